@@ -1,0 +1,82 @@
+# One place for every command; CI goes through the same targets.
+# The only thing assumed: git, make and Python 3.11. GPU=1 installs the CUDA build into an environment of its own.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.SUFFIXES:
+.DELETE_ON_ERROR:
+
+HARDWARE := $(if $(filter-out 0,$(GPU)),gpu,cpu)
+VENV := .venv$(if $(filter gpu,$(HARDWARE)),-gpu)
+UV := .tools/bin/uv
+RUN_STAMP := $(VENV)/.installed-run
+TEST_STAMP := $(VENV)/.installed-test
+
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+# Without .pyc files `import tensorflow` takes 10 s instead of 4 s.
+export UV_COMPILE_BYTECODE := 1
+unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV
+
+.PHONY: help run test check lint lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@echo "  GPU=1 after run, test or check uses the CUDA build"
+
+run: $(RUN_STAMP) ## install, run the pipeline on the active competition, print scores and the submission's path
+	@dvc repro
+	@python -m pipeline scores
+
+test: $(TEST_STAMP) ## install with the test tools, run the tests
+	@python -m pytest
+
+check: lint test ## format, lint, types, tests: what CI runs
+
+lint: $(TEST_STAMP) ## format, lint and types alone
+	@ruff format --check .
+	@ruff check .
+	@mypy
+
+lock: $(UV) ## resolve requirements/*.txt again from pyproject.toml
+	@compile="$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header"; \
+	$$compile --group pyproject.toml:bootstrap -o requirements/uv.txt; \
+	$$compile pyproject.toml --extra cpu -o requirements/cpu.txt; \
+	$$compile pyproject.toml --extra gpu -c requirements/cpu.txt -o requirements/gpu.txt; \
+	for hardware in cpu gpu; do \
+		lock=requirements/$$hardware; \
+		$$compile pyproject.toml --extra $$hardware --extra test -c $$lock.txt -o $$lock-test.txt; \
+	done
+
+clean: ## remove environments, caches and all results; keep folds.csv and the submissions
+	@rm -rf .venv .venv-gpu .tools .work .dvc/cache .dvc/tmp data reports folds/*/ dvc_plots \
+		.pytest_cache .mypy_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(RUN_STAMP): requirements/$(HARDWARE).txt | $(UV)
+	@$(call install,$<)
+	@touch $@
+
+# The test lock holds the run lock's packages at the same versions, so it serves both.
+$(TEST_STAMP): requirements/$(HARDWARE)-test.txt | $(UV)
+	@$(call install,$<)
+	@touch $@ $(RUN_STAMP)
+
+define install
+	test -x $(VENV)/bin/python || $(UV) venv -q --allow-existing --python .tools/bin/python $(VENV); \
+	echo "installing $(1) into $(VENV)"; \
+	$(UV) pip install -q --python $(VENV)/bin/python --require-hashes --no-deps -r $(1)
+endef
+
+$(UV): requirements/uv.txt
+	@for python in python3.11 python3; do \
+		if "$$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then \
+			"$$python" -m venv .tools; \
+			.tools/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/uv.txt; \
+			touch $(UV); \
+			exit 0; \
+		fi; \
+	done; \
+	echo "error: Python 3.11 is needed, found $$(python3 --version 2>&1 || echo none); install python3.11" >&2; \
+	exit 1
