@@ -1,0 +1,27 @@
+"""The one error a person is meant to read, and the hints that go into it."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class InputError(ValueError):
+    """Something the user gave cannot be used.
+
+    The message names the value, the place and the fix; the CLI prints it alone, without a stack trace.
+    """
+
+
+def near_names(name: str, known: Iterable[str]) -> str:
+    """Says which known names are close to ``name``, or lists them all when none is."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    if close:
+        return "did you mean " + " or ".join(close) + "?"
+    return "known: " + (", ".join(names) if names else "none")
+
+
+def some(values: Iterable[object], limit: int = 10) -> str:
+    """Lists the first ``limit`` values and counts the rest."""
+    items = [str(value) for value in values]
+    rest = len(items) - limit
+    return ", ".join(items[:limit]) + (f" and {rest} more" if rest > 0 else "")
