@@ -1,0 +1,106 @@
+"""Unpacks zips: nothing leaves the folder, what is whole is kept, what does not fit the disk is not begun."""
+
+import shutil
+import stat
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
+
+from pipeline.errors import InputError, some
+from pipeline.files import require_space
+
+_PIECE = 1 << 20
+_JUNK = ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini")
+
+
+@dataclass(frozen=True)
+class File:
+    """One file of a source: its path below the source's folder, its size in bytes, its CRC-32."""
+
+    path: str
+    size: int
+    crc: int
+
+
+def unpack(archive: Path, folder: Path) -> list[File]:
+    """Unpacks a zip, and the zips inside it (as ``train.zip`` in older Kaggle downloads) where they lie.
+
+    A file that is there with the right size and CRC is kept, so an interrupted call goes on where it stopped.
+    The inner zips are deleted once they are unpacked.
+
+    Raises:
+        InputError: not a zip, damaged, encrypted, members that leave the folder, or too little room on the disk.
+    """
+    files = _unpack_one(archive, folder)
+    inner = [file for file in files if file.path.lower().endswith(".zip")]
+    for file in inner:
+        below = PurePosixPath(file.path).parent
+        found = _unpack_one(folder / file.path, folder / below)
+        files += [File(str(below / member.path), member.size, member.crc) for member in found]
+    kept = {file.path: file for file in files if file not in inner}
+    if len(kept) < len(files) - len(inner):
+        raise InputError(f"{archive}: zips inside it hold files of the same name; unpack it by hand and use the folder")
+    for file in inner:
+        (folder / file.path).unlink()
+    return [kept[path] for path in sorted(kept)]
+
+
+def crc32(path: Path) -> int:
+    """Returns the CRC-32 of a file, reading it in pieces."""
+    value = 0
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE):
+            value = zlib.crc32(piece, value)
+    return value
+
+
+def is_junk(path: PurePath) -> bool:
+    """Says whether a file is what an operating system leaves behind, and no data."""
+    return any(part in _JUNK or part.startswith("._") for part in path.parts)
+
+
+def _unpack_one(archive: Path, folder: Path) -> list[File]:
+    try:
+        with zipfile.ZipFile(archive) as zipped:
+            members = _members(zipped, archive)
+            missing = {path: info for path, info in members.items() if not _is_whole(folder / path, info)}
+            require_space(folder, sum(info.file_size for info in missing.values()))
+            for path, info in missing.items():
+                target = folder / path
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with zipped.open(info) as source, target.open("wb") as file:
+                    shutil.copyfileobj(source, file, _PIECE)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise InputError(f"{archive} is not a whole, readable zip ({error}); delete it and get it again") from error
+    except OSError as error:
+        raise InputError(f"{archive} could not be unpacked into {folder}: {error}") from error
+    return [File(path, info.file_size, info.CRC) for path, info in members.items()]
+
+
+def _members(zipped: zipfile.ZipFile, archive: Path) -> dict[str, zipfile.ZipInfo]:
+    """The files of a zip by path; refuses what is no plain file below the folder."""
+    members: dict[str, zipfile.ZipInfo] = {}
+    refused = []
+    for info in zipped.infolist():
+        name = info.filename.replace("\\", "/")
+        path = PurePosixPath(name)
+        kind = stat.S_IFMT(info.external_attr >> 16)
+        leaves = path.is_absolute() or ".." in path.parts or PureWindowsPath(name).drive
+        if leaves or kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+            refused.append(repr(info.filename))
+        elif not name.endswith("/") and not is_junk(path):
+            if str(path) in members:
+                raise InputError(f"{archive} holds {str(path)!r} twice; pack it again")
+            members[str(path)] = info
+    if refused:
+        raise InputError(
+            f"{archive}: {len(refused)} members leave the folder or are links: {some(refused)}; do not trust this zip"
+        )
+    if not members:
+        raise InputError(f"{archive} holds no files; download it again")
+    return members
+
+
+def _is_whole(path: Path, info: zipfile.ZipInfo) -> bool:
+    return path.is_file() and path.stat().st_size == info.file_size and crc32(path) == info.CRC

@@ -1,0 +1,18 @@
+"""fetch: brings and unpacks the active competition's source, and lists what came.
+
+Reads: configs/competitions/<name>.yaml and the source that it names.
+Writes: data/source.json (path, size and CRC-32 of every file); the files themselves stay in the git-ignored data/raw.
+"""
+
+from pathlib import Path
+
+from pipeline.competition import load_competition
+from pipeline.source import ensure, list_files
+from pipeline.tables import write_json
+
+
+def run(root: Path) -> None:
+    """Brings the source; what is already there and whole is left alone."""
+    competition = load_competition(root)
+    ensure(root, competition)
+    write_json(root / "data" / "source.json", list_files(root, competition))

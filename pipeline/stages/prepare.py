@@ -1,0 +1,57 @@
+"""prepare: lists the images by id, encodes the labels, decodes everything once into the image store.
+
+Reads: data/source.json, the source's files, configs/competitions/<name>.yaml.
+Writes: data/prepared/ - train.csv and test.csv (image indices in natural order of the ids), train_images.npy and
+test_images.npy (row i is row i of the index), classes.json, report.json, sample_submission.csv and, where test labels
+are held back, solution.csv.
+"""
+
+import shutil
+from pathlib import Path
+
+from pydantic import Field
+
+from pipeline.competition import load_competition
+from pipeline.config import Section, load_params
+from pipeline.csvs import read_table
+from pipeline.layouts import list_images
+from pipeline.preparing import build, encode
+from pipeline.source import check_unchanged, ensure
+from pipeline.submission import check_sample
+
+
+class PrepareParams(Section):
+    """How images are decoded.
+
+    ``workers`` None takes one process per core. ``drop_broken`` leaves unreadable training images out; an unreadable
+    test image is stored black, because its row must stand in the submission. The report names them all.
+    """
+
+    workers: int | None = Field(default=None, ge=1)
+    drop_broken: bool = False
+
+
+def run(root: Path) -> None:
+    """Builds the folder under another name first: it is there whole, or as it was before."""
+    params = load_params(root, "prepare", PrepareParams)
+    competition = load_competition(root)
+    base = ensure(root, competition)
+    check_unchanged(root, competition)
+    train, test = list_images(base, competition)
+    sample = base / competition.submission.sample
+    classes, _ = encode([str(record.label) for record in train])
+    check_sample(read_table(sample), competition.submission, classes, [record.id for record in test])
+    target = root / "data" / "prepared"
+    building = target.with_name(".tmp-prepared")
+    shutil.rmtree(building, ignore_errors=True)
+    building.mkdir()
+    try:
+        build(building, base, competition, train, test, params.workers, params.drop_broken)
+        shutil.copyfile(sample, building / "sample_submission.csv")
+        if competition.solution is not None:
+            shutil.copyfile(base / competition.solution, building / "solution.csv")
+        if target.exists():
+            shutil.rmtree(target)
+        building.rename(target)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)

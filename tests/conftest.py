@@ -1,0 +1,30 @@
+"""Fixtures that several test files share."""
+
+import os
+from pathlib import Path
+
+import pytest
+from tiny import build, prepare_tiny
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    """A repository root with a tiny competition (45 training images, 9 test images, 3 classes), nothing run yet."""
+    build(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def prepared(tiny: Path) -> Path:
+    """The tiny competition's root after fetch and prepare."""
+    prepare_tiny(tiny)
+    return tiny
+
+
+@pytest.fixture
+def competitions_dir() -> Path:
+    """The folder of real competition zips, for the tests that want one; skipped where there is none."""
+    folder = os.environ.get("COMPETITIONS_DIR")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("COMPETITIONS_DIR names no folder of competition zips")
+    return Path(folder)
