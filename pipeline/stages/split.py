@@ -1,0 +1,35 @@
+"""Assigns every training image to the fold that validates it.
+
+Reads: data/prepared/train.csv, data/prepared/test.csv, data/prepared/classes.json
+Writes: folds/folds.csv
+Reference: scikit-learn's StratifiedKFold and StratifiedGroupKFold.
+"""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from pipeline import duplicates, folds, tables
+from pipeline.config import Section, load_params
+
+
+class SplitParams(Section):
+    """How to split; another seed is another split."""
+
+    n_splits: int = Field(default=5, ge=2)
+    seed: int = Field(default=0, ge=0, lt=2**32)
+    group_duplicates: bool = True
+
+
+def run(root: Path) -> None:
+    """Splits the active competition's training images and says what is duplicated."""
+    params = load_params(root, "split", SplitParams)
+    prepared = root / "data" / "prepared"
+    train = tables.read_index(prepared / "train.csv")
+    classes = tables.read_classes(prepared / "classes.json")
+    for line in duplicates.find(train, tables.read_index(prepared / "test.csv")).lines():
+        print(line)
+    table = folds.fold_table(train, classes, params.n_splits, params.seed, params.group_duplicates)
+    tables.write_folds(tables.folds_path(root), table)
+    sizes = table.groupby("fold")["id"].size().tolist()
+    print(f"folds: {params.n_splits} of {sizes} images; {table['group'].nunique()} groups, seed {params.seed}")

@@ -1,0 +1,69 @@
+"""Writes one submission, of a model or of the ensemble, after holding it to the competition's sample.
+
+Reads: data/prepared/{classes.json,sample_submission.csv}, folds/folds.csv, folds/predictions/<name>/{oof,test}.parquet;
+    for the ensemble folds/ensemble/{oof,test}.parquet and reports/ensemble.json
+Writes: submissions/<name>.csv, submissions/<name>.json
+"""
+
+import subprocess
+from pathlib import Path
+
+from pipeline import ensemble, submission, tables
+from pipeline.competition import active_models, active_name, load_competition
+from pipeline.csvs import read_table
+from pipeline.errors import InputError, near_names
+from pipeline.files import atomic_path, sha256
+
+
+def run(root: Path, name: str) -> None:
+    """Writes the submission of ``name``: a model of params.yaml, or ``ensemble``."""
+    known = (*active_models(root), tables.ENSEMBLE)
+    if name not in known:
+        raise InputError(f"no model of params.yaml is called {name!r}; {near_names(name, known)}")
+    competition = load_competition(root)
+    prepared = root / "data" / "prepared"
+    classes = tables.read_classes(prepared / "classes.json")
+    sample = read_table(prepared / "sample_submission.csv")
+    test = tables.read_predictions(tables.test_path(root, name), classes)
+    frame = submission.build(test, sample, competition.submission)
+    submission.validate(frame, sample, competition.submission, classes)
+
+    cv = _pooled_score(root, name, classes)
+    path = root / "submissions" / f"{name}.csv"
+    with atomic_path(path) as temporary:
+        frame.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
+        submission.validate(read_table(temporary), sample, competition.submission, classes)
+    card = tables.SubmissionCard(
+        name=name,
+        competition=active_name(root),
+        members=_members(root, name),
+        metric=competition.metric.metric.name,
+        cv=cv,
+        rows=len(frame),
+        sha256=sha256(path),
+        git_commit=_git_commit(root),
+    )
+    tables.write_card(path.with_suffix(".json"), card)
+    print(f"submission: {path.relative_to(root)} ({len(frame)} rows, out-of-fold {card.metric} {cv:.4f})")
+
+
+def _pooled_score(root: Path, name: str, classes: tuple[str, ...]) -> float:
+    path = tables.oof_path(root, name)
+    oof = tables.read_predictions(path, classes)
+    scored = ensemble.scored_rows(tables.read_folds(tables.folds_path(root)), {str(path): oof})
+    probs = oof.aligned(scored["id"].tolist(), str(path))
+    return load_competition(root).metric.metric.score(scored["label"].to_numpy(), probs)
+
+
+def _members(root: Path, name: str) -> tuple[str, ...]:
+    if name != tables.ENSEMBLE:
+        return (name,)
+    return tables.read_card(tables.card_path(root, tables.ENSEMBLE), tables.EnsembleCard).members
+
+
+def _git_commit(root: Path) -> str | None:
+    try:
+        said = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return None  # no git on this machine
+    return said.stdout.strip() if said.returncode == 0 else None
