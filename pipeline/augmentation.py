@@ -1,0 +1,166 @@
+"""Augmentation declared in a model's YAML: albumentations per image, mixup and cutmix per batch.
+
+Each draw comes from a seed that names its batch, so a batch is a pure function of (seed, epoch, step): the same
+after a crash, with any number of threads, in any order.
+"""
+
+import os
+
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+
+from typing import Any, Literal
+
+import albumentations as A
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, field_validator, model_validator
+
+from pipeline.config import Section
+from pipeline.errors import InputError, near_names, some
+
+Images = NDArray[np.uint8]
+Targets = NDArray[np.float32]
+
+
+class Augmentation(Section):
+    """What training images go through.
+
+    Attributes:
+        flip: ``random`` flips half of the draws left to right; ``alternating`` flips each image every other epoch,
+            which never shows an image the same way in two epochs running (Jordan 2024, https://arxiv.org/abs/2404.00498).
+        transforms: albumentations classes in order, each ``{Name: {argument: value}}``; random erasing is ``Erasing``.
+        mixup: alpha of the Beta distribution, 0 switches it off (Zhang 2018, https://arxiv.org/abs/1710.09412).
+        cutmix: alpha of the Beta distribution, 0 switches it off (Yun 2019, https://arxiv.org/abs/1905.04899).
+        mix_probability: share of batches that are mixed; with both on, each takes half of them.
+    """
+
+    flip: Literal["none", "random", "alternating"] = "none"
+    transforms: tuple[dict[str, dict[str, Any]], ...] = ()
+    mixup: float = Field(default=0.0, ge=0.0)
+    cutmix: float = Field(default=0.0, ge=0.0)
+    mix_probability: float = Field(default=1.0, ge=0.0, le=1.0)
+
+    @field_validator("transforms")
+    @classmethod
+    def _build(cls, transforms: tuple[dict[str, dict[str, Any]], ...]) -> tuple[dict[str, dict[str, Any]], ...]:
+        for entry in transforms:
+            _transform(entry)
+        return transforms
+
+    @model_validator(mode="after")
+    def _mixing_mixes(self) -> "Augmentation":
+        if "mix_probability" in self.model_fields_set and not (self.mixup or self.cutmix):
+            raise ValueError("mix_probability needs mixup or cutmix")
+        return self
+
+
+def _known() -> dict[str, type[A.BasicTransform]]:
+    return {
+        name: value
+        for name, value in vars(A).items()
+        if isinstance(value, type) and issubclass(value, A.BasicTransform) and not name.endswith("Transform")
+    }
+
+
+def _transform(entry: dict[str, dict[str, Any]]) -> A.BasicTransform:
+    if len(entry) != 1:
+        raise InputError(f"a transform is one name with its arguments, got {sorted(entry)}; start a list item for each")
+    ((name, arguments),) = entry.items()
+    known = _known()
+    if name not in known:
+        raise InputError(f"transform {name!r} is unknown to albumentations; {near_names(name, known)}")
+    unknown = sorted(set(arguments) - set(_arguments(known[name])))
+    if unknown:
+        raise InputError(f"transform {name} takes no {some(unknown)}; it takes {some(_arguments(known[name]), 99)}")
+    try:
+        # Not strict, albumentations warns about values that do not fit and goes on with its defaults.
+        return known[name](**_tuples(arguments), strict=True)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"transform {name}: {_first_reason(error)}") from error
+
+
+def _arguments(transform: type[A.BasicTransform]) -> list[str]:
+    return sorted({*transform.InitSchema.model_fields, "p"} - {"strict"})
+
+
+def _first_reason(error: Exception) -> str:
+    # pydantic adds lines of its own, an address among them; the first one or two say what is wrong.
+    lines = [line.strip() for line in str(error).splitlines() if "For further information" not in line]
+    return " ".join(lines)
+
+
+def _tuples(arguments: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in arguments.items()}
+
+
+class ImageTransform:
+    """The per-image part, ready to run in one thread."""
+
+    def __init__(self, config: Augmentation) -> None:
+        """Builds the albumentations pipeline."""
+        self._compose = A.Compose([_transform(entry) for entry in config.transforms]) if config.transforms else None
+
+    def seed(self, seed: int) -> None:
+        """Fixes all draws until the next call."""
+        if self._compose is not None:
+            self._compose.set_random_seed(seed)
+
+    def __call__(self, image: Images) -> Images:
+        """Transforms one uint8 image (size, size, channels).
+
+        Raises:
+            InputError: a transform changed the size or the dtype.
+        """
+        if self._compose is None:
+            return image
+        result = self._compose(image=np.ascontiguousarray(image))["image"]
+        result = result if result.ndim == 3 else result[..., None]
+        if result.shape != image.shape or result.dtype != np.uint8:
+            raise InputError(
+                f"the augmentation turned {image.dtype} {image.shape} into {result.dtype} {result.shape}; "
+                "transforms must keep size, channels and uint8; see augmentation.transforms in the model's file"
+            )
+        return result  # type: ignore[no-any-return]
+
+
+def resized(image: Images, size: int) -> Images:
+    """Resizes a square image: by area when shrinking, bicubic when enlarging."""
+    if image.shape[0] == size:
+        return image
+    method = cv2.INTER_AREA if image.shape[0] > size else cv2.INTER_CUBIC
+    result = cv2.resize(image, (size, size), interpolation=method)
+    return np.asarray(result if result.ndim == 3 else result[..., None], dtype=np.uint8)
+
+
+def mix(images: Images, targets: Targets, config: Augmentation, rng: np.random.Generator) -> tuple[Images, Targets]:
+    """Mixes a batch with a shuffled copy of itself, by mixup or cutmix, or leaves it.
+
+    Args:
+        images: uint8 (n, height, width, channels).
+        targets: float32 (n, n_classes).
+        config: which mixing, how strong, how often.
+        rng: source of the draws.
+    """
+    kinds = [kind for kind, alpha in (("mixup", config.mixup), ("cutmix", config.cutmix)) if alpha > 0]
+    if not kinds or rng.random() >= config.mix_probability:
+        return images, targets
+    kind = kinds[int(rng.integers(len(kinds)))]
+    partner = rng.permutation(len(images))
+    if kind == "mixup":
+        share = float(rng.beta(config.mixup, config.mixup))
+        mixed = cv2.addWeighted(images.ravel(), share, images[partner].ravel(), 1 - share, 0.0).reshape(images.shape)
+        images = np.asarray(mixed, dtype=np.uint8)
+    else:
+        images, share = _cutmix(images, partner, float(rng.beta(config.cutmix, config.cutmix)), rng)
+    return images, np.float32(share) * targets + np.float32(1 - share) * targets[partner]
+
+
+def _cutmix(images: Images, partner: NDArray[np.int64], share: float, rng: np.random.Generator) -> tuple[Images, float]:
+    height, width = images.shape[1:3]
+    cut_height, cut_width = (round(side * (1 - share) ** 0.5) for side in (height, width))
+    top, left = int(rng.integers(height - cut_height + 1)), int(rng.integers(width - cut_width + 1))
+    box = (slice(None), slice(top, top + cut_height), slice(left, left + cut_width))
+    mixed = images.copy()
+    mixed[box] = images[partner][box]
+    return mixed, 1 - cut_height * cut_width / (height * width)

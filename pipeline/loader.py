@@ -1,0 +1,143 @@
+"""Batches for training and prediction, made off the training thread.
+
+A training batch is a pure function of (seed, step): threads only decide when it is made, never what is in it.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.augmentation import Augmentation, Images, ImageTransform, Targets, mix, resized
+
+Rows = NDArray[np.int64]
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True)
+class TrainBatches:
+    """All batches of one training, by step.
+
+    Attributes:
+        images: uint8 (n_images, height, width, channels), usually memory-mapped.
+        labels: int64 (n_images,), class indices.
+        rows: int64, the training rows among them.
+        n_classes: width of the targets.
+        size: side of the network's input in pixels.
+        batch_size: images per batch.
+        steps_per_epoch: batches per epoch; the rows beyond ``steps_per_epoch * batch_size`` sit an epoch out, others
+            each time.
+        augmentation: what images go through.
+        seed: fixes order and draws.
+    """
+
+    images: Images
+    labels: Rows
+    rows: Rows
+    n_classes: int
+    size: int
+    batch_size: int
+    steps_per_epoch: int
+    augmentation: Augmentation
+    seed: tuple[int, ...]
+
+    def order(self, epoch: int) -> Rows:
+        """Returns the positions within ``rows`` in the order of one epoch."""
+        return _order(self.seed, epoch, len(self.rows))
+
+    def batch(self, step: int, transform: ImageTransform) -> tuple[Images, Targets]:
+        """Makes one batch: uint8 (batch, size, size, channels) and float32 (batch, n_classes)."""
+        epoch, within = divmod(step, self.steps_per_epoch)
+        chosen = self.order(epoch)[within * self.batch_size : (within + 1) * self.batch_size]
+        rng = np.random.default_rng([*self.seed, 1, step])
+        transform.seed(int(rng.integers(2**31)))
+        flips = self._flips(chosen, epoch, rng)
+        batch = np.empty((len(chosen), self.size, self.size, self.images.shape[-1]), dtype=np.uint8)
+        for place, (row, flip) in enumerate(zip(self.rows[chosen], flips, strict=True)):
+            image = resized(self.images[row], self.size)
+            batch[place] = transform(image[:, ::-1] if flip else image)
+        targets = np.eye(self.n_classes, dtype=np.float32)[self.labels[self.rows[chosen]]]
+        return mix(batch, targets, self.augmentation, rng)
+
+    def _flips(self, chosen: Rows, epoch: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+        if self.augmentation.flip == "random":
+            return rng.random(len(chosen)) < 0.5
+        if self.augmentation.flip == "alternating":
+            return _first_flips(self.seed, len(self.rows))[chosen] ^ bool(epoch % 2)
+        return np.zeros(len(chosen), dtype=np.bool_)
+
+
+@lru_cache(maxsize=8)
+def _order(seed: tuple[int, ...], epoch: int, n_rows: int) -> Rows:
+    return np.random.default_rng([*seed, 2, epoch]).permutation(n_rows)
+
+
+@lru_cache(maxsize=2)
+def _first_flips(seed: tuple[int, ...], n_rows: int) -> NDArray[np.bool_]:
+    return np.random.default_rng([*seed, 3]).random(n_rows) < 0.5
+
+
+class Ahead(Generic[Made]):
+    """What ``make`` returns for each number, in order, made a few ahead by threads.
+
+    ``close`` ends the threads at once: whoever still holds the iterator (tf.data does, after an early stop) finds its
+    end.
+    """
+
+    def __init__(self, make: Callable[[int], Made], numbers: range, workers: int) -> None:
+        """Starts nothing yet: threads begin with the first item."""
+        self._make, self._numbers = make, iter(numbers)
+        self._most = 2 * workers + 2
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="loader")
+        self._waiting: deque[Future[Made]] = deque()
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def __iter__(self) -> Iterator[Made]:
+        """Yields the items; Keras wants a generator, so this is one."""
+        while (made := self._next()) is not None:
+            yield made
+
+    def close(self) -> None:
+        """Drops what is not made yet and waits for the threads."""
+        with self._lock:
+            self._closed = True
+            self._pool.shutdown(cancel_futures=True)
+
+    def _next(self) -> Made | None:
+        with self._lock:
+            if self._closed:
+                return None
+            while len(self._waiting) < self._most and (number := next(self._numbers, None)) is not None:
+                self._waiting.append(self._pool.submit(self._make, number))
+            return self._waiting.popleft().result() if self._waiting else None
+
+
+def stream(batches: TrainBatches, first_step: int, last_step: int, workers: int) -> Ahead[tuple[Images, Targets]]:
+    """Makes the batches of steps ``first_step`` to ``last_step`` - 1; close it when done."""
+    local = threading.local()
+
+    def make(step: int) -> tuple[Images, Targets]:
+        # A pipeline carries its random state: each thread needs its own.
+        if not hasattr(local, "transform"):
+            local.transform = ImageTransform(batches.augmentation)
+        return batches.batch(step, local.transform)
+
+    return Ahead(make, range(first_step, last_step), workers)
+
+
+def plain_batches(images: Images, rows: Rows, size: int, batch_size: int, workers: int) -> Iterator[Images]:
+    """Yields ``rows`` unaugmented, in order: uint8 (batch_size or fewer, size, size, channels)."""
+
+    def make(start: int) -> Images:
+        return np.stack([resized(images[row], size) for row in rows[start : start + batch_size]])
+
+    with closing(Ahead(make, range(0, len(rows), batch_size), workers)) as batches:
+        yield from batches

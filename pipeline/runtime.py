@@ -1,0 +1,133 @@
+"""Seeds, determinism, precision and devices: the only module that knows which backend runs below Keras.
+
+Import it before Keras: it sets the environment that TensorFlow and albumentations read at import time.
+"""
+
+import importlib
+import importlib.metadata
+import os
+import platform
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+
+_GREETING = re.compile(rb"All log messages before absl::InitializeLog|oneDNN custom operations are on")
+
+
+@contextmanager
+def _without_greeting() -> Iterator[None]:
+    """Keeps TensorFlow's greeting off stderr and passes all else on.
+
+    TF 2.21 prints it from C++ before it reads any log level, so no environment variable reaches it.
+    """
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as caught:
+        os.dup2(caught.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(stderr, 2)
+            caught.seek(0)
+            os.write(2, b"".join(line for line in caught if not _GREETING.search(line)))
+            os.close(stderr)
+
+
+with _without_greeting():
+    import keras
+
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+
+_POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
+# Each changes how sums are split or rounded.
+_SETTINGS = ("TF_ENABLE_ONEDNN_OPTS", "TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "XLA_FLAGS", "NVIDIA_TF32_OVERRIDE")
+
+
+def start(precision: Precision) -> str:
+    """Makes every later Keras operation deterministic and sets the precision.
+
+    Returns:
+        The precision in use: ``auto`` resolved to bfloat16 where the CPU or GPU computes in it, float32 otherwise.
+    """
+    if keras.backend.backend() == "tensorflow":
+        importlib.import_module("tensorflow").config.experimental.enable_op_determinism()
+    # Not what ~/.keras/keras.json says: the networks are written for these.
+    keras.config.set_floatx("float32")
+    keras.config.set_image_data_format("channels_last")
+    resolved = _best_precision() if precision == "auto" else precision
+    keras.mixed_precision.set_global_policy(_POLICIES[resolved])
+    return resolved
+
+
+def seed_everything(seed: int) -> None:
+    """Seeds Python, NumPy and the backend."""
+    keras.utils.set_random_seed(seed)
+
+
+def use_xla() -> bool:
+    """Says whether to compile with XLA: off on a CPU, where TensorFlow gets three times as slow by it."""
+    return keras.backend.backend() == "jax" or bool(_gpus())
+
+
+def hardware() -> str:
+    """Names what computes, as far as it changes the bits of a result."""
+    gpus = _gpus()
+    if gpus:
+        return "gpu " + ", ".join(name for name, _ in gpus)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"cpu {_cpu_info('model name') or platform.processor()} x{cores}"
+
+
+def settings() -> dict[str, str]:
+    """Returns the environment variables that are set and change the bits of a result."""
+    return {name: os.environ[name] for name in _SETTINGS if name in os.environ}
+
+
+def versions() -> dict[str, str]:
+    """Versions of everything that can change a trained weight or a prediction."""
+    names = ("keras", "numpy", "scipy", "albumentations", "albucore", "opencv-python-headless")
+    found = {name: importlib.metadata.version(name) for name in names}
+    backend = keras.backend.backend()
+    # tensorflow and tensorflow-cpu install the same module under two distribution names.
+    found[backend] = str(importlib.import_module(backend).__version__)
+    return found | {"python": platform.python_version()}
+
+
+def _best_precision() -> str:
+    gpus = _gpus()
+    if gpus:
+        return "bfloat16" if all(capability >= (8, 0) for _, capability in gpus) else "float32"
+    return "bfloat16" if {"avx512_bf16", "amx_bf16"} & set(_cpu_info("flags").split()) else "float32"
+
+
+def _gpus() -> list[tuple[str, tuple[int, ...]]]:
+    """Names each GPU with its compute capability."""
+    backend: Any = importlib.import_module(keras.backend.backend())
+    if backend.__name__ == "tensorflow":
+        details = map(backend.config.experimental.get_device_details, backend.config.list_physical_devices("GPU"))
+        return [
+            (str(found.get("device_name", "unnamed")), found.get("compute_capability", (0, 0))) for found in details
+        ]
+    if backend.__name__ == "jax":
+        found = [device for device in backend.devices() if device.platform == "gpu"]
+        return [(str(device.device_kind), _capability(device)) for device in found]
+    return []
+
+
+def _capability(device: Any) -> tuple[int, ...]:
+    return tuple(int(part) for part in str(device.compute_capability).split("."))
+
+
+def _cpu_info(key: str) -> str:
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(key)), "")

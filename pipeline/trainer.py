@@ -1,0 +1,137 @@
+"""Trains one fold of one model, resumably: the task goes in, files come out.
+
+A task is self-contained (paths, recipe and fingerprint), so another executor can run it on another machine. Its working
+folder is keyed by the fingerprint of all that determines the result; the state written after each epoch holds every
+variable (weights, normalisation statistics, dropout's random state, optimizer, step), so a run killed at any moment
+continues to the same bits.
+"""
+
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import softmax
+
+from pipeline import tables
+from pipeline.augmentation import ImageTransform
+from pipeline.competition import Score
+from pipeline.files import atomic_path
+from pipeline.keeper import Keeper
+from pipeline.loader import TrainBatches, stream
+from pipeline.recipe import Recipe
+from pipeline.session import Session
+
+
+@dataclass(frozen=True)
+class FoldTask:
+    """One fold of one model.
+
+    Attributes:
+        model: its name.
+        fold: which fold is held out.
+        recipe: how it is trained.
+        prepared: folder of the image stores and indices.
+        folds: path of the fold table.
+        work: folder of all working folders, git-ignored.
+        fingerprint: of all that determines the result; part of the working folder's name.
+        score: the metric shown while training.
+        seed: the run's seed.
+        precision: as `runtime.start` takes and returns it.
+    """
+
+    model: str
+    fold: int
+    recipe: Recipe
+    prepared: Path
+    folds: Path
+    work: Path
+    fingerprint: str
+    score: Score
+    seed: int
+    precision: str
+
+    @property
+    def place(self) -> Path:
+        """The fold's own working folder."""
+        return self.work / f"{self.model}-{self.fingerprint[:16]}" / f"fold{self.fold}"
+
+
+def train_fold(task: FoldTask, session: Session) -> None:
+    """Trains one fold, or continues it, or finds it finished.
+
+    Writes into ``task.place``: ``state.npz`` after each epoch; at the end ``checkpoint.weights.h5``,
+    ``valid.parquet``, ``test.parquet``, ``history.csv`` and, last, ``done.json``, which replaces the state.
+
+    Raises:
+        InputError: the augmentation does not fit the images, or the training has diverged.
+    """
+    state = task.place / "state.npz"
+    if not (task.place / "done.json").is_file():
+        task.place.mkdir(parents=True, exist_ok=True)
+        valid = session.data.rows(task.fold)[1]
+        name = f"{task.model} fold {task.fold}"
+        keeper = Keeper(session, state, name, task.fold, valid, task.score.metric)
+        keeper.restore(int(np.random.SeedSequence([task.seed, task.fold]).generate_state(1)[0]))
+        _fit(task, session, keeper)
+        keeper.use_chosen_weights()
+        _finish(task, session, keeper)
+    state.unlink(missing_ok=True)
+
+
+def _fit(task: FoldTask, session: Session, keeper: Keeper) -> None:
+    begun, epochs = keeper.course.epoch, session.recipe.training.epochs
+    if begun == epochs or keeper.course.stopped:
+        return
+    batches = TrainBatches(
+        images=session.data.images,
+        labels=session.data.labels,
+        rows=session.data.rows(task.fold)[0],
+        n_classes=len(session.data.classes),
+        size=session.size,
+        batch_size=session.batch_size,
+        steps_per_epoch=session.steps,
+        augmentation=session.recipe.augmentation,
+        seed=(task.seed, task.fold),
+    )
+    batches.batch(0, ImageTransform(batches.augmentation))  # a transform that does not fit fails here, plainly
+    with closing(stream(batches, begun * session.steps, epochs * session.steps, session.workers)) as ahead:
+        session.model.fit(
+            iter(ahead),
+            initial_epoch=begun,
+            epochs=epochs,
+            steps_per_epoch=session.steps,
+            callbacks=[keeper],
+            shuffle=False,  # the stream is already in its order
+            verbose=0,
+        )
+
+
+def _finish(task: FoldTask, session: Session, keeper: Keeper) -> None:
+    data, course = session.data, keeper.course
+    with atomic_path(task.place / "checkpoint.weights.h5") as temporary:
+        session.model.save_weights(temporary)
+    valid = data.rows(task.fold)[1]
+    ids = tuple(data.ids[row] for row in valid)
+    _write(task.place / "valid.parquet", ids, session.predict(data.images, valid), data.classes)
+    started = time.perf_counter()
+    logits = session.predict(data.test_images, np.arange(len(data.test_ids)))
+    seconds = time.perf_counter() - started
+    _write(task.place / "test.parquet", data.test_ids, logits, data.classes)
+    with atomic_path(task.place / "history.csv") as temporary:
+        pd.DataFrame(course.history).to_csv(temporary, index=False, lineterminator="\n")
+    done = {
+        "train_seconds": course.seconds,
+        "predict_milliseconds_per_image": 1000 * seconds / max(len(data.test_ids), 1),
+        "images_per_second": course.epoch * session.steps * session.batch_size / max(course.seconds, 1e-9),
+        "parameters": session.model.count_params(),
+        "trainable_parameters": sum(int(np.prod(variable.shape)) for variable in session.model.trainable_variables),
+    }
+    tables.write_json(task.place / "done.json", done)
+
+
+def _write(path: Path, ids: tuple[str, ...], logits: NDArray[np.float32], classes: tuple[str, ...]) -> None:
+    tables.write_predictions(path, tables.Predictions(ids, softmax(logits, axis=1).astype(np.float32), classes))
