@@ -1,0 +1,134 @@
+"""One subcommand per verb; each imports what it needs when asked, so that no verb waits for another's libraries."""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.errors import InputError
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="From an image-classification competition to an honest score and a valid submission.",
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one verb and returns its exit code; an ``InputError`` becomes one line on stderr and 1."""
+    # Read at import time by libraries that would otherwise ask the network or fill the screen.
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # DVC and make read us through a pipe: a line must arrive when it is printed.
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    try:
+        app(args=arguments, prog_name="python -m pipeline", standalone_mode=True)
+    except InputError as error:
+        print("error:", " ".join(str(error).splitlines()), file=sys.stderr)
+        return 1
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    return 0
+
+
+@app.command()
+def fetch() -> None:
+    """Bring the active competition's files and check that they are whole."""
+    from pipeline.stages import fetch
+
+    fetch.run(_root())
+
+
+@app.command()
+def prepare() -> None:
+    """Join images and labels, decode every image once."""
+    from pipeline.stages import prepare
+
+    prepare.run(_root())
+
+
+@app.command()
+def split() -> None:
+    """Assign every training image to a fold."""
+    from pipeline.stages import split
+
+    split.run(_root())
+
+
+@app.command()
+def train(model: Annotated[str, typer.Argument(help="a model of params.yaml")]) -> None:
+    """Train one model on every fold."""
+    from pipeline.stages import train
+
+    train.run(_root(), model)
+
+
+@app.command()
+def ensemble() -> None:
+    """Combine the predictions of all models."""
+    from pipeline.stages import ensemble
+
+    ensemble.run(_root())
+
+
+@app.command()
+def submission(name: Annotated[str, typer.Argument(help="a model of params.yaml, or ensemble")]) -> None:
+    """Write a checked submission."""
+    from pipeline.stages import submission
+
+    submission.run(_root(), name)
+
+
+@app.command()
+def scores() -> None:
+    """Print the score of every model and of the ensemble, and where the submissions are."""
+    from pipeline import board
+
+    board.show(_root())
+
+
+@app.command()
+def init(
+    name: Annotated[str | None, typer.Argument(help="a file under configs/competitions, without .yaml")] = None,
+    source: Annotated[Path | None, typer.Option("--from", help="a folder or zip that nobody described yet")] = None,
+    new_name: Annotated[str | None, typer.Option("--name", help="what to call it; the source's name if absent")] = None,
+    metric: Annotated[str | None, typer.Option(help="the competition's metric")] = None,
+    train: Annotated[str | None, typer.Option(help="a table, a folder, or TABLE:FOLDER")] = None,
+    id: Annotated[str | None, typer.Option(help="the id column of the training table")] = None,
+    label: Annotated[str | None, typer.Option(help="the label column of the training table")] = None,
+    test: Annotated[str | None, typer.Option(help="the folder or table of test images")] = None,
+    sample: Annotated[str | None, typer.Option(help="the sample submission")] = None,
+    positive: Annotated[str | None, typer.Option(help="the class whose probability is submitted")] = None,
+) -> None:
+    """Make a competition the active one; or, with --from, look at a new one and describe it.
+
+    The other options belong to --from, for what the files leave open.
+    """
+    from pipeline import init
+    from pipeline.infer_match import Choices
+
+    root = _root()
+    choices = Choices(train, id, label, test, sample, positive)
+    if source is not None and name is None:
+        print(init.describe(root, source, new_name, choices, metric))
+    elif source is None and name is not None and choices == Choices() and new_name is None and metric is None:
+        print(init.activate(root, name))
+    else:
+        raise InputError("init takes the NAME of a described competition, or --from PATH with its options; not both")
+
+
+def _root() -> Path:
+    """The repository folder, where everything is read and written.
+
+    Raises:
+        InputError: the command was called elsewhere.
+    """
+    root = Path.cwd()
+    if not (root / "params.yaml").is_file():
+        raise InputError(f"{root} has no params.yaml; run the command in the repository's folder")
+    return root

@@ -1,0 +1,131 @@
+"""Watches one training: looks at the valid rows, decides what the recipe leaves open, keeps each epoch's state."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+from scipy.special import log_softmax, softmax
+
+from pipeline.epoch_line import EpochLine
+from pipeline.errors import InputError
+from pipeline.loader import Rows
+from pipeline.metrics import Metric
+from pipeline.session import Session, assign, values
+from pipeline.state import Arrays, Course, State, read_state, write_state
+
+
+class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
+    """Keeps the state of every epoch in one file, so that a training continues to the same bits.
+
+    Attributes:
+        course: how far the training is.
+    """
+
+    def __init__(self, session: Session, path: Path, place: str, fold: int, valid: Rows, metric: Metric) -> None:
+        """Starts at epoch zero.
+
+        Args:
+            session: what is trained.
+            path: the state's file.
+            place: what lines and errors call this training.
+            fold: its number, for the history.
+            valid: the valid rows.
+            metric: the score shown.
+        """
+        super().__init__()
+        self._session, self._training = session, session.recipe.training
+        self._path, self._place, self._fold, self._valid, self._metric = path, place, fold, valid, metric
+        self.course = Course()
+        self._best: Arrays = []
+        self._line = EpochLine(place, self._training.epochs, session.steps, session.batch_size)
+
+    def restore(self, seed: int) -> None:
+        """Continues from the last whole epoch; without one, starts afresh from ``seed``."""
+        self._session.reset(seed)
+        state = read_state(self._path, self._place)
+        if state is not None:
+            model = self._session.model
+            assign(model.variables, state.model)
+            assign(model.optimizer.variables, state.optimizer)
+            self.course, self._best = state.course, state.best
+
+    def use_chosen_weights(self) -> None:
+        """Puts the weights that the recipe selects into the model: the best, the average, or the last as they are."""
+        model = self._session.model
+        if self._training.select == "best":
+            assign(model.variables, self._best)
+        else:
+            model.optimizer.finalize_variable_values(model.trainable_variables)
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Starts the clock."""
+        self._line.start(epoch)
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Moves the live line."""
+        self._line.step(batch)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Looks, decides, keeps.
+
+        Raises:
+            InputError: the training has diverged; the state of the epoch before stays.
+        """
+        # On JAX the weights are in the model only once a callback has asked for it: `self.model`, not the session's.
+        model, course = self.model, self.course
+        loss = float((logs or {})["loss"])
+        self._check_finite("loss", loss)
+        last_step = (epoch + 1) * self._session.steps - 1
+        plateau = self._training.schedule.name == "plateau"
+        rate = float(model.optimizer.learning_rate) if plateau else float(self._session.rates[last_step])
+        row = {"fold": self._fold, "epoch": epoch + 1, "learning_rate": rate, "loss": loss}
+        if (epoch + 1) % self._training.validate_every == 0 or epoch + 1 == self._training.epochs:
+            row |= self._look()
+            self._decide(row["valid_loss"])
+        course.epoch = epoch + 1
+        course.seconds += self._line.finish(loss, self._metric.name, row.get("valid_score"), rate)
+        course.history.append(row)
+        state = State(course, values(model.variables), values(model.optimizer.variables), self._best)
+        self._check_finite("weights", *(float(array.sum()) for array in state.model))
+        write_state(self._path, state)
+        model.stop_training = course.stopped
+
+    def _look(self) -> dict[str, float]:
+        model, data = self.model, self._session.data
+        averaged = self._training.optimizer.ema > 0
+        saved = values(model.trainable_variables) if averaged else []
+        if averaged:
+            model.optimizer.finalize_variable_values(model.trainable_variables)
+        logits = self._session.predict(data.images, self._valid).astype(np.float64)
+        labels = data.labels[self._valid]
+        valid_loss = float(-log_softmax(logits, axis=1)[np.arange(len(labels)), labels].mean())
+        self._check_finite("loss on the valid rows", valid_loss)
+        if self._training.select == "best" and valid_loss < self.course.best:
+            self._best = values(model.variables)
+        if averaged:
+            assign(model.trainable_variables, saved)
+        return {
+            "valid_loss": valid_loss,
+            "valid_accuracy": float((logits.argmax(axis=1) == labels).mean()),
+            "valid_score": self._metric.score(labels, softmax(logits, axis=1).astype(np.float32)),
+        }
+
+    def _decide(self, valid_loss: float) -> None:
+        course, schedule, optimizer = self.course, self._training.schedule, self.model.optimizer
+        better = valid_loss < course.best
+        course.best = min(course.best, valid_loss)
+        course.waited = 0 if better else course.waited + 1
+        course.level = 0 if better else course.level + 1
+        if schedule.name == "plateau" and course.level >= schedule.patience:
+            optimizer.learning_rate.assign(optimizer.learning_rate * schedule.factor)
+            course.level = 0
+        if self._training.patience is not None and course.waited >= self._training.patience:
+            course.stopped = True
+
+    def _check_finite(self, what: str, *numbers: float) -> None:
+        if not np.isfinite(numbers).all():
+            raise InputError(
+                f"{self._place}: in epoch {self.course.epoch + 1} the {what} became "
+                f"{next(number for number in numbers if not np.isfinite(number))}; lower "
+                "training.optimizer.learning_rate or set clip_norm in the model's file, or train.precision: float32"
+            )

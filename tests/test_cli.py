@@ -1,0 +1,103 @@
+"""The command line: one verb each, one line for a person's mistake."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from project_imports import ROOT
+
+import pipeline.stages.split
+from pipeline.cli import main
+from pipeline.errors import InputError
+
+VERBS = ("fetch", "prepare", "split", "train", "ensemble", "submission", "scores", "init")
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "params.yaml").write_text("competition: digits\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def raising(error: BaseException) -> object:
+    def run(root: Path) -> None:
+        raise error
+
+    return run
+
+
+def test_help_names_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert all(verb in shown for verb in VERBS)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([verb, "--help"]) == 0
+    assert f"python -m pipeline {verb}" in capsys.readouterr().out
+
+
+def test_a_verb_that_does_not_exist_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["trian"]) == 2
+    assert "trian" in capsys.readouterr().err
+
+
+def test_a_mistake_is_one_line_on_stderr(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(pipeline.stages.split, "run", raising(InputError("fold must be in 0..4,\ngot 7")))
+    assert main(["split"]) == 1
+    assert capsys.readouterr() == ("", "error: fold must be in 0..4, got 7\n")
+
+
+def test_a_defect_of_ours_keeps_its_stack_trace(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline.stages.split, "run", raising(ValueError("not the user's fault")))
+    with pytest.raises(ValueError, match="not the user's fault"):
+        main(["split"])
+
+
+def test_control_c_ends_without_a_stack_trace(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(pipeline.stages.split, "run", raising(KeyboardInterrupt()))
+    assert main(["split"]) == 130
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_call_outside_the_repository_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["split"]) == 1
+    assert "has no params.yaml; run the command in the repository's folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [[], ["digits", "--from", "x.zip"], ["digits", "--label", "breed"]])
+def test_init_wants_a_name_or_a_source(
+    arguments: list[str], repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["init", *arguments]) == 1
+    assert "init takes the NAME of a described competition, or --from PATH" in capsys.readouterr().err
+
+
+def test_libraries_are_told_not_to_ask_the_network_before_they_are_imported(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_ALBUMENTATIONS_UPDATE", raising=False)
+    seen: list[str | None] = []
+    monkeypatch.setattr(
+        pipeline.stages.split, "run", lambda root: seen.append(os.environ.get("NO_ALBUMENTATIONS_UPDATE"))
+    )
+    main(["split"])
+    assert seen == ["1"]
+
+
+def test_python_m_passes_the_exit_code_on(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pipeline", "split"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr.count("\n")) == (1, 1)

@@ -1,0 +1,196 @@
+"""The whole chain through DVC on a tiny competition, in a repository of its own with an empty home."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from project_imports import ROOT
+from tiny import build, write_yaml
+
+from pipeline import tables
+from pipeline.competition import load_competition
+from pipeline.csvs import read_table
+from pipeline.submission import validate
+
+pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(600)]
+
+MODELS = ("tiny_cnn", "tiny_mlp")
+COPIED = ("dvc.yaml", ".dvcignore", ".gitignore", ".dvc/config", ".dvc/.gitignore", ".dvc/plots.html")
+OPTIMIZER = {"name": "adam", "learning_rate": 0.005}
+TRAINING = {"epochs": 12, "batch_size": 16, "optimizer": OPTIMIZER}
+RECIPES = {
+    "tiny_cnn": {
+        "network": {"name": "plain_cnn", "filters": [8, 8], "kernels": [3, 3], "units": [16], "activation": "elu"},
+        "augmentation": {"transforms": [{"HorizontalFlip": {"p": 0.5}}]},
+        "training": TRAINING,
+    },
+    "tiny_mlp": {"network": {"name": "mlp_pixels", "units": [32]}, "training": TRAINING},
+}
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A clone in which the pipeline ran."""
+
+    root: Path
+    home: Path
+    said: str
+
+    def dvc(self, *arguments: str) -> str:
+        return run(self.root, self.home, sys.executable, "-m", "dvc", *arguments)
+
+
+def run(root: Path, home: Path, *command: str) -> str:
+    """Runs a command as on a fresh account: no settings, no git identity, this environment's python."""
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "DVC_", "XDG_", "PYTEST"))
+    }
+    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = kept | {"HOME": str(home), "PATH": programs}
+    ran = subprocess.run(
+        command, cwd=root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stdout
+    return ran.stdout
+
+
+def clone(folder: Path) -> Repository:
+    """Lays the project's code around a tiny competition and runs it from nothing."""
+    root, home = folder / "clone", folder / "home"
+    root.mkdir()
+    home.mkdir()
+    build(root, per_class=30, n_test=12, models=MODELS)
+    for name, recipe in RECIPES.items():
+        write_yaml(root / "configs" / "models" / f"{name}.yaml", recipe)
+    shutil.copytree(ROOT / "pipeline", root / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in COPIED:
+        (root / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, root / name)
+    run(root, home, "git", "init", "--quiet")
+    return Repository(root, home, run(root, home, sys.executable, "-m", "dvc", "repro"))
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    return clone(tmp_path_factory.mktemp("first"))
+
+
+def digests(root: Path) -> dict[str, str]:
+    """SHA-256 of what a run is for: folds, predictions, weights, submissions."""
+    kinds = ("folds/folds.csv", "folds/**/*.parquet", "folds/*/checkpoints/*.h5", "submissions/*.csv")
+    files = sorted(file for kind in kinds for file in root.glob(kind))
+    return {file.relative_to(root).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+def test_every_model_and_the_ensemble_beat_chance(repository: Repository) -> None:
+    cards = [tables.read_card(tables.card_path(repository.root, name), tables.ModelCard) for name in MODELS]
+    ensemble = tables.read_card(tables.card_path(repository.root, tables.ENSEMBLE), tables.EnsembleCard)
+    assert ensemble.members == MODELS
+    assert min(ensemble.pooled, *(card.pooled for card in cards)) > 0.6  # three classes: chance is 1/3
+
+
+def test_each_training_image_was_predicted_once(repository: Repository) -> None:
+    classes = tables.read_classes(repository.root / "data" / "prepared" / "classes.json")
+    folds = tables.read_folds(tables.folds_path(repository.root))
+    for name in (*MODELS, tables.ENSEMBLE):
+        oof = tables.read_predictions(tables.oof_path(repository.root, name), classes)
+        assert sorted(oof.ids) == sorted(folds["id"])
+
+
+@pytest.mark.parametrize("name", [*MODELS, "ensemble"])
+def test_every_submission_fits_the_sample(repository: Repository, name: str) -> None:
+    competition = load_competition(repository.root)
+    sample = read_table(repository.root / "download" / "tiny" / "sample_submission.csv")
+    classes = tables.read_classes(repository.root / "data" / "prepared" / "classes.json")
+    validate(read_table(repository.root / "submissions" / f"{name}.csv"), sample, competition.submission, classes)
+
+
+def test_the_submission_is_right_on_the_held_back_labels(repository: Repository) -> None:
+    submission = read_table(repository.root / "submissions" / "ensemble.csv")
+    solution = read_table(repository.root / "download" / "tiny" / "solution.csv")
+    assert (submission["Label"] == solution["Label"]).mean() > 0.6
+
+
+def test_a_second_run_does_nothing(repository: Repository) -> None:
+    before = digests(repository.root)
+    said = repository.dvc("repro")
+    assert "Data and pipelines are up to date." in said
+    assert "Running stage" not in said
+    assert digests(repository.root) == before
+
+
+def test_a_run_from_scratch_is_equal_bit_for_bit(repository: Repository, tmp_path: Path) -> None:
+    again = clone(tmp_path)
+    first = digests(repository.root)
+    assert len(first) == 1 + 2 * 3 + 3 * len(MODELS) + 3  # folds, predictions, checkpoints, submissions
+    assert digests(again.root) == first
+
+
+def test_going_back_to_an_earlier_recipe_trains_nothing_again(repository: Repository) -> None:
+    before = digests(repository.root)
+    path = repository.root / "configs" / "models" / f"{MODELS[1]}.yaml"
+    recipe = path.read_text(encoding="utf-8")
+    path.write_text(recipe.replace("epochs: 12", "epochs: 1"), encoding="utf-8")
+    said = repository.dvc("repro", f"train@{MODELS[1]}")
+    assert f"Running stage 'train@{MODELS[1]}'" in said
+    assert digests(repository.root) != before
+    path.write_text(recipe, encoding="utf-8")
+    assert "Running stage" not in repository.dvc("repro")
+    assert digests(repository.root) == before
+
+
+def test_predictions_lost_from_the_folder_come_back_from_the_cache(repository: Repository) -> None:
+    before = digests(repository.root)
+    shutil.rmtree(repository.root / "folds" / "predictions" / MODELS[0])
+    shutil.rmtree(repository.root / "folds" / MODELS[0])
+    assert "Running stage" not in repository.dvc("repro")
+    assert digests(repository.root) == before
+
+
+def test_verbs_without_networks_work_where_keras_cannot_be_imported(repository: Repository) -> None:
+    before = digests(repository.root)
+    verbs = [["fetch"], ["split"], ["ensemble"], ["submission", tables.ENSEMBLE], ["scores"], ["init", "tiny"]]
+    code = (
+        "import sys; sys.modules.update(keras=None, tensorflow=None, jax=None); "
+        f"from pipeline.cli import main; sys.exit(max(main(verb) for verb in {verbs}))"
+    )
+    run(repository.root, repository.home, sys.executable, "-c", code)
+    assert digests(repository.root) == before
+
+
+def test_scores_end_with_the_path_of_the_submission(repository: Repository) -> None:
+    said = run(repository.root, repository.home, sys.executable, "-m", "pipeline", "scores")
+    assert all(name in said for name in (*MODELS, "ensemble"))
+    assert said.splitlines()[-1] == f"submission: {Path('submissions', 'ensemble.csv')}"
+
+
+def test_plots_render_without_a_network(repository: Repository) -> None:
+    repository.dvc("plots", "show")
+    page = (repository.root / "dvc_plots" / "index.html").read_text(encoding="utf-8")
+    assert "<img" in page
+    assert "<script" not in page
+
+
+def test_metrics_are_a_number_for_each_model_and_the_ensemble(repository: Repository) -> None:
+    shown = repository.dvc("metrics", "show", "--md")
+    assert all(f"folds/{name}/metrics.json" in shown.replace(os.sep, "/") for name in (*MODELS, "ensemble"))
+
+
+def test_git_sees_nothing_large(repository: Repository) -> None:
+    listed = run(repository.root, repository.home, "git", "status", "--short", "--untracked-files=all").split()
+    assert not [
+        name
+        for name in listed
+        if name.endswith((".npy", ".parquet", ".h5", ".png")) and not name.startswith("download/")
+    ]
+
+
+def test_the_prediction_table_is_plain_parquet(repository: Repository) -> None:
+    frame = pd.read_parquet(tables.oof_path(repository.root, MODELS[0]))
+    assert list(frame.columns) == ["id", "cat", "dog", "owl"]

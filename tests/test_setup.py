@@ -1,0 +1,140 @@
+"""The set-up: locks that agree, files that name no machine, targets that exist."""
+
+import os
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+from project_imports import ROOT
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+LOCKS = ("cpu", "cpu-test", "gpu", "gpu-test")
+# In pieces, so that this file does not name what it looks for.
+HOSTS = ["py" + "pi.org", "python" + "hosted.org", "--index" + "-url", "--find" + "-links", "--extra" + "-index"]
+MACHINE = re.compile(r"(?<![\w.$}{*])/(?:ro" + "ot|ho" + "me|wo" + "rk|Us" + r"ers|mn" + r"t)/\w")
+needs_git = pytest.mark.skipif(not (ROOT / ".git").exists() or not shutil.which("git"), reason="not a git checkout")
+
+
+def git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False).stdout
+
+
+def committed() -> list[Path]:
+    listed = git("ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
+    return [ROOT / name for name in listed if name and (ROOT / name).is_file()]
+
+
+def pins(lock: str) -> dict[str, str]:
+    """Versions of a lock on this Python: its lines for later Pythons are left out."""
+    lines = re.findall(r"^(\S+==.*?) \\$", (ROOT / "requirements" / f"{lock}.txt").read_text(encoding="utf-8"), re.M)
+    wanted = [Requirement(line) for line in lines]
+    mine = [one for one in wanted if one.marker is None or one.marker.evaluate()]
+    return {canonicalize_name(one.name): str(next(iter(one.specifier)).version) for one in mine}
+
+
+def direct(lock: str) -> list[Requirement]:
+    hardware, _, test = lock.partition("-")
+    extras = PROJECT["project"]["optional-dependencies"]
+    texts = [*PROJECT["project"]["dependencies"], *extras[hardware], *(extras["test"] if test else [])]
+    return [Requirement(text) for text in texts]
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_holds_every_direct_dependency_within_its_bounds(lock: str) -> None:
+    pinned = pins(lock)
+    unmet = [str(one) for one in direct(lock) if Version(pinned[canonicalize_name(one.name)]) not in one.specifier]
+    assert not unmet, "run make lock"
+
+
+@pytest.mark.parametrize("lock", [*LOCKS, "uv"])
+def test_every_pin_of_a_lock_has_hashes(lock: str) -> None:
+    text = (ROOT / "requirements" / f"{lock}.txt").read_text(encoding="utf-8")
+    entries = re.split(r"^(?=\S+==)", text, flags=re.M)[1:]
+    assert entries
+    assert not [entry.split()[0] for entry in entries if "--hash=sha256:" not in entry]
+
+
+@pytest.mark.parametrize("hardware", ["cpu", "gpu"])
+def test_the_test_tools_change_no_version_of_the_run(hardware: str) -> None:
+    assert pins(hardware).items() <= pins(f"{hardware}-test").items()
+
+
+def test_uv_itself_is_locked_at_the_version_asked_for() -> None:
+    (asked,) = PROJECT["dependency-groups"]["bootstrap"]
+    assert f"uv=={pins('uv')['uv']}" == asked
+
+
+@needs_git
+def test_no_committed_file_names_an_index_host() -> None:
+    found = [f"{path.name}: {host}" for path in committed() for host in HOSTS if host.encode() in path.read_bytes()]
+    assert not found
+
+
+@needs_git
+def test_no_committed_file_names_a_path_of_one_machine() -> None:
+    texts = {path: path.read_bytes().decode("utf-8", errors="ignore") for path in committed()}
+    assert not [f"{path.name}: {match.group()}" for path, text in texts.items() for match in MACHINE.finditer(text)]
+
+
+@needs_git
+@pytest.mark.parametrize("name", ["folds/folds.csv", "dvc.lock", ".dvc/config", ".dvc/plots.html", "params.yaml"])
+def test_what_belongs_in_git_is_not_ignored(name: str) -> None:
+    assert not git("check-ignore", "--no-index", name)
+
+
+@needs_git
+@pytest.mark.parametrize(
+    "name", ["data/raw/1.png", ".work/x", "folds/a/card.json", ".venv-gpu/x", ".tools/x", "reports/x"]
+)
+def test_what_a_run_makes_is_ignored(name: str) -> None:
+    assert git("check-ignore", "--no-index", name)
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="no make")
+def test_plain_make_lists_every_target() -> None:
+    said = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert all(f"make {target} " in said for target in ("run", "test", "check", "lint", "lock", "clean", "help"))
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="no make")
+def test_another_python_is_refused_with_the_fix(tmp_path: Path) -> None:
+    for name in ("Makefile", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    shutil.copytree(ROOT / "requirements", tmp_path / "requirements")
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in ("python3.11", "python3"):
+        (programs / name).write_text('#!/bin/sh\n[ "$1" = --version ] && echo Python 3.9.2\nexit 1\n')
+        (programs / name).chmod(0o755)
+    environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"}
+    said = subprocess.run(["make", "run"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert said.returncode != 0
+    assert "error: Python 3.11 is needed, found Python 3.9.2" in said.stderr
+    assert not (tmp_path / ".tools").exists()
+
+
+def test_ci_goes_through_the_same_targets() -> None:
+    script = ROOT / ".ci" / "run"
+    text = script.read_text(encoding="utf-8")
+    assert os.access(script, os.X_OK)
+    assert "make check" in text
+    assert "make run" in text
+
+
+def test_the_builders_guide_names_every_module() -> None:
+    guide = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    package = ROOT / "pipeline"
+    files = [path for path in package.rglob("*.py") if path.stat().st_size and path.parent.name != "stages"]
+    assert not [path.name for path in files if f"`{path.relative_to(package).as_posix()}`" not in guide]
+
+
+def test_the_builders_guide_names_no_module_that_is_gone() -> None:
+    guide = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    table = guide.partition("## Where things are")[2].partition("## Which way")[0]
+    assert not [name for name in re.findall(r"`([\w/]+\.py)`", table) if not (ROOT / "pipeline" / name).is_file()]
