@@ -204,6 +204,8 @@ class Score(Section):
 class Competition(Section):
     """The whole truth about one competition, from ``configs/competitions/<name>.yaml``.
 
+    ``mirror`` says whether a mirrored image keeps its class: false for digits, letters and text, and then no model's
+    ``augmentation.flip`` is used;
     ``models`` names the recommended models, which ``python -m pipeline init`` writes into ``params.yaml``;
     ``solution`` names a file of true test labels, if the competition has one (rebuilt ones do).
     """
@@ -213,6 +215,7 @@ class Competition(Section):
     train: Train
     test: Test
     storage: Storage
+    mirror: bool
     metric: Score
     submission: Submission
     models: tuple[str, ...] = Field(min_length=1)

@@ -51,11 +51,10 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
 
     def use_chosen_weights(self) -> None:
         """Puts the weights that the recipe selects into the model: the best, the average, or the last as they are."""
-        model = self._session.model
         if self._training.select == "best":
-            assign(model.variables, self._best)
+            assign(self._session.model.variables, self._best)
         else:
-            model.optimizer.finalize_variable_values(model.trainable_variables)
+            self._session.use_average()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Starts the clock."""
@@ -71,8 +70,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         Raises:
             InputError: the training has diverged; the state of the epoch before stays.
         """
-        # On JAX the weights are in the model only once a callback has asked for it: `self.model`, not the session's.
-        model, course = self.model, self.course
+        model, course = self._session.model, self.course
         loss = float((logs or {})["loss"])
         self._check_finite("loss", loss)
         last_step = (epoch + 1) * self._session.steps - 1
@@ -91,11 +89,11 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         model.stop_training = course.stopped
 
     def _look(self) -> dict[str, float]:
-        model, data = self.model, self._session.data
+        model, data = self._session.model, self._session.data
         averaged = self._training.optimizer.ema > 0
         saved = values(model.trainable_variables) if averaged else []
         if averaged:
-            model.optimizer.finalize_variable_values(model.trainable_variables)
+            self._session.use_average()
         logits = self._session.predict(data.images, self._valid).astype(np.float64)
         labels = data.labels[self._valid]
         valid_loss = float(-log_softmax(logits, axis=1)[np.arange(len(labels)), labels].mean())
@@ -111,7 +109,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         }
 
     def _decide(self, valid_loss: float) -> None:
-        course, schedule, optimizer = self.course, self._training.schedule, self.model.optimizer
+        course, schedule, optimizer = self.course, self._training.schedule, self._session.model.optimizer
         better = valid_loss < course.best
         course.best = min(course.best, valid_loss)
         course.waited = 0 if better else course.waited + 1

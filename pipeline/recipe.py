@@ -66,6 +66,11 @@ class Recipe(Section):
     training: Training
 
 
+def without_flips(recipe: Recipe) -> Recipe:
+    """Returns the recipe for a competition whose mirrored images are no members of their class."""
+    return recipe.model_copy(update={"augmentation": recipe.augmentation.model_copy(update={"flip": "none"})})
+
+
 def load_recipe(root: Path, model: str) -> Recipe:
     """Reads a model's file.
 

@@ -115,6 +115,13 @@ class Session:
         assign(self.model.variables, values(self._build().variables))
         assign(self.model.optimizer.variables, self._fresh_optimizer)
 
+    def use_average(self) -> None:
+        """Replaces the weights by their running average, where the optimizer keeps one."""
+        weights = self.model.trainable_variables
+        self.model.optimizer.finalize_variable_values(weights)
+        # Copies: on JAX weights and average would share memory, which the next call takes from both.
+        assign(weights, values(weights))
+
     def predict(self, images: Images, rows: Rows) -> NDArray[np.float32]:
         """Returns logits float32 (n_rows, n_classes)."""
         batches = plain_batches(images, rows, self.size, _PREDICT_BATCH, self.workers)

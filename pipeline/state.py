@@ -70,7 +70,7 @@ def read_state(path: Path, place: str) -> State | None:
     if not path.is_file():
         return None
     try:
-        with np.load(path, allow_pickle=False) as saved:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
             about = json.loads(str(saved["about"]))
             groups = {
                 group: [np.asarray(saved[f"{group}{i}"]) for i in range(size)] for group, size in about["sizes"].items()

@@ -32,11 +32,13 @@ def competition_text(inferred: Inferred, title: str, source: str, models: tuple[
     data = CommentedMap({"title": title, "source": {"kind": "local", "path": source}})
     for key, reading in inferred.sections.items():
         data[key] = {name: _flow(value) for name, value in reading.section.items()}
+    data["mirror"] = True
     data["models"] = _flow(models)
     if inferred.solution is not None:
         data["solution"] = inferred.solution
     data.yaml_set_start_comment("Described by `python -m pipeline init --from`; the comments say what was seen.")
     _comment(data, "source", [inferred.summary])
+    _comment(data, "mirror", ["CHECK: false where a mirrored image may change its class (digits, letters, text)"])
     for key, reading in inferred.sections.items():
         _comment(data, key, [*reading.seen, *(f"CHECK: {line}" for line in reading.check)])
     return dump(round_trip(), data)

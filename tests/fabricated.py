@@ -25,6 +25,7 @@ def competition(submission: dict[str, Any], metric: str = "accuracy") -> dict[st
         "train": {"layout": "folders", "images": "train"},
         "test": {"layout": "images", "images": "test"},
         "storage": {"size": 8},
+        "mirror": True,
         "metric": {"name": metric},
         "submission": submission,
         "models": ["one", "two"],

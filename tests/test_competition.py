@@ -125,7 +125,7 @@ def test_a_competition_that_does_not_fit_names_place_and_value(sections: dict[st
         read(changed(**sections))
 
 
-@pytest.mark.parametrize("key", ["title", "source", "train", "test", "storage", "metric", "submission", "models"])
+@pytest.mark.parametrize("key", ["title", "source", "train", "test", "storage", "mirror", "metric", "submission", "models"])
 def test_a_competition_without_a_section_names_it(key: str) -> None:
     data = competition(LABELS)
     del data[key]

@@ -35,6 +35,7 @@ source: {kind: local, path: toy.zip}
 train: {layout: folders, images: train}
 test: {layout: images, images: test}
 storage: {size: 32}
+mirror: true
 metric: {name: accuracy}
 submission: {kind: label, sample: sample_submission.csv, id: Id, label: Label}
 models: [MODELS]

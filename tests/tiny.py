@@ -108,6 +108,7 @@ def describe(
         "train": trains[layout],
         "test": test,
         "storage": {"size": size, "channels": channels, "resize": "crop"},
+        "mirror": True,
         "metric": {"name": "accuracy" if submission == "label" else "log_loss"},
         "submission": {"kind": submission, "sample": "sample_submission.csv", "id": "Id", **columns},
         "models": list(models),

@@ -23,7 +23,7 @@ from pipeline.config import Section, load_params
 from pipeline.errors import InputError
 from pipeline.files import atomic_path, sha256
 from pipeline.plots import learning_curves
-from pipeline.recipe import Recipe, load_recipe
+from pipeline.recipe import Recipe, load_recipe, without_flips
 from pipeline.session import Data, Session, load_data
 from pipeline.trainer import FoldTask, train_fold
 
@@ -44,6 +44,8 @@ def run(root: Path, model: str) -> None:
     """
     params = load_params(root, "train", TrainParams)
     recipe, competition = load_recipe(root, model), load_competition(root)
+    if not competition.mirror:
+        recipe = without_flips(recipe)
     prepared, folds = root / "data" / "prepared", tables.folds_path(root)
     data = load_data(prepared, folds)
     chosen = _chosen(params, int(data.fold_of.max()) + 1)
