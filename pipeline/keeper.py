@@ -1,9 +1,11 @@
 """Watches one training: looks at the valid rows, decides what the recipe leaves open, keeps each epoch's state."""
 
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import log_softmax, softmax
 
 from pipeline.epoch_line import EpochLine
@@ -12,6 +14,7 @@ from pipeline.loader import Rows
 from pipeline.metrics import Metric
 from pipeline.session import Session, assign, values
 from pipeline.state import Arrays, Course, State, read_state, write_state
+from pipeline.views import Views
 
 
 class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
@@ -73,6 +76,8 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         model, course = self._session.model, self.course
         loss = float((logs or {})["loss"])
         self._check_finite("loss", loss)
+        weights = values(model.variables)
+        self._check_finite("weights", *weights)
         last_step = (epoch + 1) * self._session.steps - 1
         plateau = self._training.schedule.name == "plateau"
         rate = float(model.optimizer.learning_rate) if plateau else float(self._session.rates[last_step])
@@ -83,9 +88,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         course.epoch = epoch + 1
         course.seconds += self._line.finish(loss, self._metric.name, row.get("valid_score"), rate)
         course.history.append(row)
-        state = State(course, values(model.variables), values(model.optimizer.variables), self._best)
-        self._check_finite("weights", *(float(array.sum()) for array in state.model))
-        write_state(self._path, state)
+        write_state(self._path, State(course, weights, values(model.optimizer.variables), self._best))
         model.stop_training = course.stopped
 
     def _look(self) -> dict[str, float]:
@@ -94,7 +97,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         saved = values(model.trainable_variables) if averaged else []
         if averaged:
             self._session.use_average()
-        logits = self._session.predict(data.images, self._valid).astype(np.float64)
+        logits = self._session.predict(data.images, self._valid, Views()).astype(np.float64)
         labels = data.labels[self._valid]
         valid_loss = float(-log_softmax(logits, axis=1)[np.arange(len(labels)), labels].mean())
         self._check_finite("loss on the valid rows", valid_loss)
@@ -120,10 +123,9 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         if self._training.patience is not None and course.waited >= self._training.patience:
             course.stopped = True
 
-    def _check_finite(self, what: str, *numbers: float) -> None:
-        if not np.isfinite(numbers).all():
+    def _check_finite(self, what: str, *numbers: float | NDArray[Any]) -> None:
+        if not all(np.isfinite(number).all() for number in numbers):
             raise InputError(
-                f"{self._place}: in epoch {self.course.epoch + 1} the {what} became "
-                f"{next(number for number in numbers if not np.isfinite(number))}; lower "
+                f"{self._place}: in epoch {self.course.epoch + 1} the {what} became NaN or infinite; lower "
                 "training.optimizer.learning_rate or set clip_norm in the model's file, or train.precision: float32"
             )

@@ -3,6 +3,7 @@
 A training batch is a pure function of (seed, step): threads only decide when it is made, never what is in it.
 """
 
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -120,6 +121,11 @@ class Ahead(Generic[Made]):
             return self._waiting.popleft().result() if self._waiting else None
 
 
+def default_workers() -> int:
+    """Returns how many threads make batches: half of the cores, as the network computes on all of them."""
+    return max(1, min(8, (os.cpu_count() or 1) // 2))
+
+
 def stream(batches: TrainBatches, first_step: int, last_step: int, workers: int) -> Ahead[tuple[Images, Targets]]:
     """Makes the batches of steps ``first_step`` to ``last_step`` - 1; close it when done."""
     local = threading.local()
@@ -135,6 +141,10 @@ def stream(batches: TrainBatches, first_step: int, last_step: int, workers: int)
 
 def plain_batches(images: Images, rows: Rows, size: int, batch_size: int, workers: int) -> Iterator[Images]:
     """Yields ``rows`` unaugmented, in order: uint8 (batch_size or fewer, size, size, channels)."""
+    if size == images.shape[1]:  # nothing to do that threads would speed up
+        for start in range(0, len(rows), batch_size):
+            yield np.ascontiguousarray(images[rows[start : start + batch_size]])
+        return
 
     def make(start: int) -> Images:
         return np.stack([resized(images[row], size) for row in rows[start : start + batch_size]])

@@ -11,6 +11,7 @@ from pipeline.networks.build import Network
 from pipeline.optimizers import Optimizer
 from pipeline.schedules import Constant, Cosine, Schedule
 from pipeline.tables import check_model_name
+from pipeline.views import Views
 
 
 class Input(Section):
@@ -64,11 +65,15 @@ class Recipe(Section):
     augmentation: Augmentation = Augmentation()
     network: Network
     training: Training
+    views: Views = Views()
 
 
 def without_flips(recipe: Recipe) -> Recipe:
     """Returns the recipe for a competition whose mirrored images are no members of their class."""
-    return recipe.model_copy(update={"augmentation": recipe.augmentation.model_copy(update={"flip": "none"})})
+    augmentation = recipe.augmentation.model_copy(update={"flip": "none"})
+    return recipe.model_copy(
+        update={"augmentation": augmentation, "views": recipe.views.model_copy(update={"mirror": False})}
+    )
 
 
 def load_recipe(root: Path, model: str) -> Recipe:

@@ -59,7 +59,7 @@ def start(precision: Precision) -> str:
         The precision in use: ``auto`` resolved to bfloat16 where the CPU or GPU computes in it, float32 otherwise.
     """
     # Names of layers, which checkpoints hold, count on from what the process built before.
-    keras.utils.clear_session()
+    keras.utils.clear_session(free_memory=False)
     if keras.backend.backend() == "tensorflow":
         importlib.import_module("tensorflow").config.experimental.enable_op_determinism()
     # Not what ~/.keras/keras.json says: the networks are written for these.

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from pipeline import runtime, tables
 from pipeline.augmentation import Images
 from pipeline.errors import InputError
-from pipeline.loader import Rows, plain_batches
+from pipeline.loader import Rows, TrainBatches, plain_batches
 from pipeline.networks.build import build
 from pipeline.optimizers import build_optimizer
 from pipeline.recipe import Recipe
 from pipeline.schedules import learning_rates
 from pipeline.state import Arrays
+from pipeline.views import Views, seen
 
 _PREDICT_BATCH = 256
 
@@ -115,6 +116,20 @@ class Session:
         assign(self.model.variables, values(self._build().variables))
         assign(self.model.optimizer.variables, self._fresh_optimizer)
 
+    def batches(self, fold: int, seed: int) -> TrainBatches:
+        """Returns the training batches of a fold."""
+        return TrainBatches(
+            images=self.data.images,
+            labels=self.data.labels,
+            rows=self.data.rows(fold)[0],
+            n_classes=len(self.data.classes),
+            size=self.size,
+            batch_size=self.batch_size,
+            steps_per_epoch=self.steps,
+            augmentation=self.recipe.augmentation,
+            seed=(seed, fold),
+        )
+
     def use_average(self) -> None:
         """Replaces the weights by their running average, where the optimizer keeps one."""
         weights = self.model.trainable_variables
@@ -122,11 +137,13 @@ class Session:
         # Copies: on JAX weights and average would share memory, which the next call takes from both.
         assign(weights, values(weights))
 
-    def predict(self, images: Images, rows: Rows) -> NDArray[np.float32]:
-        """Returns logits float32 (n_rows, n_classes)."""
+    def predict(self, images: Images, rows: Rows, views: Views) -> NDArray[np.float32]:
+        """Returns logits float32 (n_rows, n_classes), the mean over the views."""
         batches = plain_batches(images, rows, self.size, _PREDICT_BATCH, self.workers)
         # predict() would build a tf.data pipeline for each call: 0.1 s, longer than a small network's epoch.
-        parts = [np.asarray(self.model.predict_on_batch(batch), dtype=np.float32) for batch in batches]
+        parts = [
+            np.mean([self.model.predict_on_batch(view) for view in seen(batch, views)], axis=0) for batch in batches
+        ]
         return np.concatenate(parts) if parts else np.zeros((0, len(self.data.classes)), dtype=np.float32)
 
     def _build(self) -> keras.Model:

@@ -21,7 +21,7 @@ from pipeline.augmentation import ImageTransform
 from pipeline.competition import Score
 from pipeline.files import atomic_path
 from pipeline.keeper import Keeper
-from pipeline.loader import TrainBatches, stream
+from pipeline.loader import stream
 from pipeline.recipe import Recipe
 from pipeline.session import Session
 
@@ -86,17 +86,7 @@ def _fit(task: FoldTask, session: Session, keeper: Keeper) -> None:
     begun, epochs = keeper.course.epoch, session.recipe.training.epochs
     if begun == epochs or keeper.course.stopped:
         return
-    batches = TrainBatches(
-        images=session.data.images,
-        labels=session.data.labels,
-        rows=session.data.rows(task.fold)[0],
-        n_classes=len(session.data.classes),
-        size=session.size,
-        batch_size=session.batch_size,
-        steps_per_epoch=session.steps,
-        augmentation=session.recipe.augmentation,
-        seed=(task.seed, task.fold),
-    )
+    batches = session.batches(task.fold, task.seed)
     batches.batch(0, ImageTransform(batches.augmentation))  # a transform that does not fit fails here, plainly
     with closing(stream(batches, begun * session.steps, epochs * session.steps, session.workers)) as ahead:
         session.model.fit(
@@ -116,9 +106,9 @@ def _finish(task: FoldTask, session: Session, keeper: Keeper) -> None:
         session.model.save_weights(temporary)
     valid = data.rows(task.fold)[1]
     ids = tuple(data.ids[row] for row in valid)
-    _write(task.place / "valid.parquet", ids, session.predict(data.images, valid), data.classes)
+    _write(task.place / "valid.parquet", ids, session.predict(data.images, valid, task.recipe.views), data.classes)
     started = time.perf_counter()
-    logits = session.predict(data.test_images, np.arange(len(data.test_ids)))
+    logits = session.predict(data.test_images, np.arange(len(data.test_ids)), task.recipe.views)
     seconds = time.perf_counter() - started
     _write(task.place / "test.parquet", data.test_ids, logits, data.classes)
     with atomic_path(task.place / "history.csv") as temporary:

@@ -1,0 +1,86 @@
+"""From a model's finished folds to what the other stages read: OOF and test predictions, card, metrics, curves."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline import runtime, scores, tables
+from pipeline.files import atomic_path
+from pipeline.plots import learning_curves
+from pipeline.session import Data
+from pipeline.trainer import FoldTask
+
+
+def gather(root: Path, tasks: list[FoldTask], data: Data, competition: str) -> None:
+    """Writes a model's predictions, checkpoints, history, curves, card and metrics.
+
+    Args:
+        root: the repository folder.
+        tasks: the folds of one model, all of them finished.
+        data: what they were trained on.
+        competition: its name, for the card.
+    """
+    model, classes = tasks[0].model, data.classes
+    parts = [tables.read_predictions(task.place / "valid.parquet", classes) for task in tasks]
+    by_id = {name: row for part in parts for name, row in zip(part.ids, part.probs, strict=True)}
+    scored = np.array([row for row, name in enumerate(data.ids) if name in by_id], dtype=np.int64)
+    ids = tuple(data.ids[row] for row in scored)
+    oof = np.stack([by_id[name] for name in ids])
+    tests = [tables.read_predictions(task.place / "test.parquet", classes) for task in tasks]
+    mean = np.stack([part.aligned(data.test_ids, model) for part in tests]).mean(axis=0, dtype=np.float64)
+    tables.write_predictions(tables.oof_path(root, model), tables.Predictions(ids, oof, classes))
+    tables.write_predictions(
+        tables.test_path(root, model), tables.Predictions(data.test_ids, mean.astype(np.float32), classes)
+    )
+    groups = tables.read_folds(tasks[0].folds).set_index("id")["group"].reindex(list(ids)).to_numpy(dtype=np.int64)
+    metric = tasks[0].score.metric
+    summary = scores.summarise(data.labels[scored], data.fold_of[scored], groups, oof, metric)
+    costs = [tables.read_json(task.place / "done.json", "run `dvc repro`") for task in tasks]
+    _copy_folds(root / "folds" / model, tasks)
+    card = tables.ModelCard(
+        model=model,
+        competition=competition,
+        metric=metric.name,
+        greater_is_better=metric.greater_is_better,
+        fold_scores=summary.fold_scores,
+        mean=summary.mean,
+        std=summary.std,
+        pooled=summary.pooled,
+        interval=summary.interval,
+        scores=summary.scores,
+        **_costs(costs),
+        seed=tasks[0].seed,
+        precision=tasks[0].precision,
+        peeked=tasks[0].recipe.training.peeked,
+        fingerprint=tasks[0].fingerprint,
+        versions=runtime.versions() | {"hardware": runtime.hardware()},
+        config=tasks[0].recipe.model_dump(mode="json"),
+    )
+    tables.write_card(tables.card_path(root, model), card)
+    numbers = summary.numbers() | {key: value for key, value in _costs(costs).items() if key != "images_per_second"}
+    tables.write_json(root / "folds" / model / "metrics.json", numbers)
+
+
+def _costs(costs: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "parameters": costs[0]["parameters"],
+        "trainable_parameters": costs[0]["trainable_parameters"],
+        "train_seconds": sum(cost["train_seconds"] for cost in costs),
+        "predict_milliseconds_per_image": float(np.mean([cost["predict_milliseconds_per_image"] for cost in costs])),
+        "images_per_second": float(np.mean([cost["images_per_second"] for cost in costs])),
+    }
+
+
+def _copy_folds(target: Path, tasks: list[FoldTask]) -> None:
+    for earlier in (target / "checkpoints").glob("fold*.weights.h5"):
+        earlier.unlink()  # of folds that are not part of this run
+    for task in tasks:
+        with atomic_path(target / "checkpoints" / f"fold{task.fold}.weights.h5") as temporary:
+            shutil.copyfile(task.place / "checkpoint.weights.h5", temporary)
+    history = pd.concat([pd.read_csv(task.place / "history.csv") for task in tasks], ignore_index=True)
+    with atomic_path(target / "history.csv") as temporary:
+        history.to_csv(temporary, index=False, lineterminator="\n")
+    learning_curves(history, target / "curves.png")
