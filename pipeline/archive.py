@@ -5,13 +5,12 @@ import stat
 import zipfile
 import zlib
 from dataclasses import dataclass
-from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from pipeline.errors import InputError, some
-from pipeline.files import require_space
+from pipeline.files import is_junk, require_space
 
 _PIECE = 1 << 20
-_JUNK = ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini")
 
 
 @dataclass(frozen=True)
@@ -46,40 +45,12 @@ def unpack(archive: Path, folder: Path) -> list[File]:
     return [kept[path] for path in sorted(kept)]
 
 
-def crc32(path: Path) -> int:
-    """Returns the CRC-32 of a file, reading it in pieces."""
-    value = 0
-    with path.open("rb") as file:
-        while piece := file.read(_PIECE):
-            value = zlib.crc32(piece, value)
-    return value
+def list_members(zipped: zipfile.ZipFile, archive: Path | str) -> dict[str, zipfile.ZipInfo]:
+    """Lists the files of a zip by the path where they will lie, without junk.
 
-
-def is_junk(path: PurePath) -> bool:
-    """Says whether a file is what an operating system leaves behind, and no data."""
-    return any(part in _JUNK or part.startswith("._") for part in path.parts)
-
-
-def _unpack_one(archive: Path, folder: Path) -> list[File]:
-    try:
-        with zipfile.ZipFile(archive) as zipped:
-            members = _members(zipped, archive)
-            missing = {path: info for path, info in members.items() if not _is_whole(folder / path, info)}
-            require_space(folder, sum(info.file_size for info in missing.values()))
-            for path, info in missing.items():
-                target = folder / path
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with zipped.open(info) as source, target.open("wb") as file:
-                    shutil.copyfileobj(source, file, _PIECE)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise InputError(f"{archive} is not a whole, readable zip ({error}); delete it and get it again") from error
-    except OSError as error:
-        raise InputError(f"{archive} could not be unpacked into {folder}: {error}") from error
-    return [File(path, info.file_size, info.CRC) for path, info in members.items()]
-
-
-def _members(zipped: zipfile.ZipFile, archive: Path) -> dict[str, zipfile.ZipInfo]:
-    """The files of a zip by path; refuses what is no plain file below the folder."""
+    Raises:
+        InputError: no files, two of one path, or members that leave the folder or are links.
+    """
     members: dict[str, zipfile.ZipInfo] = {}
     refused = []
     for info in zipped.infolist():
@@ -100,6 +71,33 @@ def _members(zipped: zipfile.ZipFile, archive: Path) -> dict[str, zipfile.ZipInf
     if not members:
         raise InputError(f"{archive} holds no files; download it again")
     return members
+
+
+def crc32(path: Path) -> int:
+    """Returns the CRC-32 of a file, reading it in pieces."""
+    value = 0
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE):
+            value = zlib.crc32(piece, value)
+    return value
+
+
+def _unpack_one(archive: Path, folder: Path) -> list[File]:
+    try:
+        with zipfile.ZipFile(archive) as zipped:
+            members = list_members(zipped, archive)
+            missing = {path: info for path, info in members.items() if not _is_whole(folder / path, info)}
+            require_space(folder, sum(info.file_size for info in missing.values()))
+            for path, info in missing.items():
+                target = folder / path
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with zipped.open(info) as source, target.open("wb") as file:
+                    shutil.copyfileobj(source, file, _PIECE)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise InputError(f"{archive} is not a whole, readable zip ({error}); delete it and get it again") from error
+    except OSError as error:
+        raise InputError(f"{archive} could not be unpacked into {folder}: {error}") from error
+    return [File(path, info.file_size, info.CRC) for path, info in members.items()]
 
 
 def _is_whole(path: Path, info: zipfile.ZipInfo) -> bool:

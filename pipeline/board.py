@@ -38,15 +38,19 @@ def show(root: Path, console: Console | None = None) -> None:
     models.sort(key=lambda standing: standing.card.pooled, reverse=metric.greater_is_better)
     direction = "higher is better" if metric.greater_is_better else "lower is better"
     ensemble = _ensemble(root, set(cards), competition)
-    _print(out, f"{competition.title}: {metric.name} ({direction})", [*models, *([ensemble] if ensemble else [])])
+    title = f"{competition.title}: {metric.name} ({direction})"
+    if models:
+        _print(out, title, [*models, *([ensemble] if ensemble else [])])
+    else:
+        out.print(title)
     for standing in models:
         if isinstance(standing.card, tables.ModelCard) and standing.card.peeked:
             out.print(f"* {standing.name} peeked at the rows it is scored on: {', '.join(standing.card.peeked)}")
     waiting = [name for name in names if name not in cards]
     if waiting:
         out.print(f"not trained yet: {', '.join(waiting)}; run `dvc repro`")
-    path = Path("submissions") / f"{tables.ENSEMBLE}.csv"
-    out.print(f"submission: {path}" if (root / path).is_file() else "submission: none yet; run `dvc repro`")
+    path = _submission(root)
+    out.print(f"submission: {path}" if path else "submission: none yet; run `dvc repro`")
 
 
 def held_out(root: Path, name: str, competition: Competition) -> float | None:
@@ -95,9 +99,18 @@ def _ensemble(root: Path, trained: set[str], competition: Competition) -> Standi
     if not path.is_file():
         return None
     card = tables.read_card(path, tables.EnsembleCard)
-    if card.metric != competition.metric.metric.name or not trained.issuperset(card.members):
+    if card.competition != active_name(root) or not trained.issuperset(card.members):
         return None  # left over from other models or another competition
     return Standing(tables.ENSEMBLE, card, held_out(root, tables.ENSEMBLE, competition))
+
+
+def _submission(root: Path) -> Path | None:
+    """The ensemble's submission, unless it is left over from another competition."""
+    path = Path("submissions") / f"{tables.ENSEMBLE}.csv"
+    card = (root / path).with_suffix(".json")
+    if not (root / path).is_file() or not card.is_file():
+        return None
+    return path if tables.read_card(card, tables.SubmissionCard).competition == active_name(root) else None
 
 
 def _cells(standing: Standing) -> dict[str, str]:

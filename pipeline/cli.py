@@ -1,5 +1,6 @@
 """One subcommand per verb; each imports what it needs when asked, so that no verb waits for another's libraries."""
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -10,6 +11,15 @@ import typer
 
 from pipeline.errors import InputError
 
+# What the machine refuses whatever the code does, and what a person can do about it.
+_REFUSED = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space",
+    errno.EROFS: "make the folder writable",
+    errno.EACCES: "change the permissions",
+    errno.EPERM: "change the permissions",
+}
+
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
@@ -19,7 +29,7 @@ app = typer.Typer(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one verb and returns its exit code; an ``InputError`` becomes one line on stderr and 1."""
+    """Runs one verb and returns its exit code; what a person can mend becomes one line on stderr and 1."""
     # Read at import time by libraries that would otherwise ask the network or fill the screen.
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -30,6 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         app(args=arguments, prog_name="python -m pipeline", standalone_mode=True)
     except InputError as error:
         print("error:", " ".join(str(error).splitlines()), file=sys.stderr)
+        return 1
+    except OSError as error:
+        if error.errno not in _REFUSED:
+            raise
+        print(f"error: {error} (in {Path.cwd()}); {_REFUSED[error.errno]}", file=sys.stderr)
         return 1
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)

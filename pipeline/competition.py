@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from pipeline.config import Section, load, read_yaml
+from pipeline.config import Section, load, read_params
 from pipeline.errors import InputError, near_names
 from pipeline.metrics import Metric, get_metric
 from pipeline.tables import check_model_name
@@ -233,7 +233,7 @@ def active_name(root: Path) -> str:
     Raises:
         InputError: ``params.yaml`` names none.
     """
-    name = read_yaml(root / "params.yaml").get("competition")
+    name = read_params(root).get("competition")
     if not isinstance(name, str):
         raise InputError(f"params.yaml: competition must name a file under configs/competitions, got {name!r}")
     return name
@@ -245,7 +245,7 @@ def active_models(root: Path) -> tuple[str, ...]:
     Raises:
         InputError: the list is empty or repeats a name, or a name is reserved or has no file under configs/models.
     """
-    names = read_yaml(root / "params.yaml").get("models")
+    names = read_params(root).get("models")
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
         raise InputError(f"params.yaml: models must list files under configs/models, got {names!r}")
     known = [file.stem for file in (root / "configs" / "models").glob("*.yaml")]

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from pipeline.errors import InputError, near_names
 
@@ -24,6 +24,7 @@ class Section(BaseModel):
 
 S = TypeVar("S", bound=Section)
 
+PARAMS = ("competition", "models", "prepare", "split", "train")
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
 
@@ -39,7 +40,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     try:
         data = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8-sig"))
     except (YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+        raise InputError(f"{path} is not valid YAML: {_where(error)}; correct it there") from error
     if data is None:
         return {}
     if not isinstance(data, dict):
@@ -71,9 +72,22 @@ def load(path: Path, section: type[S]) -> S:
     return parse(read_yaml(path), section, str(path))
 
 
+def read_params(root: Path) -> dict[str, Any]:
+    """Reads ``params.yaml`` without looking into its sections.
+
+    Raises:
+        InputError: no such file, not YAML, or a section that nobody reads.
+    """
+    params = read_yaml(root / "params.yaml")
+    for key in params:
+        if key not in PARAMS:
+            raise InputError(f"params.yaml: unknown key {key}; {near_names(str(key), PARAMS)}")
+    return params
+
+
 def load_params(root: Path, key: str, section: type[S]) -> S:
     """Reads one section of ``params.yaml``; an absent section means its defaults."""
-    value = read_yaml(root / "params.yaml").get(key, {})
+    value = read_params(root).get(key, {})
     if not isinstance(value, dict):
         raise InputError(f"params.yaml: {key} must be a mapping, got {value!r}")
     return parse(value, section, f"params.yaml: {key}")
@@ -96,6 +110,13 @@ def expand(text: str, place: str) -> str:
     return _VARIABLE.sub(value, text)
 
 
+def _where(error: YAMLError | UnicodeDecodeError) -> str:
+    if not isinstance(error, MarkedYAMLError) or error.problem_mark is None:
+        return " ".join(str(error).split())
+    mark = error.problem_mark
+    return f"{error.problem}, line {mark.line + 1}, column {mark.column + 1}"
+
+
 def _to_json(data: Mapping[str, Any], place: str) -> bytes:
     import json
 
@@ -112,9 +133,21 @@ def _explain(problem: Any, section: type[BaseModel]) -> str:
         return f"unknown key {where}; {near_names(key, _keys(section, problem['loc'][:-1]))}"
     if problem["type"] == "missing":
         return f"{where} is missing"
+    if problem["type"].startswith("union_tag"):
+        return _explain_tag(problem, where)
     got = "" if problem["type"] == "value_error" else f", got {problem['input']!r}"
     message = problem["msg"].removeprefix("Value error, ")
     return f"{where}: {message}{got}" if where else f"{message}{got}"
+
+
+def _explain_tag(problem: Any, where: str) -> str:
+    """Says which kinds of a section there are: of sources, of layouts, of submissions."""
+    key = problem["ctx"]["discriminator"].strip("'")
+    known = problem["ctx"].get("expected_tags", "")
+    if not known:
+        return f"{where}.{key} is missing"
+    tag = problem["ctx"]["tag"]
+    return f"{where}.{key}: unknown {tag!r}; {near_names(tag, [name.strip(chr(39)) for name in known.split(', ')])}"
 
 
 def _keys(section: type[BaseModel], path: tuple[object, ...]) -> list[str]:

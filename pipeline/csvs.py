@@ -56,28 +56,31 @@ def read_columns(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     """Reads some columns of a wide CSV as text, without ever holding the others, whose cells nobody counts.
 
     Raises:
-        InputError: no such file, no such column, or a header as `read_table` refuses it.
+        InputError: no such file, no such column, rows that pandas cannot cut, or a header as `read_table` refuses it.
     """
     dialect = sniff(path)
     require_columns(dialect.columns, columns, path)
-    return pd.read_csv(
-        path,
-        dtype="str",
-        sep=dialect.separator,
-        encoding=dialect.encoding,
-        usecols=list(columns),
-        na_filter=False,
-    )
+    with reading(path):
+        return pd.read_csv(
+            path,
+            dtype="str",
+            sep=dialect.separator,
+            encoding=dialect.encoding,
+            usecols=list(columns),
+            na_filter=False,
+        )
 
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turns what pandas raises on rows with too many cells into an `InputError`."""
+    """Turns what pandas raises on rows with too many cells, or an open quote, into an `InputError`."""
     try:
         yield
     except pd.errors.ParserError as error:
         line = str(error).strip().splitlines()[-1].removeprefix("Error tokenizing data. C error: ")
-        raise InputError(f"{path}: {line}; every row needs the cells that the header names") from error
+        raise InputError(
+            f"{path}: {line}; every row needs the cells that the header names, every quote its end"
+        ) from error
 
 
 def sniff(path: Path) -> Dialect:
@@ -112,7 +115,7 @@ def require_columns(columns: Sequence[str], wanted: Sequence[str], path: Path) -
     """
     for name in wanted:
         if name not in columns:
-            hint = near_names(name, map(repr, columns)) if len(columns) <= 30 else f"it has {some(columns)}"
+            hint = near_names(repr(name), map(repr, columns)) if len(columns) <= 30 else f"it has {some(columns)}"
             raise InputError(f"{path} has no column {name!r}; {hint}; correct the competition's file")
 
 

@@ -65,19 +65,20 @@ def components(index: pd.DataFrame, columns: Sequence[str]) -> NDArray[np.int64]
     return pd.factorize(component[: len(index)])[0].astype(np.int64)
 
 
-def find(train: pd.DataFrame, test: pd.DataFrame) -> Duplicates:
-    """Finds images with the same content or perceptual hash within train, and between train and test.
+def find(train: pd.DataFrame, test: pd.DataFrame, hashes: Sequence[str] = HASHES) -> Duplicates:
+    """Finds images that share a hash within train, and between train and test.
 
     Args:
         train: image index with labels.
         test: image index without.
+        hashes: the columns that count.
     """
-    sets = _sets(train, components(train, HASHES))
+    sets = _sets(train, components(train, hashes))
     label = dict(zip(train["id"], train["label"], strict=True))
     conflicts = tuple(ids for ids in sets if len({label[name] for name in ids}) > 1)
     both = pd.concat([train, test], ignore_index=True)
     both["is_test"] = np.arange(len(both)) >= len(train)
-    component = components(both, HASHES)
+    component = components(both, hashes)
     spans = both.groupby(component)["is_test"].transform("nunique").to_numpy() > 1
     across = tuple(
         (tuple(part.loc[~part["is_test"], "id"]), tuple(part.loc[part["is_test"], "id"]))

@@ -1,4 +1,4 @@
-"""Files that are whole or absent: atomic writes, digests, free space."""
+"""Files that are whole or absent: atomic writes, digests, free space, and what lies below a folder."""
 
 import hashlib
 import os
@@ -6,9 +6,11 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from pipeline.errors import InputError
+
+_JUNK = ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini")
 
 
 @contextmanager
@@ -60,6 +62,43 @@ def require_space(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(place).free
     if free < needed:
         raise InputError(
-            f"{folder} needs {needed / 1e6:,.0f} MB, the disk has {free / 1e6:,.0f} MB free; "
+            f"{folder} needs {needed / 1e6:,.1f} MB, the disk has {free / 1e6:,.1f} MB free; "
             "free some space or lower storage.size in the competition's file"
         )
+
+
+def is_junk(path: PurePath) -> bool:
+    """Says whether a file is what an operating system leaves behind, and no data."""
+    return any(part in _JUNK or part.startswith("._") for part in path.parts)
+
+
+def files_below(folder: Path, above: tuple[Path, ...] = ()) -> Iterator[Path]:
+    """Yields the files below a folder without junk; links are followed, but never in circles.
+
+    Args:
+        folder: where to look.
+        above: the real folders on the way here.
+
+    Raises:
+        InputError: something is neither file nor folder (a link to nothing, a pipe), or its name is no UTF-8.
+    """
+    real = folder.resolve()
+    if real in above:
+        return
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if is_junk(PurePath(entry.name)):
+                continue
+            if not _is_utf8(entry.name):
+                raise InputError(f"{entry.path!a} has a name that is not UTF-8; rename it")
+            if entry.is_dir():
+                yield from files_below(folder / entry.name, (*above, real))
+            elif entry.is_file():
+                yield folder / entry.name
+            else:
+                raise InputError(f"{entry.path} is a link to nothing, or no plain file; remove it")
+
+
+def _is_utf8(name: str) -> bool:
+    """Says whether a file's name is text; Python keeps the bytes that are none as lone surrogates."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)

@@ -1,13 +1,12 @@
 """A folder of images: what lies in it, and which file an id means."""
 
-import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from pipeline.archive import is_junk
 from pipeline.competition import IMAGE_SUFFIXES
 from pipeline.errors import InputError, some
+from pipeline.files import files_below, is_junk
 
 
 class ImageFolder:
@@ -31,12 +30,8 @@ class ImageFolder:
     @cached_property
     def files(self) -> list[str]:
         """All files, sorted, without hidden ones and what operating systems leave behind."""
-        found = []
-        for place, folders, names in os.walk(self.path, followlinks=True):
-            folders[:] = [name for name in folders if not name.startswith(".")]
-            below = Path(place).relative_to(self.path)
-            found += [(below / name).as_posix() for name in names if not name.startswith(".")]
-        return sorted(path for path in found if not is_junk(PurePosixPath(path)))
+        found = [path.relative_to(self.path).as_posix() for path in files_below(self.path)]
+        return sorted(path for path in found if not f"/{path}".count("/."))
 
     @cached_property
     def images(self) -> list[str]:

@@ -181,13 +181,19 @@ def _check_one_label_each(ids: Sequence[str], labels: Sequence[str], path: Path)
 
 
 def _check_labels(train: Sequence[Record]) -> None:
-    """Refuses missing labels, a single class, and a class whose name would clash with the id column."""
+    """Refuses missing labels, a single class, classes that look the same, and a name that the id column has."""
     missing = [record.id for record in train if (record.label or "").strip().lower() in ("", "nan")]
     if missing:
         raise InputError(f"{len(missing)} training images have no label: ids {some(missing)}; label or remove them")
     classes = {record.label for record in train}
     if len(classes) < 2:
         raise InputError(f"all {len(train)} training images are of class {train[0].label!r}; two classes are the least")
+    alike: dict[str, list[str]] = {}
+    for name in sorted(str(name) for name in classes):
+        alike.setdefault(name.strip(), []).append(repr(name))
+    double = [" and ".join(names) for names in alike.values() if len(names) > 1]
+    if double:
+        raise InputError(f"{len(double)} classes differ by blanks alone: {some(double)}; write each in one way")
     if "id" in classes:
         raise InputError("a class is called 'id', as the column of ids in every table of predictions; rename the class")
 

@@ -1,6 +1,5 @@
 """What a folder or a zip holds, without unpacking it: names, single files, tables."""
 
-import os
 import shutil
 import tempfile
 import zipfile
@@ -13,11 +12,11 @@ from typing import IO
 import pandas as pd
 
 from pipeline import csvs
-from pipeline.archive import is_junk
+from pipeline.archive import list_members
 from pipeline.competition import IMAGE_SUFFIXES
 from pipeline.errors import InputError, some
-from pipeline.files import require_space
-from pipeline.tables import check_ids, natural_order
+from pipeline.files import files_below, require_space
+from pipeline.tables import natural_order
 
 TABLE_SUFFIXES = (".csv", ".tsv")
 _HEAD_BYTES = 1_000_000
@@ -135,9 +134,9 @@ def open_listing(source: Path) -> Iterator[Listing]:
     with tempfile.TemporaryDirectory(prefix="pipeline-init-") as temporary, ExitStack() as closing:
         folder = Path(temporary)
         if source.is_dir():
-            found = {path.relative_to(source).as_posix(): Member(path) for path in _walk(source)}
+            found = {path.relative_to(source).as_posix(): Member(path) for path in files_below(source)}
         elif source.is_file() and zipfile.is_zipfile(source):
-            found = {name: Member(source, name) for name in _directory(source, str(source))}
+            found = _inside(source, str(source))
         else:
             raise InputError(f"--from {source} is neither a folder nor a zip; give the path of one")
         nested = tuple(natural_order([name for name in found if name.lower().endswith(".zip")]))
@@ -152,28 +151,18 @@ def open_listing(source: Path) -> Iterator[Listing]:
         yield Listing(source, {name: found[name] for name in natural_order(list(found))}, nested, folder, closing)
 
 
-def _walk(source: Path) -> Iterator[Path]:
-    for folder, _, files in os.walk(source):
-        for name in files:
-            path = Path(folder, name)
-            if not is_junk(PurePosixPath(path.relative_to(source).as_posix())):
-                yield path
-
-
-def _directory(path: Path, place: str) -> list[str]:
+def _inside(path: Path, place: str) -> dict[str, Member]:
     try:
         with zipfile.ZipFile(path) as archive:
-            names = [entry.filename for entry in archive.infolist() if not entry.is_dir()]
+            return {name: Member(path, info.filename) for name, info in list_members(archive, place).items()}
     except zipfile.BadZipFile as error:
         raise InputError(f"{place} is not a whole zip ({error}); fetch it again") from error
-    check_ids(names, place)
-    return [name for name in names if not is_junk(PurePosixPath(name))]
 
 
 def _nested(source: Path, member: Member, name: str, copy: Path) -> dict[str, Member]:
     with zipfile.ZipFile(source) as archive, archive.open(str(member.name)) as part, copy.open("wb") as file:
         require_space(copy.parent, archive.getinfo(str(member.name)).file_size)
         shutil.copyfileobj(part, file)
-    inner = _directory(copy, f"{source}: {name}")
+    inner = _inside(copy, f"{source}: {name}")
     # pipeline.archive unpacks an inner zip into the folder where it lies.
-    return {(PurePosixPath(name).parent / part).as_posix(): Member(copy, part) for part in inner}
+    return {(PurePosixPath(name).parent / part).as_posix(): found for part, found in inner.items()}

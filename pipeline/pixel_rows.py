@@ -113,6 +113,8 @@ def _pieces(path: Path, dialect: Dialect, columns: list[str]) -> Iterator[NDArra
                     piece = next(reader)
                 except StopIteration:
                     return
+                except pd.errors.ParserError:
+                    raise  # told by `reading`
                 except ValueError as error:
                     _refuse_text(path, dialect, columns, done, rows)
                     raise InputError(f"{path}: {error}; pixels are whole numbers in 0..255") from error

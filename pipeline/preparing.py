@@ -99,7 +99,7 @@ def _broken(records: Sequence[Record], seen: Sequence[Seen]) -> Broken:
 
 
 def _refuse(broken: Broken) -> None:
-    shown = some(f"{entry['source']} ({entry['reason']})" for entry in broken)
+    shown = some((f"{entry['source']} ({entry['reason']})" for entry in broken), len(broken))
     raise InputError(
         f"{len(broken)} image files cannot be read: {shown}; replace them, or set prepare.drop_broken in params.yaml"
     )

@@ -5,7 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-_HASHES = {"content": "hash", "perceptual": "perceptual_hash"}
+from pipeline.duplicates import HASHES, Duplicates, find
+
+_HASHES = {"content": ("hash",), "perceptual": HASHES}
 
 
 def make_report(
@@ -16,9 +18,10 @@ def make_report(
 ) -> dict[str, Any]:
     """Sums up two image indices.
 
-    Under ``duplicates``, images of equal content hash and of equal perceptual hash stand apart; each entry is one set
-    of equal images by id. Equal content implies an equal perceptual hash, so the second list holds the first.
+    Under ``duplicates``, images of equal content and those of equal content or perceptual hash stand apart; each entry
+    is one set of images by id, so the second list holds the first.
     """
+    twins = {name: find(train, test, hashes) for name, hashes in _HASHES.items()}
     counts = train["label"].value_counts()
     return {
         "train": {
@@ -28,9 +31,9 @@ def make_report(
         },
         "test": {**_sizes(test), "broken": broken[1]},
         "duplicates": {
-            "train_and_test": {name: _across(train, test, column) for name, column in _HASHES.items()},
-            "different_labels": {name: _disagreeing(train, classes, column) for name, column in _HASHES.items()},
-            "within_train": {name: _within(train, column) for name, column in _HASHES.items()},
+            "train_and_test": {name: _across(found) for name, found in twins.items()},
+            "different_labels": {name: _disagreeing(found, train, classes) for name, found in twins.items()},
+            "within_train": {name: _repeated(found) for name, found in twins.items()},
         },
     }
 
@@ -43,23 +46,15 @@ def _sizes(index: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _across(train: pd.DataFrame, test: pd.DataFrame, column: str) -> list[dict[str, list[str]]]:
-    shared = set(train[column]) & set(test[column])
-    found = []
-    for value, rows in train[train[column].isin(shared)].groupby(column, sort=False):
-        found.append({"train": rows["id"].tolist(), "test": test.loc[test[column] == value, "id"].tolist()})
-    return found
+def _across(found: Duplicates) -> list[dict[str, list[str]]]:
+    return [{"train": list(train), "test": list(test)} for train, test in found.across]
 
 
-def _disagreeing(train: pd.DataFrame, classes: Sequence[str], column: str) -> list[dict[str, str]]:
-    labels = train.groupby(column, sort=False)["label"].nunique()
-    torn = train[train[column].isin(labels.index[labels > 1])]
-    return [
-        {name: classes[label] for name, label in zip(rows["id"], rows["label"], strict=True)}
-        for _, rows in torn.groupby(column, sort=False)
-    ]
+def _disagreeing(found: Duplicates, train: pd.DataFrame, classes: Sequence[str]) -> list[dict[str, str]]:
+    label = dict(zip(train["id"], train["label"], strict=True))
+    return [{name: classes[label[name]] for name in ids} for ids in found.conflicts]
 
 
-def _within(train: pd.DataFrame, column: str) -> int:
+def _repeated(found: Duplicates) -> int:
     """How many training images look like an earlier one."""
-    return int(train[column].duplicated().sum())
+    return sum(len(ids) - 1 for ids in found.sets)

@@ -12,12 +12,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from pipeline.archive import File, crc32, is_junk, unpack
+from pipeline.archive import File, crc32, unpack
 from pipeline.bundled import write_digits, write_keras
 from pipeline.competition import BundledSource, Competition, KaggleSource, KerasSource, LocalSource
 from pipeline.config import expand
 from pipeline.errors import InputError, some
-from pipeline.files import write_text
+from pipeline.files import files_below, is_junk, write_text
 from pipeline.kaggle_download import download
 from pipeline.tables import read_json
 
@@ -159,7 +159,10 @@ def _is_whole(root: Path, competition: Competition) -> bool:
     folder = _place(root, competition)
     if not (folder.is_dir() and _state(folder).is_file()):
         return False
-    state = _read_state(folder)
+    try:
+        state = _read_state(folder)
+    except InputError:
+        return False  # damaged: written anew
     if isinstance(competition.source, LocalSource):
         stamp = _stamp(_local(root, competition.source))
         if stamp is not None and stamp != state["stamp"]:
@@ -169,8 +172,7 @@ def _is_whole(root: Path, competition: Competition) -> bool:
 
 
 def _walk(folder: Path) -> list[Path]:
-    found = [Path(place) / name for place, _, names in os.walk(folder) for name in names]
-    return sorted(path for path in found if not is_junk(path.relative_to(folder)))
+    return sorted(files_below(folder))
 
 
 def _listing(files: list[File]) -> Listing:

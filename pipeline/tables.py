@@ -58,6 +58,7 @@ class ModelCard(Section):
 class EnsembleCard(Section):
     """How the members were combined and what the combination scores."""
 
+    competition: str
     combiner: str
     members: tuple[str, ...]
     weights: dict[str, float]
@@ -160,9 +161,7 @@ def write_index(path: Path, index: pd.DataFrame) -> None:
 
 def read_index(path: Path) -> pd.DataFrame:
     """Reads an image index: text columns, ``label`` (class index, -1 where unknown), ``width`` and ``height`` int64."""
-    index = _read_csv(path, INDEX_COLUMNS, "run `dvc repro prepare`")
-    for column in ("label", "width", "height"):
-        index[column] = index[column].astype("int64")
+    index = _read_csv(path, INDEX_COLUMNS, ("label", "width", "height"), "run `dvc repro prepare`")
     check_unique(index["id"].tolist(), str(path))
     return index
 
@@ -192,9 +191,7 @@ def write_folds(path: Path, folds: pd.DataFrame) -> None:
 
 def read_folds(path: Path) -> pd.DataFrame:
     """Reads a fold table: ``id`` text; ``label``, ``group`` and ``fold`` int64."""
-    folds = _read_csv(path, FOLD_COLUMNS, "run `dvc repro split`")
-    for column in ("label", "group", "fold"):
-        folds[column] = folds[column].astype("int64")
+    folds = _read_csv(path, FOLD_COLUMNS, ("label", "group", "fold"), "run `dvc repro split`")
     check_folds(folds, str(path))
     return folds
 
@@ -241,7 +238,10 @@ def read_predictions(path: Path, classes: Sequence[str]) -> Predictions:
     """
     if not path.is_file():
         raise InputError(f"{path} does not exist; run `dvc repro` to train that model")
-    frame = pd.read_parquet(path)
+    try:
+        frame = pd.read_parquet(path)
+    except ValueError as error:  # pyarrow's own errors are of this kind
+        raise InputError(f"{path} is not whole ({_one_line(error)}); train that model again") from error
     columns = [str(column) for column in frame.columns]
     if columns != ["id", *classes]:
         raise InputError(
@@ -277,10 +277,17 @@ def write_card(path: Path, card: Section) -> None:
 
 
 def read_card(path: Path, kind: type[S]) -> S:
-    """Reads a card of one kind."""
+    """Reads a card of one kind.
+
+    Raises:
+        InputError: no such file, or not a card as this version writes them.
+    """
     if not path.is_file():
         raise InputError(f"{path} does not exist; run `dvc repro`")
-    return kind.model_validate_json(path.read_bytes())
+    try:
+        return kind.model_validate_json(path.read_bytes())
+    except ValueError as error:
+        raise InputError(f"{path} is no {kind.__name__} ({_one_line(error)}); remove it and run `dvc repro`") from error
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -292,20 +299,33 @@ def read_json(path: Path, fix: str) -> Any:
     """Reads a JSON file.
 
     Raises:
-        InputError: no such file; ``fix`` says how to get it.
+        InputError: no such file, or not JSON; ``fix`` says how to get it.
     """
     if not path.is_file():
         raise InputError(f"{path} does not exist; {fix}")
-    return json.loads(path.read_text(encoding="utf-8"))
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path} is not JSON ({_one_line(error)}); remove it and {fix}") from error
 
 
-def _read_csv(path: Path, columns: Sequence[str], fix: str) -> pd.DataFrame:
+def _read_csv(path: Path, columns: Sequence[str], numbers: Sequence[str], fix: str) -> pd.DataFrame:
+    """Reads one of our own tables: text, and int64 in the columns ``numbers``."""
     if not path.is_file():
         raise InputError(f"{path} does not exist; {fix}")
-    # keep_default_na: an id or class called "NA" or "None" is text like any other.
-    frame = pd.read_csv(path, dtype="str", keep_default_na=False)
-    _require_columns(frame, columns, path)
-    return frame
+    try:
+        # keep_default_na: an id or class called "NA" or "None" is text like any other.
+        frame = pd.read_csv(path, dtype="str", keep_default_na=False)
+        _require_columns(frame, columns, path)
+        return frame.astype(dict.fromkeys(numbers, "int64"))
+    except InputError:
+        raise
+    except ValueError as error:
+        raise InputError(f"{path} is damaged ({_one_line(error)}); remove it and {fix}") from error
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
 
 
 def _require_columns(frame: pd.DataFrame, columns: Sequence[str], path: Path) -> None:

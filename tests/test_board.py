@@ -194,4 +194,18 @@ def test_a_narrow_terminal_gets_scores_above_costs_and_loses_no_figure(trained: 
 
 def test_a_table_without_any_card_still_says_what_to_do(tmp_path: Path) -> None:
     lines = printed(write_repository(tmp_path, LABELS))
+    assert len(lines) == 3  # no empty table
     assert lines[-2:] == ["not trained yet: one, two; run `dvc repro`", "submission: none yet; run `dvc repro`"]
+
+
+def test_the_ensemble_of_another_competition_is_not_shown(trained: Path) -> None:
+    card = tables.read_card(tables.card_path(trained, "ensemble"), tables.EnsembleCard)
+    tables.write_card(tables.card_path(trained, "ensemble"), card.model_copy(update={"competition": "former"}))
+    assert names_in_order(printed(trained)) == ["two", "one"]
+
+
+def test_the_submission_of_another_competition_is_not_shown(trained: Path) -> None:
+    path = trained / "submissions" / "ensemble.json"
+    card = tables.read_card(path, tables.SubmissionCard)
+    tables.write_card(path, card.model_copy(update={"competition": "former"}))
+    assert printed(trained)[-1] == "submission: none yet; run `dvc repro`"

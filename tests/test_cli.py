@@ -1,5 +1,6 @@
 """The command line: one verb each, one line for a person's mistake."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -101,3 +102,22 @@ def test_python_m_passes_the_exit_code_on(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stderr.count("\n")) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("number", "fix"), [(errno.ENOSPC, "free some space"), (errno.EROFS, "make the folder writable")]
+)
+def test_what_the_machine_refuses_is_one_line(
+    number: int, fix: str, repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(pipeline.stages.split, "run", raising(OSError(number, os.strerror(number))))
+    assert main(["split"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: [Errno {number}] {os.strerror(number)} (in {repository}); {fix}")
+    assert said.count("\n") == 1
+
+
+def test_another_error_of_the_system_keeps_its_stack_trace(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline.stages.split, "run", raising(FileNotFoundError(errno.ENOENT, "gone")))
+    with pytest.raises(FileNotFoundError, match="gone"):
+        main(["split"])

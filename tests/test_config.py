@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import pytest
+from project_imports import ROOT
 from pydantic import Field, ValidationError
 
-from pipeline.config import Section, expand, load, load_params, parse, read_yaml
+from pipeline.config import PARAMS, Section, expand, load, load_params, parse, read_params, read_yaml
 from pipeline.errors import InputError
 
 
@@ -99,7 +100,7 @@ def test_an_unknown_key_names_the_near_ones_at_its_own_place(data: dict[str, obj
     [
         ({}, "shape is missing"),
         ({"shape": {"side": 2}}, "kind"),
-        ({"shape": {"kind": "star"}}, "shape: .*'star'.*'circle', 'square'"),
+        ({"shape": {"kind": "star"}}, "shape.kind: unknown 'star'; did you mean square"),
         ({"shape": {"kind": "square", "side": "2"}}, r"side: .*valid integer, got '2'"),
         ({"shape": {"kind": "square", "side": 2.0}}, "side: .*got 2.0"),
         ({"shape": {"kind": "square", "side": 0}}, "side: .*greater than or equal to 1, got 0"),
@@ -157,21 +158,21 @@ def test_a_missing_folder_knows_no_names(tmp_path: Path) -> None:
 
 
 def test_params_have_defaults_where_a_section_is_absent(tmp_path: Path) -> None:
-    (tmp_path / "params.yaml").write_text("other: 1\n", encoding="utf-8")
-    assert load_params(tmp_path, "inner", Inner) == Inner()
+    (tmp_path / "params.yaml").write_text("train: {}\n", encoding="utf-8")
+    assert load_params(tmp_path, "split", Inner) == Inner()
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("inner: 3\n", "inner must be a mapping, got 3"),
-        ("inner: {epoch: 3}\n", "inner: unknown key epoch; did you mean epochs"),
+        ("split: 3\n", "split must be a mapping, got 3"),
+        ("split: {epoch: 3}\n", "split: unknown key epoch; did you mean epochs"),
     ],
 )
 def test_params_that_fit_no_section_are_refused(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=f"params.yaml: {message}"):
-        load_params(tmp_path, "inner", Inner)
+        load_params(tmp_path, "split", Inner)
 
 
 def test_variables_are_replaced_wherever_they_stand(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,3 +196,30 @@ def test_a_variable_that_is_not_set_is_named(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.delenv("DATA", raising=False)
     with pytest.raises(InputError, match=r"source.path is \$\{DATA\}/x, .*variable DATA is not set; export DATA="):
         expand("${DATA}/x", "source.path")
+
+
+def test_a_section_that_nobody_reads_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("competition: digits\nspilt: {n_splits: 3}\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"params\.yaml: unknown key spilt; did you mean split\?"):
+        load_params(tmp_path, "split", Inner)
+
+
+def test_the_shipped_params_hold_every_section_that_is_read() -> None:
+    assert tuple(read_params(ROOT)) == PARAMS
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ("{kind: sqare, side: 1}", r"shape\.kind: unknown 'sqare'; did you mean square\?"),
+        ("{side: 1}", r"shape\.kind is missing"),
+    ],
+)
+def test_a_kind_that_does_not_exist_names_the_near_ones(tmp_path: Path, shape: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        read(tmp_path, f"shape: {shape}\n")
+
+
+def test_a_tab_is_named_with_its_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"a\.yaml is not valid YAML: .*, line 2, column 1; correct it there"):
+        read(tmp_path, "shape:\n\tkind: square\n")

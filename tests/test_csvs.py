@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.csvs import read_columns, read_table
+from pipeline.csvs import read_columns, read_table, require_columns
 from pipeline.errors import InputError
 
 
@@ -113,3 +113,14 @@ def test_a_misnamed_column_names_the_near_one(tmp_path: Path) -> None:
 def test_a_first_row_that_would_shift_a_wide_table_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="line 2 has 3 cells, its header 2"):
         read_columns(_write(tmp_path, "id,label\n2,dog,brown\n1,cat\n"), ["id"])
+
+
+def test_a_quote_that_is_never_closed_is_one_error_for_some_columns(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text('x,y\n1,2\n3,"4\n')
+    with pytest.raises(InputError, match=r"a\.csv: EOF inside string.*; every row needs .* every quote its end"):
+        read_columns(tmp_path / "a.csv", ["x"])
+
+
+def test_a_column_in_another_case_is_hinted_at(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no column 'Id'; did you mean 'id'\?"):
+        require_columns(["id", "label"], ["Id"], tmp_path / "a.csv")

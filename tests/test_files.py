@@ -1,13 +1,14 @@
 """Files that are whole or absent."""
 
 import hashlib
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.files import atomic_path, require_space, sha256, write_text
+from pipeline.files import atomic_path, files_below, require_space, sha256, write_text
 
 
 def fail_while_writing(path: Path) -> None:
@@ -59,3 +60,32 @@ def test_too_little_space_says_how_much_is_missing(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"not/yet needs .* MB, the disk has .* MB free; free some space"):
         require_space(tmp_path / "not" / "yet", shutil.disk_usage(tmp_path).free * 2)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_lies_below_is_found_through_links_but_not_in_circles(tmp_path: Path) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "x").touch()
+    (tmp_path / "a" / "b" / "up").symlink_to(tmp_path / "a")
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "again").symlink_to(tmp_path / "a" / "b")
+    (tmp_path / "__MACOSX").mkdir()
+    (tmp_path / "__MACOSX" / "junk").touch()
+    found = sorted(path.relative_to(tmp_path).as_posix() for path in files_below(tmp_path))
+    assert found == ["a/b/x", "c/again/x"]
+
+
+def test_a_link_to_nothing_and_a_pipe_are_refused(tmp_path: Path) -> None:
+    link, pipe = tmp_path / "a" / "link.png", tmp_path / "b" / "pipe"
+    for path in (link, pipe):
+        path.parent.mkdir()
+    link.symlink_to(tmp_path / "gone.png")
+    os.mkfifo(pipe)
+    for path in (link, pipe):
+        with pytest.raises(InputError, match=f"{path} is a link to nothing, or no plain file; remove it"):
+            list(files_below(path.parent))
+
+
+def test_a_name_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a\udcff.png").touch()  # what Python makes of the byte 0xff
+    with pytest.raises(InputError, match=r"a.udcff\.png' has a name that is not UTF-8; rename it"):
+        list(files_below(tmp_path))

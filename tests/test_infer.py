@@ -470,8 +470,15 @@ def test_an_unknown_metric_lists_near_ones(root: Path) -> None:
 
 
 def test_a_zip_with_members_that_leave_it_is_refused(root: Path) -> None:
-    with pytest.raises(InputError, match=r"leave their folder: '\.\./evil\.png'"):
+    with pytest.raises(InputError, match=r"1 members leave the folder or are links: '\.\./evil\.png'"):
         read(root, animals() | {"../evil.png": b""})
+
+
+def test_a_folder_with_a_link_to_nothing_is_refused(root: Path) -> None:
+    source = write(root, animals())
+    (source / "train" / "gone.csv").symlink_to(root / "gone.csv")
+    with pytest.raises(InputError, match=r"gone\.csv is a link to nothing, or no plain file; remove it"):
+        describe(root, source)
 
 
 def test_a_broken_table_is_named_as_it_is_called_in_the_zip(root: Path) -> None:

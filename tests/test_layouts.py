@@ -165,6 +165,12 @@ def test_a_single_class_is_refused(base: Path) -> None:
         list_images(base, _competition())
 
 
+def test_classes_that_differ_by_blanks_alone_are_refused(base: Path) -> None:
+    _table(base, "Id,Label\n10,dog\n1,cat\n2,dog \n")
+    with pytest.raises(InputError, match="1 classes differ by blanks alone: 'dog' and 'dog '; write each in one way"):
+        list_images(base, _competition())
+
+
 def test_a_class_called_id_is_refused(base: Path) -> None:
     _table(base, "Id,Label\n10,dog\n1,id\n2,dog\n")
     with pytest.raises(InputError, match="a class is called 'id'"):

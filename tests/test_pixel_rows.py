@@ -107,3 +107,13 @@ def test_a_row_with_a_cell_too_many_is_refused(tmp_path: Path) -> None:
     path.write_text("\n".join(lines) + "\n")
     with pytest.raises(InputError, match="Expected 17 fields in line 5, saw 18"):
         _read(tmp_path, _layout())
+
+
+def test_a_row_with_a_cell_too_many_is_named_by_its_line(tmp_path: Path) -> None:
+    _write(tmp_path)
+    path = tmp_path / "train.csv"
+    path.write_text(path.read_text() + "a" + ",1" * 17 + "\n")
+    with pytest.raises(
+        InputError, match=r"train\.csv: Expected 17 fields in line 9, saw 18; every row needs the cells"
+    ):
+        _read(tmp_path, _layout(), rows=8)

@@ -121,6 +121,22 @@ def test_broken_files_are_listed_all_together_and_nothing_is_written(tiny: Path)
     assert sorted(path.name for path in (tiny / "data").iterdir()) == ["source.json"]
 
 
+def test_a_solution_that_is_not_there_is_refused_before_an_image_is_decoded(tiny: Path) -> None:
+    (tiny / "download" / "tiny" / "solution.csv").unlink()
+    fetch.run(tiny)
+    with pytest.raises(InputError, match=r"solution\.csv does not exist; correct solution in the competition's file"):
+        prepare.run(tiny)
+    assert sorted(path.name for path in (tiny / "data").iterdir()) == ["source.json"]
+
+
+def test_not_one_broken_file_is_left_out_of_the_list(tiny: Path) -> None:
+    for number in range(20):
+        (tiny / "download" / "tiny" / "train" / f"{number}.png").write_bytes(b"")
+    fetch.run(tiny)
+    with pytest.raises(InputError, match=r"20 image files cannot be read: .*train/19\.png \(empty file\); replace"):
+        prepare.run(tiny)
+
+
 def test_a_failure_leaves_the_earlier_folder_as_it_was(prepared: Path) -> None:
     before = {path.name: sha256(path) for path in _out(prepared).iterdir()}
     _break(prepared)

@@ -176,3 +176,13 @@ def test_a_damaged_zip_is_refused(zipped: Path, damage: Callable[[bytes], bytes]
     with pytest.raises(InputError, match="is not a whole, readable zip"):
         fetch.run(zipped)
     assert not (zipped / "data" / "source.json").exists()
+
+
+def test_a_damaged_note_of_what_was_unpacked_is_written_anew(zipped: Path) -> None:
+    fetch.run(zipped)
+    listed = (zipped / "data" / "source.json").read_bytes()
+    (note,) = (zipped / "data" / "raw").glob("*.json")
+    note.write_text("{")
+    fetch.run(zipped)
+    assert (zipped / "data" / "source.json").read_bytes() == listed
+    assert json.loads(note.read_text())["files"] == json.loads(listed)

@@ -214,3 +214,35 @@ def test_the_ensembles_predictions_lie_outside_the_models_folder(tmp_path: Path)
     models = tables.oof_path(tmp_path, "one").parent.parent
     assert models in tables.test_path(tmp_path, "two").parents
     assert models not in tables.oof_path(tmp_path, tables.ENSEMBLE).parents
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1"])
+def test_a_damaged_json_says_how_to_get_it_again(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(InputError, match=r"a\.json is not JSON .*; remove it and run X"):
+        tables.read_json(tmp_path / "a.json", "run X")
+
+
+@pytest.mark.parametrize("text", ["{", "{}", '{"name": 1}'])
+def test_a_file_that_is_no_card_is_refused_in_one_line(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(
+        InputError, match=r"a\.json is no SubmissionCard \(.*\); remove it and run `dvc repro`"
+    ) as error:
+        tables.read_card(tmp_path / "a.json", tables.SubmissionCard)
+    assert "\n" not in str(error.value)
+
+
+def test_damaged_predictions_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "oof.parquet"
+    tables.write_predictions(path, predictions())
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(InputError, match=r"oof\.parquet is not whole .*; train that model again"):
+        tables.read_predictions(path, CLASSES)
+
+
+@pytest.mark.parametrize("text", ["", "id,label,group,fold\na,zero,0,0\n", "id,label,group,fold\na,0,0,\n"])
+def test_a_damaged_fold_table_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "folds.csv").write_text(text)
+    with pytest.raises(InputError, match=r"folds\.csv is damaged .*; remove it and run `dvc repro split`"):
+        tables.read_folds(tmp_path / "folds.csv")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline import ensemble, plots, scores, tables
-from pipeline.competition import active_models, load_competition
+from pipeline.competition import active_models, active_name, load_competition
 
 COMBINER = "mean"
 
@@ -36,6 +36,7 @@ def run(root: Path) -> None:
     labels = scored["label"].to_numpy()
     summary = scores.summarise(labels, scored["fold"].to_numpy(), scored["group"].to_numpy(), probs, metric)
     card = tables.EnsembleCard(
+        competition=active_name(root),
         combiner=COMBINER,
         members=members,
         weights=dict(zip(members, weights.tolist(), strict=True)),

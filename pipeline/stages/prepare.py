@@ -14,6 +14,7 @@ from pydantic import Field
 from pipeline.competition import load_competition
 from pipeline.config import Section, load_params
 from pipeline.csvs import read_table
+from pipeline.errors import InputError
 from pipeline.layouts import list_images
 from pipeline.preparing import build, encode
 from pipeline.source import check_unchanged, ensure
@@ -41,6 +42,9 @@ def run(root: Path) -> None:
     sample = base / competition.submission.sample
     classes, _ = encode([str(record.label) for record in train])
     check_sample(read_table(sample), competition.submission, classes, [record.id for record in test])
+    solution = None if competition.solution is None else base / competition.solution
+    if solution is not None and not solution.is_file():
+        raise InputError(f"{solution} does not exist; correct solution in the competition's file")
     target = root / "data" / "prepared"
     building = target.with_name(".tmp-prepared")
     shutil.rmtree(building, ignore_errors=True)
@@ -48,8 +52,8 @@ def run(root: Path) -> None:
     try:
         build(building, base, competition, train, test, params.workers, params.drop_broken)
         shutil.copyfile(sample, building / "sample_submission.csv")
-        if competition.solution is not None:
-            shutil.copyfile(base / competition.solution, building / "solution.csv")
+        if solution is not None:
+            shutil.copyfile(solution, building / "solution.csv")
         if target.exists():
             shutil.rmtree(target)
         building.rename(target)
