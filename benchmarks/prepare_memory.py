@@ -36,6 +36,7 @@ source: {kind: local, path: download}
 train: {layout: csv_images, images: train, table: train.csv, id: id, label: label}
 test: {layout: images, images: test}
 storage: {size: 64, channels: 3}
+mirror: true
 metric: {name: accuracy}
 submission: {kind: label, sample: sample.csv, id: id, label: label}
 models: [small_cnn]

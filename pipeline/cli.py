@@ -102,9 +102,9 @@ def submission(name: Annotated[str, typer.Argument(help="a model of params.yaml,
 @app.command()
 def scores() -> None:
     """Print the score of every model and of the ensemble, and where the submissions are."""
-    from pipeline import board
+    from pipeline import score_table
 
-    board.show(_root())
+    score_table.show(_root())
 
 
 @app.command()

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import InputError, near_names, some
+from pipeline.infer_listing import Listing, open_listing
 from pipeline.infer_match import Choices, Images, Reading, below
 from pipeline.infer_storage import read_storage
 from pipeline.infer_submission import find_sample, find_solution, read_submission, read_test
 from pipeline.infer_train import read_train
-from pipeline.listing import Listing, open_listing
 from pipeline.metrics import METRICS, Metric, get_metric
 
 

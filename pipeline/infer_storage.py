@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from pipeline.errors import InputError, some
+from pipeline.infer_listing import Listing
 from pipeline.infer_match import Reading
-from pipeline.listing import Listing
 
 _LOOKED_AT = 48
 _LEAST, _MOST = 16, 64  # the shipped networks pool: 8 pixels leave them little; 64 are what a CPU trains in an evening

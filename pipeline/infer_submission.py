@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 
 from pipeline.errors import InputError, some
+from pipeline.infer_listing import Listing
 from pipeline.infer_match import Choices, Images, Match, Reading, is_id, pick
 from pipeline.infer_pixels import Pixels, find_pixels
-from pipeline.listing import Listing
 from pipeline.metrics import Metric
 
 _SAMPLE = re.compile(r"sample|submission", re.IGNORECASE)

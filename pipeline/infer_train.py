@@ -16,9 +16,9 @@ from pipeline.infer_folders import (
     read_names,
 )
 from pipeline.infer_labels import classes_of, counted, is_label, label_column
+from pipeline.infer_listing import Listing
 from pipeline.infer_match import Choices, Images, Match, Reading, is_id, parent, pick
 from pipeline.infer_pixels import Pixels, find_pixels
-from pipeline.listing import Listing
 
 _WIDE = 200  # columns: more are pixels or nothing
 

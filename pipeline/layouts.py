@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from pipeline.competition import Competition, CsvImages, CsvPixels, FileNames, Folders, TestImages, TestPixels
 from pipeline.csvs import read_columns, read_table, require_columns, sniff
 from pipeline.errors import InputError, some
-from pipeline.folders import ImageFolder
+from pipeline.image_folder import ImageFolder
 from pipeline.tables import check_ids, check_unique
 
 

@@ -9,7 +9,7 @@ import pytest
 from fabricated import CLASSES, LABELS, PROBABILITIES, train_fake, write_model_card, write_params, write_repository
 from rich.console import Console
 
-from pipeline import board, tables
+from pipeline import score_table, tables
 from pipeline.competition import load_competition
 from pipeline.errors import InputError
 from pipeline.stages import ensemble as ensemble_stage
@@ -34,9 +34,9 @@ def trained(trained_once: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(trained_once, tmp_path / "copy"))
 
 
-def printed(root: Path, width: int = board.PLAIN_WIDTH) -> list[str]:
+def printed(root: Path, width: int = score_table.PLAIN_WIDTH) -> list[str]:
     out = io.StringIO()
-    board.show(root, Console(file=out, width=width, highlight=False))
+    score_table.show(root, Console(file=out, width=width, highlight=False))
     return [line.rstrip() for line in out.getvalue().splitlines()]
 
 
@@ -126,14 +126,14 @@ def test_an_interval_without_width_is_not_shown(trained: Path) -> None:
 def test_held_back_labels_score_each_model_by_id(trained: Path) -> None:
     write_solution(trained, right=17)
     competition = load_competition(trained)
-    assert board.held_out(trained, "one", competition) == pytest.approx(17 / 20)
+    assert score_table.held_out(trained, "one", competition) == pytest.approx(17 / 20)
     lines = printed(trained)
     assert any("held-out" in line for line in lines)
     assert line_of(lines, "one").split()[8] == "0.8500"
 
 
 def test_without_held_back_labels_nothing_is_said_of_them(trained: Path) -> None:
-    assert board.held_out(trained, "one", load_competition(trained)) is None
+    assert score_table.held_out(trained, "one", load_competition(trained)) is None
     assert not any("held-out" in line for line in printed(trained))
 
 
@@ -141,7 +141,7 @@ def test_a_probability_competition_takes_the_other_column_of_its_solution(tmp_pa
     root = write_repository(tmp_path, PROBABILITIES)
     train_fake(root, "one", 1)
     write_solution(root, right=5, Category="breed")
-    assert board.held_out(root, "one", load_competition(root)) == pytest.approx(5 / 20)
+    assert score_table.held_out(root, "one", load_competition(root)) == pytest.approx(5 / 20)
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_outside_a_terminal_lines_are_not_folded(trained: Path, capsys: pytest.C
     tables.write_json(trained / "configs" / "models" / f"{long_name}.yaml", {})
     write_params(trained, ["one", "two", long_name])
     write_model_card(trained, long_name)
-    board.show(trained)
+    score_table.show(trained)
     out = capsys.readouterr().out
     assert "\x1b" not in out
     assert "1,234,567" in next(line for line in out.splitlines() if long_name in line)
