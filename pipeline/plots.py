@@ -78,7 +78,8 @@ def _curves(axes: Axes, history: pd.DataFrame, name: str) -> None:
         colour = _COLOURS[order % len(_COLOURS)]
         for column, style, label in ((f"valid_{name}", "-", f"fold {fold}"), (name, "--", None)):
             if column in rows:
-                axes.plot(rows["epoch"], rows[column], style, color=colour, linewidth=1.2, label=label)
+                seen = rows.dropna(subset=[column])  # epochs that did not look at the valid rows
+                axes.plot(seen["epoch"], seen[column], style, color=colour, linewidth=1.2, label=label)
     axes.set(xlabel="epoch", title=f"{name} (solid: validation, dashed: training)")
     axes.title.set_fontsize(9)
     axes.grid(alpha=0.3)

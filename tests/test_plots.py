@@ -71,3 +71,12 @@ def test_a_history_without_its_columns_is_refused_and_nothing_is_left(tmp_path: 
 def test_a_history_without_curves_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="history lacks the columns loss"):
         plots.learning_curves(HISTORY[["fold", "epoch"]], tmp_path / "a.png")
+
+
+def test_epochs_that_did_not_look_at_the_valid_rows_leave_no_gap(tmp_path: Path) -> None:
+    looked = pd.concat([HISTORY, HISTORY.assign(epoch=HISTORY["epoch"] + 2)], ignore_index=True)
+    looked.loc[looked["epoch"] % 2 == 0, ["valid_loss", "valid_accuracy"]] = np.nan
+    never = looked.assign(valid_loss=np.nan, valid_accuracy=np.nan)
+    for name, history in (("looked", looked), ("never", never)):
+        plots.learning_curves(history, tmp_path / f"{name}.png")
+    assert (tmp_path / "looked.png").read_bytes() != (tmp_path / "never.png").read_bytes()

@@ -11,7 +11,7 @@ import tiny
 from fabricated import CLASSES, write_params
 from trainings import repository, settings
 
-from pipeline import tables
+from pipeline import runtime, tables
 from pipeline.errors import InputError
 from pipeline.stages import train
 
@@ -171,13 +171,24 @@ def test_a_training_that_peeks_says_so_in_its_card(bare: Path, tmp_path: Path) -
     assert card(root).peeked == ("epoch chosen on the validation fold", "stopped on the validation fold")
 
 
+def test_a_competition_whose_mirrored_images_change_their_class_is_trained_without_flips(
+    bare: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = copy(bare, tmp_path)
+    set_train(root, folds=[0])
+    edit_mirror(root, monkeypatch)
+    write_recipe(root, epochs=1)
+    train.run(root, "one")
+    assert card(root).config["augmentation"]["flip"] == "none"
+
+
 def fingerprint(root: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """The fingerprint that a run would work under."""
     found: list[str] = []
     with monkeypatch.context() as patch:
         patch.setattr(train, "Session", lambda *_, **__: None)
         patch.setattr(train, "train_fold", lambda task, session: found.append(task.fingerprint))
-        patch.setattr(train, "_gather", lambda *_: None)
+        patch.setattr(train, "gather", lambda *_: None)
         train.run(root, "one")
     return found[0]
 
@@ -212,6 +223,11 @@ def edit_metric(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path.write_text(path.read_text().replace('"accuracy"', '"macro_f1"'))
 
 
+def edit_mirror(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = root / "configs" / "competitions" / "tiny.yaml"
+    path.write_text(path.read_text().replace('"mirror": true', '"mirror": false'))
+
+
 def edit_settings(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
 
@@ -221,7 +237,7 @@ def edit_code(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def edit_hardware(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(train.runtime, "hardware", lambda: "another machine")
+    monkeypatch.setattr(runtime, "hardware", lambda: "another machine")
 
 
 @pytest.mark.parametrize(
@@ -233,6 +249,7 @@ def edit_hardware(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         edit_pixel,
         edit_folds,
         edit_metric,
+        edit_mirror,
         edit_settings,
         edit_code,
         edit_hardware,

@@ -1,0 +1,100 @@
+"""Seconds per epoch of `fit` fed by our augmenting stream, against `fit` on arrays augmented beforehand.
+
+    python -m benchmarks.loader --pairs 5
+
+Both train the network of a model's file on synthetic images, in one process and in turn; which goes first alternates
+from pair to pair. The target is a median ratio of at most 1.10 on two cores.
+"""
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+
+from pipeline import runtime
+from pipeline.augmentation import ImageTransform
+from pipeline.loader import default_workers, stream
+from pipeline.recipe import load_recipe
+from pipeline.session import Data, Session
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+N_CLASSES = 15
+
+
+def main() -> None:
+    """Measures the pairs and prints a line for each and one of JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--rows", type=int, default=5760)
+    parser.add_argument("--size", type=int, default=32)
+    parser.add_argument("--model", default="deep_elu_cnn")
+    parser.add_argument("--workers", type=int, default=default_workers(), help="threads of the loader")
+    options = parser.parse_args()
+    precision = runtime.start("auto")
+    session = Session(
+        load_recipe(REPOSITORY, options.model), _data(options.rows, options.size), workers=options.workers
+    )
+    from_stream, from_arrays = _streamed(session), _augmented_beforehand(session)
+    from_stream(), from_arrays()  # compiles
+    pairs = []
+    for number in range(options.pairs):
+        order = (from_stream, from_arrays) if number % 2 == 0 else (from_arrays, from_stream)
+        seconds = {epoch: epoch() for epoch in order}
+        pairs.append((seconds[from_stream], seconds[from_arrays]))
+        print("pair {}: stream {:.2f} s, arrays {:.2f} s".format(number + 1, *pairs[-1]), flush=True)
+    ratios = sorted(streamed / arrays for streamed, arrays in pairs)
+    found = {
+        "ratio_median": round(statistics.median(ratios), 3),
+        "ratio_range": [round(ratios[0], 3), round(ratios[-1], 3)],
+        "stream_seconds": round(statistics.median(streamed for streamed, _ in pairs), 2),
+        "arrays_seconds": round(statistics.median(arrays for _, arrays in pairs), 2),
+    }
+    print(json.dumps(vars(options) | found | {"precision": precision, "hardware": runtime.hardware()}))
+
+
+def _data(rows: int, size: int) -> Data:
+    """Noise in two folds, so that the training part of each has ``rows`` rows."""
+    rng = np.random.default_rng(0)
+    fold_of = np.repeat([0, 1], [rows, rows])
+    return Data(
+        images=rng.integers(0, 256, (2 * rows, size, size, 3), dtype=np.uint8),
+        labels=rng.integers(0, N_CLASSES, 2 * rows),
+        ids=tuple(map(str, range(2 * rows))),
+        fold_of=fold_of,
+        test_images=np.zeros((0, size, size, 3), dtype=np.uint8),
+        test_ids=(),
+        classes=tuple(map(str, range(N_CLASSES))),
+    )
+
+
+def _streamed(session: Session) -> Callable[[], float]:
+    def epoch() -> float:
+        started = time.perf_counter()
+        with closing(stream(session.batches(0, 0), 0, session.steps, session.workers)) as ahead:
+            session.model.fit(iter(ahead), steps_per_epoch=session.steps, shuffle=False, verbose=0)
+        return time.perf_counter() - started
+
+    return epoch
+
+
+def _augmented_beforehand(session: Session) -> Callable[[], float]:
+    batches = session.batches(0, 0)
+    transform = ImageTransform(batches.augmentation)
+    made = [batches.batch(step, transform) for step in range(session.steps)]
+    images, targets = (np.concatenate(part) for part in zip(*made, strict=True))
+
+    def epoch() -> float:
+        started = time.perf_counter()
+        session.model.fit(images, targets, batch_size=session.batch_size, shuffle=False, verbose=0)
+        return time.perf_counter() - started
+
+    return epoch
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""Networks: published sizes, and every shipped file builds and learns a step."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from pipeline import runtime
+from pipeline.networks.build import NETWORKS, build
+from pipeline.networks.cnn import DeepEluCnn
+from pipeline.optimizers import build_optimizer
+from pipeline.recipe import load_recipe
+
+ROOT = Path(__file__).parents[1]
+MODELS = sorted(path.stem for path in (ROOT / "configs" / "models").glob("*.yaml"))
+
+
+@pytest.fixture(autouse=True)
+def _float32() -> None:
+    runtime.start("float32")
+
+
+def shipped(model: str, size: int, channels: int = 3, n_classes: int = 5) -> keras.Model:
+    return build(load_recipe(ROOT, model).network, size, channels, n_classes)
+
+
+def images(n: int, size: int, channels: int = 3) -> NDArray[np.uint8]:
+    return np.random.default_rng(0).integers(0, 256, (n, size, size, channels), dtype=np.uint8)
+
+
+def logits(model: keras.Model, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return np.asarray(model.predict_on_batch(batch))
+
+
+@pytest.mark.parametrize(("model", "parameters"), [("mlp_pixels", 238_510), ("small_cnn", 7_465)])
+def test_published_sizes_are_met_on_28x28_grey_and_ten_classes(model: str, parameters: int) -> None:
+    assert shipped(model, 28, 1, 10).count_params() == parameters
+
+
+@pytest.mark.parametrize(("size", "channels"), [(16, 1), (28, 3), (32, 3)])
+@pytest.mark.parametrize("model", MODELS)
+def test_every_shipped_model_trains_a_step_at_every_usual_size(model: str, size: int, channels: int) -> None:
+    network, optimizer = shipped(model, size, channels), load_recipe(ROOT, model).training.optimizer
+    before = network.get_weights()
+    network.compile(
+        build_optimizer(optimizer, np.full(3, 1e-3, dtype=np.float32), plateau=False),
+        keras.losses.CategoricalCrossentropy(from_logits=True),
+        run_eagerly=True,  # one step: tracing would take longer
+    )
+    batch = images(4, size, channels)
+    loss = network.train_on_batch(batch, np.eye(5, dtype=np.float32)[[0, 1, 2, 3]])
+    assert np.isfinite(loss)
+    assert any(not np.array_equal(a, b) for a, b in zip(before, network.get_weights(), strict=True))
+    found = logits(network, batch)
+    assert found.shape == (4, 5)
+    assert found.dtype == np.float32
+    assert np.isfinite(found).all()
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_weights_survive_a_file(model: str, tmp_path: Path) -> None:
+    first, second = shipped(model, 16), shipped(model, 16)
+    batch = images(3, 16)
+    assert not np.array_equal(logits(first, batch), logits(second, batch))
+    first.save_weights(tmp_path / "a.weights.h5")
+    second.load_weights(tmp_path / "a.weights.h5")
+    assert np.array_equal(logits(first, batch), logits(second, batch))
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_same_seed_gives_the_same_network(model: str) -> None:
+    def made(seed: int) -> NDArray[np.float32]:
+        runtime.seed_everything(seed)
+        return logits(shipped(model, 16), images(2, 16))
+
+    assert np.array_equal(made(1), made(1))
+    assert not np.array_equal(made(1), made(2))
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_logits_are_float32_at_any_precision(precision: runtime.Precision) -> None:
+    runtime.start(precision)
+    network = shipped("small_cnn", 16)
+    assert network.get_layer("logits").compute_dtype == "float32"
+    assert logits(network, images(2, 16)).dtype == np.float32
+
+
+def test_the_smallest_input_does_not_pool_away() -> None:
+    assert logits(shipped("deep_elu_cnn", 4), images(2, 4)).shape == (2, 5)
+
+
+def test_pixels_reach_the_network_between_minus_one_and_one() -> None:
+    network = shipped("mlp_pixels", 4, 1)
+    scaled = keras.Model(network.input, network.get_layer("pixels").output)
+    extremes = np.array([0, 255], dtype=np.uint8)[:, None, None, None] * np.ones((1, 4, 4, 1), dtype=np.uint8)
+    assert np.unique(logits(scaled, extremes)).tolist() == [-1.0, 1.0]
+
+
+def test_dropout_grows_from_stage_to_stage() -> None:
+    section = DeepEluCnn(name="deep_elu_cnn", widths=(4, 4, 4), blocks=(1, 1, 1), dropout=0.3, head_dropout=0.4)
+    found = [layer.rate for layer in build(section, 16, 3, 5).layers if "dropout" in layer.name]
+    assert found == pytest.approx([0.1, 0.2, 0.3, 0.4])
+
+
+def test_l2_weighs_on_every_convolution() -> None:
+    section = DeepEluCnn(name="deep_elu_cnn", widths=(4, 4), blocks=(1, 1), l2=0.01)
+    network = build(section, 8, 3, 5)
+    kernels = [layer.kernel for layer in network.layers if isinstance(layer, keras.layers.Conv2D)]
+    wanted = 0.01 * sum(float(np.square(keras.ops.convert_to_numpy(kernel)).sum()) for kernel in kernels)
+    assert float(sum(network.losses)) == pytest.approx(wanted, rel=1e-5)
+
+
+def test_residual_connections_can_be_left_out() -> None:
+    plain = DeepEluCnn(name="deep_elu_cnn", widths=(4,), blocks=(2,), residual=False)
+    assert not [layer for layer in build(plain, 8, 3, 5).layers if isinstance(layer, keras.layers.Add)]
+
+
+def test_every_network_has_a_shipped_model() -> None:
+    assert {load_recipe(ROOT, model).network.name for model in MODELS} == set(NETWORKS)
