@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from pipeline import tables
+from pipeline import runtime, tables
 from pipeline.augmentation import ImageTransform
 from pipeline.competition import Score
 from pipeline.files import atomic_path
@@ -90,7 +90,7 @@ def _fit(task: FoldTask, session: Session, keeper: Keeper) -> None:
     batches.batch(0, ImageTransform(batches.augmentation))  # a transform that does not fit fails here, plainly
     with closing(stream(batches, begun * session.steps, epochs * session.steps, session.workers)) as ahead:
         session.model.fit(
-            iter(ahead),
+            runtime.feed(iter(ahead), (session.size, session.size, batches.images.shape[-1]), batches.n_classes),
             initial_epoch=begun,
             epochs=epochs,
             steps_per_epoch=session.steps,
