@@ -21,9 +21,10 @@ from pipeline.infer import infer
 from pipeline.infer_match import Choices
 from pipeline.yaml_text import competition_text, dump, round_trip
 
-# From the strongest to the cheapest; the first also suits photos.
-_MODELS = ("deep_elu_cnn", "small_cnn", "relu_cnn")
-_SMALL = 32  # pixels: up to this size the plain networks are worth their minutes
+_SMALL = 32  # pixels
+# From the strongest to the cheapest. At photo sizes only the network that scales its input down stays affordable.
+_MODELS_FOR_SMALL = ("deep_elu_cnn", "small_cnn", "relu_cnn")
+_MODELS_FOR_PHOTOS = ("deep_elu_cnn_64",)
 
 
 def activate(root: Path, name: str) -> str:
@@ -113,7 +114,7 @@ def _source_path(root: Path, source: Path, found: Path) -> str:
 
 def _models(root: Path, size: int) -> tuple[str, ...]:
     known = sorted(file.stem for file in (root / "configs" / "models").glob("*.yaml"))
-    fitting = _MODELS if size <= _SMALL else _MODELS[:2]
+    fitting = _MODELS_FOR_SMALL if size <= _SMALL else _MODELS_FOR_PHOTOS
     models = tuple(name for name in fitting if name in known) or tuple(known[:1])
     if not models:
         raise InputError(

@@ -51,7 +51,7 @@ def zipped(files: Files) -> bytes:
 def root(tmp_path: Path) -> Path:
     models = tmp_path / "repo" / "configs" / "models"
     models.mkdir(parents=True)
-    for name in ("mlp_pixels", "relu_cnn", "small_cnn", "deep_elu_cnn"):
+    for name in ("mlp_pixels", "relu_cnn", "small_cnn", "deep_elu_cnn", "deep_elu_cnn_64"):
         (models / f"{name}.yaml").write_text("")
     return tmp_path / "repo"
 
@@ -142,6 +142,7 @@ def test_dog_breed_identification_is_a_table_and_probabilities(root: Path) -> No
     }
     assert found.submission == ProbabilitySubmission(kind="probabilities", sample="sample_submission.csv", id="id")
     assert (found.test.layout, found.metric.name, found.storage.size) == ("images", "log_loss", 64)
+    assert found.models == ("deep_elu_cnn_64",)
 
 
 def test_digit_recognizer_is_pixels_numbered_from_one(root: Path) -> None:
