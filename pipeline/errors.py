@@ -25,3 +25,8 @@ def some(values: Iterable[object], limit: int = 10) -> str:
     items = [str(value) for value in values]
     rest = len(items) - limit
     return ", ".join(items[:limit]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def one_line(error: Exception) -> str:
+    """Returns the words of another library's error on one line, the first 200 characters of them."""
+    return " ".join(str(error).split())[:200]

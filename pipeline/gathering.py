@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline import runtime, scores, tables
+from pipeline import cards, runtime, scores, tables
 from pipeline.files import atomic_path
 from pipeline.plots import learning_curves
 from pipeline.session import Data
@@ -40,7 +40,7 @@ def gather(root: Path, tasks: list[FoldTask], data: Data, competition: str) -> N
     summary = scores.summarise(data.labels[scored], data.fold_of[scored], groups, oof, metric)
     costs = [tables.read_json(task.place / "done.json", "run `dvc repro`") for task in tasks]
     _copy_folds(root / "folds" / model, tasks)
-    card = tables.ModelCard(
+    card = cards.ModelCard(
         model=model,
         competition=competition,
         metric=metric.name,
@@ -59,7 +59,7 @@ def gather(root: Path, tasks: list[FoldTask], data: Data, competition: str) -> N
         versions=runtime.versions() | {"hardware": runtime.hardware()},
         config=tasks[0].recipe.model_dump(mode="json"),
     )
-    tables.write_card(tables.card_path(root, model), card)
+    cards.write_card(tables.card_path(root, model), card)
     numbers = summary.numbers() | {key: value for key, value in _costs(costs).items() if key != "images_per_second"}
     tables.write_json(root / "folds" / model / "metrics.json", numbers)
 

@@ -8,7 +8,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from pipeline import tables
+from pipeline import cards, tables
 from pipeline.competition import Competition, LabelSubmission, active_models, active_name, load_competition
 from pipeline.csvs import read_table
 from pipeline.errors import InputError, near_names, some
@@ -23,7 +23,7 @@ class Standing:
     """One line of the table: a card, and the score on held-back test labels where the competition has them."""
 
     name: str
-    card: tables.ModelCard | tables.EnsembleCard
+    card: cards.ModelCard | cards.EnsembleCard
     held_out: float | None
 
 
@@ -32,21 +32,21 @@ def show(root: Path, console: Console | None = None) -> None:
     out = console or _console()
     competition = load_competition(root)
     names = active_models(root)
-    cards = {name: card for name in names if (card := _model_card(root, name)) is not None}
-    models = [Standing(name, card, held_out(root, name, competition)) for name, card in cards.items()]
+    trained = {name: card for name in names if (card := _model_card(root, name)) is not None}
+    models = [Standing(name, card, held_out(root, name, competition)) for name, card in trained.items()]
     metric = competition.metric.metric
     models.sort(key=lambda standing: standing.card.pooled, reverse=metric.greater_is_better)
     direction = "higher is better" if metric.greater_is_better else "lower is better"
-    ensemble = _ensemble(root, set(cards), competition)
+    ensemble = _ensemble(root, set(trained), competition)
     title = f"{competition.title}: {metric.name} ({direction})"
     if models:
         _print(out, title, [*models, *([ensemble] if ensemble else [])])
     else:
         out.print(title)
     for standing in models:
-        if isinstance(standing.card, tables.ModelCard) and standing.card.peeked:
+        if isinstance(standing.card, cards.ModelCard) and standing.card.peeked:
             out.print(f"* {standing.name} peeked at the rows it is scored on: {', '.join(standing.card.peeked)}")
-    waiting = [name for name in names if name not in cards]
+    waiting = [name for name in names if name not in trained]
     if waiting:
         out.print(f"not trained yet: {', '.join(waiting)}; run `dvc repro`")
     path = _submission(root)
@@ -86,11 +86,11 @@ def _console() -> Console:
     return console if console.is_terminal else Console(highlight=False, width=PLAIN_WIDTH)
 
 
-def _model_card(root: Path, name: str) -> tables.ModelCard | None:
+def _model_card(root: Path, name: str) -> cards.ModelCard | None:
     path = tables.card_path(root, name)
     if not path.is_file():
         return None
-    card = tables.read_card(path, tables.ModelCard)
+    card = cards.read_card(path, cards.ModelCard)
     return card if card.competition == active_name(root) else None
 
 
@@ -98,7 +98,7 @@ def _ensemble(root: Path, trained: set[str], competition: Competition) -> Standi
     path = tables.card_path(root, tables.ENSEMBLE)
     if not path.is_file():
         return None
-    card = tables.read_card(path, tables.EnsembleCard)
+    card = cards.read_card(path, cards.EnsembleCard)
     if card.competition != active_name(root) or not trained.issuperset(card.members):
         return None  # left over from other models or another competition
     return Standing(tables.ENSEMBLE, card, held_out(root, tables.ENSEMBLE, competition))
@@ -110,7 +110,7 @@ def _submission(root: Path) -> Path | None:
     card = (root / path).with_suffix(".json")
     if not (root / path).is_file() or not card.is_file():
         return None
-    return path if tables.read_card(card, tables.SubmissionCard).competition == active_name(root) else None
+    return path if cards.read_card(card, cards.SubmissionCard).competition == active_name(root) else None
 
 
 def _cells(standing: Standing) -> dict[str, str]:
@@ -127,7 +127,7 @@ def _cells(standing: Standing) -> dict[str, str]:
         "held-out": _number(standing.held_out),
         "folds": str(len(card.fold_scores)),
     }
-    if isinstance(card, tables.ModelCard):
+    if isinstance(card, cards.ModelCard):
         cells["model"] += "*" if card.peeked else ""
         cells["train s"] = f"{card.train_seconds:,.0f}"
         cells["ms/image"] = f"{card.predict_milliseconds_per_image:.3g}"

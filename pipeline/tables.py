@@ -1,4 +1,4 @@
-"""The contracts between stages: every table and card is checked on its way in and on its way out.
+"""The contracts between stages: every table is checked on its way in and on its way out.
 
 Rows are aligned by id, never by position. Ids and class names are text, exactly as the competition writes them.
 """
@@ -15,76 +15,12 @@ import pandas as pd
 from natsort import natsorted, ns
 from numpy.typing import NDArray
 
-from pipeline.config import S, Section
-from pipeline.errors import InputError, some
+from pipeline.errors import InputError, one_line, some
 from pipeline.files import atomic_path, write_text
 
 INDEX_COLUMNS = ("id", "source", "label", "group", "width", "height", "hash", "perceptual_hash")
 FOLD_COLUMNS = ("id", "label", "group", "fold")
 _SUM_TOLERANCE = 1e-3
-
-
-class ModelCard(Section):
-    """What a trained model is worth and what it cost; never a dependency of a stage.
-
-    ``metric`` is the competition's; ``scores`` holds the pooled OOF value of every metric that the table shows.
-    ``seconds`` are wall seconds of training and of predicting one test image in milliseconds.
-    ``peeked`` says which choices looked at the rows that the OOF score reports: none by default.
-    """
-
-    model: str
-    competition: str
-    metric: str
-    greater_is_better: bool
-    fold_scores: dict[str, float]
-    mean: float
-    std: float
-    pooled: float
-    interval: tuple[float, float]
-    scores: dict[str, float]
-    parameters: int
-    trainable_parameters: int
-    train_seconds: float
-    predict_milliseconds_per_image: float
-    images_per_second: float
-    seed: int
-    precision: str
-    peeked: tuple[str, ...]
-    fingerprint: str
-    versions: dict[str, str]
-    config: dict[str, Any]
-
-
-class EnsembleCard(Section):
-    """How the members were combined and what the combination scores."""
-
-    competition: str
-    combiner: str
-    members: tuple[str, ...]
-    weights: dict[str, float]
-    metric: str
-    greater_is_better: bool
-    fold_scores: dict[str, float]
-    mean: float
-    std: float
-    pooled: float
-    interval: tuple[float, float]
-    scores: dict[str, float]
-
-
-class SubmissionCard(Section):
-    """Where a submission came from; the leaderboard's scores once they are known."""
-
-    name: str
-    competition: str
-    members: tuple[str, ...]
-    metric: str
-    cv: float
-    rows: int
-    sha256: str
-    git_commit: str | None
-    public_lb: float | None = None
-    private_lb: float | None = None
 
 
 @dataclass(frozen=True)
@@ -241,7 +177,7 @@ def read_predictions(path: Path, classes: Sequence[str]) -> Predictions:
     try:
         frame = pd.read_parquet(path)
     except ValueError as error:  # pyarrow's own errors are of this kind
-        raise InputError(f"{path} is not whole ({_one_line(error)}); train that model again") from error
+        raise InputError(f"{path} is not whole ({one_line(error)}); train that model again") from error
     columns = [str(column) for column in frame.columns]
     if columns != ["id", *classes]:
         raise InputError(
@@ -271,25 +207,6 @@ def check_predictions(predictions: Predictions, place: str) -> None:
         raise InputError(f"{place}: {len(rows)} rows are no probabilities (finite, >= 0, sum 1): ids {some(rows)}")
 
 
-def write_card(path: Path, card: Section) -> None:
-    """Writes a card as indented JSON."""
-    write_text(path, card.model_dump_json(indent=2) + "\n")
-
-
-def read_card(path: Path, kind: type[S]) -> S:
-    """Reads a card of one kind.
-
-    Raises:
-        InputError: no such file, or not a card as this version writes them.
-    """
-    if not path.is_file():
-        raise InputError(f"{path} does not exist; run `dvc repro`")
-    try:
-        return kind.model_validate_json(path.read_bytes())
-    except ValueError as error:
-        raise InputError(f"{path} is no {kind.__name__} ({_one_line(error)}); remove it and run `dvc repro`") from error
-
-
 def write_json(path: Path, value: Any) -> None:
     """Writes any JSON value, indented, atomically."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
@@ -306,7 +223,7 @@ def read_json(path: Path, fix: str) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise InputError(f"{path} is not JSON ({_one_line(error)}); remove it and {fix}") from error
+        raise InputError(f"{path} is not JSON ({one_line(error)}); remove it and {fix}") from error
 
 
 def _read_csv(path: Path, columns: Sequence[str], numbers: Sequence[str], fix: str) -> pd.DataFrame:
@@ -321,11 +238,7 @@ def _read_csv(path: Path, columns: Sequence[str], numbers: Sequence[str], fix: s
     except InputError:
         raise
     except ValueError as error:
-        raise InputError(f"{path} is damaged ({_one_line(error)}); remove it and {fix}") from error
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
+        raise InputError(f"{path} is damaged ({one_line(error)}); remove it and {fix}") from error
 
 
 def _require_columns(frame: pd.DataFrame, columns: Sequence[str], path: Path) -> None:

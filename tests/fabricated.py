@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline import folds, tables
+from pipeline import cards, folds, tables
 
 CLASSES = ("ant", "bee", "cat")
 LABELS = {"kind": "label", "sample": "sample.csv", "id": "Id", "label": "Category"}
@@ -144,5 +144,5 @@ def write_model_card(root: Path, name: str, **changes: Any) -> None:
         "versions": {},
         "config": {},
     } | changes
-    checked = tables.ModelCard.model_validate_json(json.dumps(card))
-    tables.write_card(tables.card_path(root, name), checked)
+    checked = cards.ModelCard.model_validate_json(json.dumps(card))
+    cards.write_card(tables.card_path(root, name), checked)

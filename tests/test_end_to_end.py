@@ -13,7 +13,7 @@ import pytest
 from project_imports import ROOT
 from tiny import build, write_yaml
 
-from pipeline import tables
+from pipeline import cards, tables
 from pipeline.competition import load_competition
 from pipeline.csvs import read_table
 from pipeline.submission import validate
@@ -89,10 +89,10 @@ def digests(root: Path) -> dict[str, str]:
 
 
 def test_every_model_and_the_ensemble_beat_chance(repository: Repository) -> None:
-    cards = [tables.read_card(tables.card_path(repository.root, name), tables.ModelCard) for name in MODELS]
-    ensemble = tables.read_card(tables.card_path(repository.root, tables.ENSEMBLE), tables.EnsembleCard)
+    model_cards = [cards.read_card(tables.card_path(repository.root, name), cards.ModelCard) for name in MODELS]
+    ensemble = cards.read_card(tables.card_path(repository.root, tables.ENSEMBLE), cards.EnsembleCard)
     assert ensemble.members == MODELS
-    assert min(ensemble.pooled, *(card.pooled for card in cards)) > 0.6  # three classes: chance is 1/3
+    assert min(ensemble.pooled, *(card.pooled for card in model_cards)) > 0.6  # three classes: chance is 1/3
 
 
 def test_each_training_image_was_predicted_once(repository: Repository) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from fabricated import CLASSES, random_probs, shuffle_predictions, train_fake, write_params, write_repository
 
-from pipeline import ensemble, tables
+from pipeline import cards, ensemble, tables
 from pipeline.errors import InputError
 from pipeline.files import write_text
 from pipeline.stages import ensemble as stage
@@ -68,7 +68,7 @@ def test_the_stage_writes_the_mean_by_id(trained: Path) -> None:
 
 def test_the_card_says_what_was_combined_and_scores_it(trained: Path) -> None:
     stage.run(trained)
-    card = tables.read_card(tables.card_path(trained, "ensemble"), tables.EnsembleCard)
+    card = cards.read_card(tables.card_path(trained, "ensemble"), cards.EnsembleCard)
     oof = tables.read_predictions(tables.oof_path(trained, "ensemble"), CLASSES)
     folds = tables.read_folds(tables.folds_path(trained))
     assert card.members == ("one", "two")
@@ -80,7 +80,7 @@ def test_the_card_says_what_was_combined_and_scores_it(trained: Path) -> None:
 
 def test_the_metrics_are_those_of_the_card(trained: Path) -> None:
     stage.run(trained)
-    card = tables.read_card(tables.card_path(trained, "ensemble"), tables.EnsembleCard)
+    card = cards.read_card(tables.card_path(trained, "ensemble"), cards.EnsembleCard)
     numbers = tables.read_json(trained / "folds" / "ensemble" / "metrics.json", "")
     assert (numbers["pooled"], numbers["log_loss"]) == (card.pooled, card.scores["log_loss"])
 
@@ -124,7 +124,7 @@ def test_a_quick_look_at_one_fold_is_scored_on_its_rows(trained: Path) -> None:
     folds = tables.read_folds(tables.folds_path(trained))
     oof = tables.read_predictions(tables.oof_path(trained, "ensemble"), CLASSES)
     assert list(oof.ids) == folds.loc[folds["fold"] == 1, "id"].tolist()
-    card = tables.read_card(tables.card_path(trained, "ensemble"), tables.EnsembleCard)
+    card = cards.read_card(tables.card_path(trained, "ensemble"), cards.EnsembleCard)
     assert set(card.fold_scores) == {"1"}
 
 
@@ -193,5 +193,5 @@ def test_permuted_predictions_score_at_chance(tmp_path: Path) -> None:
         order = np.random.default_rng(0).permutation(len(kept.ids))
         tables.write_predictions(path, tables.Predictions(kept.ids, kept.probs[order], CLASSES))
     stage.run(root)
-    card = tables.read_card(tables.card_path(root, "ensemble"), tables.EnsembleCard)
+    card = cards.read_card(tables.card_path(root, "ensemble"), cards.EnsembleCard)
     assert card.pooled == pytest.approx(1 / 3, abs=0.17)  # 60 rows: almost three standard errors

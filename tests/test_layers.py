@@ -6,7 +6,7 @@ import sys
 import pytest
 from project_imports import ROOT, closure, imports, modules, project_imports
 
-CONTRACTS = {f"pipeline.{name}" for name in ("errors", "files", "config", "competition", "metrics", "tables")}
+CONTRACTS = {f"pipeline.{name}" for name in ("errors", "files", "config", "competition", "metrics", "tables", "cards")}
 STAGES = {name for name in modules() if name.startswith("pipeline.stages.")}
 ENTRY = {"pipeline.cli", "pipeline.__main__"}
 # What builds, feeds or runs networks.

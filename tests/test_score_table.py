@@ -9,7 +9,7 @@ import pytest
 from fabricated import CLASSES, LABELS, PROBABILITIES, train_fake, write_model_card, write_params, write_repository
 from rich.console import Console
 
-from pipeline import score_table, tables
+from pipeline import cards, score_table, tables
 from pipeline.competition import load_competition
 from pipeline.errors import InputError
 from pipeline.stages import ensemble as ensemble_stage
@@ -199,13 +199,13 @@ def test_a_table_without_any_card_still_says_what_to_do(tmp_path: Path) -> None:
 
 
 def test_the_ensemble_of_another_competition_is_not_shown(trained: Path) -> None:
-    card = tables.read_card(tables.card_path(trained, "ensemble"), tables.EnsembleCard)
-    tables.write_card(tables.card_path(trained, "ensemble"), card.model_copy(update={"competition": "former"}))
+    card = cards.read_card(tables.card_path(trained, "ensemble"), cards.EnsembleCard)
+    cards.write_card(tables.card_path(trained, "ensemble"), card.model_copy(update={"competition": "former"}))
     assert names_in_order(printed(trained)) == ["two", "one"]
 
 
 def test_the_submission_of_another_competition_is_not_shown(trained: Path) -> None:
     path = trained / "submissions" / "ensemble.json"
-    card = tables.read_card(path, tables.SubmissionCard)
-    tables.write_card(path, card.model_copy(update={"competition": "former"}))
+    card = cards.read_card(path, cards.SubmissionCard)
+    cards.write_card(path, card.model_copy(update={"competition": "former"}))
     assert printed(trained)[-1] == "submission: none yet; run `dvc repro`"

@@ -16,7 +16,7 @@ from fabricated import (
     write_repository,
 )
 
-from pipeline import tables
+from pipeline import cards, tables
 from pipeline.csvs import read_table
 from pipeline.errors import InputError
 from pipeline.stages import ensemble as ensemble_stage
@@ -51,8 +51,8 @@ def test_the_stage_writes_a_submission_that_has_the_samples_shape(trained: Path,
 
 def test_the_card_says_where_a_submission_came_from(trained: Path) -> None:
     stage.run(trained, "ensemble")
-    card = tables.read_card(trained / "submissions" / "ensemble.json", tables.SubmissionCard)
-    ensemble = tables.read_card(tables.card_path(trained, "ensemble"), tables.EnsembleCard)
+    card = cards.read_card(trained / "submissions" / "ensemble.json", cards.SubmissionCard)
+    ensemble = cards.read_card(tables.card_path(trained, "ensemble"), cards.EnsembleCard)
     written = (trained / "submissions" / "ensemble.csv").read_bytes()
     assert card.sha256 == hashlib.sha256(written).hexdigest()
     assert (card.members, card.competition, card.rows) == (("one", "two"), "tiny", 20)
@@ -61,19 +61,19 @@ def test_the_card_says_where_a_submission_came_from(trained: Path) -> None:
 
 def test_a_models_card_names_itself_as_the_only_member(trained: Path) -> None:
     stage.run(trained, "two")
-    assert tables.read_card(trained / "submissions" / "two.json", tables.SubmissionCard).members == ("two",)
+    assert cards.read_card(trained / "submissions" / "two.json", cards.SubmissionCard).members == ("two",)
 
 
 def test_outside_a_repository_there_is_no_commit(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(trained.parent))
     stage.run(trained, "one")
-    assert tables.read_card(trained / "submissions" / "one.json", tables.SubmissionCard).git_commit is None
+    assert cards.read_card(trained / "submissions" / "one.json", cards.SubmissionCard).git_commit is None
 
 
 def test_without_git_there_is_no_commit(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     stage.run(trained, "one")
-    assert tables.read_card(trained / "submissions" / "one.json", tables.SubmissionCard).git_commit is None
+    assert cards.read_card(trained / "submissions" / "one.json", cards.SubmissionCard).git_commit is None
 
 
 def test_shuffled_test_rows_give_the_identical_submission(trained: Path) -> None:

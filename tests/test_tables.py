@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from fabricated import index, random_probs, write_model_card
 
-from pipeline import tables
+from pipeline import cards, tables
 from pipeline.errors import InputError
 from pipeline.tables import Predictions
 
@@ -189,13 +189,13 @@ def test_predictions_that_do_not_exist_say_what_to_run(tmp_path: Path) -> None:
 
 def test_a_card_survives_a_round_trip(tmp_path: Path) -> None:
     write_model_card(tmp_path, "one", peeked=("early stopping",))
-    card = tables.read_card(tables.card_path(tmp_path, "one"), tables.ModelCard)
+    card = cards.read_card(tables.card_path(tmp_path, "one"), cards.ModelCard)
     assert (card.model, card.interval, card.peeked) == ("one", (0.75, 0.85), ("early stopping",))
 
 
 def test_a_missing_card_says_what_to_run(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"card.json does not exist; run `dvc repro`"):
-        tables.read_card(tmp_path / "card.json", tables.ModelCard)
+        cards.read_card(tmp_path / "card.json", cards.ModelCard)
 
 
 def test_json_refuses_what_json_cannot_say(tmp_path: Path) -> None:
@@ -229,7 +229,7 @@ def test_a_file_that_is_no_card_is_refused_in_one_line(tmp_path: Path, text: str
     with pytest.raises(
         InputError, match=r"a\.json is no SubmissionCard \(.*\); remove it and run `dvc repro`"
     ) as error:
-        tables.read_card(tmp_path / "a.json", tables.SubmissionCard)
+        cards.read_card(tmp_path / "a.json", cards.SubmissionCard)
     assert "\n" not in str(error.value)
 
 

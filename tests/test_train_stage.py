@@ -11,7 +11,7 @@ import tiny
 from fabricated import CLASSES, write_params
 from trainings import repository, settings
 
-from pipeline import runtime, tables
+from pipeline import cards, runtime, tables
 from pipeline.errors import InputError
 from pipeline.stages import train
 
@@ -30,8 +30,8 @@ def outputs(root: Path) -> dict[str, bytes]:
     return {str(path.relative_to(root)): path.read_bytes() for path in found if path.suffix != ".json"}
 
 
-def card(root: Path) -> tables.ModelCard:
-    return tables.read_card(tables.card_path(root, "one"), tables.ModelCard)
+def card(root: Path) -> cards.ModelCard:
+    return cards.read_card(tables.card_path(root, "one"), cards.ModelCard)
 
 
 def oof(root: Path) -> tables.Predictions:

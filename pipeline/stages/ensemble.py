@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline import ensemble, plots, scores, tables
+from pipeline import cards, ensemble, plots, scores, tables
 from pipeline.competition import active_models, active_name, load_competition
 
 COMBINER = "mean"
@@ -35,7 +35,7 @@ def run(root: Path) -> None:
 
     labels = scored["label"].to_numpy()
     summary = scores.summarise(labels, scored["fold"].to_numpy(), scored["group"].to_numpy(), probs, metric)
-    card = tables.EnsembleCard(
+    card = cards.EnsembleCard(
         competition=active_name(root),
         combiner=COMBINER,
         members=members,
@@ -48,6 +48,6 @@ def run(root: Path) -> None:
     tables.write_predictions(tables.oof_path(root, name), tables.Predictions(tuple(scored["id"]), probs, classes))
     tables.write_predictions(tables.test_path(root, name), tables.Predictions(tuple(test_ids), test_probs, classes))
     tables.write_json(root / "folds" / name / "metrics.json", summary.numbers())
-    tables.write_card(tables.card_path(root, name), card)
+    cards.write_card(tables.card_path(root, name), card)
     plots.confusion(labels, probs, classes, root / "reports" / "confusion.png")
     print(f"ensemble of {len(members)}: {metric.name} {summary.pooled:.4f} on {len(scored)} out-of-fold rows")

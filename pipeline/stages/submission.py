@@ -8,7 +8,7 @@ Writes: submissions/<name>.csv, submissions/<name>.json
 import subprocess
 from pathlib import Path
 
-from pipeline import ensemble, submission, tables
+from pipeline import cards, ensemble, submission, tables
 from pipeline.competition import active_models, active_name, load_competition
 from pipeline.csvs import read_table
 from pipeline.errors import InputError, near_names
@@ -33,7 +33,7 @@ def run(root: Path, name: str) -> None:
     with atomic_path(path) as temporary:
         frame.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
         submission.validate(read_table(temporary), sample, competition.submission, classes)
-    card = tables.SubmissionCard(
+    card = cards.SubmissionCard(
         name=name,
         competition=active_name(root),
         members=_members(root, name),
@@ -43,7 +43,7 @@ def run(root: Path, name: str) -> None:
         sha256=sha256(path),
         git_commit=_git_commit(root),
     )
-    tables.write_card(path.with_suffix(".json"), card)
+    cards.write_card(path.with_suffix(".json"), card)
     print(f"submission: {path.relative_to(root)} ({len(frame)} rows, out-of-fold {card.metric} {cv:.4f})")
 
 
@@ -58,7 +58,7 @@ def _pooled_score(root: Path, name: str, classes: tuple[str, ...]) -> float:
 def _members(root: Path, name: str) -> tuple[str, ...]:
     if name != tables.ENSEMBLE:
         return (name,)
-    return tables.read_card(tables.card_path(root, tables.ENSEMBLE), tables.EnsembleCard).members
+    return cards.read_card(tables.card_path(root, tables.ENSEMBLE), cards.EnsembleCard).members
 
 
 def _git_commit(root: Path) -> str | None:
