@@ -46,12 +46,13 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def require_space(folder: Path, needed: int) -> None:
+def require_space(folder: Path, needed: int, fix: str = "free some space") -> None:
     """Refuses to start what cannot be finished.
 
     Args:
         folder: where the bytes will go; its nearest existing parent is asked.
         needed: bytes.
+        fix: what a person can do about it.
 
     Raises:
         InputError: the disk has less room than that.
@@ -61,10 +62,7 @@ def require_space(folder: Path, needed: int) -> None:
         place = place.parent
     free = shutil.disk_usage(place).free
     if free < needed:
-        raise InputError(
-            f"{folder} needs {needed / 1e6:,.1f} MB, the disk has {free / 1e6:,.1f} MB free; "
-            "free some space or lower storage.size in the competition's file"
-        )
+        raise InputError(f"{folder} needs {needed / 1e6:,.1f} MB, the disk has {free / 1e6:,.1f} MB free; {fix}")
 
 
 def is_junk(path: PurePath) -> bool:

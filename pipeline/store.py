@@ -22,6 +22,7 @@ from pipeline.files import require_space
 from pipeline.images import BrokenImageError, Form, Pixels, decode
 from pipeline.progress import progress
 
+_ROOM = "free some space or lower storage.size in the competition's file"
 _CHUNK = 64
 # Bytes of image files that take about as long to decode (0.5 s) as another process takes to start.
 _WORTH_A_PROCESS = 5_000_000
@@ -68,7 +69,7 @@ def create(path: Path, rows: int, form: Form) -> Store:
         InputError: the disk has too little room.
     """
     row_bytes = form.size * form.size * form.channels
-    require_space(path.parent, rows * row_bytes)
+    require_space(path.parent, rows * row_bytes, _ROOM)
     header = {"descr": "|u1", "fortran_order": False, "shape": (rows, form.size, form.size, form.channels)}
     with path.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, header)
@@ -116,7 +117,7 @@ def fill(store: Store, base: Path, sources: Sequence[str], form: Form, workers: 
 def keep_rows(path: Path, rows: Sequence[int], target: Path) -> None:
     """Copies some rows of a finished store into a new one, one by one."""
     images = open_store(path)
-    require_space(target.parent, len(rows) * images[0].nbytes)
+    require_space(target.parent, len(rows) * images[0].nbytes, _ROOM)
     with target.open("wb") as file:
         np.lib.format.write_array_header_1_0(
             file, {"descr": "|u1", "fortran_order": False, "shape": (len(rows), *images.shape[1:])}

@@ -80,7 +80,7 @@ def test_some_rows_are_kept_in_their_order(tmp_path: Path) -> None:
 def test_a_full_disk_is_noticed_before_a_byte_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = shutil.disk_usage(tmp_path)._replace(free=1_000_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda place: usage)
-    with pytest.raises(InputError, match="the disk has 1 MB free"):
+    with pytest.raises(InputError, match=r"the disk has 1\.0 MB free; free some space or lower storage\.size"):
         store.create(tmp_path / "a.npy", 100_000, FORM)
     assert not (tmp_path / "a.npy").exists()
 
