@@ -11,16 +11,16 @@ import json
 import statistics
 import time
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 
 from pipeline import runtime
 from pipeline.augmentation import ImageTransform
-from pipeline.loader import default_workers, stream
+from pipeline.data import Data
+from pipeline.loader import default_workers
 from pipeline.recipe import load_recipe
-from pipeline.session import Data, Session
+from pipeline.session import Session
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 N_CLASSES = 15
@@ -36,9 +36,9 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=default_workers(), help="threads of the loader")
     options = parser.parse_args()
     precision = runtime.start("auto")
-    session = Session(
-        load_recipe(REPOSITORY, options.model), _data(options.rows, options.size), workers=options.workers
-    )
+    here = Path()  # neither weights nor features are asked for
+    data = _data(options.rows, options.size)
+    session = Session(load_recipe(REPOSITORY, options.model), data, options.workers, weights=here, features=here)
     from_stream, from_arrays = _streamed(session), _augmented_beforehand(session)
     from_stream(), from_arrays()  # compiles
     pairs = []
@@ -75,9 +75,8 @@ def _data(rows: int, size: int) -> Data:
 def _streamed(session: Session) -> Callable[[], float]:
     def epoch() -> float:
         started = time.perf_counter()
-        with closing(stream(session.batches(0, 0), 0, session.steps, session.workers)) as ahead:
-            fed = runtime.feed(iter(ahead), (session.size, session.size, 3), N_CLASSES)
-            session.model.fit(fed, steps_per_epoch=session.steps, shuffle=False, verbose=0)
+        with session.fed(0, 0, 0) as batches:
+            session.phase.model.fit(batches, steps_per_epoch=session.phase.steps, shuffle=False, verbose=0)
         return time.perf_counter() - started
 
     return epoch
@@ -86,12 +85,12 @@ def _streamed(session: Session) -> Callable[[], float]:
 def _augmented_beforehand(session: Session) -> Callable[[], float]:
     batches = session.batches(0, 0)
     transform = ImageTransform(batches.augmentation)
-    made = [batches.batch(step, transform) for step in range(session.steps)]
+    made = [batches.batch(step, transform) for step in range(session.phase.steps)]
     images, targets = (np.concatenate(part) for part in zip(*made, strict=True))
 
     def epoch() -> float:
         started = time.perf_counter()
-        session.model.fit(images, targets, batch_size=session.batch_size, shuffle=False, verbose=0)
+        session.phase.model.fit(images, targets, batch_size=session.phase.batch_size, shuffle=False, verbose=0)
         return time.perf_counter() - started
 
     return epoch

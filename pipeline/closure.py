@@ -26,7 +26,7 @@ def import_closure(module: str, root: Path | None = None) -> tuple[Path, ...]:
         if path is None or path in found:
             continue
         found.add(path)
-        waiting += _imports(path)
+        waiting += [*_imports(path), *_siblings(path, base)]
     return tuple(sorted(path for path in found if path.name != "__init__.py" or path.stat().st_size))
 
 
@@ -36,6 +36,14 @@ def code_digest(module: str) -> str:
     for path in import_closure(module):
         digest.update(str(path.relative_to(_ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
+
+
+def _siblings(path: Path, base: Path) -> list[str]:
+    """Names all modules of a folder where one of them imports whatever it finds there."""
+    if "iter_modules(" not in path.read_text(encoding="utf-8") or path == Path(__file__):
+        return []
+    folder = ".".join(path.parent.relative_to(base).parts)
+    return [f"{folder}.{other.stem}" for other in path.parent.glob("*.py")]
 
 
 def _source(base: Path, module: str) -> Path | None:

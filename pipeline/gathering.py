@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from pipeline import cards, runtime, scores, tables
+from pipeline.data import Data
 from pipeline.files import atomic_path
 from pipeline.plots import learning_curves
-from pipeline.session import Data
 from pipeline.trainer import FoldTask
 
 

@@ -1,5 +1,6 @@
 """Watches one training: looks at the valid rows, decides what the recipe leaves open, keeps each epoch's state."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from pipeline.epoch_line import EpochLine
 from pipeline.errors import InputError
 from pipeline.loader import Rows
 from pipeline.metrics import Metric
-from pipeline.session import Session, assign, values
+from pipeline.phases import assign, values
+from pipeline.session import Session
 from pipeline.state import Arrays, Course, State, read_state, write_state
 from pipeline.views import Views
 
@@ -40,22 +42,36 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         self._path, self._place, self._fold, self._valid, self._metric = path, place, fold, valid, metric
         self.course = Course()
         self._best: Arrays = []
-        self._line = EpochLine(place, self._training.epochs, session.steps, session.batch_size)
 
     def restore(self, seed: int) -> None:
         """Continues from the last whole epoch; without one, starts afresh from ``seed``."""
-        self._session.reset(seed)
+        session = self._session
+        session.reset(self._fold, seed)
         state = read_state(self._path, self._place)
         if state is not None:
-            model = self._session.model
-            assign(model.variables, state.model)
-            assign(model.optimizer.variables, state.optimizer)
+            session.enter(next(phase for phase in session.phases if state.course.epoch <= phase.last_epoch))
+            assign(session.phase.model.variables, state.model)
+            assign(session.phase.model.optimizer.variables, state.optimizer)
             self.course, self._best = state.course, state.best
+        self._begin()
+
+    def advance(self) -> None:
+        """Goes on to the next stage."""
+        session = self._session
+        if session.phase.stage.optimizer.ema > 0:
+            session.use_average()
+        session.enter(session.phases[session.phases.index(session.phase) + 1])
+        self.course = replace(self.course, best=float("inf"), waited=0, level=0)
+        self._begin()
+
+    def _begin(self) -> None:
+        phase = self._session.phase
+        self._line = EpochLine(self._place, self._training.all_epochs, phase.steps, phase.batch_size)
 
     def use_chosen_weights(self) -> None:
         """Puts the weights that the recipe selects into the model: the best, the average, or the last as they are."""
         if self._training.select == "best":
-            assign(self._session.model.variables, self._best)
+            assign(self._session.phase.model.variables, self._best)
         else:
             self._session.use_average()
 
@@ -73,16 +89,17 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         Raises:
             InputError: the training has diverged; the state of the epoch before stays.
         """
-        model, course = self._session.model, self.course
+        phase, course = self._session.phase, self.course
+        model = phase.model
         loss = float((logs or {})["loss"])
         self._check_finite("loss", loss)
         weights = values(model.variables)
         self._check_finite("weights", *weights)
-        last_step = (epoch + 1) * self._session.steps - 1
-        plateau = self._training.schedule.name == "plateau"
-        rate = float(model.optimizer.learning_rate) if plateau else float(self._session.rates[last_step])
+        last_step = (epoch + 1 - phase.first_epoch) * phase.steps - 1
+        plateau = phase.stage.schedule.name == "plateau"
+        rate = float(model.optimizer.learning_rate) if plateau else float(phase.rates[last_step])
         row = {"fold": self._fold, "epoch": epoch + 1, "learning_rate": rate, "loss": loss}
-        if (epoch + 1) % self._training.validate_every == 0 or epoch + 1 == self._training.epochs:
+        if (epoch + 1) % self._training.validate_every == 0 or epoch + 1 == self._training.all_epochs:
             row |= self._look()
             self._decide(row["valid_loss"])
         course.epoch = epoch + 1
@@ -92,12 +109,12 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         model.stop_training = course.stopped
 
     def _look(self) -> dict[str, float]:
-        model, data = self._session.model, self._session.data
-        averaged = self._training.optimizer.ema > 0
+        model, data = self._session.phase.model, self._session.data
+        averaged = self._session.phase.stage.optimizer.ema > 0
         saved = values(model.trainable_variables) if averaged else []
         if averaged:
             self._session.use_average()
-        logits = self._session.predict(data.images, self._valid, Views()).astype(np.float64)
+        logits = self._session.predict("train", self._valid, Views()).astype(np.float64)
         labels = data.labels[self._valid]
         valid_loss = float(-log_softmax(logits, axis=1)[np.arange(len(labels)), labels].mean())
         self._check_finite("loss on the valid rows", valid_loss)
@@ -112,7 +129,8 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         }
 
     def _decide(self, valid_loss: float) -> None:
-        course, schedule, optimizer = self.course, self._training.schedule, self._session.model.optimizer
+        phase, course = self._session.phase, self.course
+        schedule, optimizer = phase.stage.schedule, phase.model.optimizer
         better = valid_loss < course.best
         course.best = min(course.best, valid_loss)
         course.waited = 0 if better else course.waited + 1
@@ -120,7 +138,11 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         if schedule.name == "plateau" and course.level >= schedule.patience:
             optimizer.learning_rate.assign(optimizer.learning_rate * schedule.factor)
             course.level = 0
-        if self._training.patience is not None and course.waited >= self._training.patience:
+        if (
+            phase.stage is self._training
+            and self._training.patience is not None
+            and course.waited >= self._training.patience
+        ):
             course.stopped = True
 
     def _check_finite(self, what: str, *numbers: float | NDArray[Any]) -> None:

@@ -1,6 +1,6 @@
 """Optimizers by name, with decoupled weight decay, weight averages, clipping and accumulation as Keras offers them."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -53,14 +53,24 @@ class TabulatedRate(keras.optimizers.schedules.LearningRateSchedule):  # type: i
         return ops.take(ops.convert_to_tensor(self._rates), ops.minimum(ops.cast(step, "int32"), last))
 
 
-def build_optimizer(section: Optimizer, rates: NDArray[np.float32], plateau: bool) -> keras.optimizers.Optimizer:
+def build_optimizer(
+    section: Optimizer, rates: NDArray[np.float32], plateau: bool, factors: list[float] | None = None
+) -> keras.optimizers.Optimizer:
     """Builds an optimizer.
 
     Args:
         section: the settings.
         rates: the learning rate of each step.
         plateau: keeps the rate in a variable, so that it can be lowered while training runs.
+        factors: of the rate of each trainable variable; weight decay keeps the whole rate. None for the same for all.
     """
+    kinds = {
+        "adam": keras.optimizers.Adam,
+        "adamw": keras.optimizers.AdamW,
+        "sgd": keras.optimizers.SGD,
+        "rmsprop": keras.optimizers.RMSprop,
+    }
+    kind = kinds[section.name] if factors is None else _layerwise(kinds[section.name], factors)
     rate = float(rates[0]) if plateau else TabulatedRate(rates)
     common = {
         "learning_rate": rate,
@@ -70,15 +80,24 @@ def build_optimizer(section: Optimizer, rates: NDArray[np.float32], plateau: boo
         "ema_momentum": section.ema or 0.99,
         "gradient_accumulation_steps": section.accumulate if section.accumulate > 1 else None,
     }
-    match section.name:
-        case "adam":
-            optimizer = keras.optimizers.Adam(**common)
-        case "adamw":
-            optimizer = keras.optimizers.AdamW(**common | {"weight_decay": section.weight_decay})
-        case "sgd":
-            optimizer = keras.optimizers.SGD(momentum=section.momentum, nesterov=section.momentum > 0, **common)
-        case "rmsprop":
-            optimizer = keras.optimizers.RMSprop(momentum=section.momentum, **common)
+    if section.name == "sgd":
+        common |= {"momentum": section.momentum, "nesterov": section.momentum > 0}
+    elif section.name == "rmsprop":
+        common |= {"momentum": section.momentum}
+    elif section.name == "adamw":
+        common |= {"weight_decay": section.weight_decay}  # None is refused
+    optimizer = kind(**common)
     if section.weight_decay:
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer
+
+
+def _layerwise(kind: type[Any], factors: list[float]) -> type[keras.optimizers.Optimizer]:
+    """Makes an optimizer whose learning rate differs from variable to variable, which Keras has no setting for."""
+
+    class Layerwise(kind):  # type: ignore[misc]
+        def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+            factor = ops.cast(factors[self._get_variable_index(variable)], learning_rate.dtype)
+            super().update_step(gradient, variable, learning_rate * factor)
+
+    return Layerwise

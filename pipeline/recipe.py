@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
 from pipeline.augmentation import Augmentation
 from pipeline.config import Section, load
-from pipeline.networks.build import Network
+from pipeline.networks.build import ON_FEATURES, Network
+from pipeline.networks.inputs import Normalise
 from pipeline.optimizers import Optimizer
 from pipeline.schedules import Constant, Cosine, Schedule
 from pipeline.tables import check_model_name
@@ -15,25 +16,66 @@ from pipeline.views import Views
 
 
 class Input(Section):
-    """What the network sees; ``size`` None means the competition's storage size."""
-
-    size: int | None = Field(default=None, ge=4, le=2048)
-
-
-class Training(Section):
-    """How long and how a network is trained.
+    """What the network sees.
 
     Attributes:
-        select: which weights are kept: the ``last`` ones (their average where ``optimizer.ema`` is set), or the
-            ``best`` epoch by validation loss; the latter looks at the fold it reports, and the card says so.
-        patience: stops after so many epochs without a lower validation loss; needs ``select: best``.
-        validate_every: epochs between looks at the validation fold; they cost time and, alone, decide nothing.
+        size: side in pixels; None means the competition's storage size.
+        normalise: ``auto`` is the backbone's own, or [-1, 1]; ``unit`` [0, 1]; ``dataset`` by mean and deviation of the
+            fold's training images; ``image`` by those of each image.
+    """
+
+    size: int | None = Field(default=None, ge=4, le=2048)
+    normalise: Normalise = "auto"
+
+
+class Stage(Section):
+    """A stretch of training with its own length, pace and trainable layers.
+
+    Attributes:
+        unfreeze: what trains: ``all``, the ``head`` alone (on features that are computed once), or the head and the top
+            n layers of the backbone, counted as Keras counts them.
+        size: side of the input in pixels during this stage; None means the model's own.
+        layer_decay: the learning rate shrinks by this factor from each layer with a kernel to the one below it.
+        draws: augmented versions of each image whose features the head trains on; 0 trains on the image, and on its
+            mirror image where the augmentation flips.
+
+    Reference: Howard and Ruder 2018, gradual unfreezing, https://arxiv.org/abs/1801.06146; Bao et al. 2022, BEiT,
+    layer-wise decay, https://arxiv.org/abs/2106.08254; Touvron et al. 2019, train-test resolution,
+    https://arxiv.org/abs/1906.06423
     """
 
     epochs: int = Field(ge=1)
     batch_size: int = Field(ge=1)
     optimizer: Optimizer
     schedule: Schedule = Constant(name="constant")
+    unfreeze: Literal["all", "head"] | PositiveInt = "all"
+    size: int | None = Field(default=None, ge=4, le=2048)
+    layer_decay: float = Field(default=1.0, gt=0.0, le=1.0)
+    draws: int = Field(default=0, ge=0, le=100)
+
+    @model_validator(mode="after")
+    def _stage_agrees(self) -> "Stage":
+        if isinstance(self.schedule, Cosine) and self.schedule.warmup_epochs >= self.epochs:
+            raise ValueError(f"schedule.warmup_epochs must be less than epochs ({self.epochs})")
+        if self.draws and self.unfreeze != "head":
+            raise ValueError("draws needs unfreeze: head")
+        if self.unfreeze == "head" and self.layer_decay < 1:
+            raise ValueError("layer_decay needs more to train than the head; see unfreeze")
+        return self
+
+
+class Training(Stage):
+    """How long and how a network is trained: its last stage, and what holds for all of them.
+
+    Attributes:
+        before: stages that come before this one, in order.
+        select: which weights are kept: the ``last`` ones (their average where ``optimizer.ema`` is set), or the
+            ``best`` epoch by validation loss; the latter looks at the fold it reports, and the card says so.
+        patience: stops after so many epochs without a lower validation loss; needs ``select: best``.
+        validate_every: epochs between looks at the validation fold; they cost time and, alone, decide nothing.
+    """
+
+    before: tuple[Stage, ...] = ()
     label_smoothing: float = Field(default=0.0, ge=0.0, lt=1.0)
     select: Literal["last", "best"] = "last"
     patience: int | None = Field(default=None, ge=1)
@@ -45,9 +87,21 @@ class Training(Section):
             raise ValueError("patience needs select: best")
         if self.validate_every > 1 and (self.select == "best" or self.schedule.name == "plateau"):
             raise ValueError("select: best and schedule plateau need validate_every: 1")
-        if isinstance(self.schedule, Cosine) and self.schedule.warmup_epochs >= self.epochs:
-            raise ValueError(f"schedule.warmup_epochs must be less than epochs ({self.epochs})")
+        if any(stage.schedule.name == "plateau" for stage in self.before):
+            raise ValueError("schedule plateau belongs to the last stage")
+        if self.unfreeze == "head" and any(stage.unfreeze != "head" for stage in self.before):
+            raise ValueError("unfreeze: head must not follow a stage that trains more than the head")
         return self
+
+    @property
+    def stages(self) -> "tuple[Stage, ...]":
+        """All stages in order, the last one included."""
+        return *self.before, self
+
+    @property
+    def all_epochs(self) -> int:
+        """Epochs of all stages together."""
+        return sum(stage.epochs for stage in self.stages)
 
     @property
     def peeked(self) -> tuple[str, ...]:
@@ -66,6 +120,17 @@ class Recipe(Section):
     network: Network
     training: Training
     views: Views = Views()
+
+    @model_validator(mode="after")
+    def _stages_fit_the_network(self) -> "Recipe":
+        frozen = next((stage for stage in self.training.stages if stage.unfreeze != "all"), None)
+        if frozen is not None and not isinstance(self.network, ON_FEATURES):
+            raise ValueError(
+                f"training.unfreeze: {frozen.unfreeze} needs a pretrained network; this one has no backbone"
+            )
+        if frozen is not None and frozen.unfreeze == "head" and self.input.normalise == "dataset":
+            raise ValueError("input.normalise: dataset differs between folds, but the features of a head are shared")
+        return self
 
 
 def without_flips(recipe: Recipe) -> Recipe:

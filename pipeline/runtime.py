@@ -80,8 +80,8 @@ def use_xla() -> bool:
     return keras.backend.backend() == "jax" or bool(_gpus())
 
 
-def feed(batches: Iterator[Any], image_shape: tuple[int, int, int], n_classes: int) -> Any:
-    """Makes batches of (images, targets) into what ``fit`` takes.
+def feed(batches: Iterator[Any], shape: tuple[int, ...], dtype: str, n_classes: int) -> Any:
+    """Makes batches of (inputs, targets) into what ``fit`` takes; one input is of this shape and dtype.
 
     Given the bare iterator, Keras would put tf.data's autotuned prefetch behind it, where trainings were seen to stand
     still for 40 s (1 of 126); our own threads are ahead already.
@@ -89,7 +89,7 @@ def feed(batches: Iterator[Any], image_shape: tuple[int, int, int], n_classes: i
     if keras.backend.backend() != "tensorflow":
         return batches
     tf = importlib.import_module("tensorflow")
-    signature = tf.TensorSpec((None, *image_shape), tf.uint8), tf.TensorSpec((None, n_classes), tf.float32)
+    signature = tf.TensorSpec((None, *shape), dtype), tf.TensorSpec((None, n_classes), tf.float32)
     options = tf.data.Options()
     options.autotune.enabled = False
     options.threading.private_threadpool_size = 1

@@ -1,81 +1,31 @@
-"""What all folds of one model share: the data, and the model built and compiled once."""
+"""What all folds of one model share: the data, and the network built and compiled once for each stage."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, Literal
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import runtime, tables
-from pipeline.augmentation import Images
+from pipeline import runtime
+from pipeline.augmentation import Images, ImageTransform
+from pipeline.data import Data
 from pipeline.errors import InputError
-from pipeline.loader import Rows, TrainBatches, plain_batches
-from pipeline.networks.build import build
-from pipeline.optimizers import build_optimizer
+from pipeline.features import FeatureBatches, FeatureCache, Features
+from pipeline.loader import Rows, TrainBatches, plain_batches, stream
+from pipeline.networks.build import Built, build
+from pipeline.networks.inputs import DatasetNorm
+from pipeline.networks.norms import reestimate
+from pipeline.networks.pretrained import normalisations
+from pipeline.phases import Phase, assign, ready, values
 from pipeline.recipe import Recipe
-from pipeline.schedules import learning_rates
 from pipeline.state import Arrays
 from pipeline.views import Views, seen
 
+Part = Literal["train", "test"]
 _PREDICT_BATCH = 256
-
-
-@dataclass(frozen=True)
-class Data:
-    """Images, labels and folds of one competition; images stay on disk.
-
-    Attributes:
-        images: uint8 (n, size, size, channels).
-        labels: int64 (n,), class indices.
-        ids: of the training images.
-        fold_of: int64 (n,), the fold that each row is valid in.
-        test_images: uint8 (n_test, size, size, channels).
-        test_ids: of the test images.
-        classes: names, in the order of their indices.
-    """
-
-    images: Images
-    labels: Rows
-    ids: tuple[str, ...]
-    fold_of: Rows
-    test_images: Images
-    test_ids: tuple[str, ...]
-    classes: tuple[str, ...]
-
-    def rows(self, fold: int) -> tuple[Rows, Rows]:
-        """Returns the training rows and the valid rows of a fold."""
-        return np.flatnonzero(self.fold_of != fold), np.flatnonzero(self.fold_of == fold)
-
-
-def load_data(prepared: Path, folds: Path) -> Data:
-    """Opens the stores and joins the fold table to them by id.
-
-    Raises:
-        InputError: an image store and its index, or the index and the fold table, do not belong together.
-    """
-    train, test = tables.read_index(prepared / "train.csv"), tables.read_index(prepared / "test.csv")
-    table = tables.read_folds(folds).set_index("id")
-    if set(table.index) != set(train["id"]):
-        raise InputError(f"{folds} and {prepared / 'train.csv'} hold different ids; run `dvc repro split`")
-    return Data(
-        images=_open_store(prepared / "train_images.npy", len(train)),
-        labels=train["label"].to_numpy(dtype=np.int64),
-        ids=tuple(train["id"]),
-        fold_of=table["fold"].reindex(train["id"]).to_numpy(dtype=np.int64),
-        test_images=_open_store(prepared / "test_images.npy", len(test)),
-        test_ids=tuple(test["id"]),
-        classes=tables.read_classes(prepared / "classes.json"),
-    )
-
-
-def _open_store(path: Path, rows: int) -> Images:
-    if not path.is_file():
-        raise InputError(f"{path} does not exist; run `dvc repro prepare`")
-    images: Images = np.load(path, mmap_mode="r")
-    if len(images) != rows:
-        raise InputError(f"{path} holds {len(images)} images, its index {rows} rows; run `dvc repro -f prepare`")
-    return images
+_SETTLE_ROWS, _SETTLE_BATCH = 2048, 64
 
 
 class Session:
@@ -84,78 +34,185 @@ class Session:
     Attributes:
         recipe: how it is trained.
         data: what it is trained on.
-        workers: threads that make batches.
-        size: side of its input in pixels.
-        batch_size: the recipe's, or all training rows where there are fewer.
-        steps: batches per epoch, those of the smallest training part: the same for every fold.
-        rates: float32 (epochs * steps,), the learning rate of each step.
-        model: from images to logits.
+        phases: its stages, in order.
+        phase: the one that is running.
     """
 
-    def __init__(self, recipe: Recipe, data: Data, workers: int) -> None:
-        """Builds and compiles; `runtime.start` comes first."""
-        self.recipe, self.data, self.workers = recipe, data, workers
-        self.size = recipe.input.size or data.images.shape[1]
-        smallest = len(data.fold_of) - int(np.bincount(data.fold_of).max())
-        training = recipe.training
-        self.batch_size = min(training.batch_size, smallest)
-        self.steps = smallest // self.batch_size
-        self.rates = learning_rates(training.schedule, training.optimizer.learning_rate, training.epochs, self.steps)
-        self.model = self._build()
-        self.model.compile(
-            optimizer=build_optimizer(training.optimizer, self.rates, plateau=training.schedule.name == "plateau"),
-            loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=training.label_smoothing),
-            jit_compile=runtime.use_xla(),
-        )
-        self.model.optimizer.build(self.model.trainable_variables)
-        self._fresh_optimizer = values(self.model.optimizer.variables)
+    def __init__(self, recipe: Recipe, data: Data, workers: int, weights: Path, features: Path) -> None:
+        """Builds and compiles; `runtime.start` comes first.
 
-    def reset(self, seed: int) -> None:
-        """Gives the model fresh weights from ``seed`` and the optimizer its first state, without compiling again."""
+        Args:
+            recipe: how it is trained.
+            data: what it is trained on.
+            workers: threads that make batches.
+            weights: folder of files with pretrained weights.
+            features: folder for the features of a frozen backbone, named by all that determines them.
+
+        Raises:
+            InputError: the network does not fit the images, or its weights cannot be had.
+        """
+        self.recipe, self.data = recipe, data
+        self._workers, self._weights, self._features = workers, weights, features
+        self._nets: dict[int, Built] = {}
+        # Random states inside a backbone come from here; all others from `reset`.
+        runtime.seed_everything(0)
+        self.phases = self._phases()
+        self.phase = self.phases[0]
+        net = self.phase.net
+        pretrained = net.backbone is not None and recipe.network.model_dump().get("weights") != "none"
+        self._loaded: Arrays | None = values(net.backbone.variables) if net.backbone and pretrained else None
+
+    @property
+    def images_seen(self) -> list[int]:
+        """Training images of each epoch."""
+        return [phase.steps * phase.batch_size for phase in self.phases for _ in range(phase.stage.epochs)]
+
+    def reset(self, fold: int, seed: int) -> None:
+        """Begins a fold: fresh weights from ``seed``, the first stage, nothing compiled again."""
+        self.phase = self.phases[0]
+        net = self.phase.net
         runtime.seed_everything(seed)
-        assign(self.model.variables, values(self._build().variables))
-        assign(self.model.optimizer.variables, self._fresh_optimizer)
+        if self._loaded is not None and net.backbone and net.head and net.fresh_head:
+            assign(net.backbone.variables, self._loaded)
+            assign(net.head.variables, values(net.fresh_head().variables))
+        else:
+            assign(net.model.variables, values(self._build(self.phase.size).model.variables))
+        for layer in net.model.layers:
+            if isinstance(layer, DatasetNorm):
+                layer.measure(self.data.images, self.data.rows(fold)[0])
+        self.enter(self.phase)
+
+    def enter(self, phase: Phase) -> None:
+        """Begins a stage with the weights of the one before and a fresh optimizer.
+
+        Raises:
+            InputError: the network's weights depend on the input's size, and the stages differ in it.
+        """
+        before, self.phase = self.phase, phase
+        if phase.net is not before.net:
+            _carry(before, phase)
+        phase.set_trainable()
+        assign(phase.model.optimizer.variables, phase.fresh_optimizer)
+
+    def use_average(self) -> None:
+        """Replaces the weights by their running average, where the optimizer keeps one."""
+        weights = self.phase.model.trainable_variables
+        self.phase.model.optimizer.finalize_variable_values(weights)
+        # Copies: on JAX weights and average would share memory, which the next call takes from both.
+        assign(weights, values(weights))
+
+    def settle(self, fold: int) -> None:
+        """Measures normalisation statistics afresh on training images, where the network asks for it."""
+        net = self.phase.net
+        if net.backbone is None or self.phase.on_features or self.recipe.network.model_dump()["norm"] != "reestimated":
+            return
+        rows = self.data.rows(fold)[0]
+        chosen = np.random.default_rng([fold, 5]).permutation(rows)[:_SETTLE_ROWS]
+        batches = plain_batches(self.data.images, chosen, self.phase.size, _SETTLE_BATCH, self._workers)
+        reestimate(net.model, normalisations(net.backbone), batches)
+
+    @contextmanager
+    def fed(self, fold: int, seed: int, epoch: int) -> Iterator[Any]:
+        """Yields what ``fit`` takes for the rest of the stage, from ``epoch`` (of all stages) on."""
+        phase, n_classes = self.phase, len(self.data.classes)
+        first, last = (epoch - phase.first_epoch) * phase.steps, phase.stage.epochs * phase.steps
+        if phase.on_features:
+            features = self._feature_batches(fold, seed)
+            made = (features.batch(step) for step in range(first, last))
+            yield runtime.feed(made, phase.model.input_shape[1:], "float32", n_classes)
+            return
+        batches = self.batches(fold, seed)
+        batches.batch(0, ImageTransform(batches.augmentation))  # a transform that does not fit fails here, plainly
+        ahead = stream(batches, first, last, self._workers)
+        try:
+            yield runtime.feed(iter(ahead), phase.model.input_shape[1:], "uint8", n_classes)
+        finally:
+            ahead.close()
+
+    def predict(self, part: Part, rows: Rows, views: Views) -> NDArray[np.float32]:
+        """Returns logits float32 (n_rows, n_classes), the mean over the views."""
+        none = np.zeros((0, len(self.data.classes)), dtype=np.float32)
+        # predict() would build a tf.data pipeline for each call: 0.1 s, longer than a small network's epoch.
+        if self.phase.on_features:
+            head, sources = self.phase.model, self._view_features(part, views)
+            chunks = [rows[start : start + 4096] for start in range(0, len(rows), 4096)]
+            parts = [np.mean([head.predict_on_batch(source[chunk]) for source in sources], axis=0) for chunk in chunks]
+        else:
+            batches = plain_batches(self._images(part), rows, self.phase.size, _PREDICT_BATCH, self._workers)
+            model = self.phase.model
+            parts = [
+                np.mean([model.predict_on_batch(view) for view in seen(batch, views)], axis=0) for batch in batches
+            ]
+        return np.concatenate([none, *parts])
+
+    def _phases(self) -> tuple[Phase, ...]:
+        smallest = len(self.data.fold_of) - int(np.bincount(self.data.fold_of).max())
+        phases: list[Phase] = []
+        for stage in self.recipe.training.stages:
+            size = stage.size or self.recipe.input.size or self.data.images.shape[1]
+            if size not in self._nets:
+                self._nets[size] = self._build(size)
+            begun = phases[-1].last_epoch if phases else 0
+            phases.append(ready(stage, self.recipe.training, begun, size, smallest, self._nets[size]))
+        return tuple(phases)
+
+    def _build(self, size: int) -> Built:
+        return build(
+            self.recipe.network,
+            size,
+            self.data.images.shape[-1],
+            len(self.data.classes),
+            self.recipe.input.normalise,
+            self._weights,
+        )
 
     def batches(self, fold: int, seed: int) -> TrainBatches:
-        """Returns the training batches of a fold."""
+        """Returns the training batches of the current stage on a fold."""
+        phase = self.phase
         return TrainBatches(
             images=self.data.images,
             labels=self.data.labels,
             rows=self.data.rows(fold)[0],
             n_classes=len(self.data.classes),
-            size=self.size,
-            batch_size=self.batch_size,
-            steps_per_epoch=self.steps,
+            size=phase.size,
+            batch_size=phase.batch_size,
+            steps_per_epoch=phase.steps,
             augmentation=self.recipe.augmentation,
-            seed=(seed, fold),
+            seed=self._seed(fold, seed),
         )
 
-    def use_average(self) -> None:
-        """Replaces the weights by their running average, where the optimizer keeps one."""
-        weights = self.model.trainable_variables
-        self.model.optimizer.finalize_variable_values(weights)
-        # Copies: on JAX weights and average would share memory, which the next call takes from both.
-        assign(weights, values(weights))
+    def _feature_batches(self, fold: int, seed: int) -> FeatureBatches:
+        augmentation, draws = self.recipe.augmentation, self.phase.stage.draws
+        sources = (
+            self._cache().draws(self.data.images, augmentation, draws, seed)
+            if draws
+            else self._view_features("train", Views(mirror=augmentation.flip != "none"))
+        )
+        targets = np.eye(len(self.data.classes), dtype=np.float32)[self.data.labels]
+        rows = self.data.rows(fold)[0]
+        return FeatureBatches(sources, targets, rows, self.phase.batch_size, self.phase.steps, self._seed(fold, seed))
 
-    def predict(self, images: Images, rows: Rows, views: Views) -> NDArray[np.float32]:
-        """Returns logits float32 (n_rows, n_classes), the mean over the views."""
-        batches = plain_batches(images, rows, self.size, _PREDICT_BATCH, self.workers)
-        # predict() would build a tf.data pipeline for each call: 0.1 s, longer than a small network's epoch.
-        parts = [
-            np.mean([self.model.predict_on_batch(view) for view in seen(batch, views)], axis=0) for batch in batches
-        ]
-        return np.concatenate(parts) if parts else np.zeros((0, len(self.data.classes)), dtype=np.float32)
+    def _seed(self, fold: int, seed: int) -> tuple[int, ...]:
+        number = self.phases.index(self.phase)
+        return (seed, fold, number) if number else (seed, fold)
 
-    def _build(self) -> keras.Model:
-        return build(self.recipe.network, self.size, self.data.images.shape[-1], len(self.data.classes))
+    def _view_features(self, part: Part, views: Views) -> list[Features]:
+        return self._cache().views(part, self._images(part), views)
 
+    def _cache(self) -> FeatureCache:
+        extract = self.phase.net.extract
+        assert extract is not None  # the recipe refuses to freeze what has no backbone
+        return FeatureCache(self._features / str(self.phase.size), extract, self.phase.size, self._workers)
 
-def values(variables: list[keras.Variable]) -> Arrays:
-    """Copies variables out."""
-    return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
+    def _images(self, part: Part) -> Images:
+        return self.data.images if part == "train" else self.data.test_images
 
 
-def assign(variables: list[keras.Variable], arrays: Arrays) -> None:
-    """Copies arrays in, in the same order."""
-    for variable, array in zip(variables, arrays, strict=True):
-        variable.assign(array)
+def _carry(before: Phase, after: Phase) -> None:
+    source, target = before.net.model.variables, after.net.model.variables
+    if [variable.shape for variable in source] != [variable.shape for variable in target]:
+        raise InputError(
+            f"the weights of {after.net.model.name} depend on the size of its input ({before.size}, {after.size} "
+            "pixels): give all stages one size, or pool instead of flattening"
+        )
+    assign(target, values(source))

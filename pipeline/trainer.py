@@ -7,7 +7,6 @@ continues to the same bits.
 """
 
 import time
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,12 +15,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from pipeline import runtime, tables
-from pipeline.augmentation import ImageTransform
+from pipeline import tables
 from pipeline.competition import Score
 from pipeline.files import atomic_path
 from pipeline.keeper import Keeper
-from pipeline.loader import stream
 from pipeline.recipe import Recipe
 from pipeline.session import Session
 
@@ -78,37 +75,40 @@ def train_fold(task: FoldTask, session: Session) -> None:
         keeper.restore(int(np.random.SeedSequence([task.seed, task.fold]).generate_state(1)[0]))
         _fit(task, session, keeper)
         keeper.use_chosen_weights()
+        session.settle(task.fold)
         _finish(task, session, keeper)
     state.unlink(missing_ok=True)
 
 
 def _fit(task: FoldTask, session: Session, keeper: Keeper) -> None:
-    begun, epochs = keeper.course.epoch, session.recipe.training.epochs
-    if begun == epochs or keeper.course.stopped:
-        return
-    batches = session.batches(task.fold, task.seed)
-    batches.batch(0, ImageTransform(batches.augmentation))  # a transform that does not fit fails here, plainly
-    with closing(stream(batches, begun * session.steps, epochs * session.steps, session.workers)) as ahead:
-        session.model.fit(
-            runtime.feed(iter(ahead), (session.size, session.size, batches.images.shape[-1]), batches.n_classes),
-            initial_epoch=begun,
-            epochs=epochs,
-            steps_per_epoch=session.steps,
-            callbacks=[keeper],
-            shuffle=False,  # the stream is already in its order
-            verbose=0,
-        )
+    while not keeper.course.stopped:
+        begun, phase = keeper.course.epoch, session.phase
+        if begun == phase.last_epoch:
+            if phase is session.phases[-1]:
+                return
+            keeper.advance()
+            continue
+        with session.fed(task.fold, task.seed, begun) as batches:
+            phase.model.fit(
+                batches,
+                initial_epoch=begun,
+                epochs=phase.last_epoch,
+                steps_per_epoch=phase.steps,
+                callbacks=[keeper],
+                shuffle=False,  # the batches are already in their order
+                verbose=0,
+            )
 
 
 def _finish(task: FoldTask, session: Session, keeper: Keeper) -> None:
     data, course = session.data, keeper.course
     with atomic_path(task.place / "checkpoint.weights.h5") as temporary:
-        session.model.save_weights(temporary)
+        session.phase.net.model.save_weights(temporary)
     valid = data.rows(task.fold)[1]
     ids = tuple(data.ids[row] for row in valid)
-    _write(task.place / "valid.parquet", ids, session.predict(data.images, valid, task.recipe.views), data.classes)
+    _write(task.place / "valid.parquet", ids, session.predict("train", valid, task.recipe.views), data.classes)
     started = time.perf_counter()
-    logits = session.predict(data.test_images, np.arange(len(data.test_ids)), task.recipe.views)
+    logits = session.predict("test", np.arange(len(data.test_ids)), task.recipe.views)
     seconds = time.perf_counter() - started
     _write(task.place / "test.parquet", data.test_ids, logits, data.classes)
     with atomic_path(task.place / "history.csv") as temporary:
@@ -116,9 +116,11 @@ def _finish(task: FoldTask, session: Session, keeper: Keeper) -> None:
     done = {
         "train_seconds": course.seconds,
         "predict_milliseconds_per_image": 1000 * seconds / max(len(data.test_ids), 1),
-        "images_per_second": course.epoch * session.steps * session.batch_size / max(course.seconds, 1e-9),
-        "parameters": session.model.count_params(),
-        "trainable_parameters": sum(int(np.prod(variable.shape)) for variable in session.model.trainable_variables),
+        "images_per_second": sum(session.images_seen[: course.epoch]) / max(course.seconds, 1e-9),
+        "parameters": session.phase.net.model.count_params(),
+        "trainable_parameters": sum(
+            int(np.prod(variable.shape)) for variable in session.phase.model.trainable_variables
+        ),
     }
     tables.write_json(task.place / "done.json", done)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from pipeline.closure import PACKAGE, import_closure
 
 ROOT = Path(__file__).parents[1]
+NETWORKS = "pipeline/networks"
 
 
 def modules() -> list[str]:
@@ -49,5 +50,6 @@ def closure(module: str) -> set[str]:
 
 
 def closure_files(module: str) -> list[str]:
-    """Lists the files of the closure as they stand in ``dvc.yaml``."""
-    return [path.relative_to(ROOT).as_posix() for path in import_closure(module, ROOT)]
+    """Lists the files of the closure as they stand in ``dvc.yaml``; the networks as one folder."""
+    files = [path.relative_to(ROOT).as_posix() for path in import_closure(module, ROOT)]
+    return list(dict.fromkeys(NETWORKS if file.startswith(NETWORKS) else file for file in files))

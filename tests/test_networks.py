@@ -10,11 +10,16 @@ from numpy.typing import NDArray
 from pipeline import runtime
 from pipeline.networks.build import NETWORKS, build
 from pipeline.networks.cnn import DeepEluCnn
+from pipeline.networks.inputs import Normalise
+from pipeline.networks.pretrained import Pretrained
 from pipeline.optimizers import build_optimizer
 from pipeline.recipe import load_recipe
 
 ROOT = Path(__file__).parents[1]
-MODELS = sorted(path.stem for path in (ROOT / "configs" / "models").glob("*.yaml"))
+ALL = sorted(path.stem for path in (ROOT / "configs" / "models").glob("*.yaml"))
+
+BACKBONES = [model for model in ALL if isinstance(load_recipe(ROOT, model).network, Pretrained)]
+MODELS = [model for model in ALL if model not in BACKBONES]
 
 
 @pytest.fixture(autouse=True)
@@ -23,7 +28,7 @@ def _float32() -> None:
 
 
 def shipped(model: str, size: int, channels: int = 3, n_classes: int = 5) -> keras.Model:
-    return build(load_recipe(ROOT, model).network, size, channels, n_classes)
+    return build(load_recipe(ROOT, model).network, size, channels, n_classes).model
 
 
 def images(n: int, size: int, channels: int = 3) -> NDArray[np.uint8]:
@@ -39,9 +44,23 @@ def test_published_sizes_are_met_on_28x28_grey_and_ten_classes(model: str, param
     assert shipped(model, 28, 1, 10).count_params() == parameters
 
 
+@pytest.mark.parametrize(("model", "parameters"), [("dense_cnn", 163_843_604), ("three_conv_cnn", 2_615_124)])
+def test_published_sizes_are_met_on_200x200_colour_and_twenty_classes(model: str, parameters: int) -> None:
+    assert shipped(model, 200, 3, 20).count_params() == parameters
+
+
 @pytest.mark.parametrize(("size", "channels"), [(16, 1), (28, 3), (32, 3)])
 @pytest.mark.parametrize("model", MODELS)
 def test_every_shipped_model_trains_a_step_at_every_usual_size(model: str, size: int, channels: int) -> None:
+    trains_a_step(model, size, channels)
+
+
+@pytest.mark.parametrize("model", BACKBONES)
+def test_every_shipped_backbone_trains_a_step_on_grey_images(model: str) -> None:
+    trains_a_step(model, load_recipe(ROOT, model).input.size or 96, 1)
+
+
+def trains_a_step(model: str, size: int, channels: int) -> None:
     network, optimizer = shipped(model, size, channels), load_recipe(ROOT, model).training.optimizer
     before = network.get_weights()
     network.compile(
@@ -100,13 +119,13 @@ def test_pixels_reach_the_network_between_minus_one_and_one() -> None:
 
 def test_dropout_grows_from_stage_to_stage() -> None:
     section = DeepEluCnn(name="deep_elu_cnn", widths=(4, 4, 4), blocks=(1, 1, 1), dropout=0.3, head_dropout=0.4)
-    found = [layer.rate for layer in build(section, 16, 3, 5).layers if "dropout" in layer.name]
+    found = [layer.rate for layer in build(section, 16, 3, 5).model.layers if "dropout" in layer.name]
     assert found == pytest.approx([0.1, 0.2, 0.3, 0.4])
 
 
 def test_l2_weighs_on_every_convolution() -> None:
     section = DeepEluCnn(name="deep_elu_cnn", widths=(4, 4), blocks=(1, 1), l2=0.01)
-    network = build(section, 8, 3, 5)
+    network = build(section, 8, 3, 5).model
     kernels = [layer.kernel for layer in network.layers if isinstance(layer, keras.layers.Conv2D)]
     wanted = 0.01 * sum(float(np.square(keras.ops.convert_to_numpy(kernel)).sum()) for kernel in kernels)
     assert float(sum(network.losses)) == pytest.approx(wanted, rel=1e-5)
@@ -114,8 +133,34 @@ def test_l2_weighs_on_every_convolution() -> None:
 
 def test_residual_connections_can_be_left_out() -> None:
     plain = DeepEluCnn(name="deep_elu_cnn", widths=(4,), blocks=(2,), residual=False)
-    assert not [layer for layer in build(plain, 8, 3, 5).layers if isinstance(layer, keras.layers.Add)]
+    assert not [layer for layer in build(plain, 8, 3, 5).model.layers if isinstance(layer, keras.layers.Add)]
 
 
 def test_every_network_has_a_shipped_model() -> None:
-    assert {load_recipe(ROOT, model).network.name for model in MODELS} == set(NETWORKS)
+    assert {load_recipe(ROOT, model).network.model_dump()["name"] for model in MODELS} == set(NETWORKS)
+
+
+@pytest.mark.parametrize(
+    ("normalise", "low", "high"), [("auto", -1.0, 1.0), ("symmetric", -1.0, 1.0), ("unit", 0.0, 1.0)]
+)
+def test_input_is_scaled_as_told(normalise: Normalise, low: float, high: float) -> None:
+    network = build(load_recipe(ROOT, "mlp_pixels").network, 4, 1, 3, normalise).model
+    scaled = keras.Model(network.input, network.get_layer("pixels").output)
+    extremes = np.array([0, 255], dtype=np.uint8)[:, None, None, None] * np.ones((1, 4, 4, 1), dtype=np.uint8)
+    assert np.unique(logits(scaled, extremes)) == pytest.approx([low, high])
+
+
+def test_each_image_is_brought_to_mean_0_and_deviation_1() -> None:
+    network = build(load_recipe(ROOT, "mlp_pixels").network, 8, 3, 3, "image").model
+    scaled = logits(keras.Model(network.input, network.get_layer("pixels").output), images(2, 8))
+    assert scaled.mean(axis=(1, 2, 3)) == pytest.approx([0, 0], abs=1e-5)
+    assert scaled.std(axis=(1, 2, 3)) == pytest.approx([1, 1], abs=1e-4)
+
+
+def test_the_data_sets_statistics_are_those_of_the_rows_told() -> None:
+    network = build(load_recipe(ROOT, "mlp_pixels").network, 8, 3, 3, "dataset").model
+    layer, store, rows = network.get_layer("pixels"), images(9, 8), np.array([1, 4, 5, 8])
+    layer.measure(store, rows)
+    scaled = logits(keras.Model(network.input, layer.output), store[rows])
+    assert scaled.mean(axis=(0, 1, 2)) == pytest.approx([0, 0, 0], abs=1e-4)
+    assert scaled.std(axis=(0, 1, 2)) == pytest.approx([1, 1, 1], abs=1e-4)

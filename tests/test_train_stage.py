@@ -11,7 +11,7 @@ import tiny
 from fabricated import CLASSES, write_params
 from trainings import repository, settings
 
-from pipeline import cards, runtime, tables
+from pipeline import cards, fingerprints, runtime, tables
 from pipeline.errors import InputError
 from pipeline.stages import train
 
@@ -233,7 +233,7 @@ def edit_settings(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def edit_code(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(train, "code_digest", lambda module: "other code")
+    monkeypatch.setattr(fingerprints, "code_digest", lambda module: "other code")
 
 
 def edit_hardware(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

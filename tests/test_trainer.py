@@ -19,7 +19,7 @@ import trainings
 from fabricated import CLASSES
 from trainings import accuracy, kept, recipe, repository, task, train
 
-from pipeline import session, tables
+from pipeline import data, phases, tables
 from pipeline.errors import InputError
 from pipeline.keeper import Keeper
 from pipeline.recipe import Recipe
@@ -211,7 +211,7 @@ def change_rows(root: Path, target: Path, rows: np.ndarray[tuple[int], np.dtype[
 
 
 def test_a_fold_never_sees_its_valid_rows(root: Path, usual: Path, tmp_path: Path) -> None:
-    valid = np.flatnonzero(session.load_data(root / "data" / "prepared", tables.folds_path(root)).fold_of == 0)
+    valid = np.flatnonzero(data.load_data(root / "data" / "prepared", tables.folds_path(root)).fold_of == 0)
     other = train(change_rows(root, tmp_path, valid), recipe(), "work")
     assert kept(other)["checkpoint.weights.h5"] == kept(usual)["checkpoint.weights.h5"]
     assert kept(other)["test.parquet"] == kept(usual)["test.parquet"]
@@ -219,7 +219,7 @@ def test_a_fold_never_sees_its_valid_rows(root: Path, usual: Path, tmp_path: Pat
 
 
 def test_a_fold_sees_each_of_its_training_rows(root: Path, usual: Path, tmp_path: Path) -> None:
-    row = np.flatnonzero(session.load_data(root / "data" / "prepared", tables.folds_path(root)).fold_of != 0)[:1]
+    row = np.flatnonzero(data.load_data(root / "data" / "prepared", tables.folds_path(root)).fold_of != 0)[:1]
     other = train(change_rows(root, tmp_path, row), recipe(), "work")
     assert kept(other)["checkpoint.weights.h5"] != kept(usual)["checkpoint.weights.h5"]
 
@@ -244,7 +244,7 @@ def test_a_training_that_diverges_stops_with_a_reason_and_keeps_the_last_good_ep
     def rates(*_: object) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
         return np.repeat(np.array([0.05, 0.05, 1e30, 1e30], dtype=np.float32), 5)
 
-    monkeypatch.setattr(session, "learning_rates", rates)
+    monkeypatch.setattr(phases, "learning_rates", rates)
     with pytest.raises(
         InputError, match=r"one fold 0: in epoch 3 the .* became NaN or infinite; lower .*learning_rate"
     ):
@@ -260,7 +260,7 @@ def test_weights_that_the_last_step_ruined_are_not_kept(root: Path, monkeypatch:
     def rates(*_: object) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
         return np.array([0.05] * 4 + [np.inf] * 6, dtype=np.float32)
 
-    monkeypatch.setattr(session, "learning_rates", rates)
+    monkeypatch.setattr(phases, "learning_rates", rates)
     with pytest.raises(InputError, match=r"in epoch 1 the weights became"):
         train(root, recipe(epochs=2, validate_every=2), "ruined")
     assert not list(task(root, recipe(), "ruined").place.iterdir())
@@ -321,7 +321,7 @@ def test_the_history_tells_the_rate_that_each_epoch_ended_with(root: Path) -> No
 
 def test_a_batch_larger_than_the_data_is_all_of_them(root: Path) -> None:
     opened = trainings.session(root, recipe(batch_size=1000))
-    assert (opened.batch_size, opened.steps) == (40, 1)
+    assert (opened.phase.batch_size, opened.phase.steps) == (40, 1)
 
 
 @pytest.mark.parametrize("name", ["train_images.npy", "test_images.npy"])
@@ -330,14 +330,14 @@ def test_a_store_that_does_not_fit_its_index_is_refused(root: Path, tmp_path: Pa
     path = tmp_path / "data" / "prepared" / name
     np.save(path, np.load(path)[:-1])
     with pytest.raises(InputError, match=rf"{name} holds \d+ images, its index \d+ rows; run `dvc repro -f prepare`"):
-        session.load_data(tmp_path / "data" / "prepared", tables.folds_path(root))
+        data.load_data(tmp_path / "data" / "prepared", tables.folds_path(root))
 
 
 def test_a_missing_store_is_refused(root: Path, tmp_path: Path) -> None:
     shutil.copytree(root / "data", tmp_path / "data")
     (tmp_path / "data" / "prepared" / "test_images.npy").unlink()
     with pytest.raises(InputError, match=r"test_images.npy does not exist; run `dvc repro prepare`"):
-        session.load_data(tmp_path / "data" / "prepared", tables.folds_path(root))
+        data.load_data(tmp_path / "data" / "prepared", tables.folds_path(root))
 
 
 def test_folds_of_other_images_are_refused(root: Path, tmp_path: Path) -> None:
@@ -345,15 +345,15 @@ def test_folds_of_other_images_are_refused(root: Path, tmp_path: Path) -> None:
     folds.loc[0, "id"] = "another"
     tables.write_folds(tmp_path / "folds.csv", folds)
     with pytest.raises(InputError, match="hold different ids; run `dvc repro split`"):
-        session.load_data(root / "data" / "prepared", tmp_path / "folds.csv")
+        data.load_data(root / "data" / "prepared", tmp_path / "folds.csv")
 
 
 def test_the_order_of_the_fold_table_changes_nothing(root: Path, tmp_path: Path) -> None:
     folds = tables.read_folds(tables.folds_path(root)).sample(frac=1, random_state=0)
     tables.write_folds(tmp_path / "folds.csv", folds)
     prepared = root / "data" / "prepared"
-    usual = session.load_data(prepared, tables.folds_path(root)).fold_of
-    assert np.array_equal(session.load_data(prepared, tmp_path / "folds.csv").fold_of, usual)
+    usual = data.load_data(prepared, tables.folds_path(root)).fold_of
+    assert np.array_equal(data.load_data(prepared, tmp_path / "folds.csv").fold_of, usual)
 
 
 def test_the_other_backend_trains_and_continues_to_the_same_bits(root: Path) -> None:

@@ -11,8 +11,9 @@ from fabricated import CLASSES, write_params, write_repository
 from pipeline import runtime, tables
 from pipeline.competition import Score
 from pipeline.config import parse
+from pipeline.data import load_data
 from pipeline.recipe import Recipe
-from pipeline.session import Session, load_data
+from pipeline.session import Session
 from pipeline.trainer import FoldTask, train_fold
 
 SIZE = 8
@@ -69,7 +70,8 @@ def task(root: Path, wanted: Recipe, work: str, fold: int = 0, seed: int = 0) ->
 def session(root: Path, wanted: Recipe, workers: int = 2) -> Session:
     """Returns a session in float32."""
     runtime.start("float32")
-    return Session(wanted, load_data(root / "data" / "prepared", tables.folds_path(root)), workers)
+    data = load_data(root / "data" / "prepared", tables.folds_path(root))
+    return Session(wanted, data, workers, weights=root / "weights", features=root / "features")
 
 
 def train(root: Path, wanted: Recipe, work: str, folds: tuple[int, ...] = (0,), seed: int = 0) -> Path:

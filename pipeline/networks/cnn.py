@@ -17,13 +17,14 @@ Activation = Literal["elu", "relu", "gelu"]
 class PlainCnn(Section):
     """Convolution, activation, max pooling, repeated; then dense layers.
 
-    ``kernels`` gives the side of each convolution's kernel.
+    ``kernels`` gives the side of each convolution's kernel; ``pool: false`` leaves the pooling out.
     """
 
     name: Literal["plain_cnn"]
     filters: tuple[int, ...] = Field(min_length=1)
     kernels: tuple[int, ...] = Field(min_length=1)
     units: tuple[int, ...] = ()
+    pool: bool = True
     activation: Activation = "relu"
     dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
     l2: float = Field(default=0.0, ge=0.0)
@@ -78,7 +79,7 @@ def plain_cnn(pixels: keras.KerasTensor, section: PlainCnn) -> keras.KerasTensor
         x = layers.Conv2D(
             filters, kernel, padding="same", activation=section.activation, kernel_regularizer=regularizer
         )(x)
-        x = layers.MaxPooling2D()(x) if min(x.shape[1:3]) > 1 else x
+        x = layers.MaxPooling2D()(x) if section.pool and min(x.shape[1:3]) > 1 else x
     x = layers.Flatten()(x)
     for units in section.units:
         x = layers.Dense(units, activation=section.activation, kernel_regularizer=regularizer)(x)
@@ -114,3 +115,6 @@ def deep_elu_cnn(pixels: keras.KerasTensor, section: DeepEluCnn) -> keras.KerasT
         x = layers.SpatialDropout2D(rate)(x) if rate else x
     x = layers.GlobalAveragePooling2D()(x)
     return layers.Dropout(section.head_dropout)(x) if section.head_dropout else x
+
+
+NETWORKS = {"plain_cnn": (PlainCnn, plain_cnn), "deep_elu_cnn": (DeepEluCnn, deep_elu_cnn)}

@@ -31,3 +31,6 @@ def mlp_pixels(pixels: keras.KerasTensor, section: MlpPixels) -> keras.KerasTens
         if section.dropout:
             features = layers.Dropout(section.dropout)(features)
     return features
+
+
+NETWORKS = {"mlp_pixels": (MlpPixels, mlp_pixels)}

@@ -5,31 +5,37 @@ predictions) and folds/<model>/ (checkpoints, history, curves, card, metrics). W
 """
 
 import dataclasses
-import hashlib
-import json
 from pathlib import Path
 
 from pydantic import Field
 
-from pipeline import runtime, tables
-from pipeline.closure import code_digest
-from pipeline.competition import Score, active_name, load_competition
-from pipeline.config import Section, load_params
+from pipeline import fingerprints, runtime, tables
+from pipeline.competition import active_name, load_competition
+from pipeline.config import Section, expand, load_params
+from pipeline.data import load_data
 from pipeline.errors import InputError
-from pipeline.files import sha256
 from pipeline.gathering import gather
 from pipeline.loader import default_workers
-from pipeline.recipe import Recipe, load_recipe, without_flips
-from pipeline.session import Session, load_data
+from pipeline.networks.build import weights_of
+from pipeline.recipe import load_recipe, without_flips
+from pipeline.session import Session
 from pipeline.trainer import FoldTask, train_fold
 
 
 class TrainParams(Section):
-    """The ``train`` section of ``params.yaml``; ``folds`` None means all of them."""
+    """The ``train`` section of ``params.yaml``.
+
+    Attributes:
+        seed: of all that is random.
+        folds: which are trained; None means all of them.
+        precision: what networks compute in.
+        weights: folder of files with pretrained weights under Keras's own names; relative to the repository.
+    """
 
     seed: int = Field(default=0, ge=0)
     folds: tuple[int, ...] | None = None
     precision: runtime.Precision = "auto"
+    weights: str = "${WEIGHTS_DIR:-data/weights}"
 
 
 def run(root: Path, model: str) -> None:
@@ -46,6 +52,9 @@ def run(root: Path, model: str) -> None:
     data = load_data(prepared, folds)
     chosen = _chosen(params, int(data.fold_of.max()) + 1)
     precision = runtime.start(params.precision)
+    weights = root / expand(params.weights, "train.weights in params.yaml")
+    images = fingerprints.images_digest(prepared)
+    features = fingerprints.of_features(images, recipe, weights_of(recipe.network, weights), precision)
     task = FoldTask(
         model=model,
         fold=chosen[0],
@@ -53,12 +62,21 @@ def run(root: Path, model: str) -> None:
         prepared=prepared,
         folds=folds,
         work=root / ".work" / "train",
-        fingerprint=_fingerprint(prepared, folds, recipe, competition.metric, params.seed, precision),
+        fingerprint=fingerprints.of_training(
+            prepared,
+            folds,
+            images,
+            features,
+            recipe=recipe.model_dump(mode="json"),
+            score=competition.metric.model_dump(mode="json"),
+            seed=params.seed,
+            precision=precision,
+        ),
         score=competition.metric,
         seed=params.seed,
         precision=precision,
     )
-    session = Session(recipe, data, workers=default_workers())
+    session = Session(recipe, data, default_workers(), weights, root / ".work" / "features" / features[:16])
     tasks = [dataclasses.replace(task, fold=fold) for fold in chosen]
     for each in tasks:
         train_fold(each, session)
@@ -73,21 +91,3 @@ def _chosen(params: TrainParams, n_folds: int) -> tuple[int, ...]:
             f"train.folds must name different folds in 0..{n_folds - 1}, got {list(chosen)}; see params.yaml"
         )
     return chosen
-
-
-def _fingerprint(prepared: Path, folds: Path, recipe: Recipe, score: Score, seed: int, precision: str) -> str:
-    files = [
-        prepared / name for name in ("train.csv", "test.csv", "classes.json", "train_images.npy", "test_images.npy")
-    ]
-    determined_by = {
-        "data": [sha256(path) for path in [*files, folds]],
-        "recipe": recipe.model_dump(mode="json"),
-        "score": score.model_dump(mode="json"),
-        "seed": seed,
-        "precision": precision,
-        "code": code_digest("pipeline.trainer"),
-        "versions": runtime.versions(),
-        "hardware": runtime.hardware(),
-        "settings": runtime.settings(),
-    }
-    return hashlib.sha256(json.dumps(determined_by, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,158 @@
+"""Features of a frozen backbone, computed once: a file for each view of all images, shared by folds, heads and trials.
+
+A view is written in blocks, so that a pass that was killed goes on after its last whole block.
+"""
+
+import hashlib
+import shutil
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.augmentation import Augmentation, Images, ImageTransform, Targets, resized
+from pipeline.files import atomic_path
+from pipeline.loader import Ahead, Rows
+from pipeline.progress import progress
+from pipeline.views import Views, seen
+
+Features = NDArray[np.float32]
+_BATCH = 64
+_BLOCK = 32 * _BATCH
+
+
+@dataclass(frozen=True)
+class FeatureCache:
+    """Where features are kept and how they are made.
+
+    Attributes:
+        folder: of this very network on these very images, named by a fingerprint of both.
+        extract: uint8 (n, size, size, channels) to float32 (n, width).
+        size: side of the input in pixels.
+        workers: threads that resize and augment.
+    """
+
+    folder: Path
+    extract: Callable[[Images], Features]
+    size: int
+    workers: int
+
+    def views(self, part: str, images: Images, views: Views) -> list[Features]:
+        """Returns the features of every view of all images: float32 (n, width) each, the images themselves first.
+
+        Args:
+            part: ``train`` or ``test``.
+            images: uint8 (n, stored size, stored size, channels).
+            views: which views.
+        """
+        count = sum(1 for _ in seen(images[:1], views))
+        return [
+            self._computed(f"{part}-{_name(number, views)}", len(images), partial(self._view, images, views, number))
+            for number in range(count)
+        ]
+
+    def draws(self, images: Images, augmentation: Augmentation, count: int, seed: int) -> list[Features]:
+        """Returns the features of ``count`` augmented versions of all training images, drawn from ``seed``.
+
+        Mixing belongs to batches and is left out.
+        """
+        key = hashlib.sha256(augmentation.model_dump_json().encode()).hexdigest()[:12]
+        return [
+            self._computed(
+                f"train-{key}-seed{seed}-draw{draw}", len(images), partial(self._draw, images, augmentation, seed, draw)
+            )
+            for draw in range(count)
+        ]
+
+    def _view(self, images: Images, views: Views, number: int, rows: range) -> Images:
+        plain = np.stack([resized(images[row], self.size) for row in rows])
+        return np.ascontiguousarray(next(islice(seen(plain, views), number, None)))
+
+    def _draw(self, images: Images, augmentation: Augmentation, seed: int, draw: int, rows: range) -> Images:
+        rng = np.random.default_rng([seed, 4, draw, rows.start])
+        transform = ImageTransform(augmentation)
+        transform.seed(int(rng.integers(2**31)))
+        flips = rng.random(len(rows)) < (0.5 if augmentation.flip != "none" else 0.0)
+        plain = [resized(images[row], self.size) for row in rows]
+        return np.stack([transform(x[:, ::-1] if flip else x) for x, flip in zip(plain, flips, strict=True)])
+
+    def _computed(self, name: str, count: int, make: Callable[[range], Images]) -> Features:
+        whole = self.folder / f"{name}.npy"
+        if not whole.is_file():
+            blocks = self._blocks(self.folder / name, count, make)
+            with atomic_path(whole) as temporary, temporary.open("wb") as file:
+                shape = count, np.load(blocks[0], mmap_mode="r").shape[1] if blocks else 0
+                header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+                np.lib.format.write_array_header_1_0(file, header)
+                for block in blocks:
+                    file.write(np.load(block).tobytes())
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+        features: Features = np.load(whole, mmap_mode="r")
+        return features
+
+    def _blocks(self, folder: Path, count: int, make: Callable[[range], Images]) -> list[Path]:
+        starts = range(0, count, _BLOCK)
+        paths = [folder / f"{start:09}.npy" for start in starts]
+        missing = [(start, path) for start, path in zip(starts, paths, strict=True) if not path.is_file()]
+        batches = [range(at, min(at + _BATCH, count)) for start, _ in missing for at in _steps(start, count)]
+        with (
+            progress(f"features {folder.name}", count) as advance,
+            closing(Ahead(lambda number: make(batches[number]), range(len(batches)), self.workers)) as ahead,
+        ):
+            advance(count - sum(map(len, batches)))
+            images = iter(ahead)
+            for start, path in missing:
+                parts = []
+                for _ in _steps(start, count):
+                    parts.append(self.extract(next(images)))
+                    advance(len(parts[-1]))
+                with atomic_path(path) as temporary, temporary.open("wb") as file:
+                    np.save(file, np.concatenate(parts).astype(np.float32), allow_pickle=False)
+        return paths
+
+
+@dataclass(frozen=True)
+class FeatureBatches:
+    """All batches of the training of a head, by step.
+
+    Attributes:
+        sources: versions of the features, float32 (n_images, width) each; every draw takes one of them by chance.
+        targets: float32 (n_images, n_classes).
+        rows: the training rows among them.
+        batch_size: rows per batch.
+        steps_per_epoch: batches per epoch.
+        seed: fixes order and draws.
+    """
+
+    sources: list[Features]
+    targets: Targets
+    rows: Rows
+    batch_size: int
+    steps_per_epoch: int
+    seed: tuple[int, ...]
+
+    def batch(self, step: int) -> tuple[Features, Targets]:
+        """Makes one batch: float32 (batch_size, width) and float32 (batch_size, n_classes)."""
+        epoch, within = divmod(step, self.steps_per_epoch)
+        order = np.random.default_rng([*self.seed, 2, epoch]).permutation(len(self.rows))
+        rows = self.rows[order[within * self.batch_size : (within + 1) * self.batch_size]]
+        which = np.random.default_rng([*self.seed, 1, step]).integers(len(self.sources), size=len(rows))
+        features = np.empty((len(rows), self.sources[0].shape[1]), dtype=np.float32)
+        for number, source in enumerate(self.sources):
+            features[which == number] = source[rows[which == number]]
+        return features, self.targets[rows]
+
+
+def _steps(start: int, count: int) -> range:
+    return range(start, min(start + _BLOCK, count), _BATCH)
+
+
+def _name(number: int, views: Views) -> str:
+    """Names a view by what it is, so that models with other views share it."""
+    moved, mirrored = divmod(number, 2) if views.mirror else (number, 0)
+    return (f"moved{views.shift}-{moved}" if moved else "plain") + ("-mirrored" if mirrored else "")

@@ -1,0 +1,61 @@
+"""Digests of all that determines a training or a backbone's features: what is kept under them is never mistaken."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from pipeline import runtime
+from pipeline.closure import code_digest
+from pipeline.files import sha256
+from pipeline.recipe import Recipe
+
+
+def images_digest(prepared: Path) -> list[str]:
+    """Digests the image stores."""
+    return [sha256(prepared / name) for name in ("train_images.npy", "test_images.npy")]
+
+
+def of_training(prepared: Path, folds: Path, images: list[str], features: str, **determined_by: Any) -> str:
+    """Returns the fingerprint of a training.
+
+    Args:
+        prepared: folder of the image stores and indices.
+        folds: path of the fold table.
+        images: as `images_digest` returns it.
+        features: fingerprint of the features, which holds the digest of pretrained weights.
+        determined_by: what else determines it: recipe, score, seed, precision.
+    """
+    tables = [sha256(prepared / name) for name in ("train.csv", "test.csv", "classes.json")]
+    code = code_digest("pipeline.trainer")
+    return _digest(determined_by | {"data": [*images, *tables, sha256(folds)], "features": features, "code": code})
+
+
+def of_features(images: list[str], recipe: Recipe, weights: Path | None, precision: str) -> str:
+    """Returns the fingerprint of a backbone's features; heads, stages and folds play no part in them.
+
+    Args:
+        images: as `images_digest` returns it.
+        recipe: which network, on which input.
+        weights: the file it starts from.
+        precision: what it computes in.
+    """
+    network = {key: value for key, value in recipe.network.model_dump(mode="json").items() if key != "head"}
+    determined_by = {
+        "images": images,
+        "network": network,
+        "normalise": recipe.input.normalise,
+        "weights": sha256(weights) if weights else None,
+        "precision": precision,
+        "code": [code_digest("pipeline.features"), code_digest("pipeline.networks.build")],
+    }
+    return _digest(determined_by)
+
+
+def _digest(determined_by: dict[str, Any]) -> str:
+    surroundings = {
+        "versions": runtime.versions(),
+        "hardware": runtime.hardware(),
+        "settings": runtime.settings(),
+    }
+    return hashlib.sha256(json.dumps(determined_by | surroundings, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,61 @@
+"""From uint8 images to what a network computes on: normalisation, and grey images for networks that want colour."""
+
+from typing import Literal
+
+import keras
+import numpy as np
+from keras import layers, ops
+from numpy.typing import NDArray
+
+Normalise = Literal["auto", "symmetric", "unit", "dataset", "image"]
+
+
+@keras.saving.register_keras_serializable(package="pipeline")
+class DatasetNorm(layers.Layer):  # type: ignore[misc]
+    """Subtracts the training images' mean and divides by their deviation, channel by channel; see `measure`."""
+
+    def build(self, shape: tuple[int | None, ...]) -> None:
+        """Adds the statistics as weights, so that checkpoints hold them."""
+        self.mean = self.add_weight(shape=(shape[-1],), initializer="zeros", trainable=False, name="mean")
+        self.deviation = self.add_weight(shape=(shape[-1],), initializer="ones", trainable=False, name="deviation")
+
+    def call(self, images: keras.KerasTensor) -> keras.KerasTensor:
+        """Normalises images in [0, 255]."""
+        return (images - ops.cast(self.mean, images.dtype)) / ops.cast(self.deviation, images.dtype)
+
+    def measure(self, images: NDArray[np.uint8], rows: NDArray[np.int64]) -> None:
+        """Takes the statistics from some rows of a store, 1,024 at a time."""
+        count, total, squares = 0, 0.0, 0.0
+        for start in range(0, len(rows), 1024):
+            block = images[rows[start : start + 1024]].astype(np.float64)
+            total, squares = total + block.sum(axis=(0, 1, 2)), squares + np.square(block).sum(axis=(0, 1, 2))
+            count += block.shape[0] * block.shape[1] * block.shape[2]
+        mean = np.asarray(total) / count
+        self.mean.assign(mean)
+        self.deviation.assign(np.sqrt(np.maximum(np.asarray(squares) / count - np.square(mean), 1.0)))
+
+
+@keras.saving.register_keras_serializable(package="pipeline")
+class ImageNorm(layers.Layer):  # type: ignore[misc]
+    """Gives each image mean 0 and deviation 1; a deviation below one grey level counts as one."""
+
+    def call(self, images: keras.KerasTensor) -> keras.KerasTensor:
+        """Normalises images in [0, 255]."""
+        mean = ops.mean(images, axis=(1, 2, 3), keepdims=True)
+        return (images - mean) / ops.maximum(ops.std(images, axis=(1, 2, 3), keepdims=True), 1.0)
+
+
+def normalised(images: keras.KerasTensor, kind: Normalise) -> keras.KerasTensor:
+    """Normalises images in [0, 255]: ``symmetric`` and ``auto`` to [-1, 1], ``unit`` to [0, 1], or by statistics."""
+    if kind == "unit":
+        return layers.Rescaling(1 / 255, name="pixels")(images)
+    if kind == "dataset":
+        return DatasetNorm(dtype="float32", name="pixels")(layers.Rescaling(1.0, dtype="float32")(images))
+    if kind == "image":
+        return ImageNorm(dtype="float32", name="pixels")(layers.Rescaling(1.0, dtype="float32")(images))
+    return layers.Rescaling(1 / 127.5, offset=-1, name="pixels")(images)
+
+
+def coloured(images: keras.KerasTensor) -> keras.KerasTensor:
+    """Repeats the channel of grey images, as backbones want RGB."""
+    return images if images.shape[-1] == 3 else layers.Concatenate(name="rgb")([images] * 3)

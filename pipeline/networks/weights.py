@@ -1,0 +1,150 @@
+"""Where pretrained weights come from: a folder of files under Keras's own names, looked at before Keras downloads.
+
+Reference: https://keras.io/api/applications
+"""
+
+import os
+import urllib.request
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import h5py
+import keras
+from keras.src.utils import file_utils
+
+from pipeline.errors import InputError
+
+Arguments = tuple[tuple[str, Any], ...]
+_SECONDS = 15.0
+
+
+@dataclass(frozen=True)
+class Published:
+    """A file of weights as Keras publishes it.
+
+    Attributes:
+        name: of the file.
+        origin: its URL.
+        digest: what Keras checks a download against; None where it does not.
+    """
+
+    name: str
+    origin: str
+    digest: str | None
+
+
+class _NamedError(Exception):
+    """Ends the building of a network as soon as it has named its file."""
+
+    def __init__(self, file: Published) -> None:
+        super().__init__(file.name)
+        self.file = file
+
+
+@lru_cache(maxsize=64)
+def published(make: Callable[..., keras.Model], arguments: Arguments = ()) -> Published:
+    """Asks `keras.applications` which file holds a backbone's ImageNet weights without top; loads nothing.
+
+    Args:
+        make: the backbone's function.
+        arguments: what it is called with beside weights and shape.
+
+    Raises:
+        InputError: Keras publishes none for these arguments.
+    """
+
+    def name(fname: str, origin: str, *_: Any, file_hash: str | None = None, **__: Any) -> None:
+        raise _NamedError(Published(fname, origin, file_hash))
+
+    # No function of Keras tells the name: let it ask for the file and listen.
+    asked, file_utils.get_file = file_utils.get_file, name
+    problem = ""
+    try:
+        for side in (None, 224, 331):  # one file serves every size; NASNet wants a number all the same
+            try:
+                with warnings.catch_warnings(action="ignore"):
+                    make(weights="imagenet", include_top=False, input_shape=(side, side, 3), **dict(arguments))
+            except _NamedError as found:
+                return found.file
+            except (ValueError, TypeError) as error:
+                problem = problem or " ".join(str(error).split())
+    finally:
+        file_utils.get_file = asked
+    raise InputError(
+        f"Keras publishes no ImageNet weights for {make.__name__} with {dict(arguments)} ({problem}); "
+        "use weights: none or the path of a file in network.weights"
+    )
+
+
+def find(weights: str, folder: Path, make: Callable[..., keras.Model], arguments: Arguments = ()) -> Path:
+    """Returns the path of a weights file; nothing in ``folder`` is ever written.
+
+    Args:
+        weights: ``imagenet`` or the path of a file.
+        folder: where files under Keras's own names are looked for first.
+        make: the backbone's function.
+        arguments: what it is called with beside weights and shape.
+
+    Raises:
+        InputError: no such file, neither here nor in Keras's own cache nor on the network; or it is not whole.
+    """
+    if weights != "imagenet":
+        path = Path(weights)
+        if not path.is_file():
+            raise InputError(
+                f"network.weights: {weights} does not exist; give imagenet, none or the path of a .h5 file"
+            )
+        return _whole(path)
+    file = published(make, arguments)
+    if (folder / file.name).is_file():
+        return _whole(folder / file.name)
+    cached = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models" / file.name
+    if not cached.is_file():
+        _require_network(file, folder, cached)
+    return _whole(Path(file_utils.get_file(file.name, file.origin, cache_subdir="models", file_hash=file.digest)))
+
+
+def load(model: keras.Model, path: Path) -> None:
+    """Loads a file of weights into a backbone.
+
+    Raises:
+        InputError: the file belongs to another architecture.
+    """
+    try:
+        model.load_weights(path)
+    except (ValueError, KeyError, OSError) as error:
+        raise InputError(
+            f"{path} does not fit {model.name}: {' '.join(str(error).split())[:200]}; "
+            "the file must hold this very backbone without its top (Keras's *_notop.h5)"
+        ) from error
+
+
+def _whole(path: Path) -> Path:
+    try:
+        with h5py.File(path, "r") as file:
+            empty = not len(file)
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read as HDF5 ({' '.join(str(error).split())[:120]}); it is truncated or of another "
+            "kind: fetch it again"
+        ) from error
+    if empty:
+        raise InputError(f"{path} holds no weights; fetch it again")
+    return path
+
+
+def _require_network(file: Published, folder: Path, cached: Path) -> None:
+    """Fails before Keras tries for minutes and raises a bare Exception."""
+    try:
+        with urllib.request.urlopen(urllib.request.Request(file.origin, method="HEAD"), timeout=_SECONDS):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"no ImageNet weights: neither {folder / file.name} nor {cached} exists and the download is out of reach "
+            f"({error}). Three ways out: put {file.name} into the folder that train.weights in params.yaml names "
+            "(WEIGHTS_DIR), or give the path of a file in network.weights, or set network.weights: none"
+        ) from error

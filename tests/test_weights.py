@@ -1,0 +1,99 @@
+"""Pretrained weights: where they are looked for, and what is said when they are not there."""
+
+import hashlib
+from pathlib import Path
+
+import backbones
+import keras
+import numpy as np
+import pytest
+
+from pipeline import runtime
+from pipeline.errors import InputError
+from pipeline.networks import weights
+from pipeline.networks.weights import find, load, published
+
+
+@pytest.fixture
+def file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    runtime.start("float32")
+    return backbones.install(monkeypatch, tmp_path / "weights")
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "wanted"),
+    [
+        ("VGG19", (), "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"),
+        ("Xception", (), "xception_weights_tf_dim_ordering_tf_kernels_notop.h5"),
+        ("MobileNetV2", (("alpha", 0.35),), "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5"),
+        ("NASNetMobile", (), "nasnet_mobile_no_top.h5"),
+    ],
+)
+def test_a_backbone_names_its_file(name: str, arguments: tuple[tuple[str, float], ...], wanted: str) -> None:
+    assert published(getattr(keras.applications, name), arguments).name == wanted
+
+
+def test_a_backbone_without_published_weights_says_so() -> None:
+    with pytest.raises(InputError, match=r"no ImageNet weights for MobileNetV2 with {'alpha': 0.2}.*weights: none"):
+        published(keras.applications.MobileNetV2, (("alpha", 0.2),))
+
+
+def test_the_folder_is_looked_at_before_keras_downloads(file: Path) -> None:
+    assert find("imagenet", file.parent, backbones.Tiny) == file
+
+
+def test_a_path_is_taken_as_it_is(file: Path, tmp_path: Path) -> None:
+    assert find(str(file), tmp_path / "elsewhere", backbones.Tiny) == file
+
+
+def test_nothing_in_the_folder_is_changed(file: Path) -> None:
+    before = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in file.parent.rglob("*") if path.is_file()}
+    file.chmod(0o444)
+    model = backbones.Tiny()
+    load(model, find("imagenet", file.parent, backbones.Tiny))
+    after = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in file.parent.rglob("*") if path.is_file()}
+    assert after == before
+
+
+def test_loaded_weights_are_those_of_the_file(file: Path) -> None:
+    one, two = backbones.Tiny(), backbones.Tiny()
+    assert not np.array_equal(one.get_weights()[0], two.get_weights()[0])
+    load(one, file)
+    load(two, file)
+    assert all(np.array_equal(a, b) for a, b in zip(one.get_weights(), two.get_weights(), strict=True))
+
+
+def test_nothing_found_and_no_network_lists_the_names_and_three_ways_out(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(weights, "_SECONDS", 1.0)
+    file.unlink()
+    with pytest.raises(
+        InputError, match=r"tiny_notop.h5 nor .*models/tiny_notop.h5 exists.*Three ways out.*WEIGHTS_DIR"
+    ) as error:
+        find("imagenet", file.parent, backbones.Tiny)
+    assert all(way in str(error.value) for way in ("train.weights", "network.weights", "weights: none"))
+
+
+def test_a_path_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"network.weights: .*gone.h5 does not exist"):
+        find(str(tmp_path / "gone.h5"), tmp_path, backbones.Tiny)
+
+
+def test_a_truncated_file_is_refused(file: Path) -> None:
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match=r"tiny_notop.h5 cannot be read as HDF5.*fetch it again"):
+        find("imagenet", file.parent, backbones.Tiny)
+
+
+def test_a_file_of_another_kind_is_refused(file: Path) -> None:
+    file.write_text("<html>not found</html>", encoding="utf-8")
+    with pytest.raises(InputError, match="cannot be read as HDF5"):
+        find("imagenet", file.parent, backbones.Tiny)
+
+
+def test_weights_of_another_architecture_are_refused(file: Path) -> None:
+    other = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(5, 3)])
+    with pytest.raises(InputError, match=r"tiny_notop.h5 does not fit .*very backbone"):
+        load(other, file)
