@@ -60,6 +60,14 @@ def test_every_pin_of_a_lock_has_hashes(lock: str) -> None:
     assert not [entry.split()[0] for entry in entries if "--hash=sha256:" not in entry]
 
 
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_holds_one_tensorflow_and_no_tensorflow_text(lock: str) -> None:
+    # Both wheels would land on the same files; tensorflow-text, which keras-hub asks for, brings the second.
+    text = (ROOT / "requirements" / f"{lock}.txt").read_text(encoding="utf-8")
+    held = set(re.findall(r"^(tensorflow(?:-cpu|-text)?)==", text, re.M))
+    assert held == {"tensorflow-cpu" if lock.startswith("cpu") else "tensorflow"}
+
+
 @pytest.mark.parametrize("hardware", ["cpu", "gpu"])
 def test_the_test_tools_change_no_version_of_the_run(hardware: str) -> None:
     assert pins(hardware).items() <= pins(f"{hardware}-test").items()
