@@ -8,19 +8,31 @@ import os
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import albumentations as A
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from pipeline.config import Section
 from pipeline.errors import InputError, near_names, some
+from pipeline.policies import Policy, PolicyTransform
 
 Images = NDArray[np.uint8]
 Targets = NDArray[np.float32]
+Declared = tuple[dict[str, dict[str, Any]], ...]
+
+
+def _checked(transforms: Declared) -> Declared:
+    for entry in transforms:
+        _transform(entry)
+    return transforms
+
+
+# albumentations classes in order, each ``{Name: {argument: value}}``.
+Transforms = Annotated[Declared, AfterValidator(_checked)]
 
 
 class Augmentation(Section):
@@ -29,6 +41,7 @@ class Augmentation(Section):
     Attributes:
         flip: ``random`` flips half of the draws left to right; ``alternating`` flips each image every other epoch,
             which never shows an image the same way in two epochs running (Jordan 2024, https://arxiv.org/abs/2404.00498).
+        policy: operations drawn for each image, before ``transforms``: ``rand_augment`` or ``trivial_augment``.
         transforms: albumentations classes in order, each ``{Name: {argument: value}}``; random erasing is ``Erasing``.
         mixup: alpha of the Beta distribution, 0 switches it off (Zhang 2018, https://arxiv.org/abs/1710.09412).
         cutmix: alpha of the Beta distribution, 0 switches it off (Yun 2019, https://arxiv.org/abs/1905.04899).
@@ -36,17 +49,11 @@ class Augmentation(Section):
     """
 
     flip: Literal["none", "random", "alternating"] = "none"
-    transforms: tuple[dict[str, dict[str, Any]], ...] = ()
+    policy: Policy | None = None
+    transforms: Transforms = ()
     mixup: float = Field(default=0.0, ge=0.0)
     cutmix: float = Field(default=0.0, ge=0.0)
     mix_probability: float = Field(default=1.0, ge=0.0, le=1.0)
-
-    @field_validator("transforms")
-    @classmethod
-    def _build(cls, transforms: tuple[dict[str, dict[str, Any]], ...]) -> tuple[dict[str, dict[str, Any]], ...]:
-        for entry in transforms:
-            _transform(entry)
-        return transforms
 
     @model_validator(mode="after")
     def _mixing_mixes(self) -> "Augmentation":
@@ -97,31 +104,57 @@ def _tuples(arguments: dict[str, Any]) -> dict[str, Any]:
 class ImageTransform:
     """The per-image part, ready to run in one thread."""
 
-    def __init__(self, config: Augmentation) -> None:
-        """Builds the albumentations pipeline."""
-        self._compose = A.Compose([_transform(entry) for entry in config.transforms]) if config.transforms else None
+    def __init__(self, config: Augmentation, stronger: Declared = ()) -> None:
+        """Builds the albumentations pipelines.
+
+        Args:
+            config: what every image goes through.
+            stronger: what some images go through after that.
+        """
+        self._policy = PolicyTransform(config.policy) if config.policy is not None else None
+        self._compose, self._stronger = _composed(config.transforms), _composed(stronger)
+        self._idle = self._policy is None and self._compose is None
 
     def seed(self, seed: int) -> None:
         """Fixes all draws until the next call."""
+        if self._policy is not None:
+            self._policy.seed(seed)
         if self._compose is not None:
             self._compose.set_random_seed(seed)
+        if self._stronger is not None:
+            self._stronger.set_random_seed(seed + 1)  # no copy of the draws before it
 
-    def __call__(self, image: Images) -> Images:
-        """Transforms one uint8 image (size, size, channels).
+    def __call__(self, image: Images, strong: bool = False) -> Images:
+        """Transforms one uint8 image (size, size, channels); ``strong`` ones go through ``stronger`` as well.
 
         Raises:
             InputError: a transform changed the size or the dtype.
         """
-        if self._compose is None:
+        if self._idle and not strong:
             return image
-        result = self._compose(image=np.ascontiguousarray(image))["image"]
-        result = result if result.ndim == 3 else result[..., None]
-        if result.shape != image.shape or result.dtype != np.uint8:
-            raise InputError(
-                f"the augmentation turned {image.dtype} {image.shape} into {result.dtype} {result.shape}; "
-                "transforms must keep size, channels and uint8; see augmentation.transforms in the model's file"
-            )
-        return result  # type: ignore[no-any-return]
+        result = np.ascontiguousarray(image)
+        if self._policy is not None:
+            result = self._policy(result)
+        if self._compose is not None:
+            result = _kept(self._compose(image=result)["image"], image, "augmentation.transforms")
+        if strong:
+            assert self._stronger is not None
+            result = _kept(self._stronger(image=result)["image"], image, "balance.stronger.transforms")
+        return result
+
+
+def _composed(transforms: Declared) -> A.Compose | None:
+    return A.Compose([_transform(entry) for entry in transforms]) if transforms else None
+
+
+def _kept(result: NDArray[Any], image: Images, place: str) -> Images:
+    result = result if result.ndim == 3 else result[..., None]
+    if result.shape != image.shape or result.dtype != np.uint8:
+        raise InputError(
+            f"the augmentation turned {image.dtype} {image.shape} into {result.dtype} {result.shape}; "
+            f"transforms must keep size, channels and uint8; see {place} in the model's file"
+        )
+    return result
 
 
 def resized(image: Images, size: int) -> Images:

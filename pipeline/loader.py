@@ -16,7 +16,7 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.augmentation import Augmentation, Images, ImageTransform, Targets, mix, resized
+from pipeline.augmentation import Augmentation, Declared, Images, ImageTransform, Targets, mix, resized
 
 Rows = NDArray[np.int64]
 Made = TypeVar("Made")
@@ -29,7 +29,7 @@ class TrainBatches:
     Attributes:
         images: uint8 (n_images, height, width, channels), usually memory-mapped.
         labels: int64 (n_images,), class indices.
-        rows: int64, the training rows among them.
+        rows: int64, the training rows among them; a row that stands there twice is shown twice as often.
         n_classes: width of the targets.
         size: side of the network's input in pixels.
         batch_size: images per batch.
@@ -37,6 +37,10 @@ class TrainBatches:
             each time.
         augmentation: what images go through.
         seed: fixes order and draws.
+        plain_from: from this epoch on nothing but flips: no policy, no transforms, no mixing; None for never.
+        targets: float32 (n_images, n_classes), instead of one-hot rows of ``labels``.
+        strong_labels: classes whose images go through ``strong_transforms`` as well.
+        strong_transforms: as ``Augmentation.transforms``, after these.
     """
 
     images: Images
@@ -48,6 +52,25 @@ class TrainBatches:
     steps_per_epoch: int
     augmentation: Augmentation
     seed: tuple[int, ...]
+    plain_from: int | None = None
+    targets: Targets | None = None
+    strong_labels: tuple[int, ...] = ()
+    strong_transforms: Declared = ()
+
+    def transform(self) -> ImageTransform:
+        """Returns what `batch` takes, for one thread."""
+        return ImageTransform(self.augmentation, self.strong_transforms)
+
+    def check(self) -> None:
+        """Tries what images go through, so that a transform that does not fit fails here and plainly.
+
+        Raises:
+            InputError: a transform changed the size or the dtype.
+        """
+        transform = self.transform()
+        self.batch(0, transform)
+        if self.strong_transforms:
+            transform(resized(self.images[self.rows[0]], self.size), strong=True)
 
     def order(self, epoch: int) -> Rows:
         """Returns the positions within ``rows`` in the order of one epoch."""
@@ -60,12 +83,26 @@ class TrainBatches:
         rng = np.random.default_rng([*self.seed, 1, step])
         transform.seed(int(rng.integers(2**31)))
         flips = self._flips(chosen, epoch, rng)
+        rows = self.rows[chosen]
+        plain = self.plain_from is not None and epoch >= self.plain_from
+        strong = self._strong(rows)
         batch = np.empty((len(chosen), self.size, self.size, self.images.shape[-1]), dtype=np.uint8)
-        for place, (row, flip) in enumerate(zip(self.rows[chosen], flips, strict=True)):
+        for place, (row, flip, more) in enumerate(zip(rows, flips, strong, strict=True)):
             image = resized(self.images[row], self.size)
-            batch[place] = transform(image[:, ::-1] if flip else image)
-        targets = np.eye(self.n_classes, dtype=np.float32)[self.labels[self.rows[chosen]]]
-        return mix(batch, targets, self.augmentation, rng)
+            image = image[:, ::-1] if flip else image
+            batch[place] = image if plain else transform(image, more)
+        targets = self._targets(rows)
+        return (batch, targets) if plain else mix(batch, targets, self.augmentation, rng)
+
+    def _strong(self, rows: Rows) -> NDArray[np.bool_]:
+        if not self.strong_labels:
+            return np.zeros(len(rows), dtype=np.bool_)
+        return np.isin(self.labels[rows], self.strong_labels)
+
+    def _targets(self, rows: Rows) -> Targets:
+        if self.targets is not None:
+            return self.targets[rows]
+        return np.eye(self.n_classes, dtype=np.float32)[self.labels[rows]]
 
     def _flips(self, chosen: Rows, epoch: int, rng: np.random.Generator) -> NDArray[np.bool_]:
         if self.augmentation.flip == "random":
@@ -133,7 +170,7 @@ def stream(batches: TrainBatches, first_step: int, last_step: int, workers: int)
     def make(step: int) -> tuple[Images, Targets]:
         # A pipeline carries its random state: each thread needs its own.
         if not hasattr(local, "transform"):
-            local.transform = ImageTransform(batches.augmentation)
+            local.transform = batches.transform()
         return batches.batch(step, local.transform)
 
     return Ahead(make, range(first_step, last_step), workers)

@@ -94,6 +94,43 @@ def test_a_seed_forgets_the_draws_before_it() -> None:
     assert np.array_equal(change(image), first)
 
 
+BLACK = {"Erasing": {"scale": [0.3, 0.3], "ratio": [1.0, 1.0], "fill": 0, "p": 1.0}}
+TWO_LEVELS = {"Posterize": {"num_bits": 1, "p": 1.0}}
+
+
+def test_strong_images_go_through_the_stronger_transforms_after_the_others() -> None:
+    change = ImageTransform(augmentation(TWO_LEVELS), (BLACK,))
+    change.seed(0)
+    image = np.full((20, 20, 1), 200, dtype=np.uint8)
+    assert np.unique(change(image)).tolist() == [128]
+    assert np.unique(change(image, strong=True)).tolist() == [0, 128]
+
+
+def test_stronger_transforms_need_no_others() -> None:
+    change = ImageTransform(augmentation(), (TWO_LEVELS,))
+    change.seed(0)
+    image = noise(1)[0]
+    assert change(image) is image
+    assert np.unique(change(image, strong=True)).tolist() == [0, 128]
+
+
+def test_the_draws_of_strong_images_come_from_the_seed() -> None:
+    change, image = ImageTransform(augmentation(), (GEOMETRY, ERASING)), noise(1)[0]
+
+    def drawn(seed: int) -> Images:
+        change.seed(seed)
+        return np.stack([change(image, strong=True) for _ in range(5)])
+
+    assert np.array_equal(drawn(1), drawn(1))
+    assert not np.array_equal(drawn(1), drawn(2))
+
+
+def test_a_stronger_transform_that_changes_the_size_is_refused_by_its_place() -> None:
+    change = ImageTransform(augmentation(), ({"RandomCrop": {"height": 6, "width": 6}},))
+    with pytest.raises(InputError, match=r"into uint8 \(6, 6, 3\); .*see balance.stronger.transforms"):
+        change(noise(1)[0], strong=True)
+
+
 def test_without_transforms_an_image_stays_as_it_is() -> None:
     image = noise(1)[0]
     assert np.array_equal(ImageTransform(Augmentation())(image), image)

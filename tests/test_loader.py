@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from pipeline.augmentation import Augmentation, ImageTransform, resized
+from pipeline.balance import Balance, sampled_rows
 from pipeline.errors import InputError
 from pipeline.loader import Ahead, TrainBatches, plain_batches, stream
+from pipeline.policies import RandAugment
 
 SHIFT = {"Affine": {"translate_px": [-2, 2], "rotate": [-20, 20], "p": 0.8}}
 
@@ -170,6 +172,83 @@ def test_a_mistake_in_a_thread_reaches_the_consumer() -> None:
     made = batches(transforms=({"RandomCrop": {"height": 4, "width": 4}},))
     with closing(stream(made, 0, 5, 2)) as ahead, pytest.raises(InputError, match="transforms must keep size"):
         list(ahead)
+
+
+def alike(one: TrainBatches, other: TrainBatches, steps: range) -> list[bool]:
+    """Says of each step whether both make the same batch."""
+    return [a == b for a, b in zip(drawn(one, steps, 1), drawn(other, steps, 1), strict=True)]
+
+
+def test_plain_epochs_have_flips_and_nothing_else() -> None:
+    made = batches(policy=RandAugment(name="rand_augment"), **EVERYTHING)  # five steps an epoch
+    flips_alone = replace(made, augmentation=Augmentation(flip="random"))
+    assert alike(replace(made, plain_from=2), flips_alone, range(20)) == [False] * 10 + [True] * 10
+
+
+def test_epochs_before_the_plain_ones_are_as_ever() -> None:
+    made = batches(**EVERYTHING)
+    assert alike(replace(made, plain_from=2), made, range(10)) == [True] * 10
+
+
+def test_targets_that_are_given_replace_the_labels() -> None:
+    made, soft = batches(), np.random.default_rng(0).random((23, 3), dtype=np.float32)
+    images, targets = replace(made, targets=soft).batch(1, made.transform())
+    assert np.array_equal(targets, soft[images.min(axis=(1, 2, 3))])
+    assert np.array_equal(images, made.batch(1, made.transform())[0])
+
+
+def test_targets_that_are_given_are_mixed_like_others() -> None:
+    made = batches(mixup=1.0)
+    given = replace(made, targets=np.eye(3, dtype=np.float32)[np.arange(23) % 3])
+    assert drawn(given, range(10), 1) == drawn(made, range(10), 1)
+
+
+BRIGHT = {"InvertImg": {"p": 1.0}}
+
+
+def test_images_of_strong_classes_alone_go_through_the_strong_transforms() -> None:
+    made = batches()
+    strong = replace(made, strong_labels=(2,), strong_transforms=(BRIGHT,))
+    for step in range(5):
+        images, targets = made.batch(step, made.transform())
+        changed, _ = strong.batch(step, strong.transform())
+        of_class = targets.argmax(axis=1) == 2
+        assert np.array_equal(changed[of_class], 255 - images[of_class])
+        assert np.array_equal(changed[~of_class], images[~of_class])
+
+
+def test_plain_epochs_spare_strong_classes_too() -> None:
+    strong = replace(batches(), strong_labels=(0, 1, 2), strong_transforms=(BRIGHT,))
+    assert alike(replace(strong, plain_from=1), batches(), range(10)) == [False] * 5 + [True] * 5
+
+
+def test_threads_make_strong_images_as_one_does() -> None:
+    made = replace(batches(**EVERYTHING), strong_labels=(1,), strong_transforms=(SHIFT,))
+    assert drawn(made, range(20), 1) == drawn(made, range(20), 4)
+
+
+def test_a_check_finds_a_transform_that_does_not_fit() -> None:
+    crop = {"RandomCrop": {"height": 4, "width": 4}}
+    with pytest.raises(InputError, match=r"see augmentation.transforms"):
+        batches(transforms=(crop,)).check()
+    with pytest.raises(InputError, match=r"see balance.stronger.transforms"):
+        replace(batches(), strong_labels=(2,), strong_transforms=(crop,)).check()
+    batches(transforms=(SHIFT,)).check()
+
+
+def test_an_epoch_shows_repeated_rows_as_often_as_they_repeat() -> None:
+    made = batches(n=12)
+    repeated = replace(made, rows=np.repeat(np.arange(12), 2), steps_per_epoch=6)
+    assert sorted(rows_of(repeated, 0)) == sorted([*range(12), *range(12)])
+
+
+def test_classes_of_unequal_size_are_shown_equally_often_in_an_epoch_of_the_same_length() -> None:
+    labels = np.repeat([0, 1, 2], [100, 10, 3])
+    rows = sampled_rows(np.arange(113), labels, Balance(oversample="balanced"), ("a", "b", "c"), (), (0, 0))
+    made = replace(batches(n=113), labels=labels, rows=rows, steps_per_epoch=113 // 4)
+    shown = np.bincount([labels[row] for epoch in range(30) for row in rows_of(made, epoch)])
+    assert shown.sum() == 30 * 112
+    assert shown / shown.sum() == pytest.approx(np.full(3, 1 / 3), abs=0.02)
 
 
 def test_only_a_few_items_are_made_ahead() -> None:

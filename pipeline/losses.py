@@ -1,0 +1,56 @@
+"""The loss from its settings: cross-entropy or focal, smoothed targets, weighted classes; float32 at any precision."""
+
+import keras
+import numpy as np
+from keras import ops
+from numpy.typing import NDArray
+
+
+def build_loss(
+    label_smoothing: float = 0.0, focal_gamma: float = 0.0, class_weights: NDArray[np.float32] | None = None
+) -> keras.losses.Loss:
+    """Builds the loss of logits (batch, n_classes) against targets (batch, n_classes), one-hot or mixed.
+
+    Args:
+        label_smoothing: share of each target that is spread over all classes.
+        focal_gamma: how much less well-classified images count; 0 is cross-entropy.
+        class_weights: float32 (n_classes,), or None for the same for all.
+
+    Reference: Lin et al. 2017, focal loss, https://arxiv.org/abs/1708.02002, without its alpha, which class weights are
+    """
+    if focal_gamma:
+        loss = keras.losses.CategoricalFocalCrossentropy(
+            alpha=1.0, gamma=focal_gamma, from_logits=True, label_smoothing=label_smoothing
+        )
+    else:
+        loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=label_smoothing)
+    return loss if class_weights is None else WeightedLoss(loss, class_weights)
+
+
+class WeightedLoss(keras.losses.Loss):  # type: ignore[misc]
+    """A loss in which an image counts as much as its classes weigh; `weigh` changes the weights.
+
+    An image mixed of two counts by their mean, in the shares of its target. The sum is divided by the batch size, not
+    by the weights, so that an image counts the same whatever else is in its batch.
+    """
+
+    def __init__(self, loss: keras.losses.Loss, class_weights: NDArray[np.float32]) -> None:
+        """Takes the loss of each image and float32 (n_classes,)."""
+        super().__init__(name=f"weighted_{loss.name}")
+        self._loss = loss
+        self.weights = keras.Variable(class_weights, trainable=False, dtype="float32", name="class_weights")
+
+    def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
+        """Returns the loss of each image (batch,)."""
+        return self._loss.call(y_true, y_pred) * ops.sum(y_true * ops.convert_to_tensor(self.weights), axis=-1)
+
+
+def weigh(model: keras.Model, class_weights: NDArray[np.float32]) -> None:
+    """Gives a model that was compiled with a `WeightedLoss` the class weights of another fold: float32 (n_classes,)."""
+    weights = model.loss.weights
+    if np.array_equal(keras.ops.convert_to_numpy(weights), class_weights):
+        return
+    weights.assign(class_weights)
+    if keras.backend.backend() != "tensorflow":
+        # TensorFlow reads the variable in every step; elsewhere a compiled step has its value inside.
+        model.train_function = model.test_function = None
