@@ -79,7 +79,8 @@ def _curves(axes: Axes, history: pd.DataFrame, name: str) -> None:
         for column, style, label in ((f"valid_{name}", "-", f"fold {fold}"), (name, "--", None)):
             if column in rows:
                 seen = rows.dropna(subset=[column])  # epochs that did not look at the valid rows
-                axes.plot(seen["epoch"], seen[column], style, color=colour, linewidth=1.2, label=label)
+                marker = "." if len(seen) == 1 else None  # a line of one point draws nothing
+                axes.plot(seen["epoch"], seen[column], style, color=colour, linewidth=1.2, label=label, marker=marker)
     axes.set(xlabel="epoch", title=f"{name} (solid: validation, dashed: training)")
     axes.title.set_fontsize(9)
     axes.grid(alpha=0.3)

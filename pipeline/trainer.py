@@ -7,7 +7,6 @@ continues to the same bits.
 """
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,45 +15,10 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from pipeline import tables
-from pipeline.competition import Score
 from pipeline.files import atomic_path
 from pipeline.keeper import Keeper
-from pipeline.recipe import Recipe
 from pipeline.session import Session
-
-
-@dataclass(frozen=True)
-class FoldTask:
-    """One fold of one model.
-
-    Attributes:
-        model: its name.
-        fold: which fold is held out.
-        recipe: how it is trained.
-        prepared: folder of the image stores and indices.
-        folds: path of the fold table.
-        work: folder of all working folders, git-ignored.
-        fingerprint: of all that determines the result; part of the working folder's name.
-        score: the metric shown while training.
-        seed: the run's seed.
-        precision: as `runtime.start` takes and returns it.
-    """
-
-    model: str
-    fold: int
-    recipe: Recipe
-    prepared: Path
-    folds: Path
-    work: Path
-    fingerprint: str
-    score: Score
-    seed: int
-    precision: str
-
-    @property
-    def place(self) -> Path:
-        """The fold's own working folder."""
-        return self.work / f"{self.model}-{self.fingerprint[:16]}" / f"fold{self.fold}"
+from pipeline.task import FoldTask
 
 
 def train_fold(task: FoldTask, session: Session) -> None:
@@ -106,15 +70,16 @@ def _finish(task: FoldTask, session: Session, keeper: Keeper) -> None:
         session.phase.net.model.save_weights(temporary)
     valid = data.rows(task.fold)[1]
     ids = tuple(data.ids[row] for row in valid)
-    _write(task.place / "valid.parquet", ids, session.predict("train", valid, task.recipe.views), data.classes)
+    _write(task.place / "valid.parquet", ids, session.predict("train", valid, session.recipe.views), data.classes)
     started = time.perf_counter()
-    logits = session.predict("test", np.arange(len(data.test_ids)), task.recipe.views)
+    logits = session.predict("test", np.arange(len(data.test_ids)), session.recipe.views)
     seconds = time.perf_counter() - started
     _write(task.place / "test.parquet", data.test_ids, logits, data.classes)
     with atomic_path(task.place / "history.csv") as temporary:
         pd.DataFrame(course.history).to_csv(temporary, index=False, lineterminator="\n")
     done = {
         "train_seconds": course.seconds,
+        "feature_seconds": session.feature_seconds,
         "predict_milliseconds_per_image": 1000 * seconds / max(len(data.test_ids), 1),
         "images_per_second": sum(session.images_seen[: course.epoch]) / max(course.seconds, 1e-9),
         "parameters": session.phase.net.model.count_params(),
