@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 
 from pipeline import runtime
-from pipeline.augmentation import ImageTransform
 from pipeline.data import Data
 from pipeline.loader import default_workers
 from pipeline.recipe import load_recipe
@@ -84,7 +83,7 @@ def _streamed(session: Session) -> Callable[[], float]:
 
 def _augmented_beforehand(session: Session) -> Callable[[], float]:
     batches = session.batches(0, 0)
-    transform = ImageTransform(batches.augmentation)
+    transform = batches.transform()
     made = [batches.batch(step, transform) for step in range(session.phase.steps)]
     images, targets = (np.concatenate(part) for part in zip(*made, strict=True))
 

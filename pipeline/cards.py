@@ -28,14 +28,15 @@ class Scored(Section):
 class ModelCard(Scored):
     """What a trained model is worth and what it cost; never a dependency of a stage.
 
-    ``train_seconds`` is wall time over all folds. ``peeked`` says which choices looked at the rows that the OOF score
-    reports: none by default.
+    ``train_seconds`` is wall time over all folds, ``feature_seconds`` that of features computed once, which other
+    models may share. ``peeked`` says which choices looked at the rows that the OOF score reports: none by default.
     """
 
     model: str
     parameters: int
     trainable_parameters: int
     train_seconds: float
+    feature_seconds: float = 0.0
     predict_milliseconds_per_image: float
     images_per_second: float
     seed: int

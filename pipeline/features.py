@@ -5,9 +5,10 @@ A view is written in blocks, so that a pass that was killed goes on after its la
 
 import hashlib
 import shutil
+import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.augmentation import Augmentation, Images, ImageTransform, Targets, resized
-from pipeline.files import atomic_path
+from pipeline.files import atomic_path, write_text
 from pipeline.loader import Ahead, Rows
 from pipeline.progress import progress
 from pipeline.views import Views, seen
@@ -35,12 +36,14 @@ class FeatureCache:
         extract: uint8 (n, size, size, channels) to float32 (n, width).
         size: side of the input in pixels.
         workers: threads that resize and augment.
+        used: what was asked for so far, with the seconds that computing it took.
     """
 
     folder: Path
     extract: Callable[[Images], Features]
     size: int
     workers: int
+    used: dict[str, float] = field(default_factory=dict)
 
     def views(self, part: str, images: Images, views: Views) -> list[Features]:
         """Returns the features of every view of all images: float32 (n, width) each, the images themselves first.
@@ -82,8 +85,9 @@ class FeatureCache:
         return np.stack([transform(x[:, ::-1] if flip else x) for x, flip in zip(plain, flips, strict=True)])
 
     def _computed(self, name: str, count: int, make: Callable[[range], Images]) -> Features:
-        whole = self.folder / f"{name}.npy"
+        whole, told = self.folder / f"{name}.npy", self.folder / f"{name}.seconds"
         if not whole.is_file():
+            begun = time.perf_counter()
             blocks = self._blocks(self.folder / name, count, make)
             with atomic_path(whole) as temporary, temporary.open("wb") as file:
                 shape = count, np.load(blocks[0], mmap_mode="r").shape[1] if blocks else 0
@@ -92,6 +96,8 @@ class FeatureCache:
                 for block in blocks:
                     file.write(np.load(block).tobytes())
             shutil.rmtree(self.folder / name, ignore_errors=True)
+            write_text(told, str(time.perf_counter() - begun))
+        self.used[name] = float(told.read_text(encoding="utf-8")) if told.is_file() else 0.0
         features: Features = np.load(whole, mmap_mode="r")
         return features
 

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import runtime
+from pipeline.classic import ClassicRecipe
 from pipeline.closure import code_digest
 from pipeline.files import sha256
 from pipeline.recipe import Recipe
+from pipeline.sift import Sift
 
 
 def images_digest(prepared: Path) -> list[str]:
@@ -16,28 +18,34 @@ def images_digest(prepared: Path) -> list[str]:
     return [sha256(prepared / name) for name in ("train_images.npy", "test_images.npy")]
 
 
-def of_training(prepared: Path, folds: Path, images: list[str], features: str, **determined_by: Any) -> str:
+def of_training(prepared: Path, folds: Path, images: list[str], trainer: str, determined_by: dict[str, Any]) -> str:
     """Returns the fingerprint of a training.
 
     Args:
         prepared: folder of the image stores and indices.
         folds: path of the fold table.
         images: as `images_digest` returns it.
-        features: fingerprint of the features, which holds the digest of pretrained weights.
-        determined_by: what else determines it: recipe, score, seed, precision.
+        trainer: the module that trains, whose sources count.
+        determined_by: what else determines it: recipe, score, seed, precision, features.
     """
     tables = [sha256(prepared / name) for name in ("train.csv", "test.csv", "classes.json")]
-    code = code_digest("pipeline.trainer")
-    return _digest(determined_by | {"data": [*images, *tables, sha256(folds)], "features": features, "code": code})
+    code = code_digest(trainer)
+    return _digest(determined_by | {"data": [*images, *tables, sha256(folds)], "code": code})
 
 
-def of_features(images: list[str], recipe: Recipe, weights: Path | None, precision: str) -> str:
+def of_descriptors(images: list[str], recipe: ClassicRecipe) -> str:
+    """Returns the fingerprint of local descriptors; words and classifiers play no part in them."""
+    describing: dict[str, object] = recipe.features.describing() if isinstance(recipe.features, Sift) else {}
+    return _digest({"images": images, "describing": describing, "code": code_digest("pipeline.local_features")})
+
+
+def of_features(images: list[str], recipe: Recipe, weights: tuple[Path, ...], precision: str) -> str:
     """Returns the fingerprint of a backbone's features; heads, stages and folds play no part in them.
 
     Args:
         images: as `images_digest` returns it.
         recipe: which network, on which input.
-        weights: the file it starts from.
+        weights: the files it starts from.
         precision: what it computes in.
     """
     network = {key: value for key, value in recipe.network.model_dump(mode="json").items() if key != "head"}
@@ -45,7 +53,8 @@ def of_features(images: list[str], recipe: Recipe, weights: Path | None, precisi
         "images": images,
         "network": network,
         "normalise": recipe.input.normalise,
-        "weights": sha256(weights) if weights else None,
+        "preprocess": [step.model_dump(mode="json") for step in recipe.input.preprocess],
+        "weights": [sha256(path) for path in weights],
         "precision": precision,
         "code": [code_digest("pipeline.features"), code_digest("pipeline.networks.build")],
     }

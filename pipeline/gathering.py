@@ -11,7 +11,7 @@ from pipeline import cards, runtime, scores, tables
 from pipeline.data import Data
 from pipeline.files import atomic_path
 from pipeline.plots import learning_curves
-from pipeline.trainer import FoldTask
+from pipeline.task import FoldTask
 
 
 def gather(root: Path, tasks: list[FoldTask], data: Data, competition: str) -> None:
@@ -54,7 +54,7 @@ def gather(root: Path, tasks: list[FoldTask], data: Data, competition: str) -> N
         **_costs(costs),
         seed=tasks[0].seed,
         precision=tasks[0].precision,
-        peeked=tasks[0].recipe.training.peeked,
+        peeked=tasks[0].recipe.peeked,
         fingerprint=tasks[0].fingerprint,
         versions=runtime.versions() | {"hardware": runtime.hardware()},
         config=tasks[0].recipe.model_dump(mode="json"),
@@ -69,17 +69,20 @@ def _costs(costs: list[dict[str, Any]]) -> dict[str, Any]:
         "parameters": costs[0]["parameters"],
         "trainable_parameters": costs[0]["trainable_parameters"],
         "train_seconds": sum(cost["train_seconds"] for cost in costs),
+        "feature_seconds": max(cost.get("feature_seconds", 0.0) for cost in costs),
         "predict_milliseconds_per_image": float(np.mean([cost["predict_milliseconds_per_image"] for cost in costs])),
         "images_per_second": float(np.mean([cost["images_per_second"] for cost in costs])),
     }
 
 
 def _copy_folds(target: Path, tasks: list[FoldTask]) -> None:
-    for earlier in (target / "checkpoints").glob("fold*.weights.h5"):
+    for earlier in (target / "checkpoints").glob("fold*"):
         earlier.unlink()  # of folds that are not part of this run
     for task in tasks:
-        with atomic_path(target / "checkpoints" / f"fold{task.fold}.weights.h5") as temporary:
-            shutil.copyfile(task.place / "checkpoint.weights.h5", temporary)
+        (checkpoint,) = task.place.glob("checkpoint.*")
+        kind = checkpoint.name.removeprefix("checkpoint")
+        with atomic_path(target / "checkpoints" / f"fold{task.fold}{kind}") as temporary:
+            shutil.copyfile(checkpoint, temporary)
     history = pd.concat([pd.read_csv(task.place / "history.csv") for task in tasks], ignore_index=True)
     with atomic_path(target / "history.csv") as temporary:
         history.to_csv(temporary, index=False, lineterminator="\n")

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from pipeline import runtime
 from pipeline.errors import InputError
+from pipeline.losses import build_loss
 from pipeline.networks.build import Built
 from pipeline.optimizers import build_optimizer
 from pipeline.recipe import Stage, Training
@@ -56,7 +57,9 @@ class Phase:
         unfreeze(self.net, self.stage.unfreeze)
 
 
-def ready(stage: Stage, training: Training, first_epoch: int, size: int, rows: int, net: Built) -> Phase:
+def ready(
+    stage: Stage, training: Training, first_epoch: int, size: int, rows: int, net: Built, weighted: bool
+) -> Phase:
     """Compiles a stage.
 
     Args:
@@ -66,10 +69,12 @@ def ready(stage: Stage, training: Training, first_epoch: int, size: int, rows: i
         size: side of the input in pixels.
         rows: of the smallest training part.
         net: the network at this size.
+        weighted: classes have weights, which `losses.weigh` sets for each fold.
 
     Raises:
         InputError: more layers to unfreeze than there are.
     """
+    assert stage.batch_size != "auto", "probing.fit_batches comes first"
     batch_size = min(stage.batch_size, rows)
     steps = rows // batch_size
     rates = learning_rates(stage.schedule, stage.optimizer.learning_rate, stage.epochs, steps)
@@ -78,9 +83,10 @@ def ready(stage: Stage, training: Training, first_epoch: int, size: int, rows: i
     # A model of its own around the same layers, so that each stage keeps what was compiled for it.
     model = keras.Model(whole.input, whole.output, name=whole.name)
     factors = depth_factors(net, model, stage.layer_decay) if stage.layer_decay < 1 else None
+    equal = np.ones(net.model.output_shape[-1], dtype=np.float32)
     model.compile(
         optimizer=build_optimizer(stage.optimizer, rates, stage.schedule.name == "plateau", factors),
-        loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=training.label_smoothing),
+        loss=build_loss(training.label_smoothing, training.focal_gamma, equal if weighted else None),
         jit_compile=runtime.use_xla(),
     )
     model.optimizer.build(model.trainable_variables)
@@ -95,14 +101,15 @@ def unfreeze(net: Built, wanted: str | int) -> None:
     """
     if net.backbone is None:
         return
-    layers = net.backbone.layers
-    if isinstance(wanted, int) and wanted > len(layers):
+    count = len(net.depth)
+    if isinstance(wanted, int) and wanted > count:
         raise InputError(
-            f"training.unfreeze is {wanted}, but {net.backbone.name} has {len(layers)} layers; lower it or say all"
+            f"training.unfreeze is {wanted}, but {net.backbone.name} has {count} layers; lower it or say all"
         )
-    top = {"all": len(layers), "head": 0}.get(str(wanted), wanted)
-    for place, layer in enumerate(layers):
-        layer.trainable = place >= len(layers) - int(top)
+    top = {"all": count, "head": 0}.get(str(wanted), wanted)
+    for place, layers in enumerate(net.depth):
+        for layer in layers:
+            layer.trainable = place >= count - int(top)
 
 
 def depth_factors(net: Built, model: keras.Model, decay: float) -> list[float]:
@@ -114,9 +121,10 @@ def depth_factors(net: Built, model: keras.Model, decay: float) -> list[float]:
     if net.backbone is None:
         return [1.0] * len(model.trainable_variables)
     depth, depths = 0, dict[str, int]()
-    for layer in net.backbone.layers:
-        depth += any(len(variable.shape) > 1 for variable in layer.weights)
-        depths |= {variable.path: max(depth, 1) for variable in layer.weights}
+    for layers in net.depth:
+        weights = [weight for layer in layers for weight in layer.weights]
+        depth += any(len(weight.shape) > 1 for weight in weights)
+        depths |= {weight.path: max(depth, 1) for weight in weights}
     return [
         decay ** (depth - depths[variable.path] + 1) if variable.path in depths else 1.0
         for variable in model.trainable_variables

@@ -5,11 +5,16 @@ from typing import Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
+from pipeline import balance, distillation
 from pipeline.augmentation import Augmentation
+from pipeline.balance import Balance
 from pipeline.config import Section, load
+from pipeline.distillation import Distill
 from pipeline.networks.build import ON_FEATURES, Network
 from pipeline.networks.inputs import Normalise
+from pipeline.networks.mlp_hog import MlpHog
 from pipeline.optimizers import Optimizer
+from pipeline.preprocessing import Steps
 from pipeline.schedules import Constant, Cosine, Schedule
 from pipeline.tables import check_model_name
 from pipeline.views import Views
@@ -22,22 +27,26 @@ class Input(Section):
         size: side in pixels; None means the competition's storage size.
         normalise: ``auto`` is the backbone's own, or [-1, 1]; ``unit`` [0, 1]; ``dataset`` by mean and deviation of the
             fold's training images; ``image`` by those of each image.
+        preprocess: what every image goes through beforehand, once: equalisation, denoising...
     """
 
     size: int | None = Field(default=None, ge=4, le=2048)
     normalise: Normalise = "auto"
+    preprocess: Steps = ()
 
 
 class Stage(Section):
     """A stretch of training with its own length, pace and trainable layers.
 
     Attributes:
+        batch_size: images per step; ``auto`` takes what fits into the GPU, 32 on a CPU.
         unfreeze: what trains: ``all``, the ``head`` alone (on features that are computed once), or the head and the top
             n layers of the backbone, counted as Keras counts them.
         size: side of the input in pixels during this stage; None means the model's own.
         layer_decay: the learning rate shrinks by this factor from each layer with a kernel to the one below it.
         draws: augmented versions of each image whose features the head trains on; 0 trains on the image, and on its
             mirror image where the augmentation flips.
+        plain_epochs: the last epochs of the stage, without augmentation but flips.
 
     Reference: Howard and Ruder 2018, gradual unfreezing, https://arxiv.org/abs/1801.06146; Bao et al. 2022, BEiT,
     layer-wise decay, https://arxiv.org/abs/2106.08254; Touvron et al. 2019, train-test resolution,
@@ -45,18 +54,23 @@ class Stage(Section):
     """
 
     epochs: int = Field(ge=1)
-    batch_size: int = Field(ge=1)
+    batch_size: PositiveInt | Literal["auto"]
     optimizer: Optimizer
     schedule: Schedule = Constant(name="constant")
     unfreeze: Literal["all", "head"] | PositiveInt = "all"
     size: int | None = Field(default=None, ge=4, le=2048)
     layer_decay: float = Field(default=1.0, gt=0.0, le=1.0)
     draws: int = Field(default=0, ge=0, le=100)
+    plain_epochs: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")
     def _stage_agrees(self) -> "Stage":
         if isinstance(self.schedule, Cosine) and self.schedule.warmup_epochs >= self.epochs:
             raise ValueError(f"schedule.warmup_epochs must be less than epochs ({self.epochs})")
+        if self.plain_epochs > self.epochs or (self.plain_epochs and self.unfreeze == "head"):
+            raise ValueError(
+                f"plain_epochs must be at most epochs ({self.epochs}) and needs more to train than the head"
+            )
         if self.draws and self.unfreeze != "head":
             raise ValueError("draws needs unfreeze: head")
         if self.unfreeze == "head" and self.layer_decay < 1:
@@ -71,12 +85,16 @@ class Training(Stage):
         before: stages that come before this one, in order.
         select: which weights are kept: the ``last`` ones (their average where ``optimizer.ema`` is set), or the
             ``best`` epoch by validation loss; the latter looks at the fold it reports, and the card says so.
+        focal_gamma: of the focal loss, which looks away from what is easy; 0 is cross-entropy.
+        distill: soft labels of a teacher that the student learns from as well.
         patience: stops after so many epochs without a lower validation loss; needs ``select: best``.
         validate_every: epochs between looks at the validation fold; they cost time and, alone, decide nothing.
     """
 
     before: tuple[Stage, ...] = ()
     label_smoothing: float = Field(default=0.0, ge=0.0, lt=1.0)
+    focal_gamma: float = Field(default=0.0, ge=0.0, le=10.0)
+    distill: Distill | None = None
     select: Literal["last", "best"] = "last"
     patience: int | None = Field(default=None, ge=1)
     validate_every: int = Field(default=1, ge=1)
@@ -119,10 +137,15 @@ class Recipe(Section):
     augmentation: Augmentation = Augmentation()
     network: Network
     training: Training
+    balance: Balance = Balance()
     views: Views = Views()
 
     @model_validator(mode="after")
     def _stages_fit_the_network(self) -> "Recipe":
+        if self.balance.stronger and any(stage.unfreeze == "head" for stage in self.training.stages):
+            raise ValueError("balance.stronger needs images: a stage that trains the head alone sees features")
+        if isinstance(self.network, MlpHog) and any(stage.unfreeze != "head" for stage in self.training.stages):
+            raise ValueError("mlp_hog trains its head alone: every stage must say unfreeze: head")
         frozen = next((stage for stage in self.training.stages if stage.unfreeze != "all"), None)
         if frozen is not None and not isinstance(self.network, ON_FEATURES):
             raise ValueError(
@@ -131,6 +154,13 @@ class Recipe(Section):
         if frozen is not None and frozen.unfreeze == "head" and self.input.normalise == "dataset":
             raise ValueError("input.normalise: dataset differs between folds, but the features of a head are shared")
         return self
+
+    @property
+    def peeked(self) -> tuple[str, ...]:
+        """Which choices are made on rows whose score is reported, or by models that saw them."""
+        found: tuple[str, ...] = (distillation.PEEKED,) if self.training.distill else ()
+        found += (balance.PEEKED,) if self.balance.weak else ()
+        return *self.training.peeked, *found
 
 
 def without_flips(recipe: Recipe) -> Recipe:

@@ -80,6 +80,21 @@ def use_xla() -> bool:
     return keras.backend.backend() == "jax" or bool(_gpus())
 
 
+def out_of_memory() -> tuple[type[Exception], ...]:
+    """Returns the exceptions that a device without room raises; see `is_out_of_memory`."""
+    if keras.backend.backend() == "tensorflow":
+        return (importlib.import_module("tensorflow").errors.ResourceExhaustedError, MemoryError)
+    if keras.backend.backend() == "jax":
+        return (importlib.import_module("jax").errors.JaxRuntimeError, MemoryError)
+    return (MemoryError,)
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Says whether such an exception is about memory: JAX has one for everything."""
+    named = type(error).__name__ in {"ResourceExhaustedError", "MemoryError"}
+    return named or "RESOURCE_EXHAUSTED" in str(error)
+
+
 def feed(batches: Iterator[Any], shape: tuple[int, ...], dtype: str, n_classes: int) -> Any:
     """Makes batches of (inputs, targets) into what ``fit`` takes; one input is of this shape and dtype.
 
@@ -112,7 +127,8 @@ def settings() -> dict[str, str]:
 
 def versions() -> dict[str, str]:
     """Versions of everything that can change a trained weight or a prediction."""
-    names = ("keras", "numpy", "scipy", "albumentations", "albucore", "opencv-python-headless")
+    names = ["keras", "keras-hub", "numpy", "scipy", "scikit-learn", "scikit-image"]
+    names += ["albumentations", "albucore", "opencv-python-headless"]
     found = {name: importlib.metadata.version(name) for name in names}
     backend = keras.backend.backend()
     # tensorflow and tensorflow-cpu install the same module under two distribution names.

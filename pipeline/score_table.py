@@ -129,7 +129,9 @@ def _cells(standing: Standing) -> dict[str, str]:
     }
     if isinstance(card, cards.ModelCard):
         cells["model"] += "*" if card.peeked else ""
-        cells["train s"] = f"{card.train_seconds:,.0f}"
+        cells["train s"] = f"{card.train_seconds:,.0f}" + (
+            f" + {card.feature_seconds:,.0f}" if card.feature_seconds >= 0.5 else ""
+        )
         cells["ms/image"] = f"{card.predict_milliseconds_per_image:.3g}"
         cells["parameters"] = f"{card.parameters:,}"
     return cells

@@ -9,11 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import runtime
-from pipeline.augmentation import Images, ImageTransform
+from pipeline.augmentation import Images, Targets
+from pipeline.balance import class_weights, sampled_rows, strong_classes, weak_classes
 from pipeline.data import Data
+from pipeline.distillation import soft_targets
 from pipeline.errors import InputError
 from pipeline.features import FeatureBatches, FeatureCache, Features
 from pipeline.loader import Rows, TrainBatches, plain_batches, stream
+from pipeline.losses import weigh
 from pipeline.networks.build import Built, build
 from pipeline.networks.inputs import DatasetNorm
 from pipeline.networks.norms import reestimate
@@ -38,7 +41,15 @@ class Session:
         phase: the one that is running.
     """
 
-    def __init__(self, recipe: Recipe, data: Data, workers: int, weights: Path, features: Path) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        data: Data,
+        workers: int,
+        weights: Path,
+        features: Path,
+        oof: dict[str, Path] | None = None,
+    ) -> None:
         """Builds and compiles; `runtime.start` comes first.
 
         Args:
@@ -47,13 +58,15 @@ class Session:
             workers: threads that make batches.
             weights: folder of files with pretrained weights.
             features: folder for the features of a frozen backbone, named by all that determines them.
+            oof: files of other models' OOF predictions: the ``teacher`` of a student, those that show ``weak`` classes.
 
         Raises:
             InputError: the network does not fit the images, or its weights cannot be had.
         """
         self.recipe, self.data = recipe, data
-        self._workers, self._weights, self._features = workers, weights, features
+        self._workers, self._weights, self._features, self._oof = workers, weights, features, oof or {}
         self._nets: dict[int, Built] = {}
+        self._caches: dict[int, FeatureCache] = {}
         # Random states inside a backbone come from here; all others from `reset`.
         runtime.seed_everything(0)
         self.phases = self._phases()
@@ -67,10 +80,20 @@ class Session:
         """Training images of each epoch."""
         return [phase.steps * phase.batch_size for phase in self.phases for _ in range(phase.stage.epochs)]
 
+    @property
+    def feature_seconds(self) -> float:
+        """Seconds that the features used so far took when they were computed."""
+        return sum(sum(cache.used.values()) for cache in self._caches.values())
+
     def reset(self, fold: int, seed: int) -> None:
         """Begins a fold: fresh weights from ``seed``, the first stage, nothing compiled again."""
         self.phase = self.phases[0]
         net = self.phase.net
+        rows = self.data.rows(fold)[0]
+        weights = class_weights(self.data.labels[rows], self.recipe.balance, self.data.classes)
+        if weights is not None:
+            for phase in self.phases:
+                weigh(phase.model, weights)
         runtime.seed_everything(seed)
         if self._loaded is not None and net.backbone and net.head and net.fresh_head:
             assign(net.backbone.variables, self._loaded)
@@ -79,7 +102,7 @@ class Session:
             assign(net.model.variables, values(self._build(self.phase.size).model.variables))
         for layer in net.model.layers:
             if isinstance(layer, DatasetNorm):
-                layer.measure(self.data.images, self.data.rows(fold)[0])
+                layer.measure(self.data.images, rows)
         self.enter(self.phase)
 
     def enter(self, phase: Phase) -> None:
@@ -104,7 +127,11 @@ class Session:
     def settle(self, fold: int) -> None:
         """Measures normalisation statistics afresh on training images, where the network asks for it."""
         net = self.phase.net
-        if net.backbone is None or self.phase.on_features or self.recipe.network.model_dump()["norm"] != "reestimated":
+        if (
+            net.backbone is None
+            or self.phase.on_features
+            or self.recipe.network.model_dump().get("norm") != "reestimated"
+        ):
             return
         rows = self.data.rows(fold)[0]
         chosen = np.random.default_rng([fold, 5]).permutation(rows)[:_SETTLE_ROWS]
@@ -122,7 +149,7 @@ class Session:
             yield runtime.feed(made, phase.model.input_shape[1:], "float32", n_classes)
             return
         batches = self.batches(fold, seed)
-        batches.batch(0, ImageTransform(batches.augmentation))  # a transform that does not fit fails here, plainly
+        batches.check()  # a transform that does not fit fails here, plainly
         ahead = stream(batches, first, last, self._workers)
         try:
             yield runtime.feed(iter(ahead), phase.model.input_shape[1:], "uint8", n_classes)
@@ -147,13 +174,14 @@ class Session:
 
     def _phases(self) -> tuple[Phase, ...]:
         smallest = len(self.data.fold_of) - int(np.bincount(self.data.fold_of).max())
+        weighted = self.recipe.balance.class_weight != "none"
         phases: list[Phase] = []
         for stage in self.recipe.training.stages:
             size = stage.size or self.recipe.input.size or self.data.images.shape[1]
             if size not in self._nets:
                 self._nets[size] = self._build(size)
             begun = phases[-1].last_epoch if phases else 0
-            phases.append(ready(stage, self.recipe.training, begun, size, smallest, self._nets[size]))
+            phases.append(ready(stage, self.recipe.training, begun, size, smallest, self._nets[size], weighted))
         return tuple(phases)
 
     def _build(self, size: int) -> Built:
@@ -168,17 +196,22 @@ class Session:
 
     def batches(self, fold: int, seed: int) -> TrainBatches:
         """Returns the training batches of the current stage on a fold."""
-        phase = self.phase
+        phase, stronger = self.phase, self.recipe.balance.stronger
+        rows, strong = self._sampled(fold, seed)
         return TrainBatches(
             images=self.data.images,
             labels=self.data.labels,
-            rows=self.data.rows(fold)[0],
+            rows=rows,
             n_classes=len(self.data.classes),
             size=phase.size,
             batch_size=phase.batch_size,
             steps_per_epoch=phase.steps,
             augmentation=self.recipe.augmentation,
             seed=self._seed(fold, seed),
+            plain_from=phase.stage.epochs - phase.stage.plain_epochs if phase.stage.plain_epochs else None,
+            targets=self._soft(rows),
+            strong_labels=strong,
+            strong_transforms=stronger.transforms if stronger else (),
         )
 
     def _feature_batches(self, fold: int, seed: int) -> FeatureBatches:
@@ -188,9 +221,26 @@ class Session:
             if draws
             else self._view_features("train", Views(mirror=augmentation.flip != "none"))
         )
-        targets = np.eye(len(self.data.classes), dtype=np.float32)[self.data.labels]
-        rows = self.data.rows(fold)[0]
+        rows, _ = self._sampled(fold, seed)
+        targets = self._soft(rows)
+        if targets is None:
+            targets = np.eye(len(self.data.classes), dtype=np.float32)[self.data.labels]
         return FeatureBatches(sources, targets, rows, self.phase.batch_size, self.phase.steps, self._seed(fold, seed))
+
+    def _sampled(self, fold: int, seed: int) -> tuple[Rows, tuple[int, ...]]:
+        """Returns the training rows, with repeats where classes are oversampled, and the classes augmented more."""
+        data, balance = self.data, self.recipe.balance
+        rows, weak = data.rows(fold)[0], tuple[int, ...]()
+        if balance.weak:
+            weak = weak_classes(balance.weak, self._oof["weak"], data.ids, data.classes, data.labels, rows)
+        sampled = sampled_rows(rows, data.labels, balance, data.classes, weak, (seed, fold))
+        return sampled, strong_classes(balance, data.classes, weak)
+
+    def _soft(self, rows: Rows) -> Targets | None:
+        data, distill = self.data, self.recipe.training.distill
+        if distill is None:
+            return None
+        return soft_targets(self._oof["teacher"], data.ids, data.classes, data.labels, rows, distill)
 
     def _seed(self, fold: int, seed: int) -> tuple[int, ...]:
         number = self.phases.index(self.phase)
@@ -200,9 +250,11 @@ class Session:
         return self._cache().views(part, self._images(part), views)
 
     def _cache(self) -> FeatureCache:
-        extract = self.phase.net.extract
+        size, extract = self.phase.size, self.phase.net.extract
         assert extract is not None  # the recipe refuses to freeze what has no backbone
-        return FeatureCache(self._features / str(self.phase.size), extract, self.phase.size, self._workers)
+        if size not in self._caches:
+            self._caches[size] = FeatureCache(self._features / str(size), extract, size, self._workers)
+        return self._caches[size]
 
     def _images(self, part: Part) -> Images:
         return self.data.images if part == "train" else self.data.test_images

@@ -10,7 +10,15 @@ CONTRACTS = {f"pipeline.{name}" for name in ("errors", "files", "config", "compe
 STAGES = {name for name in modules() if name.startswith("pipeline.stages.")}
 ENTRY = {"pipeline.cli", "pipeline.__main__"}
 # What builds, feeds or runs networks.
-NETWORK_MODULES = {"pipeline.runtime", "pipeline.phases", "pipeline.session", "pipeline.keeper", "pipeline.optimizers"}
+NETWORK_MODULES = {
+    "pipeline.runtime",
+    "pipeline.phases",
+    "pipeline.probing",
+    "pipeline.losses",
+    "pipeline.session",
+    "pipeline.keeper",
+    "pipeline.optimizers",
+}
 BACKENDS = {"tensorflow", "jax", "torch"}
 
 

@@ -8,18 +8,20 @@ import pytest
 from numpy.typing import NDArray
 
 from pipeline import runtime
+from pipeline.config import read_yaml
 from pipeline.networks.build import NETWORKS, build
 from pipeline.networks.cnn import DeepEluCnn
 from pipeline.networks.inputs import Normalise
 from pipeline.networks.pretrained import Pretrained
+from pipeline.networks.vit import Vit, VitShape
 from pipeline.optimizers import build_optimizer
 from pipeline.recipe import load_recipe
 
 ROOT = Path(__file__).parents[1]
-ALL = sorted(path.stem for path in (ROOT / "configs" / "models").glob("*.yaml"))
+ALL = sorted(path.stem for path in (ROOT / "configs" / "models").glob("*.yaml") if "network" in read_yaml(path))
 
-BACKBONES = [model for model in ALL if isinstance(load_recipe(ROOT, model).network, Pretrained)]
-MODELS = [model for model in ALL if model not in BACKBONES]
+BACKBONES = [model for model in ALL if isinstance(load_recipe(ROOT, model).network, (Pretrained, Vit))]
+MODELS = [model for model in ALL if load_recipe(ROOT, model).network.model_dump()["name"] in NETWORKS]
 
 
 @pytest.fixture(autouse=True)
@@ -57,11 +59,21 @@ def test_every_shipped_model_trains_a_step_at_every_usual_size(model: str, size:
 
 @pytest.mark.parametrize("model", BACKBONES)
 def test_every_shipped_backbone_trains_a_step_on_grey_images(model: str) -> None:
-    trains_a_step(model, load_recipe(ROOT, model).input.size or 96, 1)
+    section = load_recipe(ROOT, model).network
+    if isinstance(section, Vit):  # 86 million parameters would take minutes
+        shape = VitShape(patch_size=16, layers=2, heads=2, hidden=16, mlp=32)
+        network = build(section.model_copy(update={"shape": shape, "preset": None}), 32, 1, 5).model
+        steps(network, model, 32, 1)
+    else:
+        trains_a_step(model, load_recipe(ROOT, model).input.size or 96, 1)
 
 
 def trains_a_step(model: str, size: int, channels: int) -> None:
-    network, optimizer = shipped(model, size, channels), load_recipe(ROOT, model).training.optimizer
+    steps(shipped(model, size, channels), model, size, channels)
+
+
+def steps(network: keras.Model, model: str, size: int, channels: int) -> None:
+    optimizer = load_recipe(ROOT, model).training.optimizer
     before = network.get_weights()
     network.compile(
         build_optimizer(optimizer, np.full(3, 1e-3, dtype=np.float32), plateau=False),
@@ -164,3 +176,13 @@ def test_the_data_sets_statistics_are_those_of_the_rows_told() -> None:
     scaled = logits(keras.Model(network.input, layer.output), store[rows])
     assert scaled.mean(axis=(0, 1, 2)) == pytest.approx([0, 0, 0], abs=1e-4)
     assert scaled.std(axis=(0, 1, 2)) == pytest.approx([1, 1, 1], abs=1e-4)
+
+
+def test_a_network_on_gradients_has_its_published_size() -> None:
+    assert shipped("mlp_hog", 28, 1, 10).count_params() == 80_610
+
+
+def test_a_network_on_gradients_describes_images_itself() -> None:
+    net = build(load_recipe(ROOT, "mlp_hog").network, 28, 1, 10)
+    assert net.extract is not None
+    assert net.extract(images(2, 28, 1)).shape == (2, 392)

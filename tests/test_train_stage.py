@@ -11,7 +11,7 @@ import tiny
 from fabricated import CLASSES, write_params
 from trainings import repository, settings
 
-from pipeline import cards, fingerprints, runtime, tables
+from pipeline import cards, fingerprints, opening, runtime, tables
 from pipeline.errors import InputError
 from pipeline.stages import train
 
@@ -186,8 +186,8 @@ def fingerprint(root: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """The fingerprint that a run would work under."""
     found: list[str] = []
     with monkeypatch.context() as patch:
-        patch.setattr(train, "Session", lambda *_, **__: None)
-        patch.setattr(train, "train_fold", lambda task, session: found.append(task.fingerprint))
+        patch.setattr(opening, "Session", lambda *_, **__: None)
+        patch.setattr(opening, "train_fold", lambda task, session: found.append(task.fingerprint))
         patch.setattr(train, "gather", lambda *_: None)
         train.run(root, "one")
     return found[0]

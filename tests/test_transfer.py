@@ -225,3 +225,18 @@ def test_stages_that_make_no_sense_are_refused(training: dict[str, Any], message
 def test_a_network_without_a_backbone_cannot_be_frozen() -> None:
     with pytest.raises(InputError, match=r"training.unfreeze: head needs a pretrained network"):
         recipe(unfreeze="head")
+
+
+def test_a_network_on_gradients_trains_its_head_alone(root: Path) -> None:
+    with pytest.raises(InputError, match=r"mlp_hog trains its head alone: every stage must say unfreeze: head"):
+        parse(settings() | {"network": {"name": "mlp_hog"}}, Recipe, "a test")
+    data = settings() | {"network": {"name": "mlp_hog"}, "training": HEAD | {"epochs": 20}}
+    assert accuracy(root, train(root, parse(data, Recipe, "a test"), "work")) > 0.6
+
+
+def test_a_transformer_trains_in_stages_too(root: Path) -> None:
+    shape = {"patch_size": 4, "layers": 2, "heads": 2, "hidden": 8, "mlp": 16}
+    network = {"name": "vit", "weights": "none", "shape": shape}
+    training = ALL | {"unfreeze": 2, "layer_decay": 0.5, "before": [HEAD]}
+    place = train(root, parse(settings() | {"network": network, "training": training}, Recipe, "a test"), "work")
+    assert (place / "done.json").is_file()

@@ -14,7 +14,8 @@ from pipeline.config import parse
 from pipeline.data import load_data
 from pipeline.recipe import Recipe
 from pipeline.session import Session
-from pipeline.trainer import FoldTask, train_fold
+from pipeline.task import FoldTask
+from pipeline.trainer import train_fold
 
 SIZE = 8
 KEPT = ("checkpoint.weights.h5", "valid.parquet", "test.parquet", "history.csv")

@@ -19,9 +19,12 @@ from pydantic import Field
 
 from pipeline import runtime
 from pipeline.config import Section
+from pipeline.hog import hog_features
 from pipeline.networks.head import build_head
 from pipeline.networks.inputs import Normalise, coloured, normalised
+from pipeline.networks.mlp_hog import MlpHog
 from pipeline.networks.pretrained import AsTrained, Pretrained, build_backbone, pool, preprocess, weights_file
+from pipeline.networks.vit import Vit, vit_backbone, vit_depth, vit_files, vit_pixels
 
 Features = Callable[[keras.KerasTensor, Any], keras.KerasTensor]
 
@@ -36,12 +39,12 @@ def _plain_networks() -> dict[str, tuple[type[Section], Features]]:
 
 NETWORKS = _plain_networks()
 
-ON_FEATURES = (Pretrained,)
+ON_FEATURES = (Pretrained, Vit, MlpHog)
 
 if TYPE_CHECKING:
     Network = Section
 else:
-    _SECTIONS = (*(section for section, _ in NETWORKS.values()), Pretrained)
+    _SECTIONS = (*(section for section, _ in NETWORKS.values()), *ON_FEATURES)
     Network = Annotated[Union[_SECTIONS], Field(discriminator="name")]  # noqa: UP007 # from a tuple
 
 
@@ -53,6 +56,8 @@ class Built:
         model: from images (batch, size, size, channels) in [0, 255] to logits (batch, n_classes); from features where
             no network makes them.
         backbone: layers that came with weights of their own.
+        depth: its layers from input to output, in the units that ``unfreeze`` counts: layers as Keras counts them,
+            blocks of a transformer.
         extract: from a batch of uint8 images to features float32 (batch, width), once and for all.
         head: from features to logits; shares its weights with ``model``.
         fresh_head: builds another head like it, freshly initialised.
@@ -60,6 +65,7 @@ class Built:
 
     model: keras.Model
     backbone: keras.Model | None = None
+    depth: tuple[list[keras.Layer], ...] = ()
     extract: Callable[[NDArray[np.uint8]], NDArray[np.float32]] | None = None
     head: keras.Model | None = None
     fresh_head: Callable[[], keras.Model] | None = None
@@ -83,22 +89,29 @@ def build(
     """
     images = keras.Input((size, size, channels), name="images")
     if isinstance(network, Pretrained):
-        return _on_backbone(network, images, n_classes, normalise, folder)
+        return _on_pretrained(network, images, n_classes, normalise, folder)
+    if isinstance(network, Vit):
+        return _on_vit(network, images, n_classes, normalise, folder)
+    if isinstance(network, MlpHog):
+        return _on_hog(network, size, channels, n_classes)
     features = NETWORKS[network.name][1](normalised(images, normalise), network)
     logits = layers.Dense(n_classes, dtype="float32", name="logits")(features)
     return Built(keras.Model(images, logits, name=network.name))
 
 
-def weights_of(network: Any, folder: Path) -> Path | None:
-    """Returns the file that a network's weights come from; None for random ones.
+def weights_of(network: Any, folder: Path) -> tuple[Path, ...]:
+    """Returns the files that a network's weights come from; none for random ones.
 
     Raises:
-        InputError: it cannot be had.
+        InputError: they cannot be had.
     """
-    return weights_file(network, folder) if isinstance(network, Pretrained) else None
+    if isinstance(network, Vit):
+        return vit_files(network, folder)
+    file = weights_file(network, folder) if isinstance(network, Pretrained) else None
+    return (file,) if file else ()
 
 
-def _on_backbone(
+def _on_pretrained(
     network: Pretrained, images: keras.KerasTensor, n_classes: int, normalise: Normalise, folder: Path | None
 ) -> Built:
     backbone = build_backbone(network, images.shape[1], weights_file(network, folder) if folder else None)
@@ -108,6 +121,32 @@ def _on_backbone(
         pixels = coloured(normalised(images, normalise))
     feature_map = AsTrained(backbone, name="as_trained")(pixels) if network.norm == "frozen" else backbone(pixels)
     features = keras.Model(images, pool(network, feature_map), name="features")
+    depth = tuple([layer] for layer in backbone.layers)
+    return _with_head(network, features, n_classes, backbone, depth)
+
+
+def _on_vit(
+    network: Vit, images: keras.KerasTensor, n_classes: int, normalise: Normalise, folder: Path | None
+) -> Built:
+    backbone = vit_backbone(network, images.shape[1], 3, folder)
+    if normalise == "auto":
+        wanted = vit_pixels(network, folder)
+        pixels = layers.Rescaling(list(wanted.scale), list(wanted.offset), dtype="float32", name="pixels")(
+            coloured(images)
+        )
+    else:
+        pixels = coloured(normalised(images, normalise))
+    features = keras.Model(images, backbone(pixels), name="features")
+    return _with_head(network, features, n_classes, backbone, tuple(vit_depth(backbone)))
+
+
+def _with_head(
+    network: Pretrained | Vit,
+    features: keras.Model,
+    n_classes: int,
+    backbone: keras.Model,
+    depth: tuple[list[keras.Layer], ...],
+) -> Built:
     features.jit_compile = runtime.use_xla()  # nobody compiles it, and Keras would choose XLA
 
     def extract(batch: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -117,5 +156,17 @@ def _on_backbone(
         return build_head(network.head, features.output_shape[-1], n_classes)
 
     head = fresh_head()
-    model = keras.Model(images, head(features.output), name=network.backbone.lower())
-    return Built(model, backbone, extract, head, fresh_head)
+    model = keras.Model(features.input, head(features.output), name=backbone.name)
+    return Built(model, backbone, depth, extract, head, fresh_head)
+
+
+def _on_hog(network: MlpHog, size: int, channels: int, n_classes: int) -> Built:
+    def extract(batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return hog_features(batch, network.hog)
+
+    def fresh_head() -> keras.Model:
+        return build_head(network.head, width, n_classes)
+
+    width = extract(np.zeros((1, size, size, channels), dtype=np.uint8)).shape[1]
+    head = fresh_head()
+    return Built(head, None, (), extract, head, fresh_head)

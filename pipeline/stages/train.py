@@ -4,22 +4,19 @@ Reads: data/prepared, folds/folds.csv, configs/models/<model>.yaml. Writes: fold
 predictions) and folds/<model>/ (checkpoints, history, curves, card, metrics). What is half done lies in .work/train.
 """
 
-import dataclasses
 from pathlib import Path
 
 from pydantic import Field
 
-from pipeline import fingerprints, runtime, tables
+from pipeline import runtime, tables
 from pipeline.competition import active_name, load_competition
 from pipeline.config import Section, expand, load_params
 from pipeline.data import load_data
 from pipeline.errors import InputError
 from pipeline.gathering import gather
-from pipeline.loader import default_workers
-from pipeline.networks.build import weights_of
-from pipeline.recipe import load_recipe, without_flips
-from pipeline.session import Session
-from pipeline.trainer import FoldTask, train_fold
+from pipeline.model_file import load_model
+from pipeline.opening import Surroundings, open_model
+from pipeline.task import FoldTask
 
 
 class TrainParams(Section):
@@ -44,42 +41,39 @@ def run(root: Path, model: str) -> None:
     Raises:
         InputError: no such model, a setting that does not fit, or a training that diverged.
     """
-    params = load_params(root, "train", TrainParams)
-    recipe, competition = load_recipe(root, model), load_competition(root)
-    if not competition.mirror:
-        recipe = without_flips(recipe)
+    params, competition = load_params(root, "train", TrainParams), load_competition(root)
+    recipe = load_model(root, model, competition.mirror)
     prepared, folds = root / "data" / "prepared", tables.folds_path(root)
     data = load_data(prepared, folds)
     chosen = _chosen(params, int(data.fold_of.max()) + 1)
-    precision = runtime.start(params.precision)
-    weights = root / expand(params.weights, "train.weights in params.yaml")
-    images = fingerprints.images_digest(prepared)
-    features = fingerprints.of_features(images, recipe, weights_of(recipe.network, weights), precision)
-    task = FoldTask(
-        model=model,
-        fold=chosen[0],
-        recipe=recipe,
+    around = Surroundings(
+        root=root,
         prepared=prepared,
         folds=folds,
-        work=root / ".work" / "train",
-        fingerprint=fingerprints.of_training(
-            prepared,
-            folds,
-            images,
-            features,
-            recipe=recipe.model_dump(mode="json"),
-            score=competition.metric.model_dump(mode="json"),
-            seed=params.seed,
-            precision=precision,
-        ),
-        score=competition.metric,
+        data=data,
+        precision=params.precision,
+        weights=root / expand(params.weights, "train.weights in params.yaml"),
         seed=params.seed,
-        precision=precision,
+        score=competition.metric.model_dump(mode="json"),
     )
-    session = Session(recipe, data, default_workers(), weights, root / ".work" / "features" / features[:16])
-    tasks = [dataclasses.replace(task, fold=fold) for fold in chosen]
-    for each in tasks:
-        train_fold(each, session)
+    opened = open_model(recipe, around)
+    tasks = [
+        FoldTask(
+            model=model,
+            fold=fold,
+            recipe=opened.recipe,
+            prepared=prepared,
+            folds=folds,
+            work=root / ".work" / "train",
+            fingerprint=opened.fingerprint,
+            score=competition.metric,
+            seed=params.seed,
+            precision=opened.precision,
+        )
+        for fold in chosen
+    ]
+    for task in tasks:
+        opened.train(task)
     gather(root, tasks, data, active_name(root))
 
 

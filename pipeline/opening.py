@@ -1,0 +1,125 @@
+"""From a recipe to what trains its folds: precision and batch size settled, inputs made ready, all fingerprinted."""
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline import fingerprints, probing, runtime
+from pipeline.balance import check_classes
+from pipeline.classic import ClassicRecipe
+from pipeline.classic_training import ClassicSession, train_classic_fold
+from pipeline.data import Data
+from pipeline.distillation import oof_file
+from pipeline.files import sha256
+from pipeline.loader import default_workers
+from pipeline.networks.build import weights_of
+from pipeline.preprocessing import preprocessed
+from pipeline.recipe import Recipe
+from pipeline.session import Session
+from pipeline.task import AnyRecipe, FoldTask
+from pipeline.trainer import train_fold
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A model ready to be trained.
+
+    Attributes:
+        recipe: as it will run, with every ``auto`` settled.
+        precision: what it computes in.
+        fingerprint: of all that determines the result.
+        train: trains one fold.
+    """
+
+    recipe: AnyRecipe
+    precision: str
+    fingerprint: str
+    train: Callable[[FoldTask], None]
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a model is opened with beside its recipe.
+
+    Attributes:
+        root: the repository folder.
+        prepared: folder of the image stores and indices.
+        folds: path of the fold table.
+        data: what lies there, opened.
+        precision: as in params.yaml.
+        weights: folder of files with pretrained weights.
+        seed: the run's seed.
+        score: the competition's metric, as plain values.
+    """
+
+    root: Path
+    prepared: Path
+    folds: Path
+    data: Data
+    precision: runtime.Precision
+    weights: Path
+    seed: int
+    score: dict[str, Any]
+
+    def fingerprint(self, trainer: str, images: list[str], recipe: AnyRecipe, precision: str, **more: Any) -> str:
+        """Returns the fingerprint of a training."""
+        known = {"recipe": recipe.model_dump(mode="json"), "score": self.score, "seed": self.seed}
+        return fingerprints.of_training(
+            self.prepared, self.folds, images, trainer, known | more | {"precision": precision}
+        )
+
+
+def open_model(recipe: Recipe | ClassicRecipe, around: Surroundings) -> Opened:
+    """Makes a model ready; nothing is trained yet.
+
+    Raises:
+        InputError: the recipe does not fit the images or the classes, or a file that it names cannot be had.
+    """
+    images = fingerprints.images_digest(around.prepared)
+    return _classic(recipe, around, images) if isinstance(recipe, ClassicRecipe) else _network(recipe, around, images)
+
+
+def _network(recipe: Recipe, around: Surroundings, images: list[str]) -> Opened:
+    work = around.root / ".work"
+    check_classes(recipe.balance, around.data.classes)
+    oof = _oof(recipe, around.root)
+    data = _preprocessed(around.data, recipe, images, work / "preprocessed")
+    shape = data.images.shape[1], data.images.shape[-1], len(data.classes)
+    precision = probing.choose_precision(around.precision, recipe, shape, work / "probing")
+    recipe = probing.fit_batches(recipe, shape, work / "probing")
+    features = fingerprints.of_features(images, recipe, weights_of(recipe.network, around.weights), precision)
+    fingerprint = around.fingerprint(
+        "pipeline.trainer",
+        images,
+        recipe,
+        precision,
+        features=features,
+        oof={name: sha256(path) for name, path in oof.items()},
+    )
+    session = Session(recipe, data, default_workers(), around.weights, work / "features" / features[:16], oof)
+    return Opened(recipe, precision, fingerprint, lambda task: train_fold(task, session))
+
+
+def _classic(recipe: ClassicRecipe, around: Surroundings, images: list[str]) -> Opened:
+    runtime.start("float32")
+    fingerprint = around.fingerprint("pipeline.classic_training", images, recipe, "float32")
+    key = fingerprints.of_descriptors(images, recipe)
+    session = ClassicSession(recipe, around.data, around.root / ".work" / "features" / key[:16], default_workers())
+    return Opened(recipe, "float32", fingerprint, lambda task: train_classic_fold(task, session))
+
+
+def _oof(recipe: Recipe, root: Path) -> dict[str, Path]:
+    distill, weak = recipe.training.distill, recipe.balance.weak
+    found = {"teacher": oof_file(root, distill.oof, "training.distill.oof")} if distill else {}
+    return found | ({"weak": oof_file(root, weak.oof, "balance.weak.oof")} if weak else {})
+
+
+def _preprocessed(data: Data, recipe: Recipe, images: list[str], folder: Path) -> Data:
+    steps, workers = recipe.input.preprocess, default_workers()
+    return dataclasses.replace(
+        data,
+        images=preprocessed(data.images, steps, folder, images[0], workers),
+        test_images=preprocessed(data.test_images, steps, folder, images[1], workers),
+    )
