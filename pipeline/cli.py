@@ -83,6 +83,22 @@ def train(model: Annotated[str, typer.Argument(help="a model of params.yaml")]) 
     train.run(_root(), model)
 
 
+@app.command("lr-range")
+def lr_range(
+    model: Annotated[str, typer.Argument(help="a file under configs/models, without .yaml")],
+    lowest: Annotated[float, typer.Option(help="the first rate")] = 1e-6,
+    highest: Annotated[float, typer.Option(help="the last rate")] = 1.0,
+    steps: Annotated[int, typer.Option(help="batches")] = 100,
+    fold: Annotated[int, typer.Option(help="the fold whose training images are used")] = 0,
+) -> None:
+    """Look for a learning rate: train some batches while it rises, draw the loss."""
+    from pipeline.lr_range import Sweep
+    from pipeline.stages import lr_range, train
+
+    root = _root()
+    lr_range.run(root, model, train.surroundings(root), Sweep(lowest, highest, steps, fold))
+
+
 @app.command()
 def ensemble() -> None:
     """Combine the predictions of all models."""

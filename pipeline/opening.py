@@ -81,7 +81,20 @@ def open_model(recipe: Recipe | ClassicRecipe, around: Surroundings) -> Opened:
     return _classic(recipe, around, images) if isinstance(recipe, ClassicRecipe) else _network(recipe, around, images)
 
 
-def _network(recipe: Recipe, around: Surroundings, images: list[str]) -> Opened:
+def open_session(recipe: Recipe, around: Surroundings, images: list[str]) -> tuple[Session, Recipe, str, str]:
+    """Makes a network ready, for training and for a learning-rate range test.
+
+    Args:
+        recipe: the model.
+        around: what it is opened with.
+        images: digests of the image stores, from `fingerprints.images_digest`.
+
+    Returns:
+        The session, the recipe with every ``auto`` settled, the precision in use, and the fingerprint of the features.
+
+    Raises:
+        InputError: the recipe does not fit the images or the classes, or a file that it names cannot be had.
+    """
     work = around.root / ".work"
     check_classes(recipe.balance, around.data.classes)
     oof = _oof(recipe, around.root)
@@ -90,15 +103,20 @@ def _network(recipe: Recipe, around: Surroundings, images: list[str]) -> Opened:
     precision = probing.choose_precision(around.precision, recipe, shape, work / "probing")
     recipe = probing.fit_batches(recipe, shape, work / "probing")
     features = fingerprints.of_features(images, recipe, weights_of(recipe.network, around.weights), precision)
+    session = Session(recipe, data, default_workers(), around.weights, work / "features" / features[:16], oof)
+    return session, recipe, precision, features
+
+
+def _network(recipe: Recipe, around: Surroundings, images: list[str]) -> Opened:
+    session, recipe, precision, features = open_session(recipe, around, images)
     fingerprint = around.fingerprint(
         "pipeline.trainer",
         images,
         recipe,
         precision,
         features=features,
-        oof={name: sha256(path) for name, path in oof.items()},
+        oof={name: sha256(path) for name, path in _oof(recipe, around.root).items()},
     )
-    session = Session(recipe, data, default_workers(), around.weights, work / "features" / features[:16], oof)
     return Opened(recipe, precision, fingerprint, lambda task: train_fold(task, session))
 
 

@@ -13,7 +13,7 @@ import pipeline.stages.split
 from pipeline.cli import main
 from pipeline.errors import InputError
 
-VERBS = ("fetch", "prepare", "split", "train", "ensemble", "submission", "scores", "init")
+VERBS = ("fetch", "prepare", "split", "train", "lr-range", "ensemble", "submission", "scores", "init")
 
 
 @pytest.fixture

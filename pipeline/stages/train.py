@@ -43,27 +43,16 @@ def run(root: Path, model: str) -> None:
     """
     params, competition = load_params(root, "train", TrainParams), load_competition(root)
     recipe = load_model(root, model, competition.mirror)
-    prepared, folds = root / "data" / "prepared", tables.folds_path(root)
-    data = load_data(prepared, folds)
-    chosen = _chosen(params, int(data.fold_of.max()) + 1)
-    around = Surroundings(
-        root=root,
-        prepared=prepared,
-        folds=folds,
-        data=data,
-        precision=params.precision,
-        weights=root / expand(params.weights, "train.weights in params.yaml"),
-        seed=params.seed,
-        score=competition.metric.model_dump(mode="json"),
-    )
+    around = surroundings(root)
+    chosen = _chosen(params, int(around.data.fold_of.max()) + 1)
     opened = open_model(recipe, around)
     tasks = [
         FoldTask(
             model=model,
             fold=fold,
             recipe=opened.recipe,
-            prepared=prepared,
-            folds=folds,
+            prepared=around.prepared,
+            folds=around.folds,
             work=root / ".work" / "train",
             fingerprint=opened.fingerprint,
             score=competition.metric,
@@ -74,7 +63,27 @@ def run(root: Path, model: str) -> None:
     ]
     for task in tasks:
         opened.train(task)
-    gather(root, tasks, data, active_name(root))
+    gather(root, tasks, around.data, active_name(root))
+
+
+def surroundings(root: Path) -> Surroundings:
+    """Reads what any model is opened with, for training and for a learning-rate range test.
+
+    Raises:
+        InputError: a setting that does not fit, or tables that do not belong together.
+    """
+    params, competition = load_params(root, "train", TrainParams), load_competition(root)
+    prepared, folds = root / "data" / "prepared", tables.folds_path(root)
+    return Surroundings(
+        root=root,
+        prepared=prepared,
+        folds=folds,
+        data=load_data(prepared, folds),
+        precision=params.precision,
+        weights=root / expand(params.weights, "train.weights in params.yaml"),
+        seed=params.seed,
+        score=competition.metric.model_dump(mode="json"),
+    )
 
 
 def _chosen(params: TrainParams, n_folds: int) -> tuple[int, ...]:

@@ -1,0 +1,79 @@
+"""Seconds to compute features of a frozen backbone against a bare ``predict`` on arrays in memory, in pairs."""
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from pipeline import runtime
+from pipeline.augmentation import resized
+from pipeline.config import parse
+from pipeline.features import FeatureCache
+from pipeline.loader import default_workers
+from pipeline.networks.build import build
+from pipeline.networks.pretrained import Pretrained
+from pipeline.views import Views
+
+
+def main() -> None:
+    """Measures the pairs and prints a line for each and one of JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--images", type=int, default=2048)
+    parser.add_argument("--stored", type=int, default=32, help="side of the stored images in pixels")
+    parser.add_argument("--size", type=int, default=96, help="side of the input in pixels")
+    parser.add_argument("--backbone", default="MobileNetV2")
+    parser.add_argument("--precision", default="float32", choices=["float32", "bfloat16"])
+    options = parser.parse_args()
+    runtime.start(options.precision)
+    section = parse(
+        {"name": "pretrained", "backbone": options.backbone, "weights": "none"}, Pretrained, "the command line"
+    )
+    net = build(section, options.size, 3, 10)
+    assert net.extract is not None
+    shape = (options.images, options.stored, options.stored, 3)
+    images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    ready = np.stack([resized(image, options.size) for image in images])
+    bare = keras.Model(net.model.input, net.model.get_layer("pool").output)
+    bare.compile(jit_compile=runtime.use_xla())
+    extract = net.extract
+
+    def cached() -> float:
+        folder = Path(tempfile.mkdtemp())
+        begun = time.perf_counter()
+        FeatureCache(folder, extract, options.size, default_workers()).views("train", images, Views())
+        spent = time.perf_counter() - begun
+        shutil.rmtree(folder)
+        return spent
+
+    def predicted() -> float:
+        begun = time.perf_counter()
+        bare.predict(ready, batch_size=64, verbose=0)
+        return time.perf_counter() - begun
+
+    cached(), predicted()  # compiles
+    pairs = []
+    for number in range(options.pairs):
+        order = (cached, predicted) if number % 2 == 0 else (predicted, cached)
+        seconds = {run: run() for run in order}
+        pairs.append((seconds[cached], seconds[predicted]))
+        print("pair {}: features {:.2f} s, bare predict {:.2f} s".format(number + 1, *pairs[-1]), flush=True)
+    ratios = sorted(bare_seconds / with_cache for with_cache, bare_seconds in pairs)
+    found = {
+        "speed_ratio_median": round(statistics.median(ratios), 3),
+        "speed_ratio_range": [round(ratios[0], 3), round(ratios[-1], 3)],
+        "images_per_second": round(options.images / statistics.median(pair[0] for pair in pairs)),
+        "cores": os.cpu_count(),
+    }
+    print(json.dumps(vars(options) | found | {"hardware": runtime.hardware()}))
+
+
+if __name__ == "__main__":
+    main()
