@@ -3,11 +3,12 @@
 A view is written in blocks, so that a pass that was killed goes on after its last whole block.
 """
 
+import fcntl
 import hashlib
 import shutil
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -17,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.augmentation import Augmentation, Images, ImageTransform, Targets, resized
-from pipeline.files import atomic_path, write_text
+from pipeline.files import atomic_path, require_space, write_text
 from pipeline.loader import Ahead, Rows
 from pipeline.progress import progress
 from pipeline.views import Views, seen
@@ -86,20 +87,25 @@ class FeatureCache:
 
     def _computed(self, name: str, count: int, make: Callable[[range], Images]) -> Features:
         whole, told = self.folder / f"{name}.npy", self.folder / f"{name}.seconds"
-        if not whole.is_file():
-            begun = time.perf_counter()
-            blocks = self._blocks(self.folder / name, count, make)
-            with atomic_path(whole) as temporary, temporary.open("wb") as file:
-                shape = count, np.load(blocks[0], mmap_mode="r").shape[1] if blocks else 0
-                header = {"descr": "<f4", "fortran_order": False, "shape": shape}
-                np.lib.format.write_array_header_1_0(file, header)
-                for block in blocks:
-                    file.write(np.load(block).tobytes())
-            shutil.rmtree(self.folder / name, ignore_errors=True)
-            write_text(told, str(time.perf_counter() - begun))
+        with _alone(self.folder / f"{name}.lock"):
+            self._compute(whole, told, name, count, make)
         self.used[name] = float(told.read_text(encoding="utf-8")) if told.is_file() else 0.0
         features: Features = np.load(whole, mmap_mode="r")
         return features
+
+    def _compute(self, whole: Path, told: Path, name: str, count: int, make: Callable[[range], Images]) -> None:
+        if whole.is_file():
+            return
+        begun = time.perf_counter()
+        blocks = self._blocks(self.folder / name, count, make)
+        with atomic_path(whole) as temporary, temporary.open("wb") as file:
+            shape = count, np.load(blocks[0], mmap_mode="r").shape[1] if blocks else 0
+            header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(file, header)
+            for block in blocks:
+                file.write(np.load(block).tobytes())
+        shutil.rmtree(self.folder / name, ignore_errors=True)
+        write_text(told, str(time.perf_counter() - begun))
 
     def _blocks(self, folder: Path, count: int, make: Callable[[range], Images]) -> list[Path]:
         starts = range(0, count, _BLOCK)
@@ -116,6 +122,8 @@ class FeatureCache:
                 parts = []
                 for _ in _steps(start, count):
                     parts.append(self.extract(next(images)))
+                    if not start and len(parts) == 1:  # blocks, and the file that they are joined to
+                        require_space(folder.parent, 2 * count * parts[0].shape[1] * 4)
                     advance(len(parts[-1]))
                 with atomic_path(path) as temporary, temporary.open("wb") as file:
                     np.save(file, np.concatenate(parts).astype(np.float32), allow_pickle=False)
@@ -162,3 +170,12 @@ def _name(number: int, views: Views) -> str:
     """Names a view by what it is, so that models with other views share it."""
     moved, mirrored = divmod(number, 2) if views.mirror else (number, 0)
     return (f"moved{views.shift}-{moved}" if moved else "plain") + ("-mirrored" if mirrored else "")
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Waits until no other process computes the same; the system lets go of the lock when a process dies."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

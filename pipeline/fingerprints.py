@@ -12,6 +12,9 @@ from pipeline.files import sha256
 from pipeline.recipe import Recipe
 from pipeline.sift import Sift
 
+# Statistics rest while features are computed.
+_NOT_IN_FEATURES = {"head", "norm", "norm_momentum"}
+
 
 def images_digest(prepared: Path) -> list[str]:
     """Digests the image stores."""
@@ -48,7 +51,9 @@ def of_features(images: list[str], recipe: Recipe, weights: tuple[Path, ...], pr
         weights: the files it starts from.
         precision: what it computes in.
     """
-    network = {key: value for key, value in recipe.network.model_dump(mode="json").items() if key != "head"}
+    network = {
+        key: value for key, value in recipe.network.model_dump(mode="json").items() if key not in _NOT_IN_FEATURES
+    }
     determined_by = {
         "images": images,
         "network": network,
@@ -56,7 +61,7 @@ def of_features(images: list[str], recipe: Recipe, weights: tuple[Path, ...], pr
         "preprocess": [step.model_dump(mode="json") for step in recipe.input.preprocess],
         "weights": [sha256(path) for path in weights],
         "precision": precision,
-        "code": [code_digest("pipeline.features"), code_digest("pipeline.networks.build")],
+        "code": [code_digest(f"pipeline.{name}") for name in ("features", "networks.build", "preprocessing")],
     }
     return _digest(determined_by)
 

@@ -100,8 +100,8 @@ def open_session(recipe: Recipe, around: Surroundings, images: list[str]) -> tup
     oof = _oof(recipe, around.root)
     data = _preprocessed(around.data, recipe, images, work / "preprocessed")
     shape = data.images.shape[1], data.images.shape[-1], len(data.classes)
-    precision = probing.choose_precision(around.precision, recipe, shape, work / "probing")
-    recipe = probing.fit_batches(recipe, shape, work / "probing")
+    precision = probing.choose_precision(around.precision, recipe, shape, work / "probing", around.weights)
+    recipe = probing.fit_batches(recipe, shape, work / "probing", around.weights)
     features = fingerprints.of_features(images, recipe, weights_of(recipe.network, around.weights), precision)
     session = Session(recipe, data, default_workers(), around.weights, work / "features" / features[:16], oof)
     return session, recipe, precision, features

@@ -14,7 +14,10 @@ import keras
 import numpy as np
 
 from pipeline import runtime, tables
-from pipeline.networks.build import ON_FEATURES, Built, build
+from pipeline.networks.build import Built, build
+from pipeline.networks.mlp_hog import MlpHog
+from pipeline.networks.pretrained import Pretrained
+from pipeline.networks.vit import Vit
 from pipeline.phases import unfreeze
 from pipeline.recipe import Recipe, Stage
 
@@ -22,7 +25,9 @@ _LARGEST, _ON_CPU = 256, 32
 _STEPS = 3
 
 
-def choose_precision(wanted: runtime.Precision, recipe: Recipe, shape: tuple[int, int, int], memory: Path) -> str:
+def choose_precision(
+    wanted: runtime.Precision, recipe: Recipe, shape: tuple[int, int, int], memory: Path, weights: Path
+) -> str:
     """Starts the runtime in the precision asked for; ``auto`` measures networks of other makers on a CPU.
 
     With bfloat16 a CPU that computes in it trains our own networks and VGG up to twice as fast, but MobileNetV2, with
@@ -33,22 +38,25 @@ def choose_precision(wanted: runtime.Precision, recipe: Recipe, shape: tuple[int
         recipe: the model.
         shape: size and channels of the stored images, and the number of classes.
         memory: folder in which answers are kept.
+        weights: folder of pretrained weights, which may hold the description of a network.
 
     Returns:
         The precision in use.
     """
+    if wanted == "auto" and isinstance(recipe.network, MlpHog):
+        return runtime.start("float32")  # too small to gain
     resolved = runtime.start(wanted)
     measured = wanted == "auto" and resolved == "bfloat16" and runtime.use_xla() is False
-    if not measured or not isinstance(recipe.network, ON_FEATURES):
+    if not measured or not isinstance(recipe.network, (Pretrained, Vit)):
         return resolved
     network = {key: value for key, value in recipe.network.model_dump(mode="json").items() if key != "weights"}
     stage = recipe.training
     asked = [network, shape, recipe.input.size, stage.size, stage.batch_size, stage.unfreeze]
-    found = _remembered(memory, ["precision", *asked], lambda: _faster(recipe, shape))
+    found = _remembered(memory, ["precision", *asked], lambda: _faster(recipe, shape, weights))
     return runtime.start(found)
 
 
-def fit_batches(recipe: Recipe, shape: tuple[int, int, int], memory: Path) -> Recipe:
+def fit_batches(recipe: Recipe, shape: tuple[int, int, int], memory: Path, weights: Path) -> Recipe:
     """Settles the batch size of every stage: ``auto`` becomes a number, one too large for the GPU is halved.
 
     On a CPU nothing is tried: memory is the machine's, and 32 keeps all cores busy. A batch size that was given is
@@ -58,35 +66,44 @@ def fit_batches(recipe: Recipe, shape: tuple[int, int, int], memory: Path) -> Re
         recipe: the model.
         shape: size and channels of the stored images, and the number of classes.
         memory: folder in which answers are kept.
+        weights: folder of pretrained weights, which may hold the description of a network.
     """
-    stages = [_fitted(recipe, stage, shape, memory) for stage in recipe.training.stages]
+    stages = [_fitted(recipe, stage, shape, memory, weights) for stage in recipe.training.stages]
     last = {name: getattr(stages[-1], name) for name in ("batch_size", "optimizer")}
     training = recipe.training.model_copy(update={"before": tuple(stages[:-1])} | last)
     return recipe.model_copy(update={"training": training})
 
 
-def _fitted(recipe: Recipe, stage: Stage, shape: tuple[int, int, int], memory: Path) -> Stage:
+def _fitted(recipe: Recipe, stage: Stage, shape: tuple[int, int, int], memory: Path, weights: Path) -> Stage:
     if not runtime.use_xla() or stage.unfreeze == "head":
-        return stage if stage.batch_size != "auto" else stage.model_copy(update={"batch_size": _ON_CPU})
+        size = _LARGEST if stage.unfreeze == "head" else _ON_CPU
+        return stage if stage.batch_size != "auto" else stage.model_copy(update={"batch_size": size})
     start = _LARGEST if stage.batch_size == "auto" else stage.batch_size
-    asked = ["batch", recipe.network.model_dump(mode="json"), shape, recipe.input.size, stage.model_dump(mode="json")]
-    size = int(_remembered(memory, asked, lambda: _largest(recipe, stage, shape, start)))
+    asked = [
+        "batch",
+        keras.mixed_precision.global_policy().name,
+        recipe.network.model_dump(mode="json"),
+        shape,
+        recipe.input.size,
+        stage.model_dump(mode="json"),
+    ]
+    size = int(_remembered(memory, asked, lambda: _largest(recipe, stage, shape, start, weights)))
     if size == stage.batch_size:
         return stage
     update: dict[str, Any] = {"batch_size": size}
     if stage.batch_size != "auto":
         print(f"batch_size {start} does not fit into memory; {size} and more accumulation instead", flush=True)
         update["optimizer"] = stage.optimizer.model_copy(
-            update={"accumulate": stage.optimizer.accumulate * start // size}
+            update={"accumulate": -(-stage.optimizer.accumulate * start // size)}
         )
     return stage.model_copy(update=update)
 
 
-def _largest(recipe: Recipe, stage: Stage, shape: tuple[int, int, int], start: int) -> int:
+def _largest(recipe: Recipe, stage: Stage, shape: tuple[int, int, int], start: int, weights: Path) -> int:
     size = start
     while size > 1:
         try:
-            _step(recipe, stage, shape, size)()
+            _step(recipe, stage, shape, size, weights)()
         except runtime.out_of_memory() as error:
             if not runtime.is_out_of_memory(error):
                 raise
@@ -96,13 +113,13 @@ def _largest(recipe: Recipe, stage: Stage, shape: tuple[int, int, int], start: i
     return size
 
 
-def _faster(recipe: Recipe, shape: tuple[int, int, int]) -> runtime.Precision:
+def _faster(recipe: Recipe, shape: tuple[int, int, int], weights: Path) -> runtime.Precision:
     seconds: dict[runtime.Precision, float] = {}
     precision: runtime.Precision
     for precision in ("float32", "bfloat16"):
         runtime.start(precision)
         size = recipe.training.batch_size
-        step = _step(recipe, recipe.training, shape, _ON_CPU if size == "auto" else min(size, 64))
+        step = _step(recipe, recipe.training, shape, _ON_CPU if size == "auto" else min(size, 64), weights)
         step()  # compiles
         spent = []
         for _ in range(_STEPS):
@@ -117,10 +134,13 @@ def _faster(recipe: Recipe, shape: tuple[int, int, int]) -> runtime.Precision:
     return min(seconds, key=lambda name: seconds[name])
 
 
-def _step(recipe: Recipe, stage: Stage, shape: tuple[int, int, int], batch_size: int) -> Callable[[], object]:
+def _step(
+    recipe: Recipe, stage: Stage, shape: tuple[int, int, int], batch_size: int, weights: Path
+) -> Callable[[], object]:
     stored, channels, n_classes = shape
     size = stage.size or recipe.input.size or stored
-    net: Built = build(recipe.network, size, channels, n_classes, recipe.input.normalise)
+    described = weights if isinstance(recipe.network, Vit) else None  # the weights themselves change no time
+    net: Built = build(recipe.network, size, channels, n_classes, recipe.input.normalise, described)
     images = np.zeros((batch_size, size, size, channels), dtype=np.uint8)
     if stage.unfreeze == "head" and net.extract is not None:
         extract = net.extract

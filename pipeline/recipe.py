@@ -107,7 +107,8 @@ class Training(Stage):
             raise ValueError("select: best and schedule plateau need validate_every: 1")
         if any(stage.schedule.name == "plateau" for stage in self.before):
             raise ValueError("schedule plateau belongs to the last stage")
-        if self.unfreeze == "head" and any(stage.unfreeze != "head" for stage in self.before):
+        heads = [stage.unfreeze == "head" for stage in self.stages]
+        if heads != sorted(heads, reverse=True):
             raise ValueError("unfreeze: head must not follow a stage that trains more than the head")
         return self
 
@@ -151,7 +152,16 @@ class Recipe(Section):
             raise ValueError(
                 f"training.unfreeze: {frozen.unfreeze} needs a pretrained network; this one has no backbone"
             )
-        if frozen is not None and frozen.unfreeze == "head" and self.input.normalise == "dataset":
+        heads = [stage for stage in self.training.stages if stage.unfreeze == "head"]
+        if not isinstance(self.network, ON_FEATURES) and any(stage.layer_decay < 1 for stage in self.training.stages):
+            raise ValueError("training.layer_decay needs a pretrained network; this one has no backbone")
+        changed = self.augmentation.transforms or self.augmentation.policy or self.augmentation.mixup
+        if len(heads) == len(self.training.stages) and (changed or self.augmentation.cutmix):
+            if self.augmentation.mixup or self.augmentation.cutmix:
+                raise ValueError("augmentation.mixup and cutmix need images: a head alone sees features")
+            if not any(stage.draws for stage in heads):
+                raise ValueError("augmentation has no effect on features computed once: say training.draws: 5 or so")
+        if heads and self.input.normalise == "dataset":
             raise ValueError("input.normalise: dataset differs between folds, but the features of a head are shared")
         return self
 

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
+import keras
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,7 +19,7 @@ from pipeline.errors import InputError
 from pipeline.features import FeatureBatches, FeatureCache, Features
 from pipeline.loader import Rows, TrainBatches, plain_batches, stream
 from pipeline.losses import weigh
-from pipeline.networks.build import Built, build
+from pipeline.networks.build import Built, build, weights_of
 from pipeline.networks.inputs import DatasetNorm
 from pipeline.networks.norms import reestimate
 from pipeline.networks.pretrained import normalisations
@@ -67,13 +69,18 @@ class Session:
         self._workers, self._weights, self._features, self._oof = workers, weights, features, oof or {}
         self._nets: dict[int, Built] = {}
         self._caches: dict[int, FeatureCache] = {}
+        # Names of layers, which checkpoints hold, count on from what was built before, also to ask for a file's name.
+        weights_of(recipe.network, weights)
+        keras.utils.clear_session(free_memory=False)
         # Random states inside a backbone come from here; all others from `reset`.
         runtime.seed_everything(0)
         self.phases = self._phases()
         self.phase = self.phases[0]
         net = self.phase.net
         pretrained = net.backbone is not None and recipe.network.model_dump().get("weights") != "none"
-        self._loaded: Arrays | None = values(net.backbone.variables) if net.backbone and pretrained else None
+        # Features shared by all folds need one backbone, be it a random one.
+        fixed = pretrained or any(phase.on_features for phase in self.phases)
+        self._loaded: Arrays | None = values(net.backbone.variables) if net.backbone and fixed else None
 
     @property
     def images_seen(self) -> list[int]:
@@ -90,7 +97,8 @@ class Session:
         self.phase = self.phases[0]
         net = self.phase.net
         rows = self.data.rows(fold)[0]
-        weights = class_weights(self.data.labels[rows], self.recipe.balance, self.data.classes)
+        shown = self._sampled(fold, seed)[0]  # of any seed: how often each class is shown does not depend on it
+        weights = class_weights(self.data.labels[shown], self.recipe.balance, self.data.classes)
         if weights is not None:
             for phase in self.phases:
                 weigh(phase.model, weights)
@@ -106,14 +114,10 @@ class Session:
         self.enter(self.phase)
 
     def enter(self, phase: Phase) -> None:
-        """Begins a stage with the weights of the one before and a fresh optimizer.
-
-        Raises:
-            InputError: the network's weights depend on the input's size, and the stages differ in it.
-        """
+        """Begins a stage with the weights of the one before and a fresh optimizer."""
         before, self.phase = self.phase, phase
         if phase.net is not before.net:
-            _carry(before, phase)
+            assign(phase.net.model.variables, values(before.net.model.variables))
         phase.set_trainable()
         assign(phase.model.optimizer.variables, phase.fresh_optimizer)
 
@@ -182,6 +186,8 @@ class Session:
                 self._nets[size] = self._build(size)
             begun = phases[-1].last_epoch if phases else 0
             phases.append(ready(stage, self.recipe.training, begun, size, smallest, self._nets[size], weighted))
+        for before, after in pairwise(phases):
+            _require_same_weights(before, after)
         return tuple(phases)
 
     def _build(self, size: int) -> Built:
@@ -260,11 +266,10 @@ class Session:
         return self.data.images if part == "train" else self.data.test_images
 
 
-def _carry(before: Phase, after: Phase) -> None:
-    source, target = before.net.model.variables, after.net.model.variables
-    if [variable.shape for variable in source] != [variable.shape for variable in target]:
+def _require_same_weights(before: Phase, after: Phase) -> None:
+    shapes = [[variable.shape for variable in phase.net.model.variables] for phase in (before, after)]
+    if shapes[0] != shapes[1]:
         raise InputError(
             f"the weights of {after.net.model.name} depend on the size of its input ({before.size}, {after.size} "
-            "pixels): give all stages one size, or pool instead of flattening"
+            "pixels): give all stages one size; networks that flatten and ViTs need that"
         )
-    assign(target, values(source))

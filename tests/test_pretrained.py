@@ -156,3 +156,8 @@ def test_an_input_too_small_for_the_backbone_is_refused() -> None:
 def test_an_argument_that_the_backbone_does_not_take_is_refused() -> None:
     with pytest.raises(InputError, match=r"VGG16 cannot be built .*alpha.*network.arguments"):
         build(section("VGG16", arguments={"alpha": 0.5}), 32, 3, 5)
+
+
+def test_arguments_that_are_set_elsewhere_are_refused() -> None:
+    with pytest.raises(InputError, match=r"pooling is set elsewhere"):
+        section("VGG16", arguments={"pooling": "avg"})

@@ -13,7 +13,7 @@ from test_transfer import transfer
 from trainings import recipe
 
 from pipeline import probing, runtime
-from pipeline.recipe import Recipe, Stage
+from pipeline.recipe import Recipe, Stage, load_recipe
 
 SHAPE = (8, 1, 3)
 
@@ -28,7 +28,9 @@ def room_for(largest: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Makes a GPU on which so many images fit; returns the sizes tried."""
     tried: list[int] = []
 
-    def step(recipe: Recipe, stage: Stage, shape: tuple[int, int, int], size: int) -> Callable[[], object]:
+    def step(
+        recipe: Recipe, stage: Stage, shape: tuple[int, int, int], size: int, weights: Path
+    ) -> Callable[[], object]:
         def run() -> None:
             tried.append(size)
             if size > largest:
@@ -42,13 +44,13 @@ def room_for(largest: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def test_a_cpu_takes_what_is_given_and_32_for_auto(tmp_path: Path) -> None:
-    assert probing.fit_batches(recipe(batch_size=7), SHAPE, tmp_path).training.batch_size == 7
-    assert probing.fit_batches(recipe(batch_size="auto"), SHAPE, tmp_path).training.batch_size == 32
+    assert probing.fit_batches(recipe(batch_size=7), SHAPE, tmp_path, tmp_path).training.batch_size == 7
+    assert probing.fit_batches(recipe(batch_size="auto"), SHAPE, tmp_path, tmp_path).training.batch_size == 32
 
 
 def test_auto_is_the_largest_power_of_two_that_fits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tried = room_for(100, monkeypatch)
-    assert probing.fit_batches(recipe(batch_size="auto"), SHAPE, tmp_path).training.batch_size == 64
+    assert probing.fit_batches(recipe(batch_size="auto"), SHAPE, tmp_path, tmp_path).training.batch_size == 64
     assert tried == [256, 128, 64]
 
 
@@ -56,7 +58,7 @@ def test_a_batch_too_large_is_halved_and_the_update_keeps_its_size(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     room_for(20, monkeypatch)
-    fitted = probing.fit_batches(recipe(batch_size=64), SHAPE, tmp_path).training
+    fitted = probing.fit_batches(recipe(batch_size=64), SHAPE, tmp_path, tmp_path).training
     assert (fitted.batch_size, fitted.optimizer.accumulate) == (16, 4)
     assert "batch_size 64 does not fit into memory; 16" in capsys.readouterr().out
 
@@ -69,14 +71,14 @@ def test_each_stage_is_fitted_and_heads_are_left_alone(tmp_path: Path, monkeypat
         "batch_size": 64,
         "optimizer": {"name": "adam", "learning_rate": 0.1},
     }
-    fitted = probing.fit_batches(transfer(head), SHAPE, tmp_path).training
+    fitted = probing.fit_batches(transfer(head), SHAPE, tmp_path, tmp_path).training
     assert [stage.batch_size for stage in fitted.stages] == [64, 4]
 
 
 def test_an_answer_is_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tried = room_for(8, monkeypatch)
     for _ in range(2):
-        assert probing.fit_batches(recipe(batch_size=16), SHAPE, tmp_path).training.batch_size == 8
+        assert probing.fit_batches(recipe(batch_size=16), SHAPE, tmp_path, tmp_path).training.batch_size == 8
     assert tried == [16, 8]
 
 
@@ -89,7 +91,7 @@ def test_other_errors_of_the_device_are_not_taken_for_want_of_memory(
     monkeypatch.setattr(probing, "_step", step)
     monkeypatch.setattr(runtime, "use_xla", lambda: True)
     with pytest.raises(importlib.import_module("tensorflow").errors.InvalidArgumentError):
-        probing.fit_batches(recipe(batch_size=16), SHAPE, tmp_path)
+        probing.fit_batches(recipe(batch_size=16), SHAPE, tmp_path, tmp_path)
 
 
 @pytest.mark.parametrize(("slow", "faster"), [("mixed_bfloat16", "float32"), ("float32", "bfloat16")])
@@ -102,9 +104,9 @@ def test_the_faster_precision_is_chosen_for_a_backbone(
 
     monkeypatch.setattr(probing, "_step", step)
     monkeypatch.setattr(runtime, "_best_precision", lambda: "bfloat16")
-    assert probing.choose_precision("auto", transfer(), SHAPE, tmp_path) == faster
+    assert probing.choose_precision("auto", transfer(), SHAPE, tmp_path, tmp_path) == faster
     monkeypatch.setattr(probing, "_step", None)  # remembered
-    assert probing.choose_precision("auto", transfer(), SHAPE, tmp_path) == faster
+    assert probing.choose_precision("auto", transfer(), SHAPE, tmp_path, tmp_path) == faster
 
 
 def test_what_is_asked_for_and_our_own_networks_are_not_measured(
@@ -112,5 +114,21 @@ def test_what_is_asked_for_and_our_own_networks_are_not_measured(
 ) -> None:
     monkeypatch.setattr(probing, "_step", None)
     monkeypatch.setattr(runtime, "_best_precision", lambda: "bfloat16")
-    assert probing.choose_precision("auto", recipe(), SHAPE, tmp_path) == "bfloat16"
-    assert probing.choose_precision("float32", transfer(), SHAPE, tmp_path) == "float32"
+    assert probing.choose_precision("auto", recipe(), SHAPE, tmp_path, tmp_path) == "bfloat16"
+    assert probing.choose_precision("float32", transfer(), SHAPE, tmp_path, tmp_path) == "float32"
+
+
+def test_a_network_on_gradients_is_not_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probing, "_step", None)
+    monkeypatch.setattr(runtime, "_best_precision", lambda: "bfloat16")
+    wanted = load_recipe(Path(__file__).parents[1], "mlp_hog")
+    assert probing.choose_precision("auto", wanted, SHAPE, tmp_path, tmp_path) == "float32"
+
+
+def test_a_batch_size_is_remembered_for_its_precision_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    room_for(64, monkeypatch)
+    keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    assert probing.fit_batches(recipe(batch_size="auto"), SHAPE, tmp_path, tmp_path).training.batch_size == 64
+    room_for(16, monkeypatch)
+    keras.mixed_precision.set_global_policy("float32")
+    assert probing.fit_batches(recipe(batch_size="auto"), SHAPE, tmp_path, tmp_path).training.batch_size == 16

@@ -39,8 +39,14 @@ def root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def transfer(*before: dict[str, Any], size: int = 16, network: dict[str, Any] | None = None, **training: Any) -> Recipe:
-    data = settings() | {
+def transfer(
+    *before: dict[str, Any],
+    size: int = 16,
+    network: dict[str, Any] | None = None,
+    augmentation: dict[str, Any] | None = None,
+    **training: Any,
+) -> Recipe:
+    data = settings(augmentation) | {
         "input": {"size": size},
         "network": {"name": "pretrained", "backbone": "Tiny"} | (network or {}),
         "training": ALL | training | {"before": list(before)},
@@ -126,7 +132,7 @@ def test_a_stage_may_have_its_own_size(root: Path) -> None:
 
 
 def test_stages_of_other_sizes_are_refused_where_weights_depend_on_the_size(root: Path) -> None:
-    with pytest.raises(InputError, match=r"weights of tiny depend on the size of its input \(8, 16 pixels\).*pool"):
+    with pytest.raises(InputError, match=r"weights of tiny depend on the size of its input \(8, 16 pixels\).*flatten"):
         train(root, transfer(ALL | {"size": 8}, network={"pooling": "flatten"}), "work")
 
 
@@ -213,6 +219,8 @@ def test_a_short_fine_tuning_does_not_leave_the_statistics_behind(root: Path) ->
         ({"draws": 2}, "draws needs unfreeze: head"),
         ({"unfreeze": "head", "layer_decay": 0.5}, "layer_decay needs more to train than the head"),
         ({"unfreeze": "head", "before": [ALL]}, "unfreeze: head must not follow"),
+        ({"before": [ALL, HEAD]}, "unfreeze: head must not follow"),
+        ({"layer_decay": 0.5}, "layer_decay needs a pretrained network"),
         ({"unfreeze": 0}, "unfreeze"),
         ({"before": [ALL | {"schedule": {"name": "plateau"}}]}, "plateau belongs to the last stage"),
     ],
@@ -240,3 +248,44 @@ def test_a_transformer_trains_in_stages_too(root: Path) -> None:
     training = ALL | {"unfreeze": 2, "layer_decay": 0.5, "before": [HEAD]}
     place = train(root, parse(settings() | {"network": network, "training": training}, Recipe, "a test"), "work")
     assert (place / "done.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("augmentation", "message"),
+    [
+        ({"transforms": [{"GaussNoise": {"p": 1.0}}]}, "no effect on features computed once: say training.draws"),
+        ({"mixup": 0.2}, "mixup and cutmix need images"),
+    ],
+)
+def test_augmentation_that_a_head_never_sees_is_refused(root: Path, augmentation: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        transfer(augmentation=augmentation, **HEAD)
+
+
+def test_folds_of_a_frozen_random_backbone_do_not_depend_on_their_order(root: Path) -> None:
+    wanted = transfer(**HEAD, network={"weights": "none"})
+    alone = train(root, wanted, "alone", folds=(1,))
+    train(root, wanted, "after", folds=(0, 1))
+    assert kept(alone) == kept(root / "after" / alone.parent.name / "fold1")
+
+
+def test_statistics_of_ragged_batches_weigh_by_their_images(root: Path) -> None:
+    opened = session(root, transfer(network={"norm": "reestimated"}))
+    net = opened.phase.net
+    assert net.backbone is not None
+    (norm,) = normalisations(net.backbone)
+    images = np.random.default_rng(0).integers(0, 256, (9, 16, 16, 1), dtype=np.uint8)
+
+    def measured(*batches: NDArray[np.uint8]) -> NDArray[np.float64]:
+        reestimate(net.model, [norm], batches)
+        found = (norm.moving_mean, norm.moving_variance)
+        return np.concatenate([keras.ops.convert_to_numpy(weight).astype(np.float64) for weight in found])
+
+    assert np.allclose(measured(images), measured(images[:8], images[8:]), rtol=1e-3, atol=1e-5)
+
+
+def test_weights_count_the_repeats_of_oversampled_classes(root: Path) -> None:
+    data = settings() | {"balance": {"oversample": "balanced", "class_weight": "balanced"}}
+    opened = session(root, parse(data, Recipe, "a test"))
+    opened.reset(0, 1)
+    assert keras.ops.convert_to_numpy(opened.phase.model.loss.weights) == pytest.approx([1, 1, 1], abs=0.05)

@@ -27,12 +27,16 @@ def reestimate(
     variances: list[list[NDArray[np.float64]]] = [[] for _ in norms]
     for layer in norms:
         layer.momentum = 0.0  # the moving average is then the batch's own
+    sizes = []
     for batch in batches:
+        sizes.append(len(batch))
         model(batch, training=True)
         for number, layer in enumerate(norms):
             means[number].append(keras.ops.convert_to_numpy(layer.moving_mean).astype(np.float64))
             variances[number].append(keras.ops.convert_to_numpy(layer.moving_variance).astype(np.float64))
     for layer, momentum, of_batches, within in zip(norms, momenta, means, variances, strict=True):
         layer.momentum = momentum
-        layer.moving_mean.assign(np.mean(of_batches, axis=0))
-        layer.moving_variance.assign(np.mean(within, axis=0) + np.var(of_batches, axis=0))
+        mean = np.average(of_batches, axis=0, weights=sizes)
+        spread = np.stack(within) + np.square(np.stack(of_batches) - mean)
+        layer.moving_mean.assign(mean)
+        layer.moving_variance.assign(np.average(spread, axis=0, weights=sizes))

@@ -17,6 +17,12 @@ from pipeline.errors import InputError, near_names
 from pipeline.networks.head import Head
 from pipeline.networks.weights import find, load
 
+# Of a backbone's function, what is not for `arguments`.
+_OURS = {"weights", "include_top", "input_shape", "input_tensor", "pooling", "classes", "classifier_activation"} | {
+    "include_preprocessing",
+    "name",
+}
+
 
 class Pretrained(Section):
     """A backbone, how its features are pooled, and the head on them.
@@ -40,6 +46,14 @@ class Pretrained(Section):
     head: Head = Head()
     norm: Literal["frozen", "adapted", "reestimated"] = "frozen"
     norm_momentum: float = Field(default=0.9, gt=0.0, lt=1.0)
+
+    @field_validator("arguments")
+    @classmethod
+    def _not_ours(cls, arguments: dict[str, Any]) -> dict[str, Any]:
+        taken = sorted(arguments.keys() & _OURS)
+        if taken:
+            raise ValueError(f"{', '.join(taken)} is set elsewhere: see weights, pooling and input in this file")
+        return arguments
 
     @field_validator("backbone")
     @classmethod

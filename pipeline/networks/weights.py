@@ -103,7 +103,7 @@ def find(weights: str, folder: Path, make: Callable[..., keras.Model], arguments
     if (folder / file.name).is_file():
         return _whole(folder / file.name)
     cached = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models" / file.name
-    if not cached.is_file():
+    if not cached.is_file() or (file.digest and not file_utils.validate_file(cached, file.digest)):
         _require_network(file, folder, cached)
     return _whole(Path(file_utils.get_file(file.name, file.origin, cache_subdir="models", file_hash=file.digest)))
 
@@ -116,7 +116,7 @@ def load(model: keras.Model, path: Path) -> None:
     """
     try:
         model.load_weights(path)
-    except (ValueError, KeyError, OSError) as error:
+    except (ValueError, KeyError, OSError, TypeError) as error:
         raise InputError(
             f"{path} does not fit {model.name}: {' '.join(str(error).split())[:200]}; "
             "the file must hold this very backbone without its top (Keras's *_notop.h5)"
