@@ -58,8 +58,7 @@ def start(precision: Precision) -> str:
     Returns:
         The precision in use: ``auto`` resolved to bfloat16 where the CPU or GPU computes in it, float32 otherwise.
     """
-    # Names of layers, which checkpoints hold, count on from what the process built before.
-    keras.utils.clear_session(free_memory=False)
+    forget_names()
     if keras.backend.backend() == "tensorflow":
         importlib.import_module("tensorflow").config.experimental.enable_op_determinism()
     # Not what ~/.keras/keras.json says: the networks are written for these.
@@ -68,6 +67,13 @@ def start(precision: Precision) -> str:
     resolved = _best_precision() if precision == "auto" else precision
     keras.mixed_precision.set_global_policy(_POLICIES[resolved])
     return resolved
+
+
+def forget_names() -> None:
+    """Lets the numbers in layers' names, which checkpoints hold, begin anew; the precision stays."""
+    policy = keras.mixed_precision.global_policy()
+    keras.utils.clear_session(free_memory=False)  # forgets the policy, too
+    keras.mixed_precision.set_global_policy(policy)
 
 
 def seed_everything(seed: int) -> None:

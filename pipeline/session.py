@@ -6,7 +6,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
@@ -71,7 +70,7 @@ class Session:
         self._caches: dict[int, FeatureCache] = {}
         # Names of layers, which checkpoints hold, count on from what was built before, also to ask for a file's name.
         weights_of(recipe.network, weights)
-        keras.utils.clear_session(free_memory=False)
+        runtime.forget_names()
         # Random states inside a backbone come from here; all others from `reset`.
         runtime.seed_everything(0)
         self.phases = self._phases()

@@ -19,10 +19,12 @@ import trainings
 from fabricated import CLASSES
 from trainings import accuracy, kept, recipe, repository, task, train
 
-from pipeline import data, phases, tables
+from pipeline import data, phases, runtime, tables
+from pipeline.data import load_data
 from pipeline.errors import InputError
 from pipeline.keeper import Keeper
 from pipeline.recipe import Recipe
+from pipeline.session import Session
 from pipeline.state import read_state
 from pipeline.trainer import train_fold
 
@@ -377,3 +379,18 @@ assert accuracy(root, whole) > 0.6, accuracy(root, whole)
     command = [sys.executable, "-c", code, str(root)]
     ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
+
+
+@pytest.mark.parametrize(("precision", "computes"), [("float32", "float32"), ("bfloat16", "bfloat16")])
+def test_a_session_computes_in_the_precision_that_was_started(
+    tmp_path: Path, precision: runtime.Precision, computes: str
+) -> None:
+    root = repository(tmp_path)
+    trainings.session(root, recipe())
+    runtime.start(precision)
+    prepared = load_data(root / "data" / "prepared", tables.folds_path(root))
+    opened = Session(recipe(), prepared, 1, weights=root, features=root)
+    assert opened.phase.model.get_layer("dense").compute_dtype == computes
+    opened.reset(0, 1)
+    assert opened.phase.model.get_layer("dense").compute_dtype == computes
+    runtime.start("float32")
