@@ -47,12 +47,68 @@ class ModelCard(Scored):
     config: dict[str, Any]
 
 
+class CandidateCard(Section):
+    """One way to combine, and what it is worth by the competition's metric.
+
+    ``in_sample`` is the score on the rows that it was fitted to, ``nested`` that on rows it was not; ``error`` is the
+    standard error of ``nested``, ``behind`` how much worse than the best candidate, with its paired standard error.
+    ``temperatures`` of the members are empty where they stay as they are; ``class_weights`` hold one weight per class
+    where the combiner fits them, and ``weights`` their mean.
+    """
+
+    name: str
+    in_sample: float
+    nested: float
+    error: float
+    behind: float
+    behind_error: float
+    weights: dict[str, float]
+    class_weights: dict[str, dict[str, float]]
+    temperatures: dict[str, float]
+    seconds: float
+
+
+class ReliabilityCard(Section):
+    """Confidence against accuracy, by bins of confidence; ``error`` is the expected calibration error."""
+
+    confidence: tuple[float, ...]
+    accuracy: tuple[float, ...]
+    rows: tuple[int, ...]
+    error: float
+
+
+class GainCard(Section):
+    """How much better than the best single member, positive when it is, with the paired 95 % bootstrap interval."""
+
+    member: str
+    value: float
+    interval: tuple[float, float]
+
+
 class EnsembleCard(Scored):
-    """How the members were combined and what the combination scores."""
+    """How the members were combined and what the combination scores.
+
+    All scores are nested: every row was predicted by weights, temperatures and a choice of combiner that did not see
+    its fold. ``weights`` are empty where the combiner has none (stacks). ``by_fold`` names the combiner that the other
+    folds chose; ``decision`` holds factors of the classes where argmax was not best for the metric. ``peeked`` says, by
+    member, which choices looked at the rows that are scored: then the scores are too good.
+    """
 
     combiner: str
     members: tuple[str, ...]
     weights: dict[str, float]
+    candidates: tuple[CandidateCard, ...]
+    skipped: dict[str, str]
+    by_fold: dict[str, str]
+    gain: GainCard
+    temperature: float
+    decision: dict[str, float]
+    before: ReliabilityCard
+    after: ReliabilityCard
+    correlation: dict[str, dict[str, float]]
+    disagreement: dict[str, dict[str, float]]
+    same: tuple[tuple[str, str], ...]
+    peeked: dict[str, tuple[str, ...]]
 
 
 class SubmissionCard(Section):

@@ -260,6 +260,23 @@ def active_models(root: Path) -> tuple[str, ...]:
     return tuple(names)
 
 
+def active_members(root: Path) -> tuple[str, ...]:
+    """Returns the members of the ensemble: the models, and those made elsewhere (``ensemble.external``).
+
+    Raises:
+        InputError: as `active_models`, or a member made elsewhere has the name of a model.
+    """
+    models = active_models(root)
+    section = read_params(root).get("ensemble")
+    external = section.get("external") if isinstance(section, dict) else None
+    names = external if isinstance(external, list) else []
+    for name in names:
+        check_model_name(str(name))
+        if name in models or names.count(name) > 1:
+            raise InputError(f"params.yaml: ensemble.external: {name} is the name of another member; rename one")
+    return (*models, *(str(name) for name in names))
+
+
 def load_competition(root: Path, name: str | None = None) -> Competition:
     """Reads a competition's file; without a name, the active one's.
 

@@ -1,82 +1,166 @@
-"""Combines the predictions of several models: one function per method."""
+"""Combines out-of-fold predictions of several members: candidates, choice, finish, and what is told of them."""
 
-from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
+from pydantic import field_validator
 
-from pipeline.errors import InputError, some
-from pipeline.tables import Predictions
+from pipeline.calibration import Reliability
+from pipeline.cards import CandidateCard, GainCard, ReliabilityCard
+from pipeline.combiners.catalogue import COMBINERS
+from pipeline.combiners.contract import Probs, Sample
+from pipeline.combiners.means import best_member
+from pipeline.config import Section
+from pipeline.errors import near_names
+from pipeline.finishing import Finish, finish
+from pipeline.members import Members
+from pipeline.metrics import Metric
+from pipeline.nested import Candidate, Choice, choose, judge, parts_of
+from pipeline.paired import Gain, gain
 
-Probs = NDArray[np.float32]
-Combiner = Callable[[Probs], NDArray[np.float64]]
+_COOLING = {"auto": (False, True), "always": (True,), "never": (False,)}
 
 
-def mean(stacked: Probs) -> NDArray[np.float64]:
-    """Weighs all members alike.
+class EnsembleParams(Section):
+    """The ``ensemble`` section of ``params.yaml``.
 
-    Args:
-        stacked: (n_members, n_samples, n_classes) out-of-fold probabilities.
-
-    Returns:
-        (n_members,) weights, >= 0, sum 1.
+    Attributes:
+        combiners: which are tried; None means all. With several the nested score chooses.
+        temperature: whether members are divided by their temperatures first; ``auto`` tries both.
+        decision: ``auto`` tries thresholds by class for metrics that argmax does not maximise.
+        external: members made elsewhere, as `python -m pipeline add-member` named them.
+        allow_peeked: whether members are taken whose score is too good by something that saw the rows scored.
     """
-    return np.full(len(stacked), 1 / len(stacked))
+
+    combiners: tuple[str, ...] | None = None
+    temperature: Literal["auto", "always", "never"] = "auto"
+    decision: Literal["auto", "argmax"] = "auto"
+    external: tuple[str, ...] = ()
+    allow_peeked: bool = False
+
+    @field_validator("combiners")
+    @classmethod
+    def _known(cls, combiners: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for name in combiners or ():
+            if name not in COMBINERS:
+                raise ValueError(f"combiner {name!r} is unknown; {near_names(name, COMBINERS)}")
+        if combiners is not None and not combiners:
+            raise ValueError("give at least one combiner, or null for all")
+        return combiners
 
 
-COMBINERS: dict[str, Combiner] = {"mean": mean}
+@dataclass(frozen=True)
+class Ensemble:
+    """What was fitted and chosen.
 
-
-def combine(stacked: Probs, weights: NDArray[np.float64]) -> Probs:
-    """Returns the weighted mean of the members.
-
-    Args:
-        stacked: (n_members, n_samples, n_classes) probabilities.
-        weights: (n_members,) >= 0, sum 1.
-
-    Returns:
-        (n_samples, n_classes) probabilities; rows sum to 1.
+    Attributes:
+        members: what was combined.
+        sample: the same with the truth, as combiners take it.
+        candidates: all that were judged, the simplest first.
+        skipped: why others were not, by name.
+        choice: which of them is used.
+        finish: what is done to the combination at the end.
+        best: name of the best single member.
+        gain: how much better than that the ensemble is.
     """
-    blended: NDArray[np.float64] = np.einsum("m,mnc->nc", weights, stacked, dtype=np.float64, casting="safe")
-    blended /= blended.sum(axis=1, keepdims=True)
-    return blended.astype(np.float32)
+
+    members: Members
+    sample: Sample
+    candidates: list[Candidate]
+    skipped: dict[str, str]
+    choice: Choice
+    finish: Finish
+    best: str
+    gain: Gain
+
+    @property
+    def chosen(self) -> Candidate:
+        """The candidate in use."""
+        return self.candidates[self.choice.index]
+
+    @property
+    def nested(self) -> Probs:
+        """(n_samples, n_classes): each row predicted by what did not see its fold."""
+        return self.finish.nested
+
+    def __call__(self, stacked: Probs) -> Probs:
+        """Combines any rows of the members, (n_members, n_samples, n_classes), by what was fitted on all."""
+        return self.finish(self.chosen(stacked))
 
 
-def scored_rows(folds: pd.DataFrame, members: Mapping[str, Predictions]) -> pd.DataFrame:
-    """Returns the rows of the fold table that every member scored, in its order.
-
-    Args:
-        folds: the fold table.
-        members: out-of-fold predictions by the place they came from.
-
-    Raises:
-        InputError: a member scored ids that the fold table lacks, a part of a fold, or other rows than the rest.
-    """
-    known = set(folds["id"])
-    seen = {place: set(predictions.ids) for place, predictions in members.items()}
-    for place, ids in seen.items():
-        unknown = [name for name in members[place].ids if name not in known]
-        if unknown:
-            raise InputError(
-                f"{place} has {len(unknown)} ids that folds/folds.csv lacks: {some(unknown)}; train it again"
-            )
-        touched = folds["fold"].isin(folds.loc[folds["id"].isin(ids), "fold"].unique())
-        missing = folds.loc[touched & ~folds["id"].isin(ids), "id"].tolist()
-        if missing:
-            raise InputError(
-                f"{place} lacks {len(missing)} ids of the folds it scored: {some(missing)}; train it again"
-            )
-    first = next(iter(seen))
-    for place, ids in seen.items():
-        if ids != seen[first]:
-            here, there = _fold_numbers(folds, ids), _fold_numbers(folds, seen[first])
-            raise InputError(
-                f"{place} scored the folds {some(here)}, {first} the folds {some(there)}; "
-                "train all models on the same train.folds of params.yaml"
-            )
-    return folds[folds["id"].isin(seen[first])].reset_index(drop=True)
+def fit(members: Members, metric: Metric, params: EnsembleParams, seed: int = 0) -> Ensemble:
+    """Judges all candidates by their nested scores, chooses one, and fits what is done to it at the end."""
+    labels = members.rows["label"].to_numpy(dtype=np.int64)
+    groups = members.rows["group"].to_numpy(dtype=np.int64)
+    parts = parts_of(members.rows["fold"].to_numpy(dtype=np.int64), groups)
+    sample = Sample(members.stacked, labels, parts, metric, seed)
+    cooling = _COOLING[params.temperature]
+    candidates, skipped = judge(sample, params.combiners or tuple(COMBINERS), cooling)
+    choice = choose(candidates, sample, groups)
+    finished = finish(
+        labels, parts, groups, choice.nested, metric, params.temperature != "never", params.decision == "auto"
+    )
+    best = best_member(sample)
+    better = gain(labels, groups, finished.nested, members.stacked[best], metric, seed)
+    return Ensemble(members, sample, candidates, skipped, choice, finished, members.names[best], better)
 
 
-def _fold_numbers(folds: pd.DataFrame, ids: set[str]) -> list[int]:
-    return sorted(folds.loc[folds["id"].isin(ids), "fold"].unique().tolist())
+def candidate_cards(ensemble: Ensemble, classes: tuple[str, ...]) -> tuple[CandidateCard, ...]:
+    """Returns what the card says of each candidate."""
+    names, sample, standing = ensemble.members.names, ensemble.sample, ensemble.choice.standing
+    told = []
+    for number, candidate in enumerate(ensemble.candidates):
+        weights, by_class = _weights(candidate, names, classes)
+        degrees = [] if candidate.degrees is None else candidate.degrees.tolist()
+        card = CandidateCard(
+            name=candidate.name,
+            in_sample=sample.metric.score(sample.labels, candidate(sample.stacked)),
+            nested=float(standing.scores[number]),
+            error=float(standing.errors[number]),
+            behind=float(standing.behind[number]),
+            behind_error=float(standing.behind_errors[number]),
+            weights=weights,
+            class_weights=by_class,
+            temperatures=dict(zip(names, degrees, strict=True)) if degrees else {},
+            seconds=candidate.seconds,
+        )
+        told.append(card)
+    return tuple(told)
+
+
+def told(ensemble: Ensemble, classes: tuple[str, ...]) -> dict[str, object]:
+    """Returns the fields of the ensemble's card that are not scores."""
+    finished, better = ensemble.finish, ensemble.gain
+    factors = [] if finished.factors is None else finished.factors.tolist()
+    return {
+        "combiner": ensemble.chosen.name,
+        "members": ensemble.members.names,
+        "weights": _weights(ensemble.chosen, ensemble.members.names, classes)[0],
+        "candidates": candidate_cards(ensemble, classes),
+        "skipped": ensemble.skipped,
+        "by_fold": {str(part): ensemble.candidates[index].name for part, index in ensemble.choice.by_part.items()},
+        "gain": GainCard(member=ensemble.best, value=better.value, interval=(better.low, better.high)),
+        "temperature": finished.temperature,
+        "decision": dict(zip(classes, factors, strict=True)) if factors else {},
+        "before": _reliability(finished.before),
+        "after": _reliability(finished.after),
+        "peeked": ensemble.members.peeked,
+    }
+
+
+def _weights(
+    candidate: Candidate, names: tuple[str, ...], classes: tuple[str, ...]
+) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
+    """Returns one weight per member, and one per member and class where there are such."""
+    weights = candidate.fitted.weights if candidate.fitted else None
+    if weights is None:
+        return {}, {}
+    if weights.ndim == 1:
+        return dict(zip(names, weights.tolist(), strict=True)), {}
+    by_class = {name: dict(zip(classes, row.tolist(), strict=True)) for name, row in zip(names, weights, strict=True)}
+    return dict(zip(names, weights.mean(axis=1).tolist(), strict=True)), by_class
+
+
+def _reliability(reliability: Reliability) -> ReliabilityCard:
+    return ReliabilityCard(**vars(reliability), error=reliability.error)

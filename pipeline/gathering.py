@@ -31,11 +31,13 @@ def gather(root: Path, tasks: list[FoldTask], data: Data, competition: str) -> N
     oof = np.stack([by_id[name] for name in ids])
     tests = [tables.read_predictions(task.place / "test.parquet", classes) for task in tasks]
     mean = np.stack([part.aligned(data.test_ids, model) for part in tests]).mean(axis=0, dtype=np.float64)
-    tables.write_predictions(tables.oof_path(root, model), tables.Predictions(ids, oof, classes))
+    table, peeked = tables.read_folds(tasks[0].folds), tasks[0].recipe.peeked
+    honest = tables.Predictions(ids, oof, classes, tables.folds_digest(table), peeked)
+    tables.write_predictions(tables.oof_path(root, model), honest)
     tables.write_predictions(
         tables.test_path(root, model), tables.Predictions(data.test_ids, mean.astype(np.float32), classes)
     )
-    groups = tables.read_folds(tasks[0].folds).set_index("id")["group"].reindex(list(ids)).to_numpy(dtype=np.int64)
+    groups = table.set_index("id")["group"].reindex(list(ids)).to_numpy(dtype=np.int64)
     metric = tasks[0].score.metric
     summary = scores.summarise(data.labels[scored], data.fold_of[scored], groups, oof, metric)
     costs = [tables.read_json(task.place / "done.json", "run `dvc repro`") for task in tasks]
@@ -54,7 +56,7 @@ def gather(root: Path, tasks: list[FoldTask], data: Data, competition: str) -> N
         **_costs(costs),
         seed=tasks[0].seed,
         precision=tasks[0].precision,
-        peeked=tasks[0].recipe.peeked,
+        peeked=peeked,
         fingerprint=tasks[0].fingerprint,
         versions=runtime.versions() | {"hardware": runtime.hardware()},
         config=tasks[0].recipe.model_dump(mode="json"),

@@ -6,6 +6,7 @@ Reference: https://jfly.uni-koeln.de/color (Okabe and Ito's palette).
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,22 @@ from pipeline.files import atomic_path
 
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
 _MOST_NUMBERS = 15
+
+
+class Bins(Protocol):
+    """Rows by confidence, and how well it fits on the whole."""
+
+    @property
+    def confidence(self) -> Sequence[float]:
+        """Mean confidence of each bin."""
+
+    @property
+    def accuracy(self) -> Sequence[float]:
+        """Accuracy of each bin."""
+
+    @property
+    def error(self) -> float:
+        """Expected calibration error."""
 
 
 def learning_curves(history: pd.DataFrame, path: Path) -> None:
@@ -70,6 +87,26 @@ def confusion(labels: NDArray[np.int64], probs: NDArray[np.float32], classes: Se
         for row, column in np.argwhere(counts > 0):
             colour = "black" if shares[row, column] > 0.5 else "white"
             axes.text(column, row, str(counts[row, column]), ha="center", va="center", fontsize=6, color=colour)
+    _save(figure, path)
+
+
+def reliability(before: Bins, after: Bins, path: Path) -> None:
+    """Draws accuracy against confidence, before and after the last temperature; on the diagonal both agree.
+
+    Args:
+        before: what was combined.
+        after: the same once cooled.
+        path: a .png or .svg file.
+    """
+    figure = Figure(figsize=(3.6, 3.6), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color="0.6", linewidth=1)
+    for bins, words, colour, marker in ((before, "as combined", _COLOURS[1], "s"), (after, "cooled", _COLOURS[0], "o")):
+        label = f"{words}: error {bins.error:.3f}"
+        axes.plot(bins.confidence, bins.accuracy, color=colour, marker=marker, markersize=3, linewidth=1.2, label=label)
+    axes.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=7)
     _save(figure, path)
 
 

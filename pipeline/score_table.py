@@ -9,7 +9,14 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline import cards, tables
-from pipeline.competition import Competition, LabelSubmission, active_models, active_name, load_competition
+from pipeline.competition import (
+    Competition,
+    LabelSubmission,
+    active_members,
+    active_models,
+    active_name,
+    load_competition,
+)
 from pipeline.csvs import read_table
 from pipeline.errors import InputError, near_names, some
 
@@ -37,7 +44,7 @@ def show(root: Path, console: Console | None = None) -> None:
     metric = competition.metric.metric
     models.sort(key=lambda standing: standing.card.pooled, reverse=metric.greater_is_better)
     direction = "higher is better" if metric.greater_is_better else "lower is better"
-    ensemble = _ensemble(root, set(trained), competition)
+    ensemble = _ensemble(root, set(trained) | (set(active_members(root)) - set(names)), competition)
     title = f"{competition.title}: {metric.name} ({direction})"
     if models:
         _print(out, title, [*models, *([ensemble] if ensemble else [])])

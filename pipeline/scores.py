@@ -105,9 +105,9 @@ def interval(
     group = np.unique(groups, return_inverse=True)[1]
     random = np.random.default_rng(seed)
     if metric.rows is not None:
-        resampled = _resampled_means(metric.rows(labels, probs), group, random, n_resamples)
+        resampled = resampled_means(metric.rows(labels, probs), group, random, n_resamples)
     else:
-        draws = _resampled_rows(group, random, min(n_resamples, _COSTLY_RESAMPLES))
+        draws = resampled_rows(group, random, min(n_resamples, _COSTLY_RESAMPLES))
         resampled = _scores(labels, probs, metric, draws)
     if not len(resampled):
         pooled = metric.score(labels, probs)
@@ -116,9 +116,17 @@ def interval(
     return float(low), float(high)
 
 
-def _resampled_means(
+def resampled_means(
     rows: NDArray[np.float64], group: Integers, random: np.random.Generator, n_resamples: int
 ) -> NDArray[np.float64]:
+    """Returns the means of ``rows`` in bootstrap draws of whole groups: (n_resamples,).
+
+    Args:
+        rows: (n,) values.
+        group: (n,) numbers 0, 1, ... without gaps.
+        random: what draws.
+        n_resamples: how many draws.
+    """
     sums = np.bincount(group, weights=rows)
     sizes = np.bincount(group).astype(np.float64)
     means = []
@@ -131,7 +139,8 @@ def _resampled_means(
     return np.concatenate(means)
 
 
-def _resampled_rows(group: Integers, random: np.random.Generator, n_resamples: int) -> Iterator[Integers]:
+def resampled_rows(group: Integers, random: np.random.Generator, n_resamples: int) -> Iterator[Integers]:
+    """Yields the rows of bootstrap draws of whole groups, as `resampled_means` takes them."""
     sizes = np.bincount(group)
     starts = np.cumsum(sizes) - sizes
     by_group = np.argsort(group, kind="stable")

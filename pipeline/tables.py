@@ -3,6 +3,7 @@
 Rows are aligned by id, never by position. Ids and class names are text, exactly as the competition writes them.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Sequence
@@ -12,6 +13,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 from natsort import natsorted, ns
 from numpy.typing import NDArray
 
@@ -21,6 +24,7 @@ from pipeline.files import atomic_path, write_text
 INDEX_COLUMNS = ("id", "source", "label", "group", "width", "height", "hash", "perceptual_hash")
 FOLD_COLUMNS = ("id", "label", "group", "fold")
 _SUM_TOLERANCE = 1e-3
+_ABOUT = b"pipeline"  # key of the metadata of predictions
 
 
 @dataclass(frozen=True)
@@ -31,11 +35,15 @@ class Predictions:
         ids: (n,) text, in the order of the file.
         probs: float32 (n, n_classes), >= 0, rows sum to 1; columns in class order.
         classes: class names.
+        folds: digest of the fold table that the models behind them were trained on; None where nothing shows it.
+        peeked: what looked at the rows that these predictions are scored on; empty for honest ones.
     """
 
     ids: tuple[str, ...]
     probs: NDArray[np.float32]
     classes: tuple[str, ...]
+    folds: str | None = None
+    peeked: tuple[str, ...] = ()
 
     def aligned(self, ids: Sequence[str], place: str) -> NDArray[np.float32]:
         """Returns the rows of ``ids``, in that order; every id on both sides must match.
@@ -157,17 +165,26 @@ def check_folds(folds: pd.DataFrame, place: str) -> None:
         raise InputError(f"{place}: {some(lacking)}; lower split.n_splits in params.yaml")
 
 
+def folds_digest(folds: pd.DataFrame) -> str:
+    """Returns the digest of which id lies in which fold; the order of rows plays no part."""
+    lines = sorted(f"{name},{fold}" for name, fold in zip(folds["id"], folds["fold"], strict=True))
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
 def write_predictions(path: Path, predictions: Predictions) -> None:
-    """Writes predictions as parquet after checking them."""
+    """Writes predictions as parquet after checking them; what they were made on travels in the file's metadata."""
     check_predictions(predictions, str(path))
     frame = pd.DataFrame(predictions.probs.astype(np.float32), columns=list(predictions.classes))
     frame.insert(0, "id", pd.Series(list(predictions.ids), dtype="str"))
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    about = {"folds": predictions.folds, "peeked": list(predictions.peeked)}
+    table = table.replace_schema_metadata((table.schema.metadata or {}) | {_ABOUT: json.dumps(about).encode()})
     with atomic_path(path) as temporary:
-        frame.to_parquet(temporary, index=False)
+        pq.write_table(table, temporary)
 
 
 def read_predictions(path: Path, classes: Sequence[str]) -> Predictions:
-    """Reads predictions and checks them against the classes.
+    """Reads predictions and checks them against the classes, by name: columns may stand in any order.
 
     Raises:
         InputError: no such file, other classes, or rows that are no probabilities.
@@ -175,16 +192,19 @@ def read_predictions(path: Path, classes: Sequence[str]) -> Predictions:
     if not path.is_file():
         raise InputError(f"{path} does not exist; run `dvc repro` to train that model")
     try:
-        frame = pd.read_parquet(path)
+        table = pq.read_table(path)
+        frame = table.to_pandas()
+        about = json.loads((table.schema.metadata or {}).get(_ABOUT, b"{}"))
     except ValueError as error:  # pyarrow's own errors are of this kind
         raise InputError(f"{path} is not whole ({one_line(error)}); train that model again") from error
     columns = [str(column) for column in frame.columns]
-    if columns != ["id", *classes]:
+    if sorted(columns) != sorted(["id", *classes]):
         raise InputError(
             f"{path} has the columns {some(columns)}, wanted id and the classes {some(classes)}; train that model again"
         )
-    probs = frame.iloc[:, 1:].to_numpy(dtype=np.float32)
-    predictions = Predictions(tuple(frame["id"].astype(str)), probs, tuple(classes))
+    probs = frame[list(classes)].to_numpy(dtype=np.float32)
+    ids = tuple(frame["id"].astype(str))
+    predictions = Predictions(ids, probs, tuple(classes), about.get("folds"), tuple(about.get("peeked", ())))
     check_predictions(predictions, str(path))
     return predictions
 

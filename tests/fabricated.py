@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +59,9 @@ def write_repository(
 
 
 def write_params(root: Path, models: Sequence[str], **sections: Any) -> None:
-    """Writes params.yaml."""
-    tables.write_json(root / "params.yaml", {"competition": "tiny", "models": list(models), **sections})
+    """Writes params.yaml; two combiners, unless the sections say otherwise: all of them take seconds."""
+    params = {"competition": "tiny", "models": list(models), "ensemble": {"combiners": ["mean", "convex"]}}
+    tables.write_json(root / "params.yaml", params | sections)
 
 
 def index(
@@ -90,7 +92,14 @@ def random_probs(rows: int, n_classes: int, seed: int) -> NDArray[np.float32]:
     return np.random.default_rng(seed).dirichlet(np.ones(n_classes), rows).astype(np.float32)
 
 
-def train_fake(root: Path, name: str, seed: int, scored: Sequence[int] | None = None, skill: float = 0.5) -> None:
+def train_fake(
+    root: Path,
+    name: str,
+    seed: int,
+    scored: Sequence[int] | None = None,
+    skill: float = 0.5,
+    peeked: tuple[str, ...] = (),
+) -> None:
     """Writes the predictions of a model that was never trained.
 
     Args:
@@ -99,15 +108,18 @@ def train_fake(root: Path, name: str, seed: int, scored: Sequence[int] | None = 
         seed: of its guesses.
         scored: the folds it scored; None: all.
         skill: weight of the truth in its out-of-fold predictions.
+        peeked: what looked at the rows that it is scored on.
     """
     classes = tables.read_classes(root / "data" / "prepared" / "classes.json")
     table = tables.read_folds(tables.folds_path(root))
+    digest = tables.folds_digest(table)
     table = table if scored is None else table[table["fold"].isin(scored)]
     truth = np.eye(len(classes), dtype=np.float32)[table["label"]]
     oof = skill * truth + (1 - skill) * random_probs(len(table), len(classes), seed)
     test_ids = tables.read_index(root / "data" / "prepared" / "test.csv")["id"]
     test = random_probs(len(test_ids), len(classes), seed + 1)
-    tables.write_predictions(tables.oof_path(root, name), tables.Predictions(tuple(table["id"]), oof, classes))
+    predictions = tables.Predictions(tuple(table["id"]), oof, classes, digest, peeked)
+    tables.write_predictions(tables.oof_path(root, name), predictions)
     tables.write_predictions(tables.test_path(root, name), tables.Predictions(tuple(test_ids), test, classes))
 
 
@@ -115,7 +127,8 @@ def shuffle_predictions(path: Path, classes: Sequence[str], seed: int) -> None:
     """Rewrites predictions with their rows in another order."""
     kept = tables.read_predictions(path, classes)
     order = np.random.default_rng(seed).permutation(len(kept.ids))
-    shuffled = tables.Predictions(tuple(kept.ids[row] for row in order), kept.probs[order], kept.classes)
+    ids = tuple(kept.ids[row] for row in order)
+    shuffled = replace(kept, ids=ids, probs=kept.probs[order])
     tables.write_predictions(path, shuffled)
 
 

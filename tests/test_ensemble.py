@@ -1,18 +1,26 @@
-"""Combiners, alignment of members, and the ensemble stage."""
+"""The ensemble stage: alignment of members, what is written and what is refused."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from fabricated import CLASSES, random_probs, shuffle_predictions, train_fake, write_params, write_repository
+from fabricated import CLASSES, shuffle_predictions, train_fake, write_params, write_repository
 
-from pipeline import cards, ensemble, tables
+from pipeline import cards, tables
 from pipeline.errors import InputError
 from pipeline.files import write_text
 from pipeline.stages import ensemble as stage
 
 PATHS = {"oof": tables.oof_path, "test": tables.test_path}
-OUTPUTS = ("folds/ensemble/oof.parquet", "folds/ensemble/test.parquet", "folds/ensemble/metrics.json")
+OUTPUTS = (
+    "folds/ensemble/oof.parquet",
+    "folds/ensemble/test.parquet",
+    "folds/ensemble/metrics.json",
+    "reports/confusion.png",
+    "reports/calibration.png",
+)
 
 
 @pytest.fixture
@@ -24,39 +32,25 @@ def trained(tmp_path: Path) -> Path:
     return root
 
 
-def outputs(root: Path) -> list[bytes]:
+def outputs(root: Path) -> list[object]:
+    """Runs the stage; returns all it wrote, without the seconds that fits took."""
     stage.run(root)
-    return [(root / name).read_bytes() for name in (*OUTPUTS, "reports/ensemble.json", "reports/confusion.png")]
+    card = read_card(root).model_dump()
+    for candidate in card["candidates"]:
+        candidate["seconds"] = 0
+    return [card, *((root / name).read_bytes() for name in OUTPUTS)]
 
 
-@pytest.mark.parametrize("name", ensemble.COMBINERS)
-@pytest.mark.parametrize("members", [1, 2, 5])
-def test_weights_are_not_negative_and_sum_to_one(name: str, members: int) -> None:
-    weights = ensemble.COMBINERS[name](np.stack([random_probs(20, 4, seed) for seed in range(members)]))
-    assert weights.shape == (members,)
-    assert (weights >= 0).all()
-    assert weights.sum() == pytest.approx(1)
+def read_card(root: Path) -> cards.EnsembleCard:
+    return cards.read_card(tables.card_path(root, "ensemble"), cards.EnsembleCard)
 
 
-def test_the_mean_equals_the_value_worked_by_hand() -> None:
-    stacked = np.array([[[0.2, 0.8]], [[0.6, 0.4]]], dtype=np.float32)
-    combined = ensemble.combine(stacked, ensemble.mean(stacked))
-    np.testing.assert_allclose(combined, [[0.4, 0.6]], atol=1e-7)
-
-
-def test_a_weighted_mean_equals_the_value_worked_by_hand() -> None:
-    stacked = np.array([[[0.2, 0.8]], [[0.6, 0.4]]], dtype=np.float32)
-    np.testing.assert_allclose(ensemble.combine(stacked, np.array([0.25, 0.75])), [[0.5, 0.5]], atol=1e-7)
-
-
-def test_combined_rows_are_probabilities() -> None:
-    stacked = np.stack([random_probs(1000, 120, seed) for seed in range(3)])
-    combined = ensemble.combine(stacked, ensemble.mean(stacked))
-    assert combined.dtype == np.float32
-    np.testing.assert_allclose(combined.sum(axis=1), 1, atol=1e-6)
+def only_the_mean(root: Path, models: Sequence[str] = ("one", "two")) -> None:
+    write_params(root, models, ensemble={"combiners": ["mean"], "temperature": "never"})
 
 
 def test_the_stage_writes_the_mean_by_id(trained: Path) -> None:
+    only_the_mean(trained)
     stage.run(trained)
     for part in ("oof", "test"):
         one, two, both = (
@@ -67,8 +61,9 @@ def test_the_stage_writes_the_mean_by_id(trained: Path) -> None:
 
 
 def test_the_card_says_what_was_combined_and_scores_it(trained: Path) -> None:
+    only_the_mean(trained)
     stage.run(trained)
-    card = cards.read_card(tables.card_path(trained, "ensemble"), cards.EnsembleCard)
+    card = read_card(trained)
     oof = tables.read_predictions(tables.oof_path(trained, "ensemble"), CLASSES)
     folds = tables.read_folds(tables.folds_path(trained))
     assert card.members == ("one", "two")
@@ -80,7 +75,7 @@ def test_the_card_says_what_was_combined_and_scores_it(trained: Path) -> None:
 
 def test_the_metrics_are_those_of_the_card(trained: Path) -> None:
     stage.run(trained)
-    card = cards.read_card(tables.card_path(trained, "ensemble"), cards.EnsembleCard)
+    card = read_card(trained)
     numbers = tables.read_json(trained / "folds" / "ensemble" / "metrics.json", "")
     assert (numbers["pooled"], numbers["log_loss"]) == (card.pooled, card.scores["log_loss"])
 
@@ -111,7 +106,7 @@ def test_a_model_that_params_do_not_name_is_left_out(trained: Path) -> None:
 
 
 def test_one_member_is_its_own_ensemble(trained: Path) -> None:
-    write_params(trained, ["one"])
+    only_the_mean(trained, ["one"])
     stage.run(trained)
     one, both = (tables.read_predictions(tables.oof_path(trained, name), CLASSES) for name in ("one", "ensemble"))
     np.testing.assert_allclose(one.aligned(both.ids, "one"), both.probs, atol=1e-7)
@@ -124,7 +119,7 @@ def test_a_quick_look_at_one_fold_is_scored_on_its_rows(trained: Path) -> None:
     folds = tables.read_folds(tables.folds_path(trained))
     oof = tables.read_predictions(tables.oof_path(trained, "ensemble"), CLASSES)
     assert list(oof.ids) == folds.loc[folds["fold"] == 1, "id"].tolist()
-    card = cards.read_card(tables.card_path(trained, "ensemble"), cards.EnsembleCard)
+    card = read_card(trained)
     assert set(card.fold_scores) == {"1"}
 
 
@@ -140,7 +135,7 @@ def rewrite(root: Path, part: str, rows: slice, rename: dict[str, str] | None = 
     path = PATHS[part](root, "two")
     kept = tables.read_predictions(path, CLASSES)
     ids = tuple((rename or {}).get(name, name) for name in kept.ids[rows])
-    tables.write_predictions(path, tables.Predictions(ids, kept.probs[rows], CLASSES))
+    tables.write_predictions(path, replace(kept, ids=ids, probs=kept.probs[rows]))
 
 
 def test_a_part_of_a_fold_is_refused(trained: Path) -> None:
@@ -191,7 +186,65 @@ def test_permuted_predictions_score_at_chance(tmp_path: Path) -> None:
         path = tables.oof_path(root, name)
         kept = tables.read_predictions(path, CLASSES)
         order = np.random.default_rng(0).permutation(len(kept.ids))
-        tables.write_predictions(path, tables.Predictions(kept.ids, kept.probs[order], CLASSES))
+        tables.write_predictions(path, replace(kept, probs=kept.probs[order]))
     stage.run(root)
-    card = cards.read_card(tables.card_path(root, "ensemble"), cards.EnsembleCard)
+    card = read_card(root)
     assert card.pooled == pytest.approx(1 / 3, abs=0.17)  # 60 rows: almost three standard errors
+
+
+def test_a_member_that_peeked_is_refused(trained: Path) -> None:
+    train_fake(trained, "two", seed=3, peeked=("the best epoch was chosen on the validation fold",))
+    with pytest.raises(InputError, match=r"two looked at the rows that it is scored on: the best epoch .*allow_peeked"):
+        stage.run(trained)
+
+
+def test_a_member_that_peeked_is_taken_on_request_and_marked(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    train_fake(trained, "two", seed=3, peeked=("the best epoch",))
+    write_params(trained, ["one", "two"], ensemble={"allow_peeked": True})
+    stage.run(trained)
+    assert read_card(trained).peeked == {"two": ("the best epoch",)}
+    assert tables.read_predictions(tables.oof_path(trained, "ensemble"), CLASSES).peeked == ("the best epoch",)
+    assert "two peeked (the best epoch): the score above is too good" in capsys.readouterr().out
+
+
+def test_a_member_of_other_folds_is_refused_by_their_digest(trained: Path) -> None:
+    path = tables.oof_path(trained, "two")
+    tables.write_predictions(path, replace(tables.read_predictions(path, CLASSES), folds="0" * 64))
+    with pytest.raises(InputError, match=r"two.oof.parquet was made on other folds than folds/folds.csv; train"):
+        stage.run(trained)
+
+
+def test_a_member_whose_folds_nothing_shows_is_refused(trained: Path) -> None:
+    path = tables.oof_path(trained, "two")
+    tables.write_predictions(path, replace(tables.read_predictions(path, CLASSES), folds=None))
+    with pytest.raises(InputError, match="nothing shows on which folds it was trained"):
+        stage.run(trained)
+
+
+def test_columns_in_another_order_are_aligned_by_name(trained: Path) -> None:
+    before = outputs(trained)
+    path = tables.oof_path(trained, "two")
+    kept = tables.read_predictions(path, CLASSES)
+    tables.write_predictions(path, replace(kept, probs=kept.probs[:, ::-1], classes=CLASSES[::-1]))
+    assert outputs(trained) == before
+
+
+def test_members_of_other_classes_are_refused(trained: Path) -> None:
+    path = tables.oof_path(trained, "two")
+    kept = tables.read_predictions(path, CLASSES)
+    tables.write_predictions(path, replace(kept, classes=("ant", "bee", "cow")))
+    with pytest.raises(InputError, match=r"two.oof.parquet has the columns id, ant, bee, cow"):
+        stage.run(trained)
+
+
+def test_equal_members_are_reported(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    train_fake(trained, "two", seed=1)
+    stage.run(trained)
+    assert read_card(trained).same == (("one", "two"),)
+    assert "one and two are the same predictions" in capsys.readouterr().out
+
+
+def test_an_unknown_combiner_is_refused_with_the_near_names(trained: Path) -> None:
+    write_params(trained, ["one", "two"], ensemble={"combiners": ["greedi"]})
+    with pytest.raises(InputError, match=r"params.yaml: ensemble: .*'greedi' is unknown; did you mean greedy"):
+        stage.run(trained)

@@ -1,9 +1,12 @@
 """Weights on the simplex: known values, what makes a minimum one, and what must change nothing."""
 
+import time
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from pipeline import simplex
 from pipeline.simplex import log_loss_weights
 
 
@@ -72,3 +75,20 @@ def test_members_that_know_nothing_at_all_count_the_same() -> None:
 def test_the_same_input_gives_the_same_bits() -> None:
     probs = members(20, 5000)
     assert log_loss_weights(probs).tobytes() == log_loss_weights(probs).tobytes()
+
+
+def test_many_members_reach_the_same_lowest_loss_as_all_at_once() -> None:
+    random = np.random.default_rng(3)
+    probs = random.beta(random.uniform(0.5, 3.0, 60)[:, None], 1.0, (60, 400))
+    grown, whole = simplex._grown(probs), simplex._solved(probs)
+    losses = [-np.log(weights @ probs).mean() for weights in (grown, whole)]
+    assert losses[0] == pytest.approx(losses[1], abs=1e-7)
+    np.testing.assert_allclose(grown, whole, atol=1e-3)
+
+
+def test_two_hundred_members_take_less_than_a_second_of_cpu() -> None:
+    random = np.random.default_rng(3)
+    probs = random.beta(random.uniform(0.5, 3.0, 200)[:, None], 1.0, (200, 400))
+    begun = time.process_time()
+    assert log_loss_weights(probs).sum() == pytest.approx(1)
+    assert time.process_time() - begun < 1.0

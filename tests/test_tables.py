@@ -1,5 +1,6 @@
 """The contracts: every table and card survives a round trip, and each invariant is held."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -136,7 +137,26 @@ def test_a_class_called_as_the_id_column_is_refused(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("classes", [("ant", "1e5", "NA"), ("ant", "NA"), ("ant", "NA", "1e5", "more")])
+def test_columns_of_predictions_are_read_by_name(tmp_path: Path) -> None:
+    tables.write_predictions(tmp_path / "oof.parquet", predictions())
+    turned = tables.read_predictions(tmp_path / "oof.parquet", predictions().classes[::-1])
+    np.testing.assert_array_equal(turned.probs, predictions().probs[:, ::-1])
+
+
+def test_what_predictions_were_made_on_travels_with_them(tmp_path: Path) -> None:
+    made = replace(predictions(), folds="f" * 64, peeked=("the best epoch",))
+    tables.write_predictions(tmp_path / "oof.parquet", made)
+    read = tables.read_predictions(tmp_path / "oof.parquet", made.classes)
+    assert (read.folds, read.peeked) == (made.folds, made.peeked)
+
+
+def test_the_digest_of_folds_sees_folds_and_not_the_order_of_rows() -> None:
+    table = pd.DataFrame({"id": ["a", "b", "c"], "label": 0, "group": [0, 1, 2], "fold": [0, 1, 0]})
+    assert tables.folds_digest(table) == tables.folds_digest(table[::-1])
+    assert tables.folds_digest(table) != tables.folds_digest(table.assign(fold=[0, 1, 1]))
+
+
+@pytest.mark.parametrize("classes", [("ant", "1e5", "NB"), ("ant", "NA"), ("ant", "NA", "1e5", "more")])
 def test_predictions_of_other_classes_are_refused(tmp_path: Path, classes: tuple[str, ...]) -> None:
     tables.write_predictions(tmp_path / "oof.parquet", predictions())
     with pytest.raises(InputError, match=r"oof.parquet has the columns id, ant, NA, 1e5, wanted id and the classes"):

@@ -1,53 +1,56 @@
-"""Combines the predictions of all models of params.yaml, by id.
+"""Combines the predictions of all members by id, judged by nested scores.
 
-Reads: data/prepared/{classes.json,test.csv}, folds/folds.csv, folds/predictions/<model>/{oof,test}.parquet
-Writes: folds/ensemble/{oof,test}.parquet, folds/ensemble/metrics.json, reports/ensemble.json, reports/confusion.png
+Reads: data/prepared/{classes.json,test.csv}, folds/folds.csv, folds/predictions/<member>/{oof,test}.parquet
+Writes: folds/ensemble/{oof,test}.parquet, folds/ensemble/metrics.json, reports/ensemble.json, reports/confusion.png,
+    reports/calibration.png
 """
 
 from pathlib import Path
 
-import numpy as np
-
-from pipeline import cards, ensemble, plots, scores, tables
-from pipeline.competition import active_models, active_name, load_competition
-
-COMBINER = "mean"
+from pipeline import cards, ensemble, members, plots, scores, tables
+from pipeline.competition import active_members, active_name, load_competition
+from pipeline.config import load_params
+from pipeline.errors import some
 
 
 def run(root: Path) -> None:
-    """Combines the active models and scores the combination."""
+    """Combines the active models and the members made elsewhere, and scores the combination."""
     metric = load_competition(root).metric.metric
-    members = tuple(sorted(active_models(root)))  # sums run in one order, whatever the order in params.yaml
+    params = load_params(root, "ensemble", ensemble.EnsembleParams)
     classes = tables.read_classes(root / "data" / "prepared" / "classes.json")
-    test_ids = tables.read_index(root / "data" / "prepared" / "test.csv")["id"].tolist()
-    folds = tables.read_folds(tables.folds_path(root))
+    test_ids = tuple(tables.read_index(root / "data" / "prepared" / "test.csv")["id"])
 
-    paths = [tables.oof_path(root, name) for name in members]
-    oof = {str(path): tables.read_predictions(path, classes) for path in paths}
-    scored = ensemble.scored_rows(folds, oof)
-    stacked = np.stack([predictions.aligned(scored["id"].tolist(), place) for place, predictions in oof.items()])
-    weights = ensemble.COMBINERS[COMBINER](stacked)
-    probs = ensemble.combine(stacked, weights)
+    read = members.read_members(root, active_members(root), classes, params.allow_peeked)
+    stacked = members.read_test(root, read.names, classes, test_ids)
+    fitted = ensemble.fit(read, metric, params)
+    test = fitted(stacked)
 
-    paths = [tables.test_path(root, name) for name in members]
-    stacked = np.stack([tables.read_predictions(path, classes).aligned(test_ids, str(path)) for path in paths])
-    test_probs = ensemble.combine(stacked, weights)
+    labels, folds, groups = (read.rows[name].to_numpy() for name in ("label", "fold", "group"))
+    summary = scores.summarise(labels, folds, groups, fitted.nested, metric)
+    alike = members.similarity(read)
+    told = ensemble.told(fitted, classes) | members.told(alike, read.names)
+    about = {"competition": active_name(root), "metric": metric.name, "greater_is_better": metric.greater_is_better}
+    card = cards.EnsembleCard.model_validate({**about, **told, **vars(summary)})
 
-    labels = scored["label"].to_numpy()
-    summary = scores.summarise(labels, scored["fold"].to_numpy(), scored["group"].to_numpy(), probs, metric)
-    card = cards.EnsembleCard(
-        competition=active_name(root),
-        combiner=COMBINER,
-        members=members,
-        weights=dict(zip(members, weights.tolist(), strict=True)),
-        metric=metric.name,
-        greater_is_better=metric.greater_is_better,
-        **vars(summary),
-    )
     name = tables.ENSEMBLE
-    tables.write_predictions(tables.oof_path(root, name), tables.Predictions(tuple(scored["id"]), probs, classes))
-    tables.write_predictions(tables.test_path(root, name), tables.Predictions(tuple(test_ids), test_probs, classes))
+    digest = tables.folds_digest(tables.read_folds(tables.folds_path(root)))
+    peeked = tuple(sorted({mark for marks in read.peeked.values() for mark in marks}))
+    oof = tables.Predictions(tuple(read.rows["id"]), fitted.nested, classes, digest, peeked)
+    tables.write_predictions(tables.oof_path(root, name), oof)
+    tables.write_predictions(tables.test_path(root, name), tables.Predictions(test_ids, test, classes))
     tables.write_json(root / "folds" / name / "metrics.json", summary.numbers())
     cards.write_card(tables.card_path(root, name), card)
-    plots.confusion(labels, probs, classes, root / "reports" / "confusion.png")
-    print(f"ensemble of {len(members)}: {metric.name} {summary.pooled:.4f} on {len(scored)} out-of-fold rows")
+    plots.confusion(labels, fitted.nested, classes, root / "reports" / "confusion.png")
+    plots.reliability(card.before, card.after, root / "reports" / "calibration.png")
+    _say(card)
+
+
+def _say(card: cards.EnsembleCard) -> None:
+    low, high = card.gain.interval
+    print(f"ensemble of {len(card.members)} by {card.combiner}: nested {card.metric} {card.pooled:.4f}")
+    if len(card.members) > 1:
+        print(f"better than {card.gain.member} alone by {card.gain.value:+.4f} [{low:+.4f}, {high:+.4f}]")
+    for one, two in card.same:
+        print(f"note: {one} and {two} are the same predictions; take one of them out")
+    for name, marks in card.peeked.items():
+        print(f"note: {name} peeked ({some(marks)}): the score above is too good")

@@ -8,7 +8,7 @@ Writes: submissions/<name>.csv, submissions/<name>.json
 import subprocess
 from pathlib import Path
 
-from pipeline import cards, ensemble, submission, tables
+from pipeline import cards, members, submission, tables
 from pipeline.competition import active_models, active_name, load_competition
 from pipeline.csvs import read_table
 from pipeline.errors import InputError, near_names
@@ -50,7 +50,7 @@ def run(root: Path, name: str) -> None:
 def _pooled_score(root: Path, name: str, classes: tuple[str, ...]) -> float:
     path = tables.oof_path(root, name)
     oof = tables.read_predictions(path, classes)
-    scored = ensemble.scored_rows(tables.read_folds(tables.folds_path(root)), {str(path): oof})
+    scored = members.scored_rows(tables.read_folds(tables.folds_path(root)), oof, str(path))
     probs = oof.aligned(scored["id"].tolist(), str(path))
     return load_competition(root).metric.metric.score(scored["label"].to_numpy(), probs)
 
