@@ -27,7 +27,8 @@ _REASONS = (
     (r"\brules\b", "the rules are not accepted yet; click Join Competition at {site}/rules, then try again"),
     (r"\b429\b|too many requests|rate limit", "Kaggle asks to wait (too many requests); try again in some minutes"),
     (
-        r"(maximum|limit|daily|allowed|quota).*submission|submission.*(maximum|limit|daily|allowed|quota)",
+        r"submission (allowance|limit|quota)|submissions\b.*\b(limit|quota|per day|today)|"
+        r"(maximum|daily|limit|quota)\b.*\bsubmissions\b",
         "no submission is left ({said}); the day of Kaggle ends at 00:00 UTC",
     ),
     (

@@ -17,7 +17,7 @@ from pipeline.kaggle_cli import Answer, refusal, run
 Status = Literal["pending", "scored", "failed"]
 
 _UPLOAD_SECONDS = 1800.0
-_LOOKS = 5
+_LOOKS = 3
 _STATUS: dict[str, Status] = {"COMPLETE": "scored", "ERROR": "failed"}
 
 
@@ -95,7 +95,7 @@ def send(slug: str, csv: Path, message: str, pause: float) -> Submitted:
     taken = answer.code == 0 and "Could not submit" not in answer.out
     unsure = f"it is not known whether Kaggle took {csv.name}; look at {submissions_page(slug)} before trying again"
     try:
-        found = _find(slug, before, csv.name, message, _LOOKS if taken else 1, pause)
+        found = _find(slug, before, csv.name, message, _LOOKS if taken or answer.lost else 1, pause)
     except InputError as error:
         if answer.code and not answer.lost:
             raise refusal(answer, slug, failed) from error

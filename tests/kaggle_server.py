@@ -75,6 +75,7 @@ class KaggleServer:
         private: private score, which is empty until a competition ends.
         score_after: listings that still show a submission as pending; None: all of them.
         listed: whether new submissions are listed at all.
+        lag: listings after a submission that do not show it yet.
         limits: what GetSubmissionLimits answers; a submission changes it.
         upload_status: what the upload itself is answered.
         submissions: newest first, as they are listed.
@@ -92,6 +93,7 @@ class KaggleServer:
     private: str = ""
     score_after: int | None = 0
     listed: bool = True
+    lag: int = 0
     limits: Json = field(
         default_factory=lambda: {"numToday": 1, "numTotal": 1, "numAllowedNow": 4, "limitedByTotal": False}
     )
@@ -163,7 +165,11 @@ class KaggleServer:
         return {"message": f"Successfully submitted to {self.slug}", "ref": ref}
 
     def _list(self, body: Json) -> Json:
-        return {"submissions": [self._standing(given) for given in self.submissions[: body.get("pageSize", 20)]]}
+        start = 0
+        if self.submissions and self.lag:
+            self.lag, start = self.lag - 1, 1
+        shown = self.submissions[start : body.get("pageSize", 20)]
+        return {"submissions": [self._standing(submission) for submission in shown]}
 
     def _standing(self, submission: Json) -> Json:
         seen, ref = self._seen, submission["ref"]

@@ -27,6 +27,8 @@ def sentence(err: str, out: str = "") -> str:
             "You have reached the maximum number of submissions for today (5).",
             r"no submission is left \(You have reached the maximum number of submissions for today \(5\)\); the day",
         ),
+        ("Your team has used its daily Submission allowance (5) today", "no submission is left"),
+        ("Submission exceeds the maximum file size limit", "it failed: Submission exceeds the maximum file size"),
         ("Competition not found", r"no competition tiny-pets \(Competition not found\); correct the slug"),
         ("404 Client Error: Not Found for url: x", "no competition tiny-pets"),
         ("Max retries exceeded with url: / (Caused by ...)", "no connection to Kaggle, or it broke"),

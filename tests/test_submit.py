@@ -236,10 +236,14 @@ def test_what_nobody_can_verify_says_where_to_look(root: Path, kaggle_server: Ka
     assert "it is not known whether Kaggle took ensemble.csv; look at https://" in refused(root)
 
 
-def test_a_yes_without_a_listing_is_not_believed(
-    root: Path, kaggle_server: KaggleServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("pipeline.kaggle_submissions._LOOKS", 2)
+def test_a_list_that_lags_behind_is_looked_at_again(root: Path, kaggle_server: KaggleServer) -> None:
+    kaggle_server.drop("CreateSubmission", done_first=True)
+    kaggle_server.lag = 1
+    submit(root)
+    assert logged(root).status == "scored"
+
+
+def test_a_yes_without_a_listing_is_not_believed(root: Path, kaggle_server: KaggleServer) -> None:
     kaggle_server.listed = False
     assert "(it said yes, but does not list it)" in refused(root)
 
