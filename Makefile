@@ -19,7 +19,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export UV_COMPILE_BYTECODE := 1
 unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV
 
-.PHONY: help run test check lint lock clean
+.PHONY: help run submit test check lint lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -28,6 +28,9 @@ help: ## list the targets
 run: $(RUN_STAMP) ## install, run the pipeline on the active competition, print scores and the submission's path
 	@dvc repro
 	@python -m pipeline scores
+
+submit: $(RUN_STAMP) ## hand the ensemble's submission in at Kaggle, wait for its score
+	@python -m pipeline submit
 
 test: $(TEST_STAMP) ## install with the test tools, run the tests
 	@python -m pytest

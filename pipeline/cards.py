@@ -112,18 +112,20 @@ class EnsembleCard(Scored):
 
 
 class SubmissionCard(Section):
-    """Where a submission came from; the leaderboard's scores once they are known."""
+    """Where a submission came from. Scores of the leaderboard stand in submissions/log.csv: this is an out of DVC.
+
+    ``cv`` is the pooled out-of-fold score; ``nested_cv`` that of weights fitted without the rows they are scored on.
+    """
 
     name: str
     competition: str
     members: tuple[str, ...]
     metric: str
     cv: float
+    nested_cv: float | None = None
     rows: int
     sha256: str
     git_commit: str | None
-    public_lb: float | None = None
-    private_lb: float | None = None
 
 
 def write_card(path: Path, card: Section) -> None:

@@ -153,6 +153,45 @@ def init(
         raise InputError("init takes the NAME of a described competition, or --from PATH with its options; not both")
 
 
+@app.command()
+def submit(
+    name: Annotated[str, typer.Argument(help="a model of params.yaml, or ensemble")] = "ensemble",
+    message: Annotated[
+        str | None, typer.Option("-m", "--message", help="what Kaggle shows beside it; else score, members and commit")
+    ] = None,
+    again: Annotated[bool, typer.Option("--again", help="submit a file that was submitted before")] = False,
+    wait: Annotated[float, typer.Option(min=0, help="seconds to wait for the score")] = 600,
+) -> None:
+    """Hand a submission in at Kaggle, wait for its score, log both."""
+    from pipeline.stages import submit
+    from pipeline.submitting import Patience
+
+    submit.run(_root(), name, message, again, Patience(wait))
+
+
+@app.command()
+def board(
+    refresh: Annotated[bool, typer.Option("--refresh", help="first ask Kaggle for the scores that came since")] = False,
+) -> None:
+    """Print every submission's own score beside the leaderboard's, and whether the two agree."""
+    from pipeline.stages import board
+
+    board.run(_root(), refresh)
+
+
+@app.command()
+def score(
+    csv: Annotated[Path, typer.Argument(help="a submission")],
+    solution: Annotated[Path, typer.Option(help="true labels: ids and classes, maybe Usage")],
+    log: Annotated[bool, typer.Option("--log", help="also write it into submissions/log.csv")] = False,
+    message: Annotated[str | None, typer.Option("-m", "--message", help="of that line")] = None,
+) -> None:
+    """Grade a submission here, against true test labels."""
+    from pipeline.stages import score
+
+    score.run(_root(), csv, solution, log, message)
+
+
 def _root() -> Path:
     """The repository folder, where everything is read and written.
 

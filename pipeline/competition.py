@@ -11,6 +11,7 @@ from pipeline.errors import InputError, near_names
 from pipeline.metrics import Metric, get_metric
 from pipeline.tables import check_model_name
 
+SLUG = r"^[a-z0-9][a-z0-9-]*$"
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 
 
@@ -45,7 +46,7 @@ class KaggleSource(Section):
     """A competition's slug, downloaded by the Kaggle command line client."""
 
     kind: Literal["kaggle"]
-    slug: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    slug: str = Field(pattern=SLUG)
 
 
 Source = Annotated[BundledSource | KerasSource | LocalSource | KaggleSource, Field(discriminator="kind")]
@@ -207,7 +208,8 @@ class Competition(Section):
     ``mirror`` says whether a mirrored image keeps its class: false for digits, letters and text, and then no model's
     ``augmentation.flip`` is used;
     ``models`` names the recommended models, which ``python -m pipeline init`` writes into ``params.yaml``;
-    ``solution`` names a file of true test labels, if the competition has one (rebuilt ones do).
+    ``solution`` names a file of true test labels, if the competition has one (rebuilt ones do);
+    ``kaggle`` is the slug that submissions go to, where the files do not come from Kaggle themselves.
     """
 
     title: str
@@ -220,6 +222,18 @@ class Competition(Section):
     submission: Submission
     models: tuple[str, ...] = Field(min_length=1)
     solution: str | None = None
+    kaggle: str | None = Field(default=None, pattern=SLUG)
+
+    @model_validator(mode="after")
+    def _one_slug(self) -> "Competition":
+        if self.kaggle is not None and isinstance(self.source, KaggleSource):
+            raise ValueError("kaggle is for other sources: submissions go to source.slug; remove one")
+        return self
+
+    @property
+    def slug(self) -> str | None:
+        """The Kaggle competition that submissions go to, if there is one."""
+        return self.source.slug if isinstance(self.source, KaggleSource) else self.kaggle
 
 
 def competition_path(root: Path, name: str) -> Path:

@@ -3,22 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from pipeline import cards, tables
-from pipeline.competition import (
-    Competition,
-    LabelSubmission,
-    active_members,
-    active_models,
-    active_name,
-    load_competition,
-)
-from pipeline.csvs import read_table
-from pipeline.errors import InputError, near_names, some
+from pipeline.competition import Competition, active_members, active_models, active_name, load_competition
+from pipeline.solution import read_solution
 
 PLAIN_WIDTH = 160
 SCORES = ("model", "mean ± std", "pooled [95 %]", "log loss", "held-out")
@@ -34,9 +25,9 @@ class Standing:
     held_out: float | None
 
 
-def show(root: Path, console: Console | None = None) -> None:
+def show(root: Path, out: Console | None = None) -> None:
     """Prints the table of all models of params.yaml and of the ensemble, then where the submission lies."""
-    out = console or _console()
+    out = out or console()
     competition = load_competition(root)
     names = active_models(root)
     trained = {name: card for name in names if (card := _model_card(root, name)) is not None}
@@ -69,28 +60,19 @@ def held_out(root: Path, name: str, competition: Competition) -> float | None:
     path, predicted = root / "data" / "prepared" / "solution.csv", tables.test_path(root, name)
     if not path.is_file() or not predicted.is_file():
         return None
-    solution = read_table(path)
-    submission = competition.submission
-    others = [str(column) for column in solution.columns if column != submission.id]
-    label = submission.label if isinstance(submission, LabelSubmission) else "".join(others[:1])
-    for column in (submission.id, label):
-        if column not in solution.columns:
-            raise InputError(f"{path} has no column {column!r}; {near_names(column, map(str, solution.columns))}")
     classes = tables.read_classes(root / "data" / "prepared" / "classes.json")
-    index = {text: number for number, text in enumerate(classes)}
-    unknown = solution.loc[~solution[label].isin(list(classes)), label].unique().tolist()
-    if unknown:
-        raise InputError(f"{path}: labels {some(unknown)} are no classes; the classes are {some(classes)}")
+    truth = read_solution(path, competition.submission, classes)
     predictions = tables.read_predictions(predicted, classes)
-    labels = np.array([index[text] for text in solution[label]], dtype=np.int64)
-    probs = predictions.aligned(solution[submission.id].tolist(), str(predicted))
-    return competition.metric.metric.score(labels, probs)
+    rows = truth.of("public", "private")
+    probs = predictions.aligned(truth.ids, str(predicted))
+    return competition.metric.metric.score(truth.labels[rows], probs[rows])
 
 
-def _console() -> Console:
-    console = Console(highlight=False)
+def console() -> Console:
+    """Returns a console that folds lines on a terminal alone."""
+    terminal = Console(highlight=False)
     # A log or a pipe has no width of its own: never fold a line there.
-    return console if console.is_terminal else Console(highlight=False, width=PLAIN_WIDTH)
+    return terminal if terminal.is_terminal else Console(highlight=False, width=PLAIN_WIDTH)
 
 
 def _model_card(root: Path, name: str) -> cards.ModelCard | None:

@@ -1,4 +1,4 @@
-"""Builds a submission from predictions, and holds any submission to the competition's sample.
+"""Builds a submission from predictions in the shape of the competition's sample.
 
 All cells are text: ids and class names stand there exactly as the competition writes them.
 """
@@ -12,8 +12,6 @@ import pandas as pd
 from pipeline.competition import LabelSubmission, ProbabilitySubmission, Submission
 from pipeline.errors import InputError, near_names, some
 from pipeline.tables import Predictions, check_unique
-
-_SUM_TOLERANCE = 1e-6
 
 
 def build(predictions: Predictions, sample: pd.DataFrame, submission: Submission) -> pd.DataFrame:
@@ -122,63 +120,3 @@ def _same_ids(wanted: Sequence[str], predicted: Sequence[str]) -> None:
         f"({some(missing, 3) or 'none'}), {len(extra)} images without an id ({some(extra, 3) or 'none'}); "
         f"{fix} {'in ' if alike else ''}the competition's file"
     )
-
-
-def validate(frame: pd.DataFrame, sample: pd.DataFrame, submission: Submission, classes: Sequence[str]) -> None:
-    """Holds a submission to the sample: columns, ids, their order, and values that mean something.
-
-    Args:
-        frame: the submission, as text or numbers.
-        sample: the competition's sample submission, as text.
-        submission: how the competition wants it.
-        classes: class names.
-
-    Raises:
-        InputError: the first thing that does not fit, with its row (counted from 1, without the header) and column.
-    """
-    columns = value_columns(sample, submission, classes)
-    found, wanted = [str(column) for column in frame.columns], [str(column) for column in sample.columns]
-    if found != wanted:
-        raise InputError(f"submission has the columns {some(found)}, wanted {some(wanted)}, in that order")
-    ids = frame[submission.id].astype("str").tolist()
-    _check_ids(ids, sample[submission.id].tolist(), submission.id)
-    for column, name in columns.items():
-        if name is None:
-            _check_labels(frame[column], ids, classes)
-        else:
-            _check_probabilities(frame[column], ids)
-    if isinstance(submission, ProbabilitySubmission):
-        sums = frame[list(columns)].astype("float64").sum(axis=1).to_numpy()
-        for row in np.flatnonzero(np.abs(sums - 1) > _SUM_TOLERANCE)[:1]:
-            raise InputError(f"{_row(row, ids)}: the probabilities sum to {sums[row]:.9g}, wanted 1")
-
-
-def _row(row: int, ids: Sequence[str]) -> str:
-    return f"submission row {row + 1} (id {ids[row]})"
-
-
-def _check_ids(ids: Sequence[str], wanted: Sequence[str], column: str) -> None:
-    check_unique(ids, f"submission column {column}")
-    if len(ids) != len(wanted):
-        lost, extra = set(wanted) - set(ids), set(ids) - set(wanted)
-        detail = f"missing {some(sorted(lost))}" if lost else f"too many {some(sorted(extra))}"
-        raise InputError(f"submission has {len(ids)} rows, the sample {len(wanted)}; {detail}")
-    for row, (name, expected) in enumerate(zip(ids, wanted, strict=True)):
-        if name != expected:
-            raise InputError(
-                f"submission row {row + 1}, column {column}: id {name!r}, wanted {expected!r} as in the sample"
-            )
-
-
-def _check_labels(cells: "pd.Series[str]", ids: Sequence[str], classes: Sequence[str]) -> None:
-    texts = cells.astype("str")
-    for row in np.flatnonzero(~texts.isin(list(classes)).to_numpy())[:1]:
-        value = texts.iloc[row]
-        raise InputError(f"{_row(row, ids)}, column {cells.name}: {value!r} is no class; {near_names(value, classes)}")
-
-
-def _check_probabilities(cells: "pd.Series[str]", ids: Sequence[str]) -> None:
-    numbers = pd.to_numeric(cells, errors="coerce").to_numpy(dtype=np.float64)
-    wrong = ~np.isfinite(numbers) | (numbers < 0) | (numbers > 1 + _SUM_TOLERANCE)
-    for row in np.flatnonzero(wrong)[:1]:
-        raise InputError(f"{_row(row, ids)}, column {cells.name}: {cells.iloc[row]!r} is no probability, wanted 0 to 1")

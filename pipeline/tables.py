@@ -268,7 +268,7 @@ def _require_columns(frame: pd.DataFrame, columns: Sequence[str], path: Path) ->
 
 
 ENSEMBLE = "ensemble"
-_RESERVED = (ENSEMBLE, "predictions")
+_RESERVED = (ENSEMBLE, "predictions", "log")  # folds/predictions, submissions/log.csv
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 

@@ -1,9 +1,11 @@
 """Fixtures that several test files share."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from kaggle_server import KaggleServer, lead_there, serving
 from tiny import build, prepare_tiny
 
 
@@ -19,6 +21,14 @@ def prepared(tiny: Path) -> Path:
     """The tiny competition's root after fetch and prepare."""
     prepare_tiny(tiny)
     return tiny
+
+
+@pytest.fixture
+def kaggle_server(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[KaggleServer]:
+    """A stand-in for Kaggle, to which the real client is led; see `kaggle_server.py`."""
+    with serving() as server:
+        lead_there(monkeypatch, server, tmp_path_factory.mktemp("home"))
+        yield server
 
 
 @pytest.fixture

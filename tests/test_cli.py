@@ -13,7 +13,10 @@ import pipeline.stages.split
 from pipeline.cli import main
 from pipeline.errors import InputError
 
-VERBS = ("fetch", "prepare", "split", "train", "lr-range", "ensemble", "submission", "scores", "init")
+VERBS = (
+    *("fetch", "prepare", "split", "train", "lr-range", "ensemble", "submission", "scores", "init"),
+    *("submit", "board", "score"),
+)
 
 
 @pytest.fixture

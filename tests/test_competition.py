@@ -88,6 +88,15 @@ def test_every_source_is_accepted(source: dict[str, Any]) -> None:
     assert read(changed(source=source)).source.kind == source["kind"]
 
 
+def test_submissions_go_where_the_files_came_from() -> None:
+    assert read(changed(source={"kind": "kaggle", "slug": "tiny-pets"})).slug == "tiny-pets"
+
+
+def test_a_competition_from_elsewhere_may_name_where_its_submissions_go() -> None:
+    assert read(changed(kaggle="tiny-pets")).slug == "tiny-pets"
+    assert read(changed()).slug is None
+
+
 def test_the_metric_knows_its_direction_and_its_k() -> None:
     assert not read(changed(metric={"name": "log_loss"})).metric.metric.greater_is_better
     assert read(changed(metric={"name": "top_k_accuracy", "k": 5})).metric.metric.name == "top_5_accuracy"
@@ -118,6 +127,11 @@ def test_the_metric_knows_its_direction_and_its_k() -> None:
         ({"models": []}, "models: .*at least 1"),
         ({"modles": ["one"]}, "unknown key modles; did you mean models"),
         ({"title": 3}, "title: .*got 3"),
+        ({"kaggle": "Tiny Pets"}, "kaggle: String should match pattern"),
+        (
+            {"kaggle": "tiny-pets", "source": {"kind": "kaggle", "slug": "tiny-pets"}},
+            "kaggle is for other sources: submissions go to source.slug; remove one",
+        ),
     ],
 )
 def test_a_competition_that_does_not_fit_names_place_and_value(sections: dict[str, Any], message: str) -> None:

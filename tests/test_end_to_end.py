@@ -16,7 +16,7 @@ from tiny import build, write_yaml
 from pipeline import cards, tables
 from pipeline.competition import load_competition
 from pipeline.csvs import read_table
-from pipeline.submission import validate
+from pipeline.submission_checks import validate
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(600)]
 

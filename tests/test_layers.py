@@ -69,7 +69,18 @@ def test_init_files_are_empty(package: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["stages.fetch", "stages.split", "stages.ensemble", "stages.submission", "init", "score_table"]
+    "module",
+    [
+        "stages.fetch",
+        "stages.split",
+        "stages.ensemble",
+        "stages.submission",
+        "stages.submit",
+        "stages.board",
+        "stages.score",
+        "init",
+        "score_table",
+    ],
 )
 def test_a_verb_without_networks_starts_without_keras(module: str) -> None:
     code = (

@@ -1,4 +1,4 @@
-"""Building submissions, and holding them to the sample."""
+"""Building submissions."""
 
 import numpy as np
 import pandas as pd
@@ -7,7 +7,8 @@ from fabricated import CLASSES, random_probs
 
 from pipeline.competition import LabelSubmission, ProbabilitySubmission
 from pipeline.errors import InputError
-from pipeline.submission import build, validate
+from pipeline.submission import build
+from pipeline.submission_checks import validate
 from pipeline.tables import Predictions
 
 LABEL = LabelSubmission(kind="label", sample="sample.csv", id="Id", label="Category")
@@ -131,62 +132,3 @@ def test_a_sample_whose_columns_are_not_the_classes_is_refused(
 def test_a_sample_whose_ids_are_not_the_test_images_is_refused(ids: list[str], message: str) -> None:
     with pytest.raises(InputError, match=message):
         build(PREDICTIONS, pd.DataFrame({"Id": ids, "Category": "ant"}), LABEL)
-
-
-def spoil(frame: pd.DataFrame, row: int, column: str, value: str) -> pd.DataFrame:
-    spoiled = frame.copy()
-    spoiled.loc[row, column] = value
-    return spoiled
-
-
-def good_labels() -> pd.DataFrame:
-    return build(PREDICTIONS, LABEL_SAMPLE, LABEL)
-
-
-def good_probabilities() -> pd.DataFrame:
-    return build(PREDICTIONS, PROBABILITY_SAMPLE, PROBABILITY)
-
-
-def test_good_submissions_pass() -> None:
-    validate(good_labels(), LABEL_SAMPLE, LABEL, CLASSES)
-    validate(good_probabilities(), PROBABILITY_SAMPLE, PROBABILITY, CLASSES)
-
-
-def test_numbers_pass_like_text() -> None:
-    numbers = good_probabilities().astype(dict.fromkeys(CLASSES, "float64"))
-    validate(numbers, PROBABILITY_SAMPLE, PROBABILITY, CLASSES)
-
-
-@pytest.mark.parametrize(
-    ("frame", "message"),
-    [
-        (good_labels()[["Category", "Id"]], "has the columns Category, Id, wanted Id, Category, in that order"),
-        (good_labels().assign(more="1"), "has the columns Id, Category, more"),
-        (good_labels()[["Id"]], "has the columns Id, wanted"),
-        (good_labels().iloc[:2], "has 2 rows, the sample 3; missing 10"),
-        (good_labels().iloc[::-1], "row 1, column Id: id '10', wanted '007' as in the sample"),
-        (spoil(good_labels(), 2, "Id", "2"), "column Id: 1 ids stand there more than once: 2"),
-        (spoil(good_labels(), 0, "Id", "7"), "row 1, column Id: id '7', wanted '007'"),
-        (
-            spoil(good_labels(), 1, "Category", "wasp"),
-            r"row 2 \(id 2\), column Category: 'wasp' is no class; known: ant",
-        ),
-        (spoil(good_labels(), 1, "Category", ""), r"row 2 \(id 2\), column Category: '' is no class"),
-    ],
-)
-def test_a_label_submission_that_does_not_fit_is_refused(frame: pd.DataFrame, message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        validate(frame, LABEL_SAMPLE, LABEL, CLASSES)
-
-
-@pytest.mark.parametrize("value", ["nan", "", "inf", "-inf", "-0.1", "1.5", "none"])
-def test_a_value_that_is_no_probability_names_its_row_and_column(value: str) -> None:
-    frame = spoil(good_probabilities(), 1, "ant", value)
-    with pytest.raises(InputError, match=rf"row 2 \(id 2\), column ant: '{value}' is no probability, wanted 0 to 1"):
-        validate(frame, PROBABILITY_SAMPLE, PROBABILITY, CLASSES)
-
-
-def test_rows_that_do_not_sum_to_one_are_refused() -> None:
-    frame = spoil(good_probabilities(), 2, "ant", "0.71")
-    with pytest.raises(InputError, match=r"row 3 \(id 10\): the probabilities sum to 1.01"):
-        validate(frame, PROBABILITY_SAMPLE, PROBABILITY, CLASSES)

@@ -224,7 +224,7 @@ def test_json_refuses_what_json_cannot_say(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["ensemble", "predictions", "a/b", "..", "", "-x", "a b"])
+@pytest.mark.parametrize("name", ["ensemble", "predictions", "log", "a/b", "..", "", "-x", "a b"])
 def test_names_whose_folder_would_be_anothers_are_refused(name: str) -> None:
     with pytest.raises(InputError, match="cannot name a model"):
         tables.check_model_name(name)

@@ -8,7 +8,7 @@ Writes: submissions/<name>.csv, submissions/<name>.json
 import subprocess
 from pathlib import Path
 
-from pipeline import cards, members, submission, tables
+from pipeline import cards, members, submission, submission_checks, tables
 from pipeline.competition import active_models, active_name, load_competition
 from pipeline.csvs import read_table
 from pipeline.errors import InputError, near_names
@@ -26,19 +26,19 @@ def run(root: Path, name: str) -> None:
     sample = read_table(prepared / "sample_submission.csv")
     test = tables.read_predictions(tables.test_path(root, name), classes)
     frame = submission.build(test, sample, competition.submission)
-    submission.validate(frame, sample, competition.submission, classes)
 
     cv = _pooled_score(root, name, classes)
     path = root / "submissions" / f"{name}.csv"
     with atomic_path(path) as temporary:
         frame.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
-        submission.validate(read_table(temporary), sample, competition.submission, classes)
+        submission_checks.validate_file(temporary, sample, competition.submission, classes)
     card = cards.SubmissionCard(
         name=name,
         competition=active_name(root),
         members=_members(root, name),
         metric=competition.metric.metric.name,
         cv=cv,
+        nested_cv=cv if name == tables.ENSEMBLE else None,  # its OOF predictions are nested ones
         rows=len(frame),
         sha256=sha256(path),
         git_commit=_git_commit(root),

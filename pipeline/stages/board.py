@@ -1,0 +1,53 @@
+"""Prints every submission's own score beside the leaderboard's, and draws them. Run by hand: no stage of dvc.yaml.
+
+Reads: submissions/log.csv. Writes: reports/board.png; with --refresh also submissions/log.csv
+"""
+
+from pathlib import Path
+
+from pipeline import board, submission_log, submitting
+from pipeline.board_plot import draw
+from pipeline.competition import active_name, load_competition
+from pipeline.kaggle_submissions import listed, submissions_page
+from pipeline.score_table import console
+
+_NEWEST = 200
+
+
+def run(root: Path, refresh: bool) -> None:
+    """Shows the active competition's part of the log.
+
+    Args:
+        root: the repository.
+        refresh: first ask Kaggle for the scores that came since, private ones included.
+    """
+    competition, name = load_competition(root), active_name(root)
+    if refresh:
+        _refresh(root, submitting.slug_of(root, competition), name)
+    entries = submission_log.read(root, name)
+    if not entries:
+        print(f"no submissions of {name} yet; `python -m pipeline submit` makes the first")
+        return
+    metric = competition.metric.metric
+    direction = "higher is better" if metric.greater_is_better else "lower is better"
+    title = f"{competition.title}: {metric.name} ({direction})"
+    agreements = board.show(entries, title, metric.greater_is_better, console())
+    if agreements:
+        draw(agreements, metric.name, root / "reports" / "board.png")
+        print("plot: reports/board.png")
+
+
+def _refresh(root: Path, slug: str, name: str) -> None:
+    before = submission_log.read(root)  # a damaged log costs no question
+    if not any(entry.competition == name and entry.ref for entry in before):
+        return
+    listing = listed(slug, _NEWEST)
+    submission_log.update(
+        root, lambda entry: submitting.with_score(entry, listing) if entry.competition == name else entry
+    )
+    after = submission_log.read(root)
+    changed = sum(old != new for old, new in zip(before, after, strict=False))
+    print(f"{changed} lines of submissions/log.csv have news from Kaggle")
+    seen = {submitted.ref for submitted in listing}
+    if any(entry.status == "pending" and entry.ref not in seen for entry in after if entry.competition == name):
+        print(f"some are older than the newest {_NEWEST} that Kaggle lists: look at {submissions_page(slug)}")

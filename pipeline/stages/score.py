@@ -1,0 +1,65 @@
+"""Grades a submission here, against true test labels. Run by hand: no stage of dvc.yaml.
+
+Reads: a submission and a solution, data/prepared/{classes.json,sample_submission.csv}
+Writes: submissions/log.csv, when asked
+"""
+
+from pathlib import Path
+
+from pipeline import cards, grading, submission_log, tables
+from pipeline.competition import active_name, load_competition
+from pipeline.csvs import read_table
+from pipeline.files import sha256
+from pipeline.grading import Grade
+from pipeline.submission_log import Entry
+
+
+def run(root: Path, csv: Path, solution: Path, log: bool, message: str | None) -> None:
+    """Prints what a submission scores, public and private rows apart where the solution tells them apart.
+
+    Args:
+        root: the repository.
+        csv: the submission.
+        solution: true labels.
+        log: also write a line into submissions/log.csv; a score of all rows is logged as a private one.
+        message: of that line.
+    """
+    competition = load_competition(root)
+    prepared = root / "data" / "prepared"
+    classes = tables.read_classes(prepared / "classes.json")
+    grades = grading.grade(csv, solution, competition, read_table(prepared / "sample_submission.csv"), classes)
+    metric = competition.metric.metric.name
+    for part, grade in grades.items():
+        print(f"{csv.name}: {metric} {grade.score:.5f} ({part}, {grade.rows:,} rows)")
+    if log:
+        text = " ".join((message or f"graded here with {solution.name}").split())
+        submission_log.append(root, _entry(root, csv, grades, text))
+        print("logged in submissions/log.csv")
+
+
+def _entry(root: Path, csv: Path, grades: dict[str, Grade], message: str) -> Entry:
+    digest = sha256(csv)
+    card = _card(csv, digest)
+    scores = {part: grade.score for part, grade in grades.items()}
+    return Entry(
+        time=submission_log.now(),
+        name=csv.stem,
+        message=message,
+        git_commit=card.git_commit if card else None,
+        oof=card.cv if card else None,
+        nested_cv=card.nested_cv if card else None,
+        public_lb=scores.get("public"),
+        private_lb=scores.get("private", scores.get("all")),
+        competition=active_name(root),
+        status="graded",
+        sha256=digest,
+    )
+
+
+def _card(csv: Path, digest: str) -> cards.SubmissionCard | None:
+    """The card beside the file, if it describes this very file."""
+    path = csv.with_suffix(".json")
+    if not path.is_file():
+        return None
+    card = cards.read_card(path, cards.SubmissionCard)
+    return card if card.sha256 == digest else None

@@ -1,0 +1,95 @@
+"""Hands a submission in at Kaggle, waits for its score and logs both. Run by hand: no stage of dvc.yaml.
+
+Reads: submissions/<name>.{csv,json}, data/prepared/{classes.json,sample_submission.csv}, submissions/{log.csv,sent}
+Writes: submissions/log.csv, submissions/sent/<sha256>.csv
+"""
+
+from pathlib import Path
+
+from pipeline import kaggle_submissions, submission_log, submitting
+from pipeline.competition import active_name, load_competition
+from pipeline.errors import InputError
+from pipeline.kaggle_submissions import Submitted
+from pipeline.submission_log import Entry
+from pipeline.submitting import Candidate, Patience
+
+
+def run(root: Path, name: str, message: str | None, again: bool, patience: Patience) -> None:
+    """Checks, shows, submits, waits, logs.
+
+    Args:
+        root: the repository.
+        name: a submission: a model or ``ensemble``.
+        message: what Kaggle shows beside it; None: score, members and commit.
+        again: submit a file that was submitted before.
+        patience: how long to wait for the score.
+
+    Raises:
+        InputError: the submission does not fit, was submitted before, none is left today, or Kaggle did not take it.
+            The log and the CSV are as they were.
+    """
+    competition = load_competition(root)
+    slug = submitting.slug_of(root, competition)
+    new = submitting.candidate(root, name, competition)
+    entries = submission_log.read(root, active_name(root))
+    if not again:
+        submitting.refuse_twice(entries, new.card.sha256)
+    text = " ".join((message or submitting.default_message(new.card)).split())
+    _show(new, slug, submitting.difference(root, new, entries, competition.submission), text)
+    _require_one_left(slug)
+
+    sent = kaggle_submissions.send(slug, new.path, text, patience.poll)
+    submission_log.append(root, _entry(root, new, sent, text))  # before the wait, which may be interrupted
+    submitting.keep_copy(root, new)
+    print(f"submitted: Kaggle's number {sent.ref}, logged in submissions/log.csv")
+    scored = submitting.wait_for_score(slug, sent, patience)
+    submission_log.update(root, lambda entry: submitting.with_score(entry, [scored]))
+    _tell(new, slug, scored)
+
+
+def _show(new: Candidate, slug: str, difference: str, message: str) -> None:
+    card = new.card
+    nested = "none" if card.nested_cv is None else f"{card.nested_cv:.5f}"
+    print(f"{card.name} -> {slug} ({card.rows:,} rows, checked against the sample)")
+    print(f"members: {', '.join(card.members)}")
+    print(f"{card.metric}: out-of-fold {card.cv:.5f}, nested {nested}")
+    print(difference)
+    print(f"message: {message}")
+
+
+def _require_one_left(slug: str) -> None:
+    limits = kaggle_submissions.limits(slug)
+    if limits.left is None:
+        print("submissions left today: Kaggle tells after the first one")
+        return
+    print(f"submissions left today: {limits.left} ({limits.today} made)")
+    if limits.left <= 0:
+        raise InputError(f"no submission to {slug} is left today; the day of Kaggle ends at 00:00 UTC")
+
+
+def _entry(root: Path, new: Candidate, sent: Submitted, message: str) -> Entry:
+    card = new.card
+    return Entry(
+        time=submission_log.now(),
+        name=card.name,
+        message=message,
+        git_commit=card.git_commit,
+        oof=card.cv,
+        nested_cv=card.nested_cv,
+        competition=active_name(root),
+        status="pending",
+        ref=sent.ref,
+        sha256=card.sha256,
+    )
+
+
+def _tell(new: Candidate, slug: str, scored: Submitted) -> None:
+    page = kaggle_submissions.submissions_page(slug)
+    if scored.status == "failed":
+        raise InputError(f"Kaggle took {new.path.name} but could not score it; {page} says why")
+    if scored.status == "pending":
+        print(f"no score yet; fetch it later with `python -m pipeline board --refresh`, or look at {page}")
+        return
+    private = "" if scored.private is None else f", private {scored.private:g}"
+    public = "none" if scored.public is None else f"{scored.public:g}"
+    print(f"score: public {public}{private} (out-of-fold {new.card.cv:.5f})")
