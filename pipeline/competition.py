@@ -69,6 +69,28 @@ class CsvImages(Section):
     group: str | None = None
 
 
+class CsvOneHot(Section):
+    """A table of ids and one column of 0 and 1 per class, of which each row marks exactly one, beside images.
+
+    ``classes`` names these columns; each is a class.
+    """
+
+    layout: Literal["csv_one_hot"]
+    images: str
+    table: str
+    id: str
+    classes: tuple[str, ...] = Field(min_length=2)
+    group: str | None = None
+
+    @field_validator("classes")
+    @classmethod
+    def _once(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
+        twice = sorted({name for name in classes if classes.count(name) > 1})
+        if twice:
+            raise ValueError(f"classes lists {', '.join(twice)} more than once")
+        return classes
+
+
 class CsvPixels(Section):
     """One row per image, one column per pixel, row after row.
 
@@ -108,7 +130,7 @@ class FileNames(Section):
         return pattern
 
 
-Train = Annotated[Folders | CsvImages | CsvPixels | FileNames, Field(discriminator="layout")]
+Train = Annotated[Folders | CsvImages | CsvOneHot | CsvPixels | FileNames, Field(discriminator="layout")]
 
 
 class TestImages(Section):
@@ -206,6 +228,8 @@ class Competition(Section):
 
     ``mirror`` says whether a mirrored image keeps its class: false for digits, letters and text, and then no model's
     ``augmentation.flip`` is used;
+    ``class_names`` says what people call the labels (``0: Healthy``): pictures show these names, tables and submissions
+    keep the labels;
     ``models`` names the recommended models, which ``python -m pipeline init`` writes into ``params.yaml``;
     ``solution`` names a file of true test labels, if the competition has one (rebuilt ones do).
     """
@@ -218,6 +242,7 @@ class Competition(Section):
     mirror: bool
     metric: Score
     submission: Submission
+    class_names: dict[str, str] | None = None
     models: tuple[str, ...] = Field(min_length=1)
     solution: str | None = None
 

@@ -1,6 +1,7 @@
 """Combines the predictions of all models of params.yaml, by id.
 
-Reads: data/prepared/{classes.json,test.csv}, folds/folds.csv, folds/predictions/<model>/{oof,test}.parquet
+Reads: data/prepared/{classes,class_names}.json, data/prepared/test.csv, folds/folds.csv,
+    folds/predictions/<model>/{oof,test}.parquet
 Writes: folds/ensemble/{oof,test}.parquet, folds/ensemble/metrics.json, reports/ensemble.json, reports/confusion.png
 """
 
@@ -49,5 +50,6 @@ def run(root: Path) -> None:
     tables.write_predictions(tables.test_path(root, name), tables.Predictions(tuple(test_ids), test_probs, classes))
     tables.write_json(root / "folds" / name / "metrics.json", summary.numbers())
     cards.write_card(tables.card_path(root, name), card)
-    plots.confusion(labels, probs, classes, root / "reports" / "confusion.png")
+    names = tables.read_classes(root / "data" / "prepared" / "class_names.json")
+    plots.confusion(labels, probs, names, root / "reports" / "confusion.png")
     print(f"ensemble of {len(members)}: {metric.name} {summary.pooled:.4f} on {len(scored)} out-of-fold rows")
