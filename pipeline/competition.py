@@ -11,6 +11,7 @@ from pipeline.errors import InputError, near_names
 from pipeline.metrics import Metric, get_metric
 from pipeline.tables import check_model_name
 
+SLUG = r"[a-z0-9][a-z0-9-]*"  # the last part of a Kaggle competition's address
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 
 
@@ -45,7 +46,7 @@ class KaggleSource(Section):
     """A competition's slug, downloaded by the Kaggle command line client."""
 
     kind: Literal["kaggle"]
-    slug: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    slug: str = Field(pattern=f"^{SLUG}$")
 
 
 Source = Annotated[BundledSource | KerasSource | LocalSource | KaggleSource, Field(discriminator="kind")]

@@ -1,5 +1,6 @@
 """Which column of a training table holds the label, or which columns of 0 and 1 do together."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,8 @@ from pipeline.errors import InputError, some
 from pipeline.infer_match import Choices, pick
 from pipeline.one_hot import is_flag, one_hot_labels
 from pipeline.tables import natural_order
+
+_GROUP = re.compile(r"patient|person|subject|participant|group|location|site|camera|sequence|seq_id", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,15 @@ def _one_hot(table: pd.DataFrame, path: str, spoken_for: Sequence[str], columns:
 
 def _marks_one(table: pd.DataFrame, flags: Sequence[str]) -> bool:
     return bool((table[list(flags)].astype("float64").sum(axis=1) == 1).all())
+
+
+def group_hints(table: pd.DataFrame, path: str, taken: Sequence[str]) -> tuple[str, ...]:
+    """Names columns that may tie images together (a patient, a place): nobody but a person can tell."""
+    names = [str(name) for name in table.columns if name not in taken and _GROUP.search(str(name))]
+    repeating = [name for name in names if 1 < table[name].nunique() < len(table)]
+    return tuple(
+        f"{name} of {path} repeats: write train.group: {name} if its images must share a fold" for name in repeating
+    )
 
 
 def is_label(values: pd.Series) -> bool:

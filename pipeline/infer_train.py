@@ -15,7 +15,7 @@ from pipeline.infer_folders import (
     read_folders,
     read_names,
 )
-from pipeline.infer_labels import Labels, classes_of, counted, is_label, read_labels
+from pipeline.infer_labels import Labels, classes_of, counted, group_hints, is_label, read_labels
 from pipeline.infer_listing import Listing
 from pipeline.infer_match import Choices, Images, Match, Reading, is_id, parent, pick
 from pipeline.infer_pixels import Pixels, find_pixels
@@ -143,6 +143,7 @@ def _table(candidate: TableCandidate, listing: Listing, asked: Sequence[str], ch
     unlabelled = (labels.values == "").sum()
     if unlabelled:
         check.append(f"{unlabelled:,} rows of {candidate.table} have no {labels.columns[0]}")
+    check += group_hints(table, candidate.table, [match.column, *labels.columns])
     one_hot = len(labels.columns) > 1
     section = {
         "layout": "csv_one_hot" if one_hot else "csv_images",

@@ -5,7 +5,6 @@ run and in the next one, and so leaves its half-done zip where it is.
 Reference: https://github.com/Kaggle/kaggle-cli
 """
 
-import re
 import shutil
 import subprocess
 import sys
@@ -16,21 +15,7 @@ from pipeline.archive import DamagedArchiveError, File, unpack
 from pipeline.errors import InputError
 from pipeline.kaggle_errors import explain
 
-SLUG = re.compile(r"[a-z0-9][a-z0-9-]*")
 _SECONDS = 15.0  # between two lines that say how far it is
-
-
-def check_slug(slug: str, place: str) -> None:
-    """Refuses what cannot be a competition's slug, before anybody is asked about it.
-
-    Raises:
-        InputError: it has other letters than Kaggle's slugs.
-    """
-    if not SLUG.fullmatch(slug):
-        raise InputError(
-            f"{place} {slug!r} is no slug: a to z, 0 to 9 and - only; take the last part of the competition's address, "
-            "https://www.kaggle.com/competitions/SLUG"
-        )
 
 
 def fetch(slug: str, waiting: Path, folder: Path) -> list[File]:
@@ -41,7 +26,6 @@ def fetch(slug: str, waiting: Path, folder: Path) -> list[File]:
     Raises:
         InputError: as `download` and `unpack`.
     """
-    check_slug(slug, "source.slug")
     archive = download(slug, waiting)
     try:
         return unpack(archive, folder)

@@ -43,13 +43,13 @@ def explain(output: str, slug: str) -> str:
         slug: the competition.
 
     Returns:
-        What it means and what to do, Kaggle's own words last; no secret, no stack trace.
+        What it means and what to do, the client's own words last; no secret, no stack trace.
     """
     lines = [line.strip() for line in output.splitlines() if line.strip() and not _NOISE.match(line.strip())]
     for pattern, meaning in _MEANINGS:
         for line in lines:
             if re.search(rf"(?<![\w.])({pattern})(?!\w)", line, re.IGNORECASE):
-                told = "" if pattern == _MEANINGS[0][0] else f" (Kaggle: {without_secrets(line)})"
+                told = "" if pattern == _MEANINGS[0][0] else f" (it said: {without_secrets(line)})"
                 return meaning.format(slug=slug) + told
     said = without_secrets(lines[-1]) if lines else "nothing"
     return f"the Kaggle client said: {said}; check {_RULES.format(slug=slug).removeprefix('click ')}, or the slug"

@@ -3,16 +3,16 @@
 Reads: Kaggle through its client, configs/models. Writes: data/raw, a new file under configs/competitions, params.yaml.
 """
 
+import re
 from pathlib import Path
 
-from pipeline.competition import KaggleSource
+from pipeline.competition import SLUG, KaggleSource
 from pipeline.config import read_yaml
 from pipeline.errors import InputError
 from pipeline.infer import Inferred, infer
 from pipeline.infer_match import Choices
 from pipeline.infer_metric import metric_hint, metric_of
 from pipeline.init import activate, require_new, write_description
-from pipeline.kaggle_download import check_slug
 from pipeline.source import bring
 
 
@@ -34,7 +34,11 @@ def describe_kaggle(root: Path, slug: str, name: str | None, choices: Choices, m
     Raises:
         InputError: no such slug, no download, several readings, no metric, or a description that is there already.
     """
-    check_slug(slug, "--kaggle")
+    if not re.fullmatch(SLUG, slug):
+        raise InputError(
+            f"--kaggle {slug!r} is no slug: a to z, 0 to 9 and - only; take the last part of the competition's "
+            "address, https://www.kaggle.com/competitions/SLUG"
+        )
     name = name or slug
     require_new(root, name)
     if metric is not None:

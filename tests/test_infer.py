@@ -410,6 +410,12 @@ def test_two_possible_label_columns_stop_with_both(root: Path) -> None:
         read(root, files)
 
 
+def test_a_column_of_patients_is_marked_to_check(root: Path) -> None:
+    lines = ((n, f"p{n // 4}", ("ant", "bee")[n % 2]) for n in range(12))
+    source = write(root, animals() | {"train.csv": rows("Id,patient_id,Category", *lines)})
+    assert "check: patient_id of train.csv repeats: write train.group: patient_id if" in describe(root, source)
+
+
 def test_the_label_column_can_be_chosen(root: Path) -> None:
     files = animals() | {
         "train.csv": rows("Id,colour,kind", *((n, ("red", "blue")[n % 2], ("ant", "bee")[n // 6]) for n in range(12)))
