@@ -22,6 +22,15 @@ class File:
     crc: int
 
 
+class DamagedArchiveError(InputError):
+    """A zip that is not whole; ``reason`` says in what."""
+
+    def __init__(self, archive: Path, reason: Exception) -> None:
+        """Takes the zip and what the library said of it."""
+        super().__init__(f"{archive} is not a whole, readable zip ({reason}); delete it and get it again")
+        self.reason = str(reason)
+
+
 def unpack(archive: Path, folder: Path) -> list[File]:
     """Unpacks a zip, and the zips inside it (as ``train.zip`` in older Kaggle downloads) where they lie.
 
@@ -29,7 +38,8 @@ def unpack(archive: Path, folder: Path) -> list[File]:
     The inner zips are deleted once they are unpacked.
 
     Raises:
-        InputError: not a zip, damaged, encrypted, members that leave the folder, or too little room on the disk.
+        DamagedArchiveError: not a zip, damaged, or encrypted.
+        InputError: members that leave the folder, or too little room on the disk.
     """
     files = _unpack_one(archive, folder)
     inner = [file for file in files if file.path.lower().endswith(".zip")]
@@ -94,7 +104,7 @@ def _unpack_one(archive: Path, folder: Path) -> list[File]:
                 with zipped.open(info) as source, target.open("wb") as file:
                     shutil.copyfileobj(source, file, _PIECE)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise InputError(f"{archive} is not a whole, readable zip ({error}); delete it and get it again") from error
+        raise DamagedArchiveError(archive, error) from error
     except OSError as error:
         raise InputError(f"{archive} could not be unpacked into {folder}: {error}") from error
     return [File(path, info.file_size, info.CRC) for path, info in members.items()]

@@ -127,6 +127,7 @@ def scores() -> None:
 def init(
     name: Annotated[str | None, typer.Argument(help="a file under configs/competitions, without .yaml")] = None,
     source: Annotated[Path | None, typer.Option("--from", help="a folder or zip that nobody described yet")] = None,
+    kaggle: Annotated[str | None, typer.Option("--kaggle", help="a Kaggle competition's slug")] = None,
     new_name: Annotated[str | None, typer.Option("--name", help="what to call it; the source's name if absent")] = None,
     metric: Annotated[str | None, typer.Option(help="the competition's metric")] = None,
     train: Annotated[str | None, typer.Option(help="a table, a folder, or TABLE:FOLDER")] = None,
@@ -136,21 +137,27 @@ def init(
     sample: Annotated[str | None, typer.Option(help="the sample submission")] = None,
     positive: Annotated[str | None, typer.Option(help="the class whose probability is submitted")] = None,
 ) -> None:
-    """Make a competition the active one; or, with --from, look at a new one and describe it.
+    """Make a competition the active one; or, with --from or --kaggle, look at a new one and describe it.
 
-    The other options belong to --from, for what the files leave open.
+    --kaggle downloads it first and makes it the active one. The other options are for what the files leave open.
     """
-    from pipeline import init
+    from pipeline import init, kaggle_init
     from pipeline.infer_match import Choices
 
     root = _root()
     choices = Choices(train, id, label, test, sample, positive)
-    if source is not None and name is None:
+    if [name, source, kaggle].count(None) != 2:
+        raise InputError("init takes one of: the NAME of a described competition, --from PATH, --kaggle SLUG")
+    if kaggle is not None:
+        print(kaggle_init.describe_kaggle(root, kaggle, new_name, choices, metric))
+    elif source is not None:
         print(init.describe(root, source, new_name, choices, metric))
-    elif source is None and name is not None and choices == Choices() and new_name is None and metric is None:
+    elif name is not None and choices == Choices() and new_name is None and metric is None:
         print(init.activate(root, name))
     else:
-        raise InputError("init takes the NAME of a described competition, or --from PATH with its options; not both")
+        raise InputError(
+            f"init {name} takes no options: {name} is described already; they belong to --from and --kaggle"
+        )
 
 
 @app.command()

@@ -11,7 +11,7 @@ from pipeline.errors import InputError, near_names
 from pipeline.metrics import Metric, get_metric
 from pipeline.tables import check_model_name
 
-SLUG = r"^[a-z0-9][a-z0-9-]*$"
+SLUG = r"[a-z0-9][a-z0-9-]*"  # the last part of a Kaggle competition's address
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 
 
@@ -46,7 +46,7 @@ class KaggleSource(Section):
     """A competition's slug, downloaded by the Kaggle command line client."""
 
     kind: Literal["kaggle"]
-    slug: str = Field(pattern=SLUG)
+    slug: str = Field(pattern=f"^{SLUG}$")
 
 
 Source = Annotated[BundledSource | KerasSource | LocalSource | KaggleSource, Field(discriminator="kind")]
@@ -68,6 +68,28 @@ class CsvImages(Section):
     id: str
     label: str
     group: str | None = None
+
+
+class CsvOneHot(Section):
+    """A table of ids and one column of 0 and 1 per class, of which each row marks exactly one, beside images.
+
+    ``classes`` names these columns; each is a class.
+    """
+
+    layout: Literal["csv_one_hot"]
+    images: str
+    table: str
+    id: str
+    classes: tuple[str, ...] = Field(min_length=2)
+    group: str | None = None
+
+    @field_validator("classes")
+    @classmethod
+    def _once(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
+        twice = sorted({name for name in classes if classes.count(name) > 1})
+        if twice:
+            raise ValueError(f"classes lists {', '.join(twice)} more than once")
+        return classes
 
 
 class CsvPixels(Section):
@@ -109,7 +131,7 @@ class FileNames(Section):
         return pattern
 
 
-Train = Annotated[Folders | CsvImages | CsvPixels | FileNames, Field(discriminator="layout")]
+Train = Annotated[Folders | CsvImages | CsvOneHot | CsvPixels | FileNames, Field(discriminator="layout")]
 
 
 class TestImages(Section):
@@ -207,6 +229,8 @@ class Competition(Section):
 
     ``mirror`` says whether a mirrored image keeps its class: false for digits, letters and text, and then no model's
     ``augmentation.flip`` is used;
+    ``class_names`` says what people call the labels (``0: Healthy``): pictures show these names, tables and submissions
+    keep the labels;
     ``models`` names the recommended models, which ``python -m pipeline init`` writes into ``params.yaml``;
     ``solution`` names a file of true test labels, if the competition has one (rebuilt ones do);
     ``kaggle`` is the slug that submissions go to, where the files do not come from Kaggle themselves.
@@ -220,9 +244,10 @@ class Competition(Section):
     mirror: bool
     metric: Score
     submission: Submission
+    class_names: dict[str, str] | None = None
     models: tuple[str, ...] = Field(min_length=1)
     solution: str | None = None
-    kaggle: str | None = Field(default=None, pattern=SLUG)
+    kaggle: str | None = Field(default=None, pattern=f"^{SLUG}$")
 
     @model_validator(mode="after")
     def _one_slug(self) -> "Competition":

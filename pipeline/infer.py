@@ -3,20 +3,27 @@
 Never a silent guess: what can be read in two ways stops with the candidates; what was guessed is listed to check.
 """
 
-import json
 import re
+import string
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from pipeline.errors import InputError, near_names, some
+from pipeline.errors import InputError, some
+from pipeline.infer_folders import class_folders, class_names
 from pipeline.infer_listing import Listing, open_listing
 from pipeline.infer_match import Choices, Images, Reading, below
+from pipeline.infer_metric import metric_of, read_metric
+from pipeline.infer_names import ClassNames, read_names
 from pipeline.infer_storage import read_storage
 from pipeline.infer_submission import find_sample, find_solution, read_submission, read_test
 from pipeline.infer_train import read_train
-from pipeline.metrics import METRICS, Metric, get_metric
+
+_ALPHABET = 20  # letters
+MIRROR = {
+    True: "mirror is true: set it to false where a mirrored image may change its class (digits, letters, text)",
+    False: "mirror is false, as the classes may be digits or letters: set it to true where they are not",
+}
 
 
 @dataclass(frozen=True)
@@ -27,16 +34,21 @@ class Inferred:
         summary: what the source holds.
         sections: train, test, storage, metric and submission.
         solution: a file of true test labels, if there is one.
+        names: what people call the labels, where a JSON says so beyond doubt.
+        mirror: whether a mirrored image keeps its class, as far as the classes tell.
     """
 
     summary: str
     sections: dict[str, Reading]
     solution: str | None
+    names: ClassNames
+    mirror: bool
 
     @property
     def check(self) -> list[str]:
         """All that was guessed."""
-        return [line for reading in self.sections.values() for line in reading.check]
+        sections = [line for reading in self.sections.values() for line in reading.check]
+        return [*sections, *self.names.check, MIRROR[self.mirror]]
 
 
 def infer(source: Path, choices: Choices, metric: str | None) -> Inferred:
@@ -50,9 +62,10 @@ def infer(source: Path, choices: Choices, metric: str | None) -> Inferred:
     Raises:
         InputError: something is missing, can be read in several ways, or is a layout that the pipeline does not read.
     """
-    score = None if metric is None else _metric(metric)
+    score = None if metric is None else metric_of(metric)
     with open_listing(source) as listing:
         images = Images(listing.images)
+        _require_tests(listing, images, choices)
         sample = find_sample(listing, choices)
         solution = find_solution(listing, sample)
         tables = [path for path in listing.tables if path not in (sample.path, solution)]
@@ -60,36 +73,14 @@ def infer(source: Path, choices: Choices, metric: str | None) -> Inferred:
         test, id_column = read_test(listing, images, sample, train, choices)
         submission = read_submission(sample, id_column, train.classes, score, choices)
         storage = read_storage(listing, train.images, train.pixels)
-        beside = _names_beside(listing, train.classes)
-        train = replace(train, seen=train.seen + beside, check=train.check + _leftovers(images, train, test))
+        names = read_names(listing, train.classes)
+        train = replace(train, check=train.check + _leftovers(images, train, test))
         summary = (
             f"{len(listing.members):,} files, {len(images.paths):,} of them images, tables: {', '.join(listing.tables)}"
         )
-    metric_reading = _score(score, submission)
+    metric_reading = read_metric(score, submission)
     sections = {"train": train, "test": test, "storage": storage, "metric": metric_reading, "submission": submission}
-    return Inferred(summary, sections, solution)
-
-
-def _metric(name: str) -> Metric:
-    top = re.fullmatch(r"top_(\d+)_accuracy", name)
-    if top and int(top[1]) > 0:
-        return get_metric("top_k_accuracy", int(top[1]))
-    if name not in METRICS:
-        raise InputError(f"--metric {name} is unknown; {near_names(name, [*METRICS, 'top_3_accuracy'])}")
-    return get_metric(name)
-
-
-def _score(metric: Metric | None, submission: Reading) -> Reading:
-    if metric is not None:
-        top = re.fullmatch(r"top_(\d+)_accuracy", metric.name)
-        section: dict[str, Any] = {"name": "top_k_accuracy", "k": int(top[1])} if top else {"name": metric.name}
-        return Reading(section, ("given with --metric",))
-    wants = (
-        "label" if submission.section["kind"] == "label" and "positive" not in submission.section else "probabilities"
-    )
-    name = "accuracy" if wants == "label" else "log_loss"
-    guess = f"metric {name} is a guess from the submission's format; see the competition's rules, give it with --metric"
-    return Reading({"name": name}, (), (guess,))
+    return Inferred(summary, sections, solution, names, not _are_characters(train.classes))
 
 
 def _leftovers(images: Images, train: Reading, test: Reading) -> tuple[str, ...]:
@@ -100,14 +91,28 @@ def _leftovers(images: Images, train: Reading, test: Reading) -> tuple[str, ...]
     return (f"{len(left):,} images are named by no row, prepare will refuse them: {some(left, 3)}",) if left else ()
 
 
-def _names_beside(listing: Listing, classes: Sequence[str]) -> tuple[str, ...]:
-    """What a JSON such as ``label_num_to_disease_map.json`` calls the classes."""
-    for path in listing.of(".json"):
-        try:
-            names = json.loads(listing.read(path, 100_000))
-        except ValueError:
-            continue
-        if isinstance(names, dict) and set(classes) == set(names):
-            told = [f"{label} = {names[label]}" for label in classes[:20] if isinstance(names[label], str)]
-            return (f"{path} names the classes: {', '.join(told)}",) if told else ()
-    return ()
+def _are_characters(classes: Sequence[str]) -> bool:
+    """Says whether the classes are the ten digits or an alphabet: a mirror turns these into others or into none.
+
+    Fewer numbers are mostly codes, as cassava's 0 to 4.
+    """
+    letters = {name.lower() for name in classes if re.fullmatch(r"[A-Za-z]", name)}
+    return set(classes) == set(string.digits) or len(letters) >= _ALPHABET
+
+
+def _require_tests(listing: Listing, images: Images, choices: Choices) -> None:
+    """Stops at a data set of class folders that nobody made a competition of.
+
+    Raises:
+        InputError: folders of classes, but no table at all.
+    """
+    folders = class_folders(images)
+    if folders and not listing.tables and choices.sample is None:
+        told = [
+            f"{name} ({len(class_names(images, name))} classes, {len(images.under(name)):,} images)" for name in folders
+        ]
+        raise InputError(
+            f"{listing.source} has one folder per class, {some(told)}, but no table: neither test images nor a sample "
+            "submission. Move images that shall be predicted into a folder test/ of their own and list them in "
+            "sample_submission.csv (id,label)"
+        )

@@ -59,7 +59,9 @@ def read_folders(candidate: FolderCandidate, images: Images) -> Reading:
     seen = (f"{candidate.folder}: {len(mine):,} images in one folder per class; {counted(counts, candidate.classes)}",)
     loose = len(images.under(candidate.folder)) - len(mine)
     check = (f"{loose:,} images below {candidate.folder} lie in no class folder",) if loose else ()
-    return Reading({"layout": "folders", "images": candidate.folder}, seen, check, tuple(mine), candidate.classes)
+    return Reading(
+        {"layout": "folders", "images": candidate.folder}, seen, check, tuple(mine), candidate.classes, rows=len(mine)
+    )
 
 
 def file_names(images: Images) -> list[NameCandidate]:
@@ -87,4 +89,4 @@ def read_names(candidate: NameCandidate, images: Images) -> Reading:
         f"{candidate.folder}: {len(paths):,} images such as {some(names, 3)}; {counted(candidate.counts, classes)}",
     )
     section = {"layout": "file_names", "images": candidate.folder, "pattern": candidate.pattern}
-    return Reading(section, seen, ("the class was read from the file names",), paths, classes)
+    return Reading(section, seen, ("the class was read from the file names",), paths, classes, rows=len(paths))

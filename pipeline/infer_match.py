@@ -48,6 +48,7 @@ class Reading:
         images: paths of the images.
         classes: class names, of a training section.
         pixels: (height, width, channels) where a table holds the pixels.
+        rows: how many training images there are.
     """
 
     section: dict[str, Any]
@@ -56,6 +57,7 @@ class Reading:
     images: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
     pixels: tuple[int, int, int] | None = None
+    rows: int = 0
 
 
 def pick(what: str, candidates: Mapping[str, T], option: str, chosen: str | None) -> T:

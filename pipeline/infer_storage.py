@@ -13,7 +13,7 @@ from pipeline.infer_listing import Listing
 from pipeline.infer_match import Reading
 
 _LOOKED_AT = 48
-_LEAST, _MOST = 16, 64  # the shipped networks pool: 8 pixels leave them little; 64 are what a CPU trains in an evening
+_LEAST, _MOST = 16, 160  # the shipped networks pool: 8 pixels leave them little; 160 are what those for photos take
 
 
 def read_storage(listing: Listing, images: Sequence[str], pixels: tuple[int, int, int] | None) -> Reading:
@@ -61,7 +61,7 @@ def _section(sizes: Sequence[tuple[int, int]], channels: int, seen: str) -> Read
     side = round(median(min(size) for size in sizes))
     size = min(max(side, _LEAST), _MOST)
     if size < side:
-        seen += f"; stored at {size}, which a CPU trains in an evening: raise it for larger networks"
+        seen += f"; stored at {size}, as much as the models proposed for photos take: raise it for larger ones"
     elif size > side:
         seen += f"; stored at {size}, so that the networks have something left to pool"
     return Reading({"size": size, "channels": channels, "resize": "crop"}, (seen,))

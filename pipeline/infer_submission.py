@@ -15,6 +15,7 @@ from pipeline.infer_pixels import Pixels, find_pixels
 from pipeline.metrics import Metric
 
 _SAMPLE = re.compile(r"sample|submission", re.IGNORECASE)
+_FEW_TESTS = 10  # fewer, beside many training images, are a sample of what a code competition hides
 _SOLUTION = re.compile(r"solution", re.IGNORECASE)
 
 
@@ -94,8 +95,12 @@ def read_test(
         f"{match.column} of {sample.path}: {len(match.images):,} of {match.rows:,} ids name an image in {match.folder}",
     )
     missing = match.rows - len(match.images)
-    check = (f"{missing:,} ids of {sample.path} have no image in {match.folder}",) if missing else ()
-    return Reading(section, seen, check, match.images), match.column
+    check = [f"{missing:,} ids of {sample.path} have no image in {match.folder}"] if missing else []
+    if match.rows < _FEW_TESTS and match.rows * 10 < train.rows:
+        check.append(
+            f"{match.rows} test images stand for hidden ones: a notebook has to predict those (code competition)"
+        )
+    return Reading(section, seen, tuple(check), match.images), match.column
 
 
 def _test_pixels(listing: Listing, sample: Sample, train: Reading, choices: Choices) -> tuple[Reading, str]:

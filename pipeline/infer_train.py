@@ -15,7 +15,7 @@ from pipeline.infer_folders import (
     read_folders,
     read_names,
 )
-from pipeline.infer_labels import classes_of, counted, is_label, label_column
+from pipeline.infer_labels import Labels, classes_of, counted, group_hints, is_label, read_labels
 from pipeline.infer_listing import Listing
 from pipeline.infer_match import Choices, Images, Match, Reading, is_id, parent, pick
 from pipeline.infer_pixels import Pixels, find_pixels
@@ -129,42 +129,55 @@ def _table(candidate: TableCandidate, listing: Listing, asked: Sequence[str], ch
         if same and choices.id is None
         else pick(f"the id column of {candidate.table}", options, "--id", choices.id)
     )
-    label, reason = label_column(table, candidate.table, [match.column], asked, choices)
-    classes = classes_of(table[label])
-    _require_classes(classes, f"{candidate.table}, column {label}")
+    labels = read_labels(table, candidate.table, [match.column], asked, choices)
+    classes = classes_of(labels.values)
+    _require_classes(classes, f"{candidate.table}, column {labels.columns[0]}")
     seen = [
         f"{candidate.table}: {len(table):,} rows, columns {some(table.columns)}",
         f"{match.column}: {len(match.images):,} of {match.rows:,} ids name an image in {match.folder}",
-        f"{label}: {reason}; {counted(Counter(table[label]), classes)}",
+        _told(labels, classes),
     ]
     check = []
     if match.share < 1:
         check.append(f"{match.rows - len(match.images):,} ids of {candidate.table} have no image in {match.folder}")
-    if (table[label] == "").any():
-        check.append(f"{(table[label] == '').sum():,} rows of {candidate.table} have no {label}")
+    unlabelled = (labels.values == "").sum()
+    if unlabelled:
+        check.append(f"{unlabelled:,} rows of {candidate.table} have no {labels.columns[0]}")
+    check += group_hints(table, candidate.table, [match.column, *labels.columns])
+    one_hot = len(labels.columns) > 1
     section = {
-        "layout": "csv_images",
+        "layout": "csv_one_hot" if one_hot else "csv_images",
         "images": match.folder,
         "table": candidate.table,
         "id": match.column,
-        "label": label,
+        **({"classes": labels.columns} if one_hot else {"label": labels.columns[0]}),
     }
-    return Reading(section, tuple(seen), tuple(check), match.images, classes)
+    return Reading(section, tuple(seen), tuple(check), match.images, classes, rows=len(table))
 
 
 def _pixels(pixels: Pixels, listing: Listing, asked: Sequence[str], choices: Choices) -> Reading:
     others = listing.columns(pixels.table, pixels.others)
     ids = {name: name for name in pixels.others if is_id(others[name]) and name != choices.label}
     row_id = pick(f"the id column of {pixels.table}", ids, "--id", choices.id) if ids or choices.id else None
-    label, reason = label_column(others, pixels.table, [row_id] if row_id else [], asked, choices)
-    classes = classes_of(others[label])
+    labels = read_labels(others, pixels.table, [row_id] if row_id else [], asked, choices)
+    if len(labels.columns) > 1:
+        raise InputError(
+            f"{pixels.table} holds pixels and spreads the label over {some(labels.columns)}, which no layout reads "
+            "together; write the class into one column and choose it with --label"
+        )
+    label = labels.columns[0]
+    classes = classes_of(labels.values)
     _require_classes(classes, f"{pixels.table}, column {label}")
     seen = (
         f"{pixels.table}: {len(others):,} rows of {pixels.count:,} pixels and {some(pixels.others)}",
-        f"{label}: {reason}; {counted(Counter(others[label]), classes)}",
+        _told(labels, classes),
     )
     section = {"layout": "csv_pixels", "table": pixels.table, "label": label, **pixels.section(row_id)}
-    return Reading(section, seen, (), (), classes, pixels.shape)
+    return Reading(section, seen, (), (), classes, pixels.shape, len(others))
+
+
+def _told(labels: Labels, classes: Sequence[str]) -> str:
+    return f"{', '.join(labels.columns[:6])}: {labels.reason}; {counted(Counter(labels.values), classes)}"
 
 
 def _require_classes(classes: Sequence[str], place: str) -> None:

@@ -5,6 +5,7 @@ configs/competitions.
 """
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,10 @@ from pipeline.competition import Competition, competition_path, load_competition
 from pipeline.config import expand, parse, read_yaml
 from pipeline.errors import InputError, near_names
 from pipeline.files import write_text
-from pipeline.infer import infer
+from pipeline.infer import Inferred, infer
 from pipeline.infer_match import Choices
+from pipeline.proposal import propose
 from pipeline.yaml_text import competition_text, dump, round_trip
-
-_SMALL = 32  # pixels
-# From the strongest to the cheapest. At photo sizes only the network that scales its input down stays affordable.
-_MODELS_FOR_SMALL = ("deep_elu_cnn", "small_cnn", "relu_cnn")
-_MODELS_FOR_PHOTOS = ("deep_elu_cnn_64",)
 
 
 def activate(root: Path, name: str) -> str:
@@ -82,27 +79,49 @@ def describe(
     if not found.exists():
         raise InputError(f"--from {source} does not exist; give the path of a folder or zip")
     name = name or re.sub(r"\W+", "_", found.resolve().name.removesuffix(".zip").lower()).strip("_")
+    require_new(root, name)
+    inferred = infer(found, choices or Choices(), metric)
+    where = {"kind": "local", "path": _source_path(root, source, found)}
+    lines = write_description(root, name, inferred, where, "python -m pipeline init --from")
+    return "\n".join([*lines, f"next: read the file, then run `python -m pipeline init {name}`"])
+
+
+def require_new(root: Path, name: str) -> None:
+    """Refuses a name that cannot be a competition's, or is one's already.
+
+    Raises:
+        InputError: says which.
+    """
     if not re.fullmatch(r"[A-Za-z0-9][\w-]*", name):
         raise InputError(f"a competition cannot be called {name!r}; give --name with letters, digits, _ and - only")
     path = competition_path(root, name)
     if path.exists():
         raise InputError(
-            f"{path.relative_to(root)} is there and is not overwritten; give another --name, or remove it first"
+            f"{path.relative_to(root)} is there and is not overwritten; make it the active one with "
+            f"`python -m pipeline init {name}`, give another --name, or remove it first"
         )
-    inferred = infer(found, choices or Choices(), metric)
-    text = competition_text(
-        inferred, name, _source_path(root, source, found), _models(root, inferred.sections["storage"].section["size"])
-    )
+
+
+def write_description(root: Path, name: str, inferred: Inferred, source: Mapping[str, str], made_by: str) -> list[str]:
+    """Writes a competition's new file, models proposed for it included.
+
+    Returns:
+        What was read and what to check, line by line.
+    """
+    path = competition_path(root, name)
+    storage, train = inferred.sections["storage"].section, inferred.sections["train"]
+    models = propose(root, storage["size"], storage["channels"], train.rows)
+    text = competition_text(inferred, name, source, models, made_by)
     parse(YAML(typ="safe", pure=True).load(text), Competition, f"{path.relative_to(root)} (inferred)")
     write_text(path, text)
-    train, submission = inferred.sections["train"], inferred.sections["submission"]
-    lines = [
-        f"wrote {path.relative_to(root)}: {train.section['layout']}, "
-        f"{len(train.classes)} classes, submission {submission.section['kind']}",
+    submission = inferred.sections["submission"].section
+    return [
+        f"wrote {path.relative_to(root)}: {train.section['layout']}, {train.rows:,} images, "
+        f"{len(train.classes)} classes, submission {submission['kind']}, "
+        f"metric {inferred.sections['metric'].section['name']}",
+        f"models: {', '.join(models.names)} ({models.reason})",
         *(f"check: {line}" for line in inferred.check),
-        f"next: read the file, then run `python -m pipeline init {name}`",
     ]
-    return "\n".join(lines)
 
 
 def _source_path(root: Path, source: Path, found: Path) -> str:
@@ -110,17 +129,6 @@ def _source_path(root: Path, source: Path, found: Path) -> str:
         return str(source)
     whole, base = found.resolve(), root.resolve()
     return whole.relative_to(base).as_posix() if whole.is_relative_to(base) else str(found.absolute())
-
-
-def _models(root: Path, size: int) -> tuple[str, ...]:
-    known = sorted(file.stem for file in (root / "configs" / "models").glob("*.yaml"))
-    fitting = _MODELS_FOR_SMALL if size <= _SMALL else _MODELS_FOR_PHOTOS
-    models = tuple(name for name in fitting if name in known) or tuple(known[:1])
-    if not models:
-        raise InputError(
-            "configs/models holds no model to recommend; restore the shipped files (git checkout configs/models)"
-        )
-    return models
 
 
 def _replaced(old: Any, models: tuple[str, ...]) -> CommentedSeq:

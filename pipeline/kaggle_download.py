@@ -1,55 +1,75 @@
-"""Downloads a competition through the Kaggle command line client.
+"""Downloads a competition through the Kaggle command line client, and unpacks what came.
 
-The client runs as a subprocess: importing it would log in at once. It resumes a broken download by itself.
+The client runs as a subprocess: importing it would log in at once. It resumes a broken download by itself, in the same
+run and in the next one, and so leaves its half-done zip where it is.
 Reference: https://github.com/Kaggle/kaggle-cli
 """
 
-import re
+import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
+from pipeline.archive import DamagedArchiveError, File, unpack
 from pipeline.errors import InputError
+from pipeline.kaggle_errors import explain
 
-_RULES = "accept the rules at https://www.kaggle.com/competitions/{slug}/rules"
-_SLUG = "correct source.slug in the competition's file"
-# The client prints Kaggle's message, seldom the status beside it.
-_REASONS = (
-    (
-        r"authentication required|401|unauthorized|unauthenticated",
-        "log in: `kaggle auth login`, or set KAGGLE_API_TOKEN",
-    ),
-    (r"rules", _RULES),
-    (r"404|not found|no such", f"no such competition; {_SLUG}"),
-    (r"429|too many", "Kaggle asks to wait; try again later"),
-    (r"connection|timed out|resolve", "no connection to Kaggle; try again"),
-)
+_SECONDS = 15.0  # between two lines that say how far it is
+
+
+def fetch(slug: str, waiting: Path, folder: Path) -> list[File]:
+    """Downloads a competition into ``waiting`` and unpacks it into ``folder``, every file held to its checksum.
+
+    A zip that turns out damaged is deleted: the client would take it for whole for ever.
+
+    Raises:
+        InputError: as `download` and `unpack`.
+    """
+    archive = download(slug, waiting)
+    try:
+        return unpack(archive, folder)
+    except DamagedArchiveError as error:
+        shutil.rmtree(waiting)
+        raise InputError(
+            f"Kaggle's {slug} came damaged and its zip is deleted; run the command again ({error.reason})"
+        ) from error
 
 
 def download(slug: str, folder: Path) -> Path:
     """Downloads a competition's zip into ``folder``; returns its path.
 
     Raises:
-        InputError: no credentials, rules not accepted, no such competition, or no connection.
+        InputError: no credentials, rules not accepted, no such competition, no connection, or no whole zip.
     """
     folder.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "kaggle", "competitions", "download", "-c", slug, "-p", str(folder), "-q"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    found = [path for path in folder.iterdir() if path.suffix.lower() == ".zip"]
-    if done.returncode or not found:
-        raise InputError(f"Kaggle's {slug} could not be downloaded: {_explain(done.stdout + done.stderr, slug)}")
-    return found[0]
+    status, output = _run(command, slug, folder)
+    if status or not _zips(folder):
+        if "does not match expected size" in output:
+            shutil.rmtree(folder)  # what came after a broken connection may be an error page: not to be gone on with
+        raise InputError(f"Kaggle's {slug} could not be downloaded: {explain(output, slug)}")
+    archive = _zips(folder)[0]
+    if not zipfile.is_zipfile(archive):
+        shutil.rmtree(folder)
+        raise InputError(f"Kaggle's {slug} came as something that is no zip, and is deleted; run the command again")
+    return archive
 
 
-def _explain(output: str, slug: str) -> str:
-    lines = output.strip().splitlines() or ["the client said nothing and left no zip"]
-    for pattern, fix in _REASONS:
-        for line in lines:
-            if re.search(rf"\b({pattern})\b", line, re.IGNORECASE):
-                return f"{_without_secrets(line)}; {fix.format(slug=slug)}"
-    return f"{_without_secrets(lines[-1])}; {_RULES.format(slug=slug)}, or {_SLUG}"
+def _run(command: list[str], slug: str, folder: Path) -> tuple[int, str]:
+    """Runs the client, telling now and then how much has come."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as client:
+        try:
+            while True:
+                try:
+                    output, _ = client.communicate(timeout=_SECONDS)
+                    return client.returncode, output
+                except subprocess.TimeoutExpired:
+                    come = sum(path.stat().st_size for path in _zips(folder))
+                    print(f"downloading {slug}: {come / 1e6:,.1f} MB have come", file=sys.stderr, flush=True)
+        finally:
+            client.kill()  # does nothing unless somebody interrupted us: the client would go on without us
 
 
-def _without_secrets(text: str) -> str:
-    """Blots out whatever is long and random enough to be a key or a token."""
-    return re.sub(r"\b(?=\w*\d)\w{24,}", "***", text)
+def _zips(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if path.suffix.lower() == ".zip"]

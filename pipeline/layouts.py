@@ -8,10 +8,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from pipeline.competition import Competition, CsvImages, CsvPixels, FileNames, Folders, TestImages, TestPixels
+from pipeline.competition import (
+    Competition,
+    CsvImages,
+    CsvOneHot,
+    CsvPixels,
+    FileNames,
+    Folders,
+    TestImages,
+    TestPixels,
+)
 from pipeline.csvs import read_columns, read_table, require_columns, sniff
 from pipeline.errors import InputError, some
 from pipeline.image_folder import ImageFolder
+from pipeline.one_hot import one_hot_labels
 from pipeline.tables import check_ids, check_unique
 
 
@@ -55,7 +65,7 @@ def _list_train(base: Path, competition: Competition) -> list[Record]:
         return _from_folders(ImageFolder(base, layout.images))
     if isinstance(layout, FileNames):
         return _from_names(ImageFolder(base, layout.images), layout)
-    if isinstance(layout, CsvImages):
+    if isinstance(layout, CsvImages | CsvOneHot):
         return _from_table(base, layout)
     return _from_rows(base, layout)
 
@@ -89,12 +99,17 @@ def _from_names(folder: ImageFolder, layout: FileNames) -> list[Record]:
     return records
 
 
-def _from_table(base: Path, layout: CsvImages) -> list[Record]:
+def _from_table(base: Path, layout: CsvImages | CsvOneHot) -> list[Record]:
     path = base / layout.table
     table = read_table(path)
-    wanted = [layout.id, layout.label, *([layout.group] if layout.group else [])]
-    require_columns(table.columns.tolist(), wanted, path)
-    ids, labels = table[layout.id].tolist(), table[layout.label].tolist()
+    marked = [layout.label] if isinstance(layout, CsvImages) else list(layout.classes)
+    require_columns(table.columns.tolist(), [layout.id, *marked, *([layout.group] if layout.group else [])], path)
+    ids = table[layout.id].tolist()
+    labels = (
+        table[layout.label].tolist()
+        if isinstance(layout, CsvImages)
+        else one_hot_labels(table, layout.classes, ids, str(path))
+    )
     _check_one_label_each(ids, labels, path)
     check_ids(ids, str(path))
     groups = table[layout.group].tolist() if layout.group else [""] * len(ids)

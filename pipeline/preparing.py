@@ -1,7 +1,7 @@
 """From listed images to the prepared folder: stores, indices, classes and the report of what was seen."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.preprocessing import LabelEncoder
 
 from pipeline.competition import Competition, CsvPixels, TestPixels
-from pipeline.errors import InputError, some
+from pipeline.errors import InputError, near_names, some
 from pipeline.images import Form
 from pipeline.layouts import Record
 from pipeline.pixel_rows import fill_from_rows
@@ -62,6 +62,26 @@ def encode(labels: Sequence[str]) -> tuple[list[str], NDArray[np.int64]]:
     encoder = LabelEncoder()
     indices = encoder.fit_transform([int(label) for label in labels] if numeric else list(labels))
     return [str(name) for name in encoder.classes_.tolist()], indices.astype(np.int64)
+
+
+def people_names(classes: Sequence[str], names: Mapping[str, str] | None) -> list[str]:
+    """Says what people call the classes, in their order; without names what the competition calls them.
+
+    Raises:
+        InputError: a class without a name, or a name of no class.
+    """
+    if names is None:
+        return list(classes)
+    for name in names:
+        if name not in classes:
+            raise InputError(
+                f"class_names names {name!r}, which is no class; {near_names(name, classes)}; "
+                "correct the competition's file"
+            )
+    unnamed = [name for name in classes if name not in names]
+    if unnamed:
+        raise InputError(f"class_names leaves out the classes {some(unnamed)}; name them in the competition's file")
+    return [names[name] for name in classes]
 
 
 def _in_natural_order(records: Sequence[Record]) -> tuple[list[Record], list[int]]:

@@ -14,11 +14,11 @@ from typing import Any
 
 from pipeline.archive import File, crc32, unpack
 from pipeline.bundled import write_digits, write_keras
-from pipeline.competition import BundledSource, Competition, KaggleSource, KerasSource, LocalSource
+from pipeline.competition import BundledSource, Competition, KaggleSource, KerasSource, LocalSource, Source
 from pipeline.config import expand
 from pipeline.errors import InputError, some
 from pipeline.files import files_below, is_junk, write_text
-from pipeline.kaggle_download import download
+from pipeline.kaggle_download import fetch
 from pipeline.tables import read_json
 
 Listing = dict[str, str]
@@ -33,15 +33,24 @@ def ensure(root: Path, competition: Competition) -> Path:
     Raises:
         InputError: the source is missing, damaged, too big for the disk, or does not hold the layout's paths.
     """
-    folder = _place(root, competition)
-    if folder.parent == _raw(root) and not _is_whole(root, competition):
-        _bring(root, competition)
-    return _descend(folder, competition)
+    return _descend(bring(root, competition.source), competition)
+
+
+def bring(root: Path, source: Source) -> Path:
+    """Brings and unpacks a source unless it is there and whole; returns its folder.
+
+    Raises:
+        InputError: the source is missing, damaged, or too big for the disk.
+    """
+    folder = _place(root, source)
+    if folder.parent == _raw(root) and not _is_whole(root, source):
+        _bring(root, source)
+    return folder
 
 
 def list_files(root: Path, competition: Competition) -> Listing:
     """Lists the source's files: path -> size in bytes and CRC-32, as text."""
-    folder = _place(root, competition)
+    folder = _place(root, competition.source)
     if folder.parent == _raw(root):
         listing: Listing = _read_state(folder)["files"]
         return listing
@@ -68,8 +77,7 @@ def _raw(root: Path) -> Path:
     return root / "data" / "raw"
 
 
-def _place(root: Path, competition: Competition) -> Path:
-    source = competition.source
+def _place(root: Path, source: Source) -> Path:
     if isinstance(source, LocalSource):
         path = _local(root, source)
         if path.is_dir():
@@ -86,8 +94,8 @@ def _local(root: Path, source: LocalSource) -> Path:
     return root / Path(expand(source.path, "source.path")).expanduser()
 
 
-def _bring(root: Path, competition: Competition) -> None:
-    source, folder = competition.source, _place(root, competition)
+def _bring(root: Path, source: Source) -> None:
+    folder = _place(root, source)
     partial = folder.with_name(folder.name + ".partial")
     waiting = folder.with_name(folder.name + ".download")
     if folder.exists() and not partial.exists():
@@ -99,7 +107,7 @@ def _bring(root: Path, competition: Competition) -> None:
         files = unpack(archive, partial)
     elif isinstance(source, KaggleSource):
         stamp = None
-        files = unpack(download(source.slug, waiting), partial)
+        files = fetch(source.slug, waiting, partial)
     else:
         stamp = None
         files = _write_bundled(source, partial)
@@ -154,17 +162,17 @@ def _read_state(folder: Path) -> dict[str, Any]:
     return state
 
 
-def _is_whole(root: Path, competition: Competition) -> bool:
+def _is_whole(root: Path, source: Source) -> bool:
     """Whether all files lie there in their size, unpacked from the zip that lies there now (or lies there no more)."""
-    folder = _place(root, competition)
+    folder = _place(root, source)
     if not (folder.is_dir() and _state(folder).is_file()):
         return False
     try:
         state = _read_state(folder)
     except InputError:
         return False  # damaged: written anew
-    if isinstance(competition.source, LocalSource):
-        stamp = _stamp(_local(root, competition.source))
+    if isinstance(source, LocalSource):
+        stamp = _stamp(_local(root, source))
         if stamp is not None and stamp != state["stamp"]:
             return False
     sizes = {str(path.relative_to(folder)): path.stat().st_size for path in _walk(folder)}

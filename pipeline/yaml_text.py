@@ -1,12 +1,14 @@
 """Writes YAML that people read: comments, order and quotes survive a round trip."""
 
 import io
+from collections.abc import Mapping
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
-from pipeline.infer import Inferred
+from pipeline.infer import MIRROR, Inferred
+from pipeline.proposal import Models
 
 
 def round_trip() -> YAML:
@@ -27,18 +29,32 @@ def dump(yaml: YAML, data: Any) -> str:
     return text.getvalue()
 
 
-def competition_text(inferred: Inferred, title: str, source: str, models: tuple[str, ...]) -> str:
-    """Writes a competition's file: every section under comments that say what was seen and what was guessed."""
-    data = CommentedMap({"title": title, "source": {"kind": "local", "path": source}})
+def competition_text(inferred: Inferred, title: str, source: Mapping[str, str], models: Models, made_by: str) -> str:
+    """Writes a competition's file: every section under comments that say what was seen and what was guessed.
+
+    Args:
+        inferred: the sections.
+        title: for people.
+        source: the source section.
+        models: the proposed models.
+        made_by: the command, for the first comment.
+    """
+    data = CommentedMap({"title": title, "source": dict(source)})
     for key, reading in inferred.sections.items():
         data[key] = {name: _flow(value) for name, value in reading.section.items()}
-    data["mirror"] = True
-    data["models"] = _flow(models)
+    if inferred.names.names is not None:
+        data["class_names"] = dict(inferred.names.names)
+    data["mirror"] = inferred.mirror
+    data["models"] = _flow(models.names)
     if inferred.solution is not None:
         data["solution"] = inferred.solution
-    data.yaml_set_start_comment("Described by `python -m pipeline init --from`; the comments say what was seen.")
+    data.yaml_set_start_comment(f"Described by `{made_by}`; the comments say what was seen.")
     _comment(data, "source", [inferred.summary])
-    _comment(data, "mirror", ["CHECK: false where a mirrored image may change its class (digits, letters, text)"])
+    _comment(data, "class_names", [*inferred.names.seen])
+    _comment(
+        data, "mirror", [*(f"CHECK: {line}" for line in inferred.names.check), f"CHECK: {MIRROR[inferred.mirror]}"]
+    )
+    _comment(data, "models", [models.reason])
     for key, reading in inferred.sections.items():
         _comment(data, key, [*reading.seen, *(f"CHECK: {line}" for line in reading.check)])
     return dump(round_trip(), data)
@@ -53,5 +69,5 @@ def _flow(value: Any) -> Any:
 
 
 def _comment(data: CommentedMap, key: str, lines: list[str]) -> None:
-    if lines:
+    if lines and key in data:
         data.yaml_set_comment_before_after_key(key, before="\n".join(" ".join(line.split()) for line in lines))

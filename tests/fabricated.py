@@ -47,6 +47,7 @@ def write_repository(
         tables.write_json(root / "configs" / "models" / f"{name}.yaml", {})
     prepared = root / "data" / "prepared"
     tables.write_classes(prepared / "classes.json", classes)
+    tables.write_json(prepared / "class_names.json", list(classes))
     train = index([str(number) for number in range(TRAIN)], np.arange(TRAIN) % len(classes))
     test = index([f"t{number}" for number in range(TEST)], np.full(TEST, -1))
     tables.write_index(prepared / "train.csv", train)

@@ -80,12 +80,17 @@ def test_a_call_outside_the_repository_says_so(
     assert "has no params.yaml; run the command in the repository's folder" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arguments", [[], ["digits", "--from", "x.zip"], ["digits", "--label", "breed"]])
+@pytest.mark.parametrize("arguments", [[], ["digits", "--from", "x.zip"], ["--kaggle", "x", "--from", "x.zip"]])
 def test_init_wants_a_name_or_a_source(
     arguments: list[str], repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["init", *arguments]) == 1
-    assert "init takes the NAME of a described competition, or --from PATH" in capsys.readouterr().err
+    assert "init takes one of: the NAME of a described competition, --from PATH" in capsys.readouterr().err
+
+
+def test_a_described_competition_takes_no_options(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["init", "digits", "--label", "breed"]) == 1
+    assert "init digits takes no options: digits is described already" in capsys.readouterr().err
 
 
 def test_libraries_are_told_not_to_ask_the_network_before_they_are_imported(

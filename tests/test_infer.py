@@ -51,8 +51,8 @@ def zipped(files: Files) -> bytes:
 def root(tmp_path: Path) -> Path:
     models = tmp_path / "repo" / "configs" / "models"
     models.mkdir(parents=True)
-    for name in ("mlp_pixels", "relu_cnn", "small_cnn", "deep_elu_cnn", "deep_elu_cnn_64"):
-        (models / f"{name}.yaml").write_text("")
+    for file in (Path(__file__).parents[1] / "configs" / "models").glob("*.yaml"):
+        (models / file.name).write_text("")
     return tmp_path / "repo"
 
 
@@ -141,8 +141,8 @@ def test_dog_breed_identification_is_a_table_and_probabilities(root: Path) -> No
         "label": "breed",
     }
     assert found.submission == ProbabilitySubmission(kind="probabilities", sample="sample_submission.csv", id="id")
-    assert (found.test.layout, found.metric.name, found.storage.size) == ("images", "log_loss", 64)
-    assert found.models == ("deep_elu_cnn_64",)
+    assert (found.test.layout, found.metric.name, found.storage.size) == ("images", "log_loss", 70)
+    assert found.models == ("mobilenet_v2_frozen_160", "xception_frozen_160")
 
 
 def test_digit_recognizer_is_pixels_numbered_from_one(root: Path) -> None:
@@ -159,20 +159,49 @@ def test_the_label_of_pixels_may_have_any_name(root: Path) -> None:
     assert read(root, files).train.model_dump()["label"] == "digit"
 
 
-def test_cassava_label_names_from_json_stand_in_the_comments(root: Path) -> None:
+def cassava(names_of_labels: str) -> Files:
     names = [f"{n}.jpg" for n in range(100, 110)]
-    files: Files = {
+    return {
         "train.csv": rows("image_id,label", *((name, n % 2) for n, name in enumerate(names))),
         "sample_submission.csv": rows("image_id,label", ("7.jpg", 1)),
-        "label_num_to_disease_map.json": json.dumps({"0": "Bacterial Blight", "1": "Healthy"}),
+        "label_num_to_disease_map.json": names_of_labels,
         **images([*(f"train_images/{name}" for name in names), "test_images/7.jpg"]),
     }
-    found = read(root, files)
-    assert found.train.model_dump()["images"] == "train_images"
-    assert found.test.model_dump()["images"] == "test_images"
+
+
+@pytest.mark.parametrize("pairs", [{"0": "Blight", "1": "Healthy"}, {"Blight": 0, "Healthy": 1}])
+def test_a_json_names_the_classes(root: Path, pairs: dict[str, object]) -> None:
+    found = read(root, cassava(json.dumps(pairs)))
+    assert found.class_names == {"0": "Blight", "1": "Healthy"}
     assert isinstance(found.submission, LabelSubmission)
-    assert found.submission.positive is None
-    assert "0 = Bacterial Blight" in (root / "configs/competitions/shape.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"0": "Blight", "1": "Blight"}',
+        '{"0": "Blight", "1": ""}',
+        '{"0": "Blight", "1": "Healthy", "2": "Mosaic"}',
+        '{"0": "Blight"}',
+        '{"0": ["Blight"], "1": ["Healthy"]}',
+        '["Blight", "Healthy"]',
+        "[" * 100_000,
+        "no JSON",
+    ],
+)
+def test_a_json_that_does_not_name_every_class_apart_names_none(root: Path, text: str) -> None:
+    assert read(root, cassava(text)).class_names is None
+
+
+def test_a_json_that_names_a_part_of_the_classes_is_marked_to_check(root: Path) -> None:
+    read(root, cassava('{"0": "Blight", "1": "Healthy", "2": "Mosaic"}'))
+    assert "# CHECK: label_num_to_disease_map.json names" in (root / "configs/competitions/shape.yaml").read_text()
+
+
+def test_two_jsons_that_name_the_classes_differently_name_none(root: Path) -> None:
+    files = {**cassava('{"0": "Blight", "1": "Healthy"}'), "more.json": '{"0": "Healthy", "1": "Blight"}'}
+    assert read(root, files).class_names is None
+    assert "name the classes differently" in (root / "configs/competitions/shape.yaml").read_text()
 
 
 def plant_pathology(both: bool) -> dict[str, bytes | str]:
@@ -186,14 +215,54 @@ def plant_pathology(both: bool) -> dict[str, bytes | str]:
     }
 
 
-def test_plant_pathology_stops_at_its_one_hot_columns(root: Path) -> None:
-    with pytest.raises(InputError, match=r"spreads the label over 2 columns of 0 and 1 \(rust, scab\)"):
-        describe(root, write(root, plant_pathology(both=False)))
+def test_columns_of_0_and_1_that_the_sample_asks_for_are_classes_together(root: Path) -> None:
+    found = read(root, plant_pathology(both=False))
+    assert found.train.model_dump()["classes"] == ("rust", "scab")
+    assert found.submission.kind == "probabilities"
+    assert labels(root, found)["images/Train_1.jpg"] == "rust"
 
 
-def test_several_labels_per_image_are_refused(root: Path) -> None:
-    with pytest.raises(InputError, match="several labels per image"):
+def test_several_labels_per_image_are_refused_by_their_first_row(root: Path) -> None:
+    with pytest.raises(
+        InputError,
+        match=r"row 2 \(id Train_1\) marks rust, scab with 1, .*several labels per image are read by no layout",
+    ):
         describe(root, write(root, plant_pathology(both=True)))
+
+
+def flagged() -> dict[str, bytes | str]:
+    """Columns of 0 and 1 that the sample submission does not ask for."""
+    marks = ((n, n % 2, 1 - n % 2) for n in range(12))
+    return animals() | {
+        "train.csv": rows("Id,ant,bee", *marks),
+        "sample_submission.csv": rows("Id,kind", *((n, "ant") for n in range(3))),
+    }
+
+
+def test_columns_of_0_and_1_that_nobody_asks_for_stop_with_all_readings(root: Path) -> None:
+    with pytest.raises(InputError, match="--label 'ant,bee' or --label 'ant' or --label 'bee'"):
+        read(root, flagged())
+
+
+def test_columns_of_0_and_1_can_be_chosen_together(root: Path) -> None:
+    found = read(root, flagged(), label="ant,bee")
+    assert found.train.model_dump()["classes"] == ("ant", "bee")
+    assert labels(root, found)["train/1.png"] == "ant"
+
+
+def test_columns_of_0_and_1_that_do_not_sum_to_one_are_no_reading_together(root: Path) -> None:
+    files = flagged() | {"train.csv": rows("Id,ant,bee", *((n, n % 2, n % 3 // 2) for n in range(12)))}
+    with pytest.raises(InputError, match="choose with --label 'ant' or --label 'bee'"):
+        read(root, files)
+
+
+def test_a_class_that_no_row_marks_is_refused(root: Path) -> None:
+    files = plant_pathology(both=False)
+    for name in ("train.csv", "sample_submission.csv"):
+        lines = str(files[name]).splitlines()
+        files[name] = "\n".join([f"{lines[0]},healthy", *(f"{line},0" for line in lines[1:])]) + "\n"
+    with pytest.raises(InputError, match="no row marks healthy"):
+        read(root, files)
 
 
 def test_plant_seedlings_is_a_folder_per_class(root: Path) -> None:
@@ -308,7 +377,7 @@ def test_class_numbers_that_no_folder_explains_are_refused(root: Path) -> None:
 
 
 def test_without_a_sample_submission_it_says_what_was_looked_for(root: Path) -> None:
-    files = {name: content for name, content in petals().items() if not name.endswith(".csv")}
+    files = {name: content for name, content in animals().items() if not name.startswith("sample")}
     with pytest.raises(InputError, match="no sample submission: looked for a CSV whose name holds"):
         read(root, files)
 
@@ -317,7 +386,7 @@ def test_test_ids_that_exist_among_the_training_images_mean_the_test_folder(root
     found = read(root, animals())
     assert found.train.model_dump()["images"] == "train"
     assert found.test.model_dump()["images"] == "test"
-    assert found.models == ("deep_elu_cnn", "small_cnn", "relu_cnn")
+    assert found.models == ("mobilenet_v2_frozen", "xception_frozen")
 
 
 def test_more_test_images_than_training_images_do_not_swap_the_folders(root: Path) -> None:
@@ -339,6 +408,12 @@ def test_two_possible_label_columns_stop_with_both(root: Path) -> None:
     }
     with pytest.raises(InputError, match="--label 'colour' or --label 'kind'"):
         read(root, files)
+
+
+def test_a_column_of_patients_is_marked_to_check(root: Path) -> None:
+    lines = ((n, f"p{n // 4}", ("ant", "bee")[n % 2]) for n in range(12))
+    source = write(root, animals() | {"train.csv": rows("Id,patient_id,Category", *lines)})
+    assert "check: patient_id of train.csv repeats: write train.group: patient_id if" in describe(root, source)
 
 
 def test_the_label_column_can_be_chosen(root: Path) -> None:
@@ -463,6 +538,19 @@ def test_a_metric_that_wants_probabilities_asks_for_them(root: Path) -> None:
 
 def test_top_k_takes_its_k_from_the_metric_name(root: Path) -> None:
     assert read(root, dog_breeds(), metric="top_2_accuracy").metric.k == 2
+
+
+def test_a_metric_that_does_not_fit_the_submission_is_marked_to_check(root: Path) -> None:
+    text = describe(root, write(root, dog_breeds()), metric="accuracy")
+    assert "check: accuracy is computed from labels, but the sample submission asks for probabilities" in text
+
+
+@pytest.mark.parametrize(("count", "mirror"), [(10, False), (5, True)])
+def test_ten_digits_as_classes_are_not_mirrored(root: Path, count: int, mirror: bool) -> None:
+    files = pixels(n_train=40)
+    lines = str(files["train.csv"]).splitlines()
+    rest = [f"{n % count},{line.split(',', 1)[1]}" for n, line in enumerate(lines[1:])]
+    assert read(root, files | {"train.csv": "\n".join([lines[0], *rest]) + "\n"}).mirror is mirror
 
 
 def test_an_unknown_metric_lists_near_ones(root: Path) -> None:

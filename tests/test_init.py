@@ -46,7 +46,7 @@ models: [MODELS]
 def root(tmp_path: Path) -> Path:
     for folder in ("competitions", "models"):
         (tmp_path / "configs" / folder).mkdir(parents=True)
-    for model in ("mlp_pixels", "small_cnn", "deep_elu_cnn"):
+    for model in ("mlp_pixels", "small_cnn", "deep_elu_cnn", "mobilenet_v2_frozen"):
         (tmp_path / "configs" / "models" / f"{model}.yaml").write_text("")
     (tmp_path / "params.yaml").write_text(PARAMS)
     ship(tmp_path, "toy", "small_cnn, deep_elu_cnn")
@@ -202,6 +202,6 @@ def test_a_source_that_is_no_zip_is_refused(root: Path) -> None:
 def test_a_stop_leaves_no_file_behind(root: Path) -> None:
     source = lay_out(root / "data" / "insects")
     (source / "sample_submission.csv").unlink()
-    with pytest.raises(InputError, match="no sample submission"):
+    with pytest.raises(InputError, match="neither test images nor a sample submission"):
         describe(root, source)
     assert sorted(path.name for path in (root / "configs/competitions").iterdir()) == ["toy.yaml"]

@@ -1,79 +1,31 @@
+"""The real client against a stand-in on this machine: downloads that break, refusals, secrets."""
+
 import json
-import os
-import threading
+import zipfile
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 import tiny
+from kaggle_download_server import SECRET, Kaggle, forget_credentials, serving
 
 from pipeline.competition import Competition
 from pipeline.config import parse
 from pipeline.errors import InputError
+from pipeline.kaggle_errors import explain, without_secrets
 from pipeline.source import ensure
 
-SECRET = "0123456789abcdef0123456789abcdef"
-
-
-class _Kaggle(BaseHTTPRequestHandler):
-    """Answers the two calls that a download makes."""
-
-    status = 200
-    message = ""
-    content = b""
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        if self.status != 200:
-            self._send(
-                json.dumps({"code": self.status, "message": self.message}).encode(), "application/json", self.status
-            )
-        elif self.path.endswith("DownloadDataFiles"):
-            self.send_response(302)
-            self.send_header("Location", "http://localhost/files/archive.zip")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-        else:
-            self._send(b'{"active": true, "username": "someone"}', "application/json")
-
-    def do_GET(self) -> None:
-        self._send(self.content, "application/zip")
-
-    def _send(self, content: bytes, kind: str, status: int = 200) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(content)))
-        self.send_header("Last-Modified", "Fri, 01 Nov 2019 00:00:00 GMT")
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Stays silent."""
+_PIECE = 1 << 20  # bytes that the client writes at once
 
 
 @pytest.fixture
-def kaggle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[_Kaggle]]:
-    """A stand-in for Kaggle on this machine, which the real client is led to by a proxy variable."""
-
-    class Handler(_Kaggle):
-        pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    for name in [*os.environ]:
-        if name.startswith("KAGGLE") or name.lower().endswith("_proxy"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("KAGGLE_API_ENVIRONMENT", "LOCALHOST")
-    monkeypatch.setenv("KAGGLE_USERNAME", "someone")
-    monkeypatch.setenv("KAGGLE_KEY", SECRET)
-    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{server.server_address[1]}")
-    yield Handler
-    server.shutdown()
-    server.server_close()
-    thread.join()
+def kaggle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kaggle]:
+    with serving(tmp_path, monkeypatch) as kaggle:
+        archive = tiny.build(tmp_path, per_class=3, n_test=3, zipped=True)
+        with zipfile.ZipFile(archive, "a") as zipped:
+            zipped.writestr("notes.bin", bytes(2 * _PIECE))
+        kaggle.content = archive.read_bytes()
+        yield kaggle
 
 
 def _kaggle_competition() -> Competition:
@@ -81,35 +33,143 @@ def _kaggle_competition() -> Competition:
     return parse({**data, "source": {"kind": "kaggle", "slug": "tiny-pets"}}, Competition, "tiny.yaml")
 
 
-def test_a_kaggle_download_is_unpacked(tmp_path: Path, kaggle: type[_Kaggle]) -> None:
-    kaggle.content = tiny.build(tmp_path, per_class=3, n_test=3, zipped=True).read_bytes()
+def _waiting(root: Path) -> Path:
+    """Where the zip waits until it is unpacked."""
+    return next((root / "data" / "raw").glob("*.download"))
+
+
+def test_a_kaggle_download_is_unpacked(tmp_path: Path, kaggle: Kaggle) -> None:
     folder = ensure(tmp_path, _kaggle_competition())
     assert (folder / "train.csv").is_file()
     assert sorted(path.name for path in folder.parent.iterdir()) == [folder.name, folder.name + ".json"]
 
 
+def test_a_token_serves_as_well_as_a_key(tmp_path: Path, kaggle: Kaggle, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KAGGLE_KEY")
+    monkeypatch.setenv("KAGGLE_API_TOKEN", "KGAT_" + SECRET)
+    ensure(tmp_path, _kaggle_competition())
+    assert kaggle.asked[0] == "IntrospectToken"
+
+
+def test_a_download_that_is_there_is_not_asked_for_again(tmp_path: Path, kaggle: Kaggle) -> None:
+    ensure(tmp_path, _kaggle_competition())
+    asked = list(kaggle.asked)
+    ensure(tmp_path, _kaggle_competition())
+    assert kaggle.asked == asked
+
+
+def test_a_connection_that_breaks_is_taken_up_where_it_broke(tmp_path: Path, kaggle: Kaggle) -> None:
+    kaggle.drops = [_PIECE + 1000]
+    assert (ensure(tmp_path, _kaggle_competition()) / "train.csv").is_file()
+    assert kaggle.asked == ["DownloadDataFiles tiny-pets", "file whole", f"file bytes={_PIECE}-"]
+
+
+def test_what_an_earlier_run_left_is_gone_on_with(tmp_path: Path, kaggle: Kaggle) -> None:
+    kaggle.status = 429  # only to have the folder made
+    with pytest.raises(InputError):
+        ensure(tmp_path, _kaggle_competition())
+    kaggle.status = 200
+    (_waiting(tmp_path) / "tiny-pets.zip").write_bytes(kaggle.content[:700])
+    marker = {"validator": '"one"', "size": len(kaggle.content)}
+    (_waiting(tmp_path) / "tiny-pets.zip.kaggle-partial").write_text(json.dumps(marker))
+    ensure(tmp_path, _kaggle_competition())
+    assert kaggle.asked[-1] == "file bytes=700-"
+
+
+def test_a_refusal_does_not_throw_away_what_has_come(tmp_path: Path, kaggle: Kaggle) -> None:
+    kaggle.status, kaggle.message = 429, "Too many requests"
+    for _ in range(2):
+        with pytest.raises(InputError, match="asks to wait"):
+            ensure(tmp_path, _kaggle_competition())
+        (_waiting(tmp_path) / "tiny-pets.zip").write_bytes(kaggle.content[:700])
+    assert (_waiting(tmp_path) / "tiny-pets.zip").stat().st_size == 700
+
+
+def test_a_damaged_zip_is_deleted_so_that_the_next_run_gets_it_anew(tmp_path: Path, kaggle: Kaggle) -> None:
+    whole = kaggle.content
+    kaggle.content = whole[:60] + bytes([whole[60] ^ 255]) + whole[61:]
+    with pytest.raises(InputError, match=r"Kaggle's tiny-pets came damaged and its zip is deleted; run the command"):
+        ensure(tmp_path, _kaggle_competition())
+    kaggle.content = whole
+    assert (ensure(tmp_path, _kaggle_competition()) / "train.csv").is_file()
+
+
+def test_what_is_no_zip_is_deleted(tmp_path: Path, kaggle: Kaggle) -> None:
+    whole, kaggle.content = kaggle.content, b"<html>Sign in</html>"
+    with pytest.raises(InputError, match="came as something that is no zip"):
+        ensure(tmp_path, _kaggle_competition())
+    kaggle.content = whole
+    assert (ensure(tmp_path, _kaggle_competition()) / "train.csv").is_file()
+
+
+def test_an_error_page_in_the_place_of_the_rest_is_not_gone_on_with(tmp_path: Path, kaggle: Kaggle) -> None:
+    kaggle.drops, kaggle.page = [1000], (503, b"<html>Try later</html>")
+    with pytest.raises(InputError, match="the connection broke; run the command again"):
+        ensure(tmp_path, _kaggle_competition())
+    kaggle.page = None
+    assert (ensure(tmp_path, _kaggle_competition()) / "train.csv").is_file()
+
+
 @pytest.mark.parametrize(
     ("status", "message", "words"),
     [
-        (401, "Unauthenticated", "kaggle auth login"),
-        (403, "You must accept this competition's rules first", "accept the rules at .*/tiny-pets/rules"),
-        (404, "Competition not found", "no such competition; correct source.slug"),
-        (403, "Permission denied", "Permission denied; accept the rules at .*/tiny-pets/rules, or correct source.slug"),
+        (401, "Unauthenticated", r"log in with `kaggle auth login`.* write it to ~/\.kaggle/access_token"),
+        (403, "You must accept this competition's rules", r"not accepted yet; click .*/c/tiny-pets/rules"),
+        (
+            403,
+            "Permission 'competitions.get' was denied",
+            r"refuses this account: .*/c/tiny-pets/rules.* correct the slug",
+        ),
+        (404, "Competition not found", "Kaggle has no competition 'tiny-pets'; take it from the competition's address"),
+        (429, "Too many requests", "Kaggle asks to wait; try again in some minutes"),
+        (503, "Service Unavailable", "Kaggle is out of order; try again later"),
     ],
 )
 def test_kaggles_refusals_name_the_fix_and_no_secret(
-    tmp_path: Path, kaggle: type[_Kaggle], status: int, message: str, words: str
+    tmp_path: Path, kaggle: Kaggle, status: int, message: str, words: str
 ) -> None:
     kaggle.status, kaggle.message = status, f"{message} {SECRET}"
-    with pytest.raises(InputError, match=words.replace("; ", r".*; ", 1)) as caught:
+    with pytest.raises(InputError, match=f"Kaggle's tiny-pets could not be downloaded: .*{words}") as caught:
         ensure(tmp_path, _kaggle_competition())
     assert SECRET not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_kaggle_out_of_reach_says_so(tmp_path: Path, kaggle: Kaggle, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    with pytest.raises(InputError, match="Kaggle cannot be reached; check the network"):
+        ensure(tmp_path, _kaggle_competition())
 
 
 def test_kaggle_without_credentials_says_how_to_log_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [*os.environ]:
-        if name.startswith("KAGGLE"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    with pytest.raises(InputError, match="kaggle auth login"):
+    forget_credentials(tmp_path, monkeypatch)
+    with pytest.raises(InputError, match=r"no Kaggle credentials, .*`kaggle auth login`, or create a token at"):
         ensure(tmp_path, _kaggle_competition())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        SECRET,
+        f"key={SECRET}",
+        "KGAT_abcdefghijklmnopqrstuv",
+        "https://storage/x.zip?X-Goog-Signature=abc%2Fdef",
+        "Bearer a-b_c0defghijklmnopqrstuvwxyz",
+    ],
+)
+def test_secrets_are_blotted_out(text: str) -> None:
+    told = without_secrets(f"it said {text} here")
+    assert "***" in told
+    assert not [word for word in ("0123456789", "abcdefghij", "Signature") if word in told]
+    assert told.endswith("here")
+
+
+def test_a_short_password_in_the_environment_is_blotted_out() -> None:
+    assert without_secrets("bad key hunter2", {"KAGGLE_KEY": "hunter2"}) == "bad key ***"
+
+
+def test_words_nobody_foresaw_are_passed_on_with_the_two_usual_causes() -> None:
+    assert explain("Traceback\nKeyError: 'x'", "pets") == (
+        "the Kaggle client said: KeyError: 'x'; check 'I Understand and Accept' at https://www.kaggle.com/c/pets/rules "
+        "with the account you log in with, or the slug"
+    )

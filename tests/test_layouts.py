@@ -44,7 +44,7 @@ def _by_id(records: list[Record]) -> dict[str, tuple[str, str | None]]:
     return {record.id: (record.source, record.label) for record in records}
 
 
-@pytest.mark.parametrize("layout", ["csv_images", "folders", "file_names", "csv_pixels"])
+@pytest.mark.parametrize("layout", ["csv_images", "csv_one_hot", "folders", "file_names", "csv_pixels"])
 @pytest.mark.parametrize("zipped", [False, True])
 def test_every_layout_gives_every_image_its_label(tmp_path: Path, layout: str, zipped: bool) -> None:
     from pipeline.source import ensure
@@ -250,3 +250,47 @@ def test_an_empty_class_folder_is_refused(base: Path) -> None:
     (base / "classes" / "owl").mkdir()
     with pytest.raises(InputError, match="class folders without an image: owl"):
         list_images(base, _competition("folders", train={"images": "classes"}))
+
+
+def _one_hot(base: Path, text: str) -> Competition:
+    _table(base, text)
+    section = {"layout": "csv_one_hot", "images": "train", "table": "train.csv", "id": "Id", "classes": ["cat", "dog"]}
+    data = tiny.describe("csv_one_hot", "label", 8, 3, ("small_cnn",), False)
+    return parse({**data, "train": section}, Competition, "tiny.yaml")
+
+
+def test_one_column_per_class_gives_the_marked_class(base: Path) -> None:
+    train, _ = list_images(base, _one_hot(base, "Id,dog,cat\n10,1,0\n1,0.0,1.0\n2,1,0\n"))
+    assert _by_id(train) == {"10": ("train/10.png", "dog"), "1": ("train/1.png", "cat"), "2": ("train/2.png", "dog")}
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ("1,1,1", r"train\.csv, row 2 \(id 1\) marks cat, dog with 1, wanted exactly one of cat, dog \(1 of 3 rows"),
+        ("1,0,0", r"train\.csv, row 2 \(id 1\) marks no class with 1, wanted exactly one"),
+        (
+            "1,0.4,0.6",
+            r"row 2 \(id 1\), column cat: '0\.6' is neither 0 nor 1 \(1 of 3 rows have such a cell\); correct",
+        ),
+        ("1,,1", r"row 2 \(id 1\), column dog: '' is neither 0 nor 1"),
+        ("1,yes,0", r"row 2 \(id 1\), column dog: 'yes' is neither 0 nor 1"),
+        ("1,nan,1", r"row 2 \(id 1\), column dog: 'nan' is neither 0 nor 1"),
+        ("1,1,0", "train.csv: no row marks cat; add images of it, or leave it out of the classes"),
+    ],
+)
+def test_rows_that_do_not_mark_exactly_one_class_are_refused(base: Path, row: str, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        list_images(base, _one_hot(base, f"Id,dog,cat\n10,1,0\n{row}\n2,1,0\n"))
+
+
+def test_a_class_without_its_column_is_refused(base: Path) -> None:
+    with pytest.raises(InputError, match=r"train\.csv has no column 'cat'"):
+        list_images(base, _one_hot(base, "Id,dog,kat\n10,1,0\n1,0,1\n2,1,0\n"))
+
+
+def test_a_class_that_is_listed_twice_is_refused() -> None:
+    data = tiny.describe("csv_one_hot", "label", 8, 3, ("small_cnn",), False)
+    assert isinstance(data["train"], dict)
+    with pytest.raises(InputError, match="classes lists cat more than once"):
+        parse({**data, "train": {**data["train"], "classes": ["cat", "cat"]}}, Competition, "tiny.yaml")

@@ -30,7 +30,12 @@ def _set(root: Path, **values: object) -> None:
     tiny.write_yaml(root / "params.yaml", params)
 
 
-@pytest.mark.parametrize("layout", ["csv_images", "folders", "file_names", "csv_pixels"])
+def _name_classes(root: Path, names: dict[str, str]) -> None:
+    path = root / "configs" / "competitions" / "tiny.yaml"
+    tiny.write_yaml(path, {**tiny.read_yaml(path), "class_names": names})
+
+
+@pytest.mark.parametrize("layout", ["csv_images", "csv_one_hot", "folders", "file_names", "csv_pixels"])
 def test_every_layout_gives_an_index_and_a_store(tmp_path: Path, layout: str) -> None:
     tiny.build(tmp_path, layout, per_class=4, n_test=3)
     tiny.prepare_tiny(tmp_path)
@@ -163,6 +168,7 @@ def test_broken_training_images_are_dropped_and_test_images_stored_black(tiny: P
     assert [entry["id"] for entry in report["train"]["broken"]] == ["3", "7"]
     assert [entry["id"] for entry in report["test"]["broken"]] == ["2"]
     assert sorted(path.name for path in _out(tiny).iterdir()) == [
+        "class_names.json",
         "classes.json",
         "report.json",
         "sample_submission.csv",
@@ -269,5 +275,32 @@ def test_a_sample_that_does_not_fit_is_refused_before_anything_is_decoded(tiny: 
     sample.write_text(sample.read_text().replace("Label", "Answer", 1))
     fetch.run(tiny)
     with pytest.raises(InputError, match="wanted Id and Label"):
+        prepare.run(tiny)
+    assert not _out(tiny).exists()
+
+
+def test_names_for_people_stand_beside_the_classes(tiny: Path) -> None:
+    _name_classes(tiny, {"owl": "Tawny owl", "cat": "Cat", "dog": "Dog"})
+    fetch.run(tiny)
+    prepare.run(tiny)
+    assert read_classes(_out(tiny) / "classes.json") == ("cat", "dog", "owl")
+    assert read_classes(_out(tiny) / "class_names.json") == ("Cat", "Dog", "Tawny owl")
+
+
+def test_without_names_people_read_the_classes(prepared: Path) -> None:
+    assert read_classes(_out(prepared) / "class_names.json") == ("cat", "dog", "owl")
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        ({"cat": "Cat", "dog": "Dog"}, "class_names leaves out the classes owl"),
+        ({"cat": "Cat", "dgo": "Dog", "owl": "Owl"}, "class_names names 'dgo', which is no class; did you mean dog"),
+    ],
+)
+def test_names_that_do_not_fit_the_classes_are_refused(tiny: Path, names: dict[str, str], words: str) -> None:
+    _name_classes(tiny, names)
+    fetch.run(tiny)
+    with pytest.raises(InputError, match=words):
         prepare.run(tiny)
     assert not _out(tiny).exists()

@@ -93,13 +93,13 @@ def test_the_command_line_submits_the_ensemble_and_logs_its_score(
     entry, known = logged(root), card(root)
     assert (entry.status, entry.public_lb, entry.private_lb) == ("scored", 0.8125, None)
     assert (entry.name, entry.competition, entry.ref) == ("ensemble", "tiny", "50000000")
-    assert (entry.oof, entry.nested_cv, entry.git_commit) == (known.cv, None, known.git_commit)
+    assert (entry.oof, entry.nested_cv, entry.git_commit) == (known.cv, known.cv, known.git_commit)
     assert (entry.sha256, entry.message) == (known.sha256, default_message(known))
     out, err = capsys.readouterr()
     assert out.splitlines() == [
         "ensemble -> tiny-pets (20 rows, checked against the sample)",
         "members: one, two",
-        f"accuracy: out-of-fold {known.cv:.5f}, nested none",
+        f"accuracy: out-of-fold {known.cv:.5f}, nested {known.cv:.5f}",
         "the first submission",
         f"message: {entry.message}",
         "submissions left today: 4 (1 made)",

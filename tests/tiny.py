@@ -43,7 +43,7 @@ def build(
 
     Args:
         root: an empty folder.
-        layout: ``csv_images``, ``folders``, ``file_names`` or ``csv_pixels``.
+        layout: ``csv_images``, ``csv_one_hot``, ``folders``, ``file_names`` or ``csv_pixels``.
         submission: ``label`` or ``probabilities``.
         per_class: training images of each class.
         n_test: test images; their true labels lie in ``solution.csv`` (Id,Label).
@@ -92,6 +92,13 @@ def describe(
     """Returns the competition's file as a mapping."""
     trains: dict[str, dict[str, object]] = {
         "csv_images": {"layout": layout, "images": "train", "table": "train.csv", "id": "Id", "label": "Label"},
+        "csv_one_hot": {
+            "layout": layout,
+            "images": "train",
+            "table": "train.csv",
+            "id": "Id",
+            "classes": list(CLASSES),
+        },
         "folders": {"layout": layout, "images": "train"},
         "file_names": {"layout": layout, "images": "train", "pattern": r"^(?P<label>\w+)\.\d+"},
         "csv_pixels": {"layout": layout, "table": "train.csv", "label": "Label"},
@@ -154,7 +161,7 @@ def _write_train(folder: Path, layout: str, images: list[NDArray[np.uint8]], lab
         table.to_csv(folder / "train.csv", index=False)
         return
     for row, (pixels, label) in enumerate(zip(images, labels, strict=True)):
-        name = {"csv_images": f"{row}.png", "folders": f"{label}/{row}.png", "file_names": f"{label}.{row}.png"}[layout]
+        name = {"folders": f"{label}/{row}.png", "file_names": f"{label}.{row}.png"}.get(layout, f"{row}.png")
         path = folder / "train" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(path)
@@ -162,6 +169,11 @@ def _write_train(folder: Path, layout: str, images: list[NDArray[np.uint8]], lab
         # Table order is not natural order: nothing may lean on positions.
         table = pd.DataFrame({"Id": range(len(labels)), "Label": labels})
         table.sample(frac=1, random_state=0).to_csv(folder / "train.csv", index=False)
+    if layout == "csv_one_hot":
+        marks = pd.DataFrame(
+            {"Id": range(len(labels)), **{name: [int(name == own) for own in labels] for name in CLASSES}}
+        )
+        marks.sample(frac=1, random_state=0).to_csv(folder / "train.csv", index=False)
 
 
 def _write_test(folder: Path, layout: str, images: list[NDArray[np.uint8]]) -> None:

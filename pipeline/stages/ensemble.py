@@ -1,6 +1,7 @@
 """Combines the predictions of all members by id, judged by nested scores.
 
-Reads: data/prepared/{classes.json,test.csv}, folds/folds.csv, folds/predictions/<member>/{oof,test}.parquet
+Reads: data/prepared/{classes,class_names}.json, data/prepared/test.csv, folds/folds.csv,
+    folds/predictions/<member>/{oof,test}.parquet
 Writes: folds/ensemble/{oof,test}.parquet, folds/ensemble/metrics.json, reports/ensemble.json, reports/confusion.png,
     reports/calibration.png
 """
@@ -40,7 +41,8 @@ def run(root: Path) -> None:
     tables.write_predictions(tables.test_path(root, name), tables.Predictions(test_ids, test, classes))
     tables.write_json(root / "folds" / name / "metrics.json", summary.numbers())
     cards.write_card(tables.card_path(root, name), card)
-    plots.confusion(labels, fitted.nested, classes, root / "reports" / "confusion.png")
+    names = tables.read_classes(root / "data" / "prepared" / "class_names.json")
+    plots.confusion(labels, fitted.nested, names, root / "reports" / "confusion.png")
     plots.reliability(card.before, card.after, root / "reports" / "calibration.png")
     _say(card)
 

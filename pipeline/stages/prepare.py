@@ -2,8 +2,8 @@
 
 Reads: data/source.json, the source's files, configs/competitions/<name>.yaml.
 Writes: data/prepared/ - train.csv and test.csv (image indices in natural order of the ids), train_images.npy and
-test_images.npy (row i is row i of the index), classes.json, report.json, sample_submission.csv and, where test labels
-are held back, solution.csv.
+test_images.npy (row i is row i of the index), classes.json, class_names.json (what people call them, in that order),
+report.json, sample_submission.csv and, where test labels are held back, solution.csv.
 """
 
 import shutil
@@ -16,9 +16,10 @@ from pipeline.config import Section, load_params
 from pipeline.csvs import read_table
 from pipeline.errors import InputError
 from pipeline.layouts import list_images
-from pipeline.preparing import build, encode
+from pipeline.preparing import build, encode, people_names
 from pipeline.source import check_unchanged, ensure
 from pipeline.submission import check_sample
+from pipeline.tables import write_json
 
 
 class PrepareParams(Section):
@@ -41,6 +42,7 @@ def run(root: Path) -> None:
     train, test = list_images(base, competition)
     sample = base / competition.submission.sample
     classes, _ = encode([str(record.label) for record in train])
+    names = people_names(classes, competition.class_names)
     check_sample(read_table(sample), competition.submission, classes, [record.id for record in test])
     solution = None if competition.solution is None else base / competition.solution
     if solution is not None and not solution.is_file():
@@ -51,6 +53,7 @@ def run(root: Path) -> None:
     building.mkdir()
     try:
         build(building, base, competition, train, test, params.workers, params.drop_broken)
+        write_json(building / "class_names.json", names)
         shutil.copyfile(sample, building / "sample_submission.csv")
         if solution is not None:
             shutil.copyfile(solution, building / "solution.csv")
