@@ -99,6 +99,24 @@ def lr_range(
     lr_range.run(root, model, train.surroundings(root), Sweep(lowest, highest, steps, fold))
 
 
+@app.command("add-member")
+def add_member(
+    name: Annotated[str, typer.Argument(help="what to call it")],
+    oof: Annotated[Path, typer.Option(help="out-of-fold predictions: .csv, .parquet or .npy")],
+    test: Annotated[Path, typer.Option(help="test predictions, of the same kinds")],
+    folds: Annotated[Path | None, typer.Option(help="a CSV of id and fold: the folds it was made on")] = None,
+    oof_ids: Annotated[Path | None, typer.Option(help="for .npy: the ids of its rows, one a line")] = None,
+    test_ids: Annotated[Path | None, typer.Option(help="for .npy: the ids of its rows, one a line")] = None,
+    classes: Annotated[str | None, typer.Option(help="for .npy: the classes of its columns, with commas")] = None,
+) -> None:
+    """Take predictions made elsewhere into the ensemble, checked like our own."""
+    from pipeline.external import Given
+    from pipeline.stages import add_member
+
+    columns = tuple(classes.split(",")) if classes else None
+    add_member.run(_root(), name, Given(oof, oof_ids, columns), Given(test, test_ids, columns), folds)
+
+
 @app.command()
 def ensemble() -> None:
     """Combine the predictions of all models."""

@@ -8,7 +8,7 @@ Writes: folds/ensemble/{oof,test}.parquet, folds/ensemble/metrics.json, reports/
 
 from pathlib import Path
 
-from pipeline import cards, ensemble, members, plots, scores, tables
+from pipeline import candidate_table, cards, ensemble, members, plots, scores, tables
 from pipeline.competition import active_members, active_name, load_competition
 from pipeline.config import load_params
 from pipeline.errors import some
@@ -48,6 +48,8 @@ def run(root: Path) -> None:
 
 
 def _say(card: cards.EnsembleCard) -> None:
+    if len(card.candidates) > 1:
+        candidate_table.show(card)
     low, high = card.gain.interval
     print(f"ensemble of {len(card.members)} by {card.combiner}: nested {card.metric} {card.pooled:.4f}")
     if len(card.members) > 1:

@@ -1,0 +1,47 @@
+"""The table of everything the ensemble could have been: what each combiner is worth on rows it was not fitted to."""
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.cards import CandidateCard, EnsembleCard
+
+WIDTH = 160
+_COLUMNS = ("combiner", "nested", "in-sample", "behind the best", "seconds", "weights")
+
+
+def show(card: EnsembleCard, console: Console | None = None) -> None:
+    """Prints the candidates, the simplest first, the chosen one marked, then why others were not tried."""
+    out = console or Console(highlight=False)
+    if not out.is_terminal and console is None:
+        out = Console(highlight=False, width=WIDTH)  # a log has no width of its own
+    direction = "higher is better" if card.greater_is_better else "lower is better"
+    table = Table(
+        title=f"combiners by nested {card.metric} ({direction}), the simplest first",
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
+    for column in _COLUMNS:
+        words = column in ("combiner", "weights")
+        table.add_column(column, justify="left" if words else "right", no_wrap=not words, overflow="fold")
+    for candidate in card.candidates:
+        table.add_row(*_cells(candidate, chosen=candidate.name == card.combiner))
+    out.print(table)
+    for name, reason in card.skipped.items():
+        out.print(f"not tried: {name} ({reason})")
+
+
+def _cells(candidate: CandidateCard, chosen: bool) -> tuple[str, ...]:
+    behind = f"{candidate.behind:.4f} ± {candidate.behind_error:.4f}" if candidate.behind_error else ""
+    largest = sorted(candidate.weights.items(), key=lambda pair: (-pair[1], pair[0]))
+    shown = ", ".join(f"{name} {weight:.2f}" for name, weight in largest[:5] if weight >= 0.005)
+    return (
+        candidate.name + (" <- used" if chosen else ""),
+        f"{candidate.nested:.4f} ± {candidate.error:.4f}",
+        f"{candidate.in_sample:.4f}",
+        behind,
+        f"{candidate.seconds:.1f}",
+        shown,
+    )

@@ -1,0 +1,61 @@
+"""Takes a member made elsewhere into the ensemble. Run by hand: no stage of dvc.yaml.
+
+Reads: the files given, data/prepared/{classes.json,test.csv}, folds/folds.csv, params.yaml
+Writes: folds/predictions/<name>/{oof,test}.parquet, and the name into ensemble.external of params.yaml
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+from pipeline import tables
+from pipeline.competition import active_members, active_models
+from pipeline.errors import InputError
+from pipeline.external import Given, read_external, same_folds
+from pipeline.files import write_text
+from pipeline.yaml_text import dump, round_trip
+
+
+def run(root: Path, name: str, oof: Given, test: Given, folds: Path | None) -> None:
+    """Checks a member's predictions and lists it in ``params.yaml``; the same name again replaces it.
+
+    Args:
+        root: the repository.
+        name: what to call it.
+        oof: its out-of-fold predictions, of every training image.
+        test: its test predictions.
+        folds: a table of the folds it was made on; without it the ensemble wants ``allow_peeked``.
+
+    Raises:
+        InputError: the name is a model's, or the files do not fit.
+    """
+    tables.check_model_name(name)
+    if name in active_models(root) or (root / "configs" / "models" / f"{name}.yaml").is_file():
+        raise InputError(f"{name} is a model of this repository; give the member made elsewhere another name")
+    members = active_members(root)
+    classes = tables.read_classes(root / "data" / "prepared" / "classes.json")
+    table = tables.read_folds(tables.folds_path(root))
+    test_ids = tables.read_index(root / "data" / "prepared" / "test.csv")["id"].tolist()
+    digest = same_folds(folds, table) if folds is not None else None
+    out_of_fold = replace(read_external(oof, classes, table["id"].tolist()), folds=digest)
+    tested = read_external(test, classes, test_ids)
+    tables.write_predictions(tables.oof_path(root, name), out_of_fold)
+    tables.write_predictions(tables.test_path(root, name), tested)
+    if name not in members:
+        _list(root / "params.yaml", name)
+    print(f"{name}: {len(table):,} out-of-fold and {len(test_ids):,} test rows; run `dvc repro`")
+    if digest is None:
+        print(
+            "nothing shows that it was made on folds/folds.csv: give --folds FILE, or set ensemble.allow_peeked: true "
+            "in params.yaml and read the ensemble's score as too good"
+        )
+
+
+def _list(path: Path, name: str) -> None:
+    yaml = round_trip()
+    params = yaml.load(path.read_text(encoding="utf-8-sig"))
+    section = params.setdefault("ensemble", {})
+    if section.get("external"):
+        section["external"].append(name)
+    else:
+        section["external"] = [name]
+    write_text(path, dump(yaml, params))
