@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +20,7 @@ from pipeline.augmentation import Augmentation, Images, ImageTransform, Targets,
 from pipeline.files import atomic_path, require_space, write_text
 from pipeline.loader import Ahead, Rows
 from pipeline.progress import progress
-from pipeline.views import Views, seen
+from pipeline.views import Change, Views, changes
 
 Features = NDArray[np.float32]
 _BATCH = 64
@@ -54,10 +53,9 @@ class FeatureCache:
             images: uint8 (n, stored size, stored size, channels).
             views: which views.
         """
-        count = sum(1 for _ in seen(images[:1], views))
         return [
-            self._computed(f"{part}-{_name(number, views)}", len(images), partial(self._view, images, views, number))
-            for number in range(count)
+            self._computed(f"{part}-{name}", len(images), partial(self._view, images, change))
+            for name, change in changes(views).items()
         ]
 
     def draws(self, images: Images, augmentation: Augmentation, count: int, seed: int) -> list[Features]:
@@ -73,9 +71,8 @@ class FeatureCache:
             for draw in range(count)
         ]
 
-    def _view(self, images: Images, views: Views, number: int, rows: range) -> Images:
-        plain = np.stack([resized(images[row], self.size) for row in rows])
-        return np.ascontiguousarray(next(islice(seen(plain, views), number, None)))
+    def _view(self, images: Images, change: Change, rows: range) -> Images:
+        return np.ascontiguousarray(change(np.stack([resized(images[row], self.size) for row in rows])))
 
     def _draw(self, images: Images, augmentation: Augmentation, seed: int, draw: int, rows: range) -> Images:
         rng = np.random.default_rng([seed, 4, draw, rows.start])
@@ -164,12 +161,6 @@ class FeatureBatches:
 
 def _steps(start: int, count: int) -> range:
     return range(start, min(start + _BLOCK, count), _BATCH)
-
-
-def _name(number: int, views: Views) -> str:
-    """Names a view by what it is, so that models with other views share it."""
-    moved, mirrored = divmod(number, 2) if views.mirror else (number, 0)
-    return (f"moved{views.shift}-{moved}" if moved else "plain") + ("-mirrored" if mirrored else "")
 
 
 @contextmanager

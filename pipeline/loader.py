@@ -6,7 +6,7 @@ A training batch is a pure function of (seed, step): threads only decide when it
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -188,3 +188,12 @@ def plain_batches(images: Images, rows: Rows, size: int, batch_size: int, worker
 
     with closing(Ahead(make, range(0, len(rows), batch_size), workers)) as batches:
         yield from batches
+
+
+def changed(batch: Images, changes: Sequence[Callable[[Images], Images]], workers: int) -> Iterator[Images]:
+    """Yields what each change makes of a batch, in order; the next ones are made while a network works on the last."""
+    if len(changes) == 1:
+        yield changes[0](batch)
+        return
+    with closing(Ahead(lambda number: changes[number](batch), range(len(changes)), workers)) as made:
+        yield from made

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline import runtime
 from pipeline.augmentation import Images, Targets
@@ -16,7 +15,7 @@ from pipeline.data import Data
 from pipeline.distillation import soft_targets
 from pipeline.errors import InputError
 from pipeline.features import FeatureBatches, FeatureCache, Features
-from pipeline.loader import Rows, TrainBatches, plain_batches, stream
+from pipeline.loader import Rows, TrainBatches, changed, plain_batches, stream
 from pipeline.losses import weigh
 from pipeline.networks.build import Built, build, weights_of
 from pipeline.networks.inputs import DatasetNorm
@@ -25,10 +24,10 @@ from pipeline.networks.pretrained import normalisations
 from pipeline.phases import Phase, assign, ready, values
 from pipeline.recipe import Recipe
 from pipeline.state import Arrays
-from pipeline.views import Views, seen
+from pipeline.views import Logits, Views, averaged, changes
 
 Part = Literal["train", "test"]
-_PREDICT_BATCH = 256
+_PREDICT_BATCH, _PREDICT_FEATURES = 256, 4096
 _SETTLE_ROWS, _SETTLE_BATCH = 2048, 64
 
 
@@ -159,21 +158,23 @@ class Session:
         finally:
             ahead.close()
 
-    def predict(self, part: Part, rows: Rows, views: Views) -> NDArray[np.float32]:
-        """Returns logits float32 (n_rows, n_classes), the mean over the views."""
+    def predict(self, part: Part, rows: Rows, views: Views) -> Logits:
+        """Returns logits float32 (n_rows, n_classes), averaged over the views as they say."""
         none = np.zeros((0, len(self.data.classes)), dtype=np.float32)
+        return np.concatenate([none, *(averaged(made, views) for made in self.predict_views(part, rows, views))])
+
+    def predict_views(self, part: Part, rows: Rows, views: Views) -> Iterator[Logits]:
+        """Yields the logits of each view, batch by batch: float32 (n_views, rows of the batch, n_classes)."""
         # predict() would build a tf.data pipeline for each call: 0.1 s, longer than a small network's epoch.
+        predict = self.phase.model.predict_on_batch
         if self.phase.on_features:
-            head, sources = self.phase.model, self._view_features(part, views)
-            chunks = [rows[start : start + 4096] for start in range(0, len(rows), 4096)]
-            parts = [np.mean([head.predict_on_batch(source[chunk]) for source in sources], axis=0) for chunk in chunks]
-        else:
-            batches = plain_batches(self._images(part), rows, self.phase.size, _PREDICT_BATCH, self._workers)
-            model = self.phase.model
-            parts = [
-                np.mean([model.predict_on_batch(view) for view in seen(batch, views)], axis=0) for batch in batches
-            ]
-        return np.concatenate([none, *parts])
+            sources = self._view_features(part, views)
+            for start in range(0, len(rows), _PREDICT_FEATURES):
+                yield np.stack([predict(source[rows[start : start + _PREDICT_FEATURES]]) for source in sources])
+            return
+        wanted = tuple(changes(views).values())
+        for batch in plain_batches(self._images(part), rows, self.phase.size, _PREDICT_BATCH, self._workers):
+            yield np.stack([predict(view) for view in changed(batch, wanted, self._workers)])
 
     def _phases(self) -> tuple[Phase, ...]:
         smallest = len(self.data.fold_of) - int(np.bincount(self.data.fold_of).max())

@@ -1,7 +1,8 @@
 """Trains one model on every fold, in one process.
 
 Reads: data/prepared, folds/folds.csv, configs/models/<model>.yaml. Writes: folds/predictions/<model>/ (OOF and test
-predictions) and folds/<model>/ (checkpoints, history, curves, card, metrics). What is half done lies in .work/train.
+predictions) and folds/<model>/ (checkpoints, test predictions by fold, history, curves, card, metrics). What is half
+done lies in .work/train.
 """
 
 from pathlib import Path
