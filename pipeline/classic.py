@@ -75,6 +75,11 @@ class ClassicRecipe(Section):
         """Which choices are made on the fold whose score is reported: none."""
         return ()
 
+    @property
+    def teachers(self) -> tuple[str, ...]:
+        """Models whose test predictions are learnt from: none."""
+        return ()
+
 
 def without_mirror(recipe: ClassicRecipe) -> ClassicRecipe:
     """Returns the recipe for a competition whose mirrored images are no members of their class."""
@@ -91,7 +96,14 @@ def load_classic_recipe(root: Path, model: str) -> ClassicRecipe | None:
     check_model_name(model)
     path = root / "configs" / "models" / f"{model}.yaml"
     settings = read_yaml(path)
-    return parse(settings, ClassicRecipe, str(path)) if "classifier" in settings else None
+    if "classifier" not in settings:
+        return None
+    if "training" in settings:
+        raise InputError(
+            f"{path}: training (stages, soft labels, pseudo-labels) is for networks, and a model with a classifier is "
+            "none; remove one of the two"
+        )
+    return parse(settings, ClassicRecipe, str(path))
 
 
 @dataclass(frozen=True)

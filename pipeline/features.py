@@ -58,15 +58,19 @@ class FeatureCache:
             for name, change in changes(views).items()
         ]
 
-    def draws(self, images: Images, augmentation: Augmentation, count: int, seed: int) -> list[Features]:
-        """Returns the features of ``count`` augmented versions of all training images, drawn from ``seed``.
+    def draws(
+        self, images: Images, augmentation: Augmentation, count: int, seed: int, part: str = "train"
+    ) -> list[Features]:
+        """Returns the features of ``count`` augmented versions of all images of a part, drawn from ``seed``.
 
         Mixing belongs to batches and is left out.
         """
         key = hashlib.sha256(augmentation.model_dump_json().encode()).hexdigest()[:12]
         return [
             self._computed(
-                f"train-{key}-seed{seed}-draw{draw}", len(images), partial(self._draw, images, augmentation, seed, draw)
+                f"{part}-{key}-seed{seed}-draw{draw}",
+                len(images),
+                partial(self._draw, images, augmentation, seed, draw),
             )
             for draw in range(count)
         ]
@@ -138,6 +142,7 @@ class FeatureBatches:
         batch_size: rows per batch.
         steps_per_epoch: batches per epoch.
         seed: fixes order and draws.
+        more: as ``sources``; row ``len(source) + i`` is row i of these.
     """
 
     sources: list[Features]
@@ -146,6 +151,7 @@ class FeatureBatches:
     batch_size: int
     steps_per_epoch: int
     seed: tuple[int, ...]
+    more: list[Features] = field(default_factory=list)
 
     def batch(self, step: int) -> tuple[Features, Targets]:
         """Makes one batch: float32 (batch_size, width) and float32 (batch_size, n_classes)."""
@@ -155,7 +161,12 @@ class FeatureBatches:
         which = np.random.default_rng([*self.seed, 1, step]).integers(len(self.sources), size=len(rows))
         features = np.empty((len(rows), self.sources[0].shape[1]), dtype=np.float32)
         for number, source in enumerate(self.sources):
-            features[which == number] = source[rows[which == number]]
+            later = rows >= len(source)
+            chosen = (which == number) & ~later
+            features[chosen] = source[rows[chosen]]
+            if later.any():
+                chosen = (which == number) & later
+                features[chosen] = self.more[number][rows[chosen] - len(source)]
         return features, self.targets[rows]
 
 

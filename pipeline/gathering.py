@@ -12,6 +12,7 @@ from pipeline.data import Data
 from pipeline.files import atomic_path, sha256
 from pipeline.fold_predictions import fold_predictions
 from pipeline.plots import learning_curves
+from pipeline.pseudo import inherited
 from pipeline.tables import Predictions
 from pipeline.task import FoldTask
 
@@ -56,7 +57,7 @@ def gather(root: Path, tasks: list[FoldTask], data: Data, competition: str) -> N
         **_costs(costs),
         seed=tasks[0].seed,
         precision=tasks[0].precision,
-        peeked=tasks[0].recipe.peeked,
+        peeked=(*tasks[0].recipe.peeked, *inherited(root, tasks[0].recipe.teachers)),
         fingerprint=tasks[0].fingerprint,
         view_weights=made.view_weights,
         fold_table=sha256(tasks[0].folds),

@@ -16,6 +16,10 @@ class AnyRecipe(Protocol):
         """Which choices are made on rows whose score is reported."""
 
     @property
+    def teachers(self) -> tuple[str, ...]:
+        """Models whose test predictions are learnt from."""
+
+    @property
     def views(self) -> Views:
         """What is averaged at prediction."""
 
