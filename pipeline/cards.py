@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 from pipeline.config import S, Section
 from pipeline.errors import InputError, one_line
 from pipeline.files import write_text
@@ -30,6 +32,7 @@ class ModelCard(Scored):
 
     ``train_seconds`` is wall time over all folds, ``feature_seconds`` that of features computed once, which other
     models may share. ``peeked`` says which choices looked at the rows that the OOF score reports: none by default.
+    ``view_weights`` are those of test images; ``fold_table`` is the digest of the fold table it was trained on.
     """
 
     model: str
@@ -43,6 +46,8 @@ class ModelCard(Scored):
     precision: str
     peeked: tuple[str, ...]
     fingerprint: str
+    view_weights: dict[str, float] = Field(default_factory=dict)
+    fold_table: str = ""
     versions: dict[str, str]
     config: dict[str, Any]
 

@@ -26,7 +26,7 @@ from pipeline.loader import Rows
 from pipeline.local_features import describe
 from pipeline.sift import Sift
 from pipeline.tables import check_model_name
-from pipeline.views import Views, seen
+from pipeline.views import Views, averaged, seen
 from pipeline.visual_words import histograms
 
 Matrix = NDArray[np.float32]
@@ -54,7 +54,7 @@ class ClassicRecipe(Section):
     Attributes:
         features: what describes an image; its ``size`` is the size of the input.
         mirror_training: each training row stands there twice, the second time mirrored left to right.
-        views: those whose logits are averaged; ``shift`` belongs to networks.
+        views: those that are averaged; ``shift``, ``crops`` and ``scales`` belong to networks.
     """
 
     features: Annotated[Hog | Sift, Field(discriminator="name")]
@@ -64,14 +64,20 @@ class ClassicRecipe(Section):
 
     @field_validator("views")
     @classmethod
-    def _no_shift(cls, views: Views) -> Views:
-        if views.shift:
-            raise ValueError("shift is for networks; a classic model takes mirror alone")
+    def _mirror_alone(cls, views: Views) -> Views:
+        for key, value in {"shift": views.shift, "crops": views.crops, "scales": views.scales}.items():
+            if value:
+                raise ValueError(f"{key} is for networks; a classic model takes mirror alone")
         return views
 
     @property
     def peeked(self) -> tuple[str, ...]:
         """Which choices are made on the fold whose score is reported: none."""
+        return ()
+
+    @property
+    def teachers(self) -> tuple[str, ...]:
+        """Models whose test predictions are learnt from: none."""
         return ()
 
 
@@ -90,7 +96,14 @@ def load_classic_recipe(root: Path, model: str) -> ClassicRecipe | None:
     check_model_name(model)
     path = root / "configs" / "models" / f"{model}.yaml"
     settings = read_yaml(path)
-    return parse(settings, ClassicRecipe, str(path)) if "classifier" in settings else None
+    if "classifier" not in settings:
+        return None
+    if "training" in settings:
+        raise InputError(
+            f"{path}: training (stages, soft labels, pseudo-labels) is for networks, and a model with a classifier is "
+            "none; remove one of the two"
+        )
+    return parse(settings, ClassicRecipe, str(path))
 
 
 @dataclass(frozen=True)
@@ -159,11 +172,11 @@ def fit(features: Matrix, labels: Rows, section: LogisticRegression, vocabulary:
 
 
 def predict(model: ClassicModel, recipe: ClassicRecipe, images: Images) -> Matrix:
-    """Returns the logits of images (n, size, size, channels), the mean over the views."""
+    """Returns the logits of images (n, size, size, channels), averaged over the views as they say."""
     views = [
         model.logits(features_of(model, recipe, np.ascontiguousarray(view))) for view in seen(images, recipe.views)
     ]
-    return np.asarray(np.mean(views, axis=0), dtype=np.float32)
+    return averaged(np.stack(views), recipe.views)
 
 
 def save(path: Path, model: ClassicModel) -> None:

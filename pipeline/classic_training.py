@@ -25,6 +25,7 @@ from pipeline.local_features import LocalFeatures, cached
 from pipeline.progress import progress
 from pipeline.sift import Sift
 from pipeline.task import FoldTask
+from pipeline.view_weights import collected
 from pipeline.visual_words import histograms, learn_vocabulary
 
 Part = Literal["train", "test"]
@@ -70,12 +71,12 @@ class ClassicSession:
         with threadpool_limits(1):
             return histograms(self._sift(section, part, mirrored), rows, vocabulary, section)
 
-    def logits(self, model: ClassicModel, part: Part, rows: Rows) -> Matrix:
-        """Returns logits float32 (n_rows, n_classes), the mean over the views."""
+    def predict_views(self, model: ClassicModel, part: Part, rows: Rows) -> Matrix:
+        """Returns the logits of each view: float32 (n_views, n_rows, n_classes)."""
         mirrors = (False, True) if self.recipe.views.mirror else (False,)
         with threadpool_limits(1):
             views = [model.logits(self.features(part, mirrored, rows, model.vocabulary)) for mirrored in mirrors]
-        return np.asarray(np.mean(views, axis=0), dtype=np.float32)
+        return np.stack(views)
 
     def _images(self, part: Part) -> Images:
         return self.data.images if part == "train" else self.data.test_images
@@ -100,7 +101,7 @@ def train_classic_fold(task: FoldTask, session: ClassicSession) -> None:
     """Trains one fold, or finds it finished.
 
     Writes into ``task.place``: ``checkpoint.npz``, ``valid.parquet``, ``test.parquet``, ``history.csv`` and, last,
-    ``done.json``.
+    ``done.json``; what each view says as `trainer.train_fold` does.
 
     Raises:
         InputError: the images do not suit the features, or have too few keypoints for the vocabulary.
@@ -118,9 +119,9 @@ def train_classic_fold(task: FoldTask, session: ClassicSession) -> None:
     model, iterations = fit(features, labels, classifier, vocabulary)
     seconds = time.perf_counter() - started
     save(task.place / "checkpoint.npz", model)
-    logits = session.logits(model, "train", valid)
+    logits = _predicted(task, session, model, "valid", valid)
     _write(task.place / "valid.parquet", tuple(data.ids[row] for row in valid), logits, data.classes)
-    test = session.logits(model, "test", np.arange(len(data.test_ids)))
+    test = _predicted(task, session, model, "test", np.arange(len(data.test_ids)))
     _write(task.place / "test.parquet", data.test_ids, test, data.classes)
     probs, truth = softmax(logits, axis=1).astype(np.float32), data.labels[valid]
     row = {
@@ -147,6 +148,14 @@ def train_classic_fold(task: FoldTask, session: ClassicSession) -> None:
         f"{task.score.metric.name} {row['valid_score']:.4f}, {seconds:.0f} s",
         flush=True,
     )
+
+
+def _predicted(
+    task: FoldTask, session: ClassicSession, model: ClassicModel, rows_of: Literal["valid", "test"], rows: Rows
+) -> Matrix:
+    views, shape = session.recipe.views, (len(rows), len(session.data.classes))
+    made = session.predict_views(model, "train" if rows_of == "valid" else "test", rows)
+    return collected([made], shape, views, task.place / f"{rows_of}_views.npy")
 
 
 def _milliseconds(model: ClassicModel, session: ClassicSession) -> float:

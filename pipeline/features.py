@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +20,7 @@ from pipeline.augmentation import Augmentation, Images, ImageTransform, Targets,
 from pipeline.files import atomic_path, require_space, write_text
 from pipeline.loader import Ahead, Rows
 from pipeline.progress import progress
-from pipeline.views import Views, seen
+from pipeline.views import Change, Views, changes
 
 Features = NDArray[np.float32]
 _BATCH = 64
@@ -54,28 +53,30 @@ class FeatureCache:
             images: uint8 (n, stored size, stored size, channels).
             views: which views.
         """
-        count = sum(1 for _ in seen(images[:1], views))
         return [
-            self._computed(f"{part}-{_name(number, views)}", len(images), partial(self._view, images, views, number))
-            for number in range(count)
+            self._computed(f"{part}-{name}", len(images), partial(self._view, images, change))
+            for name, change in changes(views).items()
         ]
 
-    def draws(self, images: Images, augmentation: Augmentation, count: int, seed: int) -> list[Features]:
-        """Returns the features of ``count`` augmented versions of all training images, drawn from ``seed``.
+    def draws(
+        self, images: Images, augmentation: Augmentation, count: int, seed: int, part: str = "train"
+    ) -> list[Features]:
+        """Returns the features of ``count`` augmented versions of all images of a part, drawn from ``seed``.
 
         Mixing belongs to batches and is left out.
         """
         key = hashlib.sha256(augmentation.model_dump_json().encode()).hexdigest()[:12]
         return [
             self._computed(
-                f"train-{key}-seed{seed}-draw{draw}", len(images), partial(self._draw, images, augmentation, seed, draw)
+                f"{part}-{key}-seed{seed}-draw{draw}",
+                len(images),
+                partial(self._draw, images, augmentation, seed, draw),
             )
             for draw in range(count)
         ]
 
-    def _view(self, images: Images, views: Views, number: int, rows: range) -> Images:
-        plain = np.stack([resized(images[row], self.size) for row in rows])
-        return np.ascontiguousarray(next(islice(seen(plain, views), number, None)))
+    def _view(self, images: Images, change: Change, rows: range) -> Images:
+        return np.ascontiguousarray(change(np.stack([resized(images[row], self.size) for row in rows])))
 
     def _draw(self, images: Images, augmentation: Augmentation, seed: int, draw: int, rows: range) -> Images:
         rng = np.random.default_rng([seed, 4, draw, rows.start])
@@ -141,6 +142,7 @@ class FeatureBatches:
         batch_size: rows per batch.
         steps_per_epoch: batches per epoch.
         seed: fixes order and draws.
+        more: as ``sources``; row ``len(source) + i`` is row i of these.
     """
 
     sources: list[Features]
@@ -149,6 +151,7 @@ class FeatureBatches:
     batch_size: int
     steps_per_epoch: int
     seed: tuple[int, ...]
+    more: list[Features] = field(default_factory=list)
 
     def batch(self, step: int) -> tuple[Features, Targets]:
         """Makes one batch: float32 (batch_size, width) and float32 (batch_size, n_classes)."""
@@ -158,18 +161,17 @@ class FeatureBatches:
         which = np.random.default_rng([*self.seed, 1, step]).integers(len(self.sources), size=len(rows))
         features = np.empty((len(rows), self.sources[0].shape[1]), dtype=np.float32)
         for number, source in enumerate(self.sources):
-            features[which == number] = source[rows[which == number]]
+            later = rows >= len(source)
+            chosen = (which == number) & ~later
+            features[chosen] = source[rows[chosen]]
+            if later.any():
+                chosen = (which == number) & later
+                features[chosen] = self.more[number][rows[chosen] - len(source)]
         return features, self.targets[rows]
 
 
 def _steps(start: int, count: int) -> range:
     return range(start, min(start + _BLOCK, count), _BATCH)
-
-
-def _name(number: int, views: Views) -> str:
-    """Names a view by what it is, so that models with other views share it."""
-    moved, mirrored = divmod(number, 2) if views.mirror else (number, 0)
-    return (f"moved{views.shift}-{moved}" if moved else "plain") + ("-mirrored" if mirrored else "")
 
 
 @contextmanager

@@ -10,12 +10,15 @@ import pandas as pd
 from pipeline import cards, runtime, scores, tables
 from pipeline.data import Data
 from pipeline.files import atomic_path
+from pipeline.fold_predictions import fold_predictions
 from pipeline.plots import learning_curves
+from pipeline.pseudo import inherited
+from pipeline.tables import Predictions
 from pipeline.task import FoldTask
 
 
 def gather(root: Path, tasks: list[FoldTask], data: Data, competition: str) -> None:
-    """Writes a model's predictions, checkpoints, history, curves, card and metrics.
+    """Writes a model's predictions (of test images by fold as well), checkpoints, history, curves, card and metrics.
 
     Args:
         root: the repository folder.
@@ -24,19 +27,21 @@ def gather(root: Path, tasks: list[FoldTask], data: Data, competition: str) -> N
         competition: its name, for the card.
     """
     model, classes = tasks[0].model, data.classes
-    parts = [tables.read_predictions(task.place / "valid.parquet", classes) for task in tasks]
-    by_id = {name: row for part in parts for name, row in zip(part.ids, part.probs, strict=True)}
+    made = fold_predictions(tasks, data)
+    by_id = {name: row for part in made.valid for name, row in zip(part.ids, part.probs, strict=True)}
     scored = np.array([row for row, name in enumerate(data.ids) if name in by_id], dtype=np.int64)
     ids = tuple(data.ids[row] for row in scored)
     oof = np.stack([by_id[name] for name in ids])
-    tests = [tables.read_predictions(task.place / "test.parquet", classes) for task in tasks]
-    mean = np.stack([part.aligned(data.test_ids, model) for part in tests]).mean(axis=0, dtype=np.float64)
-    table, peeked = tables.read_folds(tasks[0].folds), tasks[0].recipe.peeked
-    honest = tables.Predictions(ids, oof, classes, tables.folds_digest(table), peeked)
+    mean = np.stack([part.aligned(data.test_ids, model) for part in made.test]).mean(axis=0, dtype=np.float64)
+    table = tables.read_folds(tasks[0].folds)
+    peeked = (*tasks[0].recipe.peeked, *inherited(root, tasks[0].recipe.teachers))
+    digest = tables.folds_digest(table)
+    honest = tables.Predictions(ids, oof, classes, digest, peeked)
     tables.write_predictions(tables.oof_path(root, model), honest)
     tables.write_predictions(
         tables.test_path(root, model), tables.Predictions(data.test_ids, mean.astype(np.float32), classes)
     )
+    _write_by_fold(root, tasks, made.alone)
     groups = table.set_index("id")["group"].reindex(list(ids)).to_numpy(dtype=np.int64)
     metric = tasks[0].score.metric
     summary = scores.summarise(data.labels[scored], data.fold_of[scored], groups, oof, metric)
@@ -58,12 +63,22 @@ def gather(root: Path, tasks: list[FoldTask], data: Data, competition: str) -> N
         precision=tasks[0].precision,
         peeked=peeked,
         fingerprint=tasks[0].fingerprint,
+        view_weights=made.view_weights,
+        fold_table=digest,
         versions=runtime.versions() | {"hardware": runtime.hardware()},
         config=tasks[0].recipe.model_dump(mode="json"),
     )
     cards.write_card(tables.card_path(root, model), card)
     numbers = summary.numbers() | {key: value for key, value in _costs(costs).items() if key != "images_per_second"}
     tables.write_json(root / "folds" / model / "metrics.json", numbers)
+
+
+def _write_by_fold(root: Path, tasks: list[FoldTask], tests: list[Predictions]) -> None:
+    paths = [tables.test_fold_path(root, task.model, task.fold) for task in tasks]
+    for earlier in paths[0].parent.glob("fold*"):
+        earlier.unlink()  # of folds that are not part of this run
+    for path, test in zip(paths, tests, strict=True):
+        tables.write_predictions(path, test)
 
 
 def _costs(costs: list[dict[str, Any]]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ A training batch is a pure function of (seed, step): threads only decide when it
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -41,6 +41,7 @@ class TrainBatches:
         targets: float32 (n_images, n_classes), instead of one-hot rows of ``labels``.
         strong_labels: classes whose images go through ``strong_transforms`` as well.
         strong_transforms: as ``Augmentation.transforms``, after these.
+        more_images: as ``images``; row ``len(images) + i`` is image i of these.
     """
 
     images: Images
@@ -56,6 +57,7 @@ class TrainBatches:
     targets: Targets | None = None
     strong_labels: tuple[int, ...] = ()
     strong_transforms: Declared = ()
+    more_images: Images | None = None
 
     def transform(self) -> ImageTransform:
         """Returns what `batch` takes, for one thread."""
@@ -88,11 +90,16 @@ class TrainBatches:
         strong = self._strong(rows)
         batch = np.empty((len(chosen), self.size, self.size, self.images.shape[-1]), dtype=np.uint8)
         for place, (row, flip, more) in enumerate(zip(rows, flips, strong, strict=True)):
-            image = resized(self.images[row], self.size)
+            image = resized(self._image(row), self.size)
             image = image[:, ::-1] if flip else image
             batch[place] = image if plain else transform(image, more)
         targets = self._targets(rows)
         return (batch, targets) if plain else mix(batch, targets, self.augmentation, rng)
+
+    def _image(self, row: int) -> Images:
+        later = row - len(self.images)
+        image: Images = self.images[row] if later < 0 or self.more_images is None else self.more_images[later]
+        return image
 
     def _strong(self, rows: Rows) -> NDArray[np.bool_]:
         if not self.strong_labels:
@@ -188,3 +195,12 @@ def plain_batches(images: Images, rows: Rows, size: int, batch_size: int, worker
 
     with closing(Ahead(make, range(0, len(rows), batch_size), workers)) as batches:
         yield from batches
+
+
+def changed(batch: Images, changes: Sequence[Callable[[Images], Images]], workers: int) -> Iterator[Images]:
+    """Yields what each change makes of a batch, in order; the next ones are made while a network works on the last."""
+    if len(changes) == 1:
+        yield changes[0](batch)
+        return
+    with closing(Ahead(lambda number: changes[number](batch), range(len(changes)), workers)) as made:
+        yield from made

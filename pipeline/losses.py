@@ -7,7 +7,10 @@ from numpy.typing import NDArray
 
 
 def build_loss(
-    label_smoothing: float = 0.0, focal_gamma: float = 0.0, class_weights: NDArray[np.float32] | None = None
+    label_smoothing: float = 0.0,
+    focal_gamma: float = 0.0,
+    class_weights: NDArray[np.float32] | None = None,
+    counted: bool = False,
 ) -> keras.losses.Loss:
     """Builds the loss of logits (batch, n_classes) against targets (batch, n_classes), one-hot or mixed.
 
@@ -15,6 +18,7 @@ def build_loss(
         label_smoothing: share of each target that is spread over all classes.
         focal_gamma: how much less well-classified images count; 0 is cross-entropy.
         class_weights: float32 (n_classes,), or None for the same for all.
+        counted: an image counts as much as its target sums to, and its classes are the target's shares.
 
     Reference: Lin et al. 2017, focal loss, https://arxiv.org/abs/1708.02002, without its alpha, which class weights are
     """
@@ -24,7 +28,32 @@ def build_loss(
         )
     else:
         loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=label_smoothing)
-    return loss if class_weights is None else WeightedLoss(loss, class_weights)
+    loss = loss if class_weights is None else WeightedLoss(loss, class_weights)
+    return CountedLoss(loss) if counted else loss
+
+
+class CountedLoss(keras.losses.Loss):  # type: ignore[misc]
+    """A loss in which an image counts as much as its target sums to.
+
+    So an image's weight goes with its target wherever that goes, into mixtures of two images as well. The sum over a
+    batch is divided by the batch size, not by the weights.
+    """
+
+    def __init__(self, loss: keras.losses.Loss) -> None:
+        """Takes the loss of each image."""
+        super().__init__(name=f"counted_{loss.name}")
+        self._loss = loss
+
+    @property
+    def weights(self) -> keras.Variable:
+        """The class weights of a `WeightedLoss`, for `weigh`."""
+        return self._loss.weights
+
+    def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
+        """Returns the loss of each image (batch,)."""
+        # Shares first: backends take it for granted that targets sum to 1.
+        counts = ops.sum(y_true, axis=-1, keepdims=True)
+        return self._loss.call(y_true / counts, y_pred) * ops.squeeze(counts, axis=-1)
 
 
 class WeightedLoss(keras.losses.Loss):  # type: ignore[misc]

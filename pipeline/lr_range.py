@@ -106,6 +106,7 @@ def range_test(session: Session, wanted: Sweep, seed: int, name: str) -> Curve:
     Raises:
         InputError: a stage before the last diverges, or the loss is not finite from the first batch on.
     """
+    session.suit(wanted.fold)  # before the last stage is replaced
     session.phases = (*session.phases[:-1], _rising(session.phases[-1], wanted))
     # As `trainer.train_fold` begins a fold.
     session.reset(wanted.fold, int(np.random.SeedSequence([seed, wanted.fold]).generate_state(1)[0]))

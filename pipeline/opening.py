@@ -16,6 +16,7 @@ from pipeline.files import sha256
 from pipeline.loader import default_workers
 from pipeline.networks.build import weights_of
 from pipeline.preprocessing import preprocessed
+from pipeline.pseudo import Teachers, find_teachers
 from pipeline.recipe import Recipe
 from pipeline.session import Session
 from pipeline.task import AnyRecipe, FoldTask
@@ -52,6 +53,7 @@ class Surroundings:
         weights: folder of files with pretrained weights.
         seed: the run's seed.
         score: the competition's metric, as plain values.
+        wanted: the folds that will be trained.
     """
 
     root: Path
@@ -62,6 +64,7 @@ class Surroundings:
     weights: Path
     seed: int
     score: dict[str, Any]
+    wanted: tuple[int, ...]
 
     def fingerprint(self, trainer: str, images: list[str], recipe: AnyRecipe, precision: str, **more: Any) -> str:
         """Returns the fingerprint of a training."""
@@ -97,18 +100,19 @@ def open_session(recipe: Recipe, around: Surroundings, images: list[str]) -> tup
     """
     work = around.root / ".work"
     check_classes(recipe.balance, around.data.classes)
-    oof = _oof(recipe, around.root)
+    oof, teachers = _oof(recipe, around.root), _teachers(recipe, around)
     data = _preprocessed(around.data, recipe, images, work / "preprocessed")
     shape = data.images.shape[1], data.images.shape[-1], len(data.classes)
     precision = probing.choose_precision(around.precision, recipe, shape, work / "probing", around.weights)
     recipe = probing.fit_batches(recipe, shape, work / "probing", around.weights)
     features = fingerprints.of_features(images, recipe, weights_of(recipe.network, around.weights), precision)
-    session = Session(recipe, data, default_workers(), around.weights, work / "features" / features[:16], oof)
+    session = Session(recipe, data, default_workers(), around.weights, work / "features" / features[:16], oof, teachers)
     return session, recipe, precision, features
 
 
 def _network(recipe: Recipe, around: Surroundings, images: list[str]) -> Opened:
     session, recipe, precision, features = open_session(recipe, around, images)
+    teachers = _teachers(recipe, around)
     fingerprint = around.fingerprint(
         "pipeline.trainer",
         images,
@@ -116,6 +120,7 @@ def _network(recipe: Recipe, around: Surroundings, images: list[str]) -> Opened:
         precision,
         features=features,
         oof={name: sha256(path) for name, path in _oof(recipe, around.root).items()},
+        pseudo=teachers.digests(int(around.data.fold_of.max()) + 1) if teachers else {},
     )
     return Opened(recipe, precision, fingerprint, lambda task: train_fold(task, session))
 
@@ -132,6 +137,13 @@ def _oof(recipe: Recipe, root: Path) -> dict[str, Path]:
     distill, weak = recipe.training.distill, recipe.balance.weak
     found = {"teacher": oof_file(root, distill.oof, "training.distill.oof")} if distill else {}
     return found | ({"weak": oof_file(root, weak.oof, "balance.weak.oof")} if weak else {})
+
+
+def _teachers(recipe: Recipe, around: Surroundings) -> Teachers | None:
+    pseudo = recipe.training.pseudo
+    if pseudo is None:
+        return None
+    return find_teachers(around.root, pseudo, len(around.data.classes), around.folds, around.wanted)
 
 
 def _preprocessed(data: Data, recipe: Recipe, images: list[str], folder: Path) -> Data:

@@ -25,7 +25,8 @@ class Phase:
         first_epoch: epochs of the stages before it.
         size: side of the input in pixels.
         batch_size: the stage's, or all training rows where there are fewer.
-        steps: batches per epoch, those of the smallest training part: the same for every fold.
+        steps: batches per epoch, those of the smallest training part: the same for every fold, but for test images
+            that join it.
         rates: float32 (epochs * steps,), the learning rate of each step.
         net: the network at this size.
         model: compiled; shares the weights of ``net``; takes features where the head alone trains, images otherwise.
@@ -67,7 +68,7 @@ def ready(
         training: what holds for all stages.
         first_epoch: epochs of the stages before it.
         size: side of the input in pixels.
-        rows: of the smallest training part.
+        rows: of the smallest training part, with what joins it.
         net: the network at this size.
         weighted: classes have weights, which `losses.weigh` sets for each fold.
 
@@ -84,9 +85,10 @@ def ready(
     model = keras.Model(whole.input, whole.output, name=whole.name)
     factors = depth_factors(net, model, stage.layer_decay) if stage.layer_decay < 1 else None
     equal = np.ones(net.model.output_shape[-1], dtype=np.float32)
+    counted = training.pseudo is not None and training.pseudo.weight != 1
     model.compile(
         optimizer=build_optimizer(stage.optimizer, rates, stage.schedule.name == "plateau", factors),
-        loss=build_loss(training.label_smoothing, training.focal_gamma, equal if weighted else None),
+        loss=build_loss(training.label_smoothing, training.focal_gamma, equal if weighted else None, counted),
         jit_compile=runtime.use_xla(),
     )
     model.optimizer.build(model.trainable_variables)

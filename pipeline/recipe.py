@@ -10,11 +10,13 @@ from pipeline.augmentation import Augmentation
 from pipeline.balance import Balance
 from pipeline.config import Section, load
 from pipeline.distillation import Distill
+from pipeline.errors import InputError
 from pipeline.networks.build import ON_FEATURES, Network
 from pipeline.networks.inputs import Normalise
 from pipeline.networks.mlp_hog import MlpHog
 from pipeline.optimizers import Optimizer
 from pipeline.preprocessing import Steps
+from pipeline.pseudo import Pseudo
 from pipeline.schedules import Constant, Cosine, Schedule
 from pipeline.tables import check_model_name
 from pipeline.views import Views
@@ -87,6 +89,7 @@ class Training(Stage):
             ``best`` epoch by validation loss; the latter looks at the fold it reports, and the card says so.
         focal_gamma: of the focal loss, which looks away from what is easy; 0 is cross-entropy.
         distill: soft labels of a teacher that the student learns from as well.
+        pseudo: test images of which teachers are sure, as further training rows.
         patience: stops after so many epochs without a lower validation loss; needs ``select: best``.
         validate_every: epochs between looks at the validation fold; they cost time and, alone, decide nothing.
     """
@@ -95,6 +98,7 @@ class Training(Stage):
     label_smoothing: float = Field(default=0.0, ge=0.0, lt=1.0)
     focal_gamma: float = Field(default=0.0, ge=0.0, le=10.0)
     distill: Distill | None = None
+    pseudo: Pseudo | None = None
     select: Literal["last", "best"] = "last"
     patience: int | None = Field(default=None, ge=1)
     validate_every: int = Field(default=1, ge=1)
@@ -172,6 +176,11 @@ class Recipe(Section):
         found += (balance.PEEKED,) if self.balance.weak else ()
         return *self.training.peeked, *found
 
+    @property
+    def teachers(self) -> tuple[str, ...]:
+        """Models whose test predictions are learnt from."""
+        return self.training.pseudo.teachers if self.training.pseudo else ()
+
 
 def without_flips(recipe: Recipe) -> Recipe:
     """Returns the recipe for a competition whose mirrored images are no members of their class."""
@@ -185,7 +194,14 @@ def load_recipe(root: Path, model: str) -> Recipe:
     """Reads a model's file.
 
     Raises:
-        InputError: no such model (the near names are listed), or the file does not fit the schema.
+        InputError: no such model (the near names are listed), the file does not fit the schema, or it names the model
+            as its own teacher.
     """
     check_model_name(model)
-    return load(root / "configs" / "models" / f"{model}.yaml", Recipe)
+    path = root / "configs" / "models" / f"{model}.yaml"
+    recipe = load(path, Recipe)
+    if model in recipe.teachers:
+        raise InputError(
+            f"{path}: training.pseudo.teachers names {model} itself; name models that are trained before it"
+        )
+    return recipe

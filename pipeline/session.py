@@ -7,28 +7,28 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline import runtime
-from pipeline.augmentation import Images, Targets
-from pipeline.balance import class_weights, sampled_rows, strong_classes, weak_classes
+from pipeline.augmentation import Images
+from pipeline.balance import class_weights
 from pipeline.data import Data
-from pipeline.distillation import soft_targets
 from pipeline.errors import InputError
 from pipeline.features import FeatureBatches, FeatureCache, Features
-from pipeline.loader import Rows, TrainBatches, plain_batches, stream
+from pipeline.loader import Rows, TrainBatches, changed, plain_batches, stream
 from pipeline.losses import weigh
 from pipeline.networks.build import Built, build, weights_of
 from pipeline.networks.inputs import DatasetNorm
 from pipeline.networks.norms import reestimate
 from pipeline.networks.pretrained import normalisations
 from pipeline.phases import Phase, assign, ready, values
+from pipeline.pseudo import Teachers
 from pipeline.recipe import Recipe
 from pipeline.state import Arrays
-from pipeline.views import Views, seen
+from pipeline.training_rows import TrainingRows
+from pipeline.views import Logits, Views, averaged, changes
 
 Part = Literal["train", "test"]
-_PREDICT_BATCH = 256
+_PREDICT_BATCH, _PREDICT_FEATURES = 256, 4096
 _SETTLE_ROWS, _SETTLE_BATCH = 2048, 64
 
 
@@ -38,7 +38,7 @@ class Session:
     Attributes:
         recipe: how it is trained.
         data: what it is trained on.
-        phases: its stages, in order.
+        phases: its stages, in order, as long as the fold that `suit` was told.
         phase: the one that is running.
     """
 
@@ -50,6 +50,7 @@ class Session:
         weights: Path,
         features: Path,
         oof: dict[str, Path] | None = None,
+        teachers: Teachers | None = None,
     ) -> None:
         """Builds and compiles; `runtime.start` comes first.
 
@@ -60,12 +61,14 @@ class Session:
             weights: folder of files with pretrained weights.
             features: folder for the features of a frozen backbone, named by all that determines them.
             oof: files of other models' OOF predictions: the ``teacher`` of a student, those that show ``weak`` classes.
+            teachers: those of ``training.pseudo``.
 
         Raises:
             InputError: the network does not fit the images, or its weights cannot be had.
         """
         self.recipe, self.data = recipe, data
-        self._workers, self._weights, self._features, self._oof = workers, weights, features, oof or {}
+        self._workers, self._weights, self._features = workers, weights, features
+        self._rows = TrainingRows(recipe, data, oof or {}, teachers)
         self._nets: dict[int, Built] = {}
         self._caches: dict[int, FeatureCache] = {}
         # Names of layers, which checkpoints hold, count on from what was built before, also to ask for a file's name.
@@ -73,6 +76,7 @@ class Session:
         runtime.forget_names()
         # Random states inside a backbone come from here; all others from `reset`.
         runtime.seed_everything(0)
+        self._joined = 0
         self.phases = self._phases()
         self.phase = self.phases[0]
         net = self.phase.net
@@ -92,11 +96,12 @@ class Session:
         return sum(sum(cache.used.values()) for cache in self._caches.values())
 
     def reset(self, fold: int, seed: int) -> None:
-        """Begins a fold: fresh weights from ``seed``, the first stage, nothing compiled again."""
+        """Begins a fold: fresh weights from ``seed``, the first stage; nothing is compiled again but by `suit`."""
+        self.suit(fold)
         self.phase = self.phases[0]
         net = self.phase.net
         rows = self.data.rows(fold)[0]
-        shown = self._sampled(fold, seed)[0]  # of any seed: how often each class is shown does not depend on it
+        shown = self._rows.sampled(fold, seed)[0]  # of any seed: how often each class is shown does not depend on it
         weights = class_weights(self.data.labels[shown], self.recipe.balance, self.data.classes)
         if weights is not None:
             for phase in self.phases:
@@ -111,6 +116,17 @@ class Session:
             if isinstance(layer, DatasetNorm):
                 layer.measure(self.data.images, rows)
         self.enter(self.phase)
+
+    def suit(self, fold: int) -> None:
+        """Compiles the stages anew where other numbers of test images join this fold and the one before.
+
+        How many join is no business of other folds: an epoch is as long as its own fold makes it.
+        """
+        joining = self._rows.joining(fold)
+        if joining != self._joined:
+            self._joined = joining
+            self.phases = self._phases()
+            self.phase = self.phases[0]
 
     def enter(self, phase: Phase) -> None:
         """Begins a stage with the weights of the one before and a fresh optimizer."""
@@ -159,24 +175,26 @@ class Session:
         finally:
             ahead.close()
 
-    def predict(self, part: Part, rows: Rows, views: Views) -> NDArray[np.float32]:
-        """Returns logits float32 (n_rows, n_classes), the mean over the views."""
+    def predict(self, part: Part, rows: Rows, views: Views) -> Logits:
+        """Returns logits float32 (n_rows, n_classes), averaged over the views as they say."""
         none = np.zeros((0, len(self.data.classes)), dtype=np.float32)
+        return np.concatenate([none, *(averaged(made, views) for made in self.predict_views(part, rows, views))])
+
+    def predict_views(self, part: Part, rows: Rows, views: Views) -> Iterator[Logits]:
+        """Yields the logits of each view, batch by batch: float32 (n_views, rows of the batch, n_classes)."""
         # predict() would build a tf.data pipeline for each call: 0.1 s, longer than a small network's epoch.
+        predict = self.phase.model.predict_on_batch
         if self.phase.on_features:
-            head, sources = self.phase.model, self._view_features(part, views)
-            chunks = [rows[start : start + 4096] for start in range(0, len(rows), 4096)]
-            parts = [np.mean([head.predict_on_batch(source[chunk]) for source in sources], axis=0) for chunk in chunks]
-        else:
-            batches = plain_batches(self._images(part), rows, self.phase.size, _PREDICT_BATCH, self._workers)
-            model = self.phase.model
-            parts = [
-                np.mean([model.predict_on_batch(view) for view in seen(batch, views)], axis=0) for batch in batches
-            ]
-        return np.concatenate([none, *parts])
+            sources = self._view_features(part, views)
+            for start in range(0, len(rows), _PREDICT_FEATURES):
+                yield np.stack([predict(source[rows[start : start + _PREDICT_FEATURES]]) for source in sources])
+            return
+        wanted = tuple(changes(views).values())
+        for batch in plain_batches(self._images(part), rows, self.phase.size, _PREDICT_BATCH, self._workers):
+            yield np.stack([predict(view) for view in changed(batch, wanted, self._workers)])
 
     def _phases(self) -> tuple[Phase, ...]:
-        smallest = len(self.data.fold_of) - int(np.bincount(self.data.fold_of).max())
+        rows = len(self.data.fold_of) - int(np.bincount(self.data.fold_of).max()) + self._joined
         weighted = self.recipe.balance.class_weight != "none"
         phases: list[Phase] = []
         for stage in self.recipe.training.stages:
@@ -184,7 +202,7 @@ class Session:
             if size not in self._nets:
                 self._nets[size] = self._build(size)
             begun = phases[-1].last_epoch if phases else 0
-            phases.append(ready(stage, self.recipe.training, begun, size, smallest, self._nets[size], weighted))
+            phases.append(ready(stage, self.recipe.training, begun, size, rows, self._nets[size], weighted))
         for before, after in pairwise(phases):
             _require_same_weights(before, after)
         return tuple(phases)
@@ -202,11 +220,11 @@ class Session:
     def batches(self, fold: int, seed: int) -> TrainBatches:
         """Returns the training batches of the current stage on a fold."""
         phase, stronger = self.phase, self.recipe.balance.stronger
-        rows, strong = self._sampled(fold, seed)
+        shown = self._rows.shown(fold, seed)
         return TrainBatches(
             images=self.data.images,
-            labels=self.data.labels,
-            rows=rows,
+            labels=shown.labels,
+            rows=shown.rows,
             n_classes=len(self.data.classes),
             size=phase.size,
             batch_size=phase.batch_size,
@@ -214,38 +232,32 @@ class Session:
             augmentation=self.recipe.augmentation,
             seed=self._seed(fold, seed),
             plain_from=phase.stage.epochs - phase.stage.plain_epochs if phase.stage.plain_epochs else None,
-            targets=self._soft(rows),
-            strong_labels=strong,
+            targets=shown.targets,
+            strong_labels=shown.strong,
             strong_transforms=stronger.transforms if stronger else (),
+            more_images=self.data.test_images if self._joined else None,
         )
 
     def _feature_batches(self, fold: int, seed: int) -> FeatureBatches:
-        augmentation, draws = self.recipe.augmentation, self.phase.stage.draws
-        sources = (
-            self._cache().draws(self.data.images, augmentation, draws, seed)
-            if draws
-            else self._view_features("train", Views(mirror=augmentation.flip != "none"))
-        )
-        rows, _ = self._sampled(fold, seed)
-        targets = self._soft(rows)
+        shown = self._rows.shown(fold, seed)
+        targets = shown.targets
         if targets is None:
-            targets = np.eye(len(self.data.classes), dtype=np.float32)[self.data.labels]
-        return FeatureBatches(sources, targets, rows, self.phase.batch_size, self.phase.steps, self._seed(fold, seed))
+            targets = np.eye(len(self.data.classes), dtype=np.float32)[shown.labels]
+        return FeatureBatches(
+            sources=self._sources("train", seed),
+            targets=targets,
+            rows=shown.rows,
+            batch_size=self.phase.batch_size,
+            steps_per_epoch=self.phase.steps,
+            seed=self._seed(fold, seed),
+            more=self._sources("test", seed) if self._joined else [],
+        )
 
-    def _sampled(self, fold: int, seed: int) -> tuple[Rows, tuple[int, ...]]:
-        """Returns the training rows, with repeats where classes are oversampled, and the classes augmented more."""
-        data, balance = self.data, self.recipe.balance
-        rows, weak = data.rows(fold)[0], tuple[int, ...]()
-        if balance.weak:
-            weak = weak_classes(balance.weak, self._oof["weak"], data.ids, data.classes, data.labels, rows)
-        sampled = sampled_rows(rows, data.labels, balance, data.classes, weak, (seed, fold))
-        return sampled, strong_classes(balance, data.classes, weak)
-
-    def _soft(self, rows: Rows) -> Targets | None:
-        data, distill = self.data, self.recipe.training.distill
-        if distill is None:
-            return None
-        return soft_targets(self._oof["teacher"], data.ids, data.classes, data.labels, rows, distill)
+    def _sources(self, part: Part, seed: int) -> list[Features]:
+        augmentation, draws = self.recipe.augmentation, self.phase.stage.draws
+        if draws:
+            return self._cache().draws(self._images(part), augmentation, draws, seed, part)
+        return self._view_features(part, Views(mirror=augmentation.flip != "none"))
 
     def _seed(self, fold: int, seed: int) -> tuple[int, ...]:
         number = self.phases.index(self.phase)

@@ -300,6 +300,11 @@ def test_path(root: Path, name: str) -> Path:
     return _predictions_folder(root, name) / "test.parquet"
 
 
+def test_fold_path(root: Path, model: str, fold: int) -> Path:
+    """Where the test predictions lie that a model made on one fold alone, before the mean of all folds is taken."""
+    return root / "folds" / model / "test_by_fold" / f"fold{fold}.parquet"
+
+
 def card_path(root: Path, name: str) -> Path:
     """Where the card of a model, or of the ensemble, lies."""
     return root / "reports" / "ensemble.json" if name == ENSEMBLE else root / "folds" / name / "card.json"

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from pipeline.competition import Score
+from pipeline.views import Views
 
 
 class AnyRecipe(Protocol):
@@ -13,6 +14,14 @@ class AnyRecipe(Protocol):
     @property
     def peeked(self) -> tuple[str, ...]:
         """Which choices are made on rows whose score is reported."""
+
+    @property
+    def teachers(self) -> tuple[str, ...]:
+        """Models whose test predictions are learnt from."""
+
+    @property
+    def views(self) -> Views:
+        """What is averaged at prediction."""
 
     def model_dump(self, *, mode: Literal["json"]) -> dict[str, Any]:
         """Returns the recipe as plain values."""

@@ -8,24 +8,28 @@ continues to the same bits.
 
 import time
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.special import softmax
 
 from pipeline import tables
 from pipeline.files import atomic_path
 from pipeline.keeper import Keeper
+from pipeline.loader import Rows
 from pipeline.session import Session
 from pipeline.task import FoldTask
+from pipeline.view_weights import collected
+from pipeline.views import Logits
 
 
 def train_fold(task: FoldTask, session: Session) -> None:
     """Trains one fold, or continues it, or finds it finished.
 
     Writes into ``task.place``: ``state.npz`` after each epoch; at the end ``checkpoint.weights.h5``,
-    ``valid.parquet``, ``test.parquet``, ``history.csv`` and, last, ``done.json``, which replaces the state.
+    ``valid.parquet``, ``test.parquet``, ``history.csv`` and, last, ``done.json``, which replaces the state. Where the
+    weights of views are learned, ``valid_views.npy`` and ``test_views.npy`` hold what each view says.
 
     Raises:
         InputError: the augmentation does not fit the images, or the training has diverged.
@@ -70,9 +74,9 @@ def _finish(task: FoldTask, session: Session, keeper: Keeper) -> None:
         session.phase.net.model.save_weights(temporary)
     valid = data.rows(task.fold)[1]
     ids = tuple(data.ids[row] for row in valid)
-    _write(task.place / "valid.parquet", ids, session.predict("train", valid, session.recipe.views), data.classes)
+    _write(task.place / "valid.parquet", ids, _predicted(task, session, "valid", valid), data.classes)
     started = time.perf_counter()
-    logits = session.predict("test", np.arange(len(data.test_ids)), session.recipe.views)
+    logits = _predicted(task, session, "test", np.arange(len(data.test_ids)))
     seconds = time.perf_counter() - started
     _write(task.place / "test.parquet", data.test_ids, logits, data.classes)
     with atomic_path(task.place / "history.csv") as temporary:
@@ -90,5 +94,11 @@ def _finish(task: FoldTask, session: Session, keeper: Keeper) -> None:
     tables.write_json(task.place / "done.json", done)
 
 
-def _write(path: Path, ids: tuple[str, ...], logits: NDArray[np.float32], classes: tuple[str, ...]) -> None:
+def _predicted(task: FoldTask, session: Session, rows_of: Literal["valid", "test"], rows: Rows) -> Logits:
+    views, shape = session.recipe.views, (len(rows), len(session.data.classes))
+    made = session.predict_views("train" if rows_of == "valid" else "test", rows, views)
+    return collected(made, shape, views, task.place / f"{rows_of}_views.npy")
+
+
+def _write(path: Path, ids: tuple[str, ...], logits: Logits, classes: tuple[str, ...]) -> None:
     tables.write_predictions(path, tables.Predictions(ids, softmax(logits, axis=1).astype(np.float32), classes))

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -51,6 +52,34 @@ def test_an_image_counts_as_much_as_its_class(gamma: float) -> None:
     each = (1 - np.array([0.7, 0.6, 0.4])) ** gamma * NATS
     weighted = build_loss(focal_gamma=gamma, class_weights=WEIGHTS)
     assert value(weighted) == pytest.approx((each * WEIGHTS).mean(), abs=1e-5)
+
+
+@pytest.mark.parametrize("settings", [{}, {"label_smoothing": 0.1}, {"focal_gamma": 2.0}, {"class_weights": WEIGHTS}])
+def test_an_image_counts_as_much_as_its_target_sums_to(settings: dict[str, Any]) -> None:
+    plain = np.array([float(build_loss(**settings)(ONE_HOT[row : row + 1], LOGITS[row : row + 1])) for row in range(3)])
+    counts = np.array([0.5, 1.0, 3.0], dtype=np.float32)
+    found = value(build_loss(**settings, counted=True), ONE_HOT * counts[:, None])
+    assert found == pytest.approx((plain * counts).mean(), abs=1e-5)
+
+
+def test_the_gradient_of_a_counted_image_is_as_many_times_that_of_one_that_counts_once() -> None:
+    model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(3, use_bias=False)])
+    image, target = np.ones((1, 2), dtype=np.float32), ONE_HOT[:1]
+    start, moved = model.get_weights(), []
+    for count in (1.0, 0.25):
+        model.set_weights(start)
+        model.compile(keras.optimizers.SGD(1.0), build_loss(counted=True))
+        model.train_on_batch(image, target * np.float32(count))
+        moved.append(model.get_weights()[0] - start[0])
+    assert moved[1] == pytest.approx(0.25 * moved[0], abs=1e-6)
+    assert np.abs(moved[0]).max() > 0.1
+
+
+def test_class_weights_of_another_fold_reach_a_counted_loss() -> None:
+    model = keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(3)])
+    model.compile(loss=build_loss(class_weights=np.ones(3, dtype=np.float32), counted=True))
+    weigh(model, WEIGHTS)
+    assert value(model.loss) == pytest.approx((NATS * WEIGHTS).mean(), abs=1e-5)
 
 
 def test_a_mixed_image_counts_as_its_classes_in_their_shares() -> None:

@@ -13,6 +13,7 @@ from trainings import repository, settings
 
 from pipeline import cards, fingerprints, opening, runtime, tables
 from pipeline.errors import InputError
+from pipeline.files import sha256
 from pipeline.stages import train
 
 
@@ -78,6 +79,13 @@ def test_test_predictions_are_the_mean_of_the_folds(trained: Path) -> None:
     assert np.allclose(mean.probs, wanted, atol=1e-7)
 
 
+def test_what_each_fold_says_of_the_test_images_is_kept(trained: Path) -> None:
+    for place in (trained / ".work" / "train").rglob("test.parquet"):
+        path = tables.test_fold_path(trained, "one", int(place.parent.name.removeprefix("fold")))
+        assert path.read_bytes() == place.read_bytes()
+    assert len(list((trained / "folds" / "one" / "test_by_fold").iterdir())) == 3
+
+
 def test_the_card_tells_scores_costs_and_that_nothing_was_peeked_at(trained: Path) -> None:
     found = card(trained)
     labels = tables.read_folds(tables.folds_path(trained)).set_index("id")["label"].reindex(list(oof(trained).ids))
@@ -87,6 +95,8 @@ def test_the_card_tells_scores_costs_and_that_nothing_was_peeked_at(trained: Pat
     assert found.train_seconds > 0
     assert found.images_per_second > 0
     assert found.peeked == ()
+    assert found.view_weights == {"plain": 1.0}
+    assert found.fold_table == sha256(tables.folds_path(trained))
     assert found.precision == "float32"
     assert found.config["training"]["epochs"] == 4
 
@@ -140,11 +150,12 @@ def test_one_fold_gives_its_rows_alone_and_a_full_run_reuses_it(
     assert outputs(root) == outputs(trained)
 
 
-def test_fewer_folds_leave_no_checkpoint_of_the_others(trained: Path, tmp_path: Path) -> None:
+def test_fewer_folds_leave_nothing_of_the_others(trained: Path, tmp_path: Path) -> None:
     root = copy(trained, tmp_path)
     set_train(root, folds=[1])
     train.run(root, "one")
     assert [path.name for path in (root / "folds" / "one" / "checkpoints").iterdir()] == ["fold1.weights.h5"]
+    assert [path.name for path in (root / "folds" / "one" / "test_by_fold").iterdir()] == ["fold1.parquet"]
 
 
 @pytest.mark.parametrize(("folds", "got"), [([3], r"\[3\]"), ([-1], r"\[-1\]"), ([0, 0], r"\[0, 0\]"), ([], r"\[\]")])

@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 import trainings
 from fabricated import CLASSES
-from trainings import accuracy, kept, recipe, repository, task, train
+from trainings import accuracy, kept, recipe, repository, task, teach, train
 
 from pipeline import data, phases, runtime, tables
 from pipeline.data import load_data
@@ -57,6 +57,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "label_smoothing": 0.1,
         "validate_every": 2,
     },
+    "pseudo-labels": {"pseudo": {"teachers": ["wise"], "weight": 0.5}},
 }
 
 
@@ -67,7 +68,9 @@ class Interruption(BaseException):
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository root that the trainings of this file only read; each has a working folder of its own."""
-    return repository(tmp_path_factory.mktemp("trainer"))
+    root = repository(tmp_path_factory.mktemp("trainer"))
+    teach(root)
+    return root
 
 
 def interrupt(monkeypatch: pytest.MonkeyPatch, epoch: int, batch: int) -> None:

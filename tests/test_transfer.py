@@ -1,7 +1,7 @@
 """Training in stages: a head on features computed once, then more of the backbone, resumably."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import backbones
 import keras
@@ -21,6 +21,7 @@ from pipeline.networks.norms import reestimate
 from pipeline.networks.pretrained import normalisations
 from pipeline.recipe import Recipe
 from pipeline.trainer import train_fold
+from pipeline.views import Views
 
 HEAD: dict[str, Any] = {
     "unfreeze": "head",
@@ -83,9 +84,12 @@ def test_a_frozen_backbone_stays_as_it_came(root: Path) -> None:
     assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
 
 
-def test_predictions_from_features_are_those_of_the_whole_network(root: Path) -> None:
+@pytest.mark.parametrize("average", ["logits", "probabilities"])
+def test_predictions_from_features_are_those_of_the_whole_network(
+    root: Path, average: Literal["logits", "probabilities"]
+) -> None:
     wanted = transfer(**HEAD).model_copy(
-        update={"views": recipe().views.model_copy(update={"mirror": True, "shift": 1})}
+        update={"views": Views(mirror=True, shift=1, crops=0.9, scales=(0.8,), average=average)}
     )
     opened = session(root, wanted)
     opened.reset(0, 1)

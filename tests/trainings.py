@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 import tiny
-from fabricated import CLASSES, write_params, write_repository
+from fabricated import CLASSES, write_model_card, write_params, write_repository
+from numpy.typing import NDArray
 
 from pipeline import runtime, tables
 from pipeline.competition import Score
 from pipeline.config import parse
 from pipeline.data import load_data
+from pipeline.pseudo import Teachers
 from pipeline.recipe import Recipe
 from pipeline.session import Session
 from pipeline.task import FoldTask
@@ -72,7 +74,37 @@ def session(root: Path, wanted: Recipe, workers: int = 2) -> Session:
     """Returns a session in float32."""
     runtime.start("float32")
     data = load_data(root / "data" / "prepared", tables.folds_path(root))
-    return Session(wanted, data, workers, weights=root / "weights", features=root / "features")
+    pseudo = wanted.training.pseudo
+    return Session(
+        wanted,
+        data,
+        workers,
+        weights=root / "weights",
+        features=root / "features",
+        teachers=Teachers(root, pseudo) if pseudo else None,
+    )
+
+
+def teach(root: Path, name: str = "wise", seed: int = 0) -> dict[int, NDArray[np.float32]]:
+    """Writes what a teacher that was never trained would leave behind; returns its test predictions by fold.
+
+    Each fold is sure of other images, of more in fold 1 than in fold 0.
+    """
+    tiny.write_yaml(root / "configs" / "models" / f"{name}.yaml", settings())
+    write_model_card(root, name, fold_table=tables.folds_digest(tables.read_folds(tables.folds_path(root))))
+    return {fold: write_taught(root, name, fold, seed) for fold in range(3)}
+
+
+def write_taught(root: Path, name: str, fold: int, seed: int, sure: int | None = None) -> NDArray[np.float32]:
+    """Writes a teacher's test predictions on one fold, sure of ``sure`` images, of 6 and twice the fold by default."""
+    ids = tuple(tables.read_index(root / "data" / "prepared" / "test.csv")["id"])
+    rng = np.random.default_rng([seed, fold])
+    probs = np.full((len(ids), len(CLASSES)), 1 / len(CLASSES), dtype=np.float32)
+    rows = rng.permutation(len(ids))[: 6 + 2 * fold if sure is None else sure]
+    probs[rows] = 0.02
+    probs[rows, rng.integers(0, len(CLASSES), len(rows))] = 0.96
+    tables.write_predictions(tables.test_fold_path(root, name, fold), tables.Predictions(ids, probs, CLASSES))
+    return probs
 
 
 def train(root: Path, wanted: Recipe, work: str, folds: tuple[int, ...] = (0,), seed: int = 0) -> Path:

@@ -29,6 +29,7 @@ def run(root: Path, model: str, around: Surroundings, wanted: Sweep) -> None:
     if not 0 <= wanted.fold <= last:
         raise InputError(f"--fold must be in 0..{last}, got {wanted.fold}; see split.n_splits in params.yaml")
     name, current = f"{model} fold {wanted.fold}", recipe.training.optimizer.learning_rate
+    around = dataclasses.replace(around, wanted=(wanted.fold,))
     session, *_ = open_session(recipe, around, fingerprints.images_digest(around.prepared))
     curve = lr_range.range_test(session, wanted, around.seed, name)
     found = lr_range.suggest(curve)

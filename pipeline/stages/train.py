@@ -1,7 +1,8 @@
 """Trains one model on every fold, in one process.
 
 Reads: data/prepared, folds/folds.csv, configs/models/<model>.yaml. Writes: folds/predictions/<model>/ (OOF and test
-predictions) and folds/<model>/ (checkpoints, history, curves, card, metrics). What is half done lies in .work/train.
+predictions) and folds/<model>/ (checkpoints, test predictions by fold, history, curves, card, metrics). What is half
+done lies in .work/train.
 """
 
 from pathlib import Path
@@ -44,7 +45,6 @@ def run(root: Path, model: str) -> None:
     params, competition = load_params(root, "train", TrainParams), load_competition(root)
     recipe = load_model(root, model, competition.mirror)
     around = surroundings(root)
-    chosen = _chosen(params, int(around.data.fold_of.max()) + 1)
     opened = open_model(recipe, around)
     tasks = [
         FoldTask(
@@ -59,7 +59,7 @@ def run(root: Path, model: str) -> None:
             seed=params.seed,
             precision=opened.precision,
         )
-        for fold in chosen
+        for fold in around.wanted
     ]
     for task in tasks:
         opened.train(task)
@@ -74,15 +74,17 @@ def surroundings(root: Path) -> Surroundings:
     """
     params, competition = load_params(root, "train", TrainParams), load_competition(root)
     prepared, folds = root / "data" / "prepared", tables.folds_path(root)
+    data = load_data(prepared, folds)
     return Surroundings(
         root=root,
         prepared=prepared,
         folds=folds,
-        data=load_data(prepared, folds),
+        data=data,
         precision=params.precision,
         weights=root / expand(params.weights, "train.weights in params.yaml"),
         seed=params.seed,
         score=competition.metric.model_dump(mode="json"),
+        wanted=_chosen(params, int(data.fold_of.max()) + 1),
     )
 
 
