@@ -338,9 +338,8 @@ def test_a_student_learns_from_a_teacher_that_was_trained_before(root: Path) -> 
 
 
 def test_a_student_may_teach_in_its_turn_and_hands_on_what_was_looked_at(root: Path) -> None:
-    write_model_card(
-        root, "wise", peeked=("x",), fold_table=tables.folds_digest(tables.read_folds(tables.folds_path(root)))
-    )
+    digest = tables.folds_digest(tables.read_folds(tables.folds_path(root)))
+    write_model_card(root, "wise", peeked=("x",), fold_table=digest)
     run(root, "student", [0], pseudo={"teachers": ["wise"]})
     card = run(root, "second", [0], pseudo={"teachers": ["student"], "confidence": 0.34})
     assert card.peeked == ("pseudo-labels of student: pseudo-labels of wise: x",)
