@@ -151,6 +151,8 @@ class Recipe(Section):
             raise ValueError("balance.stronger needs images: a stage that trains the head alone sees features")
         if isinstance(self.network, MlpHog) and any(stage.unfreeze != "head" for stage in self.training.stages):
             raise ValueError("mlp_hog trains its head alone: every stage must say unfreeze: head")
+        if isinstance(self.network, MlpHog) and self.input.normalise != "auto":
+            raise ValueError("input.normalise has no effect on gradients, which are normalised by block; leave it out")
         frozen = next((stage for stage in self.training.stages if stage.unfreeze != "all"), None)
         if frozen is not None and not isinstance(self.network, ON_FEATURES):
             raise ValueError(

@@ -246,6 +246,12 @@ def test_a_network_on_gradients_trains_its_head_alone(root: Path) -> None:
     assert accuracy(root, train(root, parse(data, Recipe, "a test"), "work")) > 0.6
 
 
+def test_a_normalisation_that_gradients_would_not_feel_is_refused() -> None:
+    data = settings() | {"network": {"name": "mlp_hog"}, "training": HEAD, "input": {"normalise": "image"}}
+    with pytest.raises(InputError, match=r"input.normalise has no effect on gradients"):
+        parse(data, Recipe, "a test")
+
+
 def test_a_transformer_trains_in_stages_too(root: Path) -> None:
     shape = {"patch_size": 4, "layers": 2, "heads": 2, "hidden": 8, "mlp": 16}
     network = {"name": "vit", "weights": "none", "shape": shape}

@@ -1,6 +1,9 @@
 """Pretrained weights: where they are looked for, and what is said when they are not there."""
 
 import hashlib
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import backbones
@@ -11,7 +14,7 @@ import pytest
 from pipeline import runtime
 from pipeline.errors import InputError
 from pipeline.networks import weights
-from pipeline.networks.weights import find, load, published
+from pipeline.networks.weights import Published, find, load, published
 
 
 @pytest.fixture
@@ -75,6 +78,65 @@ def test_nothing_found_and_no_network_lists_the_names_and_three_ways_out(
     assert all(way in str(error.value) for way in ("train.weights", "network.weights", "weights: none"))
 
 
+class Publisher(BaseHTTPRequestHandler):
+    """Serves one file, or a part of it under the length of the whole."""
+
+    content, sent = b"", 0
+
+    def do_GET(self) -> None:  # as http.server calls it
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(self.content)))
+        self.end_headers()
+        self.wfile.write(self.content[: self.sent])
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing."""
+
+
+@pytest.fixture
+def server(file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Publishes the file, which no folder holds any more, under a loopback address."""
+    monkeypatch.setattr(Publisher, "content", file.read_bytes())
+    monkeypatch.setattr(Publisher, "sent", file.stat().st_size)
+    file.unlink()
+    listening = HTTPServer(("127.0.0.1", 0), Publisher)
+    thread = threading.Thread(target=listening.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{listening.server_port}/tiny_notop.h5"
+    listening.shutdown()
+    thread.join()
+    listening.server_close()
+
+
+def publish(monkeypatch: pytest.MonkeyPatch, origin: str, digest: str | None) -> None:
+    monkeypatch.setattr(weights, "published", lambda *_: Published("tiny_notop.h5", origin, digest))
+
+
+def test_what_is_published_is_downloaded_once(file: Path, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish(monkeypatch, server, hashlib.md5(Publisher.content).hexdigest())
+    first = find("imagenet", file.parent, backbones.Tiny)
+    assert first.read_bytes() == Publisher.content
+    publish(monkeypatch, "http://127.0.0.1:9/tiny_notop.h5", None)
+    assert find("imagenet", file.parent, backbones.Tiny) == first
+
+
+def test_a_download_that_breaks_off_says_so_and_leaves_nothing(
+    file: Path, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(monkeypatch, server, None)
+    monkeypatch.setattr(Publisher, "sent", 1000)
+    with pytest.raises(InputError, match=r"download failed \(.*(broke off after 1,000|IncompleteRead).*Three ways out"):
+        find("imagenet", file.parent, backbones.Tiny)
+    assert not list((file.parent / "keras" / "models").glob("*"))
+
+
+def test_a_download_of_another_file_is_not_kept(file: Path, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish(monkeypatch, server, "0" * 32)
+    with pytest.raises(InputError, match=r"what came is another file than Keras describes"):
+        find("imagenet", file.parent, backbones.Tiny)
+    assert not list((file.parent / "keras" / "models").glob("*"))
+
+
 def test_a_path_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"network.weights: .*gone.h5 does not exist"):
         find(str(tmp_path / "gone.h5"), tmp_path, backbones.Tiny)
@@ -97,3 +159,11 @@ def test_weights_of_another_architecture_are_refused(file: Path) -> None:
     other = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(5, 3)])
     with pytest.raises(InputError, match=r"tiny_notop.h5 does not fit .*very backbone"):
         load(other, file)
+
+
+def test_weights_that_are_not_finite_are_refused(file: Path, tmp_path: Path) -> None:
+    model = backbones.Tiny()
+    model.layers[1].set_weights([np.full_like(value, np.nan) for value in model.layers[1].get_weights()])
+    model.save(tmp_path / "broken_notop.h5")
+    with pytest.raises(InputError, match=r"broken_notop.h5 holds numbers that are not finite in .*conv1"):
+        load(backbones.Tiny(), tmp_path / "broken_notop.h5")

@@ -3,6 +3,7 @@
 Reference: https://keras.io/api/applications
 """
 
+import http.client
 import os
 import urllib.request
 import warnings
@@ -14,12 +15,16 @@ from typing import Any
 
 import h5py
 import keras
+import numpy as np
 from keras.src.utils import file_utils
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, some
+from pipeline.files import atomic_path
+from pipeline.progress import progress
 
 Arguments = tuple[tuple[str, Any], ...]
 _SECONDS = 15.0
+_PIECE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -104,15 +109,15 @@ def find(weights: str, folder: Path, make: Callable[..., keras.Model], arguments
         return _whole(folder / file.name)
     cached = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models" / file.name
     if not cached.is_file() or (file.digest and not file_utils.validate_file(cached, file.digest)):
-        _require_network(file, folder, cached)
-    return _whole(Path(file_utils.get_file(file.name, file.origin, cache_subdir="models", file_hash=file.digest)))
+        return _whole(_downloaded(file, folder, cached))
+    return _whole(cached)
 
 
 def load(model: keras.Model, path: Path) -> None:
     """Loads a file of weights into a backbone.
 
     Raises:
-        InputError: the file belongs to another architecture.
+        InputError: the file belongs to another architecture, or holds numbers that are not finite.
     """
     try:
         model.load_weights(path)
@@ -121,6 +126,9 @@ def load(model: keras.Model, path: Path) -> None:
             f"{path} does not fit {model.name}: {' '.join(str(error).split())[:200]}; "
             "the file must hold this very backbone without its top (Keras's *_notop.h5)"
         ) from error
+    broken = [weight.path for weight in model.weights if not np.isfinite(keras.ops.convert_to_numpy(weight)).all()]
+    if broken:
+        raise InputError(f"{path} holds numbers that are not finite in {some(broken)}; fetch it again")
 
 
 def _whole(path: Path) -> Path:
@@ -137,14 +145,28 @@ def _whole(path: Path) -> Path:
     return path
 
 
-def _require_network(file: Published, folder: Path, cached: Path) -> None:
-    """Fails before Keras tries for minutes and raises a bare Exception."""
+def _downloaded(file: Published, folder: Path, cached: Path) -> Path:
+    """Downloads a file to where Keras keeps its own; whole or not at all, where Keras would raise a bare Exception."""
     try:
-        with urllib.request.urlopen(urllib.request.Request(file.origin, method="HEAD"), timeout=_SECONDS):
-            pass
-    except OSError as error:
+        with urllib.request.urlopen(file.origin, timeout=_SECONDS) as answer, atomic_path(cached) as temporary:
+            size = int(answer.headers.get("Content-Length") or 0)
+            _copy(answer, temporary, size, file.name)
+            come = temporary.stat().st_size
+            if size and come != size:
+                raise OSError(f"the download broke off after {come:,} of {size:,} bytes")
+            if file.digest and not file_utils.validate_file(temporary, file.digest):
+                raise OSError(f"what came is another file than Keras describes (digest {file.digest})")
+    except (OSError, http.client.HTTPException) as error:
         raise InputError(
-            f"no ImageNet weights: neither {folder / file.name} nor {cached} exists and the download is out of reach "
+            f"no ImageNet weights: neither {folder / file.name} nor {cached} exists and the download failed "
             f"({error}). Three ways out: put {file.name} into the folder that train.weights in params.yaml names "
             "(WEIGHTS_DIR), or give the path of a file in network.weights, or set network.weights: none"
         ) from error
+    return cached
+
+
+def _copy(answer: Any, path: Path, size: int, name: str) -> None:
+    with path.open("wb") as out, progress(f"downloading {name} (bytes)", size) as advance:
+        while piece := answer.read(_PIECE):
+            out.write(piece)
+            advance(len(piece))
