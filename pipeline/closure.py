@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+from functools import cache
 from pathlib import Path
 
 PACKAGE = "pipeline"
@@ -54,7 +55,13 @@ def _source(base: Path, module: str) -> Path | None:
     return None
 
 
-def _imports(path: Path) -> list[str]:
+def _imports(path: Path) -> tuple[str, ...]:
+    return _parsed(path, path.stat().st_mtime_ns)
+
+
+@cache
+def _parsed(path: Path, changed: int) -> tuple[str, ...]:
+    """Names what a file imports; ``changed`` is when it was written, so that a later one is read anew."""
     names: list[str] = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -62,4 +69,4 @@ def _imports(path: Path) -> list[str]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             # `from pipeline import x` and `from pipeline.x import y` both name modules; unknown ones are dropped later.
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return [name for name in names if name.split(".")[0] == PACKAGE]
+    return tuple(name for name in names if name.split(".")[0] == PACKAGE)

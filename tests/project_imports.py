@@ -1,7 +1,7 @@
 """Which modules a project module imports, read from its source: for the tests of layers and of ``dvc.yaml``."""
 
 import ast
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from pipeline.closure import PACKAGE, import_closure
@@ -10,9 +10,10 @@ ROOT = Path(__file__).parents[1]
 NETWORKS = "pipeline/networks"
 
 
-def modules() -> list[str]:
+@lru_cache
+def modules() -> tuple[str, ...]:
     """Names every project module that is not empty."""
-    return [module_name(path) for path in sorted((ROOT / PACKAGE).rglob("*.py")) if path.stat().st_size]
+    return tuple(module_name(path) for path in sorted((ROOT / PACKAGE).rglob("*.py")) if path.stat().st_size)
 
 
 def module_name(path: Path) -> str:
@@ -44,6 +45,7 @@ def project_imports(module: str) -> set[str]:
     return {name for name in imports(module) if name.split(".")[0] == PACKAGE}
 
 
+@cache
 def closure(module: str) -> set[str]:
     """Names ``module`` and every project module that it imports at any depth."""
     return {module_name(path) for path in import_closure(module, ROOT)}
