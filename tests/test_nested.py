@@ -9,7 +9,16 @@ from pipeline.combiners.contract import Probs, Sample
 from pipeline.metrics import get_metric
 from pipeline.nested import Candidate, choose, judge, parts_of
 
-FITTED = ("convex", "greedy", "greedy_metric", "metric_weights", "class_weights", "stack_logistic", "stack_boosting")
+FITTED = (
+    "convex",
+    "greedy",
+    "greedy_bagged",
+    "greedy_metric",
+    "metric_weights",
+    "class_weights",
+    "stack_logistic",
+    "stack_boosting",
+)
 ACCURACY = get_metric("accuracy")
 
 
@@ -39,7 +48,9 @@ def test_a_part_is_predicted_by_fits_that_did_not_see_it() -> None:
         assert (one.nested[~held] != two.nested[~held]).any()
 
 
-@pytest.mark.parametrize(("name", "useless"), [("convex", 200), ("greedy", 200), ("metric_weights", 40)])
+@pytest.mark.parametrize(
+    ("name", "useless"), [("convex", 200), ("greedy", 200), ("greedy_bagged", 60), ("metric_weights", 40)]
+)
 def test_random_members_do_not_raise_the_nested_score(name: str, useless: int) -> None:
     stacked, labels = simulate([1.0, 1.2] + [0.0] * useless, 300, 4, seed=2)
     few, many = (Sample(stacked[:count], labels, np.arange(300) % 5, ACCURACY) for count in (2, useless + 2))

@@ -1,7 +1,7 @@
 """All combiners by name, the simplest first: the order decides between those that score alike."""
 
 from pipeline.combiners.contract import Combiner, Sample
-from pipeline.combiners.greedy import greedy, greedy_metric
+from pipeline.combiners.greedy import greedy, greedy_bagged, greedy_metric
 from pipeline.combiners.means import best_single, geometric_mean, mean, rank_mean
 from pipeline.combiners.simplex_weights import class_weights, convex, metric_weights, weighted_geometric
 from pipeline.combiners.stacking import stack_boosting, stack_logistic, too_large_for_boosting
@@ -14,6 +14,7 @@ COMBINERS: dict[str, Combiner] = {
     "convex": convex,
     "weighted_geometric": weighted_geometric,
     "greedy": greedy,
+    "greedy_bagged": greedy_bagged,
     "metric_weights": metric_weights,
     "greedy_metric": greedy_metric,
     "class_weights": class_weights,
@@ -22,7 +23,16 @@ COMBINERS: dict[str, Combiner] = {
 }
 
 # Nothing in them is fitted to the scale of the members' probabilities: a temperature may help them.
-SCALE_MATTERS = ("mean", "geometric_mean", "convex", "greedy", "metric_weights", "greedy_metric", "class_weights")
+SCALE_MATTERS = (
+    "mean",
+    "geometric_mean",
+    "convex",
+    "greedy",
+    "greedy_bagged",
+    "metric_weights",
+    "greedy_metric",
+    "class_weights",
+)
 
 
 def skipped(name: str, sample: Sample) -> str | None:
