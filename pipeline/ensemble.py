@@ -93,13 +93,20 @@ def fit(members: Members, metric: Metric, params: EnsembleParams, seed: int = 0)
     """Judges all candidates by their nested scores, chooses one, and fits what is done to it at the end."""
     labels = members.rows["label"].to_numpy(dtype=np.int64)
     groups = members.rows["group"].to_numpy(dtype=np.int64)
-    parts = parts_of(members.rows["fold"].to_numpy(dtype=np.int64), groups)
+    parts = parts_of(members.rows["fold"].to_numpy(dtype=np.int64), groups, labels)
     sample = Sample(members.stacked, labels, parts, metric, seed)
     cooling = _COOLING[params.temperature]
     candidates, skipped = judge(sample, params.combiners or tuple(COMBINERS), cooling)
     choice = choose(candidates, sample, groups)
     finished = finish(
-        labels, parts, groups, choice.nested, metric, params.temperature != "never", params.decision == "auto"
+        labels,
+        parts,
+        groups,
+        choice.nested,
+        metric,
+        candidates[choice.index].nested,
+        cool=params.temperature != "never" and len(np.unique(parts)) > 1,
+        decide=params.decision == "auto" and len(np.unique(parts)) > 1,
     )
     best = best_member(sample)
     better = gain(labels, groups, finished.nested, members.stacked[best], metric, seed)

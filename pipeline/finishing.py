@@ -46,6 +46,7 @@ def finish(
     groups: Integers,
     probs: Probs,
     metric: Metric,
+    own: Probs | None = None,
     cool: bool = True,
     decide: bool = True,
 ) -> Finish:
@@ -60,9 +61,12 @@ def finish(
         groups: (n_samples,) rows of one group belong together.
         probs: (n_samples, n_classes) nested predictions.
         metric: the competition's.
+        own: nested predictions of the combiner in use, which the values for new rows are fitted to; ``probs``
+            if absent, as where all parts came from one combiner.
         cool: whether a temperature is tried.
         decide: whether decision rules are tried.
     """
+    chosen = probs if own is None else own
     before = reliability(labels, probs)
     degrees, factors = 1.0, None
     if cool:
@@ -70,14 +74,15 @@ def finish(
         log_loss = get_metric("log_loss")
         worse = metric.better(metric.score(labels, probs), metric.score(labels, warm))
         if log_loss.score(labels, warm) < log_loss.score(labels, probs) and not worse:
-            degrees, probs = temperature(labels, probs), warm
+            degrees, probs = temperature(labels, chosen), warm
+            chosen = cooled(chosen, degrees)
     after = reliability(labels, probs)
     if decide and metric.name in METRICS:
         plain = probs
         decided = _crossed(parts, plain, lambda rows: class_factors(labels[rows], plain[rows], metric), weighed)
         # The simpler one stands first: the rule is used when argmax is out of reach of the best.
         if standing(labels, groups, [plain, decided], metric).simplest == 1:
-            factors, probs = class_factors(labels, plain, metric), decided
+            factors, probs = class_factors(labels, chosen, metric), decided
     return Finish(degrees, factors, before, after, probs)
 
 

@@ -1,4 +1,4 @@
-"""Competition metrics by name, through scikit-learn; each knows its direction.
+"""Competition metrics by name, equal to scikit-learn's; each knows its direction.
 
 Every metric takes true class indices and probabilities, so that a caller never asks which kind it is.
 Reference: https://scikit-learn.org/stable/modules/model_evaluation.html
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 from sklearn import metrics as sk
 
 from pipeline.errors import InputError, near_names
@@ -69,31 +70,55 @@ def _losses(labels: Labels, probs: Probs) -> NDArray[np.float64]:
     return -np.log(np.clip(chosen, np.finfo(np.float64).eps, 1.0))  # clipped as scikit-learn clips
 
 
+def _confusion(labels: Labels, probs: Probs) -> NDArray[np.float64]:
+    """Counts (true class, predicted class).
+
+    In one pass: scikit-learn's scores check and encode labels at each call, and a bootstrap makes thousands of calls.
+    """
+    n_classes = probs.shape[1]
+    pairs = labels * n_classes + probs.argmax(axis=1)
+    return np.bincount(pairs, minlength=n_classes**2).reshape(n_classes, n_classes).astype(np.float64)
+
+
 def _macro_f1(labels: Labels, probs: Probs) -> float:
-    return float(sk.f1_score(labels, probs.argmax(axis=1), labels=_classes(probs), average="macro", zero_division=0))
+    counts = _confusion(labels, probs)
+    both = counts.sum(axis=0) + counts.sum(axis=1)
+    return float((2 * counts.diagonal() / np.maximum(both, 1)).mean())
 
 
 def _balanced_accuracy(labels: Labels, probs: Probs) -> float:
     # The mean recall of the classes present: scikit-learn's balanced accuracy, without its warning about a
     # predicted class that no row has.
-    present = sorted(set(labels.tolist()))
-    return float(sk.recall_score(labels, probs.argmax(axis=1), labels=present, average="macro", zero_division=0))
+    counts = _confusion(labels, probs)
+    rows = counts.sum(axis=1)
+    return float((counts.diagonal()[rows > 0] / rows[rows > 0]).mean())
 
 
 def _roc_auc(labels: Labels, probs: Probs) -> float:
     absent = sorted(set(_classes(probs)) - set(labels.tolist()))
     if absent:
         raise InputError(f"roc_auc needs every class among the scored rows; class indices {absent} have none")
-    if probs.shape[1] == 2:
-        return float(sk.roc_auc_score(labels, probs[:, 1]))
-    return float(sk.roc_auc_score(labels, _double(probs), multi_class="ovr", average="macro", labels=_classes(probs)))
+    columns = [1] if probs.shape[1] == 2 else _classes(probs)
+    return float(np.mean([_area(labels == column, probs[:, column]) for column in columns]))
+
+
+def _area(positive: NDArray[np.bool_], values: NDArray[np.float32]) -> float:
+    """The area under one class's curve, from ranks (Mann and Whitney 1947); equal values share their middle rank."""
+    ones = int(positive.sum())
+    if ones == len(positive):
+        raise InputError("roc_auc needs two classes among the scored rows; there is one")
+    above = rankdata(values)[positive].sum() - ones * (ones + 1) / 2
+    return float(above / (ones * (len(positive) - ones)))
 
 
 def _quadratic_kappa(labels: Labels, probs: Probs) -> float:
-    predicted = probs.argmax(axis=1)
-    if len(np.unique(np.concatenate([labels, predicted]))) < 2:
+    counts = _confusion(labels, probs)
+    if len(np.flatnonzero(counts.sum(axis=0) + counts.sum(axis=1))) < 2:
         raise InputError(f"quadratic_kappa needs two classes among the scored rows; all are class index {labels[0]}")
-    return float(sk.cohen_kappa_score(labels, predicted, labels=_classes(probs), weights="quadratic"))
+    numbers = np.arange(len(counts))
+    cost = (numbers[:, None] - numbers[None]) ** 2
+    expected = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / counts.sum()
+    return float(1 - (cost * counts).sum() / (cost * expected).sum())
 
 
 def top_k(k: int) -> Callable[[Labels, Probs], float]:

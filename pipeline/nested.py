@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pipeline.calibration import all_cooled, temperatures
 from pipeline.combiners.catalogue import COMBINERS, SCALE_MATTERS, skipped
 from pipeline.combiners.contract import Fitted, Integers, Probs, Sample, Weights
+from pipeline.errors import InputError
 from pipeline.paired import Standing, standing
 from pipeline.progress import progress
 
@@ -56,11 +57,17 @@ class Candidate:
         return self.fitted(stacked if self.degrees is None else all_cooled(stacked, self.degrees))
 
 
-def parts_of(folds: Integers, groups: Integers) -> Integers:
-    """Returns the parts that are left out in turn: the folds; of a single one, five parts of whole groups."""
+def parts_of(folds: Integers, groups: Integers, labels: Integers) -> Integers:
+    """Returns the parts that are left out in turn: the folds; of a single one, five parts of whole groups.
+
+    Groups are dealt round class by class, so that each part has its share of every class.
+    """
     if len(np.unique(folds)) > 1:
         return folds
-    return np.unique(groups, return_inverse=True)[1] % PARTS
+    first, group = np.unique(groups, return_index=True, return_inverse=True)[1:]
+    dealt = np.empty(len(first), dtype=np.int64)
+    dealt[np.argsort(labels[first], kind="stable")] = np.arange(len(first)) % PARTS
+    return dealt[group]
 
 
 def judge(sample: Sample, names: Sequence[str], cooling: Sequence[bool]) -> tuple[list[Candidate], dict[str, str]]:
@@ -75,7 +82,15 @@ def judge(sample: Sample, names: Sequence[str], cooling: Sequence[bool]) -> tupl
         the candidates, in the order of `COMBINERS`, and why others were not tried, by name.
     """
     reasons = {name: reason for name in names if (reason := skipped(name, sample)) is not None}
+    if len(np.unique(sample.folds)) < 2:
+        reasons |= {name: "nothing to leave out: the scored rows are one group" for name in names if name != "mean"}
+        return [_only_mean(sample)], reasons
     tried = [name for name in COMBINERS if name in names and name not in reasons]
+    if not tried and len(sample.stacked) == 1:
+        tried = ["mean"]
+    if not tried:
+        told = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+        raise InputError(f"params.yaml: ensemble.combiners leaves nothing to try ({told}); add mean")
     pairs = [(name, cools) for name in tried for cools in cooling if not cools or name in SCALE_MATTERS]
     pairs += [(name, False) for name in tried if name not in SCALE_MATTERS and False not in cooling]
     pairs.sort(key=lambda pair: (tried.index(pair[0]), pair[1]))
@@ -87,6 +102,11 @@ def judge(sample: Sample, names: Sequence[str], cooling: Sequence[bool]) -> tupl
             _fit(candidates, sample.where(~held), sample.stacked[:, held], held, advance)
         _fit(candidates, sample, None, None, advance)
     return candidates, reasons
+
+
+def _only_mean(sample: Sample) -> Candidate:
+    fitted = COMBINERS["mean"](sample)
+    return Candidate("mean", False, fitted(sample.stacked), fitted)
 
 
 def _fit(
@@ -134,7 +154,9 @@ class Choice:
 def choose(candidates: Sequence[Candidate], sample: Sample, groups: Integers) -> Choice:
     """Takes the simplest candidate whose nested score is within one standard error of the best.
 
-    The error is that of the paired difference, so that a candidate clearly better on the same rows is seen to be.
+    The error is that of the paired difference, so that a candidate clearly better on the same rows is seen to be. Of
+    metrics that are no mean over rows, such as AUC, parts cannot come from different candidates: on their different
+    scales they would not compare. There every part comes from the one that all rows chose.
 
     Args:
         candidates: the simplest first.
@@ -143,8 +165,11 @@ def choose(candidates: Sequence[Candidate], sample: Sample, groups: Integers) ->
     """
     predictions = [candidate.nested for candidate in candidates]
     whole = standing(sample.labels, groups, predictions, sample.metric, sample.seed)
-    by_part, nested = {}, np.empty_like(predictions[0])
+    by_part, nested = {}, predictions[whole.simplest].copy()
     for part in np.unique(sample.folds).tolist():
+        by_part[part] = whole.simplest
+        if sample.metric.rows is None:
+            continue
         held = sample.folds == part
         others = [probs[~held] for probs in predictions]
         chosen = standing(sample.labels[~held], groups[~held], others, sample.metric, sample.seed).simplest

@@ -127,6 +127,15 @@ def test_a_rank_does_not_depend_on_the_other_rows_predicted() -> None:
     np.testing.assert_array_equal(fitted(given.stacked)[:7], fitted(given.stacked[:, :7]))
 
 
+@pytest.mark.parametrize("strengths", [(0.3, 0.6), (0.2, 0.2, 0.2, 0.2)])
+def test_members_that_say_one_and_nought_keep_their_weights_by_class(strengths: tuple[float, ...]) -> None:
+    given = sample(strengths, n_classes=3)
+    certain = np.eye(3, dtype=np.float32)[given.stacked.argmax(axis=2)]
+    weights = COMBINERS["class_weights"](replace(given, stacked=certain)).weights
+    assert weights is not None
+    np.testing.assert_allclose(weights.sum(axis=0), 1)
+
+
 def test_greedy_selection_picks_what_the_hand_picks() -> None:
     # True-class probabilities of two rows. Alone: log .9 + log .1 twice, log .2 + log .2. Together the first two
     # average to .5 and .5, better than any alone; each further pick brings that down.

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from fabricated import random_probs
 from numpy.typing import NDArray
+from sklearn import metrics as sk
 
 from pipeline.errors import InputError
 from pipeline.metrics import METRICS, get_metric
@@ -116,3 +117,26 @@ def test_macro_f1_counts_an_absent_class_as_zero_without_a_warning() -> None:
 def test_an_unknown_metric_names_the_near_ones() -> None:
     with pytest.raises(InputError, match=r"'acuracy' is unknown; did you mean .*accuracy"):
         get_metric("acuracy")
+
+
+@pytest.mark.parametrize("n_classes", [2, 5])
+@pytest.mark.parametrize("seed", range(5))
+def test_scores_equal_those_of_scikit_learn(n_classes: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    labels = np.concatenate([np.arange(n_classes), random.integers(0, n_classes, 60)])
+    probs = random.dirichlet(np.ones(n_classes), len(labels)).round(1).astype(np.float32) + np.float32(0.01)
+    probs /= probs.sum(axis=1, keepdims=True)
+    predicted = probs.argmax(axis=1)
+    area = (
+        sk.roc_auc_score(labels, probs[:, 1])
+        if n_classes == 2
+        else np.mean([sk.roc_auc_score(labels == column, probs[:, column]) for column in range(n_classes)])
+    )
+    wanted = {
+        "macro_f1": sk.f1_score(labels, predicted, average="macro", labels=range(n_classes), zero_division=0),
+        "balanced_accuracy": sk.balanced_accuracy_score(labels, predicted),
+        "quadratic_kappa": sk.cohen_kappa_score(labels, predicted, weights="quadratic"),
+        "roc_auc": area,
+    }
+    for name, value in wanted.items():
+        assert get_metric(name).score(labels, probs) == pytest.approx(value, abs=1e-12), name

@@ -6,6 +6,7 @@ from members import sample, simulate
 
 from pipeline.combiners.catalogue import COMBINERS
 from pipeline.combiners.contract import Probs, Sample
+from pipeline.errors import InputError
 from pipeline.metrics import get_metric
 from pipeline.nested import Candidate, choose, judge, parts_of
 
@@ -138,11 +139,40 @@ def test_the_choice_for_a_part_does_not_see_it() -> None:
     np.testing.assert_array_equal(choice.nested[held], elsewhere[held])
 
 
-def test_a_single_fold_is_cut_into_parts_of_whole_groups() -> None:
-    groups = np.repeat(np.arange(20), 3)
-    parts = parts_of(np.zeros(60, dtype=np.int64), groups)
-    assert len(np.unique(parts)) == 5
-    assert all(len(np.unique(parts[groups == group])) == 1 for group in range(20))
+def test_a_single_fold_is_cut_into_parts_of_whole_groups_and_of_every_class() -> None:
+    groups = np.repeat(np.arange(40), 3)
+    labels = groups % 4
+    parts = parts_of(np.zeros(120, dtype=np.int64), groups, labels)
+    assert all(len(np.unique(parts[groups == group])) == 1 for group in range(40))
+    assert all(set(labels[parts == part]) == {0, 1, 2, 3} for part in range(5))
+
+
+def test_where_nothing_can_be_left_out_the_mean_is_all_there_is() -> None:
+    given = sample((1.0, 2.0), rows=20)
+    alone = Sample(given.stacked, given.labels, np.zeros(20, dtype=np.int64), ACCURACY)
+    candidates, skipped = judge(alone, tuple(COMBINERS), (False, True))
+    assert [candidate.name for candidate in candidates] == ["mean"]
+    assert "nothing to leave out" in skipped["convex"]
+
+
+def test_one_member_is_taken_as_it_is_whatever_combiners_are_named() -> None:
+    assert [candidate.name for candidate in judge(sample((1.0,)), ("convex",), (False,))[0]] == ["mean"]
+
+
+def test_combiners_of_which_none_is_left_are_refused() -> None:
+    with pytest.raises(
+        InputError, match=r"ensemble.combiners leaves nothing to try \(greedy_metric: the metric is log"
+    ):
+        judge(sample((1.0, 2.0), metric="log_loss"), ("greedy_metric",), (False,))
+
+
+def test_of_a_metric_that_is_no_mean_over_rows_all_parts_come_from_one_candidate() -> None:
+    given = sample((1.0, 1.0), rows=200, metric="roc_auc")
+    mean = given.stacked.mean(axis=0)
+    held = given.folds == 0
+    other = np.where(held[:, None], np.float32(0.25), np.eye(4, dtype=np.float32)[given.labels])
+    choice = choose([Candidate("one", False, mean), Candidate("two", False, other)], given, np.arange(200))
+    np.testing.assert_array_equal(choice.nested, (mean, other)[choice.index])
 
 
 @pytest.mark.parametrize(("cooling", "names"), [

@@ -87,7 +87,8 @@ def class_weights(sample: Sample) -> Fitted:
         for member, weight in zip(sample.stacked, weights, strict=True):
             mixed += member * weight
         total = np.maximum(mixed.sum(axis=1), FLOOR)
-        own = np.maximum(mixed[np.arange(n_rows), sample.labels], FLOOR)
+        # Relative to the total: with a fixed floor, no weights at all would be best where members say 0 and 1.
+        own = np.maximum(mixed[np.arange(n_rows), sample.labels], FLOOR * total)
         apart = weights - common
         value = float((np.log(total) - np.log(own)).mean()) + _CLASS_PENALTY * float((apart**2).sum())
         pull = (1 / total)[:, None] - member_of_class / own[:, None]
