@@ -94,13 +94,15 @@ class EnsembleCard(Scored):
     """How the members were combined and what the combination scores.
 
     All scores are nested: every row was predicted by weights, temperatures and a choice of combiner that did not see
-    its fold. ``weights`` are empty where the combiner has none (stacks). ``by_fold`` names the combiner that the other
-    folds chose; ``decision`` holds factors of the classes where argmax was not best for the metric. ``peeked`` says, by
-    member, which choices looked at the rows that are scored: then the scores are too good.
+    its fold. ``alone`` are the members' own pooled scores. ``weights`` are empty where the combiner has none (stacks).
+    ``by_fold`` names the combiner that the other folds chose; ``decision`` holds factors of the classes where argmax
+    was not best for the metric. ``peeked`` says, by member, which choices looked at the rows that are scored: then the
+    scores are too good.
     """
 
     combiner: str
     members: tuple[str, ...]
+    alone: dict[str, float]
     weights: dict[str, float]
     candidates: tuple[CandidateCard, ...]
     skipped: dict[str, str]
@@ -119,7 +121,8 @@ class EnsembleCard(Scored):
 class SubmissionCard(Section):
     """Where a submission came from. Scores of the leaderboard stand in submissions/log.csv: this is an out of DVC.
 
-    ``cv`` is the pooled out-of-fold score; ``nested_cv`` that of weights fitted without the rows they are scored on.
+    ``cv`` is the pooled out-of-fold score; ``nested_cv`` that of weights fitted without the rows they are scored on;
+    ``peeked`` says what looked at the rows that both are of: then they are too good.
     """
 
     name: str
@@ -128,6 +131,7 @@ class SubmissionCard(Section):
     metric: str
     cv: float
     nested_cv: float | None = None
+    peeked: tuple[str, ...] = ()
     rows: int
     sha256: str
     git_commit: str | None

@@ -105,8 +105,8 @@ def add_member(
     oof: Annotated[Path, typer.Option(help="out-of-fold predictions: .csv, .parquet or .npy")],
     test: Annotated[Path, typer.Option(help="test predictions, of the same kinds")],
     folds: Annotated[Path | None, typer.Option(help="a CSV of id and fold: the folds it was made on")] = None,
-    oof_ids: Annotated[Path | None, typer.Option(help="for .npy: the ids of its rows, one a line")] = None,
-    test_ids: Annotated[Path | None, typer.Option(help="for .npy: the ids of its rows, one a line")] = None,
+    oof_ids: Annotated[Path | None, typer.Option(help="for .npy: a file with the ids of its rows, one a line")] = None,
+    test_ids: Annotated[Path | None, typer.Option(help="for .npy: a file with the ids of its rows, one a line")] = None,
     classes: Annotated[str | None, typer.Option(help="for .npy: the classes of its columns, with commas")] = None,
 ) -> None:
     """Take predictions made elsewhere into the ensemble, checked like our own."""

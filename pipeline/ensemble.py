@@ -139,10 +139,12 @@ def candidate_cards(ensemble: Ensemble, classes: tuple[str, ...]) -> tuple[Candi
 def told(ensemble: Ensemble, classes: tuple[str, ...]) -> dict[str, object]:
     """Returns the fields of the ensemble's card that are not scores."""
     finished, better = ensemble.finish, ensemble.gain
+    each = zip(ensemble.members.names, ensemble.members.stacked, strict=True)
     factors = [] if finished.factors is None else finished.factors.tolist()
     return {
         "combiner": ensemble.chosen.name,
         "members": ensemble.members.names,
+        "alone": {name: ensemble.sample.metric.score(ensemble.sample.labels, probs) for name, probs in each},
         "weights": _weights(ensemble.chosen, ensemble.members.names, classes)[0],
         "candidates": candidate_cards(ensemble, classes),
         "skipped": ensemble.skipped,

@@ -135,10 +135,19 @@ def _array(given: Given) -> tuple[list[str], list[str], NDArray[np.float64]]:
         values = np.load(given.path, allow_pickle=False)
     except (ValueError, EOFError) as error:
         raise InputError(f"{given.path} is no array of numbers ({one_line(error)}); save it with numpy.save") from error
-    names = read_table(given.ids).iloc[:, 0].astype(str).tolist()
-    wanted = (len(names), len(given.columns))
-    if values.shape != wanted:
+    if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiu" or values.ndim != 2:
+        raise InputError(f"{given.path} is no table of real numbers, rows by classes; save one with numpy.save")
+    names = _ids(given.ids, len(values))
+    if values.shape != (len(names), len(given.columns)):
         raise InputError(
-            f"{given.path} has the shape {values.shape}, wanted {wanted} by {given.ids.name} and --classes"
+            f"{given.path} has the shape {values.shape}; {given.ids} names {len(names)} rows and --classes "
+            f"{len(given.columns)} columns"
         )
     return names, list(given.columns), values.astype(np.float64)
+
+
+def _ids(path: Path, rows: int) -> list[str]:
+    """Reads the first column of a file, with or without a header, whichever fits the number of rows."""
+    table = read_table(path)
+    names = table.iloc[:, 0].astype(str).tolist()
+    return [str(table.columns[0]), *names] if len(names) + 1 == rows else names

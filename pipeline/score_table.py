@@ -42,8 +42,12 @@ def show(root: Path, out: Console | None = None) -> None:
     else:
         out.print(title)
     for standing in models:
-        if isinstance(standing.card, cards.ModelCard) and standing.card.peeked:
+        if standing.card.peeked:
             out.print(f"* {standing.name} peeked at the rows it is scored on: {', '.join(standing.card.peeked)}")
+    if ensemble and ensemble.card.peeked:
+        out.print(
+            f"* {tables.ENSEMBLE} has members that peeked, its score is too good: {', '.join(ensemble.card.peeked)}"
+        )
     waiting = [name for name in names if name not in trained]
     if waiting:
         out.print(f"not trained yet: {', '.join(waiting)}; run `dvc repro`")
@@ -116,8 +120,8 @@ def _cells(standing: Standing) -> dict[str, str]:
         "held-out": _number(standing.held_out),
         "folds": str(len(card.fold_scores)),
     }
+    cells["model"] += "*" if card.peeked else ""
     if isinstance(card, cards.ModelCard):
-        cells["model"] += "*" if card.peeked else ""
         cells["train s"] = f"{card.train_seconds:,.0f}" + (
             f" + {card.feature_seconds:,.0f}" if card.feature_seconds >= 0.5 else ""
         )

@@ -84,7 +84,8 @@ def default_message(card: cards.SubmissionCard) -> str:
     nested = "" if card.nested_cv is None else f", nested {card.nested_cv:.5f}"
     commit = card.git_commit[:10] if card.git_commit else "none"
     members = some(card.members, _MEMBERS_SHOWN)
-    return f"{card.name}: CV {card.metric} {card.cv:.5f}{nested}; members {members}; git {commit}"
+    good = ", TOO GOOD: it peeked" if card.peeked else ""
+    return f"{card.name}: CV {card.metric} {card.cv:.5f}{nested}{good}; members {members}; git {commit}"
 
 
 def sent_path(root: Path, digest: str) -> Path:

@@ -23,7 +23,7 @@ from pipeline.files import atomic_path, write_text
 
 INDEX_COLUMNS = ("id", "source", "label", "group", "width", "height", "hash", "perceptual_hash")
 FOLD_COLUMNS = ("id", "label", "group", "fold")
-_SUM_TOLERANCE = 1e-3
+_SUM_TOLERANCE = 1e-2  # what rounding to three digits does to the sum of some classes
 _ABOUT = b"pipeline"  # key of the metadata of predictions
 
 
@@ -219,12 +219,18 @@ def check_predictions(predictions: Predictions, place: str) -> None:
     shape = (len(predictions.ids), len(predictions.classes))
     if predictions.probs.shape != shape:
         raise InputError(f"{place}: probabilities of shape {predictions.probs.shape}, wanted {shape}")
-    finite = np.isfinite(predictions.probs).all(axis=1)
-    wrong = ~finite | (predictions.probs < 0).any(axis=1)
-    wrong |= np.abs(predictions.probs.sum(axis=1) - 1) > _SUM_TOLERANCE
+    sums = predictions.probs.sum(axis=1, dtype=np.float64)
+    wrong = ~np.isfinite(sums) | (predictions.probs < 0).any(axis=1) | (np.abs(sums - 1) > _SUM_TOLERANCE)
     if wrong.any():
-        rows = [predictions.ids[row] for row in np.flatnonzero(wrong)]
-        raise InputError(f"{place}: {len(rows)} rows are no probabilities (finite, >= 0, sum 1): ids {some(rows)}")
+        rows = np.flatnonzero(wrong)
+        first = predictions.probs[rows[0]]
+        cells = [float(value) for value in first if not np.isfinite(value) or value < 0]
+        shown = f"holds {cells[0]:g}" if cells else f"sums to {sums[rows[0]]:.6g}"
+        raise InputError(
+            f"{place}: {len(rows)} rows are no probabilities (finite, >= 0, sum 1), ids "
+            f"{some(predictions.ids[row] for row in rows)}; the first {shown}: write probabilities after softmax, "
+            "with all their digits"
+        )
 
 
 def write_json(path: Path, value: Any) -> None:

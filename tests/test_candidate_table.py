@@ -28,6 +28,19 @@ def test_every_candidate_stands_there_with_its_scores_and_the_chosen_one_is_mark
     assert len(card.candidates) == 5
 
 
+def test_every_member_stands_there_with_its_own_score_and_its_nearest_relation(tmp_path: Path) -> None:
+    root = write_repository(tmp_path)
+    for name, seed in (("one", 0), ("two", 1)):
+        train_fake(root, name, seed)
+    ensemble.run(root)
+    card = cards.read_card(tables.card_path(root, "ensemble"), cards.EnsembleCard)
+    text = io.StringIO()
+    candidate_table.show(card, Console(file=text, width=160))
+    (line,) = [line for line in text.getvalue().splitlines() if line.strip().startswith("one ")]
+    wanted = (f"{card.alone['one']:.4f}", f"two (r {card.correlation['one']['two']:.2f})")
+    assert all(cell in line for cell in (*wanted, f"{card.disagreement['one']['two']:.1%}"))
+
+
 def test_what_was_not_tried_says_why(tmp_path: Path) -> None:
     root = write_repository(tmp_path, metric="log_loss")
     for seed, name in enumerate(("one", "two")):

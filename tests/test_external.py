@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from fabricated import CLASSES, random_probs, train_fake, write_repository
+from fabricated import CLASSES, random_probs, train_fake, write_model_card, write_params, write_repository
 
 from pipeline import cards, tables
 from pipeline.cli import main
@@ -13,6 +13,7 @@ from pipeline.config import read_params
 from pipeline.errors import InputError
 from pipeline.external import Given, read_external, same_folds
 from pipeline.stages import ensemble
+from pipeline.submitting import default_message
 
 IDS = tuple(f"i{number}" for number in range(6))
 
@@ -45,9 +46,10 @@ def test_rows_and_columns_are_aligned_by_name(tmp_path: Path, probs: np.ndarray,
     np.testing.assert_allclose(read.probs, probs, atol=1e-6)
 
 
-def test_an_array_is_read_with_ids_and_classes_beside_it(tmp_path: Path, probs: np.ndarray) -> None:
+@pytest.mark.parametrize("header", ["id\n", ""])
+def test_an_array_is_read_with_ids_and_classes_beside_it(tmp_path: Path, probs: np.ndarray, header: str) -> None:
     np.save(tmp_path / "oof.npy", probs[:, ::-1])
-    (tmp_path / "ids.txt").write_text("id\n" + "\n".join(IDS) + "\n")
+    (tmp_path / "ids.txt").write_text(header + "\n".join(IDS) + "\n")
     given = Given(tmp_path / "oof.npy", tmp_path / "ids.txt", CLASSES[::-1])
     np.testing.assert_array_equal(read_external(given, CLASSES, IDS).probs, probs)
 
@@ -95,9 +97,9 @@ def changed(frame: pd.DataFrame, how: str) -> pd.DataFrame:
         ("twice", r"1 ids stand there more than once: i0"),
         ("class", r"beside the classes it has|lacks the classes cat"),
         ("nan", r"cells that are no numbers"),
-        ("infinite", r"6 rows are no probabilities .*: ids i0"),
-        ("zero", r"6 rows are no probabilities .*: ids i0"),
-        ("sum", r"6 rows are no probabilities .*: ids i0"),
+        ("infinite", r"6 rows are no probabilities .* ids i0"),
+        ("zero", r"6 rows are no probabilities .* ids i0"),
+        ("sum", r"6 rows are no probabilities .* ids i0"),
         ("text", r"cells that are no numbers"),
     ],
 )
@@ -184,3 +186,36 @@ def test_after_a_refusal_nothing_is_left_behind(root: Path, capsys: pytest.Captu
     assert "lacks 19 ids" in capsys.readouterr().err
     assert (root / "params.yaml").read_bytes() == before
     assert not tables.oof_path(root, "there").exists()
+
+
+def test_a_section_that_cannot_be_added_to_is_refused_before_anything_is_written(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_params(root, ["one", "two"], ensemble=None)
+    assert main([*ADD, "--folds", "folds/folds.csv"]) == 1
+    assert "params.yaml: ensemble must be a mapping" in capsys.readouterr().err
+    assert not tables.oof_path(root, "there").exists()
+
+
+def test_a_member_that_needs_leave_is_marked_in_every_report(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(ADD) == 0
+    external = {"combiners": ["mean"], "external": ["there"], "allow_peeked": True}
+    write_params(root, ["one", "two"], ensemble=external)
+    for name in ("one", "two"):
+        write_model_card(root, name)
+    assert main(["ensemble"]) == 0
+    assert main(["submission", "ensemble"]) == 0
+    assert main(["scores"]) == 0
+    out = capsys.readouterr().out
+    assert "* ensemble has members that peeked, its score is too good: there" in out
+    card = cards.read_card(root / "submissions" / "ensemble.json", cards.SubmissionCard)
+    assert card.peeked == ("nothing shows on which folds it was trained",)
+    assert "TOO GOOD: it peeked" in default_message(card)
+
+
+@pytest.mark.parametrize("values", [np.ones((6, 3), dtype=complex), np.full((6, 3), "a"), np.ones(6)])
+def test_an_array_that_is_no_table_of_real_numbers_is_refused(tmp_path: Path, values: np.ndarray) -> None:
+    np.save(tmp_path / "oof.npy", values)
+    (tmp_path / "ids.txt").write_text("\n".join(IDS))
+    with pytest.raises(InputError, match=r"oof.npy is no table of real numbers"):
+        read_external(Given(tmp_path / "oof.npy", tmp_path / "ids.txt", CLASSES), CLASSES, IDS)

@@ -81,6 +81,7 @@ def build(
             "prepare": {"workers": 1, "drop_broken": False},
             "split": {"n_splits": 3, "seed": 0, "group_duplicates": True},
             "train": {"seed": 0, "folds": None, "precision": "float32"},
+            "ensemble": {"combiners": ["mean", "convex"]},
         },
     )
     return zip_folder(download) if zipped else download

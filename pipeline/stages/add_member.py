@@ -9,6 +9,8 @@ from pathlib import Path
 
 from pipeline import tables
 from pipeline.competition import active_members, active_models
+from pipeline.config import load_params
+from pipeline.ensemble import EnsembleParams
 from pipeline.errors import InputError
 from pipeline.external import Given, read_external, same_folds
 from pipeline.files import write_text
@@ -31,6 +33,7 @@ def run(root: Path, name: str, oof: Given, test: Given, folds: Path | None) -> N
     tables.check_model_name(name)
     if name in active_models(root) or (root / "configs" / "models" / f"{name}.yaml").is_file():
         raise InputError(f"{name} is a model of this repository; give the member made elsewhere another name")
+    load_params(root, "ensemble", EnsembleParams)  # what cannot be added to is refused before anything is written
     members = active_members(root)
     classes = tables.read_classes(root / "data" / "prepared" / "classes.json")
     table = tables.read_folds(tables.folds_path(root))

@@ -48,7 +48,7 @@ def run(root: Path) -> None:
 
 
 def _say(card: cards.EnsembleCard) -> None:
-    if len(card.candidates) > 1:
+    if len(card.members) > 1:
         candidate_table.show(card)
     low, high = card.gain.interval
     print(f"ensemble of {len(card.members)} by {card.combiner}: nested {card.metric} {card.pooled:.4f}")

@@ -27,7 +27,9 @@ def run(root: Path, name: str) -> None:
     test = tables.read_predictions(tables.test_path(root, name), classes)
     frame = submission.build(test, sample, competition.submission)
 
-    cv = _pooled_score(root, name, classes)
+    oof_path = tables.oof_path(root, name)
+    oof = tables.read_predictions(oof_path, classes)
+    cv = _pooled_score(root, oof_path, oof)
     path = root / "submissions" / f"{name}.csv"
     with atomic_path(path) as temporary:
         frame.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
@@ -39,6 +41,7 @@ def run(root: Path, name: str) -> None:
         metric=competition.metric.metric.name,
         cv=cv,
         nested_cv=cv if name == tables.ENSEMBLE else None,  # its OOF predictions are nested ones
+        peeked=oof.peeked,
         rows=len(frame),
         sha256=sha256(path),
         git_commit=_git_commit(root),
@@ -47,9 +50,7 @@ def run(root: Path, name: str) -> None:
     print(f"submission: {path.relative_to(root)} ({len(frame)} rows, out-of-fold {card.metric} {cv:.4f})")
 
 
-def _pooled_score(root: Path, name: str, classes: tuple[str, ...]) -> float:
-    path = tables.oof_path(root, name)
-    oof = tables.read_predictions(path, classes)
+def _pooled_score(root: Path, path: Path, oof: tables.Predictions) -> float:
     scored = members.scored_rows(tables.read_folds(tables.folds_path(root)), oof, str(path))
     probs = oof.aligned(scored["id"].tolist(), str(path))
     return load_competition(root).metric.metric.score(scored["label"].to_numpy(), probs)

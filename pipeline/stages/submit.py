@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline import kaggle_submissions, submission_log, submitting
 from pipeline.competition import active_name, load_competition
-from pipeline.errors import InputError
+from pipeline.errors import InputError, some
 from pipeline.kaggle_submissions import Submitted
 from pipeline.submission_log import Entry
 from pipeline.submitting import Candidate, Patience
@@ -53,6 +53,8 @@ def _show(new: Candidate, slug: str, difference: str, message: str) -> None:
     print(f"{card.name} -> {slug} ({card.rows:,} rows, checked against the sample)")
     print(f"members: {', '.join(card.members)}")
     print(f"{card.metric}: out-of-fold {card.cv:.5f}, nested {nested}")
+    if card.peeked:
+        print(f"these scores are too good, as something saw the rows scored: {some(card.peeked)}")
     print(difference)
     print(f"message: {message}")
 
