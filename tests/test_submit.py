@@ -199,7 +199,7 @@ def test_a_submission_that_arrived_counts_though_the_client_failed(root: Path, k
     ("method", "status", "message", "wanted"),
     [
         ("GetSubmissionLimits", 403, RULES, "does not say how many .*click Join Competition at .*/tiny-pets/rules"),
-        ("GetSubmissionLimits", 404, "Competition not found", "no competition tiny-pets"),
+        ("GetSubmissionLimits", 404, "Competition not found", "no competition 'tiny-pets'"),
         ("ListSubmissions", 429, "Too Many Requests", "does not list .*asks to wait"),
         ("CreateSubmission", 400, "You have reached the maximum number of submissions for today", "00:00 UTC"),
     ],
@@ -220,7 +220,7 @@ def test_a_failed_upload_is_noticed_though_the_client_exits_with_zero(root: Path
 
 def test_a_dropped_connection_is_explained(root: Path, kaggle_server: KaggleServer) -> None:
     kaggle_server.drop("StartSubmissionUpload")
-    assert "did not take ensemble.csv: no connection to Kaggle" in refused(root)
+    assert "did not take ensemble.csv: the connection broke" in refused(root)
 
 
 def test_what_nobody_can_verify_says_where_to_look(root: Path, kaggle_server: KaggleServer) -> None:
