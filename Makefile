@@ -53,7 +53,7 @@ lock: $(UV) ## resolve requirements/*.txt again from pyproject.toml
 	done
 
 clean: ## remove environments, caches and all results; keep folds.csv and the submissions
-	@rm -rf .venv .venv-gpu .tools .work .dvc/cache .dvc/tmp data reports folds/*/ dvc_plots \
+	@rm -rf .venv .venv-gpu .tools .work .dvc/cache .dvc/tmp data reports folds/*/ pack dvc_plots \
 		.pytest_cache .mypy_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -57,7 +57,8 @@ class Augmentation(Section):
 
     @model_validator(mode="after")
     def _mixing_mixes(self) -> "Augmentation":
-        if "mix_probability" in self.model_fields_set and not (self.mixup or self.cutmix):
+        # 1 is the default, which a card holds as well.
+        if self.mix_probability != 1 and not (self.mixup or self.cutmix):
             raise ValueError("mix_probability needs mixup or cutmix")
         return self
 

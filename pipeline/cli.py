@@ -195,6 +195,23 @@ def submit(
 
 
 @app.command()
+def pack(
+    name: Annotated[str, typer.Argument(help="a model of params.yaml, or ensemble")] = "ensemble",
+    to: Annotated[Path | None, typer.Option("--to", help="a new folder; pack/NAME if absent")] = None,
+    user: Annotated[str, typer.Option(envvar="KAGGLE_USERNAME", help="your name at Kaggle")] = "USERNAME",
+    wheels: Annotated[
+        bool, typer.Option("--wheels", help="add the packages that Kaggle may lack or have other")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="replace an earlier pack")] = False,
+) -> None:
+    """Make a Kaggle data set and a notebook that predicts without internet, for code competitions."""
+    from pipeline.stages import pack
+
+    root = _root()
+    pack.run(root, name, to or Path("pack") / name, pack.Wishes(user, wheels, force))
+
+
+@app.command()
 def board(
     refresh: Annotated[bool, typer.Option("--refresh", help="first ask Kaggle for the scores that came since")] = False,
 ) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pipeline.archive import DamagedArchiveError, File, unpack
 from pipeline.errors import InputError
-from pipeline.kaggle_errors import explain
+from pipeline.kaggle_errors import refusal, telling
 
 _SECONDS = 15.0  # between two lines that say how far it is
 
@@ -48,7 +48,7 @@ def download(slug: str, folder: Path) -> Path:
     if status or not _zips(folder):
         if "does not match expected size" in output:
             shutil.rmtree(folder)  # what came after a broken connection may be an error page: not to be gone on with
-        raise InputError(f"Kaggle's {slug} could not be downloaded: {explain(output, slug)}")
+        raise refusal(telling(output), slug, f"Kaggle's {slug} could not be downloaded")
     archive = _zips(folder)[0]
     if not zipfile.is_zipfile(archive):
         shutil.rmtree(folder)

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.errors import InputError
-from pipeline.kaggle_cli import Answer, refusal, run
+from pipeline.kaggle_cli import Answer, run
+from pipeline.kaggle_errors import refusal
 
 Status = Literal["pending", "scored", "failed"]
 
@@ -98,12 +99,12 @@ def send(slug: str, csv: Path, message: str, pause: float) -> Submitted:
         found = _find(slug, before, csv.name, message, _LOOKS if taken or answer.lost else 1, pause)
     except InputError as error:
         if answer.code and not answer.lost:
-            raise refusal(answer, slug, failed) from error
+            raise refusal(answer.lines, slug, failed) from error
         raise InputError(f"{unsure} ({error})") from error
     if found is not None:
         return found
     if answer.code:
-        raise refusal(answer, slug, failed)
+        raise refusal(answer.lines, slug, failed)
     if taken:
         raise InputError(f"{unsure} (it said yes, but does not list it)")
     raise InputError(f"{failed}: the upload failed, and no submission was spent; try again")
@@ -143,8 +144,8 @@ def _score(text: str | None) -> float | None:
 
 def _json(answer: Answer, slug: str, failed: str) -> Any:
     if answer.code:
-        raise refusal(answer, slug, failed)
+        raise refusal(answer.lines, slug, failed)
     try:
         return json.loads(answer.out)
     except ValueError as error:
-        raise refusal(answer, slug, f"{failed}, in words that the pipeline does not understand") from error
+        raise refusal(answer.lines, slug, f"{failed}, in words that the pipeline does not understand") from error

@@ -49,7 +49,7 @@ def list_images(base: Path, competition: Competition) -> tuple[list[Record], lis
         InputError: tables, folders and ids do not fit each other.
     """
     train = _list_train(base, competition)
-    test = _list_test(base, competition)
+    test = list_test(base, competition)
     for records, place in ((train, "train"), (test, "test")):
         if not records:
             raise InputError(f"{base}: there is no {place} image; correct {place} in the competition's file")
@@ -128,7 +128,12 @@ def _from_rows(base: Path, layout: CsvPixels) -> list[Record]:
     return [Record(*row) for row in zip(ids, _row_sources(layout.table, len(ids)), labels, groups, strict=True)]
 
 
-def _list_test(base: Path, competition: Competition) -> list[Record]:
+def list_test(base: Path, competition: Competition) -> list[Record]:
+    """Lists the test images, in the order of their table or folder.
+
+    Raises:
+        InputError: ids repeat, leave their folder, or have no image.
+    """
     layout = competition.test
     if isinstance(layout, TestPixels):
         return _test_rows(base, layout)

@@ -35,7 +35,8 @@ class Optimizer(Section):
 
     @model_validator(mode="after")
     def _momentum_is_used(self) -> "Optimizer":
-        if "momentum" in self.model_fields_set and self.name in {"adam", "adamw"}:
+        # The default may stand there: a card holds it as well.
+        if self.momentum != type(self).model_fields["momentum"].default and self.name in {"adam", "adamw"}:
             raise ValueError(f"momentum belongs to sgd and rmsprop, not to {self.name}")
         return self
 

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.preprocessing import LabelEncoder
 
-from pipeline.competition import Competition, CsvPixels, TestPixels
+from pipeline.competition import Competition, CsvPixels, Test, TestPixels, Train
 from pipeline.errors import InputError, near_names, some
 from pipeline.images import Form
 from pipeline.layouts import Record
@@ -35,10 +35,8 @@ def build(
     Raises:
         InputError: broken files (all listed) unless they are to be dropped, or a class that loses its last image.
     """
-    train, train_rows = _in_natural_order(train)
-    test, test_rows = _in_natural_order(test)
-    train_seen = _decode(folder / "train_images.npy", base, competition, train, train_rows, workers)
-    test_seen = _decode(folder / "test_images.npy", base, competition, test, test_rows, workers)
+    train, train_seen = decode(folder / "train_images.npy", base, competition, competition.train, train, workers)
+    test, test_seen = decode(folder / "test_images.npy", base, competition, competition.test, test, workers)
     broken = _broken(train, train_seen), _broken(test, test_seen)
     if any(broken) and not drop_broken:
         _refuse([*broken[0], *broken[1]])
@@ -51,6 +49,37 @@ def build(
     write_index(folder / "test.csv", test_index)
     write_classes(folder / "classes.json", classes)
     write_json(folder / "report.json", make_report(train_index, test_index, classes, broken))
+
+
+def decode(
+    path: Path,
+    base: Path,
+    competition: Competition,
+    layout: Train | Test,
+    records: Sequence[Record],
+    workers: int | None,
+) -> tuple[list[Record], list[Seen]]:
+    """Decodes listed images into a new image store, in natural order of their ids.
+
+    Args:
+        path: of the store.
+        base: the source's folder.
+        competition: says how images are kept.
+        layout: of these images.
+        records: the images, in the order in which they were listed.
+        workers: processes; None takes one per core where that pays.
+
+    Returns:
+        The records in the order of the store's rows, and what was seen of each; an unreadable image is a black row.
+    """
+    place = {record.id: row for row, record in enumerate(records)}
+    rows = [place[name] for name in natural_order(list(place))]
+    ordered = [records[row] for row in rows]
+    form = Form(**competition.storage.model_dump())
+    store = create(path, len(records), form)
+    if isinstance(layout, CsvPixels | TestPixels):
+        return ordered, fill_from_rows(store, base, layout, rows, form)
+    return ordered, fill(store, base, [record.source for record in ordered], form, workers)
 
 
 def encode(labels: Sequence[str]) -> tuple[list[str], NDArray[np.int64]]:
@@ -82,29 +111,6 @@ def people_names(classes: Sequence[str], names: Mapping[str, str] | None) -> lis
     if unnamed:
         raise InputError(f"class_names leaves out the classes {some(unnamed)}; name them in the competition's file")
     return [names[name] for name in classes]
-
-
-def _in_natural_order(records: Sequence[Record]) -> tuple[list[Record], list[int]]:
-    """The records by id as people count, and where each stood before."""
-    place = {record.id: row for row, record in enumerate(records)}
-    rows = [place[name] for name in natural_order(list(place))]
-    return [records[row] for row in rows], rows
-
-
-def _decode(
-    path: Path,
-    base: Path,
-    competition: Competition,
-    records: Sequence[Record],
-    rows: Sequence[int],
-    workers: int | None,
-) -> list[Seen]:
-    form = Form(**competition.storage.model_dump())
-    layout = competition.test if path.name.startswith("test") else competition.train
-    store = create(path, len(records), form)
-    if isinstance(layout, CsvPixels | TestPixels):
-        return fill_from_rows(store, base, layout, rows, form)
-    return fill(store, base, [record.source for record in records], form, workers)
 
 
 Broken = list[dict[str, str]]

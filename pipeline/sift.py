@@ -53,7 +53,8 @@ class Sift(Section):
     def _settings_agree(self) -> "Sift":
         if bool(self.dense) != bool(self.patches):
             raise ValueError("dense and patches go together: dense says where, patches says how large")
-        if self.dense and "most" in self.model_fields_set:
+        # The default may stand there: a card holds it as well.
+        if self.dense and self.most != type(self).model_fields["most"].default:
             raise ValueError("most is for the keypoints that SIFT finds; a dense grid keeps all of its points")
         if min(self.patches, default=8) < 8 or min(self.pyramid) < 1:
             raise ValueError("patches must be 8 or more pixels, pyramid 1 or more cells")

@@ -33,7 +33,7 @@ def ensure(root: Path, competition: Competition) -> Path:
     Raises:
         InputError: the source is missing, damaged, too big for the disk, or does not hold the layout's paths.
     """
-    return _descend(bring(root, competition.source), competition)
+    return descend(bring(root, competition.source), competition)
 
 
 def bring(root: Path, source: Source) -> Path:
@@ -187,7 +187,12 @@ def _listing(files: list[File]) -> Listing:
     return {file.path: f"{file.size} {file.crc:08x}" for file in files}
 
 
-def _descend(folder: Path, competition: Competition) -> Path:
+def descend(folder: Path, competition: Competition) -> Path:
+    """Returns a folder, or the only folder in it when the layout's paths lie below that one.
+
+    Raises:
+        InputError: neither holds them.
+    """
     train, test = competition.train, competition.test
     wanted = [part.images if part.layout != "csv_pixels" else part.table for part in (train, test)]
     place = folder

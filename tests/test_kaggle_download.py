@@ -12,7 +12,6 @@ from kaggle_download_server import SECRET, Kaggle, forget_credentials, serving
 from pipeline.competition import Competition
 from pipeline.config import parse
 from pipeline.errors import InputError
-from pipeline.kaggle_errors import explain, without_secrets
 from pipeline.source import ensure
 
 _PIECE = 1 << 20  # bytes that the client writes at once
@@ -113,16 +112,20 @@ def test_an_error_page_in_the_place_of_the_rest_is_not_gone_on_with(tmp_path: Pa
 @pytest.mark.parametrize(
     ("status", "message", "words"),
     [
-        (401, "Unauthenticated", r"log in with `kaggle auth login`.* write it to ~/\.kaggle/access_token"),
-        (403, "You must accept this competition's rules", r"not accepted yet; click .*/c/tiny-pets/rules"),
+        (401, "Unauthenticated", r"run `kaggle auth login`.* write it to ~/\.kaggle/access_token"),
+        (403, "You must accept this competition's rules", r"not accepted yet; click .*/competitions/tiny-pets/rules"),
         (
             403,
             "Permission 'competitions.get' was denied",
-            r"refuses this account: .*/c/tiny-pets/rules.* correct the slug",
+            r"refuses this account .*/competitions/tiny-pets/rules.* correct the slug",
         ),
-        (404, "Competition not found", "Kaggle has no competition 'tiny-pets'; take it from the competition's address"),
+        (
+            404,
+            "Competition not found",
+            "Kaggle has no competition 'tiny-pets' .*; correct the slug, which is the last part",
+        ),
         (429, "Too many requests", "Kaggle asks to wait; try again in some minutes"),
-        (503, "Service Unavailable", "Kaggle is out of order; try again later"),
+        (503, "Service Unavailable", "Kaggle is out of order .*; try again later"),
     ],
 )
 def test_kaggles_refusals_name_the_fix_and_no_secret(
@@ -143,33 +146,5 @@ def test_kaggle_out_of_reach_says_so(tmp_path: Path, kaggle: Kaggle, monkeypatch
 
 def test_kaggle_without_credentials_says_how_to_log_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     forget_credentials(tmp_path, monkeypatch)
-    with pytest.raises(InputError, match=r"no Kaggle credentials, .*`kaggle auth login`, or create a token at"):
+    with pytest.raises(InputError, match=r"no Kaggle credentials, .*`kaggle auth login`, or make a token at"):
         ensure(tmp_path, _kaggle_competition())
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        SECRET,
-        f"key={SECRET}",
-        "KGAT_abcdefghijklmnopqrstuv",
-        "https://storage/x.zip?X-Goog-Signature=abc%2Fdef",
-        "Bearer a-b_c0defghijklmnopqrstuvwxyz",
-    ],
-)
-def test_secrets_are_blotted_out(text: str) -> None:
-    told = without_secrets(f"it said {text} here")
-    assert "***" in told
-    assert not [word for word in ("0123456789", "abcdefghij", "Signature") if word in told]
-    assert told.endswith("here")
-
-
-def test_a_short_password_in_the_environment_is_blotted_out() -> None:
-    assert without_secrets("bad key hunter2", {"KAGGLE_KEY": "hunter2"}) == "bad key ***"
-
-
-def test_words_nobody_foresaw_are_passed_on_with_the_two_usual_causes() -> None:
-    assert explain("Traceback\nKeyError: 'x'", "pets") == (
-        "the Kaggle client said: KeyError: 'x'; check 'I Understand and Accept' at https://www.kaggle.com/c/pets/rules "
-        "with the account you log in with, or the slug"
-    )

@@ -146,7 +146,7 @@ def test_another_file_of_the_same_competition_is_named(root: Path, kaggle: Kaggl
 @pytest.mark.parametrize(
     ("status", "message", "words"),
     [
-        (403, "You must accept this competition's rules", f"https://www.kaggle.com/c/{SLUG}/rules"),
+        (403, "You must accept this competition's rules", f"https://www.kaggle.com/competitions/{SLUG}/rules"),
         (404, "Not found", f"Kaggle has no competition '{SLUG}'"),
     ],
 )

@@ -76,6 +76,7 @@ def test_init_files_are_empty(package: str) -> None:
         "stages.ensemble",
         "stages.submission",
         "stages.submit",
+        "stages.pack",
         "stages.board",
         "stages.score",
         "init",

@@ -9,6 +9,7 @@ from trainings import recipe, settings
 
 from pipeline.config import parse, read_yaml
 from pipeline.errors import InputError
+from pipeline.model_file import load_model
 from pipeline.recipe import Recipe, load_recipe
 
 ROOT = Path(__file__).parents[1]
@@ -100,3 +101,9 @@ def test_networks_that_cannot_be_built_are_refused(network: dict[str, Any], mess
 )
 def test_a_recipe_says_how_it_peeks(training: dict[str, Any], peeked: tuple[str, ...]) -> None:
     assert recipe(**training).training.peeked == peeked
+
+
+@pytest.mark.parametrize("model", FILES)
+def test_a_recipe_is_read_back_from_what_a_card_keeps_of_it(model: str) -> None:
+    recipe = load_model(ROOT, model, mirror=True)
+    assert parse(recipe.model_dump(mode="json"), type(recipe), "a card") == recipe

@@ -199,7 +199,7 @@ def test_a_submission_that_arrived_counts_though_the_client_failed(root: Path, k
     ("method", "status", "message", "wanted"),
     [
         ("GetSubmissionLimits", 403, RULES, "does not say how many .*click Join Competition at .*/tiny-pets/rules"),
-        ("GetSubmissionLimits", 404, "Competition not found", "no competition tiny-pets"),
+        ("GetSubmissionLimits", 404, "Competition not found", "no competition 'tiny-pets'"),
         ("ListSubmissions", 429, "Too Many Requests", "does not list .*asks to wait"),
         ("CreateSubmission", 400, "You have reached the maximum number of submissions for today", "00:00 UTC"),
     ],
@@ -220,7 +220,7 @@ def test_a_failed_upload_is_noticed_though_the_client_exits_with_zero(root: Path
 
 def test_a_dropped_connection_is_explained(root: Path, kaggle_server: KaggleServer) -> None:
     kaggle_server.drop("StartSubmissionUpload")
-    assert "did not take ensemble.csv: no connection to Kaggle" in refused(root)
+    assert "did not take ensemble.csv: the connection broke" in refused(root)
 
 
 def test_what_nobody_can_verify_says_where_to_look(root: Path, kaggle_server: KaggleServer) -> None:
@@ -372,7 +372,7 @@ def test_a_damaged_log_is_noticed_before_a_submission_is_spent(root: Path, kaggl
 def test_the_commands_of_the_guide_run_as_written(
     root: Path, kaggle_server: KaggleServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    guide = (ROOT / "docs" / "kaggle.md").read_text(encoding="utf-8").partition("\n## Out")[2]
+    guide = (ROOT / "docs" / "kaggle.md").read_text(encoding="utf-8").partition("\n## Out")[2].partition("\n## Code")[0]
     commands = re.findall(r"^python -m (pipeline .*)$", guide, re.MULTILINE)
     assert {command.split()[1] for command in commands} == {"submit", "board", "score"}
     ids = tables.read_index(root / "data" / "prepared" / "test.csv")["id"]
