@@ -18,12 +18,12 @@ from pipeline.config import parse
 from pipeline.data import Data
 from pipeline.errors import InputError
 from pipeline.features import FeatureCache, Features
-from pipeline.loader import default_workers, plain_batches
+from pipeline.loader import changed, default_workers, plain_batches
 from pipeline.networks.build import Built, build
 from pipeline.networks.vit import Vit
 from pipeline.preprocessing import preprocessed
 from pipeline.recipe import Recipe
-from pipeline.views import seen
+from pipeline.views import Views, averaged, changes
 
 Logits = NDArray[np.float32]
 # As `Session.predict` has them: sums over batches of another size may differ in their last bits.
@@ -67,9 +67,21 @@ def predict(card: ModelCard, checkpoints: Sequence[Path], unseen: Unseen) -> NDA
         if "classifier" in card.config
         else _network(parse(card.config, Recipe, place), card, checkpoints, unseen)
     )
-    folds = [softmax(logits, axis=1).astype(np.float32) for logits in parts]
+    views = parse(card.config["views"], Views, f"{place}.views")
+    folds = [_probs(logits, views, card) for logits in parts]
     mean: NDArray[np.float64] = np.stack(folds).mean(axis=0, dtype=np.float64)
     return mean.astype(np.float32)
+
+
+def _probs(logits: Logits, views: Views, card: ModelCard) -> NDArray[np.float32]:
+    """Weighs the views (n_views, n, n_classes) as training did for test images."""
+    if views.weights == "equal":
+        return softmax(averaged(logits, views), axis=1).astype(np.float32)
+    mixed = np.zeros(logits.shape[1:], dtype=np.float64)
+    for name, said in zip(changes(views), logits, strict=True):
+        if card.view_weights[name]:
+            mixed += card.view_weights[name] * softmax(said.astype(np.float64), axis=-1).astype(np.float32)
+    return mixed.astype(np.float32)
 
 
 def _classic(recipe: ClassicRecipe, checkpoints: Sequence[Path], unseen: Unseen) -> Iterator[Logits]:
@@ -77,7 +89,7 @@ def _classic(recipe: ClassicRecipe, checkpoints: Sequence[Path], unseen: Unseen)
     data = Data(unseen.images[:0], none, (), none, unseen.images, tuple(map(str, rows)), unseen.classes)
     session = ClassicSession(recipe, data, unseen.work, default_workers())
     for path in checkpoints:
-        yield session.logits(load(path), "test", rows)
+        yield session.predict_views(load(path), "test", rows)
 
 
 def _network(recipe: Recipe, card: ModelCard, checkpoints: Sequence[Path], unseen: Unseen) -> Iterator[Logits]:
@@ -121,18 +133,20 @@ def _load(net: Built, path: Path) -> None:
 
 
 def _on_images(net: Built, recipe: Recipe, images: Images, size: int) -> Logits:
-    batches = plain_batches(images, np.arange(len(images)), size, _BATCH, default_workers())
+    wanted, workers = tuple(changes(recipe.views).values()), default_workers()
+    predict = net.model.predict_on_batch
     parts = [
-        np.mean([net.model.predict_on_batch(view) for view in seen(batch, recipe.views)], axis=0) for batch in batches
+        np.stack([predict(view) for view in changed(batch, wanted, workers)])
+        for batch in plain_batches(images, np.arange(len(images)), size, _BATCH, workers)
     ]
-    return np.concatenate(parts)
+    return np.concatenate(parts, axis=1)
 
 
 def _on_features(net: Built, sources: Sequence[Features]) -> Logits:
     assert net.head is not None  # it was trained
     net.head.jit_compile = runtime.use_xla()
     parts = [
-        np.mean([net.head.predict_on_batch(source[start : start + _HEAD_BATCH]) for source in sources], axis=0)
+        np.stack([net.head.predict_on_batch(source[start : start + _HEAD_BATCH]) for source in sources])
         for start in range(0, len(sources[0]), _HEAD_BATCH)
     ]
-    return np.concatenate(parts)
+    return np.concatenate(parts, axis=1)

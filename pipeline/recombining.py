@@ -47,7 +47,7 @@ def recombine(root: Path, metric: Metric) -> Callable[[Probs], Probs]:
     classes = tables.read_classes(root / "data" / "prepared" / "classes.json")
     members = read_members(root, card.members, classes, allow_peeked=True)  # the ensemble has accepted them
     labels, folds, groups = (members.rows[name].to_numpy(dtype=np.int64) for name in ("label", "fold", "group"))
-    sample = Sample(members.stacked, labels, parts_of(folds, groups), metric)
+    sample = Sample(members.stacked, labels, parts_of(folds, groups, labels), metric)
     name, cools = card.combiner.removesuffix(COOLED), card.combiner.endswith(COOLED)
     degrees = temperatures(labels, members.stacked) if cools else None
     fitted = COMBINERS[name](
