@@ -32,9 +32,7 @@ def rank_mean(sample: Sample) -> Fitted:
     A probability's rank is its place among the same member's out-of-fold probabilities of the same class, equal ones
     sharing their middle rank, so that a test row's does not depend on the other test rows.
     """
-    quantiles: NDArray[np.float64] = np.quantile(
-        sample.stacked, _QUANTILES, axis=1
-    )  # (n_quantiles, n_members, n_classes)
+    quantiles = _quantiles(sample.stacked)
 
     def combine(stacked: Probs) -> Probs:
         total = np.zeros(stacked.shape[1:], dtype=np.float64)
@@ -66,6 +64,21 @@ def log_pool(stacked: Probs, weights: NDArray[np.float64]) -> Probs:
         if weight:
             total += weight * logs(member)
     return softmaxed(total)
+
+
+def _quantiles(stacked: Probs) -> NDArray[np.float64]:
+    """Returns `np.quantile` over rows, (n_quantiles, n_members, n_classes), to the last bit.
+
+    From sorted rows: NumPy partitions at each of the thousand places, which takes up to 37 s for 40 x 5,000 x 10.
+    """
+    ordered = np.sort(stacked, axis=1)
+    place = _QUANTILES * (stacked.shape[1] - 1)
+    below = place.astype(np.int64)
+    share = (place - below)[:, None, None]
+    low = ordered[:, below].swapaxes(0, 1)
+    high = ordered[:, np.minimum(below + 1, stacked.shape[1] - 1)].swapaxes(0, 1)
+    between: NDArray[np.float64] = np.where(share >= 0.5, high - (high - low) * (1 - share), low + (high - low) * share)
+    return between
 
 
 def _rank(values: NDArray[np.float32], quantiles: NDArray[np.float64]) -> NDArray[np.float64]:
