@@ -57,12 +57,18 @@ def best_member(sample: Sample) -> int:
     return max(range(len(scores)), key=lambda member: (scores[member], likelihoods[member]))
 
 
-def log_pool(stacked: Probs, weights: NDArray[np.float64]) -> Probs:
-    """Returns the weighted geometric mean; the weights need not sum to 1."""
+def log_pool(stacked: Probs, weights: NDArray[np.float64], logged: bool = False) -> Probs:
+    """Returns the weighted geometric mean; the weights need not sum to 1.
+
+    Args:
+        stacked: (n_members, n_samples, n_classes) probabilities.
+        weights: (n_members,).
+        logged: whether ``stacked`` holds their logarithms already.
+    """
     total = np.zeros(stacked.shape[1:], dtype=np.float64)
     for member, weight in zip(stacked, weights, strict=True):
         if weight:
-            total += weight * logs(member)
+            total += weight * (member if logged else logs(member))
     return softmaxed(total)
 
 

@@ -54,13 +54,13 @@ def weighted_geometric(sample: Sample) -> Fitted:
     """
     n_members, n_rows = len(sample.stacked), len(sample.labels)
     rows = np.arange(n_rows)
+    logged = logs(sample.stacked)  # once, not in each of a hundred steps
 
     def loss(weights: Weights) -> tuple[float, Weights]:
-        probs = log_pool(sample.stacked, weights)
+        probs = log_pool(logged, weights, logged=True)
         value = -float(np.log(np.maximum(probs[rows, sample.labels], FLOOR), dtype=np.float64).mean())
         slope = np.empty(n_members)
-        for member, given in enumerate(sample.stacked):
-            own = logs(given)
+        for member, own in enumerate(logged):
             slope[member] = (np.einsum("nc,nc->n", probs, own) - own[rows, sample.labels]).mean(dtype=np.float64)
         return value, slope
 
