@@ -1,0 +1,29 @@
+"""What the ensemble's printed score is worth, and what selecting costs.
+
+    python -m benchmarks.ensembling simulate --repeats 20
+    python -m benchmarks.ensembling scale --autogluon /path/to/python
+
+`simulate` draws members and rows, fits the ensemble as the pipeline does by default, and compares the score that it
+prints with that of 20,000 fresh rows. `scale` times greedy selection against AutoGluon's, which has an environment of
+its own (`python3.11 -m venv autogluon && autogluon/bin/pip install autogluon.core`); without it only ours is timed.
+"""
+
+import argparse
+
+from benchmarks import ensembling_scale, ensembling_simulate
+
+
+def main() -> None:
+    """Runs the subcommand."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    verbs = parser.add_subparsers(required=True)
+    for name, module in (("simulate", ensembling_simulate), ("scale", ensembling_scale)):
+        verb = verbs.add_parser(name, help=module.__doc__)
+        module.add_options(verb)
+        verb.set_defaults(run=module.run)
+    options = parser.parse_args()
+    options.run(options)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""One timed run in a process of its own, by whichever interpreter has the library; prints a line of JSON.
+
+    python benchmarks/selection_run.py KIND FOLDER [parts | combiners left out]
+
+FOLDER holds stacked.npy (members, rows, classes), labels.npy and folds.npy. With ``parts`` the weights are fitted once
+without each fold, else once on all rows. KIND is a selection, ``candidates`` (every combiner once) or ``pipeline``
+(`pipeline.ensemble.fit`).
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+ROUNDS = 100
+Fit = Callable[[NDArray[np.float32], NDArray[np.int64]], NDArray[np.float64]]
+
+
+def main(kind: str, folder: Path, more: str) -> None:
+    """Loads the predictions, fits, and tells weights, seconds and memory."""
+    if kind in ("candidates", "pipeline"):
+        print(json.dumps(_each_combiner(folder) if kind == "candidates" else _pipeline(folder, more)))
+        return
+    fit = {"select": _select, "greedy": _greedy, "autogluon": _autogluon}[kind]()
+    stacked, labels, folds = (np.load(folder / f"{name}.npy") for name in ("stacked", "labels", "folds"))
+    held = [folds == part for part in np.unique(folds)] if more == "parts" else [np.zeros(len(labels), dtype=bool)]
+    samples = [(stacked[:, ~rows], labels[~rows]) for rows in held]
+    before, begun, cpu = _peak(), time.perf_counter(), time.process_time()
+    weights = [fit(*sample).tolist() for sample in samples]
+    spent = {"seconds": time.perf_counter() - begun, "cpu_seconds": time.process_time() - cpu}
+    print(json.dumps({"weights": weights, **spent, "loaded_mb": before, "peak_mb": _peak()}))
+
+
+def _peak() -> float:
+    # Not getrusage: a child's maximum begins at what its parent held when it forked.
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:"))
+
+
+def _select() -> Fit:
+    from pipeline.combiners.greedy import log_loss_score, select
+
+    def fit(stacked: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+        true_probs = stacked[:, np.arange(len(labels)), labels]
+        return select(true_probs, np.arange(len(stacked)), log_loss_score(len(labels)), ROUNDS)
+
+    return fit
+
+
+def _greedy() -> Fit:
+    from pipeline.combiners.contract import Sample
+    from pipeline.combiners.greedy import greedy
+    from pipeline.metrics import get_metric
+
+    def fit(stacked: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+        weights = greedy(Sample(stacked, labels, np.zeros_like(labels), get_metric("accuracy"))).weights
+        assert weights is not None
+        return weights
+
+    return fit
+
+
+def _autogluon() -> Fit:
+    from autogluon.core.metrics import log_loss
+    from autogluon.core.models.greedy_ensemble.ensemble_selection import EnsembleSelection
+
+    def fit(stacked: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+        selection: Any = EnsembleSelection(ensemble_size=ROUNDS, problem_type="multiclass", metric=log_loss)
+        weights: NDArray[np.float64] = selection.fit(list(stacked), labels).weights_
+        return weights
+
+    return fit
+
+
+def _each_combiner(folder: Path) -> dict[str, Any]:
+    """Fits each combiner once on all rows; a nested score takes a fit per fold more."""
+    from pipeline.calibration import temperatures
+    from pipeline.combiners.catalogue import COMBINERS, skipped
+    from pipeline.combiners.contract import Sample
+    from pipeline.metrics import get_metric
+
+    stacked, labels, folds = (np.load(folder / f"{name}.npy") for name in ("stacked", "labels", "folds"))
+    sample = Sample(stacked, labels, folds, get_metric("accuracy"))
+    told: dict[str, Any] = {"loaded_mb": round(_peak())}
+    for name in (*COMBINERS, "temperatures"):
+        reason = None if name == "temperatures" else skipped(name, sample)
+        if reason is not None:
+            told[name] = reason
+            continue
+        begun, cpu = time.perf_counter(), time.process_time()
+        if name == "temperatures":
+            temperatures(labels, stacked)
+        else:
+            COMBINERS[name](sample)
+        spent = time.perf_counter() - begun, time.process_time() - cpu
+        told[name] = {"seconds": round(spent[0], 2), "cpu_seconds": round(spent[1], 2), "peak_mb": round(_peak())}
+        print(f"{name}: {told[name]}", file=sys.stderr, flush=True)
+    return told
+
+
+def _pipeline(folder: Path, without: str) -> dict[str, Any]:
+    """Fits the whole ensemble for accuracy, as the pipeline does."""
+    from benchmarks.simulated_members import as_members
+    from pipeline.combiners.catalogue import COMBINERS
+    from pipeline.ensemble import EnsembleParams, fit
+    from pipeline.metrics import get_metric
+
+    members = as_members(np.load(folder / "stacked.npy"), np.load(folder / "labels.npy"))
+    params = EnsembleParams(combiners=tuple(name for name in COMBINERS if name not in without.split(",")))
+    told: dict[str, Any] = {"without": without, "loaded_mb": round(_peak())}
+    begun, cpu = time.perf_counter(), time.process_time()
+    ensemble = fit(members, get_metric("accuracy"), params)
+    told |= {"seconds": round(time.perf_counter() - begun, 1), "cpu_seconds": round(time.process_time() - cpu, 1)}
+    each = {candidate.name: round(candidate.seconds, 1) for candidate in ensemble.candidates}
+    return told | {"peak_mb": round(_peak()), "candidates": each, "chosen": ensemble.chosen.name}
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]), "".join(sys.argv[3:]))
