@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> None:
     for seed in range(options.seeds):
         for members, rows in ((8, 5000), (40, 5000)):
             with tempfile.TemporaryDirectory() as name:
-                _nested(Path(name), members, rows, seed, ["greedy", *kinds], options.autogluon)
+                _nested(Path(name), members, rows, seed, ["greedy_bagged", *kinds], options.autogluon)
 
 
 def _draw(folder: Path, members: int, rows: int, classes: int, seed: int) -> tuple[Probs, Labels]:

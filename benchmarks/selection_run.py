@@ -26,7 +26,7 @@ def main(kind: str, folder: Path, more: str) -> None:
     if kind in ("candidates", "pipeline"):
         print(json.dumps(_each_combiner(folder) if kind == "candidates" else _pipeline(folder, more)))
         return
-    fit = {"select": _select, "greedy": _greedy, "autogluon": _autogluon}[kind]()
+    fit = {"select": _select, "greedy_bagged": _greedy, "autogluon": _autogluon}[kind]()
     stacked, labels, folds = (np.load(folder / f"{name}.npy") for name in ("stacked", "labels", "folds"))
     held = [folds == part for part in np.unique(folds)] if more == "parts" else [np.zeros(len(labels), dtype=bool)]
     samples = [(stacked[:, ~rows], labels[~rows]) for rows in held]
@@ -54,11 +54,11 @@ def _select() -> Fit:
 
 def _greedy() -> Fit:
     from pipeline.combiners.contract import Sample
-    from pipeline.combiners.greedy import greedy
+    from pipeline.combiners.greedy import greedy_bagged
     from pipeline.metrics import get_metric
 
     def fit(stacked: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float64]:
-        weights = greedy(Sample(stacked, labels, np.zeros_like(labels), get_metric("accuracy"))).weights
+        weights = greedy_bagged(Sample(stacked, labels, np.zeros_like(labels), get_metric("accuracy"))).weights
         assert weights is not None
         return weights
 
