@@ -13,7 +13,7 @@ from pipeline.combiners.contract import Probs, Sample
 from pipeline.combiners.means import best_member
 from pipeline.config import Section
 from pipeline.errors import near_names
-from pipeline.finishing import Finish, finish
+from pipeline.finishing import Finish, finish, warmed
 from pipeline.members import Members
 from pipeline.metrics import Metric
 from pipeline.nested import Candidate, Choice, choose, judge, parts_of
@@ -97,20 +97,20 @@ def fit(members: Members, metric: Metric, params: EnsembleParams, seed: int = 0)
     sample = Sample(members.stacked, labels, parts, metric, seed)
     cooling = _COOLING[params.temperature]
     candidates, skipped = judge(sample, params.combiners or tuple(COMBINERS), cooling)
-    choice = choose(candidates, sample, groups)
-    finished = finish(
-        labels,
-        parts,
-        groups,
-        choice.nested,
-        metric,
-        candidates[choice.index].nested,
-        cool=params.temperature != "never" and len(np.unique(parts)) > 1,
-        decide=params.decision == "auto" and len(np.unique(parts)) > 1,
-    )
+    several = len(np.unique(parts)) > 1
+    cool, decide = several and params.temperature != "never", several and params.decision == "auto"
+    # By log loss a temperature at the end changes who is best: averages, too cautious as they come, gain most.
+    finished = [warmed(labels, parts, each.nested) for each in candidates] if cool and _by_log_loss(metric) else None
+    choice = choose(candidates, sample, groups, finished)
+    own = candidates[choice.index].nested
+    end = finish(labels, parts, groups, choice.nested, metric, own, choice.finished, cool, decide)
     best = best_member(sample)
-    better = gain(labels, groups, finished.nested, members.stacked[best], metric, seed)
-    return Ensemble(members, sample, candidates, skipped, choice, finished, members.names[best], better)
+    better = gain(labels, groups, end.nested, members.stacked[best], metric, seed)
+    return Ensemble(members, sample, candidates, skipped, choice, end, members.names[best], better)
+
+
+def _by_log_loss(metric: Metric) -> bool:
+    return metric.name == "log_loss"
 
 
 def candidate_cards(ensemble: Ensemble, classes: tuple[str, ...]) -> tuple[CandidateCard, ...]:

@@ -47,6 +47,7 @@ def finish(
     probs: Probs,
     metric: Metric,
     own: Probs | None = None,
+    warm: Probs | None = None,
     cool: bool = True,
     decide: bool = True,
 ) -> Finish:
@@ -63,6 +64,7 @@ def finish(
         metric: the competition's.
         own: nested predictions of the combiner in use, which the values for new rows are fitted to; ``probs``
             if absent, as where all parts came from one combiner.
+        warm: ``probs`` after temperatures fitted on the other parts, where they are known.
         cool: whether a temperature is tried.
         decide: whether decision rules are tried.
     """
@@ -70,7 +72,7 @@ def finish(
     before = reliability(labels, probs)
     degrees, factors = 1.0, None
     if cool:
-        warm = _crossed(parts, probs, lambda rows: temperature(labels[rows], probs[rows]), cooled)
+        warm = warmed(labels, parts, probs) if warm is None else warm
         log_loss = get_metric("log_loss")
         worse = metric.better(metric.score(labels, probs), metric.score(labels, warm))
         if log_loss.score(labels, warm) < log_loss.score(labels, probs) and not worse:
@@ -84,6 +86,11 @@ def finish(
         if standing(labels, groups, [plain, decided], metric).simplest == 1:
             factors, probs = class_factors(labels, chosen, metric), decided
     return Finish(degrees, factors, before, after, probs)
+
+
+def warmed(labels: Integers, parts: Integers, probs: Probs) -> Probs:
+    """Divides each part of predictions by the temperature that was fitted on the other parts."""
+    return _crossed(parts, probs, lambda rows: temperature(labels[rows], probs[rows]), cooled)
 
 
 def _crossed(

@@ -143,15 +143,19 @@ class Choice:
         by_part: the candidate that the other parts choose, by part.
         standing: scores of all candidates.
         nested: float32 (n_samples, n_classes), each part by the candidate that the others chose.
+        finished: the same of what becomes of candidates at the end, where that decided; None where it did not.
     """
 
     index: int
     by_part: dict[int, int]
     standing: Standing
     nested: Probs
+    finished: Probs | None = None
 
 
-def choose(candidates: Sequence[Candidate], sample: Sample, groups: Integers) -> Choice:
+def choose(
+    candidates: Sequence[Candidate], sample: Sample, groups: Integers, finished: Sequence[Probs] | None = None
+) -> Choice:
     """Takes the simplest candidate whose nested score is within one standard error of the best.
 
     The error is that of the paired difference, so that a candidate clearly better on the same rows is seen to be. Of
@@ -162,17 +166,20 @@ def choose(candidates: Sequence[Candidate], sample: Sample, groups: Integers) ->
         candidates: the simplest first.
         sample: what they were judged on.
         groups: (n_samples,) rows of one group belong together.
+        finished: what will become of each candidate's predictions at the end, where that is to decide; their own nested
+            predictions if absent.
     """
     predictions = [candidate.nested for candidate in candidates]
-    whole = standing(sample.labels, groups, predictions, sample.metric, sample.seed)
-    by_part, nested = {}, predictions[whole.simplest].copy()
+    compared = predictions if finished is None else finished
+    whole = standing(sample.labels, groups, compared, sample.metric, sample.seed)
+    by_part, nested, end = {}, predictions[whole.simplest].copy(), compared[whole.simplest].copy()
     for part in np.unique(sample.folds).tolist():
         by_part[part] = whole.simplest
         if sample.metric.rows is None:
             continue
         held = sample.folds == part
-        others = [probs[~held] for probs in predictions]
+        others = [probs[~held] for probs in compared]
         chosen = standing(sample.labels[~held], groups[~held], others, sample.metric, sample.seed).simplest
         by_part[part] = chosen
-        nested[held] = predictions[chosen][held]
-    return Choice(whole.simplest, by_part, whole, nested)
+        nested[held], end[held] = predictions[chosen][held], compared[chosen][held]
+    return Choice(whole.simplest, by_part, whole, nested, None if finished is None else end)

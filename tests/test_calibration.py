@@ -116,3 +116,11 @@ def test_finished_rows_do_not_see_their_own_part() -> None:
     spoiled = np.where(parts == 0, (labels + 1) % 5, labels)
     one, two = (finish(each, parts, np.arange(500), probs, get_metric("log_loss")) for each in (labels, spoiled))
     np.testing.assert_array_equal(one.nested[parts == 0], two.nested[parts == 0])
+
+
+def test_temperatures_that_are_known_are_not_fitted_to_a_mixture() -> None:
+    probs, labels, parts = overconfident(600)
+    warm = np.eye(5, dtype=np.float32)[labels] * 0.9 + 0.02
+    done = finish(labels, parts, np.arange(600), probs, get_metric("log_loss"), warm=warm)
+    np.testing.assert_array_equal(done.nested, warm)
+    assert done.temperature == pytest.approx(temperature(labels, probs))

@@ -183,3 +183,14 @@ def test_of_a_metric_that_is_no_mean_over_rows_all_parts_come_from_one_candidate
 def test_temperatures_are_tried_where_they_can_matter(cooling: tuple[bool, ...], names: list[str]) -> None:
     candidates, _ = judge(sample((1.0, 1.0), rows=50), ("rank_mean", "mean"), cooling)
     assert [candidate.name for candidate in candidates] == names
+
+
+def test_what_becomes_of_candidates_at_the_end_may_decide() -> None:
+    given = sample((1.5, 1.5), rows=200, metric="log_loss")
+    candidates, _ = judge(given, ("mean", "convex"), (False,))
+    truth = np.eye(4, dtype=np.float32)[given.labels] * 0.9 + 0.025
+    choice = choose(candidates, given, np.arange(200), [candidates[0].nested, truth])
+    assert choice.index == 1
+    np.testing.assert_array_equal(choice.nested, candidates[1].nested)
+    assert choice.finished is not None
+    np.testing.assert_array_equal(choice.finished, truth)
