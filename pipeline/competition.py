@@ -310,7 +310,13 @@ def active_members(root: Path) -> tuple[str, ...]:
     external = section.get("external") if isinstance(section, dict) else None
     names = external if isinstance(external, list) else []
     for name in names:
-        check_model_name(str(name))
+        try:
+            check_model_name(str(name))
+        except InputError as error:
+            raise InputError(
+                f"params.yaml: ensemble.external: {name!r} cannot name a member: letters, digits, _ and - only; "
+                "add it again under another name"
+            ) from error
         if name in models or names.count(name) > 1:
             raise InputError(f"params.yaml: ensemble.external: {name} is the name of another member; rename one")
     return (*models, *(str(name) for name in names))

@@ -244,6 +244,12 @@ def test_equal_members_are_reported(trained: Path, capsys: pytest.CaptureFixture
     assert "one and two are the same predictions" in capsys.readouterr().out
 
 
+def test_a_name_that_no_member_made_elsewhere_can_have_is_refused(trained: Path) -> None:
+    write_params(trained, ["one", "two"], ensemble={"external": ["my nb"]})
+    with pytest.raises(InputError, match=r"ensemble.external: 'my nb' cannot name a member"):
+        stage.run(trained)
+
+
 def test_an_unknown_combiner_is_refused_with_the_near_names(trained: Path) -> None:
     write_params(trained, ["one", "two"], ensemble={"combiners": ["greedi"]})
     with pytest.raises(InputError, match=r"params.yaml: ensemble: .*'greedi' is unknown; did you mean greedy"):
