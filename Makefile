@@ -9,6 +9,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
 HARDWARE := $(if $(filter-out 0,$(GPU)),gpu,cpu)
+HOURS := 8
 VENV := .venv$(if $(filter gpu,$(HARDWARE)),-gpu)
 UV := .tools/bin/uv
 RUN_STAMP := $(VENV)/.installed-run
@@ -19,7 +20,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export UV_COMPILE_BYTECODE := 1
 unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV
 
-.PHONY: help run submit test check lint lock clean
+.PHONY: help run overnight submit test check lint lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -27,6 +28,10 @@ help: ## list the targets
 
 run: $(RUN_STAMP) ## install, run the pipeline on the active competition, print scores and the submission's path
 	@dvc repro
+	@python -m pipeline scores
+
+overnight: $(RUN_STAMP) ## tune for HOURS=8 in all, then train, ensemble and print scores; killed, it goes on where it was
+	@dvc exp run -S tune.n_trials=null -S tune.hours=$(HOURS)
 	@python -m pipeline scores
 
 submit: $(RUN_STAMP) ## hand the ensemble's submission in at Kaggle, wait for its score
@@ -53,7 +58,7 @@ lock: $(UV) ## resolve requirements/*.txt again from pyproject.toml
 	done
 
 clean: ## remove environments, caches and all results; keep folds.csv and the submissions
-	@rm -rf .venv .venv-gpu .tools .work .dvc/cache .dvc/tmp data reports folds/*/ pack dvc_plots \
+	@rm -rf .venv .venv-gpu .tools .work .dvc/cache .dvc/tmp data reports configs/tuned folds/*/ pack dvc_plots \
 		.pytest_cache .mypy_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

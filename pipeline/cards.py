@@ -118,6 +118,66 @@ class EnsembleCard(Scored):
     peeked: dict[str, tuple[str, ...]]
 
 
+class TrialCard(Section):
+    """One trial of a study: what it tried, by path, and what came of it on the folds searched.
+
+    ``default`` marks the model as it stands, ``values`` are its score and, where two objectives were asked for, its
+    seconds.
+    """
+
+    number: int
+    default: bool
+    values: tuple[float, ...]
+    log_loss: float | None
+    seconds: float
+    settings: dict[str, Any]
+
+
+class VerdictCard(Section):
+    """The default and the best trial, measured again on folds or a seed that the search did not use.
+
+    ``gain`` is how much better the best trial is, positive when it is, ``interval`` its paired 95 % bootstrap interval.
+    """
+
+    folds: tuple[int, ...]
+    seed: int
+    rows: int
+    default: float
+    tuned: float
+    gain: float
+    interval: tuple[float, float]
+
+
+class TuningCard(Section):
+    """What tuning a model came to; never a dependency of a stage.
+
+    ``best`` is the best trial on the folds that chose it, ``verdict`` what it is worth on others: None where nothing
+    was tried or the default stayed the best. ``adopted`` says whether its settings are laid over the model's file.
+    ``saved_seconds`` is what pruned trials had still before them, at the pace they had shown. ``front`` holds the
+    trials that none beats in both objectives. ``space`` names the settings that may vary.
+    """
+
+    model: str
+    competition: str
+    metric: str
+    greater_is_better: bool
+    study: str = ""
+    storage: str = ""
+    folds: tuple[int, ...] = ()
+    space: tuple[str, ...] = ()
+    complete: int = 0
+    pruned: int = 0
+    failed: int = 0
+    reasons: dict[str, int] = Field(default_factory=dict)
+    searched_seconds: float = 0.0
+    saved_seconds: float = 0.0
+    default: TrialCard | None = None
+    best: TrialCard | None = None
+    front: tuple[TrialCard, ...] = ()
+    verdict: VerdictCard | None = None
+    adopted: bool = False
+
+
 class SubmissionCard(Section):
     """Where a submission came from. Scores of the leaderboard stand in submissions/log.csv: this is an out of DVC.
 

@@ -18,14 +18,14 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 from pipeline.augmentation import Images
-from pipeline.config import Section, parse, read_yaml
+from pipeline.config import Section, parse
 from pipeline.errors import InputError, one_line
 from pipeline.files import atomic_path
 from pipeline.hog import Hog, hog_features
 from pipeline.loader import Rows
 from pipeline.local_features import describe
+from pipeline.model_yaml import Settings, model_path, read_model
 from pipeline.sift import Sift
-from pipeline.tables import check_model_name
 from pipeline.views import Views, averaged, seen
 from pipeline.visual_words import histograms
 
@@ -93,17 +93,22 @@ def load_classic_recipe(root: Path, model: str) -> ClassicRecipe | None:
     Raises:
         InputError: no such model (the near names are listed), or the file does not fit the schema.
     """
-    check_model_name(model)
-    path = root / "configs" / "models" / f"{model}.yaml"
-    settings = read_yaml(path)
-    if "classifier" not in settings:
-        return None
+    settings, _ = read_model(root, model)
+    return classic_recipe_from(settings, str(model_path(root, model))) if "classifier" in settings else None
+
+
+def classic_recipe_from(settings: Settings, place: str) -> ClassicRecipe:
+    """Builds a recipe from a file's settings; ``place`` is what errors call their origin.
+
+    Raises:
+        InputError: they do not fit the schema.
+    """
     if "training" in settings:
         raise InputError(
-            f"{path}: training (stages, soft labels, pseudo-labels) is for networks, and a model with a classifier is "
+            f"{place}: training (stages, soft labels, pseudo-labels) is for networks, and a model with a classifier is "
             "none; remove one of the two"
         )
-    return parse(settings, ClassicRecipe, str(path))
+    return parse(settings, ClassicRecipe, place)
 
 
 @dataclass(frozen=True)

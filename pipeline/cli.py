@@ -83,6 +83,14 @@ def train(model: Annotated[str, typer.Argument(help="a model of params.yaml")]) 
     train.run(_root(), model)
 
 
+@app.command()
+def tune(model: Annotated[str, typer.Argument(help="a model of params.yaml")]) -> None:
+    """Search for better settings of one model, as params.yaml says; goes on where it was."""
+    from pipeline.stages import tune
+
+    tune.run(_root(), model)
+
+
 @app.command("lr-range")
 def lr_range(
     model: Annotated[str, typer.Argument(help="a file under configs/models, without .yaml")],
@@ -93,10 +101,11 @@ def lr_range(
 ) -> None:
     """Look for a learning rate: train some batches while it rises, draw the loss."""
     from pipeline.lr_range import Sweep
-    from pipeline.stages import lr_range, train
+    from pipeline.stages import lr_range
+    from pipeline.surroundings import surroundings
 
     root = _root()
-    lr_range.run(root, model, train.surroundings(root), Sweep(lowest, highest, steps, fold))
+    lr_range.run(root, model, surroundings(root), Sweep(lowest, highest, steps, fold))
 
 
 @app.command("add-member")

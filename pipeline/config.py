@@ -24,7 +24,7 @@ class Section(BaseModel):
 
 S = TypeVar("S", bound=Section)
 
-PARAMS = ("competition", "models", "prepare", "split", "train", "ensemble")
+PARAMS = ("competition", "models", "prepare", "split", "tune", "train", "ensemble")
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
 

@@ -1,5 +1,6 @@
 """Watches one training: looks at the valid rows, decides what the recipe leaves open, keeps each epoch's state."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from pipeline.session import Session
 from pipeline.state import Arrays, Course, State, read_state, write_state
 from pipeline.views import Views
 
+Watch = Callable[[dict[str, float]], None]
+
 
 class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
     """Keeps the state of every epoch in one file, so that a training continues to the same bits.
@@ -26,7 +29,16 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         course: how far the training is.
     """
 
-    def __init__(self, session: Session, path: Path, place: str, fold: int, valid: Rows, metric: Metric) -> None:
+    def __init__(
+        self,
+        session: Session,
+        path: Path,
+        place: str,
+        fold: int,
+        valid: Rows,
+        metric: Metric,
+        watch: Watch | None = None,
+    ) -> None:
         """Starts at epoch zero.
 
         Args:
@@ -36,10 +48,12 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
             fold: its number, for the history.
             valid: the valid rows.
             metric: the score shown.
+            watch: told each epoch's row of the history once the epoch is kept; may end the training by raising.
         """
         super().__init__()
         self._session, self._training = session, session.recipe.training
         self._path, self._place, self._fold, self._valid, self._metric = path, place, fold, valid, metric
+        self._watch = watch
         self.course = Course()
         self._best: Arrays = []
 
@@ -53,6 +67,8 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
             assign(session.phase.model.variables, state.model)
             assign(session.phase.model.optimizer.variables, state.optimizer)
             self.course, self._best = state.course, state.best
+        for row in self.course.history:
+            self._tell(row)
         self._begin()
 
     def advance(self) -> None:
@@ -107,6 +123,11 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         course.history.append(row)
         write_state(self._path, State(course, weights, values(model.optimizer.variables), self._best))
         model.stop_training = course.stopped
+        self._tell(row)
+
+    def _tell(self, row: dict[str, float]) -> None:
+        if self._watch is not None:
+            self._watch(row)
 
     def _look(self) -> dict[str, float]:
         model, data = self._session.phase.model, self._session.data

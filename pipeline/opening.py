@@ -9,10 +9,11 @@ from typing import Any
 from pipeline import fingerprints, probing, runtime
 from pipeline.balance import check_classes
 from pipeline.classic import ClassicRecipe
-from pipeline.classic_training import ClassicSession, train_classic_fold
+from pipeline.classic_training import ClassicSession, score_classic_fold, train_classic_fold
 from pipeline.data import Data
 from pipeline.distillation import oof_file
 from pipeline.files import sha256
+from pipeline.keeper import Watch
 from pipeline.loader import default_workers
 from pipeline.networks.build import weights_of
 from pipeline.preprocessing import preprocessed
@@ -20,7 +21,7 @@ from pipeline.pseudo import Teachers, find_teachers
 from pipeline.recipe import Recipe
 from pipeline.session import Session
 from pipeline.task import AnyRecipe, FoldTask
-from pipeline.trainer import train_fold
+from pipeline.trainer import score_fold, train_fold
 
 
 @dataclass(frozen=True)
@@ -32,12 +33,14 @@ class Opened:
         precision: what it computes in.
         fingerprint: of all that determines the result.
         train: trains one fold.
+        score: trains one fold as far as ``valid.parquet``, watched; returns the seconds that its training took.
     """
 
     recipe: AnyRecipe
     precision: str
     fingerprint: str
     train: Callable[[FoldTask], None]
+    score: Callable[[FoldTask, Watch], float]
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,13 @@ def _network(recipe: Recipe, around: Surroundings, images: list[str]) -> Opened:
         oof={name: sha256(path) for name, path in _oof(recipe, around.root).items()},
         pseudo=teachers.digests(int(around.data.fold_of.max()) + 1) if teachers else {},
     )
-    return Opened(recipe, precision, fingerprint, lambda task: train_fold(task, session))
+    return Opened(
+        recipe,
+        precision,
+        fingerprint,
+        lambda task: train_fold(task, session),
+        lambda task, watch: score_fold(task, session, watch),
+    )
 
 
 def _classic(recipe: ClassicRecipe, around: Surroundings, images: list[str]) -> Opened:
@@ -130,7 +139,13 @@ def _classic(recipe: ClassicRecipe, around: Surroundings, images: list[str]) -> 
     fingerprint = around.fingerprint("pipeline.classic_training", images, recipe, "float32")
     key = fingerprints.of_descriptors(images, recipe)
     session = ClassicSession(recipe, around.data, around.root / ".work" / "features" / key[:16], default_workers())
-    return Opened(recipe, "float32", fingerprint, lambda task: train_classic_fold(task, session))
+    return Opened(
+        recipe,
+        "float32",
+        fingerprint,
+        lambda task: train_classic_fold(task, session),
+        lambda task, _: score_classic_fold(task, session),
+    )
 
 
 def _oof(recipe: Recipe, root: Path) -> dict[str, Path]:

@@ -8,9 +8,10 @@ from pydantic import Field, PositiveInt, model_validator
 from pipeline import balance, distillation
 from pipeline.augmentation import Augmentation
 from pipeline.balance import Balance
-from pipeline.config import Section, load
+from pipeline.config import Section, parse
 from pipeline.distillation import Distill
 from pipeline.errors import InputError
+from pipeline.model_yaml import Settings, model_path, read_model
 from pipeline.networks.build import ON_FEATURES, Network
 from pipeline.networks.inputs import Normalise
 from pipeline.networks.mlp_hog import MlpHog
@@ -18,7 +19,6 @@ from pipeline.optimizers import Optimizer
 from pipeline.preprocessing import Steps
 from pipeline.pseudo import Pseudo
 from pipeline.schedules import Constant, Cosine, Schedule
-from pipeline.tables import check_model_name
 from pipeline.views import Views
 
 
@@ -193,17 +193,33 @@ def without_flips(recipe: Recipe) -> Recipe:
 
 
 def load_recipe(root: Path, model: str) -> Recipe:
-    """Reads a model's file.
+    """Reads a model's file, without what tuning found.
 
     Raises:
         InputError: no such model (the near names are listed), the file does not fit the schema, or it names the model
             as its own teacher.
     """
-    check_model_name(model)
-    path = root / "configs" / "models" / f"{model}.yaml"
-    recipe = load(path, Recipe)
+    recipe = network_recipe_from(read_model(root, model)[0], str(model_path(root, model)))
+    check_teachers(recipe, model, model_path(root, model))
+    return recipe
+
+
+def network_recipe_from(settings: Settings, place: str) -> Recipe:
+    """Builds a recipe from a file's settings; ``place`` is what errors call their origin.
+
+    Raises:
+        InputError: they do not fit the schema.
+    """
+    return parse(settings, Recipe, place)
+
+
+def check_teachers(recipe: Recipe, model: str, path: Path) -> None:
+    """Refuses a model that names itself as its own teacher.
+
+    Raises:
+        InputError: it does.
+    """
     if model in recipe.teachers:
         raise InputError(
             f"{path}: training.pseudo.teachers names {model} itself; name models that are trained before it"
         )
-    return recipe

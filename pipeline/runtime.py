@@ -126,6 +126,11 @@ def hardware() -> str:
     return f"cpu {_cpu_info('model name') or platform.processor()} x{cores}"
 
 
+def count_gpus() -> int:
+    """Counts the GPUs that the backend sees."""
+    return len(_gpus())
+
+
 def settings() -> dict[str, str]:
     """Returns the environment variables that are set and change the bits of a result."""
     return {name: os.environ[name] for name in _SETTINGS if name in os.environ}

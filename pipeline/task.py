@@ -42,6 +42,7 @@ class FoldTask:
         score: the metric shown while training.
         seed: the run's seed.
         precision: as `runtime.start` takes and returns it.
+        shown: what lines and errors call it, where that is not the model's name.
     """
 
     model: str
@@ -54,6 +55,12 @@ class FoldTask:
     score: Score
     seed: int
     precision: str
+    shown: str = ""
+
+    @property
+    def name(self) -> str:
+        """What lines and errors call it."""
+        return self.shown or self.model
 
     @property
     def place(self) -> Path:

@@ -16,7 +16,7 @@ from scipy.special import softmax
 
 from pipeline import tables
 from pipeline.files import atomic_path
-from pipeline.keeper import Keeper
+from pipeline.keeper import Keeper, Watch
 from pipeline.loader import Rows
 from pipeline.session import Session
 from pipeline.task import FoldTask
@@ -34,18 +34,57 @@ def train_fold(task: FoldTask, session: Session) -> None:
     Raises:
         InputError: the augmentation does not fit the images, or the training has diverged.
     """
-    state = task.place / "state.npz"
     if not (task.place / "done.json").is_file():
-        task.place.mkdir(parents=True, exist_ok=True)
-        valid = session.data.rows(task.fold)[1]
-        name = f"{task.model} fold {task.fold}"
-        keeper = Keeper(session, state, name, task.fold, valid, task.score.metric)
-        keeper.restore(int(np.random.SeedSequence([task.seed, task.fold]).generate_state(1)[0]))
-        _fit(task, session, keeper)
-        keeper.use_chosen_weights()
-        session.settle(task.fold)
-        _finish(task, session, keeper)
-    state.unlink(missing_ok=True)
+        _finish(task, session, _trained(task, session, None))
+    _state(task).unlink(missing_ok=True)
+
+
+def score_fold(task: FoldTask, session: Session, watch: Watch) -> float:
+    """Trains one fold as `train_fold` does, but predicts its valid rows alone, into ``valid.parquet``.
+
+    The state stays, so that `train_fold` needs no more training to finish the fold; a finished fold is not trained.
+
+    Args:
+        task: which fold of which model.
+        session: what the folds share.
+        watch: told each epoch's row of the history, also of epochs done before; may end the training by raising.
+
+    Returns:
+        Seconds that the training took, whenever it ran.
+
+    Raises:
+        InputError: the augmentation does not fit the images, or the training has diverged.
+    """
+    if (task.place / "done.json").is_file():
+        for row in pd.read_csv(task.place / "history.csv").to_dict("records"):
+            watch({str(key): float(value) for key, value in row.items() if not pd.isna(value)})
+        return float(tables.read_json(task.place / "done.json", "run `dvc repro`")["train_seconds"])
+    keeper = _trained(task, session, watch)
+    _write_valid(task, session)
+    return keeper.course.seconds
+
+
+def _trained(task: FoldTask, session: Session, watch: Watch | None) -> Keeper:
+    task.place.mkdir(parents=True, exist_ok=True)
+    valid = session.data.rows(task.fold)[1]
+    name = f"{task.name} fold {task.fold}"
+    keeper = Keeper(session, _state(task), name, task.fold, valid, task.score.metric, watch)
+    keeper.restore(int(np.random.SeedSequence([task.seed, task.fold]).generate_state(1)[0]))
+    _fit(task, session, keeper)
+    keeper.use_chosen_weights()
+    session.settle(task.fold)
+    return keeper
+
+
+def _state(task: FoldTask) -> Path:
+    return task.place / "state.npz"
+
+
+def _write_valid(task: FoldTask, session: Session) -> None:
+    data = session.data
+    valid = data.rows(task.fold)[1]
+    ids = tuple(data.ids[row] for row in valid)
+    _write(task.place / "valid.parquet", ids, _predicted(task, session, "valid", valid), data.classes)
 
 
 def _fit(task: FoldTask, session: Session, keeper: Keeper) -> None:
@@ -72,9 +111,7 @@ def _finish(task: FoldTask, session: Session, keeper: Keeper) -> None:
     data, course = session.data, keeper.course
     with atomic_path(task.place / "checkpoint.weights.h5") as temporary:
         session.phase.net.model.save_weights(temporary)
-    valid = data.rows(task.fold)[1]
-    ids = tuple(data.ids[row] for row in valid)
-    _write(task.place / "valid.parquet", ids, _predicted(task, session, "valid", valid), data.classes)
+    _write_valid(task, session)
     started = time.perf_counter()
     logits = _predicted(task, session, "test", np.arange(len(data.test_ids)))
     seconds = time.perf_counter() - started

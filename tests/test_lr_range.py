@@ -22,7 +22,7 @@ from pipeline.lr_range import Curve, Sweep, record, suggest
 from pipeline.optimizers import build_optimizer
 from pipeline.phases import values
 from pipeline.stages import lr_range as stage
-from pipeline.stages import train
+from pipeline.surroundings import surroundings
 from pipeline.trainer import train_fold
 
 RATES = np.geomspace(1e-6, 1, 61).astype(np.float32)  # ten to a decade
@@ -50,7 +50,7 @@ def root(tmp_path: Path) -> Path:
 
 def run(root: Path, **wanted: Any) -> dict[str, Any]:
     """Runs the stage and returns what its JSON says."""
-    stage.run(root, "one", train.surroundings(root), Sweep(**wanted))
+    stage.run(root, "one", surroundings(root), Sweep(**wanted))
     found: dict[str, Any] = json.loads((root / "reports" / "lr_range" / "one.json").read_text())
     return found
 
@@ -241,4 +241,4 @@ def test_a_classic_model_is_refused(root: Path) -> None:
 
 def test_an_unknown_model_is_refused(root: Path) -> None:
     with pytest.raises(InputError, match=r"on.yaml does not exist; did you mean one"):
-        stage.run(root, "on", train.surroundings(root), Sweep())
+        stage.run(root, "on", surroundings(root), Sweep())

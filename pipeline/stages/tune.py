@@ -1,0 +1,44 @@
+"""Searches for better settings of one model; by default it does nothing and costs nothing.
+
+Reads: data/prepared, folds/folds.csv, configs/models/<model>.yaml with its search space. Writes:
+configs/tuned/<model>.yaml (what it found, laid over the model's file by `train`) and reports/tuning/<model>.json and
+.html. The study lies in .work/tune, or in the database of ``tune.storage``, and is continued when the stage runs again.
+"""
+
+from pathlib import Path
+
+from pipeline import cards
+from pipeline.competition import active_models, active_name, load_competition
+from pipeline.config import load_params
+from pipeline.model_yaml import read_model
+from pipeline.tuning import outcome
+from pipeline.tuning.params import TuneParams
+
+
+def run(root: Path, model: str) -> None:
+    """Tunes a model as ``params.yaml`` says.
+
+    Raises:
+        InputError: a search space, a budget or a storage that cannot be used, or a search that cannot go on.
+        SystemExit: Ctrl-C or SIGTERM; all trials are kept.
+    """
+    params = load_params(root, "tune", TuneParams)
+    searchable = read_model(root, model)[1]
+    if params.n_trials == 0 or not searchable:
+        outcome.write(root, _untouched(root, model))
+        why = "tune.n_trials is 0" if params.n_trials == 0 else f"configs/models/{model}.yaml has no section search"
+        print(f"{model}: not tuned ({why})")
+        return
+    # What searches builds networks and takes seconds to import; what does nothing should not wait for it.
+    from pipeline.tuning import searching
+
+    sharing = [name for name in active_models(root) if read_model(root, name)[1]]
+    hours = None if params.hours is None else params.hours / max(1, len(sharing))
+    outcome.write(root, searching.tuned(root, model, params, hours))
+
+
+def _untouched(root: Path, model: str) -> cards.TuningCard:
+    metric = load_competition(root).metric.metric
+    return cards.TuningCard(
+        model=model, competition=active_name(root), metric=metric.name, greater_is_better=metric.greater_is_better
+    )

@@ -1,0 +1,60 @@
+"""What any model is opened with: the prepared images, the folds, and the ``train`` section of ``params.yaml``."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from pipeline import runtime, tables
+from pipeline.competition import load_competition
+from pipeline.config import Section, expand, load_params
+from pipeline.data import load_data
+from pipeline.errors import InputError
+from pipeline.opening import Surroundings
+
+
+class TrainParams(Section):
+    """The ``train`` section of ``params.yaml``.
+
+    Attributes:
+        seed: of all that is random.
+        folds: which are trained; None means all of them.
+        precision: what networks compute in.
+        weights: folder of files with pretrained weights under Keras's own names; relative to the repository.
+    """
+
+    seed: int = Field(default=0, ge=0)
+    folds: tuple[int, ...] | None = None
+    precision: runtime.Precision = "auto"
+    weights: str = "${WEIGHTS_DIR:-data/weights}"
+
+
+def surroundings(root: Path) -> Surroundings:
+    """Reads what any model is opened with, for training, tuning and a learning-rate range test.
+
+    Raises:
+        InputError: a setting that does not fit, or tables that do not belong together.
+    """
+    params, competition = load_params(root, "train", TrainParams), load_competition(root)
+    prepared, folds = root / "data" / "prepared", tables.folds_path(root)
+    data = load_data(prepared, folds)
+    return Surroundings(
+        root=root,
+        prepared=prepared,
+        folds=folds,
+        data=data,
+        precision=params.precision,
+        weights=root / expand(params.weights, "train.weights in params.yaml"),
+        seed=params.seed,
+        score=competition.metric.model_dump(mode="json"),
+        wanted=_chosen(params, int(data.fold_of.max()) + 1),
+    )
+
+
+def _chosen(params: TrainParams, n_folds: int) -> tuple[int, ...]:
+    chosen = params.folds if params.folds is not None else tuple(range(n_folds))
+    wrong = [fold for fold in chosen if not 0 <= fold < n_folds]
+    if wrong or not chosen or len(set(chosen)) < len(chosen):
+        raise InputError(
+            f"train.folds must name different folds in 0..{n_folds - 1}, got {list(chosen)}; see params.yaml"
+        )
+    return chosen

@@ -1,0 +1,70 @@
+"""The ``tune`` section of ``params.yaml``: how long is searched, how, and where the study lives."""
+
+from typing import Literal
+
+from pydantic import Field, PositiveInt, model_validator
+
+from pipeline.config import Section
+
+Sampler = Literal["tpe", "random", "gp", "cmaes"]
+Pruner = Literal["successive_halving", "hyperband", "median", "none"]
+Objective = Literal["score", "seconds"]
+
+
+class TuneParams(Section):
+    """How models are tuned; by default they are not.
+
+    Attributes:
+        n_trials: trials of a study, all runs of it together; 0 leaves every recipe as it stands, None lets ``hours``
+            alone decide.
+        hours: of searching, all runs together, shared equally by the models that have a search space; None lets
+            ``n_trials`` alone decide.
+        folds: on which a trial is scored; the others are kept for the last word.
+        sampler: how the next trial is chosen.
+        pruner: stops a trial within a fold, by its score after some epochs.
+        across: stops a trial between folds, by a paired test on the rows of the folds done.
+        objectives: ``[score, seconds]`` keeps the whole front between the two; nothing is pruned then.
+        terminator: stop as soon as less is left to gain than folds differ.
+        workers: processes that run trials; on GPUs, one each.
+        trials_per_process: after so many trials a process makes way for a fresh one.
+        storage: URL of a database; empty for a journal file below ``.work``.
+        seed: of the sampler.
+
+    Reference: Akiba et al. 2019, Optuna, https://arxiv.org/abs/1907.10902
+    """
+
+    n_trials: int | None = Field(default=0, ge=0)
+    hours: float | None = Field(default=None, gt=0.0)
+    folds: tuple[int, ...] = Field(default=(0,), min_length=1)
+    sampler: Sampler = "tpe"
+    pruner: Pruner = "successive_halving"
+    across: Literal["wilcoxon", "none"] = "wilcoxon"
+    objectives: tuple[Objective, ...] = ("score",)
+    terminator: bool = False
+    workers: PositiveInt = 1
+    trials_per_process: PositiveInt = 10
+    storage: str = "${TUNE_STORAGE:-}"
+    seed: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _settings_agree(self) -> "TuneParams":
+        if self.n_trials == 0 and self.hours is not None:
+            raise ValueError(
+                f"n_trials: 0 means no tuning, but hours is {self.hours}; say n_trials: null for hours alone"
+            )
+        if self.n_trials is None and self.hours is None:
+            raise ValueError("a study needs an end: give n_trials, hours, or both")
+        if len(set(self.folds)) < len(self.folds):
+            raise ValueError(f"folds must differ, got {list(self.folds)}")
+        if self.objectives not in {("score",), ("score", "seconds")}:
+            raise ValueError(f"objectives must be [score] or [score, seconds], got {list(self.objectives)}")
+        if self.sampler == "cmaes" and self.two:
+            raise ValueError("sampler cmaes knows one objective; take tpe or random for [score, seconds]")
+        if self.terminator and (self.two or len(self.folds) < 2):
+            raise ValueError("terminator compares with the noise between folds: it needs one objective and two folds")
+        return self
+
+    @property
+    def two(self) -> bool:
+        """Whether seconds count beside the score."""
+        return len(self.objectives) > 1

@@ -1,0 +1,315 @@
+"""What a study may try: the ``search`` section of a model's YAML, beside the defaults that it varies.
+
+Each key is the path of a setting anywhere in the file, each value says what it may be::
+
+    search:
+      training.optimizer.learning_rate: {kind: float, low: 0.01, high: 0.1, log: true}
+      network.widths: {kind: categorical, choices: [[32, 64, 128, 256], [48, 96, 192, 384]]}
+      training.schedule: {kind: categorical, choices: [{name: one_cycle}, {name: cosine, warmup_epochs: 1}]}
+      training.schedule.warmup_epochs: {kind: int, low: 0, high: 4, when: {training.schedule.name: cosine}}
+
+Conditions see what the settings above them have become.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Protocol
+
+from pydantic import Field, model_validator
+
+from pipeline.classic import ClassicRecipe
+from pipeline.config import Section, parse
+from pipeline.errors import InputError
+from pipeline.model_file import adapted, recipe_from
+from pipeline.model_yaml import Settings, laid_over, model_path, read_model, setting
+from pipeline.recipe import Recipe
+
+Plain = str | int | float | bool | None
+
+
+class Suggests(Protocol):
+    """The part of an Optuna trial that a space needs."""
+
+    def suggest_float(self, name: str, low: float, high: float, *, step: float | None, log: bool) -> float:
+        """Suggests a float."""
+
+    def suggest_int(self, name: str, low: int, high: int, *, step: int, log: bool) -> int:
+        """Suggests an int."""
+
+    def suggest_categorical(self, name: str, choices: list[Plain]) -> Any:
+        """Suggests one of some."""
+
+
+class _Parameter(Section):
+    """One setting that varies.
+
+    Attributes:
+        when: settings, by path, that must have these values; otherwise the setting keeps its default.
+    """
+
+    when: dict[str, Any] = Field(default_factory=dict)
+
+
+class FloatParameter(_Parameter):
+    """A number between two bounds, both included; ``log`` draws its logarithm."""
+
+    kind: Literal["float"]
+    low: float
+    high: float
+    log: bool = False
+    step: float | None = Field(default=None, gt=0.0)
+
+    @model_validator(mode="after")
+    def _bounds_agree(self) -> "FloatParameter":
+        _check_bounds(self.low, self.high, self.log)
+        if self.step is not None and self.log:
+            raise ValueError("log and step exclude each other")
+        return self
+
+    def suggest(self, trial: Suggests, name: str) -> Any:
+        """Asks a trial for a value."""
+        return trial.suggest_float(name, self.low, self.high, step=self.step, log=self.log)
+
+    def extremes(self) -> list[Any]:
+        """Values that the file must accept."""
+        return [self.low, self.high]
+
+    def plain(self, value: Any) -> Plain:
+        """Returns a value as Optuna keeps it.
+
+        Raises:
+            ValueError: it lies outside.
+        """
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not self.low <= value <= self.high:
+            raise ValueError(f"must be in {self.low}..{self.high}")
+        _check_step(value, self.low, self.step)
+        return float(value)
+
+
+class IntParameter(_Parameter):
+    """A whole number between two bounds, both included; ``log`` draws its logarithm."""
+
+    kind: Literal["int"]
+    low: int
+    high: int
+    log: bool = False
+    step: int = Field(default=1, ge=1)
+
+    @model_validator(mode="after")
+    def _bounds_agree(self) -> "IntParameter":
+        _check_bounds(self.low, self.high, self.log)
+        if self.step > 1 and self.log:
+            raise ValueError("log and step exclude each other")
+        return self
+
+    def suggest(self, trial: Suggests, name: str) -> Any:
+        """Asks a trial for a value."""
+        return trial.suggest_int(name, self.low, self.high, step=self.step, log=self.log)
+
+    def extremes(self) -> list[Any]:
+        """Values that the file must accept."""
+        return [self.low, self.low + (self.high - self.low) // self.step * self.step]
+
+    def plain(self, value: Any) -> Plain:
+        """Returns a value as Optuna keeps it.
+
+        Raises:
+            ValueError: it lies outside.
+        """
+        if isinstance(value, bool) or not isinstance(value, int) or not self.low <= value <= self.high:
+            raise ValueError(f"must be a whole number in {self.low}..{self.high}")
+        _check_step(value, self.low, self.step)
+        return value
+
+
+class CategoricalParameter(_Parameter):
+    """One of some values, which may be lists and whole sections, too."""
+
+    kind: Literal["categorical"]
+    choices: list[Any] = Field(min_length=2)
+
+    @model_validator(mode="after")
+    def _choices_differ(self) -> "CategoricalParameter":
+        texts = [json.dumps(choice, sort_keys=True) for choice in self.choices]
+        if len(set(texts)) < len(texts):
+            raise ValueError(f"choices must differ, got {self.choices!r}")
+        return self
+
+    def suggest(self, trial: Suggests, name: str) -> Any:
+        """Asks a trial for a value."""
+        names = [_name(choice) for choice in self.choices]
+        return self.choices[names.index(trial.suggest_categorical(name, names))]
+
+    def extremes(self) -> list[Any]:
+        """Values that the file must accept."""
+        return list(self.choices)
+
+    def plain(self, value: Any) -> Plain:
+        """Returns a value as Optuna keeps it.
+
+        Raises:
+            ValueError: it is none of the choices.
+        """
+        if value not in self.choices:
+            raise ValueError(f"must be one of {self.choices!r}")
+        return _name(self.choices[self.choices.index(value)])
+
+
+Parameter = Annotated[FloatParameter | IntParameter | CategoricalParameter, Field(discriminator="kind")]
+
+
+class _Search(Section):
+    search: dict[str, Parameter]
+
+
+@dataclass(frozen=True)
+class Space:
+    """A model, and what of it may vary.
+
+    Attributes:
+        path: the model's file.
+        default: the model's settings in full, defaults of the schema included.
+        parameters: by path, in the order of the file.
+        mirror: whether mirrored images keep their class.
+    """
+
+    path: Path
+    default: Settings
+    parameters: dict[str, Parameter]
+    mirror: bool
+
+    def suggest(self, trial: Suggests) -> Settings:
+        """Asks a trial for every parameter whose condition holds; returns values by path."""
+        chosen: Settings = {}
+        for name, parameter in self.parameters.items():
+            if self._holds(parameter, chosen):
+                chosen[name] = parameter.suggest(trial, name)
+        return chosen
+
+    def recipe(self, settings: Settings) -> Recipe | ClassicRecipe:
+        """Returns the model with some settings replaced.
+
+        Raises:
+            InputError: the settings do not agree with each other.
+        """
+        return adapted(recipe_from(laid_over(self.default, settings), str(self.path)), self.mirror)
+
+    def default_params(self) -> dict[str, Plain]:
+        """Returns the model as it stands as values of the parameters, as Optuna keeps them.
+
+        Raises:
+            InputError: a default lies outside its space.
+        """
+        params: dict[str, Plain] = {}
+        for name, parameter in self.parameters.items():
+            if not self._holds(parameter, {}):
+                continue
+            try:
+                params[name] = parameter.plain(self._as_choice(name, parameter))
+            except ValueError as error:
+                raise InputError(
+                    f"{self.path}: search.{name} does not hold the model's own value "
+                    f"{setting(self.default, name)!r}: {error}; widen it, as the default is always tried"
+                ) from error
+        return params
+
+    def check(self) -> None:
+        """Tries every bound and every choice alone.
+
+        Raises:
+            InputError: a setting that does not exist, a value that the model's file would not take, a condition that
+                never holds, or a default outside its space.
+        """
+        for name, parameter in self.parameters.items():
+            base = self._where_it_holds(name, parameter)
+            for value in parameter.extremes():
+                try:
+                    self.recipe(base | {name: value})
+                except InputError as error:
+                    raise InputError(f"{self.path}: search.{name} may be {value!r}, but then {error}") from error
+        self.default_params()
+
+    def _as_choice(self, name: str, parameter: Parameter) -> Any:
+        """The default as it stands among the choices, which may leave out what is default in them."""
+        value = setting(self.default, name)
+        if isinstance(parameter, CategoricalParameter) and value not in parameter.choices:
+            own = self.recipe({})
+            return next((choice for choice in parameter.choices if self.recipe({name: choice}) == own), value)
+        return value
+
+    def _holds(self, parameter: Parameter, chosen: Settings) -> bool:
+        if not parameter.when:
+            return True
+        settings = self.recipe_settings(chosen)
+        return all(_has(settings, path, value) for path, value in parameter.when.items())
+
+    def recipe_settings(self, chosen: Settings) -> Settings:
+        """Returns the model's settings in full with some replaced; sections keep what they leave out at its default."""
+        recipe = recipe_from(laid_over(self.default, chosen), str(self.path))
+        settings: Settings = recipe.model_dump(mode="json")
+        return settings
+
+    def _where_it_holds(self, name: str, parameter: Parameter) -> Settings:
+        """Settings of the parameters above under which a parameter is asked for."""
+        for candidate in self._candidates(name):
+            try:
+                if self._holds(parameter, candidate):
+                    return candidate
+            except InputError:
+                continue  # told where that parameter is checked
+        raise InputError(
+            f"{self.path}: search.{name}: when {parameter.when!r} never holds; it names settings above it, by path"
+        )
+
+    def _candidates(self, name: str) -> Iterator[Settings]:
+        yield {}
+        above = list(self.parameters)[: list(self.parameters).index(name)]
+        for other in above:
+            for value in self.parameters[other].extremes():
+                yield {other: value}
+        wanted = self.parameters[name].when
+        yield {path: value for path, value in wanted.items() if path in above}
+
+
+def load_space(root: Path, model: str, mirror: bool) -> Space:
+    """Reads a model's search space and checks all of it.
+
+    Raises:
+        InputError: the model has none, or `Space.check` refuses it.
+    """
+    settings, search = read_model(root, model)
+    path = model_path(root, model)
+    if not search:
+        raise InputError(
+            f"{path} has no section search, so there is nothing to tune; docs/tuning.md says how to write it"
+        )
+    parameters = parse({"search": search}, _Search, str(path)).search
+    full: Settings = recipe_from(settings, str(path)).model_dump(mode="json")
+    space = Space(path, full, parameters, mirror)
+    space.check()
+    return space
+
+
+def _has(settings: Settings, path: str, value: Any) -> bool:
+    try:
+        return bool(setting(settings, path) == value)
+    except InputError:
+        return False
+
+
+def _name(choice: Any) -> Plain:
+    return choice if choice is None or isinstance(choice, (str, int, float, bool)) else json.dumps(choice)
+
+
+def _check_bounds(low: float, high: float, log: bool) -> None:
+    if low >= high:
+        raise ValueError(f"low must be less than high, got {low} and {high}")
+    if log and low <= 0:
+        raise ValueError(f"log needs low above 0, got {low}")
+
+
+def _check_step(value: float, low: float, step: float | None) -> None:
+    if step is not None and abs((value - low) / step - round((value - low) / step)) > 1e-9:
+        raise ValueError(f"must be {low} and whole steps of {step}")

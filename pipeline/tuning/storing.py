@@ -1,0 +1,120 @@
+"""Where studies live: a journal file by default, any database through a URL; a study's name says what it belongs to.
+
+Reference: https://optuna.readthedocs.io/en/stable/reference/storages.html
+"""
+
+import os
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import optuna
+import sqlalchemy.exc
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend
+
+from pipeline.errors import InputError, one_line
+from pipeline.tuning.studies import begin_again
+
+DOWN = (sqlalchemy.exc.OperationalError, sqlalchemy.exc.InterfaceError, optuna.exceptions.StorageInternalError)
+HEARTBEAT, GRACE = 20, 60  # seconds
+T = TypeVar("T")
+_WAITS = (1.0, 2.0, 4.0, 8.0, 15.0)
+
+
+def quiet() -> None:
+    """Keeps Optuna's own lines off the screen, and its warnings that an interface may still change."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+
+
+def journal_path(root: Path, model: str) -> Path:
+    """Returns the journal of a model's studies."""
+    return root / ".work" / "tune" / f"{model}.journal"
+
+
+def open_storage(root: Path, model: str, url: str, waits: tuple[float, ...] = _WAITS) -> BaseStorage:
+    """Opens the storage of a model's studies.
+
+    Args:
+        root: the repository folder.
+        model: its name.
+        url: of a database; empty for the journal file.
+        waits: seconds between attempts at a database that does not answer.
+
+    Raises:
+        InputError: the database stays down, or the URL is none that SQLAlchemy knows.
+    """
+    if not url:
+        path = journal_path(root, model)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return JournalStorage(JournalFileBackend(str(path)))
+    return patient(lambda: _database(url), url, waits)
+
+
+def patient(attempt: Callable[[], T], url: str, waits: tuple[float, ...] = _WAITS) -> T:
+    """Tries again while a database is down.
+
+    Raises:
+        InputError: it stays down.
+    """
+    for wait in (*waits, None):
+        try:
+            return attempt()
+        except DOWN as error:
+            if wait is None:
+                raise InputError(
+                    f"the database {masked(url)} does not answer ({_reason(error)}); start it, or correct tune.storage "
+                    "in params.yaml; trials that are done are safe, run the command again"
+                ) from error
+            print(f"the database {masked(url)} does not answer; trying again in {wait:.0f} s", flush=True)
+            time.sleep(wait)
+    raise AssertionError("unreachable")
+
+
+def masked(url: str) -> str:
+    """Returns a storage's URL without its password, or what stands for the journal file."""
+    if not url:
+        return "a journal file"
+    try:
+        return sqlalchemy.engine.make_url(url).render_as_string(hide_password=True)
+    except sqlalchemy.exc.ArgumentError:
+        return "(unreadable)"
+
+
+def mend_journal(path: Path) -> None:
+    """Cuts off a last line that a crash or a full disk left unfinished; nobody else may be writing."""
+    if not path.is_file():
+        return
+    with path.open("rb+") as file:
+        content = file.read()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            file.truncate(whole)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _database(url: str) -> RDBStorage:
+    try:
+        return RDBStorage(
+            url,
+            engine_kwargs={"pool_pre_ping": True},
+            heartbeat_interval=HEARTBEAT,
+            grace_period=GRACE,
+            heartbeat_stale_trial_callback=begin_again,
+        )
+    except (ImportError, sqlalchemy.exc.ArgumentError, sqlalchemy.exc.NoSuchModuleError) as error:
+        raise InputError(
+            f"tune.storage is no URL of a database ({_reason(error)}); for instance sqlite:///studies.db or "
+            "postgresql://user@host/name"
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    """The cause in words, which never hold the URL: SQLAlchemy's do not, Optuna's wrap SQLAlchemy's."""
+    cause = error.__cause__ if isinstance(error, optuna.exceptions.StorageInternalError) and error.__cause__ else error
+    original = getattr(cause, "orig", None)
+    return one_line(original if isinstance(original, Exception) else cause if isinstance(cause, Exception) else error)
