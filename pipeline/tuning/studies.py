@@ -66,8 +66,8 @@ def sampler(params: TuneParams, finished: int) -> BaseSampler:
         require_torch("tune.sampler: gp")
         return GPSampler(seed=seed)
     if params.sampler == "cmaes":
-        return CmaEsSampler(seed=seed, warn_independent_sampling=False)
-    return TPESampler(multivariate=True, group=True, constant_liar=True, seed=seed, warn_independent_sampling=False)
+        return CmaEsSampler(seed=seed)
+    return TPESampler(multivariate=True, group=True, constant_liar=True, seed=seed)
 
 
 def pruner(params: TuneParams, epochs: int) -> BasePruner:

@@ -92,7 +92,7 @@ def work(order: Order, told: Connection) -> None:
     signal.signal(signal.SIGTERM, _end)
     storing.quiet()
     try:
-        _run(order)
+        run_trials(order)
     except (KeyboardInterrupt, InputError) as error:
         if isinstance(error, (InputError, _NoRoom)):
             told.send(str(error))
@@ -101,7 +101,8 @@ def work(order: Order, told: Connection) -> None:
         raise SystemExit(DATABASE_DOWN) from None
 
 
-def _run(order: Order) -> None:
+def run_trials(order: Order) -> None:
+    """Runs trials in this process until its share is done, the study is, or the hours are over."""
     bench = order.bench()
     for _ in range(order.params.trials_per_process):
         study = order.study()

@@ -1,0 +1,388 @@
+"""Studies and their trials: what is tried, reused, pruned, recorded, begun again, and told in the end."""
+
+import errno
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+import tiny
+from optuna.trial import TrialState
+from studies import SEARCH, bench_of, order, searched, set_tune, studied
+from trainings import settings
+
+from pipeline import cards
+from pipeline.competition import Score
+from pipeline.config import parse
+from pipeline.errors import InputError
+from pipeline.metrics import get_metric
+from pipeline.model_yaml import tuned_path
+from pipeline.stages import train, tune
+from pipeline.tuning import outcome, storing, studies, trials, verdict
+from pipeline.tuning.params import TuneParams
+from pipeline.tuning.worker import OWNER, abandoned, locked, run_trials
+
+ACCURACY = get_metric("accuracy")
+DEFAULT = {"training.optimizer.learning_rate": 0.05, "network.units": "[8]"}
+QUIET = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+pytestmark = QUIET
+
+
+@pytest.fixture(scope="module")
+def studied_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A root whose study has four trials; tests read it."""
+    root = studied(tmp_path_factory.mktemp("studied"))
+    searched(root)
+    return root
+
+
+def outcomes(study: optuna.Study) -> list[tuple[dict[str, Any], Any]]:
+    return [(trial.params, trial.values) for trial in study.get_trials() if trial.state == TrialState.COMPLETE]
+
+
+def complete(value: float, log_loss: float = 1.0, blocks: list[float] | None = None) -> optuna.trial.FrozenTrial:
+    return optuna.create_trial(value=value, user_attrs={studies.LOG_LOSS: log_loss, trials.BLOCKS: blocks or []})
+
+
+def params(**changes: Any) -> TuneParams:
+    return parse(changes, TuneParams, "params.yaml: tune")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"n_trials": 0, "hours": 8}, "n_trials: 0 means no tuning, but hours is 8"),
+        ({"n_trials": None}, "a study needs an end"),
+        ({"n_trials": None, "hours": 0}, "greater than 0"),
+        ({"n_trials": -1}, "greater than or equal to 0"),
+        ({"folds": []}, "at least 1 item"),
+        ({"folds": [0, 0]}, "folds must differ"),
+        ({"sampler": "tpee"}, "'tpe'"),
+        ({"objectives": ["seconds"]}, r"objectives must be \[score\]"),
+        ({"objectives": ["score", "seconds"], "sampler": "cmaes"}, "cmaes knows one objective"),
+        ({"terminator": True}, "needs one objective and two folds"),
+        ({"workers": 0}, "greater than 0"),
+    ],
+)
+def test_a_budget_or_a_setting_that_makes_no_sense_is_refused(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        params(**changes)
+
+
+def test_the_default_is_trial_nought(studied_root: Path) -> None:
+    study = order(studied_root).study()
+    assert study.get_trials()[0].params == DEFAULT
+    assert len(study.get_trials()) == 4
+
+
+def test_a_trial_scores_what_train_would_score(studied_root: Path, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    shutil.copytree(studied_root, root, ignore=shutil.ignore_patterns(".work"))
+    train.run(root, "one")
+    card = cards.read_card(root / "folds" / "one" / "card.json", cards.ModelCard)
+    assert order(studied_root).study().get_trials()[0].value == card.fold_scores["0"]
+
+
+def test_a_fold_that_train_finished_is_not_trained_again(tmp_path: Path) -> None:
+    root = studied(tmp_path, n_trials=1, folds=[0, 1])
+    train.run(root, "one")
+    before = {path: path.stat().st_mtime_ns for path in (root / ".work" / "train").rglob("*")}
+    study = searched(root)
+    assert study.get_trials()[0].state == TrialState.COMPLETE
+    assert {path: path.stat().st_mtime_ns for path in (root / ".work" / "train").rglob("*")} == before
+
+
+def test_train_finishes_what_the_search_trained_without_training(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = studied(tmp_path, n_trials=1)
+    searched(root)
+    assert "trial 0 fold 0 epoch 4/4" in capsys.readouterr().out
+    set_tune(root, train={"folds": [0]})
+    train.run(root, "one")
+    assert "epoch" not in capsys.readouterr().out
+    card = cards.read_card(root / "folds" / "one" / "card.json", cards.ModelCard)
+    assert card.pooled == order(root).study().get_trials()[0].value
+
+
+def test_two_searches_with_one_seed_try_the_same_and_score_the_same(studied_root: Path, tmp_path: Path) -> None:
+    again = searched(studied(tmp_path))
+    assert outcomes(again) == outcomes(order(studied_root).study())
+
+
+def test_a_search_that_was_interrupted_tries_the_same_as_one_that_was_not(studied_root: Path, tmp_path: Path) -> None:
+    root = studied(tmp_path, n_trials=2)
+    searched(root)
+    set_tune(root, n_trials=4, trials_per_process=1)
+    assert outcomes(searched(root)) == outcomes(order(studied_root).study())
+
+
+def test_half_done_trainings_of_the_best_and_the_default_alone_are_kept(studied_root: Path) -> None:
+    study = order(studied_root).study()
+    leader = studies.best(studies.tally(study).complete, ACCURACY)
+    assert leader is not None
+    wanted = {study.get_trials()[0].user_attrs[trials.FOLDER], leader.user_attrs[trials.FOLDER]}
+    assert {path.name for path in (studied_root / ".work" / "train").iterdir()} == wanted
+
+
+def test_settings_that_were_tried_are_not_tried_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = studied(tmp_path, n_trials=2)
+    told = order(root)
+    told.study().enqueue_trial(DEFAULT)
+    study = searched(root)
+    first, second = study.get_trials()
+    assert (first.params, first.values) == (second.params, second.values)
+    assert second.user_attrs["same_as"] == 0
+    assert "trial 1" not in capsys.readouterr().out
+
+
+def test_a_training_that_diverges_is_recorded_and_the_search_goes_on(tmp_path: Path) -> None:
+    search = SEARCH | {"training.optimizer.learning_rate": {"kind": "float", "low": 0.05, "high": 1e30, "log": True}}
+    root = studied(tmp_path, search, n_trials=2)
+    told = order(root)
+    told.study().enqueue_trial({"training.optimizer.learning_rate": 1e30, "network.units": "[8]"})
+    study = searched(root)
+    assert [trial.state for trial in study.get_trials()] == [TrialState.COMPLETE, TrialState.FAIL]
+    assert "became NaN or infinite" in study.get_trials()[1].user_attrs[studies.REASON]
+
+
+def test_settings_that_do_not_agree_are_recorded(tmp_path: Path) -> None:
+    epochs = {"training.epochs": {"kind": "int", "low": 1, "high": 4}}
+    warmup = {
+        "training.schedule": {"kind": "categorical", "choices": [{"name": "constant"}, {"name": "cosine"}]},
+        "training.schedule.warmup_epochs": {
+            "kind": "int",
+            "low": 0,
+            "high": 3,
+            "when": {"training.schedule.name": "cosine"},
+        },
+    }
+    root = studied(tmp_path, epochs | warmup, n_trials=2)
+    cosine = '{"name": "cosine"}'
+    wrong = {"training.epochs": 2, "training.schedule": cosine, "training.schedule.warmup_epochs": 3}
+    order(root).study().enqueue_trial(wrong)
+    reason = searched(root).get_trials()[1].user_attrs[studies.REASON]
+    assert "warmup_epochs must be less than epochs (2)" in reason
+
+
+def test_a_full_disk_blames_no_trial_and_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = studied(tmp_path, n_trials=2)
+
+    def full(*_: Any) -> Any:
+        raise OSError(errno.ENOSPC, "No space left on device", str(root))
+
+    monkeypatch.setattr("pipeline.tuning.trials.open_model", full)
+    told = order(root)
+    with pytest.raises(KeyboardInterrupt, match=r"No space left on device.*make room .* run the command again"):
+        run_trials(told)
+    (failed,) = studies.cut_off(told.study())
+    studies.requeue(told.study(), [failed])
+    monkeypatch.undo()
+    study = searched(root)
+    assert studies.tally(study).complete[0].params == DEFAULT
+
+
+def test_trials_are_pruned_by_their_epochs_but_never_the_default(tmp_path: Path) -> None:
+    root = studied(tmp_path, n_trials=3, pruner="median")
+    told = order(root)
+    study = told.study()
+    for value in (0.9, 0.95, 0.9, 0.95):
+        study.add_trial(complete(value))
+        steps = dict.fromkeys(range(1, 5), value)
+        study.add_trial(optuna.create_trial(value=value, intermediate_values=steps, user_attrs={studies.LOG_LOSS: 0.1}))
+    set_tune(root, n_trials=10, pruner="median")
+    study = searched(root)
+    own = [trial for trial in study.get_trials() if trial.params]
+    assert own[0].state == TrialState.COMPLETE
+    assert [trial.state for trial in own[1:]] == [TrialState.PRUNED]
+    assert own[1].user_attrs[studies.SAVED] > 0
+
+
+def test_a_fold_that_is_worse_on_most_blocks_is_hopeless(tmp_path: Path) -> None:
+    study = optuna.create_study(direction="maximize")
+    study.add_trial(complete(0.9, blocks=[0.9] * 12))
+    worse, equal = study.ask(), study.ask()
+    worse.set_user_attr(trials.BLOCKS, list(np.linspace(0.7, 0.85, 12)))
+    equal.set_user_attr(trials.BLOCKS, [0.88, 0.92] * 6)
+    assert trials.hopeless(study, worse, Score(name="accuracy"))
+    assert not trials.hopeless(study, equal, Score(name="accuracy"))
+
+
+def test_blocks_are_scores_of_the_same_rows_in_every_trial() -> None:
+    labels = np.arange(300) % 3
+    probs = np.eye(3, dtype=np.float32)[labels]
+    probs[::5] = 1 / 3
+    found = trials.blocks(Score(name="accuracy"), labels, probs)
+    assert len(found) == 7
+    assert found == trials.blocks(Score(name="accuracy"), labels, probs)
+    assert trials.blocks(Score(name="accuracy"), labels[:20], probs[:20]) == []
+
+
+def test_the_log_loss_decides_between_equal_scores_and_then_who_came_first() -> None:
+    study = optuna.create_study(direction="maximize")
+    for value, loss in ((0.8, 0.1), (0.9, 0.5), (0.9, 0.4), (0.9, 0.4)):
+        study.add_trial(complete(value, loss))
+    leader = studies.best(study.get_trials(), ACCURACY)
+    assert leader is not None
+    assert leader.number == 2
+
+
+def test_trials_that_were_cut_off_begin_again_once(tmp_path: Path) -> None:
+    told = order(studied(tmp_path))
+    study = told.study()
+    trial = study.ask()
+    trial.set_user_attr(OWNER, ["elsewhere", "/nowhere"])
+    gone = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    studies.requeue(study, gone)
+    studies.requeue(study, studies.cut_off(study))
+    waiting = study.get_trials(states=(TrialState.WAITING,))
+    assert [each.user_attrs for each in waiting] == [{}]
+    assert studies.tally(study).finished == 0
+
+
+def test_a_trial_belongs_to_a_living_process_as_long_as_that_holds_its_lock(tmp_path: Path) -> None:
+    path = tmp_path / "trial.lock"
+    trial = optuna.create_trial(value=1.0, user_attrs={OWNER: [os.uname().nodename, str(path)]})
+    with locked(path):
+        assert not abandoned(trial, alone=True)
+    assert abandoned(trial, alone=False)
+    other = optuna.create_trial(value=1.0, user_attrs={OWNER: ["another-host", str(path)]})
+    assert not abandoned(other, alone=False)
+    assert abandoned(optuna.create_trial(value=1.0), alone=True)
+
+
+def test_ten_failures_alike_are_told_but_not_nine_or_others_in_between() -> None:
+    study = optuna.create_study()
+    for _ in range(9):
+        study.add_trial(optuna.create_trial(state=TrialState.FAIL, user_attrs={studies.REASON: "too wide"}))
+    assert studies.same_failures(study) is None
+    study.add_trial(optuna.create_trial(state=TrialState.FAIL, user_attrs={studies.REASON: "too wide"}))
+    assert studies.same_failures(study) == "too wide"
+    study.add_trial(complete(1.0))
+    assert studies.same_failures(study) is None
+
+
+@pytest.mark.parametrize("name", ["tpe", "random", "cmaes"])
+def test_samplers_by_name_suggest_within_the_space(name: str) -> None:
+    study = optuna.create_study(sampler=studies.sampler(params(n_trials=3, sampler=name), 0))
+    study.optimize(lambda trial: trial.suggest_float("x", 0.0, 1.0) ** 2, n_trials=12)
+    assert 0 <= study.best_value < 0.3
+
+
+@pytest.mark.parametrize("name", ["successive_halving", "hyperband", "median", "none"])
+def test_pruners_by_name_take_the_longest_training_into_account(name: str) -> None:
+    found = studies.pruner(params(n_trials=3, pruner=name), 44)
+    assert type(found).__name__.lower().startswith(name.replace("_", "").replace("none", "nop"))
+
+
+def test_what_needs_pytorch_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"tune\.sampler: gp needs PyTorch; install it with"):
+        studies.sampler(params(n_trials=3, sampler="gp"), 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        ({}, True),
+        ({"workers": 3, "n_trials": 7, "pruner": "median"}, True),
+        ({"folds": [1]}, False),
+        ({"seed": 1}, False),
+    ],
+)
+def test_a_study_has_another_name_when_its_scores_would_differ(
+    studied_root: Path, tmp_path: Path, change: dict[str, Any], same: bool
+) -> None:
+    root = tmp_path / "root"
+    shutil.copytree(studied_root, root, ignore=shutil.ignore_patterns(".work"))
+    set_tune(root, **change)
+    assert (bench_of(root).study_name == bench_of(studied_root).study_name) == same
+
+
+@pytest.mark.parametrize("what", ["space", "order", "recipe", "folds", "data", "metric"])
+def test_a_changed_space_recipe_fold_or_image_is_another_study(studied_root: Path, tmp_path: Path, what: str) -> None:
+    root = tmp_path / "root"
+    shutil.copytree(studied_root, root, ignore=shutil.ignore_patterns(".work"))
+    model = root / "configs" / "models" / "one.yaml"
+    if what == "space":
+        more = SEARCH | {"network.units": {"kind": "categorical", "choices": [[8], [16]]}}
+        tiny.write_yaml(model, settings() | {"search": more})
+    elif what == "order":
+        tiny.write_yaml(model, settings() | {"search": dict(reversed(SEARCH.items()))})
+    elif what == "recipe":
+        tiny.write_yaml(model, settings(label_smoothing=0.1) | {"search": SEARCH})
+    elif what == "folds":
+        path = root / "folds" / "folds.csv"
+        path.write_text(path.read_text().replace(",0\n", ",9\n").replace(",1\n", ",0\n").replace(",9\n", ",1\n"))
+    elif what == "data":
+        images = np.load(root / "data" / "prepared" / "train_images.npy")
+        images[0, 0, 0, 0] ^= 1
+        np.save(root / "data" / "prepared" / "train_images.npy", images)
+    else:
+        path = root / "configs" / "competitions" / "tiny.yaml"
+        path.write_text(path.read_text().replace('"accuracy"', '"macro_f1"'))
+    assert bench_of(root).study_name != bench_of(studied_root).study_name
+
+
+def test_a_journal_that_ends_in_half_a_line_is_mended(studied_root: Path, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    shutil.copytree(studied_root, root)
+    path = storing.journal_path(root, "one")
+    whole = path.read_bytes()
+    path.write_bytes(whole + b'{"op_code": 4, "worker')
+    storing.mend_journal(path)
+    assert path.read_bytes() == whole
+
+
+def test_a_database_that_is_down_is_tried_again_and_its_password_is_never_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = "postgresql://me:s3cret@127.0.0.1:1/studies"
+    with pytest.raises(InputError, match=r"does not answer.*trials that are done are safe") as refused:
+        storing.open_storage(tmp_path, "one", url, waits=(0.01, 0.01))
+    said = capsys.readouterr().out
+    assert said.count("trying again") == 2
+    assert "s3cret" not in said + str(refused.value)
+
+
+@pytest.mark.parametrize("url", ["no url", "nosuch://x/y"])
+def test_a_storage_that_is_no_database_is_refused(tmp_path: Path, url: str) -> None:
+    with pytest.raises(InputError, match=r"tune.storage is no URL of a database .* for instance sqlite:///"):
+        storing.open_storage(tmp_path, "one", url, waits=())
+
+
+@pytest.mark.parametrize(
+    ("searched_folds", "wanted"), [([0], ((1, 2), 5)), ([2, 0], ((1,), 5)), ([0, 1, 2], ((0, 1, 2), 6))]
+)
+def test_the_last_word_is_on_folds_or_a_seed_the_search_did_not_use(
+    searched_folds: list[int], wanted: tuple[tuple[int, ...], int]
+) -> None:
+    assert verdict.unseen(searched_folds, 3, 5) == wanted
+
+
+def test_without_a_budget_the_stage_leaves_every_recipe_as_it_stands(tmp_path: Path) -> None:
+    root = studied(tmp_path, n_trials=0)
+    tune.run(root, "one")
+    assert tuned_path(root, "one").read_text().startswith("# Not tuned")
+    card = cards.read_card(root / "reports" / "tuning" / "one.json", cards.TuningCard)
+    assert (card.study, card.adopted) == ("", False)
+    assert "make overnight" in outcome.page_path(root, "one").read_text()
+    assert not (root / ".work").exists()
+
+
+def test_a_model_without_a_space_is_left_alone_in_a_night_of_tuning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = studied(tmp_path)
+    tiny.write_yaml(root / "configs" / "models" / "one.yaml", settings())
+    tune.run(root, "one")
+    assert "not tuned (configs/models/one.yaml has no section search)" in capsys.readouterr().out
+
+
+def test_folds_that_are_not_there_are_refused(tmp_path: Path) -> None:
+    root = studied(tmp_path, folds=[0, 3])
+    with pytest.raises(InputError, match=r"tune.folds must name folds in 0..2, got \[0, 3\]"):
+        tune.run(root, "one")
