@@ -185,7 +185,7 @@ def submit(
         str | None, typer.Option("-m", "--message", help="what Kaggle shows beside it; else score, members and commit")
     ] = None,
     again: Annotated[bool, typer.Option("--again", help="submit a file that was submitted before")] = False,
-    wait: Annotated[float, typer.Option(min=0, help="seconds to wait for the score")] = 600,
+    wait: Annotated[float, typer.Option(min=0, max=86_400, help="seconds to wait for the score")] = 600,
 ) -> None:
     """Hand a submission in at Kaggle, wait for its score, log both."""
     from pipeline.stages import submit

@@ -34,7 +34,7 @@ def run(root: Path, name: str, message: str | None, again: bool, patience: Patie
     entries = submission_log.read(root, active_name(root))
     if not again:
         submitting.refuse_twice(entries, new.card.sha256)
-    text = " ".join((message or submitting.default_message(new.card)).split())
+    text = submission_log.clean_message(message or "") or submitting.default_message(new.card)
     _show(new, slug, submitting.difference(root, new, entries, competition.submission), text)
     _require_one_left(slug)
 
