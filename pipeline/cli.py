@@ -33,9 +33,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Read at import time by libraries that would otherwise ask the network or fill the screen.
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    # DVC and make read us through a pipe: a line must arrive when it is printed.
+    # DVC and make read us through a pipe: a line must arrive when it is printed. And no name of a file or a class is
+    # worth a stop because a terminal cannot show it.
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+        stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
     try:
         app(args=arguments, prog_name="python -m pipeline", standalone_mode=True)
     except InputError as error:

@@ -128,7 +128,7 @@ def test_a_log_that_a_spreadsheet_saved_is_read(tmp_path: Path) -> None:
     assert read(tmp_path) == (entry(),)
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-m", "@x", "'=1", "''-", "'quoted'", "plain = 1", "a,\"b\"\nc;ü"])
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-m", "@x", "'=1", "''-", "'quoted'", "plain = 1", 'a,"b"\nc;ü'])
 def test_no_cell_of_text_is_a_formula_and_every_text_comes_back(tmp_path: Path, text: str) -> None:
     append(tmp_path, entry(message=text, name=text))
     assert read(tmp_path) == (entry(message=text, name=text),)

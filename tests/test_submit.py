@@ -134,9 +134,7 @@ def test_a_message_of_ones_own_may_hold_anything(root: Path, kaggle_server: Kagg
     assert logged(root).message == '--quiet "ä", 50 % second line'
 
 
-def test_a_blank_message_is_none(
-    root: Path, kaggle_server: KaggleServer, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_blank_message_is_none(root: Path, kaggle_server: KaggleServer, capsys: pytest.CaptureFixture[str]) -> None:
     kaggle_server.limits["numAllowedNow"] = 0  # stops what would go on
     refused(root, "one", message=" ")
     assert f"message: {default_message(card(root, 'one'))}\n" in capsys.readouterr().out

@@ -5,6 +5,7 @@ Reads: params.yaml, configs/, data/prepared/classes.json, folds/ (cards, checkpo
 Writes: a folder, pack/<name> by default: a Kaggle data set, and in notebook/ the notebook with its metadata
 """
 
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,8 @@ def run(root: Path, name: str, target: Path, wishes: Wishes) -> None:
     Raises:
         InputError: something is not trained, was made elsewhere, or the target holds something else.
     """
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", wishes.user):
+        raise InputError(f"--user {wishes.user!r} is no name at Kaggle; take the last part of your profile's address")
     chosen = packing.choose(root, name)
     _check_target(target, wishes.force)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -70,6 +73,8 @@ def _describe(root: Path, folder: Path, name: str, wishes: Wishes) -> str:
 
 
 def _check_target(target: Path, force: bool) -> None:
+    if target.is_symlink():
+        raise InputError(f"{target} is a link, which a pack cannot take the place of: give the folder itself with --to")
     if target.is_dir() and not any(target.iterdir()):
         return
     if target.exists() and not (force and _is_pack(target)):
