@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, printable
 
 # What the machine refuses whatever the code does, and what a person can do about it.
 _REFUSED = {
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         app(args=arguments, prog_name="python -m pipeline", standalone_mode=True)
     except InputError as error:
-        print("error:", " ".join(str(error).splitlines()), file=sys.stderr)
+        print("error:", printable(" ".join(str(error).splitlines())), file=sys.stderr)
         return 1
     except OSError as error:
         if error.errno not in _REFUSED:
@@ -168,9 +168,9 @@ def init(
     if [name, source, kaggle].count(None) != 2:
         raise InputError("init takes one of: the NAME of a described competition, --from PATH, --kaggle SLUG")
     if kaggle is not None:
-        print(kaggle_init.describe_kaggle(root, kaggle, new_name, choices, metric))
+        _tell(kaggle_init.describe_kaggle(root, kaggle, new_name, choices, metric))
     elif source is not None:
-        print(init.describe(root, source, new_name, choices, metric))
+        _tell(init.describe(root, source, new_name, choices, metric))
     elif name is not None and choices == Choices() and new_name is None and metric is None:
         print(init.activate(root, name))
     else:
@@ -233,6 +233,10 @@ def score(
     from pipeline.stages import score
 
     score.run(_root(), csv, solution, log, message)
+
+
+def _tell(text: str) -> None:
+    print("\n".join(map(printable, text.split("\n"))))
 
 
 def _root() -> Path:

@@ -306,6 +306,15 @@ def test_a_link_is_never_replaced(root: Path, tmp_path: Path) -> None:
         pack.run(root, "tiny_hog", tmp_path / "link", Wishes(force=True))
 
 
+def test_a_competition_that_is_not_at_kaggle_is_told_and_commands_fit_a_shell(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pack.run(root, "tiny_hog", tmp_path / "a pack", Wishes(user="me"))
+    out = capsys.readouterr().out
+    assert "note: tiny names no competition at Kaggle: the notebook asks for one called tiny-packed" in out
+    assert f"kaggle kernels push -p '{tmp_path / 'a pack' / 'notebook'}'" in out
+
+
 def test_what_is_no_name_at_kaggle_is_refused(root: Path) -> None:
     with pytest.raises(InputError, match="--user 'Jane Doe' is no name at Kaggle"):
         packed(root, user="Jane Doe")

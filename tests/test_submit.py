@@ -105,7 +105,8 @@ def test_the_command_line_submits_the_ensemble_and_logs_its_score(
         "the first submission",
         f"message: {entry.message}",
         "submissions left today: 4 (1 made)",
-        "submitted: Kaggle's number 50000000, logged in submissions/log.csv",
+        "submitted: Kaggle's number 50000000",
+        "logged in submissions/log.csv",
         f"score: public 0.8125 (out-of-fold {known.cv:.5f})",
     ]
     assert err == ""

@@ -6,6 +6,7 @@ Writes: a folder, pack/<name> by default: a Kaggle data set, and in notebook/ th
 """
 
 import re
+import shlex
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,7 +63,12 @@ def run(root: Path, name: str, target: Path, wishes: Wishes) -> None:
 
 def _describe(root: Path, folder: Path, name: str, wishes: Wishes) -> str:
     """Writes the data set's metadata and the notebook; returns the data set's slug."""
-    competition = load_competition(root).slug or notebook.slug_of(active_name(root))
+    known = load_competition(root).slug
+    competition = known or notebook.slug_of(active_name(root))
+    if known is None:
+        print(
+            f"note: {active_name(root)} names no competition at Kaggle: the notebook asks for one called {competition}"
+        )
     slug = notebook.slug_of(competition, name)
     tables.write_json(folder / "dataset-metadata.json", notebook.dataset_metadata(wishes.user, slug))
     about = notebook.kernel_metadata(wishes.user, slug, competition)
@@ -94,5 +100,6 @@ def _say(target: Path, chosen: packing.Chosen, size: int, slug: str, user: str) 
     print(f"models: {', '.join(card.model for card in chosen.models)}")
     if user == _USER:
         print(f"next: put your name at Kaggle for {_USER} in its two metadata files (or pack again with --user), then")
-    print(f"next: kaggle datasets create -p {target} --dir-mode zip --keep-tabular  # data set {user}/{slug}, private")
-    print(f"next: kaggle kernels push -p {target / 'notebook'}  # once the data set is ready")
+    folder, book = shlex.quote(str(target)), shlex.quote(str(target / "notebook"))
+    print(f"next: kaggle datasets create -p {folder} --dir-mode zip --keep-tabular  # data set {user}/{slug}, private")
+    print(f"next: kaggle kernels push -p {book}  # once the data set is ready")

@@ -39,9 +39,10 @@ def run(root: Path, name: str, message: str | None, again: bool, patience: Patie
     _require_one_left(slug)
 
     sent = kaggle_submissions.send(slug, new.path, text, patience.poll)
+    print(f"submitted: Kaggle's number {sent.ref}")  # first of all: a full disk may stop the rest
     submission_log.append(root, _entry(root, new, sent, text))  # before the wait, which may be interrupted
     submitting.keep_copy(root, new)
-    print(f"submitted: Kaggle's number {sent.ref}, logged in submissions/log.csv")
+    print("logged in submissions/log.csv")
     scored = submitting.wait_for_score(slug, sent, patience)
     submission_log.update(root, lambda entry: submitting.with_score(entry, [scored]))
     _tell(new, slug, scored)
