@@ -2,6 +2,7 @@
 
 import shutil
 import stat
+import sys
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from pipeline.errors import InputError, some
 from pipeline.files import is_junk, require_space
 
+UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)  # the last: encrypted
 _PIECE = 1 << 20
 
 
@@ -35,17 +37,23 @@ def unpack(archive: Path, folder: Path) -> list[File]:
     """Unpacks a zip, and the zips inside it (as ``train.zip`` in older Kaggle downloads) where they lie.
 
     A file that is there with the right size and CRC is kept, so an interrupted call goes on where it stopped.
-    The inner zips are deleted once they are unpacked.
+    The inner zips are deleted once they are unpacked. One that cannot be unpacked (encrypted, compressed in an unusual
+    way, no zip at all) stays as it is and is named: its own checksum has held, so another download brings the same.
 
     Raises:
         DamagedArchiveError: not a zip, damaged, or encrypted.
         InputError: members that leave the folder, or too little room on the disk.
     """
     files = _unpack_one(archive, folder)
-    inner = [file for file in files if file.path.lower().endswith(".zip")]
-    for file in inner:
+    inner = []
+    for file in [file for file in files if file.path.lower().endswith(".zip")]:
         below = PurePosixPath(file.path).parent
-        found = _unpack_one(folder / file.path, folder / below)
+        try:
+            found = _unpack_one(folder / file.path, folder / below)
+        except DamagedArchiveError as error:
+            print(f"note: {file.path} in {archive.name} stays a zip: {error.reason}", file=sys.stderr)
+            continue
+        inner.append(file)
         files += [File(str(below / member.path), member.size, member.crc) for member in found]
     kept = {file.path: file for file in files if file not in inner}
     if len(kept) < len(files) - len(inner):
@@ -103,7 +111,7 @@ def _unpack_one(archive: Path, folder: Path) -> list[File]:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with zipped.open(info) as source, target.open("wb") as file:
                     shutil.copyfileobj(source, file, _PIECE)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except UNREADABLE as error:
         raise DamagedArchiveError(archive, error) from error
     except OSError as error:
         raise InputError(f"{archive} could not be unpacked into {folder}: {error}") from error

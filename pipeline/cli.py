@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, printable
 
 # What the machine refuses whatever the code does, and what a person can do about it.
 _REFUSED = {
@@ -33,13 +33,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Read at import time by libraries that would otherwise ask the network or fill the screen.
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    # DVC and make read us through a pipe: a line must arrive when it is printed.
+    # DVC and make read us through a pipe: a line must arrive when it is printed. And no name of a file or a class is
+    # worth a stop because a terminal cannot show it.
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+        stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
     try:
         app(args=arguments, prog_name="python -m pipeline", standalone_mode=True)
     except InputError as error:
-        print("error:", " ".join(str(error).splitlines()), file=sys.stderr)
+        print("error:", printable(" ".join(str(error).splitlines())), file=sys.stderr)
         return 1
     except OSError as error:
         if error.errno not in _REFUSED:
@@ -176,9 +177,9 @@ def init(
     if [name, source, kaggle].count(None) != 2:
         raise InputError("init takes one of: the NAME of a described competition, --from PATH, --kaggle SLUG")
     if kaggle is not None:
-        print(kaggle_init.describe_kaggle(root, kaggle, new_name, choices, metric))
+        _tell(kaggle_init.describe_kaggle(root, kaggle, new_name, choices, metric))
     elif source is not None:
-        print(init.describe(root, source, new_name, choices, metric))
+        _tell(init.describe(root, source, new_name, choices, metric))
     elif name is not None and choices == Choices() and new_name is None and metric is None:
         print(init.activate(root, name))
     else:
@@ -194,7 +195,7 @@ def submit(
         str | None, typer.Option("-m", "--message", help="what Kaggle shows beside it; else score, members and commit")
     ] = None,
     again: Annotated[bool, typer.Option("--again", help="submit a file that was submitted before")] = False,
-    wait: Annotated[float, typer.Option(min=0, help="seconds to wait for the score")] = 600,
+    wait: Annotated[float, typer.Option(min=0, max=86_400, help="seconds to wait for the score")] = 600,
 ) -> None:
     """Hand a submission in at Kaggle, wait for its score, log both."""
     from pipeline.stages import submit
@@ -241,6 +242,10 @@ def score(
     from pipeline.stages import score
 
     score.run(_root(), csv, solution, log, message)
+
+
+def _tell(text: str) -> None:
+    print("\n".join(map(printable, text.split("\n"))))
 
 
 def _root() -> Path:

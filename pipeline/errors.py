@@ -30,3 +30,10 @@ def some(values: Iterable[object], limit: int = 10) -> str:
 def one_line(error: Exception) -> str:
     """Returns the words of another library's error on one line, the first 200 characters of them."""
     return " ".join(str(error).split())[:200]
+
+
+def printable(text: str) -> str:
+    """Writes out what is no letter, sign or blank: names from a file must not steer a terminal, nor break a YAML."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in text
+    )

@@ -1,7 +1,7 @@
 """Which column of a training table holds the label, or which columns of 0 and 1 do together."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -113,6 +113,12 @@ def is_label(values: pd.Series) -> bool:
         return False
     numbers = pd.to_numeric(pd.Series(sorted(distinct)), errors="coerce")
     return bool(numbers.isna().any()) or bool((numbers % 1 == 0).all())
+
+
+def several(values: Iterable[str], classes: Sequence[str]) -> list[str]:
+    """Lists the cells that hold more than one class, blanks between them."""
+    known = set(classes)
+    return [value for value in values if len(parts := value.split()) > 1 and known.issuperset(parts)]
 
 
 def classes_of(values: pd.Series) -> tuple[str, ...]:

@@ -12,9 +12,9 @@ from typing import IO
 import pandas as pd
 
 from pipeline import csvs
-from pipeline.archive import list_members
+from pipeline.archive import UNREADABLE, list_members
 from pipeline.competition import IMAGE_SUFFIXES
-from pipeline.errors import InputError, some
+from pipeline.errors import InputError, one_line, some
 from pipeline.files import files_below, require_space
 from pipeline.tables import natural_order
 
@@ -67,7 +67,7 @@ class Listing:
 
     def read(self, path: str, limit: int | None = None) -> bytes:
         """Returns a file's bytes, or its first ``limit`` ones."""
-        with self._open(self.members[path]) as file:
+        with self._opened(path) as file:
             return file.read(-1 if limit is None else limit)
 
     def table(self, path: str) -> pd.DataFrame:
@@ -111,9 +111,19 @@ class Listing:
             return member.place
         # Never the member's own name: it could lead out of the folder.
         copy = self.folder / "table.csv"
-        with self._open(member) as part, copy.open("wb") as file:
+        with self._opened(path) as part, copy.open("wb") as file:
             shutil.copyfileobj(part, file)
         return copy
+
+    @contextmanager
+    def _opened(self, path: str) -> Iterator[IO[bytes]]:
+        try:
+            with self._open(self.members[path]) as file:
+                yield file
+        except UNREADABLE as error:
+            raise InputError(
+                f"{self.source}: {path} cannot be read ({one_line(error)}); unpack what can be and give the folder"
+            ) from error
 
     def _open(self, member: Member) -> IO[bytes]:
         if member.name is None:

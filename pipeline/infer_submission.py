@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.errors import InputError, some
+from pipeline.infer_labels import several
 from pipeline.infer_listing import Listing
 from pipeline.infer_match import Choices, Images, Match, Reading, is_id, pick
 from pipeline.infer_pixels import Pixels, find_pixels
@@ -174,6 +175,11 @@ def _label(
     seen = (f"{sample.path}: {len(sample.table):,} rows; {column} holds {some(values, 5)}",)
     numbers = pd.to_numeric(pd.Series(values), errors="coerce")
     unknown = [value for value in values if value not in classes]
+    if lists := several(unknown, classes):
+        raise InputError(
+            f"{sample.path}: {column} holds {lists[0]!r}, several classes in one cell; the pipeline submits one "
+            "class or probabilities, and neither several labels of an image nor a list of the likeliest ones"
+        )
     wants_probability = metric is not None and metric.wants == "probabilities" and len(classes) == 2
     if choices.positive is None and not wants_probability:
         if not unknown:

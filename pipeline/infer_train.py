@@ -15,7 +15,7 @@ from pipeline.infer_folders import (
     read_folders,
     read_names,
 )
-from pipeline.infer_labels import Labels, classes_of, counted, group_hints, is_label, read_labels
+from pipeline.infer_labels import Labels, classes_of, counted, group_hints, is_label, read_labels, several
 from pipeline.infer_listing import Listing
 from pipeline.infer_match import Choices, Images, Match, Reading, is_id, parent, pick
 from pipeline.infer_pixels import Pixels, find_pixels
@@ -143,6 +143,9 @@ def _table(candidate: TableCandidate, listing: Listing, asked: Sequence[str], ch
     unlabelled = (labels.values == "").sum()
     if unlabelled:
         check.append(f"{unlabelled:,} rows of {candidate.table} have no {labels.columns[0]}")
+    both = several(classes, classes)
+    if both:
+        check.append(f"{some(both, 3)} look like several labels of one image: each was read as a class of its own")
     check += group_hints(table, candidate.table, [match.column, *labels.columns])
     one_hot = len(labels.columns) > 1
     section = {
@@ -195,6 +198,18 @@ def _nothing(listing: Listing, images: Images, tables: Sequence[str]) -> str:
     return (
         f"{listing.source} holds no training data that could be read. Looked for a table whose ids name images, a "
         "table of pixels with a label, one folder per class, and classes in file names; "
-        f"found tables {some(tables) or 'none'}, folders {some(folders) or 'none'}{zips}. "
+        f"found tables {some(tables) or 'none'}, folders {some(folders) or 'none'}{zips}"
+        f"{_repeating(listing, images, tables)}. "
         "docs/competitions.md says how to write the competition's file by hand"
     )
+
+
+def _repeating(listing: Listing, images: Images, tables: Sequence[str]) -> str:
+    """Tells the columns that name images, but name them more than once."""
+    found = []
+    for path in [path for path in tables if len(listing.head(path).columns) <= _WIDE]:
+        for name, values in listing.table(path).items():
+            distinct = sorted(set(values))
+            if not is_id(values) and images.matches(str(name), distinct):
+                found.append(f"{name} of {path} ({len(values):,} rows, {len(distinct):,} different)")
+    return f"; images are named more than once by {some(found, 3)}: one row per image is wanted" if found else ""

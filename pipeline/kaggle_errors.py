@@ -94,6 +94,7 @@ def without_secrets(text: str, environment: Mapping[str, str] = os.environ) -> s
     for name, value in environment.items():
         if name.startswith("KAGGLE_") and re.search("KEY|TOKEN", name) and value:
             text = text.replace(value, "***")
+    text = re.sub(r"://[^\s/@]+@", "://***@", text)  # name and password of a proxy
     text = re.sub(r"(https?://[^\s?]+)\?\S+", r"\1?***", text)
     text = re.sub(r"\b(Basic|Bearer)\s+[\w.+/=~-]+", r"\1 ***", text)
     text = re.sub(r"\bKGAT_\w+", "***", text)

@@ -6,6 +6,7 @@ what counts is what Kaggle lists afterwards.
 
 import json
 import math
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,6 +82,9 @@ def submissions_page(slug: str) -> str:
 def send(slug: str, csv: Path, message: str, pause: float) -> Submitted:
     """Hands a file in and returns it as Kaggle lists it.
 
+    Ctrl-C stops the client, but not what Kaggle has begun: the list is looked at all the same, as what was spent must
+    be logged.
+
     Args:
         slug: the competition.
         csv: the file; Kaggle shows its name.
@@ -91,10 +95,16 @@ def send(slug: str, csv: Path, message: str, pause: float) -> Submitted:
         InputError: Kaggle did not take it, or nobody can tell; the message says which.
     """
     before = {submission.ref for submission in listed(slug)}
-    answer = run(["submit", "-q", "-c", slug, "-f", str(csv), f"--message={message}"], _UPLOAD_SECONDS)
+    unsure = f"it is not known whether Kaggle took {csv.name}; look at {submissions_page(slug)} before trying again"
+    try:
+        answer = run(["submit", "-q", "-c", slug, "-f", str(csv), f"--message={message}"], _UPLOAD_SECONDS)
+    except KeyboardInterrupt:
+        print(f"interrupted: looking whether Kaggle took {csv.name}", file=sys.stderr)
+        if (found := _find(slug, before, csv.name, message, 1, pause)) is not None:
+            return found
+        raise InputError(f"interrupted, and not on Kaggle's list yet: {unsure}") from None
     failed = f"Kaggle did not take {csv.name}"
     taken = answer.code == 0 and "Could not submit" not in answer.out
-    unsure = f"it is not known whether Kaggle took {csv.name}; look at {submissions_page(slug)} before trying again"
     try:
         found = _find(slug, before, csv.name, message, _LOOKS if taken or answer.lost else 1, pause)
     except InputError as error:

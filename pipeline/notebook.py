@@ -80,7 +80,10 @@ found = [*INPUT.glob("*/pipeline/inference.py"), *INPUT.glob("datasets/*/*/pipel
 places = [place for place in (INPUT / "competitions/{competition}", INPUT / "{competition}") if place.is_dir()]
 assert found, "add the data set {slug} to this notebook's inputs"
 assert places, "add the competition {competition} to this notebook's inputs"
-PACK, DATA = found[0].parents[1], places[0]
+packs = [path.parents[1] for path in found]
+named = [pack for pack in packs if pack.name == "{slug}"]
+assert named or len(packs) == 1, "none of several packs among the inputs is called {slug}: keep one"
+PACK, DATA = (named or packs)[0], places[0]
 sys.path.insert(0, str(PACK))"""
 
 _INSTALL = """\

@@ -40,6 +40,7 @@ def validate_file(path: Path, sample: pd.DataFrame, submission: Submission, clas
         raise InputError(
             f"{path}: header, column 1: {separator!r} stands behind it, wanted a comma; save it with commas"
         )
+    _check_encoding(path)
     try:
         frame = read_table(path)
         validate(frame, sample, submission, classes)
@@ -47,6 +48,18 @@ def validate_file(path: Path, sample: pd.DataFrame, submission: Submission, clas
         place = "" if str(error).startswith(str(path)) else f"{path}: "
         raise InputError(f"{place}{error}") from error
     return frame
+
+
+def _check_encoding(path: Path) -> None:
+    """Refuses what only we could read: Kaggle takes every file for UTF-8."""
+    content = path.read_bytes()
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = content[: error.start]
+        row, column = before.count(b"\n"), before.rpartition(b"\n")[2].count(b",") + 1
+        place = f"submission row {row}" if row else "header"
+        raise InputError(f"{path}: {place}, column {column}: it is not UTF-8; save it as plain UTF-8") from error
 
 
 def validate(frame: pd.DataFrame, sample: pd.DataFrame, submission: Submission, classes: Sequence[str]) -> None:

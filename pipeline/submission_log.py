@@ -7,6 +7,7 @@ import csv
 import fcntl
 import math
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from pydantic import Field, ValidationError
 
 from pipeline.config import Section
 from pipeline.csvs import read_table
-from pipeline.errors import InputError, some
+from pipeline.errors import InputError, one_line, some
 from pipeline.files import atomic_path
 
 Status = Literal["pending", "scored", "failed", "graded"]
@@ -53,6 +54,9 @@ class Entry(Section):
 COLUMNS = tuple(Entry.model_fields)
 _NUMBERS = ("oof", "nested_cv", "public_lb", "private_lb")
 _OPTIONAL = ("git_commit", "ref", *_NUMBERS)
+_LONGEST = 1000  # letters of a message: more are a mistake, and very many no program can be started with
+# What a spreadsheet takes for a formula. An apostrophe before it, which is no part of the text, makes it one again.
+_FORMULA = re.compile(r"'*[=+\-@]")
 
 
 def log_path(root: Path) -> Path:
@@ -63,6 +67,22 @@ def log_path(root: Path) -> Path:
 def now() -> str:
     """Returns the time as it stands in the log: UTC, to the second."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def clean_message(text: str) -> str:
+    """Returns a message as it stands in the log and at Kaggle: one line, without blanks around it.
+
+    Raises:
+        InputError: it is no text, or far too long.
+    """
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise InputError(f"--message is not UTF-8 ({one_line(error)}); write it again") from error
+    line = " ".join(text.split())
+    if len(line) > _LONGEST:
+        raise InputError(f"--message has {len(line):,} letters, {_LONGEST:,} are the most; shorten it")
+    return line
 
 
 def read(root: Path, competition: str | None = None) -> tuple[Entry, ...]:
@@ -130,12 +150,24 @@ def _write(root: Path, entries: tuple[Entry, ...]) -> None:
     with atomic_path(log_path(root)) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
-        writer.writerows(["" if cell is None else cell for cell in entry.model_dump().values()] for entry in entries)
+        writer.writerows(map(_cell, entry.model_dump().values()) for entry in entries)
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, str) and _FORMULA.match(value):
+        return f"'{value}"
+    return "" if value is None else value
+
+
+def _text(cell: str) -> str:
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
 def _parse(cells: dict[str, str], path: Path, number: int) -> Entry:
     place = f"{path}, row {number + 1}"
-    values: dict[str, object] = {name: cells[name] or None if name in _OPTIONAL else cells[name] for name in COLUMNS}
+    values: dict[str, object] = {
+        name: None if name in _OPTIONAL and not cells[name] else _text(cells[name]) for name in COLUMNS
+    }
     for name in _NUMBERS:
         if cells[name]:
             values[name] = _number(cells[name], f"{place}, column {name}")

@@ -7,6 +7,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
+from pipeline.errors import printable
 from pipeline.infer import MIRROR, Inferred
 from pipeline.proposal import Models
 
@@ -70,4 +71,6 @@ def _flow(value: Any) -> Any:
 
 def _comment(data: CommentedMap, key: str, lines: list[str]) -> None:
     if lines and key in data:
-        data.yaml_set_comment_before_after_key(key, before="\n".join(" ".join(line.split()) for line in lines))
+        data.yaml_set_comment_before_after_key(
+            key, before="\n".join(printable(" ".join(line.split())) for line in lines)
+        )

@@ -7,6 +7,7 @@ import pytest
 
 from pipeline import archive
 from pipeline.errors import InputError
+from pipeline.infer_listing import open_listing
 
 
 def _zip(path: Path, members: dict[str, bytes]) -> Path:
@@ -53,3 +54,31 @@ def test_what_operating_systems_leave_behind_stays_in_the_zip(tmp_path: Path) ->
     archive.unpack(_zip(tmp_path / "a.zip", names), tmp_path / "raw")
     assert [path.name for path in (tmp_path / "raw").rglob("*.png")] == ["1.png"]
     assert not (tmp_path / "raw" / "__MACOSX").exists()
+
+
+def _encrypted(content: bytes) -> bytes:
+    """Says of a zip's only member that it is encrypted, in both of its headers."""
+    changed = bytearray(content)
+    changed[6] |= 1
+    changed[changed.rfind(b"PK\x01\x02") + 8] |= 1
+    return bytes(changed)
+
+
+@pytest.mark.parametrize("kind", ["encrypted", "no zip"])
+def test_a_zip_inside_that_cannot_be_unpacked_stays_one_and_is_named(
+    tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = _zip(tmp_path / "inner.zip", {"1.png": b"x"}).read_bytes()
+    odd = _encrypted(whole) if kind == "encrypted" else b"odd"
+    outer = _zip(tmp_path / "a.zip", {"odd.zip": odd, "train.zip": whole})
+    files = archive.unpack(outer, tmp_path / "raw")
+    assert [file.path for file in files] == ["1.png", "odd.zip"]
+    assert sorted(path.name for path in (tmp_path / "raw").iterdir()) == ["1.png", "odd.zip"]
+    assert "note: odd.zip in a.zip stays a zip: " in capsys.readouterr().err
+
+
+def test_an_encrypted_table_stops_a_look_at_its_zip_in_one_line(tmp_path: Path) -> None:
+    whole = _zip(tmp_path / "inner.zip", {"extra.csv": b"a,b\n"}).read_bytes()
+    outer = _zip(tmp_path / "a.zip", {"extra.zip": _encrypted(whole)})
+    with open_listing(outer) as listing, pytest.raises(InputError, match=r"a\.zip: extra\.csv cannot be read \(.*encr"):
+        listing.head("extra.csv")

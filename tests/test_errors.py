@@ -1,6 +1,6 @@
 """The hints inside errors."""
 
-from pipeline.errors import near_names, some
+from pipeline.errors import near_names, printable, some
 
 
 def test_near_names_are_offered() -> None:
@@ -25,3 +25,7 @@ def test_a_long_list_counts_the_rest() -> None:
 
 def test_nothing_is_the_empty_text() -> None:
     assert some([]) == ""
+
+
+def test_what_would_steer_a_terminal_is_written_out() -> None:
+    assert printable("é \x1b[31m\x07\n\udce9") == r"é \x1b[31m\x07\n\udce9"

@@ -581,6 +581,36 @@ def test_unreadable_images_are_refused(root: Path) -> None:
         read(root, files)
 
 
+def test_a_sample_that_lists_several_classes_in_a_cell_is_refused(root: Path) -> None:
+    files = animals() | {"sample_submission.csv": rows("Id,Category", *((n, "bee ant cat") for n in range(3)))}
+    files |= {"train.csv": rows("Id,Category", *((n, ("ant", "bee", "cat")[n % 3]) for n in range(12)))}
+    with pytest.raises(InputError, match=r"Category holds 'bee ant cat', several classes in one cell"):
+        read(root, files)
+
+
+def test_labels_that_are_several_others_together_are_marked_to_check(root: Path) -> None:
+    labels = ("rust", "scab", "scab rust", "common rust")
+    files = animals() | {
+        "train.csv": rows("Id,Category", *((n, labels[n % 4]) for n in range(12))),
+        "sample_submission.csv": rows("Id,Category", *((n, "rust") for n in range(3))),
+    }
+    assert "check: scab rust look like several labels of one image" in describe(root, write(root, files))
+
+
+def test_letters_that_no_yaml_may_hold_are_written_out(root: Path) -> None:
+    files = animals() | {"train.csv": rows("Id,Category", *((n, ("a\x1bnt", "bee")[n % 2]) for n in range(12)))}
+    files |= {"sample_submission.csv": rows("Id,Category", *((n, "bee") for n in range(3)))}
+    competition = read(root, files)
+    assert set(labels(root, competition).values()) == {"a\x1bnt", "bee"}
+    assert r"2 classes (a\x1bnt, bee)" in (root / "configs" / "competitions" / "shape.yaml").read_text("utf-8")
+
+
+def test_images_that_are_named_twice_are_told(root: Path) -> None:
+    files = animals() | {"train.csv": rows("Id,Category", *((n % 8, "ab"[n % 2]) for n in range(16)))}
+    with pytest.raises(InputError, match=r"more than once by Id of train.csv \(16 rows, 8 different\): one row per im"):
+        read(root, files)
+
+
 def test_an_empty_folder_says_what_was_found(root: Path) -> None:
     source = write(root, {"sample_submission.csv": rows("id,label", (1, 0))})
     with pytest.raises(InputError, match=r"no training data that could be read.*found tables none, folders none"):

@@ -100,6 +100,7 @@ def test_what_a_person_must_read_stays(text: str) -> None:
         "https://storage/x.zip?X-Goog-Signature=abc%2Fdef",
         "8d3f0a6e-1b2c-4d5e-9f60-0123456789ab",
         "Bearer a-b_c0defghijklmnopqrstuvwxyz",
+        "Please check proxy URL. It is malformed: http://me:abcdefghij@proxy:3128",
     ],
 )
 def test_what_may_be_a_secret_is_blotted_out(text: str) -> None:

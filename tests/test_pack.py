@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from trained import CNN, HOG, TRAINING
 from pipeline.cli import main
 from pipeline.errors import InputError
 from pipeline.inference import predict_folder
-from pipeline.notebook import slug_of
+from pipeline.notebook import notebook, slug_of
 from pipeline.packing import choose
 from pipeline.stages import ensemble, pack, submission, train
 from pipeline.stages.pack import Wishes
@@ -212,6 +213,23 @@ def test_a_vit_takes_the_preset_that_tells_its_shape_along(root: Path, tmp_path:
     assert (tmp_path / "vit.csv").read_bytes() == submitted(root, "tiny_cnn")
 
 
+def test_of_several_packs_among_the_inputs_the_notebook_takes_its_own(tmp_path: Path) -> None:
+    for name in ("a-other", "datasets/me/mine", "z-other"):
+        (tmp_path / name / "pipeline").mkdir(parents=True)
+        (tmp_path / name / "pipeline" / "inference.py").touch()
+    (tmp_path / "tiny").mkdir()
+
+    def found(slug: str) -> Path:
+        cell = "".join(json.loads(notebook("ensemble", slug, "tiny", False))["cells"][1]["source"])
+        place = {"sys": SimpleNamespace(path=[])}
+        exec(cell.replace("import sys\n", "").replace("/kaggle/input", str(tmp_path)), place)
+        return Path(str(place["PACK"]))
+
+    assert found("mine") == tmp_path / "datasets" / "me" / "mine"
+    with pytest.raises(AssertionError, match="none of several packs among the inputs is called theirs"):
+        found("theirs")
+
+
 def test_the_metadata_is_what_kaggle_wants(root: Path) -> None:
     tiny_yaml = root / "configs" / "competitions" / "tiny.yaml"
     tiny.write_yaml(tiny_yaml, {**tiny.read_yaml(tiny_yaml), "kaggle": "tiny-pets"})
@@ -280,6 +298,26 @@ def test_a_folder_of_something_else_is_never_replaced(root: Path) -> None:
     with pytest.raises(InputError, match="download is there already; it is no earlier pack: give another folder"):
         pack.run(root, "tiny_hog", root / "download", Wishes(force=True))
     assert (root / "download" / "tiny" / "train.csv").is_file()
+
+
+def test_a_link_is_never_replaced(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(packed(root, "tiny_hog"))
+    with pytest.raises(InputError, match="link is a link, which a pack cannot take the place of"):
+        pack.run(root, "tiny_hog", tmp_path / "link", Wishes(force=True))
+
+
+def test_a_competition_that_is_not_at_kaggle_is_told_and_commands_fit_a_shell(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pack.run(root, "tiny_hog", tmp_path / "a pack", Wishes(user="me"))
+    out = capsys.readouterr().out
+    assert "note: tiny names no competition at Kaggle: the notebook asks for one called tiny-packed" in out
+    assert f"kaggle kernels push -p '{tmp_path / 'a pack' / 'notebook'}'" in out
+
+
+def test_what_is_no_name_at_kaggle_is_refused(root: Path) -> None:
+    with pytest.raises(InputError, match="--user 'Jane Doe' is no name at Kaggle"):
+        packed(root, user="Jane Doe")
 
 
 def test_a_stop_leaves_nothing_behind(root: Path) -> None:

@@ -102,6 +102,11 @@ def test_numbers_pass_like_text() -> None:
             id="BOM",
         ),
         pytest.param(GOOD_LABELS.encode("utf-16"), "header, column 1: a byte order mark", id="UTF-16"),
+        pytest.param(
+            GOOD_LABELS.replace("bee", "bée").encode("cp1252"),
+            "submission row 2, column 2: it is not UTF-8; save it as plain UTF-8$",
+            id="Windows-1252",
+        ),
         pytest.param("", "header, column 1: the file is empty, wanted 'Id' as in the sample$", id="empty"),
         pytest.param("\n \n", "header, column 1: the file is empty", id="blank"),
         pytest.param(

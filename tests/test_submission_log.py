@@ -1,5 +1,6 @@
 """The log of submissions: whole, checked, and never lost."""
 
+import csv
 import threading
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 
 from pipeline import submission_log
 from pipeline.errors import InputError
-from pipeline.submission_log import COLUMNS, Entry, append, log_path, read, update
+from pipeline.submission_log import COLUMNS, Entry, append, clean_message, log_path, read, update
 
 
 def entry(**changes: Any) -> Entry:
@@ -125,6 +126,31 @@ def test_a_log_that_a_spreadsheet_saved_is_read(tmp_path: Path) -> None:
     path = log_path(tmp_path)
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
     assert read(tmp_path) == (entry(),)
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-m", "@x", "'=1", "''-", "'quoted'", "plain = 1", 'a,"b"\nc;ü'])
+def test_no_cell_of_text_is_a_formula_and_every_text_comes_back(tmp_path: Path, text: str) -> None:
+    append(tmp_path, entry(message=text, name=text))
+    assert read(tmp_path) == (entry(message=text, name=text),)
+    with log_path(tmp_path).open(encoding="utf-8", newline="") as file:
+        cells = list(csv.reader(file))[1]
+    assert not any(cells[column][0] in "=+-@" for column in (1, 2))
+
+
+def test_a_message_is_one_line_without_blanks_around_it() -> None:
+    assert clean_message(" one\n two\t ") == "one two"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("caf\udce9", "--message is not UTF-8"),
+        ("x" * 1001, "--message has 1,001 letters, 1,000 are the most"),
+    ],
+)
+def test_a_message_that_cannot_be_kept_is_refused(text: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        clean_message(text)
 
 
 def test_our_best_guess_is_the_nested_score_where_there_is_one() -> None:

@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,12 @@ from fabricated import CLASSES, LABELS, PROBABILITIES, competition, train_fake, 
 from kaggle_server import KEY, RULES, SECRETS, TOKEN, KaggleServer
 from project_imports import ROOT
 
-from pipeline import submission_log, submitting, tables
+from pipeline import kaggle_cli, submission_log, submitting, tables
 from pipeline.cards import SubmissionCard, read_card
 from pipeline.cli import main
 from pipeline.competition import load_competition
 from pipeline.errors import InputError
+from pipeline.kaggle_cli import Answer
 from pipeline.kaggle_submissions import limits
 from pipeline.stages import ensemble as ensemble_stage
 from pipeline.stages import submission as submission_stage
@@ -103,7 +105,8 @@ def test_the_command_line_submits_the_ensemble_and_logs_its_score(
         "the first submission",
         f"message: {entry.message}",
         "submissions left today: 4 (1 made)",
-        "submitted: Kaggle's number 50000000, logged in submissions/log.csv",
+        "submitted: Kaggle's number 50000000",
+        "logged in submissions/log.csv",
         f"score: public 0.8125 (out-of-fold {known.cv:.5f})",
     ]
     assert err == ""
@@ -130,6 +133,26 @@ def test_a_message_of_ones_own_may_hold_anything(root: Path, kaggle_server: Kagg
     submit(root, "one", '--quiet "ä", 50 % \n second line')
     assert kaggle_server.submissions[0]["description"] == '--quiet "ä", 50 % second line'
     assert logged(root).message == '--quiet "ä", 50 % second line'
+
+
+def test_a_blank_message_is_none(root: Path, kaggle_server: KaggleServer, capsys: pytest.CaptureFixture[str]) -> None:
+    kaggle_server.limits["numAllowedNow"] = 0  # stops what would go on
+    refused(root, "one", message=" ")
+    assert f"message: {default_message(card(root, 'one'))}\n" in capsys.readouterr().out
+
+
+def test_a_message_that_cannot_be_logged_spends_nothing(root: Path, kaggle_server: KaggleServer) -> None:
+    assert "--message is not UTF-8" in refused(root, message="caf\udce9")
+    assert not kaggle_server.log
+
+
+@pytest.mark.parametrize("wait", ["inf", "nan", "-1"])
+def test_a_wait_without_an_end_is_refused_before_anything_is_spent(
+    root: Path, kaggle_server: KaggleServer, monkeypatch: pytest.MonkeyPatch, wait: str
+) -> None:
+    monkeypatch.chdir(root)
+    assert main(["submit", "--wait", wait]) == 2
+    assert not kaggle_server.log
 
 
 def test_a_slow_score_is_waited_for(root: Path, kaggle_server: KaggleServer) -> None:
@@ -180,6 +203,25 @@ def test_an_interrupted_wait_leaves_the_line_in_the_log(
     with pytest.raises(KeyboardInterrupt):
         submit(root)
     assert (logged(root).status, logged(root).ref) == ("pending", "50000000")
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_an_interrupted_upload_is_logged_if_kaggle_took_it(
+    root: Path, kaggle_server: KaggleServer, monkeypatch: pytest.MonkeyPatch, taken: bool
+) -> None:
+    def run(arguments: Sequence[str], seconds: float = 120.0) -> Answer:
+        if arguments[0] == "submit":
+            if taken:
+                kaggle_cli.run(arguments, seconds)
+            raise KeyboardInterrupt
+        return kaggle_cli.run(arguments, seconds)
+
+    monkeypatch.setattr("pipeline.kaggle_submissions.run", run)
+    if taken:
+        submit(root)
+        assert logged(root).ref == "50000000"
+    else:
+        assert "interrupted, and not on Kaggle's list yet: it is not known" in refused(root)
 
 
 def test_what_kaggle_cannot_score_is_logged_as_failed(root: Path, kaggle_server: KaggleServer) -> None:

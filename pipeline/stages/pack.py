@@ -5,6 +5,8 @@ Reads: params.yaml, configs/, data/prepared/classes.json, folds/ (cards, checkpo
 Writes: a folder, pack/<name> by default: a Kaggle data set, and in notebook/ the notebook with its metadata
 """
 
+import re
+import shlex
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +40,8 @@ def run(root: Path, name: str, target: Path, wishes: Wishes) -> None:
     Raises:
         InputError: something is not trained, was made elsewhere, or the target holds something else.
     """
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", wishes.user):
+        raise InputError(f"--user {wishes.user!r} is no name at Kaggle; take the last part of your profile's address")
     chosen = packing.choose(root, name)
     _check_target(target, wishes.force)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -59,7 +63,12 @@ def run(root: Path, name: str, target: Path, wishes: Wishes) -> None:
 
 def _describe(root: Path, folder: Path, name: str, wishes: Wishes) -> str:
     """Writes the data set's metadata and the notebook; returns the data set's slug."""
-    competition = load_competition(root).slug or notebook.slug_of(active_name(root))
+    known = load_competition(root).slug
+    competition = known or notebook.slug_of(active_name(root))
+    if known is None:
+        print(
+            f"note: {active_name(root)} names no competition at Kaggle: the notebook asks for one called {competition}"
+        )
     slug = notebook.slug_of(competition, name)
     tables.write_json(folder / "dataset-metadata.json", notebook.dataset_metadata(wishes.user, slug))
     about = notebook.kernel_metadata(wishes.user, slug, competition)
@@ -70,6 +79,8 @@ def _describe(root: Path, folder: Path, name: str, wishes: Wishes) -> str:
 
 
 def _check_target(target: Path, force: bool) -> None:
+    if target.is_symlink():
+        raise InputError(f"{target} is a link, which a pack cannot take the place of: give the folder itself with --to")
     if target.is_dir() and not any(target.iterdir()):
         return
     if target.exists() and not (force and _is_pack(target)):
@@ -89,5 +100,6 @@ def _say(target: Path, chosen: packing.Chosen, size: int, slug: str, user: str) 
     print(f"models: {', '.join(card.model for card in chosen.models)}")
     if user == _USER:
         print(f"next: put your name at Kaggle for {_USER} in its two metadata files (or pack again with --user), then")
-    print(f"next: kaggle datasets create -p {target} --dir-mode zip --keep-tabular  # data set {user}/{slug}, private")
-    print(f"next: kaggle kernels push -p {target / 'notebook'}  # once the data set is ready")
+    folder, book = shlex.quote(str(target)), shlex.quote(str(target / "notebook"))
+    print(f"next: kaggle datasets create -p {folder} --dir-mode zip --keep-tabular  # data set {user}/{slug}, private")
+    print(f"next: kaggle kernels push -p {book}  # once the data set is ready")

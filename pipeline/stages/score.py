@@ -25,6 +25,7 @@ def run(root: Path, csv: Path, solution: Path, log: bool, message: str | None) -
         message: of that line.
     """
     competition = load_competition(root)
+    text = submission_log.clean_message(message or "") or f"graded here with {solution.name}"
     prepared = root / "data" / "prepared"
     classes = tables.read_classes(prepared / "classes.json")
     grades = grading.grade(csv, solution, competition, read_table(prepared / "sample_submission.csv"), classes)
@@ -32,7 +33,6 @@ def run(root: Path, csv: Path, solution: Path, log: bool, message: str | None) -
     for part, grade in grades.items():
         print(f"{csv.name}: {metric} {grade.score:.5f} ({part}, {grade.rows:,} rows)")
     if log:
-        text = " ".join((message or f"graded here with {solution.name}").split())
         submission_log.append(root, _entry(root, csv, grades, text))
         print("logged in submissions/log.csv")
 

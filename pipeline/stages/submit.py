@@ -34,14 +34,15 @@ def run(root: Path, name: str, message: str | None, again: bool, patience: Patie
     entries = submission_log.read(root, active_name(root))
     if not again:
         submitting.refuse_twice(entries, new.card.sha256)
-    text = " ".join((message or submitting.default_message(new.card)).split())
+    text = submission_log.clean_message(message or "") or submitting.default_message(new.card)
     _show(new, slug, submitting.difference(root, new, entries, competition.submission), text)
     _require_one_left(slug)
 
     sent = kaggle_submissions.send(slug, new.path, text, patience.poll)
+    print(f"submitted: Kaggle's number {sent.ref}")  # first of all: a full disk may stop the rest
     submission_log.append(root, _entry(root, new, sent, text))  # before the wait, which may be interrupted
     submitting.keep_copy(root, new)
-    print(f"submitted: Kaggle's number {sent.ref}, logged in submissions/log.csv")
+    print("logged in submissions/log.csv")
     scored = submitting.wait_for_score(slug, sent, patience)
     submission_log.update(root, lambda entry: submitting.with_score(entry, [scored]))
     _tell(new, slug, scored)
