@@ -7,8 +7,10 @@ Li et al. 2018, Hyperband, https://arxiv.org/abs/1603.06560
 
 import copy
 import importlib.util
+import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import optuna
@@ -16,7 +18,7 @@ from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner,
 from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, RandomSampler, TPESampler
 from optuna.storages import RetryHeartbeatStaleTrialCallback
 from optuna.study import Study, StudyDirection
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from pipeline.errors import InputError
 from pipeline.metrics import Metric
@@ -168,10 +170,27 @@ def terminates(study: Study) -> bool:
     Reference: Makarova et al. 2022, Automatic Termination for Hyperparameter Optimization,
     https://arxiv.org/abs/2104.08166
     """
-    from optuna.terminator import CrossValidationErrorEvaluator, RegretBoundEvaluator, Terminator
+    with _still_there():
+        from optuna.terminator import CrossValidationErrorEvaluator, RegretBoundEvaluator, Terminator
 
-    judge = Terminator(RegretBoundEvaluator(), CrossValidationErrorEvaluator(), min_n_trials=20)
-    return judge.should_terminate(study)
+        judge = Terminator(RegretBoundEvaluator(), CrossValidationErrorEvaluator(), min_n_trials=20)
+        return judge.should_terminate(study)
+
+
+def report_folds(trial: Trial, scores: list[float]) -> None:
+    """Tells Optuna's terminator how much folds differ."""
+    with _still_there():
+        from optuna.terminator import report_cross_validation_scores
+
+        report_cross_validation_scores(trial, scores)
+
+
+@contextmanager
+def _still_there() -> Iterator[None]:
+    """Optuna 5, which is locked, has its terminator and warns that Optuna 6 will not."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="`optuna.terminator` module", category=FutureWarning)
+        yield
 
 
 def open_study(

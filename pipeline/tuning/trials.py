@@ -15,7 +15,6 @@ import numpy as np
 import optuna
 from optuna.pruners import WilcoxonPruner
 from optuna.study import Study, StudyDirection
-from optuna.terminator import report_cross_validation_scores
 from optuna.trial import Trial, TrialState
 
 from pipeline import tables
@@ -130,8 +129,8 @@ def run_trial(trial: Trial, study: Study, bench: Bench) -> tuple[float, ...]:
             trial.set_user_attr(studies.SAVED, seconds / (position + 1) * (len(bench.params.folds) - position - 1))
             raise optuna.TrialPruned(f"worse than the best on the rows of fold {fold}")
     trial.set_user_attr(studies.LOG_LOSS, float(np.mean(losses)))
-    if len(scores) > 1:
-        report_cross_validation_scores(trial, list(scores.values()))
+    if bench.params.terminator:
+        studies.report_folds(trial, list(scores.values()))
     return (float(np.mean(list(scores.values()))), seconds)[: len(bench.params.objectives)]
 
 
