@@ -110,6 +110,14 @@ def expand(text: str, place: str) -> str:
     return _VARIABLE.sub(value, text)
 
 
+def setting_or_variable(value: str | None, name: str, default: str) -> str:
+    """Returns a setting of ``params.yaml``; where it is null the environment variable, then the default.
+
+    Such settings hold no ``${NAME}``: `dvc exp run -S` reads the file with OmegaConf, which takes that for its own.
+    """
+    return value if value is not None else os.environ.get(name) or default
+
+
 def _where(error: YAMLError | UnicodeDecodeError) -> str:
     if not isinstance(error, MarkedYAMLError) or error.problem_mark is None:
         return " ".join(str(error).split())

@@ -10,12 +10,11 @@ from typing import Any
 from pipeline import tables
 from pipeline.cards import EnsembleCard, ModelCard, read_card, write_card
 from pipeline.competition import active_members, active_models, active_name, competition_path, load_competition
-from pipeline.config import expand, read_params
+from pipeline.config import read_params, setting_or_variable
 from pipeline.errors import InputError, near_names, some
 from pipeline.recombining import check_recombines, used_members
 
 _PACKAGE = Path(__file__).parent
-_WEIGHTS = "${WEIGHTS_DIR:-data/weights}"  # as `TrainParams` has it, whose module needs Keras
 
 
 @dataclass(frozen=True)
@@ -139,5 +138,5 @@ def _with_presets(root: Path, target: Path, card: ModelCard) -> ModelCard:
 
 
 def _weights_folder(root: Path) -> Path:
-    text = read_params(root).get("train", {}).get("weights", _WEIGHTS)
-    return root / expand(text, "train.weights in params.yaml")
+    # As `surroundings` reads it, whose module needs Keras.
+    return root / setting_or_variable(read_params(root).get("train", {}).get("weights"), "WEIGHTS_DIR", "data/weights")

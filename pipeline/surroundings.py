@@ -6,7 +6,7 @@ from pydantic import Field
 
 from pipeline import runtime, tables
 from pipeline.competition import load_competition
-from pipeline.config import Section, expand, load_params
+from pipeline.config import Section, load_params, setting_or_variable
 from pipeline.data import load_data
 from pipeline.errors import InputError
 from pipeline.opening import Surroundings
@@ -19,13 +19,14 @@ class TrainParams(Section):
         seed: of all that is random.
         folds: which are trained; None means all of them.
         precision: what networks compute in.
-        weights: folder of files with pretrained weights under Keras's own names; relative to the repository.
+        weights: folder of files with pretrained weights under Keras's own names; relative to the repository. None
+            means the environment variable ``WEIGHTS_DIR``, or ``data/weights``.
     """
 
     seed: int = Field(default=0, ge=0)
     folds: tuple[int, ...] | None = None
     precision: runtime.Precision = "auto"
-    weights: str = "${WEIGHTS_DIR:-data/weights}"
+    weights: str | None = None
 
 
 def surroundings(root: Path) -> Surroundings:
@@ -43,7 +44,7 @@ def surroundings(root: Path) -> Surroundings:
         folds=folds,
         data=data,
         precision=params.precision,
-        weights=root / expand(params.weights, "train.weights in params.yaml"),
+        weights=root / setting_or_variable(params.weights, "WEIGHTS_DIR", "data/weights"),
         seed=params.seed,
         score=competition.metric.model_dump(mode="json"),
         wanted=_chosen(params, int(data.fold_of.max()) + 1),

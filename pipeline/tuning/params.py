@@ -27,7 +27,8 @@ class TuneParams(Section):
         terminator: stop as soon as less is left to gain than folds differ.
         workers: processes that run trials; on GPUs, one each.
         trials_per_process: after so many trials a process makes way for a fresh one.
-        storage: URL of a database; empty for a journal file below ``.work``.
+        storage: URL of a database; None means the environment variable ``TUNE_STORAGE``, or a journal file below
+            ``.work``.
         seed: of the sampler.
 
     Reference: Akiba et al. 2019, Optuna, https://arxiv.org/abs/1907.10902
@@ -43,7 +44,7 @@ class TuneParams(Section):
     terminator: bool = False
     workers: PositiveInt = 1
     trials_per_process: PositiveInt = 10
-    storage: str = "${TUNE_STORAGE:-}"
+    storage: str | None = None
     seed: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")

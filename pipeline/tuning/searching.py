@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial
 from pipeline import cards
 from pipeline.cards import TrialCard, TuningCard, VerdictCard
 from pipeline.competition import active_name, load_competition
-from pipeline.config import expand
+from pipeline.config import setting_or_variable
 from pipeline.errors import InputError
 from pipeline.surroundings import surroundings
 from pipeline.tuning import page, storing, studies
@@ -40,7 +40,7 @@ def tuned(root: Path, model: str, params: TuneParams, hours: float | None) -> Tu
     if params.sampler == "gp" or params.terminator:
         studies.require_torch("tune.sampler: gp" if params.sampler == "gp" else "tune.terminator")
     storing.quiet()
-    url = expand(params.storage, "tune.storage in params.yaml")
+    url = setting_or_variable(params.storage, "TUNE_STORAGE", "")
     competition = load_competition(root)
     bench = Bench(
         root, model, load_space(root, model, competition.mirror), surroundings(root), competition.metric, params, None
