@@ -6,53 +6,66 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import optuna
 import pytest
-from optuna.trial import TrialState
-from studies import order, searched, set_tune, studied
+from optuna.trial import FrozenTrial, TrialState
+from postgres import postgres
+from studies import bench_of, order, searched, set_tune, studied
 
 from pipeline import cards
 from pipeline.model_file import load_model
 from pipeline.tuning import outcome, storing, studies
+from pipeline.tuning.worker import OWNER
 
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 
 
-def begun(root: Path) -> subprocess.Popen[str]:
+@contextmanager
+def begun(root: Path, **environment: str) -> Iterator[subprocess.Popen[str]]:
     """Starts the stage as a person does, in a session of its own."""
     command = [sys.executable, "-m", "pipeline", "tune", "one"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(
+    process = subprocess.Popen(
         command,
         cwd=root,
-        env=environment,
+        env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
     )
+    try:
+        with process:
+            yield process
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def wait_for(root: Path, trials: int) -> None:
     """Waits until so many trials are finished."""
-    path, end = storing.journal_path(root, "one"), time.monotonic() + 120
-    while time.monotonic() < end:
-        if path.is_file() and path.read_text().count('"state":1') >= trials:
-            return
+    path = storing.journal_path(root, "one")
+    wait(lambda: path.is_file() and path.read_text().count('"state":1') >= trials)
+
+
+def wait(until: Callable[[], bool]) -> None:
+    end = time.monotonic() + 200
+    while not until():
+        assert time.monotonic() < end, "not in time"
         time.sleep(0.02)
-    raise AssertionError(f"no {trials} trials in time")
 
 
 def test_a_search_that_is_killed_goes_on_to_the_same_trials(tmp_path: Path) -> None:
     root = studied(tmp_path / "killed", n_trials=5)
-    first = begun(root)
-    wait_for(root, 2)
-    os.killpg(first.pid, signal.SIGKILL)
-    first.communicate()
-    second = begun(root)
-    said, _ = second.communicate(timeout=200)
+    with begun(root) as first:
+        wait_for(root, 2)
+        os.killpg(first.pid, signal.SIGKILL)
+    with begun(root) as second:
+        said, _ = second.communicate(timeout=280)
     assert second.returncode == 0, said
     study = order(root).study()
     tally = studies.tally(study)
@@ -75,10 +88,10 @@ def test_a_search_that_is_killed_goes_on_to_the_same_trials(tmp_path: Path) -> N
 
 def test_a_search_asked_to_end_keeps_its_trials_and_says_how_to_go_on(tmp_path: Path) -> None:
     root = studied(tmp_path, n_trials=200)
-    running = begun(root)
-    wait_for(root, 2)
-    running.send_signal(signal.SIGTERM)
-    said, _ = running.communicate(timeout=100)
+    with begun(root) as running:
+        wait_for(root, 2)
+        running.send_signal(signal.SIGTERM)
+        said, _ = running.communicate(timeout=100)
     assert running.returncode == 130, said
     assert "ended as asked" in said
     assert "Traceback" not in said
@@ -98,3 +111,29 @@ def test_a_search_asked_to_end_keeps_its_trials_and_says_how_to_go_on(tmp_path: 
     )
     assert (root / "configs" / "tuned" / "one.yaml").exists(), again.stdout
     assert json.loads((root / "reports" / "tuning" / "one.metrics.json").read_text())["complete"] == done
+
+
+def test_two_machines_share_one_database_and_one_takes_over_what_the_other_dropped(tmp_path: Path) -> None:
+    here, there = (studied(tmp_path / name, n_trials=8) for name in ("here", "there"))
+    with postgres() as url, begun(here, TUNE_STORAGE=url) as stays, begun(there, TUNE_STORAGE=url) as falls:
+        name, storage = bench_of(here).study_name, storing.open_storage(here, "one", url)
+        wait(lambda: name in optuna.get_all_study_names(storage))
+        study = optuna.load_study(study_name=name, storage=storage)
+        wait(lambda: any(of(there, trial) for trial in studies.tally(study).complete))
+        wait(lambda: any(of(there, trial) for trial in studies.tally(study).running))
+        os.killpg(falls.pid, signal.SIGKILL)
+        said, _ = stays.communicate(timeout=280)
+        tally = studies.tally(study)
+        storage.remove_session()
+        storage.engine.dispose()  # type: ignore[attr-defined]
+    assert stays.returncode == 0, said
+    assert (tally.finished, tally.running) == (8, ())
+    assert any("retry_history" in trial.system_attrs for trial in tally.complete)
+    assert {of(here, trial) for trial in tally.complete} == {True, False}
+    assert url not in said
+
+
+def of(root: Path, trial: FrozenTrial) -> bool:
+    """Says whether a trial was run in a repository."""
+    owner = trial.user_attrs.get(OWNER)
+    return owner is not None and Path(owner[1]).is_relative_to(root)

@@ -8,6 +8,7 @@ from pathlib import Path
 import optuna
 import plotly.graph_objects as go
 from optuna import visualization as vis
+from optuna.importance import FanovaImportanceEvaluator
 from optuna.study import Study
 from optuna.trial import TrialState
 
@@ -15,6 +16,7 @@ from pipeline.cards import TuningCard
 from pipeline.files import write_text
 from pipeline.tuning import studies
 
+_FANOVA = FanovaImportanceEvaluator(seed=0)
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --paper: #ffffff; --quiet: #57606a; --line: #d8dee4; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --paper: #0d1117; --quiet: #9198a1; --line: #30363d; } }
@@ -124,7 +126,9 @@ def _figures(study: Study, card: TuningCard) -> Iterator[tuple[str, str, go.Figu
         (
             "Importances",
             "How much of the spread of the scores each setting explains (fANOVA).",
-            lambda: vis.plot_param_importances(study, target=target, target_name=name),
+            lambda: vis.plot_param_importances(
+                study, FanovaImportanceEvaluator(seed=0), target=target, target_name=name
+            ),
             _varied(study) and len(tally.complete) > 3,
         ),
         (
