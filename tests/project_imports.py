@@ -7,7 +7,7 @@ from pathlib import Path
 from pipeline.closure import PACKAGE, import_closure
 
 ROOT = Path(__file__).parents[1]
-NETWORKS = "pipeline/networks"
+FOLDERS = ("pipeline/networks", "pipeline/page")  # taken whole: all architectures; styles and scripts beside the code
 
 
 @lru_cache
@@ -52,6 +52,6 @@ def closure(module: str) -> set[str]:
 
 
 def closure_files(module: str) -> list[str]:
-    """Lists the files of the closure as they stand in ``dvc.yaml``; the networks as one folder."""
+    """Lists the files of the closure as they stand in ``dvc.yaml``; those of `FOLDERS` as one folder each."""
     files = [path.relative_to(ROOT).as_posix() for path in import_closure(module, ROOT)]
-    return list(dict.fromkeys(NETWORKS if file.startswith(NETWORKS) else file for file in files))
+    return list(dict.fromkeys(next((f for f in FOLDERS if file.startswith(f"{f}/")), file) for file in files))
