@@ -13,8 +13,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from pipeline.page.markup import Html, tag
 
@@ -67,6 +69,20 @@ def drawn(figure: Figure, name: str, about: str) -> Html:
         figure.savefig(buffer, format="svg", metadata=plain)
     svg = _for_page(buffer.getvalue(), name, about)
     return tag("figure", tag("figcaption", name), tag("div", svg, class_="scroll", data_label=name), class_="chart")
+
+
+def spark(heights: NDArray[np.float64], name: str) -> Html:
+    """A small histogram without axes, as wide as what it stands below.
+
+    Args:
+        heights: (n,), 0 to 1.
+        name: what it shows, for who cannot see it.
+    """
+    steps = ((x, 100 - 100 * height) for x, height in enumerate(heights.tolist()))
+    points = " ".join(f"{x},{y:.0f} {x + 1},{y:.0f}" for x, y in steps)
+    area = tag("polygon", points=f"0,100 {points} {len(heights)},100")
+    box = f"0 0 {len(heights)} 100"
+    return tag("svg", area, class_="spark", viewBox=box, preserveAspectRatio="none", role="img", aria_label=name)
 
 
 def _for_page(svg: str, name: str, about: str) -> Html:

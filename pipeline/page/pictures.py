@@ -14,6 +14,7 @@ from pipeline.page.markup import Html, tag
 _TINY = 64  # sides up to this are kept pixel by pixel, and shown larger
 _SHOWN = 96
 _QUALITY = 80
+NOTHING = Html("")
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,13 @@ class Picture:
         pixels: uint8 (height, width), (height, width, 1) or (height, width, 3).
         alt: what it shows, for who cannot see it; never empty.
         caption: a short line below it; none if empty.
+        below: what comes between the two, such as `chart.spark`.
     """
 
     pixels: NDArray[np.uint8]
     alt: str
     caption: str = ""
+    below: Html = NOTHING
 
 
 def pictures(shown: Sequence[Picture], width: int = _SHOWN) -> Html:
@@ -72,4 +75,4 @@ def _picture(picture: Picture, width: int) -> Html:
         class_="tiny" if max(height, native) <= _TINY else "photo",
     )
     words = [tag("figcaption", picture.caption)] if picture.caption else []
-    return tag("figure", image, *words, style=f"width:{width}px")
+    return tag("figure", image, picture.below, *words, style=f"width:{width}px")
