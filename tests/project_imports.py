@@ -7,7 +7,8 @@ from pathlib import Path
 from pipeline.closure import PACKAGE, import_closure
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = ("pipeline/networks", "pipeline/page")  # taken whole: all architectures; styles and scripts beside the code
+# Taken whole: all architectures; all parts of one page; styles and scripts beside the code.
+FOLDERS = ("pipeline/networks", "pipeline/explore", "pipeline/page")
 
 
 @lru_cache

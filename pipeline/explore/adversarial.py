@@ -12,7 +12,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from pipeline.explore.features import WORDS, Described
+from pipeline.explore.features import Described, told
 from pipeline.explore.seen import Part, Rows, Seen, sampled
 from pipeline.page.blocks import fold, heading, note, say
 from pipeline.page.chart import BLUE, ORANGE, chart, drawn
@@ -45,7 +45,7 @@ def adversarial(seen: Seen, train: Described, test: Described) -> Part:
     )
     extent = sampled(len(train.rows), len(seen.train)), sampled(len(test.rows), len(seen.test), "test images")
     shown = _surest(seen, train.rows, test.rows, probs, is_test)
-    blocks = [say(said), note(WORDS, how, *extent), _histogram(probs, is_test)]
+    blocks = [say(said), note(told(train.features), how, *extent), _histogram(probs, is_test)]
     blocks += shown if matters else [fold("The pictures that it was surest of", *shown)]
     ids = np.concatenate([seen.train["id"].to_numpy()[train.rows], seen.test["id"].to_numpy()[test.rows]])
     frame = pd.DataFrame({"id": ids, "part": np.where(is_test, "test", "train"), "probability_of_test": probs})
@@ -92,7 +92,7 @@ def judged(value: float, low: float) -> tuple[str, bool]:
     if low <= 0.5:
         return "no difference is seen between them.", False
     if value < 0.6:
-        return "a slight difference.", False
+        return "hardly any difference.", False
     if value < 0.75:
         return "they differ; scores on the folds may not hold on the leaderboard.", True
     return "they differ much; folds drawn from train do not stand for the test images.", True

@@ -31,7 +31,7 @@ def counts(seen: Seen) -> Part:
         blocks.append(warn(scarce))
     columns = [Column("class"), Column("images", ",d"), Column("share", ".1%")]
     rows = list(zip(names, images.tolist(), shares.tolist(), strict=True))
-    blocks.append(table("Training images per class", columns, rows))
+    blocks.append(table("Training images per class", columns, rows, folded=True))
     numbers = {
         "classes": len(names),
         "train_images": int(images.sum()),
@@ -79,10 +79,19 @@ def folds(seen: Seen) -> Part:
     sizes = found.sum(axis=0)
     groups_ = seen.folds["group"].nunique()
     least = int(found.to_numpy().min())
+    alike = (
+        f"{many(int(sizes.min()), 'image')} each"
+        if sizes.nunique() == 1
+        else f"{sizes.min():,} to {sizes.max():,} images"
+    )
+    share = (
+        f"No class is further than {away:.1f} images from an equal share"
+        if away
+        else "Every class is shared out equally"
+    )
     said = [
-        f"{found.shape[1]} folds of {sizes.min():,} to {sizes.max():,} images;",
-        f"no class is further than {away:.1f} images from an equal share,",
-        f"and the smallest part of a class in a fold is {many(least, 'image')}.",
+        f"{found.shape[1]} folds of {alike}.",
+        f"{share}; a fold has {many(least, 'image')} of some class, never fewer.",
     ]
     tied = len(seen.folds) - groups_
     grouped = f"{many(tied, 'image shares', 'images share')} a group with an earlier one and therefore its fold."

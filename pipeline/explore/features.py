@@ -13,7 +13,6 @@ from pipeline.hog import Hog, hog_features
 Features = NDArray[np.float32]
 MOST = 3_000  # images of train and of test
 _HOG = Hog(name="hog", size=32, pixels_per_cell=8, colour_grid=4)
-WORDS = "Features: gradients on a grid of 4 x 4 cells and colours on another, 224 numbers for a colour image."
 
 
 @dataclass(frozen=True)
@@ -34,6 +33,11 @@ def describe(seen: Seen, part: str) -> Described:
     rows = sample(len(seen.index(part)), MOST, 8)
     found = [hog_features(chunk, _HOG) for chunk in seen.chunks(part, rows)]
     return Described(rows, np.concatenate(found) if found else np.zeros((0, 1), dtype=np.float32))
+
+
+def told(features: Features) -> str:
+    """Says what the features are."""
+    return f"Features: gradients in 4 x 4 cells and colours in as many, {features.shape[1]} numbers an image."
 
 
 def compressed(features: Features, width: int) -> Features:

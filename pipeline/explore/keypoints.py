@@ -45,9 +45,9 @@ def keypoints(seen: Seen) -> Part:
     blocks = [
         say(*said),
         note(about, sampled(len(rows), len(seen.train))),
-        pictures(drawn_on, _SIDE),
+        pictures(drawn_on, 144),
         _chart(counted),
-        table("Keypoints by class", columns, [tuple(row) for row in counted.itertuples(index=False, name=None)]),
+        table("Keypoints by class", columns, [*counted.itertuples(index=False, name=None)], folded=True),
     ]
     numbers = {"keypoints": float(found.mean()), "without_keypoints": none / len(found)}
     return Part(Section("Keypoints", blocks), numbers, {"keypoints": counted})

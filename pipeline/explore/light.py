@@ -75,8 +75,8 @@ def light(seen: Seen) -> Part:
     explained = _explained(found.brightness, labels)
     said = [
         f"The mean grey level is {found.brightness.mean():.0f} of 255.",
-        f"{bright['class']} is the brightest class ({bright['brightness']:.0f}), "
-        f"{dark['class']} the darkest ({dark['brightness']:.0f});",
+        f"The brightest class is {bright['class']} ({bright['brightness']:.0f}), the darkest {dark['class']} "
+        f"({dark['brightness']:.0f});",
         f"the class explains {explained:.0%} of the differences in brightness between images.",
     ]
     grey = float(found.grey.mean())
@@ -89,7 +89,7 @@ def light(seen: Seen) -> Part:
             for name, form in zip(frame.columns[1:], [",d", *[".1f"] * (frame.shape[1] - 2)], strict=True)
         ),
     ]
-    blocks.append(table("Brightness, contrast and channels by class", wanted, _rows(frame)))
+    blocks.append(table("Brightness, contrast and channels by class", wanted, _rows(frame), folded=True))
     numbers = {f"mean_{name}": mean for name, (mean, _) in zip(names, channels, strict=True)}
     numbers |= {f"deviation_{name}": std for name, (_, std) in zip(names, channels, strict=True)}
     finding = (

@@ -14,7 +14,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from pipeline.augmentation import resized
 from pipeline.explore.classes import short
-from pipeline.explore.features import WORDS, Described, Features, compressed
+from pipeline.explore.features import Described, Features, compressed, told
 from pipeline.explore.seen import Images, Part, Rows, Seen, sample, sampled
 from pipeline.page.blocks import note, say
 from pipeline.page.chart import CATEGORIES, LINE, MARKERS, chart, drawn
@@ -61,10 +61,10 @@ def image_map(seen: Seen, described: Described) -> Part:
     )
     blocks = [
         say(*said),
-        note(WORDS, method, sampled(len(chosen), len(seen.train))),
+        note(told(described.features), method, sampled(len(chosen), len(seen.train))),
         _scatter(places, seen.labels[rows], seen.names),
         pictures([_mosaic(seen, rows, places)], _SIDE * _CELL),
-        table("Neighbours by class", columns, [tuple(row) for row in frame.itertuples(index=False, name=None)]),
+        table("Neighbours by class", columns, [*frame.itertuples(index=False, name=None)]),
     ]
     numbers = {"neighbours_of_same_class": agree, "neighbours_by_chance": chance}
     return Part(Section("Map", blocks), numbers, {"map": points, "neighbours": frame})
@@ -125,7 +125,7 @@ def _scatter(places: NDArray[np.float64], labels: Rows, names: tuple[str, ...]) 
             colour = CATEGORIES[number % len(CATEGORIES)]
             marker = MARKERS[(number + number // len(CATEGORIES)) % len(MARKERS)]
             axes.scatter(
-                places[own, 0], places[own, 1], c=colour, marker=marker, s=16, linewidths=0, label=short(names[label])
+                places[own, 0], places[own, 1], c=colour, marker=marker, s=22, linewidths=0, label=short(names[label])
             )
         axes.set(xticks=[], yticks=[], xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
         axes.spines[:].set_visible(False)

@@ -18,14 +18,13 @@ def sizes(seen: Seen) -> Part:
     """Sizes, aspect ratios and orientation of the files, as they were before prepare brought them to one size."""
     parts = [(name, seen.index(name)) for name in ("train", "test") if len(seen.index(name))]
     rows: list[tuple[str | float, ...]] = [(name, *_described(index)) for name, index in parts]
-    names = ("images", "sizes", "min width", "median width", "max width", "min height", "median height", "max height")
-    kinds = ("landscape", "square", "portrait", "aspect median")
-    forms = (*[",.0f"] * len(names), ".1%", ".1%", ".1%", ".2f")
-    columns = [Column("part"), *(Column(name, form) for name, form in zip((*names, *kinds), forms, strict=True))]
+    names = ("images", "sizes", "narrowest", "median width", "widest", "lowest", "median height", "highest")
+    kinds = ("wider", "square", "higher")
+    columns = [Column("part"), *(Column(name, ",.0f") for name in names), *(Column(name, ".1%") for name in kinds)]
     said, one = _said(seen.train, seen.shape[0])
-    blocks = [say(*said), table("Sizes in pixels, before preparing", columns, rows)]
+    blocks = [say(*said)]
     if not one:
-        blocks[1:1] = [_charts(parts)]
+        blocks += [_charts(parts), table("Sizes in pixels, before preparing", columns, rows)]
     frame = pd.DataFrame(rows, columns=["part", *names, *kinds])
     alike = _compared(seen)
     if alike:
@@ -45,7 +44,7 @@ def _described(index: pd.DataFrame) -> list[float]:
         value for side in (width, height) for value in (float(side.min()), float(side.median()), float(side.max()))
     ]
     different = len(index[["width", "height"]].drop_duplicates())
-    return [len(index), different, *spans, wide, 1 - wide - high, high, float(np.median(aspect))]
+    return [len(index), different, *spans, wide, 1 - wide - high, high]
 
 
 def _aspect(index: pd.DataFrame) -> NDArray[np.float64]:
@@ -79,6 +78,8 @@ def _compared(seen: Seen) -> str:
         return "There are no test images."
     known = set(map(tuple, seen.train[["width", "height"]].to_numpy().tolist()))
     new = [pair not in known for pair in map(tuple, seen.test[["width", "height"]].to_numpy().tolist())]
+    if not any(new):
+        return "Every test image has a size that training images have, too."
     return f"{np.mean(new):.1%} of the test images have a size that no training image has."
 
 

@@ -25,7 +25,7 @@ class Column:
     form: str = ""
 
 
-def table(caption: str, columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> Html:
+def table(caption: str, columns: Sequence[Column], rows: Sequence[Sequence[Cell]], folded: bool = False) -> Html:
     """Builds a table whose first column names its rows; one of more than 40 rows is folded.
 
     Args:
@@ -33,6 +33,7 @@ def table(caption: str, columns: Sequence[Column], rows: Sequence[Sequence[Cell]
         columns: one or more.
         rows: one cell per column: text, `Html`, a number (kept whole in ``data-value``, which sorting goes by), or None
             for nothing known.
+        folded: whether it opens on a click however short it is: where a chart says the same.
     """
     heads = [_head(column) for column in columns]
     lines = [
@@ -41,7 +42,7 @@ def table(caption: str, columns: Sequence[Column], rows: Sequence[Sequence[Cell]
     ]
     made = tag("table", tag("caption", caption), tag("thead", tag("tr", *heads)), tag("tbody", *lines))
     box = tag("div", made, class_="scroll tall" if len(rows) > _LONG else "scroll", data_label=caption)
-    return box if len(rows) <= _LONG else fold(f"{caption}: all {len(rows):,} rows", box)
+    return fold(f"{caption}: all {len(rows):,} rows", box) if folded or len(rows) > _LONG else box
 
 
 def _zipped(row: Sequence[Cell], columns: Sequence[Column]) -> list[tuple[int, tuple[Cell, Column]]]:
