@@ -72,7 +72,7 @@ def light(seen: Seen) -> Part:
     seen_classes = frame.dropna(subset=["brightness"])
     bright = seen_classes.iloc[int(seen_classes["brightness"].to_numpy().argmax())]
     dark = seen_classes.iloc[int(seen_classes["brightness"].to_numpy().argmin())]
-    explained = _explained(found.brightness, labels)
+    explained = explained_by_class(found.brightness, labels)
     said = [
         f"The mean grey level is {found.brightness.mean():.0f} of 255.",
         f"The brightest class is {bright['class']} ({bright['brightness']:.0f}), the darkest {dark['class']} "
@@ -126,11 +126,17 @@ def _measured(image: Images) -> tuple[NDArray[np.float64], NDArray[np.float64], 
     return mean, std**2 + mean**2, float(grey_mean[0, 0]), float(grey_std[0, 0]), apart < _GREY
 
 
-def _explained(values: NDArray[np.float64], labels: Rows) -> float:
-    """Share of the variance between images that lies between classes (the correlation ratio, squared)."""
+def explained_by_class(values: NDArray[np.float64], labels: Rows) -> float:
+    """Returns the share of the variance between images that lies between classes, 0 to 1.
+
+    It is adjusted for the number of classes (epsilon squared): classes of few images would explain much by chance.
+    """
+    freedom = len(values) - len(np.unique(labels))
     whole = float(((values - values.mean()) ** 2).sum())
-    means = pd.Series(values).groupby(labels).transform("mean").to_numpy()
-    return float(((means - values.mean()) ** 2).sum()) / whole if whole else 0.0
+    if freedom < 1 or not whole:
+        return 0.0
+    within = float((pd.Series(values) - pd.Series(values).groupby(labels).transform("mean")).pow(2).sum())
+    return max(0.0, 1 - (within / freedom) / (whole / (len(values) - 1)))
 
 
 def _grey(share: float, channels: int) -> str:

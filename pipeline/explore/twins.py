@@ -28,7 +28,8 @@ def twins(seen: Seen) -> Part:
     findings = []
     if near.conflicts:
         findings.append(
-            f"{many(len(near.conflicts), 'set')} of duplicates carry different labels: at most one of each is right."
+            f"{many(len(near.conflicts), 'set of duplicates carries', 'sets of duplicates carry')} different labels: "
+            "at most one of each is right."
         )
         blocks += [
             heading("With different labels"),
