@@ -24,7 +24,13 @@ def sizes(seen: Seen) -> Part:
     said, one = _said(seen.train, seen.shape[0])
     blocks = [say(*said)]
     if not one:
-        blocks += [_charts(parts), table("Sizes in pixels, before preparing", columns, rows)]
+        # What the sentence says already would only make the table too wide.
+        kept = [place for place, column in enumerate(columns) if column.name not in ("sizes", "square")]
+        cells = [[row[place] for place in kept] for row in rows]
+        blocks += [
+            _charts(parts),
+            table("Sizes in pixels, before preparing", [columns[place] for place in kept], cells),
+        ]
     frame = pd.DataFrame(rows, columns=["part", *names, *kinds])
     alike = _compared(seen)
     if alike:
