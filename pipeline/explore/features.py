@@ -41,7 +41,10 @@ def told(features: Features) -> str:
 
 
 def compressed(features: Features, width: int) -> Features:
-    """Standardises features and keeps their first principal components."""
+    """Standardises features and keeps their first principal components; where no image differs, one column of 0."""
+    features = features[:, np.ptp(features, axis=0) > 0]
+    if not features.size:
+        return np.zeros((len(features), 1), dtype=np.float32)
     width = min(width, *features.shape)
     scaled = StandardScaler().fit_transform(features)
     return np.asarray(PCA(width, random_state=0, svd_solver="full").fit_transform(scaled), dtype=np.float32)

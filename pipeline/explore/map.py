@@ -102,7 +102,7 @@ def neighbours(features: Features, labels: Rows, names: tuple[str, ...]) -> pd.D
 
 def layout(features: Features) -> NDArray[np.float64]:
     """Places images in the plane: (n, 2) in [0, 1]; where there are too few for t-SNE, by their components."""
-    if len(features) >= 20:
+    if len(features) >= 20 and features.any():
         plane = TSNE(
             2, init="pca", random_state=0, max_iter=400, perplexity=min(30.0, len(features) / 4)
         ).fit_transform(features)
