@@ -17,6 +17,7 @@ _SETS, _IMAGES = 18, 4  # sets shown of each kind, images shown of each set
 def twins(seen: Seen) -> Part:
     """Exact and near duplicates as pairs of pictures."""
     exact, near = find(seen.train, seen.test, ("hash",)), find(seen.train, seen.test)
+    conflicting = set(near.conflicts)
     numbers = {
         "exact_sets": len(exact.sets),
         "near_sets": len(near.sets),
@@ -42,11 +43,11 @@ def twins(seen: Seen) -> Part:
             f"{many(known, 'test image stands', 'test images stand')} among the training images as well, with a label."
         )
         blocks += [heading("In train and in test"), say(findings[-1]), *_shown(seen, near.across, exact)]
-    rest = [(ids, ()) for ids in near.sets if ids not in near.conflicts]
+    rest = [(ids, ()) for ids in near.sets if ids not in conflicting]
     if rest:
         blocks += [heading("Within train, with one label"), *_shown(seen, rest, exact)]
     frame = pd.DataFrame(
-        [("train", "=".join(ids), ids in near.conflicts) for ids in near.sets]
+        [("train", "=".join(ids), ids in conflicting) for ids in near.sets]
         + [("train and test", "=".join((*train, *test)), False) for train, test in near.across],
         columns=["where", "ids", "different_labels"],
     )
