@@ -183,8 +183,8 @@ def test_duplicates_are_shown_with_their_labels(root: Path, page: str, numbers: 
     found = csv(root, "duplicates")
     assert set(found["ids"]) == {"0=3", "1=5", "6=0"}
     assert found.set_index("ids")["different_labels"].to_dict() == {"0=3": False, "1=5": True, "6=0": False}
-    assert "1 set of duplicates carries different labels" in page
-    assert "1 test image stands among the training images" in page
+    assert "1 set of duplicates carries different labels (equal pixel by pixel)." in page
+    assert "1 test image has a twin among the training images, with a label (equal pixel by pixel)." in page
 
 
 def test_suspicious_images_are_named_with_the_reason(root: Path) -> None:

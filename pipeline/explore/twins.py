@@ -28,20 +28,18 @@ def twins(seen: Seen) -> Part:
     blocks = [say(said), *_note(seen)]
     findings = []
     if near.conflicts:
-        findings.append(
-            f"{many(len(near.conflicts), 'set of duplicates carries', 'sets of duplicates carry')} different labels: "
-            "at most one of each is right."
-        )
+        told = many(len(near.conflicts), "set of duplicates carries", "sets of duplicates carry")
+        findings.append(f"{told} different labels ({_equal(len(exact.conflicts), len(near.conflicts))}).")
+        right = "Of equal images at most one label is right; of images that look the same, look yourself."
         blocks += [
             heading("With different labels"),
-            warn(findings[-1]),
+            warn(right),
             *_shown(seen, [(ids, ()) for ids in near.conflicts], exact),
         ]
     if near.across:
-        known = sum(len(test) for _, test in near.across)
-        findings.append(
-            f"{many(known, 'test image stands', 'test images stand')} among the training images as well, with a label."
-        )
+        known, equal = (sum(len(test) for _, test in found.across) for found in (near, exact))
+        told = many(known, "test image has a twin", "test images have a twin")
+        findings.append(f"{told} among the training images, with a label ({_equal(equal, known)}).")
         blocks += [heading("In train and in test"), say(findings[-1]), *_shown(seen, near.across, exact)]
     rest = [(ids, ()) for ids in near.sets if ids not in conflicting]
     if rest:
@@ -62,7 +60,7 @@ def _said(exact: Duplicates, near: Duplicates, test: int) -> str:
         )
     within = (
         f"{many(images, 'training image belongs', 'training images belong')} to {many(len(near.sets), 'set')} of "
-        f"duplicates ({len(exact.sets):,} equal pixel by pixel, the others by their look)"
+        f"duplicates ({_equal(len(exact.sets), len(near.sets))})"
         if near.sets
         else "Within train no image is there twice"
     )
@@ -72,6 +70,10 @@ def _said(exact: Duplicates, near: Duplicates, test: int) -> str:
         else "none spans train and test"
     )
     return f"{within}; {between}." if test else f"{within}."
+
+
+def _equal(exact: int, near: int) -> str:
+    return "equal pixel by pixel" if exact == near else f"{exact:,} equal pixel by pixel, the others by their look"
 
 
 def _note(seen: Seen) -> list[Html]:
