@@ -7,12 +7,10 @@ from ruamel.yaml import YAML
 
 from pipeline import cards, tables
 from pipeline.cards import TuningCard
-from pipeline.files import atomic_path, write_text
+from pipeline.files import atomic_path
 from pipeline.model_yaml import tuned_path
-
-_NOTHING = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Tuning</title></head>
-<body><p>Not tuned. In the evening: <code>make overnight HOURS=8</code></p></body></html>
-"""
+from pipeline.page import document
+from pipeline.page.blocks import say
 
 
 def page_path(root: Path, model: str) -> Path:
@@ -28,7 +26,13 @@ def write(root: Path, card: TuningCard) -> None:
         card: what tuning came to.
     """
     if not card.study:
-        write_text(page_path(root, card.model), _NOTHING)
+        how = "In the evening: make overnight HOURS=8. docs/tuning.md tells the rest."
+        document.write(
+            page_path(root, card.model),
+            f"Tuning {card.model}",
+            "Not tuned: the recipe as it stands.",
+            [document.Section("Outcome", [say(how)])],
+        )
     cards.write_card(root / "reports" / "tuning" / f"{card.model}.json", card)
     tables.write_json(root / "reports" / "tuning" / f"{card.model}.metrics.json", _numbers(card))
     _write_settings(tuned_path(root, card.model), card)
