@@ -19,6 +19,7 @@ from PIL import Image
 from playwright.sync_api import Browser
 from project_imports import ROOT, closure, imports
 from sklearn.metrics import roc_auc_score
+from threadpoolctl import threadpool_limits
 
 from pipeline import tables
 from pipeline.augmentation import Augmentation
@@ -29,7 +30,7 @@ from pipeline.explore.augmented import described
 from pipeline.explore.classes import evenness
 from pipeline.explore.light import explained_by_class
 from pipeline.explore.looks import Look, read_look
-from pipeline.explore.seen import listed, look, many, sample, spread
+from pipeline.explore.seen import listed, look, many, sample, short_id, spread
 from pipeline.model_file import load_model
 from pipeline.recipe import Recipe
 from pipeline.stages import explore, split
@@ -278,7 +279,8 @@ def test_neighbours_of_separate_clusters_share_their_class() -> None:
 
 def test_the_map_lies_in_the_unit_square_however_few_images_there_are() -> None:
     for count in (1, 5, 40):
-        places = map.layout(np.random.default_rng(0).normal(size=(count, 3)).astype(np.float32))
+        with threadpool_limits(limits=1):  # as the stage does
+            places = map.layout(np.random.default_rng(0).normal(size=(count, 3)).astype(np.float32))
         assert places.shape == (count, 2)
         assert places.min() >= 0
         assert places.max() <= 1
@@ -327,6 +329,8 @@ def test_lists_and_counts_read_well() -> None:
     assert listed(["a"]) == "a"
     assert listed(["a", "b", "c"]) == "a, b and c"
     assert listed(list("abcde")) == "a, b, c and 2 more"
+    assert short_id("cats/7.png") == "7.png"
+    assert short_id("beagle/ILSVRC2012_val_00011719.jpg") == "…_00011719.jpg"
     assert (many(1, "class", "classes"), many(2000, "class", "classes")) == ("1 class", "2,000 classes")
 
 

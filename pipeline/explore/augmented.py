@@ -6,7 +6,7 @@ import numpy as np
 
 from pipeline.augmentation import Augmentation
 from pipeline.explore.looks import Look
-from pipeline.explore.seen import Part, Seen, for_page, spread
+from pipeline.explore.seen import Part, Seen, for_page, many, short_id, spread
 from pipeline.page.blocks import heading, note, say
 from pipeline.page.document import Section
 from pipeline.page.markup import Html
@@ -22,7 +22,7 @@ def augmented(seen: Seen, looks: Mapping[str, Look]) -> Part:
     for model, look in looks.items():
         alike.setdefault(repr(look), []).append(model)
     still = [model for model, look in looks.items() if not look.changes]
-    said = f"{len(alike)} ways of seeing the training images, for {len(looks)} models."
+    said = f"{many(len(alike), 'way')} of seeing the training images, for {many(len(looks), 'model')}."
     if still:
         said += f" Without augmentation: {', '.join(still)}."
     rows = spread(seen.labels, _BATCH, 7)
@@ -42,13 +42,13 @@ def _shown(seen: Seen, rows: np.ndarray, models: Sequence[str], look: Look) -> l
     made = []
     for place in range(min(_PICTURES, len(rows))):
         row = int(rows[place])
-        name, label = seen.train["id"].iloc[row], seen.names[seen.labels[row]]
+        name, label = str(seen.train["id"].iloc[row]), seen.names[seen.labels[row]]
         shown = [Picture(for_page(before[place]), f"training image {name}: {label}")]
         shown += [
             Picture(for_page(draw[place]), f"draw {number} of it for {models[0]}")
             for number, draw in enumerate(draws, 1)
         ]
-        made.append(group(f"{label}, {name}", shown, width=72))
+        made.append(group(f"{label}, {short_id(name)}", shown, width=72))
     size = before.shape[1]
     words = [f"Input of {size} x {size} pixels.", described(look.augmentation), *look.remarks]
     if look.steps:

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from pipeline.explore.light import measure
-from pipeline.explore.seen import Images, Part, Seen, for_page, spread
+from pipeline.explore.seen import Images, Part, Seen, for_page, short_id, spread
 from pipeline.page.blocks import note, say
 from pipeline.page.chart import spark
 from pipeline.page.document import Section
@@ -45,7 +45,7 @@ def before_after(seen: Seen) -> Part:
             changes[step] += float(np.abs(after.astype(np.int16) - image).mean()) / len(chosen)
             words = _WORDS.get(step, step.replace("_", " "))
             shown.append(_picture(after, words, f"the same image after {words}"))
-        made.append(group(f"{label}, {name}: {why}", shown, width=128))
+        made.append(group(f"{label}, {short_id(name)}: {why}", shown, width=128))
     strongest, weakest = max(changes, key=changes.__getitem__), min(changes, key=changes.__getitem__)
     said = (
         f"On these pictures {_WORDS.get(strongest, strongest)} changes most ({changes[strongest]:.1f} grey levels per "

@@ -36,7 +36,9 @@ def keypoints(seen: Seen) -> Part:
     said = [
         f"An image has {found.mean():.0f} keypoints on average (deviation {found.std():.0f});",
         f"{most['class']} has most ({most['mean']:.0f}), {least['class']} fewest ({least['mean']:.0f}).",
-        f"{many(none, 'image has', 'images have')} none: a bag of visual words knows nothing of such.",
+        f"{many(none, 'image has', 'images have')} none: a bag of visual words knows nothing of such."
+        if none
+        else "None of them is without.",
     ]
     about = f"Images are resized to {section.size} pixels first; at most {section.most} keypoints are kept of each."
     shown = spread(seen.labels[rows], _PICTURES, 5)

@@ -96,12 +96,14 @@ class Seen:
             yield self.read(part, rows[start : start + _CHUNK])
 
     def pictures(self, part: str, rows: Sequence[int] | Rows, captions: Sequence[str] | None = None) -> list[Picture]:
-        """Makes pictures of stored images for the page; without captions, their ids."""
+        """Makes pictures of stored images for the page; without captions, their short ids."""
         index = self.index(part)
         ids = index["id"].to_numpy()[np.asarray(rows, dtype=np.int64)]
         return [
             Picture(for_page(image), self._alt(part, row, name), caption)
-            for image, row, name, caption in zip(self.read(part, rows), rows, ids, captions or ids, strict=True)
+            for image, row, name, caption in zip(
+                self.read(part, rows), rows, ids, captions or [short_id(name) for name in ids], strict=True
+            )
         ]
 
     def _alt(self, part: str, row: int, name: str) -> str:
@@ -174,6 +176,12 @@ def listed(names: Sequence[str], most: int = 3) -> str:
     if rest:
         return f"{', '.join(shown)} and {rest:,} more"
     return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
+
+
+def short_id(name: str) -> str:
+    """Cuts an id to what fits below a picture: the end of its last part, where ids of one data set differ."""
+    last = name.split("/")[-1]
+    return last if len(last) <= 14 else "…" + last[-13:]
 
 
 def many(count: int, one: str, more: str = "") -> str:

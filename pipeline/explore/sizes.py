@@ -70,9 +70,10 @@ def _said(train: pd.DataFrame, stored: int) -> tuple[list[str], bool]:
     aspect = _aspect(train)
     wide = float((aspect > 1 + _SQUARE).mean())
     high = float((aspect < 1 / (1 + _SQUARE)).mean())
+    span = f"{shorter.min():,}" + (f" to {shorter.max():,}" if shorter.max() > shorter.min() else "")
     return [
         f"Training images have {many(len(different), 'size')},",
-        f"with shorter sides of {shorter.min():,} to {shorter.max():,} pixels;",
+        f"with shorter sides of {span} pixels;",
         f"{wide:.0%} are wider than high, {high:.0%} higher than wide.",
         kept,
         change,

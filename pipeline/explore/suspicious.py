@@ -7,7 +7,7 @@ import pandas as pd
 from PIL import Image, UnidentifiedImageError
 
 from pipeline.explore.light import measure
-from pipeline.explore.seen import Part, Rows, Seen, sample, sampled
+from pipeline.explore.seen import Part, Rows, Seen, sample, sampled, short_id
 from pipeline.page.blocks import heading, note, say
 from pipeline.page.document import Section
 from pipeline.page.markup import Html
@@ -122,7 +122,7 @@ def _shown(seen: Seen, found: Found) -> list[Html]:
     shown = []
     for part, row, why in found[:_SHOWN]:
         name = str(seen.index(part)["id"].iloc[row])
-        shown += seen.pictures(part, [row], [f"{name} ({part}): {why}"])
+        shown += seen.pictures(part, [row], [f"{short_id(name)} ({part}): {why}"])
     left = len(found) - _SHOWN
     rest = f"{left:,} more stand in reports/explore/suspicious.csv."
     return [pictures(shown), *([note(rest)] if left > 0 else [])]

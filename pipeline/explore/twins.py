@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from pipeline.duplicates import Duplicates, find
-from pipeline.explore.seen import Part, Seen, many
+from pipeline.explore.seen import Part, Seen, many, short_id
 from pipeline.page.blocks import heading, note, say, warn
 from pipeline.page.document import Section
 from pipeline.page.markup import Html
@@ -103,9 +103,11 @@ def _shown(seen: Seen, sets: Sequence[tuple[Sequence[str], Sequence[str]]], exac
         others = [place["test"][name] for name in test][:_IMAGES]
         labels = [seen.names[seen.labels[row]] for row in rows]
         pictures = seen.pictures(
-            "train", rows, [f"{name}: {label}" for name, label in zip(train, labels, strict=False)]
+            "train", rows, [f"{short_id(name)}: {label}" for name, label in zip(train, labels, strict=False)]
         )
-        pictures += seen.pictures("test", others, [f"{name}: test" for name in test[:_IMAGES]]) if others else []
+        pictures += (
+            seen.pictures("test", others, [f"{short_id(name)}: test" for name in test[:_IMAGES]]) if others else []
+        )
         whole = len({same.get(name, name) for name in train}) == 1 and (not test or (train[0], test[0]) in pairs)
         more = len(train) + len(test) - len(pictures)
         made.append(group("equal pixels" if whole else "look the same", pictures, f"and {more:,} more" if more else ""))
