@@ -113,6 +113,8 @@ def send(slug: str, csv: Path, message: str, pause: float) -> Submitted:
         raise InputError(f"{unsure} ({error})") from error
     if found is not None:
         return found
+    if answer.lost:  # the list may lag behind for longer than we looked
+        failed = f"Kaggle does not list {csv.name}, so it did not take it or lists it later (see its page)"
     if answer.code:
         raise refusal(answer.lines, slug, failed)
     if taken:
