@@ -47,6 +47,21 @@ class Unseen:
     work: Path
 
 
+@dataclass(frozen=True)
+class Network:
+    """A model's network as it was trained, without its weights.
+
+    Attributes:
+        recipe: what the card says.
+        net: built.
+        size: side of its input in pixels.
+    """
+
+    recipe: Recipe
+    net: Built
+    size: int
+
+
 def predict(card: ModelCard, checkpoints: Sequence[Path], unseen: Unseen) -> NDArray[np.float32]:
     """Predicts images by all folds of a model.
 
@@ -62,10 +77,12 @@ def predict(card: ModelCard, checkpoints: Sequence[Path], unseen: Unseen) -> NDA
         InputError: the card's recipe is not one of this version, or a checkpoint does not fit it.
     """
     place = f"card of {card.model}: config"
+    stored, channels = unseen.images.shape[1], unseen.images.shape[-1]
+    opened = open_network(card, stored, channels, len(unseen.classes), unseen.weights)
     parts = (
         _classic(parse(card.config, ClassicRecipe, place), checkpoints, unseen)
-        if "classifier" in card.config
-        else _network(parse(card.config, Recipe, place), card, checkpoints, unseen)
+        if opened is None
+        else _network(opened, checkpoints, unseen)
     )
     views = parse(card.config["views"], Views, f"{place}.views")
     folds = [_probs(logits, views, card) for logits in parts]
@@ -92,19 +109,40 @@ def _classic(recipe: ClassicRecipe, checkpoints: Sequence[Path], unseen: Unseen)
         yield session.predict_views(load(path), "test", rows)
 
 
-def _network(recipe: Recipe, card: ModelCard, checkpoints: Sequence[Path], unseen: Unseen) -> Iterator[Logits]:
+def open_network(card: ModelCard, stored: int, channels: int, n_classes: int, weights: Path) -> Network | None:
+    """Builds a model's network, for `load_weights`; it computes as it did in training.
+
+    Args:
+        card: of the model.
+        stored: side of the images as the store keeps them, in pixels.
+        channels: 1 or 3.
+        n_classes: number of logits.
+        weights: folder of the files that a network needs before its checkpoint can be loaded.
+
+    Returns:
+        None for a model without a network.
+
+    Raises:
+        InputError: the card's recipe is not one of this version.
+    """
+    if "classifier" in card.config:
+        return None
+    recipe = parse(card.config, Recipe, f"card of {card.model}: config")
     _start(card)
-    workers = default_workers()
-    images = preprocessed(unseen.images, recipe.input.preprocess, unseen.work / "preprocessed", "test", workers)
-    size = recipe.training.size or recipe.input.size or images.shape[1]
+    size = recipe.training.size or recipe.input.size or stored
     # A preset tells the shape of a ViT and what its input looks like; all weights are in the checkpoint.
-    folder = unseen.weights if isinstance(recipe.network, Vit) else None
-    channels, n_classes = images.shape[-1], len(unseen.classes)
+    folder = weights if isinstance(recipe.network, Vit) else None
     net = build(recipe.network, size, channels, n_classes, recipe.input.normalise, folder)
     net.model.jit_compile = runtime.use_xla()
+    return Network(recipe, net, size)
+
+
+def _network(opened: Network, checkpoints: Sequence[Path], unseen: Unseen) -> Iterator[Logits]:
+    recipe, net, size, workers = opened.recipe, opened.net, opened.size, default_workers()
+    images = preprocessed(unseen.images, recipe.input.preprocess, unseen.work / "preprocessed", "test", workers)
     sources: list[Features] | None = None
     for path in checkpoints:
-        _load(net, path)
+        load_weights(net, path)
         if recipe.training.unfreeze != "head":
             yield _on_images(net, recipe, images, size)
             continue
@@ -121,7 +159,12 @@ def _start(card: ModelCard) -> None:
         print(f"{card.model}: trained in {card.precision}, which is not for this machine; predicted in float32")
 
 
-def _load(net: Built, path: Path) -> None:
+def load_weights(net: Built, path: Path) -> None:
+    """Loads a checkpoint.
+
+    Raises:
+        InputError: it does not fit.
+    """
     try:
         with warnings.catch_warnings():
             # Keras goes on with random weights where a file lacks some, and only says so.

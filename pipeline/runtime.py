@@ -10,10 +10,13 @@ import platform
 import re
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
@@ -115,6 +118,27 @@ def feed(batches: Iterator[Any], shape: tuple[int, ...], dtype: str, n_classes: 
     options.autotune.enabled = False
     options.threading.private_threadpool_size = 1
     return tf.data.Dataset.from_generator(lambda: batches, output_signature=signature).with_options(options)
+
+
+def pulled_back(function: Callable[[Any], Any], at: NDArray[np.float32], weights: NDArray[np.float32]) -> Any:
+    """Returns the gradient of ``sum(weights * function(at))`` by ``at``, as float32 of the shape of ``at``.
+
+    Raises:
+        NotImplementedError: the backend is neither TensorFlow nor JAX.
+    """
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        tf = importlib.import_module("tensorflow")
+        point = tf.convert_to_tensor(at)
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(point)
+            values = function(point)
+        return tape.gradient(values, point, output_gradients=tf.cast(weights, values.dtype)).numpy()
+    if backend == "jax":
+        jax = importlib.import_module("jax")
+        values, back = jax.vjp(function, jax.numpy.asarray(at))
+        return np.asarray(back(jax.numpy.asarray(weights, values.dtype))[0])
+    raise NotImplementedError(f"no gradients on {backend}")
 
 
 def hardware() -> str:

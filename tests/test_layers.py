@@ -18,6 +18,8 @@ NETWORK_MODULES = {
     "pipeline.session",
     "pipeline.keeper",
     "pipeline.optimizers",
+    "pipeline.gradcam",
+    "pipeline.rollout",
 }
 BACKENDS = {"tensorflow", "jax", "torch"}
 
