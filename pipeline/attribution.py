@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from pipeline.augmentation import Images, resized
 from pipeline.cards import ModelCard
-from pipeline.checkpoints import Network, load_weights, open_network
 from pipeline.gradcam import grad_cam, halves
 from pipeline.heat import Heat, enlarged
 from pipeline.networks.vit import Vit
+from pipeline.opened_network import Network, open_network
 from pipeline.preprocessing import preprocess
 from pipeline.rollout import rollout
 
@@ -48,7 +48,7 @@ class Attribution:
         Raises:
             InputError: the checkpoint does not fit.
         """
-        load_weights(self.opened.net, checkpoint)
+        self.opened.load(checkpoint)
         steps, size = self.opened.recipe.input.preprocess, self.opened.size
         found = []
         for start in range(0, len(images), _BATCH):
@@ -58,28 +58,19 @@ class Attribution:
         return np.concatenate([np.zeros((0, *images.shape[1:3]), dtype=np.float32), *found])
 
 
-def open_attribution(
-    card: ModelCard, stored: int, channels: int, n_classes: int, weights: Path, layer: str | None = None
-) -> Attribution | None:
-    """Opens a model to be asked where it looks; arguments as `open_network` has them.
+def attribution_of(opened: Network, layer: str | None = None) -> Attribution | None:
+    """Returns a network to be asked where it looks.
 
     Args:
-        card: of the model.
-        stored: side of the images as the store keeps them, in pixels.
-        channels: 1 or 3.
-        n_classes: number of classes.
-        weights: folder of the files that a network needs before its checkpoint can be loaded.
+        opened: by `open_network`.
         layer: whose feature map to look at; the last convolutional one if absent.
 
     Returns:
-        None for a model that has neither convolutions nor attention: dense networks, classical models.
+        None for a network that has neither convolutions nor attention.
 
     Raises:
-        InputError: the card's recipe is not one of this version, or there is no such layer.
+        InputError: there is no such layer.
     """
-    opened = open_network(card, stored, channels, n_classes, weights)
-    if opened is None:
-        return None
     model, backbone, network = opened.net.model, opened.net.backbone, opened.recipe.network
     if isinstance(network, Vit):
         assert backbone is not None
@@ -88,3 +79,15 @@ def open_attribution(
     if cut is None:
         return None
     return Attribution(opened, "Grad-CAM", lambda images, classes: grad_cam(cut, images, classes))
+
+
+def open_attribution(
+    card: ModelCard, stored: int, channels: int, n_classes: int, weights: Path, layer: str | None = None
+) -> Attribution | None:
+    """Opens a model to be asked where it looks; arguments as `open_network` and `attribution_of` have them.
+
+    Returns:
+        None for a model that has neither convolutions nor attention: dense networks, classical models.
+    """
+    opened = open_network(card, stored, channels, n_classes, weights)
+    return attribution_of(opened, layer) if opened else None

@@ -4,6 +4,7 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +20,15 @@ _REFUSED = {
     errno.EACCES: "change the permissions",
     errno.EPERM: "change the permissions",
 }
+
+
+class Answers(StrEnum):
+    """How answers about pictures are written."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+
 
 app = typer.Typer(
     add_completion=False,
@@ -209,6 +219,23 @@ def pack(
 
     root = _root()
     pack.run(root, name, to or Path("pack") / name, pack.Wishes(user, wheels, force))
+
+
+@app.command()
+def predict(
+    paths: Annotated[list[str], typer.Argument(help="pictures, folders of pictures, patterns")],
+    model: Annotated[str, typer.Option("--model", help="a model of params.yaml, or ensemble")] = "ensemble",
+    format: Annotated[Answers, typer.Option("--format", help="how the answers are written")] = Answers.TABLE,
+    out: Annotated[Path | None, typer.Option("--out", help="a file for them")] = None,
+    gradcam: Annotated[Path | None, typer.Option("--gradcam", help="a folder: where the network looked")] = None,
+    false_alarms: Annotated[
+        float, typer.Option(min=0, max=0.5, help="share of known pictures that may be called unknown")
+    ] = 0.05,
+) -> None:
+    """Say what any pictures show, or that they show none of the classes."""
+    from pipeline.stages import predict
+
+    predict.run(_root(), paths, model, predict.Wishes(format.value, out, gradcam, false_alarms))
 
 
 @app.command()
