@@ -239,6 +239,17 @@ def predict(
 
 
 @app.command()
+def demo(
+    name: Annotated[str, typer.Argument(help="a model of params.yaml, or ensemble")] = "ensemble",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes one that is free")] = 8765,
+) -> None:
+    """Serve a page on this machine: drop a picture or use the camera, see what it shows and where the model looks."""
+    from pipeline.stages import demo
+
+    demo.run(_root(), name, port)
+
+
+@app.command()
 def board(
     refresh: Annotated[bool, typer.Option("--refresh", help="first ask Kaggle for the scores that came since")] = False,
 ) -> None:

@@ -97,13 +97,18 @@ class Predictor:
         mean: NDArray[np.float64] = np.stack(found).mean(axis=0, dtype=np.float64)
         return enlarged(mean.astype(np.float32), images.shape[1])
 
+    @property
+    def looks(self) -> bool:
+        """Whether there is any telling where it looks."""
+        return any(model.attribution for model in self.models.values())
+
     def require_heat(self) -> None:
         """Refuses to look where nothing can be asked.
 
         Raises:
             InputError: no model has convolutions or attention.
         """
-        if not any(model.attribution for model in self.models.values()):
+        if not self.looks:
             raise InputError(
                 f"{self.name} has neither convolutions nor attention, so there is no telling where it looks; "
                 "leave --gradcam out, or name a convolutional model with --model"
