@@ -86,6 +86,14 @@ def split() -> None:
 
 
 @app.command()
+def explore() -> None:
+    """Show what is in the data: reports/explore.html."""
+    from pipeline.stages import explore
+
+    explore.run(_root())
+
+
+@app.command()
 def train(model: Annotated[str, typer.Argument(help="a model of params.yaml")]) -> None:
     """Train one model on every fold."""
     from pipeline.stages import train

@@ -48,6 +48,15 @@ def bring(root: Path, source: Source) -> Path:
     return folder
 
 
+def present(root: Path, competition: Competition) -> Path | None:
+    """Returns the folder that the layouts speak of where it lies here already; brings nothing."""
+    try:
+        folder = _place(root, competition.source)
+        return descend(folder, competition) if folder.is_dir() else None
+    except InputError:  # a variable that is not set, a folder that is not whole
+        return None
+
+
 def list_files(root: Path, competition: Competition) -> Listing:
     """Lists the source's files: path -> size in bytes and CRC-32, as text."""
     folder = _place(root, competition.source)

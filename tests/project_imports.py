@@ -7,7 +7,8 @@ from pathlib import Path
 from pipeline.closure import PACKAGE, import_closure
 
 ROOT = Path(__file__).parents[1]
-NETWORKS = "pipeline/networks"
+# Taken whole: all architectures; all parts of one page; styles and scripts beside the code.
+FOLDERS = ("pipeline/networks", "pipeline/explore", "pipeline/page")
 
 
 @lru_cache
@@ -52,6 +53,6 @@ def closure(module: str) -> set[str]:
 
 
 def closure_files(module: str) -> list[str]:
-    """Lists the files of the closure as they stand in ``dvc.yaml``; the networks as one folder."""
+    """Lists the files of the closure as they stand in ``dvc.yaml``; those of `FOLDERS` as one folder each."""
     files = [path.relative_to(ROOT).as_posix() for path in import_closure(module, ROOT)]
-    return list(dict.fromkeys(NETWORKS if file.startswith(NETWORKS) else file for file in files))
+    return list(dict.fromkeys(next((f for f in FOLDERS if file.startswith(f"{f}/")), file) for file in files))
