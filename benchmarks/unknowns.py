@@ -122,7 +122,8 @@ def _outcome(root: Path, name: str, out: tuple[str, ...]) -> Outcome:
         for fold, own in zip(model.checkpoints, rows, strict=True)
     ]
     new = list(model.said(np.ascontiguousarray(data.test_images), deep=True))
-    stand_ins = choose(known, [data.labels[own] for own in rows], len(data.classes))
+    smoothing = model.network.recipe.training.label_smoothing if model.network is not None else 0.0
+    stand_ins = choose(known, [data.labels[own] for own in rows], len(data.classes), smoothing)
     strange = {one: _strange(one, known, new, len(data.classes)) for one in stand_ins}
     aurocs = {one: float(roc_auc_score(unknown, value)) for one, value in strange.items()}
     flagged = -strange[best(stand_ins)] <= RATE

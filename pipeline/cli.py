@@ -22,6 +22,22 @@ _REFUSED = {
 }
 
 
+class ExportFormat(StrEnum):
+    """What a trained model can be written as."""
+
+    LITERT = "litert"
+    ONNX = "onnx"
+    SAVEDMODEL = "savedmodel"
+
+
+class ExportPrecision(StrEnum):
+    """What an exported model's weights are kept in."""
+
+    FLOAT32 = "float32"
+    FLOAT16 = "float16"
+    INT8 = "int8"
+
+
 class Answers(StrEnum):
     """How answers about pictures are written."""
 
@@ -244,6 +260,20 @@ def predict(
     from pipeline.stages import predict
 
     predict.run(_root(), paths, model, predict.Wishes(format.value, out, gradcam, false_alarms))
+
+
+@app.command()
+def export(
+    name: Annotated[str | None, typer.Argument(help="a model of params.yaml; the best of them if absent")] = None,
+    format: Annotated[ExportFormat, typer.Option("--format", help="what to write")] = ExportFormat.ONNX,
+    precision: Annotated[ExportPrecision, typer.Option(help="of the weights")] = ExportPrecision.FLOAT32,
+    to: Annotated[Path | None, typer.Option("--to", help="a new folder; export/NAME-FORMAT if absent")] = None,
+    fold: Annotated[int | None, typer.Option(help="one fold alone: smaller and faster, a little worse")] = None,
+) -> None:
+    """Write a model as one file for phones, servers and browsers, and say how near it is to the pipeline."""
+    from pipeline.stages import export
+
+    export.run(_root(), name, format.value, precision.value, to, fold)
 
 
 @app.command()

@@ -127,7 +127,13 @@ class Network:
 
 
 def open_network(
-    card: ModelCard, stored: int, channels: int, n_classes: int, weights: Path, keep: bool = False
+    card: ModelCard,
+    stored: int,
+    channels: int,
+    n_classes: int,
+    weights: Path,
+    keep: bool = False,
+    precision: runtime.Precision | None = None,
 ) -> Network | None:
     """Builds a model's network, for checkpoints to be loaded; it computes as it did in training.
 
@@ -138,6 +144,7 @@ def open_network(
         n_classes: number of logits.
         weights: folder of the files that a network needs before its checkpoint can be loaded.
         keep: whether weights that were read stay in memory.
+        precision: what to compute in; None for what it was trained in.
 
     Returns:
         None for a model without a network.
@@ -148,7 +155,10 @@ def open_network(
     if "classifier" in card.config:
         return None
     recipe = parse(card.config, Recipe, f"card of {card.model}: config")
-    _start(card)
+    if precision is None:
+        _start(card)
+    else:
+        runtime.start(precision)
     size = recipe.training.size or recipe.input.size or stored
     # A preset tells the shape of a ViT and what its input looks like; all weights are in the checkpoint.
     folder = weights if isinstance(recipe.network, Vit) else None

@@ -141,6 +141,26 @@ def pulled_back(function: Callable[[Any], Any], at: NDArray[np.float32], weights
     raise NotImplementedError(f"no gradients on {backend}")
 
 
+def specification(shape: tuple[int | None, ...], dtype: str) -> Any:
+    """Describes an input of an exported model."""
+    return importlib.import_module("tensorflow").TensorSpec(shape, dtype)
+
+
+def lite_settings(precision: Literal["float32", "float16", "int8"]) -> dict[str, Any]:
+    """Returns what `model.export(format="litert")` is told for a precision; ``int8`` is that of the weights."""
+    if precision == "float32":
+        return {}
+    tf = importlib.import_module("tensorflow")
+    types = {"target_spec": {"supported_types": [tf.float16]}} if precision == "float16" else {}
+    return {"optimizations": [tf.lite.Optimize.DEFAULT], **types}
+
+
+def saved_model(path: Path) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
+    """Returns what runs an exported SavedModel."""
+    loaded = importlib.import_module("tensorflow").saved_model.load(path)
+    return lambda pictures: np.asarray(loaded.serve(pictures), dtype=np.float32)
+
+
 def hardware() -> str:
     """Names what computes, as far as it changes the bits of a result."""
     gpus = _gpus()

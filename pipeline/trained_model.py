@@ -19,6 +19,7 @@ from pipeline.config import parse
 from pipeline.images import Form
 from pipeline.opened_network import Network, open_network
 from pipeline.packing import checkpoints_of, weights_folder
+from pipeline.runtime import Precision
 from pipeline.unknown_scores import Said
 
 
@@ -75,13 +76,14 @@ def stored_form(root: Path) -> Form:
     return Form(storage.size, storage.channels, storage.resize)
 
 
-def open_model(root: Path, card: ModelCard, keep: bool = False) -> TrainedModel:
+def open_model(root: Path, card: ModelCard, keep: bool = False, precision: Precision | None = None) -> TrainedModel:
     """Opens a trained model.
 
     Args:
         root: the repository folder.
         card: of the model.
         keep: whether weights that were read stay in memory.
+        precision: what to compute in; None for what it was trained in.
 
     Raises:
         InputError: a checkpoint is missing, or the card is not one of this version.
@@ -89,7 +91,7 @@ def open_model(root: Path, card: ModelCard, keep: bool = False) -> TrainedModel:
     classes = tables.read_classes(root / "data" / "prepared" / "classes.json")
     form, weights = stored_form(root), weights_folder(root)
     paths = checkpoints_of(root, card)
-    network = open_network(card, form.size, form.channels, len(classes), weights, keep)
+    network = open_network(card, form.size, form.channels, len(classes), weights, keep, precision)
     return TrainedModel(
         card, dict(zip(sorted(map(int, card.fold_scores)), paths, strict=True)), classes, weights, network
     )

@@ -9,9 +9,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
+from scipy.special import softmax
 from sklearn.metrics import roc_auc_score
 
+from pipeline.last_layer import fit_last_layer
 from pipeline.unknown_scores import Said, bank_of, names_for, scores
 
 Labels = NDArray[np.int64]
@@ -19,13 +20,14 @@ GROUPS = 5
 _FEWEST = 5  # pictures of a class in each half; below, a fit says nothing
 
 
-def choose(folds: Sequence[Said], labels: Sequence[Labels], n_classes: int) -> dict[str, float]:
+def choose(folds: Sequence[Said], labels: Sequence[Labels], n_classes: int, smoothing: float = 0.0) -> dict[str, float]:
     """Returns each score's AUROC in telling classes left out from those kept: the mean over folds and groups.
 
     Args:
         folds: what each fold's model says of its valid rows.
         labels: int64 (n,) of these rows.
         n_classes: number of classes.
+        smoothing: of the labels in training; it says much about which score is best.
 
     Returns:
         By name, the simplest first; empty where classes or pictures are too few to leave any out.
@@ -34,7 +36,7 @@ def choose(folds: Sequence[Said], labels: Sequence[Labels], n_classes: int) -> d
         found
         for fold, (said, own) in enumerate(zip(folds, labels, strict=True))
         for group in groups(n_classes)
-        if (found := _trial(said, own, group, fold))
+        if (found := _trial(said, own, group, fold, smoothing))
     ]
     names = names_for(folds[0])
     return {name: float(np.mean([trial[name] for trial in trials])) for name in names} if trials else {}
@@ -48,7 +50,7 @@ def groups(n_classes: int) -> Iterator[Labels]:
         yield order[number::count]
 
 
-def _trial(said: Said, labels: Labels, left_out: Labels, seed: int) -> dict[str, float]:
+def _trial(said: Said, labels: Labels, left_out: Labels, seed: int, smoothing: float) -> dict[str, float]:
     """Leaves classes out of one fold's rows: half of the others are fitted to, half are scored beside them."""
     unknown = np.isin(labels, left_out)
     order = np.random.default_rng([seed, 6]).permutation(np.flatnonzero(~unknown))
@@ -59,22 +61,22 @@ def _trial(said: Said, labels: Labels, left_out: Labels, seed: int) -> dict[str,
         return {}
     tried = np.concatenate([held, np.flatnonzero(unknown)])
     strange = unknown[tried]
-    again = _refitted(said, labels, fitted, tried) if said.features is not None else _dropped(said, kept, tried)
+    again = (
+        _refitted(said, labels, fitted, tried, smoothing) if said.features is not None else _dropped(said, kept, tried)
+    )
     bank = bank_of(said.features[fitted], len(kept)) if said.features is not None else None
     return {name: float(roc_auc_score(strange, scores(name, again, bank))) for name in names_for(again)}
 
 
-def _refitted(said: Said, labels: Labels, fitted: NDArray[np.int64], tried: NDArray[np.int64]) -> Said:
+def _refitted(
+    said: Said, labels: Labels, fitted: NDArray[np.int64], tried: NDArray[np.int64], smoothing: float
+) -> Said:
     """Says what a last layer says of rows that was fitted to others, on the features as they are."""
     assert said.features is not None
-    centre = said.features[fitted].mean(axis=0)
-    scale = np.float32(said.features[fitted].std() + 1e-12)  # one number: directions stay what they are
-    layer = LogisticRegression(C=1.0, max_iter=200, tol=1e-3)
-    layer.fit((said.features[fitted] - centre) / scale, labels[fitted])
-    features = (said.features[tried] - centre) / scale
-    decided = np.asarray(layer.decision_function(features), dtype=np.float32)
-    logits = decided if decided.ndim == 2 else np.stack([-decided / 2, decided / 2], axis=1)
-    return Said(layer.predict_proba(features).astype(np.float32), logits.astype(np.float32), said.features[tried])
+    kept, own = np.unique(labels[fitted], return_inverse=True)
+    layer = fit_last_layer(said.features[fitted], own, len(kept), smoothing)
+    logits = layer.logits(said.features[tried])
+    return Said(softmax(logits, axis=1), logits, said.features[tried])
 
 
 def _dropped(said: Said, kept: Labels, tried: NDArray[np.int64]) -> Said:

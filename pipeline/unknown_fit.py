@@ -25,7 +25,7 @@ from pipeline.unknown_choice import Labels, choose
 from pipeline.unknown_scores import NEIGHBOURS, Bank, Said, Scores, bank_of, neighbours, scores
 
 _ROWS = 1000  # of each fold: with five folds the rate of false alarms is known to a third of a per cent
-_CODE = ("unknown_fit", "unknown_choice", "unknown_scores")
+_CODE = ("unknown_fit", "unknown_choice", "unknown_scores", "last_layer")
 SIMPLEST = "max_softmax"
 
 
@@ -56,9 +56,9 @@ def best(aurocs: dict[str, float]) -> str:
     return max(aurocs, key=lambda name: aurocs[name], default=SIMPLEST)
 
 
-def fit_unknown(folds: Sequence[Said], labels: Sequence[Labels], n_classes: int) -> Unknown:
-    """Chooses and calibrates on what each fold's model says of its valid rows, whose classes are ``labels``."""
-    aurocs = choose(folds, labels, n_classes)
+def fit_unknown(folds: Sequence[Said], labels: Sequence[Labels], n_classes: int, smoothing: float = 0.0) -> Unknown:
+    """Chooses and calibrates on what each fold's model says of its valid rows; arguments as `choose` has them."""
+    aurocs = choose(folds, labels, n_classes, smoothing)
     name = best(aurocs)
     if name != NEIGHBOURS:
         return Unknown(name, aurocs, tuple(scores(name, said, None) for said in folds))
@@ -82,7 +82,8 @@ def unknown_of(root: Path, model: TrainedModel) -> Unknown:
             said += list(model.said(np.ascontiguousarray(data.images[rows]), [fold], deep=True))
             labels.append(data.labels[rows])
             advance(1)
-    fitted = fit_unknown(said, labels, len(data.classes))
+    smoothing = model.network.recipe.training.label_smoothing if model.network is not None else 0.0
+    fitted = fit_unknown(said, labels, len(data.classes), smoothing)
     _write(path, fitted)
     return fitted
 

@@ -35,7 +35,12 @@ def kaggle_server(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.
 @pytest.fixture(scope="session")
 def predicting_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository with three trained models and their ensemble, read by many tests: copy it before a change."""
-    dense = {"network": {"name": "mlp_pixels", "units": [6]}, "training": trained.TRAINING}
+    dense = {
+        "input": {"size": 16},
+        "network": {"name": "mlp_pixels", "units": [6]},
+        "training": trained.TRAINING,
+        "views": {"mirror": True, "shift": 1},
+    }
     return trained.run(tmp_path_factory.mktemp("predicting"), {"cnn": trained.CNN, "dense": dense, "hog": trained.HOG})
 
 

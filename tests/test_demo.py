@@ -158,5 +158,5 @@ def test_the_command_serves_until_it_is_interrupted_and_ends_cleanly(predicting_
     with urllib.request.urlopen(address) as page:
         assert b"What does this picture show?" in page.read()
     started.send_signal(signal.SIGINT)
-    out, err = started.communicate(timeout=30)
+    out, err = started.communicate(timeout=120)
     assert (out, err, started.returncode) == ("ended\n", "", 0)

@@ -18,6 +18,7 @@ NETWORK_MODULES = {
     "pipeline.session",
     "pipeline.keeper",
     "pipeline.optimizers",
+    "pipeline.exported_graph",
     "pipeline.gradcam",
     "pipeline.rollout",
 }

@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from pipeline.conformal import p_values
+from pipeline.last_layer import fit_last_layer
 from pipeline.unknown_choice import choose, groups
 from pipeline.unknown_fit import best, fit_unknown
 from pipeline.unknown_scores import Said, bank_of, energy, entropy, max_softmax, names_for, neighbours
@@ -125,3 +127,21 @@ def test_a_model_has_the_scores_that_it_can_have() -> None:
     assert len(names_for(Said(said.probs))) == 2
     assert len(names_for(Said(said.probs, said.logits))) == 3
     assert len(names_for(said)) == 4
+
+
+def test_the_last_layer_finds_what_separates_classes() -> None:
+    said, labels = fold(0)
+    assert said.features is not None
+    layer = fit_last_layer(said.features, labels, N_CLASSES, smoothing=0.0)
+    assert (layer.logits(said.features).argmax(axis=1) == labels).mean() > 0.99
+
+
+def test_smoothed_labels_keep_the_last_layer_from_being_too_sure() -> None:
+    said, labels = fold(0)
+    assert said.features is not None
+    sure = [
+        softmax(fit_last_layer(said.features, labels, N_CLASSES, smoothing).logits(said.features), axis=1).max(axis=1)
+        for smoothing in (0.0, 0.3)
+    ]
+    assert sure[0].mean() > 0.9
+    assert abs(sure[1].mean() - (0.7 + 0.3 / N_CLASSES)) < 0.05

@@ -6,6 +6,7 @@ Writes: .work/unknown; nothing of what it is shown
 
 import errno
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 import uvicorn
@@ -28,10 +29,9 @@ def run(root: Path, name: str, port: int) -> None:
         app = make_app(open_predictor(root, name, keep=True), _RATE)
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
         print(f"demo of {name}: http://{HOST}:{listening.getsockname()[1]} (Ctrl-C ends it)", flush=True)
-        try:
+        with suppress(KeyboardInterrupt):  # what uvicorn passes on after it has ended
             server.run(sockets=[listening])
-        except KeyboardInterrupt:  # what uvicorn passes on after it has ended
-            print("ended")
+        print("ended")
 
 
 def _listen(port: int) -> socket.socket:
