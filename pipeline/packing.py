@@ -130,7 +130,7 @@ def _with_presets(root: Path, target: Path, card: ModelCard) -> ModelCard:
     from pipeline.networks.vit import Vit, vit_files
 
     section = Vit.model_validate_json(json.dumps(network))
-    files = vit_files(section, _weights_folder(root))
+    files = vit_files(section, weights_folder(root))
     name = f"{card.model}-preset"
     (target / "weights" / name).mkdir(parents=True)
     for path in files:
@@ -138,6 +138,7 @@ def _with_presets(root: Path, target: Path, card: ModelCard) -> ModelCard:
     return card.model_copy(update={"config": card.config | {"network": network | {"preset": name}}})
 
 
-def _weights_folder(root: Path) -> Path:
+def weights_folder(root: Path) -> Path:
+    """Returns the folder of pretrained weights that ``params.yaml`` names."""
     text = read_params(root).get("train", {}).get("weights", _WEIGHTS)
     return root / expand(text, "train.weights in params.yaml")
