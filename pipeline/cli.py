@@ -160,6 +160,14 @@ def ensemble() -> None:
 
 
 @app.command()
+def report() -> None:
+    """Write reports/report.html: what every model is worth, where it goes wrong, what it looks at."""
+    from pipeline.stages import report
+
+    report.run(_root())
+
+
+@app.command()
 def submission(name: Annotated[str, typer.Argument(help="a model of params.yaml, or ensemble")]) -> None:
     """Write a checked submission."""
     from pipeline.stages import submission
