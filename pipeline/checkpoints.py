@@ -1,6 +1,5 @@
 """Predictions of new images by checkpoints, the same as training made of the test images."""
 
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,25 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from pipeline import runtime
 from pipeline.augmentation import Images
 from pipeline.cards import ModelCard
 from pipeline.classic import ClassicRecipe, load
 from pipeline.classic_training import ClassicSession
 from pipeline.config import parse
 from pipeline.data import Data
-from pipeline.errors import InputError
-from pipeline.features import FeatureCache, Features
-from pipeline.loader import changed, default_workers, plain_batches
-from pipeline.networks.build import Built, build
-from pipeline.networks.vit import Vit
-from pipeline.preprocessing import preprocessed
-from pipeline.recipe import Recipe
+from pipeline.loader import default_workers
+from pipeline.opened_network import Logits, open_network
 from pipeline.views import Views, averaged, changes
-
-Logits = NDArray[np.float32]
-# As `Session.predict` has them: sums over batches of another size may differ in their last bits.
-_BATCH, _HEAD_BATCH = 256, 4096
 
 
 @dataclass(frozen=True)
@@ -62,19 +51,25 @@ def predict(card: ModelCard, checkpoints: Sequence[Path], unseen: Unseen) -> NDA
         InputError: the card's recipe is not one of this version, or a checkpoint does not fit it.
     """
     place = f"card of {card.model}: config"
+    stored, channels = unseen.images.shape[1], unseen.images.shape[-1]
+    opened = open_network(card, stored, channels, len(unseen.classes), unseen.weights)
     parts = (
-        _classic(parse(card.config, ClassicRecipe, place), checkpoints, unseen)
-        if "classifier" in card.config
-        else _network(parse(card.config, Recipe, place), card, checkpoints, unseen)
+        classic_logits(parse(card.config, ClassicRecipe, place), checkpoints, unseen)
+        if opened is None
+        else opened.logits(checkpoints, unseen.images, unseen.work)
     )
-    views = parse(card.config["views"], Views, f"{place}.views")
-    folds = [_probs(logits, views, card) for logits in parts]
+    return mean_of_folds([probs_of(logits, card) for logits in parts])
+
+
+def mean_of_folds(folds: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Returns the mean of the folds' probabilities, (n, n_classes) each."""
     mean: NDArray[np.float64] = np.stack(folds).mean(axis=0, dtype=np.float64)
     return mean.astype(np.float32)
 
 
-def _probs(logits: Logits, views: Views, card: ModelCard) -> NDArray[np.float32]:
-    """Weighs the views (n_views, n, n_classes) as training did for test images."""
+def probs_of(logits: Logits, card: ModelCard) -> NDArray[np.float32]:
+    """Weighs the views (n_views, n, n_classes) of one fold as training did for test images: (n, n_classes)."""
+    views = parse(card.config["views"], Views, f"card of {card.model}: config.views")
     if views.weights == "equal":
         return softmax(averaged(logits, views), axis=1).astype(np.float32)
     mixed = np.zeros(logits.shape[1:], dtype=np.float64)
@@ -84,69 +79,10 @@ def _probs(logits: Logits, views: Views, card: ModelCard) -> NDArray[np.float32]
     return mixed.astype(np.float32)
 
 
-def _classic(recipe: ClassicRecipe, checkpoints: Sequence[Path], unseen: Unseen) -> Iterator[Logits]:
+def classic_logits(recipe: ClassicRecipe, checkpoints: Sequence[Path], unseen: Unseen) -> Iterator[Logits]:
+    """Yields the logits of all views by each fold of a model without a network: float32 (n_views, n, n_classes)."""
     none, rows = np.zeros(0, dtype=np.int64), np.arange(len(unseen.images))
     data = Data(unseen.images[:0], none, (), none, unseen.images, tuple(map(str, rows)), unseen.classes)
     session = ClassicSession(recipe, data, unseen.work, default_workers())
     for path in checkpoints:
         yield session.predict_views(load(path), "test", rows)
-
-
-def _network(recipe: Recipe, card: ModelCard, checkpoints: Sequence[Path], unseen: Unseen) -> Iterator[Logits]:
-    _start(card)
-    workers = default_workers()
-    images = preprocessed(unseen.images, recipe.input.preprocess, unseen.work / "preprocessed", "test", workers)
-    size = recipe.training.size or recipe.input.size or images.shape[1]
-    # A preset tells the shape of a ViT and what its input looks like; all weights are in the checkpoint.
-    folder = unseen.weights if isinstance(recipe.network, Vit) else None
-    channels, n_classes = images.shape[-1], len(unseen.classes)
-    net = build(recipe.network, size, channels, n_classes, recipe.input.normalise, folder)
-    net.model.jit_compile = runtime.use_xla()
-    sources: list[Features] | None = None
-    for path in checkpoints:
-        _load(net, path)
-        if recipe.training.unfreeze != "head":
-            yield _on_images(net, recipe, images, size)
-            continue
-        if sources is None:  # a frozen backbone is the same in every fold
-            assert net.extract is not None  # the recipe refuses to freeze what has no backbone
-            cache = FeatureCache(unseen.work / "features", net.extract, size, workers)
-            sources = cache.views("test", images, recipe.views)
-        yield _on_features(net, sources)
-
-
-def _start(card: ModelCard) -> None:
-    """Computes as training did where this machine would choose that itself, else in float32, which any can."""
-    if runtime.start("auto") != card.precision and runtime.start("float32") != card.precision:
-        print(f"{card.model}: trained in {card.precision}, which is not for this machine; predicted in float32")
-
-
-def _load(net: Built, path: Path) -> None:
-    try:
-        with warnings.catch_warnings():
-            # Keras goes on with random weights where a file lacks some, and only says so.
-            warnings.filterwarnings("error", "Skipping", UserWarning)
-            net.model.load_weights(path)
-    except (ValueError, KeyError, OSError, TypeError, UserWarning) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{path} does not fit the card of its model ({reason}); train that model again") from error
-
-
-def _on_images(net: Built, recipe: Recipe, images: Images, size: int) -> Logits:
-    wanted, workers = tuple(changes(recipe.views).values()), default_workers()
-    predict = net.model.predict_on_batch
-    parts = [
-        np.stack([predict(view) for view in changed(batch, wanted, workers)])
-        for batch in plain_batches(images, np.arange(len(images)), size, _BATCH, workers)
-    ]
-    return np.concatenate(parts, axis=1)
-
-
-def _on_features(net: Built, sources: Sequence[Features]) -> Logits:
-    assert net.head is not None  # it was trained
-    net.head.jit_compile = runtime.use_xla()
-    parts = [
-        np.stack([net.head.predict_on_batch(source[start : start + _HEAD_BATCH]) for source in sources])
-        for start in range(0, len(sources[0]), _HEAD_BATCH)
-    ]
-    return np.concatenate(parts, axis=1)

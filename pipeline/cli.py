@@ -4,6 +4,7 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +20,31 @@ _REFUSED = {
     errno.EACCES: "change the permissions",
     errno.EPERM: "change the permissions",
 }
+
+
+class ExportFormat(StrEnum):
+    """What a trained model can be written as."""
+
+    LITERT = "litert"
+    ONNX = "onnx"
+    SAVEDMODEL = "savedmodel"
+
+
+class ExportPrecision(StrEnum):
+    """What an exported model's weights are kept in."""
+
+    FLOAT32 = "float32"
+    FLOAT16 = "float16"
+    INT8 = "int8"
+
+
+class Answers(StrEnum):
+    """How answers about pictures are written."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+
 
 app = typer.Typer(
     add_completion=False,
@@ -144,6 +170,14 @@ def ensemble() -> None:
 
 
 @app.command()
+def report() -> None:
+    """Write reports/report.html: what every model is worth, where it goes wrong, what it looks at."""
+    from pipeline.stages import report
+
+    report.run(_root())
+
+
+@app.command()
 def submission(name: Annotated[str, typer.Argument(help="a model of params.yaml, or ensemble")]) -> None:
     """Write a checked submission."""
     from pipeline.stages import submission
@@ -227,6 +261,48 @@ def pack(
 
     root = _root()
     pack.run(root, name, to or Path("pack") / name, pack.Wishes(user, wheels, force))
+
+
+@app.command()
+def predict(
+    paths: Annotated[list[str], typer.Argument(help="pictures, folders of pictures, patterns")],
+    model: Annotated[str, typer.Option("--model", help="a model of params.yaml, or ensemble")] = "ensemble",
+    format: Annotated[Answers, typer.Option("--format", help="how the answers are written")] = Answers.TABLE,
+    out: Annotated[Path | None, typer.Option("--out", help="a file for them")] = None,
+    gradcam: Annotated[Path | None, typer.Option("--gradcam", help="a folder: where the network looked")] = None,
+    false_alarms: Annotated[
+        float, typer.Option(min=0, max=0.5, help="share of known pictures that may be called unknown")
+    ] = 0.05,
+) -> None:
+    """Say what any pictures show, or that they show none of the classes."""
+    from pipeline.stages import predict
+
+    predict.run(_root(), paths, model, predict.Wishes(format.value, out, gradcam, false_alarms))
+
+
+@app.command()
+def export(
+    name: Annotated[str | None, typer.Argument(help="a model of params.yaml; the best of them if absent")] = None,
+    format: Annotated[ExportFormat, typer.Option("--format", help="what to write")] = ExportFormat.ONNX,
+    precision: Annotated[ExportPrecision, typer.Option(help="of the weights")] = ExportPrecision.FLOAT32,
+    to: Annotated[Path | None, typer.Option("--to", help="a new folder; export/NAME-FORMAT if absent")] = None,
+    fold: Annotated[int | None, typer.Option(help="one fold alone: smaller and faster, a little worse")] = None,
+) -> None:
+    """Write a model as one file for phones, servers and browsers, and say how near it is to the pipeline."""
+    from pipeline.stages import export
+
+    export.run(_root(), name, format.value, precision.value, to, fold)
+
+
+@app.command()
+def demo(
+    name: Annotated[str, typer.Argument(help="a model of params.yaml, or ensemble")] = "ensemble",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes one that is free")] = 8765,
+) -> None:
+    """Serve a page on this machine: drop a picture or use the camera, see what it shows and where the model looks."""
+    from pipeline.stages import demo
+
+    demo.run(_root(), name, port)
 
 
 @app.command()

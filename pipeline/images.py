@@ -11,6 +11,7 @@ What happens to the kinds of files that competitions hold:
 """
 
 import hashlib
+import io
 import struct
 import warnings
 import zlib
@@ -27,6 +28,7 @@ Pixels = NDArray[np.uint8]
 
 _HASH_SIZE = 8
 _FLAT = 4.0
+_COMMON = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 # What Pillow's readers raise on damaged files.
 _BROKEN = (
     OSError,
@@ -90,16 +92,38 @@ def decode(path: Path, form: Form) -> Stored:
     """
     if path.stat().st_size == 0:
         raise BrokenImageError("empty file")
+    return store(_opened(path, form, None), form)
+
+
+def decode_bytes(content: bytes, form: Form, most_pixels: int) -> Stored:
+    """Reads what somebody sent, and nothing beyond its header where that promises too many pixels.
+
+    Raises:
+        BrokenImageError: empty, truncated, too large, or no image of a common format.
+    """
+    if not content:
+        raise BrokenImageError("empty file")
+    Image.init()  # asked for formats by name, Pillow looks among those alone that it has loaded
+    return store(_opened(io.BytesIO(content), form, most_pixels), form)
+
+
+def _opened(source: Path | io.BytesIO, form: Form, most_pixels: int | None) -> Image.Image:
+    """Opens an image as mode L or RGB; with a limit of pixels, only if it is of a common format."""
+    formats = None if most_pixels is None else _COMMON
     try:
         # Pillow warns about oddities that it survives; here an image is readable or it is broken.
-        with warnings.catch_warnings(action="ignore"), Image.open(path) as opened:
+        with warnings.catch_warnings(action="ignore"), Image.open(source, formats=formats) as opened:
+            if most_pixels is not None and opened.width * opened.height > most_pixels:
+                size = f"{opened.width} x {opened.height} pixels"
+                raise BrokenImageError(f"{size} are too many; {most_pixels / 1e6:.0f} million are taken")
             image = _upright(opened)
-            image = _flatten(image).convert("L" if form.channels == 1 else "RGB")
+            return _flatten(image).convert("L" if form.channels == 1 else "RGB")
+    except BrokenImageError:
+        raise
     except UnidentifiedImageError as error:
         raise BrokenImageError("not an image") from error
     except _BROKEN as error:
         raise BrokenImageError(" ".join(str(error).split()) or type(error).__name__) from error
-    return store(image, form)
 
 
 def store(image: Image.Image, form: Form) -> Stored:

@@ -129,7 +129,7 @@ def _with_presets(root: Path, target: Path, card: ModelCard) -> ModelCard:
     from pipeline.networks.vit import Vit, vit_files
 
     section = Vit.model_validate_json(json.dumps(network))
-    files = vit_files(section, _weights_folder(root))
+    files = vit_files(section, weights_folder(root))
     name = f"{card.model}-preset"
     (target / "weights" / name).mkdir(parents=True)
     for path in files:
@@ -137,6 +137,6 @@ def _with_presets(root: Path, target: Path, card: ModelCard) -> ModelCard:
     return card.model_copy(update={"config": card.config | {"network": network | {"preset": name}}})
 
 
-def _weights_folder(root: Path) -> Path:
-    # As `surroundings` reads it, whose module needs Keras.
+def weights_folder(root: Path) -> Path:
+    """Returns the folder of pretrained weights that ``params.yaml`` names, as `surroundings` reads it with Keras."""
     return root / setting_or_variable(read_params(root).get("train", {}).get("weights"), "WEIGHTS_DIR", "data/weights")

@@ -21,6 +21,7 @@ from pipeline.members import read_members, read_test
 from pipeline.metrics import Metric
 from pipeline.nested import COOLED, parts_of
 
+Combine = Callable[[Probs], Probs]
 _SAME = 1e-5
 
 
@@ -29,7 +30,7 @@ def used_members(card: EnsembleCard) -> tuple[str, ...]:
     return tuple(name for name in card.members if not card.weights or card.weights[name] > 0)
 
 
-def recombine(root: Path, metric: Metric) -> Callable[[Probs], Probs]:
+def recombine(root: Path, metric: Metric) -> Combine:
     """Makes the combination of ``reports/ensemble.json`` again.
 
     Args:

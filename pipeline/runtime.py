@@ -10,10 +10,13 @@ import platform
 import re
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
@@ -115,6 +118,47 @@ def feed(batches: Iterator[Any], shape: tuple[int, ...], dtype: str, n_classes: 
     options.autotune.enabled = False
     options.threading.private_threadpool_size = 1
     return tf.data.Dataset.from_generator(lambda: batches, output_signature=signature).with_options(options)
+
+
+def pulled_back(function: Callable[[Any], Any], at: NDArray[np.float32], weights: NDArray[np.float32]) -> Any:
+    """Returns the gradient of ``sum(weights * function(at))`` by ``at``, as float32 of the shape of ``at``.
+
+    Raises:
+        NotImplementedError: the backend is neither TensorFlow nor JAX.
+    """
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        tf = importlib.import_module("tensorflow")
+        point = tf.convert_to_tensor(at)
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(point)
+            values = function(point)
+        return tape.gradient(values, point, output_gradients=tf.cast(weights, values.dtype)).numpy()
+    if backend == "jax":
+        jax = importlib.import_module("jax")
+        values, back = jax.vjp(function, jax.numpy.asarray(at))
+        return np.asarray(back(jax.numpy.asarray(weights, values.dtype))[0])
+    raise NotImplementedError(f"no gradients on {backend}")
+
+
+def specification(shape: tuple[int | None, ...], dtype: str) -> Any:
+    """Describes an input of an exported model."""
+    return importlib.import_module("tensorflow").TensorSpec(shape, dtype)
+
+
+def lite_settings(precision: Literal["float32", "float16", "int8"]) -> dict[str, Any]:
+    """Returns what `model.export(format="litert")` is told for a precision; ``int8`` is that of the weights."""
+    if precision == "float32":
+        return {}
+    tf = importlib.import_module("tensorflow")
+    types = {"target_spec": {"supported_types": [tf.float16]}} if precision == "float16" else {}
+    return {"optimizations": [tf.lite.Optimize.DEFAULT], **types}
+
+
+def saved_model(path: Path) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
+    """Returns what runs an exported SavedModel."""
+    loaded = importlib.import_module("tensorflow").saved_model.load(path)
+    return lambda pictures: np.asarray(loaded.serve(pictures), dtype=np.float32)
 
 
 def hardware() -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import trained
 from kaggle_server import KaggleServer, lead_there, serving
 from tiny import build, prepare_tiny
 
@@ -29,6 +30,18 @@ def kaggle_server(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.
     with serving() as server:
         lead_there(monkeypatch, server, tmp_path_factory.mktemp("home"))
         yield server
+
+
+@pytest.fixture(scope="session")
+def predicting_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with three trained models and their ensemble, read by many tests: copy it before a change."""
+    dense = {
+        "input": {"size": 16},
+        "network": {"name": "mlp_pixels", "units": [6]},
+        "training": trained.TRAINING,
+        "views": {"mirror": True, "shift": 1},
+    }
+    return trained.run(tmp_path_factory.mktemp("predicting"), {"cnn": trained.CNN, "dense": dense, "hog": trained.HOG})
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pipeline.closure import PACKAGE, import_closure
 
 ROOT = Path(__file__).parents[1]
 # Taken whole: all architectures; all parts of one page; styles and scripts beside the code.
-FOLDERS = ("pipeline/networks", "pipeline/explore", "pipeline/page", "pipeline/tuning")
+FOLDERS = tuple(f"pipeline/{name}" for name in ("networks", "explore", "page", "report", "tuning"))
 
 
 @lru_cache

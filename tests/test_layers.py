@@ -18,6 +18,9 @@ NETWORK_MODULES = {
     "pipeline.session",
     "pipeline.keeper",
     "pipeline.optimizers",
+    "pipeline.exported_graph",
+    "pipeline.gradcam",
+    "pipeline.rollout",
 }
 BACKENDS = {"tensorflow", "jax", "torch"}
 

@@ -13,11 +13,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from pipeline.explore.features import Described, told
-from pipeline.explore.seen import Part, Rows, Seen, sampled
+from pipeline.explore.seen import Rows, Seen, sampled
 from pipeline.page.blocks import fold, heading, note, say
 from pipeline.page.chart import BLUE, ORANGE, chart, drawn
 from pipeline.page.document import Section
 from pipeline.page.markup import Html
+from pipeline.page.parts import Part
 from pipeline.page.pictures import pictures
 
 TITLE = "Train against test"

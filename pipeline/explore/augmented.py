@@ -6,10 +6,11 @@ import numpy as np
 
 from pipeline.augmentation import Augmentation
 from pipeline.explore.looks import Look
-from pipeline.explore.seen import Part, Seen, for_page, many, short_id, spread
+from pipeline.explore.seen import Seen, for_page, many, short_id, spread
 from pipeline.page.blocks import heading, note, say
 from pipeline.page.document import Section
 from pipeline.page.markup import Html
+from pipeline.page.parts import Part
 from pipeline.page.pictures import Picture, group, groups
 
 _PICTURES, _DRAWS = 4, 5

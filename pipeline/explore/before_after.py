@@ -6,10 +6,11 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from pipeline.explore.light import measure
-from pipeline.explore.seen import Images, Part, Seen, for_page, short_id, spread
+from pipeline.explore.seen import Images, Seen, for_page, short_id, spread
 from pipeline.page.blocks import note, say
 from pipeline.page.chart import spark
 from pipeline.page.document import Section
+from pipeline.page.parts import Part
 from pipeline.page.pictures import Picture, group
 from pipeline.preprocessing import PREPROCESSES, Preprocess, preprocess
 

@@ -3,11 +3,12 @@
 import numpy as np
 import pandas as pd
 
-from pipeline.explore.seen import Part, Seen, listed, many, spread
+from pipeline.explore.seen import Seen, listed, many, spread
 from pipeline.page.blocks import note, say, warn
 from pipeline.page.chart import BLUE, ORANGE, SOFT, chart, drawn
 from pipeline.page.document import Section
 from pipeline.page.markup import Html
+from pipeline.page.parts import Part
 from pipeline.page.pictures import group, groups
 from pipeline.page.table import Column, table
 

@@ -7,11 +7,12 @@ from numpy.typing import NDArray
 
 from pipeline.augmentation import resized
 from pipeline.explore.classes import BARS, short
-from pipeline.explore.seen import Images, Part, Seen, many, sampled, spread
+from pipeline.explore.seen import Images, Seen, many, sampled, spread
 from pipeline.page.blocks import note, say
 from pipeline.page.chart import BLUE, GREY, chart, drawn
 from pipeline.page.document import Section
 from pipeline.page.markup import Html
+from pipeline.page.parts import Part
 from pipeline.page.pictures import Picture, pictures
 from pipeline.page.table import Column, table
 from pipeline.sift import Extractor, Sift

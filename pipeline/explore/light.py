@@ -8,11 +8,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.explore.classes import BARS, short
-from pipeline.explore.seen import Images, Part, Rows, Seen, sample, sampled
+from pipeline.explore.seen import Images, Rows, Seen, sample, sampled
 from pipeline.page.blocks import note, say
 from pipeline.page.chart import BLUE, ORANGE, chart, drawn
 from pipeline.page.document import Section
 from pipeline.page.markup import Html
+from pipeline.page.parts import Part
 from pipeline.page.table import Column, table
 
 MOST = 10_000  # images whose pixels are read

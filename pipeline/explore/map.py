@@ -15,11 +15,12 @@ from sklearn.neighbors import NearestNeighbors
 from pipeline.augmentation import resized
 from pipeline.explore.classes import short
 from pipeline.explore.features import Described, Features, compressed, told
-from pipeline.explore.seen import Images, Part, Rows, Seen, sample, sampled
+from pipeline.explore.seen import Images, Rows, Seen, sample, sampled
 from pipeline.page.blocks import note, say
 from pipeline.page.chart import CATEGORIES, LINE, MARKERS, chart, drawn
 from pipeline.page.document import Section
 from pipeline.page.markup import Html
+from pipeline.page.parts import Part
 from pipeline.page.pictures import Picture, pictures
 from pipeline.page.table import Column, table
 

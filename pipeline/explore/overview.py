@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 
 from pipeline.competition import Competition
-from pipeline.explore.seen import Part, Seen
-from pipeline.page.blocks import facts, say
+from pipeline.explore.seen import Seen
 from pipeline.page.document import Section
-from pipeline.page.markup import tag
+from pipeline.page.parts import Part, glance
 
 
 def overview(seen: Seen, competition: Competition, parts: Mapping[str, Part]) -> Section:
@@ -20,13 +19,4 @@ def overview(seen: Seen, competition: Competition, parts: Mapping[str, Part]) ->
         ("metric", competition.metric.metric.name.replace("_", " ")),
         ("mirrored keeps its class", "yes" if competition.mirror else "no"),
     ]
-    found = [
-        tag("li", finding, " ", tag("a", part.section.title, href=f"#{part.section.anchor}"))
-        for part in parts.values()
-        for finding in part.findings
-    ]
-    if not found:
-        return Section(
-            "At a glance", [facts(figures), say("Nothing stands out: no section has found anything to act on.")]
-        )
-    return Section("At a glance", [facts(figures), say("What deserves a look:"), tag("ul", *found)])
+    return glance(figures, parts)

@@ -1,7 +1,7 @@
 """What every part of the exploration works on, and what it gives back; pixels are read some rows at a time."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -12,30 +12,12 @@ from numpy.typing import NDArray
 from pipeline import tables
 from pipeline.augmentation import resized
 from pipeline.errors import InputError
-from pipeline.page.document import Section
 from pipeline.page.pictures import Picture
 
 Images = NDArray[np.uint8]
 Rows = NDArray[np.int64]
 _CHUNK = 128
 _SHOWN = 128  # pictures larger than this are shrunk for the page
-
-
-@dataclass(frozen=True)
-class Part:
-    """One part of the exploration.
-
-    Attributes:
-        section: of the page.
-        numbers: for ``dvc metrics``, by name.
-        frames: tables behind it, by name, for ``dvc plots``.
-        findings: sentences that deserve to stand at the top of the page.
-    """
-
-    section: Section
-    numbers: Mapping[str, float] = field(default_factory=dict)
-    frames: Mapping[str, pd.DataFrame] = field(default_factory=dict)
-    findings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

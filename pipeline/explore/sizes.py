@@ -4,11 +4,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.explore.seen import Part, Seen, many
+from pipeline.explore.seen import Seen, many
 from pipeline.page.blocks import note, say
 from pipeline.page.chart import BLUE, ORANGE, chart, drawn
 from pipeline.page.document import Section
 from pipeline.page.markup import Html
+from pipeline.page.parts import Part
 from pipeline.page.table import Column, table
 
 _SQUARE = 0.02  # an aspect ratio this close to 1 counts as square

@@ -7,10 +7,11 @@ import pandas as pd
 from PIL import Image, UnidentifiedImageError
 
 from pipeline.explore.light import measure
-from pipeline.explore.seen import Part, Rows, Seen, sample, sampled, short_id
+from pipeline.explore.seen import Rows, Seen, sample, sampled, short_id
 from pipeline.page.blocks import heading, note, say
 from pipeline.page.document import Section
 from pipeline.page.markup import Html
+from pipeline.page.parts import Part
 from pipeline.page.pictures import pictures
 
 _SHOWN = 24

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import pandas as pd
 
 from pipeline.duplicates import Duplicates, find
-from pipeline.explore.seen import Part, Seen, many, short_id
+from pipeline.explore.seen import Seen, many, short_id
 from pipeline.page.blocks import heading, note, say, warn
 from pipeline.page.document import Section
 from pipeline.page.markup import Html
+from pipeline.page.parts import Part
 from pipeline.page.pictures import group, groups
 
 _SETS, _IMAGES = 18, 4  # sets shown of each kind, images shown of each set

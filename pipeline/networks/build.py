@@ -111,6 +111,20 @@ def weights_of(network: Any, folder: Path) -> tuple[Path, ...]:
     return (file,) if file else ()
 
 
+def penultimate(net: Built, on_features: bool) -> keras.Model:
+    """Returns a model to what the layer of logits sees: from images, or from features where those are at hand."""
+    if net.head is None:
+        return keras.Model(net.model.inputs[0], _input_of_logits(net.model))
+    last = keras.Model(net.head.inputs[0], _input_of_logits(net.head))
+    if on_features or net.backbone is None:
+        return last
+    return keras.Model(net.model.inputs[0], last(net.head._inbound_nodes[0].input_tensors[0]))
+
+
+def _input_of_logits(model: keras.Model) -> keras.KerasTensor:
+    return model.get_layer("logits")._inbound_nodes[0].input_tensors[0]
+
+
 def _on_pretrained(
     network: Pretrained, images: keras.KerasTensor, n_classes: int, normalise: Normalise, folder: Path | None
 ) -> Built:

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import keras
+import numpy as np
 from keras import layers, ops
+from numpy.typing import NDArray
 from pydantic import PositiveInt, model_validator
 
 from pipeline.config import Section
@@ -107,6 +109,26 @@ def vit_backbone(section: Vit, size: int, channels: int, folder: Path | None) ->
 def vit_depth(backbone: keras.Model) -> list[list[keras.Layer]]:
     """Groups the layers that have weights from input to output: patches, each transformer block, normalisation."""
     return [[layer] for layer in backbone.layers if layer.weights]
+
+
+def vit_attentions(model: keras.Model, backbone: keras.Model, images: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+    """Returns what each block attends to, from the first on: float32 (batch, heads, tokens, tokens), rows sum to 1.
+
+    Args:
+        model: from images to logits.
+        backbone: the part of it that `vit_backbone` built.
+        images: uint8 (batch, size, size, channels).
+    """
+    pixels = keras.Model(model.input, backbone._inbound_nodes[0].input_tensors[0])
+    tokens = pixels(images, training=False)
+    found = []
+    for layer in backbone.layers[1:]:
+        if hasattr(layer, "mha"):
+            normal = layer.layer_norm_1(tokens)
+            _, scores = layer.mha(normal, normal, return_attention_scores=True, training=False)
+            found.append(np.asarray(ops.convert_to_numpy(scores), dtype=np.float32))
+        tokens = layer(tokens)
+    return found
 
 
 def vit_pixels(section: Vit, folder: Path | None) -> Pixels:

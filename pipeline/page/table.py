@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from pipeline.page.blocks import fold
 from pipeline.page.markup import Html, tag
 
-Cell = str | int | float | None
+
+@dataclass(frozen=True)
+class Told:
+    """A number that is shown in other words, ``0.85 ± 0.01``: sorting goes by ``value``; None sorts as unknown."""
+
+    value: float | None
+    text: str
+
+
+Cell = str | int | float | Told | None
 _UNKNOWN = "\N{EN DASH}"
 _LONG = 40  # rows that a page shows unasked
 
@@ -31,8 +40,8 @@ def table(caption: str, columns: Sequence[Column], rows: Sequence[Sequence[Cell]
     Args:
         caption: what it shows; also what screen readers announce.
         columns: one or more.
-        rows: one cell per column: text, `Html`, a number (kept whole in ``data-value``, which sorting goes by), or None
-            for nothing known.
+        rows: one cell per column: text, `Html`, a number (kept whole in ``data-value``, which sorting goes by), `Told`,
+            or None for nothing known.
         folded: whether it opens on a click however short it is: where a chart says the same.
     """
     heads = [_head(column) for column in columns]
@@ -58,6 +67,8 @@ def _cell(value: Cell, column: Column, first: bool) -> Html:
     name, attributes = ("th", {"scope": "row"}) if first else ("td", {})
     if column.form:
         attributes["class_"] = "number"
+    if isinstance(value, Told):
+        return tag(name, value.text, **attributes, data_value="" if value.value is None else repr(value.value))
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return tag(name, _UNKNOWN, **attributes, data_value="")
     if isinstance(value, str):

@@ -4,13 +4,11 @@ Reads: data/prepared, folds/folds.csv, configs/models/<model>.yaml of params.mod
 Writes: reports/explore.html, reports/explore.json, reports/explore/<table>.csv
 """
 
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from pipeline import tables
 from pipeline.competition import active_models, active_name, load_competition
 from pipeline.explore import before_after, classes, light, looks, seen, sizes, suspicious, twins
 from pipeline.explore.adversarial import adversarial
@@ -19,7 +17,7 @@ from pipeline.explore.features import describe
 from pipeline.explore.keypoints import keypoints
 from pipeline.explore.map import image_map
 from pipeline.explore.overview import overview
-from pipeline.page import document
+from pipeline.page.parts import Part, write_page
 from pipeline.progress import progress
 from pipeline.source import present
 
@@ -36,24 +34,18 @@ def run(root: Path) -> None:
     # Small matrices: threads cost more than they give, and one thread gives the same figures everywhere.
     with threadpool_limits(limits=1):
         parts = _parts(data, models, present(root, competition))
-    page = root / "reports" / "explore.html"
-    sections = [overview(data, competition, parts), *(part.section for part in parts.values())]
     lead, footer = (
         "What is in the data, before anything is trained.",
         f"{active_name(root)}: python -m pipeline explore",
     )
-    _write_numbers(root / "reports", parts)
-    document.write(page, competition.title, lead, sections, footer)
-    for part in parts.values():
-        for finding in part.findings:
-            print(f"note: {finding}")
-    print(f"wrote {page.relative_to(root)}, {page.stat().st_size / 1e6:.1f} MB: open it in a browser")
+    first = overview(data, competition, parts)
+    write_page(root / "reports" / "explore.html", competition.title, lead, first, parts, footer)
 
 
-def _parts(data: seen.Seen, models: Mapping[str, looks.Look], raw: Path | None) -> dict[str, seen.Part]:
+def _parts(data: seen.Seen, models: Mapping[str, looks.Look], raw: Path | None) -> dict[str, Part]:
     """Makes all parts, in the order of the page."""
     described = {part: describe(data, part) for part in ("train", "test")}
-    makers: dict[str, Callable[[], seen.Part]] = {
+    makers: dict[str, Callable[[], Part]] = {
         "classes": lambda: classes.counts(data),
         "samples": lambda: classes.samples(data),
         "sizes": lambda: sizes.sizes(data),
@@ -73,18 +65,3 @@ def _parts(data: seen.Seen, models: Mapping[str, looks.Look], raw: Path | None) 
             parts[name] = make()
             advance(1)
     return parts
-
-
-def _write_numbers(reports: Path, parts: Mapping[str, seen.Part]) -> None:
-    """Builds the folder of tables under another name first: it is there whole, or as it was before."""
-    building, target = reports / ".tmp-explore", reports / "explore"
-    shutil.rmtree(building, ignore_errors=True)
-    building.mkdir(parents=True)
-    for part in parts.values():
-        for name, frame in part.frames.items():
-            frame.to_csv(building / f"{name}.csv", index=False, lineterminator="\n", float_format="%.6g")
-    shutil.rmtree(target, ignore_errors=True)
-    building.rename(target)
-    tables.write_json(
-        reports / "explore.json", {name: dict(part.numbers) for name, part in parts.items() if part.numbers}
-    )

@@ -1,0 +1,76 @@
+"""A page made of parts: each has its section, the numbers and tables behind it, and what deserves a look."""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from pipeline.page.blocks import facts, say
+from pipeline.page.document import Section, write
+from pipeline.page.markup import tag
+from pipeline.tables import write_json
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a page.
+
+    Attributes:
+        section: of the page.
+        numbers: for ``dvc metrics``, by name: numbers, or groups of them by name.
+        frames: tables behind it, by name.
+        findings: sentences that deserve to stand at the top of the page.
+    """
+
+    section: Section
+    numbers: Mapping[str, float | Mapping[str, float]] = field(default_factory=dict)
+    frames: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    findings: tuple[str, ...] = ()
+
+
+def glance(figures: Sequence[tuple[str, str]], parts: Mapping[str, Part]) -> Section:
+    """Returns the first section: key figures, and what the parts found, with the way there."""
+    found = [
+        tag("li", finding, " ", tag("a", part.section.title, href=f"#{part.section.anchor}"))
+        for part in parts.values()
+        for finding in part.findings
+    ]
+    if not found:
+        return Section(
+            "At a glance", [facts(figures), say("Nothing stands out: no section has found anything to act on.")]
+        )
+    return Section("At a glance", [facts(figures), say("What deserves a look:"), tag("ul", *found)])
+
+
+def write_page(page: Path, title: str, lead: str, first: Section, parts: Mapping[str, Part], footer: str) -> None:
+    """Writes a page and the numbers behind it, and prints what deserves a look.
+
+    Args:
+        page: an .html file; beside it come the .json of all numbers and a folder of .csv, both of its name.
+        title: of the page.
+        lead: a sentence below it.
+        first: the first section, from `glance`.
+        parts: the others, by name.
+        footer: what the page was made from.
+    """
+    _write_numbers(page, parts)
+    write(page, title, lead, [first, *(part.section for part in parts.values())], footer)
+    for part in parts.values():
+        for finding in part.findings:
+            print(f"note: {finding}")
+    print(f"wrote {page.parent.name}/{page.name}, {page.stat().st_size / 1e6:.1f} MB: open it in a browser")
+
+
+def _write_numbers(page: Path, parts: Mapping[str, Part]) -> None:
+    """Builds the folder of tables under another name first: it is there whole, or as it was before."""
+    building, target = page.with_name(f".tmp-{page.stem}"), page.with_suffix("")
+    shutil.rmtree(building, ignore_errors=True)
+    building.mkdir(parents=True)
+    for part in parts.values():
+        for name, frame in part.frames.items():
+            frame.to_csv(building / f"{name}.csv", index=False, lineterminator="\n", float_format="%.6g")
+    shutil.rmtree(target, ignore_errors=True)
+    building.rename(target)
+    write_json(page.with_suffix(".json"), {name: dict(part.numbers) for name, part in parts.items() if part.numbers})

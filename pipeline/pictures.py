@@ -1,0 +1,72 @@
+"""Pictures that a person names: files, folders and patterns -> files in the order people count, decoded."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.competition import IMAGE_SUFFIXES
+from pipeline.errors import InputError
+from pipeline.files import files_below
+from pipeline.images import BrokenImageError, Form, decode
+from pipeline.tables import natural_order
+
+_WILD = "*?["
+
+
+def find(wanted: Sequence[str]) -> list[Path]:
+    """Lists the pictures that are meant, each once.
+
+    A file counts whatever its name ends in; of a folder all below it that are called as pictures are, in natural order.
+
+    Raises:
+        InputError: a path that is not there, a folder without pictures, or a pattern that fits nothing.
+    """
+    found = [path for text in wanted for path in _meant(text)]
+    return list(dict.fromkeys(found))
+
+
+def read(paths: Sequence[Path], form: Form) -> tuple[NDArray[np.uint8], dict[int, str]]:
+    """Decodes pictures.
+
+    Args:
+        paths: of the files.
+        form: how they are to be stored.
+
+    Returns:
+        uint8 (n, size, size, channels) of those that can be read, in their order; and, by its place among ``paths``,
+        what is wrong with each of the others.
+    """
+
+    def one(path: Path) -> NDArray[np.uint8] | str:
+        try:
+            return decode(path, form).pixels
+        except (BrokenImageError, OSError) as error:
+            return " ".join(str(error).split())
+
+    with ThreadPoolExecutor() as pool:
+        decoded = list(pool.map(one, paths))
+    whole = [pixels for pixels in decoded if not isinstance(pixels, str)]
+    images = np.stack(whole) if whole else np.zeros((0, form.size, form.size, form.channels), dtype=np.uint8)
+    return images, {place: problem for place, problem in enumerate(decoded) if isinstance(problem, str)}
+
+
+def _meant(text: str) -> Iterator[Path]:
+    path = Path(text)
+    if path.is_file():
+        yield path
+    elif path.is_dir():
+        below = [str(file) for file in files_below(path) if file.suffix.lower() in IMAGE_SUFFIXES]
+        if not below:
+            raise InputError(f"{text} holds no pictures ({', '.join(IMAGE_SUFFIXES)}); name another folder")
+        yield from map(Path, natural_order(below))
+    elif any(letter in text for letter in _WILD):
+        base = Path(path.anchor or ".")
+        fitting = natural_order([str(one) for one in base.glob(text[len(path.anchor) :]) if one.is_file()])
+        if not fitting:
+            raise InputError(f"no file fits {text}; correct the pattern")
+        yield from map(Path, fitting)
+    else:
+        raise InputError(f"{text} does not exist; name a picture, a folder or a pattern such as 'new/*.jpg'")

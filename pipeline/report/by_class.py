@@ -1,0 +1,101 @@
+"""What is taken for what: counts, mean probabilities, and the quality of each class."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+Integers = NDArray[np.int64]
+Probs = NDArray[np.float32]
+Matrix = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Classes:
+    """Predictions, class by class.
+
+    Attributes:
+        counts: (n_classes, n_classes) rows of each true class (rows) by their most probable class (columns).
+        mean_probs: (n_classes, n_classes), the mean probability of each class (columns) over the rows of a true class
+            (rows): M[i, j] of the Vision Transformer report; NaN for a class without rows.
+        precision: (n_classes,); 0 for a class that is never predicted.
+        recall: (n_classes,); 0 for a class without rows.
+        f1: (n_classes,).
+        support: (n_classes,) rows of each true class.
+    """
+
+    counts: Integers
+    mean_probs: Matrix
+    precision: Matrix
+    recall: Matrix
+    f1: Matrix
+    support: Integers
+
+    @property
+    def predicted(self) -> Integers:
+        """(n_classes,) how often each class is the most probable one."""
+        totals: Integers = self.counts.sum(axis=0)
+        return totals
+
+    @property
+    def worst_first(self) -> list[int]:
+        """All classes that have rows, the lowest F1 first."""
+        order = np.argsort(self.f1, kind="stable").tolist()
+        return [label for label in order if self.support[label]]
+
+    @property
+    def never_predicted(self) -> list[int]:
+        """Classes that have rows, and that no row is taken for."""
+        return np.flatnonzero((self.predicted == 0) & (self.support > 0)).tolist()
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two classes that are taken for each other; ``there`` rows of ``one`` for ``two``, ``back`` the other way."""
+
+    one: int
+    two: int
+    there: int
+    back: int
+
+
+def by_class(labels: Integers, probs: Probs) -> Classes:
+    """Compares the truth with predictions.
+
+    Args:
+        labels: (n,) class indices.
+        probs: (n, n_classes).
+    """
+    n_classes = probs.shape[1]
+    predicted, known = probs.argmax(axis=1), np.arange(n_classes)
+    counts = confusion_matrix(labels, predicted, labels=known)
+    precision, recall, f1, support = precision_recall_fscore_support(labels, predicted, labels=known, zero_division=0.0)
+    sums = np.zeros((n_classes, n_classes))
+    np.add.at(sums, labels, probs.astype(np.float64))
+    with np.errstate(invalid="ignore"):
+        means = sums / support[:, None]
+    return Classes(counts.astype(np.int64), means, precision, recall, f1, support.astype(np.int64))
+
+
+def pairs(counts: Integers, limit: int) -> list[Pair]:
+    """Returns the pairs of classes most often taken for each other, in both directions together, the worst first."""
+    both = np.triu(counts + counts.T, k=1)
+    order = np.argsort(-both, axis=None, kind="stable")[:limit]
+    found = [divmod(int(place), len(counts)) for place in order if both.flat[place]]
+    return [Pair(one, two, int(counts[one, two]), int(counts[two, one])) for one, two in found]
+
+
+def taken_for(counts: Integers, label: int, limit: int = 3) -> list[tuple[int, int]]:
+    """Returns the other classes that a class is taken for: (class, rows), the most frequent first."""
+    wrong = counts[label].copy()
+    wrong[label] = 0
+    order = np.argsort(-wrong, kind="stable")[:limit].tolist()
+    return [(other, int(wrong[other])) for other in order if wrong[other]]
+
+
+def surest(labels: Integers, probs: Probs, true: int, said: int, limit: int) -> list[int]:
+    """Returns rows of one class taken for another (or rightly for itself), the surest first."""
+    rows = np.flatnonzero((labels == true) & (probs.argmax(axis=1) == said))
+    found: list[int] = rows[np.argsort(-probs[rows, said], kind="stable")][:limit].tolist()
+    return found

@@ -1,0 +1,48 @@
+"""Serves a page on loopback that says what pictures show. Run by hand: no stage of dvc.yaml.
+
+Reads: as `python -m pipeline predict`
+Writes: .work/unknown; nothing of what it is shown
+"""
+
+import errno
+import socket
+from contextlib import suppress
+from pathlib import Path
+
+import uvicorn
+
+from pipeline.demo.app import HOST, make_app
+from pipeline.errors import InputError
+from pipeline.predicting import open_predictor
+
+_RATE = 0.05
+
+
+def run(root: Path, name: str, port: int) -> None:
+    """Serves until it is interrupted.
+
+    Raises:
+        InputError: nothing is trained, or something else uses the port.
+    """
+    listening = _listen(port)
+    with listening:
+        app = make_app(open_predictor(root, name, keep=True), _RATE)
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
+        print(f"demo of {name}: http://{HOST}:{listening.getsockname()[1]} (Ctrl-C ends it)", flush=True)
+        with suppress(KeyboardInterrupt):  # what uvicorn passes on after it has ended
+            server.run(sockets=[listening])
+        print("ended")
+
+
+def _listen(port: int) -> socket.socket:
+    listening = socket.socket()
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((HOST, port))
+        listening.listen()  # a browser that is early waits
+    except OSError as error:
+        listening.close()
+        if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+            raise
+        raise InputError(f"port {port} cannot be had ({error.strerror}); name another with --port") from error
+    return listening

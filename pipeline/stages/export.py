@@ -1,0 +1,135 @@
+"""Writes a trained model as one file for phones, servers and browsers, and says how near it is to the pipeline.
+
+Run by hand: no stage of dvc.yaml.
+
+Reads: params.yaml, configs/, data/prepared/, folds/<model> (card, checkpoints), reports/ensemble.json
+Writes: a folder: the model, labels.txt, export.json
+"""
+
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline import runtime, tables
+from pipeline.cards import EnsembleCard, ModelCard, read_card
+from pipeline.competition import active_models
+from pipeline.errors import InputError
+from pipeline.export_formats import NAMES, Format, Precision, check, load, write
+from pipeline.exported_graph import whole_graph
+from pipeline.files import write_text
+from pipeline.packing import choose
+from pipeline.store import open_store
+from pipeline.trained_model import TrainedModel, open_model
+
+_COMPARED = 100
+_SAMPLES = 200
+
+
+def run(root: Path, name: str | None, kind: Format, precision: Precision, to: Path | None, fold: int | None) -> None:
+    """Writes the folder under another name first: it is there whole, or not at all.
+
+    Raises:
+        InputError: the model cannot be exported, is not trained, or the folder holds something already.
+    """
+    check(kind, precision)
+    card = _card(root, name)
+    target = to or root / "export" / f"{card.model}-{kind}"
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise InputError(f"{target} is there already; give another folder with --to")
+    pipeline = open_model(root, card, precision="float32")
+    if fold is not None and fold not in pipeline.checkpoints:
+        raise InputError(f"{card.model} has no fold {fold}; it has {', '.join(map(str, pipeline.checkpoints))}")
+    folds = [fold] if fold is not None else list(pipeline.checkpoints)
+    prepared = root / "data" / "prepared"
+    stored = open_store(prepared / "train_images.npy")
+    graph = whole_graph(
+        card,
+        {one: pipeline.checkpoints[one] for one in folds},
+        stored.shape[2],
+        stored.shape[3],
+        len(pipeline.classes),
+        pipeline.weights,
+    )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    building = target.with_name(f".tmp-{target.name}")
+    shutil.rmtree(building, ignore_errors=True)
+    building.mkdir()
+    try:
+        path = building / NAMES[kind]
+        write(graph, path, kind, precision, np.ascontiguousarray(stored[:: max(1, len(stored) // _SAMPLES)][:_SAMPLES]))
+        about = _measured(pipeline, folds, path, kind, open_store(prepared / "test_images.npy"), stored)
+        told = {"model": card.model, "competition": card.competition, "format": kind, "precision": precision}
+        tables.write_json(building / "export.json", told | {"folds": folds} | _described(card, graph) | about)
+        write_text(building / "labels.txt", "\n".join(pipeline.classes) + "\n")
+        if target.exists():
+            target.rmdir()
+        building.rename(target)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    _say(card.model, target, kind, precision, about)
+
+
+def _card(root: Path, name: str | None) -> ModelCard:
+    if name == tables.ENSEMBLE:
+        raise InputError("export takes one model, not the ensemble: its combination is no graph; name a model")
+    if name is None:
+        name = active_models(root)[0]
+        if tables.card_path(root, tables.ENSEMBLE).is_file():
+            name = read_card(tables.card_path(root, tables.ENSEMBLE), EnsembleCard).gain.member
+    return choose(root, name).models[0]
+
+
+def _measured(
+    pipeline: TrainedModel,
+    folds: list[int],
+    path: Path,
+    kind: Format,
+    test: NDArray[np.uint8],
+    train: NDArray[np.uint8],
+) -> dict[str, Any]:
+    """Compares what was written with the pipeline on 100 pictures, test images first, and times it one by one."""
+    pictures = np.concatenate([test[:_COMPARED], train[: max(0, _COMPARED - len(test))]])
+    known = np.stack([said.probs for said in pipeline.said(pictures, folds)]).mean(axis=0)
+    runs = load(path, kind)
+    runs(pictures[:1])
+    seconds, found = [], []
+    for picture in pictures:
+        begun = time.perf_counter()
+        found.append(runs(picture[None])[0])
+        seconds.append(time.perf_counter() - begun)
+    probs = np.stack(found)
+    size = sum(file.stat().st_size for file in ([path] if path.is_file() else path.rglob("*")) if file.is_file())
+    return {
+        "compared_pictures": len(pictures),
+        "max_probability_difference": float(np.abs(probs - known).max()),
+        "same_class": float((probs.argmax(axis=1) == known.argmax(axis=1)).mean()),
+        "bytes": size,
+        "milliseconds_per_picture": 1000 * float(np.median(seconds)),
+        "hardware": runtime.hardware(),
+    }
+
+
+def _described(card: ModelCard, graph: Any) -> dict[str, Any]:
+    side, channels = graph.input_shape[1], graph.input_shape[-1]
+    return {
+        "input": f"uint8 (batch, {side}, {side}, {channels}), 0..255, {'RGB' if channels == 3 else 'grey'}",
+        "outside": "decoding the file, its orientation, cutting and scaling it to that size, as the competition stores",
+        "inside": "resizing to the network's size, normalisation, views, mean over views and folds, softmax",
+        "output": "float32 (batch, classes), probabilities in the order of labels.txt",
+        "oof": {card.metric: card.pooled},
+    }
+
+
+def _say(name: str, target: Path, kind: str, precision: str, about: dict[str, Any]) -> None:
+    print(
+        f"exported {name} as {kind} in {precision} to {target}: {about['bytes'] / 1e6:,.2f} MB, "
+        f"{about['milliseconds_per_picture']:.2f} ms a picture"
+    )
+    print(
+        f"parity with the pipeline on {about['compared_pictures']} pictures: probabilities differ by "
+        f"{about['max_probability_difference']:.2g} at most, {about['same_class']:.0%} get the same class"
+    )

@@ -1,0 +1,79 @@
+"""The demo in a real browser: a picture is dropped, and the answer can be read by everybody."""
+
+import base64
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import uvicorn
+from browser import browser, check_page, opened, violations
+from playwright.sync_api import Browser, Page, expect
+
+from pipeline.demo.app import HOST, make_app
+from pipeline.predicting import open_predictor
+
+__all__ = ["browser"]  # a fixture
+DROP = """([content, kind]) => {
+  const bytes = Uint8Array.from(atob(content), letter => letter.charCodeAt(0));
+  const data = new DataTransfer();
+  data.items.add(new File([bytes], 'dropped', { type: kind }));
+  document.getElementById('drop').dispatchEvent(new DragEvent('drop', { dataTransfer: data, bubbles: true }));
+}"""
+
+
+@pytest.fixture(scope="module")
+def address(browser: Browser, predicting_root: Path) -> Iterator[str]:
+    """Where a demo of the convolutional model is served."""
+    with socket.socket() as listening:
+        listening.bind((HOST, 0))
+        app = make_app(open_predictor(predicting_root, "cnn", keep=True), 0.05)
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+        running = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        running.start()
+        while not server.started:
+            time.sleep(0.02)
+        yield f"http://{HOST}:{listening.getsockname()[1]}/"
+        server.should_exit = True
+        running.join()
+
+
+def drop(page: Page, content: bytes, kind: str = "image/png") -> None:
+    page.evaluate(DROP, [base64.b64encode(content).decode(), kind])
+
+
+def test_the_page_can_be_read_by_everybody(browser: Browser, address: str) -> None:
+    check_page(browser, address)
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1400, "light"), (400, "dark")])
+def test_a_dropped_picture_is_answered_with_three_guesses_and_heat(
+    browser: Browser, address: str, predicting_root: Path, width: int, scheme: str
+) -> None:
+    content = (predicting_root / "download" / "tiny" / "test" / "0.png").read_bytes()
+    with opened(browser, address, width, scheme) as page:
+        drop(page, content)
+        expect(page.locator("#status")).to_have_text("Done.", timeout=30_000)
+        assert page.locator("#guesses li").count() == 3
+        assert "of known pictures look as strange" in page.inner_text("#verdict")
+        sizes = page.evaluate("[...document.images].map(image => image.naturalWidth)")
+        assert sizes == [448, 448]
+        assert not violations(page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_chosen_file_is_answered_too(browser: Browser, address: str, predicting_root: Path) -> None:
+    with opened(browser, address) as page:
+        page.set_input_files("#file", predicting_root / "download" / "tiny" / "test" / "1.png")
+        expect(page.locator("#status")).to_have_text("Done.", timeout=30_000)
+
+
+def test_a_file_that_is_no_picture_is_refused_in_words(browser: Browser, address: str) -> None:
+    page = browser.new_page()  # unlike `opened` it allows that the browser logs the refusal
+    page.goto(address)
+    drop(page, b"no picture", "text/plain")
+    expect(page.locator("#status")).to_have_text("That is no picture that can be read: not an image.")
+    assert page.locator("#result").is_hidden()
+    page.close()

@@ -1,0 +1,151 @@
+"""Exported models say what the pipeline says, and what cannot be exported is told."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import backbones
+import numpy as np
+import pytest
+from fabricated import write_model_card, write_repository
+from trained import HEAD
+
+from pipeline import cli, runtime, tables
+from pipeline.augmentation import resized
+from pipeline.cards import EnsembleCard, ModelCard, read_card
+from pipeline.config import parse
+from pipeline.errors import InputError
+from pipeline.export_formats import Format, Precision, check, load
+from pipeline.exported_graph import places, resizing, whole_graph
+from pipeline.networks.build import build
+from pipeline.opened_network import open_network
+from pipeline.recipe import Recipe
+from pipeline.stages import export
+from pipeline.views import Views, changes
+
+
+def pictures(n: int, size: int, channels: int = 3) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    return np.random.default_rng(0).integers(0, 256, (n, size, size, channels)).astype(np.uint8)
+
+
+# --- the graph
+
+
+@pytest.mark.parametrize(("before", "after"), [(12, 16), (32, 64), (64, 96), (160, 96), (160, 80), (160, 40), (64, 60)])
+def test_two_matrices_resize_as_opencv_does(before: int, after: int) -> None:
+    image = pictures(1, before)[0]
+    matrix = resizing(before, after)
+    made = np.einsum("ir,rcd,jc->ijd", matrix, image.astype(np.float32), matrix, optimize=True)
+    rounded = np.floor(made + 0.5) if before == 2 * after else np.rint(made)
+    apart = np.abs(np.clip(rounded, 0, 255) - resized(image, after))
+    assert apart.max() <= 1  # a grey level, where a sum lies half between two
+    assert (apart > 0).mean() < 0.002
+
+
+@pytest.mark.parametrize("views", [Views(), Views(mirror=True), Views(mirror=True, shift=2)])
+def test_rows_and_columns_say_what_every_view_shows(views: Views) -> None:
+    images = pictures(2, 9)
+    for change, (down, right) in zip(changes(views).values(), places(views, 9), strict=True):
+        np.testing.assert_array_equal(images[:, down][:, :, right], change(images))
+
+
+@pytest.mark.parametrize("average", ["logits", "probabilities"])
+def test_a_frozen_backbone_stands_in_the_graph_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, average: str
+) -> None:
+    backbones.install(monkeypatch, tmp_path / "weights")
+    config: dict[str, Any] = {
+        "network": {"name": "pretrained", "backbone": "Tiny", "weights": "none"},
+        "training": HEAD,
+        "views": {"mirror": True, "average": average},
+        "input": {"size": 16},
+    }
+    recipe = parse(config, Recipe, "a test")
+    write_model_card(write_repository(tmp_path), "one", config=recipe.model_dump(mode="json"))
+    card = read_card(tables.card_path(tmp_path, "one"), ModelCard)
+    runtime.start("float32")
+    paths = {}
+    for fold in range(2):
+        runtime.seed_everything(0)
+        net = build(recipe.network, 16, 3, 3)
+        assert net.head is not None
+        net.head.set_weights([(4 * fold + 1) * weight for weight in net.head.get_weights()])
+        paths[fold] = tmp_path / f"fold{fold}.weights.h5"
+        net.model.save_weights(paths[fold])
+    graph = whole_graph(card, paths, 12, 3, 3, tmp_path)
+    opened = open_network(card, 12, 3, 3, tmp_path, precision="float32")
+    assert opened is not None
+    from pipeline.checkpoints import probs_of
+
+    said = [probs_of(one, card) for one in opened.logits(list(paths.values()), pictures(5, 12), tmp_path / "work")]
+    assert not np.allclose(said[0], said[1])
+    np.testing.assert_allclose(graph.predict_on_batch(pictures(5, 12)), np.mean(said, axis=0), atol=1e-6)
+    assert sum(layer.name == "backbone" for layer in graph.layers) == 1
+
+
+# --- the command
+
+
+@pytest.mark.parametrize(
+    ("kind", "precision"), [("litert", "float32"), ("onnx", "float32"), ("savedmodel", "float32"), ("litert", "int8")]
+)
+def test_an_exported_model_says_what_the_pipeline_says(
+    predicting_root: Path, tmp_path: Path, kind: Format, precision: Precision
+) -> None:
+    export.run(predicting_root, "dense", kind, precision, tmp_path / "made", None)
+    told = json.loads((tmp_path / "made" / "export.json").read_text())
+    assert told["compared_pictures"] == 45  # all there are
+    assert told["max_probability_difference"] <= (1e-5 if precision == "float32" else 0.2)
+    assert told["bytes"] > 1000
+    assert told["milliseconds_per_picture"] > 0
+    assert told["input"] == "uint8 (batch, 12, 12, 3), 0..255, RGB"
+    assert (tmp_path / "made" / "labels.txt").read_text().split() == ["cat", "dog", "owl"]
+    name = {"litert": "model.tflite", "onnx": "model.onnx", "savedmodel": "model"}[kind]
+    images = np.load(predicting_root / "data" / "prepared" / "test_images.npy")
+    found = load(tmp_path / "made" / name, kind)(images)
+    known = tables.read_predictions(tables.test_path(predicting_root, "dense"), ("cat", "dog", "owl")).probs
+    np.testing.assert_allclose(found, known, atol=1e-5 if precision == "float32" else 0.2)
+
+
+def test_one_fold_alone_is_that_fold(predicting_root: Path, tmp_path: Path) -> None:
+    export.run(predicting_root, "dense", "litert", "float32", tmp_path / "made", 1)
+    images = np.load(predicting_root / "data" / "prepared" / "test_images.npy")
+    path = tables.test_fold_path(predicting_root, "dense", 1)
+    known = tables.read_predictions(path, ("cat", "dog", "owl")).probs
+    np.testing.assert_allclose(load(tmp_path / "made" / "model.tflite", "litert")(images), known, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["hog"], "hog has no network: export takes those alone"),
+        (["cnn"], "cnn cannot be exported: input.preprocess clahe cannot be put into a graph"),
+        (["ensemble"], "export takes one model, not the ensemble"),
+        (["densse"], "did you mean dense or ensemble?"),
+        (["dense", "--fold", "7"], "dense has no fold 7; it has 0, 1, 2"),
+        (["dense", "--format", "savedmodel", "--precision", "int8"], "savedmodel keeps float32, not int8"),
+        (["dense", "--to", "folds"], "folds is there already; give another folder with --to"),
+    ],
+)
+def test_what_cannot_be_exported_is_told_and_leaves_nothing(
+    predicting_root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    words: str,
+) -> None:
+    monkeypatch.chdir(predicting_root)
+    assert cli.main(["export", *arguments]) == 1
+    assert words in capsys.readouterr().err
+    assert not (predicting_root / "export").exists()
+
+
+def test_without_a_name_it_is_the_best_single_model(predicting_root: Path) -> None:
+    best = read_card(tables.card_path(predicting_root, "ensemble"), EnsembleCard).gain.member
+    assert export._card(predicting_root, None).model == best
+
+
+@pytest.mark.parametrize("precision", ["float16", "int8"])
+def test_a_precision_that_a_format_has_not_is_refused(precision: Precision) -> None:
+    with pytest.raises(InputError, match=f"savedmodel keeps float32, not {precision}"):
+        check("savedmodel", precision)
