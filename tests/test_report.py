@@ -234,8 +234,26 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Path:
             sha256="0" * 64,
         )
         submission_log.append(root, entry)
-    card = {"default": 0.7, "tuned": 0.75, "gain": 0.05, "interval": [0.01, 0.09], "trials": 40}
-    tables.write_json(root / "reports" / "tuning" / "one.json", card)
+    about = {"competition": "tiny", "metric": "accuracy", "greater_is_better": True}
+    verdict = {
+        "folds": [1],
+        "seed": 0,
+        "rows": 20,
+        "default": 0.7,
+        "tuned": 0.75,
+        "gain": 0.05,
+        "interval": [0.01, 0.09],
+    }
+    tuned = about | {
+        "model": "one",
+        "study": "one-01",
+        "complete": 30,
+        "pruned": 10,
+        "verdict": verdict,
+        "adopted": True,
+    }
+    tables.write_json(root / "reports" / "tuning" / "one.json", tuned)
+    tables.write_json(root / "reports" / "tuning" / "two.json", about | {"model": "two"})
     report.run(root)
     return root
 
@@ -263,13 +281,14 @@ def test_tuning_is_shown_where_there_are_cards_of_it(odd: Path, page: Page) -> N
     found = page_text.read(odd / "reports" / "report.html")
     assert "1 model was tuned; surely better for it: one." in found.text
     assert found.column("What tuning gained", "gain [95%]")["one"].text == "+0.0500 [+0.0100, +0.0900]"
+    assert found.values("What tuning gained", "trials") == {"one": 40}
     assert "What tuning gained" not in page.tables
 
 
-def test_a_tuning_card_that_is_no_json_is_named(tmp_path: Path) -> None:
+def test_a_tuning_card_that_is_none_is_named(tmp_path: Path) -> None:
     fabricated(tmp_path)
     tables.write_json(tmp_path / "reports" / "tuning" / "one.json", [])
-    with pytest.raises(InputError, match=r"one\.json must hold a mapping, got list"):
+    with pytest.raises(InputError, match=r"one\.json is no TuningCard"):
         report.run(tmp_path)
     assert not (tmp_path / "reports" / "report.html").exists()
 

@@ -1,14 +1,10 @@
-"""The section of tuning: what a search gained over the model's own file, where there are cards of searches.
+"""The section of tuning: what a search gained over the model's own file, on rows that it did not use."""
 
-The cards are `reports/tuning/<model>.json`; fields that are not there are not shown.
-"""
-
-import json
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from pipeline.errors import InputError, one_line
+from pipeline import cards
+from pipeline.cards import TuningCard
+from pipeline.competition import active_name
 from pipeline.page.blocks import note, say
 from pipeline.page.document import Section
 from pipeline.page.parts import Part
@@ -16,61 +12,39 @@ from pipeline.page.table import Column, Told, table
 from pipeline.report.material import Material
 
 
-@dataclass(frozen=True)
-class Tuned:
-    """What a search found for one model; ``gain`` is positive where the tuned one is better."""
-
-    model: str
-    default: float | None
-    tuned: float | None
-    gain: float | None
-    interval: tuple[float, float] | None
-
-
-def read(root: Path, models: list[str]) -> list[Tuned]:
-    """Reads the cards of these models that exist.
+def read(root: Path, models: list[str], competition: str) -> list[TuningCard]:
+    """Reads the cards of these models that were tuned on this competition.
 
     Raises:
-        InputError: a card is no JSON object.
+        InputError: a card is none as this version writes them.
     """
     paths = [root / "reports" / "tuning" / f"{name}.json" for name in models]
-    return [_tuned(path) for path in paths if path.is_file()]
-
-
-def _tuned(path: Path) -> Tuned:
-    try:
-        card = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path} is not JSON ({one_line(error)}); tune that model again") from error
-    if not isinstance(card, dict):
-        raise InputError(f"{path} must hold a mapping, got {type(card).__name__}; tune that model again")
-    interval = card.get("interval")
-    numbers = [_number(each) for each in interval] if isinstance(interval, list) else []
-    pair = (numbers[0], numbers[1]) if len(numbers) == 2 and None not in numbers else None
-    gain = _number(card.get("gain"))
-    return Tuned(path.stem, _number(card.get("default")), _number(card.get("tuned")), gain, pair)  # type: ignore[arg-type]
-
-
-def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    found = [cards.read_card(path, TuningCard) for path in paths if path.is_file()]
+    return [card for card in found if card.study and card.competition == competition]
 
 
 def tuning(material: Material) -> Part | None:
     """Says what tuning gained; None where nothing was tuned."""
-    found = read(material.root, [model.name for model in material.models])
+    found = read(material.root, [model.name for model in material.models], active_name(material.root))
     if not found:
         return None
-    sure = [each.model for each in found if each.interval is not None and each.interval[0] > 0]
+    sure = [card.model for card in found if card.verdict is not None and card.verdict.interval[0] > 0]
     told = f"{len(found)} model{'s were' if len(found) > 1 else ' was'} tuned; "
     told += f"surely better for it: {', '.join(sure)}." if sure else "none is surely better for it."
-    columns = [Column("model"), Column("as written", ".4f"), Column("tuned", ".4f"), Column("gain [95%]", "+.4f")]
-    rows = [(each.model, each.default, each.tuned, _gain(each)) for each in found]
-    words = note(f"{material.metric.name}; details in reports/tuning/<model>.html.")
-    return Part(Section("Tuning", [say(told), table("What tuning gained", columns, rows), words]))
+    columns = [Column("model"), Column("trials", ",d"), Column("as written", ".4f"), Column("tuned", ".4f")]
+    rows = [(card.model, card.complete + card.pruned + card.failed, *_scores(card)) for card in found]
+    words = note(
+        f"{material.metric.name} on rows that the search did not use; no scores where nothing beat the model as "
+        "written. Details in reports/tuning/<model>.html."
+    )
+    head = [*columns, Column("gain [95%]", "+.4f"), Column("in use")]
+    return Part(Section("Tuning", [say(told), table("What tuning gained", head, rows), words]))
 
 
-def _gain(found: Tuned) -> Told | None:
-    if found.gain is None:
-        return None
-    span = f" [{found.interval[0]:+.4f}, {found.interval[1]:+.4f}]" if found.interval else ""
-    return Told(found.gain, f"{found.gain:+.4f}{span}")
+def _scores(card: TuningCard) -> tuple[float | None, float | None, Told | None, str]:
+    verdict = card.verdict
+    if verdict is None:
+        return None, None, None, "as written"
+    span = f" [{verdict.interval[0]:+.4f}, {verdict.interval[1]:+.4f}]"
+    gain = Told(verdict.gain, f"{verdict.gain:+.4f}{span}")
+    return verdict.default, verdict.tuned, gain, "tuned" if card.adopted else "as written"
