@@ -96,6 +96,7 @@ def test_an_exported_model_says_what_the_pipeline_says(
     told = json.loads((tmp_path / "made" / "export.json").read_text())
     assert told["compared_pictures"] == 45  # all there are
     assert told["max_probability_difference"] <= (1e-5 if precision == "float32" else 0.2)
+    assert told["of_it_without_resizing"] <= (1e-5 if precision == "float32" else 0.2)
     assert told["bytes"] > 1000
     assert told["milliseconds_per_picture"] > 0
     assert told["input"] == "uint8 (batch, 12, 12, 3), 0..255, RGB"
