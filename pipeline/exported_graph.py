@@ -127,12 +127,6 @@ def whole_graph(
     return keras.Model(pictures, mean, name=card.model.replace("-", "_"))
 
 
-def resized_as_inside(images: NDArray[np.uint8], after: int) -> NDArray[np.uint8]:
-    """Resizes uint8 (n, size, size, channels) as the graph does."""
-    found = ops.convert_to_numpy(Resized(images.shape[1], after)(images.astype(np.float32)))
-    return np.asarray(found, dtype=np.uint8)
-
-
 def resizing(before: int, after: int) -> Floats:
     """Returns what OpenCV's resizing of a row of pixels comes to: (after, before)."""
     method = cv2.INTER_AREA if before > after else cv2.INTER_CUBIC

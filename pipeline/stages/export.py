@@ -7,6 +7,7 @@ Writes: a folder: the model, labels.txt, export.json
 """
 
 import shutil
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import runtime, tables
+from pipeline.augmentation import resized
 from pipeline.cards import EnsembleCard, ModelCard, read_card
 from pipeline.competition import active_models
 from pipeline.errors import InputError
 from pipeline.export_formats import NAMES, Format, Precision, check, load, write
-from pipeline.exported_graph import resized_as_inside, whole_graph
+from pipeline.exported_graph import whole_graph
 from pipeline.files import write_text
 from pipeline.packing import choose
 from pipeline.store import open_store
@@ -47,22 +49,21 @@ def run(root: Path, name: str | None, kind: Format, precision: Precision, to: Pa
     folds = [fold] if fold is not None else list(pipeline.checkpoints)
     prepared = root / "data" / "prepared"
     stored = open_store(prepared / "train_images.npy")
-    graph = whole_graph(
-        card,
-        {one: pipeline.checkpoints[one] for one in folds},
-        stored.shape[2],
-        stored.shape[3],
-        len(pipeline.classes),
-        pipeline.weights,
-    )
+    samples = np.ascontiguousarray(stored[:: max(1, len(stored) // _SAMPLES)][:_SAMPLES])
+    graph = _graph(pipeline, folds, stored.shape[2], stored.shape[3])
     target.parent.mkdir(parents=True, exist_ok=True)
     building = target.with_name(f".tmp-{target.name}")
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir()
     try:
         path = building / NAMES[kind]
-        write(graph, path, kind, precision, np.ascontiguousarray(stored[:: max(1, len(stored) // _SAMPLES)][:_SAMPLES]))
-        about = _measured(pipeline, folds, path, kind, open_store(prepared / "test_images.npy"), stored)
+        write(graph, path, kind, precision, samples)
+        pictures = _pictures(open_store(prepared / "test_images.npy"), stored)
+        about = _measured(pipeline, folds, path, kind, pictures)
+        about["of_it_without_resizing"] = about["max_probability_difference"]
+        size = pipeline.network.size if pipeline.network is not None else 0
+        if size != stored.shape[2]:
+            about["of_it_without_resizing"] = _without_resizing(pipeline, folds, (kind, precision), samples, pictures)
         told = {"model": card.model, "competition": card.competition, "format": kind, "precision": precision}
         tables.write_json(building / "export.json", told | {"folds": folds} | _described(card, graph) | about)
         write_text(building / "labels.txt", "\n".join(pipeline.classes) + "\n")
@@ -84,21 +85,38 @@ def _card(root: Path, name: str | None) -> ModelCard:
     return choose(root, name).models[0]
 
 
-def _measured(
+def _graph(pipeline: TrainedModel, folds: list[int], size: int, channels: int) -> Any:
+    checkpoints = {one: pipeline.checkpoints[one] for one in folds}
+    return whole_graph(pipeline.card, checkpoints, size, channels, len(pipeline.classes), pipeline.weights)
+
+
+def _pictures(test: NDArray[np.uint8], train: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.concatenate([test[:_COMPARED], train[: max(0, _COMPARED - len(test))]])
+
+
+def _without_resizing(
     pipeline: TrainedModel,
     folds: list[int],
-    path: Path,
-    kind: Format,
-    test: NDArray[np.uint8],
-    train: NDArray[np.uint8],
-) -> dict[str, Any]:
-    """Compares what was written with the pipeline on 100 pictures, test images first, and times it one by one."""
-    pictures = np.concatenate([test[:_COMPARED], train[: max(0, _COMPARED - len(test))]])
-    known = _probs(pipeline, pictures, folds)
+    form: tuple[Format, Precision],
+    samples: NDArray[np.uint8],
+    pictures: NDArray[np.uint8],
+) -> float:
+    """Returns the largest difference for pictures that have the network's size already, by a file of their own."""
     assert pipeline.network is not None  # or there were no graph
     size = pipeline.network.size
-    same = size == pictures.shape[1]
-    inside = known if same else _probs(pipeline, resized_as_inside(pictures, size), folds)
+    fitted, shown = (np.stack([resized(one, size) for one in some]) for some in (samples, pictures))
+    with tempfile.TemporaryDirectory(prefix="exporting-") as folder:
+        path = Path(folder) / NAMES[form[0]]
+        write(_graph(pipeline, folds, size, pictures.shape[-1]), path, *form, fitted)
+        found: float = _measured(pipeline, folds, path, form[0], shown)["max_probability_difference"]
+    return found
+
+
+def _measured(
+    pipeline: TrainedModel, folds: list[int], path: Path, kind: Format, pictures: NDArray[np.uint8]
+) -> dict[str, Any]:
+    """Compares what was written with the pipeline, and times it picture by picture."""
+    known = _probs(pipeline, pictures, folds)
     runs = load(path, kind)
     runs(pictures[:1])
     seconds, found = [], []
@@ -111,7 +129,6 @@ def _measured(
     return {
         "compared_pictures": len(pictures),
         "max_probability_difference": float(np.abs(probs - known).max()),
-        "of_it_without_resizing": float(np.abs(probs - inside).max()),
         "same_class": float((probs.argmax(axis=1) == known.argmax(axis=1)).mean()),
         "bytes": written,
         "milliseconds_per_picture": 1000 * float(np.median(seconds)),
