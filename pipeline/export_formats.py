@@ -76,17 +76,20 @@ def _half(whole: Path, path: Path, samples: Pictures) -> None:
 
 
 def _small(whole: Path, path: Path, samples: Pictures) -> None:
+    import onnx
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     ready = whole.with_name("ready.onnx")
     quant_pre_process(whole, ready, skip_symbolic_shape=True)
+    pixels = [node.name for node in onnx.load(ready).graph.node if "resized" in node.name]  # stay what they are
     quantize_static(
         ready,
         path,
         _Samples(_input_name(whole), samples),
         quant_format=QuantFormat.QDQ,
         op_types_to_quantize=["Conv", "MatMul", "Gemm"],
+        nodes_to_exclude=pixels,
         per_channel=True,
         weight_type=QuantType.QInt8,
         activation_type=QuantType.QUInt8,

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 from sklearn.metrics import roc_auc_score
+from threadpoolctl import threadpool_limits
 
 from pipeline.last_layer import fit_last_layer
 from pipeline.unknown_scores import Said, bank_of, names_for, scores
@@ -32,12 +33,14 @@ def choose(folds: Sequence[Said], labels: Sequence[Labels], n_classes: int, smoo
     Returns:
         By name, the simplest first; empty where classes or pictures are too few to leave any out.
     """
-    trials = [
-        found
-        for fold, (said, own) in enumerate(zip(folds, labels, strict=True))
-        for group in groups(n_classes)
-        if (found := _trial(said, own, group, fold, smoothing))
-    ]
+    # Matrices this small are computed sooner by one thread than shared out, above all on busy cores.
+    with threadpool_limits(1):
+        trials = [
+            found
+            for fold, (said, own) in enumerate(zip(folds, labels, strict=True))
+            for group in groups(n_classes)
+            if (found := _trial(said, own, group, fold, smoothing))
+        ]
     names = names_for(folds[0])
     return {name: float(np.mean([trial[name] for trial in trials])) for name in names} if trials else {}
 

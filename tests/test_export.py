@@ -86,16 +86,13 @@ def test_a_frozen_backbone_stands_in_the_graph_once(
 # --- the command
 
 
-@pytest.mark.parametrize(
-    ("kind", "precision"), [("litert", "float32"), ("onnx", "float32"), ("savedmodel", "float32"), ("litert", "int8")]
-)
-def test_an_exported_model_says_what_the_pipeline_says(
-    predicting_root: Path, tmp_path: Path, kind: Format, precision: Precision
-) -> None:
-    export.run(predicting_root, "dense", kind, precision, tmp_path / "made", None)
+@pytest.mark.parametrize("kind", ["litert", "onnx", "savedmodel"])
+def test_an_exported_model_says_what_the_pipeline_says(predicting_root: Path, tmp_path: Path, kind: Format) -> None:
+    export.run(predicting_root, "dense", kind, "float32", tmp_path / "made", None)
     told = json.loads((tmp_path / "made" / "export.json").read_text())
     assert told["compared_pictures"] == 45  # all there are
-    assert told["max_probability_difference"] <= (1e-5 if precision == "float32" else 0.2)
+    assert told["max_probability_difference"] <= 1e-5
+    assert told["of_it_without_resizing"] <= 1e-5
     assert told["bytes"] > 1000
     assert told["milliseconds_per_picture"] > 0
     assert told["input"] == "uint8 (batch, 12, 12, 3), 0..255, RGB"
@@ -104,15 +101,15 @@ def test_an_exported_model_says_what_the_pipeline_says(
     images = np.load(predicting_root / "data" / "prepared" / "test_images.npy")
     found = load(tmp_path / "made" / name, kind)(images)
     known = tables.read_predictions(tables.test_path(predicting_root, "dense"), ("cat", "dog", "owl")).probs
-    np.testing.assert_allclose(found, known, atol=1e-5 if precision == "float32" else 0.2)
+    np.testing.assert_allclose(found, known, atol=1e-5)
 
 
-def test_one_fold_alone_is_that_fold(predicting_root: Path, tmp_path: Path) -> None:
-    export.run(predicting_root, "dense", "litert", "float32", tmp_path / "made", 1)
+def test_one_fold_alone_is_that_fold_also_in_fewer_bits(predicting_root: Path, tmp_path: Path) -> None:
+    export.run(predicting_root, "dense", "litert", "int8", tmp_path / "made", 1)
     images = np.load(predicting_root / "data" / "prepared" / "test_images.npy")
     path = tables.test_fold_path(predicting_root, "dense", 1)
     known = tables.read_predictions(path, ("cat", "dog", "owl")).probs
-    np.testing.assert_allclose(load(tmp_path / "made" / "model.tflite", "litert")(images), known, atol=1e-5)
+    np.testing.assert_allclose(load(tmp_path / "made" / "model.tflite", "litert")(images), known, atol=0.1)
 
 
 @pytest.mark.parametrize(
