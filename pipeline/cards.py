@@ -154,8 +154,7 @@ class TuningCard(Section):
     ``best`` is the best trial on the folds that chose it, ``verdict`` what it is worth on others: None where nothing
     was tried or the default stayed the best. ``adopted`` says whether its settings are laid over the model's file.
     ``saved_seconds`` is what pruned trials had still before them, at the pace they had shown. ``front`` holds the
-    trials that none beats in both objectives. ``space`` names the settings that may vary. ``fell`` says why the best
-    trial could not be trained where the search had not tried it.
+    trials that none beats in both objectives. ``space`` names the settings that may vary.
     """
 
     model: str
@@ -176,7 +175,6 @@ class TuningCard(Section):
     best: TrialCard | None = None
     front: tuple[TrialCard, ...] = ()
     verdict: VerdictCard | None = None
-    fell: str = ""
     adopted: bool = False
 
 

@@ -567,7 +567,7 @@ def test_a_best_trial_that_fails_elsewhere_leaves_the_recipe_and_the_night(
     monkeypatch.setattr("pipeline.tuning.searching.judge", falls)
     tune.run(root, "one")
     card = cards.read_card(root / "reports" / "tuning" / "one.json", cards.TuningCard)
-    assert (card.fell, card.adopted, card.verdict) == ("the loss became NaN", False, None)
+    assert (card.reasons, card.adopted, card.verdict) == ({f"{page.ELSEWHERE} the loss became NaN": 1}, False, None)
     assert "the loss became NaN" in outcome.page_path(root, "one").read_text()
     assert "settings" not in tuned_path(root, "one").read_text()
 

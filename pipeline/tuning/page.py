@@ -15,6 +15,8 @@ from pipeline.page.markup import Html
 from pipeline.page.table import Column, table
 from pipeline.tuning import figures, studies
 
+ELSEWHERE = "the best trial, trained where the search had not:"
+
 
 def write(path: Path, study: Study, card: TuningCard) -> None:
     """Writes the page of a study.
@@ -71,11 +73,11 @@ def sentences(card: TuningCard) -> list[str]:
     said += [f"{count} failed with: {reason}" for reason, count in card.reasons.items()]
     if card.best is None:
         return [*said, "No trial came to its end: the recipe stays as it is."]
-    if card.fell:
+    if card.verdict is None and not card.best.default:
         return [
             *said,
-            f"Trial {card.best.number} is the best of the search ({card.metric} {card.best.values[0]:.4f}), but fell "
-            f"where the search had not trained it: {card.fell}. The recipe stays as it is.",
+            f"Trial {card.best.number} is the best of the search ({card.metric} {card.best.values[0]:.4f}), but its "
+            "training failed elsewhere: the recipe stays as it is.",
         ]
     if card.verdict is None:
         return [*said, f"Nothing beat the recipe as it stands ({card.metric} {card.best.values[0]:.4f})."]

@@ -117,7 +117,7 @@ def _card(study: Study, order: Order, bench: Bench) -> TuningCard:
     leader = studies.best(tally.complete, metric)
     default = next((trial for trial in tally.complete if trial.params == default_params), None)
     verdict: Verdict | None = None
-    fell = ""
+    fell = list[str]()
     settings = leader.user_attrs[studies.SETTINGS] if leader else {}
     if leader is None:
         print(f"{order.model}: no trial came to its end, so the recipe stays as it is", flush=True)
@@ -128,8 +128,8 @@ def _card(study: Study, order: Order, bench: Bench) -> TuningCard:
             verdict = judge(order, bench, settings)
             _say(order, metric.name, verdict)
         except FellError as error:
-            fell = str(error)
-            print(f"{order.model}: the recipe stays as it is, as the best trial fell elsewhere: {fell}", flush=True)
+            fell = [f"{page.ELSEWHERE} {error}"]
+            print(f"{order.model}: the recipe stays as it is: {fell[0]}", flush=True)
     card = TuningCard(
         model=order.model,
         competition=active_name(order.root),
@@ -142,7 +142,7 @@ def _card(study: Study, order: Order, bench: Bench) -> TuningCard:
         complete=len(tally.complete),
         pruned=len(tally.pruned),
         failed=len(tally.failed),
-        reasons=dict(Counter(str(trial.user_attrs[studies.REASON]) for trial in tally.failed)),
+        reasons=dict(Counter(str(trial.user_attrs[studies.REASON]) for trial in tally.failed) + Counter(fell)),
         searched_seconds=float(study.user_attrs.get(studies.SEARCHED, 0.0)),
         saved_seconds=sum(float(trial.user_attrs.get(studies.SAVED, 0.0)) for trial in tally.pruned),
         default=_trial(default, True) if default else None,
@@ -151,7 +151,6 @@ def _card(study: Study, order: Order, bench: Bench) -> TuningCard:
         if bench.params.two
         else (),
         verdict=_verdict(verdict) if verdict else None,
-        fell=fell,
         adopted=verdict is not None and verdict.gain.value > 0,
     )
     return card
