@@ -19,6 +19,7 @@ from typing import Any
 
 import optuna
 import psutil
+from optuna.trial import TrialState
 from ruamel.yaml import YAML
 
 from pipeline import cards
@@ -61,7 +62,8 @@ def _kills(options: argparse.Namespace, scratch: Path) -> None:
     _wait(_start(root, options.model))
     first, second = (_study(place, options.model) for place in (whole, root))
     tally = studies.tally(second)
-    cut = len(studies.cut_off(second))
+    failed = second.get_trials(deepcopy=False, states=(TrialState.FAIL,))
+    cut = sum(studies.REASON not in trial.user_attrs for trial in failed)
     same = _outcomes(first) == _outcomes(second)
     print(
         f"{tally.finished} of {options.trials} finished, {cut} cut off and begun again, {len(tally.running)} left over"

@@ -115,15 +115,13 @@ def open_session(recipe: Recipe, around: Surroundings, images: list[str]) -> tup
 
 def _network(recipe: Recipe, around: Surroundings, images: list[str]) -> Opened:
     session, recipe, precision, features = open_session(recipe, around, images)
-    teachers = _teachers(recipe, around)
     fingerprint = around.fingerprint(
         "pipeline.trainer",
         images,
         recipe,
         precision,
         features=features,
-        oof={name: sha256(path) for name, path in _oof(recipe, around.root).items()},
-        pseudo=teachers.digests(int(around.data.fold_of.max()) + 1) if teachers else {},
+        **_learnt_from(recipe, around),
     )
     return Opened(
         recipe,
@@ -146,6 +144,26 @@ def _classic(recipe: ClassicRecipe, around: Surroundings, images: list[str]) -> 
         lambda task: train_classic_fold(task, session),
         lambda task, _: score_classic_fold(task, session),
     )
+
+
+def outside(recipe: Recipe | ClassicRecipe, around: Surroundings) -> dict[str, Any]:
+    """Digests what a model learns from beside the images and their labels: others' predictions, pretrained weights.
+
+    Raises:
+        InputError: a file of these cannot be had.
+    """
+    if isinstance(recipe, ClassicRecipe):
+        return {}
+    weights = weights_of(recipe.network, around.weights)
+    return {"weights": [sha256(path) for path in weights], **_learnt_from(recipe, around)}
+
+
+def _learnt_from(recipe: Recipe, around: Surroundings) -> dict[str, dict[str, str]]:
+    teachers = _teachers(recipe, around)
+    return {
+        "oof": {name: sha256(path) for name, path in _oof(recipe, around.root).items()},
+        "pseudo": teachers.digests(int(around.data.fold_of.max()) + 1) if teachers else {},
+    }
 
 
 def _oof(recipe: Recipe, root: Path) -> dict[str, Path]:

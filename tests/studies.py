@@ -13,6 +13,7 @@ from pipeline.config import load_params
 from pipeline.surroundings import surroundings
 from pipeline.tuning import storing, studies
 from pipeline.tuning.params import TuneParams
+from pipeline.tuning.processes import Ending
 from pipeline.tuning.space import load_space
 from pipeline.tuning.trials import Bench
 from pipeline.tuning.worker import Order, run_trials
@@ -59,5 +60,5 @@ def searched(root: Path) -> Study:
     storing.quiet()
     told = order(root)
     while studies.tally(told.study()).finished < (told.params.n_trials or 0):
-        run_trials(told)
+        run_trials(told, Ending())
     return told.study()

@@ -95,6 +95,8 @@ def test_a_classic_model_can_be_searched(tmp_path: Path) -> None:
         ({"training.epochs": {"kind": "int", "low": 0, "high": 8, "log": True}}, "log needs low above 0, got 0"),
         ({"training.epochs": {"kind": "categorical", "choices": [4]}}, "at least 2 items"),
         ({"training.epochs": {"kind": "categorical", "choices": [4, 4]}}, "choices must differ"),
+        ({"network.dropout": {"kind": "categorical", "choices": [0, False]}}, "choices must differ"),
+        ({"network.units": {"kind": "categorical", "choices": [[8], "[8]"]}}, "choices must differ"),
         ({"training.epochs": {"kind": "int", "low": 5, "high": 8}}, r"does not hold the model's own value 4: .*5\.\.8"),
         (
             {"training.epochs": {"kind": "int", "low": 1, "high": 9, "step": 2}},
@@ -155,3 +157,35 @@ def test_laying_over_leaves_the_original_alone_and_refuses_what_has_no_parts() -
         laid_over(original, {"a.b.2": 5})
     with pytest.raises(InputError, match=r"a.b.1.x: a.b.1 is 2, which has no settings"):
         laid_over(original, {"a.b.1.x": 5})
+
+
+def test_a_whole_number_may_be_the_default_of_a_setting_that_takes_fractions(tmp_path: Path) -> None:
+    search = {"training.schedule.warmup_epochs": {"kind": "int", "low": 0, "high": 3}}
+    found = space(tmp_path, search, schedule={"name": "cosine", "warmup_epochs": 2})
+    assert found.default_params() == {"training.schedule.warmup_epochs": 2}
+
+
+def test_a_condition_may_name_two_settings_and_one_that_has_a_condition(tmp_path: Path) -> None:
+    both = {"training.schedule.name": "cosine", "network.units": [16]}
+    search = SCHEDULES | {
+        "network.units": {"kind": "categorical", "choices": [[8], [16]]},
+        "network.dropout": {"kind": "float", "low": 0.0, "high": 0.5, "when": both},
+        "training.label_smoothing": {
+            "kind": "float",
+            "low": 0.0,
+            "high": 0.1,
+            "when": {"training.schedule.final": 0.5},
+        },
+    }
+    assert list(space(tmp_path, search).parameters) == list(search)
+
+
+def test_a_step_that_misses_the_upper_bound_asks_for_what_it_reaches(tmp_path: Path) -> None:
+    search = {
+        "network.dropout": {"kind": "float", "low": 0.0, "high": 0.5, "step": 0.2},
+        "training.epochs": {"kind": "int", "low": 1, "high": 6, "step": 3},
+    }
+    found = space(tmp_path, search)
+    trial = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0)).ask()
+    found.suggest(trial)
+    assert [trial.distributions[name].high for name in search] == [0.4, 4]  # type: ignore[attr-defined]

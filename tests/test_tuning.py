@@ -1,14 +1,18 @@
 """Studies and their trials: what is tried, reused, pruned, recorded, begun again, and told in the end."""
 
+import dataclasses
 import errno
 import os
 import shutil
+from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import optuna
 import pytest
+import sqlalchemy
 import tiny
 from optuna.trial import TrialState
 from studies import SEARCH, bench_of, order, searched, set_tune, studied
@@ -21,9 +25,11 @@ from pipeline.errors import InputError
 from pipeline.metrics import get_metric
 from pipeline.model_yaml import tuned_path
 from pipeline.stages import train, tune
-from pipeline.tuning import outcome, storing, studies, trials, verdict
+from pipeline.tuning import night, outcome, page, storing, studies, trials, verdict
+from pipeline.tuning.locks import OWNER, abandoned, alone, locked
 from pipeline.tuning.params import TuneParams
-from pipeline.tuning.worker import OWNER, abandoned, locked, run_trials
+from pipeline.tuning.processes import Ending
+from pipeline.tuning.worker import run_trials
 
 ACCURACY = get_metric("accuracy")
 DEFAULT = {"training.optimizer.learning_rate": 0.05, "network.units": "[8]"}
@@ -177,7 +183,7 @@ def test_a_full_disk_blames_no_trial_and_says_what_to_do(tmp_path: Path, monkeyp
     monkeypatch.setattr("pipeline.tuning.trials.open_model", full)
     told = order(root)
     with pytest.raises(KeyboardInterrupt, match=r"No space left on device.*make room .* run the command again"):
-        run_trials(told)
+        run_trials(told, Ending())
     (failed,) = studies.cut_off(told.study())
     studies.requeue(told.study(), [failed])
     monkeypatch.undo()
@@ -247,11 +253,11 @@ def test_a_trial_belongs_to_a_living_process_as_long_as_that_holds_its_lock(tmp_
     path = tmp_path / "trial.lock"
     trial = optuna.create_trial(value=1.0, user_attrs={OWNER: [os.uname().nodename, str(path)]})
     with locked(path):
-        assert not abandoned(trial, alone=True)
-    assert abandoned(trial, alone=False)
+        assert not abandoned(trial, tmp_path, alone=True)
+    assert abandoned(trial, tmp_path, alone=False)
     other = optuna.create_trial(value=1.0, user_attrs={OWNER: ["another-host", str(path)]})
-    assert not abandoned(other, alone=False)
-    assert abandoned(optuna.create_trial(value=1.0), alone=True)
+    assert not abandoned(other, tmp_path, alone=False)
+    assert abandoned(optuna.create_trial(value=1.0), tmp_path, alone=True)
 
 
 def test_ten_failures_alike_are_told_but_not_nine_or_others_in_between() -> None:
@@ -386,3 +392,246 @@ def test_folds_that_are_not_there_are_refused(tmp_path: Path) -> None:
     root = studied(tmp_path, folds=[0, 3])
     with pytest.raises(InputError, match=r"tune.folds must name folds in 0..2, got \[0, 3\]"):
         tune.run(root, "one")
+
+
+def test_a_trial_whose_outcome_was_told_a_moment_ago_is_not_held_for_dead(tmp_path: Path) -> None:
+    study = order(studied(tmp_path)).study()
+    trial = study.ask()
+    (seen,) = study.get_trials(states=(TrialState.RUNNING,))
+    study.tell(trial, 0.5)
+    studies.requeue(study, [seen])
+    assert [each.state for each in study.get_trials()] == [TrialState.COMPLETE]
+
+
+def test_a_trial_is_owned_until_its_outcome_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = order(studied(tmp_path, n_trials=1))
+    gone = []
+
+    def tell(study: optuna.Study, **more: Any) -> Any:
+        (trial,) = study.get_trials(states=(TrialState.RUNNING,))
+        gone.append(abandoned(trial, told.folder, alone=True))
+        return original(study=study, **more)
+
+    original = optuna.study._tell._tell_with_warning
+    monkeypatch.setattr("optuna.study._optimize._tell_with_warning", tell)
+    monkeypatch.setattr("pipeline.tuning.worker.run_trial", lambda *_: (0.5,))
+    run_trials(told, Ending())
+    assert gone == [False]
+
+
+def test_a_trial_that_others_took_over_ends_without_a_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = order(studied(tmp_path, n_trials=1))
+
+    def taken(trial: optuna.Trial, study: optuna.Study, *_: Any) -> tuple[float, ...]:
+        studies.requeue(study, study.get_trials(states=(TrialState.RUNNING,)))
+        trial.set_user_attr("too", "late")
+        return (0.5,)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("pipeline.tuning.worker.run_trial", taken)
+        patched.setattr("pipeline.tuning.worker.forget", lambda *_: patched.undo())  # the second one runs as it is
+        patched.setattr("pipeline.tuning.worker._room", lambda study, params: not studies.cut_off(study))
+        told = dataclasses.replace(told, params=told.params.model_copy(update={"trials_per_process": 1}))
+        run_trials(told, Ending())
+    states = [trial.state for trial in told.study().get_trials()]
+    assert states == [TrialState.FAIL, TrialState.WAITING]
+
+
+def test_what_another_machine_left_is_begun_again_when_nobody_has_done_so(tmp_path: Path) -> None:
+    def cut(seconds: float, **attrs: Any) -> bool:
+        trial = optuna.create_trial(state=TrialState.FAIL, user_attrs=attrs)
+        trial.datetime_complete = datetime.now() - timedelta(seconds=seconds)
+        return abandoned(trial, tmp_path, alone=False)
+
+    elsewhere, beside = ["another-host", "/x.lock"], [os.uname().nodename, "/other/.work/tune/x.lock"]
+    assert not cut(1, owner=elsewhere)
+    assert not cut(1, owner=beside)
+    assert not cut(1)
+    assert cut(1, owner=[os.uname().nodename, str(tmp_path / "x.lock")])
+    assert cut(100, owner=elsewhere)
+    assert cut(100, owner=beside)
+    assert cut(100)
+
+
+def test_a_journal_is_held_by_one_run(tmp_path: Path) -> None:
+    with (
+        alone(tmp_path, "one"),
+        pytest.raises(InputError, match="one is being tuned here already"),
+        alone(tmp_path, "one"),
+    ):
+        pass
+
+
+def test_several_workers_draw_different_settings(tmp_path: Path) -> None:
+    told = order(studied(tmp_path, sampler="random"))
+    drawn = [told.study().ask().suggest_float("x", 0, 1) for _ in range(4)]
+    assert len(set(drawn)) == 4
+
+
+def test_beginning_again_leaves_the_history_of_the_trial_that_was_cut_off(tmp_path: Path) -> None:
+    study = order(studied(tmp_path)).study()
+    for _ in range(2):
+        study.ask()
+        studies.requeue(study, study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)))
+    histories = [trial.system_attrs.get("retry_history") for trial in study.get_trials()]
+    assert histories == [None, [0], [0, 1]]
+
+
+def test_failures_of_an_earlier_run_do_not_end_the_next(tmp_path: Path) -> None:
+    study = optuna.create_study()
+    for _ in range(10):
+        study.add_trial(optuna.create_trial(state=TrialState.FAIL, user_attrs={studies.REASON: "no memory"}))
+    assert studies.same_failures(study) == "no memory"
+    assert studies.same_failures(study, range(10)) is None
+
+
+def test_a_score_that_is_no_number_fails_the_trial_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = order(studied(tmp_path, n_trials=1))
+    monkeypatch.setattr(
+        "pipeline.tuning.trials.open_model", lambda *_: SimpleNamespace(recipe=None, score=lambda *_: 1.0)
+    )
+    monkeypatch.setattr("pipeline.tuning.trials.fold_task", lambda *_: SimpleNamespace(place=tmp_path / "a" / "b"))
+    monkeypatch.setattr(
+        "pipeline.tuning.trials.scored", lambda *_: (np.zeros(2, int), np.full((2, 3), 1 / 3, np.float32))
+    )
+    monkeypatch.setattr(
+        "pipeline.competition.Score.metric",
+        SimpleNamespace(name="accuracy", greater_is_better=True, score=lambda *_: float("nan")),
+    )
+    run_trials(told, Ending())
+    assert studies.tally(told.study()).failed[0].user_attrs[studies.REASON] == "its accuracy is nan"
+
+
+def test_nothing_is_stopped_between_folds_when_seconds_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.tuning.trials.hopeless", lambda *_: True)
+    one = searched(studied(tmp_path / "one", n_trials=2, folds=[0, 1]))
+    both = searched(studied(tmp_path / "two", n_trials=2, folds=[0, 1], objectives=["score", "seconds"]))
+    assert [trial.state for trial in one.get_trials()] == [TrialState.COMPLETE, TrialState.PRUNED]
+    assert [trial.state for trial in both.get_trials()] == [TrialState.COMPLETE, TrialState.COMPLETE]
+
+
+@pytest.mark.parametrize(("theirs", "own", "expected"), [(0.2, 0.5, True), (0.5, 0.2, False)])
+def test_between_folds_a_loss_is_better_when_it_is_less(theirs: float, own: float, expected: bool) -> None:
+    study = optuna.create_study(direction="minimize")
+    study.add_trial(complete(theirs, blocks=[theirs] * 12))
+    trial = study.ask()
+    trial.set_user_attr(trials.BLOCKS, list(np.linspace(own, own + 0.1, 12)))
+    assert trials.hopeless(study, trial, Score(name="log_loss")) is expected
+
+
+def test_a_folder_that_is_none_of_the_models_trainings_is_never_removed(tmp_path: Path) -> None:
+    root = studied(tmp_path)
+    study = order(root).study()
+    for name in ("..", ".", "other-1234", "/"):
+        attrs = {trials.FOLDER: name, studies.LOG_LOSS: 1.0}
+        study.add_trial(optuna.create_trial(value=0.5, user_attrs=attrs))
+    study.add_trial(complete(0.9))
+    other = root / ".work" / "train" / "other-1234"
+    other.mkdir(parents=True)
+    trials.forget(study, bench_of(root))
+    assert other.is_dir()
+    assert (root / ".work" / "tune").is_dir()
+
+
+def test_a_study_has_another_name_when_what_its_model_learns_from_changes(
+    studied_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = bench_of(studied_root).study_name
+    monkeypatch.setattr("pipeline.tuning.trials.outside", lambda *_: {"oof": {"teacher": "another"}})
+    assert bench_of(studied_root).study_name != before
+
+
+def test_secrets_in_the_query_of_a_url_are_never_told() -> None:
+    told = storing.masked("postgresql://me:one@/studies?host=/tmp/socket&password=two&sslpassword=three")
+    assert "host" in told
+    assert not any(secret in told for secret in ("one", "two", "three"))
+
+
+def test_a_best_trial_that_fails_elsewhere_leaves_the_recipe_and_the_night(
+    studied_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "root"
+    shutil.copytree(studied_root, root)
+    told = order(root)
+    study = told.study()
+    best = {"training.optimizer.learning_rate": 0.1, "network.units": "[32]"}
+    distributions = study.get_trials()[1].distributions
+    attrs = {studies.LOG_LOSS: 0.0, studies.SETTINGS: {"network.units": [32]}}
+    study.add_trial(optuna.create_trial(value=2.0, params=best, distributions=distributions, user_attrs=attrs))
+
+    def falls(*_: Any) -> Any:
+        raise verdict.FellError("the loss became NaN")
+
+    monkeypatch.setattr("pipeline.tuning.searching.judge", falls)
+    tune.run(root, "one")
+    card = cards.read_card(root / "reports" / "tuning" / "one.json", cards.TuningCard)
+    assert (card.reasons, card.adopted, card.verdict) == ({f"{page.ELSEWHERE} the loss became NaN": 1}, False, None)
+    assert "the loss became NaN" in outcome.page_path(root, "one").read_text()
+    assert "settings" not in tuned_path(root, "one").read_text()
+
+
+@pytest.mark.parametrize(("judged", "words"), [((1, 2), "did not use"), ((0, 1, 2), "that chose it too")])
+def test_rows_that_the_search_used_are_not_called_unseen(judged: tuple[int, ...], words: str) -> None:
+    assert words in page.whose_rows(judged, (0, 1, 2) if 0 in judged else (0,))
+
+
+def test_processes_that_die_before_a_trial_is_done_end_the_search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = order(studied(tmp_path))
+    began = []
+
+    def dead(*_: Any) -> Any:
+        began.append(1)
+        return SimpleNamespace(is_alive=lambda: False, join=lambda *_: None, exitcode=-9)
+
+    monkeypatch.setattr("pipeline.tuning.processes.start", dead)
+    monkeypatch.setattr("pipeline.tuning.night._POLL", 0.0)
+    with pytest.raises(InputError, match=r"one: 10 processes in a row ended by signal 9 \(out of memory\?\) before"):
+        night.Night(told, told.study(), ACCURACY, 0.0).search()
+    assert len(began) == 10
+
+
+@pytest.mark.filterwarnings("ignore:Heartbeat of storage is supposed to be used")
+def test_the_time_searched_and_what_other_machines_dropped_are_looked_after(tmp_path: Path) -> None:
+    told = order(studied(tmp_path), url=f"sqlite:///{tmp_path / 'studies.db'}")
+    study = told.study()
+    dropped = study.ask()
+    dropped.set_user_attr(OWNER, ["another-host", "/x.lock"])
+    storage: Any = study._storage
+    storage.record_heartbeat(dropped._trial_id)
+    with storage._backend.engine.begin() as connection:
+        connection.execute(sqlalchemy.text("update trial_heartbeats set heartbeat = '2000-01-01 00:00:00'"))
+    night.Night(told, study, ACCURACY, before=100.0)._note()
+    assert [trial.state for trial in study.get_trials()] == [TrialState.FAIL, TrialState.WAITING]
+    assert told.study().user_attrs[studies.SEARCHED] >= 100
+    storage._backend.engine.dispose()
+
+
+def test_a_process_that_is_asked_to_end_tells_its_outcome_first() -> None:
+    ending, done = Ending(), list[str]()
+
+    def tells() -> None:
+        with ending.put_off():
+            ending.heard(15, None)
+            done.append("told")
+
+    with pytest.raises(KeyboardInterrupt):
+        tells()
+    ending.heard(15, None)  # once is enough
+    assert done == ["told"]
+
+
+def test_a_process_that_is_asked_to_end_stops_its_training_at_once() -> None:
+    ending, done = Ending(), list[str]()
+
+    def trains() -> None:
+        with ending.put_off(), ending.at_once():
+            ending.heard(15, None)
+            done.append("trained")
+
+    with pytest.raises(KeyboardInterrupt):
+        trains()
+    assert not done

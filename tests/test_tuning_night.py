@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import optuna
+import psutil
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 from postgres import postgres
@@ -19,7 +20,7 @@ from studies import bench_of, order, searched, set_tune, studied
 from pipeline import cards
 from pipeline.model_file import load_model
 from pipeline.tuning import outcome, storing, studies
-from pipeline.tuning.worker import OWNER
+from pipeline.tuning.locks import OWNER
 
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
@@ -111,6 +112,30 @@ def test_a_search_asked_to_end_keeps_its_trials_and_says_how_to_go_on(tmp_path: 
     )
     assert (root / "configs" / "tuned" / "one.yaml").exists(), again.stdout
     assert json.loads((root / "reports" / "tuning" / "one.metrics.json").read_text())["complete"] == done
+
+
+def test_ctrl_c_in_a_terminal_which_reaches_every_process_ends_the_search_as_quietly(tmp_path: Path) -> None:
+    root = studied(tmp_path, n_trials=200)
+    with begun(root) as running:
+        wait_for(root, 1)
+        os.killpg(running.pid, signal.SIGINT)
+        said, _ = running.communicate(timeout=100)
+    assert running.returncode == 130, said
+    assert "ended as asked" in said
+    assert "Traceback" not in said
+    tally = studies.tally(order(root).study())
+    assert (tally.failed, tally.running) == ((), ())
+
+
+def test_no_process_outlives_a_search_that_is_killed_alone(tmp_path: Path) -> None:
+    root = studied(tmp_path, n_trials=200)
+    with begun(root) as running:
+        wait_for(root, 1)
+        children = psutil.Process(running.pid).children(recursive=True)
+        running.kill()
+        assert children
+        _, alive = psutil.wait_procs(children, timeout=60)
+    assert not alive
 
 
 def test_two_machines_share_one_database_and_one_takes_over_what_the_other_dropped(tmp_path: Path) -> None:

@@ -5,31 +5,29 @@ Nothing is lost when it is killed. What was running then begins again from its l
 
 import multiprocessing
 import os
-import signal
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from types import FrameType
 
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.storages import fail_stale_trials
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from pipeline import runtime
 from pipeline.errors import InputError
 from pipeline.metrics import Metric
-from pipeline.tuning import storing, studies
-from pipeline.tuning.worker import DATABASE_DOWN, ENDED, Order, abandoned, is_free, locked, work
+from pipeline.tuning import processes, storing, studies
+from pipeline.tuning.locks import abandoned, claimed
+from pipeline.tuning.processes import ENDED
+from pipeline.tuning.worker import DATABASE_DOWN, Order, work
 
-_POLL = 0.5  # seconds
-_PATIENCE = 60.0  # seconds that workers get to end
+_POLL, _NOTE = 0.5, 20.0  # seconds: between two looks; between two notes of the time, and looks at other machines
+_BARREN = 10  # deaths of workers in a row, while no trial comes to its end: then the search is
 _DEATHS = 2  # of one trial, while this process lives: then the trial is to blame
-
-
-class EndedError(Exception):
-    """Somebody asked to end, by Ctrl-C or SIGTERM."""
 
 
 @dataclass
@@ -56,27 +54,31 @@ class Night:
     _began: float = field(default_factory=time.monotonic)
     _workers: dict[int, _Worker] = field(default_factory=dict)
     _told: set[int] = field(default_factory=set)
+    _before: frozenset[int] = frozenset()
+    _barren: int = 0
+    _last: int | None = None
+    _noted: float = field(default_factory=time.monotonic)
 
     def search(self) -> None:
         """Searches until the budget is spent.
 
         Raises:
-            EndedError: Ctrl-C or SIGTERM.
+            processes.EndedError: Ctrl-C or SIGTERM, where `processes.asked_to_end` is in force.
             InputError: the same failure ten times in a row, a disk that cannot be written, a database that is down.
         """
         self._told = {trial.number for trial in self._finished()}
-        with _asked_to_end(), self._alone():
-            self._pick_up(alone=not self.order.url)
-            try:
-                while not self._over():
-                    self._employ()
-                    time.sleep(_POLL)
-                    self._look_after()
-            finally:
-                self._dismiss()
-                self._pick_up(alone=not self.order.url)
-                self._tell()
-                storing.patient(lambda: self.study.set_user_attr(studies.SEARCHED, self.seconds), self.order.url)
+        self._before = frozenset(self._told)
+        self._pick_up()
+        try:
+            while not self._over():
+                self._employ()
+                time.sleep(_POLL)
+                self._look_after()
+        finally:
+            self._dismiss()
+            self._pick_up()
+            self._tell()
+            self._note()
 
     @property
     def seconds(self) -> float:
@@ -86,7 +88,7 @@ class Night:
     def _over(self) -> bool:
         order, params = self.order, self.order.params
         tally = storing.patient(lambda: studies.tally(self.study), order.url)
-        reason = studies.same_failures(self.study)
+        reason = studies.same_failures(self.study, self._before)
         if reason is not None:
             raise InputError(
                 f"{order.model}: the last 10 trials all failed with: {reason}; correct that (the search space is in "
@@ -105,10 +107,8 @@ class Night:
         for slot in range(self.order.params.workers):
             if slot not in self._workers and self._needed():
                 here, there = multiprocessing.Pipe(duplex=False)
-                context = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
-                process = context.Process(target=work, args=(self.order, there), name=f"worker {slot}")
                 with _share_of_the_machine(slot, self.order.params.workers):
-                    process.start()
+                    process = processes.start(work, (self.order, there), f"worker {slot}")
                 there.close()
                 self._workers[slot] = _Worker(process, here)
 
@@ -129,43 +129,65 @@ class Night:
                 raise InputError(said)
             if code == DATABASE_DOWN:
                 storing.patient(lambda: self.study.get_trials(deepcopy=False), self.order.url)
-            if code not in (0, ENDED, DATABASE_DOWN):
+            if code not in (0, ENDED):
+                self._barren, self._last = self._barren + 1, code
                 self._blame(code)
-            self._pick_up(alone=not self.order.url and not self._workers)
+        self._pick_up()
         self._tell()
+        if self._barren >= _BARREN:
+            raise InputError(
+                f"{self.order.model}: {_BARREN} processes in a row ended {_how(self._last)} before a "
+                "trial came to its end; what they said stands above; the study is kept"
+            )
+        if time.monotonic() - self._noted > _NOTE:
+            self._note()
 
     def _blame(self, code: int | None) -> None:
         """Counts the deaths of the trials whose process died by itself; the second one is held against the trial."""
-        for trial in self._gone(alone=not self.order.url and not self._workers):
+        for trial in self._gone():
             if trial.state != TrialState.RUNNING:
                 continue
             deaths = int(trial.user_attrs.get(studies.DEATHS, 0)) + 1
             handle = Trial(self.study, trial._trial_id)
-            handle.set_user_attr(studies.DEATHS, deaths)
-            if deaths >= _DEATHS:
-                how = f"signal {-code} (out of memory?)" if code is not None and code < 0 else f"exit code {code}"
-                handle.set_user_attr(studies.REASON, f"its process died {deaths} times, by {how}")
-                self.study.tell(trial.number, state=TrialState.FAIL)
+            with suppress(UpdateFinishedTrialError):  # it was told a moment ago
+                handle.set_user_attr(studies.DEATHS, deaths)
+                if deaths >= _DEATHS:
+                    handle.set_user_attr(studies.REASON, f"its process died {deaths} times, {_how(code)}")
+                    studies.fail(self.study, trial)
 
-    def _pick_up(self, alone: bool) -> None:
+    def _pick_up(self) -> None:
         def attempt() -> None:
-            studies.requeue(self.study, self._gone(alone))
+            if self._gone():
+                with claimed(self.order.folder, self.order.model):
+                    studies.requeue(self.study, self._gone())
 
         storing.patient(attempt, self.order.url)
 
-    def _gone(self, alone: bool) -> list[FrozenTrial]:
+    def _gone(self) -> list[FrozenTrial]:
         """Trials that were running in a process that is gone, or were cut off and not begun again."""
+        alone = not self.order.url and not self._workers
         running = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-        return [trial for trial in (*running, *studies.cut_off(self.study)) if abandoned(trial, alone)]
+        return [
+            trial for trial in (*running, *studies.cut_off(self.study)) if abandoned(trial, self.order.folder, alone)
+        ]
+
+    def _note(self) -> None:
+        """Keeps the time searched, for a run that is killed; takes over what other machines have dropped."""
+
+        def attempt() -> None:
+            self.study.set_user_attr(studies.SEARCHED, self.seconds)
+            if self.order.url:
+                with claimed(self.order.folder, self.order.model):
+                    fail_stale_trials(self.study)
+
+        storing.patient(attempt, self.order.url)
+        self._noted = time.monotonic()
 
     def _dismiss(self) -> None:
         for worker in self._workers.values():
             worker.process.terminate()
         for worker in self._workers.values():
-            worker.process.join(_PATIENCE)
-            if worker.process.is_alive():
-                worker.process.kill()
-                worker.process.join()
+            processes.end(worker.process)
         self._workers.clear()
 
     def _finished(self) -> list[FrozenTrial]:
@@ -177,6 +199,7 @@ class Night:
         for trial in storing.patient(self._finished, self.order.url):
             if trial.number not in self._told:
                 self._told.add(trial.number)
+                self._barren = 0
                 print(
                     f"{self.order.model} trial {trial.number}: {_outcome(trial, self.metric)} | {self._line()}",
                     flush=True,
@@ -188,38 +211,6 @@ class Night:
         counts = f"{len(tally.complete)} done, {len(tally.pruned)} pruned, {len(tally.failed)} failed"
         best = f"best {leader.values[0]:.4f} (trial {leader.number})" if leader else "no score yet"
         return f"{counts} | {best} | {_left(tally.finished, self.seconds, params.n_trials, self.order.deadline)}"
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Holds the journal for this run; a database may be shared."""
-        path = self.order.folder / f"{self.order.model}.night"
-        with ExitStack() as held:
-            if not self.order.url:
-                if path.exists() and not is_free(path):
-                    raise InputError(
-                        f"{self.order.model} is being tuned here already; wait for it, end it, or let both use a "
-                        "database (tune.storage in params.yaml)"
-                    )
-                held.enter_context(locked(path))
-                storing.mend_journal(storing.journal_path(self.order.root, self.order.model))
-            yield
-
-
-@contextmanager
-def _asked_to_end() -> Iterator[None]:
-    """Turns Ctrl-C and SIGTERM into `EndedError` for a while."""
-
-    def end(number: int, frame: FrameType | None) -> None:
-        for each in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(each, signal.SIG_IGN)  # once is enough: what follows must come to its end
-        raise EndedError
-
-    kept = {each: signal.signal(each, end) for each in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for each, handler in kept.items():
-            signal.signal(each, handler)
 
 
 @contextmanager
@@ -247,6 +238,12 @@ def _share_of_the_machine(slot: int, workers: int) -> Iterator[None]:
         yield
     finally:
         os.sched_setaffinity(0, cores)
+
+
+def _how(code: int | None) -> str:
+    if code == DATABASE_DOWN:
+        return "as the database refused what they wrote"
+    return f"by signal {-code} (out of memory?)" if code is not None and code < 0 else f"by exit code {code}"
 
 
 def _words_of(worker: _Worker) -> str:

@@ -68,5 +68,5 @@ def _headline(card: TuningCard) -> str:
         return f"Study {card.study} found nothing better: the recipe holds as it stands. Written by the stage tune."
     return (
         f"Trial {card.best.number} of study {card.study}: {card.metric} {card.verdict.default:.4f} -> "
-        f"{card.verdict.tuned:.4f} on rows the search did not use. Written by the stage tune."
+        f"{card.verdict.tuned:.4f}, measured again. Written by the stage tune."
     )

@@ -1,6 +1,6 @@
 """A study as one page that opens offline: what it came to, in words, tables and charts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from pipeline.page.document import write as write_page
 from pipeline.page.markup import Html
 from pipeline.page.table import Column, table
 from pipeline.tuning import figures, studies
+
+ELSEWHERE = "the best trial, trained where the search had not:"
 
 
 def write(path: Path, study: Study, card: TuningCard) -> None:
@@ -55,7 +57,7 @@ def _facts(card: TuningCard) -> list[tuple[str, str]]:
     found = [("complete", str(card.complete)), ("pruned", str(card.pruned)), ("failed", str(card.failed))]
     found.append(("searched", f"{card.searched_seconds / 3600:.2f} h"))
     if card.verdict is not None:
-        found.append(("gain on unseen rows", f"{card.verdict.gain:+.4f}"))
+        found.append(("gain, measured again", f"{card.verdict.gain:+.4f}"))
     return found
 
 
@@ -71,6 +73,12 @@ def sentences(card: TuningCard) -> list[str]:
     said += [f"{count} failed with: {reason}" for reason, count in card.reasons.items()]
     if card.best is None:
         return [*said, "No trial came to its end: the recipe stays as it is."]
+    if card.verdict is None and not card.best.default:
+        return [
+            *said,
+            f"Trial {card.best.number} is the best of the search ({card.metric} {card.best.values[0]:.4f}), but its "
+            "training failed elsewhere: the recipe stays as it is.",
+        ]
     if card.verdict is None:
         return [*said, f"Nothing beat the recipe as it stands ({card.metric} {card.best.values[0]:.4f})."]
     verdict, (low, high) = card.verdict, card.verdict.interval
@@ -79,12 +87,17 @@ def sentences(card: TuningCard) -> list[str]:
     )
     said.append(
         f"Trial {card.best.number} is the best of the search ({card.metric} {card.best.values[0]:.4f}), on the rows "
-        f"that chose it. On {verdict.rows:,} rows that it did not see (folds {list(verdict.folds)}, seed "
-        f"{verdict.seed}) it scores {verdict.tuned:.4f}, the recipe as it stands {verdict.default:.4f}: "
-        f"{verdict.gain:+.4f} [{low:+.4f}, {high:+.4f}]; {sure}."
+        f"that chose it. On {verdict.rows:,} rows {whose_rows(verdict.folds, card.folds)} (folds "
+        f"{list(verdict.folds)}, seed {verdict.seed}) it scores {verdict.tuned:.4f}, the recipe as it "
+        f"stands {verdict.default:.4f}: {verdict.gain:+.4f} [{low:+.4f}, {high:+.4f}]; {sure}."
     )
     said.append("Its settings are laid over the recipe." if card.adopted else "The recipe stays as it is.")
     return said
+
+
+def whose_rows(judged: Sequence[int], searched: Sequence[int]) -> str:
+    """Says what the rows of the last word are to the search."""
+    return "that chose it too, trained with another seed" if set(judged) & set(searched) else "the search did not use"
 
 
 def _settings(card: TuningCard) -> Html:

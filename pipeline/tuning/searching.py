@@ -1,8 +1,10 @@
 """From a model and a budget to what tuning came to: search, last word, card, page."""
 
+import dataclasses
 import sys
 import time
 from collections import Counter
+from contextlib import nullcontext
 from pathlib import Path
 
 from optuna.study import Study
@@ -15,12 +17,14 @@ from pipeline.config import setting_or_variable
 from pipeline.errors import InputError
 from pipeline.surroundings import surroundings
 from pipeline.tuning import page, storing, studies
-from pipeline.tuning.night import EndedError, Night
+from pipeline.tuning.locks import alone
+from pipeline.tuning.night import Night
 from pipeline.tuning.outcome import page_path
 from pipeline.tuning.params import TuneParams
+from pipeline.tuning.processes import ENDED, EndedError, asked_to_end
 from pipeline.tuning.space import load_space
 from pipeline.tuning.trials import Bench
-from pipeline.tuning.verdict import Verdict, judge
+from pipeline.tuning.verdict import FellError, Verdict, judge
 from pipeline.tuning.worker import Order
 
 
@@ -47,26 +51,32 @@ def tuned(root: Path, model: str, params: TuneParams, hours: float | None) -> Tu
     )
     _check_folds(bench)
     order = Order(root, model, bench.study_name, params, url, None, bench.epochs)
-    if not url:
-        storing.mend_journal(storing.journal_path(root, model))
+    with nullcontext() if url else alone(order.folder, model):  # a database may be shared
+        if not url:
+            storing.mend_journal(storing.journal_path(root, model))
+        return _searched(order, bench, hours)
+
+
+def _searched(order: Order, bench: Bench, hours: float | None) -> TuningCard:
     study = order.study()
     study.enqueue_trial(bench.space.default_params(), skip_if_exists=True)
     before = float(study.user_attrs.get(studies.SEARCHED, 0.0))
     deadline = None if hours is None else time.time() + max(0.0, 3600 * hours - before)
-    order = Order(root, model, order.name, params, url, deadline, order.epochs)
+    order = dataclasses.replace(order, deadline=deadline)
     _announce(study, order, before)
     try:
-        Night(order, study, competition.metric.metric, before).search()
+        with asked_to_end():
+            Night(order, study, bench.score.metric, before).search()
+            card = _card(study, order, bench)
     except EndedError:
         done = studies.tally(study).finished
         print(
-            f"{model}: ended as asked; {done} trials are kept. Run the same command again to go on, or with "
+            f"{order.model}: ended as asked; {done} trials are kept. Run the same command again to go on, or with "
             f"tune.n_trials={done} and tune.hours=null to use what was found so far",
             flush=True,
         )
-        sys.exit(130)
-    card = _card(root, study, order, bench)
-    page.write(page_path(root, model), study, card)
+        sys.exit(ENDED)
+    page.write(page_path(order.root, order.model), study, card)
     return card
 
 
@@ -100,24 +110,29 @@ def _names(study: Study) -> list[str]:
     return [each.study_name for each in study._storage.get_all_studies()]
 
 
-def _card(root: Path, study: Study, order: Order, bench: Bench) -> TuningCard:
+def _card(study: Study, order: Order, bench: Bench) -> TuningCard:
     metric = bench.score.metric
     tally = studies.tally(study)
     default_params = bench.space.default_params()
     leader = studies.best(tally.complete, metric)
     default = next((trial for trial in tally.complete if trial.params == default_params), None)
     verdict: Verdict | None = None
+    fell = list[str]()
     settings = leader.user_attrs[studies.SETTINGS] if leader else {}
     if leader is None:
         print(f"{order.model}: no trial came to its end, so the recipe stays as it is", flush=True)
     elif leader.params == default_params:
         print(f"{order.model}: nothing beat the recipe as it stands on folds {list(bench.params.folds)}", flush=True)
     else:
-        verdict = judge(order, bench, settings)
-        _say(order.model, metric.name, verdict)
+        try:
+            verdict = judge(order, bench, settings)
+            _say(order, metric.name, verdict)
+        except FellError as error:
+            fell = [f"{page.ELSEWHERE} {error}"]
+            print(f"{order.model}: the recipe stays as it is: {fell[0]}", flush=True)
     card = TuningCard(
         model=order.model,
-        competition=active_name(root),
+        competition=active_name(order.root),
         metric=metric.name,
         greater_is_better=metric.greater_is_better,
         study=order.name,
@@ -127,7 +142,7 @@ def _card(root: Path, study: Study, order: Order, bench: Bench) -> TuningCard:
         complete=len(tally.complete),
         pruned=len(tally.pruned),
         failed=len(tally.failed),
-        reasons=dict(Counter(str(trial.user_attrs[studies.REASON]) for trial in tally.failed)),
+        reasons=dict(Counter(str(trial.user_attrs[studies.REASON]) for trial in tally.failed) + Counter(fell)),
         searched_seconds=float(study.user_attrs.get(studies.SEARCHED, 0.0)),
         saved_seconds=sum(float(trial.user_attrs.get(studies.SAVED, 0.0)) for trial in tally.pruned),
         default=_trial(default, True) if default else None,
@@ -141,13 +156,13 @@ def _card(root: Path, study: Study, order: Order, bench: Bench) -> TuningCard:
     return card
 
 
-def _say(model: str, metric: str, verdict: Verdict) -> None:
+def _say(order: Order, metric: str, verdict: Verdict) -> None:
     gain = verdict.gain
     adopted = "it is laid over the recipe" if gain.value > 0 else "it is not, so the recipe stays as it is"
     print(
-        f"{model}: on folds {list(verdict.folds)}, seed {verdict.seed} ({verdict.rows:,} rows the search did not use): "
-        f"{metric} {verdict.default:.4f} as it stands, {verdict.tuned:.4f} tuned, gain {gain.value:+.4f} "
-        f"[{gain.low:+.4f}, {gain.high:+.4f}]; {adopted}",
+        f"{order.model}: on folds {list(verdict.folds)}, seed {verdict.seed} ({verdict.rows:,} rows "
+        f"{page.whose_rows(verdict.folds, order.params.folds)}): {metric} {verdict.default:.4f} as it stands, "
+        f"{verdict.tuned:.4f} tuned, gain {gain.value:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}]; {adopted}",
         flush=True,
     )
 

@@ -12,6 +12,7 @@ Conditions see what the settings above them have become.
 """
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,11 +71,19 @@ class FloatParameter(_Parameter):
 
     def suggest(self, trial: Suggests, name: str) -> Any:
         """Asks a trial for a value."""
-        return trial.suggest_float(name, self.low, self.high, step=self.step, log=self.log)
+        return trial.suggest_float(name, self.low, self._top, step=self.step, log=self.log)
 
     def extremes(self) -> list[Any]:
         """Values that the file must accept."""
-        return [self.low, self.high]
+        return [self.low, self._top]
+
+    @property
+    def _top(self) -> float:
+        """The highest value that whole steps reach; Optuna would warn of another."""
+        if self.step is None:
+            return self.high
+        steps = math.floor((self.high - self.low) / self.step + 1e-9)
+        return min(self.high, self.low + steps * self.step)
 
     def plain(self, value: Any) -> Plain:
         """Returns a value as Optuna keeps it.
@@ -106,11 +115,15 @@ class IntParameter(_Parameter):
 
     def suggest(self, trial: Suggests, name: str) -> Any:
         """Asks a trial for a value."""
-        return trial.suggest_int(name, self.low, self.high, step=self.step, log=self.log)
+        return trial.suggest_int(name, self.low, self._top, step=self.step, log=self.log)
 
     def extremes(self) -> list[Any]:
         """Values that the file must accept."""
-        return [self.low, self.low + (self.high - self.low) // self.step * self.step]
+        return [self.low, self._top]
+
+    @property
+    def _top(self) -> int:
+        return self.low + (self.high - self.low) // self.step * self.step
 
     def plain(self, value: Any) -> Plain:
         """Returns a value as Optuna keeps it.
@@ -118,10 +131,11 @@ class IntParameter(_Parameter):
         Raises:
             ValueError: it lies outside.
         """
-        if isinstance(value, bool) or not isinstance(value, int) or not self.low <= value <= self.high:
+        whole = not isinstance(value, bool) and isinstance(value, (int, float)) and float(value).is_integer()
+        if not whole or not self.low <= value <= self.high:
             raise ValueError(f"must be a whole number in {self.low}..{self.high}")
         _check_step(value, self.low, self.step)
-        return value
+        return int(value)
 
 
 class CategoricalParameter(_Parameter):
@@ -132,8 +146,9 @@ class CategoricalParameter(_Parameter):
 
     @model_validator(mode="after")
     def _choices_differ(self) -> "CategoricalParameter":
-        texts = [json.dumps(choice, sort_keys=True) for choice in self.choices]
-        if len(set(texts)) < len(texts):
+        texts = {json.dumps(choice, sort_keys=True) for choice in self.choices}
+        # As Optuna compares them, too, for which 1, 1.0 and true are one.
+        if min(len(texts), len({_name(choice) for choice in self.choices})) < len(self.choices):
             raise ValueError(f"choices must differ, got {self.choices!r}")
         return self
 
@@ -266,11 +281,23 @@ class Space:
     def _candidates(self, name: str) -> Iterator[Settings]:
         yield {}
         above = list(self.parameters)[: list(self.parameters).index(name)]
+        each = list[Settings]()
         for other in above:
-            for value in self.parameters[other].extremes():
-                yield {other: value}
+            base = self._where_it_holds(other, self.parameters[other])  # which may have a condition itself
+            each += [base | {other: value} for value in self.parameters[other].extremes()]
+        yield from each
         wanted = self.parameters[name].when
         yield {path: value for path, value in wanted.items() if path in above}
+        together: Settings = {}  # one setting above for each part of the condition
+        for path, value in wanted.items():
+            together |= next((one for one in each if self._reaches(one, path, value)), {})
+        yield together
+
+    def _reaches(self, chosen: Settings, path: str, value: Any) -> bool:
+        try:
+            return _has(self.recipe_settings(chosen), path, value)
+        except InputError:
+            return False
 
 
 def load_space(root: Path, model: str, mirror: bool) -> Space:

@@ -21,6 +21,7 @@ from pipeline.tuning.studies import begin_again
 DOWN = (sqlalchemy.exc.OperationalError, sqlalchemy.exc.InterfaceError, optuna.exceptions.StorageInternalError)
 HEARTBEAT, GRACE = 20, 60  # seconds
 T = TypeVar("T")
+_SHOWN = {"host", "port", "dbname"}  # of a URL's query, which may hold passwords and keys
 _WAITS = (1.0, 2.0, 4.0, 8.0, 15.0)
 
 
@@ -75,11 +76,13 @@ def patient(attempt: Callable[[], T], url: str, waits: tuple[float, ...] = _WAIT
 
 
 def masked(url: str) -> str:
-    """Returns a storage's URL without its password, or what stands for the journal file."""
+    """Returns a storage's URL without what may be secret in it, or what stands for the journal file."""
     if not url:
         return "a journal file"
     try:
-        return sqlalchemy.engine.make_url(url).render_as_string(hide_password=True)
+        parsed = sqlalchemy.engine.make_url(url)
+        query = {name: value for name, value in parsed.query.items() if name.lower() in _SHOWN}
+        return parsed.set(query=query).render_as_string(hide_password=True)
     except sqlalchemy.exc.ArgumentError:
         return "(unreadable)"
 

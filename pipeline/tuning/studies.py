@@ -9,7 +9,7 @@ import copy
 import importlib.util
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -52,16 +52,16 @@ class Tally:
         return len(self.complete) + len(self.pruned) + len(self.failed)
 
 
-def sampler(params: TuneParams, finished: int) -> BaseSampler:
+def sampler(params: TuneParams, begun: int) -> BaseSampler:
     """Returns the sampler of the next trial.
 
-    Its seed depends on how many trials are finished, so that one worker draws the same trials however often it was
-    killed.
+    Its seed depends on how many trials are finished or running, so that one worker draws the same trials however often
+    it was killed, and several draw different ones.
 
     Raises:
         InputError: it needs PyTorch, which is not installed.
     """
-    seed = (params.seed + 1) * 1_000_003 + finished
+    seed = (params.seed + 1) * 1_000_003 + begun
     if params.sampler == "random":
         return RandomSampler(seed=seed)
     if params.sampler == "gp":
@@ -118,14 +118,20 @@ def requeue(study: Study, trials: Sequence[FrozenTrial]) -> None:
         study: theirs.
         trials: failed without a reason, or still said to be running by a process that is gone.
     """
-    begun = {
-        number for trial in study.get_trials(deepcopy=False) for number in trial.system_attrs.get("retry_history", [])
-    }
+    begun = _begun_again(study)
     for trial in trials:
-        if trial.state == TrialState.RUNNING:
-            study.tell(trial.number, state=TrialState.FAIL)
+        if trial.state == TrialState.RUNNING and not fail(study, trial):
+            continue
         if trial.number not in begun:
             begin_again(study, trial)
+
+
+def fail(study: Study, trial: FrozenTrial) -> bool:
+    """Tells that a trial has failed; False where its outcome was told before, by its own process or another."""
+    try:
+        return study._storage.set_trial_state_values(trial._trial_id, state=TrialState.FAIL)
+    except optuna.exceptions.UpdateFinishedTrialError:
+        return False
 
 
 def begin_again(study: Study, trial: FrozenTrial) -> None:
@@ -135,13 +141,20 @@ def begin_again(study: Study, trial: FrozenTrial) -> None:
     """
     bare = copy.copy(trial)
     bare.user_attrs = {name: value for name, value in trial.user_attrs.items() if name == DEATHS}
+    bare.system_attrs = copy.deepcopy(trial.system_attrs)  # the callback writes into them
     RetryHeartbeatStaleTrialCallback()(study, bare)
 
 
 def cut_off(study: Study) -> tuple[FrozenTrial, ...]:
-    """Returns the trials that failed without a reason."""
+    """Returns the trials that failed without a reason and were not begun again."""
+    begun = _begun_again(study)
     trials = study.get_trials(deepcopy=False, states=(TrialState.FAIL,))
-    return tuple(trial for trial in trials if REASON not in trial.user_attrs)
+    return tuple(trial for trial in trials if REASON not in trial.user_attrs and trial.number not in begun)
+
+
+def _begun_again(study: Study) -> set[int]:
+    trials = study.get_trials(deepcopy=False)
+    return {number for trial in trials for number in trial.system_attrs.get("retry_history", [])}
 
 
 def best(trials: Sequence[FrozenTrial], metric: Metric) -> FrozenTrial | None:
@@ -154,9 +167,16 @@ def best(trials: Sequence[FrozenTrial], metric: Metric) -> FrozenTrial | None:
     )
 
 
-def same_failures(study: Study, limit: int = _SAME_FAILURES) -> str | None:
-    """Returns the reason for which the last trials failed, where there are ``limit`` of them in a row."""
-    ended = [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
+def same_failures(study: Study, before: Collection[int] = (), limit: int = _SAME_FAILURES) -> str | None:
+    """Returns the reason for which the last trials failed, where there are ``limit`` of them in a row.
+
+    Args:
+        study: theirs.
+        before: numbers of trials that do not count: what they failed by may be mended.
+        limit: how many.
+    """
+    trials = study.get_trials(deepcopy=False)
+    ended = [trial for trial in trials if trial.state.is_finished() and trial.number not in before]
     ended = sorted((trial for trial in ended if trial.datetime_complete), key=lambda trial: trial.datetime_complete)  # type: ignore[arg-type, return-value]
     counted = [trial for trial in ended if trial.state != TrialState.FAIL or REASON in trial.user_attrs][-limit:]
     reasons = Counter(str(trial.user_attrs.get(REASON, "")) for trial in counted)
@@ -213,5 +233,6 @@ def open_study(
         load_if_exists=True,
         pruner=pruner(params, epochs),
     )
-    study.sampler = sampler(params, tally(study).finished)
+    now = tally(study)
+    study.sampler = sampler(params, now.finished + len(now.running))
     return study

@@ -24,7 +24,7 @@ from pipeline.competition import Score
 from pipeline.errors import InputError
 from pipeline.files import sha256
 from pipeline.metrics import get_metric
-from pipeline.opening import Opened, Surroundings, open_model
+from pipeline.opening import Opened, Surroundings, open_model, outside
 from pipeline.recipe import Recipe
 from pipeline.scores import Integers, Probs
 from pipeline.task import FoldTask
@@ -87,6 +87,7 @@ class Bench:
             "score": self.around.score,
             "seeds": [self.around.seed, self.params.seed],
             "precision": self.around.precision,
+            "outside": outside(self.space.recipe({}), self.around),
             "code": code_digest("pipeline.tuning.trials"),
         }
         digest = hashlib.sha256(json.dumps(determined_by, sort_keys=True).encode()).hexdigest()
@@ -125,13 +126,17 @@ def run_trial(trial: Trial, study: Study, bench: Bench) -> tuple[float, ...]:
         trial.set_user_attr(studies.SECONDS, seconds)
         trial.set_user_attr(BLOCKS, trial.user_attrs.get(BLOCKS, []) + blocks(bench.score, labels, probs))
         last = position == len(bench.params.folds) - 1
-        if not last and not default and bench.params.across == "wilcoxon" and hopeless(study, trial, bench.score):
+        prunes = bench.params.across == "wilcoxon" and not bench.params.two and not default
+        if not last and prunes and hopeless(study, trial, bench.score):
             trial.set_user_attr(studies.SAVED, seconds / (position + 1) * (len(bench.params.folds) - position - 1))
             raise optuna.TrialPruned(f"worse than the best on the rows of fold {fold}")
+    score = float(np.mean(list(scores.values())))
+    if not np.isfinite(score):
+        raise InputError(f"its {bench.score.metric.name} is {score}")
     trial.set_user_attr(studies.LOG_LOSS, float(np.mean(losses)))
     if bench.params.terminator:
         studies.report_folds(trial, list(scores.values()))
-    return (float(np.mean(list(scores.values()))), seconds)[: len(bench.params.objectives)]
+    return (score, seconds)[: len(bench.params.objectives)]
 
 
 def fold_task(bench: Bench, opened: Opened, fold: int, seed: int, shown: str) -> FoldTask:
@@ -203,7 +208,7 @@ def forget(study: Study, bench: Bench) -> None:
     for trial in trials:
         name = trial.user_attrs.get(FOLDER)
         cut = trial.state == TrialState.FAIL and studies.REASON not in trial.user_attrs
-        if not trial.state.is_finished() or cut or name in stays or not name:
+        if not trial.state.is_finished() or cut or name in stays or not str(name).startswith(f"{bench.model}-"):
             continue
         place = bench.root / ".work" / "train" / Path(str(name)).name
         if place.is_dir() and not any(place.glob("fold*/done.json")):

@@ -7,9 +7,8 @@ Reference: Cawley and Talbot 2010, https://jmlr.org/papers/v11/cawley10a.html
 import dataclasses
 import multiprocessing
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +17,13 @@ from pipeline import paired, tables
 from pipeline.errors import InputError
 from pipeline.model_yaml import Settings
 from pipeline.opening import open_model
-from pipeline.tuning import storing
+from pipeline.tuning import processes, storing
 from pipeline.tuning.trials import Bench, fold_task, scored
 from pipeline.tuning.worker import Order
+
+
+class FellError(Exception):
+    """The best settings of a search could not be trained where the search had not tried them."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,8 @@ def judge(order: Order, bench: Bench, settings: Settings) -> Verdict:
     """Trains the default and the settings on the unseen folds, resumably, and compares them.
 
     Raises:
-        InputError: a training diverged, or its process died.
+        FellError: the settings' training diverged.
+        InputError: the default's did, or a process died.
     """
     n_folds = int(bench.around.data.fold_of.max()) + 1
     folds, seed = unseen(order.params.folds, n_folds, bench.around.seed)
@@ -79,14 +83,29 @@ def judge(order: Order, bench: Bench, settings: Settings) -> Verdict:
 
 def _apart(order: Order, settings: Settings, folds: tuple[int, ...], seed: int) -> NDArray[np.float32]:
     """Trains in a process of its own, which takes its memory with it."""
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        try:
-            return pool.submit(_measure, order, settings, folds, seed).result()
-        except BrokenProcessPool as error:
-            raise InputError(
-                f"{order.model}: the process that measures the best trial again died (out of memory?); free some, or "
-                "lower training.batch_size, then run the command again: it goes on where it was"
-            ) from error
+    here, there = multiprocessing.Pipe(duplex=False)
+    process = processes.start(_tell, (order, settings, folds, seed, there), "verdict")
+    there.close()
+    try:
+        made: NDArray[np.float32] | str = here.recv()
+    except EOFError:
+        raise InputError(
+            f"{order.model}: the process that measures the best trial again died (out of memory?); free some, or "
+            "lower training.batch_size, then run the command again: it goes on where it was"
+        ) from None
+    finally:
+        processes.end(process)
+    if not isinstance(made, str):
+        return made
+    raise FellError(made) if settings else InputError(made)
+
+
+def _tell(order: Order, settings: Settings, folds: tuple[int, ...], seed: int, told: Connection) -> None:
+    processes.follow_parent()
+    try:
+        told.send(_measure(order, settings, folds, seed))
+    except InputError as error:
+        told.send(str(error))
 
 
 def _measure(order: Order, settings: Settings, folds: tuple[int, ...], seed: int) -> NDArray[np.float32]:

@@ -1,31 +1,29 @@
 """A process that runs trials until its share is done, the study is, or the hours are over."""
 
 import errno
-import fcntl
 import signal
-import socket
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from types import FrameType
 
 import optuna
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.study import Study
-from optuna.trial import FrozenTrial, Trial
+from optuna.trial import Trial, TrialState
 
 from pipeline import runtime
 from pipeline.competition import load_competition
 from pipeline.errors import InputError, one_line
 from pipeline.surroundings import surroundings
 from pipeline.tuning import storing, studies
+from pipeline.tuning.locks import claimed, owning
 from pipeline.tuning.params import TuneParams
+from pipeline.tuning.processes import ENDED, Ending, follow_parent
 from pipeline.tuning.space import load_space
 from pipeline.tuning.trials import Bench, OutOfTime, forget, run_trial
 
-OWNER = "owner"
-DATABASE_DOWN, ENDED = 75, 130  # exit codes: the database does not answer; asked to end
+DATABASE_DOWN = 75  # exit code: the database does not answer
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
@@ -89,62 +87,86 @@ def work(order: Order, told: Connection) -> None:
         order: what is tuned.
         told: takes the words of an error that ends the night.
     """
-    signal.signal(signal.SIGTERM, _end)
+    ending = Ending()
+    signal.signal(signal.SIGTERM, ending.heard)
+    follow_parent()
     storing.quiet()
     try:
-        run_trials(order)
+        run_trials(order, ending)
     except (KeyboardInterrupt, InputError) as error:
         if isinstance(error, (InputError, _NoRoom)):
             told.send(str(error))
         raise SystemExit(ENDED) from None
     except storing.DOWN:
         raise SystemExit(DATABASE_DOWN) from None
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        told.send(str(_no_room(error)))
+        raise SystemExit(ENDED) from None
 
 
-def run_trials(order: Order) -> None:
+def run_trials(order: Order, ending: Ending) -> None:
     """Runs trials in this process until its share is done, the study is, or the hours are over."""
     bench = order.bench()
     for _ in range(order.params.trials_per_process):
         study = order.study()
         claim = ExitStack()
-        claim.enter_context(claimed(order))
+        claim.enter_context(claimed(order.folder, order.model))
         with claim:
             if not _room(study, order.params):
                 return
-            crowded = _one(study, bench, order, claim)
+            crowded = _one(study, bench, order, claim, ending)
         forget(study, bench)
         if crowded:
             return  # a fresh process has all the memory
 
 
-def _one(study: Study, bench: Bench, order: Order, claim: ExitStack) -> bool:
+def _one(study: Study, bench: Bench, order: Order, claim: ExitStack, ending: Ending) -> bool:
     """Runs one trial; says whether it ran out of memory."""
-    crowded = False
+    crowded, asked = False, list[Trial]()
 
     def objective(trial: Trial) -> tuple[float, ...]:
         nonlocal crowded
-        with owning(order, trial):
+        asked.append(trial)
+        try:
+            held.enter_context(owning(order.folder, order.name, trial))
             claim.close()  # the next worker may count this trial now
-            try:
+            with ending.at_once():
                 return run_trial(trial, study, bench)
-            except (optuna.TrialPruned, *storing.DOWN):
-                raise
-            except OSError as error:
-                if error.errno in _NO_ROOM:
-                    raise _NoRoom(f"{error}; make room or change the permissions, then run the command again") from None
-                trial.set_user_attr(studies.REASON, _words(error))
-                raise
-            # Whatever a trial dies of is its own affair: it is kept with its reason, and the night goes on.
-            except Exception as error:
-                crowded = isinstance(error, runtime.out_of_memory()) and runtime.is_out_of_memory(error)
-                trial.set_user_attr(studies.REASON, _words(error))
-                raise
+        except (optuna.TrialPruned, UpdateFinishedTrialError, *storing.DOWN):
+            raise
+        except OSError as error:
+            if error.errno in _NO_ROOM:
+                raise _no_room(error) from None
+            trial.set_user_attr(studies.REASON, _words(error))
+            raise
+        # Whatever a trial dies of is its own affair: it is kept with its reason, and the night goes on.
+        except Exception as error:
+            crowded = isinstance(error, runtime.out_of_memory()) and runtime.is_out_of_memory(error)
+            trial.set_user_attr(studies.REASON, _words(error))
+            raise
 
-    try:
-        study.optimize(objective, n_trials=1, catch=(Exception,))
-    except OutOfTime:
-        return True
+    with ExitStack() as held:  # longer than the objective: until Optuna has told the outcome
+        try:
+            with ending.put_off():  # Optuna asks and tells
+                study.optimize(objective, n_trials=1, catch=(Exception,))
+        except OutOfTime:
+            return True
+        except (ValueError, UpdateFinishedTrialError):
+            if not (asked and _taken_over(study, asked[0])):
+                raise
     return crowded
+
+
+def _taken_over(study: Study, trial: Trial) -> bool:
+    """Says whether others have held a trial for dead and begun it again: this process had not been heard of."""
+    found = study._storage.get_trial(trial._trial_id)
+    return found.state == TrialState.FAIL and studies.REASON not in found.user_attrs
+
+
+def _no_room(error: OSError) -> _NoRoom:
+    return _NoRoom(f"{error}; make room or change the permissions, then run the command again")
 
 
 def _words(error: Exception) -> str:
@@ -155,61 +177,3 @@ def _words(error: Exception) -> str:
 def _room(study: Study, params: TuneParams) -> bool:
     now = studies.tally(study)
     return params.n_trials is None or now.finished + len(now.running) < params.n_trials
-
-
-@contextmanager
-def claimed(order: Order) -> Iterator[None]:
-    """Lets one worker of this machine at a time count trials and begin one."""
-    with locked(order.folder / f"{order.model}.claim"):
-        yield
-
-
-@contextmanager
-def owning(order: Order, trial: Trial) -> Iterator[None]:
-    """Holds a lock as long as this process runs a trial: the system frees it when the process dies, however it dies."""
-    path = order.folder / f"{order.name}-{trial.number}.lock"
-    with locked(path):
-        trial.set_user_attr(OWNER, [socket.gethostname(), str(path)])
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Holds a file's lock, waiting for it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def is_free(path: Path) -> bool:
-    """Says whether nobody holds a file's lock."""
-    try:
-        with path.open("r") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return True
-    except BlockingIOError:
-        return False
-    return True
-
-
-def abandoned(trial: FrozenTrial, alone: bool) -> bool:
-    """Says whether a trial, running or cut off, belongs to a process of this machine that is gone.
-
-    Args:
-        trial: which one.
-        alone: nobody else uses the study: then a trial without an owner died before it had one.
-    """
-    owner = trial.user_attrs.get(OWNER)
-    if owner is None:
-        return alone
-    host, path = owner
-    return bool(host == socket.gethostname()) and is_free(Path(path))
-
-
-def _end(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
