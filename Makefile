@@ -38,7 +38,7 @@ submit: $(RUN_STAMP) ## hand the ensemble's submission in at Kaggle, wait for it
 	@python -m pipeline submit
 
 test: $(TEST_STAMP) ## install with the test tools, run the tests
-	@python -m pytest
+	@python -m pytest -n 2 --dist loadfile # two at a time: networks so small leave a core idle
 
 check: lint test ## format, lint, types, tests: what CI runs
 

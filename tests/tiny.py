@@ -80,6 +80,7 @@ def build(
             "models": list(models),
             "prepare": {"workers": 1, "drop_broken": False},
             "split": {"n_splits": 3, "seed": 0, "group_duplicates": True},
+            "tune": {"n_trials": 0},
             "train": {"seed": 0, "folds": None, "precision": "float32"},
             "ensemble": {"combiners": ["mean", "convex"]},
         },
