@@ -101,6 +101,15 @@ def test_settings_hold_only_variables_that_change_bits(monkeypatch: pytest.Monke
     assert "SOMETHING_ELSE" not in runtime.settings()
 
 
+@pytest.mark.parametrize(("said", "used"), [(None, "1"), ("0", "0")])
+def test_onednn_is_on_everywhere_unless_the_environment_says_otherwise(said: str | None, used: str) -> None:
+    code = "from pipeline import runtime; print(runtime.settings()['TF_ENABLE_ONEDNN_OPTS'])"
+    rest = {name: value for name, value in os.environ.items() if name != "TF_ENABLE_ONEDNN_OPTS"}
+    around = rest if said is None else rest | {"TF_ENABLE_ONEDNN_OPTS": said}
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=around, capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == used
+
+
 def test_starting_prints_nothing() -> None:
     code = "from pipeline import runtime; runtime.start('float32')"
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
