@@ -17,7 +17,7 @@ from pipeline.tables import Predictions
 from pipeline.task import FoldTask
 
 
-def gather(root: Path, tasks: list[FoldTask], data: Data, competition: str) -> None:
+def gather(root: Path, tasks: list[FoldTask], data: Data, competition: str, hardware: str) -> None:
     """Writes a model's predictions (of test images by fold as well), checkpoints, history, curves, card and metrics.
 
     Args:
@@ -25,6 +25,7 @@ def gather(root: Path, tasks: list[FoldTask], data: Data, competition: str) -> N
         tasks: the folds of one model, all of them finished.
         data: what they were trained on.
         competition: its name, for the card.
+        hardware: what they were trained on, for the card.
     """
     model, classes = tasks[0].model, data.classes
     made = fold_predictions(tasks, data)
@@ -65,7 +66,7 @@ def gather(root: Path, tasks: list[FoldTask], data: Data, competition: str) -> N
         fingerprint=tasks[0].fingerprint,
         view_weights=made.view_weights,
         fold_table=digest,
-        versions=runtime.versions() | {"hardware": runtime.hardware()},
+        versions=runtime.versions() | {"hardware": hardware},
         config=tasks[0].recipe.model_dump(mode="json"),
     )
     cards.write_card(tables.card_path(root, model), card)

@@ -57,6 +57,7 @@ class Surroundings:
         seed: the run's seed.
         score: the competition's metric, as plain values.
         wanted: the folds that will be trained.
+        workers: how many of them at once; None means one for each GPU, or one.
     """
 
     root: Path
@@ -68,6 +69,7 @@ class Surroundings:
     seed: int
     score: dict[str, Any]
     wanted: tuple[int, ...]
+    workers: int | None = None
 
     def fingerprint(self, trainer: str, images: list[str], recipe: AnyRecipe, precision: str, **more: Any) -> str:
         """Returns the fingerprint of a training."""

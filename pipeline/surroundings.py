@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from pipeline import runtime, tables
 from pipeline.competition import load_competition
@@ -18,6 +18,8 @@ class TrainParams(Section):
     Attributes:
         seed: of all that is random.
         folds: which are trained; None means all of them.
+        workers: processes that train folds at once, each with its part of the cores or a GPU of its own; None means
+            one for each GPU, or one.
         precision: what networks compute in.
         weights: folder of files with pretrained weights under Keras's own names; relative to the repository. None
             means the environment variable ``WEIGHTS_DIR``, or ``data/weights``.
@@ -25,6 +27,7 @@ class TrainParams(Section):
 
     seed: int = Field(default=0, ge=0)
     folds: tuple[int, ...] | None = None
+    workers: PositiveInt | None = None
     precision: runtime.Precision = "auto"
     weights: str | None = None
 
@@ -48,6 +51,7 @@ def surroundings(root: Path) -> Surroundings:
         seed=params.seed,
         score=competition.metric.model_dump(mode="json"),
         wanted=_chosen(params, int(data.fold_of.max()) + 1),
+        workers=params.workers,
     )
 
 

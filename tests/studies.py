@@ -10,10 +10,10 @@ from trainings import repository, settings
 
 from pipeline.competition import load_competition
 from pipeline.config import load_params
+from pipeline.processes import Ending
 from pipeline.surroundings import surroundings
 from pipeline.tuning import storing, studies
 from pipeline.tuning.params import TuneParams
-from pipeline.tuning.processes import Ending
 from pipeline.tuning.space import load_space
 from pipeline.tuning.trials import Bench
 from pipeline.tuning.worker import Order, run_trials

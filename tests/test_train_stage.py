@@ -1,6 +1,9 @@
 """The train stage: what it writes, what it reuses, what it refuses."""
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -283,3 +286,30 @@ def test_comments_in_the_recipe_and_the_choice_of_folds_leave_the_fingerprint(
     path = root / "configs" / "models" / "one.yaml"
     path.write_text("# a thought\n" + path.read_text())
     assert fingerprint(root, monkeypatch) == before
+
+
+def test_folds_trained_side_by_side_are_those_that_one_core_trains(bare: Path, tmp_path: Path) -> None:
+    cores = os.sched_getaffinity(0)
+    if len(cores) < 2:
+        pytest.skip("one core cannot be shared out")
+    one, two = copy(bare, tmp_path / "one"), copy(bare, tmp_path / "two")
+    set_train(two, workers=len(cores))
+    train.run(two, "one")
+    code = f"import pathlib; from pipeline.stages import train; train.run(pathlib.Path({str(one)!r}), 'one')"
+    kept = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    try:
+        subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], check=True)
+    finally:
+        os.sched_setaffinity(0, kept)
+    assert outputs(one) == outputs(two)
+    assert card(two).versions["hardware"].endswith(" x1")
+    assert (card(one).fingerprint, card(one).versions) == (card(two).fingerprint, card(two).versions)
+
+
+def test_a_training_that_fails_side_by_side_says_why(bare: Path, tmp_path: Path) -> None:
+    root = copy(bare, tmp_path)
+    set_train(root, workers=2)
+    write_recipe(root, optimizer={"name": "sgd", "learning_rate": 1e30})
+    with pytest.raises(InputError, match=r"one fold \d"):
+        train.run(root, "one")

@@ -24,11 +24,11 @@ from pipeline.config import parse
 from pipeline.errors import InputError
 from pipeline.metrics import get_metric
 from pipeline.model_yaml import tuned_path
+from pipeline.processes import Ending
 from pipeline.stages import train, tune
 from pipeline.tuning import night, outcome, page, storing, studies, trials, verdict
 from pipeline.tuning.locks import OWNER, abandoned, alone, locked
 from pipeline.tuning.params import TuneParams
-from pipeline.tuning.processes import Ending
 from pipeline.tuning.worker import run_trials
 
 ACCURACY = get_metric("accuracy")
@@ -587,7 +587,7 @@ def test_processes_that_die_before_a_trial_is_done_end_the_search(
         began.append(1)
         return SimpleNamespace(is_alive=lambda: False, join=lambda *_: None, exitcode=-9)
 
-    monkeypatch.setattr("pipeline.tuning.processes.start", dead)
+    monkeypatch.setattr("pipeline.processes.start", dead)
     monkeypatch.setattr("pipeline.tuning.night._POLL", 0.0)
     with pytest.raises(InputError, match=r"one: 10 processes in a row ended by signal 9 \(out of memory\?\) before"):
         night.Night(told, told.study(), ACCURACY, 0.0).search()

@@ -1,16 +1,20 @@
-"""Trains one model on every fold, in one process.
+"""Trains one model on every fold, in one process, or several folds at once in processes of their own.
 
 Reads: data/prepared, folds/folds.csv, configs/models/<model>.yaml. Writes: folds/predictions/<model>/ (OOF and test
 predictions) and folds/<model>/ (checkpoints, test predictions by fold, history, curves, card, metrics). What is half
 done lies in .work/train.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
+from pipeline import runtime
 from pipeline.competition import active_name, load_competition
+from pipeline.errors import InputError, some
 from pipeline.gathering import gather
 from pipeline.model_file import load_model
 from pipeline.opening import open_model
+from pipeline.side_by_side import at_once, side_by_side
 from pipeline.surroundings import surroundings
 from pipeline.task import FoldTask
 
@@ -21,12 +25,30 @@ def run(root: Path, model: str) -> None:
     Raises:
         InputError: no such model, a setting that does not fit, or a training that diverged.
     """
-    competition = load_competition(root)
-    recipe = load_model(root, model, competition.mirror)
+    load_model(root, model, load_competition(root).mirror)  # a mistake in it is told before any process is started
     around = surroundings(root)
-    opened = open_model(recipe, around)
-    tasks = [
-        FoldTask(
+    workers = at_once(around.workers)
+    if workers == 1:
+        train = fold_trainer(root, model)
+        made = [train(fold) for fold in around.wanted]
+    else:
+        made = side_by_side(fold_trainer, (root, model), around.wanted, workers)
+    tasks, hardware = [task for task, _ in made], {name for _, name in made}
+    if len({task.fingerprint for task in tasks}) > 1:
+        raise InputError(
+            f"{model}: its folds were trained on unequal hardware ({some(sorted(hardware))}); set train.workers to 1"
+        )
+    gather(root, tasks, around.data, active_name(root), hardware.pop())
+
+
+def fold_trainer(root: Path, model: str) -> Callable[[int], tuple[FoldTask, str]]:
+    """Opens a model; returns what trains a fold of it and says as which task, on which hardware."""
+    competition = load_competition(root)
+    around = surroundings(root)
+    opened = open_model(load_model(root, model, competition.mirror), around)
+
+    def train(fold: int) -> tuple[FoldTask, str]:
+        task = FoldTask(
             model=model,
             fold=fold,
             recipe=opened.recipe,
@@ -38,8 +60,7 @@ def run(root: Path, model: str) -> None:
             seed=around.seed,
             precision=opened.precision,
         )
-        for fold in around.wanted
-    ]
-    for task in tasks:
         opened.train(task)
-    gather(root, tasks, around.data, active_name(root))
+        return task, runtime.hardware()
+
+    return train

@@ -4,10 +4,8 @@ Nothing is lost when it is killed. What was running then begins again from its l
 """
 
 import multiprocessing
-import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -17,12 +15,12 @@ from optuna.storages import fail_stale_trials
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from pipeline import runtime
+from pipeline import processes
 from pipeline.errors import InputError
 from pipeline.metrics import Metric
-from pipeline.tuning import processes, storing, studies
+from pipeline.processes import ENDED
+from pipeline.tuning import storing, studies
 from pipeline.tuning.locks import abandoned, claimed
-from pipeline.tuning.processes import ENDED
 from pipeline.tuning.worker import DATABASE_DOWN, Order, work
 
 _POLL, _NOTE = 0.5, 20.0  # seconds: between two looks; between two notes of the time, and looks at other machines
@@ -107,7 +105,7 @@ class Night:
         for slot in range(self.order.params.workers):
             if slot not in self._workers and self._needed():
                 here, there = multiprocessing.Pipe(duplex=False)
-                with _share_of_the_machine(slot, self.order.params.workers):
+                with processes.share_of_the_machine(slot, self.order.params.workers):
                     process = processes.start(work, (self.order, there), f"worker {slot}")
                 there.close()
                 self._workers[slot] = _Worker(process, here)
@@ -211,33 +209,6 @@ class Night:
         counts = f"{len(tally.complete)} done, {len(tally.pruned)} pruned, {len(tally.failed)} failed"
         best = f"best {leader.values[0]:.4f} (trial {leader.number})" if leader else "no score yet"
         return f"{counts} | {best} | {_left(tally.finished, self.seconds, params.n_trials, self.order.deadline)}"
-
-
-@contextmanager
-def _share_of_the_machine(slot: int, workers: int) -> Iterator[None]:
-    """Lets a process that starts now inherit its GPU, or its part of the cores."""
-    if workers == 1:
-        yield
-        return
-    gpus = runtime.count_gpus()
-    if gpus:
-        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-        names = visible.split(",") if visible else [str(number) for number in range(gpus)]
-        os.environ["CUDA_VISIBLE_DEVICES"] = names[slot % len(names)]
-        try:
-            yield
-        finally:
-            if visible is None:
-                del os.environ["CUDA_VISIBLE_DEVICES"]
-            else:
-                os.environ["CUDA_VISIBLE_DEVICES"] = visible
-        return
-    cores = sorted(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, cores[slot::workers] or [cores[slot % len(cores)]])
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, cores)
 
 
 def _how(code: int | None) -> str:

@@ -15,13 +15,13 @@ from pipeline.cards import TrialCard, TuningCard, VerdictCard
 from pipeline.competition import active_name, load_competition
 from pipeline.config import setting_or_variable
 from pipeline.errors import InputError
+from pipeline.processes import ENDED, EndedError, asked_to_end
 from pipeline.surroundings import surroundings
 from pipeline.tuning import page, storing, studies
 from pipeline.tuning.locks import alone
 from pipeline.tuning.night import Night
 from pipeline.tuning.outcome import page_path
 from pipeline.tuning.params import TuneParams
-from pipeline.tuning.processes import ENDED, EndedError, asked_to_end
 from pipeline.tuning.space import load_space
 from pipeline.tuning.trials import Bench
 from pipeline.tuning.verdict import FellError, Verdict, judge

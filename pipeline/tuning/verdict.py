@@ -5,10 +5,8 @@ Reference: Cawley and Talbot 2010, https://jmlr.org/papers/v11/cawley10a.html
 """
 
 import dataclasses
-import multiprocessing
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +15,8 @@ from pipeline import paired, tables
 from pipeline.errors import InputError
 from pipeline.model_yaml import Settings
 from pipeline.opening import open_model
-from pipeline.tuning import processes, storing
+from pipeline.side_by_side import DiedError, at_once, side_by_side
+from pipeline.tuning import storing
 from pipeline.tuning.trials import Bench, fold_task, scored
 from pipeline.tuning.worker import Order
 
@@ -65,7 +64,8 @@ def judge(order: Order, bench: Bench, settings: Settings) -> Verdict:
     """
     n_folds = int(bench.around.data.fold_of.max()) + 1
     folds, seed = unseen(order.params.folds, n_folds, bench.around.seed)
-    made = [_apart(order, each, folds, seed) for each in ({}, settings)]
+    workers = at_once(bench.around.workers)
+    made = [_apart(order, each, folds, seed, workers) for each in ({}, settings)]
     rows = np.concatenate([bench.around.data.rows(fold)[1] for fold in folds])
     labels = bench.around.data.labels[rows]
     groups = tables.read_folds(bench.around.folds).set_index("id")["group"]
@@ -81,42 +81,26 @@ def judge(order: Order, bench: Bench, settings: Settings) -> Verdict:
     )
 
 
-def _apart(order: Order, settings: Settings, folds: tuple[int, ...], seed: int) -> NDArray[np.float32]:
-    """Trains in a process of its own, which takes its memory with it."""
-    here, there = multiprocessing.Pipe(duplex=False)
-    process = processes.start(_tell, (order, settings, folds, seed, there), "verdict")
-    there.close()
+def _apart(order: Order, settings: Settings, folds: tuple[int, ...], seed: int, workers: int) -> NDArray[np.float32]:
+    """Trains in processes of their own, which take their memory with them."""
     try:
-        made: NDArray[np.float32] | str = here.recv()
-    except EOFError:
-        raise InputError(
-            f"{order.model}: the process that measures the best trial again died (out of memory?); free some, or "
-            "lower training.batch_size, then run the command again: it goes on where it was"
-        ) from None
-    finally:
-        processes.end(process)
-    if not isinstance(made, str):
-        return made
-    raise FellError(made) if settings else InputError(made)
-
-
-def _tell(order: Order, settings: Settings, folds: tuple[int, ...], seed: int, told: Connection) -> None:
-    processes.follow_parent()
-    try:
-        told.send(_measure(order, settings, folds, seed))
+        return np.concatenate(side_by_side(fold_scorer, (order, settings, seed), folds, workers))
+    except DiedError:
+        raise
     except InputError as error:
-        told.send(str(error))
+        raise (FellError(str(error)) if settings else error) from None
 
 
-def _measure(order: Order, settings: Settings, folds: tuple[int, ...], seed: int) -> NDArray[np.float32]:
+def fold_scorer(order: Order, settings: Settings, seed: int) -> Callable[[int], NDArray[np.float32]]:
+    """Opens a model with some settings; returns what trains a fold of it and predicts its valid rows."""
     storing.quiet()
     bench = order.bench()
-    around = dataclasses.replace(bench.around, seed=seed)
-    opened = open_model(bench.space.recipe(settings), around)
-    made = []
-    for fold in folds:
+    opened = open_model(bench.space.recipe(settings), dataclasses.replace(bench.around, seed=seed))
+
+    def score(fold: int) -> NDArray[np.float32]:
         what = "best trial" if settings else "default"
         task = fold_task(bench, opened, fold, seed, f"{order.model} {what}, unseen")
         opened.score(task, lambda row: None)
-        made.append(scored(task, bench.around)[1])
-    return np.concatenate(made)
+        return scored(task, bench.around)[1]
+
+    return score

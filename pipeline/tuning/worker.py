@@ -15,11 +15,11 @@ from optuna.trial import Trial, TrialState
 from pipeline import runtime
 from pipeline.competition import load_competition
 from pipeline.errors import InputError, one_line
+from pipeline.processes import ENDED, Ending, follow_parent
 from pipeline.surroundings import surroundings
 from pipeline.tuning import storing, studies
 from pipeline.tuning.locks import claimed, owning
 from pipeline.tuning.params import TuneParams
-from pipeline.tuning.processes import ENDED, Ending, follow_parent
 from pipeline.tuning.space import load_space
 from pipeline.tuning.trials import Bench, OutOfTime, forget, run_trial
 

@@ -1,4 +1,4 @@
-"""Processes of a search: they end when they are asked to, and never outlive the one that started them."""
+"""Processes: they get their share of the machine, end when asked to, and never outlive the one that started them."""
 
 import multiprocessing
 import os
@@ -11,6 +11,8 @@ from multiprocessing import resource_tracker
 from multiprocessing.process import BaseProcess
 from types import FrameType
 from typing import Any
+
+from pipeline import runtime
 
 PATIENCE = 60.0  # seconds that a process gets to end
 ENDED = 130  # exit code: asked to end
@@ -91,6 +93,44 @@ def start(target: Callable[..., None], arguments: tuple[Any, ...], name: str) ->
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, kept)
     return process
+
+
+@contextmanager
+def share_of_the_machine(slot: int, workers: int) -> Iterator[None]:
+    """Lets a process that starts now inherit its GPU, or its part of the cores, as large as any other's.
+
+    Args:
+        slot: its number among all that work at once.
+        workers: how many these are.
+    """
+    gpus = runtime.count_gpus() if workers > 1 else 0
+    if gpus:
+        with _visible(slot % gpus, gpus):
+            yield
+    elif workers > 1 and hasattr(os, "sched_setaffinity"):  # elsewhere the system shares the cores out
+        cores = sorted(os.sched_getaffinity(0))
+        count = max(1, len(cores) // workers)
+        os.sched_setaffinity(0, cores[slot * count : (slot + 1) * count] or [cores[slot % len(cores)]])
+        try:
+            yield
+        finally:
+            os.sched_setaffinity(0, cores)
+    else:
+        yield
+
+
+@contextmanager
+def _visible(number: int, gpus: int) -> Iterator[None]:
+    kept = os.environ.get("CUDA_VISIBLE_DEVICES")
+    names = kept.split(",") if kept else [str(each) for each in range(gpus)]
+    os.environ["CUDA_VISIBLE_DEVICES"] = names[number]
+    try:
+        yield
+    finally:
+        if kept is None:
+            del os.environ["CUDA_VISIBLE_DEVICES"]
+        else:
+            os.environ["CUDA_VISIBLE_DEVICES"] = kept
 
 
 def end(process: BaseProcess) -> None:
