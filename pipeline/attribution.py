@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.augmentation import Images, resized
+from pipeline.augmentation import Images, Pixels, unrounded
 from pipeline.cards import ModelCard
 from pipeline.gradcam import grad_cam, halves
 from pipeline.heat import Heat, enlarged
@@ -17,7 +17,7 @@ from pipeline.preprocessing import preprocess
 from pipeline.rollout import rollout
 
 _BATCH = 16
-_Look = Callable[[Images, NDArray[np.int64]], Heat]
+_Look = Callable[[Pixels, NDArray[np.int64]], Heat]
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Attribution:
         for start in range(0, len(images), _BATCH):
             # The last batch is filled up from the front: one of another size would be traced anew, which takes longer.
             rows = np.arange(start, start + _BATCH) % len(images)
-            shown = np.stack([resized(preprocess(np.ascontiguousarray(images[row]), steps), size) for row in rows])
+            shown = np.stack([unrounded(preprocess(np.ascontiguousarray(images[row]), steps), size) for row in rows])
             heat = self.look(shown, classes[rows])[: len(images) - start]
             found.append(enlarged(heat, images.shape[1]))
         return np.concatenate([np.zeros((0, *images.shape[1:3]), dtype=np.float32), *found])

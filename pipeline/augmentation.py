@@ -21,6 +21,7 @@ from pipeline.errors import InputError, near_names, some
 from pipeline.policies import Policy, PolicyTransform
 
 Images = NDArray[np.uint8]
+Pixels = NDArray[np.uint8 | np.float32]  # grey levels, whole or between two
 Targets = NDArray[np.float32]
 Declared = tuple[dict[str, dict[str, Any]], ...]
 
@@ -162,9 +163,24 @@ def resized(image: Images, size: int) -> Images:
     """Resizes a square image: by area when shrinking, bicubic when enlarging."""
     if image.shape[0] == size:
         return image
+    return np.asarray(_scaled(image, size), dtype=np.uint8)
+
+
+def unrounded(image: Pixels, size: int) -> Pixels:
+    """Resizes as `resized` does, but leaves what lies between two grey levels where it lies: float32 in [0, 255].
+
+    Networks predict from that. How OpenCV rounds is a matter of its build and the processor, and no exported graph can
+    follow it; here both agree. An image that has the size already comes back as it is.
+    """
+    if image.shape[0] == size:
+        return image
+    return np.asarray(np.clip(_scaled(image.astype(np.float32), size), 0, 255), dtype=np.float32)
+
+
+def _scaled(image: NDArray[Any], size: int) -> NDArray[Any]:
     method = cv2.INTER_AREA if image.shape[0] > size else cv2.INTER_CUBIC
     result = cv2.resize(image, (size, size), interpolation=method)
-    return np.asarray(result if result.ndim == 3 else result[..., None], dtype=np.uint8)
+    return result if result.ndim == 3 else result[..., None]
 
 
 def mix(images: Images, targets: Targets, config: Augmentation, rng: np.random.Generator) -> tuple[Images, Targets]:

@@ -1,9 +1,7 @@
 """A trained model as one graph: from uint8 pictures, as the image store keeps them, to the probabilities of its folds.
 
 Resizing to the network's size, the views and the means over views and folds are in it; all in float32. What OpenCV does
-to resize is linear, so the graph holds it as two matrices, and rounds to grey levels as OpenCV does. Where a sum lies
-half between two levels they may part by one: OpenCV's own results part there, too, with and without Intel's IPP
-(0.6 % of the pixels from 32 to 96; the graph 0.13 %).
+to resize is linear, so the graph holds it as two matrices.
 """
 
 from collections.abc import Sequence
@@ -26,22 +24,19 @@ Floats = NDArray[np.float32]
 
 
 class Resized(layers.Layer):  # type: ignore[misc]
-    """Resizes square images in [0, 255] as `augmentation.resized` does."""
+    """Resizes square images in [0, 255] as `augmentation.unrounded` does."""
 
     def __init__(self, before: int, after: int) -> None:
         """Takes the sides in pixels."""
         super().__init__(dtype="float32", name="resized")
-        self._halves = before == 2 * after  # OpenCV rounds halves up here, to even elsewhere
         self._matrix = resizing(before, after)
 
     def call(self, images: keras.KerasTensor) -> keras.KerasTensor:
-        """Returns float32 (batch, after, after, channels), whole grey levels."""
+        """Returns float32 (batch, after, after, channels)."""
         before, channels = images.shape[1], images.shape[-1]
         after = len(self._matrix)
         rows = ops.matmul(self._matrix[None], ops.reshape(images, (-1, before, before * channels)))
-        both = ops.matmul(self._matrix[None, None], ops.reshape(rows, (-1, after, before, channels)))
-        levels = ops.floor(both + 0.5) if self._halves else ops.round(both)
-        return ops.clip(levels, 0, 255)
+        return ops.clip(ops.matmul(self._matrix[None, None], ops.reshape(rows, (-1, after, before, channels))), 0, 255)
 
 
 class Seen(layers.Layer):  # type: ignore[misc]

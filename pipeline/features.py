@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.augmentation import Augmentation, Images, ImageTransform, Targets, resized
+from pipeline.augmentation import Augmentation, Images, ImageTransform, Pixels, Targets, resized, unrounded
 from pipeline.files import atomic_path, require_space, write_text
 from pipeline.loader import Ahead, Rows
 from pipeline.progress import progress
@@ -33,14 +33,14 @@ class FeatureCache:
 
     Attributes:
         folder: of this very network on these very images, named by a fingerprint of both.
-        extract: uint8 (n, size, size, channels) to float32 (n, width).
+        extract: grey levels (n, size, size, channels) to float32 (n, width).
         size: side of the input in pixels.
         workers: threads that resize and augment.
         used: what was asked for so far, with the seconds that computing it took.
     """
 
     folder: Path
-    extract: Callable[[Images], Features]
+    extract: Callable[[Pixels], Features]
     size: int
     workers: int
     used: dict[str, float] = field(default_factory=dict)
@@ -75,8 +75,8 @@ class FeatureCache:
             for draw in range(count)
         ]
 
-    def _view(self, images: Images, change: Change, rows: range) -> Images:
-        return np.ascontiguousarray(change(np.stack([resized(images[row], self.size) for row in rows])))
+    def _view(self, images: Images, change: Change, rows: range) -> Pixels:
+        return np.ascontiguousarray(change(np.stack([unrounded(images[row], self.size) for row in rows])))
 
     def _draw(self, images: Images, augmentation: Augmentation, seed: int, draw: int, rows: range) -> Images:
         rng = np.random.default_rng([seed, 4, draw, rows.start])
@@ -86,7 +86,7 @@ class FeatureCache:
         plain = [resized(images[row], self.size) for row in rows]
         return np.stack([transform(x[:, ::-1] if flip else x) for x, flip in zip(plain, flips, strict=True)])
 
-    def _computed(self, name: str, count: int, make: Callable[[range], Images]) -> Features:
+    def _computed(self, name: str, count: int, make: Callable[[range], Pixels]) -> Features:
         whole, told = self.folder / f"{name}.npy", self.folder / f"{name}.seconds"
         with _alone(self.folder / f"{name}.lock"):
             self._compute(whole, told, name, count, make)
@@ -94,7 +94,7 @@ class FeatureCache:
         features: Features = np.load(whole, mmap_mode="r")
         return features
 
-    def _compute(self, whole: Path, told: Path, name: str, count: int, make: Callable[[range], Images]) -> None:
+    def _compute(self, whole: Path, told: Path, name: str, count: int, make: Callable[[range], Pixels]) -> None:
         if whole.is_file():
             return
         begun = time.perf_counter()
@@ -108,7 +108,7 @@ class FeatureCache:
         shutil.rmtree(self.folder / name, ignore_errors=True)
         write_text(told, str(time.perf_counter() - begun))
 
-    def _blocks(self, folder: Path, count: int, make: Callable[[range], Images]) -> list[Path]:
+    def _blocks(self, folder: Path, count: int, make: Callable[[range], Pixels]) -> list[Path]:
         starts = range(0, count, _BLOCK)
         paths = [folder / f"{start:09}.npy" for start in starts]
         missing = [(start, path) for start, path in zip(starts, paths, strict=True) if not path.is_file()]

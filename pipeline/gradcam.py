@@ -53,12 +53,12 @@ def halves(model: keras.Model, layer: str | None = None) -> Halves | None:
     return Halves(_chained(found[0]), _chained(found[1])) if found else None
 
 
-def grad_cam(cut: Halves, images: NDArray[np.uint8], classes: NDArray[np.int64]) -> NDArray[np.float32]:
+def grad_cam(cut: Halves, images: NDArray[np.uint8 | np.float32], classes: NDArray[np.int64]) -> NDArray[np.float32]:
     """Computes the heat of one class for each image, in one pass forward and one back through the second half.
 
     Args:
         cut: the network.
-        images: uint8 (batch, size, size, channels), resized and preprocessed as the network takes them.
+        images: (batch, size, size, channels) in [0, 255], resized and preprocessed as the network takes them.
         classes: int64 (batch,), the class that is asked about.
 
     Returns:

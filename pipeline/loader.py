@@ -11,15 +11,27 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.augmentation import Augmentation, Declared, Images, ImageTransform, Targets, mix, resized
+from pipeline.augmentation import (
+    Augmentation,
+    Declared,
+    Images,
+    ImageTransform,
+    Pixels,
+    Targets,
+    mix,
+    resized,
+    unrounded,
+)
 
 Rows = NDArray[np.int64]
 Made = TypeVar("Made")
+_PART = 32  # images that a thread resizes at a time
 
 
 @dataclass(frozen=True)
@@ -183,21 +195,30 @@ def stream(batches: TrainBatches, first_step: int, last_step: int, workers: int)
     return Ahead(make, range(first_step, last_step), workers)
 
 
-def plain_batches(images: Images, rows: Rows, size: int, batch_size: int, workers: int) -> Iterator[Images]:
-    """Yields ``rows`` unaugmented, in order: uint8 (batch_size or fewer, size, size, channels)."""
+def plain_batches(images: Images, rows: Rows, size: int, batch_size: int, workers: int) -> Iterator[Pixels]:
+    """Yields ``rows`` unaugmented, in order: (batch_size or fewer, size, size, channels), float32 where resized."""
     if size == images.shape[1]:  # nothing to do that threads would speed up
         for start in range(0, len(rows), batch_size):
             yield np.ascontiguousarray(images[rows[start : start + batch_size]])
         return
 
-    def make(start: int) -> Images:
-        return np.stack([resized(images[row], size) for row in rows[start : start + batch_size]])
+    def make(part: int) -> Pixels:
+        return np.stack([unrounded(images[row], size) for row in parts[part]])
 
-    with closing(Ahead(make, range(0, len(rows), batch_size), workers)) as batches:
-        yield from batches
+    # Parts of a batch are made ahead, not whole ones: those of many threads would fill the memory.
+    parts = [
+        rows[begun : min(begun + _PART, start + batch_size)]
+        for start in range(0, len(rows), batch_size)
+        for begun in range(start, min(start + batch_size, len(rows)), _PART)
+    ]
+    each = -(-batch_size // _PART)
+    with closing(Ahead(make, range(len(parts)), workers)) as made:
+        waiting = iter(made)
+        while batch := list(islice(waiting, each)):
+            yield np.concatenate(batch)
 
 
-def changed(batch: Images, changes: Sequence[Callable[[Images], Images]], workers: int) -> Iterator[Images]:
+def changed(batch: Pixels, changes: Sequence[Callable[[Pixels], Pixels]], workers: int) -> Iterator[Pixels]:
     """Yields what each change makes of a batch, in order; the next ones are made while a network works on the last."""
     if len(changes) == 1:
         yield changes[0](batch)

@@ -1,5 +1,6 @@
-"""Progress of long work: one live line on a terminal, a sparse line elsewhere."""
+"""Progress of long work: one live line on a terminal, a sparse line elsewhere and from processes beside others."""
 
+import multiprocessing
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ _SECONDS = 15.0
 @contextmanager
 def progress(words: str, total: int) -> Iterator[Callable[[int], None]]:
     """Yields a function that takes the number of items just done."""
-    if sys.stderr.isatty():
+    if sys.stderr.isatty() and multiprocessing.parent_process() is None:  # two live lines would overwrite each other
         yield from _live(words, total)
     else:
         yield from _sparse(words, total)

@@ -31,14 +31,16 @@ def rolled(attentions: Sequence[Attention]) -> Attention:
     return total
 
 
-def rollout(model: keras.Model, backbone: keras.Model, network: Vit, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+def rollout(
+    model: keras.Model, backbone: keras.Model, network: Vit, images: NDArray[np.uint8 | np.float32]
+) -> NDArray[np.float32]:
     """Computes how much of each patch ends up in what the head sees.
 
     Args:
         model: from images to logits; ``backbone`` is part of it.
         backbone: as `vit_backbone` builds it.
         network: its section.
-        images: uint8 (batch, size, size, channels), resized and preprocessed as the network takes them.
+        images: (batch, size, size, channels) in [0, 255], resized and preprocessed as the network takes them.
 
     Returns:
         float32 (batch, rows, columns), >= 0, one place per patch.

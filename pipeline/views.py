@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from scipy.special import softmax
 
-from pipeline.augmentation import Images
+from pipeline.augmentation import Pixels
 from pipeline.config import Section
 
 Logits = NDArray[np.float32]
-Change = Callable[[Images], Images]
+Change = Callable[[Pixels], Pixels]
 _CORNERS = {
     "top-left": (0.0, 0.0),
     "top-right": (0.0, 1.0),
@@ -66,7 +66,7 @@ class Views(Section):
 def changes(views: Views) -> dict[str, Change]:
     """Returns what makes each view of a batch, by the view's name, the batch itself first.
 
-    Each takes uint8 (n, size, size, channels) and returns as much. The name tells all that makes the view.
+    Each takes (n, size, size, channels) and returns as much. The name tells all that makes the view.
     """
     found: dict[str, Change] = {"plain": _same}
     if views.shift:
@@ -89,8 +89,8 @@ def changes(views: Views) -> dict[str, Change]:
     return both
 
 
-def seen(images: Images, views: Views) -> Iterator[Images]:
-    """Yields every view of a batch: uint8 (n, size, size, channels) each, the batch itself first."""
+def seen(images: Pixels, views: Views) -> Iterator[Pixels]:
+    """Yields every view of a batch: (n, size, size, channels) each, the batch itself first."""
     for change in changes(views).values():
         yield change(images)
 
@@ -111,26 +111,26 @@ def averaged(logits: Logits, views: Views) -> Logits:
     return np.asarray(np.log(np.maximum(probs, _TINY)), dtype=np.float32)
 
 
-def _same(images: Images) -> Images:
+def _same(images: Pixels) -> Pixels:
     return images
 
 
-def _mirrored(images: Images, change: Change) -> Images:
+def _mirrored(images: Pixels, change: Change) -> Pixels:
     return change(images)[:, :, ::-1]
 
 
-def _moved(images: Images, down: int, right: int) -> Images:
+def _moved(images: Pixels, down: int, right: int) -> Pixels:
     """Shows the image from so many pixels further down and right, its border repeated."""
     height, width = images.shape[1:3]
     rows, columns = (np.clip(np.arange(n) + by, 0, n - 1) for n, by in ((height, down), (width, right)))
     return images[:, rows][:, :, columns]
 
 
-def _zoomed(images: Images, share: float, down: float, right: float) -> Images:
+def _zoomed(images: Pixels, share: float, down: float, right: float) -> Pixels:
     """Blows a part of each image up to the whole size.
 
     Args:
-        images: uint8 (n, height, width, channels).
+        images: (n, height, width, channels).
         share: of the side that the part has; above 1 the image gets smaller and its border is repeated.
         down: where the part lies: 0 at the top, 1 at the bottom.
         right: 0 at the left, 1 at the right.

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pipeline.augmentation import Augmentation, Images, ImageTransform, mix, resized
+from pipeline.augmentation import Augmentation, Images, ImageTransform, mix, resized, unrounded
 from pipeline.config import parse
 from pipeline.errors import InputError
 
@@ -207,3 +207,19 @@ def test_resizing_keeps_a_flat_image_flat(size: int, channels: int) -> None:
 def test_shrinking_averages_the_pixels_it_joins() -> None:
     image = np.array([[0, 100], [50, 250]], dtype=np.uint8)[..., None]
     assert resized(np.tile(image, (2, 2, 1)), 2).tolist() == [[[100], [100]], [[100], [100]]]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("size", [5, 6, 20, 24])
+def test_without_rounding_an_image_is_the_same_to_within_half_a_grey_level(size: int, channels: int) -> None:
+    image = noise(1, 12, channels)[0]
+    result = unrounded(image, size)
+    assert result.shape == (size, size, channels)
+    assert (result.dtype, result.min() >= 0, result.max() <= 255) == (np.float32, True, True)
+    assert np.abs(result - resized(image, size)).max() <= 0.55  # OpenCV rounds the weights, too
+    assert (result != np.rint(result)).any()
+
+
+def test_an_image_that_has_the_size_stays_as_it_is() -> None:
+    image = noise(1)[0]
+    assert unrounded(image, image.shape[0]) is image

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.augmentation import Augmentation, ImageTransform, resized
+from pipeline.augmentation import Augmentation, ImageTransform, unrounded
 from pipeline.balance import Balance, sampled_rows
 from pipeline.errors import InputError
 from pipeline.loader import Ahead, TrainBatches, plain_batches, stream
@@ -161,7 +161,7 @@ def test_plain_batches_are_the_rows_in_order(workers: int, size: int) -> None:
     rows = np.array([5, 1, 22, 7, 0])
     parts = list(plain_batches(made.images, rows, size, 2, workers))
     assert [len(part) for part in parts] == [2, 2, 1]
-    assert np.array_equal(np.concatenate(parts), np.stack([resized(made.images[row], size) for row in rows]))
+    assert np.array_equal(np.concatenate(parts), np.stack([unrounded(made.images[row], size) for row in rows]))
 
 
 def test_plain_batches_of_no_rows_are_none() -> None:
@@ -270,3 +270,11 @@ def test_closing_ends_the_threads_though_the_iterator_is_still_held() -> None:
     ahead.close()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("loader")]
     assert list(held) == []
+
+
+@pytest.mark.parametrize("batch_size", [7, 32, 50, 100])
+def test_resized_batches_have_their_size_however_they_are_made(batch_size: int) -> None:
+    images = np.arange(90, dtype=np.uint8)[:, None, None, None] * np.ones((1, 4, 4, 1), dtype=np.uint8)
+    parts = list(plain_batches(images, np.arange(90)[::-1], 8, batch_size, 3))
+    assert [len(part) for part in parts[:-1]] == [batch_size] * (90 // batch_size - (90 % batch_size == 0))
+    assert np.concatenate(parts)[:, 0, 0, 0].tolist() == list(range(89, -1, -1))

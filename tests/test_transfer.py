@@ -163,13 +163,13 @@ def test_an_interrupted_pass_goes_on_after_its_last_whole_block(root: Path, monk
     images = np.random.default_rng(0).integers(0, 256, (200, 4, 4, 1), dtype=np.uint8)
     seen: list[int] = []
 
-    def extract(batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def extract(batch: NDArray[np.uint8 | np.float32]) -> NDArray[np.float32]:
         if len(seen) == 6:
             raise KeyboardInterrupt
         seen.append(len(batch))
         return batch.reshape(len(batch), -1).astype(np.float32)
 
-    def counted(batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def counted(batch: NDArray[np.uint8 | np.float32]) -> NDArray[np.float32]:
         seen.append(len(batch))
         return batch.reshape(len(batch), -1).astype(np.float32)
 

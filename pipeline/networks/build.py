@@ -58,7 +58,7 @@ class Built:
         backbone: layers that came with weights of their own.
         depth: its layers from input to output, in the units that ``unfreeze`` counts: layers as Keras counts them,
             blocks of a transformer.
-        extract: from a batch of uint8 images to features float32 (batch, width), once and for all.
+        extract: from a batch of images in [0, 255] to features float32 (batch, width), once and for all.
         head: from features to logits; shares its weights with ``model``.
         fresh_head: builds another head like it, freshly initialised.
     """
@@ -66,7 +66,7 @@ class Built:
     model: keras.Model
     backbone: keras.Model | None = None
     depth: tuple[list[keras.Layer], ...] = ()
-    extract: Callable[[NDArray[np.uint8]], NDArray[np.float32]] | None = None
+    extract: Callable[[NDArray[np.uint8 | np.float32]], NDArray[np.float32]] | None = None
     head: keras.Model | None = None
     fresh_head: Callable[[], keras.Model] | None = None
 
@@ -163,7 +163,7 @@ def _with_head(
 ) -> Built:
     features.jit_compile = runtime.use_xla()  # nobody compiles it, and Keras would choose XLA
 
-    def extract(batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def extract(batch: NDArray[np.uint8 | np.float32]) -> NDArray[np.float32]:
         return np.asarray(features.predict_on_batch(batch), dtype=np.float32)
 
     def fresh_head() -> keras.Model:
@@ -175,8 +175,8 @@ def _with_head(
 
 
 def _on_hog(network: MlpHog, size: int, channels: int, n_classes: int) -> Built:
-    def extract(batch: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return hog_features(batch, network.hog)
+    def extract(batch: NDArray[np.uint8 | np.float32]) -> NDArray[np.float32]:
+        return hog_features(np.rint(batch).astype(np.uint8), network.hog)
 
     def fresh_head() -> keras.Model:
         return build_head(network.head, width, n_classes)

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 
 def reestimate(
-    model: keras.Model, norms: list[keras.layers.BatchNormalization], batches: Iterable[NDArray[np.uint8]]
+    model: keras.Model, norms: list[keras.layers.BatchNormalization], batches: Iterable[NDArray[np.uint8 | np.float32]]
 ) -> None:
     """Gives layers the mean and variance of their inputs over some batches.
 
     Args:
         model: what the batches run through, in training mode.
         norms: its batch-normalisation layers.
-        batches: uint8 (batch, size, size, channels) each.
+        batches: (batch, size, size, channels) in [0, 255] each.
     """
     momenta = [layer.momentum for layer in norms]
     means: list[list[NDArray[np.float64]]] = [[] for _ in norms]

@@ -111,13 +111,15 @@ def vit_depth(backbone: keras.Model) -> list[list[keras.Layer]]:
     return [[layer] for layer in backbone.layers if layer.weights]
 
 
-def vit_attentions(model: keras.Model, backbone: keras.Model, images: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+def vit_attentions(
+    model: keras.Model, backbone: keras.Model, images: NDArray[np.uint8 | np.float32]
+) -> list[NDArray[np.float32]]:
     """Returns what each block attends to, from the first on: float32 (batch, heads, tokens, tokens), rows sum to 1.
 
     Args:
         model: from images to logits.
         backbone: the part of it that `vit_backbone` built.
-        images: uint8 (batch, size, size, channels).
+        images: (batch, size, size, channels) in [0, 255].
     """
     pixels = keras.Model(model.input, backbone._inbound_nodes[0].input_tensors[0])
     tokens = pixels(images, training=False)

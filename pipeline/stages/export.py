@@ -7,7 +7,6 @@ Writes: a folder: the model, labels.txt, export.json
 """
 
 import shutil
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import runtime, tables
-from pipeline.augmentation import resized
 from pipeline.cards import EnsembleCard, ModelCard, read_card
 from pipeline.competition import active_models
 from pipeline.errors import InputError
@@ -60,10 +58,6 @@ def run(root: Path, name: str | None, kind: Format, precision: Precision, to: Pa
         write(graph, path, kind, precision, samples)
         pictures = _pictures(open_store(prepared / "test_images.npy"), stored)
         about = _measured(pipeline, folds, path, kind, pictures)
-        about["of_it_without_resizing"] = about["max_probability_difference"]
-        size = pipeline.network.size if pipeline.network is not None else 0
-        if size != stored.shape[2]:
-            about["of_it_without_resizing"] = _without_resizing(pipeline, folds, (kind, precision), samples, pictures)
         told = {"model": card.model, "competition": card.competition, "format": kind, "precision": precision}
         tables.write_json(building / "export.json", told | {"folds": folds} | _described(card, graph) | about)
         write_text(building / "labels.txt", "\n".join(pipeline.classes) + "\n")
@@ -92,24 +86,6 @@ def _graph(pipeline: TrainedModel, folds: list[int], size: int, channels: int) -
 
 def _pictures(test: NDArray[np.uint8], train: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.concatenate([test[:_COMPARED], train[: max(0, _COMPARED - len(test))]])
-
-
-def _without_resizing(
-    pipeline: TrainedModel,
-    folds: list[int],
-    form: tuple[Format, Precision],
-    samples: NDArray[np.uint8],
-    pictures: NDArray[np.uint8],
-) -> float:
-    """Returns the largest difference for pictures that have the network's size already, by a file of their own."""
-    assert pipeline.network is not None  # or there were no graph
-    size = pipeline.network.size
-    fitted, shown = (np.stack([resized(one, size) for one in some]) for some in (samples, pictures))
-    with tempfile.TemporaryDirectory(prefix="exporting-") as folder:
-        path = Path(folder) / NAMES[form[0]]
-        write(_graph(pipeline, folds, size, pictures.shape[-1]), path, *form, fitted)
-        found: float = _measured(pipeline, folds, path, form[0], shown)["max_probability_difference"]
-    return found
 
 
 def _measured(
@@ -159,8 +135,7 @@ def _say(name: str, target: Path, kind: str, precision: str, about: dict[str, An
     )
     print(
         f"parity with the pipeline on {about['compared_pictures']} pictures: probabilities differ by "
-        f"{about['max_probability_difference']:.2g} at most ({about['of_it_without_resizing']:.2g} without resizing), "
-        f"{about['same_class']:.0%} get the same class"
+        f"{about['max_probability_difference']:.2g} at most, {about['same_class']:.0%} get the same class"
     )
     if about["same_class"] < _FEW:
         print(f"note: {precision} costs this model its answers; take a higher --precision")
