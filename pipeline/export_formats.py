@@ -16,6 +16,7 @@ Format = Literal["litert", "onnx", "savedmodel"]
 Precision = Literal["float32", "float16", "int8"]
 Pictures = NDArray[np.uint8]
 Run = Callable[[Pictures], NDArray[np.float32]]
+_FEW_WEIGHTS = 16  # of an output: fewer are not worth their error
 NAMES = {"litert": "model.tflite", "onnx": "model.onnx", "savedmodel": "model"}
 
 
@@ -29,7 +30,7 @@ def check(kind: Format, precision: Precision) -> None:
         raise InputError(f"savedmodel keeps float32, not {precision}; take --format litert or onnx")
 
 
-def write(model: Any, path: Path, kind: Format, precision: Precision, samples: Pictures) -> None:
+def write(model: Any, path: Path, kind: Format, precision: Precision) -> None:
     """Writes a graph.
 
     Args:
@@ -37,7 +38,6 @@ def write(model: Any, path: Path, kind: Format, precision: Precision, samples: P
         path: file, or folder for ``savedmodel``.
         kind: the format.
         precision: of its weights; what is computed in depends on what runs it.
-        samples: uint8 (n, size, size, channels), pictures that say which range values have, for ``int8``.
     """
     if kind == "savedmodel":
         model.export(path, format="tf_saved_model", verbose=False)
@@ -52,7 +52,7 @@ def write(model: Any, path: Path, kind: Format, precision: Precision, samples: P
         with tempfile.TemporaryDirectory() as folder:
             whole = Path(folder) / "float32.onnx"
             _export_onnx(model, whole)
-            (_half if precision == "float16" else _small)(whole, path, samples)
+            (_half if precision == "float16" else _small)(whole, path)
 
 
 def load(path: Path, kind: Format) -> Run:
@@ -68,51 +68,62 @@ def _export_onnx(model: Any, path: Path) -> None:
         model.export(path, format="onnx", verbose=False, input_signature=signature)
 
 
-def _half(whole: Path, path: Path, samples: Pictures) -> None:
+def _half(whole: Path, path: Path) -> None:
     import onnx
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
     onnx.save(convert_float_to_float16(onnx.load(whole), keep_io_types=True), path)
 
 
-def _small(whole: Path, path: Path, samples: Pictures) -> None:
+def _small(whole: Path, path: Path) -> None:
+    """Keeps the weights of convolutions and dense layers as int8, with a scale for each output.
+
+    What is computed stays float32: with activations in 8 bits, calibrated on 200 pictures, a MobileNetV2 gave the same
+    answer for 58 % of 300 pictures, so for 90 %. Depthwise convolutions stay as they are: they cost most of the answers
+    and are next to nothing of the file.
+    """
     import onnx
-    from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
-    from onnxruntime.quantization.shape_inference import quant_pre_process
+    from onnx import helper, numpy_helper
 
-    ready = whole.with_name("ready.onnx")
-    quant_pre_process(whole, ready, skip_symbolic_shape=True)
-    pixels = [node.name for node in onnx.load(ready).graph.node if "resized" in node.name]  # stay what they are
-    quantize_static(
-        ready,
-        path,
-        _Samples(_input_name(whole), samples),
-        quant_format=QuantFormat.QDQ,
-        op_types_to_quantize=["Conv", "MatMul", "Gemm"],
-        nodes_to_exclude=pixels,
-        per_channel=True,
-        weight_type=QuantType.QInt8,
-        activation_type=QuantType.QUInt8,
-    )
+    model = onnx.load(whole)
+    graph, kept = model.graph, {each.name: each for each in model.graph.initializer}
+    opened: dict[str, Any] = {}
+    for node in graph.node:
+        axis, name = _outputs(node), node.input[1] if len(node.input) > 1 else ""
+        if axis is None or name not in kept or "resized" in node.name:
+            continue
+        if name not in opened:
+            weights = numpy_helper.to_array(kept[name])
+            whole_axis = axis % weights.ndim
+            if weights.size < _FEW_WEIGHTS * weights.shape[whole_axis]:
+                continue
+            others = tuple(each for each in range(weights.ndim) if each != whole_axis)
+            scale = np.maximum(np.abs(weights).max(axis=others, keepdims=True) / 127, np.finfo(np.float32).tiny)
+            levels = np.rint(weights / scale).astype(np.int8)
+            graph.initializer.extend(
+                numpy_helper.from_array(values, f"{name}/{what}")
+                for what, values in (("int8", levels), ("scale", scale.reshape(-1).astype(np.float32)))
+            )
+            opened[name] = helper.make_node(
+                "DequantizeLinear", [f"{name}/int8", f"{name}/scale"], [f"{name}/opened"], axis=whole_axis
+            )
+        node.input[1] = f"{name}/opened"
+    used = {name for node in graph.node for name in node.input}
+    for name in opened.keys() - used:
+        graph.initializer.remove(kept[name])
+    nodes = [*opened.values(), *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
 
 
-class _Samples:
-    """Pictures one by one, as ONNX Runtime's calibration asks for them."""
-
-    def __init__(self, name: str, samples: Pictures) -> None:
-        self._name, self._left = name, iter(samples)
-
-    def get_next(self) -> dict[str, Pictures] | None:
-        """Returns the next picture."""
-        one = next(self._left, None)
-        return None if one is None else {self._name: one[None]}
-
-
-def _input_name(path: Path) -> str:
-    import onnxruntime
-
-    name: str = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"]).get_inputs()[0].name
-    return name
+def _outputs(node: Any) -> int | None:
+    """Returns which axis of a node's weights is that of its outputs; None for a node without."""
+    if node.op_type == "Gemm":
+        turned = any(each.name == "transB" and each.i for each in node.attribute)
+        return 0 if turned else 1
+    return {"Conv": 0, "MatMul": -1}.get(node.op_type)
 
 
 def _onnx(path: Path) -> Run:

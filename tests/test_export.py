@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import backbones
+import keras
 import numpy as np
 import pytest
 from fabricated import write_model_card, write_repository
@@ -15,7 +16,7 @@ from pipeline.augmentation import unrounded
 from pipeline.cards import EnsembleCard, ModelCard, read_card
 from pipeline.config import parse
 from pipeline.errors import InputError
-from pipeline.export_formats import Format, Precision, check, load
+from pipeline.export_formats import Format, Precision, check, load, write
 from pipeline.exported_graph import places, resizing, whole_graph
 from pipeline.networks.build import build
 from pipeline.opened_network import open_network
@@ -100,12 +101,37 @@ def test_an_exported_model_says_what_the_pipeline_says(predicting_root: Path, tm
     np.testing.assert_allclose(found, known, atol=1e-5)
 
 
-def test_one_fold_alone_is_that_fold_also_in_fewer_bits(predicting_root: Path, tmp_path: Path) -> None:
-    export.run(predicting_root, "dense", "litert", "int8", tmp_path / "made", 1)
+@pytest.mark.parametrize(("kind", "precision"), [("litert", "int8"), ("onnx", "int8"), ("onnx", "float16")])
+def test_one_fold_alone_is_that_fold_also_in_fewer_bits(
+    predicting_root: Path, tmp_path: Path, kind: Format, precision: Precision
+) -> None:
+    export.run(predicting_root, "dense", kind, precision, tmp_path / "made", 1)
     images = np.load(predicting_root / "data" / "prepared" / "test_images.npy")
     path = tables.test_fold_path(predicting_root, "dense", 1)
     known = tables.read_predictions(path, ("cat", "dog", "owl")).probs
-    np.testing.assert_allclose(load(tmp_path / "made" / "model.tflite", "litert")(images), known, atol=0.1)
+    name = {"litert": "model.tflite", "onnx": "model.onnx"}[kind]
+    np.testing.assert_allclose(load(tmp_path / "made" / name, kind)(images), known, atol=0.1)
+
+
+def test_onnx_keeps_weights_as_int8_where_there_are_many_of_an_output(tmp_path: Path) -> None:
+    import onnx
+
+    runtime.start("float32")
+    runtime.seed_everything(0)
+    taken = keras.Input((12, 12, 3), dtype="uint8")
+    made = keras.layers.Conv2D(16, 3, activation="relu")(keras.layers.Rescaling(1 / 255)(taken))
+    made = keras.layers.DepthwiseConv2D(3, activation="relu")(made)
+    made = keras.layers.Flatten()(keras.layers.Conv2D(24, 1, activation="relu")(made))
+    model = keras.Model(taken, keras.layers.Dense(3, activation="softmax")(made))
+    for precision in ("float32", "int8"):
+        write(model, tmp_path / f"{precision}.onnx", "onnx", precision)
+    small, whole = (load(tmp_path / f"{precision}.onnx", "onnx")(pictures(9, 12)) for precision in ("int8", "float32"))
+    np.testing.assert_allclose(small, whole, atol=0.02)
+    assert not np.array_equal(small, whole)
+    kept = {tuple(each.dims) for each in onnx.load(tmp_path / "int8.onnx").graph.initializer if each.data_type == 3}
+    assert {(16, 3, 3, 3), (24, 16, 1, 1)} <= kept
+    assert len(kept) == 3  # and the dense layer; not the depthwise one
+    assert (tmp_path / "int8.onnx").stat().st_size < 0.6 * (tmp_path / "float32.onnx").stat().st_size
 
 
 @pytest.mark.parametrize(

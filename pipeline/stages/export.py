@@ -26,7 +26,6 @@ from pipeline.store import open_store
 from pipeline.trained_model import TrainedModel, open_model
 
 _COMPARED = 100
-_SAMPLES = 200
 _FEW = 0.95  # of the pictures with the same class; below, the precision is not worth its bytes
 
 
@@ -47,7 +46,6 @@ def run(root: Path, name: str | None, kind: Format, precision: Precision, to: Pa
     folds = [fold] if fold is not None else list(pipeline.checkpoints)
     prepared = root / "data" / "prepared"
     stored = open_store(prepared / "train_images.npy")
-    samples = np.ascontiguousarray(stored[:: max(1, len(stored) // _SAMPLES)][:_SAMPLES])
     graph = _graph(pipeline, folds, stored.shape[2], stored.shape[3])
     target.parent.mkdir(parents=True, exist_ok=True)
     building = target.with_name(f".tmp-{target.name}")
@@ -55,7 +53,7 @@ def run(root: Path, name: str | None, kind: Format, precision: Precision, to: Pa
     building.mkdir()
     try:
         path = building / NAMES[kind]
-        write(graph, path, kind, precision, samples)
+        write(graph, path, kind, precision)
         pictures = _pictures(open_store(prepared / "test_images.npy"), stored)
         about = _measured(pipeline, folds, path, kind, pictures)
         told = {"model": card.model, "competition": card.competition, "format": kind, "precision": precision}
