@@ -5,6 +5,7 @@ Import it before Keras: it sets the environment that TensorFlow and albumentatio
 
 import importlib
 import importlib.metadata
+import logging
 import os
 import platform
 import re
@@ -50,6 +51,14 @@ def _without_greeting() -> Iterator[None]:
 
 with _without_greeting():
     import keras
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Keeps quiet about networks that are built anew, fold by fold and trial by trial, and so traced anew."""
+    return "triggered tf.function retracing" not in record.getMessage()
+
+
+logging.getLogger("tensorflow").addFilter(_is_news)
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 

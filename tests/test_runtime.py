@@ -1,5 +1,6 @@
 """Seeds, precision, devices, and a quiet start."""
 
+import logging
 import os
 import subprocess
 import sys
@@ -120,3 +121,10 @@ def test_what_others_write_to_stderr_while_the_backend_loads_comes_through(capfd
     with runtime._without_greeting():
         os.write(2, b"oneDNN custom operations are on. You may see\nsomething is wrong\n")
     assert capfd.readouterr().err == "something is wrong\n"
+
+
+def test_tracing_networks_anew_is_no_news_but_other_warnings_are(caplog: pytest.LogCaptureFixture) -> None:
+    log = logging.getLogger("tensorflow")
+    log.warning("5 out of the last 9 calls to %s triggered tf.function retracing.", "f")
+    log.warning("something is wrong")
+    assert [record.getMessage() for record in caplog.records] == ["something is wrong"]
