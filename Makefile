@@ -13,6 +13,8 @@ HOURS := 8
 VENV := .venv$(if $(filter gpu,$(HARDWARE)),-gpu)
 UV := .tools/bin/uv
 RUN_STAMP := $(VENV)/.installed-run
+# Two files at a time: networks so small leave a core idle.
+PYTEST := python -m pytest -n 2 --dist loadfile
 TEST_STAMP := $(VENV)/.installed-test
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
@@ -20,7 +22,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export UV_COMPILE_BYTECODE := 1
 unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV
 
-.PHONY: help run overnight submit test check lint lock clean
+.PHONY: help run overnight submit test slow check lint lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -38,9 +40,12 @@ submit: $(RUN_STAMP) ## hand the ensemble's submission in at Kaggle, wait for it
 	@python -m pipeline submit
 
 test: $(TEST_STAMP) ## install with the test tools, run the tests
-	@python -m pytest -n 2 --dist loadfile # two at a time: networks so small leave a core idle
+	@$(PYTEST) -m "not slow"
 
-check: lint test ## format, lint, types, tests: what CI runs
+slow: $(TEST_STAMP) ## the slow tests: whole runs, killed and continued
+	@$(PYTEST) -m slow
+
+check: lint test slow ## format, lint, types, all tests: what CI runs
 
 lint: $(TEST_STAMP) ## format, lint and types alone
 	@ruff format --check .

@@ -18,7 +18,7 @@ from pipeline.competition import load_competition
 from pipeline.csvs import read_table
 from pipeline.submission_checks import validate
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 MODELS = ("tiny_cnn", "tiny_mlp")
 COPIED = ("dvc.yaml", ".dvcignore", ".gitignore", ".dvc/config", ".dvc/.gitignore", ".dvc/plots.html")

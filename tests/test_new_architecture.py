@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import tiny
 from trainings import repository, settings
 
@@ -36,6 +37,7 @@ NETWORKS = {"strided": (Strided, strided)}
 '''
 
 
+@pytest.mark.slow
 def test_a_new_architecture_is_one_new_file(tmp_path: Path) -> None:
     root = repository(tmp_path / "root")
     shutil.copytree(PACKAGE, root / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))

@@ -23,7 +23,7 @@ from pipeline.tuning import outcome, storing, studies
 from pipeline.tuning.locks import OWNER
 
 ROOT = Path(__file__).parents[1]
-pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")]
 
 
 @contextmanager
