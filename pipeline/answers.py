@@ -9,10 +9,12 @@ from typing import Literal
 
 import numpy as np
 
+from pipeline.errors import printable
 from pipeline.predicting import Prediction, Predictor
 
 Format = Literal["table", "csv", "json"]
 TOP = 3
+_WIDE = 10_000  # letters of a line that is never broken: a table is read by programs, too
 
 
 @dataclass(frozen=True)
@@ -70,17 +72,19 @@ def _table(found: Sequence[Answer]) -> str:
     from rich.table import Table
     from rich.text import Text
 
+    def cell(text: str) -> Text:
+        return Text(printable(text))
+
     table = Table("picture", *(f"guess {place}" for place in range(1, TOP + 1)), "unknown?", box=None, pad_edge=False)
     for one in found:
         if one.problem:
-            table.add_row(Text(one.picture), Text(one.problem))
+            table.add_row(cell(one.picture), cell(one.problem))
             continue
-        said = [Text(f"{guess.name} {guess.probability:.3f}") for guess in one.guesses]
+        said = [cell(f"{guess.name} {guess.probability:.3f}") for guess in one.guesses]
         said += [Text("")] * (TOP - len(said))
-        table.add_row(Text(one.picture), *said, "unknown" if one.unknown else "")
+        table.add_row(cell(one.picture), *said, "unknown" if one.unknown else "")
     out = io.StringIO()
-    widest = max((len(one.picture) + sum(len(guess.name) + 9 for guess in one.guesses) for one in found), default=0)
-    Console(file=out, width=max(80, widest + 40), color_system=None).print(table)
+    Console(file=out, width=_WIDE, color_system=None).print(table)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 
 

@@ -282,7 +282,7 @@ def predict(
 
 @app.command()
 def export(
-    name: Annotated[str | None, typer.Argument(help="a model of params.yaml; the best of them if absent")] = None,
+    name: Annotated[str | None, typer.Argument(help="a model of params.yaml; the best network if absent")] = None,
     format: Annotated[ExportFormat, typer.Option("--format", help="what to write")] = ExportFormat.ONNX,
     precision: Annotated[ExportPrecision, typer.Option(help="of the weights")] = ExportPrecision.FLOAT32,
     to: Annotated[Path | None, typer.Option("--to", help="a new folder; export/NAME-FORMAT if absent")] = None,

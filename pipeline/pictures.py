@@ -1,5 +1,6 @@
 """Pictures that a person names: files, folders and patterns -> files in the order people count, decoded."""
 
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.competition import IMAGE_SUFFIXES
-from pipeline.errors import InputError
+from pipeline.errors import InputError, one_line
 from pipeline.files import files_below
 from pipeline.images import BrokenImageError, Form, decode
 from pipeline.tables import natural_order
 
 _WILD = "*?["
+_LONGEST = 255  # bytes of a name, as file systems have it
 
 
 def find(wanted: Sequence[str]) -> list[Path]:
@@ -22,9 +24,13 @@ def find(wanted: Sequence[str]) -> list[Path]:
     A file counts whatever its name ends in; of a folder all below it that are called as pictures are, in natural order.
 
     Raises:
-        InputError: a path that is not there, a folder without pictures, or a pattern that fits nothing.
+        InputError: a path that is not there, a folder without pictures, a pattern that fits nothing, a name that is no
+            text.
     """
     found = [path for text in wanted for path in _meant(text)]
+    for path in found:
+        if not _is_utf8(path):
+            raise InputError(f"{str(path)!a} has a name that is not UTF-8; rename it")
     return list(dict.fromkeys(found))
 
 
@@ -53,8 +59,21 @@ def read(paths: Sequence[Path], form: Form) -> tuple[NDArray[np.uint8], dict[int
     return images, {place: problem for place, problem in enumerate(decoded) if isinstance(problem, str)}
 
 
+def _is_utf8(path: Path) -> bool:
+    """Says whether a name can be written down; Python keeps the bytes that are no text as lone surrogates."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _meant(text: str) -> Iterator[Path]:
     path = Path(text)
+    if max(map(len, map(os.fsencode, path.parts)), default=0) > _LONGEST:
+        raise InputError(
+            f"{text[:40]}... is too long for a name; put several pictures apart by blanks, or name a folder"
+        )
     if path.is_file():
         yield path
     elif path.is_dir():
@@ -64,7 +83,10 @@ def _meant(text: str) -> Iterator[Path]:
         yield from map(Path, natural_order(below))
     elif any(letter in text for letter in _WILD):
         base = Path(path.anchor or ".")
-        fitting = natural_order([str(one) for one in base.glob(text[len(path.anchor) :]) if one.is_file()])
+        try:
+            fitting = natural_order([str(one) for one in base.glob(text[len(path.anchor) :]) if one.is_file()])
+        except ValueError as error:  # such as a**b
+            raise InputError(f"{text} is no pattern ({one_line(error)}); correct it") from error
         if not fitting:
             raise InputError(f"no file fits {text}; correct the pattern")
         yield from map(Path, fitting)

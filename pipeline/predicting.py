@@ -93,9 +93,12 @@ class Predictor:
             float32 (n, size, size) in [0, 1].
         """
         looks = [(model, look) for model in self.models.values() if (look := model.attribution) is not None]
-        found = [look.heat(path, images, classes) for model, look in looks for path in model.checkpoints.values()]
-        mean: NDArray[np.float64] = np.stack(found).mean(axis=0, dtype=np.float64)
-        return enlarged(mean.astype(np.float32), images.shape[1])
+        asked = [(look, path) for model, look in looks for path in model.checkpoints.values()]
+        # Added up one by one: maps of all folds of all models of a thousand photographs would be gigabytes.
+        total = np.zeros(images.shape[:3])
+        for look, path in asked:
+            total += look.heat(path, images, classes)
+        return enlarged((total / len(asked)).astype(np.float32), images.shape[1])
 
     @property
     def looks(self) -> bool:

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pandas as pd
+
 
 @dataclass
 class Cell:
@@ -33,9 +35,20 @@ class Page:
         place = [cell.text for cell in heads].index(head)
         return {row[0].text: row[place] for row in rows}
 
+    def frame(self, caption: str) -> pd.DataFrame:
+        """Returns a table: columns of numbers whole, what is unknown in them as NaN; others as they are shown."""
+        heads, *rows = self.tables[caption]
+        columns = {head.text: [row[place] for row in rows] for place, head in enumerate(heads)}
+        return pd.DataFrame({name: _told(cells) for name, cells in columns.items()})
+
     def values(self, caption: str, head: str) -> dict[str, float | None]:
         """Returns the numbers of a column."""
         return {name: cell.value for name, cell in self.column(caption, head).items()}
+
+
+def _told(cells: list[Cell]) -> list[str] | list[float | None]:
+    numbers = [cell.value for cell in cells]
+    return [cell.text for cell in cells] if all(number is None for number in numbers) else numbers
 
 
 class _Reader(HTMLParser):

@@ -1,5 +1,6 @@
 """The demo's server: what it says of a picture, and what it refuses."""
 
+import asyncio
 import base64
 import io
 import os
@@ -10,6 +11,7 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -98,6 +100,22 @@ def test_a_small_file_of_too_many_pixels_is_never_decoded(client: TestClient) ->
     bomb = drawn("PNG", (10_000, 6_000))
     assert len(bomb) < 1_000_000
     assert "10000 x 6000 pixels are too many; 50 million are taken" in problem(client, bomb, 422)
+
+
+def test_a_page_that_is_closed_while_it_sends_is_no_defect(predictor: Predictor) -> None:
+    app, sent = demo.make_app(predictor, 0.05), list[Any]()
+    messages = [{"type": "http.request", "body": b"half", "more_body": True}, {"type": "http.disconnect"}]
+
+    async def receive() -> Any:
+        return messages.pop(0) if len(messages) > 1 else messages[0]
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = [(b"host", b"127.0.0.1"), (b"content-type", SENT["Content-Type"].encode())]
+    scope = {"type": "http", "method": "POST", "path": "/predict", "query_string": b"", "headers": headers}
+    asyncio.run(app(scope, receive, send))
+    assert [message["status"] for message in sent if "status" in message] == [400]
 
 
 def test_another_name_for_this_machine_is_refused(client: TestClient) -> None:

@@ -77,3 +77,70 @@ def test_a_file_that_is_no_picture_is_refused_in_words(browser: Browser, address
     expect(page.locator("#status")).to_have_text("That is no picture that can be read: not an image.")
     assert page.locator("#result").is_hidden()
     page.close()
+
+
+def later(page: Page, waits: list[int]) -> None:
+    """Answers the pictures in turn, each after its wait in milliseconds, with its number as the class."""
+    script = """waits => {
+      let sent = 0;
+      window.fetch = async () => {
+        const number = sent++;
+        await new Promise(done => setTimeout(done, waits[number]));
+        const said = { guesses: [{ class: `${number}`, name: `picture ${number}`, probability: 1 }], unknown: false,
+                       p_known: 1, seen: "data:,", heat: null };
+        return { ok: true, json: async () => said };
+      };
+    }"""
+    page.evaluate(script, waits)
+
+
+def test_a_late_answer_does_not_take_the_place_of_the_picture_given_after_it(browser: Browser, address: str) -> None:
+    page = browser.new_page()
+    page.goto(address)
+    expect(page.locator("#about")).to_contain_text("knows")
+    later(page, [600, 100])
+    drop(page, b"first")
+    drop(page, b"second")
+    expect(page.locator("#guesses .name")).to_have_text("picture 1")
+    page.wait_for_timeout(800)
+    expect(page.locator("#guesses .name")).to_have_text("picture 1")
+    page.close()
+
+
+def test_what_is_dropped_and_no_file_is_told(browser: Browser, address: str) -> None:
+    with opened(browser, address) as page:
+        page.evaluate(
+            "document.getElementById('drop').dispatchEvent("
+            "new DragEvent('drop', { dataTransfer: new DataTransfer(), bubbles: true }))"
+        )
+        expect(page.locator("#status")).to_contain_text("That is no file")
+
+
+def test_a_server_that_fails_without_words_is_not_taken_for_a_dead_one(browser: Browser, address: str) -> None:
+    page = browser.new_page()
+    page.goto(address)
+    page.route("**/predict", lambda route: route.fulfill(status=500, body="Internal Server Error"))
+    drop(page, b"any")
+    expect(page.locator("#status")).to_contain_text("The server could not answer")
+    page.close()
+
+
+def test_a_second_click_leaves_no_camera_on(browser: Browser, address: str) -> None:
+    with opened(browser, address) as page:
+        page.evaluate(
+            """() => {
+              window.streams = [];
+              navigator.mediaDevices.getUserMedia = async () => {
+                const canvas = document.createElement('canvas');
+                canvas.getContext('2d');
+                const stream = canvas.captureStream();
+                window.streams.push(stream);
+                return stream;
+              };
+            }"""
+        )
+        for _ in range(2):
+            page.click("#camera")
+            page.wait_for_timeout(200)
+        states = page.evaluate("window.streams.map(stream => stream.getTracks()[0].readyState)")
+        assert states == ["ended", "live"]

@@ -9,12 +9,13 @@ from typing import Any
 import cv2
 import fabricated
 import numpy as np
+import page_text
 import pandas as pd
 import pytest
 import tiny
 from browser import browser, check_page
 from numpy.typing import NDArray
-from page_tables import page_tables
+from page_text import Page
 from PIL import Image
 from playwright.sync_api import Browser
 from project_imports import ROOT, closure, imports
@@ -84,8 +85,8 @@ def page(root: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def shown(page: str) -> dict[str, pd.DataFrame]:
-    return page_tables(page)
+def shown(root: Path) -> Page:
+    return page_text.read(root / "reports" / "explore.html")
 
 
 @pytest.fixture(scope="module")
@@ -131,9 +132,9 @@ def test_the_page_holds_in_a_browser(browser: Browser, root: Path) -> None:
     check_page(browser, (root / "reports" / "explore.html").as_uri())
 
 
-def test_classes_are_counted_as_pandas_counts_them(root: Path, shown: dict[str, pd.DataFrame]) -> None:
+def test_classes_are_counted_as_pandas_counts_them(root: Path, shown: Page) -> None:
     counted = index(root)["label"].value_counts()
-    found = shown["Training images per class"].set_index("class")
+    found = shown.frame("Training images per class").set_index("class")
     assert found["images"].to_dict() == {name: counted[label] for label, name in enumerate(sorted(tiny.CLASSES))}
     assert np.allclose(found["share"], 1 / 3)
 
@@ -143,17 +144,17 @@ def test_unequal_classes_are_less_even() -> None:
     assert evenness(np.array([9, 1])) == pytest.approx(-(0.9 * np.log2(0.9) + 0.1 * np.log2(0.1)))
 
 
-def test_channels_are_those_of_all_pixels(root: Path, shown: dict[str, pd.DataFrame]) -> None:
-    images, found = stored(root), shown["Pixels of the stored images, 0 to 255"]
+def test_channels_are_those_of_all_pixels(root: Path, shown: Page) -> None:
+    images, found = stored(root), shown.frame("Pixels of the stored images, 0 to 255")
     assert np.allclose(found["mean"], images.mean(axis=(0, 1, 2)))
     assert np.allclose(found["deviation"], images.std(axis=(0, 1, 2)))
     assert np.allclose(found["mean / 255"], images.mean(axis=(0, 1, 2)) / 255)
 
 
-def test_light_by_class_is_the_mean_of_its_images(root: Path, shown: dict[str, pd.DataFrame]) -> None:
+def test_light_by_class_is_the_mean_of_its_images(root: Path, shown: Page) -> None:
     images, labels = stored(root), index(root)["label"].to_numpy()
     grey = np.stack([cv2.cvtColor(image.astype(np.uint8), cv2.COLOR_RGB2GRAY) for image in images]).astype(np.float64)
-    found = shown["Brightness, contrast and channels by class"]
+    found = shown.frame("Brightness, contrast and channels by class")
     for label in range(3):
         own = labels == label
         assert found["brightness"][label] == pytest.approx(grey[own].mean())
@@ -172,8 +173,8 @@ def test_grey_images_among_coloured_ones_are_counted(numbers: dict[str, dict[str
     assert numbers["light"]["grey_share"] == pytest.approx(2 / (3 * PER_CLASS))  # the blank one, the JPEG
 
 
-def test_sizes_are_those_of_the_files(root: Path, shown: dict[str, pd.DataFrame]) -> None:
-    found, train = shown["Sizes in pixels, before preparing"].set_index("part").loc["train"], index(root)
+def test_sizes_are_those_of_the_files(root: Path, shown: Page) -> None:
+    found, train = shown.frame("Sizes in pixels, before preparing").set_index("part").loc["train"], index(root)
     assert (found["narrowest"], found["widest"], found["highest"]) == (2, 60, 40)
     assert found["median width"] == train["width"].median()
     assert found["wider"] == pytest.approx(1 / len(train))
@@ -195,21 +196,21 @@ def test_suspicious_images_are_named_with_the_reason(root: Path) -> None:
     assert found.loc[found["kind"].str.startswith("Blank")].set_index("id")["why"]["9"] == "blank"
 
 
-def test_keypoints_are_those_that_opencv_finds(root: Path, shown: dict[str, pd.DataFrame]) -> None:
+def test_keypoints_are_those_that_opencv_finds(root: Path, shown: Page) -> None:
     sift, labels = cv2.SIFT.create(nfeatures=256), index(root)["label"].to_numpy()
     counts = []
     for image in stored(root).astype(np.uint8):
         grey = cv2.cvtColor(cv2.resize(image, (96, 96), interpolation=cv2.INTER_CUBIC), cv2.COLOR_RGB2GRAY)
         counts.append(min(256, len(sift.detect(grey, None))))
-    found = shown["Keypoints by class"].set_index("class")["mean"]
+    found = shown.frame("Keypoints by class").set_index("class")["mean"]
     for label, name in enumerate(sorted(tiny.CLASSES)):
         assert found[name] == pytest.approx(np.mean(np.array(counts)[labels == label]))
 
 
-def test_folds_are_counted_as_pandas_counts_them(root: Path, shown: dict[str, pd.DataFrame]) -> None:
+def test_folds_are_counted_as_pandas_counts_them(root: Path, shown: Page) -> None:
     folds = tables.read_folds(tables.folds_path(root))
     wanted = pd.crosstab(folds["label"], folds["fold"]).to_numpy()
-    assert (shown["Images of each class by fold"][["fold 0", "fold 1", "fold 2"]].to_numpy() == wanted).all()
+    assert (shown.frame("Images of each class by fold")[["fold 0", "fold 1", "fold 2"]].to_numpy() == wanted).all()
 
 
 def test_the_auc_on_the_page_is_that_of_scikit_learn(
@@ -323,6 +324,13 @@ def test_a_sample_is_whole_where_it_can_be_and_spread_over_classes_where_it_cann
     assert len(set(sample(100, 10, 0).tolist())) == 10
     labels = np.array([0] * 97 + [1, 2, 2])
     assert sorted(labels[spread(labels, 6, 0)].tolist()) == [0, 0, 0, 1, 2, 2]
+
+
+def test_a_class_whose_name_begins_with_an_underscore_stands_in_the_legend() -> None:
+    """As the label of its points matplotlib would leave it out."""
+    drawn = map._scatter(np.random.default_rng(0).random((4, 2)), np.array([0, 1, 0, 1]), ("_other", "bee"))
+    assert ">_other</text>" in drawn
+    assert ">bee</text>" in drawn
 
 
 def test_lists_and_counts_read_well() -> None:

@@ -1,6 +1,7 @@
 """Exported models say what the pipeline says, and what cannot be exported is told."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from trained import HEAD
 
 from pipeline import cli, runtime, tables
 from pipeline.augmentation import unrounded
-from pipeline.cards import EnsembleCard, ModelCard, read_card
+from pipeline.cards import ModelCard, read_card, write_card
 from pipeline.config import parse
 from pipeline.errors import InputError
 from pipeline.export_formats import Format, Precision, check, load, write
@@ -144,6 +145,7 @@ def test_onnx_keeps_weights_as_int8_where_there_are_many_of_an_output(tmp_path: 
         (["dense", "--fold", "7"], "dense has no fold 7; it has 0, 1, 2"),
         (["dense", "--format", "savedmodel", "--precision", "int8"], "savedmodel keeps float32, not int8"),
         (["dense", "--to", "folds"], "folds is there already; give another folder with --to"),
+        (["dense", "--to", "params.yaml/x"], "--to: params.yaml is no folder; give another place"),
     ],
 )
 def test_what_cannot_be_exported_is_told_and_leaves_nothing(
@@ -159,9 +161,18 @@ def test_what_cannot_be_exported_is_told_and_leaves_nothing(
     assert not (predicting_root / "export").exists()
 
 
-def test_without_a_name_it_is_the_best_single_model(predicting_root: Path) -> None:
-    best = read_card(tables.card_path(predicting_root, "ensemble"), EnsembleCard).gain.member
-    assert export._card(predicting_root, None).model == best
+def test_without_a_name_it_is_the_best_network(predicting_root: Path, tmp_path: Path) -> None:
+    """Whatever else is better: a classical model is no graph, and no ensemble need be there."""
+    shutil.copy(predicting_root / "params.yaml", tmp_path)
+    shutil.copytree(predicting_root / "configs", tmp_path / "configs")
+    for name, pooled in (("cnn", 0.5), ("dense", 0.7), ("hog", 0.9)):
+        card = read_card(tables.card_path(predicting_root, name), ModelCard)
+        write_card(tables.card_path(tmp_path, name), card.model_copy(update={"pooled": pooled}))
+    assert export._card(tmp_path, None).model == "dense"
+    for name in ("cnn", "dense"):
+        tables.card_path(tmp_path, name).unlink()
+    with pytest.raises(InputError, match=r"no network among the models of params\.yaml is trained for tiny yet"):
+        export._card(tmp_path, None)
 
 
 @pytest.mark.parametrize("precision", ["float16", "int8"])

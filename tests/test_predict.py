@@ -108,12 +108,28 @@ def test_patterns_are_filled_in_and_nothing_counts_twice(tmp_path: Path, monkeyp
 
 @pytest.mark.parametrize(
     ("what", "words"),
-    [("empty", "empty holds no pictures"), ("gone.png", "gone.png does not exist"), ("x*.png", r"no file fits x\*")],
+    [
+        ("empty", "empty holds no pictures"),
+        ("gone.png", "gone.png does not exist"),
+        ("x*.png", r"no file fits x\*"),
+        ("a**b/*.png", r"a\*\*b/\*\.png is no pattern"),
+        ("one.png\n" * 40, "is too long for a name"),
+    ],
 )
 def test_what_is_not_there_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, words: str) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=words):
+        pictures.find([what])
+
+
+@pytest.mark.parametrize("what", ["bad\udcff.png", "bad*.png"])
+def test_a_name_that_cannot_be_written_down_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bad\udcff.png").touch()
+    with pytest.raises(InputError, match=r"'bad\\udcff\.png' has a name that is not UTF-8"):
         pictures.find([what])
 
 
@@ -188,6 +204,33 @@ def test_a_model_without_convolution_has_no_heat_and_says_so(here: Path, capsys:
     assert not (here / "heat").exists()
 
 
+@pytest.mark.parametrize(
+    ("option", "place", "words"),
+    [
+        ("--out", "folder", "folder is a folder; name a file in it"),
+        ("--out", "a.png/said.csv", "a.png is no folder; give another place"),
+        ("--gradcam", "a.png", "a.png is no folder; give another place"),
+        ("--gradcam", ".", "a.png lies in the folder of --gradcam, where overlays are written"),
+    ],
+)
+def test_where_nothing_can_be_written_is_told_before_anything_is_computed(
+    here: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    option: str,
+    place: str,
+    words: str,
+) -> None:
+    monkeypatch.setattr("pipeline.stages.predict.open_predictor", None)
+    (tmp_path / "folder").mkdir()
+    shutil.copy(pictures_of(here) / "0.png", tmp_path / "a.png")
+    before = sorted(tmp_path.rglob("*"))
+    assert cli.main(["predict", str(tmp_path / "a.png"), option, str(tmp_path / place)]) == 1
+    assert words in capsys.readouterr().err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_an_unknown_model_is_refused_with_the_near_names(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["predict", str(pictures_of(here)), "--model", "hogg"]) == 1
     assert "'hogg'; did you mean hog?" in capsys.readouterr().err
@@ -206,3 +249,13 @@ def test_without_a_trained_model_the_command_that_makes_one_is_named(
 def test_names_that_look_like_markup_are_shown_as_they_are() -> None:
     guess = Guess("[red]x[/red]", "[red]x[/red]", 0.5)
     assert "[red]x[/red] 0.500" in written([Answer("[bold]a.png", (guess,), 0.5)], "table")
+
+
+def test_names_cannot_steer_a_terminal_and_long_ones_are_not_broken() -> None:
+    guess = Guess("x", "n\x1b[2Jme", 0.5)
+    long = "\N{PANDA FACE}" * 120
+    text = written([Answer("a\x1b[31m\nb.png", (guess,), 0.5), Answer(long, (guess,), 0.5)], "table")
+    assert "\x1b" not in text
+    assert r"a\x1b[31m\nb.png" in text
+    assert len(text.splitlines()) == 3
+    assert long in text

@@ -123,7 +123,7 @@ def test_the_confusion_in_the_csv_is_that_of_scikit_learn_with_mean_probabilitie
 def test_the_metrics_for_dvc_hold_what_no_other_file_of_metrics_has(plain: Path, page: Page) -> None:
     found = json.loads((plain / "reports" / "report.json").read_text())
     assert found == {
-        "calibration": {"error": page.values(WORTH, "ECE")},
+        "calibration": {"error": page.values(WORTH, "ECE")["ensemble"]},
         "labels": {"in_doubt": len(pd.read_csv(plain / "reports" / "report" / "doubted_labels.csv"))},
     }
 
@@ -298,6 +298,37 @@ def test_classical_models_have_no_heat_and_that_is_said(page: Page) -> None:
     assert "so no heat: " in page.text
 
 
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "No columns to parse"),
+        (b"fold,epoch\n0,1\n0,1,2,3\n", "Error tokenizing data"),
+        (b"\xff\xfe\x00", "codec can't decode"),
+        (b"<html>not found</html>\n", "it lacks fold, epoch"),
+        (b"fold,epoch,learning_rate,loss\n0,1,0.1,2.0\n", "it lacks valid_loss, valid_score"),
+        (b"fold,epoch,loss,valid_loss\n0,1,2.0,oops\n", "valid_loss should hold numbers"),
+        (b"fold,epoch,loss,valid_loss\n0,1,2.0,1.9\n0,", ": epoch should hold numbers"),
+        (b"fold,epoch,loss,valid_loss\n", "should hold numbers"),
+    ],
+)
+def test_a_damaged_history_is_named_with_the_command_that_brings_it_back(
+    plain: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], content: bytes, words: str
+) -> None:
+    before = (plain / "reports" / "report.html").read_bytes()
+    path = plain / "folds" / "one" / "history.csv"
+    path.write_bytes(content)
+    monkeypatch.chdir(plain)
+    try:
+        assert main(["report"]) == 1
+    finally:
+        path.unlink()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "one/history.csv is no history of a training" in line
+    assert words in line
+    assert line.endswith("run `dvc repro train@one`, or `dvc checkout`")
+    assert (plain / "reports" / "report.html").read_bytes() == before
+
+
 @pytest.fixture(scope="module")
 def networks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository with a convolutional, a dense and a classical model that were really trained; only read."""
@@ -326,7 +357,14 @@ def test_each_picture_is_looked_at_by_the_fold_that_did_not_see_it(
     assert set(asked) == set(range(36))
     assert set(found.values("Heat inside the central box", "images")) == {"cnn"}
     assert found.values("Heat inside the central box", "images")["cnn"] == 36
+    share = found.values("Heat inside the central box", "heat in the central box")["cnn"]
+    told = pd.read_csv(networks / "reports" / "report" / "heat.csv").set_index("model")
+    assert told.loc["cnn", "central_share"] == pytest.approx(share, rel=1e-5)
+    numbers = json.loads((networks / "reports" / "report.json").read_text())
+    assert numbers["heat"] == {"least_central": pytest.approx(share)}
     assert "so no heat: " in found.text
+    epochs = found.values("Loss at the end of training, means over folds", "epochs")
+    assert epochs == {"cnn": 2, "mlp": 2, "hog": None}  # iterations are no epochs
     assert [alt for alt in found.alts if alt.startswith("heat on ")]
 
 
@@ -349,6 +387,16 @@ def test_the_page_holds_in_a_browser_and_its_tables_sort(networks: Path, browser
         page.get_by_role("table", name=WORTH).get_by_role("button", name="log loss").click()
         cells = page.get_by_role("table", name=WORTH).locator("tbody td:nth-child(6)").all_text_contents()
     assert [float(cell) for cell in cells] == sorted(map(float, cells), reverse=True)
+
+
+def test_heat_stays_beside_its_picture_on_a_phone(networks: Path, browser: Browser) -> None:
+    if not (networks / "reports" / "report.html").is_file():
+        report.run(networks)
+    tops = "row => [...row.querySelectorAll('img')].map(image => Math.round(image.getBoundingClientRect().top))"
+    with opened(browser, (networks / "reports" / "report.html").as_uri(), 400) as page:
+        rows = page.locator("#where-models-look .group").all()
+        assert rows
+        assert all(len(set(row.evaluate(tops))) == 1 for row in rows)
 
 
 def test_hostile_names_do_nothing_in_a_browser(odd: Path, browser: Browser) -> None:

@@ -17,6 +17,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, JSONResponse
 from PIL import Image
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import ClientDisconnect
 
 from pipeline.answers import answers, told
 from pipeline.heat import overlaid
@@ -99,22 +100,25 @@ async def _body(request: Request) -> bytes:
     if request.headers.get("content-type") != SENT_AS:
         raise RefusedError(415, f"send the picture as {SENT_AS}")
     parts, length = [], 0
-    async for part in request.stream():
-        length += len(part)
-        if length > MOST_BYTES:
-            raise RefusedError(413, f"The file is too large: up to {MOST_BYTES / 1e6:.0f} MB are taken.")
-        parts.append(part)
+    try:
+        async for part in request.stream():
+            length += len(part)
+            if length > MOST_BYTES:
+                raise RefusedError(413, f"The file is too large: up to {MOST_BYTES / 1e6:.0f} MB are taken.")
+            parts.append(part)
+    except ClientDisconnect as error:  # a page that is closed while it sends is no defect
+        raise RefusedError(400, "The picture did not arrive whole.") from error
     return b"".join(parts)
 
 
 def _answer(predictor: Predictor, content: bytes, rate: float, turn: threading.Lock) -> dict[str, object]:
     large = replace(predictor.form, size=max(predictor.form.size, _SHOWN))
-    try:
-        pixels = decode_bytes(content, predictor.form, MOST_PIXELS).pixels[None]
-        shown = decode_bytes(content, large, MOST_PIXELS).pixels
-    except BrokenImageError as error:
-        raise RefusedError(422, f"That is no picture that can be read: {error}.") from error
-    with turn:
+    with turn:  # decoding, too: a large picture takes half a gigabyte
+        try:
+            pixels = decode_bytes(content, predictor.form, MOST_PIXELS).pixels[None]
+            shown = decode_bytes(content, large, MOST_PIXELS).pixels
+        except BrokenImageError as error:
+            raise RefusedError(422, f"That is no picture that can be read: {error}.") from error
         said = predictor.predict(pixels)
         heat = predictor.heat(pixels, said.probs.argmax(axis=1))[0] if predictor.looks else None
     answer = told(answers(["picture"], said, predictor, rate)[0])

@@ -4,6 +4,7 @@ const at = (id) => document.getElementById(id);
 const percent = (share) => (100 * share).toFixed(share < 0.1 ? 1 : 0) + " %";
 let most = 0;
 let stream = null;
+let asked = 0;
 
 function tell(words, problem = false) {
   at("status").textContent = words;
@@ -18,6 +19,7 @@ async function about() {
 }
 
 async function ask(file) {
+  const mine = ++asked; // whoever gives another picture meanwhile waits for that one's answer
   at("result").hidden = true;
   if (most && file.size > most) {
     tell(`The file is too large: up to ${most / 1e6} MB are taken.`, true);
@@ -30,15 +32,16 @@ async function ask(file) {
       headers: { "Content-Type": "application/octet-stream" },
       body: file,
     });
-    const said = await response.json();
+    const said = response.ok ? await response.json() : await response.json().catch(() => ({}));
+    if (mine !== asked) return;
     if (!response.ok) {
-      tell(said.problem || "The server could not answer.", true);
+      tell(said.problem || "The server could not answer; where it runs it says why.", true);
       return;
     }
     show(said);
     tell("Done.");
   } catch (error) {
-    tell("The server does not answer; is it still running?", true);
+    if (mine === asked) tell("The server does not answer; is it still running?", true);
   }
 }
 
@@ -89,6 +92,7 @@ function stopCamera() {
 }
 
 async function startCamera() {
+  stopCamera(); // or a second click would leave the first one on
   try {
     stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
   } catch (error) {
@@ -98,11 +102,15 @@ async function startCamera() {
   at("video").srcObject = stream;
   at("live").hidden = false;
   tell("");
-  await at("video").play();
+  await at("video").play().catch(() => {}); // stopped before it began
 }
 
 function shoot() {
   const video = at("video");
+  if (!video.videoWidth) {
+    tell("The camera shows nothing yet; try again in a moment.", true);
+    return;
+  }
   const canvas = document.createElement("canvas");
   canvas.width = video.videoWidth;
   canvas.height = video.videoHeight;
@@ -118,6 +126,7 @@ function dropped(event) {
   at("drop").classList.remove("over");
   const [file] = event.dataTransfer.files;
   if (file) ask(file);
+  else tell("That is no file: save the picture first, then drop it here or choose it.", true);
 }
 
 at("file").addEventListener("change", (event) => {

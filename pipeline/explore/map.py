@@ -6,6 +6,7 @@ https://www.jmlr.org/papers/v9/vandermaaten08a.html
 
 import numpy as np
 import pandas as pd
+from matplotlib.collections import PathCollection
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
@@ -119,18 +120,19 @@ def _scatter(places: NDArray[np.float64], labels: Rows, names: tuple[str, ...]) 
     with chart(8.6, 6.2) as figure:
         axes = figure.subplots()
         rest = ~np.isin(labels, shown)
+        signs: list[PathCollection] = []
         if rest.any():
-            axes.scatter(places[rest, 0], places[rest, 1], color=LINE, s=8, label="other classes")
+            signs.append(axes.scatter(places[rest, 0], places[rest, 1], color=LINE, s=8))
         for number, label in enumerate(shown):
             own = labels == label
             colour = CATEGORIES[number % len(CATEGORIES)]
             marker = MARKERS[(number + number // len(CATEGORIES)) % len(MARKERS)]
-            axes.scatter(
-                places[own, 0], places[own, 1], c=colour, marker=marker, s=22, linewidths=0, label=short(names[label])
-            )
+            signs.append(axes.scatter(places[own, 0], places[own, 1], c=colour, marker=marker, s=22, linewidths=0))
         axes.set(xticks=[], yticks=[], xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
         axes.spines[:].set_visible(False)
-        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=1.6, labelspacing=0.7)
+        # Named here: as labels of their points, names that begin with _ would be left out.
+        words = [*(["other classes"] if rest.any() else []), *(short(names[label]) for label in shown)]
+        axes.legend(signs, words, loc="center left", bbox_to_anchor=(1, 0.5), markerscale=1.6, labelspacing=0.7)
     said = f"{len(labels):,} images as points; colour and sign say the class."
     return drawn(
         figure,

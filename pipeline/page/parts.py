@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from pipeline.errors import printable
 from pipeline.page.blocks import facts, say
 from pipeline.page.document import Section, write
 from pipeline.page.markup import tag
@@ -59,7 +60,7 @@ def write_page(page: Path, title: str, lead: str, first: Section, parts: Mapping
     write(page, title, lead, [first, *(part.section for part in parts.values())], footer)
     for part in parts.values():
         for finding in part.findings:
-            print(f"note: {finding}")
+            print(printable(f"note: {finding}"))
     print(f"wrote {page.parent.name}/{page.name}, {page.stat().st_size / 1e6:.1f} MB: open it in a browser")
 
 

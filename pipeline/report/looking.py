@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from pipeline.heat import overlaid
 from pipeline.page.blocks import fold, heading, note, say, warn
@@ -16,6 +17,7 @@ from pipeline.report.attention import BOX, EVEN, MOST_CLASSES, Looked, Shown, lo
 from pipeline.report.material import Material
 
 _OPEN = 4  # classes shown unasked
+_WIDTH = 78  # four fit on a phone, also folded in: heat stays beside its picture
 RULE = (
     f"The box is the middle {BOX:.0%} of each side; heat spread evenly has {EVEN:.0%} inside. A model is warned of "
     "when the whole 95% interval of its mean share lies more than a point below that. Shares are of a random sample, "
@@ -47,9 +49,25 @@ def heat(material: Material, weights: Path) -> Part:
         blocks.append(note(f"No convolution and no attention to ask, so no heat: {', '.join(blind)}."))
     for each in looked:
         blocks += _pictures(material, each)
-    shares = {each.model: each.mean for each in looked if np.isfinite(each.mean)}
-    numbers = {"central": shares} if shares else {}
-    return Part(Section("Where models look", blocks), numbers, {}, tuple(findings))
+    # One number for `dvc metrics`, whose table gets a column for each; the CSV has every model.
+    shares = [each.mean for each in looked if np.isfinite(each.mean)]
+    numbers = {"least_central": min(shares)} if shares else {}
+    return Part(Section("Where models look", blocks), numbers, _frames(looked), tuple(findings))
+
+
+def _frames(looked: Sequence[Looked]) -> dict[str, pd.DataFrame]:
+    rows = [
+        {
+            "model": each.model,
+            "method": each.method,
+            "central_share": each.mean,
+            "low": each.interval[0],
+            "high": each.interval[1],
+            "images": int(np.isfinite(each.shares).sum()),
+        }
+        for each in looked
+    ]
+    return {"heat": pd.DataFrame(rows)} if rows else {}
 
 
 def _sentences(looked: Sequence[Looked]) -> list[str]:
@@ -102,7 +120,7 @@ def _pictures(material: Material, looked: Looked) -> list[Html]:
 
 def _of_class(material: Material, looked: Looked, label: int) -> Html:
     shown = [picture for one in looked.shown if one.label == label for picture in _both(material, one)]
-    return group(material.names[label], shown)
+    return group(material.names[label], shown, width=_WIDTH)
 
 
 def _both(material: Material, shown: Shown) -> list[Picture]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pipeline import cards, submission_log, tables
 from pipeline.augmentation import Images
 from pipeline.competition import Competition, active_members, active_name, load_competition
-from pipeline.errors import InputError
+from pipeline.errors import InputError, one_line, some
 from pipeline.members import Members, read_members, renormalised
 from pipeline.metrics import Metric
 from pipeline.submission_log import Entry
@@ -159,7 +159,26 @@ def _is_here(root: Path, name: str, card: cards.ModelCard | None, active: str) -
 
 def _history(root: Path, name: str) -> pd.DataFrame | None:
     path = root / "folds" / name / "history.csv"
-    return pd.read_csv(path) if path.is_file() else None
+    if not path.is_file():
+        return None
+    mend = f"run `dvc repro train@{name}`, or `dvc checkout`"
+    try:
+        history = pd.read_csv(path)
+    except ValueError as error:  # pandas' own errors are of this kind, and text that is no UTF-8
+        raise InputError(f"{path} is no history of a training ({one_line(error)}); {mend}") from error
+    lacking = [column for column in _columns(history) if column not in history]
+    if lacking:
+        raise InputError(f"{path} is no history of a training: it lacks {some(lacking)}; {mend}")
+    words = [str(column) for column, kind in history.dtypes.items() if not pd.api.types.is_numeric_dtype(kind)]
+    words += [column for column in ("fold", "epoch") if history[column].isna().any()]
+    if words:
+        raise InputError(f"{path} is no history of a training: {some(words)} should hold numbers; {mend}")
+    return history
+
+
+def _columns(history: pd.DataFrame) -> tuple[str, ...]:
+    """What a history holds: of a network, that learns in epochs at a rate, its curves as well."""
+    return ("fold", "epoch", *(("loss", "valid_loss", "valid_score") if "learning_rate" in history else ()))
 
 
 def _ensemble(

@@ -129,6 +129,5 @@ def calibration(material: Material) -> Part:
         f"Up to {_RIGHT} counts as right, up to {_NEARLY} as nearly right."
     )
     drawn = charts.reliabilities(found[:_CURVES], "Accuracy by confidence", about)
-    errors = {each: value.error for each, value in found}
     findings = (f"{told}.",) if bins.error > _NEARLY else ()
-    return Part(Section("Calibration", [say(f"{told};", side), drawn, rule]), {"error": errors}, {}, findings)
+    return Part(Section("Calibration", [say(f"{told};", side), drawn, rule]), {"error": bins.error}, {}, findings)

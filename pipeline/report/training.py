@@ -1,5 +1,6 @@
 """The section of learning curves: how training went, fold by fold."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import pandas as pd
@@ -21,13 +22,14 @@ def learning(material: Material) -> Part:
     found = {model.name: _learned(model, len(material.names)) for model in material.models}
     judged = {name: each for name, each in found.items() if each is not None}
     odd = {name: sentence(name, each) for name, each in judged.items() if each.verdict != "fits"}
-    blocks: list[Html] = [say(_summary(judged), *odd.values()), *([_table(judged), note(RULE)] if judged else [])]
+    without = [model.name for model in material.models if not _in_epochs(model)]
+    blocks: list[Html] = [say(_summary(judged), *odd.values())]
+    blocks += [_table(judged, without), note(RULE)] if judged else []
     curves = [_curves(model, material.metric.name) for model in material.models if _in_epochs(model)]
     blocks += curves[:_OPEN]
     rest = len(curves) - _OPEN
     if rest > 0:
         blocks.append(fold(f"Curves of {rest} more model{'s' * (rest > 1)}", *curves[_OPEN:]))
-    without = [model.name for model in material.models if not _in_epochs(model)]
     if without:
         blocks.append(note(f"No epochs, so no curves: {', '.join(without)}."))
     table = pd.DataFrame([{"model": name} | asdict(each) for name, each in judged.items()])
@@ -53,7 +55,8 @@ def _summary(judged: dict[str, Learned]) -> str:
     return f"Of {len(judged)} models {told}."
 
 
-def _table(judged: dict[str, Learned]) -> Html:
+def _table(judged: dict[str, Learned], without: Sequence[str]) -> Html:
+    """Shows losses; a classical model ends at an iteration, which is no epoch."""
     columns = [
         Column("model"),
         Column("verdict"),
@@ -72,7 +75,7 @@ def _table(judged: dict[str, Learned]) -> Html:
             each.valid_loss,
             each.gap,
             each.lowest,
-            each.epochs,
+            None if name in without else each.epochs,
         )
         for name, each in judged.items()
     ]

@@ -2,7 +2,7 @@
 
 Run by hand: no stage of dvc.yaml.
 
-Reads: params.yaml, configs/, data/prepared/, folds/<model> (card, checkpoints), reports/ensemble.json
+Reads: params.yaml, configs/, data/prepared/, folds/<model> (card, checkpoints)
 Writes: a folder: the model, labels.txt, export.json
 """
 
@@ -15,13 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import runtime, tables
-from pipeline.cards import EnsembleCard, ModelCard, read_card
-from pipeline.competition import active_models
+from pipeline.cards import ModelCard, read_card
+from pipeline.competition import active_models, active_name
 from pipeline.errors import InputError
 from pipeline.export_formats import NAMES, Format, Precision, check, load, write
 from pipeline.exported_graph import whole_graph
 from pipeline.files import write_text
 from pipeline.packing import choose
+from pipeline.places import require_folder_place
 from pipeline.store import open_store
 from pipeline.trained_model import TrainedModel, open_model
 
@@ -40,6 +41,7 @@ def run(root: Path, name: str | None, kind: Format, precision: Precision, to: Pa
     target = to or root / "export" / f"{card.model}-{kind}"
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise InputError(f"{target} is there already; give another folder with --to")
+    require_folder_place(target, "--to")
     pipeline = open_model(root, card, precision="float32")
     if fold is not None and fold not in pipeline.checkpoints:
         raise InputError(f"{card.model} has no fold {fold}; it has {', '.join(map(str, pipeline.checkpoints))}")
@@ -70,11 +72,22 @@ def run(root: Path, name: str | None, kind: Format, precision: Precision, to: Pa
 def _card(root: Path, name: str | None) -> ModelCard:
     if name == tables.ENSEMBLE:
         raise InputError("export takes one model, not the ensemble: its combination is no graph; name a model")
-    if name is None:
-        name = active_models(root)[0]
-        if tables.card_path(root, tables.ENSEMBLE).is_file():
-            name = read_card(tables.card_path(root, tables.ENSEMBLE), EnsembleCard).gain.member
-    return choose(root, name).models[0]
+    return choose(root, name or _best(root)).models[0]
+
+
+def _best(root: Path) -> str:
+    """Names the best model that is a network; others are no graph.
+
+    Raises:
+        InputError: none is trained.
+    """
+    paths = [tables.card_path(root, name) for name in active_models(root)]
+    cards = [read_card(path, ModelCard) for path in paths if path.is_file()]
+    active = active_name(root)
+    networks = [card for card in cards if card.competition == active and "classifier" not in card.config]
+    if not networks:
+        raise InputError(f"no network among the models of params.yaml is trained for {active} yet; run `dvc repro`")
+    return max(networks, key=lambda card: card.pooled if card.greater_is_better else -card.pooled).model
 
 
 def _graph(pipeline: TrainedModel, folds: list[int], size: int, channels: int) -> Any:
@@ -135,5 +148,5 @@ def _say(name: str, target: Path, kind: str, precision: str, about: dict[str, An
         f"parity with the pipeline on {about['compared_pictures']} pictures: probabilities differ by "
         f"{about['max_probability_difference']:.2g} at most, {about['same_class']:.0%} get the same class"
     )
-    if about["same_class"] < _FEW:
+    if about["same_class"] < _FEW and precision != "float32":
         print(f"note: {precision} costs this model its answers; take a higher --precision")

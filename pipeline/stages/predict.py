@@ -16,9 +16,10 @@ from PIL import Image
 
 from pipeline import pictures
 from pipeline.answers import Answer, Format, answers, written
-from pipeline.errors import InputError, some
+from pipeline.errors import InputError, printable, some
 from pipeline.files import atomic_path, write_text
 from pipeline.heat import overlaid
+from pipeline.places import require_file_place, require_folder_place
 from pipeline.predicting import Prediction, Predictor, open_predictor
 
 _CHUNK = 1024
@@ -47,9 +48,11 @@ def run(root: Path, paths: Sequence[str], name: str, wishes: Wishes) -> None:
     """Predicts all that can be read, and then refuses what cannot.
 
     Raises:
-        InputError: nothing is trained, a path is not there, or, when all else is written, files that are no pictures.
+        InputError: nothing is trained, a path is not there, or nothing can be written where it is wanted; when all else
+            is written, files that are no pictures.
     """
     found = pictures.find(paths)
+    _require_places(wishes, found)
     predictor = open_predictor(root, name)
     if wishes.gradcam is not None:
         predictor.require_heat()
@@ -67,12 +70,28 @@ def run(root: Path, paths: Sequence[str], name: str, wishes: Wishes) -> None:
         raise InputError(f"{len(broken)} of {len(found)} files are no pictures: {some(broken, 3)}; the others are done")
 
 
+def _require_places(wishes: Wishes, found: Sequence[Path]) -> None:
+    """Refuses what cannot be written, and overlays among pictures: the next run would take them for such."""
+    if wishes.out is not None:
+        require_file_place(wishes.out, "--out")
+    if wishes.gradcam is None:
+        return
+    require_folder_place(wishes.gradcam, "--gradcam")
+    folder = wishes.gradcam.resolve()
+    among = next((path for path in found if path.parent.resolve() == folder), None)
+    if among is not None:
+        raise InputError(
+            f"{among} lies in the folder of --gradcam, where overlays are written; "
+            "give another folder, or remove the overlays of an earlier run"
+        )
+
+
 def _told(predictor: Predictor, found: Sequence[Path], wishes: Wishes) -> Iterator[Answer]:
     for start in range(0, len(found), _CHUNK):
         chunk = found[start : start + _CHUNK]
         images, problems = pictures.read(chunk, predictor.form)
         for place, problem in problems.items():
-            print(f"{chunk[place]}: {problem}", file=sys.stderr)
+            print(printable(f"{chunk[place]}: {problem}"), file=sys.stderr)
         said = predictor.predict(images)
         whole = [path for place, path in enumerate(chunk) if place not in problems]
         if wishes.gradcam is not None and whole:
