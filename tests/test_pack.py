@@ -358,3 +358,9 @@ def test_the_commands_of_the_guide_run_as_written(root: Path, monkeypatch: pytes
         if "--wheels" not in command:
             words = [word.replace("xception", "tiny_cnn") for word in shlex.split(command, comments=True)]
             assert main(words[1:]) == 0, command
+
+
+def test_a_place_below_a_file_is_refused(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"--to: .*file is no folder; give another place"):
+        pack.run(root, "tiny_hog", tmp_path / "file" / "pack", Wishes(user="me"))

@@ -15,6 +15,7 @@ from pipeline import notebook, packing, tables, wheels
 from pipeline.competition import active_name, load_competition
 from pipeline.errors import InputError
 from pipeline.files import write_text
+from pipeline.places import require_folder_place
 
 _USER = "USERNAME"
 
@@ -42,6 +43,7 @@ def run(root: Path, name: str, target: Path, wishes: Wishes) -> None:
     """
     if not re.fullmatch(r"[A-Za-z0-9_-]+", wishes.user):
         raise InputError(f"--user {wishes.user!r} is no name at Kaggle; take the last part of your profile's address")
+    require_folder_place(target, "--to")
     chosen = packing.choose(root, name)
     _check_target(target, wishes.force)
     target.parent.mkdir(parents=True, exist_ok=True)
