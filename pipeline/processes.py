@@ -12,8 +12,6 @@ from multiprocessing.process import BaseProcess
 from types import FrameType
 from typing import Any
 
-from pipeline import runtime
-
 PATIENCE = 60.0  # seconds that a process gets to end
 ENDED = 130  # exit code: asked to end
 
@@ -103,7 +101,7 @@ def share_of_the_machine(slot: int, workers: int) -> Iterator[None]:
         slot: its number among all that work at once.
         workers: how many these are.
     """
-    gpus = runtime.count_gpus() if workers > 1 else 0
+    gpus = count_gpus() if workers > 1 else 0
     if gpus:
         with _visible(slot % gpus, gpus):
             yield
@@ -117,6 +115,13 @@ def share_of_the_machine(slot: int, workers: int) -> Iterator[None]:
             os.sched_setaffinity(0, cores)
     else:
         yield
+
+
+def count_gpus() -> int:
+    """Counts the GPUs that the backend sees."""
+    from pipeline import runtime  # a process that is started need not load a backend because of this module
+
+    return runtime.count_gpus()
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
-from pipeline import processes, runtime
+from pipeline import processes
 from pipeline.errors import InputError
 
 Job = TypeVar("Job")
@@ -22,7 +22,7 @@ class DiedError(InputError):
 
 def at_once(workers: int | None) -> int:
     """Returns how many processes work at once: as many as asked for, else one for each GPU, or one."""
-    return workers or max(1, runtime.count_gpus())
+    return workers or max(1, processes.count_gpus())
 
 
 def side_by_side(

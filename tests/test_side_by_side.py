@@ -1,7 +1,6 @@
 """Jobs in several processes at once."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -9,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from jobs import failing, opened
 
 from pipeline import processes, runtime
 from pipeline.errors import InputError
@@ -16,43 +16,6 @@ from pipeline.side_by_side import DiedError, at_once, side_by_side
 
 CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 HERE = Path(__file__).parent
-Seen = tuple[int, int, tuple[int, ...]]
-
-
-def opened(folder: str) -> Callable[[int], Seen]:
-    """Says which process did a job, and on which cores."""
-
-    def do(job: int) -> Seen:
-        Path(folder, str(job)).touch()
-        while job < 2 and len(list(Path(folder).iterdir())) < 2:  # the first two wait for each other
-            time.sleep(0.01)
-        return job, os.getpid(), tuple(sorted(os.sched_getaffinity(0)))
-
-    return do
-
-
-def failing(when: int, how: str) -> Callable[[int], int]:
-    """Fails at one of the jobs; the others last."""
-
-    def do(job: int) -> int:
-        if job != when:
-            time.sleep(60)
-        if how == "input":
-            raise InputError(f"job {job} has no such thing")
-        os.kill(os.getpid(), signal.SIGKILL)
-        return job
-
-    return do
-
-
-def lasting(folder: str) -> Callable[[int], None]:
-    """Never comes to an end."""
-
-    def do(job: int) -> None:
-        Path(folder, str(os.getpid())).touch()
-        time.sleep(600)
-
-    return do
 
 
 @pytest.mark.skipif(len(CORES) < 2, reason="one core cannot be shared out")
@@ -86,7 +49,7 @@ def test_the_first_failure_ends_all(how: str, error: type[InputError], words: st
 def test_nothing_outlives_the_one_that_is_killed(tmp_path: Path) -> None:
     script = tmp_path.parent / f"{tmp_path.name}.py"
     script.write_text(
-        "from test_side_by_side import lasting, side_by_side\n"
+        "from jobs import lasting\nfrom pipeline.side_by_side import side_by_side\n"
         f"if __name__ == '__main__':\n    side_by_side(lasting, ({str(tmp_path)!r},), range(2), 2)\n"
     )
     around = os.environ | {"PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parent)])}
