@@ -20,8 +20,8 @@ def browser() -> Iterator[Browser]:
     if program is None:
         pytest.skip("no Chromium on this machine: apt-get install chromium")
     with sync_playwright() as playwright:
-        # Never one that Playwright would have downloaded.
-        running = playwright.chromium.launch(executable_path=program)
+        # Never one that Playwright would have downloaded. Its camera shows a test pattern, where a page may use it.
+        running = playwright.chromium.launch(executable_path=program, args=["--use-fake-device-for-media-stream"])
         yield running
         running.close()
 

@@ -125,6 +125,28 @@ def test_a_server_that_fails_without_words_is_not_taken_for_a_dead_one(browser: 
     page.close()
 
 
+def test_what_the_camera_sees_is_answered_and_the_camera_goes_off(browser: Browser, address: str) -> None:
+    with browser.new_context(permissions=["camera"]) as context:
+        page = context.new_page()
+        page.goto(address)
+        page.click("#camera")
+        expect(page.locator("#video")).to_have_js_property("readyState", 4)  # enough to play
+        page.evaluate("window.tracks = document.getElementById('video').srcObject.getTracks()")
+        page.click("#shoot")
+        expect(page.locator("#status")).to_have_text("Done.", timeout=30_000)
+        assert page.locator("#guesses li").count() == 3
+        assert page.locator("#seen img").evaluate("image => image.naturalWidth") == 448
+        assert page.locator("#live").is_hidden()
+        assert page.evaluate("window.tracks.map(track => track.readyState)") == ["ended"]
+
+
+def test_a_camera_that_is_not_allowed_is_told(browser: Browser, address: str) -> None:
+    with opened(browser, address) as page:
+        page.click("#camera")
+        expect(page.locator("#status")).to_contain_text("The camera cannot be used")
+        assert page.locator("#live").is_hidden()
+
+
 def test_a_second_click_leaves_no_camera_on(browser: Browser, address: str) -> None:
     with opened(browser, address) as page:
         page.evaluate(
