@@ -9,6 +9,7 @@ from pipeline import tables
 from pipeline.augmentation import Images
 from pipeline.errors import InputError
 from pipeline.loader import Rows
+from pipeline.store import open_store
 
 
 @dataclass(frozen=True)
@@ -42,27 +43,18 @@ def load_data(prepared: Path, folds: Path) -> Data:
     """Opens the stores and joins the fold table to them by id.
 
     Raises:
-        InputError: an image store and its index, or the index and the fold table, do not belong together.
+        InputError: a store is damaged; or it and its index, or the index and the fold table, do not belong together.
     """
     train, test = tables.read_index(prepared / "train.csv"), tables.read_index(prepared / "test.csv")
     table = tables.read_folds(folds).set_index("id")
     if set(table.index) != set(train["id"]):
         raise InputError(f"{folds} and {prepared / 'train.csv'} hold different ids; run `dvc repro split`")
     return Data(
-        images=_open_store(prepared / "train_images.npy", len(train)),
+        images=open_store(prepared / "train_images.npy", len(train)),
         labels=train["label"].to_numpy(dtype=np.int64),
         ids=tuple(train["id"]),
         fold_of=table["fold"].reindex(train["id"]).to_numpy(dtype=np.int64),
-        test_images=_open_store(prepared / "test_images.npy", len(test)),
+        test_images=open_store(prepared / "test_images.npy", len(test)),
         test_ids=tuple(test["id"]),
         classes=tables.read_classes(prepared / "classes.json"),
     )
-
-
-def _open_store(path: Path, rows: int) -> Images:
-    if not path.is_file():
-        raise InputError(f"{path} does not exist; run `dvc repro prepare`")
-    images: Images = np.load(path, mmap_mode="r")
-    if len(images) != rows:
-        raise InputError(f"{path} holds {len(images)} images, its index {rows} rows; run `dvc repro -f prepare`")
-    return images

@@ -78,15 +78,24 @@ def create(path: Path, rows: int, form: Form) -> Store:
     return Store(path, offset, row_bytes)
 
 
-def open_store(path: Path) -> NDArray[np.uint8]:
+def open_store(path: Path, rows: int | None = None) -> NDArray[np.uint8]:
     """Opens a store as a read-only memory map, uint8 (n, size, size, channels).
 
+    Args:
+        path: the file.
+        rows: how many its index has, if they are to agree.
+
     Raises:
-        InputError: no such file.
+        InputError: no such file, or it is damaged, or holds another number of images.
     """
     if not path.is_file():
         raise InputError(f"{path} does not exist; run `dvc repro prepare`")
-    images: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
+    try:
+        images: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise InputError(f"{path} is damaged ({error}); run `dvc repro -f prepare`") from error
+    if rows is not None and len(images) != rows:
+        raise InputError(f"{path} holds {len(images)} images, its index {rows} rows; run `dvc repro -f prepare`")
     return images
 
 

@@ -3,6 +3,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,20 @@ def test_a_missing_store_says_what_to_run(tmp_path: Path) -> None:
         store.open_store(tmp_path / "a.npy")
 
 
+@pytest.mark.parametrize("damage", [lambda whole: whole[:-1], lambda whole: whole[:20], lambda whole: b"", bytes.lower])
+def test_a_damaged_store_says_what_to_run(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+    path = store.create(tmp_path / "a.npy", 5, FORM).path
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(InputError, match=r"a\.npy is damaged .*run `dvc repro -f prepare`"):
+        store.open_store(path)
+
+
+def test_a_store_of_another_index_says_what_to_run(tmp_path: Path) -> None:
+    store.create(tmp_path / "a.npy", 5, FORM)
+    with pytest.raises(InputError, match="holds 5 images, its index 4 rows; run `dvc repro -f prepare`"):
+        store.open_store(tmp_path / "a.npy", 4)
+
+
 def test_some_rows_are_kept_in_their_order(tmp_path: Path) -> None:
     names = _images(tmp_path, 5)
     images, _ = _fill(tmp_path, names)
@@ -96,6 +111,7 @@ def test_every_core_works_where_there_is_enough_to_do(tmp_path: Path, monkeypatc
 
 _MAIN = """
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from pipeline import store
 from pipeline.images import Form

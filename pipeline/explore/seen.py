@@ -13,6 +13,7 @@ from pipeline import tables
 from pipeline.augmentation import resized
 from pipeline.errors import InputError
 from pipeline.page.pictures import Picture
+from pipeline.store import open_store
 
 Images = NDArray[np.uint8]
 Rows = NDArray[np.int64]
@@ -53,7 +54,7 @@ class Seen:
     @cached_property
     def shape(self) -> tuple[int, int, int]:
         """Height, width and channels of the stored images."""
-        height, width, channels = np.load(self.store("train"), mmap_mode="r").shape[1:]
+        height, width, channels = open_store(self.store("train")).shape[1:]
         return int(height), int(width), int(channels)
 
     def store(self, part: str) -> Path:
@@ -69,7 +70,7 @@ class Seen:
 
         The store is mapped anew each time, as pages of a mapping count as our memory until it is closed.
         """
-        images: Images = np.load(self.store(part), mmap_mode="r")[np.asarray(rows, dtype=np.int64)]
+        images: Images = open_store(self.store(part))[np.asarray(rows, dtype=np.int64)]
         return images
 
     def chunks(self, part: str, rows: Rows) -> Iterator[Images]:
@@ -108,12 +109,8 @@ def look(root: Path) -> Seen:
         prepared=prepared,
     )
     for part in ("train", "test"):
-        path, rows = seen.store(part), len(seen.index(part))
-        if not path.is_file() and rows:
-            raise InputError(f"{path} does not exist; run `dvc repro prepare`")
-        stored = len(np.load(path, mmap_mode="r")) if rows else 0
-        if stored != rows:
-            raise InputError(f"{path} holds {stored} images, its index {rows} rows; run `dvc repro -f prepare`")
+        if rows := len(seen.index(part)):
+            open_store(seen.store(part), rows)
     if seen.folds is not None and set(seen.folds["id"]) != set(seen.train["id"]):
         raise InputError(f"{folds} holds other ids than the prepared images; run `dvc repro split`")
     return seen

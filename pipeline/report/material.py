@@ -17,6 +17,7 @@ from pipeline.competition import Competition, active_members, active_name, load_
 from pipeline.errors import InputError, one_line, some
 from pipeline.members import Members, read_members, renormalised
 from pipeline.metrics import Metric
+from pipeline.store import open_store
 from pipeline.submission_log import Entry
 
 Integers = NDArray[np.int64]
@@ -200,11 +201,9 @@ def _ensemble(
 
 
 def _pictures(prepared: Path, ids: list[str]) -> tuple[Images, Integers]:
-    path = prepared / "train_images.npy"
-    if not path.is_file():
-        raise InputError(f"{path} does not exist; run `dvc repro prepare`")
     position = {name: row for row, name in enumerate(tables.read_index(prepared / "train.csv")["id"])}
+    images = open_store(prepared / "train_images.npy", len(position))
     lacking = [name for name in ids if name not in position]
     if lacking:
         raise InputError(f"{prepared / 'train.csv'} lacks ids of the fold table, such as {lacking[0]}; run `dvc repro`")
-    return np.load(path, mmap_mode="r"), np.array([position[name] for name in ids], dtype=np.int64)
+    return images, np.array([position[name] for name in ids], dtype=np.int64)
