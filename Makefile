@@ -42,7 +42,7 @@ submit: $(RUN_STAMP) ## hand the ensemble's submission in at Kaggle, wait for it
 test: $(TEST_STAMP) ## install with the test tools, run the tests
 	@$(PYTEST) -m "not slow"
 
-slow: $(TEST_STAMP) ## the slow tests: whole runs, killed and continued
+slow: $(TEST_STAMP) ## the slow tests: whole runs, killed and continued, big networks
 	@$(PYTEST) -m slow
 
 check: lint test slow ## format, lint, types, all tests: what CI runs

@@ -2,22 +2,26 @@
 
     python -m benchmarks.ensembling simulate --repeats 20
     python -m benchmarks.ensembling scale --autogluon /path/to/python
+    python -m benchmarks.ensembling steps
 
 `simulate` draws members and rows, fits the ensemble as the pipeline does by default, and compares the score that it
 prints with that of 20,000 fresh rows. `scale` times greedy selection against AutoGluon's, which has an environment of
 its own (`python3.11 -m venv autogluon && autogluon/bin/pip install autogluon.core`); without it only ours is timed.
+`steps` says what views, weights, calibration and pseudo-labels add on models that are trained.
 """
 
 import argparse
 
-from benchmarks import ensembling_scale, ensembling_simulate
+from benchmarks import ensembling_scale, ensembling_simulate, ensembling_steps
+
+_VERBS = (("simulate", ensembling_simulate), ("scale", ensembling_scale), ("steps", ensembling_steps))
 
 
 def main() -> None:
     """Runs the subcommand."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     verbs = parser.add_subparsers(required=True)
-    for name, module in (("simulate", ensembling_simulate), ("scale", ensembling_scale)):
+    for name, module in _VERBS:
         verb = verbs.add_parser(name, help=module.__doc__)
         module.add_options(verb)
         verb.set_defaults(run=module.run)

@@ -161,6 +161,7 @@ def test_a_port_in_use_is_told_before_anything_is_loaded(
     assert f"port {port} cannot be had" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_command_serves_until_it_is_interrupted_and_ends_cleanly(predicting_root: Path) -> None:
     started = subprocess.Popen(
         [sys.executable, "-m", "pipeline", "demo", "hog", "--port", "0"],

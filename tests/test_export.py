@@ -85,7 +85,7 @@ def test_a_frozen_backbone_stands_in_the_graph_once(
 # --- the command
 
 
-@pytest.mark.parametrize("kind", ["litert", "onnx", "savedmodel"])
+@pytest.mark.parametrize("kind", [pytest.param("litert", marks=pytest.mark.slow), "onnx", "savedmodel"])
 def test_an_exported_model_says_what_the_pipeline_says(predicting_root: Path, tmp_path: Path, kind: Format) -> None:
     export.run(predicting_root, "dense", kind, "float32", tmp_path / "made", None)
     told = json.loads((tmp_path / "made" / "export.json").read_text())

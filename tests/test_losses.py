@@ -141,6 +141,7 @@ def test_the_same_weights_again_compile_nothing_again() -> None:
     assert model.train_function is before
 
 
+@pytest.mark.slow
 def test_the_other_backend_computes_the_same() -> None:
     pytest.importorskip("jax")
     code = """

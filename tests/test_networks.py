@@ -57,6 +57,7 @@ def test_every_shipped_model_trains_a_step_at_every_usual_size(model: str, size:
     trains_a_step(model, size, channels)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", BACKBONES)
 def test_every_shipped_backbone_trains_a_step_on_grey_images(model: str) -> None:
     section = load_recipe(ROOT, model).network
@@ -90,7 +91,7 @@ def steps(network: keras.Model, model: str, size: int, channels: int) -> None:
     assert np.isfinite(found).all()
 
 
-@pytest.mark.parametrize("model", [*MODELS, "mobilenet_v2"])
+@pytest.mark.parametrize("model", [*MODELS, pytest.param("mobilenet_v2", marks=pytest.mark.slow)])
 def test_weights_survive_a_file(model: str, tmp_path: Path) -> None:
     size = 16 if model in MODELS else 32
     first, second = shipped(model, size), shipped(model, size)

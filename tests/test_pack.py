@@ -100,6 +100,7 @@ def test_a_pack_predicts_the_pipelines_submission_byte_for_byte(
     assert "the same test images as at home: probabilities differ by 0 at most" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_notebook_runs_offline_on_read_only_inputs_and_writes_the_pipelines_submission(
     root: Path, tmp_path: Path
 ) -> None:
@@ -201,6 +202,7 @@ def test_a_member_without_weight_stays_at_home(root: Path, tmp_path: Path) -> No
     assert (tmp_path / "one.csv").read_bytes() == submitted(root, "ensemble")
 
 
+@pytest.mark.slow
 def test_a_vit_takes_the_preset_that_tells_its_shape_along(root: Path, tmp_path: Path) -> None:
     hugging_face(root / "data" / "weights" / "vit_tiny")
     recipe = {"input": {"size": 16}, "network": {"name": "vit", "preset": "vit_tiny"}, "training": TRAINING}

@@ -305,6 +305,7 @@ MEMORISER: dict[str, Any] = {
 LOW: dict[str, Any] = {"teachers": ["teacher"], "confidence": 0.4, "weight": 2.0}
 
 
+@pytest.mark.slow
 def test_permuted_labels_do_not_come_back_through_copies_of_the_held_out_images(tmp_path: Path) -> None:
     """Test images are the training images again, labels are drawn at random, and the teacher knows its rows by heart.
 

@@ -57,6 +57,7 @@ def test_each_setting_reaches_the_training(root: Path, changes: dict[str, Any]) 
     assert run(root, "two", **changes) != run(root)
 
 
+@pytest.mark.slow
 def test_plain_epochs_switch_augmentation_off(root: Path) -> None:
     noisy = {"transforms": [{"GaussNoise": {"p": 1.0}}]}
     always, half, never = (

@@ -102,6 +102,7 @@ def test_settings_hold_only_variables_that_change_bits(monkeypatch: pytest.Monke
     assert "SOMETHING_ELSE" not in runtime.settings()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("said", "used"), [(None, "1"), ("0", "0")])
 def test_onednn_is_on_everywhere_unless_the_environment_says_otherwise(said: str | None, used: str) -> None:
     code = "from pipeline import runtime; print(runtime.settings()['TF_ENABLE_ONEDNN_OPTS'])"

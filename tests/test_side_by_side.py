@@ -46,6 +46,7 @@ def test_the_first_failure_ends_all(how: str, error: type[InputError], words: st
     assert time.monotonic() - began < 50
 
 
+@pytest.mark.slow
 def test_nothing_outlives_the_one_that_is_killed(tmp_path: Path) -> None:
     script = tmp_path.parent / f"{tmp_path.name}.py"
     script.write_text(

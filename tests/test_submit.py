@@ -413,6 +413,7 @@ def test_a_damaged_log_is_noticed_before_a_submission_is_spent(root: Path, kaggl
     assert not kaggle_server.log
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_guide_run_as_written(
     root: Path, kaggle_server: KaggleServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -288,6 +288,7 @@ def test_comments_in_the_recipe_and_the_choice_of_folds_leave_the_fingerprint(
     assert fingerprint(root, monkeypatch) == before
 
 
+@pytest.mark.slow
 def test_folds_trained_side_by_side_are_those_that_one_core_trains(bare: Path, tmp_path: Path) -> None:
     cores = os.sched_getaffinity(0)
     if len(cores) < 2:
@@ -307,6 +308,7 @@ def test_folds_trained_side_by_side_are_those_that_one_core_trains(bare: Path, t
     assert (card(one).fingerprint, card(one).versions) == (card(two).fingerprint, card(two).versions)
 
 
+@pytest.mark.slow
 def test_a_training_that_fails_side_by_side_says_why(bare: Path, tmp_path: Path) -> None:
     root = copy(bare, tmp_path)
     set_train(root, workers=2)

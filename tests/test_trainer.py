@@ -123,6 +123,7 @@ def test_an_interrupted_training_continues_to_the_same_bits(root: Path, name: st
     assert kept(place) == kept(whole)
 
 
+@pytest.mark.slow
 def test_a_training_killed_at_any_moment_continues_to_the_same_bits(root: Path) -> None:
     wanted = {"epochs": 40}
     whole = train(root, recipe(**wanted), "killed whole")
@@ -361,6 +362,7 @@ def test_the_order_of_the_fold_table_changes_nothing(root: Path, tmp_path: Path)
     assert np.array_equal(data.load_data(prepared, tmp_path / "folds.csv").fold_of, usual)
 
 
+@pytest.mark.slow
 def test_the_other_backend_trains_and_continues_to_the_same_bits(root: Path) -> None:
     pytest.importorskip("jax")
     code = """

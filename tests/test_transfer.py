@@ -100,6 +100,7 @@ def test_predictions_from_features_are_those_of_the_whole_network(
     assert np.allclose(from_features, opened.predict("train", rows, wanted.views), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_staged_training_broken_off_in_every_stage_continues_to_the_same_bits(root: Path) -> None:
     part = ALL | {"unfreeze": 1, "epochs": 2, "layer_decay": 0.5}
     wanted = transfer(HEAD, part, network={"norm": "adapted"})
@@ -252,6 +253,7 @@ def test_a_normalisation_that_gradients_would_not_feel_is_refused() -> None:
         parse(data, Recipe, "a test")
 
 
+@pytest.mark.slow
 def test_a_transformer_trains_in_stages_too(root: Path) -> None:
     shape = {"patch_size": 4, "layers": 2, "heads": 2, "hidden": 8, "mlp": 16}
     network = {"name": "vit", "weights": "none", "shape": shape}

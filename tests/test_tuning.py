@@ -504,6 +504,7 @@ def test_a_score_that_is_no_number_fails_the_trial_with_its_reason(
     assert studies.tally(told.study()).failed[0].user_attrs[studies.REASON] == "its accuracy is nan"
 
 
+@pytest.mark.slow
 def test_nothing_is_stopped_between_folds_when_seconds_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.tuning.trials.hopeless", lambda *_: True)
     one = searched(studied(tmp_path / "one", n_trials=2, folds=[0, 1]))
