@@ -1,0 +1,100 @@
+"""What each step of an ensemble adds, on trained models: `python -m benchmarks.ensembling steps`.
+
+Run it in a repository whose active models are trained. Each line adds one step to the one above: the plain mean, views
+(without them every member predicts its out-of-fold rows again from its checkpoints, kept in .work/plain), weights,
+calibration, members trained with pseudo-labels. Every score is nested.
+"""
+
+import argparse
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline import runtime, tables
+from pipeline.calibration import reliability
+from pipeline.cards import ModelCard, read_card
+from pipeline.competition import active_members, load_competition
+from pipeline.data import Data, load_data
+from pipeline.ensemble import EnsembleParams, fit
+from pipeline.files import atomic_path
+from pipeline.members import Members, read_members
+from pipeline.paired import Gain, gain
+from pipeline.trained_model import open_model
+from pipeline.views import Views
+
+Probs = NDArray[np.float32]
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declares the options of the subcommand."""
+    parser.add_argument("--pseudo", default="", help="active models that learn from pseudo-labels, by commas")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Prints a line for each step and one of JSON."""
+    root = Path.cwd()
+    metric = load_competition(root).metric.metric
+    classes = tables.read_classes(root / "data" / "prepared" / "classes.json")
+    pseudo = {name for name in options.pseudo.split(",") if name}
+    every = read_members(root, active_members(root), classes, allow_peeked=False)
+    first = read_members(root, [name for name in every.names if name not in pseudo], classes, allow_peeked=False)
+    labels, groups = (first.rows[name].to_numpy(dtype=np.int64) for name in ("label", "group"))
+    data = load_data(root / "data" / "prepared", tables.folds_path(root))
+    plain = replace(first, stacked=np.stack([_plain(root, data, name, first) for name in first.names]))
+    best = first.names[int(np.argmax([metric.score(labels, one) for one in first.stacked]))]
+    steps: list[tuple[str, Callable[[], Probs]]] = [
+        (f"{best}, one view", lambda: plain.stacked[plain.names.index(best)]),
+        (f"{best}, its views", lambda: first.stacked[first.names.index(best)]),
+        ("mean, one view", lambda: _mean(plain)),
+        ("mean, views", lambda: _mean(first)),
+        ("weights", lambda: fit(first, metric, EnsembleParams(temperature="never")).nested),
+        ("calibration", lambda: fit(first, metric, EnsembleParams()).nested),
+    ]
+    if pseudo:
+        steps.append(("pseudo-labels", lambda: fit(every, metric, EnsembleParams()).nested))
+    alone = before = first.stacked[first.names.index(best)]
+    found = []
+    for name, make in steps:
+        probs = make()
+        score, off = metric.score(labels, probs), reliability(labels, probs).error
+        added, over = (_signed(gain(labels, groups, probs, other, metric)) for other in (before, alone))
+        print(f"{name}: {metric.name} {score:.4f}, calibration error {off:.4f}", flush=True)
+        print(f"    against the line above {added}, against {best} with its views {over}", flush=True)
+        found.append({"step": name, metric.name: round(score, 4), "calibration_error": round(off, 4)})
+        before = probs
+    print(json.dumps({"members": every.names, "steps": found, "hardware": runtime.hardware()}))
+
+
+def _signed(one: Gain) -> str:
+    return f"{one.value:+.4f} [{one.low:+.4f}, {one.high:+.4f}]"
+
+
+def _mean(members: Members) -> Probs:
+    mean: Probs = members.stacked.mean(axis=0, dtype=np.float64).astype(np.float32)
+    return mean
+
+
+def _plain(root: Path, data: Data, name: str, members: Members) -> Probs:
+    """Predicts the out-of-fold rows again from the image alone; members of one view are taken as they are."""
+    card = read_card(tables.card_path(root, name), ModelCard)
+    as_it_is: Probs = members.stacked[members.names.index(name)]
+    if Views.model_validate(card.config.get("views") or {}) == Views():
+        return as_it_is
+    kept = root / ".work" / "plain" / f"{name}-{card.fingerprint[:16]}.npy"
+    if not kept.is_file():
+        config = card.config | {"views": Views().model_dump(mode="json")}
+        model = open_model(root, card.model_copy(update={"config": config, "view_weights": {}}))
+        probs = np.empty((len(data.ids), len(data.classes)), dtype=np.float32)
+        for fold in model.checkpoints:
+            rows = data.rows(fold)[1]
+            probs[rows] = next(model.said(np.ascontiguousarray(data.images[rows]), [fold])).probs
+            print(f"{name}: fold {fold} again from one view", flush=True)
+        with atomic_path(kept) as temporary:
+            np.save(temporary, probs)
+    at = {one: row for row, one in enumerate(data.ids)}
+    again: Probs = np.load(kept)[[at[one] for one in members.rows["id"]]]
+    return again
