@@ -18,6 +18,7 @@ from pipeline import runtime, tables
 from pipeline.calibration import reliability
 from pipeline.cards import ModelCard, read_card
 from pipeline.competition import active_members, load_competition
+from pipeline.config import parse
 from pipeline.data import Data, load_data
 from pipeline.ensemble import EnsembleParams, fit
 from pipeline.files import atomic_path
@@ -82,7 +83,7 @@ def _plain(root: Path, data: Data, name: str, members: Members) -> Probs:
     """Predicts the out-of-fold rows again from the image alone; members of one view are taken as they are."""
     card = read_card(tables.card_path(root, name), ModelCard)
     as_it_is: Probs = members.stacked[members.names.index(name)]
-    if Views.model_validate(card.config.get("views") or {}) == Views():
+    if parse(card.config.get("views") or {}, Views, f"card of {name}: views") == Views():
         return as_it_is
     kept = root / ".work" / "plain" / f"{name}-{card.fingerprint[:16]}.npy"
     if not kept.is_file():
