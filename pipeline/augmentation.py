@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, Field, model_validator
 
 from pipeline.config import Section
-from pipeline.errors import InputError, near_names, some
+from pipeline.errors import InputError, near_names, one_line, some
 from pipeline.policies import Policy, PolicyTransform
 
 Images = NDArray[np.uint8]
@@ -113,6 +113,7 @@ class ImageTransform:
             config: what every image goes through.
             stronger: what some images go through after that.
         """
+        self._declared = {"augmentation.transforms": config.transforms, "balance.stronger.transforms": stronger}
         self._policy = PolicyTransform(config.policy) if config.policy is not None else None
         self._compose, self._stronger = _composed(config.transforms), _composed(stronger)
         self._idle = self._policy is None and self._compose is None
@@ -125,6 +126,24 @@ class ImageTransform:
             self._compose.set_random_seed(seed)
         if self._stronger is not None:
             self._stronger.set_random_seed(seed + 1)  # no copy of the draws before it
+
+    def check(self, image: Images) -> None:
+        """Tries every declared transform on an image, however rarely it will be drawn; no draw is used up.
+
+        Raises:
+            InputError: a transform fails on it, or changes its size or dtype.
+        """
+        for place, declared in self._declared.items():
+            for entry in declared:
+                ((name, arguments),) = entry.items()
+                always = _transform({name: {**arguments, "p": 1.0}})
+                try:
+                    result = always(image=np.ascontiguousarray(image))["image"]
+                except Exception as error:  # albumentations and OpenCV raise whatever they like
+                    raise InputError(
+                        f"{place}: {name} fails on an image of {image.shape}: {one_line(error)}"
+                    ) from error
+                _kept(result, image, f"{place}, {name},")
 
     def __call__(self, image: Images, strong: bool = False) -> Images:
         """Transforms one uint8 image (size, size, channels); ``strong`` ones go through ``stronger`` as well.

@@ -76,6 +76,11 @@ class ClassicRecipe(Section):
         return ()
 
     @property
+    def oof_files(self) -> tuple[str, ...]:
+        """OOF predictions that are learnt from: none."""
+        return ()
+
+    @property
     def teachers(self) -> tuple[str, ...]:
         """Models whose test predictions are learnt from: none."""
         return ()

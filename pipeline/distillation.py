@@ -42,22 +42,37 @@ class Distill(Section):
     temperature: float = Field(default=1.0, gt=0.0, le=100.0)
 
 
-def oof_file(root: Path, oof: str, place: str) -> Path:
+def oof_file(root: Path, oof: str, place: str, classes: Sequence[str], digest: str) -> Path:
     """Returns where OOF predictions lie that a model's file names.
 
     Args:
         root: the repository folder.
         oof: path relative to it.
         place: the setting, for the error.
+        classes: names, in the order of their indices.
+        digest: of the fold table.
 
     Raises:
-        InputError: no such file, or a path that only this machine knows.
+        InputError: no such file, a path that only this machine knows, or predictions made on other folds.
     """
     if Path(oof).is_absolute():
         raise InputError(f"{place} is {oof}; give a path relative to the repository")
     if not (root / oof).is_file():
         raise InputError(f"{place}: {root / oof} does not exist; train that model and copy its oof.parquet there")
+    made_on = read_predictions(root / oof, classes).folds
+    if made_on not in (None, digest):
+        raise InputError(f"{place}: {root / oof} was made on other folds than folds/folds.csv; train that model again")
     return root / oof
+
+
+def marks(root: Path, files: Sequence[str], classes: Sequence[str]) -> tuple[str, ...]:
+    """Returns what made OOF predictions that a model learned from look better than they are."""
+    found = []
+    for oof in files:
+        made = read_predictions(root / oof, classes)
+        why = made.peeked if made.folds is not None else (*made.peeked, "nothing shows on which folds it was made")
+        found += [f"{oof}: {each}" for each in why]
+    return tuple(found)
 
 
 def teacher_probs(

@@ -11,6 +11,10 @@ class InputError(ValueError):
     """
 
 
+class NoRoomError(InputError):
+    """A training step did not fit into memory."""
+
+
 def near_names(name: str, known: Iterable[str]) -> str:
     """Says which known names are close to ``name``, or lists them all when none is."""
     names = sorted(known)

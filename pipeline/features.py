@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline import runtime
 from pipeline.augmentation import Augmentation, Images, ImageTransform, Pixels, Targets, resized, unrounded
 from pipeline.files import atomic_path, require_space, write_text
 from pipeline.loader import Ahead, Rows
@@ -64,7 +65,11 @@ class FeatureCache:
         """Returns the features of ``count`` augmented versions of all images of a part, drawn from ``seed``.
 
         Mixing belongs to batches and is left out.
+
+        Raises:
+            InputError: a transform fails on the images, or changes their size or dtype.
         """
+        ImageTransform(augmentation).check(resized(images[0], self.size))
         key = hashlib.sha256(augmentation.model_dump_json().encode()).hexdigest()[:12]
         return [
             self._computed(
@@ -118,11 +123,11 @@ class FeatureCache:
             closing(Ahead(lambda number: make(batches[number]), range(len(batches)), self.workers)) as ahead,
         ):
             advance(count - sum(map(len, batches)))
-            images = iter(ahead)
+            images, extract = iter(ahead), runtime.in_what_fits(self.extract)
             for start, path in missing:
                 parts = []
                 for _ in _steps(start, count):
-                    parts.append(self.extract(next(images)))
+                    parts.append(extract(next(images)))
                     if not start and len(parts) == 1:  # blocks, and the file that they are joined to
                         require_space(folder.parent, 2 * count * parts[0].shape[1] * 4)
                     advance(len(parts[-1]))

@@ -9,6 +9,7 @@ import pandas as pd
 
 from pipeline import cards, runtime, scores, tables
 from pipeline.data import Data
+from pipeline.distillation import marks
 from pipeline.files import atomic_path
 from pipeline.fold_predictions import fold_predictions
 from pipeline.plots import learning_curves
@@ -35,7 +36,8 @@ def gather(root: Path, tasks: list[FoldTask], data: Data, competition: str, hard
     oof = np.stack([by_id[name] for name in ids])
     mean = np.stack([part.aligned(data.test_ids, model) for part in made.test]).mean(axis=0, dtype=np.float64)
     table = tables.read_folds(tasks[0].folds)
-    peeked = (*tasks[0].recipe.peeked, *inherited(root, tasks[0].recipe.teachers))
+    recipe = tasks[0].recipe
+    peeked = (*recipe.peeked, *inherited(root, recipe.teachers), *marks(root, recipe.oof_files, classes))
     digest = tables.folds_digest(table)
     honest = tables.Predictions(ids, oof, classes, digest, peeked)
     tables.write_predictions(tables.oof_path(root, model), honest)

@@ -20,6 +20,7 @@ from pipeline.state import Arrays, Course, State, read_state, write_state
 from pipeline.views import Views
 
 Watch = Callable[[dict[str, float]], None]
+_LOOK_EVERY = 16  # steps; each look waits for a GPU
 
 
 class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
@@ -96,8 +97,16 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         self._line.start(epoch)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Moves the live line."""
+        """Moves the live line; looks now and then whether the loss, a running mean, is still a number.
+
+        Raises:
+            InputError: the training has diverged; the state of the epoch before stays.
+        """
         self._line.step(batch)
+        if (batch + 1) % _LOOK_EVERY == 0 and logs:
+            self._check_finite(
+                f"loss (in the first {batch + 1} of {self._session.phase.steps} steps)", float(logs["loss"])
+            )
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Looks, decides, keeps.
@@ -168,7 +177,10 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
 
     def _check_finite(self, what: str, *numbers: float | NDArray[Any]) -> None:
         if not all(np.isfinite(number).all() for number in numbers):
+            stage = self._session.phases.index(self._session.phase)
+            section = "training" if stage == len(self._session.phases) - 1 else f"training.before[{stage}]"
             raise InputError(
                 f"{self._place}: in epoch {self.course.epoch + 1} the {what} became NaN or infinite; lower "
-                "training.optimizer.learning_rate or set clip_norm in the model's file, or train.precision: float32"
+                f"{section}.optimizer.learning_rate or set clip_norm there in the model's file, or train.precision: "
+                "float32"
             )

@@ -79,12 +79,9 @@ class TrainBatches:
         """Tries what images go through, so that a transform that does not fit fails here and plainly.
 
         Raises:
-            InputError: a transform changed the size or the dtype.
+            InputError: a transform fails, or changes the size or the dtype.
         """
-        transform = self.transform()
-        self.batch(0, transform)
-        if self.strong_transforms:
-            transform(resized(self.images[self.rows[0]], self.size), strong=True)
+        self.transform().check(resized(self.images[self.rows[0]], self.size))
 
     def order(self, epoch: int) -> Rows:
         """Returns the positions within ``rows`` in the order of one epoch."""

@@ -109,7 +109,7 @@ class Network:
 
     def _on_images(self, images: Images, last: Any) -> tuple[Logits, Features]:
         wanted, workers = tuple(changes(self.recipe.views).values()), default_workers()
-        predict, parts, features = self.net.model.predict_on_batch, [], []
+        predict, parts, features = runtime.in_what_fits(self.net.model.predict_on_batch), [], []
         for batch in plain_batches(images, np.arange(len(images)), self.size, _BATCH, workers):
             parts.append(np.stack([predict(view) for view in changed(batch, wanted, workers)]))
             features.append(_of(last, batch))

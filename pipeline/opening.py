@@ -20,6 +20,7 @@ from pipeline.preprocessing import preprocessed
 from pipeline.pseudo import Teachers, find_teachers
 from pipeline.recipe import Recipe
 from pipeline.session import Session
+from pipeline.tables import folds_digest, read_folds
 from pipeline.task import AnyRecipe, FoldTask
 from pipeline.trainer import score_fold, train_fold
 
@@ -105,7 +106,7 @@ def open_session(recipe: Recipe, around: Surroundings, images: list[str]) -> tup
     """
     work = around.root / ".work"
     check_classes(recipe.balance, around.data.classes)
-    oof, teachers = _oof(recipe, around.root), _teachers(recipe, around)
+    oof, teachers = _oof(recipe, around), _teachers(recipe, around)
     data = _preprocessed(around.data, recipe, images, work / "preprocessed")
     shape = data.images.shape[1], data.images.shape[-1], len(data.classes)
     precision = probing.choose_precision(around.precision, recipe, shape, work / "probing", around.weights)
@@ -163,15 +164,18 @@ def outside(recipe: Recipe | ClassicRecipe, around: Surroundings) -> dict[str, A
 def _learnt_from(recipe: Recipe, around: Surroundings) -> dict[str, dict[str, str]]:
     teachers = _teachers(recipe, around)
     return {
-        "oof": {name: sha256(path) for name, path in _oof(recipe, around.root).items()},
+        "oof": {name: sha256(path) for name, path in _oof(recipe, around).items()},
         "pseudo": teachers.digests(int(around.data.fold_of.max()) + 1) if teachers else {},
     }
 
 
-def _oof(recipe: Recipe, root: Path) -> dict[str, Path]:
+def _oof(recipe: Recipe, around: Surroundings) -> dict[str, Path]:
     distill, weak = recipe.training.distill, recipe.balance.weak
-    found = {"teacher": oof_file(root, distill.oof, "training.distill.oof")} if distill else {}
-    return found | ({"weak": oof_file(root, weak.oof, "balance.weak.oof")} if weak else {})
+    if not distill and not weak:
+        return {}
+    about = around.data.classes, folds_digest(read_folds(around.folds))
+    found = {"teacher": oof_file(around.root, distill.oof, "training.distill.oof", *about)} if distill else {}
+    return found | ({"weak": oof_file(around.root, weak.oof, "balance.weak.oof", *about)} if weak else {})
 
 
 def _teachers(recipe: Recipe, around: Surroundings) -> Teachers | None:

@@ -49,9 +49,11 @@ def choose_precision(
     measured = wanted == "auto" and resolved == "bfloat16" and runtime.use_xla() is False
     if not measured or not isinstance(recipe.network, (Pretrained, Vit)):
         return resolved
-    network = {key: value for key, value in recipe.network.model_dump(mode="json").items() if key != "weights"}
     stage = recipe.training
-    asked = [network, shape, recipe.input.size, stage.size, stage.batch_size, stage.unfreeze]
+    head_alone = stage.unfreeze == "head"  # then features are all that takes time, the same for every head
+    ignored = {"weights", "head", "norm", "norm_momentum"} if head_alone else {"weights"}
+    network = {key: value for key, value in recipe.network.model_dump(mode="json").items() if key not in ignored}
+    asked = [network, shape, recipe.input.size, stage.size, None if head_alone else stage.batch_size, stage.unfreeze]
     found = _remembered(memory, ["precision", *asked], lambda: _faster(recipe, shape, weights))
     return runtime.start(found)
 
@@ -91,7 +93,11 @@ def _fitted(recipe: Recipe, stage: Stage, shape: tuple[int, int, int], memory: P
     if size == stage.batch_size:
         return stage
     update: dict[str, Any] = {"batch_size": size}
-    if stage.batch_size != "auto":
+    if stage.batch_size == "auto":
+        print(
+            f"batch_size auto: {size}" + (f"; {2 * size} does not fit into memory" if size < start else ""), flush=True
+        )
+    else:
         print(f"batch_size {start} does not fit into memory; {size} and more accumulation instead", flush=True)
         update["optimizer"] = stage.optimizer.model_copy(
             update={"accumulate": -(-stage.optimizer.accumulate * start // size)}
@@ -118,7 +124,7 @@ def _faster(recipe: Recipe, shape: tuple[int, int, int], weights: Path) -> runti
     precision: runtime.Precision
     for precision in ("float32", "bfloat16"):
         runtime.start(precision)
-        size = recipe.training.batch_size
+        size = _ON_CPU if recipe.training.unfreeze == "head" else recipe.training.batch_size
         step = _step(recipe, recipe.training, shape, _ON_CPU if size == "auto" else min(size, 64), weights)
         step()  # compiles
         spent = []

@@ -147,8 +147,8 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _stages_fit_the_network(self) -> "Recipe":
-        if self.balance.stronger and any(stage.unfreeze == "head" for stage in self.training.stages):
-            raise ValueError("balance.stronger needs images: a stage that trains the head alone sees features")
+        if self.balance.stronger and all(stage.unfreeze == "head" for stage in self.training.stages):
+            raise ValueError("balance.stronger needs images: a head alone sees features")
         if isinstance(self.network, MlpHog) and any(stage.unfreeze != "head" for stage in self.training.stages):
             raise ValueError("mlp_hog trains its head alone: every stage must say unfreeze: head")
         if isinstance(self.network, MlpHog) and self.input.normalise != "auto":
@@ -177,6 +177,12 @@ class Recipe(Section):
         found: tuple[str, ...] = (distillation.PEEKED,) if self.training.distill else ()
         found += (balance.PEEKED,) if self.balance.weak else ()
         return *self.training.peeked, *found
+
+    @property
+    def oof_files(self) -> tuple[str, ...]:
+        """OOF predictions that are learnt from, relative to the repository."""
+        distill, weak = self.training.distill, self.balance.weak
+        return (*((distill.oof,) if distill else ()), *((weak.oof,) if weak else ()))
 
     @property
     def teachers(self) -> tuple[str, ...]:

@@ -71,7 +71,8 @@ def start(precision: Precision) -> str:
     """Makes every later Keras operation deterministic and sets the precision.
 
     Returns:
-        The precision in use: ``auto`` resolved to bfloat16 where the CPU or GPU computes in it, float32 otherwise.
+        The precision in use: ``auto`` resolved to bfloat16 where the CPU or GPU computes in it, to float16 on GPUs that
+        have tensor cores for that alone (Volta and Turing, such as the T4), to float32 otherwise.
     """
     forget_names()
     if keras.backend.backend() == "tensorflow":
@@ -114,6 +115,28 @@ def is_out_of_memory(error: Exception) -> bool:
     """Says whether such an exception is about memory: JAX has one for everything."""
     named = type(error).__name__ in {"ResourceExhaustedError", "MemoryError"}
     return named or "RESOURCE_EXHAUSTED" in str(error)
+
+
+def in_what_fits(compute: Callable[[NDArray[Any]], Any]) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    """Returns what computes a batch in halves, and these in halves, once the whole has not found room in memory."""
+    most = 0
+
+    def computed(batch: NDArray[Any]) -> NDArray[Any]:
+        nonlocal most
+        step = most or max(1, len(batch))
+        while True:
+            try:
+                parts = [
+                    np.asarray(compute(batch[start : start + step])) for start in range(0, max(1, len(batch)), step)
+                ]
+                return parts[0] if len(parts) == 1 else np.concatenate(parts)
+            except out_of_memory() as error:
+                if step == 1 or not is_out_of_memory(error):
+                    raise
+                print(f"{step} images do not fit into memory; going on with {step // 2} at a time", flush=True)
+                most = step = step // 2
+
+    return computed
 
 
 def feed(batches: Iterator[Any], shape: tuple[int, ...], dtype: str, n_classes: int) -> Any:
@@ -206,7 +229,8 @@ def versions() -> dict[str, str]:
 def _best_precision() -> str:
     gpus = _gpus()
     if gpus:
-        return "bfloat16" if all(capability >= (8, 0) for _, capability in gpus) else "float32"
+        least = min(capability for _, capability in gpus)
+        return "bfloat16" if least >= (8, 0) else "float16" if least >= (7, 0) else "float32"
     return "bfloat16" if {"avx512_bf16", "amx_bf16"} & set(_cpu_info("flags").split()) else "float32"
 
 

@@ -183,7 +183,7 @@ class Session:
     def predict_views(self, part: Part, rows: Rows, views: Views) -> Iterator[Logits]:
         """Yields the logits of each view, batch by batch: float32 (n_views, rows of the batch, n_classes)."""
         # predict() would build a tf.data pipeline for each call: 0.1 s, longer than a small network's epoch.
-        predict = self.phase.model.predict_on_batch
+        predict = runtime.in_what_fits(self.phase.model.predict_on_batch)
         if self.phase.on_features:
             sources = self._view_features(part, views)
             for start in range(0, len(rows), _PREDICT_FEATURES):

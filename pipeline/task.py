@@ -20,6 +20,10 @@ class AnyRecipe(Protocol):
         """Models whose test predictions are learnt from."""
 
     @property
+    def oof_files(self) -> tuple[str, ...]:
+        """OOF predictions that are learnt from, relative to the repository."""
+
+    @property
     def views(self) -> Views:
         """What is averaged at prediction."""
 

@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import softmax
 
-from pipeline import tables
+from pipeline import runtime, tables
+from pipeline.errors import NoRoomError
 from pipeline.files import atomic_path
 from pipeline.keeper import Keeper, Watch
 from pipeline.loader import Rows
@@ -32,7 +33,7 @@ def train_fold(task: FoldTask, session: Session) -> None:
     weights of views are learned, ``valid_views.npy`` and ``test_views.npy`` hold what each view says.
 
     Raises:
-        InputError: the augmentation does not fit the images, or the training has diverged.
+        InputError: the augmentation does not fit the images, a step not into memory, or the training has diverged.
     """
     if not (task.place / "done.json").is_file():
         _finish(task, session, _trained(task, session, None))
@@ -95,16 +96,25 @@ def _fit(task: FoldTask, session: Session, keeper: Keeper) -> None:
                 return
             keeper.advance()
             continue
-        with session.fed(task.fold, task.seed, begun) as batches:
-            phase.model.fit(
-                batches,
-                initial_epoch=begun,
-                epochs=phase.last_epoch,
-                steps_per_epoch=phase.steps,
-                callbacks=[keeper],
-                shuffle=False,  # the batches are already in their order
-                verbose=0,
-            )
+        try:
+            with session.fed(task.fold, task.seed, begun) as batches:
+                phase.model.fit(
+                    batches,
+                    initial_epoch=begun,
+                    epochs=phase.last_epoch,
+                    steps_per_epoch=phase.steps,
+                    callbacks=[keeper],
+                    shuffle=False,  # the batches are already in their order
+                    verbose=0,
+                )
+        except runtime.out_of_memory() as error:
+            if not runtime.is_out_of_memory(error):
+                raise
+            raise NoRoomError(
+                f"{task.shown or task.name} fold {task.fold}: a step of {phase.batch_size} images does not fit into "
+                "memory; lower training.batch_size in the model's file (optimizer.accumulate keeps the updates as they "
+                "are), or end what else uses the memory; whole epochs are kept"
+            ) from error
 
 
 def _finish(task: FoldTask, session: Session, keeper: Keeper) -> None:

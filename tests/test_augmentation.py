@@ -131,6 +131,36 @@ def test_a_stronger_transform_that_changes_the_size_is_refused_by_its_place() ->
         change(noise(1)[0], strong=True)
 
 
+@pytest.mark.parametrize(
+    ("transform", "why"),
+    [
+        ({"RandomCrop": {"height": 6, "width": 6, "p": 0.001}}, r"turned uint8 \(12, 12, 3\) into uint8 \(6, 6, 3\)"),
+        ({"ToFloat": {"p": 0.001}}, r"into float32"),
+        (
+            {"RandomCrop": {"height": 60, "width": 60, "p": 0.001}},
+            r"RandomCrop fails on an image of \(12, 12, 3\): .*60",
+        ),
+    ],
+)
+@pytest.mark.parametrize("strong", [False, True])
+def test_a_transform_that_is_hardly_ever_drawn_is_tried_all_the_same(
+    transform: dict[str, Any], why: str, strong: bool
+) -> None:
+    change = ImageTransform(augmentation(), (transform,)) if strong else ImageTransform(augmentation(transform))
+    with pytest.raises(InputError, match=why) as error:
+        change.check(noise(1)[0])
+    assert ("balance.stronger.transforms" if strong else "augmentation.transforms") in str(error.value)
+
+
+def test_trying_transforms_uses_up_no_draw() -> None:
+    image = noise(1)[0]
+    one, other = ImageTransform(augmentation(GEOMETRY, ERASING)), ImageTransform(augmentation(GEOMETRY, ERASING))
+    one.seed(0)
+    other.seed(0)
+    one.check(image)
+    assert np.array_equal(one(image), other(image))
+
+
 def test_without_transforms_an_image_stays_as_it_is() -> None:
     image = noise(1)[0]
     assert np.array_equal(ImageTransform(Augmentation())(image), image)

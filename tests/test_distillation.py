@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pipeline.config import parse
-from pipeline.distillation import Distill, oof_file, soft_targets
+from pipeline.distillation import Distill, marks, oof_file, soft_targets
 from pipeline.errors import InputError
 from pipeline.tables import Predictions, write_predictions
 
@@ -99,17 +99,33 @@ def test_other_classes_are_refused(tmp_path: Path) -> None:
 
 def test_a_missing_file_is_told_with_its_setting(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"^training.distill.oof: .*nowhere.parquet does not exist; train that model"):
-        oof_file(tmp_path, "nowhere.parquet", "training.distill.oof")
+        oof_file(tmp_path, "nowhere.parquet", "training.distill.oof", CLASSES, "digest")
 
 
 def test_a_path_of_this_machine_alone_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="give a path relative to the repository"):
-        oof_file(tmp_path, str(written(tmp_path / "oof.parquet")), "training.distill.oof")
+        oof_file(tmp_path, str(written(tmp_path / "oof.parquet")), "training.distill.oof", CLASSES, "digest")
 
 
 def test_a_file_is_found_below_the_repository(tmp_path: Path) -> None:
     path = written(tmp_path / "oof.parquet")
-    assert oof_file(tmp_path, "oof.parquet", "training.distill.oof") == path
+    assert oof_file(tmp_path, "oof.parquet", "training.distill.oof", CLASSES, "digest") == path
+
+
+def test_a_teacher_of_other_folds_is_refused(tmp_path: Path) -> None:
+    write_predictions(tmp_path / "oof.parquet", Predictions(IDS, TEACHER, CLASSES, "other"))
+    with pytest.raises(InputError, match=r"^balance.weak.oof: .*oof.parquet was made on other folds than folds/folds"):
+        oof_file(tmp_path, "oof.parquet", "balance.weak.oof", CLASSES, "digest")
+
+
+def test_what_the_teacher_saw_is_handed_on(tmp_path: Path) -> None:
+    write_predictions(tmp_path / "seen.parquet", Predictions(IDS, TEACHER, CLASSES, "digest", ("epoch chosen",)))
+    write_predictions(tmp_path / "clean.parquet", Predictions(IDS, TEACHER, CLASSES, "digest"))
+    written(tmp_path / "unknown.parquet")
+    assert marks(tmp_path, ("seen.parquet", "clean.parquet", "unknown.parquet"), CLASSES) == (
+        "seen.parquet: epoch chosen",
+        "unknown.parquet: nothing shows on which folds it was made",
+    )
 
 
 @pytest.mark.parametrize(("setting", "wrong"), [("weight", 0.0), ("weight", 1.1), ("temperature", 0.0)])

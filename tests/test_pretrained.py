@@ -13,6 +13,7 @@ from pipeline import runtime
 from pipeline.config import parse
 from pipeline.errors import InputError
 from pipeline.networks.build import Built, build
+from pipeline.networks.inputs import Normalise
 from pipeline.networks.pretrained import Pretrained
 from pipeline.phases import depth_factors, unfreeze
 
@@ -161,3 +162,9 @@ def test_an_argument_that_the_backbone_does_not_take_is_refused() -> None:
 def test_arguments_that_are_set_elsewhere_are_refused() -> None:
     with pytest.raises(InputError, match=r"pooling is set elsewhere"):
         section("VGG16", arguments={"pooling": "avg"})
+
+
+@pytest.mark.parametrize("normalise", ["unit", "image", "symmetric", "dataset"])
+def test_a_backbone_that_scales_its_input_is_not_given_scaled_pixels(normalise: Normalise) -> None:
+    with pytest.raises(InputError, match=f"input.normalise: {normalise} does not go with .*scales its input itself"):
+        build(section("MobileNetV3Small"), 32, 3, 5, normalise)

@@ -54,6 +54,17 @@ def test_auto_is_the_largest_power_of_two_that_fits(tmp_path: Path, monkeypatch:
     assert tried == [256, 128, 64]
 
 
+def test_auto_says_what_it_took(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    room_for(100, monkeypatch)
+    probing.fit_batches(recipe(batch_size="auto"), SHAPE, tmp_path, tmp_path)
+    assert "batch_size auto: 64; 128 does not fit into memory" in capsys.readouterr().out
+    room_for(1000, monkeypatch)
+    probing.fit_batches(recipe(batch_size="auto", epochs=5), SHAPE, tmp_path, tmp_path)
+    assert capsys.readouterr().out == "batch_size auto: 256\n"
+
+
 def test_a_batch_too_large_is_halved_and_the_update_keeps_its_size(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -107,6 +118,23 @@ def test_the_faster_precision_is_chosen_for_a_backbone(
     assert probing.choose_precision("auto", transfer(), SHAPE, tmp_path, tmp_path) == faster
     monkeypatch.setattr(probing, "_step", None)  # remembered
     assert probing.choose_precision("auto", transfer(), SHAPE, tmp_path, tmp_path) == faster
+
+
+def test_heads_on_the_same_features_have_one_precision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def faster(*_: object) -> str:
+        asked.append("measured")
+        return "float32"
+
+    monkeypatch.setattr(probing, "_faster", faster)
+    monkeypatch.setattr(runtime, "_best_precision", lambda: "bfloat16")
+    for head, batch_size in ({"dropout": 0.1}, 64), ({"units": [8]}, 128):
+        wanted = transfer(network={"head": head}, unfreeze="head", batch_size=batch_size)
+        assert probing.choose_precision("auto", wanted, SHAPE, tmp_path, tmp_path) == "float32"
+    assert asked == ["measured"]
+    probing.choose_precision("auto", transfer(batch_size=64), SHAPE, tmp_path, tmp_path)
+    assert asked == ["measured"] * 2  # that one trains the backbone
 
 
 def test_what_is_asked_for_and_our_own_networks_are_not_measured(

@@ -40,11 +40,13 @@ def test_a_precision_sets_the_policy_of_later_layers(precision: runtime.Precisio
         ([], "amx_bf16", "bfloat16"),
         ([], "fpu avx2 avx512f", "float32"),
         ([("A100", (8, 0))], "", "bfloat16"),
-        ([("T4", (7, 5))], "avx512_bf16", "float32"),
-        ([("A100", (8, 0)), ("T4", (7, 5))], "", "float32"),
+        ([("T4", (7, 5))], "avx512_bf16", "float16"),
+        ([("A100", (8, 0)), ("T4", (7, 5))], "", "float16"),
+        ([("P100", (6, 0))], "avx512_bf16", "float32"),
+        ([("unknown", (0, 0))], "", "float32"),
     ],
 )
-def test_auto_takes_bfloat16_only_where_all_that_computes_has_it(
+def test_auto_takes_half_the_bits_only_where_all_that_computes_has_them(
     monkeypatch: pytest.MonkeyPatch, gpus: list[tuple[str, tuple[int, ...]]], flags: str, wanted: str
 ) -> None:
     monkeypatch.setattr(runtime, "_gpus", lambda: gpus)
@@ -129,3 +131,29 @@ def test_tracing_networks_anew_is_no_news_but_other_warnings_are(caplog: pytest.
     log.warning("5 out of the last 9 calls to %s triggered tf.function retracing.", "f")
     log.warning("something is wrong")
     assert [record.getMessage() for record in caplog.records] == ["something is wrong"]
+
+
+def test_a_batch_that_does_not_fit_is_computed_in_parts_that_do(capsys: pytest.CaptureFixture[str]) -> None:
+    sizes: list[int] = []
+
+    def double(batch: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> object:
+        sizes.append(len(batch))
+        if len(batch) > 3:
+            raise MemoryError
+        return 2 * batch
+
+    compute = runtime.in_what_fits(double)
+    assert compute(np.arange(8)).tolist() == [0, 2, 4, 6, 8, 10, 12, 14]
+    assert sizes == [8, 4, 2, 2, 2, 2]
+    assert compute(np.arange(5)).tolist() == [0, 2, 4, 6, 8]  # it remembers
+    assert sizes[6:] == [2, 2, 1]
+    assert compute(np.arange(0)).tolist() == []
+    assert "8 images do not fit into memory; going on with 4 at a time" in capsys.readouterr().out
+
+
+def test_one_image_that_does_not_fit_is_an_error() -> None:
+    def never(_: object) -> object:
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        runtime.in_what_fits(never)(np.arange(4))

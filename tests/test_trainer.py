@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -21,7 +22,7 @@ from trainings import accuracy, kept, recipe, repository, task, teach, train
 
 from pipeline import data, phases, runtime, tables
 from pipeline.data import load_data
-from pipeline.errors import InputError
+from pipeline.errors import InputError, NoRoomError
 from pipeline.keeper import Keeper
 from pipeline.recipe import Recipe
 from pipeline.session import Session
@@ -262,6 +263,31 @@ def test_a_training_that_diverges_stops_with_a_reason_and_keeps_the_last_good_ep
     assert [path.name for path in place.iterdir()] == ["state.npz"]
 
 
+def test_a_training_that_diverges_stops_within_the_epoch_and_names_its_stage(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def rates(*_: object) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+        return np.full(100, 1e30, dtype=np.float32)
+
+    monkeypatch.setattr(phases, "learning_rates", rates)
+    optimizer = {"name": "sgd", "learning_rate": 0.05}
+    before = [{"epochs": 1, "batch_size": 2, "optimizer": optimizer}]
+    with pytest.raises(
+        InputError, match=r"in the first 16 of 20 steps\) became .*lower training.before\[0\].optimizer.learning_rate"
+    ):
+        train(root, recipe(before=before), "diverged early")
+    assert not list(task(root, recipe(before=before), "diverged early").place.iterdir())
+
+
+def test_a_step_without_room_in_memory_is_one_error(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fit(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(keras.Model, "fit", fit)
+    with pytest.raises(NoRoomError, match=r"one fold 0: a step of 8 images does not fit .*lower training.batch_size"):
+        train(root, recipe(), "no room")
+
+
 def test_weights_that_the_last_step_ruined_are_not_kept(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def rates(*_: object) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
         return np.array([0.05] * 4 + [np.inf] * 6, dtype=np.float32)
@@ -272,8 +298,9 @@ def test_weights_that_the_last_step_ruined_are_not_kept(root: Path, monkeypatch:
     assert not list(task(root, recipe(), "ruined").place.iterdir())
 
 
-def test_a_bad_transform_is_one_error_before_anything_is_trained(root: Path) -> None:
-    wanted = recipe(augmentation={"transforms": [{"RandomCrop": {"height": 4, "width": 4}}]})
+@pytest.mark.parametrize("p", [1.0, 0.001])
+def test_a_bad_transform_is_one_error_before_anything_is_trained(root: Path, p: float) -> None:
+    wanted = recipe(augmentation={"transforms": [{"RandomCrop": {"height": 4, "width": 4, "p": p}}]})
     with pytest.raises(InputError, match=r"turned uint8 \(8, 8, 1\) into uint8 \(4, 4, 1\)"):
         train(root, wanted, "transform")
     assert not list(task(root, wanted, "transform").place.iterdir())

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from fabricated import CLASSES
 from numpy.typing import NDArray
 from trainings import accuracy, kept, recipe, repository, session, settings, task, train
 
@@ -53,6 +54,18 @@ def transfer(
         "training": ALL | training | {"before": list(before)},
     }
     return parse(data, Recipe, "a test")
+
+
+def test_images_of_weak_classes_are_augmented_more_where_more_than_the_head_trains(root: Path) -> None:
+    stronger = {"classes": [CLASSES[0]], "transforms": [{"Posterize": {"num_bits": 1, "p": 1.0}}]}
+    balance = {"balance": {"stronger": stronger}}
+    wanted = parse(transfer(HEAD).model_dump(mode="json") | balance, Recipe, "a test")
+    opened = session(root, wanted)
+    train_fold(task(root, wanted, "stronger"), opened)
+    assert opened.phase is opened.phases[-1]
+    assert opened.batches(0, 0).strong_labels == (0,)
+    with pytest.raises(InputError, match="a head alone sees features"):
+        parse(transfer(**HEAD).model_dump(mode="json") | balance, Recipe, "a test")
 
 
 def count_extractions(monkeypatch: pytest.MonkeyPatch) -> list[str]:

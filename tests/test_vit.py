@@ -404,6 +404,9 @@ def test_a_hub_name_without_a_network_names_three_ways_out(tmp_path: Path, monke
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setenv("no_proxy", "*")
-    message = r"config\.json is out of reach .*Three ways out .*local KerasHub .*local Hugging Face .*there is internet"
+    message = (
+        r"no folder vit-base-patch16-224-in21k .*config\.json is out of reach .*"
+        r"Three ways out .*local KerasHub .*local Hugging Face .*there is internet"
+    )
     with pytest.raises(InputError, match=message):
         vit_backbone(from_preset("hf://google/vit-base-patch16-224-in21k"), 32, 3, tmp_path)

@@ -161,6 +161,11 @@ def test_weights_of_another_architecture_are_refused(file: Path) -> None:
         load(other, file)
 
 
+def test_weights_under_the_name_of_a_whole_model_are_refused(file: Path) -> None:
+    with pytest.raises(InputError, match=r"tiny.keras does not fit .*very backbone"):
+        load(backbones.Tiny(), file.rename(file.with_name("tiny.keras")))
+
+
 def test_weights_that_are_not_finite_are_refused(file: Path, tmp_path: Path) -> None:
     model = backbones.Tiny()
     model.layers[1].set_weights([np.full_like(value, np.nan) for value in model.layers[1].get_weights()])

@@ -19,6 +19,7 @@ from pydantic import Field
 
 from pipeline import runtime
 from pipeline.config import Section
+from pipeline.errors import InputError
 from pipeline.hog import hog_features
 from pipeline.networks.head import build_head
 from pipeline.networks.inputs import Normalise, coloured, normalised
@@ -132,11 +133,21 @@ def _on_pretrained(
     if normalise == "auto":
         pixels = preprocess(network, layers.Rescaling(1.0, dtype="float32", name="pixels")(coloured(images)))
     else:
+        _require_no_scaling(backbone, normalise)
         pixels = coloured(normalised(images, normalise))
     feature_map = AsTrained(backbone, name="as_trained")(pixels) if network.norm == "frozen" else backbone(pixels)
     features = keras.Model(images, pool(network, feature_map), name="features")
     depth = tuple([layer] for layer in backbone.layers)
     return _with_head(network, features, n_classes, backbone, depth)
+
+
+def _require_no_scaling(backbone: keras.Model, normalise: Normalise) -> None:
+    """Refuses to normalise twice: EfficientNet, ConvNeXt and others scale grey levels themselves."""
+    if any(isinstance(layer, (layers.Rescaling, layers.Normalization)) for layer in backbone.layers):
+        raise InputError(
+            f"input.normalise: {normalise} does not go with {backbone.name}, which scales its input itself; "
+            "say auto, or leave it out"
+        )
 
 
 def _on_vit(

@@ -7,8 +7,9 @@ from pathlib import Path
 from pipeline.errors import InputError, near_names, one_line, some
 
 _WAYS_OUT = (
-    "Three ways out for network.preset: the path of a local KerasHub preset folder (config.json, model.weights.h5), "
-    "of a local Hugging Face folder (config.json, model.safetensors), or a hub name such as "
+    "Three ways out for network.preset: the path of a local KerasHub preset folder (config.json, model.weights.h5) or "
+    "of a local Hugging Face folder (config.json, model.safetensors); such a folder under the preset's own name in the "
+    "folder of weights ($WEIGHTS_DIR, or train.weights in params.yaml); or a hub name such as "
     "hf://google/vit-base-patch16-224-in21k where there is internet"
 )
 _SECONDS = 15.0
@@ -60,7 +61,10 @@ def find_file(preset: str, local: Path | None, name: str) -> Path:
 
         return Path(get_file(preset, name))
     except (OSError, ValueError) as error:
-        raise InputError(f"network.preset {preset}: {name} is out of reach ({one_line(error)}). {_WAYS_OUT}") from error
+        raise InputError(
+            f"network.preset {preset}: there is no folder {preset.rpartition('/')[2]} in the folder of weights, and "
+            f"{name} is out of reach ({one_line(error)}). {_WAYS_OUT}"
+        ) from error
 
 
 def _from_hugging_face(repository: str, name: str) -> Path:

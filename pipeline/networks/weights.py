@@ -7,6 +7,7 @@ import http.client
 import os
 import urllib.request
 import warnings
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -121,7 +122,7 @@ def load(model: keras.Model, path: Path) -> None:
     """
     try:
         model.load_weights(path)
-    except (ValueError, KeyError, OSError, TypeError) as error:
+    except (ValueError, KeyError, OSError, TypeError, zipfile.BadZipFile) as error:
         raise InputError(
             f"{path} does not fit {model.name}: {' '.join(str(error).split())[:200]}; "
             "the file must hold this very backbone without its top (Keras's *_notop.h5)"

@@ -14,7 +14,7 @@ from optuna.trial import Trial, TrialState
 
 from pipeline import runtime
 from pipeline.competition import load_competition
-from pipeline.errors import InputError, one_line
+from pipeline.errors import InputError, NoRoomError, one_line
 from pipeline.processes import ENDED, Ending, follow_parent
 from pipeline.surroundings import surroundings
 from pipeline.tuning import storing, studies
@@ -143,7 +143,8 @@ def _one(study: Study, bench: Bench, order: Order, claim: ExitStack, ending: End
             raise
         # Whatever a trial dies of is its own affair: it is kept with its reason, and the night goes on.
         except Exception as error:
-            crowded = isinstance(error, runtime.out_of_memory()) and runtime.is_out_of_memory(error)
+            crowded = isinstance(error, NoRoomError)
+            crowded = crowded or (isinstance(error, runtime.out_of_memory()) and runtime.is_out_of_memory(error))
             trial.set_user_attr(studies.REASON, _words(error))
             raise
 
