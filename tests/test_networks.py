@@ -13,7 +13,7 @@ from pipeline.networks.build import NETWORKS, build
 from pipeline.networks.cnn import DeepEluCnn
 from pipeline.networks.inputs import Normalise
 from pipeline.networks.pretrained import Pretrained
-from pipeline.networks.vit import Vit, VitShape
+from pipeline.networks.vit import Vit
 from pipeline.optimizers import build_optimizer
 from pipeline.recipe import load_recipe
 
@@ -55,18 +55,6 @@ def test_published_sizes_are_met_on_200x200_colour_and_twenty_classes(model: str
 @pytest.mark.parametrize("model", MODELS)
 def test_every_shipped_model_trains_a_step_at_every_usual_size(model: str, size: int, channels: int) -> None:
     trains_a_step(model, size, channels)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("model", BACKBONES)
-def test_every_shipped_backbone_trains_a_step_on_grey_images(model: str) -> None:
-    section = load_recipe(ROOT, model).network
-    if isinstance(section, Vit):  # 86 million parameters would take minutes
-        shape = VitShape(patch_size=16, layers=2, heads=2, hidden=16, mlp=32)
-        network = build(section.model_copy(update={"shape": shape, "preset": None}), 32, 1, 5).model
-        steps(network, model, 32, 1)
-    else:
-        trains_a_step(model, load_recipe(ROOT, model).input.size or 96, 1)
 
 
 def trains_a_step(model: str, size: int, channels: int) -> None:

@@ -1,0 +1,95 @@
+"""Every file under configs/models, made small: all its stages train, and its checkpoint predicts what training did."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny
+import trained
+
+from pipeline import runtime, tables
+from pipeline.cards import ModelCard, read_card
+from pipeline.checkpoints import Unseen, predict
+from pipeline.packing import checkpoints_of
+from pipeline.stages import train
+from pipeline.store import open_store
+
+FILES = Path(__file__).parents[1] / "configs" / "models"
+MODELS = sorted(path.stem for path in FILES.glob("*.yaml"))
+SHAPE = {"patch_size": 16, "layers": 2, "heads": 2, "hidden": 16, "mlp": 32}
+BIG = ("pretrained", "vit")
+
+
+def small(name: str) -> dict[str, Any]:
+    """Returns a file's settings: one epoch of each stage, small images, no pretrained weights."""
+    recipe: dict[str, Any] = tiny.read_yaml(FILES / f"{name}.yaml")
+    if "classifier" in recipe:
+        return recipe
+    network, training = recipe["network"], recipe["training"]
+    recipe["input"] = {**recipe.get("input", {}), "size": 71 if network.get("backbone") == "Xception" else 32}
+    if network["name"] == "pretrained":
+        network["weights"] = "none"
+    if network["name"] == "vit":
+        network |= {"weights": "none", "preset": None, "shape": SHAPE}
+    for stage in (training, *training.get("before", [])):
+        stage |= {"epochs": 1, "batch_size": 8}
+        stage.get("schedule", {}).pop("warmup_epochs", None)
+    return {key: value for key, value in recipe.items() if key != "search"}
+
+
+def kinds() -> list[Any]:
+    """Names all files, those of big networks as slow."""
+    found = []
+    for name in MODELS:
+        network = tiny.read_yaml(FILES / f"{name}.yaml").get("network", {})
+        found.append(pytest.param(name, marks=[pytest.mark.slow] if network.get("name") in BIG else []))
+    return found
+
+
+def build(root: Path, recipes: dict[str, dict[str, Any]], channels: int = 3) -> None:
+    """Lays a repository around images of 32 pixels, of which one fold trains."""
+    trained.build(root, recipes, size=32, channels=channels)
+    params = tiny.read_yaml(root / "params.yaml")
+    tiny.write_yaml(root / "params.yaml", params | {"train": {**params["train"], "folds": [0]}})
+
+
+@pytest.mark.parametrize("model", kinds())
+def test_a_shipped_file_trains_and_its_checkpoint_says_the_same(model: str, tmp_path: Path) -> None:
+    recipe = small(model)
+    teachers = {name: small(name) for name in recipe.get("training", {}).get("pseudo", {}).get("teachers", [])}
+    # Grey images, as networks that want colour have to bear them.
+    build(tmp_path, {**teachers, model: recipe}, channels=1)
+    for name in (*teachers, model):
+        train.run(tmp_path, name)
+    card = read_card(tables.card_path(tmp_path, model), ModelCard)
+    assert set(card.fold_scores) == {"0"}
+    oof = tables.read_predictions(tables.oof_path(tmp_path, model), trained_classes(tmp_path))
+    assert np.isfinite(oof.probs).all()
+    np.testing.assert_allclose(oof.probs.sum(axis=1), 1, atol=1e-5)
+    again = predicted(tmp_path, card)
+    assert np.array_equal(again, tables.read_predictions(tables.test_path(tmp_path, model), oof.classes).probs)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["mobilenet_v2", "vit_b16", "hog_logreg", "mlp_hog"])
+def test_a_shipped_file_trains_to_the_same_bits_twice(model: str, tmp_path: Path) -> None:
+    build(tmp_path, {model: small(model)})
+    made = []
+    for _ in range(2):
+        train.run(tmp_path, model)
+        made.append((tables.oof_path(tmp_path, model).read_bytes(), tables.test_path(tmp_path, model).read_bytes()))
+        shutil.rmtree(tmp_path / ".work")
+        runtime.forget_names()
+    assert made[0] == made[1]
+
+
+def trained_classes(root: Path) -> tuple[str, ...]:
+    return tables.read_classes(root / "data" / "prepared" / "classes.json")
+
+
+def predicted(root: Path, card: ModelCard) -> Any:
+    images = open_store(root / "data" / "prepared" / "test_images.npy")
+    unseen = Unseen(images, trained_classes(root), root / "weights", root / "unseen")
+    return predict(card, checkpoints_of(root, card), unseen)
