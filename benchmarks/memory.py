@@ -1,17 +1,15 @@
-"""Peak memory of `prepare` against the number of images: the whole process tree, so no worker hides anything.
+"""Peak memory of `prepare` and `explore` against the number of images: the whole process tree, no worker hides.
 
-    python benchmarks/prepare_memory.py 1000 100000
+    python benchmarks/memory.py 1000 100000
 
-Each count of synthetic 64x64 PNG images (noise, two classes) is prepared in a process of its own; this process adds up
-the memory of that process and its children every 50 ms: USS (memory that is theirs alone, summed) and RSS (which
-counts shared libraries once per process).
-
-2026-11-20, 2 shared cores of a cloud VM under load, 2 workers, one run each:
-1,000 images: USS 394 MB, RSS 707 MB; 100,000 images: USS 495 MB, RSS 811 MB (+101 and +104 MB), 95 s.
+Each count of synthetic 64x64 PNG images (noise, two classes) is prepared, split and explored, each in a process of its
+own; this process adds up the memory of that process and its children every 50 ms: USS (memory that is theirs alone,
+summed) and RSS (which counts shared libraries once per process).
 """
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -26,9 +24,9 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 _RUN = """
 import sys
 from pathlib import Path
-from pipeline.stages import fetch, prepare
+from importlib import import_module
 if __name__ == "__main__":
-    fetch.run(Path(".")) if sys.argv[1] == "fetch" else prepare.run(Path("."))
+    import_module(f"pipeline.stages.{sys.argv[1]}").run(Path("."))
 """
 _COMPETITION = """
 title: Synthetic
@@ -54,12 +52,16 @@ def main() -> None:
             print(json.dumps(_measure(Path(folder), count, options.workers)), flush=True)
 
 
-def _measure(root: Path, count: int, workers: int) -> dict[str, float | int]:
+def _measure(root: Path, count: int, workers: int) -> dict[str, object]:
     _write(root, count, workers)
     run = root / "run.py"
     run.write_text(_RUN)
-    _watch([sys.executable, str(run), "fetch"], root)
-    return {"images": count, "workers": workers, **_watch([sys.executable, str(run), "prepare"], root)}
+    found = {
+        stage: _watch([sys.executable, str(run), stage], root) for stage in ("fetch", "prepare", "split", "explore")
+    }
+    page = (root / "reports" / "explore.html").stat().st_size
+    measured = {stage: found[stage] for stage in ("prepare", "explore")}
+    return {"images": count, "workers": workers, **measured, "page_mb": round(page / 1e6, 1)}
 
 
 def _write(root: Path, count: int, workers: int) -> None:
@@ -75,8 +77,9 @@ def _write(root: Path, count: int, workers: int) -> None:
     (root / "download" / "sample.csv").write_text("id,label\n0,a\n1,a\n")
     configs = root / "configs" / "competitions"
     configs.mkdir(parents=True)
+    shutil.copytree(REPOSITORY / "configs" / "models", root / "configs" / "models")
     (configs / "synthetic.yaml").write_text(_COMPETITION)
-    (root / "params.yaml").write_text(f"competition: synthetic\nprepare: {{workers: {workers}}}\n")
+    (root / "params.yaml").write_text(f"competition: synthetic\nmodels: [small_cnn]\nprepare: {{workers: {workers}}}\n")
 
 
 def _watch(command: list[str], root: Path) -> dict[str, float | int]:
