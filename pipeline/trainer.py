@@ -111,7 +111,7 @@ def _fit(task: FoldTask, session: Session, keeper: Keeper) -> None:
             if not runtime.is_out_of_memory(error):
                 raise
             raise NoRoomError(
-                f"{task.shown or task.name} fold {task.fold}: a step of {phase.batch_size} images does not fit into "
+                f"{task.name} fold {task.fold}: a step of {phase.batch_size} images does not fit into "
                 "memory; lower training.batch_size in the model's file (optimizer.accumulate keeps the updates as they "
                 "are), or end what else uses the memory; whole epochs are kept"
             ) from error
