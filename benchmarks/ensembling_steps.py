@@ -46,7 +46,8 @@ def run(options: argparse.Namespace) -> None:
     labels, groups = (first.rows[name].to_numpy(dtype=np.int64) for name in ("label", "group"))
     data = load_data(root / "data" / "prepared", tables.folds_path(root))
     plain = replace(first, stacked=np.stack([_plain(root, data, name, first) for name in first.names]))
-    best = first.names[int(np.argmax([metric.score(labels, one) for one in first.stacked]))]
+    scores = np.array([metric.score(labels, one) for one in first.stacked])
+    best = first.names[int(scores.argmax() if metric.greater_is_better else scores.argmin())]
     steps: list[tuple[str, Callable[[], Probs]]] = [
         (f"{best}, one view", lambda: plain.stacked[plain.names.index(best)]),
         (f"{best}, its views", lambda: first.stacked[first.names.index(best)]),
@@ -58,13 +59,14 @@ def run(options: argparse.Namespace) -> None:
     if pseudo:
         steps.append(("pseudo-labels", lambda: fit(every, metric, EnsembleParams()).nested))
     alone = before = first.stacked[first.names.index(best)]
-    found = []
+    found: list[dict[str, str | float]] = []
     for name, make in steps:
         probs = make()
         score, off = metric.score(labels, probs), reliability(labels, probs).error
         added, over = (_signed(gain(labels, groups, probs, other, metric)) for other in (before, alone))
         print(f"{name}: {metric.name} {score:.4f}, calibration error {off:.4f}", flush=True)
-        print(f"    against the line above {added}, against {best} with its views {over}", flush=True)
+        above = f"against the step above {added}, " if found else ""
+        print(f"    {above}against {best} with its views {over}", flush=True)
         found.append({"step": name, metric.name: round(score, 4), "calibration_error": round(off, 4)})
         before = probs
     print(json.dumps({"members": every.names, "steps": found, "hardware": runtime.hardware()}))
@@ -81,8 +83,10 @@ def _mean(members: Members) -> Probs:
 
 def _plain(root: Path, data: Data, name: str, members: Members) -> Probs:
     """Predicts the out-of-fold rows again from the image alone; members of one view are taken as they are."""
-    card = read_card(tables.card_path(root, name), ModelCard)
     as_it_is: Probs = members.stacked[members.names.index(name)]
+    if not tables.card_path(root, name).is_file():
+        return as_it_is  # made elsewhere
+    card = read_card(tables.card_path(root, name), ModelCard)
     if parse(card.config.get("views") or {}, Views, f"card of {name}: views") == Views():
         return as_it_is
     kept = root / ".work" / "plain" / f"{name}-{card.fingerprint[:16]}.npy"

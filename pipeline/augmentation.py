@@ -8,6 +8,8 @@ import os
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any, Literal
 
 import albumentations as A
@@ -32,6 +34,7 @@ def _checked(transforms: Declared) -> Declared:
     return transforms
 
 
+_BASES = {"BasicTransform", "DualTransform", "ImageOnlyTransform"}
 # albumentations classes in order, each ``{Name: {argument: value}}``.
 Transforms = Annotated[Declared, AfterValidator(_checked)]
 
@@ -68,7 +71,7 @@ def _known() -> dict[str, type[A.BasicTransform]]:
     return {
         name: value
         for name, value in vars(A).items()
-        if isinstance(value, type) and issubclass(value, A.BasicTransform) and not name.endswith("Transform")
+        if isinstance(value, type) and issubclass(value, A.BasicTransform) and name not in _BASES
     }
 
 
@@ -84,9 +87,18 @@ def _transform(entry: dict[str, dict[str, Any]]) -> A.BasicTransform:
         raise InputError(f"transform {name} takes no {some(unknown)}; it takes {some(_arguments(known[name]), 99)}")
     try:
         # Not strict, albumentations warns about values that do not fit and goes on with its defaults.
-        return known[name](**_tuples(arguments), strict=True)
+        return _made(known[name], _tuples(arguments))
     except (TypeError, ValueError) as error:
         raise InputError(f"transform {name}: {_first_reason(error)}") from error
+
+
+def _made(transform: type[A.BasicTransform], arguments: dict[str, Any]) -> A.BasicTransform:
+    try:
+        return transform(**arguments, strict=True)
+    except TypeError as error:
+        if "'strict'" not in str(error):
+            raise
+        return transform(**arguments)  # one without a schema of its own has nothing to be strict about
 
 
 def _arguments(transform: type[A.BasicTransform]) -> list[str]:
@@ -128,22 +140,18 @@ class ImageTransform:
             self._stronger.set_random_seed(seed + 1)  # no copy of the draws before it
 
     def check(self, image: Images) -> None:
-        """Tries every declared transform on an image, however rarely it will be drawn; no draw is used up.
+        """Tries the declared transforms on an image, all of them and with each left out that is not always drawn.
 
         Raises:
-            InputError: a transform fails on it, or changes its size or dtype.
+            InputError: they fail, or change its size or dtype; no draw is used up.
         """
         for place, declared in self._declared.items():
-            for entry in declared:
-                ((name, arguments),) = entry.items()
-                always = _transform({name: {**arguments, "p": 1.0}})
-                try:
-                    result = always(image=np.ascontiguousarray(image))["image"]
-                except Exception as error:  # albumentations and OpenCV raise whatever they like
-                    raise InputError(
-                        f"{place}: {name} fails on an image of {image.shape}: {one_line(error)}"
-                    ) from error
-                _kept(result, image, f"{place}, {name},")
+            transforms = [_transform(entry) for entry in declared]
+            rare = [number for number, each in enumerate(transforms) if each.p < 1]
+            for left_out in (None, *rare):
+                drawn = [each for number, each in enumerate(transforms) if each.p > 0 and number != left_out]
+                if drawn:
+                    _kept(_always(drawn, image, place), image, f"{place} ({_names(drawn)})")
 
     def __call__(self, image: Images, strong: bool = False) -> Images:
         """Transforms one uint8 image (size, size, channels); ``strong`` ones go through ``stronger`` as well.
@@ -166,6 +174,38 @@ class ImageTransform:
 
 def _composed(transforms: Declared) -> A.Compose | None:
     return A.Compose([_transform(entry) for entry in transforms]) if transforms else None
+
+
+def _always(transforms: list[A.BasicTransform], image: Images, place: str) -> NDArray[Any]:
+    chances = [each.p for each in transforms]
+    for each in transforms:
+        each.p = 1.0
+    try:
+        with plainly(f"{place} ({_names(transforms)}) fails on an image of {image.shape}"):
+            changed: NDArray[Any] = A.Compose(transforms)(image=np.ascontiguousarray(image))["image"]
+    finally:
+        for each, chance in zip(transforms, chances, strict=True):
+            each.p = chance
+    return changed
+
+
+@contextmanager
+def plainly(what: str) -> Iterator[None]:
+    """Turns whatever a transform raises into one error that says ``what``.
+
+    Raises:
+        InputError: something was raised.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:  # albumentations and OpenCV raise whatever they like
+        raise InputError(f"{what}: {one_line(error)}") from error
+
+
+def _names(transforms: list[A.BasicTransform]) -> str:
+    return ", ".join(type(each).__name__ for each in transforms)
 
 
 def _kept(result: NDArray[Any], image: Images, place: str) -> Images:

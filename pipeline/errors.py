@@ -12,7 +12,7 @@ class InputError(ValueError):
 
 
 class NoRoomError(InputError):
-    """A training step did not fit into memory."""
+    """Memory ran out during a training."""
 
 
 def near_names(name: str, known: Iterable[str]) -> str:

@@ -177,10 +177,8 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
 
     def _check_finite(self, what: str, *numbers: float | NDArray[Any]) -> None:
         if not all(np.isfinite(number).all() for number in numbers):
-            stage = self._session.phases.index(self._session.phase)
-            section = "training" if stage == len(self._session.phases) - 1 else f"training.before[{stage}]"
             raise InputError(
                 f"{self._place}: in epoch {self.course.epoch + 1} the {what} became NaN or infinite; lower "
-                f"{section}.optimizer.learning_rate or set clip_norm there in the model's file, or train.precision: "
-                "float32"
+                f"{self._session.section}.optimizer.learning_rate or set clip_norm there in the model's file, or "
+                "train.precision: float32"
             )

@@ -25,6 +25,7 @@ from pipeline.augmentation import (
     Pixels,
     Targets,
     mix,
+    plainly,
     resized,
     unrounded,
 )
@@ -81,7 +82,10 @@ class TrainBatches:
         Raises:
             InputError: a transform fails, or changes the size or the dtype.
         """
-        self.transform().check(resized(self.images[self.rows[0]], self.size))
+        transform = self.transform()
+        transform.check(resized(self.images[self.rows[0]], self.size))
+        with plainly("the augmentation fails on the first batch"):
+            self.batch(0, transform)
 
     def order(self, epoch: int) -> Rows:
         """Returns the positions within ``rows`` in the order of one epoch."""

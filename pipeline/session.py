@@ -91,6 +91,12 @@ class Session:
         return [phase.steps * phase.batch_size for phase in self.phases for _ in range(phase.stage.epochs)]
 
     @property
+    def section(self) -> str:
+        """What the model's file calls the stage that is running."""
+        stage = self.phases.index(self.phase)
+        return "training" if stage == len(self.phases) - 1 else f"training.before[{stage}]"
+
+    @property
     def feature_seconds(self) -> float:
         """Seconds that the features used so far took when they were computed."""
         return sum(sum(cache.used.values()) for cache in self._caches.values())

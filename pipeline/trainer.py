@@ -111,9 +111,9 @@ def _fit(task: FoldTask, session: Session, keeper: Keeper) -> None:
             if not runtime.is_out_of_memory(error):
                 raise
             raise NoRoomError(
-                f"{task.name} fold {task.fold}: a step of {phase.batch_size} images does not fit into "
-                "memory; lower training.batch_size in the model's file (optimizer.accumulate keeps the updates as they "
-                "are), or end what else uses the memory; whole epochs are kept"
+                f"{task.name} fold {task.fold}: memory ran out while {phase.batch_size} images a step were trained on; "
+                f"lower {session.section}.batch_size in the model's file (optimizer.accumulate keeps the updates as "
+                "they are), or end what else uses the memory; whole epochs are kept"
             ) from error
 
 

@@ -138,7 +138,7 @@ def test_a_stronger_transform_that_changes_the_size_is_refused_by_its_place() ->
         ({"ToFloat": {"p": 0.001}}, r"into float32"),
         (
             {"RandomCrop": {"height": 60, "width": 60, "p": 0.001}},
-            r"RandomCrop fails on an image of \(12, 12, 3\): .*60",
+            r"\(RandomCrop\) fails on an image of \(12, 12, 3\): .*60",
         ),
     ],
 )
@@ -150,6 +150,34 @@ def test_a_transform_that_is_hardly_ever_drawn_is_tried_all_the_same(
     with pytest.raises(InputError, match=why) as error:
         change.check(noise(1)[0])
     assert ("balance.stronger.transforms" if strong else "augmentation.transforms") in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "chain",
+    [
+        [{"Pad": {"padding": 2}}, {"RandomCrop": {"height": 12, "width": 12}}],
+        [{"RandomCrop": {"height": 6, "width": 6, "p": 0.5}}, {"Resize": {"height": 12, "width": 12}}],
+        [{"ToFloat": {}}, {"FromFloat": {"dtype": "uint8"}}],
+        [{"ToFloat": {"p": 0}}],
+        [{"RandomRotate90": {}}, {"MedianBlur": {}}, {"ElasticTransform": {}}],
+    ],
+)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_chain_that_keeps_the_image_whole_is_accepted(chain: list[dict[str, Any]], channels: int) -> None:
+    image = noise(1, channels=channels)[0]
+    change = ImageTransform(augmentation(*chain))
+    change.check(image)
+    change.seed(0)
+    assert change(image).shape == image.shape
+
+
+def test_a_chain_that_keeps_the_image_whole_only_when_all_of_it_is_drawn_is_refused() -> None:
+    chain: list[dict[str, Any]] = [
+        {"RandomCrop": {"height": 6, "width": 6}},
+        {"Resize": {"height": 12, "width": 12, "p": 0.99}},
+    ]
+    with pytest.raises(InputError, match=r"into uint8 \(6, 6, 3\); .*see augmentation.transforms \(RandomCrop\)"):
+        ImageTransform(augmentation(*chain)).check(noise(1)[0])
 
 
 def test_trying_transforms_uses_up_no_draw() -> None:

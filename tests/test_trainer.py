@@ -284,7 +284,9 @@ def test_a_step_without_room_in_memory_is_one_error(root: Path, monkeypatch: pyt
         raise MemoryError
 
     monkeypatch.setattr(keras.Model, "fit", fit)
-    with pytest.raises(NoRoomError, match=r"one fold 0: a step of 8 images does not fit .*lower training.batch_size"):
+    with pytest.raises(
+        NoRoomError, match=r"one fold 0: memory ran out while 8 images a step .*lower training.batch_size"
+    ):
         train(root, recipe(), "no room")
 
 
