@@ -10,6 +10,7 @@ from keras import layers
 from pydantic import Field, model_validator
 
 from pipeline.config import Section
+from pipeline.networks.batch_norm import BatchNormalization
 
 Activation = Literal["elu", "relu", "gelu"]
 
@@ -95,7 +96,7 @@ def deep_elu_cnn(pixels: keras.KerasTensor, section: DeepEluCnn) -> keras.KerasT
         x = layers.Conv2D(
             filters, 3, padding="same", use_bias=False, kernel_initializer="he_normal", kernel_regularizer=regularizer
         )(x)
-        x = layers.BatchNormalization(momentum=section.norm_momentum)(x)
+        x = BatchNormalization(momentum=section.norm_momentum)(x)
         return layers.Activation(section.activation)(x)
 
     def block(x: keras.KerasTensor, filters: int) -> keras.KerasTensor:
