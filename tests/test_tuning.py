@@ -207,6 +207,29 @@ def test_trials_are_pruned_by_their_epochs_but_never_the_default(tmp_path: Path)
     assert own[1].user_attrs[studies.SAVED] > 0
 
 
+def test_the_default_competes_though_it_is_never_stopped(tmp_path: Path) -> None:
+    root = studied(tmp_path, n_trials=1, pruner="successive_halving")
+    (trial,) = searched(root).get_trials()
+    assert trial.state == TrialState.COMPLETE
+    assert "completed_rung_0" in trial.system_attrs
+
+
+def test_a_trial_that_was_begun_again_competes_once() -> None:
+    study = optuna.create_study(direction="maximize", pruner=studies.pruner(params(n_trials=9), 6))
+
+    def reached(value: float) -> tuple[bool, optuna.Trial]:
+        trial = study.ask()
+        trial.report(value, 1)
+        return trial.should_prune(), trial
+
+    _, cut = reached(0.5)
+    studies.requeue(study, [study.get_trials()[cut.number]])
+    for value in (0.5, 0.9, 0.8, 0.7):
+        reached(value)
+    # The best third of five is the best; were the one that was cut off a sixth, two would go on.
+    assert reached(0.85)[0]
+
+
 def test_a_fold_that_is_worse_on_most_blocks_is_hopeless(tmp_path: Path) -> None:
     study = optuna.create_study(direction="maximize")
     study.add_trial(complete(0.9, blocks=[0.9] * 12))

@@ -92,7 +92,7 @@ def _check_folds(bench: Bench) -> None:
 def _announce(study: Study, order: Order, before: float) -> None:
     tally = studies.tally(study)
     where = storing.masked(order.url)
-    if tally.finished:
+    if tally.finished or before:
         print(
             f"{order.model}: going on with study {order.name} in {where}: {tally.finished} trials done, {before:,.0f} s"
         )

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, cast
 
 import optuna
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner, SuccessiveHalvingPruner
@@ -86,7 +87,30 @@ def pruner(params: TuneParams, epochs: int) -> BasePruner:
         return HyperbandPruner(min_resource=first, max_resource=epochs * len(params.folds), reduction_factor=_REDUCTION)
     if params.pruner == "median":
         return MedianPruner(n_startup_trials=4, n_warmup_steps=first - 1)
-    return SuccessiveHalvingPruner(min_resource=first, reduction_factor=_REDUCTION)
+    return SuccessiveHalvingOnce(min_resource=first, reduction_factor=_REDUCTION)
+
+
+class SuccessiveHalvingOnce(SuccessiveHalvingPruner):
+    """Successive halving in which a trial that was cut off and begun again competes once."""
+
+    def prune(self, study: Study, trial: FrozenTrial) -> bool:
+        """Says whether the trial is behind those that came as far."""
+        return super().prune(cast(Study, _WithoutCutOff(study)), trial)
+
+
+class _WithoutCutOff:
+    """A study as far as a pruner asks for it; lists no trial that was begun again under another number."""
+
+    def __init__(self, study: Study) -> None:
+        self._study = study
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._study, name)
+
+    def get_trials(self, deepcopy: bool = True) -> list[FrozenTrial]:
+        """Lists the trials that compete."""
+        begun = _begun_again(self._study)
+        return [trial for trial in self._study.get_trials(deepcopy=deepcopy) if trial.number not in begun]
 
 
 def require_torch(what: str) -> None:

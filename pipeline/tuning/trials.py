@@ -239,7 +239,9 @@ class _Watch:
         if "valid_score" in row and not self._bench.params.two:
             value = float(np.mean([*self._before, row["valid_score"]]))
             self._trial.report(value, self._position * self._span + epoch)
-            if self._prunes and epoch < self._epochs and self._trial.should_prune():
+            # The default is asked about as well, so that others are held against it; it is never stopped.
+            behind = epoch < self._epochs and self._trial.should_prune()
+            if behind and self._prunes:
                 each = (time.monotonic() - self._began) / self._seen
                 left = self._epochs * (len(self._bench.params.folds) - self._position) - epoch
                 self._trial.set_user_attr(studies.SAVED, each * left)
