@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> None:
         print(f"{name}: {metric.name} {metric.score(labels, members[name]):.4f}", flush=True)
     scores = {name: metric.score(labels, probs) for name, probs in members.items()}
     best = (max if metric.greater_is_better else min)(scores, key=lambda name: scores[name])
-    mean: NDArray[np.float32] = np.mean(list(members.values()), axis=0, dtype=np.float64).astype(np.float32)
+    mean: NDArray[np.float32] = np.stack(list(members.values())).mean(axis=0, dtype=np.float64).astype(np.float32)
     added = gain(labels, groups, mean, members[best], metric)
     print(
         f"mean of {len(members)}: {metric.name} {metric.score(labels, mean):.4f}, against {best} "
