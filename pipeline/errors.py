@@ -12,7 +12,17 @@ class InputError(ValueError):
 
 
 class NoRoomError(InputError):
-    """Memory ran out during a training."""
+    """Memory ran out during a training.
+
+    Attributes:
+        stage: its place among the stages of the training.
+        batch_size: images a step in that stage.
+    """
+
+    def __init__(self, words: str, stage: int = 0, batch_size: int = 1) -> None:
+        """Takes the words that a person reads, and what a machine wants to know."""
+        super().__init__(words)
+        self.stage, self.batch_size = stage, batch_size
 
 
 def near_names(name: str, known: Iterable[str]) -> str:

@@ -3,12 +3,11 @@
 A view is written in blocks, so that a pass that was killed goes on after its last whole block.
 """
 
-import fcntl
 import hashlib
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 
 from pipeline import runtime
 from pipeline.augmentation import Augmentation, Images, ImageTransform, Pixels, Targets, resized, unrounded
-from pipeline.files import atomic_path, require_space, write_text
+from pipeline.files import atomic_path, locked, require_space, write_text
 from pipeline.loader import Ahead, Rows
 from pipeline.progress import progress
 from pipeline.views import Change, Views, changes
@@ -93,7 +92,7 @@ class FeatureCache:
 
     def _computed(self, name: str, count: int, make: Callable[[range], Pixels]) -> Features:
         whole, told = self.folder / f"{name}.npy", self.folder / f"{name}.seconds"
-        with _alone(self.folder / f"{name}.lock"):
+        with locked(self.folder / f"{name}.lock"):
             self._compute(whole, told, name, count, make)
         self.used[name] = float(told.read_text(encoding="utf-8")) if told.is_file() else 0.0
         features: Features = np.load(whole, mmap_mode="r")
@@ -177,12 +176,3 @@ class FeatureBatches:
 
 def _steps(start: int, count: int) -> range:
     return range(start, min(start + _BLOCK, count), _BATCH)
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Waits until no other process computes the same; the system lets go of the lock when a process dies."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -1,5 +1,6 @@
-"""Files that are whole or absent: atomic writes, digests, free space, and what lies below a folder."""
+"""Files that are whole or absent: atomic writes, locks, digests, free space, and what lies below a folder."""
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -32,6 +33,19 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(path: Path, wait: bool = True) -> Iterator[None]:
+    """Holds a file's lock; the system lets go of it when the process dies, however it dies.
+
+    Raises:
+        BlockingIOError: somebody else holds it, and we do not wait.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
 
 
 def write_text(path: Path, text: str) -> None:

@@ -29,6 +29,7 @@ from pipeline.augmentation import (
     resized,
     unrounded,
 )
+from pipeline.errors import InputError
 
 Rows = NDArray[np.int64]
 Made = TypeVar("Made")
@@ -147,6 +148,9 @@ class Ahead(Generic[Made]):
 
     ``close`` ends the threads at once: whoever still holds the iterator (tf.data does, after an early stop) finds its
     end.
+
+    Attributes:
+        failed: what the user gave that an item could not be made of.
     """
 
     def __init__(self, make: Callable[[int], Made], numbers: range, workers: int) -> None:
@@ -157,6 +161,7 @@ class Ahead(Generic[Made]):
         self._waiting: deque[Future[Made]] = deque()
         self._lock = threading.Lock()
         self._closed = False
+        self.failed: InputError | None = None
 
     def __iter__(self) -> Iterator[Made]:
         """Yields the items; Keras wants a generator, so this is one."""
@@ -175,7 +180,11 @@ class Ahead(Generic[Made]):
                 return None
             while len(self._waiting) < self._most and (number := next(self._numbers, None)) is not None:
                 self._waiting.append(self._pool.submit(self._make, number))
-            return self._waiting.popleft().result() if self._waiting else None
+            try:
+                return self._waiting.popleft().result() if self._waiting else None
+            except InputError as error:
+                self.failed = error
+                raise
 
 
 def default_workers() -> int:

@@ -14,10 +14,13 @@ import keras
 import numpy as np
 
 from pipeline import runtime, tables
+from pipeline.errors import NoRoomError
+from pipeline.files import locked
 from pipeline.networks.build import Built, build
 from pipeline.networks.mlp_hog import MlpHog
 from pipeline.networks.pretrained import Pretrained
 from pipeline.networks.vit import Vit
+from pipeline.optimizers import build_optimizer
 from pipeline.phases import unfreeze
 from pipeline.recipe import Recipe, Stage
 
@@ -46,7 +49,7 @@ def choose_precision(
     if wanted == "auto" and isinstance(recipe.network, MlpHog):
         return runtime.start("float32")  # too small to gain
     resolved = runtime.start(wanted)
-    measured = wanted == "auto" and resolved == "bfloat16" and runtime.use_xla() is False
+    measured = wanted == "auto" and resolved == "bfloat16" and not runtime.count_gpus()
     if not measured or not isinstance(recipe.network, (Pretrained, Vit)):
         return resolved
     stage = recipe.training
@@ -62,7 +65,8 @@ def fit_batches(recipe: Recipe, shape: tuple[int, int, int], memory: Path, weigh
     """Settles the batch size of every stage: ``auto`` becomes a number, one too large for the GPU is halved.
 
     On a CPU nothing is tried: memory is the machine's, and 32 keeps all cores busy. A batch size that was given is
-    halved together with a doubling of ``optimizer.accumulate``, so that every update still sees as many images.
+    halved together with a doubling of ``optimizer.accumulate``, so that every update still sees as many images. None is
+    larger than what `halve` was told.
 
     Args:
         recipe: the model.
@@ -76,20 +80,44 @@ def fit_batches(recipe: Recipe, shape: tuple[int, int, int], memory: Path, weigh
     return recipe.model_copy(update={"training": training})
 
 
+def halve(recipe: Recipe, shape: tuple[int, int, int], memory: Path, fell: NoRoomError) -> None:
+    """Remembers that a stage found no room in the middle of a training, whatever it was thought to need before.
+
+    Args:
+        recipe: the model, its batch sizes settled.
+        shape: size and channels of the stored images, and the number of classes.
+        memory: folder in which answers are kept.
+        fell: which stage, and how many images a step were too many.
+    """
+    path = _place(memory, _room_asked(recipe, recipe.training.stages[fell.stage], shape))
+    tables.write_json(path, {"found": max(1, fell.batch_size // 2)})
+
+
+def _room_asked(recipe: Recipe, stage: Stage, shape: tuple[int, int, int]) -> list[Any]:
+    """What a stage's need of memory depends on, but for the batch size."""
+    network, policy = recipe.network.model_dump(mode="json"), keras.mixed_precision.global_policy().name
+    return ["room", policy, network, shape, recipe.input.size, stage.size, stage.unfreeze, stage.optimizer.name]
+
+
 def _fitted(recipe: Recipe, stage: Stage, shape: tuple[int, int, int], memory: Path, weights: Path) -> Stage:
-    if not runtime.use_xla() or stage.unfreeze == "head":
-        size = _LARGEST if stage.unfreeze == "head" else _ON_CPU
-        return stage if stage.batch_size != "auto" else stage.model_copy(update={"batch_size": size})
-    start = _LARGEST if stage.batch_size == "auto" else stage.batch_size
-    asked = [
-        "batch",
-        keras.mixed_precision.global_policy().name,
-        recipe.network.model_dump(mode="json"),
-        shape,
-        recipe.input.size,
-        stage.model_dump(mode="json"),
-    ]
-    size = int(_remembered(memory, asked, lambda: _largest(recipe, stage, shape, start, weights)))
+    on_gpu, head_alone = runtime.count_gpus() > 0, stage.unfreeze == "head"
+    usual = _LARGEST if on_gpu or head_alone else _ON_CPU
+    start = usual if stage.batch_size == "auto" else stage.batch_size
+    told = _place(memory, _room_asked(recipe, stage, shape))
+    size = most = min(start, _read(told)) if told.is_file() else start
+    if on_gpu and not head_alone:
+        asked = [
+            "batch",
+            keras.mixed_precision.global_policy().name,
+            recipe.network.model_dump(mode="json"),
+            shape,
+            recipe.input.size,
+            stage.model_dump(mode="json"),
+            most,
+        ]
+        size = int(_remembered(memory, asked, lambda: _largest(recipe, stage, shape, most, weights)))
+    elif stage.batch_size == "auto" and size == start:
+        return stage.model_copy(update={"batch_size": size})  # nothing was tried, so there is nothing to tell
     if size == stage.batch_size:
         return stage
     update: dict[str, Any] = {"batch_size": size}
@@ -153,14 +181,25 @@ def _step(
         return lambda: extract(images)
     unfreeze(net, stage.unfreeze)
     loss = keras.losses.CategoricalCrossentropy(from_logits=True)
-    net.model.compile(keras.optimizers.Adam(0.0), loss, jit_compile=runtime.use_xla())
+    # The recipe's own optimizer, as averages and accumulated gradients need room, too.
+    optimizer = build_optimizer(stage.optimizer, np.zeros(1, dtype=np.float32), plateau=True)
+    net.model.compile(optimizer, loss, jit_compile=runtime.use_xla())
     targets = np.zeros((batch_size, n_classes), dtype=np.float32)
     return lambda: net.model.train_on_batch(images, targets)
 
 
 def _remembered(memory: Path, asked: list[Any], measure: Callable[[], Any]) -> Any:
+    path = _place(memory, asked)
+    with locked(path.with_suffix(".lock")):  # processes side by side must find one answer
+        if not path.is_file():
+            tables.write_json(path, {"found": measure()})
+    return _read(path)
+
+
+def _place(memory: Path, asked: list[Any]) -> Path:
     about = [asked, runtime.versions(), runtime.hardware(), runtime.settings()]
-    path = memory / f"{hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]}.json"
-    if not path.is_file():
-        tables.write_json(path, {"found": measure()})
+    return memory / f"{hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]}.json"
+
+
+def _read(path: Path) -> Any:
     return tables.read_json(path, "delete it")["found"]

@@ -160,7 +160,8 @@ class Session:
             return
         rows = self.data.rows(fold)[0]
         chosen = np.random.default_rng([fold, 5]).permutation(rows)[:_SETTLE_ROWS]
-        batches = plain_batches(self.data.images, chosen, self.phase.size, _SETTLE_BATCH, self._workers)
+        batch = min(_SETTLE_BATCH, self.phase.batch_size)
+        batches = plain_batches(self.data.images, chosen, self.phase.size, batch, self._workers)
         reestimate(net.model, normalisations(net.backbone), batches)
 
     @contextmanager
@@ -180,6 +181,8 @@ class Session:
             yield runtime.feed(iter(ahead), phase.model.input_shape[1:], "uint8", n_classes)
         finally:
             ahead.close()
+            if ahead.failed is not None:
+                raise ahead.failed from None  # TensorFlow would wrap it in an error of thousands of characters
 
     def predict(self, part: Part, rows: Rows, views: Views) -> Logits:
         """Returns logits float32 (n_rows, n_classes), averaged over the views as they say."""

@@ -78,11 +78,11 @@ def _hand(here: Connection, process: BaseProcess, job: tuple[int, Any]) -> None:
 
 def _heard(here: Connection, process: BaseProcess) -> tuple[int, Any]:
     try:
-        said: tuple[int, Any] | str = here.recv()
+        said: tuple[int, Any] | InputError = here.recv()
     except (EOFError, ConnectionResetError):
         raise _died(process) from None
-    if isinstance(said, str):
-        raise InputError(said)
+    if isinstance(said, InputError):
+        raise said
     return said
 
 
@@ -104,6 +104,6 @@ def _work(opened: Callable[..., Callable[[Any], Any]], arguments: tuple[Any, ...
             place, job = there.recv()
             there.send((place, do(job)))
     except InputError as error:
-        there.send(str(error))
+        there.send(error)
     except EOFError:  # nobody is there to hand out more
         return

@@ -7,6 +7,8 @@ continues to the same bits.
 """
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -73,7 +75,8 @@ def _trained(task: FoldTask, session: Session, watch: Watch | None) -> Keeper:
     keeper.restore(int(np.random.SeedSequence([task.seed, task.fold]).generate_state(1)[0]))
     _fit(task, session, keeper)
     keeper.use_chosen_weights()
-    session.settle(task.fold)
+    with _room(task, session):
+        session.settle(task.fold)
     return keeper
 
 
@@ -96,25 +99,37 @@ def _fit(task: FoldTask, session: Session, keeper: Keeper) -> None:
                 return
             keeper.advance()
             continue
-        try:
-            with session.fed(task.fold, task.seed, begun) as batches:
-                phase.model.fit(
-                    batches,
-                    initial_epoch=begun,
-                    epochs=phase.last_epoch,
-                    steps_per_epoch=phase.steps,
-                    callbacks=[keeper],
-                    shuffle=False,  # the batches are already in their order
-                    verbose=0,
-                )
-        except runtime.out_of_memory() as error:
-            if not runtime.is_out_of_memory(error):
-                raise
-            raise NoRoomError(
-                f"{task.name} fold {task.fold}: memory ran out while {phase.batch_size} images a step were trained on; "
-                f"lower {session.section}.batch_size in the model's file (optimizer.accumulate keeps the updates as "
-                "they are), or end what else uses the memory; whole epochs are kept"
-            ) from error
+        with _room(task, session), session.fed(task.fold, task.seed, begun) as batches:
+            phase.model.fit(
+                batches,
+                initial_epoch=begun,
+                epochs=phase.last_epoch,
+                steps_per_epoch=phase.steps,
+                callbacks=[keeper],
+                shuffle=False,  # the batches are already in their order
+                verbose=0,
+            )
+
+
+@contextmanager
+def _room(task: FoldTask, session: Session) -> Iterator[None]:
+    """Says in one line that memory ran out.
+
+    Raises:
+        NoRoomError: it did.
+    """
+    try:
+        yield
+    except runtime.out_of_memory() as error:
+        if not runtime.is_out_of_memory(error):
+            raise
+        phase = session.phase
+        raise NoRoomError(
+            f"{task.name} fold {task.fold}: memory ran out while {phase.batch_size} images a step were trained on; "
+            f"lower {session.section}.batch_size in the model's file, or end what else uses the memory",
+            session.phases.index(phase),
+            phase.batch_size,
+        ) from error
 
 
 def _finish(task: FoldTask, session: Session, keeper: Keeper) -> None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, NoRoomError
 
 Seen = tuple[int, int, tuple[int, ...]]
 
@@ -31,6 +31,8 @@ def failing(when: int, how: str) -> Callable[[int], int]:
             time.sleep(60)
         if how == "input":
             raise InputError(f"job {job} has no such thing")
+        if how == "room":
+            raise NoRoomError("memory ran out", 2, 64)
         os.kill(os.getpid(), signal.SIGKILL)
         return job
 

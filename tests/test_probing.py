@@ -3,6 +3,7 @@
 import importlib
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from test_transfer import transfer
 from trainings import recipe
 
 from pipeline import probing, runtime
+from pipeline.errors import NoRoomError
 from pipeline.recipe import Recipe, Stage, load_recipe
 
 SHAPE = (8, 1, 3)
@@ -39,7 +41,7 @@ def room_for(largest: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
         return run
 
     monkeypatch.setattr(probing, "_step", step)
-    monkeypatch.setattr(runtime, "use_xla", lambda: True)
+    monkeypatch.setattr(runtime, "count_gpus", lambda: 1)
     return tried
 
 
@@ -74,6 +76,43 @@ def test_a_batch_too_large_is_halved_and_the_update_keeps_its_size(
     assert "batch_size 64 does not fit into memory; 16" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("given", "first", "settled"), [(8, 8, (4, 2)), ("auto", 32, (16, 1))])
+def test_what_fell_in_a_training_is_halved_on_a_cpu_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], given: int | str, first: int, settled: tuple[int, int]
+) -> None:
+    fitted = probing.fit_batches(recipe(batch_size=given), SHAPE, tmp_path, tmp_path)
+    probing.halve(fitted, SHAPE, tmp_path, NoRoomError("memory ran out", 0, first))
+    again = probing.fit_batches(recipe(batch_size=given), SHAPE, tmp_path, tmp_path).training
+    assert (again.batch_size, again.optimizer.accumulate) == settled
+    assert f"{first} does not fit into memory" in capsys.readouterr().out
+
+
+def test_what_fell_in_a_training_is_the_most_that_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = room_for(100, monkeypatch)
+    fitted = probing.fit_batches(recipe(batch_size="auto"), SHAPE, tmp_path, tmp_path)
+    probing.halve(fitted, SHAPE, tmp_path, NoRoomError("memory ran out", 0, 64))
+    assert probing.fit_batches(recipe(batch_size="auto"), SHAPE, tmp_path, tmp_path).training.batch_size == 32
+    assert tried == [256, 128, 64, 32]
+
+
+def test_processes_side_by_side_find_one_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter(["float32", "bfloat16"])
+
+    def slow(*_: object) -> str:
+        answer = next(answers)
+        time.sleep(0.2)
+        return answer
+
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(lambda _: probing._remembered(tmp_path, ["precision"], slow), range(2)))
+    assert found == ["float32", "float32"]
+
+
+def test_on_jax_a_cpu_is_no_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime, "use_xla", lambda: True)  # as it is on JAX
+    assert probing.fit_batches(recipe(batch_size="auto"), SHAPE, tmp_path, tmp_path).training.batch_size == 32
+
+
 def test_each_stage_is_fitted_and_heads_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     room_for(4, monkeypatch)
     head: dict[str, Any] = {
@@ -100,7 +139,7 @@ def test_other_errors_of_the_device_are_not_taken_for_want_of_memory(
         raise importlib.import_module("tensorflow").errors.InvalidArgumentError(None, None, "broken")
 
     monkeypatch.setattr(probing, "_step", step)
-    monkeypatch.setattr(runtime, "use_xla", lambda: True)
+    monkeypatch.setattr(runtime, "count_gpus", lambda: 1)
     with pytest.raises(importlib.import_module("tensorflow").errors.InvalidArgumentError):
         probing.fit_batches(recipe(batch_size=16), SHAPE, tmp_path, tmp_path)
 

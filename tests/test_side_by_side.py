@@ -11,7 +11,7 @@ import pytest
 from jobs import failing, opened
 
 from pipeline import processes, runtime
-from pipeline.errors import InputError
+from pipeline.errors import InputError, NoRoomError
 from pipeline.side_by_side import DiedError, at_once, side_by_side
 
 CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
@@ -44,6 +44,12 @@ def test_the_first_failure_ends_all(how: str, error: type[InputError], words: st
     with pytest.raises(error, match=words):
         side_by_side(failing, (1, how), range(3), 2)
     assert time.monotonic() - began < 50
+
+
+def test_an_error_comes_over_with_all_it_knows() -> None:
+    with pytest.raises(NoRoomError, match="memory ran out") as raised:
+        side_by_side(failing, (0, "room"), range(1), 2)
+    assert (raised.value.stage, raised.value.batch_size) == (2, 64)
 
 
 @pytest.mark.slow

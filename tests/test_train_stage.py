@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,7 +16,7 @@ from fabricated import CLASSES, write_params
 from trainings import repository, settings
 
 from pipeline import cards, fingerprints, opening, runtime, tables
-from pipeline.errors import InputError
+from pipeline.errors import InputError, NoRoomError
 from pipeline.stages import train
 
 
@@ -315,3 +316,40 @@ def test_a_training_that_fails_side_by_side_says_why(bare: Path, tmp_path: Path)
     write_recipe(root, optimizer={"name": "sgd", "learning_rate": 1e30})
     with pytest.raises(InputError, match=r"one fold \d"):
         train.run(root, "one")
+
+
+def test_memory_that_runs_out_halves_the_batch_of_all_folds(
+    bare: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = copy(bare, tmp_path)
+    fit, sizes = keras.Model.fit, list[int]()
+
+    def crowded(self: keras.Model, batches: Any, **how: Any) -> Any:
+        sizes.append(how["callbacks"][0]._session.phase.batch_size)
+        if len(sizes) == 2:  # one fold is done
+            raise MemoryError
+        return fit(self, batches, **how)
+
+    monkeypatch.setattr(keras.Model, "fit", crowded)
+    train.run(root, "one")
+    assert sizes == [8, 8, 4, 4, 4]
+    assert (
+        "memory ran out while 8 images a step were trained on; all folds begin again with 4" in capsys.readouterr().out
+    )
+    training = card(root).config["training"]
+    assert (training["batch_size"], training["optimizer"]["accumulate"]) == (4, 2)
+    made = outputs(root)
+    train.run(root, "one")
+    assert outputs(root) == made
+    assert len(sizes) == 5  # what was settled is remembered, and nothing trained again
+
+
+def test_memory_that_does_not_hold_one_image_is_one_error(
+    bare: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fit(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(keras.Model, "fit", fit)
+    with pytest.raises(NoRoomError, match=r"memory ran out while 1 images a step were trained on; lower"):
+        train.run(copy(bare, tmp_path), "one")

@@ -24,6 +24,7 @@ from pipeline import data, phases, runtime, tables
 from pipeline.data import load_data
 from pipeline.errors import InputError, NoRoomError
 from pipeline.keeper import Keeper
+from pipeline.loader import TrainBatches
 from pipeline.recipe import Recipe
 from pipeline.session import Session
 from pipeline.state import read_state
@@ -288,6 +289,24 @@ def test_a_step_without_room_in_memory_is_one_error(root: Path, monkeypatch: pyt
         NoRoomError, match=r"one fold 0: memory ran out while 8 images a step .*lower training.batch_size"
     ):
         train(root, recipe(), "no room")
+
+
+def test_statistics_that_find_no_room_are_one_error(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def settle(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(Session, "settle", settle)
+    with pytest.raises(NoRoomError, match=r"memory ran out") as raised:
+        train(root, recipe(epochs=1), "no room for statistics")
+    assert (raised.value.stage, raised.value.batch_size) == (0, 8)
+
+
+def test_a_transform_that_fails_late_is_the_same_one_error(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TrainBatches, "check", lambda self: None)
+    wanted = recipe(augmentation={"transforms": [{"RandomCrop": {"height": 4, "width": 4, "p": 0.1}}]})
+    with pytest.raises(InputError, match=r"turned uint8 \(8, 8, 1\) into uint8 \(4, 4, 1\)") as raised:
+        train(root, wanted, "late transform")
+    assert len(str(raised.value)) < 400
 
 
 def test_weights_that_the_last_step_ruined_are_not_kept(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,15 +5,16 @@ predictions) and folds/<model>/ (checkpoints, test predictions by fold, history,
 done lies in .work/train.
 """
 
+import gc
 from collections.abc import Callable
 from pathlib import Path
 
 from pipeline import runtime
 from pipeline.competition import active_name, load_competition
-from pipeline.errors import InputError, some
+from pipeline.errors import InputError, NoRoomError, some
 from pipeline.gathering import gather
 from pipeline.model_file import load_model
-from pipeline.opening import open_model
+from pipeline.opening import Surroundings, open_model
 from pipeline.side_by_side import at_once, side_by_side
 from pipeline.surroundings import surroundings
 from pipeline.task import FoldTask
@@ -27,18 +28,31 @@ def run(root: Path, model: str) -> None:
     """
     load_model(root, model, load_competition(root).mirror)  # a mistake in it is told before any process is started
     around = surroundings(root)
-    workers = at_once(around.workers)
-    if workers == 1:
-        train = fold_trainer(root, model)
-        made = [train(fold) for fold in around.wanted]
-    else:
-        made = side_by_side(fold_trainer, (root, model), around.wanted, workers)
+    while True:
+        try:
+            made = _trained(root, model, around)
+            break
+        except NoRoomError as error:
+            if error.batch_size == 1:
+                raise
+            said, fewer = str(error).partition(";")[0], error.batch_size // 2
+            print(f"{said}; all folds begin again with {fewer}", flush=True)
+        gc.collect()  # what is left of the network would stand in the way of the next
     tasks, hardware = [task for task, _ in made], {name for _, name in made}
     if len({task.fingerprint for task in tasks}) > 1:
         raise InputError(
             f"{model}: its folds were trained on unequal hardware ({some(sorted(hardware))}); set train.workers to 1"
         )
     gather(root, tasks, around.data, active_name(root), hardware.pop())
+
+
+def _trained(root: Path, model: str, around: Surroundings) -> list[tuple[FoldTask, str]]:
+    """Trains the folds, as far as they are not trained yet; returns their tasks, and on which hardware they ran."""
+    workers = at_once(around.workers)
+    if workers > 1:
+        return side_by_side(fold_trainer, (root, model), around.wanted, workers)
+    train = fold_trainer(root, model)
+    return [train(fold) for fold in around.wanted]
 
 
 def fold_trainer(root: Path, model: str) -> Callable[[int], tuple[FoldTask, str]]:

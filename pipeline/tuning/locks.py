@@ -1,6 +1,7 @@
 """Who works on a study: locks that the system frees when a process dies, however it dies."""
 
 import fcntl
+import secrets
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from pathlib import Path
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from pipeline.errors import InputError
+from pipeline.files import locked
 from pipeline.tuning.storing import GRACE
 
 OWNER = "owner"
@@ -41,39 +43,30 @@ def claimed(folder: Path, model: str) -> Iterator[None]:
 
 @contextmanager
 def owning(folder: Path, study: str, trial: Trial) -> Iterator[None]:
-    """Marks a trial as this process's until its outcome is told."""
-    path = folder / f"{study}-{trial.number}.lock"
+    """Marks a trial as this process's until its outcome is told.
+
+    The token tells this lock from one under the same path on another machine of the same name, as containers have.
+    """
+    path, token = folder / f"{study}-{trial.number}.lock", secrets.token_hex(8)
     with locked(path):
-        trial.set_user_attr(OWNER, [socket.gethostname(), str(path)])
+        path.write_text(token, encoding="utf-8")
+        trial.set_user_attr(OWNER, [socket.gethostname(), str(path), token])
         try:
             yield
         finally:
             path.unlink(missing_ok=True)
 
 
-@contextmanager
-def locked(path: Path, wait: bool = True) -> Iterator[None]:
-    """Holds a file's lock.
-
-    Raises:
-        BlockingIOError: somebody else holds it, and we do not wait.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        yield
-
-
-def is_free(path: Path) -> bool:
-    """Says whether nobody holds a file's lock."""
+def is_held(path: Path) -> bool:
+    """Says whether somebody holds a file's lock."""
     try:
         with path.open("r") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except FileNotFoundError:
-        return True
-    except BlockingIOError:
         return False
-    return True
+    except BlockingIOError:
+        return True
+    return False
 
 
 def abandoned(trial: FrozenTrial, folder: Path, alone: bool) -> bool:
@@ -90,9 +83,11 @@ def abandoned(trial: FrozenTrial, folder: Path, alone: bool) -> bool:
     owner = trial.user_attrs.get(OWNER)
     if owner is None:
         return alone or late
-    host, path = owner
-    cut_off = trial.state == TrialState.FAIL
-    if host == socket.gethostname() and is_free(Path(path)):
+    host, path, token = owner[0], Path(owner[1]), owner[2]
+    here = host == socket.gethostname()
+    if trial.state == TrialState.FAIL:
         # What another repository's run cut off it begins again itself, in a moment.
-        return late or not cut_off or Path(path).parent == folder
-    return cut_off and late
+        return late or (here and path.parent == folder and not is_held(path))
+    if not path.is_file():
+        return alone  # on another machine of the same name, unless somebody has removed it
+    return here and not is_held(path) and path.read_text(encoding="utf-8") == token
