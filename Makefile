@@ -33,8 +33,9 @@ run: $(RUN_STAMP) ## install, run the pipeline on the active competition, print 
 	@python -m pipeline scores
 
 overnight: $(RUN_STAMP) ## tune for HOURS=8 in all, then train, ensemble and print scores; killed, it goes on where it was
-	@dvc exp run -S tune.n_trials=null -S tune.hours=$(HOURS)
-	@python -m pipeline scores
+	@code=0; dvc exp run --keep-going -S tune.n_trials=null -S tune.hours=$(HOURS) || code=$$?; \
+	python -m pipeline scores; \
+	exit $$code
 
 submit: $(RUN_STAMP) ## hand the ensemble's submission in at Kaggle, wait for its score
 	@python -m pipeline submit

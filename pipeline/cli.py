@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from pipeline import processes
 from pipeline.errors import InputError, printable
 
 # What the machine refuses whatever the code does, and what a person can do about it.
@@ -63,6 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # worth a stop because a terminal cannot show it.
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
+    processes.follow_dvc()
     try:
         app(args=arguments, prog_name="python -m pipeline", standalone_mode=True)
     except InputError as error:

@@ -6,13 +6,17 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
 from multiprocessing.process import BaseProcess
 from types import FrameType
 from typing import Any
 
+import psutil
+
 PATIENCE = 60.0  # seconds that a process gets to end
+_LOOK = 1.0  # seconds between two looks at the processes above
+_SHELLS = {"sh", "bash", "dash", "zsh", "fish", "ksh"}
 ENDED = 130  # exit code: asked to end
 
 
@@ -150,6 +154,25 @@ def end(process: BaseProcess) -> None:
 def follow_parent() -> None:
     """Ends this process when the one that started it is gone, for the next run would train the same trials."""
     threading.Thread(target=_follow, daemon=True).start()
+
+
+def follow_dvc() -> None:
+    """Ends this process, as SIGTERM does, when the DVC that started it is gone, be it killed or asked to end.
+
+    DVC leaves its stages running then, and the next run would find them at work.
+    """
+    if "DVC_STAGE" in os.environ:
+        above = psutil.Process().parents()
+        # DVC starts a shell, which may stay or make room.
+        shells = next((place for place, each in enumerate(above) if each.name() not in _SHELLS), len(above) - 1)
+        threading.Thread(target=_follow_all, args=(above[: shells + 1],), daemon=True).start()
+
+
+def _follow_all(above: list[psutil.Process]) -> None:
+    with suppress(psutil.NoSuchProcess):
+        while all(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in above):
+            time.sleep(_LOOK)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _follow() -> None:

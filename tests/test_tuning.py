@@ -22,14 +22,15 @@ from pipeline import cards
 from pipeline.competition import Score
 from pipeline.config import parse
 from pipeline.errors import InputError
+from pipeline.files import locked
 from pipeline.metrics import get_metric
 from pipeline.model_yaml import tuned_path
 from pipeline.processes import Ending
 from pipeline.stages import train, tune
 from pipeline.tuning import night, outcome, page, storing, studies, trials, verdict
-from pipeline.tuning.locks import OWNER, abandoned, alone, locked
+from pipeline.tuning.locks import OWNER, abandoned, alone
 from pipeline.tuning.params import TuneParams
-from pipeline.tuning.worker import run_trials
+from pipeline.tuning.worker import DATABASE_DOWN, run_trials
 
 ACCURACY = get_metric("accuracy")
 DEFAULT = {"training.optimizer.learning_rate": 0.05, "network.units": "[8]"}
@@ -263,7 +264,7 @@ def test_trials_that_were_cut_off_begin_again_once(tmp_path: Path) -> None:
     told = order(studied(tmp_path))
     study = told.study()
     trial = study.ask()
-    trial.set_user_attr(OWNER, ["elsewhere", "/nowhere"])
+    trial.set_user_attr(OWNER, ["elsewhere", "/nowhere", "token"])
     gone = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
     studies.requeue(study, gone)
     studies.requeue(study, studies.cut_off(study))
@@ -274,13 +275,34 @@ def test_trials_that_were_cut_off_begin_again_once(tmp_path: Path) -> None:
 
 def test_a_trial_belongs_to_a_living_process_as_long_as_that_holds_its_lock(tmp_path: Path) -> None:
     path = tmp_path / "trial.lock"
-    trial = optuna.create_trial(value=1.0, user_attrs={OWNER: [os.uname().nodename, str(path)]})
+    trial = optuna.create_trial(value=1.0, user_attrs={OWNER: [os.uname().nodename, str(path), "token"]})
     with locked(path):
+        path.write_text("token")
         assert not abandoned(trial, tmp_path, alone=True)
     assert abandoned(trial, tmp_path, alone=False)
-    other = optuna.create_trial(value=1.0, user_attrs={OWNER: ["another-host", str(path)]})
+    other = optuna.create_trial(value=1.0, user_attrs={OWNER: ["another-host", str(path), "token"]})
     assert not abandoned(other, tmp_path, alone=False)
     assert abandoned(optuna.create_trial(value=1.0), tmp_path, alone=True)
+
+
+def test_a_lock_of_another_machine_of_this_name_is_not_taken_for_ours(tmp_path: Path) -> None:
+    path = tmp_path / "trial.lock"
+    trial = optuna.create_trial(value=1.0, user_attrs={OWNER: [os.uname().nodename, str(path), "theirs"]})
+    assert not abandoned(trial, tmp_path, alone=False)  # it lies on their disk
+    path.write_text("ours")
+    assert not abandoned(trial, tmp_path, alone=False)
+
+
+def test_failures_that_differ_in_numbers_alone_are_alike() -> None:
+    study = optuna.create_study()
+    for number in range(10):
+        words = (
+            f"one trial {number} fold 0: in epoch {1 + number % 3} the loss (in the first 16 of 180 steps) became NaN"
+        )
+        study.add_trial(optuna.create_trial(state=TrialState.FAIL, user_attrs={studies.REASON: words}))
+    assert "one trial 9 fold 0" in str(studies.same_failures(study))
+    reasons = ["trial 1: lost 1.5e-3", "trial 22: lost 7", "trial 3: found 7"]
+    assert studies.counted_reasons(reasons) == {reasons[0]: 2, reasons[2]: 1}
 
 
 def test_ten_failures_alike_are_told_but_not_nine_or_others_in_between() -> None:
@@ -364,6 +386,47 @@ def test_a_journal_that_ends_in_half_a_line_is_mended(studied_root: Path, tmp_pa
     path.write_bytes(whole + b'{"op_code": 4, "worker')
     storing.mend_journal(path)
     assert path.read_bytes() == whole
+
+
+def test_nothing_is_written_behind_half_a_line(tmp_path: Path) -> None:
+    backend = storing._Journal(str(tmp_path / "one.journal"))
+    backend.append_logs([{"number": 1}])
+    with (tmp_path / "one.journal").open("a") as file:
+        file.write('{"number": 2, "hal')
+    backend.append_logs([{"number": 3}])
+    assert list(backend.read_logs(0)) == [{"number": 1}, {"number": 3}]
+
+
+def test_a_database_that_refuses_to_be_set_up_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def refused(url: str, **_: Any) -> Any:
+        asked.append(url)
+        raise sqlalchemy.exc.ProgrammingError("create table", {}, Exception("permission denied for schema public"))
+
+    monkeypatch.setattr(storing, "RDBStorage", refused)
+    monkeypatch.setattr(storing, "_TABLES", (0.0, 0.0))
+    with pytest.raises(InputError, match=r"refuses to be set up \(permission denied for schema public\)"):
+        storing.open_storage(Path(), "one", "postgresql://me:secret@host/studies")
+    assert len(asked) == 3
+
+
+def test_a_database_that_goes_in_the_middle_of_a_trial_is_told_as_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = order(studied(tmp_path, n_trials=1))
+
+    def gone(*_: Any) -> Any:
+        raise sqlalchemy.exc.OperationalError("select", {}, Exception("server closed the connection"))
+
+    def silent(*_: Any, **__: Any) -> Any:
+        raise sqlalchemy.exc.OperationalError("update", {}, Exception("server closed the connection"))
+
+    monkeypatch.setattr("pipeline.tuning.worker.run_trial", gone)
+    monkeypatch.setattr("optuna.study._optimize._tell_with_warning", silent)
+    with pytest.raises(SystemExit) as ended:
+        run_trials(told, Ending())
+    assert ended.value.code == DATABASE_DOWN
 
 
 def test_a_database_that_is_down_is_tried_again_and_its_password_is_never_told(
@@ -466,11 +529,11 @@ def test_what_another_machine_left_is_begun_again_when_nobody_has_done_so(tmp_pa
         trial.datetime_complete = datetime.now() - timedelta(seconds=seconds)
         return abandoned(trial, tmp_path, alone=False)
 
-    elsewhere, beside = ["another-host", "/x.lock"], [os.uname().nodename, "/other/.work/tune/x.lock"]
+    elsewhere, beside = ["another-host", "/x.lock", ""], [os.uname().nodename, "/other/.work/tune/x.lock", ""]
     assert not cut(1, owner=elsewhere)
     assert not cut(1, owner=beside)
     assert not cut(1)
-    assert cut(1, owner=[os.uname().nodename, str(tmp_path / "x.lock")])
+    assert cut(1, owner=[os.uname().nodename, str(tmp_path / "x.lock"), ""])
     assert cut(100, owner=elsewhere)
     assert cut(100, owner=beside)
     assert cut(100)
@@ -573,6 +636,32 @@ def test_secrets_in_the_query_of_a_url_are_never_told() -> None:
     assert not any(secret in told for secret in ("one", "two", "three"))
 
 
+def test_a_default_that_cannot_be_trained_gives_way_to_the_best_trial(
+    studied_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "root"
+    shutil.copytree(studied_root, root)
+    study = order(root).study()
+    attrs = {studies.LOG_LOSS: 0.0, studies.SETTINGS: {"network.units": [32]}}
+    best = {"training.optimizer.learning_rate": 0.1, "network.units": "[32]"}
+    distributions = study.get_trials()[1].distributions
+    study.add_trial(optuna.create_trial(value=2.0, params=best, distributions=distributions, user_attrs=attrs))
+    scorer = verdict.fold_scorer
+
+    def falls(told: Any, settings: Any, seed: int) -> Any:
+        if not settings:
+            raise InputError("the loss became NaN")
+        return scorer(told, settings, seed)
+
+    monkeypatch.setattr(verdict, "side_by_side", lambda opened, given, folds, _: [falls(*given)(one) for one in folds])
+    tune.run(root, "one")
+    card = cards.read_card(root / "reports" / "tuning" / "one.json", cards.TuningCard)
+    assert (card.adopted, card.verdict) == (True, None)
+    assert list(card.reasons) == [f"{page.DEFAULT_ELSEWHERE} the loss became NaN"]
+    assert "laid over the recipe, which could not be trained" in outcome.page_path(root, "one").read_text()
+    assert "- 32" in tuned_path(root, "one").read_text()
+
+
 def test_a_best_trial_that_fails_elsewhere_leaves_the_recipe_and_the_night(
     studied_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -623,7 +712,7 @@ def test_the_time_searched_and_what_other_machines_dropped_are_looked_after(tmp_
     told = order(studied(tmp_path), url=f"sqlite:///{tmp_path / 'studies.db'}")
     study = told.study()
     dropped = study.ask()
-    dropped.set_user_attr(OWNER, ["another-host", "/x.lock"])
+    dropped.set_user_attr(OWNER, ["another-host", "/x.lock", ""])
     storage: Any = study._storage
     storage.record_heartbeat(dropped._trial_id)
     with storage._backend.engine.begin() as connection:
@@ -631,6 +720,8 @@ def test_the_time_searched_and_what_other_machines_dropped_are_looked_after(tmp_
     night.Night(told, study, ACCURACY, before=100.0)._note()
     assert [trial.state for trial in study.get_trials()] == [TrialState.FAIL, TrialState.WAITING]
     assert told.study().user_attrs[studies.SEARCHED] >= 100
+    night.Night(told, study, ACCURACY, before=1.0)._note()
+    assert told.study().user_attrs[studies.SEARCHED] >= 100  # another machine's time is not taken back
     storage._backend.engine.dispose()
 
 

@@ -47,6 +47,20 @@ def begun(root: Path, **environment: str) -> Iterator[subprocess.Popen[str]]:
             os.killpg(process.pid, signal.SIGKILL)
 
 
+def test_machines_that_open_a_new_database_at_once_all_get_in(tmp_path: Path) -> None:
+    words = (
+        "import sys, time; from pathlib import Path; from pipeline.tuning import storing\n"
+        "time.sleep(max(0.0, float(sys.argv[2]) - time.time()))\n"
+        "storing.open_storage(Path(), 'one', sys.argv[1]).get_all_studies()"
+    )
+    with postgres() as url:
+        start = str(time.time() + 8)
+        command = [sys.executable, "-c", words, url, start]
+        opening = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) for _ in range(4)]
+        said = [process.communicate()[1] for process in opening]
+    assert [process.returncode for process in opening] == [0] * 4, said
+
+
 def wait_for(root: Path, trials: int) -> None:
     """Waits until so many trials are finished."""
     path = storing.journal_path(root, "one")

@@ -44,7 +44,7 @@ def tuning(material: Material) -> Part | None:
 def _scores(card: TuningCard) -> tuple[float | None, float | None, Told | None, str]:
     verdict = card.verdict
     if verdict is None:
-        return None, None, None, "as written"
+        return None, None, None, "tuned" if card.adopted else "as written"
     span = f" [{verdict.interval[0]:+.4f}, {verdict.interval[1]:+.4f}]"
     gain = Told(verdict.gain, f"{verdict.gain:+.4f}{span}")
     return verdict.default, verdict.tuned, gain, "tuned" if card.adopted else "as written"

@@ -7,6 +7,7 @@ import multiprocessing
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
@@ -129,7 +130,8 @@ class Night:
                 storing.patient(lambda: self.study.get_trials(deepcopy=False), self.order.url)
             if code not in (0, ENDED):
                 self._barren, self._last = self._barren + 1, code
-                self._blame(code)
+            if code not in (0, ENDED, DATABASE_DOWN):
+                storing.patient(partial(self._blame, code), self.order.url)
         self._pick_up()
         self._tell()
         if self._barren >= _BARREN:
@@ -173,7 +175,8 @@ class Night:
         """Keeps the time searched, for a run that is killed; takes over what other machines have dropped."""
 
         def attempt() -> None:
-            self.study.set_user_attr(studies.SEARCHED, self.seconds)
+            others = float(self.study.user_attrs.get(studies.SEARCHED, 0.0))  # on other machines
+            self.study.set_user_attr(studies.SEARCHED, max(others, self.seconds))
             if self.order.url:
                 with claimed(self.order.folder, self.order.model):
                     fail_stale_trials(self.study)

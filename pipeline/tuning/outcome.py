@@ -64,8 +64,13 @@ def _write_settings(path: Path, card: TuningCard) -> None:
 def _headline(card: TuningCard) -> str:
     if not card.study:
         return "Not tuned: the recipe holds as it stands. Written by the stage tune."
-    if not card.adopted or card.verdict is None or card.best is None:
+    if not card.adopted or card.best is None:
         return f"Study {card.study} found nothing better: the recipe holds as it stands. Written by the stage tune."
+    if card.verdict is None:
+        return (
+            f"Trial {card.best.number} of study {card.study}, not measured again: the recipe as it stands could not be "
+            "trained. Written by the stage tune."
+        )
     return (
         f"Trial {card.best.number} of study {card.study}: {card.metric} {card.verdict.default:.4f} -> "
         f"{card.verdict.tuned:.4f}, measured again. Written by the stage tune."

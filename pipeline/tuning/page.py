@@ -16,6 +16,7 @@ from pipeline.page.table import Column, table
 from pipeline.tuning import figures, studies
 
 ELSEWHERE = "the best trial, trained where the search had not:"
+DEFAULT_ELSEWHERE = "the recipe as it stands, trained where the search had not, so that nothing could be compared:"
 
 
 def write(path: Path, study: Study, card: TuningCard) -> None:
@@ -73,6 +74,12 @@ def sentences(card: TuningCard) -> list[str]:
     said += [f"{count} failed with: {reason}" for reason, count in card.reasons.items()]
     if card.best is None:
         return [*said, "No trial came to its end: the recipe stays as it is."]
+    if card.verdict is None and card.adopted:
+        return [
+            *said,
+            f"Trial {card.best.number} is the best of the search ({card.metric} {card.best.values[0]:.4f}), on the "
+            "rows that chose it. Its settings are laid over the recipe, which could not be trained elsewhere.",
+        ]
     if card.verdict is None and not card.best.default:
         return [
             *said,

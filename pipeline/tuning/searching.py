@@ -3,7 +3,6 @@
 import dataclasses
 import sys
 import time
-from collections import Counter
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -24,7 +23,7 @@ from pipeline.tuning.outcome import page_path
 from pipeline.tuning.params import TuneParams
 from pipeline.tuning.space import load_space
 from pipeline.tuning.trials import Bench
-from pipeline.tuning.verdict import FellError, Verdict, judge
+from pipeline.tuning.verdict import DefaultFellError, FellError, Verdict, judge
 from pipeline.tuning.worker import Order
 
 
@@ -117,7 +116,7 @@ def _card(study: Study, order: Order, bench: Bench) -> TuningCard:
     leader = studies.best(tally.complete, metric)
     default = next((trial for trial in tally.complete if trial.params == default_params), None)
     verdict: Verdict | None = None
-    fell = list[str]()
+    fell, adopted = list[str](), False
     settings = leader.user_attrs[studies.SETTINGS] if leader else {}
     if leader is None:
         print(f"{order.model}: no trial came to its end, so the recipe stays as it is", flush=True)
@@ -126,7 +125,11 @@ def _card(study: Study, order: Order, bench: Bench) -> TuningCard:
     else:
         try:
             verdict = judge(order, bench, settings)
+            adopted = verdict.gain.value > 0
             _say(order, metric.name, verdict)
+        except DefaultFellError as error:
+            fell, adopted = [f"{page.DEFAULT_ELSEWHERE} {error}"], True
+            print(f"{order.model}: the best trial is laid over the recipe: {fell[0]}", flush=True)
         except FellError as error:
             fell = [f"{page.ELSEWHERE} {error}"]
             print(f"{order.model}: the recipe stays as it is: {fell[0]}", flush=True)
@@ -142,7 +145,7 @@ def _card(study: Study, order: Order, bench: Bench) -> TuningCard:
         complete=len(tally.complete),
         pruned=len(tally.pruned),
         failed=len(tally.failed),
-        reasons=dict(Counter(str(trial.user_attrs[studies.REASON]) for trial in tally.failed) + Counter(fell)),
+        reasons=studies.counted_reasons([*(str(trial.user_attrs[studies.REASON]) for trial in tally.failed), *fell]),
         searched_seconds=float(study.user_attrs.get(studies.SEARCHED, 0.0)),
         saved_seconds=sum(float(trial.user_attrs.get(studies.SAVED, 0.0)) for trial in tally.pruned),
         default=_trial(default, True) if default else None,
@@ -151,7 +154,7 @@ def _card(study: Study, order: Order, bench: Bench) -> TuningCard:
         if bench.params.two
         else (),
         verdict=_verdict(verdict) if verdict else None,
-        adopted=verdict is not None and verdict.gain.value > 0,
+        adopted=adopted,
     )
     return card
 

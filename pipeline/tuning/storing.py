@@ -8,7 +8,7 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import optuna
 import sqlalchemy.exc
@@ -16,6 +16,7 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 
 from pipeline.errors import InputError, one_line
+from pipeline.files import locked
 from pipeline.tuning.studies import begin_again
 
 DOWN = (sqlalchemy.exc.OperationalError, sqlalchemy.exc.InterfaceError, optuna.exceptions.StorageInternalError)
@@ -23,6 +24,7 @@ HEARTBEAT, GRACE = 20, 60  # seconds
 T = TypeVar("T")
 _SHOWN = {"host", "port", "dbname"}  # of a URL's query, which may hold passwords and keys
 _WAITS = (1.0, 2.0, 4.0, 8.0, 15.0)
+_TABLES = (0.5, 1.0, 2.0, 4.0)
 
 
 def quiet() -> None:
@@ -51,7 +53,7 @@ def open_storage(root: Path, model: str, url: str, waits: tuple[float, ...] = _W
     if not url:
         path = journal_path(root, model)
         path.parent.mkdir(parents=True, exist_ok=True)
-        return JournalStorage(JournalFileBackend(str(path)))
+        return JournalStorage(_Journal(str(path)))
     return patient(lambda: _database(url), url, waits)
 
 
@@ -92,15 +94,42 @@ def mend_journal(path: Path) -> None:
     if not path.is_file():
         return
     with path.open("rb+") as file:
-        content = file.read()
-        whole = content.rfind(b"\n") + 1
-        if whole < len(content):
-            file.truncate(whole)
-            file.flush()
-            os.fsync(file.fileno())
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 1))
+        if file.read(1) in (b"", b"\n"):
+            return
+        file.seek(0)
+        file.truncate(file.read().rfind(b"\n") + 1)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+class _Journal(JournalFileBackend):
+    """A journal in which nothing is ever written behind half a line, as a full disk leaves one."""
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Appends lines."""
+        path = Path(self._file_path)
+        with locked(path.with_suffix(".append")):
+            mend_journal(path)
+            super().append_logs(logs)
 
 
 def _database(url: str) -> RDBStorage:
+    for wait in (*_TABLES, None):
+        try:
+            return _opened(url)
+        except (sqlalchemy.exc.IntegrityError, sqlalchemy.exc.ProgrammingError) as error:
+            if wait is None:
+                raise InputError(
+                    f"the database {masked(url)} refuses to be set up ({_reason(error)}); correct tune.storage in "
+                    "params.yaml, or what its user may do there"
+                ) from error
+            time.sleep(wait)  # another machine is making the tables
+    raise AssertionError("unreachable")
+
+
+def _opened(url: str) -> RDBStorage:
     try:
         return RDBStorage(
             url,

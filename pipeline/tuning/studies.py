@@ -7,9 +7,10 @@ Li et al. 2018, Hyperband, https://arxiv.org/abs/1603.06560
 
 import copy
 import importlib.util
+import re
 import warnings
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
@@ -192,7 +193,7 @@ def best(trials: Sequence[FrozenTrial], metric: Metric) -> FrozenTrial | None:
 
 
 def same_failures(study: Study, before: Collection[int] = (), limit: int = _SAME_FAILURES) -> str | None:
-    """Returns the reason for which the last trials failed, where there are ``limit`` of them in a row.
+    """Returns the reason of the last failure, where the last ``limit`` trials failed alike.
 
     Args:
         study: theirs.
@@ -203,9 +204,22 @@ def same_failures(study: Study, before: Collection[int] = (), limit: int = _SAME
     ended = [trial for trial in trials if trial.state.is_finished() and trial.number not in before]
     ended = sorted((trial for trial in ended if trial.datetime_complete), key=lambda trial: trial.datetime_complete)  # type: ignore[arg-type, return-value]
     counted = [trial for trial in ended if trial.state != TrialState.FAIL or REASON in trial.user_attrs][-limit:]
-    reasons = Counter(str(trial.user_attrs.get(REASON, "")) for trial in counted)
-    (reason, count), *_ = reasons.most_common(1) or [("", 0)]
-    return reason if reason and count == limit else None
+    reasons = [str(trial.user_attrs.get(REASON, "")) for trial in counted]
+    alike = len(reasons) == limit and len({_kind(reason) for reason in reasons}) == 1
+    return reasons[-1] if alike and reasons[-1] else None
+
+
+def counted_reasons(reasons: Iterable[str]) -> dict[str, int]:
+    """Counts reasons that differ in nothing but numbers as one, which the first of them stands for."""
+    firsts, counts = dict[str, str](), Counter[str]()
+    for reason in reasons:
+        counts[firsts.setdefault(_kind(reason), reason)] += 1
+    return dict(counts)
+
+
+def _kind(reason: str) -> str:
+    """A reason without its numbers, which name the trial, the fold, the epoch and the step."""
+    return re.sub(r"\d[\d.,]*(e[+-]?\d+)?", "#", reason)
 
 
 def terminates(study: Study) -> bool:

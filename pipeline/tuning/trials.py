@@ -17,7 +17,7 @@ from optuna.pruners import WilcoxonPruner
 from optuna.study import Study, StudyDirection
 from optuna.trial import Trial, TrialState
 
-from pipeline import tables
+from pipeline import runtime, tables
 from pipeline.classic import ClassicRecipe
 from pipeline.closure import code_digest
 from pipeline.competition import Score
@@ -89,6 +89,7 @@ class Bench:
             "precision": self.around.precision,
             "outside": outside(self.space.recipe({}), self.around),
             "code": code_digest("pipeline.tuning.trials"),
+            "versions": runtime.versions(),
         }
         digest = hashlib.sha256(json.dumps(determined_by, sort_keys=True).encode()).hexdigest()
         return f"{self.model}-{digest[:16]}"

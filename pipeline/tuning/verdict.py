@@ -25,6 +25,10 @@ class FellError(Exception):
     """The best settings of a search could not be trained where the search had not tried them."""
 
 
+class DefaultFellError(Exception):
+    """The recipe as it stands could not be trained there, so that there is nothing to compare with."""
+
+
 @dataclass(frozen=True)
 class Verdict:
     """Two ways to set a model, on rows that chose neither.
@@ -59,8 +63,9 @@ def judge(order: Order, bench: Bench, settings: Settings) -> Verdict:
     """Trains the default and the settings on the unseen folds, resumably, and compares them.
 
     Raises:
-        FellError: the settings' training diverged.
-        InputError: the default's did, or a process died.
+        FellError: the settings' training diverged, or its process died.
+        DefaultFellError: the default's training diverged.
+        InputError: the process of the default's training died.
     """
     n_folds = int(bench.around.data.fold_of.max()) + 1
     folds, seed = unseen(order.params.folds, n_folds, bench.around.seed)
@@ -85,10 +90,12 @@ def _apart(order: Order, settings: Settings, folds: tuple[int, ...], seed: int, 
     """Trains in processes of their own, which take their memory with them."""
     try:
         return np.concatenate(side_by_side(fold_scorer, (order, settings, seed), folds, workers))
-    except DiedError:
-        raise
     except InputError as error:
-        raise (FellError(str(error)) if settings else error) from None
+        if settings:
+            raise FellError(str(error)) from None
+        if isinstance(error, DiedError):
+            raise
+        raise DefaultFellError(str(error)) from None
 
 
 def fold_scorer(order: Order, settings: Settings, seed: int) -> Callable[[int], NDArray[np.float32]]:

@@ -154,6 +154,10 @@ def _one(study: Study, bench: Bench, order: Order, claim: ExitStack, ending: End
                 study.optimize(objective, n_trials=1, catch=(Exception,))
         except OutOfTime:
             return True
+        except (UnboundLocalError, AssertionError) as error:  # how Optuna 5 ends when it cannot tell the outcome
+            if not isinstance(error.__context__, storing.DOWN):
+                raise
+            raise SystemExit(DATABASE_DOWN) from None
         except (ValueError, UpdateFinishedTrialError):
             if not (asked and _taken_over(study, asked[0])):
                 raise

@@ -1,0 +1,49 @@
+"""Processes: what becomes of them when those above them are gone."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+ROOT = Path(__file__).parents[1]
+BELOW = """
+import os, pathlib, time
+from pipeline import processes
+processes.follow_dvc()
+place = pathlib.Path({place!r})
+place.with_suffix(".half").write_text(str(os.getpid()))
+place.with_suffix(".half").rename(place)
+time.sleep(100)
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("then", ["", "; true"], ids=["the shell makes room", "the shell stays"])
+def test_a_stage_ends_with_the_dvc_that_started_it(tmp_path: Path, how: signal.Signals, then: str) -> None:
+    place, script = tmp_path / "pid", tmp_path / "below.py"
+    script.write_text(BELOW.format(place=str(place)))
+    command = f"{sys.executable} {script}{then}"
+    above = f"import subprocess; subprocess.run({command!r}, shell=True)"
+    around = os.environ | {"DVC_STAGE": "tune@one", "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen([sys.executable, "-c", above], env=around) as dvc:
+        wait(place.is_file)
+        stage = psutil.Process(int(place.read_text()))
+        time.sleep(0.1)
+        assert stage.is_running()
+        dvc.send_signal(how)
+        dvc.wait()
+    wait(lambda: not stage.is_running() or stage.status() == psutil.STATUS_ZOMBIE)
+
+
+def wait(until: object) -> None:
+    """Waits for a condition."""
+    assert callable(until)
+    end = time.monotonic() + 60
+    while not until():
+        assert time.monotonic() < end, "not in time"
+        time.sleep(0.05)
