@@ -1,6 +1,7 @@
 """Training steps on random images: with and without oneDNN, one process on all cores and one on each at once.
 
-The order turns round from one repeat to the next; every measurement is a process of its own.
+With `--norms` instead: batch normalisation in one pass, and as Keras composes it. The order turns round from one repeat
+to the next; every measurement is a process of its own.
 """
 
 import argparse
@@ -10,27 +11,40 @@ import statistics
 import subprocess
 import sys
 import time
+from pathlib import Path
 
-_CELLS = (("0", 1), ("1", 1), ("0", 0), ("1", 0))  # oneDNN; one process, or as many as cores (0)
+Cell = tuple[dict[str, str], bool, bool]  # environment; one process on each core; Keras's own normalisation
+_ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
+_CELLS: dict[str, Cell] = {
+    "oneDNN off, one process": ({_ONEDNN: "0"}, False, False),
+    "oneDNN on, one process": ({_ONEDNN: "1"}, False, False),
+    "oneDNN off, one on each core": ({_ONEDNN: "0"}, True, False),
+    "oneDNN on, one on each core": ({_ONEDNN: "1"}, True, False),
+}
+_NORMS: dict[str, Cell] = {"as Keras composes it": ({}, False, True), "in one pass": ({}, False, False)}
 
 
 def main() -> None:
     """Measures every combination and prints a line for each and one of JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("backbone", help="a name of keras.applications")
+    parser.add_argument("network", help="a name of keras.applications, or a file of configs/models")
     parser.add_argument("--size", type=int, default=96, help="side of the input in pixels")
-    parser.add_argument("--batches", type=int, default=6, help="of 32 images, after two that compile")
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--batches", type=int, default=6, help="after two that compile")
+    parser.add_argument("--precision", choices=["float32", "bfloat16"], default="float32")
+    parser.add_argument("--norms", action="store_true", help="compare batch normalisations")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--keras", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.alone:
-        print(_images_per_second(options.backbone, options.size, options.batches))
+        print(_images_per_second(options))
         return
     found: dict[str, list[float]] = {}
+    cells = list((_NORMS if options.norms else _CELLS).items())
     for repeat in range(options.repeats):
-        for onednn, processes in _CELLS if repeat % 2 == 0 else _CELLS[::-1]:
-            name = f"oneDNN {'on' if onednn == '1' else 'off'}, {'one process' if processes else 'one on each core'}"
-            found.setdefault(name, []).append(_together(onednn, not processes))
+        for name, cell in cells if repeat % 2 == 0 else cells[::-1]:
+            found.setdefault(name, []).append(_together(*cell))
             print(f"{name}: {found[name][-1]:.1f} images/s", flush=True)
     rates = {
         name: [round(min(all_), 1), round(statistics.median(all_), 1), round(max(all_), 1)]
@@ -39,10 +53,11 @@ def main() -> None:
     print(json.dumps(vars(options) | {"images_per_second (least, median, most)": rates, "cores": os.cpu_count()}))
 
 
-def _together(onednn: str, one_on_each_core: bool) -> float:
+def _together(more: dict[str, str], one_on_each_core: bool, kerass_own: bool) -> float:
     """Sums what processes that run at once get done."""
     command = [sys.executable, "-m", "benchmarks.steps", *sys.argv[1:], "--alone"]
-    around = os.environ | {"TF_ENABLE_ONEDNN_OPTS": onednn}
+    command += ["--keras"] if kerass_own else []
+    around = os.environ | more
     cores = sorted(os.sched_getaffinity(0))
     running = []
     for part in [[core] for core in cores] if one_on_each_core else [cores]:
@@ -55,30 +70,38 @@ def _together(onednn: str, one_on_each_core: bool) -> float:
     return sum(float(words) for words in said)
 
 
-def _images_per_second(backbone: str, size: int, batches: int) -> float:
+def _images_per_second(options: argparse.Namespace) -> float:
     from pipeline import runtime  # sets what TensorFlow reads
 
-    runtime.start("float32")
+    runtime.start(options.precision)
+    if options.keras:
+        runtime.fused_batch_norm = lambda: None
     import keras
     import numpy as np
 
     from pipeline.config import parse
     from pipeline.networks.build import build
     from pipeline.networks.pretrained import Pretrained
+    from pipeline.recipe import load_recipe
 
-    section = parse({"name": "pretrained", "backbone": backbone, "weights": "none"}, Pretrained, "the command line")
+    size, each = options.size, options.batch_size
+    if (Path("configs") / "models" / f"{options.network}.yaml").is_file():
+        section = load_recipe(Path(), options.network).network
+    else:
+        named = {"name": "pretrained", "backbone": options.network, "weights": "none"}
+        section = parse(named, Pretrained, "the command line")
     model = build(section, size, 3, 15).model
     loss = keras.losses.CategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.AdamW(1e-4), loss, jit_compile=runtime.use_xla())
     rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (32, size, size, 3), dtype=np.uint8)
-    targets = np.eye(15, dtype=np.float32)[rng.integers(0, 15, 32)]
+    images = rng.integers(0, 256, (each, size, size, 3), dtype=np.uint8)
+    targets = np.eye(15, dtype=np.float32)[rng.integers(0, 15, each)]
     for _ in range(2):
         model.train_on_batch(images, targets)
     begun = time.perf_counter()
-    for _ in range(batches):
+    for _ in range(options.batches):
         model.train_on_batch(images, targets)
-    return 32 * batches / (time.perf_counter() - begun)
+    return float(each * options.batches) / (time.perf_counter() - begun)
 
 
 if __name__ == "__main__":

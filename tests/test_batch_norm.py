@@ -45,10 +45,25 @@ def test_a_step_moves_weights_and_statistics_as_keras_does(precision: runtime.Pr
 
 
 def test_it_is_the_one_pass_that_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
-    monkeypatch.setattr(runtime, "fused_batch_norm", lambda: asked.append(1))
-    trained(BatchNormalization, "float32")
-    assert asked
+    fused = runtime.fused_batch_norm()
+    assert fused is not None
+
+    def halved(*given: Any) -> Any:
+        outputs, mean, variance = fused(*given)
+        return outputs, mean / 2, variance
+
+    ours = trained(BatchNormalization, "float32")
+    monkeypatch.setattr(runtime, "fused_batch_norm", lambda: halved)
+    np.testing.assert_allclose(trained(BatchNormalization, "float32")[2], ours[2] / 2, rtol=1e-5)
+
+
+@pytest.mark.parametrize("elsewhere", ["a GPU", "another backend"])
+def test_elsewhere_keras_own_way_is_taken(monkeypatch: pytest.MonkeyPatch, elsewhere: str) -> None:
+    if elsewhere == "a GPU":
+        monkeypatch.setattr(runtime, "_gpus", lambda: [("a GPU", (8, 0))])
+    else:
+        monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    assert runtime.fused_batch_norm() is None
 
 
 def test_checkpoints_of_keras_own_layer_fit() -> None:

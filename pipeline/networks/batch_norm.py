@@ -1,7 +1,7 @@
 """Batch normalisation in one pass over memory where Keras takes several: on a CPU, under TensorFlow, while training.
 
 Keras 3 composes it from single operations and goes through float32 on the way; a GPU's compiler fuses them, a CPU's
-does not. One training step of deep_elu_cnn is 1.27 times as fast by it in bfloat16: benchmarks/README.md, Promises.
+does not. What it gains: benchmarks/README.md, under Promises (`python -m benchmarks.steps deep_elu_cnn`).
 Reference: Ioffe and Szegedy 2015, https://arxiv.org/abs/1502.03167
 """
 
