@@ -76,6 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error} (in {Path.cwd()}); {_REFUSED[error.errno]}", file=sys.stderr)
         return 1
     except SystemExit as end:
+        if end.code == processes.ENDED:
+            processes.end_dvc()
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     return 0
 

@@ -11,6 +11,10 @@ class InputError(ValueError):
     """
 
 
+class DivergedError(InputError):
+    """A training came to numbers that are none."""
+
+
 class NoRoomError(InputError):
     """Memory ran out during a training.
 

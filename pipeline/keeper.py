@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax, softmax
 
 from pipeline.epoch_line import EpochLine
-from pipeline.errors import InputError
+from pipeline.errors import DivergedError
 from pipeline.loader import Rows
 from pipeline.metrics import Metric
 from pipeline.phases import assign, values
@@ -100,7 +100,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         """Moves the live line; looks now and then whether the loss, a running mean, is still a number.
 
         Raises:
-            InputError: the training has diverged; the state of the epoch before stays.
+            DivergedError: the training has diverged; the state of the epoch before stays.
         """
         self._line.step(batch)
         if (batch + 1) % _LOOK_EVERY == 0 and logs:
@@ -112,7 +112,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         """Looks, decides, keeps.
 
         Raises:
-            InputError: the training has diverged; the state of the epoch before stays.
+            DivergedError: the training has diverged; the state of the epoch before stays.
         """
         phase, course = self._session.phase, self.course
         model = phase.model
@@ -177,7 +177,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
 
     def _check_finite(self, what: str, *numbers: float | NDArray[Any]) -> None:
         if not all(np.isfinite(number).all() for number in numbers):
-            raise InputError(
+            raise DivergedError(
                 f"{self._place}: in epoch {self.course.epoch + 1} the {what} became NaN or infinite; lower "
                 f"{self._session.section}.optimizer.learning_rate or set clip_norm there in the model's file, or "
                 "train.precision: float32"

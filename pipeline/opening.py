@@ -1,7 +1,8 @@
 """From a recipe to what trains its folds: precision and batch size settled, inputs made ready, all fingerprinted."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,8 @@ class Opened:
         recipe: as it will run, with every ``auto`` settled.
         precision: what it computes in.
         fingerprint: of all that determines the result.
-        train: trains one fold; where memory runs out, the model opened anew takes half as many images a step.
+        train: trains one fold; where memory runs out, here or below, the model opened anew takes half as many images a
+            step.
         score: trains one fold as far as ``valid.parquet``, watched; returns the seconds that its training took.
     """
 
@@ -128,16 +130,25 @@ def _network(recipe: Recipe, around: Surroundings, images: list[str]) -> Opened:
         **_learnt_from(recipe, around),
     )
 
-    def train(task: FoldTask) -> None:
+    @contextmanager
+    def halving() -> Iterator[None]:
         try:
-            train_fold(task, session)
+            yield
         except NoRoomError as error:
             data = session.data
             shape = data.images.shape[1], data.images.shape[-1], len(data.classes)
             probing.halve(recipe, shape, around.root / ".work" / "probing", error)
             raise
 
-    return Opened(recipe, precision, fingerprint, train, lambda task, watch: score_fold(task, session, watch))
+    def train(task: FoldTask) -> None:
+        with halving():
+            train_fold(task, session)
+
+    def score(task: FoldTask, watch: Watch) -> float:
+        with halving():
+            return score_fold(task, session, watch)
+
+    return Opened(recipe, precision, fingerprint, train, score)
 
 
 def _classic(recipe: ClassicRecipe, around: Surroundings, images: list[str]) -> Opened:

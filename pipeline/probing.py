@@ -83,6 +83,8 @@ def fit_batches(recipe: Recipe, shape: tuple[int, int, int], memory: Path, weigh
 def halve(recipe: Recipe, shape: tuple[int, int, int], memory: Path, fell: NoRoomError) -> None:
     """Remembers that a stage found no room in the middle of a training, whatever it was thought to need before.
 
+    Where not even one image found room, what was remembered is forgotten.
+
     Args:
         recipe: the model, its batch sizes settled.
         shape: size and channels of the stored images, and the number of classes.
@@ -90,7 +92,13 @@ def halve(recipe: Recipe, shape: tuple[int, int, int], memory: Path, fell: NoRoo
         fell: which stage, and how many images a step were too many.
     """
     path = _place(memory, _room_asked(recipe, recipe.training.stages[fell.stage], shape))
-    tables.write_json(path, {"found": max(1, fell.batch_size // 2)})
+    with locked(path.with_suffix(".lock")):
+        if fell.batch_size == 1:
+            path.unlink(missing_ok=True)  # it was not the batch: the next run begins afresh
+            return
+        before = tables.read_json(path, "delete it") if path.is_file() else {"found": fell.batch_size, "of": 0}
+        found = min(before["found"], fell.batch_size // 2)
+        tables.write_json(path, {"found": found, "of": max(before["of"], fell.batch_size)})
 
 
 def _room_asked(recipe: Recipe, stage: Stage, shape: tuple[int, int, int]) -> list[Any]:
@@ -104,6 +112,8 @@ def _fitted(recipe: Recipe, stage: Stage, shape: tuple[int, int, int], memory: P
     usual = _LARGEST if on_gpu or head_alone else _ON_CPU
     start = usual if stage.batch_size == "auto" else stage.batch_size
     told = _place(memory, _room_asked(recipe, stage, shape))
+    if told.is_file():
+        start = min(start, tables.read_json(told, "delete it")["of"])  # where there are fewer rows than that
     size = most = min(start, _read(told)) if told.is_file() else start
     if on_gpu and not head_alone:
         asked = [

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -16,7 +17,6 @@ import psutil
 
 PATIENCE = 60.0  # seconds that a process gets to end
 _LOOK = 1.0  # seconds between two looks at the processes above
-_SHELLS = {"sh", "bash", "dash", "zsh", "fish", "ksh"}
 ENDED = 130  # exit code: asked to end
 
 
@@ -161,11 +161,28 @@ def follow_dvc() -> None:
 
     DVC leaves its stages running then, and the next run would find them at work.
     """
-    if "DVC_STAGE" in os.environ:
-        above = psutil.Process().parents()
-        # DVC starts a shell, which may stay or make room.
-        shells = next((place for place, each in enumerate(above) if each.name() not in _SHELLS), len(above) - 1)
-        threading.Thread(target=_follow_all, args=(above[: shells + 1],), daemon=True).start()
+    above = _up_to_dvc()
+    if above:
+        threading.Thread(target=_follow_all, args=(above,), daemon=True).start()
+
+
+def end_dvc() -> None:
+    """Asks the DVC that started this process to end: one that keeps going would begin the next stage after Ctrl-C."""
+    with suppress(psutil.NoSuchProcess):
+        for dvc in _up_to_dvc()[-1:]:
+            dvc.terminate()
+
+
+def _up_to_dvc() -> list[psutil.Process]:
+    """The processes between this one and the DVC that started it (shells, mostly), and that; none without DVC."""
+    if "DVC_STAGE" not in os.environ:
+        return []
+    above = psutil.Process().parents()
+    with suppress(psutil.Error):
+        for place, each in enumerate(above):
+            if any(Path(word).name == "dvc" for word in each.cmdline()[:3]):
+                return above[: place + 1]
+    return []
 
 
 def _follow_all(above: list[psutil.Process]) -> None:

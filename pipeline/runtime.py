@@ -111,6 +111,13 @@ def out_of_memory() -> tuple[type[Exception], ...]:
     return (MemoryError,)
 
 
+def graph_errors() -> tuple[type[Exception], ...]:
+    """Returns what the backend makes of an exception of ours in the middle of its own work; JAX leaves it alone."""
+    if keras.backend.backend() == "tensorflow":
+        return (importlib.import_module("tensorflow").errors.OpError,)
+    return ()
+
+
 def is_out_of_memory(error: Exception) -> bool:
     """Says whether such an exception is about memory: JAX has one for everything."""
     named = type(error).__name__ in {"ResourceExhaustedError", "MemoryError"}

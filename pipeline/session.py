@@ -179,10 +179,12 @@ class Session:
         ahead = stream(batches, first, last, self._workers)
         try:
             yield runtime.feed(iter(ahead), phase.model.input_shape[1:], "uint8", n_classes)
+        except runtime.graph_errors():
+            if ahead.failed is not None:
+                raise ahead.failed from None  # which TensorFlow has wrapped in thousands of characters
+            raise
         finally:
             ahead.close()
-            if ahead.failed is not None:
-                raise ahead.failed from None  # TensorFlow would wrap it in an error of thousands of characters
 
     def predict(self, part: Part, rows: Rows, views: Views) -> Logits:
         """Returns logits float32 (n_rows, n_classes), averaged over the views as they say."""

@@ -87,6 +87,21 @@ def test_what_fell_in_a_training_is_halved_on_a_cpu_too(
     assert f"{first} does not fit into memory" in capsys.readouterr().out
 
 
+def test_what_not_even_one_image_found_room_for_is_forgotten(tmp_path: Path) -> None:
+    for size in (8, 4, 2, 1):
+        fitted = probing.fit_batches(recipe(batch_size=8), SHAPE, tmp_path, tmp_path)
+        assert fitted.training.batch_size == size
+        probing.halve(fitted, SHAPE, tmp_path, NoRoomError("memory ran out", 0, size))
+    assert probing.fit_batches(recipe(batch_size=8), SHAPE, tmp_path, tmp_path).training.batch_size == 8
+
+
+def test_a_batch_that_was_all_rows_is_accumulated_to_all_rows(tmp_path: Path) -> None:
+    fitted = probing.fit_batches(recipe(batch_size=64), SHAPE, tmp_path, tmp_path)
+    probing.halve(fitted, SHAPE, tmp_path, NoRoomError("memory ran out", 0, 20))  # of 64, there were 20 rows
+    again = probing.fit_batches(recipe(batch_size=64), SHAPE, tmp_path, tmp_path).training
+    assert (again.batch_size, again.optimizer.accumulate) == (10, 2)
+
+
 def test_what_fell_in_a_training_is_the_most_that_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tried = room_for(100, monkeypatch)
     fitted = probing.fit_batches(recipe(batch_size="auto"), SHAPE, tmp_path, tmp_path)

@@ -10,6 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from pipeline import processes
+
 ROOT = Path(__file__).parents[1]
 BELOW = """
 import os, pathlib, time
@@ -28,9 +30,9 @@ def test_a_stage_ends_with_the_dvc_that_started_it(tmp_path: Path, how: signal.S
     place, script = tmp_path / "pid", tmp_path / "below.py"
     script.write_text(BELOW.format(place=str(place)))
     command = f"{sys.executable} {script}{then}"
-    above = f"import subprocess; subprocess.run({command!r}, shell=True)"
+    (tmp_path / "dvc").write_text(f"import subprocess; subprocess.run({command!r}, shell=True)")
     around = os.environ | {"DVC_STAGE": "tune@one", "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen([sys.executable, "-c", above], env=around) as dvc:
+    with subprocess.Popen([sys.executable, str(tmp_path / "dvc")], env=around) as dvc:
         wait(place.is_file)
         stage = psutil.Process(int(place.read_text()))
         time.sleep(0.1)
@@ -38,6 +40,26 @@ def test_a_stage_ends_with_the_dvc_that_started_it(tmp_path: Path, how: signal.S
         dvc.send_signal(how)
         dvc.wait()
     wait(lambda: not stage.is_running() or stage.status() == psutil.STATUS_ZOMBIE)
+
+
+def test_a_stage_that_was_asked_to_end_ends_the_dvc_that_keeps_going(tmp_path: Path) -> None:
+    stage = (
+        "import sys; sys.argv = ['pipeline']; from pipeline import cli; cli.app = lambda **_: sys.exit(130); cli.main()"
+    )
+    (tmp_path / "stage.py").write_text(stage)
+    command = f"{sys.executable} {tmp_path / 'stage.py'}"
+    (tmp_path / "dvc").write_text(f"import subprocess, time; subprocess.run({command!r}, shell=True); time.sleep(100)")
+    around = os.environ | {"DVC_STAGE": "tune@one", "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen([sys.executable, str(tmp_path / "dvc")], env=around) as dvc:
+        assert dvc.wait(60) == -signal.SIGTERM
+
+
+def test_without_dvc_nobody_is_followed_or_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DVC_STAGE", raising=False)
+    assert processes._up_to_dvc() == []
+    monkeypatch.setenv("DVC_STAGE", "tune@one")  # as a shell inherits that a stage has opened
+    monkeypatch.setattr(psutil.Process, "cmdline", lambda self: ["bash"])
+    assert processes._up_to_dvc() == []
 
 
 def wait(until: object) -> None:

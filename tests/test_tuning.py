@@ -21,7 +21,7 @@ from trainings import settings
 from pipeline import cards
 from pipeline.competition import Score
 from pipeline.config import parse
-from pipeline.errors import InputError
+from pipeline.errors import DivergedError, InputError, NoRoomError
 from pipeline.files import locked
 from pipeline.metrics import get_metric
 from pipeline.model_yaml import tuned_path
@@ -303,6 +303,8 @@ def test_failures_that_differ_in_numbers_alone_are_alike() -> None:
     assert "one trial 9 fold 0" in str(studies.same_failures(study))
     reasons = ["trial 1: lost 1.5e-3", "trial 22: lost 7", "trial 3: found 7"]
     assert studies.counted_reasons(reasons) == {reasons[0]: 2, reasons[2]: 1}
+    died = ["its process died 2 times, by signal 9", "its process died 2 times, by signal 11"]
+    assert studies.counted_reasons(died) == dict.fromkeys(died, 1)
 
 
 def test_ten_failures_alike_are_told_but_not_nine_or_others_in_between() -> None:
@@ -648,12 +650,17 @@ def test_a_default_that_cannot_be_trained_gives_way_to_the_best_trial(
     study.add_trial(optuna.create_trial(value=2.0, params=best, distributions=distributions, user_attrs=attrs))
     scorer = verdict.fold_scorer
 
+    errors: list[InputError] = [DivergedError("the loss became NaN"), NoRoomError("memory ran out")]
+
     def falls(told: Any, settings: Any, seed: int) -> Any:
         if not settings:
-            raise InputError("the loss became NaN")
+            raise errors[-1]
         return scorer(told, settings, seed)
 
     monkeypatch.setattr(verdict, "side_by_side", lambda opened, given, folds, _: [falls(*given)(one) for one in folds])
+    with pytest.raises(NoRoomError):  # which says nothing about the recipe
+        tune.run(root, "one")
+    errors.pop()
     tune.run(root, "one")
     card = cards.read_card(root / "reports" / "tuning" / "one.json", cards.TuningCard)
     assert (card.adopted, card.verdict) == (True, None)

@@ -36,7 +36,7 @@ def run(root: Path, model: str) -> None:
             if error.batch_size == 1:
                 raise
             said, fewer = str(error).partition(";")[0], error.batch_size // 2
-            print(f"{said}; all folds begin again with {fewer}", flush=True)
+            print(f"{said}; all folds begin again with {fewer} (remembered in .work/probing)", flush=True)
         gc.collect()  # what is left of the network would stand in the way of the next
     tasks, hardware = [task for task, _ in made], {name for _, name in made}
     if len({task.fingerprint for task in tasks}) > 1:

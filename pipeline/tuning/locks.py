@@ -57,16 +57,18 @@ def owning(folder: Path, study: str, trial: Trial) -> Iterator[None]:
             path.unlink(missing_ok=True)
 
 
-def is_held(path: Path) -> bool:
-    """Says whether somebody holds a file's lock."""
-    try:
-        with path.open("r") as file:
+def left(path: Path) -> str | None:
+    """Returns what stands in a file whose lock nobody holds; None where somebody does.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+    """
+    with path.open("r", encoding="utf-8") as file:
+        try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
+        except BlockingIOError:
+            return None
+        return file.read()
 
 
 def abandoned(trial: FrozenTrial, folder: Path, alone: bool) -> bool:
@@ -84,10 +86,13 @@ def abandoned(trial: FrozenTrial, folder: Path, alone: bool) -> bool:
     if owner is None:
         return alone or late
     host, path, token = owner[0], Path(owner[1]), owner[2]
-    here = host == socket.gethostname()
-    if trial.state == TrialState.FAIL:
+    here, cut_off = host == socket.gethostname(), trial.state == TrialState.FAIL
+    try:
+        found = left(path)
+    except FileNotFoundError:
+        # Cut off, its process has put it away; running, it is on another machine of the same name, or removed by hand.
+        return late or (here and path.parent == folder) if cut_off else alone
+    if cut_off:
         # What another repository's run cut off it begins again itself, in a moment.
-        return late or (here and path.parent == folder and not is_held(path))
-    if not path.is_file():
-        return alone  # on another machine of the same name, unless somebody has removed it
-    return here and not is_held(path) and path.read_text(encoding="utf-8") == token
+        return late or (here and path.parent == folder and found is not None)
+    return bool(here and found == token)

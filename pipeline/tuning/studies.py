@@ -218,8 +218,8 @@ def counted_reasons(reasons: Iterable[str]) -> dict[str, int]:
 
 
 def _kind(reason: str) -> str:
-    """A reason without its numbers, which name the trial, the fold, the epoch and the step."""
-    return re.sub(r"\d[\d.,]*(e[+-]?\d+)?", "#", reason)
+    """A reason without its numbers, which name the trial, the fold, the epoch and the step; signals tell apart."""
+    return re.sub(r"(?<!signal )(?<!exit code )(?<!\d)\d[\d.,]*(e[+-]?\d+)?", "#", reason)
 
 
 def terminates(study: Study) -> bool:

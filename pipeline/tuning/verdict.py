@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import paired, tables
-from pipeline.errors import InputError
+from pipeline.errors import DivergedError, InputError, NoRoomError
 from pipeline.model_yaml import Settings
 from pipeline.opening import open_model
-from pipeline.side_by_side import DiedError, at_once, side_by_side
+from pipeline.side_by_side import at_once, side_by_side
 from pipeline.tuning import storing
 from pipeline.tuning.trials import Bench, fold_task, scored
 from pipeline.tuning.worker import Order
@@ -63,14 +63,25 @@ def judge(order: Order, bench: Bench, settings: Settings) -> Verdict:
     """Trains the default and the settings on the unseen folds, resumably, and compares them.
 
     Raises:
-        FellError: the settings' training diverged, or its process died.
-        DefaultFellError: the default's training diverged.
-        InputError: the process of the default's training died.
+        FellError: the settings could not be trained.
+        DefaultFellError: the default's training diverged, the settings' did not.
+        InputError: the default could not be trained for another reason.
     """
     n_folds = int(bench.around.data.fold_of.max()) + 1
     folds, seed = unseen(order.params.folds, n_folds, bench.around.seed)
     workers = at_once(bench.around.workers)
-    made = [_apart(order, each, folds, seed, workers) for each in ({}, settings)]
+    fell: DivergedError | None = None
+    made = []
+    try:
+        made.append(_apart(order, {}, folds, seed, workers))
+    except DivergedError as error:
+        fell = error
+    try:
+        made.append(_apart(order, settings, folds, seed, workers))
+    except InputError as error:
+        raise FellError(str(error)) from None
+    if fell is not None:
+        raise DefaultFellError(str(fell))
     rows = np.concatenate([bench.around.data.rows(fold)[1] for fold in folds])
     labels = bench.around.data.labels[rows]
     groups = tables.read_folds(bench.around.folds).set_index("id")["group"]
@@ -88,14 +99,13 @@ def judge(order: Order, bench: Bench, settings: Settings) -> Verdict:
 
 def _apart(order: Order, settings: Settings, folds: tuple[int, ...], seed: int, workers: int) -> NDArray[np.float32]:
     """Trains in processes of their own, which take their memory with them."""
-    try:
-        return np.concatenate(side_by_side(fold_scorer, (order, settings, seed), folds, workers))
-    except InputError as error:
-        if settings:
-            raise FellError(str(error)) from None
-        if isinstance(error, DiedError):
-            raise
-        raise DefaultFellError(str(error)) from None
+    while True:
+        try:
+            return np.concatenate(side_by_side(fold_scorer, (order, settings, seed), folds, workers))
+        except NoRoomError as error:
+            if error.batch_size == 1:
+                raise
+            print(f"{str(error).partition(';')[0]}; all folds begin again with {error.batch_size // 2}", flush=True)
 
 
 def fold_scorer(order: Order, settings: Settings, seed: int) -> Callable[[int], NDArray[np.float32]]:
