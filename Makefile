@@ -33,6 +33,11 @@ run: $(RUN_STAMP) ## install, run the pipeline on the active competition, print 
 	@python -m pipeline scores
 
 overnight: $(RUN_STAMP) ## tune for HOURS=8 in all, then train, ensemble and print scores; killed, it goes on where it was
+	@git config user.name >/dev/null && git config user.email >/dev/null || { \
+		echo "error: Git knows no user.name or user.email, and DVC needs them to keep an experiment; say" \
+			"\`git config user.name NAME\` and \`git config user.email ADDRESS\`" >&2; \
+		exit 1; \
+	}
 	@code=0; dvc exp run --keep-going -S tune.n_trials=null -S tune.hours=$(HOURS) || code=$$?; \
 	python -m pipeline scores; \
 	exit $$code
