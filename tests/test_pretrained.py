@@ -65,7 +65,10 @@ def test_mobilenet_v2_has_its_published_sizes() -> None:
     assert (trainable(dense.model), dense.model.count_params()) == (64_509, 2_322_493)
 
 
-@pytest.mark.parametrize(("backbone", "low", "high"), [("Xception", -1, 1), ("VGG19", -123.68, 151.061)])
+@pytest.mark.parametrize(
+    ("backbone", "low", "high"),
+    [("Xception", -1, 1), ("VGG19", -123.68, 151.061), ("DenseNet121", -0.485 / 0.229, (1 - 0.406) / 0.225)],
+)
 def test_input_is_preprocessed_as_the_library_does_it(backbone: str, low: float, high: float) -> None:
     net = build(section(backbone), 71, 3, 5)
     assert net.backbone is not None
@@ -73,6 +76,69 @@ def test_input_is_preprocessed_as_the_library_does_it(backbone: str, low: float,
     extremes = np.array([0, 255], dtype=np.uint8)[:, None, None, None] * np.ones((1, 71, 71, 3), dtype=np.uint8)
     found = np.asarray(seen.predict_on_batch(extremes))
     assert (found.min(), found.max()) == pytest.approx((low, high), abs=1e-3)
+
+
+def imagenet_statistics(folder: Path, name: str) -> None:
+    """Writes a file of EfficientNet's weights as it is published: the first layer holds means and deviations."""
+    folder.mkdir()
+    original = keras.applications.EfficientNetB0(weights=None, include_top=False, input_shape=(32, 32, 3))
+    norm = next(layer for layer in original.layers if isinstance(layer, keras.layers.Normalization))
+    norm.set_weights([np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225]), np.array(0)])
+    original.save(folder / name)
+
+
+@pytest.mark.parametrize("by_path", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_efficientnet_sees_imagenets_deviations_not_their_roots(tmp_path: Path, by_path: bool) -> None:
+    """Its file has deviations where variances belong, which Keras makes up for by a layer that ``imagenet`` adds."""
+    imagenet_statistics(tmp_path / "weights", "efficientnetb0_notop.h5")
+    weights = str(tmp_path / "weights" / "efficientnetb0_notop.h5") if by_path else "imagenet"
+    net = build(section("EfficientNetB0", weights=weights), 32, 3, 5, folder=tmp_path / "weights")
+    assert net.backbone is not None
+    seen = keras.Model(net.backbone.input, net.backbone.get_layer("stem_conv_pad").input)
+    white = np.asarray(seen.predict_on_batch(np.full((1, 32, 32, 3), 255, dtype=np.float32)))[0, 0, 0]
+    wanted = [(1 - mean) / deviation for mean, deviation in ((0.485, 0.229), (0.456, 0.224), (0.406, 0.225))]
+    assert white == pytest.approx(wanted, rel=1e-4)
+
+
+@pytest.mark.slow
+def test_a_network_waiting_for_a_checkpoint_is_the_one_that_was_trained() -> None:
+    depths = [
+        len(build(section("EfficientNetB0", weights=weights), 32, 3, 5).depth) for weights in ("imagenet", "none")
+    ]
+    assert depths[0] == depths[1] + 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("norm", ["frozen", "adapted"])
+@pytest.mark.parametrize(
+    "backbone",
+    [
+        "ConvNeXtTiny",
+        "DenseNet121",
+        "EfficientNetB0",
+        "EfficientNetV2B0",
+        "InceptionResNetV2",
+        "InceptionV3",
+        "MobileNet",
+        "MobileNetV3Small",
+        "NASNetMobile",
+        "ResNet50V2",
+    ],
+)
+def test_a_backbone_of_every_family_learns_a_step_and_is_read_back(backbone: str, norm: str, tmp_path: Path) -> None:
+    wanted, size = section(backbone, norm=norm), 75 if "Inception" in backbone else 32
+    net = build(wanted, size, 1, 3)
+    net.model.compile("sgd", keras.losses.CategoricalCrossentropy(from_logits=True), run_eagerly=True)
+    grey = np.random.default_rng(0).integers(0, 256, (4, size, size, 1), dtype=np.uint8)
+    before = [np.array(value) for value in net.model.get_weights()]
+    assert np.isfinite(net.model.train_on_batch(grey, np.eye(3, dtype=np.float32)[[0, 1, 2, 0]]))
+    assert not all(np.array_equal(a, b) for a, b in zip(before, net.model.get_weights(), strict=True))
+    net.model.save_weights(tmp_path / "kept.weights.h5")
+    again = build(wanted, size, 1, 3).model
+    again.load_weights(tmp_path / "kept.weights.h5")
+    said = np.asarray(net.model(grey, training=False))
+    assert np.isfinite(said).all()
+    assert np.array_equal(said, np.asarray(again(grey, training=False)))
 
 
 def test_grey_images_are_shown_to_colour_backbones(folder: Path) -> None:
@@ -126,7 +192,7 @@ def test_the_top_layers_are_unfrozen_as_keras_counts_them(folder: Path) -> None:
 
 
 def test_more_layers_than_there_are_cannot_be_unfrozen(folder: Path) -> None:
-    with pytest.raises(InputError, match=r"unfreeze is 6, but tiny has 5 layers; lower it or say all"):
+    with pytest.raises(InputError, match=r"unfreeze is 6, but tiny has 5 layers; lower it, in training or"):
         unfreeze(tiny(folder), 6)
 
 

@@ -10,6 +10,7 @@ import backbones
 import keras
 import numpy as np
 import pytest
+from keras.src.utils import file_utils
 
 from pipeline import runtime
 from pipeline.errors import InputError
@@ -34,6 +35,40 @@ def file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 )
 def test_a_backbone_names_its_file(name: str, arguments: tuple[tuple[str, float], ...], wanted: str) -> None:
     assert published(getattr(keras.applications, name), arguments).name == wanted
+
+
+def test_a_backbone_with_weights_of_a_size_names_the_file_of_that_size() -> None:
+    names = [published(keras.applications.MobileNetV2, (), size).name for size in (96, 100, None)]
+    assert [name.split("_1.0_")[1] for name in names] == ["96_no_top.h5", "224_no_top.h5", "224_no_top.h5"]
+
+
+@pytest.mark.parametrize(
+    ("there", "wanted"), [(["96", "224"], "96"), (["224"], "224"), (["96"], "96")], ids=["both", "any", "its own"]
+)
+def test_the_file_of_the_inputs_own_size_comes_first(tmp_path: Path, there: list[str], wanted: str) -> None:
+    kept = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(1, 3)])
+    for size in there:
+        kept.save(tmp_path / f"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_{size}_no_top.h5")
+    found = find("imagenet", tmp_path, keras.applications.MobileNetV2, (), 96)
+    assert found.name.endswith(f"_{wanted}_no_top.h5")
+
+
+def test_both_names_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    offline = (
+        Published("mobilenet_1.0_96.h5", "http://127.0.0.1:9/x", None),
+        Published("mobilenet_1.0_224.h5", "", None),
+    )
+    monkeypatch.setattr(weights, "published", lambda _make, _arguments, size=None: offline[size is None])
+    with pytest.raises(InputError, match=r"neither \S+_96.h5 nor \S+_224.h5 nor \S+_96.h5 exists and the download"):
+        find("imagenet", tmp_path, backbones.Tiny, (), 96)
+
+
+def test_building_without_loading_leaves_the_library_as_it_was() -> None:
+    asked, read = file_utils.get_file, keras.Model.load_weights
+    with pytest.raises(ValueError, match="alpha"):
+        weights.unloaded(keras.applications.MobileNetV2, 32, (("alpha", 0.2),))
+    assert (file_utils.get_file, keras.Model.load_weights) == (asked, read)
 
 
 def test_a_backbone_without_published_weights_says_so() -> None:
@@ -135,6 +170,18 @@ def test_a_download_of_another_file_is_not_kept(file: Path, server: str, monkeyp
     with pytest.raises(InputError, match=r"what came is another file than Keras describes"):
         find("imagenet", file.parent, backbones.Tiny)
     assert not list((file.parent / "keras" / "models").glob("*"))
+
+
+def test_a_file_that_keras_does_not_know_is_not_called_missing(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish(monkeypatch, "http://127.0.0.1:9/tiny_notop.h5", "0" * 32)
+    cached = file.parent / "keras" / "models" / file.name
+    cached.parent.mkdir(parents=True)
+    file.rename(cached)
+    with pytest.raises(
+        InputError, match=r"models/tiny_notop.h5 is not the file that Keras describes, and the download"
+    ):
+        find("imagenet", file.parent, backbones.Tiny)
+    assert cached.is_file()
 
 
 def test_a_path_that_does_not_exist_is_refused(tmp_path: Path) -> None:

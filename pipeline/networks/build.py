@@ -57,8 +57,8 @@ class Built:
         model: from images (batch, size, size, channels) in [0, 255] to logits (batch, n_classes); from features where
             no network makes them.
         backbone: layers that came with weights of their own.
-        depth: its layers from input to output, in the units that ``unfreeze`` counts: layers as Keras counts them,
-            blocks of a transformer.
+        depth: its layers from input to output, in the units that ``unfreeze`` counts: layers as Keras counts them; of a
+            transformer the patches, each block, and the final normalisation.
         extract: from a batch of images in [0, 255] to features float32 (batch, width), once and for all.
         head: from features to logits; shares its weights with ``model``.
         fresh_head: builds another head like it, freshly initialised.
@@ -100,15 +100,20 @@ def build(
     return Built(keras.Model(images, logits, name=network.name))
 
 
-def weights_of(network: Any, folder: Path) -> tuple[Path, ...]:
+def weights_of(network: Any, folder: Path, size: int) -> tuple[Path, ...]:
     """Returns the files that a network's weights come from; none for random ones.
+
+    Args:
+        network: the section that describes it.
+        folder: of files with pretrained weights.
+        size: side of its input in pixels.
 
     Raises:
         InputError: they cannot be had.
     """
     if isinstance(network, Vit):
         return vit_files(network, folder)
-    file = weights_file(network, folder) if isinstance(network, Pretrained) else None
+    file = weights_file(network, folder, size) if isinstance(network, Pretrained) else None
     return (file,) if file else ()
 
 
@@ -129,7 +134,8 @@ def _input_of_logits(model: keras.Model) -> keras.KerasTensor:
 def _on_pretrained(
     network: Pretrained, images: keras.KerasTensor, n_classes: int, normalise: Normalise, folder: Path | None
 ) -> Built:
-    backbone = build_backbone(network, images.shape[1], weights_file(network, folder) if folder else None)
+    size = images.shape[1]
+    backbone = build_backbone(network, size, weights_file(network, folder, size) if folder else None)
     if normalise == "auto":
         pixels = preprocess(network, layers.Rescaling(1.0, dtype="float32", name="pixels")(coloured(images)))
     else:

@@ -15,7 +15,7 @@ from pydantic import Field, field_validator
 from pipeline.config import Section
 from pipeline.errors import InputError, near_names
 from pipeline.networks.head import Head
-from pipeline.networks.weights import find, load
+from pipeline.networks.weights import find, load, unloaded
 
 # Of a backbone's function, what is not for `arguments`.
 _OURS = {"weights", "include_top", "input_shape", "input_tensor", "pooling", "classes", "classifier_activation"} | {
@@ -99,9 +99,8 @@ def build_backbone(section: Pretrained, size: int, weights: Path | None) -> kera
     Raises:
         InputError: the input is too small, an argument is unknown, or the file holds other weights.
     """
-    make = getattr(keras.applications, section.backbone)
     try:
-        backbone = make(weights=None, include_top=False, input_shape=(size, size, 3), **section.arguments)
+        backbone = _built(section, size)
     except (ValueError, TypeError) as error:
         problem = " ".join(str(error).split())
         raise InputError(
@@ -118,7 +117,18 @@ def build_backbone(section: Pretrained, size: int, weights: Path | None) -> kera
     return backbone
 
 
-def weights_file(section: Pretrained, folder: Path) -> Path | None:
+def _built(section: Pretrained, size: int) -> keras.Model:
+    """Builds around the weights that the section asks for, be they at hand or come with a checkpoint later on."""
+    make = getattr(keras.applications, section.backbone)
+    if section.weights != "none":
+        try:
+            return unloaded(make, size, tuple(section.arguments.items()))
+        except (ValueError, TypeError):
+            pass  # a file of one's own may be of a shape that Keras publishes nothing for
+    return make(weights=None, include_top=False, input_shape=(size, size, 3), **section.arguments)
+
+
+def weights_file(section: Pretrained, folder: Path, size: int) -> Path | None:
     """Returns the file of the weights that the section asks for; None for random ones.
 
     Raises:
@@ -126,9 +136,8 @@ def weights_file(section: Pretrained, folder: Path) -> Path | None:
     """
     if section.weights == "none":
         return None
-    return find(
-        section.weights, folder, getattr(keras.applications, section.backbone), tuple(section.arguments.items())
-    )
+    make = getattr(keras.applications, section.backbone)
+    return find(section.weights, folder, make, tuple(section.arguments.items()), size)
 
 
 def preprocess(section: Pretrained, images: keras.KerasTensor) -> keras.KerasTensor:

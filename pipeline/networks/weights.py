@@ -52,12 +52,14 @@ class _NamedError(Exception):
 
 
 @lru_cache(maxsize=64)
-def published(make: Callable[..., keras.Model], arguments: Arguments = ()) -> Published:
+def published(make: Callable[..., keras.Model], arguments: Arguments = (), size: int | None = None) -> Published:
     """Asks `keras.applications` which file holds a backbone's ImageNet weights without top; loads nothing.
 
     Args:
         make: the backbone's function.
         arguments: what it is called with beside weights and shape.
+        size: side of the input in pixels, as MobileNet and MobileNetV2 have a file for each of some sides; None for the
+            file of any other.
 
     Raises:
         InputError: Keras publishes none for these arguments.
@@ -70,7 +72,7 @@ def published(make: Callable[..., keras.Model], arguments: Arguments = ()) -> Pu
     asked, file_utils.get_file = file_utils.get_file, name
     problem = ""
     try:
-        for side in (None, 224, 331):  # one file serves every size; NASNet wants a number all the same
+        for side in dict.fromkeys((size, None, 224, 331)):  # NASNet wants a number, and one that is not too small
             try:
                 with warnings.catch_warnings(action="ignore"):
                     make(weights="imagenet", include_top=False, input_shape=(side, side, 3), **dict(arguments))
@@ -86,14 +88,39 @@ def published(make: Callable[..., keras.Model], arguments: Arguments = ()) -> Pu
     )
 
 
-def find(weights: str, folder: Path, make: Callable[..., keras.Model], arguments: Arguments = ()) -> Path:
+def unloaded(make: Callable[..., keras.Model], size: int, arguments: Arguments = ()) -> keras.Model:
+    """Builds a backbone as the library does around its ImageNet weights, and leaves the weights out.
+
+    That is another network than ``weights=None`` builds where the library scales the input to suit them: EfficientNet.
+
+    Args:
+        make: the backbone's function.
+        size: side of the input in pixels.
+        arguments: what it is called with beside weights and shape.
+
+    Raises:
+        ValueError: Keras publishes none for these arguments, or does not build it at this size.
+    """
+    asked, read = file_utils.get_file, keras.Model.load_weights
+    file_utils.get_file = keras.Model.load_weights = lambda *_, **__: None
+    try:
+        with warnings.catch_warnings(action="ignore"):  # that weights of another size are taken
+            return make(weights="imagenet", include_top=False, input_shape=(size, size, 3), **dict(arguments))
+    finally:
+        file_utils.get_file, keras.Model.load_weights = asked, read
+
+
+def find(
+    weights: str, folder: Path, make: Callable[..., keras.Model], arguments: Arguments = (), size: int | None = None
+) -> Path:
     """Returns the path of a weights file; nothing in ``folder`` is ever written.
 
     Args:
         weights: ``imagenet`` or the path of a file.
-        folder: where files under Keras's own names are looked for first.
+        folder: where files under Keras's own names are looked for first: that of the input's size, then that of any.
         make: the backbone's function.
         arguments: what it is called with beside weights and shape.
+        size: side of the input in pixels.
 
     Raises:
         InputError: no such file, neither here nor in Keras's own cache nor on the network; or it is not whole.
@@ -105,12 +132,14 @@ def find(weights: str, folder: Path, make: Callable[..., keras.Model], arguments
                 f"network.weights: {weights} does not exist; give imagenet, none or the path of a .h5 file"
             )
         return _whole(path)
-    file = published(make, arguments)
-    if (folder / file.name).is_file():
-        return _whole(folder / file.name)
+    file = published(make, arguments, size)
+    names = list(dict.fromkeys([file.name, published(make, arguments).name]))
+    for name in names:
+        if (folder / name).is_file():
+            return _whole(folder / name)
     cached = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models" / file.name
     if not cached.is_file() or (file.digest and not file_utils.validate_file(cached, file.digest)):
-        return _whole(_downloaded(file, folder, cached))
+        return _whole(_downloaded(file, [folder / name for name in names], cached))
     return _whole(cached)
 
 
@@ -146,7 +175,7 @@ def _whole(path: Path) -> Path:
     return path
 
 
-def _downloaded(file: Published, folder: Path, cached: Path) -> Path:
+def _downloaded(file: Published, wanted: list[Path], cached: Path) -> Path:
     """Downloads a file to where Keras keeps its own; whole or not at all, where Keras would raise a bare Exception."""
     try:
         with urllib.request.urlopen(file.origin, timeout=_SECONDS) as answer, atomic_path(cached) as temporary:
@@ -158,8 +187,9 @@ def _downloaded(file: Published, folder: Path, cached: Path) -> Path:
             if file.digest and not file_utils.validate_file(temporary, file.digest):
                 raise OSError(f"what came is another file than Keras describes (digest {file.digest})")
     except (OSError, http.client.HTTPException) as error:
+        there = f", {cached} is not the file that Keras describes," if cached.is_file() else f" nor {cached} exists"
         raise InputError(
-            f"no ImageNet weights: neither {folder / file.name} nor {cached} exists and the download failed "
+            f"no ImageNet weights: neither {' nor '.join(map(str, wanted))}{there} and the download failed "
             f"({error}). Three ways out: put {file.name} into the folder that train.weights in params.yaml names "
             "(WEIGHTS_DIR), or give the path of a file in network.weights, or set network.weights: none"
         ) from error
