@@ -16,6 +16,7 @@ from pipeline.config import parse
 from pipeline.data import Data
 from pipeline.loader import default_workers
 from pipeline.opened_network import Logits, open_network
+from pipeline.preprocessing import preprocessed
 from pipeline.views import Views, averaged, changes
 
 
@@ -81,8 +82,9 @@ def probs_of(logits: Logits, card: ModelCard) -> NDArray[np.float32]:
 
 def classic_logits(recipe: ClassicRecipe, checkpoints: Sequence[Path], unseen: Unseen) -> Iterator[Logits]:
     """Yields the logits of all views by each fold of a model without a network: float32 (n_views, n, n_classes)."""
-    none, rows = np.zeros(0, dtype=np.int64), np.arange(len(unseen.images))
-    data = Data(unseen.images[:0], none, (), none, unseen.images, tuple(map(str, rows)), unseen.classes)
-    session = ClassicSession(recipe, data, unseen.work, default_workers())
+    none, rows, workers = np.zeros(0, dtype=np.int64), np.arange(len(unseen.images)), default_workers()
+    shown = preprocessed(unseen.images, recipe.input.preprocess, unseen.work / "preprocessed", "test", workers)
+    data = Data(unseen.images[:0], none, (), none, shown, tuple(map(str, rows)), unseen.classes)
+    session = ClassicSession(recipe, data, unseen.work, workers)
     for path in checkpoints:
         yield session.predict_views(load(path), "test", rows)

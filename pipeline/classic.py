@@ -25,8 +25,9 @@ from pipeline.hog import Hog, hog_features
 from pipeline.loader import Rows
 from pipeline.local_features import describe
 from pipeline.model_yaml import Settings, model_path, read_model
+from pipeline.preprocessing import Steps
 from pipeline.sift import Sift
-from pipeline.views import Views, averaged, seen
+from pipeline.views import Views, averaged, seen, unmirrored
 from pipeline.visual_words import histograms
 
 Matrix = NDArray[np.float32]
@@ -48,15 +49,27 @@ class LogisticRegression(Section):
     class_weight: Literal["none", "balanced"] = "none"
 
 
+class ClassicInput(Section):
+    """What the features are made of.
+
+    Attributes:
+        preprocess: what every image goes through beforehand, once: equalisation, denoising...
+    """
+
+    preprocess: Steps = ()
+
+
 class ClassicRecipe(Section):
     """The whole truth about one classic model, from ``configs/models/<model>.yaml``.
 
     Attributes:
+        input: what images go through first.
         features: what describes an image; its ``size`` is the size of the input.
         mirror_training: each training row stands there twice, the second time mirrored left to right.
         views: those that are averaged; ``shift``, ``crops`` and ``scales`` belong to networks.
     """
 
+    input: ClassicInput = ClassicInput()
     features: Annotated[Hog | Sift, Field(discriminator="name")]
     classifier: LogisticRegression
     mirror_training: bool = False
@@ -88,8 +101,7 @@ class ClassicRecipe(Section):
 
 def without_mirror(recipe: ClassicRecipe) -> ClassicRecipe:
     """Returns the recipe for a competition whose mirrored images are no members of their class."""
-    views = recipe.views.model_copy(update={"mirror": False})
-    return recipe.model_copy(update={"mirror_training": False, "views": views})
+    return recipe.model_copy(update={"mirror_training": False, "views": unmirrored(recipe.views)})
 
 
 def load_classic_recipe(root: Path, model: str) -> ClassicRecipe | None:

@@ -39,7 +39,13 @@ def of_training(prepared: Path, folds: Path, images: list[str], trainer: str, de
 def of_descriptors(images: list[str], recipe: ClassicRecipe) -> str:
     """Returns the fingerprint of local descriptors; words and classifiers play no part in them."""
     describing: dict[str, object] = recipe.features.describing() if isinstance(recipe.features, Sift) else {}
-    return _digest({"images": images, "describing": describing, "code": code_digest("pipeline.local_features")})
+    determined_by = {
+        "images": images,
+        "preprocess": [step.model_dump(mode="json") for step in recipe.input.preprocess],
+        "describing": describing,
+        "code": [code_digest(f"pipeline.{name}") for name in ("local_features", "preprocessing")],
+    }
+    return _digest(determined_by)
 
 
 def of_features(images: list[str], recipe: Recipe, weights: tuple[Path, ...], precision: str) -> str:

@@ -1,6 +1,6 @@
 """Descriptors of all images as one table on disk, computed once for all folds: whole or absent."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.augmentation import Images
-from pipeline.files import atomic_path, require_space
+from pipeline.files import atomic_path, locked, require_space
 from pipeline.loader import Ahead, Rows
 from pipeline.progress import progress
 from pipeline.sift import WIDTH, Extractor, Sift
@@ -64,23 +64,28 @@ def cached(path: Path, images: Images, mirrored: bool, section: Sift, workers: i
     """
     # Written last: where it lies, the descriptors are whole.
     table = path.with_suffix(".npz")
-    if not (table.is_file() and path.is_file()):
-        places, counts = [np.zeros((0, 2), dtype=np.float32)], [0]
-        with atomic_path(path) as temporary, temporary.open("wb") as file:
-            for part in _described(images, mirrored, section, workers, f"descriptors {path.stem}"):
-                require_space(path.parent, part.descriptors.nbytes)
-                file.write(part.descriptors.tobytes())
-                places.append(part.places)
-                counts += np.diff(part.starts).tolist()
-        with atomic_path(table) as temporary, temporary.open("wb") as file:
-            starts = np.cumsum(counts, dtype=np.int64)
-            np.savez(file, allow_pickle=False, places=np.concatenate(places), starts=starts)
+    with locked(path.with_suffix(".lock")):  # folds side by side want the same
+        if not (table.is_file() and path.is_file()):
+            _write(path, table, _described(images, mirrored, section, workers, f"descriptors {path.stem}"))
     with np.load(table, allow_pickle=False) as kept:
         where, starts = np.asarray(kept["places"]), np.asarray(kept["starts"])
     shape = (int(starts[-1]), WIDTH)
     # An empty file cannot be mapped.
     descriptors = np.memmap(path, dtype=np.uint8, mode="r", shape=shape) if shape[0] else np.zeros(shape, np.uint8)
     return LocalFeatures(descriptors, where, starts)
+
+
+def _write(path: Path, table: Path, parts: Iterable[LocalFeatures]) -> None:
+    places, counts = [np.zeros((0, 2), dtype=np.float32)], [0]
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        for part in parts:
+            require_space(path.parent, part.descriptors.nbytes)
+            file.write(part.descriptors.tobytes())
+            places.append(part.places)
+            counts += np.diff(part.starts).tolist()
+    with atomic_path(table) as temporary, temporary.open("wb") as file:
+        starts = np.cumsum(counts, dtype=np.int64)
+        np.savez(file, allow_pickle=False, places=np.concatenate(places), starts=starts)
 
 
 def _described(images: Images, mirrored: bool, section: Sift, workers: int, words: str) -> Iterator[LocalFeatures]:

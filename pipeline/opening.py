@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pipeline import fingerprints, probing, runtime
 from pipeline.balance import check_classes
 from pipeline.classic import ClassicRecipe
@@ -113,8 +115,10 @@ def open_session(recipe: Recipe, around: Surroundings, images: list[str]) -> tup
     data = _preprocessed(around.data, recipe, images, work / "preprocessed")
     shape = data.images.shape[1], data.images.shape[-1], len(data.classes)
     precision = probing.choose_precision(around.precision, recipe, shape, work / "probing", around.weights)
-    recipe = probing.fit_batches(recipe, shape, work / "probing", around.weights)
-    features = fingerprints.of_features(images, recipe, weights_of(recipe.network, around.weights), precision)
+    rows = len(data.fold_of) - int(np.bincount(data.fold_of).max()) + (len(data.test_ids) if teachers else 0)
+    recipe = probing.fit_batches(recipe, shape, rows, work / "probing", around.weights)
+    files = weights_of(recipe.network, around.weights, recipe.first_size(shape[0]))
+    features = fingerprints.of_features(images, recipe, files, precision)
     session = Session(recipe, data, default_workers(), around.weights, work / "features" / features[:16], oof, teachers)
     return session, recipe, precision, features
 
@@ -154,8 +158,9 @@ def _network(recipe: Recipe, around: Surroundings, images: list[str]) -> Opened:
 def _classic(recipe: ClassicRecipe, around: Surroundings, images: list[str]) -> Opened:
     runtime.start("float32")
     fingerprint = around.fingerprint("pipeline.classic_training", images, recipe, "float32")
-    key = fingerprints.of_descriptors(images, recipe)
-    session = ClassicSession(recipe, around.data, around.root / ".work" / "features" / key[:16], default_workers())
+    key, work = fingerprints.of_descriptors(images, recipe), around.root / ".work"
+    data = _preprocessed(around.data, recipe, images, work / "preprocessed")
+    session = ClassicSession(recipe, data, work / "features" / key[:16], default_workers())
     return Opened(
         recipe,
         "float32",
@@ -173,7 +178,8 @@ def outside(recipe: Recipe | ClassicRecipe, around: Surroundings) -> dict[str, A
     """
     if isinstance(recipe, ClassicRecipe):
         return {}
-    weights = weights_of(recipe.network, around.weights)
+    stored = around.data.images.shape[1]
+    weights = weights_of(recipe.network, around.weights, recipe.first_size(stored))
     return {"weights": [sha256(path) for path in weights], **_learnt_from(recipe, around)}
 
 
@@ -201,7 +207,7 @@ def _teachers(recipe: Recipe, around: Surroundings) -> Teachers | None:
     return find_teachers(around.root, pseudo, len(around.data.classes), around.folds, around.wanted)
 
 
-def _preprocessed(data: Data, recipe: Recipe, images: list[str], folder: Path) -> Data:
+def _preprocessed(data: Data, recipe: Recipe | ClassicRecipe, images: list[str], folder: Path) -> Data:
     steps, workers = recipe.input.preprocess, default_workers()
     return dataclasses.replace(
         data,

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from pipeline.config import Section
-from pipeline.files import atomic_path, require_space, sha256
+from pipeline.files import atomic_path, locked, require_space, sha256
 from pipeline.loader import Ahead
 from pipeline.progress import progress
 
@@ -146,9 +146,10 @@ def preprocessed(images: Images, steps: Steps, folder: Path, key: str, workers: 
     if not steps:
         return images
     path = folder / f"{_fingerprint(images, steps, key)}.npy"
-    if not path.is_file():
-        require_space(folder, images.nbytes)
-        _write(path, images, steps, workers)
+    with locked(path.with_suffix(".lock")):  # folds side by side want the same
+        if not path.is_file():
+            require_space(folder, images.nbytes)
+            _write(path, images, steps, workers)
     found: Images = np.load(path, mmap_mode="r", allow_pickle=False)
     return found
 

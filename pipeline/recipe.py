@@ -19,7 +19,7 @@ from pipeline.optimizers import Optimizer
 from pipeline.preprocessing import Steps
 from pipeline.pseudo import Pseudo
 from pipeline.schedules import Constant, Cosine, Schedule
-from pipeline.views import Views
+from pipeline.views import Views, unmirrored
 
 
 class Input(Section):
@@ -178,6 +178,10 @@ class Recipe(Section):
         found += (balance.PEEKED,) if self.balance.weak else ()
         return *self.training.peeked, *found
 
+    def first_size(self, stored: int) -> int:
+        """Returns the side of the first stage's input in pixels, where images are stored with a side of ``stored``."""
+        return self.training.stages[0].size or self.input.size or stored
+
     @property
     def oof_files(self) -> tuple[str, ...]:
         """OOF predictions that are learnt from, relative to the repository."""
@@ -193,9 +197,7 @@ class Recipe(Section):
 def without_flips(recipe: Recipe) -> Recipe:
     """Returns the recipe for a competition whose mirrored images are no members of their class."""
     augmentation = recipe.augmentation.model_copy(update={"flip": "none"})
-    return recipe.model_copy(
-        update={"augmentation": augmentation, "views": recipe.views.model_copy(update={"mirror": False})}
-    )
+    return recipe.model_copy(update={"augmentation": augmentation, "views": unmirrored(recipe.views)})
 
 
 def load_recipe(root: Path, model: str) -> Recipe:

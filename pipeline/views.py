@@ -89,6 +89,12 @@ def changes(views: Views) -> dict[str, Change]:
     return both
 
 
+def unmirrored(views: Views) -> Views:
+    """Returns the views without mirror images; where the image alone is left, there is nothing to weigh."""
+    plain = views.model_copy(update={"mirror": False})
+    return plain.model_copy(update={"weights": "equal"}) if len(changes(plain)) == 1 else plain
+
+
 def seen(images: Pixels, views: Views) -> Iterator[Pixels]:
     """Yields every view of a batch: (n, size, size, channels) each, the batch itself first."""
     for change in changes(views).values():

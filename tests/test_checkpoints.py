@@ -24,6 +24,8 @@ RECIPES: dict[str, dict[str, Any]] = {
     "cnn": CNN,
     "dataset_norm": CNN | {"input": {"normalise": "dataset"}, "network": {**CNN["network"], "kernels": [3, 2]}},
     "hog": HOG,
+    "hog_preprocessed": HOG | {"input": {"preprocess": [{"name": "clahe", "grid": 2}]}},
+    "sift_preprocessed": HOG | {"features": SIFT, "input": {"preprocess": [{"name": "equalize"}]}},
     "sift": HOG | {"features": SIFT},
     "head_on_hog": {"network": {"name": "mlp_hog"}, "training": HEAD, "views": {"mirror": True}},
     "frozen": {"network": TINY, "training": HEAD, "views": {"mirror": True}},

@@ -8,10 +8,12 @@ import pytest
 from test_transfer import transfer
 
 from pipeline import fingerprints, runtime
+from pipeline.classic import ClassicRecipe
 from pipeline.config import parse
 from pipeline.recipe import Recipe
 
 IMAGES = ["train", "test"]
+CLAHE = {"name": "clahe"}
 
 
 @pytest.fixture
@@ -60,3 +62,9 @@ def test_other_weights_make_other_features(file: Path) -> None:
 )
 def test_heads_and_how_they_train_share_features(file: Path, changes: dict[str, Any]) -> None:
     assert digest(file, **changes) == digest(file)
+
+
+def test_descriptors_of_images_that_went_through_something_are_others() -> None:
+    classic = {"features": {"name": "sift"}, "classifier": {}}
+    wanted = [parse(classic | more, ClassicRecipe, "a test") for more in ({}, {"input": {"preprocess": [CLAHE]}})]
+    assert len({fingerprints.of_descriptors(IMAGES, recipe) for recipe in wanted}) == 2

@@ -8,7 +8,7 @@ import pytest
 from pipeline.config import parse
 from pipeline.errors import InputError
 from pipeline.loader import changed
-from pipeline.views import Views, averaged, changes, seen
+from pipeline.views import Views, averaged, changes, seen, unmirrored
 
 IMAGES = np.arange(2 * 4 * 4 * 3, dtype=np.uint8).reshape(2, 4, 4, 3)
 
@@ -146,3 +146,12 @@ def test_a_class_that_no_view_believes_in_is_no_infinity() -> None:
 def test_views_that_make_no_sense_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         parse(settings, Views, "views")
+
+
+@pytest.mark.parametrize(("more", "weights"), [({}, "equal"), ({"shift": 1}, "learned")])
+def test_views_without_mirror_images_can_be_read_back(more: dict[str, Any], weights: str) -> None:
+    """A card holds them, and whoever opens the card checks them."""
+    settings = {"mirror": True, "average": "probabilities", "weights": "learned"} | more
+    plain = unmirrored(parse(settings, Views, "views"))
+    assert (plain.mirror, plain.weights) == (False, weights)
+    assert parse(plain.model_dump(mode="json"), Views, "card") == plain
