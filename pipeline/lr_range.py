@@ -104,7 +104,8 @@ def range_test(session: Session, wanted: Sweep, seed: int, name: str) -> Curve:
         name: what lines and errors call this sweep.
 
     Raises:
-        InputError: a stage before the last diverges, or the loss is not finite from the first batch on.
+        InputError: a stage before the last diverges, the loss is not finite from the first batch on, or a step does not
+            fit into memory.
     """
     session.suit(wanted.fold)  # before the last stage is replaced
     session.phases = (*session.phases[:-1], _rising(session.phases[-1], wanted))
@@ -219,7 +220,11 @@ def _rising(phase: Phase, wanted: Sweep) -> Phase:
 def _losses(session: Session, fold: int, seed: int, steps: int, words: str) -> Generator[float, None, None]:
     """Trains the current stage from its first batch on, and yields the loss of each batch."""
     phase = session.phase
-    with session.fed(fold, seed, phase.first_epoch) as batches, progress(words, steps) as advance:
+    with (
+        session.room(words),
+        session.fed(fold, seed, phase.first_epoch) as batches,
+        progress(words, steps) as advance,
+    ):
         for images, targets in islice(batches, steps):
             # Not fit(), whose losses are means over the epoch so far.
             yield float(phase.model.train_on_batch(images, targets, return_dict=True)["loss"])

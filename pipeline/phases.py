@@ -73,11 +73,17 @@ def ready(
         weighted: classes have weights, which `losses.weigh` sets for each fold.
 
     Raises:
-        InputError: more layers to unfreeze than there are.
+        InputError: more layers to unfreeze than there are, or too few steps for a single update.
     """
     assert stage.batch_size != "auto", "probing.fit_batches comes first"
     batch_size = min(stage.batch_size, rows)
     steps = rows // batch_size
+    if stage.epochs * steps < stage.optimizer.accumulate:
+        raise InputError(
+            f"optimizer.accumulate is {stage.optimizer.accumulate}, but its stage has {stage.epochs * steps} steps in "
+            f"all ({stage.epochs} epochs of {rows} images, {batch_size} at a time), so nothing would ever be learnt; "
+            "lower it or batch_size in the model's file"
+        )
     rates = learning_rates(stage.schedule, stage.optimizer.learning_rate, stage.epochs, steps)
     unfreeze(net, stage.unfreeze)
     whole = net.head if stage.unfreeze == "head" and net.head is not None else net.model
@@ -106,7 +112,8 @@ def unfreeze(net: Built, wanted: str | int) -> None:
     count = len(net.depth)
     if isinstance(wanted, int) and wanted > count:
         raise InputError(
-            f"training.unfreeze is {wanted}, but {net.backbone.name} has {count} layers; lower it or say all"
+            f"unfreeze is {wanted}, but {net.backbone.name} has {count} layers; lower it, in training or "
+            "training.before, or say all"
         )
     top = {"all": count, "head": 0}.get(str(wanted), wanted)
     for place, layers in enumerate(net.depth):

@@ -61,20 +61,21 @@ def choose_precision(
     return runtime.start(found)
 
 
-def fit_batches(recipe: Recipe, shape: tuple[int, int, int], memory: Path, weights: Path) -> Recipe:
+def fit_batches(recipe: Recipe, shape: tuple[int, int, int], rows: int, memory: Path, weights: Path) -> Recipe:
     """Settles the batch size of every stage: ``auto`` becomes a number, one too large for the GPU is halved.
 
     On a CPU nothing is tried: memory is the machine's, and 32 keeps all cores busy. A batch size that was given is
-    halved together with a doubling of ``optimizer.accumulate``, so that every update still sees as many images. None is
-    larger than what `halve` was told.
+    halved together with a doubling of ``optimizer.accumulate``, so that every update still sees as many images, and
+    running averages of the weights reach as far back as before. None is larger than what `halve` was told.
 
     Args:
         recipe: the model.
         shape: size and channels of the stored images, and the number of classes.
+        rows: training images of the fold with the fewest; no batch has more.
         memory: folder in which answers are kept.
         weights: folder of pretrained weights, which may hold the description of a network.
     """
-    stages = [_fitted(recipe, stage, shape, memory, weights) for stage in recipe.training.stages]
+    stages = [_fitted(recipe, stage, shape, rows, memory, weights) for stage in recipe.training.stages]
     last = {name: getattr(stages[-1], name) for name in ("batch_size", "optimizer")}
     training = recipe.training.model_copy(update={"before": tuple(stages[:-1])} | last)
     return recipe.model_copy(update={"training": training})
@@ -107,10 +108,10 @@ def _room_asked(recipe: Recipe, stage: Stage, shape: tuple[int, int, int]) -> li
     return ["room", policy, network, shape, recipe.input.size, stage.size, stage.unfreeze, stage.optimizer.name]
 
 
-def _fitted(recipe: Recipe, stage: Stage, shape: tuple[int, int, int], memory: Path, weights: Path) -> Stage:
+def _fitted(recipe: Recipe, stage: Stage, shape: tuple[int, int, int], rows: int, memory: Path, weights: Path) -> Stage:
     on_gpu, head_alone = runtime.count_gpus() > 0, stage.unfreeze == "head"
     usual = _LARGEST if on_gpu or head_alone else _ON_CPU
-    start = usual if stage.batch_size == "auto" else stage.batch_size
+    start = min(usual if stage.batch_size == "auto" else stage.batch_size, rows)
     told = _place(memory, _room_asked(recipe, stage, shape))
     if told.is_file():
         start = min(start, tables.read_json(told, "delete it")["of"])  # where there are fewer rows than that
@@ -128,7 +129,7 @@ def _fitted(recipe: Recipe, stage: Stage, shape: tuple[int, int, int], memory: P
         size = int(_remembered(memory, asked, lambda: _largest(recipe, stage, shape, most, weights)))
     elif stage.batch_size == "auto" and size == start:
         return stage.model_copy(update={"batch_size": size})  # nothing was tried, so there is nothing to tell
-    if size == stage.batch_size:
+    if size == start and stage.batch_size != "auto":
         return stage
     update: dict[str, Any] = {"batch_size": size}
     if stage.batch_size == "auto":
@@ -137,8 +138,11 @@ def _fitted(recipe: Recipe, stage: Stage, shape: tuple[int, int, int], memory: P
         )
     else:
         print(f"batch_size {start} does not fit into memory; {size} and more accumulation instead", flush=True)
+        before = stage.optimizer.accumulate
+        accumulate = -(-before * start // size)
+        # Keras averages the weights at every step, be it an update or not.
         update["optimizer"] = stage.optimizer.model_copy(
-            update={"accumulate": -(-stage.optimizer.accumulate * start // size)}
+            update={"accumulate": accumulate, "ema": stage.optimizer.ema ** (before / accumulate)}
         )
     return stage.model_copy(update=update)
 

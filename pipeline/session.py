@@ -12,7 +12,7 @@ from pipeline import runtime
 from pipeline.augmentation import Images
 from pipeline.balance import class_weights
 from pipeline.data import Data
-from pipeline.errors import InputError
+from pipeline.errors import InputError, NoRoomError
 from pipeline.features import FeatureBatches, FeatureCache, Features
 from pipeline.loader import Rows, TrainBatches, changed, plain_batches, stream
 from pipeline.losses import weigh
@@ -72,7 +72,7 @@ class Session:
         self._nets: dict[int, Built] = {}
         self._caches: dict[int, FeatureCache] = {}
         # Names of layers, which checkpoints hold, count on from what was built before, also to ask for a file's name.
-        weights_of(recipe.network, weights)
+        weights_of(recipe.network, weights, recipe.first_size(data.images.shape[1]))
         runtime.forget_names()
         # Random states inside a backbone come from here; all others from `reset`.
         runtime.seed_everything(0)
@@ -163,6 +163,25 @@ class Session:
         batch = min(_SETTLE_BATCH, self.phase.batch_size)
         batches = plain_batches(self.data.images, chosen, self.phase.size, batch, self._workers)
         reestimate(net.model, normalisations(net.backbone), batches)
+
+    @contextmanager
+    def room(self, name: str) -> Iterator[None]:
+        """Says in one line that memory ran out in what ``name`` trained.
+
+        Raises:
+            NoRoomError: it did.
+        """
+        try:
+            yield
+        except runtime.out_of_memory() as error:
+            if not runtime.is_out_of_memory(error):
+                raise
+            raise NoRoomError(
+                f"{name}: memory ran out while {self.phase.batch_size} images a step were trained on; lower "
+                f"{self.section}.batch_size in the model's file, or end what else uses the memory",
+                self.phases.index(self.phase),
+                self.phase.batch_size,
+            ) from error
 
     @contextmanager
     def fed(self, fold: int, seed: int, epoch: int) -> Iterator[Any]:

@@ -7,8 +7,6 @@ continues to the same bits.
 """
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -16,8 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import softmax
 
-from pipeline import runtime, tables
-from pipeline.errors import NoRoomError
+from pipeline import tables
 from pipeline.files import atomic_path
 from pipeline.keeper import Keeper, Watch
 from pipeline.loader import Rows
@@ -75,7 +72,7 @@ def _trained(task: FoldTask, session: Session, watch: Watch | None) -> Keeper:
     keeper.restore(int(np.random.SeedSequence([task.seed, task.fold]).generate_state(1)[0]))
     _fit(task, session, keeper)
     keeper.use_chosen_weights()
-    with _room(task, session):
+    with session.room(name):
         session.settle(task.fold)
     return keeper
 
@@ -99,7 +96,7 @@ def _fit(task: FoldTask, session: Session, keeper: Keeper) -> None:
                 return
             keeper.advance()
             continue
-        with _room(task, session), session.fed(task.fold, task.seed, begun) as batches:
+        with session.room(f"{task.name} fold {task.fold}"), session.fed(task.fold, task.seed, begun) as batches:
             phase.model.fit(
                 batches,
                 initial_epoch=begun,
@@ -109,27 +106,6 @@ def _fit(task: FoldTask, session: Session, keeper: Keeper) -> None:
                 shuffle=False,  # the batches are already in their order
                 verbose=0,
             )
-
-
-@contextmanager
-def _room(task: FoldTask, session: Session) -> Iterator[None]:
-    """Says in one line that memory ran out.
-
-    Raises:
-        NoRoomError: it did.
-    """
-    try:
-        yield
-    except runtime.out_of_memory() as error:
-        if not runtime.is_out_of_memory(error):
-            raise
-        phase = session.phase
-        raise NoRoomError(
-            f"{task.name} fold {task.fold}: memory ran out while {phase.batch_size} images a step were trained on; "
-            f"lower {session.section}.batch_size in the model's file, or end what else uses the memory",
-            session.phases.index(phase),
-            phase.batch_size,
-        ) from error
 
 
 def _finish(task: FoldTask, session: Session, keeper: Keeper) -> None:

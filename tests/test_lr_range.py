@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import backbones
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -242,3 +243,14 @@ def test_a_classic_model_is_refused(root: Path) -> None:
 def test_an_unknown_model_is_refused(root: Path) -> None:
     with pytest.raises(InputError, match=r"on.yaml does not exist; did you mean one"):
         stage.run(root, "on", surroundings(root), Sweep())
+
+
+def test_memory_that_runs_out_is_one_line(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(keras.Model, "train_on_batch", fail)
+    with pytest.raises(
+        InputError, match=r"one fold 0 rates: memory ran out while 8 images a step .*lower training.batch_size"
+    ):
+        run(root)

@@ -1,6 +1,7 @@
 """Networks: published sizes, and every shipped file builds and learns a step."""
 
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -9,17 +10,19 @@ from numpy.typing import NDArray
 
 from pipeline import runtime
 from pipeline.config import read_yaml
+from pipeline.errors import InputError
 from pipeline.networks.build import NETWORKS, build
 from pipeline.networks.cnn import DeepEluCnn
 from pipeline.networks.inputs import Normalise
 from pipeline.networks.pretrained import Pretrained
 from pipeline.networks.vit import Vit
 from pipeline.optimizers import build_optimizer
-from pipeline.recipe import load_recipe
+from pipeline.recipe import load_recipe, network_recipe_from
 
 ROOT = Path(__file__).parents[1]
 ALL = sorted(path.stem for path in (ROOT / "configs" / "models").glob("*.yaml") if "network" in read_yaml(path))
 
+OPTIMIZER = {"name": "sgd", "learning_rate": 0.1}
 BACKBONES = [model for model in ALL if isinstance(load_recipe(ROOT, model).network, (Pretrained, Vit))]
 MODELS = [model for model in ALL if load_recipe(ROOT, model).network.model_dump()["name"] in NETWORKS]
 
@@ -185,3 +188,33 @@ def test_no_shipped_fine_tuning_leaves_statistics_behind() -> None:
         if isinstance(recipe.network, Pretrained) and recipe.training.unfreeze != "head":
             follows = recipe.network.norm == "adapted" and recipe.network.norm_momentum <= 0.9
             assert recipe.network.norm in {"frozen", "reestimated"} or follows, model
+    for model in MODELS:
+        assert getattr(load_recipe(ROOT, model).network, "norm_momentum", 0.0) <= 0.9, model
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", BACKBONES)
+def test_a_shipped_backbone_takes_the_size_that_its_file_gives_it(model: str) -> None:
+    recipe = load_recipe(ROOT, model)
+    if isinstance(recipe.network, Pretrained):
+        size = recipe.input.size or 32
+        assert build(recipe.network, size, 3, 5).model.input_shape == (None, size, size, 3)
+
+
+@pytest.mark.parametrize(
+    ("network", "words"),
+    [
+        ({"name": "mlp_pixels", "units": [0]}, "units.0: .*greater than 0"),
+        ({"name": "plain_cnn", "filters": [0], "kernels": [3]}, "filters.0: .*greater than 0"),
+        ({"name": "deep_elu_cnn", "widths": [32, -1], "blocks": [1, 1]}, "widths.1: .*greater than 0"),
+        ({"name": "deep_elu_cnn", "widths": [32], "blocks": [-1]}, "blocks.0: .*greater than or equal to 0"),
+        ({"name": "mlp_hog", "head": {"units": [0]}}, "units.0: .*greater than 0"),
+    ],
+)
+def test_layers_of_no_size_are_refused(network: dict[str, Any], words: str) -> None:
+    settings = {
+        "network": network,
+        "training": {"epochs": 1, "batch_size": 8, "optimizer": OPTIMIZER, "unfreeze": "head"},
+    }
+    with pytest.raises(InputError, match=words):
+        network_recipe_from(settings, "a test")

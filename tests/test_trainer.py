@@ -125,6 +125,38 @@ def test_an_interrupted_training_continues_to_the_same_bits(root: Path, name: st
     assert kept(place) == kept(whole)
 
 
+@pytest.mark.parametrize("name", ["average", "accumulation"])
+def test_so_does_one_in_float16_whose_losses_are_scaled(root: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    start = runtime.start
+    monkeypatch.setattr(runtime, "start", lambda _: start("float16"))
+    wanted = recipe(**RECIPES[name])
+    whole = train(root, wanted, f"{name} float16 whole")
+    place = train_interrupted(root, wanted, f"{name} float16 broken", epoch=2)
+    train(root, wanted, f"{name} float16 broken")
+    start("float32")
+    assert kept(place) == kept(whole)
+    assert trainings.accuracy(root, place) > 0.4
+
+
+def test_all_folds_share_what_was_compiled(root: Path) -> None:
+    wanted, traced = recipe(epochs=2), []
+    opened = trainings.session(root, wanted)
+    # Keras calls the loss as Python once for each step that it compiles.
+    loss, model = opened.phase.model.compute_loss, opened.phase.model
+    model.compute_loss = lambda *given, **named: traced.append(None) or loss(*given, **named)
+    for fold in range(3):
+        train_fold(task(root, wanted, "shared", fold), opened)
+    assert len(traced) == 1
+
+
+def test_a_training_without_a_single_update_is_refused(root: Path) -> None:
+    optimizer = {"name": "sgd", "learning_rate": 0.05, "accumulate": 11}
+    with pytest.raises(
+        InputError, match=r"accumulate is 11, but its stage has 10 steps .* \(2 epochs of 40 images, 8 at"
+    ):
+        train(root, recipe(epochs=2, optimizer=optimizer), "nothing learnt")
+
+
 @pytest.mark.slow
 def test_a_training_killed_at_any_moment_continues_to_the_same_bits(root: Path) -> None:
     wanted = {"epochs": 40}

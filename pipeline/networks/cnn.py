@@ -7,7 +7,7 @@ from typing import Literal
 
 import keras
 from keras import layers
-from pydantic import Field, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from pipeline.config import Section
 from pipeline.networks.batch_norm import BatchNormalization
@@ -22,9 +22,9 @@ class PlainCnn(Section):
     """
 
     name: Literal["plain_cnn"]
-    filters: tuple[int, ...] = Field(min_length=1)
-    kernels: tuple[int, ...] = Field(min_length=1)
-    units: tuple[int, ...] = ()
+    filters: tuple[PositiveInt, ...] = Field(min_length=1)
+    kernels: tuple[PositiveInt, ...] = Field(min_length=1)
+    units: tuple[PositiveInt, ...] = ()
     pool: bool = True
     activation: Activation = "relu"
     dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
@@ -55,8 +55,8 @@ class DeepEluCnn(Section):
     """
 
     name: Literal["deep_elu_cnn"]
-    widths: tuple[int, ...] = Field(min_length=1)
-    blocks: tuple[int, ...] = Field(min_length=1)
+    widths: tuple[PositiveInt, ...] = Field(min_length=1)
+    blocks: tuple[NonNegativeInt, ...] = Field(min_length=1)
     activation: Activation = "elu"
     residual: bool = True
     pool_first: bool = False

@@ -4,7 +4,7 @@ from typing import Literal
 
 import keras
 from keras import layers
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from pipeline.config import Section
 
@@ -18,7 +18,7 @@ class Head(Section):
         l2: of every kernel of the head.
     """
 
-    units: tuple[int, ...] = ()
+    units: tuple[PositiveInt, ...] = ()
     activation: Literal["relu", "elu", "gelu"] = "relu"
     dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
     l2: float = Field(default=0.0, ge=0.0)

@@ -46,16 +46,19 @@ class ImageNorm(layers.Layer):  # type: ignore[misc]
 
 
 def normalised(images: keras.KerasTensor, kind: Normalise) -> keras.KerasTensor:
-    """Normalises images in [0, 255]: ``symmetric`` and ``auto`` to [-1, 1], ``unit`` to [0, 1], or by statistics."""
+    """Normalises images in [0, 255]: ``symmetric`` and ``auto`` to [-1, 1], ``unit`` to [0, 1], or by statistics.
+
+    All in float32: resized images have levels between the whole ones, which bfloat16 would round away.
+    """
     if kind == "unit":
-        return layers.Rescaling(1 / 255, name="pixels")(images)
+        return layers.Rescaling(1 / 255, dtype="float32", name="pixels")(images)
     if kind == "dataset":
         return DatasetNorm(dtype="float32", name="pixels")(layers.Rescaling(1.0, dtype="float32")(images))
     if kind == "image":
         return ImageNorm(dtype="float32", name="pixels")(layers.Rescaling(1.0, dtype="float32")(images))
-    return layers.Rescaling(1 / 127.5, offset=-1, name="pixels")(images)
+    return layers.Rescaling(1 / 127.5, offset=-1, dtype="float32", name="pixels")(images)
 
 
 def coloured(images: keras.KerasTensor) -> keras.KerasTensor:
     """Repeats the channel of grey images, as backbones want RGB."""
-    return images if images.shape[-1] == 3 else layers.Concatenate(name="rgb")([images] * 3)
+    return images if images.shape[-1] == 3 else layers.Concatenate(dtype="float32", name="rgb")([images] * 3)

@@ -7,7 +7,7 @@ from typing import Literal
 
 import keras
 from keras import layers
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from pipeline.config import Section
 
@@ -16,7 +16,7 @@ class MlpPixels(Section):
     """Dense layers on the flattened image; 784-300-10 has 238,510 parameters."""
 
     name: Literal["mlp_pixels"]
-    units: tuple[int, ...] = (300,)
+    units: tuple[PositiveInt, ...] = (300,)
     activation: Literal["relu", "elu", "gelu"] = "relu"
     dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
     l2: float = Field(default=0.0, ge=0.0)
