@@ -9,6 +9,7 @@ import pytest
 from fabricated import CLASSES, shuffle_predictions, train_fake, write_params, write_repository
 
 from pipeline import cards, tables
+from pipeline.distillation import oof_file
 from pipeline.errors import InputError
 from pipeline.files import write_text
 from pipeline.stages import ensemble as stage
@@ -254,3 +255,10 @@ def test_an_unknown_combiner_is_refused_with_the_near_names(trained: Path) -> No
     write_params(trained, ["one", "two"], ensemble={"combiners": ["greedi"]})
     with pytest.raises(InputError, match=r"params.yaml: ensemble: .*'greedi' is unknown; did you mean greedy"):
         stage.run(trained)
+
+
+def test_a_student_may_learn_from_what_the_ensemble_says_out_of_fold(trained: Path) -> None:
+    stage.run(trained)
+    digest = tables.folds_digest(tables.read_folds(tables.folds_path(trained)))
+    found = oof_file(trained, "folds/ensemble/oof.parquet", "training.distill.oof", CLASSES, digest)
+    assert found == tables.oof_path(trained, "ensemble")

@@ -1,0 +1,85 @@
+"""Seconds to predict test images from the store against a bare ``predict`` on arrays in memory, in pairs.
+
+python -m benchmarks.prediction [--model deep_elu_cnn] [--pairs 5]
+"""
+
+import argparse
+import json
+import os
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from pipeline import runtime
+from pipeline.augmentation import Images, unrounded
+from pipeline.data import Data
+from pipeline.loader import default_workers
+from pipeline.recipe import Recipe, load_recipe
+from pipeline.session import Session
+from pipeline.views import Views
+
+ROOT = Path(__file__).resolve().parents[1]
+_BATCH, _ROWS = 256, 500
+
+
+def main() -> None:
+    """Measures the pairs and prints a line for each and one of JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", default="deep_elu_cnn")
+    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--images", type=int, default=4096)
+    parser.add_argument("--stored", type=int, default=32, help="side of the stored images in pixels")
+    parser.add_argument("--precision", default="float32", choices=["float32", "bfloat16"])
+    options = parser.parse_args()
+    runtime.start(options.precision)
+    shape = (options.images, options.stored, options.stored, 3)
+    images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    session = _opened(load_recipe(ROOT, options.model), images)
+    model = session.phase.net.model
+    ready = np.stack([unrounded(image, session.phase.size) for image in images])
+    rows = np.arange(len(images))
+
+    def streamed() -> float:
+        begun = time.perf_counter()
+        session.predict("test", rows, Views())
+        return time.perf_counter() - begun
+
+    def bare() -> float:
+        begun = time.perf_counter()
+        model.predict(ready, batch_size=_BATCH, verbose=0)
+        return time.perf_counter() - begun
+
+    streamed(), bare()  # compiles
+    pairs = []
+    for number in range(options.pairs):
+        order = (streamed, bare) if number % 2 == 0 else (bare, streamed)
+        seconds = {run: run() for run in order}
+        pairs.append((seconds[streamed], seconds[bare]))
+        print("pair {}: from the store {:.2f} s, bare predict {:.2f} s".format(number + 1, *pairs[-1]), flush=True)
+    ratios = sorted(in_memory / from_store for from_store, in_memory in pairs)
+    found = {
+        "speed_ratio_median": round(statistics.median(ratios), 3),
+        "speed_ratio_range": [round(ratios[0], 3), round(ratios[-1], 3)],
+        "images_per_second": round(options.images / statistics.median(pair[0] for pair in pairs)),
+        "cores": len(os.sched_getaffinity(0)),
+    }
+    print(json.dumps(vars(options) | found | {"hardware": runtime.hardware()}))
+
+
+def _opened(recipe: Recipe, images: Images) -> Session:
+    """Opens a network with random weights, in its last stage, with the images as test images."""
+    if "weights" in recipe.network.model_dump():
+        recipe = recipe.model_copy(update={"network": recipe.network.model_copy(update={"weights": "none"})})
+    rows, ids = np.arange(2 * _ROWS), tuple(map(str, range(len(images))))
+    data = Data(images[: 2 * _ROWS], rows % 10, ids[: 2 * _ROWS], rows % 2, images, ids, tuple("abcdefghij"))
+    with tempfile.TemporaryDirectory() as folder:
+        session = Session(recipe, data, default_workers(), Path(folder), Path(folder))
+    session.phase = session.phases[-1]
+    return session
+
+
+if __name__ == "__main__":
+    main()
