@@ -1,5 +1,7 @@
 """A model's YAML as one recipe."""
 
+import itertools
+import re
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +26,18 @@ def test_every_shipped_model_loads(model: str) -> None:
 
 @pytest.mark.parametrize("model", FILES)
 def test_every_shipped_model_opens_with_where_it_comes_from(model: str) -> None:
-    first = (ROOT / "configs" / "models" / f"{model}.yaml").read_text(encoding="utf-8").splitlines()[0]
-    assert first.startswith("# ")
+    lines = (ROOT / "configs" / "models" / f"{model}.yaml").read_text(encoding="utf-8").splitlines()
+    head = "\n".join(itertools.takewhile(lambda line: line.startswith("# "), lines))
+    assert re.search(r"\b(19|20)\d\d\b|https://", head), "its paper"
+    assert re.search(r"\b(minutes?|seconds|s)\b|Not trained here", head), "what it costs"
+    assert re.search(r"\d\.\d{3,}|Not trained here", head), "what it scored"
+
+
+def test_the_table_of_scores_has_every_shipped_model_or_says_why_not() -> None:
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    table = {line.split("|")[2].split("(")[0].strip() for line in lines if line.startswith("| animals15 |")}
+    reason = next(line for line in lines if line.startswith("Not trained on animals15:"))
+    assert set(FILES) <= table | set(re.findall(r"`(\w+)`", reason))
 
 
 @pytest.mark.parametrize("model", MODELS)
