@@ -132,12 +132,14 @@ def _fitted(recipe: Recipe, stage: Stage, shape: tuple[int, int, int], rows: int
     if size == start and stage.batch_size != "auto":
         return stage
     update: dict[str, Any] = {"batch_size": size}
+    again = f" (as memory ran out before; delete {told} to try again)" if told.is_file() else ""
     if stage.batch_size == "auto":
         print(
-            f"batch_size auto: {size}" + (f"; {2 * size} does not fit into memory" if size < start else ""), flush=True
+            f"batch_size auto: {size}" + (f"; {2 * size} does not fit into memory{again}" if size < start else ""),
+            flush=True,
         )
     else:
-        print(f"batch_size {start} does not fit into memory; {size} and more accumulation instead", flush=True)
+        print(f"batch_size {start} does not fit into memory; {size} and more accumulation instead{again}", flush=True)
         before = stage.optimizer.accumulate
         accumulate = -(-before * start // size)
         # Keras averages the weights at every step, be it an update or not.

@@ -84,7 +84,10 @@ def test_what_fell_in_a_training_is_halved_on_a_cpu_too(
     probing.halve(fitted, SHAPE, tmp_path, NoRoomError("memory ran out", 0, first))
     again = probing.fit_batches(recipe(batch_size=given), SHAPE, ROWS, tmp_path, tmp_path).training
     assert (again.batch_size, again.optimizer.accumulate) == settled
-    assert f"{first} does not fit into memory" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"{first} does not fit into memory" in said
+    (kept,) = tmp_path.glob("*.json")
+    assert f"(as memory ran out before; delete {kept} to try again)" in said
 
 
 def test_what_not_even_one_image_found_room_for_is_forgotten(tmp_path: Path) -> None:
