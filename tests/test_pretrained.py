@@ -67,7 +67,11 @@ def test_mobilenet_v2_has_its_published_sizes() -> None:
 
 @pytest.mark.parametrize(
     ("backbone", "low", "high"),
-    [("Xception", -1, 1), ("VGG19", -123.68, 151.061), ("DenseNet121", -0.485 / 0.229, (1 - 0.406) / 0.225)],
+    [
+        ("Xception", -1, 1),
+        ("VGG19", -123.68, 151.061),
+        pytest.param("DenseNet121", -0.485 / 0.229, (1 - 0.406) / 0.225, marks=pytest.mark.slow),
+    ],
 )
 def test_input_is_preprocessed_as_the_library_does_it(backbone: str, low: float, high: float) -> None:
     net = build(section(backbone), 71, 3, 5)

@@ -125,7 +125,7 @@ def test_an_interrupted_training_continues_to_the_same_bits(root: Path, name: st
     assert kept(place) == kept(whole)
 
 
-@pytest.mark.parametrize("name", ["average", "accumulation"])
+@pytest.mark.parametrize("name", ["average", pytest.param("accumulation", marks=pytest.mark.slow)])
 def test_so_does_one_in_float16_whose_losses_are_scaled(root: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     start = runtime.start
     monkeypatch.setattr(runtime, "start", lambda _: start("float16"))
