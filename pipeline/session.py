@@ -245,6 +245,7 @@ class Session:
             len(self.data.classes),
             self.recipe.input.normalise,
             self._weights,
+            self.recipe.first_size(self.data.images.shape[1]),
         )
 
     def batches(self, fold: int, seed: int) -> TrainBatches:

@@ -409,3 +409,9 @@ def test_names_cannot_break_out_of_the_page(tmp_path: Path) -> None:
     page = (tmp_path / "reports" / "explore.html").read_text(encoding="utf-8")
     assert "<img src=x" not in page
     assert page.count("<script") == 1
+
+
+def test_a_classic_model_is_shown_what_its_images_go_through(tmp_path: Path) -> None:
+    classic = {"features": {"name": "hog"}, "classifier": {}, "input": {"preprocess": [{"name": "clahe", "grid": 2}]}}
+    tiny.write_yaml(tmp_path / "configs" / "models" / "one.yaml", classic)
+    assert [step.name for step in read_look(tmp_path, "one", mirror=True).steps] == ["clahe"]

@@ -53,6 +53,17 @@ def test_the_file_of_the_inputs_own_size_comes_first(tmp_path: Path, there: list
     assert found.name.endswith(f"_{wanted}_no_top.h5")
 
 
+def test_a_file_of_any_size_in_kerass_cache_saves_a_download(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    files = [Published(f"mobilenet_{size}.h5", "http://127.0.0.1:9/x", None) for size in (96, 224)]
+    monkeypatch.setattr(weights, "published", lambda _make, _arguments, size=None: files[size is None])
+    (tmp_path / "keras" / "models").mkdir(parents=True)
+    keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(1, 3)]).save(
+        tmp_path / "keras/models/mobilenet_224.h5"
+    )
+    assert find("imagenet", tmp_path, backbones.Tiny, (), 96).name == "mobilenet_224.h5"
+
+
 def test_both_names_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     offline = (

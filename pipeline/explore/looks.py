@@ -125,13 +125,15 @@ def read_look(root: Path, model: str, mirror: bool) -> Look:
 
 def _classic(data: dict[str, Any], mirror: bool) -> Look:
     features = data.get("features") or {}
+    pixels = {key: value for key, value in (data.get("input") or {}).items() if key == "preprocess"}
     both = bool(data.get("mirror_training")) and mirror
     remark = (
         "Each training image is there twice, the second time mirrored."
         if both
-        else "It sees each image once, as it is."
+        else "It sees each training image once, unchanged."
     )
-    return Look(size=features.get("size"), remarks=(remark,))
+    steps = parse(pixels, _Input, "input").preprocess
+    return Look(size=features.get("size"), steps=steps, remarks=(remark,))
 
 
 def _remarks(training: dict[str, Any], balance: Balance) -> tuple[str, ...]:

@@ -73,7 +73,13 @@ class Built:
 
 
 def build(
-    network: Any, size: int, channels: int, n_classes: int, normalise: Normalise = "auto", folder: Path | None = None
+    network: Any,
+    size: int,
+    channels: int,
+    n_classes: int,
+    normalise: Normalise = "auto",
+    folder: Path | None = None,
+    first_size: int | None = None,
 ) -> Built:
     """Builds a classifier.
 
@@ -84,13 +90,15 @@ def build(
         n_classes: number of logits.
         normalise: of the input; ``auto`` is the backbone's own, or [-1, 1].
         folder: of files with pretrained weights; None leaves every network randomly initialised.
+        first_size: side of the first stage's input, whose file of weights serves every stage; None for ``size``.
 
     Raises:
         InputError: the network does not take this input, or its weights cannot be had.
     """
     images = keras.Input((size, size, channels), name="images")
     if isinstance(network, Pretrained):
-        return _on_pretrained(network, images, n_classes, normalise, folder)
+        file = weights_file(network, folder, first_size or size) if folder else None
+        return _on_pretrained(network, images, n_classes, normalise, file)
     if isinstance(network, Vit):
         return _on_vit(network, images, n_classes, normalise, folder)
     if isinstance(network, MlpHog):
@@ -132,10 +140,9 @@ def _input_of_logits(model: keras.Model) -> keras.KerasTensor:
 
 
 def _on_pretrained(
-    network: Pretrained, images: keras.KerasTensor, n_classes: int, normalise: Normalise, folder: Path | None
+    network: Pretrained, images: keras.KerasTensor, n_classes: int, normalise: Normalise, file: Path | None
 ) -> Built:
-    size = images.shape[1]
-    backbone = build_backbone(network, size, weights_file(network, folder, size) if folder else None)
+    backbone = build_backbone(network, images.shape[1], file)
     if normalise == "auto":
         pixels = preprocess(network, layers.Rescaling(1.0, dtype="float32", name="pixels")(coloured(images)))
     else:

@@ -123,7 +123,7 @@ def _built(section: Pretrained, size: int) -> keras.Model:
     if section.weights != "none":
         try:
             return unloaded(make, size, tuple(section.arguments.items()))
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, KeyError):
             pass  # a file of one's own may be of a shape that Keras publishes nothing for
     return make(weights=None, include_top=False, input_shape=(size, size, 3), **section.arguments)
 

@@ -78,7 +78,7 @@ def published(make: Callable[..., keras.Model], arguments: Arguments = (), size:
                     make(weights="imagenet", include_top=False, input_shape=(side, side, 3), **dict(arguments))
             except _NamedError as found:
                 return found.file
-            except (ValueError, TypeError) as error:
+            except (ValueError, TypeError, KeyError) as error:
                 problem = problem or " ".join(str(error).split())
     finally:
         file_utils.get_file = asked
@@ -132,15 +132,17 @@ def find(
                 f"network.weights: {weights} does not exist; give imagenet, none or the path of a .h5 file"
             )
         return _whole(path)
-    file = published(make, arguments, size)
-    names = list(dict.fromkeys([file.name, published(make, arguments).name]))
-    for name in names:
-        if (folder / name).is_file():
-            return _whole(folder / name)
-    cached = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models" / file.name
-    if not cached.is_file() or (file.digest and not file_utils.validate_file(cached, file.digest)):
-        return _whole(_downloaded(file, [folder / name for name in names], cached))
-    return _whole(cached)
+    files = list(dict.fromkeys([published(make, arguments, size), published(make, arguments)]))
+    wanted = [folder / file.name for file in files]
+    for path in wanted:
+        if path.is_file():
+            return _whole(path)
+    cache = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models"
+    for file in files:
+        cached = cache / file.name
+        if cached.is_file() and (not file.digest or file_utils.validate_file(cached, file.digest)):
+            return _whole(cached)
+    return _whole(_downloaded(files[0], wanted, cache / files[0].name))
 
 
 def load(model: keras.Model, path: Path) -> None:
