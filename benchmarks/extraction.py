@@ -12,6 +12,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from benchmarks.pairs import in_turns, ratios
 from pipeline import runtime
 from pipeline.augmentation import resized
 from pipeline.config import parse
@@ -58,17 +59,8 @@ def main() -> None:
         bare.predict(ready, batch_size=64, verbose=0)
         return time.perf_counter() - begun
 
-    cached(), predicted()  # compiles
-    pairs = []
-    for number in range(options.pairs):
-        order = (cached, predicted) if number % 2 == 0 else (predicted, cached)
-        seconds = {run: run() for run in order}
-        pairs.append((seconds[cached], seconds[predicted]))
-        print("pair {}: features {:.2f} s, bare predict {:.2f} s".format(number + 1, *pairs[-1]), flush=True)
-    ratios = sorted(bare_seconds / with_cache for with_cache, bare_seconds in pairs)
-    found = {
-        "speed_ratio_median": round(statistics.median(ratios), 3),
-        "speed_ratio_range": [round(ratios[0], 3), round(ratios[-1], 3)],
+    pairs = in_turns(cached, predicted, options.pairs, ("features", "bare predict"))
+    found = ratios([(second, first) for first, second in pairs], "speed_ratio") | {
         "images_per_second": round(options.images / statistics.median(pair[0] for pair in pairs)),
         "cores": os.cpu_count(),
     }

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.pairs import in_turns, ratios
 from pipeline import runtime
 from pipeline.data import Data
 from pipeline.loader import default_workers
@@ -39,17 +40,8 @@ def main() -> None:
     data = _data(options.rows, options.size)
     session = Session(load_recipe(REPOSITORY, options.model), data, options.workers, weights=here, features=here)
     from_stream, from_arrays = _streamed(session), _augmented_beforehand(session)
-    from_stream(), from_arrays()  # compiles
-    pairs = []
-    for number in range(options.pairs):
-        order = (from_stream, from_arrays) if number % 2 == 0 else (from_arrays, from_stream)
-        seconds = {epoch: epoch() for epoch in order}
-        pairs.append((seconds[from_stream], seconds[from_arrays]))
-        print("pair {}: stream {:.2f} s, arrays {:.2f} s".format(number + 1, *pairs[-1]), flush=True)
-    ratios = sorted(streamed / arrays for streamed, arrays in pairs)
-    found = {
-        "ratio_median": round(statistics.median(ratios), 3),
-        "ratio_range": [round(ratios[0], 3), round(ratios[-1], 3)],
+    pairs = in_turns(from_stream, from_arrays, options.pairs, ("stream", "arrays"))
+    found = ratios(pairs, "ratio") | {
         "stream_seconds": round(statistics.median(streamed for streamed, _ in pairs), 2),
         "arrays_seconds": round(statistics.median(arrays for _, arrays in pairs), 2),
     }

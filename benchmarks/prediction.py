@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.pairs import in_turns, ratios
 from pipeline import runtime
 from pipeline.augmentation import Images, unrounded
 from pipeline.data import Data
@@ -52,17 +53,8 @@ def main() -> None:
         model.predict(ready, batch_size=_BATCH, verbose=0)
         return time.perf_counter() - begun
 
-    streamed(), bare()  # compiles
-    pairs = []
-    for number in range(options.pairs):
-        order = (streamed, bare) if number % 2 == 0 else (bare, streamed)
-        seconds = {run: run() for run in order}
-        pairs.append((seconds[streamed], seconds[bare]))
-        print("pair {}: from the store {:.2f} s, bare predict {:.2f} s".format(number + 1, *pairs[-1]), flush=True)
-    ratios = sorted(in_memory / from_store for from_store, in_memory in pairs)
-    found = {
-        "speed_ratio_median": round(statistics.median(ratios), 3),
-        "speed_ratio_range": [round(ratios[0], 3), round(ratios[-1], 3)],
+    pairs = in_turns(streamed, bare, options.pairs, ("from the store", "bare predict"))
+    found = ratios([(second, first) for first, second in pairs], "speed_ratio") | {
         "images_per_second": round(options.images / statistics.median(pair[0] for pair in pairs)),
         "cores": len(os.sched_getaffinity(0)),
     }
