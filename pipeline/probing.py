@@ -111,7 +111,8 @@ def _room_asked(recipe: Recipe, stage: Stage, shape: tuple[int, int, int]) -> li
 def _fitted(recipe: Recipe, stage: Stage, shape: tuple[int, int, int], rows: int, memory: Path, weights: Path) -> Stage:
     on_gpu, head_alone = runtime.count_gpus() > 0, stage.unfreeze == "head"
     usual = _LARGEST if on_gpu or head_alone else _ON_CPU
-    start = min(usual if stage.batch_size == "auto" else stage.batch_size, rows)
+    most_rows = 1 << rows.bit_length() - 1 if stage.batch_size == "auto" else rows  # auto is a power of two
+    start = min(usual if stage.batch_size == "auto" else stage.batch_size, most_rows)
     told = _place(memory, _room_asked(recipe, stage, shape))
     if told.is_file():
         start = min(start, tables.read_json(told, "delete it")["of"])  # where there are fewer rows than that
@@ -141,7 +142,8 @@ def _fitted(recipe: Recipe, stage: Stage, shape: tuple[int, int, int], rows: int
     else:
         print(f"batch_size {start} does not fit into memory; {size} and more accumulation instead{again}", flush=True)
         before = stage.optimizer.accumulate
-        accumulate = -(-before * start // size)
+        # A stage of few steps may have fewer than that, and must make an update all the same.
+        accumulate = min(-(-before * start // size), max(before, stage.epochs * (rows // size)))
         # Keras averages the weights at every step, be it an update or not.
         update["optimizer"] = stage.optimizer.model_copy(
             update={"accumulate": accumulate, "ema": stage.optimizer.ema ** (before / accumulate)}

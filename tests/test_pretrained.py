@@ -134,9 +134,10 @@ def test_a_backbone_of_every_family_learns_a_step_and_is_read_back(backbone: str
     net = build(wanted, size, 1, 3)
     net.model.compile("sgd", keras.losses.CategoricalCrossentropy(from_logits=True), run_eagerly=True)
     grey = np.random.default_rng(0).integers(0, 256, (4, size, size, 1), dtype=np.uint8)
-    before = [np.array(value) for value in net.model.get_weights()]
+    assert net.backbone is not None
+    before = [np.array(value) for value in net.backbone.get_weights()]
     assert np.isfinite(net.model.train_on_batch(grey, np.eye(3, dtype=np.float32)[[0, 1, 2, 0]]))
-    assert not all(np.array_equal(a, b) for a, b in zip(before, net.model.get_weights(), strict=True))
+    assert not all(np.array_equal(a, b) for a, b in zip(before, net.backbone.get_weights(), strict=True))
     net.model.save_weights(tmp_path / "kept.weights.h5")
     again = build(wanted, size, 1, 3).model
     again.load_weights(tmp_path / "kept.weights.h5")

@@ -113,6 +113,17 @@ def test_no_batch_is_larger_than_the_data(tmp_path: Path, monkeypatch: pytest.Mo
     assert tried == [60]
 
 
+def test_auto_is_a_power_of_two_where_there_are_few_rows(tmp_path: Path) -> None:
+    assert probing.fit_batches(recipe(batch_size="auto"), SHAPE, 21, tmp_path, tmp_path).training.batch_size == 16
+
+
+def test_halving_leaves_a_short_stage_an_update(tmp_path: Path) -> None:
+    fitted = probing.fit_batches(recipe(batch_size=64, epochs=1), SHAPE, 21, tmp_path, tmp_path)
+    probing.halve(fitted, SHAPE, tmp_path, NoRoomError("memory ran out", 0, 21))
+    again = probing.fit_batches(recipe(batch_size=64, epochs=1), SHAPE, 21, tmp_path, tmp_path).training
+    assert (again.batch_size, again.optimizer.accumulate) == (10, 2)
+
+
 def test_averages_of_halved_batches_reach_as_far_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     room_for(16, monkeypatch)
     optimizer = {"name": "sgd", "learning_rate": 0.1, "ema": 0.5}

@@ -29,7 +29,7 @@ def test_every_shipped_model_opens_with_where_it_comes_from(model: str) -> None:
     lines = (ROOT / "configs" / "models" / f"{model}.yaml").read_text(encoding="utf-8").splitlines()
     head = "\n".join(itertools.takewhile(lambda line: line.startswith("# "), lines))
     assert re.search(r"\b(19|20)\d\d\b|https://", head), "its paper"
-    assert re.search(r"\b(minutes?|seconds|s)\b|Not trained here", head), "what it costs"
+    assert re.search(r"\d (minutes|s)\b|seconds|Not trained here", head), "what it costs"
     assert re.search(r"\d\.\d{3,}|Not trained here", head), "what it scored"
 
 

@@ -99,8 +99,6 @@ def read_look(root: Path, model: str, mirror: bool) -> Look:
     check_model_name(model)
     path = root / "configs" / "models" / f"{model}.yaml"
     data = read_yaml(path)
-    if "classifier" in data:
-        return _classic(data, mirror)
 
     def part(key: str) -> dict[str, Any]:
         found = data.get(key) or {}
@@ -108,6 +106,8 @@ def read_look(root: Path, model: str, mirror: bool) -> Look:
 
     pixels = {key: value for key, value in part("input").items() if key in _Input.model_fields}
     shown = parse(pixels, _Input, f"{path}: input")
+    if "classifier" in data:
+        return _classic(data, mirror, shown.preprocess)
     augmentation = parse(part("augmentation"), Augmentation, f"{path}: augmentation")
     balance = parse(part("balance"), Balance, f"{path}: balance")
     if not mirror and augmentation.flip != "none":
@@ -123,16 +123,14 @@ def read_look(root: Path, model: str, mirror: bool) -> Look:
     )
 
 
-def _classic(data: dict[str, Any], mirror: bool) -> Look:
+def _classic(data: dict[str, Any], mirror: bool, steps: Steps) -> Look:
     features = data.get("features") or {}
-    pixels = {key: value for key, value in (data.get("input") or {}).items() if key == "preprocess"}
     both = bool(data.get("mirror_training")) and mirror
     remark = (
         "Each training image is there twice, the second time mirrored."
         if both
-        else "It sees each training image once, unchanged."
+        else "It sees each image once, as it is."
     )
-    steps = parse(pixels, _Input, "input").preprocess
     return Look(size=features.get("size"), steps=steps, remarks=(remark,))
 
 
