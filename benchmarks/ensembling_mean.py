@@ -13,12 +13,12 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pipeline import tables
-from pipeline.competition import load_competition
-from pipeline.errors import InputError
-from pipeline.files import atomic_path
-from pipeline.members import renormalised
-from pipeline.paired import gain
+from pipeline.core import tables
+from pipeline.core.competition import load_competition
+from pipeline.core.errors import InputError
+from pipeline.core.files import atomic_path
+from pipeline.core.paired import gain
+from pipeline.ensemble.members import renormalised
 
 _DECIMALS = 4
 

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.simulated_members import Labels, Probs, as_members, mixed
-from pipeline.combiners.catalogue import COMBINERS
-from pipeline.combiners.contract import blend
-from pipeline.ensemble import EnsembleParams, fit
-from pipeline.metrics import get_metric
+from pipeline.core.metrics import get_metric
+from pipeline.ensemble.combiners.catalogue import COMBINERS
+from pipeline.ensemble.combiners.contract import blend
+from pipeline.ensemble.fitting import EnsembleParams, fit
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 _INSTALL = "python3.11 -m venv ag && ag/bin/pip install autogluon.core, then give --autogluon ag/bin/python"
@@ -67,7 +67,7 @@ def _draw(folder: Path, members: int, rows: int, classes: int, seed: int) -> tup
 
 def _race(folder: Path, stacked: Probs, labels: Labels, kinds: list[str], options: argparse.Namespace) -> None:
     """Runs both in turn; which goes first alternates from pair to pair."""
-    from pipeline import runtime  # imports Keras, which the other verb does not need
+    from pipeline.networks import runtime  # imports Keras, which the other verb does not need
 
     runs: dict[str, list[dict[str, Any]]] = {kind: [] for kind in kinds}
     for number in range(options.pairs):

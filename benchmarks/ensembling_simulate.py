@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.simulated_members import as_members, equal, mixed
-from pipeline.combiners.catalogue import COMBINERS
-from pipeline.ensemble import EnsembleParams, fit
-from pipeline.metrics import get_metric
-from pipeline.paired import standing
+from pipeline.core.metrics import get_metric
+from pipeline.core.paired import standing
+from pipeline.ensemble.combiners.catalogue import COMBINERS
+from pipeline.ensemble.fitting import EnsembleParams, fit
 
 CREWS = {"mixed": mixed, "equal": equal}
 FRESH_ROWS = 20_000

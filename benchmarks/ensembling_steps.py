@@ -14,18 +14,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import runtime, tables
-from pipeline.calibration import reliability
-from pipeline.cards import ModelCard, read_card
-from pipeline.competition import active_members, load_competition
-from pipeline.config import parse
-from pipeline.data import Data, load_data
-from pipeline.ensemble import EnsembleParams, fit
-from pipeline.files import atomic_path
-from pipeline.members import Members, read_members
-from pipeline.paired import Gain, gain
-from pipeline.trained_model import open_model
-from pipeline.views import Views
+from pipeline.core import tables
+from pipeline.core.cards import ModelCard, read_card
+from pipeline.core.competition import active_members, load_competition
+from pipeline.core.config import parse
+from pipeline.core.files import atomic_path
+from pipeline.core.paired import Gain, gain
+from pipeline.ensemble.calibration import reliability
+from pipeline.ensemble.fitting import EnsembleParams, fit
+from pipeline.ensemble.members import Members, read_members
+from pipeline.images.views import Views
+from pipeline.inference.trained_model import open_model
+from pipeline.networks import runtime
+from pipeline.training.data import Data, load_data
 
 Probs = NDArray[np.float32]
 

@@ -13,14 +13,14 @@ import keras
 import numpy as np
 
 from benchmarks.pairs import in_turns, ratios
-from pipeline import runtime
-from pipeline.augmentation import resized
-from pipeline.config import parse
-from pipeline.features import FeatureCache
-from pipeline.loader import default_workers
+from pipeline.core.config import parse
+from pipeline.images.augmentation import resized
+from pipeline.images.batches import default_workers
+from pipeline.images.views import Views
+from pipeline.networks import runtime
+from pipeline.networks.backbones.pretrained import Pretrained
 from pipeline.networks.build import build
-from pipeline.networks.pretrained import Pretrained
-from pipeline.views import Views
+from pipeline.networks.features import FeatureCache
 
 
 def main() -> None:

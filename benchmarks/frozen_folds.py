@@ -17,7 +17,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from pipeline import runtime
+from pipeline.networks import runtime
 from pipeline.stages import fetch, prepare, split
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.pairs import in_turns, ratios
-from pipeline import runtime
-from pipeline.data import Data
-from pipeline.loader import default_workers
-from pipeline.recipe import load_recipe
-from pipeline.session import Session
+from pipeline.images.batches import default_workers
+from pipeline.networks import runtime
+from pipeline.training.data import Data
+from pipeline.training.recipes.recipe import load_recipe
+from pipeline.training.session import Session
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 N_CLASSES = 15

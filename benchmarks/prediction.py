@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.pairs import in_turns, ratios
-from pipeline import runtime
-from pipeline.augmentation import Images, unrounded
-from pipeline.data import Data
-from pipeline.loader import default_workers
-from pipeline.recipe import Recipe, load_recipe
-from pipeline.session import Session
-from pipeline.views import Views
+from pipeline.images.augmentation import Images, unrounded
+from pipeline.images.batches import default_workers
+from pipeline.images.views import Views
+from pipeline.networks import runtime
+from pipeline.training.data import Data
+from pipeline.training.recipes.recipe import Recipe, load_recipe
+from pipeline.training.session import Session
 
 ROOT = Path(__file__).resolve().parents[1]
 _BATCH, _ROWS = 256, 500

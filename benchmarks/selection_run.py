@@ -4,7 +4,7 @@
 
 FOLDER holds stacked.npy (members, rows, classes), labels.npy and folds.npy. With ``parts`` the weights are fitted once
 without each fold, else once on all rows. KIND is a selection, ``candidates`` (every combiner once) or ``pipeline``
-(`pipeline.ensemble.fit`).
+(`pipeline.ensemble.fitting.fit`).
 """
 
 import json
@@ -43,7 +43,7 @@ def _peak() -> float:
 
 
 def _select() -> Fit:
-    from pipeline.combiners.greedy import log_loss_score, select
+    from pipeline.ensemble.combiners.greedy import log_loss_score, select
 
     def fit(stacked: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float64]:
         true_probs = stacked[:, np.arange(len(labels)), labels]
@@ -53,9 +53,9 @@ def _select() -> Fit:
 
 
 def _greedy() -> Fit:
-    from pipeline.combiners.contract import Sample
-    from pipeline.combiners.greedy import greedy_bagged
-    from pipeline.metrics import get_metric
+    from pipeline.core.metrics import get_metric
+    from pipeline.ensemble.combiners.contract import Sample
+    from pipeline.ensemble.combiners.greedy import greedy_bagged
 
     def fit(stacked: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float64]:
         weights = greedy_bagged(Sample(stacked, labels, np.zeros_like(labels), get_metric("accuracy"))).weights
@@ -79,10 +79,10 @@ def _autogluon() -> Fit:
 
 def _each_combiner(folder: Path) -> dict[str, Any]:
     """Fits each combiner once on all rows; a nested score takes a fit per fold more."""
-    from pipeline.calibration import temperatures
-    from pipeline.combiners.catalogue import COMBINERS, skipped
-    from pipeline.combiners.contract import Sample
-    from pipeline.metrics import get_metric
+    from pipeline.core.metrics import get_metric
+    from pipeline.ensemble.calibration import temperatures
+    from pipeline.ensemble.combiners.catalogue import COMBINERS, skipped
+    from pipeline.ensemble.combiners.contract import Sample
 
     stacked, labels, folds = (np.load(folder / f"{name}.npy") for name in ("stacked", "labels", "folds"))
     sample = Sample(stacked, labels, folds, get_metric("accuracy"))
@@ -106,9 +106,9 @@ def _each_combiner(folder: Path) -> dict[str, Any]:
 def _pipeline(folder: Path, without: str) -> dict[str, Any]:
     """Fits the whole ensemble for accuracy, as the pipeline does."""
     from benchmarks.simulated_members import as_members
-    from pipeline.combiners.catalogue import COMBINERS
-    from pipeline.ensemble import EnsembleParams, fit
-    from pipeline.metrics import get_metric
+    from pipeline.core.metrics import get_metric
+    from pipeline.ensemble.combiners.catalogue import COMBINERS
+    from pipeline.ensemble.fitting import EnsembleParams, fit
 
     members = as_members(np.load(folder / "stacked.npy"), np.load(folder / "labels.npy"))
     params = EnsembleParams(combiners=tuple(name for name in COMBINERS if name not in without.split(",")))

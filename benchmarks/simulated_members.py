@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from pipeline.members import Members
+from pipeline.ensemble.members import Members
 
 Probs = NDArray[np.float32]
 Labels = NDArray[np.int64]
@@ -76,7 +76,7 @@ def equal(n_members: int, random: np.random.Generator) -> Crew:
 
 
 def as_members(stacked: Probs, labels: Labels) -> Members:
-    """Returns rows as `pipeline.ensemble.fit` takes them, in five folds, each a group of its own."""
+    """Returns rows as `pipeline.ensemble.fitting.fit` takes them, in five folds, each a group of its own."""
     rows = np.arange(len(labels))
     table = pd.DataFrame({"id": rows.astype(str), "label": labels, "group": rows, "fold": rows % _FOLDS})
     return Members(tuple(f"member_{number:02}" for number in range(len(stacked))), table, stacked, {})

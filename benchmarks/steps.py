@@ -71,7 +71,7 @@ def _together(more: dict[str, str], one_on_each_core: bool, kerass_own: bool) ->
 
 
 def _images_per_second(options: argparse.Namespace) -> float:
-    from pipeline import runtime  # sets what TensorFlow reads
+    from pipeline.networks import runtime  # sets what TensorFlow reads
 
     runtime.start(options.precision)
     if options.keras:
@@ -79,10 +79,10 @@ def _images_per_second(options: argparse.Namespace) -> float:
     import keras
     import numpy as np
 
-    from pipeline.config import parse
+    from pipeline.core.config import parse
+    from pipeline.networks.backbones.pretrained import Pretrained
     from pipeline.networks.build import build
-    from pipeline.networks.pretrained import Pretrained
-    from pipeline.recipe import load_recipe
+    from pipeline.training.recipes.recipe import load_recipe
 
     size, each = options.size, options.batch_size
     if (Path("configs") / "models" / f"{options.network}.yaml").is_file():

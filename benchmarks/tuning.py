@@ -22,9 +22,9 @@ import psutil
 from optuna.trial import TrialState
 from ruamel.yaml import YAML
 
-from pipeline import cards
-from pipeline.metrics import get_metric
-from pipeline.tuning import storing, studies
+from pipeline.core import cards
+from pipeline.core.metrics import get_metric
+from pipeline.tuning import optuna_studies, storing
 
 
 def main() -> None:
@@ -56,14 +56,14 @@ def _kills(options: argparse.Namespace, scratch: Path) -> None:
         os.killpg(running.pid, signal.SIGKILL)
         running.wait()
         print(
-            f"killed after {moment:.1f} s: {studies.tally(_study(root, options.model)).finished} trials done",
+            f"killed after {moment:.1f} s: {optuna_studies.tally(_study(root, options.model)).finished} trials done",
             flush=True,
         )
     _wait(_start(root, options.model))
     first, second = (_study(place, options.model) for place in (whole, root))
-    tally = studies.tally(second)
+    tally = optuna_studies.tally(second)
     failed = second.get_trials(deepcopy=False, states=(TrialState.FAIL,))
-    cut = sum(studies.REASON not in trial.user_attrs for trial in failed)
+    cut = sum(optuna_studies.REASON not in trial.user_attrs for trial in failed)
     same = _outcomes(first) == _outcomes(second)
     print(
         f"{tally.finished} of {options.trials} finished, {cut} cut off and begun again, {len(tally.running)} left over"
@@ -145,7 +145,7 @@ def _study(root: Path, model: str) -> optuna.Study:
 
 
 def _outcomes(study: optuna.Study) -> list[tuple[dict[str, Any], float | None]]:
-    tally = studies.tally(study)
+    tally = optuna_studies.tally(study)
     return [(trial.params, trial.value) for trial in (*tally.complete, *tally.failed)]
 
 

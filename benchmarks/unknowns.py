@@ -19,15 +19,16 @@ from numpy.typing import NDArray
 from ruamel.yaml import YAML
 from sklearn.metrics import roc_auc_score
 
-from pipeline import tables
-from pipeline.cards import ModelCard, read_card
-from pipeline.conformal import p_values
-from pipeline.data import Data, load_data
+from pipeline.core import tables
+from pipeline.core.cards import ModelCard, read_card
+from pipeline.inference.outputs import Said
+from pipeline.inference.trained_model import open_model
+from pipeline.inference.unknown.choice import choose
+from pipeline.inference.unknown.conformal import p_values
+from pipeline.inference.unknown.fit import best
+from pipeline.inference.unknown.scores import NEIGHBOURS, Scores, bank_of, neighbours, scores
 from pipeline.stages import fetch, prepare, split, train
-from pipeline.trained_model import open_model
-from pipeline.unknown_choice import choose
-from pipeline.unknown_fit import best
-from pipeline.unknown_scores import NEIGHBOURS, Said, Scores, bank_of, neighbours, scores
+from pipeline.training.data import Data, load_data
 
 ROOT = Path(__file__).parents[1]
 HELD = 0.2  # of the known classes' pictures, for no fold to see

@@ -10,8 +10,8 @@ from typing import Annotated
 
 import typer
 
-from pipeline import processes
-from pipeline.errors import InputError, printable
+from pipeline.core import processes
+from pipeline.core.errors import InputError, printable
 
 # What the machine refuses whatever the code does, and what a person can do about it.
 _REFUSED = {
@@ -139,9 +139,9 @@ def lr_range(
     fold: Annotated[int, typer.Option(help="the fold whose training images are used")] = 0,
 ) -> None:
     """Look for a learning rate: train some batches while it rises, draw the loss."""
-    from pipeline.lr_range import Sweep
     from pipeline.stages import lr_range
-    from pipeline.surroundings import surroundings
+    from pipeline.training.context import surroundings
+    from pipeline.training.lr_range import Sweep
 
     root = _root()
     lr_range.run(root, model, surroundings(root), Sweep(lowest, highest, steps, fold))
@@ -158,7 +158,7 @@ def add_member(
     classes: Annotated[str | None, typer.Option(help="for .npy: the classes of its columns, with commas")] = None,
 ) -> None:
     """Take predictions made elsewhere into the ensemble, checked like our own."""
-    from pipeline.external import Given
+    from pipeline.ensemble.external import Given
     from pipeline.stages import add_member
 
     columns = tuple(classes.split(",")) if classes else None
@@ -192,7 +192,7 @@ def submission(name: Annotated[str, typer.Argument(help="a model of params.yaml,
 @app.command()
 def scores() -> None:
     """Print the score of every model and of the ensemble, and where the submissions are."""
-    from pipeline import score_table
+    from pipeline.reports import score_table
 
     score_table.show(_root())
 
@@ -215,15 +215,15 @@ def init(
 
     --kaggle downloads it first and makes it the active one. The other options are for what the files leave open.
     """
-    from pipeline import init, kaggle_init
-    from pipeline.infer_match import Choices
+    from pipeline.data.describe import from_kaggle, init
+    from pipeline.data.describe.match import Choices
 
     root = _root()
     choices = Choices(train, id, label, test, sample, positive)
     if [name, source, kaggle].count(None) != 2:
         raise InputError("init takes one of: the NAME of a described competition, --from PATH, --kaggle SLUG")
     if kaggle is not None:
-        _tell(kaggle_init.describe_kaggle(root, kaggle, new_name, choices, metric))
+        _tell(from_kaggle.describe_kaggle(root, kaggle, new_name, choices, metric))
     elif source is not None:
         _tell(init.describe(root, source, new_name, choices, metric))
     elif name is not None and choices == Choices() and new_name is None and metric is None:
@@ -244,8 +244,8 @@ def submit(
     wait: Annotated[float, typer.Option(min=0, max=86_400, help="seconds to wait for the score")] = 600,
 ) -> None:
     """Hand a submission in at Kaggle, wait for its score, log both."""
+    from pipeline.kaggle.submitting import Patience
     from pipeline.stages import submit
-    from pipeline.submitting import Patience
 
     submit.run(_root(), name, message, again, Patience(wait))
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import trained
-from kaggle_server import KaggleServer, lead_there, serving
-from tiny import build, prepare_tiny
+from support import trained
+from support.kaggle_server import KaggleServer, lead_there, serving
+from support.tiny import build, prepare_tiny
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from project_imports import ROOT
+from support.project_imports import ROOT
 
 import pipeline.stages.split
 from pipeline.cli import main
-from pipeline.errors import InputError
+from pipeline.core.errors import InputError
 
 VERBS = (
     *("fetch", "prepare", "split", "train", "lr-range", "ensemble", "submission", "scores", "init"),

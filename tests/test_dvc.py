@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from project_imports import ROOT, closure, closure_files, tree
+from support.project_imports import ROOT, closure, code_deps, tree
 
-from pipeline.config import read_yaml
+from pipeline.core.config import read_yaml
 
 STAGES: dict[str, dict[str, Any]] = {
     name: stage.get("do", stage) for name, stage in read_yaml(ROOT / "dvc.yaml")["stages"].items()
 }
+SUBMISSIONS = ("submission", "submission-ensemble")
 OUT_KINDS = ("outs", "metrics", "plots")
 
 
@@ -55,11 +56,33 @@ def calls(module: str) -> set[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_deps_list_the_whole_import_closure(stage: str) -> None:
-    wanted = closure_files(f"pipeline.stages.{verb(stage)}")
+def test_code_deps_are_the_stage_itself_and_the_rooms_that_it_imports(stage: str) -> None:
+    wanted = code_deps(f"pipeline.stages.{verb(stage)}")
     listed = [path for path in STAGES[stage]["deps"] if path.startswith("pipeline/")]
     lines = "\n".join(f"      - {path}" for path in wanted)
     assert listed == wanted, f"the code deps of {stage} in dvc.yaml should read (two spaces more below `do:`)\n{lines}"
+
+
+def stages_after(change: str) -> set[str]:
+    """The stages that depend on a file of code, without those that follow them."""
+    return {stage for stage in STAGES for dep in STAGES[stage]["deps"] if Path(change).is_relative_to(dep)}
+
+
+@pytest.mark.parametrize(
+    ("change", "wanted"),
+    [
+        ("pipeline/reports/models/team.py", {"report"}),
+        ("pipeline/inference/demo/script.js", {"report"}),
+        ("pipeline/reports/data/map.py", {"explore"}),
+        ("pipeline/page/table.py", {"explore", "tune", "report"}),
+        (
+            "pipeline/kaggle/submitting.py",
+            {"fetch", "prepare", "explore", "report", "submission", "submission-ensemble"},
+        ),
+    ],
+)
+def test_a_change_of_pages_or_of_submissions_trains_nothing_again(change: str, wanted: set[str]) -> None:
+    assert (Path(change).is_file(), stages_after(change)) == (True, wanted)
 
 
 @pytest.mark.parametrize("stage", STAGES)

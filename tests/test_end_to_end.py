@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from project_imports import ROOT
-from tiny import build, write_yaml
+from support.project_imports import ROOT
+from support.tiny import build, write_yaml
 
-from pipeline import cards, tables
-from pipeline.competition import load_competition
-from pipeline.csvs import read_table
-from pipeline.submission_checks import validate
+from pipeline.core import cards, tables
+from pipeline.core.competition import load_competition
+from pipeline.core.csvs import read_table
+from pipeline.kaggle.submission_checks import validate
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

@@ -1,27 +1,77 @@
-"""cli -> stages -> trainer -> parts -> contracts: the dependency direction, from the real imports."""
+"""The rooms: what each may import, what of it others may import, and no circle anywhere; from the real imports."""
 
 import subprocess
 import sys
+from pathlib import Path
+from typing import NamedTuple
 
 import pytest
-from project_imports import ROOT, closure, imports, modules, project_imports
+from support.project_imports import ROOT, closure, imports, modules, project_imports, room_of, units
 
-CONTRACTS = {f"pipeline.{name}" for name in ("errors", "files", "config", "competition", "metrics", "tables", "cards")}
-STAGES = {name for name in modules() if name.startswith("pipeline.stages.")}
-ENTRY = {"pipeline.cli", "pipeline.__main__"}
-# What builds, feeds or runs networks.
-NETWORK_MODULES = {
-    "pipeline.runtime",
-    "pipeline.phases",
-    "pipeline.probing",
-    "pipeline.losses",
-    "pipeline.session",
-    "pipeline.keeper",
-    "pipeline.optimizers",
-    "pipeline.exported_graph",
-    "pipeline.gradcam",
-    "pipeline.rollout",
+
+class Room(NamedTuple):
+    """A folder of the package.
+
+    Attributes:
+        floor: no room imports from its own floor or a higher one.
+        imports: the rooms that it may import, beside `core`.
+        front: its modules that other rooms may import; the rest is inner.
+    """
+
+    floor: int
+    imports: str = ""
+    front: str = ""
+
+
+ROOMS = {
+    "stages": Room(7, "reports tuning inference training networks data images ensemble kaggle page"),
+    "reports": Room(
+        6,
+        "page images data ensemble kaggle networks training inference",
+        """data.adversarial data.augmented data.before_after data.classes data.features data.keypoints data.light
+        data.looks data.map data.material data.overview data.sizes data.suspicious data.twins models.confused
+        models.confusion models.gallery models.looking models.material models.overview models.team models.training
+        models.tuned score_table""",
+    ),
+    "tuning": Room(5, "page networks training", "params results study"),
+    "inference": Room(
+        5,
+        "images networks data ensemble kaggle training",
+        """answers demo.app export_formats exported_graph notebook packing pictures predictor saliency.attribution
+        saliency.heat trained_model wheels""",
+    ),
+    "training": Room(
+        4,
+        "images networks",
+        """classic.recipe classic.training context data fingerprints lr_range model_file recipes.balance
+        recipes.model_yaml recipes.recipe results setup side_by_side task""",
+    ),
+    "networks": Room(3, "images", "backbones.pretrained backbones.vit build features inputs mlp_hog norms runtime"),
+    "data": Room(
+        3,
+        "images kaggle",
+        """describe.from_kaggle describe.init describe.match describe.text prepared.duplicates prepared.folds
+        prepared.image_folder prepared.layouts prepared.preparing sources.source""",
+    ),
+    "images": Room(2, "", "augmentation batches decoding hog preprocessing sift store views"),
+    "ensemble": Room(
+        2, "", "calibration candidate_table combiners.contract external fitting members nested recombining"
+    ),
+    "kaggle": Room(
+        2,
+        "",
+        "board board_plot client download grading solution submission submission_checks submission_log submitting",
+    ),
+    "page": Room(2, "", "blocks chart document markup parts pictures table"),
+    "core": Room(
+        1,
+        "",
+        """archive cards closure competition config csvs epoch_line errors files metrics paired places plots processes
+        progress scores simplex tables""",
+    ),
 }
+STAGES = {name for name in modules() if room_of(name) == "stages"}
+ENTRY = {"pipeline.cli", "pipeline.__main__"}
 BACKENDS = {"tensorflow", "jax", "torch"}
 
 
@@ -29,18 +79,28 @@ def top_levels(module: str) -> set[str]:
     return {name.split(".")[0] for name in imports(module)}
 
 
-def test_every_contract_exists() -> None:
-    assert set(modules()) >= CONTRACTS
+def test_the_package_holds_the_rooms_and_the_command_line_alone() -> None:
+    assert {room_of(name) for name in modules()} == {*ROOMS, None}
+    assert {name for name in modules() if room_of(name) is None} == ENTRY
 
 
-@pytest.mark.parametrize("module", sorted(CONTRACTS))
-def test_contracts_import_contracts_alone(module: str) -> None:
-    assert project_imports(module) <= CONTRACTS
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_may_import_lower_floors_alone(room: str) -> None:
+    assert all(ROOMS[other].floor < ROOMS[room].floor for other in ROOMS[room].imports.split())
 
 
-@pytest.mark.parametrize("module", sorted(set(modules()) - STAGES - ENTRY))
-def test_the_library_imports_no_stage_and_no_command_line(module: str) -> None:
-    assert not project_imports(module) & (STAGES | ENTRY)
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_the_rooms_of_its_row(room: str) -> None:
+    used = {room_of(name) for module in modules() if room_of(module) == room for name in project_imports(module)}
+    assert used - {room, "core"} == set(ROOMS[room].imports.split())
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_others_import_the_front_of_a_room_and_all_of_it(room: str) -> None:
+    importers = [module for module in modules() if room_of(module) != room]
+    used = {name for module in importers for name in project_imports(module) if room_of(name) == room}
+    verbs = {name for name in used if room == "stages"}  # the command line's
+    assert {name.removeprefix(f"pipeline.{room}.") for name in used - verbs} == set(ROOMS[room].front.split())
 
 
 @pytest.mark.parametrize("module", sorted(STAGES))
@@ -53,22 +113,31 @@ def test_no_import_goes_in_a_circle() -> None:
     assert not circular
 
 
+@pytest.mark.parametrize("folder", sorted({name.rpartition(".")[0] for name in modules()}))
+def test_no_two_parts_of_a_folder_import_each_other_at_any_distance(folder: str) -> None:
+    reached = units(folder)
+    for _ in reached:
+        reached = {part: inner.union(*(reached[each] for each in inner)) for part, inner in reached.items()}
+    assert not [part for part, inner in reached.items() if part in inner]
+
+
 @pytest.mark.parametrize("module", modules())
-def test_only_modules_that_build_or_run_networks_import_keras(module: str) -> None:
-    may = module in NETWORK_MODULES or module.startswith("pipeline.networks")
-    assert may or "keras" not in top_levels(module)
+def test_only_rooms_that_build_or_run_networks_import_keras(module: str) -> None:
+    assert room_of(module) in ("networks", "training", "inference") or "keras" not in top_levels(module)
 
 
 @pytest.mark.parametrize("module", modules())
 def test_only_the_runtime_knows_a_backend(module: str) -> None:
-    assert module == "pipeline.runtime" or not top_levels(module) & BACKENDS
+    assert module == "pipeline.networks.runtime" or not top_levels(module) & BACKENDS
 
 
-@pytest.mark.parametrize("package", sorted(path.parent.name for path in (ROOT / "pipeline").rglob("__init__.py")))
-def test_init_files_are_empty(package: str) -> None:
-    assert all(
-        path.stat().st_size == 0 for path in (ROOT / "pipeline").rglob("__init__.py") if path.parent.name == package
-    )
+def test_init_files_are_empty() -> None:
+    assert not [path for path in (ROOT / "pipeline").rglob("__init__.py") if path.stat().st_size]
+
+
+@pytest.mark.parametrize("folder", sorted({path.parent for path in (ROOT / "pipeline").rglob("*.py")}))
+def test_every_folder_of_code_is_a_package(folder: Path) -> None:
+    assert (folder / "__init__.py").is_file()
 
 
 @pytest.mark.parametrize(
@@ -82,8 +151,8 @@ def test_init_files_are_empty(package: str) -> None:
         "stages.pack",
         "stages.board",
         "stages.score",
-        "init",
-        "score_table",
+        "data.describe.init",
+        "reports.score_table",
     ],
 )
 def test_a_verb_without_networks_starts_without_keras(module: str) -> None:

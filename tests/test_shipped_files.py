@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tiny
-import trained
+from support import tiny, trained
 
-from pipeline import runtime, tables
-from pipeline.cards import ModelCard, read_card
-from pipeline.checkpoints import Unseen, predict
-from pipeline.packing import checkpoints_of
+from pipeline.core import tables
+from pipeline.core.cards import ModelCard, read_card
+from pipeline.images.store import open_store
+from pipeline.inference.checkpoints import Unseen, predict
+from pipeline.inference.packing import checkpoints_of
+from pipeline.networks import runtime
 from pipeline.stages import train
-from pipeline.store import open_store
 
 FILES = Path(__file__).parents[1] / "configs" / "models"
 MODELS = sorted(path.stem for path in FILES.glob("*.yaml"))

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from pipeline import runtime
+from pipeline.networks import runtime
 
 
 class BatchNormalization(layers.BatchNormalization):  # type: ignore[misc]

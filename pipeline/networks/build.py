@@ -1,7 +1,8 @@
 """From a network section to Keras models: uint8 images in, float32 logits out.
 
-Every module of this folder that has a dict ``NETWORKS`` (name -> section and function from pixels to features) adds to
-what a model's file may name: a new architecture is one new file. Backbones with weights of their own stand below.
+Every module of ``architectures/`` has a dict ``NETWORKS`` (name -> section and function from pixels to features) that
+adds to what a model's file may name: a new architecture is one new file. Backbones with weights of their own stand
+below.
 """
 
 import importlib
@@ -17,24 +18,23 @@ from keras import layers
 from numpy.typing import NDArray
 from pydantic import Field
 
-from pipeline import runtime
-from pipeline.config import Section
-from pipeline.errors import InputError
-from pipeline.hog import hog_features
+from pipeline.core.config import Section
+from pipeline.core.errors import InputError
+from pipeline.images.hog import hog_features
+from pipeline.networks import architectures, runtime
+from pipeline.networks.backbones.pretrained import AsTrained, Pretrained, build_backbone, pool, preprocess, weights_file
+from pipeline.networks.backbones.vit import Vit, vit_backbone, vit_depth, vit_files, vit_pixels
 from pipeline.networks.head import build_head
 from pipeline.networks.inputs import Normalise, coloured, normalised
 from pipeline.networks.mlp_hog import MlpHog
-from pipeline.networks.pretrained import AsTrained, Pretrained, build_backbone, pool, preprocess, weights_file
-from pipeline.networks.vit import Vit, vit_backbone, vit_depth, vit_files, vit_pixels
 
 Features = Callable[[keras.KerasTensor, Any], keras.KerasTensor]
 
 
 def _plain_networks() -> dict[str, tuple[type[Section], Features]]:
     found: dict[str, tuple[type[Section], Features]] = {}
-    for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
-        if module.name != "build":
-            found |= vars(importlib.import_module(f"pipeline.networks.{module.name}")).get("NETWORKS", {})
+    for module in pkgutil.iter_modules(architectures.__path__):
+        found |= vars(importlib.import_module(f"{architectures.__name__}.{module.name}"))["NETWORKS"]
     return found
 
 

@@ -6,7 +6,7 @@ import keras
 from keras import layers
 from pydantic import Field, PositiveInt
 
-from pipeline.config import Section
+from pipeline.core.config import Section
 
 
 class Head(Section):

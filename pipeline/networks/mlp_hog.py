@@ -6,8 +6,8 @@ https://doi.org/10.1109/CVPR.2005.177
 
 from typing import Literal
 
-from pipeline.config import Section
-from pipeline.hog import Hog
+from pipeline.core.config import Section
+from pipeline.images.hog import Hog
 from pipeline.networks.head import Head
 
 

@@ -30,7 +30,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.files import write_text
+from pipeline.core.files import write_text
 from pipeline.page.markup import Html, joined, tag
 
 _HERE = Path(__file__).parent

@@ -7,14 +7,14 @@ Writes: folds/predictions/<name>/{oof,test}.parquet, and the name into ensemble.
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline import tables
-from pipeline.competition import active_members, active_models
-from pipeline.config import load_params
-from pipeline.ensemble import EnsembleParams
-from pipeline.errors import InputError
-from pipeline.external import Given, read_external, same_folds
-from pipeline.files import write_text
-from pipeline.yaml_text import dump, round_trip
+from pipeline.core import tables
+from pipeline.core.competition import active_members, active_models
+from pipeline.core.config import load_params
+from pipeline.core.errors import InputError
+from pipeline.core.files import write_text
+from pipeline.data.describe.text import dump, round_trip
+from pipeline.ensemble.external import Given, read_external, same_folds
+from pipeline.ensemble.fitting import EnsembleParams
 
 
 def run(root: Path, name: str, oof: Given, test: Given, folds: Path | None) -> None:

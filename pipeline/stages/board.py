@@ -5,11 +5,11 @@ Reads: submissions/log.csv. Writes: reports/board.png; with --refresh also submi
 
 from pathlib import Path
 
-from pipeline import board, submission_log, submitting
-from pipeline.board_plot import draw
-from pipeline.competition import active_name, load_competition
-from pipeline.kaggle_submissions import listed, submissions_page
-from pipeline.score_table import console
+from pipeline.core.competition import active_name, load_competition
+from pipeline.kaggle import board, submission_log, submitting
+from pipeline.kaggle.board_plot import draw
+from pipeline.kaggle.client import listed, submissions_page
+from pipeline.reports.score_table import console
 
 _NEWEST = 200
 

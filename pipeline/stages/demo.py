@@ -11,9 +11,9 @@ from pathlib import Path
 
 import uvicorn
 
-from pipeline.demo.app import HOST, make_app
-from pipeline.errors import InputError
-from pipeline.predicting import open_predictor
+from pipeline.core.errors import InputError
+from pipeline.inference.demo.app import HOST, make_app
+from pipeline.inference.predictor import open_predictor
 
 _RATE = 0.05
 

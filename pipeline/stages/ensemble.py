@@ -8,28 +8,29 @@ Writes: folds/ensemble/{oof,test}.parquet, folds/ensemble/metrics.json, reports/
 
 from pathlib import Path
 
-from pipeline import candidate_table, cards, ensemble, members, plots, scores, tables
-from pipeline.competition import active_members, active_name, load_competition
-from pipeline.config import load_params
-from pipeline.errors import some
+from pipeline.core import cards, plots, scores, tables
+from pipeline.core.competition import active_members, active_name, load_competition
+from pipeline.core.config import load_params
+from pipeline.core.errors import some
+from pipeline.ensemble import candidate_table, fitting, members
 
 
 def run(root: Path) -> None:
     """Combines the active models and the members made elsewhere, and scores the combination."""
     metric = load_competition(root).metric.metric
-    params = load_params(root, "ensemble", ensemble.EnsembleParams)
+    params = load_params(root, "ensemble", fitting.EnsembleParams)
     classes = tables.read_classes(root / "data" / "prepared" / "classes.json")
     test_ids = tuple(tables.read_index(root / "data" / "prepared" / "test.csv")["id"])
 
     read = members.read_members(root, active_members(root), classes, params.allow_peeked)
     stacked = members.read_test(root, read.names, classes, test_ids)
-    fitted = ensemble.fit(read, metric, params)
+    fitted = fitting.fit(read, metric, params)
     test = fitted(stacked)
 
     labels, folds, groups = (read.rows[name].to_numpy() for name in ("label", "fold", "group"))
     summary = scores.summarise(labels, folds, groups, fitted.nested, metric)
     alike = members.similarity(read)
-    told = ensemble.told(fitted, classes) | members.told(alike, read.names)
+    told = fitting.told(fitted, classes) | members.told(alike, read.names)
     about = {"competition": active_name(root), "metric": metric.name, "greater_is_better": metric.greater_is_better}
     card = cards.EnsembleCard.model_validate({**about, **told, **vars(summary)})
 

@@ -9,17 +9,17 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from pipeline.competition import active_models, active_name, load_competition
-from pipeline.explore import before_after, classes, light, looks, seen, sizes, suspicious, twins
-from pipeline.explore.adversarial import adversarial
-from pipeline.explore.augmented import augmented
-from pipeline.explore.features import describe
-from pipeline.explore.keypoints import keypoints
-from pipeline.explore.map import image_map
-from pipeline.explore.overview import overview
+from pipeline.core.competition import active_models, active_name, load_competition
+from pipeline.core.progress import progress
+from pipeline.data.sources.source import present
 from pipeline.page.parts import Part, write_page
-from pipeline.progress import progress
-from pipeline.source import present
+from pipeline.reports.data import before_after, classes, light, looks, material, sizes, suspicious, twins
+from pipeline.reports.data.adversarial import adversarial
+from pipeline.reports.data.augmented import augmented
+from pipeline.reports.data.features import describe
+from pipeline.reports.data.keypoints import keypoints
+from pipeline.reports.data.map import image_map
+from pipeline.reports.data.overview import overview
 
 
 def run(root: Path) -> None:
@@ -29,7 +29,7 @@ def run(root: Path) -> None:
         InputError: nothing is prepared yet, or a model's file does not fit its schema.
     """
     competition = load_competition(root)
-    data = seen.look(root)
+    data = material.look(root)
     models = {name: looks.read_look(root, name, competition.mirror) for name in active_models(root)}
     # Small matrices: threads cost more than they give, and one thread gives the same figures everywhere.
     with threadpool_limits(limits=1):
@@ -42,7 +42,7 @@ def run(root: Path) -> None:
     write_page(root / "reports" / "explore.html", competition.title, lead, first, parts, footer)
 
 
-def _parts(data: seen.Seen, models: Mapping[str, looks.Look], raw: Path | None) -> dict[str, Part]:
+def _parts(data: material.Seen, models: Mapping[str, looks.Look], raw: Path | None) -> dict[str, Part]:
     """Makes all parts, in the order of the page."""
     described = {part: describe(data, part) for part in ("train", "test")}
     makers: dict[str, Callable[[], Part]] = {

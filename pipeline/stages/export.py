@@ -14,17 +14,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import runtime, tables
-from pipeline.cards import ModelCard, read_card
-from pipeline.competition import active_models, active_name
-from pipeline.errors import InputError
-from pipeline.export_formats import NAMES, Format, Precision, check, load, write
-from pipeline.exported_graph import whole_graph
-from pipeline.files import write_text
-from pipeline.packing import choose
-from pipeline.places import require_folder_place
-from pipeline.store import open_store
-from pipeline.trained_model import TrainedModel, open_model
+from pipeline.core import tables
+from pipeline.core.cards import ModelCard, read_card
+from pipeline.core.competition import active_models, active_name
+from pipeline.core.errors import InputError
+from pipeline.core.files import write_text
+from pipeline.core.places import require_folder_place
+from pipeline.images.store import open_store
+from pipeline.inference.export_formats import NAMES, Format, Precision, check, load, write
+from pipeline.inference.exported_graph import whole_graph
+from pipeline.inference.packing import choose
+from pipeline.inference.trained_model import TrainedModel, open_model
+from pipeline.networks import runtime
 
 _COMPARED = 100
 _FEW = 0.95  # of the pictures with the same class; below, the precision is not worth its bytes

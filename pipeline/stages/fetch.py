@@ -6,9 +6,9 @@ Writes: data/source.json (path, size and CRC-32 of every file); the files themse
 
 from pathlib import Path
 
-from pipeline.competition import load_competition
-from pipeline.source import ensure, list_files
-from pipeline.tables import write_json
+from pipeline.core.competition import load_competition
+from pipeline.core.tables import write_json
+from pipeline.data.sources.source import ensure, list_files
 
 
 def run(root: Path) -> None:

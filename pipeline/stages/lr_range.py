@@ -7,13 +7,14 @@ Reads: data/prepared, folds/folds.csv, configs/models/<model>.yaml. Writes: repo
 import dataclasses
 from pathlib import Path
 
-from pipeline import fingerprints, lr_range, tables
-from pipeline.classic import ClassicRecipe
-from pipeline.competition import load_competition
-from pipeline.errors import InputError
-from pipeline.lr_range import Curve, Suggestion, Sweep
-from pipeline.model_file import load_model
-from pipeline.opening import Surroundings, open_session
+from pipeline.core import tables
+from pipeline.core.competition import load_competition
+from pipeline.core.errors import InputError
+from pipeline.training import fingerprints, lr_range
+from pipeline.training.classic.recipe import ClassicRecipe
+from pipeline.training.lr_range import Curve, Suggestion, Sweep
+from pipeline.training.model_file import load_model
+from pipeline.training.setup import Surroundings, open_session
 
 
 def run(root: Path, model: str, around: Surroundings, wanted: Sweep) -> None:

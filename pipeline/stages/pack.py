@@ -11,11 +11,12 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline import notebook, packing, tables, wheels
-from pipeline.competition import active_name, load_competition
-from pipeline.errors import InputError
-from pipeline.files import write_text
-from pipeline.places import require_folder_place
+from pipeline.core import tables
+from pipeline.core.competition import active_name, load_competition
+from pipeline.core.errors import InputError
+from pipeline.core.files import write_text
+from pipeline.core.places import require_folder_place
+from pipeline.inference import notebook, packing, wheels
 
 _USER = "USERNAME"
 
@@ -93,7 +94,7 @@ def _check_target(target: Path, force: bool) -> None:
 
 
 def _is_pack(target: Path) -> bool:
-    return all((target / name).is_file() for name in ("dataset-metadata.json", "pipeline/inference.py"))
+    return all((target / name).is_file() for name in ("dataset-metadata.json", "pipeline/inference/kernel.py"))
 
 
 def _say(target: Path, chosen: packing.Chosen, size: int, slug: str, user: str) -> None:

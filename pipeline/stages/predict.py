@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pipeline import pictures
-from pipeline.answers import Answer, Format, answers, written
-from pipeline.errors import InputError, printable, some
-from pipeline.files import atomic_path, write_text
-from pipeline.heat import overlaid
-from pipeline.places import require_file_place, require_folder_place
-from pipeline.predicting import Prediction, Predictor, open_predictor
+from pipeline.core.errors import InputError, printable, some
+from pipeline.core.files import atomic_path, write_text
+from pipeline.core.places import require_file_place, require_folder_place
+from pipeline.inference import pictures
+from pipeline.inference.answers import Answer, Format, answers, written
+from pipeline.inference.predictor import Prediction, Predictor, open_predictor
+from pipeline.inference.saliency.heat import overlaid
 
 _CHUNK = 1024
 _SHOWN = 320  # pixels of an overlay at least: a store of 32 pixels is no sight

@@ -11,15 +11,15 @@ from pathlib import Path
 
 from pydantic import Field
 
-from pipeline.competition import load_competition
-from pipeline.config import Section, load_params
-from pipeline.csvs import read_table
-from pipeline.errors import InputError
-from pipeline.layouts import list_images
-from pipeline.preparing import build, encode, people_names
-from pipeline.source import check_unchanged, ensure
-from pipeline.submission import check_sample
-from pipeline.tables import write_json
+from pipeline.core.competition import load_competition
+from pipeline.core.config import Section, load_params
+from pipeline.core.csvs import read_table
+from pipeline.core.errors import InputError
+from pipeline.core.tables import write_json
+from pipeline.data.prepared.layouts import list_images
+from pipeline.data.prepared.preparing import build, encode, people_names
+from pipeline.data.sources.source import check_unchanged, ensure
+from pipeline.kaggle.submission import check_sample
 
 
 class PrepareParams(Section):

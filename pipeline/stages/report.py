@@ -10,11 +10,11 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from pipeline.competition import active_name
-from pipeline.packing import weights_folder
+from pipeline.core.competition import active_name
+from pipeline.inference.packing import weights_folder
 from pipeline.page.parts import glance, write_page
-from pipeline.report import confused, confusion, gallery, looking, overview, team, training, tuned
-from pipeline.report.material import gather
+from pipeline.reports.models import confused, confusion, gallery, looking, overview, team, training, tuned
+from pipeline.reports.models.material import gather
 
 _LEAD = "What came of the training: what each model is worth, where it goes wrong, what it looks at."
 

@@ -6,12 +6,13 @@ Writes: submissions/log.csv, when asked
 
 from pathlib import Path
 
-from pipeline import cards, grading, submission_log, tables
-from pipeline.competition import active_name, load_competition
-from pipeline.csvs import read_table
-from pipeline.files import sha256
-from pipeline.grading import Grade
-from pipeline.submission_log import Entry
+from pipeline.core import cards, tables
+from pipeline.core.competition import active_name, load_competition
+from pipeline.core.csvs import read_table
+from pipeline.core.files import sha256
+from pipeline.kaggle import grading, submission_log
+from pipeline.kaggle.grading import Grade
+from pipeline.kaggle.submission_log import Entry
 
 
 def run(root: Path, csv: Path, solution: Path, log: bool, message: str | None) -> None:

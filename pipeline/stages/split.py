@@ -9,8 +9,9 @@ from pathlib import Path
 
 from pydantic import Field
 
-from pipeline import duplicates, folds, tables
-from pipeline.config import Section, load_params
+from pipeline.core import tables
+from pipeline.core.config import Section, load_params
+from pipeline.data.prepared import duplicates, folds
 
 
 class SplitParams(Section):

@@ -8,11 +8,13 @@ Writes: submissions/<name>.csv, submissions/<name>.json
 import subprocess
 from pathlib import Path
 
-from pipeline import cards, members, submission, submission_checks, tables
-from pipeline.competition import active_models, active_name, load_competition
-from pipeline.csvs import read_table
-from pipeline.errors import InputError, near_names
-from pipeline.files import atomic_path, sha256
+from pipeline.core import cards, tables
+from pipeline.core.competition import active_models, active_name, load_competition
+from pipeline.core.csvs import read_table
+from pipeline.core.errors import InputError, near_names
+from pipeline.core.files import atomic_path, sha256
+from pipeline.ensemble import members
+from pipeline.kaggle import submission, submission_checks
 
 
 def run(root: Path, name: str) -> None:

@@ -6,12 +6,12 @@ Writes: submissions/log.csv, submissions/sent/<sha256>.csv
 
 from pathlib import Path
 
-from pipeline import kaggle_submissions, submission_log, submitting
-from pipeline.competition import active_name, load_competition
-from pipeline.errors import InputError, some
-from pipeline.kaggle_submissions import Submitted
-from pipeline.submission_log import Entry
-from pipeline.submitting import Candidate, Patience
+from pipeline.core.competition import active_name, load_competition
+from pipeline.core.errors import InputError, some
+from pipeline.kaggle import client, submission_log, submitting
+from pipeline.kaggle.client import Submitted
+from pipeline.kaggle.submission_log import Entry
+from pipeline.kaggle.submitting import Candidate, Patience
 
 
 def run(root: Path, name: str, message: str | None, again: bool, patience: Patience) -> None:
@@ -38,7 +38,7 @@ def run(root: Path, name: str, message: str | None, again: bool, patience: Patie
     _show(new, slug, submitting.difference(root, new, entries, competition.submission), text)
     _require_one_left(slug)
 
-    sent = kaggle_submissions.send(slug, new.path, text, patience.poll)
+    sent = client.send(slug, new.path, text, patience.poll)
     print(f"submitted: Kaggle's number {sent.ref}")  # first of all: a full disk may stop the rest
     submission_log.append(root, _entry(root, new, sent, text))  # before the wait, which may be interrupted
     submitting.keep_copy(root, new)
@@ -61,7 +61,7 @@ def _show(new: Candidate, slug: str, difference: str, message: str) -> None:
 
 
 def _require_one_left(slug: str) -> None:
-    limits = kaggle_submissions.limits(slug)
+    limits = client.limits(slug)
     if limits.left is None:
         print("submissions left today: Kaggle tells after the first one")
         return
@@ -87,7 +87,7 @@ def _entry(root: Path, new: Candidate, sent: Submitted, message: str) -> Entry:
 
 
 def _tell(new: Candidate, slug: str, scored: Submitted) -> None:
-    page = kaggle_submissions.submissions_page(slug)
+    page = client.submissions_page(slug)
     if scored.status == "failed":
         raise InputError(f"Kaggle took {new.path.name} but could not score it; {page} says why")
     if scored.status == "pending":

@@ -9,15 +9,15 @@ import gc
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline import runtime
-from pipeline.competition import active_name, load_competition
-from pipeline.errors import InputError, NoRoomError, some
-from pipeline.gathering import gather
-from pipeline.model_file import load_model
-from pipeline.opening import Surroundings, open_model
-from pipeline.side_by_side import at_once, side_by_side
-from pipeline.surroundings import surroundings
-from pipeline.task import FoldTask
+from pipeline.core.competition import active_name, load_competition
+from pipeline.core.errors import InputError, NoRoomError, some
+from pipeline.networks import runtime
+from pipeline.training.context import surroundings
+from pipeline.training.model_file import load_model
+from pipeline.training.results import gather
+from pipeline.training.setup import Surroundings, open_model
+from pipeline.training.side_by_side import at_once, side_by_side
+from pipeline.training.task import FoldTask
 
 
 def run(root: Path, model: str) -> None:

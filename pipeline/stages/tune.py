@@ -7,11 +7,11 @@ configs/tuned/<model>.yaml (what it found, laid over the model's file by `train`
 
 from pathlib import Path
 
-from pipeline import cards
-from pipeline.competition import active_models, active_name, load_competition
-from pipeline.config import load_params
-from pipeline.model_yaml import read_model
-from pipeline.tuning import outcome
+from pipeline.core import cards
+from pipeline.core.competition import active_models, active_name, load_competition
+from pipeline.core.config import load_params
+from pipeline.training.recipes.model_yaml import read_model
+from pipeline.tuning import results
 from pipeline.tuning.params import TuneParams
 
 
@@ -25,16 +25,16 @@ def run(root: Path, model: str) -> None:
     params = load_params(root, "tune", TuneParams)
     searchable = read_model(root, model)[1]
     if params.n_trials == 0 or not searchable:
-        outcome.write(root, _untouched(root, model))
+        results.write(root, _untouched(root, model))
         why = "tune.n_trials is 0" if params.n_trials == 0 else f"configs/models/{model}.yaml has no section search"
         print(f"{model}: not tuned ({why})")
         return
     # What searches builds networks and takes seconds to import; what does nothing should not wait for it.
-    from pipeline.tuning import searching
+    from pipeline.tuning import study
 
     sharing = [name for name in active_models(root) if read_model(root, name)[1]]
     hours = None if params.hours is None else params.hours / max(1, len(sharing))
-    outcome.write(root, searching.tuned(root, model, params, hours))
+    results.write(root, study.tuned(root, model, params, hours))
 
 
 def _untouched(root: Path, model: str) -> cards.TuningCard:

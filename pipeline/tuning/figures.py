@@ -11,10 +11,10 @@ from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from pipeline.cards import TuningCard
+from pipeline.core.cards import TuningCard
 from pipeline.page.chart import BLUE, GREY, LINE, ORANGE, RED, chart, drawn
 from pipeline.page.markup import Html
-from pipeline.tuning import studies
+from pipeline.tuning import optuna_studies
 
 _FEW = 4  # complete trials that importances need
 _STATES = {TrialState.COMPLETE: BLUE, TrialState.PRUNED: ORANGE, TrialState.FAIL: RED}
@@ -134,7 +134,7 @@ def timeline(study: Study, card: TuningCard) -> Html:
     with chart(7.5, min(8.0, 1.0 + 0.12 * len(trials))) as figure:
         axes = figure.subplots()
         for trial, start, end in zip(trials, starts, ends, strict=True):
-            cut = trial.state == TrialState.FAIL and studies.REASON not in trial.user_attrs
+            cut = trial.state == TrialState.FAIL and optuna_studies.REASON not in trial.user_attrs
             colour = GREY if cut else _STATES[trial.state]
             axes.barh(trial.number, (end - start) / 60, left=(start - first) / 60, color=colour, height=0.8)
         axes.invert_yaxis()

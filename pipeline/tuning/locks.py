@@ -10,8 +10,8 @@ from pathlib import Path
 
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from pipeline.errors import InputError
-from pipeline.files import locked
+from pipeline.core.errors import InputError
+from pipeline.core.files import locked
 from pipeline.tuning.storing import GRACE
 
 OWNER = "owner"

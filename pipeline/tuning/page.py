@@ -7,13 +7,13 @@ from typing import Any
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from pipeline.cards import TuningCard
+from pipeline.core.cards import TuningCard
 from pipeline.page.blocks import facts, note, say
 from pipeline.page.document import Section
 from pipeline.page.document import write as write_page
 from pipeline.page.markup import Html
 from pipeline.page.table import Column, table
-from pipeline.tuning import figures, studies
+from pipeline.tuning import figures, optuna_studies
 
 ELSEWHERE = "the best trial, trained where the search had not:"
 DEFAULT_ELSEWHERE = "the recipe as it stands, trained where the search had not, so that nothing could be compared:"
@@ -32,7 +32,7 @@ def write(path: Path, study: Study, card: TuningCard) -> None:
 
 
 def _sections(study: Study, card: TuningCard) -> Iterator[Section]:
-    tally = studies.tally(study)
+    tally = optuna_studies.tally(study)
     yield Section("Outcome", [say(*sentences(card)), facts(_facts(card))])
     if card.best is not None:
         yield Section("Settings", [_settings(card)])
@@ -130,9 +130,9 @@ def _trials(study: Study, card: TuningCard) -> Html:
 
 def _row(trial: FrozenTrial) -> tuple[str, str, float | None, float | None, str]:
     attrs = trial.user_attrs
-    cut = trial.state == TrialState.FAIL and studies.REASON not in attrs
-    outcome = "cut off, begun again" if cut else attrs.get(studies.REASON, trial.state.name.lower())
+    cut = trial.state == TrialState.FAIL and optuna_studies.REASON not in attrs
+    outcome = "cut off, begun again" if cut else attrs.get(optuna_studies.REASON, trial.state.name.lower())
     reached = list(trial.intermediate_values.values())
     score = trial.values[0] if trial.values else reached[-1] if reached else None
     settings = ", ".join(f"{name} {_shown(value)}" for name, value in trial.params.items())
-    return str(trial.number), str(outcome), score, attrs.get(studies.SECONDS), settings
+    return str(trial.number), str(outcome), score, attrs.get(optuna_studies.SECONDS), settings

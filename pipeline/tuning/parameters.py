@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import Field, model_validator
 
-from pipeline.config import Section
+from pipeline.core.config import Section
 
 Plain = str | int | float | bool | None
 

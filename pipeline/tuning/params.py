@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
-from pipeline.config import Section
+from pipeline.core.config import Section
 
 Sampler = Literal["tpe", "random", "gp", "cmaes"]
 Pruner = Literal["successive_halving", "hyperband", "median", "none"]

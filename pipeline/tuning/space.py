@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.classic import ClassicRecipe
-from pipeline.config import Section, parse
-from pipeline.errors import InputError
-from pipeline.model_file import adapted, recipe_from
-from pipeline.model_yaml import Settings, laid_over, model_path, read_model, setting
-from pipeline.recipe import Recipe
+from pipeline.core.config import Section, parse
+from pipeline.core.errors import InputError
+from pipeline.training.classic.recipe import ClassicRecipe
+from pipeline.training.model_file import adapted, recipe_from
+from pipeline.training.recipes.model_yaml import Settings, laid_over, model_path, read_model, setting
+from pipeline.training.recipes.recipe import Recipe
 from pipeline.tuning.parameters import CategoricalParameter, Parameter, Plain, Suggests
 
 

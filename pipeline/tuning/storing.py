@@ -15,9 +15,9 @@ import sqlalchemy.exc
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 
-from pipeline.errors import InputError, one_line
-from pipeline.files import locked
-from pipeline.tuning.studies import begin_again
+from pipeline.core.errors import InputError, one_line
+from pipeline.core.files import locked
+from pipeline.tuning.optuna_studies import begin_again
 
 DOWN = (sqlalchemy.exc.OperationalError, sqlalchemy.exc.InterfaceError, optuna.exceptions.StorageInternalError)
 HEARTBEAT, GRACE = 20, 60  # seconds

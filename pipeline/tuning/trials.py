@@ -17,18 +17,19 @@ from optuna.pruners import WilcoxonPruner
 from optuna.study import Study, StudyDirection
 from optuna.trial import Trial, TrialState
 
-from pipeline import runtime, tables
-from pipeline.classic import ClassicRecipe
-from pipeline.closure import code_digest
-from pipeline.competition import Score
-from pipeline.errors import InputError
-from pipeline.files import sha256
-from pipeline.metrics import get_metric
-from pipeline.opening import Opened, Surroundings, open_model, outside
-from pipeline.recipe import Recipe
-from pipeline.scores import Integers, Probs
-from pipeline.task import FoldTask
-from pipeline.tuning import studies
+from pipeline.core import tables
+from pipeline.core.closure import code_digest
+from pipeline.core.competition import Score
+from pipeline.core.errors import InputError
+from pipeline.core.files import sha256
+from pipeline.core.metrics import get_metric
+from pipeline.core.scores import Integers, Probs
+from pipeline.networks import runtime
+from pipeline.training.classic.recipe import ClassicRecipe
+from pipeline.training.recipes.recipe import Recipe
+from pipeline.training.setup import Opened, Surroundings, open_model, outside
+from pipeline.training.task import FoldTask
+from pipeline.tuning import optuna_studies
 from pipeline.tuning.params import TuneParams
 from pipeline.tuning.space import Space
 
@@ -107,7 +108,7 @@ def run_trial(trial: Trial, study: Study, bench: Bench) -> tuple[float, ...]:
         OutOfTime: the hours are over.
     """
     settings = bench.space.suggest(trial)
-    trial.set_user_attr(studies.SETTINGS, settings)
+    trial.set_user_attr(optuna_studies.SETTINGS, settings)
     known = _same(trial, study)
     if known is not None:
         return known
@@ -124,19 +125,21 @@ def run_trial(trial: Trial, study: Study, bench: Bench) -> tuple[float, ...]:
         scores[str(fold)] = bench.score.metric.score(labels, probs)
         losses.append(_LOG_LOSS.score(labels, probs))
         trial.set_user_attr(FOLDS, scores)
-        trial.set_user_attr(studies.SECONDS, seconds)
+        trial.set_user_attr(optuna_studies.SECONDS, seconds)
         trial.set_user_attr(BLOCKS, trial.user_attrs.get(BLOCKS, []) + blocks(bench.score, labels, probs))
         last = position == len(bench.params.folds) - 1
         prunes = bench.params.across == "wilcoxon" and not bench.params.two and not default
         if not last and prunes and hopeless(study, trial, bench.score):
-            trial.set_user_attr(studies.SAVED, seconds / (position + 1) * (len(bench.params.folds) - position - 1))
+            trial.set_user_attr(
+                optuna_studies.SAVED, seconds / (position + 1) * (len(bench.params.folds) - position - 1)
+            )
             raise optuna.TrialPruned(f"worse than the best on the rows of fold {fold}")
     score = float(np.mean(list(scores.values())))
     if not np.isfinite(score):
         raise InputError(f"its {bench.score.metric.name} is {score}")
-    trial.set_user_attr(studies.LOG_LOSS, float(np.mean(losses)))
+    trial.set_user_attr(optuna_studies.LOG_LOSS, float(np.mean(losses)))
     if bench.params.terminator:
-        studies.report_folds(trial, list(scores.values()))
+        optuna_studies.report_folds(trial, list(scores.values()))
     return (score, seconds)[: len(bench.params.objectives)]
 
 
@@ -185,7 +188,7 @@ def hopeless(study: Study, trial: Trial, score: Score) -> bool:
     Reference: Wilcoxon 1945, https://doi.org/10.2307/3001968
     """
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    leader = studies.best(complete, score.metric)
+    leader = optuna_studies.best(complete, score.metric)
     own, theirs = trial.user_attrs.get(BLOCKS, []), leader.user_attrs.get(BLOCKS, []) if leader else []
     if len(own) < 2 or len(theirs) < len(own):
         return False
@@ -202,13 +205,13 @@ def forget(study: Study, bench: Bench) -> None:
     What `train` finished stays, and so does what a running trial writes to.
     """
     trials = study.get_trials(deepcopy=False)
-    leader = studies.best([trial for trial in trials if trial.state == TrialState.COMPLETE], bench.score.metric)
+    leader = optuna_studies.best([trial for trial in trials if trial.state == TrialState.COMPLETE], bench.score.metric)
     kept = [leader] if leader else []
     kept += [trial for trial in trials if not trial.state.is_finished() or trial.params == bench.space.default_params()]
     stays = {trial.user_attrs.get(FOLDER) for trial in kept}
     for trial in trials:
         name = trial.user_attrs.get(FOLDER)
-        cut = trial.state == TrialState.FAIL and studies.REASON not in trial.user_attrs
+        cut = trial.state == TrialState.FAIL and optuna_studies.REASON not in trial.user_attrs
         if not trial.state.is_finished() or cut or name in stays or not str(name).startswith(f"{bench.model}-"):
             continue
         place = bench.root / ".work" / "train" / Path(str(name)).name
@@ -245,7 +248,7 @@ class _Watch:
             if behind and self._prunes:
                 each = (time.monotonic() - self._began) / self._seen
                 left = self._epochs * (len(self._bench.params.folds) - self._position) - epoch
-                self._trial.set_user_attr(studies.SAVED, each * left)
+                self._trial.set_user_attr(optuna_studies.SAVED, each * left)
                 raise optuna.TrialPruned(f"behind after {epoch} of {self._epochs} epochs")
         if self._bench.deadline is not None and time.time() > self._bench.deadline:
             raise OutOfTime
@@ -257,7 +260,7 @@ def _same(trial: Trial, study: Study) -> tuple[float, ...] | None:
         if other.number == trial.number or other.params != trial.params:
             continue
         trial.set_user_attr("same_as", other.number)
-        for name in (FOLDER, FOLDS, BLOCKS, studies.LOG_LOSS):
+        for name in (FOLDER, FOLDS, BLOCKS, optuna_studies.LOG_LOSS):
             if name in other.user_attrs:
                 trial.set_user_attr(name, other.user_attrs[name])
         if other.state == TrialState.PRUNED:

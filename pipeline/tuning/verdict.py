@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import paired, tables
-from pipeline.errors import DivergedError, InputError, NoRoomError
-from pipeline.model_yaml import Settings
-from pipeline.opening import open_model
-from pipeline.side_by_side import at_once, side_by_side
+from pipeline.core import paired, tables
+from pipeline.core.errors import DivergedError, InputError, NoRoomError
+from pipeline.training.recipes.model_yaml import Settings
+from pipeline.training.setup import open_model
+from pipeline.training.side_by_side import at_once, side_by_side
 from pipeline.tuning import storing
 from pipeline.tuning.trials import Bench, fold_task, scored
 from pipeline.tuning.worker import Order

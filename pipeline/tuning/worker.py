@@ -12,12 +12,12 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
-from pipeline import runtime
-from pipeline.competition import load_competition
-from pipeline.errors import InputError, NoRoomError, one_line
-from pipeline.processes import ENDED, Ending, follow_parent
-from pipeline.surroundings import surroundings
-from pipeline.tuning import storing, studies
+from pipeline.core.competition import load_competition
+from pipeline.core.errors import InputError, NoRoomError, one_line
+from pipeline.core.processes import ENDED, Ending, follow_parent
+from pipeline.networks import runtime
+from pipeline.training.context import surroundings
+from pipeline.tuning import optuna_studies, storing
 from pipeline.tuning.locks import claimed, owning
 from pipeline.tuning.params import TuneParams
 from pipeline.tuning.space import load_space
@@ -71,7 +71,7 @@ class Order:
 
         def opened() -> Study:
             storage = storing.open_storage(self.root, self.model, self.url)
-            return studies.open_study(storage, self.name, self.params, metric, self.epochs)
+            return optuna_studies.open_study(storage, self.name, self.params, metric, self.epochs)
 
         return storing.patient(opened, self.url)
 
@@ -139,13 +139,13 @@ def _one(study: Study, bench: Bench, order: Order, claim: ExitStack, ending: End
         except OSError as error:
             if error.errno in _NO_ROOM:
                 raise _no_room(error) from None
-            trial.set_user_attr(studies.REASON, _words(error))
+            trial.set_user_attr(optuna_studies.REASON, _words(error))
             raise
         # Whatever a trial dies of is its own affair: it is kept with its reason, and the night goes on.
         except Exception as error:
             crowded = isinstance(error, NoRoomError)
             crowded = crowded or (isinstance(error, runtime.out_of_memory()) and runtime.is_out_of_memory(error))
-            trial.set_user_attr(studies.REASON, _words(error))
+            trial.set_user_attr(optuna_studies.REASON, _words(error))
             raise
 
     with ExitStack() as held:  # longer than the objective: until Optuna has told the outcome
@@ -167,7 +167,7 @@ def _one(study: Study, bench: Bench, order: Order, claim: ExitStack, ending: End
 def _taken_over(study: Study, trial: Trial) -> bool:
     """Says whether others have held a trial for dead and begun it again: this process had not been heard of."""
     found = study._storage.get_trial(trial._trial_id)
-    return found.state == TrialState.FAIL and studies.REASON not in found.user_attrs
+    return found.state == TrialState.FAIL and optuna_studies.REASON not in found.user_attrs
 
 
 def _no_room(error: OSError) -> _NoRoom:
@@ -180,5 +180,5 @@ def _words(error: Exception) -> str:
 
 
 def _room(study: Study, params: TuneParams) -> bool:
-    now = studies.tally(study)
+    now = optuna_studies.tally(study)
     return params.n_trials is None or now.finished + len(now.running) < params.n_trials

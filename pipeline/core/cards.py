@@ -1,0 +1,216 @@
+"""Cards: what was made, what it is worth and what it cost, as one JSON file each, checked when read."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from pipeline.core.config import S, Section
+from pipeline.core.errors import InputError, one_line
+from pipeline.core.files import write_text
+
+
+class Scored(Section):
+    """What out-of-fold predictions are worth; the fields are those of `scores.Summary`.
+
+    ``metric`` is the competition's; ``scores`` holds the pooled value of every metric that the table shows.
+    """
+
+    competition: str
+    metric: str
+    greater_is_better: bool
+    fold_scores: dict[str, float]
+    mean: float
+    std: float
+    pooled: float
+    interval: tuple[float, float]
+    scores: dict[str, float]
+
+
+class ModelCard(Scored):
+    """What a trained model is worth and what it cost; never a dependency of a stage.
+
+    ``train_seconds`` is wall time over all folds, ``feature_seconds`` that of features computed once, which other
+    models may share. ``peeked`` says which choices looked at the rows that the OOF score reports: none by default.
+    ``view_weights`` are those of test images; ``fold_table`` is the digest of the fold table it was trained on.
+    """
+
+    model: str
+    parameters: int
+    trainable_parameters: int
+    train_seconds: float
+    feature_seconds: float = 0.0
+    predict_milliseconds_per_image: float
+    images_per_second: float
+    seed: int
+    precision: str
+    peeked: tuple[str, ...]
+    fingerprint: str
+    view_weights: dict[str, float] = Field(default_factory=dict)
+    fold_table: str = ""
+    versions: dict[str, str]
+    config: dict[str, Any]
+
+
+class CandidateCard(Section):
+    """One way to combine, and what it is worth by the competition's metric.
+
+    ``in_sample`` is the score on the rows that it was fitted to, ``nested`` that on rows it was not; ``error`` is the
+    standard error of ``nested``, ``behind`` how much worse than the best candidate, with its paired standard error.
+    ``temperatures`` of the members are empty where they stay as they are; ``class_weights`` hold one weight per class
+    where the combiner fits them, and ``weights`` their mean.
+    """
+
+    name: str
+    in_sample: float
+    nested: float
+    error: float
+    behind: float
+    behind_error: float
+    weights: dict[str, float]
+    class_weights: dict[str, dict[str, float]]
+    temperatures: dict[str, float]
+    seconds: float
+
+
+class ReliabilityCard(Section):
+    """Confidence against accuracy, by bins of confidence; ``error`` is the expected calibration error."""
+
+    confidence: tuple[float, ...]
+    accuracy: tuple[float, ...]
+    rows: tuple[int, ...]
+    error: float
+
+
+class GainCard(Section):
+    """How much better than the best single member, positive when it is, with the paired 95 % bootstrap interval."""
+
+    member: str
+    value: float
+    interval: tuple[float, float]
+
+
+class EnsembleCard(Scored):
+    """How the members were combined and what the combination scores.
+
+    All scores are nested: every row was predicted by weights, temperatures and a choice of combiner that did not see
+    its fold. ``alone`` are the members' own pooled scores. ``weights`` are empty where the combiner has none (stacks).
+    ``by_fold`` names the combiner that the other folds chose; ``decision`` holds factors of the classes where argmax
+    was not best for the metric. ``peeked`` says, by member, which choices looked at the rows that are scored: then the
+    scores are too good.
+    """
+
+    combiner: str
+    members: tuple[str, ...]
+    alone: dict[str, float]
+    weights: dict[str, float]
+    candidates: tuple[CandidateCard, ...]
+    skipped: dict[str, str]
+    by_fold: dict[str, str]
+    gain: GainCard
+    temperature: float
+    decision: dict[str, float]
+    before: ReliabilityCard
+    after: ReliabilityCard
+    correlation: dict[str, dict[str, float]]
+    disagreement: dict[str, dict[str, float]]
+    same: tuple[tuple[str, str], ...]
+    peeked: dict[str, tuple[str, ...]]
+
+
+class TrialCard(Section):
+    """One trial of a study: what it tried, by path, and what came of it on the folds searched.
+
+    ``default`` marks the model as it stands, ``values`` are its score and, where two objectives were asked for, its
+    seconds.
+    """
+
+    number: int
+    default: bool
+    values: tuple[float, ...]
+    log_loss: float | None
+    seconds: float
+    settings: dict[str, Any]
+
+
+class VerdictCard(Section):
+    """The default and the best trial, measured again on folds or a seed that the search did not use.
+
+    ``gain`` is how much better the best trial is, positive when it is, ``interval`` its paired 95 % bootstrap interval.
+    """
+
+    folds: tuple[int, ...]
+    seed: int
+    rows: int
+    default: float
+    tuned: float
+    gain: float
+    interval: tuple[float, float]
+
+
+class TuningCard(Section):
+    """What tuning a model came to; never a dependency of a stage.
+
+    ``best`` is the best trial on the folds that chose it, ``verdict`` what it is worth on others: None where nothing
+    was tried or the default stayed the best. ``adopted`` says whether its settings are laid over the model's file.
+    ``saved_seconds`` is what pruned trials had still before them, at the pace they had shown. ``front`` holds the
+    trials that none beats in both objectives. ``space`` names the settings that may vary.
+    """
+
+    model: str
+    competition: str
+    metric: str
+    greater_is_better: bool
+    study: str = ""
+    storage: str = ""
+    folds: tuple[int, ...] = ()
+    space: tuple[str, ...] = ()
+    complete: int = 0
+    pruned: int = 0
+    failed: int = 0
+    reasons: dict[str, int] = Field(default_factory=dict)
+    searched_seconds: float = 0.0
+    saved_seconds: float = 0.0
+    default: TrialCard | None = None
+    best: TrialCard | None = None
+    front: tuple[TrialCard, ...] = ()
+    verdict: VerdictCard | None = None
+    adopted: bool = False
+
+
+class SubmissionCard(Section):
+    """Where a submission came from. Scores of the leaderboard stand in submissions/log.csv: this is an out of DVC.
+
+    ``cv`` is the pooled out-of-fold score; ``nested_cv`` that of weights fitted without the rows they are scored on;
+    ``peeked`` says what looked at the rows that both are of: then they are too good.
+    """
+
+    name: str
+    competition: str
+    members: tuple[str, ...]
+    metric: str
+    cv: float
+    nested_cv: float | None = None
+    peeked: tuple[str, ...] = ()
+    rows: int
+    sha256: str
+    git_commit: str | None
+
+
+def write_card(path: Path, card: Section) -> None:
+    """Writes a card as indented JSON."""
+    write_text(path, card.model_dump_json(indent=2) + "\n")
+
+
+def read_card(path: Path, kind: type[S]) -> S:
+    """Reads a card of one kind.
+
+    Raises:
+        InputError: no such file, or not a card as this version writes them.
+    """
+    if not path.is_file():
+        raise InputError(f"{path} does not exist; run `dvc repro`")
+    try:
+        return kind.model_validate_json(path.read_bytes())
+    except ValueError as error:
+        raise InputError(f"{path} is no {kind.__name__} ({one_line(error)}); remove it and run `dvc repro`") from error

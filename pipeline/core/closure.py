@@ -1,0 +1,73 @@
+"""Which source files a module depends on: for fingerprints, and for the ``deps`` that DVC cannot find itself."""
+
+import ast
+import hashlib
+import re
+from functools import cache
+from pathlib import Path
+
+PACKAGE = "pipeline"
+_SEARCHED = re.compile(r"iter_modules\((\w+)\.__path__")
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+def import_closure(module: str, root: Path | None = None) -> tuple[Path, ...]:
+    """Follows the project's own imports from a module, those inside functions included.
+
+    Args:
+        module: dotted name, such as ``pipeline.stages.train``.
+        root: the folder that holds the package; by default the one this file was loaded from.
+
+    Returns:
+        Sorted paths of all source files reached, the module's own included; empty ``__init__.py`` files are left out.
+    """
+    base = root or _ROOT
+    found: set[Path] = set()
+    waiting = [module]
+    while waiting:
+        path = _source(base, waiting.pop())
+        if path is None or path in found:
+            continue
+        found.add(path)
+        waiting += [*_imports(path), *_plug_ins(path, base)]
+    return tuple(sorted(path for path in found if path.name != "__init__.py" or path.stat().st_size))
+
+
+def code_digest(module: str) -> str:
+    """Returns the SHA-256 over the sources of a module's import closure."""
+    digest = hashlib.sha256()
+    for path in import_closure(module):
+        digest.update(str(path.relative_to(_ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def _plug_ins(path: Path, base: Path) -> list[str]:
+    """Names all modules of a package that a file searches for plug-ins: ``pkgutil.iter_modules(package.__path__)``."""
+    searched = set(_SEARCHED.findall(path.read_text(encoding="utf-8")))
+    packages = [name for name in _imports(path) if name.rpartition(".")[2] in searched]
+    return [f"{name}.{file.stem}" for name in packages for file in base.joinpath(*name.split(".")).glob("*.py")]
+
+
+def _source(base: Path, module: str) -> Path | None:
+    path = base.joinpath(*module.split("."))
+    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def _imports(path: Path) -> tuple[str, ...]:
+    return _parsed(path, path.stat().st_mtime_ns)
+
+
+@cache
+def _parsed(path: Path, changed: int) -> tuple[str, ...]:
+    """Names what a file imports; ``changed`` is when it was written, so that a later one is read anew."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            # `from pipeline import x` and `from pipeline.x import y` both name modules; unknown ones are dropped later.
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return tuple(name for name in names if name.split(".")[0] == PACKAGE)

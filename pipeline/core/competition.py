@@ -1,0 +1,331 @@
+"""One typed file says everything about a competition: source, layout, columns, metric, submission."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from pipeline.core.config import Section, load, read_params
+from pipeline.core.errors import InputError, near_names
+from pipeline.core.metrics import Metric, get_metric
+from pipeline.core.tables import check_model_name
+
+SLUG = r"[a-z0-9][a-z0-9-]*"  # the last part of a Kaggle competition's address
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+
+
+class BundledSource(Section):
+    """scikit-learn's handwritten digits, laid out on disk as a Kaggle download with a held-back solution."""
+
+    kind: Literal["sklearn"]
+    name: Literal["digits"]
+    test_fraction: float = Field(default=0.2, gt=0.0, lt=1.0)
+    seed: int = Field(default=0, ge=0)
+
+
+class KerasSource(Section):
+    """A data set of ``keras.datasets`` (downloads once), laid out as a Kaggle download.
+
+    ``classes`` keeps only the named classes of those that Keras gives; None keeps all.
+    """
+
+    kind: Literal["keras"]
+    name: Literal["mnist", "fashion_mnist", "cifar10", "cifar100"]
+    classes: dict[int, str] | None = None
+
+
+class LocalSource(Section):
+    """A zip or a folder: relative to the repository, absolute, or through ``${VARIABLE}``."""
+
+    kind: Literal["local"]
+    path: str
+
+
+class KaggleSource(Section):
+    """A competition's slug, downloaded by the Kaggle command line client."""
+
+    kind: Literal["kaggle"]
+    slug: str = Field(pattern=f"^{SLUG}$")
+
+
+Source = Annotated[BundledSource | KerasSource | LocalSource | KaggleSource, Field(discriminator="kind")]
+
+
+class Folders(Section):
+    """Training images in one folder per class: ``<images>/<class>/<file>``."""
+
+    layout: Literal["folders"]
+    images: str
+
+
+class CsvImages(Section):
+    """A table of ids and labels beside a folder of images; ids with or without extension."""
+
+    layout: Literal["csv_images"]
+    images: str
+    table: str
+    id: str
+    label: str
+    group: str | None = None
+
+
+class CsvOneHot(Section):
+    """A table of ids and one column of 0 and 1 per class, of which each row marks exactly one, beside images.
+
+    ``classes`` names these columns; each is a class.
+    """
+
+    layout: Literal["csv_one_hot"]
+    images: str
+    table: str
+    id: str
+    classes: tuple[str, ...] = Field(min_length=2)
+    group: str | None = None
+
+    @field_validator("classes")
+    @classmethod
+    def _once(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
+        twice = sorted({name for name in classes if classes.count(name) > 1})
+        if twice:
+            raise ValueError(f"classes lists {', '.join(twice)} more than once")
+        return classes
+
+
+class CsvPixels(Section):
+    """One row per image, one column per pixel, row after row.
+
+    ``id`` None numbers the rows from ``first_id``; ``shape`` is (height, width) or (height, width, channels).
+    """
+
+    layout: Literal["csv_pixels"]
+    table: str
+    label: str
+    id: str | None = None
+    first_id: int = 1
+    pixels: str = Field(default=r"pixel\d+", description="regular expression of the pixel columns, whole name")
+    shape: tuple[int, ...] | None = None
+    group: str | None = None
+
+
+class FileNames(Section):
+    """The class stands in the file name.
+
+    ``pattern`` is a regular expression that is searched for in the name; its group ``label`` is the class, its group
+    ``group``, if it has one, ties images together.
+    """
+
+    layout: Literal["file_names"]
+    images: str
+    pattern: str
+
+    @field_validator("pattern")
+    @classmethod
+    def _names_a_label(cls, pattern: str) -> str:
+        try:
+            groups = re.compile(pattern).groupindex
+        except re.error as error:
+            raise ValueError(f"pattern is not a regular expression ({error})") from error
+        if "label" not in groups:
+            raise ValueError(r"pattern needs a group named label, such as (?P<label>\w+)\.\d+")
+        return pattern
+
+
+Train = Annotated[Folders | CsvImages | CsvOneHot | CsvPixels | FileNames, Field(discriminator="layout")]
+
+
+class TestImages(Section):
+    """Test images in a folder, listed by the sample submission, by a table, or by the folder itself."""
+
+    layout: Literal["images"]
+    images: str
+    listed_by: Literal["sample_submission", "table", "folder"] = "sample_submission"
+    table: str | None = None
+    id: str | None = None
+
+    @model_validator(mode="after")
+    def _table_and_id(self) -> "TestImages":
+        if self.listed_by == "table" and (self.table is None or self.id is None):
+            raise ValueError("listed_by: table needs table and id")
+        return self
+
+
+class TestPixels(Section):
+    """Test images as rows of pixels; without ``id`` the rows are numbered from ``first_id``."""
+
+    layout: Literal["csv_pixels"]
+    table: str
+    id: str | None = None
+    first_id: int = 1
+    pixels: str = r"pixel\d+"
+    shape: tuple[int, ...] | None = None
+
+
+Test = Annotated[TestImages | TestPixels, Field(discriminator="layout")]
+
+
+class Storage(Section):
+    """How images are kept: decoded once to uint8 at one size.
+
+    ``resize``: ``crop`` cuts the longer side, ``pad`` fills the shorter one with black, ``stretch`` ignores the shape.
+    """
+
+    size: int = Field(ge=4, le=2048)
+    channels: Literal[1, 3] = 3
+    resize: Literal["crop", "pad", "stretch"] = "crop"
+
+
+class LabelSubmission(Section):
+    """One column of labels: class names as they stand in the training data.
+
+    ``positive`` turns the column into the probability of that class (two classes, as in dogs-vs-cats).
+    """
+
+    kind: Literal["label"]
+    sample: str
+    id: str
+    label: str
+    positive: str | None = None
+
+
+class ProbabilitySubmission(Section):
+    """One probability column per class; ``columns`` maps a column to its class where the names differ."""
+
+    kind: Literal["probabilities"]
+    sample: str
+    id: str
+    columns: dict[str, str] | None = None
+
+
+Submission = Annotated[LabelSubmission | ProbabilitySubmission, Field(discriminator="kind")]
+
+
+class Score(Section):
+    """The competition's metric; ``k`` belongs to ``top_k_accuracy`` alone."""
+
+    name: str
+    k: int | None = Field(default=None, ge=1)
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        get_metric(name, None)
+        return name
+
+    @model_validator(mode="after")
+    def _k_with_top_k(self) -> "Score":
+        if (self.name == "top_k_accuracy") != (self.k is not None):
+            raise ValueError("k goes with top_k_accuracy, and only with it")
+        return self
+
+    @property
+    def metric(self) -> Metric:
+        """The metric itself, its direction included."""
+        return get_metric(self.name, self.k)
+
+
+class Competition(Section):
+    """The whole truth about one competition, from ``configs/competitions/<name>.yaml``.
+
+    ``mirror`` says whether a mirrored image keeps its class: false for digits, letters and text, and then no model's
+    ``augmentation.flip`` is used;
+    ``class_names`` says what people call the labels (``0: Healthy``): pictures show these names, tables and submissions
+    keep the labels;
+    ``models`` names the recommended models, which ``python -m pipeline init`` writes into ``params.yaml``;
+    ``solution`` names a file of true test labels, if the competition has one (rebuilt ones do);
+    ``kaggle`` is the slug that submissions go to, where the files do not come from Kaggle themselves.
+    """
+
+    title: str
+    source: Source
+    train: Train
+    test: Test
+    storage: Storage
+    mirror: bool
+    metric: Score
+    submission: Submission
+    class_names: dict[str, str] | None = None
+    models: tuple[str, ...] = Field(min_length=1)
+    solution: str | None = None
+    kaggle: str | None = Field(default=None, pattern=f"^{SLUG}$")
+
+    @model_validator(mode="after")
+    def _one_slug(self) -> "Competition":
+        if self.kaggle is not None and isinstance(self.source, KaggleSource):
+            raise ValueError("kaggle is for other sources: submissions go to source.slug; remove one")
+        return self
+
+    @property
+    def slug(self) -> str | None:
+        """The Kaggle competition that submissions go to, if there is one."""
+        return self.source.slug if isinstance(self.source, KaggleSource) else self.kaggle
+
+
+def competition_path(root: Path, name: str) -> Path:
+    """Returns the path of a competition's file."""
+    return root / "configs" / "competitions" / f"{name}.yaml"
+
+
+def active_name(root: Path) -> str:
+    """Returns the competition that ``params.yaml`` names.
+
+    Raises:
+        InputError: ``params.yaml`` names none.
+    """
+    name = read_params(root).get("competition")
+    if not isinstance(name, str):
+        raise InputError(f"params.yaml: competition must name a file under configs/competitions, got {name!r}")
+    return name
+
+
+def active_models(root: Path) -> tuple[str, ...]:
+    """Returns the models that ``params.yaml`` names.
+
+    Raises:
+        InputError: the list is empty or repeats a name, or a name is reserved or has no file under configs/models.
+    """
+    names = read_params(root).get("models")
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+        raise InputError(f"params.yaml: models must list files under configs/models, got {names!r}")
+    known = [file.stem for file in (root / "configs" / "models").glob("*.yaml")]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"params.yaml: models lists {name} more than once; keep one")
+        check_model_name(name)
+        if name not in known:
+            raise InputError(
+                f"params.yaml: models lists {name!r}, configs/models has no such file; {near_names(name, known)}"
+            )
+    return tuple(names)
+
+
+def active_members(root: Path) -> tuple[str, ...]:
+    """Returns the members of the ensemble: the models, and those made elsewhere (``ensemble.external``).
+
+    Raises:
+        InputError: as `active_models`, or a member made elsewhere has the name of a model.
+    """
+    models = active_models(root)
+    section = read_params(root).get("ensemble")
+    external = section.get("external") if isinstance(section, dict) else None
+    names = external if isinstance(external, list) else []
+    for name in names:
+        try:
+            check_model_name(str(name))
+        except InputError as error:
+            raise InputError(
+                f"params.yaml: ensemble.external: {name!r} cannot name a member: letters, digits, _ and - only; "
+                "add it again under another name"
+            ) from error
+        if name in models or names.count(name) > 1:
+            raise InputError(f"params.yaml: ensemble.external: {name} is the name of another member; rename one")
+    return (*models, *(str(name) for name in names))
+
+
+def load_competition(root: Path, name: str | None = None) -> Competition:
+    """Reads a competition's file; without a name, the active one's.
+
+    Raises:
+        InputError: no such competition (the near names are listed), or the file does not fit the schema.
+    """
+    return load(competition_path(root, name or active_name(root)), Competition)

@@ -1,0 +1,116 @@
+"""Files that are whole or absent: atomic writes, locks, digests, free space, and what lies below a folder."""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePath
+
+from pipeline.core.errors import InputError
+
+_JUNK = ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini")
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yields a temporary path beside ``path``; renames it into place when the block succeeds.
+
+    The file is flushed to disk before the rename, so a crash leaves the old file or the new one, never half of one.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The suffix stays last: some writers (Keras) decide on a format by it.
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".tmp-", suffix="-" + path.name)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(path: Path, wait: bool = True) -> Iterator[None]:
+    """Holds a file's lock; the system lets go of it when the process dies, however it dies.
+
+    Raises:
+        BlockingIOError: somebody else holds it, and we do not wait.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes UTF-8 text atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def sha256(path: Path) -> str:
+    """Returns the SHA-256 of a file as hex, reading it in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def require_space(folder: Path, needed: int, fix: str = "free some space") -> None:
+    """Refuses to start what cannot be finished.
+
+    Args:
+        folder: where the bytes will go; its nearest existing parent is asked.
+        needed: bytes.
+        fix: what a person can do about it.
+
+    Raises:
+        InputError: the disk has less room than that.
+    """
+    place = folder
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    if free < needed:
+        raise InputError(f"{folder} needs {needed / 1e6:,.1f} MB, the disk has {free / 1e6:,.1f} MB free; {fix}")
+
+
+def is_junk(path: PurePath) -> bool:
+    """Says whether a file is what an operating system leaves behind, and no data."""
+    return any(part in _JUNK or part.startswith("._") for part in path.parts)
+
+
+def files_below(folder: Path, above: tuple[Path, ...] = ()) -> Iterator[Path]:
+    """Yields the files below a folder without junk; links are followed, but never in circles.
+
+    Args:
+        folder: where to look.
+        above: the real folders on the way here.
+
+    Raises:
+        InputError: something is neither file nor folder (a link to nothing, a pipe), or its name is no UTF-8.
+    """
+    real = folder.resolve()
+    if real in above:
+        return
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if is_junk(PurePath(entry.name)):
+                continue
+            if not _is_utf8(entry.name):
+                raise InputError(f"{entry.path!a} has a name that is not UTF-8; rename it")
+            if entry.is_dir():
+                yield from files_below(folder / entry.name, (*above, real))
+            elif entry.is_file():
+                yield folder / entry.name
+            else:
+                raise InputError(f"{entry.path} is a link to nothing, or no plain file; remove it")
+
+
+def _is_utf8(name: str) -> bool:
+    """Says whether a file's name is text; Python keeps the bytes that are none as lone surrogates."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)

@@ -1,0 +1,130 @@
+"""Which of several predictions of the same rows scores better, and how sure that is.
+
+Differences are paired: the same rows, and whole groups of them, are drawn for both.
+Reference: Efron and Tibshirani (1993), An Introduction to the Bootstrap.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.core.errors import InputError
+from pipeline.core.metrics import Metric
+from pipeline.core.scores import Integers, Probs, resampled_means, resampled_rows
+
+_DRAWS, _COSTLY_DRAWS = 60, 200
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Scores of several predictions of the same rows.
+
+    Attributes:
+        scores: (n_candidates,) by the metric.
+        errors: (n_candidates,) standard error of each score.
+        behind: (n_candidates,) how much each is worse than the best; >= 0.
+        behind_errors: (n_candidates,) standard error of that difference; 0 for the best.
+    """
+
+    scores: NDArray[np.float64]
+    errors: NDArray[np.float64]
+    behind: NDArray[np.float64]
+    behind_errors: NDArray[np.float64]
+
+    @property
+    def simplest(self) -> int:
+        """The first candidate that is within one standard error of the best."""
+        return int(np.flatnonzero(self.behind <= self.behind_errors)[0])
+
+
+@dataclass(frozen=True)
+class Gain:
+    """How much one prediction is better than another, positive when it is: 95 % percentile interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def standing(
+    labels: Integers, groups: Integers, candidates: Sequence[Probs], metric: Metric, seed: int = 0
+) -> Standing:
+    """Compares predictions of the same rows.
+
+    Standard errors are of means over groups where the metric is a mean over rows, else of 60 bootstrap draws.
+
+    Args:
+        labels: (n,) true class indices.
+        groups: (n,) rows of one group belong together.
+        candidates: probabilities (n, n_classes) each.
+        metric: what to score by.
+        seed: of the bootstrap.
+    """
+    sign = 1 if metric.greater_is_better else -1
+    scores = np.array([metric.score(labels, probs) for probs in candidates])
+    best = int(np.argmax(sign * scores))
+    group = np.unique(groups, return_inverse=True)[1]
+    if metric.rows is not None:
+        rows = np.stack([metric.rows(labels, probs) for probs in candidates])
+        errors = np.array([_error_of_mean(each, group) for each in rows])
+        apart = np.array([_error_of_mean(rows[best] - each, group) for each in rows])
+    else:
+        drawn = _draws(labels, group, candidates, metric, seed)
+        errors, apart = drawn.std(axis=0, ddof=1), (drawn[:, [best]] - drawn).std(axis=0, ddof=1)
+    return Standing(scores, errors, sign * (scores[best] - scores), apart)
+
+
+def gain(
+    labels: Integers,
+    groups: Integers,
+    probs: Probs,
+    other: Probs,
+    metric: Metric,
+    seed: int = 0,
+    n_resamples: int = 1000,
+) -> Gain:
+    """Returns how much ``probs`` scores better than ``other``, with its paired bootstrap interval.
+
+    Of metrics that are no mean over rows, at most 200 resamples are drawn: each costs a whole evaluation.
+    """
+    sign = 1 if metric.greater_is_better else -1
+    value = sign * (metric.score(labels, probs) - metric.score(labels, other))
+    group = np.unique(groups, return_inverse=True)[1]
+    if metric.rows is not None:
+        rows = sign * (metric.rows(labels, probs) - metric.rows(labels, other))
+        resampled = resampled_means(rows, group, np.random.default_rng(seed), n_resamples)
+    else:
+        drawn = _draws(labels, group, [probs, other], metric, seed, min(n_resamples, _COSTLY_DRAWS))
+        resampled = sign * (drawn[:, 0] - drawn[:, 1])
+    low, high = np.percentile(resampled, [2.5, 97.5])
+    return Gain(value, float(low), float(high))
+
+
+def _error_of_mean(rows: NDArray[np.float64], group: Integers) -> float:
+    """Standard error of a mean over rows that come in groups (a ratio estimate)."""
+    sums, sizes = np.bincount(group, weights=rows), np.bincount(group)
+    many = len(sums)
+    apart = sums - rows.mean() * sizes
+    return float(np.sqrt((apart**2).sum() * many / max(many - 1, 1)) / len(rows))
+
+
+def _draws(
+    labels: Integers,
+    group: Integers,
+    candidates: Sequence[Probs],
+    metric: Metric,
+    seed: int,
+    n_resamples: int = _DRAWS,
+) -> NDArray[np.float64]:
+    """Scores every candidate on the same draws: (n_draws, n_candidates)."""
+    scores = []
+    for rows in resampled_rows(group, np.random.default_rng(seed), n_resamples):
+        try:
+            scores.append([metric.score(labels[rows], probs[rows]) for probs in candidates])
+        except InputError:
+            continue  # the metric is undefined on this draw, which misses a class
+    if len(scores) < 2:
+        return np.zeros((2, len(candidates)))
+    return np.array(scores)

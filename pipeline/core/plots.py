@@ -1,0 +1,136 @@
+"""Small pictures for reports: the same input gives the same bytes, and the colours serve colour-blind readers.
+
+Images only, so that `dvc plots` renders without a network.
+Reference: https://jfly.uni-koeln.de/color (Okabe and Ito's palette).
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from sklearn.metrics import confusion_matrix
+
+from pipeline.core.errors import InputError, some
+from pipeline.core.files import atomic_path
+
+_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
+_MOST_NUMBERS = 15
+
+
+class Bins(Protocol):
+    """Rows by confidence, and how well it fits on the whole."""
+
+    @property
+    def confidence(self) -> Sequence[float]:
+        """Mean confidence of each bin."""
+
+    @property
+    def accuracy(self) -> Sequence[float]:
+        """Accuracy of each bin."""
+
+    @property
+    def error(self) -> float:
+        """Expected calibration error."""
+
+
+def learning_curves(history: pd.DataFrame, path: Path) -> None:
+    """Draws each fold's losses and accuracies over the epochs: solid on its validation rows, dashed in training.
+
+    Args:
+        history: one row per fold and epoch: ``fold``, ``epoch`` and one column per curve; ``valid_`` begins the name of
+            a curve on validation rows.
+        path: a .png or .svg file.
+
+    Raises:
+        InputError: ``fold`` or ``epoch`` is missing, or there is no curve.
+    """
+    names = {str(name).removeprefix("valid_") for name in history.columns}
+    shown = [name for name in ("loss", "accuracy") if name in names]
+    lacking = [name for name in ("fold", "epoch") if name not in history.columns]
+    if lacking or not shown:
+        wanted = [*lacking, *([] if shown else ["loss"])]
+        raise InputError(f"{path}: the history lacks the columns {some(wanted)}; it has {some(history.columns)}")
+    figure = Figure(figsize=(4.5 * len(shown), 3.2), layout="constrained")
+    for axes, name in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
+        _curves(axes, history, name)
+    _save(figure, path)
+
+
+def confusion(labels: NDArray[np.int64], probs: NDArray[np.float32], classes: Sequence[str], path: Path) -> None:
+    """Draws how often each class (rows) is taken for which (columns), as shares of the true class.
+
+    Args:
+        labels: (n,) true class indices.
+        probs: (n, n_classes) probabilities.
+        classes: class names; none are written where they are too many to read.
+        path: a .png or .svg file.
+    """
+    counts = confusion_matrix(labels, probs.argmax(axis=1), labels=list(range(len(classes))))
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    side = 2.2 + 0.32 * min(len(classes), 24)
+    figure = Figure(figsize=(side + 0.8, side), layout="constrained")
+    axes = figure.subplots()
+    image = axes.imshow(shares, cmap="cividis", vmin=0, vmax=1)
+    figure.colorbar(image, ax=axes, shrink=0.8, label="share of the true class")
+    axes.set(xlabel="predicted", ylabel="true")
+    if len(classes) <= 2 * _MOST_NUMBERS:
+        ticks = range(len(classes))
+        axes.set_xticks(ticks, [_plain(name) for name in classes], rotation=90, fontsize=7)
+        axes.set_yticks(ticks, [_plain(name) for name in classes], fontsize=7)
+    if len(classes) <= _MOST_NUMBERS:
+        for row, column in np.argwhere(counts > 0):
+            colour = "black" if shares[row, column] > 0.5 else "white"
+            axes.text(column, row, str(counts[row, column]), ha="center", va="center", fontsize=6, color=colour)
+    _save(figure, path)
+
+
+def reliability(before: Bins, after: Bins, path: Path) -> None:
+    """Draws accuracy against confidence, before and after the last temperature; on the diagonal both agree.
+
+    Args:
+        before: what was combined.
+        after: the same once cooled.
+        path: a .png or .svg file.
+    """
+    figure = Figure(figsize=(3.6, 3.6), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color="0.6", linewidth=1)
+    for bins, words, colour, marker in ((before, "as combined", _COLOURS[1], "s"), (after, "cooled", _COLOURS[0], "o")):
+        label = f"{words}: error {bins.error:.3f}"
+        axes.plot(bins.confidence, bins.accuracy, color=colour, marker=marker, markersize=3, linewidth=1.2, label=label)
+    axes.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=7)
+    _save(figure, path)
+
+
+def _curves(axes: Axes, history: pd.DataFrame, name: str) -> None:
+    for order, (fold, rows) in enumerate(history.groupby("fold")):
+        colour = _COLOURS[order % len(_COLOURS)]
+        for column, style, label in ((f"valid_{name}", "-", f"fold {fold}"), (name, "--", None)):
+            if column in rows:
+                seen = rows.dropna(subset=[column])  # epochs that did not look at the valid rows
+                marker = "." if len(seen) == 1 else None  # a line of one point draws nothing
+                axes.plot(seen["epoch"], seen[column], style, color=colour, linewidth=1.2, label=label, marker=marker)
+    axes.set(xlabel="epoch", title=f"{name} (solid: validation, dashed: training)")
+    axes.title.set_fontsize(9)
+    axes.grid(alpha=0.3)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(fontsize=7)
+
+
+def _plain(name: str) -> str:
+    # A dollar sign would start a formula.
+    return (name if len(name) <= 20 else name[:19] + "…").replace("$", r"\$")
+
+
+def _save(figure: Figure, path: Path) -> None:
+    metadata: dict[str, str | None] = {"Date": None} if path.suffix == ".svg" else {"Software": None}
+    with rc_context({"svg.hashsalt": "pipeline"}), atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=110, metadata=metadata)

@@ -1,0 +1,92 @@
+"""Reads classes off folders and off file names."""
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from pipeline.core.errors import some
+from pipeline.core.tables import natural_order
+from pipeline.data.describe.classes import counted
+from pipeline.data.describe.match import Images, Reading, parent
+
+_PARTS = re.compile(r"^(train|test|val|valid|validation|images?|img|data|sample)(ing|s|ed)?[-_ ]?\w?$", re.IGNORECASE)
+# Matched from the start of the file name: cat.0.jpg, beagle_0012.png and 17_cat.png.
+_PATTERNS = (
+    r"^(?P<label>[A-Za-z](?:[\w -]*[A-Za-z])?)[._ -]*\d+(?=\.\w+$|$)",
+    r"^\d+[._ -]+(?P<label>[A-Za-z](?:[\w -]*[A-Za-z])?)(?=\.\w+$|$)",
+)
+
+
+@dataclass(frozen=True)
+class FolderCandidate:
+    """A folder whose sub-folders are classes."""
+
+    folder: str
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class NameCandidate:
+    """A folder whose file names hold the class."""
+
+    folder: str
+    pattern: str
+    counts: dict[str, int]
+
+
+def class_folders(images: Images) -> list[str]:
+    """Lists the folders whose sub-folders can be classes."""
+    return [
+        folder
+        for folder in sorted({parent(name) for name in images.by_folder if name != "."})
+        if class_names(images, folder)
+    ]
+
+
+def class_names(images: Images, folder: str) -> tuple[str, ...]:
+    """Lists the sub-folders with images in natural order; none unless they can be classes."""
+    names = [PurePosixPath(name).name for name in images.by_folder if name != "." and parent(name) == folder]
+    if len(names) < 2 or any(_PARTS.match(name) for name in names):
+        return ()
+    return tuple(natural_order(names))
+
+
+def read_folders(candidate: FolderCandidate, images: Images) -> Reading:
+    """Reads one folder per class."""
+    mine = [path for path in images.under(candidate.folder) if parent(parent(path)) == candidate.folder]
+    counts = Counter(PurePosixPath(path).parent.name for path in mine)
+    seen = (f"{candidate.folder}: {len(mine):,} images in one folder per class; {counted(counts, candidate.classes)}",)
+    loose = len(images.under(candidate.folder)) - len(mine)
+    check = (f"{loose:,} images below {candidate.folder} lie in no class folder",) if loose else ()
+    return Reading(
+        {"layout": "folders", "images": candidate.folder}, seen, check, tuple(mine), candidate.classes, rows=len(mine)
+    )
+
+
+def file_names(images: Images) -> list[NameCandidate]:
+    """Finds folders whose files are all called by a class and a number."""
+    found = []
+    flat = {folder: stems for folder, stems in images.by_folder.items() if len(images.under(folder)) == len(stems)}
+    for folder, stems in flat.items():
+        for pattern in _PATTERNS:
+            hits = [re.match(pattern, PurePosixPath(path).name) for path in stems.values()]
+            counts = Counter(hit["label"] for hit in hits if hit)
+            enough = (
+                len(counts) >= 2 and 2 * len(counts) <= len(hits) and not any(_PARTS.match(name) for name in counts)
+            )
+            if enough and all(hits):
+                found.append(NameCandidate(folder, pattern, dict(counts)))
+    return found
+
+
+def read_names(candidate: NameCandidate, images: Images) -> Reading:
+    """Reads the class out of the file names."""
+    classes = tuple(natural_order(list(candidate.counts)))
+    paths = tuple(images.by_folder[candidate.folder].values())
+    names = [PurePosixPath(path).name for path in paths]
+    seen = (
+        f"{candidate.folder}: {len(paths):,} images such as {some(names, 3)}; {counted(candidate.counts, classes)}",
+    )
+    section = {"layout": "file_names", "images": candidate.folder, "pattern": candidate.pattern}
+    return Reading(section, seen, ("the class was read from the file names",), paths, classes, rows=len(paths))

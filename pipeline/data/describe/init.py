@@ -1,0 +1,147 @@
+"""Makes a competition the active one, or describes one that nobody described yet.
+
+Reads: configs/competitions, configs/models, a folder or zip. Writes: params.yaml, or a new file under
+configs/competitions.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedSeq
+from ruamel.yaml.error import CommentMark
+from ruamel.yaml.tokens import CommentToken
+
+from pipeline.core.competition import Competition, competition_path, load_competition
+from pipeline.core.config import expand, parse, read_yaml
+from pipeline.core.errors import InputError, near_names
+from pipeline.core.files import write_text
+from pipeline.data.describe.infer import Inferred, infer
+from pipeline.data.describe.match import Choices
+from pipeline.data.describe.proposal import propose
+from pipeline.data.describe.text import competition_text, dump, round_trip
+
+
+def activate(root: Path, name: str) -> str:
+    """Writes a competition and the models recommended for it into ``params.yaml``; comments and other knobs stay.
+
+    Args:
+        root: the repository.
+        name: a file under ``configs/competitions``, without ``.yaml``.
+
+    Returns:
+        What was done, for a person.
+
+    Raises:
+        InputError: no such competition, its file does not fit, a recommended model has no file, or no ``params.yaml``.
+    """
+    competition = load_competition(root, name)
+    known = [file.stem for file in (root / "configs" / "models").glob("*.yaml")]
+    for model in competition.models:
+        if model not in known:
+            place = f"configs/competitions/{name}.yaml: models"
+            raise InputError(f"{place}: {model} has no file under configs/models; {near_names(model, known)}")
+    path = root / "params.yaml"
+    read_yaml(path)  # refuses what is no YAML mapping, in the words of every other stage
+    yaml = round_trip()
+    params = yaml.load(path.read_text(encoding="utf-8-sig"))
+    params["competition"] = name
+    for key in ("competition", "models"):
+        for token in params.ca.items.get(key, ()):
+            if isinstance(token, CommentToken):
+                token.column = 0  # one space before the comment, not the column where it stood
+    params["models"] = _replaced(params.get("models"), competition.models)
+    write_text(path, dump(yaml, params))
+    return f"params.yaml: competition {name}, models {', '.join(competition.models)}; run `dvc repro`"
+
+
+def describe(
+    root: Path, source: Path, name: str | None = None, choices: Choices | None = None, metric: str | None = None
+) -> str:
+    """Looks at a folder or zip and writes a new file under ``configs/competitions``, its comments saying what was seen.
+
+    Args:
+        root: the repository.
+        source: the folder or zip; may hold ``${VARIABLE}``.
+        name: of the new competition; None takes the source's.
+        choices: what the user decided where two readings are possible.
+        metric: the competition's metric; None guesses and says so.
+
+    Returns:
+        What was read, what to check and what to run next, for a person.
+
+    Raises:
+        InputError: nothing to read, several readings, a bad name, or a competition of that name is there.
+    """
+    found = Path(expand(str(source), "--from")).expanduser()
+    if not found.exists():
+        raise InputError(f"--from {source} does not exist; give the path of a folder or zip")
+    name = name or re.sub(r"\W+", "_", found.resolve().name.removesuffix(".zip").lower()).strip("_")
+    require_new(root, name)
+    inferred = infer(found, choices or Choices(), metric)
+    where = {"kind": "local", "path": _source_path(root, source, found)}
+    lines = write_description(root, name, inferred, where, "python -m pipeline init --from")
+    return "\n".join([*lines, f"next: read the file, then run `python -m pipeline init {name}`"])
+
+
+def require_new(root: Path, name: str) -> None:
+    """Refuses a name that cannot be a competition's, or is one's already.
+
+    Raises:
+        InputError: says which.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][\w-]*", name):
+        raise InputError(f"a competition cannot be called {name!r}; give --name with letters, digits, _ and - only")
+    path = competition_path(root, name)
+    if path.exists():
+        raise InputError(
+            f"{path.relative_to(root)} is there and is not overwritten; make it the active one with "
+            f"`python -m pipeline init {name}`, give another --name, or remove it first"
+        )
+
+
+def write_description(root: Path, name: str, inferred: Inferred, source: Mapping[str, str], made_by: str) -> list[str]:
+    """Writes a competition's new file, models proposed for it included.
+
+    Returns:
+        What was read and what to check, line by line.
+    """
+    path = competition_path(root, name)
+    storage, train = inferred.sections["storage"].section, inferred.sections["train"]
+    models = propose(root, storage["size"], storage["channels"], train.rows)
+    text = competition_text(inferred, name, source, models, made_by)
+    parse(YAML(typ="safe", pure=True).load(text), Competition, f"{path.relative_to(root)} (inferred)")
+    write_text(path, text)
+    submission = inferred.sections["submission"].section
+    return [
+        f"wrote {path.relative_to(root)}: {train.section['layout']}, {train.rows:,} images, "
+        f"{len(train.classes)} classes, submission {submission['kind']}, "
+        f"metric {inferred.sections['metric'].section['name']}",
+        f"models: {', '.join(models.names)} ({models.reason})",
+        *(f"check: {line}" for line in inferred.check),
+    ]
+
+
+def _source_path(root: Path, source: Path, found: Path) -> str:
+    if "${" in str(source):
+        return str(source)
+    whole, base = found.resolve(), root.resolve()
+    return whole.relative_to(base).as_posix() if whole.is_relative_to(base) else str(found.absolute())
+
+
+def _replaced(old: Any, models: tuple[str, ...]) -> CommentedSeq:
+    """Puts other items into a list; the comment of a model that stays, and what stands below the list, survive."""
+    new = CommentedSeq(models)
+    if not isinstance(old, CommentedSeq) or not old:
+        return new
+    if old.fa.flow_style():
+        new.fa.set_flow_style()
+    comments = {name: old.ca.items[row][0].value for row, name in enumerate(old) if old.ca.items.get(row)}
+    tail = comments.get(old[-1], "").partition("\n")[2]
+    for row, name in enumerate(models):
+        text = comments.get(name, "").partition("\n")[0] + "\n" + (tail if row == len(models) - 1 else "")
+        if text != "\n":
+            new.ca.items[row] = [CommentToken(text, CommentMark(0)), None, None, None]
+    return new

@@ -1,0 +1,202 @@
+"""What every guess shares: choosing between readings, and finding the images that a column names."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import PurePosixPath
+from typing import Any, TypeVar
+
+import pandas as pd
+
+from pipeline.core.competition import IMAGE_SUFFIXES
+from pipeline.core.errors import InputError, some
+
+T = TypeVar("T")
+ENOUGH = 0.5  # the least share of ids with an image that makes a column the id column
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the user said about readings that the files leave open; None: not a word.
+
+    Attributes:
+        train: a table, a folder, or ``TABLE:FOLDER``.
+        id: the id column of the training table.
+        label: the label column of the training table.
+        test: the folder or table of test images.
+        sample: the sample submission.
+        positive: the class whose probability a single submission column holds.
+    """
+
+    train: str | None = None
+    id: str | None = None
+    label: str | None = None
+    test: str | None = None
+    sample: str | None = None
+    positive: str | None = None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A section of a competition's file, and why it reads so.
+
+    Attributes:
+        section: its keys.
+        seen: what stands in the files: becomes comments.
+        check: what was guessed and a person should look at.
+        images: paths of the images.
+        classes: class names, of a training section.
+        pixels: (height, width, channels) where a table holds the pixels.
+        rows: how many training images there are.
+    """
+
+    section: dict[str, Any]
+    seen: tuple[str, ...] = ()
+    check: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    pixels: tuple[int, int, int] | None = None
+    rows: int = 0
+
+
+def pick(what: str, candidates: Mapping[str, T], option: str, chosen: str | None) -> T:
+    """Returns the only candidate, or the chosen one; a chosen ``x`` also means ``x:...`` where only one begins so.
+
+    Raises:
+        InputError: several and none chosen, or no candidate of that name; both list them.
+    """
+    if chosen is None:
+        if len(candidates) == 1:
+            return next(iter(candidates.values()))
+        listed = " or ".join(f"{option} '{name}'" for name in list(candidates)[:10])
+        raise InputError(f"{what} can be read in {len(candidates)} ways; choose with {listed}")
+    wanted = chosen.strip().removeprefix("./").rstrip("/") or "."
+    if wanted in candidates:
+        return candidates[wanted]
+    begun = [name for name in candidates if name.startswith(wanted + ":")]
+    if len(begun) == 1:
+        return candidates[begun[0]]
+    raise InputError(f"{option} {chosen!r} is no possible reading of {what}; possible: {some(begun or candidates)}")
+
+
+def stem(name: str) -> str:
+    """Drops an image extension, in any case; other dots stay."""
+    lower = name.lower()
+    for suffix in IMAGE_SUFFIXES:
+        if lower.endswith(suffix):
+            return name[: -len(suffix)]
+    return name
+
+
+def parent(path: str) -> str:
+    """Returns the folder of a path; ``.`` is the root."""
+    return PurePosixPath(path).parent.as_posix()
+
+
+def below(folder: str, path: str) -> bool:
+    """Says whether a path lies below a folder, at any depth."""
+    return folder == "." or path.startswith(folder + "/")
+
+
+@dataclass(frozen=True)
+class Match:
+    """A column that names the images of a folder.
+
+    Attributes:
+        column: the column.
+        folder: the folder that its values are relative to.
+        images: the paths found, in the order of the rows.
+        rows: how many ids the column holds.
+        share: of the ids, those with an image.
+        overlap: images named by the column over all images or ids on either side (Jaccard).
+    """
+
+    column: str
+    folder: str
+    images: tuple[str, ...]
+    rows: int
+    share: float
+    overlap: float
+
+
+@dataclass
+class Images:
+    """The images of a listing, by folder and by stem."""
+
+    paths: list[str]
+
+    @cached_property
+    def by_folder(self) -> dict[str, dict[str, str]]:
+        """Folder -> stem -> path, for the images that lie directly in it."""
+        folders: dict[str, dict[str, str]] = {}
+        for path in self.paths:
+            folders.setdefault(parent(path), {})[stem(PurePosixPath(path).name)] = path
+        return folders
+
+    @cached_property
+    def by_stem(self) -> dict[str, str]:
+        """Whole path without extension -> path."""
+        return {stem(path): path for path in self.paths}
+
+    @cached_property
+    def by_ancestor(self) -> dict[str, dict[str, str]]:
+        """Folder -> stem -> path, for the images in sub-folders; a bare name that two images share is left out."""
+        found: dict[str, dict[str, str]] = {}
+        for folder in sorted({upper.as_posix() for name in self.by_folder for upper in PurePosixPath(name).parents}):
+            counts = Counter(stem(PurePosixPath(path).name) for path in self.under(folder))
+            by_name = {stem(PurePosixPath(path).name): path for path in self.under(folder)}
+            found[folder] = {name: path for name, path in by_name.items() if counts[name] == 1}
+        return found
+
+    def under(self, folder: str) -> list[str]:
+        """Lists the images below a folder, at any depth."""
+        return [path for path in self.paths if below(folder, path)]
+
+    def matches(self, column: str, values: Sequence[str], claimed: Iterable[str] = ()) -> list[Match]:
+        """Finds the folders whose images a column names: the best one, or all that are about as good.
+
+        Args:
+            column: its name, for the result.
+            values: its cells.
+            claimed: images that belong to something else already (training images are no test images).
+        """
+        taken = set(claimed)
+        ids = [stem(value.strip()) for value in values]
+        deep = any("/" in name for name in ids[:1000])
+        found = [_match(column, ids, folder, names, taken) for folder, names in self._bases(ids, deep).items()]
+        good = [match for match in found if match.share >= ENOUGH]
+        best = max((match.share for match in good), default=0.0)
+        if best < 1 and not deep:
+            bare = [_match(column, ids, folder, names, taken) for folder, names in self.by_ancestor.items()]
+            good += [match for match in bare if match.share >= ENOUGH and match.share > best]
+        whole = [match for match in good if match.share == max(m.share for m in good)]
+        exact = [match for match in whole if match.overlap == 1]
+        # ids 0, 1, 2 ... fit any folder with as many images or more: a folder with twice as many is not meant.
+        most = max((match.overlap for match in whole), default=0.0)
+        return exact or [match for match in whole if match.overlap > most / 2]
+
+    def _bases(self, ids: Sequence[str], deep: bool) -> dict[str, dict[str, str]]:
+        """The folders that the ids may be relative to, each with its images by what an id calls them."""
+        probe = ids[:: max(1, len(ids) // 50)]
+        if not deep:
+            return {folder: names for folder, names in self.by_folder.items() if not names.keys().isdisjoint(probe)}
+        bases = set()
+        for name in [name for name in probe if "/" in name][:5]:
+            bases |= {
+                whole[: -len(name)].rstrip("/") or "." for whole in self.by_stem if f"/{whole}".endswith(f"/{name}")
+            }
+        cuts = {folder: 0 if folder == "." else len(folder) + 1 for folder in bases}
+        return {folder: {stem(path[cut:]): path for path in self.under(folder)} for folder, cut in sorted(cuts.items())}
+
+
+def _match(column: str, ids: Sequence[str], folder: str, names: Mapping[str, str], taken: set[str]) -> Match:
+    images = tuple(path for path in map(names.get, ids) if path is not None and path not in taken)
+    there = sum(path not in taken for path in names.values())
+    either = len(set(ids)) + there - len(set(images))
+    return Match(column, folder, images, len(ids), len(images) / max(1, len(ids)), len(set(images)) / max(1, either))
+
+
+def is_id(values: pd.Series) -> bool:
+    """Says whether a column tells rows apart: an id column does, a label column does not."""
+    return bool(values.nunique() >= 0.9 * len(values)) and len(values) > 0

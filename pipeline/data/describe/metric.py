@@ -1,0 +1,58 @@
+"""The metric, which no file says: taken from the user, or guessed from the submission's format and marked so."""
+
+import re
+from typing import Any
+
+from pipeline.core.errors import InputError, near_names
+from pipeline.core.metrics import METRICS, Metric, get_metric
+from pipeline.data.describe.match import Reading
+
+_TOP = "top_3_accuracy"  # stands for any k
+
+
+def metric_of(name: str) -> Metric:
+    """Returns the metric that ``--metric`` names; ``top_3_accuracy`` for top-k.
+
+    Raises:
+        InputError: no such metric.
+    """
+    top = re.fullmatch(r"top_(\d+)_accuracy", name)
+    if top and int(top[1]) > 0:
+        return get_metric("top_k_accuracy", int(top[1]))
+    if name not in METRICS:
+        raise InputError(f"--metric {name} is unknown; {near_names(name, [*METRICS, _TOP])}")
+    return get_metric(name)
+
+
+def read_metric(metric: Metric | None, submission: Reading) -> Reading:
+    """Reads the metric section: as given, else a guess to check."""
+    wants = _wanted(submission)
+    if metric is not None:
+        top = re.fullmatch(r"top_(\d+)_accuracy", metric.name)
+        section: dict[str, Any] = {"name": "top_k_accuracy", "k": int(top[1])} if top else {"name": metric.name}
+        doubt = (
+            f"{metric.name} is computed from {_LONG[metric.wants]}, but the sample submission asks for {_LONG[wants]}"
+        )
+        return Reading(section, ("given with --metric",), () if metric.wants == wants or top else (doubt,))
+    name = "accuracy" if wants == "label" else "log_loss"
+    guess = f"metric {name} is a guess from the submission's format; see the competition's rules, give it with --metric"
+    return Reading({"name": name}, (), (guess,))
+
+
+def metric_hint(submission: Reading) -> str:
+    """Lists the metrics, those first that fit what the sample submission asks for."""
+    wants = _wanted(submission)
+    fitting = [name for name, metric in METRICS.items() if metric.wants == wants]
+    others = [name for name in METRICS if name not in fitting]
+    return (
+        f"the sample submission asks for {_LONG[wants]}, which fits {', '.join(fitting)}; "
+        f"the others are {', '.join(others)} and {_TOP} (any k)"
+    )
+
+
+_LONG = {"label": "labels", "probabilities": "probabilities"}
+
+
+def _wanted(submission: Reading) -> str:
+    label = submission.section["kind"] == "label" and "positive" not in submission.section
+    return "label" if label else "probabilities"

@@ -1,0 +1,52 @@
+"""Proposes models for a new competition by the size and the number of its images, from what the shipped ones scored.
+
+The figures behind the rule stand in benchmarks/README.md, the rule itself in docs/competitions.md.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.core.errors import InputError
+
+SMALL = 32  # pixels: up to here networks of our own keep up with pretrained ones, which see such images blown up
+FEW = 2_000  # training images: below, networks trained from scratch lose to features of a frozen backbone
+_GREY = {True: ("small_cnn", "relu_cnn", "mlp_pixels"), False: ("small_cnn", "deep_elu_cnn")}
+_COLOUR = {True: ("mobilenet_v2_frozen", "xception_frozen"), False: ("deep_elu_cnn", "xception")}
+_PHOTOS = {
+    True: ("mobilenet_v2_frozen_160", "xception_frozen_160"),
+    False: ("mobilenet_v2_frozen_160", "xception_frozen_160", "xception"),
+}
+
+
+@dataclass(frozen=True)
+class Models:
+    """Names of files under ``configs/models``, and why these."""
+
+    names: tuple[str, ...]
+    reason: str
+
+
+def propose(root: Path, side: int, channels: int, images: int) -> Models:
+    """Proposes models.
+
+    Args:
+        root: the repository.
+        side: pixels of the shorter side, as stored.
+        channels: 1 (grey) or 3.
+        images: how many training images there are.
+
+    Raises:
+        InputError: none of the proposed models has a file.
+    """
+    few = images < FEW
+    table = _PHOTOS if side > SMALL else _GREY if channels == 1 else _COLOUR
+    known = {file.stem for file in (root / "configs" / "models").glob("*.yaml")}
+    names = tuple(name for name in table[few] if name in known)
+    if not names:
+        raise InputError(
+            f"configs/models holds none of the models to propose ({', '.join(table[few])}); restore the shipped files "
+            "(git checkout configs/models)"
+        )
+    size = f"{'photos' if side > SMALL else 'small images'}, {'grey' if channels == 1 else 'in colour'}"
+    number = f"{'fewer than' if few else 'at least'} {FEW:,} of them"
+    return Models(names, f"proposed for {size}, {number}; the rule stands in docs/competitions.md")

@@ -1,0 +1,110 @@
+"""Assigns folds: stratified by class, and by group wherever images belong together.
+
+Reference: scikit-learn's StratifiedKFold and StratifiedGroupKFold.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+from pipeline.core.errors import InputError
+from pipeline.core.tables import natural_order
+from pipeline.data.prepared.duplicates import HASHES, components
+
+_ATTEMPTS = 10
+
+
+def fold_table(
+    index: pd.DataFrame, classes: Sequence[str], n_splits: int, seed: int, group_duplicates: bool
+) -> pd.DataFrame:
+    """Makes the fold table of a training index.
+
+    Ids are put into natural order first, so that the order of the rows changes nothing.
+
+    Args:
+        index: the training images.
+        classes: class names, for errors.
+        n_splits: how many folds.
+        seed: another seed is another split.
+        group_duplicates: whether images of one content or perceptual hash share a fold; user groups always do.
+
+    Returns:
+        id, label, group and fold, in natural order of the ids.
+
+    Raises:
+        InputError: a class has fewer images (or groups) than folds.
+    """
+    ordered = index.set_index("id").loc[natural_order(index["id"].tolist())].reset_index()
+    groups = components(ordered, ("group", *HASHES) if group_duplicates else ("group",))
+    labels = ordered["label"].to_numpy(dtype=np.int64)
+    fold = assign(labels, groups, n_splits, seed, classes)
+    return pd.DataFrame({"id": ordered["id"], "label": labels, "group": groups, "fold": fold})
+
+
+def assign(
+    labels: NDArray[np.int64], groups: NDArray[np.int64], n_splits: int, seed: int, classes: Sequence[str]
+) -> NDArray[np.int64]:
+    """Gives every row the fold that validates it.
+
+    Args:
+        labels: (n,) class indices.
+        groups: (n,) rows of one group share a fold.
+        n_splits: how many folds.
+        seed: another seed is another split.
+        classes: class names, for errors.
+
+    Returns:
+        (n,) folds 0..n_splits-1; every class in every fold, no group in two.
+
+    Raises:
+        InputError: there is one class only, or a class has fewer images (or groups) than folds.
+    """
+    _check_counts(labels, groups, n_splits, classes)
+    if len(np.unique(groups)) == len(groups):
+        return _folds_of(StratifiedKFold(n_splits, shuffle=True, random_state=seed).split(labels, labels), len(labels))
+    # The greedy assignment can leave a class out of a fold; other draws of one generator often do not.
+    random = np.random.RandomState(seed)
+    for _ in range(_ATTEMPTS):
+        splitter = StratifiedGroupKFold(n_splits, shuffle=True, random_state=random)
+        fold = _folds_of(splitter.split(labels, labels, groups), len(labels))
+        if (pd.crosstab(fold, labels) > 0).to_numpy().all() and len(np.unique(fold)) == n_splits:
+            return fold
+    raise InputError(
+        f"split: found no way to put every class into each of {n_splits} folds with {len(np.unique(groups))} groups; "
+        "lower split.n_splits in params.yaml, or set split.group_duplicates: false if the groups are accidental"
+    )
+
+
+def _folds_of(splits: Iterable[tuple[NDArray[np.int64], NDArray[np.int64]]], rows: int) -> NDArray[np.int64]:
+    fold = np.full(rows, -1, dtype=np.int64)
+    for number, (_, valid) in enumerate(splits):
+        fold[valid] = number
+    return fold
+
+
+def _check_counts(labels: NDArray[np.int64], groups: NDArray[np.int64], n_splits: int, classes: Sequence[str]) -> None:
+    images = np.bincount(labels, minlength=len(classes))
+    if np.count_nonzero(images) < 2:
+        only = classes[int(images.argmax())]
+        raise InputError(
+            f"split: every image is of the class {only!r}; there is nothing to tell apart, check the labels"
+        )
+    apart = pd.DataFrame({"label": labels, "group": groups}).groupby("label")["group"].nunique()
+    counts = apart.reindex(range(len(classes)), fill_value=0).to_numpy()
+    least = int(counts.argmin())
+    if counts[least] >= n_splits:
+        return
+    what = f"{images[least]} images"
+    if counts[least] < images[least]:
+        what += f" in {counts[least]} groups"
+    short = np.count_nonzero(counts < n_splits)
+    others = f" ({short} classes have fewer than {n_splits})" if short > 1 else ""
+    fix = (
+        f"the largest split.n_splits that works is {counts[least]}"
+        if counts[least] >= 2
+        else "no split.n_splits works: add images of that class or leave it out of the training data"
+    )
+    raise InputError(f"split: class {classes[least]!r} has {what}, fewer than n_splits={n_splits}{others}; {fix}")

@@ -1,0 +1,120 @@
+"""A folder of images: what lies in it, and which file an id means."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+from pipeline.core.competition import IMAGE_SUFFIXES
+from pipeline.core.errors import InputError, some
+from pipeline.core.files import files_below, is_junk
+
+
+class ImageFolder:
+    """The files below one folder of a competition, by path relative to it ('/' between parts).
+
+    Files with an image's extension count as images; any other file counts only where a table names it.
+    """
+
+    def __init__(self, base: Path, name: str) -> None:
+        """Takes the source's folder and the name of the images' folder in it."""
+        self.base = base
+        self.name = name
+        self.path = base / name
+        if not self.path.is_dir():
+            there = sorted(path.name for path in base.iterdir() if path.is_dir())
+            raise InputError(
+                f"{self.path} is no folder; {base} has the folders {some(there) or 'none'}; "
+                "correct images in the competition's file"
+            )
+
+    @cached_property
+    def files(self) -> list[str]:
+        """All files, sorted, without hidden ones and what operating systems leave behind."""
+        found = [path.relative_to(self.path).as_posix() for path in files_below(self.path)]
+        return sorted(path for path in found if not f"/{path}".count("/."))
+
+    @cached_property
+    def images(self) -> list[str]:
+        """The files with an image's extension."""
+        return [path for path in self.files if PurePosixPath(path).suffix.lower() in IMAGE_SUFFIXES]
+
+    @property
+    def folders(self) -> list[str]:
+        """The folders that lie directly in this one, without hidden ones."""
+        found = [path.name for path in self.path.iterdir() if path.is_dir() and not path.name.startswith(".")]
+        return sorted(name for name in found if not is_junk(PurePosixPath(name)))
+
+    @property
+    def sources(self) -> list[str]:
+        """The images by path below the source's folder."""
+        return [self.source(path) for path in self.images]
+
+    def source(self, path: str) -> str:
+        """Returns the path below the source's folder."""
+        return (PurePosixPath(self.name) / path).as_posix()
+
+    def find(self, ids: Sequence[str], table: Path) -> list[str]:
+        """Finds each id's file: with or without extension, in any case of it; by bare name when no path fits.
+
+        Returns:
+            Paths below the source's folder, in the order of ``ids``.
+
+        Raises:
+            InputError: ids without a file, with two files, or two ids for one file; all are listed.
+        """
+        exact, bare = self._names
+        found: list[str] = []
+        missing, double = [], []
+        for name in ids:
+            matches = exact.get(_key(name)) or bare.get(_key(name)) or []
+            if len(matches) > 1:
+                matches = [path for path in matches if path == name] or matches
+            if not matches:
+                missing.append(name)
+            elif len(matches) > 1:
+                double.append(f"{name} ({', '.join(matches)})")
+            else:
+                found.append(matches[0])
+        if missing:
+            raise InputError(
+                f"{table}: {len(missing)} ids have no image in {self.path}: {some(missing)}; "
+                "add the files or remove the rows"
+            )
+        if double:
+            raise InputError(
+                f"{table}: {len(double)} ids fit more than one image in {self.path}: {some(double)}; keep one of each"
+            )
+        self._refuse_sharing(ids, found, table)
+        return [self.source(path) for path in found]
+
+    @cached_property
+    def _names(self) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+        """Files by what an id may call them: by path with and without extension, and by name alone."""
+        exact: dict[str, list[str]] = {}
+        bare: dict[str, list[str]] = {}
+        for path in self.files:
+            pure = PurePosixPath(path)
+            keys = {_key(path)}
+            if pure.suffix.lower() in IMAGE_SUFFIXES:
+                keys.add(path[: -len(pure.suffix)])
+            for key in keys:
+                exact.setdefault(key, []).append(path)
+                if "/" in path:
+                    bare.setdefault(PurePosixPath(key).name, []).append(path)
+        return exact, bare
+
+    def _refuse_sharing(self, ids: Sequence[str], found: Sequence[str], table: Path) -> None:
+        owner: dict[str, str] = {}
+        shared = [
+            f"{owner[path]} and {name}"
+            for name, path in zip(ids, found, strict=True)
+            if owner.setdefault(path, name) != name
+        ]
+        if shared:
+            raise InputError(f"{table}: {len(shared)} images have two ids: {some(shared)}; keep one row of each")
+
+
+def _key(path: str) -> str:
+    """An image's extension counts in any case; the rest of the name to the letter."""
+    suffix = PurePosixPath(path).suffix
+    return path[: -len(suffix)] + suffix.lower() if suffix.lower() in IMAGE_SUFFIXES else path

@@ -1,0 +1,160 @@
+"""Images as rows of a CSV, one column per pixel: streamed in pieces, so that memory stays flat."""
+
+import re
+from collections.abc import Iterator, Sequence
+from math import isqrt, prod
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image
+
+from pipeline.core.competition import CsvPixels, TestPixels
+from pipeline.core.csvs import Dialect, reading, sniff
+from pipeline.core.errors import InputError, some
+from pipeline.core.progress import progress
+from pipeline.images.decoding import Form
+from pipeline.images.decoding import store as store_image
+from pipeline.images.store import Seen, Store
+
+_CELLS = 400_000
+
+
+def fill_from_rows(
+    store: Store, base: Path, layout: CsvPixels | TestPixels, rows: Sequence[int], form: Form
+) -> list[Seen]:
+    """Reads the images of a table into a store.
+
+    Args:
+        store: where the rows go.
+        base: the source's folder.
+        layout: the table and its pixel columns.
+        rows: row i of the store is row ``rows[i]`` of the table (from 0).
+        form: size, channels and resize policy.
+
+    Returns:
+        What was seen of each image, in the order of the store.
+
+    Raises:
+        InputError: no pixel columns, no shape that fits them, or values that are no whole numbers in 0..255.
+    """
+    path = base / layout.table
+    dialect = sniff(path)
+    columns = pixel_columns(dialect.columns, layout, path)
+    shape = pixel_shape(len(columns), layout, path)
+    position = {row: place for place, row in enumerate(rows)}
+    seen = [Seen()] * len(rows)
+    with progress("reading pixels", len(rows)) as advance:
+        row = 0
+        for pixels in _pieces(path, dialect, columns):
+            for image in pixels.reshape(-1, *shape):
+                stored = store_image(_image(image, form), form)
+                store.write(position[row], stored.pixels)
+                seen[position[row]] = Seen(stored.width, stored.height, stored.hash, stored.perceptual_hash)
+                row += 1
+            advance(len(pixels))
+    return seen
+
+
+def pixel_columns(columns: Sequence[str], layout: CsvPixels | TestPixels, path: Path) -> list[str]:
+    """Picks the pixel columns; numbered ones (``pixel0``, ``pixel1``) go by their numbers, others stay as they stand.
+
+    Raises:
+        InputError: none fits the pattern.
+    """
+    pattern = re.compile(layout.pixels)
+    found = [name for name in columns if pattern.fullmatch(name)]
+    if not found:
+        raise InputError(
+            f"{path}: no column fits pixels: {layout.pixels!r}; it has {some(columns)}; correct the competition's file"
+        )
+    numbers = [re.fullmatch(r"\D*(\d+)", name) for name in found]
+    if all(numbers):
+        return sorted(found, key=lambda name: int(re.sub(r"\D", "", name)))
+    return found
+
+
+def pixel_shape(count: int, layout: CsvPixels | TestPixels, path: Path) -> tuple[int, ...]:
+    """Returns (height, width) or (height, width, channels): as stated, or square when the count allows it.
+
+    Raises:
+        InputError: the stated shape has another count, or no square fits and none is stated.
+    """
+    if layout.shape is not None:
+        if prod(layout.shape) != count or len(layout.shape) not in (2, 3) or layout.shape[2:] not in ((), (1,), (3,)):
+            raise InputError(f"{path}: {count} pixel columns do not make the shape {list(layout.shape)}; correct that")
+        return layout.shape
+    for channels in (1, 3):
+        side = isqrt(count // channels)
+        if side * side * channels == count:
+            return (side, side) if channels == 1 else (side, side, channels)
+    raise InputError(f"{path}: {count} pixel columns make no square image; state shape in the competition's file")
+
+
+def _pieces(path: Path, dialect: Dialect, columns: list[str]) -> Iterator[NDArray[np.uint8]]:
+    rows = max(1, _CELLS // len(columns))
+    done, wanted = 0, set(columns)
+    with reading(path):
+        # Text first would be simple, and fifty times as large: numbers are parsed as numbers, and only a piece that
+        # fails is read as text, to say where.
+        reader = pd.read_csv(
+            path,
+            sep=dialect.separator,
+            encoding=dialect.encoding,
+            dtype={name: "float64" if name in wanted else "str" for name in dialect.columns},
+            na_values={name: [""] for name in columns},
+            keep_default_na=False,
+            chunksize=rows,
+        )
+        with reader:
+            while True:
+                try:
+                    piece = next(reader)
+                except StopIteration:
+                    return
+                except pd.errors.ParserError:
+                    raise  # told by `reading`
+                except ValueError as error:
+                    _refuse_text(path, dialect, columns, done, rows)
+                    raise InputError(f"{path}: {error}; pixels are whole numbers in 0..255") from error
+                values = piece[columns].to_numpy()
+                _check_range(values, path, columns, done)
+                done += len(values)
+                yield values.astype(np.uint8)
+
+
+def _check_range(values: NDArray[np.float64], path: Path, columns: Sequence[str], done: int) -> None:
+    fits = (values >= 0) & (values <= 255) & (values == np.floor(values))
+    if not fits.all():
+        row, column = np.argwhere(~fits)[0]
+        value = values[row, column]
+        shown = "no value" if np.isnan(value) else f"{value:g}"
+        raise InputError(_wrong(path, done + int(row), columns[column], shown))
+
+
+def _refuse_text(path: Path, dialect: Dialect, columns: Sequence[str], done: int, rows: int) -> None:
+    table = pd.read_csv(
+        path,
+        sep=dialect.separator,
+        encoding=dialect.encoding,
+        usecols=list(columns),
+        dtype="str",
+        na_filter=False,
+        skiprows=range(1, done + 1),
+        nrows=rows,
+    )[list(columns)]
+    for name in columns:
+        numbers = pd.to_numeric(table[name], errors="coerce")
+        if numbers.isna().any():
+            row = int(np.flatnonzero(numbers.isna())[0])
+            raise InputError(_wrong(path, done + row, name, repr(table[name].iloc[row])))
+
+
+def _wrong(path: Path, row: int, column: str, value: str) -> str:
+    return f"{path}, row {row + 1} (line {row + 2}), column {column}: {value} is no whole number in 0..255; correct it"
+
+
+def _image(pixels: NDArray[np.uint8], form: Form) -> Image.Image:
+    image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2:] == (1,) else pixels)
+    return image.convert("L" if form.channels == 1 else "RGB")

@@ -1,0 +1,216 @@
+"""Where a competition's files come from, and how they come to lie in ``data/raw``.
+
+Every source gets a folder of its own there, so that going back to another competition fetches nothing again. A
+local folder is used where it lies: nothing is copied. ``data/raw`` is no DVC out (a directory of 100,000 files would
+slow every ``dvc repro``); ``data/source.json`` stands for it, and `ensure` brings the files back when they are gone.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from pipeline.core.archive import File, crc32, unpack
+from pipeline.core.competition import BundledSource, Competition, KaggleSource, KerasSource, LocalSource, Source
+from pipeline.core.config import expand
+from pipeline.core.errors import InputError, some
+from pipeline.core.files import files_below, is_junk, write_text
+from pipeline.core.tables import read_json
+from pipeline.data.sources.bundled import write_digits, write_keras
+from pipeline.kaggle.download import fetch
+
+Listing = dict[str, str]
+
+
+def ensure(root: Path, competition: Competition) -> Path:
+    """Brings and unpacks the source unless it is there and whole; returns the folder that the layouts speak of.
+
+    Returns:
+        The source's folder, or the only folder in it when the layout's paths lie below that one.
+
+    Raises:
+        InputError: the source is missing, damaged, too big for the disk, or does not hold the layout's paths.
+    """
+    return descend(bring(root, competition.source), competition)
+
+
+def bring(root: Path, source: Source) -> Path:
+    """Brings and unpacks a source unless it is there and whole; returns its folder.
+
+    Raises:
+        InputError: the source is missing, damaged, or too big for the disk.
+    """
+    folder = _place(root, source)
+    if folder.parent == _raw(root) and not _is_whole(root, source):
+        _bring(root, source)
+    return folder
+
+
+def present(root: Path, competition: Competition) -> Path | None:
+    """Returns the folder that the layouts speak of where it lies here already; brings nothing."""
+    try:
+        folder = _place(root, competition.source)
+        return descend(folder, competition) if folder.is_dir() else None
+    except InputError:  # a variable that is not set, a folder that is not whole
+        return None
+
+
+def list_files(root: Path, competition: Competition) -> Listing:
+    """Lists the source's files: path -> size in bytes and CRC-32, as text."""
+    folder = _place(root, competition.source)
+    if folder.parent == _raw(root):
+        listing: Listing = _read_state(folder)["files"]
+        return listing
+    return _listing([File(str(path.relative_to(folder)), path.stat().st_size, crc32(path)) for path in _walk(folder)])
+
+
+def check_unchanged(root: Path, competition: Competition) -> None:
+    """Compares the source with what `fetch` wrote down.
+
+    Raises:
+        InputError: files came, went or changed since.
+    """
+    path = root / "data" / "source.json"
+    written: Listing = read_json(path, "run `dvc repro fetch`")
+    present = list_files(root, competition)
+    differ = sorted(name for name in {*written, *present} if written.get(name) != present.get(name))
+    if differ:
+        raise InputError(
+            f"{len(differ)} files of the source changed since fetch: {some(differ)}; run `dvc repro -f fetch`"
+        )
+
+
+def _raw(root: Path) -> Path:
+    return root / "data" / "raw"
+
+
+def _place(root: Path, source: Source) -> Path:
+    if isinstance(source, LocalSource):
+        path = _local(root, source)
+        if path.is_dir():
+            return path
+        words = ["local", path.stem, str(path)]
+    elif isinstance(source, KaggleSource):
+        words = ["kaggle", source.slug, ""]
+    else:
+        words = [source.kind, source.name, source.model_dump_json()]
+    return _raw(root) / f"{words[0]}-{words[1]}-{hashlib.sha256(words[2].encode()).hexdigest()[:8]}"
+
+
+def _local(root: Path, source: LocalSource) -> Path:
+    return root / Path(expand(source.path, "source.path")).expanduser()
+
+
+def _bring(root: Path, source: Source) -> None:
+    folder = _place(root, source)
+    partial = folder.with_name(folder.name + ".partial")
+    waiting = folder.with_name(folder.name + ".download")
+    if folder.exists() and not partial.exists():
+        folder.rename(partial)  # what is whole in it is kept
+    if isinstance(source, LocalSource):
+        archive = _local(root, source)
+        _check_archive(archive, source)
+        stamp = _stamp(archive)
+        files = unpack(archive, partial)
+    elif isinstance(source, KaggleSource):
+        stamp = None
+        files = fetch(source.slug, waiting, partial)
+    else:
+        stamp = None
+        files = _write_bundled(source, partial)
+    _remove_others(partial, {file.path for file in files})
+    write_text(_state(folder), json.dumps({"stamp": stamp, "files": _listing(files)}))
+    partial.rename(folder)
+    shutil.rmtree(waiting, ignore_errors=True)
+
+
+def _write_bundled(source: BundledSource | KerasSource, partial: Path) -> list[File]:
+    shutil.rmtree(partial, ignore_errors=True)
+    if isinstance(source, BundledSource):
+        write_digits(partial, source)
+    else:
+        write_keras(partial, source)
+    return [File(str(path.relative_to(partial)), path.stat().st_size, crc32(path)) for path in _walk(partial)]
+
+
+def _remove_others(folder: Path, known: set[str]) -> None:
+    """Removes what an earlier state of the source left: files, then the folders that are empty without them."""
+    for place, _, names in os.walk(folder, topdown=False):
+        for name in names:
+            path = Path(place) / name
+            if str(path.relative_to(folder)) not in known:
+                path.unlink()
+        if not any(Path(place).iterdir()):
+            Path(place).rmdir()
+
+
+def _check_archive(archive: Path, source: LocalSource) -> None:
+    if not archive.exists():
+        ways = f"put the file there, or change source.path ({source.path}) in the competition's file"
+        if "${" in source.path:
+            ways = f"set the environment variable that source.path ({source.path}) names, {ways}"
+        raise InputError(f"{archive} does not exist; {ways}")
+
+
+def _stamp(archive: Path) -> list[int] | None:
+    """Size and time of change: what tells, without reading it, that a zip is another one."""
+    if not archive.is_file():
+        return None
+    status = archive.stat()
+    return [status.st_size, status.st_mtime_ns]
+
+
+def _state(folder: Path) -> Path:
+    return folder.with_name(folder.name + ".json")
+
+
+def _read_state(folder: Path) -> dict[str, Any]:
+    state: dict[str, Any] = read_json(_state(folder), "run `dvc repro -f fetch`")
+    return state
+
+
+def _is_whole(root: Path, source: Source) -> bool:
+    """Whether all files lie there in their size, unpacked from the zip that lies there now (or lies there no more)."""
+    folder = _place(root, source)
+    if not (folder.is_dir() and _state(folder).is_file()):
+        return False
+    try:
+        state = _read_state(folder)
+    except InputError:
+        return False  # damaged: written anew
+    if isinstance(source, LocalSource):
+        stamp = _stamp(_local(root, source))
+        if stamp is not None and stamp != state["stamp"]:
+            return False
+    sizes = {str(path.relative_to(folder)): path.stat().st_size for path in _walk(folder)}
+    return sizes == {name: int(text.split()[0]) for name, text in state["files"].items()}
+
+
+def _walk(folder: Path) -> list[Path]:
+    return sorted(files_below(folder))
+
+
+def _listing(files: list[File]) -> Listing:
+    return {file.path: f"{file.size} {file.crc:08x}" for file in files}
+
+
+def descend(folder: Path, competition: Competition) -> Path:
+    """Returns a folder, or the only folder in it when the layout's paths lie below that one.
+
+    Raises:
+        InputError: neither holds them.
+    """
+    train, test = competition.train, competition.test
+    wanted = [part.images if part.layout != "csv_pixels" else part.table for part in (train, test)]
+    place = folder
+    while not any((place / name).exists() for name in wanted):
+        inside = [path for path in place.iterdir() if not is_junk(path.relative_to(place))]
+        if len(inside) != 1 or not inside[0].is_dir():
+            there = sorted(path.name for path in folder.iterdir())
+            raise InputError(
+                f"{folder} holds neither {wanted[0]} nor {wanted[1]}; it has {some(there)}; correct its paths"
+            )
+        place = inside[0]
+    return place

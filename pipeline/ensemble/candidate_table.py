@@ -1,0 +1,66 @@
+"""The table of everything the ensemble could have been: what each combiner is worth on rows it was not fitted to."""
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.core.cards import CandidateCard, EnsembleCard
+
+WIDTH = 160
+_MEMBERS = ("member", "alone", "weight", "most alike", "disagrees with it", "disagrees on average")
+_COLUMNS = ("combiner", "nested", "in-sample", "behind the best", "seconds", "weights")
+
+
+def show(card: EnsembleCard, console: Console | None = None) -> None:
+    """Prints the members, the candidates, the chosen one marked, and why others were not tried."""
+    out = console or Console(highlight=False)
+    if not out.is_terminal and console is None:
+        out = Console(highlight=False, width=WIDTH)  # a log has no width of its own
+    out.print(_members(card))
+    direction = "higher is better" if card.greater_is_better else "lower is better"
+    table = _empty(f"combiners by nested {card.metric} ({direction}), the simplest first", _COLUMNS)
+    for candidate in card.candidates:
+        table.add_row(*_cells(candidate, chosen=candidate.name == card.combiner))
+    out.print(table)
+    for name, reason in card.skipped.items():
+        out.print(f"not tried: {name} ({reason})")
+
+
+def _empty(title: str, columns: tuple[str, ...]) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for column in columns:
+        words = column in ("combiner", "weights", "member", "most alike")
+        table.add_column(column, justify="left" if words else "right", no_wrap=not words, overflow="fold")
+    return table
+
+
+def _members(card: EnsembleCard) -> Table:
+    """One line a member: its own score, and how it differs from the others."""
+    table = _empty(f"members by {card.metric}", _MEMBERS)
+    for name in sorted(card.members, key=lambda name: card.alone[name], reverse=card.greater_is_better):
+        others = [other for other in card.members if other != name]
+        nearest = max(others, key=lambda other: card.correlation[name][other])
+        apart = [card.disagreement[name][other] for other in others]
+        table.add_row(
+            name,
+            f"{card.alone[name]:.4f}",
+            f"{card.weights[name]:.2f}" if card.weights else "",
+            f"{nearest} (r {card.correlation[name][nearest]:.2f})",
+            f"{card.disagreement[name][nearest]:.1%}",
+            f"{sum(apart) / len(apart):.1%}",
+        )
+    return table
+
+
+def _cells(candidate: CandidateCard, chosen: bool) -> tuple[str, ...]:
+    behind = f"{candidate.behind:.4f} ± {candidate.behind_error:.4f}" if candidate.behind_error else ""
+    largest = sorted(candidate.weights.items(), key=lambda pair: (-pair[1], pair[0]))
+    shown = ", ".join(f"{name} {weight:.2f}" for name, weight in largest[:5] if weight >= 0.005)
+    return (
+        candidate.name + (" <- used" if chosen else ""),
+        f"{candidate.nested:.4f} ± {candidate.error:.4f}",
+        f"{candidate.in_sample:.4f}",
+        behind,
+        f"{candidate.seconds:.1f}",
+        shown,
+    )

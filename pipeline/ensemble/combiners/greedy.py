@@ -1,0 +1,169 @@
+"""Greedy ensemble selection with replacement, sorted initialisation and bags of members.
+
+References: Caruana et al. 2004, Ensemble selection from libraries of models, https://doi.org/10.1145/1015330.1015432;
+Caruana et al. 2006, Getting the most out of ensemble selection, https://doi.org/10.1109/ICDM.2006.76 (bags).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.core.metrics import Metric
+from pipeline.core.progress import progress
+from pipeline.ensemble.combiners.contract import FLOOR, Fitted, Integers, Probs, Sample, Weights, blender, normalised
+
+MOST_SORTED, PICKS = 25, 100
+_SMALLEST_BAG = 3
+# Sum of the members taken so far, a further member, how many both are together -> score, greater is better.
+Score = Callable[[NDArray[np.float32], NDArray[np.float32], int], float]
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long is searched: bags of half the members each, and picks in each bag."""
+
+    bags: int
+    rounds: int
+
+
+BY_LOG_LOSS = Effort(bags=20, rounds=50)
+BY_ACCURACY = Effort(bags=10, rounds=25)
+BY_OTHERS = Effort(bags=5, rounds=25)
+
+
+def greedy(sample: Sample) -> Fitted:
+    """Selects among all members by log loss, whatever the metric: it flatters itself less than accuracy."""
+    true_probs = sample.true_probs
+    everyone = np.arange(len(true_probs))
+    return blender(select(true_probs, everyone, log_loss_score(true_probs.shape[1]), PICKS))
+
+
+def greedy_bagged(sample: Sample) -> Fitted:
+    """Selects by log loss among random halves of the members: weights more even, probabilities more cautious."""
+    true_probs = sample.true_probs
+    return blender(bagged(true_probs, log_loss_score(true_probs.shape[1]), BY_LOG_LOSS, sample.seed))
+
+
+def greedy_metric(sample: Sample) -> Fitted:
+    """Selects by the competition's metric among random halves of the members."""
+    if sample.metric.name == "accuracy":
+        score, effort = accuracy_score(sample.labels), BY_ACCURACY
+    else:
+        score, effort = metric_score(sample.labels, sample.metric), BY_OTHERS
+    return blender(bagged(sample.stacked, score, effort, sample.seed))
+
+
+def bagged(values: NDArray[np.float32], score: Score, effort: Effort, seed: int) -> Weights:
+    """Returns the mean weights of selections among random halves of the members.
+
+    Args:
+        values: (n_members, ...), what is summed and scored.
+        score: of a sum.
+        effort: how long is searched.
+        seed: of the bags.
+    """
+    n_members = len(values)
+    size = min(n_members, max(_SMALLEST_BAG, (n_members + 1) // 2))
+    random = np.random.default_rng(seed)
+    bags = effort.bags if size < n_members else 1
+    chosen = [np.sort(random.permutation(n_members)[:size]) for _ in range(bags)]
+    weights = np.zeros(n_members)
+    with progress("ensemble selection: picks", bags * effort.rounds) as advance:
+        for members in chosen:
+            weights[members] += select(values, members, score, effort.rounds, advance)
+    shares: Weights = weights / weights.sum()
+    return shares
+
+
+def select(
+    values: NDArray[np.float32],
+    members: Integers,
+    score: Score,
+    rounds: int,
+    advance: Callable[[int], None] = lambda _: None,
+) -> Weights:
+    """Returns the weights of one selection.
+
+    Begins with the best members, as many as score best together; then picks, with replacement, whichever member
+    raises the score most, and in the end returns to the best sum seen.
+
+    Args:
+        values: (n_members, ...) of all members.
+        members: indices of those that may be picked.
+        score: of a sum.
+        rounds: picks after the start.
+        advance: told each pick.
+
+    Returns:
+        (n_chosen,) weights of ``members``, sum 1.
+    """
+    total, counts, best = _sorted_start(values, members, score)
+    best_counts = counts.copy()
+    for _ in range(rounds):
+        many = int(counts.sum()) + 1
+        scores = [score(total, values[member], many) for member in members]
+        pick = int(np.argmax(scores))
+        total += values[members[pick]]
+        counts[pick] += 1
+        if scores[pick] > best:
+            best, best_counts = scores[pick], counts.copy()
+        advance(1)
+    weights: Weights = best_counts / best_counts.sum()
+    return weights
+
+
+def _sorted_start(
+    values: NDArray[np.float32], members: Integers, score: Score
+) -> tuple[NDArray[np.float32], NDArray[np.int64], float]:
+    """Returns the sum of the best members, which they are (counts), and its score."""
+    nothing = np.zeros(values.shape[1:], dtype=np.float32)
+    alone = [score(nothing, values[member], 1) for member in members]
+    order = np.argsort(-np.asarray(alone), kind="stable")[:MOST_SORTED]
+    together, total = [], nothing.copy()
+    for many, place in enumerate(order, start=1):
+        together.append(score(total, values[members[place]], many))
+        total += values[members[place]]
+    many = int(np.argmax(together)) + 1
+    counts = np.zeros(len(members), dtype=np.int64)
+    total = nothing
+    for place in order[:many]:
+        total += values[members[place]]
+        counts[place] = 1
+    return total, counts, float(together[many - 1])
+
+
+def log_loss_score(n_rows: int) -> Score:
+    """Returns the scorer of sums of true-class probabilities (n_rows,): minus the log loss of their mean.
+
+    Rows of all members sum to 1, so the mean's do, and nothing but the true class counts.
+    """
+    buffer = np.empty(n_rows, dtype=np.float32)
+
+    def score(total: NDArray[np.float32], member: NDArray[np.float32], many: int) -> float:
+        np.add(total, member, out=buffer)
+        np.maximum(buffer, np.float32(FLOOR * many), out=buffer)
+        np.log(buffer, out=buffer)
+        return float(buffer.mean(dtype=np.float64)) - float(np.log(many))
+
+    return score
+
+
+def accuracy_score(labels: Integers) -> Score:
+    """Returns the scorer of sums of probabilities (n_rows, n_classes): the share of rows whose largest is theirs."""
+
+    def score(total: Probs, member: Probs, many: int) -> float:
+        return float(((total + member).argmax(axis=1) == labels).mean())
+
+    return score
+
+
+def metric_score(labels: Integers, metric: Metric) -> Score:
+    """Returns the scorer of sums of probabilities (n_rows, n_classes) by any metric."""
+    sign = 1 if metric.greater_is_better else -1
+
+    def score(total: Probs, member: Probs, many: int) -> float:
+        return sign * metric.score(labels, normalised(total + member))
+
+    return score

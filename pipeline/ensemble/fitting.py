@@ -1,0 +1,175 @@
+"""Combines out-of-fold predictions of several members: candidates, choice, finish, and what is told of them."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from pydantic import field_validator
+
+from pipeline.core.cards import CandidateCard, GainCard, ReliabilityCard
+from pipeline.core.config import Section
+from pipeline.core.errors import near_names
+from pipeline.core.metrics import Metric
+from pipeline.core.paired import Gain, gain
+from pipeline.ensemble.calibration import Reliability
+from pipeline.ensemble.combiners.catalogue import COMBINERS
+from pipeline.ensemble.combiners.contract import Probs, Sample
+from pipeline.ensemble.combiners.means import best_member
+from pipeline.ensemble.finishing import Finish, finish, warmed
+from pipeline.ensemble.members import Members
+from pipeline.ensemble.nested import Candidate, Choice, choose, judge, parts_of
+
+_COOLING = {"auto": (False, True), "always": (True,), "never": (False,)}
+
+
+class EnsembleParams(Section):
+    """The ``ensemble`` section of ``params.yaml``.
+
+    Attributes:
+        combiners: which are tried; None means all. With several the nested score chooses.
+        temperature: whether members are divided by their temperatures first; ``auto`` tries both.
+        decision: ``auto`` tries thresholds by class for metrics that argmax does not maximise.
+        external: members made elsewhere, as `python -m pipeline add-member` named them.
+        allow_peeked: whether members are taken whose score is too good by something that saw the rows scored.
+    """
+
+    combiners: tuple[str, ...] | None = None
+    temperature: Literal["auto", "always", "never"] = "auto"
+    decision: Literal["auto", "argmax"] = "auto"
+    external: tuple[str, ...] = ()
+    allow_peeked: bool = False
+
+    @field_validator("combiners")
+    @classmethod
+    def _known(cls, combiners: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for name in combiners or ():
+            if name not in COMBINERS:
+                raise ValueError(f"combiner {name!r} is unknown; {near_names(name, COMBINERS)}")
+        if combiners is not None and not combiners:
+            raise ValueError("give at least one combiner, or null for all")
+        return combiners
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """What was fitted and chosen.
+
+    Attributes:
+        members: what was combined.
+        sample: the same with the truth, as combiners take it.
+        candidates: all that were judged, the simplest first.
+        skipped: why others were not, by name.
+        choice: which of them is used.
+        finish: what is done to the combination at the end.
+        best: name of the best single member.
+        gain: how much better than that the ensemble is.
+    """
+
+    members: Members
+    sample: Sample
+    candidates: list[Candidate]
+    skipped: dict[str, str]
+    choice: Choice
+    finish: Finish
+    best: str
+    gain: Gain
+
+    @property
+    def chosen(self) -> Candidate:
+        """The candidate in use."""
+        return self.candidates[self.choice.index]
+
+    @property
+    def nested(self) -> Probs:
+        """(n_samples, n_classes): each row predicted by what did not see its fold."""
+        return self.finish.nested
+
+    def __call__(self, stacked: Probs) -> Probs:
+        """Combines any rows of the members, (n_members, n_samples, n_classes), by what was fitted on all."""
+        return self.finish(self.chosen(stacked))
+
+
+def fit(members: Members, metric: Metric, params: EnsembleParams, seed: int = 0) -> Ensemble:
+    """Judges all candidates by their nested scores, chooses one, and fits what is done to it at the end."""
+    labels = members.rows["label"].to_numpy(dtype=np.int64)
+    groups = members.rows["group"].to_numpy(dtype=np.int64)
+    parts = parts_of(members.rows["fold"].to_numpy(dtype=np.int64), groups, labels)
+    sample = Sample(members.stacked, labels, parts, metric, seed)
+    cooling = _COOLING[params.temperature]
+    candidates, skipped = judge(sample, params.combiners or tuple(COMBINERS), cooling)
+    several = len(np.unique(parts)) > 1
+    cool, decide = several and params.temperature != "never", several and params.decision == "auto"
+    # By log loss a temperature at the end changes who is best: averages, too cautious as they come, gain most.
+    finished = [warmed(labels, parts, each.nested) for each in candidates] if cool and _by_log_loss(metric) else None
+    choice = choose(candidates, sample, groups, finished)
+    own = candidates[choice.index].nested
+    end = finish(labels, parts, groups, choice.nested, metric, own, choice.finished, cool, decide)
+    best = best_member(sample)
+    better = gain(labels, groups, end.nested, members.stacked[best], metric, seed)
+    return Ensemble(members, sample, candidates, skipped, choice, end, members.names[best], better)
+
+
+def _by_log_loss(metric: Metric) -> bool:
+    return metric.name == "log_loss"
+
+
+def candidate_cards(ensemble: Ensemble, classes: tuple[str, ...]) -> tuple[CandidateCard, ...]:
+    """Returns what the card says of each candidate."""
+    names, sample, standing = ensemble.members.names, ensemble.sample, ensemble.choice.standing
+    told = []
+    for number, candidate in enumerate(ensemble.candidates):
+        weights, by_class = _weights(candidate, names, classes)
+        degrees = [] if candidate.degrees is None else candidate.degrees.tolist()
+        card = CandidateCard(
+            name=candidate.name,
+            in_sample=sample.metric.score(sample.labels, candidate(sample.stacked)),
+            nested=float(standing.scores[number]),
+            error=float(standing.errors[number]),
+            behind=float(standing.behind[number]),
+            behind_error=float(standing.behind_errors[number]),
+            weights=weights,
+            class_weights=by_class,
+            temperatures=dict(zip(names, degrees, strict=True)) if degrees else {},
+            seconds=candidate.seconds,
+        )
+        told.append(card)
+    return tuple(told)
+
+
+def told(ensemble: Ensemble, classes: tuple[str, ...]) -> dict[str, object]:
+    """Returns the fields of the ensemble's card that are not scores."""
+    finished, better = ensemble.finish, ensemble.gain
+    each = zip(ensemble.members.names, ensemble.members.stacked, strict=True)
+    factors = [] if finished.factors is None else finished.factors.tolist()
+    return {
+        "combiner": ensemble.chosen.name,
+        "members": ensemble.members.names,
+        "alone": {name: ensemble.sample.metric.score(ensemble.sample.labels, probs) for name, probs in each},
+        "weights": _weights(ensemble.chosen, ensemble.members.names, classes)[0],
+        "candidates": candidate_cards(ensemble, classes),
+        "skipped": ensemble.skipped,
+        "by_fold": {str(part): ensemble.candidates[index].name for part, index in ensemble.choice.by_part.items()},
+        "gain": GainCard(member=ensemble.best, value=better.value, interval=(better.low, better.high)),
+        "temperature": finished.temperature,
+        "decision": dict(zip(classes, factors, strict=True)) if factors else {},
+        "before": _reliability(finished.before),
+        "after": _reliability(finished.after),
+        "peeked": ensemble.members.peeked,
+    }
+
+
+def _weights(
+    candidate: Candidate, names: tuple[str, ...], classes: tuple[str, ...]
+) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
+    """Returns one weight per member, and one per member and class where there are such."""
+    weights = candidate.fitted.weights if candidate.fitted else None
+    if weights is None:
+        return {}, {}
+    if weights.ndim == 1:
+        return dict(zip(names, weights.tolist(), strict=True)), {}
+    by_class = {name: dict(zip(classes, row.tolist(), strict=True)) for name, row in zip(names, weights, strict=True)}
+    return dict(zip(names, weights.mean(axis=1).tolist(), strict=True)), by_class
+
+
+def _reliability(reliability: Reliability) -> ReliabilityCard:
+    return ReliabilityCard(**vars(reliability), error=reliability.error)

@@ -1,0 +1,180 @@
+"""Members of an ensemble: their predictions read and checked, and what they have in common."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pipeline.core import tables
+from pipeline.core.errors import InputError, some
+
+Probs = NDArray[np.float32]
+_SAME = 1e-6
+_LOOK = 100  # rows that tell almost all members apart
+
+
+@dataclass(frozen=True)
+class Members:
+    """Out-of-fold predictions of all members, aligned.
+
+    Attributes:
+        names: sorted, so that sums run in one order whatever the order in params.yaml.
+        rows: the rows of the fold table that all members scored, in its order.
+        stacked: float32 (n_members, n_samples, n_classes), rows sum to 1.
+        peeked: by member, what looked at the rows that its predictions are scored on; members without are absent.
+    """
+
+    names: tuple[str, ...]
+    rows: pd.DataFrame
+    stacked: Probs
+    peeked: dict[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Similarity:
+    """What members have in common.
+
+    Attributes:
+        correlation: (n_members, n_members) of all their probabilities.
+        disagreement: (n_members, n_members) share of rows with other most probable classes.
+        same: pairs of members that are equal to within rounding.
+    """
+
+    correlation: NDArray[np.float64]
+    disagreement: NDArray[np.float64]
+    same: tuple[tuple[str, str], ...]
+
+
+def read_members(root: Path, names: Sequence[str], classes: Sequence[str], allow_peeked: bool) -> Members:
+    """Reads the out-of-fold predictions of members, one after the other.
+
+    Raises:
+        InputError: no members; a member scored other rows than the rest, on other folds or on rows that chose something
+            in it, and ``allow_peeked`` does not allow that.
+    """
+    if not names:
+        raise InputError("there are no members to combine; list models in params.yaml")
+    folds = tables.read_folds(tables.folds_path(root))
+    digest = tables.folds_digest(folds)
+    ordered = tuple(sorted(names))
+    rows: pd.DataFrame | None = None
+    first = ""
+    stacked = np.empty((0, 0, 0), dtype=np.float32)
+    peeked = {}
+    for number, name in enumerate(ordered):
+        path = tables.oof_path(root, name)
+        predictions = tables.read_predictions(path, classes)
+        marks = _marks(path, predictions, digest)
+        if marks and not allow_peeked:
+            raise InputError(
+                f"{path}: {name} looked at the rows that it is scored on: {some(marks)}; take it out of params.yaml, "
+                "or set ensemble.allow_peeked: true there and read its scores as too good"
+            )
+        if marks:
+            peeked[name] = marks
+        scored = scored_rows(folds, predictions, str(path))
+        if rows is None:
+            rows, first = scored, str(path)
+            stacked = np.empty((len(ordered), len(rows), len(classes)), dtype=np.float32)
+        elif not scored["id"].equals(rows["id"]):
+            here, there = (sorted(table["fold"].unique().tolist()) for table in (scored, rows))
+            raise InputError(
+                f"{path} scored the folds {some(here)}, {first} the folds {some(there)}; "
+                "train all models on the same train.folds of params.yaml"
+            )
+        stacked[number] = renormalised(predictions.aligned(rows["id"].tolist(), str(path)))
+    if rows is None:
+        raise InputError("there are no members to combine; list models in params.yaml")
+    return Members(ordered, rows, stacked, peeked)
+
+
+def read_test(root: Path, names: Sequence[str], classes: Sequence[str], ids: Sequence[str]) -> Probs:
+    """Reads the test predictions of members: float32 (n_members, n_test, n_classes).
+
+    Raises:
+        InputError: a member lacks test ids or has others.
+    """
+    stacked = np.empty((len(names), len(ids), len(classes)), dtype=np.float32)
+    for number, name in enumerate(names):
+        path = tables.test_path(root, name)
+        stacked[number] = renormalised(tables.read_predictions(path, classes).aligned(ids, str(path)))
+    return stacked
+
+
+def scored_rows(folds: pd.DataFrame, predictions: tables.Predictions, place: str) -> pd.DataFrame:
+    """Returns the rows of the fold table that a member scored, in its order.
+
+    Raises:
+        InputError: it scored ids that the fold table lacks, or a part of a fold.
+    """
+    known, ids = set(folds["id"]), set(predictions.ids)
+    unknown = [name for name in predictions.ids if name not in known]
+    if unknown:
+        raise InputError(f"{place} has {len(unknown)} ids that folds/folds.csv lacks: {some(unknown)}; train it again")
+    mine = folds["id"].isin(ids)
+    missing = folds.loc[folds["fold"].isin(folds.loc[mine, "fold"].unique()) & ~mine, "id"].tolist()
+    if missing:
+        raise InputError(f"{place} lacks {len(missing)} ids of the folds it scored: {some(missing)}; train it again")
+    return folds[mine].reset_index(drop=True)
+
+
+def renormalised(probs: Probs) -> Probs:
+    """Divides rows by their sums, which reading has found to be 1 within rounding."""
+    total = probs.sum(axis=1, keepdims=True, dtype=np.float64)
+    divided: NDArray[np.float64] = probs / total
+    return divided.astype(np.float32)
+
+
+def similarity(members: Members) -> Similarity:
+    """Compares members with each other."""
+    n_members = len(members.names)
+    flat = members.stacked.reshape(n_members, -1)
+    constant = flat.std(axis=1) == 0
+    with np.errstate(invalid="ignore", divide="ignore"):
+        correlation = np.corrcoef(flat, dtype=np.float64).reshape(n_members, n_members)
+    correlation[constant] = correlation[:, constant] = 0.0  # has no correlation with anything
+    np.fill_diagonal(correlation, 1.0)
+    predicted = members.stacked.argmax(axis=2)
+    disagreement = np.zeros((n_members, n_members))
+    same = []
+    for one, two in combinations(range(n_members), 2):
+        disagreement[one, two] = disagreement[two, one] = (predicted[one] != predicted[two]).mean()
+        if _equal(members.stacked[one, :_LOOK], members.stacked[two, :_LOOK]) and _equal(
+            members.stacked[one], members.stacked[two]
+        ):
+            same.append((members.names[one], members.names[two]))
+    return Similarity(correlation, disagreement, tuple(same))
+
+
+def _equal(one: Probs, two: Probs) -> bool:
+    return bool(np.abs(one - two).max() <= _SAME)
+
+
+def told(alike: Similarity, names: Sequence[str]) -> dict[str, object]:
+    """Returns the fields of the ensemble's card that compare members."""
+
+    def by_name(matrix: NDArray[np.float64]) -> dict[str, dict[str, float]]:
+        return {name: dict(zip(names, row.tolist(), strict=True)) for name, row in zip(names, matrix, strict=True)}
+
+    return {
+        "correlation": by_name(alike.correlation),
+        "disagreement": by_name(alike.disagreement),
+        "same": alike.same,
+    }
+
+
+def _marks(path: Path, predictions: tables.Predictions, digest: str) -> tuple[str, ...]:
+    """Returns what makes a member's predictions look better than they are.
+
+    Raises:
+        InputError: the member was trained on other folds than these.
+    """
+    if predictions.folds is None:
+        return (*predictions.peeked, "nothing shows on which folds it was trained")
+    if predictions.folds != digest:
+        raise InputError(f"{path} was made on other folds than folds/folds.csv; train that model again")
+    return predictions.peeked

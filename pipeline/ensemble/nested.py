@@ -1,0 +1,185 @@
+"""Nested scores: every combiner is fitted on all folds but one and scored on that one, for each fold in turn.
+
+Which combiner is used is chosen by the nested scores, and that choice too is scored without the rows it was made on:
+the predictions of a fold come from the combiner that the other folds would have chosen.
+References: Varma and Simon 2006, Bias in error estimation when using cross-validation for model selection,
+https://doi.org/10.1186/1471-2105-7-91; Breiman et al. 1984, Classification and regression trees, section 3.4.3 (the
+simplest within one standard error).
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.core.errors import InputError
+from pipeline.core.paired import Standing, standing
+from pipeline.core.progress import progress
+from pipeline.ensemble.calibration import all_cooled, temperatures
+from pipeline.ensemble.combiners.catalogue import COMBINERS, SCALE_MATTERS, skipped
+from pipeline.ensemble.combiners.contract import Fitted, Integers, Probs, Sample, Weights
+
+PARTS = 5
+COOLED = "+temperature"
+
+
+@dataclass
+class Candidate:
+    """One way to combine.
+
+    Attributes:
+        combiner: its name in `COMBINERS`.
+        cools: whether each member is divided by its temperature first.
+        nested: float32 (n_samples, n_classes), each row by the fit that did not see its part.
+        fitted: on all rows; None until then.
+        degrees: (n_members,) temperatures of the members, of that fit; None where they stay as they are.
+        seconds: of all its fits.
+    """
+
+    combiner: str
+    cools: bool
+    nested: Probs
+    fitted: Fitted | None = None
+    degrees: Weights | None = None
+    seconds: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """The combiner's, with ``+temperature`` where members are cooled first."""
+        return self.combiner + COOLED * self.cools
+
+    def __call__(self, stacked: Probs) -> Probs:
+        """Combines members by the fit on all rows."""
+        if self.fitted is None:
+            raise RuntimeError(f"{self.name} was not fitted on all rows")
+        return self.fitted(stacked if self.degrees is None else all_cooled(stacked, self.degrees))
+
+
+def parts_of(folds: Integers, groups: Integers, labels: Integers) -> Integers:
+    """Returns the parts that are left out in turn: the folds; of a single one, five parts of whole groups.
+
+    Groups are dealt round class by class, so that each part has its share of every class.
+    """
+    if len(np.unique(folds)) > 1:
+        return folds
+    first, group = np.unique(groups, return_index=True, return_inverse=True)[1:]
+    dealt = np.empty(len(first), dtype=np.int64)
+    dealt[np.argsort(labels[first], kind="stable")] = np.arange(len(first)) % PARTS
+    return dealt[group]
+
+
+def judge(sample: Sample, names: Sequence[str], cooling: Sequence[bool]) -> tuple[list[Candidate], dict[str, str]]:
+    """Fits every combiner on all parts but one, for each part, and on all rows.
+
+    Args:
+        sample: the members; its ``folds`` are the parts left out in turn.
+        names: of combiners.
+        cooling: whether members are tried as they are (False), with temperatures (True), or both.
+
+    Returns:
+        the candidates, in the order of `COMBINERS`, and why others were not tried, by name.
+    """
+    reasons = {name: reason for name in names if (reason := skipped(name, sample)) is not None}
+    if len(np.unique(sample.folds)) < 2:
+        reasons |= {name: "nothing to leave out: the scored rows are one group" for name in names if name != "mean"}
+        return [_only_mean(sample)], reasons
+    tried = [name for name in COMBINERS if name in names and name not in reasons]
+    if not tried and len(sample.stacked) == 1:
+        tried = ["mean"]
+    if not tried:
+        told = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+        raise InputError(f"params.yaml: ensemble.combiners leaves nothing to try ({told}); add mean")
+    pairs = [(name, cools) for name in tried for cools in cooling if not cools or name in SCALE_MATTERS]
+    pairs += [(name, False) for name in tried if name not in SCALE_MATTERS and False not in cooling]
+    pairs.sort(key=lambda pair: (tried.index(pair[0]), pair[1]))
+    candidates = [Candidate(name, cools, np.empty(sample.stacked.shape[1:], np.float32)) for name, cools in pairs]
+    parts = np.unique(sample.folds)
+    with progress("combiners: fits", len(candidates) * (len(parts) + 1)) as advance:
+        for part in parts:
+            held = sample.folds == part
+            _fit(candidates, sample.where(~held), sample.stacked[:, held], held, advance)
+        _fit(candidates, sample, None, None, advance)
+    return candidates, reasons
+
+
+def _only_mean(sample: Sample) -> Candidate:
+    fitted = COMBINERS["mean"](sample)
+    return Candidate("mean", False, fitted(sample.stacked), fitted)
+
+
+def _fit(
+    candidates: list[Candidate],
+    sample: Sample,
+    unseen: Probs | None,
+    held: NDArray[np.bool_] | None,
+    advance: Callable[[int], None],
+) -> None:
+    """Fits all candidates on a sample; predicts ``unseen`` into the rows ``held``, or keeps the fits."""
+    begun = time.perf_counter()
+    cool = any(candidate.cools for candidate in candidates)
+    degrees = temperatures(sample.labels, sample.stacked) if cool else None
+    cooled = sample if degrees is None else replace(sample, stacked=all_cooled(sample.stacked, degrees))
+    cold = all_cooled(unseen, degrees) if unseen is not None and degrees is not None else unseen
+    shared = time.perf_counter() - begun
+    for candidate in candidates:
+        begun = time.perf_counter()
+        fitted = COMBINERS[candidate.combiner](cooled if candidate.cools else sample)
+        if unseen is not None and cold is not None:
+            candidate.nested[held] = fitted(cold if candidate.cools else unseen)
+        else:
+            candidate.fitted, candidate.degrees = fitted, degrees if candidate.cools else None
+        candidate.seconds += time.perf_counter() - begun + shared * candidate.cools
+        advance(1)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which candidate is used, and what that choice is worth.
+
+    Attributes:
+        index: the candidate that all rows choose.
+        by_part: the candidate that the other parts choose, by part.
+        standing: scores of all candidates.
+        nested: float32 (n_samples, n_classes), each part by the candidate that the others chose.
+        finished: the same of what becomes of candidates at the end, where that decided; None where it did not.
+    """
+
+    index: int
+    by_part: dict[int, int]
+    standing: Standing
+    nested: Probs
+    finished: Probs | None = None
+
+
+def choose(
+    candidates: Sequence[Candidate], sample: Sample, groups: Integers, finished: Sequence[Probs] | None = None
+) -> Choice:
+    """Takes the simplest candidate whose nested score is within one standard error of the best.
+
+    The error is that of the paired difference, so that a candidate clearly better on the same rows is seen to be. Of
+    metrics that are no mean over rows, such as AUC, parts cannot come from different candidates: on their different
+    scales they would not compare. There every part comes from the one that all rows chose.
+
+    Args:
+        candidates: the simplest first.
+        sample: what they were judged on.
+        groups: (n_samples,) rows of one group belong together.
+        finished: what will become of each candidate's predictions at the end, where that is to decide; their own nested
+            predictions if absent.
+    """
+    predictions = [candidate.nested for candidate in candidates]
+    compared = predictions if finished is None else finished
+    whole = standing(sample.labels, groups, compared, sample.metric, sample.seed)
+    by_part, nested, end = {}, predictions[whole.simplest].copy(), compared[whole.simplest].copy()
+    for part in np.unique(sample.folds).tolist():
+        by_part[part] = whole.simplest
+        if sample.metric.rows is None:
+            continue
+        held = sample.folds == part
+        others = [probs[~held] for probs in compared]
+        chosen = standing(sample.labels[~held], groups[~held], others, sample.metric, sample.seed).simplest
+        by_part[part] = chosen
+        nested[held], end[held] = predictions[chosen][held], compared[chosen][held]
+    return Choice(whole.simplest, by_part, whole, nested, None if finished is None else end)

@@ -1,0 +1,275 @@
+"""Augmentation declared in a model's YAML: albumentations per image, mixup and cutmix per batch.
+
+Each draw comes from a seed that names its batch, so a batch is a pure function of (seed, epoch, step): the same
+after a crash, with any number of threads, in any order.
+"""
+
+import os
+
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any, Literal
+
+import albumentations as A
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import AfterValidator, Field, model_validator
+
+from pipeline.core.config import Section
+from pipeline.core.errors import InputError, near_names, one_line, some
+from pipeline.images.policies import Policy, PolicyTransform
+
+Images = NDArray[np.uint8]
+Pixels = NDArray[np.uint8 | np.float32]  # grey levels, whole or between two
+Targets = NDArray[np.float32]
+Declared = tuple[dict[str, dict[str, Any]], ...]
+
+
+def _checked(transforms: Declared) -> Declared:
+    for entry in transforms:
+        _transform(entry)
+    return transforms
+
+
+_BASES = {"BasicTransform", "DualTransform", "ImageOnlyTransform"}
+# albumentations classes in order, each ``{Name: {argument: value}}``.
+Transforms = Annotated[Declared, AfterValidator(_checked)]
+
+
+class Augmentation(Section):
+    """What training images go through.
+
+    Attributes:
+        flip: ``random`` flips half of the draws left to right; ``alternating`` flips each image every other epoch,
+            which never shows an image the same way in two epochs running (Jordan 2024, https://arxiv.org/abs/2404.00498).
+        policy: operations drawn for each image, before ``transforms``: ``rand_augment`` or ``trivial_augment``.
+        transforms: albumentations classes in order, each ``{Name: {argument: value}}``; random erasing is ``Erasing``.
+        mixup: alpha of the Beta distribution, 0 switches it off (Zhang 2018, https://arxiv.org/abs/1710.09412).
+        cutmix: alpha of the Beta distribution, 0 switches it off (Yun 2019, https://arxiv.org/abs/1905.04899).
+        mix_probability: share of batches that are mixed; with both on, each takes half of them.
+    """
+
+    flip: Literal["none", "random", "alternating"] = "none"
+    policy: Policy | None = None
+    transforms: Transforms = ()
+    mixup: float = Field(default=0.0, ge=0.0)
+    cutmix: float = Field(default=0.0, ge=0.0)
+    mix_probability: float = Field(default=1.0, ge=0.0, le=1.0)
+
+    @model_validator(mode="after")
+    def _mixing_mixes(self) -> "Augmentation":
+        # 1 is the default, which a card holds as well.
+        if self.mix_probability != 1 and not (self.mixup or self.cutmix):
+            raise ValueError("mix_probability needs mixup or cutmix")
+        return self
+
+
+def _known() -> dict[str, type[A.BasicTransform]]:
+    return {
+        name: value
+        for name, value in vars(A).items()
+        if isinstance(value, type) and issubclass(value, A.BasicTransform) and name not in _BASES
+    }
+
+
+def _transform(entry: dict[str, dict[str, Any]]) -> A.BasicTransform:
+    if len(entry) != 1:
+        raise InputError(f"a transform is one name with its arguments, got {sorted(entry)}; start a list item for each")
+    ((name, arguments),) = entry.items()
+    known = _known()
+    if name not in known:
+        raise InputError(f"transform {name!r} is unknown to albumentations; {near_names(name, known)}")
+    unknown = sorted(set(arguments) - set(_arguments(known[name])))
+    if unknown:
+        raise InputError(f"transform {name} takes no {some(unknown)}; it takes {some(_arguments(known[name]), 99)}")
+    try:
+        # Not strict, albumentations warns about values that do not fit and goes on with its defaults.
+        return _made(known[name], _tuples(arguments))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"transform {name}: {_first_reason(error)}") from error
+
+
+def _made(transform: type[A.BasicTransform], arguments: dict[str, Any]) -> A.BasicTransform:
+    try:
+        return transform(**arguments, strict=True)
+    except TypeError as error:
+        if "'strict'" not in str(error):
+            raise
+        return transform(**arguments)  # one without a schema of its own has nothing to be strict about
+
+
+def _arguments(transform: type[A.BasicTransform]) -> list[str]:
+    return sorted({*transform.InitSchema.model_fields, "p"} - {"strict"})
+
+
+def _first_reason(error: Exception) -> str:
+    # pydantic adds lines of its own, an address among them; the first one or two say what is wrong.
+    lines = [line.strip() for line in str(error).splitlines() if "For further information" not in line]
+    return " ".join(lines)
+
+
+def _tuples(arguments: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in arguments.items()}
+
+
+class ImageTransform:
+    """The per-image part, ready to run in one thread."""
+
+    def __init__(self, config: Augmentation, stronger: Declared = ()) -> None:
+        """Builds the albumentations pipelines.
+
+        Args:
+            config: what every image goes through.
+            stronger: what some images go through after that.
+        """
+        self._declared = {"augmentation.transforms": config.transforms, "balance.stronger.transforms": stronger}
+        self._policy = PolicyTransform(config.policy) if config.policy is not None else None
+        self._compose, self._stronger = _composed(config.transforms), _composed(stronger)
+        self._idle = self._policy is None and self._compose is None
+
+    def seed(self, seed: int) -> None:
+        """Fixes all draws until the next call."""
+        if self._policy is not None:
+            self._policy.seed(seed)
+        if self._compose is not None:
+            self._compose.set_random_seed(seed)
+        if self._stronger is not None:
+            self._stronger.set_random_seed(seed + 1)  # no copy of the draws before it
+
+    def check(self, image: Images) -> None:
+        """Tries the declared transforms on an image, all of them and with each left out that is not always drawn.
+
+        Raises:
+            InputError: they fail, or change its size or dtype; no draw is used up.
+        """
+        for place, declared in self._declared.items():
+            transforms = [_transform(entry) for entry in declared]
+            rare = [number for number, each in enumerate(transforms) if each.p < 1]
+            for left_out in (None, *rare):
+                drawn = [each for number, each in enumerate(transforms) if each.p > 0 and number != left_out]
+                if drawn:
+                    _kept(_always(drawn, image, place), image, f"{place} ({_names(drawn)})")
+
+    def __call__(self, image: Images, strong: bool = False) -> Images:
+        """Transforms one uint8 image (size, size, channels); ``strong`` ones go through ``stronger`` as well.
+
+        Raises:
+            InputError: a transform changed the size or the dtype.
+        """
+        if self._idle and not strong:
+            return image
+        result = np.ascontiguousarray(image)
+        if self._policy is not None:
+            result = self._policy(result)
+        if self._compose is not None:
+            result = _kept(self._compose(image=result)["image"], image, "augmentation.transforms")
+        if strong:
+            assert self._stronger is not None
+            result = _kept(self._stronger(image=result)["image"], image, "balance.stronger.transforms")
+        return result
+
+
+def _composed(transforms: Declared) -> A.Compose | None:
+    return A.Compose([_transform(entry) for entry in transforms]) if transforms else None
+
+
+def _always(transforms: list[A.BasicTransform], image: Images, place: str) -> NDArray[Any]:
+    chances = [each.p for each in transforms]
+    for each in transforms:
+        each.p = 1.0
+    try:
+        with plainly(f"{place} ({_names(transforms)}) fails on an image of {image.shape}"):
+            changed: NDArray[Any] = A.Compose(transforms)(image=np.ascontiguousarray(image))["image"]
+    finally:
+        for each, chance in zip(transforms, chances, strict=True):
+            each.p = chance
+    return changed
+
+
+@contextmanager
+def plainly(what: str) -> Iterator[None]:
+    """Turns whatever a transform raises into one error that says ``what``.
+
+    Raises:
+        InputError: something was raised.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:  # albumentations and OpenCV raise whatever they like
+        raise InputError(f"{what}: {one_line(error)}") from error
+
+
+def _names(transforms: list[A.BasicTransform]) -> str:
+    return ", ".join(type(each).__name__ for each in transforms)
+
+
+def _kept(result: NDArray[Any], image: Images, place: str) -> Images:
+    result = result if result.ndim == 3 else result[..., None]
+    if result.shape != image.shape or result.dtype != np.uint8:
+        raise InputError(
+            f"the augmentation turned {image.dtype} {image.shape} into {result.dtype} {result.shape}; "
+            f"transforms must keep size, channels and uint8; see {place} in the model's file"
+        )
+    return result
+
+
+def resized(image: Images, size: int) -> Images:
+    """Resizes a square image: by area when shrinking, bicubic when enlarging."""
+    if image.shape[0] == size:
+        return image
+    return np.asarray(_scaled(image, size), dtype=np.uint8)
+
+
+def unrounded(image: Pixels, size: int) -> Pixels:
+    """Resizes as `resized` does, but leaves what lies between two grey levels where it lies: float32 in [0, 255].
+
+    Networks predict from that. How OpenCV rounds is a matter of its build and the processor, and no exported graph can
+    follow it; here both agree. An image that has the size already comes back as it is.
+    """
+    if image.shape[0] == size:
+        return image
+    return np.asarray(np.clip(_scaled(image.astype(np.float32), size), 0, 255), dtype=np.float32)
+
+
+def _scaled(image: NDArray[Any], size: int) -> NDArray[Any]:
+    method = cv2.INTER_AREA if image.shape[0] > size else cv2.INTER_CUBIC
+    result = cv2.resize(image, (size, size), interpolation=method)
+    return result if result.ndim == 3 else result[..., None]
+
+
+def mix(images: Images, targets: Targets, config: Augmentation, rng: np.random.Generator) -> tuple[Images, Targets]:
+    """Mixes a batch with a shuffled copy of itself, by mixup or cutmix, or leaves it.
+
+    Args:
+        images: uint8 (n, height, width, channels).
+        targets: float32 (n, n_classes).
+        config: which mixing, how strong, how often.
+        rng: source of the draws.
+    """
+    kinds = [kind for kind, alpha in (("mixup", config.mixup), ("cutmix", config.cutmix)) if alpha > 0]
+    if not kinds or rng.random() >= config.mix_probability:
+        return images, targets
+    kind = kinds[int(rng.integers(len(kinds)))]
+    partner = rng.permutation(len(images))
+    if kind == "mixup":
+        share = float(rng.beta(config.mixup, config.mixup))
+        mixed = cv2.addWeighted(images.ravel(), share, images[partner].ravel(), 1 - share, 0.0).reshape(images.shape)
+        images = np.asarray(mixed, dtype=np.uint8)
+    else:
+        images, share = _cutmix(images, partner, float(rng.beta(config.cutmix, config.cutmix)), rng)
+    return images, np.float32(share) * targets + np.float32(1 - share) * targets[partner]
+
+
+def _cutmix(images: Images, partner: NDArray[np.int64], share: float, rng: np.random.Generator) -> tuple[Images, float]:
+    height, width = images.shape[1:3]
+    cut_height, cut_width = (round(side * (1 - share) ** 0.5) for side in (height, width))
+    top, left = int(rng.integers(height - cut_height + 1)), int(rng.integers(width - cut_width + 1))
+    box = (slice(None), slice(top, top + cut_height), slice(left, left + cut_width))
+    mixed = images.copy()
+    mixed[box] = images[partner][box]
+    return mixed, 1 - cut_height * cut_width / (height * width)

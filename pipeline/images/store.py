@@ -1,0 +1,195 @@
+"""The image store: uint8 (n, size, size, channels) in a plain .npy file, filled by all cores with flat memory.
+
+Workers write their rows straight into the file with ``pwrite``: a memory map would count every page that it touches as
+resident memory, and sending pixels through a queue would copy them twice.
+"""
+
+import os
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from itertools import islice
+from multiprocessing import get_context, parent_process
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.core.errors import InputError
+from pipeline.core.files import require_space
+from pipeline.core.progress import progress
+from pipeline.images.decoding import BrokenImageError, Form, Pixels, decode
+
+_ROOM = "free some space or lower storage.size in the competition's file"
+_CHUNK = 64
+# Bytes of image files that take about as long to decode (0.5 s) as another process takes to start.
+_WORTH_A_PROCESS = 5_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is known of a stored image; ``broken`` says why its row is black, if it is."""
+
+    width: int = 0
+    height: int = 0
+    hash: str = ""
+    perceptual_hash: str = ""
+    broken: str = ""
+
+
+@dataclass(frozen=True)
+class Store:
+    """A .npy file under construction.
+
+    Attributes:
+        path: the file.
+        offset: bytes before the first row.
+        row_bytes: bytes of one row.
+    """
+
+    path: Path
+    offset: int
+    row_bytes: int
+
+    def write(self, row: int, pixels: Pixels) -> None:
+        """Writes one row; any process may do so."""
+        handle = os.open(self.path, os.O_WRONLY)
+        try:
+            os.pwrite(handle, pixels.tobytes(), self.offset + row * self.row_bytes)
+        finally:
+            os.close(handle)
+
+
+def create(path: Path, rows: int, form: Form) -> Store:
+    """Creates a store of black images.
+
+    Raises:
+        InputError: the disk has too little room.
+    """
+    row_bytes = form.size * form.size * form.channels
+    require_space(path.parent, rows * row_bytes, _ROOM)
+    header = {"descr": "|u1", "fortran_order": False, "shape": (rows, form.size, form.size, form.channels)}
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        offset = file.tell()
+        file.truncate(offset + rows * row_bytes)
+    return Store(path, offset, row_bytes)
+
+
+def open_store(path: Path, rows: int | None = None) -> NDArray[np.uint8]:
+    """Opens a store as a read-only memory map, uint8 (n, size, size, channels).
+
+    Args:
+        path: the file.
+        rows: how many its index has, if they are to agree.
+
+    Raises:
+        InputError: no such file, or it is damaged, or holds another number of images.
+    """
+    if not path.is_file():
+        raise InputError(f"{path} does not exist; run `dvc repro prepare`")
+    try:
+        images: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise InputError(f"{path} is damaged ({error}); run `dvc repro -f prepare`") from error
+    if rows is not None and len(images) != rows:
+        raise InputError(f"{path} holds {len(images)} images, its index {rows} rows; run `dvc repro -f prepare`")
+    return images
+
+
+def fill(store: Store, base: Path, sources: Sequence[str], form: Form, workers: int | None) -> list[Seen]:
+    """Decodes image files into the rows of a store, row i from source i.
+
+    Args:
+        store: where the rows go.
+        base: folder that ``sources`` are relative to.
+        sources: paths of image files.
+        form: size, channels and resize policy.
+        workers: processes; None takes one per core where that pays.
+
+    Returns:
+        What was seen of each image, in the order of ``sources``; broken files are told, not raised.
+    """
+    seen: list[Seen] = [Seen()] * len(sources)
+    chunks = (
+        (start, [base / name for name in sources[start : start + _CHUNK]]) for start in range(0, len(sources), _CHUNK)
+    )
+    with progress("decoding images", len(sources)) as advance:
+        for start, found in _run(store, form, chunks, _processes(base, sources, workers)):
+            seen[start : start + len(found)] = found
+            advance(len(found))
+    return seen
+
+
+def keep_rows(path: Path, rows: Sequence[int], target: Path) -> None:
+    """Copies some rows of a finished store into a new one, one by one."""
+    images = open_store(path)
+    require_space(target.parent, len(rows) * images[0].nbytes, _ROOM)
+    with target.open("wb") as file:
+        np.lib.format.write_array_header_1_0(
+            file, {"descr": "|u1", "fortran_order": False, "shape": (len(rows), *images.shape[1:])}
+        )
+        for row in rows:
+            file.write(images[row].tobytes())
+
+
+def _processes(base: Path, sources: Sequence[str], workers: int | None) -> int:
+    if workers is not None:
+        return workers
+    size = sum((base / name).stat().st_size for name in sources)
+    return min(len(os.sched_getaffinity(0)), max(1, size // _WORTH_A_PROCESS))
+
+
+Chunk = tuple[int, list[Path]]
+
+
+def _run(store: Store, form: Form, chunks: Iterable[Chunk], processes: int) -> Iterator[tuple[int, list[Seen]]]:
+    if processes == 1:
+        for start, paths in chunks:
+            yield start, _decode_chunk(store, form, start, paths)
+        return
+    # spawn: a forked child of a process with threads may hang.
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_end_with_parent) as pool:
+        waiting = iter(chunks)
+        running: dict[Future[list[Seen]], int] = {}
+        try:
+            while True:
+                # Two chunks per process keep every core busy, and nothing piles up.
+                for start, paths in islice(waiting, 2 * processes - len(running)):
+                    running[pool.submit(_decode_chunk, store, form, start, paths)] = start
+                if not running:
+                    return
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    yield running.pop(future), future.result()
+        except BrokenProcessPool as error:
+            raise InputError(
+                "a process that decodes images was killed, most likely for want of memory; "
+                "lower prepare.workers in params.yaml"
+            ) from error
+
+
+def _end_with_parent() -> None:
+    """Ends a worker whose parent was killed: it holds both ends of its own queue and would wait for ever."""
+    parent = parent_process()
+    if parent is not None:
+
+        def watch() -> None:
+            parent.join()
+            os._exit(1)
+
+        threading.Thread(target=watch, daemon=True).start()
+
+
+def _decode_chunk(store: Store, form: Form, start: int, paths: Sequence[Path]) -> list[Seen]:
+    seen = []
+    for row, path in enumerate(paths, start):
+        try:
+            image = decode(path, form)
+        except BrokenImageError as error:
+            seen.append(Seen(broken=str(error)))
+            continue
+        store.write(row, image.pixels)
+        seen.append(Seen(image.width, image.height, image.hash, image.perceptual_hash))
+    return seen

@@ -1,0 +1,90 @@
+"""Predictions of new images by checkpoints, the same as training made of the test images."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import softmax
+
+from pipeline.core.cards import ModelCard
+from pipeline.core.config import parse
+from pipeline.images.augmentation import Images
+from pipeline.images.batches import default_workers
+from pipeline.images.preprocessing import preprocessed
+from pipeline.images.views import Views, averaged, changes
+from pipeline.inference.opened_network import Logits, open_network
+from pipeline.training.classic.recipe import ClassicRecipe, load
+from pipeline.training.classic.training import ClassicSession
+from pipeline.training.data import Data
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """What is predicted, and where.
+
+    Attributes:
+        images: uint8 (n, size, size, channels), as the image store keeps them.
+        classes: class names.
+        weights: folder of the files that a network needs before its checkpoint can be loaded.
+        work: folder for what is computed on the way.
+    """
+
+    images: Images
+    classes: tuple[str, ...]
+    weights: Path
+    work: Path
+
+
+def predict(card: ModelCard, checkpoints: Sequence[Path], unseen: Unseen) -> NDArray[np.float32]:
+    """Predicts images by all folds of a model.
+
+    Args:
+        card: of the model; its recipe is the one that was trained.
+        checkpoints: of its folds, in their order.
+        unseen: the images.
+
+    Returns:
+        (n, n_classes) probabilities, the mean over the folds.
+
+    Raises:
+        InputError: the card's recipe is not one of this version, or a checkpoint does not fit it.
+    """
+    place = f"card of {card.model}: config"
+    stored, channels = unseen.images.shape[1], unseen.images.shape[-1]
+    opened = open_network(card, stored, channels, len(unseen.classes), unseen.weights)
+    parts = (
+        classic_logits(parse(card.config, ClassicRecipe, place), checkpoints, unseen)
+        if opened is None
+        else opened.logits(checkpoints, unseen.images, unseen.work)
+    )
+    return mean_of_folds([probs_of(logits, card) for logits in parts])
+
+
+def mean_of_folds(folds: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Returns the mean of the folds' probabilities, (n, n_classes) each."""
+    mean: NDArray[np.float64] = np.stack(folds).mean(axis=0, dtype=np.float64)
+    return mean.astype(np.float32)
+
+
+def probs_of(logits: Logits, card: ModelCard) -> NDArray[np.float32]:
+    """Weighs the views (n_views, n, n_classes) of one fold as training did for test images: (n, n_classes)."""
+    views = parse(card.config["views"], Views, f"card of {card.model}: config.views")
+    if views.weights == "equal":
+        return softmax(averaged(logits, views), axis=1).astype(np.float32)
+    mixed = np.zeros(logits.shape[1:], dtype=np.float64)
+    for name, said in zip(changes(views), logits, strict=True):
+        if card.view_weights[name]:
+            mixed += card.view_weights[name] * softmax(said.astype(np.float64), axis=-1).astype(np.float32)
+    return mixed.astype(np.float32)
+
+
+def classic_logits(recipe: ClassicRecipe, checkpoints: Sequence[Path], unseen: Unseen) -> Iterator[Logits]:
+    """Yields the logits of all views by each fold of a model without a network: float32 (n_views, n, n_classes)."""
+    none, rows, workers = np.zeros(0, dtype=np.int64), np.arange(len(unseen.images)), default_workers()
+    shown = preprocessed(unseen.images, recipe.input.preprocess, unseen.work / "preprocessed", "test", workers)
+    data = Data(unseen.images[:0], none, (), none, shown, tuple(map(str, rows)), unseen.classes)
+    session = ClassicSession(recipe, data, unseen.work, workers)
+    for path in checkpoints:
+        yield session.predict_views(load(path), "test", rows)

@@ -1,0 +1,152 @@
+"""Writing a graph as LiteRT, ONNX or SavedModel, in several precisions, and running what was written."""
+
+import tempfile
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.core.errors import InputError
+from pipeline.networks import runtime
+
+Format = Literal["litert", "onnx", "savedmodel"]
+Precision = Literal["float32", "float16", "int8"]
+Pictures = NDArray[np.uint8]
+Run = Callable[[Pictures], NDArray[np.float32]]
+_FEW_WEIGHTS = 16  # of an output: fewer are not worth their error
+NAMES = {"litert": "model.tflite", "onnx": "model.onnx", "savedmodel": "model"}
+
+
+def check(kind: Format, precision: Precision) -> None:
+    """Refuses a precision that a format has not.
+
+    Raises:
+        InputError: it has not.
+    """
+    if kind == "savedmodel" and precision != "float32":
+        raise InputError(f"savedmodel keeps float32, not {precision}; take --format litert or onnx")
+
+
+def write(model: Any, path: Path, kind: Format, precision: Precision) -> None:
+    """Writes a graph.
+
+    Args:
+        model: from uint8 pictures to probabilities.
+        path: file, or folder for ``savedmodel``.
+        kind: the format.
+        precision: of its weights; what is computed in depends on what runs it.
+    """
+    if kind == "savedmodel":
+        model.export(path, format="tf_saved_model", verbose=False)
+    elif kind == "litert":
+        signature = [runtime.specification((1, *model.input_shape[1:]), "uint8")]
+        model.export(
+            path, format="litert", verbose=False, input_signature=signature, **runtime.lite_settings(precision)
+        )
+    elif precision == "float32":
+        _export_onnx(model, path)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            whole = Path(folder) / "float32.onnx"
+            _export_onnx(model, whole)
+            (_half if precision == "float16" else _small)(whole, path)
+
+
+def load(path: Path, kind: Format) -> Run:
+    """Returns what runs a file, or folder, that `write` made."""
+    return {"litert": _litert, "onnx": _onnx, "savedmodel": runtime.saved_model}[kind](path)
+
+
+def _export_onnx(model: Any, path: Path) -> None:
+    signature = [runtime.specification((None, *model.input_shape[1:]), "uint8")]
+    with warnings.catch_warnings():
+        # Keras 3.15 looks for what NumPy 2.4 is about to define.
+        warnings.filterwarnings("ignore", "In the future `np.object`", FutureWarning)
+        model.export(path, format="onnx", verbose=False, input_signature=signature)
+
+
+def _half(whole: Path, path: Path) -> None:
+    import onnx
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+
+    onnx.save(convert_float_to_float16(onnx.load(whole), keep_io_types=True), path)
+
+
+def _small(whole: Path, path: Path) -> None:
+    """Keeps the weights of convolutions and dense layers as int8, with a scale for each output.
+
+    What is computed stays float32: with activations in 8 bits, calibrated on 200 pictures, a MobileNetV2 gave the same
+    answer for 58 % of 300 pictures, so for 90 %. Depthwise convolutions stay as they are: they cost most of the answers
+    and are next to nothing of the file.
+    """
+    import onnx
+    from onnx import helper, numpy_helper
+
+    model = onnx.load(whole)
+    graph, kept = model.graph, {each.name: each for each in model.graph.initializer}
+    opened: dict[str, Any] = {}
+    for node in graph.node:
+        axis, name = _outputs(node), node.input[1] if len(node.input) > 1 else ""
+        if axis is None or name not in kept or "resized" in node.name:
+            continue
+        if name not in opened:
+            weights = numpy_helper.to_array(kept[name])
+            whole_axis = axis % weights.ndim
+            if weights.size < _FEW_WEIGHTS * weights.shape[whole_axis]:
+                continue
+            others = tuple(each for each in range(weights.ndim) if each != whole_axis)
+            scale = np.maximum(np.abs(weights).max(axis=others, keepdims=True) / 127, np.finfo(np.float32).tiny)
+            levels = np.rint(weights / scale).astype(np.int8)
+            graph.initializer.extend(
+                numpy_helper.from_array(values, f"{name}/{what}")
+                for what, values in (("int8", levels), ("scale", scale.reshape(-1).astype(np.float32)))
+            )
+            opened[name] = helper.make_node(
+                "DequantizeLinear", [f"{name}/int8", f"{name}/scale"], [f"{name}/opened"], axis=whole_axis
+            )
+        node.input[1] = f"{name}/opened"
+    used = {name for node in graph.node for name in node.input}
+    for name in opened.keys() - used:
+        graph.initializer.remove(kept[name])
+    nodes = [*opened.values(), *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
+
+
+def _outputs(node: Any) -> int | None:
+    """Returns which axis of a node's weights is that of its outputs; None for a node without."""
+    if node.op_type == "Gemm":
+        turned = any(each.name == "transB" and each.i for each in node.attribute)
+        return 0 if turned else 1
+    return {"Conv": 0, "MatMul": -1}.get(node.op_type)
+
+
+def _onnx(path: Path) -> Run:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    return lambda pictures: np.asarray(session.run(None, {name: pictures})[0], dtype=np.float32)
+
+
+def _litert(path: Path) -> Run:
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=str(path))
+    interpreter.allocate_tensors()
+    taken, given = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
+
+    def one(picture: Pictures) -> NDArray[np.float32]:
+        interpreter.set_tensor(taken, picture[None])
+        interpreter.invoke()
+        return np.asarray(interpreter.get_tensor(given)[0], dtype=np.float32)
+
+    def run(pictures: Sequence[Pictures] | Pictures) -> NDArray[np.float32]:
+        return np.stack([one(picture) for picture in pictures])
+
+    return run

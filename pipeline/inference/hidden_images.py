@@ -1,0 +1,64 @@
+"""Test images that nobody saw before: those of a code competition, which take the place of the few that are shown."""
+
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+import pandas as pd
+
+from pipeline.core.competition import IMAGE_SUFFIXES, Competition, CsvPixels, TestImages
+from pipeline.core.csvs import read_table
+from pipeline.core.errors import InputError
+from pipeline.data.prepared.image_folder import ImageFolder
+from pipeline.data.prepared.layouts import Record, list_test
+
+
+def list_hidden(base: Path, competition: Competition) -> tuple[list[Record], pd.DataFrame]:
+    """Lists the test images, and makes the sample that a submission for them is held to.
+
+    Where Kaggle exchanges the images but not the sample submission, or the table that names them, the folder counts.
+
+    Args:
+        base: the competition's folder.
+        competition: what is known of it.
+
+    Returns:
+        The images, and the sample as text: its columns, one row for each image; in its own order where it names them.
+
+    Raises:
+        InputError: there is no test image, or an id without one.
+    """
+    section = competition.submission
+    sample = read_table(base / section.sample)
+    records = _listed(base, competition, sample[section.id].tolist() if section.id in sample.columns else [])
+    if not records:
+        raise InputError(f"{base}: there is no test image; look at what the notebook has for input")
+    ids = [record.id for record in records]
+    if set(ids) == set(sample[section.id]):
+        return records, sample
+    filled = {column: sample[column].iloc[0] if len(sample) else "" for column in sample.columns}
+    return records, pd.DataFrame({**filled, section.id: ids}, columns=sample.columns, dtype="str")
+
+
+def _listed(base: Path, competition: Competition, known: Sequence[str]) -> list[Record]:
+    layout, train = competition.test, competition.train
+    shared = isinstance(layout, TestImages) and not isinstance(train, CsvPixels) and train.images == layout.images
+    if not isinstance(layout, TestImages) or shared:
+        return list_test(base, competition)
+    folder = ImageFolder(base, layout.images)
+    with_suffix = any(PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES for name in known)
+    if layout.listed_by != "folder" and (records := _as_listed(base, competition, folder)) is not None:
+        return records
+    paths = folder.images
+    ids = [path if with_suffix else str(PurePosixPath(path).with_suffix("")) for path in paths]
+    return [Record(name, folder.source(path)) for name, path in zip(ids, paths, strict=True)]
+
+
+def _as_listed(base: Path, competition: Competition, folder: ImageFolder) -> list[Record] | None:
+    """The images as their table lists them; None where the folder holds others."""
+    try:
+        records = list_test(base, competition)
+    except InputError:
+        if not folder.images:
+            raise
+        return None
+    return records if set(folder.sources) <= {record.source for record in records} else None

@@ -1,0 +1,99 @@
+"""Predicts a competition's test images from checkpoints and writes the submission: what a packed notebook runs.
+
+Nothing is written into the folder of the checkpoints, nor into that of the images, and nothing is downloaded.
+"""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pipeline.core import tables
+from pipeline.core.cards import EnsembleCard, ModelCard, read_card
+from pipeline.core.competition import Competition, load_competition
+from pipeline.core.errors import some
+from pipeline.core.files import atomic_path
+from pipeline.data.prepared.preparing import decode
+from pipeline.data.sources.source import descend
+from pipeline.ensemble.members import renormalised
+from pipeline.ensemble.recombining import recombine, used_members
+from pipeline.images.store import open_store
+from pipeline.inference.checkpoints import Unseen, predict
+from pipeline.inference.hidden_images import list_hidden
+from pipeline.inference.packing import checkpoints_of
+from pipeline.kaggle import submission, submission_checks
+
+Probs = NDArray[np.float32]
+
+
+def predict_folder(root: Path, data: Path, name: str, target: Path = Path("submission.csv")) -> pd.DataFrame:
+    """Predicts all test images of a competition's folder and writes a checked submission.
+
+    Args:
+        root: what `python -m pipeline pack` made.
+        data: the competition's folder as Kaggle lays it out, hidden test images in it.
+        name: a model, or ``ensemble``.
+        target: where the submission goes.
+
+    Returns:
+        The submission, as text.
+
+    Raises:
+        InputError: the folders do not hold what they should, or a checkpoint does not fit.
+    """
+    competition = load_competition(root)
+    classes = tables.read_classes(root / "data" / "prepared" / "classes.json")
+    base = descend(data, competition)
+    records, sample = list_hidden(base, competition)
+    with tempfile.TemporaryDirectory(prefix="predicting-") as work:
+        store = Path(work) / "test_images.npy"
+        ordered, looked = decode(store, base, competition, competition.test, records, None)
+        broken = [record.id for record, image in zip(ordered, looked, strict=True) if image.broken]
+        if broken:
+            print(f"note: {len(broken)} images cannot be read and count as black: {some(broken)}")
+        unseen = Unseen(open_store(store), classes, root / "weights", Path(work))
+        probs = _ensemble(root, competition, unseen) if name == tables.ENSEMBLE else _model(root, name, unseen)
+    predictions = tables.Predictions(tuple(record.id for record in ordered), probs, classes)
+    tables.check_predictions(predictions, name)
+    _compare(root, name, predictions)
+    frame = submission.build(predictions, sample, competition.submission)
+    with atomic_path(target) as temporary:
+        frame.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
+        submission_checks.validate_file(temporary, sample, competition.submission, classes)
+    print(f"submission: {target} ({len(frame)} rows, checked against the sample)")
+    return frame
+
+
+def _model(root: Path, name: str, unseen: Unseen) -> Probs:
+    card = read_card(tables.card_path(root, name), ModelCard)
+    checkpoints = checkpoints_of(root, card)
+    print(f"{name}: {len(unseen.images)} images, {len(checkpoints)} folds", flush=True)
+    work = unseen.work / name
+    probs = predict(card, checkpoints, Unseen(unseen.images, unseen.classes, unseen.weights, work))
+    shutil.rmtree(work, ignore_errors=True)  # one member's features at a time
+    return probs
+
+
+def _ensemble(root: Path, competition: Competition, unseen: Unseen) -> Probs:
+    card = read_card(tables.card_path(root, tables.ENSEMBLE), EnsembleCard)
+    combine = recombine(root, competition.metric.metric)
+    used = used_members(card)
+    even = np.full((len(unseen.images), len(unseen.classes)), 1 / len(unseen.classes), dtype=np.float32)
+    # A member without weight plays no part, whatever it says.
+    return combine(
+        np.stack([renormalised(_model(root, name, unseen)) if name in used else even for name in card.members])
+    )
+
+
+def _compare(root: Path, name: str, predictions: tables.Predictions) -> None:
+    """Tells how far off home's predictions are, where the test images are those of home."""
+    path = tables.test_path(root, name)
+    home = tables.read_predictions(path, predictions.classes) if path.is_file() else None
+    if home is None or set(home.ids) != set(predictions.ids):
+        print(f"{len(predictions.ids)} test images, not those of home")
+        return
+    apart = float(np.abs(home.aligned(predictions.ids, str(path)) - predictions.probs).max())
+    print(f"the same test images as at home: probabilities differ by {apart:.2g} at most")

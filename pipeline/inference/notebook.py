@@ -1,0 +1,108 @@
+"""What Kaggle wants beside files: a data set's metadata, and a notebook with its own."""
+
+import json
+import re
+from typing import Any
+
+_SHORTEST, _LONGEST = 6, 50  # letters of a title and of a slug
+
+
+def slug_of(*words: str) -> str:
+    """Makes a slug that Kaggle takes: 6 to 50 of a-z, 0-9 and -."""
+    slug = re.sub(r"[^a-z0-9]+", "-", "-".join(words).lower()).strip("-")[:_LONGEST].strip("-")
+    return slug if len(slug) >= _SHORTEST else f"{slug}-packed"
+
+
+def dataset_metadata(user: str, slug: str) -> dict[str, Any]:
+    """Returns ``dataset-metadata.json``.
+
+    Reference: https://github.com/Kaggle/kaggle-cli/blob/main/docs/datasets_metadata.md
+    """
+    # Checkpoints of a competition's data: what may be done with them is for its rules to say.
+    return {"title": slug, "id": f"{user}/{slug}", "licenses": [{"name": "other"}]}
+
+
+def kernel_metadata(user: str, slug: str, competition: str) -> dict[str, Any]:
+    """Returns ``kernel-metadata.json``: a private notebook on a GPU, without internet, as code competitions want it.
+
+    Reference: https://github.com/Kaggle/kaggle-cli/blob/main/docs/kernels_metadata.md
+    """
+    title = f"{slug[: _LONGEST - len('-predict')].strip('-')}-predict"
+    return {
+        "id": f"{user}/{title}",
+        "title": title,
+        "code_file": "predict.ipynb",
+        "language": "python",
+        "kernel_type": "notebook",
+        "is_private": True,
+        "enable_gpu": True,
+        "enable_internet": False,
+        "dataset_sources": [f"{user}/{slug}"],
+        "competition_sources": [competition],
+        "kernel_sources": [],
+    }
+
+
+def notebook(name: str, slug: str, competition: str, wheels: bool) -> str:
+    """Returns the notebook as JSON.
+
+    Args:
+        name: what predicts: a model, or ``ensemble``.
+        slug: of the data set.
+        competition: its slug at Kaggle.
+        wheels: whether the data set brings some.
+    """
+    cells = [
+        _text(_INTRODUCTION.format(slug=slug, competition=competition)),
+        _code(_FIND.format(slug=slug, competition=competition)),
+    ]
+    if wheels:
+        cells.append(_code(_INSTALL))
+    cells.append(_code(_PREDICT.format(name=name)))
+    for number, cell in enumerate(cells):
+        cell["id"] = f"cell-{number}"
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    about = {"kernelspec": kernel, "language_info": {"name": "python"}}
+    return json.dumps({"cells": cells, "metadata": about, "nbformat": 4, "nbformat_minor": 5}, indent=1) + "\n"
+
+
+_INTRODUCTION = """\
+Predicts the test images of {competition} and writes `submission.csv`. It needs two inputs, the competition and the
+data set `{slug}`, and no internet."""
+
+_FIND = """\
+import sys
+from pathlib import Path
+
+INPUT = Path("/kaggle/input")
+# A data set lies in INPUT/SLUG or INPUT/datasets/USER/SLUG, a competition in INPUT/SLUG or INPUT/competitions/SLUG.
+found = [*INPUT.glob("*/pipeline/inference/kernel.py"), *INPUT.glob("datasets/*/*/pipeline/inference/kernel.py")]
+places = [place for place in (INPUT / "competitions/{competition}", INPUT / "{competition}") if place.is_dir()]
+assert found, "add the data set {slug} to this notebook's inputs"
+assert places, "add the competition {competition} to this notebook's inputs"
+packs = [path.parents[2] for path in found]
+named = [pack for pack in packs if pack.name == "{slug}"]
+assert named or len(packs) == 1, "none of several packs among the inputs is called {slug}: keep one"
+PACK, DATA = (named or packs)[0], places[0]
+sys.path.insert(0, str(PACK))"""
+
+_INSTALL = """\
+import subprocess
+
+wheels = [str(path) for path in (PACK / "wheels").glob("*.whl")]
+subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--no-index", "--no-deps", *wheels], check=True)
+print(len(wheels), "packages installed")"""
+
+_PREDICT = """\
+from pipeline.inference.kernel import predict_folder
+
+predict_folder(PACK, DATA, "{name}").head()"""
+
+
+def _text(source: str) -> dict[str, Any]:
+    return {"cell_type": "markdown", "metadata": {}, "source": source.splitlines(keepends=True)}
+
+
+def _code(source: str) -> dict[str, Any]:
+    lines = source.splitlines(keepends=True)
+    return {"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": [], "source": lines}

@@ -1,0 +1,52 @@
+"""Attention rollout: which patches the tokens of a Vision Transformer draw on, through all of its blocks.
+
+Unlike Grad-CAM it asks about no class: it shows what is looked at, whatever is concluded.
+Reference: Abnar and Zuidema 2020, Quantifying attention flow in transformers, https://arxiv.org/abs/2005.00928
+"""
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.networks.backbones.vit import Vit, vit_attentions
+
+Attention = NDArray[np.float32]
+
+
+def rolled(attentions: Sequence[Attention]) -> Attention:
+    """Multiplies the attention of all blocks, half of each being what the residual connection carries on.
+
+    Args:
+        attentions: of each block from the first on, (batch, heads, tokens, tokens), rows sum to 1.
+
+    Returns:
+        float32 (batch, tokens, tokens): how much each token at the end holds of each at the start; rows sum to 1.
+    """
+    batch, _, tokens, _ = attentions[0].shape
+    total = np.tile(np.eye(tokens, dtype=np.float32), (batch, 1, 1))
+    for attention in attentions:
+        total = (0.5 * attention.mean(axis=1) + 0.5 * np.eye(tokens, dtype=np.float32)) @ total
+    return total
+
+
+def rollout(
+    model: keras.Model, backbone: keras.Model, network: Vit, images: NDArray[np.uint8 | np.float32]
+) -> NDArray[np.float32]:
+    """Computes how much of each patch ends up in what the head sees.
+
+    Args:
+        model: from images to logits; ``backbone`` is part of it.
+        backbone: as `vit_backbone` builds it.
+        network: its section.
+        images: (batch, size, size, channels) in [0, 255], resized and preprocessed as the network takes them.
+
+    Returns:
+        float32 (batch, rows, columns), >= 0, one place per patch.
+    """
+    total = rolled(vit_attentions(model, backbone, images))
+    side = int(total.shape[-1] ** 0.5)
+    class_tokens = total.shape[-1] - side * side
+    seen = total[:, 0] if network.pooling == "token" else total[:, class_tokens:].mean(axis=1)
+    return np.ascontiguousarray(seen[:, class_tokens:].reshape(-1, side, side))

@@ -1,0 +1,70 @@
+"""Runs the Kaggle command line client and returns what it says; what that means stands in `kaggle_errors`.
+
+The client runs as a subprocess: importing it would log in at once. Credentials reach it through the environment and its
+own files alone; whatever looks like one is blotted out of everything it says.
+Reference: https://github.com/Kaggle/kaggle-cli
+"""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.core.errors import InputError
+from pipeline.kaggle.errors import lost, telling
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the client said.
+
+    Attributes:
+        code: its exit status; 0 does not mean that an upload succeeded.
+        out: its standard output, as it came.
+        err: its standard error, as it came.
+    """
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What it said, line by line, errors first, without secrets."""
+        return (*telling(self.err), *telling(self.out))
+
+    @property
+    def lost(self) -> bool:
+        """Whether the connection broke, so that nobody knows what Kaggle did."""
+        return self.code != 0 and lost(self.lines)
+
+
+def run(arguments: Sequence[str], seconds: float = 120.0) -> Answer:
+    """Runs ``kaggle competitions ...`` to its end, or until it takes too long: it has no time limit of its own.
+
+    Args:
+        arguments: what follows ``kaggle competitions``; never a secret, as anyone on the machine can read them.
+        seconds: the time limit.
+
+    Raises:
+        InputError: the client is not installed.
+    """
+    client = Path(sys.executable).with_name("kaggle")
+    if not client.is_file():
+        raise InputError(f"{client} does not exist; run `make run` to install the Kaggle client")
+    # -W: the hint at a newer version would stand before the JSON.
+    command = [str(client), "-W", "competitions", *arguments]
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            check=False,
+            encoding="utf-8",
+            errors="replace",
+            stdin=subprocess.DEVNULL,
+            timeout=seconds,
+        )
+    except subprocess.TimeoutExpired:
+        return Answer(124, "", f"the connection timed out after {seconds:g} seconds")
+    return Answer(done.returncode, done.stdout, done.stderr)

@@ -1,0 +1,75 @@
+"""Downloads a competition through the Kaggle command line client, and unpacks what came.
+
+The client runs as a subprocess: importing it would log in at once. It resumes a broken download by itself, in the same
+run and in the next one, and so leaves its half-done zip where it is.
+Reference: https://github.com/Kaggle/kaggle-cli
+"""
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+from pipeline.core.archive import DamagedArchiveError, File, unpack
+from pipeline.core.errors import InputError
+from pipeline.kaggle.errors import refusal, telling
+
+_SECONDS = 15.0  # between two lines that say how far it is
+
+
+def fetch(slug: str, waiting: Path, folder: Path) -> list[File]:
+    """Downloads a competition into ``waiting`` and unpacks it into ``folder``, every file held to its checksum.
+
+    A zip that turns out damaged is deleted: the client would take it for whole for ever.
+
+    Raises:
+        InputError: as `download` and `unpack`.
+    """
+    archive = download(slug, waiting)
+    try:
+        return unpack(archive, folder)
+    except DamagedArchiveError as error:
+        shutil.rmtree(waiting)
+        raise InputError(
+            f"Kaggle's {slug} came damaged and its zip is deleted; run the command again ({error.reason})"
+        ) from error
+
+
+def download(slug: str, folder: Path) -> Path:
+    """Downloads a competition's zip into ``folder``; returns its path.
+
+    Raises:
+        InputError: no credentials, rules not accepted, no such competition, no connection, or no whole zip.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "kaggle", "competitions", "download", "-c", slug, "-p", str(folder), "-q"]
+    status, output = _run(command, slug, folder)
+    if status or not _zips(folder):
+        if "does not match expected size" in output:
+            shutil.rmtree(folder)  # what came after a broken connection may be an error page: not to be gone on with
+        raise refusal(telling(output), slug, f"Kaggle's {slug} could not be downloaded")
+    archive = _zips(folder)[0]
+    if not zipfile.is_zipfile(archive):
+        shutil.rmtree(folder)
+        raise InputError(f"Kaggle's {slug} came as something that is no zip, and is deleted; run the command again")
+    return archive
+
+
+def _run(command: list[str], slug: str, folder: Path) -> tuple[int, str]:
+    """Runs the client, telling now and then how much has come."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as client:
+        try:
+            while True:
+                try:
+                    output, _ = client.communicate(timeout=_SECONDS)
+                    return client.returncode, output
+                except subprocess.TimeoutExpired:
+                    come = sum(path.stat().st_size for path in _zips(folder))
+                    print(f"downloading {slug}: {come / 1e6:,.1f} MB have come", file=sys.stderr, flush=True)
+        finally:
+            client.kill()  # does nothing unless somebody interrupted us: the client would go on without us
+
+
+def _zips(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if path.suffix.lower() == ".zip"]

@@ -1,0 +1,191 @@
+"""The log of submissions, ``submissions/log.csv``: what was handed in or graded, our score beside the leaderboard's.
+
+It is no out of DVC: nothing can make it again. Every change reads and checks the whole of it, and replaces it at once.
+"""
+
+import csv
+import fcntl
+import math
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from pipeline.core.config import Section
+from pipeline.core.csvs import read_table
+from pipeline.core.errors import InputError, one_line, some
+from pipeline.core.files import atomic_path
+
+Status = Literal["pending", "scored", "failed", "graded"]
+
+
+class Entry(Section):
+    """One line of the log.
+
+    ``oof`` and ``nested_cv`` are our own scores, ``public_lb`` and ``private_lb`` those of the leaderboard, in the
+    competition's metric. ``status``: ``pending`` has no score yet, ``scored`` has, ``failed`` could not be scored by
+    Kaggle, ``graded`` was scored here. ``ref`` is Kaggle's number of it.
+    """
+
+    time: str
+    name: str
+    message: str
+    git_commit: str | None = None
+    oof: float | None = None
+    nested_cv: float | None = None
+    public_lb: float | None = None
+    private_lb: float | None = None
+    competition: str
+    status: Status
+    ref: str | None = None
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+    @property
+    def cv(self) -> float | None:
+        """Our best guess of the leaderboard: the nested score, or else the out-of-fold one."""
+        return self.oof if self.nested_cv is None else self.nested_cv
+
+
+COLUMNS = tuple(Entry.model_fields)
+_NUMBERS = ("oof", "nested_cv", "public_lb", "private_lb")
+_OPTIONAL = ("git_commit", "ref", *_NUMBERS)
+_LONGEST = 1000  # letters of a message: more are a mistake, and very many no program can be started with
+# What a spreadsheet takes for a formula. An apostrophe before it, which is no part of the text, makes it one again.
+_FORMULA = re.compile(r"'*[=+\-@]")
+
+
+def log_path(root: Path) -> Path:
+    """Where the log lies."""
+    return root / "submissions" / "log.csv"
+
+
+def now() -> str:
+    """Returns the time as it stands in the log: UTC, to the second."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def clean_message(text: str) -> str:
+    """Returns a message as it stands in the log and at Kaggle: one line, without blanks around it.
+
+    Raises:
+        InputError: it is no text, or far too long.
+    """
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise InputError(f"--message is not UTF-8 ({one_line(error)}); write it again") from error
+    line = " ".join(text.split())
+    if len(line) > _LONGEST:
+        raise InputError(f"--message has {len(line):,} letters, {_LONGEST:,} are the most; shorten it")
+    return line
+
+
+def read(root: Path, competition: str | None = None) -> tuple[Entry, ...]:
+    """Reads the log, oldest first; without a log there are no entries.
+
+    Args:
+        root: the repository.
+        competition: keeps its entries alone; None keeps all.
+
+    Raises:
+        InputError: a line is damaged; the message names it.
+    """
+    path = log_path(root)
+    if not path.is_file():
+        return ()
+    table = read_table(path)
+    if tuple(table.columns) != COLUMNS:
+        raise InputError(
+            f"{path} has the columns {some(table.columns, 20)}, wanted {some(COLUMNS, 20)}; correct its header"
+        )
+    rows = table.to_dict("records")
+    entries = [
+        _parse({str(key): str(cell) for key, cell in row.items()}, path, number) for number, row in enumerate(rows)
+    ]
+    return tuple(entry for entry in entries if competition in (None, entry.competition))
+
+
+def append(root: Path, entry: Entry) -> None:
+    """Adds a line.
+
+    Raises:
+        InputError: the log is damaged; it is left as it is.
+    """
+    with _alone(root):
+        _write(root, (*read(root), entry))
+
+
+def update(root: Path, change: Callable[[Entry], Entry]) -> None:
+    """Replaces every line by what ``change`` makes of it.
+
+    Raises:
+        InputError: the log is damaged; it is left as it is.
+    """
+    with _alone(root):
+        entries = read(root)
+        changed = tuple(change(entry) for entry in entries)
+        if changed != entries:
+            _write(root, changed)
+
+
+@contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    """Keeps another process from changing the log between our reading and writing."""
+    folder = log_path(root).parent
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _write(root: Path, entries: tuple[Entry, ...]) -> None:
+    with atomic_path(log_path(root)) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows(map(_cell, entry.model_dump().values()) for entry in entries)
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, str) and _FORMULA.match(value):
+        return f"'{value}"
+    return "" if value is None else value
+
+
+def _text(cell: str) -> str:
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
+
+
+def _parse(cells: dict[str, str], path: Path, number: int) -> Entry:
+    place = f"{path}, row {number + 1}"
+    values: dict[str, object] = {
+        name: None if name in _OPTIONAL and not cells[name] else _text(cells[name]) for name in COLUMNS
+    }
+    for name in _NUMBERS:
+        if cells[name]:
+            values[name] = _number(cells[name], f"{place}, column {name}")
+    try:
+        return Entry.model_validate(values)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        column, got = problem["loc"][0], problem["input"]
+        raise InputError(
+            f"{place}, column {column}: {problem['msg']}, got {got!r}; correct or remove that row"
+        ) from error
+
+
+def _number(text: str, place: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise InputError(f"{place}: {text!r} is no number; correct or remove that row")
+    return value

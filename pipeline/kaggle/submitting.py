@@ -1,0 +1,180 @@
+"""What happens around a submission: which file it is, what to say of it, what it changes, the wait for its score."""
+
+import shutil
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pipeline.core import cards, tables
+from pipeline.core.competition import Competition, ProbabilitySubmission, Submission, active_name, competition_path
+from pipeline.core.csvs import read_table
+from pipeline.core.errors import InputError, near_names, some
+from pipeline.core.files import atomic_path, sha256
+from pipeline.core.progress import progress
+from pipeline.kaggle.client import Submitted, listed
+from pipeline.kaggle.submission_checks import validate_file
+from pipeline.kaggle.submission_log import Entry
+
+_MEMBERS_SHOWN = 8
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A submission that could be handed in: its file fits the sample, and its card describes that very file.
+
+    Attributes:
+        path: the CSV.
+        card: where it came from.
+        frame: its cells, as text.
+    """
+
+    path: Path
+    card: cards.SubmissionCard
+    frame: pd.DataFrame
+
+
+def candidate(root: Path, name: str, competition: Competition) -> Candidate:
+    """Reads a submission and checks it once more.
+
+    Raises:
+        InputError: there is none of that name, it belongs to another competition, it is not the file that its card
+            describes, or it does not fit the sample.
+    """
+    folder = root / "submissions"
+    path = folder / f"{name}.csv"
+    if not path.is_file():
+        known = [card.stem for card in folder.glob("*.json")]
+        raise InputError(f"{path} does not exist; {near_names(name, known)}; `dvc repro` writes the submissions")
+    card = cards.read_card(path.with_suffix(".json"), cards.SubmissionCard)
+    if card.competition != active_name(root):
+        raise InputError(
+            f"{path} was made for {card.competition}, the active competition is {active_name(root)}; run `dvc repro`"
+        )
+    prepared = root / "data" / "prepared"
+    classes = tables.read_classes(prepared / "classes.json")
+    frame = validate_file(path, read_table(prepared / "sample_submission.csv"), competition.submission, classes)
+    if sha256(path) != card.sha256:
+        raise InputError(
+            f"{path} was changed since it was written, so its card tells another file's score; remove it and run "
+            "`dvc repro`"
+        )
+    return Candidate(path, card, frame)
+
+
+def slug_of(root: Path, competition: Competition) -> str:
+    """Returns the Kaggle competition that submissions go to.
+
+    Raises:
+        InputError: there is none.
+    """
+    if competition.slug is None:
+        raise InputError(
+            f"{competition_path(root, active_name(root))} names no competition at Kaggle; add `kaggle: SLUG` there, or "
+            "grade here: python -m pipeline score CSV --solution CSV"
+        )
+    return competition.slug
+
+
+def default_message(card: cards.SubmissionCard) -> str:
+    """Says in one line what a submission is: its score by cross-validation, its members, its commit."""
+    nested = "" if card.nested_cv is None else f", nested {card.nested_cv:.5f}"
+    commit = card.git_commit[:10] if card.git_commit else "none"
+    members = some(card.members, _MEMBERS_SHOWN)
+    good = ", TOO GOOD: it peeked" if card.peeked else ""
+    return f"{card.name}: CV {card.metric} {card.cv:.5f}{nested}{good}; members {members}; git {commit}"
+
+
+def sent_path(root: Path, digest: str) -> Path:
+    """Where a copy of a submitted file lies."""
+    return root / "submissions" / "sent" / f"{digest}.csv"
+
+
+def keep_copy(root: Path, sent: Candidate) -> None:
+    """Keeps a copy of what was submitted, for comparisons: the file itself is written anew by the next run."""
+    target = sent_path(root, sent.card.sha256)
+    if not target.is_file():
+        with atomic_path(target) as temporary:
+            shutil.copyfile(sent.path, temporary)
+
+
+def refuse_twice(entries: tuple[Entry, ...], digest: str) -> None:
+    """Refuses a file that was submitted before, byte for byte.
+
+    Raises:
+        InputError: says when, and what it scored.
+    """
+    for entry in entries:
+        if entry.sha256 == digest and entry.status in ("pending", "scored"):
+            score = f"public {entry.public_lb:g}" if entry.public_lb is not None else "no score yet"
+            raise InputError(
+                f"this very file was submitted as {entry.name} on {entry.time} ({score}); add --again to spend another"
+            )
+
+
+def difference(root: Path, new: Candidate, entries: tuple[Entry, ...], submission: Submission) -> str:
+    """Says in one line how a submission differs from the last one that was handed in."""
+    sent = [entry for entry in entries if entry.status != "graded"]
+    if not sent:
+        return "the first submission"
+    last = sent[-1]
+    since = f"since the last submission ({last.name}, {last.time})"
+    path = sent_path(root, last.sha256)
+    if not path.is_file():
+        return f"{since}: its copy is gone, nothing to compare"
+    old = read_table(path)
+    if old.columns.tolist() != new.frame.columns.tolist() or set(old[submission.id]) != set(new.frame[submission.id]):
+        return f"{since}: other ids or columns"
+    values = [column for column in old.columns if column != submission.id]
+    before = old.set_index(submission.id).loc[new.frame[submission.id], values].to_numpy()
+    after = new.frame[values].to_numpy()
+    changed = int((before != after).any(axis=1).sum())
+    text = f"{since}: {changed:,} of {len(after):,} rows changed"
+    if isinstance(submission, ProbabilitySubmission):
+        # Any other training moves every probability a little; what is the first choice says more.
+        best = [np.asarray(cells, dtype=np.float64).argmax(axis=1) for cells in (before, after)]
+        text += f", {int((best[0] != best[1]).sum()):,} of them to another class"
+    return text
+
+
+def with_score(entry: Entry, listing: Iterable[Submitted]) -> Entry:
+    """Returns a line of the log with what Kaggle lists of it; a score that is known already is never lost."""
+    for submitted in listing:
+        if submitted.ref == entry.ref:
+            scores = {"public_lb": submitted.public, "private_lb": submitted.private}
+            known = {name: score for name, score in scores.items() if score is not None}
+            return entry.model_copy(update={"status": submitted.status, **known})
+    return entry
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to wait for a score, and how long between two looks, in seconds."""
+
+    wait: float = 600.0
+    poll: float = 5.0
+
+
+def wait_for_score(slug: str, submitted: Submitted, patience: Patience) -> Submitted:
+    """Waits until Kaggle has scored a submission, or the time is over; what it refuses meanwhile costs a look.
+
+    Returns:
+        the submission as it was listed last, maybe still pending.
+    """
+    started = time.monotonic()
+    told = 0
+    with progress("waiting for the score (seconds)", int(patience.wait)) as advance:
+        while submitted.status == "pending" and (left := patience.wait - (time.monotonic() - started)) > 0:
+            time.sleep(min(patience.poll, left))
+            try:
+                found = [other for other in listed(slug) if other.ref == submitted.ref]
+            except InputError:
+                found = []  # a broken connection, or too many requests: the score comes later
+            submitted = found[0] if found else submitted
+            passed = int(time.monotonic() - started)
+            advance(passed - told)
+            told = passed
+    return submitted

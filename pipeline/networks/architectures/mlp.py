@@ -1,0 +1,36 @@
+"""Multilayer perceptron on pixels.
+
+Reference: LeCun et al. 1998, Gradient-based learning applied to document recognition, section III (784-300-10).
+"""
+
+from typing import Literal
+
+import keras
+from keras import layers
+from pydantic import Field, PositiveInt
+
+from pipeline.core.config import Section
+
+
+class MlpPixels(Section):
+    """Dense layers on the flattened image; 784-300-10 has 238,510 parameters."""
+
+    name: Literal["mlp_pixels"]
+    units: tuple[PositiveInt, ...] = (300,)
+    activation: Literal["relu", "elu", "gelu"] = "relu"
+    dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
+    l2: float = Field(default=0.0, ge=0.0)
+
+
+def mlp_pixels(pixels: keras.KerasTensor, section: MlpPixels) -> keras.KerasTensor:
+    """Returns features (batch, units[-1]) of images in [-1, 1]."""
+    features = layers.Flatten()(pixels)
+    for units in section.units:
+        regularizer = keras.regularizers.L2(section.l2) if section.l2 else None
+        features = layers.Dense(units, activation=section.activation, kernel_regularizer=regularizer)(features)
+        if section.dropout:
+            features = layers.Dropout(section.dropout)(features)
+    return features
+
+
+NETWORKS = {"mlp_pixels": (MlpPixels, mlp_pixels)}

@@ -1,0 +1,205 @@
+"""Where pretrained weights come from: a folder of files under Keras's own names, looked at before Keras downloads.
+
+Reference: https://keras.io/api/applications
+"""
+
+import http.client
+import os
+import urllib.request
+import warnings
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import h5py
+import keras
+import numpy as np
+from keras.src.utils import file_utils
+
+from pipeline.core.errors import InputError, some
+from pipeline.core.files import atomic_path
+from pipeline.core.progress import progress
+
+Arguments = tuple[tuple[str, Any], ...]
+_SECONDS = 15.0
+_PIECE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Published:
+    """A file of weights as Keras publishes it.
+
+    Attributes:
+        name: of the file.
+        origin: its URL.
+        digest: what Keras checks a download against; None where it does not.
+    """
+
+    name: str
+    origin: str
+    digest: str | None
+
+
+class _NamedError(Exception):
+    """Ends the building of a network as soon as it has named its file."""
+
+    def __init__(self, file: Published) -> None:
+        super().__init__(file.name)
+        self.file = file
+
+
+@lru_cache(maxsize=64)
+def published(make: Callable[..., keras.Model], arguments: Arguments = (), size: int | None = None) -> Published:
+    """Asks `keras.applications` which file holds a backbone's ImageNet weights without top; loads nothing.
+
+    Args:
+        make: the backbone's function.
+        arguments: what it is called with beside weights and shape.
+        size: side of the input in pixels, as MobileNet and MobileNetV2 have a file for each of some sides; None for the
+            file of any other.
+
+    Raises:
+        InputError: Keras publishes none for these arguments.
+    """
+
+    def name(fname: str, origin: str, *_: Any, file_hash: str | None = None, **__: Any) -> None:
+        raise _NamedError(Published(fname, origin, file_hash))
+
+    # No function of Keras tells the name: let it ask for the file and listen.
+    asked, file_utils.get_file = file_utils.get_file, name
+    problem = ""
+    try:
+        for side in dict.fromkeys((size, None, 224, 331)):  # NASNet wants a number, and one that is not too small
+            try:
+                with warnings.catch_warnings(action="ignore"):
+                    make(weights="imagenet", include_top=False, input_shape=(side, side, 3), **dict(arguments))
+            except _NamedError as found:
+                return found.file
+            except (ValueError, TypeError, KeyError) as error:
+                problem = problem or " ".join(str(error).split())
+    finally:
+        file_utils.get_file = asked
+    raise InputError(
+        f"Keras publishes no ImageNet weights for {make.__name__} with {dict(arguments)} ({problem}); "
+        "use weights: none or the path of a file in network.weights"
+    )
+
+
+def unloaded(make: Callable[..., keras.Model], size: int, arguments: Arguments = ()) -> keras.Model:
+    """Builds a backbone as the library does around its ImageNet weights, and leaves the weights out.
+
+    That is another network than ``weights=None`` builds where the library scales the input to suit them: EfficientNet.
+
+    Args:
+        make: the backbone's function.
+        size: side of the input in pixels.
+        arguments: what it is called with beside weights and shape.
+
+    Raises:
+        ValueError: Keras publishes none for these arguments, or does not build it at this size.
+    """
+    asked, read = file_utils.get_file, keras.Model.load_weights
+    file_utils.get_file = keras.Model.load_weights = lambda *_, **__: None
+    try:
+        with warnings.catch_warnings(action="ignore"):  # that weights of another size are taken
+            return make(weights="imagenet", include_top=False, input_shape=(size, size, 3), **dict(arguments))
+    finally:
+        file_utils.get_file, keras.Model.load_weights = asked, read
+
+
+def find(
+    weights: str, folder: Path, make: Callable[..., keras.Model], arguments: Arguments = (), size: int | None = None
+) -> Path:
+    """Returns the path of a weights file; nothing in ``folder`` is ever written.
+
+    Args:
+        weights: ``imagenet`` or the path of a file.
+        folder: where files under Keras's own names are looked for first: that of the input's size, then that of any.
+        make: the backbone's function.
+        arguments: what it is called with beside weights and shape.
+        size: side of the input in pixels.
+
+    Raises:
+        InputError: no such file, neither here nor in Keras's own cache nor on the network; or it is not whole.
+    """
+    if weights != "imagenet":
+        path = Path(weights)
+        if not path.is_file():
+            raise InputError(
+                f"network.weights: {weights} does not exist; give imagenet, none or the path of a .h5 file"
+            )
+        return _whole(path)
+    files = list(dict.fromkeys([published(make, arguments, size), published(make, arguments)]))
+    wanted = [folder / file.name for file in files]
+    for path in wanted:
+        if path.is_file():
+            return _whole(path)
+    cache = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models"
+    for file in files:
+        cached = cache / file.name
+        if cached.is_file() and (not file.digest or file_utils.validate_file(cached, file.digest)):
+            return _whole(cached)
+    return _whole(_downloaded(files[0], wanted, cache / files[0].name))
+
+
+def load(model: keras.Model, path: Path) -> None:
+    """Loads a file of weights into a backbone.
+
+    Raises:
+        InputError: the file belongs to another architecture, or holds numbers that are not finite.
+    """
+    try:
+        model.load_weights(path)
+    except (ValueError, KeyError, OSError, TypeError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"{path} does not fit {model.name}: {' '.join(str(error).split())[:200]}; "
+            "the file must hold this very backbone without its top (Keras's *_notop.h5)"
+        ) from error
+    broken = [weight.path for weight in model.weights if not np.isfinite(keras.ops.convert_to_numpy(weight)).all()]
+    if broken:
+        raise InputError(f"{path} holds numbers that are not finite in {some(broken)}; fetch it again")
+
+
+def _whole(path: Path) -> Path:
+    try:
+        with h5py.File(path, "r") as file:
+            empty = not len(file)
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read as HDF5 ({' '.join(str(error).split())[:120]}); it is truncated or of another "
+            "kind: fetch it again"
+        ) from error
+    if empty:
+        raise InputError(f"{path} holds no weights; fetch it again")
+    return path
+
+
+def _downloaded(file: Published, wanted: list[Path], cached: Path) -> Path:
+    """Downloads a file to where Keras keeps its own; whole or not at all, where Keras would raise a bare Exception."""
+    try:
+        with urllib.request.urlopen(file.origin, timeout=_SECONDS) as answer, atomic_path(cached) as temporary:
+            size = int(answer.headers.get("Content-Length") or 0)
+            _copy(answer, temporary, size, file.name)
+            come = temporary.stat().st_size
+            if size and come != size:
+                raise OSError(f"the download broke off after {come:,} of {size:,} bytes")
+            if file.digest and not file_utils.validate_file(temporary, file.digest):
+                raise OSError(f"what came is another file than Keras describes (digest {file.digest})")
+    except (OSError, http.client.HTTPException) as error:
+        there = f", {cached} is not the file that Keras describes," if cached.is_file() else f" nor {cached} exists"
+        raise InputError(
+            f"no ImageNet weights: neither {' nor '.join(map(str, wanted))}{there} and the download failed "
+            f"({error}). Three ways out: put {file.name} into the folder that train.weights in params.yaml names "
+            "(WEIGHTS_DIR), or give the path of a file in network.weights, or set network.weights: none"
+        ) from error
+    return cached
+
+
+def _copy(answer: Any, path: Path, size: int, name: str) -> None:
+    with path.open("wb") as out, progress(f"downloading {name} (bytes)", size) as advance:
+        while piece := answer.read(_PIECE):
+            out.write(piece)
+            advance(len(piece))

@@ -1,0 +1,178 @@
+"""Features of a frozen backbone, computed once: a file for each view of all images, shared by folds, heads and trials.
+
+A view is written in blocks, so that a pass that was killed goes on after its last whole block.
+"""
+
+import hashlib
+import shutil
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.core.files import atomic_path, locked, require_space, write_text
+from pipeline.core.progress import progress
+from pipeline.images.augmentation import Augmentation, Images, ImageTransform, Pixels, Targets, resized, unrounded
+from pipeline.images.batches import Ahead, Rows
+from pipeline.images.views import Change, Views, changes
+from pipeline.networks import runtime
+
+Features = NDArray[np.float32]
+_BATCH = 64
+_BLOCK = 32 * _BATCH
+
+
+@dataclass(frozen=True)
+class FeatureCache:
+    """Where features are kept and how they are made.
+
+    Attributes:
+        folder: of this very network on these very images, named by a fingerprint of both.
+        extract: grey levels (n, size, size, channels) to float32 (n, width).
+        size: side of the input in pixels.
+        workers: threads that resize and augment.
+        used: what was asked for so far, with the seconds that computing it took.
+    """
+
+    folder: Path
+    extract: Callable[[Pixels], Features]
+    size: int
+    workers: int
+    used: dict[str, float] = field(default_factory=dict)
+
+    def views(self, part: str, images: Images, views: Views) -> list[Features]:
+        """Returns the features of every view of all images: float32 (n, width) each, the images themselves first.
+
+        Args:
+            part: ``train`` or ``test``.
+            images: uint8 (n, stored size, stored size, channels).
+            views: which views.
+        """
+        return [
+            self._computed(f"{part}-{name}", len(images), partial(self._view, images, change))
+            for name, change in changes(views).items()
+        ]
+
+    def draws(
+        self, images: Images, augmentation: Augmentation, count: int, seed: int, part: str = "train"
+    ) -> list[Features]:
+        """Returns the features of ``count`` augmented versions of all images of a part, drawn from ``seed``.
+
+        Mixing belongs to batches and is left out.
+
+        Raises:
+            InputError: a transform fails on the images, or changes their size or dtype.
+        """
+        ImageTransform(augmentation).check(resized(images[0], self.size))
+        key = hashlib.sha256(augmentation.model_dump_json().encode()).hexdigest()[:12]
+        return [
+            self._computed(
+                f"{part}-{key}-seed{seed}-draw{draw}",
+                len(images),
+                partial(self._draw, images, augmentation, seed, draw),
+            )
+            for draw in range(count)
+        ]
+
+    def _view(self, images: Images, change: Change, rows: range) -> Pixels:
+        return np.ascontiguousarray(change(np.stack([unrounded(images[row], self.size) for row in rows])))
+
+    def _draw(self, images: Images, augmentation: Augmentation, seed: int, draw: int, rows: range) -> Images:
+        rng = np.random.default_rng([seed, 4, draw, rows.start])
+        transform = ImageTransform(augmentation)
+        transform.seed(int(rng.integers(2**31)))
+        flips = rng.random(len(rows)) < (0.5 if augmentation.flip != "none" else 0.0)
+        plain = [resized(images[row], self.size) for row in rows]
+        return np.stack([transform(x[:, ::-1] if flip else x) for x, flip in zip(plain, flips, strict=True)])
+
+    def _computed(self, name: str, count: int, make: Callable[[range], Pixels]) -> Features:
+        whole, told = self.folder / f"{name}.npy", self.folder / f"{name}.seconds"
+        with locked(self.folder / f"{name}.lock"):
+            self._compute(whole, told, name, count, make)
+        self.used[name] = float(told.read_text(encoding="utf-8")) if told.is_file() else 0.0
+        features: Features = np.load(whole, mmap_mode="r")
+        return features
+
+    def _compute(self, whole: Path, told: Path, name: str, count: int, make: Callable[[range], Pixels]) -> None:
+        if whole.is_file():
+            return
+        begun = time.perf_counter()
+        blocks = self._blocks(self.folder / name, count, make)
+        with atomic_path(whole) as temporary, temporary.open("wb") as file:
+            shape = count, np.load(blocks[0], mmap_mode="r").shape[1] if blocks else 0
+            header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(file, header)
+            for block in blocks:
+                file.write(np.load(block).tobytes())
+        shutil.rmtree(self.folder / name, ignore_errors=True)
+        write_text(told, str(time.perf_counter() - begun))
+
+    def _blocks(self, folder: Path, count: int, make: Callable[[range], Pixels]) -> list[Path]:
+        starts = range(0, count, _BLOCK)
+        paths = [folder / f"{start:09}.npy" for start in starts]
+        missing = [(start, path) for start, path in zip(starts, paths, strict=True) if not path.is_file()]
+        batches = [range(at, min(at + _BATCH, count)) for start, _ in missing for at in _steps(start, count)]
+        with (
+            progress(f"features {folder.name}", count) as advance,
+            closing(Ahead(lambda number: make(batches[number]), range(len(batches)), self.workers)) as ahead,
+        ):
+            advance(count - sum(map(len, batches)))
+            images, extract = iter(ahead), runtime.in_what_fits(self.extract)
+            for start, path in missing:
+                parts = []
+                for _ in _steps(start, count):
+                    parts.append(extract(next(images)))
+                    if not start and len(parts) == 1:  # blocks, and the file that they are joined to
+                        require_space(folder.parent, 2 * count * parts[0].shape[1] * 4)
+                    advance(len(parts[-1]))
+                with atomic_path(path) as temporary, temporary.open("wb") as file:
+                    np.save(file, np.concatenate(parts).astype(np.float32), allow_pickle=False)
+        return paths
+
+
+@dataclass(frozen=True)
+class FeatureBatches:
+    """All batches of the training of a head, by step.
+
+    Attributes:
+        sources: versions of the features, float32 (n_images, width) each; every draw takes one of them by chance.
+        targets: float32 (n_images, n_classes).
+        rows: the training rows among them.
+        batch_size: rows per batch.
+        steps_per_epoch: batches per epoch.
+        seed: fixes order and draws.
+        more: as ``sources``; row ``len(source) + i`` is row i of these.
+    """
+
+    sources: list[Features]
+    targets: Targets
+    rows: Rows
+    batch_size: int
+    steps_per_epoch: int
+    seed: tuple[int, ...]
+    more: list[Features] = field(default_factory=list)
+
+    def batch(self, step: int) -> tuple[Features, Targets]:
+        """Makes one batch: float32 (batch_size, width) and float32 (batch_size, n_classes)."""
+        epoch, within = divmod(step, self.steps_per_epoch)
+        order = np.random.default_rng([*self.seed, 2, epoch]).permutation(len(self.rows))
+        rows = self.rows[order[within * self.batch_size : (within + 1) * self.batch_size]]
+        which = np.random.default_rng([*self.seed, 1, step]).integers(len(self.sources), size=len(rows))
+        features = np.empty((len(rows), self.sources[0].shape[1]), dtype=np.float32)
+        for number, source in enumerate(self.sources):
+            later = rows >= len(source)
+            chosen = (which == number) & ~later
+            features[chosen] = source[rows[chosen]]
+            if later.any():
+                chosen = (which == number) & later
+                features[chosen] = self.more[number][rows[chosen] - len(source)]
+        return features, self.targets[rows]
+
+
+def _steps(start: int, count: int) -> range:
+    return range(start, min(start + _BLOCK, count), _BATCH)

@@ -1,0 +1,160 @@
+"""The report's charts."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+from numpy.typing import NDArray
+
+from pipeline.core.tables import ENSEMBLE
+from pipeline.ensemble.calibration import Reliability
+from pipeline.page.chart import BLUE, CATEGORIES, GREY, INK, MARKERS, ORANGE, RED, SOFT, chart, drawn
+from pipeline.page.markup import Html
+from pipeline.page.pictures import groups
+
+Matrix = NDArray[np.float64]
+MOST = 25  # classes that a matrix shows
+_NUMBERS = 20  # up to so many, numbers stand in the cells
+_STRONGEST = 0.62
+_LEGEND = 6  # folds that a legend names
+
+
+def matrix(
+    shares: Matrix, texts: Sequence[Sequence[str]], names: Sequence[str], name: str, about: str, truth: bool = True
+) -> Html:
+    """Draws a square matrix, the stronger the larger; where they are too many to read, the numbers are left out.
+
+    Args:
+        shares: (n, n) in [0, 1]; colours go by their roots, so that small ones are seen; NaN is left empty.
+        texts: n times n, what stands in the cells that are not empty.
+        names: of rows and columns.
+        name: of the figure.
+        about: what it shows, in words.
+        truth: whether rows are true classes and columns predicted ones: then what lies off the diagonal is mistaken.
+    """
+    side = 1.3 + 0.36 * max(len(names), 4)
+    with chart(side, side) as figure:
+        plot = figure.subplots()
+        for row, column in np.argwhere(np.isfinite(shares)):
+            colour = RED if truth and row != column else BLUE
+            # Never so strong that the ink on it cannot be read, in light or dark.
+            strength = _STRONGEST * shares[row, column] ** 0.5
+            plot.add_patch(Rectangle((column, row), 1, 1, facecolor=colour, alpha=strength, linewidth=0))
+            if len(names) <= _NUMBERS:
+                text = texts[row][column]
+                plot.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=7, color=INK)
+        ticks = np.arange(len(names)) + 0.5
+        plot.set_xticks(ticks, [short(each) for each in names], rotation=90)
+        plot.set_yticks(ticks, [short(each) for each in names])
+        plot.tick_params(length=0, labelcolor=INK)
+        plot.set(xlim=(0, len(names)), ylim=(len(names), 0), aspect="equal")
+        plot.spines[["top", "right"]].set_visible(True)
+        if truth:
+            plot.set(xlabel="predicted", ylabel="true")
+    return drawn(figure, name, about)
+
+
+def curves(history: pd.DataFrame, metric: str, model: str, about: str) -> Html:
+    """Draws loss, score and learning rate over the epochs, one colour per fold; training dashed.
+
+    Args:
+        history: one row per fold and epoch.
+        metric: what ``valid_score`` is.
+        model: whose.
+        about: what the curves end in, in words.
+    """
+    panels = {
+        f"{model}: loss": ("loss", "valid_loss"),
+        f"{model}: {metric}": ("valid_score",),
+        f"{model}: learning rate": ("learning_rate",),
+    }
+    return groups([_panel(history, columns, name, about) for name, columns in panels.items()])
+
+
+def _panel(history: pd.DataFrame, columns: Sequence[str], name: str, about: str) -> Html:
+    folds = history.groupby("fold")
+    with chart(3.15, 2.3) as figure:
+        plot = figure.subplots()
+        for order, (fold, rows) in enumerate(folds):
+            for column in columns:
+                seen = rows.dropna(subset=[column])
+                plot.plot(
+                    seen["epoch"],
+                    seen[column],
+                    "--" if column == "loss" else "-",
+                    color=CATEGORIES[order % len(CATEGORIES)],
+                    linewidth=1.3,
+                    marker="o" if len(seen) == 1 else None,  # a line of one point draws nothing
+                    markersize=4,
+                    label=f"fold {fold}",
+                )
+        plot.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        plot.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+        plot.grid(axis="y")
+        plot.set_xlabel("epoch")
+        if columns == ("valid_score",) and 1 < len(folds) <= _LEGEND:
+            # Points of one look each stand in the middle: there is room beside them.
+            single = len(history.dropna(subset=["valid_score"])) == len(folds)
+            plot.legend(handlelength=1, loc="center left" if single else "best", ncols=1 if single else 2)
+    return drawn(figure, name, about)
+
+
+def intervals(
+    lines: Sequence[tuple[str, float, float, float]], label: str, name: str, about: str, zero: bool = False
+) -> Html:
+    """Draws values with their intervals, one line each, the first on top.
+
+    Args:
+        lines: name, value, low and high end.
+        label: of the axis.
+        name: of the figure.
+        about: what it shows, in words.
+        zero: whether a line marks nought.
+    """
+    with chart(7.5, 0.75 + 0.27 * len(lines)) as figure:
+        plot = figure.subplots()
+        places = np.arange(len(lines))[::-1]
+        if zero:
+            plot.axvline(0, color=SOFT, linewidth=1)
+        for place, (line, value, low, high) in zip(places, lines, strict=True):
+            colour = ORANGE if line == ENSEMBLE else BLUE
+            plot.plot([low, high], [place, place], color=colour, linewidth=2, solid_capstyle="butt")
+            plot.plot([value], [place], "o", color=colour, markersize=5)
+        plot.set_yticks(places, [short(line) for line, *_ in lines])
+        plot.set_ylim(-0.6, len(lines) - 0.4)
+        plot.set_xlabel(label)
+        plot.grid(axis="x")
+        plot.tick_params(axis="y", length=0, labelcolor=INK)
+        plot.spines["left"].set_visible(False)
+    return drawn(figure, name, about)
+
+
+def reliabilities(found: Sequence[tuple[str, Reliability]], name: str, about: str) -> Html:
+    """Draws accuracy over confidence for several models, and how many rows the first has where.
+
+    Args:
+        found: the models' names and bins.
+        name: of the figure.
+        about: what it shows, in words.
+    """
+    with chart(7.5, 4.6) as figure:
+        plot, counts = figure.subplots(2, 1, height_ratios=(4, 1), sharex=True)
+        plot.plot([0, 1], [0, 1], color=SOFT, linewidth=1, linestyle=":")
+        for order, (model, bins) in enumerate(found):
+            colour, marker = CATEGORIES[order % len(CATEGORIES)], MARKERS[order % len(MARKERS)]
+            label = f"{model}: {bins.error:.3f}"
+            plot.plot(bins.confidence, bins.accuracy, color=colour, marker=marker, markersize=4, label=label)
+        plot.set(ylabel="accuracy", xlim=(0, 1), ylim=(-0.02, 1.02))
+        plot.grid()
+        plot.legend(title="calibration error", loc="upper left", title_fontsize=8)
+        first, bins = found[0]
+        counts.bar(bins.confidence, bins.rows, width=0.035, color=GREY)
+        counts.set(xlabel="confidence: the largest probability", ylabel=f"rows, {short(first)}")
+    return drawn(figure, name, about)
+
+
+def short(name: str) -> str:
+    """Cuts long names."""
+    return name if len(name) <= 22 else name[:21] + "…"

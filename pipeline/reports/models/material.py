@@ -1,0 +1,210 @@
+"""What the report is made of: predictions of all models on the same rows, the truth, and what is told of each.
+
+Scores are computed from predictions alone. Cards and histories, which the same run of `train` writes as the
+predictions, say what a model cost and how it learned: docs/decisions/0009.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pipeline.core import cards, tables
+from pipeline.core.competition import Competition, active_members, active_name, load_competition
+from pipeline.core.errors import InputError, one_line, some
+from pipeline.core.metrics import Metric
+from pipeline.ensemble.members import Members, read_members, renormalised
+from pipeline.images.augmentation import Images
+from pipeline.images.store import open_store
+from pipeline.kaggle import submission_log
+from pipeline.kaggle.submission_log import Entry
+
+Integers = NDArray[np.int64]
+Probs = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model, or the ensemble.
+
+    Attributes:
+        name: as in params.yaml.
+        probs: float32 (n, n_classes), out-of-fold; of the ensemble nested.
+        card: what it cost; None of members made elsewhere and of the ensemble.
+        history: one row per fold and epoch; None where nothing was trained here.
+        peeked: what looked at the rows that it is scored on.
+    """
+
+    name: str
+    probs: Probs
+    card: cards.ModelCard | None = None
+    history: pd.DataFrame | None = None
+    peeked: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Material:
+    """All that the sections of the report read.
+
+    Attributes:
+        root: the repository.
+        competition: the active one.
+        names: what people call the classes, in the order of their indices.
+        ids: of the scored rows.
+        labels: (n,) class indices.
+        folds: (n,) the fold that predicted each row.
+        groups: (n,) rows of one group belong together.
+        n_folds: of the fold table, scored or not.
+        images: uint8 (n_stored, size, size, channels), on disk.
+        stored: (n,) the row of ``images`` that each scored row is.
+        members: what the ensemble combines, sorted by name.
+        models: the same one by one, the best first.
+        ensemble: None where there is none of these members.
+        ensemble_card: of it.
+        missing: models of params.yaml that are not trained for this competition.
+        log: submissions of this competition, oldest first.
+    """
+
+    root: Path
+    competition: Competition
+    names: tuple[str, ...]
+    ids: tuple[str, ...]
+    labels: Integers
+    folds: Integers
+    groups: Integers
+    n_folds: int
+    images: Images
+    stored: Integers
+    members: Members
+    models: tuple[Model, ...]
+    ensemble: Model | None
+    ensemble_card: cards.EnsembleCard | None
+    missing: tuple[str, ...]
+    log: tuple[Entry, ...]
+
+    @property
+    def metric(self) -> Metric:
+        """The competition's."""
+        return self.competition.metric.metric
+
+    @property
+    def everyone(self) -> tuple[Model, ...]:
+        """The ensemble, if there is one, and all models, the best first."""
+        return (*((self.ensemble,) if self.ensemble else ()), *self.models)
+
+    @property
+    def judged(self) -> Model:
+        """Whose predictions are looked at class by class and picture by picture: the ensemble, or the best model."""
+        return self.everyone[0]
+
+    def image(self, row: int) -> NDArray[np.uint8]:
+        """Returns the picture of a scored row: (size, size, channels)."""
+        return np.asarray(self.images[self.stored[row]])
+
+
+def gather(root: Path) -> Material:
+    """Reads everything.
+
+    Raises:
+        InputError: nothing is trained for the active competition, or what lies there does not belong together.
+    """
+    competition, active = load_competition(root), active_name(root)
+    prepared = root / "data" / "prepared"
+    classes = tables.read_classes(prepared / "classes.json")
+    names = tables.read_classes(prepared / "class_names.json")
+    found = {name: _card(root, name) for name in active_members(root)}
+    here = [name for name, card in found.items() if _is_here(root, name, card, active)]
+    if not here:
+        raise InputError(f"no model of params.yaml is trained for {active} yet; run `dvc repro` to train them")
+    members = read_members(root, here, classes, allow_peeked=True)
+    rows = members.rows
+    labels = rows["label"].to_numpy(dtype=np.int64)
+    models = [
+        Model(name, probs, found[name], _history(root, name), members.peeked.get(name, ()))
+        for name, probs in zip(members.names, members.stacked, strict=True)
+    ]
+    metric = competition.metric.metric
+    models.sort(key=lambda model: metric.score(labels, model.probs), reverse=metric.greater_is_better)
+    ensemble, card = _ensemble(root, members, active, classes)
+    images, stored = _pictures(prepared, rows["id"].tolist())
+    return Material(
+        root=root,
+        competition=competition,
+        names=names,
+        ids=tuple(rows["id"]),
+        labels=labels,
+        folds=rows["fold"].to_numpy(dtype=np.int64),
+        groups=rows["group"].to_numpy(dtype=np.int64),
+        n_folds=int(tables.read_folds(tables.folds_path(root))["fold"].max()) + 1,
+        images=images,
+        stored=stored,
+        members=members,
+        models=tuple(models),
+        ensemble=ensemble,
+        ensemble_card=card,
+        missing=tuple(name for name in found if name not in here),
+        log=submission_log.read(root, active),
+    )
+
+
+def _card(root: Path, name: str) -> cards.ModelCard | None:
+    path = tables.card_path(root, name)
+    return cards.read_card(path, cards.ModelCard) if path.is_file() else None
+
+
+def _is_here(root: Path, name: str, card: cards.ModelCard | None, active: str) -> bool:
+    """Says whether a model's predictions are of this competition; of members made elsewhere there is no card."""
+    return tables.oof_path(root, name).is_file() and (card is None or card.competition == active)
+
+
+def _history(root: Path, name: str) -> pd.DataFrame | None:
+    path = root / "folds" / name / "history.csv"
+    if not path.is_file():
+        return None
+    mend = f"run `dvc repro train@{name}`, or `dvc checkout`"
+    try:
+        history = pd.read_csv(path)
+    except ValueError as error:  # pandas' own errors are of this kind, and text that is no UTF-8
+        raise InputError(f"{path} is no history of a training ({one_line(error)}); {mend}") from error
+    lacking = [column for column in _columns(history) if column not in history]
+    if lacking:
+        raise InputError(f"{path} is no history of a training: it lacks {some(lacking)}; {mend}")
+    words = [str(column) for column, kind in history.dtypes.items() if not pd.api.types.is_numeric_dtype(kind)]
+    words += [column for column in ("fold", "epoch") if history[column].isna().any()]
+    if words:
+        raise InputError(f"{path} is no history of a training: {some(words)} should hold numbers; {mend}")
+    return history
+
+
+def _columns(history: pd.DataFrame) -> tuple[str, ...]:
+    """What a history holds: of a network, that learns in epochs at a rate, its curves as well."""
+    return ("fold", "epoch", *(("loss", "valid_loss", "valid_score") if "learning_rate" in history else ()))
+
+
+def _ensemble(
+    root: Path, members: Members, active: str, classes: tuple[str, ...]
+) -> tuple[Model | None, cards.EnsembleCard | None]:
+    """The ensemble of exactly these members on exactly these rows; none where it is left over from others."""
+    name = tables.ENSEMBLE
+    path, predicted = tables.card_path(root, name), tables.oof_path(root, name)
+    if not path.is_file() or not predicted.is_file():
+        return None, None
+    card = cards.read_card(path, cards.EnsembleCard)
+    if card.competition != active or set(card.members) != set(members.names):
+        return None, None
+    predictions = tables.read_predictions(predicted, classes)
+    if set(predictions.ids) != set(members.rows["id"]):
+        return None, None
+    probs = renormalised(predictions.aligned(members.rows["id"].tolist(), str(predicted)))
+    return Model(name, probs, peeked=predictions.peeked), card
+
+
+def _pictures(prepared: Path, ids: list[str]) -> tuple[Images, Integers]:
+    position = {name: row for row, name in enumerate(tables.read_index(prepared / "train.csv")["id"])}
+    images = open_store(prepared / "train_images.npy", len(position))
+    lacking = [name for name in ids if name not in position]
+    if lacking:
+        raise InputError(f"{prepared / 'train.csv'} lacks ids of the fold table, such as {lacking[0]}; run `dvc repro`")
+    return images, np.array([position[name] for name in ids], dtype=np.int64)

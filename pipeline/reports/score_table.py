@@ -1,0 +1,158 @@
+"""The score table that `make run` ends with: every model and the ensemble, then the path of the submission."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.core import cards, tables
+from pipeline.core.competition import Competition, active_members, active_models, active_name, load_competition
+from pipeline.kaggle.solution import read_solution
+
+PLAIN_WIDTH = 160
+SCORES = ("model", "mean ± std", "pooled [95 %]", "log loss", "held-out")
+REST = ("top-3", "folds", "train s", "ms/image", "parameters")
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One line of the table: a card, and the score on held-back test labels where the competition has them."""
+
+    name: str
+    card: cards.ModelCard | cards.EnsembleCard
+    held_out: float | None
+
+
+def show(root: Path, out: Console | None = None) -> None:
+    """Prints the table of all models of params.yaml and of the ensemble, then where the submission lies."""
+    out = out or console()
+    competition = load_competition(root)
+    names = active_models(root)
+    trained = {name: card for name in names if (card := _model_card(root, name)) is not None}
+    models = [Standing(name, card, held_out(root, name, competition)) for name, card in trained.items()]
+    metric = competition.metric.metric
+    models.sort(key=lambda standing: standing.card.pooled, reverse=metric.greater_is_better)
+    direction = "higher is better" if metric.greater_is_better else "lower is better"
+    ensemble = _ensemble(root, set(trained) | (set(active_members(root)) - set(names)), competition)
+    title = f"{competition.title}: {metric.name} ({direction})"
+    if models:
+        _print(out, title, [*models, *([ensemble] if ensemble else [])])
+    else:
+        out.print(title)
+    for standing in models:
+        if standing.card.peeked:
+            out.print(f"* {standing.name} peeked at the rows it is scored on: {', '.join(standing.card.peeked)}")
+    if ensemble and ensemble.card.peeked:
+        out.print(
+            f"* {tables.ENSEMBLE} has members that peeked, its score is too good: {', '.join(ensemble.card.peeked)}"
+        )
+    waiting = [name for name in names if name not in trained]
+    if waiting:
+        out.print(f"not trained yet: {', '.join(waiting)}; run `dvc repro`")
+    path = _submission(root)
+    out.print(f"submission: {path}" if path else "submission: none yet; run `dvc repro`")
+
+
+def held_out(root: Path, name: str, competition: Competition) -> float | None:
+    """Returns the score of test predictions on held-back labels; None where there are no such labels or predictions.
+
+    Raises:
+        InputError: the solution lacks columns or test ids, or names a class that training does not have.
+    """
+    path, predicted = root / "data" / "prepared" / "solution.csv", tables.test_path(root, name)
+    if not path.is_file() or not predicted.is_file():
+        return None
+    classes = tables.read_classes(root / "data" / "prepared" / "classes.json")
+    truth = read_solution(path, competition.submission, classes)
+    predictions = tables.read_predictions(predicted, classes)
+    rows = truth.of("public", "private")
+    probs = predictions.aligned(truth.ids, str(predicted))
+    return competition.metric.metric.score(truth.labels[rows], probs[rows])
+
+
+def console() -> Console:
+    """Returns a console that folds lines on a terminal alone."""
+    terminal = Console(highlight=False)
+    # A log or a pipe has no width of its own: never fold a line there.
+    return terminal if terminal.is_terminal else Console(highlight=False, width=PLAIN_WIDTH)
+
+
+def _model_card(root: Path, name: str) -> cards.ModelCard | None:
+    path = tables.card_path(root, name)
+    if not path.is_file():
+        return None
+    card = cards.read_card(path, cards.ModelCard)
+    return card if card.competition == active_name(root) else None
+
+
+def _ensemble(root: Path, trained: set[str], competition: Competition) -> Standing | None:
+    path = tables.card_path(root, tables.ENSEMBLE)
+    if not path.is_file():
+        return None
+    card = cards.read_card(path, cards.EnsembleCard)
+    if card.competition != active_name(root) or not trained.issuperset(card.members):
+        return None  # left over from other models or another competition
+    return Standing(tables.ENSEMBLE, card, held_out(root, tables.ENSEMBLE, competition))
+
+
+def _submission(root: Path) -> Path | None:
+    """The ensemble's submission, unless it is left over from another competition."""
+    path = Path("submissions") / f"{tables.ENSEMBLE}.csv"
+    card = (root / path).with_suffix(".json")
+    if not (root / path).is_file() or not card.is_file():
+        return None
+    return path if cards.read_card(card, cards.SubmissionCard).competition == active_name(root) else None
+
+
+def _cells(standing: Standing) -> dict[str, str]:
+    card = standing.card
+    low, high = card.interval
+    spread = f" ± {card.std:.4f}" if len(card.fold_scores) > 1 else ""
+    sure = f" [{low:.4f}, {high:.4f}]" if low < high else ""
+    cells = {
+        "model": standing.name,
+        "mean ± std": f"{card.mean:.4f}{spread}",
+        "pooled [95 %]": f"{card.pooled:.4f}{sure}",
+        "top-3": _number(card.scores.get("top_3_accuracy")),
+        "log loss": _number(card.scores.get("log_loss")),
+        "held-out": _number(standing.held_out),
+        "folds": str(len(card.fold_scores)),
+    }
+    cells["model"] += "*" if card.peeked else ""
+    if isinstance(card, cards.ModelCard):
+        cells["train s"] = f"{card.train_seconds:,.0f}" + (
+            f" + {card.feature_seconds:,.0f}" if card.feature_seconds >= 0.5 else ""
+        )
+        cells["ms/image"] = f"{card.predict_milliseconds_per_image:.3g}"
+        cells["parameters"] = f"{card.parameters:,}"
+    return cells
+
+
+def _print(out: Console, title: str, standings: list[Standing]) -> None:
+    """Prints one table where it fits, and the scores above the rest where it does not: figures are never cut."""
+    rows = [_cells(standing) for standing in standings]
+    scores = [name for name in SCORES if name != "held-out" or any(cells[name] for cells in rows)]
+    whole = _table(title, [*scores, *REST], rows)
+    if out.measure(whole, options=out.options.update(max_width=PLAIN_WIDTH)).maximum <= out.width:
+        out.print(whole)
+    else:
+        out.print(_table(title, scores, rows))
+        out.print(_table("", ["model", *REST], rows))
+
+
+def _table(title: str, columns: list[str], rows: list[dict[str, str]]) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for column in columns:
+        name = column == "model"  # the one column that may fold
+        table.add_column(column, justify="left" if name else "right", no_wrap=not name, overflow="fold")
+    for cells in rows:
+        if cells["model"] == tables.ENSEMBLE:
+            table.add_section()
+        table.add_row(*(cells.get(column, "") for column in columns))
+    return table
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"

@@ -1,0 +1,227 @@
+"""Classic models: features made by hand and a linear classifier, as a recipe and as arrays that predict.
+
+A checkpoint is an .npz of plain arrays: nothing in it can run.
+"""
+
+import math
+import warnings
+import zipfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import sklearn.linear_model
+from numpy.typing import NDArray
+from pydantic import Field, field_validator
+from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import threadpool_limits
+
+from pipeline.core.config import Section, parse
+from pipeline.core.errors import InputError, one_line
+from pipeline.core.files import atomic_path
+from pipeline.images.augmentation import Images
+from pipeline.images.batches import Rows
+from pipeline.images.hog import Hog, hog_features
+from pipeline.images.preprocessing import Steps
+from pipeline.images.sift import Sift
+from pipeline.images.views import Views, averaged, seen, unmirrored
+from pipeline.training.classic.local_features import describe
+from pipeline.training.classic.visual_words import histograms
+from pipeline.training.recipes.model_yaml import Settings, model_path, read_model
+
+Matrix = NDArray[np.float32]
+
+
+class LogisticRegression(Section):
+    """Multinomial logistic regression, fitted by L-BFGS.
+
+    Attributes:
+        C: inverse strength of the L2 penalty, as scikit-learn counts it: against the sum of the losses of all rows.
+        max_iter: iterations at most; stopping there is no error, and the fold's line says so.
+        scale: features are brought to mean 0 and deviation 1, both of the fold's training rows.
+        class_weight: ``balanced`` weighs each class as if all had as many rows.
+    """
+
+    C: float = Field(default=1.0, gt=0.0)
+    max_iter: int = Field(default=300, ge=1)
+    scale: bool = True
+    class_weight: Literal["none", "balanced"] = "none"
+
+
+class ClassicInput(Section):
+    """What the features are made of.
+
+    Attributes:
+        preprocess: what every image goes through beforehand, once: equalisation, denoising...
+    """
+
+    preprocess: Steps = ()
+
+
+class ClassicRecipe(Section):
+    """The whole truth about one classic model, from ``configs/models/<model>.yaml``.
+
+    Attributes:
+        input: what images go through first.
+        features: what describes an image; its ``size`` is the size of the input.
+        mirror_training: each training row stands there twice, the second time mirrored left to right.
+        views: those that are averaged; ``shift``, ``crops`` and ``scales`` belong to networks.
+    """
+
+    input: ClassicInput = ClassicInput()
+    features: Annotated[Hog | Sift, Field(discriminator="name")]
+    classifier: LogisticRegression
+    mirror_training: bool = False
+    views: Views = Views()
+
+    @field_validator("views")
+    @classmethod
+    def _mirror_alone(cls, views: Views) -> Views:
+        for key, value in {"shift": views.shift, "crops": views.crops, "scales": views.scales}.items():
+            if value:
+                raise ValueError(f"{key} is for networks; a classic model takes mirror alone")
+        return views
+
+    @property
+    def peeked(self) -> tuple[str, ...]:
+        """Which choices are made on the fold whose score is reported: none."""
+        return ()
+
+    @property
+    def oof_files(self) -> tuple[str, ...]:
+        """OOF predictions that are learnt from: none."""
+        return ()
+
+    @property
+    def teachers(self) -> tuple[str, ...]:
+        """Models whose test predictions are learnt from: none."""
+        return ()
+
+
+def without_mirror(recipe: ClassicRecipe) -> ClassicRecipe:
+    """Returns the recipe for a competition whose mirrored images are no members of their class."""
+    return recipe.model_copy(update={"mirror_training": False, "views": unmirrored(recipe.views)})
+
+
+def load_classic_recipe(root: Path, model: str) -> ClassicRecipe | None:
+    """Reads a model's file; None where it describes no classic model: it has no ``classifier``.
+
+    Raises:
+        InputError: no such model (the near names are listed), or the file does not fit the schema.
+    """
+    settings, _ = read_model(root, model)
+    return classic_recipe_from(settings, str(model_path(root, model))) if "classifier" in settings else None
+
+
+def classic_recipe_from(settings: Settings, place: str) -> ClassicRecipe:
+    """Builds a recipe from a file's settings; ``place`` is what errors call their origin.
+
+    Raises:
+        InputError: they do not fit the schema.
+    """
+    if "training" in settings:
+        raise InputError(
+            f"{place}: training (stages, soft labels, pseudo-labels) is for networks, and a model with a classifier is "
+            "none; remove one of the two"
+        )
+    return parse(settings, ClassicRecipe, place)
+
+
+@dataclass(frozen=True)
+class ClassicModel:
+    """What is fitted on one fold; float32 all through.
+
+    Attributes:
+        vocabulary: (words, 128), or (0, 128) for features without words.
+        mean: (n_features,), subtracted.
+        scale: (n_features,), divided by.
+        coefficients: (n_features, n_classes).
+        intercepts: (n_classes,).
+    """
+
+    vocabulary: Matrix
+    mean: Matrix
+    scale: Matrix
+    coefficients: Matrix
+    intercepts: Matrix
+
+    @property
+    def parameters(self) -> int:
+        """Count of fitted numbers."""
+        return sum(array.size for array in asdict(self).values())
+
+    @property
+    def trainable_parameters(self) -> int:
+        """Count of those that the classifier's loss moves."""
+        return self.coefficients.size + self.intercepts.size
+
+    def logits(self, features: Matrix) -> Matrix:
+        """Turns features (n, n_features) into logits (n, n_classes)."""
+        return np.asarray((features - self.mean) / self.scale @ self.coefficients + self.intercepts, dtype=np.float32)
+
+
+def fit(features: Matrix, labels: Rows, section: LogisticRegression, vocabulary: Matrix) -> tuple[ClassicModel, int]:
+    """Fits scaling and classifier.
+
+    Args:
+        features: (n, n_features); scaled in place, as a copy would double the memory.
+        labels: (n,), every class among them.
+        section: how.
+        vocabulary: what made the features, kept beside the rest.
+
+    Returns:
+        The model, and the iterations it took.
+    """
+    mean = features.mean(axis=0, dtype=np.float64).astype(np.float32)
+    deviation = features.std(axis=0, dtype=np.float64).astype(np.float32)
+    if not section.scale:
+        mean, deviation = np.zeros_like(mean), np.ones_like(deviation)
+    scale = np.where(deviation > 1e-6, deviation, np.float32(1))  # a feature that never changes says nothing
+    features -= mean
+    features /= scale
+    weight = "balanced" if section.class_weight == "balanced" else None
+    solver = sklearn.linear_model.LogisticRegression(C=section.C, max_iter=section.max_iter, class_weight=weight)
+    # One thread: how sums are split would change their last bits.
+    with warnings.catch_warnings(), threadpool_limits(1):
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        solver.fit(features, labels)
+    coefficients, intercepts = solver.coef_.T, solver.intercept_
+    if coefficients.shape[1] == 1:  # of two classes scikit-learn keeps the second's, against nought
+        coefficients, intercepts = (np.concatenate([np.zeros_like(x), x], axis=-1) for x in (coefficients, intercepts))
+    arrays = (np.ascontiguousarray(array, dtype=np.float32) for array in (mean, scale, coefficients, intercepts))
+    return ClassicModel(vocabulary, *arrays), math.ceil(np.max(solver.n_iter_))
+
+
+def predict(model: ClassicModel, recipe: ClassicRecipe, images: Images) -> Matrix:
+    """Returns the logits of images (n, size, size, channels), averaged over the views as they say."""
+    views = [
+        model.logits(features_of(model, recipe, np.ascontiguousarray(view))) for view in seen(images, recipe.views)
+    ]
+    return averaged(np.stack(views), recipe.views)
+
+
+def save(path: Path, model: ClassicModel) -> None:
+    """Writes a checkpoint atomically."""
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, allow_pickle=False, **asdict(model))
+
+
+def load(path: Path) -> ClassicModel:
+    """Reads a checkpoint.
+
+    Raises:
+        InputError: no such file, or not a checkpoint of a classic model.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            return ClassicModel(**{name: kept[name] for name in ClassicModel.__dataclass_fields__})
+    except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path} is no checkpoint of a classic model ({one_line(error)}); train it again") from error
+
+
+def features_of(model: ClassicModel, recipe: ClassicRecipe, images: Images) -> Matrix:
+    """Returns the features of images (n, size, size, channels), histograms over the model's own words among them."""
+    if isinstance(recipe.features, Hog):
+        return hog_features(images, recipe.features)
+    return histograms(describe(images, recipe.features), np.arange(len(images)), model.vocabulary, recipe.features)

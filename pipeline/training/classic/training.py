@@ -1,0 +1,182 @@
+"""Trains one fold of a classic model: a task goes in, the same files as a network's come out.
+
+A fold is seconds to minutes and keeps no state on its way; descriptors, which take longest, are computed once for all
+folds and kept. Every random choice has its seed and every sum one thread, so a fold that was killed comes out the same.
+"""
+
+import time
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from scipy.special import log_softmax, softmax
+from threadpoolctl import threadpool_limits
+
+from pipeline.core import tables
+from pipeline.core.files import atomic_path
+from pipeline.core.progress import progress
+from pipeline.images.augmentation import Images
+from pipeline.images.batches import Rows
+from pipeline.images.hog import Hog, hog_features, n_features
+from pipeline.images.sift import Sift
+from pipeline.training.classic.local_features import LocalFeatures, cached
+from pipeline.training.classic.recipe import ClassicModel, ClassicRecipe, Matrix, fit, predict, save
+from pipeline.training.classic.visual_words import histograms, learn_vocabulary
+from pipeline.training.data import Data
+from pipeline.training.task import FoldTask
+from pipeline.training.view_weights import collected
+
+Part = Literal["train", "test"]
+_BATCH = 256
+_TIMED = 64
+
+
+class ClassicSession:
+    """What all folds of one classic model share: the data, and the features that depend on images alone.
+
+    Attributes:
+        recipe: how it is trained.
+        data: what it is trained on.
+    """
+
+    def __init__(self, recipe: ClassicRecipe, data: Data, folder: Path, workers: int) -> None:
+        """Computes nothing yet.
+
+        Args:
+            recipe: how it is trained.
+            data: what it is trained on.
+            folder: where descriptors are kept, keyed by a fingerprint of the images, of ``Sift.describing`` and of the
+                code and versions that make them.
+            workers: threads that describe images.
+        """
+        self.recipe, self.data = recipe, data
+        self._folder, self._workers = folder, workers
+        self._hog, self._sift = cache(self._hog_of_all), cache(self._sift_of_all)
+
+    def vocabulary(self, rows: Rows, seed: int) -> Matrix:
+        """Learns the words from the training rows alone; empty (0, 128) for features without words."""
+        section = self.recipe.features
+        if isinstance(section, Hog):
+            return np.zeros((0, 128), dtype=np.float32)
+        with threadpool_limits(1):
+            return learn_vocabulary(self._sift(section, "train", False), rows, section, seed)
+
+    def features(self, part: Part, mirrored: bool, rows: Rows, vocabulary: Matrix) -> Matrix:
+        """Returns the features of some images, or of their mirror images: float32 (n_rows, n_features)."""
+        section = self.recipe.features
+        if isinstance(section, Hog):
+            return self._hog(section, part, mirrored)[rows]
+        with threadpool_limits(1):
+            return histograms(self._sift(section, part, mirrored), rows, vocabulary, section)
+
+    def predict_views(self, model: ClassicModel, part: Part, rows: Rows) -> Matrix:
+        """Returns the logits of each view: float32 (n_views, n_rows, n_classes)."""
+        mirrors = (False, True) if self.recipe.views.mirror else (False,)
+        with threadpool_limits(1):
+            views = [model.logits(self.features(part, mirrored, rows, model.vocabulary)) for mirrored in mirrors]
+        return np.stack(views)
+
+    def _images(self, part: Part) -> Images:
+        return self.data.images if part == "train" else self.data.test_images
+
+    def _hog_of_all(self, section: Hog, part: Part, mirrored: bool) -> Matrix:
+        images = self._images(part)
+        count = n_features(section, section.size or images.shape[1], images.shape[3])
+        features = np.empty((len(images), count), dtype=np.float32)
+        with progress(f"HOG {part}{' mirrored' if mirrored else ''}", len(images)) as advance:
+            for start in range(0, len(images), _BATCH):
+                batch = images[start : start + _BATCH]
+                features[start : start + len(batch)] = hog_features(batch[:, :, ::-1] if mirrored else batch, section)
+                advance(len(batch))
+        return features
+
+    def _sift_of_all(self, section: Sift, part: Part, mirrored: bool) -> LocalFeatures:
+        path = self._folder / f"{part}{'-mirrored' if mirrored else ''}.descriptors"
+        return cached(path, self._images(part), mirrored, section, self._workers)
+
+
+def train_classic_fold(task: FoldTask, session: ClassicSession) -> None:
+    """Trains one fold, or finds it finished.
+
+    Writes into ``task.place``: ``checkpoint.npz``, ``valid.parquet``, ``test.parquet``, ``history.csv`` and, last,
+    ``done.json``; what each view says as `trainer.train_fold` does.
+
+    Raises:
+        InputError: the images do not suit the features, or have too few keypoints for the vocabulary.
+    """
+    if (task.place / "done.json").is_file():
+        return
+    started = time.perf_counter()
+    data, classifier = session.data, session.recipe.classifier
+    rows, valid = data.rows(task.fold)
+    seed = int(np.random.SeedSequence([task.seed, task.fold]).generate_state(1)[0])
+    vocabulary = session.vocabulary(rows, seed)
+    mirrors = (False, True) if session.recipe.mirror_training else (False,)
+    features = np.concatenate([session.features("train", mirrored, rows, vocabulary) for mirrored in mirrors])
+    labels = np.tile(data.labels[rows], len(mirrors))
+    model, iterations = fit(features, labels, classifier, vocabulary)
+    seconds = time.perf_counter() - started
+    save(task.place / "checkpoint.npz", model)
+    logits = _predicted(task, session, model, "valid", valid)
+    _write(task.place / "valid.parquet", tuple(data.ids[row] for row in valid), logits, data.classes)
+    test = _predicted(task, session, model, "test", np.arange(len(data.test_ids)))
+    _write(task.place / "test.parquet", data.test_ids, test, data.classes)
+    probs, truth = softmax(logits, axis=1).astype(np.float32), data.labels[valid]
+    row = {
+        "fold": task.fold,
+        "epoch": iterations,
+        "loss": _loss(features @ model.coefficients + model.intercepts, labels),
+        "valid_loss": _loss(logits, truth),
+        "valid_accuracy": float((logits.argmax(axis=1) == truth).mean()),
+        "valid_score": task.score.metric.score(truth, probs),
+    }
+    with atomic_path(task.place / "history.csv") as temporary:
+        pd.DataFrame([row]).to_csv(temporary, index=False, lineterminator="\n")
+    done = {
+        "train_seconds": seconds,
+        "predict_milliseconds_per_image": _milliseconds(model, session),
+        "images_per_second": len(labels) / max(seconds, 1e-9),
+        "parameters": model.parameters,
+        "trainable_parameters": model.trainable_parameters,
+    }
+    tables.write_json(task.place / "done.json", done)
+    stopped = " (max_iter)" if iterations >= classifier.max_iter else ""
+    print(
+        f"{task.name} fold {task.fold} {iterations} iterations{stopped} loss {row['loss']:.4f} "
+        f"{task.score.metric.name} {row['valid_score']:.4f}, {seconds:.0f} s",
+        flush=True,
+    )
+
+
+def score_classic_fold(task: FoldTask, session: ClassicSession) -> float:
+    """Trains one fold as `train_classic_fold` does; returns the seconds that it took, whenever it ran."""
+    train_classic_fold(task, session)
+    return float(tables.read_json(task.place / "done.json", "run `dvc repro`")["train_seconds"])
+
+
+def _predicted(
+    task: FoldTask, session: ClassicSession, model: ClassicModel, rows_of: Literal["valid", "test"], rows: Rows
+) -> Matrix:
+    views, shape = session.recipe.views, (len(rows), len(session.data.classes))
+    made = session.predict_views(model, "train" if rows_of == "valid" else "test", rows)
+    return collected([made], shape, views, task.place / f"{rows_of}_views.npy")
+
+
+def _milliseconds(model: ClassicModel, session: ClassicSession) -> float:
+    """Times the whole way from images to logits, on a few of them: the features of all are shared by the folds."""
+    images = np.asarray(session.data.test_images[:_TIMED])
+    if not len(images):
+        return 0.0
+    started = time.perf_counter()
+    predict(model, session.recipe, images)
+    return 1000 * (time.perf_counter() - started) / len(images)
+
+
+def _loss(logits: Matrix, labels: Rows) -> float:
+    return float(-log_softmax(logits.astype(np.float64), axis=1)[np.arange(len(labels)), labels].mean())
+
+
+def _write(path: Path, ids: tuple[str, ...], logits: Matrix, classes: tuple[str, ...]) -> None:
+    tables.write_predictions(path, tables.Predictions(ids, softmax(logits, axis=1).astype(np.float32), classes))

@@ -1,0 +1,60 @@
+"""Images, labels and folds of the active competition, joined by id; images stay on disk."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.core import tables
+from pipeline.core.errors import InputError
+from pipeline.images.augmentation import Images
+from pipeline.images.batches import Rows
+from pipeline.images.store import open_store
+
+
+@dataclass(frozen=True)
+class Data:
+    """Images, labels and folds of one competition; images stay on disk.
+
+    Attributes:
+        images: uint8 (n, size, size, channels).
+        labels: int64 (n,), class indices.
+        ids: of the training images.
+        fold_of: int64 (n,), the fold that each row is valid in.
+        test_images: uint8 (n_test, size, size, channels).
+        test_ids: of the test images.
+        classes: names, in the order of their indices.
+    """
+
+    images: Images
+    labels: Rows
+    ids: tuple[str, ...]
+    fold_of: Rows
+    test_images: Images
+    test_ids: tuple[str, ...]
+    classes: tuple[str, ...]
+
+    def rows(self, fold: int) -> tuple[Rows, Rows]:
+        """Returns the training rows and the valid rows of a fold."""
+        return np.flatnonzero(self.fold_of != fold), np.flatnonzero(self.fold_of == fold)
+
+
+def load_data(prepared: Path, folds: Path) -> Data:
+    """Opens the stores and joins the fold table to them by id.
+
+    Raises:
+        InputError: a store is damaged; or it and its index, or the index and the fold table, do not belong together.
+    """
+    train, test = tables.read_index(prepared / "train.csv"), tables.read_index(prepared / "test.csv")
+    table = tables.read_folds(folds).set_index("id")
+    if set(table.index) != set(train["id"]):
+        raise InputError(f"{folds} and {prepared / 'train.csv'} hold different ids; run `dvc repro split`")
+    return Data(
+        images=open_store(prepared / "train_images.npy", len(train)),
+        labels=train["label"].to_numpy(dtype=np.int64),
+        ids=tuple(train["id"]),
+        fold_of=table["fold"].reindex(train["id"]).to_numpy(dtype=np.int64),
+        test_images=open_store(prepared / "test_images.npy", len(test)),
+        test_ids=tuple(test["id"]),
+        classes=tables.read_classes(prepared / "classes.json"),
+    )

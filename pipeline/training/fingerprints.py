@@ -1,0 +1,85 @@
+"""Digests of all that determines a training or a backbone's features: what is kept under them is never mistaken."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from pipeline.core.closure import code_digest
+from pipeline.core.files import sha256
+from pipeline.images.sift import Sift
+from pipeline.networks import runtime
+from pipeline.training.classic.recipe import ClassicRecipe
+from pipeline.training.recipes.recipe import Recipe
+
+# Statistics rest while features are computed.
+_NOT_IN_FEATURES = {"head", "norm", "norm_momentum"}
+
+
+def images_digest(prepared: Path) -> list[str]:
+    """Digests the image stores."""
+    return [sha256(prepared / name) for name in ("train_images.npy", "test_images.npy")]
+
+
+def of_training(prepared: Path, folds: Path, images: list[str], trainer: str, determined_by: dict[str, Any]) -> str:
+    """Returns the fingerprint of a training.
+
+    Args:
+        prepared: folder of the image stores and indices.
+        folds: path of the fold table.
+        images: as `images_digest` returns it.
+        trainer: the module that trains, whose sources count.
+        determined_by: what else determines it: recipe, score, seed, precision, features.
+    """
+    tables = [sha256(prepared / name) for name in ("train.csv", "test.csv", "classes.json")]
+    code = code_digest(trainer)
+    return _digest(determined_by | {"data": [*images, *tables, sha256(folds)], "code": code})
+
+
+def of_descriptors(images: list[str], recipe: ClassicRecipe) -> str:
+    """Returns the fingerprint of local descriptors; words and classifiers play no part in them."""
+    describing: dict[str, object] = recipe.features.describing() if isinstance(recipe.features, Sift) else {}
+    determined_by = {
+        "images": images,
+        "preprocess": [step.model_dump(mode="json") for step in recipe.input.preprocess],
+        "describing": describing,
+        "code": [
+            code_digest(f"pipeline.{name}") for name in ("training.classic.local_features", "images.preprocessing")
+        ],
+    }
+    return _digest(determined_by)
+
+
+def of_features(images: list[str], recipe: Recipe, weights: tuple[Path, ...], precision: str) -> str:
+    """Returns the fingerprint of a backbone's features; heads, stages and folds play no part in them.
+
+    Args:
+        images: as `images_digest` returns it.
+        recipe: which network, on which input.
+        weights: the files it starts from.
+        precision: what it computes in.
+    """
+    network = {
+        key: value for key, value in recipe.network.model_dump(mode="json").items() if key not in _NOT_IN_FEATURES
+    }
+    determined_by = {
+        "images": images,
+        "network": network,
+        "normalise": recipe.input.normalise,
+        "preprocess": [step.model_dump(mode="json") for step in recipe.input.preprocess],
+        "weights": [sha256(path) for path in weights],
+        "precision": precision,
+        "code": [
+            code_digest(f"pipeline.{name}") for name in ("networks.features", "networks.build", "images.preprocessing")
+        ],
+    }
+    return _digest(determined_by)
+
+
+def _digest(determined_by: dict[str, Any]) -> str:
+    surroundings = {
+        "versions": runtime.versions(),
+        "hardware": runtime.hardware(),
+        "settings": runtime.settings(),
+    }
+    return hashlib.sha256(json.dumps(determined_by | surroundings, sort_keys=True).encode()).hexdigest()

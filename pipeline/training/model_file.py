@@ -1,0 +1,51 @@
+"""A model's YAML, whatever kind of model it describes, with what tuning found laid over it."""
+
+from pathlib import Path
+
+from pipeline.core.competition import active_name
+from pipeline.training.classic.recipe import ClassicRecipe, classic_recipe_from, without_mirror
+from pipeline.training.recipes.model_yaml import Settings, laid_over, model_path, read_model, read_tuned, tuned_path
+from pipeline.training.recipes.recipe import Recipe, check_teachers, network_recipe_from, without_flips
+
+
+def load_model(root: Path, model: str, mirror: bool) -> Recipe | ClassicRecipe:
+    """Reads ``configs/models/<model>.yaml`` and lays ``configs/tuned/<model>.yaml`` over it.
+
+    Args:
+        root: the repository folder.
+        model: its name.
+        mirror: whether mirrored images keep their class; otherwise nothing is mirrored.
+
+    Raises:
+        InputError: no such model (the near names are listed), the file does not fit the schema, or what tuning found
+            belongs to another competition.
+    """
+    settings, _ = read_model(root, model)
+    recipe = recipe_from(settings, str(model_path(root, model)))
+    tuned = read_tuned(root, model, active_name(root))
+    if tuned:
+        full: Settings = recipe.model_dump(mode="json")
+        recipe = recipe_from(laid_over(full, tuned), str(tuned_path(root, model)))
+    if isinstance(recipe, Recipe):
+        check_teachers(recipe, model, model_path(root, model))
+    return adapted(recipe, mirror)
+
+
+def recipe_from(settings: Settings, place: str) -> Recipe | ClassicRecipe:
+    """Builds a recipe: of a classic model where there is a ``classifier``, else of a network.
+
+    Args:
+        settings: as they stand in the file.
+        place: what errors call their origin.
+
+    Raises:
+        InputError: they do not fit the schema.
+    """
+    return classic_recipe_from(settings, place) if "classifier" in settings else network_recipe_from(settings, place)
+
+
+def adapted(recipe: Recipe | ClassicRecipe, mirror: bool) -> Recipe | ClassicRecipe:
+    """Returns the recipe for a competition, in which mirrored images may keep their class or not."""
+    if mirror:
+        return recipe
+    return without_mirror(recipe) if isinstance(recipe, ClassicRecipe) else without_flips(recipe)

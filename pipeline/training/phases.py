@@ -1,0 +1,151 @@
+"""The stages of a training, ready to run: what trains, at which size and pace, compiled once for all folds."""
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.core.errors import InputError
+from pipeline.networks import runtime
+from pipeline.networks.build import Built
+from pipeline.training.recipes.losses import build_loss
+from pipeline.training.recipes.optimizers import build_optimizer
+from pipeline.training.recipes.recipe import Stage, Training
+from pipeline.training.recipes.schedules import learning_rates
+from pipeline.training.state import Arrays
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One stage, ready to run.
+
+    Attributes:
+        stage: what it does.
+        first_epoch: epochs of the stages before it.
+        size: side of the input in pixels.
+        batch_size: the stage's, or all training rows where there are fewer.
+        steps: batches per epoch, those of the smallest training part: the same for every fold, but for test images
+            that join it.
+        rates: float32 (epochs * steps,), the learning rate of each step.
+        net: the network at this size.
+        model: compiled; shares the weights of ``net``; takes features where the head alone trains, images otherwise.
+        fresh_optimizer: the optimizer's variables before the first step.
+    """
+
+    stage: Stage
+    first_epoch: int
+    size: int
+    batch_size: int
+    steps: int
+    rates: NDArray[np.float32]
+    net: Built
+    model: keras.Model
+    fresh_optimizer: Arrays
+
+    @property
+    def last_epoch(self) -> int:
+        """Epochs done when this stage ends."""
+        return self.first_epoch + self.stage.epochs
+
+    @property
+    def on_features(self) -> bool:
+        """Whether the head alone trains, on features computed once."""
+        return self.stage.unfreeze == "head"
+
+    def set_trainable(self) -> None:
+        """Freezes and unfreezes the layers of the backbone; what is compiled already keeps to what it saw."""
+        unfreeze(self.net, self.stage.unfreeze)
+
+
+def ready(
+    stage: Stage, training: Training, first_epoch: int, size: int, rows: int, net: Built, weighted: bool
+) -> Phase:
+    """Compiles a stage.
+
+    Args:
+        stage: which one.
+        training: what holds for all stages.
+        first_epoch: epochs of the stages before it.
+        size: side of the input in pixels.
+        rows: of the smallest training part, with what joins it.
+        net: the network at this size.
+        weighted: classes have weights, which `losses.weigh` sets for each fold.
+
+    Raises:
+        InputError: more layers to unfreeze than there are, or too few steps for a single update.
+    """
+    assert stage.batch_size != "auto", "probing.fit_batches comes first"
+    batch_size = min(stage.batch_size, rows)
+    steps = rows // batch_size
+    if stage.epochs * steps < stage.optimizer.accumulate:
+        raise InputError(
+            f"optimizer.accumulate is {stage.optimizer.accumulate}, but its stage has {stage.epochs * steps} steps in "
+            f"all ({stage.epochs} epochs of {rows} images, {batch_size} at a time), so nothing would ever be learnt; "
+            "lower it or batch_size in the model's file"
+        )
+    rates = learning_rates(stage.schedule, stage.optimizer.learning_rate, stage.epochs, steps)
+    unfreeze(net, stage.unfreeze)
+    whole = net.head if stage.unfreeze == "head" and net.head is not None else net.model
+    # A model of its own around the same layers, so that each stage keeps what was compiled for it.
+    model = keras.Model(whole.input, whole.output, name=whole.name)
+    factors = depth_factors(net, model, stage.layer_decay) if stage.layer_decay < 1 else None
+    equal = np.ones(net.model.output_shape[-1], dtype=np.float32)
+    counted = training.pseudo is not None and training.pseudo.weight != 1
+    model.compile(
+        optimizer=build_optimizer(stage.optimizer, rates, stage.schedule.name == "plateau", factors),
+        loss=build_loss(training.label_smoothing, training.focal_gamma, equal if weighted else None, counted),
+        jit_compile=runtime.use_xla(),
+    )
+    model.optimizer.build(model.trainable_variables)
+    return Phase(stage, first_epoch, size, batch_size, steps, rates, net, model, values(model.optimizer.variables))
+
+
+def unfreeze(net: Built, wanted: str | int) -> None:
+    """Lets train what ``Stage.unfreeze`` says.
+
+    Raises:
+        InputError: the backbone has fewer layers.
+    """
+    if net.backbone is None:
+        return
+    count = len(net.depth)
+    if isinstance(wanted, int) and wanted > count:
+        raise InputError(
+            f"unfreeze is {wanted}, but {net.backbone.name} has {count} layers; lower it, in training or "
+            "training.before, or say all"
+        )
+    top = {"all": count, "head": 0}.get(str(wanted), wanted)
+    for place, layers in enumerate(net.depth):
+        for layer in layers:
+            layer.trainable = place >= count - int(top)
+
+
+def depth_factors(net: Built, model: keras.Model, decay: float) -> list[float]:
+    """Returns the factor of the learning rate of each trainable variable, 1 for the head, less for what lies deeper.
+
+    A layer with a kernel begins a new depth; normalisation and bias belong to the kernel before them.
+    Reference: Bao et al. 2022, BEiT, https://arxiv.org/abs/2106.08254
+    """
+    if net.backbone is None:
+        return [1.0] * len(model.trainable_variables)
+    depth, depths = 0, dict[str, int]()
+    for layers in net.depth:
+        weights = [weight for layer in layers for weight in layer.weights]
+        depth += any(len(weight.shape) > 1 for weight in weights)
+        depths |= {weight.path: max(depth, 1) for weight in weights}
+    return [
+        decay ** (depth - depths[variable.path] + 1) if variable.path in depths else 1.0
+        for variable in model.trainable_variables
+    ]
+
+
+def values(variables: list[keras.Variable]) -> Arrays:
+    """Copies variables out."""
+    return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
+
+
+def assign(variables: list[keras.Variable], arrays: Arrays) -> None:
+    """Copies arrays in, in the same order."""
+    for variable, array in zip(variables, arrays, strict=True):
+        variable.assign(array)

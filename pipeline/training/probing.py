@@ -1,0 +1,224 @@
+"""What only the machine can tell: which precision is faster here, and how many images fit into memory at once.
+
+What was found is remembered, so that a training that continues does not find another answer.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from pipeline.core import tables
+from pipeline.core.errors import NoRoomError
+from pipeline.core.files import locked
+from pipeline.networks import runtime
+from pipeline.networks.backbones.pretrained import Pretrained
+from pipeline.networks.backbones.vit import Vit
+from pipeline.networks.build import Built, build
+from pipeline.networks.mlp_hog import MlpHog
+from pipeline.training.phases import unfreeze
+from pipeline.training.recipes.optimizers import build_optimizer
+from pipeline.training.recipes.recipe import Recipe, Stage
+
+_LARGEST, _ON_CPU = 256, 32
+_STEPS = 3
+
+
+def choose_precision(
+    wanted: runtime.Precision, recipe: Recipe, shape: tuple[int, int, int], memory: Path, weights: Path
+) -> str:
+    """Starts the runtime in the precision asked for; ``auto`` measures networks of other makers on a CPU.
+
+    With bfloat16 a CPU that computes in it trains our own networks and VGG up to twice as fast, but MobileNetV2, with
+    its depthwise convolutions, half as fast.
+
+    Args:
+        wanted: as in params.yaml.
+        recipe: the model.
+        shape: size and channels of the stored images, and the number of classes.
+        memory: folder in which answers are kept.
+        weights: folder of pretrained weights, which may hold the description of a network.
+
+    Returns:
+        The precision in use.
+    """
+    if wanted == "auto" and isinstance(recipe.network, MlpHog):
+        return runtime.start("float32")  # too small to gain
+    resolved = runtime.start(wanted)
+    measured = wanted == "auto" and resolved == "bfloat16" and not runtime.count_gpus()
+    if not measured or not isinstance(recipe.network, (Pretrained, Vit)):
+        return resolved
+    stage = recipe.training
+    head_alone = stage.unfreeze == "head"  # then features are all that takes time, the same for every head
+    ignored = {"weights", "head", "norm", "norm_momentum"} if head_alone else {"weights"}
+    network = {key: value for key, value in recipe.network.model_dump(mode="json").items() if key not in ignored}
+    asked = [network, shape, recipe.input.size, stage.size, None if head_alone else stage.batch_size, stage.unfreeze]
+    found = _remembered(memory, ["precision", *asked], lambda: _faster(recipe, shape, weights))
+    return runtime.start(found)
+
+
+def fit_batches(recipe: Recipe, shape: tuple[int, int, int], rows: int, memory: Path, weights: Path) -> Recipe:
+    """Settles the batch size of every stage: ``auto`` becomes a number, one too large for the GPU is halved.
+
+    On a CPU nothing is tried: memory is the machine's, and 32 keeps all cores busy. A batch size that was given is
+    halved together with a doubling of ``optimizer.accumulate``, so that every update still sees as many images, and
+    running averages of the weights reach as far back as before. None is larger than what `halve` was told.
+
+    Args:
+        recipe: the model.
+        shape: size and channels of the stored images, and the number of classes.
+        rows: training images of the fold with the fewest; no batch has more.
+        memory: folder in which answers are kept.
+        weights: folder of pretrained weights, which may hold the description of a network.
+    """
+    stages = [_fitted(recipe, stage, shape, rows, memory, weights) for stage in recipe.training.stages]
+    last = {name: getattr(stages[-1], name) for name in ("batch_size", "optimizer")}
+    training = recipe.training.model_copy(update={"before": tuple(stages[:-1])} | last)
+    return recipe.model_copy(update={"training": training})
+
+
+def halve(recipe: Recipe, shape: tuple[int, int, int], memory: Path, fell: NoRoomError) -> None:
+    """Remembers that a stage found no room in the middle of a training, whatever it was thought to need before.
+
+    Where not even one image found room, what was remembered is forgotten.
+
+    Args:
+        recipe: the model, its batch sizes settled.
+        shape: size and channels of the stored images, and the number of classes.
+        memory: folder in which answers are kept.
+        fell: which stage, and how many images a step were too many.
+    """
+    path = _place(memory, _room_asked(recipe, recipe.training.stages[fell.stage], shape))
+    with locked(path.with_suffix(".lock")):
+        if fell.batch_size == 1:
+            path.unlink(missing_ok=True)  # it was not the batch: the next run begins afresh
+            return
+        before = tables.read_json(path, "delete it") if path.is_file() else {"found": fell.batch_size, "of": 0}
+        found = min(before["found"], fell.batch_size // 2)
+        tables.write_json(path, {"found": found, "of": max(before["of"], fell.batch_size)})
+
+
+def _room_asked(recipe: Recipe, stage: Stage, shape: tuple[int, int, int]) -> list[Any]:
+    """What a stage's need of memory depends on, but for the batch size."""
+    network, policy = recipe.network.model_dump(mode="json"), keras.mixed_precision.global_policy().name
+    return ["room", policy, network, shape, recipe.input.size, stage.size, stage.unfreeze, stage.optimizer.name]
+
+
+def _fitted(recipe: Recipe, stage: Stage, shape: tuple[int, int, int], rows: int, memory: Path, weights: Path) -> Stage:
+    on_gpu, head_alone = runtime.count_gpus() > 0, stage.unfreeze == "head"
+    usual = _LARGEST if on_gpu or head_alone else _ON_CPU
+    most_rows = 1 << rows.bit_length() - 1 if stage.batch_size == "auto" else rows  # auto is a power of two
+    start = min(usual if stage.batch_size == "auto" else stage.batch_size, most_rows)
+    told = _place(memory, _room_asked(recipe, stage, shape))
+    if told.is_file():
+        start = min(start, tables.read_json(told, "delete it")["of"])  # where there are fewer rows than that
+    size = most = min(start, _read(told)) if told.is_file() else start
+    if on_gpu and not head_alone:
+        asked = [
+            "batch",
+            keras.mixed_precision.global_policy().name,
+            recipe.network.model_dump(mode="json"),
+            shape,
+            recipe.input.size,
+            stage.model_dump(mode="json"),
+            most,
+        ]
+        size = int(_remembered(memory, asked, lambda: _largest(recipe, stage, shape, most, weights)))
+    elif stage.batch_size == "auto" and size == start:
+        return stage.model_copy(update={"batch_size": size})  # nothing was tried, so there is nothing to tell
+    if size == start and stage.batch_size != "auto":
+        return stage
+    update: dict[str, Any] = {"batch_size": size}
+    again = f" (as memory ran out before; delete {told} to try again)" if told.is_file() else ""
+    if stage.batch_size == "auto":
+        print(
+            f"batch_size auto: {size}" + (f"; {2 * size} does not fit into memory{again}" if size < start else ""),
+            flush=True,
+        )
+    else:
+        print(f"batch_size {start} does not fit into memory; {size} and more accumulation instead{again}", flush=True)
+        before = stage.optimizer.accumulate
+        # A stage of few steps may have fewer than that, and must make an update all the same.
+        accumulate = min(-(-before * start // size), max(before, stage.epochs * (rows // size)))
+        # Keras averages the weights at every step, be it an update or not.
+        update["optimizer"] = stage.optimizer.model_copy(
+            update={"accumulate": accumulate, "ema": stage.optimizer.ema ** (before / accumulate)}
+        )
+    return stage.model_copy(update=update)
+
+
+def _largest(recipe: Recipe, stage: Stage, shape: tuple[int, int, int], start: int, weights: Path) -> int:
+    size = start
+    while size > 1:
+        try:
+            _step(recipe, stage, shape, size, weights)()
+        except runtime.out_of_memory() as error:
+            if not runtime.is_out_of_memory(error):
+                raise
+            size //= 2
+            continue
+        break
+    return size
+
+
+def _faster(recipe: Recipe, shape: tuple[int, int, int], weights: Path) -> runtime.Precision:
+    seconds: dict[runtime.Precision, float] = {}
+    precision: runtime.Precision
+    for precision in ("float32", "bfloat16"):
+        runtime.start(precision)
+        size = _ON_CPU if recipe.training.unfreeze == "head" else recipe.training.batch_size
+        step = _step(recipe, recipe.training, shape, _ON_CPU if size == "auto" else min(size, 64), weights)
+        step()  # compiles
+        spent = []
+        for _ in range(_STEPS):
+            begun = time.perf_counter()
+            step()
+            spent.append(time.perf_counter() - begun)
+        seconds[precision] = min(spent)
+    print(
+        "measured: a step takes " + ", ".join(f"{1000 * spent:.0f} ms in {name}" for name, spent in seconds.items()),
+        flush=True,
+    )
+    return min(seconds, key=lambda name: seconds[name])
+
+
+def _step(
+    recipe: Recipe, stage: Stage, shape: tuple[int, int, int], batch_size: int, weights: Path
+) -> Callable[[], object]:
+    stored, channels, n_classes = shape
+    size = stage.size or recipe.input.size or stored
+    described = weights if isinstance(recipe.network, Vit) else None  # the weights themselves change no time
+    net: Built = build(recipe.network, size, channels, n_classes, recipe.input.normalise, described)
+    images = np.zeros((batch_size, size, size, channels), dtype=np.uint8)
+    if stage.unfreeze == "head" and net.extract is not None:
+        extract = net.extract
+        return lambda: extract(images)
+    unfreeze(net, stage.unfreeze)
+    loss = keras.losses.CategoricalCrossentropy(from_logits=True)
+    # The recipe's own optimizer, as averages and accumulated gradients need room, too.
+    optimizer = build_optimizer(stage.optimizer, np.zeros(1, dtype=np.float32), plateau=True)
+    net.model.compile(optimizer, loss, jit_compile=runtime.use_xla())
+    targets = np.zeros((batch_size, n_classes), dtype=np.float32)
+    return lambda: net.model.train_on_batch(images, targets)
+
+
+def _remembered(memory: Path, asked: list[Any], measure: Callable[[], Any]) -> Any:
+    path = _place(memory, asked)
+    with locked(path.with_suffix(".lock")):  # processes side by side must find one answer
+        if not path.is_file():
+            tables.write_json(path, {"found": measure()})
+    return _read(path)
+
+
+def _place(memory: Path, asked: list[Any]) -> Path:
+    about = [asked, runtime.versions(), runtime.hardware(), runtime.settings()]
+    return memory / f"{hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]}.json"
+
+
+def _read(path: Path) -> Any:
+    return tables.read_json(path, "delete it")["found"]

@@ -1,0 +1,198 @@
+"""Unequal classes: which are shown more often, count more in the loss, or are augmented more.
+
+An epoch keeps its length whatever is repeated: it shows ``steps * batch_size`` rows drawn from the repeated ones,
+others each time. What changes is the mix of classes, not the cost, and large classes are seen less often per epoch.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from pipeline.core.config import Section
+from pipeline.core.errors import InputError, near_names
+from pipeline.images.augmentation import Transforms
+from pipeline.training.recipes.distillation import teacher_probs
+
+PEEKED = "weak classes found in OOF predictions of models that trained on the validation fold"
+Rows = NDArray[np.int64]
+Factor = Annotated[float, Field(ge=1.0, le=1000.0)]
+Weight = Annotated[float, Field(gt=0.0)]
+
+
+def _kind(value: Any) -> str:
+    return "by class" if isinstance(value, Mapping) else "in a word"
+
+
+_Word = Annotated[Literal["none", "balanced"], Tag("in a word")]
+
+
+class Weak(Section):
+    """Classes that are weak where a model has looked already.
+
+    Attributes:
+        oof: its OOF predictions, a path relative to the repository.
+        lowest: how many classes, those of lowest recall on the training rows of the fold.
+        factor: how many times as often they are shown.
+        strong: whether they go through the transforms of ``stronger``, too.
+    """
+
+    oof: str
+    lowest: int = Field(ge=1)
+    factor: Factor = 1.0
+    strong: bool = False
+
+
+class Stronger(Section):
+    """Transforms for some classes alone, after those that all images go through.
+
+    A network may learn the mark that they leave instead of the class: no erasing, no odd colours here, rather more of
+    what the others go through.
+    """
+
+    classes: tuple[str, ...] = ()
+    transforms: Annotated[Transforms, Field(min_length=1)]
+
+
+class Balance(Section):
+    """What is done about unequal classes.
+
+    Attributes:
+        oversample: ``balanced`` shows all classes as often as the largest; by class, how many times as often.
+        class_weight: ``balanced`` weighs by the inverse of the frequency; by class, what an image counts, 1 where none
+            is named; always scaled to a mean of 1 over the training rows.
+        weak: classes found in OOF predictions.
+        stronger: more augmentation for some classes.
+    """
+
+    oversample: Annotated[_Word | Annotated[dict[str, Factor], Tag("by class")], Discriminator(_kind)] = "none"
+    class_weight: Annotated[_Word | Annotated[dict[str, Weight], Tag("by class")], Discriminator(_kind)] = "none"
+    weak: Weak | None = None
+    stronger: Stronger | None = None
+
+    @model_validator(mode="after")
+    def _something_is_done(self) -> "Balance":
+        found = self.weak is not None and self.weak.strong
+        if found and self.stronger is None:
+            raise ValueError("weak.strong needs stronger.transforms")
+        if self.stronger is not None and not self.stronger.classes and not found:
+            raise ValueError("stronger needs classes, or weak.strong: true")
+        if self.weak is not None and self.weak.factor == 1 and not self.weak.strong:
+            raise ValueError("weak does nothing; set its factor above 1 or strong: true")
+        return self
+
+
+def check_classes(balance: Balance, classes: Sequence[str]) -> None:
+    """Refuses classes that the competition does not have.
+
+    Raises:
+        InputError: such a name, with the near ones; or more weak classes wanted than there are.
+    """
+    named = {
+        "oversample": balance.oversample if isinstance(balance.oversample, dict) else (),
+        "class_weight": balance.class_weight if isinstance(balance.class_weight, dict) else (),
+        "stronger.classes": balance.stronger.classes if balance.stronger else (),
+    }
+    for key, names in named.items():
+        for name in names:
+            if name not in classes:
+                raise InputError(f"balance.{key}: no class is called {name!r}; {near_names(name, classes)}")
+    if balance.weak is not None and balance.weak.lowest >= len(classes):
+        raise InputError(
+            f"balance.weak.lowest is {balance.weak.lowest}, but there are {len(classes)} classes; lower it"
+        )
+
+
+def weak_classes(
+    weak: Weak, path: Path, ids: Sequence[str], classes: Sequence[str], labels: Rows, rows: Rows
+) -> tuple[int, ...]:
+    """Returns the class indices of lowest recall, the weakest first; of equal ones the first.
+
+    Neither labels nor predictions of the held-out fold are used. The other rows were predicted by models that trained
+    on it, though, so the choice is not wholly free of it; `PEEKED` says so.
+
+    Args:
+        weak: how many.
+        path: OOF predictions.
+        ids: of all training images.
+        classes: names, in the order of their indices.
+        labels: int64 (n_images,).
+        rows: the training rows of the fold, without repeats.
+
+    Raises:
+        InputError: no such file, or one with other ids or classes.
+    """
+    right = teacher_probs(path, ids, classes, rows).argmax(axis=1) == labels[rows]
+    counts = np.bincount(labels[rows], minlength=len(classes))
+    hits = np.bincount(labels[rows], weights=right, minlength=len(classes))
+    recall = np.where(counts > 0, hits / np.maximum(counts, 1), np.inf)
+    return tuple(np.argsort(recall, kind="stable")[: weak.lowest].tolist())
+
+
+def sampled_rows(
+    rows: Rows, labels: Rows, balance: Balance, classes: Sequence[str], weak: tuple[int, ...], seed: tuple[int, ...]
+) -> Rows:
+    """Returns the training rows with repeats, sorted.
+
+    A class of n rows and factor f gets ``f * n`` rows, rounded, half upwards: all of its rows equally often, as far as
+    that goes, and as many as are then missing once more, drawn from ``seed``.
+
+    Args:
+        rows: the training rows of the fold, without repeats.
+        labels: int64 (n_images,).
+        balance: the settings.
+        classes: names, in the order of their indices.
+        weak: class indices, as `weak_classes` returns them.
+        seed: fixes the draw.
+    """
+    counts = np.bincount(labels[rows], minlength=len(classes))
+    wanted = np.floor(counts * _factors(balance, counts, classes, weak) + 0.5).astype(np.int64)
+    if (wanted == counts).all():
+        return rows
+    rng = np.random.default_rng([*seed, 6])
+    parts = []
+    for label in np.flatnonzero(counts):
+        own = rows[labels[rows] == label]
+        whole, rest = divmod(int(wanted[label]), len(own))
+        parts += [np.tile(own, whole), rng.permutation(own)[:rest]]
+    return np.sort(np.concatenate(parts))
+
+
+def class_weights(labels: Rows, balance: Balance, classes: Sequence[str]) -> NDArray[np.float32] | None:
+    """Returns what an image of each class counts in the loss: float32 (n_classes,), or None for the same for all.
+
+    Args:
+        labels: int64, of the rows trained on, repeats included: what is shown as often as the others needs no weight.
+        balance: the settings.
+        classes: names, in the order of their indices.
+    """
+    if balance.class_weight == "none":
+        return None
+    counts = np.bincount(labels, minlength=len(classes))
+    if isinstance(balance.class_weight, dict):
+        weights = np.array([balance.class_weight.get(name, 1.0) for name in classes])
+    else:
+        weights = 1 / np.maximum(counts, 1)
+    return np.asarray(weights * counts.sum() / (weights @ counts), dtype=np.float32)
+
+
+def strong_classes(balance: Balance, classes: Sequence[str], weak: tuple[int, ...]) -> tuple[int, ...]:
+    """Returns the class indices that `Stronger` is for: those named, and the weak ones where they shall be."""
+    named = balance.stronger.classes if balance.stronger else ()
+    found = weak if balance.weak is not None and balance.weak.strong else ()
+    return tuple(sorted({*(classes.index(name) for name in named), *found}))
+
+
+def _factors(
+    balance: Balance, counts: NDArray[np.int64], classes: Sequence[str], weak: tuple[int, ...]
+) -> NDArray[np.float64]:
+    factors: NDArray[np.float64] = np.ones(len(classes))
+    if balance.oversample == "balanced":
+        factors = counts.max() / np.maximum(counts, 1)
+    elif isinstance(balance.oversample, dict):
+        factors = np.array([balance.oversample.get(name, 1.0) for name in classes])
+    factors[list(weak)] *= balance.weak.factor if balance.weak else 1.0
+    return factors

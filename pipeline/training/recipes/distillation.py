@@ -1,0 +1,124 @@
+"""Soft labels: a student learns from the out-of-fold predictions of a teacher, a model or the ensemble.
+
+What is clean: the student of fold k never reads what the teacher says of fold k's images, and the teacher's row of any
+image comes from a model that did not train on that image.
+
+What is not: the teacher's rows of the other folds come from models that trained on fold k, its labels included. Their
+soft labels pass some of that on, so the student's OOF score is somewhat too good, and so are weights that an ensemble
+fits on it. Only a teacher trained anew inside the training part of every fold would be free of it, at as many times
+the cost as there are folds. The card says so under ``peeked``; test images are not concerned.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+from scipy.special import softmax
+
+from pipeline.core.config import Section
+from pipeline.core.errors import InputError
+from pipeline.core.tables import read_predictions
+
+PEEKED = "soft labels from models that trained on the validation fold"
+_TINY = np.finfo(np.float32).tiny
+
+
+class Distill(Section):
+    """What a student learns from beside the labels.
+
+    Attributes:
+        oof: the teacher's OOF predictions, a path relative to the repository; best a copy that no stage rewrites.
+        weight: share of the soft labels in the targets; the rest are the labels.
+        temperature: above 1 the teacher's probabilities are evened out, below 1 sharpened. Only the targets are: the
+            student's own logits are not divided, as what is trained is also what predicts.
+
+    Reference: Hinton et al. 2015, Distilling the knowledge in a neural network, https://arxiv.org/abs/1503.02531
+    """
+
+    oof: str
+    weight: float = Field(default=0.5, gt=0.0, le=1.0)
+    temperature: float = Field(default=1.0, gt=0.0, le=100.0)
+
+
+def oof_file(root: Path, oof: str, place: str, classes: Sequence[str], digest: str) -> Path:
+    """Returns where OOF predictions lie that a model's file names.
+
+    Args:
+        root: the repository folder.
+        oof: path relative to it.
+        place: the setting, for the error.
+        classes: names, in the order of their indices.
+        digest: of the fold table.
+
+    Raises:
+        InputError: no such file, a path that only this machine knows, or predictions made on other folds.
+    """
+    if Path(oof).is_absolute():
+        raise InputError(f"{place} is {oof}; give a path relative to the repository")
+    if not (root / oof).is_file():
+        raise InputError(f"{place}: {root / oof} does not exist; train that model and copy its oof.parquet there")
+    made_on = read_predictions(root / oof, classes).folds
+    if made_on not in (None, digest):
+        raise InputError(f"{place}: {root / oof} was made on other folds than folds/folds.csv; train that model again")
+    return root / oof
+
+
+def marks(root: Path, files: Sequence[str], classes: Sequence[str]) -> tuple[str, ...]:
+    """Returns what made OOF predictions that a model learned from look better than they are."""
+    found = []
+    for oof in files:
+        made = read_predictions(root / oof, classes)
+        why = made.peeked if made.folds is not None else (*made.peeked, "nothing shows on which folds it was made")
+        found += [f"{oof}: {each}" for each in why]
+    return tuple(found)
+
+
+def teacher_probs(
+    path: Path, ids: Sequence[str], classes: Sequence[str], rows: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Returns what a teacher says of some rows: float32 (n_rows, n_classes).
+
+    Args:
+        path: its OOF predictions.
+        ids: of all training images.
+        classes: names, in the order of their indices.
+        rows: which of ``ids`` are read; those of the held-out fold are never among them.
+
+    Raises:
+        InputError: no such file, or one with other ids or classes.
+    """
+    return read_predictions(path, classes).aligned(ids, str(path))[rows]
+
+
+def soft_targets(
+    path: Path,
+    ids: Sequence[str],
+    classes: Sequence[str],
+    labels: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    distill: Distill,
+) -> NDArray[np.float32]:
+    """Returns targets float32 (n_images, n_classes): labels and soft labels mixed; NaN in all rows but ``rows``.
+
+    Whoever trains on a row of the held-out fold so meets a loss that is not finite.
+
+    Args:
+        path: the teacher's OOF predictions.
+        ids: of all training images.
+        classes: names, in the order of their indices.
+        labels: int64 (n_images,), class indices.
+        rows: the training rows of the fold; they may repeat.
+        distill: the settings.
+
+    Raises:
+        InputError: no such file, or one with other ids or classes.
+    """
+    unique = np.unique(rows)
+    probs = np.maximum(teacher_probs(path, ids, classes, unique), _TINY)
+    soft = softmax(np.log(probs.astype(np.float64)) / distill.temperature, axis=1)
+    hard = np.eye(len(classes))[labels[unique]]
+    targets = np.full((len(ids), len(classes)), np.nan, dtype=np.float32)
+    targets[unique] = (1 - distill.weight) * hard + distill.weight * soft
+    return targets

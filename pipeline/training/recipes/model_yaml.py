@@ -1,0 +1,117 @@
+"""A model's YAML as plain values: its settings, its search space, and what tuning laid over it; settings by path.
+
+A path names one setting of a file: ``training.optimizer.learning_rate``, ``network.units.0``.
+"""
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from pipeline.core.config import Section, load, read_yaml
+from pipeline.core.errors import InputError, near_names
+from pipeline.core.tables import check_model_name
+
+SEARCH = "search"
+Settings = dict[str, Any]
+
+
+class Tuned(Section):
+    """What tuning found for a model, from ``configs/tuned/<model>.yaml``.
+
+    Attributes:
+        competition: where it was found; None where nothing was.
+        settings: by path, laid over the model's own file.
+    """
+
+    competition: str | None = None
+    settings: Settings = Field(default_factory=dict)
+
+
+def model_path(root: Path, model: str) -> Path:
+    """Returns where a model is described."""
+    return root / "configs" / "models" / f"{model}.yaml"
+
+
+def tuned_path(root: Path, model: str) -> Path:
+    """Returns where lies what tuning found for a model."""
+    return root / "configs" / "tuned" / f"{model}.yaml"
+
+
+def read_model(root: Path, model: str) -> tuple[Settings, Settings]:
+    """Reads a model's file as plain values.
+
+    Returns:
+        Its settings, and its search space, empty where it has none.
+
+    Raises:
+        InputError: no such model (the near names are listed), not YAML, or a search space that is no mapping.
+    """
+    check_model_name(model)
+    path = model_path(root, model)
+    settings = read_yaml(path)
+    search = settings.pop(SEARCH, None)
+    if search is not None and (not isinstance(search, dict) or not search):
+        raise InputError(f"{path}: {SEARCH} must map settings to what may be tried, got {search!r}; or leave it out")
+    return settings, search or {}
+
+
+def read_tuned(root: Path, model: str, competition: str) -> Settings:
+    """Reads what tuning found, by path; empty where it found or sought nothing.
+
+    Raises:
+        InputError: it was found on another competition.
+    """
+    path = tuned_path(root, model)
+    if not path.is_file():
+        return {}
+    tuned = load(path, Tuned)
+    if tuned.settings and tuned.competition != competition:
+        raise InputError(
+            f"{path} was found on {tuned.competition}, but the active competition is {competition}; run `dvc repro "
+            f"tune@{model}`, or remove the file"
+        )
+    return tuned.settings
+
+
+def setting(settings: Mapping[str, Any], path: str) -> Any:
+    """Returns the value at a path.
+
+    Raises:
+        InputError: there is none; names the near ones.
+    """
+    found: Any = settings
+    for part in path.split("."):
+        known = _keys(found)
+        if part not in known:
+            raise InputError(f"{path}: no setting {part}; {near_names(part, known)}")
+        found = found[int(part)] if isinstance(found, list) else found[part]
+    return found
+
+
+def laid_over(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> Settings:
+    """Returns a copy of the settings with the values at some paths replaced, in order.
+
+    Raises:
+        InputError: nothing lies above a path.
+    """
+    result = copy.deepcopy(dict(settings))
+    for path, value in changes.items():
+        above, _, last = path.rpartition(".")
+        parent = setting(result, above) if above else result
+        if isinstance(parent, list):
+            setting(result, path)  # a list does not grow
+            parent[int(last)] = copy.deepcopy(value)
+        elif isinstance(parent, dict):
+            parent[last] = copy.deepcopy(value)
+        else:
+            raise InputError(f"{path}: {above} is {parent!r}, which has no settings of its own")
+    return result
+
+
+def _keys(value: Any) -> list[str]:
+    if isinstance(value, list):
+        return [str(place) for place in range(len(value))]
+    return list(value) if isinstance(value, dict) else []

@@ -1,0 +1,188 @@
+"""Pseudo-labels: test images of which teachers are sure join the training rows.
+
+What is clean: the student of fold k learns from what the teachers' own models of fold k say of the test images, and
+from nothing else of theirs. Those models did not train on fold k either, so no label of its rows reaches the student,
+by whatever way, and its OOF score stays honest. A teacher that learnt from pseudo-labels itself keeps to the same rule.
+
+What is not: a teacher whose models of fold k did look at its rows (chose their epoch there, or learnt from soft labels
+of models that trained on them) hands that on. The student's card says so under ``peeked``.
+
+Reference: Lee 2013, Pseudo-label: the simple and efficient semi-supervised learning method; Xie et al. 2020, Noisy
+Student, https://arxiv.org/abs/1911.04252
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, field_validator
+
+from pipeline.core.cards import ModelCard, read_card
+from pipeline.core.config import Section, read_params
+from pipeline.core.errors import InputError, near_names
+from pipeline.core.files import sha256
+from pipeline.core.tables import card_path, folds_digest, read_folds, read_predictions, test_fold_path
+
+_PLACE = "training.pseudo"
+
+
+class Pseudo(Section):
+    """Which test images join the training rows, and with which labels.
+
+    Attributes:
+        teachers: models whose probabilities are averaged; they are trained first, on the same folds.
+        confidence: the highest probability that an image must reach at least.
+        labels: ``soft`` the probabilities themselves, ``hard`` the likeliest class alone.
+        weight: what such an image counts in the loss, where a training image counts 1.
+    """
+
+    teachers: tuple[str, ...] = Field(min_length=1)
+    confidence: float = Field(default=0.9, gt=0.0, le=1.0)
+    labels: Literal["soft", "hard"] = "soft"
+    weight: float = Field(default=1.0, gt=0.0, le=100.0)
+
+    @field_validator("teachers")
+    @classmethod
+    def _each_once(cls, teachers: tuple[str, ...]) -> tuple[str, ...]:
+        twice = sorted({name for name in teachers if teachers.count(name) > 1})
+        if twice:
+            raise ValueError(f"{twice[0]} stands there more than once; keep one")
+        return teachers
+
+
+@dataclass(frozen=True)
+class Taught:
+    """The test images that join a fold.
+
+    Attributes:
+        rows: int64 (n,), which of the test images.
+        targets: float32 (n, n_classes); each row sums to the image's weight.
+        highest: the highest probability that any test image reaches.
+    """
+
+    rows: NDArray[np.int64]
+    targets: NDArray[np.float32]
+    highest: float
+
+
+@dataclass(frozen=True)
+class Teachers:
+    """Teachers that were found trained.
+
+    Attributes:
+        root: the repository folder.
+        section: who they are, and what is taken from them.
+    """
+
+    root: Path
+    section: Pseudo
+
+    def taught(self, fold: int, ids: Sequence[str], classes: Sequence[str]) -> Taught:
+        """Returns the test images that join a fold.
+
+        Args:
+            fold: whose student learns.
+            ids: of all test images.
+            classes: names, in the order of their indices.
+
+        Raises:
+            InputError: a teacher was not trained on this fold, or knows other images or classes.
+        """
+        return taught(_fold_paths(self.root, self.section.teachers, fold), ids, classes, self.section)
+
+    def digests(self, n_folds: int) -> dict[str, str]:
+        """Returns the SHA-256 of all that could be learnt from."""
+        paths = {
+            f"{name} {fold}": test_fold_path(self.root, name, fold)
+            for name in self.section.teachers
+            for fold in range(n_folds)
+        }
+        return {name: sha256(path) for name, path in paths.items() if path.is_file()}
+
+
+def taught(paths: Sequence[Path], ids: Sequence[str], classes: Sequence[str], section: Pseudo) -> Taught:
+    """Averages what the teachers' models of one fold say, and takes the images of which they are sure.
+
+    Args:
+        paths: the test predictions of each.
+        ids: of all test images.
+        classes: names, in the order of their indices.
+        section: the settings.
+
+    Raises:
+        InputError: no such file, or one with other ids or classes.
+    """
+    probs = np.zeros((len(ids), len(classes)))
+    for path in paths:
+        probs += read_predictions(path, classes).aligned(ids, str(path))
+    probs /= np.maximum(probs.sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)
+    top = probs.max(axis=1, initial=0.0)
+    # In the precision of the files, in which 0.9 is 0.9.
+    rows = np.flatnonzero(top.astype(np.float32) >= np.float32(section.confidence))
+    chosen = probs[rows] if section.labels == "soft" else np.eye(len(classes))[probs[rows].argmax(axis=1)]
+    return Taught(rows, (section.weight * chosen).astype(np.float32), float(top.max(initial=0.0)))
+
+
+def find_teachers(root: Path, section: Pseudo, n_classes: int, folds: Path, wanted: Sequence[int]) -> Teachers:
+    """Makes sure that there is something to learn from, before anything is trained.
+
+    Args:
+        root: the repository folder.
+        section: the settings.
+        n_classes: of the competition.
+        folds: path of the fold table.
+        wanted: the folds that will be trained.
+
+    Raises:
+        InputError: the confidence is one that every image reaches, or a teacher is unknown, not trained, or trained on
+            another fold table or on fewer folds.
+    """
+    if section.confidence <= 1 / n_classes:
+        raise InputError(
+            f"{_PLACE}.confidence is {section.confidence}, but with {n_classes} classes every image reaches "
+            f"{1 / n_classes:.3g}; it must be above that and at most 1"
+        )
+    known = [path.stem for path in (root / "configs" / "models").glob("*.yaml")]
+    digest = folds_digest(read_folds(folds))
+    for name in section.teachers:
+        if name not in known:
+            raise InputError(f"{_PLACE}.teachers: no model is called {name!r}; {near_names(name, known)}")
+        if not card_path(root, name).is_file():
+            raise InputError(f"{_PLACE}.teachers: {name} is not trained; {_train(root, name)} first")
+        if read_card(card_path(root, name), ModelCard).fold_table != digest:
+            raise InputError(
+                f"{_PLACE}.teachers: {name} was trained on another fold table than {folds}; {_train(root, name)} again"
+            )
+    for fold in wanted:
+        _fold_paths(root, section.teachers, fold)
+    return Teachers(root, section)
+
+
+def inherited(root: Path, teachers: Sequence[str]) -> tuple[str, ...]:
+    """Returns what a student's card says of teachers that looked at the rows whose score is reported."""
+    return tuple(
+        f"pseudo-labels of {name}: {what}"
+        for name in teachers
+        for what in read_card(card_path(root, name), ModelCard).peeked
+    )
+
+
+def _fold_paths(root: Path, teachers: Sequence[str], fold: int) -> list[Path]:
+    paths = [test_fold_path(root, name, fold) for name in teachers]
+    for name, path in zip(teachers, paths, strict=True):
+        if not path.is_file():
+            raise InputError(
+                f"{_PLACE}.teachers: {name} has no test predictions of fold {fold} ({path} does not exist); "
+                f"{_train(root, name)}, with train.folds in params.yaml as it is now"
+            )
+    return paths
+
+
+def _train(root: Path, name: str) -> str:
+    listed = read_params(root).get("models")
+    if isinstance(listed, list) and name in listed:
+        return f"run `dvc repro train@{name}`"
+    return f"run `python -m pipeline train {name}`"

@@ -1,0 +1,110 @@
+"""From a model's finished folds to what the other stages read: OOF and test predictions, card, metrics, curves."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.core import cards, scores, tables
+from pipeline.core.files import atomic_path
+from pipeline.core.plots import learning_curves
+from pipeline.core.tables import Predictions
+from pipeline.networks import runtime
+from pipeline.training.data import Data
+from pipeline.training.fold_predictions import fold_predictions
+from pipeline.training.recipes.distillation import marks
+from pipeline.training.recipes.pseudo import inherited
+from pipeline.training.task import FoldTask
+
+
+def gather(root: Path, tasks: list[FoldTask], data: Data, competition: str, hardware: str) -> None:
+    """Writes a model's predictions (of test images by fold as well), checkpoints, history, curves, card and metrics.
+
+    Args:
+        root: the repository folder.
+        tasks: the folds of one model, all of them finished.
+        data: what they were trained on.
+        competition: its name, for the card.
+        hardware: what they were trained on, for the card.
+    """
+    model, classes = tasks[0].model, data.classes
+    made = fold_predictions(tasks, data)
+    by_id = {name: row for part in made.valid for name, row in zip(part.ids, part.probs, strict=True)}
+    scored = np.array([row for row, name in enumerate(data.ids) if name in by_id], dtype=np.int64)
+    ids = tuple(data.ids[row] for row in scored)
+    oof = np.stack([by_id[name] for name in ids])
+    mean = np.stack([part.aligned(data.test_ids, model) for part in made.test]).mean(axis=0, dtype=np.float64)
+    table = tables.read_folds(tasks[0].folds)
+    recipe = tasks[0].recipe
+    peeked = (*recipe.peeked, *inherited(root, recipe.teachers), *marks(root, recipe.oof_files, classes))
+    digest = tables.folds_digest(table)
+    honest = tables.Predictions(ids, oof, classes, digest, peeked)
+    tables.write_predictions(tables.oof_path(root, model), honest)
+    tables.write_predictions(
+        tables.test_path(root, model), tables.Predictions(data.test_ids, mean.astype(np.float32), classes)
+    )
+    _write_by_fold(root, tasks, made.alone)
+    groups = table.set_index("id")["group"].reindex(list(ids)).to_numpy(dtype=np.int64)
+    metric = tasks[0].score.metric
+    summary = scores.summarise(data.labels[scored], data.fold_of[scored], groups, oof, metric)
+    costs = [tables.read_json(task.place / "done.json", "run `dvc repro`") for task in tasks]
+    _copy_folds(root / "folds" / model, tasks)
+    card = cards.ModelCard(
+        model=model,
+        competition=competition,
+        metric=metric.name,
+        greater_is_better=metric.greater_is_better,
+        fold_scores=summary.fold_scores,
+        mean=summary.mean,
+        std=summary.std,
+        pooled=summary.pooled,
+        interval=summary.interval,
+        scores=summary.scores,
+        **_costs(costs),
+        seed=tasks[0].seed,
+        precision=tasks[0].precision,
+        peeked=peeked,
+        fingerprint=tasks[0].fingerprint,
+        view_weights=made.view_weights,
+        fold_table=digest,
+        versions=runtime.versions() | {"hardware": hardware},
+        config=tasks[0].recipe.model_dump(mode="json"),
+    )
+    cards.write_card(tables.card_path(root, model), card)
+    numbers = summary.numbers() | {key: value for key, value in _costs(costs).items() if key != "images_per_second"}
+    tables.write_json(root / "folds" / model / "metrics.json", numbers)
+
+
+def _write_by_fold(root: Path, tasks: list[FoldTask], tests: list[Predictions]) -> None:
+    paths = [tables.test_fold_path(root, task.model, task.fold) for task in tasks]
+    for earlier in paths[0].parent.glob("fold*"):
+        earlier.unlink()  # of folds that are not part of this run
+    for path, test in zip(paths, tests, strict=True):
+        tables.write_predictions(path, test)
+
+
+def _costs(costs: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "parameters": costs[0]["parameters"],
+        "trainable_parameters": costs[0]["trainable_parameters"],
+        "train_seconds": sum(cost["train_seconds"] for cost in costs),
+        "feature_seconds": max(cost.get("feature_seconds", 0.0) for cost in costs),
+        "predict_milliseconds_per_image": float(np.mean([cost["predict_milliseconds_per_image"] for cost in costs])),
+        "images_per_second": float(np.mean([cost["images_per_second"] for cost in costs])),
+    }
+
+
+def _copy_folds(target: Path, tasks: list[FoldTask]) -> None:
+    for earlier in (target / "checkpoints").glob("fold*"):
+        earlier.unlink()  # of folds that are not part of this run
+    for task in tasks:
+        (checkpoint,) = task.place.glob("checkpoint.*")
+        kind = checkpoint.name.removeprefix("checkpoint")
+        with atomic_path(target / "checkpoints" / f"fold{task.fold}{kind}") as temporary:
+            shutil.copyfile(checkpoint, temporary)
+    history = pd.concat([pd.read_csv(task.place / "history.csv") for task in tasks], ignore_index=True)
+    with atomic_path(target / "history.csv") as temporary:
+        history.to_csv(temporary, index=False, lineterminator="\n")
+    learning_curves(history, target / "curves.png")

@@ -1,0 +1,103 @@
+"""What a fold trains on: its labelled rows, some of them repeated, and test images with pseudo-labels after them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.images.augmentation import Targets
+from pipeline.images.batches import Rows
+from pipeline.training.data import Data
+from pipeline.training.recipes.balance import sampled_rows, strong_classes, weak_classes
+from pipeline.training.recipes.distillation import soft_targets
+from pipeline.training.recipes.pseudo import Taught, Teachers
+from pipeline.training.recipes.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The rows that a fold trains on.
+
+    Attributes:
+        rows: int64; row ``len(data.images) + i`` is test image i.
+        labels: int64, the class index of each row there is; of a test image the class that its target has most of.
+        targets: float32 (n_images, n_classes); None where they are the labels, one-hot.
+        strong: classes that are augmented more.
+    """
+
+    rows: Rows
+    labels: Rows
+    targets: Targets | None
+    strong: tuple[int, ...]
+
+
+class TrainingRows:
+    """The rows that each fold of one model trains on."""
+
+    def __init__(self, recipe: Recipe, data: Data, oof: dict[str, Path], teachers: Teachers | None) -> None:
+        """Reads nothing yet.
+
+        Args:
+            recipe: how the model is trained.
+            data: what it is trained on.
+            oof: files of other models' OOF predictions: the ``teacher`` of a student, those that show ``weak`` classes.
+            teachers: those of ``training.pseudo``.
+        """
+        self._recipe, self._data, self._oof, self._teachers = recipe, data, oof, teachers
+        self._taught: tuple[int, Taught] | None = None
+
+    def sampled(self, fold: int, seed: int) -> tuple[Rows, tuple[int, ...]]:
+        """Returns the labelled rows, with repeats where classes are oversampled, and the classes augmented more."""
+        data, balance = self._data, self._recipe.balance
+        rows, weak = data.rows(fold)[0], tuple[int, ...]()
+        if balance.weak:
+            weak = weak_classes(balance.weak, self._oof["weak"], data.ids, data.classes, data.labels, rows)
+        sampled = sampled_rows(rows, data.labels, balance, data.classes, weak, (seed, fold))
+        return sampled, strong_classes(balance, data.classes, weak)
+
+    def shown(self, fold: int, seed: int) -> Shown:
+        """Returns all that a fold trains on."""
+        data, taught = self._data, self._joining(fold)
+        rows, strong = self.sampled(fold, seed)
+        targets = self._soft(rows)
+        if taught is None:
+            return Shown(rows, data.labels, targets, strong)
+        if targets is None:
+            targets = np.eye(len(data.classes), dtype=np.float32)[data.labels]
+        # NaN: whoever trains on an image that was not chosen meets a loss that is not finite.
+        more = np.full((len(data.test_ids), len(data.classes)), np.nan, dtype=np.float32)
+        labels = np.full(len(data.test_ids), -1, dtype=np.int64)
+        more[taught.rows], labels[taught.rows] = taught.targets, taught.targets.argmax(axis=1)
+        return Shown(
+            rows=np.concatenate([rows, len(data.labels) + taught.rows]),
+            labels=np.concatenate([data.labels, labels]),
+            targets=np.concatenate([targets, more]),
+            strong=strong,
+        )
+
+    def joining(self, fold: int) -> int:
+        """Returns how many test images join a fold, and says so when it is asked first."""
+        taught = self._joining(fold)
+        return 0 if taught is None else len(taught.rows)
+
+    def _joining(self, fold: int) -> Taught | None:
+        if self._teachers is None:
+            return None
+        if self._taught is None or self._taught[0] != fold:
+            data, confidence = self._data, self._teachers.section.confidence
+            found = self._teachers.taught(fold, data.test_ids, data.classes)
+            self._taught = fold, found
+            print(
+                f"fold {fold}: {len(found.rows)} of {len(data.test_ids)} test images join with pseudo-labels"
+                if len(found.rows)
+                else f"fold {fold}: no test image reaches training.pseudo.confidence {confidence} (the highest has "
+                f"{found.highest:.3f}); it trains without pseudo-labels",
+                flush=True,
+            )
+        return self._taught[1]
+
+    def _soft(self, rows: Rows) -> Targets | None:
+        data, distill = self._data, self._recipe.training.distill
+        if distill is None:
+            return None
+        return soft_targets(self._oof["teacher"], data.ids, data.classes, data.labels, rows, distill)

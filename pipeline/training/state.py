@@ -1,0 +1,81 @@
+"""What a fold keeps between epochs, as one file that is whole or absent."""
+
+import dataclasses
+import json
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.core.files import atomic_path
+
+Arrays = list[NDArray[Any]]
+
+
+@dataclass
+class Course:
+    """How far a training is and what it has seen.
+
+    Attributes:
+        epoch: whole epochs done.
+        seconds: that they took.
+        stopped: the recipe's patience is over.
+        best: lowest validation loss so far.
+        waited: epochs since then.
+        level: epochs since then or since the rate was lowered, whichever is later.
+        history: one row per epoch.
+    """
+
+    epoch: int = 0
+    seconds: float = 0.0
+    stopped: bool = False
+    best: float = float("inf")
+    waited: int = 0
+    level: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class State:
+    """A training between two epochs.
+
+    Attributes:
+        course: its numbers.
+        model: every variable of the model.
+        optimizer: every variable of the optimizer.
+        best: the model's variables at the best epoch; empty where none is chosen.
+    """
+
+    course: Course
+    model: Arrays
+    optimizer: Arrays
+    best: Arrays
+
+
+def write_state(path: Path, state: State) -> None:
+    """Writes a state atomically: a crash leaves the one of the epoch before."""
+    groups = {"model": state.model, "optimizer": state.optimizer, "best": state.best}
+    named = {f"{group}{i}": array for group, arrays in groups.items() for i, array in enumerate(arrays)}
+    sizes = {group: len(arrays) for group, arrays in groups.items()}
+    about = np.array(json.dumps({"course": dataclasses.asdict(state.course), "sizes": sizes}))
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, allow_pickle=False, about=about, **named)
+
+
+def read_state(path: Path, place: str) -> State | None:
+    """Reads a state; None where there is none, or where it cannot be read, which is said on the screen."""
+    if not path.is_file():
+        return None
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
+            about = json.loads(str(saved["about"]))
+            groups = {
+                group: [np.asarray(saved[f"{group}{i}"]) for i in range(size)] for group, size in about["sizes"].items()
+            }
+        return State(Course(**about["course"]), **groups)
+    except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        print(f"{place}: {path} cannot be read ({error}); this fold starts again", flush=True)
+        return None

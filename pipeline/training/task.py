@@ -1,0 +1,72 @@
+"""One fold of one model, as a task that any trainer takes and any machine could run."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from pipeline.core.competition import Score
+from pipeline.images.views import Views
+
+
+class AnyRecipe(Protocol):
+    """What a card wants to know of a recipe, be it a network's or a classic model's."""
+
+    @property
+    def peeked(self) -> tuple[str, ...]:
+        """Which choices are made on rows whose score is reported."""
+
+    @property
+    def teachers(self) -> tuple[str, ...]:
+        """Models whose test predictions are learnt from."""
+
+    @property
+    def oof_files(self) -> tuple[str, ...]:
+        """OOF predictions that are learnt from, relative to the repository."""
+
+    @property
+    def views(self) -> Views:
+        """What is averaged at prediction."""
+
+    def model_dump(self, *, mode: Literal["json"]) -> dict[str, Any]:
+        """Returns the recipe as plain values."""
+
+
+@dataclass(frozen=True)
+class FoldTask:
+    """One fold of one model.
+
+    Attributes:
+        model: its name.
+        fold: which fold is held out.
+        recipe: how it is trained.
+        prepared: folder of the image stores and indices.
+        folds: path of the fold table.
+        work: folder of all working folders, git-ignored.
+        fingerprint: of all that determines the result; part of the working folder's name.
+        score: the metric shown while training.
+        seed: the run's seed.
+        precision: as `runtime.start` takes and returns it.
+        shown: what lines and errors call it, where that is not the model's name.
+    """
+
+    model: str
+    fold: int
+    recipe: AnyRecipe
+    prepared: Path
+    folds: Path
+    work: Path
+    fingerprint: str
+    score: Score
+    seed: int
+    precision: str
+    shown: str = ""
+
+    @property
+    def name(self) -> str:
+        """What lines and errors call it."""
+        return self.shown or self.model
+
+    @property
+    def place(self) -> Path:
+        """The fold's own working folder."""
+        return self.work / f"{self.model}-{self.fingerprint[:16]}" / f"fold{self.fold}"

@@ -1,0 +1,84 @@
+import shutil
+import stat
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from pipeline.core import archive
+from pipeline.core.errors import InputError
+from pipeline.data.describe.listing import open_listing
+
+
+def _zip(path: Path, members: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as zipped:
+        for name, content in members.items():
+            zipped.writestr(name, content)
+    return path
+
+
+@pytest.mark.parametrize("name", ["../x.png", "a/../../x.png", "/x.png", "C:\\x.png", "..\\x.png", "C:x.png"])
+def test_members_that_leave_the_folder_are_refused(tmp_path: Path, name: str) -> None:
+    path = _zip(tmp_path / "a.zip", {"good.png": b"x", name: b"x"})
+    with pytest.raises(InputError, match="1 members leave the folder"):
+        archive.unpack(path, tmp_path / "inside" / "raw")
+    assert list(tmp_path.rglob("*.png")) == []
+
+
+def test_symbolic_links_in_a_zip_are_refused(tmp_path: Path) -> None:
+    info = zipfile.ZipInfo("link")
+    info.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as zipped_file:
+        zipped_file.writestr(info, "/etc")
+    with pytest.raises(InputError, match="or are links: 'link'"):
+        archive.unpack(tmp_path / "a.zip", tmp_path / "raw")
+
+
+def test_a_bomb_is_refused_before_a_byte_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = _zip(tmp_path / "a.zip", {"zeros": bytes(5_000_000)})
+    usage = shutil.disk_usage(tmp_path)._replace(free=1_000_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: usage)
+    with pytest.raises(InputError, match=r"needs 5\.0 MB, the disk has 1\.0 MB free"):
+        archive.unpack(path, tmp_path / "raw")
+    assert not (tmp_path / "raw").exists()
+
+
+def test_a_file_that_is_also_a_folder_is_refused(tmp_path: Path) -> None:
+    path = _zip(tmp_path / "a.zip", {"a": b"x", "a/b": b"x"})
+    with pytest.raises(InputError, match="could not be unpacked"):
+        archive.unpack(path, tmp_path / "raw")
+
+
+def test_what_operating_systems_leave_behind_stays_in_the_zip(tmp_path: Path) -> None:
+    names = {"train/1.png": b"x", "__MACOSX/train/._1.png": b"x", "train/.DS_Store": b"x", "train/._1.png": b"x"}
+    archive.unpack(_zip(tmp_path / "a.zip", names), tmp_path / "raw")
+    assert [path.name for path in (tmp_path / "raw").rglob("*.png")] == ["1.png"]
+    assert not (tmp_path / "raw" / "__MACOSX").exists()
+
+
+def _encrypted(content: bytes) -> bytes:
+    """Says of a zip's only member that it is encrypted, in both of its headers."""
+    changed = bytearray(content)
+    changed[6] |= 1
+    changed[changed.rfind(b"PK\x01\x02") + 8] |= 1
+    return bytes(changed)
+
+
+@pytest.mark.parametrize("kind", ["encrypted", "no zip"])
+def test_a_zip_inside_that_cannot_be_unpacked_stays_one_and_is_named(
+    tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = _zip(tmp_path / "inner.zip", {"1.png": b"x"}).read_bytes()
+    odd = _encrypted(whole) if kind == "encrypted" else b"odd"
+    outer = _zip(tmp_path / "a.zip", {"odd.zip": odd, "train.zip": whole})
+    files = archive.unpack(outer, tmp_path / "raw")
+    assert [file.path for file in files] == ["1.png", "odd.zip"]
+    assert sorted(path.name for path in (tmp_path / "raw").iterdir()) == ["1.png", "odd.zip"]
+    assert "note: odd.zip in a.zip stays a zip: " in capsys.readouterr().err
+
+
+def test_an_encrypted_table_stops_a_look_at_its_zip_in_one_line(tmp_path: Path) -> None:
+    whole = _zip(tmp_path / "inner.zip", {"extra.csv": b"a,b\n"}).read_bytes()
+    outer = _zip(tmp_path / "a.zip", {"extra.zip": _encrypted(whole)})
+    with open_listing(outer) as listing, pytest.raises(InputError, match=r"a\.zip: extra\.csv cannot be read \(.*encr"):
+        listing.head("extra.csv")

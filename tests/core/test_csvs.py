@@ -1,0 +1,126 @@
+from pathlib import Path
+
+import pytest
+
+from pipeline.core.csvs import read_columns, read_table, require_columns
+from pipeline.core.errors import InputError
+
+
+def _write(folder: Path, text: str, encoding: str = "utf-8") -> Path:
+    path = folder / "table.csv"
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+def test_every_cell_stays_text(tmp_path: Path) -> None:
+    table = read_table(_write(tmp_path, "id,label\n007,NA\n1e5,None\n3,\n"))
+    assert table.to_dict("list") == {"id": ["007", "1e5", "3"], "label": ["NA", "None", ""]}
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+def test_the_separator_is_found(tmp_path: Path, separator: str) -> None:
+    table = read_table(_write(tmp_path, f"id{separator}label\n1{separator}cat\n2{separator}dog\n"))
+    assert table["label"].tolist() == ["cat", "dog"]
+
+
+def test_commas_inside_quotes_do_not_count_as_separators(tmp_path: Path) -> None:
+    table = read_table(_write(tmp_path, 'id;label\n1;"cat, big"\n2;"dog, small"\n'))
+    assert table["label"].tolist() == ["cat, big", "dog, small"]
+
+
+def test_decimal_commas_do_not_hide_a_semicolon(tmp_path: Path) -> None:
+    table = read_table(_write(tmp_path, "id;cat;dog\n1;0,5;0,5\n2;0,1;0,9\n"))
+    assert table.columns.tolist() == ["id", "cat", "dog"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_the_encoding_is_found(tmp_path: Path, encoding: str) -> None:
+    table = read_table(_write(tmp_path, "id,label\n1,Bär\n", encoding))
+    assert table.columns.tolist() == ["id", "label"]
+    assert table["label"].tolist() == ["Bär"]
+
+
+def test_a_late_letter_outside_utf8_is_read_as_windows_text(tmp_path: Path) -> None:
+    table = read_table(_write(tmp_path, "id,label\n" + "1,cat\n" * 30_000 + "2,Bär\n", "cp1252"))
+    assert table["label"].iloc[-1] == "Bär"
+
+
+def test_binary_data_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_bytes(b"PK\x03\x04\x00\x00\x00\x81\x8d")
+    with pytest.raises(InputError, match="neither UTF-8 nor Windows-1252"):
+        read_table(path)
+
+
+def test_windows_line_ends_and_blank_lines_are_read(tmp_path: Path) -> None:
+    table = read_table(_write(tmp_path, "id,label\r\n1,cat\r\n\r\n2,dog\r\n"))
+    assert table["id"].tolist() == ["1", "2"]
+
+
+def test_one_column_is_a_table(tmp_path: Path) -> None:
+    assert read_table(_write(tmp_path, "id\n1\n2\n"))["id"].tolist() == ["1", "2"]
+
+
+def test_a_header_alone_is_a_table_without_rows(tmp_path: Path) -> None:
+    table = read_table(_write(tmp_path, "id,label\n"))
+    assert (len(table), table.columns.tolist()) == (0, ["id", "label"])
+
+
+def test_a_missing_file_names_the_near_ones(tmp_path: Path) -> None:
+    _write(tmp_path, "id\n")
+    with pytest.raises(InputError, match=r"tabel\.csv does not exist; did you mean table\.csv"):
+        read_table(tmp_path / "tabel.csv")
+
+
+def test_an_empty_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is empty"):
+        read_table(_write(tmp_path, ""))
+
+
+def test_repeated_columns_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="columns label stand there more than once"):
+        read_table(_write(tmp_path, "id,label,label\n1,a,b\n"))
+
+
+def test_nameless_columns_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="columns 1 have no name"):
+        read_table(_write(tmp_path, ",id,label\n0,1,a\n"))
+
+
+@pytest.mark.parametrize("row", ["2", "2,dog,brown"])
+def test_a_row_that_does_not_fit_the_header_is_named(tmp_path: Path, row: str) -> None:
+    with pytest.raises(InputError, match=r"table\.csv, line 3 has \d cells, its header 2"):
+        read_table(_write(tmp_path, f"id,label\n1,cat\n{row}\n"))
+
+
+def test_an_open_quote_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="unexpected end of data"):
+        read_table(_write(tmp_path, 'id,label\n1,"cat\n2,dog\n'))
+
+
+def test_some_columns_are_read_alone_and_as_text(tmp_path: Path) -> None:
+    path = _write(tmp_path, "label;pixel0;pixel1;id\n07;1;2;b\n08;3;4;a\n")
+    table = read_columns(path, ["id", "label"])
+    assert sorted(table.columns) == ["id", "label"]
+    assert table["label"].tolist() == ["07", "08"]
+
+
+def test_a_misnamed_column_names_the_near_one(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="has no column 'Label'; did you mean 'label'"):
+        read_columns(_write(tmp_path, "id,label\n1,cat\n"), ["Label"])
+
+
+def test_a_first_row_that_would_shift_a_wide_table_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="line 2 has 3 cells, its header 2"):
+        read_columns(_write(tmp_path, "id,label\n2,dog,brown\n1,cat\n"), ["id"])
+
+
+def test_a_quote_that_is_never_closed_is_one_error_for_some_columns(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text('x,y\n1,2\n3,"4\n')
+    with pytest.raises(InputError, match=r"a\.csv: EOF inside string.*; every row needs .* every quote its end"):
+        read_columns(tmp_path / "a.csv", ["x"])
+
+
+def test_a_column_in_another_case_is_hinted_at(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no column 'Id'; did you mean 'id'\?"):
+        require_columns(["id", "label"], ["Id"], tmp_path / "a.csv")

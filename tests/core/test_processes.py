@@ -1,0 +1,71 @@
+"""Processes: what becomes of them when those above them are gone."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pipeline.core import processes
+
+ROOT = Path(__file__).parents[2]
+BELOW = """
+import os, pathlib, time
+from pipeline.core import processes
+processes.follow_dvc()
+place = pathlib.Path({place!r})
+place.with_suffix(".half").write_text(str(os.getpid()))
+place.with_suffix(".half").rename(place)
+time.sleep(100)
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("then", ["", "; true"], ids=["the shell makes room", "the shell stays"])
+def test_a_stage_ends_with_the_dvc_that_started_it(tmp_path: Path, how: signal.Signals, then: str) -> None:
+    place, script = tmp_path / "pid", tmp_path / "below.py"
+    script.write_text(BELOW.format(place=str(place)))
+    command = f"{sys.executable} {script}{then}"
+    (tmp_path / "dvc").write_text(f"import subprocess; subprocess.run({command!r}, shell=True)")
+    around = os.environ | {"DVC_STAGE": "tune@one", "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen([sys.executable, str(tmp_path / "dvc")], env=around) as dvc:
+        wait(place.is_file)
+        stage = psutil.Process(int(place.read_text()))
+        time.sleep(0.1)
+        assert stage.is_running()
+        dvc.send_signal(how)
+        dvc.wait()
+    wait(lambda: not stage.is_running() or stage.status() == psutil.STATUS_ZOMBIE)
+
+
+def test_a_stage_that_was_asked_to_end_ends_the_dvc_that_keeps_going(tmp_path: Path) -> None:
+    stage = (
+        "import sys; sys.argv = ['pipeline']; from pipeline import cli; cli.app = lambda **_: sys.exit(130); cli.main()"
+    )
+    (tmp_path / "stage.py").write_text(stage)
+    command = f"{sys.executable} {tmp_path / 'stage.py'}"
+    (tmp_path / "dvc").write_text(f"import subprocess, time; subprocess.run({command!r}, shell=True); time.sleep(100)")
+    around = os.environ | {"DVC_STAGE": "tune@one", "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen([sys.executable, str(tmp_path / "dvc")], env=around) as dvc:
+        assert dvc.wait(60) == -signal.SIGTERM
+
+
+def test_without_dvc_nobody_is_followed_or_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DVC_STAGE", raising=False)
+    assert processes._up_to_dvc() == []
+    monkeypatch.setenv("DVC_STAGE", "tune@one")  # as a shell inherits that a stage has opened
+    monkeypatch.setattr(psutil.Process, "cmdline", lambda self: ["bash"])
+    assert processes._up_to_dvc() == []
+
+
+def wait(until: object) -> None:
+    """Waits for a condition."""
+    assert callable(until)
+    end = time.monotonic() + 60
+    while not until():
+        assert time.monotonic() < end, "not in time"
+        time.sleep(0.05)

@@ -1,0 +1,38 @@
+"""Models for a competition that nobody described: by size and number of its images."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.core.errors import InputError
+from pipeline.data.describe.proposal import FEW, SMALL, propose
+
+REPOSITORY = Path(__file__).parents[3]
+
+
+@pytest.mark.parametrize(
+    ("side", "channels", "images", "names"),
+    [
+        (SMALL, 1, FEW - 1, ("small_cnn", "relu_cnn", "mlp_pixels")),
+        (SMALL, 1, FEW, ("small_cnn", "deep_elu_cnn")),
+        (SMALL, 3, FEW - 1, ("mobilenet_v2_frozen", "xception_frozen")),
+        (SMALL, 3, FEW, ("deep_elu_cnn", "xception")),
+        (SMALL + 1, 3, FEW - 1, ("mobilenet_v2_frozen_160", "xception_frozen_160")),
+        (SMALL + 1, 1, FEW, ("mobilenet_v2_frozen_160", "xception_frozen_160", "xception")),
+    ],
+)
+def test_the_rule_of_the_docs_is_kept_with_shipped_models(
+    side: int, channels: int, images: int, names: tuple[str, ...]
+) -> None:
+    assert propose(REPOSITORY, side, channels, images).names == names
+
+
+def test_models_that_were_removed_are_not_proposed(tmp_path: Path) -> None:
+    (tmp_path / "configs" / "models").mkdir(parents=True)
+    (tmp_path / "configs" / "models" / "relu_cnn.yaml").write_text("")
+    assert propose(tmp_path, 28, 1, 100).names == ("relu_cnn",)
+
+
+def test_without_any_model_to_propose_it_says_so(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="configs/models holds none of the models to propose"):
+        propose(tmp_path, 28, 1, 100)

@@ -1,0 +1,88 @@
+"""Predictions by checkpoints: for the same test images the same, to the bit, as training made."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support import backbones, trained
+from support.trained import CNN, HEAD, HOG, TRAINING
+
+from pipeline.core import tables
+from pipeline.core.cards import ModelCard, read_card
+from pipeline.core.errors import InputError
+from pipeline.images.store import open_store
+from pipeline.inference.checkpoints import Unseen, predict
+from pipeline.inference.packing import checkpoints_of
+from pipeline.stages import train
+
+SIFT = {"name": "sift", "size": 32, "dense": 8, "patches": [12, 20], "words": 12, "sample": 800}
+TINY = {"name": "pretrained", "backbone": "Tiny"}
+RECIPES: dict[str, dict[str, Any]] = {
+    "cnn": CNN,
+    "dataset_norm": CNN | {"input": {"normalise": "dataset"}, "network": {**CNN["network"], "kernels": [3, 2]}},
+    "hog": HOG,
+    "hog_preprocessed": HOG | {"input": {"preprocess": [{"name": "clahe", "grid": 2}]}},
+    "sift_preprocessed": HOG | {"features": SIFT, "input": {"preprocess": [{"name": "equalize"}]}},
+    "sift": HOG | {"features": SIFT},
+    "head_on_hog": {"network": {"name": "mlp_hog"}, "training": HEAD, "views": {"mirror": True}},
+    "frozen": {"network": TINY, "training": HEAD, "views": {"mirror": True}},
+    "two_sizes": {"network": TINY, "training": TRAINING | {"size": 16, "before": [TRAINING | {"size": 8}]}},
+    "learned_views": CNN | {"views": {"mirror": True, "crops": 0.8, "average": "probabilities", "weights": "learned"}},
+    "averaged_probabilities": CNN | {"views": {"mirror": True, "scales": [1.2], "average": "probabilities"}},
+    "hog_learned": HOG | {"views": {"mirror": True, "average": "probabilities", "weights": "learned"}},
+    "tuned": {"network": TINY | {"norm": "reestimated"}, "training": TRAINING | {"before": [HEAD]}},
+}
+
+
+@pytest.fixture(scope="module")
+def prepared_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return trained.build(tmp_path_factory.mktemp("checkpoints"), RECIPES)
+
+
+@pytest.fixture
+def root(prepared_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository with folds and nothing trained; pretrained weights lie in ``data/weights``."""
+    root = Path(shutil.copytree(prepared_once, tmp_path / "copy"))
+    backbones.install(monkeypatch, root / "data" / "weights")
+    return root
+
+
+def apart(root: Path, model: str, weights: Path, work: Path) -> float:
+    """The largest difference of a probability to the model's own test predictions."""
+    card = read_card(tables.card_path(root, model), ModelCard)
+    classes = tables.read_classes(root / "data" / "prepared" / "classes.json")
+    images = open_store(root / "data" / "prepared" / "test_images.npy")
+    probs = predict(card, checkpoints_of(root, card), Unseen(images, classes, weights, work))
+    return float(np.abs(probs - tables.read_predictions(tables.test_path(root, model), classes).probs).max())
+
+
+@pytest.mark.parametrize("model", RECIPES)
+def test_checkpoints_predict_what_training_predicted_to_the_bit(root: Path, tmp_path: Path, model: str) -> None:
+    train.run(root, model)
+    shutil.rmtree(root / "data" / "weights")  # a checkpoint holds all weights
+    # Weighted views are summed in other pieces: the last bit of float32 may differ.
+    assert apart(root, model, tmp_path / "none", tmp_path / "work") <= (6e-8 if model == "learned_views" else 0)
+
+
+def test_other_images_are_predicted_otherwise(root: Path, tmp_path: Path) -> None:
+    train.run(root, "hog")
+    path = root / "data" / "prepared" / "test_images.npy"
+    np.save(path, np.load(path)[::-1])
+    assert apart(root, "hog", tmp_path, tmp_path / "work") > 0.01
+
+
+def test_a_checkpoint_of_another_network_is_refused(root: Path, tmp_path: Path) -> None:
+    train.run(root, "cnn")
+    path = tables.card_path(root, "cnn")
+    path.write_text(path.read_text().replace('"filters": [\n        4,', '"filters": [\n        5,'), encoding="utf-8")
+    with pytest.raises(InputError, match=r"fold0.weights.h5 does not fit the card of its model .*; train that model"):
+        apart(root, "cnn", tmp_path, tmp_path / "work")
+
+
+def test_a_missing_checkpoint_is_named_with_the_command_that_makes_it(root: Path, tmp_path: Path) -> None:
+    train.run(root, "hog")
+    (root / "folds" / "hog" / "checkpoints" / "fold1.npz").unlink()
+    with pytest.raises(InputError, match=r"checkpoints lacks fold1.npz; run `dvc repro train@hog`, or `dvc checkout`"):
+        apart(root, "hog", tmp_path, tmp_path / "work")

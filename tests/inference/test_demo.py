@@ -1,0 +1,181 @@
+"""The demo's server: what it says of a picture, and what it refuses."""
+
+import asyncio
+import base64
+import io
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from PIL import Image
+
+from pipeline import cli
+from pipeline.images.store import open_store
+from pipeline.inference.demo import app as demo
+from pipeline.inference.predictor import Predictor, open_predictor
+
+ROOT = Path(__file__).parents[2]
+SENT = {"Content-Type": "application/octet-stream"}
+
+
+@pytest.fixture(scope="module")
+def predictor(predicting_root: Path) -> Predictor:
+    return open_predictor(predicting_root, "ensemble", keep=True)
+
+
+@pytest.fixture(scope="module")
+def client(predictor: Predictor) -> Iterator[TestClient]:
+    with TestClient(demo.make_app(predictor, 0.05), base_url="http://127.0.0.1") as made:
+        yield made
+
+
+def picture(root: Path) -> bytes:
+    return (root / "download" / "tiny" / "test" / "0.png").read_bytes()
+
+
+def drawn(kind: str, size: tuple[int, int] = (40, 30)) -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", size, "teal").save(out, kind)
+    return out.getvalue()
+
+
+def problem(client: TestClient, content: bytes, status: int) -> str:
+    answer = client.post("/predict", content=content, headers=SENT)
+    assert answer.status_code == status
+    return str(answer.json()["problem"])
+
+
+def test_a_picture_is_answered_as_the_library_answers(
+    client: TestClient, predictor: Predictor, predicting_root: Path
+) -> None:
+    said = client.post("/predict", content=picture(predicting_root), headers=SENT).json()
+    images = open_store(predicting_root / "data" / "prepared" / "test_images.npy")[:1]
+    known = predictor.predict(images)
+    assert len(said["guesses"]) == 3
+    assert said["guesses"][0]["probability"] == pytest.approx(float(known.probs.max()), abs=1e-6)
+    assert said["p_known"] == pytest.approx(float(known.usual[0]))
+    assert said["unknown"] is bool(known.usual[0] <= 0.05)
+
+
+def test_the_picture_and_its_heat_come_back_large_enough_to_be_seen(client: TestClient, predicting_root: Path) -> None:
+    said = client.post("/predict", content=picture(predicting_root), headers=SENT).json()
+    for name in ("seen", "heat"):
+        head, _, body = said[name].partition(",")
+        assert head == "data:image/png;base64"
+        with Image.open(io.BytesIO(base64.b64decode(body))) as shown:
+            assert shown.size == (448, 448)
+    assert said["seen"] != said["heat"]
+
+
+def test_a_model_that_cannot_be_asked_has_no_heat(predicting_root: Path) -> None:
+    with TestClient(demo.make_app(open_predictor(predicting_root, "hog"), 0.05), base_url="http://localhost") as one:
+        assert one.post("/predict", content=picture(predicting_root), headers=SENT).json()["heat"] is None
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP", "GIF", "BMP", "TIFF"])
+def test_common_formats_are_taken(client: TestClient, kind: str) -> None:
+    assert client.post("/predict", content=drawn(kind), headers=SENT).status_code == 200
+
+
+def test_what_is_no_picture_is_refused_in_a_sentence(client: TestClient, predicting_root: Path) -> None:
+    assert problem(client, b"no picture", 422) == "That is no picture that can be read: not an image."
+    assert problem(client, b"", 422) == "That is no picture that can be read: empty file."
+    assert problem(client, picture(predicting_root)[:200], 422).startswith("That is no picture that can be read: ")
+    assert "not an image" in problem(client, drawn("PPM"), 422)  # read by the pipeline, but nobody's photograph
+
+
+def test_a_file_that_is_too_large_is_refused_while_it_comes(client: TestClient) -> None:
+    assert problem(client, b"x" * (demo.MOST_BYTES + 1), 413) == "The file is too large: up to 10 MB are taken."
+
+
+def test_a_small_file_of_too_many_pixels_is_never_decoded(client: TestClient) -> None:
+    bomb = drawn("PNG", (10_000, 6_000))
+    assert len(bomb) < 1_000_000
+    assert "10000 x 6000 pixels are too many; 50 million are taken" in problem(client, bomb, 422)
+
+
+def test_a_page_that_is_closed_while_it_sends_is_no_defect(predictor: Predictor) -> None:
+    app, sent = demo.make_app(predictor, 0.05), list[Any]()
+    messages = [{"type": "http.request", "body": b"half", "more_body": True}, {"type": "http.disconnect"}]
+
+    async def receive() -> Any:
+        return messages.pop(0) if len(messages) > 1 else messages[0]
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = [(b"host", b"127.0.0.1"), (b"content-type", SENT["Content-Type"].encode())]
+    scope = {"type": "http", "method": "POST", "path": "/predict", "query_string": b"", "headers": headers}
+    asyncio.run(app(scope, receive, send))
+    assert [message["status"] for message in sent if "status" in message] == [400]
+
+
+def test_another_name_for_this_machine_is_refused(client: TestClient) -> None:
+    assert client.get("/", headers={"Host": "evil.example"}).status_code == 400
+    assert client.get("/", headers={"Host": "localhost:8765"}).status_code == 200
+
+
+def test_what_any_page_may_send_unasked_is_not_taken(client: TestClient, predicting_root: Path) -> None:
+    """A form of another site can send text/plain without the browser asking us first."""
+    answer = client.post("/predict", content=picture(predicting_root), headers={"Content-Type": "text/plain"})
+    assert answer.status_code == 415
+    asked = client.options(
+        "/predict", headers={"Origin": "http://evil.example", "Access-Control-Request-Method": "POST"}
+    )
+    assert "access-control-allow-origin" not in asked.headers
+
+
+def test_the_page_asks_nobody_else(client: TestClient) -> None:
+    page = client.get("/")
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    for path in ("/", "/style.css", "/script.js"):
+        text = client.get(path).text
+        assert "http://" not in text
+        assert "https://" not in text
+    assert client.get("/docs").status_code == 404
+
+
+def test_nothing_of_a_picture_is_kept(client: TestClient, predicting_root: Path) -> None:
+    before = sorted(predicting_root.rglob("*"))
+    client.post("/predict", content=drawn("PNG"), headers=SENT)
+    assert sorted(predicting_root.rglob("*")) == before
+
+
+def test_a_port_in_use_is_told_before_anything_is_loaded(
+    predicting_root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(predicting_root)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert cli.main(["demo", "--port", str(port)]) == 1
+    assert f"port {port} cannot be had" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_command_serves_until_it_is_interrupted_and_ends_cleanly(predicting_root: Path) -> None:
+    started = subprocess.Popen(
+        [sys.executable, "-m", "pipeline", "demo", "hog", "--port", "0"],
+        cwd=predicting_root,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert started.stdout is not None
+    line = started.stdout.readline()
+    address = line.split()[3]
+    with urllib.request.urlopen(address) as page:
+        assert b"What does this picture show?" in page.read()
+    started.send_signal(signal.SIGINT)
+    out, err = started.communicate(timeout=120)
+    assert (out, err, started.returncode) == ("ended\n", "", 0)

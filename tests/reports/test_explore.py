@@ -1,0 +1,415 @@
+"""The exploration: every figure it shows is computed again here, and odd competitions do not stop it."""
+
+import json
+import shutil
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from playwright.sync_api import Browser
+from sklearn.metrics import roc_auc_score
+from support import fabricated, page_text, tiny
+from support.browser import browser, check_page
+from support.page_text import Page
+from support.project_imports import ROOT, closure, imports
+from threadpoolctl import threadpool_limits
+
+from pipeline.core import tables
+from pipeline.core.errors import InputError
+from pipeline.images.augmentation import Augmentation
+from pipeline.reports.data import features, keypoints, map
+from pipeline.reports.data.adversarial import auc, auc_interval, judged, tell_apart
+from pipeline.reports.data.augmented import described
+from pipeline.reports.data.classes import evenness
+from pipeline.reports.data.light import explained_by_class
+from pipeline.reports.data.looks import Look, read_look
+from pipeline.reports.data.material import listed, look, many, sample, short_id, spread
+from pipeline.stages import explore, split
+from pipeline.training.model_file import load_model
+from pipeline.training.recipes.recipe import Recipe
+
+__all__ = ["browser"]
+RECIPES: dict[str, dict[str, Any]] = {
+    "cnn": {
+        "input": {"size": 24, "preprocess": [{"name": "clahe", "grid": 2}]},
+        "augmentation": {"flip": "alternating", "transforms": [{"Affine": {"rotate": [-20, 20]}}], "mixup": 0.2},
+        "network": {"name": "plain_cnn", "filters": [4], "kernels": [3], "units": [8]},
+        "training": {"epochs": 2, "batch_size": 16, "optimizer": {"name": "adam", "learning_rate": 0.01}},
+    },
+    "hog": {"features": {"name": "hog", "pixels_per_cell": 4}, "classifier": {"C": 0.1}, "mirror_training": True},
+}
+PER_CLASS, N_TEST = 20, 24
+
+
+def lay(root: Path) -> None:
+    """A tiny competition with something wrong in it of every kind."""
+    tiny.build(root, per_class=PER_CLASS, n_test=N_TEST, models=tuple(RECIPES))
+    for name, recipe in RECIPES.items():
+        tiny.write_yaml(root / "configs" / "models" / f"{name}.yaml", recipe)
+    folder = root / "download" / "tiny"
+    shutil.copy(folder / "train" / "0.png", folder / "train" / "3.png")  # one label
+    shutil.copy(folder / "train" / "1.png", folder / "train" / "5.png")  # two labels
+    shutil.copy(folder / "train" / "6.png", folder / "test" / "0.png")
+    with Image.open(folder / "train" / "9.png") as image:
+        Image.new("RGB", image.size, (128, 128, 128)).save(folder / "train" / "9.png")
+    with Image.open(folder / "train" / "12.png") as image:
+        image.convert("L").convert("RGB").save(folder / "train" / "12.png", "jpeg")
+    with Image.open(folder / "train" / "15.png") as image:
+        image.resize((60, 40)).save(folder / "train" / "15.png")
+    with Image.open(folder / "train" / "18.png") as image:
+        image.resize((2, 2)).save(folder / "train" / "18.png")
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """That competition, prepared, split and explored."""
+    folder = tmp_path_factory.mktemp("explored")
+    lay(folder)
+    tiny.prepare_tiny(folder)
+    split.run(folder)
+    explore.run(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(root: Path) -> str:
+    return (root / "reports" / "explore.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def shown(root: Path) -> Page:
+    return page_text.read(root / "reports" / "explore.html")
+
+
+@pytest.fixture(scope="module")
+def numbers(root: Path) -> dict[str, dict[str, float]]:
+    found: dict[str, dict[str, float]] = json.loads((root / "reports" / "explore.json").read_text(encoding="utf-8"))
+    return found
+
+
+def stored(root: Path) -> NDArray[np.float64]:
+    return np.asarray(np.load(root / "data" / "prepared" / "train_images.npy"), dtype=np.float64)
+
+
+def index(root: Path) -> pd.DataFrame:
+    return tables.read_index(root / "data" / "prepared" / "train.csv")
+
+
+def csv(root: Path, name: str) -> pd.DataFrame:
+    return pd.read_csv(root / "reports" / "explore" / f"{name}.csv", dtype={"id": "str", "ids": "str"})
+
+
+def fabricate(root: Path, labels: NDArray[np.int64], names: tuple[str, ...], test: int, **about: Any) -> Path:
+    """Writes what prepare and split would have made of random images; no folds where a class is too small."""
+    fabricated.write_repository(root, models=("cnn",))
+    tiny.write_yaml(root / "configs" / "models" / "cnn.yaml", RECIPES["cnn"])
+    prepared, random = root / "data" / "prepared", np.random.default_rng(0)
+    channels = about.get("channels", 3)
+    for part, count in (("train", len(labels)), ("test", test)):
+        images = random.integers(0, 256, (count, 16, 16, channels), dtype=np.uint8)
+        np.save(prepared / f"{part}_images.npy", images)
+    tables.write_index(prepared / "train.csv", fabricated.index([str(row) for row in range(len(labels))], labels))
+    unknown = np.full(test, -1, dtype=np.int64)
+    tables.write_index(prepared / "test.csv", fabricated.index([f"t{row}" for row in range(test)], unknown))
+    tables.write_classes(prepared / "classes.json", names)
+    tables.write_json(prepared / "class_names.json", list(names))
+    tables.folds_path(root).unlink()
+    return root
+
+
+# What the page says.
+
+
+def test_the_page_holds_in_a_browser(browser: Browser, root: Path) -> None:
+    check_page(browser, (root / "reports" / "explore.html").as_uri())
+
+
+def test_classes_are_counted_as_pandas_counts_them(root: Path, shown: Page) -> None:
+    counted = index(root)["label"].value_counts()
+    found = shown.frame("Training images per class").set_index("class")
+    assert found["images"].to_dict() == {name: counted[label] for label, name in enumerate(sorted(tiny.CLASSES))}
+    assert np.allclose(found["share"], 1 / 3)
+
+
+def test_unequal_classes_are_less_even() -> None:
+    assert evenness(np.array([5, 5, 5])) == pytest.approx(1)
+    assert evenness(np.array([9, 1])) == pytest.approx(-(0.9 * np.log2(0.9) + 0.1 * np.log2(0.1)))
+
+
+def test_channels_are_those_of_all_pixels(root: Path, shown: Page) -> None:
+    images, found = stored(root), shown.frame("Pixels of the stored images, 0 to 255")
+    assert np.allclose(found["mean"], images.mean(axis=(0, 1, 2)))
+    assert np.allclose(found["deviation"], images.std(axis=(0, 1, 2)))
+    assert np.allclose(found["mean / 255"], images.mean(axis=(0, 1, 2)) / 255)
+
+
+def test_light_by_class_is_the_mean_of_its_images(root: Path, shown: Page) -> None:
+    images, labels = stored(root), index(root)["label"].to_numpy()
+    grey = np.stack([cv2.cvtColor(image.astype(np.uint8), cv2.COLOR_RGB2GRAY) for image in images]).astype(np.float64)
+    found = shown.frame("Brightness, contrast and channels by class")
+    for label in range(3):
+        own = labels == label
+        assert found["brightness"][label] == pytest.approx(grey[own].mean())
+        assert found["contrast"][label] == pytest.approx(grey[own].std(axis=(1, 2)).mean())
+        assert found["green"][label] == pytest.approx(images[own][..., 1].mean())
+
+
+def test_classes_explain_what_differs_between_them_and_nothing_by_chance() -> None:
+    random, labels = np.random.default_rng(0), np.arange(400) % 200
+    assert explained_by_class(random.normal(size=400), labels) < 0.2
+    assert explained_by_class(labels + random.normal(0, 0.1, 400), labels) > 0.99
+    assert explained_by_class(random.normal(size=3), np.arange(3)) == 0
+
+
+def test_grey_images_among_coloured_ones_are_counted(numbers: dict[str, dict[str, float]]) -> None:
+    assert numbers["light"]["grey_share"] == pytest.approx(2 / (3 * PER_CLASS))  # the blank one, the JPEG
+
+
+def test_sizes_are_those_of_the_files(root: Path, shown: Page) -> None:
+    found, train = shown.frame("Sizes in pixels, before preparing").set_index("part").loc["train"], index(root)
+    assert (found["narrowest"], found["widest"], found["highest"]) == (2, 60, 40)
+    assert found["median width"] == train["width"].median()
+    assert found["wider"] == pytest.approx(1 / len(train))
+
+
+def test_duplicates_are_shown_with_their_labels(root: Path, page: str, numbers: dict[str, dict[str, float]]) -> None:
+    assert numbers["duplicates"] == {"exact_sets": 2, "near_sets": 2, "conflicting_sets": 1, "train_test_sets": 1}
+    found = csv(root, "duplicates")
+    assert set(found["ids"]) == {"0=3", "1=5", "6=0"}
+    assert found.set_index("ids")["different_labels"].to_dict() == {"0=3": False, "1=5": True, "6=0": False}
+    assert "1 set of duplicates carries different labels (equal pixel by pixel)." in page
+    assert "1 test image has a twin among the training images, with a label (equal pixel by pixel)." in page
+
+
+def test_suspicious_images_are_named_with_the_reason(root: Path) -> None:
+    found = csv(root, "suspicious")
+    wanted = {("Tiny", "18", "2 x 2"), ("Wrong extension", "12", ".png holds JPEG")}
+    assert wanted <= set(zip(found["kind"], found["id"], found["why"], strict=True))
+    assert found.loc[found["kind"].str.startswith("Blank")].set_index("id")["why"]["9"] == "blank"
+
+
+def test_keypoints_are_those_that_opencv_finds(root: Path, shown: Page) -> None:
+    sift, labels = cv2.SIFT.create(nfeatures=256), index(root)["label"].to_numpy()
+    counts = []
+    for image in stored(root).astype(np.uint8):
+        grey = cv2.cvtColor(cv2.resize(image, (96, 96), interpolation=cv2.INTER_CUBIC), cv2.COLOR_RGB2GRAY)
+        counts.append(min(256, len(sift.detect(grey, None))))
+    found = shown.frame("Keypoints by class").set_index("class")["mean"]
+    for label, name in enumerate(sorted(tiny.CLASSES)):
+        assert found[name] == pytest.approx(np.mean(np.array(counts)[labels == label]))
+
+
+def test_folds_are_counted_as_pandas_counts_them(root: Path, shown: Page) -> None:
+    folds = tables.read_folds(tables.folds_path(root))
+    wanted = pd.crosstab(folds["label"], folds["fold"]).to_numpy()
+    assert (shown.frame("Images of each class by fold")[["fold 0", "fold 1", "fold 2"]].to_numpy() == wanted).all()
+
+
+def test_the_auc_on_the_page_is_that_of_scikit_learn(
+    root: Path, page: str, numbers: dict[str, dict[str, float]]
+) -> None:
+    found = csv(root, "train_against_test")
+    value = roc_auc_score(found["part"] == "test", found["probability_of_test"])
+    assert numbers["train_against_test"]["auc"] == pytest.approx(value, abs=1e-3)
+    assert f"AUC of {numbers['train_against_test']['auc']:.3f} [" in page
+
+
+def test_every_model_stands_in_the_augmentation(page: str) -> None:
+    assert "<h3>cnn</h3>" in page
+    assert "Augmentation: flipped every other epoch, Affine, mixup (0.2)." in page
+    assert "Each training image is there twice, the second time mirrored." in page
+
+
+def test_findings_stand_at_the_top_and_lead_to_their_sections(page: str) -> None:
+    first = page[page.index('<section id="at-a-glance"') : page.index('<section id="classes"')]
+    assert 'href="#duplicates"' in first
+    assert 'href="#suspicious-images"' in first
+
+
+def test_a_second_run_gives_the_same_bytes(root: Path, page: str) -> None:
+    explore.run(root)
+    assert (root / "reports" / "explore.html").read_text(encoding="utf-8") == page
+
+
+# What it is computed by.
+
+
+def test_the_auc_counts_ties_half_as_scikit_learn_does() -> None:
+    random = np.random.default_rng(0)
+    scores, positive = random.integers(0, 5, 200) / 5, random.random(200) < 0.3
+    assert auc(scores, positive) == pytest.approx(roc_auc_score(positive, scores))
+
+
+def test_the_interval_of_the_auc_is_that_of_resampling_by_hand() -> None:
+    random = np.random.default_rng(1)
+    positive = np.arange(300) >= 200
+    scores = random.normal(size=300) + positive
+    drawn = []
+    for _ in range(200):
+        rows = np.concatenate([random.choice(np.flatnonzero(side), side.sum()) for side in (positive, ~positive)])
+        drawn.append(roc_auc_score(positive[rows], scores[rows]))
+    assert auc_interval(scores, positive) == pytest.approx(np.percentile(drawn, [2.5, 97.5]), abs=0.025)
+
+
+def test_train_and_test_of_one_kind_are_not_told_apart_and_of_two_kinds_they_are() -> None:
+    random = np.random.default_rng(2)
+    train, test = (random.normal(size=(300, 10)).astype(np.float32) for _ in range(2))
+    is_test = np.arange(600) >= 300
+    same, other = (tell_apart(train, test + shift) for shift in (0, 1))
+    assert auc_interval(same, is_test)[0] < 0.5
+    assert not judged(auc(same, is_test), auc_interval(same, is_test)[0])[1]
+    assert auc(other, is_test) > 0.9
+    assert judged(auc(other, is_test), auc_interval(other, is_test)[0])[1]
+
+
+def test_neighbours_of_separate_clusters_share_their_class() -> None:
+    points = np.concatenate([np.zeros((12, 2)), np.full((12, 2), 9.0)]).astype(np.float32)
+    points += np.random.default_rng(0).normal(0, 0.1, points.shape).astype(np.float32)
+    found = map.neighbours(points, np.repeat([0, 1], 12), ("a", "b")).set_index("class")
+    assert found["same_class"].to_dict() == {"a": 1.0, "b": 1.0}
+    assert found["most_common_other"].to_dict() == {"a": "none", "b": "none"}
+
+
+def test_the_map_lies_in_the_unit_square_however_few_images_there_are() -> None:
+    for count in (1, 5, 40):
+        with threadpool_limits(limits=1):  # as the stage does
+            places = map.layout(np.random.default_rng(0).normal(size=(count, 3)).astype(np.float32))
+        assert places.shape == (count, 2)
+        assert places.min() >= 0
+        assert places.max() <= 1
+
+
+def test_draws_are_those_of_the_training_in_the_order_asked_for() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 3), dtype=np.uint8)
+    labels = np.arange(6, dtype=np.int64) % 2
+    before, draws = Look(augmentation=Augmentation(flip="alternating")).draws(images, labels, ("a", "b"), 4)
+    assert (before == images).all()
+    for first, second in pairwise(draws):
+        assert (first == second[:, :, ::-1]).all()
+    assert all(
+        (draw[row] == images[row]).all() or (draw[row] == images[row][:, ::-1]).all()
+        for draw in draws
+        for row in range(6)
+    )
+
+
+@pytest.mark.parametrize("model", sorted(path.stem for path in (ROOT / "configs" / "models").glob("*.yaml")))
+@pytest.mark.parametrize("mirror", [True, False])
+def test_what_a_model_sees_is_what_its_recipe_says(model: str, mirror: bool) -> None:
+    found, recipe = read_look(ROOT, model, mirror), load_model(ROOT, model, mirror)
+    if isinstance(recipe, Recipe):
+        assert found.augmentation == recipe.augmentation
+        assert found.steps == recipe.input.preprocess
+        assert found.size == (recipe.training.size or recipe.input.size)
+    else:
+        assert found == Look(size=recipe.features.size, remarks=found.remarks)
+
+
+def test_augmentation_is_told_in_words() -> None:
+    assert described(Augmentation()) == "No augmentation."
+    mixed = Augmentation(flip="random", cutmix=1.0, mix_probability=0.5)
+    assert described(mixed) == "Augmentation: flipped by chance, cutmix (1) for 50% of the batches."
+
+
+def test_a_sample_is_whole_where_it_can_be_and_spread_over_classes_where_it_cannot() -> None:
+    assert sample(5, 10, 0).tolist() == [0, 1, 2, 3, 4]
+    assert len(set(sample(100, 10, 0).tolist())) == 10
+    labels = np.array([0] * 97 + [1, 2, 2])
+    assert sorted(labels[spread(labels, 6, 0)].tolist()) == [0, 0, 0, 1, 2, 2]
+
+
+def test_a_class_whose_name_begins_with_an_underscore_stands_in_the_legend() -> None:
+    """As the label of its points matplotlib would leave it out."""
+    drawn = map._scatter(np.random.default_rng(0).random((4, 2)), np.array([0, 1, 0, 1]), ("_other", "bee"))
+    assert ">_other</text>" in drawn
+    assert ">bee</text>" in drawn
+
+
+def test_lists_and_counts_read_well() -> None:
+    assert listed(["a"]) == "a"
+    assert listed(["a", "b", "c"]) == "a, b and c"
+    assert listed(list("abcde")) == "a, b, c and 2 more"
+    assert short_id("cats/7.png") == "7.png"
+    assert short_id("beagle/ILSVRC2012_val_00011719.jpg") == "…_00011719.jpg"
+    assert (many(1, "class", "classes"), many(2000, "class", "classes")) == ("1 class", "2,000 classes")
+
+
+def test_the_exploration_needs_no_network_library() -> None:
+    reached = {name.split(".")[0] for module in closure("pipeline.stages.explore") for name in imports(module)}
+    assert not reached & {"keras", "tensorflow", "jax", "torch"}
+
+
+# Odd competitions.
+
+
+def test_nothing_prepared_names_the_command(tmp_path: Path) -> None:
+    tiny.build(tmp_path)
+    with pytest.raises(InputError, match="run `dvc repro prepare`"):
+        explore.run(tmp_path)
+    assert not (tmp_path / "reports").exists()
+
+
+def test_a_store_that_does_not_fit_its_index_names_the_command(root: Path, tmp_path: Path) -> None:
+    shutil.copytree(root / "data", tmp_path / "data")
+    shutil.copytree(root / "folds", tmp_path / "folds")
+    np.save(tmp_path / "data" / "prepared" / "test_images.npy", np.zeros((1, 16, 16, 3), dtype=np.uint8))
+    with pytest.raises(InputError, match="holds 1 images, its index 24 rows"):
+        look(tmp_path)
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Smaller samples than anybody would want, where a test is about something else."""
+    for module, name in ((map, "_POINTS"), (keypoints, "_MOST"), (features, "MOST")):
+        monkeypatch.setattr(module, name, 90)
+
+
+@pytest.mark.usefixtures("few")
+def test_thousands_of_classes_fold_single_images_are_told_and_no_test_is_fine(tmp_path: Path) -> None:
+    names = tuple(f"class {number}" for number in range(2_000))
+    labels = np.concatenate([np.arange(2_000), np.zeros(500)]).astype(np.int64)
+    explore.run(fabricate(tmp_path, labels, names, 0, channels=1))
+    page = (tmp_path / "reports" / "explore.html").read_text(encoding="utf-8")
+    assert "Training images per class: all 2,000 rows" in page
+    assert "Images of the 20 largest and the 20 rarest classes" in page
+    assert "1,999 classes have fewer than 10 images" in page
+    assert "There are no folds yet" in page
+    assert "There are no test images" in page
+    assert "The images are stored in grey." in page
+    assert len(page) < 15e6
+
+
+@pytest.mark.usefixtures("few")
+@pytest.mark.parametrize(("count", "test", "size"), [(2, 1, 4), (60, 30, 300)])
+def test_images_without_any_difference_are_explored_few_or_many_small_or_large(
+    tmp_path: Path, count: int, test: int, size: int
+) -> None:
+    fabricate(tmp_path, np.arange(count, dtype=np.int64) % 2, ("a", "b"), test)
+    for part, rows in (("train", count), ("test", test)):
+        black = np.zeros((rows, size, size, 3), dtype=np.uint8)
+        np.save(tmp_path / "data" / "prepared" / f"{part}_images.npy", black)
+    explore.run(tmp_path)
+    assert (
+        "All of them are grey though they are stored in colour" in (tmp_path / "reports" / "explore.html").read_text()
+    )
+
+
+@pytest.mark.usefixtures("few")
+def test_names_cannot_break_out_of_the_page(tmp_path: Path) -> None:
+    names = ("<img src=x onerror=alert(1)>", '"><script>alert(2)</script>', "$a_b$")
+    explore.run(fabricate(tmp_path, np.arange(30, dtype=np.int64) % 3, names, 30))
+    page = (tmp_path / "reports" / "explore.html").read_text(encoding="utf-8")
+    assert "<img src=x" not in page
+    assert page.count("<script") == 1
+
+
+def test_a_classic_model_is_shown_what_its_images_go_through(tmp_path: Path) -> None:
+    classic = {"features": {"name": "hog"}, "classifier": {}, "input": {"preprocess": [{"name": "clahe", "grid": 2}]}}
+    tiny.write_yaml(tmp_path / "configs" / "models" / "one.yaml", classic)
+    assert [step.name for step in read_look(tmp_path, "one", mirror=True).steps] == ["clahe"]

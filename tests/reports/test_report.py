@@ -1,0 +1,404 @@
+"""The report: its numbers are scikit-learn's, its sentences are computed, and odd inputs are told, not hidden."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+from playwright.sync_api import Browser
+from sklearn import metrics as sk
+from support import page_text, trained
+from support.browser import browser, check_page, opened
+from support.fabricated import train_fake, write_model_card, write_params, write_repository
+from support.page_text import Page
+from support.trained import CNN, HOG
+
+from pipeline.cli import main
+from pipeline.core import tables
+from pipeline.core.errors import InputError
+from pipeline.inference.saliency.attribution import Attribution
+from pipeline.kaggle import submission_log
+from pipeline.kaggle.submission_log import Entry
+from pipeline.stages import ensemble, report
+
+__all__ = ["browser"]
+DENSE = {"training": trained.TRAINING}
+CLASSIC: dict[str, Any] = {"classifier": {}}
+WORTH, COST = "What they are worth", "What they cost"
+
+
+def fabricated(root: Path, channels: int = 3, models: Sequence[str] = ("one", "two"), **more: Any) -> Path:
+    """Lays a repository with images of noise, whose models were never trained, and combines them."""
+    write_repository(root, models=models, **more)
+    count = len(tables.read_index(root / "data" / "prepared" / "train.csv"))
+    images = np.random.default_rng(0).integers(0, 256, (count, 8, 8, channels), dtype=np.uint8)
+    np.save(root / "data" / "prepared" / "train_images.npy", images)
+    for seed, name in enumerate(models):
+        train_fake(root, name, seed, skill=0.2)
+        write_model_card(root, name, config=CLASSIC, train_seconds=10.0 * (seed + 1))
+    write_params(root, models, ensemble={"combiners": ["mean"], "temperature": "never"})
+    ensemble.run(root)
+    return root
+
+
+def written(root: Path) -> Page:
+    report.run(root)
+    return page_text.read(root / "reports" / "report.html")
+
+
+def truth(root: Path, name: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Returns labels and out-of-fold probabilities, rows in the order of the file."""
+    classes = tables.read_classes(root / "data" / "prepared" / "classes.json")
+    predictions = tables.read_predictions(tables.oof_path(root, name), classes)
+    labels = tables.read_folds(tables.folds_path(root)).set_index("id")["label"]
+    probs = predictions.probs.astype(np.float64)
+    return labels[list(predictions.ids)].to_numpy(), probs / probs.sum(axis=1, keepdims=True)
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with the report of fabricated predictions; only read."""
+    root = fabricated(tmp_path_factory.mktemp("report"))
+    report.run(root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def page(plain: Path) -> Page:
+    return page_text.read(plain / "reports" / "report.html")
+
+
+@pytest.mark.parametrize("name", ["one", "two", "ensemble"])
+def test_scores_on_the_page_are_those_of_scikit_learn(plain: Path, page: Page, name: str) -> None:
+    labels, probs = truth(plain, name)
+    said = probs.argmax(axis=1)
+    folds = tables.read_folds(tables.folds_path(plain)).set_index("id")["fold"]
+    fold = folds[list(tables.read_predictions(tables.oof_path(plain, name), ("ant", "bee", "cat")).ids)].to_numpy()
+    by_fold = [sk.accuracy_score(labels[fold == k], said[fold == k]) for k in range(3)]
+    found = {head: page.values(WORTH, head)[name] for head in ("nested [95%]", "log loss", "macro F1", "top-3")}
+    assert found["nested [95%]"] == pytest.approx(sk.accuracy_score(labels, said))
+    assert found["log loss"] == pytest.approx(sk.log_loss(labels, probs), rel=1e-6)
+    assert found["macro F1"] == pytest.approx(sk.f1_score(labels, said, average="macro"))
+    assert found["top-3"] == 1.0
+    told = page.column(WORTH, "OOF ± std")[name].text
+    assert told == f"{np.mean(by_fold):.4f} ± {np.std(by_fold, ddof=1):.4f}"
+
+
+def test_the_calibration_error_is_the_mean_distance_over_fifteen_bins(plain: Path, page: Page) -> None:
+    labels, probs = truth(plain, "one")
+    sure, right = probs.max(axis=1), probs.argmax(axis=1) == labels
+    bins = np.minimum((sure * 15).astype(int), 14)
+    error = sum((bins == k).mean() * abs(sure[bins == k].mean() - right[bins == k].mean()) for k in np.unique(bins))
+    assert page.values(WORTH, "ECE")["one"] == pytest.approx(error, rel=1e-5)
+
+
+def test_quality_by_class_is_that_of_scikit_learn_on_the_page_and_in_the_csv(plain: Path, page: Page) -> None:
+    labels, probs = truth(plain, "ensemble")
+    wanted = sk.precision_recall_fscore_support(labels, probs.argmax(axis=1))
+    table = pd.read_csv(plain / "reports" / "report" / "classes.csv").set_index("class")
+    for place, name in enumerate(("ant", "bee", "cat")):
+        for head, column, values in zip(
+            ("precision", "recall", "F1", "images"), ("precision", "recall", "f1", "images"), wanted, strict=True
+        ):
+            assert page.values("Every class, the worst first", head)[name] == pytest.approx(values[place])
+            assert table.loc[name, column] == pytest.approx(values[place], rel=1e-5)
+
+
+def test_the_confusion_in_the_csv_is_that_of_scikit_learn_with_mean_probabilities(plain: Path) -> None:
+    labels, probs = truth(plain, "ensemble")
+    table = pd.read_csv(plain / "reports" / "report" / "confusion.csv").set_index(["true", "predicted"])
+    counts = sk.confusion_matrix(labels, probs.argmax(axis=1))
+    names = ("ant", "bee", "cat")
+    for row, true in enumerate(names):
+        for column, predicted in enumerate(names):
+            mean = probs[labels == row, column].mean()
+            assert table.loc[(true, predicted), "images"] == counts[row, column]
+            assert table.loc[(true, predicted), "mean_probability"] == pytest.approx(mean, rel=1e-5)
+
+
+def test_the_metrics_for_dvc_hold_what_no_other_file_of_metrics_has(plain: Path, page: Page) -> None:
+    found = json.loads((plain / "reports" / "report.json").read_text())
+    assert found == {
+        "calibration": {"error": page.values(WORTH, "ECE")["ensemble"]},
+        "labels": {"in_doubt": len(pd.read_csv(plain / "reports" / "report" / "doubted_labels.csv"))},
+    }
+
+
+def test_costs_are_those_of_the_cards_and_relative_to_the_quickest(page: Page) -> None:
+    assert page.values(COST, "seconds to train") == {"one": 10.0, "two": 20.0}
+    assert page.values(COST, "times the quickest") == {"one": 1.0, "two": 2.0}
+    assert page.values(COST, "parameters")["one"] == 1234567
+
+
+def test_mistakes_are_shown_the_surest_first_with_three_guesses(plain: Path, page: Page) -> None:
+    labels, probs = truth(plain, "ensemble")
+    wrong = int((probs.argmax(axis=1) != labels).sum())
+    table = pd.read_csv(plain / "reports" / "report" / "mistakes.csv")
+    assert f"{wrong} of {len(labels)} images are mistaken" in page.text
+    assert len(table) == wrong
+    assert table["probability"].is_monotonic_decreasing
+    first = table.iloc[0]
+    (alt,) = [alt for alt in page.alts if alt.startswith(f"{first['id']}, labelled {first['label']}, predicted ")][:1]
+    assert alt.count("%") == 3
+
+
+def test_what_a_member_adds_is_the_score_lost_without_it(plain: Path, page: Page) -> None:
+    labels, one = truth(plain, "one")
+    two = truth(plain, "two")[1]
+    both = sk.accuracy_score(labels, ((one + two) / 2).argmax(axis=1))
+    adds = page.values("Members of the ensemble, accuracy", "adds [95%]")
+    assert adds["one"] == pytest.approx(both - sk.accuracy_score(labels, two.argmax(axis=1)))
+    assert adds["two"] == pytest.approx(both - sk.accuracy_score(labels, one.argmax(axis=1)))
+    assert page.values("Members of the ensemble, accuracy", "weight") == {"one": 0.5, "two": 0.5}
+    differ = (one.argmax(axis=1) != two.argmax(axis=1)).mean()
+    assert page.values("Members of the ensemble, accuracy", "disagrees")["one"] == pytest.approx(differ)
+
+
+def test_the_same_input_gives_the_same_page(plain: Path, tmp_path: Path) -> None:
+    before = (plain / "reports" / "report.html").read_bytes()
+    report.run(plain)
+    assert (plain / "reports" / "report.html").read_bytes() == before
+
+
+def test_before_anything_is_trained_the_command_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_repository(tmp_path)
+    with pytest.raises(InputError, match=r"no model of params\.yaml is trained for tiny yet; run `dvc repro`"):
+        report.run(tmp_path)
+    assert not (tmp_path / "reports").exists()
+    monkeypatch.chdir(tmp_path)
+    assert main(["report"]) == 1
+
+
+def test_models_of_another_competition_are_left_out_and_named(tmp_path: Path) -> None:
+    fabricated(tmp_path)
+    write_model_card(tmp_path, "two", competition="former", config=CLASSIC)
+    found = written(tmp_path)
+    assert "Not trained for this competition yet: two; run `dvc repro`." in found.text
+    assert set(found.values(WORTH, "log loss")) == {"one"}  # the ensemble had two of them
+
+
+def test_a_partial_run_and_a_class_that_is_never_predicted_are_told(tmp_path: Path) -> None:
+    write_repository(tmp_path, models=["one"])
+    np.save(tmp_path / "data" / "prepared" / "train_images.npy", np.zeros((60, 8, 8, 1), dtype=np.uint8))
+    train_fake(tmp_path, "one", 0, scored=[0])
+    path = tables.oof_path(tmp_path, "one")
+    known = tables.read_predictions(path, ("ant", "bee", "cat"))
+    probs = known.probs * np.array([1, 1, 0], dtype=np.float32) + np.float32(1e-6)
+    without = tables.Predictions(known.ids, probs / probs.sum(axis=1, keepdims=True), known.classes, known.folds)
+    tables.write_predictions(path, without)
+    found = written(tmp_path)  # there is no ensemble yet, nor a card
+    assert "Only fold 0 of 3 is scored." in found.text
+    assert "1 model on 20 images" in found.text
+    assert "Never predicted: cat." in found.text
+    assert found.values("Every class, the worst first", "F1")["cat"] == 0.0
+
+
+def test_a_hundred_classes_fold_their_table_and_show_the_worst_in_the_matrix(tmp_path: Path) -> None:
+    names = [f"c{number:02}" for number in range(100)]
+    write_repository(tmp_path, classes=names[:3])
+    prepared = tmp_path / "data" / "prepared"
+    tables.write_classes(prepared / "classes.json", names)
+    tables.write_json(prepared / "class_names.json", names)
+    rows = pd.DataFrame({"id": [f"i{number}" for number in range(200)], "label": np.arange(200) % 100})
+    rows["group"], rows["fold"] = np.arange(200), np.arange(200) // 100
+    tables.write_folds(tables.folds_path(tmp_path), rows)
+    template = tables.read_index(prepared / "train.csv").iloc[np.zeros(200, dtype=int)].reset_index(drop=True)
+    tables.write_index(prepared / "train.csv", template.assign(id=rows["id"], label=rows["label"]))
+    np.save(prepared / "train_images.npy", np.zeros((200, 8, 8, 1), dtype=np.uint8))
+    write_params(tmp_path, ["one"])
+    train_fake(tmp_path, "one", 0, skill=0.02)
+    found = written(tmp_path)
+    assert "The matrices show the 25 classes of 100 with the lowest F1." in found.text
+    assert "Every class, the worst first: all 100 rows" in found.text
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report of grey images and hostile class names, a model that peeked, submissions and a tuned model."""
+    root = tmp_path_factory.mktemp("odd")
+    fabricated(root, classes=("<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "$a_b$ & co"), channels=1)
+    train_fake(root, "two", 1, peeked=("epoch chosen on the validation fold",))
+    for public, private in ((0.5, None), (0.625, 0.5625), (None, None)):
+        entry = Entry(
+            time=submission_log.now(),
+            name="one",
+            message="",
+            public_lb=public,
+            private_lb=private,
+            competition="tiny",
+            status="scored" if public else "pending",
+            sha256="0" * 64,
+        )
+        submission_log.append(root, entry)
+    about = {"competition": "tiny", "metric": "accuracy", "greater_is_better": True}
+    verdict = {
+        "folds": [1],
+        "seed": 0,
+        "rows": 20,
+        "default": 0.7,
+        "tuned": 0.75,
+        "gain": 0.05,
+        "interval": [0.01, 0.09],
+    }
+    tuned = about | {
+        "model": "one",
+        "study": "one-01",
+        "complete": 30,
+        "pruned": 10,
+        "verdict": verdict,
+        "adopted": True,
+    }
+    tables.write_json(root / "reports" / "tuning" / "one.json", tuned)
+    tables.write_json(root / "reports" / "tuning" / "two.json", about | {"model": "two"})
+    report.run(root)
+    return root
+
+
+def test_names_and_ids_cannot_write_markup(odd: Path) -> None:
+    html = (odd / "reports" / "report.html").read_text()
+    assert "<script>alert" not in html
+    assert "<img src=x" not in html
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
+
+
+def test_a_model_that_peeked_is_marked(odd: Path) -> None:
+    found = page_text.read(odd / "reports" / "report.html")
+    assert "two looked at the rows that it is scored on (epoch chosen on the validation fold)" in found.text
+    assert found.column(WORTH, "nested [95%]")["two"].text.endswith(" peeked")
+
+
+def test_the_leaderboard_is_that_of_the_last_scored_submission(odd: Path) -> None:
+    found = page_text.read(odd / "reports" / "report.html")
+    assert found.values(WORTH, "LB public") == {"ensemble": None, "one": 0.625, "two": None}
+    assert found.values(WORTH, "LB private")["one"] == 0.5625
+
+
+def test_tuning_is_shown_where_there_are_cards_of_it(odd: Path, page: Page) -> None:
+    found = page_text.read(odd / "reports" / "report.html")
+    assert "1 model was tuned; surely better for it: one." in found.text
+    assert found.column("What tuning gained", "gain [95%]")["one"].text == "+0.0500 [+0.0100, +0.0900]"
+    assert found.values("What tuning gained", "trials") == {"one": 40}
+    assert "What tuning gained" not in page.tables
+
+
+def test_a_tuning_card_that_is_none_is_named(tmp_path: Path) -> None:
+    fabricated(tmp_path)
+    tables.write_json(tmp_path / "reports" / "tuning" / "one.json", [])
+    with pytest.raises(InputError, match=r"one\.json is no TuningCard"):
+        report.run(tmp_path)
+    assert not (tmp_path / "reports" / "report.html").exists()
+
+
+def test_classical_models_have_no_heat_and_that_is_said(page: Page) -> None:
+    assert "None of these models has convolutions or attention" in page.text
+    assert "so no heat: " in page.text
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "No columns to parse"),
+        (b"fold,epoch\n0,1\n0,1,2,3\n", "Error tokenizing data"),
+        (b"\xff\xfe\x00", "codec can't decode"),
+        (b"<html>not found</html>\n", "it lacks fold, epoch"),
+        (b"fold,epoch,learning_rate,loss\n0,1,0.1,2.0\n", "it lacks valid_loss, valid_score"),
+        (b"fold,epoch,loss,valid_loss\n0,1,2.0,oops\n", "valid_loss should hold numbers"),
+        (b"fold,epoch,loss,valid_loss\n0,1,2.0,1.9\n0,", ": epoch should hold numbers"),
+        (b"fold,epoch,loss,valid_loss\n", "should hold numbers"),
+    ],
+)
+def test_a_damaged_history_is_named_with_the_command_that_brings_it_back(
+    plain: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], content: bytes, words: str
+) -> None:
+    before = (plain / "reports" / "report.html").read_bytes()
+    path = plain / "folds" / "one" / "history.csv"
+    path.write_bytes(content)
+    monkeypatch.chdir(plain)
+    try:
+        assert main(["report"]) == 1
+    finally:
+        path.unlink()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "one/history.csv is no history of a training" in line
+    assert words in line
+    assert line.endswith("run `dvc repro train@one`, or `dvc checkout`")
+    assert (plain / "reports" / "report.html").read_bytes() == before
+
+
+@pytest.fixture(scope="module")
+def networks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with a convolutional, a dense and a classical model that were really trained; only read."""
+    recipes = {"cnn": CNN, "hog": HOG, "mlp": {"network": {"name": "mlp_pixels", "units": [4]}} | DENSE}
+    return trained.run(tmp_path_factory.mktemp("networks"), recipes)
+
+
+def test_each_picture_is_looked_at_by_the_fold_that_did_not_see_it(
+    networks: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = tables.read_index(networks / "data" / "prepared" / "train.csv")
+    stored = np.load(networks / "data" / "prepared" / "train_images.npy")
+    fold_of = tables.read_folds(tables.folds_path(networks)).set_index("id")["fold"]
+    asked: list[int] = []
+    original = Attribution.heat
+
+    def heat(self: Attribution, checkpoint: Path, images: Any, classes: Any) -> Any:
+        for image in images:
+            (row,) = np.flatnonzero((stored == image).all(axis=(1, 2, 3)))
+            assert checkpoint.name == f"fold{fold_of[index['id'][row]]}.weights.h5"
+            asked.append(int(row))
+        return original(self, checkpoint, images, classes)
+
+    monkeypatch.setattr(Attribution, "heat", heat)
+    found = written(networks)
+    assert set(asked) == set(range(36))
+    assert set(found.values("Heat inside the central box", "images")) == {"cnn"}
+    assert found.values("Heat inside the central box", "images")["cnn"] == 36
+    share = found.values("Heat inside the central box", "heat in the central box")["cnn"]
+    told = pd.read_csv(networks / "reports" / "report" / "heat.csv").set_index("model")
+    assert told.loc["cnn", "central_share"] == pytest.approx(share, rel=1e-5)
+    numbers = json.loads((networks / "reports" / "report.json").read_text())
+    assert numbers["heat"] == {"least_central": pytest.approx(share)}
+    assert "so no heat: " in found.text
+    epochs = found.values("Loss at the end of training, means over folds", "epochs")
+    assert epochs == {"cnn": 2, "mlp": 2, "hog": None}  # iterations are no epochs
+    assert [alt for alt in found.alts if alt.startswith("heat on ")]
+
+
+def test_a_lost_checkpoint_is_named_with_the_command_that_brings_it_back(networks: Path) -> None:
+    path = networks / "folds" / "cnn" / "checkpoints" / "fold1.weights.h5"
+    moved = path.rename(path.with_suffix(".away"))
+    try:
+        with pytest.raises(InputError, match=r"lacks fold1.weights.h5; run `dvc repro train@cnn`, or `dvc checkout`"):
+            report.run(networks)
+    finally:
+        moved.rename(path)
+
+
+def test_the_page_holds_in_a_browser_and_its_tables_sort(networks: Path, browser: Browser) -> None:
+    if not (networks / "reports" / "report.html").is_file():
+        report.run(networks)
+    url = (networks / "reports" / "report.html").as_uri()
+    check_page(browser, url)
+    with opened(browser, url) as page:
+        page.get_by_role("table", name=WORTH).get_by_role("button", name="log loss").click()
+        cells = page.get_by_role("table", name=WORTH).locator("tbody td:nth-child(6)").all_text_contents()
+    assert [float(cell) for cell in cells] == sorted(map(float, cells), reverse=True)
+
+
+def test_heat_stays_beside_its_picture_on_a_phone(networks: Path, browser: Browser) -> None:
+    if not (networks / "reports" / "report.html").is_file():
+        report.run(networks)
+    tops = "row => [...row.querySelectorAll('img')].map(image => Math.round(image.getBoundingClientRect().top))"
+    with opened(browser, (networks / "reports" / "report.html").as_uri(), 400) as page:
+        rows = page.locator("#where-models-look .group").all()
+        assert rows
+        assert all(len(set(row.evaluate(tops))) == 1 for row in rows)
+
+
+def test_hostile_names_do_nothing_in_a_browser(odd: Path, browser: Browser) -> None:
+    with opened(browser, (odd / "reports" / "report.html").as_uri()) as page:  # fails on a blocked or failing script
+        assert page.get_by_role("rowheader", name="<script>alert(1)</script>").count()

@@ -1,0 +1,147 @@
+"""Tiny trainings for tests: fabricated prepared folders, small recipes, and what a training leaves behind."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from support import tiny
+from support.fabricated import CLASSES, write_model_card, write_params, write_repository
+
+from pipeline.core import tables
+from pipeline.core.competition import Score
+from pipeline.core.config import parse
+from pipeline.networks import runtime
+from pipeline.training.data import load_data
+from pipeline.training.recipes.pseudo import Teachers
+from pipeline.training.recipes.recipe import Recipe
+from pipeline.training.session import Session
+from pipeline.training.task import FoldTask
+from pipeline.training.trainer import train_fold
+
+SIZE = 8
+KEPT = ("checkpoint.weights.h5", "valid.parquet", "test.parquet", "history.csv")
+
+ALL: dict[str, Any] = {"epochs": 2, "batch_size": 8, "optimizer": {"name": "sgd", "learning_rate": 0.02}}
+
+
+def repository(root: Path, **train: Any) -> Path:
+    """Writes a root with 60 training and 20 test images (8x8 grey) of three learnable classes, three folds.
+
+    Args:
+        root: an empty folder.
+        train: the ``train`` section of params.yaml.
+    """
+    write_repository(root)
+    write_params(root, ["one"], train={"seed": 0, "folds": None, "precision": "float32"} | train)
+    prepared, rng = root / "data" / "prepared", np.random.default_rng(0)
+    labels = {"train": tables.read_index(prepared / "train.csv")["label"].tolist(), "test": [0, 1, 2, 0] * 5}
+    for name, of_part in labels.items():
+        drawn = [tiny.stripes(tiny.CLASSES[label], SIZE, rng, 1)[..., None] for label in of_part]
+        np.save(prepared / f"{name}_images.npy", np.stack(drawn))
+    return root
+
+
+def settings(augmentation: dict[str, Any] | None = None, units: int = 8, **training: Any) -> dict[str, Any]:
+    """Returns a small model's YAML as a mapping; dropout, so that the random state matters."""
+    return {
+        "augmentation": augmentation or {"flip": "alternating"},
+        "network": {"name": "mlp_pixels", "units": [units], "dropout": 0.2},
+        "training": {"epochs": 4, "batch_size": 8, "optimizer": {"name": "sgd", "learning_rate": 0.05}} | training,
+    }
+
+
+def recipe(**changes: Any) -> Recipe:
+    """Returns the small model as a recipe; takes what `settings` takes."""
+    return parse(settings(**changes), Recipe, "a test")
+
+
+def task(root: Path, wanted: Recipe, work: str, fold: int = 0, seed: int = 0) -> FoldTask:
+    """Returns a task on a root made by `repository`; ``work`` names its working folder."""
+    return FoldTask(
+        model="one",
+        fold=fold,
+        recipe=wanted,
+        prepared=root / "data" / "prepared",
+        folds=tables.folds_path(root),
+        work=root / work,
+        fingerprint="f" * 64,
+        score=Score(name="accuracy"),
+        seed=seed,
+        precision="float32",
+    )
+
+
+def session(root: Path, wanted: Recipe, workers: int = 2) -> Session:
+    """Returns a session in float32."""
+    runtime.start("float32")
+    data = load_data(root / "data" / "prepared", tables.folds_path(root))
+    pseudo = wanted.training.pseudo
+    return Session(
+        wanted,
+        data,
+        workers,
+        weights=root / "weights",
+        features=root / "features",
+        teachers=Teachers(root, pseudo) if pseudo else None,
+    )
+
+
+def teach(root: Path, name: str = "wise", seed: int = 0) -> dict[int, NDArray[np.float32]]:
+    """Writes what a teacher that was never trained would leave behind; returns its test predictions by fold.
+
+    Each fold is sure of other images, of more in fold 1 than in fold 0.
+    """
+    tiny.write_yaml(root / "configs" / "models" / f"{name}.yaml", settings())
+    write_model_card(root, name, fold_table=tables.folds_digest(tables.read_folds(tables.folds_path(root))))
+    return {fold: write_taught(root, name, fold, seed) for fold in range(3)}
+
+
+def write_taught(root: Path, name: str, fold: int, seed: int, sure: int | None = None) -> NDArray[np.float32]:
+    """Writes a teacher's test predictions on one fold, sure of ``sure`` images, of 6 and twice the fold by default."""
+    ids = tuple(tables.read_index(root / "data" / "prepared" / "test.csv")["id"])
+    rng = np.random.default_rng([seed, fold])
+    probs = np.full((len(ids), len(CLASSES)), 1 / len(CLASSES), dtype=np.float32)
+    rows = rng.permutation(len(ids))[: 6 + 2 * fold if sure is None else sure]
+    probs[rows] = 0.02
+    probs[rows, rng.integers(0, len(CLASSES), len(rows))] = 0.96
+    tables.write_predictions(tables.test_fold_path(root, name, fold), tables.Predictions(ids, probs, CLASSES))
+    return probs
+
+
+def train(root: Path, wanted: Recipe, work: str, folds: tuple[int, ...] = (0,), seed: int = 0) -> Path:
+    """Trains folds in a session of their own and returns the first one's folder."""
+    first = task(root, wanted, work, folds[0], seed)
+    opened = session(root, wanted)
+    for fold in folds:
+        train_fold(replace(first, fold=fold), opened)
+    return first.place
+
+
+def kept(place: Path) -> dict[str, bytes]:
+    """Reads what a finished fold leaves behind, all that must be equal bit for bit."""
+    return {name: (place / name).read_bytes() for name in KEPT}
+
+
+def accuracy(root: Path, place: Path) -> float:
+    """Scores a fold's valid predictions."""
+    truth = tables.read_index(root / "data" / "prepared" / "train.csv").set_index("id")["label"]
+    found = tables.read_predictions(place / "valid.parquet", CLASSES)
+    labels = truth.reindex(list(found.ids)).to_numpy()
+    return float((found.probs.argmax(axis=1) == labels).mean())
+
+
+def transfer(
+    *before: dict[str, Any],
+    size: int = 16,
+    network: dict[str, Any] | None = None,
+    augmentation: dict[str, Any] | None = None,
+    **training: Any,
+) -> Recipe:
+    data = settings(augmentation) | {
+        "input": {"size": size},
+        "network": {"name": "pretrained", "backbone": "Tiny"} | (network or {}),
+        "training": ALL | training | {"before": list(before)},
+    }
+    return parse(data, Recipe, "a test")

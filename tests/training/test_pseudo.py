@@ -1,0 +1,393 @@
+"""Pseudo-labels: which test images join which fold, with which targets, and what must never pass from fold to fold."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from ruamel.yaml import YAML
+from support import tiny
+from support.fabricated import CLASSES, TEST, TRAIN, write_model_card, write_params
+from support.trainings import kept, recipe, repository, session, settings, teach, train, write_taught
+
+from pipeline.core import cards, tables
+from pipeline.core.config import parse
+from pipeline.core.errors import InputError
+from pipeline.networks.features import FeatureBatches
+from pipeline.stages import train as stage
+from pipeline.training.callback import Keeper
+from pipeline.training.classic.recipe import load_classic_recipe
+from pipeline.training.data import Data, load_data
+from pipeline.training.lr_range import Sweep, range_test
+from pipeline.training.model_file import load_model
+from pipeline.training.recipes.pseudo import Pseudo, Taught, Teachers, find_teachers, inherited, taught
+from pipeline.training.recipes.recipe import Recipe, load_recipe
+from pipeline.training.rows import TrainingRows
+
+ROOT = Path(__file__).parents[2]
+IDS = ("a", "b", "c", "d")
+PROBS = np.array([[0.9, 0.06, 0.04], [0.2, 0.3, 0.5], [0.04, 0.95, 0.01], [0.0, 0.0, 1.0]], dtype=np.float32)
+
+
+def section(*teachers: str, **changes: Any) -> Pseudo:
+    return parse({"teachers": list(teachers or ("wise",)), **changes}, Pseudo, "a.yaml: training.pseudo")
+
+
+def written(path: Path, probs: NDArray[np.float32] = PROBS, ids: tuple[str, ...] = IDS) -> Path:
+    tables.write_predictions(path, tables.Predictions(ids, probs, CLASSES))
+    return path
+
+
+def found(tmp_path: Path, **changes: Any) -> Taught:
+    return taught([written(tmp_path / "one.parquet")], IDS, CLASSES, section(**changes))
+
+
+def test_images_of_which_a_teacher_is_sure_join_with_its_probabilities(tmp_path: Path) -> None:
+    made = found(tmp_path)
+    assert made.rows.tolist() == [0, 2, 3]  # 0.9 reaches 0.9, though files are float32
+    assert made.targets == pytest.approx(PROBS[[0, 2, 3]])
+    assert made.targets.dtype == np.float32
+
+
+def test_hard_labels_are_the_likeliest_class_alone(tmp_path: Path) -> None:
+    assert found(tmp_path, labels="hard").targets.tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
+
+
+def test_targets_sum_to_the_weight(tmp_path: Path) -> None:
+    assert found(tmp_path, labels="hard", weight=0.25).targets.tolist()[1] == [0, 0.25, 0]
+    assert found(tmp_path, weight=2.0).targets[0] == pytest.approx([1.8, 0.12, 0.08])
+
+
+def test_a_higher_confidence_takes_fewer_images(tmp_path: Path) -> None:
+    assert found(tmp_path, confidence=0.95).rows.tolist() == [2, 3]
+    assert found(tmp_path, confidence=1.0).rows.tolist() == [3]
+
+
+def test_several_teachers_are_averaged_before_they_are_asked_how_sure_they_are(tmp_path: Path) -> None:
+    other = PROBS.copy()
+    other[0], other[3] = [0.94, 0.03, 0.03], [1.0, 0.0, 0.0]
+    paths = [written(tmp_path / "one.parquet"), written(tmp_path / "two.parquet", other[::-1], IDS[::-1])]
+    made = taught(paths, IDS, CLASSES, section("one", "two"))
+    assert made.rows.tolist() == [0, 2]
+    assert made.targets[0] == pytest.approx([0.92, 0.045, 0.035])
+    assert made.highest == pytest.approx(0.95)
+
+
+def test_where_no_image_is_sure_none_joins(tmp_path: Path) -> None:
+    made = taught([written(tmp_path / "one.parquet", PROBS[1:2], ("b",))], ("b",), CLASSES, section())
+    assert made.targets.shape == (len(made.rows), 3) == (0, 3)
+    assert made.highest == pytest.approx(0.5)
+
+
+def test_a_teacher_of_other_images_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path / "one.parquet", ids=("a", "b", "c", "x"))
+    with pytest.raises(InputError, match=r"one.parquet lacks 1 ids: d"):
+        taught([path], IDS, CLASSES, section())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"teachers": []}, "teachers: .*at least 1 item"),
+        ({"teachers": ["one", "one"]}, "one stands there more than once; keep one"),
+        ({"confidence": 1.01}, "confidence: .*less than or equal to 1, got 1.01"),
+        ({"confidence": 0.0}, "confidence: .*greater than 0, got 0.0"),
+        ({"labels": "both"}, "labels: .*'both'"),
+        ({"weight": 0.0}, "weight: .*greater than 0, got 0.0"),
+        ({"teacher": "one"}, "unknown key teacher; did you mean teachers"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        section(**changes)
+
+
+def test_the_example_in_the_documentation_is_a_section() -> None:
+    text = (ROOT / "docs" / "models.md").read_text(encoding="utf-8").partition("## Pseudo-labels")[2]
+    example = YAML(typ="safe", pure=True).load(text.partition("```yaml\n")[2].partition("```")[0])
+    made = parse(example["training"]["pseudo"], Pseudo, "docs/models.md")
+    assert made == Pseudo(teachers=made.teachers)  # what it shows beside the teachers are the defaults
+    assert all((ROOT / "configs" / "models" / f"{name}.yaml").is_file() for name in made.teachers)
+
+
+def test_teachers_of_shipped_models_are_shipped() -> None:
+    shipped = {path.stem for path in (ROOT / "configs" / "models").glob("*.yaml")}
+    students = {name: load_model(ROOT, name, mirror=True).teachers for name in shipped}
+    assert students["mobilenet_v2_frozen_pseudo"] == ("mobilenet_v2_frozen",)
+    assert {name for teachers in students.values() for name in teachers} <= shipped
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A repository root with a teacher that was never trained."""
+    repository(tmp_path)
+    teach(tmp_path)
+    return tmp_path
+
+
+def search(root: Path, *teachers: str, wanted: tuple[int, ...] = (0, 1, 2), **changes: Any) -> Teachers:
+    return find_teachers(root, section(*teachers, **changes), 3, tables.folds_path(root), wanted)
+
+
+def test_an_unknown_teacher_names_the_near_ones(root: Path) -> None:
+    with pytest.raises(InputError, match=r"training.pseudo.teachers: no model is called 'wiser'; did you mean wise"):
+        search(root, "wiser")
+
+
+def test_a_teacher_that_is_not_trained_names_the_command(root: Path) -> None:
+    with pytest.raises(InputError, match=r"two is not trained; run `python -m pipeline train two` first"):
+        search(root, "two")
+    write_params(root, ["one", "two"])
+    with pytest.raises(InputError, match=r"two is not trained; run `dvc repro train@two` first"):
+        search(root, "two")
+
+
+def test_a_teacher_of_another_fold_table_is_refused(root: Path) -> None:
+    write_model_card(root, "wise", fold_table="0" * 64)
+    with pytest.raises(InputError, match=r"wise was trained on another fold table than .*folds.csv; run .* again"):
+        search(root)
+
+
+def test_a_teacher_of_fewer_folds_is_refused(root: Path) -> None:
+    tables.test_fold_path(root, "wise", 2).unlink()
+    search(root, wanted=(0, 1))
+    with pytest.raises(InputError, match=r"wise has no test predictions of fold 2 .*does not exist\); run `"):
+        search(root)
+
+
+@pytest.mark.parametrize("confidence", [0.2, 0.3333])
+def test_a_confidence_that_every_image_reaches_is_refused(root: Path, confidence: float) -> None:
+    with pytest.raises(InputError, match=rf"confidence is {confidence}, but with 3 classes every image reaches 0.333"):
+        search(root, confidence=confidence)
+
+
+def test_digests_tell_of_every_fold(root: Path) -> None:
+    before = search(root).digests(3)
+    write_taught(root, "wise", 1, seed=7)
+    after = search(root).digests(3)
+    assert [name for name in before if before[name] != after[name]] == ["wise 1"]
+
+
+def test_a_model_cannot_teach_itself(root: Path) -> None:
+    tiny.write_yaml(root / "configs" / "models" / "one.yaml", settings(pseudo={"teachers": ["wise", "one"]}))
+    with pytest.raises(InputError, match=r"one.yaml: training.pseudo.teachers names one itself"):
+        load_recipe(root, "one")
+
+
+def test_a_classic_model_takes_no_pseudo_labels(root: Path) -> None:
+    classic = {"features": {"name": "hog"}, "classifier": {}, "training": {"pseudo": {"teachers": ["wise"]}}}
+    tiny.write_yaml(root / "configs" / "models" / "one.yaml", classic)
+    with pytest.raises(InputError, match=r"one.yaml: training \(stages, soft labels, pseudo-labels\) is for networks"):
+        load_classic_recipe(root, "one")
+
+
+def test_what_a_teacher_looked_at_is_handed_on(root: Path) -> None:
+    write_model_card(root, "wise", peeked=("epoch chosen on the validation fold",))
+    assert inherited(root, ["wise"]) == ("pseudo-labels of wise: epoch chosen on the validation fold",)
+
+
+def student(**changes: Any) -> Recipe:
+    """A student; ``changes`` are those of its ``pseudo`` section."""
+    return recipe(epochs=2, pseudo={"teachers": ["wise"]} | changes)
+
+
+def loaded(root: Path) -> Data:
+    return load_data(root / "data" / "prepared", tables.folds_path(root))
+
+
+def test_sure_test_images_come_after_the_labelled_rows_of_the_fold(root: Path) -> None:
+    data, wanted = loaded(root), student(labels="hard", weight=0.5)
+    shown = TrainingRows(wanted, data, {}, Teachers(root, section(labels="hard", weight=0.5))).shown(1, 0)
+    sure = np.flatnonzero(teach(root)[1].max(axis=1) > 0.9)
+    assert shown.rows.tolist() == [*np.flatnonzero(data.fold_of != 1), *(TRAIN + sure)]
+    assert shown.targets is not None
+    assert shown.targets.shape == (TRAIN + TEST, 3)
+    assert np.array_equal(shown.targets[:TRAIN], np.eye(3)[data.labels])
+    assert np.array_equal(shown.targets[TRAIN + sure], 0.5 * np.eye(3)[shown.labels[TRAIN + sure]])
+    assert np.isnan(np.delete(shown.targets[TRAIN:], sure, axis=0)).all()
+
+
+def test_without_teachers_rows_and_labels_are_what_they_were(root: Path) -> None:
+    data = loaded(root)
+    shown = TrainingRows(recipe(), data, {}, None).shown(0, 0)
+    assert np.array_equal(shown.rows, data.rows(0)[0])
+    assert shown.targets is None
+
+
+def test_batches_show_the_test_images_that_joined(root: Path) -> None:
+    opened = session(root, recipe(augmentation={"flip": "none"}, pseudo={"teachers": ["wise"]}))
+    opened.suit(1)
+    made = opened.batches(1, 0)
+    assert made.steps_per_epoch == 6  # 40 labelled rows and 8 of which fold 1 is sure, in batches of 8
+    batches = [made.batch(step, made.transform()) for step in range(6)]
+    pictures = {image.tobytes(): target for pair in batches for image, target in zip(*pair, strict=True)}
+    probs, data = teach(root)[1], loaded(root)
+    sure = np.flatnonzero(probs.max(axis=1) > 0.9)
+    assert len(pictures) == 48
+    for row in sure:
+        assert pictures[data.test_images[row].tobytes()] == pytest.approx(probs[row], abs=1e-6)
+
+
+def test_features_of_test_images_follow_those_of_training_images() -> None:
+    train_features, test_features = np.zeros((4, 1), np.float32), 10 + np.arange(3, dtype=np.float32)[:, None]
+    targets = np.arange(7, dtype=np.float32)[:, None]
+    made = FeatureBatches([train_features], targets, np.array([0, 2, 5, 6]), 4, 1, (0,), [test_features])
+    features, shown = made.batch(0)
+    assert sorted(zip(shown[:, 0].tolist(), features[:, 0].tolist(), strict=True)) == [(0, 0), (2, 0), (5, 11), (6, 12)]
+
+
+def test_hard_and_soft_labels_and_weights_train_other_weights(root: Path) -> None:
+    wanted = [student(), student(labels="hard"), student(weight=0.5), recipe(epochs=2)]
+    made = [kept(train(root, each, f"work {number}"))["valid.parquet"] for number, each in enumerate(wanted)]
+    assert len(set(made)) == len(made)
+
+
+def test_no_image_above_the_confidence_is_said_and_changes_nothing(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = train(root, recipe(epochs=2), "plain")
+    place = train(root, student(confidence=0.99), "unsure")
+    said = "fold 0: no test image reaches training.pseudo.confidence 0.99 (the highest has 0.960); it trains without"
+    assert capsys.readouterr().out.count(said) == 1
+    assert kept(place) == kept(plain)
+
+
+def test_a_fold_learns_from_its_own_file_alone(root: Path) -> None:
+    before = kept(train(root, student(), "before"))
+    write_taught(root, "wise", 1, seed=5, sure=1)
+    write_taught(root, "wise", 2, seed=5, sure=19)
+    assert kept(train(root, student(), "others")) == before
+    write_taught(root, "wise", 0, seed=5)
+    assert kept(train(root, student(), "own")) != before
+
+
+def test_a_fold_trained_after_others_of_other_lengths_equals_one_trained_alone(root: Path) -> None:
+    together = train(root, student(), "together", (2, 0, 1))
+    for fold in (0, 1):
+        alone = train(root, student(), f"alone {fold}", (fold,))
+        assert kept(together.parent / f"fold{fold}") == kept(alone)
+
+
+def test_a_head_on_features_takes_pseudo_labels_too(root: Path) -> None:
+    head = {"unfreeze": "head", "epochs": 2, "batch_size": 8, "optimizer": {"name": "adam", "learning_rate": 0.01}}
+    made = {}
+    for draws in (0, 2):
+        more: dict[str, Any]
+        for name, more in (("with", {"pseudo": {"teachers": ["wise"]}}), ("without", {})):
+            data = settings({"flip": "random"}) | {"network": {"name": "mlp_hog", "head": {"units": [4]}}}
+            wanted = parse(data | {"training": head | {"draws": draws} | more}, Recipe, "a test")
+            made[draws, name] = kept(train(root, wanted, f"{name} {draws}"))["valid.parquet"]
+    assert len(set(made.values())) == 4
+
+
+def test_a_range_test_sweeps_as_far_as_it_was_told(root: Path) -> None:
+    # The stage alone has 12 steps: what joins a fold must not put it back where the sweep was.
+    curve = range_test(session(root, student()), Sweep(1e-5, 1e-2, steps=20, fold=1), 0, "a student")
+    assert len(curve.losses) == 20
+
+
+# Teacher and student through the train stage.
+
+
+def run(root: Path, name: str, folds: list[int] | None = None, **training: Any) -> cards.ModelCard:
+    tiny.write_yaml(root / "configs" / "models" / f"{name}.yaml", settings({"flip": "none"}, units=32, **training))
+    write_params(root, [name], train={"seed": 0, "folds": folds, "precision": "float32"})
+    stage.run(root, name)
+    return cards.read_card(tables.card_path(root, name), cards.ModelCard)
+
+
+MEMORISER: dict[str, Any] = {
+    "epochs": 25,
+    "optimizer": {"name": "adam", "learning_rate": 0.01},
+    "validate_every": 25,
+}
+LOW: dict[str, Any] = {"teachers": ["teacher"], "confidence": 0.4, "weight": 2.0}
+
+
+@pytest.mark.slow
+def test_permuted_labels_do_not_come_back_through_copies_of_the_held_out_images(tmp_path: Path) -> None:
+    """Test images are the training images again, labels are drawn at random, and the teacher knows its rows by heart.
+
+    Whoever let a student hear of another fold's teacher would tell it the labels of its own held-out rows.
+    """
+    root, rng = repository(tmp_path), np.random.default_rng(3)
+    prepared = root / "data" / "prepared"
+    images = rng.integers(0, 256, (TRAIN, 8, 8, 1), dtype=np.uint8)
+    np.save(prepared / "train_images.npy", images)
+    np.save(prepared / "test_images.npy", images)
+    copies = tables.read_index(prepared / "train.csv")
+    copies["id"], copies["label"] = "t" + copies["id"], -1
+    tables.write_index(prepared / "test.csv", copies)
+    teacher = run(root, "teacher", **MEMORISER)
+    student = run(root, "student", **MEMORISER, pseudo=LOW)
+    assert teacher.pooled == pytest.approx(1 / 3, abs=0.15)
+    assert student.pooled == pytest.approx(1 / 3, abs=0.15)
+    # The same student under a rule that leaks, to show that this test can fail.
+    files = [tables.test_fold_path(root, "teacher", fold) for fold in range(3)]
+    held = [path.read_bytes() for path in files]
+    for fold, path in enumerate(files):
+        path.write_bytes(held[(fold + 1) % 3])
+    assert run(root, "student", [0], **MEMORISER, pseudo=LOW).pooled > 0.6
+
+
+def test_a_student_learns_from_a_teacher_that_was_trained_before(root: Path) -> None:
+    run(root, "teacher", [0], select="best")
+    card = run(root, "student", [0], pseudo={"teachers": ["teacher"], "confidence": 0.34})
+    assert card.peeked == ("pseudo-labels of teacher: epoch chosen on the validation fold",)
+    assert card.config["training"]["pseudo"]["labels"] == "soft"
+
+
+def test_a_student_may_teach_in_its_turn_and_hands_on_what_was_looked_at(root: Path) -> None:
+    digest = tables.folds_digest(tables.read_folds(tables.folds_path(root)))
+    write_model_card(root, "wise", peeked=("x",), fold_table=digest)
+    run(root, "student", [0], pseudo={"teachers": ["wise"]})
+    card = run(root, "second", [0], pseudo={"teachers": ["student"], "confidence": 0.34})
+    assert card.peeked == ("pseudo-labels of student: pseudo-labels of wise: x",)
+
+
+def test_other_predictions_of_the_teacher_are_another_training(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = run(root, "student", [0], pseudo={"teachers": ["wise"]}).fingerprint
+    capsys.readouterr()
+    assert run(root, "student", [0], pseudo={"teachers": ["wise"]}).fingerprint == first
+    assert "epoch" not in capsys.readouterr().out
+    write_taught(root, "wise", 0, seed=8)
+    assert run(root, "student", [0], pseudo={"teachers": ["wise"]}).fingerprint != first
+
+
+def test_a_student_whose_teacher_lacks_a_fold_fails_before_anything_is_trained(root: Path) -> None:
+    tables.test_fold_path(root, "wise", 2).unlink()
+    with pytest.raises(InputError, match="wise has no test predictions of fold 2"):
+        run(root, "student", pseudo={"teachers": ["wise"]})
+    assert not (root / ".work" / "train").exists()
+    assert not (root / "folds" / "student").exists()
+
+
+def test_a_classic_model_may_teach(root: Path) -> None:
+    classic = {"features": {"name": "hog", "pixels_per_cell": 4}, "classifier": {"C": 0.1}}
+    tiny.write_yaml(root / "configs" / "models" / "classic.yaml", classic)
+    write_params(root, ["classic"], train={"seed": 0, "folds": [0], "precision": "float32"})
+    stage.run(root, "classic")
+    assert run(root, "student", [0], pseudo={"teachers": ["classic"], "confidence": 0.5}).peeked == ()
+
+
+def test_a_training_broken_off_in_a_stage_continues_with_the_same_images(root: Path) -> None:
+    first = {"epochs": 1, "batch_size": 8, "optimizer": {"name": "sgd", "learning_rate": 0.02}}
+    wanted = recipe(pseudo={"teachers": ["wise"], "weight": 0.5}, before=[first])
+    whole = train(root, wanted, "whole", (2,))
+
+    class StopError(Exception):
+        pass
+
+    ended = Keeper.on_epoch_end
+    with pytest.MonkeyPatch.context() as patch:
+
+        def stopping(self: Keeper, epoch: int, logs: dict[str, float] | None = None) -> None:
+            ended(self, epoch, logs)
+            if epoch == 2:
+                raise StopError
+
+        patch.setattr(Keeper, "on_epoch_end", stopping)
+        with pytest.raises(StopError):
+            train(root, wanted, "broken", (2,))
+    assert kept(train(root, wanted, "broken", (2,))) == kept(whole)

@@ -1,0 +1,115 @@
+"""Jobs in several processes at once."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.jobs import failing, opened
+
+from pipeline.core.errors import InputError, NoRoomError
+from pipeline.networks import runtime
+from pipeline.training.side_by_side import DiedError, at_once, share_of_the_machine, side_by_side
+
+CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+HERE = Path(__file__).parents[1]
+
+
+@pytest.mark.skipif(len(CORES) < 2, reason="one core cannot be shared out")
+def test_processes_work_at_once_each_on_its_own_cores(tmp_path: Path) -> None:
+    made = side_by_side(opened, (str(tmp_path),), range(5), 2)
+    assert [job for job, _, _ in made] == list(range(5))
+    assert len({process for _, process, _ in made} - {os.getpid()}) == 2
+    first, second = (set(cores) for _, _, cores in made[:2])
+    assert not first & second
+    assert len(first) == len(second) == len(CORES) // 2
+    assert sorted(os.sched_getaffinity(0)) == CORES
+
+
+@pytest.mark.skipif(len(CORES) < 2, reason="one core cannot be shared out")
+def test_a_process_gets_the_same_part_of_the_machine_however_few_jobs_there_are(tmp_path: Path) -> None:
+    ((_, _, cores),) = side_by_side(opened, (str(tmp_path),), [2], 2)
+    assert len(cores) == len(CORES) // 2
+
+
+@pytest.mark.parametrize(
+    ("how", "error", "words"),
+    [("input", InputError, "job 1 has no such thing"), ("killed", DiedError, r"by signal 9 \(out of memory\?\)")],
+)
+def test_the_first_failure_ends_all(how: str, error: type[InputError], words: str) -> None:
+    began = time.monotonic()
+    with pytest.raises(error, match=words):
+        side_by_side(failing, (1, how), range(3), 2)
+    assert time.monotonic() - began < 50
+
+
+def test_an_error_comes_over_with_all_it_knows() -> None:
+    with pytest.raises(NoRoomError, match="memory ran out") as raised:
+        side_by_side(failing, (0, "room"), range(1), 2)
+    assert (raised.value.stage, raised.value.batch_size) == (2, 64)
+
+
+@pytest.mark.slow
+def test_nothing_outlives_the_one_that_is_killed(tmp_path: Path) -> None:
+    script = tmp_path.parent / f"{tmp_path.name}.py"
+    script.write_text(
+        "from support.jobs import lasting\nfrom pipeline.training.side_by_side import side_by_side\n"
+        f"if __name__ == '__main__':\n    side_by_side(lasting, ({str(tmp_path)!r},), range(2), 2)\n"
+    )
+    around = os.environ | {"PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parent)])}
+    with subprocess.Popen([sys.executable, script], env=around) as process:
+        _wait_until(lambda: len(list(tmp_path.iterdir())) == 2)
+        process.kill()
+    pids = [int(path.name) for path in tmp_path.iterdir()]
+    _wait_until(lambda: not any(_lives(pid) for pid in pids))
+
+
+def test_by_default_each_gpu_trains_a_fold_and_a_machine_without_any_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime, "count_gpus", lambda: 0)
+    assert (at_once(None), at_once(3)) == (1, 3)
+    monkeypatch.setattr(runtime, "count_gpus", lambda: 4)
+    assert (at_once(None), at_once(1)) == (4, 1)
+
+
+@pytest.mark.parametrize(("visible", "seen"), [(None, ["0", "1", "0"]), ("5,7", ["5", "7", "5"])])
+def test_each_process_sees_a_gpu_of_its_own(
+    visible: str | None, seen: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runtime, "count_gpus", lambda: 2)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    found = []
+    for slot in range(3):
+        with share_of_the_machine(slot, 3):
+            found.append(os.environ["CUDA_VISIBLE_DEVICES"])
+    assert found == seen
+    assert os.environ.get("CUDA_VISIBLE_DEVICES") == visible
+
+
+@pytest.mark.skipif(not CORES, reason="the system does not tell cores")
+def test_more_processes_than_cores_share_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime, "count_gpus", lambda: 0)
+    found = []
+    for slot in range(len(CORES) + 1):
+        with share_of_the_machine(slot, len(CORES) + 1):
+            found.append(sorted(os.sched_getaffinity(0)))
+    assert found == [[core] for core in [*CORES, CORES[0]]]
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _wait_until(holds: Callable[[], bool]) -> None:
+    until = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.05)
