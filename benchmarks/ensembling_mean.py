@@ -13,11 +13,12 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pipeline.core import tables
+from pipeline.core import paths, tables
 from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError
 from pipeline.core.files import atomic_path
 from pipeline.core.paired import gain
+from pipeline.core.predictions import Predictions, read_predictions, write_predictions
 from pipeline.ensemble.members import renormalised
 
 _DECIMALS = 4
@@ -35,12 +36,12 @@ def run(options: argparse.Namespace) -> None:
     root = Path.cwd()
     metric = load_competition(root).metric.metric
     classes = tables.read_classes(root / "data" / "prepared" / "classes.json")
-    folds = tables.read_folds(tables.folds_path(root))
+    folds = tables.read_folds(paths.folds_path(root))
     labels, groups = (folds[name].to_numpy(dtype=np.int64) for name in ("label", "group"))
     members: dict[str, NDArray[np.float32]] = {}
     for name in options.members:
         path = _path(root, name, options.kept)
-        found = tables.read_predictions(path, classes)
+        found = read_predictions(path, classes)
         if found.folds != tables.folds_digest(folds) or found.peeked:
             raise InputError(f"{path} was made on other folds than folds/folds.csv, or peeked; train {name} again")
         if options.keep:
@@ -61,13 +62,13 @@ def run(options: argparse.Namespace) -> None:
 
 def _path(root: Path, name: str, kept: Path | None) -> Path:
     path = kept / f"{name}.parquet" if kept else None
-    return path if path and path.is_file() else tables.oof_path(root, name)
+    return path if path and path.is_file() else paths.oof_path(root, name)
 
 
-def _keep(path: Path, predictions: tables.Predictions) -> None:
+def _keep(path: Path, predictions: Predictions) -> None:
     """Writes predictions with few digits, which compress: a fifth of the size."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    tables.write_predictions(path, replace(predictions, probs=predictions.probs.round(_DECIMALS)))
+    write_predictions(path, replace(predictions, probs=predictions.probs.round(_DECIMALS)))
     table = pq.read_table(path)
     with atomic_path(path) as temporary:
         pq.write_table(table, temporary, compression="zstd", compression_level=19)

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.simulated_members import Labels, Probs, as_members, mixed
+from benchmarks.simulated_members import as_members, mixed
+from pipeline.core.arrays import Labels, Probs
 from pipeline.core.metrics import get_metric
 from pipeline.ensemble.combiners.catalogue import COMBINERS
 from pipeline.ensemble.combiners.contract import blend

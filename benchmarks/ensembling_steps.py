@@ -12,11 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pipeline.core import tables
+from pipeline.core import paths, tables
+from pipeline.core.active import active_members
+from pipeline.core.arrays import Probs
 from pipeline.core.cards import ModelCard, read_card
-from pipeline.core.competition import active_members, load_competition
+from pipeline.core.competition import load_competition
 from pipeline.core.config import parse
 from pipeline.core.files import atomic_path
 from pipeline.core.paired import Gain, gain
@@ -27,8 +28,6 @@ from pipeline.images.views import Views
 from pipeline.inference.trained_model import open_model
 from pipeline.networks import runtime
 from pipeline.training.data import Data, load_data
-
-Probs = NDArray[np.float32]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +44,7 @@ def run(options: argparse.Namespace) -> None:
     every = read_members(root, active_members(root), classes, allow_peeked=False)
     first = read_members(root, [name for name in every.names if name not in pseudo], classes, allow_peeked=False)
     labels, groups = (first.rows[name].to_numpy(dtype=np.int64) for name in ("label", "group"))
-    data = load_data(root / "data" / "prepared", tables.folds_path(root))
+    data = load_data(root / "data" / "prepared", paths.folds_path(root))
     plain = replace(first, stacked=np.stack([_plain(root, data, name, first) for name in first.names]))
     scores = np.array([metric.score(labels, one) for one in first.stacked])
     best = first.names[int(scores.argmax() if metric.greater_is_better else scores.argmin())]
@@ -85,9 +84,9 @@ def _mean(members: Members) -> Probs:
 def _plain(root: Path, data: Data, name: str, members: Members) -> Probs:
     """Predicts the out-of-fold rows again from the image alone; members of one view are taken as they are."""
     as_it_is: Probs = members.stacked[members.names.index(name)]
-    if not tables.card_path(root, name).is_file():
+    if not paths.card_path(root, name).is_file():
         return as_it_is  # made elsewhere
-    card = read_card(tables.card_path(root, name), ModelCard)
+    card = read_card(paths.card_path(root, name), ModelCard)
     if parse(card.config.get("views") or {}, Views, f"card of {name}: views") == Views():
         return as_it_is
     kept = root / ".work" / "plain" / f"{name}-{card.fingerprint[:16]}.npy"

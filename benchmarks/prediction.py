@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.pairs import in_turns, ratios
-from pipeline.images.augmentation import Images, unrounded
+from pipeline.core.arrays import Images
+from pipeline.images.augmentation import unrounded
 from pipeline.images.batches import default_workers
 from pipeline.images.views import Views
 from pipeline.networks import runtime

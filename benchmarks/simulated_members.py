@@ -12,10 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import softmax
 
+from pipeline.core.arrays import Labels, Probs
 from pipeline.ensemble.members import Members
-
-Probs = NDArray[np.float32]
-Labels = NDArray[np.int64]
 
 _SIGNAL, _SHARED, _FAMILY, _FAMILY_SIZE = 2.5, 1.0, 0.5, 4
 _LEAST, _MOST, _EQUAL = 0.8, 4.0, 2.0

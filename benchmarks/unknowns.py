@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ruamel.yaml import YAML
 from sklearn.metrics import roc_auc_score
 
-from pipeline.core import tables
+from pipeline.core import files, paths, tables
 from pipeline.core.cards import ModelCard, read_card
 from pipeline.inference.outputs import Said
 from pipeline.inference.trained_model import open_model
@@ -103,7 +103,7 @@ def _leave_out(root: Path, drawn: Path, model: str, left_out: NDArray[np.int64])
     kept = np.setdiff1d(labels, left_out)
     names = tables.read_classes(prepared / "classes.json")
     tables.write_classes(target / "classes.json", [names[one] for one in kept])
-    tables.write_json(target / "class_names.json", [names[one] for one in kept])
+    files.write_json(target / "class_names.json", [names[one] for one in kept])
     for part, rows in (("train", np.flatnonzero(~unknown & ~held)), ("test", np.flatnonzero(unknown | held))):
         table = index.iloc[rows].copy()
         table["label"] = pd.Series(np.searchsorted(kept, labels[rows]), table.index) if part == "train" else -1
@@ -115,8 +115,8 @@ def _leave_out(root: Path, drawn: Path, model: str, left_out: NDArray[np.int64])
 def _outcome(root: Path, name: str, out: tuple[str, ...]) -> Outcome:
     split.run(root)
     train.run(root, name)
-    model = open_model(root, read_card(tables.card_path(root, name), ModelCard))
-    data, unknown = load_data(root / "data" / "prepared", tables.folds_path(root)), np.load(root / "unknown.npy")
+    model = open_model(root, read_card(paths.card_path(root, name), ModelCard))
+    data, unknown = load_data(root / "data" / "prepared", paths.folds_path(root)), np.load(root / "unknown.npy")
     rows = [data.rows(fold)[1] for fold in model.checkpoints]
     known = [
         next(model.said(_images(data, own), [fold], deep=True))

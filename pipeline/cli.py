@@ -12,6 +12,7 @@ import typer
 
 from pipeline.core import processes
 from pipeline.core.errors import InputError, printable
+from pipeline.core.paths import params_path
 
 # What the machine refuses whatever the code does, and what a person can do about it.
 _REFUSED = {
@@ -343,6 +344,6 @@ def _root() -> Path:
         InputError: the command was called elsewhere.
     """
     root = Path.cwd()
-    if not (root / "params.yaml").is_file():
+    if not (params_path(root)).is_file():
         raise InputError(f"{root} has no params.yaml; run the command in the repository's folder")
     return root

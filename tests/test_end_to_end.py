@@ -13,7 +13,7 @@ import pytest
 from support.project_imports import ROOT
 from support.tiny import build, write_yaml
 
-from pipeline.core import cards, tables
+from pipeline.core import cards, paths, predictions, tables
 from pipeline.core.competition import load_competition
 from pipeline.core.csvs import read_table
 from pipeline.kaggle.submission_checks import validate
@@ -89,17 +89,17 @@ def digests(root: Path) -> dict[str, str]:
 
 
 def test_every_model_and_the_ensemble_beat_chance(repository: Repository) -> None:
-    model_cards = [cards.read_card(tables.card_path(repository.root, name), cards.ModelCard) for name in MODELS]
-    ensemble = cards.read_card(tables.card_path(repository.root, tables.ENSEMBLE), cards.EnsembleCard)
+    model_cards = [cards.read_card(paths.card_path(repository.root, name), cards.ModelCard) for name in MODELS]
+    ensemble = cards.read_card(paths.card_path(repository.root, paths.ENSEMBLE), cards.EnsembleCard)
     assert ensemble.members == MODELS
     assert min(ensemble.pooled, *(card.pooled for card in model_cards)) > 0.6  # three classes: chance is 1/3
 
 
 def test_each_training_image_was_predicted_once(repository: Repository) -> None:
     classes = tables.read_classes(repository.root / "data" / "prepared" / "classes.json")
-    folds = tables.read_folds(tables.folds_path(repository.root))
-    for name in (*MODELS, tables.ENSEMBLE):
-        oof = tables.read_predictions(tables.oof_path(repository.root, name), classes)
+    folds = tables.read_folds(paths.folds_path(repository.root))
+    for name in (*MODELS, paths.ENSEMBLE):
+        oof = predictions.read_predictions(paths.oof_path(repository.root, name), classes)
         assert sorted(oof.ids) == sorted(folds["id"])
 
 
@@ -156,7 +156,7 @@ def test_predictions_lost_from_the_folder_come_back_from_the_cache(repository: R
 
 def test_verbs_without_networks_work_where_keras_cannot_be_imported(repository: Repository) -> None:
     before = digests(repository.root)
-    verbs = [["fetch"], ["split"], ["ensemble"], ["submission", tables.ENSEMBLE], ["scores"], ["init", "tiny"]]
+    verbs = [["fetch"], ["split"], ["ensemble"], ["submission", paths.ENSEMBLE], ["scores"], ["init", "tiny"]]
     code = (
         "import sys; sys.modules.update(keras=None, tensorflow=None, jax=None); "
         f"from pipeline.cli import main; sys.exit(max(main(verb) for verb in {verbs}))"
@@ -193,5 +193,5 @@ def test_git_sees_nothing_large(repository: Repository) -> None:
 
 
 def test_the_prediction_table_is_plain_parquet(repository: Repository) -> None:
-    frame = pd.read_parquet(tables.oof_path(repository.root, MODELS[0]))
+    frame = pd.read_parquet(paths.oof_path(repository.root, MODELS[0]))
     assert list(frame.columns) == ["id", "cat", "dog", "owl"]

@@ -1,12 +1,13 @@
 """The rooms: what each may import, what of it others may import, and no circle anywhere; from the real imports."""
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from support.project_imports import ROOT, closure, imports, modules, project_imports, room_of, units
+from support.project_imports import ROOT, closure, imports, modules, project_imports, room_of, tree, units
 
 
 class Room(NamedTuple):
@@ -66,13 +67,13 @@ ROOMS = {
     "core": Room(
         1,
         "",
-        """archive cards closure competition config csvs epoch_line errors files metrics paired places plots processes
-        progress scores simplex tables""",
+        """active archive arrays cards closure competition config csvs epoch_line errors files ids metrics paired paths
+        plots predictions processes progress scores simplex tables""",
     ),
 }
 STAGES = {name for name in modules() if room_of(name) == "stages"}
 ENTRY = {"pipeline.cli", "pipeline.__main__"}
-BACKENDS = {"tensorflow", "jax", "torch"}
+BACKENDS = {"tensorflow", "keras", "jax", "torch"}
 
 
 def top_levels(module: str) -> set[str]:
@@ -122,13 +123,14 @@ def test_no_two_parts_of_a_folder_import_each_other_at_any_distance(folder: str)
 
 
 @pytest.mark.parametrize("module", modules())
-def test_only_rooms_that_build_or_run_networks_import_keras(module: str) -> None:
-    assert room_of(module) in ("networks", "training", "inference") or "keras" not in top_levels(module)
+def test_keras_and_its_backends_are_imported_by_the_runtime_alone(module: str) -> None:
+    assert module == "pipeline.networks.runtime" or not top_levels(module) & BACKENDS
 
 
 @pytest.mark.parametrize("module", modules())
-def test_only_the_runtime_knows_a_backend(module: str) -> None:
-    assert module == "pipeline.networks.runtime" or not top_levels(module) & BACKENDS
+def test_only_rooms_that_build_or_run_networks_take_keras_from_there(module: str) -> None:
+    taken = {alias.name for node in ast.walk(tree(module)) if isinstance(node, ast.ImportFrom) for alias in node.names}
+    assert room_of(module) in ("networks", "training", "inference") or "keras" not in taken
 
 
 def test_init_files_are_empty() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from support import tiny, trained
 
-from pipeline.core import tables
+from pipeline.core import paths, predictions, tables
 from pipeline.core.cards import ModelCard, read_card
 from pipeline.images.store import open_store
 from pipeline.inference.checkpoints import Unseen, predict
@@ -68,13 +68,13 @@ def test_a_shipped_file_trains_and_its_checkpoint_says_the_same(model: str, tmp_
     build(tmp_path, {**teachers, model: recipe}, channels=1)
     for name in (*teachers, model):
         train.run(tmp_path, name)
-    card = read_card(tables.card_path(tmp_path, model), ModelCard)
+    card = read_card(paths.card_path(tmp_path, model), ModelCard)
     assert set(card.fold_scores) == {"0"}
-    oof = tables.read_predictions(tables.oof_path(tmp_path, model), trained_classes(tmp_path))
+    oof = predictions.read_predictions(paths.oof_path(tmp_path, model), trained_classes(tmp_path))
     assert np.isfinite(oof.probs).all()
     np.testing.assert_allclose(oof.probs.sum(axis=1), 1, atol=1e-5)
     again = predicted(tmp_path, card)
-    assert np.array_equal(again, tables.read_predictions(tables.test_path(tmp_path, model), oof.classes).probs)
+    assert np.array_equal(again, predictions.read_predictions(paths.test_path(tmp_path, model), oof.classes).probs)
 
 
 @pytest.mark.slow
@@ -88,7 +88,7 @@ def test_a_shipped_file_trains_to_the_same_bits_twice(model: str, tmp_path: Path
     made = []
     for _ in range(2):
         train.run(tmp_path, model)
-        made.append((tables.oof_path(tmp_path, model).read_bytes(), tables.test_path(tmp_path, model).read_bytes()))
+        made.append((paths.oof_path(tmp_path, model).read_bytes(), paths.test_path(tmp_path, model).read_bytes()))
         shutil.rmtree(tmp_path / ".work")
         runtime.forget_names()
     assert made[0] == made[1]

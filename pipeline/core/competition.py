@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from pipeline.core.config import Section, load, read_params
-from pipeline.core.errors import InputError, near_names
+from pipeline.core.active import active_name
+from pipeline.core.config import Section, load
 from pipeline.core.metrics import Metric, get_metric
-from pipeline.core.tables import check_model_name
+from pipeline.core.paths import competition_path
 
 SLUG = r"[a-z0-9][a-z0-9-]*"  # the last part of a Kaggle competition's address
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
@@ -259,67 +259,6 @@ class Competition(Section):
     def slug(self) -> str | None:
         """The Kaggle competition that submissions go to, if there is one."""
         return self.source.slug if isinstance(self.source, KaggleSource) else self.kaggle
-
-
-def competition_path(root: Path, name: str) -> Path:
-    """Returns the path of a competition's file."""
-    return root / "configs" / "competitions" / f"{name}.yaml"
-
-
-def active_name(root: Path) -> str:
-    """Returns the competition that ``params.yaml`` names.
-
-    Raises:
-        InputError: ``params.yaml`` names none.
-    """
-    name = read_params(root).get("competition")
-    if not isinstance(name, str):
-        raise InputError(f"params.yaml: competition must name a file under configs/competitions, got {name!r}")
-    return name
-
-
-def active_models(root: Path) -> tuple[str, ...]:
-    """Returns the models that ``params.yaml`` names.
-
-    Raises:
-        InputError: the list is empty or repeats a name, or a name is reserved or has no file under configs/models.
-    """
-    names = read_params(root).get("models")
-    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
-        raise InputError(f"params.yaml: models must list files under configs/models, got {names!r}")
-    known = [file.stem for file in (root / "configs" / "models").glob("*.yaml")]
-    for name in names:
-        if names.count(name) > 1:
-            raise InputError(f"params.yaml: models lists {name} more than once; keep one")
-        check_model_name(name)
-        if name not in known:
-            raise InputError(
-                f"params.yaml: models lists {name!r}, configs/models has no such file; {near_names(name, known)}"
-            )
-    return tuple(names)
-
-
-def active_members(root: Path) -> tuple[str, ...]:
-    """Returns the members of the ensemble: the models, and those made elsewhere (``ensemble.external``).
-
-    Raises:
-        InputError: as `active_models`, or a member made elsewhere has the name of a model.
-    """
-    models = active_models(root)
-    section = read_params(root).get("ensemble")
-    external = section.get("external") if isinstance(section, dict) else None
-    names = external if isinstance(external, list) else []
-    for name in names:
-        try:
-            check_model_name(str(name))
-        except InputError as error:
-            raise InputError(
-                f"params.yaml: ensemble.external: {name!r} cannot name a member: letters, digits, _ and - only; "
-                "add it again under another name"
-            ) from error
-        if name in models or names.count(name) > 1:
-            raise InputError(f"params.yaml: ensemble.external: {name} is the name of another member; rename one")
-    return (*models, *(str(name) for name in names))
 
 
 def load_competition(root: Path, name: str | None = None) -> Competition:

@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from pipeline.core.errors import InputError, near_names
+from pipeline.core.paths import params_path
 
 
 class Section(BaseModel):
@@ -78,7 +79,7 @@ def read_params(root: Path) -> dict[str, Any]:
     Raises:
         InputError: no such file, not YAML, or a section that nobody reads.
     """
-    params = read_yaml(root / "params.yaml")
+    params = read_yaml(params_path(root))
     for key in params:
         if key not in PARAMS:
             raise InputError(f"params.yaml: unknown key {key}; {near_names(str(key), PARAMS)}")

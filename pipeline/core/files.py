@@ -1,15 +1,17 @@
-"""Files that are whole or absent: atomic writes, locks, digests, free space, and what lies below a folder."""
+"""Files that are whole or absent: atomic writes, JSON, locks, digests, free space, what lies below a folder."""
 
 import fcntl
 import hashlib
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePath
+from typing import Any
 
-from pipeline.core.errors import InputError
+from pipeline.core.errors import InputError, one_line
 
 _JUNK = ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini")
 
@@ -52,6 +54,25 @@ def write_text(path: Path, text: str) -> None:
     """Writes UTF-8 text atomically."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes any JSON value, indented, atomically."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path, fix: str) -> Any:
+    """Reads a JSON file.
+
+    Raises:
+        InputError: no such file, or not JSON; ``fix`` says how to get it.
+    """
+    if not path.is_file():
+        raise InputError(f"{path} does not exist; {fix}")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path} is not JSON ({one_line(error)}); remove it and {fix}") from error
 
 
 def sha256(path: Path) -> str:
@@ -114,3 +135,35 @@ def files_below(folder: Path, above: tuple[Path, ...] = ()) -> Iterator[Path]:
 def _is_utf8(name: str) -> bool:
     """Says whether a file's name is text; Python keeps the bytes that are none as lone surrogates."""
     return not any("\ud800" <= letter <= "\udfff" for letter in name)
+
+
+def require_file_place(path: Path, option: str) -> None:
+    """Refuses a file that cannot be written.
+
+    Args:
+        path: of the file; it may be there already.
+        option: by which it was given.
+
+    Raises:
+        InputError: a folder is there, or something on the way is no folder.
+    """
+    if path.is_dir():
+        raise InputError(f"{option} {path} is a folder; name a file in it")
+    require_folder_place(path.parent, option)
+
+
+def require_folder_place(folder: Path, option: str) -> None:
+    """Refuses a folder that cannot be made.
+
+    Args:
+        folder: it may be there already.
+        option: by which it was given.
+
+    Raises:
+        InputError: it, or something on the way, is no folder.
+    """
+    for place in (folder, *folder.parents):
+        if place.is_dir():
+            return
+        if place.exists() or place.is_symlink():
+            raise InputError(f"{option}: {place} is no folder; give another place")

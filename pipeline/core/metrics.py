@@ -12,10 +12,8 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 from sklearn import metrics as sk
 
+from pipeline.core.arrays import Labels, Probs
 from pipeline.core.errors import InputError, near_names
-
-Labels = NDArray[np.int64]
-Probs = NDArray[np.float32]
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.core.arrays import Labels, Probs
 from pipeline.core.errors import InputError
 from pipeline.core.metrics import Metric
-from pipeline.core.scores import Integers, Probs, resampled_means, resampled_rows
+from pipeline.core.scores import resampled_means, resampled_rows
 
 _DRAWS, _COSTLY_DRAWS = 60, 200
 
@@ -48,9 +49,7 @@ class Gain:
     high: float
 
 
-def standing(
-    labels: Integers, groups: Integers, candidates: Sequence[Probs], metric: Metric, seed: int = 0
-) -> Standing:
+def standing(labels: Labels, groups: Labels, candidates: Sequence[Probs], metric: Metric, seed: int = 0) -> Standing:
     """Compares predictions of the same rows.
 
     Standard errors are of means over groups where the metric is a mean over rows, else of 60 bootstrap draws.
@@ -77,8 +76,8 @@ def standing(
 
 
 def gain(
-    labels: Integers,
-    groups: Integers,
+    labels: Labels,
+    groups: Labels,
     probs: Probs,
     other: Probs,
     metric: Metric,
@@ -102,7 +101,7 @@ def gain(
     return Gain(value, float(low), float(high))
 
 
-def _error_of_mean(rows: NDArray[np.float64], group: Integers) -> float:
+def _error_of_mean(rows: NDArray[np.float64], group: Labels) -> float:
     """Standard error of a mean over rows that come in groups (a ratio estimate)."""
     sums, sizes = np.bincount(group, weights=rows), np.bincount(group)
     many = len(sums)
@@ -111,8 +110,8 @@ def _error_of_mean(rows: NDArray[np.float64], group: Integers) -> float:
 
 
 def _draws(
-    labels: Integers,
-    group: Integers,
+    labels: Labels,
+    group: Labels,
     candidates: Sequence[Probs],
     metric: Metric,
     seed: int,

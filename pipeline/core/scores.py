@@ -9,11 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.core.arrays import Labels, Probs
 from pipeline.core.errors import InputError
 from pipeline.core.metrics import Metric, get_metric
-
-Integers = NDArray[np.int64]
-Probs = NDArray[np.float32]
 
 SHOWN = (get_metric("accuracy"), get_metric("log_loss"), get_metric("macro_f1"), get_metric("top_k_accuracy", 3))
 _DRAWS_AT_ONCE = 1_000_000
@@ -48,9 +46,9 @@ class Summary:
 
 
 def summarise(
-    labels: Integers,
-    folds: Integers,
-    groups: Integers,
+    labels: Labels,
+    folds: Labels,
+    groups: Labels,
     probs: Probs,
     metric: Metric,
     seed: int = 0,
@@ -90,7 +88,7 @@ def summarise(
 
 
 def interval(
-    labels: Integers, groups: Integers, probs: Probs, metric: Metric, seed: int = 0, n_resamples: int = 1000
+    labels: Labels, groups: Labels, probs: Probs, metric: Metric, seed: int = 0, n_resamples: int = 1000
 ) -> tuple[float, float]:
     """Returns the 95 % percentile bootstrap interval of a pooled score, drawing whole groups.
 
@@ -117,7 +115,7 @@ def interval(
 
 
 def resampled_means(
-    rows: NDArray[np.float64], group: Integers, random: np.random.Generator, n_resamples: int
+    rows: NDArray[np.float64], group: Labels, random: np.random.Generator, n_resamples: int
 ) -> NDArray[np.float64]:
     """Returns the means of ``rows`` in bootstrap draws of whole groups: (n_resamples,).
 
@@ -139,7 +137,7 @@ def resampled_means(
     return np.concatenate(means)
 
 
-def resampled_rows(group: Integers, random: np.random.Generator, n_resamples: int) -> Iterator[Integers]:
+def resampled_rows(group: Labels, random: np.random.Generator, n_resamples: int) -> Iterator[Labels]:
     """Yields the rows of bootstrap draws of whole groups, as `resampled_means` takes them."""
     sizes = np.bincount(group)
     starts = np.cumsum(sizes) - sizes
@@ -151,7 +149,7 @@ def resampled_rows(group: Integers, random: np.random.Generator, n_resamples: in
         yield by_group[np.repeat(starts[drawn], many) + within]
 
 
-def _scores(labels: Integers, probs: Probs, metric: Metric, draws: Iterator[Integers]) -> NDArray[np.float64]:
+def _scores(labels: Labels, probs: Probs, metric: Metric, draws: Iterator[Labels]) -> NDArray[np.float64]:
     scores = []
     for rows in draws:
         try:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.ensemble.combiners.contract import Integers, Probs, Weights, logs, softmaxed
+from pipeline.core.arrays import Labels, Probs, Weights
+from pipeline.ensemble.combiners.contract import logs, softmaxed
 
 BINS = 15
 _COLDEST, _HOTTEST = 0.05, 20.0
@@ -36,7 +37,7 @@ class Reliability:
         return float((np.abs(np.subtract(self.confidence, self.accuracy)) * rows).sum() / rows.sum())
 
 
-def reliability(labels: Integers, probs: Probs) -> Reliability:
+def reliability(labels: Labels, probs: Probs) -> Reliability:
     """Compares confidence with accuracy.
 
     Args:
@@ -52,7 +53,7 @@ def reliability(labels: Integers, probs: Probs) -> Reliability:
     return Reliability(tuple(sums[0].tolist()), tuple(sums[1].tolist()), tuple(rows[kept].tolist()))
 
 
-def temperature(labels: Integers, probs: Probs) -> float:
+def temperature(labels: Labels, probs: Probs) -> float:
     """Returns the temperature that minimises log loss; above 1 the probabilities are too sure of themselves.
 
     Newton's method on the inverse temperature, in which the loss is convex.
@@ -88,7 +89,7 @@ def cooled(probs: Probs, degrees: float) -> Probs:
     return probs if degrees == 1 else softmaxed(logs(probs) / np.float32(degrees))
 
 
-def temperatures(labels: Integers, stacked: Probs) -> Weights:
+def temperatures(labels: Labels, stacked: Probs) -> Weights:
     """Returns the temperature of each member: (n_members,)."""
     return np.array([temperature(labels, member) for member in stacked])
 

@@ -8,8 +8,9 @@ Reference: Lipton et al. 2014, Optimal thresholding of classifiers to maximize F
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.core.arrays import Labels, Probs
 from pipeline.core.metrics import Metric
-from pipeline.ensemble.combiners.contract import Integers, Probs, normalised
+from pipeline.ensemble.combiners.contract import normalised
 
 # Argmax of true probabilities is the best label for accuracy; for these it is not.
 METRICS = ("macro_f1", "balanced_accuracy", "quadratic_kappa")
@@ -17,7 +18,7 @@ _FACTORS = np.exp(np.linspace(-1.5, 1.5, 13))
 _PASSES = 4
 
 
-def class_factors(labels: Integers, probs: Probs, metric: Metric) -> NDArray[np.float64]:
+def class_factors(labels: Labels, probs: Probs, metric: Metric) -> NDArray[np.float64]:
     """Returns factors of the classes that raise a metric: (n_classes,), their geometric mean 1.
 
     Starts from equal factors or from one over the class frequencies, whichever scores better, and tries a grid of

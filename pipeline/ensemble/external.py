@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from pipeline.core.csvs import read_table
 from pipeline.core.errors import InputError, near_names, one_line, some
-from pipeline.core.tables import Predictions, check_predictions, check_unique, folds_digest
+from pipeline.core.ids import check_unique
+from pipeline.core.predictions import Predictions, check_predictions
+from pipeline.core.tables import folds_digest
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.core.arrays import Labels, Probs
 from pipeline.core.metrics import Metric, get_metric
 from pipeline.core.paired import standing
 from pipeline.ensemble.calibration import Reliability, cooled, reliability, temperature
-from pipeline.ensemble.combiners.contract import Integers, Probs
 from pipeline.ensemble.decisions import METRICS, class_factors, weighed
 
 T = TypeVar("T")
@@ -41,9 +41,9 @@ class Finish:
 
 
 def finish(
-    labels: Integers,
-    parts: Integers,
-    groups: Integers,
+    labels: Labels,
+    parts: Labels,
+    groups: Labels,
     probs: Probs,
     metric: Metric,
     own: Probs | None = None,
@@ -88,13 +88,13 @@ def finish(
     return Finish(degrees, factors, before, after, probs)
 
 
-def warmed(labels: Integers, parts: Integers, probs: Probs) -> Probs:
+def warmed(labels: Labels, parts: Labels, probs: Probs) -> Probs:
     """Divides each part of predictions by the temperature that was fitted on the other parts."""
     return _crossed(parts, probs, lambda rows: temperature(labels[rows], probs[rows]), cooled)
 
 
 def _crossed(
-    parts: Integers,
+    parts: Labels,
     probs: Probs,
     fit: Callable[[NDArray[np.bool_]], T],
     apply: Callable[[Probs, T], Probs],

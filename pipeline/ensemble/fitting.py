@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 from pydantic import field_validator
 
+from pipeline.core.arrays import Probs
 from pipeline.core.cards import CandidateCard, GainCard, ReliabilityCard
 from pipeline.core.config import Section
 from pipeline.core.errors import near_names
@@ -13,7 +14,7 @@ from pipeline.core.metrics import Metric
 from pipeline.core.paired import Gain, gain
 from pipeline.ensemble.calibration import Reliability
 from pipeline.ensemble.combiners.catalogue import COMBINERS
-from pipeline.ensemble.combiners.contract import Probs, Sample
+from pipeline.ensemble.combiners.contract import Sample
 from pipeline.ensemble.combiners.means import best_member
 from pipeline.ensemble.finishing import Finish, finish, warmed
 from pipeline.ensemble.members import Members

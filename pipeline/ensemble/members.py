@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.core import tables
+from pipeline.core import paths, tables
+from pipeline.core.arrays import Probs
 from pipeline.core.errors import InputError, some
+from pipeline.core.predictions import Predictions, read_predictions
 
-Probs = NDArray[np.float32]
 _SAME = 1e-6
 _LOOK = 100  # rows that tell almost all members apart
 
@@ -58,7 +59,7 @@ def read_members(root: Path, names: Sequence[str], classes: Sequence[str], allow
     """
     if not names:
         raise InputError("there are no members to combine; list models in params.yaml")
-    folds = tables.read_folds(tables.folds_path(root))
+    folds = tables.read_folds(paths.folds_path(root))
     digest = tables.folds_digest(folds)
     ordered = tuple(sorted(names))
     rows: pd.DataFrame | None = None
@@ -66,8 +67,8 @@ def read_members(root: Path, names: Sequence[str], classes: Sequence[str], allow
     stacked = np.empty((0, 0, 0), dtype=np.float32)
     peeked = {}
     for number, name in enumerate(ordered):
-        path = tables.oof_path(root, name)
-        predictions = tables.read_predictions(path, classes)
+        path = paths.oof_path(root, name)
+        predictions = read_predictions(path, classes)
         marks = _marks(path, predictions, digest)
         if marks and not allow_peeked:
             raise InputError(
@@ -100,12 +101,12 @@ def read_test(root: Path, names: Sequence[str], classes: Sequence[str], ids: Seq
     """
     stacked = np.empty((len(names), len(ids), len(classes)), dtype=np.float32)
     for number, name in enumerate(names):
-        path = tables.test_path(root, name)
-        stacked[number] = renormalised(tables.read_predictions(path, classes).aligned(ids, str(path)))
+        path = paths.test_path(root, name)
+        stacked[number] = renormalised(read_predictions(path, classes).aligned(ids, str(path)))
     return stacked
 
 
-def scored_rows(folds: pd.DataFrame, predictions: tables.Predictions, place: str) -> pd.DataFrame:
+def scored_rows(folds: pd.DataFrame, predictions: Predictions, place: str) -> pd.DataFrame:
     """Returns the rows of the fold table that a member scored, in its order.
 
     Raises:
@@ -167,7 +168,7 @@ def told(alike: Similarity, names: Sequence[str]) -> dict[str, object]:
     }
 
 
-def _marks(path: Path, predictions: tables.Predictions, digest: str) -> tuple[str, ...]:
+def _marks(path: Path, predictions: Predictions, digest: str) -> tuple[str, ...]:
     """Returns what makes a member's predictions look better than they are.
 
     Raises:

@@ -14,12 +14,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.core.arrays import Labels, Probs, Weights
 from pipeline.core.errors import InputError
 from pipeline.core.paired import Standing, standing
 from pipeline.core.progress import progress
 from pipeline.ensemble.calibration import all_cooled, temperatures
 from pipeline.ensemble.combiners.catalogue import COMBINERS, SCALE_MATTERS, skipped
-from pipeline.ensemble.combiners.contract import Fitted, Integers, Probs, Sample, Weights
+from pipeline.ensemble.combiners.contract import Fitted, Sample
 
 PARTS = 5
 COOLED = "+temperature"
@@ -57,7 +58,7 @@ class Candidate:
         return self.fitted(stacked if self.degrees is None else all_cooled(stacked, self.degrees))
 
 
-def parts_of(folds: Integers, groups: Integers, labels: Integers) -> Integers:
+def parts_of(folds: Labels, groups: Labels, labels: Labels) -> Labels:
     """Returns the parts that are left out in turn: the folds; of a single one, five parts of whole groups.
 
     Groups are dealt round class by class, so that each part has its share of every class.
@@ -154,7 +155,7 @@ class Choice:
 
 
 def choose(
-    candidates: Sequence[Candidate], sample: Sample, groups: Integers, finished: Sequence[Probs] | None = None
+    candidates: Sequence[Candidate], sample: Sample, groups: Labels, finished: Sequence[Probs] | None = None
 ) -> Choice:
     """Takes the simplest candidate whose nested score is within one standard error of the best.
 

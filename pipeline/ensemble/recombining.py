@@ -10,13 +10,15 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.core import tables
+from pipeline.core import paths, predictions, tables
+from pipeline.core.arrays import Probs
 from pipeline.core.cards import EnsembleCard, read_card
 from pipeline.core.errors import InputError
 from pipeline.core.metrics import Metric
+from pipeline.core.paths import classes_path
 from pipeline.ensemble.calibration import all_cooled, cooled, temperatures
 from pipeline.ensemble.combiners.catalogue import COMBINERS
-from pipeline.ensemble.combiners.contract import Probs, Sample
+from pipeline.ensemble.combiners.contract import Sample
 from pipeline.ensemble.decisions import weighed
 from pipeline.ensemble.members import read_members, read_test
 from pipeline.ensemble.nested import COOLED, parts_of
@@ -44,8 +46,8 @@ def recombine(root: Path, metric: Metric) -> Combine:
     Raises:
         InputError: there is no ensemble, or its members' predictions are gone or are others.
     """
-    card = read_card(tables.card_path(root, tables.ENSEMBLE), EnsembleCard)
-    classes = tables.read_classes(root / "data" / "prepared" / "classes.json")
+    card = read_card(paths.card_path(root, paths.ENSEMBLE), EnsembleCard)
+    classes = tables.read_classes(classes_path(root))
     members = read_members(root, card.members, classes, allow_peeked=True)  # the ensemble has accepted them
     labels, folds, groups = (members.rows[name].to_numpy(dtype=np.int64) for name in ("label", "fold", "group"))
     sample = Sample(members.stacked, labels, parts_of(folds, groups, labels), metric)
@@ -70,9 +72,9 @@ def check_recombines(root: Path, metric: Metric) -> None:
     Raises:
         InputError: they differ: the ensemble was made of other predictions than those that lie there now.
     """
-    card = read_card(tables.card_path(root, tables.ENSEMBLE), EnsembleCard)
-    path = tables.test_path(root, tables.ENSEMBLE)
-    known = tables.read_predictions(path, tables.read_classes(root / "data" / "prepared" / "classes.json"))
+    card = read_card(paths.card_path(root, paths.ENSEMBLE), EnsembleCard)
+    path = paths.test_path(root, paths.ENSEMBLE)
+    known = predictions.read_predictions(path, tables.read_classes(classes_path(root)))
     again = recombine(root, metric)(read_test(root, card.members, known.classes, known.ids))
     apart = float(np.abs(again - known.probs).max(initial=0.0))
     if apart > _SAME:

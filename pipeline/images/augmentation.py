@@ -4,27 +4,21 @@ Each draw comes from a seed that names its batch, so a batch is a pure function 
 after a crash, with any number of threads, in any order.
 """
 
-import os
-
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any, Literal
 
-import albumentations as A
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator, Field, model_validator
 
+from pipeline.core.arrays import Images, Pixels, Targets
 from pipeline.core.config import Section
 from pipeline.core.errors import InputError, near_names, one_line, some
 from pipeline.images.policies import Policy, PolicyTransform
+from pipeline.images.quiet_albumentations import A
 
-Images = NDArray[np.uint8]
-Pixels = NDArray[np.uint8 | np.float32]  # grey levels, whole or between two
-Targets = NDArray[np.float32]
 Declared = tuple[dict[str, dict[str, Any]], ...]
 
 

@@ -17,21 +17,10 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.core.arrays import Images, Pixels, Rows, Targets
 from pipeline.core.errors import InputError
-from pipeline.images.augmentation import (
-    Augmentation,
-    Declared,
-    Images,
-    ImageTransform,
-    Pixels,
-    Targets,
-    mix,
-    plainly,
-    resized,
-    unrounded,
-)
+from pipeline.images.augmentation import Augmentation, Declared, ImageTransform, mix, plainly, resized, unrounded
 
-Rows = NDArray[np.int64]
 Made = TypeVar("Made")
 _PART = 32  # images that a thread resizes at a time
 

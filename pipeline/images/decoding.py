@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-Pixels = NDArray[np.uint8]
+from pipeline.core.arrays import Images
 
 _HASH_SIZE = 8
 _FLAT = 4.0
@@ -77,7 +77,7 @@ class Stored:
         perceptual_hash: equal for images that look the same (see `perceptual_hash`).
     """
 
-    pixels: Pixels
+    pixels: Images
     width: int
     height: int
     hash: str

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from pydantic import Field
 from skimage.feature import hog
 
+from pipeline.core.arrays import Images
 from pipeline.core.config import Section
 from pipeline.core.errors import InputError
-from pipeline.images.augmentation import Images, resized
+from pipeline.images.augmentation import resized
 
 
 class Hog(Section):

@@ -7,15 +7,14 @@ Shear and shift are shares of the image's side, so that a policy means the same 
 from collections.abc import Callable
 from typing import Annotated, Literal
 
-import albumentations.augmentations.pixel.functional as pixels
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
+from pipeline.core.arrays import Images
 from pipeline.core.config import Section
+from pipeline.images.quiet_albumentations import pixels
 
-Images = NDArray[np.uint8]
 Operation = Callable[[Images, float], Images]
 
 _LEVELS = 30

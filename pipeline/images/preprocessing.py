@@ -13,15 +13,14 @@ from typing import Annotated, Any, Literal
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from pipeline.core.arrays import Images
 from pipeline.core.config import Section
 from pipeline.core.files import atomic_path, locked, require_space, sha256
 from pipeline.core.progress import progress
 from pipeline.images.batches import Ahead
 
-Images = NDArray[np.uint8]
 _CHUNK = 64
 
 

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from pipeline.core.arrays import Images
 from pipeline.core.config import Section
 from pipeline.core.errors import InputError
-from pipeline.images.augmentation import Images, resized
+from pipeline.images.augmentation import resized
 
 WIDTH = 128
 _SPAN = 6.0  # OpenCV's descriptor covers four cells of 1.5 keypoint sizes each

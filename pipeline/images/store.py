@@ -17,10 +17,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.core.arrays import Images
 from pipeline.core.errors import InputError
 from pipeline.core.files import require_space
 from pipeline.core.progress import progress
-from pipeline.images.decoding import BrokenImageError, Form, Pixels, decode
+from pipeline.images.decoding import BrokenImageError, Form, decode
 
 _ROOM = "free some space or lower storage.size in the competition's file"
 _CHUNK = 64
@@ -53,7 +54,7 @@ class Store:
     offset: int
     row_bytes: int
 
-    def write(self, row: int, pixels: Pixels) -> None:
+    def write(self, row: int, pixels: Images) -> None:
         """Writes one row; any process may do so."""
         handle = os.open(self.path, os.O_WRONLY)
         try:

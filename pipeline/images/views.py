@@ -10,14 +10,12 @@ from typing import Annotated, Literal
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from scipy.special import softmax
 
+from pipeline.core.arrays import Logits, Pixels
 from pipeline.core.config import Section
-from pipeline.images.augmentation import Pixels
 
-Logits = NDArray[np.float32]
 Change = Callable[[Pixels], Pixels]
 _CORNERS = {
     "top-left": (0.0, 0.0),

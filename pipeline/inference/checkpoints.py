@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
+from pipeline.core.arrays import Images, Logits
 from pipeline.core.cards import ModelCard
 from pipeline.core.config import parse
-from pipeline.images.augmentation import Images
 from pipeline.images.batches import default_workers
 from pipeline.images.preprocessing import preprocessed
 from pipeline.images.views import Views, averaged, changes
-from pipeline.inference.opened_network import Logits, open_network
+from pipeline.inference.opened_network import open_network
 from pipeline.training.classic.recipe import ClassicRecipe, load
 from pipeline.training.classic.training import ClassicSession
 from pipeline.training.data import Data

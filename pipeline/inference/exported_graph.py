@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import keras
 import numpy as np
-from keras import layers, ops
 from numpy.typing import NDArray
 
 from pipeline.core.cards import ModelCard
@@ -19,6 +17,7 @@ from pipeline.core.errors import InputError, some
 from pipeline.images.views import Views, changes
 from pipeline.inference.opened_network import Network, open_network
 from pipeline.networks.mlp_hog import MlpHog
+from pipeline.networks.runtime import keras, layers, ops
 
 Floats = NDArray[np.float32]
 

@@ -9,13 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from pipeline.core import tables
+from pipeline.core import paths, tables
+from pipeline.core.arrays import Probs
 from pipeline.core.cards import EnsembleCard, ModelCard, read_card
 from pipeline.core.competition import Competition, load_competition
 from pipeline.core.errors import some
 from pipeline.core.files import atomic_path
+from pipeline.core.paths import classes_path
+from pipeline.core.predictions import Predictions, check_predictions, read_predictions
 from pipeline.data.prepared.preparing import decode
 from pipeline.data.sources.source import descend
 from pipeline.ensemble.members import renormalised
@@ -25,8 +27,6 @@ from pipeline.inference.checkpoints import Unseen, predict
 from pipeline.inference.hidden_images import list_hidden
 from pipeline.inference.packing import checkpoints_of
 from pipeline.kaggle import submission, submission_checks
-
-Probs = NDArray[np.float32]
 
 
 def predict_folder(root: Path, data: Path, name: str, target: Path = Path("submission.csv")) -> pd.DataFrame:
@@ -45,7 +45,7 @@ def predict_folder(root: Path, data: Path, name: str, target: Path = Path("submi
         InputError: the folders do not hold what they should, or a checkpoint does not fit.
     """
     competition = load_competition(root)
-    classes = tables.read_classes(root / "data" / "prepared" / "classes.json")
+    classes = tables.read_classes(classes_path(root))
     base = descend(data, competition)
     records, sample = list_hidden(base, competition)
     with tempfile.TemporaryDirectory(prefix="predicting-") as work:
@@ -55,9 +55,9 @@ def predict_folder(root: Path, data: Path, name: str, target: Path = Path("submi
         if broken:
             print(f"note: {len(broken)} images cannot be read and count as black: {some(broken)}")
         unseen = Unseen(open_store(store), classes, root / "weights", Path(work))
-        probs = _ensemble(root, competition, unseen) if name == tables.ENSEMBLE else _model(root, name, unseen)
-    predictions = tables.Predictions(tuple(record.id for record in ordered), probs, classes)
-    tables.check_predictions(predictions, name)
+        probs = _ensemble(root, competition, unseen) if name == paths.ENSEMBLE else _model(root, name, unseen)
+    predictions = Predictions(tuple(record.id for record in ordered), probs, classes)
+    check_predictions(predictions, name)
     _compare(root, name, predictions)
     frame = submission.build(predictions, sample, competition.submission)
     with atomic_path(target) as temporary:
@@ -68,7 +68,7 @@ def predict_folder(root: Path, data: Path, name: str, target: Path = Path("submi
 
 
 def _model(root: Path, name: str, unseen: Unseen) -> Probs:
-    card = read_card(tables.card_path(root, name), ModelCard)
+    card = read_card(paths.card_path(root, name), ModelCard)
     checkpoints = checkpoints_of(root, card)
     print(f"{name}: {len(unseen.images)} images, {len(checkpoints)} folds", flush=True)
     work = unseen.work / name
@@ -78,7 +78,7 @@ def _model(root: Path, name: str, unseen: Unseen) -> Probs:
 
 
 def _ensemble(root: Path, competition: Competition, unseen: Unseen) -> Probs:
-    card = read_card(tables.card_path(root, tables.ENSEMBLE), EnsembleCard)
+    card = read_card(paths.card_path(root, paths.ENSEMBLE), EnsembleCard)
     combine = recombine(root, competition.metric.metric)
     used = used_members(card)
     even = np.full((len(unseen.images), len(unseen.classes)), 1 / len(unseen.classes), dtype=np.float32)
@@ -88,10 +88,10 @@ def _ensemble(root: Path, competition: Competition, unseen: Unseen) -> Probs:
     )
 
 
-def _compare(root: Path, name: str, predictions: tables.Predictions) -> None:
+def _compare(root: Path, name: str, predictions: Predictions) -> None:
     """Tells how far off home's predictions are, where the test images are those of home."""
-    path = tables.test_path(root, name)
-    home = tables.read_predictions(path, predictions.classes) if path.is_file() else None
+    path = paths.test_path(root, name)
+    home = read_predictions(path, predictions.classes) if path.is_file() else None
     if home is None or set(home.ids) != set(predictions.ids):
         print(f"{len(predictions.ids)} test images, not those of home")
         return

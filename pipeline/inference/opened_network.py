@@ -10,20 +10,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.core.arrays import Features, Images, Logits
 from pipeline.core.cards import ModelCard
 from pipeline.core.config import parse
 from pipeline.core.errors import InputError, one_line
-from pipeline.images.augmentation import Images
 from pipeline.images.batches import changed, default_workers, plain_batches
 from pipeline.images.preprocessing import preprocessed
 from pipeline.images.views import changes
 from pipeline.networks import runtime
 from pipeline.networks.backbones.vit import Vit
 from pipeline.networks.build import Built, build, penultimate
-from pipeline.networks.features import FeatureCache, Features
+from pipeline.networks.features import FeatureCache
 from pipeline.training.recipes.recipe import Recipe
 
-Logits = NDArray[np.float32]
 # As `Session.predict` has them: sums over batches of another size may differ in their last bits.
 _BATCH, _HEAD_BATCH = 256, 4096
 

@@ -7,11 +7,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.core import tables
+from pipeline.core.active import active_members, active_models, active_name
 from pipeline.core.cards import EnsembleCard, ModelCard, read_card, write_card
-from pipeline.core.competition import active_members, active_models, active_name, competition_path, load_competition
+from pipeline.core.competition import load_competition
 from pipeline.core.config import read_params, setting_or_variable
 from pipeline.core.errors import InputError, near_names, some
+from pipeline.core.paths import (
+    ENSEMBLE,
+    card_path,
+    checkpoints_folder,
+    classes_path,
+    competition_path,
+    folds_path,
+    model_path,
+    oof_path,
+    params_path,
+    test_path,
+)
 from pipeline.ensemble.recombining import check_recombines, used_members
 
 _PACKAGE = Path(__file__).parents[1]
@@ -43,11 +55,11 @@ def choose(root: Path, name: str) -> Chosen:
     elsewhere = set(active_members(root)) - set(models)
     if name in elsewhere:
         raise InputError(f"{name} was made elsewhere: there are predictions of it, but no checkpoints to pack")
-    if name not in (*models, tables.ENSEMBLE):
-        raise InputError(f"no model of params.yaml is called {name!r}; {near_names(name, (*models, tables.ENSEMBLE))}")
-    if name != tables.ENSEMBLE:
+    if name not in (*models, ENSEMBLE):
+        raise InputError(f"no model of params.yaml is called {name!r}; {near_names(name, (*models, ENSEMBLE))}")
+    if name != ENSEMBLE:
         return Chosen(name, (_card(root, name),), ())
-    card = read_card(tables.card_path(root, name), EnsembleCard)
+    card = read_card(card_path(root, name), EnsembleCard)
     _require_active(root, name, card.competition)
     used = used_members(card)
     foreign = [member for member in used if member not in models]
@@ -75,7 +87,7 @@ def collect(root: Path, target: Path, chosen: Chosen) -> None:
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copy)
     for card in chosen.models:
-        write_card(tables.card_path(target, card.model), _with_presets(root, target, card))
+        write_card(card_path(target, card.model), _with_presets(root, target, card))
 
 
 def checkpoints_of(root: Path, card: ModelCard) -> list[Path]:
@@ -84,7 +96,7 @@ def checkpoints_of(root: Path, card: ModelCard) -> list[Path]:
     Raises:
         InputError: one is missing.
     """
-    folder = root / "folds" / card.model / "checkpoints"
+    folder = checkpoints_folder(root, card.model)
     kind = "npz" if "classifier" in card.config else "weights.h5"
     paths = [folder / f"fold{fold}.{kind}" for fold in sorted(map(int, card.fold_scores))]
     missing = [path.name for path in paths if not path.is_file()]
@@ -94,21 +106,21 @@ def checkpoints_of(root: Path, card: ModelCard) -> list[Path]:
 
 
 def _files(root: Path, chosen: Chosen) -> Iterator[Path]:
-    yield root / "params.yaml"
+    yield params_path(root)
     yield competition_path(root, active_name(root))
-    yield root / "data" / "prepared" / "classes.json"
-    yield tables.test_path(root, chosen.name)  # what the notebook compares itself with
+    yield classes_path(root)
+    yield test_path(root, chosen.name)  # what the notebook compares itself with
     for card in chosen.models:
-        yield root / "configs" / "models" / f"{card.model}.yaml"
+        yield model_path(root, card.model)
         yield from checkpoints_of(root, card)
     if chosen.members:
-        yield tables.card_path(root, tables.ENSEMBLE)
-        yield tables.folds_path(root)
-        yield from (tables.oof_path(root, member) for member in chosen.members)
+        yield card_path(root, ENSEMBLE)
+        yield folds_path(root)
+        yield from (oof_path(root, member) for member in chosen.members)
 
 
 def _card(root: Path, model: str) -> ModelCard:
-    card = read_card(tables.card_path(root, model), ModelCard)
+    card = read_card(card_path(root, model), ModelCard)
     _require_active(root, model, card.competition)
     return card
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pipeline.core.competition import IMAGE_SUFFIXES
 from pipeline.core.errors import InputError, one_line
 from pipeline.core.files import files_below
-from pipeline.core.tables import natural_order
+from pipeline.core.ids import natural_order
 from pipeline.images.decoding import BrokenImageError, Form, decode
 
 _WILD = "*?["

@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.core import tables
+from pipeline.core import paths, tables
+from pipeline.core.arrays import Images, Probs
 from pipeline.core.cards import EnsembleCard, read_card
 from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError
+from pipeline.core.paths import classes_path, prepared_folder
 from pipeline.ensemble.members import renormalised
 from pipeline.ensemble.recombining import Combine, recombine
-from pipeline.images.augmentation import Images
 from pipeline.images.decoding import Form
 from pipeline.inference.checkpoints import mean_of_folds
 from pipeline.inference.outputs import Said
@@ -21,8 +22,6 @@ from pipeline.inference.packing import choose
 from pipeline.inference.saliency.heat import Heat, enlarged
 from pipeline.inference.trained_model import TrainedModel, open_model, stored_form
 from pipeline.inference.unknown.fit import Unknown, unknown_of, unknown_of_ensemble
-
-Probs = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -139,11 +138,11 @@ def open_predictor(root: Path, name: str, keep: bool = False) -> Predictor:
     _require_trained(root, name)
     chosen = choose(root, name)
     models = {card.model: open_model(root, card, keep) for card in chosen.models}
-    prepared = root / "data" / "prepared"
+    prepared = prepared_folder(root)
     classes, names = tables.read_classes(prepared / "classes.json"), tables.read_classes(prepared / "class_names.json")
     unknown, judge = _unknown(root, name, models, classes)
     form = stored_form(root)
-    if name != tables.ENSEMBLE:
+    if name != paths.ENSEMBLE:
         return Predictor(name, form, classes, names, models, unknown, judge)
     combine = recombine(root, load_competition(root).metric.metric)
     return Predictor(name, form, classes, names, models, unknown, judge, chosen.members, combine)
@@ -154,14 +153,14 @@ def _unknown(
 ) -> tuple[Unknown, str | None]:
     """Chooses among the scores of the models, and of the combination where there is one."""
     fitted: dict[str | None, Unknown] = {one: unknown_of(root, model) for one, model in models.items()}
-    if name == tables.ENSEMBLE:
-        card = read_card(tables.card_path(root, name), EnsembleCard)
+    if name == paths.ENSEMBLE:
+        card = read_card(paths.card_path(root, name), EnsembleCard)
         fitted = {None: unknown_of_ensemble(root, card, classes), **fitted}
     judge = max(fitted, key=lambda one: max(fitted[one].aurocs.values(), default=0.0))
     return fitted[judge], judge
 
 
 def _require_trained(root: Path, name: str) -> None:
-    path = tables.card_path(root, name)
-    if not path.is_file() and not (root / "data" / "prepared" / "classes.json").is_file():
+    path = paths.card_path(root, name)
+    if not path.is_file() and not (classes_path(root)).is_file():
         raise InputError(f"{path} does not exist: nothing is trained yet; run `dvc repro`")

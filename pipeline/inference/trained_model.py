@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.core import tables
+from pipeline.core.arrays import Images
 from pipeline.core.cards import ModelCard
 from pipeline.core.competition import load_competition
 from pipeline.core.config import parse
-from pipeline.images.augmentation import Images
+from pipeline.core.paths import classes_path
 from pipeline.images.decoding import Form
 from pipeline.inference.checkpoints import Unseen, classic_logits, probs_of
 from pipeline.inference.opened_network import Network, open_network
@@ -88,7 +89,7 @@ def open_model(root: Path, card: ModelCard, keep: bool = False, precision: Preci
     Raises:
         InputError: a checkpoint is missing, or the card is not one of this version.
     """
-    classes = tables.read_classes(root / "data" / "prepared" / "classes.json")
+    classes = tables.read_classes(classes_path(root))
     form, weights = stored_form(root), weights_folder(root)
     paths = checkpoints_of(root, card)
     network = open_network(card, form.size, form.channels, len(classes), weights, keep, precision)

@@ -6,15 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from pipeline.core.arrays import Probs
 from pipeline.core.competition import Competition, Submission
 from pipeline.core.errors import InputError, some
 from pipeline.kaggle.solution import Solution, read_solution
 from pipeline.kaggle.submission import value_columns
 from pipeline.kaggle.submission_checks import validate_file
-
-Probs = NDArray[np.float32]
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pipeline.core.competition import LabelSubmission, Submission
 from pipeline.core.csvs import read_table
 from pipeline.core.errors import InputError, near_names, some
-from pipeline.core.tables import check_unique
+from pipeline.core.ids import check_unique
 
 _USAGE = "usage"
 _PARTS = ("public", "private", "ignored")

@@ -11,7 +11,8 @@ import pandas as pd
 
 from pipeline.core.competition import LabelSubmission, ProbabilitySubmission, Submission
 from pipeline.core.errors import InputError, near_names, some
-from pipeline.core.tables import Predictions, check_unique
+from pipeline.core.ids import check_unique
+from pipeline.core.predictions import Predictions
 
 
 def build(predictions: Predictions, sample: pd.DataFrame, submission: Submission) -> pd.DataFrame:

@@ -20,6 +20,7 @@ from pipeline.core.config import Section
 from pipeline.core.csvs import read_table
 from pipeline.core.errors import InputError, one_line, some
 from pipeline.core.files import atomic_path
+from pipeline.core.paths import submissions_folder
 
 Status = Literal["pending", "scored", "failed", "graded"]
 
@@ -61,7 +62,7 @@ _FORMULA = re.compile(r"'*[=+\-@]")
 
 def log_path(root: Path) -> Path:
     """Where the log lies."""
-    return root / "submissions" / "log.csv"
+    return submissions_folder(root) / "log.csv"
 
 
 def now() -> str:

@@ -10,10 +10,12 @@ import numpy as np
 import pandas as pd
 
 from pipeline.core import cards, tables
-from pipeline.core.competition import Competition, ProbabilitySubmission, Submission, active_name, competition_path
+from pipeline.core.active import active_name
+from pipeline.core.competition import Competition, ProbabilitySubmission, Submission
 from pipeline.core.csvs import read_table
 from pipeline.core.errors import InputError, near_names, some
 from pipeline.core.files import atomic_path, sha256
+from pipeline.core.paths import competition_path, prepared_folder, submissions_folder
 from pipeline.core.progress import progress
 from pipeline.kaggle.client import Submitted, listed
 from pipeline.kaggle.submission_checks import validate_file
@@ -44,7 +46,7 @@ def candidate(root: Path, name: str, competition: Competition) -> Candidate:
         InputError: there is none of that name, it belongs to another competition, it is not the file that its card
             describes, or it does not fit the sample.
     """
-    folder = root / "submissions"
+    folder = submissions_folder(root)
     path = folder / f"{name}.csv"
     if not path.is_file():
         known = [card.stem for card in folder.glob("*.json")]
@@ -54,7 +56,7 @@ def candidate(root: Path, name: str, competition: Competition) -> Candidate:
         raise InputError(
             f"{path} was made for {card.competition}, the active competition is {active_name(root)}; run `dvc repro`"
         )
-    prepared = root / "data" / "prepared"
+    prepared = prepared_folder(root)
     classes = tables.read_classes(prepared / "classes.json")
     frame = validate_file(path, read_table(prepared / "sample_submission.csv"), competition.submission, classes)
     if sha256(path) != card.sha256:
@@ -90,7 +92,7 @@ def default_message(card: cards.SubmissionCard) -> str:
 
 def sent_path(root: Path, digest: str) -> Path:
     """Where a copy of a submitted file lies."""
-    return root / "submissions" / "sent" / f"{digest}.csv"
+    return submissions_folder(root) / "sent" / f"{digest}.csv"
 
 
 def keep_copy(root: Path, sent: Candidate) -> None:

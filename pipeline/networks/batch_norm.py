@@ -7,10 +7,8 @@ Reference: Ioffe and Szegedy 2015, https://arxiv.org/abs/1502.03167
 
 from typing import Any
 
-import keras
-from keras import layers, ops
-
 from pipeline.networks import runtime
+from pipeline.networks.runtime import keras, layers, ops
 
 
 class BatchNormalization(layers.BatchNormalization):  # type: ignore[misc]

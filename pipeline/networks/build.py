@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Union
 
-import keras
 import numpy as np
-from keras import layers
 from numpy.typing import NDArray
 from pydantic import Field
 
@@ -27,12 +25,13 @@ from pipeline.networks.backbones.vit import Vit, vit_backbone, vit_depth, vit_fi
 from pipeline.networks.head import build_head
 from pipeline.networks.inputs import Normalise, coloured, normalised
 from pipeline.networks.mlp_hog import MlpHog
+from pipeline.networks.runtime import keras, layers
 
-Features = Callable[[keras.KerasTensor, Any], keras.KerasTensor]
+PixelsToFeatures = Callable[[keras.KerasTensor, Any], keras.KerasTensor]
 
 
-def _plain_networks() -> dict[str, tuple[type[Section], Features]]:
-    found: dict[str, tuple[type[Section], Features]] = {}
+def _plain_networks() -> dict[str, tuple[type[Section], PixelsToFeatures]]:
+    found: dict[str, tuple[type[Section], PixelsToFeatures]] = {}
     for module in pkgutil.iter_modules(architectures.__path__):
         found |= vars(importlib.import_module(f"{architectures.__name__}.{module.name}"))["NETWORKS"]
     return found

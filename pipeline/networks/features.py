@@ -13,16 +13,15 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from pipeline.core.arrays import Features, Images, Pixels, Rows, Targets
 from pipeline.core.files import atomic_path, locked, require_space, write_text
 from pipeline.core.progress import progress
-from pipeline.images.augmentation import Augmentation, Images, ImageTransform, Pixels, Targets, resized, unrounded
-from pipeline.images.batches import Ahead, Rows
+from pipeline.images.augmentation import Augmentation, ImageTransform, resized, unrounded
+from pipeline.images.batches import Ahead
 from pipeline.images.views import Change, Views, changes
 from pipeline.networks import runtime
 
-Features = NDArray[np.float32]
 _BATCH = 64
 _BLOCK = 32 * _BATCH
 

@@ -2,11 +2,10 @@
 
 from typing import Literal
 
-import keras
-from keras import layers
 from pydantic import Field, PositiveInt
 
 from pipeline.core.config import Section
+from pipeline.networks.runtime import keras, layers
 
 
 class Head(Section):

@@ -2,10 +2,10 @@
 
 from typing import Literal
 
-import keras
 import numpy as np
-from keras import layers, ops
 from numpy.typing import NDArray
+
+from pipeline.networks.runtime import keras, layers, ops
 
 Normalise = Literal["auto", "symmetric", "unit", "dataset", "image"]
 

@@ -7,9 +7,10 @@ https://arxiv.org/abs/2105.07576
 
 from collections.abc import Iterable
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
+
+from pipeline.networks.runtime import keras
 
 
 def reestimate(

@@ -1,6 +1,7 @@
 """Seeds, determinism, precision and devices: the only module that knows which backend runs below Keras.
 
-Import it before Keras: it sets the environment that TensorFlow and albumentations read at import time.
+Keras is imported here alone, and from here by all that builds or runs networks: the environment that TensorFlow reads
+at import time is set first, whatever the order of imports.
 """
 
 import importlib
@@ -22,7 +23,6 @@ from numpy.typing import NDArray
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 # By itself TensorFlow leaves oneDNN off on CPUs without AVX-512 VNNI, and trains 1.3 to 1.6 times as slowly.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
@@ -50,7 +50,9 @@ def _without_greeting() -> Iterator[None]:
 
 
 with _without_greeting():
-    import keras
+    import keras as keras
+    from keras import layers as layers
+    from keras import ops as ops
 
 
 def _is_news(record: logging.LogRecord) -> bool:

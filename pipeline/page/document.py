@@ -20,7 +20,7 @@ package make::
             pictures([Picture(pixels, alt="a cat", caption="7.png")]),
         ],
     )
-    write(root / "reports" / "x.html", "Explore animals15", "What is in the data.", [section])
+    write(reports_folder(root) / "x.html", "Explore animals15", "What is in the data.", [section])
 
 All text is escaped on the way; nothing but `Html`, which only `tag` and `joined` make, is written as it stands.
 """

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline.core.errors import printable
-from pipeline.core.tables import write_json
+from pipeline.core.files import write_json
 from pipeline.page.blocks import facts, say
 from pipeline.page.document import Section, write
 from pipeline.page.markup import tag

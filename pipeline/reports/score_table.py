@@ -7,8 +7,11 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.core import cards, tables
-from pipeline.core.competition import Competition, active_members, active_models, active_name, load_competition
+from pipeline.core import cards, paths, tables
+from pipeline.core.active import active_members, active_models, active_name
+from pipeline.core.competition import Competition, load_competition
+from pipeline.core.paths import classes_path, solution_path
+from pipeline.core.predictions import read_predictions
 from pipeline.kaggle.solution import read_solution
 
 PLAIN_WIDTH = 160
@@ -46,7 +49,7 @@ def show(root: Path, out: Console | None = None) -> None:
             out.print(f"* {standing.name} peeked at the rows it is scored on: {', '.join(standing.card.peeked)}")
     if ensemble and ensemble.card.peeked:
         out.print(
-            f"* {tables.ENSEMBLE} has members that peeked, its score is too good: {', '.join(ensemble.card.peeked)}"
+            f"* {paths.ENSEMBLE} has members that peeked, its score is too good: {', '.join(ensemble.card.peeked)}"
         )
     waiting = [name for name in names if name not in trained]
     if waiting:
@@ -61,12 +64,12 @@ def held_out(root: Path, name: str, competition: Competition) -> float | None:
     Raises:
         InputError: the solution lacks columns or test ids, or names a class that training does not have.
     """
-    path, predicted = root / "data" / "prepared" / "solution.csv", tables.test_path(root, name)
+    path, predicted = solution_path(root), paths.test_path(root, name)
     if not path.is_file() or not predicted.is_file():
         return None
-    classes = tables.read_classes(root / "data" / "prepared" / "classes.json")
+    classes = tables.read_classes(classes_path(root))
     truth = read_solution(path, competition.submission, classes)
-    predictions = tables.read_predictions(predicted, classes)
+    predictions = read_predictions(predicted, classes)
     rows = truth.of("public", "private")
     probs = predictions.aligned(truth.ids, str(predicted))
     return competition.metric.metric.score(truth.labels[rows], probs[rows])
@@ -80,7 +83,7 @@ def console() -> Console:
 
 
 def _model_card(root: Path, name: str) -> cards.ModelCard | None:
-    path = tables.card_path(root, name)
+    path = paths.card_path(root, name)
     if not path.is_file():
         return None
     card = cards.read_card(path, cards.ModelCard)
@@ -88,18 +91,18 @@ def _model_card(root: Path, name: str) -> cards.ModelCard | None:
 
 
 def _ensemble(root: Path, trained: set[str], competition: Competition) -> Standing | None:
-    path = tables.card_path(root, tables.ENSEMBLE)
+    path = paths.card_path(root, paths.ENSEMBLE)
     if not path.is_file():
         return None
     card = cards.read_card(path, cards.EnsembleCard)
     if card.competition != active_name(root) or not trained.issuperset(card.members):
         return None  # left over from other models or another competition
-    return Standing(tables.ENSEMBLE, card, held_out(root, tables.ENSEMBLE, competition))
+    return Standing(paths.ENSEMBLE, card, held_out(root, paths.ENSEMBLE, competition))
 
 
 def _submission(root: Path) -> Path | None:
     """The ensemble's submission, unless it is left over from another competition."""
-    path = Path("submissions") / f"{tables.ENSEMBLE}.csv"
+    path = Path("submissions") / f"{paths.ENSEMBLE}.csv"
     card = (root / path).with_suffix(".json")
     if not (root / path).is_file() or not card.is_file():
         return None
@@ -148,7 +151,7 @@ def _table(title: str, columns: list[str], rows: list[dict[str, str]]) -> Table:
         name = column == "model"  # the one column that may fold
         table.add_column(column, justify="left" if name else "right", no_wrap=not name, overflow="fold")
     for cells in rows:
-        if cells["model"] == tables.ENSEMBLE:
+        if cells["model"] == paths.ENSEMBLE:
             table.add_section()
         table.add_row(*(cells.get(column, "") for column in columns))
     return table

@@ -7,11 +7,12 @@ Writes: folds/predictions/<name>/{oof,test}.parquet, and the name into ensemble.
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.core import tables
-from pipeline.core.competition import active_members, active_models
+from pipeline.core import paths, predictions, tables
+from pipeline.core.active import active_members, active_models
 from pipeline.core.config import load_params
 from pipeline.core.errors import InputError
 from pipeline.core.files import write_text
+from pipeline.core.paths import classes_path, index_path, model_path, params_path
 from pipeline.data.describe.text import dump, round_trip
 from pipeline.ensemble.external import Given, read_external, same_folds
 from pipeline.ensemble.fitting import EnsembleParams
@@ -30,21 +31,21 @@ def run(root: Path, name: str, oof: Given, test: Given, folds: Path | None) -> N
     Raises:
         InputError: the name is a model's, or the files do not fit.
     """
-    tables.check_model_name(name)
-    if name in active_models(root) or (root / "configs" / "models" / f"{name}.yaml").is_file():
+    paths.check_model_name(name)
+    if name in active_models(root) or (model_path(root, name)).is_file():
         raise InputError(f"{name} is a model of this repository; give the member made elsewhere another name")
     load_params(root, "ensemble", EnsembleParams)  # what cannot be added to is refused before anything is written
     members = active_members(root)
-    classes = tables.read_classes(root / "data" / "prepared" / "classes.json")
-    table = tables.read_folds(tables.folds_path(root))
-    test_ids = tables.read_index(root / "data" / "prepared" / "test.csv")["id"].tolist()
+    classes = tables.read_classes(classes_path(root))
+    table = tables.read_folds(paths.folds_path(root))
+    test_ids = tables.read_index(index_path(root, "test"))["id"].tolist()
     digest = same_folds(folds, table) if folds is not None else None
     out_of_fold = replace(read_external(oof, classes, table["id"].tolist()), folds=digest)
     tested = read_external(test, classes, test_ids)
-    tables.write_predictions(tables.oof_path(root, name), out_of_fold)
-    tables.write_predictions(tables.test_path(root, name), tested)
+    predictions.write_predictions(paths.oof_path(root, name), out_of_fold)
+    predictions.write_predictions(paths.test_path(root, name), tested)
     if name not in members:
-        _list(root / "params.yaml", name)
+        _list(params_path(root), name)
     print(f"{name}: {len(table):,} out-of-fold and {len(test_ids):,} test rows; run `dvc repro`")
     if digest is None:
         print(

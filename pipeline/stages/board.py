@@ -5,7 +5,9 @@ Reads: submissions/log.csv. Writes: reports/board.png; with --refresh also submi
 
 from pathlib import Path
 
-from pipeline.core.competition import active_name, load_competition
+from pipeline.core.active import active_name
+from pipeline.core.competition import load_competition
+from pipeline.core.paths import reports_folder
 from pipeline.kaggle import board, submission_log, submitting
 from pipeline.kaggle.board_plot import draw
 from pipeline.kaggle.client import listed, submissions_page
@@ -33,7 +35,7 @@ def run(root: Path, refresh: bool) -> None:
     title = f"{competition.title}: {metric.name} ({direction})"
     agreements = board.show(entries, title, metric.greater_is_better, console())
     if agreements:
-        draw(agreements, metric.name, root / "reports" / "board.png")
+        draw(agreements, metric.name, reports_folder(root) / "board.png")
         print("plot: reports/board.png")
 
 

@@ -8,10 +8,12 @@ Writes: folds/ensemble/{oof,test}.parquet, folds/ensemble/metrics.json, reports/
 
 from pathlib import Path
 
-from pipeline.core import cards, plots, scores, tables
-from pipeline.core.competition import active_members, active_name, load_competition
+from pipeline.core import cards, files, paths, plots, predictions, scores, tables
+from pipeline.core.active import active_members, active_name
+from pipeline.core.competition import load_competition
 from pipeline.core.config import load_params
 from pipeline.core.errors import some
+from pipeline.core.paths import class_names_path, classes_path, index_path, metrics_path, reports_folder
 from pipeline.ensemble import candidate_table, fitting, members
 
 
@@ -19,8 +21,8 @@ def run(root: Path) -> None:
     """Combines the active models and the members made elsewhere, and scores the combination."""
     metric = load_competition(root).metric.metric
     params = load_params(root, "ensemble", fitting.EnsembleParams)
-    classes = tables.read_classes(root / "data" / "prepared" / "classes.json")
-    test_ids = tuple(tables.read_index(root / "data" / "prepared" / "test.csv")["id"])
+    classes = tables.read_classes(classes_path(root))
+    test_ids = tuple(tables.read_index(index_path(root, "test"))["id"])
 
     read = members.read_members(root, active_members(root), classes, params.allow_peeked)
     stacked = members.read_test(root, read.names, classes, test_ids)
@@ -34,17 +36,17 @@ def run(root: Path) -> None:
     about = {"competition": active_name(root), "metric": metric.name, "greater_is_better": metric.greater_is_better}
     card = cards.EnsembleCard.model_validate({**about, **told, **vars(summary)})
 
-    name = tables.ENSEMBLE
-    digest = tables.folds_digest(tables.read_folds(tables.folds_path(root)))
+    name = paths.ENSEMBLE
+    digest = tables.folds_digest(tables.read_folds(paths.folds_path(root)))
     peeked = tuple(sorted({mark for marks in read.peeked.values() for mark in marks}))
-    oof = tables.Predictions(tuple(read.rows["id"]), fitted.nested, classes, digest, peeked)
-    tables.write_predictions(tables.oof_path(root, name), oof)
-    tables.write_predictions(tables.test_path(root, name), tables.Predictions(test_ids, test, classes))
-    tables.write_json(root / "folds" / name / "metrics.json", summary.numbers())
-    cards.write_card(tables.card_path(root, name), card)
-    names = tables.read_classes(root / "data" / "prepared" / "class_names.json")
-    plots.confusion(labels, fitted.nested, names, root / "reports" / "confusion.png")
-    plots.reliability(card.before, card.after, root / "reports" / "calibration.png")
+    oof = predictions.Predictions(tuple(read.rows["id"]), fitted.nested, classes, digest, peeked)
+    predictions.write_predictions(paths.oof_path(root, name), oof)
+    predictions.write_predictions(paths.test_path(root, name), predictions.Predictions(test_ids, test, classes))
+    files.write_json(metrics_path(root, name), summary.numbers())
+    cards.write_card(paths.card_path(root, name), card)
+    names = tables.read_classes(class_names_path(root))
+    plots.confusion(labels, fitted.nested, names, reports_folder(root) / "confusion.png")
+    plots.reliability(card.before, card.after, reports_folder(root) / "calibration.png")
     _say(card)
 
 

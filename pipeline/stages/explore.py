@@ -9,7 +9,9 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from pipeline.core.competition import active_models, active_name, load_competition
+from pipeline.core.active import active_models, active_name
+from pipeline.core.competition import load_competition
+from pipeline.core.paths import reports_folder
 from pipeline.core.progress import progress
 from pipeline.data.sources.source import present
 from pipeline.page.parts import Part, write_page
@@ -39,7 +41,7 @@ def run(root: Path) -> None:
         f"{active_name(root)}: python -m pipeline explore",
     )
     first = overview(data, competition, parts)
-    write_page(root / "reports" / "explore.html", competition.title, lead, first, parts, footer)
+    write_page(reports_folder(root) / "explore.html", competition.title, lead, first, parts, footer)
 
 
 def _parts(data: material.Seen, models: Mapping[str, looks.Look], raw: Path | None) -> dict[str, Part]:

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.core import tables
+from pipeline.core import files
+from pipeline.core.active import active_models, active_name
 from pipeline.core.cards import ModelCard, read_card
-from pipeline.core.competition import active_models, active_name
 from pipeline.core.errors import InputError
-from pipeline.core.files import write_text
-from pipeline.core.places import require_folder_place
+from pipeline.core.files import require_folder_place, write_text
+from pipeline.core.paths import ENSEMBLE, card_path, prepared_folder
 from pipeline.images.store import open_store
 from pipeline.inference.export_formats import NAMES, Format, Precision, check, load, write
 from pipeline.inference.exported_graph import whole_graph
@@ -47,7 +47,7 @@ def run(root: Path, name: str | None, kind: Format, precision: Precision, to: Pa
     if fold is not None and fold not in pipeline.checkpoints:
         raise InputError(f"{card.model} has no fold {fold}; it has {', '.join(map(str, pipeline.checkpoints))}")
     folds = [fold] if fold is not None else list(pipeline.checkpoints)
-    prepared = root / "data" / "prepared"
+    prepared = prepared_folder(root)
     stored = open_store(prepared / "train_images.npy")
     graph = _graph(pipeline, folds, stored.shape[2], stored.shape[3])
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -60,7 +60,7 @@ def run(root: Path, name: str | None, kind: Format, precision: Precision, to: Pa
         pictures = _pictures(open_store(prepared / "test_images.npy"), stored)
         about = _measured(pipeline, folds, path, kind, pictures)
         told = {"model": card.model, "competition": card.competition, "format": kind, "precision": precision}
-        tables.write_json(building / "export.json", told | {"folds": folds} | _described(card, graph) | about)
+        files.write_json(building / "export.json", told | {"folds": folds} | _described(card, graph) | about)
         write_text(building / "labels.txt", "\n".join(pipeline.classes) + "\n")
         if target.exists():
             target.rmdir()
@@ -71,7 +71,7 @@ def run(root: Path, name: str | None, kind: Format, precision: Precision, to: Pa
 
 
 def _card(root: Path, name: str | None) -> ModelCard:
-    if name == tables.ENSEMBLE:
+    if name == ENSEMBLE:
         raise InputError("export takes one model, not the ensemble: its combination is no graph; name a model")
     return choose(root, name or _best(root)).models[0]
 
@@ -82,7 +82,7 @@ def _best(root: Path) -> str:
     Raises:
         InputError: none is trained.
     """
-    paths = [tables.card_path(root, name) for name in active_models(root)]
+    paths = [card_path(root, name) for name in active_models(root)]
     cards = [read_card(path, ModelCard) for path in paths if path.is_file()]
     active = active_name(root)
     networks = [card for card in cards if card.competition == active and "classifier" not in card.config]

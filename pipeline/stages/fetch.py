@@ -7,7 +7,8 @@ Writes: data/source.json (path, size and CRC-32 of every file); the files themse
 from pathlib import Path
 
 from pipeline.core.competition import load_competition
-from pipeline.core.tables import write_json
+from pipeline.core.files import write_json
+from pipeline.core.paths import source_listing_path
 from pipeline.data.sources.source import ensure, list_files
 
 
@@ -15,4 +16,4 @@ def run(root: Path) -> None:
     """Brings the source; what is already there and whole is left alone."""
     competition = load_competition(root)
     ensure(root, competition)
-    write_json(root / "data" / "source.json", list_files(root, competition))
+    write_json(source_listing_path(root), list_files(root, competition))

@@ -7,9 +7,10 @@ Reads: data/prepared, folds/folds.csv, configs/models/<model>.yaml. Writes: repo
 import dataclasses
 from pathlib import Path
 
-from pipeline.core import tables
+from pipeline.core import files
 from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError
+from pipeline.core.paths import reports_folder
 from pipeline.training import fingerprints, lr_range
 from pipeline.training.classic.recipe import ClassicRecipe
 from pipeline.training.lr_range import Curve, Suggestion, Sweep
@@ -34,9 +35,9 @@ def run(root: Path, model: str, around: Surroundings, wanted: Sweep) -> None:
     session, *_ = open_session(recipe, around, fingerprints.images_digest(around.prepared))
     curve = lr_range.range_test(session, wanted, around.seed, name)
     found = lr_range.suggest(curve)
-    path = root / "reports" / "lr_range" / f"{model}.csv"
+    path = reports_folder(root) / "lr_range" / f"{model}.csv"
     lr_range.write_curve(curve, path)
-    tables.write_json(path.with_suffix(".json"), _report(model, around, wanted, curve, found, current))
+    files.write_json(path.with_suffix(".json"), _report(model, around, wanted, curve, found, current))
     lr_range.draw(curve, found, current, path.with_suffix(".png"))
     print(
         f"{name}: {len(curve.rates)} of {wanted.steps} steps, rates {curve.rates[0]:.1e} to {curve.rates[-1]:.1e}"

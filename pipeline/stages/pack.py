@@ -11,11 +11,11 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.core import tables
-from pipeline.core.competition import active_name, load_competition
+from pipeline.core import files
+from pipeline.core.active import active_name
+from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError
-from pipeline.core.files import write_text
-from pipeline.core.places import require_folder_place
+from pipeline.core.files import require_folder_place, write_text
 from pipeline.inference import notebook, packing, wheels
 
 _USER = "USERNAME"
@@ -73,9 +73,9 @@ def _describe(root: Path, folder: Path, name: str, wishes: Wishes) -> str:
             f"note: {active_name(root)} names no competition at Kaggle: the notebook asks for one called {competition}"
         )
     slug = notebook.slug_of(competition, name)
-    tables.write_json(folder / "dataset-metadata.json", notebook.dataset_metadata(wishes.user, slug))
+    files.write_json(folder / "dataset-metadata.json", notebook.dataset_metadata(wishes.user, slug))
     about = notebook.kernel_metadata(wishes.user, slug, competition)
-    tables.write_json(folder / "notebook" / "kernel-metadata.json", about)
+    files.write_json(folder / "notebook" / "kernel-metadata.json", about)
     text = notebook.notebook(name, slug, competition, wishes.wheels)
     write_text(folder / "notebook" / about["code_file"], text)
     return slug

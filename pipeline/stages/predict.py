@@ -15,8 +15,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline.core.errors import InputError, printable, some
-from pipeline.core.files import atomic_path, write_text
-from pipeline.core.places import require_file_place, require_folder_place
+from pipeline.core.files import atomic_path, require_file_place, require_folder_place, write_text
 from pipeline.inference import pictures
 from pipeline.inference.answers import Answer, Format, answers, written
 from pipeline.inference.predictor import Prediction, Predictor, open_predictor

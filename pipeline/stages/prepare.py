@@ -15,7 +15,8 @@ from pipeline.core.competition import load_competition
 from pipeline.core.config import Section, load_params
 from pipeline.core.csvs import read_table
 from pipeline.core.errors import InputError
-from pipeline.core.tables import write_json
+from pipeline.core.files import write_json
+from pipeline.core.paths import prepared_folder
 from pipeline.data.prepared.layouts import list_images
 from pipeline.data.prepared.preparing import build, encode, people_names
 from pipeline.data.sources.source import check_unchanged, ensure
@@ -47,7 +48,7 @@ def run(root: Path) -> None:
     solution = None if competition.solution is None else base / competition.solution
     if solution is not None and not solution.is_file():
         raise InputError(f"{solution} does not exist; correct solution in the competition's file")
-    target = root / "data" / "prepared"
+    target = prepared_folder(root)
     building = target.with_name(".tmp-prepared")
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir()

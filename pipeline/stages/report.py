@@ -10,7 +10,8 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from pipeline.core.competition import active_name
+from pipeline.core.active import active_name
+from pipeline.core.paths import reports_folder
 from pipeline.inference.packing import weights_folder
 from pipeline.page.parts import glance, write_page
 from pipeline.reports.models import confused, confusion, gallery, looking, overview, team, training, tuned
@@ -42,4 +43,4 @@ def run(root: Path) -> None:
         } | ({"tuning": searched} if searched else {})
     first = glance(overview.figures(material), parts)
     title, footer = f"{material.competition.title}: models", f"{active_name(root)}: python -m pipeline report"
-    write_page(root / "reports" / "report.html", title, _LEAD, first, parts, footer)
+    write_page(reports_folder(root) / "report.html", title, _LEAD, first, parts, footer)

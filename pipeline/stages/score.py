@@ -7,9 +7,11 @@ Writes: submissions/log.csv, when asked
 from pathlib import Path
 
 from pipeline.core import cards, tables
-from pipeline.core.competition import active_name, load_competition
+from pipeline.core.active import active_name
+from pipeline.core.competition import load_competition
 from pipeline.core.csvs import read_table
 from pipeline.core.files import sha256
+from pipeline.core.paths import prepared_folder
 from pipeline.kaggle import grading, submission_log
 from pipeline.kaggle.grading import Grade
 from pipeline.kaggle.submission_log import Entry
@@ -27,7 +29,7 @@ def run(root: Path, csv: Path, solution: Path, log: bool, message: str | None) -
     """
     competition = load_competition(root)
     text = submission_log.clean_message(message or "") or f"graded here with {solution.name}"
-    prepared = root / "data" / "prepared"
+    prepared = prepared_folder(root)
     classes = tables.read_classes(prepared / "classes.json")
     grades = grading.grade(csv, solution, competition, read_table(prepared / "sample_submission.csv"), classes)
     metric = competition.metric.metric.name

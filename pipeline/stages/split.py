@@ -9,8 +9,9 @@ from pathlib import Path
 
 from pydantic import Field
 
-from pipeline.core import tables
+from pipeline.core import paths, tables
 from pipeline.core.config import Section, load_params
+from pipeline.core.paths import prepared_folder
 from pipeline.data.prepared import duplicates, folds
 
 
@@ -25,12 +26,12 @@ class SplitParams(Section):
 def run(root: Path) -> None:
     """Splits the active competition's training images and says what is duplicated."""
     params = load_params(root, "split", SplitParams)
-    prepared = root / "data" / "prepared"
+    prepared = prepared_folder(root)
     train = tables.read_index(prepared / "train.csv")
     classes = tables.read_classes(prepared / "classes.json")
     for line in duplicates.find(train, tables.read_index(prepared / "test.csv")).lines():
         print(line)
     table = folds.fold_table(train, classes, params.n_splits, params.seed, params.group_duplicates)
-    tables.write_folds(tables.folds_path(root), table)
+    tables.write_folds(paths.folds_path(root), table)
     sizes = table.groupby("fold")["id"].size().tolist()
     print(f"folds: {params.n_splits} of {sizes} images; {table['group'].nunique()} groups, seed {params.seed}")

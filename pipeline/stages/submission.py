@@ -8,31 +8,33 @@ Writes: submissions/<name>.csv, submissions/<name>.json
 import subprocess
 from pathlib import Path
 
-from pipeline.core import cards, tables
-from pipeline.core.competition import active_models, active_name, load_competition
+from pipeline.core import cards, paths, predictions, tables
+from pipeline.core.active import active_models, active_name
+from pipeline.core.competition import load_competition
 from pipeline.core.csvs import read_table
 from pipeline.core.errors import InputError, near_names
 from pipeline.core.files import atomic_path, sha256
+from pipeline.core.paths import prepared_folder, submission_path
 from pipeline.ensemble import members
 from pipeline.kaggle import submission, submission_checks
 
 
 def run(root: Path, name: str) -> None:
     """Writes the submission of ``name``: a model of params.yaml, or ``ensemble``."""
-    known = (*active_models(root), tables.ENSEMBLE)
+    known = (*active_models(root), paths.ENSEMBLE)
     if name not in known:
         raise InputError(f"no model of params.yaml is called {name!r}; {near_names(name, known)}")
     competition = load_competition(root)
-    prepared = root / "data" / "prepared"
+    prepared = prepared_folder(root)
     classes = tables.read_classes(prepared / "classes.json")
     sample = read_table(prepared / "sample_submission.csv")
-    test = tables.read_predictions(tables.test_path(root, name), classes)
+    test = predictions.read_predictions(paths.test_path(root, name), classes)
     frame = submission.build(test, sample, competition.submission)
 
-    oof_path = tables.oof_path(root, name)
-    oof = tables.read_predictions(oof_path, classes)
+    oof_path = paths.oof_path(root, name)
+    oof = predictions.read_predictions(oof_path, classes)
     cv = _pooled_score(root, oof_path, oof)
-    path = root / "submissions" / f"{name}.csv"
+    path = submission_path(root, name)
     with atomic_path(path) as temporary:
         frame.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
         submission_checks.validate_file(temporary, sample, competition.submission, classes)
@@ -42,7 +44,7 @@ def run(root: Path, name: str) -> None:
         members=_members(root, name),
         metric=competition.metric.metric.name,
         cv=cv,
-        nested_cv=cv if name == tables.ENSEMBLE else None,  # its OOF predictions are nested ones
+        nested_cv=cv if name == paths.ENSEMBLE else None,  # its OOF predictions are nested ones
         peeked=oof.peeked,
         rows=len(frame),
         sha256=sha256(path),
@@ -52,16 +54,16 @@ def run(root: Path, name: str) -> None:
     print(f"submission: {path.relative_to(root)} ({len(frame)} rows, out-of-fold {card.metric} {cv:.4f})")
 
 
-def _pooled_score(root: Path, path: Path, oof: tables.Predictions) -> float:
-    scored = members.scored_rows(tables.read_folds(tables.folds_path(root)), oof, str(path))
+def _pooled_score(root: Path, path: Path, oof: predictions.Predictions) -> float:
+    scored = members.scored_rows(tables.read_folds(paths.folds_path(root)), oof, str(path))
     probs = oof.aligned(scored["id"].tolist(), str(path))
     return load_competition(root).metric.metric.score(scored["label"].to_numpy(), probs)
 
 
 def _members(root: Path, name: str) -> tuple[str, ...]:
-    if name != tables.ENSEMBLE:
+    if name != paths.ENSEMBLE:
         return (name,)
-    return cards.read_card(tables.card_path(root, tables.ENSEMBLE), cards.EnsembleCard).members
+    return cards.read_card(paths.card_path(root, paths.ENSEMBLE), cards.EnsembleCard).members
 
 
 def _git_commit(root: Path) -> str | None:

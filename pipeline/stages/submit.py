@@ -6,7 +6,8 @@ Writes: submissions/log.csv, submissions/sent/<sha256>.csv
 
 from pathlib import Path
 
-from pipeline.core.competition import active_name, load_competition
+from pipeline.core.active import active_name
+from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError, some
 from pipeline.kaggle import client, submission_log, submitting
 from pipeline.kaggle.client import Submitted

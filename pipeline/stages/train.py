@@ -9,8 +9,10 @@ import gc
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.core.competition import active_name, load_competition
+from pipeline.core.active import active_name
+from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError, NoRoomError, some
+from pipeline.core.paths import work_folder
 from pipeline.networks import runtime
 from pipeline.training.context import surroundings
 from pipeline.training.model_file import load_model
@@ -68,7 +70,7 @@ def fold_trainer(root: Path, model: str) -> Callable[[int], tuple[FoldTask, str]
             recipe=opened.recipe,
             prepared=around.prepared,
             folds=around.folds,
-            work=root / ".work" / "train",
+            work=work_folder(root, "train"),
             fingerprint=opened.fingerprint,
             score=competition.metric,
             seed=around.seed,

@@ -8,7 +8,8 @@ configs/tuned/<model>.yaml (what it found, laid over the model's file by `train`
 from pathlib import Path
 
 from pipeline.core import cards
-from pipeline.core.competition import active_models, active_name, load_competition
+from pipeline.core.active import active_models, active_name
+from pipeline.core.competition import load_competition
 from pipeline.core.config import load_params
 from pipeline.training.recipes.model_yaml import read_model
 from pipeline.tuning import results

@@ -5,16 +5,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax, softmax
 
+from pipeline.core.arrays import Rows
 from pipeline.core.epoch_line import EpochLine
 from pipeline.core.errors import DivergedError
 from pipeline.core.metrics import Metric
-from pipeline.images.batches import Rows
 from pipeline.images.views import Views
+from pipeline.networks.runtime import keras
 from pipeline.training.phases import assign, values
 from pipeline.training.session import Session
 from pipeline.training.state import Arrays, Course, State, read_state, write_state

@@ -4,10 +4,11 @@ from pathlib import Path
 
 from pydantic import Field, PositiveInt
 
-from pipeline.core import tables
+from pipeline.core import paths
 from pipeline.core.competition import load_competition
 from pipeline.core.config import Section, load_params, setting_or_variable
 from pipeline.core.errors import InputError
+from pipeline.core.paths import prepared_folder
 from pipeline.networks import runtime
 from pipeline.training.data import load_data
 from pipeline.training.setup import Surroundings
@@ -40,7 +41,7 @@ def surroundings(root: Path) -> Surroundings:
         InputError: a setting that does not fit, or tables that do not belong together.
     """
     params, competition = load_params(root, "train", TrainParams), load_competition(root)
-    prepared, folds = root / "data" / "prepared", tables.folds_path(root)
+    prepared, folds = prepared_folder(root), paths.folds_path(root)
     data = load_data(prepared, folds)
     return Surroundings(
         root=root,

@@ -6,9 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.core import tables
+from pipeline.core.arrays import Images, Rows
 from pipeline.core.errors import InputError
-from pipeline.images.augmentation import Images
-from pipeline.images.batches import Rows
 from pipeline.images.store import open_store
 
 

@@ -3,12 +3,13 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline.core import tables
-from pipeline.core.tables import Predictions
+from pipeline.core import predictions
+from pipeline.core.arrays import Weights
+from pipeline.core.predictions import Predictions
 from pipeline.images.views import changes
 from pipeline.training.data import Data
 from pipeline.training.task import FoldTask
-from pipeline.training.view_weights import Weights, fit, weighed
+from pipeline.training.view_weights import fit, weighed
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ def fold_predictions(tasks: list[FoldTask], data: Data) -> FoldPredictions:
         data: what they were trained on.
     """
     valid, test = (
-        [tables.read_predictions(task.place / f"{part}.parquet", data.classes) for task in tasks]
+        [predictions.read_predictions(task.place / f"{part}.parquet", data.classes) for task in tasks]
         for part in ("valid", "test")
     )
     views = tasks[0].recipe.views

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from pipeline.core.competition import active_name
+from pipeline.core.active import active_name
+from pipeline.core.paths import model_path, tuned_path
 from pipeline.training.classic.recipe import ClassicRecipe, classic_recipe_from, without_mirror
-from pipeline.training.recipes.model_yaml import Settings, laid_over, model_path, read_model, read_tuned, tuned_path
+from pipeline.training.recipes.model_yaml import Settings, laid_over, read_model, read_tuned
 from pipeline.training.recipes.recipe import Recipe, check_teachers, network_recipe_from, without_flips
 
 

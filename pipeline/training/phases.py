@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.errors import InputError
 from pipeline.networks import runtime
 from pipeline.networks.build import Built
+from pipeline.networks.runtime import keras
 from pipeline.training.recipes.losses import build_loss
 from pipeline.training.recipes.optimizers import build_optimizer
 from pipeline.training.recipes.recipe import Stage, Training

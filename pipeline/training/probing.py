@@ -10,10 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
-from pipeline.core import tables
+from pipeline.core import files
 from pipeline.core.errors import NoRoomError
 from pipeline.core.files import locked
 from pipeline.networks import runtime
@@ -21,6 +20,7 @@ from pipeline.networks.backbones.pretrained import Pretrained
 from pipeline.networks.backbones.vit import Vit
 from pipeline.networks.build import Built, build
 from pipeline.networks.mlp_hog import MlpHog
+from pipeline.networks.runtime import keras
 from pipeline.training.phases import unfreeze
 from pipeline.training.recipes.optimizers import build_optimizer
 from pipeline.training.recipes.recipe import Recipe, Stage
@@ -98,9 +98,9 @@ def halve(recipe: Recipe, shape: tuple[int, int, int], memory: Path, fell: NoRoo
         if fell.batch_size == 1:
             path.unlink(missing_ok=True)  # it was not the batch: the next run begins afresh
             return
-        before = tables.read_json(path, "delete it") if path.is_file() else {"found": fell.batch_size, "of": 0}
+        before = files.read_json(path, "delete it") if path.is_file() else {"found": fell.batch_size, "of": 0}
         found = min(before["found"], fell.batch_size // 2)
-        tables.write_json(path, {"found": found, "of": max(before["of"], fell.batch_size)})
+        files.write_json(path, {"found": found, "of": max(before["of"], fell.batch_size)})
 
 
 def _room_asked(recipe: Recipe, stage: Stage, shape: tuple[int, int, int]) -> list[Any]:
@@ -116,7 +116,7 @@ def _fitted(recipe: Recipe, stage: Stage, shape: tuple[int, int, int], rows: int
     start = min(usual if stage.batch_size == "auto" else stage.batch_size, most_rows)
     told = _place(memory, _room_asked(recipe, stage, shape))
     if told.is_file():
-        start = min(start, tables.read_json(told, "delete it")["of"])  # where there are fewer rows than that
+        start = min(start, files.read_json(told, "delete it")["of"])  # where there are fewer rows than that
     size = most = min(start, _read(told)) if told.is_file() else start
     if on_gpu and not head_alone:
         asked = [
@@ -211,7 +211,7 @@ def _remembered(memory: Path, asked: list[Any], measure: Callable[[], Any]) -> A
     path = _place(memory, asked)
     with locked(path.with_suffix(".lock")):  # processes side by side must find one answer
         if not path.is_file():
-            tables.write_json(path, {"found": measure()})
+            files.write_json(path, {"found": measure()})
     return _read(path)
 
 
@@ -221,4 +221,4 @@ def _place(memory: Path, asked: list[Any]) -> Path:
 
 
 def _read(path: Path) -> Any:
-    return tables.read_json(path, "delete it")["found"]
+    return files.read_json(path, "delete it")["found"]

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.core import cards, scores, tables
+from pipeline.core import cards, files, predictions, scores, tables
 from pipeline.core.files import atomic_path
+from pipeline.core.paths import card_path, metrics_path, model_folder, oof_path, test_fold_path, test_path
 from pipeline.core.plots import learning_curves
-from pipeline.core.tables import Predictions
+from pipeline.core.predictions import Predictions
 from pipeline.networks import runtime
 from pipeline.training.data import Data
 from pipeline.training.fold_predictions import fold_predictions
@@ -40,17 +41,17 @@ def gather(root: Path, tasks: list[FoldTask], data: Data, competition: str, hard
     recipe = tasks[0].recipe
     peeked = (*recipe.peeked, *inherited(root, recipe.teachers), *marks(root, recipe.oof_files, classes))
     digest = tables.folds_digest(table)
-    honest = tables.Predictions(ids, oof, classes, digest, peeked)
-    tables.write_predictions(tables.oof_path(root, model), honest)
-    tables.write_predictions(
-        tables.test_path(root, model), tables.Predictions(data.test_ids, mean.astype(np.float32), classes)
+    honest = predictions.Predictions(ids, oof, classes, digest, peeked)
+    predictions.write_predictions(oof_path(root, model), honest)
+    predictions.write_predictions(
+        test_path(root, model), predictions.Predictions(data.test_ids, mean.astype(np.float32), classes)
     )
     _write_by_fold(root, tasks, made.alone)
     groups = table.set_index("id")["group"].reindex(list(ids)).to_numpy(dtype=np.int64)
     metric = tasks[0].score.metric
     summary = scores.summarise(data.labels[scored], data.fold_of[scored], groups, oof, metric)
-    costs = [tables.read_json(task.place / "done.json", "run `dvc repro`") for task in tasks]
-    _copy_folds(root / "folds" / model, tasks)
+    costs = [files.read_json(task.place / "done.json", "run `dvc repro`") for task in tasks]
+    _copy_folds(model_folder(root, model), tasks)
     card = cards.ModelCard(
         model=model,
         competition=competition,
@@ -72,17 +73,17 @@ def gather(root: Path, tasks: list[FoldTask], data: Data, competition: str, hard
         versions=runtime.versions() | {"hardware": hardware},
         config=tasks[0].recipe.model_dump(mode="json"),
     )
-    cards.write_card(tables.card_path(root, model), card)
+    cards.write_card(card_path(root, model), card)
     numbers = summary.numbers() | {key: value for key, value in _costs(costs).items() if key != "images_per_second"}
-    tables.write_json(root / "folds" / model / "metrics.json", numbers)
+    files.write_json(metrics_path(root, model), numbers)
 
 
 def _write_by_fold(root: Path, tasks: list[FoldTask], tests: list[Predictions]) -> None:
-    paths = [tables.test_fold_path(root, task.model, task.fold) for task in tasks]
+    paths = [test_fold_path(root, task.model, task.fold) for task in tasks]
     for earlier in paths[0].parent.glob("fold*"):
         earlier.unlink()  # of folds that are not part of this run
     for path, test in zip(paths, tests, strict=True):
-        tables.write_predictions(path, test)
+        predictions.write_predictions(path, test)
 
 
 def _costs(costs: list[dict[str, Any]]) -> dict[str, Any]:

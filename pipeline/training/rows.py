@@ -5,8 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.images.augmentation import Targets
-from pipeline.images.batches import Rows
+from pipeline.core.arrays import Rows, Targets
 from pipeline.training.data import Data
 from pipeline.training.recipes.balance import sampled_rows, strong_classes, weak_classes
 from pipeline.training.recipes.distillation import soft_targets

@@ -8,14 +8,14 @@ from typing import Any, Literal
 
 import numpy as np
 
+from pipeline.core.arrays import Features, Images, Logits, Rows
 from pipeline.core.errors import InputError, NoRoomError
-from pipeline.images.augmentation import Images
-from pipeline.images.batches import Rows, TrainBatches, changed, plain_batches, stream
-from pipeline.images.views import Logits, Views, averaged, changes
+from pipeline.images.batches import TrainBatches, changed, plain_batches, stream
+from pipeline.images.views import Views, averaged, changes
 from pipeline.networks import runtime
 from pipeline.networks.backbones.pretrained import normalisations
 from pipeline.networks.build import Built, build, weights_of
-from pipeline.networks.features import FeatureBatches, FeatureCache, Features
+from pipeline.networks.features import FeatureBatches, FeatureCache
 from pipeline.networks.inputs import DatasetNorm
 from pipeline.networks.norms import reestimate
 from pipeline.training.data import Data

@@ -11,6 +11,7 @@ import numpy as np
 
 from pipeline.core.errors import NoRoomError
 from pipeline.core.files import sha256
+from pipeline.core.paths import work_folder
 from pipeline.core.tables import folds_digest, read_folds
 from pipeline.images.batches import default_workers
 from pipeline.images.preprocessing import preprocessed
@@ -110,17 +111,26 @@ def open_session(recipe: Recipe, around: Surroundings, images: list[str]) -> tup
     Raises:
         InputError: the recipe does not fit the images or the classes, or a file that it names cannot be had.
     """
-    work = around.root / ".work"
     check_classes(recipe.balance, around.data.classes)
     oof, teachers = _oof(recipe, around), _teachers(recipe, around)
-    data = _preprocessed(around.data, recipe, images, work / "preprocessed")
+    data = _preprocessed(around.data, recipe, images, work_folder(around.root, "preprocessed"))
     shape = data.images.shape[1], data.images.shape[-1], len(data.classes)
-    precision = probing.choose_precision(around.precision, recipe, shape, work / "probing", around.weights)
+    precision = probing.choose_precision(
+        around.precision, recipe, shape, work_folder(around.root, "probing"), around.weights
+    )
     rows = len(data.fold_of) - int(np.bincount(data.fold_of).max()) + (len(data.test_ids) if teachers else 0)
-    recipe = probing.fit_batches(recipe, shape, rows, work / "probing", around.weights)
+    recipe = probing.fit_batches(recipe, shape, rows, work_folder(around.root, "probing"), around.weights)
     files = weights_of(recipe.network, around.weights, recipe.first_size(shape[0]))
     features = fingerprints.of_features(images, recipe, files, precision)
-    session = Session(recipe, data, default_workers(), around.weights, work / "features" / features[:16], oof, teachers)
+    session = Session(
+        recipe,
+        data,
+        default_workers(),
+        around.weights,
+        work_folder(around.root, "features") / features[:16],
+        oof,
+        teachers,
+    )
     return session, recipe, precision, features
 
 
@@ -142,7 +152,7 @@ def _network(recipe: Recipe, around: Surroundings, images: list[str]) -> Opened:
         except NoRoomError as error:
             data = session.data
             shape = data.images.shape[1], data.images.shape[-1], len(data.classes)
-            probing.halve(recipe, shape, around.root / ".work" / "probing", error)
+            probing.halve(recipe, shape, work_folder(around.root, "probing"), error)
             raise
 
     def train(task: FoldTask) -> None:
@@ -159,9 +169,9 @@ def _network(recipe: Recipe, around: Surroundings, images: list[str]) -> Opened:
 def _classic(recipe: ClassicRecipe, around: Surroundings, images: list[str]) -> Opened:
     runtime.start("float32")
     fingerprint = around.fingerprint("pipeline.training.classic.training", images, recipe, "float32")
-    key, work = fingerprints.of_descriptors(images, recipe), around.root / ".work"
-    data = _preprocessed(around.data, recipe, images, work / "preprocessed")
-    session = ClassicSession(recipe, data, work / "features" / key[:16], default_workers())
+    key = fingerprints.of_descriptors(images, recipe)
+    data = _preprocessed(around.data, recipe, images, work_folder(around.root, "preprocessed"))
+    session = ClassicSession(recipe, data, work_folder(around.root, "features") / key[:16], default_workers())
     return Opened(
         recipe,
         "float32",

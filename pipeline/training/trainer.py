@@ -14,10 +14,9 @@ import numpy as np
 import pandas as pd
 from scipy.special import softmax
 
-from pipeline.core import tables
+from pipeline.core import files, predictions
+from pipeline.core.arrays import Logits, Rows
 from pipeline.core.files import atomic_path
-from pipeline.images.batches import Rows
-from pipeline.images.views import Logits
 from pipeline.training.callback import Keeper, Watch
 from pipeline.training.session import Session
 from pipeline.training.task import FoldTask
@@ -58,7 +57,7 @@ def score_fold(task: FoldTask, session: Session, watch: Watch) -> float:
     if (task.place / "done.json").is_file():
         for row in pd.read_csv(task.place / "history.csv").to_dict("records"):
             watch({str(key): float(value) for key, value in row.items() if not pd.isna(value)})
-        return float(tables.read_json(task.place / "done.json", "run `dvc repro`")["train_seconds"])
+        return float(files.read_json(task.place / "done.json", "run `dvc repro`")["train_seconds"])
     keeper = _trained(task, session, watch)
     _write_valid(task, session)
     return keeper.course.seconds
@@ -129,7 +128,7 @@ def _finish(task: FoldTask, session: Session, keeper: Keeper) -> None:
             int(np.prod(variable.shape)) for variable in session.phase.model.trainable_variables
         ),
     }
-    tables.write_json(task.place / "done.json", done)
+    files.write_json(task.place / "done.json", done)
 
 
 def _predicted(task: FoldTask, session: Session, rows_of: Literal["valid", "test"], rows: Rows) -> Logits:
@@ -139,4 +138,6 @@ def _predicted(task: FoldTask, session: Session, rows_of: Literal["valid", "test
 
 
 def _write(path: Path, ids: tuple[str, ...], logits: Logits, classes: tuple[str, ...]) -> None:
-    tables.write_predictions(path, tables.Predictions(ids, softmax(logits, axis=1).astype(np.float32), classes))
+    predictions.write_predictions(
+        path, predictions.Predictions(ids, softmax(logits, axis=1).astype(np.float32), classes)
+    )

@@ -13,12 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
+from pipeline.core.arrays import Logits, Probs, Weights
 from pipeline.core.files import atomic_path, require_space
 from pipeline.core.simplex import log_loss_weights
-from pipeline.images.views import Logits, Views, averaged, changes
-
-Probs = NDArray[np.float32]
-Weights = NDArray[np.float64]
+from pipeline.images.views import Views, averaged, changes
 
 
 @dataclass(frozen=True)

@@ -5,17 +5,17 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from pipeline.core import cards, tables
+from pipeline.core import cards, files
 from pipeline.core.cards import TuningCard
 from pipeline.core.files import atomic_path
+from pipeline.core.paths import reports_folder, tuned_path
 from pipeline.page import document
 from pipeline.page.blocks import say
-from pipeline.training.recipes.model_yaml import tuned_path
 
 
 def page_path(root: Path, model: str) -> Path:
     """Returns where the page of a model's study lies."""
-    return root / "reports" / "tuning" / f"{model}.html"
+    return reports_folder(root) / "tuning" / f"{model}.html"
 
 
 def write(root: Path, card: TuningCard) -> None:
@@ -33,8 +33,8 @@ def write(root: Path, card: TuningCard) -> None:
             "Not tuned: the recipe as it stands.",
             [document.Section("Outcome", [say(how)])],
         )
-    cards.write_card(root / "reports" / "tuning" / f"{card.model}.json", card)
-    tables.write_json(root / "reports" / "tuning" / f"{card.model}.metrics.json", _numbers(card))
+    cards.write_card(reports_folder(root) / "tuning" / f"{card.model}.json", card)
+    files.write_json(reports_folder(root) / "tuning" / f"{card.model}.metrics.json", _numbers(card))
     _write_settings(tuned_path(root, card.model), card)
 
 

@@ -18,9 +18,10 @@ from typing import Any
 
 from pipeline.core.config import Section, parse
 from pipeline.core.errors import InputError
+from pipeline.core.paths import model_path
 from pipeline.training.classic.recipe import ClassicRecipe
 from pipeline.training.model_file import adapted, recipe_from
-from pipeline.training.recipes.model_yaml import Settings, laid_over, model_path, read_model, setting
+from pipeline.training.recipes.model_yaml import Settings, laid_over, read_model, setting
 from pipeline.training.recipes.recipe import Recipe
 from pipeline.tuning.parameters import CategoricalParameter, Parameter, Plain, Suggests
 

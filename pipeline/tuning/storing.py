@@ -17,6 +17,7 @@ from optuna.storages.journal import JournalFileBackend
 
 from pipeline.core.errors import InputError, one_line
 from pipeline.core.files import locked
+from pipeline.core.paths import work_folder
 from pipeline.tuning.optuna_studies import begin_again
 
 DOWN = (sqlalchemy.exc.OperationalError, sqlalchemy.exc.InterfaceError, optuna.exceptions.StorageInternalError)
@@ -35,7 +36,7 @@ def quiet() -> None:
 
 def journal_path(root: Path, model: str) -> Path:
     """Returns the journal of a model's studies."""
-    return root / ".work" / "tune" / f"{model}.journal"
+    return work_folder(root, "tune") / f"{model}.journal"
 
 
 def open_storage(root: Path, model: str, url: str, waits: tuple[float, ...] = _WAITS) -> BaseStorage:

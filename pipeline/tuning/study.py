@@ -10,8 +10,9 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial
 
 from pipeline.core import cards
+from pipeline.core.active import active_name
 from pipeline.core.cards import TrialCard, TuningCard, VerdictCard
-from pipeline.core.competition import active_name, load_competition
+from pipeline.core.competition import load_competition
 from pipeline.core.config import setting_or_variable
 from pipeline.core.errors import InputError
 from pipeline.core.processes import ENDED, EndedError, asked_to_end

@@ -17,13 +17,14 @@ from optuna.pruners import WilcoxonPruner
 from optuna.study import Study, StudyDirection
 from optuna.trial import Trial, TrialState
 
-from pipeline.core import tables
+from pipeline.core import predictions
+from pipeline.core.arrays import Labels, Probs
 from pipeline.core.closure import code_digest
 from pipeline.core.competition import Score
 from pipeline.core.errors import InputError
 from pipeline.core.files import sha256
 from pipeline.core.metrics import get_metric
-from pipeline.core.scores import Integers, Probs
+from pipeline.core.paths import work_folder
 from pipeline.networks import runtime
 from pipeline.training.classic.recipe import ClassicRecipe
 from pipeline.training.recipes.recipe import Recipe
@@ -151,7 +152,7 @@ def fold_task(bench: Bench, opened: Opened, fold: int, seed: int, shown: str) ->
         recipe=opened.recipe,
         prepared=bench.around.prepared,
         folds=bench.around.folds,
-        work=bench.root / ".work" / "train",
+        work=work_folder(bench.root, "train"),
         fingerprint=opened.fingerprint,
         score=bench.score,
         seed=seed,
@@ -160,15 +161,15 @@ def fold_task(bench: Bench, opened: Opened, fold: int, seed: int, shown: str) ->
     )
 
 
-def scored(task: FoldTask, around: Surroundings) -> tuple[Integers, Probs]:
+def scored(task: FoldTask, around: Surroundings) -> tuple[Labels, Probs]:
     """Reads the labels and the probabilities of a fold's valid rows."""
     path = task.place / "valid.parquet"
     rows = around.data.rows(task.fold)[1]
     ids = [around.data.ids[row] for row in rows]
-    return around.data.labels[rows], tables.read_predictions(path, around.data.classes).aligned(ids, str(path))
+    return around.data.labels[rows], predictions.read_predictions(path, around.data.classes).aligned(ids, str(path))
 
 
-def blocks(score: Score, labels: Integers, probs: Probs) -> list[float]:
+def blocks(score: Score, labels: Labels, probs: Probs) -> list[float]:
     """Scores some blocks of the rows, the same rows in every trial: what is paired between trials.
 
     Empty where the metric cannot score so few rows.
@@ -214,7 +215,7 @@ def forget(study: Study, bench: Bench) -> None:
         cut = trial.state == TrialState.FAIL and optuna_studies.REASON not in trial.user_attrs
         if not trial.state.is_finished() or cut or name in stays or not str(name).startswith(f"{bench.model}-"):
             continue
-        place = bench.root / ".work" / "train" / Path(str(name)).name
+        place = work_folder(bench.root, "train") / Path(str(name)).name
         if place.is_dir() and not any(place.glob("fold*/done.json")):
             shutil.rmtree(place, ignore_errors=True)  # another worker may have been faster
 

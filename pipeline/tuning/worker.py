@@ -14,6 +14,7 @@ from optuna.trial import Trial, TrialState
 
 from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError, NoRoomError, one_line
+from pipeline.core.paths import work_folder
 from pipeline.core.processes import ENDED, Ending, follow_parent
 from pipeline.networks import runtime
 from pipeline.training.context import surroundings
@@ -52,7 +53,7 @@ class Order:
     @property
     def folder(self) -> Path:
         """Where locks lie."""
-        return self.root / ".work" / "tune"
+        return work_folder(self.root, "tune")
 
     def bench(self) -> Bench:
         """Reads what trials are run on."""

@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 from support.fabricated import LABELS, PROBABILITIES, competition
 
-from pipeline.core.competition import Competition, active_models, active_name, competition_path, load_competition
+from pipeline.core.active import active_models, active_name
+from pipeline.core.competition import Competition, load_competition
 from pipeline.core.config import load, parse
 from pipeline.core.errors import InputError
-from pipeline.core.tables import write_json
+from pipeline.core.files import write_json
+from pipeline.core.paths import competition_path
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = sorted((ROOT / "configs" / "competitions").glob("*.yaml"))

@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 from support.fabricated import index, random_probs, write_model_card
 
-from pipeline.core import cards, tables
+from pipeline.core import cards, files, paths, tables
 from pipeline.core.errors import InputError
-from pipeline.core.tables import Predictions
+from pipeline.core.ids import check_ids, check_unique, natural_order
+from pipeline.core.predictions import Predictions, check_predictions, read_predictions, write_predictions
 
 CLASSES = ("ant", "NA", "1e5")
 FOLDS = pd.DataFrame(
@@ -23,32 +24,32 @@ def predictions(ids: tuple[str, ...] = ("10", "2", "007")) -> Predictions:
 
 
 def test_ids_sort_as_people_count() -> None:
-    assert tables.natural_order(["10", "img2", "1", "2", "img10"]) == ["1", "2", "10", "img2", "img10"]
+    assert natural_order(["10", "img2", "1", "2", "img10"]) == ["1", "2", "10", "img2", "img10"]
 
 
 def test_equal_numbers_have_one_order() -> None:
-    assert tables.natural_order(["1", "01"]) == tables.natural_order(["01", "1"])
+    assert natural_order(["1", "01"]) == natural_order(["01", "1"])
 
 
 def test_a_minus_sign_or_a_dot_is_text() -> None:
-    assert tables.natural_order(["img-10", "img-9"]) == ["img-9", "img-10"]
-    assert tables.natural_order(["v1.10", "v1.9"]) == ["v1.9", "v1.10"]
+    assert natural_order(["img-10", "img-9"]) == ["img-9", "img-10"]
+    assert natural_order(["v1.10", "v1.9"]) == ["v1.9", "v1.10"]
 
 
 def test_repeated_ids_are_listed_once_each() -> None:
     with pytest.raises(InputError, match="here: 2 ids stand there more than once: a, b; keep one"):
-        tables.check_unique(["a", "b", "a", "b", "a", "c"], "here")
+        check_unique(["a", "b", "a", "b", "a", "c"], "here")
 
 
 @pytest.mark.parametrize("name", ["../../x", "..", "a/../b", "/etc/x", "\\x", "C:x", "a\x00b", "", "..\\x"])
 def test_ids_that_leave_their_folder_are_refused(name: str) -> None:
     with pytest.raises(InputError, match="here: 1 ids are empty or leave their folder"):
-        tables.check_ids(["good", name], "here")
+        check_ids(["good", name], "here")
 
 
 @pytest.mark.parametrize("name", ["a", "a/b.png", "x..y", "...", "ä ö", "1,5", "a b"])
 def test_ordinary_ids_pass(name: str) -> None:
-    tables.check_ids([name], "here")
+    check_ids([name], "here")
 
 
 def test_an_index_survives_a_round_trip(tmp_path: Path) -> None:
@@ -118,8 +119,8 @@ def test_folds_without_a_column_name_it() -> None:
 
 def test_predictions_survive_a_round_trip_bit_for_bit(tmp_path: Path) -> None:
     written = predictions()
-    tables.write_predictions(tmp_path / "oof.parquet", written)
-    read = tables.read_predictions(tmp_path / "oof.parquet", CLASSES)
+    write_predictions(tmp_path / "oof.parquet", written)
+    read = read_predictions(tmp_path / "oof.parquet", CLASSES)
     assert (read.ids, read.classes) == (written.ids, written.classes)
     assert read.probs.dtype == np.float32
     assert read.probs.tobytes() == written.probs.tobytes()
@@ -127,7 +128,7 @@ def test_predictions_survive_a_round_trip_bit_for_bit(tmp_path: Path) -> None:
 
 def test_the_same_predictions_are_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a.parquet", "b.parquet"):
-        tables.write_predictions(tmp_path / name, predictions())
+        write_predictions(tmp_path / name, predictions())
     assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
 
 
@@ -138,15 +139,15 @@ def test_a_class_called_as_the_id_column_is_refused(tmp_path: Path) -> None:
 
 
 def test_columns_of_predictions_are_read_by_name(tmp_path: Path) -> None:
-    tables.write_predictions(tmp_path / "oof.parquet", predictions())
-    turned = tables.read_predictions(tmp_path / "oof.parquet", predictions().classes[::-1])
+    write_predictions(tmp_path / "oof.parquet", predictions())
+    turned = read_predictions(tmp_path / "oof.parquet", predictions().classes[::-1])
     np.testing.assert_array_equal(turned.probs, predictions().probs[:, ::-1])
 
 
 def test_what_predictions_were_made_on_travels_with_them(tmp_path: Path) -> None:
     made = replace(predictions(), folds="f" * 64, peeked=("the best epoch",))
-    tables.write_predictions(tmp_path / "oof.parquet", made)
-    read = tables.read_predictions(tmp_path / "oof.parquet", made.classes)
+    write_predictions(tmp_path / "oof.parquet", made)
+    read = read_predictions(tmp_path / "oof.parquet", made.classes)
     assert (read.folds, read.peeked) == (made.folds, made.peeked)
 
 
@@ -158,9 +159,9 @@ def test_the_digest_of_folds_sees_folds_and_not_the_order_of_rows() -> None:
 
 @pytest.mark.parametrize("classes", [("ant", "1e5", "NB"), ("ant", "NA"), ("ant", "NA", "1e5", "more")])
 def test_predictions_of_other_classes_are_refused(tmp_path: Path, classes: tuple[str, ...]) -> None:
-    tables.write_predictions(tmp_path / "oof.parquet", predictions())
+    write_predictions(tmp_path / "oof.parquet", predictions())
     with pytest.raises(InputError, match=r"oof.parquet has the columns id, ant, NA, 1e5, wanted id and the classes"):
-        tables.read_predictions(tmp_path / "oof.parquet", classes)
+        read_predictions(tmp_path / "oof.parquet", classes)
 
 
 @pytest.mark.parametrize(
@@ -172,18 +173,18 @@ def test_rows_that_are_no_probabilities_are_refused(tmp_path: Path, row: list[fl
     with pytest.raises(
         InputError, match=r"1 rows are no probabilities \(finite, >= 0, sum 1\), ids 2; the first (holds|sums to) "
     ):
-        tables.write_predictions(tmp_path / "oof.parquet", written)
+        write_predictions(tmp_path / "oof.parquet", written)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_predictions_of_one_id_twice_are_refused() -> None:
     with pytest.raises(InputError, match="oof: 1 ids stand there more than once: a"):
-        tables.check_predictions(predictions(("a", "a", "b")), "oof")
+        check_predictions(predictions(("a", "a", "b")), "oof")
 
 
 def test_predictions_of_another_shape_are_refused() -> None:
     with pytest.raises(InputError, match=r"oof: probabilities of shape \(3, 3\), wanted \(2, 3\)"):
-        tables.check_predictions(Predictions(("a", "b"), random_probs(3, 3, 0), CLASSES), "oof")
+        check_predictions(Predictions(("a", "b"), random_probs(3, 3, 0), CLASSES), "oof")
 
 
 def test_rows_are_aligned_by_id() -> None:
@@ -206,12 +207,12 @@ def test_ids_that_do_not_match_are_refused(ids: list[str], message: str) -> None
 
 def test_predictions_that_do_not_exist_say_what_to_run(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"oof.parquet does not exist; run `dvc repro`"):
-        tables.read_predictions(tmp_path / "oof.parquet", CLASSES)
+        read_predictions(tmp_path / "oof.parquet", CLASSES)
 
 
 def test_a_card_survives_a_round_trip(tmp_path: Path) -> None:
     write_model_card(tmp_path, "one", peeked=("early stopping",))
-    card = cards.read_card(tables.card_path(tmp_path, "one"), cards.ModelCard)
+    card = cards.read_card(paths.card_path(tmp_path, "one"), cards.ModelCard)
     assert (card.model, card.interval, card.peeked) == ("one", (0.75, 0.85), ("early stopping",))
 
 
@@ -222,27 +223,27 @@ def test_a_missing_card_says_what_to_run(tmp_path: Path) -> None:
 
 def test_json_refuses_what_json_cannot_say(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
-        tables.write_json(tmp_path / "a.json", {"score": float("nan")})
+        files.write_json(tmp_path / "a.json", {"score": float("nan")})
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["ensemble", "predictions", "log", "a/b", "..", "", "-x", "a b"])
 def test_names_whose_folder_would_be_anothers_are_refused(name: str) -> None:
     with pytest.raises(InputError, match="cannot name a model"):
-        tables.check_model_name(name)
+        paths.check_model_name(name)
 
 
 def test_the_ensembles_predictions_lie_outside_the_models_folder(tmp_path: Path) -> None:
-    models = tables.oof_path(tmp_path, "one").parent.parent
-    assert models in tables.test_path(tmp_path, "two").parents
-    assert models not in tables.oof_path(tmp_path, tables.ENSEMBLE).parents
+    models = paths.oof_path(tmp_path, "one").parent.parent
+    assert models in paths.test_path(tmp_path, "two").parents
+    assert models not in paths.oof_path(tmp_path, paths.ENSEMBLE).parents
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1"])
 def test_a_damaged_json_says_how_to_get_it_again(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.json").write_text(text)
     with pytest.raises(InputError, match=r"a\.json is not JSON .*; remove it and run X"):
-        tables.read_json(tmp_path / "a.json", "run X")
+        files.read_json(tmp_path / "a.json", "run X")
 
 
 @pytest.mark.parametrize("text", ["{", "{}", '{"name": 1}'])
@@ -257,10 +258,10 @@ def test_a_file_that_is_no_card_is_refused_in_one_line(tmp_path: Path, text: str
 
 def test_damaged_predictions_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "oof.parquet"
-    tables.write_predictions(path, predictions())
+    write_predictions(path, predictions())
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(InputError, match=r"oof\.parquet is not whole .*; train that model again"):
-        tables.read_predictions(path, CLASSES)
+        read_predictions(path, CLASSES)
 
 
 @pytest.mark.parametrize("text", ["", "id,label,group,fold\na,zero,0,0\n", "id,label,group,fold\na,0,0,\n"])

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from support.fabricated import index, write_params, write_repository
 
-from pipeline.core import tables
+from pipeline.core import paths, tables
 from pipeline.core.errors import InputError
 from pipeline.data.prepared.folds import assign, fold_table
 from pipeline.stages import split
@@ -160,10 +160,10 @@ def test_the_stage_writes_folds_that_read_back_and_reports_duplicates(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     root = write_repository(tmp_path)
-    (tables.folds_path(root)).unlink()
+    (paths.folds_path(root)).unlink()
     write_params(root, ["one"], split={"n_splits": 4, "seed": 3})
     split.run(root)
-    table = tables.read_folds(tables.folds_path(root))
+    table = tables.read_folds(paths.folds_path(root))
     assert table["id"].tolist() == tables.read_index(root / "data" / "prepared" / "train.csv")["id"].tolist()
     assert sorted(table["fold"].unique()) == [0, 1, 2, 3]
     printed = capsys.readouterr().out
@@ -174,14 +174,14 @@ def test_the_stage_writes_folds_that_read_back_and_reports_duplicates(
 def test_the_stage_gives_the_same_bytes_twice(tmp_path: Path) -> None:
     root = write_repository(tmp_path)
     split.run(root)
-    first = (tables.folds_path(root)).read_bytes()
+    first = (paths.folds_path(root)).read_bytes()
     split.run(root)
-    assert (tables.folds_path(root)).read_bytes() == first
+    assert (paths.folds_path(root)).read_bytes() == first
 
 
 def test_a_split_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     root = write_repository(tmp_path)
-    (tables.folds_path(root)).unlink()
+    (paths.folds_path(root)).unlink()
     write_params(root, ["one"], split={"n_splits": 50})
     with pytest.raises(InputError, match="class 'ant' has 20 images, fewer than n_splits=50"):
         split.run(root)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from support import shapes, tiny
 
-from pipeline.core import tables
+from pipeline.core import files, predictions, tables
 from pipeline.core.archive import unpack
 from pipeline.core.competition import Competition, load_competition
 from pipeline.core.config import read_yaml
@@ -207,7 +207,7 @@ def test_what_was_read_can_be_prepared_and_submitted(root: Path, slug: str) -> N
     sample = read_table(prepared / "sample_submission.csv")
     ids = tables.read_index(prepared / "test.csv")["id"].tolist()
     probs = np.random.default_rng(0).dirichlet(np.ones(len(classes)), len(ids)).astype(np.float32)
-    frame = build(tables.Predictions(tuple(ids), probs, classes), sample, competition.submission)
+    frame = build(predictions.Predictions(tuple(ids), probs, classes), sample, competition.submission)
     validate(frame, sample, competition.submission, classes)
     assert frame.columns.tolist() == sample.columns.tolist()
 
@@ -218,9 +218,9 @@ def test_cassava_is_submitted_in_numbers_and_told_in_names(root: Path) -> None:
     classes = tables.read_classes(prepared / "classes.json")
     probs = np.eye(5, dtype=np.float32)[[3]]
     frame = build(
-        tables.Predictions(("2216849948.jpg",), probs, classes),
+        predictions.Predictions(("2216849948.jpg",), probs, classes),
         read_table(prepared / "sample_submission.csv"),
         competition.submission,
     )
     assert frame.to_csv(index=False) == "image_id,label\n2216849948.jpg,3\n"
-    assert tables.read_json(prepared / "class_names.json", "") == list(shapes.DISEASES.values())
+    assert files.read_json(prepared / "class_names.json", "") == list(shapes.DISEASES.values())

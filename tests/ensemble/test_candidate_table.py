@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 from support.fabricated import train_fake, write_params, write_repository
 
-from pipeline.core import cards, tables
+from pipeline.core import cards, paths
 from pipeline.ensemble import candidate_table
 from pipeline.stages import ensemble
 
@@ -17,7 +17,7 @@ def test_every_candidate_stands_there_with_its_scores_and_the_chosen_one_is_mark
         train_fake(root, name, seed)
     write_params(root, ["one", "two"], ensemble={"combiners": ["mean", "convex", "rank_mean"]})
     ensemble.run(root)
-    card = cards.read_card(tables.card_path(root, "ensemble"), cards.EnsembleCard)
+    card = cards.read_card(paths.card_path(root, "ensemble"), cards.EnsembleCard)
     text = io.StringIO()
     candidate_table.show(card, Console(file=text, width=160))
     lines = text.getvalue().splitlines()
@@ -34,7 +34,7 @@ def test_every_member_stands_there_with_its_own_score_and_its_nearest_relation(t
     for name, seed in (("one", 0), ("two", 1)):
         train_fake(root, name, seed)
     ensemble.run(root)
-    card = cards.read_card(tables.card_path(root, "ensemble"), cards.EnsembleCard)
+    card = cards.read_card(paths.card_path(root, "ensemble"), cards.EnsembleCard)
     text = io.StringIO()
     candidate_table.show(card, Console(file=text, width=160))
     (line,) = [line for line in text.getvalue().splitlines() if line.strip().startswith("one ")]
@@ -49,6 +49,6 @@ def test_what_was_not_tried_says_why(tmp_path: Path) -> None:
     write_params(root, ["one", "two"], ensemble={"combiners": ["mean", "greedy_metric"]})
     ensemble.run(root)
     text = io.StringIO()
-    card = cards.read_card(tables.card_path(root, "ensemble"), cards.EnsembleCard)
+    card = cards.read_card(paths.card_path(root, "ensemble"), cards.EnsembleCard)
     candidate_table.show(card, Console(file=text, width=160))
     assert "not tried: greedy_metric (the metric is log loss" in text.getvalue()

@@ -8,7 +8,7 @@ import pytest
 from support.fabricated import CLASSES, random_probs, train_fake, write_model_card, write_params, write_repository
 
 from pipeline.cli import main
-from pipeline.core import cards, tables
+from pipeline.core import cards, paths, tables
 from pipeline.core.config import read_params
 from pipeline.core.errors import InputError
 from pipeline.ensemble.external import Given, read_external, same_folds
@@ -143,7 +143,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     root = write_repository(tmp_path)
     for seed, name in enumerate(("one", "two", "there")):
         train_fake(root, name, seed)
-    for part, path in (("oof", tables.oof_path(root, "there")), ("test", tables.test_path(root, "there"))):
+    for part, path in (("oof", paths.oof_path(root, "there")), ("test", paths.test_path(root, "there"))):
         pd.read_parquet(path).to_csv(root / f"{part}.csv", index=False)
         path.unlink()
     monkeypatch.chdir(root)
@@ -157,7 +157,7 @@ def test_a_member_with_its_folds_joins_the_ensemble(root: Path) -> None:
     assert main([*ADD, "--folds", "folds/folds.csv"]) == 0
     assert read_params(root)["ensemble"]["external"] == ["there"]
     ensemble.run(root)
-    card = cards.read_card(tables.card_path(root, "ensemble"), cards.EnsembleCard)
+    card = cards.read_card(paths.card_path(root, "ensemble"), cards.EnsembleCard)
     assert card.members == ("one", "there", "two")
 
 
@@ -185,7 +185,7 @@ def test_after_a_refusal_nothing_is_left_behind(root: Path, capsys: pytest.Captu
     assert main(ADD) == 1
     assert "lacks 19 ids" in capsys.readouterr().err
     assert (root / "params.yaml").read_bytes() == before
-    assert not tables.oof_path(root, "there").exists()
+    assert not paths.oof_path(root, "there").exists()
 
 
 def test_a_section_that_cannot_be_added_to_is_refused_before_anything_is_written(
@@ -194,7 +194,7 @@ def test_a_section_that_cannot_be_added_to_is_refused_before_anything_is_written
     write_params(root, ["one", "two"], ensemble=None)
     assert main([*ADD, "--folds", "folds/folds.csv"]) == 1
     assert "params.yaml: ensemble must be a mapping" in capsys.readouterr().err
-    assert not tables.oof_path(root, "there").exists()
+    assert not paths.oof_path(root, "there").exists()
 
 
 def test_a_member_that_needs_leave_is_marked_in_every_report(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from support.fabricated import CLASSES, shuffle_predictions, train_fake, write_params, write_repository
 
-from pipeline.core import cards, tables
+from pipeline.core import cards, files, paths, predictions, tables
 from pipeline.core.errors import InputError
 from pipeline.core.files import write_text
 from pipeline.stages import ensemble as stage
 from pipeline.training.recipes.distillation import oof_file
 
-PATHS = {"oof": tables.oof_path, "test": tables.test_path}
+PATHS = {"oof": paths.oof_path, "test": paths.test_path}
 OUTPUTS = (
     "folds/ensemble/oof.parquet",
     "folds/ensemble/test.parquet",
@@ -43,7 +43,7 @@ def outputs(root: Path) -> list[object]:
 
 
 def read_card(root: Path) -> cards.EnsembleCard:
-    return cards.read_card(tables.card_path(root, "ensemble"), cards.EnsembleCard)
+    return cards.read_card(paths.card_path(root, "ensemble"), cards.EnsembleCard)
 
 
 def only_the_mean(root: Path, models: Sequence[str] = ("one", "two")) -> None:
@@ -55,7 +55,7 @@ def test_the_stage_writes_the_mean_by_id(trained: Path) -> None:
     stage.run(trained)
     for part in ("oof", "test"):
         one, two, both = (
-            tables.read_predictions(PATHS[part](trained, name), CLASSES) for name in ("one", "two", "ensemble")
+            predictions.read_predictions(PATHS[part](trained, name), CLASSES) for name in ("one", "two", "ensemble")
         )
         wanted = (one.aligned(both.ids, "one") + two.aligned(both.ids, "two")) / 2
         np.testing.assert_allclose(both.probs, wanted, atol=1e-6)
@@ -65,8 +65,8 @@ def test_the_card_says_what_was_combined_and_scores_it(trained: Path) -> None:
     only_the_mean(trained)
     stage.run(trained)
     card = read_card(trained)
-    oof = tables.read_predictions(tables.oof_path(trained, "ensemble"), CLASSES)
-    folds = tables.read_folds(tables.folds_path(trained))
+    oof = predictions.read_predictions(paths.oof_path(trained, "ensemble"), CLASSES)
+    folds = tables.read_folds(paths.folds_path(trained))
     assert card.members == ("one", "two")
     assert card.weights == {"one": 0.5, "two": 0.5}
     labels = folds.set_index("id")["label"].loc[list(oof.ids)].to_numpy()
@@ -77,20 +77,20 @@ def test_the_card_says_what_was_combined_and_scores_it(trained: Path) -> None:
 def test_the_metrics_are_those_of_the_card(trained: Path) -> None:
     stage.run(trained)
     card = read_card(trained)
-    numbers = tables.read_json(trained / "folds" / "ensemble" / "metrics.json", "")
+    numbers = files.read_json(trained / "folds" / "ensemble" / "metrics.json", "")
     assert (numbers["pooled"], numbers["log_loss"]) == (card.pooled, card.scores["log_loss"])
 
 
 def test_a_model_card_is_never_read(trained: Path) -> None:
-    write_text(tables.card_path(trained, "one"), "not a card")
+    write_text(paths.card_path(trained, "one"), "not a card")
     stage.run(trained)
 
 
 def test_the_row_order_of_the_members_changes_nothing(trained: Path) -> None:
     before = outputs(trained)
     for seed, name in enumerate(("one", "two")):
-        shuffle_predictions(tables.oof_path(trained, name), CLASSES, seed)
-        shuffle_predictions(tables.test_path(trained, name), CLASSES, seed + 7)
+        shuffle_predictions(paths.oof_path(trained, name), CLASSES, seed)
+        shuffle_predictions(paths.test_path(trained, name), CLASSES, seed + 7)
     assert outputs(trained) == before
 
 
@@ -109,7 +109,7 @@ def test_a_model_that_params_do_not_name_is_left_out(trained: Path) -> None:
 def test_one_member_is_its_own_ensemble(trained: Path) -> None:
     only_the_mean(trained, ["one"])
     stage.run(trained)
-    one, both = (tables.read_predictions(tables.oof_path(trained, name), CLASSES) for name in ("one", "ensemble"))
+    one, both = (predictions.read_predictions(paths.oof_path(trained, name), CLASSES) for name in ("one", "ensemble"))
     np.testing.assert_allclose(one.aligned(both.ids, "one"), both.probs, atol=1e-7)
 
 
@@ -117,8 +117,8 @@ def test_a_quick_look_at_one_fold_is_scored_on_its_rows(trained: Path) -> None:
     train_fake(trained, "one", seed=1, scored=[1])
     train_fake(trained, "two", seed=3, scored=[1])
     stage.run(trained)
-    folds = tables.read_folds(tables.folds_path(trained))
-    oof = tables.read_predictions(tables.oof_path(trained, "ensemble"), CLASSES)
+    folds = tables.read_folds(paths.folds_path(trained))
+    oof = predictions.read_predictions(paths.oof_path(trained, "ensemble"), CLASSES)
     assert list(oof.ids) == folds.loc[folds["fold"] == 1, "id"].tolist()
     card = read_card(trained)
     assert set(card.fold_scores) == {"1"}
@@ -134,9 +134,9 @@ def test_members_of_other_folds_are_refused(trained: Path) -> None:
 
 def rewrite(root: Path, part: str, rows: slice, rename: dict[str, str] | None = None) -> None:
     path = PATHS[part](root, "two")
-    kept = tables.read_predictions(path, CLASSES)
+    kept = predictions.read_predictions(path, CLASSES)
     ids = tuple((rename or {}).get(name, name) for name in kept.ids[rows])
-    tables.write_predictions(path, replace(kept, ids=ids, probs=kept.probs[rows]))
+    predictions.write_predictions(path, replace(kept, ids=ids, probs=kept.probs[rows]))
 
 
 def test_a_part_of_a_fold_is_refused(trained: Path) -> None:
@@ -158,7 +158,7 @@ def test_test_ids_that_are_missing_are_refused(trained: Path) -> None:
 
 
 def test_a_member_that_was_not_trained_is_refused(trained: Path) -> None:
-    tables.test_path(trained, "two").unlink()
+    paths.test_path(trained, "two").unlink()
     with pytest.raises(InputError, match=r"two.test.parquet does not exist; run `dvc repro` to train that model"):
         stage.run(trained)
     assert not (trained / "folds" / "ensemble").exists()
@@ -184,10 +184,10 @@ def test_permuted_predictions_score_at_chance(tmp_path: Path) -> None:
     root = write_repository(tmp_path)
     for name, seed in (("one", 1), ("two", 3)):
         train_fake(root, name, seed, skill=1.0)
-        path = tables.oof_path(root, name)
-        kept = tables.read_predictions(path, CLASSES)
+        path = paths.oof_path(root, name)
+        kept = predictions.read_predictions(path, CLASSES)
         order = np.random.default_rng(0).permutation(len(kept.ids))
-        tables.write_predictions(path, replace(kept, probs=kept.probs[order]))
+        predictions.write_predictions(path, replace(kept, probs=kept.probs[order]))
     stage.run(root)
     card = read_card(root)
     assert card.pooled == pytest.approx(1 / 3, abs=0.17)  # 60 rows: almost three standard errors
@@ -204,36 +204,36 @@ def test_a_member_that_peeked_is_taken_on_request_and_marked(trained: Path, caps
     write_params(trained, ["one", "two"], ensemble={"allow_peeked": True})
     stage.run(trained)
     assert read_card(trained).peeked == {"two": ("the best epoch",)}
-    assert tables.read_predictions(tables.oof_path(trained, "ensemble"), CLASSES).peeked == ("the best epoch",)
+    assert predictions.read_predictions(paths.oof_path(trained, "ensemble"), CLASSES).peeked == ("the best epoch",)
     assert "two peeked (the best epoch): the score above is too good" in capsys.readouterr().out
 
 
 def test_a_member_of_other_folds_is_refused_by_their_digest(trained: Path) -> None:
-    path = tables.oof_path(trained, "two")
-    tables.write_predictions(path, replace(tables.read_predictions(path, CLASSES), folds="0" * 64))
+    path = paths.oof_path(trained, "two")
+    predictions.write_predictions(path, replace(predictions.read_predictions(path, CLASSES), folds="0" * 64))
     with pytest.raises(InputError, match=r"two.oof.parquet was made on other folds than folds/folds.csv; train"):
         stage.run(trained)
 
 
 def test_a_member_whose_folds_nothing_shows_is_refused(trained: Path) -> None:
-    path = tables.oof_path(trained, "two")
-    tables.write_predictions(path, replace(tables.read_predictions(path, CLASSES), folds=None))
+    path = paths.oof_path(trained, "two")
+    predictions.write_predictions(path, replace(predictions.read_predictions(path, CLASSES), folds=None))
     with pytest.raises(InputError, match="nothing shows on which folds it was trained"):
         stage.run(trained)
 
 
 def test_columns_in_another_order_are_aligned_by_name(trained: Path) -> None:
     before = outputs(trained)
-    path = tables.oof_path(trained, "two")
-    kept = tables.read_predictions(path, CLASSES)
-    tables.write_predictions(path, replace(kept, probs=kept.probs[:, ::-1], classes=CLASSES[::-1]))
+    path = paths.oof_path(trained, "two")
+    kept = predictions.read_predictions(path, CLASSES)
+    predictions.write_predictions(path, replace(kept, probs=kept.probs[:, ::-1], classes=CLASSES[::-1]))
     assert outputs(trained) == before
 
 
 def test_members_of_other_classes_are_refused(trained: Path) -> None:
-    path = tables.oof_path(trained, "two")
-    kept = tables.read_predictions(path, CLASSES)
-    tables.write_predictions(path, replace(kept, classes=("ant", "bee", "cow")))
+    path = paths.oof_path(trained, "two")
+    kept = predictions.read_predictions(path, CLASSES)
+    predictions.write_predictions(path, replace(kept, classes=("ant", "bee", "cow")))
     with pytest.raises(InputError, match=r"two.oof.parquet has the columns id, ant, bee, cow"):
         stage.run(trained)
 
@@ -259,6 +259,6 @@ def test_an_unknown_combiner_is_refused_with_the_near_names(trained: Path) -> No
 
 def test_a_student_may_learn_from_what_the_ensemble_says_out_of_fold(trained: Path) -> None:
     stage.run(trained)
-    digest = tables.folds_digest(tables.read_folds(tables.folds_path(trained)))
+    digest = tables.folds_digest(tables.read_folds(paths.folds_path(trained)))
     found = oof_file(trained, "folds/ensemble/oof.parquet", "training.distill.oof", CLASSES, digest)
-    assert found == tables.oof_path(trained, "ensemble")
+    assert found == paths.oof_path(trained, "ensemble")

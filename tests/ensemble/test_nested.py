@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from support.members import sample, simulate
 
+from pipeline.core.arrays import Probs
 from pipeline.core.errors import InputError
 from pipeline.core.metrics import get_metric
 from pipeline.ensemble.combiners.catalogue import COMBINERS
-from pipeline.ensemble.combiners.contract import Probs, Sample
+from pipeline.ensemble.combiners.contract import Sample
 from pipeline.ensemble.nested import Candidate, choose, judge, parts_of
 
 FITTED = (

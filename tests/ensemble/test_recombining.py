@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from support.fabricated import CLASSES, train_fake, write_params, write_repository
 
-from pipeline.core import tables
+from pipeline.core import paths, predictions
 from pipeline.core.cards import EnsembleCard, read_card
 from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError
@@ -26,12 +26,12 @@ def combined(root: Path, metric: str = "accuracy", **settings: object) -> tuple[
     for number, name in enumerate(MODELS):
         train_fake(root, name, seed=number, skill=0.2 + 0.1 * number)
     ensemble.run(root)
-    return read_card(tables.card_path(root, tables.ENSEMBLE), EnsembleCard), load_competition(root).metric.metric
+    return read_card(paths.card_path(root, paths.ENSEMBLE), EnsembleCard), load_competition(root).metric.metric
 
 
 def apart(root: Path, card: EnsembleCard, metric: Metric) -> float:
     """The largest difference to the ensemble's own test predictions."""
-    known = tables.read_predictions(tables.test_path(root, tables.ENSEMBLE), CLASSES)
+    known = predictions.read_predictions(paths.test_path(root, paths.ENSEMBLE), CLASSES)
     again = recombine(root, metric)(read_test(root, card.members, CLASSES, known.ids))
     return float(np.abs(again - known.probs).max())
 
@@ -52,7 +52,7 @@ def test_members_with_temperatures_combine_again_to_the_bit(tmp_path: Path, name
 
 def test_a_choice_among_several_and_a_decision_rule_combine_again_to_the_bit(tmp_path: Path) -> None:
     card, metric = combined(tmp_path, "macro_f1", combiners=["mean", "convex", "stack_logistic"])
-    path = tables.card_path(tmp_path, tables.ENSEMBLE)
+    path = paths.card_path(tmp_path, paths.ENSEMBLE)
     decided = card.model_copy(update={"decision": {"ant": 2.0, "bee": 1.0, "cat": 0.5}})
     assert apart(tmp_path, card, metric) == 0
     path.write_text(decided.model_dump_json(), encoding="utf-8")

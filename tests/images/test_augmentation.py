@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from pipeline.core.arrays import Images
 from pipeline.core.config import parse
 from pipeline.core.errors import InputError
-from pipeline.images.augmentation import Augmentation, Images, ImageTransform, mix, resized, unrounded
+from pipeline.images.augmentation import Augmentation, ImageTransform, mix, resized, unrounded
 
 GEOMETRY = {"Affine": {"translate_px": [-2, 2], "rotate": [-8, 8], "scale": [0.9, 1.1], "p": 0.7}}
 ERASING = {"Erasing": {"scale": [0.1, 0.3], "p": 1.0}}

@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipeline.core.arrays import Images
 from pipeline.core.config import parse
 from pipeline.core.errors import InputError
-from pipeline.images.augmentation import Augmentation, Images, ImageTransform
+from pipeline.images.augmentation import Augmentation, ImageTransform
 from pipeline.images.policies import OPERATIONS, Operation, PolicyTransform, RandAugment, TrivialAugment, strength
 
 POLICIES: list[dict[str, Any]] = [{"name": "rand_augment", "n": 3, "magnitude": 20}, {"name": "trivial_augment"}]

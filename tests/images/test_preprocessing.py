@@ -7,10 +7,11 @@ import cv2
 import numpy as np
 import pytest
 
+from pipeline.core.arrays import Images
 from pipeline.core.config import Section, parse
 from pipeline.core.errors import InputError
 from pipeline.images import preprocessing
-from pipeline.images.preprocessing import PREPROCESSES, Images, Steps, preprocess, preprocessed
+from pipeline.images.preprocessing import PREPROCESSES, Steps, preprocess, preprocessed
 
 
 class Model(Section):

@@ -9,7 +9,7 @@ import pytest
 from support import backbones, trained
 from support.trained import CNN, HEAD, HOG, TRAINING
 
-from pipeline.core import tables
+from pipeline.core import paths, predictions, tables
 from pipeline.core.cards import ModelCard, read_card
 from pipeline.core.errors import InputError
 from pipeline.images.store import open_store
@@ -51,11 +51,11 @@ def root(prepared_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def apart(root: Path, model: str, weights: Path, work: Path) -> float:
     """The largest difference of a probability to the model's own test predictions."""
-    card = read_card(tables.card_path(root, model), ModelCard)
+    card = read_card(paths.card_path(root, model), ModelCard)
     classes = tables.read_classes(root / "data" / "prepared" / "classes.json")
     images = open_store(root / "data" / "prepared" / "test_images.npy")
     probs = predict(card, checkpoints_of(root, card), Unseen(images, classes, weights, work))
-    return float(np.abs(probs - tables.read_predictions(tables.test_path(root, model), classes).probs).max())
+    return float(np.abs(probs - predictions.read_predictions(paths.test_path(root, model), classes).probs).max())
 
 
 @pytest.mark.parametrize("model", RECIPES)
@@ -75,7 +75,7 @@ def test_other_images_are_predicted_otherwise(root: Path, tmp_path: Path) -> Non
 
 def test_a_checkpoint_of_another_network_is_refused(root: Path, tmp_path: Path) -> None:
     train.run(root, "cnn")
-    path = tables.card_path(root, "cnn")
+    path = paths.card_path(root, "cnn")
     path.write_text(path.read_text().replace('"filters": [\n        4,', '"filters": [\n        5,'), encoding="utf-8")
     with pytest.raises(InputError, match=r"fold0.weights.h5 does not fit the card of its model .*; train that model"):
         apart(root, "cnn", tmp_path, tmp_path / "work")

@@ -13,10 +13,11 @@ from support.fabricated import write_model_card, write_repository
 from support.trained import HEAD
 
 from pipeline import cli
-from pipeline.core import tables
+from pipeline.core import predictions
 from pipeline.core.cards import ModelCard, read_card, write_card
 from pipeline.core.config import parse
 from pipeline.core.errors import InputError
+from pipeline.core.paths import card_path, test_fold_path, test_path
 from pipeline.images.augmentation import unrounded
 from pipeline.images.views import Views, changes
 from pipeline.inference.export_formats import Format, Precision, check, load, write
@@ -63,7 +64,7 @@ def test_a_frozen_backbone_stands_in_the_graph_once(
     }
     recipe = parse(config, Recipe, "a test")
     write_model_card(write_repository(tmp_path), "one", config=recipe.model_dump(mode="json"))
-    card = read_card(tables.card_path(tmp_path, "one"), ModelCard)
+    card = read_card(card_path(tmp_path, "one"), ModelCard)
     runtime.start("float32")
     paths = {}
     for fold in range(2):
@@ -100,7 +101,7 @@ def test_an_exported_model_says_what_the_pipeline_says(predicting_root: Path, tm
     name = {"litert": "model.tflite", "onnx": "model.onnx", "savedmodel": "model"}[kind]
     images = np.load(predicting_root / "data" / "prepared" / "test_images.npy")
     found = load(tmp_path / "made" / name, kind)(images)
-    known = tables.read_predictions(tables.test_path(predicting_root, "dense"), ("cat", "dog", "owl")).probs
+    known = predictions.read_predictions(test_path(predicting_root, "dense"), ("cat", "dog", "owl")).probs
     np.testing.assert_allclose(found, known, atol=1e-5)
 
 
@@ -110,8 +111,8 @@ def test_one_fold_alone_is_that_fold_also_in_fewer_bits(
 ) -> None:
     export.run(predicting_root, "dense", kind, precision, tmp_path / "made", 1)
     images = np.load(predicting_root / "data" / "prepared" / "test_images.npy")
-    path = tables.test_fold_path(predicting_root, "dense", 1)
-    known = tables.read_predictions(path, ("cat", "dog", "owl")).probs
+    path = test_fold_path(predicting_root, "dense", 1)
+    known = predictions.read_predictions(path, ("cat", "dog", "owl")).probs
     name = {"litert": "model.tflite", "onnx": "model.onnx"}[kind]
     np.testing.assert_allclose(load(tmp_path / "made" / name, kind)(images), known, atol=0.1)
 
@@ -168,11 +169,11 @@ def test_without_a_name_it_is_the_best_network(predicting_root: Path, tmp_path: 
     shutil.copy(predicting_root / "params.yaml", tmp_path)
     shutil.copytree(predicting_root / "configs", tmp_path / "configs")
     for name, pooled in (("cnn", 0.5), ("dense", 0.7), ("hog", 0.9)):
-        card = read_card(tables.card_path(predicting_root, name), ModelCard)
-        write_card(tables.card_path(tmp_path, name), card.model_copy(update={"pooled": pooled}))
+        card = read_card(card_path(predicting_root, name), ModelCard)
+        write_card(card_path(tmp_path, name), card.model_copy(update={"pooled": pooled}))
     assert export._card(tmp_path, None).model == "dense"
     for name in ("cnn", "dense"):
-        tables.card_path(tmp_path, name).unlink()
+        card_path(tmp_path, name).unlink()
     with pytest.raises(InputError, match=r"no network among the models of params\.yaml is trained for tiny yet"):
         export._card(tmp_path, None)
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from pipeline import cli
-from pipeline.core import tables
+from pipeline.core import files, paths, predictions
 from pipeline.core.errors import InputError
 from pipeline.images.decoding import Form
 from pipeline.images.store import open_store
@@ -44,7 +44,7 @@ def pictures_of(root: Path) -> Path:
 def test_a_models_pictures_are_predicted_as_its_test_images_were(root: Path, name: str) -> None:
     images = open_store(root / "data" / "prepared" / "test_images.npy")
     predictor = open_predictor(root, name)
-    known = tables.read_predictions(tables.test_path(root, name), predictor.classes)
+    known = predictions.read_predictions(paths.test_path(root, name), predictor.classes)
     said = predictor.predict(images)
     np.testing.assert_allclose(said.probs, known.probs, atol=1e-6)
     assert ((said.usual > 0) & (said.usual <= 1)).all()
@@ -53,7 +53,7 @@ def test_a_models_pictures_are_predicted_as_its_test_images_were(root: Path, nam
 
 def test_the_ensembles_pictures_are_predicted_as_its_test_images_were(root: Path, ensemble: Predictor) -> None:
     images = open_store(root / "data" / "prepared" / "test_images.npy")
-    known = tables.read_predictions(tables.test_path(root, "ensemble"), ensemble.classes)
+    known = predictions.read_predictions(paths.test_path(root, "ensemble"), ensemble.classes)
     np.testing.assert_allclose(ensemble.predict(images).probs, known.probs, atol=1e-6)
     assert ensemble.judge is None  # too few pictures to choose by: the simplest
 
@@ -243,7 +243,7 @@ def test_without_a_trained_model_the_command_that_makes_one_is_named(
 ) -> None:
     monkeypatch.chdir(prepared)
     for arguments in ([], ["--model", "small_cnn"]):
-        tables.write_json(prepared / "configs" / "models" / "small_cnn.yaml", {})
+        files.write_json(prepared / "configs" / "models" / "small_cnn.yaml", {})
         assert cli.main(["predict", str(pictures_of(prepared)), *arguments]) == 1
         assert "does not exist; run `dvc repro`" in capsys.readouterr().err
 

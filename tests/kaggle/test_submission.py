@@ -7,7 +7,7 @@ from support.fabricated import CLASSES, random_probs
 
 from pipeline.core.competition import LabelSubmission, ProbabilitySubmission
 from pipeline.core.errors import InputError
-from pipeline.core.tables import Predictions
+from pipeline.core.predictions import Predictions
 from pipeline.kaggle.submission import build
 from pipeline.kaggle.submission_checks import validate
 

@@ -16,7 +16,7 @@ from support.fabricated import (
     write_repository,
 )
 
-from pipeline.core import cards, tables
+from pipeline.core import cards, paths, tables
 from pipeline.core.csvs import read_table
 from pipeline.core.errors import InputError
 from pipeline.stages import ensemble as ensemble_stage
@@ -52,7 +52,7 @@ def test_the_stage_writes_a_submission_that_has_the_samples_shape(trained: Path,
 def test_the_card_says_where_a_submission_came_from(trained: Path) -> None:
     stage.run(trained, "ensemble")
     card = cards.read_card(trained / "submissions" / "ensemble.json", cards.SubmissionCard)
-    ensemble = cards.read_card(tables.card_path(trained, "ensemble"), cards.EnsembleCard)
+    ensemble = cards.read_card(paths.card_path(trained, "ensemble"), cards.EnsembleCard)
     written = (trained / "submissions" / "ensemble.csv").read_bytes()
     assert card.sha256 == hashlib.sha256(written).hexdigest()
     assert (card.members, card.competition, card.rows) == (("one", "two"), "tiny", 20)
@@ -83,7 +83,7 @@ def test_shuffled_test_rows_give_the_identical_submission(trained: Path) -> None
     prepared = trained / "data" / "prepared" / "test.csv"
     tables.write_index(prepared, tables.read_index(prepared).sample(frac=1, random_state=0))
     for name in ("one", "two"):
-        shuffle_predictions(tables.test_path(trained, name), CLASSES, seed=5)
+        shuffle_predictions(paths.test_path(trained, name), CLASSES, seed=5)
     ensemble_stage.run(trained)
     stage.run(trained, "ensemble")
     assert path.read_bytes() == before

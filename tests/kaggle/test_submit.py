@@ -17,7 +17,7 @@ from support.kaggle_server import KEY, RULES, SECRETS, TOKEN, KaggleServer
 from support.project_imports import ROOT
 
 from pipeline.cli import main
-from pipeline.core import tables
+from pipeline.core import files, paths, predictions, tables
 from pipeline.core.cards import SubmissionCard, read_card
 from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError
@@ -61,7 +61,7 @@ def make(root: Path, asked: dict[str, Any]) -> Path:
 
 
 def describe(root: Path, asked: dict[str, Any], **more: str) -> None:
-    tables.write_json(root / "configs" / "competitions" / "tiny.yaml", {**competition(asked), **more})
+    files.write_json(root / "configs" / "competitions" / "tiny.yaml", {**competition(asked), **more})
 
 
 def submit(root: Path, name: str = "ensemble", message: str | None = None, again: bool = False) -> None:
@@ -359,7 +359,8 @@ def test_a_submission_says_how_it_differs_from_the_last_one(
     submitted_before(root, "one")
     (root / "submissions" / "one.csv").unlink()  # the next run writes another: the copy is what counts
     best = [
-        tables.read_predictions(tables.test_path(root, name), CLASSES).probs.argmax(axis=1) for name in ("one", "two")
+        predictions.read_predictions(paths.test_path(root, name), CLASSES).probs.argmax(axis=1)
+        for name in ("one", "two")
     ]
     other = int((best[0] != best[1]).sum())
     rows = {

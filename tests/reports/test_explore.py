@@ -20,7 +20,7 @@ from support.page_text import Page
 from support.project_imports import ROOT, closure, imports
 from threadpoolctl import threadpool_limits
 
-from pipeline.core import tables
+from pipeline.core import files, paths, tables
 from pipeline.core.errors import InputError
 from pipeline.images.augmentation import Augmentation
 from pipeline.reports.data import features, keypoints, map
@@ -118,8 +118,8 @@ def fabricate(root: Path, labels: NDArray[np.int64], names: tuple[str, ...], tes
     unknown = np.full(test, -1, dtype=np.int64)
     tables.write_index(prepared / "test.csv", fabricated.index([f"t{row}" for row in range(test)], unknown))
     tables.write_classes(prepared / "classes.json", names)
-    tables.write_json(prepared / "class_names.json", list(names))
-    tables.folds_path(root).unlink()
+    files.write_json(prepared / "class_names.json", list(names))
+    paths.folds_path(root).unlink()
     return root
 
 
@@ -206,7 +206,7 @@ def test_keypoints_are_those_that_opencv_finds(root: Path, shown: Page) -> None:
 
 
 def test_folds_are_counted_as_pandas_counts_them(root: Path, shown: Page) -> None:
-    folds = tables.read_folds(tables.folds_path(root))
+    folds = tables.read_folds(paths.folds_path(root))
     wanted = pd.crosstab(folds["label"], folds["fold"]).to_numpy()
     assert (shown.frame("Images of each class by fold")[["fold 0", "fold 1", "fold 2"]].to_numpy() == wanted).all()
 

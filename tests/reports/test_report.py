@@ -18,8 +18,9 @@ from support.page_text import Page
 from support.trained import CNN, HOG
 
 from pipeline.cli import main
-from pipeline.core import tables
+from pipeline.core import files, paths, tables
 from pipeline.core.errors import InputError
+from pipeline.core.predictions import Predictions, read_predictions, write_predictions
 from pipeline.inference.saliency.attribution import Attribution
 from pipeline.kaggle import submission_log
 from pipeline.kaggle.submission_log import Entry
@@ -53,8 +54,8 @@ def written(root: Path) -> Page:
 def truth(root: Path, name: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Returns labels and out-of-fold probabilities, rows in the order of the file."""
     classes = tables.read_classes(root / "data" / "prepared" / "classes.json")
-    predictions = tables.read_predictions(tables.oof_path(root, name), classes)
-    labels = tables.read_folds(tables.folds_path(root)).set_index("id")["label"]
+    predictions = read_predictions(paths.oof_path(root, name), classes)
+    labels = tables.read_folds(paths.folds_path(root)).set_index("id")["label"]
     probs = predictions.probs.astype(np.float64)
     return labels[list(predictions.ids)].to_numpy(), probs / probs.sum(axis=1, keepdims=True)
 
@@ -76,8 +77,8 @@ def page(plain: Path) -> Page:
 def test_scores_on_the_page_are_those_of_scikit_learn(plain: Path, page: Page, name: str) -> None:
     labels, probs = truth(plain, name)
     said = probs.argmax(axis=1)
-    folds = tables.read_folds(tables.folds_path(plain)).set_index("id")["fold"]
-    fold = folds[list(tables.read_predictions(tables.oof_path(plain, name), ("ant", "bee", "cat")).ids)].to_numpy()
+    folds = tables.read_folds(paths.folds_path(plain)).set_index("id")["fold"]
+    fold = folds[list(read_predictions(paths.oof_path(plain, name), ("ant", "bee", "cat")).ids)].to_numpy()
     by_fold = [sk.accuracy_score(labels[fold == k], said[fold == k]) for k in range(3)]
     found = {head: page.values(WORTH, head)[name] for head in ("nested [95%]", "log loss", "macro F1", "top-3")}
     assert found["nested [95%]"] == pytest.approx(sk.accuracy_score(labels, said))
@@ -185,11 +186,11 @@ def test_a_partial_run_and_a_class_that_is_never_predicted_are_told(tmp_path: Pa
     write_repository(tmp_path, models=["one"])
     np.save(tmp_path / "data" / "prepared" / "train_images.npy", np.zeros((60, 8, 8, 1), dtype=np.uint8))
     train_fake(tmp_path, "one", 0, scored=[0])
-    path = tables.oof_path(tmp_path, "one")
-    known = tables.read_predictions(path, ("ant", "bee", "cat"))
+    path = paths.oof_path(tmp_path, "one")
+    known = read_predictions(path, ("ant", "bee", "cat"))
     probs = known.probs * np.array([1, 1, 0], dtype=np.float32) + np.float32(1e-6)
-    without = tables.Predictions(known.ids, probs / probs.sum(axis=1, keepdims=True), known.classes, known.folds)
-    tables.write_predictions(path, without)
+    without = Predictions(known.ids, probs / probs.sum(axis=1, keepdims=True), known.classes, known.folds)
+    write_predictions(path, without)
     found = written(tmp_path)  # there is no ensemble yet, nor a card
     assert "Only fold 0 of 3 is scored." in found.text
     assert "1 model on 20 images" in found.text
@@ -202,10 +203,10 @@ def test_a_hundred_classes_fold_their_table_and_show_the_worst_in_the_matrix(tmp
     write_repository(tmp_path, classes=names[:3])
     prepared = tmp_path / "data" / "prepared"
     tables.write_classes(prepared / "classes.json", names)
-    tables.write_json(prepared / "class_names.json", names)
+    files.write_json(prepared / "class_names.json", names)
     rows = pd.DataFrame({"id": [f"i{number}" for number in range(200)], "label": np.arange(200) % 100})
     rows["group"], rows["fold"] = np.arange(200), np.arange(200) // 100
-    tables.write_folds(tables.folds_path(tmp_path), rows)
+    tables.write_folds(paths.folds_path(tmp_path), rows)
     template = tables.read_index(prepared / "train.csv").iloc[np.zeros(200, dtype=int)].reset_index(drop=True)
     tables.write_index(prepared / "train.csv", template.assign(id=rows["id"], label=rows["label"]))
     np.save(prepared / "train_images.npy", np.zeros((200, 8, 8, 1), dtype=np.uint8))
@@ -252,8 +253,8 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "verdict": verdict,
         "adopted": True,
     }
-    tables.write_json(root / "reports" / "tuning" / "one.json", tuned)
-    tables.write_json(root / "reports" / "tuning" / "two.json", about | {"model": "two"})
+    files.write_json(root / "reports" / "tuning" / "one.json", tuned)
+    files.write_json(root / "reports" / "tuning" / "two.json", about | {"model": "two"})
     report.run(root)
     return root
 
@@ -287,7 +288,7 @@ def test_tuning_is_shown_where_there_are_cards_of_it(odd: Path, page: Page) -> N
 
 def test_a_tuning_card_that_is_none_is_named(tmp_path: Path) -> None:
     fabricated(tmp_path)
-    tables.write_json(tmp_path / "reports" / "tuning" / "one.json", [])
+    files.write_json(tmp_path / "reports" / "tuning" / "one.json", [])
     with pytest.raises(InputError, match=r"one\.json is no TuningCard"):
         report.run(tmp_path)
     assert not (tmp_path / "reports" / "report.html").exists()
@@ -341,7 +342,7 @@ def test_each_picture_is_looked_at_by_the_fold_that_did_not_see_it(
 ) -> None:
     index = tables.read_index(networks / "data" / "prepared" / "train.csv")
     stored = np.load(networks / "data" / "prepared" / "train_images.npy")
-    fold_of = tables.read_folds(tables.folds_path(networks)).set_index("id")["fold"]
+    fold_of = tables.read_folds(paths.folds_path(networks)).set_index("id")["fold"]
     asked: list[int] = []
     original = Attribution.heat
 

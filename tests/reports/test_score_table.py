@@ -17,9 +17,10 @@ from support.fabricated import (
     write_repository,
 )
 
-from pipeline.core import cards, tables
+from pipeline.core import cards, files, paths
 from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError
+from pipeline.core.predictions import read_predictions
 from pipeline.reports import score_table
 from pipeline.stages import ensemble as ensemble_stage
 from pipeline.stages import submission as submission_stage
@@ -60,7 +61,7 @@ def names_in_order(lines: list[str]) -> list[str]:
 
 def write_solution(root: Path, right: int, name: str = "one", **renamed: str) -> None:
     """Writes test labels of which ``right`` agree with a model's most probable class."""
-    predictions = tables.read_predictions(tables.test_path(root, name), CLASSES)
+    predictions = read_predictions(paths.test_path(root, name), CLASSES)
     best = predictions.probs.argmax(axis=1)
     labels = [CLASSES[k if row < right else (k + 1) % 3] for row, k in enumerate(best)]
     solution = pd.DataFrame({"Id": predictions.ids, "Category": labels}).sample(frac=1, random_state=0)
@@ -98,7 +99,7 @@ def test_without_a_submission_the_last_line_says_how_to_get_one(trained: Path) -
 
 
 def test_a_model_that_was_not_trained_is_named(trained: Path) -> None:
-    tables.card_path(trained, "two").unlink()
+    paths.card_path(trained, "two").unlink()
     assert "not trained yet: two; run `dvc repro`" in printed(trained)
 
 
@@ -184,7 +185,7 @@ def test_a_solution_without_some_test_images_is_refused(trained: Path) -> None:
 
 def test_outside_a_terminal_lines_are_not_folded(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
     long_name = "a_model_with_quite_a_long_name_as_people_give_them"
-    tables.write_json(trained / "configs" / "models" / f"{long_name}.yaml", {})
+    files.write_json(trained / "configs" / "models" / f"{long_name}.yaml", {})
     write_params(trained, ["one", "two", long_name])
     write_model_card(trained, long_name)
     score_table.show(trained)
@@ -208,8 +209,8 @@ def test_a_table_without_any_card_still_says_what_to_do(tmp_path: Path) -> None:
 
 
 def test_the_ensemble_of_another_competition_is_not_shown(trained: Path) -> None:
-    card = cards.read_card(tables.card_path(trained, "ensemble"), cards.EnsembleCard)
-    cards.write_card(tables.card_path(trained, "ensemble"), card.model_copy(update={"competition": "former"}))
+    card = cards.read_card(paths.card_path(trained, "ensemble"), cards.EnsembleCard)
+    cards.write_card(paths.card_path(trained, "ensemble"), card.model_copy(update={"competition": "former"}))
     assert names_in_order(printed(trained)) == ["two", "one"]
 
 

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.core import cards, tables
+from pipeline.core import cards, files, paths, tables
+from pipeline.core.predictions import Predictions, read_predictions, write_predictions
 from pipeline.data.prepared import folds
 
 CLASSES = ("ant", "bee", "cat")
@@ -42,13 +43,13 @@ def write_repository(
     classes: Sequence[str] = CLASSES,
 ) -> Path:
     """Writes a competition, its models' names, prepared tables and folds; returns ``root``."""
-    tables.write_json(root / "configs" / "competitions" / "tiny.yaml", competition(submission, metric))
+    files.write_json(root / "configs" / "competitions" / "tiny.yaml", competition(submission, metric))
     write_params(root, models)
     for name in models:
-        tables.write_json(root / "configs" / "models" / f"{name}.yaml", {})
+        files.write_json(root / "configs" / "models" / f"{name}.yaml", {})
     prepared = root / "data" / "prepared"
     tables.write_classes(prepared / "classes.json", classes)
-    tables.write_json(prepared / "class_names.json", list(classes))
+    files.write_json(prepared / "class_names.json", list(classes))
     train = index([str(number) for number in range(TRAIN)], np.arange(TRAIN) % len(classes))
     test = index([f"t{number}" for number in range(TEST)], np.full(TEST, -1))
     tables.write_index(prepared / "train.csv", train)
@@ -56,14 +57,14 @@ def write_repository(
     values = ["Category"] if submission["kind"] == "label" else list(classes)
     sample = pd.DataFrame({"Id": test["id"][::-1]} | dict.fromkeys(values, "0"))
     sample.to_csv(prepared / "sample_submission.csv", index=False)
-    tables.write_folds(tables.folds_path(root), folds.fold_table(train, classes, 3, 0, True))
+    tables.write_folds(paths.folds_path(root), folds.fold_table(train, classes, 3, 0, True))
     return root
 
 
 def write_params(root: Path, models: Sequence[str], **sections: Any) -> None:
     """Writes params.yaml; two combiners, unless the sections say otherwise: all of them take seconds."""
     params = {"competition": "tiny", "models": list(models), "ensemble": {"combiners": ["mean", "convex"]}}
-    tables.write_json(root / "params.yaml", params | sections)
+    files.write_json(root / "params.yaml", params | sections)
 
 
 def index(
@@ -113,25 +114,25 @@ def train_fake(
         peeked: what looked at the rows that it is scored on.
     """
     classes = tables.read_classes(root / "data" / "prepared" / "classes.json")
-    table = tables.read_folds(tables.folds_path(root))
+    table = tables.read_folds(paths.folds_path(root))
     digest = tables.folds_digest(table)
     table = table if scored is None else table[table["fold"].isin(scored)]
     truth = np.eye(len(classes), dtype=np.float32)[table["label"]]
     oof = skill * truth + (1 - skill) * random_probs(len(table), len(classes), seed)
     test_ids = tables.read_index(root / "data" / "prepared" / "test.csv")["id"]
     test = random_probs(len(test_ids), len(classes), seed + 1)
-    predictions = tables.Predictions(tuple(table["id"]), oof, classes, digest, peeked)
-    tables.write_predictions(tables.oof_path(root, name), predictions)
-    tables.write_predictions(tables.test_path(root, name), tables.Predictions(tuple(test_ids), test, classes))
+    predictions = Predictions(tuple(table["id"]), oof, classes, digest, peeked)
+    write_predictions(paths.oof_path(root, name), predictions)
+    write_predictions(paths.test_path(root, name), Predictions(tuple(test_ids), test, classes))
 
 
 def shuffle_predictions(path: Path, classes: Sequence[str], seed: int) -> None:
     """Rewrites predictions with their rows in another order."""
-    kept = tables.read_predictions(path, classes)
+    kept = read_predictions(path, classes)
     order = np.random.default_rng(seed).permutation(len(kept.ids))
     ids = tuple(kept.ids[row] for row in order)
     shuffled = replace(kept, ids=ids, probs=kept.probs[order])
-    tables.write_predictions(path, shuffled)
+    write_predictions(path, shuffled)
 
 
 def write_model_card(root: Path, name: str, **changes: Any) -> None:
@@ -160,4 +161,4 @@ def write_model_card(root: Path, name: str, **changes: Any) -> None:
         "config": {},
     } | changes
     checked = cards.ModelCard.model_validate_json(json.dumps(card))
-    cards.write_card(tables.card_path(root, name), checked)
+    cards.write_card(paths.card_path(root, name), checked)

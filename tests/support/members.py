@@ -6,10 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
+from pipeline.core.arrays import Probs
 from pipeline.core.metrics import get_metric
 from pipeline.ensemble.combiners.contract import Sample
-
-Probs = NDArray[np.float32]
 
 
 def simulate(strengths: Sequence[float], rows: int, n_classes: int, seed: int) -> tuple[Probs, NDArray[np.int64]]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from support import tiny
 from support.fabricated import CLASSES, write_model_card, write_params, write_repository
 
-from pipeline.core import tables
+from pipeline.core import paths, predictions, tables
 from pipeline.core.competition import Score
 from pipeline.core.config import parse
 from pipeline.networks import runtime
@@ -64,7 +64,7 @@ def task(root: Path, wanted: Recipe, work: str, fold: int = 0, seed: int = 0) ->
         fold=fold,
         recipe=wanted,
         prepared=root / "data" / "prepared",
-        folds=tables.folds_path(root),
+        folds=paths.folds_path(root),
         work=root / work,
         fingerprint="f" * 64,
         score=Score(name="accuracy"),
@@ -76,7 +76,7 @@ def task(root: Path, wanted: Recipe, work: str, fold: int = 0, seed: int = 0) ->
 def session(root: Path, wanted: Recipe, workers: int = 2) -> Session:
     """Returns a session in float32."""
     runtime.start("float32")
-    data = load_data(root / "data" / "prepared", tables.folds_path(root))
+    data = load_data(root / "data" / "prepared", paths.folds_path(root))
     pseudo = wanted.training.pseudo
     return Session(
         wanted,
@@ -94,7 +94,7 @@ def teach(root: Path, name: str = "wise", seed: int = 0) -> dict[int, NDArray[np
     Each fold is sure of other images, of more in fold 1 than in fold 0.
     """
     tiny.write_yaml(root / "configs" / "models" / f"{name}.yaml", settings())
-    write_model_card(root, name, fold_table=tables.folds_digest(tables.read_folds(tables.folds_path(root))))
+    write_model_card(root, name, fold_table=tables.folds_digest(tables.read_folds(paths.folds_path(root))))
     return {fold: write_taught(root, name, fold, seed) for fold in range(3)}
 
 
@@ -106,7 +106,7 @@ def write_taught(root: Path, name: str, fold: int, seed: int, sure: int | None =
     rows = rng.permutation(len(ids))[: 6 + 2 * fold if sure is None else sure]
     probs[rows] = 0.02
     probs[rows, rng.integers(0, len(CLASSES), len(rows))] = 0.96
-    tables.write_predictions(tables.test_fold_path(root, name, fold), tables.Predictions(ids, probs, CLASSES))
+    predictions.write_predictions(paths.test_fold_path(root, name, fold), predictions.Predictions(ids, probs, CLASSES))
     return probs
 
 
@@ -127,7 +127,7 @@ def kept(place: Path) -> dict[str, bytes]:
 def accuracy(root: Path, place: Path) -> float:
     """Scores a fold's valid predictions."""
     truth = tables.read_index(root / "data" / "prepared" / "train.csv").set_index("id")["label"]
-    found = tables.read_predictions(place / "valid.parquet", CLASSES)
+    found = predictions.read_predictions(place / "valid.parquet", CLASSES)
     labels = truth.reindex(list(found.ids)).to_numpy()
     return float((found.probs.argmax(axis=1) == labels).mean())
 

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from pipeline.core.arrays import Rows
 from pipeline.core.config import parse
 from pipeline.core.errors import InputError
-from pipeline.core.tables import Predictions, write_predictions
+from pipeline.core.predictions import Predictions, write_predictions
 from pipeline.training.recipes.balance import (
     Balance,
-    Rows,
     check_classes,
     class_weights,
     sampled_rows,

@@ -12,7 +12,7 @@ from support import trainings
 from support.fabricated import CLASSES
 from support.trainings import accuracy, repository
 
-from pipeline.core import tables
+from pipeline.core import files, paths, predictions, tables
 from pipeline.core.config import parse
 from pipeline.core.errors import InputError
 from pipeline.images.hog import Hog, hog_features
@@ -68,7 +68,7 @@ def copy(root: Path, target: Path) -> Path:
 
 
 def valid_rows(root: Path) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    data = load_data(root / "data" / "prepared", tables.folds_path(root))
+    data = load_data(root / "data" / "prepared", paths.folds_path(root))
     return np.flatnonzero(data.fold_of == 0)
 
 
@@ -119,9 +119,9 @@ def test_a_fold_never_sees_its_valid_rows(root: Path, tmp_path: Path, features: 
 @FAMILY
 def test_a_checkpoint_read_back_predicts_what_the_fold_predicted(root: Path, features: dict[str, Any]) -> None:
     place = train(root, recipe(features), f"{features['name']} kept")
-    data = load_data(root / "data" / "prepared", tables.folds_path(root))
+    data = load_data(root / "data" / "prepared", paths.folds_path(root))
     logits = classic.predict(classic.load(place / "checkpoint.npz"), recipe(features), np.asarray(data.test_images))
-    probs = tables.read_predictions(place / "test.parquet", CLASSES).probs
+    probs = predictions.read_predictions(place / "test.parquet", CLASSES).probs
     shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
     assert probs == pytest.approx(shifted / shifted.sum(axis=1, keepdims=True), abs=1e-4)
 
@@ -136,7 +136,7 @@ def test_a_killed_fold_comes_out_the_same(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(tables, "write_json", fail)
+        patch.setattr(files, "write_json", fail)
         with pytest.raises(KeyboardInterrupt):
             train(root, recipe(features), f"{features['name']} killed")
     place = whole.parents[2] / f"{features['name']} killed" / whole.parent.name / "fold0"
@@ -160,7 +160,7 @@ def test_a_fold_leaves_the_files_that_are_gathered_and_its_costs(root: Path) -> 
     history = pd.read_csv(place / "history.csv")
     assert history["fold"].tolist() == [0]
     assert history["valid_accuracy"][0] == pytest.approx(accuracy(root, place))
-    done = tables.read_json(place / "done.json", "")
+    done = files.read_json(place / "done.json", "")
     assert done["trainable_parameters"] == 12 * 3 + 3
     assert done["parameters"] == 12 * 128 + 12 * 3 + 3 + 2 * 12
     assert min(done.values()) > 0
@@ -172,7 +172,7 @@ def test_sparse_keypoints_of_images_that_have_none_still_give_probabilities(root
     images[:3] = 128
     np.save(path, images)
     place = train(tmp_path, recipe({"name": "sift", "size": 64, "words": 8}), "sparse")
-    probs = tables.read_predictions(place / "test.parquet", CLASSES).probs
+    probs = predictions.read_predictions(place / "test.parquet", CLASSES).probs
     assert np.array_equal(probs[0], probs[1])
     assert np.isfinite(probs).all()
 
@@ -207,7 +207,7 @@ def test_mirrored_rows_double_the_training(root: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(training, "fit", look)
     train(root, recipe(HOG), "doubled")
     ((features, labels),) = seen
-    data = load_data(root / "data" / "prepared", tables.folds_path(root))
+    data = load_data(root / "data" / "prepared", paths.folds_path(root))
     rows = data.rows(0)[0]
     images = np.concatenate([data.images[rows], data.images[rows][:, :, ::-1]])
     assert np.array_equal(features, hog_features(images, parse(HOG, Hog, "a test")))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pipeline.core.config import parse
 from pipeline.core.errors import InputError
-from pipeline.core.tables import Predictions, write_predictions
+from pipeline.core.predictions import Predictions, write_predictions
 from pipeline.training.recipes.distillation import Distill, marks, oof_file, soft_targets
 
 CLASSES = ("ant", "bee", "cat")

@@ -11,9 +11,10 @@ from support import tiny
 from support.fabricated import CLASSES, TEST, TRAIN, write_model_card, write_params
 from support.trainings import kept, recipe, repository, session, settings, teach, train, write_taught
 
-from pipeline.core import cards, tables
+from pipeline.core import cards, predictions, tables
 from pipeline.core.config import parse
 from pipeline.core.errors import InputError
+from pipeline.core.paths import card_path, folds_path, test_fold_path
 from pipeline.networks.features import FeatureBatches
 from pipeline.stages import train as stage
 from pipeline.training.callback import Keeper
@@ -35,7 +36,7 @@ def section(*teachers: str, **changes: Any) -> Pseudo:
 
 
 def written(path: Path, probs: NDArray[np.float32] = PROBS, ids: tuple[str, ...] = IDS) -> Path:
-    tables.write_predictions(path, tables.Predictions(ids, probs, CLASSES))
+    predictions.write_predictions(path, predictions.Predictions(ids, probs, CLASSES))
     return path
 
 
@@ -127,7 +128,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def search(root: Path, *teachers: str, wanted: tuple[int, ...] = (0, 1, 2), **changes: Any) -> Teachers:
-    return find_teachers(root, section(*teachers, **changes), 3, tables.folds_path(root), wanted)
+    return find_teachers(root, section(*teachers, **changes), 3, folds_path(root), wanted)
 
 
 def test_an_unknown_teacher_names_the_near_ones(root: Path) -> None:
@@ -150,7 +151,7 @@ def test_a_teacher_of_another_fold_table_is_refused(root: Path) -> None:
 
 
 def test_a_teacher_of_fewer_folds_is_refused(root: Path) -> None:
-    tables.test_fold_path(root, "wise", 2).unlink()
+    test_fold_path(root, "wise", 2).unlink()
     search(root, wanted=(0, 1))
     with pytest.raises(InputError, match=r"wise has no test predictions of fold 2 .*does not exist\); run `"):
         search(root)
@@ -193,7 +194,7 @@ def student(**changes: Any) -> Recipe:
 
 
 def loaded(root: Path) -> Data:
-    return load_data(root / "data" / "prepared", tables.folds_path(root))
+    return load_data(root / "data" / "prepared", folds_path(root))
 
 
 def test_sure_test_images_come_after_the_labelled_rows_of_the_fold(root: Path) -> None:
@@ -294,7 +295,7 @@ def run(root: Path, name: str, folds: list[int] | None = None, **training: Any) 
     tiny.write_yaml(root / "configs" / "models" / f"{name}.yaml", settings({"flip": "none"}, units=32, **training))
     write_params(root, [name], train={"seed": 0, "folds": folds, "precision": "float32"})
     stage.run(root, name)
-    return cards.read_card(tables.card_path(root, name), cards.ModelCard)
+    return cards.read_card(card_path(root, name), cards.ModelCard)
 
 
 MEMORISER: dict[str, Any] = {
@@ -324,7 +325,7 @@ def test_permuted_labels_do_not_come_back_through_copies_of_the_held_out_images(
     assert teacher.pooled == pytest.approx(1 / 3, abs=0.15)
     assert student.pooled == pytest.approx(1 / 3, abs=0.15)
     # The same student under a rule that leaks, to show that this test can fail.
-    files = [tables.test_fold_path(root, "teacher", fold) for fold in range(3)]
+    files = [test_fold_path(root, "teacher", fold) for fold in range(3)]
     held = [path.read_bytes() for path in files]
     for fold, path in enumerate(files):
         path.write_bytes(held[(fold + 1) % 3])
@@ -339,7 +340,7 @@ def test_a_student_learns_from_a_teacher_that_was_trained_before(root: Path) -> 
 
 
 def test_a_student_may_teach_in_its_turn_and_hands_on_what_was_looked_at(root: Path) -> None:
-    digest = tables.folds_digest(tables.read_folds(tables.folds_path(root)))
+    digest = tables.folds_digest(tables.read_folds(folds_path(root)))
     write_model_card(root, "wise", peeked=("x",), fold_table=digest)
     run(root, "student", [0], pseudo={"teachers": ["wise"]})
     card = run(root, "second", [0], pseudo={"teachers": ["student"], "confidence": 0.34})
@@ -356,7 +357,7 @@ def test_other_predictions_of_the_teacher_are_another_training(root: Path, capsy
 
 
 def test_a_student_whose_teacher_lacks_a_fold_fails_before_anything_is_trained(root: Path) -> None:
-    tables.test_fold_path(root, "wise", 2).unlink()
+    test_fold_path(root, "wise", 2).unlink()
     with pytest.raises(InputError, match="wise has no test predictions of fold 2"):
         run(root, "student", pseudo={"teachers": ["wise"]})
     assert not (root / ".work" / "train").exists()

@@ -11,7 +11,7 @@ from support import tiny
 from support.fabricated import CLASSES, write_params
 from support.trainings import repository, settings
 
-from pipeline.core import cards, tables
+from pipeline.core import cards, paths, predictions, tables
 from pipeline.core.errors import InputError
 from pipeline.stages import train
 
@@ -28,7 +28,7 @@ def run(root: Path, name: str = "one", **changes: Any) -> bytes:
     tiny.write_yaml(root / "configs" / "models" / f"{name}.yaml", data)
     write_params(root, [name], train={"seed": 0, "folds": [0], "precision": "float32"})
     train.run(root, name)
-    return tables.oof_path(root, name).read_bytes()
+    return paths.oof_path(root, name).read_bytes()
 
 
 def teacher(root: Path, favourite: int) -> str:
@@ -36,7 +36,7 @@ def teacher(root: Path, favourite: int) -> str:
     ids = tuple(tables.read_index(root / "data" / "prepared" / "train.csv")["id"])
     probs = np.full((len(ids), len(CLASSES)), 0.1, dtype=np.float32)
     probs[:, favourite] = 0.8
-    tables.write_predictions(root / "teachers" / "one.parquet", tables.Predictions(ids, probs, CLASSES))
+    predictions.write_predictions(root / "teachers" / "one.parquet", predictions.Predictions(ids, probs, CLASSES))
     return "teachers/one.parquet"
 
 
@@ -73,16 +73,16 @@ def test_a_weighted_class_is_guessed_more_often(root: Path) -> None:
     run(root, "two", training={"epochs": 2}, balance={"class_weight": {CLASSES[2]: 50.0}})
 
     def mean(name: str) -> float:
-        return float(pd.read_parquet(tables.oof_path(root, name))[CLASSES[2]].mean())
+        return float(pd.read_parquet(paths.oof_path(root, name))[CLASSES[2]].mean())
 
     assert mean("two") > mean("one") + 0.1
 
 
 def test_a_student_follows_its_teacher_and_the_card_says_so(root: Path) -> None:
     run(root, training={"distill": {"oof": teacher(root, 1), "weight": 1.0}, "epochs": 8})
-    guesses = pd.read_parquet(tables.oof_path(root, "one"))[list(CLASSES)].to_numpy().argmax(axis=1)
+    guesses = pd.read_parquet(paths.oof_path(root, "one"))[list(CLASSES)].to_numpy().argmax(axis=1)
     assert (guesses == 1).mean() > 0.9
-    assert "soft labels" in " ".join(cards.read_card(tables.card_path(root, "one"), cards.ModelCard).peeked)
+    assert "soft labels" in " ".join(cards.read_card(paths.card_path(root, "one"), cards.ModelCard).peeked)
 
 
 def test_another_teacher_is_another_training(root: Path) -> None:
@@ -104,7 +104,7 @@ def test_classic_models_leave_what_the_other_stages_read(root: Path) -> None:
     classic = {"features": {"name": "hog", "pixels_per_cell": 2}, "classifier": {"C": 0.1}}
     tiny.write_yaml(root / "configs" / "models" / "classic.yaml", classic)
     train.run(root, "classic")
-    card = cards.read_card(tables.card_path(root, "classic"), cards.ModelCard)
+    card = cards.read_card(paths.card_path(root, "classic"), cards.ModelCard)
     assert card.pooled > 0.6
     assert json.loads((root / "folds" / "classic" / "metrics.json").read_text(encoding="utf-8"))
     assert [path.name for path in (root / "folds" / "classic" / "checkpoints").iterdir()] == ["fold0.npz"]

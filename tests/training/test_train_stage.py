@@ -15,7 +15,7 @@ from support import tiny
 from support.fabricated import CLASSES, write_params
 from support.trainings import repository, settings
 
-from pipeline.core import cards, tables
+from pipeline.core import cards, paths, predictions, tables
 from pipeline.core.errors import InputError, NoRoomError
 from pipeline.networks import runtime
 from pipeline.stages import train
@@ -37,11 +37,11 @@ def outputs(root: Path) -> dict[str, bytes]:
 
 
 def card(root: Path) -> cards.ModelCard:
-    return cards.read_card(tables.card_path(root, "one"), cards.ModelCard)
+    return cards.read_card(paths.card_path(root, "one"), cards.ModelCard)
 
 
-def oof(root: Path) -> tables.Predictions:
-    return tables.read_predictions(tables.oof_path(root, "one"), CLASSES)
+def oof(root: Path) -> predictions.Predictions:
+    return predictions.read_predictions(paths.oof_path(root, "one"), CLASSES)
 
 
 def copy(source: Path, target: Path) -> Path:
@@ -66,34 +66,36 @@ def trained(bare: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_each_training_row_is_predicted_once_by_the_fold_that_did_not_see_it(trained: Path) -> None:
-    folds = tables.read_folds(tables.folds_path(trained)).set_index("id")["fold"]
+    folds = tables.read_folds(paths.folds_path(trained)).set_index("id")["fold"]
     found = oof(trained)
     assert sorted(found.ids) == sorted(folds.index)
     for place in (trained / ".work" / "train").rglob("valid.parquet"):
-        part = tables.read_predictions(place, CLASSES)
+        part = predictions.read_predictions(place, CLASSES)
         assert {folds[name] for name in part.ids} == {int(place.parent.name.removeprefix("fold"))}
         rows = [found.ids.index(name) for name in part.ids]
         assert np.array_equal(part.probs, found.probs[rows])
 
 
 def test_test_predictions_are_the_mean_of_the_folds(trained: Path) -> None:
-    parts = [tables.read_predictions(path, CLASSES) for path in (trained / ".work" / "train").rglob("test.parquet")]
+    parts = [
+        predictions.read_predictions(path, CLASSES) for path in (trained / ".work" / "train").rglob("test.parquet")
+    ]
     assert len(parts) == 3
-    mean = tables.read_predictions(tables.test_path(trained, "one"), CLASSES)
+    mean = predictions.read_predictions(paths.test_path(trained, "one"), CLASSES)
     wanted = np.mean([part.aligned(mean.ids, "") for part in parts], axis=0)
     assert np.allclose(mean.probs, wanted, atol=1e-7)
 
 
 def test_what_each_fold_says_of_the_test_images_is_kept(trained: Path) -> None:
     for place in (trained / ".work" / "train").rglob("test.parquet"):
-        path = tables.test_fold_path(trained, "one", int(place.parent.name.removeprefix("fold")))
+        path = paths.test_fold_path(trained, "one", int(place.parent.name.removeprefix("fold")))
         assert path.read_bytes() == place.read_bytes()
     assert len(list((trained / "folds" / "one" / "test_by_fold").iterdir())) == 3
 
 
 def test_the_card_tells_scores_costs_and_that_nothing_was_peeked_at(trained: Path) -> None:
     found = card(trained)
-    labels = tables.read_folds(tables.folds_path(trained)).set_index("id")["label"].reindex(list(oof(trained).ids))
+    labels = tables.read_folds(paths.folds_path(trained)).set_index("id")["label"].reindex(list(oof(trained).ids))
     assert found.pooled == pytest.approx((oof(trained).probs.argmax(axis=1) == labels.to_numpy()).mean())
     assert sorted(found.fold_scores) == ["0", "1", "2"]
     assert found.parameters == 64 * 8 + 8 + 8 * 3 + 3
@@ -101,7 +103,7 @@ def test_the_card_tells_scores_costs_and_that_nothing_was_peeked_at(trained: Pat
     assert found.images_per_second > 0
     assert found.peeked == ()
     assert found.view_weights == {"plain": 1.0}
-    assert found.fold_table == tables.folds_digest(tables.read_folds(tables.folds_path(trained)))
+    assert found.fold_table == tables.folds_digest(tables.read_folds(paths.folds_path(trained)))
     assert found.precision == "float32"
     assert found.config["training"]["epochs"] == 4
 
@@ -143,7 +145,7 @@ def test_one_fold_gives_its_rows_alone_and_a_full_run_reuses_it(
     root = copy(bare, tmp_path)
     set_train(root, folds=[0])
     train.run(root, "one")
-    folds = tables.read_folds(tables.folds_path(root))
+    folds = tables.read_folds(paths.folds_path(root))
     assert sorted(oof(root).ids) == sorted(folds.loc[folds["fold"] == 0, "id"])
     assert list(card(root).fold_scores) == ["0"]
     capsys.readouterr()
@@ -229,9 +231,9 @@ def edit_pixel(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def edit_folds(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folds = tables.read_folds(tables.folds_path(root))
+    folds = tables.read_folds(paths.folds_path(root))
     folds["fold"] = (folds["fold"] + 1) % 3
-    tables.write_folds(tables.folds_path(root), folds)
+    tables.write_folds(paths.folds_path(root), folds)
 
 
 def edit_metric(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

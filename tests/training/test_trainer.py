@@ -20,7 +20,7 @@ from support import trainings
 from support.fabricated import CLASSES
 from support.trainings import accuracy, kept, recipe, repository, task, teach, train
 
-from pipeline.core import tables
+from pipeline.core import files, paths, tables
 from pipeline.core.errors import InputError, NoRoomError
 from pipeline.images.batches import TrainBatches
 from pipeline.networks import runtime
@@ -197,7 +197,7 @@ def test_a_training_killed_before_its_predictions_are_written_only_writes_them(
         raise Interruption
 
     with monkeypatch.context() as patch:
-        patch.setattr(tables, "write_json", fail)
+        patch.setattr(files, "write_json", fail)
         with pytest.raises(Interruption):
             train(root, recipe(), "unfinished")
     capsys.readouterr()
@@ -260,7 +260,7 @@ def change_rows(root: Path, target: Path, rows: np.ndarray[tuple[int], np.dtype[
 
 
 def test_a_fold_never_sees_its_valid_rows(root: Path, usual: Path, tmp_path: Path) -> None:
-    valid = np.flatnonzero(data.load_data(root / "data" / "prepared", tables.folds_path(root)).fold_of == 0)
+    valid = np.flatnonzero(data.load_data(root / "data" / "prepared", paths.folds_path(root)).fold_of == 0)
     other = train(change_rows(root, tmp_path, valid), recipe(), "work")
     assert kept(other)["checkpoint.weights.h5"] == kept(usual)["checkpoint.weights.h5"]
     assert kept(other)["test.parquet"] == kept(usual)["test.parquet"]
@@ -268,7 +268,7 @@ def test_a_fold_never_sees_its_valid_rows(root: Path, usual: Path, tmp_path: Pat
 
 
 def test_a_fold_sees_each_of_its_training_rows(root: Path, usual: Path, tmp_path: Path) -> None:
-    row = np.flatnonzero(data.load_data(root / "data" / "prepared", tables.folds_path(root)).fold_of != 0)[:1]
+    row = np.flatnonzero(data.load_data(root / "data" / "prepared", paths.folds_path(root)).fold_of != 0)[:1]
     other = train(change_rows(root, tmp_path, row), recipe(), "work")
     assert kept(other)["checkpoint.weights.h5"] != kept(usual)["checkpoint.weights.h5"]
 
@@ -425,18 +425,18 @@ def test_a_store_that_does_not_fit_its_index_is_refused(root: Path, tmp_path: Pa
     path = tmp_path / "data" / "prepared" / name
     np.save(path, np.load(path)[:-1])
     with pytest.raises(InputError, match=rf"{name} holds \d+ images, its index \d+ rows; run `dvc repro -f prepare`"):
-        data.load_data(tmp_path / "data" / "prepared", tables.folds_path(root))
+        data.load_data(tmp_path / "data" / "prepared", paths.folds_path(root))
 
 
 def test_a_missing_store_is_refused(root: Path, tmp_path: Path) -> None:
     shutil.copytree(root / "data", tmp_path / "data")
     (tmp_path / "data" / "prepared" / "test_images.npy").unlink()
     with pytest.raises(InputError, match=r"test_images.npy does not exist; run `dvc repro prepare`"):
-        data.load_data(tmp_path / "data" / "prepared", tables.folds_path(root))
+        data.load_data(tmp_path / "data" / "prepared", paths.folds_path(root))
 
 
 def test_folds_of_other_images_are_refused(root: Path, tmp_path: Path) -> None:
-    folds = tables.read_folds(tables.folds_path(root))
+    folds = tables.read_folds(paths.folds_path(root))
     folds.loc[0, "id"] = "another"
     tables.write_folds(tmp_path / "folds.csv", folds)
     with pytest.raises(InputError, match="hold different ids; run `dvc repro split`"):
@@ -444,10 +444,10 @@ def test_folds_of_other_images_are_refused(root: Path, tmp_path: Path) -> None:
 
 
 def test_the_order_of_the_fold_table_changes_nothing(root: Path, tmp_path: Path) -> None:
-    folds = tables.read_folds(tables.folds_path(root)).sample(frac=1, random_state=0)
+    folds = tables.read_folds(paths.folds_path(root)).sample(frac=1, random_state=0)
     tables.write_folds(tmp_path / "folds.csv", folds)
     prepared = root / "data" / "prepared"
-    usual = data.load_data(prepared, tables.folds_path(root)).fold_of
+    usual = data.load_data(prepared, paths.folds_path(root)).fold_of
     assert np.array_equal(data.load_data(prepared, tmp_path / "folds.csv").fold_of, usual)
 
 
@@ -482,7 +482,7 @@ def test_a_session_computes_in_the_precision_that_was_started(
     root = repository(tmp_path)
     trainings.session(root, recipe())
     runtime.start(precision)
-    prepared = load_data(root / "data" / "prepared", tables.folds_path(root))
+    prepared = load_data(root / "data" / "prepared", paths.folds_path(root))
     opened = Session(recipe(), prepared, 1, weights=root, features=root)
     assert opened.phase.model.get_layer("dense").compute_dtype == computes
     opened.reset(0, 1)

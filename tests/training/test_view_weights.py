@@ -10,7 +10,8 @@ from support import tiny
 from support.fabricated import CLASSES, write_params
 from support.trainings import repository, settings
 
-from pipeline.core import cards, tables
+from pipeline.core import cards, predictions, tables
+from pipeline.core.paths import card_path, folds_path, oof_path, test_fold_path, test_path
 from pipeline.core.simplex import log_loss_weights
 from pipeline.images.views import Views, averaged
 from pipeline.stages import train
@@ -77,24 +78,24 @@ def run(root: Path, folds: list[int] | None, **changes: Any) -> cards.ModelCard:
     tiny.write_yaml(root / "configs" / "models" / "one.yaml", settings() | {"views": SETTINGS} | changes)
     write_params(root, ["one"], train={"seed": 0, "folds": folds, "precision": "float32"})
     train.run(root, "one")
-    return cards.read_card(tables.card_path(root, "one"), cards.ModelCard)
+    return cards.read_card(card_path(root, "one"), cards.ModelCard)
 
 
 def test_a_model_is_scored_with_weights_of_other_folds(tmp_path: Path) -> None:
     root = repository(tmp_path)
     card = run(root, None)
     folds = sorted((root / ".work" / "train").glob("one-*/fold*"))
-    table = tables.read_folds(tables.folds_path(root)).set_index("id")["label"]
-    valid = [tables.read_predictions(place / "valid.parquet", CLASSES) for place in folds]
+    table = tables.read_folds(folds_path(root)).set_index("id")["label"]
+    valid = [predictions.read_predictions(place / "valid.parquet", CLASSES) for place in folds]
     found = fit([place / "valid_views.npy" for place in folds], [table[list(part.ids)].to_numpy() for part in valid])
-    oof, by_id = tables.read_predictions(tables.oof_path(root, "one"), CLASSES), dict[str, NDArray[np.float32]]()
+    oof, by_id = predictions.read_predictions(oof_path(root, "one"), CLASSES), dict[str, NDArray[np.float32]]()
     for place, part, weights in zip(folds, valid, found.nested, strict=True):
         by_id |= dict(zip(part.ids, weighed(place / "valid_views.npy", weights), strict=True))
-        alone = tables.read_predictions(tables.test_fold_path(root, "one", int(place.name[-1])), CLASSES)
+        alone = predictions.read_predictions(test_fold_path(root, "one", int(place.name[-1])), CLASSES)
         assert alone.probs == pytest.approx(weighed(place / "test_views.npy", weights), abs=1e-7)
     assert oof.probs == pytest.approx(np.stack([by_id[name] for name in oof.ids]), abs=1e-7)
     test = np.mean([weighed(place / "test_views.npy", found.whole) for place in folds], axis=0)
-    assert tables.read_predictions(tables.test_path(root, "one"), CLASSES).probs == pytest.approx(test, abs=1e-6)
+    assert predictions.read_predictions(test_path(root, "one"), CLASSES).probs == pytest.approx(test, abs=1e-6)
     assert list(card.view_weights.values()) == pytest.approx(found.whole.tolist())
     assert list(card.view_weights)[:3] == ["plain", "plain-mirrored", "crop0.75-top-left"]
     assert len(set(map(tuple, found.nested))) == 3
@@ -114,6 +115,6 @@ def test_a_classic_model_may_learn_the_weight_of_its_mirror_image(tmp_path: Path
     learned = {"mirror": True, "average": "probabilities", "weights": "learned"}
     tiny.write_yaml(root / "configs" / "models" / "one.yaml", classic | {"views": learned})
     train.run(root, "one")
-    card = cards.read_card(tables.card_path(root, "one"), cards.ModelCard)
+    card = cards.read_card(card_path(root, "one"), cards.ModelCard)
     assert list(card.view_weights) == ["plain", "plain-mirrored"]
     assert sum(card.view_weights.values()) == pytest.approx(1)

@@ -11,8 +11,9 @@ from support.fabricated import write_params
 from support.trainings import settings
 
 from pipeline.core.errors import InputError
+from pipeline.core.paths import model_path, tuned_path
 from pipeline.training.model_file import load_model, recipe_from
-from pipeline.training.recipes.model_yaml import laid_over, model_path, read_model, setting, tuned_path
+from pipeline.training.recipes.model_yaml import laid_over, read_model, setting
 from pipeline.training.recipes.recipe import Recipe
 from pipeline.tuning.space import Space, load_space
 

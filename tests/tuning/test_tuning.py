@@ -24,9 +24,9 @@ from pipeline.core.config import parse
 from pipeline.core.errors import DivergedError, InputError, NoRoomError
 from pipeline.core.files import locked
 from pipeline.core.metrics import get_metric
+from pipeline.core.paths import tuned_path
 from pipeline.core.processes import Ending
 from pipeline.stages import train, tune
-from pipeline.training.recipes.model_yaml import tuned_path
 from pipeline.tuning import optuna_studies, page, results, storing, trials, verdict
 from pipeline.tuning import search as night
 from pipeline.tuning.locks import OWNER, abandoned, alone

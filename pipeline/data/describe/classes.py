@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from pipeline.core.errors import InputError, some
-from pipeline.core.tables import natural_order
+from pipeline.core.ids import natural_order
 from pipeline.data.describe.match import Choices, pick
 from pipeline.data.prepared.one_hot import is_flag, one_hot_labels
 

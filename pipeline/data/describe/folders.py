@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from pipeline.core.errors import some
-from pipeline.core.tables import natural_order
+from pipeline.core.ids import natural_order
 from pipeline.data.describe.classes import counted
 from pipeline.data.describe.match import Images, Reading, parent
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from pipeline.core.competition import SLUG, KaggleSource
 from pipeline.core.config import read_yaml
 from pipeline.core.errors import InputError
+from pipeline.core.paths import competitions_folder
 from pipeline.data.describe.infer import Inferred, infer
 from pipeline.data.describe.init import activate, require_new, write_description
 from pipeline.data.describe.match import Choices
@@ -69,7 +70,7 @@ def _which_metric(slug: str, inferred: Inferred) -> str:
 def _described(root: Path, slug: str, name: str) -> list[str]:
     """The other files that speak of the same competition."""
     found = []
-    for file in sorted((root / "configs" / "competitions").glob("*.yaml")):
+    for file in sorted((competitions_folder(root)).glob("*.yaml")):
         try:
             source = read_yaml(file).get("source")
         except InputError:

@@ -14,10 +14,11 @@ from ruamel.yaml.comments import CommentedSeq
 from ruamel.yaml.error import CommentMark
 from ruamel.yaml.tokens import CommentToken
 
-from pipeline.core.competition import Competition, competition_path, load_competition
+from pipeline.core.competition import Competition, load_competition
 from pipeline.core.config import expand, parse, read_yaml
 from pipeline.core.errors import InputError, near_names
 from pipeline.core.files import write_text
+from pipeline.core.paths import competition_path, models_folder, params_path
 from pipeline.data.describe.infer import Inferred, infer
 from pipeline.data.describe.match import Choices
 from pipeline.data.describe.proposal import propose
@@ -38,12 +39,12 @@ def activate(root: Path, name: str) -> str:
         InputError: no such competition, its file does not fit, a recommended model has no file, or no ``params.yaml``.
     """
     competition = load_competition(root, name)
-    known = [file.stem for file in (root / "configs" / "models").glob("*.yaml")]
+    known = [file.stem for file in (models_folder(root)).glob("*.yaml")]
     for model in competition.models:
         if model not in known:
             place = f"configs/competitions/{name}.yaml: models"
             raise InputError(f"{place}: {model} has no file under configs/models; {near_names(model, known)}")
-    path = root / "params.yaml"
+    path = params_path(root)
     read_yaml(path)  # refuses what is no YAML mapping, in the words of every other stage
     yaml = round_trip()
     params = yaml.load(path.read_text(encoding="utf-8-sig"))

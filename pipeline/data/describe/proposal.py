@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.core.errors import InputError
+from pipeline.core.paths import models_folder
 
 SMALL = 32  # pixels: up to here networks of our own keep up with pretrained ones, which see such images blown up
 FEW = 2_000  # training images: below, networks trained from scratch lose to features of a frozen backbone
@@ -40,7 +41,7 @@ def propose(root: Path, side: int, channels: int, images: int) -> Models:
     """
     few = images < FEW
     table = _PHOTOS if side > SMALL else _GREY if channels == 1 else _COLOUR
-    known = {file.stem for file in (root / "configs" / "models").glob("*.yaml")}
+    known = {file.stem for file in (models_folder(root)).glob("*.yaml")}
     names = tuple(name for name in table[few] if name in known)
     if not names:
         raise InputError(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from pipeline.core.errors import InputError
-from pipeline.core.tables import natural_order
+from pipeline.core.ids import natural_order
 from pipeline.data.prepared.duplicates import HASHES, components
 
 _ATTEMPTS = 10

@@ -20,7 +20,7 @@ from pipeline.core.competition import (
 )
 from pipeline.core.csvs import read_columns, read_table, require_columns, sniff
 from pipeline.core.errors import InputError, some
-from pipeline.core.tables import check_ids, check_unique
+from pipeline.core.ids import check_ids, check_unique
 from pipeline.data.prepared.image_folder import ImageFolder
 from pipeline.data.prepared.one_hot import one_hot_labels
 

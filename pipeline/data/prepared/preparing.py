@@ -11,7 +11,9 @@ from sklearn.preprocessing import LabelEncoder
 
 from pipeline.core.competition import Competition, CsvPixels, Test, TestPixels, Train
 from pipeline.core.errors import InputError, near_names, some
-from pipeline.core.tables import INDEX_COLUMNS, natural_order, write_classes, write_index, write_json
+from pipeline.core.files import write_json
+from pipeline.core.ids import natural_order
+from pipeline.core.tables import INDEX_COLUMNS, write_classes, write_index
 from pipeline.data.prepared.layouts import Record
 from pipeline.data.prepared.pixel_rows import fill_from_rows
 from pipeline.data.prepared.seen_report import make_report

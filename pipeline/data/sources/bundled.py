@@ -16,11 +16,10 @@ from PIL import Image
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
+from pipeline.core.arrays import Images
 from pipeline.core.competition import BundledSource, KerasSource
 from pipeline.core.errors import InputError
 from pipeline.core.files import write_text
-
-Pixels = NDArray[np.uint8]
 
 # The numpy backend starts in half a second, and a process of its own keeps Keras out of this one.
 _KERAS = """
@@ -56,7 +55,7 @@ def write_keras(folder: Path, source: KerasSource) -> None:
     if absent:
         highest = int(arrays["train_labels"].max())
         raise InputError(f"source.classes: {source.name} has no class {absent[0]}; its classes are 0..{highest}")
-    parts: list[tuple[Pixels, list[str]]] = []
+    parts: list[tuple[Images, list[str]]] = []
     for part in ("train", "test"):
         kept = np.isin(arrays[f"{part}_labels"], list(names))
         labels = [names[int(label)] for label in arrays[f"{part}_labels"][kept]]
@@ -83,7 +82,7 @@ def _load_keras(folder: Path, name: str) -> dict[str, NDArray[np.generic]]:
     return loaded
 
 
-def _write(folder: Path, train: Pixels, labels: Sequence[str], test: Pixels, solution: Sequence[str]) -> None:
+def _write(folder: Path, train: Images, labels: Sequence[str], test: Images, solution: Sequence[str]) -> None:
     _write_images(folder / "train", train)
     _write_images(folder / "test", test)
     _write_table(folder / "train.csv", labels)
@@ -91,7 +90,7 @@ def _write(folder: Path, train: Pixels, labels: Sequence[str], test: Pixels, sol
     _write_table(folder / "solution.csv", solution)
 
 
-def _write_images(folder: Path, images: Pixels) -> None:
+def _write_images(folder: Path, images: Images) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for number, pixels in enumerate(images):
         Image.fromarray(pixels).save(folder / f"{number}.png")

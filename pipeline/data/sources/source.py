@@ -16,8 +16,8 @@ from pipeline.core.archive import File, crc32, unpack
 from pipeline.core.competition import BundledSource, Competition, KaggleSource, KerasSource, LocalSource, Source
 from pipeline.core.config import expand
 from pipeline.core.errors import InputError, some
-from pipeline.core.files import files_below, is_junk, write_text
-from pipeline.core.tables import read_json
+from pipeline.core.files import files_below, is_junk, read_json, write_text
+from pipeline.core.paths import raw_folder, source_listing_path
 from pipeline.data.sources.bundled import write_digits, write_keras
 from pipeline.kaggle.download import fetch
 
@@ -43,7 +43,7 @@ def bring(root: Path, source: Source) -> Path:
         InputError: the source is missing, damaged, or too big for the disk.
     """
     folder = _place(root, source)
-    if folder.parent == _raw(root) and not _is_whole(root, source):
+    if folder.parent == raw_folder(root) and not _is_whole(root, source):
         _bring(root, source)
     return folder
 
@@ -60,7 +60,7 @@ def present(root: Path, competition: Competition) -> Path | None:
 def list_files(root: Path, competition: Competition) -> Listing:
     """Lists the source's files: path -> size in bytes and CRC-32, as text."""
     folder = _place(root, competition.source)
-    if folder.parent == _raw(root):
+    if folder.parent == raw_folder(root):
         listing: Listing = _read_state(folder)["files"]
         return listing
     return _listing([File(str(path.relative_to(folder)), path.stat().st_size, crc32(path)) for path in _walk(folder)])
@@ -72,7 +72,7 @@ def check_unchanged(root: Path, competition: Competition) -> None:
     Raises:
         InputError: files came, went or changed since.
     """
-    path = root / "data" / "source.json"
+    path = source_listing_path(root)
     written: Listing = read_json(path, "run `dvc repro fetch`")
     present = list_files(root, competition)
     differ = sorted(name for name in {*written, *present} if written.get(name) != present.get(name))
@@ -80,10 +80,6 @@ def check_unchanged(root: Path, competition: Competition) -> None:
         raise InputError(
             f"{len(differ)} files of the source changed since fetch: {some(differ)}; run `dvc repro -f fetch`"
         )
-
-
-def _raw(root: Path) -> Path:
-    return root / "data" / "raw"
 
 
 def _place(root: Path, source: Source) -> Path:
@@ -96,7 +92,7 @@ def _place(root: Path, source: Source) -> Path:
         words = ["kaggle", source.slug, ""]
     else:
         words = [source.kind, source.name, source.model_dump_json()]
-    return _raw(root) / f"{words[0]}-{words[1]}-{hashlib.sha256(words[2].encode()).hexdigest()[:8]}"
+    return raw_folder(root) / f"{words[0]}-{words[1]}-{hashlib.sha256(words[2].encode()).hexdigest()[:8]}"
 
 
 def _local(root: Path, source: LocalSource) -> Path:

@@ -7,11 +7,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.core.arrays import Labels, Probs, Weights
 from pipeline.core.metrics import Metric
-
-Probs = NDArray[np.float32]
-Weights = NDArray[np.float64]
-Integers = NDArray[np.int64]
 
 # What a probability is taken for before its logarithm: float32 rounds smaller ones away in sums.
 FLOOR = 1e-7
@@ -30,8 +27,8 @@ class Sample:
     """
 
     stacked: Probs
-    labels: Integers
-    folds: Integers
+    labels: Labels
+    folds: Labels
     metric: Metric
     seed: int = 0
 

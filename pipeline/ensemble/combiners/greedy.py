@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.core.arrays import Labels, Probs, Weights
 from pipeline.core.metrics import Metric
 from pipeline.core.progress import progress
-from pipeline.ensemble.combiners.contract import FLOOR, Fitted, Integers, Probs, Sample, Weights, blender, normalised
+from pipeline.ensemble.combiners.contract import FLOOR, Fitted, Sample, blender, normalised
 
 MOST_SORTED, PICKS = 25, 100
 _SMALLEST_BAG = 3
@@ -79,7 +80,7 @@ def bagged(values: NDArray[np.float32], score: Score, effort: Effort, seed: int)
 
 def select(
     values: NDArray[np.float32],
-    members: Integers,
+    members: Labels,
     score: Score,
     rounds: int,
     advance: Callable[[int], None] = lambda _: None,
@@ -115,7 +116,7 @@ def select(
 
 
 def _sorted_start(
-    values: NDArray[np.float32], members: Integers, score: Score
+    values: NDArray[np.float32], members: Labels, score: Score
 ) -> tuple[NDArray[np.float32], NDArray[np.int64], float]:
     """Returns the sum of the best members, which they are (counts), and its score."""
     nothing = np.zeros(values.shape[1:], dtype=np.float32)
@@ -150,7 +151,7 @@ def log_loss_score(n_rows: int) -> Score:
     return score
 
 
-def accuracy_score(labels: Integers) -> Score:
+def accuracy_score(labels: Labels) -> Score:
     """Returns the scorer of sums of probabilities (n_rows, n_classes): the share of rows whose largest is theirs."""
 
     def score(total: Probs, member: Probs, many: int) -> float:
@@ -159,7 +160,7 @@ def accuracy_score(labels: Integers) -> Score:
     return score
 
 
-def metric_score(labels: Integers, metric: Metric) -> Score:
+def metric_score(labels: Labels, metric: Metric) -> Score:
     """Returns the scorer of sums of probabilities (n_rows, n_classes) by any metric."""
     sign = 1 if metric.greater_is_better else -1
 

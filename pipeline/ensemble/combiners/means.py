@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.ensemble.combiners.contract import Fitted, Probs, Rule, Sample, blender, logs, normalised, softmaxed
+from pipeline.core.arrays import Probs
+from pipeline.ensemble.combiners.contract import Fitted, Rule, Sample, blender, logs, normalised, softmaxed
 
 _QUANTILES = np.linspace(0, 1, 1001)
 

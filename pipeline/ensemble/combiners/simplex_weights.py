@@ -3,8 +3,9 @@
 import numpy as np
 from scipy.optimize import minimize
 
+from pipeline.core.arrays import Weights
 from pipeline.core.simplex import log_loss_weights
-from pipeline.ensemble.combiners.contract import FLOOR, Fitted, Rule, Sample, Weights, blend, blender, logs, normalised
+from pipeline.ensemble.combiners.contract import FLOOR, Fitted, Rule, Sample, blend, blender, logs, normalised
 from pipeline.ensemble.combiners.means import log_pool
 
 _STEPS = (0.5, 0.25, 0.1, 0.05)

@@ -11,7 +11,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
-from pipeline.ensemble.combiners.contract import FLOOR, Fitted, Integers, Probs, Rule, Sample, logs, normalised
+from pipeline.core.arrays import Labels, Probs
+from pipeline.ensemble.combiners.contract import FLOOR, Fitted, Rule, Sample, logs, normalised
 
 _STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1)
 # Trees for rows x features x classes above this take minutes for a score that linear stacks reach.
@@ -57,7 +58,7 @@ def _logistic(strength: float) -> Any:
     return LogisticRegression(C=strength, max_iter=200, tol=1e-3)
 
 
-def _fit(model: Any, features: NDArray[np.float32], labels: Integers) -> Any:
+def _fit(model: Any, features: NDArray[np.float32], labels: Labels) -> Any:
     # One thread: sums are split in one way whatever the machine, and where the cores are busy more would wait for each
     # other: trees on 1,000 rows of 8 members took 33 s instead of 2.
     with threadpool_limits(1):
@@ -83,5 +84,5 @@ def _predict(model: Any, features: NDArray[np.float32], sample: Sample) -> Probs
     return normalised(np.maximum(probs, FLOOR))  # a class that the fitted rows lack keeps a trace
 
 
-def _log_loss(probs: Probs, labels: Integers) -> float:
+def _log_loss(probs: Probs, labels: Labels) -> float:
     return -float(np.log(probs[np.arange(len(labels)), labels], dtype=np.float64).mean())

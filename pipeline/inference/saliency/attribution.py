@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.core.arrays import Images, Pixels
 from pipeline.core.cards import ModelCard
-from pipeline.images.augmentation import Images, Pixels, unrounded
+from pipeline.images.augmentation import unrounded
 from pipeline.images.preprocessing import preprocess
 from pipeline.inference.opened_network import Network, open_network
 from pipeline.inference.saliency.gradcam import grad_cam, halves

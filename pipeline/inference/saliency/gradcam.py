@@ -7,14 +7,13 @@ https://arxiv.org/abs/1610.02391
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import keras
 import numpy as np
-from keras import layers
 from numpy.typing import NDArray
 
 from pipeline.core.errors import InputError, near_names
 from pipeline.networks import runtime
 from pipeline.networks.backbones.pretrained import AsTrained
+from pipeline.networks.runtime import keras, layers
 
 # What only thins out or blurs a map: the convolution before it says more about places.
 _PASSED_OVER = (layers.MaxPooling2D, layers.AveragePooling2D, layers.Dropout, layers.SpatialDropout2D)

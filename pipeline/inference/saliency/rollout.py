@@ -6,11 +6,11 @@ Reference: Abnar and Zuidema 2020, Quantifying attention flow in transformers, h
 
 from collections.abc import Sequence
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.networks.backbones.vit import Vit, vit_attentions
+from pipeline.networks.runtime import keras
 
 Attention = NDArray[np.float32]
 

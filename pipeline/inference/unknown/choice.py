@@ -13,11 +13,11 @@ from scipy.special import softmax
 from sklearn.metrics import roc_auc_score
 from threadpoolctl import threadpool_limits
 
+from pipeline.core.arrays import Labels
 from pipeline.inference.outputs import Said
 from pipeline.inference.unknown.last_layer import fit_last_layer
 from pipeline.inference.unknown.scores import bank_of, names_for, scores
 
-Labels = NDArray[np.int64]
 GROUPS = 5
 _FEWEST = 5  # pictures of a class in each half; below, a fit says nothing
 

@@ -14,13 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.core import tables
+from pipeline.core import paths, predictions, tables
+from pipeline.core.arrays import Labels
 from pipeline.core.cards import EnsembleCard
 from pipeline.core.files import atomic_path, sha256
+from pipeline.core.paths import prepared_folder, work_folder
 from pipeline.core.progress import progress
 from pipeline.inference.outputs import Said
 from pipeline.inference.trained_model import TrainedModel
-from pipeline.inference.unknown.choice import Labels, choose
+from pipeline.inference.unknown.choice import choose
 from pipeline.inference.unknown.conformal import p_values
 from pipeline.inference.unknown.scores import NEIGHBOURS, Bank, Scores, bank_of, neighbours, scores
 from pipeline.training.data import load_data
@@ -70,11 +72,11 @@ def fit_unknown(folds: Sequence[Said], labels: Sequence[Labels], n_classes: int,
 
 def unknown_of(root: Path, model: TrainedModel) -> Unknown:
     """Fits a model's score, or takes what was fitted before."""
-    folds = tables.folds_path(root)
-    path = root / ".work" / "unknown" / f"{model.card.model}-{_key(model, folds)}.npz"
+    folds = paths.folds_path(root)
+    path = work_folder(root, "unknown") / f"{model.card.model}-{_key(model, folds)}.npz"
     if path.is_file() and zipfile.is_zipfile(path):
         return _read(path)
-    data = load_data(root / "data" / "prepared", folds)
+    data = load_data(prepared_folder(root), folds)
     said, labels = [], []
     with progress(f"{model.card.model}: what known pictures look like", len(model.checkpoints)) as advance:
         for fold in model.checkpoints:
@@ -91,8 +93,8 @@ def unknown_of(root: Path, model: TrainedModel) -> Unknown:
 
 def unknown_of_ensemble(root: Path, card: EnsembleCard, classes: Sequence[str]) -> Unknown:
     """Fits the score of the combined probabilities, fold by fold, from the ensemble's out-of-fold predictions."""
-    read = tables.read_predictions(tables.oof_path(root, tables.ENSEMBLE), classes)
-    table = tables.read_folds(tables.folds_path(root)).set_index("id").loc[list(read.ids)]
+    read = predictions.read_predictions(paths.oof_path(root, paths.ENSEMBLE), classes)
+    table = tables.read_folds(paths.folds_path(root)).set_index("id").loc[list(read.ids)]
     numbers, labels = table["fold"].to_numpy(), table["label"].to_numpy(dtype=np.int64)
     rows = [np.flatnonzero(numbers == fold) for fold in sorted(map(int, card.fold_scores))]
     return fit_unknown([Said(read.probs[own]) for own in rows], [labels[own] for own in rows], len(classes))

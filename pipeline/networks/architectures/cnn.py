@@ -5,12 +5,11 @@ Each takes images in [-1, 1] (batch, height, width, channels) and returns featur
 
 from typing import Literal
 
-import keras
-from keras import layers
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from pipeline.core.config import Section
 from pipeline.networks.batch_norm import BatchNormalization
+from pipeline.networks.runtime import keras, layers
 
 Activation = Literal["elu", "relu", "gelu"]
 

@@ -5,11 +5,10 @@ Reference: LeCun et al. 1998, Gradient-based learning applied to document recogn
 
 from typing import Literal
 
-import keras
-from keras import layers
 from pydantic import Field, PositiveInt
 
 from pipeline.core.config import Section
+from pipeline.networks.runtime import keras, layers
 
 
 class MlpPixels(Section):

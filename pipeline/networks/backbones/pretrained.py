@@ -8,14 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-import keras
-from keras import layers
 from pydantic import Field, field_validator
 
 from pipeline.core.config import Section
 from pipeline.core.errors import InputError, near_names
 from pipeline.networks.backbones.weights import find, load, unloaded
 from pipeline.networks.head import Head
+from pipeline.networks.runtime import keras, layers
 
 # Of a backbone's function, what is not for `arguments`.
 _OURS = {"weights", "include_top", "input_shape", "input_tensor", "pooling", "classes", "classifier_activation"} | {

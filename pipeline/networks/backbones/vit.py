@@ -6,9 +6,7 @@ Reference: Dosovitskiy et al. 2021, An image is worth 16x16 words, https://arxiv
 from pathlib import Path
 from typing import Any, Literal
 
-import keras
 import numpy as np
-from keras import layers, ops
 from numpy.typing import NDArray
 from pydantic import PositiveInt, model_validator
 
@@ -16,6 +14,7 @@ from pipeline.core.config import Section
 from pipeline.core.errors import InputError
 from pipeline.networks.backbones.vit_preset import Pixels, Preset, open_preset
 from pipeline.networks.head import Head
+from pipeline.networks.runtime import keras, layers, ops
 
 
 class VitShape(Section):

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import keras
 from pydantic import ConfigDict
 
 from pipeline.core.config import Section, parse
 from pipeline.core.errors import InputError, one_line
 from pipeline.networks.backbones.preset_files import find_file, find_folder
 from pipeline.networks.backbones.vit_tensors import load_tensors
+from pipeline.networks.runtime import keras
 
 
 @dataclass(frozen=True)

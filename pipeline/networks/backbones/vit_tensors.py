@@ -8,11 +8,11 @@ Reference: https://github.com/keras-team/keras-hub/pull/1989 ("layer name mismat
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.errors import InputError, one_line, some
+from pipeline.networks.runtime import keras
 
 
 def load_tensors(backbone: keras.Model, path: Path) -> None:

@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import h5py
-import keras
 import numpy as np
-from keras.src.utils import file_utils
 
 from pipeline.core.errors import InputError, some
 from pipeline.core.files import atomic_path
 from pipeline.core.progress import progress
+from pipeline.networks.runtime import keras
 
+file_utils = keras.src.utils.file_utils  # what downloads weights
 Arguments = tuple[tuple[str, Any], ...]
 _SECONDS = 15.0
 _PIECE = 1 << 20

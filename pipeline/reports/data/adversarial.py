@@ -12,6 +12,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from pipeline.core.arrays import Rows
 from pipeline.page.blocks import fold, heading, note, say
 from pipeline.page.chart import BLUE, ORANGE, chart, drawn
 from pipeline.page.document import Section
@@ -19,7 +20,7 @@ from pipeline.page.markup import Html
 from pipeline.page.parts import Part
 from pipeline.page.pictures import pictures
 from pipeline.reports.data.features import Described, told
-from pipeline.reports.data.material import Rows, Seen, sampled
+from pipeline.reports.data.material import Seen, sampled
 
 TITLE = "Train against test"
 _FEWEST, _RESAMPLES, _PICTURES, _WIDTH = 20, 1_000, 12, 64

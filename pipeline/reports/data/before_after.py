@@ -5,6 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
+from pipeline.core.arrays import Images
 from pipeline.images.preprocessing import PREPROCESSES, Preprocess, preprocess
 from pipeline.page.blocks import note, say
 from pipeline.page.chart import spark
@@ -12,7 +13,7 @@ from pipeline.page.document import Section
 from pipeline.page.parts import Part
 from pipeline.page.pictures import Picture, group
 from pipeline.reports.data.light import measure
-from pipeline.reports.data.material import Images, Seen, for_page, short_id, spread
+from pipeline.reports.data.material import Seen, for_page, short_id, spread
 
 _LOOKED = 400
 _WORDS = {

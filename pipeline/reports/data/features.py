@@ -3,14 +3,13 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
+from pipeline.core.arrays import Features, Rows
 from pipeline.images.hog import Hog, hog_features
-from pipeline.reports.data.material import Rows, Seen, sample
+from pipeline.reports.data.material import Seen, sample
 
-Features = NDArray[np.float32]
 MOST = 3_000  # images of train and of test
 _HOG = Hog(name="hog", size=32, pixels_per_cell=8, colour_grid=4)
 

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pipeline.core.arrays import Images
 from pipeline.images.augmentation import resized
 from pipeline.images.sift import Extractor, Sift
 from pipeline.page.blocks import note, say
@@ -15,7 +16,7 @@ from pipeline.page.parts import Part
 from pipeline.page.pictures import Picture, pictures
 from pipeline.page.table import Column, table
 from pipeline.reports.data.classes import BARS, short
-from pipeline.reports.data.material import Images, Seen, many, sampled, spread
+from pipeline.reports.data.material import Seen, many, sampled, spread
 
 _MOST = 900  # images described
 _PICTURES, _SIDE = 12, 192

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pipeline.core.arrays import Images, Rows
 from pipeline.page.blocks import note, say
 from pipeline.page.chart import BLUE, ORANGE, chart, drawn
 from pipeline.page.document import Section
@@ -14,7 +15,7 @@ from pipeline.page.markup import Html
 from pipeline.page.parts import Part
 from pipeline.page.table import Column, table
 from pipeline.reports.data.classes import BARS, short
-from pipeline.reports.data.material import Images, Rows, Seen, sample, sampled
+from pipeline.reports.data.material import Seen, sample, sampled
 
 MOST = 10_000  # images whose pixels are read
 _COLOURS = ("red", "green", "blue")

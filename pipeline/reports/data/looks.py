@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
+from pipeline.core.arrays import Images, Rows
 from pipeline.core.config import Section, parse, read_yaml
-from pipeline.core.tables import check_model_name
-from pipeline.images.augmentation import Augmentation, Declared, Images, resized
-from pipeline.images.batches import Rows, TrainBatches
+from pipeline.core.paths import check_model_name, model_path
+from pipeline.images.augmentation import Augmentation, Declared, resized
+from pipeline.images.batches import TrainBatches
 from pipeline.images.preprocessing import Steps, preprocess
 from pipeline.training.recipes.balance import Balance
 
@@ -97,7 +98,7 @@ def read_look(root: Path, model: str, mirror: bool) -> Look:
         InputError: no such file, or one of these sections does not fit its schema.
     """
     check_model_name(model)
-    path = root / "configs" / "models" / f"{model}.yaml"
+    path = model_path(root, model)
     data = read_yaml(path)
 
     def part(key: str) -> dict[str, Any]:

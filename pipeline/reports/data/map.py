@@ -13,6 +13,7 @@ from scipy.spatial.distance import cdist
 from sklearn.manifold import TSNE
 from sklearn.neighbors import NearestNeighbors
 
+from pipeline.core.arrays import Features, Images, Rows
 from pipeline.images.augmentation import resized
 from pipeline.page.blocks import note, say
 from pipeline.page.chart import CATEGORIES, LINE, MARKERS, chart, drawn
@@ -22,8 +23,8 @@ from pipeline.page.parts import Part
 from pipeline.page.pictures import Picture, pictures
 from pipeline.page.table import Column, table
 from pipeline.reports.data.classes import short
-from pipeline.reports.data.features import Described, Features, compressed, told
-from pipeline.reports.data.material import Images, Rows, Seen, sample, sampled
+from pipeline.reports.data.features import Described, compressed, told
+from pipeline.reports.data.material import Seen, sample, sampled
 
 _POINTS, _NEIGHBOURS = 1_200, 10
 _CLASSES = 24  # those with a colour and a sign of their own

@@ -7,16 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from pipeline.core import tables
+from pipeline.core import paths, tables
+from pipeline.core.arrays import Images, Rows
 from pipeline.core.errors import InputError
+from pipeline.core.paths import prepared_folder
 from pipeline.images.augmentation import resized
 from pipeline.images.store import open_store
 from pipeline.page.pictures import Picture
 
-Images = NDArray[np.uint8]
-Rows = NDArray[np.int64]
 _CHUNK = 128
 _SHOWN = 128  # pictures larger than this are shrunk for the page
 
@@ -99,7 +98,7 @@ def look(root: Path) -> Seen:
     Raises:
         InputError: something is missing (the command that makes it is named), or does not belong together.
     """
-    prepared, folds = root / "data" / "prepared", tables.folds_path(root)
+    prepared, folds = prepared_folder(root), paths.folds_path(root)
     seen = Seen(
         train=tables.read_index(prepared / "train.csv"),
         test=tables.read_index(prepared / "test.csv"),

@@ -6,13 +6,14 @@ import numpy as np
 import pandas as pd
 from PIL import Image, UnidentifiedImageError
 
+from pipeline.core.arrays import Rows
 from pipeline.page.blocks import heading, note, say
 from pipeline.page.document import Section
 from pipeline.page.markup import Html
 from pipeline.page.parts import Part
 from pipeline.page.pictures import pictures
 from pipeline.reports.data.light import measure
-from pipeline.reports.data.material import Rows, Seen, sample, sampled, short_id
+from pipeline.reports.data.material import Seen, sample, sampled, short_id
 
 _SHOWN = 24
 _FILES, _FLAT_READ = 20_000, 2_000  # files opened, flat images measured; more would take too long

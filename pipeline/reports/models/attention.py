@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.core.arrays import Labels, Probs
 from pipeline.core.cards import ModelCard
 from pipeline.inference.packing import checkpoints_of
 from pipeline.inference.saliency.heat import central_share
 from pipeline.reports.models.by_class import by_class, surest
-from pipeline.reports.models.material import Integers, Material, Model, Probs
+from pipeline.reports.models.material import Material, Model
 
 if TYPE_CHECKING:
     from pipeline.inference.saliency.attribution import Attribution
@@ -61,7 +62,7 @@ class Looked:
     model: str
     method: str
     shown: tuple[Shown, ...]
-    rows: Integers
+    rows: Labels
     shares: NDArray[np.float64]
 
     @property
@@ -134,7 +135,7 @@ def _look(material: Material, model: Model, card: ModelCard, weights: Path) -> L
 
 
 def _heat(
-    material: Material, opened: "Attribution", checkpoints: Sequence[Path], rows: Integers, said: Integers
+    material: Material, opened: "Attribution", checkpoints: Sequence[Path], rows: Labels, said: Labels
 ) -> NDArray[np.float32]:
     """Returns heat (n, size, size), each row by the checkpoint of its own fold."""
     heat = np.zeros((len(rows), *material.images.shape[1:3]), dtype=np.float32)
@@ -147,7 +148,7 @@ def _heat(
     return heat
 
 
-def sample(labels: Integers, many: int, seed: int = 0) -> Integers:
+def sample(labels: Labels, many: int, seed: int = 0) -> Labels:
     """Returns rows drawn at random, class by class in turn until there are enough."""
     order = np.random.default_rng(seed).permutation(len(labels))
     rank = np.empty(len(labels), dtype=np.int64)  # the how-manieth of its class each row is
@@ -157,7 +158,7 @@ def sample(labels: Integers, many: int, seed: int = 0) -> Integers:
     return np.sort(order[np.argsort(rank[order], kind="stable")][:many])
 
 
-def examples(labels: Integers, probs: Probs) -> list[int]:
+def examples(labels: Labels, probs: Probs) -> list[int]:
     """Returns for each class, the worst ones first and alone of many, the surest right and the surest wrong row."""
     known = by_class(labels, probs)
     wrong, found = probs.argmax(axis=1) != labels, []

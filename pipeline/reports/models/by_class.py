@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-Integers = NDArray[np.int64]
-Probs = NDArray[np.float32]
+from pipeline.core.arrays import Labels, Probs
+
 Matrix = NDArray[np.float64]
 
 
@@ -25,17 +25,17 @@ class Classes:
         support: (n_classes,) rows of each true class.
     """
 
-    counts: Integers
+    counts: Labels
     mean_probs: Matrix
     precision: Matrix
     recall: Matrix
     f1: Matrix
-    support: Integers
+    support: Labels
 
     @property
-    def predicted(self) -> Integers:
+    def predicted(self) -> Labels:
         """(n_classes,) how often each class is the most probable one."""
-        totals: Integers = self.counts.sum(axis=0)
+        totals: Labels = self.counts.sum(axis=0)
         return totals
 
     @property
@@ -60,7 +60,7 @@ class Pair:
     back: int
 
 
-def by_class(labels: Integers, probs: Probs) -> Classes:
+def by_class(labels: Labels, probs: Probs) -> Classes:
     """Compares the truth with predictions.
 
     Args:
@@ -78,7 +78,7 @@ def by_class(labels: Integers, probs: Probs) -> Classes:
     return Classes(counts.astype(np.int64), means, precision, recall, f1, support.astype(np.int64))
 
 
-def pairs(counts: Integers, limit: int) -> list[Pair]:
+def pairs(counts: Labels, limit: int) -> list[Pair]:
     """Returns the pairs of classes most often taken for each other, in both directions together, the worst first."""
     both = np.triu(counts + counts.T, k=1)
     order = np.argsort(-both, axis=None, kind="stable")[:limit]
@@ -86,7 +86,7 @@ def pairs(counts: Integers, limit: int) -> list[Pair]:
     return [Pair(one, two, int(counts[one, two]), int(counts[two, one])) for one, two in found]
 
 
-def taken_for(counts: Integers, label: int, limit: int = 3) -> list[tuple[int, int]]:
+def taken_for(counts: Labels, label: int, limit: int = 3) -> list[tuple[int, int]]:
     """Returns the other classes that a class is taken for: (class, rows), the most frequent first."""
     wrong = counts[label].copy()
     wrong[label] = 0
@@ -94,7 +94,7 @@ def taken_for(counts: Integers, label: int, limit: int = 3) -> list[tuple[int, i
     return [(other, int(wrong[other])) for other in order if wrong[other]]
 
 
-def surest(labels: Integers, probs: Probs, true: int, said: int, limit: int) -> list[int]:
+def surest(labels: Labels, probs: Probs, true: int, said: int, limit: int) -> list[int]:
     """Returns rows of one class taken for another (or rightly for itself), the surest first."""
     rows = np.flatnonzero((labels == true) & (probs.argmax(axis=1) == said))
     found: list[int] = rows[np.argsort(-probs[rows, said], kind="stable")][:limit].tolist()

@@ -8,7 +8,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
-from pipeline.core.tables import ENSEMBLE
+from pipeline.core.paths import ENSEMBLE
 from pipeline.ensemble.calibration import Reliability
 from pipeline.page.chart import BLUE, CATEGORIES, GREY, INK, MARKERS, ORANGE, RED, SOFT, chart, drawn
 from pipeline.page.markup import Html

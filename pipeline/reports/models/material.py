@@ -11,18 +11,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.core import cards, tables
-from pipeline.core.competition import Competition, active_members, active_name, load_competition
+from pipeline.core import cards, paths, tables
+from pipeline.core.active import active_members, active_name
+from pipeline.core.arrays import Images, Labels, Probs
+from pipeline.core.competition import Competition, load_competition
 from pipeline.core.errors import InputError, one_line, some
 from pipeline.core.metrics import Metric
+from pipeline.core.paths import history_path, prepared_folder
+from pipeline.core.predictions import read_predictions
 from pipeline.ensemble.members import Members, read_members, renormalised
-from pipeline.images.augmentation import Images
 from pipeline.images.store import open_store
 from pipeline.kaggle import submission_log
 from pipeline.kaggle.submission_log import Entry
-
-Integers = NDArray[np.int64]
-Probs = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -71,12 +71,12 @@ class Material:
     competition: Competition
     names: tuple[str, ...]
     ids: tuple[str, ...]
-    labels: Integers
-    folds: Integers
-    groups: Integers
+    labels: Labels
+    folds: Labels
+    groups: Labels
     n_folds: int
     images: Images
-    stored: Integers
+    stored: Labels
     members: Members
     models: tuple[Model, ...]
     ensemble: Model | None
@@ -111,7 +111,7 @@ def gather(root: Path) -> Material:
         InputError: nothing is trained for the active competition, or what lies there does not belong together.
     """
     competition, active = load_competition(root), active_name(root)
-    prepared = root / "data" / "prepared"
+    prepared = prepared_folder(root)
     classes = tables.read_classes(prepared / "classes.json")
     names = tables.read_classes(prepared / "class_names.json")
     found = {name: _card(root, name) for name in active_members(root)}
@@ -137,7 +137,7 @@ def gather(root: Path) -> Material:
         labels=labels,
         folds=rows["fold"].to_numpy(dtype=np.int64),
         groups=rows["group"].to_numpy(dtype=np.int64),
-        n_folds=int(tables.read_folds(tables.folds_path(root))["fold"].max()) + 1,
+        n_folds=int(tables.read_folds(paths.folds_path(root))["fold"].max()) + 1,
         images=images,
         stored=stored,
         members=members,
@@ -150,17 +150,17 @@ def gather(root: Path) -> Material:
 
 
 def _card(root: Path, name: str) -> cards.ModelCard | None:
-    path = tables.card_path(root, name)
+    path = paths.card_path(root, name)
     return cards.read_card(path, cards.ModelCard) if path.is_file() else None
 
 
 def _is_here(root: Path, name: str, card: cards.ModelCard | None, active: str) -> bool:
     """Says whether a model's predictions are of this competition; of members made elsewhere there is no card."""
-    return tables.oof_path(root, name).is_file() and (card is None or card.competition == active)
+    return paths.oof_path(root, name).is_file() and (card is None or card.competition == active)
 
 
 def _history(root: Path, name: str) -> pd.DataFrame | None:
-    path = root / "folds" / name / "history.csv"
+    path = history_path(root, name)
     if not path.is_file():
         return None
     mend = f"run `dvc repro train@{name}`, or `dvc checkout`"
@@ -187,21 +187,21 @@ def _ensemble(
     root: Path, members: Members, active: str, classes: tuple[str, ...]
 ) -> tuple[Model | None, cards.EnsembleCard | None]:
     """The ensemble of exactly these members on exactly these rows; none where it is left over from others."""
-    name = tables.ENSEMBLE
-    path, predicted = tables.card_path(root, name), tables.oof_path(root, name)
+    name = paths.ENSEMBLE
+    path, predicted = paths.card_path(root, name), paths.oof_path(root, name)
     if not path.is_file() or not predicted.is_file():
         return None, None
     card = cards.read_card(path, cards.EnsembleCard)
     if card.competition != active or set(card.members) != set(members.names):
         return None, None
-    predictions = tables.read_predictions(predicted, classes)
+    predictions = read_predictions(predicted, classes)
     if set(predictions.ids) != set(members.rows["id"]):
         return None, None
     probs = renormalised(predictions.aligned(members.rows["id"].tolist(), str(predicted)))
     return Model(name, probs, peeked=predictions.peeked), card
 
 
-def _pictures(prepared: Path, ids: list[str]) -> tuple[Images, Integers]:
+def _pictures(prepared: Path, ids: list[str]) -> tuple[Images, Labels]:
     position = {name: row for row, name in enumerate(tables.read_index(prepared / "train.csv")["id"])}
     images = open_store(prepared / "train_images.npy", len(position))
     lacking = [name for name in ids if name not in position]

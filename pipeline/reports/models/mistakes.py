@@ -8,10 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from cleanlab.filter import find_label_issues
-from numpy.typing import NDArray
 
-Integers = NDArray[np.int64]
-Probs = NDArray[np.float32]
+from pipeline.core.arrays import Labels, Probs
 
 
 @dataclass(frozen=True)
@@ -23,20 +21,20 @@ class Mistake:
     guesses: tuple[tuple[int, float], ...]
 
 
-def mistakes(labels: Integers, probs: Probs) -> list[Mistake]:
+def mistakes(labels: Labels, probs: Probs) -> list[Mistake]:
     """Returns the rows that are wrong, the surest first."""
     wrong = np.flatnonzero(probs.argmax(axis=1) != labels)
     order = wrong[np.argsort(-probs[wrong].max(axis=1), kind="stable")].tolist()
     return [mistake(labels, probs, row) for row in order]
 
 
-def mistake(labels: Integers, probs: Probs, row: int) -> Mistake:
+def mistake(labels: Labels, probs: Probs, row: int) -> Mistake:
     """Returns what a row is taken for."""
     best = np.argsort(-probs[row], kind="stable")[:3].tolist()
     return Mistake(row, int(labels[row]), tuple((label, float(probs[row, label])) for label in best))
 
 
-def label_errors(labels: Integers, probs: Probs) -> Integers:
+def label_errors(labels: Labels, probs: Probs) -> Labels:
     """Returns the rows whose label is probably wrong, the least believed label first.
 
     The confident joint says how many rows of each class belong to which other; so many of those whose own label is

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import pandas as pd
 
-from pipeline.core.tables import ENSEMBLE
+from pipeline.core.paths import ENSEMBLE
 from pipeline.page.blocks import note, say, warn
 from pipeline.page.document import Section
 from pipeline.page.markup import Html

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from pipeline.core import scores
-from pipeline.core.tables import ENSEMBLE
+from pipeline.core.paths import ENSEMBLE
 from pipeline.ensemble.calibration import reliability
 from pipeline.reports.models.material import Material, Model
 

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from pipeline.core import cards
+from pipeline.core.active import active_name
 from pipeline.core.cards import TuningCard
-from pipeline.core.competition import active_name
+from pipeline.core.paths import reports_folder
 from pipeline.page.blocks import note, say
 from pipeline.page.document import Section
 from pipeline.page.parts import Part
@@ -18,7 +19,7 @@ def read(root: Path, models: list[str], competition: str) -> list[TuningCard]:
     Raises:
         InputError: a card is none as this version writes them.
     """
-    paths = [root / "reports" / "tuning" / f"{name}.json" for name in models]
+    paths = [reports_folder(root) / "tuning" / f"{name}.json" for name in models]
     found = [cards.read_card(path, TuningCard) for path in paths if path.is_file()]
     return [card for card in found if card.study and card.competition == competition]
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.core.arrays import Images, Rows
 from pipeline.core.files import atomic_path, locked, require_space
 from pipeline.core.progress import progress
-from pipeline.images.augmentation import Images
-from pipeline.images.batches import Ahead, Rows
+from pipeline.images.batches import Ahead
 from pipeline.images.sift import WIDTH, Extractor, Sift
 
 _BATCH = 32

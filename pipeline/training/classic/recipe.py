@@ -17,18 +17,18 @@ from pydantic import Field, field_validator
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
+from pipeline.core.arrays import Images, Rows
 from pipeline.core.config import Section, parse
 from pipeline.core.errors import InputError, one_line
 from pipeline.core.files import atomic_path
-from pipeline.images.augmentation import Images
-from pipeline.images.batches import Rows
+from pipeline.core.paths import model_path
 from pipeline.images.hog import Hog, hog_features
 from pipeline.images.preprocessing import Steps
 from pipeline.images.sift import Sift
 from pipeline.images.views import Views, averaged, seen, unmirrored
 from pipeline.training.classic.local_features import describe
 from pipeline.training.classic.visual_words import histograms
-from pipeline.training.recipes.model_yaml import Settings, model_path, read_model
+from pipeline.training.recipes.model_yaml import Settings, read_model
 
 Matrix = NDArray[np.float32]
 

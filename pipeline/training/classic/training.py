@@ -14,11 +14,10 @@ import pandas as pd
 from scipy.special import log_softmax, softmax
 from threadpoolctl import threadpool_limits
 
-from pipeline.core import tables
+from pipeline.core import files, predictions
+from pipeline.core.arrays import Images, Rows
 from pipeline.core.files import atomic_path
 from pipeline.core.progress import progress
-from pipeline.images.augmentation import Images
-from pipeline.images.batches import Rows
 from pipeline.images.hog import Hog, hog_features, n_features
 from pipeline.images.sift import Sift
 from pipeline.training.classic.local_features import LocalFeatures, cached
@@ -141,7 +140,7 @@ def train_classic_fold(task: FoldTask, session: ClassicSession) -> None:
         "parameters": model.parameters,
         "trainable_parameters": model.trainable_parameters,
     }
-    tables.write_json(task.place / "done.json", done)
+    files.write_json(task.place / "done.json", done)
     stopped = " (max_iter)" if iterations >= classifier.max_iter else ""
     print(
         f"{task.name} fold {task.fold} {iterations} iterations{stopped} loss {row['loss']:.4f} "
@@ -153,7 +152,7 @@ def train_classic_fold(task: FoldTask, session: ClassicSession) -> None:
 def score_classic_fold(task: FoldTask, session: ClassicSession) -> float:
     """Trains one fold as `train_classic_fold` does; returns the seconds that it took, whenever it ran."""
     train_classic_fold(task, session)
-    return float(tables.read_json(task.place / "done.json", "run `dvc repro`")["train_seconds"])
+    return float(files.read_json(task.place / "done.json", "run `dvc repro`")["train_seconds"])
 
 
 def _predicted(
@@ -179,4 +178,6 @@ def _loss(logits: Matrix, labels: Rows) -> float:
 
 
 def _write(path: Path, ids: tuple[str, ...], logits: Matrix, classes: tuple[str, ...]) -> None:
-    tables.write_predictions(path, tables.Predictions(ids, softmax(logits, axis=1).astype(np.float32), classes))
+    predictions.write_predictions(
+        path, predictions.Predictions(ids, softmax(logits, axis=1).astype(np.float32), classes)
+    )

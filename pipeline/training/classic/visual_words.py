@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import MiniBatchKMeans
 
+from pipeline.core.arrays import Rows
 from pipeline.core.errors import InputError
-from pipeline.images.batches import Rows
 from pipeline.images.sift import Sift
 from pipeline.training.classic.local_features import LocalFeatures
 

@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Discriminator, Field, Tag, model_validator
 
+from pipeline.core.arrays import Rows
 from pipeline.core.config import Section
 from pipeline.core.errors import InputError, near_names
 from pipeline.images.augmentation import Transforms
 from pipeline.training.recipes.distillation import teacher_probs
 
 PEEKED = "weak classes found in OOF predictions of models that trained on the validation fold"
-Rows = NDArray[np.int64]
 Factor = Annotated[float, Field(ge=1.0, le=1000.0)]
 Weight = Annotated[float, Field(gt=0.0)]
 

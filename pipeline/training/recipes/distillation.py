@@ -19,7 +19,7 @@ from scipy.special import softmax
 
 from pipeline.core.config import Section
 from pipeline.core.errors import InputError
-from pipeline.core.tables import read_predictions
+from pipeline.core.predictions import read_predictions
 
 PEEKED = "soft labels from models that trained on the validation fold"
 _TINY = np.finfo(np.float32).tiny

@@ -1,9 +1,9 @@
 """The loss from its settings: cross-entropy or focal, smoothed targets, weighted classes; float32 at any precision."""
 
-import keras
 import numpy as np
-from keras import ops
 from numpy.typing import NDArray
+
+from pipeline.networks.runtime import keras, ops
 
 
 def build_loss(

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from pipeline.core.config import Section, load, read_yaml
 from pipeline.core.errors import InputError, near_names
-from pipeline.core.tables import check_model_name
+from pipeline.core.paths import check_model_name, model_path, tuned_path
 
 SEARCH = "search"
 Settings = dict[str, Any]
@@ -28,16 +28,6 @@ class Tuned(Section):
 
     competition: str | None = None
     settings: Settings = Field(default_factory=dict)
-
-
-def model_path(root: Path, model: str) -> Path:
-    """Returns where a model is described."""
-    return root / "configs" / "models" / f"{model}.yaml"
-
-
-def tuned_path(root: Path, model: str) -> Path:
-    """Returns where lies what tuning found for a model."""
-    return root / "configs" / "tuned" / f"{model}.yaml"
 
 
 def read_model(root: Path, model: str) -> tuple[Settings, Settings]:

@@ -2,13 +2,12 @@
 
 from typing import Any, Literal
 
-import keras
 import numpy as np
-from keras import ops
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from pipeline.core.config import Section
+from pipeline.networks.runtime import keras, ops
 
 
 class Optimizer(Section):

@@ -24,7 +24,9 @@ from pipeline.core.cards import ModelCard, read_card
 from pipeline.core.config import Section, read_params
 from pipeline.core.errors import InputError, near_names
 from pipeline.core.files import sha256
-from pipeline.core.tables import card_path, folds_digest, read_folds, read_predictions, test_fold_path
+from pipeline.core.paths import card_path, models_folder, test_fold_path
+from pipeline.core.predictions import read_predictions
+from pipeline.core.tables import folds_digest, read_folds
 
 _PLACE = "training.pseudo"
 
@@ -145,7 +147,7 @@ def find_teachers(root: Path, section: Pseudo, n_classes: int, folds: Path, want
             f"{_PLACE}.confidence is {section.confidence}, but with {n_classes} classes every image reaches "
             f"{1 / n_classes:.3g}; it must be above that and at most 1"
         )
-    known = [path.stem for path in (root / "configs" / "models").glob("*.yaml")]
+    known = [path.stem for path in (models_folder(root)).glob("*.yaml")]
     digest = folds_digest(read_folds(folds))
     for name in section.teachers:
         if name not in known:

@@ -7,6 +7,7 @@ from pydantic import Field, PositiveInt, model_validator
 
 from pipeline.core.config import Section, parse
 from pipeline.core.errors import InputError
+from pipeline.core.paths import model_path
 from pipeline.images.augmentation import Augmentation
 from pipeline.images.preprocessing import Steps
 from pipeline.images.views import Views, unmirrored
@@ -16,7 +17,7 @@ from pipeline.networks.mlp_hog import MlpHog
 from pipeline.training.recipes import balance, distillation
 from pipeline.training.recipes.balance import Balance
 from pipeline.training.recipes.distillation import Distill
-from pipeline.training.recipes.model_yaml import Settings, model_path, read_model
+from pipeline.training.recipes.model_yaml import Settings, read_model
 from pipeline.training.recipes.optimizers import Optimizer
 from pipeline.training.recipes.pseudo import Pseudo
 from pipeline.training.recipes.schedules import Constant, Cosine, Schedule

@@ -8,7 +8,8 @@ from support import shapes, tiny
 from support.kaggle_download_server import SECRET, Kaggle, forget_credentials, serving
 
 from pipeline.cli import main
-from pipeline.core.competition import KaggleSource, active_models, active_name, load_competition
+from pipeline.core.active import active_models, active_name
+from pipeline.core.competition import KaggleSource, load_competition
 from pipeline.core.errors import InputError
 from pipeline.data.describe.from_kaggle import describe_kaggle
 from pipeline.data.describe.match import Choices

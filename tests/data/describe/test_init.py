@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.core.competition import active_name, load_competition
+from pipeline.core.active import active_name
+from pipeline.core.competition import load_competition
 from pipeline.core.config import read_yaml
 from pipeline.core.errors import InputError
 from pipeline.data.describe.init import activate, describe

@@ -1,0 +1,14 @@
+"""Types of arrays: one name for each kind of numbers that travels between modules; docstrings tell the shapes."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Images = NDArray[np.uint8]  # whole grey levels, 0..255; channels last
+Pixels = NDArray[np.uint8 | np.float32]  # grey levels, whole or between two
+Rows = NDArray[np.int64]  # numbers of rows
+Labels = NDArray[np.int64]  # class indices
+Targets = NDArray[np.float32]  # one-hot or mixed; rows sum to 1
+Features = NDArray[np.float32]  # (n, width)
+Logits = NDArray[np.float32]  # before softmax
+Probs = NDArray[np.float32]  # >= 0; rows sum to 1
+Weights = NDArray[np.float64]  # >= 0; sum to 1

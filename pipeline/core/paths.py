@@ -1,0 +1,172 @@
+"""Paths below the repository's root: where each thing lies, in one place.
+
+Folders of results are named by models, hence what a model may be called.
+"""
+
+import re
+from pathlib import Path
+
+from pipeline.core.errors import InputError
+
+ENSEMBLE = "ensemble"
+_RESERVED = (ENSEMBLE, "predictions", "log")  # folds/predictions, submissions/log.csv
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+
+
+def check_model_name(name: str) -> None:
+    """Refuses a model whose folder would be another's.
+
+    Raises:
+        InputError: the name is reserved or has letters other than A-Z, a-z, 0-9, ``_`` and ``-``.
+    """
+    if name in _RESERVED or not _NAME.fullmatch(name):
+        raise InputError(
+            f"params.yaml: models: {name!r} cannot name a model: letters, digits, _ and - only, "
+            f"and not {' or '.join(_RESERVED)}; rename configs/models/{name}.yaml"
+        )
+
+
+def params_path(root: Path) -> Path:
+    """What runs: ``params.yaml``."""
+    return root / "params.yaml"
+
+
+def competitions_folder(root: Path) -> Path:
+    """The files that describe competitions."""
+    return root / "configs" / "competitions"
+
+
+def competition_path(root: Path, name: str) -> Path:
+    """The file that describes a competition."""
+    return competitions_folder(root) / f"{name}.yaml"
+
+
+def models_folder(root: Path) -> Path:
+    """The files that describe models."""
+    return root / "configs" / "models"
+
+
+def model_path(root: Path, model: str) -> Path:
+    """The file that describes a model."""
+    return models_folder(root) / f"{model}.yaml"
+
+
+def tuned_path(root: Path, model: str) -> Path:
+    """What tuning found for a model."""
+    return root / "configs" / "tuned" / f"{model}.yaml"
+
+
+def source_listing_path(root: Path) -> Path:
+    """The list of the source's files, as `fetch` found them."""
+    return root / "data" / "source.json"
+
+
+def raw_folder(root: Path) -> Path:
+    """The unpacked sources, a folder each."""
+    return root / "data" / "raw"
+
+
+def prepared_folder(root: Path) -> Path:
+    """The image stores, their indices, classes, sample submission and solution."""
+    return root / "data" / "prepared"
+
+
+def index_path(root: Path, part: str) -> Path:
+    """The image index of ``train`` or ``test``."""
+    return prepared_folder(root) / f"{part}.csv"
+
+
+def store_path(root: Path, part: str) -> Path:
+    """The image store of ``train`` or ``test``."""
+    return prepared_folder(root) / f"{part}_images.npy"
+
+
+def classes_path(root: Path) -> Path:
+    """The labels, in class order."""
+    return prepared_folder(root) / "classes.json"
+
+
+def class_names_path(root: Path) -> Path:
+    """What people call the classes, in class order."""
+    return prepared_folder(root) / "class_names.json"
+
+
+def sample_path(root: Path) -> Path:
+    """The sample submission."""
+    return prepared_folder(root) / "sample_submission.csv"
+
+
+def solution_path(root: Path) -> Path:
+    """The labels of the test images, where the competition is over and has told them."""
+    return prepared_folder(root) / "solution.csv"
+
+
+def work_folder(root: Path, what: str) -> Path:
+    """Half-done work of one kind, git-ignored: ``train``, ``features``, ``tune``, ..."""
+    return root / ".work" / what
+
+
+def folds_path(root: Path) -> Path:
+    """The fold table."""
+    return root / "folds" / "folds.csv"
+
+
+def oof_path(root: Path, name: str) -> Path:
+    """The OOF predictions of a model, or of the ensemble."""
+    return _predictions_folder(root, name) / "oof.parquet"
+
+
+def test_path(root: Path, name: str) -> Path:
+    """The test predictions of a model, or of the ensemble."""
+    return _predictions_folder(root, name) / "test.parquet"
+
+
+def _predictions_folder(root: Path, name: str) -> Path:
+    # One folder holds the models' predictions and nothing else, so that DVC can take it as the ensemble's dependency:
+    # its templates cannot list one dependency per model. The ensemble's own lie outside, or it would depend on itself.
+    return model_folder(root, name) if name == ENSEMBLE else root / "folds" / "predictions" / name
+
+
+def model_folder(root: Path, name: str) -> Path:
+    """What a training leaves beside predictions, or the ensemble beside its card."""
+    return root / "folds" / name
+
+
+def test_fold_path(root: Path, model: str, fold: int) -> Path:
+    """The test predictions that a model made on one fold alone, before the mean of all folds is taken."""
+    return model_folder(root, model) / "test_by_fold" / f"fold{fold}.parquet"
+
+
+def checkpoints_folder(root: Path, model: str) -> Path:
+    """The checkpoints of a model, one a fold."""
+    return model_folder(root, model) / "checkpoints"
+
+
+def history_path(root: Path, model: str) -> Path:
+    """The epochs of a model's training, all folds."""
+    return model_folder(root, model) / "history.csv"
+
+
+def metrics_path(root: Path, name: str) -> Path:
+    """The numbers of a model, or of the ensemble, that `dvc metrics` compares."""
+    return model_folder(root, name) / "metrics.json"
+
+
+def reports_folder(root: Path) -> Path:
+    """Pages, plots and cards that belong to no single model."""
+    return root / "reports"
+
+
+def card_path(root: Path, name: str) -> Path:
+    """The card of a model, or of the ensemble."""
+    return reports_folder(root) / "ensemble.json" if name == ENSEMBLE else model_folder(root, name) / "card.json"
+
+
+def submissions_folder(root: Path) -> Path:
+    """Submissions and their cards, the log, and what was sent."""
+    return root / "submissions"
+
+
+def submission_path(root: Path, name: str) -> Path:
+    """The submission of a model, or of the ensemble."""
+    return submissions_folder(root) / f"{name}.csv"

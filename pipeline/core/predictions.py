@@ -1,0 +1,116 @@
+"""Predictions: probabilities by id, as parquet files that are checked on their way in and on their way out."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from pipeline.core.errors import InputError, one_line, some
+from pipeline.core.files import atomic_path
+from pipeline.core.ids import check_unique
+
+_SUM_TOLERANCE = 1e-2  # what rounding to three digits does to the sum of some classes
+_ABOUT = b"pipeline"  # key of the metadata of predictions
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Probabilities by id.
+
+    Attributes:
+        ids: (n,) text, in the order of the file.
+        probs: float32 (n, n_classes), >= 0, rows sum to 1; columns in class order.
+        classes: class names.
+        folds: digest of the fold table that the models behind them were trained on; None where nothing shows it.
+        peeked: what looked at the rows that these predictions are scored on; empty for honest ones.
+    """
+
+    ids: tuple[str, ...]
+    probs: NDArray[np.float32]
+    classes: tuple[str, ...]
+    folds: str | None = None
+    peeked: tuple[str, ...] = ()
+
+    def aligned(self, ids: Sequence[str], place: str) -> NDArray[np.float32]:
+        """Returns the rows of ``ids``, in that order; every id on both sides must match.
+
+        Raises:
+            InputError: ids missing here, or ids here that nobody asked for.
+        """
+        position = {name: row for row, name in enumerate(self.ids)}
+        missing = [name for name in ids if name not in position]
+        if missing:
+            raise InputError(f"{place} lacks {len(missing)} ids: {some(missing)}; train that model again")
+        extra = len(self.ids) - len(set(ids))
+        if extra:
+            unasked = sorted(set(self.ids) - set(ids))
+            raise InputError(f"{place} has {extra} ids too many: {some(unasked)}; train that model again")
+        return self.probs[[position[name] for name in ids]]
+
+
+def write_predictions(path: Path, predictions: Predictions) -> None:
+    """Writes predictions as parquet after checking them; what they were made on travels in the file's metadata."""
+    check_predictions(predictions, str(path))
+    frame = pd.DataFrame(predictions.probs.astype(np.float32), columns=list(predictions.classes))
+    frame.insert(0, "id", pd.Series(list(predictions.ids), dtype="str"))
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    about = {"folds": predictions.folds, "peeked": list(predictions.peeked)}
+    table = table.replace_schema_metadata((table.schema.metadata or {}) | {_ABOUT: json.dumps(about).encode()})
+    with atomic_path(path) as temporary:
+        pq.write_table(table, temporary)
+
+
+def read_predictions(path: Path, classes: Sequence[str]) -> Predictions:
+    """Reads predictions and checks them against the classes, by name: columns may stand in any order.
+
+    Raises:
+        InputError: no such file, other classes, or rows that are no probabilities.
+    """
+    if not path.is_file():
+        raise InputError(f"{path} does not exist; run `dvc repro` to train that model")
+    try:
+        table = pq.read_table(path)
+        frame = table.to_pandas()
+        about = json.loads((table.schema.metadata or {}).get(_ABOUT, b"{}"))
+    except ValueError as error:  # pyarrow's own errors are of this kind
+        raise InputError(f"{path} is not whole ({one_line(error)}); train that model again") from error
+    columns = [str(column) for column in frame.columns]
+    if sorted(columns) != sorted(["id", *classes]):
+        raise InputError(
+            f"{path} has the columns {some(columns)}, wanted id and the classes {some(classes)}; train that model again"
+        )
+    probs = frame[list(classes)].to_numpy(dtype=np.float32)
+    ids = tuple(frame["id"].astype(str))
+    predictions = Predictions(ids, probs, tuple(classes), about.get("folds"), tuple(about.get("peeked", ())))
+    check_predictions(predictions, str(path))
+    return predictions
+
+
+def check_predictions(predictions: Predictions, place: str) -> None:
+    """Holds predictions to their invariants.
+
+    Raises:
+        InputError: ids repeat, a value is not finite or negative, or a row does not sum to 1.
+    """
+    check_unique(predictions.ids, place)
+    shape = (len(predictions.ids), len(predictions.classes))
+    if predictions.probs.shape != shape:
+        raise InputError(f"{place}: probabilities of shape {predictions.probs.shape}, wanted {shape}")
+    sums = predictions.probs.sum(axis=1, dtype=np.float64)
+    wrong = ~np.isfinite(sums) | (predictions.probs < 0).any(axis=1) | (np.abs(sums - 1) > _SUM_TOLERANCE)
+    if wrong.any():
+        rows = np.flatnonzero(wrong)
+        first = predictions.probs[rows[0]]
+        cells = [float(value) for value in first if not np.isfinite(value) or value < 0]
+        shown = f"holds {cells[0]:g}" if cells else f"sums to {sums[rows[0]]:.6g}"
+        raise InputError(
+            f"{place}: {len(rows)} rows are no probabilities (finite, >= 0, sum 1), ids "
+            f"{some(predictions.ids[row] for row in rows)}; the first {shown}: write probabilities after softmax, "
+            "with all their digits"
+        )
