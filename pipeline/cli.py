@@ -141,11 +141,11 @@ def lr_range(
 ) -> None:
     """Look for a learning rate: train some batches while it rises, draw the loss."""
     from pipeline.stages import lr_range
-    from pipeline.training.context import surroundings
+    from pipeline.training.context import read_context
     from pipeline.training.lr_range import Sweep
 
     root = _root()
-    lr_range.run(root, model, surroundings(root), Sweep(lowest, highest, steps, fold))
+    lr_range.run(root, model, read_context(root), Sweep(lowest, highest, steps, fold))
 
 
 @app.command("add-member")

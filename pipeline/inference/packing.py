@@ -150,5 +150,5 @@ def _with_presets(root: Path, target: Path, card: ModelCard) -> ModelCard:
 
 
 def weights_folder(root: Path) -> Path:
-    """Returns the folder of pretrained weights that ``params.yaml`` names, as `surroundings` reads it with Keras."""
+    """Returns the folder of pretrained weights that ``params.yaml`` names, as `read_context` reads it with Keras."""
     return root / setting_or_variable(read_params(root).get("train", {}).get("weights"), "WEIGHTS_DIR", "data/weights")

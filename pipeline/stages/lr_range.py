@@ -13,12 +13,13 @@ from pipeline.core.errors import InputError
 from pipeline.core.paths import reports_folder
 from pipeline.training import fingerprints, lr_range
 from pipeline.training.classic.recipe import ClassicRecipe
+from pipeline.training.context import TrainingContext
 from pipeline.training.lr_range import Curve, Suggestion, Sweep
 from pipeline.training.model_file import load_model
-from pipeline.training.setup import Surroundings, open_session
+from pipeline.training.setup import open_session
 
 
-def run(root: Path, model: str, around: Surroundings, wanted: Sweep) -> None:
+def run(root: Path, model: str, context: TrainingContext, wanted: Sweep) -> None:
     """Writes the curve of a model's last stage and prints the rates that it suggests beside the recipe's own.
 
     Raises:
@@ -27,18 +28,18 @@ def run(root: Path, model: str, around: Surroundings, wanted: Sweep) -> None:
     recipe = load_model(root, model, load_competition(root).mirror)
     if isinstance(recipe, ClassicRecipe):
         raise InputError(f"{model} is a classic model and has no learning rate; name a model with a network")
-    last = int(around.data.fold_of.max())
+    last = int(context.data.fold_of.max())
     if not 0 <= wanted.fold <= last:
         raise InputError(f"--fold must be in 0..{last}, got {wanted.fold}; see split.n_splits in params.yaml")
     name, current = f"{model} fold {wanted.fold}", recipe.training.optimizer.learning_rate
-    around = dataclasses.replace(around, wanted=(wanted.fold,))
-    session, *_ = open_session(recipe, around, fingerprints.images_digest(around.prepared))
-    curve = lr_range.range_test(session, wanted, around.seed, name)
-    found = lr_range.suggest(curve)
+    context = dataclasses.replace(context, chosen_folds=(wanted.fold,))
+    session, *_ = open_session(recipe, context, fingerprints.digest_images(context.prepared))
+    curve = lr_range.range_test(session, wanted, context.seed, name)
+    found = lr_range.suggest_rates(curve)
     path = reports_folder(root) / "lr_range" / f"{model}.csv"
     lr_range.write_curve(curve, path)
-    files.write_json(path.with_suffix(".json"), _report(model, around, wanted, curve, found, current))
-    lr_range.draw(curve, found, current, path.with_suffix(".png"))
+    files.write_json(path.with_suffix(".json"), _report(model, context, wanted, curve, found, current))
+    lr_range.draw_curve(curve, found, current, path.with_suffix(".png"))
     print(
         f"{name}: {len(curve.rates)} of {wanted.steps} steps, rates {curve.rates[0]:.1e} to {curve.rates[-1]:.1e}"
         + (f"; stopped because {curve.stopped}" if curve.stopped else "")
@@ -60,12 +61,12 @@ def _advice(found: Suggestion | None, current: float) -> str:
 
 
 def _report(
-    model: str, around: Surroundings, wanted: Sweep, curve: Curve, found: Suggestion | None, current: float
+    model: str, context: TrainingContext, wanted: Sweep, curve: Curve, found: Suggestion | None, current: float
 ) -> dict[str, object]:
     return {
         "model": model,
         **dataclasses.asdict(wanted),
-        "seed": around.seed,
+        "seed": context.seed,
         "momentum": lr_range.MOMENTUM,
         "steps_done": len(curve.rates),
         "stopped": curve.stopped,

@@ -14,11 +14,11 @@ from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError, NoRoomError, some
 from pipeline.core.paths import work_folder
 from pipeline.networks import runtime
-from pipeline.training.context import surroundings
+from pipeline.training.context import TrainingContext, read_context
 from pipeline.training.model_file import load_model
-from pipeline.training.results import gather
-from pipeline.training.setup import Surroundings, open_model
-from pipeline.training.side_by_side import at_once, side_by_side
+from pipeline.training.results import gather_folds
+from pipeline.training.setup import make_trainable
+from pipeline.training.side_by_side import count_workers, run_side_by_side
 from pipeline.training.task import FoldTask
 
 
@@ -29,10 +29,10 @@ def run(root: Path, model: str) -> None:
         InputError: no such model, a setting that does not fit, or a training that diverged.
     """
     load_model(root, model, load_competition(root).mirror)  # a mistake in it is told before any process is started
-    around = surroundings(root)
+    context = read_context(root)
     while True:
         try:
-            made = _trained(root, model, around)
+            made = _trained(root, model, context)
             break
         except NoRoomError as error:
             if error.batch_size == 1:
@@ -45,35 +45,35 @@ def run(root: Path, model: str) -> None:
         raise InputError(
             f"{model}: its folds were trained on unequal hardware ({some(sorted(hardware))}); set train.workers to 1"
         )
-    gather(root, tasks, around.data, active_name(root), hardware.pop())
+    gather_folds(root, tasks, context.data, active_name(root), hardware.pop())
 
 
-def _trained(root: Path, model: str, around: Surroundings) -> list[tuple[FoldTask, str]]:
+def _trained(root: Path, model: str, context: TrainingContext) -> list[tuple[FoldTask, str]]:
     """Trains the folds, as far as they are not trained yet; returns their tasks, and on which hardware they ran."""
-    workers = at_once(around.workers)
+    workers = count_workers(context.workers)
     if workers > 1:
-        return side_by_side(fold_trainer, (root, model), around.wanted, workers)
+        return run_side_by_side(fold_trainer, (root, model), context.chosen_folds, workers)
     train = fold_trainer(root, model)
-    return [train(fold) for fold in around.wanted]
+    return [train(fold) for fold in context.chosen_folds]
 
 
 def fold_trainer(root: Path, model: str) -> Callable[[int], tuple[FoldTask, str]]:
     """Opens a model; returns what trains a fold of it and says as which task, on which hardware."""
     competition = load_competition(root)
-    around = surroundings(root)
-    opened = open_model(load_model(root, model, competition.mirror), around)
+    context = read_context(root)
+    opened = make_trainable(load_model(root, model, competition.mirror), context)
 
     def train(fold: int) -> tuple[FoldTask, str]:
         task = FoldTask(
             model=model,
             fold=fold,
             recipe=opened.recipe,
-            prepared=around.prepared,
-            folds=around.folds,
+            prepared=context.prepared,
+            folds=context.folds,
             work=work_folder(root, "train"),
             fingerprint=opened.fingerprint,
             score=competition.metric,
-            seed=around.seed,
+            seed=context.seed,
             precision=opened.precision,
         )
         opened.train(task)

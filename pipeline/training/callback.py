@@ -15,15 +15,15 @@ from pipeline.core.errors import DivergedError
 from pipeline.core.metrics import Metric
 from pipeline.images.views import Views
 from pipeline.networks.runtime import keras
-from pipeline.training.phases import assign, values
+from pipeline.training.phases import assign_variables, copy_variables
 from pipeline.training.session import Session
-from pipeline.training.state import Arrays, Course, State, read_state, write_state
+from pipeline.training.state import Arrays, State, TrainingProgress, read_state, write_state
 
-Watch = Callable[[dict[str, float]], None]
+OnEpoch = Callable[[dict[str, float]], None]
 _LOOK_EVERY = 16  # steps; each look waits for a GPU
 
 
-class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
+class StateCallback(keras.callbacks.Callback):  # type: ignore[misc]
     """Keeps the state of every epoch in one file, so that a training continues to the same bits.
 
     Attributes:
@@ -38,7 +38,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         fold: int,
         valid: Rows,
         metric: Metric,
-        watch: Watch | None = None,
+        watch: OnEpoch | None = None,
     ) -> None:
         """Starts at epoch zero.
 
@@ -55,7 +55,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         self._session, self._training = session, session.recipe.training
         self._path, self._place, self._fold, self._valid, self._metric = path, place, fold, valid, metric
         self._watch = watch
-        self.course = Course()
+        self.course = TrainingProgress()
         self._best: Arrays = []
 
     def restore(self, seed: int) -> None:
@@ -65,8 +65,8 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         state = read_state(self._path, self._place)
         if state is not None:
             session.enter(next(phase for phase in session.phases if state.course.epoch <= phase.last_epoch))
-            assign(session.phase.model.variables, state.model)
-            assign(session.phase.model.optimizer.variables, state.optimizer)
+            assign_variables(session.phase.model.variables, state.model)
+            assign_variables(session.phase.model.optimizer.variables, state.optimizer)
             self.course, self._best = state.course, state.best
         for row in self.course.history:
             self._tell(row)
@@ -88,7 +88,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
     def use_chosen_weights(self) -> None:
         """Puts the weights that the recipe selects into the model: the best, the average, or the last as they are."""
         if self._training.select == "best":
-            assign(self._session.phase.model.variables, self._best)
+            assign_variables(self._session.phase.model.variables, self._best)
         else:
             self._session.use_average()
 
@@ -118,7 +118,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         model = phase.model
         loss = float((logs or {})["loss"])
         self._check_finite("loss", loss)
-        weights = values(model.variables)
+        weights = copy_variables(model.variables)
         self._check_finite("weights", *weights)
         last_step = (epoch + 1 - phase.first_epoch) * phase.steps - 1
         plateau = phase.stage.schedule.name == "plateau"
@@ -130,7 +130,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         course.epoch = epoch + 1
         course.seconds += self._line.finish(loss, self._metric.name, row.get("valid_score"), rate)
         course.history.append(row)
-        write_state(self._path, State(course, weights, values(model.optimizer.variables), self._best))
+        write_state(self._path, State(course, weights, copy_variables(model.optimizer.variables), self._best))
         model.stop_training = course.stopped
         self._tell(row)
 
@@ -141,7 +141,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
     def _look(self) -> dict[str, float]:
         model, data = self._session.phase.model, self._session.data
         averaged = self._session.phase.stage.optimizer.ema > 0
-        saved = values(model.trainable_variables) if averaged else []
+        saved = copy_variables(model.trainable_variables) if averaged else []
         if averaged:
             self._session.use_average()
         logits = self._session.predict("train", self._valid, Views()).astype(np.float64)
@@ -149,9 +149,9 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         valid_loss = float(-log_softmax(logits, axis=1)[np.arange(len(labels)), labels].mean())
         self._check_finite("loss on the valid rows", valid_loss)
         if self._training.select == "best" and valid_loss < self.course.best:
-            self._best = values(model.variables)
+            self._best = copy_variables(model.variables)
         if averaged:
-            assign(model.trainable_variables, saved)
+            assign_variables(model.trainable_variables, saved)
         return {
             "valid_loss": valid_loss,
             "valid_accuracy": float((logits.argmax(axis=1) == labels).mean()),

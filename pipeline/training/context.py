@@ -1,6 +1,8 @@
-"""What any model is opened with: the prepared images, the folds, and the ``train`` section of ``params.yaml``."""
+"""The context of a training: prepared images, folds, and the ``train`` section of ``params.yaml``."""
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field, PositiveInt
 
@@ -10,8 +12,9 @@ from pipeline.core.config import Section, load_params, setting_or_variable
 from pipeline.core.errors import InputError
 from pipeline.core.paths import prepared_folder
 from pipeline.networks import runtime
-from pipeline.training.data import load_data
-from pipeline.training.setup import Surroundings
+from pipeline.training import fingerprints
+from pipeline.training.data import Data, load_data
+from pipeline.training.task import AnyRecipe
 
 
 class TrainParams(Section):
@@ -34,8 +37,44 @@ class TrainParams(Section):
     weights: str | None = None
 
 
-def surroundings(root: Path) -> Surroundings:
-    """Reads what any model is opened with, for training, tuning and a learning-rate range test.
+@dataclass(frozen=True)
+class TrainingContext:
+    """All that a training depends on beside its recipe.
+
+    Attributes:
+        root: the repository folder.
+        prepared: folder of the image stores and indices.
+        folds: path of the fold table.
+        data: what lies there, opened.
+        precision: as in params.yaml.
+        weights: folder of files with pretrained weights.
+        seed: the run's seed.
+        score: the competition's metric, as plain values.
+        chosen_folds: the folds that will be trained.
+        workers: how many of them at once; None means one for each GPU, or one.
+    """
+
+    root: Path
+    prepared: Path
+    folds: Path
+    data: Data
+    precision: runtime.Precision
+    weights: Path
+    seed: int
+    score: dict[str, Any]
+    chosen_folds: tuple[int, ...]
+    workers: int | None = None
+
+    def fingerprint(self, trainer: str, images: list[str], recipe: AnyRecipe, precision: str, **more: Any) -> str:
+        """Returns the fingerprint of a training."""
+        known = {"recipe": recipe.model_dump(mode="json"), "score": self.score, "seed": self.seed}
+        return fingerprints.fingerprint_training(
+            self.prepared, self.folds, images, trainer, known | more | {"precision": precision}
+        )
+
+
+def read_context(root: Path) -> TrainingContext:
+    """Reads the context, for training, tuning and a learning-rate range test.
 
     Raises:
         InputError: a setting that does not fit, or tables that do not belong together.
@@ -43,7 +82,7 @@ def surroundings(root: Path) -> Surroundings:
     params, competition = load_params(root, "train", TrainParams), load_competition(root)
     prepared, folds = prepared_folder(root), paths.folds_path(root)
     data = load_data(prepared, folds)
-    return Surroundings(
+    return TrainingContext(
         root=root,
         prepared=prepared,
         folds=folds,
@@ -52,7 +91,7 @@ def surroundings(root: Path) -> Surroundings:
         weights=root / setting_or_variable(params.weights, "WEIGHTS_DIR", "data/weights"),
         seed=params.seed,
         score=competition.metric.model_dump(mode="json"),
-        wanted=_chosen(params, int(data.fold_of.max()) + 1),
+        chosen_folds=_chosen(params, int(data.fold_of.max()) + 1),
         workers=params.workers,
     )
 

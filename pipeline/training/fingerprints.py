@@ -16,18 +16,20 @@ from pipeline.training.recipes.recipe import Recipe
 _NOT_IN_FEATURES = {"head", "norm", "norm_momentum"}
 
 
-def images_digest(prepared: Path) -> list[str]:
+def digest_images(prepared: Path) -> list[str]:
     """Digests the image stores."""
     return [sha256(prepared / name) for name in ("train_images.npy", "test_images.npy")]
 
 
-def of_training(prepared: Path, folds: Path, images: list[str], trainer: str, determined_by: dict[str, Any]) -> str:
+def fingerprint_training(
+    prepared: Path, folds: Path, images: list[str], trainer: str, determined_by: dict[str, Any]
+) -> str:
     """Returns the fingerprint of a training.
 
     Args:
         prepared: folder of the image stores and indices.
         folds: path of the fold table.
-        images: as `images_digest` returns it.
+        images: as `digest_images` returns it.
         trainer: the module that trains, whose sources count.
         determined_by: what else determines it: recipe, score, seed, precision, features.
     """
@@ -36,7 +38,7 @@ def of_training(prepared: Path, folds: Path, images: list[str], trainer: str, de
     return _digest(determined_by | {"data": [*images, *tables, sha256(folds)], "code": code})
 
 
-def of_descriptors(images: list[str], recipe: ClassicRecipe) -> str:
+def fingerprint_descriptors(images: list[str], recipe: ClassicRecipe) -> str:
     """Returns the fingerprint of local descriptors; words and classifiers play no part in them."""
     describing: dict[str, object] = recipe.features.describing() if isinstance(recipe.features, Sift) else {}
     determined_by = {
@@ -50,11 +52,11 @@ def of_descriptors(images: list[str], recipe: ClassicRecipe) -> str:
     return _digest(determined_by)
 
 
-def of_features(images: list[str], recipe: Recipe, weights: tuple[Path, ...], precision: str) -> str:
+def fingerprint_features(images: list[str], recipe: Recipe, weights: tuple[Path, ...], precision: str) -> str:
     """Returns the fingerprint of a backbone's features; heads, stages and folds play no part in them.
 
     Args:
-        images: as `images_digest` returns it.
+        images: as `digest_images` returns it.
         recipe: which network, on which input.
         weights: the files it starts from.
         precision: what it computes in.

@@ -9,7 +9,7 @@ from pipeline.core.predictions import Predictions
 from pipeline.images.views import changes
 from pipeline.training.data import Data
 from pipeline.training.task import FoldTask
-from pipeline.training.view_weights import fit, weighed
+from pipeline.training.view_weights import fit_view_weights, weigh_views
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def fold_predictions(tasks: list[FoldTask], data: Data) -> FoldPredictions:
         data: what they were trained on.
     """
     valid, test = (
-        [predictions.read_predictions(task.place / f"{part}.parquet", data.classes) for task in tasks]
+        [predictions.read_predictions(task.folder / f"{part}.parquet", data.classes) for task in tasks]
         for part in ("valid", "test")
     )
     views = tasks[0].recipe.views
@@ -49,8 +49,8 @@ def fold_predictions(tasks: list[FoldTask], data: Data) -> FoldPredictions:
         print(
             f"{tasks[0].model}: one fold is scored, so its views all count the same; views.weights: learned needs two"
         )
-    valid_views, test_views = ([task.place / f"{part}_views.npy" for task in tasks] for part in ("valid", "test"))
-    fitted = fit(valid_views, [data.labels[data.rows(task.fold)[1]] for task in tasks])
+    valid_views, test_views = ([task.folder / f"{part}_views.npy" for task in tasks] for part in ("valid", "test"))
+    fitted = fit_view_weights(valid_views, [data.labels[data.rows(task.fold)[1]] for task in tasks])
     return FoldPredictions(
         valid=_weighed(valid, valid_views, fitted.nested),
         alone=_weighed(test, test_views, fitted.nested),
@@ -60,4 +60,4 @@ def fold_predictions(tasks: list[FoldTask], data: Data) -> FoldPredictions:
 
 
 def _weighed(parts: list[Predictions], paths: list[Path], weights: tuple[Weights, ...]) -> list[Predictions]:
-    return [replace(part, probs=weighed(path, of)) for part, path, of in zip(parts, paths, weights, strict=True)]
+    return [replace(part, probs=weigh_views(path, of)) for part, path, of in zip(parts, paths, weights, strict=True)]

@@ -20,7 +20,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.files import atomic_path
 from pipeline.core.progress import progress
 from pipeline.networks import runtime
-from pipeline.training.phases import Phase, depth_factors, values
+from pipeline.training.phases import CompiledPhase, copy_variables, depth_factors
 from pipeline.training.recipes.optimizers import build_optimizer
 from pipeline.training.session import Session
 
@@ -151,7 +151,7 @@ def record(rates: NDArray[np.float32], losses: Iterable[float]) -> Curve:
     return Curve(rates[: len(seen)], np.array(seen, dtype=np.float32), np.array(smoothed), stopped)
 
 
-def suggest(curve: Curve) -> Suggestion | None:
+def suggest_rates(curve: Curve) -> Suggestion | None:
     """Reads the usual two rates off a curve; None where the loss did not fall by more than single batches differ."""
     start = curve.losses[:_SETTLED].astype(np.float64)
     lowest = int(curve.smoothed.argmin())
@@ -170,7 +170,7 @@ def write_curve(curve: Curve, path: Path) -> None:
         table.to_csv(temporary, index=False, lineterminator="\n")
 
 
-def draw(curve: Curve, found: Suggestion | None, current: float, path: Path) -> None:
+def draw_curve(curve: Curve, found: Suggestion | None, current: float, path: Path) -> None:
     """Draws the loss over the rate as .png, with the suggested rates and the recipe's own.
 
     Args:
@@ -200,7 +200,7 @@ def draw(curve: Curve, found: Suggestion | None, current: float, path: Path) -> 
         figure.savefig(temporary, dpi=110, metadata={"Software": None})
 
 
-def _rising(phase: Phase, wanted: Sweep) -> Phase:
+def _rising(phase: CompiledPhase, wanted: Sweep) -> CompiledPhase:
     """Compiles a stage anew with the recipe's optimizer, the rates of the sweep and as many epochs as these need."""
     phase.set_trainable()
     stage, model = phase.stage, phase.model
@@ -213,7 +213,7 @@ def _rising(phase: Phase, wanted: Sweep) -> Phase:
     model.optimizer.build(model.trainable_variables)
     longer = stage.model_copy(update={"epochs": math.ceil(wanted.steps / phase.steps), "plain_epochs": 0})
     return dataclasses.replace(
-        phase, stage=longer, rates=wanted.rates, fresh_optimizer=values(model.optimizer.variables)
+        phase, stage=longer, rates=wanted.rates, fresh_optimizer=copy_variables(model.optimizer.variables)
     )
 
 

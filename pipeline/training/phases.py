@@ -17,7 +17,7 @@ from pipeline.training.state import Arrays
 
 
 @dataclass(frozen=True)
-class Phase:
+class CompiledPhase:
     """One stage, ready to run.
 
     Attributes:
@@ -58,9 +58,9 @@ class Phase:
         unfreeze(self.net, self.stage.unfreeze)
 
 
-def ready(
+def compile_phase(
     stage: Stage, training: Training, first_epoch: int, size: int, rows: int, net: Built, weighted: bool
-) -> Phase:
+) -> CompiledPhase:
     """Compiles a stage.
 
     Args:
@@ -98,7 +98,9 @@ def ready(
         jit_compile=runtime.use_xla(),
     )
     model.optimizer.build(model.trainable_variables)
-    return Phase(stage, first_epoch, size, batch_size, steps, rates, net, model, values(model.optimizer.variables))
+    return CompiledPhase(
+        stage, first_epoch, size, batch_size, steps, rates, net, model, copy_variables(model.optimizer.variables)
+    )
 
 
 def unfreeze(net: Built, wanted: str | int) -> None:
@@ -140,12 +142,12 @@ def depth_factors(net: Built, model: keras.Model, decay: float) -> list[float]:
     ]
 
 
-def values(variables: list[keras.Variable]) -> Arrays:
+def copy_variables(variables: list[keras.Variable]) -> Arrays:
     """Copies variables out."""
     return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
 
 
-def assign(variables: list[keras.Variable], arrays: Arrays) -> None:
+def assign_variables(variables: list[keras.Variable], arrays: Arrays) -> None:
     """Copies arrays in, in the same order."""
     for variable, array in zip(variables, arrays, strict=True):
         variable.assign(array)

@@ -20,7 +20,7 @@ from pipeline.training.recipes.pseudo import inherited
 from pipeline.training.task import FoldTask
 
 
-def gather(root: Path, tasks: list[FoldTask], data: Data, competition: str, hardware: str) -> None:
+def gather_folds(root: Path, tasks: list[FoldTask], data: Data, competition: str, hardware: str) -> None:
     """Writes a model's predictions (of test images by fold as well), checkpoints, history, curves, card and metrics.
 
     Args:
@@ -50,7 +50,7 @@ def gather(root: Path, tasks: list[FoldTask], data: Data, competition: str, hard
     groups = table.set_index("id")["group"].reindex(list(ids)).to_numpy(dtype=np.int64)
     metric = tasks[0].score.metric
     summary = scores.summarise(data.labels[scored], data.fold_of[scored], groups, oof, metric)
-    costs = [files.read_json(task.place / "done.json", "run `dvc repro`") for task in tasks]
+    costs = [files.read_json(task.folder / "done.json", "run `dvc repro`") for task in tasks]
     _copy_folds(model_folder(root, model), tasks)
     card = cards.ModelCard(
         model=model,
@@ -101,11 +101,11 @@ def _copy_folds(target: Path, tasks: list[FoldTask]) -> None:
     for earlier in (target / "checkpoints").glob("fold*"):
         earlier.unlink()  # of folds that are not part of this run
     for task in tasks:
-        (checkpoint,) = task.place.glob("checkpoint.*")
+        (checkpoint,) = task.folder.glob("checkpoint.*")
         kind = checkpoint.name.removeprefix("checkpoint")
         with atomic_path(target / "checkpoints" / f"fold{task.fold}{kind}") as temporary:
             shutil.copyfile(checkpoint, temporary)
-    history = pd.concat([pd.read_csv(task.place / "history.csv") for task in tasks], ignore_index=True)
+    history = pd.concat([pd.read_csv(task.folder / "history.csv") for task in tasks], ignore_index=True)
     with atomic_path(target / "history.csv") as temporary:
         history.to_csv(temporary, index=False, lineterminator="\n")
     learning_curves(history, target / "curves.png")

@@ -19,7 +19,7 @@ from pipeline.networks.features import FeatureBatches, FeatureCache
 from pipeline.networks.inputs import DatasetNorm
 from pipeline.networks.norms import reestimate
 from pipeline.training.data import Data
-from pipeline.training.phases import Phase, assign, ready, values
+from pipeline.training.phases import CompiledPhase, assign_variables, compile_phase, copy_variables
 from pipeline.training.recipes.balance import class_weights
 from pipeline.training.recipes.losses import weigh
 from pipeline.training.recipes.pseudo import Teachers
@@ -83,7 +83,7 @@ class Session:
         pretrained = net.backbone is not None and recipe.network.model_dump().get("weights") != "none"
         # Features shared by all folds need one backbone, be it a random one.
         fixed = pretrained or any(phase.on_features for phase in self.phases)
-        self._loaded: Arrays | None = values(net.backbone.variables) if net.backbone and fixed else None
+        self._loaded: Arrays | None = copy_variables(net.backbone.variables) if net.backbone and fixed else None
 
     @property
     def images_seen(self) -> list[int]:
@@ -114,10 +114,10 @@ class Session:
                 weigh(phase.model, weights)
         runtime.seed_everything(seed)
         if self._loaded is not None and net.backbone and net.head and net.fresh_head:
-            assign(net.backbone.variables, self._loaded)
-            assign(net.head.variables, values(net.fresh_head().variables))
+            assign_variables(net.backbone.variables, self._loaded)
+            assign_variables(net.head.variables, copy_variables(net.fresh_head().variables))
         else:
-            assign(net.model.variables, values(self._build(self.phase.size).model.variables))
+            assign_variables(net.model.variables, copy_variables(self._build(self.phase.size).model.variables))
         for layer in net.model.layers:
             if isinstance(layer, DatasetNorm):
                 layer.measure(self.data.images, rows)
@@ -134,20 +134,20 @@ class Session:
             self.phases = self._phases()
             self.phase = self.phases[0]
 
-    def enter(self, phase: Phase) -> None:
+    def enter(self, phase: CompiledPhase) -> None:
         """Begins a stage with the weights of the one before and a fresh optimizer."""
         before, self.phase = self.phase, phase
         if phase.net is not before.net:
-            assign(phase.net.model.variables, values(before.net.model.variables))
+            assign_variables(phase.net.model.variables, copy_variables(before.net.model.variables))
         phase.set_trainable()
-        assign(phase.model.optimizer.variables, phase.fresh_optimizer)
+        assign_variables(phase.model.optimizer.variables, phase.fresh_optimizer)
 
     def use_average(self) -> None:
         """Replaces the weights by their running average, where the optimizer keeps one."""
         weights = self.phase.model.trainable_variables
         self.phase.model.optimizer.finalize_variable_values(weights)
         # Copies: on JAX weights and average would share memory, which the next call takes from both.
-        assign(weights, values(weights))
+        assign_variables(weights, copy_variables(weights))
 
     def settle(self, fold: int) -> None:
         """Measures normalisation statistics afresh on training images, where the network asks for it."""
@@ -223,16 +223,16 @@ class Session:
         for batch in plain_batches(self._images(part), rows, self.phase.size, _PREDICT_BATCH, self._workers):
             yield np.stack([predict(view) for view in changed(batch, wanted, self._workers)])
 
-    def _phases(self) -> tuple[Phase, ...]:
+    def _phases(self) -> tuple[CompiledPhase, ...]:
         rows = len(self.data.fold_of) - int(np.bincount(self.data.fold_of).max()) + self._joined
         weighted = self.recipe.balance.class_weight != "none"
-        phases: list[Phase] = []
+        phases: list[CompiledPhase] = []
         for stage in self.recipe.training.stages:
             size = stage.size or self.recipe.input.size or self.data.images.shape[1]
             if size not in self._nets:
                 self._nets[size] = self._build(size)
             begun = phases[-1].last_epoch if phases else 0
-            phases.append(ready(stage, self.recipe.training, begun, size, rows, self._nets[size], weighted))
+            phases.append(compile_phase(stage, self.recipe.training, begun, size, rows, self._nets[size], weighted))
         for before, after in pairwise(phases):
             _require_same_weights(before, after)
         return tuple(phases)
@@ -308,7 +308,7 @@ class Session:
         return self.data.images if part == "train" else self.data.test_images
 
 
-def _require_same_weights(before: Phase, after: Phase) -> None:
+def _require_same_weights(before: CompiledPhase, after: CompiledPhase) -> None:
     shapes = [[variable.shape for variable in phase.net.model.variables] for phase in (before, after)]
     if shapes[0] != shapes[1]:
         raise InputError(

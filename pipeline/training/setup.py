@@ -18,9 +18,10 @@ from pipeline.images.preprocessing import preprocessed
 from pipeline.networks import runtime
 from pipeline.networks.build import weights_of
 from pipeline.training import fingerprints, probing
-from pipeline.training.callback import Watch
+from pipeline.training.callback import OnEpoch
 from pipeline.training.classic.recipe import ClassicRecipe
 from pipeline.training.classic.training import ClassicSession, score_classic_fold, train_classic_fold
+from pipeline.training.context import TrainingContext
 from pipeline.training.data import Data
 from pipeline.training.recipes.balance import check_classes
 from pipeline.training.recipes.distillation import oof_file
@@ -32,7 +33,7 @@ from pipeline.training.trainer import score_fold, train_fold
 
 
 @dataclass(frozen=True)
-class Opened:
+class Trainable:
     """A model ready to be trained.
 
     Attributes:
@@ -48,61 +49,25 @@ class Opened:
     precision: str
     fingerprint: str
     train: Callable[[FoldTask], None]
-    score: Callable[[FoldTask, Watch], float]
+    score: Callable[[FoldTask, OnEpoch], float]
 
 
-@dataclass(frozen=True)
-class Surroundings:
-    """What a model is opened with beside its recipe.
-
-    Attributes:
-        root: the repository folder.
-        prepared: folder of the image stores and indices.
-        folds: path of the fold table.
-        data: what lies there, opened.
-        precision: as in params.yaml.
-        weights: folder of files with pretrained weights.
-        seed: the run's seed.
-        score: the competition's metric, as plain values.
-        wanted: the folds that will be trained.
-        workers: how many of them at once; None means one for each GPU, or one.
-    """
-
-    root: Path
-    prepared: Path
-    folds: Path
-    data: Data
-    precision: runtime.Precision
-    weights: Path
-    seed: int
-    score: dict[str, Any]
-    wanted: tuple[int, ...]
-    workers: int | None = None
-
-    def fingerprint(self, trainer: str, images: list[str], recipe: AnyRecipe, precision: str, **more: Any) -> str:
-        """Returns the fingerprint of a training."""
-        known = {"recipe": recipe.model_dump(mode="json"), "score": self.score, "seed": self.seed}
-        return fingerprints.of_training(
-            self.prepared, self.folds, images, trainer, known | more | {"precision": precision}
-        )
-
-
-def open_model(recipe: Recipe | ClassicRecipe, around: Surroundings) -> Opened:
+def make_trainable(recipe: Recipe | ClassicRecipe, context: TrainingContext) -> Trainable:
     """Makes a model ready; nothing is trained yet.
 
     Raises:
         InputError: the recipe does not fit the images or the classes, or a file that it names cannot be had.
     """
-    images = fingerprints.images_digest(around.prepared)
-    return _classic(recipe, around, images) if isinstance(recipe, ClassicRecipe) else _network(recipe, around, images)
+    images = fingerprints.digest_images(context.prepared)
+    return _classic(recipe, context, images) if isinstance(recipe, ClassicRecipe) else _network(recipe, context, images)
 
 
-def open_session(recipe: Recipe, around: Surroundings, images: list[str]) -> tuple[Session, Recipe, str, str]:
+def open_session(recipe: Recipe, context: TrainingContext, images: list[str]) -> tuple[Session, Recipe, str, str]:
     """Makes a network ready, for training and for a learning-rate range test.
 
     Args:
         recipe: the model.
-        around: what it is opened with.
+        context: what it is opened with.
         images: digests of the image stores, from `fingerprints.images_digest`.
 
     Returns:
@@ -111,38 +76,38 @@ def open_session(recipe: Recipe, around: Surroundings, images: list[str]) -> tup
     Raises:
         InputError: the recipe does not fit the images or the classes, or a file that it names cannot be had.
     """
-    check_classes(recipe.balance, around.data.classes)
-    oof, teachers = _oof(recipe, around), _teachers(recipe, around)
-    data = _preprocessed(around.data, recipe, images, work_folder(around.root, "preprocessed"))
+    check_classes(recipe.balance, context.data.classes)
+    oof, teachers = _oof(recipe, context), _teachers(recipe, context)
+    data = _preprocessed(context.data, recipe, images, work_folder(context.root, "preprocessed"))
     shape = data.images.shape[1], data.images.shape[-1], len(data.classes)
     precision = probing.choose_precision(
-        around.precision, recipe, shape, work_folder(around.root, "probing"), around.weights
+        context.precision, recipe, shape, work_folder(context.root, "probing"), context.weights
     )
     rows = len(data.fold_of) - int(np.bincount(data.fold_of).max()) + (len(data.test_ids) if teachers else 0)
-    recipe = probing.fit_batches(recipe, shape, rows, work_folder(around.root, "probing"), around.weights)
-    files = weights_of(recipe.network, around.weights, recipe.first_size(shape[0]))
-    features = fingerprints.of_features(images, recipe, files, precision)
+    recipe = probing.fit_batches(recipe, shape, rows, work_folder(context.root, "probing"), context.weights)
+    files = weights_of(recipe.network, context.weights, recipe.first_size(shape[0]))
+    features = fingerprints.fingerprint_features(images, recipe, files, precision)
     session = Session(
         recipe,
         data,
         default_workers(),
-        around.weights,
-        work_folder(around.root, "features") / features[:16],
+        context.weights,
+        work_folder(context.root, "features") / features[:16],
         oof,
         teachers,
     )
     return session, recipe, precision, features
 
 
-def _network(recipe: Recipe, around: Surroundings, images: list[str]) -> Opened:
-    session, recipe, precision, features = open_session(recipe, around, images)
-    fingerprint = around.fingerprint(
+def _network(recipe: Recipe, context: TrainingContext, images: list[str]) -> Trainable:
+    session, recipe, precision, features = open_session(recipe, context, images)
+    fingerprint = context.fingerprint(
         "pipeline.training.trainer",
         images,
         recipe,
         precision,
         features=features,
-        **_learnt_from(recipe, around),
+        **_learnt_from(recipe, context),
     )
 
     @contextmanager
@@ -152,27 +117,27 @@ def _network(recipe: Recipe, around: Surroundings, images: list[str]) -> Opened:
         except NoRoomError as error:
             data = session.data
             shape = data.images.shape[1], data.images.shape[-1], len(data.classes)
-            probing.halve(recipe, shape, work_folder(around.root, "probing"), error)
+            probing.halve(recipe, shape, work_folder(context.root, "probing"), error)
             raise
 
     def train(task: FoldTask) -> None:
         with halving():
             train_fold(task, session)
 
-    def score(task: FoldTask, watch: Watch) -> float:
+    def score(task: FoldTask, watch: OnEpoch) -> float:
         with halving():
             return score_fold(task, session, watch)
 
-    return Opened(recipe, precision, fingerprint, train, score)
+    return Trainable(recipe, precision, fingerprint, train, score)
 
 
-def _classic(recipe: ClassicRecipe, around: Surroundings, images: list[str]) -> Opened:
+def _classic(recipe: ClassicRecipe, context: TrainingContext, images: list[str]) -> Trainable:
     runtime.start("float32")
-    fingerprint = around.fingerprint("pipeline.training.classic.training", images, recipe, "float32")
-    key = fingerprints.of_descriptors(images, recipe)
-    data = _preprocessed(around.data, recipe, images, work_folder(around.root, "preprocessed"))
-    session = ClassicSession(recipe, data, work_folder(around.root, "features") / key[:16], default_workers())
-    return Opened(
+    fingerprint = context.fingerprint("pipeline.training.classic.training", images, recipe, "float32")
+    key = fingerprints.fingerprint_descriptors(images, recipe)
+    data = _preprocessed(context.data, recipe, images, work_folder(context.root, "preprocessed"))
+    session = ClassicSession(recipe, data, work_folder(context.root, "features") / key[:16], default_workers())
+    return Trainable(
         recipe,
         "float32",
         fingerprint,
@@ -181,7 +146,7 @@ def _classic(recipe: ClassicRecipe, around: Surroundings, images: list[str]) -> 
     )
 
 
-def outside(recipe: Recipe | ClassicRecipe, around: Surroundings) -> dict[str, Any]:
+def digest_dependencies(recipe: Recipe | ClassicRecipe, context: TrainingContext) -> dict[str, Any]:
     """Digests what a model learns from beside the images and their labels: others' predictions, pretrained weights.
 
     Raises:
@@ -189,33 +154,33 @@ def outside(recipe: Recipe | ClassicRecipe, around: Surroundings) -> dict[str, A
     """
     if isinstance(recipe, ClassicRecipe):
         return {}
-    stored = around.data.images.shape[1]
-    weights = weights_of(recipe.network, around.weights, recipe.first_size(stored))
-    return {"weights": [sha256(path) for path in weights], **_learnt_from(recipe, around)}
+    stored = context.data.images.shape[1]
+    weights = weights_of(recipe.network, context.weights, recipe.first_size(stored))
+    return {"weights": [sha256(path) for path in weights], **_learnt_from(recipe, context)}
 
 
-def _learnt_from(recipe: Recipe, around: Surroundings) -> dict[str, dict[str, str]]:
-    teachers = _teachers(recipe, around)
+def _learnt_from(recipe: Recipe, context: TrainingContext) -> dict[str, dict[str, str]]:
+    teachers = _teachers(recipe, context)
     return {
-        "oof": {name: sha256(path) for name, path in _oof(recipe, around).items()},
-        "pseudo": teachers.digests(int(around.data.fold_of.max()) + 1) if teachers else {},
+        "oof": {name: sha256(path) for name, path in _oof(recipe, context).items()},
+        "pseudo": teachers.digests(int(context.data.fold_of.max()) + 1) if teachers else {},
     }
 
 
-def _oof(recipe: Recipe, around: Surroundings) -> dict[str, Path]:
+def _oof(recipe: Recipe, context: TrainingContext) -> dict[str, Path]:
     distill, weak = recipe.training.distill, recipe.balance.weak
     if not distill and not weak:
         return {}
-    about = around.data.classes, folds_digest(read_folds(around.folds))
-    found = {"teacher": oof_file(around.root, distill.oof, "training.distill.oof", *about)} if distill else {}
-    return found | ({"weak": oof_file(around.root, weak.oof, "balance.weak.oof", *about)} if weak else {})
+    about = context.data.classes, folds_digest(read_folds(context.folds))
+    found = {"teacher": oof_file(context.root, distill.oof, "training.distill.oof", *about)} if distill else {}
+    return found | ({"weak": oof_file(context.root, weak.oof, "balance.weak.oof", *about)} if weak else {})
 
 
-def _teachers(recipe: Recipe, around: Surroundings) -> Teachers | None:
+def _teachers(recipe: Recipe, context: TrainingContext) -> Teachers | None:
     pseudo = recipe.training.pseudo
     if pseudo is None:
         return None
-    return find_teachers(around.root, pseudo, len(around.data.classes), around.folds, around.wanted)
+    return find_teachers(context.root, pseudo, len(context.data.classes), context.folds, context.chosen_folds)
 
 
 def _preprocessed(data: Data, recipe: Recipe | ClassicRecipe, images: list[str], folder: Path) -> Data:

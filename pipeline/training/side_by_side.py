@@ -22,12 +22,12 @@ class DiedError(InputError):
     """A process ended before its job was done."""
 
 
-def at_once(workers: int | None) -> int:
+def count_workers(workers: int | None) -> int:
     """Returns how many processes work at once: as many as asked for, else one for each GPU, or one."""
     return workers or max(1, count_gpus())
 
 
-def side_by_side(
+def run_side_by_side(
     opened: Callable[..., Callable[[Job], Result]], arguments: tuple[Any, ...], jobs: Sequence[Job], workers: int
 ) -> list[Result]:
     """Does jobs in processes of their own, which take their memory with them; the first failure ends all.

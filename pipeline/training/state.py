@@ -16,7 +16,7 @@ Arrays = list[NDArray[Any]]
 
 
 @dataclass
-class Course:
+class TrainingProgress:
     """How far a training is and what it has seen.
 
     Attributes:
@@ -49,7 +49,7 @@ class State:
         best: the model's variables at the best epoch; empty where none is chosen.
     """
 
-    course: Course
+    course: TrainingProgress
     model: Arrays
     optimizer: Arrays
     best: Arrays
@@ -75,7 +75,7 @@ def read_state(path: Path, place: str) -> State | None:
             groups = {
                 group: [np.asarray(saved[f"{group}{i}"]) for i in range(size)] for group, size in about["sizes"].items()
             }
-        return State(Course(**about["course"]), **groups)
+        return State(TrainingProgress(**about["course"]), **groups)
     except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
         print(f"{place}: {path} cannot be read ({error}); this fold starts again", flush=True)
         return None

@@ -46,7 +46,7 @@ class FoldTask:
         score: the metric shown while training.
         seed: the run's seed.
         precision: as `runtime.start` takes and returns it.
-        shown: what lines and errors call it, where that is not the model's name.
+        display_name: what lines and errors call it, where that is not the model's name.
     """
 
     model: str
@@ -59,14 +59,14 @@ class FoldTask:
     score: Score
     seed: int
     precision: str
-    shown: str = ""
+    display_name: str = ""
 
     @property
     def name(self) -> str:
         """What lines and errors call it."""
-        return self.shown or self.model
+        return self.display_name or self.model
 
     @property
-    def place(self) -> Path:
+    def folder(self) -> Path:
         """The fold's own working folder."""
         return self.work / f"{self.model}-{self.fingerprint[:16]}" / f"fold{self.fold}"

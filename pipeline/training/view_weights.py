@@ -20,7 +20,7 @@ from pipeline.images.views import Views, averaged, changes
 
 
 @dataclass(frozen=True)
-class Fitted:
+class ViewWeights:
     """Weights of views: float64 (n_views,) each, >= 0, sum 1.
 
     Attributes:
@@ -32,14 +32,14 @@ class Fitted:
     whole: Weights
 
 
-def collected(made: Iterable[Logits], shape: tuple[int, int], views: Views, path: Path) -> Logits:
+def collect_views(made: Iterable[Logits], shape: tuple[int, int], views: Views, path: Path) -> Logits:
     """Averages the views of some rows and keeps the probabilities of each view where weights are learned.
 
     Args:
         made: logits (n_views, rows of the batch, n_classes), batch by batch.
         shape: of what is returned: rows and classes.
         views: how views are averaged.
-        path: where a float32 array (n_views, n_rows, n_classes) is kept, for `weighed`.
+        path: where a float32 array (n_views, n_rows, n_classes) is kept, for `weigh_views`.
 
     Returns:
         Logits float32 (n_rows, n_classes), all views counting the same.
@@ -60,11 +60,11 @@ def collected(made: Iterable[Logits], shape: tuple[int, int], views: Views, path
     return found
 
 
-def fit(paths: Sequence[Path], labels: Sequence[NDArray[np.int64]]) -> Fitted:
+def fit_view_weights(paths: Sequence[Path], labels: Sequence[NDArray[np.int64]]) -> ViewWeights:
     """Fits the weights of views by log loss.
 
     Args:
-        paths: of what `collected` kept of the valid rows of each fold.
+        paths: of what `collect_views` kept of the valid rows of each fold.
         labels: the true class indices of these rows, by fold.
 
     Returns:
@@ -73,13 +73,13 @@ def fit(paths: Sequence[Path], labels: Sequence[NDArray[np.int64]]) -> Fitted:
     true = [_load(path)[:, np.arange(len(of)), of] for path, of in zip(paths, labels, strict=True)]
     if len(true) == 1:
         equal = np.full(len(true[0]), 1 / len(true[0]))
-        return Fitted((equal,), equal)
+        return ViewWeights((equal,), equal)
     nested = [log_loss_weights(np.concatenate(true[:fold] + true[fold + 1 :], axis=1)) for fold in range(len(true))]
-    return Fitted(tuple(nested), log_loss_weights(np.concatenate(true, axis=1)))
+    return ViewWeights(tuple(nested), log_loss_weights(np.concatenate(true, axis=1)))
 
 
-def weighed(path: Path, weights: Weights) -> Probs:
-    """Returns the weighted mean of the views that `collected` kept: float32 (n_rows, n_classes), rows sum to 1."""
+def weigh_views(path: Path, weights: Weights) -> Probs:
+    """Returns the weighted mean of the views that `collect_views` kept: float32 (n_rows, n_classes), rows sum to 1."""
     kept = _load(path)
     mixed = np.zeros(kept.shape[1:], dtype=np.float64)
     for weight, probs in zip(weights, kept, strict=True):

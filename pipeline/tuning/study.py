@@ -16,7 +16,7 @@ from pipeline.core.competition import load_competition
 from pipeline.core.config import setting_or_variable
 from pipeline.core.errors import InputError
 from pipeline.core.processes import ENDED, EndedError, asked_to_end
-from pipeline.training.context import surroundings
+from pipeline.training.context import read_context
 from pipeline.tuning import optuna_studies, page, storing
 from pipeline.tuning.locks import alone
 from pipeline.tuning.params import TuneParams
@@ -47,7 +47,7 @@ def tuned(root: Path, model: str, params: TuneParams, hours: float | None) -> Tu
     url = setting_or_variable(params.storage, "TUNE_STORAGE", "")
     competition = load_competition(root)
     bench = Bench(
-        root, model, load_space(root, model, competition.mirror), surroundings(root), competition.metric, params, None
+        root, model, load_space(root, model, competition.mirror), read_context(root), competition.metric, params, None
     )
     _check_folds(bench)
     order = Order(root, model, bench.study_name, params, url, None, bench.epochs)

@@ -27,8 +27,9 @@ from pipeline.core.metrics import get_metric
 from pipeline.core.paths import work_folder
 from pipeline.networks import runtime
 from pipeline.training.classic.recipe import ClassicRecipe
+from pipeline.training.context import TrainingContext
 from pipeline.training.recipes.recipe import Recipe
-from pipeline.training.setup import Opened, Surroundings, open_model, outside
+from pipeline.training.setup import Trainable, digest_dependencies, make_trainable
 from pipeline.training.task import FoldTask
 from pipeline.tuning import optuna_studies
 from pipeline.tuning.params import TuneParams
@@ -60,7 +61,7 @@ class Bench:
     root: Path
     model: str
     space: Space
-    around: Surroundings
+    around: TrainingContext
     score: Score
     params: TuneParams
     deadline: float | None
@@ -89,7 +90,7 @@ class Bench:
             "score": self.around.score,
             "seeds": [self.around.seed, self.params.seed],
             "precision": self.around.precision,
-            "outside": outside(self.space.recipe({}), self.around),
+            "outside": digest_dependencies(self.space.recipe({}), self.around),
             "code": code_digest("pipeline.tuning.trials"),
             "versions": runtime.versions(),
         }
@@ -113,12 +114,12 @@ def run_trial(trial: Trial, study: Study, bench: Bench) -> tuple[float, ...]:
     known = _same(trial, study)
     if known is not None:
         return known
-    opened = open_model(bench.space.recipe(settings), bench.around)
+    opened = make_trainable(bench.space.recipe(settings), bench.around)
     default = trial.params == bench.space.default_params()
     scores, losses, seconds = dict[str, float](), list[float](), 0.0
     for position, fold in enumerate(bench.params.folds):
         task = fold_task(bench, opened, fold, bench.around.seed, f"{bench.model} trial {trial.number}")
-        trial.set_user_attr(FOLDER, task.place.parent.name)
+        trial.set_user_attr(FOLDER, task.folder.parent.name)
         watch = _Watch(trial, bench, position, tuple(scores.values()), opened.recipe, prunes=not default)
         spent = opened.score(task, watch)
         seconds += spent
@@ -144,7 +145,7 @@ def run_trial(trial: Trial, study: Study, bench: Bench) -> tuple[float, ...]:
     return (score, seconds)[: len(bench.params.objectives)]
 
 
-def fold_task(bench: Bench, opened: Opened, fold: int, seed: int, shown: str) -> FoldTask:
+def fold_task(bench: Bench, opened: Trainable, fold: int, seed: int, display_name: str) -> FoldTask:
     """Returns the task that `train` would run for a fold, but for the name on the screen."""
     return FoldTask(
         model=bench.model,
@@ -157,13 +158,13 @@ def fold_task(bench: Bench, opened: Opened, fold: int, seed: int, shown: str) ->
         score=bench.score,
         seed=seed,
         precision=opened.precision,
-        shown=shown,
+        display_name=display_name,
     )
 
 
-def scored(task: FoldTask, around: Surroundings) -> tuple[Labels, Probs]:
+def scored(task: FoldTask, around: TrainingContext) -> tuple[Labels, Probs]:
     """Reads the labels and the probabilities of a fold's valid rows."""
-    path = task.place / "valid.parquet"
+    path = task.folder / "valid.parquet"
     rows = around.data.rows(task.fold)[1]
     ids = [around.data.ids[row] for row in rows]
     return around.data.labels[rows], predictions.read_predictions(path, around.data.classes).aligned(ids, str(path))

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from pipeline.core import paired, tables
 from pipeline.core.errors import DivergedError, InputError, NoRoomError
 from pipeline.training.recipes.model_yaml import Settings
-from pipeline.training.setup import open_model
-from pipeline.training.side_by_side import at_once, side_by_side
+from pipeline.training.setup import make_trainable
+from pipeline.training.side_by_side import count_workers, run_side_by_side
 from pipeline.tuning import storing
 from pipeline.tuning.trials import Bench, fold_task, scored
 from pipeline.tuning.worker import Order
@@ -69,7 +69,7 @@ def judge(order: Order, bench: Bench, settings: Settings) -> Verdict:
     """
     n_folds = int(bench.around.data.fold_of.max()) + 1
     folds, seed = unseen(order.params.folds, n_folds, bench.around.seed)
-    workers = at_once(bench.around.workers)
+    workers = count_workers(bench.around.workers)
     fell: DivergedError | None = None
     made = []
     try:
@@ -101,7 +101,7 @@ def _apart(order: Order, settings: Settings, folds: tuple[int, ...], seed: int, 
     """Trains in processes of their own, which take their memory with them."""
     while True:
         try:
-            return np.concatenate(side_by_side(fold_scorer, (order, settings, seed), folds, workers))
+            return np.concatenate(run_side_by_side(fold_scorer, (order, settings, seed), folds, workers))
         except NoRoomError as error:
             if error.batch_size == 1:
                 raise
@@ -112,7 +112,7 @@ def fold_scorer(order: Order, settings: Settings, seed: int) -> Callable[[int], 
     """Opens a model with some settings; returns what trains a fold of it and predicts its valid rows."""
     storing.quiet()
     bench = order.bench()
-    opened = open_model(bench.space.recipe(settings), dataclasses.replace(bench.around, seed=seed))
+    opened = make_trainable(bench.space.recipe(settings), dataclasses.replace(bench.around, seed=seed))
 
     def score(fold: int) -> NDArray[np.float32]:
         what = "best trial" if settings else "default"

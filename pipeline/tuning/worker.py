@@ -17,7 +17,7 @@ from pipeline.core.errors import InputError, NoRoomError, one_line
 from pipeline.core.paths import work_folder
 from pipeline.core.processes import ENDED, Ending, follow_parent
 from pipeline.networks import runtime
-from pipeline.training.context import surroundings
+from pipeline.training.context import read_context
 from pipeline.tuning import optuna_studies, storing
 from pipeline.tuning.locks import claimed, owning
 from pipeline.tuning.params import TuneParams
@@ -59,7 +59,7 @@ class Order:
         """Reads what trials are run on."""
         competition = load_competition(self.root)
         space = load_space(self.root, self.model, competition.mirror)
-        around = surroundings(self.root)
+        around = read_context(self.root)
         return Bench(self.root, self.model, space, around, competition.metric, self.params, self.deadline)
 
     def study(self) -> Study:

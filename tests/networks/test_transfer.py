@@ -20,7 +20,7 @@ from pipeline.networks import features, runtime
 from pipeline.networks.backbones.pretrained import normalisations
 from pipeline.networks.features import FeatureCache
 from pipeline.networks.norms import reestimate
-from pipeline.training.callback import Keeper
+from pipeline.training.callback import StateCallback
 from pipeline.training.recipes.recipe import Recipe
 from pipeline.training.trainer import train_fold
 
@@ -106,16 +106,18 @@ def test_a_staged_training_broken_off_in_every_stage_continues_to_the_same_bits(
     class StopError(Exception):
         pass
 
-    ended = Keeper.on_epoch_end
+    ended = StateCallback.on_epoch_end
     for stop in (2, 3, 6):  # within the first stage, at its end, within the last
         with pytest.MonkeyPatch.context() as patch:
 
-            def stopping(self: Keeper, epoch: int, logs: dict[str, float] | None = None, stop: int = stop) -> None:
+            def stopping(
+                self: StateCallback, epoch: int, logs: dict[str, float] | None = None, stop: int = stop
+            ) -> None:
                 ended(self, epoch, logs)
                 if epoch + 1 == stop:
                     raise StopError
 
-            patch.setattr(Keeper, "on_epoch_end", stopping)
+            patch.setattr(StateCallback, "on_epoch_end", stopping)
             with pytest.raises(StopError):
                 train(root, wanted, "broken")
     assert kept(train(root, wanted, "broken")) == kept(whole)

@@ -11,7 +11,7 @@ from support.trainings import repository, settings
 from pipeline.core.competition import load_competition
 from pipeline.core.config import load_params
 from pipeline.core.processes import Ending
-from pipeline.training.context import surroundings
+from pipeline.training.context import read_context
 from pipeline.tuning import optuna_studies, storing
 from pipeline.tuning.params import TuneParams
 from pipeline.tuning.space import load_space
@@ -52,7 +52,7 @@ def bench_of(root: Path) -> Bench:
     """Returns what trials are run on."""
     competition, params = load_competition(root), load_params(root, "tune", TuneParams)
     space = load_space(root, "one", competition.mirror)
-    return Bench(root, "one", space, surroundings(root), competition.metric, params, None)
+    return Bench(root, "one", space, read_context(root), competition.metric, params, None)
 
 
 def searched(root: Path) -> Study:

@@ -116,7 +116,7 @@ def train(root: Path, wanted: Recipe, work: str, folds: tuple[int, ...] = (0,), 
     opened = session(root, wanted)
     for fold in folds:
         train_fold(replace(first, fold=fold), opened)
-    return first.place
+    return first.folder
 
 
 def kept(place: Path) -> dict[str, bytes]:

@@ -48,7 +48,7 @@ def train(root: Path, wanted: ClassicRecipe, work: str, folds: tuple[int, ...] =
     session = ClassicSession(wanted, load_data(first.prepared, first.folds), root / work / "descriptors", workers)
     for fold in folds:
         train_classic_fold(dataclasses.replace(first, fold=fold), session)
-    return first.place
+    return first.folder
 
 
 def kept(place: Path) -> dict[str, bytes]:

@@ -26,7 +26,7 @@ def file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 def digest(file: Path, images: list[str] = IMAGES, precision: str = "float32", **changes: Any) -> str:
     plain = transfer(unfreeze="head").model_dump(mode="json")
     recipe = parse(plain | {key: plain[key] | value for key, value in changes.items()}, Recipe, "a test")
-    return fingerprints.of_features(images, recipe, (file,), precision)
+    return fingerprints.fingerprint_features(images, recipe, (file,), precision)
 
 
 @pytest.mark.parametrize(
@@ -68,4 +68,4 @@ def test_heads_and_how_they_train_share_features(file: Path, changes: dict[str, 
 def test_descriptors_of_images_that_went_through_something_are_others() -> None:
     classic = {"features": {"name": "sift"}, "classifier": {}}
     wanted = [parse(classic | more, ClassicRecipe, "a test") for more in ({}, {"input": {"preprocess": [CLAHE]}})]
-    assert len({fingerprints.of_descriptors(IMAGES, recipe) for recipe in wanted}) == 2
+    assert len({fingerprints.fingerprint_descriptors(IMAGES, recipe) for recipe in wanted}) == 2

@@ -19,9 +19,9 @@ from pipeline.core.errors import InputError
 from pipeline.networks import runtime
 from pipeline.stages import lr_range as stage
 from pipeline.training import lr_range
-from pipeline.training.context import surroundings
-from pipeline.training.lr_range import Curve, Sweep, record, suggest
-from pipeline.training.phases import values
+from pipeline.training.context import read_context
+from pipeline.training.lr_range import Curve, Sweep, record, suggest_rates
+from pipeline.training.phases import copy_variables
 from pipeline.training.recipes.optimizers import build_optimizer
 from pipeline.training.trainer import train_fold
 
@@ -50,7 +50,7 @@ def root(tmp_path: Path) -> Path:
 
 def run(root: Path, **wanted: Any) -> dict[str, Any]:
     """Runs the stage and returns what its JSON says."""
-    stage.run(root, "one", surroundings(root), Sweep(**wanted))
+    stage.run(root, "one", read_context(root), Sweep(**wanted))
     found: dict[str, Any] = json.loads((root / "reports" / "lr_range" / "one.json").read_text())
     return found
 
@@ -65,27 +65,27 @@ def ran(session: Any, **wanted: Any) -> NDArray[np.float32]:
 
 
 def test_the_steepest_fall_and_a_tenth_of_the_minimum_are_suggested() -> None:
-    found = suggest(curve([*FLAT, *FALL, 1.3, 2.0]))
+    found = suggest_rates(curve([*FLAT, *FALL, 1.3, 2.0]))
     assert found is not None
     assert found.steepest == pytest.approx(10**-3.7)
     assert found.tenth == pytest.approx(10**-4.5)
 
 
 def test_what_falls_after_the_minimum_is_no_learning() -> None:
-    found = suggest(curve([*FLAT, *FALL, 4.0, 1.2, 1.2]))
+    found = suggest_rates(curve([*FLAT, *FALL, 4.0, 1.2, 1.2]))
     assert found is not None
     assert found.steepest == pytest.approx(10**-3.7)
 
 
 @pytest.mark.parametrize("smoothed", [FLAT, [1 + 0.1 * step for step in range(30)]], ids=["flat", "rising"])
 def test_a_loss_that_never_falls_suggests_nothing(smoothed: list[float]) -> None:
-    assert suggest(curve(smoothed)) is None
+    assert suggest_rates(curve(smoothed)) is None
 
 
 def test_a_fall_within_what_single_batches_differ_suggests_nothing() -> None:
     batches = [1.5, 2.5] * 14
-    assert suggest(curve([*FLAT, 1.9, 1.8, 1.7, 1.6, 1.55, 1.51, 1.51], batches)) is None
-    assert suggest(curve([*FLAT, 1.9, 1.8, 1.7, 1.6, 1.55, 1.49, 1.51], batches)) is not None
+    assert suggest_rates(curve([*FLAT, 1.9, 1.8, 1.7, 1.6, 1.55, 1.51, 1.51], batches)) is None
+    assert suggest_rates(curve([*FLAT, 1.9, 1.8, 1.7, 1.6, 1.55, 1.49, 1.51], batches)) is not None
 
 
 def test_the_average_is_corrected_for_its_start() -> None:
@@ -178,7 +178,7 @@ def test_stages_before_the_last_train_as_in_training(root: Path) -> None:
     train_fold(task(root, trainings.recipe(**first), "work"), alone)
     session = trainings.session(root, trainings.recipe(before=[first]))
     ran(session, lowest=1e-30, highest=2e-30, steps=20)  # too little to move a float32
-    found, wanted = (values(model.trainable_variables) for model in (session.phase.model, alone.phase.model))
+    found, wanted = (copy_variables(model.trainable_variables) for model in (session.phase.model, alone.phase.model))
     assert all(np.array_equal(a, b) for a, b in zip(found, wanted, strict=True))
 
 
@@ -241,7 +241,7 @@ def test_a_classic_model_is_refused(root: Path) -> None:
 
 def test_an_unknown_model_is_refused(root: Path) -> None:
     with pytest.raises(InputError, match=r"on.yaml does not exist; did you mean one"):
-        stage.run(root, "on", surroundings(root), Sweep())
+        stage.run(root, "on", read_context(root), Sweep())
 
 
 def test_memory_that_runs_out_is_one_line(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.paths import card_path, folds_path, test_fold_path
 from pipeline.networks.features import FeatureBatches
 from pipeline.stages import train as stage
-from pipeline.training.callback import Keeper
+from pipeline.training.callback import StateCallback
 from pipeline.training.classic.recipe import load_classic_recipe
 from pipeline.training.data import Data, load_data
 from pipeline.training.lr_range import Sweep, range_test
@@ -380,15 +380,15 @@ def test_a_training_broken_off_in_a_stage_continues_with_the_same_images(root: P
     class StopError(Exception):
         pass
 
-    ended = Keeper.on_epoch_end
+    ended = StateCallback.on_epoch_end
     with pytest.MonkeyPatch.context() as patch:
 
-        def stopping(self: Keeper, epoch: int, logs: dict[str, float] | None = None) -> None:
+        def stopping(self: StateCallback, epoch: int, logs: dict[str, float] | None = None) -> None:
             ended(self, epoch, logs)
             if epoch == 2:
                 raise StopError
 
-        patch.setattr(Keeper, "on_epoch_end", stopping)
+        patch.setattr(StateCallback, "on_epoch_end", stopping)
         with pytest.raises(StopError):
             train(root, wanted, "broken", (2,))
     assert kept(train(root, wanted, "broken", (2,))) == kept(whole)

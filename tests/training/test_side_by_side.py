@@ -12,7 +12,7 @@ from support.jobs import failing, opened
 
 from pipeline.core.errors import InputError, NoRoomError
 from pipeline.networks import runtime
-from pipeline.training.side_by_side import DiedError, at_once, share_of_the_machine, side_by_side
+from pipeline.training.side_by_side import DiedError, count_workers, run_side_by_side, share_of_the_machine
 
 CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 HERE = Path(__file__).parents[1]
@@ -20,7 +20,7 @@ HERE = Path(__file__).parents[1]
 
 @pytest.mark.skipif(len(CORES) < 2, reason="one core cannot be shared out")
 def test_processes_work_at_once_each_on_its_own_cores(tmp_path: Path) -> None:
-    made = side_by_side(opened, (str(tmp_path),), range(5), 2)
+    made = run_side_by_side(opened, (str(tmp_path),), range(5), 2)
     assert [job for job, _, _ in made] == list(range(5))
     assert len({process for _, process, _ in made} - {os.getpid()}) == 2
     first, second = (set(cores) for _, _, cores in made[:2])
@@ -31,7 +31,7 @@ def test_processes_work_at_once_each_on_its_own_cores(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(len(CORES) < 2, reason="one core cannot be shared out")
 def test_a_process_gets_the_same_part_of_the_machine_however_few_jobs_there_are(tmp_path: Path) -> None:
-    ((_, _, cores),) = side_by_side(opened, (str(tmp_path),), [2], 2)
+    ((_, _, cores),) = run_side_by_side(opened, (str(tmp_path),), [2], 2)
     assert len(cores) == len(CORES) // 2
 
 
@@ -42,13 +42,13 @@ def test_a_process_gets_the_same_part_of_the_machine_however_few_jobs_there_are(
 def test_the_first_failure_ends_all(how: str, error: type[InputError], words: str) -> None:
     began = time.monotonic()
     with pytest.raises(error, match=words):
-        side_by_side(failing, (1, how), range(3), 2)
+        run_side_by_side(failing, (1, how), range(3), 2)
     assert time.monotonic() - began < 50
 
 
 def test_an_error_comes_over_with_all_it_knows() -> None:
     with pytest.raises(NoRoomError, match="memory ran out") as raised:
-        side_by_side(failing, (0, "room"), range(1), 2)
+        run_side_by_side(failing, (0, "room"), range(1), 2)
     assert (raised.value.stage, raised.value.batch_size) == (2, 64)
 
 
@@ -59,8 +59,8 @@ def test_nothing_outlives_the_one_that_is_killed(tmp_path: Path) -> None:
         "from support.jobs import lasting\nfrom pipeline.training.side_by_side import side_by_side\n"
         f"if __name__ == '__main__':\n    side_by_side(lasting, ({str(tmp_path)!r},), range(2), 2)\n"
     )
-    around = os.environ | {"PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parent)])}
-    with subprocess.Popen([sys.executable, script], env=around) as process:
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parent)])}
+    with subprocess.Popen([sys.executable, script], env=environment) as process:
         _wait_until(lambda: len(list(tmp_path.iterdir())) == 2)
         process.kill()
     pids = [int(path.name) for path in tmp_path.iterdir()]
@@ -69,9 +69,9 @@ def test_nothing_outlives_the_one_that_is_killed(tmp_path: Path) -> None:
 
 def test_by_default_each_gpu_trains_a_fold_and_a_machine_without_any_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runtime, "count_gpus", lambda: 0)
-    assert (at_once(None), at_once(3)) == (1, 3)
+    assert (count_workers(None), count_workers(3)) == (1, 3)
     monkeypatch.setattr(runtime, "count_gpus", lambda: 4)
-    assert (at_once(None), at_once(1)) == (4, 1)
+    assert (count_workers(None), count_workers(1)) == (4, 1)
 
 
 @pytest.mark.parametrize(("visible", "seen"), [(None, ["0", "1", "0"]), ("5,7", ["5", "7", "5"])])

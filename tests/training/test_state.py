@@ -5,21 +5,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.training.state import Course, State, read_state, write_state
+from pipeline.training.state import State, TrainingProgress, read_state, write_state
 
-COURSE = Course(
+COURSE = TrainingProgress(
     epoch=3, seconds=1.5, stopped=True, best=0.1 + 0.2, waited=2, level=1, history=[{"epoch": 1, "loss": 0.3}]
 )
 
 
-def state(course: Course) -> State:
+def state(course: TrainingProgress) -> State:
     rng = np.random.default_rng(0)
     model = [rng.normal(size=(3, 2)).astype(np.float32), np.array([7, 2**32 - 1], dtype=np.uint32)]
     return State(course, model, [np.array(12, dtype=np.int64)], [])
 
 
-@pytest.mark.parametrize("course", [Course(), COURSE])
-def test_a_state_survives_its_file(tmp_path: Path, course: Course) -> None:
+@pytest.mark.parametrize("course", [TrainingProgress(), COURSE])
+def test_a_state_survives_its_file(tmp_path: Path, course: TrainingProgress) -> None:
     path, before = tmp_path / "state.npz", state(course)
     write_state(path, before)
     after = read_state(path, "m fold 0")

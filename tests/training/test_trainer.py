@@ -25,7 +25,7 @@ from pipeline.core.errors import InputError, NoRoomError
 from pipeline.images.batches import TrainBatches
 from pipeline.networks import runtime
 from pipeline.training import data, phases
-from pipeline.training.callback import Keeper
+from pipeline.training.callback import StateCallback
 from pipeline.training.data import load_data
 from pipeline.training.recipes.recipe import Recipe
 from pipeline.training.session import Session
@@ -81,15 +81,15 @@ def interrupt(monkeypatch: pytest.MonkeyPatch, epoch: int, batch: int) -> None:
     """Ends the next training in the middle of an epoch, both counted from zero."""
     now = {"epoch": -1}
 
-    def begin(self: Keeper, number: int, logs: dict[str, float] | None = None) -> None:
+    def begin(self: StateCallback, number: int, logs: dict[str, float] | None = None) -> None:
         now["epoch"] = number
 
-    def end(self: Keeper, number: int, logs: dict[str, float] | None = None) -> None:
+    def end(self: StateCallback, number: int, logs: dict[str, float] | None = None) -> None:
         if (now["epoch"], number) == (epoch, batch):
             raise Interruption
 
-    monkeypatch.setattr(Keeper, "on_epoch_begin", begin)
-    monkeypatch.setattr(Keeper, "on_train_batch_end", end)
+    monkeypatch.setattr(StateCallback, "on_epoch_begin", begin)
+    monkeypatch.setattr(StateCallback, "on_train_batch_end", end)
 
 
 def train_interrupted(root: Path, wanted: Recipe, work: str, epoch: int, batch: int = 2) -> Path:
@@ -98,7 +98,7 @@ def train_interrupted(root: Path, wanted: Recipe, work: str, epoch: int, batch: 
         interrupt(patch, epoch, batch)
         with pytest.raises(Interruption):
             train(root, wanted, work)
-    return task(root, wanted, work).place
+    return task(root, wanted, work).folder
 
 
 @pytest.fixture(scope="module")
@@ -184,7 +184,7 @@ def test_a_training_killed_at_any_moment_continues_to_the_same_bits(root: Path) 
                 break
         process.stdout.read()
     assert process.returncode == -signal.SIGKILL
-    place = task(root, recipe(**wanted), "killed").place
+    place = task(root, recipe(**wanted), "killed").folder
     assert not (place / "done.json").exists()
     train(root, recipe(**wanted), "killed")
     assert kept(place) == kept(whole)
@@ -231,7 +231,7 @@ def test_folds_trained_in_one_session_equal_folds_trained_in_sessions_of_their_o
 def test_the_number_of_threads_changes_nothing(root: Path, usual: Path) -> None:
     one = task(root, recipe(), "threads")
     train_fold(one, trainings.session(root, recipe(), workers=7))
-    assert kept(one.place) == kept(usual)
+    assert kept(one.folder) == kept(usual)
 
 
 def test_a_finished_fold_is_left_alone(root: Path, usual: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -298,7 +298,7 @@ def test_a_training_that_diverges_stops_with_a_reason_and_keeps_the_last_good_ep
         InputError, match=r"one fold 0: in epoch 3 the .* became NaN or infinite; lower .*learning_rate"
     ):
         train(root, recipe(), "diverged")
-    place = task(root, recipe(), "diverged").place
+    place = task(root, recipe(), "diverged").folder
     assert (state := read_state(place / "state.npz", "")) is not None
     assert state.course.epoch == 2
     assert all(np.isfinite(array).all() for array in state.model)
@@ -318,7 +318,7 @@ def test_a_training_that_diverges_stops_within_the_epoch_and_names_its_stage(
         InputError, match=r"in the first 16 of 20 steps\) became .*lower training.before\[0\].optimizer.learning_rate"
     ):
         train(root, recipe(before=before), "diverged early")
-    assert not list(task(root, recipe(before=before), "diverged early").place.iterdir())
+    assert not list(task(root, recipe(before=before), "diverged early").folder.iterdir())
 
 
 def test_a_step_without_room_in_memory_is_one_error(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -357,7 +357,7 @@ def test_weights_that_the_last_step_ruined_are_not_kept(root: Path, monkeypatch:
     monkeypatch.setattr(phases, "learning_rates", rates)
     with pytest.raises(InputError, match=r"in epoch 1 the weights became"):
         train(root, recipe(epochs=2, validate_every=2), "ruined")
-    assert not list(task(root, recipe(), "ruined").place.iterdir())
+    assert not list(task(root, recipe(), "ruined").folder.iterdir())
 
 
 @pytest.mark.parametrize("p", [1.0, 0.001])
@@ -365,7 +365,7 @@ def test_a_bad_transform_is_one_error_before_anything_is_trained(root: Path, p: 
     wanted = recipe(augmentation={"transforms": [{"RandomCrop": {"height": 4, "width": 4, "p": p}}]})
     with pytest.raises(InputError, match=r"turned uint8 \(8, 8, 1\) into uint8 \(4, 4, 1\)"):
         train(root, wanted, "transform")
-    assert not list(task(root, wanted, "transform").place.iterdir())
+    assert not list(task(root, wanted, "transform").folder.iterdir())
 
 
 def test_patience_stops_early_keeps_the_best_epoch_and_leaves_no_thread(root: Path) -> None:

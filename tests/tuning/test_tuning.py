@@ -583,7 +583,7 @@ def test_a_score_that_is_no_number_fails_the_trial_with_its_reason(
     monkeypatch.setattr(
         "pipeline.tuning.trials.open_model", lambda *_: SimpleNamespace(recipe=None, score=lambda *_: 1.0)
     )
-    monkeypatch.setattr("pipeline.tuning.trials.fold_task", lambda *_: SimpleNamespace(place=tmp_path / "a" / "b"))
+    monkeypatch.setattr("pipeline.tuning.trials.fold_task", lambda *_: SimpleNamespace(folder=tmp_path / "a" / "b"))
     monkeypatch.setattr(
         "pipeline.tuning.trials.scored", lambda *_: (np.zeros(2, int), np.full((2, 3), 1 / 3, np.float32))
     )

@@ -25,7 +25,7 @@ from pipeline.training.classic.recipe import ClassicModel, ClassicRecipe, Matrix
 from pipeline.training.classic.visual_words import histograms, learn_vocabulary
 from pipeline.training.data import Data
 from pipeline.training.task import FoldTask
-from pipeline.training.view_weights import collected
+from pipeline.training.view_weights import collect_views
 
 Part = Literal["train", "test"]
 _BATCH = 256
@@ -99,13 +99,13 @@ class ClassicSession:
 def train_classic_fold(task: FoldTask, session: ClassicSession) -> None:
     """Trains one fold, or finds it finished.
 
-    Writes into ``task.place``: ``checkpoint.npz``, ``valid.parquet``, ``test.parquet``, ``history.csv`` and, last,
+    Writes into ``task.folder``: ``checkpoint.npz``, ``valid.parquet``, ``test.parquet``, ``history.csv`` and, last,
     ``done.json``; what each view says as `trainer.train_fold` does.
 
     Raises:
         InputError: the images do not suit the features, or have too few keypoints for the vocabulary.
     """
-    if (task.place / "done.json").is_file():
+    if (task.folder / "done.json").is_file():
         return
     started = time.perf_counter()
     data, classifier = session.data, session.recipe.classifier
@@ -117,11 +117,11 @@ def train_classic_fold(task: FoldTask, session: ClassicSession) -> None:
     labels = np.tile(data.labels[rows], len(mirrors))
     model, iterations = fit(features, labels, classifier, vocabulary)
     seconds = time.perf_counter() - started
-    save(task.place / "checkpoint.npz", model)
+    save(task.folder / "checkpoint.npz", model)
     logits = _predicted(task, session, model, "valid", valid)
-    _write(task.place / "valid.parquet", tuple(data.ids[row] for row in valid), logits, data.classes)
+    _write(task.folder / "valid.parquet", tuple(data.ids[row] for row in valid), logits, data.classes)
     test = _predicted(task, session, model, "test", np.arange(len(data.test_ids)))
-    _write(task.place / "test.parquet", data.test_ids, test, data.classes)
+    _write(task.folder / "test.parquet", data.test_ids, test, data.classes)
     probs, truth = softmax(logits, axis=1).astype(np.float32), data.labels[valid]
     row = {
         "fold": task.fold,
@@ -131,7 +131,7 @@ def train_classic_fold(task: FoldTask, session: ClassicSession) -> None:
         "valid_accuracy": float((logits.argmax(axis=1) == truth).mean()),
         "valid_score": task.score.metric.score(truth, probs),
     }
-    with atomic_path(task.place / "history.csv") as temporary:
+    with atomic_path(task.folder / "history.csv") as temporary:
         pd.DataFrame([row]).to_csv(temporary, index=False, lineterminator="\n")
     done = {
         "train_seconds": seconds,
@@ -140,7 +140,7 @@ def train_classic_fold(task: FoldTask, session: ClassicSession) -> None:
         "parameters": model.parameters,
         "trainable_parameters": model.trainable_parameters,
     }
-    files.write_json(task.place / "done.json", done)
+    files.write_json(task.folder / "done.json", done)
     stopped = " (max_iter)" if iterations >= classifier.max_iter else ""
     print(
         f"{task.name} fold {task.fold} {iterations} iterations{stopped} loss {row['loss']:.4f} "
@@ -152,7 +152,7 @@ def train_classic_fold(task: FoldTask, session: ClassicSession) -> None:
 def score_classic_fold(task: FoldTask, session: ClassicSession) -> float:
     """Trains one fold as `train_classic_fold` does; returns the seconds that it took, whenever it ran."""
     train_classic_fold(task, session)
-    return float(files.read_json(task.place / "done.json", "run `dvc repro`")["train_seconds"])
+    return float(files.read_json(task.folder / "done.json", "run `dvc repro`")["train_seconds"])
 
 
 def _predicted(
@@ -160,7 +160,7 @@ def _predicted(
 ) -> Matrix:
     views, shape = session.recipe.views, (len(rows), len(session.data.classes))
     made = session.predict_views(model, "train" if rows_of == "valid" else "test", rows)
-    return collected([made], shape, views, task.place / f"{rows_of}_views.npy")
+    return collect_views([made], shape, views, task.folder / f"{rows_of}_views.npy")
 
 
 def _milliseconds(model: ClassicModel, session: ClassicSession) -> float:
