@@ -1,8 +1,8 @@
-"""What is active: the competition, the models and the members that ``params.yaml`` names."""
+"""The active competition, models and members, and the folder of pretrained weights: what ``params.yaml`` names."""
 
 from pathlib import Path
 
-from pipeline.core.config import read_params
+from pipeline.core.config import read_params, setting_or_variable
 from pipeline.core.errors import InputError, near_names
 from pipeline.core.paths import check_model_name, models_folder
 
@@ -61,3 +61,8 @@ def active_members(root: Path) -> tuple[str, ...]:
         if name in models or names.count(name) > 1:
             raise InputError(f"params.yaml: ensemble.external: {name} is the name of another member; rename one")
     return (*models, *(str(name) for name in names))
+
+
+def weights_folder(root: Path) -> Path:
+    """Returns the folder of pretrained weights: ``train.weights``, else ``WEIGHTS_DIR``, else ``data/weights``."""
+    return root / setting_or_variable(read_params(root).get("train", {}).get("weights"), "WEIGHTS_DIR", "data/weights")

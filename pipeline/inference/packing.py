@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.core.active import active_members, active_models, active_name
+from pipeline.core.active import active_members, active_models, active_name, weights_folder
 from pipeline.core.cards import EnsembleCard, ModelCard, read_card, write_card
 from pipeline.core.competition import load_competition
-from pipeline.core.config import read_params, setting_or_variable
 from pipeline.core.errors import InputError, near_names, some
 from pipeline.core.paths import (
     ENSEMBLE,
@@ -147,8 +146,3 @@ def _with_presets(root: Path, target: Path, card: ModelCard) -> ModelCard:
     for path in files:
         shutil.copyfile(path, target / "weights" / name / path.name)
     return card.model_copy(update={"config": card.config | {"network": network | {"preset": name}}})
-
-
-def weights_folder(root: Path) -> Path:
-    """Returns the folder of pretrained weights that ``params.yaml`` names, as `read_context` reads it with Keras."""
-    return root / setting_or_variable(read_params(root).get("train", {}).get("weights"), "WEIGHTS_DIR", "data/weights")

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.core import tables
+from pipeline.core.active import weights_folder
 from pipeline.core.arrays import Images
 from pipeline.core.cards import ModelCard
 from pipeline.core.competition import load_competition
@@ -18,7 +19,7 @@ from pipeline.images.decoding import Form
 from pipeline.inference.checkpoints import Unseen, classic_logits, probs_of
 from pipeline.inference.opened_network import Network, open_network
 from pipeline.inference.outputs import Said
-from pipeline.inference.packing import checkpoints_of, weights_folder
+from pipeline.inference.packing import checkpoints_of
 from pipeline.inference.saliency.attribution import Attribution, attribution_of
 from pipeline.networks.runtime import Precision
 from pipeline.training.classic.recipe import ClassicRecipe

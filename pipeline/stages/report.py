@@ -10,9 +10,8 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from pipeline.core.active import active_name
+from pipeline.core.active import active_name, weights_folder
 from pipeline.core.paths import reports_folder
-from pipeline.inference.packing import weights_folder
 from pipeline.page.parts import glance, write_page
 from pipeline.reports.models import confused, confusion, gallery, looking, overview, team, training, tuned
 from pipeline.reports.models.material import gather

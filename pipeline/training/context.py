@@ -7,8 +7,9 @@ from typing import Any
 from pydantic import Field, PositiveInt
 
 from pipeline.core import paths
+from pipeline.core.active import weights_folder
 from pipeline.core.competition import load_competition
-from pipeline.core.config import Section, load_params, setting_or_variable
+from pipeline.core.config import Section, load_params
 from pipeline.core.errors import InputError
 from pipeline.core.paths import prepared_folder
 from pipeline.networks import runtime
@@ -88,7 +89,7 @@ def read_context(root: Path) -> TrainingContext:
         folds=folds,
         data=data,
         precision=params.precision,
-        weights=root / setting_or_variable(params.weights, "WEIGHTS_DIR", "data/weights"),
+        weights=weights_folder(root),
         seed=params.seed,
         score=competition.metric.model_dump(mode="json"),
         chosen_folds=_chosen(params, int(data.fold_of.max()) + 1),
