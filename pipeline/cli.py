@@ -265,7 +265,7 @@ def pack(
     from pipeline.stages import pack
 
     root = _root()
-    pack.run(root, name, to or Path("pack") / name, pack.Wishes(user, wheels, force))
+    pack.run(root, name, to or Path("pack") / name, pack.PackOptions(user, wheels, force))
 
 
 @app.command()
@@ -282,7 +282,7 @@ def predict(
     """Say what any pictures show, or that they show none of the classes."""
     from pipeline.stages import predict
 
-    predict.run(_root(), paths, model, predict.Wishes(format.value, out, gradcam, false_alarms))
+    predict.run(_root(), paths, model, predict.PredictOptions(format.value, out, gradcam, false_alarms))
 
 
 @app.command()

@@ -39,7 +39,7 @@ ROOMS = {
         5,
         "images networks data ensemble kaggle training",
         """answers demo.app export_formats exported_graph notebook packing pictures predictor saliency.attribution
-        saliency.heat trained_model wheels""",
+        saliency.heat selection trained_model""",
     ),
     "training": Room(
         4,

@@ -12,7 +12,7 @@ from pipeline.core import paths, predictions, tables
 from pipeline.core.cards import ModelCard, read_card
 from pipeline.images.store import open_store
 from pipeline.inference.checkpoints import Unseen, predict
-from pipeline.inference.packing import checkpoints_of
+from pipeline.inference.selection import list_checkpoints
 from pipeline.networks import runtime
 from pipeline.stages import train
 
@@ -101,4 +101,4 @@ def trained_classes(root: Path) -> tuple[str, ...]:
 def predicted(root: Path, card: ModelCard) -> Any:
     images = open_store(root / "data" / "prepared" / "test_images.npy")
     unseen = Unseen(images, trained_classes(root), root / "weights", root / "unseen")
-    return predict(card, checkpoints_of(root, card), unseen)
+    return predict(card, list_checkpoints(root, card), unseen)

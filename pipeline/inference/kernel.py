@@ -25,7 +25,7 @@ from pipeline.ensemble.recombining import recombine, used_members
 from pipeline.images.store import open_store
 from pipeline.inference.checkpoints import Unseen, predict
 from pipeline.inference.hidden_images import list_hidden
-from pipeline.inference.packing import checkpoints_of
+from pipeline.inference.selection import list_checkpoints
 from pipeline.kaggle import submission, submission_checks
 
 
@@ -69,7 +69,7 @@ def predict_folder(root: Path, data: Path, name: str, target: Path = Path("submi
 
 def _model(root: Path, name: str, unseen: Unseen) -> Probs:
     card = read_card(paths.card_path(root, name), ModelCard)
-    checkpoints = checkpoints_of(root, card)
+    checkpoints = list_checkpoints(root, card)
     print(f"{name}: {len(unseen.images)} images, {len(checkpoints)} folds", flush=True)
     work = unseen.work / name
     probs = predict(card, checkpoints, Unseen(unseen.images, unseen.classes, unseen.weights, work))

@@ -1,19 +1,38 @@
-"""What Kaggle wants beside files: a data set's metadata, and a notebook with its own."""
+"""Notebooks for Kaggle without internet: cells, metadata of notebook and data set, the wheels that may be missing."""
 
+import importlib.metadata
 import json
 import re
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
+from pipeline.core.errors import InputError, one_line
+
 _SHORTEST, _LONGEST = 6, 50  # letters of a title and of a slug
+# Kaggle brings TensorFlow, scikit-learn and all else that is large. These are small but for OpenCV (60 MB), ask for
+# nothing that is not there, and fit any Python from 3.11 on. Kaggle may lack the first three; the others compute pixels
+# or read checkpoints, and give the same results in the same versions.
+_PACKAGES = (
+    "imagehash",
+    "natsort",
+    "ruamel.yaml",
+    "albumentations",
+    "albucore",
+    "keras",
+    "keras-hub",
+    "opencv-python-headless",
+)
 
 
-def slug_of(*words: str) -> str:
+def make_slug(*words: str) -> str:
     """Makes a slug that Kaggle takes: 6 to 50 of a-z, 0-9 and -."""
     slug = re.sub(r"[^a-z0-9]+", "-", "-".join(words).lower()).strip("-")[:_LONGEST].strip("-")
     return slug if len(slug) >= _SHORTEST else f"{slug}-packed"
 
 
-def dataset_metadata(user: str, slug: str) -> dict[str, Any]:
+def make_dataset_metadata(user: str, slug: str) -> dict[str, Any]:
     """Returns ``dataset-metadata.json``.
 
     Reference: https://github.com/Kaggle/kaggle-cli/blob/main/docs/datasets_metadata.md
@@ -22,7 +41,7 @@ def dataset_metadata(user: str, slug: str) -> dict[str, Any]:
     return {"title": slug, "id": f"{user}/{slug}", "licenses": [{"name": "other"}]}
 
 
-def kernel_metadata(user: str, slug: str, competition: str) -> dict[str, Any]:
+def make_kernel_metadata(user: str, slug: str, competition: str) -> dict[str, Any]:
     """Returns ``kernel-metadata.json``: a private notebook on a GPU, without internet, as code competitions want it.
 
     Reference: https://github.com/Kaggle/kaggle-cli/blob/main/docs/kernels_metadata.md
@@ -43,7 +62,7 @@ def kernel_metadata(user: str, slug: str, competition: str) -> dict[str, Any]:
     }
 
 
-def notebook(name: str, slug: str, competition: str, wheels: bool) -> str:
+def make_notebook(name: str, slug: str, competition: str, wheels: bool) -> str:
     """Returns the notebook as JSON.
 
     Args:
@@ -64,6 +83,25 @@ def notebook(name: str, slug: str, competition: str, wheels: bool) -> str:
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     about = {"kernelspec": kernel, "language_info": {"name": "python"}}
     return json.dumps({"cells": cells, "metadata": about, "nbformat": 4, "nbformat_minor": 5}, indent=1) + "\n"
+
+
+def download_wheels(root: Path, folder: Path) -> int:
+    """Downloads the wheels in the versions that are installed here; returns how many.
+
+    Raises:
+        InputError: no pip, or it cannot download.
+    """
+    wanted = [f"{name}=={importlib.metadata.version(name)}" for name in _PACKAGES]
+    # The environment that `make` builds has no pip, that of the build tools has.
+    tools = root / ".tools" / "bin" / "python"
+    python = str(tools) if tools.is_file() else sys.executable
+    command = [python, "-m", "pip", "download", "-q", "--no-deps", "--only-binary", ":all:", "-d", str(folder), *wanted]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    if ran.returncode:
+        output = [line for line in (ran.stderr + ran.stdout).splitlines() if line.strip()]
+        reason = one_line(ValueError(output[-1] if output else "nothing"))
+        raise InputError(f"the wheels cannot be downloaded: pip said {reason}; look at the network, or drop --wheels")
+    return len(list(folder.glob("*.whl")))
 
 
 _INTRODUCTION = """\

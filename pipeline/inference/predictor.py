@@ -18,8 +18,8 @@ from pipeline.ensemble.recombining import Combine, recombine
 from pipeline.images.decoding import Form
 from pipeline.inference.checkpoints import mean_of_folds
 from pipeline.inference.outputs import Said
-from pipeline.inference.packing import choose
 from pipeline.inference.saliency.heat import Heat, enlarged
+from pipeline.inference.selection import select_models
 from pipeline.inference.trained_model import TrainedModel, open_model, stored_form
 from pipeline.inference.unknown.fit import Unknown, unknown_of, unknown_of_ensemble
 
@@ -136,7 +136,7 @@ def open_predictor(root: Path, name: str, keep: bool = False) -> Predictor:
         InputError: there is no such name, it is not trained yet, or something of it is missing.
     """
     _require_trained(root, name)
-    chosen = choose(root, name)
+    chosen = select_models(root, name)
     models = {card.model: open_model(root, card, keep) for card in chosen.models}
     prepared = prepared_folder(root)
     classes, names = tables.read_classes(prepared / "classes.json"), tables.read_classes(prepared / "class_names.json")

@@ -19,8 +19,8 @@ from pipeline.images.decoding import Form
 from pipeline.inference.checkpoints import Unseen, classic_logits, probs_of
 from pipeline.inference.opened_network import Network, open_network
 from pipeline.inference.outputs import Said
-from pipeline.inference.packing import checkpoints_of
 from pipeline.inference.saliency.attribution import Attribution, attribution_of
+from pipeline.inference.selection import list_checkpoints
 from pipeline.networks.runtime import Precision
 from pipeline.training.classic.recipe import ClassicRecipe
 
@@ -92,7 +92,7 @@ def open_model(root: Path, card: ModelCard, keep: bool = False, precision: Preci
     """
     classes = tables.read_classes(classes_path(root))
     form, weights = stored_form(root), weights_folder(root)
-    paths = checkpoints_of(root, card)
+    paths = list_checkpoints(root, card)
     network = open_network(card, form.size, form.channels, len(classes), weights, keep, precision)
     return TrainedModel(
         card, dict(zip(sorted(map(int, card.fold_scores)), paths, strict=True)), classes, weights, network

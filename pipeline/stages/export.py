@@ -23,7 +23,7 @@ from pipeline.core.paths import ENSEMBLE, card_path, prepared_folder
 from pipeline.images.store import open_store
 from pipeline.inference.export_formats import NAMES, Format, Precision, check, load, write
 from pipeline.inference.exported_graph import whole_graph
-from pipeline.inference.packing import choose
+from pipeline.inference.selection import select_models
 from pipeline.inference.trained_model import TrainedModel, open_model
 from pipeline.networks import runtime
 
@@ -73,7 +73,7 @@ def run(root: Path, name: str | None, kind: Format, precision: Precision, to: Pa
 def _card(root: Path, name: str | None) -> ModelCard:
     if name == ENSEMBLE:
         raise InputError("export takes one model, not the ensemble: its combination is no graph; name a model")
-    return choose(root, name or _best(root)).models[0]
+    return select_models(root, name or _best(root)).models[0]
 
 
 def _best(root: Path) -> str:

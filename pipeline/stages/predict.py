@@ -27,7 +27,7 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 @dataclass(frozen=True)
-class Wishes:
+class PredictOptions:
     """What a person wants of predictions.
 
     Attributes:
@@ -43,7 +43,7 @@ class Wishes:
     rate: float = 0.05
 
 
-def run(root: Path, paths: Sequence[str], name: str, wishes: Wishes) -> None:
+def run(root: Path, paths: Sequence[str], name: str, wishes: PredictOptions) -> None:
     """Predicts all that can be read, and then refuses what cannot.
 
     Raises:
@@ -69,7 +69,7 @@ def run(root: Path, paths: Sequence[str], name: str, wishes: Wishes) -> None:
         raise InputError(f"{len(broken)} of {len(found)} files are no pictures: {some(broken, 3)}; the others are done")
 
 
-def _require_places(wishes: Wishes, found: Sequence[Path]) -> None:
+def _require_places(wishes: PredictOptions, found: Sequence[Path]) -> None:
     """Refuses what cannot be written, and overlays among pictures: the next run would take them for such."""
     if wishes.out is not None:
         require_file_place(wishes.out, "--out")
@@ -85,7 +85,7 @@ def _require_places(wishes: Wishes, found: Sequence[Path]) -> None:
         )
 
 
-def _told(predictor: Predictor, found: Sequence[Path], wishes: Wishes) -> Iterator[Answer]:
+def _told(predictor: Predictor, found: Sequence[Path], wishes: PredictOptions) -> Iterator[Answer]:
     for start in range(0, len(found), _CHUNK):
         chunk = found[start : start + _CHUNK]
         images, problems = pictures.read(chunk, predictor.form)

@@ -24,10 +24,10 @@ from support.vit_files import hugging_face
 from pipeline.cli import main
 from pipeline.core.errors import InputError
 from pipeline.inference.kernel import predict_folder
-from pipeline.inference.notebook import notebook, slug_of
-from pipeline.inference.packing import choose
+from pipeline.inference.notebook import make_notebook, make_slug
+from pipeline.inference.selection import select_models
 from pipeline.stages import ensemble, pack, submission, train
-from pipeline.stages.pack import Wishes
+from pipeline.stages.pack import PackOptions
 
 RECIPES = {"tiny_cnn": CNN, "tiny_hog": HOG}
 # In every process that Python starts: nothing but this machine can be reached.
@@ -68,8 +68,8 @@ def root(once: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(once, tmp_path / "repository"))
 
 
-def packed(root: Path, name: str = "ensemble", **wishes: Any) -> Path:
-    pack.run(root, name, root / "pack" / name, Wishes(**wishes))
+def packed(root: Path, name: str = "ensemble", **options: Any) -> Path:
+    pack.run(root, name, root / "pack" / name, PackOptions(**options))
     return root / "pack" / name
 
 
@@ -221,7 +221,7 @@ def test_of_several_packs_among_the_inputs_the_notebook_takes_its_own(tmp_path: 
     (tmp_path / "tiny").mkdir()
 
     def found(slug: str) -> Path:
-        cell = "".join(json.loads(notebook("ensemble", slug, "tiny", False))["cells"][1]["source"])
+        cell = "".join(json.loads(make_notebook("ensemble", slug, "tiny", False))["cells"][1]["source"])
         place = {"sys": SimpleNamespace(path=[])}
         exec(cell.replace("import sys\n", "").replace("/kaggle/input", str(tmp_path)), place)
         return Path(str(place["PACK"]))
@@ -249,8 +249,8 @@ def test_the_metadata_is_what_kaggle_wants(root: Path) -> None:
 
 @pytest.mark.parametrize("words", [("a",), ("Cassava_Leaf", "b--c"), ("x" * 49, "yy")])
 def test_a_slug_is_one_that_kaggle_takes(words: tuple[str, ...]) -> None:
-    assert re.fullmatch(r"[a-z0-9](-?[a-z0-9]+)*", slug_of(*words))
-    assert 6 <= len(slug_of(*words)) <= 50
+    assert re.fullmatch(r"[a-z0-9](-?[a-z0-9]+)*", make_slug(*words))
+    assert 6 <= len(make_slug(*words)) <= 50
 
 
 def test_before_anything_is_trained_it_names_the_command(tmp_path: Path) -> None:
@@ -264,21 +264,19 @@ def test_before_anything_is_trained_it_names_the_command(tmp_path: Path) -> None
 
 
 def test_an_unknown_name_lists_the_near_ones(root: Path) -> None:
-    with pytest.raises(InputError, match=r"no model of params.yaml is called 'tiny_cmm'; did you mean tiny_cnn"):
+    with pytest.raises(InputError, match=r"params.yaml has no model 'tiny_cmm'; did you mean tiny_cnn"):
         packed(root, "tiny_cmm")
 
 
-def test_a_member_made_elsewhere_cannot_be_packed(root: Path) -> None:
+def test_an_external_member_cannot_be_packed(root: Path) -> None:
     change_params(root, models=["tiny_cnn"], ensemble={"external": ["tiny_hog"]})
-    with pytest.raises(
-        InputError, match="tiny_hog was made elsewhere: there are predictions of it, but no checkpoints"
-    ):
-        choose(root, "tiny_hog")
+    with pytest.raises(InputError, match="tiny_hog is an external member: it has predictions, but no checkpoints"):
+        select_models(root, "tiny_hog")
     with pytest.raises(
         InputError,
-        match=r"the ensemble uses tiny_hog, made elsewhere: .* or pack one model: python -m pipeline pack tiny_cnn",
+        match=r"members without checkpoints: tiny_hog; .* pack a single model: python -m pipeline pack tiny_cnn",
     ):
-        choose(root, "ensemble")
+        select_models(root, "ensemble")
 
 
 def test_what_was_trained_for_another_competition_is_refused(root: Path) -> None:
@@ -290,34 +288,34 @@ def test_what_was_trained_for_another_competition_is_refused(root: Path) -> None
 def test_an_earlier_pack_is_replaced_only_by_force(root: Path) -> None:
     folder = packed(root, "tiny_hog")
     (folder / "left.txt").touch()
-    with pytest.raises(InputError, match="tiny_hog is there already; add --force to replace it"):
+    with pytest.raises(InputError, match="tiny_hog exists already; add --force to replace it"):
         packed(root, "tiny_hog")
     assert not (packed(root, "tiny_hog", force=True) / "left.txt").exists()
 
 
 def test_a_folder_of_something_else_is_never_replaced(root: Path) -> None:
-    with pytest.raises(InputError, match="download is there already; it is no earlier pack: give another folder"):
-        pack.run(root, "tiny_hog", root / "download", Wishes(force=True))
+    with pytest.raises(InputError, match="download exists already; it is not a pack: give another folder"):
+        pack.run(root, "tiny_hog", root / "download", PackOptions(force=True))
     assert (root / "download" / "tiny" / "train.csv").is_file()
 
 
 def test_a_link_is_never_replaced(root: Path, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(packed(root, "tiny_hog"))
-    with pytest.raises(InputError, match="link is a link, which a pack cannot take the place of"):
-        pack.run(root, "tiny_hog", tmp_path / "link", Wishes(force=True))
+    with pytest.raises(InputError, match="link is a symbolic link, which a pack cannot replace"):
+        pack.run(root, "tiny_hog", tmp_path / "link", PackOptions(force=True))
 
 
-def test_a_competition_that_is_not_at_kaggle_is_told_and_commands_fit_a_shell(
+def test_a_competition_that_is_not_at_kaggle_is_noted_and_commands_fit_a_shell(
     root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pack.run(root, "tiny_hog", tmp_path / "a pack", Wishes(user="me"))
+    pack.run(root, "tiny_hog", tmp_path / "a pack", PackOptions(user="me"))
     out = capsys.readouterr().out
-    assert "note: tiny names no competition at Kaggle: the notebook asks for one called tiny-packed" in out
+    assert "note: tiny names no competition at Kaggle: the notebook expects one called tiny-packed" in out
     assert f"kaggle kernels push -p '{tmp_path / 'a pack' / 'notebook'}'" in out
 
 
-def test_what_is_no_name_at_kaggle_is_refused(root: Path) -> None:
-    with pytest.raises(InputError, match="--user 'Jane Doe' is no name at Kaggle"):
+def test_a_user_name_that_kaggle_cannot_have_is_refused(root: Path) -> None:
+    with pytest.raises(InputError, match="--user must be a user name at Kaggle, got 'Jane Doe'"):
         packed(root, user="Jane Doe")
 
 
@@ -364,4 +362,4 @@ def test_the_commands_of_the_guide_run_as_written(root: Path, monkeypatch: pytes
 def test_a_place_below_a_file_is_refused(root: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match=r"--to: .*file is no folder; give another place"):
-        pack.run(root, "tiny_hog", tmp_path / "file" / "pack", Wishes(user="me"))
+        pack.run(root, "tiny_hog", tmp_path / "file" / "pack", PackOptions(user="me"))

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from pipeline.core.arrays import Labels, Probs
 from pipeline.core.cards import ModelCard
-from pipeline.inference.packing import checkpoints_of
 from pipeline.inference.saliency.heat import central_share
+from pipeline.inference.selection import list_checkpoints
 from pipeline.reports.models.by_class import by_class, surest
 from pipeline.reports.models.material import Material, Model
 
@@ -125,7 +125,7 @@ def _look(material: Material, model: Model, card: ModelCard, weights: Path) -> L
     chosen = examples(material.labels, model.probs)
     rows = np.array([*sampled, *chosen], dtype=np.int64)
     said = model.probs[rows].argmax(axis=1).astype(np.int64)
-    heat = _heat(material, opened, checkpoints_of(material.root, card), rows, said)
+    heat = _heat(material, opened, list_checkpoints(material.root, card), rows, said)
     shown = [
         Shown(int(row), int(material.labels[row]), int(asked), float(model.probs[row, asked]), one)
         for row, asked, one in zip(chosen, said[len(sampled) :], heat[len(sampled) :], strict=True)

@@ -1,0 +1,83 @@
+"""Selected models: a model or the ensemble by its name, with the cards and checkpoints of all that predict."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.core.active import active_members, active_models, active_name
+from pipeline.core.cards import EnsembleCard, ModelCard, read_card
+from pipeline.core.competition import load_competition
+from pipeline.core.errors import InputError, near_names, some
+from pipeline.core.paths import ENSEMBLE, card_path, checkpoints_folder
+from pipeline.ensemble.recombining import check_recombines, used_members
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A model, or the ensemble with its members.
+
+    Attributes:
+        name: a model, or ``ensemble``.
+        models: cards of the models that predict.
+        members: all whose out-of-fold predictions the combination needs; none for a single model.
+    """
+
+    name: str
+    models: tuple[ModelCard, ...]
+    members: tuple[str, ...]
+
+
+def select_models(root: Path, name: str) -> Selection:
+    """Looks up a model or the ensemble by its name.
+
+    Raises:
+        InputError: an unknown name, nothing trained yet, something trained on another competition, or an external
+            member, which has predictions but no checkpoints.
+    """
+    models = active_models(root)
+    external = set(active_members(root)) - set(models)
+    if name in external:
+        raise InputError(f"{name} is an external member: it has predictions, but no checkpoints")
+    if name not in (*models, ENSEMBLE):
+        raise InputError(f"params.yaml has no model {name!r}; {near_names(name, (*models, ENSEMBLE))}")
+    if name != ENSEMBLE:
+        return Selection(name, (_card(root, name),), ())
+    card = read_card(card_path(root, name), EnsembleCard)
+    _require_active(root, name, card.competition)
+    used = used_members(card)
+    without_checkpoints = [member for member in used if member not in models]
+    if without_checkpoints:
+        raise InputError(
+            f"the ensemble uses external members without checkpoints: {some(without_checkpoints)}; remove them from "
+            "ensemble.external in params.yaml and run `dvc repro`, or pack a single model: "
+            f"python -m pipeline pack {used[0] if used[0] in models else models[0]}"
+        )
+    check_recombines(root, load_competition(root).metric.metric)
+    return Selection(name, tuple(_card(root, member) for member in used), card.members)
+
+
+def list_checkpoints(root: Path, card: ModelCard) -> list[Path]:
+    """Returns the checkpoints of a model's folds, in their order.
+
+    Raises:
+        InputError: one is missing.
+    """
+    folder = checkpoints_folder(root, card.model)
+    kind = "npz" if "classifier" in card.config else "weights.h5"
+    paths = [folder / f"fold{fold}.{kind}" for fold in sorted(map(int, card.fold_scores))]
+    missing = [path.name for path in paths if not path.is_file()]
+    if missing:
+        raise InputError(f"{folder} lacks {some(missing)}; run `dvc repro train@{card.model}`, or `dvc checkout`")
+    return paths
+
+
+def _card(root: Path, model: str) -> ModelCard:
+    card = read_card(card_path(root, model), ModelCard)
+    _require_active(root, model, card.competition)
+    return card
+
+
+def _require_active(root: Path, name: str, competition: str) -> None:
+    if competition != active_name(root):
+        raise InputError(
+            f"{name} was trained for {competition}, the active competition is {active_name(root)}; run `dvc repro`"
+        )
