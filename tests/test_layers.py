@@ -44,7 +44,7 @@ ROOMS = {
     "training": Room(
         4,
         "images networks",
-        """classic.recipe classic.training context data fingerprints lr_range model_file recipes.balance
+        """classic.recipe classic.training context data fingerprints lr_range memory model_file recipes.balance
         recipes.model_yaml recipes.recipe results setup side_by_side task""",
     ),
     "networks": Room(3, "images", "backbones.pretrained backbones.vit build features inputs mlp_hog norms runtime"),

@@ -5,16 +5,16 @@ predictions) and folds/<model>/ (checkpoints, test predictions by fold, history,
 done lies in .work/train.
 """
 
-import gc
 from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.core.active import active_name
 from pipeline.core.competition import load_competition
-from pipeline.core.errors import InputError, NoRoomError, some
+from pipeline.core.errors import InputError, some
 from pipeline.core.paths import work_folder
 from pipeline.networks import runtime
 from pipeline.training.context import TrainingContext, read_context
+from pipeline.training.memory import retry_with_half_batches
 from pipeline.training.model_file import load_model
 from pipeline.training.results import gather_folds
 from pipeline.training.setup import make_trainable
@@ -30,16 +30,7 @@ def run(root: Path, model: str) -> None:
     """
     load_model(root, model, load_competition(root).mirror)  # a mistake in it is told before any process is started
     context = read_context(root)
-    while True:
-        try:
-            made = _trained(root, model, context)
-            break
-        except NoRoomError as error:
-            if error.batch_size == 1:
-                raise
-            said, fewer = str(error).partition(";")[0], error.batch_size // 2
-            print(f"{said}; all folds begin again with {fewer} (remembered in .work/probing)", flush=True)
-        gc.collect()  # what is left of the network would stand in the way of the next
+    made = retry_with_half_batches(lambda: _trained(root, model, context))
     tasks, hardware = [task for task, _ in made], {name for _, name in made}
     if len({task.fingerprint for task in tasks}) > 1:
         raise InputError(

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core import paired, tables
-from pipeline.core.errors import DivergedError, InputError, NoRoomError
+from pipeline.core.errors import DivergedError, InputError
+from pipeline.training.memory import retry_with_half_batches
 from pipeline.training.recipes.model_yaml import Settings
 from pipeline.training.setup import make_trainable
 from pipeline.training.side_by_side import count_workers, run_side_by_side
@@ -99,13 +100,8 @@ def judge(order: Order, bench: Bench, settings: Settings) -> Verdict:
 
 def _apart(order: Order, settings: Settings, folds: tuple[int, ...], seed: int, workers: int) -> NDArray[np.float32]:
     """Trains in processes of their own, which take their memory with them."""
-    while True:
-        try:
-            return np.concatenate(run_side_by_side(fold_scorer, (order, settings, seed), folds, workers))
-        except NoRoomError as error:
-            if error.batch_size == 1:
-                raise
-            print(f"{str(error).partition(';')[0]}; all folds begin again with {error.batch_size // 2}", flush=True)
+    arguments = (order, settings, seed)
+    return retry_with_half_batches(lambda: np.concatenate(run_side_by_side(fold_scorer, arguments, folds, workers)))
 
 
 def fold_scorer(order: Order, settings: Settings, seed: int) -> Callable[[int], NDArray[np.float32]]:
