@@ -52,7 +52,7 @@ ROOMS = {
         3,
         "images kaggle",
         """describe.from_kaggle describe.init describe.match describe.text prepared.duplicates prepared.folds
-        prepared.image_folder prepared.layouts prepared.preparing sources.source""",
+        prepared.image_folder prepared.preparing prepared.records sources.source""",
     ),
     "images": Room(2, "", "augmentation batches decoding hog preprocessing sift store views"),
     "ensemble": Room(
@@ -67,8 +67,8 @@ ROOMS = {
     "core": Room(
         1,
         "",
-        """active archive arrays cards closure competition config csvs epoch_line errors files ids metrics paired paths
-        plots predictions processes progress scores simplex tables""",
+        """active archive arrays cards closure competition config csvs epoch_line errors files ids layouts metrics paired
+        paths plots predictions processes progress scores simplex tables""",
     ),
 }
 STAGES = {name for name in modules() if room_of(name) == "stages"}

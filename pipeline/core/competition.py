@@ -1,6 +1,5 @@
-"""One typed file says everything about a competition: source, layout, columns, metric, submission."""
+"""The competition: one typed file with its source, layout, columns, metric and submission."""
 
-import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -8,11 +7,11 @@ from pydantic import Field, field_validator, model_validator
 
 from pipeline.core.active import active_name
 from pipeline.core.config import Section, load
+from pipeline.core.layouts import Test, Train
 from pipeline.core.metrics import Metric, get_metric
 from pipeline.core.paths import competition_path
 
 SLUG = r"[a-z0-9][a-z0-9-]*"  # the last part of a Kaggle competition's address
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 
 
 class BundledSource(Section):
@@ -50,118 +49,6 @@ class KaggleSource(Section):
 
 
 Source = Annotated[BundledSource | KerasSource | LocalSource | KaggleSource, Field(discriminator="kind")]
-
-
-class Folders(Section):
-    """Training images in one folder per class: ``<images>/<class>/<file>``."""
-
-    layout: Literal["folders"]
-    images: str
-
-
-class CsvImages(Section):
-    """A table of ids and labels beside a folder of images; ids with or without extension."""
-
-    layout: Literal["csv_images"]
-    images: str
-    table: str
-    id: str
-    label: str
-    group: str | None = None
-
-
-class CsvOneHot(Section):
-    """A table of ids and one column of 0 and 1 per class, of which each row marks exactly one, beside images.
-
-    ``classes`` names these columns; each is a class.
-    """
-
-    layout: Literal["csv_one_hot"]
-    images: str
-    table: str
-    id: str
-    classes: tuple[str, ...] = Field(min_length=2)
-    group: str | None = None
-
-    @field_validator("classes")
-    @classmethod
-    def _once(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
-        twice = sorted({name for name in classes if classes.count(name) > 1})
-        if twice:
-            raise ValueError(f"classes lists {', '.join(twice)} more than once")
-        return classes
-
-
-class CsvPixels(Section):
-    """One row per image, one column per pixel, row after row.
-
-    ``id`` None numbers the rows from ``first_id``; ``shape`` is (height, width) or (height, width, channels).
-    """
-
-    layout: Literal["csv_pixels"]
-    table: str
-    label: str
-    id: str | None = None
-    first_id: int = 1
-    pixels: str = Field(default=r"pixel\d+", description="regular expression of the pixel columns, whole name")
-    shape: tuple[int, ...] | None = None
-    group: str | None = None
-
-
-class FileNames(Section):
-    """The class stands in the file name.
-
-    ``pattern`` is a regular expression that is searched for in the name; its group ``label`` is the class, its group
-    ``group``, if it has one, ties images together.
-    """
-
-    layout: Literal["file_names"]
-    images: str
-    pattern: str
-
-    @field_validator("pattern")
-    @classmethod
-    def _names_a_label(cls, pattern: str) -> str:
-        try:
-            groups = re.compile(pattern).groupindex
-        except re.error as error:
-            raise ValueError(f"pattern is not a regular expression ({error})") from error
-        if "label" not in groups:
-            raise ValueError(r"pattern needs a group named label, such as (?P<label>\w+)\.\d+")
-        return pattern
-
-
-Train = Annotated[Folders | CsvImages | CsvOneHot | CsvPixels | FileNames, Field(discriminator="layout")]
-
-
-class TestImages(Section):
-    """Test images in a folder, listed by the sample submission, by a table, or by the folder itself."""
-
-    layout: Literal["images"]
-    images: str
-    listed_by: Literal["sample_submission", "table", "folder"] = "sample_submission"
-    table: str | None = None
-    id: str | None = None
-
-    @model_validator(mode="after")
-    def _table_and_id(self) -> "TestImages":
-        if self.listed_by == "table" and (self.table is None or self.id is None):
-            raise ValueError("listed_by: table needs table and id")
-        return self
-
-
-class TestPixels(Section):
-    """Test images as rows of pixels; without ``id`` the rows are numbered from ``first_id``."""
-
-    layout: Literal["csv_pixels"]
-    table: str
-    id: str | None = None
-    first_id: int = 1
-    pixels: str = r"pixel\d+"
-    shape: tuple[int, ...] | None = None
-
-
-Test = Annotated[TestImages | TestPixels, Field(discriminator="layout")]
 
 
 class Storage(Section):

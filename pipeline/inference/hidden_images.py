@@ -5,11 +5,12 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from pipeline.core.competition import IMAGE_SUFFIXES, Competition, CsvPixels, TestImages
+from pipeline.core.competition import Competition
 from pipeline.core.csvs import read_table
 from pipeline.core.errors import InputError
+from pipeline.core.layouts import IMAGE_SUFFIXES, CsvPixels, TestImages
 from pipeline.data.prepared.image_folder import ImageFolder
-from pipeline.data.prepared.layouts import Record, list_test
+from pipeline.data.prepared.records import Record, list_test
 
 
 def list_hidden(base: Path, competition: Competition) -> tuple[list[Record], pd.DataFrame]:

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.core.competition import IMAGE_SUFFIXES
 from pipeline.core.errors import InputError, one_line
 from pipeline.core.files import files_below
 from pipeline.core.ids import natural_order
+from pipeline.core.layouts import IMAGE_SUFFIXES
 from pipeline.images.decoding import BrokenImageError, Form, decode
 
 _WILD = "*?["

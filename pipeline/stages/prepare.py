@@ -17,8 +17,8 @@ from pipeline.core.csvs import read_table
 from pipeline.core.errors import InputError
 from pipeline.core.files import write_json
 from pipeline.core.paths import prepared_folder
-from pipeline.data.prepared.layouts import list_images
 from pipeline.data.prepared.preparing import build, encode, people_names
+from pipeline.data.prepared.records import list_images
 from pipeline.data.sources.source import check_unchanged, ensure
 from pipeline.kaggle.submission import check_sample
 

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from pipeline.core.competition import CsvPixels
 from pipeline.core.errors import InputError
+from pipeline.core.layouts import CsvPixels
 from pipeline.data.prepared import pixel_rows
 from pipeline.images.decoding import Form
 from pipeline.images.store import create, open_store

@@ -15,7 +15,7 @@ from pipeline.core.csvs import read_table
 from pipeline.core.errors import InputError
 from pipeline.data.describe.init import activate, describe
 from pipeline.data.describe.match import Choices
-from pipeline.data.prepared.layouts import list_images
+from pipeline.data.prepared.records import list_images
 from pipeline.kaggle.submission import build
 from pipeline.kaggle.submission_checks import validate
 

@@ -13,10 +13,10 @@ import pandas as pd
 
 from pipeline.core import csvs
 from pipeline.core.archive import UNREADABLE, list_members
-from pipeline.core.competition import IMAGE_SUFFIXES
 from pipeline.core.errors import InputError, one_line, some
 from pipeline.core.files import files_below, require_space
 from pipeline.core.ids import natural_order
+from pipeline.core.layouts import IMAGE_SUFFIXES
 
 TABLE_SUFFIXES = (".csv", ".tsv")
 _HEAD_BYTES = 1_000_000

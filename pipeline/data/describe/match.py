@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from pipeline.core.competition import IMAGE_SUFFIXES
 from pipeline.core.errors import InputError, some
+from pipeline.core.layouts import IMAGE_SUFFIXES
 
 T = TypeVar("T")
 ENOUGH = 0.5  # the least share of ids with an image that makes a column the id column

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from pipeline.core.competition import IMAGE_SUFFIXES
 from pipeline.core.errors import InputError, some
 from pipeline.core.files import files_below, is_junk
+from pipeline.core.layouts import IMAGE_SUFFIXES
 
 
 class ImageFolder:

@@ -10,9 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline.core.competition import CsvPixels, TestPixels
 from pipeline.core.csvs import Dialect, reading, sniff
 from pipeline.core.errors import InputError, some
+from pipeline.core.layouts import CsvPixels, TestPixels
 from pipeline.core.progress import progress
 from pipeline.images.decoding import Form
 from pipeline.images.decoding import store as store_image

@@ -9,13 +9,14 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.preprocessing import LabelEncoder
 
-from pipeline.core.competition import Competition, CsvPixels, Test, TestPixels, Train
+from pipeline.core.competition import Competition
 from pipeline.core.errors import InputError, near_names, some
 from pipeline.core.files import write_json
 from pipeline.core.ids import natural_order
+from pipeline.core.layouts import CsvPixels, Test, TestPixels, Train
 from pipeline.core.tables import INDEX_COLUMNS, write_classes, write_index
-from pipeline.data.prepared.layouts import Record
 from pipeline.data.prepared.pixel_rows import fill_from_rows
+from pipeline.data.prepared.records import Record
 from pipeline.data.prepared.seen_report import make_report
 from pipeline.images.decoding import Form
 from pipeline.images.store import Seen, create, fill, keep_rows

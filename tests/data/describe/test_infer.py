@@ -17,7 +17,7 @@ from pipeline.core.competition import Competition, LabelSubmission, ProbabilityS
 from pipeline.core.errors import InputError
 from pipeline.data.describe.init import describe
 from pipeline.data.describe.match import Choices
-from pipeline.data.prepared.layouts import list_images
+from pipeline.data.prepared.records import list_images
 
 BREEDS = ("boxer", "dingo", "pug")
 Files = Mapping[str, bytes | str]

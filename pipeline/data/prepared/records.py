@@ -1,4 +1,4 @@
-"""Which images a competition has: its layout on disk -> records of id, source, label and group.
+"""Records: the images that a competition has, from its layout on disk -> id, source, label and group.
 
 Whatever does not fit (ids without an image, images without an id, repeated ids) is refused as a whole list.
 """
@@ -8,19 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from pipeline.core.competition import (
-    Competition,
-    CsvImages,
-    CsvOneHot,
-    CsvPixels,
-    FileNames,
-    Folders,
-    TestImages,
-    TestPixels,
-)
+from pipeline.core.competition import Competition
 from pipeline.core.csvs import read_columns, read_table, require_columns, sniff
 from pipeline.core.errors import InputError, some
 from pipeline.core.ids import check_ids, check_unique
+from pipeline.core.layouts import CsvImages, CsvOneHot, CsvPixels, FileNames, Folders, TestImages, TestPixels
 from pipeline.data.prepared.image_folder import ImageFolder
 from pipeline.data.prepared.one_hot import one_hot_labels
 

@@ -1,3 +1,5 @@
+"""Records of images: every layout is listed, and what does not fit is refused as a whole."""
+
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,7 +10,7 @@ from support import tiny
 from pipeline.core.competition import Competition, load_competition
 from pipeline.core.config import parse
 from pipeline.core.errors import InputError
-from pipeline.data.prepared.layouts import Record, list_images
+from pipeline.data.prepared.records import Record, list_images
 
 
 def _table(base: Path, text: str) -> None:
