@@ -67,8 +67,8 @@ ROOMS = {
     "core": Room(
         1,
         "",
-        """active archive arrays cards closure competition config csvs epoch_line errors files ids layouts metrics paired
-        paths plots predictions processes progress scores simplex tables""",
+        """active archive arrays cards closure competition config csvs epoch_line errors files ids layouts metrics
+        paired paths plots predictions processes progress scores simplex tables""",
     ),
 }
 STAGES = {name for name in modules() if room_of(name) == "stages"}

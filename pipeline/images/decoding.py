@@ -1,6 +1,6 @@
 """One image: any file that Pillow reads -> uint8 pixels at the storage size, and its hashes.
 
-What happens to the kinds of files that competitions hold:
+Special kinds of files are treated so:
 
 - EXIF orientation is applied; a damaged EXIF block is ignored.
 - Transparency is laid over white: drawings and cut-outs are made to be seen on a page.
@@ -47,7 +47,7 @@ _BROKEN = (
 
 
 @dataclass(frozen=True)
-class Form:
+class StorageForm:
     """How an image is kept: the plain values of a competition's `storage` (whose module is slow to import in a worker).
 
     Attributes:
@@ -66,7 +66,7 @@ class BrokenImageError(ValueError):
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredImage:
     """A decoded image.
 
     Attributes:
@@ -84,7 +84,7 @@ class Stored:
     perceptual_hash: str
 
 
-def decode(path: Path, form: Form) -> Stored:
+def decode_file(path: Path, form: StorageForm) -> StoredImage:
     """Reads an image file and brings it to the storage size.
 
     Raises:
@@ -92,11 +92,11 @@ def decode(path: Path, form: Form) -> Stored:
     """
     if path.stat().st_size == 0:
         raise BrokenImageError("empty file")
-    return store(_opened(path, form, None), form)
+    return fit_image(_opened(path, form, None), form)
 
 
-def decode_bytes(content: bytes, form: Form, most_pixels: int) -> Stored:
-    """Reads what somebody sent, and nothing beyond its header where that promises too many pixels.
+def decode_bytes(content: bytes, form: StorageForm, most_pixels: int) -> StoredImage:
+    """Reads the bytes of an image file; of one with too many pixels, only the header is read.
 
     Raises:
         BrokenImageError: empty, truncated, too large, or no image of a common format.
@@ -104,10 +104,10 @@ def decode_bytes(content: bytes, form: Form, most_pixels: int) -> Stored:
     if not content:
         raise BrokenImageError("empty file")
     Image.init()  # asked for formats by name, Pillow looks among those alone that it has loaded
-    return store(_opened(io.BytesIO(content), form, most_pixels), form)
+    return fit_image(_opened(io.BytesIO(content), form, most_pixels), form)
 
 
-def _opened(source: Path | io.BytesIO, form: Form, most_pixels: int | None) -> Image.Image:
+def _opened(source: Path | io.BytesIO, form: StorageForm, most_pixels: int | None) -> Image.Image:
     """Opens an image as mode L or RGB; with a limit of pixels, only if it is of a common format."""
     formats = None if most_pixels is None else _COMMON
     try:
@@ -126,7 +126,7 @@ def _opened(source: Path | io.BytesIO, form: Form, most_pixels: int | None) -> I
         raise BrokenImageError(" ".join(str(error).split()) or type(error).__name__) from error
 
 
-def store(image: Image.Image, form: Form) -> Stored:
+def fit_image(image: Image.Image, form: StorageForm) -> StoredImage:
     """Hashes an image of mode L or RGB and brings it to the storage size.
 
     Shrinking averages over all pixels, enlarging interpolates (Pillow's bicubic filter widens with the factor).
@@ -139,16 +139,16 @@ def store(image: Image.Image, form: Form) -> Stored:
     else:
         fitted = image.resize(size, Image.Resampling.BICUBIC)
     pixels = np.asarray(fitted, dtype=np.uint8).reshape(form.size, form.size, form.channels)
-    digest = content_hash(np.asarray(image))
-    return Stored(pixels, image.width, image.height, digest, perceptual_hash(image, digest))
+    digest = hash_pixels(np.asarray(image))
+    return StoredImage(pixels, image.width, image.height, digest, hash_appearance(image, digest))
 
 
-def content_hash(pixels: NDArray[Any]) -> str:
+def hash_pixels(pixels: NDArray[Any]) -> str:
     """Digest of an array's shape and bytes."""
     return hashlib.blake2b(repr(pixels.shape).encode() + pixels.tobytes(), digest_size=16).hexdigest()
 
 
-def perceptual_hash(image: Image.Image, digest: str) -> str:
+def hash_appearance(image: Image.Image, digest: str) -> str:
     """Hash that survives re-encoding and resizing: the signs of 64 low frequencies of the grey image.
 
     Pairs of unequal images that share it, and the share of 300 images that keep it as a JPEG of quality 95:

@@ -21,7 +21,7 @@ from pipeline.core.arrays import Images
 from pipeline.core.errors import InputError
 from pipeline.core.files import require_space
 from pipeline.core.progress import progress
-from pipeline.images.decoding import BrokenImageError, Form, decode
+from pipeline.images.decoding import BrokenImageError, StorageForm, decode_file
 
 _ROOM = "free some space or lower storage.size in the competition's file"
 _CHUNK = 64
@@ -30,8 +30,16 @@ _WORTH_A_PROCESS = 5_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What is known of a stored image; ``broken`` says why its row is black, if it is."""
+class ImageFacts:
+    """Facts noted of one image while it was decoded.
+
+    Attributes:
+        width: of the original, after its EXIF orientation; 0 if it is broken.
+        height: the same.
+        hash: digest of the original's decoded pixels; empty if it is broken.
+        perceptual_hash: equal for images that look the same; empty if it is broken.
+        broken: the reason why the image cannot be read and its row is black; empty if it can.
+    """
 
     width: int = 0
     height: int = 0
@@ -63,7 +71,7 @@ class Store:
             os.close(handle)
 
 
-def create(path: Path, rows: int, form: Form) -> Store:
+def create_store(path: Path, rows: int, form: StorageForm) -> Store:
     """Creates a store of black images.
 
     Raises:
@@ -100,7 +108,9 @@ def open_store(path: Path, rows: int | None = None) -> NDArray[np.uint8]:
     return images
 
 
-def fill(store: Store, base: Path, sources: Sequence[str], form: Form, workers: int | None) -> list[Seen]:
+def fill_store(
+    store: Store, base: Path, sources: Sequence[str], form: StorageForm, workers: int | None
+) -> list[ImageFacts]:
     """Decodes image files into the rows of a store, row i from source i.
 
     Args:
@@ -111,20 +121,20 @@ def fill(store: Store, base: Path, sources: Sequence[str], form: Form, workers: 
         workers: processes; None takes one per core where that pays.
 
     Returns:
-        What was seen of each image, in the order of ``sources``; broken files are told, not raised.
+        The facts of each image, in the order of ``sources``; broken files are reported, not raised.
     """
-    seen: list[Seen] = [Seen()] * len(sources)
+    facts: list[ImageFacts] = [ImageFacts()] * len(sources)
     chunks = (
         (start, [base / name for name in sources[start : start + _CHUNK]]) for start in range(0, len(sources), _CHUNK)
     )
     with progress("decoding images", len(sources)) as advance:
         for start, found in _run(store, form, chunks, _processes(base, sources, workers)):
-            seen[start : start + len(found)] = found
+            facts[start : start + len(found)] = found
             advance(len(found))
-    return seen
+    return facts
 
 
-def keep_rows(path: Path, rows: Sequence[int], target: Path) -> None:
+def copy_rows(path: Path, rows: Sequence[int], target: Path) -> None:
     """Copies some rows of a finished store into a new one, one by one."""
     images = open_store(path)
     require_space(target.parent, len(rows) * images[0].nbytes, _ROOM)
@@ -146,7 +156,9 @@ def _processes(base: Path, sources: Sequence[str], workers: int | None) -> int:
 Chunk = tuple[int, list[Path]]
 
 
-def _run(store: Store, form: Form, chunks: Iterable[Chunk], processes: int) -> Iterator[tuple[int, list[Seen]]]:
+def _run(
+    store: Store, form: StorageForm, chunks: Iterable[Chunk], processes: int
+) -> Iterator[tuple[int, list[ImageFacts]]]:
     if processes == 1:
         for start, paths in chunks:
             yield start, _decode_chunk(store, form, start, paths)
@@ -154,7 +166,7 @@ def _run(store: Store, form: Form, chunks: Iterable[Chunk], processes: int) -> I
     # spawn: a forked child of a process with threads may hang.
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_end_with_parent) as pool:
         waiting = iter(chunks)
-        running: dict[Future[list[Seen]], int] = {}
+        running: dict[Future[list[ImageFacts]], int] = {}
         try:
             while True:
                 # Two chunks per process keep every core busy, and nothing piles up.
@@ -183,14 +195,14 @@ def _end_with_parent() -> None:
         threading.Thread(target=watch, daemon=True).start()
 
 
-def _decode_chunk(store: Store, form: Form, start: int, paths: Sequence[Path]) -> list[Seen]:
-    seen = []
+def _decode_chunk(store: Store, form: StorageForm, start: int, paths: Sequence[Path]) -> list[ImageFacts]:
+    facts = []
     for row, path in enumerate(paths, start):
         try:
-            image = decode(path, form)
+            image = decode_file(path, form)
         except BrokenImageError as error:
-            seen.append(Seen(broken=str(error)))
+            facts.append(ImageFacts(broken=str(error)))
             continue
         store.write(row, image.pixels)
-        seen.append(Seen(image.width, image.height, image.hash, image.perceptual_hash))
-    return seen
+        facts.append(ImageFacts(image.width, image.height, image.hash, image.perceptual_hash))
+    return facts

@@ -12,7 +12,7 @@ from pipeline.core.errors import InputError, one_line
 from pipeline.core.files import files_below
 from pipeline.core.ids import natural_order
 from pipeline.core.layouts import IMAGE_SUFFIXES
-from pipeline.images.decoding import BrokenImageError, Form, decode
+from pipeline.images.decoding import BrokenImageError, StorageForm, decode_file
 
 _WILD = "*?["
 _LONGEST = 255  # bytes of a name, as file systems have it
@@ -34,7 +34,7 @@ def find(wanted: Sequence[str]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def read(paths: Sequence[Path], form: Form) -> tuple[NDArray[np.uint8], dict[int, str]]:
+def read(paths: Sequence[Path], form: StorageForm) -> tuple[NDArray[np.uint8], dict[int, str]]:
     """Decodes pictures.
 
     Args:
@@ -48,7 +48,7 @@ def read(paths: Sequence[Path], form: Form) -> tuple[NDArray[np.uint8], dict[int
 
     def one(path: Path) -> NDArray[np.uint8] | str:
         try:
-            return decode(path, form).pixels
+            return decode_file(path, form).pixels
         except (BrokenImageError, OSError) as error:
             return " ".join(str(error).split())
 

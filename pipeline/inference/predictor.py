@@ -15,7 +15,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.paths import classes_path, prepared_folder
 from pipeline.ensemble.members import renormalised
 from pipeline.ensemble.recombining import Combine, recombine
-from pipeline.images.decoding import Form
+from pipeline.images.decoding import StorageForm
 from pipeline.inference.checkpoints import mean_of_folds
 from pipeline.inference.outputs import Said
 from pipeline.inference.saliency.heat import Heat, enlarged
@@ -54,7 +54,7 @@ class Predictor:
     """
 
     name: str
-    form: Form
+    form: StorageForm
     classes: tuple[str, ...]
     class_names: tuple[str, ...]
     models: dict[str, TrainedModel]

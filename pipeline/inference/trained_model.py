@@ -15,7 +15,7 @@ from pipeline.core.cards import ModelCard
 from pipeline.core.competition import load_competition
 from pipeline.core.config import parse
 from pipeline.core.paths import classes_path
-from pipeline.images.decoding import Form
+from pipeline.images.decoding import StorageForm
 from pipeline.inference.checkpoints import Unseen, classic_logits, probs_of
 from pipeline.inference.opened_network import Network, open_network
 from pipeline.inference.outputs import Said
@@ -72,10 +72,10 @@ class TrainedModel:
                     yield Said(probs_of(logits, self.card), np.asarray(logits[0], dtype=np.float32), features)
 
 
-def stored_form(root: Path) -> Form:
+def stored_form(root: Path) -> StorageForm:
     """Returns how the active competition keeps its images."""
     storage = load_competition(root).storage
-    return Form(storage.size, storage.channels, storage.resize)
+    return StorageForm(storage.size, storage.channels, storage.resize)
 
 
 def open_model(root: Path, card: ModelCard, keep: bool = False, precision: Precision | None = None) -> TrainedModel:

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from pipeline.core.errors import InputError
 from pipeline.core.layouts import CsvPixels
 from pipeline.data.prepared import pixel_rows
-from pipeline.images.decoding import Form
-from pipeline.images.store import create, open_store
+from pipeline.images.decoding import StorageForm
+from pipeline.images.store import create_store, open_store
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (7, 4, 4), dtype=np.uint8)
 
@@ -27,8 +27,8 @@ def _layout(**changes: object) -> CsvPixels:
 
 
 def _read(folder: Path, layout: CsvPixels, channels: int = 1, rows: int = 7) -> NDArray[np.uint8]:
-    form = Form(4, channels, "stretch")
-    store = create(folder / "images.npy", rows, form)
+    form = StorageForm(4, channels, "stretch")
+    store = create_store(folder / "images.npy", rows, form)
     pixel_rows.fill_from_rows(store, folder, layout, list(range(rows)), form)
     return np.array(open_store(folder / "images.npy"))
 
@@ -42,9 +42,9 @@ def test_rows_become_images_in_pieces_of_any_size(tmp_path: Path, monkeypatch: p
 
 def test_rows_go_where_the_order_says(tmp_path: Path) -> None:
     _write(tmp_path)
-    form = Form(size=4, channels=1, resize="stretch")
+    form = StorageForm(size=4, channels=1, resize="stretch")
     order = [3, 0, 6, 1, 2, 5, 4]
-    seen = pixel_rows.fill_from_rows(create(tmp_path / "a.npy", 7, form), tmp_path, _layout(), order, form)
+    seen = pixel_rows.fill_from_rows(create_store(tmp_path / "a.npy", 7, form), tmp_path, _layout(), order, form)
     assert np.array_equal(open_store(tmp_path / "a.npy")[:, :, :, 0], IMAGES[order])
     assert len({image.hash for image in seen}) == 7
 

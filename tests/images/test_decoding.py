@@ -8,10 +8,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline.images.decoding import BrokenImageError, Form, decode
+from pipeline.images.decoding import BrokenImageError, StorageForm, decode_file
 
-GREY = Form(size=8, channels=1, resize="stretch")
-RGB = Form(size=8, channels=3, resize="stretch")
+GREY = StorageForm(size=8, channels=1, resize="stretch")
+RGB = StorageForm(size=8, channels=3, resize="stretch")
 QUADRANTS = np.kron(np.array([[0, 80], [160, 240]], dtype=np.uint8), np.ones((4, 4), dtype=np.uint8))
 
 
@@ -27,22 +27,22 @@ def _save(folder: Path, image: Image.Image, name: str = "a.png", **options: Any)
     return path
 
 
-def _value(folder: Path, image: Image.Image, form: Form, name: str = "a.png") -> list[int]:
+def _value(folder: Path, image: Image.Image, form: StorageForm, name: str = "a.png") -> list[int]:
     """The colour of an image of one colour."""
-    pixels = decode(_save(folder, image, name), form).pixels
+    pixels = decode_file(_save(folder, image, name), form).pixels
     colours: NDArray[np.uint8] = np.unique(pixels.reshape(-1, form.channels), axis=0)
     assert len(colours) == 1
     return [int(value) for value in colours[0]]
 
 
 def test_pixels_of_the_storage_size_come_through_unchanged(tmp_path: Path) -> None:
-    stored = decode(_save(tmp_path, Image.fromarray(QUADRANTS)), GREY)
+    stored = decode_file(_save(tmp_path, Image.fromarray(QUADRANTS)), GREY)
     assert stored.pixels.shape == (8, 8, 1)
     assert np.array_equal(stored.pixels[:, :, 0], QUADRANTS)
 
 
 def test_width_and_height_are_the_originals(tmp_path: Path) -> None:
-    stored = decode(_save(tmp_path, Image.new("RGB", (30, 20), "red")), RGB)
+    stored = decode_file(_save(tmp_path, Image.new("RGB", (30, 20), "red")), RGB)
     assert (stored.width, stored.height) == (30, 20)
 
 
@@ -50,13 +50,13 @@ def test_width_and_height_are_the_originals(tmp_path: Path) -> None:
 def test_the_exif_orientation_is_applied(tmp_path: Path, orientation: int, turns: int) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
-    stored = decode(_save(tmp_path, Image.fromarray(QUADRANTS), exif=exif.tobytes()), GREY)
+    stored = decode_file(_save(tmp_path, Image.fromarray(QUADRANTS), exif=exif.tobytes()), GREY)
     assert np.array_equal(stored.pixels[:, :, 0], np.rot90(QUADRANTS, turns))
 
 
 def test_a_damaged_exif_block_is_ignored(tmp_path: Path) -> None:
     path = _save(tmp_path, _photo(), "a.jpg", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff\xff\xff")
-    assert decode(path, RGB).pixels.shape == (8, 8, 3)
+    assert decode_file(path, RGB).pixels.shape == (8, 8, 3)
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
@@ -69,7 +69,7 @@ def test_a_transparent_palette_colour_is_laid_over_white(tmp_path: Path) -> None
     image = Image.new("P", (8, 8), 0)
     image.putpalette([0, 0, 0, 255, 0, 0])
     path = _save(tmp_path, image, transparency=0)
-    assert decode(path, RGB).pixels.min() == 255
+    assert decode_file(path, RGB).pixels.min() == 255
 
 
 def test_a_palette_gives_its_colours(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_floating_point_from_0_to_1_is_scaled(tmp_path: Path) -> None:
 
 def test_cmyk_becomes_rgb(tmp_path: Path) -> None:
     red = Image.new("CMYK", (8, 8), (0, 255, 255, 0))
-    pixels = decode(_save(tmp_path, red, "a.jpg", quality=100), RGB).pixels
+    pixels = decode_file(_save(tmp_path, red, "a.jpg", quality=100), RGB).pixels
     assert np.abs(pixels.astype(int) - [255, 0, 0]).max() < 12
 
 
@@ -105,7 +105,7 @@ def test_the_first_frame_of_an_animation_counts(tmp_path: Path, suffix: str) -> 
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("white", "black")]
     path = tmp_path / f"a.{suffix}"
     frames[0].save(path, save_all=True, append_images=frames[1:], lossless=True)
-    assert decode(path, GREY).pixels.min() == 255
+    assert decode_file(path, GREY).pixels.min() == 255
 
 
 @pytest.mark.parametrize("content", [b"", b"not an image", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"\xff\xd8\xff\xe0"])
@@ -113,7 +113,7 @@ def test_what_is_no_image_is_broken(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(content)
     with pytest.raises(BrokenImageError):
-        decode(path, RGB)
+        decode_file(path, RGB)
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "gif", "webp", "tif", "bmp"])
@@ -122,7 +122,7 @@ def test_a_truncated_file_is_broken(tmp_path: Path, suffix: str) -> None:
     path = _save(tmp_path, noise, f"a.{suffix}")
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(BrokenImageError):
-        decode(path, RGB)
+        decode_file(path, RGB)
 
 
 def test_random_damage_either_reads_or_is_broken(tmp_path: Path) -> None:
@@ -138,14 +138,14 @@ def test_random_damage_either_reads_or_is_broken(tmp_path: Path) -> None:
             path.write_bytes(damaged)
             # Anything but an image or this one error would end the test.
             with suppress(BrokenImageError):
-                assert decode(path, RGB).pixels.shape == (8, 8, 3)
+                assert decode_file(path, RGB).pixels.shape == (8, 8, 3)
 
 
 def test_a_decompression_bomb_is_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = _save(tmp_path, _photo())
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     with pytest.raises(BrokenImageError, match="decompression bomb"):
-        decode(path, RGB)
+        decode_file(path, RGB)
 
 
 def _striped(width: int, height: int) -> Image.Image:
@@ -160,46 +160,51 @@ def _striped(width: int, height: int) -> Image.Image:
 
 @pytest.mark.parametrize("size", [(48, 16), (16, 48)])
 def test_crop_keeps_the_middle_of_the_longer_side(tmp_path: Path, size: tuple[int, int]) -> None:
-    stored = decode(_save(tmp_path, _striped(*size)), Form(size=8, channels=1, resize="crop"))
+    stored = decode_file(_save(tmp_path, _striped(*size)), StorageForm(size=8, channels=1, resize="crop"))
     assert stored.pixels.min() > 200
 
 
 def test_pad_fills_the_shorter_side_with_black(tmp_path: Path) -> None:
-    stored = decode(_save(tmp_path, Image.new("RGB", (40, 20), "white")), Form(size=8, channels=3, resize="pad"))
+    stored = decode_file(
+        _save(tmp_path, Image.new("RGB", (40, 20), "white")), StorageForm(size=8, channels=3, resize="pad")
+    )
     rows = stored.pixels[:, :, 0].mean(axis=1)
     assert rows.tolist() == [0, 0, 255, 255, 255, 255, 0, 0]
 
 
 def test_stretch_ignores_the_shape(tmp_path: Path) -> None:
-    stored = decode(_save(tmp_path, _striped(48, 16)), GREY)
+    stored = decode_file(_save(tmp_path, _striped(48, 16)), GREY)
     assert stored.pixels[:, 0].max() < 60
     assert stored.pixels[:, 4].min() > 200
 
 
 def test_shrinking_averages_over_all_pixels(tmp_path: Path) -> None:
     board = np.indices((64, 64)).sum(axis=0) % 2 * 255
-    stored = decode(_save(tmp_path, Image.fromarray(board.astype(np.uint8))), GREY)
+    stored = decode_file(_save(tmp_path, Image.fromarray(board.astype(np.uint8))), GREY)
     assert np.abs(stored.pixels.astype(int) - 128).max() <= 2
 
 
 def test_a_lossless_copy_has_the_same_content_hash(tmp_path: Path) -> None:
     png, bmp = _save(tmp_path, _photo(), "a.png"), _save(tmp_path, _photo(), "b.bmp")
-    assert decode(png, RGB).hash == decode(bmp, RGB).hash
+    assert decode_file(png, RGB).hash == decode_file(bmp, RGB).hash
 
 
 def test_one_changed_pixel_changes_the_content_hash(tmp_path: Path) -> None:
     changed = _photo()
     changed.putpixel((3, 3), (1, 2, 3))
-    assert decode(_save(tmp_path, _photo(), "a.png"), RGB).hash != decode(_save(tmp_path, changed, "b.png"), RGB).hash
+    assert (
+        decode_file(_save(tmp_path, _photo(), "a.png"), RGB).hash
+        != decode_file(_save(tmp_path, changed, "b.png"), RGB).hash
+    )
 
 
 def test_most_photographs_keep_their_perceptual_hash_when_re_encoded_and_resized(tmp_path: Path) -> None:
     kept = 0
     for seed in range(30):
         photo = _photo(seed)
-        original = decode(_save(tmp_path, photo, "a.png"), RGB)
-        jpeg = decode(_save(tmp_path, photo, "a.jpg", quality=95), RGB)
-        larger = decode(_save(tmp_path, photo.resize((96, 96), Image.Resampling.BICUBIC), "b.png"), RGB)
+        original = decode_file(_save(tmp_path, photo, "a.png"), RGB)
+        jpeg = decode_file(_save(tmp_path, photo, "a.jpg", quality=95), RGB)
+        larger = decode_file(_save(tmp_path, photo.resize((96, 96), Image.Resampling.BICUBIC), "b.png"), RGB)
         assert original.hash != jpeg.hash
         kept += original.perceptual_hash == jpeg.perceptual_hash == larger.perceptual_hash
     assert kept >= 15
@@ -207,11 +212,13 @@ def test_most_photographs_keep_their_perceptual_hash_when_re_encoded_and_resized
 
 @pytest.mark.parametrize("size", [8, 16, 32])
 def test_different_small_images_have_different_perceptual_hashes(tmp_path: Path, size: int) -> None:
-    hashes = {decode(_save(tmp_path, _photo(seed, size)), RGB).perceptual_hash for seed in range(200)}
+    hashes = {decode_file(_save(tmp_path, _photo(seed, size)), RGB).perceptual_hash for seed in range(200)}
     assert len(hashes) == 200
 
 
 def test_plain_colours_are_no_near_duplicates_of_each_other(tmp_path: Path) -> None:
     colours = ("red", "green", "blue", "black", "white")
-    hashes = {decode(_save(tmp_path, Image.new("RGB", (16, 16), colour)), RGB).perceptual_hash for colour in colours}
+    hashes = {
+        decode_file(_save(tmp_path, Image.new("RGB", (16, 16), colour)), RGB).perceptual_hash for colour in colours
+    }
     assert len(hashes) == len(colours)

@@ -13,9 +13,9 @@ from PIL import Image
 
 from pipeline.core.errors import InputError
 from pipeline.images import store
-from pipeline.images.decoding import Form
+from pipeline.images.decoding import StorageForm
 
-FORM = Form(size=8, channels=3, resize="stretch")
+FORM = StorageForm(size=8, channels=3, resize="stretch")
 
 
 def _images(folder: Path, count: int) -> list[str]:
@@ -25,19 +25,19 @@ def _images(folder: Path, count: int) -> list[str]:
     return [f"{row}.png" for row in range(count)]
 
 
-def _fill(folder: Path, names: list[str], workers: int | None = 1) -> tuple[np.ndarray, list[store.Seen]]:
-    target = store.create(folder / f"{workers}.npy", len(names), FORM)
-    seen = store.fill(target, folder, names, FORM, workers)
-    return np.array(store.open_store(target.path)), seen
+def _fill(folder: Path, names: list[str], workers: int | None = 1) -> tuple[np.ndarray, list[store.ImageFacts]]:
+    target = store.create_store(folder / f"{workers}.npy", len(names), FORM)
+    facts = store.fill_store(target, folder, names, FORM, workers)
+    return np.array(store.open_store(target.path)), facts
 
 
 def test_row_i_is_image_i(tmp_path: Path) -> None:
     names = _images(tmp_path, 10)
-    images, seen = _fill(tmp_path, names)
+    images, facts = _fill(tmp_path, names)
     for name, row in zip(names, images, strict=True):
         with Image.open(tmp_path / name) as image:
             assert np.array_equal(np.asarray(image), row)
-    assert [(image.width, image.height) for image in seen] == [(8, 8)] * 10
+    assert [(image.width, image.height) for image in facts] == [(8, 8)] * 10
 
 
 def test_more_processes_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,14 +53,14 @@ def test_more_processes_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest.
 def test_a_broken_file_leaves_a_black_row_and_says_why(tmp_path: Path) -> None:
     names = _images(tmp_path, 3)
     (tmp_path / "1.png").write_bytes(b"")
-    images, seen = _fill(tmp_path, names)
-    assert [image.broken for image in seen] == ["", "empty file", ""]
+    images, facts = _fill(tmp_path, names)
+    assert [image.broken for image in facts] == ["", "empty file", ""]
     assert images[1].max() == 0
     assert images[2].max() > 0
 
 
 def test_the_store_opens_as_a_memory_map(tmp_path: Path) -> None:
-    store.create(tmp_path / "a.npy", 5, FORM)
+    store.create_store(tmp_path / "a.npy", 5, FORM)
     images = store.open_store(tmp_path / "a.npy")
     assert isinstance(images, np.memmap)
     assert (images.shape, images.dtype) == ((5, 8, 8, 3), np.uint8)
@@ -73,14 +73,14 @@ def test_a_missing_store_says_what_to_run(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damage", [lambda whole: whole[:-1], lambda whole: whole[:20], lambda whole: b"", bytes.lower])
 def test_a_damaged_store_says_what_to_run(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
-    path = store.create(tmp_path / "a.npy", 5, FORM).path
+    path = store.create_store(tmp_path / "a.npy", 5, FORM).path
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(InputError, match=r"a\.npy is damaged .*run `dvc repro -f prepare`"):
         store.open_store(path)
 
 
 def test_a_store_of_another_index_says_what_to_run(tmp_path: Path) -> None:
-    store.create(tmp_path / "a.npy", 5, FORM)
+    store.create_store(tmp_path / "a.npy", 5, FORM)
     with pytest.raises(InputError, match="holds 5 images, its index 4 rows; run `dvc repro -f prepare`"):
         store.open_store(tmp_path / "a.npy", 4)
 
@@ -88,7 +88,7 @@ def test_a_store_of_another_index_says_what_to_run(tmp_path: Path) -> None:
 def test_some_rows_are_kept_in_their_order(tmp_path: Path) -> None:
     names = _images(tmp_path, 5)
     images, _ = _fill(tmp_path, names)
-    store.keep_rows(tmp_path / "1.npy", [0, 2, 4], tmp_path / "kept.npy")
+    store.copy_rows(tmp_path / "1.npy", [0, 2, 4], tmp_path / "kept.npy")
     assert np.array_equal(store.open_store(tmp_path / "kept.npy"), images[[0, 2, 4]])
 
 
@@ -96,7 +96,7 @@ def test_a_full_disk_is_noticed_before_a_byte_is_written(tmp_path: Path, monkeyp
     usage = shutil.disk_usage(tmp_path)._replace(free=1_000_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda place: usage)
     with pytest.raises(InputError, match=r"the disk has 1\.0 MB free; free some space or lower storage\.size"):
-        store.create(tmp_path / "a.npy", 100_000, FORM)
+        store.create_store(tmp_path / "a.npy", 100_000, FORM)
     assert not (tmp_path / "a.npy").exists()
 
 
@@ -104,8 +104,8 @@ def test_every_core_works_where_there_is_enough_to_do(tmp_path: Path, monkeypatc
     names = _images(tmp_path, 6)
     monkeypatch.setattr(store, "_CHUNK", 2)
     monkeypatch.setattr(store, "_WORTH_A_PROCESS", 1)
-    images, seen = _fill(tmp_path, names, workers=None)
-    assert (len(seen), images.min(axis=(1, 2, 3)).shape) == (6, (6,))
+    images, facts = _fill(tmp_path, names, workers=None)
+    assert (len(facts), images.min(axis=(1, 2, 3)).shape) == (6, (6,))
     assert images.reshape(6, -1).max(axis=1).min() > 0
 
 

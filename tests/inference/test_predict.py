@@ -12,7 +12,7 @@ from PIL import Image
 from pipeline import cli
 from pipeline.core import files, paths, predictions
 from pipeline.core.errors import InputError
-from pipeline.images.decoding import Form
+from pipeline.images.decoding import StorageForm
 from pipeline.images.store import open_store
 from pipeline.inference import pictures
 from pipeline.inference.answers import Answer, Guess, written
@@ -137,7 +137,7 @@ def test_a_name_that_cannot_be_written_down_is_refused(
 
 def test_a_grey_picture_is_read_for_networks_of_colour(tmp_path: Path) -> None:
     Image.new("L", (30, 20), 77).save(tmp_path / "grey.png")
-    images, problems = pictures.read([tmp_path / "grey.png"], Form(8, 3, "crop"))
+    images, problems = pictures.read([tmp_path / "grey.png"], StorageForm(8, 3, "crop"))
     assert images.shape == (1, 8, 8, 3)
     assert (images == 77).all()
     assert not problems

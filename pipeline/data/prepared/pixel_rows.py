@@ -14,16 +14,15 @@ from pipeline.core.csvs import Dialect, reading, sniff
 from pipeline.core.errors import InputError, some
 from pipeline.core.layouts import CsvPixels, TestPixels
 from pipeline.core.progress import progress
-from pipeline.images.decoding import Form
-from pipeline.images.decoding import store as store_image
-from pipeline.images.store import Seen, Store
+from pipeline.images.decoding import StorageForm, fit_image
+from pipeline.images.store import ImageFacts, Store
 
 _CELLS = 400_000
 
 
 def fill_from_rows(
-    store: Store, base: Path, layout: CsvPixels | TestPixels, rows: Sequence[int], form: Form
-) -> list[Seen]:
+    store: Store, base: Path, layout: CsvPixels | TestPixels, rows: Sequence[int], form: StorageForm
+) -> list[ImageFacts]:
     """Reads the images of a table into a store.
 
     Args:
@@ -34,7 +33,7 @@ def fill_from_rows(
         form: size, channels and resize policy.
 
     Returns:
-        What was seen of each image, in the order of the store.
+        The facts of each image, in the order of the store.
 
     Raises:
         InputError: no pixel columns, no shape that fits them, or values that are no whole numbers in 0..255.
@@ -44,17 +43,17 @@ def fill_from_rows(
     columns = pixel_columns(dialect.columns, layout, path)
     shape = pixel_shape(len(columns), layout, path)
     position = {row: place for place, row in enumerate(rows)}
-    seen = [Seen()] * len(rows)
+    facts = [ImageFacts()] * len(rows)
     with progress("reading pixels", len(rows)) as advance:
         row = 0
         for pixels in _pieces(path, dialect, columns):
             for image in pixels.reshape(-1, *shape):
-                stored = store_image(_image(image, form), form)
+                stored = fit_image(_image(image, form), form)
                 store.write(position[row], stored.pixels)
-                seen[position[row]] = Seen(stored.width, stored.height, stored.hash, stored.perceptual_hash)
+                facts[position[row]] = ImageFacts(stored.width, stored.height, stored.hash, stored.perceptual_hash)
                 row += 1
             advance(len(pixels))
-    return seen
+    return facts
 
 
 def pixel_columns(columns: Sequence[str], layout: CsvPixels | TestPixels, path: Path) -> list[str]:
@@ -114,7 +113,7 @@ def _pieces(path: Path, dialect: Dialect, columns: list[str]) -> Iterator[NDArra
                 except StopIteration:
                     return
                 except pd.errors.ParserError:
-                    raise  # told by `reading`
+                    raise  # `reading` makes an error for the user of it
                 except ValueError as error:
                     _refuse_text(path, dialect, columns, done, rows)
                     raise InputError(f"{path}: {error}; pixels are whole numbers in 0..255") from error
@@ -129,8 +128,8 @@ def _check_range(values: NDArray[np.float64], path: Path, columns: Sequence[str]
     if not fits.all():
         row, column = np.argwhere(~fits)[0]
         value = values[row, column]
-        shown = "no value" if np.isnan(value) else f"{value:g}"
-        raise InputError(_wrong(path, done + int(row), columns[column], shown))
+        text = "no value" if np.isnan(value) else f"{value:g}"
+        raise InputError(_wrong(path, done + int(row), columns[column], text))
 
 
 def _refuse_text(path: Path, dialect: Dialect, columns: Sequence[str], done: int, rows: int) -> None:
@@ -155,6 +154,6 @@ def _wrong(path: Path, row: int, column: str, value: str) -> str:
     return f"{path}, row {row + 1} (line {row + 2}), column {column}: {value} is no whole number in 0..255; correct it"
 
 
-def _image(pixels: NDArray[np.uint8], form: Form) -> Image.Image:
+def _image(pixels: NDArray[np.uint8], form: StorageForm) -> Image.Image:
     image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2:] == (1,) else pixels)
     return image.convert("L" if form.channels == 1 else "RGB")

@@ -18,8 +18,8 @@ from pipeline.core.tables import INDEX_COLUMNS, write_classes, write_index
 from pipeline.data.prepared.pixel_rows import fill_from_rows
 from pipeline.data.prepared.records import Record
 from pipeline.data.prepared.seen_report import make_report
-from pipeline.images.decoding import Form
-from pipeline.images.store import Seen, create, fill, keep_rows
+from pipeline.images.decoding import StorageForm
+from pipeline.images.store import ImageFacts, copy_rows, create_store, fill_store
 
 _WHOLE_NUMBER = re.compile(r"0|-?[1-9]\d*")
 
@@ -61,7 +61,7 @@ def decode(
     layout: Train | Test,
     records: Sequence[Record],
     workers: int | None,
-) -> tuple[list[Record], list[Seen]]:
+) -> tuple[list[Record], list[ImageFacts]]:
     """Decodes listed images into a new image store, in natural order of their ids.
 
     Args:
@@ -78,11 +78,11 @@ def decode(
     place = {record.id: row for row, record in enumerate(records)}
     rows = [place[name] for name in natural_order(list(place))]
     ordered = [records[row] for row in rows]
-    form = Form(**competition.storage.model_dump())
-    store = create(path, len(records), form)
+    form = StorageForm(**competition.storage.model_dump())
+    store = create_store(path, len(records), form)
     if isinstance(layout, CsvPixels | TestPixels):
         return ordered, fill_from_rows(store, base, layout, rows, form)
-    return ordered, fill(store, base, [record.source for record in ordered], form, workers)
+    return ordered, fill_store(store, base, [record.source for record in ordered], form, workers)
 
 
 def encode(labels: Sequence[str]) -> tuple[list[str], NDArray[np.int64]]:
@@ -119,7 +119,7 @@ def people_names(classes: Sequence[str], names: Mapping[str, str] | None) -> lis
 Broken = list[dict[str, str]]
 
 
-def _broken(records: Sequence[Record], seen: Sequence[Seen]) -> Broken:
+def _broken(records: Sequence[Record], seen: Sequence[ImageFacts]) -> Broken:
     return [
         {"id": record.id, "source": record.source, "reason": image.broken}
         for record, image in zip(records, seen, strict=True)
@@ -134,7 +134,7 @@ def _refuse(broken: Broken) -> None:
     )
 
 
-def _drop(path: Path, records: Sequence[Record], seen: Sequence[Seen]) -> tuple[list[Record], list[Seen]]:
+def _drop(path: Path, records: Sequence[Record], seen: Sequence[ImageFacts]) -> tuple[list[Record], list[ImageFacts]]:
     rows = [row for row, image in enumerate(seen) if not image.broken]
     kept = [records[row] for row in rows]
     lost = {str(record.label) for record in records} - {str(record.label) for record in kept}
@@ -142,12 +142,12 @@ def _drop(path: Path, records: Sequence[Record], seen: Sequence[Seen]) -> tuple[
         raise InputError(f"no readable image is left of the classes {some(sorted(lost))}; replace their files")
     whole = path.with_name("whole-" + path.name)
     path.rename(whole)
-    keep_rows(whole, rows, path)
+    copy_rows(whole, rows, path)
     whole.unlink()
     return kept, [seen[row] for row in rows]
 
 
-def _index(records: Sequence[Record], seen: Sequence[Seen], labels: NDArray[np.int64]) -> pd.DataFrame:
+def _index(records: Sequence[Record], seen: Sequence[ImageFacts], labels: NDArray[np.int64]) -> pd.DataFrame:
     columns = {
         "id": [record.id for record in records],
         "source": [record.source for record in records],
