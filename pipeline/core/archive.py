@@ -16,7 +16,7 @@ _PIECE = 1 << 20
 
 
 @dataclass(frozen=True)
-class File:
+class SourceFile:
     """One file of a source: its path below the source's folder, its size in bytes, its CRC-32."""
 
     path: str
@@ -33,7 +33,7 @@ class DamagedArchiveError(InputError):
         self.reason = str(reason)
 
 
-def unpack(archive: Path, folder: Path) -> list[File]:
+def unpack_archive(archive: Path, folder: Path) -> list[SourceFile]:
     """Unpacks a zip, and the zips inside it (as ``train.zip`` in older Kaggle downloads) where they lie.
 
     A file that is there with the right size and CRC is kept, so an interrupted call goes on where it stopped.
@@ -54,7 +54,7 @@ def unpack(archive: Path, folder: Path) -> list[File]:
             print(f"note: {file.path} in {archive.name} stays a zip: {error.reason}", file=sys.stderr)
             continue
         inner.append(file)
-        files += [File(str(below / member.path), member.size, member.crc) for member in found]
+        files += [SourceFile(str(below / member.path), member.size, member.crc) for member in found]
     kept = {file.path: file for file in files if file not in inner}
     if len(kept) < len(files) - len(inner):
         raise InputError(f"{archive}: zips inside it hold files of the same name; unpack it by hand and use the folder")
@@ -63,7 +63,7 @@ def unpack(archive: Path, folder: Path) -> list[File]:
     return [kept[path] for path in sorted(kept)]
 
 
-def list_members(zipped: zipfile.ZipFile, archive: Path | str) -> dict[str, zipfile.ZipInfo]:
+def list_archive(zipped: zipfile.ZipFile, archive: Path | str) -> dict[str, zipfile.ZipInfo]:
     """Lists the files of a zip by the path where they will lie, without junk.
 
     Raises:
@@ -91,7 +91,7 @@ def list_members(zipped: zipfile.ZipFile, archive: Path | str) -> dict[str, zipf
     return members
 
 
-def crc32(path: Path) -> int:
+def compute_crc32(path: Path) -> int:
     """Returns the CRC-32 of a file, reading it in pieces."""
     value = 0
     with path.open("rb") as file:
@@ -100,10 +100,10 @@ def crc32(path: Path) -> int:
     return value
 
 
-def _unpack_one(archive: Path, folder: Path) -> list[File]:
+def _unpack_one(archive: Path, folder: Path) -> list[SourceFile]:
     try:
         with zipfile.ZipFile(archive) as zipped:
-            members = list_members(zipped, archive)
+            members = list_archive(zipped, archive)
             missing = {path: info for path, info in members.items() if not _is_whole(folder / path, info)}
             require_space(folder, sum(info.file_size for info in missing.values()))
             for path, info in missing.items():
@@ -115,8 +115,8 @@ def _unpack_one(archive: Path, folder: Path) -> list[File]:
         raise DamagedArchiveError(archive, error) from error
     except OSError as error:
         raise InputError(f"{archive} could not be unpacked into {folder}: {error}") from error
-    return [File(path, info.file_size, info.CRC) for path, info in members.items()]
+    return [SourceFile(path, info.file_size, info.CRC) for path, info in members.items()]
 
 
 def _is_whole(path: Path, info: zipfile.ZipInfo) -> bool:
-    return path.is_file() and path.stat().st_size == info.file_size and crc32(path) == info.CRC
+    return path.is_file() and path.stat().st_size == info.file_size and compute_crc32(path) == info.CRC

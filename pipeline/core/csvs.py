@@ -36,7 +36,7 @@ def read_table(path: Path) -> pd.DataFrame:
     Raises:
         InputError: no such file, empty, blank or repeated column names, or rows that do not fit the header.
     """
-    dialect = sniff(path)
+    dialect = detect_dialect(path)
     width = len(dialect.columns)
     rows: list[list[str]] = []
     with path.open(encoding=dialect.encoding, newline="") as file:
@@ -58,9 +58,9 @@ def read_columns(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     Raises:
         InputError: no such file, no such column, rows that pandas cannot cut, or a header as `read_table` refuses it.
     """
-    dialect = sniff(path)
+    dialect = detect_dialect(path)
     require_columns(dialect.columns, columns, path)
-    with reading(path):
+    with refuse_bad_rows(path):
         return pd.read_csv(
             path,
             dtype="str",
@@ -72,7 +72,7 @@ def read_columns(path: Path, columns: Sequence[str]) -> pd.DataFrame:
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[None]:
+def refuse_bad_rows(path: Path) -> Iterator[None]:
     """Turns what pandas raises on rows with too many cells, or an open quote, into an `InputError`."""
     try:
         yield
@@ -83,7 +83,7 @@ def reading(path: Path) -> Iterator[None]:
         ) from error
 
 
-def sniff(path: Path) -> Dialect:
+def detect_dialect(path: Path) -> Dialect:
     """Finds out how a CSV is written, and checks its header.
 
     Raises:

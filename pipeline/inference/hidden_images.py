@@ -10,7 +10,7 @@ from pipeline.core.csvs import read_table
 from pipeline.core.errors import InputError
 from pipeline.core.layouts import IMAGE_SUFFIXES, CsvPixels, TestImages
 from pipeline.data.prepared.image_folder import ImageFolder
-from pipeline.data.prepared.records import Record, list_test
+from pipeline.data.prepared.records import Record, list_test_records
 
 
 def list_hidden(base: Path, competition: Competition) -> tuple[list[Record], pd.DataFrame]:
@@ -44,7 +44,7 @@ def _listed(base: Path, competition: Competition, known: Sequence[str]) -> list[
     layout, train = competition.test, competition.train
     shared = isinstance(layout, TestImages) and not isinstance(train, CsvPixels) and train.images == layout.images
     if not isinstance(layout, TestImages) or shared:
-        return list_test(base, competition)
+        return list_test_records(base, competition)
     folder = ImageFolder(base, layout.images)
     with_suffix = any(PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES for name in known)
     if layout.listed_by != "folder" and (records := _as_listed(base, competition, folder)) is not None:
@@ -57,7 +57,7 @@ def _listed(base: Path, competition: Competition, known: Sequence[str]) -> list[
 def _as_listed(base: Path, competition: Competition, folder: ImageFolder) -> list[Record] | None:
     """The images as their table lists them; None where the folder holds others."""
     try:
-        records = list_test(base, competition)
+        records = list_test_records(base, competition)
     except InputError:
         if not folder.images:
             raise

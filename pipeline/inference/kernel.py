@@ -18,8 +18,8 @@ from pipeline.core.errors import some
 from pipeline.core.files import atomic_path
 from pipeline.core.paths import classes_path
 from pipeline.core.predictions import Predictions, check_predictions, read_predictions
-from pipeline.data.prepared.preparing import decode
-from pipeline.data.sources.source import descend
+from pipeline.data.prepared.preparing import decode_records
+from pipeline.data.sources.source import find_layout_folder
 from pipeline.ensemble.members import renormalised
 from pipeline.ensemble.recombining import recombine, used_members
 from pipeline.images.store import open_store
@@ -46,11 +46,11 @@ def predict_folder(root: Path, data: Path, name: str, target: Path = Path("submi
     """
     competition = load_competition(root)
     classes = tables.read_classes(classes_path(root))
-    base = descend(data, competition)
+    base = find_layout_folder(data, competition)
     records, sample = list_hidden(base, competition)
     with tempfile.TemporaryDirectory(prefix="predicting-") as work:
         store = Path(work) / "test_images.npy"
-        ordered, looked = decode(store, base, competition, competition.test, records, None)
+        ordered, looked = decode_records(store, base, competition, competition.test, records, None)
         broken = [record.id for record, image in zip(ordered, looked, strict=True) if image.broken]
         if broken:
             print(f"note: {len(broken)} images cannot be read and count as black: {some(broken)}")

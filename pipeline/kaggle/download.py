@@ -11,14 +11,14 @@ import sys
 import zipfile
 from pathlib import Path
 
-from pipeline.core.archive import DamagedArchiveError, File, unpack
+from pipeline.core.archive import DamagedArchiveError, SourceFile, unpack_archive
 from pipeline.core.errors import InputError
 from pipeline.kaggle.errors import refusal, telling
 
 _SECONDS = 15.0  # between two lines that say how far it is
 
 
-def fetch(slug: str, waiting: Path, folder: Path) -> list[File]:
+def fetch(slug: str, waiting: Path, folder: Path) -> list[SourceFile]:
     """Downloads a competition into ``waiting`` and unpacks it into ``folder``, every file held to its checksum.
 
     A zip that turns out damaged is deleted: the client would take it for whole for ever.
@@ -28,7 +28,7 @@ def fetch(slug: str, waiting: Path, folder: Path) -> list[File]:
     """
     archive = download(slug, waiting)
     try:
-        return unpack(archive, folder)
+        return unpack_archive(archive, folder)
     except DamagedArchiveError as error:
         shutil.rmtree(waiting)
         raise InputError(

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.core.competition import ProbabilitySubmission, Submission
-from pipeline.core.csvs import read_table, sniff
+from pipeline.core.csvs import detect_dialect, read_table
 from pipeline.core.errors import InputError, near_names, some
 from pipeline.kaggle.submission import value_columns
 
@@ -35,7 +35,7 @@ def validate_file(path: Path, sample: pd.DataFrame, submission: Submission, clas
         raise InputError(f"{path}: header, column 1: a byte order mark stands before {first!r}; save it as plain UTF-8")
     if not start.strip():
         raise InputError(f"{path}: header, column 1: the file is empty, wanted {first!r} as in the sample")
-    separator = sniff(path).separator
+    separator = detect_dialect(path).separator
     if separator != "," and len(sample.columns) > 1:
         raise InputError(
             f"{path}: header, column 1: {separator!r} stands behind it, wanted a comma; save it with commas"

@@ -13,7 +13,7 @@ from pipeline.core.active import active_models, active_name
 from pipeline.core.competition import load_competition
 from pipeline.core.paths import reports_folder
 from pipeline.core.progress import progress
-from pipeline.data.sources.source import present
+from pipeline.data.sources.source import find_source_folder
 from pipeline.page.parts import Part, write_page
 from pipeline.reports.data import before_after, classes, light, looks, material, sizes, suspicious, twins
 from pipeline.reports.data.adversarial import adversarial
@@ -35,7 +35,7 @@ def run(root: Path) -> None:
     models = {name: looks.read_look(root, name, competition.mirror) for name in active_models(root)}
     # Small matrices: threads cost more than they give, and one thread gives the same figures everywhere.
     with threadpool_limits(limits=1):
-        parts = _parts(data, models, present(root, competition))
+        parts = _parts(data, models, find_source_folder(root, competition))
     lead, footer = (
         "What is in the data, before anything is trained.",
         f"{active_name(root)}: python -m pipeline explore",

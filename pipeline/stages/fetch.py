@@ -9,11 +9,11 @@ from pathlib import Path
 from pipeline.core.competition import load_competition
 from pipeline.core.files import write_json
 from pipeline.core.paths import source_listing_path
-from pipeline.data.sources.source import ensure, list_files
+from pipeline.data.sources.source import fetch_competition, list_source_files
 
 
 def run(root: Path) -> None:
     """Brings the source; what is already there and whole is left alone."""
     competition = load_competition(root)
-    ensure(root, competition)
-    write_json(source_listing_path(root), list_files(root, competition))
+    fetch_competition(root, competition)
+    write_json(source_listing_path(root), list_source_files(root, competition))

@@ -2,48 +2,35 @@
 
 Reads: data/source.json, the source's files, configs/competitions/<name>.yaml.
 Writes: data/prepared/ - train.csv and test.csv (image indices in natural order of the ids), train_images.npy and
-test_images.npy (row i is row i of the index), classes.json, class_names.json (what people call them, in that order),
+test_images.npy (row i is row i of the index), classes.json, class_names.json (the names to show, in that order),
 report.json, sample_submission.csv and, where test labels are held back, solution.csv.
 """
 
 import shutil
 from pathlib import Path
 
-from pydantic import Field
-
 from pipeline.core.competition import load_competition
-from pipeline.core.config import Section, load_params
+from pipeline.core.config import load_params
 from pipeline.core.csvs import read_table
 from pipeline.core.errors import InputError
 from pipeline.core.files import write_json
 from pipeline.core.paths import prepared_folder
-from pipeline.data.prepared.preparing import build, encode, people_names
-from pipeline.data.prepared.records import list_images
-from pipeline.data.sources.source import check_unchanged, ensure
+from pipeline.data.prepared.preparing import PrepareParams, encode_labels, list_display_names, write_prepared
+from pipeline.data.prepared.records import list_records
+from pipeline.data.sources.source import check_source_unchanged, fetch_competition
 from pipeline.kaggle.submission import check_sample
-
-
-class PrepareParams(Section):
-    """How images are decoded.
-
-    ``workers`` None takes one process per core. ``drop_broken`` leaves unreadable training images out; an unreadable
-    test image is stored black, because its row must stand in the submission. The report names them all.
-    """
-
-    workers: int | None = Field(default=None, ge=1)
-    drop_broken: bool = False
 
 
 def run(root: Path) -> None:
     """Builds the folder under another name first: it is there whole, or as it was before."""
     params = load_params(root, "prepare", PrepareParams)
     competition = load_competition(root)
-    base = ensure(root, competition)
-    check_unchanged(root, competition)
-    train, test = list_images(base, competition)
+    base = fetch_competition(root, competition)
+    check_source_unchanged(root, competition)
+    train, test = list_records(base, competition)
     sample = base / competition.submission.sample
-    classes, _ = encode([str(record.label) for record in train])
-    names = people_names(classes, competition.class_names)
+    classes, _ = encode_labels([str(record.label) for record in train])
+    names = list_display_names(classes, competition.class_names)
     check_sample(read_table(sample), competition.submission, classes, [record.id for record in test])
     solution = None if competition.solution is None else base / competition.solution
     if solution is not None and not solution.is_file():
@@ -53,7 +40,7 @@ def run(root: Path) -> None:
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir()
     try:
-        build(building, base, competition, train, test, params.workers, params.drop_broken)
+        write_prepared(building, base, competition, train, test, params)
         write_json(building / "class_names.json", names)
         shutil.copyfile(sample, building / "sample_submission.csv")
         if solution is not None:

@@ -29,9 +29,9 @@ def run(root: Path) -> None:
     prepared = prepared_folder(root)
     train = tables.read_index(prepared / "train.csv")
     classes = tables.read_classes(prepared / "classes.json")
-    for line in duplicates.find(train, tables.read_index(prepared / "test.csv")).lines():
+    for line in duplicates.find_duplicates(train, tables.read_index(prepared / "test.csv")).lines():
         print(line)
-    table = folds.fold_table(train, classes, params.n_splits, params.seed, params.group_duplicates)
+    table = folds.make_fold_table(train, classes, params.n_splits, params.seed, params.group_duplicates)
     tables.write_folds(paths.folds_path(root), table)
     sizes = table.groupby("fold")["id"].size().tolist()
     print(f"folds: {params.n_splits} of {sizes} images; {table['group'].nunique()} groups, seed {params.seed}")

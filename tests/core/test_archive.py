@@ -21,7 +21,7 @@ def _zip(path: Path, members: dict[str, bytes]) -> Path:
 def test_members_that_leave_the_folder_are_refused(tmp_path: Path, name: str) -> None:
     path = _zip(tmp_path / "a.zip", {"good.png": b"x", name: b"x"})
     with pytest.raises(InputError, match="1 members leave the folder"):
-        archive.unpack(path, tmp_path / "inside" / "raw")
+        archive.unpack_archive(path, tmp_path / "inside" / "raw")
     assert list(tmp_path.rglob("*.png")) == []
 
 
@@ -31,7 +31,7 @@ def test_symbolic_links_in_a_zip_are_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as zipped_file:
         zipped_file.writestr(info, "/etc")
     with pytest.raises(InputError, match="or are links: 'link'"):
-        archive.unpack(tmp_path / "a.zip", tmp_path / "raw")
+        archive.unpack_archive(tmp_path / "a.zip", tmp_path / "raw")
 
 
 def test_a_bomb_is_refused_before_a_byte_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,19 +39,19 @@ def test_a_bomb_is_refused_before_a_byte_is_written(tmp_path: Path, monkeypatch:
     usage = shutil.disk_usage(tmp_path)._replace(free=1_000_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda place: usage)
     with pytest.raises(InputError, match=r"needs 5\.0 MB, the disk has 1\.0 MB free"):
-        archive.unpack(path, tmp_path / "raw")
+        archive.unpack_archive(path, tmp_path / "raw")
     assert not (tmp_path / "raw").exists()
 
 
 def test_a_file_that_is_also_a_folder_is_refused(tmp_path: Path) -> None:
     path = _zip(tmp_path / "a.zip", {"a": b"x", "a/b": b"x"})
     with pytest.raises(InputError, match="could not be unpacked"):
-        archive.unpack(path, tmp_path / "raw")
+        archive.unpack_archive(path, tmp_path / "raw")
 
 
 def test_what_operating_systems_leave_behind_stays_in_the_zip(tmp_path: Path) -> None:
     names = {"train/1.png": b"x", "__MACOSX/train/._1.png": b"x", "train/.DS_Store": b"x", "train/._1.png": b"x"}
-    archive.unpack(_zip(tmp_path / "a.zip", names), tmp_path / "raw")
+    archive.unpack_archive(_zip(tmp_path / "a.zip", names), tmp_path / "raw")
     assert [path.name for path in (tmp_path / "raw").rglob("*.png")] == ["1.png"]
     assert not (tmp_path / "raw" / "__MACOSX").exists()
 
@@ -71,7 +71,7 @@ def test_a_zip_inside_that_cannot_be_unpacked_stays_one_and_is_named(
     whole = _zip(tmp_path / "inner.zip", {"1.png": b"x"}).read_bytes()
     odd = _encrypted(whole) if kind == "encrypted" else b"odd"
     outer = _zip(tmp_path / "a.zip", {"odd.zip": odd, "train.zip": whole})
-    files = archive.unpack(outer, tmp_path / "raw")
+    files = archive.unpack_archive(outer, tmp_path / "raw")
     assert [file.path for file in files] == ["1.png", "odd.zip"]
     assert sorted(path.name for path in (tmp_path / "raw").iterdir()) == ["1.png", "odd.zip"]
     assert "note: odd.zip in a.zip stays a zip: " in capsys.readouterr().err

@@ -11,7 +11,7 @@ from support.fabricated import index, write_params, write_repository
 
 from pipeline.core import paths, tables
 from pipeline.core.errors import InputError
-from pipeline.data.prepared.folds import assign, fold_table
+from pipeline.data.prepared.folds import assign_folds, make_fold_table
 from pipeline.stages import split
 
 NAMES = ("ant", "bee", "cat")
@@ -24,34 +24,34 @@ def grouped(rows: int = 300, groups: int = 90, seed: int = 0) -> tuple[NDArray[n
 
 def table_of(ids: Sequence[str], seed: int = 0, **columns: Sequence[str]) -> pd.DataFrame:
     labels = [int(name) % 3 for name in ids]
-    return fold_table(index(ids, labels, **columns), NAMES, 4, seed, group_duplicates=True)
+    return make_fold_table(index(ids, labels, **columns), NAMES, 4, seed, group_duplicates=True)
 
 
 def test_folds_cover_every_row_and_do_not_overlap() -> None:
     labels = np.arange(100) % 3
-    fold = assign(labels, np.arange(100), 5, 0, NAMES)
+    fold = assign_folds(labels, np.arange(100), 5, 0, NAMES)
     assert np.bincount(fold).tolist() == [20] * 5
 
 
 def test_every_fold_holds_each_class_in_proportion() -> None:
     labels = np.repeat([0, 1, 2], [100, 50, 10])
-    fold = assign(labels, np.arange(160), 5, 0, NAMES)
+    fold = assign_folds(labels, np.arange(160), 5, 0, NAMES)
     assert pd.crosstab(fold, labels).to_numpy().tolist() == [[20, 10, 2]] * 5
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_groups_do_not_leak(seed: int) -> None:
     labels, groups = grouped(seed=seed)
-    fold = assign(labels, groups, 5, seed, NAMES)
+    fold = assign_folds(labels, groups, 5, seed, NAMES)
     assert pd.Series(fold).groupby(groups).nunique().max() == 1
     assert (pd.crosstab(fold, labels).to_numpy() > 0).all()
 
 
 def test_the_seed_decides_the_split() -> None:
     for labels, groups in [grouped(), (np.arange(90) % 3, np.arange(90))]:
-        first = assign(labels, groups, 5, 1, NAMES)
-        assert (first == assign(labels, groups, 5, 1, NAMES)).all()
-        assert (first != assign(labels, groups, 5, 2, NAMES)).any()
+        first = assign_folds(labels, groups, 5, 1, NAMES)
+        assert (first == assign_folds(labels, groups, 5, 1, NAMES)).all()
+        assert (first != assign_folds(labels, groups, 5, 2, NAMES)).any()
 
 
 def test_the_order_of_the_rows_changes_nothing() -> None:
@@ -76,8 +76,8 @@ def test_the_fold_table_is_in_natural_order() -> None:
 
 def test_renaming_labels_changes_nothing() -> None:
     labels, groups = grouped()
-    renamed = assign(labels, groups, 5, 0, ("x", "y", "z"))
-    assert (renamed == assign(labels, groups, 5, 0, NAMES)).all()
+    renamed = assign_folds(labels, groups, 5, 0, ("x", "y", "z"))
+    assert (renamed == assign_folds(labels, groups, 5, 0, NAMES)).all()
 
 
 def test_renaming_groups_changes_nothing() -> None:
@@ -92,7 +92,7 @@ def test_images_that_belong_together_share_a_fold(column: str) -> None:
     ids = [str(number) for number in range(120)]
     together = [str(int(name) // 3) for name in ids]
     labels = [int(name) % 3 for name in ids]
-    table = fold_table(index(ids, labels, **{column: together}), NAMES, 4, 0, group_duplicates=True)
+    table = make_fold_table(index(ids, labels, **{column: together}), NAMES, 4, 0, group_duplicates=True)
     assert table["fold"].groupby(np.arange(120) // 3).nunique().max() == 1
     assert table["group"].nunique() == 40
 
@@ -101,28 +101,28 @@ def test_duplicates_may_part_when_params_say_so_but_user_groups_never() -> None:
     ids = [str(number) for number in range(120)]
     together = [str(int(name) // 3) for name in ids]
     labels = [int(name) % 3 for name in ids]
-    parted = fold_table(index(ids, labels, hashes=together), NAMES, 4, 0, group_duplicates=False)
+    parted = make_fold_table(index(ids, labels, hashes=together), NAMES, 4, 0, group_duplicates=False)
     assert parted["group"].nunique() == 120
-    kept = fold_table(index(ids, labels, groups=together), NAMES, 4, 0, group_duplicates=False)
+    kept = make_fold_table(index(ids, labels, groups=together), NAMES, 4, 0, group_duplicates=False)
     assert kept["fold"].groupby(np.arange(120) // 3).nunique().max() == 1
 
 
 def test_a_class_with_fewer_images_than_folds_names_what_would_work() -> None:
     labels = np.repeat([0, 1, 2], [50, 3, 50])
     with pytest.raises(InputError, match=r"class 'bee' has 3 images, fewer than n_splits=5; the largest.*works is 3$"):
-        assign(labels, np.arange(103), 5, 0, NAMES)
+        assign_folds(labels, np.arange(103), 5, 0, NAMES)
 
 
 def test_the_split_that_the_error_recommends_works() -> None:
     labels = np.repeat([0, 1, 2], [50, 3, 50])
-    assert assign(labels, np.arange(103), 3, 0, NAMES).max() == 2
+    assert assign_folds(labels, np.arange(103), 3, 0, NAMES).max() == 2
 
 
 def test_a_class_in_fewer_groups_than_folds_is_refused() -> None:
     labels = np.repeat([0, 1, 2], [50, 20, 50])
     groups = np.where(labels == 1, 1000 + np.arange(120) % 4, np.arange(120))
     with pytest.raises(InputError, match=r"class 'bee' has 20 images in 4 groups, fewer than n_splits=5; .*works is 4"):
-        assign(labels, groups, 5, 0, NAMES)
+        assign_folds(labels, groups, 5, 0, NAMES)
 
 
 def test_a_class_with_one_image_cannot_be_split_at_all() -> None:
@@ -130,17 +130,17 @@ def test_a_class_with_one_image_cannot_be_split_at_all() -> None:
     with pytest.raises(
         InputError, match=r"'bee' has 1 images.*\(2 classes have fewer than 5\); no split.n_splits works"
     ):
-        assign(labels, np.arange(52), 5, 0, NAMES)
+        assign_folds(labels, np.arange(52), 5, 0, NAMES)
 
 
 def test_a_class_without_images_is_refused() -> None:
     with pytest.raises(InputError, match="class 'cat' has 0 images"):
-        assign(np.arange(20) % 2, np.arange(20), 5, 0, NAMES)
+        assign_folds(np.arange(20) % 2, np.arange(20), 5, 0, NAMES)
 
 
 def test_a_single_class_is_refused() -> None:
     with pytest.raises(InputError, match="every image is of the class 'ant'"):
-        assign(np.zeros(20, dtype=np.int64), np.arange(20), 5, 0, ("ant",))
+        assign_folds(np.zeros(20, dtype=np.int64), np.arange(20), 5, 0, ("ant",))
 
 
 def test_groups_that_no_assignment_can_stratify_are_refused() -> None:
@@ -150,10 +150,10 @@ def test_groups_that_no_assignment_can_stratify_are_refused() -> None:
     groups[[2, 3]] = 20
     labels[[2, 3]] = 0
     with pytest.raises(InputError, match=r"class 'bee' has 2 images in 1 groups"):
-        assign(labels, groups, 2, 0, NAMES)
+        assign_folds(labels, groups, 2, 0, NAMES)
     crossed = np.array([0, 1, 1, 2, 2, 0])
     with pytest.raises(InputError, match="no way to put every class into each of 2 folds with 3 groups"):
-        assign(crossed, np.array([0, 0, 1, 1, 2, 2]), 2, 0, NAMES)
+        assign_folds(crossed, np.array([0, 0, 1, 1, 2, 2]), 2, 0, NAMES)
 
 
 def test_the_stage_writes_folds_that_read_back_and_reports_duplicates(

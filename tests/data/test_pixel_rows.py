@@ -29,7 +29,7 @@ def _layout(**changes: object) -> CsvPixels:
 def _read(folder: Path, layout: CsvPixels, channels: int = 1, rows: int = 7) -> NDArray[np.uint8]:
     form = StorageForm(4, channels, "stretch")
     store = create_store(folder / "images.npy", rows, form)
-    pixel_rows.fill_from_rows(store, folder, layout, list(range(rows)), form)
+    pixel_rows.fill_from_table(store, folder, layout, list(range(rows)), form)
     return np.array(open_store(folder / "images.npy"))
 
 
@@ -44,7 +44,7 @@ def test_rows_go_where_the_order_says(tmp_path: Path) -> None:
     _write(tmp_path)
     form = StorageForm(size=4, channels=1, resize="stretch")
     order = [3, 0, 6, 1, 2, 5, 4]
-    seen = pixel_rows.fill_from_rows(create_store(tmp_path / "a.npy", 7, form), tmp_path, _layout(), order, form)
+    seen = pixel_rows.fill_from_table(create_store(tmp_path / "a.npy", 7, form), tmp_path, _layout(), order, form)
     assert np.array_equal(open_store(tmp_path / "a.npy")[:, :, :, 0], IMAGES[order])
     assert len({image.hash for image in seen}) == 7
 

@@ -11,7 +11,7 @@ from support import tiny
 from pipeline.core.errors import InputError
 from pipeline.core.files import sha256
 from pipeline.core.tables import read_classes, read_index
-from pipeline.data.prepared.preparing import encode
+from pipeline.data.prepared.preparing import encode_labels
 from pipeline.images.store import open_store
 from pipeline.stages import fetch, prepare
 
@@ -242,13 +242,13 @@ def test_wrong_settings_are_refused(tiny: Path, values: dict[str, object], words
 
 
 def test_whole_numbers_are_encoded_by_value() -> None:
-    assert encode(["10", "9", "-1", "10"])[0] == ["-1", "9", "10"]
-    assert encode(["10", "9", "-1", "10"])[1].tolist() == [2, 1, 0, 2]
+    assert encode_labels(["10", "9", "-1", "10"])[0] == ["-1", "9", "10"]
+    assert encode_labels(["10", "9", "-1", "10"])[1].tolist() == [2, 1, 0, 2]
 
 
 def test_other_labels_are_encoded_as_text() -> None:
-    assert encode(["10", "9", "a"])[0] == ["10", "9", "a"]
-    assert encode(["010", "9"])[0] == ["010", "9"]
+    assert encode_labels(["10", "9", "a"])[0] == ["10", "9", "a"]
+    assert encode_labels(["010", "9"])[0] == ["010", "9"]
 
 
 def test_the_fashion_download_is_prepared_whole(tmp_path: Path, competitions_dir: Path) -> None:

@@ -10,7 +10,7 @@ from support import tiny
 from pipeline.core.competition import Competition, load_competition
 from pipeline.core.config import parse
 from pipeline.core.errors import InputError
-from pipeline.data.prepared.records import Record, list_images
+from pipeline.data.prepared.records import Record, list_records
 
 
 def _table(base: Path, text: str) -> None:
@@ -49,11 +49,11 @@ def _by_id(records: list[Record]) -> dict[str, tuple[str, str | None]]:
 @pytest.mark.parametrize("layout", ["csv_images", "csv_one_hot", "folders", "file_names", "csv_pixels"])
 @pytest.mark.parametrize("zipped", [False, True])
 def test_every_layout_gives_every_image_its_label(tmp_path: Path, layout: str, zipped: bool) -> None:
-    from pipeline.data.sources.source import ensure
+    from pipeline.data.sources.source import fetch_competition
 
     tiny.build(tmp_path, layout, per_class=4, n_test=3, zipped=zipped)
     competition = load_competition(tmp_path)
-    train, test = list_images(ensure(tmp_path, competition), competition)
+    train, test = list_records(fetch_competition(tmp_path, competition), competition)
     assert pd.Series([record.label for record in train]).value_counts().to_dict() == dict.fromkeys(tiny.CLASSES, 4)
     assert len({record.id for record in train}) == 12
     assert {record.label for record in test} == {None}
@@ -62,7 +62,7 @@ def test_every_layout_gives_every_image_its_label(tmp_path: Path, layout: str, z
 
 
 def test_labels_are_joined_by_id_and_not_by_position(base: Path) -> None:
-    train, _ = list_images(base, _competition())
+    train, _ = list_records(base, _competition())
     assert _by_id(train) == {
         "10": ("train/10.png", "dog"),
         "1": ("train/1.png", "cat"),
@@ -79,7 +79,7 @@ def test_ids_fit_with_or_without_extension_in_any_case(base: Path, ids: str, suf
         path.rename(path.with_suffix(suffix))
     names = ids.split(",")
     _table(base, f"Id,Label\n{names[0]},cat\n{names[1]},dog\n{names[2]},dog\n")
-    train, _ = list_images(base, _competition())
+    train, _ = list_records(base, _competition())
     assert [record.id for record in train] == names
     assert [Path(record.source).stem for record in train] == ["1", "2", "10"]
 
@@ -87,7 +87,7 @@ def test_ids_fit_with_or_without_extension_in_any_case(base: Path, ids: str, suf
 def test_ids_may_hold_dots_and_folders(base: Path) -> None:
     _images(base, "train/a/v1.5.png", "train/b/v1.5.png")
     _table(base, "Id,Label\n10,dog\n1,cat\n2,dog\na/v1.5,cat\nb/v1.5.png,dog\n")
-    train, _ = list_images(base, _competition())
+    train, _ = list_records(base, _competition())
     assert _by_id(train)["a/v1.5"] == ("train/a/v1.5.png", "cat")
     assert _by_id(train)["b/v1.5.png"] == ("train/b/v1.5.png", "dog")
 
@@ -95,32 +95,32 @@ def test_ids_may_hold_dots_and_folders(base: Path) -> None:
 def test_a_bare_name_finds_its_image_in_a_subfolder(base: Path) -> None:
     _images(base, "train/deep/er/x.jpg")
     _table(base, "Id,Label\n10,dog\n1,cat\n2,dog\nx,cat\n")
-    assert _by_id(list_images(base, _competition())[0])["x"] == ("train/deep/er/x.jpg", "cat")
+    assert _by_id(list_records(base, _competition())[0])["x"] == ("train/deep/er/x.jpg", "cat")
 
 
 def test_ids_without_an_image_are_listed(base: Path) -> None:
     _table(base, "Id,Label\n10,dog\n1,cat\n2,dog\n77,cat\n78,cat\n")
     with pytest.raises(InputError, match=r"2 ids have no image in .*train: 77, 78; add the files or remove the rows"):
-        list_images(base, _competition())
+        list_records(base, _competition())
 
 
 @pytest.mark.parametrize("folder", ["train", "test"])
 def test_images_without_an_id_are_listed(base: Path, folder: str) -> None:
     _images(base, f"{folder}/77.png", f"{folder}/78.png")
     with pytest.raises(InputError, match=f"2 images have no id in any table: {folder}/77.png, {folder}/78.png"):
-        list_images(base, _competition())
+        list_records(base, _competition())
 
 
 def test_files_that_are_no_images_need_no_id(base: Path) -> None:
     _images(base, "train/Thumbs.db", "train/readme.txt", "train/.hidden.png", "train/._1.png")
-    assert len(list_images(base, _competition())[0]) == 3
+    assert len(list_records(base, _competition())[0]) == 3
 
 
 def test_train_and_test_may_share_a_folder(base: Path) -> None:
     for name in ("a1", "a2"):
         _images(base, f"train/{name}.png")
     (base / "sample_submission.csv").write_text("Id,Label\na2,cat\na1,cat\n")
-    train, test = list_images(base, _competition(test={"images": "train"}))
+    train, test = list_records(base, _competition(test={"images": "train"}))
     assert [record.source for record in test] == ["train/a2.png", "train/a1.png"]
     assert len(train) == 3
 
@@ -128,55 +128,55 @@ def test_train_and_test_may_share_a_folder(base: Path) -> None:
 def test_two_files_for_one_id_are_refused(base: Path) -> None:
     _images(base, "train/2.jpg")
     with pytest.raises(InputError, match=r"1 ids fit more than one image .*: 2 \(2.jpg, 2.png\)"):
-        list_images(base, _competition())
+        list_records(base, _competition())
 
 
 def test_two_ids_for_one_file_are_refused(base: Path) -> None:
     _table(base, "Id,Label\n10,dog\n1,cat\n2,dog\n2.png,dog\n")
     with pytest.raises(InputError, match=r"1 images have two ids: 2 and 2.png"):
-        list_images(base, _competition())
+        list_records(base, _competition())
 
 
 def test_repeated_ids_are_refused(base: Path) -> None:
     _table(base, "Id,Label\n10,dog\n1,cat\n2,dog\n2,dog\n")
     with pytest.raises(InputError, match="1 ids stand there more than once: 2"):
-        list_images(base, _competition())
+        list_records(base, _competition())
 
 
 def test_one_id_with_two_labels_is_refused(base: Path) -> None:
     _table(base, "Id,Label\n10,dog\n1,cat\n2,dog\n2,cat\n")
     with pytest.raises(InputError, match="1 ids have two labels: 2; keep the right row of each"):
-        list_images(base, _competition())
+        list_records(base, _competition())
 
 
 @pytest.mark.parametrize("label", ["", "nan", "NaN", " "])
 def test_missing_labels_are_refused(base: Path, label: str) -> None:
     _table(base, f"Id,Label\n10,dog\n1,cat\n2,{label}\n")
     with pytest.raises(InputError, match="1 training images have no label: ids 2"):
-        list_images(base, _competition())
+        list_records(base, _competition())
 
 
 def test_classes_called_na_and_none_are_classes(base: Path) -> None:
     _table(base, "Id,Label\n10,NA\n1,None\n2,NA\n")
-    assert {record.label for record in list_images(base, _competition())[0]} == {"NA", "None"}
+    assert {record.label for record in list_records(base, _competition())[0]} == {"NA", "None"}
 
 
 def test_a_single_class_is_refused(base: Path) -> None:
     _table(base, "Id,Label\n10,dog\n1,dog\n2,dog\n")
     with pytest.raises(InputError, match="all 3 training images are of class 'dog'"):
-        list_images(base, _competition())
+        list_records(base, _competition())
 
 
 def test_classes_that_differ_by_blanks_alone_are_refused(base: Path) -> None:
     _table(base, "Id,Label\n10,dog\n1,cat\n2,dog \n")
     with pytest.raises(InputError, match="1 classes differ by blanks alone: 'dog' and 'dog '; write each in one way"):
-        list_images(base, _competition())
+        list_records(base, _competition())
 
 
 def test_a_class_called_id_is_refused(base: Path) -> None:
     _table(base, "Id,Label\n10,dog\n1,id\n2,dog\n")
     with pytest.raises(InputError, match="a class is called 'id'"):
-        list_images(base, _competition())
+        list_records(base, _competition())
 
 
 @pytest.mark.parametrize("name", ["../../x", "/etc/x", "a/../../x", "..\\x", "C:\\x", ""])
@@ -187,71 +187,71 @@ def test_ids_that_leave_their_folder_are_refused(base: Path, name: str, part: st
     else:
         (base / "sample_submission.csv").write_text(f"Id,Label\n1,cat\n{name},cat\n")
     with pytest.raises(InputError, match="1 ids are empty or leave their folder"):
-        list_images(base, _competition())
+        list_records(base, _competition())
 
 
 def test_a_misnamed_column_is_refused(base: Path) -> None:
     with pytest.raises(InputError, match=r"train.csv has no column 'Lable'; did you mean 'Label'"):
-        list_images(base, _competition(train={"label": "Lable"}))
+        list_records(base, _competition(train={"label": "Lable"}))
 
 
 def test_a_missing_table_is_refused(base: Path) -> None:
     with pytest.raises(InputError, match=r"labels.csv does not exist"):
-        list_images(base, _competition(train={"table": "labels.csv"}))
+        list_records(base, _competition(train={"table": "labels.csv"}))
 
 
 def test_a_missing_folder_names_the_folders_that_are_there(base: Path) -> None:
     with pytest.raises(InputError, match=r"images is no folder; .* has the folders test, train"):
-        list_images(base, _competition(train={"images": "images"}))
+        list_records(base, _competition(train={"images": "images"}))
 
 
 def test_a_group_column_is_kept(base: Path) -> None:
     _table(base, "Id,Label,patient\n10,dog,p1\n1,cat,p2\n2,dog,p1\n")
-    train, _ = list_images(base, _competition(train={"group": "patient"}))
+    train, _ = list_records(base, _competition(train={"group": "patient"}))
     assert [record.group for record in train] == ["p1", "p2", "p1"]
 
 
 def test_images_outside_a_class_folder_are_refused(base: Path) -> None:
     with pytest.raises(InputError, match=r"3 images lie in no class folder: 1.png, 10.png, 2.png"):
-        list_images(base, _competition("folders"))
+        list_records(base, _competition("folders"))
 
 
 def test_file_names_that_do_not_match_the_pattern_are_listed(base: Path) -> None:
     with pytest.raises(InputError, match=r"3 names do not match train.pattern .*: 1.png, 10.png, 2.png"):
-        list_images(base, _competition("file_names"))
+        list_records(base, _competition("file_names"))
 
 
 def test_a_pattern_may_name_the_group(tmp_path: Path, base: Path) -> None:
     _images(base, "burst/cat_p1_1.jpg", "burst/dog_p2_1.jpg", "burst/dog_p2_2.jpg")
     pattern = r"^(?P<label>[a-z]+)_(?P<group>p\d+)_"
-    train, _ = list_images(base, _competition("file_names", train={"images": "burst", "pattern": pattern}))
+    train, _ = list_records(base, _competition("file_names", train={"images": "burst", "pattern": pattern}))
     assert [(record.label, record.group) for record in train] == [("cat", "p1"), ("dog", "p2"), ("dog", "p2")]
 
 
 def test_test_images_may_be_listed_by_a_table(base: Path) -> None:
     (base / "test.csv").write_text("image;x\n1.png;0\n2.png;0\n")
     listed = {"listed_by": "table", "table": "test.csv", "id": "image"}
-    assert [record.id for record in list_images(base, _competition(test=listed))[1]] == ["1.png", "2.png"]
+    assert [record.id for record in list_records(base, _competition(test=listed))[1]] == ["1.png", "2.png"]
 
 
 @pytest.mark.parametrize("suffix", ["", ".png"])
 def test_test_images_listed_by_their_folder_are_called_as_in_the_sample_submission(base: Path, suffix: str) -> None:
     (base / "sample_submission.csv").write_text(f"Id,Label\n1{suffix},cat\n2{suffix},cat\n")
-    _, test = list_images(base, _competition(test={"listed_by": "folder"}))
+    _, test = list_records(base, _competition(test={"listed_by": "folder"}))
     assert [record.id for record in test] == [f"1{suffix}", f"2{suffix}"]
 
 
 def test_repeated_test_ids_are_refused(base: Path) -> None:
     (base / "sample_submission.csv").write_text("Id,Label\n1,cat\n2,cat\n1,cat\n")
     with pytest.raises(InputError, match=r"sample_submission.csv: 1 ids stand there more than once: 1"):
-        list_images(base, _competition())
+        list_records(base, _competition())
 
 
 def test_an_empty_class_folder_is_refused(base: Path) -> None:
     _images(base, "classes/cat/1.png", "classes/dog/1.png")
     (base / "classes" / "owl").mkdir()
     with pytest.raises(InputError, match="class folders without an image: owl"):
-        list_images(base, _competition("folders", train={"images": "classes"}))
+        list_records(base, _competition("folders", train={"images": "classes"}))
 
 
 def _one_hot(base: Path, text: str) -> Competition:
@@ -262,7 +262,7 @@ def _one_hot(base: Path, text: str) -> Competition:
 
 
 def test_one_column_per_class_gives_the_marked_class(base: Path) -> None:
-    train, _ = list_images(base, _one_hot(base, "Id,dog,cat\n10,1,0\n1,0.0,1.0\n2,1,0\n"))
+    train, _ = list_records(base, _one_hot(base, "Id,dog,cat\n10,1,0\n1,0.0,1.0\n2,1,0\n"))
     assert _by_id(train) == {"10": ("train/10.png", "dog"), "1": ("train/1.png", "cat"), "2": ("train/2.png", "dog")}
 
 
@@ -283,12 +283,12 @@ def test_one_column_per_class_gives_the_marked_class(base: Path) -> None:
 )
 def test_rows_that_do_not_mark_exactly_one_class_are_refused(base: Path, row: str, words: str) -> None:
     with pytest.raises(InputError, match=words):
-        list_images(base, _one_hot(base, f"Id,dog,cat\n10,1,0\n{row}\n2,1,0\n"))
+        list_records(base, _one_hot(base, f"Id,dog,cat\n10,1,0\n{row}\n2,1,0\n"))
 
 
 def test_a_class_without_its_column_is_refused(base: Path) -> None:
     with pytest.raises(InputError, match=r"train\.csv has no column 'cat'"):
-        list_images(base, _one_hot(base, "Id,dog,kat\n10,1,0\n1,0,1\n2,1,0\n"))
+        list_records(base, _one_hot(base, "Id,dog,kat\n10,1,0\n1,0,1\n2,1,0\n"))
 
 
 def test_a_class_that_is_listed_twice_is_refused() -> None:

@@ -8,14 +8,14 @@ import pytest
 from support import shapes, tiny
 
 from pipeline.core import files, predictions, tables
-from pipeline.core.archive import unpack
+from pipeline.core.archive import unpack_archive
 from pipeline.core.competition import Competition, load_competition
 from pipeline.core.config import read_yaml
 from pipeline.core.csvs import read_table
 from pipeline.core.errors import InputError
 from pipeline.data.describe.init import activate, describe
 from pipeline.data.describe.match import Choices
-from pipeline.data.prepared.records import list_images
+from pipeline.data.prepared.records import list_records
 from pipeline.kaggle.submission import build
 from pipeline.kaggle.submission_checks import validate
 
@@ -152,7 +152,7 @@ def lay_out(root: Path, slug: str, unpacked: bool) -> Path:
     archive = root / f"{slug}.zip"
     archive.write_bytes(shapes.pack(shapes.SHAPES[slug]()))
     if unpacked:
-        unpack(archive, root / "unpacked")
+        unpack_archive(archive, root / "unpacked")
         return root / "unpacked"
     return archive
 
@@ -164,8 +164,8 @@ def test_a_competition_is_read_right(root: Path, slug: str, unpacked: bool) -> N
     describe(root, lay_out(root, slug, unpacked), "it", choices)
     written = read_yaml(root / "configs" / "competitions" / "it.yaml")
     assert {key: written.get(key) for key in wanted} == wanted
-    unpack(root / f"{slug}.zip", root / "unpacked")
-    train, test = list_images(root / "unpacked", load_competition(root, "it"))
+    unpack_archive(root / f"{slug}.zip", root / "unpacked")
+    train, test = list_records(root / "unpacked", load_competition(root, "it"))
     assert (len(train), len(test)) == counts
 
 

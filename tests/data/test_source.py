@@ -9,7 +9,7 @@ from support import tiny
 from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError
 from pipeline.core.files import sha256
-from pipeline.data.sources.source import check_unchanged, ensure, list_files
+from pipeline.data.sources.source import check_source_unchanged, fetch_competition, list_source_files
 from pipeline.stages import fetch
 
 
@@ -32,7 +32,7 @@ def zipped(tmp_path: Path) -> Path:
 
 
 def _folder(root: Path) -> Path:
-    return ensure(root, load_competition(root))
+    return fetch_competition(root, load_competition(root))
 
 
 def test_a_zip_is_unpacked_and_listed(zipped: Path) -> None:
@@ -100,7 +100,7 @@ def test_a_source_that_changed_since_fetch_is_refused(tiny: Path) -> None:
     with pytest.raises(
         InputError, match=r"1 files of the source changed since fetch: train.csv; run `dvc repro -f fetch`"
     ):
-        check_unchanged(tiny, load_competition(tiny))
+        check_source_unchanged(tiny, load_competition(tiny))
 
 
 def test_the_files_stay_when_the_zip_is_gone(zipped: Path) -> None:
@@ -158,7 +158,7 @@ def test_zips_inside_the_zip_are_unpacked_where_they_lie(zipped: Path) -> None:
     members = {name: (inner / name).read_bytes() for name in names if not name.startswith("train/")}
     _zip(zipped / "download" / "tiny.zip", {**members, "train.zip": train.read_bytes()})
     assert _tree(_folder(zipped)) == names
-    assert sorted(list_files(zipped, load_competition(zipped))) == sorted(names)
+    assert sorted(list_source_files(zipped, load_competition(zipped))) == sorted(names)
 
 
 def _cut(data: bytes) -> bytes:

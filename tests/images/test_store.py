@@ -114,14 +114,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from pipeline.images import store
-from pipeline.images.decoding import Form
+from pipeline.images.decoding import StorageForm
 
 if __name__ == "__main__":
-    folder, form = Path(sys.argv[1]), Form(8, 3, "stretch")
+    folder, form = Path(sys.argv[1]), StorageForm(8, 3, "stretch")
     store._CHUNK = 1
     names = ["0.png"] * 100_000
-    target = store.create(folder / "a.npy", len(names), form)
-    store.fill(target, folder, names, form, 2)
+    target = store.create_store(folder / "a.npy", len(names), form)
+    store.fill_store(target, folder, names, form, 2)
 """
 
 

@@ -12,7 +12,7 @@ from support.kaggle_download_server import SECRET, Kaggle, forget_credentials, s
 from pipeline.core.competition import Competition
 from pipeline.core.config import parse
 from pipeline.core.errors import InputError
-from pipeline.data.sources.source import ensure
+from pipeline.data.sources.source import fetch_competition
 
 _PIECE = 1 << 20  # bytes that the client writes at once
 
@@ -38,7 +38,7 @@ def _waiting(root: Path) -> Path:
 
 
 def test_a_kaggle_download_is_unpacked(tmp_path: Path, kaggle: Kaggle) -> None:
-    folder = ensure(tmp_path, _kaggle_competition())
+    folder = fetch_competition(tmp_path, _kaggle_competition())
     assert (folder / "train.csv").is_file()
     assert sorted(path.name for path in folder.parent.iterdir()) == [folder.name, folder.name + ".json"]
 
@@ -46,32 +46,32 @@ def test_a_kaggle_download_is_unpacked(tmp_path: Path, kaggle: Kaggle) -> None:
 def test_a_token_serves_as_well_as_a_key(tmp_path: Path, kaggle: Kaggle, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KAGGLE_KEY")
     monkeypatch.setenv("KAGGLE_API_TOKEN", "KGAT_" + SECRET)
-    ensure(tmp_path, _kaggle_competition())
+    fetch_competition(tmp_path, _kaggle_competition())
     assert kaggle.asked[0] == "IntrospectToken"
 
 
 def test_a_download_that_is_there_is_not_asked_for_again(tmp_path: Path, kaggle: Kaggle) -> None:
-    ensure(tmp_path, _kaggle_competition())
+    fetch_competition(tmp_path, _kaggle_competition())
     asked = list(kaggle.asked)
-    ensure(tmp_path, _kaggle_competition())
+    fetch_competition(tmp_path, _kaggle_competition())
     assert kaggle.asked == asked
 
 
 def test_a_connection_that_breaks_is_taken_up_where_it_broke(tmp_path: Path, kaggle: Kaggle) -> None:
     kaggle.drops = [_PIECE + 1000]
-    assert (ensure(tmp_path, _kaggle_competition()) / "train.csv").is_file()
+    assert (fetch_competition(tmp_path, _kaggle_competition()) / "train.csv").is_file()
     assert kaggle.asked == ["DownloadDataFiles tiny-pets", "file whole", f"file bytes={_PIECE}-"]
 
 
 def test_what_an_earlier_run_left_is_gone_on_with(tmp_path: Path, kaggle: Kaggle) -> None:
     kaggle.status = 429  # only to have the folder made
     with pytest.raises(InputError):
-        ensure(tmp_path, _kaggle_competition())
+        fetch_competition(tmp_path, _kaggle_competition())
     kaggle.status = 200
     (_waiting(tmp_path) / "tiny-pets.zip").write_bytes(kaggle.content[:700])
     marker = {"validator": '"one"', "size": len(kaggle.content)}
     (_waiting(tmp_path) / "tiny-pets.zip.kaggle-partial").write_text(json.dumps(marker))
-    ensure(tmp_path, _kaggle_competition())
+    fetch_competition(tmp_path, _kaggle_competition())
     assert kaggle.asked[-1] == "file bytes=700-"
 
 
@@ -79,7 +79,7 @@ def test_a_refusal_does_not_throw_away_what_has_come(tmp_path: Path, kaggle: Kag
     kaggle.status, kaggle.message = 429, "Too many requests"
     for _ in range(2):
         with pytest.raises(InputError, match="asks to wait"):
-            ensure(tmp_path, _kaggle_competition())
+            fetch_competition(tmp_path, _kaggle_competition())
         (_waiting(tmp_path) / "tiny-pets.zip").write_bytes(kaggle.content[:700])
     assert (_waiting(tmp_path) / "tiny-pets.zip").stat().st_size == 700
 
@@ -88,25 +88,25 @@ def test_a_damaged_zip_is_deleted_so_that_the_next_run_gets_it_anew(tmp_path: Pa
     whole = kaggle.content
     kaggle.content = whole[:60] + bytes([whole[60] ^ 255]) + whole[61:]
     with pytest.raises(InputError, match=r"Kaggle's tiny-pets came damaged and its zip is deleted; run the command"):
-        ensure(tmp_path, _kaggle_competition())
+        fetch_competition(tmp_path, _kaggle_competition())
     kaggle.content = whole
-    assert (ensure(tmp_path, _kaggle_competition()) / "train.csv").is_file()
+    assert (fetch_competition(tmp_path, _kaggle_competition()) / "train.csv").is_file()
 
 
 def test_what_is_no_zip_is_deleted(tmp_path: Path, kaggle: Kaggle) -> None:
     whole, kaggle.content = kaggle.content, b"<html>Sign in</html>"
     with pytest.raises(InputError, match="came as something that is no zip"):
-        ensure(tmp_path, _kaggle_competition())
+        fetch_competition(tmp_path, _kaggle_competition())
     kaggle.content = whole
-    assert (ensure(tmp_path, _kaggle_competition()) / "train.csv").is_file()
+    assert (fetch_competition(tmp_path, _kaggle_competition()) / "train.csv").is_file()
 
 
 def test_an_error_page_in_the_place_of_the_rest_is_not_gone_on_with(tmp_path: Path, kaggle: Kaggle) -> None:
     kaggle.drops, kaggle.page = [1000], (503, b"<html>Try later</html>")
     with pytest.raises(InputError, match="the connection broke; run the command again"):
-        ensure(tmp_path, _kaggle_competition())
+        fetch_competition(tmp_path, _kaggle_competition())
     kaggle.page = None
-    assert (ensure(tmp_path, _kaggle_competition()) / "train.csv").is_file()
+    assert (fetch_competition(tmp_path, _kaggle_competition()) / "train.csv").is_file()
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_kaggles_refusals_name_the_fix_and_no_secret(
 ) -> None:
     kaggle.status, kaggle.message = status, f"{message} {SECRET}"
     with pytest.raises(InputError, match=f"Kaggle's tiny-pets could not be downloaded: .*{words}") as caught:
-        ensure(tmp_path, _kaggle_competition())
+        fetch_competition(tmp_path, _kaggle_competition())
     assert SECRET not in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -141,10 +141,10 @@ def test_kaggles_refusals_name_the_fix_and_no_secret(
 def test_kaggle_out_of_reach_says_so(tmp_path: Path, kaggle: Kaggle, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     with pytest.raises(InputError, match="Kaggle cannot be reached; check the network"):
-        ensure(tmp_path, _kaggle_competition())
+        fetch_competition(tmp_path, _kaggle_competition())
 
 
 def test_kaggle_without_credentials_says_how_to_log_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     forget_credentials(tmp_path, monkeypatch)
     with pytest.raises(InputError, match=r"no Kaggle credentials, .*`kaggle auth login`, or make a token at"):
-        ensure(tmp_path, _kaggle_competition())
+        fetch_competition(tmp_path, _kaggle_competition())

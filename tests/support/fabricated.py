@@ -57,7 +57,7 @@ def write_repository(
     values = ["Category"] if submission["kind"] == "label" else list(classes)
     sample = pd.DataFrame({"Id": test["id"][::-1]} | dict.fromkeys(values, "0"))
     sample.to_csv(prepared / "sample_submission.csv", index=False)
-    tables.write_folds(paths.folds_path(root), folds.fold_table(train, classes, 3, 0, True))
+    tables.write_folds(paths.folds_path(root), folds.make_fold_table(train, classes, 3, 0, True))
     return root
 
 

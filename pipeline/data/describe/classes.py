@@ -9,7 +9,7 @@ import pandas as pd
 from pipeline.core.errors import InputError, some
 from pipeline.core.ids import natural_order
 from pipeline.data.describe.match import Choices, pick
-from pipeline.data.prepared.one_hot import is_flag, one_hot_labels
+from pipeline.data.prepared.one_hot import is_flag, read_one_hot
 
 _GROUP = re.compile(r"patient|person|subject|participant|group|location|site|camera|sequence|seq_id", re.IGNORECASE)
 
@@ -85,7 +85,7 @@ def _one(table: pd.DataFrame, name: str, reason: str) -> Labels:
 def _one_hot(table: pd.DataFrame, path: str, spoken_for: Sequence[str], columns: Sequence[str], reason: str) -> Labels:
     ids = table[spoken_for[0]].tolist() if spoken_for else [str(row) for row in range(1, len(table) + 1)]
     try:
-        values = one_hot_labels(table, columns, ids, path)
+        values = read_one_hot(table, columns, ids, path)
     except InputError as error:
         raise InputError(
             f"{error}; several labels per image are read by no layout: choose one with --label COLUMN"

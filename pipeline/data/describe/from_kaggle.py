@@ -14,7 +14,7 @@ from pipeline.data.describe.infer import Inferred, infer
 from pipeline.data.describe.init import activate, require_new, write_description
 from pipeline.data.describe.match import Choices
 from pipeline.data.describe.metric import metric_hint, metric_of
-from pipeline.data.sources.source import bring
+from pipeline.data.sources.source import fetch_source
 
 
 def describe_kaggle(root: Path, slug: str, name: str | None, choices: Choices, metric: str | None) -> str:
@@ -44,7 +44,7 @@ def describe_kaggle(root: Path, slug: str, name: str | None, choices: Choices, m
     require_new(root, name)
     if metric is not None:
         metric_of(metric)
-    folder = bring(root, KaggleSource(kind="kaggle", slug=slug))
+    folder = fetch_source(root, KaggleSource(kind="kaggle", slug=slug))
     inferred = infer(folder, choices, metric)
     if metric is None:
         raise InputError(_which_metric(slug, inferred))

@@ -12,7 +12,7 @@ from typing import IO
 import pandas as pd
 
 from pipeline.core import csvs
-from pipeline.core.archive import UNREADABLE, list_members
+from pipeline.core.archive import UNREADABLE, list_archive
 from pipeline.core.errors import InputError, one_line, some
 from pipeline.core.files import files_below, require_space
 from pipeline.core.ids import natural_order
@@ -164,7 +164,7 @@ def open_listing(source: Path) -> Iterator[Listing]:
 def _inside(path: Path, place: str) -> dict[str, Member]:
     try:
         with zipfile.ZipFile(path) as archive:
-            return {name: Member(path, info.filename) for name, info in list_members(archive, place).items()}
+            return {name: Member(path, info.filename) for name, info in list_archive(archive, place).items()}
     except zipfile.BadZipFile as error:
         raise InputError(f"{place} is not a whole zip ({error}); fetch it again") from error
 

@@ -42,7 +42,7 @@ class Duplicates:
         ]
 
 
-def components(index: pd.DataFrame, columns: Sequence[str]) -> NDArray[np.int64]:
+def number_components(index: pd.DataFrame, columns: Sequence[str]) -> NDArray[np.int64]:
     """Numbers the connected components of rows that share a value in any of ``columns``.
 
     Args:
@@ -65,7 +65,7 @@ def components(index: pd.DataFrame, columns: Sequence[str]) -> NDArray[np.int64]
     return pd.factorize(component[: len(index)])[0].astype(np.int64)
 
 
-def find(train: pd.DataFrame, test: pd.DataFrame, hashes: Sequence[str] = HASHES) -> Duplicates:
+def find_duplicates(train: pd.DataFrame, test: pd.DataFrame, hashes: Sequence[str] = HASHES) -> Duplicates:
     """Finds images that share a hash within train, and between train and test.
 
     Args:
@@ -73,12 +73,12 @@ def find(train: pd.DataFrame, test: pd.DataFrame, hashes: Sequence[str] = HASHES
         test: image index without.
         hashes: the columns that count.
     """
-    sets = _sets(train, components(train, hashes))
+    sets = _sets(train, number_components(train, hashes))
     label = dict(zip(train["id"], train["label"], strict=True))
     conflicts = tuple(ids for ids in sets if len({label[name] for name in ids}) > 1)
     both = pd.concat([train, test], ignore_index=True)
     both["is_test"] = np.arange(len(both)) >= len(train)
-    component = components(both, hashes)
+    component = number_components(both, hashes)
     spans = both.groupby(component)["is_test"].transform("nunique").to_numpy() > 1
     across = tuple(
         (tuple(part.loc[~part["is_test"], "id"]), tuple(part.loc[part["is_test"], "id"]))

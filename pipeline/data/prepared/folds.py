@@ -12,12 +12,12 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from pipeline.core.errors import InputError
 from pipeline.core.ids import natural_order
-from pipeline.data.prepared.duplicates import HASHES, components
+from pipeline.data.prepared.duplicates import HASHES, number_components
 
 _ATTEMPTS = 10
 
 
-def fold_table(
+def make_fold_table(
     index: pd.DataFrame, classes: Sequence[str], n_splits: int, seed: int, group_duplicates: bool
 ) -> pd.DataFrame:
     """Makes the fold table of a training index.
@@ -38,13 +38,13 @@ def fold_table(
         InputError: a class has fewer images (or groups) than folds.
     """
     ordered = index.set_index("id").loc[natural_order(index["id"].tolist())].reset_index()
-    groups = components(ordered, ("group", *HASHES) if group_duplicates else ("group",))
+    groups = number_components(ordered, ("group", *HASHES) if group_duplicates else ("group",))
     labels = ordered["label"].to_numpy(dtype=np.int64)
-    fold = assign(labels, groups, n_splits, seed, classes)
+    fold = assign_folds(labels, groups, n_splits, seed, classes)
     return pd.DataFrame({"id": ordered["id"], "label": labels, "group": groups, "fold": fold})
 
 
-def assign(
+def assign_folds(
     labels: NDArray[np.int64], groups: NDArray[np.int64], n_splits: int, seed: int, classes: Sequence[str]
 ) -> NDArray[np.int64]:
     """Gives every row the fold that validates it.

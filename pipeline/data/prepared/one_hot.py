@@ -15,7 +15,7 @@ def is_flag(values: pd.Series) -> bool:
     return set(values) <= {*_OFF, *_ON} and len(values) > 0
 
 
-def one_hot_labels(table: pd.DataFrame, classes: Sequence[str], ids: Sequence[str], place: str) -> list[str]:
+def read_one_hot(table: pd.DataFrame, classes: Sequence[str], ids: Sequence[str], place: str) -> list[str]:
     """Reads the class that each row marks.
 
     Args:

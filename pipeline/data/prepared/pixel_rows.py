@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline.core.csvs import Dialect, reading, sniff
+from pipeline.core.csvs import Dialect, detect_dialect, refuse_bad_rows
 from pipeline.core.errors import InputError, some
 from pipeline.core.layouts import CsvPixels, TestPixels
 from pipeline.core.progress import progress
@@ -20,7 +20,7 @@ from pipeline.images.store import ImageFacts, Store
 _CELLS = 400_000
 
 
-def fill_from_rows(
+def fill_from_table(
     store: Store, base: Path, layout: CsvPixels | TestPixels, rows: Sequence[int], form: StorageForm
 ) -> list[ImageFacts]:
     """Reads the images of a table into a store.
@@ -39,9 +39,9 @@ def fill_from_rows(
         InputError: no pixel columns, no shape that fits them, or values that are no whole numbers in 0..255.
     """
     path = base / layout.table
-    dialect = sniff(path)
-    columns = pixel_columns(dialect.columns, layout, path)
-    shape = pixel_shape(len(columns), layout, path)
+    dialect = detect_dialect(path)
+    columns = select_pixel_columns(dialect.columns, layout, path)
+    shape = find_pixel_shape(len(columns), layout, path)
     position = {row: place for place, row in enumerate(rows)}
     facts = [ImageFacts()] * len(rows)
     with progress("reading pixels", len(rows)) as advance:
@@ -56,7 +56,7 @@ def fill_from_rows(
     return facts
 
 
-def pixel_columns(columns: Sequence[str], layout: CsvPixels | TestPixels, path: Path) -> list[str]:
+def select_pixel_columns(columns: Sequence[str], layout: CsvPixels | TestPixels, path: Path) -> list[str]:
     """Picks the pixel columns; numbered ones (``pixel0``, ``pixel1``) go by their numbers, others stay as they stand.
 
     Raises:
@@ -74,7 +74,7 @@ def pixel_columns(columns: Sequence[str], layout: CsvPixels | TestPixels, path: 
     return found
 
 
-def pixel_shape(count: int, layout: CsvPixels | TestPixels, path: Path) -> tuple[int, ...]:
+def find_pixel_shape(count: int, layout: CsvPixels | TestPixels, path: Path) -> tuple[int, ...]:
     """Returns (height, width) or (height, width, channels): as stated, or square when the count allows it.
 
     Raises:
@@ -94,7 +94,7 @@ def pixel_shape(count: int, layout: CsvPixels | TestPixels, path: Path) -> tuple
 def _pieces(path: Path, dialect: Dialect, columns: list[str]) -> Iterator[NDArray[np.uint8]]:
     rows = max(1, _CELLS // len(columns))
     done, wanted = 0, set(columns)
-    with reading(path):
+    with refuse_bad_rows(path):
         # Text first would be simple, and fifty times as large: numbers are parsed as numbers, and only a piece that
         # fails is read as text, to say where.
         reader = pd.read_csv(
@@ -113,7 +113,7 @@ def _pieces(path: Path, dialect: Dialect, columns: list[str]) -> Iterator[NDArra
                 except StopIteration:
                     return
                 except pd.errors.ParserError:
-                    raise  # `reading` makes an error for the user of it
+                    raise  # `refuse_bad_rows` turns it into an InputError
                 except ValueError as error:
                     _refuse_text(path, dialect, columns, done, rows)
                     raise InputError(f"{path}: {error}; pixels are whole numbers in 0..255") from error

@@ -1,60 +1,84 @@
-"""From listed images to the prepared folder: stores, indices, classes and the report of what was seen."""
+"""The prepared folder: records of images -> stores, indices, classes and the report of counts, sizes and duplicates."""
 
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pydantic import Field
 from sklearn.preprocessing import LabelEncoder
 
 from pipeline.core.competition import Competition
+from pipeline.core.config import Section
 from pipeline.core.errors import InputError, near_names, some
 from pipeline.core.files import write_json
 from pipeline.core.ids import natural_order
 from pipeline.core.layouts import CsvPixels, Test, TestPixels, Train
 from pipeline.core.tables import INDEX_COLUMNS, write_classes, write_index
-from pipeline.data.prepared.pixel_rows import fill_from_rows
+from pipeline.data.prepared.duplicates import HASHES, Duplicates, find_duplicates
+from pipeline.data.prepared.pixel_rows import fill_from_table
 from pipeline.data.prepared.records import Record
-from pipeline.data.prepared.seen_report import make_report
 from pipeline.images.decoding import StorageForm
 from pipeline.images.store import ImageFacts, copy_rows, create_store, fill_store
 
+# The columns that make duplicates: of equal content, and of equal content or look.
+_HASHES = {"content": ("hash",), "perceptual": HASHES}
 _WHOLE_NUMBER = re.compile(r"0|-?[1-9]\d*")
 
 
-def build(
+class PrepareParams(Section):
+    """The parameters of decoding.
+
+    ``workers`` None takes one process per core. ``drop_broken`` leaves unreadable training images out; an unreadable
+    test image is stored black, because its row must stand in the submission. The report names them all.
+    """
+
+    workers: int | None = Field(default=None, ge=1)
+    drop_broken: bool = False
+
+
+def write_prepared(
     folder: Path,
     base: Path,
     competition: Competition,
     train: Sequence[Record],
     test: Sequence[Record],
-    workers: int | None,
-    drop_broken: bool,
+    params: PrepareParams,
 ) -> None:
     """Decodes all images into ``folder`` and writes the tables beside them.
+
+    Args:
+        folder: where everything is written.
+        base: the source's folder.
+        competition: its layouts, and the size of its stored images.
+        train: the training images.
+        test: the test images.
+        params: processes, and what becomes of broken training images.
 
     Raises:
         InputError: broken files (all listed) unless they are to be dropped, or a class that loses its last image.
     """
-    train, train_seen = decode(folder / "train_images.npy", base, competition, competition.train, train, workers)
-    test, test_seen = decode(folder / "test_images.npy", base, competition, competition.test, test, workers)
-    broken = _broken(train, train_seen), _broken(test, test_seen)
-    if any(broken) and not drop_broken:
-        _refuse([*broken[0], *broken[1]])
+    stores = {part: folder / f"{part}_images.npy" for part in ("train", "test")}
+    train, train_facts = decode_records(stores["train"], base, competition, competition.train, train, params.workers)
+    test, test_facts = decode_records(stores["test"], base, competition, competition.test, test, params.workers)
+    broken = _list_broken(train, train_facts), _list_broken(test, test_facts)
+    if any(broken) and not params.drop_broken:
+        _refuse_broken([*broken[0], *broken[1]])
     if broken[0]:
-        train, train_seen = _drop(folder / "train_images.npy", train, train_seen)
-    classes, labels = encode([str(record.label) for record in train])
-    train_index = _index(train, train_seen, labels)
-    test_index = _index(test, test_seen, np.full(len(test), -1))
+        train, train_facts = _drop_broken(stores["train"], train, train_facts)
+    classes, labels = encode_labels([str(record.label) for record in train])
+    train_index = _make_index(train, train_facts, labels)
+    test_index = _make_index(test, test_facts, np.full(len(test), -1))
     write_index(folder / "train.csv", train_index)
     write_index(folder / "test.csv", test_index)
     write_classes(folder / "classes.json", classes)
     write_json(folder / "report.json", make_report(train_index, test_index, classes, broken))
 
 
-def decode(
+def decode_records(
     path: Path,
     base: Path,
     competition: Competition,
@@ -73,7 +97,7 @@ def decode(
         workers: processes; None takes one per core where that pays.
 
     Returns:
-        The records in the order of the store's rows, and what was seen of each; an unreadable image is a black row.
+        The records in the order of the store's rows, and the facts of each; an unreadable image is a black row.
     """
     place = {record.id: row for row, record in enumerate(records)}
     rows = [place[name] for name in natural_order(list(place))]
@@ -81,11 +105,11 @@ def decode(
     form = StorageForm(**competition.storage.model_dump())
     store = create_store(path, len(records), form)
     if isinstance(layout, CsvPixels | TestPixels):
-        return ordered, fill_from_rows(store, base, layout, rows, form)
+        return ordered, fill_from_table(store, base, layout, rows, form)
     return ordered, fill_store(store, base, [record.source for record in ordered], form, workers)
 
 
-def encode(labels: Sequence[str]) -> tuple[list[str], NDArray[np.int64]]:
+def encode_labels(labels: Sequence[str]) -> tuple[list[str], NDArray[np.int64]]:
     """Encodes labels as class indices 0..n_classes-1; returns the class names in that order, and the indices.
 
     Names that are all whole numbers go by value (2 before 10), others as text.
@@ -96,8 +120,8 @@ def encode(labels: Sequence[str]) -> tuple[list[str], NDArray[np.int64]]:
     return [str(name) for name in encoder.classes_.tolist()], indices.astype(np.int64)
 
 
-def people_names(classes: Sequence[str], names: Mapping[str, str] | None) -> list[str]:
-    """Says what people call the classes, in their order; without names what the competition calls them.
+def list_display_names(classes: Sequence[str], names: Mapping[str, str] | None) -> list[str]:
+    """Lists the names of the classes to show, in the classes' order: ``class_names``, else the classes themselves.
 
     Raises:
         InputError: a class without a name, or a name of no class.
@@ -116,26 +140,78 @@ def people_names(classes: Sequence[str], names: Mapping[str, str] | None) -> lis
     return [names[name] for name in classes]
 
 
-Broken = list[dict[str, str]]
+Broken = list[dict[str, str]]  # id, source and reason of each unreadable image
 
 
-def _broken(records: Sequence[Record], seen: Sequence[ImageFacts]) -> Broken:
+def make_report(
+    train: pd.DataFrame,
+    test: pd.DataFrame,
+    classes: Sequence[str],
+    broken: tuple[Broken, Broken],
+) -> dict[str, Any]:
+    """Sums up two image indices: counts, sizes, broken files and duplicates.
+
+    Under ``duplicates``, images of equal content and those of equal content or perceptual hash stand apart; each entry
+    is one set of images by id, so the second list holds the first.
+    """
+    twins = {name: find_duplicates(train, test, hashes) for name, hashes in _HASHES.items()}
+    counts = train["label"].value_counts()
+    return {
+        "train": {
+            **_sizes(train),
+            "classes": {name: int(counts.get(label, 0)) for label, name in enumerate(classes)},
+            "broken": broken[0],
+        },
+        "test": {**_sizes(test), "broken": broken[1]},
+        "duplicates": {
+            "train_and_test": {name: _across(found) for name, found in twins.items()},
+            "different_labels": {name: _disagreeing(found, train, classes) for name, found in twins.items()},
+            "within_train": {name: _repeated(found) for name, found in twins.items()},
+        },
+    }
+
+
+def _sizes(index: pd.DataFrame) -> dict[str, Any]:
+    return {
+        "images": len(index),
+        "width": [int(index["width"].min()), int(index["width"].max())],
+        "height": [int(index["height"].min()), int(index["height"].max())],
+    }
+
+
+def _across(found: Duplicates) -> list[dict[str, list[str]]]:
+    return [{"train": list(train), "test": list(test)} for train, test in found.across]
+
+
+def _disagreeing(found: Duplicates, train: pd.DataFrame, classes: Sequence[str]) -> list[dict[str, str]]:
+    label = dict(zip(train["id"], train["label"], strict=True))
+    return [{name: classes[label[name]] for name in ids} for ids in found.conflicts]
+
+
+def _repeated(found: Duplicates) -> int:
+    """Counts the training images that look like an earlier one."""
+    return sum(len(ids) - 1 for ids in found.sets)
+
+
+def _list_broken(records: Sequence[Record], facts: Sequence[ImageFacts]) -> Broken:
     return [
         {"id": record.id, "source": record.source, "reason": image.broken}
-        for record, image in zip(records, seen, strict=True)
+        for record, image in zip(records, facts, strict=True)
         if image.broken
     ]
 
 
-def _refuse(broken: Broken) -> None:
-    shown = some((f"{entry['source']} ({entry['reason']})" for entry in broken), len(broken))
+def _refuse_broken(broken: Broken) -> None:
+    listed = some((f"{entry['source']} ({entry['reason']})" for entry in broken), len(broken))
     raise InputError(
-        f"{len(broken)} image files cannot be read: {shown}; replace them, or set prepare.drop_broken in params.yaml"
+        f"{len(broken)} image files cannot be read: {listed}; replace them, or set prepare.drop_broken in params.yaml"
     )
 
 
-def _drop(path: Path, records: Sequence[Record], seen: Sequence[ImageFacts]) -> tuple[list[Record], list[ImageFacts]]:
-    rows = [row for row, image in enumerate(seen) if not image.broken]
+def _drop_broken(
+    path: Path, records: Sequence[Record], facts: Sequence[ImageFacts]
+) -> tuple[list[Record], list[ImageFacts]]:
+    rows = [row for row, image in enumerate(facts) if not image.broken]
     kept = [records[row] for row in rows]
     lost = {str(record.label) for record in records} - {str(record.label) for record in kept}
     if lost:
@@ -144,21 +220,21 @@ def _drop(path: Path, records: Sequence[Record], seen: Sequence[ImageFacts]) -> 
     path.rename(whole)
     copy_rows(whole, rows, path)
     whole.unlink()
-    return kept, [seen[row] for row in rows]
+    return kept, [facts[row] for row in rows]
 
 
-def _index(records: Sequence[Record], seen: Sequence[ImageFacts], labels: NDArray[np.int64]) -> pd.DataFrame:
+def _make_index(records: Sequence[Record], facts: Sequence[ImageFacts], labels: NDArray[np.int64]) -> pd.DataFrame:
     columns = {
         "id": [record.id for record in records],
         "source": [record.source for record in records],
         "label": labels,
         "group": [record.group for record in records],
-        "width": [image.width for image in seen],
-        "height": [image.height for image in seen],
+        "width": [image.width for image in facts],
+        "height": [image.height for image in facts],
         # A broken test image is like no other.
-        "hash": [image.hash or f"broken-{record.id}" for record, image in zip(records, seen, strict=True)],
+        "hash": [image.hash or f"broken-{record.id}" for record, image in zip(records, facts, strict=True)],
         "perceptual_hash": [
-            image.perceptual_hash or f"broken-{record.id}" for record, image in zip(records, seen, strict=True)
+            image.perceptual_hash or f"broken-{record.id}" for record, image in zip(records, facts, strict=True)
         ],
     }
     return pd.DataFrame(columns)[list(INDEX_COLUMNS)]

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from pipeline.core.competition import Competition
-from pipeline.core.csvs import read_columns, read_table, require_columns, sniff
+from pipeline.core.csvs import detect_dialect, read_columns, read_table, require_columns
 from pipeline.core.errors import InputError, some
 from pipeline.core.ids import check_ids, check_unique
 from pipeline.core.layouts import CsvImages, CsvOneHot, CsvPixels, FileNames, Folders, TestImages, TestPixels
 from pipeline.data.prepared.image_folder import ImageFolder
-from pipeline.data.prepared.one_hot import one_hot_labels
+from pipeline.data.prepared.one_hot import read_one_hot
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +34,14 @@ class Record:
     group: str = ""
 
 
-def list_images(base: Path, competition: Competition) -> tuple[list[Record], list[Record]]:
+def list_records(base: Path, competition: Competition) -> tuple[list[Record], list[Record]]:
     """Lists the training and the test images, in the order of their tables or folders.
 
     Raises:
         InputError: tables, folders and ids do not fit each other.
     """
     train = _list_train(base, competition)
-    test = list_test(base, competition)
+    test = list_test_records(base, competition)
     for records, place in ((train, "train"), (test, "test")):
         if not records:
             raise InputError(f"{base}: there is no {place} image; correct {place} in the competition's file")
@@ -100,7 +100,7 @@ def _from_table(base: Path, layout: CsvImages | CsvOneHot) -> list[Record]:
     labels = (
         table[layout.label].tolist()
         if isinstance(layout, CsvImages)
-        else one_hot_labels(table, layout.classes, ids, str(path))
+        else read_one_hot(table, layout.classes, ids, str(path))
     )
     _check_one_label_each(ids, labels, path)
     check_ids(ids, str(path))
@@ -120,7 +120,7 @@ def _from_rows(base: Path, layout: CsvPixels) -> list[Record]:
     return [Record(*row) for row in zip(ids, _row_sources(layout.table, len(ids)), labels, groups, strict=True)]
 
 
-def list_test(base: Path, competition: Competition) -> list[Record]:
+def list_test_records(base: Path, competition: Competition) -> list[Record]:
     """Lists the test images, in the order of their table or folder.
 
     Raises:
@@ -170,7 +170,7 @@ def _test_folder(base: Path, folder: ImageFolder, competition: Competition) -> l
 def _test_rows(base: Path, layout: TestPixels) -> list[Record]:
     path = base / layout.table
     # Without an id column any column counts the rows: the first is as good as the others.
-    table = read_columns(path, [layout.id or sniff(path).columns[0]])
+    table = read_columns(path, [layout.id or detect_dialect(path).columns[0]])
     ids = table[layout.id].tolist() if layout.id else _numbered(len(table), layout.first_id)
     check_unique(ids, str(path))
     return [Record(*row) for row in zip(ids, _row_sources(layout.table, len(ids)), strict=True)]

@@ -1,8 +1,9 @@
-"""Where a competition's files come from, and how they come to lie in ``data/raw``.
+"""Sources: a competition's files are fetched from where they come from into ``data/raw``.
 
 Every source gets a folder of its own there, so that going back to another competition fetches nothing again. A
 local folder is used where it lies: nothing is copied. ``data/raw`` is no DVC out (a directory of 100,000 files would
-slow every ``dvc repro``); ``data/source.json`` stands for it, and `ensure` brings the files back when they are gone.
+slow every ``dvc repro``); ``data/source.json`` stands for it, and `fetch_competition` fetches the files again when they
+are gone.
 """
 
 import hashlib
@@ -12,7 +13,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from pipeline.core.archive import File, crc32, unpack
+from pipeline.core.archive import SourceFile, compute_crc32, unpack_archive
 from pipeline.core.competition import BundledSource, Competition, KaggleSource, KerasSource, LocalSource, Source
 from pipeline.core.config import expand
 from pipeline.core.errors import InputError, some
@@ -21,11 +22,11 @@ from pipeline.core.paths import raw_folder, source_listing_path
 from pipeline.data.sources.bundled import write_digits, write_keras
 from pipeline.kaggle.download import fetch
 
-Listing = dict[str, str]
+FileList = dict[str, str]
 
 
-def ensure(root: Path, competition: Competition) -> Path:
-    """Brings and unpacks the source unless it is there and whole; returns the folder that the layouts speak of.
+def fetch_competition(root: Path, competition: Competition) -> Path:
+    """Fetches a competition's source unless it is there and whole; returns the folder that the layouts speak of.
 
     Returns:
         The source's folder, or the only folder in it when the layout's paths lie below that one.
@@ -33,48 +34,48 @@ def ensure(root: Path, competition: Competition) -> Path:
     Raises:
         InputError: the source is missing, damaged, too big for the disk, or does not hold the layout's paths.
     """
-    return descend(bring(root, competition.source), competition)
+    return find_layout_folder(fetch_source(root, competition.source), competition)
 
 
-def bring(root: Path, source: Source) -> Path:
-    """Brings and unpacks a source unless it is there and whole; returns its folder.
+def fetch_source(root: Path, source: Source) -> Path:
+    """Fetches and unpacks a source unless it is there and whole; returns its folder.
 
     Raises:
         InputError: the source is missing, damaged, or too big for the disk.
     """
     folder = _place(root, source)
     if folder.parent == raw_folder(root) and not _is_whole(root, source):
-        _bring(root, source)
+        _fetch(root, source)
     return folder
 
 
-def present(root: Path, competition: Competition) -> Path | None:
-    """Returns the folder that the layouts speak of where it lies here already; brings nothing."""
+def find_source_folder(root: Path, competition: Competition) -> Path | None:
+    """Returns the folder that the layouts speak of where it lies here already; fetches nothing."""
     try:
         folder = _place(root, competition.source)
-        return descend(folder, competition) if folder.is_dir() else None
+        return find_layout_folder(folder, competition) if folder.is_dir() else None
     except InputError:  # a variable that is not set, a folder that is not whole
         return None
 
 
-def list_files(root: Path, competition: Competition) -> Listing:
+def list_source_files(root: Path, competition: Competition) -> FileList:
     """Lists the source's files: path -> size in bytes and CRC-32, as text."""
     folder = _place(root, competition.source)
     if folder.parent == raw_folder(root):
-        listing: Listing = _read_state(folder)["files"]
+        listing: FileList = _read_state(folder)["files"]
         return listing
-    return _listing([File(str(path.relative_to(folder)), path.stat().st_size, crc32(path)) for path in _walk(folder)])
+    return _listing(_list_folder(folder))
 
 
-def check_unchanged(root: Path, competition: Competition) -> None:
-    """Compares the source with what `fetch` wrote down.
+def check_source_unchanged(root: Path, competition: Competition) -> None:
+    """Compares the source with what the stage fetch wrote down.
 
     Raises:
         InputError: files came, went or changed since.
     """
     path = source_listing_path(root)
-    written: Listing = read_json(path, "run `dvc repro fetch`")
-    present = list_files(root, competition)
+    written: FileList = read_json(path, "run `dvc repro fetch`")
+    present = list_source_files(root, competition)
     differ = sorted(name for name in {*written, *present} if written.get(name) != present.get(name))
     if differ:
         raise InputError(
@@ -99,7 +100,7 @@ def _local(root: Path, source: LocalSource) -> Path:
     return root / Path(expand(source.path, "source.path")).expanduser()
 
 
-def _bring(root: Path, source: Source) -> None:
+def _fetch(root: Path, source: Source) -> None:
     folder = _place(root, source)
     partial = folder.with_name(folder.name + ".partial")
     waiting = folder.with_name(folder.name + ".download")
@@ -109,7 +110,7 @@ def _bring(root: Path, source: Source) -> None:
         archive = _local(root, source)
         _check_archive(archive, source)
         stamp = _stamp(archive)
-        files = unpack(archive, partial)
+        files = unpack_archive(archive, partial)
     elif isinstance(source, KaggleSource):
         stamp = None
         files = fetch(source.slug, waiting, partial)
@@ -122,13 +123,13 @@ def _bring(root: Path, source: Source) -> None:
     shutil.rmtree(waiting, ignore_errors=True)
 
 
-def _write_bundled(source: BundledSource | KerasSource, partial: Path) -> list[File]:
+def _write_bundled(source: BundledSource | KerasSource, partial: Path) -> list[SourceFile]:
     shutil.rmtree(partial, ignore_errors=True)
     if isinstance(source, BundledSource):
         write_digits(partial, source)
     else:
         write_keras(partial, source)
-    return [File(str(path.relative_to(partial)), path.stat().st_size, crc32(path)) for path in _walk(partial)]
+    return _list_folder(partial)
 
 
 def _remove_others(folder: Path, known: set[str]) -> None:
@@ -151,7 +152,7 @@ def _check_archive(archive: Path, source: LocalSource) -> None:
 
 
 def _stamp(archive: Path) -> list[int] | None:
-    """Size and time of change: what tells, without reading it, that a zip is another one."""
+    """Size and time of change: they show, without reading it, that a zip is another one."""
     if not archive.is_file():
         return None
     status = archive.stat()
@@ -168,7 +169,7 @@ def _read_state(folder: Path) -> dict[str, Any]:
 
 
 def _is_whole(root: Path, source: Source) -> bool:
-    """Whether all files lie there in their size, unpacked from the zip that lies there now (or lies there no more)."""
+    """Says whether all files are there in their size, unpacked from the zip that is there now (or there no more)."""
     folder = _place(root, source)
     if not (folder.is_dir() and _state(folder).is_file()):
         return False
@@ -184,15 +185,21 @@ def _is_whole(root: Path, source: Source) -> bool:
     return sizes == {name: int(text.split()[0]) for name, text in state["files"].items()}
 
 
+def _list_folder(folder: Path) -> list[SourceFile]:
+    return [
+        SourceFile(str(path.relative_to(folder)), path.stat().st_size, compute_crc32(path)) for path in _walk(folder)
+    ]
+
+
 def _walk(folder: Path) -> list[Path]:
     return sorted(files_below(folder))
 
 
-def _listing(files: list[File]) -> Listing:
+def _listing(files: list[SourceFile]) -> FileList:
     return {file.path: f"{file.size} {file.crc:08x}" for file in files}
 
 
-def descend(folder: Path, competition: Competition) -> Path:
+def find_layout_folder(folder: Path, competition: Competition) -> Path:
     """Returns a folder, or the only folder in it when the layout's paths lie below that one.
 
     Raises:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from pipeline.data.prepared.duplicates import Duplicates, find
+from pipeline.data.prepared.duplicates import Duplicates, find_duplicates
 from pipeline.page.blocks import heading, note, say, warn
 from pipeline.page.document import Section
 from pipeline.page.markup import Html
@@ -17,7 +17,7 @@ _SETS, _IMAGES = 18, 4  # sets shown of each kind, images shown of each set
 
 def twins(seen: Seen) -> Part:
     """Exact and near duplicates as pairs of pictures."""
-    exact, near = find(seen.train, seen.test, ("hash",)), find(seen.train, seen.test)
+    exact, near = find_duplicates(seen.train, seen.test, ("hash",)), find_duplicates(seen.train, seen.test)
     conflicting = set(near.conflicts)
     numbers = {
         "exact_sets": len(exact.sets),

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.core.archive import unpack
+from pipeline.core.archive import unpack_archive
 from pipeline.core.competition import Competition, LabelSubmission, ProbabilitySubmission, load_competition
 from pipeline.core.errors import InputError
 from pipeline.data.describe.init import describe
 from pipeline.data.describe.match import Choices
-from pipeline.data.prepared.records import list_images
+from pipeline.data.prepared.records import list_records
 
 BREEDS = ("boxer", "dingo", "pug")
 Files = Mapping[str, bytes | str]
@@ -72,13 +72,13 @@ def read(root: Path, files: Files, metric: str | None = None, **choices: str) ->
     source.write_bytes(zipped(files))
     describe(root, source, None, Choices(**choices), metric)
     competition = load_competition(root, "shape")
-    unpack(source, root / "unpacked")
-    list_images(root / "unpacked", competition)
+    unpack_archive(source, root / "unpacked")
+    list_records(root / "unpacked", competition)
     return competition
 
 
 def labels(root: Path, competition: Competition) -> dict[str, str | None]:
-    return {record.source: record.label for record in list_images(root / "unpacked", competition)[0]}
+    return {record.source: record.label for record in list_records(root / "unpacked", competition)[0]}
 
 
 def dog_breeds() -> dict[str, bytes | str]:
