@@ -14,8 +14,8 @@ import numpy as np
 
 from benchmarks.pairs import in_turns, ratios
 from pipeline.core.config import parse
-from pipeline.images.augmentation import resized
 from pipeline.images.batches import default_workers
+from pipeline.images.resizing import resize_image
 from pipeline.images.views import Views
 from pipeline.networks import runtime
 from pipeline.networks.backbones.pretrained import Pretrained
@@ -41,7 +41,7 @@ def main() -> None:
     assert net.extract is not None
     shape = (options.images, options.stored, options.stored, 3)
     images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    ready = np.stack([resized(image, options.size) for image in images])
+    ready = np.stack([resize_image(image, options.size) for image in images])
     bare = keras.Model(net.model.input, net.model.get_layer("pool").output)
     bare.compile(jit_compile=runtime.use_xla())
     extract = net.extract

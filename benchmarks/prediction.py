@@ -15,8 +15,8 @@ import numpy as np
 
 from benchmarks.pairs import in_turns, ratios
 from pipeline.core.arrays import Images
-from pipeline.images.augmentation import unrounded
 from pipeline.images.batches import default_workers
+from pipeline.images.resizing import resize_unrounded
 from pipeline.images.views import Views
 from pipeline.networks import runtime
 from pipeline.training.data import Data
@@ -41,7 +41,7 @@ def main() -> None:
     images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     session = _opened(load_recipe(ROOT, options.model), images)
     model = session.phase.net.model
-    ready = np.stack([unrounded(image, session.phase.size) for image in images])
+    ready = np.stack([resize_unrounded(image, session.phase.size) for image in images])
     rows = np.arange(len(images))
 
     def streamed() -> float:

@@ -54,7 +54,7 @@ ROOMS = {
         """describe.from_kaggle describe.init describe.match describe.text prepared.duplicates prepared.folds
         prepared.image_folder prepared.preparing prepared.records sources.source""",
     ),
-    "images": Room(2, "", "augmentation batches decoding hog preprocessing sift store views"),
+    "images": Room(2, "", "augmentation batches decoding hog preprocessing resizing sift store views"),
     "ensemble": Room(
         2, "", "calibration candidate_table combiners.contract external fitting members nested recombining"
     ),

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator, Field, model_validator
 
-from pipeline.core.arrays import Images, Pixels, Targets
+from pipeline.core.arrays import Images, Targets
 from pipeline.core.config import Section
 from pipeline.core.errors import InputError, near_names, one_line, some
 from pipeline.images.policies import Policy, PolicyTransform
@@ -175,7 +175,7 @@ def _always(transforms: list[A.BasicTransform], image: Images, place: str) -> ND
     for each in transforms:
         each.p = 1.0
     try:
-        with plainly(f"{place} ({_names(transforms)}) fails on an image of {image.shape}"):
+        with explain_errors(f"{place} ({_names(transforms)}) fails on an image of {image.shape}"):
             changed: NDArray[Any] = A.Compose(transforms)(image=np.ascontiguousarray(image))["image"]
     finally:
         for each, chance in zip(transforms, chances, strict=True):
@@ -184,8 +184,8 @@ def _always(transforms: list[A.BasicTransform], image: Images, place: str) -> ND
 
 
 @contextmanager
-def plainly(what: str) -> Iterator[None]:
-    """Turns whatever a transform raises into one error that says ``what``.
+def explain_errors(what: str) -> Iterator[None]:
+    """Turns any error of a transform into one `InputError` that begins with ``what``.
 
     Raises:
         InputError: something was raised.
@@ -212,31 +212,9 @@ def _kept(result: NDArray[Any], image: Images, place: str) -> Images:
     return result
 
 
-def resized(image: Images, size: int) -> Images:
-    """Resizes a square image: by area when shrinking, bicubic when enlarging."""
-    if image.shape[0] == size:
-        return image
-    return np.asarray(_scaled(image, size), dtype=np.uint8)
-
-
-def unrounded(image: Pixels, size: int) -> Pixels:
-    """Resizes as `resized` does, but leaves what lies between two grey levels where it lies: float32 in [0, 255].
-
-    Networks predict from that. How OpenCV rounds is a matter of its build and the processor, and no exported graph can
-    follow it; here both agree. An image that has the size already comes back as it is.
-    """
-    if image.shape[0] == size:
-        return image
-    return np.asarray(np.clip(_scaled(image.astype(np.float32), size), 0, 255), dtype=np.float32)
-
-
-def _scaled(image: NDArray[Any], size: int) -> NDArray[Any]:
-    method = cv2.INTER_AREA if image.shape[0] > size else cv2.INTER_CUBIC
-    result = cv2.resize(image, (size, size), interpolation=method)
-    return result if result.ndim == 3 else result[..., None]
-
-
-def mix(images: Images, targets: Targets, config: Augmentation, rng: np.random.Generator) -> tuple[Images, Targets]:
+def mix_batch(
+    images: Images, targets: Targets, config: Augmentation, rng: np.random.Generator
+) -> tuple[Images, Targets]:
     """Mixes a batch with a shuffled copy of itself, by mixup or cutmix, or leaves it.
 
     Args:

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from pipeline.core.arrays import Images, Pixels, Rows, Targets
 from pipeline.core.errors import InputError
-from pipeline.images.augmentation import Augmentation, Declared, ImageTransform, mix, plainly, resized, unrounded
+from pipeline.images.augmentation import Augmentation, Declared, ImageTransform, explain_errors, mix_batch
+from pipeline.images.resizing import resize_image, resize_unrounded
 
 Made = TypeVar("Made")
 _PART = 32  # images that a thread resizes at a time
@@ -73,8 +74,8 @@ class TrainBatches:
             InputError: a transform fails, or changes the size or the dtype.
         """
         transform = self.transform()
-        transform.check(resized(self.images[self.rows[0]], self.size))
-        with plainly("the augmentation fails on the first batch"):
+        transform.check(resize_image(self.images[self.rows[0]], self.size))
+        with explain_errors("the augmentation fails on the first batch"):
             self.batch(0, transform)
 
     def order(self, epoch: int) -> Rows:
@@ -93,11 +94,11 @@ class TrainBatches:
         strong = self._strong(rows)
         batch = np.empty((len(chosen), self.size, self.size, self.images.shape[-1]), dtype=np.uint8)
         for place, (row, flip, more) in enumerate(zip(rows, flips, strong, strict=True)):
-            image = resized(self._image(row), self.size)
+            image = resize_image(self._image(row), self.size)
             image = image[:, ::-1] if flip else image
             batch[place] = image if plain else transform(image, more)
         targets = self._targets(rows)
-        return (batch, targets) if plain else mix(batch, targets, self.augmentation, rng)
+        return (batch, targets) if plain else mix_batch(batch, targets, self.augmentation, rng)
 
     def _image(self, row: int) -> Images:
         later = row - len(self.images)
@@ -202,7 +203,7 @@ def plain_batches(images: Images, rows: Rows, size: int, batch_size: int, worker
         return
 
     def make(part: int) -> Pixels:
-        return np.stack([unrounded(images[row], size) for row in parts[part]])
+        return np.stack([resize_unrounded(images[row], size) for row in parts[part]])
 
     # Parts of a batch are made ahead, not whole ones: those of many threads would fill the memory.
     parts = [

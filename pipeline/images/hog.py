@@ -15,7 +15,7 @@ from skimage.feature import hog
 from pipeline.core.arrays import Images
 from pipeline.core.config import Section
 from pipeline.core.errors import InputError
-from pipeline.images.augmentation import resized
+from pipeline.images.resizing import resize_image
 
 
 class Hog(Section):
@@ -38,13 +38,9 @@ class Hog(Section):
     size: int | None = Field(default=None, ge=4, le=2048)
     colour_grid: int = Field(default=0, ge=0, le=64)
 
-    def describing(self) -> dict[str, object]:
-        """Returns the settings that the features depend on: all of them."""
-        return self.model_dump(mode="json")
 
-
-def hog_features(images: Images, section: Hog) -> NDArray[np.float32]:
-    """Describes images by their gradients; of a colour image, each pixel's strongest channel counts.
+def compute_hog(images: Images, section: Hog) -> NDArray[np.float32]:
+    """Counts the gradients of images; of a colour image, each pixel's strongest channel counts.
 
     Args:
         images: uint8 (n, size, size, channels), channels 1 or 3.
@@ -57,18 +53,18 @@ def hog_features(images: Images, section: Hog) -> NDArray[np.float32]:
         InputError: the images have no whole block, or fewer pixels than the colour grid has cells.
     """
     stored = images.shape[1]
-    count = n_features(section, section.size or stored, images.shape[3])
+    count = count_features(section, section.size or stored, images.shape[3])
     features = np.empty((len(images), count), dtype=np.float32)
     for row, image in enumerate(images):
-        features[row] = _describe(resized(image, section.size or stored), section)
+        features[row] = _hog_and_colours(resize_image(image, section.size or stored), section)
     return features
 
 
-def n_features(section: Hog, size: int, channels: int) -> int:
+def count_features(section: Hog, size: int, channels: int) -> int:
     """Returns how many numbers describe an image of this size, and refuses images that are too small.
 
     Raises:
-        InputError: as `hog_features`.
+        InputError: as `compute_hog`.
     """
     block = section.pixels_per_cell * section.cells_per_block
     if size < block:
@@ -87,7 +83,7 @@ def n_features(section: Hog, size: int, channels: int) -> int:
     return int(gradients + 2 * channels * section.colour_grid**2)
 
 
-def _describe(image: Images, section: Hog) -> NDArray[np.float32]:
+def _hog_and_colours(image: Images, section: Hog) -> NDArray[np.float32]:
     colour = image.shape[2] == 3
     gradients = hog(
         image if colour else image[..., 0],
@@ -103,8 +99,8 @@ def _describe(image: Images, section: Hog) -> NDArray[np.float32]:
 def _colours(image: Images, grid: int) -> NDArray[np.float32]:
     if not grid:
         return np.zeros(0, dtype=np.float32)
-    shown = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2LAB) if image.shape[2] == 3 else image
-    values = shown.astype(np.float32) / 255
+    converted = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2LAB) if image.shape[2] == 3 else image
+    values = converted.astype(np.float32) / 255
     # By area, so that sides which the grid does not divide are weighed and not cut.
     mean, square = (cv2.resize(part, (grid, grid), interpolation=cv2.INTER_AREA) for part in (values, values**2))
     return np.concatenate([mean.ravel(), np.sqrt(np.maximum(square - mean**2, 0)).ravel()])

@@ -109,7 +109,7 @@ _ONE_WAY = {
 }
 
 
-def strength(policy: str, operation: str, level: int) -> float:
+def compute_strength(policy: str, operation: str, level: int) -> float:
     """Returns what a strength of 0 to 30 means for an operation, in its own unit and without sign."""
     highest = (_EITHER_WAY[policy] | _ONE_WAY[policy]).get(operation, 0.0)
     return highest * level / _LEVELS
@@ -141,5 +141,5 @@ class PolicyTransform:
             name = self._names[number]
             level = policy.magnitude if isinstance(policy, RandAugment) else int(rng.integers(_LEVELS + 1))
             sign = 1 - 2 * int(rng.integers(2)) if name in _EITHER_WAY[policy.name] else 1
-            drawn.append((name, sign * strength(policy.name, name, level)))
+            drawn.append((name, sign * compute_strength(policy.name, name, level)))
         return drawn

@@ -1,4 +1,4 @@
-"""What all images of a model go through before anything else: brightness, contrast, noise. No chance is involved.
+"""Preprocessing: steps that every image of a model goes through first, for brightness, contrast and noise; no chance.
 
 Contrast and brightness of colour images change in their luminance alone, the Y of YCrCb, which is the grey level where
 an image is grey: the same picture comes out the same whether it is stored with one channel or three.
@@ -72,10 +72,10 @@ class NlMeansDenoise(Section):
     strength: float = Field(default=3.0, gt=0.0, le=100.0)
 
 
-Preprocess = Annotated[
+PreprocessStep = Annotated[
     HistogramStretch | Equalize | Clahe | GaussianDenoise | NlMeansDenoise, Field(discriminator="name")
 ]
-Steps = tuple[Preprocess, ...]
+Steps = tuple[PreprocessStep, ...]
 
 
 def _stretch(image: Images, step: HistogramStretch) -> Images:
@@ -113,7 +113,7 @@ def _nl_means(image: Images, step: NlMeansDenoise) -> Images:
     return np.asarray(denoised[..., ::-1], dtype=np.uint8)
 
 
-PREPROCESSES: dict[str, Callable[[Images, Any], Images]] = {
+PREPROCESS_STEPS: dict[str, Callable[[Images, Any], Images]] = {
     "histogram_stretch": _stretch,
     "equalize": _equalize,
     "clahe": _clahe,
@@ -122,15 +122,15 @@ PREPROCESSES: dict[str, Callable[[Images, Any], Images]] = {
 }
 
 
-def preprocess(image: Images, steps: Steps) -> Images:
+def preprocess_image(image: Images, steps: Steps) -> Images:
     """Runs steps, in order, on one uint8 image (height, width, channels) of 1 or 3 channels."""
     for step in steps:
-        image = np.ascontiguousarray(PREPROCESSES[step.name](image, step).reshape(image.shape))
+        image = np.ascontiguousarray(PREPROCESS_STEPS[step.name](image, step).reshape(image.shape))
     return image
 
 
-def preprocessed(images: Images, steps: Steps, folder: Path, key: str, workers: int) -> Images:
-    """Returns all images after the steps, as a read-only memory map: computed once, found again by whoever asks.
+def open_preprocessed(images: Images, steps: Steps, folder: Path, key: str, workers: int) -> Images:
+    """Returns all images after the steps, as a read-only memory map: computed once, then opened.
 
     Args:
         images: uint8 (n, height, width, channels).
@@ -149,8 +149,8 @@ def preprocessed(images: Images, steps: Steps, folder: Path, key: str, workers: 
         if not path.is_file():
             require_space(folder, images.nbytes)
             _write(path, images, steps, workers)
-    found: Images = np.load(path, mmap_mode="r", allow_pickle=False)
-    return found
+    images_after: Images = np.load(path, mmap_mode="r", allow_pickle=False)
+    return images_after
 
 
 def _fingerprint(images: Images, steps: Steps, key: str) -> str:
@@ -166,7 +166,7 @@ def _fingerprint(images: Images, steps: Steps, key: str) -> str:
 
 def _write(path: Path, images: Images, steps: Steps, workers: int) -> None:
     def make(start: int) -> Images:
-        return np.stack([preprocess(image, steps) for image in images[start : start + _CHUNK]])
+        return np.stack([preprocess_image(image, steps) for image in images[start : start + _CHUNK]])
 
     with (
         atomic_path(path) as temporary,

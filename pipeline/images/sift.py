@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 from pipeline.core.arrays import Images
 from pipeline.core.config import Section
 from pipeline.core.errors import InputError
-from pipeline.images.augmentation import resized
+from pipeline.images.resizing import resize_image
 
 WIDTH = 128
 _SPAN = 6.0  # OpenCV's descriptor covers four cells of 1.5 keypoint sizes each
@@ -63,19 +63,19 @@ class Sift(Section):
             raise ValueError(f"sample ({self.sample}) must not be less than words ({self.words})")
         return self
 
-    def describing(self) -> dict[str, object]:
-        """Returns the settings that the descriptors depend on; the others are a fold's own affair."""
+    def extraction_settings(self) -> dict[str, object]:
+        """Returns the settings that the descriptors depend on; the others concern each fold alone."""
         return self.model_dump(mode="json", include={"name", "size", "dense", "patches", "most"})
 
 
-class Extractor:
-    """Describes one image after another; each thread needs its own."""
+class SiftExtractor:
+    """Extracts descriptors of one image after another; each thread needs its own."""
 
     def __init__(self, section: Sift, stored: int) -> None:
         """Lays out the grid, if there is one.
 
         Args:
-            section: what to describe.
+            section: what to extract.
             stored: side of the images as they are stored, in pixels.
 
         Raises:
@@ -91,26 +91,26 @@ class Extractor:
         self._most = section.most
         self._grid = _grid(self._size, section.dense, section.patches) if section.dense else ()
 
-    def describe(self, image: Images) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        """Describes one uint8 image (stored, stored, channels).
+    def extract(self, image: Images) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """Extracts the descriptors of one uint8 image (stored, stored, channels).
 
         Returns:
             Descriptors uint8 (k, 128) and where they lie, float32 (k, 2): x and y, each in [0, 1). An image without
             keypoints has none.
         """
-        image = resized(image, self._size)
+        image = resize_image(image, self._size)
         grey = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY) if image.shape[2] == 3 else image[..., 0]
         if self._grid:
-            points, found = self._sift.compute(grey, self._grid)
+            points, descriptors = self._sift.compute(grey, self._grid)
         else:
-            points, found = self._sift.detectAndCompute(grey, None)
+            points, descriptors = self._sift.detectAndCompute(grey, None)
         if not points:
             return np.zeros((0, WIDTH), dtype=np.uint8), np.zeros((0, 2), dtype=np.float32)
         places = np.array([point.pt for point in points], dtype=np.float32) / self._size
         if not self._grid:  # OpenCV keeps more than it was asked for where several are as strong as the weakest
             strongest = np.argsort([-point.response for point in points], kind="stable")[: self._most]
-            places, found = places[strongest], found[strongest]
-        return np.rint(found).astype(np.uint8), np.clip(places, 0, np.nextafter(np.float32(1), np.float32(0)))
+            places, descriptors = places[strongest], descriptors[strongest]
+        return np.rint(descriptors).astype(np.uint8), np.clip(places, 0, np.nextafter(np.float32(1), np.float32(0)))
 
 
 def _grid(size: int, step: int, patches: tuple[int, ...]) -> tuple[cv2.KeyPoint, ...]:

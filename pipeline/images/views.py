@@ -16,7 +16,7 @@ from scipy.special import softmax
 from pipeline.core.arrays import Logits, Pixels
 from pipeline.core.config import Section
 
-Change = Callable[[Pixels], Pixels]
+ViewTransform = Callable[[Pixels], Pixels]
 _CORNERS = {
     "top-left": (0.0, 0.0),
     "top-right": (0.0, 1.0),
@@ -56,50 +56,50 @@ class Views(Section):
             raise ValueError(f"scales must differ from each other and from 1, got {list(self.scales)}")
         if self.weights == "learned" and self.average != "probabilities":
             raise ValueError("weights: learned is fitted on probabilities; say average: probabilities")
-        if self.weights == "learned" and len(changes(self)) == 1:
+        if self.weights == "learned" and len(make_view_transforms(self)) == 1:
             raise ValueError("weights: learned needs views to weigh; say mirror: true, shift, crops or scales")
         return self
 
 
-def changes(views: Views) -> dict[str, Change]:
+def make_view_transforms(views: Views) -> dict[str, ViewTransform]:
     """Returns what makes each view of a batch, by the view's name, the batch itself first.
 
     Each takes (n, size, size, channels) and returns as much. The name tells all that makes the view.
     """
-    found: dict[str, Change] = {"plain": _same}
+    transforms: dict[str, ViewTransform] = {"plain": _same}
     if views.shift:
         moves = ((-1, 0), (1, 0), (0, -1), (0, 1))
-        found |= {
+        transforms |= {
             f"moved{views.shift}-{number}": partial(_moved, down=views.shift * down, right=views.shift * right)
             for number, (down, right) in enumerate(moves, start=1)
         }
     if views.crops:
-        found |= {
+        transforms |= {
             f"crop{views.crops}-{name}": partial(_zoomed, share=views.crops, down=down, right=right)
             for name, (down, right) in _CORNERS.items()
         }
-    found |= {f"scale{scale}": partial(_zoomed, share=1 / scale, down=0.5, right=0.5) for scale in views.scales}
+    transforms |= {f"scale{scale}": partial(_zoomed, share=1 / scale, down=0.5, right=0.5) for scale in views.scales}
     if not views.mirror:
-        return found
-    both: dict[str, Change] = {}
-    for name, change in found.items():
-        both |= {name: change, f"{name}-mirrored": partial(_mirrored, change=change)}
+        return transforms
+    both: dict[str, ViewTransform] = {}
+    for name, transform in transforms.items():
+        both |= {name: transform, f"{name}-mirrored": partial(_mirrored, change=transform)}
     return both
 
 
-def unmirrored(views: Views) -> Views:
+def remove_mirror_views(views: Views) -> Views:
     """Returns the views without mirror images; where the image alone is left, there is nothing to weigh."""
     plain = views.model_copy(update={"mirror": False})
-    return plain.model_copy(update={"weights": "equal"}) if len(changes(plain)) == 1 else plain
+    return plain.model_copy(update={"weights": "equal"}) if len(make_view_transforms(plain)) == 1 else plain
 
 
-def seen(images: Pixels, views: Views) -> Iterator[Pixels]:
+def make_views(images: Pixels, views: Views) -> Iterator[Pixels]:
     """Yields every view of a batch: (n, size, size, channels) each, the batch itself first."""
-    for change in changes(views).values():
+    for change in make_view_transforms(views).values():
         yield change(images)
 
 
-def averaged(logits: Logits, views: Views) -> Logits:
+def average_views(logits: Logits, views: Views) -> Logits:
     """Averages the views of some rows, all counting the same.
 
     Args:
@@ -119,7 +119,7 @@ def _same(images: Pixels) -> Pixels:
     return images
 
 
-def _mirrored(images: Pixels, change: Change) -> Pixels:
+def _mirrored(images: Pixels, change: ViewTransform) -> Pixels:
     return change(images)[:, :, ::-1]
 
 

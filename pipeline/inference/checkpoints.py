@@ -12,8 +12,8 @@ from pipeline.core.arrays import Images, Logits
 from pipeline.core.cards import ModelCard
 from pipeline.core.config import parse
 from pipeline.images.batches import default_workers
-from pipeline.images.preprocessing import preprocessed
-from pipeline.images.views import Views, averaged, changes
+from pipeline.images.preprocessing import open_preprocessed
+from pipeline.images.views import Views, average_views, make_view_transforms
 from pipeline.inference.opened_network import open_network
 from pipeline.training.classic.recipe import ClassicRecipe, load
 from pipeline.training.classic.training import ClassicSession
@@ -72,9 +72,9 @@ def probs_of(logits: Logits, card: ModelCard) -> NDArray[np.float32]:
     """Weighs the views (n_views, n, n_classes) of one fold as training did for test images: (n, n_classes)."""
     views = parse(card.config["views"], Views, f"card of {card.model}: config.views")
     if views.weights == "equal":
-        return softmax(averaged(logits, views), axis=1).astype(np.float32)
+        return softmax(average_views(logits, views), axis=1).astype(np.float32)
     mixed = np.zeros(logits.shape[1:], dtype=np.float64)
-    for name, said in zip(changes(views), logits, strict=True):
+    for name, said in zip(make_view_transforms(views), logits, strict=True):
         if card.view_weights[name]:
             mixed += card.view_weights[name] * softmax(said.astype(np.float64), axis=-1).astype(np.float32)
     return mixed.astype(np.float32)
@@ -83,7 +83,7 @@ def probs_of(logits: Logits, card: ModelCard) -> NDArray[np.float32]:
 def classic_logits(recipe: ClassicRecipe, checkpoints: Sequence[Path], unseen: Unseen) -> Iterator[Logits]:
     """Yields the logits of all views by each fold of a model without a network: float32 (n_views, n, n_classes)."""
     none, rows, workers = np.zeros(0, dtype=np.int64), np.arange(len(unseen.images)), default_workers()
-    shown = preprocessed(unseen.images, recipe.input.preprocess, unseen.work / "preprocessed", "test", workers)
+    shown = open_preprocessed(unseen.images, recipe.input.preprocess, unseen.work / "preprocessed", "test", workers)
     data = Data(unseen.images[:0], none, (), none, shown, tuple(map(str, rows)), unseen.classes)
     session = ClassicSession(recipe, data, unseen.work, workers)
     for path in checkpoints:

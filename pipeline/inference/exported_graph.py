@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pipeline.core.cards import ModelCard
 from pipeline.core.errors import InputError, some
-from pipeline.images.views import Views, changes
+from pipeline.images.views import Views, make_view_transforms
 from pipeline.inference.opened_network import Network, open_network
 from pipeline.networks.mlp_hog import MlpHog
 from pipeline.networks.runtime import keras, layers, ops
@@ -59,7 +59,7 @@ class Mixed(layers.Layer):  # type: ignore[misc]
         """Takes the views and, where they are learned, their weights."""
         super().__init__(dtype="float32", name=name)
         self._logits = views.average == "logits" and views.weights == "equal"
-        names = list(changes(views))
+        names = list(make_view_transforms(views))
         even = [1 / len(names)] * len(names)
         said = [weights[name] for name in names] if views.weights == "learned" else even
         self._weights = np.array(said, dtype=np.float32)[:, None, None]
@@ -131,7 +131,10 @@ def resizing(before: int, after: int) -> Floats:
 def places(views: Views, size: int) -> list[tuple[NDArray[np.int32], NDArray[np.int32]]]:
     """Returns which rows and columns each view shows of a picture; exact for moved and mirrored ones."""
     rows, columns = np.mgrid[:size, :size].astype(np.uint8 if size <= 256 else np.uint16)
-    shown = [(change(rows[None, ..., None]), change(columns[None, ..., None])) for change in changes(views).values()]
+    shown = [
+        (change(rows[None, ..., None]), change(columns[None, ..., None]))
+        for change in make_view_transforms(views).values()
+    ]
     return [(down[0, :, 0, 0].astype(np.int32), right[0, 0, :, 0].astype(np.int32)) for down, right in shown]
 
 

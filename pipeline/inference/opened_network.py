@@ -15,8 +15,8 @@ from pipeline.core.cards import ModelCard
 from pipeline.core.config import parse
 from pipeline.core.errors import InputError, one_line
 from pipeline.images.batches import changed, default_workers, plain_batches
-from pipeline.images.preprocessing import preprocessed
-from pipeline.images.views import changes
+from pipeline.images.preprocessing import open_preprocessed
+from pipeline.images.views import make_view_transforms
 from pipeline.networks import runtime
 from pipeline.networks.backbones.vit import Vit
 from pipeline.networks.build import Built, build, penultimate
@@ -93,7 +93,7 @@ class Network:
         self, checkpoints: Sequence[Path], images: Images, work: Path, last: Any
     ) -> Iterator[tuple[Logits, Features]]:
         recipe, workers = self.recipe, default_workers()
-        shown = preprocessed(images, recipe.input.preprocess, work / "preprocessed", "test", workers)
+        shown = open_preprocessed(images, recipe.input.preprocess, work / "preprocessed", "test", workers)
         sources: list[Features] | None = None
         for path in checkpoints:
             self.load(path)
@@ -107,7 +107,7 @@ class Network:
             yield self._on_features(sources, last)
 
     def _on_images(self, images: Images, last: Any) -> tuple[Logits, Features]:
-        wanted, workers = tuple(changes(self.recipe.views).values()), default_workers()
+        wanted, workers = tuple(make_view_transforms(self.recipe.views).values()), default_workers()
         predict, parts, features = runtime.in_what_fits(self.net.model.predict_on_batch), [], []
         for batch in plain_batches(images, np.arange(len(images)), self.size, _BATCH, workers):
             parts.append(np.stack([predict(view) for view in changed(batch, wanted, workers)]))

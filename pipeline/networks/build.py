@@ -18,7 +18,7 @@ from pydantic import Field
 
 from pipeline.core.config import Section
 from pipeline.core.errors import InputError
-from pipeline.images.hog import hog_features
+from pipeline.images.hog import compute_hog
 from pipeline.networks import architectures, runtime
 from pipeline.networks.backbones.pretrained import AsTrained, Pretrained, build_backbone, pool, preprocess, weights_file
 from pipeline.networks.backbones.vit import Vit, vit_backbone, vit_depth, vit_files, vit_pixels
@@ -199,7 +199,7 @@ def _with_head(
 
 def _on_hog(network: MlpHog, size: int, channels: int, n_classes: int) -> Built:
     def extract(batch: NDArray[np.uint8 | np.float32]) -> NDArray[np.float32]:
-        return hog_features(np.rint(batch).astype(np.uint8), network.hog)
+        return compute_hog(np.rint(batch).astype(np.uint8), network.hog)
 
     def fresh_head() -> keras.Model:
         return build_head(network.head, width, n_classes)

@@ -17,9 +17,10 @@ import numpy as np
 from pipeline.core.arrays import Features, Images, Pixels, Rows, Targets
 from pipeline.core.files import atomic_path, locked, require_space, write_text
 from pipeline.core.progress import progress
-from pipeline.images.augmentation import Augmentation, ImageTransform, resized, unrounded
+from pipeline.images.augmentation import Augmentation, ImageTransform
 from pipeline.images.batches import Ahead
-from pipeline.images.views import Change, Views, changes
+from pipeline.images.resizing import resize_image, resize_unrounded
+from pipeline.images.views import Views, ViewTransform, make_view_transforms
 from pipeline.networks import runtime
 
 _BATCH = 64
@@ -54,7 +55,7 @@ class FeatureCache:
         """
         return [
             self._computed(f"{part}-{name}", len(images), partial(self._view, images, change))
-            for name, change in changes(views).items()
+            for name, change in make_view_transforms(views).items()
         ]
 
     def draws(
@@ -67,7 +68,7 @@ class FeatureCache:
         Raises:
             InputError: a transform fails on the images, or changes their size or dtype.
         """
-        ImageTransform(augmentation).check(resized(images[0], self.size))
+        ImageTransform(augmentation).check(resize_image(images[0], self.size))
         key = hashlib.sha256(augmentation.model_dump_json().encode()).hexdigest()[:12]
         return [
             self._computed(
@@ -78,15 +79,15 @@ class FeatureCache:
             for draw in range(count)
         ]
 
-    def _view(self, images: Images, change: Change, rows: range) -> Pixels:
-        return np.ascontiguousarray(change(np.stack([unrounded(images[row], self.size) for row in rows])))
+    def _view(self, images: Images, change: ViewTransform, rows: range) -> Pixels:
+        return np.ascontiguousarray(change(np.stack([resize_unrounded(images[row], self.size) for row in rows])))
 
     def _draw(self, images: Images, augmentation: Augmentation, seed: int, draw: int, rows: range) -> Images:
         rng = np.random.default_rng([seed, 4, draw, rows.start])
         transform = ImageTransform(augmentation)
         transform.seed(int(rng.integers(2**31)))
         flips = rng.random(len(rows)) < (0.5 if augmentation.flip != "none" else 0.0)
-        plain = [resized(images[row], self.size) for row in rows]
+        plain = [resize_image(images[row], self.size) for row in rows]
         return np.stack([transform(x[:, ::-1] if flip else x) for x, flip in zip(plain, flips, strict=True)])
 
     def _computed(self, name: str, count: int, make: Callable[[range], Pixels]) -> Features:

@@ -40,7 +40,7 @@ def fingerprint_training(
 
 def fingerprint_descriptors(images: list[str], recipe: ClassicRecipe) -> str:
     """Returns the fingerprint of local descriptors; words and classifiers play no part in them."""
-    describing: dict[str, object] = recipe.features.describing() if isinstance(recipe.features, Sift) else {}
+    describing: dict[str, object] = recipe.features.extraction_settings() if isinstance(recipe.features, Sift) else {}
     determined_by = {
         "images": images,
         "preprocess": [step.model_dump(mode="json") for step in recipe.input.preprocess],

@@ -6,7 +6,7 @@ from pathlib import Path
 from pipeline.core import predictions
 from pipeline.core.arrays import Weights
 from pipeline.core.predictions import Predictions
-from pipeline.images.views import changes
+from pipeline.images.views import make_view_transforms
 from pipeline.training.data import Data
 from pipeline.training.task import FoldTask
 from pipeline.training.view_weights import fit_view_weights, weigh_views
@@ -42,7 +42,7 @@ def fold_predictions(tasks: list[FoldTask], data: Data) -> FoldPredictions:
         for part in ("valid", "test")
     )
     views = tasks[0].recipe.views
-    names = list(changes(views))
+    names = list(make_view_transforms(views))
     if views.weights == "equal":
         return FoldPredictions(valid, test, test, dict.fromkeys(names, 1 / len(names)))
     if len(tasks) == 1:

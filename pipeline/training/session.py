@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.core.arrays import Features, Images, Logits, Rows
 from pipeline.core.errors import InputError, NoRoomError
 from pipeline.images.batches import TrainBatches, changed, plain_batches, stream
-from pipeline.images.views import Views, averaged, changes
+from pipeline.images.views import Views, average_views, make_view_transforms
 from pipeline.networks import runtime
 from pipeline.networks.backbones.pretrained import normalisations
 from pipeline.networks.build import Built, build, weights_of
@@ -208,7 +208,7 @@ class Session:
     def predict(self, part: Part, rows: Rows, views: Views) -> Logits:
         """Returns logits float32 (n_rows, n_classes), averaged over the views as they say."""
         none = np.zeros((0, len(self.data.classes)), dtype=np.float32)
-        return np.concatenate([none, *(averaged(made, views) for made in self.predict_views(part, rows, views))])
+        return np.concatenate([none, *(average_views(made, views) for made in self.predict_views(part, rows, views))])
 
     def predict_views(self, part: Part, rows: Rows, views: Views) -> Iterator[Logits]:
         """Yields the logits of each view, batch by batch: float32 (n_views, rows of the batch, n_classes)."""
@@ -219,7 +219,7 @@ class Session:
             for start in range(0, len(rows), _PREDICT_FEATURES):
                 yield np.stack([predict(source[rows[start : start + _PREDICT_FEATURES]]) for source in sources])
             return
-        wanted = tuple(changes(views).values())
+        wanted = tuple(make_view_transforms(views).values())
         for batch in plain_batches(self._images(part), rows, self.phase.size, _PREDICT_BATCH, self._workers):
             yield np.stack([predict(view) for view in changed(batch, wanted, self._workers)])
 

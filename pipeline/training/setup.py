@@ -14,7 +14,7 @@ from pipeline.core.files import sha256
 from pipeline.core.paths import work_folder
 from pipeline.core.tables import folds_digest, read_folds
 from pipeline.images.batches import default_workers
-from pipeline.images.preprocessing import preprocessed
+from pipeline.images.preprocessing import open_preprocessed
 from pipeline.networks import runtime
 from pipeline.networks.build import weights_of
 from pipeline.training import fingerprints, probing
@@ -187,6 +187,6 @@ def _preprocessed(data: Data, recipe: Recipe | ClassicRecipe, images: list[str],
     steps, workers = recipe.input.preprocess, default_workers()
     return dataclasses.replace(
         data,
-        images=preprocessed(data.images, steps, folder, images[0], workers),
-        test_images=preprocessed(data.test_images, steps, folder, images[1], workers),
+        images=open_preprocessed(data.images, steps, folder, images[0], workers),
+        test_images=open_preprocessed(data.test_images, steps, folder, images[1], workers),
     )

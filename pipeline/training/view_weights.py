@@ -16,7 +16,7 @@ from scipy.special import softmax
 from pipeline.core.arrays import Logits, Probs, Weights
 from pipeline.core.files import atomic_path, require_space
 from pipeline.core.simplex import log_loss_weights
-from pipeline.images.views import Views, averaged, changes
+from pipeline.images.views import Views, average_views, make_view_transforms
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def collect_views(made: Iterable[Logits], shape: tuple[int, int], views: Views, 
     if views.weights == "equal":
         _fill(found, made, views, None)
         return found
-    whole = len(changes(views)), *shape
+    whole = len(make_view_transforms(views)), *shape
     require_space(path.parent, 4 * int(np.prod(whole)))
     with atomic_path(path) as temporary:
         if not shape[0]:  # nothing that could be mapped into memory
@@ -92,7 +92,7 @@ def _fill(found: Logits, made: Iterable[Logits], views: Views, kept: Probs | Non
     begin = 0
     for logits in made:
         end = begin + logits.shape[1]
-        found[begin:end] = averaged(logits, views)
+        found[begin:end] = average_views(logits, views)
         if kept is not None:
             kept[:, begin:end] = softmax(logits.astype(np.float64), axis=-1)
         begin = end

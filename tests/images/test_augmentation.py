@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from pipeline.core.arrays import Images
 from pipeline.core.config import parse
 from pipeline.core.errors import InputError
-from pipeline.images.augmentation import Augmentation, ImageTransform, mix, resized, unrounded
+from pipeline.images.augmentation import Augmentation, ImageTransform, mix_batch
+from pipeline.images.resizing import resize_image, resize_unrounded
 
 GEOMETRY = {"Affine": {"translate_px": [-2, 2], "rotate": [-8, 8], "scale": [0.9, 1.1], "p": 0.7}}
 ERASING = {"Erasing": {"scale": [0.1, 0.3], "p": 1.0}}
@@ -205,7 +206,7 @@ def test_random_erasing_covers_a_part_of_the_image() -> None:
 @pytest.mark.parametrize("settings", [{"mixup": 0.4}, {"cutmix": 1.0}, {"mixup": 0.2, "cutmix": 1.0}])
 def test_mixed_targets_are_probabilities(settings: dict[str, Any]) -> None:
     for seed in range(30):
-        _, targets = mix(noise(16), one_hot(16), Augmentation(**settings), np.random.default_rng(seed))
+        _, targets = mix_batch(noise(16), one_hot(16), Augmentation(**settings), np.random.default_rng(seed))
         assert targets.dtype == np.float32
         assert targets.min() >= 0
         assert np.allclose(targets.sum(axis=1), 1, atol=1e-6)
@@ -216,20 +217,20 @@ def test_mixup_weighs_pixels_as_it_weighs_targets() -> None:
     levels = np.arange(6) * 40
     targets = np.eye(6, dtype=np.float32)
     for seed in range(20):
-        images, mixed = mix(flat(levels.tolist()), targets, Augmentation(mixup=1.0), np.random.default_rng(seed))
+        images, mixed = mix_batch(flat(levels.tolist()), targets, Augmentation(mixup=1.0), np.random.default_rng(seed))
         assert np.abs(images[:, 0, 0, 0] - mixed @ levels).max() <= 0.51  # rounded to whole grey levels
 
 
 def test_the_share_of_a_cutmix_target_is_the_share_of_its_area() -> None:
     targets = np.eye(6, dtype=np.float32)
     for seed in range(40):
-        images, mixed = mix(flat(list(range(6))), targets, Augmentation(cutmix=1.0), np.random.default_rng(seed))
+        images, mixed = mix_batch(flat(list(range(6))), targets, Augmentation(cutmix=1.0), np.random.default_rng(seed))
         areas = np.stack([(images == level).mean(axis=(1, 2, 3)) for level in range(6)], axis=1)
         assert np.allclose(areas, mixed, atol=1e-6)
 
 
 def test_a_cutmix_patch_is_one_rectangle_from_one_partner() -> None:
-    images, _ = mix(
+    images, _ = mix_batch(
         flat([0, 1, 2, 3], 16), np.eye(4, dtype=np.float32), Augmentation(cutmix=1.0), np.random.default_rng(2)
     )
     for row, image in enumerate(images[..., 0]):
@@ -243,13 +244,13 @@ def test_a_cutmix_patch_is_one_rectangle_from_one_partner() -> None:
 def test_mix_probability_is_the_share_of_batches_mixed() -> None:
     config = Augmentation(mixup=1.0, mix_probability=0.3)
     targets = one_hot(8)
-    mixed = [mix(noise(8), targets, config, np.random.default_rng(seed))[1] is not targets for seed in range(400)]
+    mixed = [mix_batch(noise(8), targets, config, np.random.default_rng(seed))[1] is not targets for seed in range(400)]
     assert np.mean(mixed) == pytest.approx(0.3, abs=0.08)
 
 
 def test_without_mixing_a_batch_stays_as_it_is() -> None:
     images, targets = noise(4), one_hot(4)
-    same, kept = mix(images, targets, Augmentation(), np.random.default_rng(0))
+    same, kept = mix_batch(images, targets, Augmentation(), np.random.default_rng(0))
     assert same is images
     assert kept is targets
 
@@ -258,28 +259,28 @@ def test_without_mixing_a_batch_stays_as_it_is() -> None:
 @pytest.mark.parametrize("size", [6, 12, 20])
 def test_resizing_keeps_a_flat_image_flat(size: int, channels: int) -> None:
     image = np.full((12, 12, channels), 77, dtype=np.uint8)
-    result = resized(image, size)
+    result = resize_image(image, size)
     assert result.shape == (size, size, channels)
     assert (result == 77).all()
 
 
 def test_shrinking_averages_the_pixels_it_joins() -> None:
     image = np.array([[0, 100], [50, 250]], dtype=np.uint8)[..., None]
-    assert resized(np.tile(image, (2, 2, 1)), 2).tolist() == [[[100], [100]], [[100], [100]]]
+    assert resize_image(np.tile(image, (2, 2, 1)), 2).tolist() == [[[100], [100]], [[100], [100]]]
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("size", [5, 6, 20, 24])
 def test_without_rounding_an_image_is_the_same_to_within_half_a_grey_level(size: int, channels: int) -> None:
     image = noise(1, 12, channels)[0]
-    result = unrounded(image, size)
+    result = resize_unrounded(image, size)
     assert result.shape == (size, size, channels)
     assert result.dtype == np.float32
     assert 0 <= result.min() <= result.max() <= 255
-    assert np.abs(result - resized(image, size)).max() <= 0.55  # OpenCV rounds the weights, too
+    assert np.abs(result - resize_image(image, size)).max() <= 0.55  # OpenCV rounds the weights, too
     assert (result != np.rint(result)).any()
 
 
 def test_an_image_that_has_the_size_stays_as_it_is() -> None:
     image = noise(1)[0]
-    assert unrounded(image, image.shape[0]) is image
+    assert resize_unrounded(image, image.shape[0]) is image

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from pipeline.core.errors import InputError
-from pipeline.images.augmentation import Augmentation, ImageTransform, unrounded
+from pipeline.images.augmentation import Augmentation, ImageTransform
 from pipeline.images.batches import Ahead, TrainBatches, plain_batches, stream
 from pipeline.images.policies import RandAugment
+from pipeline.images.resizing import resize_unrounded
 from pipeline.training.recipes.balance import Balance, sampled_rows
 
 SHIFT = {"Affine": {"translate_px": [-2, 2], "rotate": [-20, 20], "p": 0.8}}
@@ -161,7 +162,7 @@ def test_plain_batches_are_the_rows_in_order(workers: int, size: int) -> None:
     rows = np.array([5, 1, 22, 7, 0])
     parts = list(plain_batches(made.images, rows, size, 2, workers))
     assert [len(part) for part in parts] == [2, 2, 1]
-    assert np.array_equal(np.concatenate(parts), np.stack([unrounded(made.images[row], size) for row in rows]))
+    assert np.array_equal(np.concatenate(parts), np.stack([resize_unrounded(made.images[row], size) for row in rows]))
 
 
 def test_plain_batches_of_no_rows_are_none() -> None:

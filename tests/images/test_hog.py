@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from pipeline.core.config import parse
 from pipeline.core.errors import InputError
-from pipeline.images.hog import Hog, hog_features, n_features
+from pipeline.images.hog import Hog, compute_hog, count_features
 
 
 def section(**changes: object) -> Hog:
@@ -25,7 +25,7 @@ def ramp(turned: bool) -> NDArray[np.uint8]:
 
 
 def test_28_grey_pixels_give_392_numbers() -> None:
-    features = hog_features(pictures(28, 1), section())
+    features = compute_hog(pictures(28, 1), section())
     assert features.shape == (2, 392)
     assert features.dtype == np.float32
 
@@ -43,32 +43,32 @@ def test_28_grey_pixels_give_392_numbers() -> None:
 )
 def test_the_count_foretold_is_the_count_there_is(changes: dict[str, object], channels: int) -> None:
     wanted = section(**changes)
-    features = hog_features(pictures(17, channels), wanted)
-    assert features.shape == (2, n_features(wanted, wanted.size or 17, channels))
+    features = compute_hog(pictures(17, channels), wanted)
+    assert features.shape == (2, count_features(wanted, wanted.size or 17, channels))
     assert np.isfinite(features).all()
 
 
 @pytest.mark.parametrize(("turned", "direction"), [(False, 0), (True, 4)])
 def test_a_ramp_counts_in_the_direction_of_its_gradient(turned: bool, direction: int) -> None:
-    cells = hog_features(ramp(turned), section()).reshape(2, 2, 8)
+    cells = compute_hog(ramp(turned), section()).reshape(2, 2, 8)
     assert (cells.argmax(axis=2) == direction).all()
 
 
 def test_a_constant_image_has_no_gradients() -> None:
-    assert not hog_features(np.full((1, 8, 8, 3), 77, dtype=np.uint8), section()).any()
+    assert not compute_hog(np.full((1, 8, 8, 3), 77, dtype=np.uint8), section()).any()
 
 
 def test_the_colours_of_a_cell_are_its_mean_and_deviation() -> None:
     image = np.zeros((1, 8, 8, 1), dtype=np.uint8)
     image[0, :4, :4] = 255
     image[0, 4:, :2] = 255
-    found = hog_features(image, section(colour_grid=2))[0, -8:]
+    found = compute_hog(image, section(colour_grid=2))[0, -8:]
     assert found.tolist() == pytest.approx([1, 0, 0.5, 0, 0, 0, 0.5, 0], abs=1e-6)
 
 
 def test_colours_are_lab() -> None:
     image = np.full((1, 8, 8, 3), (200, 30, 60), dtype=np.uint8)
-    found = hog_features(image, section(colour_grid=1))[0, -6:]
+    found = compute_hog(image, section(colour_grid=1))[0, -6:]
     lab = cv2.cvtColor(image[0], cv2.COLOR_RGB2LAB)[0, 0] / 255
     assert found.tolist() == pytest.approx([*lab, 0, 0, 0], abs=1e-3)
 
@@ -76,17 +76,17 @@ def test_colours_are_lab() -> None:
 def test_resizing_comes_first() -> None:
     images = pictures(16, 1)
     small = np.stack([cv2.resize(image, (8, 8), interpolation=cv2.INTER_AREA)[..., None] for image in images])
-    assert np.array_equal(hog_features(images, section(size=8)), hog_features(small, section()))
+    assert np.array_equal(compute_hog(images, section(size=8)), compute_hog(small, section()))
 
 
 def test_each_image_is_described_for_itself() -> None:
     images = pictures(12, 3, 5)
-    together = hog_features(images, section(colour_grid=2))
-    assert np.array_equal(together[3:4], hog_features(images[3:4], section(colour_grid=2)))
+    together = compute_hog(images, section(colour_grid=2))
+    assert np.array_equal(together[3:4], compute_hog(images[3:4], section(colour_grid=2)))
 
 
 def test_no_images_are_no_rows() -> None:
-    assert hog_features(pictures(28, 1, 0), section()).shape == (0, 392)
+    assert compute_hog(pictures(28, 1, 0), section()).shape == (0, 392)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_no_images_are_no_rows() -> None:
 )
 def test_images_that_are_too_small_are_refused(changes: dict[str, object], words: str) -> None:
     with pytest.raises(InputError, match=words):
-        hog_features(pictures(3, 1), section(**changes))
+        compute_hog(pictures(3, 1), section(**changes))
 
 
 @pytest.mark.parametrize(

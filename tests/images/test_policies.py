@@ -9,7 +9,14 @@ from pipeline.core.arrays import Images
 from pipeline.core.config import parse
 from pipeline.core.errors import InputError
 from pipeline.images.augmentation import Augmentation, ImageTransform
-from pipeline.images.policies import OPERATIONS, Operation, PolicyTransform, RandAugment, TrivialAugment, strength
+from pipeline.images.policies import (
+    OPERATIONS,
+    Operation,
+    PolicyTransform,
+    RandAugment,
+    TrivialAugment,
+    compute_strength,
+)
 
 POLICIES: list[dict[str, Any]] = [{"name": "rand_augment", "n": 3, "magnitude": 20}, {"name": "trivial_augment"}]
 # Without a strength these depend on the image alone.
@@ -150,7 +157,7 @@ def test_sharpness_moves_away_from_the_smoothed_image() -> None:
     ],
 )
 def test_strengths_are_shares_of_the_papers_ranges(policy: str, operation: str, level: int, wanted: float) -> None:
-    assert strength(policy, operation, level) == pytest.approx(wanted)
+    assert compute_strength(policy, operation, level) == pytest.approx(wanted)
 
 
 def drawn(

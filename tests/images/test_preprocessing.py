@@ -11,7 +11,7 @@ from pipeline.core.arrays import Images
 from pipeline.core.config import Section, parse
 from pipeline.core.errors import InputError
 from pipeline.images import preprocessing
-from pipeline.images.preprocessing import PREPROCESSES, Steps, preprocess, preprocessed
+from pipeline.images.preprocessing import PREPROCESS_STEPS, Steps, open_preprocessed, preprocess_image
 
 
 class Model(Section):
@@ -25,7 +25,7 @@ def steps(*wanted: dict[str, Any]) -> Steps:
 
 
 def ran(image: Images, name: str, **settings: Any) -> Images:
-    return preprocess(image, steps({"name": name, **settings}))
+    return preprocess_image(image, steps({"name": name, **settings}))
 
 
 def noise(n: int = 1, size: int = 16, channels: int = 3) -> Images:
@@ -48,7 +48,7 @@ def test_percentiles_in_the_wrong_order_are_refused() -> None:
         steps({"name": "histogram_stretch", "low": 60.0, "high": 40.0})
 
 
-@pytest.mark.parametrize("name", sorted(PREPROCESSES))
+@pytest.mark.parametrize("name", sorted(PREPROCESS_STEPS))
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("size", [4, 17])
 def test_a_step_keeps_size_channels_and_type(size: int, channels: int, name: str) -> None:
@@ -60,7 +60,7 @@ def test_a_step_keeps_size_channels_and_type(size: int, channels: int, name: str
     assert np.array_equal(image, before)
 
 
-@pytest.mark.parametrize("name", sorted(PREPROCESSES))
+@pytest.mark.parametrize("name", sorted(PREPROCESS_STEPS))
 def test_a_step_does_the_same_twice(name: str) -> None:
     image = noise()[0]
     assert np.array_equal(ran(image, name), ran(image, name))
@@ -129,9 +129,9 @@ def test_colour_denoising_takes_red_for_red() -> None:
 
 def test_steps_run_in_their_order() -> None:
     image, first, second = noise()[0], {"name": "gaussian_denoise"}, {"name": "equalize"}
-    in_turn = preprocess(preprocess(image, steps(first)), steps(second))
-    assert np.array_equal(preprocess(image, steps(first, second)), in_turn)
-    assert not np.array_equal(preprocess(image, steps(second, first)), in_turn)
+    in_turn = preprocess_image(preprocess_image(image, steps(first)), steps(second))
+    assert np.array_equal(preprocess_image(image, steps(first, second)), in_turn)
+    assert not np.array_equal(preprocess_image(image, steps(second, first)), in_turn)
 
 
 EQUALIZED = ({"name": "equalize"},)
@@ -140,23 +140,23 @@ EQUALIZED = ({"name": "equalize"},)
 @pytest.mark.parametrize("workers", [1, 3])
 def test_the_store_holds_every_image_after_the_steps(tmp_path: Path, workers: int) -> None:
     images = noise(150, 6)
-    found = preprocessed(images, steps(*EQUALIZED), tmp_path, "key", workers)
+    found = open_preprocessed(images, steps(*EQUALIZED), tmp_path, "key", workers)
     assert isinstance(found, np.memmap)
     assert found.dtype == np.uint8
-    assert np.array_equal(found, np.stack([preprocess(image, steps(*EQUALIZED)) for image in images]))
+    assert np.array_equal(found, np.stack([preprocess_image(image, steps(*EQUALIZED)) for image in images]))
 
 
 def test_without_steps_the_images_come_back_and_nothing_is_written(tmp_path: Path) -> None:
     images = noise(3)
-    assert preprocessed(images, (), tmp_path / "cache", "key", 1) is images
+    assert open_preprocessed(images, (), tmp_path / "cache", "key", 1) is images
     assert not (tmp_path / "cache").exists()
 
 
 def test_the_store_is_computed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     images = noise(70, 6)
-    first = preprocessed(images, steps(*EQUALIZED), tmp_path, "key", 1)
-    monkeypatch.delitem(PREPROCESSES, "equalize")
-    assert np.array_equal(preprocessed(images, steps(*EQUALIZED), tmp_path, "key", 1), first)
+    first = open_preprocessed(images, steps(*EQUALIZED), tmp_path, "key", 1)
+    monkeypatch.delitem(PREPROCESS_STEPS, "equalize")
+    assert np.array_equal(open_preprocessed(images, steps(*EQUALIZED), tmp_path, "key", 1), first)
 
 
 @pytest.mark.parametrize(
@@ -171,16 +171,16 @@ def test_other_steps_and_other_images_have_a_store_of_their_own(
     tmp_path: Path, wanted: dict[str, Any], key: str
 ) -> None:
     images = noise(3)
-    preprocessed(images, steps({"name": "clahe"}), tmp_path, "key", 1)
-    preprocessed(images, steps(wanted), tmp_path, key, 1)
+    open_preprocessed(images, steps({"name": "clahe"}), tmp_path, "key", 1)
+    open_preprocessed(images, steps(wanted), tmp_path, key, 1)
     assert len(list(tmp_path.glob("*.npy"))) == 2
 
 
 def test_another_opencv_has_a_store_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     images = noise(3)
-    preprocessed(images, steps(*EQUALIZED), tmp_path, "key", 1)
+    open_preprocessed(images, steps(*EQUALIZED), tmp_path, "key", 1)
     monkeypatch.setattr(cv2, "__version__", "0.0")
-    preprocessed(images, steps(*EQUALIZED), tmp_path, "key", 1)
+    open_preprocessed(images, steps(*EQUALIZED), tmp_path, "key", 1)
     assert len(list(tmp_path.glob("*.npy"))) == 2
 
 
@@ -188,9 +188,9 @@ def test_a_pass_that_fails_leaves_nothing_behind(tmp_path: Path, monkeypatch: py
     def fail(image: Images, step: Section) -> Images:
         raise KeyboardInterrupt
 
-    monkeypatch.setitem(PREPROCESSES, "equalize", fail)
+    monkeypatch.setitem(PREPROCESS_STEPS, "equalize", fail)
     with pytest.raises(KeyboardInterrupt):
-        preprocessed(noise(3), steps(*EQUALIZED), tmp_path, "key", 1)
+        open_preprocessed(noise(3), steps(*EQUALIZED), tmp_path, "key", 1)
     assert [path for path in tmp_path.iterdir() if path.suffix != ".lock"] == []
 
 
@@ -200,9 +200,9 @@ def test_a_full_disk_is_told_before_the_work(tmp_path: Path, monkeypatch: pytest
 
     monkeypatch.setattr(preprocessing, "require_space", refuse)
     with pytest.raises(InputError, match="768 bytes"):
-        preprocessed(noise(1), steps(*EQUALIZED), tmp_path, "key", 1)
+        open_preprocessed(noise(1), steps(*EQUALIZED), tmp_path, "key", 1)
 
 
 def test_a_store_of_no_images_is_empty(tmp_path: Path) -> None:
     empty = np.zeros((0, 4, 4, 3), dtype=np.uint8)
-    assert preprocessed(empty, steps(*EQUALIZED), tmp_path, "key", 1).shape == (0, 4, 4, 3)
+    assert open_preprocessed(empty, steps(*EQUALIZED), tmp_path, "key", 1).shape == (0, 4, 4, 3)

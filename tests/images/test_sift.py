@@ -9,7 +9,7 @@ from support import tiny
 
 from pipeline.core.config import parse
 from pipeline.core.errors import InputError
-from pipeline.images.sift import Extractor, Sift
+from pipeline.images.sift import Sift, SiftExtractor
 from pipeline.training.classic import local_features
 from pipeline.training.classic.local_features import LocalFeatures, cached, describe
 from pipeline.training.classic.visual_words import histograms, learn_vocabulary, n_bins
@@ -186,7 +186,7 @@ def test_too_few_keypoints_for_the_words_are_refused() -> None:
 
 def test_a_grid_wider_than_the_images_is_refused() -> None:
     with pytest.raises(InputError, match="dense is 40, the images are 24 pixels wide; lower dense or raise size"):
-        Extractor(section(size=None, dense=40, patches=[12]), 24)
+        SiftExtractor(section(size=None, dense=40, patches=[12]), 24)
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,8 @@ from pipeline.core.cards import ModelCard, read_card, write_card
 from pipeline.core.config import parse
 from pipeline.core.errors import InputError
 from pipeline.core.paths import card_path, test_fold_path, test_path
-from pipeline.images.augmentation import unrounded
-from pipeline.images.views import Views, changes
+from pipeline.images.resizing import resize_unrounded
+from pipeline.images.views import Views, make_view_transforms
 from pipeline.inference.export_formats import Format, Precision, check, load, write
 from pipeline.inference.exported_graph import places, resizing, whole_graph
 from pipeline.inference.opened_network import open_network
@@ -41,13 +41,13 @@ def test_two_matrices_resize_as_opencv_does(before: int, after: int) -> None:
     image = pictures(1, before)[0]
     matrix = resizing(before, after)
     made = np.einsum("ir,rcd,jc->ijd", matrix, image.astype(np.float32), matrix, optimize=True)
-    np.testing.assert_allclose(np.clip(made, 0, 255), unrounded(image, after), atol=2e-4)
+    np.testing.assert_allclose(np.clip(made, 0, 255), resize_unrounded(image, after), atol=2e-4)
 
 
 @pytest.mark.parametrize("views", [Views(), Views(mirror=True), Views(mirror=True, shift=2)])
 def test_rows_and_columns_say_what_every_view_shows(views: Views) -> None:
     images = pictures(2, 9)
-    for change, (down, right) in zip(changes(views).values(), places(views, 9), strict=True):
+    for change, (down, right) in zip(make_view_transforms(views).values(), places(views, 9), strict=True):
         np.testing.assert_array_equal(images[:, down][:, :, right], change(images))
 
 

@@ -14,7 +14,7 @@ from support.trainings import ALL, accuracy, kept, recipe, repository, session, 
 
 from pipeline.core.config import parse
 from pipeline.core.errors import InputError
-from pipeline.images.augmentation import resized
+from pipeline.images.resizing import resize_image
 from pipeline.images.views import Views
 from pipeline.networks import features, runtime
 from pipeline.networks.backbones.pretrained import normalisations
@@ -191,7 +191,7 @@ def test_statistics_measured_afresh_are_those_of_the_training_images(root: Path)
     opened.settle(0)
     (norm,) = normalisations(net.backbone)
     inner = keras.Model(net.backbone.input, net.backbone.get_layer("conv1").output)
-    images = np.stack([resized(opened.data.images[row], 16) for row in opened.data.rows(0)[0]])
+    images = np.stack([resize_image(opened.data.images[row], 16) for row in opened.data.rows(0)[0]])
     activations = np.asarray(inner.predict_on_batch(np.repeat(images, 3, -1).astype(np.float32) / 127.5 - 1))
     assert np.allclose(keras.ops.convert_to_numpy(norm.moving_mean), activations.mean(axis=(0, 1, 2)), atol=1e-3)
     assert np.allclose(keras.ops.convert_to_numpy(norm.moving_variance), activations.var(axis=(0, 1, 2)), rtol=0.02)
@@ -208,7 +208,7 @@ def test_a_short_fine_tuning_does_not_leave_the_statistics_behind(root: Path) ->
         (layer,) = normalisations(net.backbone)
         lagging = keras.ops.convert_to_numpy(layer.moving_mean).copy()
         images = np.stack([opened.data.images[row] for row in opened.data.rows(0)[0]])
-        reestimate(net.model, [layer], [np.stack([resized(image, 16) for image in images])])
+        reestimate(net.model, [layer], [np.stack([resize_image(image, 16) for image in images])])
         return float(np.abs(lagging - keras.ops.convert_to_numpy(layer.moving_mean)).max())
 
     behind = distance("adapted", 0.999)

@@ -15,7 +15,7 @@ from support.trainings import accuracy, repository
 from pipeline.core import files, paths, predictions, tables
 from pipeline.core.config import parse
 from pipeline.core.errors import InputError
-from pipeline.images.hog import Hog, hog_features
+from pipeline.images.hog import Hog, compute_hog
 from pipeline.images.views import Views
 from pipeline.training.classic import local_features, training
 from pipeline.training.classic import recipe as classic
@@ -210,7 +210,7 @@ def test_mirrored_rows_double_the_training(root: Path, monkeypatch: pytest.Monke
     data = load_data(root / "data" / "prepared", paths.folds_path(root))
     rows = data.rows(0)[0]
     images = np.concatenate([data.images[rows], data.images[rows][:, :, ::-1]])
-    assert np.array_equal(features, hog_features(images, parse(HOG, Hog, "a test")))
+    assert np.array_equal(features, compute_hog(images, parse(HOG, Hog, "a test")))
     assert labels.tolist() == [*data.labels[rows], *data.labels[rows]]
 
 

@@ -13,7 +13,7 @@ from support.trainings import repository, settings
 from pipeline.core import cards, predictions, tables
 from pipeline.core.paths import card_path, folds_path, oof_path, test_fold_path, test_path
 from pipeline.core.simplex import log_loss_weights
-from pipeline.images.views import Views, averaged
+from pipeline.images.views import Views, average_views
 from pipeline.stages import train
 from pipeline.training.view_weights import collect_views, fit_view_weights, weigh_views
 
@@ -35,7 +35,7 @@ def labels(fold: int, rows: int = 6) -> NDArray[np.int64]:
 def test_views_are_averaged_batch_by_batch_and_kept(tmp_path: Path) -> None:
     logits = np.random.default_rng(0).normal(size=(2, 5, 3)).astype(np.float32)
     found = collect_views([logits[:, :2], logits[:, 2:]], (5, 3), VIEWS, tmp_path / "kept.npy")
-    assert found.tobytes() == averaged(logits, VIEWS).tobytes()
+    assert found.tobytes() == average_views(logits, VIEWS).tobytes()
     softmax = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
     assert np.load(tmp_path / "kept.npy") == pytest.approx(softmax, abs=1e-6)
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from pipeline.core.arrays import Images, Pixels
 from pipeline.core.cards import ModelCard
-from pipeline.images.augmentation import unrounded
-from pipeline.images.preprocessing import preprocess
+from pipeline.images.preprocessing import preprocess_image
+from pipeline.images.resizing import resize_unrounded
 from pipeline.inference.opened_network import Network, open_network
 from pipeline.inference.saliency.gradcam import grad_cam, halves
 from pipeline.inference.saliency.heat import Heat, enlarged
@@ -55,7 +55,9 @@ class Attribution:
         for start in range(0, len(images), _BATCH):
             # The last batch is filled up from the front: one of another size would be traced anew, which takes longer.
             rows = np.arange(start, start + _BATCH) % len(images)
-            shown = np.stack([unrounded(preprocess(np.ascontiguousarray(images[row]), steps), size) for row in rows])
+            shown = np.stack(
+                [resize_unrounded(preprocess_image(np.ascontiguousarray(images[row]), steps), size) for row in rows]
+            )
             heat = self.look(shown, classes[rows])[: len(images) - start]
             found.append(enlarged(heat, images.shape[1]))
         return np.concatenate([np.zeros((0, *images.shape[1:3]), dtype=np.float32), *found])

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from pipeline.core.arrays import Images
-from pipeline.images.preprocessing import PREPROCESSES, Preprocess, preprocess
+from pipeline.images.preprocessing import PREPROCESS_STEPS, PreprocessStep, preprocess_image
 from pipeline.page.blocks import note, say
 from pipeline.page.chart import spark
 from pipeline.page.document import Section
@@ -35,7 +35,9 @@ def before_after(seen: Seen) -> Part:
         "the least contrast": light.contrast.argmin(),
         "the most contrast": light.contrast.argmax(),
     }
-    steps = {name: TypeAdapter[Preprocess](Preprocess).validate_python({"name": name}) for name in PREPROCESSES}
+    steps = {
+        name: TypeAdapter[PreprocessStep](PreprocessStep).validate_python({"name": name}) for name in PREPROCESS_STEPS
+    }
     made, changes = [], dict.fromkeys(steps, 0.0)
     for why, place in chosen.items():
         row = int(rows[place])
@@ -43,7 +45,7 @@ def before_after(seen: Seen) -> Part:
         label, name = seen.names[seen.labels[row]], str(seen.train["id"].iloc[row])
         shown = [_picture(image, "as it is", f"training image {name}: {label}")]
         for step, settings in steps.items():
-            after = preprocess(image, (settings,))
+            after = preprocess_image(image, (settings,))
             changes[step] += float(np.abs(after.astype(np.int16) - image).mean()) / len(chosen)
             words = _WORDS.get(step, step.replace("_", " "))
             shown.append(_picture(after, words, f"the same image after {words}"))

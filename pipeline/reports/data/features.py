@@ -7,7 +7,7 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
 from pipeline.core.arrays import Features, Rows
-from pipeline.images.hog import Hog, hog_features
+from pipeline.images.hog import Hog, compute_hog
 from pipeline.reports.data.material import Seen, sample
 
 MOST = 3_000  # images of train and of test
@@ -30,7 +30,7 @@ class Described:
 def describe(seen: Seen, part: str) -> Described:
     """Describes images of ``train`` or ``test``, drawn by chance where there are many."""
     rows = sample(len(seen.index(part)), MOST, 8)
-    found = [hog_features(chunk, _HOG) for chunk in seen.chunks(part, rows)]
+    found = [compute_hog(chunk, _HOG) for chunk in seen.chunks(part, rows)]
     return Described(rows, np.concatenate(found) if found else np.zeros((0, 1), dtype=np.float32))
 
 

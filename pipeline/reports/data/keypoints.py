@@ -6,8 +6,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.core.arrays import Images
-from pipeline.images.augmentation import resized
-from pipeline.images.sift import Extractor, Sift
+from pipeline.images.resizing import resize_image
+from pipeline.images.sift import Sift, SiftExtractor
 from pipeline.page.blocks import note, say
 from pipeline.page.chart import BLUE, GREY, chart, drawn
 from pipeline.page.document import Section
@@ -26,9 +26,9 @@ _RING = (230, 159, 0)
 def keypoints(seen: Seen) -> Part:
     """Keypoints drawn on samples, and their count by class, as the pipeline's own SIFT finds them."""
     section = Sift(name="sift")
-    extractor = Extractor(section, seen.shape[0])
+    extractor = SiftExtractor(section, seen.shape[0])
     rows = spread(seen.labels, _MOST, 4)
-    found = np.array([len(extractor.describe(image)[0]) for chunk in seen.chunks("train", rows) for image in chunk])
+    found = np.array([len(extractor.extract(image)[0]) for chunk in seen.chunks("train", rows) for image in chunk])
     frame = pd.DataFrame({"class": [seen.names[label] for label in seen.labels[rows]], "keypoints": found})
     counted = frame.groupby("class")["keypoints"].agg(["count", "mean", "min", "max"]).reset_index()
     counted = counted.sort_values("mean", ascending=False, kind="stable").reset_index(drop=True)
@@ -57,9 +57,9 @@ def keypoints(seen: Seen) -> Part:
     return Part(Section("Keypoints", blocks), numbers, {"keypoints": counted})
 
 
-def _drawn(seen: Seen, extractor: Extractor, row: int, count: int) -> Picture:
+def _drawn(seen: Seen, extractor: SiftExtractor, row: int, count: int) -> Picture:
     image = seen.read("train", [row])[0]
-    _, places = extractor.describe(image)
+    _, places = extractor.extract(image)
     large = _enlarged(image)
     for x, y in np.rint(places * _SIDE).astype(int).tolist():
         cv2.circle(large, (x, y), 3, _RING, 1, cv2.LINE_AA)
@@ -68,7 +68,7 @@ def _drawn(seen: Seen, extractor: Extractor, row: int, count: int) -> Picture:
 
 
 def _enlarged(image: Images) -> NDArray[np.uint8]:
-    large = resized(image, _SIDE)
+    large = resize_image(image, _SIDE)
     return np.ascontiguousarray(np.repeat(large, 3, axis=2) if large.shape[2] == 1 else large)
 
 

@@ -10,9 +10,10 @@ from pydantic import Field
 from pipeline.core.arrays import Images, Rows
 from pipeline.core.config import Section, parse, read_yaml
 from pipeline.core.paths import check_model_name, model_path
-from pipeline.images.augmentation import Augmentation, Declared, resized
+from pipeline.images.augmentation import Augmentation, Declared
 from pipeline.images.batches import TrainBatches
-from pipeline.images.preprocessing import Steps, preprocess
+from pipeline.images.preprocessing import Steps, preprocess_image
+from pipeline.images.resizing import resize_image
 from pipeline.training.recipes.balance import Balance
 
 
@@ -61,7 +62,7 @@ class Look:
         Returns:
             The images before augmentation, and every draw, each uint8 (n, size, size, channels) in the order given.
         """
-        before = np.stack([preprocess(image, self.steps) for image in images])
+        before = np.stack([preprocess_image(image, self.steps) for image in images])
         size = self.size or images.shape[1]
         batches = TrainBatches(
             images=before,
@@ -83,7 +84,7 @@ class Look:
             draw = np.empty_like(batch)
             draw[batches.order(epoch)] = batch  # each epoch has an order of its own
             made.append(draw)
-        return np.stack([resized(image, size) for image in before]), made
+        return np.stack([resize_image(image, size) for image in before]), made
 
 
 def read_look(root: Path, model: str, mirror: bool) -> Look:

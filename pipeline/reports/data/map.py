@@ -14,7 +14,7 @@ from sklearn.manifold import TSNE
 from sklearn.neighbors import NearestNeighbors
 
 from pipeline.core.arrays import Features, Images, Rows
-from pipeline.images.augmentation import resized
+from pipeline.images.resizing import resize_image
 from pipeline.page.blocks import note, say
 from pipeline.page.chart import CATEGORIES, LINE, MARKERS, chart, drawn
 from pipeline.page.document import Section
@@ -160,4 +160,4 @@ def _mosaic(seen: Seen, rows: Rows, places: NDArray[np.float64]) -> Picture:
 
 
 def _fitted(image: Images) -> Images:
-    return resized(image, _CELL)
+    return resize_image(image, _CELL)

@@ -12,7 +12,7 @@ from pipeline.core import paths, tables
 from pipeline.core.arrays import Images, Rows
 from pipeline.core.errors import InputError
 from pipeline.core.paths import prepared_folder
-from pipeline.images.augmentation import resized
+from pipeline.images.resizing import resize_image
 from pipeline.images.store import open_store
 from pipeline.page.pictures import Picture
 
@@ -117,7 +117,7 @@ def look(root: Path) -> Seen:
 
 def for_page(image: Images) -> Images:
     """Shrinks a stored image to what a page shows."""
-    return resized(image, _SHOWN) if image.shape[0] > _SHOWN else image
+    return resize_image(image, _SHOWN) if image.shape[0] > _SHOWN else image
 
 
 def sample(count: int, most: int, purpose: int) -> Rows:

@@ -12,7 +12,7 @@ from pipeline.core.arrays import Images, Rows
 from pipeline.core.files import atomic_path, locked, require_space
 from pipeline.core.progress import progress
 from pipeline.images.batches import Ahead
-from pipeline.images.sift import WIDTH, Extractor, Sift
+from pipeline.images.sift import WIDTH, Sift, SiftExtractor
 
 _BATCH = 32
 
@@ -41,8 +41,8 @@ class LocalFeatures:
 
 def describe(images: Images, section: Sift) -> LocalFeatures:
     """Describes a few images in memory: uint8 (n, size, size, channels)."""
-    extractor = Extractor(section, images.shape[1])
-    found = [extractor.describe(image) for image in images]
+    extractor = SiftExtractor(section, images.shape[1])
+    found = [extractor.extract(image) for image in images]
     starts = np.cumsum([0, *(len(descriptors) for descriptors, _ in found)], dtype=np.int64)
     descriptors = [part for part, _ in found] or [np.zeros((0, WIDTH), dtype=np.uint8)]
     places = [part for _, part in found] or [np.zeros((0, 2), dtype=np.float32)]

@@ -22,10 +22,10 @@ from pipeline.core.config import Section, parse
 from pipeline.core.errors import InputError, one_line
 from pipeline.core.files import atomic_path
 from pipeline.core.paths import model_path
-from pipeline.images.hog import Hog, hog_features
+from pipeline.images.hog import Hog, compute_hog
 from pipeline.images.preprocessing import Steps
 from pipeline.images.sift import Sift
-from pipeline.images.views import Views, averaged, seen, unmirrored
+from pipeline.images.views import Views, average_views, make_views, remove_mirror_views
 from pipeline.training.classic.local_features import describe
 from pipeline.training.classic.visual_words import histograms
 from pipeline.training.recipes.model_yaml import Settings, read_model
@@ -101,7 +101,7 @@ class ClassicRecipe(Section):
 
 def without_mirror(recipe: ClassicRecipe) -> ClassicRecipe:
     """Returns the recipe for a competition whose mirrored images are no members of their class."""
-    return recipe.model_copy(update={"mirror_training": False, "views": unmirrored(recipe.views)})
+    return recipe.model_copy(update={"mirror_training": False, "views": remove_mirror_views(recipe.views)})
 
 
 def load_classic_recipe(root: Path, model: str) -> ClassicRecipe | None:
@@ -196,9 +196,10 @@ def fit(features: Matrix, labels: Rows, section: LogisticRegression, vocabulary:
 def predict(model: ClassicModel, recipe: ClassicRecipe, images: Images) -> Matrix:
     """Returns the logits of images (n, size, size, channels), averaged over the views as they say."""
     views = [
-        model.logits(features_of(model, recipe, np.ascontiguousarray(view))) for view in seen(images, recipe.views)
+        model.logits(features_of(model, recipe, np.ascontiguousarray(view)))
+        for view in make_views(images, recipe.views)
     ]
-    return averaged(np.stack(views), recipe.views)
+    return average_views(np.stack(views), recipe.views)
 
 
 def save(path: Path, model: ClassicModel) -> None:
@@ -223,5 +224,5 @@ def load(path: Path) -> ClassicModel:
 def features_of(model: ClassicModel, recipe: ClassicRecipe, images: Images) -> Matrix:
     """Returns the features of images (n, size, size, channels), histograms over the model's own words among them."""
     if isinstance(recipe.features, Hog):
-        return hog_features(images, recipe.features)
+        return compute_hog(images, recipe.features)
     return histograms(describe(images, recipe.features), np.arange(len(images)), model.vocabulary, recipe.features)

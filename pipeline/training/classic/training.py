@@ -18,7 +18,7 @@ from pipeline.core import files, predictions
 from pipeline.core.arrays import Images, Rows
 from pipeline.core.files import atomic_path
 from pipeline.core.progress import progress
-from pipeline.images.hog import Hog, hog_features, n_features
+from pipeline.images.hog import Hog, compute_hog, count_features
 from pipeline.images.sift import Sift
 from pipeline.training.classic.local_features import LocalFeatures, cached
 from pipeline.training.classic.recipe import ClassicModel, ClassicRecipe, Matrix, fit, predict, save
@@ -46,8 +46,8 @@ class ClassicSession:
         Args:
             recipe: how it is trained.
             data: what it is trained on.
-            folder: where descriptors are kept, keyed by a fingerprint of the images, of ``Sift.describing`` and of the
-                code and versions that make them.
+            folder: where descriptors are kept, keyed by a fingerprint of the images, of `Sift.extraction_settings` and
+                of the code and versions that make them.
             workers: threads that describe images.
         """
         self.recipe, self.data = recipe, data
@@ -82,12 +82,12 @@ class ClassicSession:
 
     def _hog_of_all(self, section: Hog, part: Part, mirrored: bool) -> Matrix:
         images = self._images(part)
-        count = n_features(section, section.size or images.shape[1], images.shape[3])
+        count = count_features(section, section.size or images.shape[1], images.shape[3])
         features = np.empty((len(images), count), dtype=np.float32)
         with progress(f"HOG {part}{' mirrored' if mirrored else ''}", len(images)) as advance:
             for start in range(0, len(images), _BATCH):
                 batch = images[start : start + _BATCH]
-                features[start : start + len(batch)] = hog_features(batch[:, :, ::-1] if mirrored else batch, section)
+                features[start : start + len(batch)] = compute_hog(batch[:, :, ::-1] if mirrored else batch, section)
                 advance(len(batch))
         return features
 

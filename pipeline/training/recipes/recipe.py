@@ -10,7 +10,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.paths import model_path
 from pipeline.images.augmentation import Augmentation
 from pipeline.images.preprocessing import Steps
-from pipeline.images.views import Views, unmirrored
+from pipeline.images.views import Views, remove_mirror_views
 from pipeline.networks.build import ON_FEATURES, Network
 from pipeline.networks.inputs import Normalise
 from pipeline.networks.mlp_hog import MlpHog
@@ -198,7 +198,7 @@ class Recipe(Section):
 def without_flips(recipe: Recipe) -> Recipe:
     """Returns the recipe for a competition whose mirrored images are no members of their class."""
     augmentation = recipe.augmentation.model_copy(update={"flip": "none"})
-    return recipe.model_copy(update={"augmentation": augmentation, "views": unmirrored(recipe.views)})
+    return recipe.model_copy(update={"augmentation": augmentation, "views": remove_mirror_views(recipe.views)})
 
 
 def load_recipe(root: Path, model: str) -> Recipe:
