@@ -1,4 +1,4 @@
-"""Charts: drawn by matplotlib, written as SVG into the page, in colours that follow the reader's light or dark.
+"""Charts: drawn by matplotlib, written as SVG into the page, in colours that follow the light or dark theme.
 
 Draw with the colours below: in the SVG each becomes a CSS variable of `style.css`. Pure black and white stay what they
 are, for text on a heat map. Text stays text, in the page's own font.
@@ -42,8 +42,8 @@ _STYLE = Path(__file__).with_name("chart.mplstyle")  # its colours are the first
 
 
 @contextmanager
-def chart(width: float, height: float) -> Iterator[Figure]:
-    """Yields an empty figure of the page's style; draw inside the block, then call `drawn`.
+def open_chart(width: float, height: float) -> Iterator[Figure]:
+    """Yields an empty figure of the page's style; draw inside the block, then call `render_chart`.
 
     Args:
         width: in inches; 7.5 fills a column, wider ones scroll on small screens.
@@ -53,13 +53,13 @@ def chart(width: float, height: float) -> Iterator[Figure]:
         yield Figure(figsize=(width, height), layout="constrained")
 
 
-def drawn(figure: Figure, name: str, about: str) -> Html:
-    """Writes a figure as SVG.
+def render_chart(figure: Figure, name: str, about: str) -> Html:
+    """Renders a figure as SVG.
 
     Args:
-        figure: drawn within `chart`.
+        figure: drawn within `open_chart`.
         name: its caption, and its accessible name; differs from those of other figures on the page.
-        about: what a reader who cannot see it should know: the main numbers, in a sentence.
+        about: the main numbers in a sentence, for readers who cannot see it.
     """
     buffer = io.StringIO()
     plain: dict[str, str | None] = dict.fromkeys(("Date", "Creator", "Format", "Type"))
@@ -67,16 +67,16 @@ def drawn(figure: Figure, name: str, about: str) -> Html:
         # The page's font draws what matplotlib's own, which only measures, does not have.
         warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
         figure.savefig(buffer, format="svg", metadata=plain)
-    svg = _for_page(buffer.getvalue(), name, about)
+    svg = _adapt_svg(buffer.getvalue(), name, about)
     return tag("figure", tag("figcaption", name), tag("div", svg, class_="scroll", data_label=name), class_="chart")
 
 
-def spark(heights: NDArray[np.float64], name: str) -> Html:
-    """A small histogram without axes, as wide as what it stands below.
+def render_sparkline(heights: NDArray[np.float64], name: str) -> Html:
+    """Renders a small histogram without axes, as wide as the picture above it.
 
     Args:
         heights: (n,), 0 to 1.
-        name: what it shows, for who cannot see it.
+        name: what it shows, for readers who cannot see it.
     """
     steps = ((x, 100 - 100 * height) for x, height in enumerate(heights.tolist()))
     points = " ".join(f"{x},{y:.0f} {x + 1},{y:.0f}" for x, y in steps)
@@ -85,7 +85,7 @@ def spark(heights: NDArray[np.float64], name: str) -> Html:
     return tag("svg", area, class_="spark", viewBox=box, preserveAspectRatio="none", role="img", aria_label=name)
 
 
-def _for_page(svg: str, name: str, about: str) -> Html:
+def _adapt_svg(svg: str, name: str, about: str) -> Html:
     mark = "f" + hashlib.sha256(name.encode()).hexdigest()[:10]
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
@@ -94,7 +94,7 @@ def _for_page(svg: str, name: str, about: str) -> Html:
     box = re.search(r'viewBox="([^"]+)"', head)
     assert box is not None
     rest = _ID.sub(rf"\g<1>{mark}-\g<2>", rest)
-    rest = _COLOUR.sub(lambda found: f"var({_VARIABLES[found.group()]})", rest)
+    rest = _COLOUR.sub(lambda match: f"var({_VARIABLES[match.group()]})", rest)
     rest = re.sub(r"font-family: [^;\"]*", "font-family: var(--font)", rest)
     rest = re.sub(r"<!--.*?-->", "", rest, flags=re.DOTALL)
     rest = re.sub(r"\n\s*", "\n", rest)

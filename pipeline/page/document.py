@@ -1,28 +1,28 @@
-"""One self-contained HTML file: it opens offline in any browser, and no request leaves it.
+"""HTML document: one self-contained file that opens offline in any browser; no request leaves it.
 
-A page is a title, a lead and sections; a section is a title and blocks; a block is what the other modules of this
-package make::
+A page is a title, a lead and sections; a section is a title and blocks; a block is what the ``render_*`` functions of
+this room return::
 
-    from pipeline.page.blocks import fold, facts, note, say
-    from pipeline.page.chart import BLUE, chart, drawn
-    from pipeline.page.document import Section, write
-    from pipeline.page.pictures import Picture, group, groups, pictures
-    from pipeline.page.table import Column, table
+    from pipeline.page.blocks import render_paragraph
+    from pipeline.page.chart import BLUE, open_chart, render_chart
+    from pipeline.page.document import PageSection, write_page
+    from pipeline.page.pictures import Picture, render_pictures
+    from pipeline.page.table import Column, render_table
 
-    with chart(7, 3) as figure:
+    with open_chart(7, 3) as figure:
         figure.subplots().bar(names, counts, color=BLUE)
-    section = Section(
+    section = PageSection(
         "Classes",
         [
-            say("15 classes; the rarest, bee, has 12 images."),
-            drawn(figure, "Images per class", "Bars: cat 40, bee 12, ant 20."),
-            table("Images per class", [Column("class"), Column("images", ",d")], [("cat", 40), ("bee", 12)]),
-            pictures([Picture(pixels, alt="a cat", caption="7.png")]),
+            render_paragraph("15 classes; the rarest, bee, has 12 images."),
+            render_chart(figure, "Images per class", "Bars: cat 40, bee 12, ant 20."),
+            render_table("Images per class", [Column("class"), Column("images", ",d")], [("cat", 40), ("bee", 12)]),
+            render_pictures([Picture(pixels, alt="a cat", caption="7.png")]),
         ],
     )
-    write(reports_folder(root) / "x.html", "Explore animals15", "What is in the data.", [section])
+    write_page(reports_folder(root) / "x.html", "Explore animals15", "What is in the data.", [section])
 
-All text is escaped on the way; nothing but `Html`, which only `tag` and `joined` make, is written as it stands.
+All text is escaped on the way; nothing but `Html`, which only `tag` and `join_html` make, is written as it stands.
 """
 
 import re
@@ -31,7 +31,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.core.files import write_text
-from pipeline.page.markup import Html, joined, tag
+from pipeline.page.markup import Html, join_html, tag
 
 _HERE = Path(__file__).parent
 # Whatever slips into the page, the browser fetches nothing for it.
@@ -42,24 +42,26 @@ _POLICY = (
 
 
 @dataclass(frozen=True)
-class Section:
+class PageSection:
     """A part of a page, with a line in its navigation.
 
     Attributes:
-        title: short; the anchor is made of it (`anchor`), so titles differ within a page.
-        blocks: what stands in it.
+        title: short; differs from those of the other sections of the page.
+        blocks: its content, in reading order.
+        key: the anchor; made of the title where it is empty.
     """
 
     title: str
     blocks: Sequence[Html]
+    key: str = ""
 
     @property
     def anchor(self) -> str:
-        """The id that links lead to: ``Test against train`` is ``test-against-train``."""
-        return re.sub(r"[^a-z0-9]+", "-", self.title.lower()).strip("-")
+        """The id that links lead to: of ``Suspicious images`` without a key it is ``suspicious-images``."""
+        return self.key or re.sub(r"[^a-z0-9]+", "-", self.title.lower()).strip("-")
 
 
-def write(path: Path, title: str, lead: str, sections: Sequence[Section], footer: str = "") -> None:
+def write_page(path: Path, title: str, lead: str, sections: Sequence[PageSection], footer: str = "") -> None:
     """Writes a page, whole or not at all.
 
     Args:
@@ -69,7 +71,7 @@ def write(path: Path, title: str, lead: str, sections: Sequence[Section], footer
         sections: in reading order; their anchors differ.
         footer: what the page was made from, in small letters.
     """
-    assert len({section.anchor for section in sections}) == len(sections), "two sections have one title"
+    assert len({section.anchor for section in sections}) == len(sections), "two sections have the same anchor"
     links = [tag("li", tag("a", section.title, href=f"#{section.anchor}")) for section in sections]
     body = tag(
         "body",
@@ -78,16 +80,16 @@ def write(path: Path, title: str, lead: str, sections: Sequence[Section], footer
         tag(
             "div",
             tag("nav", tag("ol", *links), aria_label="Sections"),
-            tag("main", *map(_section, sections), id="main", tabindex="-1"),
+            tag("main", *map(_render_section, sections), id="main", tabindex="-1"),
             class_="page",
         ),
         *([tag("footer", tag("p", footer))] if footer else []),
         tag("script", Html((_HERE / "script.js").read_text(encoding="utf-8"))),
     )
-    write_text(path, joined(Html("<!doctype html>\n"), tag("html", _head(title), body, lang="en"), "\n"))
+    write_text(path, join_html(Html("<!doctype html>\n"), tag("html", _render_head(title), body, lang="en"), "\n"))
 
 
-def _head(title: str) -> Html:
+def _render_head(title: str) -> Html:
     return tag(
         "head",
         tag("meta", charset="utf-8"),
@@ -100,7 +102,7 @@ def _head(title: str) -> Html:
     )
 
 
-def _section(section: Section) -> Html:
+def _render_section(section: PageSection) -> Html:
     heading = f"{section.anchor}-title"
     return tag(
         "section", tag("h2", section.title, id=heading), *section.blocks, id=section.anchor, aria_labelledby=heading

@@ -1,4 +1,4 @@
-"""HTML as a type of its own: text is escaped wherever it meets a tag, and what is markup already stays as it is."""
+"""HTML as a type of its own: text is escaped wherever it meets a tag; markup stays as it is."""
 
 from html import escape
 
@@ -18,20 +18,20 @@ def tag(name: str, *children: str, **attributes: str | int | bool) -> Html:
         attributes: escaped; of a name ``class_`` or ``for_`` the last underscore is dropped, others become hyphens;
             True writes the name alone, False nothing.
     """
-    written = "".join(_attribute(key, value) for key, value in attributes.items())
+    written = "".join(_render_attribute(key, value) for key, value in attributes.items())
     inner = "".join(child if isinstance(child, Html) else escape(child) for child in children)
     return Html(f"<{name}{written}>" if name in _VOID else f"<{name}{written}>{inner}</{name}>")
 
 
-def joined(*parts: str) -> Html:
-    """Puts text and markup one after another; text is escaped."""
+def join_html(*parts: str) -> Html:
+    """Concatenates text and markup; text is escaped."""
     return Html("".join(part if isinstance(part, Html) else escape(part) for part in parts))
 
 
 _VOID = ("img", "meta", "link", "br", "hr")
 
 
-def _attribute(key: str, value: str | int | bool) -> str:
+def _render_attribute(key: str, value: str | int | bool) -> str:
     name = key.rstrip("_").replace("_", "-")
     if isinstance(value, bool):
         return f" {name}" if value else ""

@@ -1,4 +1,4 @@
-"""A page made of parts: each has its section, the numbers and tables behind it, and what deserves a look."""
+"""Parts of a page: each has a section, the numbers and tables behind it, and its findings."""
 
 import shutil
 from collections.abc import Mapping, Sequence
@@ -9,8 +9,8 @@ import pandas as pd
 
 from pipeline.core.errors import printable
 from pipeline.core.files import write_json
-from pipeline.page.blocks import facts, say
-from pipeline.page.document import Section, write
+from pipeline.page.blocks import render_key_figures, render_paragraph
+from pipeline.page.document import PageSection, write_page
 from pipeline.page.markup import tag
 
 
@@ -22,42 +22,44 @@ class Part:
         section: of the page.
         numbers: for ``dvc metrics``, by name: numbers, or groups of them by name.
         frames: tables behind it, by name.
-        findings: sentences that deserve to stand at the top of the page.
+        findings: sentences to act on; the overview lists them, too.
     """
 
-    section: Section
+    section: PageSection
     numbers: Mapping[str, float | Mapping[str, float]] = field(default_factory=dict)
     frames: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     findings: tuple[str, ...] = ()
 
 
-def glance(figures: Sequence[tuple[str, str]], parts: Mapping[str, Part]) -> Section:
-    """Returns the first section: key figures, and what the parts found, with the way there."""
-    found = [
+def build_overview(figures: Sequence[tuple[str, str]], parts: Mapping[str, Part]) -> PageSection:
+    """Builds the first section: key figures, and the findings of all parts with links to their sections."""
+    items = [
         tag("li", finding, " ", tag("a", part.section.title, href=f"#{part.section.anchor}"))
         for part in parts.values()
         for finding in part.findings
     ]
-    if not found:
-        return Section(
-            "At a glance", [facts(figures), say("Nothing stands out: no section has found anything to act on.")]
-        )
-    return Section("At a glance", [facts(figures), say("What deserves a look:"), tag("ul", *found)])
+    if not items:
+        findings = [render_paragraph("No findings that need action.")]
+    else:
+        findings = [render_paragraph("Findings to check:"), tag("ul", *items)]
+    return PageSection("Overview", [render_key_figures(figures), *findings], key="at-a-glance")
 
 
-def write_page(page: Path, title: str, lead: str, first: Section, parts: Mapping[str, Part], footer: str) -> None:
-    """Writes a page and the numbers behind it, and prints what deserves a look.
+def write_page_with_tables(
+    page: Path, title: str, lead: str, first: PageSection, parts: Mapping[str, Part], footer: str
+) -> None:
+    """Writes a page and the numbers behind it, and prints the findings.
 
     Args:
         page: an .html file; beside it come the .json of all numbers and a folder of .csv, both of its name.
         title: of the page.
         lead: a sentence below it.
-        first: the first section, from `glance`.
+        first: the first section, from `build_overview`.
         parts: the others, by name.
         footer: what the page was made from.
     """
     _write_numbers(page, parts)
-    write(page, title, lead, [first, *(part.section for part in parts.values())], footer)
+    write_page(page, title, lead, [first, *(part.section for part in parts.values())], footer)
     for part in parts.values():
         for finding in part.findings:
             print(printable(f"note: {finding}"))

@@ -1,4 +1,4 @@
-"""Pictures inside the page, as data: alone, in rows, and in titled groups."""
+"""Pictures inside the page, encoded as data: alone, in rows, and in titled groups."""
 
 import base64
 import io
@@ -12,20 +12,20 @@ from PIL import Image
 from pipeline.page.markup import Html, tag
 
 _TINY = 64  # sides up to this are kept pixel by pixel, and shown larger
-_SHOWN = 96
+_WIDTH = 96
 _QUALITY = 80
 NOTHING = Html("")
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture with its words.
+    """A picture with its alternative text and caption.
 
     Attributes:
         pixels: uint8 (height, width), (height, width, 1) or (height, width, 3).
-        alt: what it shows, for who cannot see it; never empty.
+        alt: what it shows, for readers who cannot see it; never empty.
         caption: a short line below it; none if empty.
-        below: what comes between the two, such as `chart.spark`.
+        below: what comes between the two, such as `chart.render_sparkline`.
     """
 
     pixels: NDArray[np.uint8]
@@ -34,28 +34,28 @@ class Picture:
     below: Html = NOTHING
 
 
-def pictures(shown: Sequence[Picture], width: int = _SHOWN) -> Html:
-    """A flow of pictures.
+def render_pictures(row: Sequence[Picture], width: int = _WIDTH) -> Html:
+    """Renders pictures in a row that wraps.
 
     Args:
-        shown: in order.
+        row: the pictures, in reading order.
         width: of each on the page, in pixels.
     """
-    return tag("div", *(_picture(picture, width) for picture in shown), class_="pictures")
+    return tag("div", *(_render_picture(picture, width) for picture in row), class_="pictures")
 
 
-def group(title: str, shown: Sequence[Picture], note: str = "", width: int = _SHOWN) -> Html:
-    """Pictures that belong together (a pair, a class, draws of one image) below a title and above a note."""
+def render_picture_group(title: str, row: Sequence[Picture], note: str = "", width: int = _WIDTH) -> Html:
+    """Renders pictures that belong together (a pair, a class, draws of one image) below a title and a note."""
     words = [tag("figcaption", title, *([tag("span", note)] if note else []))] if title or note else []
-    return tag("figure", *words, pictures(shown, width), class_="group")
+    return tag("figure", *words, render_pictures(row, width), class_="group")
 
 
-def groups(made: Sequence[Html]) -> Html:
-    """Lays groups side by side where there is room."""
-    return tag("div", *made, class_="groups")
+def render_side_by_side(groups: Sequence[Html]) -> Html:
+    """Renders groups side by side where there is room."""
+    return tag("div", *groups, class_="groups")
 
 
-def data_uri(pixels: NDArray[np.uint8]) -> str:
+def encode_data_uri(pixels: NDArray[np.uint8]) -> str:
     """Encodes pixels: tiny pictures without loss (PNG), others as WebP of quality 80."""
     image = Image.fromarray(pixels[..., 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels)
     buffer = io.BytesIO()
@@ -64,11 +64,11 @@ def data_uri(pixels: NDArray[np.uint8]) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
-def _picture(picture: Picture, width: int) -> Html:
+def _render_picture(picture: Picture, width: int) -> Html:
     height, native = picture.pixels.shape[:2]
     image = tag(
         "img",
-        src=data_uri(picture.pixels),
+        src=encode_data_uri(picture.pixels),
         alt=picture.alt,
         width=width,
         height=round(width * height / native),

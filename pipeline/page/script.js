@@ -39,11 +39,11 @@ reachable();
 
 // The navigation marks the section that is being read.
 const links = new Map([...document.querySelectorAll("nav a")].map((link) => [link.hash.slice(1), link]));
-const seen = new IntersectionObserver((entries) => {
+const observer = new IntersectionObserver((entries) => {
   for (const entry of entries) {
     if (!entry.isIntersecting) continue;
     for (const link of links.values()) link.removeAttribute("aria-current");
     links.get(entry.target.id)?.setAttribute("aria-current", "true");
   }
 }, { rootMargin: "-10% 0px -80% 0px" });
-for (const section of document.querySelectorAll("main > section")) seen.observe(section);
+for (const section of document.querySelectorAll("main > section")) observer.observe(section);

@@ -14,7 +14,7 @@ from pipeline.core.competition import load_competition
 from pipeline.core.paths import reports_folder
 from pipeline.core.progress import progress
 from pipeline.data.sources.source import find_source_folder
-from pipeline.page.parts import Part, write_page
+from pipeline.page.parts import Part, write_page_with_tables
 from pipeline.reports.data import before_after, classes, light, looks, material, sizes, suspicious, twins
 from pipeline.reports.data.adversarial import adversarial
 from pipeline.reports.data.augmented import augmented
@@ -41,7 +41,7 @@ def run(root: Path) -> None:
         f"{active_name(root)}: python -m pipeline explore",
     )
     first = overview(data, competition, parts)
-    write_page(reports_folder(root) / "explore.html", competition.title, lead, first, parts, footer)
+    write_page_with_tables(reports_folder(root) / "explore.html", competition.title, lead, first, parts, footer)
 
 
 def _parts(data: material.Seen, models: Mapping[str, looks.Look], raw: Path | None) -> dict[str, Part]:

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from pipeline.core.active import active_name, weights_folder
 from pipeline.core.paths import reports_folder
-from pipeline.page.parts import glance, write_page
+from pipeline.page.parts import build_overview, write_page_with_tables
 from pipeline.reports.models import confused, confusion, gallery, looking, overview, team, training, tuned
 from pipeline.reports.models.material import gather
 
@@ -40,6 +40,6 @@ def run(root: Path) -> None:
             "members": team.members(material),
             "calibration": team.calibration(material),
         } | ({"tuning": searched} if searched else {})
-    first = glance(overview.figures(material), parts)
+    first = build_overview(overview.figures(material), parts)
     title, footer = f"{material.competition.title}: models", f"{active_name(root)}: python -m pipeline report"
-    write_page(reports_folder(root) / "report.html", title, _LEAD, first, parts, footer)
+    write_page_with_tables(reports_folder(root) / "report.html", title, _LEAD, first, parts, footer)

@@ -12,7 +12,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from pipeline.core.cards import TuningCard
-from pipeline.page.chart import BLUE, GREY, LINE, ORANGE, RED, chart, drawn
+from pipeline.page.chart import BLUE, GREY, LINE, ORANGE, RED, open_chart, render_chart
 from pipeline.page.markup import Html
 from pipeline.tuning import optuna_studies
 
@@ -24,14 +24,16 @@ def history(complete: Sequence[FrozenTrial], card: TuningCard) -> Html:
     """Each trial's score in the order of the search, and the best so far."""
     numbers, scores = [trial.number for trial in complete], [trial.values[0] for trial in complete]
     best = (np.maximum if card.greater_is_better else np.minimum).accumulate(scores)
-    with chart(7.5, 2.8) as figure:
+    with open_chart(7.5, 2.8) as figure:
         axes = figure.subplots()
         axes.step(numbers, best, where="post", color=ORANGE, label="best so far")
         axes.scatter(numbers, scores, color=BLUE, s=18, label="trial")
         _labelled(axes, "trial", card.metric)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend()
-    return drawn(figure, "History", f"{card.metric} from {scores[0]:.4f} to {best[-1]:.4f} in {len(scores)} trials.")
+    return render_chart(
+        figure, "History", f"{card.metric} from {scores[0]:.4f} to {best[-1]:.4f} in {len(scores)} trials."
+    )
 
 
 def importances(study: Study, complete: Sequence[FrozenTrial], card: TuningCard) -> tuple[Html, str] | None:
@@ -46,18 +48,18 @@ def importances(study: Study, complete: Sequence[FrozenTrial], card: TuningCard)
     if not found:
         return None
     names = list(found)[::-1]
-    with chart(7.5, 0.6 + 0.3 * len(names)) as figure:
+    with open_chart(7.5, 0.6 + 0.3 * len(names)) as figure:
         axes = figure.subplots()
         axes.barh(names, [found[name] for name in names], color=BLUE)
         axes.set_xlabel("share of the spread")
     said = ", ".join(f"{name} {share:.0%}" for name, share in found.items())
-    return drawn(figure, "Importances", said), next(iter(found))
+    return render_chart(figure, "Importances", said), next(iter(found))
 
 
 def coordinates(complete: Sequence[FrozenTrial], card: TuningCard) -> Html:
     """Each line is a trial, across all settings to its score; the better, the darker."""
     names = list(card.space)
-    with chart(max(7.5, 1.3 * (len(names) + 1)), 3.6) as figure:
+    with open_chart(max(7.5, 1.3 * (len(names) + 1)), 3.6) as figure:
         axes = figure.subplots()
         columns = [_placed([trial.params.get(name) for trial in complete], _of(complete, name)) for name in names]
         scores = np.array([trial.values[0] for trial in complete])
@@ -76,7 +78,7 @@ def coordinates(complete: Sequence[FrozenTrial], card: TuningCard) -> Html:
         axes.set_xticks(range(len(columns)), [*(_name(name) for name in names), card.metric], rotation=25, ha="right")
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
-    return drawn(figure, "Parallel coordinates", f"{len(complete)} trials; the orange line is the best.")
+    return render_chart(figure, "Parallel coordinates", f"{len(complete)} trials; the orange line is the best.")
 
 
 def slices(complete: Sequence[FrozenTrial], card: TuningCard) -> Html:
@@ -84,7 +86,7 @@ def slices(complete: Sequence[FrozenTrial], card: TuningCard) -> Html:
     names = list(card.space)
     across = min(3, len(names))
     down = math.ceil(len(names) / across)
-    with chart(7.5, 2.2 * down) as figure:
+    with open_chart(7.5, 2.2 * down) as figure:
         grid = figure.subplots(down, across, squeeze=False, sharey=True).ravel()
         for axes, name in zip(grid, names, strict=False):
             seen = [trial for trial in complete if name in trial.params]
@@ -105,7 +107,9 @@ def slices(complete: Sequence[FrozenTrial], card: TuningCard) -> Html:
         for axes in grid[len(names) :]:
             axes.set_visible(False)
         grid[0].set_ylabel(card.metric)
-    return drawn(figure, "Slices", f"{card.metric} of {len(complete)} trials against each of {len(names)} settings.")
+    return render_chart(
+        figure, "Slices", f"{card.metric} of {len(complete)} trials against each of {len(names)} settings."
+    )
 
 
 def curves(trials: Sequence[FrozenTrial], card: TuningCard) -> Html | None:
@@ -113,7 +117,7 @@ def curves(trials: Sequence[FrozenTrial], card: TuningCard) -> Html | None:
     seen = [trial for trial in trials if trial.intermediate_values]
     if not seen:
         return None
-    with chart(7.5, 3.0) as figure:
+    with open_chart(7.5, 3.0) as figure:
         axes = figure.subplots()
         for trial in seen:
             steps, values = zip(*sorted(trial.intermediate_values.items()), strict=True)
@@ -122,7 +126,7 @@ def curves(trials: Sequence[FrozenTrial], card: TuningCard) -> Html | None:
             axes.scatter(steps[-1:], values[-1:], color=ORANGE if pruned else BLUE, s=10)
         _labelled(axes, "epoch, over all folds", card.metric)
     count = sum(trial.state == TrialState.PRUNED for trial in seen)
-    return drawn(figure, "Curves", f"{len(seen)} trials; {count} pruned ones dashed and orange.")
+    return render_chart(figure, "Curves", f"{len(seen)} trials; {count} pruned ones dashed and orange.")
 
 
 def timeline(study: Study, card: TuningCard) -> Html:
@@ -131,7 +135,7 @@ def timeline(study: Study, card: TuningCard) -> Html:
     starts = [trial.datetime_start.timestamp() for trial in trials if trial.datetime_start]
     ends = [trial.datetime_complete.timestamp() for trial in trials if trial.datetime_complete]
     first = min(starts)
-    with chart(7.5, min(8.0, 1.0 + 0.12 * len(trials))) as figure:
+    with open_chart(7.5, min(8.0, 1.0 + 0.12 * len(trials))) as figure:
         axes = figure.subplots()
         for trial, start, end in zip(trials, starts, ends, strict=True):
             cut = trial.state == TrialState.FAIL and optuna_studies.REASON not in trial.user_attrs
@@ -140,7 +144,7 @@ def timeline(study: Study, card: TuningCard) -> Html:
         axes.invert_yaxis()
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
         _labelled(axes, "minutes", "trial")
-    return drawn(
+    return render_chart(
         figure,
         "Timeline",
         f"{len(trials)} trials in {(max(ends) - first) / 60:.0f} minutes; blue complete, orange "
@@ -150,13 +154,13 @@ def timeline(study: Study, card: TuningCard) -> Html:
 
 def front(complete: Sequence[FrozenTrial], card: TuningCard) -> Html:
     """Score against seconds; those that none beats in both stand out."""
-    with chart(7.5, 3.0) as figure:
+    with open_chart(7.5, 3.0) as figure:
         axes = figure.subplots()
         axes.scatter([trial.values[1] for trial in complete], [trial.values[0] for trial in complete], color=GREY, s=14)
         best = sorted(card.front, key=lambda trial: trial.values[1])
         axes.plot([trial.values[1] for trial in best], [trial.values[0] for trial in best], color=ORANGE, marker="o")
         _labelled(axes, "seconds", card.metric)
-    return drawn(figure, "Front", f"{len(best)} of {len(complete)} trials are beaten by none in both.")
+    return render_chart(figure, "Front", f"{len(best)} of {len(complete)} trials are beaten by none in both.")
 
 
 def _labelled(axes: Axes, below: str, left: str) -> None:

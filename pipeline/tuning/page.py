@@ -8,11 +8,10 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from pipeline.core.cards import TuningCard
-from pipeline.page.blocks import facts, note, say
-from pipeline.page.document import Section
-from pipeline.page.document import write as write_page
+from pipeline.page.blocks import render_key_figures, render_note, render_paragraph
+from pipeline.page.document import PageSection, write_page
 from pipeline.page.markup import Html
-from pipeline.page.table import Column, table
+from pipeline.page.table import Column, render_table
 from pipeline.tuning import figures, optuna_studies
 
 ELSEWHERE = "the best trial, trained where the search had not:"
@@ -31,27 +30,29 @@ def write(path: Path, study: Study, card: TuningCard) -> None:
     write_page(path, f"Tuning {card.model}", lead, list(_sections(study, card)))
 
 
-def _sections(study: Study, card: TuningCard) -> Iterator[Section]:
+def _sections(study: Study, card: TuningCard) -> Iterator[PageSection]:
     tally = optuna_studies.tally(study)
-    yield Section("Outcome", [say(*sentences(card)), facts(_facts(card))])
+    yield PageSection("Outcome", [render_paragraph(*sentences(card)), render_key_figures(_facts(card))])
     if card.best is not None:
-        yield Section("Settings", [_settings(card)])
+        yield PageSection("Settings", [_settings(card)])
         complete = tally.complete
-        yield Section("History", [figures.history(complete, card)])
+        yield PageSection("History", [figures.history(complete, card)])
         told = figures.importances(study, complete, card)
         if told is not None:
             said = f"{told[1]} explains most of the spread of the scores."
-            yield Section("Importances", [say(said), told[0], note("fANOVA on the complete trials.")])
-        yield Section("Coordinates", [figures.coordinates(complete, card)])
-        yield Section("Slices", [figures.slices(complete, card)])
+            yield PageSection(
+                "Importances", [render_paragraph(said), told[0], render_note("fANOVA on the complete trials.")]
+            )
+        yield PageSection("Coordinates", [figures.coordinates(complete, card)])
+        yield PageSection("Slices", [figures.slices(complete, card)])
     curves = figures.curves((*tally.complete, *tally.pruned), card)
     if curves is not None:
-        yield Section("Curves", [curves])
+        yield PageSection("Curves", [curves])
     if tally.finished:
-        yield Section("Timeline", [figures.timeline(study, card)])
+        yield PageSection("Timeline", [figures.timeline(study, card)])
     if card.front:
-        yield Section("Front", [figures.front(tally.complete, card)])
-    yield Section("Trials", [_trials(study, card)])
+        yield PageSection("Front", [figures.front(tally.complete, card)])
+    yield PageSection("Trials", [_trials(study, card)])
 
 
 def _facts(card: TuningCard) -> list[tuple[str, str]]:
@@ -115,7 +116,7 @@ def _settings(card: TuningCard) -> Html:
         for name in card.space
     ]
     columns = [Column("setting"), Column("as it stands"), Column(f"trial {best.number}")]
-    return table("What varied", columns, rows)
+    return render_table("What varied", columns, rows)
 
 
 def _shown(value: Any) -> str:
@@ -125,7 +126,7 @@ def _shown(value: Any) -> str:
 def _trials(study: Study, card: TuningCard) -> Html:
     rows = [_row(trial) for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
     columns = [Column("trial"), Column("outcome"), Column(card.metric, ".4f"), Column("seconds", ",.0f")]
-    return table("All trials", [*columns, Column("settings")], rows, folded=True)
+    return render_table("All trials", [*columns, Column("settings")], rows, folded=True)
 
 
 def _row(trial: FrozenTrial) -> tuple[str, str, float | None, float | None, str]:

@@ -10,7 +10,7 @@ from pipeline.core.cards import TuningCard
 from pipeline.core.files import atomic_path
 from pipeline.core.paths import reports_folder, tuned_path
 from pipeline.page import document
-from pipeline.page.blocks import say
+from pipeline.page.blocks import render_paragraph
 
 
 def page_path(root: Path, model: str) -> Path:
@@ -27,11 +27,11 @@ def write(root: Path, card: TuningCard) -> None:
     """
     if not card.study:
         how = "In the evening: make overnight HOURS=8. docs/tuning.md tells the rest."
-        document.write(
+        document.write_page(
             page_path(root, card.model),
             f"Tuning {card.model}",
             "Not tuned: the recipe as it stands.",
-            [document.Section("Outcome", [say(how)])],
+            [document.PageSection("Outcome", [render_paragraph(how)])],
         )
     cards.write_card(reports_folder(root) / "tuning" / f"{card.model}.json", card)
     files.write_json(reports_folder(root) / "tuning" / f"{card.model}.metrics.json", _numbers(card))

@@ -8,12 +8,19 @@ import pytest
 from playwright.sync_api import Browser
 from support.browser import browser, check_page, column, opened
 
-from pipeline.page.blocks import facts, fold, heading, note, say, warn
-from pipeline.page.chart import BLUE, CATEGORIES, HEAT, INK, chart, drawn, spark
-from pipeline.page.document import Section, write
-from pipeline.page.markup import Html, joined, tag
-from pipeline.page.pictures import Picture, data_uri, group, groups, pictures
-from pipeline.page.table import Column, table
+from pipeline.page.blocks import (
+    render_details,
+    render_heading,
+    render_key_figures,
+    render_note,
+    render_paragraph,
+    render_warning,
+)
+from pipeline.page.chart import BLUE, CATEGORIES, HEAT, INK, open_chart, render_chart, render_sparkline
+from pipeline.page.document import PageSection, write_page
+from pipeline.page.markup import Html, join_html, tag
+from pipeline.page.pictures import Picture, encode_data_uri, render_picture_group, render_pictures, render_side_by_side
+from pipeline.page.table import Column, render_table
 
 __all__ = ["browser"]
 NASTY = "<script>alert('x')</script> & \"$5\""
@@ -21,11 +28,11 @@ CLASSES = [("cat", 40, 0.4), ("bee", 9, 0.09), ("ant", None, float("nan")), ("do
 
 
 def bars(name: str, label: str = "a") -> Html:
-    with chart(4, 2) as figure:
+    with open_chart(4, 2) as figure:
         axes = figure.subplots()
         axes.bar([label, "b"], [1, 2], color=BLUE)
         axes.set_title(label)
-    return drawn(figure, name, "two bars")
+    return render_chart(figure, name, "two bars")
 
 
 def grey(side: int) -> np.ndarray:
@@ -35,27 +42,36 @@ def grey(side: int) -> np.ndarray:
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page with one of everything."""
-    with chart(5, 3) as figure:
+    with open_chart(5, 3) as figure:
         axes = figure.subplots()
         axes.imshow(np.eye(3), cmap=HEAT)
         axes.text(0, 0, "1", color="black")
         axes.text(1, 0, "0", color="white")
-    shown = [Picture(grey(32), "a ramp", "small"), Picture(grey(100), NASTY, NASTY, spark(np.ones(4), "flat"))]
+    shown = [
+        Picture(grey(32), "a ramp", "small"),
+        Picture(grey(100), NASTY, NASTY, render_sparkline(np.ones(4), "flat")),
+    ]
     blocks = [
-        say("A sentence.", tag("strong", "Loud.")),
-        facts([("images", "7,200"), (NASTY, NASTY)]),
-        table("Images", [Column("class"), Column("images", ",d"), Column("share", ".1%")], CLASSES),
+        render_paragraph("A sentence.", tag("strong", "Loud.")),
+        render_key_figures([("images", "7,200"), (NASTY, NASTY)]),
+        render_table("Images", [Column("class"), Column("images", ",d"), Column("share", ".1%")], CLASSES),
         bars("Bars", NASTY),
         bars("More bars"),
-        drawn(figure, "Heat", "a diagonal"),
+        render_chart(figure, "Heat", "a diagonal"),
     ]
     wide = [Column("class"), *(Column(f"number {number}", ".2f") for number in range(12))]
     rows: list[tuple[str | float, ...]] = [(f"class {row}", *([float(row)] * 12)) for row in range(41)]
-    more = [heading("Pictures"), warn(NASTY), note(NASTY), pictures(shown), groups([group(NASTY, shown, NASTY)])]
-    long = [fold("More", say("Folded.")), table("Many", wide, rows)]
+    more = [
+        render_heading("Pictures"),
+        render_warning(NASTY),
+        render_note(NASTY),
+        render_pictures(shown),
+        render_side_by_side([render_picture_group(NASTY, shown, NASTY)]),
+    ]
+    long = [render_details("More", render_paragraph("Folded.")), render_table("Many", wide, rows)]
     path = tmp_path_factory.mktemp("page") / "reports" / "page.html"
-    sections = [Section("Numbers", blocks), Section("Pictures & words", more), Section("Long", long)]
-    write(path, f"Title {NASTY}", "A lead.", sections, "made by a test")
+    sections = [PageSection("Numbers", blocks), PageSection("Pictures & words", more), PageSection("Long", long)]
+    write_page(path, f"Title {NASTY}", "A lead.", sections, "made by a test")
     return path
 
 
@@ -65,7 +81,7 @@ def test_text_is_escaped_and_markup_is_not() -> None:
         '<p title="a &quot;quote&quot;">&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt; &amp; &quot;$5&quot;'
         "<b>bold</b></p>"
     )
-    assert joined("<", tag("br")) == "&lt;<br>"
+    assert join_html("<", tag("br")) == "&lt;<br>"
 
 
 def test_nothing_that_was_given_as_text_becomes_a_script(page: Path) -> None:
@@ -91,12 +107,12 @@ def test_no_two_charts_share_an_id(page: Path) -> None:
 
 
 def test_colours_of_the_page_become_variables_and_others_stay() -> None:
-    with chart(3, 2) as figure:
+    with open_chart(3, 2) as figure:
         axes = figure.subplots()
         axes.plot([0, 1], [0, 1], color=CATEGORIES[5])
         axes.text(0, 0, "dark", color=INK)
         axes.text(0, 1, "white", color="white")
-    svg = drawn(figure, "Lines", "a line")
+    svg = render_chart(figure, "Lines", "a line")
     assert "stroke: var(--c5)" in svg
     assert "fill: var(--ink)" in svg
     assert "#ffffff" in svg
@@ -116,28 +132,28 @@ def test_labels_keep_dollars_and_other_alphabets() -> None:
 
 
 def test_a_long_table_is_folded_and_a_short_one_is_not() -> None:
-    short = table("Few", [Column("a")], [("x",)] * 40)
-    long = table("Many", [Column("a")], [("x",)] * 41)
+    short = render_table("Few", [Column("a")], [("x",)] * 40)
+    long = render_table("Many", [Column("a")], [("x",)] * 41)
     assert not short.startswith("<details>")
     assert long.startswith("<details><summary>Many: all 41 rows</summary>")
-    assert table("Few", [Column("a")], [("x",)], folded=True).startswith("<details>")
+    assert render_table("Few", [Column("a")], [("x",)], folded=True).startswith("<details>")
 
 
 def test_a_table_keeps_whole_values_and_shows_unknown_ones_as_a_dash() -> None:
-    made = table("T", [Column("a"), Column("b", ".1f")], [("x", 1.23456), ("y", None)])
+    made = render_table("T", [Column("a"), Column("b", ".1f")], [("x", 1.23456), ("y", None)])
     assert 'data-value="1.23456">1.2<' in made
     assert 'data-value="">\N{EN DASH}<' in made
 
 
 def test_sections_of_one_title_are_refused(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="two sections"):
-        write(tmp_path / "x.html", "T", "", [Section("A b", []), Section("A  b!", [])])
+        write_page(tmp_path / "x.html", "T", "", [PageSection("A b", []), PageSection("A  b!", [])])
     assert not (tmp_path / "x.html").exists()
 
 
 def test_tiny_pictures_are_kept_without_loss_and_large_ones_are_small() -> None:
-    assert data_uri(grey(32)).startswith("data:image/png;base64,")
-    assert data_uri(grey(100)[..., None]).startswith("data:image/webp;base64,")
+    assert encode_data_uri(grey(32)).startswith("data:image/png;base64,")
+    assert encode_data_uri(grey(100)[..., None]).startswith("data:image/webp;base64,")
 
 
 def test_the_page_holds_in_a_browser(browser: Browser, page: Path) -> None:

@@ -13,12 +13,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from pipeline.core.arrays import Rows
-from pipeline.page.blocks import fold, heading, note, say
-from pipeline.page.chart import BLUE, ORANGE, chart, drawn
-from pipeline.page.document import Section
+from pipeline.page.blocks import render_details, render_heading, render_note, render_paragraph
+from pipeline.page.chart import BLUE, ORANGE, open_chart, render_chart
+from pipeline.page.document import PageSection
 from pipeline.page.markup import Html
 from pipeline.page.parts import Part
-from pipeline.page.pictures import pictures
+from pipeline.page.pictures import render_pictures
 from pipeline.reports.data.features import Described, told
 from pipeline.reports.data.material import Seen, sampled
 
@@ -34,7 +34,7 @@ def adversarial(seen: Seen, train: Described, test: Described) -> Part:
             if not len(test.rows)
             else f"There are too few images ({len(train.rows):,} and {len(test.rows):,})"
         )
-        return Part(Section(TITLE, [say(f"{why}, so nothing was compared.")]))
+        return Part(PageSection(TITLE, [render_paragraph(f"{why}, so nothing was compared.")]))
     probs = tell_apart(train.features, test.features)
     is_test = np.arange(len(probs)) >= len(train.rows)
     value, (low, high) = auc(probs, is_test), auc_interval(probs, is_test)
@@ -47,13 +47,13 @@ def adversarial(seen: Seen, train: Described, test: Described) -> Part:
     )
     extent = sampled(len(train.rows), len(seen.train)), sampled(len(test.rows), len(seen.test), "test images")
     shown = _surest(seen, train.rows, test.rows, probs, is_test)
-    blocks = [say(said), note(told(train.features), how, *extent), _histogram(probs, is_test)]
-    blocks += shown if matters else [fold("The pictures that it was surest of", *shown)]
+    blocks = [render_paragraph(said), render_note(told(train.features), how, *extent), _histogram(probs, is_test)]
+    blocks += shown if matters else [render_details("The pictures that it was surest of", *shown)]
     ids = np.concatenate([seen.train["id"].to_numpy()[train.rows], seen.test["id"].to_numpy()[test.rows]])
     frame = pd.DataFrame({"id": ids, "part": np.where(is_test, "test", "train"), "probability_of_test": probs})
     finding = f"Train and test differ: a classifier tells them apart with an AUC of {figure}."
     numbers = {"auc": value, "auc_low": low, "auc_high": high}
-    return Part(Section(TITLE, blocks), numbers, {"train_against_test": frame}, (finding,) if matters else ())
+    return Part(PageSection(TITLE, blocks), numbers, {"train_against_test": frame}, (finding,) if matters else ())
 
 
 def tell_apart(train: NDArray[np.float32], test: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -122,15 +122,17 @@ def _surest(seen: Seen, train: Rows, test: Rows, probs: NDArray[np.float64], is_
     ours, theirs = probs[~is_test], probs[is_test]
     as_test, as_train = np.argsort(-theirs, kind="stable")[:_PICTURES], np.argsort(ours, kind="stable")[:_PICTURES]
     return [
-        heading("Test images that look most like test"),
-        pictures(seen.pictures("test", test[as_test], [f"{theirs[place]:.0%} test" for place in as_test])),
-        heading("Training images that look most like train"),
-        pictures(seen.pictures("train", train[as_train], [f"{1 - ours[place]:.0%} train" for place in as_train])),
+        render_heading("Test images that look most like test"),
+        render_pictures(seen.pictures("test", test[as_test], [f"{theirs[place]:.0%} test" for place in as_test])),
+        render_heading("Training images that look most like train"),
+        render_pictures(
+            seen.pictures("train", train[as_train], [f"{1 - ours[place]:.0%} train" for place in as_train])
+        ),
     ]
 
 
 def _histogram(probs: NDArray[np.float64], is_test: NDArray[np.bool_]) -> Html:
-    with chart(7.5, 2.4) as figure:
+    with open_chart(7.5, 2.4) as figure:
         axes = figure.subplots()
         for own, colour, name, style in (
             (~is_test, BLUE, "training images", "-"),
@@ -152,4 +154,4 @@ def _histogram(probs: NDArray[np.float64], is_test: NDArray[np.bool_]) -> Html:
     about = (
         f"Median {np.median(probs[~is_test]):.2f} of training images, {np.median(probs[is_test]):.2f} of test images."
     )
-    return drawn(figure, "How surely train and test are told apart", about)
+    return render_chart(figure, "How surely train and test are told apart", about)

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from pipeline.images.augmentation import Augmentation
-from pipeline.page.blocks import heading, note, say
-from pipeline.page.document import Section
+from pipeline.page.blocks import render_heading, render_note, render_paragraph
+from pipeline.page.document import PageSection
 from pipeline.page.markup import Html
 from pipeline.page.parts import Part
-from pipeline.page.pictures import Picture, group, groups
+from pipeline.page.pictures import Picture, render_picture_group, render_side_by_side
 from pipeline.reports.data.looks import Look
 from pipeline.reports.data.material import Seen, for_page, many, short_id, spread
 
@@ -28,13 +28,13 @@ def augmented(seen: Seen, looks: Mapping[str, Look]) -> Part:
         said += f" Without augmentation: {', '.join(still)}."
     rows = spread(seen.labels, _BATCH, 7)
     blocks: list[Html] = [
-        say(said),
-        note("Left the image as it is at the size of the input, then the draws of five epochs."),
+        render_paragraph(said),
+        render_note("Left the image as it is at the size of the input, then the draws of five epochs."),
     ]
     for models in alike.values():
         blocks += _shown(seen, rows, models, looks[models[0]])
     numbers = {"models": len(looks), "models_without_augmentation": len(still)}
-    return Part(Section("Augmentation", blocks), numbers)
+    return Part(PageSection("Augmentation", blocks), numbers)
 
 
 def _shown(seen: Seen, rows: np.ndarray, models: Sequence[str], look: Look) -> list[Html]:
@@ -49,14 +49,14 @@ def _shown(seen: Seen, rows: np.ndarray, models: Sequence[str], look: Look) -> l
             Picture(for_page(draw[place]), f"draw {number} of it for {models[0]}")
             for number, draw in enumerate(draws, 1)
         ]
-        made.append(group(f"{label}, {short_id(name)}", shown, width=72))
+        made.append(render_picture_group(f"{label}, {short_id(name)}", shown, width=72))
     size = before.shape[1]
     words = [f"Input of {size} x {size} pixels.", described(look.augmentation), *look.remarks]
     if look.steps:
         words.insert(1, f"Beforehand: {', '.join(step.name for step in look.steps)}.")
     if look.strong:
         words.append(f"More for the classes {', '.join(look.strong)}: {_names(look.stronger)}.")
-    return [heading(", ".join(models)), say(*words), groups(made)]
+    return [render_heading(", ".join(models)), render_paragraph(*words), render_side_by_side(made)]
 
 
 def described(augmentation: Augmentation) -> str:

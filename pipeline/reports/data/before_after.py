@@ -7,11 +7,11 @@ from pydantic import TypeAdapter
 
 from pipeline.core.arrays import Images
 from pipeline.images.preprocessing import PREPROCESS_STEPS, PreprocessStep, preprocess_image
-from pipeline.page.blocks import note, say
-from pipeline.page.chart import spark
-from pipeline.page.document import Section
+from pipeline.page.blocks import render_note, render_paragraph
+from pipeline.page.chart import render_sparkline
+from pipeline.page.document import PageSection
 from pipeline.page.parts import Part
-from pipeline.page.pictures import Picture, group
+from pipeline.page.pictures import Picture, render_picture_group
 from pipeline.reports.data.light import measure
 from pipeline.reports.data.material import Seen, for_page, short_id, spread
 
@@ -49,7 +49,7 @@ def before_after(seen: Seen) -> Part:
             changes[step] += float(np.abs(after.astype(np.int16) - image).mean()) / len(chosen)
             words = _WORDS.get(step, step.replace("_", " "))
             shown.append(_picture(after, words, f"the same image after {words}"))
-        made.append(group(f"{label}, {short_id(name)}: {why}", shown, width=128))
+        made.append(render_picture_group(f"{label}, {short_id(name)}: {why}", shown, width=128))
     strongest, weakest = max(changes, key=changes.__getitem__), min(changes, key=changes.__getitem__)
     said = (
         f"On these pictures {_WORDS.get(strongest, strongest)} changes most ({changes[strongest]:.1f} grey levels per "
@@ -58,14 +58,14 @@ def before_after(seen: Seen) -> Part:
     how = f"The darkest and so on of {len(rows):,} images. Below each picture: how often each grey level occurs."
     uses = "A model asks for a step by input.preprocess in its file; settings here are the defaults."
     return Part(
-        Section("Preprocessing", [say(said), note(how, uses), *made]),
+        PageSection("Preprocessing", [render_paragraph(said), render_note(how, uses), *made]),
         {f"changed_by_{key}": value for key, value in changes.items()},
     )
 
 
 def _picture(image: Images, words: str, alt: str) -> Picture:
     histogram = histogram_of(image)
-    return Picture(for_page(image), alt, words, spark(histogram, f"histogram of grey levels: {words}"))
+    return Picture(for_page(image), alt, words, render_sparkline(histogram, f"histogram of grey levels: {words}"))
 
 
 def histogram_of(image: Images) -> NDArray[np.float64]:

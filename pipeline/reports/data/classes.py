@@ -3,13 +3,13 @@
 import numpy as np
 import pandas as pd
 
-from pipeline.page.blocks import note, say, warn
-from pipeline.page.chart import BLUE, ORANGE, SOFT, chart, drawn
-from pipeline.page.document import Section
+from pipeline.page.blocks import render_note, render_paragraph, render_warning
+from pipeline.page.chart import BLUE, ORANGE, SOFT, open_chart, render_chart
+from pipeline.page.document import PageSection
 from pipeline.page.markup import Html
 from pipeline.page.parts import Part
-from pipeline.page.pictures import group, groups
-from pipeline.page.table import Column, table
+from pipeline.page.pictures import render_picture_group, render_side_by_side
+from pipeline.page.table import Column, render_table
 from pipeline.reports.data.material import Seen, listed, many, spread
 
 BARS = 40  # classes that a chart shows
@@ -25,14 +25,14 @@ def counts(seen: Seen) -> Part:
     shares = images / images.sum()
     even = evenness(images)
     balance = _balance(names, images, even)
-    blocks = [say(*balance), _bars(names, images.tolist())]
+    blocks = [render_paragraph(*balance), _bars(names, images.tolist())]
     few = [name for name, count in zip(names, images, strict=True) if count < _FEW]
     scarce = f"{many(len(few), 'class has', 'classes have')} fewer than {_FEW} images: {listed(few[::-1])}."
     if few:
-        blocks.append(warn(scarce))
+        blocks.append(render_warning(scarce))
     columns = [Column("class"), Column("images", ",d"), Column("share", ".1%")]
     rows = list(zip(names, images.tolist(), shares.tolist(), strict=True))
-    blocks.append(table("Training images per class", columns, rows, folded=True))
+    blocks.append(render_table("Training images per class", columns, rows, folded=True))
     numbers = {
         "classes": len(names),
         "train_images": int(images.sum()),
@@ -43,7 +43,7 @@ def counts(seen: Seen) -> Part:
     }
     frame = pd.DataFrame({"class": names, "images": images, "share": shares})
     unequal = (balance[0],) if images[0] > _UNEQUAL * images[-1] else ()
-    return Part(Section("Classes", blocks), numbers, {"classes": frame}, (*unequal, *((scarce,) if few else ())))
+    return Part(PageSection("Classes", blocks), numbers, {"classes": frame}, (*unequal, *((scarce,) if few else ())))
 
 
 def evenness(images: np.ndarray) -> float:
@@ -66,14 +66,18 @@ def samples(seen: Seen) -> Part:
     for label in labels:
         rows = np.flatnonzero(seen.labels == label)
         rows = rows[spread(np.zeros(len(rows), dtype=np.int64), _SAMPLES, 1)]
-        shown.append(group(seen.names[label], seen.pictures("train", rows), many(int(seen.counts[label]), "image"), 72))
-    return Part(Section("Samples", [say(said), groups(shown)]))
+        shown.append(
+            render_picture_group(
+                seen.names[label], seen.pictures("train", rows), many(int(seen.counts[label]), "image"), 72
+            )
+        )
+    return Part(PageSection("Samples", [render_paragraph(said), render_side_by_side(shown)]))
 
 
 def folds(seen: Seen) -> Part:
     """Class counts per fold."""
     if seen.folds is None:
-        return Part(Section("Folds", [say("There are no folds yet; `dvc repro split` makes them.")]))
+        return Part(PageSection("Folds", [render_paragraph("There are no folds yet; `dvc repro split` makes them.")]))
     found = pd.crosstab(seen.folds["label"], seen.folds["fold"]).reindex(range(len(seen.classes)), fill_value=0)
     ideal = found.sum(axis=1).to_numpy()[:, None] / found.shape[1]
     away = float(np.abs(found.to_numpy() - ideal).max())
@@ -103,7 +107,10 @@ def folds(seen: Seen) -> Part:
     ]
     frame = found.rename(columns=lambda number: f"fold {number}")
     frame.insert(0, "class", list(seen.names))
-    section = Section("Folds", [say(*said), note(grouped), table("Images of each class by fold", columns, rows)])
+    section = PageSection(
+        "Folds",
+        [render_paragraph(*said), render_note(grouped), render_table("Images of each class by fold", columns, rows)],
+    )
     return Part(section, {"folds": found.shape[1], "furthest_from_equal_share": away}, {"folds": frame})
 
 
@@ -127,7 +134,7 @@ def _bars(names: list[str], images: list[int]) -> Html:
         title = f"Images of the {half} largest and the {half} rarest classes"
     else:
         title = "Images per class"
-    with chart(7.5, 0.5 + 0.19 * len(names)) as figure:
+    with open_chart(7.5, 0.5 + 0.19 * len(names)) as figure:
         axes = figure.subplots()
         colours = [BLUE if count >= _FEW else ORANGE for count in images]
         axes.barh(range(len(names)), images, color=colours, height=0.72)
@@ -147,7 +154,7 @@ def _bars(names: list[str], images: list[int]) -> Html:
         axes.tick_params(length=0)
         axes.spines["left"].set_visible(False)
         about = f"Bars from {names[0]} with {images[0]:,} to {names[-1]} with {images[-1]:,} images."
-    return drawn(figure, title, about)
+    return render_chart(figure, title, about)
 
 
 def short(name: str) -> str:

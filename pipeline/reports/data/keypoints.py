@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 from pipeline.core.arrays import Images
 from pipeline.images.resizing import resize_image
 from pipeline.images.sift import Sift, SiftExtractor
-from pipeline.page.blocks import note, say
-from pipeline.page.chart import BLUE, GREY, chart, drawn
-from pipeline.page.document import Section
+from pipeline.page.blocks import render_note, render_paragraph
+from pipeline.page.chart import BLUE, GREY, open_chart, render_chart
+from pipeline.page.document import PageSection
 from pipeline.page.markup import Html
 from pipeline.page.parts import Part
-from pipeline.page.pictures import Picture, pictures
-from pipeline.page.table import Column, table
+from pipeline.page.pictures import Picture, render_pictures
+from pipeline.page.table import Column, render_table
 from pipeline.reports.data.classes import BARS, short
 from pipeline.reports.data.material import Seen, many, sampled, spread
 
@@ -47,14 +47,14 @@ def keypoints(seen: Seen) -> Part:
     drawn_on = [_drawn(seen, extractor, int(rows[place]), int(found[place])) for place in shown]
     columns = [Column("class"), Column("images", ",d"), Column("mean", ".1f"), Column("min", ",d"), Column("max", ",d")]
     blocks = [
-        say(*said),
-        note(about, sampled(len(rows), len(seen.train))),
-        pictures(drawn_on, 144),
+        render_paragraph(*said),
+        render_note(about, sampled(len(rows), len(seen.train))),
+        render_pictures(drawn_on, 144),
         _chart(counted),
-        table("Keypoints by class", columns, [*counted.itertuples(index=False, name=None)], folded=True),
+        render_table("Keypoints by class", columns, [*counted.itertuples(index=False, name=None)], folded=True),
     ]
     numbers = {"keypoints": float(found.mean()), "without_keypoints": none / len(found)}
-    return Part(Section("Keypoints", blocks), numbers, {"keypoints": counted})
+    return Part(PageSection("Keypoints", blocks), numbers, {"keypoints": counted})
 
 
 def _drawn(seen: Seen, extractor: SiftExtractor, row: int, count: int) -> Picture:
@@ -78,7 +78,7 @@ def _chart(counted: pd.DataFrame) -> Html:
     if len(shown) > BARS:
         shown = pd.concat([shown.head(BARS // 2), shown.tail(BARS // 2)])
         title = f"SIFT keypoints of the {BARS // 2} classes with most and the {BARS // 2} with fewest"
-    with chart(7.5, 0.7 + 0.19 * len(shown)) as figure:
+    with open_chart(7.5, 0.7 + 0.19 * len(shown)) as figure:
         axes = figure.subplots()
         places = np.arange(len(shown))
         axes.hlines(places, shown["min"], shown["max"], color=GREY, linewidth=1.2, label="fewest to most")
@@ -89,6 +89,6 @@ def _chart(counted: pd.DataFrame) -> Html:
         axes.tick_params(length=0)
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     first, last = shown.iloc[0], shown.iloc[-1]
-    return drawn(
+    return render_chart(
         figure, title, f"From {first['class']} with {first['mean']:.0f} to {last['class']} with {last['mean']:.0f}."
     )

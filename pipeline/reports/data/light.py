@@ -8,12 +8,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.core.arrays import Images, Rows
-from pipeline.page.blocks import note, say
-from pipeline.page.chart import BLUE, ORANGE, chart, drawn
-from pipeline.page.document import Section
+from pipeline.page.blocks import render_note, render_paragraph
+from pipeline.page.chart import BLUE, ORANGE, open_chart, render_chart
+from pipeline.page.document import PageSection
 from pipeline.page.markup import Html
 from pipeline.page.parts import Part
-from pipeline.page.table import Column, table
+from pipeline.page.table import Column, render_table
 from pipeline.reports.data.classes import BARS, short
 from pipeline.reports.data.material import Seen, sample, sampled
 
@@ -82,8 +82,12 @@ def light(seen: Seen) -> Part:
         f"the class explains {explained:.0%} of the differences in brightness between images.",
     ]
     grey = float(found.grey.mean())
-    blocks = [say(*said), say(_grey(grey, len(names))), note(sampled(len(rows), len(seen.train)))]
-    blocks += [table("Pixels of the stored images, 0 to 255", columns, scaled), _chart(frame)]
+    blocks = [
+        render_paragraph(*said),
+        render_paragraph(_grey(grey, len(names))),
+        render_note(sampled(len(rows), len(seen.train))),
+    ]
+    blocks += [render_table("Pixels of the stored images, 0 to 255", columns, scaled), _chart(frame)]
     wanted = [
         Column("class"),
         *(
@@ -91,7 +95,7 @@ def light(seen: Seen) -> Part:
             for name, form in zip(frame.columns[1:], [",d", *[".1f"] * (frame.shape[1] - 2)], strict=True)
         ),
     ]
-    blocks.append(table("Brightness, contrast and channels by class", wanted, _rows(frame), folded=True))
+    blocks.append(render_table("Brightness, contrast and channels by class", wanted, _rows(frame), folded=True))
     numbers = {f"mean_{name}": mean for name, (mean, _) in zip(names, channels, strict=True)}
     numbers |= {f"deviation_{name}": std for name, (_, std) in zip(names, channels, strict=True)}
     finding = (
@@ -100,7 +104,7 @@ def light(seen: Seen) -> Part:
         else ""
     )
     return Part(
-        Section("Light and colour", blocks),
+        PageSection("Light and colour", blocks),
         numbers | {"grey_share": grey, "brightness_explained_by_class": explained},
         {"light": frame},
         (finding,) if finding else (),
@@ -159,7 +163,7 @@ def _chart(frame: pd.DataFrame) -> Html:
     if len(shown) > BARS:
         shown = pd.concat([shown.head(BARS // 2), shown.tail(BARS // 2)])
         title = f"Brightness and contrast of the {BARS // 2} brightest and the {BARS // 2} darkest classes"
-    with chart(7.5, 0.7 + 0.19 * len(shown)) as figure:
+    with open_chart(7.5, 0.7 + 0.19 * len(shown)) as figure:
         axes = figure.subplots()
         places = np.arange(len(shown))
         axes.scatter(shown["brightness"], places, color=BLUE, s=22, label="brightness (mean grey level)")
@@ -172,7 +176,7 @@ def _chart(frame: pd.DataFrame) -> Html:
         axes.tick_params(length=0)
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     first, last = shown.iloc[0], shown.iloc[-1]
-    return drawn(
+    return render_chart(
         figure,
         title,
         f"From {first['class']} at {first['brightness']:.0f} to {last['class']} at {last['brightness']:.0f}.",

@@ -15,13 +15,13 @@ from sklearn.neighbors import NearestNeighbors
 
 from pipeline.core.arrays import Features, Images, Rows
 from pipeline.images.resizing import resize_image
-from pipeline.page.blocks import note, say
-from pipeline.page.chart import CATEGORIES, LINE, MARKERS, chart, drawn
-from pipeline.page.document import Section
+from pipeline.page.blocks import render_note, render_paragraph
+from pipeline.page.chart import CATEGORIES, LINE, MARKERS, open_chart, render_chart
+from pipeline.page.document import PageSection
 from pipeline.page.markup import Html
 from pipeline.page.parts import Part
-from pipeline.page.pictures import Picture, pictures
-from pipeline.page.table import Column, table
+from pipeline.page.pictures import Picture, render_pictures
+from pipeline.page.table import Column, render_table
 from pipeline.reports.data.classes import short
 from pipeline.reports.data.features import Described, compressed, told
 from pipeline.reports.data.material import Seen, sample, sampled
@@ -63,14 +63,14 @@ def image_map(seen: Seen, described: Described) -> Part:
         }
     )
     blocks = [
-        say(*said),
-        note(told(described.features), method, sampled(len(chosen), len(seen.train))),
+        render_paragraph(*said),
+        render_note(told(described.features), method, sampled(len(chosen), len(seen.train))),
         _scatter(places, seen.labels[rows], seen.names),
-        pictures([_mosaic(seen, rows, places)], _SIDE * _CELL),
-        table("Neighbours by class", columns, [*frame.itertuples(index=False, name=None)]),
+        render_pictures([_mosaic(seen, rows, places)], _SIDE * _CELL),
+        render_table("Neighbours by class", columns, [*frame.itertuples(index=False, name=None)]),
     ]
     numbers = {"neighbours_of_same_class": agree, "neighbours_by_chance": chance}
-    return Part(Section("Map", blocks), numbers, {"map": points, "neighbours": frame})
+    return Part(PageSection("Map", blocks), numbers, {"map": points, "neighbours": frame})
 
 
 def neighbours(features: Features, labels: Rows, names: tuple[str, ...]) -> pd.DataFrame:
@@ -118,7 +118,7 @@ def layout(features: Features) -> NDArray[np.float64]:
 def _scatter(places: NDArray[np.float64], labels: Rows, names: tuple[str, ...]) -> Html:
     shown = np.argsort(-np.bincount(labels, minlength=len(names)), kind="stable")[:_CLASSES]
     shown = np.sort(shown[np.isin(shown, labels)])
-    with chart(8.6, 6.2) as figure:
+    with open_chart(8.6, 6.2) as figure:
         axes = figure.subplots()
         rest = ~np.isin(labels, shown)
         signs: list[PathCollection] = []
@@ -135,7 +135,7 @@ def _scatter(places: NDArray[np.float64], labels: Rows, names: tuple[str, ...]) 
         words = [*(["other classes"] if rest.any() else []), *(short(names[label]) for label in shown)]
         axes.legend(signs, words, loc="center left", bbox_to_anchor=(1, 0.5), markerscale=1.6, labelspacing=0.7)
     said = f"{len(labels):,} images as points; colour and sign say the class."
-    return drawn(
+    return render_chart(
         figure,
         "Training images by look",
         said + ("" if not rest.any() else f" The {_CLASSES} largest of {len(names):,} classes have one."),

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 
 from pipeline.core.competition import Competition
-from pipeline.page.document import Section
-from pipeline.page.parts import Part, glance
+from pipeline.page.document import PageSection
+from pipeline.page.parts import Part, build_overview
 from pipeline.reports.data.material import Seen
 
 
-def overview(seen: Seen, competition: Competition, parts: Mapping[str, Part]) -> Section:
+def overview(seen: Seen, competition: Competition, parts: Mapping[str, Part]) -> PageSection:
     """Sums the other sections up."""
     height, width, channels = seen.shape
     figures = [
@@ -19,4 +19,4 @@ def overview(seen: Seen, competition: Competition, parts: Mapping[str, Part]) ->
         ("metric", competition.metric.metric.name.replace("_", " ")),
         ("mirrored keeps its class", "yes" if competition.mirror else "no"),
     ]
-    return glance(figures, parts)
+    return build_overview(figures, parts)

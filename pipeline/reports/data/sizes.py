@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.page.blocks import note, say
-from pipeline.page.chart import BLUE, ORANGE, chart, drawn
-from pipeline.page.document import Section
+from pipeline.page.blocks import render_note, render_paragraph
+from pipeline.page.chart import BLUE, ORANGE, open_chart, render_chart
+from pipeline.page.document import PageSection
 from pipeline.page.markup import Html
 from pipeline.page.parts import Part
-from pipeline.page.table import Column, table
+from pipeline.page.table import Column, render_table
 from pipeline.reports.data.material import Seen, many
 
 _SQUARE = 0.02  # an aspect ratio this close to 1 counts as square
@@ -23,24 +23,24 @@ def sizes(seen: Seen) -> Part:
     kinds = ("wider", "square", "higher")
     columns = [Column("part"), *(Column(name, ",.0f") for name in names), *(Column(name, ".1%") for name in kinds)]
     said, one = _said(seen.train, seen.shape[0])
-    blocks = [say(*said)]
+    blocks = [render_paragraph(*said)]
     if not one:
         # What the sentence says already would only make the table too wide.
         kept = [place for place, column in enumerate(columns) if column.name not in ("sizes", "square")]
         cells = [[row[place] for place in kept] for row in rows]
         blocks += [
             _charts(parts),
-            table("Sizes in pixels, before preparing", [columns[place] for place in kept], cells),
+            render_table("Sizes in pixels, before preparing", [columns[place] for place in kept], cells),
         ]
     frame = pd.DataFrame(rows, columns=["part", *names, *kinds])
     alike = _compared(seen)
     if alike:
-        blocks.append(note(alike))
+        blocks.append(render_note(alike))
     numbers = {
         "min_side": int(seen.train[["width", "height"]].min().min()),
         "max_side": int(seen.train[["width", "height"]].max().max()),
     }
-    return Part(Section("Sizes", blocks), numbers, {"sizes": frame})
+    return Part(PageSection("Sizes", blocks), numbers, {"sizes": frame})
 
 
 def _described(index: pd.DataFrame) -> list[float]:
@@ -92,7 +92,7 @@ def _compared(seen: Seen) -> str:
 
 
 def _charts(parts: list[tuple[str, pd.DataFrame]]) -> Html:
-    with chart(7.5, 2.7) as figure:
+    with open_chart(7.5, 2.7) as figure:
         left, right = figure.subplots(1, 2)
         for (name, index), colour in zip(parts, (BLUE, ORANGE), strict=False):
             for axes in (left, right):
@@ -115,7 +115,7 @@ def _charts(parts: list[tuple[str, pd.DataFrame]]) -> Html:
     about = "; ".join(
         f"{name}: median area {np.median(index['width'] * index['height']):,.0f} pixels" for name, index in parts
     )
-    return drawn(figure, "Sizes and shapes of the original images", about)
+    return render_chart(figure, "Sizes and shapes of the original images", about)
 
 
 def _values(area: bool, index: pd.DataFrame) -> NDArray[np.float64]:

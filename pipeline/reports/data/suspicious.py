@@ -7,11 +7,11 @@ import pandas as pd
 from PIL import Image, UnidentifiedImageError
 
 from pipeline.core.arrays import Rows
-from pipeline.page.blocks import heading, note, say
-from pipeline.page.document import Section
+from pipeline.page.blocks import render_heading, render_note, render_paragraph
+from pipeline.page.document import PageSection
 from pipeline.page.markup import Html
 from pipeline.page.parts import Part
-from pipeline.page.pictures import pictures
+from pipeline.page.pictures import render_pictures
 from pipeline.reports.data.light import measure
 from pipeline.reports.data.material import Seen, sample, sampled, short_id
 
@@ -40,18 +40,20 @@ def suspicious(seen: Seen, raw: Path | None) -> Part:
     said = ", ".join(f"{name.lower()}: {len(found):,}" for name, found in kinds.items() if found)
     total = len(seen.train) + len(seen.test)
     blocks = [
-        say(f"Of {total:,} images: {said}." if said else "No image is tiny, blank, nearly of one colour or misnamed.")
+        render_paragraph(
+            f"Of {total:,} images: {said}." if said else "No image is tiny, blank, nearly of one colour or misnamed."
+        )
     ]
-    blocks.append(note(_extent(seen, raw, opened, total)))
+    blocks.append(render_note(_extent(seen, raw, opened, total)))
     for name, found in kinds.items():
-        blocks += [heading(name), *_shown(seen, found)] if found else []
+        blocks += [render_heading(name), *_shown(seen, found)] if found else []
     rows = [
         (name, part, seen.index(part)["id"].iloc[row], why) for name, found in kinds.items() for part, row, why in found
     ]
     frame = pd.DataFrame(rows, columns=["kind", "part", "id", "why"])
     numbers = {name.lower().replace(" ", "_"): len(found) for name, found in kinds.items()}
     findings = (f"Suspicious images: {said}.",) if said else ()
-    return Part(Section("Suspicious images", blocks), numbers, {"suspicious": frame}, findings)
+    return Part(PageSection("Suspicious images", blocks), numbers, {"suspicious": frame}, findings)
 
 
 def _tiny(seen: Seen, part: str) -> Found:
@@ -127,4 +129,4 @@ def _shown(seen: Seen, found: Found) -> list[Html]:
         shown += seen.pictures(part, [row], [f"{short_id(name)} ({part}): {why}"])
     left = len(found) - _SHOWN
     rest = f"{left:,} more stand in reports/explore/suspicious.csv."
-    return [pictures(shown), *([note(rest)] if left > 0 else [])]
+    return [render_pictures(shown), *([render_note(rest)] if left > 0 else [])]

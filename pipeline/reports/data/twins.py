@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import pandas as pd
 
 from pipeline.data.prepared.duplicates import Duplicates, find_duplicates
-from pipeline.page.blocks import heading, note, say, warn
-from pipeline.page.document import Section
+from pipeline.page.blocks import render_heading, render_note, render_paragraph, render_warning
+from pipeline.page.document import PageSection
 from pipeline.page.markup import Html
 from pipeline.page.parts import Part
-from pipeline.page.pictures import group, groups
+from pipeline.page.pictures import render_picture_group, render_side_by_side
 from pipeline.reports.data.material import Seen, many, short_id
 
 _SETS, _IMAGES = 18, 4  # sets shown of each kind, images shown of each set
@@ -26,31 +26,35 @@ def twins(seen: Seen) -> Part:
         "train_test_sets": len(near.across),
     }
     said = _said(exact, near, len(seen.test))
-    blocks = [say(said), *_note(seen)]
+    blocks = [render_paragraph(said), *_note(seen)]
     findings = []
     if near.conflicts:
         told = many(len(near.conflicts), "set of duplicates carries", "sets of duplicates carry")
         findings.append(f"{told} different labels ({_equal(len(exact.conflicts), len(near.conflicts))}).")
         right = "Of equal images at most one label is right; of images that look the same, look yourself."
         blocks += [
-            heading("With different labels"),
-            warn(right),
+            render_heading("With different labels"),
+            render_warning(right),
             *_shown(seen, [(ids, ()) for ids in near.conflicts], exact),
         ]
     if near.across:
         known, equal = (sum(len(test) for _, test in found.across) for found in (near, exact))
         told = many(known, "test image has a twin", "test images have a twin")
         findings.append(f"{told} among the training images, with a label ({_equal(equal, known)}).")
-        blocks += [heading("In train and in test"), say(findings[-1]), *_shown(seen, near.across, exact)]
+        blocks += [
+            render_heading("In train and in test"),
+            render_paragraph(findings[-1]),
+            *_shown(seen, near.across, exact),
+        ]
     rest = [(ids, ()) for ids in near.sets if ids not in conflicting]
     if rest:
-        blocks += [heading("Within train, with one label"), *_shown(seen, rest, exact)]
+        blocks += [render_heading("Within train, with one label"), *_shown(seen, rest, exact)]
     frame = pd.DataFrame(
         [("train", "=".join(ids), ids in conflicting) for ids in near.sets]
         + [("train and test", "=".join((*train, *test)), False) for train, test in near.across],
         columns=["where", "ids", "different_labels"],
     )
-    return Part(Section("Duplicates", blocks), numbers, {"duplicates": frame}, tuple(findings))
+    return Part(PageSection("Duplicates", blocks), numbers, {"duplicates": frame}, tuple(findings))
 
 
 def _said(exact: Duplicates, near: Duplicates, test: int) -> str:
@@ -82,7 +86,7 @@ def _note(seen: Seen) -> list[Html]:
         "Near duplicates share a perceptual hash: they survive another compression, size or brightness. "
         "Images of one set share a fold while split.group_duplicates is true."
     )
-    return [note(how)]
+    return [render_note(how)]
 
 
 def _shown(seen: Seen, sets: Sequence[tuple[Sequence[str], Sequence[str]]], exact: Duplicates) -> list[Html]:
@@ -111,6 +115,13 @@ def _shown(seen: Seen, sets: Sequence[tuple[Sequence[str], Sequence[str]]], exac
         )
         whole = len({same.get(name, name) for name in train}) == 1 and (not test or (train[0], test[0]) in pairs)
         more = len(train) + len(test) - len(pictures)
-        made.append(group("equal pixels" if whole else "look the same", pictures, f"and {more:,} more" if more else ""))
+        made.append(
+            render_picture_group(
+                "equal pixels" if whole else "look the same", pictures, f"and {more:,} more" if more else ""
+            )
+        )
     left = len(sets) - _SETS
-    return [groups(made), *([note(f"{left:,} more sets stand in reports/explore/duplicates.csv.")] if left > 0 else [])]
+    return [
+        render_side_by_side(made),
+        *([render_note(f"{left:,} more sets stand in reports/explore/duplicates.csv.")] if left > 0 else []),
+    ]

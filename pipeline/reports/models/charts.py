@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from pipeline.core.paths import ENSEMBLE
 from pipeline.ensemble.calibration import Reliability
-from pipeline.page.chart import BLUE, CATEGORIES, GREY, INK, MARKERS, ORANGE, RED, SOFT, chart, drawn
+from pipeline.page.chart import BLUE, CATEGORIES, GREY, INK, MARKERS, ORANGE, RED, SOFT, open_chart, render_chart
 from pipeline.page.markup import Html
-from pipeline.page.pictures import groups
+from pipeline.page.pictures import render_side_by_side
 
 Matrix = NDArray[np.float64]
 MOST = 25  # classes that a matrix shows
@@ -35,7 +35,7 @@ def matrix(
         truth: whether rows are true classes and columns predicted ones: then what lies off the diagonal is mistaken.
     """
     side = 1.3 + 0.36 * max(len(names), 4)
-    with chart(side, side) as figure:
+    with open_chart(side, side) as figure:
         plot = figure.subplots()
         for row, column in np.argwhere(np.isfinite(shares)):
             colour = RED if truth and row != column else BLUE
@@ -53,7 +53,7 @@ def matrix(
         plot.spines[["top", "right"]].set_visible(True)
         if truth:
             plot.set(xlabel="predicted", ylabel="true")
-    return drawn(figure, name, about)
+    return render_chart(figure, name, about)
 
 
 def curves(history: pd.DataFrame, metric: str, model: str, about: str) -> Html:
@@ -70,12 +70,12 @@ def curves(history: pd.DataFrame, metric: str, model: str, about: str) -> Html:
         f"{model}: {metric}": ("valid_score",),
         f"{model}: learning rate": ("learning_rate",),
     }
-    return groups([_panel(history, columns, name, about) for name, columns in panels.items()])
+    return render_side_by_side([_panel(history, columns, name, about) for name, columns in panels.items()])
 
 
 def _panel(history: pd.DataFrame, columns: Sequence[str], name: str, about: str) -> Html:
     folds = history.groupby("fold")
-    with chart(3.15, 2.3) as figure:
+    with open_chart(3.15, 2.3) as figure:
         plot = figure.subplots()
         for order, (fold, rows) in enumerate(folds):
             for column in columns:
@@ -98,7 +98,7 @@ def _panel(history: pd.DataFrame, columns: Sequence[str], name: str, about: str)
             # Points of one look each stand in the middle: there is room beside them.
             single = len(history.dropna(subset=["valid_score"])) == len(folds)
             plot.legend(handlelength=1, loc="center left" if single else "best", ncols=1 if single else 2)
-    return drawn(figure, name, about)
+    return render_chart(figure, name, about)
 
 
 def intervals(
@@ -113,7 +113,7 @@ def intervals(
         about: what it shows, in words.
         zero: whether a line marks nought.
     """
-    with chart(7.5, 0.75 + 0.27 * len(lines)) as figure:
+    with open_chart(7.5, 0.75 + 0.27 * len(lines)) as figure:
         plot = figure.subplots()
         places = np.arange(len(lines))[::-1]
         if zero:
@@ -128,7 +128,7 @@ def intervals(
         plot.grid(axis="x")
         plot.tick_params(axis="y", length=0, labelcolor=INK)
         plot.spines["left"].set_visible(False)
-    return drawn(figure, name, about)
+    return render_chart(figure, name, about)
 
 
 def reliabilities(found: Sequence[tuple[str, Reliability]], name: str, about: str) -> Html:
@@ -139,7 +139,7 @@ def reliabilities(found: Sequence[tuple[str, Reliability]], name: str, about: st
         name: of the figure.
         about: what it shows, in words.
     """
-    with chart(7.5, 4.6) as figure:
+    with open_chart(7.5, 4.6) as figure:
         plot, counts = figure.subplots(2, 1, height_ratios=(4, 1), sharex=True)
         plot.plot([0, 1], [0, 1], color=SOFT, linewidth=1, linestyle=":")
         for order, (model, bins) in enumerate(found):
@@ -152,7 +152,7 @@ def reliabilities(found: Sequence[tuple[str, Reliability]], name: str, about: st
         first, bins = found[0]
         counts.bar(bins.confidence, bins.rows, width=0.035, color=GREY)
         counts.set(xlabel="confidence: the largest probability", ylabel=f"rows, {short(first)}")
-    return drawn(figure, name, about)
+    return render_chart(figure, name, about)
 
 
 def short(name: str) -> str:

@@ -1,10 +1,10 @@
 """The section of pairs of classes that are taken for each other, with pictures of both."""
 
-from pipeline.page.blocks import say
-from pipeline.page.document import Section
+from pipeline.page.blocks import render_paragraph
+from pipeline.page.document import PageSection
 from pipeline.page.markup import Html
 from pipeline.page.parts import Part
-from pipeline.page.pictures import Picture, group, groups
+from pipeline.page.pictures import Picture, render_picture_group, render_side_by_side
 from pipeline.reports.models.by_class import Pair, by_class, pairs, surest
 from pipeline.reports.models.material import Material
 
@@ -17,14 +17,16 @@ def confused(material: Material) -> Part:
     counts = by_class(material.labels, material.judged.probs).counts
     worst = pairs(counts, _PAIRS)
     if not worst:
-        return Part(Section("Confused pairs", [say(f"{material.judged.name} takes no class for another.")]))
+        return Part(
+            PageSection("Confused pairs", [render_paragraph(f"{material.judged.name} takes no class for another.")])
+        )
     both = sum(pair.there + pair.back for pair in worst)
     wrong, first = int(counts.sum() - counts.trace()), worst[0]
-    told = say(
+    told = render_paragraph(
         f"{material.names[first.one]} and {material.names[first.two]} are mixed up most: {first.there:,} images "
         f"one way, {first.back:,} the other. The pairs below hold {both / wrong:.0%} of all {wrong:,} mistakes."
     )
-    return Part(Section("Confused pairs", [told, *(_pair(material, pair) for pair in worst)]))
+    return Part(PageSection("Confused pairs", [told, *(_pair(material, pair) for pair in worst)]))
 
 
 def _pair(material: Material, pair: Pair) -> Html:
@@ -37,8 +39,8 @@ def _pair(material: Material, pair: Pair) -> Html:
         shown += [_picture(material, row, true, said) for row in missed]
         if shown:
             words = f"{rows:,} image{'s' * (rows != 1)}; first a sure {right}"
-            made.append(group(f"{right} taken for {wrong}", shown, words, _WIDTH))
-    return groups(made)
+            made.append(render_picture_group(f"{right} taken for {wrong}", shown, words, _WIDTH))
+    return render_side_by_side(made)
 
 
 def _picture(material: Material, row: int, true: int, said: int) -> Picture:

@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 
 from pipeline.core.errors import some
-from pipeline.page.blocks import note, say, warn
-from pipeline.page.document import Section
+from pipeline.page.blocks import render_note, render_paragraph, render_warning
+from pipeline.page.document import PageSection
 from pipeline.page.markup import Html
 from pipeline.page.parts import Part
-from pipeline.page.pictures import groups
-from pipeline.page.table import Column, table
+from pipeline.page.pictures import render_side_by_side
+from pipeline.page.table import Column, render_table
 from pipeline.reports.models import charts
 from pipeline.reports.models.by_class import Classes, by_class, taken_for
 from pipeline.reports.models.material import Material
@@ -29,13 +29,13 @@ def classes(material: Material) -> Part:
     few = _fewer(material, len(shown))
     judged = material.judged.name
     never = _never(material, known)
-    section = Section(
+    section = PageSection(
         "Classes",
         [
-            say(*_sentences(material, known)),
-            *map(warn, never),
-            *([note(few)] if few else []),
-            groups(
+            render_paragraph(*_sentences(material, known)),
+            *map(render_warning, never),
+            *([render_note(few)] if few else []),
+            render_side_by_side(
                 [
                     charts.matrix(
                         np.where(counts > 0, shares, np.nan),
@@ -53,7 +53,7 @@ def classes(material: Material) -> Part:
                     ),
                 ]
             ),
-            note(
+            render_note(
                 "Blue is right, orange is mistaken; the stronger the larger the share of the true class. The second "
                 "matrix holds doubts as well as "
                 "mistakes: M[i, j] is the mean probability of class j over the images of class i; left empty below "
@@ -145,7 +145,7 @@ def _table(material: Material, known: Classes) -> Html:
         )
         for label in known.worst_first
     ]
-    return table("Every class, the worst first", columns, rows)
+    return render_table("Every class, the worst first", columns, rows)
 
 
 def _worst(material: Material, known: Classes) -> Html:
@@ -157,7 +157,7 @@ def _worst(material: Material, known: Classes) -> Html:
         ]
         missed = int(known.support[label] - known.counts[label, label])
         rows.append((material.names[label], missed, ", ".join(gone) or "nothing"))
-    return table(
+    return render_table(
         "The worst classes, and what they are taken for",
         [Column("class"), Column("missed", ",d"), Column("taken for")],
         rows,

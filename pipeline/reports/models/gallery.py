@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from pipeline.page.blocks import fold, note, say
-from pipeline.page.document import Section
-from pipeline.page.markup import Html, joined, tag
+from pipeline.page.blocks import render_details, render_note, render_paragraph
+from pipeline.page.document import PageSection
+from pipeline.page.markup import Html, join_html, tag
 from pipeline.page.parts import Part
-from pipeline.page.pictures import Picture, pictures
+from pipeline.page.pictures import Picture, render_pictures
 from pipeline.reports.models.material import Material
 from pipeline.reports.models.mistakes import Mistake, label_errors, mistake, mistakes
 
@@ -24,16 +24,16 @@ def mistaken(material: Material) -> Part:
     found = mistakes(material.labels, judged.probs)
     many, total = len(found), len(material.ids)
     if not many:
-        return Part(Section("Mistakes", [say(f"{judged.name} makes no mistake on {total:,} images.")]))
+        return Part(PageSection("Mistakes", [render_paragraph(f"{judged.name} makes no mistake on {total:,} images.")]))
     sure = sum(each.guesses[0][1] >= _SURE for each in found)
     second = sum(each.guesses[1][0] == each.label for each in found)
-    told = say(
+    told = render_paragraph(
         f"{many:,} of {total:,} images are mistaken ({many / total:.1%}), {sure:,} of them with a probability of "
         f"{_SURE:.0%} or more; in {second / many:.0%} of mistakes the second guess is right."
     )
-    words = note("The surest mistakes first: the label, and the three best guesses.")
+    words = render_note("The surest mistakes first: the label, and the three best guesses.")
     frame = _frame(material, [each.row for each in found])
-    return Part(Section("Mistakes", [told, *_flow(material, found), words]), {}, {"mistakes": frame})
+    return Part(PageSection("Mistakes", [told, *_flow(material, found), words]), {}, {"mistakes": frame})
 
 
 def doubted(material: Material) -> Part:
@@ -46,12 +46,12 @@ def doubted(material: Material) -> Part:
         else "No label is in doubt"
     )
     why = f": {material.judged.name} believes in another class, more than it mixes up the two anyway." if many else "."
-    words = note(
+    words = render_note(
         "Confident learning on out-of-fold predictions (Northcutt, Jiang and Chuang 2021, arXiv 1911.00068; cleanlab), "
         "the least believed label first. A weak model doubts good labels: look before you change any."
     )
     shown = [mistake(material.labels, material.judged.probs, row) for row in rows[:_SHOWN]]
-    section = Section("Labels in doubt", [say(told + why), *_flow(material, shown), words])
+    section = PageSection("Labels in doubt", [render_paragraph(told + why), *_flow(material, shown), words])
     frames = {"doubted_labels": _frame(material, rows)}
     return Part(section, {"in_doubt": many}, frames, (f"{told}.",) if many else ())
 
@@ -73,9 +73,9 @@ def _frame(material: Material, rows: list[int]) -> pd.DataFrame:
 
 def _flow(material: Material, found: Sequence[Mistake]) -> list[Html]:
     shown = [_picture(material, each) for each in found[:_SHOWN]]
-    blocks = [pictures(shown[:_FIRST], _WIDTH)] if shown else []
+    blocks = [render_pictures(shown[:_FIRST], _WIDTH)] if shown else []
     if shown[_FIRST:]:
-        blocks.append(fold(f"{len(shown) - _FIRST} more", pictures(shown[_FIRST:], _WIDTH)))
+        blocks.append(render_details(f"{len(shown) - _FIRST} more", render_pictures(shown[_FIRST:], _WIDTH)))
     return blocks
 
 
@@ -84,4 +84,4 @@ def _picture(material: Material, found: Mistake) -> Picture:
     given, name = material.names[found.label], material.ids[found.row]
     lines = [part for line in said for part in (tag("br"), line)]
     alt = f"{name}, labelled {given}, predicted {', '.join(said)}"
-    return Picture(material.image(found.row), alt, joined(tag("strong", given), *lines))
+    return Picture(material.image(found.row), alt, join_html(tag("strong", given), *lines))

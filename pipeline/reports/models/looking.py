@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 
 from pipeline.inference.saliency.heat import overlaid
-from pipeline.page.blocks import fold, heading, note, say, warn
-from pipeline.page.document import Section
+from pipeline.page.blocks import render_details, render_heading, render_note, render_paragraph, render_warning
+from pipeline.page.document import PageSection
 from pipeline.page.markup import Html
 from pipeline.page.parts import Part
-from pipeline.page.pictures import Picture, group, groups
-from pipeline.page.table import Column, Told, table
+from pipeline.page.pictures import Picture, render_picture_group, render_side_by_side
+from pipeline.page.table import Column, FormattedNumber, render_table
 from pipeline.reports.models.attention import BOX, EVEN, MOST_CLASSES, Looked, Shown, look
 from pipeline.reports.models.material import Material
 
@@ -41,18 +41,18 @@ def heat(material: Material, weights: Path) -> Part:
         for each in looked
         if each.at_borders
     ]
-    blocks: list[Html] = [say(*_sentences(looked))]
-    blocks += [warn(told, "It may have learned the background: look at the pictures.") for told in findings]
+    blocks: list[Html] = [render_paragraph(*_sentences(looked))]
+    blocks += [render_warning(told, "It may have learned the background: look at the pictures.") for told in findings]
     if looked:
-        blocks += [_table(material, looked), note(RULE)]
+        blocks += [_table(material, looked), render_note(RULE)]
     if blind:
-        blocks.append(note(f"No convolution and no attention to ask, so no heat: {', '.join(blind)}."))
+        blocks.append(render_note(f"No convolution and no attention to ask, so no heat: {', '.join(blind)}."))
     for each in looked:
         blocks += _pictures(material, each)
     # One number for `dvc metrics`, whose table gets a column for each; the CSV has every model.
     shares = [each.mean for each in looked if np.isfinite(each.mean)]
     numbers = {"least_central": min(shares)} if shares else {}
-    return Part(Section("Where models look", blocks), numbers, _frames(looked), tuple(findings))
+    return Part(PageSection("Where models look", blocks), numbers, _frames(looked), tuple(findings))
 
 
 def _frames(looked: Sequence[Looked]) -> dict[str, pd.DataFrame]:
@@ -92,9 +92,11 @@ def _table(material: Material, looked: Sequence[Looked]) -> Html:
     rows = []
     for each in looked:
         low, high = each.interval
-        share = Told(each.mean, f"{each.mean:.1%} [{low:.1%}, {high:.1%}]") if np.isfinite(each.mean) else None
+        share = (
+            FormattedNumber(each.mean, f"{each.mean:.1%} [{low:.1%}, {high:.1%}]") if np.isfinite(each.mean) else None
+        )
         rows.append((each.model, each.method, share, int(np.isfinite(each.shares).sum()), _least(material, each)))
-    return table("Heat inside the central box", columns, rows)
+    return render_table("Heat inside the central box", columns, rows)
 
 
 def _least(material: Material, looked: Looked) -> str:
@@ -109,18 +111,20 @@ def _least(material: Material, looked: Looked) -> str:
 def _pictures(material: Material, looked: Looked) -> list[Html]:
     labels = list(dict.fromkeys(shown.label for shown in looked.shown))
     made = [_of_class(material, looked, label) for label in labels]
-    blocks = [heading(f"{looked.model}: {looked.method}")]
+    blocks = [render_heading(f"{looked.model}: {looked.method}")]
     if len(material.names) > MOST_CLASSES:
-        blocks.append(note(f"The {len(labels)} classes of {len(material.names):,} with the lowest F1."))
-    blocks.append(groups(made[:_OPEN]))
+        blocks.append(render_note(f"The {len(labels)} classes of {len(material.names):,} with the lowest F1."))
+    blocks.append(render_side_by_side(made[:_OPEN]))
     if made[_OPEN:]:
-        blocks.append(fold(f"{len(made) - _OPEN} more classes by {looked.model}", groups(made[_OPEN:])))
+        blocks.append(
+            render_details(f"{len(made) - _OPEN} more classes by {looked.model}", render_side_by_side(made[_OPEN:]))
+        )
     return blocks
 
 
 def _of_class(material: Material, looked: Looked, label: int) -> Html:
     shown = [picture for one in looked.shown if one.label == label for picture in _both(material, one)]
-    return group(material.names[label], shown, width=_WIDTH)
+    return render_picture_group(material.names[label], shown, width=_WIDTH)
 
 
 def _both(material: Material, shown: Shown) -> list[Picture]:

@@ -6,11 +6,11 @@ from dataclasses import asdict
 import pandas as pd
 
 from pipeline.core.paths import ENSEMBLE
-from pipeline.page.blocks import note, say, warn
-from pipeline.page.document import Section
+from pipeline.page.blocks import render_note, render_paragraph, render_warning
+from pipeline.page.document import PageSection
 from pipeline.page.markup import Html
 from pipeline.page.parts import Part
-from pipeline.page.table import Cell, Column, Told, table
+from pipeline.page.table import Cell, Column, FormattedNumber, render_table
 from pipeline.reports.models import charts
 from pipeline.reports.models.material import Material
 from pipeline.reports.models.standings import Standing, standings
@@ -26,7 +26,7 @@ def models(material: Material) -> Part:
         f"Out-of-fold {metric.name} of all models",
         "; ".join(f"{line.name} {line.pooled:.4f} [{line.low:.4f}, {line.high:.4f}]" for line in lines),
     )
-    words = note(
+    words = render_note(
         f"{metric.name}: {direction}. OOF: every row predicted by the fold that did not see it; mean and "
         "standard deviation over folds. Nested: the same, and "
         "no weight, temperature or choice saw the row's fold either; a single model has nothing else that was fitted, "
@@ -36,10 +36,17 @@ def models(material: Material) -> Part:
         "submission under this name."
     )
     findings = _findings(material, lines)
-    blocks = [say(*_sentences(material, lines)), *map(warn, findings), drawn, _scores(lines), *_costs(lines), words]
+    blocks = [
+        render_paragraph(*_sentences(material, lines)),
+        *map(render_warning, findings),
+        drawn,
+        _scores(lines),
+        *_costs(lines),
+        words,
+    ]
     told = [asdict(line) | {"peeked": "; ".join(line.peeked)} for line in lines]
     return Part(
-        Section("Models", blocks),
+        PageSection("Models", blocks),
         {},
         {"models": pd.DataFrame(told)},
         tuple(findings),
@@ -122,8 +129,8 @@ def _scores(lines: Sequence[Standing]) -> Html:
         rows.append(
             [
                 line.name,
-                Told(line.mean, f"{line.mean:.4f}{spread}"),
-                Told(line.pooled, f"{line.pooled:.4f} [{line.low:.4f}, {line.high:.4f}]{seen}"),
+                FormattedNumber(line.mean, f"{line.mean:.4f}{spread}"),
+                FormattedNumber(line.pooled, f"{line.pooled:.4f} [{line.low:.4f}, {line.high:.4f}]{seen}"),
                 line.in_sample,
                 line.top_3,
                 line.log_loss,
@@ -156,4 +163,4 @@ def _costs(lines: Sequence[Standing]) -> list[Html]:
 def _without_empty(caption: str, columns: list[Column], rows: list[list[Cell]]) -> Html:
     """Leaves out columns of which nothing is known, such as a leaderboard's before the first submission."""
     kept = [place for place in range(len(columns)) if any(row[place] is not None for row in rows)]
-    return table(caption, [columns[place] for place in kept], [[row[place] for place in kept] for row in rows])
+    return render_table(caption, [columns[place] for place in kept], [[row[place] for place in kept] for row in rows])

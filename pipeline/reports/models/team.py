@@ -7,12 +7,12 @@ import pandas as pd
 
 from pipeline.ensemble.calibration import reliability
 from pipeline.ensemble.members import Similarity, similarity
-from pipeline.page.blocks import fold, note, say, warn
-from pipeline.page.document import Section
+from pipeline.page.blocks import render_details, render_note, render_paragraph, render_warning
+from pipeline.page.document import PageSection
 from pipeline.page.markup import Html
 from pipeline.page.parts import Part
-from pipeline.page.pictures import groups
-from pipeline.page.table import Column, Told, table
+from pipeline.page.pictures import render_side_by_side
+from pipeline.page.table import Column, FormattedNumber, render_table
 from pipeline.reports.models import charts
 from pipeline.reports.models.adding import Added, added
 from pipeline.reports.models.material import Material
@@ -24,15 +24,15 @@ _RIGHT, _NEARLY = 0.02, 0.05
 def members(material: Material) -> Part:
     """Says which members say the same, and what each adds."""
     if len(material.members.names) < 2:
-        return Part(Section("Members", [say("There is one model, so nothing to combine.")]))
+        return Part(PageSection("Members", [render_paragraph("There is one model, so nothing to combine.")]))
     alike, gains = similarity(material.members), added(material)
     findings = [f"{one} and {two} are the same predictions: take one of them out." for one, two in alike.same]
-    blocks: list[Html] = [say(*_sentences(material, alike, gains)), *map(warn, findings)]
+    blocks: list[Html] = [render_paragraph(*_sentences(material, alike, gains)), *map(render_warning, findings)]
     blocks += [_table(material, alike, gains), *_gains(material, gains), *_matrices(material, alike)]
     told = [
         {"member": each.member, "adds": each.gain.value, "low": each.gain.low, "high": each.gain.high} for each in gains
     ]
-    return Part(Section("Members", blocks), {}, {"members": pd.DataFrame(told)} if told else {}, tuple(findings))
+    return Part(PageSection("Members", blocks), {}, {"members": pd.DataFrame(told)} if told else {}, tuple(findings))
 
 
 def _gains(material: Material, gains: Sequence[Added]) -> list[Html]:
@@ -42,7 +42,7 @@ def _gains(material: Material, gains: Sequence[Added]) -> list[Html]:
     told = [(each.member, each.gain.value, each.gain.low, each.gain.high) for each in ordered]
     about = "; ".join(f"{name} {value:+.4f} [{low:+.4f}, {high:+.4f}]" for name, value, low, high in told)
     label = f"{material.metric.name} lost without it, 95% interval"
-    words = note(
+    words = render_note(
         "Without it: the nested score of the ensemble's own combiner with all members, less that without this one; "
         "paired bootstrap. The last temperature and thresholds are left out on both sides."
     )
@@ -90,18 +90,18 @@ def _table(material: Material, alike: Similarity, gains: Sequence[Added]) -> Htm
                 model.name,
                 metric.score(material.labels, model.probs),
                 weights.get(model.name),
-                Told(gain.value, f"{gain.value:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}]") if gain else None,
+                FormattedNumber(gain.value, f"{gain.value:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}]") if gain else None,
                 f"{material.members.names[nearest]}, r {alike.correlation[place, nearest]:.2f}",
                 float(alike.disagreement[place, others].mean()),
             )
         )
-    return table(f"Members of the ensemble, {metric.name}", columns, rows)
+    return render_table(f"Members of the ensemble, {metric.name}", columns, rows)
 
 
 def _matrices(material: Material, alike: Similarity) -> list[Html]:
     names = material.members.names
     if len(names) > charts.MOST:
-        return [note(f"{len(names)} members: too many for the matrices of correlation and disagreement.")]
+        return [render_note(f"{len(names)} members: too many for the matrices of correlation and disagreement.")]
     made = []
     for values, name, about in (
         (alike.correlation, "Correlation of members' probabilities", "1 is the same prediction"),
@@ -109,7 +109,7 @@ def _matrices(material: Material, alike: Similarity) -> list[Html]:
     ):
         texts = [[f"{value:.2f}" for value in row] for row in values.tolist()]
         made.append(charts.matrix(np.clip(values, 0, 1), texts, names, name, about, truth=False))
-    return [fold("Correlation and disagreement of every pair", groups(made))]
+    return [render_details("Correlation and disagreement of every pair", render_side_by_side(made))]
 
 
 def calibration(material: Material) -> Part:
@@ -124,10 +124,15 @@ def calibration(material: Material) -> Part:
     about = "; ".join(
         f"{each} has an expected calibration error of {value.error:.3f}" for each, value in found[:_CURVES]
     )
-    rule = note(
+    rule = render_note(
         "On the dotted line confidence is accuracy; below it a model is too sure of itself. 15 bins of equal width. "
         f"Up to {_RIGHT} counts as right, up to {_NEARLY} as nearly right."
     )
     drawn = charts.reliabilities(found[:_CURVES], "Accuracy by confidence", about)
     findings = (f"{told}.",) if bins.error > _NEARLY else ()
-    return Part(Section("Calibration", [say(f"{told};", side), drawn, rule]), {"error": bins.error}, {}, findings)
+    return Part(
+        PageSection("Calibration", [render_paragraph(f"{told};", side), drawn, rule]),
+        {"error": bins.error},
+        {},
+        findings,
+    )

@@ -5,11 +5,11 @@ from dataclasses import asdict
 
 import pandas as pd
 
-from pipeline.page.blocks import fold, note, say
-from pipeline.page.document import Section
+from pipeline.page.blocks import render_details, render_note, render_paragraph
+from pipeline.page.document import PageSection
 from pipeline.page.markup import Html
 from pipeline.page.parts import Part
-from pipeline.page.table import Column, table
+from pipeline.page.table import Column, render_table
 from pipeline.reports.models import charts
 from pipeline.reports.models.learning import RULE, Learned, learned, sentence
 from pipeline.reports.models.material import Material, Model
@@ -23,18 +23,18 @@ def learning(material: Material) -> Part:
     judged = {name: each for name, each in found.items() if each is not None}
     odd = {name: sentence(name, each) for name, each in judged.items() if each.verdict != "fits"}
     without = [model.name for model in material.models if not _in_epochs(model)]
-    blocks: list[Html] = [say(_summary(judged), *odd.values())]
-    blocks += [_table(judged, without), note(RULE)] if judged else []
+    blocks: list[Html] = [render_paragraph(_summary(judged), *odd.values())]
+    blocks += [_table(judged, without), render_note(RULE)] if judged else []
     curves = [_curves(model, material.metric.name) for model in material.models if _in_epochs(model)]
     blocks += curves[:_OPEN]
     rest = len(curves) - _OPEN
     if rest > 0:
-        blocks.append(fold(f"Curves of {rest} more model{'s' * (rest > 1)}", *curves[_OPEN:]))
+        blocks.append(render_details(f"Curves of {rest} more model{'s' * (rest > 1)}", *curves[_OPEN:]))
     if without:
-        blocks.append(note(f"No epochs, so no curves: {', '.join(without)}."))
-    table = pd.DataFrame([{"model": name} | asdict(each) for name, each in judged.items()])
+        blocks.append(render_note(f"No epochs, so no curves: {', '.join(without)}."))
+    render_table = pd.DataFrame([{"model": name} | asdict(each) for name, each in judged.items()])
     findings = [odd[name] for name in odd if judged[name].verdict in ("overfits", "turned")]
-    return Part(Section("Learning", blocks), {}, {"learning": table} if judged else {}, tuple(findings))
+    return Part(PageSection("Learning", blocks), {}, {"learning": render_table} if judged else {}, tuple(findings))
 
 
 def _learned(model: Model, n_classes: int) -> Learned | None:
@@ -79,7 +79,7 @@ def _table(judged: dict[str, Learned], without: Sequence[str]) -> Html:
         )
         for name, each in judged.items()
     ]
-    return table("Loss at the end of training, means over folds", columns, rows)
+    return render_table("Loss at the end of training, means over folds", columns, rows)
 
 
 def _curves(model: Model, metric: str) -> Html:
@@ -87,8 +87,8 @@ def _curves(model: Model, metric: str) -> Html:
     assert history is not None  # `_in_epochs`
     last = history.sort_values("epoch").groupby("fold").last()
     about = "; ".join(
-        f"fold {fold} ends at training loss {row['loss']:.3f}, validation loss {row['valid_loss']:.3f}, "
+        f"fold {render_details} ends at training loss {row['loss']:.3f}, validation loss {row['valid_loss']:.3f}, "
         f"{metric} {row['valid_score']:.4f}"
-        for fold, row in last.iterrows()
+        for render_details, row in last.iterrows()
     )
     return charts.curves(history, metric, model.name, about)

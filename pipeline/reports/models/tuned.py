@@ -6,10 +6,10 @@ from pipeline.core import cards
 from pipeline.core.active import active_name
 from pipeline.core.cards import TuningCard
 from pipeline.core.paths import reports_folder
-from pipeline.page.blocks import note, say
-from pipeline.page.document import Section
+from pipeline.page.blocks import render_note, render_paragraph
+from pipeline.page.document import PageSection
 from pipeline.page.parts import Part
-from pipeline.page.table import Column, Told, table
+from pipeline.page.table import Column, FormattedNumber, render_table
 from pipeline.reports.models.material import Material
 
 
@@ -34,18 +34,18 @@ def tuning(material: Material) -> Part | None:
     told += f"surely better for it: {', '.join(sure)}." if sure else "none is surely better for it."
     columns = [Column("model"), Column("trials", ",d"), Column("as written", ".4f"), Column("tuned", ".4f")]
     rows = [(card.model, card.complete + card.pruned + card.failed, *_scores(card)) for card in found]
-    words = note(
+    words = render_note(
         f"{material.metric.name} on rows that the search did not use; no scores where nothing beat the model as "
         "written. Details in reports/tuning/<model>.html."
     )
     head = [*columns, Column("gain [95%]", "+.4f"), Column("in use")]
-    return Part(Section("Tuning", [say(told), table("What tuning gained", head, rows), words]))
+    return Part(PageSection("Tuning", [render_paragraph(told), render_table("What tuning gained", head, rows), words]))
 
 
-def _scores(card: TuningCard) -> tuple[float | None, float | None, Told | None, str]:
+def _scores(card: TuningCard) -> tuple[float | None, float | None, FormattedNumber | None, str]:
     verdict = card.verdict
     if verdict is None:
         return None, None, None, "tuned" if card.adopted else "as written"
     span = f" [{verdict.interval[0]:+.4f}, {verdict.interval[1]:+.4f}]"
-    gain = Told(verdict.gain, f"{verdict.gain:+.4f}{span}")
+    gain = FormattedNumber(verdict.gain, f"{verdict.gain:+.4f}{span}")
     return verdict.default, verdict.tuned, gain, "tuned" if card.adopted else "as written"
