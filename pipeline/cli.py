@@ -226,9 +226,9 @@ def init(
     if kaggle is not None:
         _tell(from_kaggle.describe_kaggle(root, kaggle, new_name, choices, metric))
     elif source is not None:
-        _tell(init.describe(root, source, new_name, choices, metric))
+        _tell(init.describe_local(root, source, new_name, choices, metric))
     elif name is not None and choices == Choices() and new_name is None and metric is None:
-        print(init.activate(root, name))
+        print(init.activate_competition(root, name))
     else:
         raise InputError(
             f"init {name} takes no options: {name} is described already; they belong to --from and --kaggle"

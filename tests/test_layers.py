@@ -51,7 +51,7 @@ ROOMS = {
     "data": Room(
         3,
         "images kaggle",
-        """describe.from_kaggle describe.init describe.match describe.text prepared.duplicates prepared.folds
+        """describe.from_kaggle describe.init describe.match prepared.duplicates prepared.folds
         prepared.image_folder prepared.preparing prepared.records sources.source""",
     ),
     "images": Room(2, "", "augmentation batches decoding hog preprocessing resizing sift store views"),

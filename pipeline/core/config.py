@@ -3,6 +3,7 @@
 YAML is read as DVC reads it (YAML 1.2 through ruamel.yaml): PyYAML would read ``1e-4`` as a string.
 """
 
+import io
 import os
 import re
 from collections.abc import Mapping
@@ -117,6 +118,24 @@ def setting_or_variable(value: str | None, name: str, default: str) -> str:
     Such settings hold no ``${NAME}``: `dvc exp run -S` reads the file with OmegaConf, which takes that for its own.
     """
     return value if value is not None else os.environ.get(name) or default
+
+
+def round_trip_yaml() -> YAML:
+    """Makes a reader and writer of YAML that keeps comments, quotes and order."""
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 4096
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    # Left alone, ruamel writes an empty place for null.
+    yaml.representer.add_representer(type(None), lambda rep, _: rep.represent_scalar("tag:yaml.org,2002:null", "null"))
+    return yaml
+
+
+def dump_yaml(yaml: YAML, data: Any) -> str:
+    """Returns YAML as text."""
+    text = io.StringIO()
+    yaml.dump(data, text)
+    return text.getvalue()
 
 
 def _where(error: YAMLError | UnicodeDecodeError) -> str:

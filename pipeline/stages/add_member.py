@@ -9,11 +9,10 @@ from pathlib import Path
 
 from pipeline.core import paths, predictions, tables
 from pipeline.core.active import active_members, active_models
-from pipeline.core.config import load_params
+from pipeline.core.config import dump_yaml, load_params, round_trip_yaml
 from pipeline.core.errors import InputError
 from pipeline.core.files import write_text
 from pipeline.core.paths import classes_path, index_path, model_path, params_path
-from pipeline.data.describe.text import dump, round_trip
 from pipeline.ensemble.external import Given, read_external, same_folds
 from pipeline.ensemble.fitting import EnsembleParams
 
@@ -55,11 +54,11 @@ def run(root: Path, name: str, oof: Given, test: Given, folds: Path | None) -> N
 
 
 def _list(path: Path, name: str) -> None:
-    yaml = round_trip()
+    yaml = round_trip_yaml()
     params = yaml.load(path.read_text(encoding="utf-8-sig"))
     section = params.setdefault("ensemble", {})
     if section.get("external"):
         section["external"].append(name)
     else:
         section["external"] = [name]
-    write_text(path, dump(yaml, params))
+    write_text(path, dump_yaml(yaml, params))

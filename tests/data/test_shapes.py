@@ -13,7 +13,7 @@ from pipeline.core.competition import Competition, load_competition
 from pipeline.core.config import read_yaml
 from pipeline.core.csvs import read_table
 from pipeline.core.errors import InputError
-from pipeline.data.describe.init import activate, describe
+from pipeline.data.describe.init import activate_competition, describe_local
 from pipeline.data.describe.match import Choices
 from pipeline.data.prepared.records import list_records
 from pipeline.kaggle.submission import build
@@ -161,7 +161,7 @@ def lay_out(root: Path, slug: str, unpacked: bool) -> Path:
 @pytest.mark.parametrize("slug", READINGS)
 def test_a_competition_is_read_right(root: Path, slug: str, unpacked: bool) -> None:
     choices, wanted, counts = READINGS[slug]
-    describe(root, lay_out(root, slug, unpacked), "it", choices)
+    describe_local(root, lay_out(root, slug, unpacked), "it", choices)
     written = read_yaml(root / "configs" / "competitions" / "it.yaml")
     assert {key: written.get(key) for key in wanted} == wanted
     unpack_archive(root / f"{slug}.zip", root / "unpacked")
@@ -170,7 +170,7 @@ def test_a_competition_is_read_right(root: Path, slug: str, unpacked: bool) -> N
 
 
 def test_a_single_test_image_is_told_to_stand_for_hidden_ones(root: Path) -> None:
-    text = describe(root, lay_out(root, "cassava-leaf-disease-classification", False))
+    text = describe_local(root, lay_out(root, "cassava-leaf-disease-classification", False))
     assert "check: 1 test images stand for hidden ones: a notebook has to predict those (code competition)" in text
 
 
@@ -180,7 +180,7 @@ def test_every_shape_is_read_or_stopped() -> None:
 
 def test_dogs_vs_cats_stops_with_both_classes(root: Path) -> None:
     with pytest.raises(InputError, match="--positive 'cat' or --positive 'dog'"):
-        describe(root, lay_out(root, "dogs-vs-cats-redux-kernels-edition", False))
+        describe_local(root, lay_out(root, "dogs-vs-cats-redux-kernels-edition", False))
 
 
 @pytest.mark.parametrize("unpacked", [False, True])
@@ -189,12 +189,12 @@ def test_flowers_without_tests_stop_with_what_is_missing(root: Path, unpacked: b
         InputError,
         match=r"one folder per class, flowers \(5 classes, 30 images\), but no table: neither test images nor a sample",
     ):
-        describe(root, lay_out(root, "flowers-recognition", unpacked))
+        describe_local(root, lay_out(root, "flowers-recognition", unpacked))
 
 
 def prepare(root: Path, slug: str) -> Competition:
-    describe(root, lay_out(root, slug, False), "it", READINGS[slug][0])
-    activate(root, "it")
+    describe_local(root, lay_out(root, slug, False), "it", READINGS[slug][0])
+    activate_competition(root, "it")
     tiny.prepare_tiny(root)
     return load_competition(root)
 

@@ -1,5 +1,6 @@
-"""Which column of a training table holds the label, or which columns of 0 and 1 do together."""
+"""Classes: the label column of a training table, or columns of 0 and 1 together, and a JSON of names to show."""
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,9 +9,11 @@ import pandas as pd
 
 from pipeline.core.errors import InputError, some
 from pipeline.core.ids import natural_order
-from pipeline.data.describe.match import Choices, pick
+from pipeline.data.describe.listing import Listing
+from pipeline.data.describe.match import Choices, pick_reading
 from pipeline.data.prepared.one_hot import is_flag, read_one_hot
 
+_MOST = 1_000_000  # bytes: a map of class names is small
 _GROUP = re.compile(r"patient|person|subject|participant|group|location|site|camera|sequence|seq_id", re.IGNORECASE)
 
 
@@ -30,31 +33,35 @@ class Labels:
 
 
 def read_labels(
-    table: pd.DataFrame, path: str, spoken_for: Sequence[str], asked: Sequence[str], choices: Choices
+    table: pd.DataFrame, path: str, taken: Sequence[str], sample_columns: Sequence[str], choices: Choices
 ) -> Labels:
     """Finds the label column, or the columns of 0 and 1 that mark one class per row, and says why these.
 
     Args:
         table: the training table, or its columns that hold no pixels.
         path: its name, for messages.
-        spoken_for: columns that are something else (id, pixels); the first one names rows in messages.
-        asked: the columns that the sample submission asks for, ids included.
+        taken: columns that are something else (id, pixels); the first one names rows in messages.
+        sample_columns: the columns that the sample submission asks for, ids included.
         choices: ``label`` decides; ``a,b,c`` names columns of 0 and 1.
 
     Raises:
         InputError: no column, several and no evidence which one, or rows that do not mark exactly one class.
     """
-    columns = [str(column) for column in table.columns if column not in spoken_for]
+    columns = [str(column) for column in table.columns if column not in taken]
     if choices.label is not None:
-        return _chosen(table, path, spoken_for, columns, choices.label)
+        return _chosen(table, path, taken, columns, choices.label)
     possible = [name for name in columns if is_label(table[name])]
-    by_classes = [name for name in possible if len(set(asked) & set(table[name])) >= max(2, 0.9 * len(asked) - 1)]
+    by_classes = [
+        name
+        for name in possible
+        if len(set(sample_columns) & set(table[name])) >= max(2, 0.9 * len(sample_columns) - 1)
+    ]
     if len(by_classes) == 1:
         return _one(table, by_classes[0], "its values are columns of the sample submission")
-    wanted = [name for name in columns if name in asked]
-    if len(wanted) >= max(2, len(asked) - 1) and all(is_flag(table[name]) for name in wanted):
-        return _one_hot(table, path, spoken_for, wanted, "0 or 1 for each column of the sample submission")
-    by_name = [name for name in possible if name.lower() in {column.lower() for column in asked}]
+    wanted = [name for name in columns if name in sample_columns]
+    if len(wanted) >= max(2, len(sample_columns) - 1) and all(is_flag(table[name]) for name in wanted):
+        return _one_hot(table, path, taken, wanted, "0 or 1 for each column of the sample submission")
+    by_name = [name for name in possible if name.lower() in {column.lower() for column in sample_columns}]
     if len(by_name) == 1:
         return _one(table, by_name[0], "the sample submission asks for a column of that name")
     if not possible:
@@ -66,15 +73,15 @@ def read_labels(
     flags = [name for name in possible if is_flag(table[name])]
     together = {",".join(flags): flags} if len(flags) > 1 and _marks_one(table, flags) else {}
     options = together | {name: [name] for name in possible}
-    name = pick(f"the label column of {path}", options, "--label", None)[0]
+    name = pick_reading(f"the label column of {path}", options, "--label", None)[0]
     return _one(table, name, "the only column with few distinct values")
 
 
-def _chosen(table: pd.DataFrame, path: str, spoken_for: Sequence[str], columns: Sequence[str], chosen: str) -> Labels:
-    several = [name.strip() for name in chosen.split(",")]
-    if len(several) > 1 and chosen not in columns and set(several) <= set(columns):
-        return _one_hot(table, path, spoken_for, several, "chosen with --label")
-    name = pick(f"the label column of {path}", {name: name for name in columns}, "--label", chosen)
+def _chosen(table: pd.DataFrame, path: str, taken: Sequence[str], columns: Sequence[str], chosen: str) -> Labels:
+    names = [name.strip() for name in chosen.split(",")]
+    if len(names) > 1 and chosen not in columns and set(names) <= set(columns):
+        return _one_hot(table, path, taken, names, "chosen with --label")
+    name = pick_reading(f"the label column of {path}", {name: name for name in columns}, "--label", chosen)
     return _one(table, name, "chosen with --label")
 
 
@@ -82,13 +89,13 @@ def _one(table: pd.DataFrame, name: str, reason: str) -> Labels:
     return Labels((name,), table[name], reason)
 
 
-def _one_hot(table: pd.DataFrame, path: str, spoken_for: Sequence[str], columns: Sequence[str], reason: str) -> Labels:
-    ids = table[spoken_for[0]].tolist() if spoken_for else [str(row) for row in range(1, len(table) + 1)]
+def _one_hot(table: pd.DataFrame, path: str, taken: Sequence[str], columns: Sequence[str], reason: str) -> Labels:
+    ids = table[taken[0]].tolist() if taken else [str(row) for row in range(1, len(table) + 1)]
     try:
         values = read_one_hot(table, columns, ids, path)
     except InputError as error:
         raise InputError(
-            f"{error}; several labels per image are read by no layout: choose one with --label COLUMN"
+            f"{error}; no layout reads several labels per image: choose one with --label COLUMN"
         ) from error
     return Labels(tuple(columns), pd.Series(values, dtype="str"), reason)
 
@@ -97,8 +104,8 @@ def _marks_one(table: pd.DataFrame, flags: Sequence[str]) -> bool:
     return bool((table[list(flags)].astype("float64").sum(axis=1) == 1).all())
 
 
-def group_hints(table: pd.DataFrame, path: str, taken: Sequence[str]) -> tuple[str, ...]:
-    """Names columns that may tie images together (a patient, a place): nobody but a person can tell."""
+def find_group_columns(table: pd.DataFrame, path: str, taken: Sequence[str]) -> tuple[str, ...]:
+    """Lists columns that may tie images together (a patient, a place): only a person can decide it."""
     names = [str(name) for name in table.columns if name not in taken and _GROUP.search(str(name))]
     repeating = [name for name in names if 1 < table[name].nunique() < len(table)]
     return tuple(
@@ -115,21 +122,65 @@ def is_label(values: pd.Series) -> bool:
     return bool(numbers.isna().any()) or bool((numbers % 1 == 0).all())
 
 
-def several(values: Iterable[str], classes: Sequence[str]) -> list[str]:
-    """Lists the cells that hold more than one class, blanks between them."""
+def find_multi_labels(values: Iterable[str], classes: Sequence[str]) -> list[str]:
+    """Lists the cells that hold more than one class, separated by blanks."""
     known = set(classes)
     return [value for value in values if len(parts := value.split()) > 1 and known.issuperset(parts)]
 
 
-def classes_of(values: pd.Series) -> tuple[str, ...]:
+def list_classes(values: pd.Series) -> tuple[str, ...]:
     """Lists the distinct labels in natural order; blanks are no class."""
     return tuple(natural_order(sorted(set(values) - {""})))
 
 
-def counted(counts: Mapping[str, int], classes: Sequence[str]) -> str:
-    """Says how many classes there are, and how many images of each."""
+def format_counts(counts: Mapping[str, int], classes: Sequence[str]) -> str:
+    """Formats the number of classes and of the images of each."""
     numbers = [counts[name] for name in classes]
     least, most = min(numbers), max(numbers)
     return (
         f"{len(classes)} classes ({some(classes, 6)}), {least:,}{f' to {most:,}' if most > least else ''} images each"
     )
+
+
+@dataclass(frozen=True)
+class ClassNames:
+    """Label -> name, facts and guesses to check; no names where no file gives them beyond doubt."""
+
+    names: dict[str, str] | None = None
+    facts: tuple[str, ...] = ()
+    check: tuple[str, ...] = ()
+
+
+def describe_class_names(listing: Listing, classes: Sequence[str]) -> ClassNames:
+    """Reads names off the one JSON that gives every class one of its own; two that differ, or a part, give none."""
+    found: dict[str, dict[str, str]] = {}
+    partly: list[str] = []
+    for path in listing.of(".json"):
+        pairs = _pairs(listing.read(path, _MOST))
+        for mapping in (pairs, {name: label for label, name in pairs.items()}):
+            if set(mapping) == set(classes) and len(set(mapping.values())) == len(classes):
+                found.setdefault(path, {label: mapping[label] for label in classes})
+        if path not in found and len(set(classes) & (set(pairs) | set(pairs.values()))) > 1:
+            partly.append(path)
+    if not found:
+        return ClassNames(
+            check=tuple(f"{path} names some of the classes, not all and only these: unused" for path in partly)
+        )
+    path, names = next(iter(found.items()))
+    if any(other != names for other in found.values()):
+        return ClassNames(check=(f"{some(found)} name the classes differently: unused; see class_names",))
+    if all(label == name for label, name in names.items()):
+        return ClassNames()
+    return ClassNames(names, (f"{path} names the classes; submissions hold the labels all the same",))
+
+
+def _pairs(raw: bytes) -> dict[str, str]:
+    """The pairs of a flat JSON object as text; empty for anything else."""
+    try:
+        pairs = json.loads(raw)
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(pairs, dict) or not all(type(value) in (str, int) for value in pairs.values()):
+        return {}
+    texts = {str(key).strip(): str(value).strip() for key, value in pairs.items()}
+    return texts if len(texts) == len(pairs) and all(texts.values()) else {}

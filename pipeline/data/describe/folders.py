@@ -7,8 +7,8 @@ from pathlib import PurePosixPath
 
 from pipeline.core.errors import some
 from pipeline.core.ids import natural_order
-from pipeline.data.describe.classes import counted
-from pipeline.data.describe.match import Images, Reading, parent
+from pipeline.data.describe.classes import format_counts
+from pipeline.data.describe.match import ImageFiles, Reading, parent_folder
 
 _PARTS = re.compile(r"^(train|test|val|valid|validation|images?|img|data|sample)(ing|s|ed)?[-_ ]?\w?$", re.IGNORECASE)
 # Matched from the start of the file name: cat.0.jpg, beagle_0012.png and 17_cat.png.
@@ -35,36 +35,38 @@ class NameCandidate:
     counts: dict[str, int]
 
 
-def class_folders(images: Images) -> list[str]:
+def find_class_folders(images: ImageFiles) -> list[str]:
     """Lists the folders whose sub-folders can be classes."""
     return [
         folder
-        for folder in sorted({parent(name) for name in images.by_folder if name != "."})
-        if class_names(images, folder)
+        for folder in sorted({parent_folder(name) for name in images.by_folder if name != "."})
+        if list_class_folders(images, folder)
     ]
 
 
-def class_names(images: Images, folder: str) -> tuple[str, ...]:
+def list_class_folders(images: ImageFiles, folder: str) -> tuple[str, ...]:
     """Lists the sub-folders with images in natural order; none unless they can be classes."""
-    names = [PurePosixPath(name).name for name in images.by_folder if name != "." and parent(name) == folder]
+    names = [PurePosixPath(name).name for name in images.by_folder if name != "." and parent_folder(name) == folder]
     if len(names) < 2 or any(_PARTS.match(name) for name in names):
         return ()
     return tuple(natural_order(names))
 
 
-def read_folders(candidate: FolderCandidate, images: Images) -> Reading:
+def describe_class_folders(candidate: FolderCandidate, images: ImageFiles) -> Reading:
     """Reads one folder per class."""
-    mine = [path for path in images.under(candidate.folder) if parent(parent(path)) == candidate.folder]
+    mine = [path for path in images.under(candidate.folder) if parent_folder(parent_folder(path)) == candidate.folder]
     counts = Counter(PurePosixPath(path).parent.name for path in mine)
-    seen = (f"{candidate.folder}: {len(mine):,} images in one folder per class; {counted(counts, candidate.classes)}",)
+    facts = (
+        f"{candidate.folder}: {len(mine):,} images in one folder per class; {format_counts(counts, candidate.classes)}",
+    )
     loose = len(images.under(candidate.folder)) - len(mine)
     check = (f"{loose:,} images below {candidate.folder} lie in no class folder",) if loose else ()
     return Reading(
-        {"layout": "folders", "images": candidate.folder}, seen, check, tuple(mine), candidate.classes, rows=len(mine)
+        {"layout": "folders", "images": candidate.folder}, facts, check, tuple(mine), candidate.classes, rows=len(mine)
     )
 
 
-def file_names(images: Images) -> list[NameCandidate]:
+def find_file_names(images: ImageFiles) -> list[NameCandidate]:
     """Finds folders whose files are all called by a class and a number."""
     found = []
     flat = {folder: stems for folder, stems in images.by_folder.items() if len(images.under(folder)) == len(stems)}
@@ -80,13 +82,14 @@ def file_names(images: Images) -> list[NameCandidate]:
     return found
 
 
-def read_names(candidate: NameCandidate, images: Images) -> Reading:
+def describe_file_names(candidate: NameCandidate, images: ImageFiles) -> Reading:
     """Reads the class out of the file names."""
     classes = tuple(natural_order(list(candidate.counts)))
     paths = tuple(images.by_folder[candidate.folder].values())
     names = [PurePosixPath(path).name for path in paths]
-    seen = (
-        f"{candidate.folder}: {len(paths):,} images such as {some(names, 3)}; {counted(candidate.counts, classes)}",
+    facts = (
+        f"{candidate.folder}: {len(paths):,} images such as {some(names, 3)}; "
+        f"{format_counts(candidate.counts, classes)}",
     )
     section = {"layout": "file_names", "images": candidate.folder, "pattern": candidate.pattern}
-    return Reading(section, seen, ("the class was read from the file names",), paths, classes, rows=len(paths))
+    return Reading(section, facts, ("the class was read from the file names",), paths, classes, rows=len(paths))

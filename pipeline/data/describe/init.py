@@ -1,4 +1,4 @@
-"""Makes a competition the active one, or describes one that nobody described yet.
+"""The competition to work on: makes a described one the active one, or describes a new one.
 
 Reads: configs/competitions, configs/models, a folder or zip. Writes: params.yaml, or a new file under
 configs/competitions.
@@ -15,25 +15,25 @@ from ruamel.yaml.error import CommentMark
 from ruamel.yaml.tokens import CommentToken
 
 from pipeline.core.competition import Competition, load_competition
-from pipeline.core.config import expand, parse, read_yaml
+from pipeline.core.config import dump_yaml, expand, parse, read_yaml, round_trip_yaml
 from pipeline.core.errors import InputError, near_names
 from pipeline.core.files import write_text
 from pipeline.core.paths import competition_path, models_folder, params_path
-from pipeline.data.describe.infer import Inferred, infer
+from pipeline.data.describe.description import Description, describe_files
 from pipeline.data.describe.match import Choices
-from pipeline.data.describe.proposal import propose
-from pipeline.data.describe.text import competition_text, dump, round_trip
+from pipeline.data.describe.proposal import propose_models
+from pipeline.data.describe.text import format_competition
 
 
-def activate(root: Path, name: str) -> str:
-    """Writes a competition and the models recommended for it into ``params.yaml``; comments and other knobs stay.
+def activate_competition(root: Path, name: str) -> str:
+    """Writes a competition and the models recommended for it into ``params.yaml``; comments and other values stay.
 
     Args:
         root: the repository.
         name: a file under ``configs/competitions``, without ``.yaml``.
 
     Returns:
-        What was done, for a person.
+        A summary of the change, for a person.
 
     Raises:
         InputError: no such competition, its file does not fit, a recommended model has no file, or no ``params.yaml``.
@@ -45,8 +45,8 @@ def activate(root: Path, name: str) -> str:
             place = f"configs/competitions/{name}.yaml: models"
             raise InputError(f"{place}: {model} has no file under configs/models; {near_names(model, known)}")
     path = params_path(root)
-    read_yaml(path)  # refuses what is no YAML mapping, in the words of every other stage
-    yaml = round_trip()
+    read_yaml(path)  # refuses anything but a YAML mapping, with the message of every stage
+    yaml = round_trip_yaml()
     params = yaml.load(path.read_text(encoding="utf-8-sig"))
     params["competition"] = name
     for key in ("competition", "models"):
@@ -54,24 +54,24 @@ def activate(root: Path, name: str) -> str:
             if isinstance(token, CommentToken):
                 token.column = 0  # one space before the comment, not the column where it stood
     params["models"] = _replaced(params.get("models"), competition.models)
-    write_text(path, dump(yaml, params))
+    write_text(path, dump_yaml(yaml, params))
     return f"params.yaml: competition {name}, models {', '.join(competition.models)}; run `dvc repro`"
 
 
-def describe(
+def describe_local(
     root: Path, source: Path, name: str | None = None, choices: Choices | None = None, metric: str | None = None
 ) -> str:
-    """Looks at a folder or zip and writes a new file under ``configs/competitions``, its comments saying what was seen.
+    """Describes a folder or zip in a new file under ``configs/competitions``, with facts and guesses as comments.
 
     Args:
         root: the repository.
         source: the folder or zip; may hold ``${VARIABLE}``.
         name: of the new competition; None takes the source's.
-        choices: what the user decided where two readings are possible.
-        metric: the competition's metric; None guesses and says so.
+        choices: the user's decisions where several readings are possible.
+        metric: the competition's metric; None guesses, and lists the guess to check.
 
     Returns:
-        What was read, what to check and what to run next, for a person.
+        A summary, the guesses to check and the next command, for a person.
 
     Raises:
         InputError: nothing to read, several readings, a bad name, or a competition of that name is there.
@@ -80,48 +80,50 @@ def describe(
     if not found.exists():
         raise InputError(f"--from {source} does not exist; give the path of a folder or zip")
     name = name or re.sub(r"\W+", "_", found.resolve().name.removesuffix(".zip").lower()).strip("_")
-    require_new(root, name)
-    inferred = infer(found, choices or Choices(), metric)
+    require_new_name(root, name)
+    description = describe_files(found, choices or Choices(), metric)
     where = {"kind": "local", "path": _source_path(root, source, found)}
-    lines = write_description(root, name, inferred, where, "python -m pipeline init --from")
+    lines = write_description(root, name, description, where, "python -m pipeline init --from")
     return "\n".join([*lines, f"next: read the file, then run `python -m pipeline init {name}`"])
 
 
-def require_new(root: Path, name: str) -> None:
+def require_new_name(root: Path, name: str) -> None:
     """Refuses a name that cannot be a competition's, or is one's already.
 
     Raises:
-        InputError: says which.
+        InputError: with the reason.
     """
     if not re.fullmatch(r"[A-Za-z0-9][\w-]*", name):
-        raise InputError(f"a competition cannot be called {name!r}; give --name with letters, digits, _ and - only")
+        raise InputError(f"{name!r} cannot be the name of a competition; give --name with letters, digits, _ and -")
     path = competition_path(root, name)
     if path.exists():
         raise InputError(
-            f"{path.relative_to(root)} is there and is not overwritten; make it the active one with "
+            f"{path.relative_to(root)} exists and is not overwritten; make it the active one with "
             f"`python -m pipeline init {name}`, give another --name, or remove it first"
         )
 
 
-def write_description(root: Path, name: str, inferred: Inferred, source: Mapping[str, str], made_by: str) -> list[str]:
+def write_description(
+    root: Path, name: str, description: Description, source: Mapping[str, str], made_by: str
+) -> list[str]:
     """Writes a competition's new file, models proposed for it included.
 
     Returns:
-        What was read and what to check, line by line.
+        A summary and the guesses to check, line by line.
     """
     path = competition_path(root, name)
-    storage, train = inferred.sections["storage"].section, inferred.sections["train"]
-    models = propose(root, storage["size"], storage["channels"], train.rows)
-    text = competition_text(inferred, name, source, models, made_by)
-    parse(YAML(typ="safe", pure=True).load(text), Competition, f"{path.relative_to(root)} (inferred)")
+    storage, train = description.sections["storage"].section, description.sections["train"]
+    models = propose_models(root, storage["size"], storage["channels"], train.rows)
+    text = format_competition(description, name, source, models, made_by)
+    parse(YAML(typ="safe", pure=True).load(text), Competition, f"{path.relative_to(root)} (described)")
     write_text(path, text)
-    submission = inferred.sections["submission"].section
+    submission = description.sections["submission"].section
     return [
         f"wrote {path.relative_to(root)}: {train.section['layout']}, {train.rows:,} images, "
         f"{len(train.classes)} classes, submission {submission['kind']}, "
-        f"metric {inferred.sections['metric'].section['name']}",
+        f"metric {description.sections['metric'].section['name']}",
         f"models: {', '.join(models.names)} ({models.reason})",
-        *(f"check: {line}" for line in inferred.check),
+        *(f"check: {line}" for line in description.check),
     ]
 
 

@@ -1,4 +1,4 @@
-"""What a folder or a zip holds, without unpacking it: names, single files, tables."""
+"""The listing of a folder or a zip, without unpacking it: names, single files, tables."""
 
 import shutil
 import tempfile
@@ -23,7 +23,7 @@ _HEAD_BYTES = 1_000_000
 
 
 @dataclass(frozen=True)
-class Member:
+class ListedFile:
     """A file: on disk (``archive`` None), or as ``name`` inside an archive that lies on disk."""
 
     place: Path
@@ -37,13 +37,13 @@ class Listing:
     Attributes:
         source: the folder or zip.
         members: path with forward slashes -> where its bytes are.
-        nested: the zips inside that were looked into.
+        nested: the zips inside, in natural order.
         folder: a temporary folder, gone when the listing closes.
         closing: closes what was opened.
     """
 
     source: Path
-    members: dict[str, Member]
+    members: dict[str, ListedFile]
     nested: tuple[str, ...]
     folder: Path
     closing: ExitStack
@@ -52,7 +52,7 @@ class Listing:
     _archives: dict[Path, zipfile.ZipFile] = field(default_factory=dict)
 
     def of(self, *suffixes: str) -> list[str]:
-        """Lists the paths that end so (in any case), in natural order."""
+        """Lists the paths with one of these endings (in any case), in natural order."""
         return [name for name in self.members if name.lower().endswith(suffixes)]
 
     @property
@@ -82,7 +82,7 @@ class Listing:
         return self._named(path, place, lambda: csvs.read_columns(place, names))
 
     def head(self, path: str) -> pd.DataFrame:
-        """Reads the first whole lines of a table: enough for its columns and what they look like."""
+        """Reads the first whole lines of a table: enough for its columns and their kinds."""
         if path not in self._heads:
             self._heads[path] = self._tables[path] if path in self._tables else self._first_lines(path)
         return self._heads[path]
@@ -125,7 +125,7 @@ class Listing:
                 f"{self.source}: {path} cannot be read ({one_line(error)}); unpack what can be and give the folder"
             ) from error
 
-    def _open(self, member: Member) -> IO[bytes]:
+    def _open(self, member: ListedFile) -> IO[bytes]:
         if member.name is None:
             return member.place.open("rb")
         # Opened once: reading the names of 100,000 members again for every image takes minutes.
@@ -144,7 +144,7 @@ def open_listing(source: Path) -> Iterator[Listing]:
     with tempfile.TemporaryDirectory(prefix="pipeline-init-") as temporary, ExitStack() as closing:
         folder = Path(temporary)
         if source.is_dir():
-            found = {path.relative_to(source).as_posix(): Member(path) for path in files_below(source)}
+            found = {path.relative_to(source).as_posix(): ListedFile(path) for path in files_below(source)}
         elif source.is_file() and zipfile.is_zipfile(source):
             found = _inside(source, str(source))
         else:
@@ -161,18 +161,18 @@ def open_listing(source: Path) -> Iterator[Listing]:
         yield Listing(source, {name: found[name] for name in natural_order(list(found))}, nested, folder, closing)
 
 
-def _inside(path: Path, place: str) -> dict[str, Member]:
+def _inside(path: Path, place: str) -> dict[str, ListedFile]:
     try:
         with zipfile.ZipFile(path) as archive:
-            return {name: Member(path, info.filename) for name, info in list_archive(archive, place).items()}
+            return {name: ListedFile(path, info.filename) for name, info in list_archive(archive, place).items()}
     except zipfile.BadZipFile as error:
         raise InputError(f"{place} is not a whole zip ({error}); fetch it again") from error
 
 
-def _nested(source: Path, member: Member, name: str, copy: Path) -> dict[str, Member]:
+def _nested(source: Path, member: ListedFile, name: str, copy: Path) -> dict[str, ListedFile]:
     with zipfile.ZipFile(source) as archive, archive.open(str(member.name)) as part, copy.open("wb") as file:
         require_space(copy.parent, archive.getinfo(str(member.name)).file_size)
         shutil.copyfileobj(part, file)
     inner = _inside(copy, f"{source}: {name}")
-    # pipeline.archive unpacks an inner zip into the folder where it lies.
+    # `unpack_archive` unpacks an inner zip into the folder where it lies.
     return {(PurePosixPath(name).parent / part).as_posix(): found for part, found in inner.items()}

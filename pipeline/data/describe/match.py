@@ -1,4 +1,4 @@
-"""What every guess shares: choosing between readings, and finding the images that a column names."""
+"""Readings of a competition's files: the choice between them, and the images that a column names."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +18,7 @@ ENOUGH = 0.5  # the least share of ids with an image that makes a column the id 
 
 @dataclass(frozen=True)
 class Choices:
-    """What the user said about readings that the files leave open; None: not a word.
+    """The user's decisions about readings that the files leave open; None leaves the decision to the files.
 
     Attributes:
         train: a table, a folder, or ``TABLE:FOLDER``.
@@ -43,8 +43,8 @@ class Reading:
 
     Attributes:
         section: its keys.
-        seen: what stands in the files: becomes comments.
-        check: what was guessed and a person should look at.
+        facts: as read from the files; they become comments.
+        check: guesses that a person should check.
         images: paths of the images.
         classes: class names, of a training section.
         pixels: (height, width, channels) where a table holds the pixels.
@@ -52,7 +52,7 @@ class Reading:
     """
 
     section: dict[str, Any]
-    seen: tuple[str, ...] = ()
+    facts: tuple[str, ...] = ()
     check: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
@@ -60,7 +60,7 @@ class Reading:
     rows: int = 0
 
 
-def pick(what: str, candidates: Mapping[str, T], option: str, chosen: str | None) -> T:
+def pick_reading(what: str, candidates: Mapping[str, T], option: str, chosen: str | None) -> T:
     """Returns the only candidate, or the chosen one; a chosen ``x`` also means ``x:...`` where only one begins so.
 
     Raises:
@@ -77,10 +77,10 @@ def pick(what: str, candidates: Mapping[str, T], option: str, chosen: str | None
     begun = [name for name in candidates if name.startswith(wanted + ":")]
     if len(begun) == 1:
         return candidates[begun[0]]
-    raise InputError(f"{option} {chosen!r} is no possible reading of {what}; possible: {some(begun or candidates)}")
+    raise InputError(f"{option} {chosen!r} is not a possible reading of {what}; possible: {some(begun or candidates)}")
 
 
-def stem(name: str) -> str:
+def strip_suffix(name: str) -> str:
     """Drops an image extension, in any case; other dots stay."""
     lower = name.lower()
     for suffix in IMAGE_SUFFIXES:
@@ -89,12 +89,12 @@ def stem(name: str) -> str:
     return name
 
 
-def parent(path: str) -> str:
+def parent_folder(path: str) -> str:
     """Returns the folder of a path; ``.`` is the root."""
     return PurePosixPath(path).parent.as_posix()
 
 
-def below(folder: str, path: str) -> bool:
+def is_below(folder: str, path: str) -> bool:
     """Says whether a path lies below a folder, at any depth."""
     return folder == "." or path.startswith(folder + "/")
 
@@ -121,7 +121,7 @@ class Match:
 
 
 @dataclass
-class Images:
+class ImageFiles:
     """The images of a listing, by folder and by stem."""
 
     paths: list[str]
@@ -131,27 +131,27 @@ class Images:
         """Folder -> stem -> path, for the images that lie directly in it."""
         folders: dict[str, dict[str, str]] = {}
         for path in self.paths:
-            folders.setdefault(parent(path), {})[stem(PurePosixPath(path).name)] = path
+            folders.setdefault(parent_folder(path), {})[strip_suffix(PurePosixPath(path).name)] = path
         return folders
 
     @cached_property
     def by_stem(self) -> dict[str, str]:
         """Whole path without extension -> path."""
-        return {stem(path): path for path in self.paths}
+        return {strip_suffix(path): path for path in self.paths}
 
     @cached_property
     def by_ancestor(self) -> dict[str, dict[str, str]]:
         """Folder -> stem -> path, for the images in sub-folders; a bare name that two images share is left out."""
         found: dict[str, dict[str, str]] = {}
         for folder in sorted({upper.as_posix() for name in self.by_folder for upper in PurePosixPath(name).parents}):
-            counts = Counter(stem(PurePosixPath(path).name) for path in self.under(folder))
-            by_name = {stem(PurePosixPath(path).name): path for path in self.under(folder)}
+            counts = Counter(strip_suffix(PurePosixPath(path).name) for path in self.under(folder))
+            by_name = {strip_suffix(PurePosixPath(path).name): path for path in self.under(folder)}
             found[folder] = {name: path for name, path in by_name.items() if counts[name] == 1}
         return found
 
     def under(self, folder: str) -> list[str]:
         """Lists the images below a folder, at any depth."""
-        return [path for path in self.paths if below(folder, path)]
+        return [path for path in self.paths if is_below(folder, path)]
 
     def matches(self, column: str, values: Sequence[str], claimed: Iterable[str] = ()) -> list[Match]:
         """Finds the folders whose images a column names: the best one, or all that are about as good.
@@ -162,7 +162,7 @@ class Images:
             claimed: images that belong to something else already (training images are no test images).
         """
         taken = set(claimed)
-        ids = [stem(value.strip()) for value in values]
+        ids = [strip_suffix(value.strip()) for value in values]
         deep = any("/" in name for name in ids[:1000])
         found = [_match(column, ids, folder, names, taken) for folder, names in self._bases(ids, deep).items()]
         good = [match for match in found if match.share >= ENOUGH]
@@ -187,7 +187,10 @@ class Images:
                 whole[: -len(name)].rstrip("/") or "." for whole in self.by_stem if f"/{whole}".endswith(f"/{name}")
             }
         cuts = {folder: 0 if folder == "." else len(folder) + 1 for folder in bases}
-        return {folder: {stem(path[cut:]): path for path in self.under(folder)} for folder, cut in sorted(cuts.items())}
+        return {
+            folder: {strip_suffix(path[cut:]): path for path in self.under(folder)}
+            for folder, cut in sorted(cuts.items())
+        }
 
 
 def _match(column: str, ids: Sequence[str], folder: str, names: Mapping[str, str], taken: set[str]) -> Match:

@@ -1,4 +1,4 @@
-"""The metric, which no file says: taken from the user, or guessed from the submission's format and marked so."""
+"""The metric, which no file names: given by the user, or guessed from the submission's format and listed to check."""
 
 import re
 from typing import Any
@@ -10,7 +10,7 @@ from pipeline.data.describe.match import Reading
 _TOP = "top_3_accuracy"  # stands for any k
 
 
-def metric_of(name: str) -> Metric:
+def parse_metric(name: str) -> Metric:
     """Returns the metric that ``--metric`` names; ``top_3_accuracy`` for top-k.
 
     Raises:
@@ -24,8 +24,8 @@ def metric_of(name: str) -> Metric:
     return get_metric(name)
 
 
-def read_metric(metric: Metric | None, submission: Reading) -> Reading:
-    """Reads the metric section: as given, else a guess to check."""
+def describe_metric(metric: Metric | None, submission: Reading) -> Reading:
+    """Describes the metric section: as given, else a guess to check."""
     wants = _wanted(submission)
     if metric is not None:
         top = re.fullmatch(r"top_(\d+)_accuracy", metric.name)
@@ -35,11 +35,11 @@ def read_metric(metric: Metric | None, submission: Reading) -> Reading:
         )
         return Reading(section, ("given with --metric",), () if metric.wants == wants or top else (doubt,))
     name = "accuracy" if wants == "label" else "log_loss"
-    guess = f"metric {name} is a guess from the submission's format; see the competition's rules, give it with --metric"
+    guess = f"metric {name} is a guess from the submission's format; read the competition's rules and give --metric"
     return Reading({"name": name}, (), (guess,))
 
 
-def metric_hint(submission: Reading) -> str:
+def list_metrics(submission: Reading) -> str:
     """Lists the metrics, those first that fit what the sample submission asks for."""
     wants = _wanted(submission)
     fitting = [name for name, metric in METRICS.items() if metric.wants == wants]

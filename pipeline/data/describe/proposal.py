@@ -1,4 +1,4 @@
-"""Proposes models for a new competition by the size and the number of its images, from what the shipped ones scored.
+"""Models proposed for a new competition by the size and the number of its images, from the shipped models' scores.
 
 The figures behind the rule stand in benchmarks/README.md, the rule itself in docs/competitions.md.
 """
@@ -20,14 +20,14 @@ _PHOTOS = {
 
 
 @dataclass(frozen=True)
-class Models:
-    """Names of files under ``configs/models``, and why these."""
+class ProposedModels:
+    """Names of files under ``configs/models``, and the reason for them."""
 
     names: tuple[str, ...]
     reason: str
 
 
-def propose(root: Path, side: int, channels: int, images: int) -> Models:
+def propose_models(root: Path, side: int, channels: int, images: int) -> ProposedModels:
     """Proposes models.
 
     Args:
@@ -50,4 +50,4 @@ def propose(root: Path, side: int, channels: int, images: int) -> Models:
         )
     size = f"{'photos' if side > SMALL else 'small images'}, {'grey' if channels == 1 else 'in colour'}"
     number = f"{'fewer than' if few else 'at least'} {FEW:,} of them"
-    return Models(names, f"proposed for {size}, {number}; the rule stands in docs/competitions.md")
+    return ProposedModels(names, f"proposed for {size}, {number}; for the rule see docs/competitions.md")

@@ -1,23 +1,78 @@
-"""Proposes a storage size and channels from a few dozen images."""
+"""Pixels: tables with one column per pixel, and a storage size and channels proposed from a few dozen images."""
 
 import io
+import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isqrt
 from statistics import median
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from PIL import Image, UnidentifiedImageError
 
 from pipeline.core.errors import InputError, some
 from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import Reading
 
-_LOOKED_AT = 48
+_LEAST_COLUMNS = 16  # columns that differ by a number alone: fewer are no image
+_OPENED = 48
 _LEAST, _MOST = 16, 160  # the shipped networks pool: 8 pixels leave them little; 160 are what those for photos take
 
 
-def read_storage(listing: Listing, images: Sequence[str], pixels: tuple[int, int, int] | None) -> Reading:
-    """Reads the storage section.
+@dataclass(frozen=True)
+class PixelTable:
+    """A table of pixels: the pattern of its pixel columns, the shape of an image, the columns besides."""
+
+    table: str
+    pattern: str
+    count: int
+    shape: tuple[int, int, int]
+    others: tuple[str, ...]
+
+    def section(self, row_id: str | None) -> dict[str, Any]:
+        """Returns the keys that train and test have in common."""
+        height, width, channels = self.shape
+        shape = [height, width] if channels == 1 else [height, width, channels]
+        return ({"id": row_id} if row_id else {}) | {"pixels": self.pattern, "shape": shape}
+
+
+def find_pixel_table(head: pd.DataFrame, path: str) -> PixelTable | None:
+    """Looks for pixel columns: many of one name but for its number, a square of them, grey levels inside.
+
+    Args:
+        head: the first rows.
+        path: the table's name.
+    """
+    patterns: dict[str, list[str]] = {}
+    for name in map(str, head.columns):
+        patterns.setdefault(
+            "".join(r"\d+" if part.isdigit() else re.escape(part) for part in re.split(r"(\d+)", name) if part), []
+        ).append(name)
+    pattern, columns = max(patterns.items(), key=lambda item: len(item[1]))
+    shape = _shape(len(columns))
+    if len(columns) < _LEAST_COLUMNS or r"\d+" not in pattern or shape is None:
+        return None
+    values = head[columns].head(50).apply(pd.to_numeric, errors="coerce").to_numpy()
+    if not len(values) or not ((values >= 0) & (values <= 255) & (values % 1 == 0)).all() or values.max() <= 1:
+        return None
+    return PixelTable(
+        path, pattern, len(columns), shape, tuple(str(name) for name in head.columns if name not in set(columns))
+    )
+
+
+def _shape(count: int) -> tuple[int, int, int] | None:
+    for channels in (1, 3):
+        side = isqrt(count // channels)
+        if side * side * channels == count:
+            return side, side, channels
+    return None
+
+
+def describe_storage(listing: Listing, images: Sequence[str], pixels: tuple[int, int, int] | None) -> Reading:
+    """Describes the storage section.
 
     Args:
         listing: the files.
@@ -25,7 +80,7 @@ def read_storage(listing: Listing, images: Sequence[str], pixels: tuple[int, int
         pixels: (height, width, channels) where a table holds the images.
 
     Raises:
-        InputError: none of the images looked at can be read.
+        InputError: none of the images opened can be read.
     """
     if pixels is not None:
         height, width, channels = pixels
@@ -34,7 +89,7 @@ def read_storage(listing: Listing, images: Sequence[str], pixels: tuple[int, int
             channels,
             f"{height}x{width} pixels, {'grey' if channels == 1 else 'in colour'}, in the table",
         )
-    chosen = images[:: max(1, len(images) // _LOOKED_AT)][:_LOOKED_AT]
+    chosen = images[:: max(1, len(images) // _OPENED)][:_OPENED]
     sizes, grey, broken = [], 0, []
     for path in chosen:
         try:
@@ -45,26 +100,26 @@ def read_storage(listing: Listing, images: Sequence[str], pixels: tuple[int, int
             broken.append(path)
     if not sizes:
         raise InputError(
-            f"{listing.source}: none of {len(chosen)} images looked at can be read: {some(broken, 5)}; are they images?"
+            f"{listing.source}: none of {len(chosen)} images opened can be read: {some(broken, 5)}; are they images?"
         )
     common, count = Counter(sizes).most_common(1)[0]
     spread = f"{common[0]}x{common[1]}" if count == len(sizes) else f"{_range(sizes, 0)} wide, {_range(sizes, 1)} high"
     colour = "all grey" if grey == len(sizes) else f"{grey} of them grey" if grey else "all in colour"
     reading = _section(
-        sizes, 1 if grey == len(sizes) else 3, f"{len(sizes)} of {len(images):,} images looked at: {spread}, {colour}"
+        sizes, 1 if grey == len(sizes) else 3, f"{len(sizes)} of {len(images):,} images opened: {spread}, {colour}"
     )
-    check = (f"{len(broken)} of {len(chosen)} images looked at cannot be read: {some(broken, 5)}",) if broken else ()
-    return Reading(reading.section, reading.seen, check)
+    check = (f"{len(broken)} of {len(chosen)} images opened cannot be read: {some(broken, 5)}",) if broken else ()
+    return Reading(reading.section, reading.facts, check)
 
 
-def _section(sizes: Sequence[tuple[int, int]], channels: int, seen: str) -> Reading:
+def _section(sizes: Sequence[tuple[int, int]], channels: int, fact: str) -> Reading:
     side = round(median(min(size) for size in sizes))
     size = min(max(side, _LEAST), _MOST)
     if size < side:
-        seen += f"; stored at {size}, as much as the models proposed for photos take: raise it for larger ones"
+        fact += f"; stored at {size}, the input size of the models proposed for photos: raise it for larger inputs"
     elif size > side:
-        seen += f"; stored at {size}, so that the networks have something left to pool"
-    return Reading({"size": size, "channels": channels, "resize": "crop"}, (seen,))
+        fact += f"; stored at {size}, as smaller images leave the networks nothing to pool"
+    return Reading({"size": size, "channels": channels, "resize": "crop"}, (fact,))
 
 
 def _is_grey(image: Image.Image) -> bool:

@@ -1,4 +1,4 @@
-"""Reads the test layout and the submission format off the sample submission."""
+"""Test images and submission: their sections, described from the sample submission."""
 
 import re
 from collections.abc import Sequence
@@ -10,10 +10,10 @@ import pandas as pd
 
 from pipeline.core.errors import InputError, some
 from pipeline.core.metrics import Metric
-from pipeline.data.describe.classes import several
+from pipeline.data.describe.classes import find_multi_labels
 from pipeline.data.describe.listing import Listing
-from pipeline.data.describe.match import Choices, Images, Match, Reading, is_id, pick
-from pipeline.data.describe.pixels import Pixels, find_pixels
+from pipeline.data.describe.match import Choices, ImageFiles, Match, Reading, is_id, pick_reading
+from pipeline.data.describe.storage import PixelTable, find_pixel_table
 
 _SAMPLE = re.compile(r"sample|submission", re.IGNORECASE)
 _FEW_TESTS = 10  # fewer, beside many training images, are a sample of what a code competition hides
@@ -21,7 +21,7 @@ _SOLUTION = re.compile(r"solution", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class Sample:
+class SampleSubmission:
     """The sample submission."""
 
     path: str
@@ -33,7 +33,7 @@ class Sample:
         return tuple(str(column) for column in self.table.columns)
 
 
-def find_sample(listing: Listing, choices: Choices) -> Sample:
+def find_sample(listing: Listing, choices: Choices) -> SampleSubmission:
     """Finds the sample submission by its name.
 
     Raises:
@@ -45,19 +45,19 @@ def find_sample(listing: Listing, choices: Choices) -> Sample:
         raise InputError(
             f"{listing.source} has no sample submission: looked for a CSV whose name holds 'sample' or 'submission', "
             f"found the tables {some(listing.tables) or 'none'}; choose one with --sample TABLE, or add a CSV "
-            "with the id of every test image and the columns to predict: it says what a submission must look like"
+            "with the id of every test image and the columns to predict: it shows the format of a submission"
         )
-    path = pick(f"the sample submission of {listing.source}", options, "--sample", choices.sample)
+    path = pick_reading(f"the sample submission of {listing.source}", options, "--sample", choices.sample)
     table = listing.table(path)
     if len(table.columns) < 2 or not len(table):
         raise InputError(
             f"{listing.source}: {path} has {len(table)} rows and the columns {some(table.columns)}; "
             "wanted an id and a value"
         )
-    return Sample(path, table)
+    return SampleSubmission(path, table)
 
 
-def find_solution(listing: Listing, sample: Sample) -> str | None:
+def find_solution(listing: Listing, sample: SampleSubmission) -> str | None:
     """Finds a file of true test labels: called a solution, with the sample's ids."""
     for path in listing.tables:
         if _SOLUTION.search(PurePosixPath(path).name) and path != sample.path:
@@ -68,10 +68,10 @@ def find_solution(listing: Listing, sample: Sample) -> str | None:
     return None
 
 
-def read_test(
-    listing: Listing, images: Images, sample: Sample, train: Reading, choices: Choices
+def describe_test(
+    listing: Listing, images: ImageFiles, sample: SampleSubmission, train: Reading, choices: Choices
 ) -> tuple[Reading, str]:
-    """Reads the test section; returns it and the sample's id column.
+    """Describes the test section; returns it and the sample's id column.
 
     Raises:
         InputError: the sample's ids name no test images, or several folders.
@@ -90,9 +90,9 @@ def read_test(
             f"{some(sample.table.iloc[0].tolist(), 3)}, the images lie in {some(folders)}; "
             "choose another --sample, or give its ids the names of the images"
         )
-    match = pick(f"the folder of test images of {listing.source}", found, "--test", choices.test)
+    match = pick_reading(f"the folder of test images of {listing.source}", found, "--test", choices.test)
     section = {"layout": "images", "images": match.folder, "listed_by": "sample_submission"}
-    seen = (
+    facts = (
         f"{match.column} of {sample.path}: {len(match.images):,} of {match.rows:,} ids name an image in {match.folder}",
     )
     missing = match.rows - len(match.images)
@@ -101,13 +101,13 @@ def read_test(
         check.append(
             f"{match.rows} test images stand for hidden ones: a notebook has to predict those (code competition)"
         )
-    return Reading(section, seen, tuple(check), match.images), match.column
+    return Reading(section, facts, tuple(check), match.images), match.column
 
 
-def _test_pixels(listing: Listing, sample: Sample, train: Reading, choices: Choices) -> tuple[Reading, str]:
-    options: dict[str, Pixels] = {}
+def _test_pixels(listing: Listing, sample: SampleSubmission, train: Reading, choices: Choices) -> tuple[Reading, str]:
+    options: dict[str, PixelTable] = {}
     for path in listing.tables:
-        pixels = find_pixels(listing.head(path), path)
+        pixels = find_pixel_table(listing.head(path), path)
         if pixels is not None and pixels.shape == train.pixels and path not in (train.section["table"], sample.path):
             options[path] = pixels
     if not options:
@@ -115,19 +115,21 @@ def _test_pixels(listing: Listing, sample: Sample, train: Reading, choices: Choi
             f"{listing.source}: no table but {train.section['table']} has pixels of the shape {train.pixels}; "
             "add the test table"
         )
-    pixels = pick(f"the table of test pixels of {listing.source}", options, "--test", choices.test)
+    pixels = pick_reading(f"the table of test pixels of {listing.source}", options, "--test", choices.test)
     table = listing.columns(pixels.table, pixels.others or [str(listing.head(pixels.table).columns[0])])
     for column in sample.columns:
         ids = sample.table[column].tolist()
         for name in pixels.others:
             if len(ids) == len(table) and set(table[name]) == set(ids):
-                seen = f"{pixels.table}: {len(table):,} rows; {name} holds the ids of {sample.path}"
-                return Reading({"layout": "csv_pixels", "table": pixels.table, **pixels.section(name)}, (seen,)), column
+                facts = f"{pixels.table}: {len(table):,} rows; {name} holds the ids of {sample.path}"
+                return Reading(
+                    {"layout": "csv_pixels", "table": pixels.table, **pixels.section(name)}, (facts,)
+                ), column
         first = int(ids[0]) if re.fullmatch(r"\d{1,9}", ids[0]) else -1
         if first >= 0 and ids == [str(first + row) for row in range(len(table))]:
-            seen = f"{pixels.table}: {len(table):,} rows; {column} of {sample.path} numbers them from {first}"
+            facts = f"{pixels.table}: {len(table):,} rows; {column} of {sample.path} numbers them from {first}"
             section = {"layout": "csv_pixels", "table": pixels.table, "first_id": first, **pixels.section(None)}
-            return Reading(section, (seen,)), column
+            return Reading(section, (facts,)), column
     raise InputError(
         f"{listing.source}: the ids of {sample.path} ({len(sample.table):,} rows, columns {some(sample.columns, 5)}) "
         f"neither number the {len(table):,} rows of {pixels.table} nor stand in one of its columns "
@@ -135,10 +137,10 @@ def _test_pixels(listing: Listing, sample: Sample, train: Reading, choices: Choi
     )
 
 
-def read_submission(
-    sample: Sample, id_column: str, classes: Sequence[str], metric: Metric | None, choices: Choices
+def describe_submission(
+    sample: SampleSubmission, id_column: str, classes: Sequence[str], metric: Metric | None, choices: Choices
 ) -> Reading:
-    """Reads the submission section.
+    """Describes the submission section.
 
     Raises:
         InputError: columns that are neither the classes nor one label, or a probability of an unknown class.
@@ -154,7 +156,7 @@ def read_submission(
         extra = [name for name in values if name not in classes]
         raise InputError(
             f"{sample.path} has {len(values)} columns beside {id_column}, the training data {len(classes)} classes, "
-            f"and they do not fit: columns without a class {some(extra) or 'none'}; "
+            f"and they do not match: columns without a class {some(extra) or 'none'}; "
             f"classes without a column {some(missing) or 'none'}; "
             "choose another --label, or write submission.columns by hand (docs/competitions.md)"
         )
@@ -162,20 +164,25 @@ def read_submission(
     renamed = {column: name for column, name in columns.items() if column != name}
     if renamed:
         section["columns"] = renamed
-    seen = f"{sample.path}: {len(sample.table):,} rows, one column per class"
+    facts = f"{sample.path}: {len(sample.table):,} rows, one column per class"
     check = (f"{len(renamed)} columns were matched to classes of another spelling",) if renamed else ()
-    return Reading(section, (seen,), check)
+    return Reading(section, (facts,), check)
 
 
 def _label(
-    sample: Sample, id_column: str, column: str, classes: Sequence[str], metric: Metric | None, choices: Choices
+    sample: SampleSubmission,
+    id_column: str,
+    column: str,
+    classes: Sequence[str],
+    metric: Metric | None,
+    choices: Choices,
 ) -> Reading:
     section = {"kind": "label", "sample": sample.path, "id": id_column, "label": column}
     values = sorted(set(sample.table[column]))
-    seen = (f"{sample.path}: {len(sample.table):,} rows; {column} holds {some(values, 5)}",)
+    facts = (f"{sample.path}: {len(sample.table):,} rows; {column} holds {some(values, 5)}",)
     numbers = pd.to_numeric(pd.Series(values), errors="coerce")
     unknown = [value for value in values if value not in classes]
-    if lists := several(unknown, classes):
+    if lists := find_multi_labels(unknown, classes):
         raise InputError(
             f"{sample.path}: {column} holds {lists[0]!r}, several classes in one cell; the pipeline submits one "
             "class or probabilities, and neither several labels of an image nor a list of the likeliest ones"
@@ -185,12 +192,12 @@ def _label(
         if not unknown:
             binary = len(classes) == 2 and len(values) == 1 and numbers.notna().all()
             doubt = f"{column} was read as labels; if it wants a probability, describe again with --positive CLASS"
-            return Reading(section, seen, (doubt,) if binary else ())
+            return Reading(section, facts, (doubt,) if binary else ())
         if numbers.isna().all():
             return Reading(
                 section,
-                seen,
-                (f"{column} holds {some(unknown, 5)}, which is no class: read as a place for class names",),
+                facts,
+                (f"{column} holds {some(unknown, 5)}, which is not a class: read as a placeholder for class names",),
             )
     if len(classes) != 2 or not (numbers.between(0, 1).all() or not unknown):
         raise InputError(
@@ -199,10 +206,10 @@ def _label(
             "competition's file by hand (docs/competitions.md)"
         )
     positive = _positive(sample, column, classes, choices)
-    return Reading(section | {"positive": positive}, seen, (f"{column} was read as the probability of {positive}",))
+    return Reading(section | {"positive": positive}, facts, (f"{column} was read as the probability of {positive}",))
 
 
-def _positive(sample: Sample, column: str, classes: Sequence[str], choices: Choices) -> str:
+def _positive(sample: SampleSubmission, column: str, classes: Sequence[str], choices: Choices) -> str:
     if choices.positive is None:
         if set(classes) == {"0", "1"}:
             return "1"
@@ -211,7 +218,7 @@ def _positive(sample: Sample, column: str, classes: Sequence[str], choices: Choi
         if len(named) == 1:
             return named[0]
     what = f"the probability in {column} of {sample.path}"
-    return pick(what, {name: name for name in classes}, "--positive", choices.positive)
+    return pick_reading(what, {name: name for name in classes}, "--positive", choices.positive)
 
 
 def _classes_by_column(columns: Sequence[str], classes: Sequence[str]) -> dict[str, str] | None:

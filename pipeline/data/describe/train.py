@@ -1,4 +1,4 @@
-"""Reads the training layout off the files: a table beside images, pixels, folders of classes, or file names."""
+"""Training images: their section, from a table beside images, pixels, folders of classes, or file names."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -6,19 +6,27 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from pipeline.core.errors import InputError, some
-from pipeline.data.describe.classes import Labels, classes_of, counted, group_hints, is_label, read_labels, several
+from pipeline.data.describe.classes import (
+    Labels,
+    find_group_columns,
+    find_multi_labels,
+    format_counts,
+    is_label,
+    list_classes,
+    read_labels,
+)
 from pipeline.data.describe.folders import (
     FolderCandidate,
     NameCandidate,
-    class_folders,
-    class_names,
-    file_names,
-    read_folders,
-    read_names,
+    describe_class_folders,
+    describe_file_names,
+    find_class_folders,
+    find_file_names,
+    list_class_folders,
 )
 from pipeline.data.describe.listing import Listing
-from pipeline.data.describe.match import Choices, Images, Match, Reading, is_id, parent, pick
-from pipeline.data.describe.pixels import Pixels, find_pixels
+from pipeline.data.describe.match import Choices, ImageFiles, Match, Reading, is_id, parent_folder, pick_reading
+from pipeline.data.describe.storage import PixelTable, find_pixel_table
 
 _WIDE = 200  # columns: more are pixels or nothing
 
@@ -31,19 +39,19 @@ class TableCandidate:
     matches: tuple[Match, ...]
 
 
-Candidate = TableCandidate | FolderCandidate | NameCandidate | Pixels
+Candidate = TableCandidate | FolderCandidate | NameCandidate | PixelTable
 
 
-def read_train(
-    listing: Listing, images: Images, tables: Sequence[str], asked: Sequence[str], choices: Choices
+def describe_train(
+    listing: Listing, images: ImageFiles, tables: Sequence[str], sample_columns: Sequence[str], choices: Choices
 ) -> Reading:
-    """Reads the training section.
+    """Describes the training section.
 
     Args:
         listing: the files.
         images: the same, by folder.
         tables: those that may hold training labels: neither sample submission nor solution.
-        asked: the columns of the sample submission.
+        sample_columns: the columns of the sample submission.
         choices: ``train``, ``id`` and ``label`` decide.
 
     Raises:
@@ -51,24 +59,24 @@ def read_train(
     """
     found = _candidates(listing, images, tables, choices)
     if not found:
-        raise InputError(_nothing(listing, images, tables))
-    candidate = pick(f"the training data in {listing.source}", found, "--train", choices.train)
+        raise InputError(_format_nothing(listing, images, tables))
+    candidate = pick_reading(f"the training data in {listing.source}", found, "--train", choices.train)
     if isinstance(candidate, FolderCandidate | NameCandidate) and (choices.label or choices.id):
         raise InputError(f"--label and --id choose columns of a table, but {candidate.folder} has none; leave them out")
     if isinstance(candidate, FolderCandidate):
-        return read_folders(candidate, images)
+        return describe_class_folders(candidate, images)
     if isinstance(candidate, NameCandidate):
-        return read_names(candidate, images)
-    if isinstance(candidate, Pixels):
-        return _pixels(candidate, listing, asked, choices)
-    return _table(candidate, listing, asked, choices)
+        return describe_file_names(candidate, images)
+    if isinstance(candidate, PixelTable):
+        return _describe_pixels(candidate, listing, sample_columns, choices)
+    return _describe_table(candidate, listing, sample_columns, choices)
 
 
-def _candidates(listing: Listing, images: Images, tables: Sequence[str], choices: Choices) -> dict[str, Candidate]:
+def _candidates(listing: Listing, images: ImageFiles, tables: Sequence[str], choices: Choices) -> dict[str, Candidate]:
     found: dict[str, Candidate] = {}
     for path in tables:
         head = listing.head(path)
-        pixels = find_pixels(head, path)
+        pixels = find_pixel_table(head, path)
         if pixels is not None and any(is_label(head[name]) or name == choices.label for name in pixels.others):
             found[path] = pixels
     described = {}
@@ -76,16 +84,16 @@ def _candidates(listing: Listing, images: Images, tables: Sequence[str], choices
         for folder, matches in _naming(listing, images, path, choices).items():
             described[folder] = path
             found[f"{path}:{folder}"] = TableCandidate(path, matches)
-    for folder in class_folders(images):
-        # A table that names the images of one such folder speaks of images, not of classes.
-        if not any(parent(inner) == folder and inner != "." for inner in described):
-            found[folder] = FolderCandidate(folder, class_names(images, folder))
+    for folder in find_class_folders(images):
+        # A table that names the images of one such folder lists images, not classes.
+        if not any(parent_folder(inner) == folder and inner != "." for inner in described):
+            found[folder] = FolderCandidate(folder, list_class_folders(images, folder))
     if len(found) > 1 and choices.train is None:
         found = {
             name: value for name, value in found.items() if not PurePosixPath(name).name.lower().startswith("test")
         } or found
     if not found:
-        found |= {name.folder: name for name in file_names(images)}
+        found |= {name.folder: name for name in find_file_names(images)}
         unread = [path for path in tables if any(is_label(values) for _, values in listing.head(path).items())]
         if found and unread and choices.train is None:
             # Names such as img_1 and scan_2 look like classes; a table that may hold the true ones is no coincidence.
@@ -97,7 +105,7 @@ def _candidates(listing: Listing, images: Images, tables: Sequence[str], choices
     return found
 
 
-def _naming(listing: Listing, images: Images, path: str, choices: Choices) -> dict[str, tuple[Match, ...]]:
+def _naming(listing: Listing, images: ImageFiles, path: str, choices: Choices) -> dict[str, tuple[Match, ...]]:
     """Folder -> the columns of a table that name its images, if the table has a column left for the label."""
     head = listing.head(path)
     if len(head.columns) > _WIDE or not len(head):
@@ -116,26 +124,28 @@ def _naming(listing: Listing, images: Images, path: str, choices: Choices) -> di
     return {folder: tuple(matches) for folder, matches in found.items()}
 
 
-def _table(candidate: TableCandidate, listing: Listing, asked: Sequence[str], choices: Choices) -> Reading:
+def _describe_table(
+    candidate: TableCandidate, listing: Listing, sample_columns: Sequence[str], choices: Choices
+) -> Reading:
     table = listing.table(candidate.table)
     best = max(match.share for match in candidate.matches)
     matches = [match for match in candidate.matches if match.share == best]
     # Two columns that name the same images row by row (a name with and without extension) are one reading.
     same = len({match.images for match in matches}) == 1
-    named = [match for match in matches if match.column in asked] or matches
+    named = [match for match in matches if match.column in sample_columns] or matches
     options = {match.column: match for match in matches}
     match = (
         named[0]
         if same and choices.id is None
-        else pick(f"the id column of {candidate.table}", options, "--id", choices.id)
+        else pick_reading(f"the id column of {candidate.table}", options, "--id", choices.id)
     )
-    labels = read_labels(table, candidate.table, [match.column], asked, choices)
-    classes = classes_of(labels.values)
+    labels = read_labels(table, candidate.table, [match.column], sample_columns, choices)
+    classes = list_classes(labels.values)
     _require_classes(classes, f"{candidate.table}, column {labels.columns[0]}")
-    seen = [
+    facts = [
         f"{candidate.table}: {len(table):,} rows, columns {some(table.columns)}",
         f"{match.column}: {len(match.images):,} of {match.rows:,} ids name an image in {match.folder}",
-        _told(labels, classes),
+        _format_labels(labels, classes),
     ]
     check = []
     if match.share < 1:
@@ -143,10 +153,10 @@ def _table(candidate: TableCandidate, listing: Listing, asked: Sequence[str], ch
     unlabelled = (labels.values == "").sum()
     if unlabelled:
         check.append(f"{unlabelled:,} rows of {candidate.table} have no {labels.columns[0]}")
-    both = several(classes, classes)
+    both = find_multi_labels(classes, classes)
     if both:
         check.append(f"{some(both, 3)} look like several labels of one image: each was read as a class of its own")
-    check += group_hints(table, candidate.table, [match.column, *labels.columns])
+    check += find_group_columns(table, candidate.table, [match.column, *labels.columns])
     one_hot = len(labels.columns) > 1
     section = {
         "layout": "csv_one_hot" if one_hot else "csv_images",
@@ -155,32 +165,32 @@ def _table(candidate: TableCandidate, listing: Listing, asked: Sequence[str], ch
         "id": match.column,
         **({"classes": labels.columns} if one_hot else {"label": labels.columns[0]}),
     }
-    return Reading(section, tuple(seen), tuple(check), match.images, classes, rows=len(table))
+    return Reading(section, tuple(facts), tuple(check), match.images, classes, rows=len(table))
 
 
-def _pixels(pixels: Pixels, listing: Listing, asked: Sequence[str], choices: Choices) -> Reading:
+def _describe_pixels(pixels: PixelTable, listing: Listing, sample_columns: Sequence[str], choices: Choices) -> Reading:
     others = listing.columns(pixels.table, pixels.others)
     ids = {name: name for name in pixels.others if is_id(others[name]) and name != choices.label}
-    row_id = pick(f"the id column of {pixels.table}", ids, "--id", choices.id) if ids or choices.id else None
-    labels = read_labels(others, pixels.table, [row_id] if row_id else [], asked, choices)
+    row_id = pick_reading(f"the id column of {pixels.table}", ids, "--id", choices.id) if ids or choices.id else None
+    labels = read_labels(others, pixels.table, [row_id] if row_id else [], sample_columns, choices)
     if len(labels.columns) > 1:
         raise InputError(
             f"{pixels.table} holds pixels and spreads the label over {some(labels.columns)}, which no layout reads "
             "together; write the class into one column and choose it with --label"
         )
     label = labels.columns[0]
-    classes = classes_of(labels.values)
+    classes = list_classes(labels.values)
     _require_classes(classes, f"{pixels.table}, column {label}")
-    seen = (
+    facts = (
         f"{pixels.table}: {len(others):,} rows of {pixels.count:,} pixels and {some(pixels.others)}",
-        _told(labels, classes),
+        _format_labels(labels, classes),
     )
     section = {"layout": "csv_pixels", "table": pixels.table, "label": label, **pixels.section(row_id)}
-    return Reading(section, seen, (), (), classes, pixels.shape, len(others))
+    return Reading(section, facts, (), (), classes, pixels.shape, len(others))
 
 
-def _told(labels: Labels, classes: Sequence[str]) -> str:
-    return f"{', '.join(labels.columns[:6])}: {labels.reason}; {counted(Counter(labels.values), classes)}"
+def _format_labels(labels: Labels, classes: Sequence[str]) -> str:
+    return f"{', '.join(labels.columns[:6])}: {labels.reason}; {format_counts(Counter(labels.values), classes)}"
 
 
 def _require_classes(classes: Sequence[str], place: str) -> None:
@@ -188,10 +198,10 @@ def _require_classes(classes: Sequence[str], place: str) -> None:
         raise InputError(f"{place} holds {len(classes)} class ({some(classes)}); a classification needs two or more")
 
 
-def _nothing(listing: Listing, images: Images, tables: Sequence[str]) -> str:
+def _format_nothing(listing: Listing, images: ImageFiles, tables: Sequence[str]) -> str:
     folders = [f"{folder} ({len(stems):,} images)" for folder, stems in images.by_folder.items()]
     zips = (
-        f"; zips inside a folder are not looked into, unpack them first: {some(listing.nested)}"
+        f"; zips inside a folder are not opened, unpack them first: {some(listing.nested)}"
         if listing.source.is_dir() and listing.nested
         else ""
     )
@@ -199,13 +209,13 @@ def _nothing(listing: Listing, images: Images, tables: Sequence[str]) -> str:
         f"{listing.source} holds no training data that could be read. Looked for a table whose ids name images, a "
         "table of pixels with a label, one folder per class, and classes in file names; "
         f"found tables {some(tables) or 'none'}, folders {some(folders) or 'none'}{zips}"
-        f"{_repeating(listing, images, tables)}. "
-        "docs/competitions.md says how to write the competition's file by hand"
+        f"{_format_repeating(listing, images, tables)}. "
+        "see docs/competitions.md for writing the competition's file by hand"
     )
 
 
-def _repeating(listing: Listing, images: Images, tables: Sequence[str]) -> str:
-    """Tells the columns that name images, but name them more than once."""
+def _format_repeating(listing: Listing, images: ImageFiles, tables: Sequence[str]) -> str:
+    """Lists the columns that name images, but name them more than once."""
     found = []
     for path in [path for path in tables if len(listing.head(path).columns) <= _WIDE]:
         for name, values in listing.table(path).items():

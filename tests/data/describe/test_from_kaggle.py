@@ -77,7 +77,7 @@ def test_without_a_metric_it_stops_with_those_that_fit(root: Path, kaggle: Kaggl
     before = written(root)
     with pytest.raises(
         InputError,
-        match=rf"no file of {SLUG} says its metric, .*/c/{SLUG}/overview/evaluation does; .* --metric NAME .*"
+        match=rf"no file of {SLUG} names its metric; see .*/c/{SLUG}/overview/evaluation .* --metric NAME .*"
         r"probabilities, which fits log_loss, roc_auc; the others are accuracy, macro_f1.* top_3_accuracy",
     ):
         init(root, metric=None)
@@ -105,7 +105,7 @@ def test_after_a_stop_nothing_is_downloaded_twice(root: Path, kaggle: Kaggle) ->
     "slug", ["../x", "a/b", "-p", "A-B", "a b", "x;ls", "x\n", "", "https://www.kaggle.com/c/x", "ä"]
 )
 def test_what_is_no_slug_is_refused_before_anything_is_asked(root: Path, kaggle: Kaggle, slug: str) -> None:
-    with pytest.raises(InputError, match=r"is no slug: a to z, 0 to 9 and - only; take the last part"):
+    with pytest.raises(InputError, match=r"is not a slug .a to z, 0 to 9 and -.; use the last part"):
         init(root, slug)
     assert kaggle.asked == []
     assert not (root / "data").exists()

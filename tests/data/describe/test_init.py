@@ -9,7 +9,7 @@ from pipeline.core.active import active_name
 from pipeline.core.competition import load_competition
 from pipeline.core.config import read_yaml
 from pipeline.core.errors import InputError
-from pipeline.data.describe.init import activate, describe
+from pipeline.data.describe.init import activate_competition, describe_local
 
 REPOSITORY = Path(__file__).parents[3]
 PARAMS = """\
@@ -65,13 +65,13 @@ def changed(root: Path) -> list[str]:
 
 
 def test_activating_sets_competition_and_models(root: Path) -> None:
-    activate(root, "toy")
+    activate_competition(root, "toy")
     assert active_name(root) == "toy"
     assert read_yaml(root / "params.yaml")["models"] == ["small_cnn", "deep_elu_cnn"]
 
 
 def test_activating_touches_nothing_else(root: Path) -> None:
-    activate(root, "toy")
+    activate_competition(root, "toy")
     assert changed(root) == [
         "-competition: digits # a file",
         "+competition: toy # a file",
@@ -81,37 +81,40 @@ def test_activating_touches_nothing_else(root: Path) -> None:
 
 def test_comments_of_models_that_stay_survive_another_order(root: Path) -> None:
     ship(root, "other", "deep_elu_cnn, small_cnn")
-    activate(root, "other")
+    activate_competition(root, "other")
     text = (root / "params.yaml").read_text()
     assert "  - deep_elu_cnn\n  - small_cnn # cheap\n\n# Folds.\n" in text
 
 
 def test_activating_twice_changes_nothing_more(root: Path) -> None:
-    activate(root, "toy")
+    activate_competition(root, "toy")
     once = (root / "params.yaml").read_bytes()
-    activate(root, "toy")
+    activate_competition(root, "toy")
     assert (root / "params.yaml").read_bytes() == once
 
 
 def test_activating_says_what_it_did(root: Path) -> None:
-    assert activate(root, "toy") == "params.yaml: competition toy, models small_cnn, deep_elu_cnn; run `dvc repro`"
+    assert (
+        activate_competition(root, "toy")
+        == "params.yaml: competition toy, models small_cnn, deep_elu_cnn; run `dvc repro`"
+    )
 
 
 def test_models_in_one_line_stay_in_one_line(root: Path) -> None:
     (root / "params.yaml").write_text("competition: digits\nmodels: [mlp_pixels]\n")
-    activate(root, "toy")
+    activate_competition(root, "toy")
     assert (root / "params.yaml").read_text() == "competition: toy\nmodels: [small_cnn, deep_elu_cnn]\n"
 
 
 def test_an_unknown_competition_lists_near_names(root: Path) -> None:
     with pytest.raises(InputError, match="did you mean toy"):
-        activate(root, "toys")
+        activate_competition(root, "toys")
 
 
 def test_a_recommended_model_without_a_file_is_refused(root: Path) -> None:
     ship(root, "toy", "smal_cnn")
     with pytest.raises(InputError, match="smal_cnn has no file under configs/models; did you mean small_cnn"):
-        activate(root, "toy")
+        activate_competition(root, "toy")
 
 
 @pytest.mark.parametrize("name", ["toys", "broken", "lost"])
@@ -119,7 +122,7 @@ def test_a_refusal_leaves_params_alone(root: Path, name: str) -> None:
     ship(root, "lost", "nowhere")
     (root / "configs" / "competitions" / "broken.yaml").write_text("title: 1\n")
     with pytest.raises(InputError):
-        activate(root, name)
+        activate_competition(root, name)
     assert (root / "params.yaml").read_text() == PARAMS
 
 
@@ -143,36 +146,36 @@ def lay_out(folder: Path) -> Path:
 
 
 def test_a_described_competition_can_be_activated(root: Path) -> None:
-    text = describe(root, lay_out(root / "data" / "Insects-2"))
+    text = describe_local(root, lay_out(root / "data" / "Insects-2"))
     assert "next: read the file, then run `python -m pipeline init insects_2`" in text
-    activate(root, "insects_2")
+    activate_competition(root, "insects_2")
     assert active_name(root) == "insects_2"
 
 
 def test_describing_does_not_activate(root: Path) -> None:
-    describe(root, lay_out(root / "data" / "insects"))
+    describe_local(root, lay_out(root / "data" / "insects"))
     assert (root / "params.yaml").read_text() == PARAMS
 
 
 def test_a_source_inside_the_repository_is_written_relative_to_it(root: Path) -> None:
-    describe(root, lay_out(root / "data" / "insects"))
+    describe_local(root, lay_out(root / "data" / "insects"))
     assert read_yaml(root / "configs/competitions/insects.yaml")["source"]["path"] == "data/insects"
 
 
 def test_a_source_elsewhere_is_written_whole(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     source = lay_out(tmp_path_factory.mktemp("elsewhere") / "insects")
-    describe(root, source)
+    describe_local(root, source)
     assert read_yaml(root / "configs/competitions/insects.yaml")["source"]["path"] == str(source)
 
 
 def test_a_source_through_a_variable_keeps_the_variable(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INSECTS", str(lay_out(root / "data" / "insects")))
-    describe(root, Path("${INSECTS}"))
+    describe_local(root, Path("${INSECTS}"))
     assert read_yaml(root / "configs/competitions/insects.yaml")["source"]["path"] == "${INSECTS}"
 
 
 def test_the_comments_say_what_was_seen_and_guessed(root: Path) -> None:
-    describe(root, lay_out(root / "data" / "insects"))
+    describe_local(root, lay_out(root / "data" / "insects"))
     text = (root / "configs/competitions/insects.yaml").read_text()
     assert "# train: 4 images in one folder per class; 2 classes (ant, bee), 2 images each" in text
     assert "# CHECK: metric accuracy is a guess" in text
@@ -180,29 +183,29 @@ def test_the_comments_say_what_was_seen_and_guessed(root: Path) -> None:
 
 def test_an_existing_description_is_not_overwritten(root: Path) -> None:
     before = (root / "configs/competitions/toy.yaml").read_bytes()
-    with pytest.raises(InputError, match=r"configs/competitions/toy\.yaml is there and is not overwritten"):
-        describe(root, lay_out(root / "data" / "insects"), "toy")
+    with pytest.raises(InputError, match=r"configs/competitions/toy\.yaml exists and is not overwritten"):
+        describe_local(root, lay_out(root / "data" / "insects"), "toy")
     assert (root / "configs/competitions/toy.yaml").read_bytes() == before
 
 
 def test_a_name_that_leaves_the_folder_is_refused(root: Path) -> None:
-    with pytest.raises(InputError, match=r"cannot be called '\.\./x'"):
-        describe(root, lay_out(root / "data" / "insects"), "../x")
+    with pytest.raises(InputError, match=r"'\.\./x' cannot be the name of a competition"):
+        describe_local(root, lay_out(root / "data" / "insects"), "../x")
 
 
 def test_a_source_that_is_not_there_is_refused(root: Path) -> None:
     with pytest.raises(InputError, match="does not exist; give the path of a folder or zip"):
-        describe(root, root / "nowhere.zip")
+        describe_local(root, root / "nowhere.zip")
 
 
 def test_a_source_that_is_no_zip_is_refused(root: Path) -> None:
     with pytest.raises(InputError, match="neither a folder nor a zip"):
-        describe(root, root / "params.yaml")
+        describe_local(root, root / "params.yaml")
 
 
 def test_a_stop_leaves_no_file_behind(root: Path) -> None:
     source = lay_out(root / "data" / "insects")
     (source / "sample_submission.csv").unlink()
     with pytest.raises(InputError, match="neither test images nor a sample submission"):
-        describe(root, source)
+        describe_local(root, source)
     assert sorted(path.name for path in (root / "configs/competitions").iterdir()) == ["toy.yaml"]

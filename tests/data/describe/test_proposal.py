@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.core.errors import InputError
-from pipeline.data.describe.proposal import FEW, SMALL, propose
+from pipeline.data.describe.proposal import FEW, SMALL, propose_models
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -24,15 +24,15 @@ REPOSITORY = Path(__file__).parents[3]
 def test_the_rule_of_the_docs_is_kept_with_shipped_models(
     side: int, channels: int, images: int, names: tuple[str, ...]
 ) -> None:
-    assert propose(REPOSITORY, side, channels, images).names == names
+    assert propose_models(REPOSITORY, side, channels, images).names == names
 
 
 def test_models_that_were_removed_are_not_proposed(tmp_path: Path) -> None:
     (tmp_path / "configs" / "models").mkdir(parents=True)
     (tmp_path / "configs" / "models" / "relu_cnn.yaml").write_text("")
-    assert propose(tmp_path, 28, 1, 100).names == ("relu_cnn",)
+    assert propose_models(tmp_path, 28, 1, 100).names == ("relu_cnn",)
 
 
 def test_without_any_model_to_propose_it_says_so(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="configs/models holds none of the models to propose"):
-        propose(tmp_path, 28, 1, 100)
+        propose_models(tmp_path, 28, 1, 100)

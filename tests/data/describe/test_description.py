@@ -15,7 +15,7 @@ from PIL import Image
 from pipeline.core.archive import unpack_archive
 from pipeline.core.competition import Competition, LabelSubmission, ProbabilitySubmission, load_competition
 from pipeline.core.errors import InputError
-from pipeline.data.describe.init import describe
+from pipeline.data.describe.init import describe_local
 from pipeline.data.describe.match import Choices
 from pipeline.data.prepared.records import list_records
 
@@ -70,7 +70,7 @@ def read(root: Path, files: Files, metric: str | None = None, **choices: str) ->
     """Describes files as a zip, unpacks it as fetch does, and lists every image that was written."""
     source = root.parent / "shape.zip"
     source.write_bytes(zipped(files))
-    describe(root, source, None, Choices(**choices), metric)
+    describe_local(root, source, None, Choices(**choices), metric)
     competition = load_competition(root, "shape")
     unpack_archive(source, root / "unpacked")
     list_records(root / "unpacked", competition)
@@ -225,9 +225,9 @@ def test_columns_of_0_and_1_that_the_sample_asks_for_are_classes_together(root: 
 def test_several_labels_per_image_are_refused_by_their_first_row(root: Path) -> None:
     with pytest.raises(
         InputError,
-        match=r"row 2 \(id Train_1\) marks rust, scab with 1, .*several labels per image are read by no layout",
+        match=r"row 2 \(id Train_1\) marks rust, scab with 1, .*no layout reads several labels per image",
     ):
-        describe(root, write(root, plant_pathology(both=True)))
+        describe_local(root, write(root, plant_pathology(both=True)))
 
 
 def flagged() -> dict[str, bytes | str]:
@@ -339,7 +339,7 @@ def test_aerial_cactus_looks_into_nested_zips(root: Path) -> None:
 
 def test_nested_zips_of_a_folder_must_be_unpacked_first(root: Path) -> None:
     with pytest.raises(InputError, match=r"unpack them first: test\.zip, train\.zip"):
-        describe(root, write(root, cactus()))
+        describe_local(root, write(root, cactus()))
 
 
 def test_nested_zips_that_would_unpack_over_each_other_are_refused(root: Path) -> None:
@@ -413,7 +413,7 @@ def test_two_possible_label_columns_stop_with_both(root: Path) -> None:
 def test_a_column_of_patients_is_marked_to_check(root: Path) -> None:
     lines = ((n, f"p{n // 4}", ("ant", "bee")[n % 2]) for n in range(12))
     source = write(root, animals() | {"train.csv": rows("Id,patient_id,Category", *lines)})
-    assert "check: patient_id of train.csv repeats: write train.group: patient_id if" in describe(root, source)
+    assert "check: patient_id of train.csv repeats: write train.group: patient_id if" in describe_local(root, source)
 
 
 def test_the_label_column_can_be_chosen(root: Path) -> None:
@@ -483,7 +483,7 @@ def test_a_measured_number_is_no_label(root: Path) -> None:
 def test_a_label_placeholder_that_is_no_class_is_marked_to_check(root: Path) -> None:
     files = animals() | {"sample_submission.csv": rows("Id,Category", *((n, "unknown") for n in range(3)))}
     source = write(root, files)
-    assert "check: Category holds unknown, which is no class" in describe(root, source)
+    assert "check: Category holds unknown, which is not a class" in describe_local(root, source)
 
 
 def test_columns_of_another_spelling_are_mapped(root: Path) -> None:
@@ -510,12 +510,12 @@ def test_a_sample_whose_ids_name_no_image_is_refused(root: Path) -> None:
 def test_ids_without_an_image_are_marked_to_check(root: Path) -> None:
     files = animals()
     del files["train/11.png"]
-    assert "check: 1 ids of train.csv have no image in train" in describe(root, write(root, files))
+    assert "check: 1 ids of train.csv have no image in train" in describe_local(root, write(root, files))
 
 
 def test_images_that_no_row_names_are_marked_to_check(root: Path) -> None:
     source = write(root, animals() | images(["test/99.png"]))
-    assert "1 images are named by no row, prepare will refuse them: test/99.png" in describe(root, source)
+    assert "1 images have no row in any table, prepare will refuse them: test/99.png" in describe_local(root, source)
 
 
 def test_a_solution_is_recognised(root: Path) -> None:
@@ -541,7 +541,7 @@ def test_top_k_takes_its_k_from_the_metric_name(root: Path) -> None:
 
 
 def test_a_metric_that_does_not_fit_the_submission_is_marked_to_check(root: Path) -> None:
-    text = describe(root, write(root, dog_breeds()), metric="accuracy")
+    text = describe_local(root, write(root, dog_breeds()), metric="accuracy")
     assert "check: accuracy is computed from labels, but the sample submission asks for probabilities" in text
 
 
@@ -567,7 +567,7 @@ def test_a_folder_with_a_link_to_nothing_is_refused(root: Path) -> None:
     source = write(root, animals())
     (source / "train" / "gone.csv").symlink_to(root / "gone.csv")
     with pytest.raises(InputError, match=r"gone\.csv is a link to nothing, or no plain file; remove it"):
-        describe(root, source)
+        describe_local(root, source)
 
 
 def test_a_broken_table_is_named_as_it_is_called_in_the_zip(root: Path) -> None:
@@ -577,7 +577,7 @@ def test_a_broken_table_is_named_as_it_is_called_in_the_zip(root: Path) -> None:
 
 def test_unreadable_images_are_refused(root: Path) -> None:
     files = {name: b"no image" if name.endswith(".png") else content for name, content in animals().items()}
-    with pytest.raises(InputError, match="none of 12 images looked at can be read"):
+    with pytest.raises(InputError, match="none of 12 images opened can be read"):
         read(root, files)
 
 
@@ -594,7 +594,7 @@ def test_labels_that_are_several_others_together_are_marked_to_check(root: Path)
         "train.csv": rows("Id,Category", *((n, labels[n % 4]) for n in range(12))),
         "sample_submission.csv": rows("Id,Category", *((n, "rust") for n in range(3))),
     }
-    assert "check: scab rust look like several labels of one image" in describe(root, write(root, files))
+    assert "check: scab rust look like several labels of one image" in describe_local(root, write(root, files))
 
 
 def test_letters_that_no_yaml_may_hold_are_written_out(root: Path) -> None:
@@ -614,7 +614,7 @@ def test_images_that_are_named_twice_are_told(root: Path) -> None:
 def test_an_empty_folder_says_what_was_found(root: Path) -> None:
     source = write(root, {"sample_submission.csv": rows("id,label", (1, 0))})
     with pytest.raises(InputError, match=r"no training data that could be read.*found tables none, folders none"):
-        describe(root, source)
+        describe_local(root, source)
 
 
 @pytest.mark.parametrize(
@@ -624,5 +624,5 @@ def test_real_zips_are_read_right(root: Path, name: str, layout: str) -> None:
     folder = os.environ.get("COMPETITIONS_DIR")
     if not folder:
         pytest.skip("COMPETITIONS_DIR names no folder of real competitions")
-    describe(root, Path(folder) / name / f"{name}.zip")
+    describe_local(root, Path(folder) / name / f"{name}.zip")
     assert load_competition(root, name).train.layout == layout

@@ -1,0 +1,121 @@
+"""The description of a new competition: its files are read (names, tables, a few images), its sections follow.
+
+Never a silent guess: two possible readings stop with the candidates; every guess is listed to check.
+"""
+
+import re
+import string
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pipeline.core.errors import InputError, some
+from pipeline.data.describe.classes import ClassNames, describe_class_names
+from pipeline.data.describe.folders import find_class_folders, list_class_folders
+from pipeline.data.describe.listing import Listing, open_listing
+from pipeline.data.describe.match import Choices, ImageFiles, Reading, is_below
+from pipeline.data.describe.metric import describe_metric, parse_metric
+from pipeline.data.describe.storage import describe_storage
+from pipeline.data.describe.submission import describe_submission, describe_test, find_sample, find_solution
+from pipeline.data.describe.train import describe_train
+
+_ALPHABET = 20  # letters
+MIRROR = {
+    True: "mirror is true: set it to false if a mirrored image may belong to another class (digits, letters, text)",
+    False: "mirror is false, as the classes may be digits or letters: set it to true if they are not",
+}
+
+
+@dataclass(frozen=True)
+class Description:
+    """The sections of a competition's file, as read off its files.
+
+    Attributes:
+        summary: the number of files and images, and the tables.
+        sections: train, test, storage, metric and submission.
+        solution: a file of true test labels, if there is one.
+        names: names of the labels to show, where a JSON gives them beyond doubt.
+        mirror: whether a mirrored image keeps its class, judged by the names of the classes.
+    """
+
+    summary: str
+    sections: dict[str, Reading]
+    solution: str | None
+    names: ClassNames
+    mirror: bool
+
+    @property
+    def check(self) -> list[str]:
+        """Every guess, for a person to check."""
+        sections = [line for reading in self.sections.values() for line in reading.check]
+        return [*sections, *self.names.check, MIRROR[self.mirror]]
+
+
+def describe_files(source: Path, choices: Choices, metric: str | None) -> Description:
+    """Describes the files of a folder or zip.
+
+    Args:
+        source: the folder or zip.
+        choices: the user's decisions.
+        metric: its name, ``top_3_accuracy`` for top-k; None guesses by the submission's format.
+
+    Raises:
+        InputError: something is missing, can be read in several ways, or is a layout that the pipeline does not read.
+    """
+    score = None if metric is None else parse_metric(metric)
+    with open_listing(source) as listing:
+        images = ImageFiles(listing.images)
+        _require_tests(listing, images, choices)
+        sample = find_sample(listing, choices)
+        solution = find_solution(listing, sample)
+        tables = [path for path in listing.tables if path not in (sample.path, solution)]
+        train = describe_train(listing, images, tables, sample.columns, choices)
+        test, id_column = describe_test(listing, images, sample, train, choices)
+        submission = describe_submission(sample, id_column, train.classes, score, choices)
+        storage = describe_storage(listing, train.images, train.pixels)
+        names = describe_class_names(listing, train.classes)
+        train = replace(train, check=train.check + _leftovers(images, train, test))
+        summary = (
+            f"{len(listing.members):,} files, {len(images.paths):,} of them images, tables: {', '.join(listing.tables)}"
+        )
+    metric_reading = describe_metric(score, submission)
+    sections = {"train": train, "test": test, "storage": storage, "metric": metric_reading, "submission": submission}
+    return Description(summary, sections, solution, names, not _are_characters(train.classes))
+
+
+def _leftovers(images: ImageFiles, train: Reading, test: Reading) -> tuple[str, ...]:
+    """Images in the layout's folders that no row names: prepare refuses them."""
+    used = {*train.images, *test.images}
+    folders = {str(reading.section["images"]) for reading in (train, test) if "images" in reading.section}
+    left = [path for path in images.paths if path not in used and any(is_below(folder, path) for folder in folders)]
+    return (
+        (f"{len(left):,} images have no row in any table, prepare will refuse them: {some(left, 3)}",) if left else ()
+    )
+
+
+def _are_characters(classes: Sequence[str]) -> bool:
+    """Says whether the classes are the ten digits or an alphabet: a mirror turns these into others or into none.
+
+    Fewer numbers are mostly codes, as cassava's 0 to 4.
+    """
+    letters = {name.lower() for name in classes if re.fullmatch(r"[A-Za-z]", name)}
+    return set(classes) == set(string.digits) or len(letters) >= _ALPHABET
+
+
+def _require_tests(listing: Listing, images: ImageFiles, choices: Choices) -> None:
+    """Refuses a data set of class folders without test images and a sample submission.
+
+    Raises:
+        InputError: folders of classes, but no table at all.
+    """
+    folders = find_class_folders(images)
+    if folders and not listing.tables and choices.sample is None:
+        counts = [
+            f"{name} ({len(list_class_folders(images, name))} classes, {len(images.under(name)):,} images)"
+            for name in folders
+        ]
+        raise InputError(
+            f"{listing.source} has one folder per class, {some(counts)}, but no table: neither test images nor a "
+            "sample submission. Move the images to predict into a separate folder test/ and list them in "
+            "sample_submission.csv (id,label)"
+        )
