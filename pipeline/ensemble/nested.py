@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pipeline.core.arrays import Labels, Probs, Weights
 from pipeline.core.errors import InputError
 from pipeline.core.paired import Standing, standing
-from pipeline.core.progress import progress
+from pipeline.core.progress import track_progress
 from pipeline.ensemble.calibration import all_cooled, temperatures
 from pipeline.ensemble.combiners.catalogue import COMBINERS, SCALE_MATTERS, skipped
 from pipeline.ensemble.combiners.contract import Fitted, Sample
@@ -97,7 +97,7 @@ def judge(sample: Sample, names: Sequence[str], cooling: Sequence[bool]) -> tupl
     pairs.sort(key=lambda pair: (tried.index(pair[0]), pair[1]))
     candidates = [Candidate(name, cools, np.empty(sample.stacked.shape[1:], np.float32)) for name, cools in pairs]
     parts = np.unique(sample.folds)
-    with progress("combiners: fits", len(candidates) * (len(parts) + 1)) as advance:
+    with track_progress("combiners: fits", len(candidates) * (len(parts) + 1)) as advance:
         for part in parts:
             held = sample.folds == part
             _fit(candidates, sample.where(~held), sample.stacked[:, held], held, advance)

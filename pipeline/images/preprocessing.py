@@ -18,7 +18,7 @@ from pydantic import Field, model_validator
 from pipeline.core.arrays import Images
 from pipeline.core.config import Section
 from pipeline.core.files import atomic_path, locked, require_space, sha256
-from pipeline.core.progress import progress
+from pipeline.core.progress import track_progress
 from pipeline.images.batches import Ahead
 
 _CHUNK = 64
@@ -171,7 +171,7 @@ def _write(path: Path, images: Images, steps: Steps, workers: int) -> None:
     with (
         atomic_path(path) as temporary,
         temporary.open("wb") as file,
-        progress("preprocessing images", len(images)) as advance,
+        track_progress("preprocessing images", len(images)) as advance,
         closing(Ahead(make, range(0, len(images), _CHUNK), workers)) as chunks,
     ):
         header = {"descr": "|u1", "fortran_order": False, "shape": images.shape}

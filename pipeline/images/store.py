@@ -127,7 +127,7 @@ def fill_store(
     chunks = (
         (start, [base / name for name in sources[start : start + _CHUNK]]) for start in range(0, len(sources), _CHUNK)
     )
-    with progress("decoding images", len(sources)) as advance:
+    with track_progress("decoding images", len(sources)) as advance:
         for start, found in _run(store, form, chunks, _processes(base, sources, workers)):
             facts[start : start + len(found)] = found
             advance(len(found))

@@ -16,7 +16,7 @@ from pipeline.core.csvs import read_table
 from pipeline.core.errors import InputError, near_names, some
 from pipeline.core.files import atomic_path, sha256
 from pipeline.core.paths import competition_path, prepared_folder, submissions_folder
-from pipeline.core.progress import progress
+from pipeline.core.progress import track_progress
 from pipeline.kaggle.client import Submitted, listed
 from pipeline.kaggle.submission_checks import validate_file
 from pipeline.kaggle.submission_log import Entry
@@ -168,7 +168,7 @@ def wait_for_score(slug: str, submitted: Submitted, patience: Patience) -> Submi
     """
     started = time.monotonic()
     told = 0
-    with progress("waiting for the score (seconds)", int(patience.wait)) as advance:
+    with track_progress("waiting for the score (seconds)", int(patience.wait)) as advance:
         while submitted.status == "pending" and (left := patience.wait - (time.monotonic() - started)) > 0:
             time.sleep(min(patience.poll, left))
             try:

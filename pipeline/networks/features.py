@@ -118,7 +118,7 @@ class FeatureCache:
         missing = [(start, path) for start, path in zip(starts, paths, strict=True) if not path.is_file()]
         batches = [range(at, min(at + _BATCH, count)) for start, _ in missing for at in _steps(start, count)]
         with (
-            progress(f"features {folder.name}", count) as advance,
+            track_progress(f"features {folder.name}", count) as advance,
             closing(Ahead(lambda number: make(batches[number]), range(len(batches)), self.workers)) as ahead,
         ):
             advance(count - sum(map(len, batches)))

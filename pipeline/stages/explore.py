@@ -62,7 +62,7 @@ def _parts(data: material.Seen, models: Mapping[str, looks.Look], raw: Path | No
         "train_against_test": lambda: adversarial(data, described["train"], described["test"]),
     }
     parts = {}
-    with progress("exploring", len(makers)) as advance:
+    with track_progress("exploring", len(makers)) as advance:
         for name, make in makers.items():
             parts[name] = make()
             advance(1)

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax, softmax
 
 from pipeline.core.arrays import Rows
-from pipeline.core.epoch_line import EpochLine
 from pipeline.core.errors import DivergedError
 from pipeline.core.metrics import Metric
+from pipeline.core.progress import EpochLine
 from pipeline.images.views import Views
 from pipeline.networks.runtime import keras
 from pipeline.training.phases import assign_variables, copy_variables

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from pipeline.core.errors import InputError
 from pipeline.core.files import atomic_path
-from pipeline.core.progress import progress
+from pipeline.core.progress import track_progress
 from pipeline.networks import runtime
 from pipeline.training.phases import CompiledPhase, copy_variables, depth_factors
 from pipeline.training.recipes.optimizers import build_optimizer
@@ -223,7 +223,7 @@ def _losses(session: Session, fold: int, seed: int, steps: int, words: str) -> G
     with (
         session.room(words),
         session.fed(fold, seed, phase.first_epoch) as batches,
-        progress(words, steps) as advance,
+        track_progress(words, steps) as advance,
     ):
         for images, targets in islice(batches, steps):
             # Not fit(), whose losses are means over the epoch so far.

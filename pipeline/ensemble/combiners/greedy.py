@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline.core.arrays import Labels, Probs, Weights
 from pipeline.core.metrics import Metric
-from pipeline.core.progress import progress
+from pipeline.core.progress import track_progress
 from pipeline.ensemble.combiners.contract import FLOOR, Fitted, Sample, blender, normalised
 
 MOST_SORTED, PICKS = 25, 100
@@ -71,7 +71,7 @@ def bagged(values: NDArray[np.float32], score: Score, effort: Effort, seed: int)
     bags = effort.bags if size < n_members else 1
     chosen = [np.sort(random.permutation(n_members)[:size]) for _ in range(bags)]
     weights = np.zeros(n_members)
-    with progress("ensemble selection: picks", bags * effort.rounds) as advance:
+    with track_progress("ensemble selection: picks", bags * effort.rounds) as advance:
         for members in chosen:
             weights[members] += select(values, members, score, effort.rounds, advance)
     shares: Weights = weights / weights.sum()

@@ -19,7 +19,7 @@ from pipeline.core.arrays import Labels
 from pipeline.core.cards import EnsembleCard
 from pipeline.core.files import atomic_path, sha256
 from pipeline.core.paths import prepared_folder, work_folder
-from pipeline.core.progress import progress
+from pipeline.core.progress import track_progress
 from pipeline.inference.outputs import Said
 from pipeline.inference.trained_model import TrainedModel
 from pipeline.inference.unknown.choice import choose
@@ -78,7 +78,7 @@ def unknown_of(root: Path, model: TrainedModel) -> Unknown:
         return _read(path)
     data = load_data(prepared_folder(root), folds)
     said, labels = [], []
-    with progress(f"{model.card.model}: what known pictures look like", len(model.checkpoints)) as advance:
+    with track_progress(f"{model.card.model}: what known pictures look like", len(model.checkpoints)) as advance:
         for fold in model.checkpoints:
             rows = data.rows(fold)[1]
             rows = np.sort(np.random.default_rng([fold, 7]).permutation(rows)[:_ROWS])

@@ -19,7 +19,7 @@ import numpy as np
 
 from pipeline.core.errors import InputError, some
 from pipeline.core.files import atomic_path
-from pipeline.core.progress import progress
+from pipeline.core.progress import track_progress
 from pipeline.networks.runtime import keras
 
 file_utils = keras.src.utils.file_utils  # what downloads weights
@@ -199,7 +199,7 @@ def _downloaded(file: Published, wanted: list[Path], cached: Path) -> Path:
 
 
 def _copy(answer: Any, path: Path, size: int, name: str) -> None:
-    with path.open("wb") as out, progress(f"downloading {name} (bytes)", size) as advance:
+    with path.open("wb") as out, track_progress(f"downloading {name} (bytes)", size) as advance:
         while piece := answer.read(_PIECE):
             out.write(piece)
             advance(len(piece))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pipeline.core.arrays import Images, Rows
 from pipeline.core.files import atomic_path, locked, require_space
-from pipeline.core.progress import progress
+from pipeline.core.progress import track_progress
 from pipeline.images.batches import Ahead
 from pipeline.images.sift import WIDTH, Sift, SiftExtractor
 
@@ -94,7 +94,7 @@ def _described(images: Images, mirrored: bool, section: Sift, workers: int, word
         return describe(batch[:, :, ::-1] if mirrored else batch, section)
 
     with (
-        progress(words, len(images)) as advance,
+        track_progress(words, len(images)) as advance,
         closing(Ahead(make, range(0, len(images), _BATCH), workers)) as ahead,
     ):
         for part in ahead:

@@ -84,7 +84,7 @@ class ClassicSession:
         images = self._images(part)
         count = count_features(section, section.size or images.shape[1], images.shape[3])
         features = np.empty((len(images), count), dtype=np.float32)
-        with progress(f"HOG {part}{' mirrored' if mirrored else ''}", len(images)) as advance:
+        with track_progress(f"HOG {part}{' mirrored' if mirrored else ''}", len(images)) as advance:
             for start in range(0, len(images), _BATCH):
                 batch = images[start : start + _BATCH]
                 features[start : start + len(batch)] = compute_hog(batch[:, :, ::-1] if mirrored else batch, section)

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from pipeline.core.epoch_line import EpochLine
+from pipeline.core.progress import EpochLine
 
 
 class Clock:
