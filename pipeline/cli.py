@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # worth a stop because a terminal cannot show it.
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
-    processes.follow_dvc()
+    processes.end_with_dvc()
     try:
         app(args=arguments, prog_name="python -m pipeline", standalone_mode=True)
     except InputError as error:
@@ -77,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error} (in {Path.cwd()}); {_REFUSED[error.errno]}", file=sys.stderr)
         return 1
     except SystemExit as end:
-        if end.code == processes.ENDED:
+        if end.code == processes.EXIT_ENDED:
             processes.end_dvc()
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     return 0

@@ -67,7 +67,7 @@ ROOMS = {
     "core": Room(
         1,
         "",
-        """active archive arrays cards closure competition config csvs epoch_line errors files ids layouts metrics
+        """active archive arrays cards closure competition config csvs errors files ids layouts metrics
         paired paths plots predictions processes progress scores simplex tables""",
     ),
 }

@@ -1,4 +1,4 @@
-"""The one error a person is meant to read, and the hints that go into it."""
+"""Errors of the input: messages for a person, and the hints that go into them."""
 
 import difflib
 from collections.abc import Iterable
@@ -12,21 +12,21 @@ class InputError(ValueError):
 
 
 class DivergedError(InputError):
-    """A training came to numbers that are none."""
+    """The loss of a training became NaN or infinite."""
 
 
 class NoRoomError(InputError):
     """Memory ran out during a training.
 
     Attributes:
-        stage: its place among the stages of the training.
-        batch_size: images a step in that stage.
+        phase: its place among the phases of the training.
+        batch_size: images a step in that phase.
     """
 
-    def __init__(self, words: str, stage: int = 0, batch_size: int = 1) -> None:
-        """Takes the words that a person reads, and what a machine wants to know."""
+    def __init__(self, words: str, phase: int = 0, batch_size: int = 1) -> None:
+        """Takes the message and what a caller needs to try again."""
         super().__init__(words)
-        self.stage, self.batch_size = stage, batch_size
+        self.phase, self.batch_size = phase, batch_size
 
 
 def near_names(name: str, known: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""Processes: they get their share of the machine, end when asked to, and never outlive the one that started them."""
+"""Processes: started without Ctrl-C, ended on request, and never outliving the one that started them."""
 
 import multiprocessing
 import os
@@ -15,25 +15,25 @@ from typing import Any
 
 import psutil
 
-PATIENCE = 60.0  # seconds that a process gets to end
+GRACE = 60.0  # seconds that a process gets to end
 _LOOK = 1.0  # seconds between two looks at the processes above
-ENDED = 130  # exit code: asked to end
+EXIT_ENDED = 130  # exit code of a process that was requested to end
 
 
 class EndedError(Exception):
-    """Somebody asked to end, by Ctrl-C or SIGTERM."""
+    """This process was requested to end, by Ctrl-C or SIGTERM."""
 
 
 @contextmanager
-def asked_to_end() -> Iterator[None]:
+def raise_on_signals() -> Iterator[None]:
     """Turns Ctrl-C and SIGTERM into `EndedError` for a while."""
 
-    def end(number: int, frame: FrameType | None) -> None:
+    def interrupt(number: int, frame: FrameType | None) -> None:
         for each in (signal.SIGINT, signal.SIGTERM):
             signal.signal(each, signal.SIG_IGN)  # once is enough: what follows must come to its end
         raise EndedError
 
-    kept = {each: signal.signal(each, end) for each in (signal.SIGINT, signal.SIGTERM)}
+    kept = {each: signal.signal(each, interrupt) for each in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
@@ -41,26 +41,26 @@ def asked_to_end() -> Iterator[None]:
             signal.signal(each, handler)
 
 
-class Ending:
-    """Whether this process was asked to end: an exception at once, or as soon as what must not be torn is done."""
+class EndRequest:
+    """A request to end this process: an exception at once, or as soon as a critical section is over."""
 
     def __init__(self) -> None:
-        """Nobody has asked yet."""
-        self._asked, self._at_once = False, True
+        """There is no request yet."""
+        self._received, self._at_once = False, True
 
-    def heard(self, number: int, frame: FrameType | None) -> None:
+    def receive(self, number: int, frame: FrameType | None) -> None:
         """Takes a signal; only the first one counts.
 
         Raises:
-            KeyboardInterrupt: it is obeyed at once.
+            KeyboardInterrupt: no block defers it.
         """
-        asked, self._asked = self._asked, True
-        if self._at_once and not asked:
+        before, self._received = self._received, True
+        if self._at_once and not before:
             raise KeyboardInterrupt
 
     @contextmanager
-    def put_off(self) -> Iterator[None]:
-        """Obeys afterwards."""
+    def deferred(self) -> Iterator[None]:
+        """Holds a request back until the block is over."""
         self._at_once = False
         try:
             yield
@@ -69,8 +69,8 @@ class Ending:
         self._obey()
 
     @contextmanager
-    def at_once(self) -> Iterator[None]:
-        """Obeys at once, within `put_off`."""
+    def immediate(self) -> Iterator[None]:
+        """Obeys at once, within `deferred`."""
         self._at_once = True
         try:
             self._obey()
@@ -79,12 +79,12 @@ class Ending:
             self._at_once = False
 
     def _obey(self) -> None:
-        if self._asked:
+        if self._received:
             raise KeyboardInterrupt
 
 
-def start(target: Callable[..., None], arguments: tuple[Any, ...], name: str) -> BaseProcess:
-    """Starts a process that Ctrl-C does not reach: a terminal sends it to all, but only this process decides."""
+def start_process(target: Callable[..., None], arguments: tuple[Any, ...], name: str) -> BaseProcess:
+    """Starts a process that ignores Ctrl-C: a terminal sends it to all, but only this process decides."""
     process = multiprocessing.get_context("spawn").Process(  # TensorFlow does not survive a fork
         target=target, args=arguments, name=name
     )
@@ -97,32 +97,32 @@ def start(target: Callable[..., None], arguments: tuple[Any, ...], name: str) ->
     return process
 
 
-def end(process: BaseProcess) -> None:
-    """Asks a process to end, and sees to it."""
+def end_process(process: BaseProcess) -> None:
+    """Terminates a process, and kills it if it does not end in time."""
     process.terminate()
-    process.join(PATIENCE)
+    process.join(GRACE)
     if process.is_alive():
         process.kill()
         process.join()
 
 
-def follow_parent() -> None:
+def end_with_parent() -> None:
     """Ends this process when the one that started it is gone, for the next run would train the same trials."""
-    threading.Thread(target=_follow, daemon=True).start()
+    threading.Thread(target=_watch_parent, daemon=True).start()
 
 
-def follow_dvc() -> None:
-    """Ends this process, as SIGTERM does, when the DVC that started it is gone, be it killed or asked to end.
+def end_with_dvc() -> None:
+    """Ends this process, as SIGTERM does, when the DVC that started it is gone, be it killed or terminated.
 
     DVC leaves its stages running then, and the next run would find them at work.
     """
     above = _up_to_dvc()
     if above:
-        threading.Thread(target=_follow_all, args=(above,), daemon=True).start()
+        threading.Thread(target=_watch_all, args=(above,), daemon=True).start()
 
 
 def end_dvc() -> None:
-    """Asks the DVC that started this process to end: one that keeps going would begin the next stage after Ctrl-C."""
+    """Terminates the DVC that started this process: one that keeps going would begin the next stage after Ctrl-C."""
     with suppress(psutil.NoSuchProcess):
         for dvc in _up_to_dvc()[-1:]:
             dvc.terminate()
@@ -140,17 +140,17 @@ def _up_to_dvc() -> list[psutil.Process]:
     return []
 
 
-def _follow_all(above: list[psutil.Process]) -> None:
+def _watch_all(above: list[psutil.Process]) -> None:
     with suppress(psutil.NoSuchProcess):
         while all(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in above):
             time.sleep(_LOOK)
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _follow() -> None:
+def _watch_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
         os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(PATIENCE)
-        os._exit(ENDED)
+        time.sleep(GRACE)
+        os._exit(EXIT_ENDED)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from pipeline.core.arrays import Images
 from pipeline.core.errors import InputError
 from pipeline.core.files import require_space
-from pipeline.core.progress import progress
+from pipeline.core.progress import track_progress
 from pipeline.images.decoding import BrokenImageError, StorageForm, decode_file
 
 _ROOM = "free some space or lower storage.size in the competition's file"

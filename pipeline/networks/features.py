@@ -16,7 +16,7 @@ import numpy as np
 
 from pipeline.core.arrays import Features, Images, Pixels, Rows, Targets
 from pipeline.core.files import atomic_path, locked, require_space, write_text
-from pipeline.core.progress import progress
+from pipeline.core.progress import track_progress
 from pipeline.images.augmentation import Augmentation, ImageTransform
 from pipeline.images.batches import Ahead
 from pipeline.images.resizing import resize_image, resize_unrounded

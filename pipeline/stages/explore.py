@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from pipeline.core.active import active_models, active_name
 from pipeline.core.competition import load_competition
 from pipeline.core.paths import reports_folder
-from pipeline.core.progress import progress
+from pipeline.core.progress import track_progress
 from pipeline.data.sources.source import find_source_folder
 from pipeline.page.parts import Part, write_page_with_tables
 from pipeline.reports.data import before_after, classes, light, looks, material, sizes, suspicious, twins

@@ -93,7 +93,7 @@ def halve(recipe: Recipe, shape: tuple[int, int, int], memory: Path, fell: NoRoo
         memory: folder in which answers are kept.
         fell: which stage, and how many images a step were too many.
     """
-    path = _place(memory, _room_asked(recipe, recipe.training.stages[fell.stage], shape))
+    path = _place(memory, _room_asked(recipe, recipe.training.stages[fell.phase], shape))
     with locked(path.with_suffix(".lock")):
         if fell.batch_size == 1:
             path.unlink(missing_ok=True)  # it was not the batch: the next run begins afresh

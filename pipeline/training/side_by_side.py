@@ -53,7 +53,7 @@ def run_side_by_side(
         for slot in range(min(workers, len(jobs))):
             here, there = get_context("spawn").Pipe()
             with share_of_the_machine(slot, workers):
-                hired[here] = processes.start(_work, (opened, arguments, there), f"side by side {slot}")
+                hired[here] = processes.start_process(_work, (opened, arguments, there), f"side by side {slot}")
             there.close()
             _hand(here, hired[here], waiting.pop())
         while len(made) < len(jobs):
@@ -67,7 +67,7 @@ def run_side_by_side(
         for process in hired.values():
             process.terminate()
         for process in hired.values():
-            processes.end(process)
+            processes.end_process(process)
     return [made[place] for place in range(len(jobs))]
 
 
@@ -144,7 +144,7 @@ def _died(process: BaseProcess) -> DiedError:
 
 
 def _work(opened: Callable[..., Callable[[Any], Any]], arguments: tuple[Any, ...], there: Connection) -> None:
-    processes.follow_parent()
+    processes.end_with_parent()
     try:
         do = opened(*arguments)
         while True:

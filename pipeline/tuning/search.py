@@ -19,7 +19,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from pipeline.core import processes
 from pipeline.core.errors import InputError
 from pipeline.core.metrics import Metric
-from pipeline.core.processes import ENDED
+from pipeline.core.processes import EXIT_ENDED
 from pipeline.training.side_by_side import share_of_the_machine
 from pipeline.tuning import optuna_studies, storing
 from pipeline.tuning.locks import abandoned, claimed
@@ -108,7 +108,7 @@ class Night:
             if slot not in self._workers and self._needed():
                 here, there = multiprocessing.Pipe(duplex=False)
                 with share_of_the_machine(slot, self.order.params.workers):
-                    process = processes.start(work, (self.order, there), f"worker {slot}")
+                    process = processes.start_process(work, (self.order, there), f"worker {slot}")
                 there.close()
                 self._workers[slot] = _Worker(process, here)
 
@@ -129,9 +129,9 @@ class Night:
                 raise InputError(said)
             if code == DATABASE_DOWN:
                 storing.patient(lambda: self.study.get_trials(deepcopy=False), self.order.url)
-            if code not in (0, ENDED):
+            if code not in (0, EXIT_ENDED):
                 self._barren, self._last = self._barren + 1, code
-            if code not in (0, ENDED, DATABASE_DOWN):
+            if code not in (0, EXIT_ENDED, DATABASE_DOWN):
                 storing.patient(partial(self._blame, code), self.order.url)
         self._pick_up()
         self._tell()
@@ -191,7 +191,7 @@ class Night:
         for worker in self._workers.values():
             worker.process.terminate()
         for worker in self._workers.values():
-            processes.end(worker.process)
+            processes.end_process(worker.process)
         self._workers.clear()
 
     def _finished(self) -> list[FrozenTrial]:

@@ -15,7 +15,7 @@ from pipeline.core.cards import TrialCard, TuningCard, VerdictCard
 from pipeline.core.competition import load_competition
 from pipeline.core.config import setting_or_variable
 from pipeline.core.errors import InputError
-from pipeline.core.processes import ENDED, EndedError, asked_to_end
+from pipeline.core.processes import EXIT_ENDED, EndedError, raise_on_signals
 from pipeline.training.context import read_context
 from pipeline.tuning import optuna_studies, page, storing
 from pipeline.tuning.locks import alone
@@ -65,7 +65,7 @@ def _searched(order: Order, bench: Bench, hours: float | None) -> TuningCard:
     order = dataclasses.replace(order, deadline=deadline)
     _announce(study, order, before)
     try:
-        with asked_to_end():
+        with raise_on_signals():
             Night(order, study, bench.score.metric, before).search()
             card = _card(study, order, bench)
     except EndedError:
@@ -75,7 +75,7 @@ def _searched(order: Order, bench: Bench, hours: float | None) -> TuningCard:
             f"tune.n_trials={done} and tune.hours=null to use what was found so far",
             flush=True,
         )
-        sys.exit(ENDED)
+        sys.exit(EXIT_ENDED)
     page.write(page_path(order.root, order.model), study, card)
     return card
 

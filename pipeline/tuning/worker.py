@@ -15,7 +15,7 @@ from optuna.trial import Trial, TrialState
 from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError, NoRoomError, one_line
 from pipeline.core.paths import work_folder
-from pipeline.core.processes import ENDED, Ending, follow_parent
+from pipeline.core.processes import EXIT_ENDED, EndRequest, end_with_parent
 from pipeline.networks import runtime
 from pipeline.training.context import read_context
 from pipeline.tuning import optuna_studies, storing
@@ -88,26 +88,26 @@ def work(order: Order, told: Connection) -> None:
         order: what is tuned.
         told: takes the words of an error that ends the night.
     """
-    ending = Ending()
-    signal.signal(signal.SIGTERM, ending.heard)
-    follow_parent()
+    ending = EndRequest()
+    signal.signal(signal.SIGTERM, ending.receive)
+    end_with_parent()
     storing.quiet()
     try:
         run_trials(order, ending)
     except (KeyboardInterrupt, InputError) as error:
         if isinstance(error, (InputError, _NoRoom)):
             told.send(str(error))
-        raise SystemExit(ENDED) from None
+        raise SystemExit(EXIT_ENDED) from None
     except storing.DOWN:
         raise SystemExit(DATABASE_DOWN) from None
     except OSError as error:
         if error.errno not in _NO_ROOM:
             raise
         told.send(str(_no_room(error)))
-        raise SystemExit(ENDED) from None
+        raise SystemExit(EXIT_ENDED) from None
 
 
-def run_trials(order: Order, ending: Ending) -> None:
+def run_trials(order: Order, ending: EndRequest) -> None:
     """Runs trials in this process until its share is done, the study is, or the hours are over."""
     bench = order.bench()
     for _ in range(order.params.trials_per_process):
@@ -123,7 +123,7 @@ def run_trials(order: Order, ending: Ending) -> None:
             return  # a fresh process has all the memory
 
 
-def _one(study: Study, bench: Bench, order: Order, claim: ExitStack, ending: Ending) -> bool:
+def _one(study: Study, bench: Bench, order: Order, claim: ExitStack, ending: EndRequest) -> bool:
     """Runs one trial; says whether it ran out of memory."""
     crowded, asked = False, list[Trial]()
 
@@ -133,7 +133,7 @@ def _one(study: Study, bench: Bench, order: Order, claim: ExitStack, ending: End
         try:
             held.enter_context(owning(order.folder, order.name, trial))
             claim.close()  # the next worker may count this trial now
-            with ending.at_once():
+            with ending.immediate():
                 return run_trial(trial, study, bench)
         except (optuna.TrialPruned, UpdateFinishedTrialError, *storing.DOWN):
             raise
@@ -151,7 +151,7 @@ def _one(study: Study, bench: Bench, order: Order, claim: ExitStack, ending: End
 
     with ExitStack() as held:  # longer than the objective: until Optuna has told the outcome
         try:
-            with ending.put_off():  # Optuna asks and tells
+            with ending.deferred():  # Optuna asks and tells
                 study.optimize(objective, n_trials=1, catch=(Exception,))
         except OutOfTime:
             return True

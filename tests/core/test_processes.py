@@ -1,4 +1,4 @@
-"""Processes: what becomes of them when those above them are gone."""
+"""Processes: their end when those above them are gone."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 BELOW = """
 import os, pathlib, time
 from pipeline.core import processes
-processes.follow_dvc()
+processes.end_with_dvc()
 place = pathlib.Path({place!r})
 place.with_suffix(".half").write_text(str(os.getpid()))
 place.with_suffix(".half").rename(place)
@@ -31,8 +31,8 @@ def test_a_stage_ends_with_the_dvc_that_started_it(tmp_path: Path, how: signal.S
     script.write_text(BELOW.format(place=str(place)))
     command = f"{sys.executable} {script}{then}"
     (tmp_path / "dvc").write_text(f"import subprocess; subprocess.run({command!r}, shell=True)")
-    around = os.environ | {"DVC_STAGE": "tune@one", "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen([sys.executable, str(tmp_path / "dvc")], env=around) as dvc:
+    environment = os.environ | {"DVC_STAGE": "tune@one", "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen([sys.executable, str(tmp_path / "dvc")], env=environment) as dvc:
         wait(place.is_file)
         stage = psutil.Process(int(place.read_text()))
         time.sleep(0.1)
@@ -49,8 +49,8 @@ def test_a_stage_that_was_asked_to_end_ends_the_dvc_that_keeps_going(tmp_path: P
     (tmp_path / "stage.py").write_text(stage)
     command = f"{sys.executable} {tmp_path / 'stage.py'}"
     (tmp_path / "dvc").write_text(f"import subprocess, time; subprocess.run({command!r}, shell=True); time.sleep(100)")
-    around = os.environ | {"DVC_STAGE": "tune@one", "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen([sys.executable, str(tmp_path / "dvc")], env=around) as dvc:
+    environment = os.environ | {"DVC_STAGE": "tune@one", "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen([sys.executable, str(tmp_path / "dvc")], env=environment) as dvc:
         assert dvc.wait(60) == -signal.SIGTERM
 
 

@@ -10,7 +10,7 @@ from support.trainings import repository, settings
 
 from pipeline.core.competition import load_competition
 from pipeline.core.config import load_params
-from pipeline.core.processes import Ending
+from pipeline.core.processes import EndRequest
 from pipeline.training.context import read_context
 from pipeline.tuning import optuna_studies, storing
 from pipeline.tuning.params import TuneParams
@@ -60,5 +60,5 @@ def searched(root: Path) -> Study:
     storing.quiet()
     told = order(root)
     while optuna_studies.tally(told.study()).finished < (told.params.n_trials or 0):
-        run_trials(told, Ending())
+        run_trials(told, EndRequest())
     return told.study()

@@ -49,7 +49,7 @@ def test_the_first_failure_ends_all(how: str, error: type[InputError], words: st
 def test_an_error_comes_over_with_all_it_knows() -> None:
     with pytest.raises(NoRoomError, match="memory ran out") as raised:
         run_side_by_side(failing, (0, "room"), range(1), 2)
-    assert (raised.value.stage, raised.value.batch_size) == (2, 64)
+    assert (raised.value.phase, raised.value.batch_size) == (2, 64)
 
 
 @pytest.mark.slow

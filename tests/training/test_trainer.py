@@ -339,7 +339,7 @@ def test_statistics_that_find_no_room_are_one_error(root: Path, monkeypatch: pyt
     monkeypatch.setattr(Session, "settle", settle)
     with pytest.raises(NoRoomError, match=r"memory ran out") as raised:
         train(root, recipe(epochs=1), "no room for statistics")
-    assert (raised.value.stage, raised.value.batch_size) == (0, 8)
+    assert (raised.value.phase, raised.value.batch_size) == (0, 8)
 
 
 def test_a_transform_that_fails_late_is_the_same_one_error(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

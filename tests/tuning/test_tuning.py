@@ -25,7 +25,7 @@ from pipeline.core.errors import DivergedError, InputError, NoRoomError
 from pipeline.core.files import locked
 from pipeline.core.metrics import get_metric
 from pipeline.core.paths import tuned_path
-from pipeline.core.processes import Ending
+from pipeline.core.processes import EndRequest
 from pipeline.stages import train, tune
 from pipeline.tuning import optuna_studies, page, results, storing, trials, verdict
 from pipeline.tuning import search as night
@@ -185,7 +185,7 @@ def test_a_full_disk_blames_no_trial_and_says_what_to_do(tmp_path: Path, monkeyp
     monkeypatch.setattr("pipeline.tuning.trials.open_model", full)
     told = order(root)
     with pytest.raises(KeyboardInterrupt, match=r"No space left on device.*make room .* run the command again"):
-        run_trials(told, Ending())
+        run_trials(told, EndRequest())
     (failed,) = optuna_studies.cut_off(told.study())
     optuna_studies.requeue(told.study(), [failed])
     monkeypatch.undo()
@@ -430,7 +430,7 @@ def test_a_database_that_goes_in_the_middle_of_a_trial_is_told_as_that(
     monkeypatch.setattr("pipeline.tuning.worker.run_trial", gone)
     monkeypatch.setattr("optuna.study._optimize._tell_with_warning", silent)
     with pytest.raises(SystemExit) as ended:
-        run_trials(told, Ending())
+        run_trials(told, EndRequest())
     assert ended.value.code == DATABASE_DOWN
 
 
@@ -506,7 +506,7 @@ def test_a_trial_is_owned_until_its_outcome_is_told(tmp_path: Path, monkeypatch:
     original = optuna.study._tell._tell_with_warning
     monkeypatch.setattr("optuna.study._optimize._tell_with_warning", tell)
     monkeypatch.setattr("pipeline.tuning.worker.run_trial", lambda *_: (0.5,))
-    run_trials(told, Ending())
+    run_trials(told, EndRequest())
     assert gone == [False]
 
 
@@ -523,7 +523,7 @@ def test_a_trial_that_others_took_over_ends_without_a_word(tmp_path: Path, monke
         patched.setattr("pipeline.tuning.worker.forget", lambda *_: patched.undo())  # the second one runs as it is
         patched.setattr("pipeline.tuning.worker._room", lambda study, params: not optuna_studies.cut_off(study))
         told = dataclasses.replace(told, params=told.params.model_copy(update={"trials_per_process": 1}))
-        run_trials(told, Ending())
+        run_trials(told, EndRequest())
     states = [trial.state for trial in told.study().get_trials()]
     assert states == [TrialState.FAIL, TrialState.WAITING]
 
@@ -591,7 +591,7 @@ def test_a_score_that_is_no_number_fails_the_trial_with_its_reason(
         "pipeline.core.competition.Score.metric",
         SimpleNamespace(name="accuracy", greater_is_better=True, score=lambda *_: float("nan")),
     )
-    run_trials(told, Ending())
+    run_trials(told, EndRequest())
     assert optuna_studies.tally(told.study()).failed[0].user_attrs[optuna_studies.REASON] == "its accuracy is nan"
 
 
@@ -710,7 +710,7 @@ def test_processes_that_die_before_a_trial_is_done_end_the_search(
         began.append(1)
         return SimpleNamespace(is_alive=lambda: False, join=lambda *_: None, exitcode=-9)
 
-    monkeypatch.setattr("pipeline.core.processes.start", dead)
+    monkeypatch.setattr("pipeline.core.processes.start_process", dead)
     monkeypatch.setattr("pipeline.tuning.search._POLL", 0.0)
     with pytest.raises(InputError, match=r"one: 10 processes in a row ended by signal 9 \(out of memory\?\) before"):
         night.Night(told, told.study(), ACCURACY, 0.0).search()
@@ -736,25 +736,25 @@ def test_the_time_searched_and_what_other_machines_dropped_are_looked_after(tmp_
 
 
 def test_a_process_that_is_asked_to_end_tells_its_outcome_first() -> None:
-    ending, done = Ending(), list[str]()
+    ending, done = EndRequest(), list[str]()
 
     def tells() -> None:
-        with ending.put_off():
-            ending.heard(15, None)
+        with ending.deferred():
+            ending.receive(15, None)
             done.append("told")
 
     with pytest.raises(KeyboardInterrupt):
         tells()
-    ending.heard(15, None)  # once is enough
+    ending.receive(15, None)  # once is enough
     assert done == ["told"]
 
 
 def test_a_process_that_is_asked_to_end_stops_its_training_at_once() -> None:
-    ending, done = Ending(), list[str]()
+    ending, done = EndRequest(), list[str]()
 
     def trains() -> None:
-        with ending.put_off(), ending.at_once():
-            ending.heard(15, None)
+        with ending.deferred(), ending.immediate():
+            ending.receive(15, None)
             done.append("trained")
 
     with pytest.raises(KeyboardInterrupt):

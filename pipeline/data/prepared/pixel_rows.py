@@ -13,7 +13,7 @@ from PIL import Image
 from pipeline.core.csvs import Dialect, detect_dialect, refuse_bad_rows
 from pipeline.core.errors import InputError, some
 from pipeline.core.layouts import CsvPixels, TestPixels
-from pipeline.core.progress import progress
+from pipeline.core.progress import track_progress
 from pipeline.images.decoding import StorageForm, fit_image
 from pipeline.images.store import ImageFacts, Store
 
@@ -44,7 +44,7 @@ def fill_from_table(
     shape = find_pixel_shape(len(columns), layout, path)
     position = {row: place for place, row in enumerate(rows)}
     facts = [ImageFacts()] * len(rows)
-    with progress("reading pixels", len(rows)) as advance:
+    with track_progress("reading pixels", len(rows)) as advance:
         row = 0
         for pixels in _pieces(path, dialect, columns):
             for image in pixels.reshape(-1, *shape):

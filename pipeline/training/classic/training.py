@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 from pipeline.core import files, predictions
 from pipeline.core.arrays import Images, Rows
 from pipeline.core.files import atomic_path
-from pipeline.core.progress import progress
+from pipeline.core.progress import track_progress
 from pipeline.images.hog import Hog, compute_hog, count_features
 from pipeline.images.sift import Sift
 from pipeline.training.classic.local_features import LocalFeatures, cached
