@@ -17,6 +17,7 @@ from pipeline.core.metrics import get_metric
 from pipeline.ensemble.combiners.catalogue import COMBINERS
 from pipeline.ensemble.combiners.contract import blend
 from pipeline.ensemble.fitting import EnsembleParams, fit
+from pipeline.networks import hardware
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 _INSTALL = "python3.11 -m venv ag && ag/bin/pip install autogluon.core, then give --autogluon ag/bin/python"
@@ -68,8 +69,6 @@ def _draw(folder: Path, members: int, rows: int, classes: int, seed: int) -> tup
 
 def _race(folder: Path, stacked: Probs, labels: Labels, kinds: list[str], options: argparse.Namespace) -> None:
     """Runs both in turn; which goes first alternates from pair to pair."""
-    from pipeline.networks import runtime  # imports Keras, which the other verb does not need
-
     runs: dict[str, list[dict[str, Any]]] = {kind: [] for kind in kinds}
     for number in range(options.pairs):
         for kind in kinds if number % 2 == 0 else kinds[::-1]:
@@ -83,7 +82,9 @@ def _race(folder: Path, stacked: Probs, labels: Labels, kinds: list[str], option
         if len(kinds) == 2:
             ratios = [theirs[measure] / ours[measure] for ours, theirs in zip(*runs.values(), strict=True)]
             median, least, most = statistics.median(ratios), min(ratios), max(ratios)
-            print(f"{measure}: {median:.0f} x faster ({least:.0f} - {most:.0f}), {runtime.hardware()}", flush=True)
+            print(
+                f"{measure}: {median:.0f} x faster ({least:.0f} - {most:.0f}), {hardware.name_hardware()}", flush=True
+            )
 
 
 def _nested(folder: Path, members: int, rows: int, seed: int, kinds: list[str], autogluon: Path | None) -> None:

@@ -26,7 +26,7 @@ from pipeline.ensemble.fitting import EnsembleParams, fit
 from pipeline.ensemble.members import Members, read_members
 from pipeline.images.views import Views
 from pipeline.inference.trained_model import open_model
-from pipeline.networks import runtime
+from pipeline.networks import hardware
 from pipeline.training.data import Data, load_data
 
 
@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> None:
         print(f"    {above}against {best} with its views {over}", flush=True)
         found.append({"step": name, metric.name: round(score, 4), "calibration_error": round(off, 4)})
         before = probs
-    print(json.dumps({"members": every.names, "steps": found, "hardware": runtime.hardware()}))
+    print(json.dumps({"members": every.names, "steps": found, "hardware": hardware.name_hardware()}))
 
 
 def _signed(one: Gain) -> str:

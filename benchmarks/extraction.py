@@ -17,7 +17,7 @@ from pipeline.core.config import parse
 from pipeline.images.batches import default_workers
 from pipeline.images.resizing import resize_image
 from pipeline.images.views import Views
-from pipeline.networks import runtime
+from pipeline.networks import hardware, runtime
 from pipeline.networks.backbones.pretrained import Pretrained
 from pipeline.networks.build import build
 from pipeline.networks.features import FeatureCache
@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--backbone", default="MobileNetV2")
     parser.add_argument("--precision", default="float32", choices=["float32", "bfloat16"])
     options = parser.parse_args()
-    runtime.start(options.precision)
+    runtime.start_backend(options.precision)
     section = parse(
         {"name": "pretrained", "backbone": options.backbone, "weights": "none"}, Pretrained, "the command line"
     )
@@ -64,7 +64,7 @@ def main() -> None:
         "images_per_second": round(options.images / statistics.median(pair[0] for pair in pairs)),
         "cores": os.cpu_count(),
     }
-    print(json.dumps(vars(options) | found | {"hardware": runtime.hardware()}))
+    print(json.dumps(vars(options) | found | {"hardware": hardware.name_hardware()}))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from pipeline.networks import runtime
+from pipeline.networks import hardware
 from pipeline.stages import fetch, prepare, split
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -50,7 +50,7 @@ def main() -> None:
         "seconds_all_median": round(statistics.median(each["all"] for each in pairs), 1),
         "cores": os.cpu_count(),
     }
-    print(json.dumps(vars(options) | found | {"hardware": runtime.hardware()}))
+    print(json.dumps(vars(options) | found | {"hardware": hardware.name_hardware()}))
 
 
 def _set(root: Path, options: argparse.Namespace, folds: list[int] | None) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.pairs import in_turns, ratios
 from pipeline.images.batches import default_workers
-from pipeline.networks import runtime
+from pipeline.networks import hardware, runtime
 from pipeline.training.data import Data
 from pipeline.training.recipes.recipe import load_recipe
 from pipeline.training.session import Session
@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--model", default="deep_elu_cnn")
     parser.add_argument("--workers", type=int, default=default_workers(), help="threads of the loader")
     options = parser.parse_args()
-    precision = runtime.start("auto")
+    precision = runtime.start_backend("auto")
     here = Path()  # neither weights nor features are asked for
     data = _data(options.rows, options.size)
     session = Session(load_recipe(REPOSITORY, options.model), data, options.workers, weights=here, features=here)
@@ -45,7 +45,7 @@ def main() -> None:
         "stream_seconds": round(statistics.median(streamed for streamed, _ in pairs), 2),
         "arrays_seconds": round(statistics.median(arrays for _, arrays in pairs), 2),
     }
-    print(json.dumps(vars(options) | found | {"precision": precision, "hardware": runtime.hardware()}))
+    print(json.dumps(vars(options) | found | {"precision": precision, "hardware": hardware.name_hardware()}))
 
 
 def _data(rows: int, size: int) -> Data:

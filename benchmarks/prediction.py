@@ -18,7 +18,7 @@ from pipeline.core.arrays import Images
 from pipeline.images.batches import default_workers
 from pipeline.images.resizing import resize_unrounded
 from pipeline.images.views import Views
-from pipeline.networks import runtime
+from pipeline.networks import hardware, runtime
 from pipeline.training.data import Data
 from pipeline.training.recipes.recipe import Recipe, load_recipe
 from pipeline.training.session import Session
@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("--stored", type=int, default=32, help="side of the stored images in pixels")
     parser.add_argument("--precision", default="float32", choices=["float32", "bfloat16"])
     options = parser.parse_args()
-    runtime.start(options.precision)
+    runtime.start_backend(options.precision)
     shape = (options.images, options.stored, options.stored, 3)
     images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     session = _opened(load_recipe(ROOT, options.model), images)
@@ -59,7 +59,7 @@ def main() -> None:
         "images_per_second": round(options.images / statistics.median(pair[0] for pair in pairs)),
         "cores": len(os.sched_getaffinity(0)),
     }
-    print(json.dumps(vars(options) | found | {"hardware": runtime.hardware()}))
+    print(json.dumps(vars(options) | found | {"hardware": hardware.name_hardware()}))
 
 
 def _opened(recipe: Recipe, images: Images) -> Session:

@@ -73,9 +73,9 @@ def _together(more: dict[str, str], one_on_each_core: bool, kerass_own: bool) ->
 def _images_per_second(options: argparse.Namespace) -> float:
     from pipeline.networks import runtime  # sets what TensorFlow reads
 
-    runtime.start(options.precision)
+    runtime.start_backend(options.precision)
     if options.keras:
-        runtime.fused_batch_norm = lambda: None
+        runtime.get_fused_batch_norm = lambda: None
     import keras
     import numpy as np
 

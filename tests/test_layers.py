@@ -47,7 +47,9 @@ ROOMS = {
         """classic.recipe classic.training context data fingerprints lr_range memory model_file recipes.balance
         recipes.model_yaml recipes.recipe results setup side_by_side task""",
     ),
-    "networks": Room(3, "images", "backbones.pretrained backbones.vit build features inputs mlp_hog norms runtime"),
+    "networks": Room(
+        3, "images", "backbones.pretrained backbones.vit build features hardware inputs mlp_hog norms runtime"
+    ),
     "data": Room(
         3,
         "images kaggle",

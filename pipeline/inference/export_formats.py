@@ -42,9 +42,9 @@ def write(model: Any, path: Path, kind: Format, precision: Precision) -> None:
     if kind == "savedmodel":
         model.export(path, format="tf_saved_model", verbose=False)
     elif kind == "litert":
-        signature = [runtime.specification((1, *model.input_shape[1:]), "uint8")]
+        signature = [runtime.make_tensor_spec((1, *model.input_shape[1:]), "uint8")]
         model.export(
-            path, format="litert", verbose=False, input_signature=signature, **runtime.lite_settings(precision)
+            path, format="litert", verbose=False, input_signature=signature, **runtime.choose_lite_settings(precision)
         )
     elif precision == "float32":
         _export_onnx(model, path)
@@ -57,11 +57,11 @@ def write(model: Any, path: Path, kind: Format, precision: Precision) -> None:
 
 def load(path: Path, kind: Format) -> Run:
     """Returns what runs a file, or folder, that `write` made."""
-    return {"litert": _litert, "onnx": _onnx, "savedmodel": runtime.saved_model}[kind](path)
+    return {"litert": _litert, "onnx": _onnx, "savedmodel": runtime.load_saved_model}[kind](path)
 
 
 def _export_onnx(model: Any, path: Path) -> None:
-    signature = [runtime.specification((None, *model.input_shape[1:]), "uint8")]
+    signature = [runtime.make_tensor_spec((None, *model.input_shape[1:]), "uint8")]
     with warnings.catch_warnings():
         # Keras 3.15 looks for what NumPy 2.4 is about to define.
         warnings.filterwarnings("ignore", "In the future `np.object`", FutureWarning)

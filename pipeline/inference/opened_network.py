@@ -108,7 +108,7 @@ class Network:
 
     def _on_images(self, images: Images, last: Any) -> tuple[Logits, Features]:
         wanted, workers = tuple(make_view_transforms(self.recipe.views).values()), default_workers()
-        predict, parts, features = runtime.in_what_fits(self.net.model.predict_on_batch), [], []
+        predict, parts, features = runtime.halve_to_fit(self.net.model.predict_on_batch), [], []
         for batch in plain_batches(images, np.arange(len(images)), self.size, _BATCH, workers):
             parts.append(np.stack([predict(view) for view in changed(batch, wanted, workers)]))
             features.append(_of(last, batch))
@@ -157,7 +157,7 @@ def open_network(
     if precision is None:
         _start(card)
     else:
-        runtime.start(precision)
+        runtime.start_backend(precision)
     size = recipe.training.size or recipe.input.size or stored
     # A preset tells the shape of a ViT and what its input looks like; all weights are in the checkpoint.
     folder = weights if isinstance(recipe.network, Vit) else None
@@ -168,7 +168,7 @@ def open_network(
 
 def _start(card: ModelCard) -> None:
     """Computes as training did where this machine would choose that itself, else in float32, which any can."""
-    if runtime.start("auto") != card.precision and runtime.start("float32") != card.precision:
+    if runtime.start_backend("auto") != card.precision and runtime.start_backend("float32") != card.precision:
         print(f"{card.model}: trained in {card.precision}, which is not for this machine; predicted in float32")
 
 

@@ -21,7 +21,7 @@ class BatchNormalization(layers.BatchNormalization):  # type: ignore[misc]
         self, inputs: keras.KerasTensor, training: bool | None = None, mask: keras.KerasTensor | None = None
     ) -> Any:
         """Normalises by the batch's statistics, and moves the running ones, or by the running ones."""
-        fused = runtime.fused_batch_norm() if training and self.trainable and mask is None else None
+        fused = runtime.get_fused_batch_norm() if training and self.trainable and mask is None else None
         if fused is None:
             return super().call(inputs, training=training, mask=mask)
         outputs, mean, variance = fused(inputs, self.gamma, self.beta, self.epsilon)

@@ -122,7 +122,7 @@ class FeatureCache:
             closing(Ahead(lambda number: make(batches[number]), range(len(batches)), self.workers)) as ahead,
         ):
             advance(count - sum(map(len, batches)))
-            images, extract = iter(ahead), runtime.in_what_fits(self.extract)
+            images, extract = iter(ahead), runtime.halve_to_fit(self.extract)
             for start, path in missing:
                 parts = []
                 for _ in _steps(start, count):

@@ -1,14 +1,12 @@
-"""Seeds, determinism, precision and devices: the only module that knows which backend runs below Keras.
+"""The runtime: seeds, determinism, precision and devices; the only module that knows the backend below Keras.
 
 Keras is imported here alone, and from here by all that builds or runs networks: the environment that TensorFlow reads
 at import time is set first, whatever the order of imports.
 """
 
 import importlib
-import importlib.metadata
 import logging
 import os
-import platform
 import re
 import sys
 import tempfile
@@ -19,6 +17,8 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from pipeline.networks.processor import read_cpu_info
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
@@ -65,11 +65,9 @@ logging.getLogger("tensorflow").addFilter(_is_news)
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 _POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
-# Each changes how sums are split or rounded.
-_SETTINGS = ("TF_ENABLE_ONEDNN_OPTS", "TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "XLA_FLAGS", "NVIDIA_TF32_OVERRIDE")
 
 
-def start(precision: Precision) -> str:
+def start_backend(precision: Precision) -> str:
     """Makes every later Keras operation deterministic and sets the precision.
 
     Returns:
@@ -101,10 +99,10 @@ def seed_everything(seed: int) -> None:
 
 def use_xla() -> bool:
     """Says whether to compile with XLA: off on a CPU, where TensorFlow gets three times as slow by it."""
-    return keras.backend.backend() == "jax" or bool(_gpus())
+    return keras.backend.backend() == "jax" or bool(list_gpus())
 
 
-def out_of_memory() -> tuple[type[Exception], ...]:
+def get_memory_errors() -> tuple[type[Exception], ...]:
     """Returns the exceptions that a device without room raises; see `is_out_of_memory`."""
     if keras.backend.backend() == "tensorflow":
         return (importlib.import_module("tensorflow").errors.ResourceExhaustedError, MemoryError)
@@ -113,7 +111,7 @@ def out_of_memory() -> tuple[type[Exception], ...]:
     return (MemoryError,)
 
 
-def graph_errors() -> tuple[type[Exception], ...]:
+def get_graph_errors() -> tuple[type[Exception], ...]:
     """Returns what the backend makes of an exception of ours in the middle of its own work; JAX leaves it alone."""
     if keras.backend.backend() == "tensorflow":
         return (importlib.import_module("tensorflow").errors.OpError,)
@@ -126,8 +124,8 @@ def is_out_of_memory(error: Exception) -> bool:
     return named or "RESOURCE_EXHAUSTED" in str(error)
 
 
-def in_what_fits(compute: Callable[[NDArray[Any]], Any]) -> Callable[[NDArray[Any]], NDArray[Any]]:
-    """Returns what computes a batch in halves, and these in halves, once the whole has not found room in memory."""
+def halve_to_fit(compute: Callable[[NDArray[Any]], Any]) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    """Makes a function compute a batch in halves, and these in halves, where the whole does not fit into memory."""
     most = 0
 
     def computed(batch: NDArray[Any]) -> NDArray[Any]:
@@ -139,7 +137,7 @@ def in_what_fits(compute: Callable[[NDArray[Any]], Any]) -> Callable[[NDArray[An
                     np.asarray(compute(batch[start : start + step])) for start in range(0, max(1, len(batch)), step)
                 ]
                 return parts[0] if len(parts) == 1 else np.concatenate(parts)
-            except out_of_memory() as error:
+            except get_memory_errors() as error:
                 if step == 1 or not is_out_of_memory(error):
                     raise
                 print(f"{step} images do not fit into memory; going on with {step // 2} at a time", flush=True)
@@ -148,7 +146,7 @@ def in_what_fits(compute: Callable[[NDArray[Any]], Any]) -> Callable[[NDArray[An
     return computed
 
 
-def feed(batches: Iterator[Any], shape: tuple[int, ...], dtype: str, n_classes: int) -> Any:
+def make_feed(batches: Iterator[Any], shape: tuple[int, ...], dtype: str, n_classes: int) -> Any:
     """Makes batches of (inputs, targets) into what ``fit`` takes; one input is of this shape and dtype.
 
     Given the bare iterator, Keras would put tf.data's autotuned prefetch behind it, where trainings were seen to stand
@@ -164,7 +162,7 @@ def feed(batches: Iterator[Any], shape: tuple[int, ...], dtype: str, n_classes: 
     return tf.data.Dataset.from_generator(lambda: batches, output_signature=signature).with_options(options)
 
 
-def pulled_back(function: Callable[[Any], Any], at: NDArray[np.float32], weights: NDArray[np.float32]) -> Any:
+def compute_gradient(function: Callable[[Any], Any], at: NDArray[np.float32], weights: NDArray[np.float32]) -> Any:
     """Returns the gradient of ``sum(weights * function(at))`` by ``at``, as float32 of the shape of ``at``.
 
     Raises:
@@ -185,13 +183,13 @@ def pulled_back(function: Callable[[Any], Any], at: NDArray[np.float32], weights
     raise NotImplementedError(f"no gradients on {backend}")
 
 
-def fused_batch_norm() -> Callable[[Any, Any, Any, float], tuple[Any, Any, Any]] | None:
+def get_fused_batch_norm() -> Callable[[Any, Any, Any, float], tuple[Any, Any, Any]] | None:
     """Returns what normalises a batch in one pass, or None where Keras's own way is as fast or the only one.
 
     It takes images (batch, height, width, channels), scale, offset and epsilon, and returns the normalised images in
     their own precision, and mean and variance (with Bessel's correction) in float32.
     """
-    if keras.backend.backend() != "tensorflow" or _gpus():
+    if keras.backend.backend() != "tensorflow" or list_gpus():
         return None
     tf = importlib.import_module("tensorflow")
 
@@ -203,13 +201,13 @@ def fused_batch_norm() -> Callable[[Any, Any, Any, float], tuple[Any, Any, Any]]
     return fused
 
 
-def specification(shape: tuple[int | None, ...], dtype: str) -> Any:
-    """Describes an input of an exported model."""
+def make_tensor_spec(shape: tuple[int | None, ...], dtype: str) -> Any:
+    """Returns TensorFlow's specification of an input of an exported model."""
     return importlib.import_module("tensorflow").TensorSpec(shape, dtype)
 
 
-def lite_settings(precision: Literal["float32", "float16", "int8"]) -> dict[str, Any]:
-    """Returns what `model.export(format="litert")` is told for a precision; ``int8`` is that of the weights."""
+def choose_lite_settings(precision: Literal["float32", "float16", "int8"]) -> dict[str, Any]:
+    """Returns what `model.export(format="litert")` takes for a precision; ``int8`` is that of the weights."""
     if precision == "float32":
         return {}
     tf = importlib.import_module("tensorflow")
@@ -217,69 +215,31 @@ def lite_settings(precision: Literal["float32", "float16", "int8"]) -> dict[str,
     return {"optimizations": [tf.lite.Optimize.DEFAULT], **types}
 
 
-def saved_model(path: Path) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
-    """Returns what runs an exported SavedModel."""
+def load_saved_model(path: Path) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
+    """Opens an exported SavedModel; returns the function from images to logits."""
     loaded = importlib.import_module("tensorflow").saved_model.load(path)
     return lambda pictures: np.asarray(loaded.serve(pictures), dtype=np.float32)
 
 
-def hardware() -> str:
-    """Names what computes, as far as it changes the bits of a result."""
-    gpus = _gpus()
-    if gpus:
-        return "gpu " + ", ".join(name for name, _ in gpus)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"cpu {_cpu_info('model name') or platform.processor()} x{cores}"
-
-
-def count_gpus() -> int:
-    """Counts the GPUs that the backend sees."""
-    return len(_gpus())
-
-
-def settings() -> dict[str, str]:
-    """Returns the environment variables that are set and change the bits of a result."""
-    return {name: os.environ[name] for name in _SETTINGS if name in os.environ}
-
-
-def versions() -> dict[str, str]:
-    """Versions of everything that can change a trained weight or a prediction."""
-    names = ["keras", "keras-hub", "numpy", "scipy", "scikit-learn", "scikit-image"]
-    names += ["albumentations", "albucore", "opencv-python-headless"]
-    found = {name: importlib.metadata.version(name) for name in names}
-    backend = keras.backend.backend()
-    # tensorflow and tensorflow-cpu install the same module under two distribution names.
-    found[backend] = str(importlib.import_module(backend).__version__)
-    return found | {"python": platform.python_version()}
-
-
-def _best_precision() -> str:
-    gpus = _gpus()
-    if gpus:
-        least = min(capability for _, capability in gpus)
-        return "bfloat16" if least >= (8, 0) else "float16" if least >= (7, 0) else "float32"
-    return "bfloat16" if {"avx512_bf16", "amx_bf16"} & set(_cpu_info("flags").split()) else "float32"
-
-
-def _gpus() -> list[tuple[str, tuple[int, ...]]]:
-    """Names each GPU with its compute capability."""
+def list_gpus() -> list[tuple[str, tuple[int, ...]]]:
+    """Returns the name and the compute capability of each GPU that the backend sees."""
     backend: Any = importlib.import_module(keras.backend.backend())
     if backend.__name__ == "tensorflow":
         details = map(backend.config.experimental.get_device_details, backend.config.list_physical_devices("GPU"))
-        return [
-            (str(found.get("device_name", "unnamed")), found.get("compute_capability", (0, 0))) for found in details
-        ]
+        return [(str(each.get("device_name", "unnamed")), each.get("compute_capability", (0, 0))) for each in details]
     if backend.__name__ == "jax":
-        found = [device for device in backend.devices() if device.platform == "gpu"]
-        return [(str(device.device_kind), _capability(device)) for device in found]
+        gpus = [device for device in backend.devices() if device.platform == "gpu"]
+        return [(str(device.device_kind), _capability(device)) for device in gpus]
     return []
+
+
+def _best_precision() -> str:
+    gpus = list_gpus()
+    if gpus:
+        least = min(capability for _, capability in gpus)
+        return "bfloat16" if least >= (8, 0) else "float16" if least >= (7, 0) else "float32"
+    return "bfloat16" if {"avx512_bf16", "amx_bf16"} & set(read_cpu_info("flags").split()) else "float32"
 
 
 def _capability(device: Any) -> tuple[int, ...]:
     return tuple(int(part) for part in str(device.compute_capability).split("."))
-
-
-def _cpu_info(key: str) -> str:
-    path = Path("/proc/cpuinfo")
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith(key)), "")

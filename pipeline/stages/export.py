@@ -25,7 +25,7 @@ from pipeline.inference.export_formats import NAMES, Format, Precision, check, l
 from pipeline.inference.exported_graph import whole_graph
 from pipeline.inference.selection import select_models
 from pipeline.inference.trained_model import TrainedModel, open_model
-from pipeline.networks import runtime
+from pipeline.networks import hardware
 
 _COMPARED = 100
 _FEW = 0.95  # of the pictures with the same class; below, the precision is not worth its bytes
@@ -120,7 +120,7 @@ def _measured(
         "same_class": float((probs.argmax(axis=1) == known.argmax(axis=1)).mean()),
         "bytes": written,
         "milliseconds_per_picture": 1000 * float(np.median(seconds)),
-        "hardware": runtime.hardware(),
+        "hardware": hardware.name_hardware(),
     }
 
 

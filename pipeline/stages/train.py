@@ -12,7 +12,7 @@ from pipeline.core.active import active_name
 from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError, some
 from pipeline.core.paths import work_folder
-from pipeline.networks import runtime
+from pipeline.networks.hardware import name_hardware
 from pipeline.training.context import TrainingContext, read_context
 from pipeline.training.memory import retry_with_half_batches
 from pipeline.training.model_file import load_model
@@ -68,6 +68,6 @@ def fold_trainer(root: Path, model: str) -> Callable[[int], tuple[FoldTask, str]
             precision=opened.precision,
         )
         opened.train(task)
-        return task, runtime.hardware()
+        return task, name_hardware()
 
     return train

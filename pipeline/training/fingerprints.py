@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.core.closure import code_digest
 from pipeline.core.files import sha256
 from pipeline.images.sift import Sift
-from pipeline.networks import runtime
+from pipeline.networks import hardware
 from pipeline.training.classic.recipe import ClassicRecipe
 from pipeline.training.recipes.recipe import Recipe
 
@@ -80,8 +80,8 @@ def fingerprint_features(images: list[str], recipe: Recipe, weights: tuple[Path,
 
 def _digest(determined_by: dict[str, Any]) -> str:
     surroundings = {
-        "versions": runtime.versions(),
-        "hardware": runtime.hardware(),
-        "settings": runtime.settings(),
+        "versions": hardware.read_versions(),
+        "hardware": hardware.name_hardware(),
+        "settings": hardware.read_numeric_settings(),
     }
     return hashlib.sha256(json.dumps(determined_by | surroundings, sort_keys=True).encode()).hexdigest()

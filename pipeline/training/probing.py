@@ -15,7 +15,7 @@ import numpy as np
 from pipeline.core import files
 from pipeline.core.errors import NoRoomError
 from pipeline.core.files import locked
-from pipeline.networks import runtime
+from pipeline.networks import hardware, runtime
 from pipeline.networks.backbones.pretrained import Pretrained
 from pipeline.networks.backbones.vit import Vit
 from pipeline.networks.build import Built, build
@@ -48,9 +48,9 @@ def choose_precision(
         The precision in use.
     """
     if wanted == "auto" and isinstance(recipe.network, MlpHog):
-        return runtime.start("float32")  # too small to gain
-    resolved = runtime.start(wanted)
-    measured = wanted == "auto" and resolved == "bfloat16" and not runtime.count_gpus()
+        return runtime.start_backend("float32")  # too small to gain
+    resolved = runtime.start_backend(wanted)
+    measured = wanted == "auto" and resolved == "bfloat16" and not hardware.count_gpus()
     if not measured or not isinstance(recipe.network, (Pretrained, Vit)):
         return resolved
     stage = recipe.training
@@ -59,7 +59,7 @@ def choose_precision(
     network = {key: value for key, value in recipe.network.model_dump(mode="json").items() if key not in ignored}
     asked = [network, shape, recipe.input.size, stage.size, None if head_alone else stage.batch_size, stage.unfreeze]
     found = _remembered(memory, ["precision", *asked], lambda: _faster(recipe, shape, weights))
-    return runtime.start(found)
+    return runtime.start_backend(found)
 
 
 def fit_batches(recipe: Recipe, shape: tuple[int, int, int], rows: int, memory: Path, weights: Path) -> Recipe:
@@ -110,7 +110,7 @@ def _room_asked(recipe: Recipe, stage: Stage, shape: tuple[int, int, int]) -> li
 
 
 def _fitted(recipe: Recipe, stage: Stage, shape: tuple[int, int, int], rows: int, memory: Path, weights: Path) -> Stage:
-    on_gpu, head_alone = runtime.count_gpus() > 0, stage.unfreeze == "head"
+    on_gpu, head_alone = hardware.count_gpus() > 0, stage.unfreeze == "head"
     usual = _LARGEST if on_gpu or head_alone else _ON_CPU
     most_rows = 1 << rows.bit_length() - 1 if stage.batch_size == "auto" else rows  # auto is a power of two
     start = min(usual if stage.batch_size == "auto" else stage.batch_size, most_rows)
@@ -157,7 +157,7 @@ def _largest(recipe: Recipe, stage: Stage, shape: tuple[int, int, int], start: i
     while size > 1:
         try:
             _step(recipe, stage, shape, size, weights)()
-        except runtime.out_of_memory() as error:
+        except runtime.get_memory_errors() as error:
             if not runtime.is_out_of_memory(error):
                 raise
             size //= 2
@@ -170,7 +170,7 @@ def _faster(recipe: Recipe, shape: tuple[int, int, int], weights: Path) -> runti
     seconds: dict[runtime.Precision, float] = {}
     precision: runtime.Precision
     for precision in ("float32", "bfloat16"):
-        runtime.start(precision)
+        runtime.start_backend(precision)
         size = _ON_CPU if recipe.training.unfreeze == "head" else recipe.training.batch_size
         step = _step(recipe, recipe.training, shape, _ON_CPU if size == "auto" else min(size, 64), weights)
         step()  # compiles
@@ -216,7 +216,7 @@ def _remembered(memory: Path, asked: list[Any], measure: Callable[[], Any]) -> A
 
 
 def _place(memory: Path, asked: list[Any]) -> Path:
-    about = [asked, runtime.versions(), runtime.hardware(), runtime.settings()]
+    about = [asked, hardware.read_versions(), hardware.name_hardware(), hardware.read_numeric_settings()]
     return memory / f"{hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]}.json"
 
 

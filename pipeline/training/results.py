@@ -12,7 +12,7 @@ from pipeline.core.files import atomic_path
 from pipeline.core.paths import card_path, metrics_path, model_folder, oof_path, test_fold_path, test_path
 from pipeline.core.plots import learning_curves
 from pipeline.core.predictions import Predictions
-from pipeline.networks import runtime
+from pipeline.networks.hardware import read_versions
 from pipeline.training.data import Data
 from pipeline.training.fold_predictions import fold_predictions
 from pipeline.training.recipes.distillation import marks
@@ -70,7 +70,7 @@ def gather_folds(root: Path, tasks: list[FoldTask], data: Data, competition: str
         fingerprint=tasks[0].fingerprint,
         view_weights=made.view_weights,
         fold_table=digest,
-        versions=runtime.versions() | {"hardware": hardware},
+        versions=read_versions() | {"hardware": hardware},
         config=tasks[0].recipe.model_dump(mode="json"),
     )
     cards.write_card(card_path(root, model), card)

@@ -52,7 +52,7 @@ class Session:
         oof: dict[str, Path] | None = None,
         teachers: Teachers | None = None,
     ) -> None:
-        """Builds and compiles; `runtime.start` comes first.
+        """Builds and compiles; `runtime.start_backend` comes first.
 
         Args:
             recipe: how it is trained.
@@ -173,7 +173,7 @@ class Session:
         """
         try:
             yield
-        except runtime.out_of_memory() as error:
+        except runtime.get_memory_errors() as error:
             if not runtime.is_out_of_memory(error):
                 raise
             raise NoRoomError(
@@ -191,14 +191,14 @@ class Session:
         if phase.on_features:
             features = self._feature_batches(fold, seed)
             made = (features.batch(step) for step in range(first, last))
-            yield runtime.feed(made, phase.model.input_shape[1:], "float32", n_classes)
+            yield runtime.make_feed(made, phase.model.input_shape[1:], "float32", n_classes)
             return
         batches = self.batches(fold, seed)
         batches.check()  # a transform that does not fit fails here, plainly
         ahead = stream(batches, first, last, self._workers)
         try:
-            yield runtime.feed(iter(ahead), phase.model.input_shape[1:], "uint8", n_classes)
-        except runtime.graph_errors():
+            yield runtime.make_feed(iter(ahead), phase.model.input_shape[1:], "uint8", n_classes)
+        except runtime.get_graph_errors():
             if ahead.failed is not None:
                 raise ahead.failed from None  # which TensorFlow has wrapped in thousands of characters
             raise
@@ -213,7 +213,7 @@ class Session:
     def predict_views(self, part: Part, rows: Rows, views: Views) -> Iterator[Logits]:
         """Yields the logits of each view, batch by batch: float32 (n_views, rows of the batch, n_classes)."""
         # predict() would build a tf.data pipeline for each call: 0.1 s, longer than a small network's epoch.
-        predict = runtime.in_what_fits(self.phase.model.predict_on_batch)
+        predict = runtime.halve_to_fit(self.phase.model.predict_on_batch)
         if self.phase.on_features:
             sources = self._view_features(part, views)
             for start in range(0, len(rows), _PREDICT_FEATURES):

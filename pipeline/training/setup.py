@@ -132,7 +132,7 @@ def _network(recipe: Recipe, context: TrainingContext, images: list[str]) -> Tra
 
 
 def _classic(recipe: ClassicRecipe, context: TrainingContext, images: list[str]) -> Trainable:
-    runtime.start("float32")
+    runtime.start_backend("float32")
     fingerprint = context.fingerprint("pipeline.training.classic.training", images, recipe, "float32")
     key = fingerprints.fingerprint_descriptors(images, recipe)
     data = _preprocessed(context.data, recipe, images, work_folder(context.root, "preprocessed"))

@@ -97,9 +97,9 @@ def share_of_the_machine(slot: int, workers: int) -> Iterator[None]:
 
 def count_gpus() -> int:
     """Counts the GPUs that the backend sees."""
-    from pipeline.networks import runtime  # a process that is started need not load a backend because of this module
+    from pipeline.networks import hardware  # a process that is started need not load a backend because of this module
 
-    return runtime.count_gpus()
+    return hardware.count_gpus()
 
 
 @contextmanager

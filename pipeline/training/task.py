@@ -45,7 +45,7 @@ class FoldTask:
         fingerprint: of all that determines the result; part of the working folder's name.
         score: the metric shown while training.
         seed: the run's seed.
-        precision: as `runtime.start` takes and returns it.
+        precision: as `runtime.start_backend` takes and returns it.
         display_name: what lines and errors call it, where that is not the model's name.
     """
 

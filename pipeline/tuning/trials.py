@@ -25,7 +25,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.files import sha256
 from pipeline.core.metrics import get_metric
 from pipeline.core.paths import work_folder
-from pipeline.networks import runtime
+from pipeline.networks import hardware
 from pipeline.training.classic.recipe import ClassicRecipe
 from pipeline.training.context import TrainingContext
 from pipeline.training.recipes.recipe import Recipe
@@ -92,7 +92,7 @@ class Bench:
             "precision": self.around.precision,
             "outside": digest_dependencies(self.space.recipe({}), self.around),
             "code": code_digest("pipeline.tuning.trials"),
-            "versions": runtime.versions(),
+            "versions": hardware.read_versions(),
         }
         digest = hashlib.sha256(json.dumps(determined_by, sort_keys=True).encode()).hexdigest()
         return f"{self.model}-{digest[:16]}"

@@ -145,7 +145,7 @@ def _one(study: Study, bench: Bench, order: Order, claim: ExitStack, ending: End
         # Whatever a trial dies of is its own affair: it is kept with its reason, and the night goes on.
         except Exception as error:
             crowded = isinstance(error, NoRoomError)
-            crowded = crowded or (isinstance(error, runtime.out_of_memory()) and runtime.is_out_of_memory(error))
+            crowded = crowded or (isinstance(error, runtime.get_memory_errors()) and runtime.is_out_of_memory(error))
             trial.set_user_attr(optuna_studies.REASON, _words(error))
             raise
 

@@ -65,7 +65,7 @@ def test_a_frozen_backbone_stands_in_the_graph_once(
     recipe = parse(config, Recipe, "a test")
     write_model_card(write_repository(tmp_path), "one", config=recipe.model_dump(mode="json"))
     card = read_card(card_path(tmp_path, "one"), ModelCard)
-    runtime.start("float32")
+    runtime.start_backend("float32")
     paths = {}
     for fold in range(2):
         runtime.seed_everything(0)
@@ -120,7 +120,7 @@ def test_one_fold_alone_is_that_fold_also_in_fewer_bits(
 def test_onnx_keeps_weights_as_int8_where_there_are_many_of_an_output(tmp_path: Path) -> None:
     import onnx
 
-    runtime.start("float32")
+    runtime.start_backend("float32")
     runtime.seed_everything(0)
     taken = keras.Input((12, 12, 3), dtype="uint8")
     made = keras.layers.Conv2D(16, 3, activation="relu")(keras.layers.Rescaling(1 / 255)(taken))

@@ -25,7 +25,7 @@ SAYS = np.array([[2.0, -1.0], [-3.0, 1.0]], dtype=np.float32)
 
 @pytest.fixture(autouse=True)
 def _float32() -> None:
-    runtime.start("float32")
+    runtime.start_backend("float32")
     runtime.seed_everything(0)
 
 
@@ -148,12 +148,12 @@ def test_deep_networks_of_our_own_end_in_their_last_block() -> None:
 def test_half_precision_gives_about_the_same_heat() -> None:
     found = []
     for precision in ("float32", "bfloat16"):
-        runtime.start("float32" if precision == "float32" else "bfloat16")
+        runtime.start_backend("float32" if precision == "float32" else "bfloat16")
         runtime.seed_everything(1)
         cut = halves(build(PlainCnn(name="plain_cnn", filters=(4,), kernels=(3,), pool=False), 8, 3, 3).model)
         assert cut is not None
         found.append(grad_cam(cut, pictures(4, 8, 3), np.array([0, 1, 2, 0])))
-    runtime.start("float32")
+    runtime.start_backend("float32")
     assert found[1].dtype == np.float32
     assert np.corrcoef(found[0].ravel(), found[1].ravel())[0, 1] > 0.99
 

@@ -29,7 +29,7 @@ def test_heads_are_averaged() -> None:
 
 @pytest.mark.parametrize("pooling", ["token", "average"])
 def test_a_tiny_transformer_gives_one_place_for_each_patch(pooling: str) -> None:
-    runtime.start("float32")
+    runtime.start_backend("float32")
     section = vit(pooling)
     net = build(section, 12, 1, 3)
     assert net.backbone is not None
@@ -42,7 +42,7 @@ def test_a_tiny_transformer_gives_one_place_for_each_patch(pooling: str) -> None
 
 def test_attention_is_that_of_the_network_itself() -> None:
     """Rows sum to 1, block by block, and the tokens that come out of the blocks are the network's own."""
-    runtime.start("float32")
+    runtime.start_backend("float32")
     net = build(vit(), 12, 3, 3)
     assert net.backbone is not None
     images = np.random.default_rng(0).integers(0, 256, (2, 12, 12, 3)).astype(np.uint8)

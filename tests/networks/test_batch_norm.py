@@ -19,12 +19,12 @@ TARGETS = RNG.normal(0.0, 1.0, IMAGES.shape).astype(np.float32)
 @pytest.fixture(autouse=True)
 def _float32_again() -> Any:
     yield
-    runtime.start("float32")
+    runtime.start_backend("float32")
 
 
 def trained(kind: type[layers.BatchNormalization], precision: runtime.Precision) -> list[NDArray[np.float32]]:
     """Returns what one step of plain gradient descent makes of a layer, and what it then predicts."""
-    runtime.start(precision)
+    runtime.start_backend(precision)
     images = keras.Input(IMAGES.shape[1:])
     layer = kind(momentum=0.9)
     model = keras.Model(images, layers.Activation("linear", dtype="float32")(layer(images)))
@@ -45,7 +45,7 @@ def test_a_step_moves_weights_and_statistics_as_keras_does(precision: runtime.Pr
 
 
 def test_it_is_the_one_pass_that_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    fused = runtime.fused_batch_norm()
+    fused = runtime.get_fused_batch_norm()
     assert fused is not None
 
     def halved(*given: Any) -> Any:
@@ -53,26 +53,26 @@ def test_it_is_the_one_pass_that_runs(monkeypatch: pytest.MonkeyPatch) -> None:
         return outputs, mean / 2, variance
 
     ours = trained(BatchNormalization, "float32")
-    monkeypatch.setattr(runtime, "fused_batch_norm", lambda: halved)
+    monkeypatch.setattr(runtime, "get_fused_batch_norm", lambda: halved)
     np.testing.assert_allclose(trained(BatchNormalization, "float32")[2], ours[2] / 2, rtol=1e-5)
 
 
 @pytest.mark.parametrize("elsewhere", ["a GPU", "another backend"])
 def test_elsewhere_keras_own_way_is_taken(monkeypatch: pytest.MonkeyPatch, elsewhere: str) -> None:
     if elsewhere == "a GPU":
-        monkeypatch.setattr(runtime, "_gpus", lambda: [("a GPU", (8, 0))])
+        monkeypatch.setattr(runtime, "list_gpus", lambda: [("a GPU", (8, 0))])
     else:
         monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
-    assert runtime.fused_batch_norm() is None
+    assert runtime.get_fused_batch_norm() is None
 
 
 def test_checkpoints_of_keras_own_layer_fit() -> None:
-    runtime.start("float32")
+    runtime.start_backend("float32")
     assert BatchNormalization().name == "batch_normalization"
 
 
 def test_a_frozen_layer_leaves_its_statistics_alone() -> None:
-    runtime.start("float32")
+    runtime.start_backend("float32")
     layer = BatchNormalization(momentum=0.0)
     layer.build(IMAGES.shape)
     layer.trainable = False

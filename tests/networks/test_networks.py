@@ -29,7 +29,7 @@ MODELS = [model for model in ALL if load_recipe(ROOT, model).network.model_dump(
 
 @pytest.fixture(autouse=True)
 def _float32() -> None:
-    runtime.start("float32")
+    runtime.start_backend("float32")
 
 
 def shipped(model: str, size: int, channels: int = 3, n_classes: int = 5) -> keras.Model:
@@ -105,7 +105,7 @@ def test_the_same_seed_gives_the_same_network(model: str) -> None:
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_logits_are_float32_at_any_precision(precision: runtime.Precision) -> None:
-    runtime.start(precision)
+    runtime.start_backend(precision)
     network = shipped("small_cnn", 16)
     assert network.get_layer("logits").compute_dtype == "float32"
     assert logits(network, images(2, 16)).dtype == np.float32

@@ -20,7 +20,7 @@ from pipeline.training.phases import depth_factors, unfreeze
 
 @pytest.fixture(autouse=True)
 def _float32() -> None:
-    runtime.start("float32")
+    runtime.start_backend("float32")
 
 
 def section(backbone: str = "Tiny", **settings: Any) -> Pretrained:

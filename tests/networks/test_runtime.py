@@ -5,23 +5,20 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
+from support.project_imports import ROOT
 
 from pipeline.networks import runtime
-
-import keras  # isort: skip  # after the runtime, which sets the environment that it reads
-
-ROOT = Path(__file__).parents[2]
+from pipeline.networks.runtime import keras
 
 
 @pytest.fixture(autouse=True)
 def policy() -> Iterator[None]:
     """Puts the precision back."""
     yield
-    runtime.start("float32")
+    runtime.start_backend("float32")
 
 
 @pytest.mark.parametrize(
@@ -29,7 +26,7 @@ def policy() -> Iterator[None]:
     [("float32", "float32"), ("bfloat16", "mixed_bfloat16"), ("float16", "mixed_float16")],
 )
 def test_a_precision_sets_the_policy_of_later_layers(precision: runtime.Precision, policy: str) -> None:
-    assert runtime.start(precision) == precision
+    assert runtime.start_backend(precision) == precision
     assert keras.layers.Dense(1).dtype_policy.name == policy
 
 
@@ -49,9 +46,9 @@ def test_a_precision_sets_the_policy_of_later_layers(precision: runtime.Precisio
 def test_auto_takes_half_the_bits_only_where_all_that_computes_has_them(
     monkeypatch: pytest.MonkeyPatch, gpus: list[tuple[str, tuple[int, ...]]], flags: str, wanted: str
 ) -> None:
-    monkeypatch.setattr(runtime, "_gpus", lambda: gpus)
-    monkeypatch.setattr(runtime, "_cpu_info", lambda key: flags)
-    assert runtime.start("auto") == wanted
+    monkeypatch.setattr(runtime, "list_gpus", lambda: gpus)
+    monkeypatch.setattr(runtime, "read_cpu_info", lambda key: flags)
+    assert runtime.start_backend("auto") == wanted
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others() -> None:
@@ -68,54 +65,24 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others() -> None:
 def test_a_start_undoes_what_the_persons_keras_settings_say() -> None:
     keras.config.set_floatx("float16")
     keras.config.set_image_data_format("channels_first")
-    runtime.start("float32")
+    runtime.start_backend("float32")
     assert (keras.config.floatx(), keras.config.image_data_format()) == ("float32", "channels_last")
 
 
 def test_names_of_layers_do_not_count_on_from_what_the_process_built_before() -> None:
-    runtime.start("float32")
+    runtime.start_backend("float32")
     first = keras.layers.Dense(1).name
-    runtime.start("float32")
+    runtime.start_backend("float32")
     assert keras.layers.Dense(1).name == first
 
 
-def test_versions_name_the_backend_and_what_makes_the_batches() -> None:
-    assert {keras.backend.backend(), "keras", "albumentations", "opencv-python-headless", "python"} <= set(
-        runtime.versions()
-    )
-
-
-def test_hardware_tells_the_number_of_cores_that_may_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runtime, "_gpus", list)
-    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 5}, raising=False)
-    assert runtime.hardware().endswith(" x3")
-
-
-def test_hardware_names_the_gpus_where_there_are_any(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runtime, "_gpus", lambda: [("H200", (9, 0))])
-    assert runtime.hardware() == "gpu H200"
+def test_xla_is_used_where_there_is_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime, "list_gpus", lambda: [("H200", (9, 0))])
     assert runtime.use_xla()
 
 
-def test_settings_hold_only_variables_that_change_bits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
-    monkeypatch.setenv("SOMETHING_ELSE", "1")
-    assert runtime.settings()["TF_ENABLE_ONEDNN_OPTS"] == "0"
-    assert "SOMETHING_ELSE" not in runtime.settings()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("said", "used"), [(None, "1"), ("0", "0")])
-def test_onednn_is_on_everywhere_unless_the_environment_says_otherwise(said: str | None, used: str) -> None:
-    code = "from pipeline.networks import runtime; print(runtime.settings()['TF_ENABLE_ONEDNN_OPTS'])"
-    rest = {name: value for name, value in os.environ.items() if name != "TF_ENABLE_ONEDNN_OPTS"}
-    around = rest if said is None else rest | {"TF_ENABLE_ONEDNN_OPTS": said}
-    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=around, capture_output=True, text=True, check=True)
-    assert ran.stdout.strip() == used
-
-
 def test_starting_prints_nothing() -> None:
-    code = "from pipeline.networks import runtime; runtime.start('float32')"
+    code = "from pipeline.networks import runtime; runtime.start_backend('float32')"
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert (ran.stdout, ran.stderr) == ("", "")
 
@@ -142,7 +109,7 @@ def test_a_batch_that_does_not_fit_is_computed_in_parts_that_do(capsys: pytest.C
             raise MemoryError
         return 2 * batch
 
-    compute = runtime.in_what_fits(double)
+    compute = runtime.halve_to_fit(double)
     assert compute(np.arange(8)).tolist() == [0, 2, 4, 6, 8, 10, 12, 14]
     assert sizes == [8, 4, 2, 2, 2, 2]
     assert compute(np.arange(5)).tolist() == [0, 2, 4, 6, 8]  # it remembers
@@ -156,4 +123,4 @@ def test_one_image_that_does_not_fit_is_an_error() -> None:
         raise MemoryError
 
     with pytest.raises(MemoryError):
-        runtime.in_what_fits(never)(np.arange(4))
+        runtime.halve_to_fit(never)(np.arange(4))

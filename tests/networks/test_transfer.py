@@ -34,7 +34,7 @@ HEAD: dict[str, Any] = {
 
 @pytest.fixture
 def root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    runtime.start("float32")
+    runtime.start_backend("float32")
     repository(tmp_path)
     backbones.install(monkeypatch, tmp_path / "weights")
     return tmp_path

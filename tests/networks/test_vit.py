@@ -24,7 +24,7 @@ RANDOM = Vit(name="vit", weights="none", shape=TINY)
 
 @pytest.fixture(autouse=True)
 def _float32() -> None:
-    runtime.start("float32")
+    runtime.start_backend("float32")
     runtime.seed_everything(0)
 
 
@@ -90,7 +90,7 @@ def test_a_tiny_network_has_the_parameters_counted_by_hand() -> None:
 
 
 def trained(precision: str, pooling: str) -> tuple[list[NDArray[np.float32]], NDArray[np.float32]]:
-    runtime.start(precision)  # type: ignore[arg-type]
+    runtime.start_backend(precision)  # type: ignore[arg-type]
     runtime.seed_everything(3)
     backbone = vit_backbone(RANDOM.model_copy(update={"pooling": pooling}), 32, 3, None)
     dropped = keras.layers.Dropout(0.5)(backbone.output)

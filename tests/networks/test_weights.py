@@ -20,7 +20,7 @@ from pipeline.networks.backbones.weights import Published, find, load, published
 
 @pytest.fixture
 def file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    runtime.start("float32")
+    runtime.start_backend("float32")
     return backbones.install(monkeypatch, tmp_path / "weights")
 
 

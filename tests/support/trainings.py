@@ -75,7 +75,7 @@ def task(root: Path, wanted: Recipe, work: str, fold: int = 0, seed: int = 0) ->
 
 def session(root: Path, wanted: Recipe, workers: int = 2) -> Session:
     """Returns a session in float32."""
-    runtime.start("float32")
+    runtime.start_backend("float32")
     data = load_data(root / "data" / "prepared", paths.folds_path(root))
     pseudo = wanted.training.pseudo
     return Session(

@@ -19,7 +19,7 @@ CLAHE = {"name": "clahe"}
 
 @pytest.fixture
 def file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    runtime.start("float32")
+    runtime.start_backend("float32")
     return backbones.install(monkeypatch, tmp_path / "weights")
 
 

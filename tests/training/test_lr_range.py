@@ -189,7 +189,7 @@ def test_a_stage_that_diverges_before_the_last_is_named(root: Path) -> None:
 
 
 def test_a_head_and_the_factors_of_its_backbone_are_swept(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    runtime.start("float32")
+    runtime.start_backend("float32")
     backbones.install(monkeypatch, root / "weights")
     network = {"network": {"name": "pretrained", "backbone": "Tiny"}, "input": {"size": 16}}
     head = {"epochs": 2, "batch_size": 8, "optimizer": SGD, "unfreeze": "head"}

@@ -13,7 +13,7 @@ from support import backbones
 from support.trainings import recipe, transfer
 
 from pipeline.core.errors import NoRoomError
-from pipeline.networks import runtime
+from pipeline.networks import hardware, runtime
 from pipeline.training import probing
 from pipeline.training.recipes.recipe import Recipe, Stage, load_recipe
 
@@ -22,7 +22,7 @@ SHAPE, ROWS = (8, 1, 3), 1000
 
 @pytest.fixture(autouse=True)
 def _start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    runtime.start("float32")
+    runtime.start_backend("float32")
     backbones.install(monkeypatch, tmp_path / "weights")
 
 
@@ -41,7 +41,7 @@ def room_for(largest: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
         return run
 
     monkeypatch.setattr(probing, "_step", step)
-    monkeypatch.setattr(runtime, "count_gpus", lambda: 1)
+    monkeypatch.setattr(hardware, "count_gpus", lambda: 1)
     return tried
 
 
@@ -184,7 +184,7 @@ def test_other_errors_of_the_device_are_not_taken_for_want_of_memory(
         raise importlib.import_module("tensorflow").errors.InvalidArgumentError(None, None, "broken")
 
     monkeypatch.setattr(probing, "_step", step)
-    monkeypatch.setattr(runtime, "count_gpus", lambda: 1)
+    monkeypatch.setattr(hardware, "count_gpus", lambda: 1)
     with pytest.raises(importlib.import_module("tensorflow").errors.InvalidArgumentError):
         probing.fit_batches(recipe(batch_size=16), SHAPE, ROWS, tmp_path, tmp_path)
 

@@ -11,7 +11,7 @@ import pytest
 from support.jobs import failing, opened
 
 from pipeline.core.errors import InputError, NoRoomError
-from pipeline.networks import runtime
+from pipeline.networks import hardware
 from pipeline.training.side_by_side import DiedError, count_workers, run_side_by_side, share_of_the_machine
 
 CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
@@ -68,9 +68,9 @@ def test_nothing_outlives_the_one_that_is_killed(tmp_path: Path) -> None:
 
 
 def test_by_default_each_gpu_trains_a_fold_and_a_machine_without_any_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runtime, "count_gpus", lambda: 0)
+    monkeypatch.setattr(hardware, "count_gpus", lambda: 0)
     assert (count_workers(None), count_workers(3)) == (1, 3)
-    monkeypatch.setattr(runtime, "count_gpus", lambda: 4)
+    monkeypatch.setattr(hardware, "count_gpus", lambda: 4)
     assert (count_workers(None), count_workers(1)) == (4, 1)
 
 
@@ -78,7 +78,7 @@ def test_by_default_each_gpu_trains_a_fold_and_a_machine_without_any_one(monkeyp
 def test_each_process_sees_a_gpu_of_its_own(
     visible: str | None, seen: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runtime, "count_gpus", lambda: 2)
+    monkeypatch.setattr(hardware, "count_gpus", lambda: 2)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if visible:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
@@ -92,7 +92,7 @@ def test_each_process_sees_a_gpu_of_its_own(
 
 @pytest.mark.skipif(not CORES, reason="the system does not tell cores")
 def test_more_processes_than_cores_share_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runtime, "count_gpus", lambda: 0)
+    monkeypatch.setattr(hardware, "count_gpus", lambda: 0)
     found = []
     for slot in range(len(CORES) + 1):
         with share_of_the_machine(slot, len(CORES) + 1):

@@ -17,7 +17,7 @@ from support.trainings import repository, settings
 
 from pipeline.core import cards, paths, predictions, tables
 from pipeline.core.errors import InputError, NoRoomError
-from pipeline.networks import runtime
+from pipeline.networks import hardware
 from pipeline.stages import train
 from pipeline.training import fingerprints, setup
 
@@ -255,7 +255,7 @@ def edit_code(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def edit_hardware(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runtime, "hardware", lambda: "another machine")
+    monkeypatch.setattr(hardware, "name_hardware", lambda: "another machine")
 
 
 @pytest.mark.parametrize(

@@ -129,8 +129,8 @@ def test_an_interrupted_training_continues_to_the_same_bits(root: Path, name: st
 
 @pytest.mark.parametrize("name", ["average", pytest.param("accumulation", marks=pytest.mark.slow)])
 def test_so_does_one_in_float16_whose_losses_are_scaled(root: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    start = runtime.start
-    monkeypatch.setattr(runtime, "start", lambda _: start("float16"))
+    start = runtime.start_backend
+    monkeypatch.setattr(runtime, "start_backend", lambda _: start("float16"))
     wanted = recipe(**RECIPES[name])
     whole = train(root, wanted, f"{name} float16 whole")
     place = train_interrupted(root, wanted, f"{name} float16 broken", epoch=2)
@@ -481,10 +481,10 @@ def test_a_session_computes_in_the_precision_that_was_started(
 ) -> None:
     root = repository(tmp_path)
     trainings.session(root, recipe())
-    runtime.start(precision)
+    runtime.start_backend(precision)
     prepared = load_data(root / "data" / "prepared", paths.folds_path(root))
     opened = Session(recipe(), prepared, 1, weights=root, features=root)
     assert opened.phase.model.get_layer("dense").compute_dtype == computes
     opened.reset(0, 1)
     assert opened.phase.model.get_layer("dense").compute_dtype == computes
-    runtime.start("float32")
+    runtime.start_backend("float32")

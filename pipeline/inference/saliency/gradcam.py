@@ -65,7 +65,7 @@ def grad_cam(cut: Halves, images: NDArray[np.uint8 | np.float32], classes: NDArr
     """
     maps = np.asarray(cut.maps.predict_on_batch(images), dtype=np.float32)
     asked = np.eye(cut.rest.output_shape[-1], dtype=np.float32)[classes]
-    gradient = runtime.pulled_back(lambda point: cut.rest(point, training=False), maps, asked)
+    gradient = runtime.compute_gradient(lambda point: cut.rest(point, training=False), maps, asked)
     weights = gradient.mean(axis=(1, 2))  # equation 1
     heat: NDArray[np.float32] = np.maximum(np.einsum("nrcf,nf->nrc", maps, weights), 0)  # equation 2
     return heat
