@@ -48,7 +48,7 @@ ROOMS = {
         recipes.model_yaml recipes.recipe results setup side_by_side task""",
     ),
     "networks": Room(
-        3, "images", "backbones.pretrained backbones.vit build features hardware inputs mlp_hog norms runtime"
+        3, "images", "backbones.pretrained backbones.vit build features hardware inputs mlp_hog normalisation runtime"
     ),
     "data": Room(
         3,

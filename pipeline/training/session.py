@@ -13,11 +13,10 @@ from pipeline.core.errors import InputError, NoRoomError
 from pipeline.images.batches import TrainBatches, changed, plain_batches, stream
 from pipeline.images.views import Views, average_views, make_view_transforms
 from pipeline.networks import runtime
-from pipeline.networks.backbones.pretrained import normalisations
 from pipeline.networks.build import Built, build, weights_of
 from pipeline.networks.features import FeatureBatches, FeatureCache
 from pipeline.networks.inputs import DatasetNorm
-from pipeline.networks.norms import reestimate
+from pipeline.networks.normalisation import list_batch_norms, reestimate_statistics
 from pipeline.training.data import Data
 from pipeline.training.phases import CompiledPhase, assign_variables, compile_phase, copy_variables
 from pipeline.training.recipes.balance import class_weights
@@ -162,7 +161,7 @@ class Session:
         chosen = np.random.default_rng([fold, 5]).permutation(rows)[:_SETTLE_ROWS]
         batch = min(_SETTLE_BATCH, self.phase.batch_size)
         batches = plain_batches(self.data.images, chosen, self.phase.size, batch, self._workers)
-        reestimate(net.model, normalisations(net.backbone), batches)
+        reestimate_statistics(net.model, list_batch_norms(net.backbone), batches)
 
     @contextmanager
     def room(self, name: str) -> Iterator[None]:

@@ -17,9 +17,8 @@ from pipeline.core.errors import InputError
 from pipeline.images.resizing import resize_image
 from pipeline.images.views import Views
 from pipeline.networks import features, runtime
-from pipeline.networks.backbones.pretrained import normalisations
 from pipeline.networks.features import FeatureCache
-from pipeline.networks.norms import reestimate
+from pipeline.networks.normalisation import list_batch_norms, reestimate_statistics
 from pipeline.training.callback import StateCallback
 from pipeline.training.recipes.recipe import Recipe
 from pipeline.training.trainer import train_fold
@@ -189,7 +188,7 @@ def test_statistics_measured_afresh_are_those_of_the_training_images(root: Path)
     net = opened.phase.net
     assert net.backbone is not None
     opened.settle(0)
-    (norm,) = normalisations(net.backbone)
+    (norm,) = list_batch_norms(net.backbone)
     inner = keras.Model(net.backbone.input, net.backbone.get_layer("conv1").output)
     images = np.stack([resize_image(opened.data.images[row], 16) for row in opened.data.rows(0)[0]])
     activations = np.asarray(inner.predict_on_batch(np.repeat(images, 3, -1).astype(np.float32) / 127.5 - 1))
@@ -205,10 +204,10 @@ def test_a_short_fine_tuning_does_not_leave_the_statistics_behind(root: Path) ->
         train_fold(task(root, opened.recipe, f"{norm}{momentum}"), opened)
         net = opened.phase.net
         assert net.backbone is not None
-        (layer,) = normalisations(net.backbone)
+        (layer,) = list_batch_norms(net.backbone)
         lagging = keras.ops.convert_to_numpy(layer.moving_mean).copy()
         images = np.stack([opened.data.images[row] for row in opened.data.rows(0)[0]])
-        reestimate(net.model, [layer], [np.stack([resize_image(image, 16) for image in images])])
+        reestimate_statistics(net.model, [layer], [np.stack([resize_image(image, 16) for image in images])])
         return float(np.abs(lagging - keras.ops.convert_to_numpy(layer.moving_mean)).max())
 
     behind = distance("adapted", 0.999)
@@ -284,11 +283,11 @@ def test_statistics_of_ragged_batches_weigh_by_their_images(root: Path) -> None:
     opened = session(root, transfer(network={"norm": "reestimated"}))
     net = opened.phase.net
     assert net.backbone is not None
-    (norm,) = normalisations(net.backbone)
+    (norm,) = list_batch_norms(net.backbone)
     images = np.random.default_rng(0).integers(0, 256, (9, 16, 16, 1), dtype=np.uint8)
 
     def measured(*batches: NDArray[np.uint8]) -> NDArray[np.float64]:
-        reestimate(net.model, [norm], batches)
+        reestimate_statistics(net.model, [norm], batches)
         found = (norm.moving_mean, norm.moving_variance)
         return np.concatenate([keras.ops.convert_to_numpy(weight).astype(np.float64) for weight in found])
 

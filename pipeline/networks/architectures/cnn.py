@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from pipeline.core.config import Section
-from pipeline.networks.batch_norm import BatchNormalization
+from pipeline.networks.normalisation import BatchNormalization
 from pipeline.networks.runtime import keras, layers
 
 Activation = Literal["elu", "relu", "gelu"]

@@ -14,6 +14,7 @@ from pipeline.core.config import Section
 from pipeline.core.errors import InputError, near_names
 from pipeline.networks.backbones.weights import find, load, unloaded
 from pipeline.networks.head import Head
+from pipeline.networks.normalisation import list_batch_norms
 from pipeline.networks.runtime import keras, layers
 
 # Of a backbone's function, what is not for `arguments`.
@@ -111,7 +112,7 @@ def build_backbone(section: Pretrained, size: int, weights: Path | None) -> kera
     if weights is not None:
         load(backbone, weights)
     if section.norm != "frozen":
-        for layer in normalisations(backbone):
+        for layer in list_batch_norms(backbone):
             layer.momentum = section.norm_momentum
     return backbone
 
@@ -150,8 +151,3 @@ def pool(section: Pretrained, feature_map: keras.KerasTensor) -> keras.KerasTens
     """Returns features (batch, width)."""
     pools = {"average": layers.GlobalAveragePooling2D, "max": layers.GlobalMaxPooling2D, "flatten": layers.Flatten}
     return pools[section.pooling](name="pool")(feature_map)
-
-
-def normalisations(model: keras.Model) -> list[layers.BatchNormalization]:
-    """Returns all batch-normalisation layers, nested ones included."""
-    return [layer for layer in model._flatten_layers() if isinstance(layer, layers.BatchNormalization)]
