@@ -16,8 +16,9 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from pipeline.core.arrays import Images
+from pipeline.core.closure import code_digest
 from pipeline.core.config import Section
-from pipeline.core.files import atomic_path, locked, require_space, sha256
+from pipeline.core.files import atomic_path, locked, require_space
 from pipeline.core.progress import track_progress
 from pipeline.images.batches import Ahead
 
@@ -159,7 +160,7 @@ def _fingerprint(images: Images, steps: Steps, key: str) -> str:
         "steps": [step.model_dump(mode="json") for step in steps],
         "opencv": cv2.__version__,
         "numpy": np.__version__,
-        "code": sha256(Path(__file__)),  # all that computes pixels
+        "code": code_digest("pipeline.images.preprocessing"),
     }
     return hashlib.sha256(json.dumps(determined_by, sort_keys=True).encode()).hexdigest()[:32]
 
