@@ -25,7 +25,7 @@ from pipeline.ensemble.calibration import reliability
 from pipeline.ensemble.fitting import EnsembleParams, fit
 from pipeline.ensemble.members import Members, read_members
 from pipeline.images.views import Views
-from pipeline.inference.trained_model import open_model
+from pipeline.inference.trained_model import open_trained_model
 from pipeline.networks import hardware
 from pipeline.training.data import Data, load_data
 
@@ -92,11 +92,11 @@ def _plain(root: Path, data: Data, name: str, members: Members) -> Probs:
     kept = root / ".work" / "plain" / f"{name}-{card.fingerprint[:16]}.npy"
     if not kept.is_file():
         config = card.config | {"views": Views().model_dump(mode="json")}
-        model = open_model(root, card.model_copy(update={"config": config, "view_weights": {}}))
+        model = open_trained_model(root, card.model_copy(update={"config": config, "view_weights": {}}))
         probs = np.empty((len(data.ids), len(data.classes)), dtype=np.float32)
         for fold in model.checkpoints:
             rows = data.rows(fold)[1]
-            probs[rows] = next(model.said(np.ascontiguousarray(data.images[rows]), [fold])).probs
+            probs[rows] = next(model.predict_folds(np.ascontiguousarray(data.images[rows]), [fold])).probs
             print(f"{name}: fold {fold} again from one view", flush=True)
         with atomic_path(kept) as temporary:
             np.save(temporary, probs)

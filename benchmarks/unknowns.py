@@ -21,12 +21,11 @@ from sklearn.metrics import roc_auc_score
 
 from pipeline.core import files, paths, tables
 from pipeline.core.cards import ModelCard, read_card
-from pipeline.inference.outputs import Said
-from pipeline.inference.trained_model import open_model
-from pipeline.inference.unknown.choice import choose
-from pipeline.inference.unknown.conformal import p_values
-from pipeline.inference.unknown.fit import best
-from pipeline.inference.unknown.scores import NEIGHBOURS, Scores, bank_of, neighbours, scores
+from pipeline.inference.outputs import FoldOutputs
+from pipeline.inference.trained_model import open_trained_model
+from pipeline.inference.unknown.detector import choose_score, compute_p_values
+from pipeline.inference.unknown.evaluation import evaluate_scores
+from pipeline.inference.unknown.scores import NEIGHBOURS, Scores, build_bank, compute_neighbour_distance, compute_score
 from pipeline.stages import fetch, prepare, split, train
 from pipeline.training.data import Data, load_data
 
@@ -115,19 +114,19 @@ def _leave_out(root: Path, drawn: Path, model: str, left_out: NDArray[np.int64])
 def _outcome(root: Path, name: str, out: tuple[str, ...]) -> Outcome:
     split.run(root)
     train.run(root, name)
-    model = open_model(root, read_card(paths.card_path(root, name), ModelCard))
+    model = open_trained_model(root, read_card(paths.card_path(root, name), ModelCard))
     data, unknown = load_data(root / "data" / "prepared", paths.folds_path(root)), np.load(root / "unknown.npy")
     rows = [data.rows(fold)[1] for fold in model.checkpoints]
     known = [
-        next(model.said(_images(data, own), [fold], deep=True))
+        next(model.predict_folds(_images(data, own), [fold], with_features=True))
         for fold, own in zip(model.checkpoints, rows, strict=True)
     ]
-    new = list(model.said(np.ascontiguousarray(data.test_images), deep=True))
+    new = list(model.predict_folds(np.ascontiguousarray(data.test_images), with_features=True))
     smoothing = model.network.recipe.training.label_smoothing if model.network is not None else 0.0
-    stand_ins = choose(known, [data.labels[own] for own in rows], len(data.classes), smoothing)
+    stand_ins = evaluate_scores(known, [data.labels[own] for own in rows], len(data.classes), smoothing)
     strange = {one: _strange(one, known, new, len(data.classes)) for one in stand_ins}
     aurocs = {one: float(roc_auc_score(unknown, value)) for one, value in strange.items()}
-    flagged = -strange[best(stand_ins)] <= RATE
+    flagged = -strange[choose_score(stand_ins)] <= RATE
     return Outcome(
         out,
         aurocs,
@@ -144,20 +143,26 @@ def _images(data: Data, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(data.images[rows])
 
 
-def _strange(name: str, known: list[Said], new: list[Said], n_classes: int) -> Scores:
+def _strange(name: str, known: list[FoldOutputs], new: list[FoldOutputs], n_classes: int) -> Scores:
     """Minus the p-values of the new pictures."""
     if name != NEIGHBOURS:
-        return -p_values([scores(name, one, None) for one in known], [scores(name, one, None) for one in new])
-    banks = [bank_of(one.features, n_classes) for one in known if one.features is not None]
-    own = [neighbours(one, bank, own=True) for one, bank in zip(known, banks, strict=True)]
-    return -p_values(own, [neighbours(one, bank) for one, bank in zip(new, banks, strict=True)])
+        return -compute_p_values(
+            [compute_score(name, one, None) for one in known], [compute_score(name, one, None) for one in new]
+        )
+    banks = [build_bank(one.features, n_classes) for one in known if one.features is not None]
+    own = [compute_neighbour_distance(one, bank, own=True) for one, bank in zip(known, banks, strict=True)]
+    return -compute_p_values(own, [compute_neighbour_distance(one, bank) for one, bank in zip(new, banks, strict=True)])
 
 
-def _errors(name: str, known: list[Said], labels: list[NDArray[np.int64]], n_classes: int) -> float:
+def _errors(name: str, known: list[FoldOutputs], labels: list[NDArray[np.int64]], n_classes: int) -> float:
     found = []
     for said, own in zip(known, labels, strict=True):
-        bank = bank_of(said.features, n_classes) if said.features is not None else None
-        value = neighbours(said, bank, own=True) if name == NEIGHBOURS and bank else scores(name, said, bank)
+        bank = build_bank(said.features, n_classes) if said.features is not None else None
+        value = (
+            compute_neighbour_distance(said, bank, own=True)
+            if name == NEIGHBOURS and bank
+            else compute_score(name, said, bank)
+        )
         found.append(roc_auc_score(said.probs.argmax(axis=1) != own, value))
     return float(np.mean(found))
 
@@ -182,10 +187,10 @@ def _say(one: Outcome) -> None:
             f"  {name:12} AUROC {auroc:.3f} [{low:.3f}, {high:.3f}]  classes left out of the last layer "
             f"{one.stand_ins[name]:.3f}  errors {one.errors[name]:.3f}"
         )
-    chosen = best(one.stand_ins)
+    chosen = choose_score(one.stand_ins)
     print(
-        f"  chosen: {chosen}, the best: {best(one.aurocs)}; at {RATE:.0%} it flags {one.alarms:.1%} of the unseen "
-        f"known pictures and {one.found:.1%} of the unknown ones",
+        f"  chosen: {chosen}, the best: {choose_score(one.aurocs)}; at {RATE:.0%} it flags {one.alarms:.1%} of the "
+        f"unseen known pictures and {one.found:.1%} of the unknown ones",
         flush=True,
     )
 
@@ -204,7 +209,7 @@ def _say_all(outcomes: list[Outcome]) -> None:
         print(f"  {name:12} AUROC {means[0]:.3f}  classes left out {means[1]:.3f}  errors {means[2]:.3f}")
     for words, column in (("classes left out", "stand_ins"), ("errors", "errors")):
         lost = [
-            max(one.aurocs.values()) - one.aurocs[best(one.stand_ins if column == "stand_ins" else one.errors)]
+            max(one.aurocs.values()) - one.aurocs[choose_score(one.stand_ins if column == "stand_ins" else one.errors)]
             for one in outcomes
         ]
         print(f"  chosen by {words}: {np.mean(lost):.3f} of AUROC lost to the best, {max(lost):.3f} at most")

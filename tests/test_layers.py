@@ -38,8 +38,8 @@ ROOMS = {
     "inference": Room(
         5,
         "images networks data ensemble kaggle training",
-        """answers demo.app export_formats exported_graph notebook packing pictures predictor saliency.attribution
-        saliency.heat selection trained_model""",
+        """demo.app export_formats exported_graph image_files image_results notebook opened_network packing
+        predictor saliency.attribution saliency.heat selection trained_model""",
     ),
     "training": Room(
         4,

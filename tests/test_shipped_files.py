@@ -11,7 +11,7 @@ from support import tiny, trained
 from pipeline.core import paths, predictions, tables
 from pipeline.core.cards import ModelCard, read_card
 from pipeline.images.store import open_store
-from pipeline.inference.checkpoints import Unseen, predict
+from pipeline.inference.checkpoints import InferenceInput, predict_images
 from pipeline.inference.selection import list_checkpoints
 from pipeline.networks import runtime
 from pipeline.stages import train
@@ -100,5 +100,5 @@ def trained_classes(root: Path) -> tuple[str, ...]:
 
 def predicted(root: Path, card: ModelCard) -> Any:
     images = open_store(root / "data" / "prepared" / "test_images.npy")
-    unseen = Unseen(images, trained_classes(root), root / "weights", root / "unseen")
-    return predict(card, list_checkpoints(root, card), unseen)
+    unseen = InferenceInput(images, trained_classes(root), root / "weights", root / "unseen")
+    return predict_images(card, list_checkpoints(root, card), unseen)

@@ -1,4 +1,4 @@
-"""Predictions of new images by checkpoints, the same as training made of the test images."""
+"""Predictions for new images from checkpoints, the same as training makes for the test images."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,21 +14,21 @@ from pipeline.core.config import parse
 from pipeline.images.batches import default_workers
 from pipeline.images.preprocessing import open_preprocessed
 from pipeline.images.views import Views, average_views, make_view_transforms
-from pipeline.inference.opened_network import open_network
+from pipeline.inference.opened_network import TaskShape, open_network
 from pipeline.training.classic.recipe import ClassicRecipe, load
 from pipeline.training.classic.training import ClassicSession
 from pipeline.training.data import Data
 
 
 @dataclass(frozen=True)
-class Unseen:
-    """What is predicted, and where.
+class InferenceInput:
+    """Images to predict, and the folders that it needs.
 
     Attributes:
         images: uint8 (n, size, size, channels), as the image store keeps them.
         classes: class names.
         weights: folder of the files that a network needs before its checkpoint can be loaded.
-        work: folder for what is computed on the way.
+        work: folder for intermediate results.
     """
 
     images: Images
@@ -37,13 +37,13 @@ class Unseen:
     work: Path
 
 
-def predict(card: ModelCard, checkpoints: Sequence[Path], unseen: Unseen) -> NDArray[np.float32]:
-    """Predicts images by all folds of a model.
+def predict_images(card: ModelCard, checkpoints: Sequence[Path], inputs: InferenceInput) -> NDArray[np.float32]:
+    """Predicts images with all folds of a model.
 
     Args:
         card: of the model; its recipe is the one that was trained.
         checkpoints: of its folds, in their order.
-        unseen: the images.
+        inputs: the images.
 
     Returns:
         (n, n_classes) probabilities, the mean over the folds.
@@ -52,39 +52,41 @@ def predict(card: ModelCard, checkpoints: Sequence[Path], unseen: Unseen) -> NDA
         InputError: the card's recipe is not one of this version, or a checkpoint does not fit it.
     """
     place = f"card of {card.model}: config"
-    stored, channels = unseen.images.shape[1], unseen.images.shape[-1]
-    opened = open_network(card, stored, channels, len(unseen.classes), unseen.weights)
+    shape = TaskShape(inputs.images.shape[1], inputs.images.shape[-1], len(inputs.classes))
+    network = open_network(card, shape, inputs.weights)
     parts = (
-        classic_logits(parse(card.config, ClassicRecipe, place), checkpoints, unseen)
-        if opened is None
-        else opened.logits(checkpoints, unseen.images, unseen.work)
+        predict_classic_logits(parse(card.config, ClassicRecipe, place), checkpoints, inputs)
+        if network is None
+        else network.predict_logits(checkpoints, inputs.images, inputs.work)
     )
-    return mean_of_folds([probs_of(logits, card) for logits in parts])
+    return average_folds([combine_views(logits, card) for logits in parts])
 
 
-def mean_of_folds(folds: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+def average_folds(folds: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
     """Returns the mean of the folds' probabilities, (n, n_classes) each."""
     mean: NDArray[np.float64] = np.stack(folds).mean(axis=0, dtype=np.float64)
     return mean.astype(np.float32)
 
 
-def probs_of(logits: Logits, card: ModelCard) -> NDArray[np.float32]:
-    """Weighs the views (n_views, n, n_classes) of one fold as training did for test images: (n, n_classes)."""
+def combine_views(logits: Logits, card: ModelCard) -> NDArray[np.float32]:
+    """Combines the views (n_views, n, n_classes) of one fold as training did for test images: (n, n_classes)."""
     views = parse(card.config["views"], Views, f"card of {card.model}: config.views")
     if views.weights == "equal":
         return softmax(average_views(logits, views), axis=1).astype(np.float32)
     mixed = np.zeros(logits.shape[1:], dtype=np.float64)
-    for name, said in zip(make_view_transforms(views), logits, strict=True):
+    for name, view_logits in zip(make_view_transforms(views), logits, strict=True):
         if card.view_weights[name]:
-            mixed += card.view_weights[name] * softmax(said.astype(np.float64), axis=-1).astype(np.float32)
+            mixed += card.view_weights[name] * softmax(view_logits.astype(np.float64), axis=-1).astype(np.float32)
     return mixed.astype(np.float32)
 
 
-def classic_logits(recipe: ClassicRecipe, checkpoints: Sequence[Path], unseen: Unseen) -> Iterator[Logits]:
+def predict_classic_logits(
+    recipe: ClassicRecipe, checkpoints: Sequence[Path], inputs: InferenceInput
+) -> Iterator[Logits]:
     """Yields the logits of all views by each fold of a model without a network: float32 (n_views, n, n_classes)."""
-    none, rows, workers = np.zeros(0, dtype=np.int64), np.arange(len(unseen.images)), default_workers()
-    shown = open_preprocessed(unseen.images, recipe.input.preprocess, unseen.work / "preprocessed", "test", workers)
-    data = Data(unseen.images[:0], none, (), none, shown, tuple(map(str, rows)), unseen.classes)
-    session = ClassicSession(recipe, data, unseen.work, workers)
+    none, rows, workers = np.zeros(0, dtype=np.int64), np.arange(len(inputs.images)), default_workers()
+    images = open_preprocessed(inputs.images, recipe.input.preprocess, inputs.work / "preprocessed", "test", workers)
+    data = Data(inputs.images[:0], none, (), none, images, tuple(map(str, rows)), inputs.classes)
+    session = ClassicSession(recipe, data, inputs.work, workers)
     for path in checkpoints:
         yield session.predict_views(load(path), "test", rows)

@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from pipeline.core.errors import InputError
 from pipeline.networks import runtime
 
-Format = Literal["litert", "onnx", "savedmodel"]
-Precision = Literal["float32", "float16", "int8"]
+GraphFormat = Literal["litert", "onnx", "savedmodel"]
+WeightPrecision = Literal["float32", "float16", "int8"]
 Pictures = NDArray[np.uint8]
 Run = Callable[[Pictures], NDArray[np.float32]]
 _FEW_WEIGHTS = 16  # of an output: fewer are not worth their error
-NAMES = {"litert": "model.tflite", "onnx": "model.onnx", "savedmodel": "model"}
+FILE_NAMES = {"litert": "model.tflite", "onnx": "model.onnx", "savedmodel": "model"}
 
 
-def check(kind: Format, precision: Precision) -> None:
+def check_precision(kind: GraphFormat, precision: WeightPrecision) -> None:
     """Refuses a precision that a format has not.
 
     Raises:
@@ -30,7 +30,7 @@ def check(kind: Format, precision: Precision) -> None:
         raise InputError(f"savedmodel keeps float32, not {precision}; take --format litert or onnx")
 
 
-def write(model: Any, path: Path, kind: Format, precision: Precision) -> None:
+def write_graph(model: Any, path: Path, kind: GraphFormat, precision: WeightPrecision) -> None:
     """Writes a graph.
 
     Args:
@@ -55,8 +55,8 @@ def write(model: Any, path: Path, kind: Format, precision: Precision) -> None:
             (_half if precision == "float16" else _small)(whole, path)
 
 
-def load(path: Path, kind: Format) -> Run:
-    """Returns what runs a file, or folder, that `write` made."""
+def load_exported(path: Path, kind: GraphFormat) -> Run:
+    """Returns what runs a file, or folder, that `write_graph` made."""
     return {"litert": _litert, "onnx": _onnx, "savedmodel": runtime.load_saved_model}[kind](path)
 
 

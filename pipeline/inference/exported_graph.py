@@ -1,4 +1,4 @@
-"""A trained model as one graph: from uint8 pictures, as the image store keeps them, to the probabilities of its folds.
+"""Graphs of trained models: from uint8 images, as the image store keeps them, to the mean probabilities of the folds.
 
 Resizing to the network's size, the views and the means over views and folds are in it; all in float32. What OpenCV does
 to resize is linear, so the graph holds it as two matrices.
@@ -15,20 +15,18 @@ from numpy.typing import NDArray
 from pipeline.core.cards import ModelCard
 from pipeline.core.errors import InputError, some
 from pipeline.images.views import Views, make_view_transforms
-from pipeline.inference.opened_network import Network, open_network
+from pipeline.inference.opened_network import OpenedNetwork, TaskShape, open_network
 from pipeline.networks.mlp_hog import MlpHog
 from pipeline.networks.runtime import keras, layers, ops
 
-Floats = NDArray[np.float32]
 
-
-class Resized(layers.Layer):  # type: ignore[misc]
+class ResizeImages(layers.Layer):  # type: ignore[misc]
     """Resizes square images in [0, 255] as `augmentation.unrounded` does."""
 
     def __init__(self, before: int, after: int) -> None:
         """Takes the sides in pixels."""
         super().__init__(dtype="float32", name="resized")
-        self._matrix = resizing(before, after)
+        self._matrix = make_resize_matrix(before, after)
 
     def call(self, images: keras.KerasTensor) -> keras.KerasTensor:
         """Returns float32 (batch, after, after, channels)."""
@@ -38,22 +36,22 @@ class Resized(layers.Layer):  # type: ignore[misc]
         return ops.clip(ops.matmul(self._matrix[None, None], ops.reshape(rows, (-1, after, before, channels))), 0, 255)
 
 
-class Seen(layers.Layer):  # type: ignore[misc]
-    """Puts all views of a batch one after another: (n_views * batch, size, size, channels)."""
+class StackViews(layers.Layer):  # type: ignore[misc]
+    """Stacks all views of a batch: (n_views * batch, size, size, channels)."""
 
     def __init__(self, views: Views, size: int) -> None:
         """Takes the views and the side in pixels."""
         super().__init__(dtype="float32", name="views")
-        self._places = places(views, size)
+        self._indices = list_view_indices(views, size)
 
     def call(self, images: keras.KerasTensor) -> keras.KerasTensor:
         """Returns the views."""
-        seen = [ops.take(ops.take(images, down, axis=1), right, axis=2) for down, right in self._places]
-        return ops.concatenate(seen, axis=0)
+        stacked = [ops.take(ops.take(images, down, axis=1), right, axis=2) for down, right in self._indices]
+        return ops.concatenate(stacked, axis=0)
 
 
-class Mixed(layers.Layer):  # type: ignore[misc]
-    """Takes the logits of all views of a fold to probabilities, as `checkpoints.probs_of` does."""
+class AverageViews(layers.Layer):  # type: ignore[misc]
+    """Averages all views of a fold: logits to probabilities, as `checkpoints.probs_of` does."""
 
     def __init__(self, views: Views, weights: dict[str, float], name: str) -> None:
         """Takes the views and, where they are learned, their weights."""
@@ -61,8 +59,8 @@ class Mixed(layers.Layer):  # type: ignore[misc]
         self._logits = views.average == "logits" and views.weights == "equal"
         names = list(make_view_transforms(views))
         even = [1 / len(names)] * len(names)
-        said = [weights[name] for name in names] if views.weights == "learned" else even
-        self._weights = np.array(said, dtype=np.float32)[:, None, None]
+        chosen = [weights[name] for name in names] if views.weights == "learned" else even
+        self._weights = np.array(chosen, dtype=np.float32)[:, None, None]
 
     def call(self, logits: keras.KerasTensor) -> keras.KerasTensor:
         """Returns (batch, n_classes)."""
@@ -72,73 +70,71 @@ class Mixed(layers.Layer):  # type: ignore[misc]
         return ops.sum(ops.softmax(by_view, axis=-1) * self._weights, axis=0)
 
 
-def whole_graph(
-    card: ModelCard, checkpoints: dict[int, Path], stored: int, channels: int, n_classes: int, weights: Path
-) -> keras.Model:
+def build_graph(card: ModelCard, checkpoints: dict[int, Path], shape: TaskShape, weights: Path) -> keras.Model:
     """Builds the graph with trained weights.
 
     Args:
         card: of the model.
         checkpoints: by fold, those that are averaged.
-        stored: side of the stored images in pixels.
-        channels: of them.
-        n_classes: number of classes.
+        shape: of its images and classes.
         weights: folder of the files that a network needs before its checkpoint can be loaded.
 
     Returns:
-        A model from uint8 (batch, stored, stored, channels) to float32 (batch, n_classes).
+        A model from uint8 (batch, size, size, channels) to float32 (batch, n_classes).
 
     Raises:
-        InputError: the model does things to images that no graph here can.
+        InputError: the model has no network, or preprocesses images in a way that no graph can.
     """
 
-    def opened() -> Network:
-        network = open_network(card, stored, channels, n_classes, weights, precision="float32")
+    def open_for_export() -> OpenedNetwork:
+        network = open_network(card, shape, weights, precision="float32")
         if network is None:
-            raise InputError(f"{card.model} has no network: export takes those alone; use `python -m pipeline predict`")
+            raise InputError(
+                f"{card.model} has no network, and only networks can be exported; use `python -m pipeline predict`"
+            )
         return network
 
-    network = opened()
+    network = open_for_export()
     _require_exportable(card.model, network)
     views, size = network.recipe.views, network.size
-    pictures = keras.Input((stored, stored, channels), dtype="uint8", name="pictures")
+    pictures = keras.Input((shape.stored, shape.stored, shape.channels), dtype="uint8", name="pictures")
     pixels = layers.Rescaling(1.0, dtype="float32", name="as_float")(pictures)
-    pixels = Resized(stored, size)(pixels) if size != stored else pixels
-    seen = Seen(views, size)(pixels)
+    pixels = ResizeImages(shape.stored, size)(pixels) if size != shape.stored else pixels
+    stacked = StackViews(views, size)(pixels)
     if network.recipe.training.unfreeze == "head":
-        logits = _on_one_backbone(network, checkpoints, seen)
+        logits = _build_on_one_backbone(network, checkpoints, stacked)
     else:
         logits = []
         for number, (fold, path) in enumerate(checkpoints.items()):
-            each = network if number == 0 else opened()
+            each = network if number == 0 else open_for_export()
             each.load(path)
-            logits.append(keras.Model(each.net.model.inputs[0], each.net.model.outputs[0], name=f"fold{fold}")(seen))
+            logits.append(keras.Model(each.net.model.inputs[0], each.net.model.outputs[0], name=f"fold{fold}")(stacked))
     folds = [
-        Mixed(views, card.view_weights, f"probabilities_of_fold{fold}")(one)
+        AverageViews(views, card.view_weights, f"probabilities_of_fold{fold}")(one)
         for fold, one in zip(checkpoints, logits, strict=True)
     ]
     mean = layers.Average(dtype="float32", name="probabilities")(folds) if len(folds) > 1 else folds[0]
     return keras.Model(pictures, mean, name=card.model.replace("-", "_"))
 
 
-def resizing(before: int, after: int) -> Floats:
-    """Returns what OpenCV's resizing of a row of pixels comes to: (after, before)."""
+def make_resize_matrix(before: int, after: int) -> NDArray[np.float32]:
+    """Returns the matrix (after, before) that resizes a row of pixels as OpenCV does."""
     method = cv2.INTER_AREA if before > after else cv2.INTER_CUBIC
     unit = np.eye(before, dtype=np.float32)
     return np.asarray(cv2.resize(unit, (before, after), interpolation=method), dtype=np.float32)
 
 
-def places(views: Views, size: int) -> list[tuple[NDArray[np.int32], NDArray[np.int32]]]:
-    """Returns which rows and columns each view shows of a picture; exact for moved and mirrored ones."""
+def list_view_indices(views: Views, size: int) -> list[tuple[NDArray[np.int32], NDArray[np.int32]]]:
+    """Returns the rows and columns of an image that each view takes; exact for shifted and mirrored views."""
     rows, columns = np.mgrid[:size, :size].astype(np.uint8 if size <= 256 else np.uint16)
-    shown = [
+    taken = [
         (change(rows[None, ..., None]), change(columns[None, ..., None]))
         for change in make_view_transforms(views).values()
     ]
-    return [(down[0, :, 0, 0].astype(np.int32), right[0, 0, :, 0].astype(np.int32)) for down, right in shown]
+    return [(down[0, :, 0, 0].astype(np.int32), right[0, 0, :, 0].astype(np.int32)) for down, right in taken]
 
 
-def _on_one_backbone(network: Network, checkpoints: dict[int, Path], seen: keras.KerasTensor) -> list[Any]:
+def _build_on_one_backbone(network: OpenedNetwork, checkpoints: dict[int, Path], views: keras.KerasTensor) -> list[Any]:
     """Computes a frozen backbone once for all folds."""
     net = network.net
     assert net.head is not None  # the recipe refuses to freeze what has no backbone
@@ -147,14 +143,14 @@ def _on_one_backbone(network: Network, checkpoints: dict[int, Path], seen: keras
     logits, computed = [], None
     for fold, path in checkpoints.items():
         network.load(path)
-        computed = features(seen) if computed is None else computed
+        computed = features(views) if computed is None else computed
         head = net.fresh_head()
         head.set_weights(net.head.get_weights())
         logits.append(keras.Model(head.inputs[0], head.outputs[0], name=f"head_of_fold{fold}")(computed))
     return logits
 
 
-def _require_exportable(name: str, network: Network) -> None:
+def _require_exportable(name: str, network: OpenedNetwork) -> None:
     recipe = network.recipe
     reasons: Sequence[str] = [f"input.preprocess {step.name}" for step in recipe.input.preprocess]
     reasons = [*reasons, "gradients of mlp_hog"] if isinstance(recipe.network, MlpHog) else reasons
@@ -162,6 +158,6 @@ def _require_exportable(name: str, network: Network) -> None:
         reasons = [*reasons, "views that are crops or scales"]
     if reasons:
         raise InputError(
-            f"{name} cannot be exported: {some(reasons)} cannot be put into a graph; "
-            "use `python -m pipeline predict`, or train a model without"
+            f"{name} cannot be exported: {some(reasons)} cannot be part of a graph; "
+            "use `python -m pipeline predict`, or train a model without it"
         )

@@ -1,4 +1,4 @@
-"""Test images that nobody saw before: those of a code competition, which take the place of the few that are shown."""
+"""Hidden test images of a code competition, which replace the few public ones when a notebook is scored."""
 
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -13,14 +13,14 @@ from pipeline.data.prepared.image_folder import ImageFolder
 from pipeline.data.prepared.records import Record, list_test_records
 
 
-def list_hidden(base: Path, competition: Competition) -> tuple[list[Record], pd.DataFrame]:
-    """Lists the test images, and makes the sample that a submission for them is held to.
+def list_hidden_images(base: Path, competition: Competition) -> tuple[list[Record], pd.DataFrame]:
+    """Lists the test images, and makes the sample that a submission for them is checked against.
 
-    Where Kaggle exchanges the images but not the sample submission, or the table that names them, the folder counts.
+    Where Kaggle replaces the images but not the sample submission, or the table that names them, the folder decides.
 
     Args:
         base: the competition's folder.
-        competition: what is known of it.
+        competition: its configuration.
 
     Returns:
         The images, and the sample as text: its columns, one row for each image; in its own order where it names them.
@@ -30,9 +30,9 @@ def list_hidden(base: Path, competition: Competition) -> tuple[list[Record], pd.
     """
     section = competition.submission
     sample = read_table(base / section.sample)
-    records = _listed(base, competition, sample[section.id].tolist() if section.id in sample.columns else [])
+    records = _list_records(base, competition, sample[section.id].tolist() if section.id in sample.columns else [])
     if not records:
-        raise InputError(f"{base}: there is no test image; look at what the notebook has for input")
+        raise InputError(f"{base}: there is no test image; check the inputs of the notebook")
     ids = [record.id for record in records]
     if set(ids) == set(sample[section.id]):
         return records, sample
@@ -40,22 +40,22 @@ def list_hidden(base: Path, competition: Competition) -> tuple[list[Record], pd.
     return records, pd.DataFrame({**filled, section.id: ids}, columns=sample.columns, dtype="str")
 
 
-def _listed(base: Path, competition: Competition, known: Sequence[str]) -> list[Record]:
+def _list_records(base: Path, competition: Competition, known: Sequence[str]) -> list[Record]:
     layout, train = competition.test, competition.train
     shared = isinstance(layout, TestImages) and not isinstance(train, CsvPixels) and train.images == layout.images
     if not isinstance(layout, TestImages) or shared:
         return list_test_records(base, competition)
     folder = ImageFolder(base, layout.images)
     with_suffix = any(PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES for name in known)
-    if layout.listed_by != "folder" and (records := _as_listed(base, competition, folder)) is not None:
+    if layout.listed_by != "folder" and (records := _list_by_table(base, competition, folder)) is not None:
         return records
     paths = folder.images
     ids = [path if with_suffix else str(PurePosixPath(path).with_suffix("")) for path in paths]
     return [Record(name, folder.source(path)) for name, path in zip(ids, paths, strict=True)]
 
 
-def _as_listed(base: Path, competition: Competition, folder: ImageFolder) -> list[Record] | None:
-    """The images as their table lists them; None where the folder holds others."""
+def _list_by_table(base: Path, competition: Competition, folder: ImageFolder) -> list[Record] | None:
+    """Returns the images that their table lists; None where the folder holds others."""
     try:
         records = list_test_records(base, competition)
     except InputError:

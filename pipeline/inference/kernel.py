@@ -1,6 +1,6 @@
-"""Predicts a competition's test images from checkpoints and writes the submission: what a packed notebook runs.
+"""Submissions from packed checkpoints: predicts a competition's test images, as a packed notebook runs it.
 
-Nothing is written into the folder of the checkpoints, nor into that of the images, and nothing is downloaded.
+Nothing is written into the folders of the checkpoints and of the images, and nothing is downloaded.
 """
 
 import shutil
@@ -23,8 +23,8 @@ from pipeline.data.sources.source import find_layout_folder
 from pipeline.ensemble.members import renormalised
 from pipeline.ensemble.recombining import recombine, used_members
 from pipeline.images.store import open_store
-from pipeline.inference.checkpoints import Unseen, predict
-from pipeline.inference.hidden_images import list_hidden
+from pipeline.inference.checkpoints import InferenceInput, predict_images
+from pipeline.inference.hidden_images import list_hidden_images
 from pipeline.inference.selection import list_checkpoints
 from pipeline.kaggle import submission, submission_checks
 
@@ -33,7 +33,7 @@ def predict_folder(root: Path, data: Path, name: str, target: Path = Path("submi
     """Predicts all test images of a competition's folder and writes a checked submission.
 
     Args:
-        root: what `python -m pipeline pack` made.
+        root: a folder made by `python -m pipeline pack`.
         data: the competition's folder as Kaggle lays it out, hidden test images in it.
         name: a model, or ``ensemble``.
         target: where the submission goes.
@@ -47,15 +47,19 @@ def predict_folder(root: Path, data: Path, name: str, target: Path = Path("submi
     competition = load_competition(root)
     classes = tables.read_classes(classes_path(root))
     base = find_layout_folder(data, competition)
-    records, sample = list_hidden(base, competition)
+    records, sample = list_hidden_images(base, competition)
     with tempfile.TemporaryDirectory(prefix="predicting-") as work:
         store = Path(work) / "test_images.npy"
-        ordered, looked = decode_records(store, base, competition, competition.test, records, None)
-        broken = [record.id for record, image in zip(ordered, looked, strict=True) if image.broken]
+        ordered, decoded = decode_records(store, base, competition, competition.test, records, None)
+        broken = [record.id for record, image in zip(ordered, decoded, strict=True) if image.broken]
         if broken:
-            print(f"note: {len(broken)} images cannot be read and count as black: {some(broken)}")
-        unseen = Unseen(open_store(store), classes, root / "weights", Path(work))
-        probs = _ensemble(root, competition, unseen) if name == paths.ENSEMBLE else _model(root, name, unseen)
+            print(f"note: {len(broken)} images cannot be read and are replaced by black ones: {some(broken)}")
+        inputs = InferenceInput(open_store(store), classes, root / "weights", Path(work))
+        probs = (
+            _predict_ensemble(root, competition, inputs)
+            if name == paths.ENSEMBLE
+            else _predict_model(root, name, inputs)
+        )
     predictions = Predictions(tuple(record.id for record in ordered), probs, classes)
     check_predictions(predictions, name)
     _compare(root, name, predictions)
@@ -67,33 +71,33 @@ def predict_folder(root: Path, data: Path, name: str, target: Path = Path("submi
     return frame
 
 
-def _model(root: Path, name: str, unseen: Unseen) -> Probs:
+def _predict_model(root: Path, name: str, inputs: InferenceInput) -> Probs:
     card = read_card(paths.card_path(root, name), ModelCard)
     checkpoints = list_checkpoints(root, card)
-    print(f"{name}: {len(unseen.images)} images, {len(checkpoints)} folds", flush=True)
-    work = unseen.work / name
-    probs = predict(card, checkpoints, Unseen(unseen.images, unseen.classes, unseen.weights, work))
+    print(f"{name}: {len(inputs.images)} images, {len(checkpoints)} folds", flush=True)
+    work = inputs.work / name
+    probs = predict_images(card, checkpoints, InferenceInput(inputs.images, inputs.classes, inputs.weights, work))
     shutil.rmtree(work, ignore_errors=True)  # one member's features at a time
     return probs
 
 
-def _ensemble(root: Path, competition: Competition, unseen: Unseen) -> Probs:
+def _predict_ensemble(root: Path, competition: Competition, inputs: InferenceInput) -> Probs:
     card = read_card(paths.card_path(root, paths.ENSEMBLE), EnsembleCard)
     combine = recombine(root, competition.metric.metric)
     used = used_members(card)
-    even = np.full((len(unseen.images), len(unseen.classes)), 1 / len(unseen.classes), dtype=np.float32)
-    # A member without weight plays no part, whatever it says.
+    even = np.full((len(inputs.images), len(inputs.classes)), 1 / len(inputs.classes), dtype=np.float32)
+    # A member without weight has no influence, whatever its probabilities.
     return combine(
-        np.stack([renormalised(_model(root, name, unseen)) if name in used else even for name in card.members])
+        np.stack([renormalised(_predict_model(root, name, inputs)) if name in used else even for name in card.members])
     )
 
 
 def _compare(root: Path, name: str, predictions: Predictions) -> None:
-    """Tells how far off home's predictions are, where the test images are those of home."""
+    """Prints the largest difference to the repository's own predictions, where the test images are the same."""
     path = paths.test_path(root, name)
-    home = read_predictions(path, predictions.classes) if path.is_file() else None
-    if home is None or set(home.ids) != set(predictions.ids):
-        print(f"{len(predictions.ids)} test images, not those of home")
+    packed = read_predictions(path, predictions.classes) if path.is_file() else None
+    if packed is None or set(packed.ids) != set(predictions.ids):
+        print(f"{len(predictions.ids)} test images, other than those of the repository")
         return
-    apart = float(np.abs(home.aligned(predictions.ids, str(path)) - predictions.probs).max())
-    print(f"the same test images as at home: probabilities differ by {apart:.2g} at most")
+    difference = float(np.abs(packed.aligned(predictions.ids, str(path)) - predictions.probs).max())
+    print(f"the same test images as in the repository: probabilities differ by {difference:.2g} at most")

@@ -66,10 +66,10 @@ def make_notebook(name: str, slug: str, competition: str, wheels: bool) -> str:
     """Returns the notebook as JSON.
 
     Args:
-        name: what predicts: a model, or ``ensemble``.
+        name: a model, or ``ensemble``.
         slug: of the data set.
         competition: its slug at Kaggle.
-        wheels: whether the data set brings some.
+        wheels: whether the data set includes wheels.
     """
     cells = [
         _text(_INTRODUCTION.format(slug=slug, competition=competition)),
@@ -100,7 +100,7 @@ def download_wheels(root: Path, folder: Path) -> int:
     if ran.returncode:
         output = [line for line in (ran.stderr + ran.stdout).splitlines() if line.strip()]
         reason = one_line(ValueError(output[-1] if output else "nothing"))
-        raise InputError(f"the wheels cannot be downloaded: pip said {reason}; look at the network, or drop --wheels")
+        raise InputError(f"the wheels cannot be downloaded: pip reports {reason}; check the network, or drop --wheels")
     return len(list(folder.glob("*.whl")))
 
 

@@ -1,4 +1,4 @@
-"""A model's network, opened from its card as it was trained: weights by fold, logits of all views, features."""
+"""Networks of trained models, opened from their cards: weights by fold, logits of all views, features."""
 
 import warnings
 from collections.abc import Iterator, Sequence
@@ -28,15 +28,30 @@ _BATCH, _HEAD_BATCH = 256, 4096
 
 
 @dataclass(frozen=True)
-class Network:
-    """A model's network, holding one fold's weights at a time.
+class TaskShape:
+    """The shape of a competition's images and classes.
 
     Attributes:
-        recipe: what the card says.
-        net: built.
+        stored: side of the images in the image store, in pixels.
+        channels: 1 or 3.
+        n_classes: number of classes.
+    """
+
+    stored: int
+    channels: int
+    n_classes: int
+
+
+@dataclass(frozen=True)
+class OpenedNetwork:
+    """A model's network, with one fold's weights at a time.
+
+    Attributes:
+        recipe: of the card.
+        net: the built network.
         size: side of its input in pixels.
-        keep: whether weights that were read stay in memory, for folds that are asked again and again.
-        kept: these.
+        keep: whether weights that were read stay in memory, for folds that are used again and again.
+        kept: these weights, by checkpoint.
     """
 
     recipe: Recipe
@@ -56,7 +71,7 @@ class Network:
             return
         try:
             with warnings.catch_warnings():
-                # Keras goes on with random weights where a file lacks some, and only says so.
+                # Keras keeps random weights where a file lacks some, and only warns.
                 warnings.filterwarnings("error", "Skipping", UserWarning)
                 self.net.model.load_weights(path)
         except (ValueError, KeyError, OSError, TypeError, UserWarning) as error:
@@ -66,22 +81,22 @@ class Network:
         if self.keep:
             self.kept[path] = self.net.model.get_weights()
 
-    def logits(self, checkpoints: Sequence[Path], images: Images, work: Path) -> Iterator[Logits]:
+    def predict_logits(self, checkpoints: Sequence[Path], images: Images, work: Path) -> Iterator[Logits]:
         """Yields the logits of all views by each fold: float32 (n_views, n, n_classes).
 
         Args:
             checkpoints: of the folds.
             images: uint8 (n, size, size, channels), as the image store keeps them.
-            work: folder for what is computed on the way, of these images alone.
+            work: folder for intermediate results, of these images alone.
         """
-        for logits, _ in self._said(checkpoints, images, work, None):
+        for logits, _ in self._predict_folds(checkpoints, images, work, None):
             yield logits
 
-    def logits_and_features(
+    def predict_logits_and_features(
         self, checkpoints: Sequence[Path], images: Images, work: Path
     ) -> Iterator[tuple[Logits, Features]]:
-        """Yields the same, and what the layer of logits sees of the images as they are: float32 (n, width)."""
-        return self._said(checkpoints, images, work, self._last)
+        """Yields the same, and the inputs of the layer of logits for the images themselves: float32 (n, width)."""
+        return self._predict_folds(checkpoints, images, work, self._last)
 
     @cached_property
     def _last(self) -> Any:
@@ -89,21 +104,21 @@ class Network:
         last.jit_compile = runtime.use_xla()
         return last
 
-    def _said(
+    def _predict_folds(
         self, checkpoints: Sequence[Path], images: Images, work: Path, last: Any
     ) -> Iterator[tuple[Logits, Features]]:
         recipe, workers = self.recipe, default_workers()
-        shown = open_preprocessed(images, recipe.input.preprocess, work / "preprocessed", "test", workers)
+        preprocessed_images = open_preprocessed(images, recipe.input.preprocess, work / "preprocessed", "test", workers)
         sources: list[Features] | None = None
         for path in checkpoints:
             self.load(path)
             if recipe.training.unfreeze != "head":
-                yield self._on_images(shown, last)
+                yield self._on_images(preprocessed_images, last)
                 continue
             if sources is None:  # a frozen backbone is the same in every fold
                 assert self.net.extract is not None  # the recipe refuses to freeze what has no backbone
                 cache = FeatureCache(work / "features", self.net.extract, self.size, workers)
-                sources = cache.views("test", shown, recipe.views)
+                sources = cache.views("test", preprocessed_images, recipe.views)
             yield self._on_features(sources, last)
 
     def _on_images(self, images: Images, last: Any) -> tuple[Logits, Features]:
@@ -111,7 +126,7 @@ class Network:
         predict, parts, features = runtime.halve_to_fit(self.net.model.predict_on_batch), [], []
         for batch in plain_batches(images, np.arange(len(images)), self.size, _BATCH, workers):
             parts.append(np.stack([predict(view) for view in changed(batch, wanted, workers)]))
-            features.append(_of(last, batch))
+            features.append(_predict_features(last, batch))
         return np.concatenate(parts, axis=1), np.concatenate(features)
 
     def _on_features(self, sources: Sequence[Features], last: Any) -> tuple[Logits, Features]:
@@ -121,26 +136,22 @@ class Network:
         for start in range(0, len(sources[0]), _HEAD_BATCH):
             blocks = [source[start : start + _HEAD_BATCH] for source in sources]
             parts.append(np.stack([predict(block) for block in blocks]))
-            features.append(_of(last, blocks[0]))
+            features.append(_predict_features(last, blocks[0]))
         return np.concatenate(parts, axis=1), np.concatenate(features)
 
 
 def open_network(
     card: ModelCard,
-    stored: int,
-    channels: int,
-    n_classes: int,
+    shape: TaskShape,
     weights: Path,
     keep: bool = False,
     precision: runtime.Precision | None = None,
-) -> Network | None:
+) -> OpenedNetwork | None:
     """Builds a model's network, for checkpoints to be loaded; it computes as it did in training.
 
     Args:
         card: of the model.
-        stored: side of the images as the store keeps them, in pixels.
-        channels: 1 or 3.
-        n_classes: number of logits.
+        shape: of its images and logits.
         weights: folder of the files that a network needs before its checkpoint can be loaded.
         keep: whether weights that were read stay in memory.
         precision: what to compute in; None for what it was trained in.
@@ -155,25 +166,25 @@ def open_network(
         return None
     recipe = parse(card.config, Recipe, f"card of {card.model}: config")
     if precision is None:
-        _start(card)
+        _start_runtime(card)
     else:
         runtime.start_backend(precision)
-    size = recipe.training.size or recipe.input.size or stored
-    # A preset tells the shape of a ViT and what its input looks like; all weights are in the checkpoint.
+    size = recipe.training.size or recipe.input.size or shape.stored
+    # A preset holds the shape and the input scaling of a ViT; all weights are in the checkpoint.
     folder = weights if isinstance(recipe.network, Vit) else None
-    net = build(recipe.network, size, channels, n_classes, recipe.input.normalise, folder)
+    net = build(recipe.network, size, shape.channels, shape.n_classes, recipe.input.normalise, folder)
     net.model.jit_compile = runtime.use_xla()
-    return Network(recipe, net, size, keep)
+    return OpenedNetwork(recipe, net, size, keep)
 
 
-def _start(card: ModelCard) -> None:
+def _start_runtime(card: ModelCard) -> None:
     """Computes as training did where this machine would choose that itself, else in float32, which any can."""
     if runtime.start_backend("auto") != card.precision and runtime.start_backend("float32") != card.precision:
-        print(f"{card.model}: trained in {card.precision}, which is not for this machine; predicted in float32")
+        print(f"{card.model}: trained in {card.precision}, which this machine does not support; predicted in float32")
 
 
-def _of(last: Any, batch: NDArray[Any]) -> Features:
+def _predict_features(last: Any, batch: NDArray[Any]) -> Features:
     if last is None:
         return np.zeros((len(batch), 0), dtype=np.float32)
-    found: Features = np.asarray(last.predict_on_batch(batch), dtype=np.float32)
-    return found
+    features: Features = np.asarray(last.predict_on_batch(batch), dtype=np.float32)
+    return features

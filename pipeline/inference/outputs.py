@@ -1,23 +1,20 @@
-"""What one fold's model says of pictures, as far as it can: probabilities, logits, features."""
+"""Fold outputs: probabilities, and where a model has them logits and features, of images by one fold's model."""
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
-Floats = NDArray[np.float32]
+from pipeline.core.arrays import Features, Logits, Probs
 
 
 @dataclass(frozen=True)
-class Said:
-    """What one fold's model says of some pictures.
+class FoldOutputs:
+    """Outputs of one fold's model for n images.
 
     Attributes:
         probs: (n, n_classes), all views together.
-        logits: (n, n_classes) of the pictures as they are; None where there are none.
-        features: (n, width), what the layer of logits sees of them; None where there is no such layer.
+        logits: (n, n_classes) of the images themselves, without other views; None for a model without logits.
+        features: (n, width), the inputs of the layer of logits; None for a model without such a layer.
     """
 
-    probs: Floats
-    logits: Floats | None = None
-    features: Floats | None = None
+    probs: Probs
+    logits: Logits | None = None
+    features: Features | None = None

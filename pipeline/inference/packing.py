@@ -46,7 +46,7 @@ def _files(root: Path, selection: Selection) -> Iterator[Path]:
     yield params_path(root)
     yield competition_path(root, active_name(root))
     yield classes_path(root)
-    yield test_path(root, selection.name)  # what the notebook compares itself with
+    yield test_path(root, selection.name)  # for the notebook to compare its own with
     for card in selection.models:
         yield model_path(root, card.model)
         yield from list_checkpoints(root, card)
@@ -57,11 +57,11 @@ def _files(root: Path, selection: Selection) -> Iterator[Path]:
 
 
 def _with_presets(root: Path, target: Path, card: ModelCard) -> ModelCard:
-    """Copies the preset that tells the shape of a ViT; what comes back names the copy."""
+    """Copies the preset that holds the shape of a ViT; the returned card names the copy."""
     network: dict[str, Any] = card.config.get("network", {})
     if network.get("name") != "vit" or network.get("weights") != "preset":
         return card
-    # Here alone is Keras needed, which costs seconds.
+    # Only this needs Keras, which takes seconds to import.
     from pipeline.networks.backbones.vit import Vit, vit_files
 
     section = Vit.model_validate_json(json.dumps(network))

@@ -1,4 +1,4 @@
-"""Predictions of any pictures by what was trained: an ensemble or one model, whether it knows them, where it looks."""
+"""Predictors of any images, by one trained model or the ensemble: probabilities, unknown images and heat maps."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,39 +16,39 @@ from pipeline.core.paths import classes_path, prepared_folder
 from pipeline.ensemble.members import renormalised
 from pipeline.ensemble.recombining import Combine, recombine
 from pipeline.images.decoding import StorageForm
-from pipeline.inference.checkpoints import mean_of_folds
-from pipeline.inference.outputs import Said
-from pipeline.inference.saliency.heat import Heat, enlarged
+from pipeline.inference.checkpoints import average_folds
+from pipeline.inference.outputs import FoldOutputs
+from pipeline.inference.saliency.heat import Heat, enlarge_heat
 from pipeline.inference.selection import select_models
-from pipeline.inference.trained_model import TrainedModel, open_model, stored_form
-from pipeline.inference.unknown.fit import Unknown, unknown_of, unknown_of_ensemble
+from pipeline.inference.trained_model import TrainedModel, open_trained_model, read_form
+from pipeline.inference.unknown.detector import UnknownDetector, fit_ensemble_detector, open_detector
 
 
 @dataclass(frozen=True)
-class Prediction:
-    """What is said of n pictures.
+class ImagePredictions:
+    """Predictions for n images.
 
     Attributes:
         probs: float32 (n, n_classes).
-        usual: float64 (n,), the share of known pictures that look as strange or stranger; small for unknown ones.
+        p_known: float64 (n,), the share of known images that look at least as unusual; small for unknown ones.
     """
 
     probs: Probs
-    usual: NDArray[np.float64]
+    p_known: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Predictor:
-    """An ensemble or a model, opened.
+    """A trained model or the ensemble, opened.
 
     Attributes:
-        name: of it.
-        form: how it wants pictures stored.
+        name: the model, or ``ensemble``.
+        form: how images must be stored.
         classes: labels, in class order.
-        class_names: what people call them.
-        models: that have a say, by name.
-        unknown: what tells unknown pictures.
-        judge: the model whose score that is; None for the combination.
+        class_names: their readable names, in the same order.
+        models: the models that predict, by name.
+        detector: of unknown images.
+        detecting_model: the model whose outputs it scores; None for the combination.
         members: all members in the ensemble's order; empty for a single model.
         combine: the ensemble's combination.
     """
@@ -58,68 +58,76 @@ class Predictor:
     classes: tuple[str, ...]
     class_names: tuple[str, ...]
     models: dict[str, TrainedModel]
-    unknown: Unknown
-    judge: str | None
+    detector: UnknownDetector
+    detecting_model: str | None
     members: tuple[str, ...] = ()
     combine: Combine | None = None
 
-    def predict(self, images: Images) -> Prediction:
-        """Predicts pictures, uint8 (n, size, size, channels) as `form` stores them."""
+    def predict(self, images: Images) -> ImagePredictions:
+        """Predicts images, uint8 (n, size, size, channels) as `form` stores them."""
         none = np.zeros((0, len(self.classes)), dtype=np.float32)
         if not len(images):
-            return Prediction(none, np.zeros(0))
-        said = {
-            name: list(model.said(images, deep=name == self.judge and model.network is not None))
+            return ImagePredictions(none, np.zeros(0))
+        outputs = {
+            name: list(
+                model.predict_folds(images, with_features=name == self.detecting_model and model.network is not None)
+            )
             for name, model in self.models.items()
         }
-        probs = self._combined({name: mean_of_folds([one.probs for one in folds]) for name, folds in said.items()})
-        if self.judge is not None:
-            return Prediction(probs, self.unknown.p_values(said[self.judge]))
+        probs = self._combine_members(
+            {name: average_folds([fold.probs for fold in folds]) for name, folds in outputs.items()}
+        )
+        if self.detecting_model is not None:
+            return ImagePredictions(probs, self.detector.compute_p_values(outputs[self.detecting_model]))
         by_fold = [
-            Said(self._combined({name: folds[fold].probs for name, folds in said.items()}))
-            for fold in range(len(self.unknown.known))
+            FoldOutputs(self._combine_members({name: folds[fold].probs for name, folds in outputs.items()}))
+            for fold in range(len(self.detector.known_scores))
         ]
-        return Prediction(probs, self.unknown.p_values(by_fold))
+        return ImagePredictions(probs, self.detector.compute_p_values(by_fold))
 
-    def heat(self, images: Images, classes: NDArray[np.int64]) -> Heat:
-        """Computes where the models look: the mean over all folds of those that can be asked.
+    def compute_heat(self, images: Images, classes: NDArray[np.int64]) -> Heat:
+        """Computes heat maps: the mean over all folds of the models that have them.
 
         Args:
             images: uint8 (n, size, size, channels), n > 0.
-            classes: int64 (n,), the class that is asked about.
+            classes: int64 (n,), the class of each map.
 
         Returns:
             float32 (n, size, size) in [0, 1].
         """
-        looks = [(model, look) for model in self.models.values() if (look := model.attribution) is not None]
-        asked = [(look, path) for model, look in looks for path in model.checkpoints.values()]
-        # Added up one by one: maps of all folds of all models of a thousand photographs would be gigabytes.
+        folds = [
+            (attribution, path)
+            for model in self.models.values()
+            if (attribution := model.attribution) is not None
+            for path in model.checkpoints.values()
+        ]
+        # Added up one by one: maps of all folds of all models of a thousand images would be gigabytes.
         total = np.zeros(images.shape[:3])
-        for look, path in asked:
-            total += look.heat(path, images, classes)
-        return enlarged((total / len(asked)).astype(np.float32), images.shape[1])
+        for attribution, path in folds:
+            total += attribution.compute_heat(path, images, classes)
+        return enlarge_heat((total / len(folds)).astype(np.float32), images.shape[1])
 
     @property
-    def looks(self) -> bool:
-        """Whether there is any telling where it looks."""
+    def has_heat(self) -> bool:
+        """Whether any of its models has heat maps."""
         return any(model.attribution for model in self.models.values())
 
     def require_heat(self) -> None:
-        """Refuses to look where nothing can be asked.
+        """Refuses models without heat maps.
 
         Raises:
             InputError: no model has convolutions or attention.
         """
-        if not self.looks:
+        if not self.has_heat:
             raise InputError(
-                f"{self.name} has neither convolutions nor attention, so there is no telling where it looks; "
-                "leave --gradcam out, or name a convolutional model with --model"
+                f"{self.name} has neither convolutions nor attention, so it has no heat maps; "
+                "drop --gradcam, or name a convolutional model with --model"
             )
 
-    def _combined(self, probs: dict[str, Probs]) -> Probs:
+    def _combine_members(self, probs: dict[str, Probs]) -> Probs:
         if self.combine is None:
             return probs[self.name]
-        # A member without weight plays no part, whatever it says.
+        # A member without weight has no influence, whatever its probabilities.
         even = np.full_like(next(iter(probs.values())), 1 / len(self.classes))
         return self.combine(np.stack([renormalised(probs.get(name, even)) for name in self.members]))
 
@@ -130,34 +138,34 @@ def open_predictor(root: Path, name: str, keep: bool = False) -> Predictor:
     Args:
         root: the repository folder.
         name: a model, or ``ensemble``.
-        keep: whether all weights stay in memory, for pictures that come one by one.
+        keep: whether all weights stay in memory, for images that come one by one.
 
     Raises:
         InputError: there is no such name, it is not trained yet, or something of it is missing.
     """
     _require_trained(root, name)
-    chosen = select_models(root, name)
-    models = {card.model: open_model(root, card, keep) for card in chosen.models}
+    selection = select_models(root, name)
+    models = {card.model: open_trained_model(root, card, keep) for card in selection.models}
     prepared = prepared_folder(root)
     classes, names = tables.read_classes(prepared / "classes.json"), tables.read_classes(prepared / "class_names.json")
-    unknown, judge = _unknown(root, name, models, classes)
-    form = stored_form(root)
+    detector, detecting_model = _choose_detector(root, name, models, classes)
+    form = read_form(root)
     if name != paths.ENSEMBLE:
-        return Predictor(name, form, classes, names, models, unknown, judge)
+        return Predictor(name, form, classes, names, models, detector, detecting_model)
     combine = recombine(root, load_competition(root).metric.metric)
-    return Predictor(name, form, classes, names, models, unknown, judge, chosen.members, combine)
+    return Predictor(name, form, classes, names, models, detector, detecting_model, selection.members, combine)
 
 
-def _unknown(
+def _choose_detector(
     root: Path, name: str, models: dict[str, TrainedModel], classes: Sequence[str]
-) -> tuple[Unknown, str | None]:
-    """Chooses among the scores of the models, and of the combination where there is one."""
-    fitted: dict[str | None, Unknown] = {one: unknown_of(root, model) for one, model in models.items()}
+) -> tuple[UnknownDetector, str | None]:
+    """Chooses among the detectors of the models, and of the combination where there is one."""
+    fitted: dict[str | None, UnknownDetector] = {one: open_detector(root, model) for one, model in models.items()}
     if name == paths.ENSEMBLE:
         card = read_card(paths.card_path(root, name), EnsembleCard)
-        fitted = {None: unknown_of_ensemble(root, card, classes), **fitted}
-    judge = max(fitted, key=lambda one: max(fitted[one].aurocs.values(), default=0.0))
-    return fitted[judge], judge
+        fitted = {None: fit_ensemble_detector(root, card, classes), **fitted}
+    best = max(fitted, key=lambda name: max(fitted[name].aurocs.values(), default=0.0))
+    return fitted[best], best
 
 
 def _require_trained(root: Path, name: str) -> None:

@@ -1,4 +1,4 @@
-"""A trained model of this repository: its card, its folds' checkpoints, its network, built once for all that comes."""
+"""Trained models of this repository: the card, the folds' checkpoints and the network, built once for all images."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -16,10 +16,10 @@ from pipeline.core.competition import load_competition
 from pipeline.core.config import parse
 from pipeline.core.paths import classes_path
 from pipeline.images.decoding import StorageForm
-from pipeline.inference.checkpoints import Unseen, classic_logits, probs_of
-from pipeline.inference.opened_network import Network, open_network
-from pipeline.inference.outputs import Said
-from pipeline.inference.saliency.attribution import Attribution, attribution_of
+from pipeline.inference.checkpoints import InferenceInput, combine_views, predict_classic_logits
+from pipeline.inference.opened_network import OpenedNetwork, TaskShape, open_network
+from pipeline.inference.outputs import FoldOutputs
+from pipeline.inference.saliency.attribution import Attribution, make_attribution
 from pipeline.inference.selection import list_checkpoints
 from pipeline.networks.runtime import Precision
 from pipeline.training.classic.recipe import ClassicRecipe
@@ -27,10 +27,10 @@ from pipeline.training.classic.recipe import ClassicRecipe
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """What predicts.
+    """A trained model, opened.
 
     Attributes:
-        card: what was trained.
+        card: of the training.
         checkpoints: by fold.
         classes: class names.
         weights: folder of the files that a network needs before its checkpoint can be loaded.
@@ -41,20 +41,22 @@ class TrainedModel:
     checkpoints: dict[int, Path]
     classes: tuple[str, ...]
     weights: Path
-    network: Network | None
+    network: OpenedNetwork | None
 
     @cached_property
     def attribution(self) -> Attribution | None:
-        """What can be asked where the model looks, if anything."""
-        return attribution_of(self.network) if self.network is not None else None
+        """Computes heat maps; None for a model without convolutions or attention."""
+        return make_attribution(self.network) if self.network is not None else None
 
-    def said(self, images: Images, folds: Sequence[int] | None = None, deep: bool = False) -> Iterator[Said]:
-        """Yields what each fold's model says of images.
+    def predict_folds(
+        self, images: Images, folds: Sequence[int] | None = None, with_features: bool = False
+    ) -> Iterator[FoldOutputs]:
+        """Yields the outputs of each fold's model for images.
 
         Args:
             images: uint8 (n, size, size, channels), as the image store keeps them; n > 0.
             folds: which; None for all.
-            deep: whether logits and features are asked for as well, which only a network has.
+            with_features: whether logits and features are computed as well, which only a network has.
         """
         paths = [self.checkpoints[fold] for fold in (self.checkpoints if folds is None else folds)]
         with tempfile.TemporaryDirectory(prefix="predicting-") as folder:
@@ -62,23 +64,29 @@ class TrainedModel:
             if self.network is None:
                 place = f"card of {self.card.model}: config"
                 recipe = parse(self.card.config, ClassicRecipe, place)
-                for logits in classic_logits(recipe, paths, Unseen(images, self.classes, self.weights, work)):
-                    yield Said(probs_of(logits, self.card))
-            elif not deep:
-                for logits in self.network.logits(paths, images, work):
-                    yield Said(probs_of(logits, self.card))
+                for logits in predict_classic_logits(
+                    recipe, paths, InferenceInput(images, self.classes, self.weights, work)
+                ):
+                    yield FoldOutputs(combine_views(logits, self.card))
+            elif not with_features:
+                for logits in self.network.predict_logits(paths, images, work):
+                    yield FoldOutputs(combine_views(logits, self.card))
             else:
-                for logits, features in self.network.logits_and_features(paths, images, work):
-                    yield Said(probs_of(logits, self.card), np.asarray(logits[0], dtype=np.float32), features)
+                for logits, features in self.network.predict_logits_and_features(paths, images, work):
+                    yield FoldOutputs(
+                        combine_views(logits, self.card), np.asarray(logits[0], dtype=np.float32), features
+                    )
 
 
-def stored_form(root: Path) -> StorageForm:
-    """Returns how the active competition keeps its images."""
+def read_form(root: Path) -> StorageForm:
+    """Reads how the active competition stores its images."""
     storage = load_competition(root).storage
     return StorageForm(storage.size, storage.channels, storage.resize)
 
 
-def open_model(root: Path, card: ModelCard, keep: bool = False, precision: Precision | None = None) -> TrainedModel:
+def open_trained_model(
+    root: Path, card: ModelCard, keep: bool = False, precision: Precision | None = None
+) -> TrainedModel:
     """Opens a trained model.
 
     Args:
@@ -91,9 +99,9 @@ def open_model(root: Path, card: ModelCard, keep: bool = False, precision: Preci
         InputError: a checkpoint is missing, or the card is not one of this version.
     """
     classes = tables.read_classes(classes_path(root))
-    form, weights = stored_form(root), weights_folder(root)
+    form, weights = read_form(root), weights_folder(root)
     paths = list_checkpoints(root, card)
-    network = open_network(card, form.size, form.channels, len(classes), weights, keep, precision)
+    network = open_network(card, TaskShape(form.size, form.channels, len(classes)), weights, keep, precision)
     return TrainedModel(
         card, dict(zip(sorted(map(int, card.fold_scores)), paths, strict=True)), classes, weights, network
     )

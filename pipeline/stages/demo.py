@@ -1,7 +1,7 @@
-"""Serves a page on loopback that says what pictures show. Run by hand: no stage of dvc.yaml.
+"""Serves a page on loopback that classifies images. Run by hand: no stage of dvc.yaml.
 
 Reads: as `python -m pipeline predict`
-Writes: .work/unknown; nothing of what it is shown
+Writes: .work/unknown; none of the images that it gets
 """
 
 import errno
@@ -22,16 +22,16 @@ def run(root: Path, name: str, port: int) -> None:
     """Serves until it is interrupted.
 
     Raises:
-        InputError: nothing is trained, or something else uses the port.
+        InputError: nothing is trained, or the port is in use.
     """
     listening = _listen(port)
     with listening:
         app = make_app(open_predictor(root, name, keep=True), _RATE)
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
-        print(f"demo of {name}: http://{HOST}:{listening.getsockname()[1]} (Ctrl-C ends it)", flush=True)
-        with suppress(KeyboardInterrupt):  # what uvicorn passes on after it has ended
+        print(f"demo of {name}: http://{HOST}:{listening.getsockname()[1]} (stop with Ctrl-C)", flush=True)
+        with suppress(KeyboardInterrupt):  # raised by uvicorn again after it has stopped
             server.run(sockets=[listening])
-        print("ended")
+        print("stopped")
 
 
 def _listen(port: int) -> socket.socket:
@@ -39,10 +39,10 @@ def _listen(port: int) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((HOST, port))
-        listening.listen()  # a browser that is early waits
+        listening.listen()  # an early browser waits
     except OSError as error:
         listening.close()
         if error.errno not in (errno.EADDRINUSE, errno.EACCES):
             raise
-        raise InputError(f"port {port} cannot be had ({error.strerror}); name another with --port") from error
+        raise InputError(f"port {port} is not available ({error.strerror}); name another with --port") from error
     return listening

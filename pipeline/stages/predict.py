@@ -1,8 +1,8 @@
-"""Predicts any pictures. Run by hand: no stage of dvc.yaml.
+"""Predicts any images. Run by hand: no stage of dvc.yaml.
 
 Reads: params.yaml, configs/, data/prepared/, folds/ (cards, checkpoints, predictions, the fold table),
-    reports/ensemble.json, the pictures
-Writes: what was asked for: a file of answers, a folder of overlays; .work/unknown
+    reports/ensemble.json, the images
+Writes: on request a file of results and a folder of overlays; .work/unknown
 """
 
 import re
@@ -16,68 +16,68 @@ from PIL import Image
 
 from pipeline.core.errors import InputError, printable, some
 from pipeline.core.files import atomic_path, require_file_place, require_folder_place, write_text
-from pipeline.inference import pictures
-from pipeline.inference.answers import Answer, Format, answers, written
-from pipeline.inference.predictor import Prediction, Predictor, open_predictor
-from pipeline.inference.saliency.heat import overlaid
+from pipeline.inference.image_files import find_image_files, read_image_files
+from pipeline.inference.image_results import ImageResult, ResultFormat, format_results, make_results
+from pipeline.inference.predictor import ImagePredictions, Predictor, open_predictor
+from pipeline.inference.saliency.heat import overlay_heat
 
 _CHUNK = 1024
-_SHOWN = 320  # pixels of an overlay at least: a store of 32 pixels is no sight
+_DISPLAYED = 320  # side of an overlay in pixels, at least: a store may have 32
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 @dataclass(frozen=True)
 class PredictOptions:
-    """What a person wants of predictions.
+    """Options of predictions.
 
     Attributes:
-        kind: how they are written.
-        out: where to; None prints them.
-        gradcam: a folder for pictures with heat laid over them.
-        rate: share of known pictures that may be called unknown.
+        kind: the format of the results.
+        out: a file for them; None prints them.
+        gradcam: a folder for images with their heat overlaid.
+        rate: share of known images that may be called unknown.
     """
 
-    kind: Format = "table"
+    kind: ResultFormat = "table"
     out: Path | None = None
     gradcam: Path | None = None
     rate: float = 0.05
 
 
-def run(root: Path, paths: Sequence[str], name: str, wishes: PredictOptions) -> None:
+def run(root: Path, paths: Sequence[str], name: str, options: PredictOptions) -> None:
     """Predicts all that can be read, and then refuses what cannot.
 
     Raises:
-        InputError: nothing is trained, a path is not there, or nothing can be written where it is wanted; when all else
-            is written, files that are no pictures.
+        InputError: nothing is trained, a path does not exist, or an output cannot be written; after all others are
+            written, files that are not images.
     """
-    found = pictures.find(paths)
-    _require_places(wishes, found)
+    files = find_image_files(paths)
+    _require_places(options, files)
     predictor = open_predictor(root, name)
-    if wishes.gradcam is not None:
+    if options.gradcam is not None:
         predictor.require_heat()
-    told = list(_told(predictor, found, wishes))
-    text = written(told, wishes.kind)
-    if wishes.out is None:
+    results = list(_predict_files(predictor, files, options))
+    text = format_results(results, options.kind)
+    if options.out is None:
         print(text, end="")
     else:
-        write_text(wishes.out, text)
-        print(f"predictions: {wishes.out} ({len(found)} pictures)")
-    if wishes.kind == "table":
-        print(_about(predictor, told, wishes.rate))
-    broken = [f"{one.picture} ({one.problem})" for one in told if one.problem]
+        write_text(options.out, text)
+        print(f"predictions: {options.out} ({len(files)} images)")
+    if options.kind == "table":
+        print(_summarise(predictor, results, options.rate))
+    broken = [f"{result.name} ({result.problem})" for result in results if result.problem]
     if broken:
-        raise InputError(f"{len(broken)} of {len(found)} files are no pictures: {some(broken, 3)}; the others are done")
+        raise InputError(f"{len(broken)} of {len(files)} files are not images: {some(broken, 3)}; others are predicted")
 
 
-def _require_places(wishes: PredictOptions, found: Sequence[Path]) -> None:
-    """Refuses what cannot be written, and overlays among pictures: the next run would take them for such."""
-    if wishes.out is not None:
-        require_file_place(wishes.out, "--out")
-    if wishes.gradcam is None:
+def _require_places(options: PredictOptions, files: Sequence[Path]) -> None:
+    """Refuses outputs that cannot be written, and overlays among the images: the next run would predict them."""
+    if options.out is not None:
+        require_file_place(options.out, "--out")
+    if options.gradcam is None:
         return
-    require_folder_place(wishes.gradcam, "--gradcam")
-    folder = wishes.gradcam.resolve()
-    among = next((path for path in found if path.parent.resolve() == folder), None)
+    require_folder_place(options.gradcam, "--gradcam")
+    folder = options.gradcam.resolve()
+    among = next((path for path in files if path.parent.resolve() == folder), None)
     if among is not None:
         raise InputError(
             f"{among} lies in the folder of --gradcam, where overlays are written; "
@@ -85,37 +85,42 @@ def _require_places(wishes: PredictOptions, found: Sequence[Path]) -> None:
         )
 
 
-def _told(predictor: Predictor, found: Sequence[Path], wishes: PredictOptions) -> Iterator[Answer]:
-    for start in range(0, len(found), _CHUNK):
-        chunk = found[start : start + _CHUNK]
-        images, problems = pictures.read(chunk, predictor.form)
+def _predict_files(predictor: Predictor, files: Sequence[Path], options: PredictOptions) -> Iterator[ImageResult]:
+    for start in range(0, len(files), _CHUNK):
+        chunk = files[start : start + _CHUNK]
+        images, problems = read_image_files(chunk, predictor.form)
         for place, problem in problems.items():
             print(printable(f"{chunk[place]}: {problem}"), file=sys.stderr)
-        said = predictor.predict(images)
+        predictions = predictor.predict(images)
         whole = [path for place, path in enumerate(chunk) if place not in problems]
-        if wishes.gradcam is not None and whole:
-            _overlay(predictor, whole, start, images, said, wishes.gradcam)
-        good = iter(answers(list(map(str, whole)), said, predictor, wishes.rate))
+        if options.gradcam is not None and whole:
+            _write_overlays(predictor, whole, start, images, predictions, options.gradcam)
+        good = iter(make_results(list(map(str, whole)), predictions, predictor, options.rate))
         for place, path in enumerate(chunk):
-            yield Answer(str(path), problem=problems[place]) if place in problems else next(good)
+            yield ImageResult(str(path), problem=problems[place]) if place in problems else next(good)
 
 
-def _overlay(
-    predictor: Predictor, paths: Sequence[Path], first: int, images: np.ndarray, said: Prediction, folder: Path
+def _write_overlays(
+    predictor: Predictor,
+    paths: Sequence[Path],
+    first: int,
+    images: np.ndarray,
+    predictions: ImagePredictions,
+    folder: Path,
 ) -> None:
-    large = replace(predictor.form, size=max(predictor.form.size, _SHOWN))
-    heat = predictor.heat(images, said.probs.argmax(axis=1))
-    for number, (path, warm) in enumerate(zip(paths, heat, strict=True), first + 1):
-        shown, _ = pictures.read([path], large)
+    large = replace(predictor.form, size=max(predictor.form.size, _DISPLAYED))
+    heat = predictor.compute_heat(images, predictions.probs.argmax(axis=1))
+    for number, (path, heat_map) in enumerate(zip(paths, heat, strict=True), first + 1):
+        displayed, _ = read_image_files([path], large)
         target = folder / f"{number:05}-{_UNSAFE.sub('_', path.stem)[:80]}.png"
         with atomic_path(target) as temporary:
-            Image.fromarray(overlaid(shown[0], warm)).save(temporary)
+            Image.fromarray(overlay_heat(displayed[0], heat_map)).save(temporary)
 
 
-def _about(predictor: Predictor, told: Sequence[Answer], rate: float) -> str:
-    judge = predictor.judge or predictor.name
-    unknown = sum(one.unknown for one in told)
+def _summarise(predictor: Predictor, results: Sequence[ImageResult], rate: float) -> str:
+    model = predictor.detecting_model or predictor.name
+    unknown = sum(result.unknown for result in results)
     return (
-        f"{predictor.name}: {unknown} of {sum(not one.problem for one in told)} called unknown, by {judge}'s "
-        f"{predictor.unknown.score}; of known pictures about {rate:.1%} would be"
+        f"{predictor.name}: {unknown} of {sum(not result.problem for result in results)} called unknown, by {model}'s "
+        f"{predictor.detector.score}; false alarms: about {rate:.1%} of known images"
     )

@@ -13,7 +13,7 @@ from pipeline.core import paths, predictions, tables
 from pipeline.core.cards import ModelCard, read_card
 from pipeline.core.errors import InputError
 from pipeline.images.store import open_store
-from pipeline.inference.checkpoints import Unseen, predict
+from pipeline.inference.checkpoints import InferenceInput, predict_images
 from pipeline.inference.selection import list_checkpoints
 from pipeline.stages import train
 
@@ -54,7 +54,7 @@ def apart(root: Path, model: str, weights: Path, work: Path) -> float:
     card = read_card(paths.card_path(root, model), ModelCard)
     classes = tables.read_classes(root / "data" / "prepared" / "classes.json")
     images = open_store(root / "data" / "prepared" / "test_images.npy")
-    probs = predict(card, list_checkpoints(root, card), Unseen(images, classes, weights, work))
+    probs = predict_images(card, list_checkpoints(root, card), InferenceInput(images, classes, weights, work))
     return float(np.abs(probs - predictions.read_predictions(paths.test_path(root, model), classes).probs).max())
 
 

@@ -61,8 +61,8 @@ def test_a_picture_is_answered_as_the_library_answers(
     known = predictor.predict(images)
     assert len(said["guesses"]) == 3
     assert said["guesses"][0]["probability"] == pytest.approx(float(known.probs.max()), abs=1e-6)
-    assert said["p_known"] == pytest.approx(float(known.usual[0]))
-    assert said["unknown"] is bool(known.usual[0] <= 0.05)
+    assert said["p_known"] == pytest.approx(float(known.p_known[0]))
+    assert said["unknown"] is bool(known.p_known[0] <= 0.05)
 
 
 def test_the_picture_and_its_heat_come_back_large_enough_to_be_seen(client: TestClient, predicting_root: Path) -> None:
@@ -86,14 +86,14 @@ def test_common_formats_are_taken(client: TestClient, kind: str) -> None:
 
 
 def test_what_is_no_picture_is_refused_in_a_sentence(client: TestClient, predicting_root: Path) -> None:
-    assert problem(client, b"no picture", 422) == "That is no picture that can be read: not an image."
-    assert problem(client, b"", 422) == "That is no picture that can be read: empty file."
-    assert problem(client, picture(predicting_root)[:200], 422).startswith("That is no picture that can be read: ")
+    assert problem(client, b"no picture", 422) == "The image cannot be read: not an image."
+    assert problem(client, b"", 422) == "The image cannot be read: empty file."
+    assert problem(client, picture(predicting_root)[:200], 422).startswith("The image cannot be read: ")
     assert "not an image" in problem(client, drawn("PPM"), 422)  # read by the pipeline, but nobody's photograph
 
 
 def test_a_file_that_is_too_large_is_refused_while_it_comes(client: TestClient) -> None:
-    assert problem(client, b"x" * (demo.MOST_BYTES + 1), 413) == "The file is too large: up to 10 MB are taken."
+    assert problem(client, b"x" * (demo.MAX_BYTES + 1), 413) == "The file is too large: the limit is 10 MB."
 
 
 def test_a_small_file_of_too_many_pixels_is_never_decoded(client: TestClient) -> None:
@@ -158,7 +158,7 @@ def test_a_port_in_use_is_told_before_anything_is_loaded(
         taken.listen()
         port = taken.getsockname()[1]
         assert cli.main(["demo", "--port", str(port)]) == 1
-    assert f"port {port} cannot be had" in capsys.readouterr().err
+    assert f"port {port} is not available" in capsys.readouterr().err
 
 
 @pytest.mark.slow
@@ -178,4 +178,4 @@ def test_the_command_serves_until_it_is_interrupted_and_ends_cleanly(predicting_
         assert b"What does this picture show?" in page.read()
     started.send_signal(signal.SIGINT)
     out, err = started.communicate(timeout=120)
-    assert (out, err, started.returncode) == ("ended\n", "", 0)
+    assert (out, err, started.returncode) == ("stopped\n", "", 0)

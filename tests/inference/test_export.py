@@ -13,16 +13,16 @@ from support.fabricated import write_model_card, write_repository
 from support.trained import HEAD
 
 from pipeline import cli
-from pipeline.core import predictions
+from pipeline.core import paths, predictions
 from pipeline.core.cards import ModelCard, read_card, write_card
 from pipeline.core.config import parse
 from pipeline.core.errors import InputError
-from pipeline.core.paths import card_path, test_fold_path, test_path
+from pipeline.core.paths import card_path
 from pipeline.images.resizing import resize_unrounded
 from pipeline.images.views import Views, make_view_transforms
-from pipeline.inference.export_formats import Format, Precision, check, load, write
-from pipeline.inference.exported_graph import places, resizing, whole_graph
-from pipeline.inference.opened_network import open_network
+from pipeline.inference.export_formats import GraphFormat, WeightPrecision, check_precision, load_exported, write_graph
+from pipeline.inference.exported_graph import build_graph, list_view_indices, make_resize_matrix
+from pipeline.inference.opened_network import TaskShape, open_network
 from pipeline.networks import runtime
 from pipeline.networks.build import build
 from pipeline.stages import export
@@ -39,7 +39,7 @@ def pictures(n: int, size: int, channels: int = 3) -> np.ndarray[tuple[int, ...]
 @pytest.mark.parametrize(("before", "after"), [(12, 16), (32, 64), (64, 96), (160, 96), (160, 80), (160, 40), (64, 60)])
 def test_two_matrices_resize_as_opencv_does(before: int, after: int) -> None:
     image = pictures(1, before)[0]
-    matrix = resizing(before, after)
+    matrix = make_resize_matrix(before, after)
     made = np.einsum("ir,rcd,jc->ijd", matrix, image.astype(np.float32), matrix, optimize=True)
     np.testing.assert_allclose(np.clip(made, 0, 255), resize_unrounded(image, after), atol=2e-4)
 
@@ -47,7 +47,7 @@ def test_two_matrices_resize_as_opencv_does(before: int, after: int) -> None:
 @pytest.mark.parametrize("views", [Views(), Views(mirror=True), Views(mirror=True, shift=2)])
 def test_rows_and_columns_say_what_every_view_shows(views: Views) -> None:
     images = pictures(2, 9)
-    for change, (down, right) in zip(make_view_transforms(views).values(), places(views, 9), strict=True):
+    for change, (down, right) in zip(make_view_transforms(views).values(), list_view_indices(views, 9), strict=True):
         np.testing.assert_array_equal(images[:, down][:, :, right], change(images))
 
 
@@ -66,20 +66,23 @@ def test_a_frozen_backbone_stands_in_the_graph_once(
     write_model_card(write_repository(tmp_path), "one", config=recipe.model_dump(mode="json"))
     card = read_card(card_path(tmp_path, "one"), ModelCard)
     runtime.start_backend("float32")
-    paths = {}
+    checkpoints = {}
     for fold in range(2):
         runtime.seed_everything(0)
         net = build(recipe.network, 16, 3, 3)
         assert net.head is not None
         net.head.set_weights([(4 * fold + 1) * weight for weight in net.head.get_weights()])
-        paths[fold] = tmp_path / f"fold{fold}.weights.h5"
-        net.model.save_weights(paths[fold])
-    graph = whole_graph(card, paths, 12, 3, 3, tmp_path)
-    opened = open_network(card, 12, 3, 3, tmp_path, precision="float32")
+        checkpoints[fold] = tmp_path / f"fold{fold}.weights.h5"
+        net.model.save_weights(checkpoints[fold])
+    graph = build_graph(card, checkpoints, TaskShape(12, 3, 3), tmp_path)
+    opened = open_network(card, TaskShape(12, 3, 3), tmp_path, precision="float32")
     assert opened is not None
-    from pipeline.inference.checkpoints import probs_of
+    from pipeline.inference.checkpoints import combine_views
 
-    said = [probs_of(one, card) for one in opened.logits(list(paths.values()), pictures(5, 12), tmp_path / "work")]
+    said = [
+        combine_views(one, card)
+        for one in opened.predict_logits(list(checkpoints.values()), pictures(5, 12), tmp_path / "work")
+    ]
     assert not np.allclose(said[0], said[1])
     np.testing.assert_allclose(graph.predict_on_batch(pictures(5, 12)), np.mean(said, axis=0), atol=1e-6)
     assert sum(layer.name == "backbone" for layer in graph.layers) == 1
@@ -89,7 +92,9 @@ def test_a_frozen_backbone_stands_in_the_graph_once(
 
 
 @pytest.mark.parametrize("kind", [pytest.param("litert", marks=pytest.mark.slow), "onnx", "savedmodel"])
-def test_an_exported_model_says_what_the_pipeline_says(predicting_root: Path, tmp_path: Path, kind: Format) -> None:
+def test_an_exported_model_says_what_the_pipeline_says(
+    predicting_root: Path, tmp_path: Path, kind: GraphFormat
+) -> None:
     export.run(predicting_root, "dense", kind, "float32", tmp_path / "made", None)
     told = json.loads((tmp_path / "made" / "export.json").read_text())
     assert told["compared_pictures"] == 45  # all there are
@@ -100,21 +105,21 @@ def test_an_exported_model_says_what_the_pipeline_says(predicting_root: Path, tm
     assert (tmp_path / "made" / "labels.txt").read_text().split() == ["cat", "dog", "owl"]
     name = {"litert": "model.tflite", "onnx": "model.onnx", "savedmodel": "model"}[kind]
     images = np.load(predicting_root / "data" / "prepared" / "test_images.npy")
-    found = load(tmp_path / "made" / name, kind)(images)
-    known = predictions.read_predictions(test_path(predicting_root, "dense"), ("cat", "dog", "owl")).probs
+    found = load_exported(tmp_path / "made" / name, kind)(images)
+    known = predictions.read_predictions(paths.test_path(predicting_root, "dense"), ("cat", "dog", "owl")).probs
     np.testing.assert_allclose(found, known, atol=1e-5)
 
 
 @pytest.mark.parametrize(("kind", "precision"), [("litert", "int8"), ("onnx", "int8"), ("onnx", "float16")])
 def test_one_fold_alone_is_that_fold_also_in_fewer_bits(
-    predicting_root: Path, tmp_path: Path, kind: Format, precision: Precision
+    predicting_root: Path, tmp_path: Path, kind: GraphFormat, precision: WeightPrecision
 ) -> None:
     export.run(predicting_root, "dense", kind, precision, tmp_path / "made", 1)
     images = np.load(predicting_root / "data" / "prepared" / "test_images.npy")
-    path = test_fold_path(predicting_root, "dense", 1)
+    path = paths.test_fold_path(predicting_root, "dense", 1)
     known = predictions.read_predictions(path, ("cat", "dog", "owl")).probs
     name = {"litert": "model.tflite", "onnx": "model.onnx"}[kind]
-    np.testing.assert_allclose(load(tmp_path / "made" / name, kind)(images), known, atol=0.1)
+    np.testing.assert_allclose(load_exported(tmp_path / "made" / name, kind)(images), known, atol=0.1)
 
 
 def test_onnx_keeps_weights_as_int8_where_there_are_many_of_an_output(tmp_path: Path) -> None:
@@ -128,8 +133,10 @@ def test_onnx_keeps_weights_as_int8_where_there_are_many_of_an_output(tmp_path: 
     made = keras.layers.Flatten()(keras.layers.Conv2D(24, 1, activation="relu")(made))
     model = keras.Model(taken, keras.layers.Dense(3, activation="softmax")(made))
     for precision in ("float32", "int8"):
-        write(model, tmp_path / f"{precision}.onnx", "onnx", precision)
-    small, whole = (load(tmp_path / f"{precision}.onnx", "onnx")(pictures(9, 12)) for precision in ("int8", "float32"))
+        write_graph(model, tmp_path / f"{precision}.onnx", "onnx", precision)
+    small, whole = (
+        load_exported(tmp_path / f"{precision}.onnx", "onnx")(pictures(9, 12)) for precision in ("int8", "float32")
+    )
     np.testing.assert_allclose(small, whole, atol=0.02)
     assert not np.array_equal(small, whole)
     kept = {tuple(each.dims) for each in onnx.load(tmp_path / "int8.onnx").graph.initializer if each.data_type == 3}
@@ -141,13 +148,13 @@ def test_onnx_keeps_weights_as_int8_where_there_are_many_of_an_output(tmp_path: 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["hog"], "hog has no network: export takes those alone"),
-        (["cnn"], "cnn cannot be exported: input.preprocess clahe cannot be put into a graph"),
-        (["ensemble"], "export takes one model, not the ensemble"),
+        (["hog"], "hog has no network, and only networks can be exported"),
+        (["cnn"], "cnn cannot be exported: input.preprocess clahe cannot be part of a graph"),
+        (["ensemble"], "export takes one model, not the ensemble, whose combination is not a graph"),
         (["densse"], "did you mean dense or ensemble?"),
         (["dense", "--fold", "7"], "dense has no fold 7; it has 0, 1, 2"),
         (["dense", "--format", "savedmodel", "--precision", "int8"], "savedmodel keeps float32, not int8"),
-        (["dense", "--to", "folds"], "folds is there already; give another folder with --to"),
+        (["dense", "--to", "folds"], "folds exists already; give another folder with --to"),
         (["dense", "--to", "params.yaml/x"], "--to: params.yaml is no folder; give another place"),
     ],
 )
@@ -171,14 +178,14 @@ def test_without_a_name_it_is_the_best_network(predicting_root: Path, tmp_path: 
     for name, pooled in (("cnn", 0.5), ("dense", 0.7), ("hog", 0.9)):
         card = read_card(card_path(predicting_root, name), ModelCard)
         write_card(card_path(tmp_path, name), card.model_copy(update={"pooled": pooled}))
-    assert export._card(tmp_path, None).model == "dense"
+    assert export._find_card(tmp_path, None).model == "dense"
     for name in ("cnn", "dense"):
         card_path(tmp_path, name).unlink()
-    with pytest.raises(InputError, match=r"no network among the models of params\.yaml is trained for tiny yet"):
-        export._card(tmp_path, None)
+    with pytest.raises(InputError, match=r"no network of params\.yaml is trained for tiny yet"):
+        export._find_card(tmp_path, None)
 
 
 @pytest.mark.parametrize("precision", ["float16", "int8"])
-def test_a_precision_that_a_format_has_not_is_refused(precision: Precision) -> None:
+def test_a_precision_that_a_format_has_not_is_refused(precision: WeightPrecision) -> None:
     with pytest.raises(InputError, match=f"savedmodel keeps float32, not {precision}"):
-        check("savedmodel", precision)
+        check_precision("savedmodel", precision)

@@ -12,7 +12,7 @@ from support import tiny
 from pipeline.core.competition import Competition
 from pipeline.core.config import parse
 from pipeline.core.errors import InputError
-from pipeline.inference.hidden_images import list_hidden
+from pipeline.inference.hidden_images import list_hidden_images
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def hide(base: Path, *names: str) -> None:
 
 def listed(base: Path, wanted: Competition) -> tuple[list[str], list[str]]:
     """The ids of the images, and those of the sample."""
-    records, sample = list_hidden(base, wanted)
+    records, sample = list_hidden_images(base, wanted)
     assert list(sample.columns) == ["Id", "Label"]
     assert all((base / record.source).is_file() for record in records)
     return [record.id for record in records], sample["Id"].tolist()
@@ -86,7 +86,7 @@ def test_rows_of_pixels_are_as_many_as_the_table_has(tmp_path: Path) -> None:
 
 
 def listed_pixels(base: Path, wanted: Competition) -> tuple[list[str], list[str]]:
-    records, sample = list_hidden(base, wanted)
+    records, sample = list_hidden_images(base, wanted)
     return [record.id for record in records], sample["Id"].tolist()
 
 
@@ -100,4 +100,4 @@ def test_a_folder_shared_with_the_training_images_is_read_by_the_sample(base: Pa
 def test_an_empty_test_folder_is_refused(base: Path) -> None:
     hide(base)
     with pytest.raises(InputError, match="9 ids have no image"):
-        list_hidden(base, competition())
+        list_hidden_images(base, competition())

@@ -96,7 +96,7 @@ def test_a_pack_predicts_the_pipelines_submission_byte_for_byte(
     target = tmp_path / "submission.csv"
     predict_folder(folder, root / "download" / "tiny", name, target)
     assert target.read_bytes() == submitted(root, name)
-    assert "the same test images as at home: probabilities differ by 0 at most" in capsys.readouterr().out
+    assert "the same test images as in the repository: probabilities differ by 0 at most" in capsys.readouterr().out
 
 
 @pytest.mark.slow
@@ -164,7 +164,7 @@ def test_an_unreadable_hidden_image_counts_as_black_and_is_named(
 ) -> None:
     (root / "download" / "tiny" / "test" / "3.png").write_bytes(b"no image")
     frame = predict_folder(packed(root, "tiny_hog"), root / "download" / "tiny", "tiny_hog", tmp_path / "one.csv")
-    assert "note: 1 images cannot be read and count as black: 3" in capsys.readouterr().out
+    assert "note: 1 images cannot be read and are replaced by black ones: 3" in capsys.readouterr().out
     assert len(frame) == 9
 
 
@@ -342,7 +342,7 @@ def test_wheels_that_cannot_be_had_stop_it_with_what_pip_said(root: Path) -> Non
     fake.parent.mkdir(parents=True)
     fake.write_text("#!/bin/sh\necho ERROR: no matching distribution >&2\nexit 1\n")
     fake.chmod(0o755)
-    with pytest.raises(InputError, match="pip said ERROR: no matching distribution; look at the network, or drop --wh"):
+    with pytest.raises(InputError, match="pip reports ERROR: no matching distribution; check the network, or drop --w"):
         packed(root, "tiny_hog", wheels=True)
     assert not (root / "pack" / "tiny_hog").exists()
 

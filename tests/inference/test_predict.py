@@ -14,8 +14,8 @@ from pipeline.core import files, paths, predictions
 from pipeline.core.errors import InputError
 from pipeline.images.decoding import StorageForm
 from pipeline.images.store import open_store
-from pipeline.inference import pictures
-from pipeline.inference.answers import Answer, Guess, written
+from pipeline.inference import image_files
+from pipeline.inference.image_results import Guess, ImageResult, format_results
 from pipeline.inference.predictor import Predictor, open_predictor
 
 
@@ -47,7 +47,7 @@ def test_a_models_pictures_are_predicted_as_its_test_images_were(root: Path, nam
     known = predictions.read_predictions(paths.test_path(root, name), predictor.classes)
     said = predictor.predict(images)
     np.testing.assert_allclose(said.probs, known.probs, atol=1e-6)
-    assert ((said.usual > 0) & (said.usual <= 1)).all()
+    assert ((said.p_known > 0) & (said.p_known <= 1)).all()
     np.testing.assert_allclose(predictor.predict(images).probs, said.probs, atol=1e-6)  # and again
 
 
@@ -55,7 +55,7 @@ def test_the_ensembles_pictures_are_predicted_as_its_test_images_were(root: Path
     images = open_store(root / "data" / "prepared" / "test_images.npy")
     known = predictions.read_predictions(paths.test_path(root, "ensemble"), ensemble.classes)
     np.testing.assert_allclose(ensemble.predict(images).probs, known.probs, atol=1e-6)
-    assert ensemble.judge is None  # too few pictures to choose by: the simplest
+    assert ensemble.detecting_model is None  # too few pictures to choose by: the simplest
 
 
 def test_no_pictures_are_no_predictions(ensemble: Predictor) -> None:
@@ -64,11 +64,13 @@ def test_no_pictures_are_no_predictions(ensemble: Predictor) -> None:
 
 def test_heat_is_the_mean_of_those_that_look(root: Path, ensemble: Predictor) -> None:
     images = np.ascontiguousarray(open_store(root / "data" / "prepared" / "test_images.npy")[:4])
-    heat = ensemble.heat(images, np.array([0, 1, 2, 0]))
+    heat = ensemble.compute_heat(images, np.array([0, 1, 2, 0]))
     assert heat.shape == (4, 12, 12)
     assert heat.max() == 1
     cnn = open_predictor(root, "cnn")
-    np.testing.assert_allclose(cnn.heat(images, np.array([0, 1, 2, 0])), heat, atol=1e-5)  # no other has convolutions
+    np.testing.assert_allclose(
+        cnn.compute_heat(images, np.array([0, 1, 2, 0])), heat, atol=1e-5
+    )  # no other has convolutions
 
 
 def test_the_heat_of_a_fold_comes_by_its_own_weights(root: Path) -> None:
@@ -76,7 +78,8 @@ def test_the_heat_of_a_fold_comes_by_its_own_weights(root: Path) -> None:
     images = np.ascontiguousarray(open_store(root / "data" / "prepared" / "test_images.npy")[:4])
     assert model.attribution is not None
     first, second = (
-        model.attribution.heat(path, images, np.zeros(4, np.int64)) for path in list(model.checkpoints.values())[:2]
+        model.attribution.compute_heat(path, images, np.zeros(4, np.int64))
+        for path in list(model.checkpoints.values())[:2]
     )
     assert not np.allclose(first, second)
 
@@ -96,7 +99,7 @@ def test_a_folder_is_searched_below_in_natural_order(tmp_path: Path) -> None:
     for name in ("10.png", "9.JPG", "notes.txt", "deep/2.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    found = pictures.find([str(tmp_path)])
+    found = image_files.find_image_files([str(tmp_path)])
     assert [str(path.relative_to(tmp_path)) for path in found] == ["9.JPG", "10.png", "deep/2.png"]
 
 
@@ -104,25 +107,25 @@ def test_patterns_are_filled_in_and_nothing_counts_twice(tmp_path: Path, monkeyp
     monkeypatch.chdir(tmp_path)
     for name in ("a1.png", "a10.png", "a2.png", "b.png"):
         (tmp_path / name).touch()
-    assert [path.name for path in pictures.find(["a*.png", "a2.png"])] == ["a1.png", "a2.png", "a10.png"]
-    assert len(pictures.find([str(tmp_path / "*.png")])) == 4
+    assert [path.name for path in image_files.find_image_files(["a*.png", "a2.png"])] == ["a1.png", "a2.png", "a10.png"]
+    assert len(image_files.find_image_files([str(tmp_path / "*.png")])) == 4
 
 
 @pytest.mark.parametrize(
     ("what", "words"),
     [
-        ("empty", "empty holds no pictures"),
+        ("empty", "empty holds no images"),
         ("gone.png", "gone.png does not exist"),
-        ("x*.png", r"no file fits x\*"),
-        ("a**b/*.png", r"a\*\*b/\*\.png is no pattern"),
-        ("one.png\n" * 40, "is too long for a name"),
+        ("x*.png", r"no file matches x\*"),
+        ("a**b/*.png", r"a\*\*b/\*\.png is not a valid pattern"),
+        ("one.png\n" * 40, "is too long for a file name"),
     ],
 )
 def test_what_is_not_there_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, words: str) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=words):
-        pictures.find([what])
+        image_files.find_image_files([what])
 
 
 @pytest.mark.parametrize("what", ["bad\udcff.png", "bad*.png"])
@@ -132,12 +135,12 @@ def test_a_name_that_cannot_be_written_down_is_refused(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "bad\udcff.png").touch()
     with pytest.raises(InputError, match=r"'bad\\udcff\.png' has a name that is not UTF-8"):
-        pictures.find([what])
+        image_files.find_image_files([what])
 
 
 def test_a_grey_picture_is_read_for_networks_of_colour(tmp_path: Path) -> None:
     Image.new("L", (30, 20), 77).save(tmp_path / "grey.png")
-    images, problems = pictures.read([tmp_path / "grey.png"], StorageForm(8, 3, "crop"))
+    images, problems = image_files.read_image_files([tmp_path / "grey.png"], StorageForm(8, 3, "crop"))
     assert images.shape == (1, 8, 8, 3)
     assert (images == 77).all()
     assert not problems
@@ -154,7 +157,7 @@ def test_the_table_shows_three_guesses_and_says_what_tells_unknown_pictures(
     assert len(lines) == 1 + 9 + 1
     assert lines[1].split()[0].endswith("0.png")
     assert lines[-1].startswith("hog: ")
-    assert "called unknown, by hog's max_softmax; of known pictures about 5.0% would be" in lines[-1]
+    assert "called unknown, by hog's max_softmax; false alarms: about 5.0% of known images" in lines[-1]
 
 
 def test_csv_and_json_say_the_same(here: Path, tmp_path: Path) -> None:
@@ -195,8 +198,8 @@ def test_what_is_no_picture_is_told_by_name_and_the_others_are_done(
     assert [row["problem"] for row in rows] == ["not an image", "empty file", ""]
     assert rows[2]["class_1"]
     assert "bad.png: not an image" in err
-    assert "error: 2 of 3 files are no pictures: " in err
-    assert err.rstrip().endswith("the others are done")
+    assert "error: 2 of 3 files are not images: " in err
+    assert err.rstrip().endswith("others are predicted")
 
 
 def test_a_model_without_convolution_has_no_heat_and_says_so(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -250,13 +253,13 @@ def test_without_a_trained_model_the_command_that_makes_one_is_named(
 
 def test_names_that_look_like_markup_are_shown_as_they_are() -> None:
     guess = Guess("[red]x[/red]", "[red]x[/red]", 0.5)
-    assert "[red]x[/red] 0.500" in written([Answer("[bold]a.png", (guess,), 0.5)], "table")
+    assert "[red]x[/red] 0.500" in format_results([ImageResult("[bold]a.png", (guess,), 0.5)], "table")
 
 
 def test_names_cannot_steer_a_terminal_and_long_ones_are_not_broken() -> None:
     guess = Guess("x", "n\x1b[2Jme", 0.5)
     long = "\N{PANDA FACE}" * 120
-    text = written([Answer("a\x1b[31m\nb.png", (guess,), 0.5), Answer(long, (guess,), 0.5)], "table")
+    text = format_results([ImageResult("a\x1b[31m\nb.png", (guess,), 0.5), ImageResult(long, (guess,), 0.5)], "table")
     assert "\x1b" not in text
     assert r"a\x1b[31m\nb.png" in text
     assert len(text.splitlines()) == 3

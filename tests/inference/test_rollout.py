@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.inference.saliency.rollout import rolled, rollout
+from pipeline.inference.saliency.rollout import compute_rollout, multiply_attentions
 from pipeline.networks import runtime
 from pipeline.networks.backbones.vit import Vit, VitShape, vit_attentions
 from pipeline.networks.build import build
@@ -19,12 +19,12 @@ def test_two_blocks_come_to_what_is_worked_out_by_hand() -> None:
     first = np.array([[[[1.0, 0.0], [1.0, 0.0]]]], dtype=np.float32)
     second = np.array([[[[0.0, 1.0], [0.0, 1.0]]]], dtype=np.float32)
     # [[.5, .5], [0, 1]] @ [[1, 0], [.5, .5]]
-    np.testing.assert_allclose(rolled([first, second])[0], [[0.75, 0.25], [0.5, 0.5]])
+    np.testing.assert_allclose(multiply_attentions([first, second])[0], [[0.75, 0.25], [0.5, 0.5]])
 
 
 def test_heads_are_averaged() -> None:
     heads = np.array([[[[1.0, 0.0], [0.0, 1.0]], [[0.0, 1.0], [1.0, 0.0]]]], dtype=np.float32)
-    np.testing.assert_allclose(rolled([heads])[0], [[0.75, 0.25], [0.25, 0.75]])
+    np.testing.assert_allclose(multiply_attentions([heads])[0], [[0.75, 0.25], [0.25, 0.75]])
 
 
 @pytest.mark.parametrize("pooling", ["token", "average"])
@@ -34,7 +34,7 @@ def test_a_tiny_transformer_gives_one_place_for_each_patch(pooling: str) -> None
     net = build(section, 12, 1, 3)
     assert net.backbone is not None
     images = np.random.default_rng(0).integers(0, 256, (2, 12, 12, 1)).astype(np.uint8)
-    heat = rollout(net.model, net.backbone, section, images)
+    heat = compute_rollout(net.model, net.backbone, section, images)
     assert heat.shape == (2, 3, 3)
     assert (heat > 0).all()
     assert (heat.sum(axis=(1, 2)) < 1).all()  # the class token keeps the rest

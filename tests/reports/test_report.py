@@ -344,7 +344,7 @@ def test_each_picture_is_looked_at_by_the_fold_that_did_not_see_it(
     stored = np.load(networks / "data" / "prepared" / "train_images.npy")
     fold_of = tables.read_folds(paths.folds_path(networks)).set_index("id")["fold"]
     asked: list[int] = []
-    original = Attribution.heat
+    original = Attribution.compute_heat
 
     def heat(self: Attribution, checkpoint: Path, images: Any, classes: Any) -> Any:
         for image in images:
@@ -353,7 +353,7 @@ def test_each_picture_is_looked_at_by_the_fold_that_did_not_see_it(
             asked.append(int(row))
         return original(self, checkpoint, images, classes)
 
-    monkeypatch.setattr(Attribution, "heat", heat)
+    monkeypatch.setattr(Attribution, "compute_heat", heat)
     found = written(networks)
     assert set(asked) == set(range(36))
     assert set(found.values("Heat inside the central box", "images")) == {"cnn"}

@@ -1,7 +1,7 @@
-"""The demo's server: one page, and what a model says of the picture that is sent. Nothing is stored.
+"""The demo's server: one page, and the predictions for an image that is sent. Nothing is stored.
 
-It is for the person at this machine: it answers to the names of loopback alone (a page elsewhere may point its own name
-here), allows no other page to read it, and takes pictures only in a form that other pages cannot send unasked.
+It is for the user of this machine alone: it answers to the host names of loopback only (against DNS rebinding), lets no
+other page read it, and accepts images only with a content type that other pages cannot send without permission.
 """
 
 import base64
@@ -20,15 +20,15 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect
 
 from pipeline.images.decoding import BrokenImageError, decode_bytes
-from pipeline.inference.answers import answers, told
+from pipeline.inference.image_results import make_results, to_json
 from pipeline.inference.predictor import Predictor
-from pipeline.inference.saliency.heat import overlaid
+from pipeline.inference.saliency.heat import overlay_heat
 
 HOST = "127.0.0.1"
-MOST_BYTES = 10_000_000
-MOST_PIXELS = 50_000_000
-SENT_AS = "application/octet-stream"
-_SHOWN = 448  # pixels of the pictures that come back
+MAX_BYTES = 10_000_000
+MAX_PIXELS = 50_000_000
+CONTENT_TYPE = "application/octet-stream"
+_DISPLAYED = 448  # side of the images that are returned, in pixels
 _FILES = {"/": "index.html", "/style.css": "style.css", "/script.js": "script.js"}
 _HEADERS = {
     "Content-Security-Policy": (
@@ -44,11 +44,11 @@ _HEADERS = {
 
 
 class RefusedError(ValueError):
-    """Something sent that is not taken; the message says why, to whoever sent it."""
+    """A request that is refused; the message gives the reason to its sender."""
 
-    def __init__(self, status: int, why: str) -> None:
-        """Takes the HTTP status beside the words."""
-        super().__init__(why)
+    def __init__(self, status: int, reason: str) -> None:
+        """Takes the HTTP status beside the reason."""
+        super().__init__(reason)
         self.status = status
 
 
@@ -56,21 +56,21 @@ def make_app(predictor: Predictor, rate: float) -> FastAPI:
     """Returns the server.
 
     Args:
-        predictor: who answers; one picture at a time.
-        rate: share of known pictures that may be called unknown.
+        predictor: of the images, one at a time.
+        rate: share of known images that may be called unknown.
     """
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)  # their pages load scripts from elsewhere
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)  # their pages load scripts from other servers
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])
     turn = threading.Lock()
 
     @app.middleware("http")
-    async def guarded(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
+    async def add_headers(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
         response = await call(request)
         response.headers.update(_HEADERS)
         return response
 
     @app.exception_handler(RefusedError)
-    async def refused(request: Request, error: RefusedError) -> JSONResponse:
+    async def report_refusal(request: Request, error: RefusedError) -> JSONResponse:
         return JSONResponse({"problem": str(error)}, status_code=error.status)
 
     for path, name in _FILES.items():
@@ -78,12 +78,12 @@ def make_app(predictor: Predictor, rate: float) -> FastAPI:
 
     @app.get("/about")
     async def about() -> dict[str, object]:
-        return {"name": predictor.name, "classes": list(predictor.class_names), "bytes": MOST_BYTES, "rate": rate}
+        return {"name": predictor.name, "classes": list(predictor.class_names), "bytes": MAX_BYTES, "rate": rate}
 
     @app.post("/predict")
     async def predict(request: Request) -> dict[str, object]:
         content = await _body(request)
-        return await run_in_threadpool(_answer, predictor, content, rate, turn)
+        return await run_in_threadpool(_predict, predictor, content, rate, turn)
 
     return app
 
@@ -96,34 +96,34 @@ def _file(name: str) -> Callable[[], FileResponse]:
 
 
 async def _body(request: Request) -> bytes:
-    """Reads what is sent, as long as it is not too long."""
-    if request.headers.get("content-type") != SENT_AS:
-        raise RefusedError(415, f"send the picture as {SENT_AS}")
+    """Reads the request's body, up to the largest size."""
+    if request.headers.get("content-type") != CONTENT_TYPE:
+        raise RefusedError(415, f"send the image as {CONTENT_TYPE}")
     parts, length = [], 0
     try:
         async for part in request.stream():
             length += len(part)
-            if length > MOST_BYTES:
-                raise RefusedError(413, f"The file is too large: up to {MOST_BYTES / 1e6:.0f} MB are taken.")
+            if length > MAX_BYTES:
+                raise RefusedError(413, f"The file is too large: the limit is {MAX_BYTES / 1e6:.0f} MB.")
             parts.append(part)
-    except ClientDisconnect as error:  # a page that is closed while it sends is no defect
-        raise RefusedError(400, "The picture did not arrive whole.") from error
+    except ClientDisconnect as error:  # a page that is closed while it sends is not an error here
+        raise RefusedError(400, "The image did not arrive completely.") from error
     return b"".join(parts)
 
 
-def _answer(predictor: Predictor, content: bytes, rate: float, turn: threading.Lock) -> dict[str, object]:
-    large = replace(predictor.form, size=max(predictor.form.size, _SHOWN))
-    with turn:  # decoding, too: a large picture takes half a gigabyte
+def _predict(predictor: Predictor, content: bytes, rate: float, turn: threading.Lock) -> dict[str, object]:
+    displayed_form = replace(predictor.form, size=max(predictor.form.size, _DISPLAYED))
+    with turn:  # decoding, too: a large image takes half a gigabyte
         try:
-            pixels = decode_bytes(content, predictor.form, MOST_PIXELS).pixels[None]
-            shown = decode_bytes(content, large, MOST_PIXELS).pixels
+            pixels = decode_bytes(content, predictor.form, MAX_PIXELS).pixels[None]
+            displayed = decode_bytes(content, displayed_form, MAX_PIXELS).pixels
         except BrokenImageError as error:
-            raise RefusedError(422, f"That is no picture that can be read: {error}.") from error
-        said = predictor.predict(pixels)
-        heat = predictor.heat(pixels, said.probs.argmax(axis=1))[0] if predictor.looks else None
-    answer = told(answers(["picture"], said, predictor, rate)[0])
-    plain = np.ascontiguousarray(np.broadcast_to(shown, (*shown.shape[:2], 3)))
-    return answer | {"seen": _png(plain), "heat": _png(overlaid(shown, heat)) if heat is not None else None}
+            raise RefusedError(422, f"The image cannot be read: {error}.") from error
+        predictions = predictor.predict(pixels)
+        heat = predictor.compute_heat(pixels, predictions.probs.argmax(axis=1))[0] if predictor.has_heat else None
+    result = to_json(make_results(["picture"], predictions, predictor, rate)[0])
+    plain = np.ascontiguousarray(np.broadcast_to(displayed, (*displayed.shape[:2], 3)))
+    return result | {"seen": _png(plain), "heat": _png(overlay_heat(displayed, heat)) if heat is not None else None}
 
 
 def _png(pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> str:

@@ -1,4 +1,4 @@
-"""Where a trained model looks: Grad-CAM where it has convolutions, attention rollout where it attends."""
+"""Heat maps of trained models: Grad-CAM for networks with convolutions, attention rollout for transformers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,60 +11,60 @@ from pipeline.core.arrays import Images, Pixels
 from pipeline.core.cards import ModelCard
 from pipeline.images.preprocessing import preprocess_image
 from pipeline.images.resizing import resize_unrounded
-from pipeline.inference.opened_network import Network, open_network
-from pipeline.inference.saliency.gradcam import grad_cam, halves
-from pipeline.inference.saliency.heat import Heat, enlarged
-from pipeline.inference.saliency.rollout import rollout
+from pipeline.inference.opened_network import OpenedNetwork, TaskShape, open_network
+from pipeline.inference.saliency.gradcam import compute_grad_cam, split_network
+from pipeline.inference.saliency.heat import Heat, enlarge_heat
+from pipeline.inference.saliency.rollout import compute_rollout
 from pipeline.networks.backbones.vit import Vit
 
 _BATCH = 16
-_Look = Callable[[Pixels, NDArray[np.int64]], Heat]
+_ComputeHeat = Callable[[Pixels, NDArray[np.int64]], Heat]
 
 
 @dataclass(frozen=True)
 class Attribution:
-    """A model whose folds can be asked where they look.
+    """A network with a method to compute heat maps.
 
     Attributes:
         opened: its network.
-        method: ``Grad-CAM`` of the class that is asked about, or ``attention rollout``, which knows no class.
-        look: from batches as the network takes them, and classes, to maps of heat.
+        method: ``Grad-CAM`` of a given class, or ``attention rollout``, which is the same for all classes.
+        compute: from batches as the network takes them, and classes, to heat maps.
     """
 
-    opened: Network
+    opened: OpenedNetwork
     method: str
-    look: _Look
+    compute: _ComputeHeat
 
-    def heat(self, checkpoint: Path, images: Images, classes: NDArray[np.int64]) -> Heat:
-        """Computes heat by one fold's weights.
+    def compute_heat(self, checkpoint: Path, images: Images, classes: NDArray[np.int64]) -> Heat:
+        """Computes heat maps with one fold's weights.
 
         Args:
             checkpoint: of the fold.
             images: uint8 (n, size, size, channels), as the image store keeps them.
-            classes: int64 (n,), the class that is asked about.
+            classes: int64 (n,), the class of each map.
 
         Returns:
-            float32 (n, size, size) in [0, 1], the hottest place of each image at 1; 0 where nothing speaks for a class.
+            float32 (n, size, size) in [0, 1], the maximum of each image at 1; all 0 without evidence for the class.
 
         Raises:
             InputError: the checkpoint does not fit.
         """
         self.opened.load(checkpoint)
         steps, size = self.opened.recipe.input.preprocess, self.opened.size
-        found = []
+        maps = []
         for start in range(0, len(images), _BATCH):
             # The last batch is filled up from the front: one of another size would be traced anew, which takes longer.
             rows = np.arange(start, start + _BATCH) % len(images)
-            shown = np.stack(
+            batch = np.stack(
                 [resize_unrounded(preprocess_image(np.ascontiguousarray(images[row]), steps), size) for row in rows]
             )
-            heat = self.look(shown, classes[rows])[: len(images) - start]
-            found.append(enlarged(heat, images.shape[1]))
-        return np.concatenate([np.zeros((0, *images.shape[1:3]), dtype=np.float32), *found])
+            heat = self.compute(batch, classes[rows])[: len(images) - start]
+            maps.append(enlarge_heat(heat, images.shape[1]))
+        return np.concatenate([np.zeros((0, *images.shape[1:3]), dtype=np.float32), *maps])
 
 
-def attribution_of(opened: Network, layer: str | None = None) -> Attribution | None:
-    """Returns a network to be asked where it looks.
+def make_attribution(opened: OpenedNetwork, layer: str | None = None) -> Attribution | None:
+    """Chooses how to compute heat maps of a network.
 
     Args:
         opened: by `open_network`.
@@ -79,20 +79,20 @@ def attribution_of(opened: Network, layer: str | None = None) -> Attribution | N
     model, backbone, network = opened.net.model, opened.net.backbone, opened.recipe.network
     if isinstance(network, Vit):
         assert backbone is not None
-        return Attribution(opened, "attention rollout", lambda images, _: rollout(model, backbone, network, images))
-    cut = halves(model, layer)
+        return Attribution(
+            opened, "attention rollout", lambda images, _: compute_rollout(model, backbone, network, images)
+        )
+    cut = split_network(model, layer)
     if cut is None:
         return None
-    return Attribution(opened, "Grad-CAM", lambda images, classes: grad_cam(cut, images, classes))
+    return Attribution(opened, "Grad-CAM", lambda images, classes: compute_grad_cam(cut, images, classes))
 
 
-def open_attribution(
-    card: ModelCard, stored: int, channels: int, n_classes: int, weights: Path, layer: str | None = None
-) -> Attribution | None:
-    """Opens a model to be asked where it looks; arguments as `open_network` and `attribution_of` have them.
+def open_attribution(card: ModelCard, shape: TaskShape, weights: Path, layer: str | None = None) -> Attribution | None:
+    """Opens a model to compute heat maps; arguments as in `open_network` and `make_attribution`.
 
     Returns:
         None for a model that has neither convolutions nor attention: dense networks, classical models.
     """
-    opened = open_network(card, stored, channels, n_classes, weights)
-    return attribution_of(opened, layer) if opened else None
+    opened = open_network(card, shape, weights)
+    return make_attribution(opened, layer) if opened else None

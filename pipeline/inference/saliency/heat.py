@@ -1,15 +1,15 @@
-"""Heat on pictures: brought to their size, laid over them, and how much of it lies in the middle."""
+"""Heat maps on images: resized, overlaid, and their share in the centre."""
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 Heat = NDArray[np.float32]
-_STRENGTH = 0.65  # of the hottest place's colour; cold places show the picture as it is
+_STRENGTH = 0.65  # of the colour at the maximum; places without heat show the image as it is
 
 
-def enlarged(heat: Heat, size: int) -> Heat:
-    """Brings maps (n, rows, columns) to (n, size, size) by linear interpolation, the hottest place of each at 1.
+def enlarge_heat(heat: Heat, size: int) -> Heat:
+    """Resizes maps (n, rows, columns) to (n, size, size) by linear interpolation, the maximum of each at 1.
 
     A map without heat stays 0.
     """
@@ -20,8 +20,8 @@ def enlarged(heat: Heat, size: int) -> Heat:
     return scaled
 
 
-def overlaid(image: NDArray[np.uint8], heat: Heat) -> NDArray[np.uint8]:
-    """Lays heat over a picture, in colours that get lighter with the heat for every kind of sight.
+def overlay_heat(image: NDArray[np.uint8], heat: Heat) -> NDArray[np.uint8]:
+    """Overlays heat on an image, in colours that get lighter with the heat, also for the colour-blind.
 
     Args:
         image: uint8 (height, width, 1 or 3).
@@ -40,17 +40,17 @@ def overlaid(image: NDArray[np.uint8], heat: Heat) -> NDArray[np.uint8]:
     return mixed
 
 
-def central_share(heat: Heat, side: float = 0.5) -> NDArray[np.float64]:
-    """Says how much of the heat lies in the box in the middle; even heat has ``side * side`` of it there.
+def measure_central_share(heat: Heat, side: float = 0.5) -> NDArray[np.float64]:
+    """Measures the share of the heat in a central box; even heat has ``side * side`` of it there.
 
     Args:
         heat: float32 (n, height, width), >= 0.
-        side: of the box, as a share of the picture's sides, in (0, 1].
+        side: of the box, as a share of the image's sides, in (0, 1].
 
     Returns:
-        float64 (n,) in [0, 1]; NaN for a picture without heat.
+        float64 (n,) in [0, 1]; NaN for an image without heat.
     """
-    rows, columns = (_inside(length, side) for length in heat.shape[1:])
+    rows, columns = (_central_part(length, side) for length in heat.shape[1:])
     weights = np.outer(rows, columns)
     total = heat.sum(axis=(1, 2), dtype=np.float64)
     within = (heat * weights).sum(axis=(1, 2), dtype=np.float64)
@@ -58,8 +58,8 @@ def central_share(heat: Heat, side: float = 0.5) -> NDArray[np.float64]:
     return shares
 
 
-def _inside(length: int, side: float) -> NDArray[np.float64]:
-    """Returns how much of each of ``length`` pixels lies within the middle part: 0 to 1."""
+def _central_part(length: int, side: float) -> NDArray[np.float64]:
+    """Returns the share of each of ``length`` pixels that lies within the central part: 0 to 1."""
     edges = np.arange(length + 1) / length
     low, high = 0.5 - side / 2, 0.5 + side / 2
     overlap = np.minimum(edges[1:], high) - np.maximum(edges[:-1], low)

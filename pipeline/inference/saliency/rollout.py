@@ -1,6 +1,6 @@
-"""Attention rollout: which patches the tokens of a Vision Transformer draw on, through all of its blocks.
+"""Attention rollout: the patches on which the tokens of a Vision Transformer depend, through all of its blocks.
 
-Unlike Grad-CAM it asks about no class: it shows what is looked at, whatever is concluded.
+Unlike Grad-CAM it is not about a class: it is the same for all of them.
 Reference: Abnar and Zuidema 2020, Quantifying attention flow in transformers, https://arxiv.org/abs/2005.00928
 """
 
@@ -15,7 +15,7 @@ from pipeline.networks.runtime import keras
 Attention = NDArray[np.float32]
 
 
-def rolled(attentions: Sequence[Attention]) -> Attention:
+def multiply_attentions(attentions: Sequence[Attention]) -> Attention:
     """Multiplies the attention of all blocks, half of each being what the residual connection carries on.
 
     Args:
@@ -31,10 +31,10 @@ def rolled(attentions: Sequence[Attention]) -> Attention:
     return total
 
 
-def rollout(
+def compute_rollout(
     model: keras.Model, backbone: keras.Model, network: Vit, images: NDArray[np.uint8 | np.float32]
 ) -> NDArray[np.float32]:
-    """Computes how much of each patch ends up in what the head sees.
+    """Computes the share of each patch in the input of the head.
 
     Args:
         model: from images to logits; ``backbone`` is part of it.
@@ -45,8 +45,8 @@ def rollout(
     Returns:
         float32 (batch, rows, columns), >= 0, one place per patch.
     """
-    total = rolled(vit_attentions(model, backbone, images))
+    total = multiply_attentions(vit_attentions(model, backbone, images))
     side = int(total.shape[-1] ** 0.5)
     class_tokens = total.shape[-1] - side * side
-    seen = total[:, 0] if network.pooling == "token" else total[:, class_tokens:].mean(axis=1)
-    return np.ascontiguousarray(seen[:, class_tokens:].reshape(-1, side, side))
+    attention = total[:, 0] if network.pooling == "token" else total[:, class_tokens:].mean(axis=1)
+    return np.ascontiguousarray(attention[:, class_tokens:].reshape(-1, side, side))

@@ -1,4 +1,4 @@
-"""A linear layer of logits, fitted to features at once: cross-entropy with smoothed labels, and weights kept small."""
+"""A last layer: linear logits fitted to features at once, by cross-entropy with smoothed labels and an L2 penalty."""
 
 from dataclasses import dataclass
 
@@ -7,27 +7,28 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import logsumexp
 
-Floats = NDArray[np.float32]
+from pipeline.core.arrays import Features, Labels, Logits
+
 _L2 = 1e-3
 _STEPS = 60
 
 
 @dataclass(frozen=True)
 class LastLayer:
-    """Weights (width, n_classes), biases (n_classes,), and how features are brought to them."""
+    """Weights (width, n_classes), biases (n_classes,), and the standardisation of its features."""
 
-    weights: Floats
-    biases: Floats
-    centre: Floats
+    weights: NDArray[np.float32]
+    biases: NDArray[np.float32]
+    centre: NDArray[np.float32]
     scale: np.float32
 
-    def logits(self, features: Floats) -> Floats:
+    def compute_logits(self, features: Features) -> Logits:
         """Returns float32 (n, n_classes)."""
-        said = ((features - self.centre) / self.scale) @ self.weights + self.biases
-        return np.asarray(said, dtype=np.float32)
+        logits = ((features - self.centre) / self.scale) @ self.weights + self.biases
+        return np.asarray(logits, dtype=np.float32)
 
 
-def fit_last_layer(features: Floats, labels: NDArray[np.int64], n_classes: int, smoothing: float) -> LastLayer:
+def fit_last_layer(features: Features, labels: Labels, n_classes: int, smoothing: float) -> LastLayer:
     """Fits a layer.
 
     Args:
@@ -52,6 +53,6 @@ def fit_last_layer(features: Floats, labels: NDArray[np.int64], n_classes: int, 
         return float(value), slopes.ravel().astype(np.float64)
 
     start = np.zeros((width + 1) * n_classes)
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": _STEPS})
-    both = found.x.reshape(width + 1, n_classes).astype(np.float32)
+    fitted = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": _STEPS})
+    both = fitted.x.reshape(width + 1, n_classes).astype(np.float32)
     return LastLayer(both[:-1], both[-1], centre, scale)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pipeline.core.arrays import Labels, Probs
 from pipeline.core.cards import ModelCard
-from pipeline.inference.saliency.heat import central_share
+from pipeline.inference.saliency.heat import measure_central_share
 from pipeline.inference.selection import list_checkpoints
 from pipeline.reports.models.by_class import by_class, surest
 from pipeline.reports.models.material import Material, Model
@@ -114,11 +114,12 @@ def _is_network(card: ModelCard) -> bool:
 
 def _look(material: Material, model: Model, card: ModelCard, weights: Path) -> Looked | None:
     # Keras takes seconds to start; runtime before all that imports it, as it quiets that.
+    from pipeline.inference.opened_network import TaskShape
     from pipeline.inference.saliency.attribution import open_attribution
     from pipeline.networks import runtime  # noqa: F401
 
     _, size, _, channels = material.images.shape
-    opened = open_attribution(card, size, channels, len(material.names), weights)
+    opened = open_attribution(card, TaskShape(size, channels, len(material.names)), weights)
     if opened is None:
         return None
     sampled = sample(material.labels, SAMPLED)
@@ -130,7 +131,7 @@ def _look(material: Material, model: Model, card: ModelCard, weights: Path) -> L
         Shown(int(row), int(material.labels[row]), int(asked), float(model.probs[row, asked]), one)
         for row, asked, one in zip(chosen, said[len(sampled) :], heat[len(sampled) :], strict=True)
     ]
-    shares = central_share(heat[: len(sampled)], BOX)
+    shares = measure_central_share(heat[: len(sampled)], BOX)
     return Looked(model.name, opened.method, tuple(shown), sampled, shares)
 
 
@@ -144,7 +145,7 @@ def _heat(
         mine = np.flatnonzero(material.folds[rows] == fold)
         if len(mine):
             images = np.stack([material.image(row) for row in rows[mine]])
-            heat[mine] = opened.heat(checkpoint, images, said[mine])
+            heat[mine] = opened.compute_heat(checkpoint, images, said[mine])
     return heat
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline.inference.saliency.heat import overlaid
+from pipeline.inference.saliency.heat import overlay_heat
 from pipeline.page.blocks import render_details, render_heading, render_note, render_paragraph, render_warning
 from pipeline.page.document import PageSection
 from pipeline.page.markup import Html
@@ -133,4 +133,4 @@ def _both(material: Material, shown: Shown) -> list[Picture]:
     true, said = material.names[shown.label], material.names[shown.said]
     words = f"{'right' if shown.said == shown.label else said}, {shown.sure:.0%}"
     about = f"{true} {name}, predicted {said}"
-    return [Picture(image, about, words), Picture(overlaid(image, shown.heat), f"heat on {about}", "heat")]
+    return [Picture(image, about, words), Picture(overlay_heat(image, shown.heat), f"heat on {about}", "heat")]

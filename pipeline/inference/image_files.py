@@ -1,4 +1,4 @@
-"""Pictures that a person names: files, folders and patterns -> files in the order people count, decoded."""
+"""Image files named on a command line: files, folders and patterns, listed in natural order and decoded."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -18,24 +18,24 @@ _WILD = "*?["
 _LONGEST = 255  # bytes of a name, as file systems have it
 
 
-def find(wanted: Sequence[str]) -> list[Path]:
-    """Lists the pictures that are meant, each once.
+def find_image_files(wanted: Sequence[str]) -> list[Path]:
+    """Lists the image files that paths and patterns name, each once.
 
-    A file counts whatever its name ends in; of a folder all below it that are called as pictures are, in natural order.
+    A file is taken whatever its suffix; of a folder all files below it with the suffix of an image, in natural order.
 
     Raises:
-        InputError: a path that is not there, a folder without pictures, a pattern that fits nothing, a name that is no
-            text.
+        InputError: a path that does not exist, a folder without images, a pattern without matches, a name that is
+            not UTF-8.
     """
-    found = [path for text in wanted for path in _meant(text)]
-    for path in found:
+    paths = [path for text in wanted for path in _expand(text)]
+    for path in paths:
         if not _is_utf8(path):
             raise InputError(f"{str(path)!a} has a name that is not UTF-8; rename it")
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(paths))
 
 
-def read(paths: Sequence[Path], form: StorageForm) -> tuple[NDArray[np.uint8], dict[int, str]]:
-    """Decodes pictures.
+def read_image_files(paths: Sequence[Path], form: StorageForm) -> tuple[NDArray[np.uint8], dict[int, str]]:
+    """Decodes image files.
 
     Args:
         paths: of the files.
@@ -43,24 +43,24 @@ def read(paths: Sequence[Path], form: StorageForm) -> tuple[NDArray[np.uint8], d
 
     Returns:
         uint8 (n, size, size, channels) of those that can be read, in their order; and, by its place among ``paths``,
-        what is wrong with each of the others.
+        the problem of each of the others.
     """
 
-    def one(path: Path) -> NDArray[np.uint8] | str:
+    def read(path: Path) -> NDArray[np.uint8] | str:
         try:
             return decode_file(path, form).pixels
         except (BrokenImageError, OSError) as error:
             return " ".join(str(error).split())
 
     with ThreadPoolExecutor() as pool:
-        decoded = list(pool.map(one, paths))
+        decoded = list(pool.map(read, paths))
     whole = [pixels for pixels in decoded if not isinstance(pixels, str)]
     images = np.stack(whole) if whole else np.zeros((0, form.size, form.size, form.channels), dtype=np.uint8)
     return images, {place: problem for place, problem in enumerate(decoded) if isinstance(problem, str)}
 
 
 def _is_utf8(path: Path) -> bool:
-    """Says whether a name can be written down; Python keeps the bytes that are no text as lone surrogates."""
+    """Returns whether a name is text; Python keeps other bytes as lone surrogates."""
     try:
         str(path).encode()
     except UnicodeEncodeError:
@@ -68,27 +68,27 @@ def _is_utf8(path: Path) -> bool:
     return True
 
 
-def _meant(text: str) -> Iterator[Path]:
+def _expand(text: str) -> Iterator[Path]:
     path = Path(text)
     if max(map(len, map(os.fsencode, path.parts)), default=0) > _LONGEST:
         raise InputError(
-            f"{text[:40]}... is too long for a name; put several pictures apart by blanks, or name a folder"
+            f"{text[:40]}... is too long for a file name; separate several images by blanks, or name a folder"
         )
     if path.is_file():
         yield path
     elif path.is_dir():
         below = [str(file) for file in files_below(path) if file.suffix.lower() in IMAGE_SUFFIXES]
         if not below:
-            raise InputError(f"{text} holds no pictures ({', '.join(IMAGE_SUFFIXES)}); name another folder")
+            raise InputError(f"{text} holds no images ({', '.join(IMAGE_SUFFIXES)}); name another folder")
         yield from map(Path, natural_order(below))
     elif any(letter in text for letter in _WILD):
         base = Path(path.anchor or ".")
         try:
-            fitting = natural_order([str(one) for one in base.glob(text[len(path.anchor) :]) if one.is_file()])
+            matching = natural_order([str(one) for one in base.glob(text[len(path.anchor) :]) if one.is_file()])
         except ValueError as error:  # such as a**b
-            raise InputError(f"{text} is no pattern ({one_line(error)}); correct it") from error
-        if not fitting:
-            raise InputError(f"no file fits {text}; correct the pattern")
-        yield from map(Path, fitting)
+            raise InputError(f"{text} is not a valid pattern ({one_line(error)}); correct it") from error
+        if not matching:
+            raise InputError(f"no file matches {text}; correct the pattern")
+        yield from map(Path, matching)
     else:
-        raise InputError(f"{text} does not exist; name a picture, a folder or a pattern such as 'new/*.jpg'")
+        raise InputError(f"{text} does not exist; name an image, a folder or a pattern such as 'new/*.jpg'")
