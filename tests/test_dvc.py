@@ -73,7 +73,7 @@ def stages_after(change: str) -> set[str]:
     [
         ("pipeline/reports/models/team.py", {"report"}),
         ("pipeline/inference/demo/script.js", {"report"}),
-        ("pipeline/reports/data/map.py", {"explore"}),
+        ("pipeline/reports/data/image_map.py", {"explore"}),
         ("pipeline/page/table.py", {"explore", "tune", "report"}),
         (
             "pipeline/kaggle/submitting.py",

@@ -29,8 +29,7 @@ ROOMS = {
     "reports": Room(
         6,
         "page images data ensemble kaggle networks training inference",
-        """data.adversarial data.augmented data.before_after data.classes data.features data.keypoints data.light
-        data.looks data.map data.material data.overview data.sizes data.suspicious data.twins models.confused
+        """data.model_inputs data.page data.prepared_data models.confused
         models.confusion models.gallery models.looking models.material models.overview models.team models.training
         models.tuned score_table""",
     ),
@@ -70,7 +69,7 @@ ROOMS = {
         1,
         "",
         """active archive arrays cards closure competition config csvs errors files ids layouts metrics
-        paired paths plots predictions processes progress scores simplex tables""",
+        paired paths plots predictions processes progress sampling scores simplex tables""",
     ),
 }
 STAGES = {name for name in modules() if room_of(name) == "stages"}

@@ -85,6 +85,11 @@ def render_sparkline(heights: NDArray[np.float64], name: str) -> Html:
     return tag("svg", area, class_="spark", viewBox=box, preserveAspectRatio="none", role="img", aria_label=name)
 
 
+def shorten_label(label: str, most: int = 24) -> str:
+    """Cuts a label to the number of characters that a chart has room for."""
+    return label if len(label) <= most else label[: most - 1] + "…"
+
+
 def _adapt_svg(svg: str, name: str, about: str) -> Html:
     mark = "f" + hashlib.sha256(name.encode()).hexdigest()[:10]
     svg = svg[svg.index("<svg") :]

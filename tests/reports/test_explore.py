@@ -22,14 +22,15 @@ from threadpoolctl import threadpool_limits
 
 from pipeline.core import files, paths, tables
 from pipeline.core.errors import InputError
+from pipeline.core.sampling import draw_balanced_rows, draw_rows
 from pipeline.images.augmentation import Augmentation
-from pipeline.reports.data import features, keypoints, map
-from pipeline.reports.data.adversarial import auc, auc_interval, judged, tell_apart
-from pipeline.reports.data.augmented import described
-from pipeline.reports.data.classes import evenness
-from pipeline.reports.data.light import explained_by_class
-from pipeline.reports.data.looks import Look, read_look
-from pipeline.reports.data.material import listed, look, many, sample, short_id, spread
+from pipeline.reports.data import features, image_map, keypoints
+from pipeline.reports.data.adversarial import bootstrap_auc, compute_auc, judge_auc, predict_test_membership
+from pipeline.reports.data.augmentation import describe_augmentation
+from pipeline.reports.data.classes import compute_evenness
+from pipeline.reports.data.model_inputs import ModelInput, read_model_input
+from pipeline.reports.data.pixel_statistics import compute_explained_variance
+from pipeline.reports.data.prepared_data import format_count, join_names, read_prepared_data, shorten_id
 from pipeline.stages import explore, split
 from pipeline.training.model_file import load_model
 from pipeline.training.recipes.recipe import Recipe
@@ -138,8 +139,8 @@ def test_classes_are_counted_as_pandas_counts_them(root: Path, shown: Page) -> N
 
 
 def test_unequal_classes_are_less_even() -> None:
-    assert evenness(np.array([5, 5, 5])) == pytest.approx(1)
-    assert evenness(np.array([9, 1])) == pytest.approx(-(0.9 * np.log2(0.9) + 0.1 * np.log2(0.1)))
+    assert compute_evenness(np.array([5, 5, 5])) == pytest.approx(1)
+    assert compute_evenness(np.array([9, 1])) == pytest.approx(-(0.9 * np.log2(0.9) + 0.1 * np.log2(0.1)))
 
 
 def test_channels_are_those_of_all_pixels(root: Path, shown: Page) -> None:
@@ -162,9 +163,9 @@ def test_light_by_class_is_the_mean_of_its_images(root: Path, shown: Page) -> No
 
 def test_classes_explain_what_differs_between_them_and_nothing_by_chance() -> None:
     random, labels = np.random.default_rng(0), np.arange(400) % 200
-    assert explained_by_class(random.normal(size=400), labels) < 0.2
-    assert explained_by_class(labels + random.normal(0, 0.1, 400), labels) > 0.99
-    assert explained_by_class(random.normal(size=3), np.arange(3)) == 0
+    assert compute_explained_variance(random.normal(size=400), labels) < 0.2
+    assert compute_explained_variance(labels + random.normal(0, 0.1, 400), labels) > 0.99
+    assert compute_explained_variance(random.normal(size=3), np.arange(3)) == 0
 
 
 def test_grey_images_among_coloured_ones_are_counted(numbers: dict[str, dict[str, float]]) -> None:
@@ -183,8 +184,8 @@ def test_duplicates_are_shown_with_their_labels(root: Path, page: str, numbers: 
     found = csv(root, "duplicates")
     assert set(found["ids"]) == {"0=3", "1=5", "6=0"}
     assert found.set_index("ids")["different_labels"].to_dict() == {"0=3": False, "1=5": True, "6=0": False}
-    assert "1 set of duplicates carries different labels (equal pixel by pixel)." in page
-    assert "1 test image has a twin among the training images, with a label (equal pixel by pixel)." in page
+    assert "1 set of duplicates carries different labels (identical pixels)." in page
+    assert "1 test image has a duplicate among the training images, with a label (identical pixels)." in page
 
 
 def test_suspicious_images_are_named_with_the_reason(root: Path) -> None:
@@ -222,8 +223,8 @@ def test_the_auc_on_the_page_is_that_of_scikit_learn(
 
 def test_every_model_stands_in_the_augmentation(page: str) -> None:
     assert "<h3>cnn</h3>" in page
-    assert "Augmentation: flipped every other epoch, Affine, mixup (0.2)." in page
-    assert "Each training image is there twice, the second time mirrored." in page
+    assert "Augmentation: flips in every other epoch, Affine, mixup (0.2)." in page
+    assert "Each training image is used twice, once mirrored." in page
 
 
 def test_findings_stand_at_the_top_and_lead_to_their_sections(page: str) -> None:
@@ -243,7 +244,7 @@ def test_a_second_run_gives_the_same_bytes(root: Path, page: str) -> None:
 def test_the_auc_counts_ties_half_as_scikit_learn_does() -> None:
     random = np.random.default_rng(0)
     scores, positive = random.integers(0, 5, 200) / 5, random.random(200) < 0.3
-    assert auc(scores, positive) == pytest.approx(roc_auc_score(positive, scores))
+    assert compute_auc(scores, positive) == pytest.approx(roc_auc_score(positive, scores))
 
 
 def test_the_interval_of_the_auc_is_that_of_resampling_by_hand() -> None:
@@ -254,24 +255,24 @@ def test_the_interval_of_the_auc_is_that_of_resampling_by_hand() -> None:
     for _ in range(200):
         rows = np.concatenate([random.choice(np.flatnonzero(side), side.sum()) for side in (positive, ~positive)])
         drawn.append(roc_auc_score(positive[rows], scores[rows]))
-    assert auc_interval(scores, positive) == pytest.approx(np.percentile(drawn, [2.5, 97.5]), abs=0.025)
+    assert bootstrap_auc(scores, positive) == pytest.approx(np.percentile(drawn, [2.5, 97.5]), abs=0.025)
 
 
 def test_train_and_test_of_one_kind_are_not_told_apart_and_of_two_kinds_they_are() -> None:
     random = np.random.default_rng(2)
     train, test = (random.normal(size=(300, 10)).astype(np.float32) for _ in range(2))
     is_test = np.arange(600) >= 300
-    same, other = (tell_apart(train, test + shift) for shift in (0, 1))
-    assert auc_interval(same, is_test)[0] < 0.5
-    assert not judged(auc(same, is_test), auc_interval(same, is_test)[0])[1]
-    assert auc(other, is_test) > 0.9
-    assert judged(auc(other, is_test), auc_interval(other, is_test)[0])[1]
+    same, other = (predict_test_membership(train, test + shift) for shift in (0, 1))
+    assert bootstrap_auc(same, is_test)[0] < 0.5
+    assert not judge_auc(compute_auc(same, is_test), bootstrap_auc(same, is_test)[0])[1]
+    assert compute_auc(other, is_test) > 0.9
+    assert judge_auc(compute_auc(other, is_test), bootstrap_auc(other, is_test)[0])[1]
 
 
 def test_neighbours_of_separate_clusters_share_their_class() -> None:
     points = np.concatenate([np.zeros((12, 2)), np.full((12, 2), 9.0)]).astype(np.float32)
     points += np.random.default_rng(0).normal(0, 0.1, points.shape).astype(np.float32)
-    found = map.neighbours(points, np.repeat([0, 1], 12), ("a", "b")).set_index("class")
+    found = image_map.count_neighbours(points, np.repeat([0, 1], 12), ("a", "b")).set_index("class")
     assert found["same_class"].to_dict() == {"a": 1.0, "b": 1.0}
     assert found["most_common_other"].to_dict() == {"a": "none", "b": "none"}
 
@@ -279,7 +280,7 @@ def test_neighbours_of_separate_clusters_share_their_class() -> None:
 def test_the_map_lies_in_the_unit_square_however_few_images_there_are() -> None:
     for count in (1, 5, 40):
         with threadpool_limits(limits=1):  # as the stage does
-            places = map.layout(np.random.default_rng(0).normal(size=(count, 3)).astype(np.float32))
+            places = image_map.place_images(np.random.default_rng(0).normal(size=(count, 3)).astype(np.float32))
         assert places.shape == (count, 2)
         assert places.min() >= 0
         assert places.max() <= 1
@@ -288,7 +289,9 @@ def test_the_map_lies_in_the_unit_square_however_few_images_there_are() -> None:
 def test_draws_are_those_of_the_training_in_the_order_asked_for() -> None:
     images = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 3), dtype=np.uint8)
     labels = np.arange(6, dtype=np.int64) % 2
-    before, draws = Look(augmentation=Augmentation(flip="alternating")).draws(images, labels, ("a", "b"), 4)
+    before, draws = ModelInput(augmentation=Augmentation(flip="alternating")).draw_batches(
+        images, labels, ("a", "b"), 4
+    )
     assert (before == images).all()
     for first, second in pairwise(draws):
         assert (first == second[:, :, ::-1]).all()
@@ -302,42 +305,42 @@ def test_draws_are_those_of_the_training_in_the_order_asked_for() -> None:
 @pytest.mark.parametrize("model", sorted(path.stem for path in (ROOT / "configs" / "models").glob("*.yaml")))
 @pytest.mark.parametrize("mirror", [True, False])
 def test_what_a_model_sees_is_what_its_recipe_says(model: str, mirror: bool) -> None:
-    found, recipe = read_look(ROOT, model, mirror), load_model(ROOT, model, mirror)
+    found, recipe = read_model_input(ROOT, model, mirror), load_model(ROOT, model, mirror)
     if isinstance(recipe, Recipe):
         assert found.augmentation == recipe.augmentation
         assert found.steps == recipe.input.preprocess
         assert found.size == (recipe.training.size or recipe.input.size)
     else:
-        assert found == Look(size=recipe.features.size, remarks=found.remarks)
+        assert found == ModelInput(size=recipe.features.size, remarks=found.remarks)
 
 
 def test_augmentation_is_told_in_words() -> None:
-    assert described(Augmentation()) == "No augmentation."
+    assert describe_augmentation(Augmentation()) == "No augmentation."
     mixed = Augmentation(flip="random", cutmix=1.0, mix_probability=0.5)
-    assert described(mixed) == "Augmentation: flipped by chance, cutmix (1) for 50% of the batches."
+    assert describe_augmentation(mixed) == "Augmentation: random flips, cutmix (1) for 50% of the batches."
 
 
 def test_a_sample_is_whole_where_it_can_be_and_spread_over_classes_where_it_cannot() -> None:
-    assert sample(5, 10, 0).tolist() == [0, 1, 2, 3, 4]
-    assert len(set(sample(100, 10, 0).tolist())) == 10
+    assert draw_rows(5, 10, 0).tolist() == [0, 1, 2, 3, 4]
+    assert len(set(draw_rows(100, 10, 0).tolist())) == 10
     labels = np.array([0] * 97 + [1, 2, 2])
-    assert sorted(labels[spread(labels, 6, 0)].tolist()) == [0, 0, 0, 1, 2, 2]
+    assert sorted(labels[draw_balanced_rows(labels, 6, 0)].tolist()) == [0, 0, 0, 1, 2, 2]
 
 
 def test_a_class_whose_name_begins_with_an_underscore_stands_in_the_legend() -> None:
     """As the label of its points matplotlib would leave it out."""
-    drawn = map._scatter(np.random.default_rng(0).random((4, 2)), np.array([0, 1, 0, 1]), ("_other", "bee"))
+    drawn = image_map._draw_scatter(np.random.default_rng(0).random((4, 2)), np.array([0, 1, 0, 1]), ("_other", "bee"))
     assert ">_other</text>" in drawn
     assert ">bee</text>" in drawn
 
 
 def test_lists_and_counts_read_well() -> None:
-    assert listed(["a"]) == "a"
-    assert listed(["a", "b", "c"]) == "a, b and c"
-    assert listed(list("abcde")) == "a, b, c and 2 more"
-    assert short_id("cats/7.png") == "7.png"
-    assert short_id("beagle/ILSVRC2012_val_00011719.jpg") == "…_00011719.jpg"
-    assert (many(1, "class", "classes"), many(2000, "class", "classes")) == ("1 class", "2,000 classes")
+    assert join_names(["a"]) == "a"
+    assert join_names(["a", "b", "c"]) == "a, b and c"
+    assert join_names(list("abcde")) == "a, b, c and 2 more"
+    assert shorten_id("cats/7.png") == "7.png"
+    assert shorten_id("beagle/ILSVRC2012_val_00011719.jpg") == "…_00011719.jpg"
+    assert (format_count(1, "class", "classes"), format_count(2000, "class", "classes")) == ("1 class", "2,000 classes")
 
 
 def test_the_exploration_needs_no_network_library() -> None:
@@ -360,13 +363,13 @@ def test_a_store_that_does_not_fit_its_index_names_the_command(root: Path, tmp_p
     shutil.copytree(root / "folds", tmp_path / "folds")
     np.save(tmp_path / "data" / "prepared" / "test_images.npy", np.zeros((1, 16, 16, 3), dtype=np.uint8))
     with pytest.raises(InputError, match="holds 1 images, its index 24 rows"):
-        look(tmp_path)
+        read_prepared_data(tmp_path)
 
 
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Smaller samples than anybody would want, where a test is about something else."""
-    for module, name in ((map, "_POINTS"), (keypoints, "_MOST"), (features, "MOST")):
+    for module, name in ((image_map, "_POINTS"), (keypoints, "_MOST"), (features, "MOST")):
         monkeypatch.setattr(module, name, 90)
 
 
@@ -381,7 +384,7 @@ def test_thousands_of_classes_fold_single_images_are_told_and_no_test_is_fine(tm
     assert "1,999 classes have fewer than 10 images" in page
     assert "There are no folds yet" in page
     assert "There are no test images" in page
-    assert "The images are stored in grey." in page
+    assert "The images are stored as greyscale." in page
     assert len(page) < 15e6
 
 
@@ -396,7 +399,7 @@ def test_images_without_any_difference_are_explored_few_or_many_small_or_large(
         np.save(tmp_path / "data" / "prepared" / f"{part}_images.npy", black)
     explore.run(tmp_path)
     assert (
-        "All of them are grey though they are stored in colour" in (tmp_path / "reports" / "explore.html").read_text()
+        "All of them are grey although they are stored in colour" in (tmp_path / "reports" / "explore.html").read_text()
     )
 
 
@@ -412,4 +415,4 @@ def test_names_cannot_break_out_of_the_page(tmp_path: Path) -> None:
 def test_a_classic_model_is_shown_what_its_images_go_through(tmp_path: Path) -> None:
     classic = {"features": {"name": "hog"}, "classifier": {}, "input": {"preprocess": [{"name": "clahe", "grid": 2}]}}
     tiny.write_yaml(tmp_path / "configs" / "models" / "one.yaml", classic)
-    assert [step.name for step in read_look(tmp_path, "one", mirror=True).steps] == ["clahe"]
+    assert [step.name for step in read_model_input(tmp_path, "one", mirror=True).steps] == ["clahe"]

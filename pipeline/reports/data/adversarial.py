@@ -1,6 +1,6 @@
-"""Adversarial validation: can a classifier tell test images from training images, and which give it away?
+"""Adversarial validation: how well a classifier separates test images from training images.
 
-Where it can, scores on the folds may say little about the test images.
+Where it separates them, scores on the folds may say little about the test images.
 """
 
 import numpy as np
@@ -19,44 +19,51 @@ from pipeline.page.document import PageSection
 from pipeline.page.markup import Html
 from pipeline.page.parts import Part
 from pipeline.page.pictures import render_pictures
-from pipeline.reports.data.features import Described, told
-from pipeline.reports.data.material import Seen, sampled
+from pipeline.reports.data.features import ImageFeatures, describe_features
+from pipeline.reports.data.prepared_data import PreparedData, describe_sample
 
-TITLE = "Train against test"
+TITLE, KEY = "Training versus test images", "train-against-test"
 _FEWEST, _RESAMPLES, _PICTURES, _WIDTH = 20, 1_000, 12, 64
 
 
-def adversarial(seen: Seen, train: Described, test: Described) -> Part:
-    """AUC of a cross-validated classifier of train against test, and the pictures that it is surest of."""
+def compare_train_with_test(data: PreparedData, train: ImageFeatures, test: ImageFeatures) -> Part:
+    """Shows the AUC of a cross-validated classifier of train versus test, and its most confident images."""
     if len(test.rows) < _FEWEST or len(train.rows) < _FEWEST:
         why = (
             "There are no test images"
             if not len(test.rows)
             else f"There are too few images ({len(train.rows):,} and {len(test.rows):,})"
         )
-        return Part(PageSection(TITLE, [render_paragraph(f"{why}, so nothing was compared.")]))
-    probs = tell_apart(train.features, test.features)
+        return Part(PageSection(TITLE, [render_paragraph(f"{why}, so nothing was compared.")], KEY))
+    probs = predict_test_membership(train.features, test.features)
     is_test = np.arange(len(probs)) >= len(train.rows)
-    value, (low, high) = auc(probs, is_test), auc_interval(probs, is_test)
-    verdict, matters = judged(value, low)
+    value, (low, high) = compute_auc(probs, is_test), bootstrap_auc(probs, is_test)
+    verdict, matters = judge_auc(value, low)
     figure = f"{value:.3f} [{low:.3f}, {high:.3f}]"
-    said = f"A classifier tells test images from training images with an AUC of {figure}: {verdict}"
-    how = (
-        f"Logistic regression on {_WIDTH} principal components, five folds; every image is judged by a model that did "
-        f"not see it. 0.5 is chance; the interval is the 95 % bootstrap interval of {_RESAMPLES:,} resamples."
+    sentence = f"A classifier separates test from training images with an AUC of {figure}: {verdict}"
+    method = (
+        f"Logistic regression on {_WIDTH} principal components, five folds; every image is scored by a model that was "
+        f"not trained on it. 0.5 is chance level; the interval is a 95 % bootstrap interval ({_RESAMPLES:,} resamples)."
     )
-    extent = sampled(len(train.rows), len(seen.train)), sampled(len(test.rows), len(seen.test), "test images")
-    shown = _surest(seen, train.rows, test.rows, probs, is_test)
-    blocks = [render_paragraph(said), render_note(told(train.features), how, *extent), _histogram(probs, is_test)]
-    blocks += shown if matters else [render_details("The pictures that it was surest of", *shown)]
-    ids = np.concatenate([seen.train["id"].to_numpy()[train.rows], seen.test["id"].to_numpy()[test.rows]])
+    extent = (
+        describe_sample(len(train.rows), len(data.train)),
+        describe_sample(len(test.rows), len(data.test), "test images"),
+    )
+    examples = _render_most_confident(data, train.rows, test.rows, probs, is_test)
+    blocks = [
+        render_paragraph(sentence),
+        render_note(describe_features(train.features), method, *extent),
+        _draw_histogram(probs, is_test),
+    ]
+    blocks += examples if matters else [render_details("Images with the highest confidence", *examples)]
+    ids = np.concatenate([data.train["id"].to_numpy()[train.rows], data.test["id"].to_numpy()[test.rows]])
     frame = pd.DataFrame({"id": ids, "part": np.where(is_test, "test", "train"), "probability_of_test": probs})
-    finding = f"Train and test differ: a classifier tells them apart with an AUC of {figure}."
+    finding = f"Training and test images differ: a classifier separates them with an AUC of {figure}."
     numbers = {"auc": value, "auc_low": low, "auc_high": high}
-    return Part(PageSection(TITLE, blocks), numbers, {"train_against_test": frame}, (finding,) if matters else ())
+    return Part(PageSection(TITLE, blocks, KEY), numbers, {"train_against_test": frame}, (finding,) if matters else ())
 
 
-def tell_apart(train: NDArray[np.float32], test: NDArray[np.float32]) -> NDArray[np.float64]:
+def predict_test_membership(train: NDArray[np.float32], test: NDArray[np.float32]) -> NDArray[np.float64]:
     """Returns the out-of-fold probability of being a test image of all rows, those of train first."""
     features = np.concatenate([train, test])
     labels = np.arange(len(features)) >= len(train)
@@ -73,37 +80,42 @@ def tell_apart(train: NDArray[np.float32], test: NDArray[np.float32]) -> NDArray
     return np.asarray(probs[:, 1], dtype=np.float64)
 
 
-def auc(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> float:
+def compute_auc(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> float:
     """Returns the area under the ROC curve, ties counted half."""
     codes = np.unique(scores, return_inverse=True)[1]
     return float(_areas(codes, positive.astype(np.float64)[None], (~positive).astype(np.float64)[None])[0])
 
 
-def auc_interval(scores: NDArray[np.float64], positive: NDArray[np.bool_], seed: int = 0) -> tuple[float, float]:
+def bootstrap_auc(scores: NDArray[np.float64], positive: NDArray[np.bool_], seed: int = 0) -> tuple[float, float]:
     """Returns the 95 % percentile bootstrap interval of the AUC; both sides are resampled, each by itself."""
     codes = np.unique(scores, return_inverse=True)[1]
     random = np.random.default_rng(seed)
     areas = []
     for _ in range(_RESAMPLES // 50):  # some at a time bound the memory
-        ours, theirs = (_drawn(random, np.flatnonzero(side), len(scores)) for side in (positive, ~positive))
+        ours, theirs = (_draw_resamples(random, np.flatnonzero(side), len(scores)) for side in (positive, ~positive))
         areas.append(_areas(codes, ours, theirs))
     low, high = np.percentile(np.concatenate(areas), [2.5, 97.5])
     return float(low), float(high)
 
 
-def judged(value: float, low: float) -> tuple[str, bool]:
-    """Says what an AUC means, and whether it matters."""
+def judge_auc(value: float, low: float) -> tuple[str, bool]:
+    """Returns the interpretation of an AUC in words, and whether it is worth a finding.
+
+    Args:
+        value: of the AUC.
+        low: lower end of its interval.
+    """
     if low <= 0.5:
-        return "no difference is seen between them.", False
+        return "no significant difference.", False
     if value < 0.6:
-        return "hardly any difference.", False
+        return "a very small difference.", False
     if value < 0.75:
-        return "they differ; scores on the folds may not hold on the leaderboard.", True
-    return "they differ much; folds drawn from train do not stand for the test images.", True
+        return "they differ; scores on the folds may not transfer to the leaderboard.", True
+    return "they differ strongly; folds of training images do not represent the test images.", True
 
 
-def _drawn(random: np.random.Generator, rows: Rows, count: int) -> NDArray[np.float64]:
-    """Returns how often each row is in each of 50 resamples of some rows: (50, count)."""
+def _draw_resamples(random: np.random.Generator, rows: Rows, count: int) -> NDArray[np.float64]:
+    """Draws how often each row is in each of 50 resamples of some rows: (50, count)."""
     weights = np.zeros((50, count))
     weights[:, rows] = random.multinomial(len(rows), np.full(len(rows), 1 / len(rows)), size=50)
     return weights
@@ -118,20 +130,22 @@ def _areas(codes: Rows, positive: NDArray[np.float64], negative: NDArray[np.floa
     return np.asarray((ours * below).sum(axis=1) / (ours.sum(axis=1) * theirs.sum(axis=1)))
 
 
-def _surest(seen: Seen, train: Rows, test: Rows, probs: NDArray[np.float64], is_test: NDArray[np.bool_]) -> list[Html]:
+def _render_most_confident(
+    data: PreparedData, train: Rows, test: Rows, probs: NDArray[np.float64], is_test: NDArray[np.bool_]
+) -> list[Html]:
     ours, theirs = probs[~is_test], probs[is_test]
     as_test, as_train = np.argsort(-theirs, kind="stable")[:_PICTURES], np.argsort(ours, kind="stable")[:_PICTURES]
     return [
-        render_heading("Test images that look most like test"),
-        render_pictures(seen.pictures("test", test[as_test], [f"{theirs[place]:.0%} test" for place in as_test])),
-        render_heading("Training images that look most like train"),
+        render_heading("Test images with the highest probability of being test images"),
+        render_pictures(data.pictures("test", test[as_test], [f"{theirs[place]:.0%} test" for place in as_test])),
+        render_heading("Training images with the lowest probability of being test images"),
         render_pictures(
-            seen.pictures("train", train[as_train], [f"{1 - ours[place]:.0%} train" for place in as_train])
+            data.pictures("train", train[as_train], [f"{1 - ours[place]:.0%} train" for place in as_train])
         ),
     ]
 
 
-def _histogram(probs: NDArray[np.float64], is_test: NDArray[np.bool_]) -> Html:
+def _draw_histogram(probs: NDArray[np.float64], is_test: NDArray[np.bool_]) -> Html:
     with open_chart(7.5, 2.4) as figure:
         axes = figure.subplots()
         for own, colour, name, style in (
@@ -154,4 +168,4 @@ def _histogram(probs: NDArray[np.float64], is_test: NDArray[np.bool_]) -> Html:
     about = (
         f"Median {np.median(probs[~is_test]):.2f} of training images, {np.median(probs[is_test]):.2f} of test images."
     )
-    return render_chart(figure, "How surely train and test are told apart", about)
+    return render_chart(figure, "Predicted probability of being a test image", about)

@@ -1,33 +1,34 @@
-"""How many training images each class has, what they look like, and how the folds share them."""
+"""Classes: images of each, samples, and their distribution over the folds."""
 
 import numpy as np
 import pandas as pd
 
+from pipeline.core.sampling import draw_balanced_rows
 from pipeline.page.blocks import render_note, render_paragraph, render_warning
-from pipeline.page.chart import BLUE, ORANGE, SOFT, open_chart, render_chart
+from pipeline.page.chart import BLUE, ORANGE, SOFT, open_chart, render_chart, shorten_label
 from pipeline.page.document import PageSection
 from pipeline.page.markup import Html
 from pipeline.page.parts import Part
 from pipeline.page.pictures import render_picture_group, render_side_by_side
 from pipeline.page.table import Column, render_table
-from pipeline.reports.data.material import Seen, listed, many, spread
+from pipeline.reports.data.prepared_data import PreparedData, format_count, join_names
 
 BARS = 40  # classes that a chart shows
 _GALLERIES, _SAMPLES = 24, 6
-_UNEQUAL = 3.0  # largest class over smallest, from which on balance is worth a thought
+_UNEQUAL = 3.0  # largest class over smallest, above which the imbalance is a finding
 _FEW = 10  # images
 
 
-def counts(seen: Seen) -> Part:
-    """Images per class, with the balance stated."""
-    order = np.argsort(-seen.counts, kind="stable")
-    names, images = [seen.names[label] for label in order], seen.counts[order]
+def show_classes(data: PreparedData) -> Part:
+    """Shows the number of images per class, and how balanced the classes are."""
+    order = np.argsort(-data.counts, kind="stable")
+    names, images = [data.names[label] for label in order], data.counts[order]
     shares = images / images.sum()
-    even = evenness(images)
-    balance = _balance(names, images, even)
-    blocks = [render_paragraph(*balance), _bars(names, images.tolist())]
+    even = compute_evenness(images)
+    balance = _describe_balance(names, images, even)
+    blocks = [render_paragraph(*balance), _draw_bars(names, images.tolist())]
     few = [name for name, count in zip(names, images, strict=True) if count < _FEW]
-    scarce = f"{many(len(few), 'class has', 'classes have')} fewer than {_FEW} images: {listed(few[::-1])}."
+    scarce = f"{format_count(len(few), 'class has', 'classes have')} fewer than {_FEW} images: {join_names(few[::-1])}."
     if few:
         blocks.append(render_warning(scarce))
     columns = [Column("class"), Column("images", ",d"), Column("share", ".1%")]
@@ -36,7 +37,7 @@ def counts(seen: Seen) -> Part:
     numbers = {
         "classes": len(names),
         "train_images": int(images.sum()),
-        "test_images": len(seen.test),
+        "test_images": len(data.test),
         "largest_class": int(images[0]),
         "smallest_class": int(images[-1]),
         "evenness": even,
@@ -46,88 +47,92 @@ def counts(seen: Seen) -> Part:
     return Part(PageSection("Classes", blocks), numbers, {"classes": frame}, (*unequal, *((scarce,) if few else ())))
 
 
-def evenness(images: np.ndarray) -> float:
+def compute_evenness(images: np.ndarray) -> float:
     """Returns the entropy of the class shares over the highest possible: 1 where all classes are equally large."""
     shares = images[images > 0] / images.sum()
     return float(-(shares * np.log(shares)).sum() / np.log(len(images))) if len(images) > 1 else 1.0
 
 
-def samples(seen: Seen) -> Part:
-    """Some images of each class; of the rarest where there are too many classes."""
-    labels = np.argsort(seen.counts, kind="stable")[:_GALLERIES]
-    if len(seen.classes) <= _GALLERIES:
-        labels = np.arange(len(seen.classes))
-        said = f"{_SAMPLES} images of each class, drawn by chance."
+def show_samples(data: PreparedData) -> Part:
+    """Shows some images of each class; of the rarest where there are too many classes."""
+    labels = np.argsort(data.counts, kind="stable")[:_GALLERIES]
+    if len(data.classes) <= _GALLERIES:
+        labels = np.arange(len(data.classes))
+        sentence = f"{_SAMPLES} random images of each class."
     else:
-        said = (
-            f"{_SAMPLES} images of each of the {_GALLERIES} rarest of {len(seen.classes):,} classes, drawn by chance."
-        )
-    shown = []
+        sentence = f"{_SAMPLES} random images of each of the {_GALLERIES} rarest of {len(data.classes):,} classes."
+    groups = []
     for label in labels:
-        rows = np.flatnonzero(seen.labels == label)
-        rows = rows[spread(np.zeros(len(rows), dtype=np.int64), _SAMPLES, 1)]
-        shown.append(
+        rows = np.flatnonzero(data.labels == label)
+        rows = rows[draw_balanced_rows(np.zeros(len(rows), dtype=np.int64), _SAMPLES, 1)]
+        groups.append(
             render_picture_group(
-                seen.names[label], seen.pictures("train", rows), many(int(seen.counts[label]), "image"), 72
+                data.names[label], data.pictures("train", rows), format_count(int(data.counts[label]), "image"), 72
             )
         )
-    return Part(PageSection("Samples", [render_paragraph(said), render_side_by_side(shown)]))
+    return Part(PageSection("Samples", [render_paragraph(sentence), render_side_by_side(groups)]))
 
 
-def folds(seen: Seen) -> Part:
-    """Class counts per fold."""
-    if seen.folds is None:
+def show_folds(data: PreparedData) -> Part:
+    """Shows the class counts of each fold."""
+    if data.folds is None:
         return Part(PageSection("Folds", [render_paragraph("There are no folds yet; `dvc repro split` makes them.")]))
-    found = pd.crosstab(seen.folds["label"], seen.folds["fold"]).reindex(range(len(seen.classes)), fill_value=0)
-    ideal = found.sum(axis=1).to_numpy()[:, None] / found.shape[1]
-    away = float(np.abs(found.to_numpy() - ideal).max())
-    sizes = found.sum(axis=0)
-    groups_ = seen.folds["group"].nunique()
-    least = int(found.to_numpy().min())
-    alike = (
-        f"{many(int(sizes.min()), 'image')} each"
+    counts = pd.crosstab(data.folds["label"], data.folds["fold"]).reindex(range(len(data.classes)), fill_value=0)
+    ideal = counts.sum(axis=1).to_numpy()[:, None] / counts.shape[1]
+    deviation = float(np.abs(counts.to_numpy() - ideal).max())
+    sizes = counts.sum(axis=0)
+    n_groups = data.folds["group"].nunique()
+    least = int(counts.to_numpy().min())
+    per_fold = (
+        f"{format_count(int(sizes.min()), 'image')} each"
         if sizes.nunique() == 1
         else f"{sizes.min():,} to {sizes.max():,} images"
     )
     share = (
-        f"No class is further than {away:.1f} images from an equal share"
-        if away
-        else "Every class is shared out equally"
+        f"No class deviates by more than {deviation:.1f} images from an equal share"
+        if deviation
+        else "Every class is distributed equally"
     )
-    said = [
-        f"{found.shape[1]} folds of {alike}.",
-        f"{share}; a fold has {many(least, 'image')} of some class, never fewer.",
+    sentences = [
+        f"{counts.shape[1]} folds of {per_fold}.",
+        f"{share}; the smallest class of a fold has {format_count(least, 'image')}.",
     ]
-    tied = len(seen.folds) - groups_
-    grouped = f"{many(tied, 'image shares', 'images share')} a group with an earlier one and therefore its fold."
-    columns = [Column("class"), *(Column(f"fold {number}", ",d") for number in found.columns), Column("all", ",d")]
+    tied = len(data.folds) - n_groups
+    grouped = (
+        f"{format_count(tied, 'image belongs', 'images belong')} to the group of an earlier one, hence to its fold."
+    )
+    columns = [Column("class"), *(Column(f"fold {number}", ",d") for number in counts.columns), Column("all", ",d")]
     rows = [
-        (seen.names[int(str(label))], *counted, sum(counted))
-        for label, counted in zip(found.index, found.to_numpy().tolist(), strict=True)
+        (data.names[int(str(label))], *row_counts, sum(row_counts))
+        for label, row_counts in zip(counts.index, counts.to_numpy().tolist(), strict=True)
     ]
-    frame = found.rename(columns=lambda number: f"fold {number}")
-    frame.insert(0, "class", list(seen.names))
+    frame = counts.rename(columns=lambda number: f"fold {number}")
+    frame.insert(0, "class", list(data.names))
     section = PageSection(
         "Folds",
-        [render_paragraph(*said), render_note(grouped), render_table("Images of each class by fold", columns, rows)],
+        [
+            render_paragraph(*sentences),
+            render_note(grouped),
+            render_table("Images of each class by fold", columns, rows),
+        ],
     )
-    return Part(section, {"folds": found.shape[1], "furthest_from_equal_share": away}, {"folds": frame})
+    return Part(section, {"folds": counts.shape[1], "furthest_from_equal_share": deviation}, {"folds": frame})
 
 
-def _balance(names: list[str], images: np.ndarray, even: float) -> list[str]:
+def _describe_balance(names: list[str], images: np.ndarray, even: float) -> list[str]:
     if images[0] == images[-1]:
-        return [f"The {len(names):,} classes are balanced: {many(int(images[0]), 'image')} each."]
+        return [f"The {len(names):,} classes are balanced: {format_count(int(images[0]), 'image')} each."]
     ratio = images[0] / max(images[-1], 1)
-    word = "nearly balanced" if ratio <= 1.5 else "somewhat unequal" if ratio <= _UNEQUAL else "unequal"
+    word = "nearly balanced" if ratio <= 1.5 else "slightly imbalanced" if ratio <= _UNEQUAL else "imbalanced"
     return [
-        f"The {len(names):,} classes are {word}: from {many(int(images[-1]), 'image')} ({names[-1]}) to "
+        f"The {len(names):,} classes are {word}: from {format_count(int(images[-1]), 'image')} ({names[-1]}) to "
         f"{images[0]:,} ({names[0]}), a ratio of {ratio:.1f}.",
-        f"Their evenness is {even:.2f}, where 1 means equally large.",
+        f"Their normalised entropy is {even:.2f}; 1 means equally large.",
     ]
 
 
-def _bars(names: list[str], images: list[int]) -> Html:
-    """Draws the classes as bars, the largest and the rarest where there are too many."""
+def _draw_bars(names: list[str], images: list[int]) -> Html:
+    """Draws the classes as bars; the largest and the rarest where there are too many."""
     if len(names) > BARS:
         half = BARS // 2
         names, images = names[:half] + names[-half:], images[:half] + images[-half:]
@@ -138,7 +143,7 @@ def _bars(names: list[str], images: list[int]) -> Html:
         axes = figure.subplots()
         colours = [BLUE if count >= _FEW else ORANGE for count in images]
         axes.barh(range(len(names)), images, color=colours, height=0.72)
-        axes.set_yticks(range(len(names)), [short(name) for name in names])
+        axes.set_yticks(range(len(names)), [shorten_label(name) for name in names])
         axes.set(ylim=(len(names) - 0.4, -0.6), xlabel="training images")
         axes.margins(x=0.08)
         for place, count in enumerate(images):
@@ -155,8 +160,3 @@ def _bars(names: list[str], images: list[int]) -> Html:
         axes.spines["left"].set_visible(False)
         about = f"Bars from {names[0]} with {images[0]:,} to {names[-1]} with {images[-1]:,} images."
     return render_chart(figure, title, about)
-
-
-def short(name: str) -> str:
-    """Cuts a name to what a chart has room for."""
-    return name if len(name) <= 24 else name[:23] + "…"

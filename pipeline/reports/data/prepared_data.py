@@ -1,4 +1,4 @@
-"""What every part of the exploration works on, and what it gives back; pixels are read some rows at a time."""
+"""Prepared data as the page about it reads it: indices, folds, classes; pixels are read some rows at a time."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,11 +17,11 @@ from pipeline.images.store import open_store
 from pipeline.page.pictures import Picture
 
 _CHUNK = 128
-_SHOWN = 128  # pictures larger than this are shrunk for the page
+_SIDE = 128  # pictures larger than this are shrunk for the page
 
 
 @dataclass(frozen=True)
-class Seen:
+class PreparedData:
     """A prepared competition; image stores stay on disk.
 
     Attributes:
@@ -29,7 +29,7 @@ class Seen:
         test: its image index; may have no rows.
         folds: its fold table; None before split has run, which refuses classes too small for it.
         classes: labels, in the order of their indices.
-        names: what people call them.
+        names: readable names of the classes, in the same order.
         prepared: folder of the stores.
     """
 
@@ -57,7 +57,7 @@ class Seen:
         return int(height), int(width), int(channels)
 
     def store(self, part: str) -> Path:
-        """Where the images of ``train`` or ``test`` lie."""
+        """Path of the stored images of ``train`` or ``test``."""
         return self.prepared / f"{part}_images.npy"
 
     def index(self, part: str) -> pd.DataFrame:
@@ -82,9 +82,9 @@ class Seen:
         index = self.index(part)
         ids = index["id"].to_numpy()[np.asarray(rows, dtype=np.int64)]
         return [
-            Picture(for_page(image), self._alt(part, row, name), caption)
+            Picture(shrink_for_page(image), self._alt(part, row, name), caption)
             for image, row, name, caption in zip(
-                self.read(part, rows), rows, ids, captions or [short_id(name) for name in ids], strict=True
+                self.read(part, rows), rows, ids, captions or [shorten_id(name) for name in ids], strict=True
             )
         ]
 
@@ -92,14 +92,14 @@ class Seen:
         return f"training image {name}: {self.names[self.labels[row]]}" if part == "train" else f"test image {name}"
 
 
-def look(root: Path) -> Seen:
-    """Opens what prepare and split made.
+def read_prepared_data(root: Path) -> PreparedData:
+    """Reads what the stages prepare and split wrote.
 
     Raises:
-        InputError: something is missing (the command that makes it is named), or does not belong together.
+        InputError: something is missing (the command that makes it is named), or files do not fit together.
     """
     prepared, folds = prepared_folder(root), paths.folds_path(root)
-    seen = Seen(
+    data = PreparedData(
         train=tables.read_index(prepared / "train.csv"),
         test=tables.read_index(prepared / "test.csv"),
         folds=tables.read_folds(folds) if folds.is_file() else None,
@@ -108,60 +108,40 @@ def look(root: Path) -> Seen:
         prepared=prepared,
     )
     for part in ("train", "test"):
-        if rows := len(seen.index(part)):
-            open_store(seen.store(part), rows)
-    if seen.folds is not None and set(seen.folds["id"]) != set(seen.train["id"]):
+        if rows := len(data.index(part)):
+            open_store(data.store(part), rows)
+    if data.folds is not None and set(data.folds["id"]) != set(data.train["id"]):
         raise InputError(f"{folds} holds other ids than the prepared images; run `dvc repro split`")
-    return seen
+    return data
 
 
-def for_page(image: Images) -> Images:
+def shrink_for_page(image: Images) -> Images:
     """Shrinks a stored image to what a page shows."""
-    return resize_image(image, _SHOWN) if image.shape[0] > _SHOWN else image
+    return resize_image(image, _SIDE) if image.shape[0] > _SIDE else image
 
 
-def sample(count: int, most: int, purpose: int) -> Rows:
-    """Draws rows without replacement, sorted; all of them where there are no more than ``most``.
-
-    Args:
-        count: rows there are.
-        most: rows wanted.
-        purpose: keeps one use's draw apart from another's.
-    """
-    if count <= most:
-        return np.arange(count, dtype=np.int64)
-    return np.sort(np.random.default_rng(purpose).choice(count, most, replace=False)).astype(np.int64)
-
-
-def spread(labels: Rows, most: int, purpose: int) -> Rows:
-    """Draws rows so that every class has its share: one of each class, then a second of each, and so on; sorted."""
-    order = np.random.default_rng(purpose).permutation(len(labels))
-    turn = pd.Series(labels[order]).groupby(labels[order]).cumcount().to_numpy()
-    return np.sort(order[np.argsort(turn, kind="stable")[:most]]).astype(np.int64)
-
-
-def sampled(taken: int, count: int, what: str = "training images") -> str:
-    """Says whether all were looked at, or a sample."""
+def describe_sample(taken: int, count: int, what: str = "training images") -> str:
+    """Describes in a sentence whether all images were used, or a sample."""
     if taken == count:
-        return f"All {count:,} {what} were looked at."
-    return f"Sampled: {taken:,} of {count:,} {what} were looked at."
+        return f"All {count:,} {what} were used."
+    return f"A random sample: {taken:,} of {count:,} {what}."
 
 
-def listed(names: Sequence[str], most: int = 3) -> str:
-    """Lists names for a sentence: ``a, b and c``, ``a, b, c and 7 more``."""
-    shown = list(names[:most])
-    rest = len(names) - len(shown)
+def join_names(names: Sequence[str], most: int = 3) -> str:
+    """Joins names for a sentence: ``a, b and c``, ``a, b, c and 7 more``."""
+    first = list(names[:most])
+    rest = len(names) - len(first)
     if rest:
-        return f"{', '.join(shown)} and {rest:,} more"
-    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
+        return f"{', '.join(first)} and {rest:,} more"
+    return " and ".join([", ".join(first[:-1]), first[-1]] if len(first) > 1 else first)
 
 
-def short_id(name: str) -> str:
+def shorten_id(name: str) -> str:
     """Cuts an id to what fits below a picture: the end of its last part, where ids of one data set differ."""
     last = name.split("/")[-1]
     return last if len(last) <= 14 else "…" + last[-13:]
 
 
-def many(count: int, one: str, more: str = "") -> str:
-    """Counts things: ``1 image``, ``2,000 images``."""
+def format_count(count: int, one: str, more: str = "") -> str:
+    """Formats a number of things: ``1 image``, ``2,000 images``."""
     return f"{count:,} {one if count == 1 else more or one + 's'}"

@@ -1,4 +1,4 @@
-"""What a model's file does to its training images, read without the networks: they would cost seconds and Keras."""
+"""Model inputs: what a model's file does to training images, read without the networks, whose import takes seconds."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,23 +18,23 @@ from pipeline.training.recipes.balance import Balance
 
 
 class _Input(Section):
-    """What `recipe.Input` says about pixels."""
+    """The part of `recipe.Input` that concerns pixels."""
 
     size: int | None = Field(default=None, ge=4, le=2048)
     preprocess: Steps = ()
 
 
 @dataclass(frozen=True)
-class Look:
-    """How a model sees its training images.
+class ModelInput:
+    """Transforms of a model's training images.
 
     Attributes:
         size: side of the input in pixels; None for the stored size.
-        steps: what every image goes through once.
-        augmentation: what each draw goes through.
-        strong: labels whose images go through ``stronger`` as well, as far as the file names them.
+        steps: preprocessing, applied once to every image.
+        augmentation: applied to each draw.
+        strong: labels whose images get ``stronger`` as well, as far as the file names them.
         stronger: transforms.
-        remarks: what the pictures cannot show.
+        remarks: sentences about what the pictures cannot show.
     """
 
     size: int | None = None
@@ -45,13 +45,15 @@ class Look:
     remarks: tuple[str, ...] = ()
 
     @property
-    def changes(self) -> bool:
+    def augments(self) -> bool:
         """Whether two draws of an image may differ."""
         plain = Augmentation()
         return self.augmentation != plain or bool(self.strong)
 
-    def draws(self, images: Images, labels: Rows, classes: tuple[str, ...], count: int) -> tuple[Images, list[Images]]:
-        """Makes training batches of the same images, as the training's own loader does.
+    def draw_batches(
+        self, images: Images, labels: Rows, classes: tuple[str, ...], count: int
+    ) -> tuple[Images, list[Images]]:
+        """Draws training batches of the same images, with the loader of the training.
 
         Args:
             images: uint8 (n, height, width, channels), as stored.
@@ -78,16 +80,16 @@ class Look:
             strong_transforms=self.stronger,
         )
         transform = batches.transform()
-        made = []
+        draws = []
         for epoch in range(count):
             batch, _ = batches.batch(epoch, transform)
             draw = np.empty_like(batch)
             draw[batches.order(epoch)] = batch  # each epoch has an order of its own
-            made.append(draw)
-        return np.stack([resize_image(image, size) for image in before]), made
+            draws.append(draw)
+        return np.stack([resize_image(image, size) for image in before]), draws
 
 
-def read_look(root: Path, model: str, mirror: bool) -> Look:
+def read_model_input(root: Path, model: str, mirror: bool) -> ModelInput:
     """Reads what ``configs/models/<model>.yaml`` does to training images.
 
     Args:
@@ -103,52 +105,50 @@ def read_look(root: Path, model: str, mirror: bool) -> Look:
     data = read_yaml(path)
 
     def part(key: str) -> dict[str, Any]:
-        found = data.get(key) or {}
-        return found if isinstance(found, dict) else {}
+        section = data.get(key) or {}
+        return section if isinstance(section, dict) else {}
 
     pixels = {key: value for key, value in part("input").items() if key in _Input.model_fields}
-    shown = parse(pixels, _Input, f"{path}: input")
+    pixels_section = parse(pixels, _Input, f"{path}: input")
     if "classifier" in data:
-        return _classic(data, mirror, shown.preprocess)
+        return _read_classic(data, mirror, pixels_section.preprocess)
     augmentation = parse(part("augmentation"), Augmentation, f"{path}: augmentation")
     balance = parse(part("balance"), Balance, f"{path}: balance")
     if not mirror and augmentation.flip != "none":
         augmentation = augmentation.model_copy(update={"flip": "none"})
     training = part("training")
-    return Look(
-        size=training.get("size") or shown.size,
-        steps=shown.preprocess,
+    return ModelInput(
+        size=training.get("size") or pixels_section.size,
+        steps=pixels_section.preprocess,
         augmentation=augmentation,
         strong=balance.stronger.classes if balance.stronger else (),
         stronger=balance.stronger.transforms if balance.stronger else (),
-        remarks=_remarks(training, balance),
+        remarks=_list_remarks(training, balance),
     )
 
 
-def _classic(data: dict[str, Any], mirror: bool, steps: Steps) -> Look:
+def _read_classic(data: dict[str, Any], mirror: bool, steps: Steps) -> ModelInput:
     features = data.get("features") or {}
     both = bool(data.get("mirror_training")) and mirror
     remark = (
-        "Each training image is there twice, the second time mirrored."
-        if both
-        else "It sees each image once, as it is."
+        "Each training image is used twice, once mirrored." if both else "Each training image is used once, unchanged."
     )
-    return Look(size=features.get("size"), steps=steps, remarks=(remark,))
+    return ModelInput(size=features.get("size"), steps=steps, remarks=(remark,))
 
 
-def _remarks(training: dict[str, Any], balance: Balance) -> tuple[str, ...]:
-    stages = [*training.get("before", []), training]
-    found = []
-    if all(stage.get("unfreeze") == "head" for stage in stages):
-        draws = max(int(stage.get("draws", 0)) for stage in stages)
-        found.append(
-            f"Its head trains on features of {draws} draws of each image, made once."
+def _list_remarks(training: dict[str, Any], balance: Balance) -> tuple[str, ...]:
+    phases = [*training.get("before", []), training]
+    remarks = []
+    if all(phase.get("unfreeze") == "head" for phase in phases):
+        draws = max(int(phase.get("draws", 0)) for phase in phases)
+        remarks.append(
+            f"Its head is trained on features of {draws} draws of each image, computed once."
             if draws
-            else "Its head trains on features computed once, of the image and, where it flips, of its mirror image."
+            else "Its head is trained on features computed once, of the image and, with flips, of its mirror image."
         )
     plain = int(training.get("plain_epochs", 0))
     if plain:
-        found.append(f"The last {plain} epochs go without, but for flips.")
+        remarks.append(f"The last {plain} epochs use no augmentation except flips.")
     if balance.weak is not None and balance.weak.strong:
-        found.append("Classes that turn out weak go through more; which they are is known once a model has trained.")
-    return tuple(found)
+        remarks.append("Classes with low scores get additional transforms; which ones is known only after a training.")
+    return tuple(remarks)
