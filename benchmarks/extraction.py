@@ -19,7 +19,7 @@ from pipeline.images.resizing import resize_image
 from pipeline.images.views import Views
 from pipeline.networks import hardware, runtime
 from pipeline.networks.backbones.pretrained import Pretrained
-from pipeline.networks.build import build
+from pipeline.networks.build import build_network
 from pipeline.networks.features import FeatureCache
 
 
@@ -37,7 +37,7 @@ def main() -> None:
     section = parse(
         {"name": "pretrained", "backbone": options.backbone, "weights": "none"}, Pretrained, "the command line"
     )
-    net = build(section, options.size, 3, 10)
+    net = build_network(section, options.size, 3, 10)
     assert net.extract is not None
     shape = (options.images, options.stored, options.stored, 3)
     images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
@@ -49,7 +49,7 @@ def main() -> None:
     def cached() -> float:
         folder = Path(tempfile.mkdtemp())
         begun = time.perf_counter()
-        FeatureCache(folder, extract, options.size, default_workers()).views("train", images, Views())
+        FeatureCache(folder, extract, options.size, default_workers()).compute_views("train", images, Views())
         spent = time.perf_counter() - begun
         shutil.rmtree(folder)
         return spent

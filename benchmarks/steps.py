@@ -81,7 +81,7 @@ def _images_per_second(options: argparse.Namespace) -> float:
 
     from pipeline.core.config import parse
     from pipeline.networks.backbones.pretrained import Pretrained
-    from pipeline.networks.build import build
+    from pipeline.networks.build import build_network
     from pipeline.training.recipes.recipe import load_recipe
 
     size, each = options.size, options.batch_size
@@ -90,7 +90,7 @@ def _images_per_second(options: argparse.Namespace) -> float:
     else:
         named = {"name": "pretrained", "backbone": options.network, "weights": "none"}
         section = parse(named, Pretrained, "the command line")
-    model = build(section, size, 3, 15).model
+    model = build_network(section, size, 3, 15).model
     loss = keras.losses.CategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.AdamW(1e-4), loss, jit_compile=runtime.use_xla())
     rng = np.random.default_rng(0)

@@ -19,7 +19,7 @@ from pipeline.images.preprocessing import open_preprocessed
 from pipeline.images.views import make_view_transforms
 from pipeline.networks import runtime
 from pipeline.networks.backbones.vit import Vit
-from pipeline.networks.build import Built, build, penultimate
+from pipeline.networks.build import BuiltNetwork, WeightSource, build_network, build_penultimate
 from pipeline.networks.features import FeatureCache
 from pipeline.training.recipes.recipe import Recipe
 
@@ -55,7 +55,7 @@ class OpenedNetwork:
     """
 
     recipe: Recipe
-    net: Built
+    net: BuiltNetwork
     size: int
     keep: bool = False
     kept: dict[Path, list[Any]] = field(default_factory=dict)
@@ -100,7 +100,7 @@ class OpenedNetwork:
 
     @cached_property
     def _last(self) -> Any:
-        last = penultimate(self.net, self.recipe.training.unfreeze == "head")
+        last = build_penultimate(self.net, self.recipe.training.unfreeze == "head")
         last.jit_compile = runtime.use_xla()
         return last
 
@@ -118,7 +118,7 @@ class OpenedNetwork:
             if sources is None:  # a frozen backbone is the same in every fold
                 assert self.net.extract is not None  # the recipe refuses to freeze what has no backbone
                 cache = FeatureCache(work / "features", self.net.extract, self.size, workers)
-                sources = cache.views("test", preprocessed_images, recipe.views)
+                sources = cache.compute_views("test", preprocessed_images, recipe.views)
             yield self._on_features(sources, last)
 
     def _on_images(self, images: Images, last: Any) -> tuple[Logits, Features]:
@@ -171,8 +171,8 @@ def open_network(
         runtime.start_backend(precision)
     size = recipe.training.size or recipe.input.size or shape.stored
     # A preset holds the shape and the input scaling of a ViT; all weights are in the checkpoint.
-    folder = weights if isinstance(recipe.network, Vit) else None
-    net = build(recipe.network, size, shape.channels, shape.n_classes, recipe.input.normalise, folder)
+    source = WeightSource(weights) if isinstance(recipe.network, Vit) else None
+    net = build_network(recipe.network, size, shape.channels, shape.n_classes, recipe.input.normalise, source)
     net.model.jit_compile = runtime.use_xla()
     return OpenedNetwork(recipe, net, size, keep)
 

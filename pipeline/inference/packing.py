@@ -62,10 +62,10 @@ def _with_presets(root: Path, target: Path, card: ModelCard) -> ModelCard:
     if network.get("name") != "vit" or network.get("weights") != "preset":
         return card
     # Only this needs Keras, which takes seconds to import.
-    from pipeline.networks.backbones.vit import Vit, vit_files
+    from pipeline.networks.backbones.vit import Vit, list_vit_files
 
     section = Vit.model_validate_json(json.dumps(network))
-    files = vit_files(section, weights_folder(root))
+    files = list_vit_files(section, weights_folder(root))
     name = f"{card.model}-preset"
     (target / "weights" / name).mkdir(parents=True)
     for path in files:

@@ -20,10 +20,17 @@ from pipeline.core.config import Section
 from pipeline.core.errors import InputError
 from pipeline.images.hog import compute_hog
 from pipeline.networks import architectures, runtime
-from pipeline.networks.backbones.pretrained import AsTrained, Pretrained, build_backbone, pool, preprocess, weights_file
-from pipeline.networks.backbones.vit import Vit, vit_backbone, vit_depth, vit_files, vit_pixels
+from pipeline.networks.backbones.pretrained import (
+    AsTrained,
+    Pretrained,
+    build_backbone,
+    find_backbone_weights,
+    pool_features,
+    preprocess_pixels,
+)
+from pipeline.networks.backbones.vit import Vit, build_vit, group_vit_layers, list_vit_files, read_vit_scaling
 from pipeline.networks.head import build_head
-from pipeline.networks.inputs import Normalise, coloured, normalised
+from pipeline.networks.inputs import Normalise, make_rgb, normalise_pixels
 from pipeline.networks.mlp_hog import MlpHog
 from pipeline.networks.runtime import keras, layers
 
@@ -31,10 +38,10 @@ PixelsToFeatures = Callable[[keras.KerasTensor, Any], keras.KerasTensor]
 
 
 def _plain_networks() -> dict[str, tuple[type[Section], PixelsToFeatures]]:
-    found: dict[str, tuple[type[Section], PixelsToFeatures]] = {}
+    networks: dict[str, tuple[type[Section], PixelsToFeatures]] = {}
     for module in pkgutil.iter_modules(architectures.__path__):
-        found |= vars(importlib.import_module(f"{architectures.__name__}.{module.name}"))["NETWORKS"]
-    return found
+        networks |= vars(importlib.import_module(f"{architectures.__name__}.{module.name}"))["NETWORKS"]
+    return networks
 
 
 NETWORKS = _plain_networks()
@@ -49,7 +56,21 @@ else:
 
 
 @dataclass(frozen=True)
-class Built:
+class WeightSource:
+    """Where pretrained weights come from.
+
+    Attributes:
+        folder: of their files.
+        size: side of the input, in pixels, whose file is taken where a backbone has one for each side; all phases of a
+            training share the first one's. None for the side of the network that is built.
+    """
+
+    folder: Path
+    size: int | None = None
+
+
+@dataclass(frozen=True)
+class BuiltNetwork:
     """A network and, where it has them, its parts.
 
     Attributes:
@@ -71,15 +92,14 @@ class Built:
     fresh_head: Callable[[], keras.Model] | None = None
 
 
-def build(
+def build_network(
     network: Any,
     size: int,
     channels: int,
     n_classes: int,
     normalise: Normalise = "auto",
-    folder: Path | None = None,
-    first_size: int | None = None,
-) -> Built:
+    source: WeightSource | None = None,
+) -> BuiltNetwork:
     """Builds a classifier.
 
     Args:
@@ -88,26 +108,25 @@ def build(
         channels: 1 (grey) or 3 (RGB).
         n_classes: number of logits.
         normalise: of the input; ``auto`` is the backbone's own, or [-1, 1].
-        folder: of files with pretrained weights; None leaves every network randomly initialised.
-        first_size: side of the first stage's input, whose file of weights serves every stage; None for ``size``.
+        source: of pretrained weights; None leaves every network randomly initialised.
 
     Raises:
         InputError: the network does not take this input, or its weights cannot be had.
     """
     images = keras.Input((size, size, channels), name="images")
     if isinstance(network, Pretrained):
-        file = weights_file(network, folder, first_size or size) if folder else None
+        file = find_backbone_weights(network, source.folder, source.size or size) if source else None
         return _on_pretrained(network, images, n_classes, normalise, file)
     if isinstance(network, Vit):
-        return _on_vit(network, images, n_classes, normalise, folder)
+        return _on_vit(network, images, n_classes, normalise, source.folder if source else None)
     if isinstance(network, MlpHog):
         return _on_hog(network, size, channels, n_classes)
-    features = NETWORKS[network.name][1](normalised(images, normalise), network)
+    features = NETWORKS[network.name][1](normalise_pixels(images, normalise), network)
     logits = layers.Dense(n_classes, dtype="float32", name="logits")(features)
-    return Built(keras.Model(images, logits, name=network.name))
+    return BuiltNetwork(keras.Model(images, logits, name=network.name))
 
 
-def weights_of(network: Any, folder: Path, size: int) -> tuple[Path, ...]:
+def list_weight_files(network: Any, folder: Path, size: int) -> tuple[Path, ...]:
     """Returns the files that a network's weights come from; none for random ones.
 
     Args:
@@ -119,13 +138,13 @@ def weights_of(network: Any, folder: Path, size: int) -> tuple[Path, ...]:
         InputError: they cannot be had.
     """
     if isinstance(network, Vit):
-        return vit_files(network, folder)
-    file = weights_file(network, folder, size) if isinstance(network, Pretrained) else None
+        return list_vit_files(network, folder)
+    file = find_backbone_weights(network, folder, size) if isinstance(network, Pretrained) else None
     return (file,) if file else ()
 
 
-def penultimate(net: Built, on_features: bool) -> keras.Model:
-    """Returns a model to what the layer of logits sees: from images, or from features where those are at hand."""
+def build_penultimate(net: BuiltNetwork, on_features: bool) -> keras.Model:
+    """Builds a model to the input of the layer of logits: from images, or from features where those are at hand."""
     if net.head is None:
         return keras.Model(net.model.inputs[0], _input_of_logits(net.model))
     last = keras.Model(net.head.inputs[0], _input_of_logits(net.head))
@@ -140,15 +159,15 @@ def _input_of_logits(model: keras.Model) -> keras.KerasTensor:
 
 def _on_pretrained(
     network: Pretrained, images: keras.KerasTensor, n_classes: int, normalise: Normalise, file: Path | None
-) -> Built:
+) -> BuiltNetwork:
     backbone = build_backbone(network, images.shape[1], file)
     if normalise == "auto":
-        pixels = preprocess(network, layers.Rescaling(1.0, dtype="float32", name="pixels")(coloured(images)))
+        pixels = preprocess_pixels(network, layers.Rescaling(1.0, dtype="float32", name="pixels")(make_rgb(images)))
     else:
         _require_no_scaling(backbone, normalise)
-        pixels = coloured(normalised(images, normalise))
+        pixels = make_rgb(normalise_pixels(images, normalise))
     feature_map = AsTrained(backbone, name="as_trained")(pixels) if network.norm == "frozen" else backbone(pixels)
-    features = keras.Model(images, pool(network, feature_map), name="features")
+    features = keras.Model(images, pool_features(network, feature_map), name="features")
     depth = tuple([layer] for layer in backbone.layers)
     return _with_head(network, features, n_classes, backbone, depth)
 
@@ -158,23 +177,23 @@ def _require_no_scaling(backbone: keras.Model, normalise: Normalise) -> None:
     if any(isinstance(layer, (layers.Rescaling, layers.Normalization)) for layer in backbone.layers):
         raise InputError(
             f"input.normalise: {normalise} does not go with {backbone.name}, which scales its input itself; "
-            "say auto, or leave it out"
+            "set auto, or leave it out"
         )
 
 
 def _on_vit(
     network: Vit, images: keras.KerasTensor, n_classes: int, normalise: Normalise, folder: Path | None
-) -> Built:
-    backbone = vit_backbone(network, images.shape[1], 3, folder)
+) -> BuiltNetwork:
+    backbone = build_vit(network, images.shape[1], 3, folder)
     if normalise == "auto":
-        wanted = vit_pixels(network, folder)
+        wanted = read_vit_scaling(network, folder)
         pixels = layers.Rescaling(list(wanted.scale), list(wanted.offset), dtype="float32", name="pixels")(
-            coloured(images)
+            make_rgb(images)
         )
     else:
-        pixels = coloured(normalised(images, normalise))
+        pixels = make_rgb(normalise_pixels(images, normalise))
     features = keras.Model(images, backbone(pixels), name="features")
-    return _with_head(network, features, n_classes, backbone, tuple(vit_depth(backbone)))
+    return _with_head(network, features, n_classes, backbone, tuple(group_vit_layers(backbone)))
 
 
 def _with_head(
@@ -183,7 +202,7 @@ def _with_head(
     n_classes: int,
     backbone: keras.Model,
     depth: tuple[list[keras.Layer], ...],
-) -> Built:
+) -> BuiltNetwork:
     features.jit_compile = runtime.use_xla()  # nobody compiles it, and Keras would choose XLA
 
     def extract(batch: NDArray[np.uint8 | np.float32]) -> NDArray[np.float32]:
@@ -194,10 +213,10 @@ def _with_head(
 
     head = fresh_head()
     model = keras.Model(features.input, head(features.output), name=backbone.name)
-    return Built(model, backbone, depth, extract, head, fresh_head)
+    return BuiltNetwork(model, backbone, depth, extract, head, fresh_head)
 
 
-def _on_hog(network: MlpHog, size: int, channels: int, n_classes: int) -> Built:
+def _on_hog(network: MlpHog, size: int, channels: int, n_classes: int) -> BuiltNetwork:
     def extract(batch: NDArray[np.uint8 | np.float32]) -> NDArray[np.float32]:
         return compute_hog(np.rint(batch).astype(np.uint8), network.hog)
 
@@ -206,4 +225,4 @@ def _on_hog(network: MlpHog, size: int, channels: int, n_classes: int) -> Built:
 
     width = extract(np.zeros((1, size, size, channels), dtype=np.uint8)).shape[1]
     head = fresh_head()
-    return Built(head, None, (), extract, head, fresh_head)
+    return BuiltNetwork(head, None, (), extract, head, fresh_head)

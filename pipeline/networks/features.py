@@ -29,14 +29,14 @@ _BLOCK = 32 * _BATCH
 
 @dataclass(frozen=True)
 class FeatureCache:
-    """Where features are kept and how they are made.
+    """A folder of features, and how they are made.
 
     Attributes:
         folder: of this very network on these very images, named by a fingerprint of both.
         extract: grey levels (n, size, size, channels) to float32 (n, width).
         size: side of the input in pixels.
         workers: threads that resize and augment.
-        used: what was asked for so far, with the seconds that computing it took.
+        used: the seconds that computing each requested array took.
     """
 
     folder: Path
@@ -45,7 +45,7 @@ class FeatureCache:
     workers: int
     used: dict[str, float] = field(default_factory=dict)
 
-    def views(self, part: str, images: Images, views: Views) -> list[Features]:
+    def compute_views(self, part: str, images: Images, views: Views) -> list[Features]:
         """Returns the features of every view of all images: float32 (n, width) each, the images themselves first.
 
         Args:
@@ -58,7 +58,7 @@ class FeatureCache:
             for name, change in make_view_transforms(views).items()
         ]
 
-    def draws(
+    def compute_draws(
         self, images: Images, augmentation: Augmentation, count: int, seed: int, part: str = "train"
     ) -> list[Features]:
         """Returns the features of ``count`` augmented versions of all images of a part, drawn from ``seed``.
@@ -91,14 +91,14 @@ class FeatureCache:
         return np.stack([transform(x[:, ::-1] if flip else x) for x, flip in zip(plain, flips, strict=True)])
 
     def _computed(self, name: str, count: int, make: Callable[[range], Pixels]) -> Features:
-        whole, told = self.folder / f"{name}.npy", self.folder / f"{name}.seconds"
+        whole, seconds = self.folder / f"{name}.npy", self.folder / f"{name}.seconds"
         with locked(self.folder / f"{name}.lock"):
-            self._compute(whole, told, name, count, make)
-        self.used[name] = float(told.read_text(encoding="utf-8")) if told.is_file() else 0.0
+            self._compute(whole, seconds, name, count, make)
+        self.used[name] = float(seconds.read_text(encoding="utf-8")) if seconds.is_file() else 0.0
         features: Features = np.load(whole, mmap_mode="r")
         return features
 
-    def _compute(self, whole: Path, told: Path, name: str, count: int, make: Callable[[range], Pixels]) -> None:
+    def _compute(self, whole: Path, seconds: Path, name: str, count: int, make: Callable[[range], Pixels]) -> None:
         if whole.is_file():
             return
         begun = time.perf_counter()
@@ -110,7 +110,7 @@ class FeatureCache:
             for block in blocks:
                 file.write(np.load(block).tobytes())
         shutil.rmtree(self.folder / name, ignore_errors=True)
-        write_text(told, str(time.perf_counter() - begun))
+        write_text(seconds, str(time.perf_counter() - begun))
 
     def _blocks(self, folder: Path, count: int, make: Callable[[range], Pixels]) -> list[Path]:
         starts = range(0, count, _BLOCK)

@@ -45,7 +45,7 @@ class ImageNorm(layers.Layer):  # type: ignore[misc]
         return (images - mean) / ops.maximum(ops.std(images, axis=(1, 2, 3), keepdims=True), 1.0)
 
 
-def normalised(images: keras.KerasTensor, kind: Normalise) -> keras.KerasTensor:
+def normalise_pixels(images: keras.KerasTensor, kind: Normalise) -> keras.KerasTensor:
     """Normalises images in [0, 255]: ``symmetric`` and ``auto`` to [-1, 1], ``unit`` to [0, 1], or by statistics.
 
     All in float32: resized images have levels between the whole ones, which bfloat16 would round away.
@@ -59,6 +59,6 @@ def normalised(images: keras.KerasTensor, kind: Normalise) -> keras.KerasTensor:
     return layers.Rescaling(1 / 127.5, offset=-1, dtype="float32", name="pixels")(images)
 
 
-def coloured(images: keras.KerasTensor) -> keras.KerasTensor:
+def make_rgb(images: keras.KerasTensor) -> keras.KerasTensor:
     """Repeats the channel of grey images, as backbones want RGB."""
     return images if images.shape[-1] == 3 else layers.Concatenate(dtype="float32", name="rgb")([images] * 3)

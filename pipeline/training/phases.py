@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from pipeline.core.errors import InputError
 from pipeline.networks import runtime
-from pipeline.networks.build import Built
+from pipeline.networks.build import BuiltNetwork
 from pipeline.networks.runtime import keras
 from pipeline.training.recipes.losses import build_loss
 from pipeline.training.recipes.optimizers import build_optimizer
@@ -39,7 +39,7 @@ class CompiledPhase:
     batch_size: int
     steps: int
     rates: NDArray[np.float32]
-    net: Built
+    net: BuiltNetwork
     model: keras.Model
     fresh_optimizer: Arrays
 
@@ -59,7 +59,7 @@ class CompiledPhase:
 
 
 def compile_phase(
-    stage: Stage, training: Training, first_epoch: int, size: int, rows: int, net: Built, weighted: bool
+    stage: Stage, training: Training, first_epoch: int, size: int, rows: int, net: BuiltNetwork, weighted: bool
 ) -> CompiledPhase:
     """Compiles a stage.
 
@@ -103,7 +103,7 @@ def compile_phase(
     )
 
 
-def unfreeze(net: Built, wanted: str | int) -> None:
+def unfreeze(net: BuiltNetwork, wanted: str | int) -> None:
     """Lets train what ``Stage.unfreeze`` says.
 
     Raises:
@@ -123,7 +123,7 @@ def unfreeze(net: Built, wanted: str | int) -> None:
             layer.trainable = place >= count - int(top)
 
 
-def depth_factors(net: Built, model: keras.Model, decay: float) -> list[float]:
+def depth_factors(net: BuiltNetwork, model: keras.Model, decay: float) -> list[float]:
     """Returns the factor of the learning rate of each trainable variable, 1 for the head, less for what lies deeper.
 
     A layer with a kernel begins a new depth; normalisation and bias belong to the kernel before them.

@@ -18,7 +18,7 @@ from pipeline.core.files import locked
 from pipeline.networks import hardware, runtime
 from pipeline.networks.backbones.pretrained import Pretrained
 from pipeline.networks.backbones.vit import Vit
-from pipeline.networks.build import Built, build
+from pipeline.networks.build import BuiltNetwork, WeightSource, build_network
 from pipeline.networks.mlp_hog import MlpHog
 from pipeline.networks.runtime import keras
 from pipeline.training.phases import unfreeze
@@ -192,8 +192,8 @@ def _step(
 ) -> Callable[[], object]:
     stored, channels, n_classes = shape
     size = stage.size or recipe.input.size or stored
-    described = weights if isinstance(recipe.network, Vit) else None  # the weights themselves change no time
-    net: Built = build(recipe.network, size, channels, n_classes, recipe.input.normalise, described)
+    source = WeightSource(weights) if isinstance(recipe.network, Vit) else None  # the weights themselves change no time
+    net: BuiltNetwork = build_network(recipe.network, size, channels, n_classes, recipe.input.normalise, source)
     images = np.zeros((batch_size, size, size, channels), dtype=np.uint8)
     if stage.unfreeze == "head" and net.extract is not None:
         extract = net.extract

@@ -13,7 +13,7 @@ from pipeline.core.errors import InputError, NoRoomError
 from pipeline.images.batches import TrainBatches, changed, plain_batches, stream
 from pipeline.images.views import Views, average_views, make_view_transforms
 from pipeline.networks import runtime
-from pipeline.networks.build import Built, build, weights_of
+from pipeline.networks.build import BuiltNetwork, WeightSource, build_network, list_weight_files
 from pipeline.networks.features import FeatureBatches, FeatureCache
 from pipeline.networks.inputs import DatasetNorm
 from pipeline.networks.normalisation import list_batch_norms, reestimate_statistics
@@ -68,10 +68,10 @@ class Session:
         self.recipe, self.data = recipe, data
         self._workers, self._weights, self._features = workers, weights, features
         self._rows = TrainingRows(recipe, data, oof or {}, teachers)
-        self._nets: dict[int, Built] = {}
+        self._nets: dict[int, BuiltNetwork] = {}
         self._caches: dict[int, FeatureCache] = {}
         # Names of layers, which checkpoints hold, count on from what was built before, also to ask for a file's name.
-        weights_of(recipe.network, weights, recipe.first_size(data.images.shape[1]))
+        list_weight_files(recipe.network, weights, recipe.first_size(data.images.shape[1]))
         runtime.forget_names()
         # Random states inside a backbone come from here; all others from `reset`.
         runtime.seed_everything(0)
@@ -236,15 +236,14 @@ class Session:
             _require_same_weights(before, after)
         return tuple(phases)
 
-    def _build(self, size: int) -> Built:
-        return build(
+    def _build(self, size: int) -> BuiltNetwork:
+        return build_network(
             self.recipe.network,
             size,
             self.data.images.shape[-1],
             len(self.data.classes),
             self.recipe.input.normalise,
-            self._weights,
-            self.recipe.first_size(self.data.images.shape[1]),
+            WeightSource(self._weights, self.recipe.first_size(self.data.images.shape[1])),
         )
 
     def batches(self, fold: int, seed: int) -> TrainBatches:
@@ -286,7 +285,7 @@ class Session:
     def _sources(self, part: Part, seed: int) -> list[Features]:
         augmentation, draws = self.recipe.augmentation, self.phase.stage.draws
         if draws:
-            return self._cache().draws(self._images(part), augmentation, draws, seed, part)
+            return self._cache().compute_draws(self._images(part), augmentation, draws, seed, part)
         return self._view_features(part, Views(mirror=augmentation.flip != "none"))
 
     def _seed(self, fold: int, seed: int) -> tuple[int, ...]:
@@ -294,7 +293,7 @@ class Session:
         return (seed, fold, number) if number else (seed, fold)
 
     def _view_features(self, part: Part, views: Views) -> list[Features]:
-        return self._cache().views(part, self._images(part), views)
+        return self._cache().compute_views(part, self._images(part), views)
 
     def _cache(self) -> FeatureCache:
         size, extract = self.phase.size, self.phase.net.extract

@@ -16,7 +16,7 @@ from pipeline.core.tables import folds_digest, read_folds
 from pipeline.images.batches import default_workers
 from pipeline.images.preprocessing import open_preprocessed
 from pipeline.networks import runtime
-from pipeline.networks.build import weights_of
+from pipeline.networks.build import list_weight_files
 from pipeline.training import fingerprints, probing
 from pipeline.training.callback import OnEpoch
 from pipeline.training.classic.recipe import ClassicRecipe
@@ -85,7 +85,7 @@ def open_session(recipe: Recipe, context: TrainingContext, images: list[str]) ->
     )
     rows = len(data.fold_of) - int(np.bincount(data.fold_of).max()) + (len(data.test_ids) if teachers else 0)
     recipe = probing.fit_batches(recipe, shape, rows, work_folder(context.root, "probing"), context.weights)
-    files = weights_of(recipe.network, context.weights, recipe.first_size(shape[0]))
+    files = list_weight_files(recipe.network, context.weights, recipe.first_size(shape[0]))
     features = fingerprints.fingerprint_features(images, recipe, files, precision)
     session = Session(
         recipe,
@@ -155,7 +155,7 @@ def digest_dependencies(recipe: Recipe | ClassicRecipe, context: TrainingContext
     if isinstance(recipe, ClassicRecipe):
         return {}
     stored = context.data.images.shape[1]
-    weights = weights_of(recipe.network, context.weights, recipe.first_size(stored))
+    weights = list_weight_files(recipe.network, context.weights, recipe.first_size(stored))
     return {"weights": [sha256(path) for path in weights], **_learnt_from(recipe, context)}
 
 

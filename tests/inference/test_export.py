@@ -24,7 +24,7 @@ from pipeline.inference.export_formats import GraphFormat, WeightPrecision, chec
 from pipeline.inference.exported_graph import build_graph, list_view_indices, make_resize_matrix
 from pipeline.inference.opened_network import TaskShape, open_network
 from pipeline.networks import runtime
-from pipeline.networks.build import build
+from pipeline.networks.build import build_network
 from pipeline.stages import export
 from pipeline.training.recipes.recipe import Recipe
 
@@ -69,7 +69,7 @@ def test_a_frozen_backbone_stands_in_the_graph_once(
     checkpoints = {}
     for fold in range(2):
         runtime.seed_everything(0)
-        net = build(recipe.network, 16, 3, 3)
+        net = build_network(recipe.network, 16, 3, 3)
         assert net.head is not None
         net.head.set_weights([(4 * fold + 1) * weight for weight in net.head.get_weights()])
         checkpoints[fold] = tmp_path / f"fold{fold}.weights.h5"

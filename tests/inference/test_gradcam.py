@@ -16,7 +16,7 @@ from pipeline.networks import runtime
 from pipeline.networks.architectures.cnn import DeepEluCnn, PlainCnn
 from pipeline.networks.architectures.mlp import MlpPixels
 from pipeline.networks.backbones.pretrained import AsTrained, Pretrained
-from pipeline.networks.build import build
+from pipeline.networks.build import build_network
 from pipeline.networks.mlp_hog import MlpHog
 
 # Logits of two classes from the means of two filters, which copy the image's two channels.
@@ -108,13 +108,15 @@ def test_of_two_things_in_a_picture_the_heat_lies_on_the_one_that_is_asked_about
 
 
 def test_pooling_and_dropout_are_passed_over() -> None:
-    cut = split_network(build(PlainCnn(name="plain_cnn", filters=(4, 5), kernels=(3, 3)), 12, 1, 3).model)
+    cut = split_network(build_network(PlainCnn(name="plain_cnn", filters=(4, 5), kernels=(3, 3)), 12, 1, 3).model)
     assert cut is not None
     assert cut.maps.output_shape == (None, 6, 6, 5)  # the second pooling would leave 3 x 3
 
 
 def test_a_map_of_one_place_is_passed_over() -> None:
-    cut = split_network(build(PlainCnn(name="plain_cnn", filters=(4, 5, 6, 7), kernels=(3, 3, 3, 3)), 4, 1, 3).model)
+    cut = split_network(
+        build_network(PlainCnn(name="plain_cnn", filters=(4, 5, 6, 7), kernels=(3, 3, 3, 3)), 4, 1, 3).model
+    )
     assert cut is not None
     assert cut.maps.output_shape == (None, 2, 2, 5)
 
@@ -122,7 +124,7 @@ def test_a_map_of_one_place_is_passed_over() -> None:
 @pytest.mark.parametrize("norm", ["frozen", "adapted"])
 def test_a_backbone_within_is_opened(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, norm: str) -> None:
     install(monkeypatch, tmp_path)
-    net = build(Pretrained.model_validate({"name": "pretrained", "backbone": "Tiny", "norm": norm}), 16, 1, 3)
+    net = build_network(Pretrained.model_validate({"name": "pretrained", "backbone": "Tiny", "norm": norm}), 16, 1, 3)
     cut, images = split_network(net.model), pictures(2, 16, 1)
     assert cut is not None
     assert cut.maps.output_shape == (None, 4, 4, 6)
@@ -131,14 +133,16 @@ def test_a_backbone_within_is_opened(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 
 @pytest.mark.parametrize("backbone", ["MobileNetV2", "VGG19"])
 def test_backbones_end_in_their_last_convolutional_map(backbone: str) -> None:
-    net = build(Pretrained.model_validate({"name": "pretrained", "backbone": backbone, "weights": "none"}), 64, 3, 3)
+    net = build_network(
+        Pretrained.model_validate({"name": "pretrained", "backbone": backbone, "weights": "none"}), 64, 3, 3
+    )
     cut = split_network(net.model)
     assert cut is not None
     assert cut.maps.output_shape[1:3] == ((4, 4) if backbone == "VGG19" else (2, 2))
 
 
 def test_deep_networks_of_our_own_end_in_their_last_block() -> None:
-    net = build(DeepEluCnn(name="deep_elu_cnn", widths=(4, 8), blocks=(1, 1), dropout=0.2), 12, 3, 3)
+    net = build_network(DeepEluCnn(name="deep_elu_cnn", widths=(4, 8), blocks=(1, 1), dropout=0.2), 12, 3, 3)
     cut = split_network(net.model)
     assert cut is not None
     assert cut.maps.output_shape == (None, 6, 6, 8)
@@ -150,7 +154,9 @@ def test_half_precision_gives_about_the_same_heat() -> None:
     for precision in ("float32", "bfloat16"):
         runtime.start_backend("float32" if precision == "float32" else "bfloat16")
         runtime.seed_everything(1)
-        cut = split_network(build(PlainCnn(name="plain_cnn", filters=(4,), kernels=(3,), pool=False), 8, 3, 3).model)
+        cut = split_network(
+            build_network(PlainCnn(name="plain_cnn", filters=(4,), kernels=(3,), pool=False), 8, 3, 3).model
+        )
         assert cut is not None
         found.append(compute_grad_cam(cut, pictures(4, 8, 3), np.array([0, 1, 2, 0])))
     runtime.start_backend("float32")
@@ -159,7 +165,7 @@ def test_half_precision_gives_about_the_same_heat() -> None:
 
 
 def test_a_layer_may_be_named() -> None:
-    model = build(PlainCnn(name="plain_cnn", filters=(4, 5), kernels=(3, 3)), 12, 1, 3).model
+    model = build_network(PlainCnn(name="plain_cnn", filters=(4, 5), kernels=(3, 3)), 12, 1, 3).model
     name = next(layer.name for layer in model.layers if isinstance(layer, layers.Conv2D))
     cut = split_network(model, name)
     assert cut is not None
@@ -173,4 +179,4 @@ def test_an_unknown_layer_is_refused_with_the_near_names() -> None:
 
 @pytest.mark.parametrize("section", [MlpPixels(name="mlp_pixels", units=(5,)), MlpHog(name="mlp_hog")])
 def test_a_network_without_convolution_has_none(section: MlpPixels | MlpHog) -> None:
-    assert split_network(build(section, 32, 3, 3).model) is None
+    assert split_network(build_network(section, 32, 3, 3).model) is None

@@ -5,8 +5,8 @@ import pytest
 
 from pipeline.inference.saliency.rollout import compute_rollout, multiply_attentions
 from pipeline.networks import runtime
-from pipeline.networks.backbones.vit import Vit, VitShape, vit_attentions
-from pipeline.networks.build import build
+from pipeline.networks.backbones.vit import Vit, VitShape, compute_vit_attentions
+from pipeline.networks.build import build_network
 
 
 def vit(pooling: str = "token") -> Vit:
@@ -31,7 +31,7 @@ def test_heads_are_averaged() -> None:
 def test_a_tiny_transformer_gives_one_place_for_each_patch(pooling: str) -> None:
     runtime.start_backend("float32")
     section = vit(pooling)
-    net = build(section, 12, 1, 3)
+    net = build_network(section, 12, 1, 3)
     assert net.backbone is not None
     images = np.random.default_rng(0).integers(0, 256, (2, 12, 12, 1)).astype(np.uint8)
     heat = compute_rollout(net.model, net.backbone, section, images)
@@ -43,9 +43,9 @@ def test_a_tiny_transformer_gives_one_place_for_each_patch(pooling: str) -> None
 def test_attention_is_that_of_the_network_itself() -> None:
     """Rows sum to 1, block by block, and the tokens that come out of the blocks are the network's own."""
     runtime.start_backend("float32")
-    net = build(vit(), 12, 3, 3)
+    net = build_network(vit(), 12, 3, 3)
     assert net.backbone is not None
     images = np.random.default_rng(0).integers(0, 256, (2, 12, 12, 3)).astype(np.uint8)
-    found = vit_attentions(net.model, net.backbone, images)
+    found = compute_vit_attentions(net.model, net.backbone, images)
     assert [one.shape for one in found] == [(2, 2, 10, 10)] * 2
     np.testing.assert_allclose(np.stack(found).sum(axis=-1), 1, rtol=1e-5)

@@ -14,7 +14,7 @@ from pipeline.networks import runtime
 from pipeline.networks.architectures.cnn import DeepEluCnn
 from pipeline.networks.backbones.pretrained import Pretrained
 from pipeline.networks.backbones.vit import Vit
-from pipeline.networks.build import NETWORKS, build
+from pipeline.networks.build import NETWORKS, build_network
 from pipeline.networks.inputs import Normalise
 from pipeline.training.recipes.optimizers import build_optimizer
 from pipeline.training.recipes.recipe import load_recipe, network_recipe_from
@@ -33,7 +33,7 @@ def _float32() -> None:
 
 
 def shipped(model: str, size: int, channels: int = 3, n_classes: int = 5) -> keras.Model:
-    return build(load_recipe(ROOT, model).network, size, channels, n_classes).model
+    return build_network(load_recipe(ROOT, model).network, size, channels, n_classes).model
 
 
 def images(n: int, size: int, channels: int = 3) -> NDArray[np.uint8]:
@@ -124,13 +124,13 @@ def test_pixels_reach_the_network_between_minus_one_and_one() -> None:
 
 def test_dropout_grows_from_stage_to_stage() -> None:
     section = DeepEluCnn(name="deep_elu_cnn", widths=(4, 4, 4), blocks=(1, 1, 1), dropout=0.3, head_dropout=0.4)
-    found = [layer.rate for layer in build(section, 16, 3, 5).model.layers if "dropout" in layer.name]
+    found = [layer.rate for layer in build_network(section, 16, 3, 5).model.layers if "dropout" in layer.name]
     assert found == pytest.approx([0.1, 0.2, 0.3, 0.4])
 
 
 def test_l2_weighs_on_every_convolution() -> None:
     section = DeepEluCnn(name="deep_elu_cnn", widths=(4, 4), blocks=(1, 1), l2=0.01)
-    network = build(section, 8, 3, 5).model
+    network = build_network(section, 8, 3, 5).model
     kernels = [layer.kernel for layer in network.layers if isinstance(layer, keras.layers.Conv2D)]
     wanted = 0.01 * sum(float(np.square(keras.ops.convert_to_numpy(kernel)).sum()) for kernel in kernels)
     assert float(sum(network.losses)) == pytest.approx(wanted, rel=1e-5)
@@ -138,7 +138,7 @@ def test_l2_weighs_on_every_convolution() -> None:
 
 def test_residual_connections_can_be_left_out() -> None:
     plain = DeepEluCnn(name="deep_elu_cnn", widths=(4,), blocks=(2,), residual=False)
-    assert not [layer for layer in build(plain, 8, 3, 5).model.layers if isinstance(layer, keras.layers.Add)]
+    assert not [layer for layer in build_network(plain, 8, 3, 5).model.layers if isinstance(layer, keras.layers.Add)]
 
 
 def test_every_network_has_a_shipped_model() -> None:
@@ -149,21 +149,21 @@ def test_every_network_has_a_shipped_model() -> None:
     ("normalise", "low", "high"), [("auto", -1.0, 1.0), ("symmetric", -1.0, 1.0), ("unit", 0.0, 1.0)]
 )
 def test_input_is_scaled_as_told(normalise: Normalise, low: float, high: float) -> None:
-    network = build(load_recipe(ROOT, "mlp_pixels").network, 4, 1, 3, normalise).model
+    network = build_network(load_recipe(ROOT, "mlp_pixels").network, 4, 1, 3, normalise).model
     scaled = keras.Model(network.input, network.get_layer("pixels").output)
     extremes = np.array([0, 255], dtype=np.uint8)[:, None, None, None] * np.ones((1, 4, 4, 1), dtype=np.uint8)
     assert np.unique(logits(scaled, extremes)) == pytest.approx([low, high])
 
 
 def test_each_image_is_brought_to_mean_0_and_deviation_1() -> None:
-    network = build(load_recipe(ROOT, "mlp_pixels").network, 8, 3, 3, "image").model
+    network = build_network(load_recipe(ROOT, "mlp_pixels").network, 8, 3, 3, "image").model
     scaled = logits(keras.Model(network.input, network.get_layer("pixels").output), images(2, 8))
     assert scaled.mean(axis=(1, 2, 3)) == pytest.approx([0, 0], abs=1e-5)
     assert scaled.std(axis=(1, 2, 3)) == pytest.approx([1, 1], abs=1e-4)
 
 
 def test_the_data_sets_statistics_are_those_of_the_rows_told() -> None:
-    network = build(load_recipe(ROOT, "mlp_pixels").network, 8, 3, 3, "dataset").model
+    network = build_network(load_recipe(ROOT, "mlp_pixels").network, 8, 3, 3, "dataset").model
     layer, store, rows = network.get_layer("pixels"), images(9, 8), np.array([1, 4, 5, 8])
     layer.measure(store, rows)
     scaled = logits(keras.Model(network.input, layer.output), store[rows])
@@ -176,7 +176,7 @@ def test_a_network_on_gradients_has_its_published_size() -> None:
 
 
 def test_a_network_on_gradients_describes_images_itself() -> None:
-    net = build(load_recipe(ROOT, "mlp_hog").network, 28, 1, 10)
+    net = build_network(load_recipe(ROOT, "mlp_hog").network, 28, 1, 10)
     assert net.extract is not None
     assert net.extract(images(2, 28, 1)).shape == (2, 392)
 
@@ -198,7 +198,7 @@ def test_a_shipped_backbone_takes_the_size_that_its_file_gives_it(model: str) ->
     recipe = load_recipe(ROOT, model)
     if isinstance(recipe.network, Pretrained):
         size = recipe.input.size or 32
-        assert build(recipe.network, size, 3, 5).model.input_shape == (None, size, size, 3)
+        assert build_network(recipe.network, size, 3, 5).model.input_shape == (None, size, size, 3)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from pipeline.core.config import parse
 from pipeline.core.errors import InputError
 from pipeline.networks import runtime
 from pipeline.networks.backbones.pretrained import Pretrained
-from pipeline.networks.build import Built, build
+from pipeline.networks.build import BuiltNetwork, WeightSource, build_network
 from pipeline.networks.inputs import Normalise
 from pipeline.training.phases import depth_factors, unfreeze
 
@@ -32,7 +32,7 @@ def trainable(model: keras.Model) -> int:
     return sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
 
 
-def mean(net: Built) -> NDArray[np.float32]:
+def mean(net: BuiltNetwork) -> NDArray[np.float32]:
     assert net.backbone is not None
     return np.asarray(keras.ops.convert_to_numpy(net.backbone.get_layer("bn").moving_mean)).copy()
 
@@ -42,25 +42,25 @@ def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return backbones.install(monkeypatch, tmp_path / "weights").parent
 
 
-def tiny(folder: Path, channels: int = 3, **settings: Any) -> Built:
-    return build(section(weights="imagenet", **settings), 16, channels, 5, folder=folder)
+def tiny(folder: Path, channels: int = 3, **settings: Any) -> BuiltNetwork:
+    return build_network(section(weights="imagenet", **settings), 16, channels, 5, source=WeightSource(folder))
 
 
 def test_vgg16_has_its_published_size_and_so_has_a_head_on_its_flattened_features() -> None:
-    net = build(section("VGG16", pooling="flatten"), 224, 3, 20)
+    net = build_network(section("VGG16", pooling="flatten"), 224, 3, 20)
     assert net.backbone is not None
     assert net.head is not None
     assert (net.backbone.count_params(), net.head.count_params()) == (14_714_688, 501_780)
 
 
 def test_mobilenet_v2_has_its_published_sizes() -> None:
-    net = build(section("MobileNetV2"), 224, 3, 20)
+    net = build_network(section("MobileNetV2"), 224, 3, 20)
     assert net.backbone is not None
     assert net.head is not None
     assert net.head.count_params() == 25_620
     unfreeze(net, 54)
     assert trainable(net.model) == 1_887_060
-    dense = build(section("MobileNetV2", head={"units": [50]}), 96, 3, 9)
+    dense = build_network(section("MobileNetV2", head={"units": [50]}), 96, 3, 9)
     unfreeze(dense, "head")
     assert (trainable(dense.model), dense.model.count_params()) == (64_509, 2_322_493)
 
@@ -74,7 +74,7 @@ def test_mobilenet_v2_has_its_published_sizes() -> None:
     ],
 )
 def test_input_is_preprocessed_as_the_library_does_it(backbone: str, low: float, high: float) -> None:
-    net = build(section(backbone), 71, 3, 5)
+    net = build_network(section(backbone), 71, 3, 5)
     assert net.backbone is not None
     seen = keras.Model(net.model.input, net.model.get_layer("as_trained").input)
     extremes = np.array([0, 255], dtype=np.uint8)[:, None, None, None] * np.ones((1, 71, 71, 3), dtype=np.uint8)
@@ -96,7 +96,7 @@ def test_efficientnet_sees_imagenets_deviations_not_their_roots(tmp_path: Path, 
     """Its file has deviations where variances belong, which Keras makes up for by a layer that ``imagenet`` adds."""
     imagenet_statistics(tmp_path / "weights", "efficientnetb0_notop.h5")
     weights = str(tmp_path / "weights" / "efficientnetb0_notop.h5") if by_path else "imagenet"
-    net = build(section("EfficientNetB0", weights=weights), 32, 3, 5, folder=tmp_path / "weights")
+    net = build_network(section("EfficientNetB0", weights=weights), 32, 3, 5, source=WeightSource(tmp_path / "weights"))
     assert net.backbone is not None
     seen = keras.Model(net.backbone.input, net.backbone.get_layer("stem_conv_pad").input)
     white = np.asarray(seen.predict_on_batch(np.full((1, 32, 32, 3), 255, dtype=np.float32)))[0, 0, 0]
@@ -107,7 +107,8 @@ def test_efficientnet_sees_imagenets_deviations_not_their_roots(tmp_path: Path, 
 @pytest.mark.slow
 def test_a_network_waiting_for_a_checkpoint_is_the_one_that_was_trained() -> None:
     depths = [
-        len(build(section("EfficientNetB0", weights=weights), 32, 3, 5).depth) for weights in ("imagenet", "none")
+        len(build_network(section("EfficientNetB0", weights=weights), 32, 3, 5).depth)
+        for weights in ("imagenet", "none")
     ]
     assert depths[0] == depths[1] + 1
 
@@ -131,7 +132,7 @@ def test_a_network_waiting_for_a_checkpoint_is_the_one_that_was_trained() -> Non
 )
 def test_a_backbone_of_every_family_learns_a_step_and_is_read_back(backbone: str, norm: str, tmp_path: Path) -> None:
     wanted, size = section(backbone, norm=norm), 75 if "Inception" in backbone else 32
-    net = build(wanted, size, 1, 3)
+    net = build_network(wanted, size, 1, 3)
     net.model.compile("sgd", keras.losses.CategoricalCrossentropy(from_logits=True), run_eagerly=True)
     grey = np.random.default_rng(0).integers(0, 256, (4, size, size, 1), dtype=np.uint8)
     assert net.backbone is not None
@@ -139,7 +140,7 @@ def test_a_backbone_of_every_family_learns_a_step_and_is_read_back(backbone: str
     assert np.isfinite(net.model.train_on_batch(grey, np.eye(3, dtype=np.float32)[[0, 1, 2, 0]]))
     assert not all(np.array_equal(a, b) for a, b in zip(before, net.backbone.get_weights(), strict=True))
     net.model.save_weights(tmp_path / "kept.weights.h5")
-    again = build(wanted, size, 1, 3).model
+    again = build_network(wanted, size, 1, 3).model
     again.load_weights(tmp_path / "kept.weights.h5")
     said = np.asarray(net.model(grey, training=False))
     assert np.isfinite(said).all()
@@ -222,12 +223,12 @@ def test_an_unknown_backbone_is_refused_with_the_near_names() -> None:
 
 def test_an_input_too_small_for_the_backbone_is_refused() -> None:
     with pytest.raises(InputError, match=r"Xception cannot be built for 32x32 pixels.*at least 71x71.*input.size"):
-        build(section("Xception"), 32, 3, 5)
+        build_network(section("Xception"), 32, 3, 5)
 
 
 def test_an_argument_that_the_backbone_does_not_take_is_refused() -> None:
     with pytest.raises(InputError, match=r"VGG16 cannot be built .*alpha.*network.arguments"):
-        build(section("VGG16", arguments={"alpha": 0.5}), 32, 3, 5)
+        build_network(section("VGG16", arguments={"alpha": 0.5}), 32, 3, 5)
 
 
 def test_arguments_that_are_set_elsewhere_are_refused() -> None:
@@ -238,4 +239,4 @@ def test_arguments_that_are_set_elsewhere_are_refused() -> None:
 @pytest.mark.parametrize("normalise", ["unit", "image", "symmetric", "dataset"])
 def test_a_backbone_that_scales_its_input_is_not_given_scaled_pixels(normalise: Normalise) -> None:
     with pytest.raises(InputError, match=f"input.normalise: {normalise} does not go with .*scales its input itself"):
-        build(section("MobileNetV3Small"), 32, 3, 5, normalise)
+        build_network(section("MobileNetV3Small"), 32, 3, 5, normalise)

@@ -174,10 +174,10 @@ def test_an_interrupted_pass_goes_on_after_its_last_whole_block(root: Path, monk
 
     cache = FeatureCache(root / "features", extract, 4, 2)
     with pytest.raises(KeyboardInterrupt):
-        cache.views("train", images, recipe().views)
+        cache.compute_views("train", images, recipe().views)
     seen.clear()
     found = FeatureCache(root / "features", counted, 4, 2)
-    (plain,) = found.views("train", images, recipe().views)
+    (plain,) = found.compute_views("train", images, recipe().views)
     assert np.array_equal(plain, images.reshape(200, -1))
     assert len(seen) == 9  # 4 of the 13 batches were whole on disk
 

@@ -15,8 +15,16 @@ from support.vit_files import CONFIG, hugging_face, tensors
 
 from pipeline.core.errors import InputError
 from pipeline.networks import runtime
-from pipeline.networks.backbones.vit import Vit, VitShape, interpolated, vit_backbone, vit_depth, vit_files, vit_pixels
-from pipeline.networks.backbones.vit_preset import Pixels
+from pipeline.networks.backbones.vit import (
+    Vit,
+    VitShape,
+    build_vit,
+    group_vit_layers,
+    interpolate_positions,
+    list_vit_files,
+    read_vit_scaling,
+)
+from pipeline.networks.backbones.vit_preset import PixelScaling
 
 TINY = VitShape(patch_size=8, layers=2, heads=2, hidden=16, mlp=32)
 RANDOM = Vit(name="vit", weights="none", shape=TINY)
@@ -86,13 +94,13 @@ def test_vit_b16_has_the_published_number_of_parameters() -> None:
 def test_a_tiny_network_has_the_parameters_counted_by_hand() -> None:
     block = 4 * (16 * 16 + 16) + (16 * 32 + 32) + (32 * 16 + 16) + 4 * 16
     wanted = (8 * 8 * 3 * 16 + 16) + 16 + 17 * 16 + 2 * block + 2 * 16
-    assert vit_backbone(RANDOM, 32, 3, None).count_params() == wanted
+    assert build_vit(RANDOM, 32, 3, None).count_params() == wanted
 
 
 def trained(precision: str, pooling: str) -> tuple[list[NDArray[np.float32]], NDArray[np.float32]]:
     runtime.start_backend(precision)  # type: ignore[arg-type]
     runtime.seed_everything(3)
-    backbone = vit_backbone(RANDOM.model_copy(update={"pooling": pooling}), 32, 3, None)
+    backbone = build_vit(RANDOM.model_copy(update={"pooling": pooling}), 32, 3, None)
     dropped = keras.layers.Dropout(0.5)(backbone.output)
     model = keras.Model(backbone.input, keras.layers.Dense(3, dtype="float32")(dropped))
     loss = keras.losses.CategoricalCrossentropy(from_logits=True)
@@ -112,7 +120,7 @@ def test_training_is_finite_and_gives_the_same_bits_twice(precision: str, poolin
 
 
 def test_a_step_changes_every_weight() -> None:
-    backbone = vit_backbone(RANDOM, 32, 3, None)
+    backbone = build_vit(RANDOM, 32, 3, None)
     model = keras.Model(backbone.input, keras.layers.Dense(3)(backbone.output))
     before = model.get_weights()
     model.compile("adam", "mse", run_eagerly=True)
@@ -122,17 +130,17 @@ def test_a_step_changes_every_weight() -> None:
 
 
 def test_weights_survive_a_file(tmp_path: Path) -> None:
-    first = vit_backbone(RANDOM, 32, 3, None)
+    first = build_vit(RANDOM, 32, 3, None)
     first.save_weights(tmp_path / "a.weights.h5")
-    second = vit_backbone(RANDOM, 32, 3, None)
+    second = build_vit(RANDOM, 32, 3, None)
     assert not np.array_equal(features(first, pixels()), features(second, pixels()))
     second.load_weights(tmp_path / "a.weights.h5")
     assert np.array_equal(features(first, pixels()), features(second, pixels()))
 
 
 def test_the_groups_go_from_input_to_output_and_hold_every_weight_once() -> None:
-    backbone = vit_backbone(RANDOM, 32, 3, None)
-    groups = vit_depth(backbone)
+    backbone = build_vit(RANDOM, 32, 3, None)
+    groups = group_vit_layers(backbone)
     paths = [weight.path for group in groups for layer in group for weight in layer.weights]
     assert sorted(paths) == sorted(weight.path for weight in backbone.weights)
     assert len(set(paths)) == len(paths)
@@ -142,8 +150,8 @@ def test_the_groups_go_from_input_to_output_and_hold_every_weight_once() -> None
 
 
 def test_freezing_all_but_the_top_groups_leaves_those_trainable() -> None:
-    backbone = vit_backbone(RANDOM, 32, 3, None)
-    for group in vit_depth(backbone)[:2]:
+    backbone = build_vit(RANDOM, 32, 3, None)
+    for group in group_vit_layers(backbone)[:2]:
         for layer in group:
             layer.trainable = False
     assert len(backbone.trainable_weights) == 16 + 2  # a block, a normalisation
@@ -153,8 +161,8 @@ def test_freezing_all_but_the_top_groups_leaves_those_trainable() -> None:
 def test_pooling_takes_the_class_token_or_the_mean_of_the_patches(tmp_path: Path) -> None:
     folder = hugging_face(tmp_path / "vit")
     tokens = by_hand(tensors(), pixels())
-    token = vit_backbone(from_preset(folder), 32, 3, tmp_path)
-    average = vit_backbone(from_preset(folder, pooling="average"), 32, 3, tmp_path)
+    token = build_vit(from_preset(folder), 32, 3, tmp_path)
+    average = build_vit(from_preset(folder, pooling="average"), 32, 3, tmp_path)
     np.testing.assert_allclose(features(token, pixels()), tokens[:, 0], atol=2e-5)
     np.testing.assert_allclose(features(average, pixels()), tokens[:, 1:].mean(axis=1), atol=2e-5)
 
@@ -164,16 +172,16 @@ def test_pooling_takes_the_class_token_or_the_mean_of_the_patches(tmp_path: Path
 
 def test_tensors_of_a_classifier_load_like_those_of_a_bare_model(tmp_path: Path) -> None:
     bare, classifier = hugging_face(tmp_path / "bare"), hugging_face(tmp_path / "classifier", prefix="vit.")
-    first, second = (vit_backbone(from_preset(folder), 32, 3, tmp_path) for folder in (bare, classifier))
+    first, second = (build_vit(from_preset(folder), 32, 3, tmp_path) for folder in (bare, classifier))
     assert np.array_equal(features(first, pixels()), features(second, pixels()))
 
 
 def test_a_hub_name_is_looked_for_in_the_folder_of_weights_first(tmp_path: Path) -> None:
     folder = hugging_face(tmp_path / "weights" / "vit-tiny")
     section = from_preset("hf://somebody/vit-tiny")
-    found = features(vit_backbone(section, 32, 3, tmp_path / "weights"), pixels())
+    found = features(build_vit(section, 32, 3, tmp_path / "weights"), pixels())
     np.testing.assert_allclose(found, by_hand(tensors(), pixels())[:, 0], atol=2e-5)
-    assert vit_files(section, tmp_path / "weights") == (folder / "config.json", folder / "model.safetensors")
+    assert list_vit_files(section, tmp_path / "weights") == (folder / "config.json", folder / "model.safetensors")
 
 
 def test_a_keras_hub_preset_gives_back_what_was_saved(tmp_path: Path) -> None:
@@ -185,23 +193,23 @@ def test_a_keras_hub_preset_gives_back_what_was_saved(tmp_path: Path) -> None:
     converter = {"registered_name": "keras_hub>ViTImageConverter", "config": {"scale": [0.5, 1, 2], "offset": -1.0}}
     (tmp_path / "vit" / "image_converter.json").write_text(json.dumps(converter))
     section = from_preset(tmp_path / "vit", shape=TINY)
-    found = features(vit_backbone(section, 32, 3, tmp_path), pixels())
+    found = features(build_vit(section, 32, 3, tmp_path), pixels())
     assert np.array_equal(found, features(saved, pixels())[:, 0])
-    assert vit_pixels(section, tmp_path) == Pixels((0.5, 1.0, 2.0), (-1.0,) * 3)
+    assert read_vit_scaling(section, tmp_path) == PixelScaling((0.5, 1.0, 2.0), (-1.0,) * 3)
 
 
 def test_without_a_folder_of_weights_a_preset_is_built_but_not_loaded(tmp_path: Path) -> None:
     folder = hugging_face(tmp_path / "vit")
     (folder / "model.safetensors").unlink()
     for section in (from_preset(folder), from_preset(folder, weights="none")):
-        assert vit_backbone(section, 32, 3, None).output_shape == (None, 16)
+        assert build_vit(section, 32, 3, None).output_shape == (None, 16)
 
 
 def test_weights_none_with_a_shape_asks_no_hub() -> None:
     section = from_preset("hf://nobody/nothing", weights="none", shape=TINY)
-    assert vit_backbone(section, 32, 3, Path("nowhere")).output_shape == (None, 16)
-    assert vit_files(section, Path("nowhere")) == ()
-    assert vit_pixels(section, Path("nowhere")) == Pixels()
+    assert build_vit(section, 32, 3, Path("nowhere")).output_shape == (None, 16)
+    assert list_vit_files(section, Path("nowhere")) == ()
+    assert read_vit_scaling(section, Path("nowhere")) == PixelScaling()
 
 
 # --- normalisation
@@ -209,10 +217,10 @@ def test_weights_none_with_a_shape_asks_no_hub() -> None:
 
 def test_googles_normalisation_is_minus_one_to_one(tmp_path: Path) -> None:
     folder = hugging_face(tmp_path / "vit")
-    assert vit_pixels(from_preset(folder), tmp_path) == Pixels((1 / 127.5,) * 3, (-1.0,) * 3)
+    assert read_vit_scaling(from_preset(folder), tmp_path) == PixelScaling((1 / 127.5,) * 3, (-1.0,) * 3)
     processor = {"do_normalize": True, "image_mean": [0.5] * 3, "image_std": [0.5] * 3, "size": 224}
     (folder / "preprocessor_config.json").write_text(json.dumps(processor))
-    found = vit_pixels(from_preset(folder), tmp_path)
+    found = read_vit_scaling(from_preset(folder), tmp_path)
     np.testing.assert_allclose([found.scale, found.offset], [[1 / 127.5] * 3, [-1.0] * 3])
 
 
@@ -220,7 +228,7 @@ def test_another_normalisation_comes_from_the_preset(tmp_path: Path) -> None:
     folder = hugging_face(tmp_path / "vit")
     processor = {"image_mean": [0.4, 0.5, 0.6], "image_std": [0.2, 0.25, 0.5]}
     (folder / "preprocessor_config.json").write_text(json.dumps(processor))
-    found = vit_pixels(from_preset(folder), tmp_path)
+    found = read_vit_scaling(from_preset(folder), tmp_path)
     np.testing.assert_allclose(found.scale, [1 / 51, 1 / 63.75, 1 / 127.5])
     np.testing.assert_allclose(found.offset, [-2.0, -2.0, -1.2])
 
@@ -231,7 +239,9 @@ def test_another_normalisation_comes_from_the_preset(tmp_path: Path) -> None:
 def test_interpolation_leaves_the_class_token_and_a_constant_grid_alone() -> None:
     positions = np.concatenate([np.full((1, 2), 9.0), np.tile([[1.0, -3.0]], (16, 1))]).astype(np.float32)
     for side in (2, 3, 4, 7):
-        found = keras.ops.convert_to_numpy(interpolated(keras.ops.convert_to_tensor(positions), side * side + 1))
+        found = keras.ops.convert_to_numpy(
+            interpolate_positions(keras.ops.convert_to_tensor(positions), side * side + 1)
+        )
         assert found.shape == (side * side + 1, 2)
         assert found[0].tolist() == [9.0, 9.0]
         np.testing.assert_allclose(found[1:], np.tile([[1.0, -3.0]], (side * side, 1)), atol=1e-6)
@@ -240,7 +250,9 @@ def test_interpolation_leaves_the_class_token_and_a_constant_grid_alone() -> Non
 def test_interpolation_keeps_rows_rows_and_columns_columns() -> None:
     rows, columns = np.meshgrid(np.arange(4.0), np.arange(4.0), indexing="ij")
     positions = np.stack([rows.ravel(), columns.ravel()], axis=1).astype(np.float32)
-    grid = keras.ops.convert_to_numpy(interpolated(keras.ops.convert_to_tensor(positions), 64)).reshape(8, 8, 2)
+    grid = keras.ops.convert_to_numpy(interpolate_positions(keras.ops.convert_to_tensor(positions), 64)).reshape(
+        8, 8, 2
+    )
     assert np.ptp(grid[..., 0], axis=1).max() < 1e-5
     assert np.ptp(grid[..., 1], axis=0).max() < 1e-5
     np.testing.assert_allclose(grid[3:5, 0, 0], [1.25, 1.75], atol=0.05)  # centres lie half a step apart
@@ -250,7 +262,7 @@ def test_interpolation_keeps_rows_rows_and_columns_columns() -> None:
 @pytest.mark.parametrize("size", [16, 48])
 def test_a_preset_serves_another_size_with_all_other_weights_unchanged(tmp_path: Path, size: int) -> None:
     folder = hugging_face(tmp_path / "vit")
-    own, other = (vit_backbone(from_preset(folder), one, 3, tmp_path) for one in (32, size))
+    own, other = (build_vit(from_preset(folder), one, 3, tmp_path) for one in (32, size))
     assert np.isfinite(features(other, pixels(size=size))).all()
     changed = [a.path for a, b in zip(own.weights, other.weights, strict=True) if a.shape != b.shape]
     assert len(changed) == 1
@@ -264,20 +276,20 @@ def test_a_preset_serves_another_size_with_all_other_weights_unchanged(tmp_path:
 
 def test_a_size_that_the_patches_do_not_divide_is_refused_with_the_next_ones() -> None:
     with pytest.raises(InputError, match=r"input\.size 36 is not divisible by the patch size 8 .* take 32 or 40"):
-        vit_backbone(RANDOM, 36, 3, None)
+        build_vit(RANDOM, 36, 3, None)
     with pytest.raises(InputError, match=r"input\.size 4 is not divisible .* take 8"):
-        vit_backbone(RANDOM, 4, 3, None)
+        build_vit(RANDOM, 4, 3, None)
 
 
 def test_a_hidden_size_that_the_heads_do_not_divide_is_refused() -> None:
     section = RANDOM.model_copy(update={"shape": VitShape(patch_size=8, layers=1, heads=3, hidden=16, mlp=8)})
     with pytest.raises(InputError, match=r"network\.shape: hidden size 16 is not divisible by 3 heads"):
-        vit_backbone(section, 32, 3, None)
+        build_vit(section, 32, 3, None)
 
 
 def test_grey_images_are_refused_by_a_preset(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="takes 3 channels, got 1"):
-        vit_backbone(from_preset(hugging_face(tmp_path / "vit")), 32, 1, tmp_path)
+        build_vit(from_preset(hugging_face(tmp_path / "vit")), 32, 1, tmp_path)
 
 
 def test_settings_that_say_nothing_to_build_are_refused() -> None:
@@ -290,25 +302,25 @@ def test_settings_that_say_nothing_to_build_are_refused() -> None:
 def test_a_shape_that_contradicts_the_preset_is_refused(tmp_path: Path) -> None:
     section = from_preset(hugging_face(tmp_path / "vit"), shape=TINY.model_copy(update={"layers": 3}))
     with pytest.raises(InputError, match=r"network\.shape says num_layers 3, network\.preset .* has 2"):
-        vit_backbone(section, 32, 3, tmp_path)
+        build_vit(section, 32, 3, tmp_path)
 
 
 def test_a_folder_without_a_configuration_is_refused_with_three_ways_out(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=r"empty holds no config\.json\. Three ways out .*KerasHub.*Hugging Face.*hub"):
-        vit_backbone(from_preset(tmp_path / "empty"), 32, 3, tmp_path)
+        build_vit(from_preset(tmp_path / "empty"), 32, 3, tmp_path)
 
 
 def test_a_folder_without_weights_is_refused(tmp_path: Path) -> None:
     folder = hugging_face(tmp_path / "vit")
     (folder / "model.safetensors").unlink()
     with pytest.raises(InputError, match=r"vit holds no model\.safetensors"):
-        vit_backbone(from_preset(folder), 32, 3, tmp_path)
+        build_vit(from_preset(folder), 32, 3, tmp_path)
 
 
 def test_an_unknown_name_lists_the_near_ones(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"unknown vit_base_patch16_224 .*did you mean vit_base_patch16_224_imagenet"):
-        vit_backbone(from_preset("vit_base_patch16_224"), 32, 3, tmp_path)
+        build_vit(from_preset("vit_base_patch16_224"), 32, 3, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -331,7 +343,7 @@ def test_a_configuration_that_does_not_describe_these_weights_is_refused(
     folder = hugging_face(tmp_path / "vit")
     (folder / "config.json").write_text(config)
     with pytest.raises(InputError, match=message):
-        vit_backbone(from_preset(folder), 32, 3, tmp_path)
+        build_vit(from_preset(folder), 32, 3, tmp_path)
 
 
 @pytest.mark.parametrize("kept", [0, 100, -10])
@@ -339,7 +351,7 @@ def test_truncated_tensors_are_refused(tmp_path: Path, kept: int) -> None:
     path = hugging_face(tmp_path / "vit") / "model.safetensors"
     path.write_bytes(path.read_bytes()[:kept])
     with pytest.raises(InputError, match=r"cannot be read as safetensors .*truncated or of another kind"):
-        vit_backbone(from_preset(tmp_path / "vit"), 32, 3, tmp_path)
+        build_vit(from_preset(tmp_path / "vit"), 32, 3, tmp_path)
 
 
 @pytest.mark.parametrize("kept", [0, 5000])
@@ -349,10 +361,10 @@ def test_a_truncated_keras_hub_file_is_refused(tmp_path: Path, kept: int) -> Non
     (tmp_path / "vit" / "config.json").write_text(
         json.dumps({"registered_name": "keras_hub>ViTBackbone", "config": config})
     )
-    vit_backbone(RANDOM, 32, 3, None).save_weights(tmp_path / "a.weights.h5")
+    build_vit(RANDOM, 32, 3, None).save_weights(tmp_path / "a.weights.h5")
     (tmp_path / "vit" / "model.weights.h5").write_bytes((tmp_path / "a.weights.h5").read_bytes()[:kept])
     with pytest.raises(InputError, match=r"model\.weights\.h5 does not hold the weights .*truncated"):
-        vit_backbone(from_preset(tmp_path / "vit"), 32, 3, tmp_path)
+        build_vit(from_preset(tmp_path / "vit"), 32, 3, tmp_path)
 
 
 def test_a_hub_name_without_a_network_names_three_ways_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -364,4 +376,4 @@ def test_a_hub_name_without_a_network_names_three_ways_out(tmp_path: Path, monke
         r"Three ways out .*local KerasHub .*local Hugging Face .*there is internet"
     )
     with pytest.raises(InputError, match=message):
-        vit_backbone(from_preset("hf://google/vit-base-patch16-224-in21k"), 32, 3, tmp_path)
+        build_vit(from_preset("hf://google/vit-base-patch16-224-in21k"), 32, 3, tmp_path)

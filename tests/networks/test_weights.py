@@ -15,7 +15,7 @@ from support import backbones
 from pipeline.core.errors import InputError
 from pipeline.networks import runtime
 from pipeline.networks.backbones import weights
-from pipeline.networks.backbones.weights import Published, find, load, published
+from pipeline.networks.backbones.weights import PublishedWeights, find_published, find_weights, load_weights
 
 
 @pytest.fixture
@@ -34,11 +34,11 @@ def file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     ],
 )
 def test_a_backbone_names_its_file(name: str, arguments: tuple[tuple[str, float], ...], wanted: str) -> None:
-    assert published(getattr(keras.applications, name), arguments).name == wanted
+    assert find_published(getattr(keras.applications, name), arguments).name == wanted
 
 
 def test_a_backbone_with_weights_of_a_size_names_the_file_of_that_size() -> None:
-    names = [published(keras.applications.MobileNetV2, (), size).name for size in (96, 100, None)]
+    names = [find_published(keras.applications.MobileNetV2, (), size).name for size in (96, 100, None)]
     assert [name.split("_1.0_")[1] for name in names] == ["96_no_top.h5", "224_no_top.h5", "224_no_top.h5"]
 
 
@@ -49,58 +49,58 @@ def test_the_file_of_the_inputs_own_size_comes_first(tmp_path: Path, there: list
     kept = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(1, 3)])
     for size in there:
         kept.save(tmp_path / f"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_{size}_no_top.h5")
-    found = find("imagenet", tmp_path, keras.applications.MobileNetV2, (), 96)
+    found = find_weights("imagenet", tmp_path, keras.applications.MobileNetV2, (), 96)
     assert found.name.endswith(f"_{wanted}_no_top.h5")
 
 
 def test_a_file_of_any_size_in_kerass_cache_saves_a_download(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
-    files = [Published(f"mobilenet_{size}.h5", "http://127.0.0.1:9/x", None) for size in (96, 224)]
-    monkeypatch.setattr(weights, "published", lambda _make, _arguments, size=None: files[size is None])
+    files = [PublishedWeights(f"mobilenet_{size}.h5", "http://127.0.0.1:9/x", None) for size in (96, 224)]
+    monkeypatch.setattr(weights, "find_published", lambda _make, _arguments, size=None: files[size is None])
     (tmp_path / "keras" / "models").mkdir(parents=True)
     keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(1, 3)]).save(
         tmp_path / "keras/models/mobilenet_224.h5"
     )
-    assert find("imagenet", tmp_path, backbones.Tiny, (), 96).name == "mobilenet_224.h5"
+    assert find_weights("imagenet", tmp_path, backbones.Tiny, (), 96).name == "mobilenet_224.h5"
 
 
 def test_both_names_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     offline = (
-        Published("mobilenet_1.0_96.h5", "http://127.0.0.1:9/x", None),
-        Published("mobilenet_1.0_224.h5", "", None),
+        PublishedWeights("mobilenet_1.0_96.h5", "http://127.0.0.1:9/x", None),
+        PublishedWeights("mobilenet_1.0_224.h5", "", None),
     )
-    monkeypatch.setattr(weights, "published", lambda _make, _arguments, size=None: offline[size is None])
+    monkeypatch.setattr(weights, "find_published", lambda _make, _arguments, size=None: offline[size is None])
     with pytest.raises(InputError, match=r"neither \S+_96.h5 nor \S+_224.h5 nor \S+_96.h5 exists and the download"):
-        find("imagenet", tmp_path, backbones.Tiny, (), 96)
+        find_weights("imagenet", tmp_path, backbones.Tiny, (), 96)
 
 
 def test_building_without_loading_leaves_the_library_as_it_was() -> None:
     asked, read = file_utils.get_file, keras.Model.load_weights
     with pytest.raises(ValueError, match="alpha"):
-        weights.unloaded(keras.applications.MobileNetV2, 32, (("alpha", 0.2),))
-    weights.unloaded(keras.applications.MobileNetV2, 32, (("alpha", 0.35),))
+        weights.build_unloaded(keras.applications.MobileNetV2, 32, (("alpha", 0.2),))
+    weights.build_unloaded(keras.applications.MobileNetV2, 32, (("alpha", 0.35),))
     assert (file_utils.get_file, keras.Model.load_weights) == (asked, read)
 
 
 def test_a_backbone_without_published_weights_says_so() -> None:
     with pytest.raises(InputError, match=r"no ImageNet weights for MobileNetV2 with {'alpha': 0.2}.*weights: none"):
-        published(keras.applications.MobileNetV2, (("alpha", 0.2),))
+        find_published(keras.applications.MobileNetV2, (("alpha", 0.2),))
 
 
 def test_the_folder_is_looked_at_before_keras_downloads(file: Path) -> None:
-    assert find("imagenet", file.parent, backbones.Tiny) == file
+    assert find_weights("imagenet", file.parent, backbones.Tiny) == file
 
 
 def test_a_path_is_taken_as_it_is(file: Path, tmp_path: Path) -> None:
-    assert find(str(file), tmp_path / "elsewhere", backbones.Tiny) == file
+    assert find_weights(str(file), tmp_path / "elsewhere", backbones.Tiny) == file
 
 
 def test_nothing_in_the_folder_is_changed(file: Path) -> None:
     before = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in file.parent.rglob("*") if path.is_file()}
     file.chmod(0o444)
     model = backbones.Tiny()
-    load(model, find("imagenet", file.parent, backbones.Tiny))
+    load_weights(model, find_weights("imagenet", file.parent, backbones.Tiny))
     after = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in file.parent.rglob("*") if path.is_file()}
     assert after == before
 
@@ -108,8 +108,8 @@ def test_nothing_in_the_folder_is_changed(file: Path) -> None:
 def test_loaded_weights_are_those_of_the_file(file: Path) -> None:
     one, two = backbones.Tiny(), backbones.Tiny()
     assert not np.array_equal(one.get_weights()[0], two.get_weights()[0])
-    load(one, file)
-    load(two, file)
+    load_weights(one, file)
+    load_weights(two, file)
     assert all(np.array_equal(a, b) for a, b in zip(one.get_weights(), two.get_weights(), strict=True))
 
 
@@ -121,7 +121,7 @@ def test_nothing_found_and_no_network_lists_the_names_and_three_ways_out(
     with pytest.raises(
         InputError, match=r"tiny_notop.h5 nor .*models/tiny_notop.h5 exists.*Three ways out.*WEIGHTS_DIR"
     ) as error:
-        find("imagenet", file.parent, backbones.Tiny)
+        find_weights("imagenet", file.parent, backbones.Tiny)
     assert all(way in str(error.value) for way in ("train.weights", "network.weights", "weights: none"))
 
 
@@ -156,15 +156,15 @@ def server(file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def publish(monkeypatch: pytest.MonkeyPatch, origin: str, digest: str | None) -> None:
-    monkeypatch.setattr(weights, "published", lambda *_: Published("tiny_notop.h5", origin, digest))
+    monkeypatch.setattr(weights, "find_published", lambda *_: PublishedWeights("tiny_notop.h5", origin, digest))
 
 
 def test_what_is_published_is_downloaded_once(file: Path, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     publish(monkeypatch, server, hashlib.md5(Publisher.content).hexdigest())
-    first = find("imagenet", file.parent, backbones.Tiny)
+    first = find_weights("imagenet", file.parent, backbones.Tiny)
     assert first.read_bytes() == Publisher.content
     publish(monkeypatch, "http://127.0.0.1:9/tiny_notop.h5", None)
-    assert find("imagenet", file.parent, backbones.Tiny) == first
+    assert find_weights("imagenet", file.parent, backbones.Tiny) == first
 
 
 def test_a_download_that_breaks_off_says_so_and_leaves_nothing(
@@ -173,14 +173,14 @@ def test_a_download_that_breaks_off_says_so_and_leaves_nothing(
     publish(monkeypatch, server, None)
     monkeypatch.setattr(Publisher, "sent", 1000)
     with pytest.raises(InputError, match=r"download failed \(.*(broke off after 1,000|IncompleteRead).*Three ways out"):
-        find("imagenet", file.parent, backbones.Tiny)
+        find_weights("imagenet", file.parent, backbones.Tiny)
     assert not list((file.parent / "keras" / "models").glob("*"))
 
 
 def test_a_download_of_another_file_is_not_kept(file: Path, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     publish(monkeypatch, server, "0" * 32)
-    with pytest.raises(InputError, match=r"what came is another file than Keras describes"):
-        find("imagenet", file.parent, backbones.Tiny)
+    with pytest.raises(InputError, match=r"the file that came is not the one that Keras describes"):
+        find_weights("imagenet", file.parent, backbones.Tiny)
     assert not list((file.parent / "keras" / "models").glob("*"))
 
 
@@ -192,37 +192,37 @@ def test_a_file_that_keras_does_not_know_is_not_called_missing(file: Path, monke
     with pytest.raises(
         InputError, match=r"models/tiny_notop.h5 is not the file that Keras describes, and the download"
     ):
-        find("imagenet", file.parent, backbones.Tiny)
+        find_weights("imagenet", file.parent, backbones.Tiny)
     assert cached.is_file()
 
 
 def test_a_path_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"network.weights: .*gone.h5 does not exist"):
-        find(str(tmp_path / "gone.h5"), tmp_path, backbones.Tiny)
+        find_weights(str(tmp_path / "gone.h5"), tmp_path, backbones.Tiny)
 
 
 def test_a_truncated_file_is_refused(file: Path) -> None:
     whole = file.read_bytes()
     file.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(InputError, match=r"tiny_notop.h5 cannot be read as HDF5.*fetch it again"):
-        find("imagenet", file.parent, backbones.Tiny)
+        find_weights("imagenet", file.parent, backbones.Tiny)
 
 
 def test_a_file_of_another_kind_is_refused(file: Path) -> None:
     file.write_text("<html>not found</html>", encoding="utf-8")
     with pytest.raises(InputError, match="cannot be read as HDF5"):
-        find("imagenet", file.parent, backbones.Tiny)
+        find_weights("imagenet", file.parent, backbones.Tiny)
 
 
 def test_weights_of_another_architecture_are_refused(file: Path) -> None:
     other = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(5, 3)])
     with pytest.raises(InputError, match=r"tiny_notop.h5 does not fit .*very backbone"):
-        load(other, file)
+        load_weights(other, file)
 
 
 def test_weights_under_the_name_of_a_whole_model_are_refused(file: Path) -> None:
     with pytest.raises(InputError, match=r"tiny.keras does not fit .*very backbone"):
-        load(backbones.Tiny(), file.rename(file.with_name("tiny.keras")))
+        load_weights(backbones.Tiny(), file.rename(file.with_name("tiny.keras")))
 
 
 def test_weights_that_are_not_finite_are_refused(file: Path, tmp_path: Path) -> None:
@@ -230,4 +230,4 @@ def test_weights_that_are_not_finite_are_refused(file: Path, tmp_path: Path) -> 
     model.layers[1].set_weights([np.full_like(value, np.nan) for value in model.layers[1].get_weights()])
     model.save(tmp_path / "broken_notop.h5")
     with pytest.raises(InputError, match=r"broken_notop.h5 holds numbers that are not finite in .*conv1"):
-        load(backbones.Tiny(), tmp_path / "broken_notop.h5")
+        load_weights(backbones.Tiny(), tmp_path / "broken_notop.h5")

@@ -90,7 +90,7 @@ def test_settings_that_contradict_each_other_are_refused(training: dict[str, Any
             {"name": "plain_cnn", "filters": [8, 8], "kernels": [3]},
             "kernels needs one entry per filter count, got 1 for 2",
         ),
-        ({"name": "deep_elu_cnn", "widths": [8], "blocks": [1, 1]}, "blocks needs one entry per stage, got 2 for 1"),
+        ({"name": "deep_elu_cnn", "widths": [8], "blocks": [1, 1]}, "blocks needs one entry per level, got 2 for 1"),
         ({"name": "vgg"}, "'vgg'"),
     ],
 )

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.networks.backbones.vit import Vit, vit_attentions
+from pipeline.networks.backbones.vit import Vit, compute_vit_attentions
 from pipeline.networks.runtime import keras
 
 Attention = NDArray[np.float32]
@@ -38,14 +38,14 @@ def compute_rollout(
 
     Args:
         model: from images to logits; ``backbone`` is part of it.
-        backbone: as `vit_backbone` builds it.
+        backbone: as `build_vit` builds it.
         network: its section.
         images: (batch, size, size, channels) in [0, 255], resized and preprocessed as the network takes them.
 
     Returns:
         float32 (batch, rows, columns), >= 0, one place per patch.
     """
-    total = multiply_attentions(vit_attentions(model, backbone, images))
+    total = multiply_attentions(compute_vit_attentions(model, backbone, images))
     side = int(total.shape[-1] ** 0.5)
     class_tokens = total.shape[-1] - side * side
     attention = total[:, 0] if network.pooling == "token" else total[:, class_tokens:].mean(axis=1)

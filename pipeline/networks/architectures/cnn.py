@@ -39,13 +39,13 @@ class PlainCnn(Section):
 
 
 class DeepEluCnn(Section):
-    """Stages of residual blocks of convolutions with batch normalisation and ELU, halving the side between stages.
+    """Levels of residual blocks of convolutions with batch normalisation and ELU, halving the side between levels.
 
     Attributes:
-        widths: filters of each stage.
-        blocks: residual blocks of each stage.
-        pool_first: pools once before the first stage too; for inputs of 64 pixels and more.
-        dropout: of the last stage; earlier stages get proportionally less.
+        widths: filters of each level.
+        blocks: residual blocks of each level.
+        pool_first: pools once before the first level too; for inputs of 64 pixels and more.
+        dropout: of the last level; earlier levels get proportionally less.
         head_dropout: before the classifier.
         l2: of every convolution kernel.
 
@@ -65,13 +65,13 @@ class DeepEluCnn(Section):
     norm_momentum: float = Field(default=0.9, gt=0.0, lt=1.0)
 
     @model_validator(mode="after")
-    def _blocks_for_each_stage(self) -> "DeepEluCnn":
+    def _blocks_for_each_level(self) -> "DeepEluCnn":
         if len(self.widths) != len(self.blocks):
-            raise ValueError(f"blocks needs one entry per stage, got {len(self.blocks)} for {len(self.widths)} widths")
+            raise ValueError(f"blocks needs one entry per level, got {len(self.blocks)} for {len(self.widths)} widths")
         return self
 
 
-def plain_cnn(pixels: keras.KerasTensor, section: PlainCnn) -> keras.KerasTensor:
+def build_plain_cnn(pixels: keras.KerasTensor, section: PlainCnn) -> keras.KerasTensor:
     """Builds the plain network's features."""
     regularizer = keras.regularizers.L2(section.l2) if section.l2 else None
     x = pixels
@@ -87,7 +87,7 @@ def plain_cnn(pixels: keras.KerasTensor, section: PlainCnn) -> keras.KerasTensor
     return x
 
 
-def deep_elu_cnn(pixels: keras.KerasTensor, section: DeepEluCnn) -> keras.KerasTensor:
+def build_deep_elu_cnn(pixels: keras.KerasTensor, section: DeepEluCnn) -> keras.KerasTensor:
     """Builds the deep ELU network's features."""
 
     def conv(x: keras.KerasTensor, filters: int) -> keras.KerasTensor:
@@ -105,16 +105,16 @@ def deep_elu_cnn(pixels: keras.KerasTensor, section: DeepEluCnn) -> keras.KerasT
     x = conv(pixels, section.widths[0])
     if section.pool_first:
         x = layers.MaxPooling2D()(x)
-    for stage, (width, blocks) in enumerate(zip(section.widths, section.blocks, strict=True)):
-        if stage:
+    for level, (width, blocks) in enumerate(zip(section.widths, section.blocks, strict=True)):
+        if level:
             x = conv(x, width)
             x = layers.MaxPooling2D()(x) if min(x.shape[1:3]) > 1 else x
         for _ in range(blocks):
             x = block(x, width)
-        rate = section.dropout * (stage + 1) / len(section.widths)
+        rate = section.dropout * (level + 1) / len(section.widths)
         x = layers.SpatialDropout2D(rate)(x) if rate else x
     x = layers.GlobalAveragePooling2D()(x)
     return layers.Dropout(section.head_dropout)(x) if section.head_dropout else x
 
 
-NETWORKS = {"plain_cnn": (PlainCnn, plain_cnn), "deep_elu_cnn": (DeepEluCnn, deep_elu_cnn)}
+NETWORKS = {"plain_cnn": (PlainCnn, build_plain_cnn), "deep_elu_cnn": (DeepEluCnn, build_deep_elu_cnn)}

@@ -21,7 +21,7 @@ class MlpPixels(Section):
     l2: float = Field(default=0.0, ge=0.0)
 
 
-def mlp_pixels(pixels: keras.KerasTensor, section: MlpPixels) -> keras.KerasTensor:
+def build_mlp_pixels(pixels: keras.KerasTensor, section: MlpPixels) -> keras.KerasTensor:
     """Returns features (batch, units[-1]) of images in [-1, 1]."""
     features = layers.Flatten()(pixels)
     for units in section.units:
@@ -32,4 +32,4 @@ def mlp_pixels(pixels: keras.KerasTensor, section: MlpPixels) -> keras.KerasTens
     return features
 
 
-NETWORKS = {"mlp_pixels": (MlpPixels, mlp_pixels)}
+NETWORKS = {"mlp_pixels": (MlpPixels, build_mlp_pixels)}

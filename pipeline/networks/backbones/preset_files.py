@@ -1,4 +1,4 @@
-"""Where the files of a KerasHub or Hugging Face preset lie: a local folder, a hub's cache, or the hub itself."""
+"""Preset files, of KerasHub or Hugging Face: in a local folder, in a hub's cache, or on the hub itself."""
 
 import urllib.error
 import urllib.request
@@ -15,7 +15,7 @@ _WAYS_OUT = (
 _SECONDS = 15.0
 
 
-def find_folder(name: str, folder: Path | None) -> Path | None:
+def find_preset_folder(name: str, folder: Path | None) -> Path | None:
     """Returns the local folder of a preset, or None for one on a hub.
 
     Args:
@@ -28,23 +28,23 @@ def find_folder(name: str, folder: Path | None) -> Path | None:
     near = [] if "://" in name else [Path(name).expanduser()]
     if folder is not None:
         near.append(folder / (name.rpartition("/")[2] if "://" in name else name))
-    found = next((path for path in near if path.is_dir()), None)
-    if found is None and not name.startswith(("hf://", "kaggle://")):
+    local = next((path for path in near if path.is_dir()), None)
+    if local is None and not name.startswith(("hf://", "kaggle://")):
         import keras_hub
 
         known = keras_hub.models.ViTBackbone.presets
         if name not in known:
             place = f" (no folder {some(near)})" if near else ""
             raise InputError(f"network.preset: unknown {name}{place}; {near_names(name, known)} {_WAYS_OUT}")
-    return found
+    return local
 
 
-def find_file(preset: str, local: Path | None, name: str) -> Path:
+def find_preset_file(preset: str, local: Path | None, name: str) -> Path:
     """Returns the path of one file of a preset, downloaded where need be.
 
     Args:
         preset: its name.
-        local: its folder, as `find_folder` returns it.
+        local: its folder, as `find_preset_folder` returns it.
         name: of the file.
 
     Raises:

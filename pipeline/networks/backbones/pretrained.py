@@ -12,7 +12,7 @@ from pydantic import Field, field_validator
 
 from pipeline.core.config import Section
 from pipeline.core.errors import InputError, near_names
-from pipeline.networks.backbones.weights import find, load, unloaded
+from pipeline.networks.backbones.weights import build_unloaded, find_weights, load_weights
 from pipeline.networks.head import Head
 from pipeline.networks.normalisation import list_batch_norms
 from pipeline.networks.runtime import keras, layers
@@ -58,8 +58,8 @@ class Pretrained(Section):
     @field_validator("backbone")
     @classmethod
     def _known(cls, backbone: str) -> str:
-        if backbone not in backbones():
-            raise ValueError(f"unknown backbone {backbone!r}; {near_names(backbone, backbones())}")
+        if backbone not in list_backbones():
+            raise ValueError(f"unknown backbone {backbone!r}; {near_names(backbone, list_backbones())}")
         return backbone
 
 
@@ -80,7 +80,7 @@ class AsTrained(layers.Layer):  # type: ignore[misc]
         return self.backbone(images, training=False)
 
 
-def backbones() -> list[str]:
+def list_backbones() -> list[str]:
     """Names what `keras.applications` has."""
     return sorted(name for name, value in vars(keras.applications).items() if name[0].isupper() and callable(value))
 
@@ -94,7 +94,7 @@ def build_backbone(section: Pretrained, size: int, weights: Path | None) -> kera
         weights: file to load; None leaves it as initialised.
 
     Returns:
-        A model from images that `preprocess` made (batch, size, size, 3) to a feature map.
+        A model from images that `preprocess_pixels` made (batch, size, size, 3) to a feature map.
 
     Raises:
         InputError: the input is too small, an argument is unknown, or the file holds other weights.
@@ -110,7 +110,7 @@ def build_backbone(section: Pretrained, size: int, weights: Path | None) -> kera
     if min(backbone.output_shape[1:3]) < 1:
         raise InputError(f"{section.backbone} shrinks {size}x{size} pixels to nothing; raise input.size")
     if weights is not None:
-        load(backbone, weights)
+        load_weights(backbone, weights)
     if section.norm != "frozen":
         for layer in list_batch_norms(backbone):
             layer.momentum = section.norm_momentum
@@ -122,13 +122,13 @@ def _built(section: Pretrained, size: int) -> keras.Model:
     make = getattr(keras.applications, section.backbone)
     if section.weights != "none":
         try:
-            return unloaded(make, size, tuple(section.arguments.items()))
+            return build_unloaded(make, size, tuple(section.arguments.items()))
         except (ValueError, TypeError, KeyError):
             pass  # a file of one's own may be of a shape that Keras publishes nothing for
     return make(weights=None, include_top=False, input_shape=(size, size, 3), **section.arguments)
 
 
-def weights_file(section: Pretrained, folder: Path, size: int) -> Path | None:
+def find_backbone_weights(section: Pretrained, folder: Path, size: int) -> Path | None:
     """Returns the file of the weights that the section asks for; None for random ones.
 
     Raises:
@@ -137,17 +137,17 @@ def weights_file(section: Pretrained, folder: Path, size: int) -> Path | None:
     if section.weights == "none":
         return None
     make = getattr(keras.applications, section.backbone)
-    return find(section.weights, folder, make, tuple(section.arguments.items()), size)
+    return find_weights(section.weights, folder, make, tuple(section.arguments.items()), size)
 
 
-def preprocess(section: Pretrained, images: keras.KerasTensor) -> keras.KerasTensor:
+def preprocess_pixels(section: Pretrained, images: keras.KerasTensor) -> keras.KerasTensor:
     """Turns RGB images in [0, 255] into what the backbone was trained on, in float32, as the library says it."""
     module = getattr(keras.applications, section.backbone).__module__.rsplit(".", 1)[-1]
     function: Callable[[Any], Any] = getattr(keras.applications, module).preprocess_input
     return function(images)
 
 
-def pool(section: Pretrained, feature_map: keras.KerasTensor) -> keras.KerasTensor:
+def pool_features(section: Pretrained, feature_map: keras.KerasTensor) -> keras.KerasTensor:
     """Returns features (batch, width)."""
     pools = {"average": layers.GlobalAveragePooling2D, "max": layers.GlobalMaxPooling2D, "flatten": layers.Flatten}
     return pools[section.pooling](name="pool")(feature_map)

@@ -12,7 +12,7 @@ from pydantic import PositiveInt, model_validator
 
 from pipeline.core.config import Section
 from pipeline.core.errors import InputError
-from pipeline.networks.backbones.vit_preset import Pixels, Preset, open_preset
+from pipeline.networks.backbones.vit_preset import PixelScaling, Preset, open_preset
 from pipeline.networks.head import Head
 from pipeline.networks.runtime import keras, layers, ops
 
@@ -35,7 +35,7 @@ class VitShape(Section):
     mlp: PositiveInt = 3072
 
     def arguments(self) -> dict[str, Any]:
-        """Returns the same in KerasHub's words."""
+        """Returns the same as arguments of KerasHub's ViTBackbone."""
         return {
             "patch_size": self.patch_size,
             "num_layers": self.layers,
@@ -72,7 +72,7 @@ class Vit(Section):
         return self
 
 
-def vit_backbone(section: Vit, size: int, channels: int, folder: Path | None) -> keras.Model:
+def build_vit(section: Vit, size: int, channels: int, folder: Path | None) -> keras.Model:
     """Builds a backbone whose layers stand in a row: patches, transformer blocks, final normalisation.
 
     Args:
@@ -82,7 +82,7 @@ def vit_backbone(section: Vit, size: int, channels: int, folder: Path | None) ->
         folder: of pretrained weights; None leaves the network randomly initialised.
 
     Returns:
-        A model from images that `vit_pixels` normalised (batch, size, size, channels) to features (batch, hidden).
+        A model from images (batch, size, size, channels), scaled as by `read_vit_scaling`, to features (batch, hidden).
 
     Raises:
         InputError: the preset cannot be had or is none, or the size does not fit.
@@ -105,49 +105,53 @@ def vit_backbone(section: Vit, size: int, channels: int, folder: Path | None) ->
     return _in_a_row(whole, section.pooling)
 
 
-def vit_depth(backbone: keras.Model) -> list[list[keras.Layer]]:
+def group_vit_layers(backbone: keras.Model) -> list[list[keras.Layer]]:
     """Groups the layers that have weights from input to output: patches, each transformer block, normalisation."""
     return [[layer] for layer in backbone.layers if layer.weights]
 
 
-def vit_attentions(
+def compute_vit_attentions(
     model: keras.Model, backbone: keras.Model, images: NDArray[np.uint8 | np.float32]
 ) -> list[NDArray[np.float32]]:
     """Returns what each block attends to, from the first on: float32 (batch, heads, tokens, tokens), rows sum to 1.
 
     Args:
         model: from images to logits.
-        backbone: the part of it that `vit_backbone` built.
+        backbone: the part of it that `build_vit` built.
         images: (batch, size, size, channels) in [0, 255].
     """
     pixels = keras.Model(model.input, backbone._inbound_nodes[0].input_tensors[0])
     tokens = pixels(images, training=False)
-    found = []
+    attentions = []
     for layer in backbone.layers[1:]:
         if hasattr(layer, "mha"):
             normal = layer.layer_norm_1(tokens)
             _, scores = layer.mha(normal, normal, return_attention_scores=True, training=False)
-            found.append(np.asarray(ops.convert_to_numpy(scores), dtype=np.float32))
+            attentions.append(np.asarray(ops.convert_to_numpy(scores), dtype=np.float32))
         tokens = layer(tokens)
-    return found
+    return attentions
 
 
-def vit_pixels(section: Vit, folder: Path | None) -> Pixels:
+def read_vit_scaling(section: Vit, folder: Path | None) -> PixelScaling:
     """Returns the input normalisation of the preset; [-1, 1] where no preset is loaded.
 
     Raises:
         InputError: the preset cannot be had.
     """
-    return _preset(section, folder).pixels() if folder is not None and section.weights == "preset" else Pixels()
+    return (
+        _preset(section, folder).read_scaling()
+        if folder is not None and section.weights == "preset"
+        else PixelScaling()
+    )
 
 
-def vit_files(section: Vit, folder: Path) -> tuple[Path, ...]:
+def list_vit_files(section: Vit, folder: Path) -> tuple[Path, ...]:
     """Returns the files of the preset that determine a result; none where its weights are not loaded.
 
     Raises:
         InputError: the preset cannot be had.
     """
-    return _preset(section, folder).files() if section.weights == "preset" else ()
+    return _preset(section, folder).list_files() if section.weights == "preset" else ()
 
 
 def _preset(section: Vit, folder: Path | None) -> Preset:
@@ -187,10 +191,10 @@ def _adopt(whole: keras.Model, original: keras.Model) -> None:
     """Copies the weights of the same network for another size."""
     for variable, given in zip(whole.weights, original.weights, strict=True):
         same = variable.shape == given.shape
-        variable.assign(given if same else interpolated(given.value, variable.shape[0]))
+        variable.assign(given if same else interpolate_positions(given.value, variable.shape[0]))
 
 
-def interpolated(positions: keras.KerasTensor, count: int) -> keras.KerasTensor:
+def interpolate_positions(positions: keras.KerasTensor, count: int) -> keras.KerasTensor:
     """Interpolates position embeddings bicubically on the square grid of their patches.
 
     Args:

@@ -13,13 +13,13 @@ from pydantic import ConfigDict
 
 from pipeline.core.config import Section, parse
 from pipeline.core.errors import InputError, one_line
-from pipeline.networks.backbones.preset_files import find_file, find_folder
+from pipeline.networks.backbones.preset_files import find_preset_file, find_preset_folder
 from pipeline.networks.backbones.vit_tensors import load_tensors
 from pipeline.networks.runtime import keras
 
 
 @dataclass(frozen=True)
-class Pixels:
+class PixelScaling:
     """What turns a channel in [0, 255] into what a backbone was trained on: ``value * scale + offset``.
 
     Attributes:
@@ -72,7 +72,7 @@ class _HuggingFace(_File):
     qkv_bias: Literal[True] = True
 
     def keras_hub(self) -> _KerasHub:
-        """The same in KerasHub's words; its own converter would take another epsilon for the normalisations."""
+        """Returns the same under KerasHub's names; its own converter would take another epsilon."""
         return _KerasHub(
             image_shape=(self.image_size, self.image_size, self.num_channels),
             patch_size=self.patch_size,
@@ -101,10 +101,10 @@ class _Processor(_File):
 
 @dataclass(frozen=True)
 class Preset:
-    """A preset that was found; its files are fetched when asked for.
+    """An opened preset; its files are fetched when they are needed.
 
     Attributes:
-        name: as ``network.preset`` says it.
+        name: as in ``network.preset``.
         local: its folder; None on a hub.
         kind: whose files they are.
         arguments: of KerasHub's ViTBackbone; ``patch_size`` is one number.
@@ -120,32 +120,32 @@ class Preset:
         """Side of its input in pixels."""
         return int(self.arguments["image_shape"][0])
 
-    def files(self) -> tuple[Path, ...]:
+    def list_files(self) -> tuple[Path, ...]:
         """Returns the files that determine what it computes, for fingerprints.
 
         Raises:
             InputError: one of them cannot be had.
         """
-        found = (find_file(self.name, self.local, "config.json"), self._weights(), self._pixels())
-        return tuple(path for path in found if path is not None)
+        paths = (find_preset_file(self.name, self.local, "config.json"), self._weights_file(), self._scaling_file())
+        return tuple(each for each in paths if each is not None)
 
-    def pixels(self) -> Pixels:
+    def read_scaling(self) -> PixelScaling:
         """Returns its input normalisation; [-1, 1], that of Google's ViT, where a local folder does not say.
 
         Raises:
             InputError: the file cannot be had or read.
         """
-        path = self._pixels()
+        path = self._scaling_file()
         if path is None:
-            return Pixels()
+            return PixelScaling()
         data = _json(path)
         if self.kind == "KerasHub":
             converter = parse(data.get("config") or {}, _Converter, str(path))
-            return Pixels(_per_channel(converter.scale, 1.0), _per_channel(converter.offset, 0.0))
+            return PixelScaling(_per_channel(converter.scale, 1.0), _per_channel(converter.offset, 0.0))
         made = parse(data, _Processor, str(path))
         factor = made.rescale_factor if made.do_rescale else 1.0
         mean, deviation = (made.image_mean, made.image_std) if made.do_normalize else ((0.0,) * 3, (1.0,) * 3)
-        return Pixels(
+        return PixelScaling(
             tuple(factor / one for one in deviation),
             tuple(-one / other for one, other in zip(mean, deviation, strict=True)),
         )
@@ -156,7 +156,7 @@ class Preset:
         Raises:
             InputError: the file cannot be had, is truncated or of another kind, or holds another network.
         """
-        path = self._weights()
+        path = self._weights_file()
         if self.kind == "Hugging Face":
             return load_tensors(backbone, path)
         try:
@@ -167,19 +167,19 @@ class Preset:
                 "truncated, of another kind or of another network: fetch the preset again"
             ) from error
 
-    def _weights(self) -> Path:
+    def _weights_file(self) -> Path:
         name = "model.weights.h5" if self.kind == "KerasHub" else "model.safetensors"
-        return find_file(self.name, self.local, name)
+        return find_preset_file(self.name, self.local, name)
 
-    def _pixels(self) -> Path | None:
+    def _scaling_file(self) -> Path | None:
         name = "image_converter.json" if self.kind == "KerasHub" else "preprocessor_config.json"
         if self.local is not None and not (self.local / name).is_file():
             return None
-        return find_file(self.name, self.local, name)
+        return find_preset_file(self.name, self.local, name)
 
 
 def open_preset(name: str, folder: Path | None) -> Preset:
-    """Finds a preset and reads what it describes.
+    """Finds a preset and reads its description.
 
     Args:
         name: path of a folder, or a hub name.
@@ -188,24 +188,25 @@ def open_preset(name: str, folder: Path | None) -> Preset:
     Raises:
         InputError: no such preset, no network for a hub name, or another architecture.
     """
-    local = find_folder(name, folder)
-    path = find_file(name, local, "config.json")
+    local = find_preset_folder(name, folder)
+    path = find_preset_file(name, local, "config.json")
     data = _json(path)
     kind = str(data.get("registered_name") or data.get("model_type") or "something else")
     if kind == "keras_hub>ViTBackbone":
-        found = parse(data.get("config") or {}, _KerasHub, str(path))
+        description = parse(data.get("config") or {}, _KerasHub, str(path))
     elif kind == "vit":
-        found = parse(data, _HuggingFace, str(path)).keras_hub()
+        description = parse(data, _HuggingFace, str(path)).keras_hub()
     else:
         raise InputError(
             f"network.preset {name} is no Vision Transformer: {path} describes {kind}; give a preset of KerasHub's "
             "ViTBackbone or a Hugging Face model of type vit"
         )
-    height, width, _ = found.image_shape
-    patch = found.patch_size if isinstance(found.patch_size, tuple) else (found.patch_size, found.patch_size)
+    height, width, _ = description.image_shape
+    side = description.patch_size
+    patch = side if isinstance(side, tuple) else (side, side)
     if height != width or patch[0] != patch[1]:
         raise InputError(f"{path}: images {height}x{width} and patches {patch[0]}x{patch[1]} must be square")
-    arguments = found.model_dump() | {"patch_size": patch[0]}
+    arguments = description.model_dump() | {"patch_size": patch[0]}
     return Preset(name, local, "Hugging Face" if kind == "vit" else "KerasHub", arguments)
 
 

@@ -1,4 +1,4 @@
-"""Where pretrained weights come from: a folder of files under Keras's own names, looked at before Keras downloads.
+"""Published weights: files under Keras's own names, looked for in a folder before Keras downloads them.
 
 Reference: https://keras.io/api/applications
 """
@@ -29,8 +29,8 @@ _PIECE = 1 << 20
 
 
 @dataclass(frozen=True)
-class Published:
-    """A file of weights as Keras publishes it.
+class PublishedWeights:
+    """A file of weights, as published by Keras.
 
     Attributes:
         name: of the file.
@@ -46,13 +46,15 @@ class Published:
 class _NamedError(Exception):
     """Ends the building of a network as soon as it has named its file."""
 
-    def __init__(self, file: Published) -> None:
+    def __init__(self, file: PublishedWeights) -> None:
         super().__init__(file.name)
         self.file = file
 
 
 @lru_cache(maxsize=64)
-def published(make: Callable[..., keras.Model], arguments: Arguments = (), size: int | None = None) -> Published:
+def find_published(
+    make: Callable[..., keras.Model], arguments: Arguments = (), size: int | None = None
+) -> PublishedWeights:
     """Asks `keras.applications` which file holds a backbone's ImageNet weights without top; loads nothing.
 
     Args:
@@ -66,29 +68,29 @@ def published(make: Callable[..., keras.Model], arguments: Arguments = (), size:
     """
 
     def name(fname: str, origin: str, *_: Any, file_hash: str | None = None, **__: Any) -> None:
-        raise _NamedError(Published(fname, origin, file_hash))
+        raise _NamedError(PublishedWeights(fname, origin, file_hash))
 
-    # No function of Keras tells the name: let it ask for the file and listen.
-    asked, file_utils.get_file = file_utils.get_file, name
+    # No function of Keras returns the name: let it request the file, and note which.
+    original, file_utils.get_file = file_utils.get_file, name
     problem = ""
     try:
         for side in dict.fromkeys((size, None, 224, 331)):  # NASNet wants a number, and one that is not too small
             try:
                 with warnings.catch_warnings(action="ignore"):
                     make(weights="imagenet", include_top=False, input_shape=(side, side, 3), **dict(arguments))
-            except _NamedError as found:
-                return found.file
+            except _NamedError as error_with_file:
+                return error_with_file.file
             except (ValueError, TypeError, KeyError) as error:
                 problem = problem or " ".join(str(error).split())
     finally:
-        file_utils.get_file = asked
+        file_utils.get_file = original
     raise InputError(
         f"Keras publishes no ImageNet weights for {make.__name__} with {dict(arguments)} ({problem}); "
         "use weights: none or the path of a file in network.weights"
     )
 
 
-def unloaded(make: Callable[..., keras.Model], size: int, arguments: Arguments = ()) -> keras.Model:
+def build_unloaded(make: Callable[..., keras.Model], size: int, arguments: Arguments = ()) -> keras.Model:
     """Builds a backbone as the library does around its ImageNet weights, and leaves the weights out.
 
     That is another network than ``weights=None`` builds where the library scales the input to suit them: EfficientNet.
@@ -101,16 +103,16 @@ def unloaded(make: Callable[..., keras.Model], size: int, arguments: Arguments =
     Raises:
         ValueError: Keras publishes none for these arguments, or does not build it at this size.
     """
-    asked, read = file_utils.get_file, keras.Model.load_weights
+    get_file, load_weights = file_utils.get_file, keras.Model.load_weights
     file_utils.get_file = keras.Model.load_weights = lambda *_, **__: None
     try:
         with warnings.catch_warnings(action="ignore"):  # that weights of another size are taken
             return make(weights="imagenet", include_top=False, input_shape=(size, size, 3), **dict(arguments))
     finally:
-        file_utils.get_file, keras.Model.load_weights = asked, read
+        file_utils.get_file, keras.Model.load_weights = get_file, load_weights
 
 
-def find(
+def find_weights(
     weights: str, folder: Path, make: Callable[..., keras.Model], arguments: Arguments = (), size: int | None = None
 ) -> Path:
     """Returns the path of a weights file; nothing in ``folder`` is ever written.
@@ -132,7 +134,7 @@ def find(
                 f"network.weights: {weights} does not exist; give imagenet, none or the path of a .h5 file"
             )
         return _whole(path)
-    files = list(dict.fromkeys([published(make, arguments, size), published(make, arguments)]))
+    files = list(dict.fromkeys([find_published(make, arguments, size), find_published(make, arguments)]))
     wanted = [folder / file.name for file in files]
     for path in wanted:
         if path.is_file():
@@ -145,7 +147,7 @@ def find(
     return _whole(_downloaded(files[0], wanted, cache / files[0].name))
 
 
-def load(model: keras.Model, path: Path) -> None:
+def load_weights(model: keras.Model, path: Path) -> None:
     """Loads a file of weights into a backbone.
 
     Raises:
@@ -177,7 +179,7 @@ def _whole(path: Path) -> Path:
     return path
 
 
-def _downloaded(file: Published, wanted: list[Path], cached: Path) -> Path:
+def _downloaded(file: PublishedWeights, wanted: list[Path], cached: Path) -> Path:
     """Downloads a file to where Keras keeps its own; whole or not at all, where Keras would raise a bare Exception."""
     try:
         with urllib.request.urlopen(file.origin, timeout=_SECONDS) as answer, atomic_path(cached) as temporary:
@@ -187,7 +189,7 @@ def _downloaded(file: Published, wanted: list[Path], cached: Path) -> Path:
             if size and come != size:
                 raise OSError(f"the download broke off after {come:,} of {size:,} bytes")
             if file.digest and not file_utils.validate_file(temporary, file.digest):
-                raise OSError(f"what came is another file than Keras describes (digest {file.digest})")
+                raise OSError(f"the file that came is not the one that Keras describes (digest {file.digest})")
     except (OSError, http.client.HTTPException) as error:
         there = f", {cached} is not the file that Keras describes," if cached.is_file() else f" nor {cached} exists"
         raise InputError(
