@@ -24,7 +24,7 @@ from ruamel.yaml import YAML
 
 from pipeline.core import cards
 from pipeline.core.metrics import get_metric
-from pipeline.tuning import optuna_studies, storing
+from pipeline.tuning import storages, trial_states
 
 
 def main() -> None:
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folds", type=int, nargs="+", default=[0])
     options = parser.parse_args()
-    storing.quiet()
+    storages.silence_optuna()
     with tempfile.TemporaryDirectory() as scratch:
         measures: dict[str, Callable[[argparse.Namespace, Path], None]]
         measures = {"kills": _kills, "pruning": _pruning, "memory": _memory, "workers": _workers}
@@ -55,15 +55,13 @@ def _kills(options: argparse.Namespace, scratch: Path) -> None:
         time.sleep(moment)
         os.killpg(running.pid, signal.SIGKILL)
         running.wait()
-        print(
-            f"killed after {moment:.1f} s: {optuna_studies.tally(_study(root, options.model)).finished} trials done",
-            flush=True,
-        )
+        finished = trial_states.tally_trials(_study(root, options.model)).finished
+        print(f"killed after {moment:.1f} s: {finished} trials finished", flush=True)
     _wait(_start(root, options.model))
     first, second = (_study(place, options.model) for place in (whole, root))
-    tally = optuna_studies.tally(second)
+    tally = trial_states.tally_trials(second)
     failed = second.get_trials(deepcopy=False, states=(TrialState.FAIL,))
-    cut = sum(optuna_studies.REASON not in trial.user_attrs for trial in failed)
+    cut = sum(trial_states.REASON not in trial.user_attrs for trial in failed)
     same = _outcomes(first) == _outcomes(second)
     print(
         f"{tally.finished} of {options.trials} finished, {cut} cut off and begun again, {len(tally.running)} left over"
@@ -139,18 +137,18 @@ def _wait(running: "subprocess.Popen[bytes]") -> None:
 
 
 def _study(root: Path, model: str) -> optuna.Study:
-    storage = storing.open_storage(root, model, "")
+    storage = storages.open_storage(root, model, "")
     (name,) = optuna.get_all_study_names(storage)
     return optuna.load_study(study_name=name, storage=storage)
 
 
 def _outcomes(study: optuna.Study) -> list[tuple[dict[str, Any], float | None]]:
-    tally = optuna_studies.tally(study)
+    tally = trial_states.tally_trials(study)
     return [(trial.params, trial.value) for trial in (*tally.complete, *tally.failed)]
 
 
 def _finished(root: Path, model: str) -> int:
-    path = storing.journal_path(root, model)
+    path = storages.journal_path(root, model)
     if not path.is_file():
         return 0
     lines = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.endswith("}"))

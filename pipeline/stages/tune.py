@@ -1,8 +1,9 @@
-"""Searches for better settings of one model; by default it does nothing and costs nothing.
+"""Tuning: searches for better settings of one model; off by default.
 
 Reads: data/prepared, folds/folds.csv, configs/models/<model>.yaml with its search space. Writes:
-configs/tuned/<model>.yaml (what it found, laid over the model's file by `train`) and reports/tuning/<model>.json and
-.html. The study lies in .work/tune, or in the database of ``tune.storage``, and is continued when the stage runs again.
+configs/tuned/<model>.yaml (better settings, which `train` lays over the model's file) and reports/tuning/<model>.json
+and .html. The study is kept in .work/tune, or in the database of ``tune.storage``, and continued when the stage runs
+again.
 """
 
 from pathlib import Path
@@ -26,19 +27,19 @@ def run(root: Path, model: str) -> None:
     params = load_params(root, "tune", TuneParams)
     searchable = read_model(root, model)[1]
     if params.n_trials == 0 or not searchable:
-        results.write(root, _untouched(root, model))
-        why = "tune.n_trials is 0" if params.n_trials == 0 else f"configs/models/{model}.yaml has no section search"
-        print(f"{model}: not tuned ({why})")
+        results.write_tuning_results(root, _make_untuned_card(root, model))
+        reason = "tune.n_trials is 0" if params.n_trials == 0 else f"configs/models/{model}.yaml has no section search"
+        print(f"{model}: not tuned ({reason})")
         return
-    # What searches builds networks and takes seconds to import; what does nothing should not wait for it.
+    # A search builds networks, whose imports take seconds; without one the stage need not wait for them.
     from pipeline.tuning import study
 
     sharing = [name for name in active_models(root) if read_model(root, name)[1]]
     hours = None if params.hours is None else params.hours / max(1, len(sharing))
-    results.write(root, study.tuned(root, model, params, hours))
+    results.write_tuning_results(root, study.tune_model(root, model, params, hours))
 
 
-def _untouched(root: Path, model: str) -> cards.TuningCard:
+def _make_untuned_card(root: Path, model: str) -> cards.TuningCard:
     metric = load_competition(root).metric.metric
     return cards.TuningCard(
         model=model, competition=active_name(root), metric=metric.name, greater_is_better=metric.greater_is_better

@@ -1,4 +1,4 @@
-"""Who works on a study: locks that the system frees when a process dies, however it dies."""
+"""Locks of studies and trials, which the system frees when a process dies, however it dies."""
 
 import fcntl
 import secrets
@@ -12,38 +12,38 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from pipeline.core.errors import InputError
 from pipeline.core.files import locked
-from pipeline.tuning.storing import GRACE
+from pipeline.tuning.storages import GRACE
 
 OWNER = "owner"
 
 
 @contextmanager
-def alone(folder: Path, model: str) -> Iterator[None]:
-    """Holds a model's journal for one run.
+def lock_journal(folder: Path, model: str) -> Iterator[None]:
+    """Holds a model's journal for one search.
 
     Raises:
-        InputError: another run holds it.
+        InputError: another search holds it.
     """
     try:
-        with locked(folder / f"{model}.night", wait=False):
+        with locked(folder / f"{model}.search", wait=False):
             yield
     except BlockingIOError:
         raise InputError(
-            f"{model} is being tuned here already; wait for it, end it, or let both use a database (tune.storage in "
-            "params.yaml)"
+            f"{model} is being tuned in this folder already; wait for that search, end it, or let both use a database "
+            "(tune.storage in params.yaml)"
         ) from None
 
 
 @contextmanager
-def claimed(folder: Path, model: str) -> Iterator[None]:
-    """Lets one process of this repository at a time count trials, begin one, or begin one again."""
-    with locked(folder / f"{model}.claim"):
+def lock_queue(folder: Path, model: str) -> Iterator[None]:
+    """Lets one process of this repository at a time count trials, begin one, or queue one again."""
+    with locked(folder / f"{model}.queue"):
         yield
 
 
 @contextmanager
-def owning(folder: Path, study: str, trial: Trial) -> Iterator[None]:
-    """Marks a trial as this process's until its outcome is told.
+def own_trial(folder: Path, study: str, trial: Trial) -> Iterator[None]:
+    """Marks a trial as this process's until its outcome is recorded.
 
     The token tells this lock from one under the same path on another machine of the same name, as containers have.
     """
@@ -57,8 +57,8 @@ def owning(folder: Path, study: str, trial: Trial) -> Iterator[None]:
             path.unlink(missing_ok=True)
 
 
-def left(path: Path) -> str | None:
-    """Returns what stands in a file whose lock nobody holds; None where somebody does.
+def read_unlocked(path: Path) -> str | None:
+    """Returns the content of a file that no process has locked; None where one has.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -71,28 +71,29 @@ def left(path: Path) -> str | None:
         return file.read()
 
 
-def abandoned(trial: FrozenTrial, folder: Path, alone: bool) -> bool:
-    """Says whether nobody works on a trial that is running or was cut off.
+def is_abandoned(trial: FrozenTrial, folder: Path, exclusive: bool) -> bool:
+    """Says whether no process works on a trial that is running or was interrupted.
 
     Args:
-        trial: which one.
-        folder: where this repository's locks lie.
-        alone: nobody else uses the study: then a trial without an owner died before it had one.
+        trial: running or interrupted.
+        folder: of this repository's locks.
+        exclusive: no other process uses the study: then a trial without an owner died before it had one.
     """
     since = trial.datetime_complete or trial.datetime_start
     # Whoever else could take care of it had the time to.
     late = since is not None and (datetime.now() - since).total_seconds() > GRACE
     owner = trial.user_attrs.get(OWNER)
     if owner is None:
-        return alone or late
+        return exclusive or late
     host, path, token = owner[0], Path(owner[1]), owner[2]
-    here, cut_off = host == socket.gethostname(), trial.state == TrialState.FAIL
+    here, interrupted = host == socket.gethostname(), trial.state == TrialState.FAIL
     try:
-        found = left(path)
+        content = read_unlocked(path)
     except FileNotFoundError:
-        # Cut off, its process has put it away; running, it is on another machine of the same name, or removed by hand.
-        return late or (here and path.parent == folder) if cut_off else alone
-    if cut_off:
-        # What another repository's run cut off it begins again itself, in a moment.
-        return late or (here and path.parent == folder and found is not None)
-    return bool(here and found == token)
+        # Interrupted, its process removed the lock; running, it is on another machine of the same name, or the lock
+        # was removed by hand.
+        return late or (here and path.parent == folder) if interrupted else exclusive
+    if interrupted:
+        # Trials that another repository's search interrupted are queued again by that search, in a moment.
+        return late or (here and path.parent == folder and content is not None)
+    return bool(here and content == token)

@@ -1,4 +1,4 @@
-"""One setting that may vary: between two bounds, or among some choices; what it asks a trial for, what it accepts."""
+"""Parameters of a search space: settings that vary between two bounds or among choices."""
 
 import json
 import math
@@ -8,11 +8,11 @@ from pydantic import Field, model_validator
 
 from pipeline.core.config import Section
 
-Plain = str | int | float | bool | None
+OptunaValue = str | int | float | bool | None
 
 
-class Suggests(Protocol):
-    """The part of an Optuna trial that a space needs."""
+class Suggester(Protocol):
+    """The part of an Optuna trial that a search space needs."""
 
     def suggest_float(self, name: str, low: float, high: float, *, step: float | None, log: bool) -> float:
         """Suggests a float."""
@@ -20,8 +20,8 @@ class Suggests(Protocol):
     def suggest_int(self, name: str, low: int, high: int, *, step: int, log: bool) -> int:
         """Suggests an int."""
 
-    def suggest_categorical(self, name: str, choices: list[Plain]) -> Any:
-        """Suggests one of some."""
+    def suggest_categorical(self, name: str, choices: list[OptunaValue]) -> Any:
+        """Suggests one of the choices."""
 
 
 class _Parameter(Section):
@@ -50,24 +50,24 @@ class FloatParameter(_Parameter):
             raise ValueError("log and step exclude each other")
         return self
 
-    def suggest(self, trial: Suggests, name: str) -> Any:
-        """Asks a trial for a value."""
+    def suggest_value(self, trial: Suggester, name: str) -> Any:
+        """Lets a trial suggest a value."""
         return trial.suggest_float(name, self.low, self._top, step=self.step, log=self.log)
 
     def extremes(self) -> list[Any]:
-        """Values that the file must accept."""
+        """Returns values that the model's file must accept."""
         return [self.low, self._top]
 
     @property
     def _top(self) -> float:
-        """The highest value that whole steps reach; Optuna would warn of another."""
+        """The highest value that whole steps reach; Optuna would warn of a higher one."""
         if self.step is None:
             return self.high
         steps = math.floor((self.high - self.low) / self.step + 1e-9)
         return min(self.high, self.low + steps * self.step)
 
-    def plain(self, value: Any) -> Plain:
-        """Returns a value as Optuna keeps it.
+    def to_optuna(self, value: Any) -> OptunaValue:
+        """Returns a value as Optuna stores it.
 
         Raises:
             ValueError: it lies outside.
@@ -94,20 +94,20 @@ class IntParameter(_Parameter):
             raise ValueError("log and step exclude each other")
         return self
 
-    def suggest(self, trial: Suggests, name: str) -> Any:
-        """Asks a trial for a value."""
+    def suggest_value(self, trial: Suggester, name: str) -> Any:
+        """Lets a trial suggest a value."""
         return trial.suggest_int(name, self.low, self._top, step=self.step, log=self.log)
 
     def extremes(self) -> list[Any]:
-        """Values that the file must accept."""
+        """Returns values that the model's file must accept."""
         return [self.low, self._top]
 
     @property
     def _top(self) -> int:
         return self.low + (self.high - self.low) // self.step * self.step
 
-    def plain(self, value: Any) -> Plain:
-        """Returns a value as Optuna keeps it.
+    def to_optuna(self, value: Any) -> OptunaValue:
+        """Returns a value as Optuna stores it.
 
         Raises:
             ValueError: it lies outside.
@@ -120,7 +120,7 @@ class IntParameter(_Parameter):
 
 
 class CategoricalParameter(_Parameter):
-    """One of some values, which may be lists and whole sections, too."""
+    """One of several values, which may be lists and whole sections."""
 
     kind: Literal["categorical"]
     choices: list[Any] = Field(min_length=2)
@@ -128,22 +128,22 @@ class CategoricalParameter(_Parameter):
     @model_validator(mode="after")
     def _choices_differ(self) -> "CategoricalParameter":
         texts = {json.dumps(choice, sort_keys=True) for choice in self.choices}
-        # As Optuna compares them, too, for which 1, 1.0 and true are one.
+        # Optuna compares them as well, and to it 1, 1.0 and true are equal.
         if min(len(texts), len({_name(choice) for choice in self.choices})) < len(self.choices):
             raise ValueError(f"choices must differ, got {self.choices!r}")
         return self
 
-    def suggest(self, trial: Suggests, name: str) -> Any:
-        """Asks a trial for a value."""
+    def suggest_value(self, trial: Suggester, name: str) -> Any:
+        """Lets a trial suggest a value."""
         names = [_name(choice) for choice in self.choices]
         return self.choices[names.index(trial.suggest_categorical(name, names))]
 
     def extremes(self) -> list[Any]:
-        """Values that the file must accept."""
+        """Returns values that the model's file must accept."""
         return list(self.choices)
 
-    def plain(self, value: Any) -> Plain:
-        """Returns a value as Optuna keeps it.
+    def to_optuna(self, value: Any) -> OptunaValue:
+        """Returns a value as Optuna stores it.
 
         Raises:
             ValueError: it is none of the choices.
@@ -156,7 +156,7 @@ class CategoricalParameter(_Parameter):
 Parameter = Annotated[FloatParameter | IntParameter | CategoricalParameter, Field(discriminator="kind")]
 
 
-def _name(choice: Any) -> Plain:
+def _name(choice: Any) -> OptunaValue:
     return choice if choice is None or isinstance(choice, (str, int, float, bool)) else json.dumps(choice)
 
 
@@ -169,4 +169,4 @@ def _check_bounds(low: float, high: float, log: bool) -> None:
 
 def _check_step(value: float, low: float, step: float | None) -> None:
     if step is not None and abs((value - low) / step - round((value - low) / step)) > 1e-9:
-        raise ValueError(f"must be {low} and whole steps of {step}")
+        raise ValueError(f"must be {low} plus whole steps of {step}")

@@ -1,4 +1,4 @@
-"""The ``tune`` section of ``params.yaml``: how long is searched, how, and where the study lives."""
+"""The ``tune`` section of ``params.yaml``: budget, methods and storage of a study."""
 
 from typing import Literal
 
@@ -15,18 +15,18 @@ class TuneParams(Section):
     """How models are tuned; by default they are not.
 
     Attributes:
-        n_trials: trials of a study, all runs of it together; 0 leaves every recipe as it stands, None lets ``hours``
-            alone decide.
-        hours: of searching, all runs together, shared equally by the models that have a search space; None lets
-            ``n_trials`` alone decide.
-        folds: on which a trial is scored; the others are kept for the last word.
+        n_trials: trials of a study, all runs of it together; 0 leaves every recipe unchanged, None sets no limit but
+            ``hours``.
+        hours: of searching, all runs together, shared equally by the models that have a search space; None sets no
+            limit but ``n_trials``.
+        folds: on which a trial is scored; the others are kept to confirm the best trial.
         sampler: how the next trial is chosen.
         pruner: stops a trial within a fold, by its score after some epochs.
         across: stops a trial between folds, by a paired test on the rows of the folds done.
-        objectives: ``[score, seconds]`` keeps the whole front between the two; nothing is pruned then.
-        terminator: stop as soon as less is left to gain than folds differ.
+        objectives: ``[score, seconds]`` keeps the Pareto front of the two; nothing is pruned then.
+        terminator: stop as soon as the expected gain is less than the spread between folds.
         workers: processes that run trials; on GPUs, one each.
-        trials_per_process: after so many trials a process makes way for a fresh one.
+        trials_per_process: after so many trials a fresh process replaces the old one.
         storage: URL of a database; None means the environment variable ``TUNE_STORAGE``, or a journal file below
             ``.work``.
         seed: of the sampler.
@@ -51,18 +51,18 @@ class TuneParams(Section):
     def _settings_agree(self) -> "TuneParams":
         if self.n_trials == 0 and self.hours is not None:
             raise ValueError(
-                f"n_trials: 0 means no tuning, but hours is {self.hours}; say n_trials: null for hours alone"
+                f"n_trials: 0 means no tuning, but hours is {self.hours}; set n_trials: null to limit hours alone"
             )
         if self.n_trials is None and self.hours is None:
-            raise ValueError("a study needs an end: give n_trials, hours, or both")
+            raise ValueError("a study needs a limit: set n_trials, hours, or both")
         if len(set(self.folds)) < len(self.folds):
             raise ValueError(f"folds must differ, got {list(self.folds)}")
         if self.objectives not in {("score",), ("score", "seconds")}:
             raise ValueError(f"objectives must be [score] or [score, seconds], got {list(self.objectives)}")
         if self.sampler == "cmaes" and self.two:
-            raise ValueError("sampler cmaes knows one objective; take tpe or random for [score, seconds]")
+            raise ValueError("sampler cmaes supports one objective; set tpe or random for [score, seconds]")
         if self.terminator and (self.two or len(self.folds) < 2):
-            raise ValueError("terminator compares with the noise between folds: it needs one objective and two folds")
+            raise ValueError("terminator compares with the spread between folds: it needs one objective and two folds")
         return self
 
     @property

@@ -1,6 +1,6 @@
-"""What a study may try: the ``search`` section of a model's YAML, beside the defaults that it varies.
+"""Search spaces: the ``search`` section of a model's YAML, beside the defaults that it varies.
 
-Each key is the path of a setting anywhere in the file, each value says what it may be::
+Each key is the path of a setting anywhere in the file, each value its range::
 
     search:
       training.optimizer.learning_rate: {kind: float, low: 0.01, high: 0.1, log: true}
@@ -8,7 +8,7 @@ Each key is the path of a setting anywhere in the file, each value says what it 
       training.schedule: {kind: categorical, choices: [{name: one_cycle}, {name: cosine, warmup_epochs: 1}]}
       training.schedule.warmup_epochs: {kind: int, low: 0, high: 4, when: {training.schedule.name: cosine}}
 
-Conditions see what the settings above them have become.
+A condition applies to the values that the settings above it were given.
 """
 
 from collections.abc import Iterator
@@ -23,16 +23,16 @@ from pipeline.training.classic.recipe import ClassicRecipe
 from pipeline.training.model_file import adapted, recipe_from
 from pipeline.training.recipes.model_yaml import Settings, laid_over, read_model, setting
 from pipeline.training.recipes.recipe import Recipe
-from pipeline.tuning.parameters import CategoricalParameter, Parameter, Plain, Suggests
+from pipeline.tuning.parameters import CategoricalParameter, OptunaValue, Parameter, Suggester
 
 
-class _Search(Section):
+class _SearchSection(Section):
     search: dict[str, Parameter]
 
 
 @dataclass(frozen=True)
 class Space:
-    """A model, and what of it may vary.
+    """A model, and its settings that may vary.
 
     Attributes:
         path: the model's file.
@@ -46,15 +46,15 @@ class Space:
     parameters: dict[str, Parameter]
     mirror: bool
 
-    def suggest(self, trial: Suggests) -> Settings:
-        """Asks a trial for every parameter whose condition holds; returns values by path."""
+    def suggest_settings(self, trial: Suggester) -> Settings:
+        """Lets a trial suggest every parameter whose condition holds; returns values by path."""
         chosen: Settings = {}
         for name, parameter in self.parameters.items():
             if self._holds(parameter, chosen):
-                chosen[name] = parameter.suggest(trial, name)
+                chosen[name] = parameter.suggest_value(trial, name)
         return chosen
 
-    def recipe(self, settings: Settings) -> Recipe | ClassicRecipe:
+    def make_recipe(self, settings: Settings) -> Recipe | ClassicRecipe:
         """Returns the model with some settings replaced.
 
         Raises:
@@ -62,71 +62,71 @@ class Space:
         """
         return adapted(recipe_from(laid_over(self.default, settings), str(self.path)), self.mirror)
 
-    def default_params(self) -> dict[str, Plain]:
-        """Returns the model as it stands as values of the parameters, as Optuna keeps them.
+    def default_params(self) -> dict[str, OptunaValue]:
+        """Returns the model's own values of the parameters, as Optuna stores them.
 
         Raises:
             InputError: a default lies outside its space.
         """
-        params: dict[str, Plain] = {}
+        params: dict[str, OptunaValue] = {}
         for name, parameter in self.parameters.items():
             if not self._holds(parameter, {}):
                 continue
             try:
-                params[name] = parameter.plain(self._as_choice(name, parameter))
+                params[name] = parameter.to_optuna(self._as_choice(name, parameter))
             except ValueError as error:
                 raise InputError(
                     f"{self.path}: search.{name} does not hold the model's own value "
-                    f"{setting(self.default, name)!r}: {error}; widen it, as the default is always tried"
+                    f"{setting(self.default, name)!r}: {error}; widen the range, as the default is always tried"
                 ) from error
         return params
 
     def check(self) -> None:
-        """Tries every bound and every choice alone.
+        """Checks every bound and every choice alone.
 
         Raises:
-            InputError: a setting that does not exist, a value that the model's file would not take, a condition that
+            InputError: a setting that does not exist, a value that the model's file does not accept, a condition that
                 never holds, or a default outside its space.
         """
         for name, parameter in self.parameters.items():
             base = self._where_it_holds(name, parameter)
             for value in parameter.extremes():
                 try:
-                    self.recipe(base | {name: value})
+                    self.make_recipe(base | {name: value})
                 except InputError as error:
-                    raise InputError(f"{self.path}: search.{name} may be {value!r}, but then {error}") from error
+                    raise InputError(f"{self.path}: search.{name} allows {value!r}, but then {error}") from error
         self.default_params()
 
     def _as_choice(self, name: str, parameter: Parameter) -> Any:
-        """The default as it stands among the choices, which may leave out what is default in them."""
+        """The default in the form that it has among the choices, which may leave out defaults of their own."""
         value = setting(self.default, name)
         if isinstance(parameter, CategoricalParameter) and value not in parameter.choices:
-            own = self.recipe({})
-            return next((choice for choice in parameter.choices if self.recipe({name: choice}) == own), value)
+            own = self.make_recipe({})
+            return next((choice for choice in parameter.choices if self.make_recipe({name: choice}) == own), value)
         return value
 
     def _holds(self, parameter: Parameter, chosen: Settings) -> bool:
         if not parameter.when:
             return True
-        settings = self.recipe_settings(chosen)
+        settings = self.fill_settings(chosen)
         return all(_has(settings, path, value) for path, value in parameter.when.items())
 
-    def recipe_settings(self, chosen: Settings) -> Settings:
-        """Returns the model's settings in full with some replaced; sections keep what they leave out at its default."""
+    def fill_settings(self, chosen: Settings) -> Settings:
+        """Returns the model's settings in full with some replaced; sections take defaults for what they leave out."""
         recipe = recipe_from(laid_over(self.default, chosen), str(self.path))
         settings: Settings = recipe.model_dump(mode="json")
         return settings
 
     def _where_it_holds(self, name: str, parameter: Parameter) -> Settings:
-        """Settings of the parameters above under which a parameter is asked for."""
+        """Settings of the parameters above under which a parameter is suggested."""
         for candidate in self._candidates(name):
             try:
                 if self._holds(parameter, candidate):
                     return candidate
             except InputError:
-                continue  # told where that parameter is checked
+                continue  # reported where that parameter is checked
         raise InputError(
-            f"{self.path}: search.{name}: when {parameter.when!r} never holds; it names settings above it, by path"
+            f"{self.path}: search.{name}: when {parameter.when!r} never holds; it must name settings above it, by path"
         )
 
     def _candidates(self, name: str) -> Iterator[Settings]:
@@ -146,7 +146,7 @@ class Space:
 
     def _reaches(self, chosen: Settings, path: str, value: Any) -> bool:
         try:
-            return _has(self.recipe_settings(chosen), path, value)
+            return _has(self.fill_settings(chosen), path, value)
         except InputError:
             return False
 
@@ -161,9 +161,9 @@ def load_space(root: Path, model: str, mirror: bool) -> Space:
     path = model_path(root, model)
     if not search:
         raise InputError(
-            f"{path} has no section search, so there is nothing to tune; docs/tuning.md says how to write it"
+            f"{path} has no section search, so there is nothing to tune; docs/tuning.md describes how to write one"
         )
-    parameters = parse({"search": search}, _Search, str(path)).search
+    parameters = parse({"search": search}, _SearchSection, str(path)).search
     full: Settings = recipe_from(settings, str(path)).model_dump(mode="json")
     space = Space(path, full, parameters, mirror)
     space.check()

@@ -1,185 +1,133 @@
-"""A process that runs trials until its share is done, the study is, or the hours are over."""
+"""Workers: processes that run trials until their share is done, the study is, or the hours are spent."""
 
 import errno
 import signal
 from contextlib import ExitStack
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from pathlib import Path
 
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.study import Study
-from optuna.trial import Trial, TrialState
+from optuna.trial import Trial
 
-from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError, NoRoomError, one_line
-from pipeline.core.paths import work_folder
 from pipeline.core.processes import EXIT_ENDED, EndRequest, end_with_parent
 from pipeline.networks import runtime
-from pipeline.training.context import read_context
-from pipeline.tuning import optuna_studies, storing
-from pipeline.tuning.locks import claimed, owning
+from pipeline.tuning.locks import lock_queue, own_trial
 from pipeline.tuning.params import TuneParams
-from pipeline.tuning.space import load_space
-from pipeline.tuning.trials import Bench, OutOfTime, forget, run_trial
+from pipeline.tuning.storages import DATABASE_ERRORS, silence_optuna
+from pipeline.tuning.study_spec import StudySpec
+from pipeline.tuning.trial_context import TrialContext
+from pipeline.tuning.trial_states import REASON, is_interrupted, tally_trials
+from pipeline.tuning.trials import DeadlinePassed, remove_unneeded_trainings, run_trial
 
 DATABASE_DOWN = 75  # exit code: the database does not answer
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+_DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
-@dataclass(frozen=True)
-class Order:
-    """What the processes of one run are told.
-
-    Attributes:
-        root: the repository folder.
-        model: what is tuned.
-        name: of the study.
-        params: how is searched.
-        url: of the storage, with its password; empty for the journal.
-        deadline: of `time.time`; None for none.
-        epochs: the longest training of the space.
-    """
-
-    root: Path
-    model: str
-    name: str
-    params: TuneParams
-    url: str
-    deadline: float | None
-    epochs: int
-
-    @property
-    def folder(self) -> Path:
-        """Where locks lie."""
-        return work_folder(self.root, "tune")
-
-    def bench(self) -> Bench:
-        """Reads what trials are run on."""
-        competition = load_competition(self.root)
-        space = load_space(self.root, self.model, competition.mirror)
-        around = read_context(self.root)
-        return Bench(self.root, self.model, space, around, competition.metric, self.params, self.deadline)
-
-    def study(self) -> Study:
-        """Opens the study.
-
-        Raises:
-            InputError: the database does not answer.
-        """
-        metric = load_competition(self.root).metric.metric
-
-        def opened() -> Study:
-            storage = storing.open_storage(self.root, self.model, self.url)
-            return optuna_studies.open_study(storage, self.name, self.params, metric, self.epochs)
-
-        return storing.patient(opened, self.url)
+class _DiskUnwritable(KeyboardInterrupt):
+    """The disk cannot be written: every trial would fail by it, so it is recorded with none."""
 
 
-class _NoRoom(KeyboardInterrupt):
-    """The disk refuses to be written: every trial would fail by it, so none must be blamed."""
-
-
-def work(order: Order, told: Connection) -> None:
-    """Runs trials; the entry of a process. Ends with an exit code, and says through ``told`` why it gives up.
+def run_worker(spec: StudySpec, errors: Connection) -> None:
+    """Runs trials; the entry of a process, which ends with an exit code.
 
     Args:
-        order: what is tuned.
-        told: takes the words of an error that ends the night.
+        spec: the study.
+        errors: receives the message of an error that ends the whole search.
     """
     ending = EndRequest()
     signal.signal(signal.SIGTERM, ending.receive)
     end_with_parent()
-    storing.quiet()
+    silence_optuna()
     try:
-        run_trials(order, ending)
+        run_trials(spec, ending)
     except (KeyboardInterrupt, InputError) as error:
-        if isinstance(error, (InputError, _NoRoom)):
-            told.send(str(error))
+        if isinstance(error, (InputError, _DiskUnwritable)):
+            errors.send(str(error))
         raise SystemExit(EXIT_ENDED) from None
-    except storing.DOWN:
+    except DATABASE_ERRORS:
         raise SystemExit(DATABASE_DOWN) from None
     except OSError as error:
-        if error.errno not in _NO_ROOM:
+        if error.errno not in _DISK_ERRORS:
             raise
-        told.send(str(_no_room(error)))
+        errors.send(str(_disk_unwritable(error)))
         raise SystemExit(EXIT_ENDED) from None
 
 
-def run_trials(order: Order, ending: EndRequest) -> None:
-    """Runs trials in this process until its share is done, the study is, or the hours are over."""
-    bench = order.bench()
-    for _ in range(order.params.trials_per_process):
-        study = order.study()
-        claim = ExitStack()
-        claim.enter_context(claimed(order.folder, order.model))
-        with claim:
-            if not _room(study, order.params):
+def run_trials(spec: StudySpec, ending: EndRequest) -> None:
+    """Runs trials in this process until its share is done, the study is, or the hours are spent."""
+    context = spec.read_context()
+    for _ in range(spec.params.trials_per_process):
+        study = spec.open_study()
+        queue = ExitStack()
+        queue.enter_context(lock_queue(spec.locks_folder, spec.model))
+        with queue:
+            if not _has_trials_left(study, spec.params):
                 return
-            crowded = _one(study, bench, order, claim, ending)
-        forget(study, bench)
-        if crowded:
+            out_of_memory = _run_next(study, context, spec, queue, ending)
+        remove_unneeded_trainings(study, context)
+        if out_of_memory:
             return  # a fresh process has all the memory
 
 
-def _one(study: Study, bench: Bench, order: Order, claim: ExitStack, ending: EndRequest) -> bool:
-    """Runs one trial; says whether it ran out of memory."""
-    crowded, asked = False, list[Trial]()
+def _run_next(study: Study, context: TrialContext, spec: StudySpec, queue: ExitStack, ending: EndRequest) -> bool:
+    """Runs one trial; says whether this process should make way for a fresh one."""
+    out_of_memory, begun = False, list[Trial]()
 
     def objective(trial: Trial) -> tuple[float, ...]:
-        nonlocal crowded
-        asked.append(trial)
+        nonlocal out_of_memory
+        begun.append(trial)
         try:
-            held.enter_context(owning(order.folder, order.name, trial))
-            claim.close()  # the next worker may count this trial now
+            owned.enter_context(own_trial(spec.locks_folder, spec.name, trial))
+            queue.close()  # the next worker may count this trial now
             with ending.immediate():
-                return run_trial(trial, study, bench)
-        except (optuna.TrialPruned, UpdateFinishedTrialError, *storing.DOWN):
+                return run_trial(trial, study, context)
+        except (optuna.TrialPruned, UpdateFinishedTrialError, *DATABASE_ERRORS):
             raise
         except OSError as error:
-            if error.errno in _NO_ROOM:
-                raise _no_room(error) from None
-            trial.set_user_attr(optuna_studies.REASON, _words(error))
+            if error.errno in _DISK_ERRORS:
+                raise _disk_unwritable(error) from None
+            trial.set_user_attr(REASON, _describe_error(error))
             raise
-        # Whatever a trial dies of is its own affair: it is kept with its reason, and the night goes on.
+        # Any other error is the trial's own: it is recorded as the reason, and the search goes on.
         except Exception as error:
-            crowded = isinstance(error, NoRoomError)
-            crowded = crowded or (isinstance(error, runtime.get_memory_errors()) and runtime.is_out_of_memory(error))
-            trial.set_user_attr(optuna_studies.REASON, _words(error))
+            out_of_memory = isinstance(error, NoRoomError) or (
+                isinstance(error, runtime.get_memory_errors()) and runtime.is_out_of_memory(error)
+            )
+            trial.set_user_attr(REASON, _describe_error(error))
             raise
 
-    with ExitStack() as held:  # longer than the objective: until Optuna has told the outcome
+    with ExitStack() as owned:  # longer than the objective: until Optuna has recorded the outcome
         try:
-            with ending.deferred():  # Optuna asks and tells
+            with ending.deferred():  # while Optuna begins a trial and records its outcome
                 study.optimize(objective, n_trials=1, catch=(Exception,))
-        except OutOfTime:
+        except DeadlinePassed:
             return True
-        except (UnboundLocalError, AssertionError) as error:  # how Optuna 5 ends when it cannot tell the outcome
-            if not isinstance(error.__context__, storing.DOWN):
+        except (UnboundLocalError, AssertionError) as error:  # Optuna 5 raises them when it cannot record the outcome
+            if not isinstance(error.__context__, DATABASE_ERRORS):
                 raise
             raise SystemExit(DATABASE_DOWN) from None
         except (ValueError, UpdateFinishedTrialError):
-            if not (asked and _taken_over(study, asked[0])):
+            if not (begun and _is_taken_over(study, begun[0])):
                 raise
-    return crowded
+    return out_of_memory
 
 
-def _taken_over(study: Study, trial: Trial) -> bool:
-    """Says whether others have held a trial for dead and begun it again: this process had not been heard of."""
-    found = study._storage.get_trial(trial._trial_id)
-    return found.state == TrialState.FAIL and optuna_studies.REASON not in found.user_attrs
+def _is_taken_over(study: Study, trial: Trial) -> bool:
+    """Says whether another process recorded a trial as interrupted, because this one did not answer."""
+    return is_interrupted(study._storage.get_trial(trial._trial_id))
 
 
-def _no_room(error: OSError) -> _NoRoom:
-    return _NoRoom(f"{error}; make room or change the permissions, then run the command again")
+def _disk_unwritable(error: OSError) -> _DiskUnwritable:
+    return _DiskUnwritable(f"{error}; make room or change the permissions, then run the command again")
 
 
-def _words(error: Exception) -> str:
-    said = one_line(error)
-    return said if isinstance(error, InputError) else f"{type(error).__name__}: {said}"
+def _describe_error(error: Exception) -> str:
+    message = one_line(error)
+    return message if isinstance(error, InputError) else f"{type(error).__name__}: {message}"
 
 
-def _room(study: Study, params: TuneParams) -> bool:
-    now = optuna_studies.tally(study)
-    return params.n_trials is None or now.finished + len(now.running) < params.n_trials
+def _has_trials_left(study: Study, params: TuneParams) -> bool:
+    tally = tally_trials(study)
+    return params.n_trials is None or tally.finished + len(tally.running) < params.n_trials

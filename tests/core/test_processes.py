@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from pipeline.core import processes
+from pipeline.core.processes import EndRequest
 
 ROOT = Path(__file__).parents[2]
 BELOW = """
@@ -69,3 +70,30 @@ def wait(until: object) -> None:
     while not until():
         assert time.monotonic() < end, "not in time"
         time.sleep(0.05)
+
+
+def test_a_process_that_is_asked_to_end_records_its_outcome_first() -> None:
+    ending, done = EndRequest(), list[str]()
+
+    def records() -> None:
+        with ending.deferred():
+            ending.receive(15, None)
+            done.append("recorded")
+
+    with pytest.raises(KeyboardInterrupt):
+        records()
+    ending.receive(15, None)  # once is enough
+    assert done == ["recorded"]
+
+
+def test_a_process_that_is_asked_to_end_stops_its_training_at_once() -> None:
+    ending, done = EndRequest(), list[str]()
+
+    def trains() -> None:
+        with ending.deferred(), ending.immediate():
+            ending.receive(15, None)
+            done.append("trained")
+
+    with pytest.raises(KeyboardInterrupt):
+        trains()
+    assert not done

@@ -1,8 +1,9 @@
-"""A small model with a search space, and what a study of it is run with."""
+"""A small model with a search space, its study, and trials run in this process."""
 
 from pathlib import Path
 from typing import Any
 
+import optuna
 from optuna.study import Study
 from support import tiny
 from support.fabricated import write_params
@@ -12,20 +13,26 @@ from pipeline.core.competition import load_competition
 from pipeline.core.config import load_params
 from pipeline.core.processes import EndRequest
 from pipeline.training.context import read_context
-from pipeline.tuning import optuna_studies, storing
+from pipeline.tuning.paired_pruning import BLOCKS
 from pipeline.tuning.params import TuneParams
 from pipeline.tuning.space import load_space
-from pipeline.tuning.trials import Bench
-from pipeline.tuning.worker import Order, run_trials
+from pipeline.tuning.storages import silence_optuna
+from pipeline.tuning.study_spec import StudySpec
+from pipeline.tuning.trial_context import TrialContext
+from pipeline.tuning.trial_states import LOG_LOSS, tally_trials
+from pipeline.tuning.worker import run_trials
 
 SEARCH: dict[str, Any] = {
     "training.optimizer.learning_rate": {"kind": "float", "low": 0.001, "high": 0.2, "log": True},
     "network.units": {"kind": "categorical", "choices": [[8], [16], [32]]},
 }
+DEFAULT = {"training.optimizer.learning_rate": 0.05, "network.units": "[8]"}
 TUNE: dict[str, Any] = {"n_trials": 4, "pruner": "none"}
 
 
-def studied(root: Path, search: dict[str, Any] = SEARCH, train: dict[str, Any] | None = None, **tune: Any) -> Path:
+def write_repository(
+    root: Path, search: dict[str, Any] = SEARCH, train: dict[str, Any] | None = None, **tune: Any
+) -> Path:
     """Writes a repository with one small model, its search space and the ``tune`` section; returns ``root``."""
     repository(root)
     set_tune(root, train, **tune)
@@ -39,26 +46,31 @@ def set_tune(root: Path, train: dict[str, Any] | None = None, **tune: Any) -> No
     write_params(root, ["one"], train=trained, tune=TUNE | tune)
 
 
-def order(root: Path, deadline: float | None = None, url: str = "") -> Order:
-    """Returns what workers are told, with the default already queued."""
+def make_spec(root: Path, deadline: float | None = None, url: str = "") -> StudySpec:
+    """Returns a study as workers get it, with the default already queued."""
     params = load_params(root, "tune", TuneParams)
-    bench = bench_of(root)
-    told = Order(root, "one", bench.study_name, params, url, deadline, bench.epochs)
-    told.study().enqueue_trial(bench.space.default_params(), skip_if_exists=True)
-    return told
+    context = make_context(root)
+    spec = StudySpec(root, "one", context.study_name, params, url, deadline, context.epochs)
+    spec.open_study().enqueue_trial(context.space.default_params(), skip_if_exists=True)
+    return spec
 
 
-def bench_of(root: Path) -> Bench:
-    """Returns what trials are run on."""
+def make_context(root: Path) -> TrialContext:
+    """Returns the context of trials."""
     competition, params = load_competition(root), load_params(root, "tune", TuneParams)
     space = load_space(root, "one", competition.mirror)
-    return Bench(root, "one", space, read_context(root), competition.metric, params, None)
+    return TrialContext(root, "one", space, read_context(root), competition.metric, params, None)
 
 
-def searched(root: Path) -> Study:
+def run_search(root: Path) -> Study:
     """Runs the trials of params.yaml in this process and returns the study."""
-    storing.quiet()
-    told = order(root)
-    while optuna_studies.tally(told.study()).finished < (told.params.n_trials or 0):
-        run_trials(told, EndRequest())
-    return told.study()
+    silence_optuna()
+    spec = make_spec(root)
+    while tally_trials(spec.open_study()).finished < (spec.params.n_trials or 0):
+        run_trials(spec, EndRequest())
+    return spec.open_study()
+
+
+def complete(value: float, log_loss: float = 1.0, blocks: list[float] | None = None) -> optuna.trial.FrozenTrial:
+    """Makes a complete trial with a score."""
+    return optuna.create_trial(value=value, user_attrs={LOG_LOSS: log_loss, BLOCKS: blocks or []})

@@ -1,4 +1,4 @@
-"""Whole searches, in processes of their own: killed, shared, ended; and what they leave behind."""
+"""The search: whole ones in processes of their own, killed, shared and ended; and workers that die."""
 
 import json
 import os
@@ -9,21 +9,27 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import optuna
 import psutil
 import pytest
+import sqlalchemy
 from optuna.trial import FrozenTrial, TrialState
 from support.postgres import postgres
-from support.studies import bench_of, order, searched, set_tune, studied
+from support.studies import make_context, make_spec, run_search, set_tune, write_repository
 
 from pipeline.core import cards
+from pipeline.core.errors import InputError
+from pipeline.core.metrics import get_metric
 from pipeline.training.model_file import load_model
-from pipeline.tuning import optuna_studies, results, storing
+from pipeline.tuning import results, storages, trial_states
 from pipeline.tuning.locks import OWNER
+from pipeline.tuning.search import Search
 
 ROOT = Path(__file__).parents[2]
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")]
+pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 
 
 @contextmanager
@@ -47,7 +53,8 @@ def begun(root: Path, **environment: str) -> Iterator[subprocess.Popen[str]]:
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def test_machines_that_open_a_new_database_at_once_all_get_in(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_machines_that_open_a_new_database_at_once_all_succeed(tmp_path: Path) -> None:
     words = (
         "import sys, time; from pathlib import Path; from pipeline.tuning import storing\n"
         "time.sleep(max(0.0, float(sys.argv[2]) - time.time()))\n"
@@ -57,13 +64,13 @@ def test_machines_that_open_a_new_database_at_once_all_get_in(tmp_path: Path) ->
         start = str(time.time() + 8)
         command = [sys.executable, "-c", words, url, start]
         opening = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) for _ in range(4)]
-        said = [process.communicate()[1] for process in opening]
-    assert [process.returncode for process in opening] == [0] * 4, said
+        output = [process.communicate()[1] for process in opening]
+    assert [process.returncode for process in opening] == [0] * 4, output
 
 
 def wait_for(root: Path, trials: int) -> None:
     """Waits until so many trials are finished."""
-    path = storing.journal_path(root, "one")
+    path = storages.journal_path(root, "one")
     wait(lambda: path.is_file() and path.read_text().count('"state":1') >= trials)
 
 
@@ -74,26 +81,27 @@ def wait(until: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_a_search_that_is_killed_goes_on_to_the_same_trials(tmp_path: Path) -> None:
-    root = studied(tmp_path / "killed", n_trials=5)
+    root = write_repository(tmp_path / "killed", n_trials=5)
     with begun(root) as first:
         wait_for(root, 2)
         os.killpg(first.pid, signal.SIGKILL)
     with begun(root) as second:
-        said, _ = second.communicate(timeout=280)
-    assert second.returncode == 0, said
-    study = order(root).study()
-    tally = optuna_studies.tally(study)
+        output, _ = second.communicate(timeout=280)
+    assert second.returncode == 0, output
+    study = make_spec(root).open_study()
+    tally = trial_states.tally_trials(study)
     assert (len(tally.complete), tally.finished, tally.running) == (5, 5, ())
     assert not study.get_trials(states=(TrialState.WAITING,))
-    whole = searched(studied(tmp_path / "whole", n_trials=5))
+    whole = run_search(write_repository(tmp_path / "whole", n_trials=5))
     assert [(trial.params, trial.values) for trial in tally.complete] == [
-        (trial.params, trial.values) for trial in optuna_studies.tally(whole).complete
+        (trial.params, trial.values) for trial in trial_states.tally_trials(whole).complete
     ]
-    assert "going on with study" in said
+    assert "continuing study" in output
     card = cards.read_card(root / "reports" / "tuning" / "one.json", cards.TuningCard)
     assert card.complete == 5
-    page = results.page_path(root, "one").read_text()
+    page = results.study_page_path(root, "one").read_text()
     assert "History" in page
     if card.verdict is not None:
         assert card.verdict.folds == (1, 2)
@@ -101,16 +109,17 @@ def test_a_search_that_is_killed_goes_on_to_the_same_trials(tmp_path: Path) -> N
         assert (load_model(root, "one", True) != load_model(tmp_path / "whole", "one", True)) == card.adopted
 
 
-def test_a_search_asked_to_end_keeps_its_trials_and_says_how_to_go_on(tmp_path: Path) -> None:
-    root = studied(tmp_path, n_trials=200)
+@pytest.mark.slow
+def test_a_search_that_is_asked_to_end_keeps_its_trials_and_says_how_to_continue(tmp_path: Path) -> None:
+    root = write_repository(tmp_path, n_trials=200)
     with begun(root) as running:
         wait_for(root, 2)
         running.send_signal(signal.SIGTERM)
-        said, _ = running.communicate(timeout=100)
-    assert running.returncode == 130, said
-    assert "ended as asked" in said
-    assert "Traceback" not in said
-    tally = optuna_studies.tally(order(root).study())
+        output, _ = running.communicate(timeout=100)
+    assert running.returncode == 130, output
+    assert "interrupted;" in output
+    assert "Traceback" not in output
+    tally = trial_states.tally_trials(make_spec(root).open_study())
     assert tally.finished >= 1
     assert not tally.running
     assert not (root / "configs" / "tuned" / "one.yaml").exists()
@@ -128,21 +137,23 @@ def test_a_search_asked_to_end_keeps_its_trials_and_says_how_to_go_on(tmp_path: 
     assert json.loads((root / "reports" / "tuning" / "one.metrics.json").read_text())["complete"] == done
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_a_terminal_which_reaches_every_process_ends_the_search_as_quietly(tmp_path: Path) -> None:
-    root = studied(tmp_path, n_trials=200)
+    root = write_repository(tmp_path, n_trials=200)
     with begun(root) as running:
         wait_for(root, 1)
         os.killpg(running.pid, signal.SIGINT)
-        said, _ = running.communicate(timeout=100)
-    assert running.returncode == 130, said
-    assert "ended as asked" in said
-    assert "Traceback" not in said
-    tally = optuna_studies.tally(order(root).study())
+        output, _ = running.communicate(timeout=100)
+    assert running.returncode == 130, output
+    assert "interrupted;" in output
+    assert "Traceback" not in output
+    tally = trial_states.tally_trials(make_spec(root).open_study())
     assert (tally.failed, tally.running) == ((), ())
 
 
+@pytest.mark.slow
 def test_no_process_outlives_a_search_that_is_killed_alone(tmp_path: Path) -> None:
-    root = studied(tmp_path, n_trials=200)
+    root = write_repository(tmp_path, n_trials=200)
     with begun(root) as running:
         wait_for(root, 1)
         children = psutil.Process(running.pid).children(recursive=True)
@@ -152,27 +163,63 @@ def test_no_process_outlives_a_search_that_is_killed_alone(tmp_path: Path) -> No
     assert not alive
 
 
-def test_two_machines_share_one_database_and_one_takes_over_what_the_other_dropped(tmp_path: Path) -> None:
-    here, there = (studied(tmp_path / name, n_trials=8) for name in ("here", "there"))
+@pytest.mark.slow
+def test_two_machines_share_one_database_and_one_takes_over_trials_of_the_other(tmp_path: Path) -> None:
+    here, there = (write_repository(tmp_path / name, n_trials=8) for name in ("here", "there"))
     with postgres() as url, begun(here, TUNE_STORAGE=url) as stays, begun(there, TUNE_STORAGE=url) as falls:
-        name, storage = bench_of(here).study_name, storing.open_storage(here, "one", url)
+        name, storage = make_context(here).study_name, storages.open_storage(here, "one", url)
         wait(lambda: name in optuna.get_all_study_names(storage))
         study = optuna.load_study(study_name=name, storage=storage)
-        wait(lambda: any(of(there, trial) for trial in optuna_studies.tally(study).complete))
-        wait(lambda: any(of(there, trial) for trial in optuna_studies.tally(study).running))
+        wait(lambda: any(of(there, trial) for trial in trial_states.tally_trials(study).complete))
+        wait(lambda: any(of(there, trial) for trial in trial_states.tally_trials(study).running))
         os.killpg(falls.pid, signal.SIGKILL)
-        said, _ = stays.communicate(timeout=280)
-        tally = optuna_studies.tally(study)
+        output, _ = stays.communicate(timeout=280)
+        tally = trial_states.tally_trials(study)
         storage.remove_session()
         storage.engine.dispose()  # type: ignore[attr-defined]
-    assert stays.returncode == 0, said
+    assert stays.returncode == 0, output
     assert (tally.finished, tally.running) == (8, ())
     assert any("retry_history" in trial.system_attrs for trial in tally.complete)
     assert {of(here, trial) for trial in tally.complete} == {True, False}
-    assert url not in said
+    assert url not in output
 
 
 def of(root: Path, trial: FrozenTrial) -> bool:
     """Says whether a trial was run in a repository."""
     owner = trial.user_attrs.get(OWNER)
     return owner is not None and Path(owner[1]).is_relative_to(root)
+
+
+def test_processes_that_die_before_a_trial_is_finished_end_the_search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = make_spec(write_repository(tmp_path))
+    began = []
+
+    def dead(*_: Any) -> Any:
+        began.append(1)
+        return SimpleNamespace(is_alive=lambda: False, join=lambda *_: None, exitcode=-9)
+
+    monkeypatch.setattr("pipeline.core.processes.start_process", dead)
+    monkeypatch.setattr("pipeline.tuning.search._POLL", 0.0)
+    with pytest.raises(InputError, match=r"one: 10 processes in a row ended by signal 9 \(out of memory\?\) before"):
+        Search(spec, spec.open_study(), get_metric("accuracy"), 0.0).run()
+    assert len(began) == 10
+
+
+@pytest.mark.filterwarnings("ignore:Heartbeat of storage is supposed to be used")
+def test_the_time_searched_is_saved_and_trials_of_other_machines_are_queued_again(tmp_path: Path) -> None:
+    spec = make_spec(write_repository(tmp_path), url=f"sqlite:///{tmp_path / 'studies.db'}")
+    study = spec.open_study()
+    dropped = study.ask()
+    dropped.set_user_attr(OWNER, ["another-host", "/x.lock", ""])
+    storage: Any = study._storage
+    storage.record_heartbeat(dropped._trial_id)
+    with storage._backend.engine.begin() as connection:
+        connection.execute(sqlalchemy.text("update trial_heartbeats set heartbeat = '2000-01-01 00:00:00'"))
+    Search(spec, study, get_metric("accuracy"), before=100.0)._save_seconds()
+    assert [trial.state for trial in study.get_trials()] == [TrialState.FAIL, TrialState.WAITING]
+    assert spec.open_study().user_attrs[trial_states.SEARCHED] >= 100
+    Search(spec, study, get_metric("accuracy"), before=1.0)._save_seconds()
+    assert spec.open_study().user_attrs[trial_states.SEARCHED] >= 100  # another machine's time is not taken back
+    storage._backend.engine.dispose()

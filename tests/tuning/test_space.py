@@ -1,4 +1,4 @@
-"""Search spaces: what they refuse, what they ask a trial for, and that every shipped one fits its model."""
+"""Search spaces: refused, suggested to trials; every shipped one fits its model."""
 
 import json
 from pathlib import Path
@@ -26,21 +26,21 @@ SCHEDULES = {
 }
 
 
-def space(root: Path, search: dict[str, Any], **changes: Any) -> Space:
+def write_space(root: Path, search: dict[str, Any], **changes: Any) -> Space:
     """Writes the small model with a search space and loads that."""
     tiny.write_yaml(root / "configs" / "models" / "one.yaml", settings(**changes) | {"search": search})
     return load_space(root, "one", mirror=True)
 
 
-def asked(found: Space, params: dict[str, Any]) -> dict[str, Any]:
-    return found.suggest(optuna.trial.FixedTrial(params))
+def suggest(space: Space, params: dict[str, Any]) -> dict[str, Any]:
+    return space.suggest_settings(optuna.trial.FixedTrial(params))
 
 
 @pytest.mark.parametrize("model", [name for name in SHIPPED if read_model(ROOT, name)[1]])
 def test_every_shipped_space_fits_its_model_and_holds_its_defaults(model: str) -> None:
-    found = load_space(ROOT, model, mirror=True)
-    defaults = asked(found, dict(found.default_params()))
-    assert found.recipe(defaults) == found.recipe({}) == load_model(ROOT, model, mirror=True)
+    space = load_space(ROOT, model, mirror=True)
+    defaults = suggest(space, dict(space.default_params()))
+    assert space.make_recipe(defaults) == space.make_recipe({}) == load_model(ROOT, model, mirror=True)
 
 
 @pytest.mark.parametrize("model", SHIPPED)
@@ -50,9 +50,9 @@ def test_a_recipe_written_out_in_full_is_the_same_recipe(model: str) -> None:
 
 
 def test_values_are_laid_over_the_model_by_path(tmp_path: Path) -> None:
-    found = space(tmp_path, RATE | {"network.units": {"kind": "categorical", "choices": [[8], [16, 4]]}})
-    chosen = asked(found, {"training.optimizer.learning_rate": 0.02, "network.units": "[16, 4]"})
-    recipe = found.recipe(chosen)
+    space = write_space(tmp_path, RATE | {"network.units": {"kind": "categorical", "choices": [[8], [16, 4]]}})
+    chosen = suggest(space, {"training.optimizer.learning_rate": 0.02, "network.units": "[16, 4]"})
+    recipe = space.make_recipe(chosen)
     assert isinstance(recipe, Recipe)
     assert recipe.training.optimizer.learning_rate == 0.02
     assert recipe.network.model_dump()["units"] == (16, 4)
@@ -62,22 +62,22 @@ def test_values_are_laid_over_the_model_by_path(tmp_path: Path) -> None:
 def test_a_place_in_a_list_can_vary(tmp_path: Path) -> None:
     wanted = {"augmentation.transforms.0.Affine.p": {"kind": "float", "low": 0.0, "high": 1.0}}
     augmentation = {"flip": "none", "transforms": [{"Affine": {"rotate": [-5, 5], "p": 0.5}}]}
-    found = space(tmp_path, wanted, augmentation=augmentation)
-    changed = found.recipe(asked(found, {"augmentation.transforms.0.Affine.p": 0.25}))
+    space = write_space(tmp_path, wanted, augmentation=augmentation)
+    changed = space.make_recipe(suggest(space, {"augmentation.transforms.0.Affine.p": 0.25}))
     assert setting(changed.model_dump(mode="json"), "augmentation.transforms.0.Affine.p") == 0.25
 
 
-def test_a_condition_decides_what_is_asked_for(tmp_path: Path) -> None:
-    found = space(tmp_path, SCHEDULES)
-    assert asked(found, {"training.schedule": '{"name": "constant"}'}) == {"training.schedule": {"name": "constant"}}
-    both = asked(found, {"training.schedule": '{"name": "cosine"}', "training.schedule.final": 0.25})
-    recipe = found.recipe(both)
+def test_a_condition_decides_what_is_suggested(tmp_path: Path) -> None:
+    space = write_space(tmp_path, SCHEDULES)
+    assert suggest(space, {"training.schedule": '{"name": "constant"}'}) == {"training.schedule": {"name": "constant"}}
+    both = suggest(space, {"training.schedule": '{"name": "cosine"}', "training.schedule.final": 0.25})
+    recipe = space.make_recipe(both)
     assert isinstance(recipe, Recipe)
     assert recipe.training.schedule.model_dump() == {"name": "cosine", "warmup_epochs": 0.0, "final": 0.25}
 
 
 def test_the_default_names_its_choice_and_leaves_out_what_its_condition_shuts(tmp_path: Path) -> None:
-    assert space(tmp_path, SCHEDULES).default_params() == {"training.schedule": '{"name": "constant"}'}
+    assert write_space(tmp_path, SCHEDULES).default_params() == {"training.schedule": '{"name": "constant"}'}
 
 
 def test_a_classic_model_can_be_searched(tmp_path: Path) -> None:
@@ -101,11 +101,11 @@ def test_a_classic_model_can_be_searched(tmp_path: Path) -> None:
         ({"training.epochs": {"kind": "int", "low": 5, "high": 8}}, r"does not hold the model's own value 4: .*5\.\.8"),
         (
             {"training.epochs": {"kind": "int", "low": 1, "high": 9, "step": 2}},
-            "4: must be 1 and whole steps",
+            "4: must be 1 plus whole steps",
         ),
         ({"training.epochs": {"kind": "categorical", "choices": [2, 3]}}, r"own value 4: must be one of \[2, 3\]"),
-        ({"training.epochs": {"kind": "int", "low": 0, "high": 8}}, "may be 0, but then .*greater than or equal to 1"),
-        ({"network.dropout": {"kind": "float", "low": 0.1, "high": 1.5}}, "may be 1.5, but then .*less than 1"),
+        ({"training.epochs": {"kind": "int", "low": 0, "high": 8}}, "allows 0, but then .*greater than or equal to 1"),
+        ({"network.dropout": {"kind": "float", "low": 0.1, "high": 1.5}}, "allows 1.5, but then .*less than 1"),
         ({"training.epochs": {"kind": "integer", "low": 2, "high": 8}}, "unknown 'integer'"),
         ({"training.epochs": {"kind": "int", "low": 2, "high": 8, "when": {"network.units": 3}}}, "never holds"),
         ([], "must map settings to what may be tried"),
@@ -113,7 +113,7 @@ def test_a_classic_model_can_be_searched(tmp_path: Path) -> None:
 )
 def test_a_space_that_does_not_fit_is_refused(tmp_path: Path, search: Any, words: str) -> None:
     with pytest.raises(InputError, match=words) as refused:
-        space(tmp_path, search)
+        write_space(tmp_path, search)
     assert "one.yaml" in str(refused.value)
     assert "\n" not in str(refused.value)
 
@@ -124,17 +124,17 @@ def test_a_model_without_a_space_says_so(tmp_path: Path) -> None:
         load_space(tmp_path, "one", mirror=True)
 
 
-def test_what_tuning_found_is_laid_over_the_model(tmp_path: Path) -> None:
+def test_tuned_settings_are_laid_over_the_model(tmp_path: Path) -> None:
     write_params(tmp_path, ["one"])
     tiny.write_yaml(model_path(tmp_path, "one"), settings())
-    found = {"training.optimizer.learning_rate": 0.01, "network.units": [16]}
-    tiny.write_yaml(tuned_path(tmp_path, "one"), {"competition": "tiny", "settings": found})
+    tuned = {"training.optimizer.learning_rate": 0.01, "network.units": [16]}
+    tiny.write_yaml(tuned_path(tmp_path, "one"), {"competition": "tiny", "settings": tuned})
     recipe = load_model(tmp_path, "one", mirror=True)
     assert isinstance(recipe, Recipe)
     assert (recipe.training.optimizer.learning_rate, recipe.network.model_dump()["units"]) == (0.01, (16,))
 
 
-def test_what_tuning_found_on_another_competition_is_refused(tmp_path: Path) -> None:
+def test_settings_tuned_on_another_competition_are_refused(tmp_path: Path) -> None:
     write_params(tmp_path, ["one"])
     tiny.write_yaml(model_path(tmp_path, "one"), settings())
     tiny.write_yaml(tuned_path(tmp_path, "one"), {"competition": "other", "settings": {"training.epochs": 1}})
@@ -162,8 +162,8 @@ def test_laying_over_leaves_the_original_alone_and_refuses_what_has_no_parts() -
 
 def test_a_whole_number_may_be_the_default_of_a_setting_that_takes_fractions(tmp_path: Path) -> None:
     search = {"training.schedule.warmup_epochs": {"kind": "int", "low": 0, "high": 3}}
-    found = space(tmp_path, search, schedule={"name": "cosine", "warmup_epochs": 2})
-    assert found.default_params() == {"training.schedule.warmup_epochs": 2}
+    space = write_space(tmp_path, search, schedule={"name": "cosine", "warmup_epochs": 2})
+    assert space.default_params() == {"training.schedule.warmup_epochs": 2}
 
 
 def test_a_condition_may_name_two_settings_and_one_that_has_a_condition(tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ def test_a_condition_may_name_two_settings_and_one_that_has_a_condition(tmp_path
             "when": {"training.schedule.final": 0.5},
         },
     }
-    assert list(space(tmp_path, search).parameters) == list(search)
+    assert list(write_space(tmp_path, search).parameters) == list(search)
 
 
 def test_a_step_that_misses_the_upper_bound_asks_for_what_it_reaches(tmp_path: Path) -> None:
@@ -186,7 +186,7 @@ def test_a_step_that_misses_the_upper_bound_asks_for_what_it_reaches(tmp_path: P
         "network.dropout": {"kind": "float", "low": 0.0, "high": 0.5, "step": 0.2},
         "training.epochs": {"kind": "int", "low": 1, "high": 6, "step": 3},
     }
-    found = space(tmp_path, search)
+    space = write_space(tmp_path, search)
     trial = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0)).ask()
-    found.suggest(trial)
+    space.suggest_settings(trial)
     assert [trial.distributions[name].high for name in search] == [0.4, 4]  # type: ignore[attr-defined]

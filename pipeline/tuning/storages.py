@@ -1,4 +1,4 @@
-"""Where studies live: a journal file by default, any database through a URL; a study's name says what it belongs to.
+"""Storages of studies: a journal file by default, any database through a URL.
 
 Reference: https://optuna.readthedocs.io/en/stable/reference/storages.html
 """
@@ -18,24 +18,28 @@ from optuna.storages.journal import JournalFileBackend
 from pipeline.core.errors import InputError, one_line
 from pipeline.core.files import locked
 from pipeline.core.paths import work_folder
-from pipeline.tuning.optuna_studies import begin_again
+from pipeline.tuning.trial_states import retry_trial
 
-DOWN = (sqlalchemy.exc.OperationalError, sqlalchemy.exc.InterfaceError, optuna.exceptions.StorageInternalError)
+DATABASE_ERRORS = (
+    sqlalchemy.exc.OperationalError,
+    sqlalchemy.exc.InterfaceError,
+    optuna.exceptions.StorageInternalError,
+)
 HEARTBEAT, GRACE = 20, 60  # seconds
-T = TypeVar("T")
-_SHOWN = {"host", "port", "dbname"}  # of a URL's query, which may hold passwords and keys
+Result = TypeVar("Result")
+_PUBLIC = {"host", "port", "dbname"}  # of a URL's query, which may hold passwords and keys
 _WAITS = (1.0, 2.0, 4.0, 8.0, 15.0)
-_TABLES = (0.5, 1.0, 2.0, 4.0)
+_SETUP_WAITS = (0.5, 1.0, 2.0, 4.0)
 
 
-def quiet() -> None:
-    """Keeps Optuna's own lines off the screen, and its warnings that an interface may still change."""
+def silence_optuna() -> None:
+    """Silences Optuna's log lines and its warnings that an interface may still change."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
 
 
 def journal_path(root: Path, model: str) -> Path:
-    """Returns the journal of a model's studies."""
+    """Returns the path of the journal of a model's studies."""
     return work_folder(root, "tune") / f"{model}.journal"
 
 
@@ -49,16 +53,16 @@ def open_storage(root: Path, model: str, url: str, waits: tuple[float, ...] = _W
         waits: seconds between attempts at a database that does not answer.
 
     Raises:
-        InputError: the database stays down, or the URL is none that SQLAlchemy knows.
+        InputError: the database stays down, or SQLAlchemy knows no such URL.
     """
     if not url:
         path = journal_path(root, model)
         path.parent.mkdir(parents=True, exist_ok=True)
         return JournalStorage(_Journal(str(path)))
-    return patient(lambda: _database(url), url, waits)
+    return retry_while_down(lambda: _set_up_database(url), url, waits)
 
 
-def patient(attempt: Callable[[], T], url: str, waits: tuple[float, ...] = _WAITS) -> T:
+def retry_while_down(attempt: Callable[[], Result], url: str, waits: tuple[float, ...] = _WAITS) -> Result:
     """Tries again while a database is down.
 
     Raises:
@@ -67,31 +71,31 @@ def patient(attempt: Callable[[], T], url: str, waits: tuple[float, ...] = _WAIT
     for wait in (*waits, None):
         try:
             return attempt()
-        except DOWN as error:
+        except DATABASE_ERRORS as error:
             if wait is None:
                 raise InputError(
-                    f"the database {masked(url)} does not answer ({_reason(error)}); start it, or correct tune.storage "
-                    "in params.yaml; trials that are done are safe, run the command again"
+                    f"the database {mask_url(url)} does not answer ({_describe_cause(error)}); start it, or correct "
+                    "tune.storage in params.yaml, then run the command again; finished trials are kept"
                 ) from error
-            print(f"the database {masked(url)} does not answer; trying again in {wait:.0f} s", flush=True)
+            print(f"the database {mask_url(url)} does not answer; trying again in {wait:.0f} s", flush=True)
             time.sleep(wait)
     raise AssertionError("unreachable")
 
 
-def masked(url: str) -> str:
-    """Returns a storage's URL without what may be secret in it, or what stands for the journal file."""
+def mask_url(url: str) -> str:
+    """Returns a storage's URL without its secrets, or words for the journal file."""
     if not url:
         return "a journal file"
     try:
         parsed = sqlalchemy.engine.make_url(url)
-        query = {name: value for name, value in parsed.query.items() if name.lower() in _SHOWN}
+        query = {name: value for name, value in parsed.query.items() if name.lower() in _PUBLIC}
         return parsed.set(query=query).render_as_string(hide_password=True)
     except sqlalchemy.exc.ArgumentError:
         return "(unreadable)"
 
 
-def mend_journal(path: Path) -> None:
-    """Cuts off a last line that a crash or a full disk left unfinished; nobody else may be writing."""
+def repair_journal(path: Path) -> None:
+    """Cuts off a last line that a crash or a full disk left unfinished; no other process may be writing."""
     if not path.is_file():
         return
     with path.open("rb+") as file:
@@ -106,48 +110,48 @@ def mend_journal(path: Path) -> None:
 
 
 class _Journal(JournalFileBackend):
-    """A journal in which nothing is ever written behind half a line, as a full disk leaves one."""
+    """A journal that repairs an unfinished line, as a full disk leaves one, before it appends."""
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Appends lines."""
         path = Path(self._file_path)
         with locked(path.with_suffix(".append")):
-            mend_journal(path)
+            repair_journal(path)
             super().append_logs(logs)
 
 
-def _database(url: str) -> RDBStorage:
-    for wait in (*_TABLES, None):
+def _set_up_database(url: str) -> RDBStorage:
+    for wait in (*_SETUP_WAITS, None):
         try:
-            return _opened(url)
+            return _open_database(url)
         except (sqlalchemy.exc.IntegrityError, sqlalchemy.exc.ProgrammingError) as error:
             if wait is None:
                 raise InputError(
-                    f"the database {masked(url)} refuses to be set up ({_reason(error)}); correct tune.storage in "
-                    "params.yaml, or what its user may do there"
+                    f"the database {mask_url(url)} cannot be set up ({_describe_cause(error)}); correct tune.storage "
+                    "in params.yaml, or the permissions of its user"
                 ) from error
-            time.sleep(wait)  # another machine is making the tables
+            time.sleep(wait)  # another machine is creating the tables
     raise AssertionError("unreachable")
 
 
-def _opened(url: str) -> RDBStorage:
+def _open_database(url: str) -> RDBStorage:
     try:
         return RDBStorage(
             url,
             engine_kwargs={"pool_pre_ping": True},
             heartbeat_interval=HEARTBEAT,
             grace_period=GRACE,
-            heartbeat_stale_trial_callback=begin_again,
+            heartbeat_stale_trial_callback=retry_trial,
         )
     except (ImportError, sqlalchemy.exc.ArgumentError, sqlalchemy.exc.NoSuchModuleError) as error:
         raise InputError(
-            f"tune.storage is no URL of a database ({_reason(error)}); for instance sqlite:///studies.db or "
-            "postgresql://user@host/name"
+            f"tune.storage is no URL of a database ({_describe_cause(error)}); give one such as sqlite:///studies.db "
+            "or postgresql://user@host/name"
         ) from error
 
 
-def _reason(error: Exception) -> str:
-    """The cause in words, which never hold the URL: SQLAlchemy's do not, Optuna's wrap SQLAlchemy's."""
+def _describe_cause(error: Exception) -> str:
+    """Describes the cause without the URL: SQLAlchemy's messages do not hold it, Optuna's wrap SQLAlchemy's."""
     cause = error.__cause__ if isinstance(error, optuna.exceptions.StorageInternalError) and error.__cause__ else error
     original = getattr(cause, "orig", None)
     return one_line(original if isinstance(original, Exception) else cause if isinstance(cause, Exception) else error)
