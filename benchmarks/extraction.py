@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks.pairs import in_turns, ratios
 from pipeline.core.config import parse
-from pipeline.images.batches import default_workers
+from pipeline.images.prefetching import default_workers
 from pipeline.images.resizing import resize_image
 from pipeline.images.views import Views
 from pipeline.networks import hardware, runtime

@@ -16,10 +16,13 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.pairs import in_turns, ratios
-from pipeline.images.batches import default_workers
+from pipeline.images.prefetching import default_workers
 from pipeline.networks import hardware, runtime
 from pipeline.training.data import Data
+from pipeline.training.fold_training import FoldTraining
+from pipeline.training.inputs import NetworkInputs
 from pipeline.training.recipes.recipe import load_recipe
+from pipeline.training.rows import TrainingRows
 from pipeline.training.session import Session
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -38,8 +41,10 @@ def main() -> None:
     precision = runtime.start_backend("auto")
     here = Path()  # neither weights nor features are asked for
     data = _data(options.rows, options.size)
-    session = Session(load_recipe(REPOSITORY, options.model), data, options.workers, weights=here, features=here)
-    from_stream, from_arrays = _streamed(session), _augmented_beforehand(session)
+    recipe = load_recipe(REPOSITORY, options.model)
+    inputs = NetworkInputs(recipe, data, TrainingRows(recipe, data, {}, None), here, options.workers)
+    training = Session(inputs, here).begin(0, 0)
+    from_stream, from_arrays = _streamed(training), _augmented_beforehand(training)
     pairs = in_turns(from_stream, from_arrays, options.pairs, ("stream", "arrays"))
     found = ratios(pairs, "ratio") | {
         "stream_seconds": round(statistics.median(streamed for streamed, _ in pairs), 2),
@@ -63,25 +68,26 @@ def _data(rows: int, size: int) -> Data:
     )
 
 
-def _streamed(session: Session) -> Callable[[], float]:
+def _streamed(training: FoldTraining) -> Callable[[], float]:
     def epoch() -> float:
         started = time.perf_counter()
-        with session.fed(0, 0, 0) as batches:
-            session.phase.model.fit(batches, steps_per_epoch=session.phase.steps, shuffle=False, verbose=0)
+        with training.feed(0) as batches:
+            training.phase.model.fit(batches, steps_per_epoch=training.phase.steps, shuffle=False, verbose=0)
         return time.perf_counter() - started
 
     return epoch
 
 
-def _augmented_beforehand(session: Session) -> Callable[[], float]:
-    batches = session.batches(0, 0)
-    transform = batches.transform()
-    made = [batches.batch(step, transform) for step in range(session.phase.steps)]
+def _augmented_beforehand(training: FoldTraining) -> Callable[[], float]:
+    phase = training.phase
+    batches = training.inputs.image_batches(phase, 0, 0)
+    transform = batches.plan.transform()
+    made = [batches.batch(step, transform) for step in range(phase.steps)]
     images, targets = (np.concatenate(part) for part in zip(*made, strict=True))
 
     def epoch() -> float:
         started = time.perf_counter()
-        session.phase.model.fit(images, targets, batch_size=session.phase.batch_size, shuffle=False, verbose=0)
+        phase.model.fit(images, targets, batch_size=phase.batch_size, shuffle=False, verbose=0)
         return time.perf_counter() - started
 
     return epoch

@@ -15,12 +15,14 @@ import numpy as np
 
 from benchmarks.pairs import in_turns, ratios
 from pipeline.core.arrays import Images
-from pipeline.images.batches import default_workers
 from pipeline.images.resizing import resize_unrounded
 from pipeline.images.views import Views
 from pipeline.networks import hardware, runtime
 from pipeline.training.data import Data
+from pipeline.training.fold_training import FoldTraining
+from pipeline.training.inputs import NetworkInputs
 from pipeline.training.recipes.recipe import Recipe, load_recipe
+from pipeline.training.rows import TrainingRows
 from pipeline.training.session import Session
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -39,14 +41,14 @@ def main() -> None:
     runtime.start_backend(options.precision)
     shape = (options.images, options.stored, options.stored, 3)
     images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    session = _opened(load_recipe(ROOT, options.model), images)
-    model = session.phase.net.model
-    ready = np.stack([resize_unrounded(image, session.phase.size) for image in images])
+    training = _begun(load_recipe(ROOT, options.model), images)
+    model = training.phase.net.model
+    ready = np.stack([resize_unrounded(image, training.phase.size) for image in images])
     rows = np.arange(len(images))
 
     def streamed() -> float:
         begun = time.perf_counter()
-        session.predict("test", rows, Views())
+        training.predict("test", rows, Views())
         return time.perf_counter() - begun
 
     def bare() -> float:
@@ -62,16 +64,17 @@ def main() -> None:
     print(json.dumps(vars(options) | found | {"hardware": hardware.name_hardware()}))
 
 
-def _opened(recipe: Recipe, images: Images) -> Session:
-    """Opens a network with random weights, in its last stage, with the images as test images."""
+def _begun(recipe: Recipe, images: Images) -> FoldTraining:
+    """Builds a network with random weights, in its last phase, with the images as test images."""
     if "weights" in recipe.network.model_dump():
         recipe = recipe.model_copy(update={"network": recipe.network.model_copy(update={"weights": "none"})})
     rows, ids = np.arange(2 * _ROWS), tuple(map(str, range(len(images))))
     data = Data(images[: 2 * _ROWS], rows % 10, ids[: 2 * _ROWS], rows % 2, images, ids, tuple("abcdefghij"))
     with tempfile.TemporaryDirectory() as folder:
-        session = Session(recipe, data, default_workers(), Path(folder), Path(folder))
-    session.phase = session.phases[-1]
-    return session
+        inputs = NetworkInputs(recipe, data, TrainingRows(recipe, data, {}, None), Path(folder))
+        training = Session(inputs, Path(folder)).begin(0, 0)
+    training.enter(training.phases[-1])
+    return training
 
 
 if __name__ == "__main__":

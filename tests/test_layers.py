@@ -43,11 +43,13 @@ ROOMS = {
     "training": Room(
         4,
         "images networks",
-        """classic.recipe classic.training context data fingerprints lr_range memory model_file recipes.balance
-        recipes.model_yaml recipes.recipe results setup side_by_side task""",
+        """classic.recipe classic.training context data dependencies fingerprints lr_range memory model_file
+        recipes.balance recipes.model_yaml recipes.recipe results setup side_by_side task""",
     ),
     "networks": Room(
-        3, "images", "backbones.pretrained backbones.vit build features hardware inputs mlp_hog normalisation runtime"
+        3,
+        "images",
+        "backbones.pretrained backbones.vit build features hardware inputs predicting mlp_hog normalisation runtime",
     ),
     "data": Room(
         3,
@@ -55,7 +57,7 @@ ROOMS = {
         """describe.from_kaggle describe.init describe.match prepared.duplicates prepared.folds
         prepared.image_folder prepared.preparing prepared.records sources.source""",
     ),
-    "images": Room(2, "", "augmentation batches decoding hog preprocessing resizing sift store views"),
+    "images": Room(2, "", "augmentation batches decoding hog prefetching preprocessing resizing sift store views"),
     "ensemble": Room(
         2, "", "calibration candidate_table combiners.contract external fitting members nested recombining"
     ),

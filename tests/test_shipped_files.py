@@ -74,7 +74,9 @@ def test_a_shipped_file_trains_and_its_checkpoint_says_the_same(model: str, tmp_
     assert np.isfinite(oof.probs).all()
     np.testing.assert_allclose(oof.probs.sum(axis=1), 1, atol=1e-5)
     again = predicted(tmp_path, card)
-    assert np.array_equal(again, predictions.read_predictions(paths.test_path(tmp_path, model), oof.classes).probs)
+    assert np.array_equal(
+        again, predictions.read_predictions(paths.predicted_test_path(tmp_path, model), oof.classes).probs
+    )
 
 
 @pytest.mark.slow
@@ -88,7 +90,9 @@ def test_a_shipped_file_trains_to_the_same_bits_twice(model: str, tmp_path: Path
     made = []
     for _ in range(2):
         train.run(tmp_path, model)
-        made.append((paths.oof_path(tmp_path, model).read_bytes(), paths.test_path(tmp_path, model).read_bytes()))
+        made.append(
+            (paths.oof_path(tmp_path, model).read_bytes(), paths.predicted_test_path(tmp_path, model).read_bytes())
+        )
         shutil.rmtree(tmp_path / ".work")
         runtime.forget_names()
     assert made[0] == made[1]

@@ -116,7 +116,7 @@ def oof_path(root: Path, name: str) -> Path:
     return _predictions_folder(root, name) / "oof.parquet"
 
 
-def test_path(root: Path, name: str) -> Path:
+def predicted_test_path(root: Path, name: str) -> Path:
     """The test predictions of a model, or of the ensemble."""
     return _predictions_folder(root, name) / "test.parquet"
 
@@ -132,7 +132,7 @@ def model_folder(root: Path, name: str) -> Path:
     return root / "folds" / name
 
 
-def test_fold_path(root: Path, model: str, fold: int) -> Path:
+def predicted_test_fold_path(root: Path, model: str, fold: int) -> Path:
     """The test predictions that a model made on one fold alone, before the mean of all folds is taken."""
     return model_folder(root, model) / "test_by_fold" / f"fold{fold}.parquet"
 

@@ -101,7 +101,7 @@ def read_test(root: Path, names: Sequence[str], classes: Sequence[str], ids: Seq
     """
     stacked = np.empty((len(names), len(ids), len(classes)), dtype=np.float32)
     for number, name in enumerate(names):
-        path = paths.test_path(root, name)
+        path = paths.predicted_test_path(root, name)
         stacked[number] = renormalised(read_predictions(path, classes).aligned(ids, str(path)))
     return stacked
 

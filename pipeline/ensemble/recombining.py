@@ -73,7 +73,7 @@ def check_recombines(root: Path, metric: Metric) -> None:
         InputError: they differ: the ensemble was made of other predictions than those that lie there now.
     """
     card = read_card(paths.card_path(root, paths.ENSEMBLE), EnsembleCard)
-    path = paths.test_path(root, paths.ENSEMBLE)
+    path = paths.predicted_test_path(root, paths.ENSEMBLE)
     known = predictions.read_predictions(path, tables.read_classes(classes_path(root)))
     again = recombine(root, metric)(read_test(root, card.members, known.classes, known.ids))
     apart = float(np.abs(again - known.probs).max(initial=0.0))

@@ -20,7 +20,7 @@ from pipeline.core.closure import code_digest
 from pipeline.core.config import Section
 from pipeline.core.files import atomic_path, locked, require_space
 from pipeline.core.progress import track_progress
-from pipeline.images.batches import Ahead
+from pipeline.images.prefetching import Prefetcher
 
 _CHUNK = 64
 
@@ -173,7 +173,7 @@ def _write(path: Path, images: Images, steps: Steps, workers: int) -> None:
         atomic_path(path) as temporary,
         temporary.open("wb") as file,
         track_progress("preprocessing images", len(images)) as advance,
-        closing(Ahead(make, range(0, len(images), _CHUNK), workers)) as chunks,
+        closing(Prefetcher(make, range(0, len(images), _CHUNK), workers)) as chunks,
     ):
         header = {"descr": "|u1", "fortran_order": False, "shape": images.shape}
         np.lib.format.write_array_header_1_0(file, header)

@@ -11,7 +11,7 @@ from scipy.special import softmax
 from pipeline.core.arrays import Images, Logits
 from pipeline.core.cards import ModelCard
 from pipeline.core.config import parse
-from pipeline.images.batches import default_workers
+from pipeline.images.prefetching import default_workers
 from pipeline.images.preprocessing import open_preprocessed
 from pipeline.images.views import Views, average_views, make_view_transforms
 from pipeline.inference.opened_network import TaskShape, open_network

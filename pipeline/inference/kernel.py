@@ -94,7 +94,7 @@ def _predict_ensemble(root: Path, competition: Competition, inputs: InferenceInp
 
 def _compare(root: Path, name: str, predictions: Predictions) -> None:
     """Prints the largest difference to the repository's own predictions, where the test images are the same."""
-    path = paths.test_path(root, name)
+    path = paths.predicted_test_path(root, name)
     packed = read_predictions(path, predictions.classes) if path.is_file() else None
     if packed is None or set(packed.ids) != set(predictions.ids):
         print(f"{len(predictions.ids)} test images, other than those of the repository")

@@ -14,17 +14,14 @@ from pipeline.core.arrays import Features, Images, Logits
 from pipeline.core.cards import ModelCard
 from pipeline.core.config import parse
 from pipeline.core.errors import InputError, one_line
-from pipeline.images.batches import changed, default_workers, plain_batches
+from pipeline.images.prefetching import default_workers
 from pipeline.images.preprocessing import open_preprocessed
-from pipeline.images.views import make_view_transforms
 from pipeline.networks import runtime
 from pipeline.networks.backbones.vit import Vit
 from pipeline.networks.build import BuiltNetwork, WeightSource, build_network, build_penultimate
 from pipeline.networks.features import FeatureCache
+from pipeline.networks.predicting import predict_from_features, predict_from_images
 from pipeline.training.recipes.recipe import Recipe
-
-# As `Session.predict` has them: sums over batches of another size may differ in their last bits.
-_BATCH, _HEAD_BATCH = 256, 4096
 
 
 @dataclass(frozen=True)
@@ -122,22 +119,14 @@ class OpenedNetwork:
             yield self._on_features(sources, last)
 
     def _on_images(self, images: Images, last: Any) -> tuple[Logits, Features]:
-        wanted, workers = tuple(make_view_transforms(self.recipe.views).values()), default_workers()
-        predict, parts, features = runtime.halve_to_fit(self.net.model.predict_on_batch), [], []
-        for batch in plain_batches(images, np.arange(len(images)), self.size, _BATCH, workers):
-            parts.append(np.stack([predict(view) for view in changed(batch, wanted, workers)]))
-            features.append(_predict_features(last, batch))
-        return np.concatenate(parts, axis=1), np.concatenate(features)
+        rows, workers = np.arange(len(images)), default_workers()
+        batches = predict_from_images(self.net.model, images, rows, self.size, self.recipe.views, workers)
+        return _join_batches(batches, last)
 
     def _on_features(self, sources: Sequence[Features], last: Any) -> tuple[Logits, Features]:
         assert self.net.head is not None  # it was trained
         self.net.head.jit_compile = runtime.use_xla()
-        predict, parts, features = self.net.head.predict_on_batch, [], []
-        for start in range(0, len(sources[0]), _HEAD_BATCH):
-            blocks = [source[start : start + _HEAD_BATCH] for source in sources]
-            parts.append(np.stack([predict(block) for block in blocks]))
-            features.append(_predict_features(last, blocks[0]))
-        return np.concatenate(parts, axis=1), np.concatenate(features)
+        return _join_batches(predict_from_features(self.net.head, sources, np.arange(len(sources[0]))), last)
 
 
 def open_network(
@@ -183,8 +172,10 @@ def _start_runtime(card: ModelCard) -> None:
         print(f"{card.model}: trained in {card.precision}, which this machine does not support; predicted in float32")
 
 
-def _predict_features(last: Any, batch: NDArray[Any]) -> Features:
-    if last is None:
-        return np.zeros((len(batch), 0), dtype=np.float32)
-    features: Features = np.asarray(last.predict_on_batch(batch), dtype=np.float32)
-    return features
+def _join_batches(batches: Iterator[tuple[NDArray[Any], Logits]], last: Any) -> tuple[Logits, Features]:
+    """Joins the logits of all batches, and what the layer of logits sees of each; (n, 0) where ``last`` is None."""
+    parts, features = [], []
+    for batch, logits in batches:
+        parts.append(logits)
+        features.append(np.zeros((len(batch), 0)) if last is None else last.predict_on_batch(batch))
+    return np.concatenate(parts, axis=1), np.concatenate(features).astype(np.float32)

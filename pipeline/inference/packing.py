@@ -18,7 +18,7 @@ from pipeline.core.paths import (
     model_path,
     oof_path,
     params_path,
-    test_path,
+    predicted_test_path,
 )
 from pipeline.inference.selection import Selection, list_checkpoints
 
@@ -46,7 +46,7 @@ def _files(root: Path, selection: Selection) -> Iterator[Path]:
     yield params_path(root)
     yield competition_path(root, active_name(root))
     yield classes_path(root)
-    yield test_path(root, selection.name)  # for the notebook to compare its own with
+    yield predicted_test_path(root, selection.name)  # for the notebook to compare its own with
     for card in selection.models:
         yield model_path(root, card.model)
         yield from list_checkpoints(root, card)

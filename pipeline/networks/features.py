@@ -18,7 +18,7 @@ from pipeline.core.arrays import Features, Images, Pixels, Rows, Targets
 from pipeline.core.files import atomic_path, locked, require_space, write_text
 from pipeline.core.progress import track_progress
 from pipeline.images.augmentation import Augmentation, ImageTransform
-from pipeline.images.batches import Ahead
+from pipeline.images.prefetching import Prefetcher
 from pipeline.images.resizing import resize_image, resize_unrounded
 from pipeline.images.views import Views, ViewTransform, make_view_transforms
 from pipeline.networks import runtime
@@ -119,7 +119,7 @@ class FeatureCache:
         batches = [range(at, min(at + _BATCH, count)) for start, _ in missing for at in _steps(start, count)]
         with (
             track_progress(f"features {folder.name}", count) as advance,
-            closing(Ahead(lambda number: make(batches[number]), range(len(batches)), self.workers)) as ahead,
+            closing(Prefetcher(lambda number: make(batches[number]), range(len(batches)), self.workers)) as ahead,
         ):
             advance(count - sum(map(len, batches)))
             images, extract = iter(ahead), runtime.halve_to_fit(self.extract)

@@ -64,7 +64,7 @@ def held_out(root: Path, name: str, competition: Competition) -> float | None:
     Raises:
         InputError: the solution lacks columns or test ids, or names a class that training does not have.
     """
-    path, predicted = solution_path(root), paths.test_path(root, name)
+    path, predicted = solution_path(root), paths.predicted_test_path(root, name)
     if not path.is_file() or not predicted.is_file():
         return None
     classes = tables.read_classes(classes_path(root))

@@ -42,7 +42,7 @@ def run(root: Path, name: str, oof: Given, test: Given, folds: Path | None) -> N
     out_of_fold = replace(read_external(oof, classes, table["id"].tolist()), folds=digest)
     tested = read_external(test, classes, test_ids)
     predictions.write_predictions(paths.oof_path(root, name), out_of_fold)
-    predictions.write_predictions(paths.test_path(root, name), tested)
+    predictions.write_predictions(paths.predicted_test_path(root, name), tested)
     if name not in members:
         _list(params_path(root), name)
     print(f"{name}: {len(table):,} out-of-fold and {len(test_ids):,} test rows; run `dvc repro`")

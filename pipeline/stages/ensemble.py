@@ -41,7 +41,9 @@ def run(root: Path) -> None:
     peeked = tuple(sorted({mark for marks in read.peeked.values() for mark in marks}))
     oof = predictions.Predictions(tuple(read.rows["id"]), fitted.nested, classes, digest, peeked)
     predictions.write_predictions(paths.oof_path(root, name), oof)
-    predictions.write_predictions(paths.test_path(root, name), predictions.Predictions(test_ids, test, classes))
+    predictions.write_predictions(
+        paths.predicted_test_path(root, name), predictions.Predictions(test_ids, test, classes)
+    )
     files.write_json(metrics_path(root, name), summary.numbers())
     cards.write_card(paths.card_path(root, name), card)
     names = tables.read_classes(class_names_path(root))

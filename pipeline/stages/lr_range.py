@@ -16,7 +16,7 @@ from pipeline.training.classic.recipe import ClassicRecipe
 from pipeline.training.context import TrainingContext
 from pipeline.training.lr_range import Curve, Suggestion, Sweep
 from pipeline.training.model_file import load_model
-from pipeline.training.setup import open_session
+from pipeline.training.setup import set_up_network
 
 
 def run(root: Path, model: str, context: TrainingContext, wanted: Sweep) -> None:
@@ -33,8 +33,8 @@ def run(root: Path, model: str, context: TrainingContext, wanted: Sweep) -> None
         raise InputError(f"--fold must be in 0..{last}, got {wanted.fold}; see split.n_splits in params.yaml")
     name, current = f"{model} fold {wanted.fold}", recipe.training.optimizer.learning_rate
     context = dataclasses.replace(context, chosen_folds=(wanted.fold,))
-    session, *_ = open_session(recipe, context, fingerprints.digest_images(context.prepared))
-    curve = lr_range.range_test(session, wanted, context.seed, name)
+    session = set_up_network(recipe, context, fingerprints.digest_images(context.prepared)).session
+    curve = lr_range.range_test(session.begin(wanted.fold, context.seed), wanted, name)
     found = lr_range.suggest_rates(curve)
     path = reports_folder(root) / "lr_range" / f"{model}.csv"
     lr_range.write_curve(curve, path)

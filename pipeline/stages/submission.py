@@ -28,7 +28,7 @@ def run(root: Path, name: str) -> None:
     prepared = prepared_folder(root)
     classes = tables.read_classes(prepared / "classes.json")
     sample = read_table(prepared / "sample_submission.csv")
-    test = predictions.read_predictions(paths.test_path(root, name), classes)
+    test = predictions.read_predictions(paths.predicted_test_path(root, name), classes)
     frame = submission.build(test, sample, competition.submission)
 
     oof_path = paths.oof_path(root, name)

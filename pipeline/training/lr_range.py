@@ -8,7 +8,7 @@ import math
 from collections.abc import Generator, Iterable
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import islice, pairwise
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +20,9 @@ from pipeline.core.errors import InputError
 from pipeline.core.files import atomic_path
 from pipeline.core.progress import track_progress
 from pipeline.networks import runtime
+from pipeline.training.fold_training import FoldTraining
 from pipeline.training.phases import CompiledPhase, copy_variables, depth_factors
 from pipeline.training.recipes.optimizers import build_optimizer
-from pipeline.training.session import Session
 
 MOMENTUM = 0.9
 # Averages of fewer batches than this are mostly noise.
@@ -92,36 +92,31 @@ class Suggestion:
     tenth: float
 
 
-def range_test(session: Session, wanted: Sweep, seed: int, name: str) -> Curve:
-    """Trains the stages before the last as they stand, then the last one while its rate rises.
+def range_test(training: FoldTraining, wanted: Sweep, name: str) -> Curve:
+    """Trains the phases before the last as they stand, then the last one while its rate rises.
 
-    The session is of no use for anything else afterwards.
+    The training is of no use for anything else afterwards.
 
     Args:
-        session: the model.
+        training: of the fold, just begun.
         wanted: the rates.
-        seed: the run's seed.
         name: what lines and errors call this sweep.
 
     Raises:
-        InputError: a stage before the last diverges, the loss is not finite from the first batch on, or a step does not
+        InputError: a phase before the last diverges, the loss is not finite from the first batch on, or a step does not
             fit into memory.
     """
-    session.suit(wanted.fold)  # before the last stage is replaced
-    session.phases = (*session.phases[:-1], _rising(session.phases[-1], wanted))
-    # As `trainer.train_fold` begins a fold.
-    session.reset(wanted.fold, int(np.random.SeedSequence([seed, wanted.fold]).generate_state(1)[0]))
-    for number, (phase, following) in enumerate(pairwise(session.phases)):
-        for loss in _losses(session, wanted.fold, seed, phase.stage.epochs * phase.steps, f"{name} stage {number + 1}"):
+    training.phases = (*training.phases[:-1], _with_rising_rate(training.phases[-1], wanted))
+    training.enter(training.phases[0])  # compiling the last phase has frozen and unfrozen layers
+    for number, phase in enumerate(training.phases[:-1]):
+        for loss in _losses(training, phase.stage.epochs * phase.steps, f"{name} phase {number + 1}"):
             if not math.isfinite(loss):
                 raise InputError(
-                    f"{name}: the loss became NaN or infinite in stage {number + 1}, before the one whose rate is "
+                    f"{name}: the loss became NaN or infinite in phase {number + 1}, before the one whose rate is "
                     f"sought; lower training.before[{number}].optimizer.learning_rate in the model's file"
                 )
-        if phase.stage.optimizer.ema > 0:
-            session.use_average()
-        session.enter(following)
-    with closing(_losses(session, wanted.fold, seed, wanted.steps, f"{name} rates")) as losses:
+        training.advance()
+    with closing(_losses(training, wanted.steps, f"{name} rates")) as losses:
         curve = record(wanted.rates, losses)
     if not len(curve.losses):
         raise InputError(f"{name}: the loss of the first batch is NaN or infinite; see train.precision in params.yaml")
@@ -200,8 +195,8 @@ def draw_curve(curve: Curve, found: Suggestion | None, current: float, path: Pat
         figure.savefig(temporary, dpi=110, metadata={"Software": None})
 
 
-def _rising(phase: CompiledPhase, wanted: Sweep) -> CompiledPhase:
-    """Compiles a stage anew with the recipe's optimizer, the rates of the sweep and as many epochs as these need."""
+def _with_rising_rate(phase: CompiledPhase, wanted: Sweep) -> CompiledPhase:
+    """Compiles a phase anew with the recipe's optimizer, the rates of the sweep and as many epochs as these need."""
     phase.set_trainable()
     stage, model = phase.stage, phase.model
     factors = depth_factors(phase.net, model, stage.layer_decay) if stage.layer_decay < 1 else None
@@ -212,18 +207,17 @@ def _rising(phase: CompiledPhase, wanted: Sweep) -> CompiledPhase:
     )
     model.optimizer.build(model.trainable_variables)
     longer = stage.model_copy(update={"epochs": math.ceil(wanted.steps / phase.steps), "plain_epochs": 0})
-    return dataclasses.replace(
-        phase, stage=longer, rates=wanted.rates, fresh_optimizer=copy_variables(model.optimizer.variables)
-    )
+    fresh = copy_variables(model.optimizer.variables)
+    return dataclasses.replace(phase, stage=longer, rates=wanted.rates, fresh_optimizer=fresh)
 
 
-def _losses(session: Session, fold: int, seed: int, steps: int, words: str) -> Generator[float, None, None]:
-    """Trains the current stage from its first batch on, and yields the loss of each batch."""
-    phase = session.phase
+def _losses(training: FoldTraining, steps: int, name: str) -> Generator[float, None, None]:
+    """Trains the current phase from its first batch on, and yields the loss of each batch."""
+    phase = training.phase
     with (
-        session.room(words),
-        session.fed(fold, seed, phase.first_epoch) as batches,
-        track_progress(words, steps) as advance,
+        training.explain_lack_of_memory(name),
+        training.feed(phase.first_epoch) as batches,
+        track_progress(name, steps) as advance,
     ):
         for images, targets in islice(batches, steps):
             # Not fit(), whose losses are means over the epoch so far.

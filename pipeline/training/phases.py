@@ -1,4 +1,4 @@
-"""The stages of a training, ready to run: what trains, at which size and pace, compiled once for all folds."""
+"""Phases of a training, compiled once for all folds: what trains, at which size and pace."""
 
 from dataclasses import dataclass
 
@@ -17,16 +17,34 @@ from pipeline.training.state import Arrays
 
 
 @dataclass(frozen=True)
+class PhaseScope:
+    """Where a phase stands in its training.
+
+    Attributes:
+        number: phases before it.
+        section: what the model's file calls it: ``training``, or ``training.before[0]``.
+        first_epoch: epochs of the phases before it.
+        size: side of the input in pixels.
+        rows: of the smallest training part, with what joins it: an epoch has the same length on every fold.
+        weighted: whether classes have weights, which `losses.weigh` sets for each fold.
+    """
+
+    number: int
+    section: str
+    first_epoch: int
+    size: int
+    rows: int
+    weighted: bool
+
+
+@dataclass(frozen=True)
 class CompiledPhase:
-    """One stage, ready to run.
+    """A phase of a training, ready to run.
 
     Attributes:
         stage: what it does.
-        first_epoch: epochs of the stages before it.
-        size: side of the input in pixels.
-        batch_size: the stage's, or all training rows where there are fewer.
-        steps: batches per epoch, those of the smallest training part: the same for every fold, but for test images
-            that join it.
+        scope: where it stands.
+        batch_size: the phase's own, or all training rows where there are fewer.
         rates: float32 (epochs * steps,), the learning rate of each step.
         net: the network at this size.
         model: compiled; shares the weights of ``net``; takes features where the head alone trains, images otherwise.
@@ -34,19 +52,32 @@ class CompiledPhase:
     """
 
     stage: Stage
-    first_epoch: int
-    size: int
+    scope: PhaseScope
     batch_size: int
-    steps: int
     rates: NDArray[np.float32]
     net: BuiltNetwork
     model: keras.Model
     fresh_optimizer: Arrays
 
     @property
+    def steps(self) -> int:
+        """Batches per epoch."""
+        return self.scope.rows // self.batch_size
+
+    @property
+    def first_epoch(self) -> int:
+        """Epochs done when this phase begins."""
+        return self.scope.first_epoch
+
+    @property
     def last_epoch(self) -> int:
-        """Epochs done when this stage ends."""
+        """Epochs done when this phase ends."""
         return self.first_epoch + self.stage.epochs
+
+    @property
+    def size(self) -> int:
+        """Side of the input in pixels."""
+        return self.scope.size
 
     @property
     def on_features(self) -> bool:
@@ -54,53 +85,46 @@ class CompiledPhase:
         return self.stage.unfreeze == "head"
 
     def set_trainable(self) -> None:
-        """Freezes and unfreezes the layers of the backbone; what is compiled already keeps to what it saw."""
+        """Freezes and unfreezes the layers of the backbone; what is compiled already keeps its state."""
         unfreeze(self.net, self.stage.unfreeze)
 
 
-def compile_phase(
-    stage: Stage, training: Training, first_epoch: int, size: int, rows: int, net: BuiltNetwork, weighted: bool
-) -> CompiledPhase:
-    """Compiles a stage.
+def compile_phase(stage: Stage, training: Training, net: BuiltNetwork, scope: PhaseScope) -> CompiledPhase:
+    """Compiles a phase.
 
     Args:
-        stage: which one.
-        training: what holds for all stages.
-        first_epoch: epochs of the stages before it.
-        size: side of the input in pixels.
-        rows: of the smallest training part, with what joins it.
-        net: the network at this size.
-        weighted: classes have weights, which `losses.weigh` sets for each fold.
+        stage: its recipe.
+        training: what holds for all phases.
+        net: the network at its size.
+        scope: where it stands.
 
     Raises:
         InputError: more layers to unfreeze than there are, or too few steps for a single update.
     """
     assert stage.batch_size != "auto", "probing.fit_batches comes first"
-    batch_size = min(stage.batch_size, rows)
-    steps = rows // batch_size
+    batch_size = min(stage.batch_size, scope.rows)
+    steps = scope.rows // batch_size
     if stage.epochs * steps < stage.optimizer.accumulate:
         raise InputError(
-            f"optimizer.accumulate is {stage.optimizer.accumulate}, but its stage has {stage.epochs * steps} steps in "
-            f"all ({stage.epochs} epochs of {rows} images, {batch_size} at a time), so nothing would ever be learnt; "
+            f"optimizer.accumulate is {stage.optimizer.accumulate}, but its phase has {stage.epochs * steps} steps in "
+            f"all ({stage.epochs} epochs of {scope.rows} images, {batch_size} at a time), so no update would be made; "
             "lower it or batch_size in the model's file"
         )
     rates = learning_rates(stage.schedule, stage.optimizer.learning_rate, stage.epochs, steps)
     unfreeze(net, stage.unfreeze)
     whole = net.head if stage.unfreeze == "head" and net.head is not None else net.model
-    # A model of its own around the same layers, so that each stage keeps what was compiled for it.
+    # A model of its own around the same layers, so that each phase keeps what was compiled for it.
     model = keras.Model(whole.input, whole.output, name=whole.name)
     factors = depth_factors(net, model, stage.layer_decay) if stage.layer_decay < 1 else None
     equal = np.ones(net.model.output_shape[-1], dtype=np.float32)
     counted = training.pseudo is not None and training.pseudo.weight != 1
     model.compile(
         optimizer=build_optimizer(stage.optimizer, rates, stage.schedule.name == "plateau", factors),
-        loss=build_loss(training.label_smoothing, training.focal_gamma, equal if weighted else None, counted),
+        loss=build_loss(training.label_smoothing, training.focal_gamma, equal if scope.weighted else None, counted),
         jit_compile=runtime.use_xla(),
     )
     model.optimizer.build(model.trainable_variables)
-    return CompiledPhase(
-        stage, first_epoch, size, batch_size, steps, rates, net, model, copy_variables(model.optimizer.variables)
-    )
+    return CompiledPhase(stage, scope, batch_size, rates, net, model, copy_variables(model.optimizer.variables))
 
 
 def unfreeze(net: BuiltNetwork, wanted: str | int) -> None:

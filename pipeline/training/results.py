@@ -9,7 +9,14 @@ import pandas as pd
 
 from pipeline.core import cards, files, predictions, scores, tables
 from pipeline.core.files import atomic_path
-from pipeline.core.paths import card_path, metrics_path, model_folder, oof_path, test_fold_path, test_path
+from pipeline.core.paths import (
+    card_path,
+    metrics_path,
+    model_folder,
+    oof_path,
+    predicted_test_fold_path,
+    predicted_test_path,
+)
 from pipeline.core.plots import learning_curves
 from pipeline.core.predictions import Predictions
 from pipeline.networks.hardware import read_versions
@@ -44,7 +51,7 @@ def gather_folds(root: Path, tasks: list[FoldTask], data: Data, competition: str
     honest = predictions.Predictions(ids, oof, classes, digest, peeked)
     predictions.write_predictions(oof_path(root, model), honest)
     predictions.write_predictions(
-        test_path(root, model), predictions.Predictions(data.test_ids, mean.astype(np.float32), classes)
+        predicted_test_path(root, model), predictions.Predictions(data.test_ids, mean.astype(np.float32), classes)
     )
     _write_by_fold(root, tasks, made.alone)
     groups = table.set_index("id")["group"].reindex(list(ids)).to_numpy(dtype=np.int64)
@@ -79,7 +86,7 @@ def gather_folds(root: Path, tasks: list[FoldTask], data: Data, competition: str
 
 
 def _write_by_fold(root: Path, tasks: list[FoldTask], tests: list[Predictions]) -> None:
-    paths = [test_fold_path(root, task.model, task.fold) for task in tasks]
+    paths = [predicted_test_fold_path(root, task.model, task.fold) for task in tasks]
     for earlier in paths[0].parent.glob("fold*"):
         earlier.unlink()  # of folds that are not part of this run
     for path, test in zip(paths, tests, strict=True):

@@ -1,4 +1,4 @@
-"""What a fold trains on: its labelled rows, some of them repeated, and test images with pseudo-labels after them."""
+"""Training rows of each fold: labelled ones, some of them repeated, and test images with pseudo-labels after them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,20 +14,20 @@ from pipeline.training.recipes.recipe import Recipe
 
 
 @dataclass(frozen=True)
-class Shown:
+class FoldRows:
     """The rows that a fold trains on.
 
     Attributes:
         rows: int64; row ``len(data.images) + i`` is test image i.
         labels: int64, the class index of each row there is; of a test image the class that its target has most of.
         targets: float32 (n_images, n_classes); None where they are the labels, one-hot.
-        strong: classes that are augmented more.
+        strong_labels: classes that are augmented more.
     """
 
     rows: Rows
     labels: Rows
     targets: Targets | None
-    strong: tuple[int, ...]
+    strong_labels: tuple[int, ...]
 
 
 class TrainingRows:
@@ -45,7 +45,7 @@ class TrainingRows:
         self._recipe, self._data, self._oof, self._teachers = recipe, data, oof, teachers
         self._taught: tuple[int, Taught] | None = None
 
-    def sampled(self, fold: int, seed: int) -> tuple[Rows, tuple[int, ...]]:
+    def sample(self, fold: int, seed: int) -> tuple[Rows, tuple[int, ...]]:
         """Returns the labelled rows, with repeats where classes are oversampled, and the classes augmented more."""
         data, balance = self._data, self._recipe.balance
         rows, weak = data.rows(fold)[0], tuple[int, ...]()
@@ -54,27 +54,27 @@ class TrainingRows:
         sampled = sampled_rows(rows, data.labels, balance, data.classes, weak, (seed, fold))
         return sampled, strong_classes(balance, data.classes, weak)
 
-    def shown(self, fold: int, seed: int) -> Shown:
-        """Returns all that a fold trains on."""
+    def select(self, fold: int, seed: int) -> FoldRows:
+        """Returns all rows that a fold trains on, with their labels and targets."""
         data, taught = self._data, self._joining(fold)
-        rows, strong = self.sampled(fold, seed)
+        rows, strong = self.sample(fold, seed)
         targets = self._soft(rows)
         if taught is None:
-            return Shown(rows, data.labels, targets, strong)
+            return FoldRows(rows, data.labels, targets, strong)
         if targets is None:
             targets = np.eye(len(data.classes), dtype=np.float32)[data.labels]
         # NaN: whoever trains on an image that was not chosen meets a loss that is not finite.
         more = np.full((len(data.test_ids), len(data.classes)), np.nan, dtype=np.float32)
         labels = np.full(len(data.test_ids), -1, dtype=np.int64)
         more[taught.rows], labels[taught.rows] = taught.targets, taught.targets.argmax(axis=1)
-        return Shown(
+        return FoldRows(
             rows=np.concatenate([rows, len(data.labels) + taught.rows]),
             labels=np.concatenate([data.labels, labels]),
             targets=np.concatenate([targets, more]),
-            strong=strong,
+            strong_labels=strong,
         )
 
-    def joining(self, fold: int) -> int:
+    def count_joining(self, fold: int) -> int:
         """Returns how many test images join a fold, and says so when it is asked first."""
         taught = self._joining(fold)
         return 0 if taught is None else len(taught.rows)

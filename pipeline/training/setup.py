@@ -1,19 +1,17 @@
-"""From a recipe to what trains its folds: precision and batch size settled, inputs made ready, all fingerprinted."""
+"""The set-up of a training: from a recipe to a model whose folds can be trained, every ``auto`` settled."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 
 from pipeline.core.errors import NoRoomError
-from pipeline.core.files import sha256
 from pipeline.core.paths import work_folder
-from pipeline.core.tables import folds_digest, read_folds
-from pipeline.images.batches import default_workers
+from pipeline.images.prefetching import default_workers
 from pipeline.images.preprocessing import open_preprocessed
 from pipeline.networks import runtime
 from pipeline.networks.build import list_weight_files
@@ -23,33 +21,123 @@ from pipeline.training.classic.recipe import ClassicRecipe
 from pipeline.training.classic.training import ClassicSession, score_classic_fold, train_classic_fold
 from pipeline.training.context import TrainingContext
 from pipeline.training.data import Data
+from pipeline.training.dependencies import digest_predictions, find_oof_files, find_pseudo_teachers
+from pipeline.training.inputs import NetworkInputs
 from pipeline.training.recipes.balance import check_classes
-from pipeline.training.recipes.distillation import oof_file
-from pipeline.training.recipes.pseudo import Teachers, find_teachers
 from pipeline.training.recipes.recipe import Recipe
+from pipeline.training.rows import TrainingRows
 from pipeline.training.session import Session
 from pipeline.training.task import AnyRecipe, FoldTask
 from pipeline.training.trainer import score_fold, train_fold
 
 
+class Trainable(Protocol):
+    """A model whose folds can be trained."""
+
+    @property
+    def recipe(self) -> AnyRecipe:
+        """The recipe as it will run, with every ``auto`` settled."""
+
+    @property
+    def precision(self) -> str:
+        """The precision that it computes in."""
+
+    @property
+    def fingerprint(self) -> str:
+        """The digest of all that determines the result."""
+
+    def train(self, task: FoldTask) -> None:
+        """Trains one fold.
+
+        Raises:
+            NoRoomError: memory ran out; the model set up again takes half as many images a step.
+        """
+
+    def score(self, task: FoldTask, on_epoch: OnEpoch) -> float:
+        """Trains one fold as far as ``valid.parquet``; returns the seconds that its training took.
+
+        Raises:
+            NoRoomError: as `train`.
+        """
+
+
 @dataclass(frozen=True)
-class Trainable:
-    """A model ready to be trained.
+class TrainableNetwork:
+    """A network whose folds can be trained; see `Trainable`.
 
     Attributes:
-        recipe: as it will run, with every ``auto`` settled.
+        recipe: as it will run.
         precision: what it computes in.
         fingerprint: of all that determines the result.
-        train: trains one fold; where memory runs out, here or below, the model opened anew takes half as many images a
-            step.
-        score: trains one fold as far as ``valid.parquet``, watched; returns the seconds that its training took.
+        session: the network, compiled.
+        memory: folder in which is remembered how many images a step find room.
     """
 
-    recipe: AnyRecipe
+    recipe: Recipe
     precision: str
     fingerprint: str
-    train: Callable[[FoldTask], None]
-    score: Callable[[FoldTask, OnEpoch], float]
+    session: Session
+    memory: Path
+
+    def train(self, task: FoldTask) -> None:
+        """Trains one fold."""
+        with self._halving_batches():
+            train_fold(task, self.session)
+
+    def score(self, task: FoldTask, on_epoch: OnEpoch) -> float:
+        """Trains one fold as far as ``valid.parquet``."""
+        with self._halving_batches():
+            return score_fold(task, self.session, on_epoch)
+
+    @contextmanager
+    def _halving_batches(self) -> Iterator[None]:
+        try:
+            yield
+        except NoRoomError as error:
+            probing.halve(self.recipe, _shape(self.session.data), self.memory, error)
+            raise
+
+
+@dataclass(frozen=True)
+class TrainableClassic:
+    """A classic model whose folds can be trained; see `Trainable`.
+
+    Attributes:
+        recipe: as it will run.
+        fingerprint: of all that determines the result.
+        session: its features.
+        precision: what it computes in.
+    """
+
+    recipe: ClassicRecipe
+    fingerprint: str
+    session: ClassicSession
+    precision: str = "float32"
+
+    def train(self, task: FoldTask) -> None:
+        """Trains one fold."""
+        train_classic_fold(task, self.session)
+
+    def score(self, task: FoldTask, on_epoch: OnEpoch) -> float:
+        """Trains one fold as far as ``valid.parquet``; it has no epochs."""
+        return score_classic_fold(task, self.session)
+
+
+@dataclass(frozen=True)
+class NetworkSetup:
+    """A network, ready for training and for a learning-rate range test.
+
+    Attributes:
+        session: built and compiled.
+        recipe: with every ``auto`` settled.
+        precision: in use.
+        features: fingerprint of the backbone's features.
+    """
+
+    session: Session
+    recipe: Recipe
+    precision: str
+    features: str
 
 
 def make_trainable(recipe: Recipe | ClassicRecipe, context: TrainingContext) -> Trainable:
@@ -59,134 +147,69 @@ def make_trainable(recipe: Recipe | ClassicRecipe, context: TrainingContext) -> 
         InputError: the recipe does not fit the images or the classes, or a file that it names cannot be had.
     """
     images = fingerprints.digest_images(context.prepared)
-    return _classic(recipe, context, images) if isinstance(recipe, ClassicRecipe) else _network(recipe, context, images)
+    if isinstance(recipe, ClassicRecipe):
+        return _make_classic(recipe, context, images)
+    return _make_network(recipe, context, images)
 
 
-def open_session(recipe: Recipe, context: TrainingContext, images: list[str]) -> tuple[Session, Recipe, str, str]:
-    """Makes a network ready, for training and for a learning-rate range test.
+def set_up_network(recipe: Recipe, context: TrainingContext, images: list[str]) -> NetworkSetup:
+    """Builds and compiles a network, its precision and batch sizes settled.
 
     Args:
         recipe: the model.
-        context: what it is opened with.
-        images: digests of the image stores, from `fingerprints.images_digest`.
-
-    Returns:
-        The session, the recipe with every ``auto`` settled, the precision in use, and the fingerprint of the features.
+        context: what its training depends on beside that.
+        images: digests of the image stores, from `fingerprints.digest_images`.
 
     Raises:
         InputError: the recipe does not fit the images or the classes, or a file that it names cannot be had.
     """
+    memory = work_folder(context.root, "probing")
     check_classes(recipe.balance, context.data.classes)
-    oof, teachers = _oof(recipe, context), _teachers(recipe, context)
-    data = _preprocessed(context.data, recipe, images, work_folder(context.root, "preprocessed"))
-    shape = data.images.shape[1], data.images.shape[-1], len(data.classes)
-    precision = probing.choose_precision(
-        context.precision, recipe, shape, work_folder(context.root, "probing"), context.weights
-    )
+    oof, teachers = find_oof_files(recipe, context), find_pseudo_teachers(recipe, context)
+    data = _preprocess(context, recipe, images)
+    shape = _shape(data)
+    precision = probing.choose_precision(context.precision, recipe, shape, memory, context.weights)
     rows = len(data.fold_of) - int(np.bincount(data.fold_of).max()) + (len(data.test_ids) if teachers else 0)
-    recipe = probing.fit_batches(recipe, shape, rows, work_folder(context.root, "probing"), context.weights)
-    files = list_weight_files(recipe.network, context.weights, recipe.first_size(shape[0]))
-    features = fingerprints.fingerprint_features(images, recipe, files, precision)
-    session = Session(
-        recipe,
-        data,
-        default_workers(),
-        context.weights,
-        work_folder(context.root, "features") / features[:16],
-        oof,
-        teachers,
-    )
-    return session, recipe, precision, features
+    recipe = probing.fit_batches(recipe, shape, rows, memory, context.weights)
+    weights = list_weight_files(recipe.network, context.weights, recipe.first_size(shape[0]))
+    features = fingerprints.fingerprint_features(images, recipe, weights, precision)
+    folder = work_folder(context.root, "features") / features[:16]
+    inputs = NetworkInputs(recipe, data, TrainingRows(recipe, data, oof, teachers), folder)
+    return NetworkSetup(Session(inputs, context.weights), recipe, precision, features)
 
 
-def _network(recipe: Recipe, context: TrainingContext, images: list[str]) -> Trainable:
-    session, recipe, precision, features = open_session(recipe, context, images)
+def _make_network(recipe: Recipe, context: TrainingContext, images: list[str]) -> TrainableNetwork:
+    setup = set_up_network(recipe, context, images)
     fingerprint = context.fingerprint(
         "pipeline.training.trainer",
         images,
-        recipe,
-        precision,
-        features=features,
-        **_learnt_from(recipe, context),
+        setup.recipe,
+        setup.precision,
+        features=setup.features,
+        **digest_predictions(setup.recipe, context),
     )
-
-    @contextmanager
-    def halving() -> Iterator[None]:
-        try:
-            yield
-        except NoRoomError as error:
-            data = session.data
-            shape = data.images.shape[1], data.images.shape[-1], len(data.classes)
-            probing.halve(recipe, shape, work_folder(context.root, "probing"), error)
-            raise
-
-    def train(task: FoldTask) -> None:
-        with halving():
-            train_fold(task, session)
-
-    def score(task: FoldTask, watch: OnEpoch) -> float:
-        with halving():
-            return score_fold(task, session, watch)
-
-    return Trainable(recipe, precision, fingerprint, train, score)
+    memory = work_folder(context.root, "probing")
+    return TrainableNetwork(setup.recipe, setup.precision, fingerprint, setup.session, memory)
 
 
-def _classic(recipe: ClassicRecipe, context: TrainingContext, images: list[str]) -> Trainable:
+def _make_classic(recipe: ClassicRecipe, context: TrainingContext, images: list[str]) -> TrainableClassic:
     runtime.start_backend("float32")
     fingerprint = context.fingerprint("pipeline.training.classic.training", images, recipe, "float32")
-    key = fingerprints.fingerprint_descriptors(images, recipe)
-    data = _preprocessed(context.data, recipe, images, work_folder(context.root, "preprocessed"))
-    session = ClassicSession(recipe, data, work_folder(context.root, "features") / key[:16], default_workers())
-    return Trainable(
-        recipe,
-        "float32",
-        fingerprint,
-        lambda task: train_classic_fold(task, session),
-        lambda task, _: score_classic_fold(task, session),
-    )
+    folder = work_folder(context.root, "features") / fingerprints.fingerprint_descriptors(images, recipe)[:16]
+    session = ClassicSession(recipe, _preprocess(context, recipe, images), folder, default_workers())
+    return TrainableClassic(recipe, fingerprint, session)
 
 
-def digest_dependencies(recipe: Recipe | ClassicRecipe, context: TrainingContext) -> dict[str, Any]:
-    """Digests what a model learns from beside the images and their labels: others' predictions, pretrained weights.
-
-    Raises:
-        InputError: a file of these cannot be had.
-    """
-    if isinstance(recipe, ClassicRecipe):
-        return {}
-    stored = context.data.images.shape[1]
-    weights = list_weight_files(recipe.network, context.weights, recipe.first_size(stored))
-    return {"weights": [sha256(path) for path in weights], **_learnt_from(recipe, context)}
-
-
-def _learnt_from(recipe: Recipe, context: TrainingContext) -> dict[str, dict[str, str]]:
-    teachers = _teachers(recipe, context)
-    return {
-        "oof": {name: sha256(path) for name, path in _oof(recipe, context).items()},
-        "pseudo": teachers.digests(int(context.data.fold_of.max()) + 1) if teachers else {},
-    }
-
-
-def _oof(recipe: Recipe, context: TrainingContext) -> dict[str, Path]:
-    distill, weak = recipe.training.distill, recipe.balance.weak
-    if not distill and not weak:
-        return {}
-    about = context.data.classes, folds_digest(read_folds(context.folds))
-    found = {"teacher": oof_file(context.root, distill.oof, "training.distill.oof", *about)} if distill else {}
-    return found | ({"weak": oof_file(context.root, weak.oof, "balance.weak.oof", *about)} if weak else {})
-
-
-def _teachers(recipe: Recipe, context: TrainingContext) -> Teachers | None:
-    pseudo = recipe.training.pseudo
-    if pseudo is None:
-        return None
-    return find_teachers(context.root, pseudo, len(context.data.classes), context.folds, context.chosen_folds)
-
-
-def _preprocessed(data: Data, recipe: Recipe | ClassicRecipe, images: list[str], folder: Path) -> Data:
-    steps, workers = recipe.input.preprocess, default_workers()
+def _preprocess(context: TrainingContext, recipe: Recipe | ClassicRecipe, images: list[str]) -> Data:
+    data, steps, workers = context.data, recipe.input.preprocess, default_workers()
+    folder = work_folder(context.root, "preprocessed")
     return dataclasses.replace(
         data,
         images=open_preprocessed(data.images, steps, folder, images[0], workers),
         test_images=open_preprocessed(data.test_images, steps, folder, images[1], workers),
     )
+
+
+def _shape(data: Data) -> tuple[int, int, int]:
+    """Size and channels of the stored images, and the number of classes."""
+    return data.images.shape[1], data.images.shape[-1], len(data.classes)

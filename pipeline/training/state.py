@@ -1,4 +1,4 @@
-"""What a fold keeps between epochs, as one file that is whole or absent."""
+"""The state of a fold between epochs, as one file that is whole or absent."""
 
 import dataclasses
 import json
@@ -17,7 +17,7 @@ Arrays = list[NDArray[Any]]
 
 @dataclass
 class TrainingProgress:
-    """How far a training is and what it has seen.
+    """How far a training is, and its history.
 
     Attributes:
         epoch: whole epochs done.
@@ -43,13 +43,13 @@ class State:
     """A training between two epochs.
 
     Attributes:
-        course: its numbers.
+        progress: how far it is.
         model: every variable of the model.
         optimizer: every variable of the optimizer.
         best: the model's variables at the best epoch; empty where none is chosen.
     """
 
-    course: TrainingProgress
+    progress: TrainingProgress
     model: Arrays
     optimizer: Arrays
     best: Arrays
@@ -60,13 +60,13 @@ def write_state(path: Path, state: State) -> None:
     groups = {"model": state.model, "optimizer": state.optimizer, "best": state.best}
     named = {f"{group}{i}": array for group, arrays in groups.items() for i, array in enumerate(arrays)}
     sizes = {group: len(arrays) for group, arrays in groups.items()}
-    about = np.array(json.dumps({"course": dataclasses.asdict(state.course), "sizes": sizes}))
+    about = np.array(json.dumps({"progress": dataclasses.asdict(state.progress), "sizes": sizes}))
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         np.savez(file, allow_pickle=False, about=about, **named)
 
 
-def read_state(path: Path, place: str) -> State | None:
-    """Reads a state; None where there is none, or where it cannot be read, which is said on the screen."""
+def read_state(path: Path, name: str) -> State | None:
+    """Reads a state; None where there is none, or where it cannot be read, which a message with ``name`` says."""
     if not path.is_file():
         return None
     try:
@@ -75,7 +75,7 @@ def read_state(path: Path, place: str) -> State | None:
             groups = {
                 group: [np.asarray(saved[f"{group}{i}"]) for i in range(size)] for group, size in about["sizes"].items()
             }
-        return State(TrainingProgress(**about["course"]), **groups)
+        return State(TrainingProgress(**about["progress"]), **groups)
     except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
-        print(f"{place}: {path} cannot be read ({error}); this fold starts again", flush=True)
+        print(f"{name}: {path} cannot be read ({error}); this fold starts again", flush=True)
         return None

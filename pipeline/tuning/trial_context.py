@@ -15,8 +15,9 @@ from pipeline.core.predictions import read_predictions
 from pipeline.networks import hardware
 from pipeline.training.classic.recipe import ClassicRecipe
 from pipeline.training.context import TrainingContext
+from pipeline.training.dependencies import digest_dependencies
 from pipeline.training.recipes.recipe import Recipe
-from pipeline.training.setup import Trainable, digest_dependencies
+from pipeline.training.setup import Trainable
 from pipeline.training.task import FoldTask
 from pipeline.tuning.params import TuneParams
 from pipeline.tuning.space import Space

@@ -235,7 +235,7 @@ def test_names_whose_folder_would_be_anothers_are_refused(name: str) -> None:
 
 def test_the_ensembles_predictions_lie_outside_the_models_folder(tmp_path: Path) -> None:
     models = paths.oof_path(tmp_path, "one").parent.parent
-    assert models in paths.test_path(tmp_path, "two").parents
+    assert models in paths.predicted_test_path(tmp_path, "two").parents
     assert models not in paths.oof_path(tmp_path, paths.ENSEMBLE).parents
 
 

@@ -143,7 +143,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     root = write_repository(tmp_path)
     for seed, name in enumerate(("one", "two", "there")):
         train_fake(root, name, seed)
-    for part, path in (("oof", paths.oof_path(root, "there")), ("test", paths.test_path(root, "there"))):
+    for part, path in (("oof", paths.oof_path(root, "there")), ("test", paths.predicted_test_path(root, "there"))):
         pd.read_parquet(path).to_csv(root / f"{part}.csv", index=False)
         path.unlink()
     monkeypatch.chdir(root)

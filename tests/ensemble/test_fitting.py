@@ -14,7 +14,7 @@ from pipeline.core.files import write_text
 from pipeline.stages import ensemble as stage
 from pipeline.training.recipes.distillation import oof_file
 
-PATHS = {"oof": paths.oof_path, "test": paths.test_path}
+PATHS = {"oof": paths.oof_path, "test": paths.predicted_test_path}
 OUTPUTS = (
     "folds/ensemble/oof.parquet",
     "folds/ensemble/test.parquet",
@@ -90,7 +90,7 @@ def test_the_row_order_of_the_members_changes_nothing(trained: Path) -> None:
     before = outputs(trained)
     for seed, name in enumerate(("one", "two")):
         shuffle_predictions(paths.oof_path(trained, name), CLASSES, seed)
-        shuffle_predictions(paths.test_path(trained, name), CLASSES, seed + 7)
+        shuffle_predictions(paths.predicted_test_path(trained, name), CLASSES, seed + 7)
     assert outputs(trained) == before
 
 
@@ -158,7 +158,7 @@ def test_test_ids_that_are_missing_are_refused(trained: Path) -> None:
 
 
 def test_a_member_that_was_not_trained_is_refused(trained: Path) -> None:
-    paths.test_path(trained, "two").unlink()
+    paths.predicted_test_path(trained, "two").unlink()
     with pytest.raises(InputError, match=r"two.test.parquet does not exist; run `dvc repro` to train that model"):
         stage.run(trained)
     assert not (trained / "folds" / "ensemble").exists()

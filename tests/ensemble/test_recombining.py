@@ -31,7 +31,7 @@ def combined(root: Path, metric: str = "accuracy", **settings: object) -> tuple[
 
 def apart(root: Path, card: EnsembleCard, metric: Metric) -> float:
     """The largest difference to the ensemble's own test predictions."""
-    known = predictions.read_predictions(paths.test_path(root, paths.ENSEMBLE), CLASSES)
+    known = predictions.read_predictions(paths.predicted_test_path(root, paths.ENSEMBLE), CLASSES)
     again = recombine(root, metric)(read_test(root, card.members, CLASSES, known.ids))
     return float(np.abs(again - known.probs).max())
 

@@ -10,8 +10,9 @@ import pytest
 
 from pipeline.core.errors import InputError
 from pipeline.images.augmentation import Augmentation, ImageTransform
-from pipeline.images.batches import Ahead, TrainBatches, plain_batches, stream
+from pipeline.images.batches import AugmentationPlan, TrainBatches, TrainingSet, plain_batches, stream
 from pipeline.images.policies import RandAugment
+from pipeline.images.prefetching import Prefetcher
 from pipeline.images.resizing import resize_unrounded
 from pipeline.training.recipes.balance import Balance, sampled_rows
 
@@ -25,16 +26,23 @@ def batches(n: int = 23, valid: tuple[int, ...] = (), size: int = 8, **augmentat
     images[:, :, :4] += 100  # the left half is brighter: a flip shows
     rows = np.setdiff1d(np.arange(n), valid)
     return TrainBatches(
-        images=images,
-        labels=np.arange(n) % 3,
-        rows=rows,
-        n_classes=3,
+        data=TrainingSet(images, rows, np.arange(n) % 3, 3),
+        plan=AugmentationPlan(Augmentation(**augmentation)),
         size=size,
         batch_size=4,
         steps_per_epoch=len(rows) // 4,
-        augmentation=Augmentation(**augmentation),
         seed=(7, 0),
     )
+
+
+def planned(made: TrainBatches, **changes: Any) -> TrainBatches:
+    """The same batches, augmented otherwise."""
+    return replace(made, plan=replace(made.plan, **changes))
+
+
+def holding(made: TrainBatches, **changes: Any) -> TrainBatches:
+    """The same batches of other images, rows, labels or targets."""
+    return replace(made, data=replace(made.data, **changes))
 
 
 def drawn(made: TrainBatches, steps: range, workers: int) -> list[tuple[bytes, bytes]]:
@@ -44,14 +52,14 @@ def drawn(made: TrainBatches, steps: range, workers: int) -> list[tuple[bytes, b
 
 def rows_of(made: TrainBatches, epoch: int) -> list[int]:
     """The rows that one epoch shows, read from the pixels."""
-    change = ImageTransform(made.augmentation)
+    change = ImageTransform(made.plan.augmentation)
     steps = range(epoch * made.steps_per_epoch, (epoch + 1) * made.steps_per_epoch)
     return [int(level) for step in steps for level in made.batch(step, change)[0].min(axis=(1, 2, 3))]
 
 
 def flipped(made: TrainBatches, epoch: int) -> dict[int, bool]:
     """Which of the rows that one epoch shows are flipped."""
-    change = ImageTransform(made.augmentation)
+    change = ImageTransform(made.plan.augmentation)
     steps = range(epoch * made.steps_per_epoch, (epoch + 1) * made.steps_per_epoch)
     images = np.concatenate([made.batch(step, change)[0] for step in steps])
     return {int(image.min()): bool(image[0, 0, 0] < image[0, -1, 0]) for image in images}
@@ -68,9 +76,9 @@ EVERYTHING: dict[str, Any] = {
 
 def test_a_batch_depends_on_its_step_alone_not_on_the_ones_made_before() -> None:
     made = batches(**EVERYTHING)
-    change = ImageTransform(made.augmentation)
+    change = ImageTransform(made.plan.augmentation)
     forwards = [made.batch(step, change) for step in range(10)]
-    backwards = [made.batch(step, ImageTransform(made.augmentation)) for step in reversed(range(10))][::-1]
+    backwards = [made.batch(step, ImageTransform(made.plan.augmentation)) for step in reversed(range(10))][::-1]
     for (images, targets), (again, targets_again) in zip(forwards, backwards, strict=True):
         assert np.array_equal(images, again)
         assert np.array_equal(targets, targets_again)
@@ -123,7 +131,7 @@ def test_valid_rows_never_appear() -> None:
 
 def test_targets_are_those_of_the_images() -> None:
     made = batches()
-    images, targets = made.batch(2, ImageTransform(made.augmentation))
+    images, targets = made.batch(2, ImageTransform(made.plan.augmentation))
     assert targets.argmax(axis=1).tolist() == [level % 3 for level in images.min(axis=(1, 2, 3)).tolist()]
 
 
@@ -148,7 +156,7 @@ def test_no_flip_means_none() -> None:
 @pytest.mark.parametrize("size", [4, 8, 16])
 def test_batches_have_the_size_of_the_networks_input(size: int) -> None:
     made = batches(size=size, transforms=(SHIFT,))
-    images, targets = made.batch(0, ImageTransform(made.augmentation))
+    images, targets = made.batch(0, ImageTransform(made.plan.augmentation))
     assert images.shape == (4, size, size, 1)
     assert images.dtype == np.uint8
     assert targets.shape == (4, 3)
@@ -160,13 +168,15 @@ def test_batches_have_the_size_of_the_networks_input(size: int) -> None:
 def test_plain_batches_are_the_rows_in_order(workers: int, size: int) -> None:
     made = batches()
     rows = np.array([5, 1, 22, 7, 0])
-    parts = list(plain_batches(made.images, rows, size, 2, workers))
+    parts = list(plain_batches(made.data.images, rows, size, 2, workers))
     assert [len(part) for part in parts] == [2, 2, 1]
-    assert np.array_equal(np.concatenate(parts), np.stack([resize_unrounded(made.images[row], size) for row in rows]))
+    assert np.array_equal(
+        np.concatenate(parts), np.stack([resize_unrounded(made.data.images[row], size) for row in rows])
+    )
 
 
 def test_plain_batches_of_no_rows_are_none() -> None:
-    assert list(plain_batches(batches().images, np.array([], dtype=np.int64), 8, 2, 1)) == []
+    assert list(plain_batches(batches().data.images, np.array([], dtype=np.int64), 8, 2, 1)) == []
 
 
 def test_a_mistake_in_a_thread_reaches_the_consumer() -> None:
@@ -182,25 +192,25 @@ def alike(one: TrainBatches, other: TrainBatches, steps: range) -> list[bool]:
 
 def test_plain_epochs_have_flips_and_nothing_else() -> None:
     made = batches(policy=RandAugment(name="rand_augment"), **EVERYTHING)  # five steps an epoch
-    flips_alone = replace(made, augmentation=Augmentation(flip="random"))
-    assert alike(replace(made, plain_from=2), flips_alone, range(20)) == [False] * 10 + [True] * 10
+    flips_alone = planned(made, augmentation=Augmentation(flip="random"))
+    assert alike(planned(made, plain_from=2), flips_alone, range(20)) == [False] * 10 + [True] * 10
 
 
 def test_epochs_before_the_plain_ones_are_as_ever() -> None:
     made = batches(**EVERYTHING)
-    assert alike(replace(made, plain_from=2), made, range(10)) == [True] * 10
+    assert alike(planned(made, plain_from=2), made, range(10)) == [True] * 10
 
 
 def test_targets_that_are_given_replace_the_labels() -> None:
     made, soft = batches(), np.random.default_rng(0).random((23, 3), dtype=np.float32)
-    images, targets = replace(made, targets=soft).batch(1, made.transform())
+    images, targets = holding(made, targets=soft).batch(1, made.plan.transform())
     assert np.array_equal(targets, soft[images.min(axis=(1, 2, 3))])
-    assert np.array_equal(images, made.batch(1, made.transform())[0])
+    assert np.array_equal(images, made.batch(1, made.plan.transform())[0])
 
 
 def test_targets_that_are_given_are_mixed_like_others() -> None:
     made = batches(mixup=1.0)
-    given = replace(made, targets=np.eye(3, dtype=np.float32)[np.arange(23) % 3])
+    given = holding(made, targets=np.eye(3, dtype=np.float32)[np.arange(23) % 3])
     assert drawn(given, range(10), 1) == drawn(made, range(10), 1)
 
 
@@ -209,22 +219,22 @@ BRIGHT = {"InvertImg": {"p": 1.0}}
 
 def test_images_of_strong_classes_alone_go_through_the_strong_transforms() -> None:
     made = batches()
-    strong = replace(made, strong_labels=(2,), strong_transforms=(BRIGHT,))
+    strong = planned(made, strong_labels=(2,), strong_transforms=(BRIGHT,))
     for step in range(5):
-        images, targets = made.batch(step, made.transform())
-        changed, _ = strong.batch(step, strong.transform())
+        images, targets = made.batch(step, made.plan.transform())
+        changed, _ = strong.batch(step, strong.plan.transform())
         of_class = targets.argmax(axis=1) == 2
         assert np.array_equal(changed[of_class], 255 - images[of_class])
         assert np.array_equal(changed[~of_class], images[~of_class])
 
 
 def test_plain_epochs_spare_strong_classes_too() -> None:
-    strong = replace(batches(), strong_labels=(0, 1, 2), strong_transforms=(BRIGHT,))
-    assert alike(replace(strong, plain_from=1), batches(), range(10)) == [False] * 5 + [True] * 5
+    strong = planned(batches(), strong_labels=(0, 1, 2), strong_transforms=(BRIGHT,))
+    assert alike(planned(strong, plain_from=1), batches(), range(10)) == [False] * 5 + [True] * 5
 
 
 def test_threads_make_strong_images_as_one_does() -> None:
-    made = replace(batches(**EVERYTHING), strong_labels=(1,), strong_transforms=(SHIFT,))
+    made = planned(batches(**EVERYTHING), strong_labels=(1,), strong_transforms=(SHIFT,))
     assert drawn(made, range(20), 1) == drawn(made, range(20), 4)
 
 
@@ -233,20 +243,20 @@ def test_a_check_finds_a_transform_that_does_not_fit() -> None:
     with pytest.raises(InputError, match=r"see augmentation.transforms"):
         batches(transforms=(crop,)).check()
     with pytest.raises(InputError, match=r"see balance.stronger.transforms"):
-        replace(batches(), strong_labels=(2,), strong_transforms=(crop,)).check()
+        planned(batches(), strong_labels=(2,), strong_transforms=(crop,)).check()
     batches(transforms=(SHIFT,)).check()
 
 
 def test_an_epoch_shows_repeated_rows_as_often_as_they_repeat() -> None:
     made = batches(n=12)
-    repeated = replace(made, rows=np.repeat(np.arange(12), 2), steps_per_epoch=6)
+    repeated = replace(holding(made, rows=np.repeat(np.arange(12), 2)), steps_per_epoch=6)
     assert sorted(rows_of(repeated, 0)) == sorted([*range(12), *range(12)])
 
 
 def test_classes_of_unequal_size_are_shown_equally_often_in_an_epoch_of_the_same_length() -> None:
     labels = np.repeat([0, 1, 2], [100, 10, 3])
     rows = sampled_rows(np.arange(113), labels, Balance(oversample="balanced"), ("a", "b", "c"), (), (0, 0))
-    made = replace(batches(n=113), labels=labels, rows=rows, steps_per_epoch=113 // 4)
+    made = replace(holding(batches(n=113), labels=labels, rows=rows), steps_per_epoch=113 // 4)
     shown = np.bincount([labels[row] for epoch in range(30) for row in rows_of(made, epoch)])
     assert shown.sum() == 30 * 112
     assert shown / shown.sum() == pytest.approx(np.full(3, 1 / 3), abs=0.02)
@@ -259,13 +269,13 @@ def test_only_a_few_items_are_made_ahead() -> None:
         made.append(number)
         return number
 
-    with closing(Ahead(make, range(1000), 2)) as ahead:
+    with closing(Prefetcher(make, range(1000), 2)) as ahead:
         assert next(iter(ahead)) == 0
     assert len(made) <= 7
 
 
 def test_closing_ends_the_threads_though_the_iterator_is_still_held() -> None:
-    ahead = Ahead(lambda number: number, range(1000), 3)
+    ahead = Prefetcher(lambda number: number, range(1000), 3)
     held = iter(ahead)
     assert [next(held), next(held)] == [0, 1]
     ahead.close()

@@ -55,7 +55,9 @@ def apart(root: Path, model: str, weights: Path, work: Path) -> float:
     classes = tables.read_classes(root / "data" / "prepared" / "classes.json")
     images = open_store(root / "data" / "prepared" / "test_images.npy")
     probs = predict_images(card, list_checkpoints(root, card), InferenceInput(images, classes, weights, work))
-    return float(np.abs(probs - predictions.read_predictions(paths.test_path(root, model), classes).probs).max())
+    return float(
+        np.abs(probs - predictions.read_predictions(paths.predicted_test_path(root, model), classes).probs).max()
+    )
 
 
 @pytest.mark.parametrize("model", RECIPES)

@@ -106,7 +106,9 @@ def test_an_exported_model_says_what_the_pipeline_says(
     name = {"litert": "model.tflite", "onnx": "model.onnx", "savedmodel": "model"}[kind]
     images = np.load(predicting_root / "data" / "prepared" / "test_images.npy")
     found = load_exported(tmp_path / "made" / name, kind)(images)
-    known = predictions.read_predictions(paths.test_path(predicting_root, "dense"), ("cat", "dog", "owl")).probs
+    known = predictions.read_predictions(
+        paths.predicted_test_path(predicting_root, "dense"), ("cat", "dog", "owl")
+    ).probs
     np.testing.assert_allclose(found, known, atol=1e-5)
 
 
@@ -116,7 +118,7 @@ def test_one_fold_alone_is_that_fold_also_in_fewer_bits(
 ) -> None:
     export.run(predicting_root, "dense", kind, precision, tmp_path / "made", 1)
     images = np.load(predicting_root / "data" / "prepared" / "test_images.npy")
-    path = paths.test_fold_path(predicting_root, "dense", 1)
+    path = paths.predicted_test_fold_path(predicting_root, "dense", 1)
     known = predictions.read_predictions(path, ("cat", "dog", "owl")).probs
     name = {"litert": "model.tflite", "onnx": "model.onnx"}[kind]
     np.testing.assert_allclose(load_exported(tmp_path / "made" / name, kind)(images), known, atol=0.1)

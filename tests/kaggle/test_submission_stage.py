@@ -83,7 +83,7 @@ def test_shuffled_test_rows_give_the_identical_submission(trained: Path) -> None
     prepared = trained / "data" / "prepared" / "test.csv"
     tables.write_index(prepared, tables.read_index(prepared).sample(frac=1, random_state=0))
     for name in ("one", "two"):
-        shuffle_predictions(paths.test_path(trained, name), CLASSES, seed=5)
+        shuffle_predictions(paths.predicted_test_path(trained, name), CLASSES, seed=5)
     ensemble_stage.run(trained)
     stage.run(trained, "ensemble")
     assert path.read_bytes() == before

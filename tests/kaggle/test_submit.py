@@ -359,7 +359,7 @@ def test_a_submission_says_how_it_differs_from_the_last_one(
     submitted_before(root, "one")
     (root / "submissions" / "one.csv").unlink()  # the next run writes another: the copy is what counts
     best = [
-        predictions.read_predictions(paths.test_path(root, name), CLASSES).probs.argmax(axis=1)
+        predictions.read_predictions(paths.predicted_test_path(root, name), CLASSES).probs.argmax(axis=1)
         for name in ("one", "two")
     ]
     other = int((best[0] != best[1]).sum())

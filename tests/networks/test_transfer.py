@@ -45,8 +45,7 @@ def test_images_of_weak_classes_are_augmented_more_where_more_than_the_head_trai
     wanted = parse(transfer(HEAD).model_dump(mode="json") | balance, Recipe, "a test")
     opened = session(root, wanted)
     train_fold(task(root, wanted, "stronger"), opened)
-    assert opened.phase is opened.phases[-1]
-    assert opened.batches(0, 0).strong_labels == (0,)
+    assert opened.inputs.image_batches(opened.phases[-1], 0, 0).plan.strong_labels == (0,)
     with pytest.raises(InputError, match="a head alone sees features"):
         parse(transfer(**HEAD).model_dump(mode="json") | balance, Recipe, "a test")
 
@@ -72,7 +71,7 @@ def test_features_are_computed_once_for_all_folds_and_heads(root: Path, monkeypa
 
 def test_a_frozen_backbone_stays_as_it_came(root: Path) -> None:
     opened = session(root, transfer(**HEAD))
-    backbone = opened.phase.net.backbone
+    backbone = opened.phases[0].net.backbone
     assert backbone is not None
     before = [keras.ops.convert_to_numpy(weight).copy() for weight in backbone.weights]
     train_fold(task(root, transfer(**HEAD), "work"), opened)
@@ -88,12 +87,11 @@ def test_predictions_from_features_are_those_of_the_whole_network(
         update={"views": Views(mirror=True, shift=1, crops=0.9, scales=(0.8,), average=average)}
     )
     opened = session(root, wanted)
-    opened.reset(0, 1)
-    rows = np.arange(7)
-    from_features = opened.predict("train", rows, wanted.views)
-    object.__setattr__(opened.phase, "stage", wanted.training.model_copy(update={"unfreeze": "all"}))
-    object.__setattr__(opened.phase, "model", opened.phase.net.model)
-    assert np.allclose(from_features, opened.predict("train", rows, wanted.views), atol=1e-4)
+    training, rows = opened.begin(0, 1), np.arange(7)
+    from_features = training.predict("train", rows, wanted.views)
+    object.__setattr__(training.phase, "stage", wanted.training.model_copy(update={"unfreeze": "all"}))
+    object.__setattr__(training.phase, "model", training.phase.net.model)
+    assert np.allclose(from_features, training.predict("train", rows, wanted.views), atol=1e-4)
 
 
 @pytest.mark.slow
@@ -152,7 +150,7 @@ def test_augmented_draws_of_the_head_are_computed_once_and_differ(root: Path, mo
     opened = session(root, augmented)
     train_fold(task(root, augmented, "work"), opened)
     assert len([name for name in made if "draw" in name]) == 2
-    one, two = opened._feature_batches(0, 0).sources
+    one, two = opened.inputs._feature_batches(opened.phases[0], 0, 0).sources
     assert not np.array_equal(one, two)
 
 
@@ -184,10 +182,10 @@ def test_an_interrupted_pass_goes_on_after_its_last_whole_block(root: Path, monk
 
 def test_statistics_measured_afresh_are_those_of_the_training_images(root: Path) -> None:
     opened = session(root, transfer(network={"norm": "reestimated"}))
-    opened.reset(0, 1)
-    net = opened.phase.net
+    training = opened.begin(0, 1)
+    net = training.phase.net
     assert net.backbone is not None
-    opened.settle(0)
+    training.reestimate_statistics()
     (norm,) = list_batch_norms(net.backbone)
     inner = keras.Model(net.backbone.input, net.backbone.get_layer("conv1").output)
     images = np.stack([resize_image(opened.data.images[row], 16) for row in opened.data.rows(0)[0]])
@@ -202,7 +200,7 @@ def test_a_short_fine_tuning_does_not_leave_the_statistics_behind(root: Path) ->
     def distance(norm: str, momentum: float) -> float:
         opened = session(root, transfer(network={"norm": norm, "norm_momentum": momentum}, epochs=3))
         train_fold(task(root, opened.recipe, f"{norm}{momentum}"), opened)
-        net = opened.phase.net
+        net = opened.phases[-1].net
         assert net.backbone is not None
         (layer,) = list_batch_norms(net.backbone)
         lagging = keras.ops.convert_to_numpy(layer.moving_mean).copy()
@@ -281,7 +279,7 @@ def test_folds_of_a_frozen_random_backbone_do_not_depend_on_their_order(root: Pa
 
 def test_statistics_of_ragged_batches_weigh_by_their_images(root: Path) -> None:
     opened = session(root, transfer(network={"norm": "reestimated"}))
-    net = opened.phase.net
+    net = opened.phases[-1].net
     assert net.backbone is not None
     (norm,) = list_batch_norms(net.backbone)
     images = np.random.default_rng(0).integers(0, 256, (9, 16, 16, 1), dtype=np.uint8)
@@ -297,5 +295,5 @@ def test_statistics_of_ragged_batches_weigh_by_their_images(root: Path) -> None:
 def test_weights_count_the_repeats_of_oversampled_classes(root: Path) -> None:
     data = settings() | {"balance": {"oversample": "balanced", "class_weight": "balanced"}}
     opened = session(root, parse(data, Recipe, "a test"))
-    opened.reset(0, 1)
-    assert keras.ops.convert_to_numpy(opened.phase.model.loss.weights) == pytest.approx([1, 1, 1], abs=0.05)
+    training = opened.begin(0, 1)
+    assert keras.ops.convert_to_numpy(training.phase.model.loss.weights) == pytest.approx([1, 1, 1], abs=0.05)

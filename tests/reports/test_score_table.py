@@ -61,7 +61,7 @@ def names_in_order(lines: list[str]) -> list[str]:
 
 def write_solution(root: Path, right: int, name: str = "one", **renamed: str) -> None:
     """Writes test labels of which ``right`` agree with a model's most probable class."""
-    predictions = read_predictions(paths.test_path(root, name), CLASSES)
+    predictions = read_predictions(paths.predicted_test_path(root, name), CLASSES)
     best = predictions.probs.argmax(axis=1)
     labels = [CLASSES[k if row < right else (k + 1) % 3] for row, k in enumerate(best)]
     solution = pd.DataFrame({"Id": predictions.ids, "Category": labels}).sample(frac=1, random_state=0)

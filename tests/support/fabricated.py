@@ -123,7 +123,7 @@ def train_fake(
     test = random_probs(len(test_ids), len(classes), seed + 1)
     predictions = Predictions(tuple(table["id"]), oof, classes, digest, peeked)
     write_predictions(paths.oof_path(root, name), predictions)
-    write_predictions(paths.test_path(root, name), Predictions(tuple(test_ids), test, classes))
+    write_predictions(paths.predicted_test_path(root, name), Predictions(tuple(test_ids), test, classes))
 
 
 def shuffle_predictions(path: Path, classes: Sequence[str], seed: int) -> None:

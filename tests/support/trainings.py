@@ -14,8 +14,10 @@ from pipeline.core.competition import Score
 from pipeline.core.config import parse
 from pipeline.networks import runtime
 from pipeline.training.data import load_data
+from pipeline.training.inputs import NetworkInputs
 from pipeline.training.recipes.pseudo import Teachers
 from pipeline.training.recipes.recipe import Recipe
+from pipeline.training.rows import TrainingRows
 from pipeline.training.session import Session
 from pipeline.training.task import FoldTask
 from pipeline.training.trainer import train_fold
@@ -78,14 +80,8 @@ def session(root: Path, wanted: Recipe, workers: int = 2) -> Session:
     runtime.start_backend("float32")
     data = load_data(root / "data" / "prepared", paths.folds_path(root))
     pseudo = wanted.training.pseudo
-    return Session(
-        wanted,
-        data,
-        workers,
-        weights=root / "weights",
-        features=root / "features",
-        teachers=Teachers(root, pseudo) if pseudo else None,
-    )
+    rows = TrainingRows(wanted, data, {}, Teachers(root, pseudo) if pseudo else None)
+    return Session(NetworkInputs(wanted, data, rows, root / "features", workers), root / "weights")
 
 
 def teach(root: Path, name: str = "wise", seed: int = 0) -> dict[int, NDArray[np.float32]]:
@@ -106,7 +102,9 @@ def write_taught(root: Path, name: str, fold: int, seed: int, sure: int | None =
     rows = rng.permutation(len(ids))[: 6 + 2 * fold if sure is None else sure]
     probs[rows] = 0.02
     probs[rows, rng.integers(0, len(CLASSES), len(rows))] = 0.96
-    predictions.write_predictions(paths.test_fold_path(root, name, fold), predictions.Predictions(ids, probs, CLASSES))
+    predictions.write_predictions(
+        paths.predicted_test_fold_path(root, name, fold), predictions.Predictions(ids, probs, CLASSES)
+    )
     return probs
 
 

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import keras
@@ -20,9 +21,11 @@ from pipeline.networks import runtime
 from pipeline.stages import lr_range as stage
 from pipeline.training import lr_range
 from pipeline.training.context import read_context
+from pipeline.training.fold_training import FoldTraining
 from pipeline.training.lr_range import Curve, Sweep, record, suggest_rates
 from pipeline.training.phases import copy_variables
 from pipeline.training.recipes.optimizers import build_optimizer
+from pipeline.training.session import Session
 from pipeline.training.trainer import train_fold
 
 RATES = np.geomspace(1e-6, 1, 61).astype(np.float32)  # ten to a decade
@@ -59,9 +62,10 @@ def files(root: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (root / "reports" / "lr_range").iterdir()}
 
 
-def ran(session: Any, **wanted: Any) -> NDArray[np.float32]:
-    """Runs a sweep in a session and returns its losses."""
-    return lr_range.range_test(session, Sweep(**wanted), 0, "a test").losses
+def sweep_fold(session: Session, **wanted: Any) -> tuple[FoldTraining, NDArray[np.float32]]:
+    """Runs a sweep on fold 0; returns its training and its losses."""
+    training = session.begin(0, 0)
+    return training, lr_range.range_test(training, Sweep(**wanted), "a test").losses
 
 
 def test_the_steepest_fall_and_a_tenth_of_the_minimum_are_suggested() -> None:
@@ -164,12 +168,12 @@ def test_rates_too_low_to_learn_are_one_sentence(root: Path, capsys: pytest.Capt
 
 def test_each_step_has_its_rate(root: Path) -> None:
     session = trainings.session(root, trainings.recipe(plain_epochs=4))
-    losses = ran(session, highest=1e-2, steps=33)  # six epochs and a part; the recipe has four
-    optimizer = session.phase.model.optimizer
+    training, losses = sweep_fold(session, highest=1e-2, steps=33)  # six epochs and a part; the recipe has four
+    optimizer = training.phase.model.optimizer
     assert len(losses) == int(optimizer.iterations) == 33
     assert float(optimizer.learning_rate) == pytest.approx(1e-2)
-    assert np.array_equal(session.phase.rates, Sweep(highest=1e-2, steps=33).rates)
-    assert session.batches(0, 0).plain_from is None
+    assert np.array_equal(training.phase.rates, Sweep(highest=1e-2, steps=33).rates)
+    assert session.inputs.image_batches(training.phase, 0, 0).plan.plain_from is None
 
 
 def test_stages_before_the_last_train_as_in_training(root: Path) -> None:
@@ -177,15 +181,16 @@ def test_stages_before_the_last_train_as_in_training(root: Path) -> None:
     alone = trainings.session(root, trainings.recipe(**first))
     train_fold(task(root, trainings.recipe(**first), "work"), alone)
     session = trainings.session(root, trainings.recipe(before=[first]))
-    ran(session, lowest=1e-30, highest=2e-30, steps=20)  # too little to move a float32
-    found, wanted = (copy_variables(model.trainable_variables) for model in (session.phase.model, alone.phase.model))
+    training, _ = sweep_fold(session, lowest=1e-30, highest=2e-30, steps=20)  # too little to move a float32
+    models = training.phase.model, alone.phases[0].model
+    found, wanted = (copy_variables(model.trainable_variables) for model in models)
     assert all(np.array_equal(a, b) for a, b in zip(found, wanted, strict=True))
 
 
 def test_a_stage_that_diverges_before_the_last_is_named(root: Path) -> None:
     first = {"epochs": 4, "batch_size": 8, "optimizer": SGD | {"learning_rate": 1e30}}
-    with pytest.raises(InputError, match=r"NaN or infinite in stage 1.*training.before\[0\].optimizer.learning_rate"):
-        ran(trainings.session(root, trainings.recipe(before=[first])))
+    with pytest.raises(InputError, match=r"NaN or infinite in phase 1.*training.before\[0\].optimizer.learning_rate"):
+        sweep_fold(trainings.session(root, trainings.recipe(before=[first])))
 
 
 def test_a_head_and_the_factors_of_its_backbone_are_swept(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,7 +206,9 @@ def test_a_head_and_the_factors_of_its_backbone_are_swept(root: Path, monkeypatc
         return build_optimizer(section, rates, plateau, factors)
 
     monkeypatch.setattr("pipeline.training.lr_range.build_optimizer", built)
-    monkeypatch.setattr(stage, "open_session", lambda recipe, *_: (trainings.session(root, recipe),))
+    monkeypatch.setattr(
+        stage, "set_up_network", lambda recipe, *_: SimpleNamespace(session=trainings.session(root, recipe))
+    )
     assert run(root, lowest=1e-4, steps=20)["steps_done"] > 10
     assert given[0] is not None
     assert {1.0, 0.5} <= set(given[0])

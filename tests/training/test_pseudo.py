@@ -14,7 +14,7 @@ from support.trainings import kept, recipe, repository, session, settings, teach
 from pipeline.core import cards, predictions, tables
 from pipeline.core.config import parse
 from pipeline.core.errors import InputError
-from pipeline.core.paths import card_path, folds_path, test_fold_path
+from pipeline.core.paths import card_path, folds_path, predicted_test_fold_path
 from pipeline.networks.features import FeatureBatches
 from pipeline.stages import train as stage
 from pipeline.training.callback import StateCallback
@@ -151,7 +151,7 @@ def test_a_teacher_of_another_fold_table_is_refused(root: Path) -> None:
 
 
 def test_a_teacher_of_fewer_folds_is_refused(root: Path) -> None:
-    test_fold_path(root, "wise", 2).unlink()
+    predicted_test_fold_path(root, "wise", 2).unlink()
     search(root, wanted=(0, 1))
     with pytest.raises(InputError, match=r"wise has no test predictions of fold 2 .*does not exist\); run `"):
         search(root)
@@ -199,7 +199,7 @@ def loaded(root: Path) -> Data:
 
 def test_sure_test_images_come_after_the_labelled_rows_of_the_fold(root: Path) -> None:
     data, wanted = loaded(root), student(labels="hard", weight=0.5)
-    shown = TrainingRows(wanted, data, {}, Teachers(root, section(labels="hard", weight=0.5))).shown(1, 0)
+    shown = TrainingRows(wanted, data, {}, Teachers(root, section(labels="hard", weight=0.5))).select(1, 0)
     sure = np.flatnonzero(teach(root)[1].max(axis=1) > 0.9)
     assert shown.rows.tolist() == [*np.flatnonzero(data.fold_of != 1), *(TRAIN + sure)]
     assert shown.targets is not None
@@ -211,17 +211,16 @@ def test_sure_test_images_come_after_the_labelled_rows_of_the_fold(root: Path) -
 
 def test_without_teachers_rows_and_labels_are_what_they_were(root: Path) -> None:
     data = loaded(root)
-    shown = TrainingRows(recipe(), data, {}, None).shown(0, 0)
+    shown = TrainingRows(recipe(), data, {}, None).select(0, 0)
     assert np.array_equal(shown.rows, data.rows(0)[0])
     assert shown.targets is None
 
 
 def test_batches_show_the_test_images_that_joined(root: Path) -> None:
     opened = session(root, recipe(augmentation={"flip": "none"}, pseudo={"teachers": ["wise"]}))
-    opened.suit(1)
-    made = opened.batches(1, 0)
+    made = opened.inputs.image_batches(opened.begin(1, 0).phase, 1, 0)
     assert made.steps_per_epoch == 6  # 40 labelled rows and 8 of which fold 1 is sure, in batches of 8
-    batches = [made.batch(step, made.transform()) for step in range(6)]
+    batches = [made.batch(step, made.plan.transform()) for step in range(6)]
     pictures = {image.tobytes(): target for pair in batches for image, target in zip(*pair, strict=True)}
     probs, data = teach(root)[1], loaded(root)
     sure = np.flatnonzero(probs.max(axis=1) > 0.9)
@@ -284,7 +283,8 @@ def test_a_head_on_features_takes_pseudo_labels_too(root: Path) -> None:
 
 def test_a_range_test_sweeps_as_far_as_it_was_told(root: Path) -> None:
     # The stage alone has 12 steps: what joins a fold must not put it back where the sweep was.
-    curve = range_test(session(root, student()), Sweep(1e-5, 1e-2, steps=20, fold=1), 0, "a student")
+    training = session(root, student()).begin(1, 0)
+    curve = range_test(training, Sweep(1e-5, 1e-2, steps=20, fold=1), "a student")
     assert len(curve.losses) == 20
 
 
@@ -325,7 +325,7 @@ def test_permuted_labels_do_not_come_back_through_copies_of_the_held_out_images(
     assert teacher.pooled == pytest.approx(1 / 3, abs=0.15)
     assert student.pooled == pytest.approx(1 / 3, abs=0.15)
     # The same student under a rule that leaks, to show that this test can fail.
-    files = [test_fold_path(root, "teacher", fold) for fold in range(3)]
+    files = [predicted_test_fold_path(root, "teacher", fold) for fold in range(3)]
     held = [path.read_bytes() for path in files]
     for fold, path in enumerate(files):
         path.write_bytes(held[(fold + 1) % 3])
@@ -357,7 +357,7 @@ def test_other_predictions_of_the_teacher_are_another_training(root: Path, capsy
 
 
 def test_a_student_whose_teacher_lacks_a_fold_fails_before_anything_is_trained(root: Path) -> None:
-    test_fold_path(root, "wise", 2).unlink()
+    predicted_test_fold_path(root, "wise", 2).unlink()
     with pytest.raises(InputError, match="wise has no test predictions of fold 2"):
         run(root, "student", pseudo={"teachers": ["wise"]})
     assert not (root / ".work" / "train").exists()

@@ -81,14 +81,14 @@ def test_test_predictions_are_the_mean_of_the_folds(trained: Path) -> None:
         predictions.read_predictions(path, CLASSES) for path in (trained / ".work" / "train").rglob("test.parquet")
     ]
     assert len(parts) == 3
-    mean = predictions.read_predictions(paths.test_path(trained, "one"), CLASSES)
+    mean = predictions.read_predictions(paths.predicted_test_path(trained, "one"), CLASSES)
     wanted = np.mean([part.aligned(mean.ids, "") for part in parts], axis=0)
     assert np.allclose(mean.probs, wanted, atol=1e-7)
 
 
 def test_what_each_fold_says_of_the_test_images_is_kept(trained: Path) -> None:
     for place in (trained / ".work" / "train").rglob("test.parquet"):
-        path = paths.test_fold_path(trained, "one", int(place.parent.name.removeprefix("fold")))
+        path = paths.predicted_test_fold_path(trained, "one", int(place.parent.name.removeprefix("fold")))
         assert path.read_bytes() == place.read_bytes()
     assert len(list((trained / "folds" / "one" / "test_by_fold").iterdir())) == 3
 
@@ -329,7 +329,7 @@ def test_memory_that_runs_out_halves_the_batch_of_all_folds(
     fit, sizes = keras.Model.fit, list[int]()
 
     def crowded(self: keras.Model, batches: Any, **how: Any) -> Any:
-        sizes.append(how["callbacks"][0]._session.phase.batch_size)
+        sizes.append(how["callbacks"][0]._training.phase.batch_size)
         if len(sizes) == 2:  # one fold is done
             raise MemoryError
         return fit(self, batches, **how)

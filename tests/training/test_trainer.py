@@ -26,7 +26,7 @@ from pipeline.images.batches import TrainBatches
 from pipeline.networks import runtime
 from pipeline.training import data, phases
 from pipeline.training.callback import StateCallback
-from pipeline.training.data import load_data
+from pipeline.training.fold_training import FoldTraining
 from pipeline.training.recipes.recipe import Recipe
 from pipeline.training.session import Session
 from pipeline.training.state import read_state
@@ -121,7 +121,7 @@ def test_an_interrupted_training_continues_to_the_same_bits(root: Path, name: st
     whole = train(root, wanted, f"{name} whole")
     place = train_interrupted(root, wanted, f"{name} broken", epoch=2)
     assert (state := read_state(place / "state.npz", "")) is not None
-    assert state.course.epoch == 2
+    assert state.progress.epoch == 2
     assert not (place / "done.json").exists()
     train(root, wanted, f"{name} broken")
     assert kept(place) == kept(whole)
@@ -143,7 +143,7 @@ def test_so_does_one_in_float16_whose_losses_are_scaled(root: Path, name: str, m
 def test_all_folds_share_what_was_compiled(root: Path) -> None:
     wanted, compiled = recipe(epochs=2), 0
     opened = trainings.session(root, wanted)
-    model = opened.phase.model
+    model = opened.phases[0].model
     loss = model.compute_loss
 
     def compute_loss(*given: Any, **named: Any) -> Any:
@@ -161,7 +161,7 @@ def test_all_folds_share_what_was_compiled(root: Path) -> None:
 def test_a_training_without_a_single_update_is_refused(root: Path) -> None:
     optimizer = {"name": "sgd", "learning_rate": 0.05, "accumulate": 11}
     with pytest.raises(
-        InputError, match=r"accumulate is 11, but its stage has 10 steps .* \(2 epochs of 40 images, 8 at"
+        InputError, match=r"accumulate is 11, but its phase has 10 steps .* \(2 epochs of 40 images, 8 at"
     ):
         train(root, recipe(epochs=2, optimizer=optimizer), "nothing learnt")
 
@@ -300,7 +300,7 @@ def test_a_training_that_diverges_stops_with_a_reason_and_keeps_the_last_good_ep
         train(root, recipe(), "diverged")
     place = task(root, recipe(), "diverged").folder
     assert (state := read_state(place / "state.npz", "")) is not None
-    assert state.course.epoch == 2
+    assert state.progress.epoch == 2
     assert all(np.isfinite(array).all() for array in state.model)
     assert [path.name for path in place.iterdir()] == ["state.npz"]
 
@@ -333,10 +333,10 @@ def test_a_step_without_room_in_memory_is_one_error(root: Path, monkeypatch: pyt
 
 
 def test_statistics_that_find_no_room_are_one_error(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def settle(*_: object) -> None:
+    def fail(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(Session, "settle", settle)
+    monkeypatch.setattr(FoldTraining, "reestimate_statistics", fail)
     with pytest.raises(NoRoomError, match=r"memory ran out") as raised:
         train(root, recipe(epochs=1), "no room for statistics")
     assert (raised.value.phase, raised.value.batch_size) == (0, 8)
@@ -416,7 +416,7 @@ def test_the_history_tells_the_rate_that_each_epoch_ended_with(root: Path) -> No
 
 def test_a_batch_larger_than_the_data_is_all_of_them(root: Path) -> None:
     opened = trainings.session(root, recipe(batch_size=1000))
-    assert (opened.phase.batch_size, opened.phase.steps) == (40, 1)
+    assert (opened.phases[0].batch_size, opened.phases[0].steps) == (40, 1)
 
 
 @pytest.mark.parametrize("name", ["train_images.npy", "test_images.npy"])
@@ -480,11 +480,10 @@ def test_a_session_computes_in_the_precision_that_was_started(
     tmp_path: Path, precision: runtime.Precision, computes: str
 ) -> None:
     root = repository(tmp_path)
-    trainings.session(root, recipe())
+    inputs = trainings.session(root, recipe()).inputs
     runtime.start_backend(precision)
-    prepared = load_data(root / "data" / "prepared", paths.folds_path(root))
-    opened = Session(recipe(), prepared, 1, weights=root, features=root)
-    assert opened.phase.model.get_layer("dense").compute_dtype == computes
-    opened.reset(0, 1)
-    assert opened.phase.model.get_layer("dense").compute_dtype == computes
+    opened = Session(inputs, weights=root)
+    assert opened.phases[0].model.get_layer("dense").compute_dtype == computes
+    opened.begin(0, 1)
+    assert opened.phases[0].model.get_layer("dense").compute_dtype == computes
     runtime.start_backend("float32")

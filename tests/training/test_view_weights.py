@@ -11,7 +11,7 @@ from support.fabricated import CLASSES, write_params
 from support.trainings import repository, settings
 
 from pipeline.core import cards, predictions, tables
-from pipeline.core.paths import card_path, folds_path, oof_path, test_fold_path, test_path
+from pipeline.core.paths import card_path, folds_path, oof_path, predicted_test_fold_path, predicted_test_path
 from pipeline.core.simplex import log_loss_weights
 from pipeline.images.views import Views, average_views
 from pipeline.stages import train
@@ -93,11 +93,13 @@ def test_a_model_is_scored_with_weights_of_other_folds(tmp_path: Path) -> None:
     oof, by_id = predictions.read_predictions(oof_path(root, "one"), CLASSES), dict[str, NDArray[np.float32]]()
     for place, part, weights in zip(folds, valid, found.nested, strict=True):
         by_id |= dict(zip(part.ids, weigh_views(place / "valid_views.npy", weights), strict=True))
-        alone = predictions.read_predictions(test_fold_path(root, "one", int(place.name[-1])), CLASSES)
+        alone = predictions.read_predictions(predicted_test_fold_path(root, "one", int(place.name[-1])), CLASSES)
         assert alone.probs == pytest.approx(weigh_views(place / "test_views.npy", weights), abs=1e-7)
     assert oof.probs == pytest.approx(np.stack([by_id[name] for name in oof.ids]), abs=1e-7)
     test = np.mean([weigh_views(place / "test_views.npy", found.whole) for place in folds], axis=0)
-    assert predictions.read_predictions(test_path(root, "one"), CLASSES).probs == pytest.approx(test, abs=1e-6)
+    assert predictions.read_predictions(predicted_test_path(root, "one"), CLASSES).probs == pytest.approx(
+        test, abs=1e-6
+    )
     assert list(card.view_weights.values()) == pytest.approx(found.whole.tolist())
     assert list(card.view_weights)[:3] == ["plain", "plain-mirrored", "crop0.75-top-left"]
     assert len(set(map(tuple, found.nested))) == 3

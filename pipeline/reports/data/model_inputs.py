@@ -11,7 +11,7 @@ from pipeline.core.arrays import Images, Rows
 from pipeline.core.config import Section, parse, read_yaml
 from pipeline.core.paths import check_model_name, model_path
 from pipeline.images.augmentation import Augmentation, Declared
-from pipeline.images.batches import TrainBatches
+from pipeline.images.batches import AugmentationPlan, TrainBatches, TrainingSet
 from pipeline.images.preprocessing import Steps, preprocess_image
 from pipeline.images.resizing import resize_image
 from pipeline.training.recipes.balance import Balance
@@ -66,20 +66,16 @@ class ModelInput:
         """
         before = np.stack([preprocess_image(image, self.steps) for image in images])
         size = self.size or images.shape[1]
+        strong = tuple(classes.index(name) for name in self.strong if name in classes)
         batches = TrainBatches(
-            images=before,
-            labels=labels,
-            rows=np.arange(len(images), dtype=np.int64),
-            n_classes=len(classes),
+            data=TrainingSet(before, np.arange(len(images), dtype=np.int64), labels, len(classes)),
+            plan=AugmentationPlan(self.augmentation, strong, self.stronger),
             size=size,
             batch_size=len(images),
             steps_per_epoch=1,
-            augmentation=self.augmentation,
             seed=(0, 0),
-            strong_labels=tuple(classes.index(name) for name in self.strong if name in classes),
-            strong_transforms=self.stronger,
         )
-        transform = batches.transform()
+        transform = batches.plan.transform()
         draws = []
         for epoch in range(count):
             batch, _ = batches.batch(epoch, transform)

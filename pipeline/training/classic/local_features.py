@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pipeline.core.arrays import Images, Rows
 from pipeline.core.files import atomic_path, locked, require_space
 from pipeline.core.progress import track_progress
-from pipeline.images.batches import Ahead
+from pipeline.images.prefetching import Prefetcher
 from pipeline.images.sift import WIDTH, Sift, SiftExtractor
 
 _BATCH = 32
@@ -95,7 +95,7 @@ def _described(images: Images, mirrored: bool, section: Sift, workers: int, word
 
     with (
         track_progress(words, len(images)) as advance,
-        closing(Ahead(make, range(0, len(images), _BATCH), workers)) as ahead,
+        closing(Prefetcher(make, range(0, len(images), _BATCH), workers)) as ahead,
     ):
         for part in ahead:
             advance(len(part.starts) - 1)

@@ -24,7 +24,7 @@ from pipeline.core.cards import ModelCard, read_card
 from pipeline.core.config import Section, read_params
 from pipeline.core.errors import InputError, near_names
 from pipeline.core.files import sha256
-from pipeline.core.paths import card_path, models_folder, test_fold_path
+from pipeline.core.paths import card_path, models_folder, predicted_test_fold_path
 from pipeline.core.predictions import read_predictions
 from pipeline.core.tables import folds_digest, read_folds
 
@@ -98,7 +98,7 @@ class Teachers:
     def digests(self, n_folds: int) -> dict[str, str]:
         """Returns the SHA-256 of all that could be learnt from."""
         paths = {
-            f"{name} {fold}": test_fold_path(self.root, name, fold)
+            f"{name} {fold}": predicted_test_fold_path(self.root, name, fold)
             for name in self.section.teachers
             for fold in range(n_folds)
         }
@@ -173,7 +173,7 @@ def inherited(root: Path, teachers: Sequence[str]) -> tuple[str, ...]:
 
 
 def _fold_paths(root: Path, teachers: Sequence[str], fold: int) -> list[Path]:
-    paths = [test_fold_path(root, name, fold) for name in teachers]
+    paths = [predicted_test_fold_path(root, name, fold) for name in teachers]
     for name, path in zip(teachers, paths, strict=True):
         if not path.is_file():
             raise InputError(

@@ -1,0 +1,121 @@
+"""The training of one fold: its phases one after another, what they are fed, and predictions at any time."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import numpy as np
+
+from pipeline.core.arrays import Logits, Rows
+from pipeline.core.errors import NoRoomError
+from pipeline.images.batches import plain_batches
+from pipeline.images.views import Views, average_views
+from pipeline.networks import normalisation, runtime
+from pipeline.networks.predicting import predict_from_features, predict_from_images
+from pipeline.training.inputs import NetworkInputs, Part
+from pipeline.training.phases import CompiledPhase, assign_variables, copy_variables
+
+_STATISTICS_ROWS, _STATISTICS_BATCH = 2048, 64
+
+
+class FoldTraining:
+    """One fold in training, from `Session.begin` until the next fold begins.
+
+    Attributes:
+        inputs: what the network reads.
+        phases: in their order.
+        phase: the one that is running.
+        fold: its number.
+        seed: of the run.
+    """
+
+    def __init__(self, inputs: NetworkInputs, phases: tuple[CompiledPhase, ...], fold: int, seed: int) -> None:
+        """Stands in the first phase, which must be entered."""
+        self.inputs, self.phases, self.fold, self.seed = inputs, phases, fold, seed
+        self.phase = phases[0]
+
+    @property
+    def images_of_epochs(self) -> list[int]:
+        """Training images of each epoch."""
+        return [phase.steps * phase.batch_size for phase in self.phases for _ in range(phase.stage.epochs)]
+
+    @property
+    def is_last_phase(self) -> bool:
+        """Whether no other phase follows."""
+        return self.phase is self.phases[-1]
+
+    def enter(self, phase: CompiledPhase) -> None:
+        """Begins a phase with the weights of the one before and a fresh optimizer."""
+        before, self.phase = self.phase, phase
+        if phase.net is not before.net:
+            assign_variables(phase.net.model.variables, copy_variables(before.net.model.variables))
+        phase.set_trainable()
+        assign_variables(phase.model.optimizer.variables, phase.fresh_optimizer)
+
+    def advance(self) -> None:
+        """Ends a phase, with its averaged weights where the optimizer keeps an average, and begins the next."""
+        if self.phase.stage.optimizer.ema > 0:
+            self.use_average()
+        self.enter(self.phases[self.phase.scope.number + 1])
+
+    def use_average(self) -> None:
+        """Replaces the weights by their running average, where the optimizer keeps one."""
+        weights = self.phase.model.trainable_variables
+        self.phase.model.optimizer.finalize_variable_values(weights)
+        # Copies: on JAX weights and average would share memory, which the next call takes from both.
+        assign_variables(weights, copy_variables(weights))
+
+    def reestimate_statistics(self) -> None:
+        """Measures normalisation statistics afresh on training images, where the network asks for it."""
+        net, inputs = self.phase.net, self.inputs
+        if (
+            net.backbone is None
+            or self.phase.on_features
+            or inputs.recipe.network.model_dump().get("norm") != "reestimated"
+        ):
+            return
+        rows = inputs.data.rows(self.fold)[0]
+        chosen = np.random.default_rng([self.fold, 5]).permutation(rows)[:_STATISTICS_ROWS]
+        batch = min(_STATISTICS_BATCH, self.phase.batch_size)
+        batches = plain_batches(inputs.data.images, chosen, self.phase.size, batch, inputs.workers)
+        normalisation.reestimate_statistics(net.model, normalisation.list_batch_norms(net.backbone), batches)
+
+    def feed(self, epoch: int) -> AbstractContextManager[Any]:
+        """Opens what ``fit`` takes for the rest of the phase, from ``epoch`` (of all phases) on."""
+        return self.inputs.feed(self.phase, self.fold, self.seed, epoch)
+
+    def predict(self, part: Part, rows: Rows, views: Views) -> Logits:
+        """Returns logits float32 (n_rows, n_classes), averaged over the views as they say."""
+        none = np.zeros((0, len(self.inputs.data.classes)), dtype=np.float32)
+        return np.concatenate(
+            [none, *(average_views(logits, views) for logits in self.predict_views(part, rows, views))]
+        )
+
+    def predict_views(self, part: Part, rows: Rows, views: Views) -> Iterator[Logits]:
+        """Yields the logits of each view, batch by batch: float32 (n_views, rows of the batch, n_classes)."""
+        phase, inputs = self.phase, self.inputs
+        batches: Iterator[tuple[Any, Logits]]
+        if phase.on_features:
+            batches = predict_from_features(phase.model, inputs.view_features(phase, part, views), rows)
+        else:
+            batches = predict_from_images(phase.model, inputs.images(part), rows, phase.size, views, inputs.workers)
+        return (logits for _, logits in batches)
+
+    @contextmanager
+    def explain_lack_of_memory(self, name: str) -> Iterator[None]:
+        """Turns a lack of memory into one line about ``name``, the training as messages call it.
+
+        Raises:
+            NoRoomError: memory ran out.
+        """
+        try:
+            yield
+        except runtime.get_memory_errors() as error:
+            if not runtime.is_out_of_memory(error):
+                raise
+            raise NoRoomError(
+                f"{name}: memory ran out while {self.phase.batch_size} images a step were trained on; lower "
+                f"{self.phase.scope.section}.batch_size in the model's file, or end what else uses the memory",
+                self.phase.scope.number,
+                self.phase.batch_size,
+            ) from error
