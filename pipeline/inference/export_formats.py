@@ -1,43 +1,42 @@
-"""Writing a graph as LiteRT, ONNX or SavedModel, in several precisions, and running what was written."""
+"""Export formats: a graph written as LiteRT, ONNX or SavedModel in several precisions, and run from there."""
 
 import tempfile
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from pipeline.core.arrays import Images, Probs
 from pipeline.core.errors import InputError
 from pipeline.networks import runtime
 
 GraphFormat = Literal["litert", "onnx", "savedmodel"]
 WeightPrecision = Literal["float32", "float16", "int8"]
-Pictures = NDArray[np.uint8]
-Run = Callable[[Pictures], NDArray[np.float32]]
-_FEW_WEIGHTS = 16  # of an output: fewer are not worth their error
+PredictBatch = Callable[[Images], Probs]
+_MIN_WEIGHTS = 16  # per output; rounding fewer saves too little
 FILE_NAMES = {"litert": "model.tflite", "onnx": "model.onnx", "savedmodel": "model"}
 
 
 def check_precision(kind: GraphFormat, precision: WeightPrecision) -> None:
-    """Refuses a precision that a format has not.
+    """Refuses a precision that a format does not support.
 
     Raises:
-        InputError: it has not.
+        InputError: it does not.
     """
     if kind == "savedmodel" and precision != "float32":
-        raise InputError(f"savedmodel keeps float32, not {precision}; take --format litert or onnx")
+        raise InputError(f"savedmodel supports float32 only, got {precision}; use --format litert or onnx")
 
 
 def write_graph(model: Any, path: Path, kind: GraphFormat, precision: WeightPrecision) -> None:
     """Writes a graph.
 
     Args:
-        model: from uint8 pictures to probabilities.
+        model: from uint8 images to probabilities.
         path: file, or folder for ``savedmodel``.
         kind: the format.
-        precision: of its weights; what is computed in depends on what runs it.
+        precision: of its weights; that of the computation depends on the runtime.
     """
     if kind == "savedmodel":
         model.export(path, format="tf_saved_model", verbose=False)
@@ -52,11 +51,11 @@ def write_graph(model: Any, path: Path, kind: GraphFormat, precision: WeightPrec
         with tempfile.TemporaryDirectory() as folder:
             whole = Path(folder) / "float32.onnx"
             _export_onnx(model, whole)
-            (_half if precision == "float16" else _small)(whole, path)
+            (_convert_to_float16 if precision == "float16" else _convert_to_int8)(whole, path)
 
 
-def load_exported(path: Path, kind: GraphFormat) -> Run:
-    """Returns what runs a file, or folder, that `write_graph` made."""
+def load_exported(path: Path, kind: GraphFormat) -> PredictBatch:
+    """Loads a file, or folder, that `write_graph` made; returns the function that predicts a batch."""
     return {"litert": _litert, "onnx": _onnx, "savedmodel": runtime.load_saved_model}[kind](path)
 
 
@@ -68,19 +67,19 @@ def _export_onnx(model: Any, path: Path) -> None:
         model.export(path, format="onnx", verbose=False, input_signature=signature)
 
 
-def _half(whole: Path, path: Path) -> None:
+def _convert_to_float16(whole: Path, path: Path) -> None:
     import onnx
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
     onnx.save(convert_float_to_float16(onnx.load(whole), keep_io_types=True), path)
 
 
-def _small(whole: Path, path: Path) -> None:
-    """Keeps the weights of convolutions and dense layers as int8, with a scale for each output.
+def _convert_to_int8(whole: Path, path: Path) -> None:
+    """Stores the weights of convolutions and dense layers as int8, with a scale for each output.
 
-    What is computed stays float32: with activations in 8 bits, calibrated on 200 pictures, a MobileNetV2 gave the same
-    answer for 58 % of 300 pictures, so for 90 %. Depthwise convolutions stay as they are: they cost most of the answers
-    and are next to nothing of the file.
+    All is computed in float32: with activations in 8 bits, calibrated on 200 images, a MobileNetV2 predicted the same
+    class for 58 % of 300 images, this way for 90 %. Depthwise convolutions keep float32: rounding them changes most of
+    the predictions, and they are a tiny part of the file.
     """
     import onnx
     from onnx import helper, numpy_helper
@@ -89,13 +88,13 @@ def _small(whole: Path, path: Path) -> None:
     graph, kept = model.graph, {each.name: each for each in model.graph.initializer}
     opened: dict[str, Any] = {}
     for node in graph.node:
-        axis, name = _outputs(node), node.input[1] if len(node.input) > 1 else ""
+        axis, name = _output_axis(node), node.input[1] if len(node.input) > 1 else ""
         if axis is None or name not in kept or "resized" in node.name:
             continue
         if name not in opened:
             weights = numpy_helper.to_array(kept[name])
             whole_axis = axis % weights.ndim
-            if weights.size < _FEW_WEIGHTS * weights.shape[whole_axis]:
+            if weights.size < _MIN_WEIGHTS * weights.shape[whole_axis]:
                 continue
             others = tuple(each for each in range(weights.ndim) if each != whole_axis)
             scale = np.maximum(np.abs(weights).max(axis=others, keepdims=True) / 127, np.finfo(np.float32).tiny)
@@ -118,35 +117,35 @@ def _small(whole: Path, path: Path) -> None:
     onnx.save(model, path)
 
 
-def _outputs(node: Any) -> int | None:
-    """Returns which axis of a node's weights is that of its outputs; None for a node without."""
+def _output_axis(node: Any) -> int | None:
+    """Returns the axis of a node's weights that belongs to its outputs; None for a node without such weights."""
     if node.op_type == "Gemm":
-        turned = any(each.name == "transB" and each.i for each in node.attribute)
-        return 0 if turned else 1
+        transposed = any(each.name == "transB" and each.i for each in node.attribute)
+        return 0 if transposed else 1
     return {"Conv": 0, "MatMul": -1}.get(node.op_type)
 
 
-def _onnx(path: Path) -> Run:
+def _onnx(path: Path) -> PredictBatch:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
-    return lambda pictures: np.asarray(session.run(None, {name: pictures})[0], dtype=np.float32)
+    return lambda images: np.asarray(session.run(None, {name: images})[0], dtype=np.float32)
 
 
-def _litert(path: Path) -> Run:
+def _litert(path: Path) -> PredictBatch:
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(model_path=str(path))
     interpreter.allocate_tensors()
     taken, given = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
 
-    def one(picture: Pictures) -> NDArray[np.float32]:
-        interpreter.set_tensor(taken, picture[None])
+    def predict_one(image: Images) -> Probs:
+        interpreter.set_tensor(taken, image[None])
         interpreter.invoke()
         return np.asarray(interpreter.get_tensor(given)[0], dtype=np.float32)
 
-    def run(pictures: Sequence[Pictures] | Pictures) -> NDArray[np.float32]:
-        return np.stack([one(picture) for picture in pictures])
+    def predict_batch(images: Images) -> Probs:
+        return np.stack([predict_one(image) for image in images])
 
-    return run
+    return predict_batch

@@ -57,7 +57,7 @@ def test_a_dropped_picture_is_answered_with_three_guesses_and_heat(
         drop(page, content)
         expect(page.locator("#status")).to_have_text("Done.", timeout=30_000)
         assert page.locator("#guesses li").count() == 3
-        assert "of known pictures look as strange" in page.inner_text("#verdict")
+        assert "of known images look at least as unusual" in page.inner_text("#verdict")
         sizes = page.evaluate("[...document.images].map(image => image.naturalWidth)")
         assert sizes == [448, 448]
         assert not violations(page)
@@ -113,7 +113,7 @@ def test_what_is_dropped_and_no_file_is_told(browser: Browser, address: str) -> 
             "document.getElementById('drop').dispatchEvent("
             "new DragEvent('drop', { dataTransfer: new DataTransfer(), bubbles: true }))"
         )
-        expect(page.locator("#status")).to_contain_text("That is no file")
+        expect(page.locator("#status")).to_contain_text("This is not a file")
 
 
 def test_a_server_that_fails_without_words_is_not_taken_for_a_dead_one(browser: Browser, address: str) -> None:
@@ -121,7 +121,7 @@ def test_a_server_that_fails_without_words_is_not_taken_for_a_dead_one(browser: 
     page.goto(address)
     page.route("**/predict", lambda route: route.fulfill(status=500, body="Internal Server Error"))
     drop(page, b"any")
-    expect(page.locator("#status")).to_contain_text("The server could not answer")
+    expect(page.locator("#status")).to_contain_text("The server failed")
     page.close()
 
 
@@ -135,7 +135,7 @@ def test_what_the_camera_sees_is_answered_and_the_camera_goes_off(browser: Brows
         page.click("#shoot")
         expect(page.locator("#status")).to_have_text("Done.", timeout=30_000)
         assert page.locator("#guesses li").count() == 3
-        assert page.locator("#seen img").evaluate("image => image.naturalWidth") == 448
+        assert page.locator("#input img").evaluate("image => image.naturalWidth") == 448
         assert page.locator("#live").is_hidden()
         assert page.evaluate("window.tracks.map(track => track.readyState)") == ["ended"]
 

@@ -2,85 +2,85 @@
 
 const at = (id) => document.getElementById(id);
 const percent = (share) => (100 * share).toFixed(share < 0.1 ? 1 : 0) + " %";
-let most = 0;
+let maxBytes = 0;
 let stream = null;
-let asked = 0;
+let requests = 0;
 
-function tell(words, problem = false) {
-  at("status").textContent = words;
+function setStatus(text, problem = false) {
+  at("status").textContent = text;
   at("status").classList.toggle("problem", problem);
 }
 
-async function about() {
-  const said = await (await fetch("/about")).json();
-  most = said.bytes;
-  const names = said.classes.slice(0, 20).join(", ") + (said.classes.length > 20 ? " and more" : "");
-  at("about").textContent = `${said.name} knows ${said.classes.length} classes: ${names}.`;
+async function loadAbout() {
+  const model = await (await fetch("/about")).json();
+  maxBytes = model.bytes;
+  const names = model.classes.slice(0, 20).join(", ") + (model.classes.length > 20 ? " and more" : "");
+  at("about").textContent = `${model.name} knows ${model.classes.length} classes: ${names}.`;
 }
 
-async function ask(file) {
-  const mine = ++asked; // whoever gives another picture meanwhile waits for that one's answer
+async function predict(file) {
+  const request = ++requests; // only the result of the latest image is shown
   at("result").hidden = true;
-  if (most && file.size > most) {
-    tell(`The file is too large: up to ${most / 1e6} MB are taken.`, true);
+  if (maxBytes && file.size > maxBytes) {
+    setStatus(`The file is too large: the limit is ${maxBytes / 1e6} MB.`, true);
     return;
   }
-  tell("Looking at it …");
+  setStatus("Predicting …");
   try {
     const response = await fetch("/predict", {
       method: "POST",
       headers: { "Content-Type": "application/octet-stream" },
       body: file,
     });
-    const said = response.ok ? await response.json() : await response.json().catch(() => ({}));
-    if (mine !== asked) return;
+    const result = response.ok ? await response.json() : await response.json().catch(() => ({}));
+    if (request !== requests) return;
     if (!response.ok) {
-      tell(said.problem || "The server could not answer; where it runs it says why.", true);
+      setStatus(result.problem || "The server failed; see its log for the reason.", true);
       return;
     }
-    show(said);
-    tell("Done.");
+    showResult(result);
+    setStatus("Done.");
   } catch (error) {
-    if (mine === asked) tell("The server does not answer; is it still running?", true);
+    if (request === requests) setStatus("The server does not answer; is it still running?", true);
   }
 }
 
-function show(said) {
-  const [first] = said.guesses;
+function showResult(result) {
+  const [first] = result.guesses;
   const verdict = at("verdict");
-  verdict.classList.toggle("unknown", said.unknown);
-  verdict.textContent = said.unknown
-    ? `None of the classes, it seems: only ${percent(said.p_known)} of known pictures look as strange.`
-    : `${first.name}, it seems. ${percent(said.p_known)} of known pictures look as strange or stranger.`;
-  at("guesses").replaceChildren(...said.guesses.map(guess));
-  at("seen").replaceChildren(picture(said.seen, "The picture, cut and scaled as the model takes it"));
-  at("heat-figure").hidden = !said.heat;
-  at("no-heat").hidden = Boolean(said.heat);
-  if (said.heat) {
-    at("heat").replaceChildren(picture(said.heat, `The picture, brightly coloured where it speaks for ${first.name}`));
-    at("heat-words").textContent = `Where the model looks for ${first.name}: the lighter the colour, the more`;
+  verdict.classList.toggle("unknown", result.unknown);
+  verdict.textContent = result.unknown
+    ? `Probably none of the classes: only ${percent(result.p_known)} of known images look at least as unusual.`
+    : `Probably ${first.name}. ${percent(result.p_known)} of known images look at least as unusual.`;
+  at("guesses").replaceChildren(...result.guesses.map(makeGuess));
+  at("input").replaceChildren(makeImage(result.seen, "The image, cropped and resized as the model takes it"));
+  at("heat-figure").hidden = !result.heat;
+  at("no-heat").hidden = Boolean(result.heat);
+  if (result.heat) {
+    at("heat").replaceChildren(makeImage(result.heat, `The image, with bright colours where the evidence for ${first.name} is`));
+    at("heat-caption").textContent = `Heat map for ${first.name}: lighter colours mean more evidence`;
   }
   at("result").hidden = false;
 }
 
-function picture(source, words) {
+function makeImage(source, text) {
   const image = document.createElement("img");
   image.src = source;
-  image.alt = words;
+  image.alt = text;
   return image;
 }
 
-function guess(one) {
+function makeGuess(guess) {
   const item = document.createElement("li");
   const name = document.createElement("span");
   const share = document.createElement("span");
   const bar = document.createElement("meter");
   name.className = "name";
-  name.textContent = one.name;
+  name.textContent = guess.name;
   share.className = "share";
-  share.textContent = percent(one.probability);
-  bar.value = one.probability;
-  bar.setAttribute("aria-label", `probability of ${one.name}`);
+  share.textContent = percent(guess.probability);
+  bar.value = guess.probability;
+  bar.setAttribute("aria-label", `probability of ${guess.name}`);
   item.append(name, share, bar);
   return item;
 }
@@ -96,19 +96,19 @@ async function startCamera() {
   try {
     stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
   } catch (error) {
-    tell("The camera cannot be used: it is missing, or was not allowed.", true);
+    setStatus("The camera cannot be used: it is missing, or access was denied.", true);
     return;
   }
   at("video").srcObject = stream;
   at("live").hidden = false;
-  tell("");
+  setStatus("");
   await at("video").play().catch(() => {}); // stopped before it began
 }
 
 function shoot() {
   const video = at("video");
   if (!video.videoWidth) {
-    tell("The camera shows nothing yet; try again in a moment.", true);
+    setStatus("The camera is not ready yet; try again in a moment.", true);
     return;
   }
   const canvas = document.createElement("canvas");
@@ -117,7 +117,7 @@ function shoot() {
   canvas.getContext("2d").drawImage(video, 0, 0);
   canvas.toBlob((blob) => {
     stopCamera();
-    ask(blob);
+    predict(blob);
   }, "image/jpeg", 0.92);
 }
 
@@ -125,13 +125,13 @@ function dropped(event) {
   event.preventDefault();
   at("drop").classList.remove("over");
   const [file] = event.dataTransfer.files;
-  if (file) ask(file);
-  else tell("That is no file: save the picture first, then drop it here or choose it.", true);
+  if (file) predict(file);
+  else setStatus("This is not a file: save the image first, then drop it here or choose it.", true);
 }
 
 at("file").addEventListener("change", (event) => {
   const [file] = event.target.files;
-  if (file) ask(file);
+  if (file) predict(file);
   event.target.value = "";
 });
 at("camera").addEventListener("click", startCamera);
@@ -145,4 +145,4 @@ for (const name of ["dragenter", "dragover"]) {
 }
 document.addEventListener("dragleave", () => at("drop").classList.remove("over"));
 document.addEventListener("drop", dropped);
-about();
+loadAbout();
