@@ -1,152 +1,26 @@
-"""Any pictures are predicted as the pipeline predicts its test images, and what cannot be is told."""
+"""`predict`: tables, CSV and JSON, overlays, and refusals before anything is computed."""
 
 import csv
 import json
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
 from pipeline import cli
-from pipeline.core import files, paths, predictions
-from pipeline.core.errors import InputError
-from pipeline.images.decoding import StorageForm
-from pipeline.images.store import open_store
-from pipeline.inference import image_files
-from pipeline.inference.image_results import Guess, ImageResult, format_results
-from pipeline.inference.predictor import Predictor, open_predictor
-
-
-@pytest.fixture(scope="module")
-def root(predicting_root: Path) -> Path:
-    return predicting_root
-
-
-@pytest.fixture(scope="module")
-def ensemble(root: Path) -> Predictor:
-    return open_predictor(root, "ensemble", keep=True)
+from pipeline.core import files
 
 
 @pytest.fixture
-def here(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def here(predicting_root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The command line runs in the repository."""
-    monkeypatch.chdir(root)
-    return root
+    monkeypatch.chdir(predicting_root)
+    return predicting_root
 
 
 def pictures_of(root: Path) -> Path:
     return root / "download" / "tiny" / "test"
-
-
-@pytest.mark.parametrize("name", ["cnn", "dense", "hog"])
-def test_a_models_pictures_are_predicted_as_its_test_images_were(root: Path, name: str) -> None:
-    images = open_store(root / "data" / "prepared" / "test_images.npy")
-    predictor = open_predictor(root, name)
-    known = predictions.read_predictions(paths.predicted_test_path(root, name), predictor.classes)
-    said = predictor.predict(images)
-    np.testing.assert_allclose(said.probs, known.probs, atol=1e-6)
-    assert ((said.p_known > 0) & (said.p_known <= 1)).all()
-    np.testing.assert_allclose(predictor.predict(images).probs, said.probs, atol=1e-6)  # and again
-
-
-def test_the_ensembles_pictures_are_predicted_as_its_test_images_were(root: Path, ensemble: Predictor) -> None:
-    images = open_store(root / "data" / "prepared" / "test_images.npy")
-    known = predictions.read_predictions(paths.predicted_test_path(root, "ensemble"), ensemble.classes)
-    np.testing.assert_allclose(ensemble.predict(images).probs, known.probs, atol=1e-6)
-    assert ensemble.detecting_model is None  # too few pictures to choose by: the simplest
-
-
-def test_no_pictures_are_no_predictions(ensemble: Predictor) -> None:
-    assert ensemble.predict(np.zeros((0, 12, 12, 3), np.uint8)).probs.shape == (0, 3)
-
-
-def test_heat_is_the_mean_of_those_that_look(root: Path, ensemble: Predictor) -> None:
-    images = np.ascontiguousarray(open_store(root / "data" / "prepared" / "test_images.npy")[:4])
-    heat = ensemble.compute_heat(images, np.array([0, 1, 2, 0]))
-    assert heat.shape == (4, 12, 12)
-    assert heat.max() == 1
-    cnn = open_predictor(root, "cnn")
-    np.testing.assert_allclose(
-        cnn.compute_heat(images, np.array([0, 1, 2, 0])), heat, atol=1e-5
-    )  # no other has convolutions
-
-
-def test_the_heat_of_a_fold_comes_by_its_own_weights(root: Path) -> None:
-    model = open_predictor(root, "cnn").models["cnn"]
-    images = np.ascontiguousarray(open_store(root / "data" / "prepared" / "test_images.npy")[:4])
-    assert model.attribution is not None
-    first, second = (
-        model.attribution.compute_heat(path, images, np.zeros(4, np.int64))
-        for path in list(model.checkpoints.values())[:2]
-    )
-    assert not np.allclose(first, second)
-
-
-def test_what_was_fitted_for_unknown_pictures_is_found_again(root: Path) -> None:
-    open_predictor(root, "cnn")
-    kept = next((root / ".work" / "unknown").glob("cnn-*.npz"))
-    before = kept.stat().st_mtime_ns
-    open_predictor(root, "cnn")
-    assert kept.stat().st_mtime_ns == before
-
-
-# --- finding and reading pictures
-
-
-def test_a_folder_is_searched_below_in_natural_order(tmp_path: Path) -> None:
-    for name in ("10.png", "9.JPG", "notes.txt", "deep/2.png"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    found = image_files.find_image_files([str(tmp_path)])
-    assert [str(path.relative_to(tmp_path)) for path in found] == ["9.JPG", "10.png", "deep/2.png"]
-
-
-def test_patterns_are_filled_in_and_nothing_counts_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name in ("a1.png", "a10.png", "a2.png", "b.png"):
-        (tmp_path / name).touch()
-    assert [path.name for path in image_files.find_image_files(["a*.png", "a2.png"])] == ["a1.png", "a2.png", "a10.png"]
-    assert len(image_files.find_image_files([str(tmp_path / "*.png")])) == 4
-
-
-@pytest.mark.parametrize(
-    ("what", "words"),
-    [
-        ("empty", "empty holds no images"),
-        ("gone.png", "gone.png does not exist"),
-        ("x*.png", r"no file matches x\*"),
-        ("a**b/*.png", r"a\*\*b/\*\.png is not a valid pattern"),
-        ("one.png\n" * 40, "is too long for a file name"),
-    ],
-)
-def test_what_is_not_there_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, words: str) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match=words):
-        image_files.find_image_files([what])
-
-
-@pytest.mark.parametrize("what", ["bad\udcff.png", "bad*.png"])
-def test_a_name_that_cannot_be_written_down_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "bad\udcff.png").touch()
-    with pytest.raises(InputError, match=r"'bad\\udcff\.png' has a name that is not UTF-8"):
-        image_files.find_image_files([what])
-
-
-def test_a_grey_picture_is_read_for_networks_of_colour(tmp_path: Path) -> None:
-    Image.new("L", (30, 20), 77).save(tmp_path / "grey.png")
-    images, problems = image_files.read_image_files([tmp_path / "grey.png"], StorageForm(8, 3, "crop"))
-    assert images.shape == (1, 8, 8, 3)
-    assert (images == 77).all()
-    assert not problems
-
-
-# --- the command
 
 
 def test_the_table_shows_three_guesses_and_says_what_tells_unknown_pictures(
@@ -249,18 +123,3 @@ def test_without_a_trained_model_the_command_that_makes_one_is_named(
         files.write_json(prepared / "configs" / "models" / "small_cnn.yaml", {})
         assert cli.main(["predict", str(pictures_of(prepared)), *arguments]) == 1
         assert "does not exist; run `dvc repro`" in capsys.readouterr().err
-
-
-def test_names_that_look_like_markup_are_shown_as_they_are() -> None:
-    guess = Guess("[red]x[/red]", "[red]x[/red]", 0.5)
-    assert "[red]x[/red] 0.500" in format_results([ImageResult("[bold]a.png", (guess,), 0.5)], "table")
-
-
-def test_names_cannot_steer_a_terminal_and_long_ones_are_not_broken() -> None:
-    guess = Guess("x", "n\x1b[2Jme", 0.5)
-    long = "\N{PANDA FACE}" * 120
-    text = format_results([ImageResult("a\x1b[31m\nb.png", (guess,), 0.5), ImageResult(long, (guess,), 0.5)], "table")
-    assert "\x1b" not in text
-    assert r"a\x1b[31m\nb.png" in text
-    assert len(text.splitlines()) == 3
-    assert long in text

@@ -175,7 +175,7 @@ def test_the_command_serves_until_it_is_interrupted_and_ends_cleanly(predicting_
     line = started.stdout.readline()
     address = line.split()[3]
     with urllib.request.urlopen(address) as page:
-        assert b"What does this picture show?" in page.read()
+        assert b"What does this image show?" in page.read()
     started.send_signal(signal.SIGINT)
     out, err = started.communicate(timeout=120)
     assert (out, err, started.returncode) == ("stopped\n", "", 0)

@@ -1,0 +1,61 @@
+"""Image files: listed in natural order, decoded, refused where they are missing."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from pipeline.core.errors import InputError
+from pipeline.images.decoding import StorageForm
+from pipeline.inference import image_files
+
+
+def test_a_folder_is_searched_below_in_natural_order(tmp_path: Path) -> None:
+    for name in ("10.png", "9.JPG", "notes.txt", "deep/2.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    found = image_files.find_image_files([str(tmp_path)])
+    assert [str(path.relative_to(tmp_path)) for path in found] == ["9.JPG", "10.png", "deep/2.png"]
+
+
+def test_patterns_are_filled_in_and_nothing_counts_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a1.png", "a10.png", "a2.png", "b.png"):
+        (tmp_path / name).touch()
+    assert [path.name for path in image_files.find_image_files(["a*.png", "a2.png"])] == ["a1.png", "a2.png", "a10.png"]
+    assert len(image_files.find_image_files([str(tmp_path / "*.png")])) == 4
+
+
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [
+        ("empty", "empty holds no images"),
+        ("gone.png", "gone.png does not exist"),
+        ("x*.png", r"no file matches x\*"),
+        ("a**b/*.png", r"a\*\*b/\*\.png is not a valid pattern"),
+        ("one.png\n" * 40, "is too long for a file name"),
+    ],
+)
+def test_what_is_not_there_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, words: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=words):
+        image_files.find_image_files([what])
+
+
+@pytest.mark.parametrize("what", ["bad\udcff.png", "bad*.png"])
+def test_a_name_that_cannot_be_written_down_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bad\udcff.png").touch()
+    with pytest.raises(InputError, match=r"'bad\\udcff\.png' has a name that is not UTF-8"):
+        image_files.find_image_files([what])
+
+
+def test_a_grey_picture_is_read_for_networks_of_colour(tmp_path: Path) -> None:
+    Image.new("L", (30, 20), 77).save(tmp_path / "grey.png")
+    images, problems = image_files.read_image_files([tmp_path / "grey.png"], StorageForm(8, 3, "crop"))
+    assert images.shape == (1, 8, 8, 3)
+    assert (images == 77).all()
+    assert not problems

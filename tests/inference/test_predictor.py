@@ -1,0 +1,72 @@
+"""Predictors: any images are predicted as the pipeline predicts its test images, with heat maps and p-values."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.core import paths, predictions
+from pipeline.images.store import open_store
+from pipeline.inference.predictor import Predictor, open_predictor
+
+
+@pytest.fixture(scope="module")
+def root(predicting_root: Path) -> Path:
+    return predicting_root
+
+
+@pytest.fixture(scope="module")
+def ensemble(root: Path) -> Predictor:
+    return open_predictor(root, "ensemble", keep=True)
+
+
+@pytest.mark.parametrize("name", ["cnn", "dense", "hog"])
+def test_a_models_pictures_are_predicted_as_its_test_images_were(root: Path, name: str) -> None:
+    images = open_store(root / "data" / "prepared" / "test_images.npy")
+    predictor = open_predictor(root, name)
+    known = predictions.read_predictions(paths.predicted_test_path(root, name), predictor.classes)
+    said = predictor.predict(images)
+    np.testing.assert_allclose(said.probs, known.probs, atol=1e-6)
+    assert ((said.p_known > 0) & (said.p_known <= 1)).all()
+    np.testing.assert_allclose(predictor.predict(images).probs, said.probs, atol=1e-6)  # and again
+
+
+def test_the_ensembles_pictures_are_predicted_as_its_test_images_were(root: Path, ensemble: Predictor) -> None:
+    images = open_store(root / "data" / "prepared" / "test_images.npy")
+    known = predictions.read_predictions(paths.predicted_test_path(root, "ensemble"), ensemble.classes)
+    np.testing.assert_allclose(ensemble.predict(images).probs, known.probs, atol=1e-6)
+    assert ensemble.detecting_model is None  # too few pictures to choose by: the simplest
+
+
+def test_no_pictures_are_no_predictions(ensemble: Predictor) -> None:
+    assert ensemble.predict(np.zeros((0, 12, 12, 3), np.uint8)).probs.shape == (0, 3)
+
+
+def test_heat_is_the_mean_of_those_that_look(root: Path, ensemble: Predictor) -> None:
+    images = np.ascontiguousarray(open_store(root / "data" / "prepared" / "test_images.npy")[:4])
+    heat = ensemble.compute_heat(images, np.array([0, 1, 2, 0]))
+    assert heat.shape == (4, 12, 12)
+    assert heat.max() == 1
+    cnn = open_predictor(root, "cnn")
+    np.testing.assert_allclose(
+        cnn.compute_heat(images, np.array([0, 1, 2, 0])), heat, atol=1e-5
+    )  # no other has convolutions
+
+
+def test_the_heat_of_a_fold_comes_by_its_own_weights(root: Path) -> None:
+    model = open_predictor(root, "cnn").models["cnn"]
+    images = np.ascontiguousarray(open_store(root / "data" / "prepared" / "test_images.npy")[:4])
+    assert model.attribution is not None
+    first, second = (
+        model.attribution.compute_heat(path, images, np.zeros(4, np.int64))
+        for path in list(model.checkpoints.values())[:2]
+    )
+    assert not np.allclose(first, second)
+
+
+def test_what_was_fitted_for_unknown_pictures_is_found_again(root: Path) -> None:
+    open_predictor(root, "cnn")
+    kept = next((root / ".work" / "unknown").glob("cnn-*.npz"))
+    before = kept.stat().st_mtime_ns
+    open_predictor(root, "cnn")
+    assert kept.stat().st_mtime_ns == before
