@@ -195,7 +195,7 @@ def scores() -> None:
     """Print the score of every model and of the ensemble, and where the submissions are."""
     from pipeline.reports import score_table
 
-    score_table.show(_root())
+    score_table.print_score_table(_root())
 
 
 @app.command()

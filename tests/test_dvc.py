@@ -71,7 +71,7 @@ def stages_after(change: str) -> set[str]:
 @pytest.mark.parametrize(
     ("change", "wanted"),
     [
-        ("pipeline/reports/models/team.py", {"report"}),
+        ("pipeline/reports/models/ensemble.py", {"report"}),
         ("pipeline/inference/demo/script.js", {"report"}),
         ("pipeline/reports/data/image_map.py", {"explore"}),
         ("pipeline/page/table.py", {"explore", "tune", "report"}),

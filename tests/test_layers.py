@@ -28,10 +28,8 @@ ROOMS = {
     "stages": Room(7, "reports tuning inference training networks data images ensemble kaggle page"),
     "reports": Room(
         6,
-        "page images data ensemble kaggle networks training inference",
-        """data.model_inputs data.page data.prepared_data models.confused
-        models.confusion models.gallery models.looking models.material models.overview models.team models.training
-        models.tuned score_table""",
+        "page images data ensemble kaggle training inference",
+        "data.model_inputs data.page data.prepared_data models.evaluation_data models.page score_table",
     ),
     "tuning": Room(5, "page networks training", "params results study"),
     "inference": Room(

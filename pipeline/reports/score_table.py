@@ -20,7 +20,7 @@ REST = ("top-3", "folds", "train s", "ms/image", "parameters")
 
 
 @dataclass(frozen=True)
-class Standing:
+class ScoreLine:
     """One line of the table: a card, and the score on held-back test labels where the competition has them."""
 
     name: str
@@ -28,37 +28,38 @@ class Standing:
     held_out: float | None
 
 
-def show(root: Path, out: Console | None = None) -> None:
+def print_score_table(root: Path, out: Console | None = None) -> None:
     """Prints the table of all models of params.yaml and of the ensemble, then where the submission lies."""
-    out = out or console()
+    out = out or make_console()
     competition = load_competition(root)
     names = active_models(root)
-    trained = {name: card for name in names if (card := _model_card(root, name)) is not None}
-    models = [Standing(name, card, held_out(root, name, competition)) for name, card in trained.items()]
+    trained = {name: card for name in names if (card := _read_model_card(root, name)) is not None}
+    models = [ScoreLine(name, card, score_held_out(root, name, competition)) for name, card in trained.items()]
     metric = competition.metric.metric
-    models.sort(key=lambda standing: standing.card.pooled, reverse=metric.greater_is_better)
+    models.sort(key=lambda line: line.card.pooled, reverse=metric.greater_is_better)
     direction = "higher is better" if metric.greater_is_better else "lower is better"
-    ensemble = _ensemble(root, set(trained) | (set(active_members(root)) - set(names)), competition)
+    ensemble = _read_ensemble_line(root, set(trained) | (set(active_members(root)) - set(names)), competition)
     title = f"{competition.title}: {metric.name} ({direction})"
     if models:
-        _print(out, title, [*models, *([ensemble] if ensemble else [])])
+        _print_lines(out, title, [*models, *([ensemble] if ensemble else [])])
     else:
         out.print(title)
-    for standing in models:
-        if standing.card.peeked:
-            out.print(f"* {standing.name} peeked at the rows it is scored on: {', '.join(standing.card.peeked)}")
+    for line in models:
+        if line.card.peeked:
+            out.print(f"* {line.name} uses the validation labels that it is scored on: {', '.join(line.card.peeked)}")
     if ensemble and ensemble.card.peeked:
         out.print(
-            f"* {paths.ENSEMBLE} has members that peeked, its score is too good: {', '.join(ensemble.card.peeked)}"
+            f"* {paths.ENSEMBLE} has members that use the validation labels, its score is too good: "
+            f"{', '.join(ensemble.card.peeked)}"
         )
-    waiting = [name for name in names if name not in trained]
-    if waiting:
-        out.print(f"not trained yet: {', '.join(waiting)}; run `dvc repro`")
-    path = _submission(root)
+    untrained = [name for name in names if name not in trained]
+    if untrained:
+        out.print(f"not trained yet: {', '.join(untrained)}; run `dvc repro`")
+    path = _find_submission(root)
     out.print(f"submission: {path}" if path else "submission: none yet; run `dvc repro`")
 
 
-def held_out(root: Path, name: str, competition: Competition) -> float | None:
+def score_held_out(root: Path, name: str, competition: Competition) -> float | None:
     """Returns the score of test predictions on held-back labels; None where there are no such labels or predictions.
 
     Raises:
@@ -75,14 +76,14 @@ def held_out(root: Path, name: str, competition: Competition) -> float | None:
     return competition.metric.metric.score(truth.labels[rows], probs[rows])
 
 
-def console() -> Console:
+def make_console() -> Console:
     """Returns a console that folds lines on a terminal alone."""
     terminal = Console(highlight=False)
     # A log or a pipe has no width of its own: never fold a line there.
     return terminal if terminal.is_terminal else Console(highlight=False, width=PLAIN_WIDTH)
 
 
-def _model_card(root: Path, name: str) -> cards.ModelCard | None:
+def _read_model_card(root: Path, name: str) -> cards.ModelCard | None:
     path = paths.card_path(root, name)
     if not path.is_file():
         return None
@@ -90,17 +91,17 @@ def _model_card(root: Path, name: str) -> cards.ModelCard | None:
     return card if card.competition == active_name(root) else None
 
 
-def _ensemble(root: Path, trained: set[str], competition: Competition) -> Standing | None:
+def _read_ensemble_line(root: Path, trained: set[str], competition: Competition) -> ScoreLine | None:
     path = paths.card_path(root, paths.ENSEMBLE)
     if not path.is_file():
         return None
     card = cards.read_card(path, cards.EnsembleCard)
     if card.competition != active_name(root) or not trained.issuperset(card.members):
         return None  # left over from other models or another competition
-    return Standing(paths.ENSEMBLE, card, held_out(root, paths.ENSEMBLE, competition))
+    return ScoreLine(paths.ENSEMBLE, card, score_held_out(root, paths.ENSEMBLE, competition))
 
 
-def _submission(root: Path) -> Path | None:
+def _find_submission(root: Path) -> Path | None:
     """The ensemble's submission, unless it is left over from another competition."""
     path = Path("submissions") / f"{paths.ENSEMBLE}.csv"
     card = (root / path).with_suffix(".json")
@@ -109,18 +110,18 @@ def _submission(root: Path) -> Path | None:
     return path if cards.read_card(card, cards.SubmissionCard).competition == active_name(root) else None
 
 
-def _cells(standing: Standing) -> dict[str, str]:
-    card = standing.card
+def _format_cells(line: ScoreLine) -> dict[str, str]:
+    card = line.card
     low, high = card.interval
-    spread = f" ± {card.std:.4f}" if len(card.fold_scores) > 1 else ""
-    sure = f" [{low:.4f}, {high:.4f}]" if low < high else ""
+    deviation = f" ± {card.std:.4f}" if len(card.fold_scores) > 1 else ""
+    interval = f" [{low:.4f}, {high:.4f}]" if low < high else ""
     cells = {
-        "model": standing.name,
-        "mean ± std": f"{card.mean:.4f}{spread}",
-        "pooled [95 %]": f"{card.pooled:.4f}{sure}",
-        "top-3": _number(card.scores.get("top_3_accuracy")),
-        "log loss": _number(card.scores.get("log_loss")),
-        "held-out": _number(standing.held_out),
+        "model": line.name,
+        "mean ± std": f"{card.mean:.4f}{deviation}",
+        "pooled [95 %]": f"{card.pooled:.4f}{interval}",
+        "top-3": _format_number(card.scores.get("top_3_accuracy")),
+        "log loss": _format_number(card.scores.get("log_loss")),
+        "held-out": _format_number(line.held_out),
         "folds": str(len(card.fold_scores)),
     }
     cells["model"] += "*" if card.peeked else ""
@@ -133,19 +134,19 @@ def _cells(standing: Standing) -> dict[str, str]:
     return cells
 
 
-def _print(out: Console, title: str, standings: list[Standing]) -> None:
+def _print_lines(out: Console, title: str, lines: list[ScoreLine]) -> None:
     """Prints one table where it fits, and the scores above the rest where it does not: figures are never cut."""
-    rows = [_cells(standing) for standing in standings]
+    rows = [_format_cells(line) for line in lines]
     scores = [name for name in SCORES if name != "held-out" or any(cells[name] for cells in rows)]
-    whole = _table(title, [*scores, *REST], rows)
+    whole = _build_table(title, [*scores, *REST], rows)
     if out.measure(whole, options=out.options.update(max_width=PLAIN_WIDTH)).maximum <= out.width:
         out.print(whole)
     else:
-        out.print(_table(title, scores, rows))
-        out.print(_table("", ["model", *REST], rows))
+        out.print(_build_table(title, scores, rows))
+        out.print(_build_table("", ["model", *REST], rows))
 
 
-def _table(title: str, columns: list[str], rows: list[dict[str, str]]) -> Table:
+def _build_table(title: str, columns: list[str], rows: list[dict[str, str]]) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for column in columns:
         name = column == "model"  # the one column that may fold
@@ -157,5 +158,5 @@ def _table(title: str, columns: list[str], rows: list[dict[str, str]]) -> Table:
     return table
 
 
-def _number(value: float | None) -> str:
+def _format_number(value: float | None) -> str:
     return "" if value is None else f"{value:.4f}"

@@ -11,7 +11,7 @@ from pipeline.core.paths import reports_folder
 from pipeline.kaggle import board, submission_log, submitting
 from pipeline.kaggle.board_plot import draw
 from pipeline.kaggle.client import listed, submissions_page
-from pipeline.reports.score_table import console
+from pipeline.reports.score_table import make_console
 
 _NEWEST = 200
 
@@ -33,7 +33,7 @@ def run(root: Path, refresh: bool) -> None:
     metric = competition.metric.metric
     direction = "higher is better" if metric.greater_is_better else "lower is better"
     title = f"{competition.title}: {metric.name} ({direction})"
-    agreements = board.show(entries, title, metric.greater_is_better, console())
+    agreements = board.show(entries, title, metric.greater_is_better, make_console())
     if agreements:
         draw(agreements, metric.name, reports_folder(root) / "board.png")
         print("plot: reports/board.png")

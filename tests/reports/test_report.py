@@ -29,7 +29,7 @@ from pipeline.stages import ensemble, report
 __all__ = ["browser"]
 DENSE = {"training": trained.TRAINING}
 CLASSIC: dict[str, Any] = {"classifier": {}}
-WORTH, COST = "What they are worth", "What they cost"
+SCORES, COSTS = "Scores", "Costs"
 
 
 def fabricated(root: Path, channels: int = 3, models: Sequence[str] = ("one", "two"), **more: Any) -> Path:
@@ -80,12 +80,12 @@ def test_scores_on_the_page_are_those_of_scikit_learn(plain: Path, page: Page, n
     folds = tables.read_folds(paths.folds_path(plain)).set_index("id")["fold"]
     fold = folds[list(read_predictions(paths.oof_path(plain, name), ("ant", "bee", "cat")).ids)].to_numpy()
     by_fold = [sk.accuracy_score(labels[fold == k], said[fold == k]) for k in range(3)]
-    found = {head: page.values(WORTH, head)[name] for head in ("nested [95%]", "log loss", "macro F1", "top-3")}
+    found = {head: page.values(SCORES, head)[name] for head in ("nested [95%]", "log loss", "macro F1", "top-3")}
     assert found["nested [95%]"] == pytest.approx(sk.accuracy_score(labels, said))
     assert found["log loss"] == pytest.approx(sk.log_loss(labels, probs), rel=1e-6)
     assert found["macro F1"] == pytest.approx(sk.f1_score(labels, said, average="macro"))
     assert found["top-3"] == 1.0
-    told = page.column(WORTH, "OOF ± std")[name].text
+    told = page.column(SCORES, "OOF ± std")[name].text
     assert told == f"{np.mean(by_fold):.4f} ± {np.std(by_fold, ddof=1):.4f}"
 
 
@@ -94,7 +94,7 @@ def test_the_calibration_error_is_the_mean_distance_over_fifteen_bins(plain: Pat
     sure, right = probs.max(axis=1), probs.argmax(axis=1) == labels
     bins = np.minimum((sure * 15).astype(int), 14)
     error = sum((bins == k).mean() * abs(sure[bins == k].mean() - right[bins == k].mean()) for k in np.unique(bins))
-    assert page.values(WORTH, "ECE")["one"] == pytest.approx(error, rel=1e-5)
+    assert page.values(SCORES, "ECE")["one"] == pytest.approx(error, rel=1e-5)
 
 
 def test_quality_by_class_is_that_of_scikit_learn_on_the_page_and_in_the_csv(plain: Path, page: Page) -> None:
@@ -105,7 +105,7 @@ def test_quality_by_class_is_that_of_scikit_learn_on_the_page_and_in_the_csv(pla
         for head, column, values in zip(
             ("precision", "recall", "F1", "images"), ("precision", "recall", "f1", "images"), wanted, strict=True
         ):
-            assert page.values("Every class, the worst first", head)[name] == pytest.approx(values[place])
+            assert page.values("All classes, the lowest F1 first", head)[name] == pytest.approx(values[place])
             assert table.loc[name, column] == pytest.approx(values[place], rel=1e-5)
 
 
@@ -124,22 +124,22 @@ def test_the_confusion_in_the_csv_is_that_of_scikit_learn_with_mean_probabilitie
 def test_the_metrics_for_dvc_hold_what_no_other_file_of_metrics_has(plain: Path, page: Page) -> None:
     found = json.loads((plain / "reports" / "report.json").read_text())
     assert found == {
-        "calibration": {"error": page.values(WORTH, "ECE")["ensemble"]},
+        "calibration": {"error": page.values(SCORES, "ECE")["ensemble"]},
         "labels": {"in_doubt": len(pd.read_csv(plain / "reports" / "report" / "doubted_labels.csv"))},
     }
 
 
 def test_costs_are_those_of_the_cards_and_relative_to_the_quickest(page: Page) -> None:
-    assert page.values(COST, "seconds to train") == {"one": 10.0, "two": 20.0}
-    assert page.values(COST, "times the quickest") == {"one": 1.0, "two": 2.0}
-    assert page.values(COST, "parameters")["one"] == 1234567
+    assert page.values(COSTS, "seconds to train") == {"one": 10.0, "two": 20.0}
+    assert page.values(COSTS, "times the fastest") == {"one": 1.0, "two": 2.0}
+    assert page.values(COSTS, "parameters")["one"] == 1234567
 
 
 def test_mistakes_are_shown_the_surest_first_with_three_guesses(plain: Path, page: Page) -> None:
     labels, probs = truth(plain, "ensemble")
     wrong = int((probs.argmax(axis=1) != labels).sum())
     table = pd.read_csv(plain / "reports" / "report" / "mistakes.csv")
-    assert f"{wrong} of {len(labels)} images are mistaken" in page.text
+    assert f"{wrong} of {len(labels)} images are misclassified" in page.text
     assert len(table) == wrong
     assert table["probability"].is_monotonic_decreasing
     first = table.iloc[0]
@@ -179,7 +179,7 @@ def test_models_of_another_competition_are_left_out_and_named(tmp_path: Path) ->
     write_model_card(tmp_path, "two", competition="former", config=CLASSIC)
     found = written(tmp_path)
     assert "Not trained for this competition yet: two; run `dvc repro`." in found.text
-    assert set(found.values(WORTH, "log loss")) == {"one"}  # the ensemble had two of them
+    assert set(found.values(SCORES, "log loss")) == {"one"}  # the ensemble had two of them
 
 
 def test_a_partial_run_and_a_class_that_is_never_predicted_are_told(tmp_path: Path) -> None:
@@ -195,7 +195,7 @@ def test_a_partial_run_and_a_class_that_is_never_predicted_are_told(tmp_path: Pa
     assert "Only fold 0 of 3 is scored." in found.text
     assert "1 model on 20 images" in found.text
     assert "Never predicted: cat." in found.text
-    assert found.values("Every class, the worst first", "F1")["cat"] == 0.0
+    assert found.values("All classes, the lowest F1 first", "F1")["cat"] == 0.0
 
 
 def test_a_hundred_classes_fold_their_table_and_show_the_worst_in_the_matrix(tmp_path: Path) -> None:
@@ -214,7 +214,7 @@ def test_a_hundred_classes_fold_their_table_and_show_the_worst_in_the_matrix(tmp
     train_fake(tmp_path, "one", 0, skill=0.02)
     found = written(tmp_path)
     assert "The matrices show the 25 classes of 100 with the lowest F1." in found.text
-    assert "Every class, the worst first: all 100 rows" in found.text
+    assert "All classes, the lowest F1 first: all 100 rows" in found.text
 
 
 @pytest.fixture(scope="module")
@@ -268,22 +268,22 @@ def test_names_and_ids_cannot_write_markup(odd: Path) -> None:
 
 def test_a_model_that_peeked_is_marked(odd: Path) -> None:
     found = page_text.read(odd / "reports" / "report.html")
-    assert "two looked at the rows that it is scored on (epoch chosen on the validation fold)" in found.text
-    assert found.column(WORTH, "nested [95%]")["two"].text.endswith(" peeked")
+    assert "two uses the validation labels that it is scored on (epoch chosen on the validation fold)" in found.text
+    assert found.column(SCORES, "nested [95%]")["two"].text.endswith(" (uses validation labels)")
 
 
 def test_the_leaderboard_is_that_of_the_last_scored_submission(odd: Path) -> None:
     found = page_text.read(odd / "reports" / "report.html")
-    assert found.values(WORTH, "LB public") == {"ensemble": None, "one": 0.625, "two": None}
-    assert found.values(WORTH, "LB private")["one"] == 0.5625
+    assert found.values(SCORES, "LB public") == {"ensemble": None, "one": 0.625, "two": None}
+    assert found.values(SCORES, "LB private")["one"] == 0.5625
 
 
 def test_tuning_is_shown_where_there_are_cards_of_it(odd: Path, page: Page) -> None:
     found = page_text.read(odd / "reports" / "report.html")
-    assert "1 model was tuned; surely better for it: one." in found.text
-    assert found.column("What tuning gained", "gain [95%]")["one"].text == "+0.0500 [+0.0100, +0.0900]"
-    assert found.values("What tuning gained", "trials") == {"one": 40}
-    assert "What tuning gained" not in page.tables
+    assert "1 model was tuned; significantly better: one." in found.text
+    assert found.column("Gain by tuning", "gain [95%]")["one"].text == "+0.0500 [+0.0100, +0.0900]"
+    assert found.values("Gain by tuning", "trials") == {"one": 40}
+    assert "Gain by tuning" not in page.tables
 
 
 def test_a_tuning_card_that_is_none_is_named(tmp_path: Path) -> None:
@@ -295,8 +295,8 @@ def test_a_tuning_card_that_is_none_is_named(tmp_path: Path) -> None:
 
 
 def test_classical_models_have_no_heat_and_that_is_said(page: Page) -> None:
-    assert "None of these models has convolutions or attention" in page.text
-    assert "so no heat: " in page.text
+    assert "None of these models has convolutions or attention, which heat maps need." in page.text
+    assert "No heat maps, without convolutions or attention: " in page.text
 
 
 @pytest.mark.parametrize(
@@ -324,7 +324,7 @@ def test_a_damaged_history_is_named_with_the_command_that_brings_it_back(
     finally:
         path.unlink()
     (line,) = capsys.readouterr().err.splitlines()
-    assert "one/history.csv is no history of a training" in line
+    assert "one/history.csv is not a training history" in line
     assert words in line
     assert line.endswith("run `dvc repro train@one`, or `dvc checkout`")
     assert (plain / "reports" / "report.html").read_bytes() == before
@@ -363,7 +363,7 @@ def test_each_picture_is_looked_at_by_the_fold_that_did_not_see_it(
     assert told.loc["cnn", "central_share"] == pytest.approx(share, rel=1e-5)
     numbers = json.loads((networks / "reports" / "report.json").read_text())
     assert numbers["heat"] == {"least_central": pytest.approx(share)}
-    assert "so no heat: " in found.text
+    assert "No heat maps, without convolutions or attention: " in found.text
     epochs = found.values("Loss at the end of training, means over folds", "epochs")
     assert epochs == {"cnn": 2, "mlp": 2, "hog": None}  # iterations are no epochs
     assert [alt for alt in found.alts if alt.startswith("heat on ")]
@@ -385,8 +385,8 @@ def test_the_page_holds_in_a_browser_and_its_tables_sort(networks: Path, browser
     url = (networks / "reports" / "report.html").as_uri()
     check_page(browser, url)
     with opened(browser, url) as page:
-        page.get_by_role("table", name=WORTH).get_by_role("button", name="log loss").click()
-        cells = page.get_by_role("table", name=WORTH).locator("tbody td:nth-child(6)").all_text_contents()
+        page.get_by_role("table", name=SCORES).get_by_role("button", name="log loss").click()
+        cells = page.get_by_role("table", name=SCORES).locator("tbody td:nth-child(6)").all_text_contents()
     assert [float(cell) for cell in cells] == sorted(map(float, cells), reverse=True)
 
 

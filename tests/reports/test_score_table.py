@@ -46,7 +46,7 @@ def trained(trained_once: Path, tmp_path: Path) -> Path:
 
 def printed(root: Path, width: int = score_table.PLAIN_WIDTH) -> list[str]:
     out = io.StringIO()
-    score_table.show(root, Console(file=out, width=width, highlight=False))
+    score_table.print_score_table(root, Console(file=out, width=width, highlight=False))
     return [line.rstrip() for line in out.getvalue().splitlines()]
 
 
@@ -119,7 +119,7 @@ def test_peeking_is_marked_and_explained(trained: Path) -> None:
     write_model_card(trained, "one", peeked=("early stopping", "checkpoint choice"))
     lines = printed(trained)
     assert line_of(lines, "one").split()[0] == "one*"
-    assert "* one peeked at the rows it is scored on: early stopping, checkpoint choice" in lines
+    assert "* one uses the validation labels that it is scored on: early stopping, checkpoint choice" in lines
     assert not any("two*" in line for line in lines)
 
 
@@ -136,14 +136,14 @@ def test_an_interval_without_width_is_not_shown(trained: Path) -> None:
 def test_held_back_labels_score_each_model_by_id(trained: Path) -> None:
     write_solution(trained, right=17)
     competition = load_competition(trained)
-    assert score_table.held_out(trained, "one", competition) == pytest.approx(17 / 20)
+    assert score_table.score_held_out(trained, "one", competition) == pytest.approx(17 / 20)
     lines = printed(trained)
     assert any("held-out" in line for line in lines)
     assert line_of(lines, "one").split()[8] == "0.8500"
 
 
 def test_without_held_back_labels_nothing_is_said_of_them(trained: Path) -> None:
-    assert score_table.held_out(trained, "one", load_competition(trained)) is None
+    assert score_table.score_held_out(trained, "one", load_competition(trained)) is None
     assert not any("held-out" in line for line in printed(trained))
 
 
@@ -151,7 +151,7 @@ def test_a_probability_competition_takes_the_other_column_of_its_solution(tmp_pa
     root = write_repository(tmp_path, PROBABILITIES)
     train_fake(root, "one", 1)
     write_solution(root, right=5, Category="breed")
-    assert score_table.held_out(root, "one", load_competition(root)) == pytest.approx(5 / 20)
+    assert score_table.score_held_out(root, "one", load_competition(root)) == pytest.approx(5 / 20)
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_outside_a_terminal_lines_are_not_folded(trained: Path, capsys: pytest.C
     files.write_json(trained / "configs" / "models" / f"{long_name}.yaml", {})
     write_params(trained, ["one", "two", long_name])
     write_model_card(trained, long_name)
-    score_table.show(trained)
+    score_table.print_score_table(trained)
     out = capsys.readouterr().out
     assert "\x1b" not in out
     assert "1,234,567" in next(line for line in out.splitlines() if long_name in line)

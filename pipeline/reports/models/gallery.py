@@ -1,4 +1,4 @@
-"""The sections of mistakes: pictures that were taken for something else, and labels that are probably wrong."""
+"""Galleries: the sections about misclassified images, and about labels that are probably wrong."""
 
 from collections.abc import Sequence
 
@@ -10,78 +10,96 @@ from pipeline.page.document import PageSection
 from pipeline.page.markup import Html, join_html, tag
 from pipeline.page.parts import Part
 from pipeline.page.pictures import Picture, render_pictures
-from pipeline.reports.models.material import Material
-from pipeline.reports.models.mistakes import Mistake, label_errors, mistake, mistakes
+from pipeline.reports.models.evaluation_data import EvaluationData
+from pipeline.reports.models.mistakes import Mistake, describe_mistake, find_label_errors, find_mistakes
 
 _FIRST, _SHOWN = 24, 72
 _SURE = 0.9
 _WIDTH = 112
 
 
-def mistaken(material: Material) -> Part:
-    """Shows the surest mistakes."""
-    judged = material.judged
-    found = mistakes(material.labels, judged.probs)
-    many, total = len(found), len(material.ids)
-    if not many:
-        return Part(PageSection("Mistakes", [render_paragraph(f"{judged.name} makes no mistake on {total:,} images.")]))
-    sure = sum(each.guesses[0][1] >= _SURE for each in found)
-    second = sum(each.guesses[1][0] == each.label for each in found)
-    told = render_paragraph(
-        f"{many:,} of {total:,} images are mistaken ({many / total:.1%}), {sure:,} of them with a probability of "
-        f"{_SURE:.0%} or more; in {second / many:.0%} of mistakes the second guess is right."
+def show_mistakes(data: EvaluationData) -> Part:
+    """Shows the misclassified images, the most confident first."""
+    judged = data.judged
+    mistakes = find_mistakes(data.labels, judged.probs)
+    count, total = len(mistakes), len(data.ids)
+    if not count:
+        return Part(
+            PageSection(
+                "Misclassified images",
+                [render_paragraph(f"{judged.name} makes no errors on {total:,} images.")],
+                "mistakes",
+            )
+        )
+    sure = sum(each.guesses[0][1] >= _SURE for each in mistakes)
+    second = sum(each.guesses[1][0] == each.label for each in mistakes)
+    sentence = render_paragraph(
+        f"{count:,} of {total:,} images are misclassified ({count / total:.1%}), {sure:,} of them with a probability "
+        f"of {_SURE:.0%} or more; for {second / count:.0%} of these the second most probable class is correct."
     )
-    words = render_note("The surest mistakes first: the label, and the three best guesses.")
-    frame = _frame(material, [each.row for each in found])
-    return Part(PageSection("Mistakes", [told, *_flow(material, found), words]), {}, {"mistakes": frame})
+    words = render_note("The most confident errors first: the label, and the three most probable classes.")
+    frame = _build_frame(data, [each.row for each in mistakes])
+    return Part(
+        PageSection("Misclassified images", [sentence, *_render_gallery(data, mistakes), words], "mistakes"),
+        {},
+        {"mistakes": frame},
+    )
 
 
-def doubted(material: Material) -> Part:
-    """Shows the labels that are least believed."""
-    rows = label_errors(material.labels, material.judged.probs).tolist()
-    many, total = len(rows), len(material.ids)
-    told = (
-        f"{many:,} of {total:,} labels ({many / total:.1%}) {'is' if many == 1 else 'are'} in doubt"
-        if many
-        else "No label is in doubt"
+def show_label_errors(data: EvaluationData) -> Part:
+    """Shows the labels that are probably wrong."""
+    rows = find_label_errors(data.labels, data.judged.probs).tolist()
+    count, total = len(rows), len(data.ids)
+    sentence = (
+        f"{count:,} of {total:,} labels ({count / total:.1%}) {'is' if count == 1 else 'are'} probably wrong"
+        if count
+        else "No label is probably wrong"
     )
-    why = f": {material.judged.name} believes in another class, more than it mixes up the two anyway." if many else "."
+    why = (
+        f": {data.judged.name} predicts another class, more clearly than its confusion of the two explains."
+        if count
+        else "."
+    )
     words = render_note(
         "Confident learning on out-of-fold predictions (Northcutt, Jiang and Chuang 2021, arXiv 1911.00068; cleanlab), "
-        "the least believed label first. A weak model doubts good labels: look before you change any."
+        "the label with the lowest probability first. A weak model flags correct labels, too: check before changes."
     )
-    shown = [mistake(material.labels, material.judged.probs, row) for row in rows[:_SHOWN]]
-    section = PageSection("Labels in doubt", [render_paragraph(told + why), *_flow(material, shown), words])
-    frames = {"doubted_labels": _frame(material, rows)}
-    return Part(section, {"in_doubt": many}, frames, (f"{told}.",) if many else ())
+    suspects = [describe_mistake(data.labels, data.judged.probs, row) for row in rows[:_SHOWN]]
+    section = PageSection(
+        "Possible label errors",
+        [render_paragraph(sentence + why), *_render_gallery(data, suspects), words],
+        "labels-in-doubt",
+    )
+    frames = {"doubted_labels": _build_frame(data, rows)}
+    return Part(section, {"in_doubt": count}, frames, (f"{sentence}.",) if count else ())
 
 
-def _frame(material: Material, rows: list[int]) -> pd.DataFrame:
-    """One line a picture: its id and label, and what it is taken for."""
-    labels, probs = material.labels[rows], material.judged.probs[rows]
-    said = probs.argmax(axis=1)
+def _build_frame(data: EvaluationData, rows: list[int]) -> pd.DataFrame:
+    """One row per image: its id, label and prediction."""
+    labels, probs = data.labels[rows], data.judged.probs[rows]
+    predicted = probs.argmax(axis=1)
     return pd.DataFrame(
         {
-            "id": [material.ids[row] for row in rows],
-            "label": [material.names[label] for label in labels],
-            "predicted": [material.names[label] for label in said],
+            "id": [data.ids[row] for row in rows],
+            "label": [data.names[label] for label in labels],
+            "predicted": [data.names[label] for label in predicted],
             "probability": probs.max(axis=1),
             "probability_of_label": probs[np.arange(len(rows)), labels],
         }
     )
 
 
-def _flow(material: Material, found: Sequence[Mistake]) -> list[Html]:
-    shown = [_picture(material, each) for each in found[:_SHOWN]]
-    blocks = [render_pictures(shown[:_FIRST], _WIDTH)] if shown else []
-    if shown[_FIRST:]:
-        blocks.append(render_details(f"{len(shown) - _FIRST} more", render_pictures(shown[_FIRST:], _WIDTH)))
+def _render_gallery(data: EvaluationData, mistakes: Sequence[Mistake]) -> list[Html]:
+    pictures = [_render_mistake(data, each) for each in mistakes[:_SHOWN]]
+    blocks = [render_pictures(pictures[:_FIRST], _WIDTH)] if pictures else []
+    if pictures[_FIRST:]:
+        blocks.append(render_details(f"{len(pictures) - _FIRST} more", render_pictures(pictures[_FIRST:], _WIDTH)))
     return blocks
 
 
-def _picture(material: Material, found: Mistake) -> Picture:
-    said = [f"{material.names[label]} {share:.0%}" for label, share in found.guesses]
-    given, name = material.names[found.label], material.ids[found.row]
-    lines = [part for line in said for part in (tag("br"), line)]
-    alt = f"{name}, labelled {given}, predicted {', '.join(said)}"
-    return Picture(material.image(found.row), alt, join_html(tag("strong", given), *lines))
+def _render_mistake(data: EvaluationData, mistakes: Mistake) -> Picture:
+    guesses = [f"{data.names[label]} {share:.0%}" for label, share in mistakes.guesses]
+    given, name = data.names[mistakes.label], data.ids[mistakes.row]
+    lines = [part for line in guesses for part in (tag("br"), line)]
+    alt = f"{name}, labelled {given}, predicted {', '.join(guesses)}"
+    return Picture(data.image(mistakes.row), alt, join_html(tag("strong", given), *lines))

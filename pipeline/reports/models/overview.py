@@ -1,4 +1,4 @@
-"""The section of all models: what each is worth, what it cost."""
+"""Comparison of all models: scores and costs."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -12,104 +12,106 @@ from pipeline.page.markup import Html
 from pipeline.page.parts import Part
 from pipeline.page.table import Cell, Column, FormattedNumber, render_table
 from pipeline.reports.models import charts
-from pipeline.reports.models.material import Material
-from pipeline.reports.models.standings import Standing, standings
+from pipeline.reports.models.evaluation_data import EvaluationData
+from pipeline.reports.models.model_summary import ModelSummary, summarise_models
 
 
-def models(material: Material) -> Part:
-    """Says who is best and by how much."""
-    lines, metric = standings(material), material.metric
+def show_models(data: EvaluationData) -> Part:
+    """Shows the scores and costs of all models, the best first."""
+    summaries, metric = summarise_models(data), data.metric
     direction = "higher is better" if metric.greater_is_better else "lower is better"
-    drawn = charts.intervals(
-        [(line.name, line.pooled, line.low, line.high) for line in lines],
+    intervals = charts.draw_intervals(
+        [(summary.name, summary.pooled, summary.low, summary.high) for summary in summaries],
         f"{metric.name}, 95% interval",
         f"Out-of-fold {metric.name} of all models",
-        "; ".join(f"{line.name} {line.pooled:.4f} [{line.low:.4f}, {line.high:.4f}]" for line in lines),
+        "; ".join(
+            f"{summary.name} {summary.pooled:.4f} [{summary.low:.4f}, {summary.high:.4f}]" for summary in summaries
+        ),
     )
     words = render_note(
-        f"{metric.name}: {direction}. OOF: every row predicted by the fold that did not see it; mean and "
-        "standard deviation over folds. Nested: the same, and "
-        "no weight, temperature or choice saw the row's fold either; a single model has nothing else that was fitted, "
-        "so its nested score is its OOF score, unless it peeked. In-sample: the ensemble on the rows that its weights "
-        "were fitted to. The interval is a 95% bootstrap of whole groups. ECE: expected calibration error, 15 bins. "
-        "Seconds to train are over all folds, features of a frozen backbone included; LB is that of the last "
-        "submission under this name."
+        f"{metric.name}: {direction}. OOF: every row predicted by the fold not trained on it; mean and standard "
+        "deviation over folds. Nested: the same, and no weight, temperature or selection used the row's fold either; "
+        "for a single model nothing else was fitted, so its nested score is its OOF score, unless it used the "
+        "validation labels. In-sample: the ensemble on the rows that its weights were fitted to. The interval is a 95% "
+        "bootstrap of whole groups. ECE: expected calibration error, 15 bins. Seconds to train are over all folds, "
+        "features of a frozen backbone included; LB is that of the last submission under this name."
     )
-    findings = _findings(material, lines)
+    findings = _list_findings(data, summaries)
     blocks = [
-        render_paragraph(*_sentences(material, lines)),
+        render_paragraph(*_compare(data, summaries)),
         *map(render_warning, findings),
-        drawn,
-        _scores(lines),
-        *_costs(lines),
+        intervals,
+        _render_scores(summaries),
+        *_render_costs(summaries),
         words,
     ]
-    told = [asdict(line) | {"peeked": "; ".join(line.peeked)} for line in lines]
+    records = [asdict(summary) | {"peeked": "; ".join(summary.peeked)} for summary in summaries]
     return Part(
         PageSection("Models", blocks),
         {},
-        {"models": pd.DataFrame(told)},
+        {"models": pd.DataFrame(records)},
         tuple(findings),
     )
 
 
-def figures(material: Material) -> list[tuple[str, str]]:
+def list_model_figures(data: EvaluationData) -> list[tuple[str, str]]:
     """Returns the key figures of the page."""
-    score, metric = material.metric.score, material.metric.name.replace("_", " ")
-    best, whole = material.models[0], material.ensemble
-    told = [
-        ("models", f"{len(material.models)}"),
-        ("images scored", f"{len(material.ids):,}"),
-        ("classes", f"{len(material.names):,}"),
-        (f"{metric}, {best.name}", f"{score(material.labels, best.probs):.4f}"),
+    score, metric = data.metric.score, data.metric.name.replace("_", " ")
+    best, whole = data.models[0], data.ensemble
+    sentences = [
+        ("models", f"{len(data.models)}"),
+        ("images scored", f"{len(data.ids):,}"),
+        ("classes", f"{len(data.names):,}"),
+        (f"{metric}, {best.name}", f"{score(data.labels, best.probs):.4f}"),
     ]
     if whole is not None:
-        told.append((f"{metric}, ensemble, nested", f"{score(material.labels, whole.probs):.4f}"))
-    return told
+        sentences.append((f"{metric}, ensemble, nested", f"{score(data.labels, whole.probs):.4f}"))
+    return sentences
 
 
-def _sentences(material: Material, lines: Sequence[Standing]) -> list[str]:
-    metric = material.metric
-    alone = [line for line in lines if line.name != ENSEMBLE]
+def _compare(data: EvaluationData, summaries: Sequence[ModelSummary]) -> list[str]:
+    metric = data.metric
+    alone = [summary for summary in summaries if summary.name != ENSEMBLE]
     best = alone[0]
-    told = [
-        f"{len(alone)} model{'s' * (len(alone) > 1)} on {len(material.ids):,} images of {len(material.names):,} "
+    sentences = [
+        f"{len(alone)} model{'s' * (len(alone) > 1)} on {len(data.ids):,} images of {len(data.names):,} "
         f"classes; the best alone is {best.name} with {metric.name} {best.pooled:.4f} "
         f"[{best.low:.4f}, {best.high:.4f}]."
     ]
-    card = material.ensemble_card
+    card = data.ensemble_card
     if card is not None and len(alone) > 1:
         low, high = card.gain.interval
-        sure = "surely better" if low > 0 else "surely worse" if high < 0 else "not surely different"
-        told.append(
-            f"The ensemble scores {lines[0].pooled:.4f}, {card.gain.value:+.4f} [{low:+.4f}, {high:+.4f}] against "
+        sure = "significantly better" if low > 0 else "significantly worse" if high < 0 else "no significant difference"
+        sentences.append(
+            f"The ensemble scores {summaries[0].pooled:.4f}, {card.gain.value:+.4f} [{low:+.4f}, {high:+.4f}] against "
             f"{card.gain.member}: {sure}."
         )
-    costs = [line for line in alone if line.train_seconds is not None]
+    costs = [summary for summary in alone if summary.train_seconds is not None]
     if len(costs) > 1:
-        dear = max(costs, key=lambda line: line.train_seconds or 0.0)
+        dear = max(costs, key=lambda summary: summary.train_seconds or 0.0)
         if dear.times_cheapest is not None and dear.times_cheapest >= 2:
-            told.append(f"{dear.name} took longest to train, {dear.times_cheapest:,.0f} times the quickest.")
-    return told
+            sentences.append(f"{dear.name} took longest to train, {dear.times_cheapest:,.0f} times the fastest.")
+    return sentences
 
 
-def _findings(material: Material, lines: Sequence[Standing]) -> list[str]:
-    told = [
-        f"{line.name} looked at the rows that it is scored on ({', '.join(line.peeked)}): its score is too good."
-        for line in lines
-        if line.peeked
+def _list_findings(data: EvaluationData, summaries: Sequence[ModelSummary]) -> list[str]:
+    sentences = [
+        f"{summary.name} uses the validation labels that it is scored on ({', '.join(summary.peeked)}): "
+        "its score is too good."
+        for summary in summaries
+        if summary.peeked
     ]
-    if material.missing:
-        told.append(f"Not trained for this competition yet: {', '.join(material.missing)}; run `dvc repro`.")
-    if material.ensemble is None and len(material.models) > 1:
-        told.append("There is no ensemble of these models yet; run `dvc repro ensemble`.")
-    folds = sorted(set(material.folds.tolist()))
-    if len(folds) < material.n_folds:
-        told.append(f"Only fold{'s' * (len(folds) > 1)} {', '.join(map(str, folds))} of {material.n_folds} is scored.")
-    return told
+    if data.missing:
+        sentences.append(f"Not trained for this competition yet: {', '.join(data.missing)}; run `dvc repro`.")
+    if data.ensemble is None and len(data.models) > 1:
+        sentences.append("There is no ensemble of these models yet; run `dvc repro ensemble`.")
+    folds = sorted(set(data.folds.tolist()))
+    if len(folds) < data.n_folds:
+        sentences.append(f"Only fold{'s' * (len(folds) > 1)} {', '.join(map(str, folds))} of {data.n_folds} is scored.")
+    return sentences
 
 
-def _scores(lines: Sequence[Standing]) -> Html:
+def _render_scores(summaries: Sequence[ModelSummary]) -> Html:
     columns = [
         Column("model"),
         Column("OOF ± std", ".4f"),
@@ -123,44 +125,51 @@ def _scores(lines: Sequence[Standing]) -> Html:
         Column("LB private", ".4f"),
     ]
     rows: list[list[Cell]] = []
-    for line in lines:
-        spread = "" if line.std is None else f" ± {line.std:.4f}"
-        seen = " peeked" if line.peeked else ""
+    for summary in summaries:
+        spread = "" if summary.std is None else f" ± {summary.std:.4f}"
+        mark = " (uses validation labels)" if summary.peeked else ""
         rows.append(
             [
-                line.name,
-                FormattedNumber(line.mean, f"{line.mean:.4f}{spread}"),
-                FormattedNumber(line.pooled, f"{line.pooled:.4f} [{line.low:.4f}, {line.high:.4f}]{seen}"),
-                line.in_sample,
-                line.top_3,
-                line.log_loss,
-                line.macro_f1,
-                line.ece,
-                line.public_lb,
-                line.private_lb,
+                summary.name,
+                FormattedNumber(summary.mean, f"{summary.mean:.4f}{spread}"),
+                FormattedNumber(summary.pooled, f"{summary.pooled:.4f} [{summary.low:.4f}, {summary.high:.4f}]{mark}"),
+                summary.in_sample,
+                summary.top_3,
+                summary.log_loss,
+                summary.macro_f1,
+                summary.ece,
+                summary.public_lb,
+                summary.private_lb,
             ]
         )
-    return _without_empty("What they are worth", columns, rows)
+    return _render_known_columns("Scores", columns, rows)
 
 
-def _costs(lines: Sequence[Standing]) -> list[Html]:
+def _render_costs(summaries: Sequence[ModelSummary]) -> list[Html]:
     columns = [
         Column("model"),
         Column("parameters", ",d"),
         Column("trainable", ",d"),
         Column("seconds to train", ",.0f"),
-        Column("times the quickest", ",.1f"),
+        Column("times the fastest", ",.1f"),
         Column("ms to predict an image", ".3g"),
     ]
     rows: list[list[Cell]] = [
-        [line.name, line.parameters, line.trainable, line.train_seconds, line.times_cheapest, line.predict_ms]
-        for line in lines
-        if line.parameters is not None
+        [
+            summary.name,
+            summary.parameters,
+            summary.trainable,
+            summary.train_seconds,
+            summary.times_cheapest,
+            summary.predict_ms,
+        ]
+        for summary in summaries
+        if summary.parameters is not None
     ]
-    return [_without_empty("What they cost", columns, rows)] if rows else []
+    return [_render_known_columns("Costs", columns, rows)] if rows else []
 
 
-def _without_empty(caption: str, columns: list[Column], rows: list[list[Cell]]) -> Html:
-    """Leaves out columns of which nothing is known, such as a leaderboard's before the first submission."""
+def _render_known_columns(caption: str, columns: list[Column], rows: list[list[Cell]]) -> Html:
+    """Renders a table without empty columns, such as the leaderboard's before the first submission."""
     kept = [place for place in range(len(columns)) if any(row[place] is not None for row in rows)]
     return render_table(caption, [columns[place] for place in kept], [[row[place] for place in kept] for row in rows])

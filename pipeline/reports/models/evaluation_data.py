@@ -1,7 +1,7 @@
-"""What the report is made of: predictions of all models on the same rows, the truth, and what is told of each.
+"""Evaluation data: predictions of all models on the same rows, the truth, cards and histories.
 
 Scores are computed from predictions alone. Cards and histories, which the same run of `train` writes as the
-predictions, say what a model cost and how it learned: docs/decisions/0009.
+predictions, have the costs and learning curves of a model: docs/decisions/0009.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from pipeline.kaggle.submission_log import Entry
 
 
 @dataclass(frozen=True)
-class Model:
+class EvaluatedModel:
     """One model, or the ensemble.
 
     Attributes:
@@ -34,7 +34,7 @@ class Model:
         probs: float32 (n, n_classes), out-of-fold; of the ensemble nested.
         card: what it cost; None of members made elsewhere and of the ensemble.
         history: one row per fold and epoch; None where nothing was trained here.
-        peeked: what looked at the rows that it is scored on.
+        peeked: choices that used the rows that it is scored on.
     """
 
     name: str
@@ -45,13 +45,13 @@ class Model:
 
 
 @dataclass(frozen=True)
-class Material:
-    """All that the sections of the report read.
+class EvaluationData:
+    """Data that the sections of the page about the models read.
 
     Attributes:
         root: the repository.
         competition: the active one.
-        names: what people call the classes, in the order of their indices.
+        names: readable names of the classes, in the order of their indices.
         ids: of the scored rows.
         labels: (n,) class indices.
         folds: (n,) the fold that predicted each row.
@@ -78,8 +78,8 @@ class Material:
     images: Images
     stored: Labels
     members: Members
-    models: tuple[Model, ...]
-    ensemble: Model | None
+    models: tuple[EvaluatedModel, ...]
+    ensemble: EvaluatedModel | None
     ensemble_card: cards.EnsembleCard | None
     missing: tuple[str, ...]
     log: tuple[Entry, ...]
@@ -90,13 +90,13 @@ class Material:
         return self.competition.metric.metric
 
     @property
-    def everyone(self) -> tuple[Model, ...]:
+    def everyone(self) -> tuple[EvaluatedModel, ...]:
         """The ensemble, if there is one, and all models, the best first."""
         return (*((self.ensemble,) if self.ensemble else ()), *self.models)
 
     @property
-    def judged(self) -> Model:
-        """Whose predictions are looked at class by class and picture by picture: the ensemble, or the best model."""
+    def judged(self) -> EvaluatedModel:
+        """The model whose predictions are shown class by class and image by image: the ensemble, or the best model."""
         return self.everyone[0]
 
     def image(self, row: int) -> NDArray[np.uint8]:
@@ -104,32 +104,32 @@ class Material:
         return np.asarray(self.images[self.stored[row]])
 
 
-def gather(root: Path) -> Material:
-    """Reads everything.
+def read_evaluation_data(root: Path) -> EvaluationData:
+    """Reads predictions, cards, histories, images and the log of submissions.
 
     Raises:
-        InputError: nothing is trained for the active competition, or what lies there does not belong together.
+        InputError: nothing is trained for the active competition, or files do not fit together.
     """
     competition, active = load_competition(root), active_name(root)
     prepared = prepared_folder(root)
     classes = tables.read_classes(prepared / "classes.json")
     names = tables.read_classes(prepared / "class_names.json")
-    found = {name: _card(root, name) for name in active_members(root)}
-    here = [name for name, card in found.items() if _is_here(root, name, card, active)]
-    if not here:
+    cards_by_name = {name: _read_card(root, name) for name in active_members(root)}
+    trained = [name for name, card in cards_by_name.items() if _is_trained(root, name, card, active)]
+    if not trained:
         raise InputError(f"no model of params.yaml is trained for {active} yet; run `dvc repro` to train them")
-    members = read_members(root, here, classes, allow_peeked=True)
+    members = read_members(root, trained, classes, allow_peeked=True)
     rows = members.rows
     labels = rows["label"].to_numpy(dtype=np.int64)
     models = [
-        Model(name, probs, found[name], _history(root, name), members.peeked.get(name, ()))
+        EvaluatedModel(name, probs, cards_by_name[name], _read_history(root, name), members.peeked.get(name, ()))
         for name, probs in zip(members.names, members.stacked, strict=True)
     ]
     metric = competition.metric.metric
     models.sort(key=lambda model: metric.score(labels, model.probs), reverse=metric.greater_is_better)
-    ensemble, card = _ensemble(root, members, active, classes)
-    images, stored = _pictures(prepared, rows["id"].tolist())
-    return Material(
+    ensemble, card = _read_ensemble(root, members, active, classes)
+    images, stored = _open_images(prepared, rows["id"].tolist())
+    return EvaluationData(
         root=root,
         competition=competition,
         names=names,
@@ -144,48 +144,48 @@ def gather(root: Path) -> Material:
         models=tuple(models),
         ensemble=ensemble,
         ensemble_card=card,
-        missing=tuple(name for name in found if name not in here),
+        missing=tuple(name for name in cards_by_name if name not in trained),
         log=submission_log.read(root, active),
     )
 
 
-def _card(root: Path, name: str) -> cards.ModelCard | None:
+def _read_card(root: Path, name: str) -> cards.ModelCard | None:
     path = paths.card_path(root, name)
     return cards.read_card(path, cards.ModelCard) if path.is_file() else None
 
 
-def _is_here(root: Path, name: str, card: cards.ModelCard | None, active: str) -> bool:
+def _is_trained(root: Path, name: str, card: cards.ModelCard | None, active: str) -> bool:
     """Says whether a model's predictions are of this competition; of members made elsewhere there is no card."""
     return paths.oof_path(root, name).is_file() and (card is None or card.competition == active)
 
 
-def _history(root: Path, name: str) -> pd.DataFrame | None:
+def _read_history(root: Path, name: str) -> pd.DataFrame | None:
     path = history_path(root, name)
     if not path.is_file():
         return None
-    mend = f"run `dvc repro train@{name}`, or `dvc checkout`"
+    fix = f"run `dvc repro train@{name}`, or `dvc checkout`"
     try:
         history = pd.read_csv(path)
     except ValueError as error:  # pandas' own errors are of this kind, and text that is no UTF-8
-        raise InputError(f"{path} is no history of a training ({one_line(error)}); {mend}") from error
-    lacking = [column for column in _columns(history) if column not in history]
+        raise InputError(f"{path} is not a training history ({one_line(error)}); {fix}") from error
+    lacking = [column for column in _required_columns(history) if column not in history]
     if lacking:
-        raise InputError(f"{path} is no history of a training: it lacks {some(lacking)}; {mend}")
+        raise InputError(f"{path} is not a training history: it lacks {some(lacking)}; {fix}")
     words = [str(column) for column, kind in history.dtypes.items() if not pd.api.types.is_numeric_dtype(kind)]
     words += [column for column in ("fold", "epoch") if history[column].isna().any()]
     if words:
-        raise InputError(f"{path} is no history of a training: {some(words)} should hold numbers; {mend}")
+        raise InputError(f"{path} is not a training history: {some(words)} should hold numbers; {fix}")
     return history
 
 
-def _columns(history: pd.DataFrame) -> tuple[str, ...]:
-    """What a history holds: of a network, that learns in epochs at a rate, its curves as well."""
+def _required_columns(history: pd.DataFrame) -> tuple[str, ...]:
+    """Columns that a history needs: for a network, which has a learning rate, also its curves."""
     return ("fold", "epoch", *(("loss", "valid_loss", "valid_score") if "learning_rate" in history else ()))
 
 
-def _ensemble(
+def _read_ensemble(
     root: Path, members: Members, active: str, classes: tuple[str, ...]
-) -> tuple[Model | None, cards.EnsembleCard | None]:
+) -> tuple[EvaluatedModel | None, cards.EnsembleCard | None]:
     """The ensemble of exactly these members on exactly these rows; none where it is left over from others."""
     name = paths.ENSEMBLE
     path, predicted = paths.card_path(root, name), paths.oof_path(root, name)
@@ -198,10 +198,10 @@ def _ensemble(
     if set(predictions.ids) != set(members.rows["id"]):
         return None, None
     probs = renormalised(predictions.aligned(members.rows["id"].tolist(), str(predicted)))
-    return Model(name, probs, peeked=predictions.peeked), card
+    return EvaluatedModel(name, probs, peeked=predictions.peeked), card
 
 
-def _pictures(prepared: Path, ids: list[str]) -> tuple[Images, Labels]:
+def _open_images(prepared: Path, ids: list[str]) -> tuple[Images, Labels]:
     position = {name: row for row, name in enumerate(tables.read_index(prepared / "train.csv")["id"])}
     images = open_store(prepared / "train_images.npy", len(position))
     lacking = [name for name in ids if name not in position]

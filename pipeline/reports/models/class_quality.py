@@ -1,4 +1,4 @@
-"""What is taken for what: counts, mean probabilities, and the quality of each class."""
+"""Quality of each class: confusion counts, mean probabilities, precision, recall and F1."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ Matrix = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Classes:
+class ClassQuality:
     """Predictions, class by class.
 
     Attributes:
@@ -46,13 +46,13 @@ class Classes:
 
     @property
     def never_predicted(self) -> list[int]:
-        """Classes that have rows, and that no row is taken for."""
+        """Classes that have rows, but are never predicted."""
         return np.flatnonzero((self.predicted == 0) & (self.support > 0)).tolist()
 
 
 @dataclass(frozen=True)
-class Pair:
-    """Two classes that are taken for each other; ``there`` rows of ``one`` for ``two``, ``back`` the other way."""
+class ConfusedPair:
+    """Two confused classes: ``there`` rows of ``one`` are predicted as ``two``, ``back`` rows the other way."""
 
     one: int
     two: int
@@ -60,8 +60,8 @@ class Pair:
     back: int
 
 
-def by_class(labels: Labels, probs: Probs) -> Classes:
-    """Compares the truth with predictions.
+def compute_class_quality(labels: Labels, probs: Probs) -> ClassQuality:
+    """Compares labels with predictions.
 
     Args:
         labels: (n,) class indices.
@@ -75,27 +75,27 @@ def by_class(labels: Labels, probs: Probs) -> Classes:
     np.add.at(sums, labels, probs.astype(np.float64))
     with np.errstate(invalid="ignore"):
         means = sums / support[:, None]
-    return Classes(counts.astype(np.int64), means, precision, recall, f1, support.astype(np.int64))
+    return ClassQuality(counts.astype(np.int64), means, precision, recall, f1, support.astype(np.int64))
 
 
-def pairs(counts: Labels, limit: int) -> list[Pair]:
-    """Returns the pairs of classes most often taken for each other, in both directions together, the worst first."""
+def find_confused_pairs(counts: Labels, limit: int) -> list[ConfusedPair]:
+    """Returns the pairs of classes confused most often, in both directions together, the worst first."""
     both = np.triu(counts + counts.T, k=1)
     order = np.argsort(-both, axis=None, kind="stable")[:limit]
-    found = [divmod(int(place), len(counts)) for place in order if both.flat[place]]
-    return [Pair(one, two, int(counts[one, two]), int(counts[two, one])) for one, two in found]
+    places = [divmod(int(place), len(counts)) for place in order if both.flat[place]]
+    return [ConfusedPair(one, two, int(counts[one, two]), int(counts[two, one])) for one, two in places]
 
 
-def taken_for(counts: Labels, label: int, limit: int = 3) -> list[tuple[int, int]]:
-    """Returns the other classes that a class is taken for: (class, rows), the most frequent first."""
+def count_wrong_classes(counts: Labels, label: int, limit: int = 3) -> list[tuple[int, int]]:
+    """Returns the wrong classes predicted for the rows of a class: (class, rows), the most frequent first."""
     wrong = counts[label].copy()
     wrong[label] = 0
     order = np.argsort(-wrong, kind="stable")[:limit].tolist()
     return [(other, int(wrong[other])) for other in order if wrong[other]]
 
 
-def surest(labels: Labels, probs: Probs, true: int, said: int, limit: int) -> list[int]:
-    """Returns rows of one class taken for another (or rightly for itself), the surest first."""
-    rows = np.flatnonzero((labels == true) & (probs.argmax(axis=1) == said))
-    found: list[int] = rows[np.argsort(-probs[rows, said], kind="stable")][:limit].tolist()
-    return found
+def find_most_confident(labels: Labels, probs: Probs, true: int, predicted: int, limit: int) -> list[int]:
+    """Returns rows of one class predicted as another (or correctly as itself), the most confident first."""
+    rows = np.flatnonzero((labels == true) & (probs.argmax(axis=1) == predicted))
+    most_confident: list[int] = rows[np.argsort(-probs[rows, predicted], kind="stable")][:limit].tolist()
+    return most_confident

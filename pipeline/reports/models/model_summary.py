@@ -1,22 +1,22 @@
-"""What every model is worth and what it cost, in one line each."""
+"""Summary of each model: scores and costs, in one line each."""
 
 from dataclasses import dataclass
 
 from pipeline.core import scores
 from pipeline.core.paths import ENSEMBLE
 from pipeline.ensemble.calibration import reliability
-from pipeline.reports.models.material import Material, Model
+from pipeline.reports.models.evaluation_data import EvaluatedModel, EvaluationData
 
 
 @dataclass(frozen=True)
-class Standing:
+class ModelSummary:
     """One line of the table; what does not apply is None.
 
     Attributes:
         name: of the model.
         mean: of the folds' scores by the competition's metric.
         std: of the same, n - 1 in the denominator; None for a single fold.
-        pooled: score of all rows together, each predicted without its fold: nested, unless something peeked.
+        pooled: score of all rows together, each predicted without its fold: nested, unless ``peeked``.
         low: of the 95 % bootstrap interval of ``pooled``.
         high: of the same.
         in_sample: of the ensemble: its score on the rows that its weights were fitted to.
@@ -32,7 +32,7 @@ class Standing:
         predict_ms: milliseconds to predict an image.
         public_lb: of its last submission that has one.
         private_lb: of the same.
-        peeked: what looked at the rows that it is scored on.
+        peeked: choices that used the rows that it is scored on.
     """
 
     name: str
@@ -57,31 +57,31 @@ class Standing:
     peeked: tuple[str, ...]
 
 
-def standings(material: Material) -> tuple[Standing, ...]:
+def summarise_models(data: EvaluationData) -> tuple[ModelSummary, ...]:
     """Returns one line for the ensemble, if there is one, and one per model, the best first."""
-    seconds = [_seconds(model) for model in material.models]
+    seconds = [_seconds(model) for model in data.models]
     known = [value for value in seconds if value]
     cheapest = min(known) if known else None
-    return tuple(_standing(material, model, cheapest) for model in material.everyone)
+    return tuple(_standing(data, model, cheapest) for model in data.everyone)
 
 
-def _standing(material: Material, model: Model, cheapest: float | None) -> Standing:
-    summary = scores.summarise(material.labels, material.folds, material.groups, model.probs, material.metric)
+def _standing(data: EvaluationData, model: EvaluatedModel, cheapest: float | None) -> ModelSummary:
+    summary = scores.summarise(data.labels, data.folds, data.groups, model.probs, data.metric)
     seconds, card = _seconds(model), model.card
-    public, private = _leaderboard(material, model.name)
-    return Standing(
+    public, private = _leaderboard(data, model.name)
+    return ModelSummary(
         name=model.name,
         mean=summary.mean,
         std=summary.std if len(summary.fold_scores) > 1 else None,
         pooled=summary.pooled,
         low=summary.interval[0],
         high=summary.interval[1],
-        in_sample=_in_sample(material) if model.name == ENSEMBLE else None,
+        in_sample=_in_sample(data) if model.name == ENSEMBLE else None,
         accuracy=summary.scores.get("accuracy"),
         top_3=summary.scores.get("top_3_accuracy"),
         log_loss=summary.scores.get("log_loss"),
         macro_f1=summary.scores.get("macro_f1"),
-        ece=reliability(material.labels, model.probs).error,
+        ece=reliability(data.labels, model.probs).error,
         parameters=card.parameters if card else None,
         trainable=card.trainable_parameters if card else None,
         train_seconds=seconds,
@@ -93,21 +93,21 @@ def _standing(material: Material, model: Model, cheapest: float | None) -> Stand
     )
 
 
-def _seconds(model: Model) -> float | None:
+def _seconds(model: EvaluatedModel) -> float | None:
     return model.card.train_seconds + model.card.feature_seconds if model.card else None
 
 
-def _in_sample(material: Material) -> float | None:
-    card = material.ensemble_card
+def _in_sample(data: EvaluationData) -> float | None:
+    card = data.ensemble_card
     chosen = [each.in_sample for each in card.candidates if each.name == card.combiner] if card else []
     return chosen[0] if chosen else None
 
 
-def _leaderboard(material: Material, name: str) -> tuple[float | None, float | None]:
+def _leaderboard(data: EvaluationData, name: str) -> tuple[float | None, float | None]:
     """The scores of a model's last submission that has any."""
     scored = [
         entry
-        for entry in material.log
+        for entry in data.log
         if entry.name == name and (entry.public_lb is not None or entry.private_lb is not None)
     ]
     return (scored[-1].public_lb, scored[-1].private_lb) if scored else (None, None)

@@ -1,0 +1,43 @@
+"""The page about the models: its parts in reading order, and the overview that comes first."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from threadpoolctl import threadpool_limits
+
+from pipeline.page.document import PageSection
+from pipeline.page.parts import Part, build_overview
+from pipeline.reports.models import confusion, ensemble, gallery, learning_curves, overview, saliency, tuning
+from pipeline.reports.models.evaluation_data import EvaluationData
+
+
+def build_model_parts(data: EvaluationData, weights: Path) -> dict[str, Part]:
+    """Builds all parts, in the order of the page.
+
+    Args:
+        data: predictions of all models, with the truth.
+        weights: folder of pretrained weights.
+
+    Raises:
+        InputError: a checkpoint is missing or does not fit, or a tuning card is invalid.
+    """
+    tuned = tuning.show_tuning(data)  # first: it may refuse a card, and the others take minutes
+    # Small matrices: threads cost more than they give, and one thread gives the same figures everywhere.
+    with threadpool_limits(limits=1):
+        parts = {
+            "models": overview.show_models(data),
+            "learning": learning_curves.show_learning_curves(data),
+            "classes": confusion.show_class_quality(data),
+            "pairs": confusion.show_confused_pairs(data),
+            "mistakes": gallery.show_mistakes(data),
+            "labels": gallery.show_label_errors(data),
+            "heat": saliency.show_saliency(data, weights),
+            "members": ensemble.show_members(data),
+            "calibration": ensemble.show_calibration(data),
+        }
+    return parts | ({"tuning": tuned} if tuned else {})
+
+
+def build_model_overview(data: EvaluationData, parts: Mapping[str, Part]) -> PageSection:
+    """Builds the first section: key figures of the models, and the findings of all parts."""
+    return build_overview(overview.list_model_figures(data), parts)
