@@ -15,7 +15,7 @@ from pipeline.images.prefetching import default_workers
 from pipeline.images.preprocessing import open_preprocessed
 from pipeline.images.views import Views, average_views, make_view_transforms
 from pipeline.inference.opened_network import TaskShape, open_network
-from pipeline.training.classic.recipe import ClassicRecipe, load
+from pipeline.training.classic.recipe import ClassicRecipe, load_classic_model
 from pipeline.training.classic.training import ClassicSession
 from pipeline.training.data import Data
 
@@ -89,4 +89,4 @@ def predict_classic_logits(
     data = Data(inputs.images[:0], none, (), none, images, tuple(map(str, rows)), inputs.classes)
     session = ClassicSession(recipe, data, inputs.work, workers)
     for path in checkpoints:
-        yield session.predict_views(load(path), "test", rows)
+        yield session.predict_views(load_classic_model(path), "test", rows)

@@ -8,7 +8,7 @@ from pipeline.core.tables import folds_digest, read_folds
 from pipeline.networks.build import list_weight_files
 from pipeline.training.classic.recipe import ClassicRecipe
 from pipeline.training.context import TrainingContext
-from pipeline.training.recipes.distillation import oof_file
+from pipeline.training.recipes.distillation import find_oof_file
 from pipeline.training.recipes.pseudo import Teachers, find_teachers
 from pipeline.training.recipes.recipe import Recipe
 
@@ -47,8 +47,8 @@ def find_oof_files(recipe: Recipe, context: TrainingContext) -> dict[str, Path]:
     if not distill and not weak:
         return {}
     made_on = context.data.classes, folds_digest(read_folds(context.folds))
-    files = {"teacher": oof_file(context.root, distill.oof, "training.distill.oof", *made_on)} if distill else {}
-    return files | ({"weak": oof_file(context.root, weak.oof, "balance.weak.oof", *made_on)} if weak else {})
+    files = {"teacher": find_oof_file(context.root, distill.oof, "training.distill.oof", *made_on)} if distill else {}
+    return files | ({"weak": find_oof_file(context.root, weak.oof, "balance.weak.oof", *made_on)} if weak else {})
 
 
 def find_pseudo_teachers(recipe: Recipe, context: TrainingContext) -> Teachers | None:

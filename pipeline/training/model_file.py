@@ -4,9 +4,9 @@ from pathlib import Path
 
 from pipeline.core.active import active_name
 from pipeline.core.paths import model_path, tuned_path
-from pipeline.training.classic.recipe import ClassicRecipe, classic_recipe_from, without_mirror
-from pipeline.training.recipes.model_yaml import Settings, laid_over, read_model, read_tuned
-from pipeline.training.recipes.recipe import Recipe, check_teachers, network_recipe_from, without_flips
+from pipeline.training.classic.recipe import ClassicRecipe, parse_classic_recipe, remove_mirror
+from pipeline.training.recipes.model_yaml import Settings, overlay_settings, read_model, read_tuned_settings
+from pipeline.training.recipes.recipe import Recipe, check_teachers, parse_network_recipe, remove_flips
 
 
 def load_model(root: Path, model: str, mirror: bool) -> Recipe | ClassicRecipe:
@@ -23,10 +23,10 @@ def load_model(root: Path, model: str, mirror: bool) -> Recipe | ClassicRecipe:
     """
     settings, _ = read_model(root, model)
     recipe = recipe_from(settings, str(model_path(root, model)))
-    tuned = read_tuned(root, model, active_name(root))
+    tuned = read_tuned_settings(root, model, active_name(root))
     if tuned:
         full: Settings = recipe.model_dump(mode="json")
-        recipe = recipe_from(laid_over(full, tuned), str(tuned_path(root, model)))
+        recipe = recipe_from(overlay_settings(full, tuned), str(tuned_path(root, model)))
     if isinstance(recipe, Recipe):
         check_teachers(recipe, model, model_path(root, model))
     return adapted(recipe, mirror)
@@ -42,11 +42,11 @@ def recipe_from(settings: Settings, place: str) -> Recipe | ClassicRecipe:
     Raises:
         InputError: they do not fit the schema.
     """
-    return classic_recipe_from(settings, place) if "classifier" in settings else network_recipe_from(settings, place)
+    return parse_classic_recipe(settings, place) if "classifier" in settings else parse_network_recipe(settings, place)
 
 
 def adapted(recipe: Recipe | ClassicRecipe, mirror: bool) -> Recipe | ClassicRecipe:
     """Returns the recipe for a competition, in which mirrored images may keep their class or not."""
     if mirror:
         return recipe
-    return without_mirror(recipe) if isinstance(recipe, ClassicRecipe) else without_flips(recipe)
+    return remove_mirror(recipe) if isinstance(recipe, ClassicRecipe) else remove_flips(recipe)

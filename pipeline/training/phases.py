@@ -11,8 +11,8 @@ from pipeline.networks.build import BuiltNetwork
 from pipeline.networks.runtime import keras
 from pipeline.training.recipes.losses import build_loss
 from pipeline.training.recipes.optimizers import build_optimizer
-from pipeline.training.recipes.recipe import Stage, Training
-from pipeline.training.recipes.schedules import learning_rates
+from pipeline.training.recipes.recipe import PhaseRecipe, Training
+from pipeline.training.recipes.schedules import tabulate_rates
 from pipeline.training.state import Arrays
 
 
@@ -51,7 +51,7 @@ class CompiledPhase:
         fresh_optimizer: the optimizer's variables before the first step.
     """
 
-    stage: Stage
+    stage: PhaseRecipe
     scope: PhaseScope
     batch_size: int
     rates: NDArray[np.float32]
@@ -89,7 +89,7 @@ class CompiledPhase:
         unfreeze(self.net, self.stage.unfreeze)
 
 
-def compile_phase(stage: Stage, training: Training, net: BuiltNetwork, scope: PhaseScope) -> CompiledPhase:
+def compile_phase(stage: PhaseRecipe, training: Training, net: BuiltNetwork, scope: PhaseScope) -> CompiledPhase:
     """Compiles a phase.
 
     Args:
@@ -110,7 +110,7 @@ def compile_phase(stage: Stage, training: Training, net: BuiltNetwork, scope: Ph
             f"all ({stage.epochs} epochs of {scope.rows} images, {batch_size} at a time), so no update would be made; "
             "lower it or batch_size in the model's file"
         )
-    rates = learning_rates(stage.schedule, stage.optimizer.learning_rate, stage.epochs, steps)
+    rates = tabulate_rates(stage.schedule, stage.optimizer.learning_rate, stage.epochs, steps)
     unfreeze(net, stage.unfreeze)
     whole = net.head if stage.unfreeze == "head" and net.head is not None else net.model
     # A model of its own around the same layers, so that each phase keeps what was compiled for it.
@@ -128,7 +128,7 @@ def compile_phase(stage: Stage, training: Training, net: BuiltNetwork, scope: Ph
 
 
 def unfreeze(net: BuiltNetwork, wanted: str | int) -> None:
-    """Lets train what ``Stage.unfreeze`` says.
+    """Lets train what ``PhaseRecipe.unfreeze`` says.
 
     Raises:
         InputError: the backbone has fewer layers.

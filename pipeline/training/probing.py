@@ -23,7 +23,7 @@ from pipeline.networks.mlp_hog import MlpHog
 from pipeline.networks.runtime import keras
 from pipeline.training.phases import unfreeze
 from pipeline.training.recipes.optimizers import build_optimizer
-from pipeline.training.recipes.recipe import Recipe, Stage
+from pipeline.training.recipes.recipe import PhaseRecipe, Recipe
 
 _LARGEST, _ON_CPU = 256, 32
 _STEPS = 3
@@ -76,7 +76,7 @@ def fit_batches(recipe: Recipe, shape: tuple[int, int, int], rows: int, memory: 
         memory: folder in which answers are kept.
         weights: folder of pretrained weights, which may hold the description of a network.
     """
-    stages = [_fitted(recipe, stage, shape, rows, memory, weights) for stage in recipe.training.stages]
+    stages = [_fitted(recipe, stage, shape, rows, memory, weights) for stage in recipe.training.phases]
     last = {name: getattr(stages[-1], name) for name in ("batch_size", "optimizer")}
     training = recipe.training.model_copy(update={"before": tuple(stages[:-1])} | last)
     return recipe.model_copy(update={"training": training})
@@ -93,7 +93,7 @@ def halve(recipe: Recipe, shape: tuple[int, int, int], memory: Path, fell: NoRoo
         memory: folder in which answers are kept.
         fell: which stage, and how many images a step were too many.
     """
-    path = _place(memory, _room_asked(recipe, recipe.training.stages[fell.phase], shape))
+    path = _place(memory, _room_asked(recipe, recipe.training.phases[fell.phase], shape))
     with locked(path.with_suffix(".lock")):
         if fell.batch_size == 1:
             path.unlink(missing_ok=True)  # it was not the batch: the next run begins afresh
@@ -103,13 +103,15 @@ def halve(recipe: Recipe, shape: tuple[int, int, int], memory: Path, fell: NoRoo
         files.write_json(path, {"found": found, "of": max(before["of"], fell.batch_size)})
 
 
-def _room_asked(recipe: Recipe, stage: Stage, shape: tuple[int, int, int]) -> list[Any]:
+def _room_asked(recipe: Recipe, stage: PhaseRecipe, shape: tuple[int, int, int]) -> list[Any]:
     """What a stage's need of memory depends on, but for the batch size."""
     network, policy = recipe.network.model_dump(mode="json"), keras.mixed_precision.global_policy().name
     return ["room", policy, network, shape, recipe.input.size, stage.size, stage.unfreeze, stage.optimizer.name]
 
 
-def _fitted(recipe: Recipe, stage: Stage, shape: tuple[int, int, int], rows: int, memory: Path, weights: Path) -> Stage:
+def _fitted(
+    recipe: Recipe, stage: PhaseRecipe, shape: tuple[int, int, int], rows: int, memory: Path, weights: Path
+) -> PhaseRecipe:
     on_gpu, head_alone = hardware.count_gpus() > 0, stage.unfreeze == "head"
     usual = _LARGEST if on_gpu or head_alone else _ON_CPU
     most_rows = 1 << rows.bit_length() - 1 if stage.batch_size == "auto" else rows  # auto is a power of two
@@ -152,7 +154,7 @@ def _fitted(recipe: Recipe, stage: Stage, shape: tuple[int, int, int], rows: int
     return stage.model_copy(update=update)
 
 
-def _largest(recipe: Recipe, stage: Stage, shape: tuple[int, int, int], start: int, weights: Path) -> int:
+def _largest(recipe: Recipe, stage: PhaseRecipe, shape: tuple[int, int, int], start: int, weights: Path) -> int:
     size = start
     while size > 1:
         try:
@@ -188,7 +190,7 @@ def _faster(recipe: Recipe, shape: tuple[int, int, int], weights: Path) -> runti
 
 
 def _step(
-    recipe: Recipe, stage: Stage, shape: tuple[int, int, int], batch_size: int, weights: Path
+    recipe: Recipe, stage: PhaseRecipe, shape: tuple[int, int, int], batch_size: int, weights: Path
 ) -> Callable[[], object]:
     stored, channels, n_classes = shape
     size = stage.size or recipe.input.size or stored

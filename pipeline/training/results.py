@@ -22,8 +22,8 @@ from pipeline.core.predictions import Predictions
 from pipeline.networks.hardware import read_versions
 from pipeline.training.data import Data
 from pipeline.training.fold_predictions import fold_predictions
-from pipeline.training.recipes.distillation import marks
-from pipeline.training.recipes.pseudo import inherited
+from pipeline.training.recipes.distillation import list_oof_marks
+from pipeline.training.recipes.pseudo import list_inherited_marks
 from pipeline.training.task import FoldTask
 
 
@@ -46,7 +46,11 @@ def gather_folds(root: Path, tasks: list[FoldTask], data: Data, competition: str
     mean = np.stack([part.aligned(data.test_ids, model) for part in made.test]).mean(axis=0, dtype=np.float64)
     table = tables.read_folds(tasks[0].folds)
     recipe = tasks[0].recipe
-    peeked = (*recipe.peeked, *inherited(root, recipe.teachers), *marks(root, recipe.oof_files, classes))
+    peeked = (
+        *recipe.peeked,
+        *list_inherited_marks(root, recipe.teachers),
+        *list_oof_marks(root, recipe.oof_files, classes),
+    )
     digest = tables.folds_digest(table)
     honest = predictions.Predictions(ids, oof, classes, digest, peeked)
     predictions.write_predictions(oof_path(root, model), honest)

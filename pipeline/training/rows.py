@@ -7,9 +7,9 @@ import numpy as np
 
 from pipeline.core.arrays import Rows, Targets
 from pipeline.training.data import Data
-from pipeline.training.recipes.balance import sampled_rows, strong_classes, weak_classes
-from pipeline.training.recipes.distillation import soft_targets
-from pipeline.training.recipes.pseudo import Taught, Teachers
+from pipeline.training.recipes.balance import find_weak_classes, list_strong_classes, repeat_rows
+from pipeline.training.recipes.distillation import make_soft_targets
+from pipeline.training.recipes.pseudo import PseudoLabels, Teachers
 from pipeline.training.recipes.recipe import Recipe
 
 
@@ -43,16 +43,16 @@ class TrainingRows:
             teachers: those of ``training.pseudo``.
         """
         self._recipe, self._data, self._oof, self._teachers = recipe, data, oof, teachers
-        self._taught: tuple[int, Taught] | None = None
+        self._taught: tuple[int, PseudoLabels] | None = None
 
     def sample(self, fold: int, seed: int) -> tuple[Rows, tuple[int, ...]]:
         """Returns the labelled rows, with repeats where classes are oversampled, and the classes augmented more."""
         data, balance = self._data, self._recipe.balance
         rows, weak = data.rows(fold)[0], tuple[int, ...]()
         if balance.weak:
-            weak = weak_classes(balance.weak, self._oof["weak"], data.ids, data.classes, data.labels, rows)
-        sampled = sampled_rows(rows, data.labels, balance, data.classes, weak, (seed, fold))
-        return sampled, strong_classes(balance, data.classes, weak)
+            weak = find_weak_classes(balance.weak, self._oof["weak"], data.ids, data.classes, data.labels, rows)
+        sampled = repeat_rows(rows, data.labels, balance, data.classes, weak, (seed, fold))
+        return sampled, list_strong_classes(balance, data.classes, weak)
 
     def select(self, fold: int, seed: int) -> FoldRows:
         """Returns all rows that a fold trains on, with their labels and targets."""
@@ -79,12 +79,12 @@ class TrainingRows:
         taught = self._joining(fold)
         return 0 if taught is None else len(taught.rows)
 
-    def _joining(self, fold: int) -> Taught | None:
+    def _joining(self, fold: int) -> PseudoLabels | None:
         if self._teachers is None:
             return None
         if self._taught is None or self._taught[0] != fold:
             data, confidence = self._data, self._teachers.section.confidence
-            found = self._teachers.taught(fold, data.test_ids, data.classes)
+            found = self._teachers.label_images(fold, data.test_ids, data.classes)
             self._taught = fold, found
             print(
                 f"fold {fold}: {len(found.rows)} of {len(data.test_ids)} test images join with pseudo-labels"
@@ -99,4 +99,4 @@ class TrainingRows:
         data, distill = self._data, self._recipe.training.distill
         if distill is None:
             return None
-        return soft_targets(self._oof["teacher"], data.ids, data.classes, data.labels, rows, distill)
+        return make_soft_targets(self._oof["teacher"], data.ids, data.classes, data.labels, rows, distill)

@@ -13,8 +13,8 @@ from pipeline.training.data import Data
 from pipeline.training.fold_training import FoldTraining
 from pipeline.training.inputs import NetworkInputs
 from pipeline.training.phases import CompiledPhase, PhaseScope, assign_variables, compile_phase, copy_variables
-from pipeline.training.recipes.balance import class_weights
-from pipeline.training.recipes.losses import weigh
+from pipeline.training.recipes.balance import compute_class_weights
+from pipeline.training.recipes.losses import set_class_weights
 from pipeline.training.recipes.recipe import Recipe
 from pipeline.training.state import Arrays
 
@@ -92,10 +92,10 @@ class Session:
     def _set_class_weights(self, fold: int, seed: int) -> None:
         # Of any seed: how often each class is shown does not depend on it.
         sampled = self.inputs.rows.sample(fold, seed)[0]
-        weights = class_weights(self.data.labels[sampled], self.recipe.balance, self.data.classes)
+        weights = compute_class_weights(self.data.labels[sampled], self.recipe.balance, self.data.classes)
         if weights is not None:
             for phase in self.phases:
-                weigh(phase.model, weights)
+                set_class_weights(phase.model, weights)
 
     def _set_fresh_weights(self, phase: CompiledPhase) -> None:
         net = phase.net
@@ -108,7 +108,7 @@ class Session:
     def _compile(self) -> tuple[CompiledPhase, ...]:
         recipe, data = self.recipe, self.data
         rows = len(data.fold_of) - int(np.bincount(data.fold_of).max()) + self._joining
-        weighted, stages = recipe.balance.class_weight != "none", recipe.training.stages
+        weighted, stages = recipe.balance.class_weight != "none", recipe.training.phases
         phases: list[CompiledPhase] = []
         for number, stage in enumerate(stages):
             size = stage.size or recipe.input.size or data.images.shape[1]

@@ -21,7 +21,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.paths import model_path
 from pipeline.training.classic.recipe import ClassicRecipe
 from pipeline.training.model_file import adapted, recipe_from
-from pipeline.training.recipes.model_yaml import Settings, laid_over, read_model, setting
+from pipeline.training.recipes.model_yaml import Settings, get_setting, overlay_settings, read_model
 from pipeline.training.recipes.recipe import Recipe
 from pipeline.tuning.parameters import CategoricalParameter, OptunaValue, Parameter, Suggester
 
@@ -60,7 +60,7 @@ class Space:
         Raises:
             InputError: the settings do not agree with each other.
         """
-        return adapted(recipe_from(laid_over(self.default, settings), str(self.path)), self.mirror)
+        return adapted(recipe_from(overlay_settings(self.default, settings), str(self.path)), self.mirror)
 
     def default_params(self) -> dict[str, OptunaValue]:
         """Returns the model's own values of the parameters, as Optuna stores them.
@@ -77,7 +77,7 @@ class Space:
             except ValueError as error:
                 raise InputError(
                     f"{self.path}: search.{name} does not hold the model's own value "
-                    f"{setting(self.default, name)!r}: {error}; widen the range, as the default is always tried"
+                    f"{get_setting(self.default, name)!r}: {error}; widen the range, as the default is always tried"
                 ) from error
         return params
 
@@ -99,7 +99,7 @@ class Space:
 
     def _as_choice(self, name: str, parameter: Parameter) -> Any:
         """The default in the form that it has among the choices, which may leave out defaults of their own."""
-        value = setting(self.default, name)
+        value = get_setting(self.default, name)
         if isinstance(parameter, CategoricalParameter) and value not in parameter.choices:
             own = self.make_recipe({})
             return next((choice for choice in parameter.choices if self.make_recipe({name: choice}) == own), value)
@@ -113,7 +113,7 @@ class Space:
 
     def fill_settings(self, chosen: Settings) -> Settings:
         """Returns the model's settings in full with some replaced; sections take defaults for what they leave out."""
-        recipe = recipe_from(laid_over(self.default, chosen), str(self.path))
+        recipe = recipe_from(overlay_settings(self.default, chosen), str(self.path))
         settings: Settings = recipe.model_dump(mode="json")
         return settings
 
@@ -172,6 +172,6 @@ def load_space(root: Path, model: str, mirror: bool) -> Space:
 
 def _has(settings: Settings, path: str, value: Any) -> bool:
     try:
-        return bool(setting(settings, path) == value)
+        return bool(get_setting(settings, path) == value)
     except InputError:
         return False

@@ -12,7 +12,7 @@ from pipeline.core import cards, files, paths, predictions, tables
 from pipeline.core.errors import InputError
 from pipeline.core.files import write_text
 from pipeline.stages import ensemble as stage
-from pipeline.training.recipes.distillation import oof_file
+from pipeline.training.recipes.distillation import find_oof_file
 
 PATHS = {"oof": paths.oof_path, "test": paths.predicted_test_path}
 OUTPUTS = (
@@ -260,5 +260,5 @@ def test_an_unknown_combiner_is_refused_with_the_near_names(trained: Path) -> No
 def test_a_student_may_learn_from_what_the_ensemble_says_out_of_fold(trained: Path) -> None:
     stage.run(trained)
     digest = tables.folds_digest(tables.read_folds(paths.folds_path(trained)))
-    found = oof_file(trained, "folds/ensemble/oof.parquet", "training.distill.oof", CLASSES, digest)
+    found = find_oof_file(trained, "folds/ensemble/oof.parquet", "training.distill.oof", CLASSES, digest)
     assert found == paths.oof_path(trained, "ensemble")

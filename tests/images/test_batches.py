@@ -14,7 +14,7 @@ from pipeline.images.batches import AugmentationPlan, TrainBatches, TrainingSet,
 from pipeline.images.policies import RandAugment
 from pipeline.images.prefetching import Prefetcher
 from pipeline.images.resizing import resize_unrounded
-from pipeline.training.recipes.balance import Balance, sampled_rows
+from pipeline.training.recipes.balance import Balance, repeat_rows
 
 SHIFT = {"Affine": {"translate_px": [-2, 2], "rotate": [-20, 20], "p": 0.8}}
 
@@ -255,7 +255,7 @@ def test_an_epoch_shows_repeated_rows_as_often_as_they_repeat() -> None:
 
 def test_classes_of_unequal_size_are_shown_equally_often_in_an_epoch_of_the_same_length() -> None:
     labels = np.repeat([0, 1, 2], [100, 10, 3])
-    rows = sampled_rows(np.arange(113), labels, Balance(oversample="balanced"), ("a", "b", "c"), (), (0, 0))
+    rows = repeat_rows(np.arange(113), labels, Balance(oversample="balanced"), ("a", "b", "c"), (), (0, 0))
     made = replace(holding(batches(n=113), labels=labels, rows=rows), steps_per_epoch=113 // 4)
     shown = np.bincount([labels[row] for epoch in range(30) for row in rows_of(made, epoch)])
     assert shown.sum() == 30 * 112

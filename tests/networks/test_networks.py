@@ -17,7 +17,7 @@ from pipeline.networks.backbones.vit import Vit
 from pipeline.networks.build import NETWORKS, build_network
 from pipeline.networks.inputs import Normalise
 from pipeline.training.recipes.optimizers import build_optimizer
-from pipeline.training.recipes.recipe import load_recipe, network_recipe_from
+from pipeline.training.recipes.recipe import load_recipe, parse_network_recipe
 
 ROOT = Path(__file__).parents[2]
 ALL = sorted(path.stem for path in (ROOT / "configs" / "models").glob("*.yaml") if "network" in read_yaml(path))
@@ -217,4 +217,4 @@ def test_layers_of_no_size_are_refused(network: dict[str, Any], words: str) -> N
         "training": {"epochs": 1, "batch_size": 8, "optimizer": OPTIMIZER, "unfreeze": "head"},
     }
     with pytest.raises(InputError, match=words):
-        network_recipe_from(settings, "a test")
+        parse_network_recipe(settings, "a test")

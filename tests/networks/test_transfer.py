@@ -1,4 +1,4 @@
-"""Training in stages: a head on features computed once, then more of the backbone, resumably."""
+"""Training in phases: a head on features computed once, then more of the backbone, resumably."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -104,7 +104,7 @@ def test_a_staged_training_broken_off_in_every_stage_continues_to_the_same_bits(
         pass
 
     ended = StateCallback.on_epoch_end
-    for stop in (2, 3, 6):  # within the first stage, at its end, within the last
+    for stop in (2, 3, 6):  # within the first phase, at its end, within the last
         with pytest.MonkeyPatch.context() as patch:
 
             def stopping(
@@ -223,10 +223,10 @@ def test_a_short_fine_tuning_does_not_leave_the_statistics_behind(root: Path) ->
         ({"before": [ALL, HEAD]}, "unfreeze: head must not follow"),
         ({"layer_decay": 0.5}, "layer_decay needs a pretrained network"),
         ({"unfreeze": 0}, "unfreeze"),
-        ({"before": [ALL | {"schedule": {"name": "plateau"}}]}, "plateau belongs to the last stage"),
+        ({"before": [ALL | {"schedule": {"name": "plateau"}}]}, "plateau belongs to the last phase"),
     ],
 )
-def test_stages_that_make_no_sense_are_refused(training: dict[str, Any], message: str) -> None:
+def test_phases_that_make_no_sense_are_refused(training: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         recipe(**training)
 
@@ -237,7 +237,7 @@ def test_a_network_without_a_backbone_cannot_be_frozen() -> None:
 
 
 def test_a_network_on_gradients_trains_its_head_alone(root: Path) -> None:
-    with pytest.raises(InputError, match=r"mlp_hog trains its head alone: every stage must say unfreeze: head"):
+    with pytest.raises(InputError, match=r"mlp_hog trains its head alone: every phase must say unfreeze: head"):
         parse(settings() | {"network": {"name": "mlp_hog"}}, Recipe, "a test")
     data = settings() | {"network": {"name": "mlp_hog"}, "training": HEAD | {"epochs": 20}}
     assert accuracy(root, train(root, parse(data, Recipe, "a test"), "work")) > 0.6
@@ -250,7 +250,7 @@ def test_a_normalisation_that_gradients_would_not_feel_is_refused() -> None:
 
 
 @pytest.mark.slow
-def test_a_transformer_trains_in_stages_too(root: Path) -> None:
+def test_a_transformer_trains_in_phases_too(root: Path) -> None:
     shape = {"patch_size": 4, "layers": 2, "heads": 2, "hidden": 8, "mlp": 16}
     network = {"name": "vit", "weights": "none", "shape": shape}
     training = ALL | {"unfreeze": 2, "layer_decay": 0.5, "before": [HEAD]}
@@ -261,7 +261,7 @@ def test_a_transformer_trains_in_stages_too(root: Path) -> None:
 @pytest.mark.parametrize(
     ("augmentation", "message"),
     [
-        ({"transforms": [{"GaussNoise": {"p": 1.0}}]}, "no effect on features computed once: say training.draws"),
+        ({"transforms": [{"GaussNoise": {"p": 1.0}}]}, "no effect on features computed once: set training.draws"),
         ({"mixup": 0.2}, "mixup and cutmix need images"),
     ],
 )

@@ -14,10 +14,10 @@ from pipeline.core.predictions import Predictions, write_predictions
 from pipeline.training.recipes.balance import (
     Balance,
     check_classes,
-    class_weights,
-    sampled_rows,
-    strong_classes,
-    weak_classes,
+    compute_class_weights,
+    find_weak_classes,
+    list_strong_classes,
+    repeat_rows,
 )
 
 CLASSES = ("ant", "bee", "cat")
@@ -33,7 +33,7 @@ def balance(**settings: Any) -> Balance:
 
 
 def sampled(rows: Rows = ROWS, seed: tuple[int, ...] = (0, 0), **settings: Any) -> Rows:
-    return sampled_rows(rows, LABELS, balance(**settings), CLASSES, (), seed)
+    return repeat_rows(rows, LABELS, balance(**settings), CLASSES, (), seed)
 
 
 def counts(rows: Rows) -> list[int]:
@@ -42,8 +42,8 @@ def counts(rows: Rows) -> list[int]:
 
 def test_by_default_rows_stay_as_they_are_and_nothing_is_weighted() -> None:
     assert sampled() is ROWS
-    assert class_weights(LABELS, balance(), CLASSES) is None
-    assert strong_classes(balance(), CLASSES, ()) == ()
+    assert compute_class_weights(LABELS, balance(), CLASSES) is None
+    assert list_strong_classes(balance(), CLASSES, ()) == ()
 
 
 def test_balanced_oversampling_shows_all_classes_as_often_as_the_largest() -> None:
@@ -65,7 +65,7 @@ def test_a_fraction_of_a_class_is_shown_once_more() -> None:
 
 def test_weak_classes_are_shown_more_often_on_top() -> None:
     settings = balance(oversample={"bee": 2.0, "cat": 3.0}, weak=WEAK)
-    assert counts(sampled_rows(ROWS, LABELS, settings, CLASSES, (1,), (0, 0))) == [100, 40, 9]
+    assert counts(repeat_rows(ROWS, LABELS, settings, CLASSES, (1,), (0, 0))) == [100, 40, 9]
 
 
 def test_which_rows_are_shown_once_more_depends_on_the_seed_alone() -> None:
@@ -85,7 +85,7 @@ def test_a_class_without_training_rows_stays_without() -> None:
 
 
 def test_balanced_weights_give_each_class_the_same_sum() -> None:
-    weights = class_weights(LABELS, balance(class_weight="balanced"), CLASSES)
+    weights = compute_class_weights(LABELS, balance(class_weight="balanced"), CLASSES)
     assert weights is not None
     assert weights.dtype == np.float32
     assert weights == pytest.approx([113 / 300, 113 / 30, 113 / 9])
@@ -93,19 +93,19 @@ def test_balanced_weights_give_each_class_the_same_sum() -> None:
 
 @pytest.mark.parametrize("wanted", ["balanced", {"cat": 8.0}, {"ant": 0.1, "bee": 3.0}])
 def test_the_mean_weight_of_the_training_rows_is_one(wanted: Any) -> None:
-    weights = class_weights(LABELS, balance(class_weight=wanted), CLASSES)
+    weights = compute_class_weights(LABELS, balance(class_weight=wanted), CLASSES)
     assert weights is not None
     assert weights[LABELS].mean() == pytest.approx(1.0, abs=1e-5)
 
 
 def test_weights_by_class_keep_their_proportions() -> None:
-    weights = class_weights(LABELS, balance(class_weight={"cat": 8.0}), CLASSES)
+    weights = compute_class_weights(LABELS, balance(class_weight={"cat": 8.0}), CLASSES)
     assert weights is not None
     assert weights / weights[0] == pytest.approx([1, 1, 8])
 
 
 def test_what_is_shown_equally_often_needs_no_weight() -> None:
-    weights = class_weights(LABELS[sampled(oversample="balanced")], balance(class_weight="balanced"), CLASSES)
+    weights = compute_class_weights(LABELS[sampled(oversample="balanced")], balance(class_weight="balanced"), CLASSES)
     assert weights == pytest.approx([1, 1, 1])
 
 
@@ -119,7 +119,7 @@ def written(path: Path, right: NDArray[np.bool_]) -> Path:
 def weakest(path: Path, rows: Rows = ROWS, lowest: int = 1) -> tuple[int, ...]:
     weak = balance(weak=WEAK | {"lowest": lowest}).weak
     assert weak is not None
-    return weak_classes(weak, path, IDS, CLASSES, LABELS, rows)
+    return find_weak_classes(weak, path, IDS, CLASSES, LABELS, rows)
 
 
 def test_the_weakest_classes_are_those_of_lowest_recall(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_a_class_that_no_row_shows_is_not_weak(tmp_path: Path) -> None:
     ],
 )
 def test_named_and_found_classes_are_augmented_more(settings: dict[str, Any], found: tuple[int, ...]) -> None:
-    assert strong_classes(balance(**settings), CLASSES, (0,)) == found
+    assert list_strong_classes(balance(**settings), CLASSES, (0,)) == found
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from pipeline.training.classic.recipe import (
     ClassicRecipe,
     LogisticRegression,
     load_classic_recipe,
-    without_mirror,
+    remove_mirror,
 )
 from pipeline.training.classic.training import ClassicSession, train_classic_fold
 from pipeline.training.data import load_data
@@ -120,7 +120,9 @@ def test_a_fold_never_sees_its_valid_rows(root: Path, tmp_path: Path, features: 
 def test_a_checkpoint_read_back_predicts_what_the_fold_predicted(root: Path, features: dict[str, Any]) -> None:
     place = train(root, recipe(features), f"{features['name']} kept")
     data = load_data(root / "data" / "prepared", paths.folds_path(root))
-    logits = classic.predict(classic.load(place / "checkpoint.npz"), recipe(features), np.asarray(data.test_images))
+    logits = classic.predict_logits(
+        classic.load_classic_model(place / "checkpoint.npz"), recipe(features), np.asarray(data.test_images)
+    )
     probs = predictions.read_predictions(place / "test.parquet", CLASSES).probs
     shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
     assert probs == pytest.approx(shifted / shifted.sum(axis=1, keepdims=True), abs=1e-4)
@@ -149,7 +151,7 @@ def test_a_finished_fold_is_left_alone(
 ) -> None:
     place = train(root, recipe(HOG), "finished")
     assert "one fold 0 " in capsys.readouterr().out
-    monkeypatch.setattr(training, "fit", None)
+    monkeypatch.setattr(training, "fit_classifier", None)
     assert train(root, recipe(HOG), "finished") == place
     assert capsys.readouterr().out == ""
 
@@ -179,19 +181,19 @@ def test_sparse_keypoints_of_images_that_have_none_still_give_probabilities(root
 
 def test_folds_share_their_descriptors(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[str] = []
-    cached = local_features.cached
+    cached = local_features.open_descriptors
 
     def count(path: Path, *arguments: Any) -> Any:
         made.append(path.stem)
         return cached(path, *arguments)
 
-    monkeypatch.setattr(training, "cached", count)
+    monkeypatch.setattr(training, "open_descriptors", count)
     train(root, recipe(SIFT), "shared", (0, 1, 2))
     assert sorted(made) == ["test", "test-mirrored", "train", "train-mirrored"]
 
 
 def test_a_competition_without_mirror_images_describes_none(root: Path) -> None:
-    wanted = without_mirror(recipe(SIFT))
+    wanted = remove_mirror(recipe(SIFT))
     assert (wanted.mirror_training, wanted.views.mirror) == (False, False)
     train(root, wanted, "plain")
     assert not list((root / "plain" / "descriptors").glob("*mirrored*"))
@@ -202,9 +204,9 @@ def test_mirrored_rows_double_the_training(root: Path, monkeypatch: pytest.Monke
 
     def look(features: Any, labels: Any, *rest: Any) -> Any:
         seen.append((features.copy(), labels))
-        return classic.fit(features, labels, *rest)
+        return classic.fit_classifier(features, labels, *rest)
 
-    monkeypatch.setattr(training, "fit", look)
+    monkeypatch.setattr(training, "fit_classifier", look)
     train(root, recipe(HOG), "doubled")
     ((features, labels),) = seen
     data = load_data(root / "data" / "prepared", paths.folds_path(root))
@@ -219,7 +221,7 @@ def random_fit(seed: int, section: LogisticRegression, classes: int = 3) -> Clas
     labels = np.arange(90) % classes
     features = (rng.normal(5, 3, (90, 6)) + np.eye(6)[labels] * 4).astype(np.float32)
     features[:, 5] = 7
-    return classic.fit(features, labels, section, np.zeros((0, 128), dtype=np.float32))[0]
+    return classic.fit_classifier(features, labels, section, np.zeros((0, 128), dtype=np.float32))[0]
 
 
 def test_scaling_is_learnt_and_a_constant_feature_left_alone() -> None:
@@ -248,7 +250,7 @@ def test_balanced_classes_raise_a_rare_one() -> None:
     features = rng.normal(0, 1, (100, 2)).astype(np.float32)
     empty = np.zeros((0, 128), dtype=np.float32)
     plain, balanced = (
-        classic.fit(features.copy(), labels, LogisticRegression(class_weight=weight), empty)[0].intercepts
+        classic.fit_classifier(features.copy(), labels, LogisticRegression(class_weight=weight), empty)[0].intercepts
         for weight in ("none", "balanced")
     )
     assert plain[1] - plain[0] < -1
@@ -266,14 +268,14 @@ def test_a_checkpoint_that_is_none_is_refused(tmp_path: Path, content: bytes | N
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(InputError, match=r"checkpoint.npz is no checkpoint of a classic model .*; train it again"):
-        classic.load(path)
+        classic.load_classic_model(path)
 
 
 def test_a_checkpoint_with_code_in_it_is_refused(tmp_path: Path) -> None:
     names = ClassicModel.__dataclass_fields__
     np.savez(tmp_path / "bad.npz", allow_pickle=True, **dict.fromkeys(names, np.array([print], dtype=object)))
     with pytest.raises(InputError, match="no checkpoint"):
-        classic.load(tmp_path / "bad.npz")
+        classic.load_classic_model(tmp_path / "bad.npz")
 
 
 @pytest.mark.parametrize(
@@ -318,7 +320,7 @@ def test_the_shipped_recipes_describe_any_image(model: str, channels: int) -> No
     vocabulary = np.random.default_rng(0).random((words, 128), dtype=np.float32)
     # The width of the features is what a first look at an image says.
     empty = ClassicModel(vocabulary, *np.zeros((4, 0), dtype=np.float32))
-    found = classic.features_of(empty, wanted, images)
+    found = classic.compute_features(empty, wanted, images)
     assert found.shape[0] == 2
     assert np.isfinite(found).all()
     assert wanted.views == Views(mirror=True)

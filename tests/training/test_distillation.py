@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pipeline.core.config import parse
 from pipeline.core.errors import InputError
 from pipeline.core.predictions import Predictions, write_predictions
-from pipeline.training.recipes.distillation import Distill, marks, oof_file, soft_targets
+from pipeline.training.recipes.distillation import Distillation, find_oof_file, list_oof_marks, make_soft_targets
 
 CLASSES = ("ant", "bee", "cat")
 IDS = ("a", "b", "c", "d")
@@ -26,12 +26,12 @@ def written(
     return path
 
 
-def distill(**settings: Any) -> Distill:
-    return parse({"oof": "teacher.parquet", **settings}, Distill, "a.yaml: training.distill")
+def distill(**settings: Any) -> Distillation:
+    return parse({"oof": "teacher.parquet", **settings}, Distillation, "a.yaml: training.distill")
 
 
 def targets(path: Path, rows: NDArray[np.int64] = ROWS, **settings: Any) -> NDArray[np.float32]:
-    return soft_targets(path, IDS, CLASSES, LABELS, rows, distill(**settings))
+    return make_soft_targets(path, IDS, CLASSES, LABELS, rows, distill(**settings))
 
 
 def test_labels_and_soft_labels_are_mixed_by_weight(tmp_path: Path) -> None:
@@ -99,30 +99,30 @@ def test_other_classes_are_refused(tmp_path: Path) -> None:
 
 def test_a_missing_file_is_told_with_its_setting(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"^training.distill.oof: .*nowhere.parquet does not exist; train that model"):
-        oof_file(tmp_path, "nowhere.parquet", "training.distill.oof", CLASSES, "digest")
+        find_oof_file(tmp_path, "nowhere.parquet", "training.distill.oof", CLASSES, "digest")
 
 
 def test_a_path_of_this_machine_alone_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="give a path relative to the repository"):
-        oof_file(tmp_path, str(written(tmp_path / "oof.parquet")), "training.distill.oof", CLASSES, "digest")
+        find_oof_file(tmp_path, str(written(tmp_path / "oof.parquet")), "training.distill.oof", CLASSES, "digest")
 
 
 def test_a_file_is_found_below_the_repository(tmp_path: Path) -> None:
     path = written(tmp_path / "oof.parquet")
-    assert oof_file(tmp_path, "oof.parquet", "training.distill.oof", CLASSES, "digest") == path
+    assert find_oof_file(tmp_path, "oof.parquet", "training.distill.oof", CLASSES, "digest") == path
 
 
 def test_a_teacher_of_other_folds_is_refused(tmp_path: Path) -> None:
     write_predictions(tmp_path / "oof.parquet", Predictions(IDS, TEACHER, CLASSES, "other"))
     with pytest.raises(InputError, match=r"^balance.weak.oof: .*oof.parquet was made on other folds than folds/folds"):
-        oof_file(tmp_path, "oof.parquet", "balance.weak.oof", CLASSES, "digest")
+        find_oof_file(tmp_path, "oof.parquet", "balance.weak.oof", CLASSES, "digest")
 
 
 def test_what_the_teacher_saw_is_handed_on(tmp_path: Path) -> None:
     write_predictions(tmp_path / "seen.parquet", Predictions(IDS, TEACHER, CLASSES, "digest", ("epoch chosen",)))
     write_predictions(tmp_path / "clean.parquet", Predictions(IDS, TEACHER, CLASSES, "digest"))
     written(tmp_path / "unknown.parquet")
-    assert marks(tmp_path, ("seen.parquet", "clean.parquet", "unknown.parquet"), CLASSES) == (
+    assert list_oof_marks(tmp_path, ("seen.parquet", "clean.parquet", "unknown.parquet"), CLASSES) == (
         "seen.parquet: epoch chosen",
         "unknown.parquet: nothing shows on which folds it was made",
     )

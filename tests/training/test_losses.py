@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pipeline.training.recipes.losses import build_loss, weigh
+from pipeline.training.recipes.losses import build_loss, set_class_weights
 
 ROOT = Path(__file__).parents[2]
 ONE_HOT = np.eye(3, dtype=np.float32)
@@ -78,7 +78,7 @@ def test_the_gradient_of_a_counted_image_is_as_many_times_that_of_one_that_count
 def test_class_weights_of_another_fold_reach_a_counted_loss() -> None:
     model = keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(3)])
     model.compile(loss=build_loss(class_weights=np.ones(3, dtype=np.float32), counted=True))
-    weigh(model, WEIGHTS)
+    set_class_weights(model, WEIGHTS)
     assert value(model.loss) == pytest.approx((NATS * WEIGHTS).mean(), abs=1e-5)
 
 
@@ -129,7 +129,7 @@ def test_new_weights_reach_a_step_that_is_compiled_already() -> None:
     model = bias_alone(build_loss(class_weights=WEIGHTS))
     # The gradient is the weight times (softmax - target).
     assert moved(model) == pytest.approx([1 / 3, -1 / 6, -1 / 6], abs=1e-5)
-    weigh(model, np.array([3.0, 1.0, 1.0], dtype=np.float32))
+    set_class_weights(model, np.array([3.0, 1.0, 1.0], dtype=np.float32))
     assert moved(model) == pytest.approx([2.0, -1.0, -1.0], abs=1e-5)
 
 
@@ -137,7 +137,7 @@ def test_the_same_weights_again_compile_nothing_again() -> None:
     model = bias_alone(build_loss(class_weights=WEIGHTS))
     moved(model)
     before = model.train_function
-    weigh(model, WEIGHTS.copy())
+    set_class_weights(model, WEIGHTS.copy())
     assert model.train_function is before
 
 

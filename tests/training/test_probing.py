@@ -15,7 +15,7 @@ from support.trainings import recipe, transfer
 from pipeline.core.errors import NoRoomError
 from pipeline.networks import hardware, runtime
 from pipeline.training import probing
-from pipeline.training.recipes.recipe import Recipe, Stage, load_recipe
+from pipeline.training.recipes.recipe import PhaseRecipe, Recipe, load_recipe
 
 SHAPE, ROWS = (8, 1, 3), 1000
 
@@ -31,7 +31,7 @@ def room_for(largest: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     tried: list[int] = []
 
     def step(
-        recipe: Recipe, stage: Stage, shape: tuple[int, int, int], size: int, weights: Path
+        recipe: Recipe, stage: PhaseRecipe, shape: tuple[int, int, int], size: int, weights: Path
     ) -> Callable[[], object]:
         def run() -> None:
             tried.append(size)
@@ -167,7 +167,7 @@ def test_each_stage_is_fitted_and_heads_are_left_alone(tmp_path: Path, monkeypat
         "optimizer": {"name": "adam", "learning_rate": 0.1},
     }
     fitted = probing.fit_batches(transfer(head), SHAPE, ROWS, tmp_path, tmp_path).training
-    assert [stage.batch_size for stage in fitted.stages] == [64, 4]
+    assert [phase.batch_size for phase in fitted.phases] == [64, 4]
 
 
 def test_an_answer_is_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,14 @@ from pipeline.training.classic.recipe import load_classic_recipe
 from pipeline.training.data import Data, load_data
 from pipeline.training.lr_range import Sweep, range_test
 from pipeline.training.model_file import load_model
-from pipeline.training.recipes.pseudo import Pseudo, Taught, Teachers, find_teachers, inherited, taught
+from pipeline.training.recipes.pseudo import (
+    PseudoLabelling,
+    PseudoLabels,
+    Teachers,
+    find_teachers,
+    list_inherited_marks,
+    make_pseudo_labels,
+)
 from pipeline.training.recipes.recipe import Recipe, load_recipe
 from pipeline.training.rows import TrainingRows
 
@@ -31,8 +38,8 @@ IDS = ("a", "b", "c", "d")
 PROBS = np.array([[0.9, 0.06, 0.04], [0.2, 0.3, 0.5], [0.04, 0.95, 0.01], [0.0, 0.0, 1.0]], dtype=np.float32)
 
 
-def section(*teachers: str, **changes: Any) -> Pseudo:
-    return parse({"teachers": list(teachers or ("wise",)), **changes}, Pseudo, "a.yaml: training.pseudo")
+def section(*teachers: str, **changes: Any) -> PseudoLabelling:
+    return parse({"teachers": list(teachers or ("wise",)), **changes}, PseudoLabelling, "a.yaml: training.pseudo")
 
 
 def written(path: Path, probs: NDArray[np.float32] = PROBS, ids: tuple[str, ...] = IDS) -> Path:
@@ -40,8 +47,8 @@ def written(path: Path, probs: NDArray[np.float32] = PROBS, ids: tuple[str, ...]
     return path
 
 
-def found(tmp_path: Path, **changes: Any) -> Taught:
-    return taught([written(tmp_path / "one.parquet")], IDS, CLASSES, section(**changes))
+def found(tmp_path: Path, **changes: Any) -> PseudoLabels:
+    return make_pseudo_labels([written(tmp_path / "one.parquet")], IDS, CLASSES, section(**changes))
 
 
 def test_images_of_which_a_teacher_is_sure_join_with_its_probabilities(tmp_path: Path) -> None:
@@ -69,14 +76,14 @@ def test_several_teachers_are_averaged_before_they_are_asked_how_sure_they_are(t
     other = PROBS.copy()
     other[0], other[3] = [0.94, 0.03, 0.03], [1.0, 0.0, 0.0]
     paths = [written(tmp_path / "one.parquet"), written(tmp_path / "two.parquet", other[::-1], IDS[::-1])]
-    made = taught(paths, IDS, CLASSES, section("one", "two"))
+    made = make_pseudo_labels(paths, IDS, CLASSES, section("one", "two"))
     assert made.rows.tolist() == [0, 2]
     assert made.targets[0] == pytest.approx([0.92, 0.045, 0.035])
     assert made.highest == pytest.approx(0.95)
 
 
 def test_where_no_image_is_sure_none_joins(tmp_path: Path) -> None:
-    made = taught([written(tmp_path / "one.parquet", PROBS[1:2], ("b",))], ("b",), CLASSES, section())
+    made = make_pseudo_labels([written(tmp_path / "one.parquet", PROBS[1:2], ("b",))], ("b",), CLASSES, section())
     assert made.targets.shape == (len(made.rows), 3) == (0, 3)
     assert made.highest == pytest.approx(0.5)
 
@@ -84,14 +91,14 @@ def test_where_no_image_is_sure_none_joins(tmp_path: Path) -> None:
 def test_a_teacher_of_other_images_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path / "one.parquet", ids=("a", "b", "c", "x"))
     with pytest.raises(InputError, match=r"one.parquet lacks 1 ids: d"):
-        taught([path], IDS, CLASSES, section())
+        make_pseudo_labels([path], IDS, CLASSES, section())
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"teachers": []}, "teachers: .*at least 1 item"),
-        ({"teachers": ["one", "one"]}, "one stands there more than once; keep one"),
+        ({"teachers": ["one", "one"]}, "one is listed more than once; keep one"),
         ({"confidence": 1.01}, "confidence: .*less than or equal to 1, got 1.01"),
         ({"confidence": 0.0}, "confidence: .*greater than 0, got 0.0"),
         ({"labels": "both"}, "labels: .*'both'"),
@@ -107,8 +114,8 @@ def test_settings_that_make_no_sense_are_refused(changes: dict[str, Any], messag
 def test_the_example_in_the_documentation_is_a_section() -> None:
     text = (ROOT / "docs" / "models.md").read_text(encoding="utf-8").partition("## Pseudo-labels")[2]
     example = YAML(typ="safe", pure=True).load(text.partition("```yaml\n")[2].partition("```")[0])
-    made = parse(example["training"]["pseudo"], Pseudo, "docs/models.md")
-    assert made == Pseudo(teachers=made.teachers)  # what it shows beside the teachers are the defaults
+    made = parse(example["training"]["pseudo"], PseudoLabelling, "docs/models.md")
+    assert made == PseudoLabelling(teachers=made.teachers)  # what it shows beside the teachers are the defaults
     assert all((ROOT / "configs" / "models" / f"{name}.yaml").is_file() for name in made.teachers)
 
 
@@ -179,13 +186,13 @@ def test_a_model_cannot_teach_itself(root: Path) -> None:
 def test_a_classic_model_takes_no_pseudo_labels(root: Path) -> None:
     classic = {"features": {"name": "hog"}, "classifier": {}, "training": {"pseudo": {"teachers": ["wise"]}}}
     tiny.write_yaml(root / "configs" / "models" / "one.yaml", classic)
-    with pytest.raises(InputError, match=r"one.yaml: training \(stages, soft labels, pseudo-labels\) is for networks"):
+    with pytest.raises(InputError, match=r"one.yaml: training \(phases, soft labels, pseudo-labels\) is for networks"):
         load_classic_recipe(root, "one")
 
 
 def test_what_a_teacher_looked_at_is_handed_on(root: Path) -> None:
     write_model_card(root, "wise", peeked=("epoch chosen on the validation fold",))
-    assert inherited(root, ["wise"]) == ("pseudo-labels of wise: epoch chosen on the validation fold",)
+    assert list_inherited_marks(root, ["wise"]) == ("pseudo-labels of wise: epoch chosen on the validation fold",)
 
 
 def student(**changes: Any) -> Recipe:

@@ -14,7 +14,7 @@ from pipeline.training.recipes.schedules import (
     Plateau,
     Schedule,
     Step,
-    learning_rates,
+    tabulate_rates,
 )
 
 
@@ -24,34 +24,34 @@ class Wrapped(Section):
 
 @pytest.mark.parametrize("schedule", [Constant(name="constant"), Plateau(name="plateau")])
 def test_constant_and_plateau_keep_the_base_rate_by_themselves(schedule: Schedule) -> None:
-    assert learning_rates(schedule, 0.5, 3, 2).tolist() == [0.5] * 6
+    assert tabulate_rates(schedule, 0.5, 3, 2).tolist() == [0.5] * 6
 
 
 def test_a_step_schedule_falls_at_the_first_step_of_each_stage() -> None:
-    rates = learning_rates(Step(name="step", every=2, factor=0.5), 0.8, 5, 2)
+    rates = tabulate_rates(Step(name="step", every=2, factor=0.5), 0.8, 5, 2)
     assert rates == pytest.approx([0.8] * 4 + [0.4] * 4 + [0.2] * 2)
 
 
 def test_an_exponential_schedule_ends_at_its_final_share_and_passes_its_root_halfway() -> None:
-    rates = learning_rates(Exponential(name="exponential", final=0.01), 2.0, 1, 5)
+    rates = tabulate_rates(Exponential(name="exponential", final=0.01), 2.0, 1, 5)
     assert rates == pytest.approx([2.0, 2.0 * 0.01**0.25, 0.2, 2.0 * 0.01**0.75, 0.02])
 
 
 def test_cosine_without_warm_up_starts_at_the_base_halves_in_the_middle_and_ends_at_zero() -> None:
-    rates = learning_rates(Cosine(name="cosine"), 0.4, 1, 5)
+    rates = tabulate_rates(Cosine(name="cosine"), 0.4, 1, 5)
     # (1 + cos(pi/4)) / 2 = 0.8535534
     assert rates == pytest.approx([0.4, 0.4 * 0.8535534, 0.2, 0.4 * 0.1464466, 0.0], abs=1e-7)
 
 
 def test_cosine_warm_up_climbs_in_equal_steps_and_then_touches_the_base() -> None:
-    rates = learning_rates(Cosine(name="cosine", warmup_epochs=1.5, final=0.1), 1.0, 4, 2)
+    rates = tabulate_rates(Cosine(name="cosine", warmup_epochs=1.5, final=0.1), 1.0, 4, 2)
     # Three of eight steps climb; the other five fall to 0.1 over four intervals.
     falling = [1.0, 0.1 + 0.9 * 0.8535534, 0.55, 0.1 + 0.9 * 0.1464466, 0.1]
     assert rates == pytest.approx([0.25, 0.5, 0.75, *falling])
 
 
 def test_one_cycle_rises_from_its_start_to_the_base_and_falls_to_zero() -> None:
-    rates = learning_rates(OneCycle(name="one_cycle", rise=0.5, start=0.2), 1.0, 1, 9)
+    rates = tabulate_rates(OneCycle(name="one_cycle", rise=0.5, start=0.2), 1.0, 1, 9)
     rising = [0.2, 0.2 + 0.8 * 0.1464466, 0.6, 0.2 + 0.8 * 0.8535534]
     assert rates == pytest.approx([*rising, 1.0, 0.8535534, 0.5, 0.1464466, 0.0], abs=1e-7)
 
@@ -69,7 +69,7 @@ def test_one_cycle_rises_from_its_start_to_the_base_and_falls_to_zero() -> None:
 def test_every_schedule_is_a_finite_rate_per_step_that_never_exceeds_the_base(
     schedule: Schedule, epochs: int, steps: int
 ) -> None:
-    rates = learning_rates(schedule, 0.1, epochs, steps)
+    rates = tabulate_rates(schedule, 0.1, epochs, steps)
     assert rates.shape == (epochs * steps,)
     assert rates.dtype == np.float32
     assert np.isfinite(rates).all()

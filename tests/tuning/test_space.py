@@ -13,7 +13,7 @@ from support.trainings import settings
 from pipeline.core.errors import InputError
 from pipeline.core.paths import model_path, tuned_path
 from pipeline.training.model_file import load_model, recipe_from
-from pipeline.training.recipes.model_yaml import laid_over, read_model, setting
+from pipeline.training.recipes.model_yaml import get_setting, overlay_settings, read_model
 from pipeline.training.recipes.recipe import Recipe
 from pipeline.tuning.space import Space, load_space
 
@@ -64,7 +64,7 @@ def test_a_place_in_a_list_can_vary(tmp_path: Path) -> None:
     augmentation = {"flip": "none", "transforms": [{"Affine": {"rotate": [-5, 5], "p": 0.5}}]}
     space = write_space(tmp_path, wanted, augmentation=augmentation)
     changed = space.make_recipe(suggest(space, {"augmentation.transforms.0.Affine.p": 0.25}))
-    assert setting(changed.model_dump(mode="json"), "augmentation.transforms.0.Affine.p") == 0.25
+    assert get_setting(changed.model_dump(mode="json"), "augmentation.transforms.0.Affine.p") == 0.25
 
 
 def test_a_condition_decides_what_is_suggested(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_a_classic_model_can_be_searched(tmp_path: Path) -> None:
         ({"network.dropout": {"kind": "float", "low": 0.1, "high": 1.5}}, "allows 1.5, but then .*less than 1"),
         ({"training.epochs": {"kind": "integer", "low": 2, "high": 8}}, "unknown 'integer'"),
         ({"training.epochs": {"kind": "int", "low": 2, "high": 8, "when": {"network.units": 3}}}, "never holds"),
-        ([], "must map settings to what may be tried"),
+        ([], "must map settings to the values to try"),
     ],
 )
 def test_a_space_that_does_not_fit_is_refused(tmp_path: Path, search: Any, words: str) -> None:
@@ -152,12 +152,12 @@ def test_a_tuned_setting_that_is_gone_names_the_tuned_file(tmp_path: Path) -> No
 
 def test_laying_over_leaves_the_original_alone_and_refuses_what_has_no_parts() -> None:
     original = {"a": {"b": [1, 2]}}
-    assert laid_over(original, {"a.b.1": 5, "a.c": 7}) == {"a": {"b": [1, 5], "c": 7}}
+    assert overlay_settings(original, {"a.b.1": 5, "a.c": 7}) == {"a": {"b": [1, 5], "c": 7}}
     assert json.dumps(original) == '{"a": {"b": [1, 2]}}'
     with pytest.raises(InputError, match=r"a.b.2: no setting 2; known: 0, 1"):
-        laid_over(original, {"a.b.2": 5})
+        overlay_settings(original, {"a.b.2": 5})
     with pytest.raises(InputError, match=r"a.b.1.x: a.b.1 is 2, which has no settings"):
-        laid_over(original, {"a.b.1.x": 5})
+        overlay_settings(original, {"a.b.1.x": 5})
 
 
 def test_a_whole_number_may_be_the_default_of_a_setting_that_takes_fractions(tmp_path: Path) -> None:

@@ -39,8 +39,8 @@ class LocalFeatures:
         return self.descriptors[chosen], self.places[chosen], owners
 
 
-def describe(images: Images, section: Sift) -> LocalFeatures:
-    """Describes a few images in memory: uint8 (n, size, size, channels)."""
+def extract_descriptors(images: Images, section: Sift) -> LocalFeatures:
+    """Extracts the descriptors of a few images in memory: uint8 (n, size, size, channels)."""
     extractor = SiftExtractor(section, images.shape[1])
     found = [extractor.extract(image) for image in images]
     starts = np.cumsum([0, *(len(descriptors) for descriptors, _ in found)], dtype=np.int64)
@@ -49,14 +49,14 @@ def describe(images: Images, section: Sift) -> LocalFeatures:
     return LocalFeatures(np.concatenate(descriptors), np.concatenate(places), starts)
 
 
-def cached(path: Path, images: Images, mirrored: bool, section: Sift, workers: int) -> LocalFeatures:
-    """Describes all images, or opens what was kept of an earlier time.
+def open_descriptors(path: Path, images: Images, mirrored: bool, section: Sift, workers: int) -> LocalFeatures:
+    """Opens the descriptors of all images; extracts them first where they are not on disk.
 
     Args:
         path: of the descriptors' file; its folder is keyed by a fingerprint of the images, the settings and the code.
         images: uint8 (n, size, size, channels).
-        mirrored: describes the mirror images instead.
-        section: what to describe.
+        mirrored: takes the mirror images instead.
+        section: what to extract.
         workers: threads.
 
     Raises:
@@ -66,7 +66,7 @@ def cached(path: Path, images: Images, mirrored: bool, section: Sift, workers: i
     table = path.with_suffix(".npz")
     with locked(path.with_suffix(".lock")):  # folds side by side want the same
         if not (table.is_file() and path.is_file()):
-            _write(path, table, _described(images, mirrored, section, workers, f"descriptors {path.stem}"))
+            _write(path, table, _extracted(images, mirrored, section, workers, f"descriptors {path.stem}"))
     with np.load(table, allow_pickle=False) as kept:
         where, starts = np.asarray(kept["places"]), np.asarray(kept["starts"])
     shape = (int(starts[-1]), WIDTH)
@@ -88,10 +88,10 @@ def _write(path: Path, table: Path, parts: Iterable[LocalFeatures]) -> None:
         np.savez(file, allow_pickle=False, places=np.concatenate(places), starts=starts)
 
 
-def _described(images: Images, mirrored: bool, section: Sift, workers: int, words: str) -> Iterator[LocalFeatures]:
+def _extracted(images: Images, mirrored: bool, section: Sift, workers: int, words: str) -> Iterator[LocalFeatures]:
     def make(start: int) -> LocalFeatures:
         batch = images[start : start + _BATCH]
-        return describe(batch[:, :, ::-1] if mirrored else batch, section)
+        return extract_descriptors(batch[:, :, ::-1] if mirrored else batch, section)
 
     with (
         track_progress(words, len(images)) as advance,

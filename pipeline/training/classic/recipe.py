@@ -26,8 +26,8 @@ from pipeline.images.hog import Hog, compute_hog
 from pipeline.images.preprocessing import Steps
 from pipeline.images.sift import Sift
 from pipeline.images.views import Views, average_views, make_views, remove_mirror_views
-from pipeline.training.classic.local_features import describe
-from pipeline.training.classic.visual_words import histograms
+from pipeline.training.classic.local_features import extract_descriptors
+from pipeline.training.classic.visual_words import count_words
 from pipeline.training.recipes.model_yaml import Settings, read_model
 
 Matrix = NDArray[np.float32]
@@ -50,7 +50,7 @@ class LogisticRegression(Section):
 
 
 class ClassicInput(Section):
-    """What the features are made of.
+    """The images that features are made of.
 
     Attributes:
         preprocess: what every image goes through beforehand, once: equalisation, denoising...
@@ -60,7 +60,7 @@ class ClassicInput(Section):
 
 
 class ClassicRecipe(Section):
-    """The whole truth about one classic model, from ``configs/models/<model>.yaml``.
+    """All settings of one classic model, from ``configs/models/<model>.yaml``.
 
     Attributes:
         input: what images go through first.
@@ -99,7 +99,7 @@ class ClassicRecipe(Section):
         return ()
 
 
-def without_mirror(recipe: ClassicRecipe) -> ClassicRecipe:
+def remove_mirror(recipe: ClassicRecipe) -> ClassicRecipe:
     """Returns the recipe for a competition whose mirrored images are no members of their class."""
     return recipe.model_copy(update={"mirror_training": False, "views": remove_mirror_views(recipe.views)})
 
@@ -111,10 +111,10 @@ def load_classic_recipe(root: Path, model: str) -> ClassicRecipe | None:
         InputError: no such model (the near names are listed), or the file does not fit the schema.
     """
     settings, _ = read_model(root, model)
-    return classic_recipe_from(settings, str(model_path(root, model))) if "classifier" in settings else None
+    return parse_classic_recipe(settings, str(model_path(root, model))) if "classifier" in settings else None
 
 
-def classic_recipe_from(settings: Settings, place: str) -> ClassicRecipe:
+def parse_classic_recipe(settings: Settings, place: str) -> ClassicRecipe:
     """Builds a recipe from a file's settings; ``place`` is what errors call their origin.
 
     Raises:
@@ -122,7 +122,7 @@ def classic_recipe_from(settings: Settings, place: str) -> ClassicRecipe:
     """
     if "training" in settings:
         raise InputError(
-            f"{place}: training (stages, soft labels, pseudo-labels) is for networks, and a model with a classifier is "
+            f"{place}: training (phases, soft labels, pseudo-labels) is for networks, and a model with a classifier is "
             "none; remove one of the two"
         )
     return parse(settings, ClassicRecipe, place)
@@ -130,7 +130,7 @@ def classic_recipe_from(settings: Settings, place: str) -> ClassicRecipe:
 
 @dataclass(frozen=True)
 class ClassicModel:
-    """What is fitted on one fold; float32 all through.
+    """A classic model as fitted on one fold; float32 all through.
 
     Attributes:
         vocabulary: (words, 128), or (0, 128) for features without words.
@@ -161,7 +161,9 @@ class ClassicModel:
         return np.asarray((features - self.mean) / self.scale @ self.coefficients + self.intercepts, dtype=np.float32)
 
 
-def fit(features: Matrix, labels: Rows, section: LogisticRegression, vocabulary: Matrix) -> tuple[ClassicModel, int]:
+def fit_classifier(
+    features: Matrix, labels: Rows, section: LogisticRegression, vocabulary: Matrix
+) -> tuple[ClassicModel, int]:
     """Fits scaling and classifier.
 
     Args:
@@ -177,7 +179,7 @@ def fit(features: Matrix, labels: Rows, section: LogisticRegression, vocabulary:
     deviation = features.std(axis=0, dtype=np.float64).astype(np.float32)
     if not section.scale:
         mean, deviation = np.zeros_like(mean), np.ones_like(deviation)
-    scale = np.where(deviation > 1e-6, deviation, np.float32(1))  # a feature that never changes says nothing
+    scale = np.where(deviation > 1e-6, deviation, np.float32(1))  # a constant feature carries no information
     features -= mean
     features /= scale
     weight = "balanced" if section.class_weight == "balanced" else None
@@ -193,22 +195,22 @@ def fit(features: Matrix, labels: Rows, section: LogisticRegression, vocabulary:
     return ClassicModel(vocabulary, *arrays), math.ceil(np.max(solver.n_iter_))
 
 
-def predict(model: ClassicModel, recipe: ClassicRecipe, images: Images) -> Matrix:
-    """Returns the logits of images (n, size, size, channels), averaged over the views as they say."""
+def predict_logits(model: ClassicModel, recipe: ClassicRecipe, images: Images) -> Matrix:
+    """Returns the logits of images (n, size, size, channels), averaged over the recipe's views."""
     views = [
-        model.logits(features_of(model, recipe, np.ascontiguousarray(view)))
+        model.logits(compute_features(model, recipe, np.ascontiguousarray(view)))
         for view in make_views(images, recipe.views)
     ]
     return average_views(np.stack(views), recipe.views)
 
 
-def save(path: Path, model: ClassicModel) -> None:
+def save_classic_model(path: Path, model: ClassicModel) -> None:
     """Writes a checkpoint atomically."""
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         np.savez(file, allow_pickle=False, **asdict(model))
 
 
-def load(path: Path) -> ClassicModel:
+def load_classic_model(path: Path) -> ClassicModel:
     """Reads a checkpoint.
 
     Raises:
@@ -221,8 +223,10 @@ def load(path: Path) -> ClassicModel:
         raise InputError(f"{path} is no checkpoint of a classic model ({one_line(error)}); train it again") from error
 
 
-def features_of(model: ClassicModel, recipe: ClassicRecipe, images: Images) -> Matrix:
+def compute_features(model: ClassicModel, recipe: ClassicRecipe, images: Images) -> Matrix:
     """Returns the features of images (n, size, size, channels), histograms over the model's own words among them."""
     if isinstance(recipe.features, Hog):
         return compute_hog(images, recipe.features)
-    return histograms(describe(images, recipe.features), np.arange(len(images)), model.vocabulary, recipe.features)
+    return count_words(
+        extract_descriptors(images, recipe.features), np.arange(len(images)), model.vocabulary, recipe.features
+    )

@@ -1,4 +1,4 @@
-"""Trains one fold of a classic model: a task goes in, the same files as a network's come out.
+"""Training of a classic model on one fold: a task in, the same files as a network's out.
 
 A fold is seconds to minutes and keeps no state on its way; descriptors, which take longest, are computed once for all
 folds and kept. Every random choice has its seed and every sum one thread, so a fold that was killed comes out the same.
@@ -20,9 +20,16 @@ from pipeline.core.files import atomic_path
 from pipeline.core.progress import track_progress
 from pipeline.images.hog import Hog, compute_hog, count_features
 from pipeline.images.sift import Sift
-from pipeline.training.classic.local_features import LocalFeatures, cached
-from pipeline.training.classic.recipe import ClassicModel, ClassicRecipe, Matrix, fit, predict, save
-from pipeline.training.classic.visual_words import histograms, learn_vocabulary
+from pipeline.training.classic.local_features import LocalFeatures, open_descriptors
+from pipeline.training.classic.recipe import (
+    ClassicModel,
+    ClassicRecipe,
+    Matrix,
+    fit_classifier,
+    predict_logits,
+    save_classic_model,
+)
+from pipeline.training.classic.visual_words import count_words, learn_vocabulary
 from pipeline.training.data import Data
 from pipeline.training.task import FoldTask
 from pipeline.training.view_weights import collect_views
@@ -48,13 +55,13 @@ class ClassicSession:
             data: what it is trained on.
             folder: where descriptors are kept, keyed by a fingerprint of the images, of `Sift.extraction_settings` and
                 of the code and versions that make them.
-            workers: threads that describe images.
+            workers: threads that extract descriptors.
         """
         self.recipe, self.data = recipe, data
         self._folder, self._workers = folder, workers
         self._hog, self._sift = cache(self._hog_of_all), cache(self._sift_of_all)
 
-    def vocabulary(self, rows: Rows, seed: int) -> Matrix:
+    def learn_vocabulary(self, rows: Rows, seed: int) -> Matrix:
         """Learns the words from the training rows alone; empty (0, 128) for features without words."""
         section = self.recipe.features
         if isinstance(section, Hog):
@@ -62,19 +69,21 @@ class ClassicSession:
         with threadpool_limits(1):
             return learn_vocabulary(self._sift(section, "train", False), rows, section, seed)
 
-    def features(self, part: Part, mirrored: bool, rows: Rows, vocabulary: Matrix) -> Matrix:
+    def compute_features(self, part: Part, mirrored: bool, rows: Rows, vocabulary: Matrix) -> Matrix:
         """Returns the features of some images, or of their mirror images: float32 (n_rows, n_features)."""
         section = self.recipe.features
         if isinstance(section, Hog):
             return self._hog(section, part, mirrored)[rows]
         with threadpool_limits(1):
-            return histograms(self._sift(section, part, mirrored), rows, vocabulary, section)
+            return count_words(self._sift(section, part, mirrored), rows, vocabulary, section)
 
     def predict_views(self, model: ClassicModel, part: Part, rows: Rows) -> Matrix:
         """Returns the logits of each view: float32 (n_views, n_rows, n_classes)."""
         mirrors = (False, True) if self.recipe.views.mirror else (False,)
         with threadpool_limits(1):
-            views = [model.logits(self.features(part, mirrored, rows, model.vocabulary)) for mirrored in mirrors]
+            views = [
+                model.logits(self.compute_features(part, mirrored, rows, model.vocabulary)) for mirrored in mirrors
+            ]
         return np.stack(views)
 
     def _images(self, part: Part) -> Images:
@@ -93,7 +102,7 @@ class ClassicSession:
 
     def _sift_of_all(self, section: Sift, part: Part, mirrored: bool) -> LocalFeatures:
         path = self._folder / f"{part}{'-mirrored' if mirrored else ''}.descriptors"
-        return cached(path, self._images(part), mirrored, section, self._workers)
+        return open_descriptors(path, self._images(part), mirrored, section, self._workers)
 
 
 def train_classic_fold(task: FoldTask, session: ClassicSession) -> None:
@@ -111,13 +120,13 @@ def train_classic_fold(task: FoldTask, session: ClassicSession) -> None:
     data, classifier = session.data, session.recipe.classifier
     rows, valid = data.rows(task.fold)
     seed = int(np.random.SeedSequence([task.seed, task.fold]).generate_state(1)[0])
-    vocabulary = session.vocabulary(rows, seed)
+    vocabulary = session.learn_vocabulary(rows, seed)
     mirrors = (False, True) if session.recipe.mirror_training else (False,)
-    features = np.concatenate([session.features("train", mirrored, rows, vocabulary) for mirrored in mirrors])
+    features = np.concatenate([session.compute_features("train", mirrored, rows, vocabulary) for mirrored in mirrors])
     labels = np.tile(data.labels[rows], len(mirrors))
-    model, iterations = fit(features, labels, classifier, vocabulary)
+    model, iterations = fit_classifier(features, labels, classifier, vocabulary)
     seconds = time.perf_counter() - started
-    save(task.folder / "checkpoint.npz", model)
+    save_classic_model(task.folder / "checkpoint.npz", model)
     logits = _predicted(task, session, model, "valid", valid)
     _write(task.folder / "valid.parquet", tuple(data.ids[row] for row in valid), logits, data.classes)
     test = _predicted(task, session, model, "test", np.arange(len(data.test_ids)))
@@ -169,7 +178,7 @@ def _milliseconds(model: ClassicModel, session: ClassicSession) -> float:
     if not len(images):
         return 0.0
     started = time.perf_counter()
-    predict(model, session.recipe, images)
+    predict_logits(model, session.recipe, images)
     return 1000 * (time.perf_counter() - started) / len(images)
 
 

@@ -44,7 +44,7 @@ def learn_vocabulary(features: LocalFeatures, rows: Rows, section: Sift, seed: i
     return np.asarray(centres, dtype=np.float32)
 
 
-def histograms(
+def count_words(
     features: LocalFeatures, rows: Rows, vocabulary: NDArray[np.float32], section: Sift
 ) -> NDArray[np.float32]:
     """Counts words, in each cell of each grid of the pyramid.
@@ -53,7 +53,7 @@ def histograms(
         float32 (n_rows, words * cells): square roots of the shares of a cell's keypoints (the linear kernel of which is
         Hellinger's); zeros where a cell, or an image, has no keypoints.
     """
-    width = n_bins(section)
+    width = count_bins(section)
     out = np.zeros((len(rows), width), dtype=np.float32)
     for start in range(0, len(rows), _IMAGES):
         batch = rows[start : start + _IMAGES]
@@ -63,7 +63,7 @@ def histograms(
     return out
 
 
-def n_bins(section: Sift) -> int:
+def count_bins(section: Sift) -> int:
     """Returns the length of a histogram."""
     return section.words * sum(side**2 for side in section.pyramid)
 

@@ -1,7 +1,7 @@
-"""Unequal classes: which are shown more often, count more in the loss, or are augmented more.
+"""Class balance: which classes are drawn more often, count more in the loss, or are augmented more.
 
-An epoch keeps its length whatever is repeated: it shows ``steps * batch_size`` rows drawn from the repeated ones,
-others each time. What changes is the mix of classes, not the cost, and large classes are seen less often per epoch.
+An epoch keeps its length whatever is repeated: it draws ``steps * batch_size`` rows drawn from the repeated ones,
+others each time. The mix of classes changes, not the cost, and large classes are drawn less often per epoch.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,9 +16,9 @@ from pipeline.core.arrays import Rows
 from pipeline.core.config import Section
 from pipeline.core.errors import InputError, near_names
 from pipeline.images.augmentation import Transforms
-from pipeline.training.recipes.distillation import teacher_probs
+from pipeline.training.recipes.distillation import read_teacher_probs
 
-PEEKED = "weak classes found in OOF predictions of models that trained on the validation fold"
+WEAK_CLASSES_MARK = "weak classes found in OOF predictions of models that trained on the validation fold"
 Factor = Annotated[float, Field(ge=1.0, le=1000.0)]
 Weight = Annotated[float, Field(gt=0.0)]
 
@@ -30,13 +30,13 @@ def _kind(value: Any) -> str:
 _Word = Annotated[Literal["none", "balanced"], Tag("in a word")]
 
 
-class Weak(Section):
-    """Classes that are weak where a model has looked already.
+class WeakClasses(Section):
+    """Classes that are weak in the OOF predictions of a model.
 
     Attributes:
         oof: its OOF predictions, a path relative to the repository.
         lowest: how many classes, those of lowest recall on the training rows of the fold.
-        factor: how many times as often they are shown.
+        factor: how many times as often they are drawn.
         strong: whether they go through the transforms of ``stronger``, too.
     """
 
@@ -46,10 +46,10 @@ class Weak(Section):
     strong: bool = False
 
 
-class Stronger(Section):
+class StrongerAugmentation(Section):
     """Transforms for some classes alone, after those that all images go through.
 
-    A network may learn the mark that they leave instead of the class: no erasing, no odd colours here, rather more of
+    A network may learn the traces that they leave instead of the class: no erasing, no odd colours here, rather more of
     what the others go through.
     """
 
@@ -58,10 +58,10 @@ class Stronger(Section):
 
 
 class Balance(Section):
-    """What is done about unequal classes.
+    """Settings for unequal classes.
 
     Attributes:
-        oversample: ``balanced`` shows all classes as often as the largest; by class, how many times as often.
+        oversample: ``balanced`` draws all classes as often as the largest; by class, how many times as often.
         class_weight: ``balanced`` weighs by the inverse of the frequency; by class, what an image counts, 1 where none
             is named; always scaled to a mean of 1 over the training rows.
         weak: classes found in OOF predictions.
@@ -70,8 +70,8 @@ class Balance(Section):
 
     oversample: Annotated[_Word | Annotated[dict[str, Factor], Tag("by class")], Discriminator(_kind)] = "none"
     class_weight: Annotated[_Word | Annotated[dict[str, Weight], Tag("by class")], Discriminator(_kind)] = "none"
-    weak: Weak | None = None
-    stronger: Stronger | None = None
+    weak: WeakClasses | None = None
+    stronger: StrongerAugmentation | None = None
 
     @model_validator(mode="after")
     def _something_is_done(self) -> "Balance":
@@ -106,13 +106,13 @@ def check_classes(balance: Balance, classes: Sequence[str]) -> None:
         )
 
 
-def weak_classes(
-    weak: Weak, path: Path, ids: Sequence[str], classes: Sequence[str], labels: Rows, rows: Rows
+def find_weak_classes(
+    weak: WeakClasses, path: Path, ids: Sequence[str], classes: Sequence[str], labels: Rows, rows: Rows
 ) -> tuple[int, ...]:
     """Returns the class indices of lowest recall, the weakest first; of equal ones the first.
 
     Neither labels nor predictions of the held-out fold are used. The other rows were predicted by models that trained
-    on it, though, so the choice is not wholly free of it; `PEEKED` says so.
+    on it, though, so the choice is not wholly free of it; `WEAK_CLASSES_MARK` says so.
 
     Args:
         weak: how many.
@@ -125,14 +125,14 @@ def weak_classes(
     Raises:
         InputError: no such file, or one with other ids or classes.
     """
-    right = teacher_probs(path, ids, classes, rows).argmax(axis=1) == labels[rows]
+    right = read_teacher_probs(path, ids, classes, rows).argmax(axis=1) == labels[rows]
     counts = np.bincount(labels[rows], minlength=len(classes))
     hits = np.bincount(labels[rows], weights=right, minlength=len(classes))
     recall = np.where(counts > 0, hits / np.maximum(counts, 1), np.inf)
     return tuple(np.argsort(recall, kind="stable")[: weak.lowest].tolist())
 
 
-def sampled_rows(
+def repeat_rows(
     rows: Rows, labels: Rows, balance: Balance, classes: Sequence[str], weak: tuple[int, ...], seed: tuple[int, ...]
 ) -> Rows:
     """Returns the training rows with repeats, sorted.
@@ -145,7 +145,7 @@ def sampled_rows(
         labels: int64 (n_images,).
         balance: the settings.
         classes: names, in the order of their indices.
-        weak: class indices, as `weak_classes` returns them.
+        weak: class indices, as `find_weak_classes` returns them.
         seed: fixes the draw.
     """
     counts = np.bincount(labels[rows], minlength=len(classes))
@@ -161,11 +161,11 @@ def sampled_rows(
     return np.sort(np.concatenate(parts))
 
 
-def class_weights(labels: Rows, balance: Balance, classes: Sequence[str]) -> NDArray[np.float32] | None:
+def compute_class_weights(labels: Rows, balance: Balance, classes: Sequence[str]) -> NDArray[np.float32] | None:
     """Returns what an image of each class counts in the loss: float32 (n_classes,), or None for the same for all.
 
     Args:
-        labels: int64, of the rows trained on, repeats included: what is shown as often as the others needs no weight.
+        labels: int64, of the rows trained on, repeats included: what is drawn as often as the others needs no weight.
         balance: the settings.
         classes: names, in the order of their indices.
     """
@@ -179,8 +179,8 @@ def class_weights(labels: Rows, balance: Balance, classes: Sequence[str]) -> NDA
     return np.asarray(weights * counts.sum() / (weights @ counts), dtype=np.float32)
 
 
-def strong_classes(balance: Balance, classes: Sequence[str], weak: tuple[int, ...]) -> tuple[int, ...]:
-    """Returns the class indices that `Stronger` is for: those named, and the weak ones where they shall be."""
+def list_strong_classes(balance: Balance, classes: Sequence[str], weak: tuple[int, ...]) -> tuple[int, ...]:
+    """Returns the indices of the classes that are augmented more: those named, and the weak ones where set so."""
     named = balance.stronger.classes if balance.stronger else ()
     found = weak if balance.weak is not None and balance.weak.strong else ()
     return tuple(sorted({*(classes.index(name) for name in named), *found}))

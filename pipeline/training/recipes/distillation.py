@@ -1,7 +1,7 @@
 """Soft labels: a student learns from the out-of-fold predictions of a teacher, a model or the ensemble.
 
-What is clean: the student of fold k never reads what the teacher says of fold k's images, and the teacher's row of any
-image comes from a model that did not train on that image.
+What is clean: the student of fold k never reads the teacher's predictions of fold k's images, and the teacher's row of
+any image comes from a model that did not train on that image.
 
 What is not: the teacher's rows of the other folds come from models that trained on fold k, its labels included. Their
 soft labels pass some of that on, so the student's OOF score is somewhat too good, and so are weights that an ensemble
@@ -21,12 +21,12 @@ from pipeline.core.config import Section
 from pipeline.core.errors import InputError
 from pipeline.core.predictions import read_predictions
 
-PEEKED = "soft labels from models that trained on the validation fold"
+SOFT_LABELS_MARK = "soft labels from models that trained on the validation fold"
 _TINY = np.finfo(np.float32).tiny
 
 
-class Distill(Section):
-    """What a student learns from beside the labels.
+class Distillation(Section):
+    """The soft labels that a student learns from beside the labels.
 
     Attributes:
         oof: the teacher's OOF predictions, a path relative to the repository; best a copy that no stage rewrites.
@@ -42,8 +42,8 @@ class Distill(Section):
     temperature: float = Field(default=1.0, gt=0.0, le=100.0)
 
 
-def oof_file(root: Path, oof: str, place: str, classes: Sequence[str], digest: str) -> Path:
-    """Returns where OOF predictions lie that a model's file names.
+def find_oof_file(root: Path, oof: str, place: str, classes: Sequence[str], digest: str) -> Path:
+    """Returns the path of OOF predictions that a model's file names.
 
     Args:
         root: the repository folder.
@@ -65,8 +65,8 @@ def oof_file(root: Path, oof: str, place: str, classes: Sequence[str], digest: s
     return root / oof
 
 
-def marks(root: Path, files: Sequence[str], classes: Sequence[str]) -> tuple[str, ...]:
-    """Returns what made OOF predictions that a model learned from look better than they are."""
+def list_oof_marks(root: Path, files: Sequence[str], classes: Sequence[str]) -> tuple[str, ...]:
+    """Returns the reasons why OOF predictions that a model learned from score too well."""
     found = []
     for oof in files:
         made = read_predictions(root / oof, classes)
@@ -75,10 +75,10 @@ def marks(root: Path, files: Sequence[str], classes: Sequence[str]) -> tuple[str
     return tuple(found)
 
 
-def teacher_probs(
+def read_teacher_probs(
     path: Path, ids: Sequence[str], classes: Sequence[str], rows: NDArray[np.int64]
 ) -> NDArray[np.float32]:
-    """Returns what a teacher says of some rows: float32 (n_rows, n_classes).
+    """Reads a teacher's predictions of some rows: float32 (n_rows, n_classes).
 
     Args:
         path: its OOF predictions.
@@ -92,13 +92,13 @@ def teacher_probs(
     return read_predictions(path, classes).aligned(ids, str(path))[rows]
 
 
-def soft_targets(
+def make_soft_targets(
     path: Path,
     ids: Sequence[str],
     classes: Sequence[str],
     labels: NDArray[np.int64],
     rows: NDArray[np.int64],
-    distill: Distill,
+    distill: Distillation,
 ) -> NDArray[np.float32]:
     """Returns targets float32 (n_images, n_classes): labels and soft labels mixed; NaN in all rows but ``rows``.
 
@@ -116,7 +116,7 @@ def soft_targets(
         InputError: no such file, or one with other ids or classes.
     """
     unique = np.unique(rows)
-    probs = np.maximum(teacher_probs(path, ids, classes, unique), _TINY)
+    probs = np.maximum(read_teacher_probs(path, ids, classes, unique), _TINY)
     soft = softmax(np.log(probs.astype(np.float64)) / distill.temperature, axis=1)
     hard = np.eye(len(classes))[labels[unique]]
     targets = np.full((len(ids), len(classes)), np.nan, dtype=np.float32)

@@ -46,7 +46,7 @@ class CountedLoss(keras.losses.Loss):  # type: ignore[misc]
 
     @property
     def weights(self) -> keras.Variable:
-        """The class weights of a `WeightedLoss`, for `weigh`."""
+        """The class weights of a `WeightedLoss`, for `set_class_weights`."""
         return self._loss.weights
 
     def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
@@ -57,7 +57,7 @@ class CountedLoss(keras.losses.Loss):  # type: ignore[misc]
 
 
 class WeightedLoss(keras.losses.Loss):  # type: ignore[misc]
-    """A loss in which an image counts as much as its classes weigh; `weigh` changes the weights.
+    """A loss in which an image counts as much as its classes weigh; `set_class_weights` changes the weights.
 
     An image mixed of two counts by their mean, in the shares of its target. The sum is divided by the batch size, not
     by the weights, so that an image counts the same whatever else is in its batch.
@@ -74,7 +74,7 @@ class WeightedLoss(keras.losses.Loss):  # type: ignore[misc]
         return self._loss.call(y_true, y_pred) * ops.sum(y_true * ops.convert_to_tensor(self.weights), axis=-1)
 
 
-def weigh(model: keras.Model, class_weights: NDArray[np.float32]) -> None:
+def set_class_weights(model: keras.Model, class_weights: NDArray[np.float32]) -> None:
     """Gives a model that was compiled with a `WeightedLoss` the class weights of another fold: float32 (n_classes,)."""
     weights = model.loss.weights
     if np.array_equal(keras.ops.convert_to_numpy(weights), class_weights):

@@ -1,4 +1,4 @@
-"""A model's YAML as plain values: its settings, its search space, and what tuning laid over it; settings by path.
+"""A model's YAML as plain values: its settings, its search space, and the settings of tuning over it; settings by path.
 
 A path names one setting of a file: ``training.optimizer.learning_rate``, ``network.units.0``.
 """
@@ -18,11 +18,11 @@ SEARCH = "search"
 Settings = dict[str, Any]
 
 
-class Tuned(Section):
-    """What tuning found for a model, from ``configs/tuned/<model>.yaml``.
+class TunedSettings(Section):
+    """The settings that tuning chose for a model, from ``configs/tuned/<model>.yaml``.
 
     Attributes:
-        competition: where it was found; None where nothing was.
+        competition: on which they were found; None where there are none.
         settings: by path, laid over the model's own file.
     """
 
@@ -44,12 +44,12 @@ def read_model(root: Path, model: str) -> tuple[Settings, Settings]:
     settings = read_yaml(path)
     search = settings.pop(SEARCH, None)
     if search is not None and (not isinstance(search, dict) or not search):
-        raise InputError(f"{path}: {SEARCH} must map settings to what may be tried, got {search!r}; or leave it out")
+        raise InputError(f"{path}: {SEARCH} must map settings to the values to try, got {search!r}; or leave it out")
     return settings, search or {}
 
 
-def read_tuned(root: Path, model: str, competition: str) -> Settings:
-    """Reads what tuning found, by path; empty where it found or sought nothing.
+def read_tuned_settings(root: Path, model: str, competition: str) -> Settings:
+    """Reads the settings of tuning, by path; empty where there are none.
 
     Raises:
         InputError: it was found on another competition.
@@ -57,7 +57,7 @@ def read_tuned(root: Path, model: str, competition: str) -> Settings:
     path = tuned_path(root, model)
     if not path.is_file():
         return {}
-    tuned = load(path, Tuned)
+    tuned = load(path, TunedSettings)
     if tuned.settings and tuned.competition != competition:
         raise InputError(
             f"{path} was found on {tuned.competition}, but the active competition is {competition}; run `dvc repro "
@@ -66,7 +66,7 @@ def read_tuned(root: Path, model: str, competition: str) -> Settings:
     return tuned.settings
 
 
-def setting(settings: Mapping[str, Any], path: str) -> Any:
+def get_setting(settings: Mapping[str, Any], path: str) -> Any:
     """Returns the value at a path.
 
     Raises:
@@ -81,7 +81,7 @@ def setting(settings: Mapping[str, Any], path: str) -> Any:
     return found
 
 
-def laid_over(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> Settings:
+def overlay_settings(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> Settings:
     """Returns a copy of the settings with the values at some paths replaced, in order.
 
     Raises:
@@ -90,9 +90,9 @@ def laid_over(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> Settin
     result = copy.deepcopy(dict(settings))
     for path, value in changes.items():
         above, _, last = path.rpartition(".")
-        parent = setting(result, above) if above else result
+        parent = get_setting(result, above) if above else result
         if isinstance(parent, list):
-            setting(result, path)  # a list does not grow
+            get_setting(result, path)  # a list does not grow
             parent[int(last)] = copy.deepcopy(value)
         elif isinstance(parent, dict):
             parent[last] = copy.deepcopy(value)

@@ -1,10 +1,10 @@
-"""Pseudo-labels: test images of which teachers are sure join the training rows.
+"""Pseudo-labels: test images that teachers predict with confidence join the training rows.
 
-What is clean: the student of fold k learns from what the teachers' own models of fold k say of the test images, and
+What is clean: the student of fold k learns from the predictions of the teachers' own models of fold k, and
 from nothing else of theirs. Those models did not train on fold k either, so no label of its rows reaches the student,
 by whatever way, and its OOF score stays honest. A teacher that learnt from pseudo-labels itself keeps to the same rule.
 
-What is not: a teacher whose models of fold k did look at its rows (chose their epoch there, or learnt from soft labels
+What is not: a teacher whose models of fold k did use its rows (chose their epoch there, or learnt from soft labels
 of models that trained on them) hands that on. The student's card says so under ``peeked``.
 
 Reference: Lee 2013, Pseudo-label: the simple and efficient semi-supervised learning method; Xie et al. 2020, Noisy
@@ -31,7 +31,7 @@ from pipeline.core.tables import folds_digest, read_folds
 _PLACE = "training.pseudo"
 
 
-class Pseudo(Section):
+class PseudoLabelling(Section):
     """Which test images join the training rows, and with which labels.
 
     Attributes:
@@ -51,13 +51,13 @@ class Pseudo(Section):
     def _each_once(cls, teachers: tuple[str, ...]) -> tuple[str, ...]:
         twice = sorted({name for name in teachers if teachers.count(name) > 1})
         if twice:
-            raise ValueError(f"{twice[0]} stands there more than once; keep one")
+            raise ValueError(f"{twice[0]} is listed more than once; keep one")
         return teachers
 
 
 @dataclass(frozen=True)
-class Taught:
-    """The test images that join a fold.
+class PseudoLabels:
+    """Pseudo-labels: the test images that join a fold, and their targets.
 
     Attributes:
         rows: int64 (n,), which of the test images.
@@ -72,17 +72,17 @@ class Taught:
 
 @dataclass(frozen=True)
 class Teachers:
-    """Teachers that were found trained.
+    """Teachers, trained on the same folds.
 
     Attributes:
         root: the repository folder.
-        section: who they are, and what is taken from them.
+        section: their names, and which of their predictions are taken.
     """
 
     root: Path
-    section: Pseudo
+    section: PseudoLabelling
 
-    def taught(self, fold: int, ids: Sequence[str], classes: Sequence[str]) -> Taught:
+    def label_images(self, fold: int, ids: Sequence[str], classes: Sequence[str]) -> PseudoLabels:
         """Returns the test images that join a fold.
 
         Args:
@@ -93,7 +93,7 @@ class Teachers:
         Raises:
             InputError: a teacher was not trained on this fold, or knows other images or classes.
         """
-        return taught(_fold_paths(self.root, self.section.teachers, fold), ids, classes, self.section)
+        return make_pseudo_labels(_fold_paths(self.root, self.section.teachers, fold), ids, classes, self.section)
 
     def digests(self, n_folds: int) -> dict[str, str]:
         """Returns the SHA-256 of all that could be learnt from."""
@@ -105,8 +105,10 @@ class Teachers:
         return {name: sha256(path) for name, path in paths.items() if path.is_file()}
 
 
-def taught(paths: Sequence[Path], ids: Sequence[str], classes: Sequence[str], section: Pseudo) -> Taught:
-    """Averages what the teachers' models of one fold say, and takes the images of which they are sure.
+def make_pseudo_labels(
+    paths: Sequence[Path], ids: Sequence[str], classes: Sequence[str], section: PseudoLabelling
+) -> PseudoLabels:
+    """Averages the predictions of the teachers' models of one fold, and takes the images of high confidence.
 
     Args:
         paths: the test predictions of each.
@@ -125,11 +127,11 @@ def taught(paths: Sequence[Path], ids: Sequence[str], classes: Sequence[str], se
     # In the precision of the files, in which 0.9 is 0.9.
     rows = np.flatnonzero(top.astype(np.float32) >= np.float32(section.confidence))
     chosen = probs[rows] if section.labels == "soft" else np.eye(len(classes))[probs[rows].argmax(axis=1)]
-    return Taught(rows, (section.weight * chosen).astype(np.float32), float(top.max(initial=0.0)))
+    return PseudoLabels(rows, (section.weight * chosen).astype(np.float32), float(top.max(initial=0.0)))
 
 
-def find_teachers(root: Path, section: Pseudo, n_classes: int, folds: Path, wanted: Sequence[int]) -> Teachers:
-    """Makes sure that there is something to learn from, before anything is trained.
+def find_teachers(root: Path, section: PseudoLabelling, n_classes: int, folds: Path, wanted: Sequence[int]) -> Teachers:
+    """Checks that the teachers are trained, before anything else is.
 
     Args:
         root: the repository folder.
@@ -163,8 +165,8 @@ def find_teachers(root: Path, section: Pseudo, n_classes: int, folds: Path, want
     return Teachers(root, section)
 
 
-def inherited(root: Path, teachers: Sequence[str]) -> tuple[str, ...]:
-    """Returns what a student's card says of teachers that looked at the rows whose score is reported."""
+def list_inherited_marks(root: Path, teachers: Sequence[str]) -> tuple[str, ...]:
+    """Returns the marks of a student's card for teachers that used the rows whose score is reported."""
     return tuple(
         f"pseudo-labels of {name}: {what}"
         for name in teachers

@@ -16,10 +16,10 @@ from pipeline.networks.inputs import Normalise
 from pipeline.networks.mlp_hog import MlpHog
 from pipeline.training.recipes import balance, distillation
 from pipeline.training.recipes.balance import Balance
-from pipeline.training.recipes.distillation import Distill
+from pipeline.training.recipes.distillation import Distillation
 from pipeline.training.recipes.model_yaml import Settings, read_model
 from pipeline.training.recipes.optimizers import Optimizer
-from pipeline.training.recipes.pseudo import Pseudo
+from pipeline.training.recipes.pseudo import PseudoLabelling
 from pipeline.training.recipes.schedules import Constant, Cosine, Schedule
 
 
@@ -38,18 +38,18 @@ class Input(Section):
     preprocess: Steps = ()
 
 
-class Stage(Section):
-    """A stretch of training with its own length, pace and trainable layers.
+class PhaseRecipe(Section):
+    """One phase of a training, with its own length, pace and trainable layers.
 
     Attributes:
         batch_size: images per step; ``auto`` takes what fits into the GPU, 32 on a CPU.
         unfreeze: what trains: ``all``, the ``head`` alone (on features that are computed once), or the head and the top
             n layers of the backbone, counted as Keras counts them.
-        size: side of the input in pixels during this stage; None means the model's own.
+        size: side of the input in pixels during this phase; None means the model's own.
         layer_decay: the learning rate shrinks by this factor from each layer with a kernel to the one below it.
         draws: augmented versions of each image whose features the head trains on; 0 trains on the image, and on its
             mirror image where the augmentation flips.
-        plain_epochs: the last epochs of the stage, without augmentation but flips.
+        plain_epochs: the last epochs of the phase, without augmentation but flips.
 
     Reference: Howard and Ruder 2018, gradual unfreezing, https://arxiv.org/abs/1801.06146; Bao et al. 2022, BEiT,
     layer-wise decay, https://arxiv.org/abs/2106.08254; Touvron et al. 2019, train-test resolution,
@@ -67,7 +67,7 @@ class Stage(Section):
     plain_epochs: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")
-    def _stage_agrees(self) -> "Stage":
+    def _phase_agrees(self) -> "PhaseRecipe":
         if isinstance(self.schedule, Cosine) and self.schedule.warmup_epochs >= self.epochs:
             raise ValueError(f"schedule.warmup_epochs must be less than epochs ({self.epochs})")
         if self.plain_epochs > self.epochs or (self.plain_epochs and self.unfreeze == "head"):
@@ -81,25 +81,25 @@ class Stage(Section):
         return self
 
 
-class Training(Stage):
-    """How long and how a network is trained: its last stage, and what holds for all of them.
+class Training(PhaseRecipe):
+    """How long and how a network is trained: its last phase, and what holds for all of them.
 
     Attributes:
-        before: stages that come before this one, in order.
+        before: phases that come before this one, in order.
         select: which weights are kept: the ``last`` ones (their average where ``optimizer.ema`` is set), or the
-            ``best`` epoch by validation loss; the latter looks at the fold it reports, and the card says so.
-        focal_gamma: of the focal loss, which looks away from what is easy; 0 is cross-entropy.
+            ``best`` epoch by validation loss; the latter uses the fold whose score is reported, and the card says so.
+        focal_gamma: of the focal loss, which gives easy images less weight; 0 is cross-entropy.
         distill: soft labels of a teacher that the student learns from as well.
         pseudo: test images of which teachers are sure, as further training rows.
         patience: stops after so many epochs without a lower validation loss; needs ``select: best``.
-        validate_every: epochs between looks at the validation fold; they cost time and, alone, decide nothing.
+        validate_every: epochs between evaluations on the validation fold; they cost time and, alone, decide nothing.
     """
 
-    before: tuple[Stage, ...] = ()
+    before: tuple[PhaseRecipe, ...] = ()
     label_smoothing: float = Field(default=0.0, ge=0.0, lt=1.0)
     focal_gamma: float = Field(default=0.0, ge=0.0, le=10.0)
-    distill: Distill | None = None
-    pseudo: Pseudo | None = None
+    distill: Distillation | None = None
+    pseudo: PseudoLabelling | None = None
     select: Literal["last", "best"] = "last"
     patience: int | None = Field(default=None, ge=1)
     validate_every: int = Field(default=1, ge=1)
@@ -110,26 +110,26 @@ class Training(Stage):
             raise ValueError("patience needs select: best")
         if self.validate_every > 1 and (self.select == "best" or self.schedule.name == "plateau"):
             raise ValueError("select: best and schedule plateau need validate_every: 1")
-        if any(stage.schedule.name == "plateau" for stage in self.before):
-            raise ValueError("schedule plateau belongs to the last stage")
-        heads = [stage.unfreeze == "head" for stage in self.stages]
+        if any(phase.schedule.name == "plateau" for phase in self.before):
+            raise ValueError("schedule plateau belongs to the last phase")
+        heads = [phase.unfreeze == "head" for phase in self.phases]
         if heads != sorted(heads, reverse=True):
-            raise ValueError("unfreeze: head must not follow a stage that trains more than the head")
+            raise ValueError("unfreeze: head must not follow a phase that trains more than the head")
         return self
 
     @property
-    def stages(self) -> "tuple[Stage, ...]":
-        """All stages in order, the last one included."""
+    def phases(self) -> "tuple[PhaseRecipe, ...]":
+        """All phases in order, the last one included."""
         return *self.before, self
 
     @property
     def all_epochs(self) -> int:
-        """Epochs of all stages together."""
-        return sum(stage.epochs for stage in self.stages)
+        """Epochs of all phases together."""
+        return sum(phase.epochs for phase in self.phases)
 
     @property
     def peeked(self) -> tuple[str, ...]:
-        """Which choices are made on the fold whose score is reported."""
+        """Choices made on the fold whose score is reported."""
         found = ["epoch chosen on the validation fold"] if self.select == "best" else []
         found += ["stopped on the validation fold"] if self.patience else []
         found += ["learning rate lowered on the validation fold"] if self.schedule.name == "plateau" else []
@@ -137,7 +137,7 @@ class Training(Stage):
 
 
 class Recipe(Section):
-    """The whole truth about one model, from ``configs/models/<model>.yaml``."""
+    """All settings of one model, from ``configs/models/<model>.yaml``."""
 
     input: Input = Input()
     augmentation: Augmentation = Augmentation()
@@ -147,41 +147,41 @@ class Recipe(Section):
     views: Views = Views()
 
     @model_validator(mode="after")
-    def _stages_fit_the_network(self) -> "Recipe":
-        if self.balance.stronger and all(stage.unfreeze == "head" for stage in self.training.stages):
+    def _phases_fit_the_network(self) -> "Recipe":
+        if self.balance.stronger and all(phase.unfreeze == "head" for phase in self.training.phases):
             raise ValueError("balance.stronger needs images: a head alone sees features")
-        if isinstance(self.network, MlpHog) and any(stage.unfreeze != "head" for stage in self.training.stages):
-            raise ValueError("mlp_hog trains its head alone: every stage must say unfreeze: head")
+        if isinstance(self.network, MlpHog) and any(phase.unfreeze != "head" for phase in self.training.phases):
+            raise ValueError("mlp_hog trains its head alone: every phase must say unfreeze: head")
         if isinstance(self.network, MlpHog) and self.input.normalise != "auto":
             raise ValueError("input.normalise has no effect on gradients, which are normalised by block; leave it out")
-        frozen = next((stage for stage in self.training.stages if stage.unfreeze != "all"), None)
+        frozen = next((phase for phase in self.training.phases if phase.unfreeze != "all"), None)
         if frozen is not None and not isinstance(self.network, ON_FEATURES):
             raise ValueError(
                 f"training.unfreeze: {frozen.unfreeze} needs a pretrained network; this one has no backbone"
             )
-        heads = [stage for stage in self.training.stages if stage.unfreeze == "head"]
-        if not isinstance(self.network, ON_FEATURES) and any(stage.layer_decay < 1 for stage in self.training.stages):
+        heads = [phase for phase in self.training.phases if phase.unfreeze == "head"]
+        if not isinstance(self.network, ON_FEATURES) and any(phase.layer_decay < 1 for phase in self.training.phases):
             raise ValueError("training.layer_decay needs a pretrained network; this one has no backbone")
         changed = self.augmentation.transforms or self.augmentation.policy or self.augmentation.mixup
-        if len(heads) == len(self.training.stages) and (changed or self.augmentation.cutmix):
+        if len(heads) == len(self.training.phases) and (changed or self.augmentation.cutmix):
             if self.augmentation.mixup or self.augmentation.cutmix:
                 raise ValueError("augmentation.mixup and cutmix need images: a head alone sees features")
-            if not any(stage.draws for stage in heads):
-                raise ValueError("augmentation has no effect on features computed once: say training.draws: 5 or so")
+            if not any(phase.draws for phase in heads):
+                raise ValueError("augmentation has no effect on features computed once: set training.draws, to 5 or so")
         if heads and self.input.normalise == "dataset":
             raise ValueError("input.normalise: dataset differs between folds, but the features of a head are shared")
         return self
 
     @property
     def peeked(self) -> tuple[str, ...]:
-        """Which choices are made on rows whose score is reported, or by models that saw them."""
-        found: tuple[str, ...] = (distillation.PEEKED,) if self.training.distill else ()
-        found += (balance.PEEKED,) if self.balance.weak else ()
+        """Choices made on rows whose score is reported, or by models that trained on them."""
+        found: tuple[str, ...] = (distillation.SOFT_LABELS_MARK,) if self.training.distill else ()
+        found += (balance.WEAK_CLASSES_MARK,) if self.balance.weak else ()
         return *self.training.peeked, *found
 
     def first_size(self, stored: int) -> int:
-        """Returns the side of the first stage's input in pixels, where images are stored with a side of ``stored``."""
-        return self.training.stages[0].size or self.input.size or stored
+        """Returns the side of the first phase's input in pixels, where images are stored with a side of ``stored``."""
+        return self.training.phases[0].size or self.input.size or stored
 
     @property
     def oof_files(self) -> tuple[str, ...]:
@@ -195,25 +195,25 @@ class Recipe(Section):
         return self.training.pseudo.teachers if self.training.pseudo else ()
 
 
-def without_flips(recipe: Recipe) -> Recipe:
+def remove_flips(recipe: Recipe) -> Recipe:
     """Returns the recipe for a competition whose mirrored images are no members of their class."""
     augmentation = recipe.augmentation.model_copy(update={"flip": "none"})
     return recipe.model_copy(update={"augmentation": augmentation, "views": remove_mirror_views(recipe.views)})
 
 
 def load_recipe(root: Path, model: str) -> Recipe:
-    """Reads a model's file, without what tuning found.
+    """Reads a model's file, without the settings of tuning.
 
     Raises:
         InputError: no such model (the near names are listed), the file does not fit the schema, or it names the model
             as its own teacher.
     """
-    recipe = network_recipe_from(read_model(root, model)[0], str(model_path(root, model)))
+    recipe = parse_network_recipe(read_model(root, model)[0], str(model_path(root, model)))
     check_teachers(recipe, model, model_path(root, model))
     return recipe
 
 
-def network_recipe_from(settings: Settings, place: str) -> Recipe:
+def parse_network_recipe(settings: Settings, place: str) -> Recipe:
     """Builds a recipe from a file's settings; ``place`` is what errors call their origin.
 
     Raises:

@@ -108,7 +108,7 @@ SCHEDULES: dict[str, Callable[[Factors, int, int, Any], Factors]] = {
 }
 
 
-def learning_rates(schedule: Schedule, base: float, epochs: int, steps_per_epoch: int) -> NDArray[np.float32]:
+def tabulate_rates(schedule: Schedule, base: float, epochs: int, steps_per_epoch: int) -> NDArray[np.float32]:
     """Tabulates the learning rate of every step.
 
     Args:
