@@ -1,4 +1,4 @@
-"""What the models of all folds say of their valid rows and of the test images, views weighed as the recipe tells."""
+"""Predictions of all folds of one model, of valid rows and of test images, their views weighted as the recipe asks."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,8 +30,8 @@ class FoldPredictions:
     view_weights: dict[str, float]
 
 
-def fold_predictions(tasks: list[FoldTask], data: Data) -> FoldPredictions:
-    """Reads what finished folds say, and weighs their views where weights are learned.
+def read_fold_predictions(tasks: list[FoldTask], data: Data) -> FoldPredictions:
+    """Reads the predictions of finished folds, and weights their views where weights are learned.
 
     Args:
         tasks: the folds of one model.

@@ -1,6 +1,6 @@
-"""What only the machine can tell: which precision is faster here, and how many images fit into memory at once.
+"""Measurements of this machine: the faster precision of a network, and how many images fit into memory at once.
 
-What was found is remembered, so that a training that continues does not find another answer.
+Results are kept, so that a training that continues does not get another one.
 """
 
 import hashlib

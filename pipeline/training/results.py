@@ -21,7 +21,7 @@ from pipeline.core.plots import learning_curves
 from pipeline.core.predictions import Predictions
 from pipeline.networks.hardware import read_versions
 from pipeline.training.data import Data
-from pipeline.training.fold_predictions import fold_predictions
+from pipeline.training.fold_predictions import read_fold_predictions
 from pipeline.training.recipes.distillation import list_oof_marks
 from pipeline.training.recipes.pseudo import list_inherited_marks
 from pipeline.training.task import FoldTask
@@ -38,7 +38,7 @@ def gather_folds(root: Path, tasks: list[FoldTask], data: Data, competition: str
         hardware: what they were trained on, for the card.
     """
     model, classes = tasks[0].model, data.classes
-    made = fold_predictions(tasks, data)
+    made = read_fold_predictions(tasks, data)
     by_id = {name: row for part in made.valid for name, row in zip(part.ids, part.probs, strict=True)}
     scored = np.array([row for row, name in enumerate(data.ids) if name in by_id], dtype=np.int64)
     ids = tuple(data.ids[row] for row in scored)

@@ -24,18 +24,19 @@ class DiedError(InputError):
 
 def count_workers(workers: int | None) -> int:
     """Returns how many processes work at once: as many as asked for, else one for each GPU, or one."""
-    return workers or max(1, count_gpus())
+    return workers or max(1, _count_gpus())
 
 
 def run_side_by_side(
-    opened: Callable[..., Callable[[Job], Result]], arguments: tuple[Any, ...], jobs: Sequence[Job], workers: int
+    make_worker: Callable[..., Callable[[Job], Result]], arguments: tuple[Any, ...], jobs: Sequence[Job], workers: int
 ) -> list[Result]:
     """Does jobs in processes of their own, which take their memory with them; the first failure ends all.
 
     A process gets the same part of the machine however many jobs there are: what is computed depends on that.
 
     Args:
-        opened: called once in each process; returns what does a job. Importable by name, like all that goes over.
+        make_worker: called once in each process; returns the function that does a job. Importable by name, like all
+            that is sent.
         arguments: what it is called with.
         jobs: whoever is free takes the next.
         workers: how many processes share the machine.
@@ -47,41 +48,41 @@ def run_side_by_side(
         InputError: of a job.
         DiedError: a process ended by itself.
     """
-    waiting, made = list(enumerate(jobs))[::-1], dict[int, Result]()
-    hired = dict[Connection, BaseProcess]()
+    waiting, results = list(enumerate(jobs))[::-1], dict[int, Result]()
+    running = dict[Connection, BaseProcess]()
     try:
         for slot in range(min(workers, len(jobs))):
             here, there = get_context("spawn").Pipe()
-            with share_of_the_machine(slot, workers):
-                hired[here] = processes.start_process(_work, (opened, arguments, there), f"side by side {slot}")
+            with share_machine(slot, workers):
+                running[here] = processes.start_process(_work, (make_worker, arguments, there), f"side by side {slot}")
             there.close()
-            _hand(here, hired[here], waiting.pop())
-        while len(made) < len(jobs):
-            for ready in wait(list(hired)):
+            _send_job(here, running[here], waiting.pop())
+        while len(results) < len(jobs):
+            for ready in wait(list(running)):
                 assert isinstance(ready, Connection)
-                place, result = _heard(ready, hired[ready])
-                made[place] = result
+                place, result = _receive_result(ready, running[ready])
+                results[place] = result
                 if waiting:
-                    _hand(ready, hired[ready], waiting.pop())
+                    _send_job(ready, running[ready], waiting.pop())
     finally:
-        for process in hired.values():
+        for process in running.values():
             process.terminate()
-        for process in hired.values():
+        for process in running.values():
             processes.end_process(process)
-    return [made[place] for place in range(len(jobs))]
+    return [results[place] for place in range(len(jobs))]
 
 
 @contextmanager
-def share_of_the_machine(slot: int, workers: int) -> Iterator[None]:
+def share_machine(slot: int, workers: int) -> Iterator[None]:
     """Lets a process that starts now inherit its GPU, or its part of the cores, as large as any other's.
 
     Args:
         slot: its number among all that work at once.
         workers: how many these are.
     """
-    gpus = count_gpus() if workers > 1 else 0
+    gpus = _count_gpus() if workers > 1 else 0
     if gpus:
-        with _visible(slot % gpus, gpus):
+        with _show_gpu(slot % gpus, gpus):
             yield
     elif workers > 1 and hasattr(os, "sched_setaffinity"):  # elsewhere the system shares the cores out
         cores = sorted(os.sched_getaffinity(0))
@@ -95,7 +96,7 @@ def share_of_the_machine(slot: int, workers: int) -> Iterator[None]:
         yield
 
 
-def count_gpus() -> int:
+def _count_gpus() -> int:
     """Counts the GPUs that the backend sees."""
     from pipeline.networks import hardware  # a process that is started need not load a backend because of this module
 
@@ -103,7 +104,7 @@ def count_gpus() -> int:
 
 
 @contextmanager
-def _visible(number: int, gpus: int) -> Iterator[None]:
+def _show_gpu(number: int, gpus: int) -> Iterator[None]:
     kept = os.environ.get("CUDA_VISIBLE_DEVICES")
     names = kept.split(",") if kept else [str(each) for each in range(gpus)]
     os.environ["CUDA_VISIBLE_DEVICES"] = names[number]
@@ -116,37 +117,37 @@ def _visible(number: int, gpus: int) -> Iterator[None]:
             os.environ["CUDA_VISIBLE_DEVICES"] = kept
 
 
-def _hand(here: Connection, process: BaseProcess, job: tuple[int, Any]) -> None:
+def _send_job(here: Connection, process: BaseProcess, job: tuple[int, Any]) -> None:
     try:
         here.send(job)
     except BrokenPipeError:
-        raise _died(process) from None
+        raise _explain_death(process) from None
 
 
-def _heard(here: Connection, process: BaseProcess) -> tuple[int, Any]:
+def _receive_result(here: Connection, process: BaseProcess) -> tuple[int, Any]:
     try:
-        said: tuple[int, Any] | InputError = here.recv()
+        received: tuple[int, Any] | InputError = here.recv()
     except (EOFError, ConnectionResetError):
-        raise _died(process) from None
-    if isinstance(said, InputError):
-        raise said
-    return said
+        raise _explain_death(process) from None
+    if isinstance(received, InputError):
+        raise received
+    return received
 
 
-def _died(process: BaseProcess) -> DiedError:
+def _explain_death(process: BaseProcess) -> DiedError:
     process.join()
     code = process.exitcode or 0
-    how = f"by signal {-code} (out of memory?)" if code < 0 else f"by exit code {code}; what it said stands above"
+    how = f"by signal {-code} (out of memory?)" if code < 0 else f"by exit code {code}; its own message stands above"
     return DiedError(
         f"a process that trained ended {how}; free memory, or lower training.batch_size in the model's file or "
         "train.workers in params.yaml, then run the command again: it goes on where it was"
     )
 
 
-def _work(opened: Callable[..., Callable[[Any], Any]], arguments: tuple[Any, ...], there: Connection) -> None:
+def _work(make_worker: Callable[..., Callable[[Any], Any]], arguments: tuple[Any, ...], there: Connection) -> None:
     processes.end_with_parent()
     try:
-        do = opened(*arguments)
+        do = make_worker(*arguments)
         while True:
             place, job = there.recv()
             there.send((place, do(job)))

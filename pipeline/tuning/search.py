@@ -20,7 +20,7 @@ from pipeline.core import processes
 from pipeline.core.errors import InputError
 from pipeline.core.metrics import Metric
 from pipeline.core.processes import EXIT_ENDED
-from pipeline.training.side_by_side import share_of_the_machine
+from pipeline.training.side_by_side import share_machine
 from pipeline.tuning.failures import find_repeated_failure
 from pipeline.tuning.locks import is_abandoned, lock_queue
 from pipeline.tuning.optuna_studies import should_terminate
@@ -120,7 +120,7 @@ class Search:
         for slot in range(self.spec.params.workers):
             if slot not in self._workers and self._needs_worker():
                 receiver, sender = multiprocessing.Pipe(duplex=False)
-                with share_of_the_machine(slot, self.spec.params.workers):
+                with share_machine(slot, self.spec.params.workers):
                     process = processes.start_process(run_worker, (self.spec, sender), f"worker {slot}")
                 sender.close()
                 self._workers[slot] = _Worker(process, receiver)

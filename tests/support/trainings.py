@@ -25,6 +25,37 @@ from pipeline.training.trainer import train_fold
 SIZE = 8
 KEPT = ("checkpoint.weights.h5", "valid.parquet", "test.parquet", "history.csv")
 
+# Each leaves state of its own between epochs; 40 training rows make five batches, so accumulation crosses epochs.
+RECIPES: dict[str, dict[str, Any]] = {
+    "momentum": {},
+    "average": {"optimizer": {"name": "sgd", "learning_rate": 0.05, "ema": 0.8}},
+    "average, best": {"optimizer": {"name": "adam", "learning_rate": 0.01, "ema": 0.8}, "select": "best"},
+    "accumulation": {"optimizer": {"name": "adam", "learning_rate": 0.01, "accumulate": 3, "weight_decay": 0.01}},
+    "plateau": {
+        "epochs": 8,
+        "optimizer": {"name": "rmsprop", "learning_rate": 0.05},
+        "schedule": {"name": "plateau", "patience": 1},
+    },
+    "patience": {
+        "epochs": 12,
+        "optimizer": {"name": "sgd", "learning_rate": 0.5},
+        "select": "best",
+        "patience": 3,
+    },
+    "mixing, cosine": {
+        "augmentation": {
+            "flip": "random",
+            "transforms": [{"Affine": {"rotate": [-9, 9]}}],
+            "mixup": 0.3,
+            "cutmix": 1.0,
+        },
+        "schedule": {"name": "cosine", "warmup_epochs": 1},
+        "label_smoothing": 0.1,
+        "validate_every": 2,
+    },
+    "pseudo-labels": {"pseudo": {"teachers": ["wise"], "weight": 0.5}},
+}
+
 ALL: dict[str, Any] = {"epochs": 2, "batch_size": 8, "optimizer": {"name": "sgd", "learning_rate": 0.02}}
 
 

@@ -12,7 +12,7 @@ from support.jobs import failing, opened
 
 from pipeline.core.errors import InputError, NoRoomError
 from pipeline.networks import hardware
-from pipeline.training.side_by_side import DiedError, count_workers, run_side_by_side, share_of_the_machine
+from pipeline.training.side_by_side import DiedError, count_workers, run_side_by_side, share_machine
 
 CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 HERE = Path(__file__).parents[1]
@@ -84,7 +84,7 @@ def test_each_process_sees_a_gpu_of_its_own(
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     found = []
     for slot in range(3):
-        with share_of_the_machine(slot, 3):
+        with share_machine(slot, 3):
             found.append(os.environ["CUDA_VISIBLE_DEVICES"])
     assert found == seen
     assert os.environ.get("CUDA_VISIBLE_DEVICES") == visible
@@ -95,7 +95,7 @@ def test_more_processes_than_cores_share_them(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(hardware, "count_gpus", lambda: 0)
     found = []
     for slot in range(len(CORES) + 1):
-        with share_of_the_machine(slot, len(CORES) + 1):
+        with share_machine(slot, len(CORES) + 1):
             found.append(sorted(os.sched_getaffinity(0)))
     assert found == [[core] for core in [*CORES, CORES[0]]]
 

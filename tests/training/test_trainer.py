@@ -7,74 +7,30 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
-from typing import Any
 
-import keras
 import numpy as np
-import pandas as pd
 import pytest
 from support import trainings
 from support.fabricated import CLASSES
-from support.trainings import accuracy, kept, recipe, repository, task, teach, train
+from support.trainings import RECIPES, accuracy, kept, recipe, task, train
 
 from pipeline.core import files, paths, tables
-from pipeline.core.errors import InputError, NoRoomError
+from pipeline.core.errors import InputError
 from pipeline.images.batches import TrainBatches
 from pipeline.networks import runtime
-from pipeline.training import data, phases
+from pipeline.training import data
 from pipeline.training.callback import StateCallback
-from pipeline.training.fold_training import FoldTraining
 from pipeline.training.recipes.recipe import Recipe
-from pipeline.training.session import Session
 from pipeline.training.state import read_state
 from pipeline.training.trainer import train_fold
 
 ROOT = Path(__file__).parents[2]
-# Each leaves state of its own between epochs; 40 training rows make five batches, so accumulation crosses epochs.
-RECIPES: dict[str, dict[str, Any]] = {
-    "momentum": {},
-    "average": {"optimizer": {"name": "sgd", "learning_rate": 0.05, "ema": 0.8}},
-    "average, best": {"optimizer": {"name": "adam", "learning_rate": 0.01, "ema": 0.8}, "select": "best"},
-    "accumulation": {"optimizer": {"name": "adam", "learning_rate": 0.01, "accumulate": 3, "weight_decay": 0.01}},
-    "plateau": {
-        "epochs": 8,
-        "optimizer": {"name": "rmsprop", "learning_rate": 0.05},
-        "schedule": {"name": "plateau", "patience": 1},
-    },
-    "patience": {
-        "epochs": 12,
-        "optimizer": {"name": "sgd", "learning_rate": 0.5},
-        "select": "best",
-        "patience": 3,
-    },
-    "mixing, cosine": {
-        "augmentation": {
-            "flip": "random",
-            "transforms": [{"Affine": {"rotate": [-9, 9]}}],
-            "mixup": 0.3,
-            "cutmix": 1.0,
-        },
-        "schedule": {"name": "cosine", "warmup_epochs": 1},
-        "label_smoothing": 0.1,
-        "validate_every": 2,
-    },
-    "pseudo-labels": {"pseudo": {"teachers": ["wise"], "weight": 0.5}},
-}
 
 
 class Interruption(BaseException):
     """Stands in for whatever ends a process."""
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository root that the trainings of this file only read; each has a working folder of its own."""
-    root = repository(tmp_path_factory.mktemp("trainer"))
-    teach(root)
-    return root
 
 
 def interrupt(monkeypatch: pytest.MonkeyPatch, epoch: int, batch: int) -> None:
@@ -99,12 +55,6 @@ def train_interrupted(root: Path, wanted: Recipe, work: str, epoch: int, batch: 
         with pytest.raises(Interruption):
             train(root, wanted, work)
     return task(root, wanted, work).folder
-
-
-@pytest.fixture(scope="module")
-def usual(root: Path) -> Path:
-    """The usual recipe's fold 0, trained without a break."""
-    return train(root, recipe(), "usual")
 
 
 def test_two_trainings_are_equal_bit_for_bit(root: Path, usual: Path) -> None:
@@ -138,24 +88,6 @@ def test_so_does_one_in_float16_whose_losses_are_scaled(root: Path, name: str, m
     start("float32")
     assert kept(place) == kept(whole)
     assert trainings.accuracy(root, place) > 0.4
-
-
-def test_all_folds_share_what_was_compiled(root: Path) -> None:
-    wanted, compiled = recipe(epochs=2), 0
-    opened = trainings.session(root, wanted)
-    model = opened.phases[0].model
-    loss = model.compute_loss
-
-    def compute_loss(*given: Any, **named: Any) -> Any:
-        """Keras calls it as Python once for each step that it compiles."""
-        nonlocal compiled
-        compiled += 1
-        return loss(*given, **named)
-
-    model.compute_loss = compute_loss
-    for fold in range(3):
-        train_fold(task(root, wanted, "shared", fold), opened)
-    assert compiled == 1
 
 
 def test_a_training_without_a_single_update_is_refused(root: Path) -> None:
@@ -221,13 +153,6 @@ def test_a_state_that_cannot_be_read_starts_the_fold_again_and_says_so(
     assert "starts again" in said
 
 
-def test_folds_trained_in_one_session_equal_folds_trained_in_sessions_of_their_own(root: Path, usual: Path) -> None:
-    together = train(root, recipe(), "together", (2, 0))
-    alone = train(root, recipe(), "alone", (2,))
-    assert kept(together) == kept(alone)
-    assert kept(together.parent / "fold0") == kept(usual)
-
-
 def test_the_number_of_threads_changes_nothing(root: Path, usual: Path) -> None:
     one = task(root, recipe(), "threads")
     train_fold(one, trainings.session(root, recipe(), workers=7))
@@ -287,77 +212,12 @@ def test_labels_are_learnt_and_permuted_labels_score_at_chance(root: Path, tmp_p
     assert np.mean(scores) == pytest.approx(1 / 3, abs=0.15)
 
 
-def test_a_training_that_diverges_stops_with_a_reason_and_keeps_the_last_good_epoch(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def rates(*_: object) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
-        return np.repeat(np.array([0.05, 0.05, 1e30, 1e30], dtype=np.float32), 5)
-
-    monkeypatch.setattr(phases, "learning_rates", rates)
-    with pytest.raises(
-        InputError, match=r"one fold 0: in epoch 3 the .* became NaN or infinite; lower .*learning_rate"
-    ):
-        train(root, recipe(), "diverged")
-    place = task(root, recipe(), "diverged").folder
-    assert (state := read_state(place / "state.npz", "")) is not None
-    assert state.progress.epoch == 2
-    assert all(np.isfinite(array).all() for array in state.model)
-    assert [path.name for path in place.iterdir()] == ["state.npz"]
-
-
-def test_a_training_that_diverges_stops_within_the_epoch_and_names_its_stage(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def rates(*_: object) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
-        return np.full(100, 1e30, dtype=np.float32)
-
-    monkeypatch.setattr(phases, "learning_rates", rates)
-    optimizer = {"name": "sgd", "learning_rate": 0.05}
-    before = [{"epochs": 1, "batch_size": 2, "optimizer": optimizer}]
-    with pytest.raises(
-        InputError, match=r"in the first 16 of 20 steps\) became .*lower training.before\[0\].optimizer.learning_rate"
-    ):
-        train(root, recipe(before=before), "diverged early")
-    assert not list(task(root, recipe(before=before), "diverged early").folder.iterdir())
-
-
-def test_a_step_without_room_in_memory_is_one_error(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fit(*_: object, **__: object) -> None:
-        raise MemoryError
-
-    monkeypatch.setattr(keras.Model, "fit", fit)
-    with pytest.raises(
-        NoRoomError, match=r"one fold 0: memory ran out while 8 images a step .*lower training.batch_size"
-    ):
-        train(root, recipe(), "no room")
-
-
-def test_statistics_that_find_no_room_are_one_error(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> None:
-        raise MemoryError
-
-    monkeypatch.setattr(FoldTraining, "reestimate_statistics", fail)
-    with pytest.raises(NoRoomError, match=r"memory ran out") as raised:
-        train(root, recipe(epochs=1), "no room for statistics")
-    assert (raised.value.phase, raised.value.batch_size) == (0, 8)
-
-
 def test_a_transform_that_fails_late_is_the_same_one_error(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(TrainBatches, "check", lambda self: None)
     wanted = recipe(augmentation={"transforms": [{"RandomCrop": {"height": 4, "width": 4, "p": 0.1}}]})
     with pytest.raises(InputError, match=r"turned uint8 \(8, 8, 1\) into uint8 \(4, 4, 1\)") as raised:
         train(root, wanted, "late transform")
     assert len(str(raised.value)) < 400
-
-
-def test_weights_that_the_last_step_ruined_are_not_kept(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def rates(*_: object) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
-        return np.array([0.05] * 4 + [np.inf] * 6, dtype=np.float32)
-
-    monkeypatch.setattr(phases, "learning_rates", rates)
-    with pytest.raises(InputError, match=r"in epoch 1 the weights became"):
-        train(root, recipe(epochs=2, validate_every=2), "ruined")
-    assert not list(task(root, recipe(), "ruined").folder.iterdir())
 
 
 @pytest.mark.parametrize("p", [1.0, 0.001])
@@ -368,89 +228,6 @@ def test_a_bad_transform_is_one_error_before_anything_is_trained(root: Path, p: 
     assert not list(task(root, wanted, "transform").folder.iterdir())
 
 
-def test_patience_stops_early_keeps_the_best_epoch_and_leaves_no_thread(root: Path) -> None:
-    place = train(root, recipe(**RECIPES["patience"]), "patience")
-    history = pd.read_csv(place / "history.csv")
-    assert len(history) < 12
-    best = int(history["valid_loss"].to_numpy().argmin())
-    assert len(history) == best + 1 + 3
-    assert accuracy(root, place) == history["valid_accuracy"][best]
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("loader")]
-
-
-def test_a_plateau_lowers_the_rate_after_as_many_epochs_as_it_says(root: Path) -> None:
-    history = pd.read_csv(train(root, recipe(**RECIPES["plateau"]), "plateau") / "history.csv")
-    best, level, rate = np.inf, 0, 0.05
-    for loss, used in zip(history["valid_loss"], history["learning_rate"], strict=True):
-        assert used == pytest.approx(rate)
-        level = 0 if loss < best else level + 1
-        best = min(best, loss)
-        if level >= 1:
-            rate, level = rate / 2, 0
-    assert rate < 0.05
-
-
-def test_looking_at_the_valid_rows_changes_nothing(root: Path, usual: Path) -> None:
-    rarely = train(root, recipe(validate_every=3), "rarely")
-    assert kept(rarely)["checkpoint.weights.h5"] == kept(usual)["checkpoint.weights.h5"]
-    assert pd.read_csv(rarely / "history.csv")["valid_loss"].isna().tolist() == [True, True, False, False]
-
-
-def test_looking_at_the_average_changes_nothing(root: Path) -> None:
-    average = RECIPES["average"]
-    often, rarely = train(root, recipe(**average), "often"), train(root, recipe(**average, validate_every=4), "once")
-    assert kept(often)["checkpoint.weights.h5"] == kept(rarely)["checkpoint.weights.h5"]
-
-
-def test_the_last_look_is_at_the_weights_that_are_kept(root: Path) -> None:
-    place = train(root, recipe(**RECIPES["average"]), "kept")
-    assert accuracy(root, place) == pd.read_csv(place / "history.csv")["valid_accuracy"].iloc[-1]
-
-
-def test_the_history_tells_the_rate_that_each_epoch_ended_with(root: Path) -> None:
-    wanted = recipe(schedule={"name": "cosine"})
-    history = pd.read_csv(train(root, wanted, "rates") / "history.csv")
-    rates = 0.05 * (1 + np.cos(np.pi * np.arange(20) / 19)) / 2
-    assert history["learning_rate"].to_numpy() == pytest.approx(rates[4::5], abs=1e-8)
-
-
-def test_a_batch_larger_than_the_data_is_all_of_them(root: Path) -> None:
-    opened = trainings.session(root, recipe(batch_size=1000))
-    assert (opened.phases[0].batch_size, opened.phases[0].steps) == (40, 1)
-
-
-@pytest.mark.parametrize("name", ["train_images.npy", "test_images.npy"])
-def test_a_store_that_does_not_fit_its_index_is_refused(root: Path, tmp_path: Path, name: str) -> None:
-    shutil.copytree(root / "data", tmp_path / "data")
-    path = tmp_path / "data" / "prepared" / name
-    np.save(path, np.load(path)[:-1])
-    with pytest.raises(InputError, match=rf"{name} holds \d+ images, its index \d+ rows; run `dvc repro -f prepare`"):
-        data.load_data(tmp_path / "data" / "prepared", paths.folds_path(root))
-
-
-def test_a_missing_store_is_refused(root: Path, tmp_path: Path) -> None:
-    shutil.copytree(root / "data", tmp_path / "data")
-    (tmp_path / "data" / "prepared" / "test_images.npy").unlink()
-    with pytest.raises(InputError, match=r"test_images.npy does not exist; run `dvc repro prepare`"):
-        data.load_data(tmp_path / "data" / "prepared", paths.folds_path(root))
-
-
-def test_folds_of_other_images_are_refused(root: Path, tmp_path: Path) -> None:
-    folds = tables.read_folds(paths.folds_path(root))
-    folds.loc[0, "id"] = "another"
-    tables.write_folds(tmp_path / "folds.csv", folds)
-    with pytest.raises(InputError, match="hold different ids; run `dvc repro split`"):
-        data.load_data(root / "data" / "prepared", tmp_path / "folds.csv")
-
-
-def test_the_order_of_the_fold_table_changes_nothing(root: Path, tmp_path: Path) -> None:
-    folds = tables.read_folds(paths.folds_path(root)).sample(frac=1, random_state=0)
-    tables.write_folds(tmp_path / "folds.csv", folds)
-    prepared = root / "data" / "prepared"
-    usual = data.load_data(prepared, paths.folds_path(root)).fold_of
-    assert np.array_equal(data.load_data(prepared, tmp_path / "folds.csv").fold_of, usual)
-
-
 @pytest.mark.slow
 def test_the_other_backend_trains_and_continues_to_the_same_bits(root: Path) -> None:
     pytest.importorskip("jax")
@@ -458,7 +235,8 @@ def test_the_other_backend_trains_and_continues_to_the_same_bits(root: Path) -> 
 import sys; sys.path[:0] = ['.', 'tests', 'tests/training']
 from pathlib import Path
 from pipeline.networks import runtime
-from test_trainer import accuracy, kept, recipe, train, train_interrupted
+from support.trainings import accuracy, kept, recipe, train
+from test_trainer import train_interrupted
 import keras
 assert keras.backend.backend() == "jax"
 root = Path(sys.argv[1])
@@ -473,17 +251,3 @@ assert accuracy(root, whole) > 0.6, accuracy(root, whole)
     command = [sys.executable, "-c", code, str(root)]
     ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
-
-
-@pytest.mark.parametrize(("precision", "computes"), [("float32", "float32"), ("bfloat16", "bfloat16")])
-def test_a_session_computes_in_the_precision_that_was_started(
-    tmp_path: Path, precision: runtime.Precision, computes: str
-) -> None:
-    root = repository(tmp_path)
-    inputs = trainings.session(root, recipe()).inputs
-    runtime.start_backend(precision)
-    opened = Session(inputs, weights=root)
-    assert opened.phases[0].model.get_layer("dense").compute_dtype == computes
-    opened.begin(0, 1)
-    assert opened.phases[0].model.get_layer("dense").compute_dtype == computes
-    runtime.start_backend("float32")

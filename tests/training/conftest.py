@@ -1,0 +1,20 @@
+"""Fixtures of several files about trainings."""
+
+from pathlib import Path
+
+import pytest
+from support.trainings import recipe, repository, teach, train
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository root that the trainings of this file only read; each has a working folder of its own."""
+    root = repository(tmp_path_factory.mktemp("trainer"))
+    teach(root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def usual(root: Path) -> Path:
+    """The usual recipe's fold 0, trained without a break."""
+    return train(root, recipe(), "usual")
