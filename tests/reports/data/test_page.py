@@ -1,8 +1,7 @@
-"""The exploration: every figure it shows is computed again here, and odd competitions do not stop it."""
+"""The page about the data: every figure it shows is computed again here, and odd competitions do not stop it."""
 
 import json
 import shutil
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,23 +16,13 @@ from sklearn.metrics import roc_auc_score
 from support import fabricated, page_text, tiny
 from support.browser import browser, check_page
 from support.page_text import Page
-from support.project_imports import ROOT, closure, imports
-from threadpoolctl import threadpool_limits
+from support.project_imports import closure, imports
 
 from pipeline.core import files, paths, tables
 from pipeline.core.errors import InputError
-from pipeline.core.sampling import draw_balanced_rows, draw_rows
-from pipeline.images.augmentation import Augmentation
 from pipeline.reports.data import features, image_map, keypoints
-from pipeline.reports.data.adversarial import bootstrap_auc, compute_auc, judge_auc, predict_test_membership
-from pipeline.reports.data.augmentation import describe_augmentation
-from pipeline.reports.data.classes import compute_evenness
-from pipeline.reports.data.model_inputs import ModelInput, read_model_input
-from pipeline.reports.data.pixel_statistics import compute_explained_variance
-from pipeline.reports.data.prepared_data import format_count, join_names, read_prepared_data, shorten_id
+from pipeline.reports.data.prepared_data import read_prepared_data
 from pipeline.stages import explore, split
-from pipeline.training.model_file import load_model
-from pipeline.training.recipes.recipe import Recipe
 
 __all__ = ["browser"]
 RECIPES: dict[str, dict[str, Any]] = {
@@ -138,11 +127,6 @@ def test_classes_are_counted_as_pandas_counts_them(root: Path, shown: Page) -> N
     assert np.allclose(found["share"], 1 / 3)
 
 
-def test_unequal_classes_are_less_even() -> None:
-    assert compute_evenness(np.array([5, 5, 5])) == pytest.approx(1)
-    assert compute_evenness(np.array([9, 1])) == pytest.approx(-(0.9 * np.log2(0.9) + 0.1 * np.log2(0.1)))
-
-
 def test_channels_are_those_of_all_pixels(root: Path, shown: Page) -> None:
     images, found = stored(root), shown.frame("Pixels of the stored images, 0 to 255")
     assert np.allclose(found["mean"], images.mean(axis=(0, 1, 2)))
@@ -159,13 +143,6 @@ def test_light_by_class_is_the_mean_of_its_images(root: Path, shown: Page) -> No
         assert found["brightness"][label] == pytest.approx(grey[own].mean())
         assert found["contrast"][label] == pytest.approx(grey[own].std(axis=(1, 2)).mean())
         assert found["green"][label] == pytest.approx(images[own][..., 1].mean())
-
-
-def test_classes_explain_what_differs_between_them_and_nothing_by_chance() -> None:
-    random, labels = np.random.default_rng(0), np.arange(400) % 200
-    assert compute_explained_variance(random.normal(size=400), labels) < 0.2
-    assert compute_explained_variance(labels + random.normal(0, 0.1, 400), labels) > 0.99
-    assert compute_explained_variance(random.normal(size=3), np.arange(3)) == 0
 
 
 def test_grey_images_among_coloured_ones_are_counted(numbers: dict[str, dict[str, float]]) -> None:
@@ -238,111 +215,6 @@ def test_a_second_run_gives_the_same_bytes(root: Path, page: str) -> None:
     assert (root / "reports" / "explore.html").read_text(encoding="utf-8") == page
 
 
-# What it is computed by.
-
-
-def test_the_auc_counts_ties_half_as_scikit_learn_does() -> None:
-    random = np.random.default_rng(0)
-    scores, positive = random.integers(0, 5, 200) / 5, random.random(200) < 0.3
-    assert compute_auc(scores, positive) == pytest.approx(roc_auc_score(positive, scores))
-
-
-def test_the_interval_of_the_auc_is_that_of_resampling_by_hand() -> None:
-    random = np.random.default_rng(1)
-    positive = np.arange(300) >= 200
-    scores = random.normal(size=300) + positive
-    drawn = []
-    for _ in range(200):
-        rows = np.concatenate([random.choice(np.flatnonzero(side), side.sum()) for side in (positive, ~positive)])
-        drawn.append(roc_auc_score(positive[rows], scores[rows]))
-    assert bootstrap_auc(scores, positive) == pytest.approx(np.percentile(drawn, [2.5, 97.5]), abs=0.025)
-
-
-def test_train_and_test_of_one_kind_are_not_told_apart_and_of_two_kinds_they_are() -> None:
-    random = np.random.default_rng(2)
-    train, test = (random.normal(size=(300, 10)).astype(np.float32) for _ in range(2))
-    is_test = np.arange(600) >= 300
-    same, other = (predict_test_membership(train, test + shift) for shift in (0, 1))
-    assert bootstrap_auc(same, is_test)[0] < 0.5
-    assert not judge_auc(compute_auc(same, is_test), bootstrap_auc(same, is_test)[0])[1]
-    assert compute_auc(other, is_test) > 0.9
-    assert judge_auc(compute_auc(other, is_test), bootstrap_auc(other, is_test)[0])[1]
-
-
-def test_neighbours_of_separate_clusters_share_their_class() -> None:
-    points = np.concatenate([np.zeros((12, 2)), np.full((12, 2), 9.0)]).astype(np.float32)
-    points += np.random.default_rng(0).normal(0, 0.1, points.shape).astype(np.float32)
-    found = image_map.count_neighbours(points, np.repeat([0, 1], 12), ("a", "b")).set_index("class")
-    assert found["same_class"].to_dict() == {"a": 1.0, "b": 1.0}
-    assert found["most_common_other"].to_dict() == {"a": "none", "b": "none"}
-
-
-def test_the_map_lies_in_the_unit_square_however_few_images_there_are() -> None:
-    for count in (1, 5, 40):
-        with threadpool_limits(limits=1):  # as the stage does
-            places = image_map.place_images(np.random.default_rng(0).normal(size=(count, 3)).astype(np.float32))
-        assert places.shape == (count, 2)
-        assert places.min() >= 0
-        assert places.max() <= 1
-
-
-def test_draws_are_those_of_the_training_in_the_order_asked_for() -> None:
-    images = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 3), dtype=np.uint8)
-    labels = np.arange(6, dtype=np.int64) % 2
-    before, draws = ModelInput(augmentation=Augmentation(flip="alternating")).draw_batches(
-        images, labels, ("a", "b"), 4
-    )
-    assert (before == images).all()
-    for first, second in pairwise(draws):
-        assert (first == second[:, :, ::-1]).all()
-    assert all(
-        (draw[row] == images[row]).all() or (draw[row] == images[row][:, ::-1]).all()
-        for draw in draws
-        for row in range(6)
-    )
-
-
-@pytest.mark.parametrize("model", sorted(path.stem for path in (ROOT / "configs" / "models").glob("*.yaml")))
-@pytest.mark.parametrize("mirror", [True, False])
-def test_what_a_model_sees_is_what_its_recipe_says(model: str, mirror: bool) -> None:
-    found, recipe = read_model_input(ROOT, model, mirror), load_model(ROOT, model, mirror)
-    if isinstance(recipe, Recipe):
-        assert found.augmentation == recipe.augmentation
-        assert found.steps == recipe.input.preprocess
-        assert found.size == (recipe.training.size or recipe.input.size)
-    else:
-        assert found == ModelInput(size=recipe.features.size, remarks=found.remarks)
-
-
-def test_augmentation_is_told_in_words() -> None:
-    assert describe_augmentation(Augmentation()) == "No augmentation."
-    mixed = Augmentation(flip="random", cutmix=1.0, mix_probability=0.5)
-    assert describe_augmentation(mixed) == "Augmentation: random flips, cutmix (1) for 50% of the batches."
-
-
-def test_a_sample_is_whole_where_it_can_be_and_spread_over_classes_where_it_cannot() -> None:
-    assert draw_rows(5, 10, 0).tolist() == [0, 1, 2, 3, 4]
-    assert len(set(draw_rows(100, 10, 0).tolist())) == 10
-    labels = np.array([0] * 97 + [1, 2, 2])
-    assert sorted(labels[draw_balanced_rows(labels, 6, 0)].tolist()) == [0, 0, 0, 1, 2, 2]
-
-
-def test_a_class_whose_name_begins_with_an_underscore_stands_in_the_legend() -> None:
-    """As the label of its points matplotlib would leave it out."""
-    drawn = image_map._draw_scatter(np.random.default_rng(0).random((4, 2)), np.array([0, 1, 0, 1]), ("_other", "bee"))
-    assert ">_other</text>" in drawn
-    assert ">bee</text>" in drawn
-
-
-def test_lists_and_counts_read_well() -> None:
-    assert join_names(["a"]) == "a"
-    assert join_names(["a", "b", "c"]) == "a, b and c"
-    assert join_names(list("abcde")) == "a, b, c and 2 more"
-    assert shorten_id("cats/7.png") == "7.png"
-    assert shorten_id("beagle/ILSVRC2012_val_00011719.jpg") == "…_00011719.jpg"
-    assert (format_count(1, "class", "classes"), format_count(2000, "class", "classes")) == ("1 class", "2,000 classes")
-
-
 def test_the_exploration_needs_no_network_library() -> None:
     reached = {name.split(".")[0] for module in closure("pipeline.stages.explore") for name in imports(module)}
     assert not reached & {"keras", "tensorflow", "jax", "torch"}
@@ -410,9 +282,3 @@ def test_names_cannot_break_out_of_the_page(tmp_path: Path) -> None:
     page = (tmp_path / "reports" / "explore.html").read_text(encoding="utf-8")
     assert "<img src=x" not in page
     assert page.count("<script") == 1
-
-
-def test_a_classic_model_is_shown_what_its_images_go_through(tmp_path: Path) -> None:
-    classic = {"features": {"name": "hog"}, "classifier": {}, "input": {"preprocess": [{"name": "clahe", "grid": 2}]}}
-    tiny.write_yaml(tmp_path / "configs" / "models" / "one.yaml", classic)
-    assert [step.name for step in read_model_input(tmp_path, "one", mirror=True).steps] == ["clahe"]
