@@ -69,7 +69,7 @@ def draw_matrix(
     return render_chart(figure, name, about)
 
 
-def draw_learning_curves(history: pd.DataFrame, metric: str, model: str, about: str) -> Html:
+def draw_fold_curves(history: pd.DataFrame, metric: str, model: str, about: str) -> Html:
     """Draws loss, score and learning rate over the epochs, one colour per fold; training dashed.
 
     Args:

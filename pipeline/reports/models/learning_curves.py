@@ -96,4 +96,4 @@ def _draw_curves(model: EvaluatedModel, metric: str) -> Html:
         f"{metric} {row['valid_score']:.4f}"
         for render_details, row in last.iterrows()
     )
-    return charts.draw_learning_curves(history, metric, model.name, about)
+    return charts.draw_fold_curves(history, metric, model.name, about)
