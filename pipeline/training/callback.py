@@ -110,7 +110,7 @@ class StateCallback(keras.callbacks.Callback):  # type: ignore[misc]
         weights = copy_variables(model.variables)
         self._check_finite("weights", *weights)
         last_step = (epoch + 1 - phase.first_epoch) * phase.steps - 1
-        plateau = phase.stage.schedule.name == "plateau"
+        plateau = phase.recipe.schedule.name == "plateau"
         rate = float(model.optimizer.learning_rate) if plateau else float(phase.rates[last_step])
         row = {"fold": self._training.fold, "epoch": epoch + 1, "learning_rate": rate, "loss": loss}
         if (epoch + 1) % self._recipe.validate_every == 0 or epoch + 1 == self._recipe.all_epochs:
@@ -129,7 +129,7 @@ class StateCallback(keras.callbacks.Callback):  # type: ignore[misc]
 
     def _validate(self) -> dict[str, float]:
         model, data = self._training.phase.model, self._training.inputs.data
-        averaged = self._training.phase.stage.optimizer.ema > 0
+        averaged = self._training.phase.recipe.optimizer.ema > 0
         saved = copy_variables(model.trainable_variables) if averaged else []
         if averaged:
             self._training.use_average()
@@ -149,7 +149,7 @@ class StateCallback(keras.callbacks.Callback):  # type: ignore[misc]
 
     def _decide(self, valid_loss: float) -> None:
         phase, progress = self._training.phase, self.progress
-        schedule, optimizer = phase.stage.schedule, phase.model.optimizer
+        schedule, optimizer = phase.recipe.schedule, phase.model.optimizer
         better = valid_loss < progress.best
         progress.best = min(progress.best, valid_loss)
         progress.waited = 0 if better else progress.waited + 1
@@ -158,7 +158,7 @@ class StateCallback(keras.callbacks.Callback):  # type: ignore[misc]
             optimizer.learning_rate.assign(optimizer.learning_rate * schedule.factor)
             progress.level = 0
         if (
-            phase.stage is self._recipe
+            phase.recipe is self._recipe
             and self._recipe.patience is not None
             and progress.waited >= self._recipe.patience
         ):

@@ -37,7 +37,7 @@ class FoldTraining:
     @property
     def images_of_epochs(self) -> list[int]:
         """Training images of each epoch."""
-        return [phase.steps * phase.batch_size for phase in self.phases for _ in range(phase.stage.epochs)]
+        return [phase.steps * phase.batch_size for phase in self.phases for _ in range(phase.recipe.epochs)]
 
     @property
     def is_last_phase(self) -> bool:
@@ -54,7 +54,7 @@ class FoldTraining:
 
     def advance(self) -> None:
         """Ends a phase, with its averaged weights where the optimizer keeps an average, and begins the next."""
-        if self.phase.stage.optimizer.ema > 0:
+        if self.phase.recipe.optimizer.ema > 0:
             self.use_average()
         self.enter(self.phases[self.phase.scope.number + 1])
 

@@ -57,7 +57,7 @@ class NetworkInputs:
     def feed(self, phase: CompiledPhase, fold: int, seed: int, epoch: int) -> Iterator[Any]:
         """Yields what ``fit`` takes for the rest of a phase, from ``epoch`` (of all phases) on."""
         n_classes = len(self.data.classes)
-        first, last = (epoch - phase.first_epoch) * phase.steps, phase.stage.epochs * phase.steps
+        first, last = (epoch - phase.first_epoch) * phase.steps, phase.recipe.epochs * phase.steps
         if phase.on_features:
             features = self._feature_batches(phase, fold, seed)
             made = (features.batch(step) for step in range(first, last))
@@ -77,7 +77,7 @@ class NetworkInputs:
 
     def image_batches(self, phase: CompiledPhase, fold: int, seed: int) -> TrainBatches:
         """Returns the training batches of a phase on a fold."""
-        chosen, stronger, stage = self.rows.select(fold, seed), self.recipe.balance.stronger, phase.stage
+        chosen, stronger, recipe = self.rows.select(fold, seed), self.recipe.balance.stronger, phase.recipe
         joined = self.rows.count_joining(fold)
         return TrainBatches(
             data=TrainingSet(
@@ -92,7 +92,7 @@ class NetworkInputs:
                 augmentation=self.recipe.augmentation,
                 strong_labels=chosen.strong_labels,
                 strong_transforms=stronger.transforms if stronger else (),
-                plain_from=stage.epochs - stage.plain_epochs if stage.plain_epochs else None,
+                plain_from=recipe.epochs - recipe.plain_epochs if recipe.plain_epochs else None,
             ),
             size=phase.size,
             batch_size=phase.batch_size,
@@ -124,7 +124,7 @@ class NetworkInputs:
         )
 
     def _training_features(self, phase: CompiledPhase, part: Part, seed: int) -> list[Features]:
-        augmentation, draws = self.recipe.augmentation, phase.stage.draws
+        augmentation, draws = self.recipe.augmentation, phase.recipe.draws
         if draws:
             return self._cache(phase).compute_draws(self.images(part), augmentation, draws, seed, part)
         return self.view_features(phase, part, Views(mirror=augmentation.flip != "none"))

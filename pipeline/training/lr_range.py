@@ -109,7 +109,7 @@ def range_test(training: FoldTraining, wanted: Sweep, name: str) -> Curve:
     training.phases = (*training.phases[:-1], _with_rising_rate(training.phases[-1], wanted))
     training.enter(training.phases[0])  # compiling the last phase has frozen and unfrozen layers
     for number, phase in enumerate(training.phases[:-1]):
-        for loss in _losses(training, phase.stage.epochs * phase.steps, f"{name} phase {number + 1}"):
+        for loss in _losses(training, phase.recipe.epochs * phase.steps, f"{name} phase {number + 1}"):
             if not math.isfinite(loss):
                 raise InputError(
                     f"{name}: the loss became NaN or infinite in phase {number + 1}, before the one whose rate is "
@@ -198,17 +198,17 @@ def draw_curve(curve: Curve, found: Suggestion | None, current: float, path: Pat
 def _with_rising_rate(phase: CompiledPhase, wanted: Sweep) -> CompiledPhase:
     """Compiles a phase anew with the recipe's optimizer, the rates of the sweep and as many epochs as these need."""
     phase.set_trainable()
-    stage, model = phase.stage, phase.model
-    factors = depth_factors(phase.net, model, stage.layer_decay) if stage.layer_decay < 1 else None
+    recipe, model = phase.recipe, phase.model
+    factors = depth_factors(phase.net, model, recipe.layer_decay) if recipe.layer_decay < 1 else None
     model.compile(
-        optimizer=build_optimizer(stage.optimizer, wanted.rates, plateau=False, factors=factors),
+        optimizer=build_optimizer(recipe.optimizer, wanted.rates, plateau=False, factors=factors),
         loss=model.loss,
         jit_compile=runtime.use_xla(),
     )
     model.optimizer.build(model.trainable_variables)
-    longer = stage.model_copy(update={"epochs": math.ceil(wanted.steps / phase.steps), "plain_epochs": 0})
+    longer = recipe.model_copy(update={"epochs": math.ceil(wanted.steps / phase.steps), "plain_epochs": 0})
     fresh = copy_variables(model.optimizer.variables)
-    return dataclasses.replace(phase, stage=longer, rates=wanted.rates, fresh_optimizer=fresh)
+    return dataclasses.replace(phase, recipe=longer, rates=wanted.rates, fresh_optimizer=fresh)
 
 
 def _losses(training: FoldTraining, steps: int, name: str) -> Generator[float, None, None]:

@@ -42,7 +42,7 @@ class CompiledPhase:
     """A phase of a training, ready to run.
 
     Attributes:
-        stage: what it does.
+        recipe: what it does.
         scope: where it stands.
         batch_size: the phase's own, or all training rows where there are fewer.
         rates: float32 (epochs * steps,), the learning rate of each step.
@@ -51,7 +51,7 @@ class CompiledPhase:
         fresh_optimizer: the optimizer's variables before the first step.
     """
 
-    stage: PhaseRecipe
+    recipe: PhaseRecipe
     scope: PhaseScope
     batch_size: int
     rates: NDArray[np.float32]
@@ -72,7 +72,7 @@ class CompiledPhase:
     @property
     def last_epoch(self) -> int:
         """Epochs done when this phase ends."""
-        return self.first_epoch + self.stage.epochs
+        return self.first_epoch + self.recipe.epochs
 
     @property
     def size(self) -> int:
@@ -82,18 +82,18 @@ class CompiledPhase:
     @property
     def on_features(self) -> bool:
         """Whether the head alone trains, on features computed once."""
-        return self.stage.unfreeze == "head"
+        return self.recipe.unfreeze == "head"
 
     def set_trainable(self) -> None:
         """Freezes and unfreezes the layers of the backbone; what is compiled already keeps its state."""
-        unfreeze(self.net, self.stage.unfreeze)
+        unfreeze(self.net, self.recipe.unfreeze)
 
 
-def compile_phase(stage: PhaseRecipe, training: Training, net: BuiltNetwork, scope: PhaseScope) -> CompiledPhase:
+def compile_phase(recipe: PhaseRecipe, training: Training, net: BuiltNetwork, scope: PhaseScope) -> CompiledPhase:
     """Compiles a phase.
 
     Args:
-        stage: its recipe.
+        recipe: its recipe.
         training: what holds for all phases.
         net: the network at its size.
         scope: where it stands.
@@ -101,30 +101,30 @@ def compile_phase(stage: PhaseRecipe, training: Training, net: BuiltNetwork, sco
     Raises:
         InputError: more layers to unfreeze than there are, or too few steps for a single update.
     """
-    assert stage.batch_size != "auto", "probing.fit_batches comes first"
-    batch_size = min(stage.batch_size, scope.rows)
+    assert recipe.batch_size != "auto", "probing.fit_batches comes first"
+    batch_size = min(recipe.batch_size, scope.rows)
     steps = scope.rows // batch_size
-    if stage.epochs * steps < stage.optimizer.accumulate:
+    if recipe.epochs * steps < recipe.optimizer.accumulate:
         raise InputError(
-            f"optimizer.accumulate is {stage.optimizer.accumulate}, but its phase has {stage.epochs * steps} steps in "
-            f"all ({stage.epochs} epochs of {scope.rows} images, {batch_size} at a time), so no update would be made; "
-            "lower it or batch_size in the model's file"
+            f"optimizer.accumulate is {recipe.optimizer.accumulate}, but its phase has {recipe.epochs * steps} steps "
+            f"in all ({recipe.epochs} epochs of {scope.rows} images, {batch_size} at a time), so no update "
+            "would be made; lower it or batch_size in the model's file"
         )
-    rates = tabulate_rates(stage.schedule, stage.optimizer.learning_rate, stage.epochs, steps)
-    unfreeze(net, stage.unfreeze)
-    whole = net.head if stage.unfreeze == "head" and net.head is not None else net.model
+    rates = tabulate_rates(recipe.schedule, recipe.optimizer.learning_rate, recipe.epochs, steps)
+    unfreeze(net, recipe.unfreeze)
+    whole = net.head if recipe.unfreeze == "head" and net.head is not None else net.model
     # A model of its own around the same layers, so that each phase keeps what was compiled for it.
     model = keras.Model(whole.input, whole.output, name=whole.name)
-    factors = depth_factors(net, model, stage.layer_decay) if stage.layer_decay < 1 else None
+    factors = depth_factors(net, model, recipe.layer_decay) if recipe.layer_decay < 1 else None
     equal = np.ones(net.model.output_shape[-1], dtype=np.float32)
     counted = training.pseudo is not None and training.pseudo.weight != 1
     model.compile(
-        optimizer=build_optimizer(stage.optimizer, rates, stage.schedule.name == "plateau", factors),
+        optimizer=build_optimizer(recipe.optimizer, rates, recipe.schedule.name == "plateau", factors),
         loss=build_loss(training.label_smoothing, training.focal_gamma, equal if scope.weighted else None, counted),
         jit_compile=runtime.use_xla(),
     )
     model.optimizer.build(model.trainable_variables)
-    return CompiledPhase(stage, scope, batch_size, rates, net, model, copy_variables(model.optimizer.variables))
+    return CompiledPhase(recipe, scope, batch_size, rates, net, model, copy_variables(model.optimizer.variables))
 
 
 def unfreeze(net: BuiltNetwork, wanted: str | int) -> None:

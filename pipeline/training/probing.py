@@ -53,21 +53,21 @@ def choose_precision(
     measured = wanted == "auto" and resolved == "bfloat16" and not hardware.count_gpus()
     if not measured or not isinstance(recipe.network, (Pretrained, Vit)):
         return resolved
-    stage = recipe.training
-    head_alone = stage.unfreeze == "head"  # then features are all that takes time, the same for every head
+    phase = recipe.training
+    head_alone = phase.unfreeze == "head"  # then features are all that takes time, the same for every head
     ignored = {"weights", "head", "norm", "norm_momentum"} if head_alone else {"weights"}
     network = {key: value for key, value in recipe.network.model_dump(mode="json").items() if key not in ignored}
-    asked = [network, shape, recipe.input.size, stage.size, None if head_alone else stage.batch_size, stage.unfreeze]
-    found = _remembered(memory, ["precision", *asked], lambda: _faster(recipe, shape, weights))
+    asked = [network, shape, recipe.input.size, phase.size, None if head_alone else phase.batch_size, phase.unfreeze]
+    found = _measure_once(memory, ["precision", *asked], lambda: _find_faster(recipe, shape, weights))
     return runtime.start_backend(found)
 
 
 def fit_batches(recipe: Recipe, shape: tuple[int, int, int], rows: int, memory: Path, weights: Path) -> Recipe:
-    """Settles the batch size of every stage: ``auto`` becomes a number, one too large for the GPU is halved.
+    """Settles the batch size of every phase: ``auto`` becomes a number, one too large for the GPU is halved.
 
     On a CPU nothing is tried: memory is the machine's, and 32 keeps all cores busy. A batch size that was given is
     halved together with a doubling of ``optimizer.accumulate``, so that every update still sees as many images, and
-    running averages of the weights reach as far back as before. None is larger than what `halve` was told.
+    running averages of the weights reach as far back as before. None is larger than what `halve_batch` has left.
 
     Args:
         recipe: the model.
@@ -76,50 +76,50 @@ def fit_batches(recipe: Recipe, shape: tuple[int, int, int], rows: int, memory: 
         memory: folder in which answers are kept.
         weights: folder of pretrained weights, which may hold the description of a network.
     """
-    stages = [_fitted(recipe, stage, shape, rows, memory, weights) for stage in recipe.training.phases]
-    last = {name: getattr(stages[-1], name) for name in ("batch_size", "optimizer")}
-    training = recipe.training.model_copy(update={"before": tuple(stages[:-1])} | last)
+    phases = [_fit_batch(recipe, phase, shape, rows, memory, weights) for phase in recipe.training.phases]
+    last = {name: getattr(phases[-1], name) for name in ("batch_size", "optimizer")}
+    training = recipe.training.model_copy(update={"before": tuple(phases[:-1])} | last)
     return recipe.model_copy(update={"training": training})
 
 
-def halve(recipe: Recipe, shape: tuple[int, int, int], memory: Path, fell: NoRoomError) -> None:
-    """Remembers that a stage found no room in the middle of a training, whatever it was thought to need before.
+def halve_batch(recipe: Recipe, shape: tuple[int, int, int], memory: Path, error: NoRoomError) -> None:
+    """Remembers that memory ran out in a phase, in the middle of a training, whatever it was thought to need before.
 
-    Where not even one image found room, what was remembered is forgotten.
+    Where one image was too much, what was remembered is forgotten.
 
     Args:
         recipe: the model, its batch sizes settled.
         shape: size and channels of the stored images, and the number of classes.
         memory: folder in which answers are kept.
-        fell: which stage, and how many images a step were too many.
+        error: which phase, and how many images a step were too many.
     """
-    path = _place(memory, _room_asked(recipe, recipe.training.phases[fell.phase], shape))
+    path = _place(memory, _memory_key(recipe, recipe.training.phases[error.phase], shape))
     with locked(path.with_suffix(".lock")):
-        if fell.batch_size == 1:
+        if error.batch_size == 1:
             path.unlink(missing_ok=True)  # it was not the batch: the next run begins afresh
             return
-        before = files.read_json(path, "delete it") if path.is_file() else {"found": fell.batch_size, "of": 0}
-        found = min(before["found"], fell.batch_size // 2)
-        files.write_json(path, {"found": found, "of": max(before["of"], fell.batch_size)})
+        before = files.read_json(path, "delete it") if path.is_file() else {"found": error.batch_size, "of": 0}
+        found = min(before["found"], error.batch_size // 2)
+        files.write_json(path, {"found": found, "of": max(before["of"], error.batch_size)})
 
 
-def _room_asked(recipe: Recipe, stage: PhaseRecipe, shape: tuple[int, int, int]) -> list[Any]:
-    """What a stage's need of memory depends on, but for the batch size."""
+def _memory_key(recipe: Recipe, phase: PhaseRecipe, shape: tuple[int, int, int]) -> list[Any]:
+    """Lists what a phase's need of memory depends on, but for the batch size."""
     network, policy = recipe.network.model_dump(mode="json"), keras.mixed_precision.global_policy().name
-    return ["room", policy, network, shape, recipe.input.size, stage.size, stage.unfreeze, stage.optimizer.name]
+    return ["room", policy, network, shape, recipe.input.size, phase.size, phase.unfreeze, phase.optimizer.name]
 
 
-def _fitted(
-    recipe: Recipe, stage: PhaseRecipe, shape: tuple[int, int, int], rows: int, memory: Path, weights: Path
+def _fit_batch(
+    recipe: Recipe, phase: PhaseRecipe, shape: tuple[int, int, int], rows: int, memory: Path, weights: Path
 ) -> PhaseRecipe:
-    on_gpu, head_alone = hardware.count_gpus() > 0, stage.unfreeze == "head"
+    on_gpu, head_alone = hardware.count_gpus() > 0, phase.unfreeze == "head"
     usual = _LARGEST if on_gpu or head_alone else _ON_CPU
-    most_rows = 1 << rows.bit_length() - 1 if stage.batch_size == "auto" else rows  # auto is a power of two
-    start = min(usual if stage.batch_size == "auto" else stage.batch_size, most_rows)
-    told = _place(memory, _room_asked(recipe, stage, shape))
-    if told.is_file():
-        start = min(start, files.read_json(told, "delete it")["of"])  # where there are fewer rows than that
-    size = most = min(start, _read(told)) if told.is_file() else start
+    most_rows = 1 << rows.bit_length() - 1 if phase.batch_size == "auto" else rows  # auto is a power of two
+    start = min(usual if phase.batch_size == "auto" else phase.batch_size, most_rows)
+    path = _place(memory, _memory_key(recipe, phase, shape))
+    if path.is_file():
+        start = min(start, files.read_json(path, "delete it")["of"])  # where there are fewer rows than that
+    size = most = min(start, _read(path)) if path.is_file() else start
     if on_gpu and not head_alone:
         asked = [
             "batch",
@@ -127,38 +127,38 @@ def _fitted(
             recipe.network.model_dump(mode="json"),
             shape,
             recipe.input.size,
-            stage.model_dump(mode="json"),
+            phase.model_dump(mode="json"),
             most,
         ]
-        size = int(_remembered(memory, asked, lambda: _largest(recipe, stage, shape, most, weights)))
-    elif stage.batch_size == "auto" and size == start:
-        return stage.model_copy(update={"batch_size": size})  # nothing was tried, so there is nothing to tell
-    if size == start and stage.batch_size != "auto":
-        return stage
+        size = int(_measure_once(memory, asked, lambda: _find_largest(recipe, phase, shape, most, weights)))
+    elif phase.batch_size == "auto" and size == start:
+        return phase.model_copy(update={"batch_size": size})  # nothing was tried, so there is nothing to say
+    if size == start and phase.batch_size != "auto":
+        return phase
     update: dict[str, Any] = {"batch_size": size}
-    again = f" (as memory ran out before; delete {told} to try again)" if told.is_file() else ""
-    if stage.batch_size == "auto":
+    again = f" (as memory ran out before; delete {path} to try again)" if path.is_file() else ""
+    if phase.batch_size == "auto":
         print(
             f"batch_size auto: {size}" + (f"; {2 * size} does not fit into memory{again}" if size < start else ""),
             flush=True,
         )
     else:
         print(f"batch_size {start} does not fit into memory; {size} and more accumulation instead{again}", flush=True)
-        before = stage.optimizer.accumulate
-        # A stage of few steps may have fewer than that, and must make an update all the same.
-        accumulate = min(-(-before * start // size), max(before, stage.epochs * (rows // size)))
+        before = phase.optimizer.accumulate
+        # A phase of few steps may have fewer than that, and must make an update all the same.
+        accumulate = min(-(-before * start // size), max(before, phase.epochs * (rows // size)))
         # Keras averages the weights at every step, be it an update or not.
-        update["optimizer"] = stage.optimizer.model_copy(
-            update={"accumulate": accumulate, "ema": stage.optimizer.ema ** (before / accumulate)}
+        update["optimizer"] = phase.optimizer.model_copy(
+            update={"accumulate": accumulate, "ema": phase.optimizer.ema ** (before / accumulate)}
         )
-    return stage.model_copy(update=update)
+    return phase.model_copy(update=update)
 
 
-def _largest(recipe: Recipe, stage: PhaseRecipe, shape: tuple[int, int, int], start: int, weights: Path) -> int:
+def _find_largest(recipe: Recipe, phase: PhaseRecipe, shape: tuple[int, int, int], start: int, weights: Path) -> int:
     size = start
     while size > 1:
         try:
-            _step(recipe, stage, shape, size, weights)()
+            _step(recipe, phase, shape, size, weights)()
         except runtime.get_memory_errors() as error:
             if not runtime.is_out_of_memory(error):
                 raise
@@ -168,7 +168,7 @@ def _largest(recipe: Recipe, stage: PhaseRecipe, shape: tuple[int, int, int], st
     return size
 
 
-def _faster(recipe: Recipe, shape: tuple[int, int, int], weights: Path) -> runtime.Precision:
+def _find_faster(recipe: Recipe, shape: tuple[int, int, int], weights: Path) -> runtime.Precision:
     seconds: dict[runtime.Precision, float] = {}
     precision: runtime.Precision
     for precision in ("float32", "bfloat16"):
@@ -190,26 +190,26 @@ def _faster(recipe: Recipe, shape: tuple[int, int, int], weights: Path) -> runti
 
 
 def _step(
-    recipe: Recipe, stage: PhaseRecipe, shape: tuple[int, int, int], batch_size: int, weights: Path
+    recipe: Recipe, phase: PhaseRecipe, shape: tuple[int, int, int], batch_size: int, weights: Path
 ) -> Callable[[], object]:
     stored, channels, n_classes = shape
-    size = stage.size or recipe.input.size or stored
+    size = phase.size or recipe.input.size or stored
     source = WeightSource(weights) if isinstance(recipe.network, Vit) else None  # the weights themselves change no time
     net: BuiltNetwork = build_network(recipe.network, size, channels, n_classes, recipe.input.normalise, source)
     images = np.zeros((batch_size, size, size, channels), dtype=np.uint8)
-    if stage.unfreeze == "head" and net.extract is not None:
+    if phase.unfreeze == "head" and net.extract is not None:
         extract = net.extract
         return lambda: extract(images)
-    unfreeze(net, stage.unfreeze)
+    unfreeze(net, phase.unfreeze)
     loss = keras.losses.CategoricalCrossentropy(from_logits=True)
     # The recipe's own optimizer, as averages and accumulated gradients need room, too.
-    optimizer = build_optimizer(stage.optimizer, np.zeros(1, dtype=np.float32), plateau=True)
+    optimizer = build_optimizer(phase.optimizer, np.zeros(1, dtype=np.float32), plateau=True)
     net.model.compile(optimizer, loss, jit_compile=runtime.use_xla())
     targets = np.zeros((batch_size, n_classes), dtype=np.float32)
     return lambda: net.model.train_on_batch(images, targets)
 
 
-def _remembered(memory: Path, asked: list[Any], measure: Callable[[], Any]) -> Any:
+def _measure_once(memory: Path, asked: list[Any], measure: Callable[[], Any]) -> Any:
     path = _place(memory, asked)
     with locked(path.with_suffix(".lock")):  # processes side by side must find one answer
         if not path.is_file():

@@ -108,16 +108,16 @@ class Session:
     def _compile(self) -> tuple[CompiledPhase, ...]:
         recipe, data = self.recipe, self.data
         rows = len(data.fold_of) - int(np.bincount(data.fold_of).max()) + self._joining
-        weighted, stages = recipe.balance.class_weight != "none", recipe.training.phases
+        weighted, recipes = recipe.balance.class_weight != "none", recipe.training.phases
         phases: list[CompiledPhase] = []
-        for number, stage in enumerate(stages):
-            size = stage.size or recipe.input.size or data.images.shape[1]
+        for number, phase in enumerate(recipes):
+            size = phase.size or recipe.input.size or data.images.shape[1]
             if size not in self._nets:
                 self._nets[size] = self._build(size)
-            section = "training" if number == len(stages) - 1 else f"training.before[{number}]"
+            section = "training" if number == len(recipes) - 1 else f"training.before[{number}]"
             begun = phases[-1].last_epoch if phases else 0
             scope = PhaseScope(number, section, begun, size, rows, weighted)
-            phases.append(compile_phase(stage, recipe.training, self._nets[size], scope))
+            phases.append(compile_phase(phase, recipe.training, self._nets[size], scope))
         for before, after in pairwise(phases):
             _require_same_weights(before, after)
         return tuple(phases)

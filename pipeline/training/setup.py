@@ -94,7 +94,7 @@ class TrainableNetwork:
         try:
             yield
         except NoRoomError as error:
-            probing.halve(self.recipe, _shape(self.session.data), self.memory, error)
+            probing.halve_batch(self.recipe, _shape(self.session.data), self.memory, error)
             raise
 
 

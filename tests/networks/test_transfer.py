@@ -89,7 +89,7 @@ def test_predictions_from_features_are_those_of_the_whole_network(
     opened = session(root, wanted)
     training, rows = opened.begin(0, 1), np.arange(7)
     from_features = training.predict("train", rows, wanted.views)
-    object.__setattr__(training.phase, "stage", wanted.training.model_copy(update={"unfreeze": "all"}))
+    object.__setattr__(training.phase, "recipe", wanted.training.model_copy(update={"unfreeze": "all"}))
     object.__setattr__(training.phase, "model", training.phase.net.model)
     assert np.allclose(from_features, training.predict("train", rows, wanted.views), atol=1e-4)
 

@@ -31,7 +31,7 @@ def room_for(largest: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     tried: list[int] = []
 
     def step(
-        recipe: Recipe, stage: PhaseRecipe, shape: tuple[int, int, int], size: int, weights: Path
+        recipe: Recipe, phase: PhaseRecipe, shape: tuple[int, int, int], size: int, weights: Path
     ) -> Callable[[], object]:
         def run() -> None:
             tried.append(size)
@@ -81,7 +81,7 @@ def test_what_fell_in_a_training_is_halved_on_a_cpu_too(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], given: int | str, first: int, settled: tuple[int, int]
 ) -> None:
     fitted = probing.fit_batches(recipe(batch_size=given), SHAPE, ROWS, tmp_path, tmp_path)
-    probing.halve(fitted, SHAPE, tmp_path, NoRoomError("memory ran out", 0, first))
+    probing.halve_batch(fitted, SHAPE, tmp_path, NoRoomError("memory ran out", 0, first))
     again = probing.fit_batches(recipe(batch_size=given), SHAPE, ROWS, tmp_path, tmp_path).training
     assert (again.batch_size, again.optimizer.accumulate) == settled
     said = capsys.readouterr().out
@@ -94,13 +94,13 @@ def test_what_not_even_one_image_found_room_for_is_forgotten(tmp_path: Path) -> 
     for size in (8, 4, 2, 1):
         fitted = probing.fit_batches(recipe(batch_size=8), SHAPE, ROWS, tmp_path, tmp_path)
         assert fitted.training.batch_size == size
-        probing.halve(fitted, SHAPE, tmp_path, NoRoomError("memory ran out", 0, size))
+        probing.halve_batch(fitted, SHAPE, tmp_path, NoRoomError("memory ran out", 0, size))
     assert probing.fit_batches(recipe(batch_size=8), SHAPE, ROWS, tmp_path, tmp_path).training.batch_size == 8
 
 
 def test_a_batch_that_was_all_rows_is_accumulated_to_all_rows(tmp_path: Path) -> None:
     fitted = probing.fit_batches(recipe(batch_size=64), SHAPE, ROWS, tmp_path, tmp_path)
-    probing.halve(fitted, SHAPE, tmp_path, NoRoomError("memory ran out", 0, 20))  # of 64, there were 20 rows
+    probing.halve_batch(fitted, SHAPE, tmp_path, NoRoomError("memory ran out", 0, 20))  # of 64, there were 20 rows
     again = probing.fit_batches(recipe(batch_size=64), SHAPE, ROWS, tmp_path, tmp_path).training
     assert (again.batch_size, again.optimizer.accumulate) == (10, 2)
 
@@ -119,7 +119,7 @@ def test_auto_is_a_power_of_two_where_there_are_few_rows(tmp_path: Path) -> None
 
 def test_halving_leaves_a_short_stage_an_update(tmp_path: Path) -> None:
     fitted = probing.fit_batches(recipe(batch_size=64, epochs=1), SHAPE, 21, tmp_path, tmp_path)
-    probing.halve(fitted, SHAPE, tmp_path, NoRoomError("memory ran out", 0, 21))
+    probing.halve_batch(fitted, SHAPE, tmp_path, NoRoomError("memory ran out", 0, 21))
     again = probing.fit_batches(recipe(batch_size=64, epochs=1), SHAPE, 21, tmp_path, tmp_path).training
     assert (again.batch_size, again.optimizer.accumulate) == (10, 2)
 
@@ -135,7 +135,7 @@ def test_averages_of_halved_batches_reach_as_far_back(tmp_path: Path, monkeypatc
 def test_what_fell_in_a_training_is_the_most_that_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tried = room_for(100, monkeypatch)
     fitted = probing.fit_batches(recipe(batch_size="auto"), SHAPE, ROWS, tmp_path, tmp_path)
-    probing.halve(fitted, SHAPE, tmp_path, NoRoomError("memory ran out", 0, 64))
+    probing.halve_batch(fitted, SHAPE, tmp_path, NoRoomError("memory ran out", 0, 64))
     assert probing.fit_batches(recipe(batch_size="auto"), SHAPE, ROWS, tmp_path, tmp_path).training.batch_size == 32
     assert tried == [256, 128, 64, 32]
 
@@ -149,7 +149,7 @@ def test_processes_side_by_side_find_one_answer(tmp_path: Path, monkeypatch: pyt
         return answer
 
     with ThreadPoolExecutor(2) as pool:
-        found = list(pool.map(lambda _: probing._remembered(tmp_path, ["precision"], slow), range(2)))
+        found = list(pool.map(lambda _: probing._measure_once(tmp_path, ["precision"], slow), range(2)))
     assert found == ["float32", "float32"]
 
 
@@ -211,7 +211,7 @@ def test_heads_on_the_same_features_have_one_precision(tmp_path: Path, monkeypat
         asked.append("measured")
         return "float32"
 
-    monkeypatch.setattr(probing, "_faster", faster)
+    monkeypatch.setattr(probing, "_find_faster", faster)
     monkeypatch.setattr(runtime, "_best_precision", lambda: "bfloat16")
     for head, batch_size in ({"dropout": 0.1}, 64), ({"units": [8]}, 128):
         wanted = transfer(network={"head": head}, unfreeze="head", batch_size=batch_size)

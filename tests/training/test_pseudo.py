@@ -289,7 +289,7 @@ def test_a_head_on_features_takes_pseudo_labels_too(root: Path) -> None:
 
 
 def test_a_range_test_sweeps_as_far_as_it_was_told(root: Path) -> None:
-    # The stage alone has 12 steps: what joins a fold must not put it back where the sweep was.
+    # The phase alone has 12 steps: what joins a fold must not put it back where the sweep was.
     training = session(root, student()).begin(1, 0)
     curve = range_test(training, Sweep(1e-5, 1e-2, steps=20, fold=1), "a student")
     assert len(curve.losses) == 20
