@@ -1,7 +1,7 @@
-"""Runs a learning-rate range test of one model. Run by hand: a help for whoever writes a recipe, no part of dvc.yaml.
+"""Learning-rate range test of one model: run by hand to write a recipe, no part of dvc.yaml.
 
 Reads: data/prepared, folds/folds.csv, configs/models/<model>.yaml. Writes: reports/lr_range/<model>.csv (the curve),
-.json (what it suggests) and .png. Features and measurements stay in .work, where training finds them.
+.json (the suggested rates) and .png. Features and measurements stay in .work, where a training reuses them.
 """
 
 import dataclasses
@@ -19,8 +19,8 @@ from pipeline.training.model_file import load_model
 from pipeline.training.setup import set_up_network
 
 
-def run(root: Path, model: str, context: TrainingContext, wanted: Sweep) -> None:
-    """Writes the curve of a model's last stage and prints the rates that it suggests beside the recipe's own.
+def run(root: Path, model: str, context: TrainingContext, sweep: Sweep) -> None:
+    """Writes the curve of a model's last phase and prints the suggested rates beside the recipe's own.
 
     Raises:
         InputError: no such model or fold, a model without a network, or a setting that does not fit.
@@ -29,48 +29,48 @@ def run(root: Path, model: str, context: TrainingContext, wanted: Sweep) -> None
     if isinstance(recipe, ClassicRecipe):
         raise InputError(f"{model} is a classic model and has no learning rate; name a model with a network")
     last = int(context.data.fold_of.max())
-    if not 0 <= wanted.fold <= last:
-        raise InputError(f"--fold must be in 0..{last}, got {wanted.fold}; see split.n_splits in params.yaml")
-    name, current = f"{model} fold {wanted.fold}", recipe.training.optimizer.learning_rate
-    context = dataclasses.replace(context, chosen_folds=(wanted.fold,))
+    if not 0 <= sweep.fold <= last:
+        raise InputError(f"--fold must be in 0..{last}, got {sweep.fold}; see split.n_splits in params.yaml")
+    name, current = f"{model} fold {sweep.fold}", recipe.training.optimizer.learning_rate
+    context = dataclasses.replace(context, chosen_folds=(sweep.fold,))
     session = set_up_network(recipe, context, fingerprints.digest_images(context.prepared)).session
-    curve = lr_range.range_test(session.begin(wanted.fold, context.seed), wanted, name)
-    found = lr_range.suggest_rates(curve)
+    curve = lr_range.range_test(session.begin(sweep.fold, context.seed), sweep, name)
+    suggestion = lr_range.suggest_rates(curve)
     path = reports_folder(root) / "lr_range" / f"{model}.csv"
     lr_range.write_curve(curve, path)
-    files.write_json(path.with_suffix(".json"), _report(model, context, wanted, curve, found, current))
-    lr_range.draw_curve(curve, found, current, path.with_suffix(".png"))
+    files.write_json(path.with_suffix(".json"), _make_report(model, context, sweep, curve, suggestion, current))
+    lr_range.draw_curve(curve, suggestion, current, path.with_suffix(".png"))
     print(
-        f"{name}: {len(curve.rates)} of {wanted.steps} steps, rates {curve.rates[0]:.1e} to {curve.rates[-1]:.1e}"
+        f"{name}: {len(curve.rates)} of {sweep.steps} steps, rates {curve.rates[0]:.1e} to {curve.rates[-1]:.1e}"
         + (f"; stopped because {curve.stopped}" if curve.stopped else "")
     )
-    print(_advice(found, current))
+    print(_describe_suggestion(suggestion, current))
     print(f"curve: {path.with_suffix('.png').relative_to(root)} (.csv, .json)")
 
 
-def _advice(found: Suggestion | None, current: float) -> str:
-    if found is None:
+def _describe_suggestion(suggestion: Suggestion | None, current: float) -> str:
+    if suggestion is None:
         return (
-            "no suggestion: the loss did not fall by more than single batches differ; lower --lowest if it rose at "
-            f"once, raise --highest or --steps if it stayed; the recipe has {current:.1e}"
+            "no suggestion: the loss did not fall by more than single batches differ; lower --lowest if the loss rose "
+            f"immediately, raise --highest or --steps if it did not change; the recipe has {current:.1e}"
         )
     return (
-        f"suggested rates: {found.steepest:.1e} (steepest fall of the loss), {found.tenth:.1e} (a tenth of the rate of "
-        f"its minimum); the recipe has {current:.1e}"
+        f"suggested rates: {suggestion.steepest:.1e} (steepest fall of the loss), {suggestion.tenth:.1e} (a tenth of "
+        f"the rate of its minimum); the recipe has {current:.1e}"
     )
 
 
-def _report(
-    model: str, context: TrainingContext, wanted: Sweep, curve: Curve, found: Suggestion | None, current: float
+def _make_report(
+    model: str, context: TrainingContext, sweep: Sweep, curve: Curve, suggestion: Suggestion | None, current: float
 ) -> dict[str, object]:
     return {
         "model": model,
-        **dataclasses.asdict(wanted),
+        **dataclasses.asdict(sweep),
         "seed": context.seed,
         "momentum": lr_range.MOMENTUM,
         "steps_done": len(curve.rates),
         "stopped": curve.stopped,
-        "steepest": found.steepest if found else None,
-        "tenth_of_minimum": found.tenth if found else None,
+        "steepest": suggestion.steepest if suggestion else None,
+        "tenth_of_minimum": suggestion.tenth if suggestion else None,
         "recipe": current,
     }

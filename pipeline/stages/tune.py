@@ -21,7 +21,7 @@ def run(root: Path, model: str) -> None:
     """Tunes a model as ``params.yaml`` says.
 
     Raises:
-        InputError: a search space, a budget or a storage that cannot be used, or a search that cannot go on.
+        InputError: a search space, a budget or a storage that cannot be used, or a search that cannot continue.
         SystemExit: Ctrl-C or SIGTERM; all trials are kept.
     """
     params = load_params(root, "tune", TuneParams)
