@@ -32,9 +32,9 @@ run: $(RUN_STAMP) ## install, run the pipeline on the active competition, print 
 	@dvc repro
 	@python -m pipeline scores
 
-overnight: $(RUN_STAMP) ## tune for HOURS=8 in all, then train, ensemble and print scores; killed, it goes on where it was
+overnight: $(RUN_STAMP) ## tune for HOURS=8 in all, then train, ensemble and print scores; continues when killed
 	@git config user.name >/dev/null && git config user.email >/dev/null || { \
-		echo "error: Git knows no user.name or user.email, and DVC needs them to keep an experiment; say" \
+		echo "error: Git has no user.name or user.email, and DVC needs them to save an experiment; run" \
 			"\`git config user.name NAME\` and \`git config user.email ADDRESS\`" >&2; \
 		exit 1; \
 	}

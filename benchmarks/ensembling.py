@@ -1,4 +1,4 @@
-"""What the ensemble's printed score is worth, and what selecting costs.
+"""Ensembling: reliability of the printed score, and cost of the selection.
 
     python -m benchmarks.ensembling simulate --repeats 20
     python -m benchmarks.ensembling scale --autogluon /path/to/python
@@ -8,8 +8,8 @@
 `simulate` draws members and rows, fits the ensemble as the pipeline does by default, and compares the score that it
 prints with that of 20,000 fresh rows. `scale` times greedy selection against AutoGluon's, which has an environment of
 its own (`python3.11 -m venv autogluon && autogluon/bin/pip install autogluon.core`); without it only ours is timed.
-`steps` says what views, weights, calibration and pseudo-labels add on models that are trained, `mean` what their plain
-mean is worth.
+`steps` measures the gain of views, weights, calibration and pseudo-labels on trained models, `mean` that of their plain
+mean.
 """
 
 import argparse

@@ -1,7 +1,7 @@
-"""What the plain mean of some members is worth beside the best of them: `python -m benchmarks.ensembling mean`.
+"""Plain mean of members compared with the best of them: `python -m benchmarks.ensembling mean`.
 
 Run it in a repository with the competition's folds. Members come from folds/predictions or from kept files: models that
-take hours to train need not be trained on one machine in one night.
+take hours to train need not be trained on one machine or at one time.
 """
 
 import argparse
@@ -41,12 +41,14 @@ def run(options: argparse.Namespace) -> None:
     members: dict[str, NDArray[np.float32]] = {}
     for name in options.members:
         path = _path(root, name, options.kept)
-        found = read_predictions(path, classes)
-        if found.folds != tables.folds_digest(folds) or found.peeked:
-            raise InputError(f"{path} was made on other folds than folds/folds.csv, or peeked; train {name} again")
+        predictions = read_predictions(path, classes)
+        if predictions.folds != tables.folds_digest(folds) or predictions.peeked:
+            raise InputError(
+                f"{path} was made on other folds than folds/folds.csv, or uses validation labels; train {name} again"
+            )
         if options.keep:
-            _keep(options.keep / f"{name}.parquet", found)
-        members[name] = renormalised(found.aligned(folds["id"].tolist(), str(path)))
+            _keep(options.keep / f"{name}.parquet", predictions)
+        members[name] = renormalised(predictions.aligned(folds["id"].tolist(), str(path)))
         print(f"{name}: {metric.name} {metric.score(labels, members[name]):.4f}", flush=True)
     scores = {name: metric.score(labels, probs) for name, probs in members.items()}
     best = (max if metric.greater_is_better else min)(scores, key=lambda name: scores[name])

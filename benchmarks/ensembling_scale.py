@@ -1,4 +1,4 @@
-"""What selecting costs beside AutoGluon, and what both are worth: `python -m benchmarks.ensembling scale`."""
+"""Cost and nested scores of the selection compared with AutoGluon's: `python -m benchmarks.ensembling scale`."""
 
 import argparse
 import json
@@ -48,15 +48,15 @@ def run(options: argparse.Namespace) -> None:
         folder = Path(name)
         stacked, labels = _draw(folder, options.members, options.rows, options.classes, seed=0)
         if options.pairs:
-            _race(folder, stacked, labels, kinds, options)
+            _time_pairs(folder, stacked, labels, kinds, options)
         if options.candidates:
-            print(json.dumps(_measured("candidates", folder, None)), flush=True)
+            print(json.dumps(_measure("candidates", folder, None)), flush=True)
         if options.pipeline:
-            print(json.dumps(_measured("pipeline", folder, None, options.without)), flush=True)
+            print(json.dumps(_measure("pipeline", folder, None, options.without)), flush=True)
     for seed in range(options.seeds):
         for members, rows in ((8, 5000), (40, 5000)):
             with tempfile.TemporaryDirectory() as name:
-                _nested(Path(name), members, rows, seed, ["greedy_bagged", *kinds], options.autogluon)
+                _compare_nested(Path(name), members, rows, seed, ["greedy_bagged", *kinds], options.autogluon)
 
 
 def _draw(folder: Path, members: int, rows: int, classes: int, seed: int) -> tuple[Probs, Labels]:
@@ -67,17 +67,17 @@ def _draw(folder: Path, members: int, rows: int, classes: int, seed: int) -> tup
     return stacked, labels
 
 
-def _race(folder: Path, stacked: Probs, labels: Labels, kinds: list[str], options: argparse.Namespace) -> None:
+def _time_pairs(folder: Path, stacked: Probs, labels: Labels, kinds: list[str], options: argparse.Namespace) -> None:
     """Runs both in turn; which goes first alternates from pair to pair."""
     runs: dict[str, list[dict[str, Any]]] = {kind: [] for kind in kinds}
     for number in range(options.pairs):
         for kind in kinds if number % 2 == 0 else kinds[::-1]:
-            found = _measured(kind, folder, options.autogluon)
-            weights = np.array(found.pop("weights")[0])
-            found["log_loss"] = get_metric("log_loss").score(labels, blend(stacked, weights))
-            found["members"] = int((weights > 0).sum())
-            runs[kind].append(found)
-            print(f"pair {number + 1}, {kind}: {json.dumps(found)}", flush=True)
+            measured = _measure(kind, folder, options.autogluon)
+            weights = np.array(measured.pop("weights")[0])
+            measured["log_loss"] = get_metric("log_loss").score(labels, blend(stacked, weights))
+            measured["members"] = int((weights > 0).sum())
+            runs[kind].append(measured)
+            print(f"pair {number + 1}, {kind}: {json.dumps(measured)}", flush=True)
     for measure in ("seconds", "cpu_seconds"):
         if len(kinds) == 2:
             ratios = [theirs[measure] / ours[measure] for ours, theirs in zip(*runs.values(), strict=True)]
@@ -87,28 +87,29 @@ def _race(folder: Path, stacked: Probs, labels: Labels, kinds: list[str], option
             )
 
 
-def _nested(folder: Path, members: int, rows: int, seed: int, kinds: list[str], autogluon: Path | None) -> None:
+def _compare_nested(folder: Path, members: int, rows: int, seed: int, kinds: list[str], autogluon: Path | None) -> None:
     """Prints the scores of each fold's rows under what the other folds chose; of the whole pipeline as well."""
     stacked, labels = _draw(folder, members, rows, 10, seed)
     folds = np.arange(rows) % _FOLDS
     here = {"members": members, "rows": rows, "seed": seed}
 
-    def say(kind: str, probs: Probs, **more: float | str) -> None:
+    def print_scores(kind: str, probs: Probs, **more: float | str) -> None:
         scores = {name: round(get_metric(name).score(labels, probs), 5) for name in _SCORES}
         print(json.dumps({**here, "kind": kind, **scores, **more}), flush=True)
 
     for kind in kinds:
-        found = _measured(kind, folder, autogluon, "parts")
+        measured = _measure(kind, folder, autogluon, "parts")
         probs = np.empty(stacked.shape[1:], np.float32)
-        for part, weights in enumerate(found["weights"]):
+        for part, weights in enumerate(measured["weights"]):
             probs[folds == part] = blend(stacked[:, folds == part], np.array(weights))
-        say(kind, probs, seconds=round(found["seconds"], 2), cpu_seconds=round(found["cpu_seconds"], 2))
+        seconds, cpu_seconds = (round(measured[name], 2) for name in ("seconds", "cpu_seconds"))
+        print_scores(kind, probs, seconds=seconds, cpu_seconds=cpu_seconds)
     for metric in _SCORES:
         chosen = fit(as_members(stacked, labels), get_metric(metric), _QUICK)
-        say(f"pipeline for {metric}", chosen.nested, chosen=chosen.chosen.name)
+        print_scores(f"pipeline for {metric}", chosen.nested, chosen=chosen.chosen.name)
 
 
-def _measured(kind: str, folder: Path, autogluon: Path | None, *more: str) -> dict[str, Any]:
+def _measure(kind: str, folder: Path, autogluon: Path | None, *more: str) -> dict[str, Any]:
     python = str(autogluon) if kind == "autogluon" else sys.executable
     script = REPOSITORY / "benchmarks" / "selection_run.py"
     done = subprocess.run(
@@ -119,5 +120,5 @@ def _measured(kind: str, folder: Path, autogluon: Path | None, *more: str) -> di
         cwd=REPOSITORY,
         env={"PYTHONPATH": str(REPOSITORY), "PATH": "/usr/bin:/bin"},
     )
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    measured: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return measured

@@ -1,4 +1,4 @@
-"""Is the score that the pipeline prints the score of fresh rows? `python -m benchmarks.ensembling simulate`."""
+"""Printed score of the ensemble compared with its score on fresh rows: `python -m benchmarks.ensembling simulate`."""
 
 import argparse
 import json
@@ -40,13 +40,13 @@ class Cell:
 
 @dataclass(frozen=True)
 class Repeat:
-    """What one draw of members and rows gave; all scores by the cell's metric.
+    """Results of one draw of members and rows; all scores by the cell's metric.
 
     Attributes:
-        cell: where it belongs.
+        cell: its line of the table.
         number: of the repeat.
         in_sample: of the chosen, on the out-of-fold rows that it was fitted to.
-        nested: what the pipeline prints.
+        nested: the score that the pipeline prints.
         error: standard error of ``nested``, estimated from this run alone.
         fresh: of the chosen on fresh rows.
         mean_nested: of the plain mean on the out-of-fold rows; nothing is fitted, so it needs no nesting.
@@ -92,10 +92,13 @@ def run(options: argparse.Namespace) -> None:
             for members in options.members:
                 for rows in options.rows:
                     cell = Cell(crew, members, rows, metric, options.without)
-                    print(line([_kept(cell, number, options.records) for number in range(options.repeats)]), flush=True)
+                    print(
+                        format_line([_read_or_run(cell, number, options.records) for number in range(options.repeats)]),
+                        flush=True,
+                    )
 
 
-def repeat(cell: Cell, number: int) -> Repeat:
+def run_repeat(cell: Cell, number: int) -> Repeat:
     """Draws members and rows, fits the ensemble as the pipeline does by default, and scores it on fresh rows."""
     random = np.random.default_rng([number, cell.members, cell.rows])
     crew = CREWS[cell.crew](cell.members, random)
@@ -131,7 +134,7 @@ _HEADER = (
 )
 
 
-def line(repeats: Sequence[Repeat]) -> str:
+def format_line(repeats: Sequence[Repeat]) -> str:
     """Returns a row of the table: means over repeats, +- their standard errors; differences positive when better.
 
     The luck of the draw is how much easier the out-of-fold rows were than the fresh ones, measured by the plain mean,
@@ -144,7 +147,7 @@ def line(repeats: Sequence[Repeat]) -> str:
     def column(name: str) -> NDArray[np.float64]:
         return scale * np.array([getattr(each, name) for each in repeats])
 
-    def said(values: NDArray[np.float64], plus: str = "+") -> str:
+    def format_mean(values: NDArray[np.float64], plus: str = "+") -> str:
         error = values.std(ddof=1) / len(values) ** 0.5 if len(values) > 1 else float("nan")
         return f"{values.mean():{plus}.{digits}f} ± {error:.{digits}f}"
 
@@ -156,30 +159,30 @@ def line(repeats: Sequence[Repeat]) -> str:
     cells = [
         f"{cell.crew} {cell.members} x {cell.rows:,}",
         cell.metric,
-        said(column("in_sample"), ""),
-        said(column("nested"), ""),
-        said(fresh, ""),
-        said(sign * (column("in_sample") - fresh)),
-        said(honest),
-        said(honest - luck),
+        format_mean(column("in_sample"), ""),
+        format_mean(column("nested"), ""),
+        format_mean(fresh, ""),
+        format_mean(sign * (column("in_sample") - fresh)),
+        format_mean(honest),
+        format_mean(honest - luck),
         f"{column('error').mean():.{digits}f}",
         f"{within} of {len(repeats)}",
-        f"{said(against_mean)} ({against_mean.min():+.{digits}f})",
-        f"{said(against_best)} ({against_best.min():+.{digits}f})",
+        f"{format_mean(against_mean)} ({against_mean.min():+.{digits}f})",
+        f"{format_mean(against_best)} ({against_best.min():+.{digits}f})",
         ", ".join(f"{name} {many}" for name, many in names),
         f"{np.mean([each.seconds for each in repeats]):.1f}",
     ]
     return "| " + " | ".join(cells) + " |"
 
 
-def _kept(cell: Cell, number: int, records: Path | None) -> Repeat:
+def _read_or_run(cell: Cell, number: int, records: Path | None) -> Repeat:
     """Returns a repeat from the records, or runs it and adds it to them."""
     if records is not None and records.exists():
         for text in records.read_text().splitlines():
-            told = json.loads(text)
-            if told["cell"] == asdict(cell) and told["number"] == number:
-                return Repeat(**told | {"cell": cell})
-    one = repeat(cell, number)
+            record = json.loads(text)
+            if record["cell"] == asdict(cell) and record["number"] == number:
+                return Repeat(**record | {"cell": cell})
+    one = run_repeat(cell, number)
     if records is not None:
         with records.open("a") as file:
             file.write(json.dumps(asdict(one)) + "\n")

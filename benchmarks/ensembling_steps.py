@@ -1,4 +1,4 @@
-"""What each step of an ensemble adds, on trained models: `python -m benchmarks.ensembling steps`.
+"""Gain of each step of an ensemble, on trained models: `python -m benchmarks.ensembling steps`.
 
 Run it in a repository whose active models are trained. Each line adds one step to the one above: the plain mean, views
 (without them every member predicts its out-of-fold rows again from its checkpoints, kept in .work/plain), weights,
@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> None:
     first = read_members(root, [name for name in every.names if name not in pseudo], classes, allow_peeked=False)
     labels, groups = (first.rows[name].to_numpy(dtype=np.int64) for name in ("label", "group"))
     data = load_data(root / "data" / "prepared", paths.folds_path(root))
-    plain = replace(first, stacked=np.stack([_plain(root, data, name, first) for name in first.names]))
+    plain = replace(first, stacked=np.stack([_predict_one_view(root, data, name, first) for name in first.names]))
     scores = np.array([metric.score(labels, one) for one in first.stacked])
     best = first.names[int(scores.argmax() if metric.greater_is_better else scores.argmin())]
     steps: list[tuple[str, Callable[[], Probs]]] = [
@@ -59,20 +59,20 @@ def run(options: argparse.Namespace) -> None:
     if pseudo:
         steps.append(("pseudo-labels", lambda: fit(every, metric, EnsembleParams()).nested))
     alone = before = first.stacked[first.names.index(best)]
-    found: list[dict[str, str | float]] = []
+    results: list[dict[str, str | float]] = []
     for name, make in steps:
         probs = make()
         score, off = metric.score(labels, probs), reliability(labels, probs).error
-        added, over = (_signed(gain(labels, groups, probs, other, metric)) for other in (before, alone))
+        added, over = (_format_gain(gain(labels, groups, probs, other, metric)) for other in (before, alone))
         print(f"{name}: {metric.name} {score:.4f}, calibration error {off:.4f}", flush=True)
-        above = f"against the step above {added}, " if found else ""
+        above = f"against the step above {added}, " if results else ""
         print(f"    {above}against {best} with its views {over}", flush=True)
-        found.append({"step": name, metric.name: round(score, 4), "calibration_error": round(off, 4)})
+        results.append({"step": name, metric.name: round(score, 4), "calibration_error": round(off, 4)})
         before = probs
-    print(json.dumps({"members": every.names, "steps": found, "hardware": hardware.name_hardware()}))
+    print(json.dumps({"members": every.names, "steps": results, "hardware": hardware.name_hardware()}))
 
 
-def _signed(one: Gain) -> str:
+def _format_gain(one: Gain) -> str:
     return f"{one.value:+.4f} [{one.low:+.4f}, {one.high:+.4f}]"
 
 
@@ -81,7 +81,7 @@ def _mean(members: Members) -> Probs:
     return mean
 
 
-def _plain(root: Path, data: Data, name: str, members: Members) -> Probs:
+def _predict_one_view(root: Path, data: Data, name: str, members: Members) -> Probs:
     """Predicts the out-of-fold rows again from the image alone; members of one view are taken as they are."""
     as_it_is: Probs = members.stacked[members.names.index(name)]
     if not paths.card_path(root, name).is_file():

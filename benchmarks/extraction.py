@@ -60,11 +60,11 @@ def main() -> None:
         return time.perf_counter() - begun
 
     pairs = in_turns(cached, predicted, options.pairs, ("features", "bare predict"))
-    found = ratios([(second, first) for first, second in pairs], "speed_ratio") | {
+    summary = ratios([(second, first) for first, second in pairs], "speed_ratio") | {
         "images_per_second": round(options.images / statistics.median(pair[0] for pair in pairs)),
         "cores": os.cpu_count(),
     }
-    print(json.dumps(vars(options) | found | {"hardware": hardware.name_hardware()}))
+    print(json.dumps(vars(options) | summary | {"hardware": hardware.name_hardware()}))
 
 
 if __name__ == "__main__":

@@ -33,27 +33,27 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="folds-") as folder:
         root = Path(folder)
         shutil.copytree(ROOT / "configs", root / "configs")
-        _set(root, options, None)
+        _write_params(root, options, None)
         for stage in (fetch, prepare, split):
             stage.run(root)
-        _seconds(root, options, [0])  # what has to be read comes from memory afterwards
+        _time_training(root, options, [0])  # what has to be read comes from memory afterwards
         pairs = []
         for number in range(options.pairs):
             order: tuple[list[int] | None, ...] = ([0], None) if number % 2 == 0 else (None, [0])
-            seconds = {"all" if folds is None else "one": _seconds(root, options, folds) for folds in order}
+            seconds = {"all" if folds is None else "one": _time_training(root, options, folds) for folds in order}
             pairs.append(seconds)
             print(f"pair {number + 1}: one fold {seconds['one']:.1f} s, all {seconds['all']:.1f} s", flush=True)
     ratios = sorted(each["all"] / each["one"] for each in pairs)
-    found = {
+    summary = {
         "ratio_median": round(statistics.median(ratios), 3),
         "ratio_range": [round(ratios[0], 3), round(ratios[-1], 3)],
         "seconds_all_median": round(statistics.median(each["all"] for each in pairs), 1),
         "cores": os.cpu_count(),
     }
-    print(json.dumps(vars(options) | found | {"hardware": hardware.name_hardware()}))
+    print(json.dumps(vars(options) | summary | {"hardware": hardware.name_hardware()}))
 
 
-def _set(root: Path, options: argparse.Namespace, folds: list[int] | None) -> None:
+def _write_params(root: Path, options: argparse.Namespace, folds: list[int] | None) -> None:
     yaml = YAML(typ="safe")
     params: dict[str, Any] = yaml.load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     params |= {"competition": options.competition, "models": [options.model]}
@@ -62,13 +62,13 @@ def _set(root: Path, options: argparse.Namespace, folds: list[int] | None) -> No
         yaml.dump(params, file)
 
 
-def _seconds(root: Path, options: argparse.Namespace, folds: list[int] | None) -> float:
-    _set(root, options, folds)
+def _time_training(root: Path, options: argparse.Namespace, folds: list[int] | None) -> float:
+    _write_params(root, options, folds)
     shutil.rmtree(root / ".work", ignore_errors=True)
     command = [sys.executable, "-m", "pipeline", "train", options.model]
     begun = time.perf_counter()
-    around = os.environ | {"PYTHONPATH": str(ROOT)}
-    subprocess.run(command, cwd=root, env=around, check=True, stdout=subprocess.DEVNULL)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    subprocess.run(command, cwd=root, env=environment, check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - begun
 
 

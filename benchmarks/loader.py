@@ -39,21 +39,21 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=default_workers(), help="threads of the loader")
     options = parser.parse_args()
     precision = runtime.start_backend("auto")
-    here = Path()  # neither weights nor features are asked for
-    data = _data(options.rows, options.size)
+    here = Path()  # neither weights nor features are read
+    data = _make_noise(options.rows, options.size)
     recipe = load_recipe(REPOSITORY, options.model)
     inputs = NetworkInputs(recipe, data, TrainingRows(recipe, data, {}, None), here, options.workers)
     training = Session(inputs, here).begin(0, 0)
-    from_stream, from_arrays = _streamed(training), _augmented_beforehand(training)
+    from_stream, from_arrays = _time_stream(training), _time_arrays(training)
     pairs = in_turns(from_stream, from_arrays, options.pairs, ("stream", "arrays"))
-    found = ratios(pairs, "ratio") | {
+    summary = ratios(pairs, "ratio") | {
         "stream_seconds": round(statistics.median(streamed for streamed, _ in pairs), 2),
         "arrays_seconds": round(statistics.median(arrays for _, arrays in pairs), 2),
     }
-    print(json.dumps(vars(options) | found | {"precision": precision, "hardware": hardware.name_hardware()}))
+    print(json.dumps(vars(options) | summary | {"precision": precision, "hardware": hardware.name_hardware()}))
 
 
-def _data(rows: int, size: int) -> Data:
+def _make_noise(rows: int, size: int) -> Data:
     """Noise in two folds, so that the training part of each has ``rows`` rows."""
     rng = np.random.default_rng(0)
     fold_of = np.repeat([0, 1], [rows, rows])
@@ -68,7 +68,7 @@ def _data(rows: int, size: int) -> Data:
     )
 
 
-def _streamed(training: FoldTraining) -> Callable[[], float]:
+def _time_stream(training: FoldTraining) -> Callable[[], float]:
     def epoch() -> float:
         started = time.perf_counter()
         with training.feed(0) as batches:
@@ -78,7 +78,7 @@ def _streamed(training: FoldTraining) -> Callable[[], float]:
     return epoch
 
 
-def _augmented_beforehand(training: FoldTraining) -> Callable[[], float]:
+def _time_arrays(training: FoldTraining) -> Callable[[], float]:
     phase = training.phase
     batches = training.inputs.image_batches(phase, 0, 0)
     transform = batches.plan.transform()

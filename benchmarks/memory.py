@@ -1,4 +1,4 @@
-"""Peak memory of `prepare` and `explore` against the number of images: the whole process tree, no worker hides.
+"""Peak memory of `prepare` and `explore` against the number of images, over the whole process tree.
 
     python benchmarks/memory.py 1000 100000
 
@@ -53,18 +53,19 @@ def main() -> None:
 
 
 def _measure(root: Path, count: int, workers: int) -> dict[str, object]:
-    _write(root, count, workers)
+    _write_competition(root, count, workers)
     run = root / "run.py"
     run.write_text(_RUN)
-    found = {
-        stage: _watch([sys.executable, str(run), stage], root) for stage in ("fetch", "prepare", "split", "explore")
+    peaks = {
+        stage: _measure_peak([sys.executable, str(run), stage], root)
+        for stage in ("fetch", "prepare", "split", "explore")
     }
     page = (root / "reports" / "explore.html").stat().st_size
-    measured = {stage: found[stage] for stage in ("prepare", "explore")}
+    measured = {stage: peaks[stage] for stage in ("prepare", "explore")}
     return {"images": count, "workers": workers, **measured, "page_mb": round(page / 1e6, 1)}
 
 
-def _write(root: Path, count: int, workers: int) -> None:
+def _write_competition(root: Path, count: int, workers: int) -> None:
     rng = np.random.default_rng(0)
     for part, size in (("train", count), ("test", 2)):
         folder = root / "download" / part
@@ -82,7 +83,7 @@ def _write(root: Path, count: int, workers: int) -> None:
     (root / "params.yaml").write_text(f"competition: synthetic\nmodels: [small_cnn]\nprepare: {{workers: {workers}}}\n")
 
 
-def _watch(command: list[str], root: Path) -> dict[str, float | int]:
+def _measure_peak(command: list[str], root: Path) -> dict[str, float | int]:
     start, peak_uss, peak_rss = time.monotonic(), 0, 0
     process = subprocess.Popen(command, cwd=root, env={**psutil.Process().environ(), "PYTHONPATH": str(REPOSITORY)})
     while process.poll() is None:

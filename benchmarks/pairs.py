@@ -1,4 +1,4 @@
-"""Two ways to do the same, run in turns: what disturbs the machine meets both."""
+"""Paired timings: two ways to do the same, run in turns, so that disturbances of the machine affect both."""
 
 import statistics
 from collections.abc import Callable
@@ -30,8 +30,8 @@ def in_turns(one: Callable[[], float], other: Callable[[], float], count: int, n
 
 def ratios(pairs: Pairs, name: str) -> dict[str, float | list[float]]:
     """Returns median and range of the first's seconds over the second's, under ``name``."""
-    found = sorted(first / second for first, second in pairs)
+    sorted_ratios = sorted(first / second for first, second in pairs)
     return {
-        f"{name}_median": round(statistics.median(found), 3),
-        f"{name}_range": [round(found[0], 3), round(found[-1], 3)],
+        f"{name}_median": round(statistics.median(sorted_ratios), 3),
+        f"{name}_range": [round(sorted_ratios[0], 3), round(sorted_ratios[-1], 3)],
     }

@@ -41,7 +41,7 @@ def main() -> None:
     runtime.start_backend(options.precision)
     shape = (options.images, options.stored, options.stored, 3)
     images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    training = _begun(load_recipe(ROOT, options.model), images)
+    training = _begin_training(load_recipe(ROOT, options.model), images)
     model = training.phase.net.model
     ready = np.stack([resize_unrounded(image, training.phase.size) for image in images])
     rows = np.arange(len(images))
@@ -57,14 +57,14 @@ def main() -> None:
         return time.perf_counter() - begun
 
     pairs = in_turns(streamed, bare, options.pairs, ("from the store", "bare predict"))
-    found = ratios([(second, first) for first, second in pairs], "speed_ratio") | {
+    summary = ratios([(second, first) for first, second in pairs], "speed_ratio") | {
         "images_per_second": round(options.images / statistics.median(pair[0] for pair in pairs)),
         "cores": len(os.sched_getaffinity(0)),
     }
-    print(json.dumps(vars(options) | found | {"hardware": hardware.name_hardware()}))
+    print(json.dumps(vars(options) | summary | {"hardware": hardware.name_hardware()}))
 
 
-def _begun(recipe: Recipe, images: Images) -> FoldTraining:
+def _begin_training(recipe: Recipe, images: Images) -> FoldTraining:
     """Builds a network with random weights, in its last phase, with the images as test images."""
     if "weights" in recipe.network.model_dump():
         recipe = recipe.model_copy(update={"network": recipe.network.model_copy(update={"weights": "none"})})

@@ -22,7 +22,7 @@ Fit = Callable[[NDArray[np.float32], NDArray[np.int64]], NDArray[np.float64]]
 
 
 def main(kind: str, folder: Path, more: str) -> None:
-    """Loads the predictions, fits, and tells weights, seconds and memory."""
+    """Loads the predictions, fits, and prints weights, seconds and memory."""
     if kind in ("candidates", "pipeline"):
         print(json.dumps(_each_combiner(folder) if kind == "candidates" else _pipeline(folder, more)))
         return
@@ -86,11 +86,11 @@ def _each_combiner(folder: Path) -> dict[str, Any]:
 
     stacked, labels, folds = (np.load(folder / f"{name}.npy") for name in ("stacked", "labels", "folds"))
     sample = Sample(stacked, labels, folds, get_metric("accuracy"))
-    told: dict[str, Any] = {"loaded_mb": round(_peak())}
+    results: dict[str, Any] = {"loaded_mb": round(_peak())}
     for name in (*COMBINERS, "temperatures"):
         reason = None if name == "temperatures" else skipped(name, sample)
         if reason is not None:
-            told[name] = reason
+            results[name] = reason
             continue
         begun, cpu = time.perf_counter(), time.process_time()
         if name == "temperatures":
@@ -98,9 +98,9 @@ def _each_combiner(folder: Path) -> dict[str, Any]:
         else:
             COMBINERS[name](sample)
         spent = time.perf_counter() - begun, time.process_time() - cpu
-        told[name] = {"seconds": round(spent[0], 2), "cpu_seconds": round(spent[1], 2), "peak_mb": round(_peak())}
-        print(f"{name}: {told[name]}", file=sys.stderr, flush=True)
-    return told
+        results[name] = {"seconds": round(spent[0], 2), "cpu_seconds": round(spent[1], 2), "peak_mb": round(_peak())}
+        print(f"{name}: {results[name]}", file=sys.stderr, flush=True)
+    return results
 
 
 def _pipeline(folder: Path, without: str) -> dict[str, Any]:
@@ -112,12 +112,12 @@ def _pipeline(folder: Path, without: str) -> dict[str, Any]:
 
     members = as_members(np.load(folder / "stacked.npy"), np.load(folder / "labels.npy"))
     params = EnsembleParams(combiners=tuple(name for name in COMBINERS if name not in without.split(",")))
-    told: dict[str, Any] = {"without": without, "loaded_mb": round(_peak())}
+    results: dict[str, Any] = {"without": without, "loaded_mb": round(_peak())}
     begun, cpu = time.perf_counter(), time.process_time()
     ensemble = fit(members, get_metric("accuracy"), params)
-    told |= {"seconds": round(time.perf_counter() - begun, 1), "cpu_seconds": round(time.process_time() - cpu, 1)}
+    results |= {"seconds": round(time.perf_counter() - begun, 1), "cpu_seconds": round(time.process_time() - cpu, 1)}
     each = {candidate.name: round(candidate.seconds, 1) for candidate in ensemble.candidates}
-    return told | {"peak_mb": round(_peak()), "candidates": each, "chosen": ensemble.chosen.name}
+    return results | {"peak_mb": round(_peak()), "candidates": each, "chosen": ensemble.chosen.name}
 
 
 if __name__ == "__main__":

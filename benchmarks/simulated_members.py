@@ -47,9 +47,9 @@ class Crew:
         stacked = np.empty((len(self.noise), rows, self.n_classes), np.float32)
         for member, noise in enumerate(self.noise):
             own = random.standard_normal((rows, self.n_classes))
-            seen = row + _FAMILY * families[self.family[member]] + noise * own
+            evidence = row + _FAMILY * families[self.family[member]] + noise * own
             # The log-odds of a class whose evidence is _SIGNAL higher in noise of this variance.
-            belief = softmax(self.sharpness[member] * _SIGNAL / (_SHARED**2 + _FAMILY**2 + noise**2) * seen, axis=1)
+            belief = softmax(self.sharpness[member] * _SIGNAL / (_SHARED**2 + _FAMILY**2 + noise**2) * evidence, axis=1)
             stacked[member] = (1 - self.smoothing[member]) * belief + self.smoothing[member] / self.n_classes
         return stacked, labels
 

@@ -40,34 +40,34 @@ def main() -> None:
     if options.alone:
         print(_images_per_second(options))
         return
-    found: dict[str, list[float]] = {}
+    measured: dict[str, list[float]] = {}
     cells = list((_NORMS if options.norms else _CELLS).items())
     for repeat in range(options.repeats):
         for name, cell in cells if repeat % 2 == 0 else cells[::-1]:
-            found.setdefault(name, []).append(_together(*cell))
-            print(f"{name}: {found[name][-1]:.1f} images/s", flush=True)
+            measured.setdefault(name, []).append(_measure_together(*cell))
+            print(f"{name}: {measured[name][-1]:.1f} images/s", flush=True)
     rates = {
         name: [round(min(all_), 1), round(statistics.median(all_), 1), round(max(all_), 1)]
-        for name, all_ in found.items()
+        for name, all_ in measured.items()
     }
     print(json.dumps(vars(options) | {"images_per_second (least, median, most)": rates, "cores": os.cpu_count()}))
 
 
-def _together(more: dict[str, str], one_on_each_core: bool, kerass_own: bool) -> float:
-    """Sums what processes that run at once get done."""
+def _measure_together(variables: dict[str, str], one_on_each_core: bool, keras_norms: bool) -> float:
+    """Sums the images a second of processes that run at once."""
     command = [sys.executable, "-m", "benchmarks.steps", *sys.argv[1:], "--alone"]
-    command += ["--keras"] if kerass_own else []
-    around = os.environ | more
+    command += ["--keras"] if keras_norms else []
+    environment = os.environ | variables
     cores = sorted(os.sched_getaffinity(0))
     running = []
     for part in [[core] for core in cores] if one_on_each_core else [cores]:
         os.sched_setaffinity(0, part)
-        running.append(subprocess.Popen(command, env=around, stdout=subprocess.PIPE, text=True))
+        running.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True))
     os.sched_setaffinity(0, cores)
-    said = [process.communicate()[0] for process in running]
+    outputs = [process.communicate()[0] for process in running]
     if any(process.returncode for process in running):
         raise SystemExit(1)
-    return sum(float(words) for words in said)
+    return sum(float(output) for output in outputs)
 
 
 def _images_per_second(options: argparse.Namespace) -> float:

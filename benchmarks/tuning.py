@@ -1,4 +1,4 @@
-"""Promises of the search, measured on a prepared competition: kills, pruning, memory, workers.
+"""Robustness and cost of a search, measured on a prepared competition: kills, pruning, memory, workers.
 
 Run in a repository whose data are prepared and split; everything happens in scratch copies.
 """
@@ -61,12 +61,13 @@ def _kills(options: argparse.Namespace, scratch: Path) -> None:
     first, second = (_study(place, options.model) for place in (whole, root))
     tally = trial_states.tally_trials(second)
     failed = second.get_trials(deepcopy=False, states=(TrialState.FAIL,))
-    cut = sum(trial_states.REASON not in trial.user_attrs for trial in failed)
+    interrupted = sum(trial_states.REASON not in trial.user_attrs for trial in failed)
     same = _outcomes(first) == _outcomes(second)
     print(
-        f"{tally.finished} of {options.trials} finished, {cut} cut off and begun again, {len(tally.running)} left over"
+        f"{tally.finished} of {options.trials} finished, {interrupted} interrupted and run again, "
+        f"{len(tally.running)} left running"
     )
-    print(f"the same trials with the same scores as a search that nobody killed: {same}")
+    print(f"the same trials with the same scores as a search that was not killed: {same}")
 
 
 def _pruning(options: argparse.Namespace, scratch: Path) -> None:
@@ -86,12 +87,12 @@ def _memory(options: argparse.Namespace, scratch: Path) -> None:
         if done < options.trials:
             peaks[done + 1] = max(peaks.get(done + 1, 0.0), _tree(running.pid))
         time.sleep(0.2)
-    told = {
+    megabytes = {
         trial: f"{peaks[trial] / 1e6:,.0f}"
         for trial in sorted({5, *range(10, options.trials + 1, 10)})
         if trial in peaks
     }
-    print(f"peak RSS of the whole tree during a trial, MB, all trials in one process: {told}")
+    print(f"peak RSS of the whole tree during a trial, MB, all trials in one process: {megabytes}")
     print(f"last against trial 5: {peaks[max(peaks)] / peaks[5]:.3f}")
 
 
@@ -172,14 +173,14 @@ def _summary(root: Path, model: str) -> str:
     best, verdict = card.best, card.verdict
     assert best is not None
     searched = f"{card.searched_seconds:.0f} s, {card.complete} complete, {card.pruned} pruned"
-    told = f"{searched}, saved by its own reckoning {card.saved_seconds:.0f} s, best {best.values[0]:.4f}"
+    summary = f"{searched}, saved by its own estimate {card.saved_seconds:.0f} s, best {best.values[0]:.4f}"
     losses = f"log loss {best.log_loss:.4f}" if best.log_loss is not None else ""
     metric = get_metric(card.metric)
     if verdict is None:
-        return f"{told} {losses}; the default stayed the best"
+        return f"{summary} {losses}; the default stayed the best"
     low, high = verdict.interval
     return (
-        f"{told} {losses}; unseen {metric.name} {verdict.default:.4f} -> {verdict.tuned:.4f}, {verdict.gain:+.4f} "
+        f"{summary} {losses}; unseen {metric.name} {verdict.default:.4f} -> {verdict.tuned:.4f}, {verdict.gain:+.4f} "
         f"[{low:+.4f}, {high:+.4f}]"
     )
 

@@ -1,8 +1,8 @@
-"""Do the scores of "none of these classes" tell pictures of classes that were never trained on?
+"""Scores of "none of these classes", measured on pictures of classes that were never trained on.
 
 Three of fifteen classes are left out of the training at a time, until each was left out once. The test images are
-pictures of the twelve others that no fold saw, and those of the three. What is chosen without any unknown picture is
-held against what turns out to be best; so is another way to choose, by telling wrong predictions from right ones.
+pictures of the twelve others that no fold used, and those of the three. The score chosen without any unknown picture is
+compared with the best one; so is another choice, by how well scores separate wrong predictions from right ones.
 
     COMPETITIONS_DIR=... WEIGHTS_DIR=... python -m benchmarks.unknowns [--model mobilenet_v2_frozen] [--draws 5]
 """
@@ -45,7 +45,7 @@ class Outcome:
         stand_ins: by score, what is chosen by.
         errors: by score, in telling wrong out-of-fold predictions from right ones.
         alarms: share of unseen known pictures that the chosen score flags.
-        found: share of unknown pictures that it flags.
+        detected: share of unknown pictures that it flags.
         counts: unseen known pictures, unknown pictures.
     """
 
@@ -55,7 +55,7 @@ class Outcome:
     stand_ins: dict[str, float]
     errors: dict[str, float]
     alarms: float
-    found: float
+    detected: float
     counts: tuple[int, int]
 
 
@@ -77,9 +77,9 @@ def main() -> None:
             drawn = Path(folder) / f"draw{draw}"
             _leave_out(root, drawn, given.model, np.sort(order[3 * draw : 3 * draw + 3]))
             outcomes.append(_outcome(drawn, given.model, tuple(classes[one] for one in order[3 * draw :][:3])))
-            _say(outcomes[-1])
+            _print_outcome(outcomes[-1])
             shutil.rmtree(drawn)
-    _say_all(outcomes)
+    _print_means(outcomes)
 
 
 def _repository(root: Path, model: str) -> None:
@@ -155,16 +155,16 @@ def _strange(name: str, known: list[FoldOutputs], new: list[FoldOutputs], n_clas
 
 
 def _errors(name: str, known: list[FoldOutputs], labels: list[NDArray[np.int64]], n_classes: int) -> float:
-    found = []
-    for said, own in zip(known, labels, strict=True):
-        bank = build_bank(said.features, n_classes) if said.features is not None else None
+    aurocs = []
+    for outputs, own in zip(known, labels, strict=True):
+        bank = build_bank(outputs.features, n_classes) if outputs.features is not None else None
         value = (
-            compute_neighbour_distance(said, bank, own=True)
+            compute_neighbour_distance(outputs, bank, own=True)
             if name == NEIGHBOURS and bank
-            else compute_score(name, said, bank)
+            else compute_score(name, outputs, bank)
         )
-        found.append(roc_auc_score(said.probs.argmax(axis=1) != own, value))
-    return float(np.mean(found))
+        aurocs.append(roc_auc_score(outputs.probs.argmax(axis=1) != own, value))
+    return float(np.mean(aurocs))
 
 
 def _interval(unknown: NDArray[np.bool_], value: Scores) -> tuple[float, float]:
@@ -179,7 +179,7 @@ def _interval(unknown: NDArray[np.bool_], value: Scores) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _say(one: Outcome) -> None:
+def _print_outcome(one: Outcome) -> None:
     print(f"left out: {', '.join(one.out)}; {one.counts[0]} unseen known pictures, {one.counts[1]} unknown ones")
     for name, auroc in one.aurocs.items():
         low, high = one.intervals[name]
@@ -190,16 +190,16 @@ def _say(one: Outcome) -> None:
     chosen = choose_score(one.stand_ins)
     print(
         f"  chosen: {chosen}, the best: {choose_score(one.aurocs)}; at {RATE:.0%} it flags {one.alarms:.1%} of the "
-        f"unseen known pictures and {one.found:.1%} of the unknown ones",
+        f"unseen known pictures and {one.detected:.1%} of the unknown ones",
         flush=True,
     )
 
 
-def _say_all(outcomes: list[Outcome]) -> None:
+def _print_means(outcomes: list[Outcome]) -> None:
     print(f"mean of {len(outcomes)} draws:")
     for name in outcomes[0].aurocs:
         means = [
-            np.mean([said[name] for said in column])
+            np.mean([each[name] for each in column])
             for column in (
                 [one.aurocs for one in outcomes],
                 [one.stand_ins for one in outcomes],
@@ -213,8 +213,8 @@ def _say_all(outcomes: list[Outcome]) -> None:
             for one in outcomes
         ]
         print(f"  chosen by {words}: {np.mean(lost):.3f} of AUROC lost to the best, {max(lost):.3f} at most")
-    alarms, found = np.mean([one.alarms for one in outcomes]), np.mean([one.found for one in outcomes])
-    print(f"  flagged at {RATE:.0%}: {alarms:.1%} of the unseen known pictures, {found:.1%} of the unknown ones")
+    alarms, detected = np.mean([one.alarms for one in outcomes]), np.mean([one.detected for one in outcomes])
+    print(f"  flagged at {RATE:.0%}: {alarms:.1%} of the unseen known pictures, {detected:.1%} of the unknown ones")
 
 
 if __name__ == "__main__":

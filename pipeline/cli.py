@@ -125,7 +125,7 @@ def train(model: Annotated[str, typer.Argument(help="a model of params.yaml")]) 
 
 @app.command()
 def tune(model: Annotated[str, typer.Argument(help="a model of params.yaml")]) -> None:
-    """Search for better settings of one model, as params.yaml says; goes on where it was."""
+    """Search for better settings of one model, as params.yaml says; continues an earlier search."""
     from pipeline.stages import tune
 
     tune.run(_root(), model)
