@@ -17,9 +17,10 @@ from pipeline.core import paths, tables
 from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError
 from pipeline.core.files import atomic_path
-from pipeline.core.paired import gain
+from pipeline.core.paired import measure_gain
 from pipeline.core.predictions import Predictions, read_predictions, write_predictions
-from pipeline.ensemble.members import renormalised
+from pipeline.core.scores import LabelledRows
+from pipeline.ensemble.members import renormalise_rows
 
 _DECIMALS = 4
 
@@ -48,12 +49,12 @@ def run(options: argparse.Namespace) -> None:
             )
         if options.keep:
             _keep(options.keep / f"{name}.parquet", predictions)
-        members[name] = renormalised(predictions.aligned(folds["id"].tolist(), str(path)))
+        members[name] = renormalise_rows(predictions.aligned(folds["id"].tolist(), str(path)))
         print(f"{name}: {metric.name} {metric.score(labels, members[name]):.4f}", flush=True)
     scores = {name: metric.score(labels, probs) for name, probs in members.items()}
     best = (max if metric.greater_is_better else min)(scores, key=lambda name: scores[name])
     mean: NDArray[np.float32] = np.stack(list(members.values())).mean(axis=0, dtype=np.float64).astype(np.float32)
-    added = gain(labels, groups, mean, members[best], metric)
+    added = measure_gain(LabelledRows(labels, groups), mean, members[best], metric)
     print(
         f"mean of {len(members)}: {metric.name} {metric.score(labels, mean):.4f}, against {best} "
         f"{added.value:+.4f} [{added.low:+.4f}, {added.high:+.4f}]"

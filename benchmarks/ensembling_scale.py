@@ -15,8 +15,8 @@ from benchmarks.simulated_members import as_members, mixed
 from pipeline.core.arrays import Labels, Probs
 from pipeline.core.metrics import get_metric
 from pipeline.ensemble.combiners.catalogue import COMBINERS
-from pipeline.ensemble.combiners.contract import blend
-from pipeline.ensemble.fitting import EnsembleParams, fit
+from pipeline.ensemble.combiners.contract import blend_members
+from pipeline.ensemble.fitting import EnsembleParams, fit_ensemble
 from pipeline.networks import hardware
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -74,7 +74,7 @@ def _time_pairs(folder: Path, stacked: Probs, labels: Labels, kinds: list[str], 
         for kind in kinds if number % 2 == 0 else kinds[::-1]:
             measured = _measure(kind, folder, options.autogluon)
             weights = np.array(measured.pop("weights")[0])
-            measured["log_loss"] = get_metric("log_loss").score(labels, blend(stacked, weights))
+            measured["log_loss"] = get_metric("log_loss").score(labels, blend_members(stacked, weights))
             measured["members"] = int((weights > 0).sum())
             runs[kind].append(measured)
             print(f"pair {number + 1}, {kind}: {json.dumps(measured)}", flush=True)
@@ -101,11 +101,11 @@ def _compare_nested(folder: Path, members: int, rows: int, seed: int, kinds: lis
         measured = _measure(kind, folder, autogluon, "parts")
         probs = np.empty(stacked.shape[1:], np.float32)
         for part, weights in enumerate(measured["weights"]):
-            probs[folds == part] = blend(stacked[:, folds == part], np.array(weights))
+            probs[folds == part] = blend_members(stacked[:, folds == part], np.array(weights))
         seconds, cpu_seconds = (round(measured[name], 2) for name in ("seconds", "cpu_seconds"))
         print_scores(kind, probs, seconds=seconds, cpu_seconds=cpu_seconds)
     for metric in _SCORES:
-        chosen = fit(as_members(stacked, labels), get_metric(metric), _QUICK)
+        chosen = fit_ensemble(as_members(stacked, labels), get_metric(metric), _QUICK)
         print_scores(f"pipeline for {metric}", chosen.nested, chosen=chosen.chosen.name)
 
 

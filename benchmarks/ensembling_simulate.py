@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from benchmarks.simulated_members import as_members, equal, mixed
 from pipeline.core.metrics import get_metric
-from pipeline.core.paired import standing
+from pipeline.core.paired import measure_standing
+from pipeline.core.scores import LabelledRows
 from pipeline.ensemble.combiners.catalogue import COMBINERS
-from pipeline.ensemble.fitting import EnsembleParams, fit
+from pipeline.ensemble.fitting import EnsembleParams, fit_ensemble
 
 CREWS = {"mixed": mixed, "equal": equal}
 FRESH_ROWS = 20_000
@@ -106,10 +107,10 @@ def run_repeat(cell: Cell, number: int) -> Repeat:
     fresh_stacked, fresh_labels = crew.draw(FRESH_ROWS, random)
     metric = get_metric(cell.metric)
     begun = time.perf_counter()
-    ensemble = fit(as_members(stacked, labels), metric, cell.params)
+    ensemble = fit_ensemble(as_members(stacked, labels), metric, cell.params)
     seconds = time.perf_counter() - begun
     best = ensemble.members.names.index(ensemble.best)
-    printed = standing(labels, np.arange(cell.rows), [ensemble.nested], metric)
+    printed = measure_standing(LabelledRows(labels, np.arange(cell.rows)), [ensemble.nested], metric)
     return Repeat(
         cell=cell,
         number=number,
@@ -121,8 +122,8 @@ def run_repeat(cell: Cell, number: int) -> Repeat:
         mean_fresh=metric.score(fresh_labels, fresh_stacked.mean(axis=0)),
         best_fresh=metric.score(fresh_labels, fresh_stacked[best]),
         chosen=ensemble.chosen.name,
-        temperature=ensemble.finish.temperature,
-        decision=ensemble.finish.factors is not None,
+        temperature=ensemble.post_processing.temperature,
+        decision=ensemble.post_processing.factors is not None,
         seconds=seconds,
     )
 

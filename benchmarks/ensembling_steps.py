@@ -20,9 +20,10 @@ from pipeline.core.cards import ModelCard, read_card
 from pipeline.core.competition import load_competition
 from pipeline.core.config import parse
 from pipeline.core.files import atomic_path
-from pipeline.core.paired import Gain, gain
-from pipeline.ensemble.calibration import reliability
-from pipeline.ensemble.fitting import EnsembleParams, fit
+from pipeline.core.paired import Gain, measure_gain
+from pipeline.core.scores import LabelledRows
+from pipeline.ensemble.calibration import measure_reliability
+from pipeline.ensemble.fitting import EnsembleParams, fit_ensemble
 from pipeline.ensemble.members import Members, read_members
 from pipeline.images.views import Views
 from pipeline.inference.trained_model import open_trained_model
@@ -53,17 +54,19 @@ def run(options: argparse.Namespace) -> None:
         (f"{best}, its views", lambda: first.stacked[first.names.index(best)]),
         ("mean, one view", lambda: _mean(plain)),
         ("mean, views", lambda: _mean(first)),
-        ("weights", lambda: fit(first, metric, EnsembleParams(temperature="never")).nested),
-        ("calibration", lambda: fit(first, metric, EnsembleParams()).nested),
+        ("weights", lambda: fit_ensemble(first, metric, EnsembleParams(temperature="never")).nested),
+        ("calibration", lambda: fit_ensemble(first, metric, EnsembleParams()).nested),
     ]
     if pseudo:
-        steps.append(("pseudo-labels", lambda: fit(every, metric, EnsembleParams()).nested))
+        steps.append(("pseudo-labels", lambda: fit_ensemble(every, metric, EnsembleParams()).nested))
     alone = before = first.stacked[first.names.index(best)]
     results: list[dict[str, str | float]] = []
     for name, make in steps:
         probs = make()
-        score, off = metric.score(labels, probs), reliability(labels, probs).error
-        added, over = (_format_gain(gain(labels, groups, probs, other, metric)) for other in (before, alone))
+        score, off = metric.score(labels, probs), measure_reliability(labels, probs).error
+        added, over = (
+            _format_gain(measure_gain(LabelledRows(labels, groups), probs, other, metric)) for other in (before, alone)
+        )
         print(f"{name}: {metric.name} {score:.4f}, calibration error {off:.4f}", flush=True)
         above = f"against the step above {added}, " if results else ""
         print(f"    {above}against {best} with its views {over}", flush=True)

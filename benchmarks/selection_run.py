@@ -4,7 +4,7 @@
 
 FOLDER holds stacked.npy (members, rows, classes), labels.npy and folds.npy. With ``parts`` the weights are fitted once
 without each fold, else once on all rows. KIND is a selection, ``candidates`` (every combiner once) or ``pipeline``
-(`pipeline.ensemble.fitting.fit`).
+(`pipeline.ensemble.fitting.fit_ensemble`).
 """
 
 import json
@@ -43,22 +43,22 @@ def _peak() -> float:
 
 
 def _select() -> Fit:
-    from pipeline.ensemble.combiners.greedy import log_loss_score, select
+    from pipeline.ensemble.combiners.greedy import make_log_loss_scorer, select_members
 
     def fit(stacked: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float64]:
         true_probs = stacked[:, np.arange(len(labels)), labels]
-        return select(true_probs, np.arange(len(stacked)), log_loss_score(len(labels)), ROUNDS)
+        return select_members(true_probs, np.arange(len(stacked)), make_log_loss_scorer(len(labels)), ROUNDS)
 
     return fit
 
 
 def _greedy() -> Fit:
     from pipeline.core.metrics import get_metric
-    from pipeline.ensemble.combiners.contract import Sample
-    from pipeline.ensemble.combiners.greedy import greedy_bagged
+    from pipeline.ensemble.combiners.contract import OofRows
+    from pipeline.ensemble.combiners.greedy import fit_greedy_bagged
 
     def fit(stacked: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float64]:
-        weights = greedy_bagged(Sample(stacked, labels, np.zeros_like(labels), get_metric("accuracy"))).weights
+        weights = fit_greedy_bagged(OofRows(stacked, labels, np.zeros_like(labels), get_metric("accuracy"))).weights
         assert weights is not None
         return weights
 
@@ -80,21 +80,21 @@ def _autogluon() -> Fit:
 def _each_combiner(folder: Path) -> dict[str, Any]:
     """Fits each combiner once on all rows; a nested score takes a fit per fold more."""
     from pipeline.core.metrics import get_metric
-    from pipeline.ensemble.calibration import temperatures
-    from pipeline.ensemble.combiners.catalogue import COMBINERS, skipped
-    from pipeline.ensemble.combiners.contract import Sample
+    from pipeline.ensemble.calibration import fit_temperatures
+    from pipeline.ensemble.combiners.catalogue import COMBINERS, explain_skip
+    from pipeline.ensemble.combiners.contract import OofRows
 
     stacked, labels, folds = (np.load(folder / f"{name}.npy") for name in ("stacked", "labels", "folds"))
-    sample = Sample(stacked, labels, folds, get_metric("accuracy"))
+    sample = OofRows(stacked, labels, folds, get_metric("accuracy"))
     results: dict[str, Any] = {"loaded_mb": round(_peak())}
     for name in (*COMBINERS, "temperatures"):
-        reason = None if name == "temperatures" else skipped(name, sample)
+        reason = None if name == "temperatures" else explain_skip(name, sample)
         if reason is not None:
             results[name] = reason
             continue
         begun, cpu = time.perf_counter(), time.process_time()
         if name == "temperatures":
-            temperatures(labels, stacked)
+            fit_temperatures(labels, stacked)
         else:
             COMBINERS[name](sample)
         spent = time.perf_counter() - begun, time.process_time() - cpu
@@ -108,13 +108,13 @@ def _pipeline(folder: Path, without: str) -> dict[str, Any]:
     from benchmarks.simulated_members import as_members
     from pipeline.core.metrics import get_metric
     from pipeline.ensemble.combiners.catalogue import COMBINERS
-    from pipeline.ensemble.fitting import EnsembleParams, fit
+    from pipeline.ensemble.fitting import EnsembleParams, fit_ensemble
 
     members = as_members(np.load(folder / "stacked.npy"), np.load(folder / "labels.npy"))
     params = EnsembleParams(combiners=tuple(name for name in COMBINERS if name not in without.split(",")))
     results: dict[str, Any] = {"without": without, "loaded_mb": round(_peak())}
     begun, cpu = time.perf_counter(), time.process_time()
-    ensemble = fit(members, get_metric("accuracy"), params)
+    ensemble = fit_ensemble(members, get_metric("accuracy"), params)
     results |= {"seconds": round(time.perf_counter() - begun, 1), "cpu_seconds": round(time.process_time() - cpu, 1)}
     each = {candidate.name: round(candidate.seconds, 1) for candidate in ensemble.candidates}
     return results | {"peak_mb": round(_peak()), "candidates": each, "chosen": ensemble.chosen.name}

@@ -74,7 +74,7 @@ def equal(n_members: int, random: np.random.Generator) -> Crew:
 
 
 def as_members(stacked: Probs, labels: Labels) -> Members:
-    """Returns rows as `pipeline.ensemble.fitting.fit` takes them, in five folds, each a group of its own."""
+    """Returns rows as `pipeline.ensemble.fitting.fit_ensemble` takes them, in five folds, each a group of its own."""
     rows = np.arange(len(labels))
     table = pd.DataFrame({"id": rows.astype(str), "label": labels, "group": rows, "fold": rows % _FOLDS})
     return Members(tuple(f"member_{number:02}" for number in range(len(stacked))), table, stacked, {})

@@ -159,11 +159,13 @@ def add_member(
     classes: Annotated[str | None, typer.Option(help="for .npy: the classes of its columns, with commas")] = None,
 ) -> None:
     """Take predictions made elsewhere into the ensemble, checked like our own."""
-    from pipeline.ensemble.external import Given
+    from pipeline.ensemble.external import PredictionFiles
     from pipeline.stages import add_member
 
     columns = tuple(classes.split(",")) if classes else None
-    add_member.run(_root(), name, Given(oof, oof_ids, columns), Given(test, test_ids, columns), folds)
+    add_member.run(
+        _root(), name, PredictionFiles(oof, oof_ids, columns), PredictionFiles(test, test_ids, columns), folds
+    )
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""Which of several predictions of the same rows scores better, and how sure that is.
+"""Paired comparisons: which of several predictions of the same rows scores better, with standard errors.
 
 Differences are paired: the same rows, and whole groups of them, are drawn for both.
 Reference: Efron and Tibshirani (1993), An Introduction to the Bootstrap.
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pipeline.core.arrays import Labels, Probs
 from pipeline.core.errors import InputError
 from pipeline.core.metrics import Metric
-from pipeline.core.scores import resampled_means, resampled_rows
+from pipeline.core.scores import LabelledRows, resample_means, resample_rows
 
 _DRAWS, _COSTLY_DRAWS = 60, 200
 
@@ -49,51 +49,46 @@ class Gain:
     high: float
 
 
-def standing(labels: Labels, groups: Labels, candidates: Sequence[Probs], metric: Metric, seed: int = 0) -> Standing:
+def measure_standing(rows: LabelledRows, candidates: Sequence[Probs], metric: Metric, seed: int = 0) -> Standing:
     """Compares predictions of the same rows.
 
     Standard errors are of means over groups where the metric is a mean over rows, else of 60 bootstrap draws.
 
     Args:
-        labels: (n,) true class indices.
-        groups: (n,) rows of one group belong together.
+        rows: the scored rows, n of them.
         candidates: probabilities (n, n_classes) each.
         metric: what to score by.
         seed: of the bootstrap.
     """
     sign = 1 if metric.greater_is_better else -1
+    labels = rows.labels
     scores = np.array([metric.score(labels, probs) for probs in candidates])
     best = int(np.argmax(sign * scores))
-    group = np.unique(groups, return_inverse=True)[1]
+    group = np.unique(rows.groups, return_inverse=True)[1]
     if metric.rows is not None:
-        rows = np.stack([metric.rows(labels, probs) for probs in candidates])
-        errors = np.array([_error_of_mean(each, group) for each in rows])
-        apart = np.array([_error_of_mean(rows[best] - each, group) for each in rows])
+        values = np.stack([metric.rows(labels, probs) for probs in candidates])
+        errors = np.array([_error_of_mean(each, group) for each in values])
+        apart = np.array([_error_of_mean(values[best] - each, group) for each in values])
     else:
         drawn = _draws(labels, group, candidates, metric, seed)
         errors, apart = drawn.std(axis=0, ddof=1), (drawn[:, [best]] - drawn).std(axis=0, ddof=1)
     return Standing(scores, errors, sign * (scores[best] - scores), apart)
 
 
-def gain(
-    labels: Labels,
-    groups: Labels,
-    probs: Probs,
-    other: Probs,
-    metric: Metric,
-    seed: int = 0,
-    n_resamples: int = 1000,
+def measure_gain(
+    rows: LabelledRows, probs: Probs, other: Probs, metric: Metric, seed: int = 0, n_resamples: int = 1000
 ) -> Gain:
     """Returns how much ``probs`` scores better than ``other``, with its paired bootstrap interval.
 
     Of metrics that are no mean over rows, at most 200 resamples are drawn: each costs a whole evaluation.
     """
+    labels = rows.labels
     sign = 1 if metric.greater_is_better else -1
     value = sign * (metric.score(labels, probs) - metric.score(labels, other))
-    group = np.unique(groups, return_inverse=True)[1]
+    group = np.unique(rows.groups, return_inverse=True)[1]
     if metric.rows is not None:
-        rows = sign * (metric.rows(labels, probs) - metric.rows(labels, other))
-        resampled = resampled_means(rows, group, np.random.default_rng(seed), n_resamples)
+        gains = sign * (metric.rows(labels, probs) - metric.rows(labels, other))
+        resampled = resample_means(gains, group, np.random.default_rng(seed), n_resamples)
     else:
         drawn = _draws(labels, group, [probs, other], metric, seed, min(n_resamples, _COSTLY_DRAWS))
         resampled = sign * (drawn[:, 0] - drawn[:, 1])
@@ -119,7 +114,7 @@ def _draws(
 ) -> NDArray[np.float64]:
     """Scores every candidate on the same draws: (n_draws, n_candidates)."""
     scores = []
-    for rows in resampled_rows(group, np.random.default_rng(seed), n_resamples):
+    for rows in resample_rows(group, np.random.default_rng(seed), n_resamples):
         try:
             scores.append([metric.score(labels[rows], probs[rows]) for probs in candidates])
         except InputError:

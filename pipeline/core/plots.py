@@ -39,7 +39,7 @@ class Bins(Protocol):
         """Expected calibration error."""
 
 
-def learning_curves(history: pd.DataFrame, path: Path) -> None:
+def draw_learning_curves(history: pd.DataFrame, path: Path) -> None:
     """Draws each fold's losses and accuracies over the epochs: solid on its validation rows, dashed in training.
 
     Args:
@@ -62,7 +62,7 @@ def learning_curves(history: pd.DataFrame, path: Path) -> None:
     _save(figure, path)
 
 
-def confusion(labels: NDArray[np.int64], probs: NDArray[np.float32], classes: Sequence[str], path: Path) -> None:
+def draw_confusion(labels: NDArray[np.int64], probs: NDArray[np.float32], classes: Sequence[str], path: Path) -> None:
     """Draws how often each class (rows) is taken for which (columns), as shares of the true class.
 
     Args:
@@ -90,7 +90,7 @@ def confusion(labels: NDArray[np.int64], probs: NDArray[np.float32], classes: Se
     _save(figure, path)
 
 
-def reliability(before: Bins, after: Bins, path: Path) -> None:
+def draw_calibration(before: Bins, after: Bins, path: Path) -> None:
     """Draws accuracy against confidence, before and after the last temperature; on the diagonal both agree.
 
     Args:

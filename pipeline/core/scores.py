@@ -1,4 +1,4 @@
-"""Scores of out-of-fold predictions: per fold, pooled, and how sure the pooled one is.
+"""Scores of out-of-fold predictions: per fold, pooled, and the bootstrap interval of the pooled one.
 
 Reference: Efron and Tibshirani (1993), An Introduction to the Bootstrap, chapter 13 (percentile intervals).
 """
@@ -13,14 +13,32 @@ from pipeline.core.arrays import Labels, Probs
 from pipeline.core.errors import InputError
 from pipeline.core.metrics import Metric, get_metric
 
-SHOWN = (get_metric("accuracy"), get_metric("log_loss"), get_metric("macro_f1"), get_metric("top_k_accuracy", 3))
+TABLE_METRICS = (
+    get_metric("accuracy"),
+    get_metric("log_loss"),
+    get_metric("macro_f1"),
+    get_metric("top_k_accuracy", 3),
+)
 _DRAWS_AT_ONCE = 1_000_000
 _COSTLY_RESAMPLES = 200
 
 
 @dataclass(frozen=True)
+class LabelledRows:
+    """The rows that predictions are scored on.
+
+    Attributes:
+        labels: (n,) true class indices.
+        groups: (n,) rows of one group belong together: a bootstrap draws them together.
+    """
+
+    labels: Labels
+    groups: Labels
+
+
+@dataclass(frozen=True)
 class Summary:
-    """What a model's out-of-fold predictions are worth by the competition's metric.
+    """Scores of a model's out-of-fold predictions by the competition's metric.
 
     Attributes:
         fold_scores: score of each scored fold, by its number as text.
@@ -45,21 +63,14 @@ class Summary:
         return {"mean": self.mean, "std": self.std, "pooled": self.pooled, "low": low, "high": high, **self.scores}
 
 
-def summarise(
-    labels: Labels,
-    folds: Labels,
-    groups: Labels,
-    probs: Probs,
-    metric: Metric,
-    seed: int = 0,
-    n_resamples: int = 1000,
+def summarise_scores(
+    rows: LabelledRows, folds: Labels, probs: Probs, metric: Metric, seed: int = 0, n_resamples: int = 1000
 ) -> Summary:
     """Scores out-of-fold predictions.
 
     Args:
-        labels: (n,) true class indices of the scored rows.
+        rows: the scored rows, n of them.
         folds: (n,) the fold that predicted each row.
-        groups: (n,) rows of one group are drawn together.
         probs: (n, n_classes) out-of-fold probabilities.
         metric: the competition's.
         seed: of the bootstrap.
@@ -69,12 +80,13 @@ def summarise(
     Raises:
         InputError: the metric is undefined on a fold.
     """
+    labels = rows.labels
     by_fold = {str(fold): metric.score(labels[folds == fold], probs[folds == fold]) for fold in np.unique(folds)}
     values = np.array(list(by_fold.values()))
     scores = {}
-    for shown in (*SHOWN, metric):
+    for each in (*TABLE_METRICS, metric):
         try:
-            scores[shown.name] = shown.score(labels, probs)
+            scores[each.name] = each.score(labels, probs)
         except InputError:
             continue  # undefined on these rows (a class without any)
     return Summary(
@@ -82,30 +94,30 @@ def summarise(
         mean=float(values.mean()),
         std=float(values.std(ddof=1)) if len(values) > 1 else 0.0,
         pooled=metric.score(labels, probs),
-        interval=interval(labels, groups, probs, metric, seed, n_resamples),
+        interval=bootstrap_interval(rows, probs, metric, seed, n_resamples),
         scores=scores,
     )
 
 
-def interval(
-    labels: Labels, groups: Labels, probs: Probs, metric: Metric, seed: int = 0, n_resamples: int = 1000
+def bootstrap_interval(
+    rows: LabelledRows, probs: Probs, metric: Metric, seed: int = 0, n_resamples: int = 1000
 ) -> tuple[float, float]:
     """Returns the 95 % percentile bootstrap interval of a pooled score, drawing whole groups.
 
     Args:
-        labels: (n,) true class indices.
-        groups: (n,) rows of one group are drawn together.
+        rows: the scored rows, n of them.
         probs: (n, n_classes) probabilities.
         metric: what to score.
         seed: the same seed gives the same interval.
         n_resamples: how many draws; at most 200 are made of a metric that is no mean over rows.
     """
-    group = np.unique(groups, return_inverse=True)[1]
+    labels = rows.labels
+    group = np.unique(rows.groups, return_inverse=True)[1]
     random = np.random.default_rng(seed)
     if metric.rows is not None:
-        resampled = resampled_means(metric.rows(labels, probs), group, random, n_resamples)
+        resampled = resample_means(metric.rows(labels, probs), group, random, n_resamples)
     else:
-        draws = resampled_rows(group, random, min(n_resamples, _COSTLY_RESAMPLES))
+        draws = resample_rows(group, random, min(n_resamples, _COSTLY_RESAMPLES))
         resampled = _scores(labels, probs, metric, draws)
     if not len(resampled):
         pooled = metric.score(labels, probs)
@@ -114,7 +126,7 @@ def interval(
     return float(low), float(high)
 
 
-def resampled_means(
+def resample_means(
     rows: NDArray[np.float64], group: Labels, random: np.random.Generator, n_resamples: int
 ) -> NDArray[np.float64]:
     """Returns the means of ``rows`` in bootstrap draws of whole groups: (n_resamples,).
@@ -137,8 +149,8 @@ def resampled_means(
     return np.concatenate(means)
 
 
-def resampled_rows(group: Labels, random: np.random.Generator, n_resamples: int) -> Iterator[Labels]:
-    """Yields the rows of bootstrap draws of whole groups, as `resampled_means` takes them."""
+def resample_rows(group: Labels, random: np.random.Generator, n_resamples: int) -> Iterator[Labels]:
+    """Yields the rows of bootstrap draws of whole groups, as `resample_means` takes them."""
     sizes = np.bincount(group)
     starts = np.cumsum(sizes) - sizes
     by_group = np.argsort(group, kind="stable")

@@ -17,7 +17,7 @@ _TOLERANCE, _ITERATIONS, _NOUGHT = 1e-14, 1000, 1e-9
 _AT_ONCE, _JOINING, _PULL = 40, 10, 1e-7
 
 
-def log_loss_weights(true_probs: NDArray[np.floating[Any]]) -> Numbers:
+def fit_log_loss_weights(true_probs: NDArray[np.floating[Any]]) -> Numbers:
     """Returns the weights of the mixture whose log loss is lowest: float64 (n_members,), >= 0, sum 1.
 
     The loss is convex, so there is one lowest value and no start to choose; of members that are the same each gets the

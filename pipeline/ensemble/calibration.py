@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.arrays import Labels, Probs, Weights
-from pipeline.ensemble.combiners.contract import logs, softmaxed
+from pipeline.ensemble.combiners.contract import apply_softmax, take_logs
 
 BINS = 15
 _COLDEST, _HOTTEST = 0.05, 20.0
@@ -37,7 +37,7 @@ class Reliability:
         return float((np.abs(np.subtract(self.confidence, self.accuracy)) * rows).sum() / rows.sum())
 
 
-def reliability(labels: Labels, probs: Probs) -> Reliability:
+def measure_reliability(labels: Labels, probs: Probs) -> Reliability:
     """Compares confidence with accuracy.
 
     Args:
@@ -53,7 +53,7 @@ def reliability(labels: Labels, probs: Probs) -> Reliability:
     return Reliability(tuple(sums[0].tolist()), tuple(sums[1].tolist()), tuple(rows[kept].tolist()))
 
 
-def temperature(labels: Labels, probs: Probs) -> float:
+def fit_temperature(labels: Labels, probs: Probs) -> float:
     """Returns the temperature that minimises log loss; above 1 the probabilities are too sure of themselves.
 
     Newton's method on the inverse temperature, in which the loss is convex.
@@ -65,12 +65,12 @@ def temperature(labels: Labels, probs: Probs) -> float:
     Returns:
         0.05 to 20.
     """
-    log_probs = logs(probs)
+    log_probs = take_logs(probs)
     own = log_probs[np.arange(len(labels)), labels].mean(dtype=np.float64)
     low, high = 1 / _HOTTEST, 1 / _COLDEST
     inverse = 1.0
     for _ in range(_STEPS):
-        scaled = softmaxed(log_probs * np.float32(inverse))
+        scaled = apply_softmax(log_probs * np.float32(inverse))
         expected = np.einsum("nc,nc->n", scaled, log_probs)
         slope = float(expected.mean(dtype=np.float64) - own)
         # The loss is lowest where its slope is nought: each step narrows where, Newton says where to look.
@@ -84,16 +84,16 @@ def temperature(labels: Labels, probs: Probs) -> float:
     return 1 / inverse
 
 
-def cooled(probs: Probs, degrees: float) -> Probs:
+def apply_temperature(probs: Probs, degrees: float) -> Probs:
     """Divides log-probabilities by a temperature."""
-    return probs if degrees == 1 else softmaxed(logs(probs) / np.float32(degrees))
+    return probs if degrees == 1 else apply_softmax(take_logs(probs) / np.float32(degrees))
 
 
-def temperatures(labels: Labels, stacked: Probs) -> Weights:
+def fit_temperatures(labels: Labels, stacked: Probs) -> Weights:
     """Returns the temperature of each member: (n_members,)."""
-    return np.array([temperature(labels, member) for member in stacked])
+    return np.array([fit_temperature(labels, member) for member in stacked])
 
 
-def all_cooled(stacked: Probs, degrees: NDArray[np.float64]) -> Probs:
+def apply_temperatures(stacked: Probs, degrees: NDArray[np.float64]) -> Probs:
     """Divides each member's log-probabilities by its own temperature."""
-    return np.stack([cooled(member, float(each)) for member, each in zip(stacked, degrees, strict=True)])
+    return np.stack([apply_temperature(member, float(each)) for member, each in zip(stacked, degrees, strict=True)])

@@ -11,7 +11,7 @@ _MEMBERS = ("member", "alone", "weight", "most alike", "disagrees with it", "dis
 _COLUMNS = ("combiner", "nested", "in-sample", "behind the best", "seconds", "weights")
 
 
-def show(card: EnsembleCard, console: Console | None = None) -> None:
+def print_candidates(card: EnsembleCard, console: Console | None = None) -> None:
     """Prints the members, the candidates, the chosen one marked, and why others were not tried."""
     out = console or Console(highlight=False)
     if not out.is_terminal and console is None:

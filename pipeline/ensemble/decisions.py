@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pipeline.core.arrays import Labels, Probs
 from pipeline.core.metrics import Metric
-from pipeline.ensemble.combiners.contract import normalised
+from pipeline.ensemble.combiners.contract import normalise_rows
 
 # Argmax of true probabilities is the best label for accuracy; for these it is not.
 METRICS = ("macro_f1", "balanced_accuracy", "quadratic_kappa")
@@ -18,7 +18,7 @@ _FACTORS = np.exp(np.linspace(-1.5, 1.5, 13))
 _PASSES = 4
 
 
-def class_factors(labels: Labels, probs: Probs, metric: Metric) -> NDArray[np.float64]:
+def fit_class_factors(labels: Labels, probs: Probs, metric: Metric) -> NDArray[np.float64]:
     """Returns factors of the classes that raise a metric: (n_classes,), their geometric mean 1.
 
     Starts from equal factors or from one over the class frequencies, whichever scores better, and tries a grid of
@@ -35,7 +35,7 @@ def class_factors(labels: Labels, probs: Probs, metric: Metric) -> NDArray[np.fl
     starts = [np.ones(n_classes), len(labels) / (n_classes * counts)]
 
     def score(factors: NDArray[np.float64]) -> float:
-        return sign * metric.score(labels, weighed(probs, factors))
+        return sign * metric.score(labels, apply_class_factors(probs, factors))
 
     best, factors = max(((score(start), start) for start in starts), key=lambda pair: pair[0])
     for _ in range(_PASSES):
@@ -53,6 +53,6 @@ def class_factors(labels: Labels, probs: Probs, metric: Metric) -> NDArray[np.fl
     return result
 
 
-def weighed(probs: Probs, factors: NDArray[np.float64]) -> Probs:
+def apply_class_factors(probs: Probs, factors: NDArray[np.float64]) -> Probs:
     """Multiplies each class by its factor and divides rows by their sums."""
-    return normalised(probs * factors)
+    return normalise_rows(probs * factors)

@@ -21,7 +21,7 @@ from pipeline.core.tables import folds_digest
 
 
 @dataclass(frozen=True)
-class Given:
+class PredictionFiles:
     """Where predictions lie.
 
     Attributes:
@@ -35,7 +35,7 @@ class Given:
     columns: tuple[str, ...] | None = None
 
 
-def read_external(given: Given, classes: Sequence[str], ids: Sequence[str]) -> Predictions:
+def read_external(given: PredictionFiles, classes: Sequence[str], ids: Sequence[str]) -> Predictions:
     """Reads predictions made elsewhere, in class order.
 
     Args:
@@ -79,7 +79,7 @@ def read_external(given: Given, classes: Sequence[str], ids: Sequence[str]) -> P
     return aligned
 
 
-def same_folds(path: Path, folds: pd.DataFrame) -> str:
+def check_same_folds(path: Path, folds: pd.DataFrame) -> str:
     """Returns the digest of our fold table, if a table of folds made elsewhere divides the images in the same way.
 
     Folds may be numbered otherwise there. The table has a column ``id`` and a column ``fold``.
@@ -128,7 +128,7 @@ def _table(path: Path, kind: str, classes: Sequence[str]) -> tuple[list[str], li
     return frame[name].astype(str).tolist(), columns, values
 
 
-def _array(given: Given) -> tuple[list[str], list[str], NDArray[np.float64]]:
+def _array(given: PredictionFiles) -> tuple[list[str], list[str], NDArray[np.float64]]:
     if given.ids is None or given.columns is None:
         raise InputError(
             f"{given.path} names neither rows nor columns: give --oof-ids or --test-ids FILE, and --classes A,B,C"

@@ -1,4 +1,4 @@
-"""Combines out-of-fold predictions of several members: candidates, choice, finish, and what is told of them."""
+"""An ensemble: its candidates, the one in use, post-processing, and their fields in the card."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -11,14 +11,20 @@ from pipeline.core.cards import CandidateCard, GainCard, ReliabilityCard
 from pipeline.core.config import Section
 from pipeline.core.errors import near_names
 from pipeline.core.metrics import Metric
-from pipeline.core.paired import Gain, gain
+from pipeline.core.paired import Gain, measure_gain
+from pipeline.core.scores import LabelledRows
 from pipeline.ensemble.calibration import Reliability
 from pipeline.ensemble.combiners.catalogue import COMBINERS
-from pipeline.ensemble.combiners.contract import Sample
-from pipeline.ensemble.combiners.means import best_member
-from pipeline.ensemble.finishing import Finish, finish, warmed
+from pipeline.ensemble.combiners.contract import OofRows
+from pipeline.ensemble.combiners.means import find_best_member
 from pipeline.ensemble.members import Members
-from pipeline.ensemble.nested import Candidate, Choice, choose, judge, parts_of
+from pipeline.ensemble.nested import Candidate, Choice, assign_parts, choose_candidate, score_candidates
+from pipeline.ensemble.post_processing import (
+    NestedPredictions,
+    PostProcessing,
+    cross_fit_temperature,
+    fit_post_processing,
+)
 
 _COOLING = {"auto": (False, True), "always": (True,), "never": (False,)}
 
@@ -31,7 +37,7 @@ class EnsembleParams(Section):
         temperature: whether members are divided by their temperatures first; ``auto`` tries both.
         decision: ``auto`` tries thresholds by class for metrics that argmax does not maximise.
         external: members made elsewhere, as `python -m pipeline add-member` named them.
-        allow_peeked: whether members are taken whose score is too good by something that saw the rows scored.
+        allow_peeked: whether members are taken whose score is optimistic, as they use the validation labels.
     """
 
     combiners: tuple[str, ...] | None = None
@@ -61,17 +67,17 @@ class Ensemble:
         candidates: all that were judged, the simplest first.
         skipped: why others were not, by name.
         choice: which of them is used.
-        finish: what is done to the combination at the end.
+        post_processing: what is done to the combination at the end.
         best: name of the best single member.
         gain: how much better than that the ensemble is.
     """
 
     members: Members
-    sample: Sample
+    sample: OofRows
     candidates: list[Candidate]
     skipped: dict[str, str]
     choice: Choice
-    finish: Finish
+    post_processing: PostProcessing
     best: str
     gain: Gain
 
@@ -83,41 +89,40 @@ class Ensemble:
     @property
     def nested(self) -> Probs:
         """(n_samples, n_classes): each row predicted by what did not see its fold."""
-        return self.finish.nested
+        return self.post_processing.nested
 
     def __call__(self, stacked: Probs) -> Probs:
         """Combines any rows of the members, (n_members, n_samples, n_classes), by what was fitted on all."""
-        return self.finish(self.chosen(stacked))
+        return self.post_processing(self.chosen(stacked))
 
 
-def fit(members: Members, metric: Metric, params: EnsembleParams, seed: int = 0) -> Ensemble:
-    """Judges all candidates by their nested scores, chooses one, and fits what is done to it at the end."""
+def fit_ensemble(members: Members, metric: Metric, params: EnsembleParams, seed: int = 0) -> Ensemble:
+    """Scores all candidates by nested predictions, chooses one, and fits its post-processing."""
     labels = members.rows["label"].to_numpy(dtype=np.int64)
     groups = members.rows["group"].to_numpy(dtype=np.int64)
-    parts = parts_of(members.rows["fold"].to_numpy(dtype=np.int64), groups, labels)
-    sample = Sample(members.stacked, labels, parts, metric, seed)
+    parts = assign_parts(members.rows["fold"].to_numpy(dtype=np.int64), groups, labels)
+    rows = LabelledRows(labels, groups)
+    sample = OofRows(members.stacked, labels, parts, metric, seed)
     cooling = _COOLING[params.temperature]
-    candidates, skipped = judge(sample, params.combiners or tuple(COMBINERS), cooling)
+    candidates, skipped = score_candidates(sample, params.combiners or tuple(COMBINERS), cooling)
     several = len(np.unique(parts)) > 1
     cool, decide = several and params.temperature != "never", several and params.decision == "auto"
     # By log loss a temperature at the end changes who is best: averages, too cautious as they come, gain most.
-    finished = [warmed(labels, parts, each.nested) for each in candidates] if cool and _by_log_loss(metric) else None
-    choice = choose(candidates, sample, groups, finished)
-    own = candidates[choice.index].nested
-    end = finish(labels, parts, groups, choice.nested, metric, own, choice.finished, cool, decide)
-    best = best_member(sample)
-    better = gain(labels, groups, end.nested, members.stacked[best], metric, seed)
+    finished = None
+    if cool and metric.name == "log_loss":
+        finished = [cross_fit_temperature(labels, parts, each.nested) for each in candidates]
+    choice = choose_candidate(candidates, sample, groups, finished)
+    nested = NestedPredictions(choice.nested, candidates[choice.index].nested, choice.finished)
+    end = fit_post_processing(rows, parts, nested, metric, cool, decide)
+    best = find_best_member(sample)
+    better = measure_gain(rows, end.nested, members.stacked[best], metric, seed)
     return Ensemble(members, sample, candidates, skipped, choice, end, members.names[best], better)
 
 
-def _by_log_loss(metric: Metric) -> bool:
-    return metric.name == "log_loss"
-
-
-def candidate_cards(ensemble: Ensemble, classes: tuple[str, ...]) -> tuple[CandidateCard, ...]:
-    """Returns what the card says of each candidate."""
+def make_candidate_cards(ensemble: Ensemble, classes: tuple[str, ...]) -> tuple[CandidateCard, ...]:
+    """Makes the part of the card about the candidates."""
     names, sample, standing = ensemble.members.names, ensemble.sample, ensemble.choice.standing
-    told = []
+    made = []
     for number, candidate in enumerate(ensemble.candidates):
         weights, by_class = _weights(candidate, names, classes)
         degrees = [] if candidate.degrees is None else candidate.degrees.tolist()
@@ -133,13 +138,13 @@ def candidate_cards(ensemble: Ensemble, classes: tuple[str, ...]) -> tuple[Candi
             temperatures=dict(zip(names, degrees, strict=True)) if degrees else {},
             seconds=candidate.seconds,
         )
-        told.append(card)
-    return tuple(told)
+        made.append(card)
+    return tuple(made)
 
 
-def told(ensemble: Ensemble, classes: tuple[str, ...]) -> dict[str, object]:
-    """Returns the fields of the ensemble's card that are not scores."""
-    finished, better = ensemble.finish, ensemble.gain
+def make_card_fields(ensemble: Ensemble, classes: tuple[str, ...]) -> dict[str, object]:
+    """Makes the fields of the ensemble's card that are not scores."""
+    finished, better = ensemble.post_processing, ensemble.gain
     each = zip(ensemble.members.names, ensemble.members.stacked, strict=True)
     factors = [] if finished.factors is None else finished.factors.tolist()
     return {
@@ -147,7 +152,7 @@ def told(ensemble: Ensemble, classes: tuple[str, ...]) -> dict[str, object]:
         "members": ensemble.members.names,
         "alone": {name: ensemble.sample.metric.score(ensemble.sample.labels, probs) for name, probs in each},
         "weights": _weights(ensemble.chosen, ensemble.members.names, classes)[0],
-        "candidates": candidate_cards(ensemble, classes),
+        "candidates": make_candidate_cards(ensemble, classes),
         "skipped": ensemble.skipped,
         "by_fold": {str(part): ensemble.candidates[index].name for part, index in ensemble.choice.by_part.items()},
         "gain": GainCard(member=ensemble.best, value=better.value, interval=(better.low, better.high)),

@@ -77,7 +77,7 @@ def read_members(root: Path, names: Sequence[str], classes: Sequence[str], allow
             )
         if marks:
             peeked[name] = marks
-        scored = scored_rows(folds, predictions, str(path))
+        scored = select_scored_rows(folds, predictions, str(path))
         if rows is None:
             rows, first = scored, str(path)
             stacked = np.empty((len(ordered), len(rows), len(classes)), dtype=np.float32)
@@ -87,13 +87,13 @@ def read_members(root: Path, names: Sequence[str], classes: Sequence[str], allow
                 f"{path} scored the folds {some(here)}, {first} the folds {some(there)}; "
                 "train all models on the same train.folds of params.yaml"
             )
-        stacked[number] = renormalised(predictions.aligned(rows["id"].tolist(), str(path)))
+        stacked[number] = renormalise_rows(predictions.aligned(rows["id"].tolist(), str(path)))
     if rows is None:
         raise InputError("there are no members to combine; list models in params.yaml")
     return Members(ordered, rows, stacked, peeked)
 
 
-def read_test(root: Path, names: Sequence[str], classes: Sequence[str], ids: Sequence[str]) -> Probs:
+def read_test_predictions(root: Path, names: Sequence[str], classes: Sequence[str], ids: Sequence[str]) -> Probs:
     """Reads the test predictions of members: float32 (n_members, n_test, n_classes).
 
     Raises:
@@ -102,11 +102,11 @@ def read_test(root: Path, names: Sequence[str], classes: Sequence[str], ids: Seq
     stacked = np.empty((len(names), len(ids), len(classes)), dtype=np.float32)
     for number, name in enumerate(names):
         path = paths.predicted_test_path(root, name)
-        stacked[number] = renormalised(read_predictions(path, classes).aligned(ids, str(path)))
+        stacked[number] = renormalise_rows(read_predictions(path, classes).aligned(ids, str(path)))
     return stacked
 
 
-def scored_rows(folds: pd.DataFrame, predictions: Predictions, place: str) -> pd.DataFrame:
+def select_scored_rows(folds: pd.DataFrame, predictions: Predictions, place: str) -> pd.DataFrame:
     """Returns the rows of the fold table that a member scored, in its order.
 
     Raises:
@@ -123,14 +123,14 @@ def scored_rows(folds: pd.DataFrame, predictions: Predictions, place: str) -> pd
     return folds[mine].reset_index(drop=True)
 
 
-def renormalised(probs: Probs) -> Probs:
+def renormalise_rows(probs: Probs) -> Probs:
     """Divides rows by their sums, which reading has found to be 1 within rounding."""
     total = probs.sum(axis=1, keepdims=True, dtype=np.float64)
     divided: NDArray[np.float64] = probs / total
     return divided.astype(np.float32)
 
 
-def similarity(members: Members) -> Similarity:
+def compare_members(members: Members) -> Similarity:
     """Compares members with each other."""
     n_members = len(members.names)
     flat = members.stacked.reshape(n_members, -1)
@@ -155,7 +155,7 @@ def _equal(one: Probs, two: Probs) -> bool:
     return bool(np.abs(one - two).max() <= _SAME)
 
 
-def told(alike: Similarity, names: Sequence[str]) -> dict[str, object]:
+def make_similarity_fields(alike: Similarity, names: Sequence[str]) -> dict[str, object]:
     """Returns the fields of the ensemble's card that compare members."""
 
     def by_name(matrix: NDArray[np.float64]) -> dict[str, dict[str, float]]:

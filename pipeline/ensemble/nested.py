@@ -16,14 +16,15 @@ from numpy.typing import NDArray
 
 from pipeline.core.arrays import Labels, Probs, Weights
 from pipeline.core.errors import InputError
-from pipeline.core.paired import Standing, standing
+from pipeline.core.paired import Standing, measure_standing
 from pipeline.core.progress import track_progress
-from pipeline.ensemble.calibration import all_cooled, temperatures
-from pipeline.ensemble.combiners.catalogue import COMBINERS, SCALE_MATTERS, skipped
-from pipeline.ensemble.combiners.contract import Fitted, Sample
+from pipeline.core.scores import LabelledRows
+from pipeline.ensemble.calibration import apply_temperatures, fit_temperatures
+from pipeline.ensemble.combiners.catalogue import COMBINERS, SCALE_MATTERS, explain_skip
+from pipeline.ensemble.combiners.contract import Fitted, OofRows
 
 PARTS = 5
-COOLED = "+temperature"
+WITH_TEMPERATURE = "+temperature"
 
 
 @dataclass
@@ -49,16 +50,16 @@ class Candidate:
     @property
     def name(self) -> str:
         """The combiner's, with ``+temperature`` where members are cooled first."""
-        return self.combiner + COOLED * self.cools
+        return self.combiner + WITH_TEMPERATURE * self.cools
 
     def __call__(self, stacked: Probs) -> Probs:
         """Combines members by the fit on all rows."""
         if self.fitted is None:
             raise RuntimeError(f"{self.name} was not fitted on all rows")
-        return self.fitted(stacked if self.degrees is None else all_cooled(stacked, self.degrees))
+        return self.fitted(stacked if self.degrees is None else apply_temperatures(stacked, self.degrees))
 
 
-def parts_of(folds: Labels, groups: Labels, labels: Labels) -> Labels:
+def assign_parts(folds: Labels, groups: Labels, labels: Labels) -> Labels:
     """Returns the parts that are left out in turn: the folds; of a single one, five parts of whole groups.
 
     Groups are dealt round class by class, so that each part has its share of every class.
@@ -71,7 +72,9 @@ def parts_of(folds: Labels, groups: Labels, labels: Labels) -> Labels:
     return dealt[group]
 
 
-def judge(sample: Sample, names: Sequence[str], cooling: Sequence[bool]) -> tuple[list[Candidate], dict[str, str]]:
+def score_candidates(
+    sample: OofRows, names: Sequence[str], cooling: Sequence[bool]
+) -> tuple[list[Candidate], dict[str, str]]:
     """Fits every combiner on all parts but one, for each part, and on all rows.
 
     Args:
@@ -82,7 +85,7 @@ def judge(sample: Sample, names: Sequence[str], cooling: Sequence[bool]) -> tupl
     Returns:
         the candidates, in the order of `COMBINERS`, and why others were not tried, by name.
     """
-    reasons = {name: reason for name in names if (reason := skipped(name, sample)) is not None}
+    reasons = {name: reason for name in names if (reason := explain_skip(name, sample)) is not None}
     if len(np.unique(sample.folds)) < 2:
         reasons |= {name: "nothing to leave out: the scored rows are one group" for name in names if name != "mean"}
         return [_only_mean(sample)], reasons
@@ -90,8 +93,8 @@ def judge(sample: Sample, names: Sequence[str], cooling: Sequence[bool]) -> tupl
     if not tried and len(sample.stacked) == 1:
         tried = ["mean"]
     if not tried:
-        told = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
-        raise InputError(f"params.yaml: ensemble.combiners leaves nothing to try ({told}); add mean")
+        tried_not = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+        raise InputError(f"params.yaml: ensemble.combiners leaves nothing to try ({tried_not}); add mean")
     pairs = [(name, cools) for name in tried for cools in cooling if not cools or name in SCALE_MATTERS]
     pairs += [(name, False) for name in tried if name not in SCALE_MATTERS and False not in cooling]
     pairs.sort(key=lambda pair: (tried.index(pair[0]), pair[1]))
@@ -105,14 +108,14 @@ def judge(sample: Sample, names: Sequence[str], cooling: Sequence[bool]) -> tupl
     return candidates, reasons
 
 
-def _only_mean(sample: Sample) -> Candidate:
+def _only_mean(sample: OofRows) -> Candidate:
     fitted = COMBINERS["mean"](sample)
     return Candidate("mean", False, fitted(sample.stacked), fitted)
 
 
 def _fit(
     candidates: list[Candidate],
-    sample: Sample,
+    sample: OofRows,
     unseen: Probs | None,
     held: NDArray[np.bool_] | None,
     advance: Callable[[int], None],
@@ -120,9 +123,9 @@ def _fit(
     """Fits all candidates on a sample; predicts ``unseen`` into the rows ``held``, or keeps the fits."""
     begun = time.perf_counter()
     cool = any(candidate.cools for candidate in candidates)
-    degrees = temperatures(sample.labels, sample.stacked) if cool else None
-    cooled = sample if degrees is None else replace(sample, stacked=all_cooled(sample.stacked, degrees))
-    cold = all_cooled(unseen, degrees) if unseen is not None and degrees is not None else unseen
+    degrees = fit_temperatures(sample.labels, sample.stacked) if cool else None
+    cooled = sample if degrees is None else replace(sample, stacked=apply_temperatures(sample.stacked, degrees))
+    cold = apply_temperatures(unseen, degrees) if unseen is not None and degrees is not None else unseen
     shared = time.perf_counter() - begun
     for candidate in candidates:
         begun = time.perf_counter()
@@ -154,8 +157,8 @@ class Choice:
     finished: Probs | None = None
 
 
-def choose(
-    candidates: Sequence[Candidate], sample: Sample, groups: Labels, finished: Sequence[Probs] | None = None
+def choose_candidate(
+    candidates: Sequence[Candidate], sample: OofRows, groups: Labels, finished: Sequence[Probs] | None = None
 ) -> Choice:
     """Takes the simplest candidate whose nested score is within one standard error of the best.
 
@@ -172,7 +175,7 @@ def choose(
     """
     predictions = [candidate.nested for candidate in candidates]
     compared = predictions if finished is None else finished
-    whole = standing(sample.labels, groups, compared, sample.metric, sample.seed)
+    whole = measure_standing(LabelledRows(sample.labels, groups), compared, sample.metric, sample.seed)
     by_part, nested, end = {}, predictions[whole.simplest].copy(), compared[whole.simplest].copy()
     for part in np.unique(sample.folds).tolist():
         by_part[part] = whole.simplest
@@ -180,7 +183,8 @@ def choose(
             continue
         held = sample.folds == part
         others = [probs[~held] for probs in compared]
-        chosen = standing(sample.labels[~held], groups[~held], others, sample.metric, sample.seed).simplest
+        kept = LabelledRows(sample.labels[~held], groups[~held])
+        chosen = measure_standing(kept, others, sample.metric, sample.seed).simplest
         by_part[part] = chosen
         nested[held], end[held] = predictions[chosen][held], compared[chosen][held]
     return Choice(whole.simplest, by_part, whole, nested, None if finished is None else end)

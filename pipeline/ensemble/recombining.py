@@ -16,23 +16,23 @@ from pipeline.core.cards import EnsembleCard, read_card
 from pipeline.core.errors import InputError
 from pipeline.core.metrics import Metric
 from pipeline.core.paths import classes_path
-from pipeline.ensemble.calibration import all_cooled, cooled, temperatures
+from pipeline.ensemble.calibration import apply_temperature, apply_temperatures, fit_temperatures
 from pipeline.ensemble.combiners.catalogue import COMBINERS
-from pipeline.ensemble.combiners.contract import Sample
-from pipeline.ensemble.decisions import weighed
-from pipeline.ensemble.members import read_members, read_test
-from pipeline.ensemble.nested import COOLED, parts_of
+from pipeline.ensemble.combiners.contract import OofRows
+from pipeline.ensemble.decisions import apply_class_factors
+from pipeline.ensemble.members import read_members, read_test_predictions
+from pipeline.ensemble.nested import WITH_TEMPERATURE, assign_parts
 
 Combine = Callable[[Probs], Probs]
 _SAME = 1e-5
 
 
-def used_members(card: EnsembleCard) -> tuple[str, ...]:
+def list_used_members(card: EnsembleCard) -> tuple[str, ...]:
     """Names the members whose predictions count: those with a weight, or all where a combiner has none."""
     return tuple(name for name in card.members if not card.weights or card.weights[name] > 0)
 
 
-def recombine(root: Path, metric: Metric) -> Combine:
+def rebuild_combination(root: Path, metric: Metric) -> Combine:
     """Makes the combination of ``reports/ensemble.json`` again.
 
     Args:
@@ -50,23 +50,23 @@ def recombine(root: Path, metric: Metric) -> Combine:
     classes = tables.read_classes(classes_path(root))
     members = read_members(root, card.members, classes, allow_peeked=True)  # the ensemble has accepted them
     labels, folds, groups = (members.rows[name].to_numpy(dtype=np.int64) for name in ("label", "fold", "group"))
-    sample = Sample(members.stacked, labels, parts_of(folds, groups, labels), metric)
-    name, cools = card.combiner.removesuffix(COOLED), card.combiner.endswith(COOLED)
-    degrees = temperatures(labels, members.stacked) if cools else None
+    sample = OofRows(members.stacked, labels, assign_parts(folds, groups, labels), metric)
+    name, cools = card.combiner.removesuffix(WITH_TEMPERATURE), card.combiner.endswith(WITH_TEMPERATURE)
+    degrees = fit_temperatures(labels, members.stacked) if cools else None
     fitted = COMBINERS[name](
-        sample if degrees is None else replace(sample, stacked=all_cooled(sample.stacked, degrees))
+        sample if degrees is None else replace(sample, stacked=apply_temperatures(sample.stacked, degrees))
     )
     factors = np.array([card.decision[name] for name in classes]) if card.decision else None
 
     def combine(stacked: Probs) -> Probs:
-        combined = fitted(stacked if degrees is None else all_cooled(stacked, degrees))
-        finished = cooled(combined, card.temperature)
-        return finished if factors is None else weighed(finished, factors)
+        combined = fitted(stacked if degrees is None else apply_temperatures(stacked, degrees))
+        finished = apply_temperature(combined, card.temperature)
+        return finished if factors is None else apply_class_factors(finished, factors)
 
     return combine
 
 
-def check_recombines(root: Path, metric: Metric) -> None:
+def check_combination(root: Path, metric: Metric) -> None:
     """Holds the combination made again to the ensemble's own test predictions.
 
     Raises:
@@ -75,7 +75,7 @@ def check_recombines(root: Path, metric: Metric) -> None:
     card = read_card(paths.card_path(root, paths.ENSEMBLE), EnsembleCard)
     path = paths.predicted_test_path(root, paths.ENSEMBLE)
     known = predictions.read_predictions(path, tables.read_classes(classes_path(root)))
-    again = recombine(root, metric)(read_test(root, card.members, known.classes, known.ids))
+    again = rebuild_combination(root, metric)(read_test_predictions(root, card.members, known.classes, known.ids))
     apart = float(np.abs(again - known.probs).max(initial=0.0))
     if apart > _SAME:
         raise InputError(

@@ -20,8 +20,8 @@ from pipeline.core.paths import classes_path
 from pipeline.core.predictions import Predictions, check_predictions, read_predictions
 from pipeline.data.prepared.preparing import decode_records
 from pipeline.data.sources.source import find_layout_folder
-from pipeline.ensemble.members import renormalised
-from pipeline.ensemble.recombining import recombine, used_members
+from pipeline.ensemble.members import renormalise_rows
+from pipeline.ensemble.recombining import list_used_members, rebuild_combination
 from pipeline.images.store import open_store
 from pipeline.inference.checkpoints import InferenceInput, predict_images
 from pipeline.inference.hidden_images import list_hidden_images
@@ -83,12 +83,14 @@ def _predict_model(root: Path, name: str, inputs: InferenceInput) -> Probs:
 
 def _predict_ensemble(root: Path, competition: Competition, inputs: InferenceInput) -> Probs:
     card = read_card(paths.card_path(root, paths.ENSEMBLE), EnsembleCard)
-    combine = recombine(root, competition.metric.metric)
-    used = used_members(card)
+    combine = rebuild_combination(root, competition.metric.metric)
+    used = list_used_members(card)
     even = np.full((len(inputs.images), len(inputs.classes)), 1 / len(inputs.classes), dtype=np.float32)
     # A member without weight has no influence, whatever its probabilities.
     return combine(
-        np.stack([renormalised(_predict_model(root, name, inputs)) if name in used else even for name in card.members])
+        np.stack(
+            [renormalise_rows(_predict_model(root, name, inputs)) if name in used else even for name in card.members]
+        )
     )
 
 

@@ -13,8 +13,8 @@ from pipeline.core.cards import EnsembleCard, read_card
 from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError
 from pipeline.core.paths import classes_path, prepared_folder
-from pipeline.ensemble.members import renormalised
-from pipeline.ensemble.recombining import Combine, recombine
+from pipeline.ensemble.members import renormalise_rows
+from pipeline.ensemble.recombining import Combine, rebuild_combination
 from pipeline.images.decoding import StorageForm
 from pipeline.inference.checkpoints import average_folds
 from pipeline.inference.outputs import FoldOutputs
@@ -129,7 +129,7 @@ class Predictor:
             return probs[self.name]
         # A member without weight has no influence, whatever its probabilities.
         even = np.full_like(next(iter(probs.values())), 1 / len(self.classes))
-        return self.combine(np.stack([renormalised(probs.get(name, even)) for name in self.members]))
+        return self.combine(np.stack([renormalise_rows(probs.get(name, even)) for name in self.members]))
 
 
 def open_predictor(root: Path, name: str, keep: bool = False) -> Predictor:
@@ -152,7 +152,7 @@ def open_predictor(root: Path, name: str, keep: bool = False) -> Predictor:
     form = read_form(root)
     if name != paths.ENSEMBLE:
         return Predictor(name, form, classes, names, models, detector, detecting_model)
-    combine = recombine(root, load_competition(root).metric.metric)
+    combine = rebuild_combination(root, load_competition(root).metric.metric)
     return Predictor(name, form, classes, names, models, detector, detecting_model, selection.members, combine)
 
 

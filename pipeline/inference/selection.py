@@ -8,7 +8,7 @@ from pipeline.core.cards import EnsembleCard, ModelCard, read_card
 from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError, near_names, some
 from pipeline.core.paths import ENSEMBLE, card_path, checkpoints_folder
-from pipeline.ensemble.recombining import check_recombines, used_members
+from pipeline.ensemble.recombining import check_combination, list_used_members
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def select_models(root: Path, name: str) -> Selection:
         return Selection(name, (_card(root, name),), ())
     card = read_card(card_path(root, name), EnsembleCard)
     _require_active(root, name, card.competition)
-    used = used_members(card)
+    used = list_used_members(card)
     without_checkpoints = [member for member in used if member not in models]
     if without_checkpoints:
         raise InputError(
@@ -51,7 +51,7 @@ def select_models(root: Path, name: str) -> Selection:
             "ensemble.external in params.yaml and run `dvc repro`, or pack a single model: "
             f"python -m pipeline pack {used[0] if used[0] in models else models[0]}"
         )
-    check_recombines(root, load_competition(root).metric.metric)
+    check_combination(root, load_competition(root).metric.metric)
     return Selection(name, tuple(_card(root, member) for member in used), card.members)
 
 

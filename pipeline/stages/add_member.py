@@ -13,11 +13,11 @@ from pipeline.core.config import dump_yaml, load_params, round_trip_yaml
 from pipeline.core.errors import InputError
 from pipeline.core.files import write_text
 from pipeline.core.paths import classes_path, index_path, model_path, params_path
-from pipeline.ensemble.external import Given, read_external, same_folds
+from pipeline.ensemble.external import PredictionFiles, check_same_folds, read_external
 from pipeline.ensemble.fitting import EnsembleParams
 
 
-def run(root: Path, name: str, oof: Given, test: Given, folds: Path | None) -> None:
+def run(root: Path, name: str, oof: PredictionFiles, test: PredictionFiles, folds: Path | None) -> None:
     """Checks a member's predictions and lists it in ``params.yaml``; the same name again replaces it.
 
     Args:
@@ -38,7 +38,7 @@ def run(root: Path, name: str, oof: Given, test: Given, folds: Path | None) -> N
     classes = tables.read_classes(classes_path(root))
     table = tables.read_folds(paths.folds_path(root))
     test_ids = tables.read_index(index_path(root, "test"))["id"].tolist()
-    digest = same_folds(folds, table) if folds is not None else None
+    digest = check_same_folds(folds, table) if folds is not None else None
     out_of_fold = replace(read_external(oof, classes, table["id"].tolist()), folds=digest)
     tested = read_external(test, classes, test_ids)
     predictions.write_predictions(paths.oof_path(root, name), out_of_fold)

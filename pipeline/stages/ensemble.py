@@ -25,14 +25,14 @@ def run(root: Path) -> None:
     test_ids = tuple(tables.read_index(index_path(root, "test"))["id"])
 
     read = members.read_members(root, active_members(root), classes, params.allow_peeked)
-    stacked = members.read_test(root, read.names, classes, test_ids)
-    fitted = fitting.fit(read, metric, params)
+    stacked = members.read_test_predictions(root, read.names, classes, test_ids)
+    fitted = fitting.fit_ensemble(read, metric, params)
     test = fitted(stacked)
 
     labels, folds, groups = (read.rows[name].to_numpy() for name in ("label", "fold", "group"))
-    summary = scores.summarise(labels, folds, groups, fitted.nested, metric)
-    alike = members.similarity(read)
-    told = fitting.told(fitted, classes) | members.told(alike, read.names)
+    summary = scores.summarise_scores(scores.LabelledRows(labels, groups), folds, fitted.nested, metric)
+    alike = members.compare_members(read)
+    told = fitting.make_card_fields(fitted, classes) | members.make_similarity_fields(alike, read.names)
     about = {"competition": active_name(root), "metric": metric.name, "greater_is_better": metric.greater_is_better}
     card = cards.EnsembleCard.model_validate({**about, **told, **vars(summary)})
 
@@ -47,14 +47,14 @@ def run(root: Path) -> None:
     files.write_json(metrics_path(root, name), summary.numbers())
     cards.write_card(paths.card_path(root, name), card)
     names = tables.read_classes(class_names_path(root))
-    plots.confusion(labels, fitted.nested, names, reports_folder(root) / "confusion.png")
-    plots.reliability(card.before, card.after, reports_folder(root) / "calibration.png")
+    plots.draw_confusion(labels, fitted.nested, names, reports_folder(root) / "confusion.png")
+    plots.draw_calibration(card.before, card.after, reports_folder(root) / "calibration.png")
     _say(card)
 
 
 def _say(card: cards.EnsembleCard) -> None:
     if len(card.members) > 1:
-        candidate_table.show(card)
+        candidate_table.print_candidates(card)
     low, high = card.gain.interval
     print(f"ensemble of {len(card.members)} by {card.combiner}: nested {card.metric} {card.pooled:.4f}")
     if len(card.members) > 1:

@@ -55,7 +55,7 @@ def run(root: Path, name: str) -> None:
 
 
 def _pooled_score(root: Path, path: Path, oof: predictions.Predictions) -> float:
-    scored = members.scored_rows(tables.read_folds(paths.folds_path(root)), oof, str(path))
+    scored = members.select_scored_rows(tables.read_folds(paths.folds_path(root)), oof, str(path))
     probs = oof.aligned(scored["id"].tolist(), str(path))
     return load_competition(root).metric.metric.score(scored["label"].to_numpy(), probs)
 

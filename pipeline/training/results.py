@@ -17,7 +17,7 @@ from pipeline.core.paths import (
     predicted_test_fold_path,
     predicted_test_path,
 )
-from pipeline.core.plots import learning_curves
+from pipeline.core.plots import draw_learning_curves
 from pipeline.core.predictions import Predictions
 from pipeline.networks.hardware import read_versions
 from pipeline.training.data import Data
@@ -60,7 +60,8 @@ def gather_folds(root: Path, tasks: list[FoldTask], data: Data, competition: str
     _write_by_fold(root, tasks, made.alone)
     groups = table.set_index("id")["group"].reindex(list(ids)).to_numpy(dtype=np.int64)
     metric = tasks[0].score.metric
-    summary = scores.summarise(data.labels[scored], data.fold_of[scored], groups, oof, metric)
+    rows = scores.LabelledRows(data.labels[scored], groups)
+    summary = scores.summarise_scores(rows, data.fold_of[scored], oof, metric)
     costs = [files.read_json(task.folder / "done.json", "run `dvc repro`") for task in tasks]
     _copy_folds(model_folder(root, model), tasks)
     card = cards.ModelCard(
@@ -119,4 +120,4 @@ def _copy_folds(target: Path, tasks: list[FoldTask]) -> None:
     history = pd.concat([pd.read_csv(task.folder / "history.csv") for task in tasks], ignore_index=True)
     with atomic_path(target / "history.csv") as temporary:
         history.to_csv(temporary, index=False, lineterminator="\n")
-    learning_curves(history, target / "curves.png")
+    draw_learning_curves(history, target / "curves.png")

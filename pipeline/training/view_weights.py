@@ -15,7 +15,7 @@ from scipy.special import softmax
 
 from pipeline.core.arrays import Logits, Probs, Weights
 from pipeline.core.files import atomic_path, require_space
-from pipeline.core.simplex import log_loss_weights
+from pipeline.core.simplex import fit_log_loss_weights
 from pipeline.images.views import Views, average_views, make_view_transforms
 
 
@@ -74,8 +74,8 @@ def fit_view_weights(paths: Sequence[Path], labels: Sequence[NDArray[np.int64]])
     if len(true) == 1:
         equal = np.full(len(true[0]), 1 / len(true[0]))
         return ViewWeights((equal,), equal)
-    nested = [log_loss_weights(np.concatenate(true[:fold] + true[fold + 1 :], axis=1)) for fold in range(len(true))]
-    return ViewWeights(tuple(nested), log_loss_weights(np.concatenate(true, axis=1)))
+    nested = [fit_log_loss_weights(np.concatenate(true[:fold] + true[fold + 1 :], axis=1)) for fold in range(len(true))]
+    return ViewWeights(tuple(nested), fit_log_loss_weights(np.concatenate(true, axis=1)))
 
 
 def weigh_views(path: Path, weights: Weights) -> Probs:

@@ -13,6 +13,7 @@ import numpy as np
 from pipeline.core import paired, tables
 from pipeline.core.arrays import Probs
 from pipeline.core.errors import DivergedError, InputError
+from pipeline.core.scores import LabelledRows
 from pipeline.training.memory import retry_with_half_batches
 from pipeline.training.recipes.model_yaml import Settings
 from pipeline.training.setup import make_trainable
@@ -94,7 +95,7 @@ def confirm_best(spec: StudySpec, context: TrialContext, settings: Settings) -> 
         rows=len(rows),
         default=metric.score(labels, default),
         tuned=metric.score(labels, tuned),
-        gain=paired.gain(labels, groups, tuned, default, metric),
+        gain=paired.measure_gain(LabelledRows(labels, groups), tuned, default, metric),
     )
 
 

@@ -26,7 +26,7 @@ HISTORY = pd.DataFrame(
 def draw_confusion(path: Path, n_classes: int = 3, seed: int = 0, names: tuple[str, ...] | None = None) -> bytes:
     labels = np.arange(60) % n_classes
     classes = names or tuple(f"class {number}" for number in range(n_classes))
-    plots.confusion(labels, random_probs(60, n_classes, seed), classes, path)
+    plots.draw_confusion(labels, random_probs(60, n_classes, seed), classes, path)
     return path.read_bytes()
 
 
@@ -34,7 +34,7 @@ def draw_confusion(path: Path, n_classes: int = 3, seed: int = 0, names: tuple[s
 def test_the_same_numbers_give_the_same_bytes(tmp_path: Path, suffix: str) -> None:
     assert draw_confusion(tmp_path / f"a.{suffix}") == draw_confusion(tmp_path / f"b.{suffix}")
     for name in ("c", "d"):
-        plots.learning_curves(HISTORY, tmp_path / f"{name}.{suffix}")
+        plots.draw_learning_curves(HISTORY, tmp_path / f"{name}.{suffix}")
     assert (tmp_path / f"c.{suffix}").read_bytes() == (tmp_path / f"d.{suffix}").read_bytes()
 
 
@@ -55,8 +55,8 @@ def test_class_names_of_any_text_are_drawn(tmp_path: Path) -> None:
 
 
 def test_learning_curves_draw_what_the_history_has(tmp_path: Path) -> None:
-    plots.learning_curves(HISTORY, tmp_path / "both.png")
-    plots.learning_curves(HISTORY[["fold", "epoch", "loss"]], tmp_path / "loss.png")
+    plots.draw_learning_curves(HISTORY, tmp_path / "both.png")
+    plots.draw_learning_curves(HISTORY[["fold", "epoch", "loss"]], tmp_path / "loss.png")
     with Image.open(tmp_path / "both.png") as both, Image.open(tmp_path / "loss.png") as loss:
         assert both.width == 2 * loss.width
 
@@ -64,13 +64,13 @@ def test_learning_curves_draw_what_the_history_has(tmp_path: Path) -> None:
 @pytest.mark.parametrize("column", ["fold", "epoch"])
 def test_a_history_without_its_columns_is_refused_and_nothing_is_left(tmp_path: Path, column: str) -> None:
     with pytest.raises(InputError, match=f"history lacks the columns {column}; it has"):
-        plots.learning_curves(HISTORY.drop(columns=column), tmp_path / "a.png")
+        plots.draw_learning_curves(HISTORY.drop(columns=column), tmp_path / "a.png")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_history_without_curves_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="history lacks the columns loss"):
-        plots.learning_curves(HISTORY[["fold", "epoch"]], tmp_path / "a.png")
+        plots.draw_learning_curves(HISTORY[["fold", "epoch"]], tmp_path / "a.png")
 
 
 def test_epochs_that_did_not_look_at_the_valid_rows_leave_no_gap(tmp_path: Path) -> None:
@@ -78,5 +78,5 @@ def test_epochs_that_did_not_look_at_the_valid_rows_leave_no_gap(tmp_path: Path)
     looked.loc[looked["epoch"] % 2 == 0, ["valid_loss", "valid_accuracy"]] = np.nan
     never = looked.assign(valid_loss=np.nan, valid_accuracy=np.nan)
     for name, history in (("looked", looked), ("never", never)):
-        plots.learning_curves(history, tmp_path / f"{name}.png")
+        plots.draw_learning_curves(history, tmp_path / f"{name}.png")
     assert (tmp_path / "looked.png").read_bytes() != (tmp_path / "never.png").read_bytes()

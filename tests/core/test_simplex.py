@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pipeline.core import simplex
-from pipeline.core.simplex import log_loss_weights
+from pipeline.core.simplex import fit_log_loss_weights
 
 
 def members(count: int, rows: int, seed: int = 0) -> NDArray[np.float32]:
@@ -19,19 +19,19 @@ def members(count: int, rows: int, seed: int = 0) -> NDArray[np.float32]:
 
 def test_two_members_that_know_different_rows_count_by_the_rows_that_they_know() -> None:
     # The loss is -(2 log w + log(1 - w)) / 3, lowest at w = 2/3.
-    found = log_loss_weights(np.array([[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]))
+    found = fit_log_loss_weights(np.array([[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]))
     assert found == pytest.approx([2 / 3, 1 / 3], abs=1e-7)
 
 
 def test_a_member_that_is_worse_on_every_row_counts_nothing() -> None:
-    found = log_loss_weights(np.array([[0.6, 0.7, 0.3], [0.5, 0.6, 0.2]]))
+    found = fit_log_loss_weights(np.array([[0.6, 0.7, 0.3], [0.5, 0.6, 0.2]]))
     assert found.tolist() == [1.0, 0.0]
 
 
 def test_the_weights_are_a_minimum_of_the_log_loss() -> None:
     # Karush, Kuhn, Tucker: the mean of p_i / mixture is 1 for each member that counts, at most 1 for the others.
     probs = members(12, 2000).astype(np.float64)
-    found = log_loss_weights(probs)
+    found = fit_log_loss_weights(probs)
     gains = (probs / (found @ probs)).mean(axis=1)
     assert found.min() >= 0
     assert found.sum() == pytest.approx(1, abs=1e-12)
@@ -44,37 +44,37 @@ def test_the_weights_are_a_minimum_of_the_log_loss() -> None:
 def test_the_order_of_members_and_rows_changes_nothing(count: int, rows: int) -> None:
     probs, rng = members(count, rows), np.random.default_rng(1)
     order = rng.permutation(count)
-    shuffled = log_loss_weights(probs[order][:, rng.permutation(rows)])
-    assert shuffled == pytest.approx(log_loss_weights(probs)[order], abs=1e-6)
+    shuffled = fit_log_loss_weights(probs[order][:, rng.permutation(rows)])
+    assert shuffled == pytest.approx(fit_log_loss_weights(probs)[order], abs=1e-6)
 
 
 def test_members_that_are_the_same_count_the_same() -> None:
     probs = members(3, 500)
-    found = log_loss_weights(np.stack([probs[0], probs[1], probs[0], probs[2]]))
+    found = fit_log_loss_weights(np.stack([probs[0], probs[1], probs[0], probs[2]]))
     assert found[0] == pytest.approx(found[2], abs=1e-6)
-    assert 2 * found[0] == pytest.approx(log_loss_weights(probs)[0], abs=1e-5)
+    assert 2 * found[0] == pytest.approx(fit_log_loss_weights(probs)[0], abs=1e-5)
 
 
 def test_a_member_alone_counts_whole() -> None:
-    assert log_loss_weights(np.array([[0.2, 0.9]])).tolist() == [1.0]
+    assert fit_log_loss_weights(np.array([[0.2, 0.9]])).tolist() == [1.0]
 
 
 def test_without_rows_all_count_the_same() -> None:
-    assert log_loss_weights(np.zeros((4, 0))).tolist() == [0.25] * 4
+    assert fit_log_loss_weights(np.zeros((4, 0))).tolist() == [0.25] * 4
 
 
 def test_a_row_that_no_member_knows_does_not_break_the_rest() -> None:
     probs = np.array([[1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]])
-    assert log_loss_weights(probs) == pytest.approx([2 / 3, 1 / 3], abs=1e-6)
+    assert fit_log_loss_weights(probs) == pytest.approx([2 / 3, 1 / 3], abs=1e-6)
 
 
 def test_members_that_know_nothing_at_all_count_the_same() -> None:
-    assert log_loss_weights(np.zeros((2, 5))) == pytest.approx([0.5, 0.5])
+    assert fit_log_loss_weights(np.zeros((2, 5))) == pytest.approx([0.5, 0.5])
 
 
 def test_the_same_input_gives_the_same_bits() -> None:
     probs = members(20, 5000)
-    assert log_loss_weights(probs).tobytes() == log_loss_weights(probs).tobytes()
+    assert fit_log_loss_weights(probs).tobytes() == fit_log_loss_weights(probs).tobytes()
 
 
 def test_many_members_reach_the_same_lowest_loss_as_all_at_once() -> None:
@@ -90,5 +90,5 @@ def test_two_hundred_members_take_less_than_a_second_of_cpu() -> None:
     random = np.random.default_rng(3)
     probs = random.beta(random.uniform(0.5, 3.0, 200)[:, None], 1.0, (200, 400))
     begun = time.process_time()
-    assert log_loss_weights(probs).sum() == pytest.approx(1)
+    assert fit_log_loss_weights(probs).sum() == pytest.approx(1)
     assert time.process_time() - begun < 1.0

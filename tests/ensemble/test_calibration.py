@@ -6,9 +6,10 @@ from scipy.special import softmax
 from support.members import simulate
 
 from pipeline.core.metrics import get_metric
-from pipeline.ensemble.calibration import cooled, reliability, temperature
-from pipeline.ensemble.decisions import class_factors, weighed
-from pipeline.ensemble.finishing import finish
+from pipeline.core.scores import LabelledRows
+from pipeline.ensemble.calibration import apply_temperature, fit_temperature, measure_reliability
+from pipeline.ensemble.decisions import apply_class_factors, fit_class_factors
+from pipeline.ensemble.post_processing import NestedPredictions, fit_post_processing
 
 
 def calibrated(rows: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -24,37 +25,39 @@ def calibrated(rows: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 def test_the_temperature_that_was_put_in_comes_out(true: float) -> None:
     logits, labels = calibrated(20_000)
     probs = softmax(logits / true, axis=1).astype(np.float32)  # too cold or too hot by that much
-    assert temperature(labels, probs) == pytest.approx(1 / true, rel=0.05)
+    assert fit_temperature(labels, probs) == pytest.approx(1 / true, rel=0.05)
 
 
 def test_no_other_temperature_has_a_smaller_log_loss() -> None:
     stacked, labels = simulate([1.3], 500, 4, seed=3)
-    found, loss = temperature(labels, stacked[0]), get_metric("log_loss")
-    best = loss.score(labels, cooled(stacked[0], found))
-    assert all(best <= loss.score(labels, cooled(stacked[0], found * factor)) for factor in (0.8, 0.95, 1.05, 1.25))
+    found, loss = fit_temperature(labels, stacked[0]), get_metric("log_loss")
+    best = loss.score(labels, apply_temperature(stacked[0], found))
+    assert all(
+        best <= loss.score(labels, apply_temperature(stacked[0], found * factor)) for factor in (0.8, 0.95, 1.05, 1.25)
+    )
 
 
 @pytest.mark.parametrize("right", [True, False])
 def test_certain_predictions_end_at_a_bound(right: bool) -> None:
     probs = np.full((10, 2), [1.0, 0.0], dtype=np.float32)
-    assert 0.05 <= temperature(np.zeros(10, dtype=np.int64) + (not right), probs) <= 20.0
+    assert 0.05 <= fit_temperature(np.zeros(10, dtype=np.int64) + (not right), probs) <= 20.0
 
 
 def test_cooling_keeps_the_order_of_classes() -> None:
     stacked, _ = simulate([1.0], 100, 4, seed=1)
-    np.testing.assert_array_equal(cooled(stacked[0], 3.0).argsort(axis=1), stacked[0].argsort(axis=1))
+    np.testing.assert_array_equal(apply_temperature(stacked[0], 3.0).argsort(axis=1), stacked[0].argsort(axis=1))
 
 
 def test_the_calibration_error_equals_the_value_worked_by_hand() -> None:
     probs = np.array([[0.9, 0.1], [0.9, 0.1], [0.6, 0.4], [0.6, 0.4]], dtype=np.float32)
-    found = reliability(np.array([0, 1, 0, 0]), probs)
+    found = measure_reliability(np.array([0, 1, 0, 0]), probs)
     # confident 0.9, right in one of two; confident 0.6, right in both: (0.4 * 2 + 0.4 * 2) / 4
     assert found.error == pytest.approx(0.4, abs=1e-6)
     assert found.rows == (2, 2)
 
 
 def test_a_certain_row_lies_in_the_last_bin() -> None:
-    found = reliability(np.array([0]), np.array([[1.0, 0.0]], dtype=np.float32))
+    found = measure_reliability(np.array([0]), np.array([[1.0, 0.0]], dtype=np.float32))
     assert (found.rows, found.error) == ((1,), 0.0)
 
 
@@ -64,8 +67,8 @@ def test_class_factors_give_a_rare_class_its_due() -> None:
     rare = 1 / (1 + np.exp(-(random.normal(size=2000) + 2 * labels - 3)))
     probs = np.stack([1 - rare, rare], axis=1).astype(np.float32)
     metric = get_metric("balanced_accuracy")
-    factors = class_factors(labels, probs, metric)
-    assert metric.score(labels, weighed(probs, factors)) > metric.score(labels, probs) + 0.1
+    factors = fit_class_factors(labels, probs, metric)
+    assert metric.score(labels, apply_class_factors(probs, factors)) > metric.score(labels, probs) + 0.1
     assert factors[1] > factors[0]
 
 
@@ -74,9 +77,11 @@ def overconfident(rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return softmax(3 * logits, axis=1).astype(np.float32), labels, np.arange(rows) % 5
 
 
-def test_a_combination_that_is_too_sure_is_cooled_and_its_calibration_error_falls() -> None:
+def test_a_combination_that_is_overconfident_gets_a_temperature_and_its_calibration_error_falls() -> None:
     probs, labels, parts = overconfident(1500)
-    done = finish(labels, parts, np.arange(1500), probs, get_metric("accuracy"))
+    done = fit_post_processing(
+        LabelledRows(labels, np.arange(1500)), parts, NestedPredictions(probs), get_metric("accuracy")
+    )
     assert done.temperature == pytest.approx(3, rel=0.15)
     assert done.after.error < done.before.error / 2
     np.testing.assert_array_equal(done.nested.argmax(axis=1), probs.argmax(axis=1))
@@ -85,14 +90,25 @@ def test_a_combination_that_is_too_sure_is_cooled_and_its_calibration_error_fall
 def test_a_temperature_that_helps_nobody_is_left_alone() -> None:
     random = np.random.default_rng(1)
     probs = np.full((60, 3), 1 / 3, dtype=np.float32)
-    done = finish(random.integers(0, 3, 60), np.arange(60) % 5, np.arange(60), probs, get_metric("log_loss"))
+    done = fit_post_processing(
+        LabelledRows(random.integers(0, 3, 60), np.arange(60)),
+        np.arange(60) % 5,
+        NestedPredictions(probs),
+        get_metric("log_loss"),
+    )
     assert done.temperature == 1
     np.testing.assert_array_equal(done.nested, probs)
 
 
-def test_without_leave_nothing_is_cooled() -> None:
+def test_without_permission_no_temperature_is_tried() -> None:
     probs, labels, parts = overconfident(300)
-    done = finish(labels, parts, np.arange(300), probs, get_metric("accuracy"), cool=False)
+    done = fit_post_processing(
+        LabelledRows(labels, np.arange(300)),
+        parts,
+        NestedPredictions(probs),
+        get_metric("accuracy"),
+        try_temperature=False,
+    )
     assert done.temperature == 1
     np.testing.assert_array_equal(done.nested, probs)
 
@@ -104,23 +120,29 @@ def test_a_decision_rule_is_used_where_it_gains_and_not_for_accuracy() -> None:
     probs = np.stack([1 - rare, rare], axis=1).astype(np.float32)
     parts, groups = np.arange(2000) % 5, np.arange(2000)
     metric = get_metric("macro_f1")
-    done = finish(labels, parts, groups, probs, metric)
+    rows, nested = LabelledRows(labels, groups), NestedPredictions(probs)
+    done = fit_post_processing(rows, parts, nested, metric)
     assert done.factors is not None
     assert metric.score(labels, done.nested) > metric.score(labels, probs) + 0.02
-    assert finish(labels, parts, groups, probs, get_metric("accuracy")).factors is None
-    assert finish(labels, parts, groups, probs, metric, decide=False).factors is None
+    assert fit_post_processing(rows, parts, nested, get_metric("accuracy")).factors is None
+    assert fit_post_processing(rows, parts, nested, metric, try_decision=False).factors is None
 
 
 def test_finished_rows_do_not_see_their_own_part() -> None:
     probs, labels, parts = overconfident(500)
     spoiled = np.where(parts == 0, (labels + 1) % 5, labels)
-    one, two = (finish(each, parts, np.arange(500), probs, get_metric("log_loss")) for each in (labels, spoiled))
+    one, two = (
+        fit_post_processing(LabelledRows(each, np.arange(500)), parts, NestedPredictions(probs), get_metric("log_loss"))
+        for each in (labels, spoiled)
+    )
     np.testing.assert_array_equal(one.nested[parts == 0], two.nested[parts == 0])
 
 
 def test_temperatures_that_are_known_are_not_fitted_to_a_mixture() -> None:
     probs, labels, parts = overconfident(600)
     warm = np.eye(5, dtype=np.float32)[labels] * 0.9 + 0.02
-    done = finish(labels, parts, np.arange(600), probs, get_metric("log_loss"), warm=warm)
+    done = fit_post_processing(
+        LabelledRows(labels, np.arange(600)), parts, NestedPredictions(probs, scaled=warm), get_metric("log_loss")
+    )
     np.testing.assert_array_equal(done.nested, warm)
-    assert done.temperature == pytest.approx(temperature(labels, probs))
+    assert done.temperature == pytest.approx(fit_temperature(labels, probs))

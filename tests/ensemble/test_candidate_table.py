@@ -19,7 +19,7 @@ def test_every_candidate_stands_there_with_its_scores_and_the_chosen_one_is_mark
     ensemble.run(root)
     card = cards.read_card(paths.card_path(root, "ensemble"), cards.EnsembleCard)
     text = io.StringIO()
-    candidate_table.show(card, Console(file=text, width=160))
+    candidate_table.print_candidates(card, Console(file=text, width=160))
     lines = text.getvalue().splitlines()
     for candidate in card.candidates:
         (line,) = [line for line in lines if line.strip().startswith(candidate.name + " ")]
@@ -36,7 +36,7 @@ def test_every_member_stands_there_with_its_own_score_and_its_nearest_relation(t
     ensemble.run(root)
     card = cards.read_card(paths.card_path(root, "ensemble"), cards.EnsembleCard)
     text = io.StringIO()
-    candidate_table.show(card, Console(file=text, width=160))
+    candidate_table.print_candidates(card, Console(file=text, width=160))
     (line,) = [line for line in text.getvalue().splitlines() if line.strip().startswith("one ")]
     wanted = (f"{card.alone['one']:.4f}", f"two (r {card.correlation['one']['two']:.2f})")
     assert all(cell in line for cell in (*wanted, f"{card.disagreement['one']['two']:.1%}"))
@@ -50,5 +50,5 @@ def test_what_was_not_tried_says_why(tmp_path: Path) -> None:
     ensemble.run(root)
     text = io.StringIO()
     card = cards.read_card(paths.card_path(root, "ensemble"), cards.EnsembleCard)
-    candidate_table.show(card, Console(file=text, width=160))
+    candidate_table.print_candidates(card, Console(file=text, width=160))
     assert "not tried: greedy_metric (the metric is log loss" in text.getvalue()

@@ -7,18 +7,23 @@ import pytest
 from support.members import sample, simulate
 
 from pipeline.core.metrics import get_metric
-from pipeline.ensemble.combiners.catalogue import COMBINERS, skipped
-from pipeline.ensemble.combiners.contract import Sample, blend, normalised
-from pipeline.ensemble.combiners.greedy import accuracy_score, log_loss_score, metric_score, select
-from pipeline.ensemble.combiners.means import best_member
+from pipeline.ensemble.combiners.catalogue import COMBINERS, explain_skip
+from pipeline.ensemble.combiners.contract import OofRows, blend_members, normalise_rows
+from pipeline.ensemble.combiners.greedy import (
+    make_accuracy_scorer,
+    make_log_loss_scorer,
+    make_metric_scorer,
+    select_members,
+)
+from pipeline.ensemble.combiners.means import find_best_member
 
 STRENGTHS = (0.3, 1.0, 2.0)
 ALL = sorted(COMBINERS)
 
 
-def hand(stacked: list[list[list[float]]], labels: list[int], metric: str = "accuracy") -> Sample:
+def hand(stacked: list[list[list[float]]], labels: list[int], metric: str = "accuracy") -> OofRows:
     probs = np.array(stacked, dtype=np.float32)
-    return Sample(probs, np.array(labels), np.arange(len(labels)) % 2, get_metric(metric))
+    return OofRows(probs, np.array(labels), np.arange(len(labels)) % 2, get_metric(metric))
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -58,7 +63,7 @@ _BY_POSITION = {"stack_boosting"}
 def test_the_order_of_rows_changes_nothing(name: str) -> None:
     given = sample(STRENGTHS)
     order = np.random.default_rng(1).permutation(len(given.labels))
-    moved = Sample(given.stacked[:, order], given.labels[order], given.folds[order], given.metric)
+    moved = OofRows(given.stacked[:, order], given.labels[order], given.folds[order], given.metric)
     one, two = COMBINERS[name](given), COMBINERS[name](moved)
     np.testing.assert_allclose(one(given.stacked), two(given.stacked), atol=2e-3)
 
@@ -92,7 +97,7 @@ def test_a_class_that_no_fitted_row_has_still_gets_a_probability(name: str) -> N
 @pytest.mark.parametrize("name", sorted(set(ALL) - {"mean", "geometric_mean", "rank_mean"}))
 def test_a_combiner_that_is_fitted_beats_the_mean_where_one_member_knows_and_nine_do_not(name: str) -> None:
     stacked, labels = simulate([2.5] + [0.0] * 9, 1200, 4, seed=5)
-    half = Sample(stacked[:, :600], labels[:600], np.arange(600) % 5, get_metric("accuracy"))
+    half = OofRows(stacked[:, :600], labels[:600], np.arange(600) % 5, get_metric("accuracy"))
     fitted = COMBINERS[name](half)(stacked[:, 600:])
     mean = COMBINERS["mean"](half)(stacked[:, 600:])
     assert (fitted.argmax(axis=1) == labels[600:]).mean() > (mean.argmax(axis=1) == labels[600:]).mean() + 0.02
@@ -105,7 +110,7 @@ def test_the_mean_equals_the_value_worked_by_hand() -> None:
 
 def test_a_weighted_mean_equals_the_value_worked_by_hand() -> None:
     stacked = np.array([[[0.2, 0.8]], [[0.6, 0.4]]], dtype=np.float32)
-    np.testing.assert_allclose(blend(stacked, np.array([0.25, 0.75])), [[0.5, 0.5]], atol=1e-7)
+    np.testing.assert_allclose(blend_members(stacked, np.array([0.25, 0.75])), [[0.5, 0.5]], atol=1e-7)
 
 
 def test_the_geometric_mean_equals_the_value_worked_by_hand() -> None:
@@ -140,36 +145,36 @@ def test_greedy_selection_picks_what_the_hand_picks() -> None:
     # True-class probabilities of two rows. Alone: log .9 + log .1 twice, log .2 + log .2. Together the first two
     # average to .5 and .5, better than any alone; each further pick brings that down.
     true_probs = np.array([[0.9, 0.1], [0.1, 0.9], [0.2, 0.2]], dtype=np.float32)
-    weights = select(true_probs, np.arange(3), log_loss_score(2), rounds=6)
+    weights = select_members(true_probs, np.arange(3), make_log_loss_scorer(2), rounds=6)
     np.testing.assert_allclose(weights, [0.5, 0.5, 0.0])
 
 
 def test_selection_by_accuracy_and_by_any_metric_agree_on_accuracy() -> None:
     given = sample((0.5, 1.0, 1.5, 0.2))
     everyone = np.arange(4)
-    fast = select(given.stacked, everyone, accuracy_score(given.labels), rounds=8)
-    slow = select(given.stacked, everyone, metric_score(given.labels, get_metric("accuracy")), rounds=8)
+    fast = select_members(given.stacked, everyone, make_accuracy_scorer(given.labels), rounds=8)
+    slow = select_members(given.stacked, everyone, make_metric_scorer(given.labels, get_metric("accuracy")), rounds=8)
     np.testing.assert_array_equal(fast, slow)
 
 
 def test_the_scorer_of_sums_is_the_log_loss_of_their_mean() -> None:
     given = sample((0.5, 1.0, 1.5))
     true_probs = given.true_probs
-    got = log_loss_score(len(given.labels))(true_probs[0] + true_probs[1], true_probs[2], 3)
+    got = make_log_loss_scorer(len(given.labels))(true_probs[0] + true_probs[1], true_probs[2], 3)
     assert -got == pytest.approx(get_metric("log_loss").score(given.labels, given.stacked.mean(axis=0)), abs=1e-6)
 
 
 def test_of_equal_members_the_one_with_the_smaller_log_loss_is_best() -> None:
     given = hand([[[0.6, 0.4], [0.4, 0.6]], [[0.9, 0.1], [0.1, 0.9]]], [0, 1])
-    assert best_member(given) == 1
+    assert find_best_member(given) == 1
 
 
 def test_a_row_of_zeros_becomes_uniform() -> None:
-    np.testing.assert_allclose(normalised(np.zeros((1, 4))), [[0.25] * 4])
+    np.testing.assert_allclose(normalise_rows(np.zeros((1, 4))), [[0.25] * 4])
 
 
 def test_what_is_not_tried_says_why() -> None:
-    assert skipped("greedy_metric", sample(STRENGTHS, metric="log_loss")) is not None
-    assert skipped("convex", sample((1.0,))) == "one member"
-    assert skipped("mean", sample((1.0,))) is None
-    assert all(skipped(name, sample(STRENGTHS)) is None for name in ALL)
+    assert explain_skip("greedy_metric", sample(STRENGTHS, metric="log_loss")) is not None
+    assert explain_skip("convex", sample((1.0,))) == "one member"
+    assert explain_skip("mean", sample((1.0,))) is None
+    assert all(explain_skip(name, sample(STRENGTHS)) is None for name in ALL)

@@ -11,7 +11,7 @@ from pipeline.cli import main
 from pipeline.core import cards, paths, tables
 from pipeline.core.config import read_params
 from pipeline.core.errors import InputError
-from pipeline.ensemble.external import Given, read_external, same_folds
+from pipeline.ensemble.external import PredictionFiles, check_same_folds, read_external
 from pipeline.kaggle.submitting import default_message
 from pipeline.stages import ensemble
 
@@ -23,12 +23,12 @@ def probs() -> np.ndarray:
     return random_probs(6, 3, seed=0)
 
 
-def write(path: Path, frame: pd.DataFrame) -> Given:
+def write(path: Path, frame: pd.DataFrame) -> PredictionFiles:
     if path.suffix == ".csv":
         frame.to_csv(path, index=False)
     else:
         frame.to_parquet(path)
-    return Given(path)
+    return PredictionFiles(path)
 
 
 def table(probs: np.ndarray, name: str = "id") -> pd.DataFrame:
@@ -50,21 +50,21 @@ def test_rows_and_columns_are_aligned_by_name(tmp_path: Path, probs: np.ndarray,
 def test_an_array_is_read_with_ids_and_classes_beside_it(tmp_path: Path, probs: np.ndarray, header: str) -> None:
     np.save(tmp_path / "oof.npy", probs[:, ::-1])
     (tmp_path / "ids.txt").write_text(header + "\n".join(IDS) + "\n")
-    given = Given(tmp_path / "oof.npy", tmp_path / "ids.txt", CLASSES[::-1])
+    given = PredictionFiles(tmp_path / "oof.npy", tmp_path / "ids.txt", CLASSES[::-1])
     np.testing.assert_array_equal(read_external(given, CLASSES, IDS).probs, probs)
 
 
 def test_an_array_alone_is_refused(tmp_path: Path, probs: np.ndarray) -> None:
     np.save(tmp_path / "oof.npy", probs)
     with pytest.raises(InputError, match="names neither rows nor columns: give --oof-ids"):
-        read_external(Given(tmp_path / "oof.npy"), CLASSES, IDS)
+        read_external(PredictionFiles(tmp_path / "oof.npy"), CLASSES, IDS)
 
 
 def test_an_array_of_objects_is_never_unpickled(tmp_path: Path) -> None:
     np.save(tmp_path / "oof.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
     (tmp_path / "ids.txt").write_text("id\ni0\n")
     with pytest.raises(InputError, match=r"oof.npy is no array of numbers"):
-        read_external(Given(tmp_path / "oof.npy", tmp_path / "ids.txt", CLASSES), CLASSES, IDS)
+        read_external(PredictionFiles(tmp_path / "oof.npy", tmp_path / "ids.txt", CLASSES), CLASSES, IDS)
 
 
 def changed(frame: pd.DataFrame, how: str) -> pd.DataFrame:
@@ -112,7 +112,7 @@ def test_what_does_not_fit_is_refused(tmp_path: Path, probs: np.ndarray, how: st
 def test_an_unknown_kind_of_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "oof.pkl").write_bytes(b"")
     with pytest.raises(InputError, match=r"oof.pkl is no .csv, .parquet or .npy file"):
-        read_external(Given(tmp_path / "oof.pkl"), CLASSES, IDS)
+        read_external(PredictionFiles(tmp_path / "oof.pkl"), CLASSES, IDS)
 
 
 def folds() -> pd.DataFrame:
@@ -121,20 +121,20 @@ def folds() -> pd.DataFrame:
 
 def test_folds_numbered_otherwise_are_the_same_folds(tmp_path: Path) -> None:
     write(tmp_path / "folds.csv", folds().assign(fold=folds()["fold"].map({0: "c", 1: "a", 2: "b"}))[["id", "fold"]])
-    assert same_folds(tmp_path / "folds.csv", folds()) == tables.folds_digest(folds())
+    assert check_same_folds(tmp_path / "folds.csv", folds()) == tables.folds_digest(folds())
 
 
 @pytest.mark.parametrize("wrong", [[0, 1, 2, 0, 1, 1], [0, 0, 0, 0, 0, 0], [0, 1, 2, 3, 4, 5]])
 def test_other_folds_are_refused(tmp_path: Path, wrong: list[int]) -> None:
     write(tmp_path / "folds.csv", folds().assign(fold=wrong))
     with pytest.raises(InputError, match=r"divides the images otherwise than folds/folds.csv"):
-        same_folds(tmp_path / "folds.csv", folds())
+        check_same_folds(tmp_path / "folds.csv", folds())
 
 
 def test_folds_of_other_images_are_refused(tmp_path: Path) -> None:
     write(tmp_path / "folds.csv", folds()[1:])
     with pytest.raises(InputError, match="hold different ids: i0"):
-        same_folds(tmp_path / "folds.csv", folds())
+        check_same_folds(tmp_path / "folds.csv", folds())
 
 
 @pytest.fixture
@@ -218,4 +218,4 @@ def test_an_array_that_is_no_table_of_real_numbers_is_refused(tmp_path: Path, va
     np.save(tmp_path / "oof.npy", values)
     (tmp_path / "ids.txt").write_text("\n".join(IDS))
     with pytest.raises(InputError, match=r"oof.npy is no table of real numbers"):
-        read_external(Given(tmp_path / "oof.npy", tmp_path / "ids.txt", CLASSES), CLASSES, IDS)
+        read_external(PredictionFiles(tmp_path / "oof.npy", tmp_path / "ids.txt", CLASSES), CLASSES, IDS)

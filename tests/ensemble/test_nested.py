@@ -8,8 +8,8 @@ from pipeline.core.arrays import Probs
 from pipeline.core.errors import InputError
 from pipeline.core.metrics import get_metric
 from pipeline.ensemble.combiners.catalogue import COMBINERS
-from pipeline.ensemble.combiners.contract import Sample
-from pipeline.ensemble.nested import Candidate, choose, judge, parts_of
+from pipeline.ensemble.combiners.contract import OofRows
+from pipeline.ensemble.nested import Candidate, assign_parts, choose_candidate, score_candidates
 
 FITTED = (
     "convex",
@@ -24,15 +24,15 @@ FITTED = (
 ACCURACY = get_metric("accuracy")
 
 
-def accuracy(given: Sample, probs: Probs) -> float:
+def accuracy(given: OofRows, probs: Probs) -> float:
     return float((probs.argmax(axis=1) == given.labels).mean())
 
 
 def test_with_permuted_labels_every_combiner_scores_at_chance() -> None:
     given = sample((1.0, 1.5, 2.0), rows=400)
     labels = np.random.default_rng(3).permutation(given.labels)
-    permuted = Sample(given.stacked, labels, given.folds, ACCURACY)
-    for candidate in judge(permuted, tuple(COMBINERS), (False, True))[0]:
+    permuted = OofRows(given.stacked, labels, given.folds, ACCURACY)
+    for candidate in score_candidates(permuted, tuple(COMBINERS), (False, True))[0]:
         assert accuracy(permuted, candidate.nested) == pytest.approx(0.25, abs=0.075), candidate.name
 
 
@@ -42,8 +42,8 @@ def test_a_part_is_predicted_by_fits_that_did_not_see_it() -> None:
     held = given.folds == 2
     spoiled[held] = (spoiled[held] + 1) % 4
     for one, two in zip(
-        judge(given, FITTED, (True,))[0],
-        judge(Sample(given.stacked, spoiled, given.folds, ACCURACY), FITTED, (True,))[0],
+        score_candidates(given, FITTED, (True,))[0],
+        score_candidates(OofRows(given.stacked, spoiled, given.folds, ACCURACY), FITTED, (True,))[0],
         strict=True,
     ):
         np.testing.assert_array_equal(one.nested[held], two.nested[held], err_msg=one.name)
@@ -55,15 +55,15 @@ def test_a_part_is_predicted_by_fits_that_did_not_see_it() -> None:
 )
 def test_random_members_do_not_raise_the_nested_score(name: str, useless: int) -> None:
     stacked, labels = simulate([1.0, 1.2] + [0.0] * useless, 300, 4, seed=2)
-    few, many = (Sample(stacked[:count], labels, np.arange(300) % 5, ACCURACY) for count in (2, useless + 2))
-    alone, among = (judge(given, (name,), (False,))[0][0] for given in (few, many))
+    few, many = (OofRows(stacked[:count], labels, np.arange(300) % 5, ACCURACY) for count in (2, useless + 2))
+    alone, among = (score_candidates(given, (name,), (False,))[0][0] for given in (few, many))
     assert accuracy(many, among.nested) <= accuracy(few, alone.nested) + 0.02
 
 
 def test_in_sample_random_members_do_raise_it_so_that_the_test_above_can_fail() -> None:
     stacked, labels = simulate([1.0, 1.2] + [0.0] * 40, 300, 4, seed=2)
-    given = Sample(stacked, labels, np.arange(300) % 5, ACCURACY)
-    (candidate,) = judge(given, ("metric_weights",), (False,))[0]
+    given = OofRows(stacked, labels, np.arange(300) % 5, ACCURACY)
+    (candidate,) = score_candidates(given, ("metric_weights",), (False,))[0]
     assert accuracy(given, candidate(given.stacked)) > accuracy(given, candidate.nested) + 0.015
 
 
@@ -72,8 +72,8 @@ def test_a_memoriser_of_the_training_rows_gets_no_weight() -> None:
     given = sample((1.0, 1.5), rows=400)
     # It knows every training row by heart; of a row it did not train on, as all OOF rows are, it knows nothing.
     memoriser = random.dirichlet(np.full(4, 0.05), 400).astype(np.float32)
-    given = Sample(np.concatenate([given.stacked, memoriser[None]]), given.labels, given.folds, ACCURACY)
-    for candidate in judge(given, ("convex", "greedy"), (False,))[0]:
+    given = OofRows(np.concatenate([given.stacked, memoriser[None]]), given.labels, given.folds, ACCURACY)
+    for candidate in score_candidates(given, ("convex", "greedy"), (False,))[0]:
         assert candidate.fitted is not None
         assert candidate.fitted.weights is not None
         assert candidate.fitted.weights[2] < 0.02
@@ -95,10 +95,10 @@ def test_rows_duplicated_across_folds_raise_the_score_and_grouping_brings_it_bac
     labels = np.repeat(random.integers(0, 4, 150), 2)
     across, grouped = np.arange(300) % 5, np.arange(300) // 2 % 5
     leaking, honest = (
-        Sample(nearest(features, labels, folds)[None], labels, folds, ACCURACY) for folds in (across, grouped)
+        OofRows(nearest(features, labels, folds)[None], labels, folds, ACCURACY) for folds in (across, grouped)
     )
     score = {
-        name: accuracy(given, judge(given, ("mean",), (False,))[0][0].nested)
+        name: accuracy(given, score_candidates(given, ("mean",), (False,))[0][0].nested)
         for name, given in (("leaking", leaking), ("honest", honest))
     }
     assert score["leaking"] > 0.9
@@ -117,15 +117,15 @@ def test_the_simplest_within_one_standard_error_is_chosen() -> None:
     candidates = [
         Candidate(name, False, probs) for name, probs in (("worse", worse), ("mean", mean), ("best", hardly_better))
     ]
-    choice = choose(candidates, given, np.arange(400))
+    choice = choose_candidate(candidates, given, np.arange(400))
     assert candidates[choice.index].combiner == "mean"
     assert choice.standing.behind[1] == pytest.approx(1 / 400)
 
 
 def test_a_candidate_that_is_clearly_better_is_chosen() -> None:
     given = sample((2.5, 0.0, 0.0, 0.0), rows=400)
-    candidates, _ = judge(given, ("mean", "convex"), (False,))
-    assert candidates[choose(candidates, given, np.arange(400)).index].combiner == "convex"
+    candidates, _ = score_candidates(given, ("mean", "convex"), (False,))
+    assert candidates[choose_candidate(candidates, given, np.arange(400)).index].combiner == "convex"
 
 
 def test_the_choice_for_a_part_does_not_see_it() -> None:
@@ -135,7 +135,7 @@ def test_the_choice_for_a_part_does_not_see_it() -> None:
     only_there, elsewhere = np.full_like(truth, 0.25), truth.copy()
     only_there[held], elsewhere[held] = truth[held], 0.25
     candidates = [Candidate("one", False, only_there), Candidate("two", False, elsewhere)]
-    choice = choose(candidates, given, np.arange(100))
+    choice = choose_candidate(candidates, given, np.arange(100))
     assert choice.by_part[0] == 1
     np.testing.assert_array_equal(choice.nested[held], elsewhere[held])
 
@@ -143,28 +143,28 @@ def test_the_choice_for_a_part_does_not_see_it() -> None:
 def test_a_single_fold_is_cut_into_parts_of_whole_groups_and_of_every_class() -> None:
     groups = np.repeat(np.arange(40), 3)
     labels = groups % 4
-    parts = parts_of(np.zeros(120, dtype=np.int64), groups, labels)
+    parts = assign_parts(np.zeros(120, dtype=np.int64), groups, labels)
     assert all(len(np.unique(parts[groups == group])) == 1 for group in range(40))
     assert all(set(labels[parts == part]) == {0, 1, 2, 3} for part in range(5))
 
 
 def test_where_nothing_can_be_left_out_the_mean_is_all_there_is() -> None:
     given = sample((1.0, 2.0), rows=20)
-    alone = Sample(given.stacked, given.labels, np.zeros(20, dtype=np.int64), ACCURACY)
-    candidates, skipped = judge(alone, tuple(COMBINERS), (False, True))
+    alone = OofRows(given.stacked, given.labels, np.zeros(20, dtype=np.int64), ACCURACY)
+    candidates, skipped = score_candidates(alone, tuple(COMBINERS), (False, True))
     assert [candidate.name for candidate in candidates] == ["mean"]
     assert "nothing to leave out" in skipped["convex"]
 
 
 def test_one_member_is_taken_as_it_is_whatever_combiners_are_named() -> None:
-    assert [candidate.name for candidate in judge(sample((1.0,)), ("convex",), (False,))[0]] == ["mean"]
+    assert [candidate.name for candidate in score_candidates(sample((1.0,)), ("convex",), (False,))[0]] == ["mean"]
 
 
 def test_combiners_of_which_none_is_left_are_refused() -> None:
     with pytest.raises(
         InputError, match=r"ensemble.combiners leaves nothing to try \(greedy_metric: the metric is log"
     ):
-        judge(sample((1.0, 2.0), metric="log_loss"), ("greedy_metric",), (False,))
+        score_candidates(sample((1.0, 2.0), metric="log_loss"), ("greedy_metric",), (False,))
 
 
 def test_of_a_metric_that_is_no_mean_over_rows_all_parts_come_from_one_candidate() -> None:
@@ -172,7 +172,7 @@ def test_of_a_metric_that_is_no_mean_over_rows_all_parts_come_from_one_candidate
     mean = given.stacked.mean(axis=0)
     held = given.folds == 0
     other = np.where(held[:, None], np.float32(0.25), np.eye(4, dtype=np.float32)[given.labels])
-    choice = choose([Candidate("one", False, mean), Candidate("two", False, other)], given, np.arange(200))
+    choice = choose_candidate([Candidate("one", False, mean), Candidate("two", False, other)], given, np.arange(200))
     np.testing.assert_array_equal(choice.nested, (mean, other)[choice.index])
 
 
@@ -182,15 +182,15 @@ def test_of_a_metric_that_is_no_mean_over_rows_all_parts_come_from_one_candidate
     ((False, True), ["mean", "mean+temperature", "rank_mean"]),
 ])  # fmt: skip
 def test_temperatures_are_tried_where_they_can_matter(cooling: tuple[bool, ...], names: list[str]) -> None:
-    candidates, _ = judge(sample((1.0, 1.0), rows=50), ("rank_mean", "mean"), cooling)
+    candidates, _ = score_candidates(sample((1.0, 1.0), rows=50), ("rank_mean", "mean"), cooling)
     assert [candidate.name for candidate in candidates] == names
 
 
 def test_what_becomes_of_candidates_at_the_end_may_decide() -> None:
     given = sample((1.5, 1.5), rows=200, metric="log_loss")
-    candidates, _ = judge(given, ("mean", "convex"), (False,))
+    candidates, _ = score_candidates(given, ("mean", "convex"), (False,))
     truth = np.eye(4, dtype=np.float32)[given.labels] * 0.9 + 0.025
-    choice = choose(candidates, given, np.arange(200), [candidates[0].nested, truth])
+    choice = choose_candidate(candidates, given, np.arange(200), [candidates[0].nested, truth])
     assert choice.index == 1
     np.testing.assert_array_equal(choice.nested, candidates[1].nested)
     assert choice.finished is not None

@@ -12,8 +12,8 @@ from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError
 from pipeline.core.metrics import Metric
 from pipeline.ensemble.combiners.catalogue import COMBINERS
-from pipeline.ensemble.members import read_test
-from pipeline.ensemble.recombining import check_recombines, recombine, used_members
+from pipeline.ensemble.members import read_test_predictions
+from pipeline.ensemble.recombining import check_combination, list_used_members, rebuild_combination
 from pipeline.stages import ensemble
 
 MODELS = ("one", "three", "two")
@@ -32,7 +32,7 @@ def combined(root: Path, metric: str = "accuracy", **settings: object) -> tuple[
 def apart(root: Path, card: EnsembleCard, metric: Metric) -> float:
     """The largest difference to the ensemble's own test predictions."""
     known = predictions.read_predictions(paths.predicted_test_path(root, paths.ENSEMBLE), CLASSES)
-    again = recombine(root, metric)(read_test(root, card.members, CLASSES, known.ids))
+    again = rebuild_combination(root, metric)(read_test_predictions(root, card.members, CLASSES, known.ids))
     return float(np.abs(again - known.probs).max())
 
 
@@ -61,13 +61,13 @@ def test_a_choice_among_several_and_a_decision_rule_combine_again_to_the_bit(tmp
 
 def test_members_without_weight_are_not_used(tmp_path: Path) -> None:
     card, _ = combined(tmp_path, combiners=["best_single"])
-    assert len(used_members(card)) == 1
-    assert used_members(card.model_copy(update={"weights": {}})) == MODELS
+    assert len(list_used_members(card)) == 1
+    assert list_used_members(card.model_copy(update={"weights": {}})) == MODELS
 
 
 def test_an_ensemble_of_other_predictions_than_lie_there_is_refused(tmp_path: Path) -> None:
     _, metric = combined(tmp_path, combiners=["mean"])
-    check_recombines(tmp_path, metric)
+    check_combination(tmp_path, metric)
     train_fake(tmp_path, "one", seed=9)
     with pytest.raises(InputError, match=r"is not what its members give now .*; run `dvc repro ensemble`"):
-        check_recombines(tmp_path, metric)
+        check_combination(tmp_path, metric)

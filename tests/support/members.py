@@ -8,7 +8,7 @@ from scipy.special import softmax
 
 from pipeline.core.arrays import Probs
 from pipeline.core.metrics import get_metric
-from pipeline.ensemble.combiners.contract import Sample
+from pipeline.ensemble.combiners.contract import OofRows
 
 
 def simulate(strengths: Sequence[float], rows: int, n_classes: int, seed: int) -> tuple[Probs, NDArray[np.int64]]:
@@ -33,7 +33,7 @@ def simulate(strengths: Sequence[float], rows: int, n_classes: int, seed: int) -
 
 def sample(
     strengths: Sequence[float], rows: int = 300, n_classes: int = 4, seed: int = 0, metric: str = "accuracy"
-) -> Sample:
+) -> OofRows:
     """Returns simulated members on five folds."""
     stacked, labels = simulate(strengths, rows, n_classes, seed)
-    return Sample(stacked, labels, np.arange(rows) % 5, get_metric(metric))
+    return OofRows(stacked, labels, np.arange(rows) % 5, get_metric(metric))

@@ -12,7 +12,7 @@ from support.trainings import repository, settings
 
 from pipeline.core import cards, predictions, tables
 from pipeline.core.paths import card_path, folds_path, oof_path, predicted_test_fold_path, predicted_test_path
-from pipeline.core.simplex import log_loss_weights
+from pipeline.core.simplex import fit_log_loss_weights
 from pipeline.images.views import Views, average_views
 from pipeline.stages import train
 from pipeline.training.view_weights import collect_views, fit_view_weights, weigh_views
@@ -62,8 +62,8 @@ def test_the_weights_of_a_fold_come_from_the_other_folds(tmp_path: Path) -> None
     paths, true = [kept(tmp_path, fold) for fold in range(3)], [labels(fold) for fold in range(3)]
     found = fit_view_weights(paths, true)
     probs = [np.load(path)[:, np.arange(6), of] for path, of in zip(paths, true, strict=True)]
-    assert found.nested[1] == pytest.approx(log_loss_weights(np.concatenate([probs[0], probs[2]], axis=1)))
-    assert found.whole == pytest.approx(log_loss_weights(np.concatenate(probs, axis=1)))
+    assert found.nested[1] == pytest.approx(fit_log_loss_weights(np.concatenate([probs[0], probs[2]], axis=1)))
+    assert found.whole == pytest.approx(fit_log_loss_weights(np.concatenate(probs, axis=1)))
     other = fit_view_weights([paths[0], kept(tmp_path, 1, seed=5), paths[2]], [true[0], (true[1] + 1) % 3, true[2]])
     assert other.nested[1].tobytes() == found.nested[1].tobytes()
     assert other.nested[0].tobytes() != found.nested[0].tobytes()

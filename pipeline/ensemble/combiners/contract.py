@@ -15,7 +15,7 @@ FLOOR = 1e-7
 
 
 @dataclass(frozen=True)
-class Sample:
+class OofRows:
     """Out-of-fold predictions of all members, with the truth.
 
     Attributes:
@@ -32,7 +32,7 @@ class Sample:
     metric: Metric
     seed: int = 0
 
-    def where(self, rows: NDArray[np.bool_]) -> "Sample":
+    def where(self, rows: NDArray[np.bool_]) -> "OofRows":
         """Returns some of the rows."""
         return replace(self, stacked=self.stacked[:, rows], labels=self.labels[rows], folds=self.folds[rows])
 
@@ -53,7 +53,7 @@ class Fitted(Protocol):
         """Combines (n_members, n_samples, n_classes) into float32 (n_samples, n_classes), rows sum to 1."""
 
 
-Combiner = Callable[[Sample], Fitted]
+Combiner = Callable[[OofRows], Fitted]
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Rule:
         return self.combine(stacked)
 
 
-def normalised(values: NDArray[np.floating]) -> Probs:
+def normalise_rows(values: NDArray[np.floating]) -> Probs:
     """Divides rows by their sums; a row of zeros becomes uniform."""
     total = values.sum(axis=1, keepdims=True, dtype=np.float64)
     even = 1 / values.shape[1]
@@ -77,19 +77,19 @@ def normalised(values: NDArray[np.floating]) -> Probs:
     return divided.astype(np.float32)
 
 
-def softmaxed(logits: NDArray[np.floating]) -> Probs:
+def apply_softmax(logits: NDArray[np.floating]) -> Probs:
     """Softmax over classes, in place where it can be."""
     shifted = logits - logits.max(axis=1, keepdims=True)
     np.exp(shifted, out=shifted)
-    return normalised(shifted)
+    return normalise_rows(shifted)
 
 
-def logs(probs: Probs) -> Probs:
+def take_logs(probs: Probs) -> Probs:
     """Logarithms of probabilities, finite."""
     return np.log(np.maximum(probs, np.float32(FLOOR)))
 
 
-def blend(stacked: Probs, weights: Weights) -> Probs:
+def blend_members(stacked: Probs, weights: Weights) -> Probs:
     """Returns the weighted mean of the members.
 
     Args:
@@ -103,9 +103,9 @@ def blend(stacked: Probs, weights: Weights) -> Probs:
     for member, weight in zip(stacked, weights, strict=True):
         if np.any(weight):
             total += member * weight
-    return normalised(total)
+    return normalise_rows(total)
 
 
-def blender(weights: Weights) -> Rule:
+def make_blend(weights: Weights) -> Rule:
     """Returns the weighted mean as a fitted combiner."""
-    return Rule(lambda stacked: blend(stacked, weights), weights)
+    return Rule(lambda stacked: blend_members(stacked, weights), weights)

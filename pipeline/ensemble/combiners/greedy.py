@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from pipeline.core.arrays import Labels, Probs, Weights
 from pipeline.core.metrics import Metric
 from pipeline.core.progress import track_progress
-from pipeline.ensemble.combiners.contract import FLOOR, Fitted, Sample, blender, normalised
+from pipeline.ensemble.combiners.contract import FLOOR, Fitted, OofRows, make_blend, normalise_rows
 
 MOST_SORTED, PICKS = 25, 100
 _SMALLEST_BAG = 3
 # Sum of the members taken so far, a further member, how many both are together -> score, greater is better.
-Score = Callable[[NDArray[np.float32], NDArray[np.float32], int], float]
+Scorer = Callable[[NDArray[np.float32], NDArray[np.float32], int], float]
 
 
 @dataclass(frozen=True)
@@ -34,29 +34,29 @@ BY_ACCURACY = Effort(bags=10, rounds=25)
 BY_OTHERS = Effort(bags=5, rounds=25)
 
 
-def greedy(sample: Sample) -> Fitted:
+def fit_greedy(sample: OofRows) -> Fitted:
     """Selects among all members by log loss, whatever the metric: it flatters itself less than accuracy."""
     true_probs = sample.true_probs
     everyone = np.arange(len(true_probs))
-    return blender(select(true_probs, everyone, log_loss_score(true_probs.shape[1]), PICKS))
+    return make_blend(select_members(true_probs, everyone, make_log_loss_scorer(true_probs.shape[1]), PICKS))
 
 
-def greedy_bagged(sample: Sample) -> Fitted:
+def fit_greedy_bagged(sample: OofRows) -> Fitted:
     """Selects by log loss among random halves of the members: weights more even, probabilities more cautious."""
     true_probs = sample.true_probs
-    return blender(bagged(true_probs, log_loss_score(true_probs.shape[1]), BY_LOG_LOSS, sample.seed))
+    return make_blend(select_in_bags(true_probs, make_log_loss_scorer(true_probs.shape[1]), BY_LOG_LOSS, sample.seed))
 
 
-def greedy_metric(sample: Sample) -> Fitted:
+def fit_greedy_metric(sample: OofRows) -> Fitted:
     """Selects by the competition's metric among random halves of the members."""
     if sample.metric.name == "accuracy":
-        score, effort = accuracy_score(sample.labels), BY_ACCURACY
+        score, effort = make_accuracy_scorer(sample.labels), BY_ACCURACY
     else:
-        score, effort = metric_score(sample.labels, sample.metric), BY_OTHERS
-    return blender(bagged(sample.stacked, score, effort, sample.seed))
+        score, effort = make_metric_scorer(sample.labels, sample.metric), BY_OTHERS
+    return make_blend(select_in_bags(sample.stacked, score, effort, sample.seed))
 
 
-def bagged(values: NDArray[np.float32], score: Score, effort: Effort, seed: int) -> Weights:
+def select_in_bags(values: NDArray[np.float32], score: Scorer, effort: Effort, seed: int) -> Weights:
     """Returns the mean weights of selections among random halves of the members.
 
     Args:
@@ -73,15 +73,15 @@ def bagged(values: NDArray[np.float32], score: Score, effort: Effort, seed: int)
     weights = np.zeros(n_members)
     with track_progress("ensemble selection: picks", bags * effort.rounds) as advance:
         for members in chosen:
-            weights[members] += select(values, members, score, effort.rounds, advance)
+            weights[members] += select_members(values, members, score, effort.rounds, advance)
     shares: Weights = weights / weights.sum()
     return shares
 
 
-def select(
+def select_members(
     values: NDArray[np.float32],
     members: Labels,
-    score: Score,
+    score: Scorer,
     rounds: int,
     advance: Callable[[int], None] = lambda _: None,
 ) -> Weights:
@@ -116,7 +116,7 @@ def select(
 
 
 def _sorted_start(
-    values: NDArray[np.float32], members: Labels, score: Score
+    values: NDArray[np.float32], members: Labels, score: Scorer
 ) -> tuple[NDArray[np.float32], NDArray[np.int64], float]:
     """Returns the sum of the best members, which they are (counts), and its score."""
     nothing = np.zeros(values.shape[1:], dtype=np.float32)
@@ -135,7 +135,7 @@ def _sorted_start(
     return total, counts, float(together[many - 1])
 
 
-def log_loss_score(n_rows: int) -> Score:
+def make_log_loss_scorer(n_rows: int) -> Scorer:
     """Returns the scorer of sums of true-class probabilities (n_rows,): minus the log loss of their mean.
 
     Rows of all members sum to 1, so the mean's do, and nothing but the true class counts.
@@ -151,7 +151,7 @@ def log_loss_score(n_rows: int) -> Score:
     return score
 
 
-def accuracy_score(labels: Labels) -> Score:
+def make_accuracy_scorer(labels: Labels) -> Scorer:
     """Returns the scorer of sums of probabilities (n_rows, n_classes): the share of rows whose largest is theirs."""
 
     def score(total: Probs, member: Probs, many: int) -> float:
@@ -160,11 +160,11 @@ def accuracy_score(labels: Labels) -> Score:
     return score
 
 
-def metric_score(labels: Labels, metric: Metric) -> Score:
+def make_metric_scorer(labels: Labels, metric: Metric) -> Scorer:
     """Returns the scorer of sums of probabilities (n_rows, n_classes) by any metric."""
     sign = 1 if metric.greater_is_better else -1
 
     def score(total: Probs, member: Probs, many: int) -> float:
-        return sign * metric.score(labels, normalised(total + member))
+        return sign * metric.score(labels, normalise_rows(total + member))
 
     return score

@@ -4,17 +4,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.arrays import Probs
-from pipeline.ensemble.combiners.contract import Fitted, Rule, Sample, blender, logs, normalised, softmaxed
+from pipeline.ensemble.combiners.contract import (
+    Fitted,
+    OofRows,
+    Rule,
+    apply_softmax,
+    make_blend,
+    normalise_rows,
+    take_logs,
+)
 
 _QUANTILES = np.linspace(0, 1, 1001)
 
 
-def mean(sample: Sample) -> Fitted:
+def fit_mean(sample: OofRows) -> Fitted:
     """Weighs all members alike."""
-    return blender(np.full(len(sample.stacked), 1 / len(sample.stacked)))
+    return make_blend(np.full(len(sample.stacked), 1 / len(sample.stacked)))
 
 
-def geometric_mean(sample: Sample) -> Fitted:
+def fit_geometric_mean(sample: OofRows) -> Fitted:
     """Averages log-probabilities: a member that all but excludes a class is heard.
 
     Reference: Genest and Zidek 1986, Combining probability distributions, https://doi.org/10.1214/ss/1177013825
@@ -22,12 +30,12 @@ def geometric_mean(sample: Sample) -> Fitted:
     n_members = len(sample.stacked)
 
     def combine(stacked: Probs) -> Probs:
-        return log_pool(stacked, np.full(n_members, 1 / n_members))
+        return pool_logs(stacked, np.full(n_members, 1 / n_members))
 
     return Rule(combine, np.full(n_members, 1 / n_members))
 
 
-def rank_mean(sample: Sample) -> Fitted:
+def fit_rank_mean(sample: OofRows) -> Fitted:
     """Averages percentile ranks, for metrics that see only the order of rows (AUC).
 
     A probability's rank is its place among the same member's out-of-fold probabilities of the same class, equal ones
@@ -40,25 +48,25 @@ def rank_mean(sample: Sample) -> Fitted:
         for member, probs in enumerate(stacked):
             for column in range(probs.shape[1]):
                 total[:, column] += _rank(probs[:, column], quantiles[:, member, column])
-        return normalised(total)
+        return normalise_rows(total)
 
     return Rule(combine, np.full(len(sample.stacked), 1 / len(sample.stacked)))
 
 
-def best_single(sample: Sample) -> Fitted:
+def fit_best_single(sample: OofRows) -> Fitted:
     """Takes the member that scores best; of equals, the one with the smaller log loss."""
-    return blender(np.eye(len(sample.stacked))[best_member(sample)])
+    return make_blend(np.eye(len(sample.stacked))[find_best_member(sample)])
 
 
-def best_member(sample: Sample) -> int:
+def find_best_member(sample: OofRows) -> int:
     """Returns the index of the member that scores best; of equals, the one with the smaller log loss."""
     sign = 1 if sample.metric.greater_is_better else -1
     scores = [sign * sample.metric.score(sample.labels, member) for member in sample.stacked]
-    likelihoods = logs(sample.true_probs).mean(axis=1, dtype=np.float64)
+    likelihoods = take_logs(sample.true_probs).mean(axis=1, dtype=np.float64)
     return max(range(len(scores)), key=lambda member: (scores[member], likelihoods[member]))
 
 
-def log_pool(stacked: Probs, weights: NDArray[np.float64], logged: bool = False) -> Probs:
+def pool_logs(stacked: Probs, weights: NDArray[np.float64], logged: bool = False) -> Probs:
     """Returns the weighted geometric mean; the weights need not sum to 1.
 
     Args:
@@ -69,8 +77,8 @@ def log_pool(stacked: Probs, weights: NDArray[np.float64], logged: bool = False)
     total = np.zeros(stacked.shape[1:], dtype=np.float64)
     for member, weight in zip(stacked, weights, strict=True):
         if weight:
-            total += weight * (member if logged else logs(member))
-    return softmaxed(total)
+            total += weight * (member if logged else take_logs(member))
+    return apply_softmax(total)
 
 
 def _quantiles(stacked: Probs) -> NDArray[np.float64]:

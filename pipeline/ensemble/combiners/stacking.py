@@ -12,14 +12,14 @@ from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from pipeline.core.arrays import Labels, Probs
-from pipeline.ensemble.combiners.contract import FLOOR, Fitted, Rule, Sample, logs, normalised
+from pipeline.ensemble.combiners.contract import FLOOR, Fitted, OofRows, Rule, normalise_rows, take_logs
 
 _STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1)
 # Trees for rows x features x classes above this take minutes for a score that linear stacks reach.
 _MOST_CELLS = 10_000_000
 
 
-def stack_logistic(sample: Sample) -> Fitted:
+def fit_stack_logistic(sample: OofRows) -> Fitted:
     """Fits a multinomial logistic regression; its penalty is chosen on the last of the folds, then all are fitted."""
     features, labels = _features(sample.stacked), sample.labels
     last = sample.folds == sample.folds.max()
@@ -33,7 +33,7 @@ def stack_logistic(sample: Sample) -> Fitted:
     return _stack(_fit(_logistic(strength), features, labels), sample)
 
 
-def stack_boosting(sample: Sample) -> Fitted:
+def fit_stack_boosting(sample: OofRows) -> Fitted:
     """Fits gradient-boosted trees, few and small: the members have done the hard part."""
     model = HistGradientBoostingClassifier(
         learning_rate=0.1,
@@ -48,7 +48,7 @@ def stack_boosting(sample: Sample) -> Fitted:
     return _stack(_fit(model, _features(sample.stacked), sample.labels), sample)
 
 
-def too_large_for_boosting(sample: Sample) -> bool:
+def is_too_large_for_boosting(sample: OofRows) -> bool:
     """Says whether trees would take minutes where a linear stack takes seconds."""
     n_members, n_rows, n_classes = sample.stacked.shape
     return bool(n_members * n_rows * n_classes**2 > _MOST_CELLS)
@@ -65,7 +65,7 @@ def _fit(model: Any, features: NDArray[np.float32], labels: Labels) -> Any:
         return model.fit(features, labels)
 
 
-def _stack(model: Any, sample: Sample) -> Rule:
+def _stack(model: Any, sample: OofRows) -> Rule:
     if len(model.classes_) < 2:
         return Rule(lambda stacked: stacked.mean(axis=0, dtype=np.float64).astype(np.float32))
     return Rule(lambda stacked: _predict(model, _features(stacked), sample))
@@ -73,15 +73,15 @@ def _stack(model: Any, sample: Sample) -> Rule:
 
 def _features(stacked: Probs) -> NDArray[np.float32]:
     """Returns centred log-probabilities, (n_samples, n_members * n_classes)."""
-    each = [logs(member) for member in stacked]
+    each = [take_logs(member) for member in stacked]
     return np.concatenate([member - member.mean(axis=1, keepdims=True) for member in each], axis=1)
 
 
-def _predict(model: Any, features: NDArray[np.float32], sample: Sample) -> Probs:
+def _predict(model: Any, features: NDArray[np.float32], sample: OofRows) -> Probs:
     probs = np.zeros((len(features), sample.stacked.shape[2]))
     with threadpool_limits(1):
         probs[:, model.classes_] = model.predict_proba(features)
-    return normalised(np.maximum(probs, FLOOR))  # a class that the fitted rows lack keeps a trace
+    return normalise_rows(np.maximum(probs, FLOOR))  # a class that the fitted rows lack keeps a trace
 
 
 def _log_loss(probs: Probs, labels: Labels) -> float:

@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from pipeline.core.paired import Gain, gain
-from pipeline.ensemble.calibration import reliability
-from pipeline.ensemble.combiners.contract import Sample
-from pipeline.ensemble.members import Similarity, similarity
-from pipeline.ensemble.nested import COOLED, judge, parts_of
+from pipeline.core.paired import Gain, measure_gain
+from pipeline.core.scores import LabelledRows
+from pipeline.ensemble.calibration import measure_reliability
+from pipeline.ensemble.combiners.contract import OofRows
+from pipeline.ensemble.members import Similarity, compare_members
+from pipeline.ensemble.nested import WITH_TEMPERATURE, assign_parts, score_candidates
 from pipeline.page.blocks import render_details, render_note, render_paragraph, render_warning
 from pipeline.page.document import PageSection
 from pipeline.page.markup import Html
@@ -36,7 +37,7 @@ def show_members(data: EvaluationData) -> Part:
     """Shows how similar the members are, and what each adds."""
     if len(data.members.names) < 2:
         return Part(PageSection("Members", [render_paragraph("There is only one model, so nothing is combined.")]))
-    similarities, gains = similarity(data.members), compute_member_gains(data)
+    similarities, gains = compare_members(data.members), compute_member_gains(data)
     findings = [f"{one} and {two} have the same predictions: remove one of them." for one, two in similarities.same]
     blocks: list[Html] = [
         render_paragraph(*_describe_members(data, similarities, gains)),
@@ -141,26 +142,26 @@ def compute_member_gains(data: EvaluationData) -> tuple[MemberGain, ...]:
     card, members = data.ensemble_card, data.members
     if card is None or len(members.names) < 2:
         return ()
-    parts = parts_of(data.folds, data.groups, data.labels)
-    sample = Sample(members.stacked, data.labels, parts, data.metric)
-    name, cools = card.combiner.removesuffix(COOLED), card.combiner.endswith(COOLED)
+    parts = assign_parts(data.folds, data.groups, data.labels)
+    sample = OofRows(members.stacked, data.labels, parts, data.metric)
+    name, cools = card.combiner.removesuffix(WITH_TEMPERATURE), card.combiner.endswith(WITH_TEMPERATURE)
     whole = _score_nested(sample, name, cools)
     gains = []
     for number, member in enumerate(members.names):
         less = _score_nested(replace(sample, stacked=np.delete(members.stacked, number, axis=0)), name, cools)
-        better = gain(data.labels, data.groups, whole, less, data.metric)
+        better = measure_gain(LabelledRows(data.labels, data.groups), whole, less, data.metric)
         gains.append(MemberGain(member, better))
     return tuple(gains)
 
 
-def _score_nested(sample: Sample, combiner: str, cools: bool) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    candidates, _ = judge(sample, (combiner,), (cools,))
+def _score_nested(sample: OofRows, combiner: str, cools: bool) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    candidates, _ = score_candidates(sample, (combiner,), (cools,))
     return candidates[0].nested
 
 
 def show_calibration(data: EvaluationData) -> Part:
     """Shows the expected calibration error, and a reliability diagram."""
-    models = [(model.name, reliability(data.labels, model.probs)) for model in data.everyone]
+    models = [(model.name, measure_reliability(data.labels, model.probs)) for model in data.everyone]
     (name, bins), probs = models[0], data.judged.probs
     overconfidence = float(probs.max(axis=1).mean() - (probs.argmax(axis=1) == data.labels).mean())
     words = "is well calibrated" if bins.error <= _RIGHT else "is nearly calibrated"

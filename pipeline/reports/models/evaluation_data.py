@@ -19,7 +19,7 @@ from pipeline.core.errors import InputError, one_line, some
 from pipeline.core.metrics import Metric
 from pipeline.core.paths import history_path, prepared_folder
 from pipeline.core.predictions import read_predictions
-from pipeline.ensemble.members import Members, read_members, renormalised
+from pipeline.ensemble.members import Members, read_members, renormalise_rows
 from pipeline.images.store import open_store
 from pipeline.kaggle import submission_log
 from pipeline.kaggle.submission_log import Entry
@@ -197,7 +197,7 @@ def _read_ensemble(
     predictions = read_predictions(predicted, classes)
     if set(predictions.ids) != set(members.rows["id"]):
         return None, None
-    probs = renormalised(predictions.aligned(members.rows["id"].tolist(), str(predicted)))
+    probs = renormalise_rows(predictions.aligned(members.rows["id"].tolist(), str(predicted)))
     return EvaluatedModel(name, probs, peeked=predictions.peeked), card
 
 

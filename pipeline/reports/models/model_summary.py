@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from pipeline.core import scores
 from pipeline.core.paths import ENSEMBLE
-from pipeline.ensemble.calibration import reliability
+from pipeline.ensemble.calibration import measure_reliability
 from pipeline.reports.models.evaluation_data import EvaluatedModel, EvaluationData
 
 
@@ -66,7 +66,8 @@ def summarise_models(data: EvaluationData) -> tuple[ModelSummary, ...]:
 
 
 def _standing(data: EvaluationData, model: EvaluatedModel, cheapest: float | None) -> ModelSummary:
-    summary = scores.summarise(data.labels, data.folds, data.groups, model.probs, data.metric)
+    rows = scores.LabelledRows(data.labels, data.groups)
+    summary = scores.summarise_scores(rows, data.folds, model.probs, data.metric)
     seconds, card = _seconds(model), model.card
     public, private = _leaderboard(data, model.name)
     return ModelSummary(
@@ -81,7 +82,7 @@ def _standing(data: EvaluationData, model: EvaluatedModel, cheapest: float | Non
         top_3=summary.scores.get("top_3_accuracy"),
         log_loss=summary.scores.get("log_loss"),
         macro_f1=summary.scores.get("macro_f1"),
-        ece=reliability(data.labels, model.probs).error,
+        ece=measure_reliability(data.labels, model.probs).error,
         parameters=card.parameters if card else None,
         trainable=card.trainable_parameters if card else None,
         train_seconds=seconds,
