@@ -1,68 +1,34 @@
-"""One subcommand per verb; each imports what it needs when asked, so that no verb waits for another's libraries."""
+"""The command line: one command per verb, which imports its libraries only when it is called."""
 
-import errno
 import os
 import sys
 from collections.abc import Sequence
-from enum import StrEnum
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from pipeline.core import processes
-from pipeline.core.errors import InputError, printable
-from pipeline.core.paths import params_path
-
-# What the machine refuses whatever the code does, and what a person can do about it.
-_REFUSED = {
-    errno.ENOSPC: "free some space",
-    errno.EDQUOT: "free some space",
-    errno.EROFS: "make the folder writable",
-    errno.EACCES: "change the permissions",
-    errno.EPERM: "change the permissions",
-}
-
-
-class ExportFormat(StrEnum):
-    """What a trained model can be written as."""
-
-    LITERT = "litert"
-    ONNX = "onnx"
-    SAVEDMODEL = "savedmodel"
-
-
-class ExportPrecision(StrEnum):
-    """What an exported model's weights are kept in."""
-
-    FLOAT32 = "float32"
-    FLOAT16 = "float16"
-    INT8 = "int8"
-
-
-class Answers(StrEnum):
-    """How answers about pictures are written."""
-
-    TABLE = "table"
-    CSV = "csv"
-    JSON = "json"
-
+from pipeline.core.errors import InputError, find_fix, printable
+from pipeline.core.formats import GraphFormat, ResultFormat, WeightPrecision
+from pipeline.core.paths import find_root
 
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="From an image-classification competition to an honest score and a valid submission.",
+    help="Image classification competitions: cross-validated scores and valid submissions.",
 )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one verb and returns its exit code; what a person can mend becomes one line on stderr and 1."""
-    # Read at import time by libraries that would otherwise ask the network or fill the screen.
+    """Runs one verb and returns its exit code; an error that the user can fix becomes one line on stderr and 1."""
+    # Libraries read these at import; they would access the network or fill the screen without them.
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    # DVC and make read us through a pipe: a line must arrive when it is printed. And no name of a file or a class is
-    # worth a stop because a terminal cannot show it.
+    # DVC and make read through a pipe: a line must arrive when it is printed. A name that the terminal cannot show
+    # is no reason to stop.
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
     processes.end_with_dvc()
@@ -72,9 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("error:", printable(" ".join(str(error).splitlines())), file=sys.stderr)
         return 1
     except OSError as error:
-        if error.errno not in _REFUSED:
+        if (fix := find_fix(error)) is None:
             raise
-        print(f"error: {error} (in {Path.cwd()}); {_REFUSED[error.errno]}", file=sys.stderr)
+        print(f"error: {error} (in {Path.cwd()}); {fix}", file=sys.stderr)
         return 1
     except SystemExit as end:
         if end.code == processes.EXIT_ENDED:
@@ -83,129 +49,92 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-@app.command()
-def fetch() -> None:
-    """Bring the active competition's files and check that they are whole."""
-    from pipeline.stages import fetch
+def _add_stage(verb: str, text: str) -> None:
+    """Adds the verb of a stage that takes no arguments; ``text`` is its help."""
 
-    fetch.run(_root())
-
-
-@app.command()
-def prepare() -> None:
-    """Join images and labels, decode every image once."""
-    from pipeline.stages import prepare
-
-    prepare.run(_root())
+    @app.command(verb, help=text)
+    def command() -> None:
+        import_module(f"pipeline.stages.{verb}").run(find_root())
 
 
-@app.command()
-def split() -> None:
-    """Assign every training image to a fold."""
-    from pipeline.stages import split
+def _add_model_stage(verb: str, text: str) -> None:
+    """Adds the verb of a stage that takes a model of ``params.yaml``."""
 
-    split.run(_root())
-
-
-@app.command()
-def explore() -> None:
-    """Show what is in the data: reports/explore.html."""
-    from pipeline.stages import explore
-
-    explore.run(_root())
+    @app.command(verb, help=text)
+    def command(model: Annotated[str, typer.Argument(help="a model of params.yaml")]) -> None:
+        import_module(f"pipeline.stages.{verb}").run(find_root(), model)
 
 
-@app.command()
-def train(model: Annotated[str, typer.Argument(help="a model of params.yaml")]) -> None:
-    """Train one model on every fold."""
-    from pipeline.stages import train
-
-    train.run(_root(), model)
-
-
-@app.command()
-def tune(model: Annotated[str, typer.Argument(help="a model of params.yaml")]) -> None:
-    """Search for better settings of one model, as params.yaml says; continues an earlier search."""
-    from pipeline.stages import tune
-
-    tune.run(_root(), model)
+_add_stage("fetch", "Fetch the active competition's files and check that they are complete.")
+_add_stage("prepare", "Join images and labels, and decode every image once.")
+_add_stage("split", "Assign every training image to a fold.")
+_add_stage("explore", "Write a page about the data: reports/explore.html.")
+_add_model_stage("train", "Train one model on every fold.")
+_add_model_stage("tune", "Search for better settings of one model, as set in params.yaml; continues an earlier search.")
 
 
 @app.command("lr-range")
-def lr_range(
+def _lr_range(
     model: Annotated[str, typer.Argument(help="a file under configs/models, without .yaml")],
-    lowest: Annotated[float, typer.Option(help="the first rate")] = 1e-6,
-    highest: Annotated[float, typer.Option(help="the last rate")] = 1.0,
-    steps: Annotated[int, typer.Option(help="batches")] = 100,
+    lowest: Annotated[float, typer.Option(help="the first learning rate")] = 1e-6,
+    highest: Annotated[float, typer.Option(help="the last learning rate")] = 1.0,
+    steps: Annotated[int, typer.Option(help="number of batches")] = 100,
     fold: Annotated[int, typer.Option(help="the fold whose training images are used")] = 0,
 ) -> None:
-    """Look for a learning rate: train some batches while it rises, draw the loss."""
+    """Find a learning rate: train on some batches while it rises, and plot the loss."""
     from pipeline.stages import lr_range
     from pipeline.training.context import read_context
     from pipeline.training.lr_range import Sweep
 
-    root = _root()
+    root = find_root()
     lr_range.run(root, model, read_context(root), Sweep(lowest, highest, steps, fold))
 
 
 @app.command("add-member")
-def add_member(
-    name: Annotated[str, typer.Argument(help="what to call it")],
+def _add_member(
+    name: Annotated[str, typer.Argument(help="its name in the ensemble")],
     oof: Annotated[Path, typer.Option(help="out-of-fold predictions: .csv, .parquet or .npy")],
     test: Annotated[Path, typer.Option(help="test predictions, of the same kinds")],
-    folds: Annotated[Path | None, typer.Option(help="a CSV of id and fold: the folds it was made on")] = None,
-    oof_ids: Annotated[Path | None, typer.Option(help="for .npy: a file with the ids of its rows, one a line")] = None,
-    test_ids: Annotated[Path | None, typer.Option(help="for .npy: a file with the ids of its rows, one a line")] = None,
-    classes: Annotated[str | None, typer.Option(help="for .npy: the classes of its columns, with commas")] = None,
+    folds: Annotated[Path | None, typer.Option(help="a CSV of id and fold: the folds of these predictions")] = None,
+    oof_ids: Annotated[Path | None, typer.Option(help="for .npy: a file of the ids of its rows, one per line")] = None,
+    test_ids: Annotated[Path | None, typer.Option(help="for .npy: a file of the ids of its rows, one per line")] = None,
+    classes: Annotated[str | None, typer.Option(help="for .npy: classes of its columns, separated by commas")] = None,
 ) -> None:
-    """Take predictions made elsewhere into the ensemble, checked like our own."""
+    """Add predictions made elsewhere to the ensemble, after the same checks as our own."""
     from pipeline.ensemble.external import PredictionFiles
     from pipeline.stages import add_member
 
     columns = tuple(classes.split(",")) if classes else None
-    add_member.run(
-        _root(), name, PredictionFiles(oof, oof_ids, columns), PredictionFiles(test, test_ids, columns), folds
-    )
+    files = PredictionFiles(oof, oof_ids, columns), PredictionFiles(test, test_ids, columns)
+    add_member.run(find_root(), name, *files, folds)
 
 
-@app.command()
-def ensemble() -> None:
-    """Combine the predictions of all models."""
-    from pipeline.stages import ensemble
-
-    ensemble.run(_root())
+_add_stage("ensemble", "Combine the predictions of all models.")
+_add_stage("report", "Write a page about the models, their scores, errors and saliency maps: reports/report.html.")
 
 
-@app.command()
-def report() -> None:
-    """Write reports/report.html: what every model is worth, where it goes wrong, what it looks at."""
-    from pipeline.stages import report
-
-    report.run(_root())
-
-
-@app.command()
-def submission(name: Annotated[str, typer.Argument(help="a model of params.yaml, or ensemble")]) -> None:
-    """Write a checked submission."""
+@app.command("submission")
+def _submission(name: Annotated[str, typer.Argument(help="a model of params.yaml, or ensemble")]) -> None:
+    """Write a submission and check it."""
     from pipeline.stages import submission
 
-    submission.run(_root(), name)
+    submission.run(find_root(), name)
 
 
-@app.command()
-def scores() -> None:
-    """Print the score of every model and of the ensemble, and where the submissions are."""
+@app.command("scores")
+def _scores() -> None:
+    """Print the scores of all models and of the ensemble, and the paths of the submissions."""
     from pipeline.reports import score_table
 
-    score_table.print_score_table(_root())
+    score_table.print_score_table(find_root())
 
 
-@app.command()
-def init(
+@app.command("init")
+def _init(
     name: Annotated[str | None, typer.Argument(help="a file under configs/competitions, without .yaml")] = None,
-    source: Annotated[Path | None, typer.Option("--from", help="a folder or zip that nobody described yet")] = None,
-    kaggle: Annotated[str | None, typer.Option("--kaggle", help="a Kaggle competition's slug")] = None,
-    new_name: Annotated[str | None, typer.Option("--name", help="what to call it; the source's name if absent")] = None,
+    source: Annotated[Path | None, typer.Option("--from", help="the folder or zip of a new competition")] = None,
+    kaggle: Annotated[str | None, typer.Option("--kaggle", help="the slug of a new competition at Kaggle")] = None,
+    new_name: Annotated[str | None, typer.Option("--name", help="its name; by default the source's")] = None,
     metric: Annotated[str | None, typer.Option(help="the competition's metric")] = None,
     train: Annotated[str | None, typer.Option(help="a table, a folder, or TABLE:FOLDER")] = None,
     id: Annotated[str | None, typer.Option(help="the id column of the training table")] = None,
@@ -214,138 +143,106 @@ def init(
     sample: Annotated[str | None, typer.Option(help="the sample submission")] = None,
     positive: Annotated[str | None, typer.Option(help="the class whose probability is submitted")] = None,
 ) -> None:
-    """Make a competition the active one; or, with --from or --kaggle, look at a new one and describe it.
+    """Make a competition the active one; or, with --from or --kaggle, describe a new one.
 
-    --kaggle downloads it first and makes it the active one. The other options are for what the files leave open.
+    --kaggle downloads it first and makes it the active one. The other options decide what the files leave open.
     """
-    from pipeline.data.describe import from_kaggle, init
     from pipeline.data.describe.match import Choices
+    from pipeline.stages import init
 
-    root = _root()
-    choices = Choices(train, id, label, test, sample, positive)
-    if [name, source, kaggle].count(None) != 2:
-        raise InputError("init takes one of: the NAME of a described competition, --from PATH, --kaggle SLUG")
-    if kaggle is not None:
-        _tell(from_kaggle.describe_kaggle(root, kaggle, new_name, choices, metric))
-    elif source is not None:
-        _tell(init.describe_local(root, source, new_name, choices, metric))
-    elif name is not None and choices == Choices() and new_name is None and metric is None:
-        print(init.activate_competition(root, name))
-    else:
-        raise InputError(
-            f"init {name} takes no options: {name} is described already; they belong to --from and --kaggle"
-        )
+    subject = init.InitSubject(name, source, kaggle)
+    init.run(find_root(), subject, new_name, metric, Choices(train, id, label, test, sample, positive))
 
 
-@app.command()
-def submit(
+@app.command("submit")
+def _submit(
     name: Annotated[str, typer.Argument(help="a model of params.yaml, or ensemble")] = "ensemble",
     message: Annotated[
-        str | None, typer.Option("-m", "--message", help="what Kaggle shows beside it; else score, members and commit")
+        str | None, typer.Option("-m", "--message", help="its description at Kaggle; by default score, members, commit")
     ] = None,
     again: Annotated[bool, typer.Option("--again", help="submit a file that was submitted before")] = False,
     wait: Annotated[float, typer.Option(min=0, max=86_400, help="seconds to wait for the score")] = 600,
 ) -> None:
-    """Hand a submission in at Kaggle, wait for its score, log both."""
+    """Submit to Kaggle, wait for the score, and log both."""
     from pipeline.kaggle.submitting import Patience
     from pipeline.stages import submit
 
-    submit.run(_root(), name, message, again, Patience(wait))
+    submit.run(find_root(), name, message, again, Patience(wait))
 
 
-@app.command()
-def pack(
+@app.command("pack")
+def _pack(
     name: Annotated[str, typer.Argument(help="a model of params.yaml, or ensemble")] = "ensemble",
-    to: Annotated[Path | None, typer.Option("--to", help="a new folder; pack/NAME if absent")] = None,
-    user: Annotated[str, typer.Option(envvar="KAGGLE_USERNAME", help="your name at Kaggle")] = "USERNAME",
-    wheels: Annotated[
-        bool, typer.Option("--wheels", help="add the packages that Kaggle may lack or have other")
-    ] = False,
+    to: Annotated[Path | None, typer.Option("--to", help="a new folder; by default pack/NAME")] = None,
+    user: Annotated[str, typer.Option(envvar="KAGGLE_USERNAME", help="your Kaggle user name")] = "USERNAME",
+    wheels: Annotated[bool, typer.Option("--wheels", help="add packages missing or different at Kaggle")] = False,
     force: Annotated[bool, typer.Option("--force", help="replace an earlier pack")] = False,
 ) -> None:
-    """Make a Kaggle data set and a notebook that predicts without internet, for code competitions."""
+    """Make a Kaggle data set and a notebook that predicts without internet access, for code competitions."""
     from pipeline.stages import pack
 
-    root = _root()
+    root = find_root()
     pack.run(root, name, to or Path("pack") / name, pack.PackOptions(user, wheels, force))
 
 
-@app.command()
-def predict(
-    paths: Annotated[list[str], typer.Argument(help="pictures, folders of pictures, patterns")],
+@app.command("predict")
+def _predict(
+    paths: Annotated[list[str], typer.Argument(help="images, folders of images, patterns")],
     model: Annotated[str, typer.Option("--model", help="a model of params.yaml, or ensemble")] = "ensemble",
-    format: Annotated[Answers, typer.Option("--format", help="how the answers are written")] = Answers.TABLE,
-    out: Annotated[Path | None, typer.Option("--out", help="a file for them")] = None,
-    gradcam: Annotated[Path | None, typer.Option("--gradcam", help="a folder: where the network looked")] = None,
-    false_alarms: Annotated[
-        float, typer.Option(min=0, max=0.5, help="share of known pictures that may be called unknown")
-    ] = 0.05,
+    format: Annotated[ResultFormat, typer.Option("--format", help="the format of the results")] = "table",
+    out: Annotated[Path | None, typer.Option("--out", help="a file for the results")] = None,
+    gradcam: Annotated[Path | None, typer.Option("--gradcam", help="a folder for images with Grad-CAM maps")] = None,
+    false_alarms: Annotated[float, typer.Option(min=0, max=0.5, help="share of known images called unknown")] = 0.05,
 ) -> None:
-    """Say what any pictures show, or that they show none of the classes."""
+    """Predict the classes of any images; one that shows none of the classes is reported as unknown."""
     from pipeline.stages import predict
 
-    predict.run(_root(), paths, model, predict.PredictOptions(format.value, out, gradcam, false_alarms))
+    predict.run(find_root(), paths, model, predict.PredictOptions(format, out, gradcam, false_alarms))
 
 
-@app.command()
-def export(
-    name: Annotated[str | None, typer.Argument(help="a model of params.yaml; the best network if absent")] = None,
-    format: Annotated[ExportFormat, typer.Option("--format", help="what to write")] = ExportFormat.ONNX,
-    precision: Annotated[ExportPrecision, typer.Option(help="of the weights")] = ExportPrecision.FLOAT32,
-    to: Annotated[Path | None, typer.Option("--to", help="a new folder; export/NAME-FORMAT if absent")] = None,
-    fold: Annotated[int | None, typer.Option(help="one fold alone: smaller and faster, a little worse")] = None,
+@app.command("export")
+def _export(
+    name: Annotated[str | None, typer.Argument(help="a model of params.yaml; by default the best network")] = None,
+    format: Annotated[GraphFormat, typer.Option("--format", help="the file format")] = "onnx",
+    precision: Annotated[WeightPrecision, typer.Option(help="the precision of the weights")] = "float32",
+    to: Annotated[Path | None, typer.Option("--to", help="a new folder; by default export/NAME-FORMAT")] = None,
+    fold: Annotated[int | None, typer.Option(help="one fold alone: smaller and faster, slightly less accurate")] = None,
 ) -> None:
-    """Write a model as one file for phones, servers and browsers, and say how near it is to the pipeline."""
+    """Export a model as one file for phones, servers and browsers, and compare its predictions with the pipeline's."""
     from pipeline.stages import export
 
-    export.run(_root(), name, format.value, precision.value, to, fold)
+    export.run(find_root(), name, format, precision, to, fold)
 
 
-@app.command()
-def demo(
+@app.command("demo")
+def _demo(
     name: Annotated[str, typer.Argument(help="a model of params.yaml, or ensemble")] = "ensemble",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes one that is free")] = 8765,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 selects a free port")] = 8765,
 ) -> None:
-    """Serve a page on this machine: drop a picture or use the camera, see what it shows and where the model looks."""
+    """Serve a local page: drop an image or use the camera, and see its prediction and saliency map."""
     from pipeline.stages import demo
 
-    demo.run(_root(), name, port)
+    demo.run(find_root(), name, port)
 
 
-@app.command()
-def board(
-    refresh: Annotated[bool, typer.Option("--refresh", help="first ask Kaggle for the scores that came since")] = False,
+@app.command("board")
+def _board(
+    refresh: Annotated[bool, typer.Option("--refresh", help="fetch new scores from Kaggle first")] = False,
 ) -> None:
-    """Print every submission's own score beside the leaderboard's, and whether the two agree."""
+    """Print every submission's own score beside the leaderboard's, and how well the two agree."""
     from pipeline.stages import board
 
-    board.run(_root(), refresh)
+    board.run(find_root(), refresh)
 
 
-@app.command()
-def score(
+@app.command("score")
+def _score(
     csv: Annotated[Path, typer.Argument(help="a submission")],
-    solution: Annotated[Path, typer.Option(help="true labels: ids and classes, maybe Usage")],
-    log: Annotated[bool, typer.Option("--log", help="also write it into submissions/log.csv")] = False,
-    message: Annotated[str | None, typer.Option("-m", "--message", help="of that line")] = None,
+    solution: Annotated[Path, typer.Option(help="true labels: ids, classes and optionally Usage")],
+    log: Annotated[bool, typer.Option("--log", help="also add the score to submissions/log.csv")] = False,
+    message: Annotated[str | None, typer.Option("-m", "--message", help="the message of that row")] = None,
 ) -> None:
-    """Grade a submission here, against true test labels."""
+    """Score a submission locally, against true test labels."""
     from pipeline.stages import score
 
-    score.run(_root(), csv, solution, log, message)
-
-
-def _tell(text: str) -> None:
-    print("\n".join(map(printable, text.split("\n"))))
-
-
-def _root() -> Path:
-    """The repository folder, where everything is read and written.
-
-    Raises:
-        InputError: the command was called elsewhere.
-    """
-    root = Path.cwd()
-    if not (params_path(root)).is_file():
-        raise InputError(f"{root} has no params.yaml; run the command in the repository's folder")
-    return root
+    score.run(find_root(), csv, solution, log, message)

@@ -68,7 +68,7 @@ ROOMS = {
     "core": Room(
         1,
         "",
-        """active archive arrays cards closure competition config csvs errors files ids layouts metrics
+        """active archive arrays cards closure competition config csvs errors files formats ids layouts metrics
         paired paths plots predictions processes progress sampling scores simplex tables""",
     ),
 }
@@ -146,6 +146,7 @@ def test_every_folder_of_code_is_a_package(folder: Path) -> None:
 @pytest.mark.parametrize(
     "module",
     [
+        "stages.init",
         "stages.fetch",
         "stages.split",
         "stages.ensemble",

@@ -1,7 +1,17 @@
 """Errors of the input: messages for a person, and the hints that go into them."""
 
 import difflib
+import errno
 from collections.abc import Iterable
+
+# Errors of the system that the user can fix, with the fix.
+_SYSTEM_FIXES = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space",
+    errno.EROFS: "make the folder writable",
+    errno.EACCES: "change the permissions",
+    errno.EPERM: "change the permissions",
+}
 
 
 class InputError(ValueError):
@@ -27,6 +37,11 @@ class NoRoomError(InputError):
         """Takes the message and what a caller needs to try again."""
         super().__init__(words)
         self.phase, self.batch_size = phase, batch_size
+
+
+def find_fix(error: OSError) -> str | None:
+    """Returns the fix of an error of the system that the user can fix; None for any other."""
+    return _SYSTEM_FIXES.get(error.errno or 0)
 
 
 def near_names(name: str, known: Iterable[str]) -> str:

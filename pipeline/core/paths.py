@@ -13,6 +13,18 @@ _RESERVED = (ENSEMBLE, "predictions", "log")  # folds/predictions, submissions/l
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
+def find_root() -> Path:
+    """Returns the repository folder, where everything is read and written: the working directory.
+
+    Raises:
+        InputError: the command was called elsewhere.
+    """
+    root = Path.cwd()
+    if not params_path(root).is_file():
+        raise InputError(f"{root} has no params.yaml; run the command in the repository's folder")
+    return root
+
+
 def check_model_name(name: str) -> None:
     """Refuses a model whose folder would be another's.
 

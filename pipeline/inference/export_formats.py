@@ -4,16 +4,15 @@ import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from pipeline.core.arrays import Images, Probs
 from pipeline.core.errors import InputError
+from pipeline.core.formats import GraphFormat, WeightPrecision
 from pipeline.networks import runtime
 
-GraphFormat = Literal["litert", "onnx", "savedmodel"]
-WeightPrecision = Literal["float32", "float16", "int8"]
 PredictBatch = Callable[[Images], Probs]
 _MIN_WEIGHTS = 16  # per output; rounding fewer saves too little
 FILE_NAMES = {"litert": "model.tflite", "onnx": "model.onnx", "savedmodel": "model"}

@@ -5,14 +5,13 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from pipeline.core.errors import printable
+from pipeline.core.formats import ResultFormat
 from pipeline.inference.predictor import ImagePredictions, Predictor
 
-ResultFormat = Literal["table", "csv", "json"]
 TOP = 3
 _WIDE = 10_000  # characters, so that no line is broken: programs read the table, too
 

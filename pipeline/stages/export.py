@@ -19,16 +19,10 @@ from pipeline.core.arrays import Images, Probs
 from pipeline.core.cards import ModelCard, read_card
 from pipeline.core.errors import InputError
 from pipeline.core.files import require_folder_place, write_text
+from pipeline.core.formats import GraphFormat, WeightPrecision
 from pipeline.core.paths import ENSEMBLE, card_path, prepared_folder
 from pipeline.images.store import open_store
-from pipeline.inference.export_formats import (
-    FILE_NAMES,
-    GraphFormat,
-    WeightPrecision,
-    check_precision,
-    load_exported,
-    write_graph,
-)
+from pipeline.inference.export_formats import FILE_NAMES, check_precision, load_exported, write_graph
 from pipeline.inference.exported_graph import build_graph
 from pipeline.inference.opened_network import TaskShape
 from pipeline.inference.selection import select_models

@@ -16,8 +16,9 @@ from PIL import Image
 
 from pipeline.core.errors import InputError, printable, some
 from pipeline.core.files import atomic_path, require_file_place, require_folder_place, write_text
+from pipeline.core.formats import ResultFormat
 from pipeline.inference.image_files import find_image_files, read_image_files
-from pipeline.inference.image_results import ImageResult, ResultFormat, format_results, make_results
+from pipeline.inference.image_results import ImageResult, format_results, make_results
 from pipeline.inference.predictor import ImagePredictions, Predictor, open_predictor
 from pipeline.inference.saliency.heat import overlay_heat
 

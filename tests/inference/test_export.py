@@ -11,8 +11,9 @@ from pipeline import cli
 from pipeline.core import paths, predictions
 from pipeline.core.cards import ModelCard, read_card, write_card
 from pipeline.core.errors import InputError
+from pipeline.core.formats import GraphFormat, WeightPrecision
 from pipeline.core.paths import card_path
-from pipeline.inference.export_formats import GraphFormat, WeightPrecision, load_exported
+from pipeline.inference.export_formats import load_exported
 from pipeline.stages import export
 
 

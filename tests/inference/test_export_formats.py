@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from pipeline.core.errors import InputError
-from pipeline.inference.export_formats import WeightPrecision, check_precision, load_exported, write_graph
+from pipeline.core.formats import WeightPrecision
+from pipeline.inference.export_formats import check_precision, load_exported, write_graph
 from pipeline.networks import runtime
 
 

@@ -1,0 +1,57 @@
+"""Makes a competition the active one, or describes a new one. Run by hand: no stage of dvc.yaml.
+
+Reads: configs/competitions, configs/models; a folder, a zip or Kaggle.
+Writes: params.yaml, or a new file under configs/competitions (for a Kaggle competition both, and data/raw)
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.core.errors import InputError, printable
+from pipeline.data.describe.from_kaggle import describe_kaggle
+from pipeline.data.describe.init import activate_competition, describe_local
+from pipeline.data.describe.match import Choices
+
+
+@dataclass(frozen=True)
+class InitSubject:
+    """The competition: exactly one of these is given.
+
+    Attributes:
+        name: of a described one.
+        folder: the folder or zip of a new one.
+        slug: of a new one at Kaggle.
+    """
+
+    name: str | None = None
+    folder: Path | None = None
+    slug: str | None = None
+
+
+def run(root: Path, subject: InitSubject, new_name: str | None, metric: str | None, choices: Choices) -> None:
+    """Activates or describes a competition and prints a summary.
+
+    Args:
+        root: the repository.
+        subject: the competition.
+        new_name: of a new competition's file; None takes the source's.
+        metric: of a new competition.
+        choices: the user's decisions where a new competition's files can be read in several ways.
+
+    Raises:
+        InputError: no subject or several, or decisions about a competition that is described already.
+    """
+    if [subject.name, subject.folder, subject.slug].count(None) != 2:
+        raise InputError("init takes one of: the NAME of a described competition, --from PATH, --kaggle SLUG")
+    if subject.slug is not None:
+        text = describe_kaggle(root, subject.slug, new_name, choices, metric)
+    elif subject.folder is not None:
+        text = describe_local(root, subject.folder, new_name, choices, metric)
+    elif subject.name is not None and choices == Choices() and new_name is None and metric is None:
+        text = activate_competition(root, subject.name)
+    else:
+        raise InputError(
+            f"init {subject.name} takes no options: {subject.name} is described already; they belong to --from and "
+            "--kaggle"
+        )
+    print("\n".join(map(printable, text.split("\n"))))
