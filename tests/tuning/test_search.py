@@ -56,9 +56,9 @@ def begun(root: Path, **environment: str) -> Iterator[subprocess.Popen[str]]:
 @pytest.mark.slow
 def test_machines_that_open_a_new_database_at_once_all_succeed(tmp_path: Path) -> None:
     words = (
-        "import sys, time; from pathlib import Path; from pipeline.tuning import storing\n"
+        "import sys, time; from pathlib import Path; from pipeline.tuning import storages\n"
         "time.sleep(max(0.0, float(sys.argv[2]) - time.time()))\n"
-        "storing.open_storage(Path(), 'one', sys.argv[1]).get_all_studies()"
+        "storages.open_storage(Path(), 'one', sys.argv[1]).get_all_studies()"
     )
     with postgres() as url:
         start = str(time.time() + 8)
