@@ -1,163 +1,70 @@
-"""Hands a file in at Kaggle and asks what became of it, through the command line client.
+"""The Kaggle command line client: runs it and returns its output, which `client_errors` explains.
 
-A failed upload leaves the client with exit status 0, and a connection may break after Kaggle has taken a submission:
-what counts is what Kaggle lists afterwards.
+The client runs as a subprocess: importing it would log in at once. Credentials reach it through the environment and its
+own files alone; whatever looks like one is removed from the lines of its output.
+Reference: https://github.com/Kaggle/kaggle-cli
 """
 
-import json
-import math
+import subprocess
 import sys
-import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
 
 from pipeline.core.errors import InputError
-from pipeline.kaggle.cli import Answer, run
-from pipeline.kaggle.errors import refusal
-
-Status = Literal["pending", "scored", "failed"]
-
-_UPLOAD_SECONDS = 1800.0
-_LOOKS = 3
-_STATUS: dict[str, Status] = {"COMPLETE": "scored", "ERROR": "failed"}
+from pipeline.kaggle.client_errors import lost, telling
 
 
 @dataclass(frozen=True)
-class Limits:
-    """How many submissions a team has made and may still make.
+class Answer:
+    """What the client said.
 
     Attributes:
-        today: made since 00:00 UTC.
-        left: still allowed today; None where Kaggle does not know yet, before a team's first submission.
+        code: its exit status; 0 does not mean that an upload succeeded.
+        out: its standard output, as it came.
+        err: its standard error, as it came.
     """
 
-    today: int
-    left: int | None
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What it said, line by line, errors first, without secrets."""
+        return (*telling(self.err), *telling(self.out))
+
+    @property
+    def lost(self) -> bool:
+        """Whether the connection broke, so that nobody knows what Kaggle did."""
+        return self.code != 0 and lost(self.lines)
 
 
-@dataclass(frozen=True)
-class Submitted:
-    """A submission as Kaggle lists it."""
-
-    ref: str
-    file: str
-    description: str
-    status: Status
-    public: float | None
-    private: float | None
-
-
-def limits(slug: str) -> Limits:
-    """Asks how many submissions are left today.
-
-    Raises:
-        InputError: Kaggle refuses, or cannot be reached.
-    """
-    failed = f"Kaggle does not say how many submissions are left for {slug}"
-    answer = run(["submission-limits", "-c", slug, "--json"])
-    said = _json(answer, slug, failed)
-    # Zeros are left out of the answer; all of them are zero before the first submission, which is allowed.
-    today, total, left = (int(said.get(name, 0)) for name in ("numToday", "numTotal", "numAllowedNow"))
-    return Limits(today, left if total or today or left else None)
-
-
-def listed(slug: str, newest: int = 50) -> tuple[Submitted, ...]:
-    """Lists the newest submissions, newest first.
-
-    Raises:
-        InputError: Kaggle refuses, or cannot be reached.
-    """
-    answer = run(["submissions", "-c", slug, "--format", "json", "--page-size", str(newest)])
-    if answer.code == 0 and "No submissions found" in answer.out:
-        return ()
-    return tuple(map(_submitted, _json(answer, slug, f"Kaggle does not list the submissions to {slug}")))
-
-
-def submissions_page(slug: str) -> str:
-    """Returns the address where a person sees their submissions."""
-    return f"https://www.kaggle.com/competitions/{slug}/submissions"
-
-
-def send(slug: str, csv: Path, message: str, pause: float) -> Submitted:
-    """Hands a file in and returns it as Kaggle lists it.
-
-    Ctrl-C stops the client, but not what Kaggle has begun: the list is looked at all the same, as what was spent must
-    be logged.
+def run(arguments: Sequence[str], seconds: float = 120.0) -> Answer:
+    """Runs ``kaggle competitions ...`` to its end, or until it takes too long: it has no time limit of its own.
 
     Args:
-        slug: the competition.
-        csv: the file; Kaggle shows its name.
-        message: its description.
-        pause: seconds between looks at the list, which may lag behind.
+        arguments: what follows ``kaggle competitions``; never a secret, as anyone on the machine can read them.
+        seconds: the time limit.
 
     Raises:
-        InputError: Kaggle did not take it, or nobody can tell; the message says which.
+        InputError: the client is not installed.
     """
-    before = {submission.ref for submission in listed(slug)}
-    unsure = f"it is not known whether Kaggle took {csv.name}; look at {submissions_page(slug)} before trying again"
+    client = Path(sys.executable).with_name("kaggle")
+    if not client.is_file():
+        raise InputError(f"{client} does not exist; run `make run` to install the Kaggle client")
+    # -W: the hint at a newer version would stand before the JSON.
+    command = [str(client), "-W", "competitions", *arguments]
     try:
-        answer = run(["submit", "-q", "-c", slug, "-f", str(csv), f"--message={message}"], _UPLOAD_SECONDS)
-    except KeyboardInterrupt:
-        print(f"interrupted: looking whether Kaggle took {csv.name}", file=sys.stderr)
-        if (found := _find(slug, before, csv.name, message, 1, pause)) is not None:
-            return found
-        raise InputError(f"interrupted, and not on Kaggle's list yet: {unsure}") from None
-    failed = f"Kaggle did not take {csv.name}"
-    taken = answer.code == 0 and "Could not submit" not in answer.out
-    try:
-        found = _find(slug, before, csv.name, message, _LOOKS if taken or answer.lost else 1, pause)
-    except InputError as error:
-        if answer.code and not answer.lost:
-            raise refusal(answer.lines, slug, failed) from error
-        raise InputError(f"{unsure} ({error})") from error
-    if found is not None:
-        return found
-    if answer.lost:  # the list may lag behind for longer than we looked
-        failed = f"Kaggle does not list {csv.name}, so it did not take it or lists it later (see its page)"
-    if answer.code:
-        raise refusal(answer.lines, slug, failed)
-    if taken:
-        raise InputError(f"{unsure} (it said yes, but does not list it)")
-    raise InputError(f"{failed}: the upload failed, and no submission was spent; try again")
-
-
-def _find(slug: str, before: set[str], name: str, message: str, looks: int, pause: float) -> Submitted | None:
-    """Looks for what came since: with our message, or else under our file's name and alone."""
-    for look in range(looks):
-        if look:
-            time.sleep(pause)
-        new = [submission for submission in listed(slug) if submission.ref not in before and submission.file == name]
-        ours = [submission for submission in new if submission.description.split() == message.split()]
-        if ours or len(new) == 1:
-            return (ours or new)[0]
-    return None
-
-
-def _submitted(item: dict[str, Any]) -> Submitted:
-    return Submitted(
-        ref=str(item["ref"]),
-        file=item["fileName"] or "",
-        description=item["description"] or "",
-        status=_STATUS.get(str(item["status"]).rpartition(".")[2], "pending"),
-        public=_score(item["publicScore"]),
-        private=_score(item["privateScore"]),
-    )
-
-
-def _score(text: str | None) -> float | None:
-    """Reads a score; Kaggle leaves it empty until there is one."""
-    try:
-        score = float(text or "")
-    except ValueError:
-        return None
-    return score if math.isfinite(score) else None
-
-
-def _json(answer: Answer, slug: str, failed: str) -> Any:
-    if answer.code:
-        raise refusal(answer.lines, slug, failed)
-    try:
-        return json.loads(answer.out)
-    except ValueError as error:
-        raise refusal(answer.lines, slug, f"{failed}, in words that the pipeline does not understand") from error
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            check=False,
+            encoding="utf-8",
+            errors="replace",
+            stdin=subprocess.DEVNULL,
+            timeout=seconds,
+        )
+    except subprocess.TimeoutExpired:
+        return Answer(124, "", f"the connection timed out after {seconds:g} seconds")
+    return Answer(done.returncode, done.stdout, done.stderr)

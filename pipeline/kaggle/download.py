@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pipeline.core.archive import DamagedArchiveError, SourceFile, unpack_archive
 from pipeline.core.errors import InputError
-from pipeline.kaggle.errors import refusal, telling
+from pipeline.kaggle.client_errors import refusal, telling
 
 _SECONDS = 15.0  # between two lines that say how far it is
 

@@ -17,9 +17,9 @@ from pipeline.core.errors import InputError, near_names, some
 from pipeline.core.files import atomic_path, sha256
 from pipeline.core.paths import competition_path, prepared_folder, submissions_folder
 from pipeline.core.progress import track_progress
-from pipeline.kaggle.client import Submitted, listed
 from pipeline.kaggle.submission_checks import validate_file
 from pipeline.kaggle.submission_log import Entry
+from pipeline.kaggle.submission_upload import Submitted, listed
 
 _MEMBERS_SHOWN = 8
 

@@ -10,7 +10,7 @@ from pipeline.core.competition import load_competition
 from pipeline.core.paths import reports_folder
 from pipeline.kaggle import board, submission_log, submitting
 from pipeline.kaggle.board_plot import draw
-from pipeline.kaggle.client import listed, submissions_page
+from pipeline.kaggle.submission_upload import listed, submissions_page
 from pipeline.reports.score_table import make_console
 
 _NEWEST = 200

@@ -9,9 +9,9 @@ from pathlib import Path
 from pipeline.core.active import active_name
 from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError, some
-from pipeline.kaggle import client, submission_log, submitting
-from pipeline.kaggle.client import Submitted
+from pipeline.kaggle import submission_log, submission_upload, submitting
 from pipeline.kaggle.submission_log import Entry
+from pipeline.kaggle.submission_upload import Submitted
 from pipeline.kaggle.submitting import Candidate, Patience
 
 
@@ -39,7 +39,7 @@ def run(root: Path, name: str, message: str | None, again: bool, patience: Patie
     _show(new, slug, submitting.difference(root, new, entries, competition.submission), text)
     _require_one_left(slug)
 
-    sent = client.send(slug, new.path, text, patience.poll)
+    sent = submission_upload.send(slug, new.path, text, patience.poll)
     print(f"submitted: Kaggle's number {sent.ref}")  # first of all: a full disk may stop the rest
     submission_log.append(root, _entry(root, new, sent, text))  # before the wait, which may be interrupted
     submitting.keep_copy(root, new)
@@ -62,7 +62,7 @@ def _show(new: Candidate, slug: str, difference: str, message: str) -> None:
 
 
 def _require_one_left(slug: str) -> None:
-    limits = client.limits(slug)
+    limits = submission_upload.limits(slug)
     if limits.left is None:
         print("submissions left today: Kaggle tells after the first one")
         return
@@ -88,7 +88,7 @@ def _entry(root: Path, new: Candidate, sent: Submitted, message: str) -> Entry:
 
 
 def _tell(new: Candidate, slug: str, scored: Submitted) -> None:
-    page = client.submissions_page(slug)
+    page = submission_upload.submissions_page(slug)
     if scored.status == "failed":
         raise InputError(f"Kaggle took {new.path.name} but could not score it; {page} says why")
     if scored.status == "pending":

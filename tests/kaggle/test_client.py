@@ -7,9 +7,9 @@ import pytest
 from support.kaggle_server import KEY, SECRETS, TOKEN, KaggleServer
 
 from pipeline.core.errors import InputError
-from pipeline.kaggle import cli
-from pipeline.kaggle.cli import run
-from pipeline.kaggle.errors import refusal
+from pipeline.kaggle import client
+from pipeline.kaggle.client import run
+from pipeline.kaggle.client_errors import refusal
 
 
 def test_the_client_finds_the_server_and_its_exit_status_comes_back(kaggle_server: KaggleServer) -> None:
@@ -54,4 +54,4 @@ def test_a_client_that_hangs_is_ended(kaggle_server: KaggleServer) -> None:
 def test_without_the_client_it_says_how_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     with pytest.raises(InputError, match="kaggle does not exist; run `make run` to install the Kaggle client"):
-        cli.run(["submissions"])
+        client.run(["submissions"])

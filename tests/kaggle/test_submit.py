@@ -21,10 +21,10 @@ from pipeline.core import files, paths, predictions, tables
 from pipeline.core.cards import SubmissionCard, read_card
 from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError
-from pipeline.kaggle import cli, submission_log, submitting
-from pipeline.kaggle.cli import Answer
-from pipeline.kaggle.client import limits
+from pipeline.kaggle import client, submission_log, submitting
+from pipeline.kaggle.client import Answer
 from pipeline.kaggle.submission_log import Entry
+from pipeline.kaggle.submission_upload import limits
 from pipeline.kaggle.submitting import Patience, default_message
 from pipeline.stages import ensemble as ensemble_stage
 from pipeline.stages import submission as submission_stage
@@ -213,11 +213,11 @@ def test_an_interrupted_upload_is_logged_if_kaggle_took_it(
     def run(arguments: Sequence[str], seconds: float = 120.0) -> Answer:
         if arguments[0] == "submit":
             if taken:
-                cli.run(arguments, seconds)
+                client.run(arguments, seconds)
             raise KeyboardInterrupt
-        return cli.run(arguments, seconds)
+        return client.run(arguments, seconds)
 
-    monkeypatch.setattr("pipeline.kaggle.client.run", run)
+    monkeypatch.setattr("pipeline.kaggle.submission_upload.run", run)
     if taken:
         submit(root)
         assert logged(root).ref == "50000000"

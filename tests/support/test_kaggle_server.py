@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from support.kaggle_server import TOKEN, KaggleServer
 
-from pipeline.kaggle.cli import run
+from pipeline.kaggle.client import run
 
 
 def test_a_download_that_breaks_off_is_resumed_where_it_broke(kaggle_server: KaggleServer, tmp_path: Path) -> None:

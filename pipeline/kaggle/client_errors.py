@@ -1,4 +1,4 @@
-"""What the Kaggle client's words mean, and what a person can do about it; never a secret in it."""
+"""Errors of the Kaggle client: its output explained, with what can be done about it and without secrets."""
 
 import os
 import re

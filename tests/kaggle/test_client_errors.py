@@ -5,7 +5,7 @@ from support.kaggle_download_server import SECRET as DOWNLOAD_SECRET
 from support.kaggle_server import RULES, SECRETS
 
 from pipeline.core.errors import InputError
-from pipeline.kaggle.errors import refusal, telling, without_secrets
+from pipeline.kaggle.client_errors import refusal, telling, without_secrets
 
 
 def sentence(err: str, out: str = "") -> str:
