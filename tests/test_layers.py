@@ -62,7 +62,7 @@ ROOMS = {
     "kaggle": Room(
         2,
         "",
-        "board board_plot download grading solution submission submission_checks submission_log submission_upload submitting",
+        "board download grading solution submission submission_checks submission_log submission_upload submitting",
     ),
     "page": Room(2, "", "blocks chart document markup parts pictures table"),
     "core": Room(

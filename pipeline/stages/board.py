@@ -9,7 +9,7 @@ from pipeline.core.active import active_name
 from pipeline.core.competition import load_competition
 from pipeline.core.paths import reports_folder
 from pipeline.kaggle import board, submission_log, submitting
-from pipeline.kaggle.board_plot import draw
+from pipeline.kaggle.board import draw
 from pipeline.kaggle.submission_upload import listed, submissions_page
 from pipeline.reports.score_table import make_console
 

@@ -13,7 +13,7 @@ from support.kaggle_server import KaggleServer
 from pipeline.cli import main
 from pipeline.core.errors import InputError
 from pipeline.kaggle import board, submission_log
-from pipeline.kaggle.board_plot import draw
+from pipeline.kaggle.board import draw
 from pipeline.kaggle.submission_log import Entry
 from pipeline.stages import board as stage
 
