@@ -164,10 +164,10 @@ def _submit(
     wait: Annotated[float, typer.Option(min=0, max=86_400, help="seconds to wait for the score")] = 600,
 ) -> None:
     """Submit to Kaggle, wait for the score, and log both."""
-    from pipeline.kaggle.submitting import Patience
+    from pipeline.kaggle.submitting import ScoreWait
     from pipeline.stages import submit
 
-    submit.run(find_root(), name, message, again, Patience(wait))
+    submit.run(find_root(), name, message, again, ScoreWait(wait))
 
 
 @app.command("pack")

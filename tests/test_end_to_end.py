@@ -16,7 +16,7 @@ from support.tiny import build, write_yaml
 from pipeline.core import cards, paths, predictions, tables
 from pipeline.core.competition import load_competition
 from pipeline.core.csvs import read_table
-from pipeline.kaggle.submission_checks import validate
+from pipeline.kaggle.submission_checks import check_submission
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -108,7 +108,9 @@ def test_every_submission_fits_the_sample(repository: Repository, name: str) -> 
     competition = load_competition(repository.root)
     sample = read_table(repository.root / "download" / "tiny" / "sample_submission.csv")
     classes = tables.read_classes(repository.root / "data" / "prepared" / "classes.json")
-    validate(read_table(repository.root / "submissions" / f"{name}.csv"), sample, competition.submission, classes)
+    check_submission(
+        read_table(repository.root / "submissions" / f"{name}.csv"), sample, competition.submission, classes
+    )
 
 
 def test_the_submission_is_right_on_the_held_back_labels(repository: Repository) -> None:

@@ -63,10 +63,10 @@ def predict_folder(root: Path, data: Path, name: str, target: Path = Path("submi
     predictions = Predictions(tuple(record.id for record in ordered), probs, classes)
     check_predictions(predictions, name)
     _compare(root, name, predictions)
-    frame = submission.build(predictions, sample, competition.submission)
+    frame = submission.build_submission(predictions, sample, competition.submission)
     with atomic_path(target) as temporary:
         frame.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
-        submission_checks.validate_file(temporary, sample, competition.submission, classes)
+        submission_checks.check_submission_file(temporary, sample, competition.submission, classes)
     print(f"submission: {target} ({len(frame)} rows, checked against the sample)")
     return frame
 

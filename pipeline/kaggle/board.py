@@ -22,9 +22,9 @@ from rich.table import Table
 from scipy.stats import rankdata, spearmanr
 
 from pipeline.core.files import atomic_path
-from pipeline.kaggle.submission_log import Entry
+from pipeline.kaggle.submission_log import LogEntry
 
-Part = Literal["public", "private"]
+LeaderboardPart = Literal["public", "private"]
 
 FEWEST = 3
 _AGREES, _DISAGREES = "#0072B2", "#D55E00"  # colours
@@ -45,8 +45,8 @@ class Agreement:
         disagreeing: positions of those whose ranks differ much.
     """
 
-    part: Part
-    entries: tuple[Entry, ...]
+    part: LeaderboardPart
+    entries: tuple[LogEntry, ...]
     ours: NDArray[np.float64]
     theirs: NDArray[np.float64]
     ranks: NDArray[np.float64]
@@ -54,7 +54,7 @@ class Agreement:
     disagreeing: tuple[int, ...]
 
 
-def compare(entries: Sequence[Entry], part: Part, greater_is_better: bool) -> Agreement:
+def compare_scores(entries: Sequence[LogEntry], part: LeaderboardPart, greater_is_better: bool) -> Agreement:
     """Compares our scores with one part of the leaderboard.
 
     A submission disagrees if its two ranks differ by two places or more, and by a quarter of all submissions or more.
@@ -76,7 +76,7 @@ def compare(entries: Sequence[Entry], part: Part, greater_is_better: bool) -> Ag
     return Agreement(part, tuple(chosen), ours, theirs, ranks, correlation, tuple(int(row) for row in disagreeing))
 
 
-def advice(agreement: Agreement) -> list[str]:
+def describe_agreement(agreement: Agreement) -> list[str]:
     """Says in words what a comparison shows, the submissions that disagree one by one."""
     n, part = len(agreement.entries), agreement.part
     if n < FEWEST:
@@ -94,7 +94,7 @@ def advice(agreement: Agreement) -> list[str]:
     return lines
 
 
-def table(entries: Sequence[Entry], title: str, greater_is_better: bool) -> Table:
+def make_board_table(entries: Sequence[LogEntry], title: str, greater_is_better: bool) -> Table:
     """Lays the log out, best first by our own score, those without one last; every figure stays whole."""
     sign = -1.0 if greater_is_better else 1.0
     shown = Table(
@@ -116,19 +116,19 @@ def table(entries: Sequence[Entry], title: str, greater_is_better: bool) -> Tabl
     return shown
 
 
-def show(entries: Sequence[Entry], title: str, greater_is_better: bool, out: Console) -> list[Agreement]:
+def print_board(entries: Sequence[LogEntry], title: str, greater_is_better: bool, out: Console) -> list[Agreement]:
     """Prints the board and what it tells; returns the comparisons that there are."""
-    out.print(table(entries, title, greater_is_better))
-    found = [compare(entries, part, greater_is_better) for part in ("public", "private")]
+    out.print(make_board_table(entries, title, greater_is_better))
+    found = [compare_scores(entries, part, greater_is_better) for part in ("public", "private")]
     # Private scores come when a competition is over: until then nothing is missing.
     found = [agreement for agreement in found if agreement.entries or agreement.part == "public"]
     for agreement in found:
-        for line in advice(agreement):
+        for line in describe_agreement(agreement):
             out.print(line, markup=False)
     return [agreement for agreement in found if agreement.entries]
 
 
-def draw(agreements: Sequence[Agreement], metric: str, path: Path) -> None:
+def draw_agreements(agreements: Sequence[Agreement], metric: str, path: Path) -> None:
     """Draws one picture per part of the leaderboard: CV across, LB up, those that disagree in another colour.
 
     The same input gives the same bytes.
@@ -171,11 +171,11 @@ def _plain(name: str) -> str:
     return (name if len(name) <= 20 else name[:19] + "…").replace("$", r"\$")
 
 
-def _lb(entry: Entry, part: Part) -> float | None:
+def _lb(entry: LogEntry, part: LeaderboardPart) -> float | None:
     return entry.public_lb if part == "public" else entry.private_lb
 
 
-def _day(entry: Entry) -> str:
+def _day(entry: LogEntry) -> str:
     return entry.time[:16].replace("T", " ")
 
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.core.errors import InputError
-from pipeline.kaggle.client_errors import lost, telling
+from pipeline.kaggle.client_errors import is_connection_lost, select_informative_lines
 
 
 @dataclass(frozen=True)
-class Answer:
+class ClientOutput:
     """What the client said.
 
     Attributes:
@@ -32,15 +32,15 @@ class Answer:
     @property
     def lines(self) -> tuple[str, ...]:
         """What it said, line by line, errors first, without secrets."""
-        return (*telling(self.err), *telling(self.out))
+        return (*select_informative_lines(self.err), *select_informative_lines(self.out))
 
     @property
     def lost(self) -> bool:
         """Whether the connection broke, so that nobody knows what Kaggle did."""
-        return self.code != 0 and lost(self.lines)
+        return self.code != 0 and is_connection_lost(self.lines)
 
 
-def run(arguments: Sequence[str], seconds: float = 120.0) -> Answer:
+def run_client(arguments: Sequence[str], seconds: float = 120.0) -> ClientOutput:
     """Runs ``kaggle competitions ...`` to its end, or until it takes too long: it has no time limit of its own.
 
     Args:
@@ -66,5 +66,5 @@ def run(arguments: Sequence[str], seconds: float = 120.0) -> Answer:
             timeout=seconds,
         )
     except subprocess.TimeoutExpired:
-        return Answer(124, "", f"the connection timed out after {seconds:g} seconds")
-    return Answer(done.returncode, done.stdout, done.stderr)
+        return ClientOutput(124, "", f"the connection timed out after {seconds:g} seconds")
+    return ClientOutput(done.returncode, done.stdout, done.stderr)

@@ -57,24 +57,24 @@ _LONG = re.compile(r"[\w.+=~-]{16,}")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)
 
 
-def telling(text: str) -> tuple[str, ...]:
+def select_informative_lines(text: str) -> tuple[str, ...]:
     """Returns the lines of what the client printed that tell something, without secrets; of a stack trace the last."""
     lines = text.splitlines()
     if "Traceback" in text:
         lines = [line for line in lines if not line.startswith((" ", "\t"))]
-    return tuple(without_secrets(line.strip()) for line in lines if line.strip() and not _NOISE.match(line.strip()))
+    return tuple(remove_secrets(line.strip()) for line in lines if line.strip() and not _NOISE.match(line.strip()))
 
 
-def lost(lines: Sequence[str]) -> bool:
+def is_connection_lost(lines: Sequence[str]) -> bool:
     """Says whether the connection broke, or never was, so that nobody knows what Kaggle did."""
     return any(_hit(pattern, lines) is not None for pattern, _ in (_BROKEN, _UNREACHED))
 
 
-def refusal(lines: Sequence[str], slug: str, failed: str) -> InputError:
+def explain_refusal(lines: Sequence[str], slug: str, failed: str) -> InputError:
     """Makes the error that says what failed, why, and what to do about it.
 
     Args:
-        lines: what the client said, from `telling`.
+        lines: what the client said, from `select_informative_lines`.
         slug: the competition.
         failed: the first words of the error, such as ``Kaggle did not take x.csv``.
     """
@@ -86,7 +86,7 @@ def refusal(lines: Sequence[str], slug: str, failed: str) -> InputError:
     return InputError(f"{failed}: " + _ELSE.format(said=said, slug=slug))
 
 
-def without_secrets(text: str, environment: Mapping[str, str] = os.environ) -> str:
+def remove_secrets(text: str, environment: Mapping[str, str] = os.environ) -> str:
     """Blots out what may be a secret: credentials of this environment, signed addresses, anything long and random.
 
     Slugs stay, as plant-pathology-2020-fgvc7: small letters, and none of their parts is long.

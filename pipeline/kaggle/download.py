@@ -13,20 +13,20 @@ from pathlib import Path
 
 from pipeline.core.archive import DamagedArchiveError, SourceFile, unpack_archive
 from pipeline.core.errors import InputError
-from pipeline.kaggle.client_errors import refusal, telling
+from pipeline.kaggle.client_errors import explain_refusal, select_informative_lines
 
 _SECONDS = 15.0  # between two lines that say how far it is
 
 
-def fetch(slug: str, waiting: Path, folder: Path) -> list[SourceFile]:
+def download_competition(slug: str, waiting: Path, folder: Path) -> list[SourceFile]:
     """Downloads a competition into ``waiting`` and unpacks it into ``folder``, every file held to its checksum.
 
     A zip that turns out damaged is deleted: the client would take it for whole for ever.
 
     Raises:
-        InputError: as `download` and `unpack`.
+        InputError: as `download_zip` and `unpack_archive`.
     """
-    archive = download(slug, waiting)
+    archive = download_zip(slug, waiting)
     try:
         return unpack_archive(archive, folder)
     except DamagedArchiveError as error:
@@ -36,7 +36,7 @@ def fetch(slug: str, waiting: Path, folder: Path) -> list[SourceFile]:
         ) from error
 
 
-def download(slug: str, folder: Path) -> Path:
+def download_zip(slug: str, folder: Path) -> Path:
     """Downloads a competition's zip into ``folder``; returns its path.
 
     Raises:
@@ -48,7 +48,7 @@ def download(slug: str, folder: Path) -> Path:
     if status or not _zips(folder):
         if "does not match expected size" in output:
             shutil.rmtree(folder)  # what came after a broken connection may be an error page: not to be gone on with
-        raise refusal(telling(output), slug, f"Kaggle's {slug} could not be downloaded")
+        raise explain_refusal(select_informative_lines(output), slug, f"Kaggle's {slug} could not be downloaded")
     archive = _zips(folder)[0]
     if not zipfile.is_zipfile(archive):
         shutil.rmtree(folder)

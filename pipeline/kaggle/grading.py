@@ -11,8 +11,8 @@ from pipeline.core.arrays import Probs
 from pipeline.core.competition import Competition, Submission
 from pipeline.core.errors import InputError, some
 from pipeline.kaggle.solution import Solution, read_solution
-from pipeline.kaggle.submission import value_columns
-from pipeline.kaggle.submission_checks import validate_file
+from pipeline.kaggle.submission import map_value_columns
+from pipeline.kaggle.submission_checks import check_submission_file
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Grade:
     rows: int
 
 
-def grade(
+def grade_submission(
     csv: Path, solution: Path, competition: Competition, sample: pd.DataFrame, classes: Sequence[str]
 ) -> dict[str, Grade]:
     """Grades a submission.
@@ -42,12 +42,12 @@ def grade(
         InputError: the submission does not fit the sample, the solution is damaged or lacks ids, or the metric is not
             defined on these rows.
     """
-    frame = validate_file(csv, sample, competition.submission, classes)
+    frame = check_submission_file(csv, sample, competition.submission, classes)
     truth = read_solution(solution, competition.submission, classes)
     ids = frame[competition.submission.id].tolist()
     _require_same_ids(truth, ids, solution, csv)
     position = {name: row for row, name in enumerate(ids)}
-    probs = probabilities(frame, sample, competition.submission, classes)[[position[name] for name in truth.ids]]
+    probs = read_probabilities(frame, sample, competition.submission, classes)[[position[name] for name in truth.ids]]
     metric = competition.metric.metric
     names = ("all",) if truth.usage is None else ("public", "private")
     parts = {name: truth.of(name) for name in names if truth.of(name).any()}
@@ -56,10 +56,12 @@ def grade(
     return {part: Grade(metric.score(truth.labels[rows], probs[rows]), int(rows.sum())) for part, rows in parts.items()}
 
 
-def probabilities(frame: pd.DataFrame, sample: pd.DataFrame, submission: Submission, classes: Sequence[str]) -> Probs:
+def read_probabilities(
+    frame: pd.DataFrame, sample: pd.DataFrame, submission: Submission, classes: Sequence[str]
+) -> Probs:
     """Reads a checked submission as probabilities (n, n_classes), in its own order; a label is a probability of 1."""
     probs = np.zeros((len(frame), len(classes)), dtype=np.float32)
-    columns = value_columns(sample, submission, classes)
+    columns = map_value_columns(sample, submission, classes)
     for column, name in columns.items():
         if name is None:
             probs[np.arange(len(frame)), frame[column].map(list(classes).index).to_numpy(dtype=np.int64)] = 1.0

@@ -15,7 +15,7 @@ from pipeline.core.ids import check_unique
 from pipeline.core.predictions import Predictions
 
 
-def build(predictions: Predictions, sample: pd.DataFrame, submission: Submission) -> pd.DataFrame:
+def build_submission(predictions: Predictions, sample: pd.DataFrame, submission: Submission) -> pd.DataFrame:
     """Makes a submission: the sample's columns, ids and order, filled from predictions.
 
     Args:
@@ -29,7 +29,7 @@ def build(predictions: Predictions, sample: pd.DataFrame, submission: Submission
     Raises:
         InputError: ids or columns of the sample do not fit.
     """
-    columns = value_columns(sample, submission, predictions.classes)
+    columns = map_value_columns(sample, submission, predictions.classes)
     ids = sample[submission.id].tolist()
     _same_ids(ids, predictions.ids)
     # float64 and divided by the sum: what nine digits of each say still sums to 1 within the tolerance
@@ -50,11 +50,11 @@ def check_sample(sample: pd.DataFrame, submission: Submission, classes: Sequence
     Raises:
         InputError: its columns do not fit the classes, or its ids are not those of the test images.
     """
-    value_columns(sample, submission, classes)
+    map_value_columns(sample, submission, classes)
     _same_ids(sample[submission.id].tolist(), test_ids)
 
 
-def value_columns(sample: pd.DataFrame, submission: Submission, classes: Sequence[str]) -> dict[str, str | None]:
+def map_value_columns(sample: pd.DataFrame, submission: Submission, classes: Sequence[str]) -> dict[str, str | None]:
     """Returns what each column beside the id holds: the probability of a class, or None for the label itself.
 
     Raises:

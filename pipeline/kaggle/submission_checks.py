@@ -14,13 +14,15 @@ import pandas as pd
 from pipeline.core.competition import ProbabilitySubmission, Submission
 from pipeline.core.csvs import detect_dialect, read_table
 from pipeline.core.errors import InputError, near_names, some
-from pipeline.kaggle.submission import value_columns
+from pipeline.kaggle.submission import map_value_columns
 
 _SUM_TOLERANCE = 1e-6
 _BOMS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
-def validate_file(path: Path, sample: pd.DataFrame, submission: Submission, classes: Sequence[str]) -> pd.DataFrame:
+def check_submission_file(
+    path: Path, sample: pd.DataFrame, submission: Submission, classes: Sequence[str]
+) -> pd.DataFrame:
     """Holds a file to the sample, down to what only its bytes tell; returns it as text.
 
     Raises:
@@ -43,7 +45,7 @@ def validate_file(path: Path, sample: pd.DataFrame, submission: Submission, clas
     _check_encoding(path)
     try:
         frame = read_table(path)
-        validate(frame, sample, submission, classes)
+        check_submission(frame, sample, submission, classes)
     except InputError as error:
         place = "" if str(error).startswith(str(path)) else f"{path}: "
         raise InputError(f"{place}{error}") from error
@@ -62,7 +64,7 @@ def _check_encoding(path: Path) -> None:
         raise InputError(f"{path}: {place}, column {column}: it is not UTF-8; save it as plain UTF-8") from error
 
 
-def validate(frame: pd.DataFrame, sample: pd.DataFrame, submission: Submission, classes: Sequence[str]) -> None:
+def check_submission(frame: pd.DataFrame, sample: pd.DataFrame, submission: Submission, classes: Sequence[str]) -> None:
     """Holds a submission to the sample: columns, ids, their order, and values that mean something.
 
     Args:
@@ -74,7 +76,7 @@ def validate(frame: pd.DataFrame, sample: pd.DataFrame, submission: Submission, 
     Raises:
         InputError: the first thing that does not fit, with its row and column.
     """
-    columns = value_columns(sample, submission, classes)
+    columns = map_value_columns(sample, submission, classes)
     _check_header([str(column) for column in frame.columns], [str(column) for column in sample.columns])
     ids = frame[submission.id].astype("str").tolist()
     _check_ids(ids, sample[submission.id].tolist(), submission.id)

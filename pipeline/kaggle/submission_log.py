@@ -22,10 +22,10 @@ from pipeline.core.errors import InputError, one_line, some
 from pipeline.core.files import atomic_path
 from pipeline.core.paths import submissions_folder
 
-Status = Literal["pending", "scored", "failed", "graded"]
+EntryStatus = Literal["pending", "scored", "failed", "graded"]
 
 
-class Entry(Section):
+class LogEntry(Section):
     """One line of the log.
 
     ``oof`` and ``nested_cv`` are our own scores, ``public_lb`` and ``private_lb`` those of the leaderboard, in the
@@ -42,7 +42,7 @@ class Entry(Section):
     public_lb: float | None = None
     private_lb: float | None = None
     competition: str
-    status: Status
+    status: EntryStatus
     ref: str | None = None
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
 
@@ -52,7 +52,7 @@ class Entry(Section):
         return self.oof if self.nested_cv is None else self.nested_cv
 
 
-COLUMNS = tuple(Entry.model_fields)
+COLUMNS = tuple(LogEntry.model_fields)
 _NUMBERS = ("oof", "nested_cv", "public_lb", "private_lb")
 _OPTIONAL = ("git_commit", "ref", *_NUMBERS)
 _LONGEST = 1000  # letters of a message: more are a mistake, and very many no program can be started with
@@ -65,7 +65,7 @@ def log_path(root: Path) -> Path:
     return submissions_folder(root) / "log.csv"
 
 
-def now() -> str:
+def format_now() -> str:
     """Returns the time as it stands in the log: UTC, to the second."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
@@ -86,7 +86,7 @@ def clean_message(text: str) -> str:
     return line
 
 
-def read(root: Path, competition: str | None = None) -> tuple[Entry, ...]:
+def read_log(root: Path, competition: str | None = None) -> tuple[LogEntry, ...]:
     """Reads the log, oldest first; without a log there are no entries.
 
     Args:
@@ -111,24 +111,24 @@ def read(root: Path, competition: str | None = None) -> tuple[Entry, ...]:
     return tuple(entry for entry in entries if competition in (None, entry.competition))
 
 
-def append(root: Path, entry: Entry) -> None:
+def append_entry(root: Path, entry: LogEntry) -> None:
     """Adds a line.
 
     Raises:
         InputError: the log is damaged; it is left as it is.
     """
     with _alone(root):
-        _write(root, (*read(root), entry))
+        _write(root, (*read_log(root), entry))
 
 
-def update(root: Path, change: Callable[[Entry], Entry]) -> None:
+def update_entries(root: Path, change: Callable[[LogEntry], LogEntry]) -> None:
     """Replaces every line by what ``change`` makes of it.
 
     Raises:
         InputError: the log is damaged; it is left as it is.
     """
     with _alone(root):
-        entries = read(root)
+        entries = read_log(root)
         changed = tuple(change(entry) for entry in entries)
         if changed != entries:
             _write(root, changed)
@@ -147,7 +147,7 @@ def _alone(root: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _write(root: Path, entries: tuple[Entry, ...]) -> None:
+def _write(root: Path, entries: tuple[LogEntry, ...]) -> None:
     with atomic_path(log_path(root)) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
@@ -164,7 +164,7 @@ def _text(cell: str) -> str:
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
-def _parse(cells: dict[str, str], path: Path, number: int) -> Entry:
+def _parse(cells: dict[str, str], path: Path, number: int) -> LogEntry:
     place = f"{path}, row {number + 1}"
     values: dict[str, object] = {
         name: None if name in _OPTIONAL and not cells[name] else _text(cells[name]) for name in COLUMNS
@@ -173,7 +173,7 @@ def _parse(cells: dict[str, str], path: Path, number: int) -> Entry:
         if cells[name]:
             values[name] = _number(cells[name], f"{place}, column {name}")
     try:
-        return Entry.model_validate(values)
+        return LogEntry.model_validate(values)
     except ValidationError as error:
         problem = error.errors()[0]
         column, got = problem["loc"][0], problem["input"]

@@ -17,15 +17,15 @@ from pipeline.core.errors import InputError, near_names, some
 from pipeline.core.files import atomic_path, sha256
 from pipeline.core.paths import competition_path, prepared_folder, submissions_folder
 from pipeline.core.progress import track_progress
-from pipeline.kaggle.submission_checks import validate_file
-from pipeline.kaggle.submission_log import Entry
-from pipeline.kaggle.submission_upload import Submitted, listed
+from pipeline.kaggle.submission_checks import check_submission_file
+from pipeline.kaggle.submission_log import LogEntry
+from pipeline.kaggle.submission_upload import ListedSubmission, list_submissions
 
 _MEMBERS_SHOWN = 8
 
 
 @dataclass(frozen=True)
-class Candidate:
+class CheckedSubmission:
     """A submission that could be handed in: its file fits the sample, and its card describes that very file.
 
     Attributes:
@@ -39,7 +39,7 @@ class Candidate:
     frame: pd.DataFrame
 
 
-def candidate(root: Path, name: str, competition: Competition) -> Candidate:
+def read_checked_submission(root: Path, name: str, competition: Competition) -> CheckedSubmission:
     """Reads a submission and checks it once more.
 
     Raises:
@@ -58,16 +58,16 @@ def candidate(root: Path, name: str, competition: Competition) -> Candidate:
         )
     prepared = prepared_folder(root)
     classes = tables.read_classes(prepared / "classes.json")
-    frame = validate_file(path, read_table(prepared / "sample_submission.csv"), competition.submission, classes)
+    frame = check_submission_file(path, read_table(prepared / "sample_submission.csv"), competition.submission, classes)
     if sha256(path) != card.sha256:
         raise InputError(
             f"{path} was changed since it was written, so its card tells another file's score; remove it and run "
             "`dvc repro`"
         )
-    return Candidate(path, card, frame)
+    return CheckedSubmission(path, card, frame)
 
 
-def slug_of(root: Path, competition: Competition) -> str:
+def require_slug(root: Path, competition: Competition) -> str:
     """Returns the Kaggle competition that submissions go to.
 
     Raises:
@@ -81,7 +81,7 @@ def slug_of(root: Path, competition: Competition) -> str:
     return competition.slug
 
 
-def default_message(card: cards.SubmissionCard) -> str:
+def make_default_message(card: cards.SubmissionCard) -> str:
     """Says in one line what a submission is: its score by cross-validation, its members, its commit."""
     nested = "" if card.nested_cv is None else f", nested {card.nested_cv:.5f}"
     commit = card.git_commit[:10] if card.git_commit else "none"
@@ -95,7 +95,7 @@ def sent_path(root: Path, digest: str) -> Path:
     return submissions_folder(root) / "sent" / f"{digest}.csv"
 
 
-def keep_copy(root: Path, sent: Candidate) -> None:
+def keep_copy(root: Path, sent: CheckedSubmission) -> None:
     """Keeps a copy of what was submitted, for comparisons: the file itself is written anew by the next run."""
     target = sent_path(root, sent.card.sha256)
     if not target.is_file():
@@ -103,7 +103,7 @@ def keep_copy(root: Path, sent: Candidate) -> None:
             shutil.copyfile(sent.path, temporary)
 
 
-def refuse_twice(entries: tuple[Entry, ...], digest: str) -> None:
+def refuse_repeated(entries: tuple[LogEntry, ...], digest: str) -> None:
     """Refuses a file that was submitted before, byte for byte.
 
     Raises:
@@ -117,7 +117,9 @@ def refuse_twice(entries: tuple[Entry, ...], digest: str) -> None:
             )
 
 
-def difference(root: Path, new: Candidate, entries: tuple[Entry, ...], submission: Submission) -> str:
+def describe_difference(
+    root: Path, new: CheckedSubmission, entries: tuple[LogEntry, ...], submission: Submission
+) -> str:
     """Says in one line how a submission differs from the last one that was handed in."""
     sent = [entry for entry in entries if entry.status != "graded"]
     if not sent:
@@ -142,7 +144,7 @@ def difference(root: Path, new: Candidate, entries: tuple[Entry, ...], submissio
     return text
 
 
-def with_score(entry: Entry, listing: Iterable[Submitted]) -> Entry:
+def add_score(entry: LogEntry, listing: Iterable[ListedSubmission]) -> LogEntry:
     """Returns a line of the log with what Kaggle lists of it; a score that is known already is never lost."""
     for submitted in listing:
         if submitted.ref == entry.ref:
@@ -153,14 +155,14 @@ def with_score(entry: Entry, listing: Iterable[Submitted]) -> Entry:
 
 
 @dataclass(frozen=True)
-class Patience:
+class ScoreWait:
     """How long to wait for a score, and how long between two looks, in seconds."""
 
     wait: float = 600.0
     poll: float = 5.0
 
 
-def wait_for_score(slug: str, submitted: Submitted, patience: Patience) -> Submitted:
+def wait_for_score(slug: str, submitted: ListedSubmission, patience: ScoreWait) -> ListedSubmission:
     """Waits until Kaggle has scored a submission, or the time is over; what it refuses meanwhile costs a look.
 
     Returns:
@@ -172,7 +174,7 @@ def wait_for_score(slug: str, submitted: Submitted, patience: Patience) -> Submi
         while submitted.status == "pending" and (left := patience.wait - (time.monotonic() - started)) > 0:
             time.sleep(min(patience.poll, left))
             try:
-                found = [other for other in listed(slug) if other.ref == submitted.ref]
+                found = [other for other in list_submissions(slug) if other.ref == submitted.ref]
             except InputError:
                 found = []  # a broken connection, or too many requests: the score comes later
             submitted = found[0] if found else submitted

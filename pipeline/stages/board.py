@@ -9,8 +9,8 @@ from pipeline.core.active import active_name
 from pipeline.core.competition import load_competition
 from pipeline.core.paths import reports_folder
 from pipeline.kaggle import board, submission_log, submitting
-from pipeline.kaggle.board import draw
-from pipeline.kaggle.submission_upload import listed, submissions_page
+from pipeline.kaggle.board import draw_agreements
+from pipeline.kaggle.submission_upload import list_submissions, make_submissions_url
 from pipeline.reports.score_table import make_console
 
 _NEWEST = 200
@@ -25,31 +25,31 @@ def run(root: Path, refresh: bool) -> None:
     """
     competition, name = load_competition(root), active_name(root)
     if refresh:
-        _refresh(root, submitting.slug_of(root, competition), name)
-    entries = submission_log.read(root, name)
+        _refresh(root, submitting.require_slug(root, competition), name)
+    entries = submission_log.read_log(root, name)
     if not entries:
         print(f"no submissions of {name} yet; `python -m pipeline submit` makes the first")
         return
     metric = competition.metric.metric
     direction = "higher is better" if metric.greater_is_better else "lower is better"
     title = f"{competition.title}: {metric.name} ({direction})"
-    agreements = board.show(entries, title, metric.greater_is_better, make_console())
+    agreements = board.print_board(entries, title, metric.greater_is_better, make_console())
     if agreements:
-        draw(agreements, metric.name, reports_folder(root) / "board.png")
+        draw_agreements(agreements, metric.name, reports_folder(root) / "board.png")
         print("plot: reports/board.png")
 
 
 def _refresh(root: Path, slug: str, name: str) -> None:
-    before = submission_log.read(root)  # a damaged log costs no question
+    before = submission_log.read_log(root)  # a damaged log costs no question
     if not any(entry.competition == name and entry.ref for entry in before):
         return
-    listing = listed(slug, _NEWEST)
-    submission_log.update(
-        root, lambda entry: submitting.with_score(entry, listing) if entry.competition == name else entry
+    listing = list_submissions(slug, _NEWEST)
+    submission_log.update_entries(
+        root, lambda entry: submitting.add_score(entry, listing) if entry.competition == name else entry
     )
-    after = submission_log.read(root)
+    after = submission_log.read_log(root)
     changed = sum(old != new for old, new in zip(before, after, strict=False))
     print(f"{changed} lines of submissions/log.csv have news from Kaggle")
     seen = {submitted.ref for submitted in listing}
     if any(entry.status == "pending" and entry.ref not in seen for entry in after if entry.competition == name):
-        print(f"some are older than the newest {_NEWEST} that Kaggle lists: look at {submissions_page(slug)}")
+        print(f"some are older than the newest {_NEWEST} that Kaggle lists: look at {make_submissions_url(slug)}")

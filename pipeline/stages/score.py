@@ -14,7 +14,7 @@ from pipeline.core.files import sha256
 from pipeline.core.paths import prepared_folder
 from pipeline.kaggle import grading, submission_log
 from pipeline.kaggle.grading import Grade
-from pipeline.kaggle.submission_log import Entry
+from pipeline.kaggle.submission_log import LogEntry
 
 
 def run(root: Path, csv: Path, solution: Path, log: bool, message: str | None) -> None:
@@ -31,21 +31,23 @@ def run(root: Path, csv: Path, solution: Path, log: bool, message: str | None) -
     text = submission_log.clean_message(message or "") or f"graded here with {solution.name}"
     prepared = prepared_folder(root)
     classes = tables.read_classes(prepared / "classes.json")
-    grades = grading.grade(csv, solution, competition, read_table(prepared / "sample_submission.csv"), classes)
+    grades = grading.grade_submission(
+        csv, solution, competition, read_table(prepared / "sample_submission.csv"), classes
+    )
     metric = competition.metric.metric.name
     for part, grade in grades.items():
         print(f"{csv.name}: {metric} {grade.score:.5f} ({part}, {grade.rows:,} rows)")
     if log:
-        submission_log.append(root, _entry(root, csv, grades, text))
+        submission_log.append_entry(root, _entry(root, csv, grades, text))
         print("logged in submissions/log.csv")
 
 
-def _entry(root: Path, csv: Path, grades: dict[str, Grade], message: str) -> Entry:
+def _entry(root: Path, csv: Path, grades: dict[str, Grade], message: str) -> LogEntry:
     digest = sha256(csv)
     card = _card(csv, digest)
     scores = {part: grade.score for part, grade in grades.items()}
-    return Entry(
-        time=submission_log.now(),
+    return LogEntry(
+        time=submission_log.format_now(),
         name=csv.stem,
         message=message,
         git_commit=card.git_commit if card else None,

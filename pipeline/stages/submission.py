@@ -29,7 +29,7 @@ def run(root: Path, name: str) -> None:
     classes = tables.read_classes(prepared / "classes.json")
     sample = read_table(prepared / "sample_submission.csv")
     test = predictions.read_predictions(paths.predicted_test_path(root, name), classes)
-    frame = submission.build(test, sample, competition.submission)
+    frame = submission.build_submission(test, sample, competition.submission)
 
     oof_path = paths.oof_path(root, name)
     oof = predictions.read_predictions(oof_path, classes)
@@ -37,7 +37,7 @@ def run(root: Path, name: str) -> None:
     path = submission_path(root, name)
     with atomic_path(path) as temporary:
         frame.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
-        submission_checks.validate_file(temporary, sample, competition.submission, classes)
+        submission_checks.check_submission_file(temporary, sample, competition.submission, classes)
     card = cards.SubmissionCard(
         name=name,
         competition=active_name(root),

@@ -10,12 +10,12 @@ from pipeline.core.active import active_name
 from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError, some
 from pipeline.kaggle import submission_log, submission_upload, submitting
-from pipeline.kaggle.submission_log import Entry
-from pipeline.kaggle.submission_upload import Submitted
-from pipeline.kaggle.submitting import Candidate, Patience
+from pipeline.kaggle.submission_log import LogEntry
+from pipeline.kaggle.submission_upload import ListedSubmission
+from pipeline.kaggle.submitting import CheckedSubmission, ScoreWait
 
 
-def run(root: Path, name: str, message: str | None, again: bool, patience: Patience) -> None:
+def run(root: Path, name: str, message: str | None, again: bool, patience: ScoreWait) -> None:
     """Checks, shows, submits, waits, logs.
 
     Args:
@@ -30,26 +30,26 @@ def run(root: Path, name: str, message: str | None, again: bool, patience: Patie
             The log and the CSV are as they were.
     """
     competition = load_competition(root)
-    slug = submitting.slug_of(root, competition)
-    new = submitting.candidate(root, name, competition)
-    entries = submission_log.read(root, active_name(root))
+    slug = submitting.require_slug(root, competition)
+    new = submitting.read_checked_submission(root, name, competition)
+    entries = submission_log.read_log(root, active_name(root))
     if not again:
-        submitting.refuse_twice(entries, new.card.sha256)
-    text = submission_log.clean_message(message or "") or submitting.default_message(new.card)
-    _show(new, slug, submitting.difference(root, new, entries, competition.submission), text)
+        submitting.refuse_repeated(entries, new.card.sha256)
+    text = submission_log.clean_message(message or "") or submitting.make_default_message(new.card)
+    _show(new, slug, submitting.describe_difference(root, new, entries, competition.submission), text)
     _require_one_left(slug)
 
-    sent = submission_upload.send(slug, new.path, text, patience.poll)
+    sent = submission_upload.upload_submission(slug, new.path, text, patience.poll)
     print(f"submitted: Kaggle's number {sent.ref}")  # first of all: a full disk may stop the rest
-    submission_log.append(root, _entry(root, new, sent, text))  # before the wait, which may be interrupted
+    submission_log.append_entry(root, _entry(root, new, sent, text))  # before the wait, which may be interrupted
     submitting.keep_copy(root, new)
     print("logged in submissions/log.csv")
     scored = submitting.wait_for_score(slug, sent, patience)
-    submission_log.update(root, lambda entry: submitting.with_score(entry, [scored]))
+    submission_log.update_entries(root, lambda entry: submitting.add_score(entry, [scored]))
     _tell(new, slug, scored)
 
 
-def _show(new: Candidate, slug: str, difference: str, message: str) -> None:
+def _show(new: CheckedSubmission, slug: str, difference: str, message: str) -> None:
     card = new.card
     nested = "none" if card.nested_cv is None else f"{card.nested_cv:.5f}"
     print(f"{card.name} -> {slug} ({card.rows:,} rows, checked against the sample)")
@@ -62,7 +62,7 @@ def _show(new: Candidate, slug: str, difference: str, message: str) -> None:
 
 
 def _require_one_left(slug: str) -> None:
-    limits = submission_upload.limits(slug)
+    limits = submission_upload.read_limits(slug)
     if limits.left is None:
         print("submissions left today: Kaggle tells after the first one")
         return
@@ -71,10 +71,10 @@ def _require_one_left(slug: str) -> None:
         raise InputError(f"no submission to {slug} is left today; the day of Kaggle ends at 00:00 UTC")
 
 
-def _entry(root: Path, new: Candidate, sent: Submitted, message: str) -> Entry:
+def _entry(root: Path, new: CheckedSubmission, sent: ListedSubmission, message: str) -> LogEntry:
     card = new.card
-    return Entry(
-        time=submission_log.now(),
+    return LogEntry(
+        time=submission_log.format_now(),
         name=card.name,
         message=message,
         git_commit=card.git_commit,
@@ -87,8 +87,8 @@ def _entry(root: Path, new: Candidate, sent: Submitted, message: str) -> Entry:
     )
 
 
-def _tell(new: Candidate, slug: str, scored: Submitted) -> None:
-    page = submission_upload.submissions_page(slug)
+def _tell(new: CheckedSubmission, slug: str, scored: ListedSubmission) -> None:
+    page = submission_upload.make_submissions_url(slug)
     if scored.status == "failed":
         raise InputError(f"Kaggle took {new.path.name} but could not score it; {page} says why")
     if scored.status == "pending":

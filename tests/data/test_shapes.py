@@ -16,8 +16,8 @@ from pipeline.core.errors import InputError
 from pipeline.data.describe.init import activate_competition, describe_local
 from pipeline.data.describe.match import Choices
 from pipeline.data.prepared.records import list_records
-from pipeline.kaggle.submission import build
-from pipeline.kaggle.submission_checks import validate
+from pipeline.kaggle.submission import build_submission
+from pipeline.kaggle.submission_checks import check_submission
 
 REPOSITORY = Path(__file__).parents[2]
 SAMPLE = {"sample": "sample_submission.csv"}
@@ -207,8 +207,8 @@ def test_what_was_read_can_be_prepared_and_submitted(root: Path, slug: str) -> N
     sample = read_table(prepared / "sample_submission.csv")
     ids = tables.read_index(prepared / "test.csv")["id"].tolist()
     probs = np.random.default_rng(0).dirichlet(np.ones(len(classes)), len(ids)).astype(np.float32)
-    frame = build(predictions.Predictions(tuple(ids), probs, classes), sample, competition.submission)
-    validate(frame, sample, competition.submission, classes)
+    frame = build_submission(predictions.Predictions(tuple(ids), probs, classes), sample, competition.submission)
+    check_submission(frame, sample, competition.submission, classes)
     assert frame.columns.tolist() == sample.columns.tolist()
 
 
@@ -217,7 +217,7 @@ def test_cassava_is_submitted_in_numbers_and_told_in_names(root: Path) -> None:
     prepared = root / "data" / "prepared"
     classes = tables.read_classes(prepared / "classes.json")
     probs = np.eye(5, dtype=np.float32)[[3]]
-    frame = build(
+    frame = build_submission(
         predictions.Predictions(("2216849948.jpg",), probs, classes),
         read_table(prepared / "sample_submission.csv"),
         competition.submission,

@@ -12,7 +12,7 @@ from pipeline.core import cards, paths, tables
 from pipeline.core.config import read_params
 from pipeline.core.errors import InputError
 from pipeline.ensemble.external import PredictionFiles, check_same_folds, read_external
-from pipeline.kaggle.submitting import default_message
+from pipeline.kaggle.submitting import make_default_message
 from pipeline.stages import ensemble
 
 IDS = tuple(f"i{number}" for number in range(6))
@@ -210,7 +210,7 @@ def test_a_member_that_needs_leave_is_marked_in_every_report(root: Path, capsys:
     assert "* ensemble has members that peeked, its score is too good: there" in out
     card = cards.read_card(root / "submissions" / "ensemble.json", cards.SubmissionCard)
     assert card.peeked == ("nothing shows on which folds it was trained",)
-    assert "TOO GOOD: it peeked" in default_message(card)
+    assert "TOO GOOD: it peeked" in make_default_message(card)
 
 
 @pytest.mark.parametrize("values", [np.ones((6, 3), dtype=complex), np.full((6, 3), "a"), np.ones(6)])

@@ -13,12 +13,12 @@ from support.kaggle_server import KaggleServer
 from pipeline.cli import main
 from pipeline.core.errors import InputError
 from pipeline.kaggle import board, submission_log
-from pipeline.kaggle.board import draw
-from pipeline.kaggle.submission_log import Entry
+from pipeline.kaggle.board import draw_agreements
+from pipeline.kaggle.submission_log import LogEntry
 from pipeline.stages import board as stage
 
 
-def entry(number: int, oof: float | None, public: float | None, **changes: Any) -> Entry:
+def entry(number: int, oof: float | None, public: float | None, **changes: Any) -> LogEntry:
     values = {
         "time": f"2026-11-21T12:{number:02}:00Z",
         "name": f"model{number}",
@@ -30,40 +30,42 @@ def entry(number: int, oof: float | None, public: float | None, **changes: Any) 
         "ref": str(number),
         "sha256": f"{number:064x}",
     }
-    return Entry.model_validate(values | changes)
+    return LogEntry.model_validate(values | changes)
 
 
-def entries(*pairs: tuple[float, float]) -> list[Entry]:
+def entries(*pairs: tuple[float, float]) -> list[LogEntry]:
     return [entry(number, *pair) for number, pair in enumerate(pairs)]
 
 
-def printed(found: list[Entry], greater_is_better: bool = True, width: int = 120) -> list[str]:
+def printed(found: list[LogEntry], greater_is_better: bool = True, width: int = 120) -> list[str]:
     out = io.StringIO()
-    board.show(found, "Tiny: accuracy", greater_is_better, Console(file=out, width=width, highlight=False))
+    board.print_board(found, "Tiny: accuracy", greater_is_better, Console(file=out, width=width, highlight=False))
     return [line.strip() for line in out.getvalue().splitlines()]
 
 
 def test_the_rank_correlation_is_the_one_worked_by_hand() -> None:
     # Ranks 1 2 3 4 and 2 1 4 3: 1 - 6 * (1 + 1 + 1 + 1) / (4 * 15) = 0.6
-    found = board.compare(entries((0.9, 0.8), (0.8, 0.9), (0.7, 0.6), (0.6, 0.7)), "public", greater_is_better=True)
+    found = board.compare_scores(
+        entries((0.9, 0.8), (0.8, 0.9), (0.7, 0.6), (0.6, 0.7)), "public", greater_is_better=True
+    )
     assert found.correlation == pytest.approx(0.6)
     assert found.disagreeing == ()
 
 
 def test_of_equal_scores_each_has_the_mean_rank() -> None:
-    found = board.compare(entries((0.9, 0.5), (0.8, 0.5), (0.7, 0.4)), "public", greater_is_better=True)
+    found = board.compare_scores(entries((0.9, 0.5), (0.8, 0.5), (0.7, 0.4)), "public", greater_is_better=True)
     assert found.ranks.tolist() == [[1, 2, 3], [1.5, 1.5, 3]]
 
 
 def test_the_order_of_the_log_changes_nothing() -> None:
     rows = entries((0.9, 0.5), (0.8, 0.6), (0.7, 0.4), (0.6, 0.7))
-    one, other = (board.compare(given, "public", True) for given in (rows, rows[::-1]))
+    one, other = (board.compare_scores(given, "public", True) for given in (rows, rows[::-1]))
     assert (one.entries, one.correlation, one.disagreeing) == (other.entries, other.correlation, other.disagreeing)
 
 
 def test_what_the_leaderboard_puts_far_away_disagrees() -> None:
     found = entries((0.9, 0.5), (0.8, 0.8), (0.7, 0.7), (0.6, 0.6))
-    agreement = board.compare(found, "public", greater_is_better=True)
+    agreement = board.compare_scores(found, "public", greater_is_better=True)
     assert [agreement.entries[row].name for row in agreement.disagreeing] == ["model0"]
     lines = printed(found)
     assert "disagrees: model0 (2026-11-21 12:00): place 1 by CV, place 4 on the public LB" in lines
@@ -72,7 +74,7 @@ def test_what_the_leaderboard_puts_far_away_disagrees() -> None:
 
 def test_in_a_loss_the_lowest_comes_first() -> None:
     found = entries((0.9, 0.5), (0.5, 0.3), (0.7, 0.4))
-    agreement = board.compare(found, "public", greater_is_better=False)
+    agreement = board.compare_scores(found, "public", greater_is_better=False)
     assert [best.name for best in agreement.entries] == ["model1", "model2", "model0"]
     assert agreement.correlation == pytest.approx(1.0)
     names = [line.split()[0] for line in printed(found, greater_is_better=False) if line.startswith("model")]
@@ -81,7 +83,7 @@ def test_in_a_loss_the_lowest_comes_first() -> None:
 
 def test_among_many_neighbours_that_change_places_do_not_disagree() -> None:
     pairs = [(1 - row / 100, 1 - (row + (2 if row % 4 < 2 else -2)) / 100) for row in range(16)]
-    found = board.compare(entries(*pairs), "public", greater_is_better=True)
+    found = board.compare_scores(entries(*pairs), "public", greater_is_better=True)
     assert found.disagreeing == ()
 
 
@@ -99,17 +101,17 @@ def test_equal_scores_have_no_correlation(pairs: tuple[tuple[float, float], ...]
 
 def test_the_nested_score_stands_for_us_where_there_is_one() -> None:
     found = [entry(0, 0.9, 0.5, nested_cv=0.6), entry(1, 0.8, 0.6)]
-    assert board.compare(found, "public", True).ours.tolist() == [0.8, 0.6]
+    assert board.compare_scores(found, "public", True).ours.tolist() == [0.8, 0.6]
 
 
 def test_the_same_file_counts_once() -> None:
     found = [entry(0, 0.9, 0.5), entry(1, 0.8, 0.6), entry(2, 0.9, 0.7, sha256=f"{0:064x}")]
-    assert board.compare(found, "public", True).theirs.tolist() == [0.7, 0.6]
+    assert board.compare_scores(found, "public", True).theirs.tolist() == [0.7, 0.6]
 
 
 def test_kaggles_score_counts_before_one_graded_here() -> None:
     found = [entry(0, 0.9, 0.5), entry(1, 0.9, 0.7, sha256=f"{0:064x}", status="graded")]
-    assert board.compare(found, "public", True).theirs.tolist() == [0.5]
+    assert board.compare_scores(found, "public", True).theirs.tolist() == [0.5]
 
 
 def test_private_scores_are_compared_once_they_are_there() -> None:
@@ -141,9 +143,9 @@ def test_brackets_in_a_message_are_shown_as_they_are() -> None:
 def test_the_same_board_gives_the_same_picture(tmp_path: Path) -> None:
     found = entries((0.9, 0.5), (0.8, 0.8), (0.7, 0.7), (0.6, 0.6))
     found[0] = found[0].model_copy(update={"name": "$a_b^" + "n" * 99})
-    both = [board.compare(found, "public", True), board.compare(found[:1], "public", True)]
+    both = [board.compare_scores(found, "public", True), board.compare_scores(found[:1], "public", True)]
     for name in ("a", "b"):
-        draw(both, "accuracy", tmp_path / f"{name}.png")
+        draw_agreements(both, "accuracy", tmp_path / f"{name}.png")
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
     with Image.open(tmp_path / "a.png") as picture:
         assert picture.size == (968, 440)
@@ -152,7 +154,7 @@ def test_the_same_board_gives_the_same_picture(tmp_path: Path) -> None:
 def test_another_board_gives_another_picture(tmp_path: Path) -> None:
     pictures = []
     for score in (0.5, 0.6):
-        draw([board.compare([entry(0, 0.9, score)], "public", True)], "accuracy", tmp_path / "a.png")
+        draw_agreements([board.compare_scores([entry(0, 0.9, score)], "public", True)], "accuracy", tmp_path / "a.png")
         pictures.append((tmp_path / "a.png").read_bytes())
     assert pictures[0] != pictures[1]
 
@@ -166,7 +168,7 @@ def test_the_command_line_shows_the_active_competition_and_draws_it(
     root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for known in (*entries((0.9, 0.5), (0.8, 0.4)), entry(7, 0.1, 0.1, competition="former")):
-        submission_log.append(root, known)
+        submission_log.append_entry(root, known)
     monkeypatch.chdir(root)
     assert main(["board"]) == 0
     out = capsys.readouterr().out
@@ -184,7 +186,7 @@ def test_without_a_log_it_says_how_to_begin(root: Path, capsys: pytest.CaptureFi
 
 
 def test_without_any_score_there_is_no_picture(root: Path) -> None:
-    submission_log.append(root, entry(0, 0.5, None))
+    submission_log.append_entry(root, entry(0, 0.5, None))
     stage.run(root, refresh=False)
     assert not (root / "reports").exists()
 
@@ -201,14 +203,14 @@ def at_kaggle(root: Path) -> None:
 
 def test_a_refresh_without_submissions_asks_nobody(root: Path, kaggle_server: KaggleServer) -> None:
     at_kaggle(root)
-    submission_log.append(root, entry(1, 0.5, 0.5, ref=None, status="graded"))
+    submission_log.append_entry(root, entry(1, 0.5, 0.5, ref=None, status="graded"))
     stage.run(root, refresh=True)
     assert not kaggle_server.log
 
 
 def test_a_refresh_that_kaggle_refuses_leaves_the_log_alone(root: Path, kaggle_server: KaggleServer) -> None:
     at_kaggle(root)
-    submission_log.append(root, entry(1, 0.5, None))
+    submission_log.append_entry(root, entry(1, 0.5, None))
     before = submission_log.log_path(root).read_bytes()
     kaggle_server.refuse("ListSubmissions", 429, "Too Many Requests")
     with pytest.raises(InputError, match="Kaggle asks to wait"):
@@ -220,7 +222,7 @@ def test_a_refresh_says_which_submissions_kaggle_lists_no_more(
     root: Path, kaggle_server: KaggleServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     at_kaggle(root)
-    submission_log.append(root, entry(1, 0.5, None))
+    submission_log.append_entry(root, entry(1, 0.5, None))
     stage.run(root, refresh=True)
     out = capsys.readouterr().out
     assert "0 lines of submissions/log.csv have news from Kaggle" in out

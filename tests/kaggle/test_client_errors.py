@@ -5,11 +5,13 @@ from support.kaggle_download_server import SECRET as DOWNLOAD_SECRET
 from support.kaggle_server import RULES, SECRETS
 
 from pipeline.core.errors import InputError
-from pipeline.kaggle.client_errors import refusal, telling, without_secrets
+from pipeline.kaggle.client_errors import explain_refusal, remove_secrets, select_informative_lines
 
 
 def sentence(err: str, out: str = "") -> str:
-    return str(refusal((*telling(err), *telling(out)), "tiny-pets", "it failed"))
+    return str(
+        explain_refusal((*select_informative_lines(err), *select_informative_lines(out)), "tiny-pets", "it failed")
+    )
 
 
 @pytest.mark.parametrize(
@@ -45,7 +47,7 @@ def sentence(err: str, out: str = "") -> str:
 )
 def test_each_failure_has_the_sentence_that_helps(said: str, wanted: str) -> None:
     with pytest.raises(InputError, match=wanted):
-        raise refusal(telling(said), "tiny-pets", "it failed")
+        raise explain_refusal(select_informative_lines(said), "tiny-pets", "it failed")
 
 
 def test_of_a_stack_trace_only_the_last_line_counts() -> None:
@@ -70,13 +72,13 @@ def test_secrets_are_blotted_out_wherever_they_stand(secret: str, monkeypatch: p
         f"'{secret}'",
         f"x/{secret}/y",
     ):
-        assert secret not in without_secrets(text)
-        assert secret[:16] not in without_secrets(text)
+        assert secret not in remove_secrets(text)
+        assert secret[:16] not in remove_secrets(text)
 
 
 def test_a_short_key_of_the_environment_is_blotted_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KAGGLE_API_TOKEN", "hunter-two")
-    assert without_secrets("the token hunter-two is invalid") == "the token *** is invalid"
+    assert remove_secrets("the token hunter-two is invalid") == "the token *** is invalid"
 
 
 @pytest.mark.parametrize(
@@ -88,7 +90,7 @@ def test_a_short_key_of_the_environment_is_blotted_out(monkeypatch: pytest.Monke
     ],
 )
 def test_what_a_person_must_read_stays(text: str) -> None:
-    assert without_secrets(text) == text
+    assert remove_secrets(text) == text
 
 
 @pytest.mark.parametrize(
@@ -104,11 +106,11 @@ def test_what_a_person_must_read_stays(text: str) -> None:
     ],
 )
 def test_what_may_be_a_secret_is_blotted_out(text: str) -> None:
-    told = without_secrets(f"it said {text} here")
+    told = remove_secrets(f"it said {text} here")
     assert "***" in told
     assert not [word for word in ("0123456789", "8d3f0a6e", "abcdefghij", "Signature") if word in told]
     assert told.endswith("here")
 
 
 def test_any_key_of_the_environment_is_blotted_out() -> None:
-    assert without_secrets("bad key hunter2", {"KAGGLE_KEY": "hunter2"}) == "bad key ***"
+    assert remove_secrets("bad key hunter2", {"KAGGLE_KEY": "hunter2"}) == "bad key ***"

@@ -17,7 +17,7 @@ from pipeline.core.csvs import read_table
 from pipeline.core.errors import InputError
 from pipeline.core.files import sha256
 from pipeline.kaggle import submission_log
-from pipeline.kaggle.grading import Grade, grade
+from pipeline.kaggle.grading import Grade, grade_submission
 from pipeline.kaggle.solution import read_solution
 from pipeline.stages import score as stage
 
@@ -35,7 +35,7 @@ def graded(
         (folder / name).write_text(text, encoding="utf-8")
     described = parse(competition(asked, metric), Competition, "tiny.yaml")
     sample = read_table(folder / "mine.csv")
-    return grade(folder / "mine.csv", folder / "solution.csv", described, sample, classes)
+    return grade_submission(folder / "mine.csv", folder / "solution.csv", described, sample, classes)
 
 
 def test_labels_are_graded_by_id(tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def test_the_command_line_grades(
 def test_a_grade_is_logged_on_request(root: Path) -> None:
     csv = root / "submissions" / "mine.csv"
     stage.run(root, csv, root / "solution.csv", log=True, message=None)
-    (entry,) = submission_log.read(root)
+    (entry,) = submission_log.read_log(root)
     assert (entry.name, entry.status, entry.competition) == ("mine", "graded", "tiny")
     assert (entry.public_lb, entry.private_lb, entry.oof) == (0.6, 0.6, None)
     assert (entry.message, entry.sha256) == ("graded here with solution.csv", sha256(csv))
@@ -175,7 +175,7 @@ def test_without_usage_the_score_is_logged_as_private(root: Path) -> None:
     truth = read_table(root / "solution.csv").drop(columns="Usage")
     truth.to_csv(root / "solution.csv", index=False)
     stage.run(root, root / "submissions" / "mine.csv", root / "solution.csv", log=True, message="late")
-    (entry,) = submission_log.read(root)
+    (entry,) = submission_log.read_log(root)
     assert (entry.public_lb, entry.private_lb, entry.message) == (None, 0.6, "late")
 
 
@@ -195,7 +195,7 @@ def test_our_own_score_is_logged_if_the_card_describes_this_very_file(root: Path
     )
     write_card(csv.with_suffix(".json"), card)
     stage.run(root, csv, root / "solution.csv", log=True, message=None)
-    (entry,) = submission_log.read(root)
+    (entry,) = submission_log.read_log(root)
     assert (entry.oof, entry.nested_cv, entry.git_commit) == ((0.7, 0.65, "abc") if same else (None, None, None))
 
 

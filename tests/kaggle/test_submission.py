@@ -8,8 +8,8 @@ from support.fabricated import CLASSES, random_probs
 from pipeline.core.competition import LabelSubmission, ProbabilitySubmission
 from pipeline.core.errors import InputError
 from pipeline.core.predictions import Predictions
-from pipeline.kaggle.submission import build
-from pipeline.kaggle.submission_checks import validate
+from pipeline.kaggle.submission import build_submission
+from pipeline.kaggle.submission_checks import check_submission
 
 LABEL = LabelSubmission(kind="label", sample="sample.csv", id="Id", label="Category")
 PROBABILITY = ProbabilitySubmission(kind="probabilities", sample="sample.csv", id="Id")
@@ -27,18 +27,18 @@ PROBABILITY_SAMPLE = sample(cat=["0"] * 3, ant=["0"] * 3, bee=["0"] * 3)
 
 
 def test_labels_are_class_names_in_the_samples_order() -> None:
-    frame = build(PREDICTIONS, LABEL_SAMPLE, LABEL)
+    frame = build_submission(PREDICTIONS, LABEL_SAMPLE, LABEL)
     assert frame.to_dict("list") == {"Id": ["007", "2", "10"], "Category": ["cat", "bee", "ant"]}
 
 
 def test_original_label_values_are_written_as_they_stood() -> None:
     predictions = Predictions(("1", "2"), np.array([[0.9, 0.1], [0.2, 0.8]], dtype=np.float32), ("03", "1.0"))
-    frame = build(predictions, pd.DataFrame({"Id": ["1", "2"], "Category": ["03", "03"]}), LABEL)
+    frame = build_submission(predictions, pd.DataFrame({"Id": ["1", "2"], "Category": ["03", "03"]}), LABEL)
     assert frame["Category"].tolist() == ["03", "1.0"]
 
 
 def test_probabilities_stand_in_the_samples_columns_by_name() -> None:
-    frame = build(PREDICTIONS, PROBABILITY_SAMPLE, PROBABILITY)
+    frame = build_submission(PREDICTIONS, PROBABILITY_SAMPLE, PROBABILITY)
     assert frame.columns.tolist() == ["Id", "cat", "ant", "bee"]
     np.testing.assert_allclose(frame["ant"].astype(float), [0.25, 0.1, 0.7], atol=1e-7)
     np.testing.assert_allclose(frame["cat"].astype(float), [0.5, 0.1, 0.1], atol=1e-7)
@@ -48,7 +48,7 @@ def test_columns_under_other_names_are_mapped_to_classes() -> None:
     mapped = ProbabilitySubmission(
         kind="probabilities", sample="s.csv", id="Id", columns={"p0": "ant", "p1": "bee", "p2": "cat"}
     )
-    frame = build(PREDICTIONS, sample(p2=["0"] * 3, p0=["0"] * 3, p1=["0"] * 3), mapped)
+    frame = build_submission(PREDICTIONS, sample(p2=["0"] * 3, p0=["0"] * 3, p1=["0"] * 3), mapped)
     np.testing.assert_allclose(frame["p2"].astype(float), [0.5, 0.1, 0.1], atol=1e-7)
 
 
@@ -56,29 +56,31 @@ def test_two_classes_may_be_one_probability() -> None:
     dogs = LabelSubmission(kind="label", sample="s.csv", id="id", label="label", positive="dog")
     predictions = Predictions(("1", "2"), np.array([[0.9, 0.1], [0.2, 0.8]], dtype=np.float32), ("cat", "dog"))
     dogs_sample = pd.DataFrame({"id": ["1", "2"], "label": ["0.5", "0.5"]})
-    frame = build(predictions, dogs_sample, dogs)
+    frame = build_submission(predictions, dogs_sample, dogs)
     np.testing.assert_allclose(frame["label"].astype(float), [0.1, 0.8], atol=1e-7)
-    validate(frame, dogs_sample, dogs, ("cat", "dog"))
+    check_submission(frame, dogs_sample, dogs, ("cat", "dog"))
 
 
 @pytest.mark.parametrize("positive", ["dgo", "dog"])
 def test_one_probability_needs_two_classes_and_one_of_them(positive: str) -> None:
     asked = LabelSubmission(kind="label", sample="s.csv", id="Id", label="Category", positive=positive)
     with pytest.raises(InputError, match=f"submission.positive is '{positive}', wanted one of exactly two classes"):
-        build(PREDICTIONS, LABEL_SAMPLE, asked)
+        build_submission(PREDICTIONS, LABEL_SAMPLE, asked)
 
 
 def test_the_id_column_may_stand_anywhere() -> None:
-    frame = build(PREDICTIONS, LABEL_SAMPLE[["Category", "Id"]], LABEL)
+    frame = build_submission(PREDICTIONS, LABEL_SAMPLE[["Category", "Id"]], LABEL)
     assert frame.columns.tolist() == ["Category", "Id"]
-    validate(frame, LABEL_SAMPLE[["Category", "Id"]], LABEL, CLASSES)
+    check_submission(frame, LABEL_SAMPLE[["Category", "Id"]], LABEL, CLASSES)
 
 
 def test_the_order_of_the_predictions_changes_nothing() -> None:
     order = [2, 0, 1]
     shuffled = Predictions(tuple(PREDICTIONS.ids[row] for row in order), PREDICTIONS.probs[order], CLASSES)
     for asked, given in ((LABEL, LABEL_SAMPLE), (PROBABILITY, PROBABILITY_SAMPLE)):
-        pd.testing.assert_frame_equal(build(shuffled, given, asked), build(PREDICTIONS, given, asked))
+        pd.testing.assert_frame_equal(
+            build_submission(shuffled, given, asked), build_submission(PREDICTIONS, given, asked)
+        )
 
 
 def test_written_digits_still_sum_to_one() -> None:
@@ -86,8 +88,10 @@ def test_written_digits_still_sum_to_one() -> None:
     ids = [str(number) for number in range(500)]
     wide = pd.DataFrame({"Id": ids} | dict.fromkeys(names, "0"))
     probs = random_probs(500, 120, seed=0) ** 8
-    frame = build(Predictions(tuple(ids), probs / probs.sum(axis=1, keepdims=True), names), wide, PROBABILITY)
-    validate(frame, wide, PROBABILITY, names)
+    frame = build_submission(
+        Predictions(tuple(ids), probs / probs.sum(axis=1, keepdims=True), names), wide, PROBABILITY
+    )
+    check_submission(frame, wide, PROBABILITY, names)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +104,7 @@ def test_written_digits_still_sum_to_one() -> None:
 )
 def test_a_sample_with_other_columns_is_refused(given: pd.DataFrame, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        build(PREDICTIONS, given, LABEL)
+        build_submission(PREDICTIONS, given, LABEL)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +120,7 @@ def test_a_sample_whose_columns_are_not_the_classes_is_refused(
     given: pd.DataFrame, mapping: dict[str, str] | None, message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
-        build(PREDICTIONS, given, PROBABILITY.model_copy(update={"columns": mapping}))
+        build_submission(PREDICTIONS, given, PROBABILITY.model_copy(update={"columns": mapping}))
 
 
 @pytest.mark.parametrize(
@@ -131,4 +135,4 @@ def test_a_sample_whose_columns_are_not_the_classes_is_refused(
 )
 def test_a_sample_whose_ids_are_not_the_test_images_is_refused(ids: list[str], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        build(PREDICTIONS, pd.DataFrame({"Id": ids, "Category": "ant"}), LABEL)
+        build_submission(PREDICTIONS, pd.DataFrame({"Id": ids, "Category": "ant"}), LABEL)

@@ -22,15 +22,15 @@ from pipeline.core.cards import SubmissionCard, read_card
 from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError
 from pipeline.kaggle import client, submission_log, submitting
-from pipeline.kaggle.client import Answer
-from pipeline.kaggle.submission_log import Entry
-from pipeline.kaggle.submission_upload import limits
-from pipeline.kaggle.submitting import Patience, default_message
+from pipeline.kaggle.client import ClientOutput
+from pipeline.kaggle.submission_log import LogEntry
+from pipeline.kaggle.submission_upload import read_limits
+from pipeline.kaggle.submitting import ScoreWait, make_default_message
 from pipeline.stages import ensemble as ensemble_stage
 from pipeline.stages import submission as submission_stage
 from pipeline.stages import submit as stage
 
-QUICK = Patience(wait=20.0, poll=0.05)
+QUICK = ScoreWait(wait=20.0, poll=0.05)
 
 
 @pytest.fixture(scope="module")
@@ -79,8 +79,8 @@ def refused(root: Path, name: str = "ensemble", **options: Any) -> str:
     return str(caught.value)
 
 
-def logged(root: Path) -> Entry:
-    (only,) = submission_log.read(root)
+def logged(root: Path) -> LogEntry:
+    (only,) = submission_log.read_log(root)
     return only
 
 
@@ -97,7 +97,7 @@ def test_the_command_line_submits_the_ensemble_and_logs_its_score(
     assert (entry.status, entry.public_lb, entry.private_lb) == ("scored", 0.8125, None)
     assert (entry.name, entry.competition, entry.ref) == ("ensemble", "tiny", "50000000")
     assert (entry.oof, entry.nested_cv, entry.git_commit) == (known.cv, known.cv, known.git_commit)
-    assert (entry.sha256, entry.message) == (known.sha256, default_message(known))
+    assert (entry.sha256, entry.message) == (known.sha256, make_default_message(known))
     out, err = capsys.readouterr()
     assert out.splitlines() == [
         "ensemble -> tiny-pets (20 rows, checked against the sample)",
@@ -127,7 +127,7 @@ def test_the_file_arrives_byte_for_byte_and_a_copy_is_kept(
 def test_the_message_carries_score_members_and_commit(labels_once: Path) -> None:
     known = card(labels_once).model_copy(update={"nested_cv": 0.75, "git_commit": "0123456789abcdef", "cv": 0.8})
     wanted = "ensemble: CV accuracy 0.80000, nested 0.75000; members one, two; git 0123456789"
-    assert default_message(known) == wanted
+    assert make_default_message(known) == wanted
 
 
 def test_a_message_of_ones_own_may_hold_anything(root: Path, kaggle_server: KaggleServer) -> None:
@@ -139,7 +139,7 @@ def test_a_message_of_ones_own_may_hold_anything(root: Path, kaggle_server: Kagg
 def test_a_blank_message_is_none(root: Path, kaggle_server: KaggleServer, capsys: pytest.CaptureFixture[str]) -> None:
     kaggle_server.limits["numAllowedNow"] = 0  # stops what would go on
     refused(root, "one", message=" ")
-    assert f"message: {default_message(card(root, 'one'))}\n" in capsys.readouterr().out
+    assert f"message: {make_default_message(card(root, 'one'))}\n" in capsys.readouterr().out
 
 
 def test_a_message_that_cannot_be_logged_spends_nothing(root: Path, kaggle_server: KaggleServer) -> None:
@@ -166,7 +166,7 @@ def test_a_score_that_does_not_come_in_time_is_fetched_later(
     root: Path, kaggle_server: KaggleServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     kaggle_server.score_after = None
-    stage.run(root, "ensemble", None, False, Patience(wait=0.2, poll=0.05))
+    stage.run(root, "ensemble", None, False, ScoreWait(wait=0.2, poll=0.05))
     assert (logged(root).status, logged(root).public_lb) == ("pending", None)
     assert "fetch it later with `python -m pipeline board --refresh`" in capsys.readouterr().out
     kaggle_server.score_after, kaggle_server.private = 0, "0.79"
@@ -210,14 +210,14 @@ def test_an_interrupted_wait_leaves_the_line_in_the_log(
 def test_an_interrupted_upload_is_logged_if_kaggle_took_it(
     root: Path, kaggle_server: KaggleServer, monkeypatch: pytest.MonkeyPatch, taken: bool
 ) -> None:
-    def run(arguments: Sequence[str], seconds: float = 120.0) -> Answer:
+    def run(arguments: Sequence[str], seconds: float = 120.0) -> ClientOutput:
         if arguments[0] == "submit":
             if taken:
-                client.run(arguments, seconds)
+                client.run_client(arguments, seconds)
             raise KeyboardInterrupt
-        return client.run(arguments, seconds)
+        return client.run_client(arguments, seconds)
 
-    monkeypatch.setattr("pipeline.kaggle.submission_upload.run", run)
+    monkeypatch.setattr("pipeline.kaggle.submission_upload.run_client", run)
     if taken:
         submit(root)
         assert logged(root).ref == "50000000"
@@ -304,13 +304,13 @@ def test_no_submission_left_is_said_before_anything_is_sent(
 
 def test_a_team_without_submissions_may_make_its_first(kaggle_server: KaggleServer) -> None:
     kaggle_server.limits = {"numToday": 0, "numTotal": 0, "numAllowedNow": 0, "limitedByTotal": False}
-    assert limits("tiny-pets").left is None
+    assert read_limits("tiny-pets").left is None
 
 
 def submitted_before(root: Path, name: str) -> None:
     """Leaves what an earlier submission leaves."""
     known = card(root, name)
-    entry = Entry(
+    entry = LogEntry(
         time="2026-11-20T12:00:00Z",
         name=name,
         message="",
@@ -320,7 +320,7 @@ def submitted_before(root: Path, name: str) -> None:
         ref="1",
         sha256=known.sha256,
     )
-    submission_log.append(root, entry)
+    submission_log.append_entry(root, entry)
     sent = submitting.sent_path(root, known.sha256)
     sent.parent.mkdir()
     shutil.copyfile(root / "submissions" / f"{name}.csv", sent)
@@ -341,14 +341,14 @@ def test_the_same_bytes_are_submitted_twice_on_request(root: Path, kaggle_server
 
 def test_what_was_graded_here_may_still_be_submitted(root: Path) -> None:
     submitted_before(root, "ensemble")
-    submission_log.update(root, lambda entry: entry.model_copy(update={"status": "graded"}))
-    submitting.refuse_twice(submission_log.read(root), card(root).sha256)
+    submission_log.update_entries(root, lambda entry: entry.model_copy(update={"status": "graded"}))
+    submitting.refuse_repeated(submission_log.read_log(root), card(root).sha256)
 
 
 def difference(root: Path, name: str) -> str:
     known = load_competition(root)
-    new = submitting.candidate(root, name, known)
-    return submitting.difference(root, new, submission_log.read(root), known.submission)
+    new = submitting.read_checked_submission(root, name, known)
+    return submitting.describe_difference(root, new, submission_log.read_log(root), known.submission)
 
 
 @pytest.mark.parametrize("kind", ["labels", "probabilities"])
@@ -427,7 +427,7 @@ def test_the_commands_of_the_guide_run_as_written(
     monkeypatch.chdir(root)
     for command in commands:
         assert main(shlex.split(command, comments=True)[1:]) == 0, command
-    assert [entry.name for entry in submission_log.read(root)] == ["ensemble", "one", "two", "ensemble"]
+    assert [entry.name for entry in submission_log.read_log(root)] == ["ensemble", "one", "two", "ensemble"]
 
 
 def test_no_secret_reaches_the_screen_or_a_file(root: Path, kaggle_server: KaggleServer) -> None:

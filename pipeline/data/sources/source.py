@@ -20,7 +20,7 @@ from pipeline.core.errors import InputError, some
 from pipeline.core.files import files_below, is_junk, read_json, write_text
 from pipeline.core.paths import raw_folder, source_listing_path
 from pipeline.data.sources.bundled import write_digits, write_keras
-from pipeline.kaggle.download import fetch
+from pipeline.kaggle.download import download_competition
 
 FileList = dict[str, str]
 
@@ -113,7 +113,7 @@ def _fetch(root: Path, source: Source) -> None:
         files = unpack_archive(archive, partial)
     elif isinstance(source, KaggleSource):
         stamp = None
-        files = fetch(source.slug, waiting, partial)
+        files = download_competition(source.slug, waiting, partial)
     else:
         stamp = None
         files = _write_bundled(source, partial)

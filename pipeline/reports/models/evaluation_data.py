@@ -22,7 +22,7 @@ from pipeline.core.predictions import read_predictions
 from pipeline.ensemble.members import Members, read_members, renormalise_rows
 from pipeline.images.store import open_store
 from pipeline.kaggle import submission_log
-from pipeline.kaggle.submission_log import Entry
+from pipeline.kaggle.submission_log import LogEntry
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class EvaluationData:
     ensemble: EvaluatedModel | None
     ensemble_card: cards.EnsembleCard | None
     missing: tuple[str, ...]
-    log: tuple[Entry, ...]
+    log: tuple[LogEntry, ...]
 
     @property
     def metric(self) -> Metric:
@@ -145,7 +145,7 @@ def read_evaluation_data(root: Path) -> EvaluationData:
         ensemble=ensemble,
         ensemble_card=card,
         missing=tuple(name for name in cards_by_name if name not in trained),
-        log=submission_log.read(root, active),
+        log=submission_log.read_log(root, active),
     )
 
 

@@ -21,7 +21,7 @@ from pipeline.core import files, paths, tables
 from pipeline.core.errors import InputError
 from pipeline.core.predictions import Predictions, read_predictions, write_predictions
 from pipeline.kaggle import submission_log
-from pipeline.kaggle.submission_log import Entry
+from pipeline.kaggle.submission_log import LogEntry
 from pipeline.stages import ensemble, report
 
 __all__ = ["browser"]
@@ -221,8 +221,8 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Path:
     fabricated(root, classes=("<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "$a_b$ & co"), channels=1)
     train_fake(root, "two", 1, peeked=("epoch chosen on the validation fold",))
     for public, private in ((0.5, None), (0.625, 0.5625), (None, None)):
-        entry = Entry(
-            time=submission_log.now(),
+        entry = LogEntry(
+            time=submission_log.format_now(),
             name="one",
             message="",
             public_lb=public,
@@ -231,7 +231,7 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Path:
             status="scored" if public else "pending",
             sha256="0" * 64,
         )
-        submission_log.append(root, entry)
+        submission_log.append_entry(root, entry)
     about = {"competition": "tiny", "metric": "accuracy", "greater_is_better": True}
     verdict = {
         "folds": [1],
