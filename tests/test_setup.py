@@ -91,14 +91,29 @@ def test_no_committed_file_names_a_path_of_one_machine() -> None:
 
 
 @needs_git
-@pytest.mark.parametrize("name", ["folds/folds.csv", "dvc.lock", ".dvc/config", ".dvc/plots.html", "params.yaml"])
+@pytest.mark.parametrize(
+    "name",
+    ["folds/folds.csv", "submissions/README.md", "dvc.lock", ".dvc/config", ".dvc/plots.html", "params.yaml"],
+)
 def test_what_belongs_in_git_is_not_ignored(name: str) -> None:
     assert not git("check-ignore", "--no-index", name)
 
 
 @needs_git
 @pytest.mark.parametrize(
-    "name", ["data/raw/1.png", ".work/x", "folds/a/card.json", ".venv-gpu/x", ".tools/x", "reports/x"]
+    "name",
+    [
+        "data/raw/1.png",
+        ".work/x",
+        "folds/a/card.json",
+        "submissions/ensemble.csv",
+        "submissions/ensemble.json",
+        "submissions/log.csv",
+        "submissions/sent/x.csv",
+        ".venv-gpu/x",
+        ".tools/x",
+        "reports/x",
+    ],
 )
 def test_what_a_run_makes_is_ignored(name: str) -> None:
     assert git("check-ignore", "--no-index", name)
@@ -109,6 +124,25 @@ def test_plain_make_lists_every_target() -> None:
     said = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     targets = ("run", "test", "slow", "check", "lint", "lock", "clean", "help")
     assert all(f"make {target} " in said for target in targets)
+
+
+@needs_git
+@pytest.mark.parametrize("folder", ["folds", "configs", "pipeline", "submissions", "tests"])
+def test_a_fresh_clone_has_the_folders_that_users_know(folder: str) -> None:
+    assert any(path.is_relative_to(ROOT / folder) for path in committed())
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="no make")
+def test_make_clean_leaves_the_submissions_alone(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    kept = [tmp_path / "submissions" / name for name in ("README.md", "log.csv", "sent/x.csv", "ensemble.csv")]
+    made = tmp_path / "folds" / "small_cnn" / "card.json"
+    for path in [*kept, made]:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x", encoding="utf-8")
+    subprocess.run(["make", "clean"], cwd=tmp_path, check=True)
+    assert all(path.is_file() for path in kept)
+    assert not made.exists()
 
 
 @pytest.mark.skipif(not shutil.which("make"), reason="no make")
