@@ -140,6 +140,10 @@ def test_every_dep_exists_or_is_made_by_a_stage(stage: str) -> None:
         assert within or (ROOT / dep).exists(), dep
 
 
+def test_the_pipeline_can_be_read_in_one_go() -> None:
+    assert len((ROOT / "dvc.yaml").read_text(encoding="utf-8").splitlines()) <= 260
+
+
 def test_dvc_reads_the_pipeline_and_orders_it() -> None:
     command = [sys.executable, "-m", "dvc", "stage", "list", "--name-only"]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)

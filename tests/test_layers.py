@@ -105,6 +105,14 @@ def test_others_import_the_front_of_a_room_and_all_of_it(room: str) -> None:
     assert {name.removeprefix(f"pipeline.{room}.") for name in used - verbs} == set(ROOMS[room].front.split())
 
 
+def test_the_training_of_a_fold_passes_through_three_rooms() -> None:
+    assert {room_of(name) for name in closure("pipeline.training.trainer")} - {"core"} == {
+        "training",
+        "networks",
+        "images",
+    }
+
+
 @pytest.mark.parametrize("module", sorted(STAGES))
 def test_a_stage_imports_no_other_stage(module: str) -> None:
     assert not closure(module) & (STAGES | ENTRY) - {module}
