@@ -14,6 +14,7 @@ LINES, TEST_LINES, PARAMETERS = 250, 400, 6
 # Words of questions and of speech: a docstring names the thing before it says what it does.
 QUESTIONS = re.compile(r"(What|How|Where|Which|Whether|Who|Whose|When|Why)\b")
 SPEECH = {"told", "said", "shown", "heard", "found", "seen", "around", "asked"}
+FOLDERS = {"configs", "data", "prepared", "raw", ".work", "folds", "reports", "submissions", "params.yaml"}
 FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -61,6 +62,14 @@ def test_no_function_class_or_field_is_called_by_a_word_of_speech(module: str) -
             fields = [each.target for each in node.body if isinstance(each, ast.AnnAssign)]
             named |= {field.id for field in fields if isinstance(field, ast.Name)}
     assert not {name for name in named if name.strip("_").lower() in SPEECH}
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name != "pipeline.core.paths"])
+def test_folders_of_the_repository_are_spelled_in_one_module(module: str) -> None:
+    parts = [
+        node.right for node in ast.walk(tree(module)) if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div)
+    ]
+    assert not FOLDERS & {part.value for part in parts if isinstance(part, ast.Constant)}
 
 
 def test_no_two_modules_export_one_name() -> None:

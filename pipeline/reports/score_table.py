@@ -103,7 +103,7 @@ def _read_ensemble_line(root: Path, trained: set[str], competition: Competition)
 
 def _find_submission(root: Path) -> Path | None:
     """The ensemble's submission, unless it is left over from another competition."""
-    path = Path("submissions") / f"{paths.ENSEMBLE}.csv"
+    path = paths.submission_path(Path(), paths.ENSEMBLE)
     card = (root / path).with_suffix(".json")
     if not (root / path).is_file() or not card.is_file():
         return None
