@@ -1,4 +1,4 @@
-"""Which source files a module depends on: for fingerprints, and for the ``deps`` that DVC cannot find itself."""
+"""Import closures: the source files that a module depends on, for fingerprints and the ``deps`` of DVC."""
 
 import ast
 import hashlib
@@ -22,15 +22,15 @@ def import_closure(module: str, root: Path | None = None) -> tuple[Path, ...]:
         Sorted paths of all source files reached, the module's own included; empty ``__init__.py`` files are left out.
     """
     base = root or _ROOT
-    found: set[Path] = set()
+    reached: set[Path] = set()
     waiting = [module]
     while waiting:
         path = _source(base, waiting.pop())
-        if path is None or path in found:
+        if path is None or path in reached:
             continue
-        found.add(path)
+        reached.add(path)
         waiting += [*_imports(path), *_plug_ins(path, base)]
-    return tuple(sorted(path for path in found if path.name != "__init__.py" or path.stat().st_size))
+    return tuple(sorted(path for path in reached if path.name != "__init__.py" or path.stat().st_size))
 
 
 def code_digest(module: str) -> str:

@@ -1,4 +1,4 @@
-"""Errors of the input: messages for a person, and the hints that go into them."""
+"""Errors of the input, and the parts of their messages: near names, short lists, printable text."""
 
 import difflib
 import errno
@@ -15,7 +15,7 @@ _SYSTEM_FIXES = {
 
 
 class InputError(ValueError):
-    """Something the user gave cannot be used.
+    """An input of the user cannot be used.
 
     The message names the value, the place and the fix; the CLI prints it alone, without a stack trace.
     """
@@ -61,12 +61,12 @@ def some(values: Iterable[object], limit: int = 10) -> str:
 
 
 def one_line(error: Exception) -> str:
-    """Returns the words of another library's error on one line, the first 200 characters of them."""
+    """Returns the message of another library's error on one line, its first 200 characters."""
     return " ".join(str(error).split())[:200]
 
 
 def printable(text: str) -> str:
-    """Writes out what is no letter, sign or blank: names from a file must not steer a terminal, nor break a YAML."""
+    """Escapes what is not printable: names from a file must not control a terminal, nor break a YAML file."""
     return "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in text
     )

@@ -1,7 +1,7 @@
-"""The board: every submission's own score beside the leaderboard's, and whether the two agree.
+"""The board: every submission's cross-validation (CV) score beside its leaderboard (LB) score, and their agreement.
 
-A public leaderboard is a small sample that everybody looks at: who picks by it picks its noise. The rank correlation
-says how far our own score and the leaderboard put submissions into the same order.
+A public leaderboard is a small sample: whoever selects by it selects its noise. The rank correlation measures how far
+both scores put submissions into the same order.
 Reference: Spearman 1904, https://doi.org/10.2307/1412159 (rank correlation, ties by mean ranks).
 """
 
@@ -33,7 +33,7 @@ _NAMED = 15  # submissions: of more only those that disagree are named
 
 @dataclass(frozen=True)
 class Agreement:
-    """How our score and one part of the leaderboard agree.
+    """The agreement of our scores and one part of the leaderboard.
 
     Attributes:
         part: of the leaderboard.
@@ -62,14 +62,16 @@ def compare_scores(entries: Sequence[LogEntry], part: LeaderboardPart, greater_i
     sign = -1.0 if greater_is_better else 1.0
     # The same file counts once: with Kaggle's own score before one graded here, with a later one before an earlier.
     ordered = sorted(entries, key=lambda entry: entry.status != "graded")
-    both = {entry.sha256: entry for entry in ordered if entry.cv is not None and _lb(entry, part) is not None}
+    both = {
+        entry.sha256: entry for entry in ordered if entry.cv is not None and _leaderboard_score(entry, part) is not None
+    }
     chosen = sorted(both.values(), key=lambda entry: sign * (entry.cv or 0.0))
     ours = np.array([entry.cv for entry in chosen], dtype=np.float64)
-    theirs = np.array([_lb(entry, part) for entry in chosen], dtype=np.float64)
+    theirs = np.array([_leaderboard_score(entry, part) for entry in chosen], dtype=np.float64)
     ranks = np.array([rankdata(sign * ours), rankdata(sign * theirs)])
-    apart = np.abs(ranks[0] - ranks[1])
+    rank_gaps = np.abs(ranks[0] - ranks[1])
     enough = len(chosen) >= FEWEST
-    disagreeing = np.flatnonzero(enough & (apart >= max(2, math.ceil(len(chosen) / 4))))
+    disagreeing = np.flatnonzero(enough & (rank_gaps >= max(2, math.ceil(len(chosen) / 4))))
     # Undefined where one side is constant.
     defined = enough and len(set(ours)) > 1 and len(set(theirs)) > 1
     correlation = float(spearmanr(ours, theirs).statistic) if defined else None
@@ -77,17 +79,17 @@ def compare_scores(entries: Sequence[LogEntry], part: LeaderboardPart, greater_i
 
 
 def describe_agreement(agreement: Agreement) -> list[str]:
-    """Says in words what a comparison shows, the submissions that disagree one by one."""
+    """Describes a comparison in lines of text, one for each submission that disagrees."""
     n, part = len(agreement.entries), agreement.part
     if n < FEWEST:
-        return [f"CV against {part} LB: submissions with both scores: {n}; a rank correlation wants {FEWEST}"]
+        return [f"CV against {part} LB: submissions with both scores: {n}; a rank correlation needs {FEWEST}"]
     if agreement.correlation is None:
-        return [f"CV against {part} LB: one of the two is the same for all {n} submissions; no rank correlation"]
+        return [f"CV against {part} LB: one of the two scores is the same for all {n} submissions; no rank correlation"]
     lines = [f"CV against {part} LB: rank correlation {agreement.correlation:.2f} (Spearman, {n} submissions)"]
     for row in agreement.disagreeing:
         entry, (ours, theirs) = agreement.entries[row], agreement.ranks[:, row]
         lines.append(
-            f"  disagrees: {entry.name} ({_day(entry)}): place {ours:g} by CV, place {theirs:g} on the {part} LB"
+            f"  disagrees: {entry.name} ({_format_time(entry)}): rank {ours:g} by CV, rank {theirs:g} on the {part} LB"
         )
     if agreement.disagreeing and part == "public":
         lines.append("  the public LB is a small sample: where it disagrees, trust CV")
@@ -95,37 +97,37 @@ def describe_agreement(agreement: Agreement) -> list[str]:
 
 
 def make_board_table(entries: Sequence[LogEntry], title: str, greater_is_better: bool) -> Table:
-    """Lays the log out, best first by our own score, those without one last; every figure stays whole."""
+    """Lays the log out, best first by our own score, those without one last; no number is folded."""
     sign = -1.0 if greater_is_better else 1.0
-    shown = Table(
+    table = Table(
         title=escape(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
     )
     for column in ("name", "time", "OOF", "nested CV", "public LB", "private LB", "message"):
-        words, folds = column in ("name", "time", "message"), column in ("name", "message")
-        shown.add_column(column, justify="left" if words else "right", no_wrap=not folds, overflow="fold")
+        text, folds = column in ("name", "time", "message"), column in ("name", "message")
+        table.add_column(column, justify="left" if text else "right", no_wrap=not folds, overflow="fold")
     for entry in sorted(entries, key=lambda entry: math.inf if entry.cv is None else sign * entry.cv):
-        shown.add_row(
+        table.add_row(
             escape(entry.name),
-            _day(entry),
-            _number(entry.oof),
-            _number(entry.nested_cv),
-            _number(entry.public_lb) or {"pending": "waiting", "failed": "failed"}.get(entry.status, ""),
-            _number(entry.private_lb),
+            _format_time(entry),
+            _format_score(entry.oof),
+            _format_score(entry.nested_cv),
+            _format_score(entry.public_lb) or (entry.status if entry.status in ("pending", "failed") else ""),
+            _format_score(entry.private_lb),
             escape(entry.message),
         )
-    return shown
+    return table
 
 
 def print_board(entries: Sequence[LogEntry], title: str, greater_is_better: bool, out: Console) -> list[Agreement]:
-    """Prints the board and what it tells; returns the comparisons that there are."""
+    """Prints the board and its comparisons; returns the comparisons with at least one submission."""
     out.print(make_board_table(entries, title, greater_is_better))
-    found = [compare_scores(entries, part, greater_is_better) for part in ("public", "private")]
+    agreements = [compare_scores(entries, part, greater_is_better) for part in ("public", "private")]
     # Private scores come when a competition is over: until then nothing is missing.
-    found = [agreement for agreement in found if agreement.entries or agreement.part == "public"]
-    for agreement in found:
+    agreements = [agreement for agreement in agreements if agreement.entries or agreement.part == "public"]
+    for agreement in agreements:
         for line in describe_agreement(agreement):
             out.print(line, markup=False)
-    return [agreement for agreement in found if agreement.entries]
+    return [agreement for agreement in agreements if agreement.entries]
 
 
 def draw_agreements(agreements: Sequence[Agreement], metric: str, path: Path) -> None:
@@ -140,7 +142,7 @@ def draw_agreements(agreements: Sequence[Agreement], metric: str, path: Path) ->
     """
     figure = Figure(figsize=(4.4 * len(agreements), 4.0), layout="constrained")
     for axes, agreement in zip(figure.subplots(1, len(agreements), squeeze=False)[0], agreements, strict=True):
-        _points(axes, agreement)
+        _draw_points(axes, agreement)
         rank = "" if agreement.correlation is None else f", rank correlation {agreement.correlation:.2f}"
         axes.set_title(f"{agreement.part} LB: {len(agreement.entries)} submissions{rank}", fontsize=9)
         axes.set(xlabel=f"CV ({metric})", ylabel=f"{agreement.part} LB ({metric})")
@@ -148,7 +150,7 @@ def draw_agreements(agreements: Sequence[Agreement], metric: str, path: Path) ->
         figure.savefig(temporary, dpi=110, metadata={"Software": None})
 
 
-def _points(axes: Axes, agreement: Agreement) -> None:
+def _draw_points(axes: Axes, agreement: Agreement) -> None:
     ours, theirs = agreement.ours, agreement.theirs
     apart = np.isin(np.arange(len(ours)), agreement.disagreeing)
     # On the line both scores are equal.
@@ -160,24 +162,28 @@ def _points(axes: Axes, agreement: Agreement) -> None:
     for row, entry in enumerate(agreement.entries):
         if apart[row] or len(ours) <= _NAMED:
             axes.annotate(
-                _plain(entry.name), (ours[row], theirs[row]), fontsize=6, xytext=(4, 3), textcoords="offset points"
+                _shorten_name(entry.name),
+                (ours[row], theirs[row]),
+                fontsize=6,
+                xytext=(4, 3),
+                textcoords="offset points",
             )
     axes.grid(alpha=0.3)
     axes.legend(fontsize=7)
 
 
-def _plain(name: str) -> str:
+def _shorten_name(name: str) -> str:
     # A dollar sign would start a formula.
     return (name if len(name) <= 20 else name[:19] + "…").replace("$", r"\$")
 
 
-def _lb(entry: LogEntry, part: LeaderboardPart) -> float | None:
+def _leaderboard_score(entry: LogEntry, part: LeaderboardPart) -> float | None:
     return entry.public_lb if part == "public" else entry.private_lb
 
 
-def _day(entry: LogEntry) -> str:
+def _format_time(entry: LogEntry) -> str:
     return entry.time[:16].replace("T", " ")
 
 
-def _number(value: float | None) -> str:
+def _format_score(value: float | None) -> str:
     return "" if value is None else f"{value:.5f}"

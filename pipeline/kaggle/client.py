@@ -17,7 +17,7 @@ from pipeline.kaggle.client_errors import is_connection_lost, select_informative
 
 @dataclass(frozen=True)
 class ClientOutput:
-    """What the client said.
+    """The output of the client.
 
     Attributes:
         code: its exit status; 0 does not mean that an upload succeeded.
@@ -31,12 +31,12 @@ class ClientOutput:
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """What it said, line by line, errors first, without secrets."""
+        """The output line by line, errors first, without secrets."""
         return (*select_informative_lines(self.err), *select_informative_lines(self.out))
 
     @property
-    def lost(self) -> bool:
-        """Whether the connection broke, so that nobody knows what Kaggle did."""
+    def connection_lost(self) -> bool:
+        """Whether the connection broke, so that it is unknown what Kaggle did."""
         return self.code != 0 and is_connection_lost(self.lines)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pipeline.core.errors import InputError, one_line
 
 _RULES = "click Join Competition at https://www.kaggle.com/competitions/{slug}/rules with the account you log in with"
-_SLUG = "correct the slug, which is the last part of its address: https://www.kaggle.com/competitions/SLUG"
+_SLUG = "correct the slug, which is the last part of its URL: https://www.kaggle.com/competitions/SLUG"
 _BROKEN = (
     r"incompleteread|connection (broken|aborted|reset)|does not match expected size|remote end|remotedisconnected",
     "the connection broke; run the command again",
@@ -21,35 +21,35 @@ _UNREACHED = (
 _MEANINGS = (
     (
         r"authentication required|401 client error|unauthori[sz]ed|unauthenticated|invalid credentials",
-        "there are no Kaggle credentials, or Kaggle does not accept them; run `kaggle auth login`, or make a token at "
-        "https://www.kaggle.com/settings/api and write it to ~/.kaggle/access_token",
+        "there are no Kaggle credentials, or Kaggle does not accept them; run `kaggle auth login`, or create a token "
+        "at https://www.kaggle.com/settings/api and write it to ~/.kaggle/access_token",
     ),
     (r"rules", "the competition's rules are not accepted yet; " + _RULES),
-    (r"429 client error|too many requests|rate limit(ed)?", "Kaggle asks to wait; try again in some minutes"),
+    (r"429 client error|too many requests|rate limit(ed)?", "too many requests to Kaggle; try again in a few minutes"),
     (
         r"submission (allowance|limit|quota)|submissions\b.*\b(limit|quota|per day|today)|"
         r"(maximum|daily|limit|quota)\b.*\bsubmissions",
-        "no submission is left ({said}); the day of Kaggle ends at 00:00 UTC",
+        "no submission is left ({line}); Kaggle's limit resets at 00:00 UTC",
     ),
     (
         r"404 client error|not found|no such competition|does not exist",
-        "Kaggle has no competition {slug!r} ({said}); " + _SLUG,
+        "Kaggle has no competition {slug!r} ({line}); " + _SLUG,
     ),
     (
         r"5\d\d server error|internal server error|bad gateway|unavailable",
-        "Kaggle is out of order ({said}); try again later",
+        "Kaggle has a server error ({line}); try again later",
     ),
     (r"no space left|errno 28", "the disk is full; free some space"),
     _BROKEN,
     _UNREACHED,
     (
         r"403 client error|forbidden|denied|permission",
-        "Kaggle refuses this account ({said}): the rules are not accepted, the competition is closed, or there is no "
+        "Kaggle refuses this account ({line}): the rules are not accepted, the competition is closed, or there is no "
         "such competition; " + _RULES + ", or " + _SLUG,
     ),
 )
 _ELSE = (
-    "{said}; see https://www.kaggle.com/competitions/{slug} and its rules, or run `kaggle competitions list` to see "
+    "{line}; see https://www.kaggle.com/competitions/{slug} and its rules, or run `kaggle competitions list` to see "
     "whether the client works"
 )
 _NOISE = re.compile(r"\W*(warning|looks like you're using an outdated|traceback|during handling|the above exc)", re.I)
@@ -58,7 +58,7 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)
 
 
 def select_informative_lines(text: str) -> tuple[str, ...]:
-    """Returns the lines of what the client printed that tell something, without secrets; of a stack trace the last."""
+    """Selects the informative lines of what the client printed, without secrets; of a stack trace the last."""
     lines = text.splitlines()
     if "Traceback" in text:
         lines = [line for line in lines if not line.startswith((" ", "\t"))]
@@ -66,28 +66,28 @@ def select_informative_lines(text: str) -> tuple[str, ...]:
 
 
 def is_connection_lost(lines: Sequence[str]) -> bool:
-    """Says whether the connection broke, or never was, so that nobody knows what Kaggle did."""
-    return any(_hit(pattern, lines) is not None for pattern, _ in (_BROKEN, _UNREACHED))
+    """Says whether the connection broke, or never was, so that it is unknown what Kaggle did."""
+    return any(_find_line(pattern, lines) is not None for pattern, _ in (_BROKEN, _UNREACHED))
 
 
 def explain_refusal(lines: Sequence[str], slug: str, failed: str) -> InputError:
     """Makes the error that says what failed, why, and what to do about it.
 
     Args:
-        lines: what the client said, from `select_informative_lines`.
+        lines: of the client's output, from `select_informative_lines`.
         slug: the competition.
         failed: the first words of the error, such as ``Kaggle did not take x.csv``.
     """
     for pattern, sentence in _MEANINGS:
-        line = _hit(pattern, lines)
+        line = _find_line(pattern, lines)
         if line is not None:
-            return InputError(f"{failed}: " + sentence.format(said=_short(line), slug=slug))
-    said = _short(lines[-1]) if lines else "the client said nothing"
-    return InputError(f"{failed}: " + _ELSE.format(said=said, slug=slug))
+            return InputError(f"{failed}: " + sentence.format(line=_short(line), slug=slug))
+    last = _short(lines[-1]) if lines else "the client printed nothing"
+    return InputError(f"{failed}: " + _ELSE.format(line=last, slug=slug))
 
 
 def remove_secrets(text: str, environment: Mapping[str, str] = os.environ) -> str:
-    """Blots out what may be a secret: credentials of this environment, signed addresses, anything long and random.
+    """Masks what may be a secret: credentials of this environment, signed URLs, anything long and random.
 
     Slugs stay, as plant-pathology-2020-fgvc7: small letters, and none of their parts is long.
     """
@@ -98,18 +98,18 @@ def remove_secrets(text: str, environment: Mapping[str, str] = os.environ) -> st
     text = re.sub(r"(https?://[^\s?]+)\?\S+", r"\1?***", text)
     text = re.sub(r"\b(Basic|Bearer)\s+[\w.+/=~-]+", r"\1 ***", text)
     text = re.sub(r"\bKGAT_\w+", "***", text)
-    return _LONG.sub(_blotted, text)
+    return _LONG.sub(_mask_secret, text)
 
 
-def _blotted(found: re.Match[str]) -> str:
-    text = found.group()
+def _mask_secret(match: re.Match[str]) -> str:
+    text = match.group()
     digits = re.search(r"\d", text) is not None
     long = any(len(part) >= 16 and re.search(r"\d", part) for part in re.split(r"\W", text))
     mixed = digits and len(text) >= 24 and re.search(r"[A-Z]", text) is not None
     return "***" if long or mixed or _UUID.search(text) else text
 
 
-def _hit(pattern: str, lines: Sequence[str]) -> str | None:
+def _find_line(pattern: str, lines: Sequence[str]) -> str | None:
     whole = re.compile(rf"(?<![\w.])({pattern})(?!\w)", re.IGNORECASE)
     return next((line for line in lines if whole.search(line)), None)
 

@@ -1,4 +1,4 @@
-"""Downloads a competition through the Kaggle command line client, and unpacks what came.
+"""Downloads of a competition: its zip, through the Kaggle command line client, and the files unpacked from it.
 
 The client runs as a subprocess: importing it would log in at once. It resumes a broken download by itself, in the same
 run and in the next one, and so leaves its half-done zip where it is.
@@ -15,13 +15,13 @@ from pipeline.core.archive import DamagedArchiveError, SourceFile, unpack_archiv
 from pipeline.core.errors import InputError
 from pipeline.kaggle.client_errors import explain_refusal, select_informative_lines
 
-_SECONDS = 15.0  # between two lines that say how far it is
+_SECONDS = 15.0  # between two lines of progress
 
 
 def download_competition(slug: str, waiting: Path, folder: Path) -> list[SourceFile]:
-    """Downloads a competition into ``waiting`` and unpacks it into ``folder``, every file held to its checksum.
+    """Downloads a competition into ``waiting`` and unpacks it into ``folder``, every file checked by its checksum.
 
-    A zip that turns out damaged is deleted: the client would take it for whole for ever.
+    A damaged zip is deleted: the client would take it for complete every time.
 
     Raises:
         InputError: as `download_zip` and `unpack_archive`.
@@ -32,7 +32,7 @@ def download_competition(slug: str, waiting: Path, folder: Path) -> list[SourceF
     except DamagedArchiveError as error:
         shutil.rmtree(waiting)
         raise InputError(
-            f"Kaggle's {slug} came damaged and its zip is deleted; run the command again ({error.reason})"
+            f"the download of {slug} is damaged and its zip was deleted; run the command again ({error.reason})"
         ) from error
 
 
@@ -47,17 +47,17 @@ def download_zip(slug: str, folder: Path) -> Path:
     status, output = _run(command, slug, folder)
     if status or not _zips(folder):
         if "does not match expected size" in output:
-            shutil.rmtree(folder)  # what came after a broken connection may be an error page: not to be gone on with
+            shutil.rmtree(folder)  # after a broken connection an error page may have come: not to be resumed
         raise explain_refusal(select_informative_lines(output), slug, f"Kaggle's {slug} could not be downloaded")
     archive = _zips(folder)[0]
     if not zipfile.is_zipfile(archive):
         shutil.rmtree(folder)
-        raise InputError(f"Kaggle's {slug} came as something that is no zip, and is deleted; run the command again")
+        raise InputError(f"the download of {slug} is not a zip file and was deleted; run the command again")
     return archive
 
 
 def _run(command: list[str], slug: str, folder: Path) -> tuple[int, str]:
-    """Runs the client, telling now and then how much has come."""
+    """Runs the client and prints its progress from time to time."""
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as client:
         try:
             while True:
@@ -65,10 +65,10 @@ def _run(command: list[str], slug: str, folder: Path) -> tuple[int, str]:
                     output, _ = client.communicate(timeout=_SECONDS)
                     return client.returncode, output
                 except subprocess.TimeoutExpired:
-                    come = sum(path.stat().st_size for path in _zips(folder))
-                    print(f"downloading {slug}: {come / 1e6:,.1f} MB have come", file=sys.stderr, flush=True)
+                    received = sum(path.stat().st_size for path in _zips(folder))
+                    print(f"downloading {slug}: {received / 1e6:,.1f} MB received", file=sys.stderr, flush=True)
         finally:
-            client.kill()  # does nothing unless somebody interrupted us: the client would go on without us
+            client.kill()  # does nothing unless this process was interrupted: the client would go on alone
 
 
 def _zips(folder: Path) -> list[Path]:

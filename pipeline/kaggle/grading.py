@@ -1,4 +1,4 @@
-"""Grades a submission against true test labels by the competition's metric, as Kaggle would."""
+"""Grading: the score of a submission against true test labels by the competition's metric, as Kaggle computes it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ def grade_submission(
     Args:
         csv: the submission; it must fit the sample.
         solution: the table of true labels.
-        competition: says how both are to be read, and the metric.
+        competition: the format of both, and the metric.
         sample: the competition's sample submission, as text.
         classes: class names.
 
@@ -50,9 +50,9 @@ def grade_submission(
     probs = read_probabilities(frame, sample, competition.submission, classes)[[position[name] for name in truth.ids]]
     metric = competition.metric.metric
     names = ("all",) if truth.usage is None else ("public", "private")
-    parts = {name: truth.of(name) for name in names if truth.of(name).any()}
+    parts = {name: truth.mask_parts(name) for name in names if truth.mask_parts(name).any()}
     if not parts:
-        raise InputError(f"{solution}: its Usage leaves every row out; nothing to grade")
+        raise InputError(f"{solution}: its Usage column ignores every row; there is nothing to grade")
     return {part: Grade(metric.score(truth.labels[rows], probs[rows]), int(rows.sum())) for part, rows in parts.items()}
 
 

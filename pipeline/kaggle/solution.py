@@ -35,8 +35,8 @@ class Solution:
     labels: NDArray[np.int64]
     usage: NDArray[np.str_] | None
 
-    def of(self, *parts: str) -> NDArray[np.bool_]:
-        """Says which rows belong to parts of the leaderboard; without ``usage`` all do."""
+    def mask_parts(self, *parts: str) -> NDArray[np.bool_]:
+        """Returns the mask (n,) of the rows of parts of the leaderboard; without ``usage`` of all."""
         if self.usage is None:
             return np.ones(len(self.ids), dtype=np.bool_)
         return np.isin(self.usage, parts)
@@ -47,13 +47,13 @@ def read_solution(path: Path, submission: Submission, classes: Sequence[str]) ->
 
     Args:
         path: the table.
-        submission: how the competition is handed in; the solution has its id column, and its label column if there is
+        submission: the format of submissions; the solution has its id column, and its label column if there is
             one.
         classes: class names.
 
     Raises:
-        InputError: the table lacks columns, repeats ids, or holds what is no class or no usage; the message names row
-            and column.
+        InputError: the table lacks columns, repeats ids, or holds values that are no class or usage; the message names
+            row and column.
     """
     table = read_table(path)
     if submission.id not in table.columns:
@@ -95,7 +95,7 @@ def _labels(
     for row in np.flatnonzero(~names.isin(list(classes)).to_numpy())[:1]:
         unknown = names[~names.isin(list(classes))].unique().tolist()
         raise InputError(
-            f"{path}, row {row + 1}, column {label}: labels {some(unknown)} are no classes; "
+            f"{path}, row {row + 1}, column {label}: labels {some(unknown)} are not classes; "
             f"the classes are {some(classes)}"
         )
     index = {name: number for number, name in enumerate(classes)}
@@ -107,6 +107,8 @@ def _one_hot(table: pd.DataFrame, path: Path) -> NDArray[np.int64]:
     cells = table.apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64)
     wrong = ~np.isin(cells, (0.0, 1.0)).all(axis=1) | (cells.sum(axis=1) != 1)
     for row in np.flatnonzero(wrong)[:1]:
-        raise InputError(f"{path}, row {row + 1}, columns {some(table.columns, 3)}: wanted one 1 and else 0")
+        raise InputError(
+            f"{path}, row {row + 1}, columns {some(table.columns, 3)}: wanted exactly one 1, and 0 elsewhere"
+        )
     labels: NDArray[np.int64] = cells.argmax(axis=1)
     return labels

@@ -1,6 +1,6 @@
-"""Builds a submission from predictions in the shape of the competition's sample.
+"""Submissions: predictions in the format of the competition's sample.
 
-All cells are text: ids and class names stand there exactly as the competition writes them.
+All cells are text: ids and class names are written exactly as the competition writes them.
 """
 
 import re
@@ -21,18 +21,18 @@ def build_submission(predictions: Predictions, sample: pd.DataFrame, submission:
     Args:
         predictions: of the test images, in any order.
         sample: the competition's sample submission, as text.
-        submission: how the competition wants it.
+        submission: the format that the competition requires.
 
     Returns:
-        text columns, as they will stand in the CSV.
+        text columns, as in the CSV.
 
     Raises:
         InputError: ids or columns of the sample do not fit.
     """
     columns = map_value_columns(sample, submission, predictions.classes)
     ids = sample[submission.id].tolist()
-    _same_ids(ids, predictions.ids)
-    # float64 and divided by the sum: what nine digits of each say still sums to 1 within the tolerance
+    _require_same_ids(ids, predictions.ids)
+    # float64 and divided by the sum: nine digits of each still sum to 1 within the tolerance
     probs = predictions.aligned(ids, "the test predictions").astype(np.float64)
     probs /= probs.sum(axis=1, keepdims=True)
     frame = pd.DataFrame({submission.id: ids}, dtype="str")
@@ -45,13 +45,13 @@ def build_submission(predictions: Predictions, sample: pd.DataFrame, submission:
 
 
 def check_sample(sample: pd.DataFrame, submission: Submission, classes: Sequence[str], test_ids: Sequence[str]) -> None:
-    """Holds the sample submission to the competition before anything costly starts.
+    """Checks the sample submission against the competition before anything costly starts.
 
     Raises:
         InputError: its columns do not fit the classes, or its ids are not those of the test images.
     """
     map_value_columns(sample, submission, classes)
-    _same_ids(sample[submission.id].tolist(), test_ids)
+    _require_same_ids(sample[submission.id].tolist(), test_ids)
 
 
 def map_value_columns(sample: pd.DataFrame, submission: Submission, classes: Sequence[str]) -> dict[str, str | None]:
@@ -61,14 +61,14 @@ def map_value_columns(sample: pd.DataFrame, submission: Submission, classes: Seq
         InputError: the sample's columns are not those that the competition's file and the classes ask for.
     """
     place = f"sample submission ({submission.sample})"
-    found = [str(column) for column in sample.columns]
-    if submission.id not in found:
-        raise InputError(f"{place} has no id column {submission.id!r}; {near_names(submission.id, found)}")
-    others = [column for column in found if column != submission.id]
+    present = [str(column) for column in sample.columns]
+    if submission.id not in present:
+        raise InputError(f"{place} has no id column {submission.id!r}; {near_names(submission.id, present)}")
+    others = [column for column in present if column != submission.id]
     if isinstance(submission, LabelSubmission):
         if others != [submission.label]:
             raise InputError(
-                f"{place} has the columns {some(found)}, wanted {submission.id} and {submission.label}; "
+                f"{place} has the columns {some(present)}, wanted {submission.id} and {submission.label}; "
                 "correct submission in the competition's file"
             )
         return {submission.label: _positive(submission, classes)}
@@ -95,7 +95,7 @@ def _class_columns(
     for column, name in named.items():
         if name not in classes:
             raise InputError(
-                f"{place} has the column {column!r}, which is no class; {near_names(name, classes)}; "
+                f"{place} has the column {column!r}, which is not a class; {near_names(name, classes)}; "
                 "map it with submission.columns in the competition's file"
             )
     missing = [name for name in classes if name not in named.values()]
@@ -107,7 +107,7 @@ def _class_columns(
     return named
 
 
-def _same_ids(wanted: Sequence[str], predicted: Sequence[str]) -> None:
+def _require_same_ids(wanted: Sequence[str], predicted: Sequence[str]) -> None:
     check_unique(wanted, "sample submission")
     missing = sorted(set(wanted) - set(predicted))
     extra = sorted(set(predicted) - set(wanted))

@@ -1,6 +1,6 @@
-"""Holds a submission to the competition's sample; every refusal names row and column.
+"""Checks of a submission against the competition's sample; every error names row and column.
 
-Rows are counted from 1, without the header. Cells are text: ids and class names stand there exactly as the competition
+Rows are counted from 1, without the header. Cells are text: ids and class names are written exactly as the competition
 writes them.
 """
 
@@ -23,7 +23,7 @@ _BOMS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 def check_submission_file(
     path: Path, sample: pd.DataFrame, submission: Submission, classes: Sequence[str]
 ) -> pd.DataFrame:
-    """Holds a file to the sample, down to what only its bytes tell; returns it as text.
+    """Checks a file against the sample, its encoding and separator too; returns it as text.
 
     Raises:
         InputError: the first thing that does not fit, with its file, row and column.
@@ -34,13 +34,15 @@ def check_submission_file(
     with path.open("rb") as file:
         start = file.read(4096)
     if start.startswith(_BOMS):
-        raise InputError(f"{path}: header, column 1: a byte order mark stands before {first!r}; save it as plain UTF-8")
+        raise InputError(
+            f"{path}: header, column 1: there is a byte order mark before {first!r}; save it as plain UTF-8"
+        )
     if not start.strip():
         raise InputError(f"{path}: header, column 1: the file is empty, wanted {first!r} as in the sample")
     separator = detect_dialect(path).separator
     if separator != "," and len(sample.columns) > 1:
         raise InputError(
-            f"{path}: header, column 1: {separator!r} stands behind it, wanted a comma; save it with commas"
+            f"{path}: header, column 1: the separator is {separator!r}, wanted a comma; save it with commas"
         )
     _check_encoding(path)
     try:
@@ -53,7 +55,7 @@ def check_submission_file(
 
 
 def _check_encoding(path: Path) -> None:
-    """Refuses what only we could read: Kaggle takes every file for UTF-8."""
+    """Refuses every other encoding: Kaggle reads each file as UTF-8."""
     content = path.read_bytes()
     try:
         content.decode("utf-8")
@@ -65,12 +67,12 @@ def _check_encoding(path: Path) -> None:
 
 
 def check_submission(frame: pd.DataFrame, sample: pd.DataFrame, submission: Submission, classes: Sequence[str]) -> None:
-    """Holds a submission to the sample: columns, ids, their order, and values that mean something.
+    """Checks a submission against the sample: columns, ids, their order, and valid values.
 
     Args:
         frame: the submission, as text or numbers.
         sample: the competition's sample submission, as text.
-        submission: how the competition wants it.
+        submission: the format that the competition requires.
         classes: class names.
 
     Raises:
@@ -92,41 +94,41 @@ def check_submission(frame: pd.DataFrame, sample: pd.DataFrame, submission: Subm
             raise InputError(f"{where}: the probabilities sum to {sums[row]:.9g}, wanted 1")
 
 
-def _check_header(found: Sequence[str], wanted: Sequence[str]) -> None:
+def _check_header(header: Sequence[str], wanted: Sequence[str]) -> None:
     for number, name in enumerate(wanted):
-        if number >= len(found) or found[number] != name:
-            got = f"got {found[number]!r}" if number < len(found) else "it is missing"
+        if number >= len(header) or header[number] != name:
+            got = f"got {header[number]!r}" if number < len(header) else "it is missing"
             raise InputError(
                 f"submission header, column {number + 1}: {got}, wanted {name!r} as in the sample, whose columns are "
                 f"{some(wanted)}"
             )
-    if len(found) > len(wanted):
+    if len(header) > len(wanted):
         number = len(wanted)
-        raise InputError(f"submission header, column {number + 1}: {found[number]!r} is not in the sample; remove it")
+        raise InputError(f"submission header, column {number + 1}: {header[number]!r} is not in the sample; remove it")
 
 
 def _check_ids(ids: Sequence[str], wanted: Sequence[str], column: str) -> None:
-    """Finds the first id that repeats, that the sample lacks, that is missing, or that stands elsewhere."""
-    known, seen = set(wanted), dict[str, int]()
+    """Refuses the first id that repeats, that the sample lacks, that is missing, or that is in another row."""
+    known, first_rows = set(wanted), dict[str, int]()
     for row, name in enumerate(ids):
         place = f"submission row {row + 1}, column {column}: id {name!r}"
-        if name in seen:
-            raise InputError(f"{place} stands in row {seen[name] + 1} already; keep one row of each id")
-        seen[name] = row
+        if name in first_rows:
+            raise InputError(f"{place} is already in row {first_rows[name] + 1}; keep one row of each id")
+        first_rows[name] = row
         if name not in known:
-            raise InputError(f"{place} is not in the sample{_instead(row, wanted)}")
-    lost = [name for name in wanted if name not in seen]
+            raise InputError(f"{place} is not in the sample{_describe_expected(row, wanted)}")
+    missing = [name for name in wanted if name not in first_rows]
     for row, expected in enumerate(wanted):
-        found = ids[row] if row < len(ids) else None
-        if found != expected:
-            got = "the file ends" if found is None else f"id {found!r}"
-            rest = f"; {len(lost)} ids are missing: {some(lost, 3)}" if lost else ""
+        actual = ids[row] if row < len(ids) else None
+        if actual != expected:
+            got = "the file ends" if actual is None else f"id {actual!r}"
+            rest = f"; {len(missing)} ids are missing: {some(missing, 3)}" if missing else ""
             raise InputError(
                 f"submission row {row + 1}, column {column}: {got}, wanted {expected!r} as in the sample{rest}"
             )
 
 
-def _instead(row: int, wanted: Sequence[str]) -> str:
+def _describe_expected(row: int, wanted: Sequence[str]) -> str:
     return f", wanted {wanted[row]!r}" if row < len(wanted) else f", which ends after {len(wanted)} rows"
 
 
@@ -134,14 +136,18 @@ def _check_labels(cells: "pd.Series[str]", ids: Sequence[str], classes: Sequence
     texts = cells.astype("str")
     for row in np.flatnonzero(~texts.isin(list(classes)).to_numpy())[:1]:
         value = texts.iloc[row]
-        raise InputError(f"{_row(row, ids)}, column {cells.name}: {value!r} is no class; {near_names(value, classes)}")
+        raise InputError(
+            f"{_row(row, ids)}, column {cells.name}: {value!r} is not a class; {near_names(value, classes)}"
+        )
 
 
 def _check_probabilities(cells: "pd.Series[str]", ids: Sequence[str]) -> None:
     numbers = pd.to_numeric(cells, errors="coerce").to_numpy(dtype=np.float64)
     wrong = ~np.isfinite(numbers) | (numbers < 0) | (numbers > 1 + _SUM_TOLERANCE)
     for row in np.flatnonzero(wrong)[:1]:
-        raise InputError(f"{_row(row, ids)}, column {cells.name}: {cells.iloc[row]!r} is no probability, wanted 0 to 1")
+        raise InputError(
+            f"{_row(row, ids)}, column {cells.name}: {cells.iloc[row]!r} is not a probability, wanted 0 to 1"
+        )
 
 
 def _row(row: int, ids: Sequence[str]) -> str:

@@ -1,6 +1,7 @@
-"""The log of submissions, ``submissions/log.csv``: what was handed in or graded, our score beside the leaderboard's.
+"""The log of submissions, ``submissions/log.csv``: what was submitted or graded, our score beside the leaderboard's.
 
-It is no out of DVC: nothing can make it again. Every change reads and checks the whole of it, and replaces it at once.
+It is not an output of DVC: nothing can make it again. Every change reads and checks
+all of it, and replaces it at once.
 """
 
 import csv
@@ -55,23 +56,23 @@ class LogEntry(Section):
 COLUMNS = tuple(LogEntry.model_fields)
 _NUMBERS = ("oof", "nested_cv", "public_lb", "private_lb")
 _OPTIONAL = ("git_commit", "ref", *_NUMBERS)
-_LONGEST = 1000  # letters of a message: more are a mistake, and very many no program can be started with
+_MAX_CHARACTERS = 1000  # characters of a message: more are a mistake, and very many exceed the limit of a command line
 # What a spreadsheet takes for a formula. An apostrophe before it, which is no part of the text, makes it one again.
 _FORMULA = re.compile(r"'*[=+\-@]")
 
 
 def log_path(root: Path) -> Path:
-    """Where the log lies."""
+    """Returns the path of the log."""
     return submissions_folder(root) / "log.csv"
 
 
 def format_now() -> str:
-    """Returns the time as it stands in the log: UTC, to the second."""
+    """Returns the time as the log has it: UTC, to the second."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def clean_message(text: str) -> str:
-    """Returns a message as it stands in the log and at Kaggle: one line, without blanks around it.
+    """Returns a message as the log and Kaggle have it: one line, without leading and trailing blanks.
 
     Raises:
         InputError: it is no text, or far too long.
@@ -81,8 +82,8 @@ def clean_message(text: str) -> str:
     except UnicodeEncodeError as error:
         raise InputError(f"--message is not UTF-8 ({one_line(error)}); write it again") from error
     line = " ".join(text.split())
-    if len(line) > _LONGEST:
-        raise InputError(f"--message has {len(line):,} letters, {_LONGEST:,} are the most; shorten it")
+    if len(line) > _MAX_CHARACTERS:
+        raise InputError(f"--message has {len(line):,} characters, at most {_MAX_CHARACTERS:,} are allowed; shorten it")
     return line
 
 
@@ -117,7 +118,7 @@ def append_entry(root: Path, entry: LogEntry) -> None:
     Raises:
         InputError: the log is damaged; it is left as it is.
     """
-    with _alone(root):
+    with _lock_log(root):
         _write(root, (*read_log(root), entry))
 
 
@@ -127,7 +128,7 @@ def update_entries(root: Path, change: Callable[[LogEntry], LogEntry]) -> None:
     Raises:
         InputError: the log is damaged; it is left as it is.
     """
-    with _alone(root):
+    with _lock_log(root):
         entries = read_log(root)
         changed = tuple(change(entry) for entry in entries)
         if changed != entries:
@@ -135,7 +136,7 @@ def update_entries(root: Path, change: Callable[[LogEntry], LogEntry]) -> None:
 
 
 @contextmanager
-def _alone(root: Path) -> Iterator[None]:
+def _lock_log(root: Path) -> Iterator[None]:
     """Keeps another process from changing the log between our reading and writing."""
     folder = log_path(root).parent
     folder.mkdir(parents=True, exist_ok=True)
@@ -188,5 +189,5 @@ def _number(text: str, place: str) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise InputError(f"{place}: {text!r} is no number; correct or remove that row")
+        raise InputError(f"{place}: {text!r} is not a number; correct or remove that row")
     return value

@@ -19,13 +19,13 @@ from pipeline.kaggle.client_errors import explain_refusal
 ListedStatus = Literal["pending", "scored", "failed"]
 
 _UPLOAD_SECONDS = 1800.0
-_LOOKS = 3
+_ATTEMPTS = 3
 _STATUS: dict[str, ListedStatus] = {"COMPLETE": "scored", "ERROR": "failed"}
 
 
 @dataclass(frozen=True)
 class SubmissionLimits:
-    """How many submissions a team has made and may still make.
+    """The submissions that a team has made and may still make.
 
     Attributes:
         today: made since 00:00 UTC.
@@ -49,16 +49,16 @@ class ListedSubmission:
 
 
 def read_limits(slug: str) -> SubmissionLimits:
-    """Asks how many submissions are left today.
+    """Reads how many submissions are left today.
 
     Raises:
         InputError: Kaggle refuses, or cannot be reached.
     """
-    failed = f"Kaggle does not say how many submissions are left for {slug}"
-    answer = run_client(["submission-limits", "-c", slug, "--json"])
-    said = _json(answer, slug, failed)
-    # Zeros are left out of the answer; all of them are zero before the first submission, which is allowed.
-    today, total, left = (int(said.get(name, 0)) for name in ("numToday", "numTotal", "numAllowedNow"))
+    failed = f"Kaggle does not return the submission limits of {slug}"
+    output = run_client(["submission-limits", "-c", slug, "--json"])
+    counts = _parse_json(output, slug, failed)
+    # Zeros are left out of the output; all of them are zero before the first submission, which is allowed.
+    today, total, left = (int(counts.get(name, 0)) for name in ("numToday", "numTotal", "numAllowedNow"))
     return SubmissionLimits(today, left if total or today or left else None)
 
 
@@ -68,64 +68,68 @@ def list_submissions(slug: str, newest: int = 50) -> tuple[ListedSubmission, ...
     Raises:
         InputError: Kaggle refuses, or cannot be reached.
     """
-    answer = run_client(["submissions", "-c", slug, "--format", "json", "--page-size", str(newest)])
-    if answer.code == 0 and "No submissions found" in answer.out:
+    output = run_client(["submissions", "-c", slug, "--format", "json", "--page-size", str(newest)])
+    if output.code == 0 and "No submissions found" in output.out:
         return ()
-    return tuple(map(_submitted, _json(answer, slug, f"Kaggle does not list the submissions to {slug}")))
+    return tuple(map(_parse_submission, _parse_json(output, slug, f"Kaggle does not list the submissions to {slug}")))
 
 
 def make_submissions_url(slug: str) -> str:
-    """Returns the address where a person sees their submissions."""
+    """Returns the URL of the page that lists one's submissions."""
     return f"https://www.kaggle.com/competitions/{slug}/submissions"
 
 
 def upload_submission(slug: str, csv: Path, message: str, pause: float) -> ListedSubmission:
-    """Hands a file in and returns it as Kaggle lists it.
+    """Uploads a file as a submission and returns it as Kaggle lists it.
 
-    Ctrl-C stops the client, but not what Kaggle has begun: the list is looked at all the same, as what was spent must
-    be logged.
+    Ctrl-C stops the client, but not what Kaggle has begun: the list is read all the same, as a submission
+    that was made must be logged.
 
     Args:
         slug: the competition.
         csv: the file; Kaggle shows its name.
         message: its description.
-        pause: seconds between looks at the list, which may lag behind.
+        pause: seconds between two requests for the list, which may lag behind.
 
     Raises:
-        InputError: Kaggle did not take it, or nobody can tell; the message says which.
+        InputError: Kaggle did not accept it, or that is unknown; the message says which.
     """
     before = {submission.ref for submission in list_submissions(slug)}
-    unsure = f"it is not known whether Kaggle took {csv.name}; look at {make_submissions_url(slug)} before trying again"
+    unknown = f"it is unknown whether Kaggle accepted {csv.name}; see {make_submissions_url(slug)} before trying again"
     try:
-        answer = run_client(["submit", "-q", "-c", slug, "-f", str(csv), f"--message={message}"], _UPLOAD_SECONDS)
+        output = run_client(["submit", "-q", "-c", slug, "-f", str(csv), f"--message={message}"], _UPLOAD_SECONDS)
     except KeyboardInterrupt:
-        print(f"interrupted: looking whether Kaggle took {csv.name}", file=sys.stderr)
-        if (found := _find(slug, before, csv.name, message, 1, pause)) is not None:
-            return found
-        raise InputError(f"interrupted, and not on Kaggle's list yet: {unsure}") from None
-    failed = f"Kaggle did not take {csv.name}"
-    taken = answer.code == 0 and "Could not submit" not in answer.out
+        print(f"interrupted: checking whether Kaggle accepted {csv.name}", file=sys.stderr)
+        if (submitted := _find_new(slug, before, csv.name, message, 1, pause)) is not None:
+            return submitted
+        raise InputError(f"interrupted, and not on Kaggle's list yet: {unknown}") from None
+    failed = f"Kaggle did not accept {csv.name}"
+    accepted = output.code == 0 and "Could not submit" not in output.out
     try:
-        found = _find(slug, before, csv.name, message, _LOOKS if taken or answer.lost else 1, pause)
+        submitted = _find_new(
+            slug, before, csv.name, message, _ATTEMPTS if accepted or output.connection_lost else 1, pause
+        )
     except InputError as error:
-        if answer.code and not answer.lost:
-            raise explain_refusal(answer.lines, slug, failed) from error
-        raise InputError(f"{unsure} ({error})") from error
-    if found is not None:
-        return found
-    if answer.lost:  # the list may lag behind for longer than we looked
-        failed = f"Kaggle does not list {csv.name}, so it did not take it or lists it later (see its page)"
-    if answer.code:
-        raise explain_refusal(answer.lines, slug, failed)
-    if taken:
-        raise InputError(f"{unsure} (it said yes, but does not list it)")
-    raise InputError(f"{failed}: the upload failed, and no submission was spent; try again")
+        if output.code and not output.connection_lost:
+            raise explain_refusal(output.lines, slug, failed) from error
+        raise InputError(f"{unknown} ({error})") from error
+    if submitted is not None:
+        return submitted
+    if output.connection_lost:  # the list may lag behind for longer than all attempts
+        failed = f"Kaggle does not list {csv.name}, so it did not accept it or will list it later (see its page)"
+    if output.code:
+        raise explain_refusal(output.lines, slug, failed)
+    if accepted:
+        raise InputError(f"{unknown} (it reported success, but does not list it)")
+    raise InputError(f"{failed}: the upload failed, and no submission was used; try again")
 
 
-def _find(slug: str, before: set[str], name: str, message: str, looks: int, pause: float) -> ListedSubmission | None:
-    """Looks for what came since: with our message, or else under our file's name and alone."""
-    for look in range(looks):
-        if look:
+def _find_new(
+    slug: str, before: set[str], name: str, message: str, attempts: int, pause: float
+) -> ListedSubmission | None:
+    """Finds the submission that is new on the list: with our message, or else the only one of our file's name."""
+    for attempt in range(attempts):
+        if attempt:
             time.sleep(pause)
         new = [
             submission
@@ -138,19 +142,19 @@ def _find(slug: str, before: set[str], name: str, message: str, looks: int, paus
     return None
 
 
-def _submitted(item: dict[str, Any]) -> ListedSubmission:
+def _parse_submission(item: dict[str, Any]) -> ListedSubmission:
     return ListedSubmission(
         ref=str(item["ref"]),
         file=item["fileName"] or "",
         description=item["description"] or "",
         status=_STATUS.get(str(item["status"]).rpartition(".")[2], "pending"),
-        public=_score(item["publicScore"]),
-        private=_score(item["privateScore"]),
+        public=_parse_score(item["publicScore"]),
+        private=_parse_score(item["privateScore"]),
     )
 
 
-def _score(text: str | None) -> float | None:
-    """Reads a score; Kaggle leaves it empty until there is one."""
+def _parse_score(text: str | None) -> float | None:
+    """Parses a score; Kaggle leaves it empty until there is one."""
     try:
         score = float(text or "")
     except ValueError:
@@ -158,12 +162,10 @@ def _score(text: str | None) -> float | None:
     return score if math.isfinite(score) else None
 
 
-def _json(answer: ClientOutput, slug: str, failed: str) -> Any:
-    if answer.code:
-        raise explain_refusal(answer.lines, slug, failed)
+def _parse_json(output: ClientOutput, slug: str, failed: str) -> Any:
+    if output.code:
+        raise explain_refusal(output.lines, slug, failed)
     try:
-        return json.loads(answer.out)
+        return json.loads(output.out)
     except ValueError as error:
-        raise explain_refusal(
-            answer.lines, slug, f"{failed}, in words that the pipeline does not understand"
-        ) from error
+        raise explain_refusal(output.lines, slug, f"{failed}, as its answer is not JSON") from error

@@ -1,4 +1,4 @@
-"""What happens around a submission: which file it is, what to say of it, what it changes, the wait for its score."""
+"""Submitting: the checked file, its message, its difference from the last one, and the wait for its score."""
 
 import shutil
 import time
@@ -21,16 +21,16 @@ from pipeline.kaggle.submission_checks import check_submission_file
 from pipeline.kaggle.submission_log import LogEntry
 from pipeline.kaggle.submission_upload import ListedSubmission, list_submissions
 
-_MEMBERS_SHOWN = 8
+_LISTED_MEMBERS = 8
 
 
 @dataclass(frozen=True)
 class CheckedSubmission:
-    """A submission that could be handed in: its file fits the sample, and its card describes that very file.
+    """A submission that may be uploaded: its file fits the sample, and its card describes that very file.
 
     Attributes:
         path: the CSV.
-        card: where it came from.
+        card: its origin.
         frame: its cells, as text.
     """
 
@@ -40,7 +40,7 @@ class CheckedSubmission:
 
 
 def read_checked_submission(root: Path, name: str, competition: Competition) -> CheckedSubmission:
-    """Reads a submission and checks it once more.
+    """Reads a submission and checks it again.
 
     Raises:
         InputError: there is none of that name, it belongs to another competition, it is not the file that its card
@@ -61,7 +61,7 @@ def read_checked_submission(root: Path, name: str, competition: Competition) -> 
     frame = check_submission_file(path, read_table(prepared / "sample_submission.csv"), competition.submission, classes)
     if sha256(path) != card.sha256:
         raise InputError(
-            f"{path} was changed since it was written, so its card tells another file's score; remove it and run "
+            f"{path} was changed since it was written, so its card describes another file; remove it and run "
             "`dvc repro`"
         )
     return CheckedSubmission(path, card, frame)
@@ -82,16 +82,16 @@ def require_slug(root: Path, competition: Competition) -> str:
 
 
 def make_default_message(card: cards.SubmissionCard) -> str:
-    """Says in one line what a submission is: its score by cross-validation, its members, its commit."""
+    """Describes a submission in one line: its score by cross-validation, its members, its commit."""
     nested = "" if card.nested_cv is None else f", nested {card.nested_cv:.5f}"
     commit = card.git_commit[:10] if card.git_commit else "none"
-    members = some(card.members, _MEMBERS_SHOWN)
-    good = ", TOO GOOD: it peeked" if card.peeked else ""
-    return f"{card.name}: CV {card.metric} {card.cv:.5f}{nested}{good}; members {members}; git {commit}"
+    members = some(card.members, _LISTED_MEMBERS)
+    warning = ", TOO GOOD: uses the validation labels" if card.peeked else ""
+    return f"{card.name}: CV {card.metric} {card.cv:.5f}{nested}{warning}; members {members}; git {commit}"
 
 
 def sent_path(root: Path, digest: str) -> Path:
-    """Where a copy of a submitted file lies."""
+    """Returns the path of the copy of a submitted file."""
     return submissions_folder(root) / "sent" / f"{digest}.csv"
 
 
@@ -107,20 +107,21 @@ def refuse_repeated(entries: tuple[LogEntry, ...], digest: str) -> None:
     """Refuses a file that was submitted before, byte for byte.
 
     Raises:
-        InputError: says when, and what it scored.
+        InputError: with the time and the score of that submission.
     """
     for entry in entries:
         if entry.sha256 == digest and entry.status in ("pending", "scored"):
             score = f"public {entry.public_lb:g}" if entry.public_lb is not None else "no score yet"
             raise InputError(
-                f"this very file was submitted as {entry.name} on {entry.time} ({score}); add --again to spend another"
+                f"this file was already submitted as {entry.name} on {entry.time} ({score}); "
+                "add --again to submit it again"
             )
 
 
 def describe_difference(
     root: Path, new: CheckedSubmission, entries: tuple[LogEntry, ...], submission: Submission
 ) -> str:
-    """Says in one line how a submission differs from the last one that was handed in."""
+    """Describes in one line how a submission differs from the last one at Kaggle."""
     sent = [entry for entry in entries if entry.status != "graded"]
     if not sent:
         return "the first submission"
@@ -128,24 +129,24 @@ def describe_difference(
     since = f"since the last submission ({last.name}, {last.time})"
     path = sent_path(root, last.sha256)
     if not path.is_file():
-        return f"{since}: its copy is gone, nothing to compare"
+        return f"{since}: no copy of it is left to compare with"
     old = read_table(path)
     if old.columns.tolist() != new.frame.columns.tolist() or set(old[submission.id]) != set(new.frame[submission.id]):
-        return f"{since}: other ids or columns"
+        return f"{since}: ids or columns differ"
     values = [column for column in old.columns if column != submission.id]
     before = old.set_index(submission.id).loc[new.frame[submission.id], values].to_numpy()
     after = new.frame[values].to_numpy()
     changed = int((before != after).any(axis=1).sum())
     text = f"{since}: {changed:,} of {len(after):,} rows changed"
     if isinstance(submission, ProbabilitySubmission):
-        # Any other training moves every probability a little; what is the first choice says more.
+        # Every training changes all probabilities a little; a changed class is more informative.
         best = [np.asarray(cells, dtype=np.float64).argmax(axis=1) for cells in (before, after)]
         text += f", {int((best[0] != best[1]).sum()):,} of them to another class"
     return text
 
 
 def add_score(entry: LogEntry, listing: Iterable[ListedSubmission]) -> LogEntry:
-    """Returns a line of the log with what Kaggle lists of it; a score that is known already is never lost."""
+    """Returns an entry of the log with the status and scores that Kaggle lists; a known score is never lost."""
     for submitted in listing:
         if submitted.ref == entry.ref:
             scores = {"public_lb": submitted.public, "private_lb": submitted.private}
@@ -156,29 +157,29 @@ def add_score(entry: LogEntry, listing: Iterable[ListedSubmission]) -> LogEntry:
 
 @dataclass(frozen=True)
 class ScoreWait:
-    """How long to wait for a score, and how long between two looks, in seconds."""
+    """The wait for a score, in seconds: the longest, and the pause between two requests."""
 
-    wait: float = 600.0
-    poll: float = 5.0
+    timeout: float = 600.0
+    pause: float = 5.0
 
 
-def wait_for_score(slug: str, submitted: ListedSubmission, patience: ScoreWait) -> ListedSubmission:
-    """Waits until Kaggle has scored a submission, or the time is over; what it refuses meanwhile costs a look.
+def wait_for_score(slug: str, submitted: ListedSubmission, wait: ScoreWait) -> ListedSubmission:
+    """Waits until Kaggle has scored a submission, or the time is over; a request that fails meanwhile is only repeated.
 
     Returns:
         the submission as it was listed last, maybe still pending.
     """
     started = time.monotonic()
-    told = 0
-    with track_progress("waiting for the score (seconds)", int(patience.wait)) as advance:
-        while submitted.status == "pending" and (left := patience.wait - (time.monotonic() - started)) > 0:
-            time.sleep(min(patience.poll, left))
+    reported = 0
+    with track_progress("waiting for the score (seconds)", int(wait.timeout)) as advance:
+        while submitted.status == "pending" and (left := wait.timeout - (time.monotonic() - started)) > 0:
+            time.sleep(min(wait.pause, left))
             try:
-                found = [other for other in list_submissions(slug) if other.ref == submitted.ref]
+                matches = [other for other in list_submissions(slug) if other.ref == submitted.ref]
             except InputError:
-                found = []  # a broken connection, or too many requests: the score comes later
-            submitted = found[0] if found else submitted
+                matches = []  # a broken connection, or too many requests: the score comes later
+            submitted = matches[0] if matches else submitted
             passed = int(time.monotonic() - started)
-            advance(passed - told)
-            told = passed
+            advance(passed - reported)
+            reported = passed
     return submitted

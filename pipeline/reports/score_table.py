@@ -71,7 +71,7 @@ def score_held_out(root: Path, name: str, competition: Competition) -> float | N
     classes = tables.read_classes(classes_path(root))
     truth = read_solution(path, competition.submission, classes)
     predictions = read_predictions(predicted, classes)
-    rows = truth.of("public", "private")
+    rows = truth.mask_parts("public", "private")
     probs = predictions.aligned(truth.ids, str(predicted))
     return competition.metric.metric.score(truth.labels[rows], probs[rows])
 

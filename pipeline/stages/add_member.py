@@ -1,4 +1,4 @@
-"""Takes a member made elsewhere into the ensemble. Run by hand: no stage of dvc.yaml.
+"""Adds an external member to the ensemble. Run by hand: no stage of dvc.yaml.
 
 Reads: the files given, data/prepared/{classes.json,test.csv}, folds/folds.csv, params.yaml
 Writes: folds/predictions/<name>/{oof,test}.parquet, and the name into ensemble.external of params.yaml
@@ -22,18 +22,18 @@ def run(root: Path, name: str, oof: PredictionFiles, test: PredictionFiles, fold
 
     Args:
         root: the repository.
-        name: what to call it.
+        name: of the member.
         oof: its out-of-fold predictions, of every training image.
         test: its test predictions.
-        folds: a table of the folds it was made on; without it the ensemble wants ``allow_peeked``.
+        folds: a table of the folds it was made on; without it the ensemble requires ``allow_peeked``.
 
     Raises:
         InputError: the name is a model's, or the files do not fit.
     """
     paths.check_model_name(name)
     if name in active_models(root) or (model_path(root, name)).is_file():
-        raise InputError(f"{name} is a model of this repository; give the member made elsewhere another name")
-    load_params(root, "ensemble", EnsembleParams)  # what cannot be added to is refused before anything is written
+        raise InputError(f"{name} is a model of this repository; give the external member another name")
+    load_params(root, "ensemble", EnsembleParams)  # a wrong section is refused before anything is written
     members = active_members(root)
     classes = tables.read_classes(classes_path(root))
     table = tables.read_folds(paths.folds_path(root))
@@ -44,16 +44,16 @@ def run(root: Path, name: str, oof: PredictionFiles, test: PredictionFiles, fold
     predictions.write_predictions(paths.oof_path(root, name), out_of_fold)
     predictions.write_predictions(paths.predicted_test_path(root, name), tested)
     if name not in members:
-        _list(params_path(root), name)
+        _list_member(params_path(root), name)
     print(f"{name}: {len(table):,} out-of-fold and {len(test_ids):,} test rows; run `dvc repro`")
     if digest is None:
         print(
-            "nothing shows that it was made on folds/folds.csv: give --folds FILE, or set ensemble.allow_peeked: true "
-            "in params.yaml and read the ensemble's score as too good"
+            "it is unknown whether it was made on folds/folds.csv: give --folds FILE, or set ensemble.allow_peeked: "
+            "true in params.yaml, which makes the ensemble's score too good"
         )
 
 
-def _list(path: Path, name: str) -> None:
+def _list_member(path: Path, name: str) -> None:
     yaml = round_trip_yaml()
     params = yaml.load(path.read_text(encoding="utf-8-sig"))
     section = params.setdefault("ensemble", {})

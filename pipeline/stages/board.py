@@ -1,4 +1,4 @@
-"""Prints every submission's own score beside the leaderboard's, and draws them. Run by hand: no stage of dvc.yaml.
+"""Prints and draws every submission's own score beside the leaderboard's. Run by hand: no stage of dvc.yaml.
 
 Reads: submissions/log.csv. Writes: reports/board.png; with --refresh also submissions/log.csv
 """
@@ -17,11 +17,11 @@ _NEWEST = 200
 
 
 def run(root: Path, refresh: bool) -> None:
-    """Shows the active competition's part of the log.
+    """Prints the active competition's part of the log.
 
     Args:
         root: the repository.
-        refresh: first ask Kaggle for the scores that came since, private ones included.
+        refresh: first read newer scores from Kaggle, private ones included.
     """
     competition, name = load_competition(root), active_name(root)
     if refresh:
@@ -40,7 +40,7 @@ def run(root: Path, refresh: bool) -> None:
 
 
 def _refresh(root: Path, slug: str, name: str) -> None:
-    before = submission_log.read_log(root)  # a damaged log costs no question
+    before = submission_log.read_log(root)  # a damaged log is refused before any request
     if not any(entry.competition == name and entry.ref for entry in before):
         return
     listing = list_submissions(slug, _NEWEST)
@@ -49,7 +49,9 @@ def _refresh(root: Path, slug: str, name: str) -> None:
     )
     after = submission_log.read_log(root)
     changed = sum(old != new for old, new in zip(before, after, strict=False))
-    print(f"{changed} lines of submissions/log.csv have news from Kaggle")
-    seen = {submitted.ref for submitted in listing}
-    if any(entry.status == "pending" and entry.ref not in seen for entry in after if entry.competition == name):
-        print(f"some are older than the newest {_NEWEST} that Kaggle lists: look at {make_submissions_url(slug)}")
+    print(f"{changed} lines of submissions/log.csv updated from Kaggle")
+    refs = {submitted.ref for submitted in listing}
+    if any(entry.status == "pending" and entry.ref not in refs for entry in after if entry.competition == name):
+        print(
+            f"some pending ones are older than the newest {_NEWEST} that Kaggle lists: see {make_submissions_url(slug)}"
+        )

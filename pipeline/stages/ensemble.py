@@ -18,7 +18,7 @@ from pipeline.ensemble import candidate_table, fitting, members
 
 
 def run(root: Path) -> None:
-    """Combines the active models and the members made elsewhere, and scores the combination."""
+    """Combines the active models and the external members, and scores the combination."""
     metric = load_competition(root).metric.metric
     params = load_params(root, "ensemble", fitting.EnsembleParams)
     classes = tables.read_classes(classes_path(root))
@@ -32,9 +32,9 @@ def run(root: Path) -> None:
     labels, folds, groups = (read.rows[name].to_numpy() for name in ("label", "fold", "group"))
     summary = scores.summarise_scores(scores.LabelledRows(labels, groups), folds, fitted.nested, metric)
     alike = members.compare_members(read)
-    told = fitting.make_card_fields(fitted, classes) | members.make_similarity_fields(alike, read.names)
+    fields = fitting.make_card_fields(fitted, classes) | members.make_similarity_fields(alike, read.names)
     about = {"competition": active_name(root), "metric": metric.name, "greater_is_better": metric.greater_is_better}
-    card = cards.EnsembleCard.model_validate({**about, **told, **vars(summary)})
+    card = cards.EnsembleCard.model_validate({**about, **fields, **vars(summary)})
 
     name = paths.ENSEMBLE
     digest = tables.folds_digest(tables.read_folds(paths.folds_path(root)))
@@ -49,10 +49,10 @@ def run(root: Path) -> None:
     names = tables.read_classes(class_names_path(root))
     plots.draw_confusion(labels, fitted.nested, names, reports_folder(root) / "confusion.png")
     plots.draw_calibration(card.before, card.after, reports_folder(root) / "calibration.png")
-    _say(card)
+    _print_results(card)
 
 
-def _say(card: cards.EnsembleCard) -> None:
+def _print_results(card: cards.EnsembleCard) -> None:
     if len(card.members) > 1:
         candidate_table.print_candidates(card)
     low, high = card.gain.interval
@@ -60,6 +60,6 @@ def _say(card: cards.EnsembleCard) -> None:
     if len(card.members) > 1:
         print(f"better than {card.gain.member} alone by {card.gain.value:+.4f} [{low:+.4f}, {high:+.4f}]")
     for one, two in card.same:
-        print(f"note: {one} and {two} are the same predictions; take one of them out")
+        print(f"note: {one} and {two} have the same predictions; remove one of them")
     for name, marks in card.peeked.items():
-        print(f"note: {name} peeked ({some(marks)}): the score above is too good")
+        print(f"note: {name} uses the validation labels ({some(marks)}): the score above is too good")

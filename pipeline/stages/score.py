@@ -1,4 +1,4 @@
-"""Grades a submission here, against true test labels. Run by hand: no stage of dvc.yaml.
+"""Grades a submission locally, against true test labels. Run by hand: no stage of dvc.yaml.
 
 Reads: a submission and a solution, data/prepared/{classes.json,sample_submission.csv}
 Writes: submissions/log.csv, when asked
@@ -18,7 +18,7 @@ from pipeline.kaggle.submission_log import LogEntry
 
 
 def run(root: Path, csv: Path, solution: Path, log: bool, message: str | None) -> None:
-    """Prints what a submission scores, public and private rows apart where the solution tells them apart.
+    """Prints the score of a submission, of public and private rows apart where the solution has a ``Usage``.
 
     Args:
         root: the repository.

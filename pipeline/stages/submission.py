@@ -1,4 +1,4 @@
-"""Writes one submission, of a model or of the ensemble, after holding it to the competition's sample.
+"""Writes one submission, of a model or of the ensemble, after checking it against the sample submission.
 
 Reads: data/prepared/{classes.json,sample_submission.csv}, folds/folds.csv, folds/predictions/<name>/{oof,test}.parquet;
     for the ensemble folds/ensemble/{oof,test}.parquet and reports/ensemble.json
@@ -68,7 +68,7 @@ def _members(root: Path, name: str) -> tuple[str, ...]:
 
 def _git_commit(root: Path) -> str | None:
     try:
-        said = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=False)
+        result = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=False)
     except FileNotFoundError:
         return None  # no git on this machine
-    return said.stdout.strip() if said.returncode == 0 else None
+    return result.stdout.strip() if result.returncode == 0 else None

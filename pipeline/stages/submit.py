@@ -1,4 +1,4 @@
-"""Hands a submission in at Kaggle, waits for its score and logs both. Run by hand: no stage of dvc.yaml.
+"""Submits to Kaggle, waits for the score and logs both. Run by hand: no stage of dvc.yaml.
 
 Reads: submissions/<name>.{csv,json}, data/prepared/{classes.json,sample_submission.csv}, submissions/{log.csv,sent}
 Writes: submissions/log.csv, submissions/sent/<sha256>.csv
@@ -15,19 +15,19 @@ from pipeline.kaggle.submission_upload import ListedSubmission
 from pipeline.kaggle.submitting import CheckedSubmission, ScoreWait
 
 
-def run(root: Path, name: str, message: str | None, again: bool, patience: ScoreWait) -> None:
-    """Checks, shows, submits, waits, logs.
+def run(root: Path, name: str, message: str | None, again: bool, wait: ScoreWait) -> None:
+    """Checks a submission, prints it, submits it, waits for its score and logs it.
 
     Args:
         root: the repository.
         name: a submission: a model or ``ensemble``.
         message: what Kaggle shows beside it; None: score, members and commit.
         again: submit a file that was submitted before.
-        patience: how long to wait for the score.
+        wait: the longest wait for the score, and the pause between two requests.
 
     Raises:
-        InputError: the submission does not fit, was submitted before, none is left today, or Kaggle did not take it.
-            The log and the CSV are as they were.
+        InputError: the submission does not fit, was submitted before, none is left today, or Kaggle did not accept
+            it. The log and the CSV are as they were.
     """
     competition = load_competition(root)
     slug = submitting.require_slug(root, competition)
@@ -36,27 +36,27 @@ def run(root: Path, name: str, message: str | None, again: bool, patience: Score
     if not again:
         submitting.refuse_repeated(entries, new.card.sha256)
     text = submission_log.clean_message(message or "") or submitting.make_default_message(new.card)
-    _show(new, slug, submitting.describe_difference(root, new, entries, competition.submission), text)
+    _print_submission(new, slug, submitting.describe_difference(root, new, entries, competition.submission), text)
     _require_one_left(slug)
 
-    sent = submission_upload.upload_submission(slug, new.path, text, patience.poll)
+    sent = submission_upload.upload_submission(slug, new.path, text, wait.pause)
     print(f"submitted: Kaggle's number {sent.ref}")  # first of all: a full disk may stop the rest
     submission_log.append_entry(root, _entry(root, new, sent, text))  # before the wait, which may be interrupted
     submitting.keep_copy(root, new)
     print("logged in submissions/log.csv")
-    scored = submitting.wait_for_score(slug, sent, patience)
+    scored = submitting.wait_for_score(slug, sent, wait)
     submission_log.update_entries(root, lambda entry: submitting.add_score(entry, [scored]))
-    _tell(new, slug, scored)
+    _print_score(new, slug, scored)
 
 
-def _show(new: CheckedSubmission, slug: str, difference: str, message: str) -> None:
+def _print_submission(new: CheckedSubmission, slug: str, difference: str, message: str) -> None:
     card = new.card
     nested = "none" if card.nested_cv is None else f"{card.nested_cv:.5f}"
     print(f"{card.name} -> {slug} ({card.rows:,} rows, checked against the sample)")
     print(f"members: {', '.join(card.members)}")
     print(f"{card.metric}: out-of-fold {card.cv:.5f}, nested {nested}")
     if card.peeked:
-        print(f"these scores are too good, as something saw the rows scored: {some(card.peeked)}")
+        print(f"these scores are too good, as they use the validation labels: {some(card.peeked)}")
     print(difference)
     print(f"message: {message}")
 
@@ -64,11 +64,11 @@ def _show(new: CheckedSubmission, slug: str, difference: str, message: str) -> N
 def _require_one_left(slug: str) -> None:
     limits = submission_upload.read_limits(slug)
     if limits.left is None:
-        print("submissions left today: Kaggle tells after the first one")
+        print("submissions left today: unknown before the first one")
         return
     print(f"submissions left today: {limits.left} ({limits.today} made)")
     if limits.left <= 0:
-        raise InputError(f"no submission to {slug} is left today; the day of Kaggle ends at 00:00 UTC")
+        raise InputError(f"no submission to {slug} is left today; Kaggle's limit resets at 00:00 UTC")
 
 
 def _entry(root: Path, new: CheckedSubmission, sent: ListedSubmission, message: str) -> LogEntry:
@@ -87,12 +87,12 @@ def _entry(root: Path, new: CheckedSubmission, sent: ListedSubmission, message: 
     )
 
 
-def _tell(new: CheckedSubmission, slug: str, scored: ListedSubmission) -> None:
+def _print_score(new: CheckedSubmission, slug: str, scored: ListedSubmission) -> None:
     page = submission_upload.make_submissions_url(slug)
     if scored.status == "failed":
-        raise InputError(f"Kaggle took {new.path.name} but could not score it; {page} says why")
+        raise InputError(f"Kaggle accepted {new.path.name} but could not score it; see the reason at {page}")
     if scored.status == "pending":
-        print(f"no score yet; fetch it later with `python -m pipeline board --refresh`, or look at {page}")
+        print(f"no score yet; fetch it later with `python -m pipeline board --refresh`, or see {page}")
         return
     private = "" if scored.private is None else f", private {scored.private:g}"
     public = "none" if scored.public is None else f"{scored.public:g}"

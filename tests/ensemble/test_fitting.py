@@ -205,7 +205,7 @@ def test_a_member_that_peeked_is_taken_on_request_and_marked(trained: Path, caps
     stage.run(trained)
     assert read_card(trained).peeked == {"two": ("the best epoch",)}
     assert predictions.read_predictions(paths.oof_path(trained, "ensemble"), CLASSES).peeked == ("the best epoch",)
-    assert "two peeked (the best epoch): the score above is too good" in capsys.readouterr().out
+    assert "two uses the validation labels (the best epoch): the score above is too good" in capsys.readouterr().out
 
 
 def test_a_member_of_other_folds_is_refused_by_their_digest(trained: Path) -> None:
@@ -242,7 +242,7 @@ def test_equal_members_are_reported(trained: Path, capsys: pytest.CaptureFixture
     train_fake(trained, "two", seed=1)
     stage.run(trained)
     assert read_card(trained).same == (("one", "two"),)
-    assert "one and two are the same predictions" in capsys.readouterr().out
+    assert "one and two have the same predictions" in capsys.readouterr().out
 
 
 def test_a_name_that_no_member_made_elsewhere_can_have_is_refused(trained: Path) -> None:

@@ -68,7 +68,7 @@ def test_what_the_leaderboard_puts_far_away_disagrees() -> None:
     agreement = board.compare_scores(found, "public", greater_is_better=True)
     assert [agreement.entries[row].name for row in agreement.disagreeing] == ["model0"]
     lines = printed(found)
-    assert "disagrees: model0 (2026-11-21 12:00): place 1 by CV, place 4 on the public LB" in lines
+    assert "disagrees: model0 (2026-11-21 12:00): rank 1 by CV, rank 4 on the public LB" in lines
     assert "the public LB is a small sample: where it disagrees, trust CV" in lines
 
 
@@ -90,13 +90,13 @@ def test_among_many_neighbours_that_change_places_do_not_disagree() -> None:
 @pytest.mark.parametrize("count", [0, 1, 2])
 def test_fewer_than_three_submissions_have_no_correlation(count: int) -> None:
     found = entries((0.9, 0.5), (0.8, 0.6))[:count]
-    assert f"CV against public LB: submissions with both scores: {count}; a rank correlation wants 3" in printed(found)
+    assert f"CV against public LB: submissions with both scores: {count}; a rank correlation needs 3" in printed(found)
 
 
 @pytest.mark.parametrize("pairs", [((0.9, 0.5), (0.8, 0.5), (0.7, 0.5)), ((0.9, 0.5), (0.9, 0.6), (0.9, 0.7))])
 def test_equal_scores_have_no_correlation(pairs: tuple[tuple[float, float], ...]) -> None:
-    said = "CV against public LB: one of the two is the same for all 3 submissions; no rank correlation"
-    assert said in printed(entries(*pairs))
+    line = "CV against public LB: one of the two scores is the same for all 3 submissions; no rank correlation"
+    assert line in printed(entries(*pairs))
 
 
 def test_the_nested_score_stands_for_us_where_there_is_one() -> None:
@@ -125,7 +125,7 @@ def test_what_has_no_score_says_why_and_comes_last_without_our_own() -> None:
     lines = printed([entry(0, None, 0.5), entry(1, 0.8, None), entry(2, 0.7, None, status="failed")])
     rows = [line.split() for line in lines if line.startswith("model")]
     assert [row[0] for row in rows] == ["model1", "model2", "model0"]
-    assert ("waiting" in rows[0], "failed" in rows[1], "0.50000" in rows[2]) == (True, True, True)
+    assert ("pending" in rows[0], "failed" in rows[1], "0.50000" in rows[2]) == (True, True, True)
 
 
 def test_a_narrow_terminal_folds_messages_and_no_figure() -> None:
@@ -213,7 +213,7 @@ def test_a_refresh_that_kaggle_refuses_leaves_the_log_alone(root: Path, kaggle_s
     submission_log.append_entry(root, entry(1, 0.5, None))
     before = submission_log.log_path(root).read_bytes()
     kaggle_server.refuse("ListSubmissions", 429, "Too Many Requests")
-    with pytest.raises(InputError, match="Kaggle asks to wait"):
+    with pytest.raises(InputError, match="too many requests to Kaggle"):
         stage.run(root, refresh=True)
     assert submission_log.log_path(root).read_bytes() == before
 
@@ -225,5 +225,5 @@ def test_a_refresh_says_which_submissions_kaggle_lists_no_more(
     submission_log.append_entry(root, entry(1, 0.5, None))
     stage.run(root, refresh=True)
     out = capsys.readouterr().out
-    assert "0 lines of submissions/log.csv have news from Kaggle" in out
-    assert "some are older than the newest 200 that Kaggle lists: look at https://" in out
+    assert "0 lines of submissions/log.csv updated from Kaggle" in out
+    assert "some pending ones are older than the newest 200 that Kaggle lists: see https://" in out

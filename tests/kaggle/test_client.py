@@ -47,7 +47,7 @@ def test_an_echoed_key_is_not_passed_on(kaggle_server: KaggleServer) -> None:
 
 def test_a_client_that_hangs_is_ended(kaggle_server: KaggleServer) -> None:
     answer = run_client(["submissions", "-c", "tiny-pets"], seconds=0.01)
-    assert answer.lost
+    assert answer.connection_lost
     assert "Kaggle cannot be reached" in str(explain_refusal(answer.lines, "tiny-pets", "it failed"))
 
 

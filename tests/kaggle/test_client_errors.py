@@ -17,14 +17,14 @@ def sentence(err: str, out: str = "") -> str:
 @pytest.mark.parametrize(
     ("said", "wanted"),
     [
-        ("Unauthenticated", "run `kaggle auth login`, or make a token at https://www.kaggle.com/settings/api"),
+        ("Unauthenticated", "run `kaggle auth login`, or create a token at https://www.kaggle.com/settings/api"),
         ("401 Client Error: Unauthorized for url: x", "run `kaggle auth login`"),
         (RULES, "not accepted yet; click Join Competition at https://www.kaggle.com/competitions/tiny-pets/rules"),
-        ("Too Many Requests", "Kaggle asks to wait"),
-        ("429 Client Error: for url: x", "Kaggle asks to wait"),
+        ("Too Many Requests", "too many requests to Kaggle"),
+        ("429 Client Error: for url: x", "too many requests to Kaggle"),
         (
             "You have reached the maximum number of submissions for today (5).",
-            r"no submission is left \(You have reached the maximum number of submissions for today \(5\)\); the day",
+            r"no submission is left \(You have reached the maximum number of submissions for today \(5\)\); Kaggle's",
         ),
         ("Your team has used its daily Submission allowance (5) today", "no submission is left"),
         ("Submission exceeds the maximum file size limit", "it failed: Submission exceeds the maximum file size"),
@@ -37,12 +37,12 @@ def sentence(err: str, out: str = "") -> str:
             r"Kaggle refuses this account \(Permission denied\): .*/tiny-pets/rules .*correct the slug",
         ),
         ("Something new.", "it failed: Something new; see https://www.kaggle.com/competitions/tiny-pets"),
-        ("503 Server Error: Service Unavailable", "Kaggle is out of order .*; try again later"),
+        ("503 Server Error: Service Unavailable", "Kaggle has a server error .*; try again later"),
         ("OSError: [Errno 28] No space left on device", "the disk is full; free some space"),
         ("Downloaded file does not match expected size", "the connection broke; run the command again"),
         ("Submission must have 404 rows, not 503", "it failed: Submission must have 404 rows, not 503; see"),
         ("Something new.\nWarning: Looks like you're using an outdated version", "it failed: Something new; see"),
-        ("", "the client said nothing"),
+        ("", "the client printed nothing"),
     ],
 )
 def test_each_failure_has_the_sentence_that_helps(said: str, wanted: str) -> None:
@@ -52,7 +52,7 @@ def test_each_failure_has_the_sentence_that_helps(said: str, wanted: str) -> Non
 
 def test_of_a_stack_trace_only_the_last_line_counts() -> None:
     trace = 'Traceback (most recent call last):\n  File "connection.py"\nrequests.HTTPError: Too Many Requests'
-    assert "Kaggle asks to wait" in sentence(trace)
+    assert "too many requests to Kaggle" in sentence(trace)
     assert "Traceback" not in sentence(trace)
 
 

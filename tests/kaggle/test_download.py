@@ -78,7 +78,7 @@ def test_what_an_earlier_run_left_is_gone_on_with(tmp_path: Path, kaggle: Kaggle
 def test_a_refusal_does_not_throw_away_what_has_come(tmp_path: Path, kaggle: Kaggle) -> None:
     kaggle.status, kaggle.message = 429, "Too many requests"
     for _ in range(2):
-        with pytest.raises(InputError, match="asks to wait"):
+        with pytest.raises(InputError, match="too many requests to Kaggle"):
             fetch_competition(tmp_path, _kaggle_competition())
         (_waiting(tmp_path) / "tiny-pets.zip").write_bytes(kaggle.content[:700])
     assert (_waiting(tmp_path) / "tiny-pets.zip").stat().st_size == 700
@@ -87,7 +87,9 @@ def test_a_refusal_does_not_throw_away_what_has_come(tmp_path: Path, kaggle: Kag
 def test_a_damaged_zip_is_deleted_so_that_the_next_run_gets_it_anew(tmp_path: Path, kaggle: Kaggle) -> None:
     whole = kaggle.content
     kaggle.content = whole[:60] + bytes([whole[60] ^ 255]) + whole[61:]
-    with pytest.raises(InputError, match=r"Kaggle's tiny-pets came damaged and its zip is deleted; run the command"):
+    with pytest.raises(
+        InputError, match=r"the download of tiny-pets is damaged and its zip was deleted; run the command"
+    ):
         fetch_competition(tmp_path, _kaggle_competition())
     kaggle.content = whole
     assert (fetch_competition(tmp_path, _kaggle_competition()) / "train.csv").is_file()
@@ -95,7 +97,7 @@ def test_a_damaged_zip_is_deleted_so_that_the_next_run_gets_it_anew(tmp_path: Pa
 
 def test_what_is_no_zip_is_deleted(tmp_path: Path, kaggle: Kaggle) -> None:
     whole, kaggle.content = kaggle.content, b"<html>Sign in</html>"
-    with pytest.raises(InputError, match="came as something that is no zip"):
+    with pytest.raises(InputError, match="the download of tiny-pets is not a zip file and was deleted"):
         fetch_competition(tmp_path, _kaggle_competition())
     kaggle.content = whole
     assert (fetch_competition(tmp_path, _kaggle_competition()) / "train.csv").is_file()
@@ -124,8 +126,8 @@ def test_an_error_page_in_the_place_of_the_rest_is_not_gone_on_with(tmp_path: Pa
             "Competition not found",
             "Kaggle has no competition 'tiny-pets' .*; correct the slug, which is the last part",
         ),
-        (429, "Too many requests", "Kaggle asks to wait; try again in some minutes"),
-        (503, "Service Unavailable", "Kaggle is out of order .*; try again later"),
+        (429, "Too many requests", "too many requests to Kaggle; try again in a few minutes"),
+        (503, "Service Unavailable", "Kaggle has a server error .*; try again later"),
     ],
 )
 def test_kaggles_refusals_name_the_fix_and_no_secret(
@@ -146,5 +148,5 @@ def test_kaggle_out_of_reach_says_so(tmp_path: Path, kaggle: Kaggle, monkeypatch
 
 def test_kaggle_without_credentials_says_how_to_log_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     forget_credentials(tmp_path, monkeypatch)
-    with pytest.raises(InputError, match=r"no Kaggle credentials, .*`kaggle auth login`, or make a token at"):
+    with pytest.raises(InputError, match=r"no Kaggle credentials, .*`kaggle auth login`, or create a token at"):
         fetch_competition(tmp_path, _kaggle_competition())

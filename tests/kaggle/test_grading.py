@@ -75,7 +75,7 @@ def test_the_probability_of_one_of_two_classes_is_graded(tmp_path: Path) -> None
     [
         ("Id,Category\n1,ant\n", r"1 without a true label \(2\), 0 not submitted \(none\)"),
         ("Id,Category\n1,ant\n2,ant\n3,ant\n", r"0 without a true label \(none\), 1 not submitted \(3\)"),
-        ("Id,Category,Usage\n1,ant,Ignored\n2,ant,Ignored\n", "its Usage leaves every row out"),
+        ("Id,Category,Usage\n1,ant,Ignored\n2,ant,Ignored\n", "its Usage column ignores every row"),
     ],
 )
 def test_a_solution_of_other_rows_is_refused(tmp_path: Path, solution: str, message: str) -> None:
@@ -84,7 +84,9 @@ def test_a_solution_of_other_rows_is_refused(tmp_path: Path, solution: str, mess
 
 
 def test_a_malformed_submission_is_not_graded(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"mine.csv: submission row 2 \(id 2\), column Category: 'wasp' is no class"):
+    with pytest.raises(
+        InputError, match=r"mine.csv: submission row 2 \(id 2\), column Category: 'wasp' is not a class"
+    ):
         graded(tmp_path, "Id,Category\n1,ant\n2,wasp\n", "Id,Category\n1,ant\n2,ant\n", LABELS, "accuracy")
 
 
@@ -119,7 +121,7 @@ def test_classes_called_0_and_1_are_what_they_say(tmp_path: Path) -> None:
         ("Id,Category\n1,ant\n1,bee\n", "1 ids stand there more than once: 1"),
         (
             "Id,Category\n1,ant\n2,wasp\n",
-            "row 2, column Category: labels wasp are no classes; the classes are ant, bee",
+            "row 2, column Category: labels wasp are not classes; the classes are ant, bee",
         ),
         ("Id,Category,Usage\n1,ant,Publick\n", "row 1, column Usage: 'Publick', wanted Public, Private or Ignored"),
     ],
@@ -131,7 +133,7 @@ def test_a_damaged_solution_is_refused(tmp_path: Path, text: str, message: str) 
 
 @pytest.mark.parametrize("row", ["1,0,1,1", "1,0,0,0", "1,0.5,0.5,0", "1,x,1,0"])
 def test_a_row_without_exactly_one_1_is_refused(tmp_path: Path, row: str) -> None:
-    with pytest.raises(InputError, match="row 1, columns ant, bee, cat: wanted one 1 and else 0"):
+    with pytest.raises(InputError, match="row 1, columns ant, bee, cat: wanted exactly one 1, and 0 elsewhere"):
         read_solution(solution(tmp_path, f"Id,ant,bee,cat\n{row}\n"), PROBABILITY, CLASSES)
 
 

@@ -111,7 +111,7 @@ def test_a_sample_with_other_columns_is_refused(given: pd.DataFrame, message: st
     ("given", "mapping", "message"),
     [
         (PROBABILITY_SAMPLE.drop(columns="bee"), None, "has no column for 1 classes: bee"),
-        (PROBABILITY_SAMPLE.rename(columns={"bee": "beee"}), None, "'beee', which is no class; did you mean bee"),
+        (PROBABILITY_SAMPLE.rename(columns={"bee": "beee"}), None, "'beee', which is not a class; did you mean bee"),
         (PROBABILITY_SAMPLE, {"bea": "bee"}, "submission.columns names 'bea', which sample submission .* lacks"),
         (PROBABILITY_SAMPLE.assign(wasp="0"), {"wasp": "bee"}, "classes of the columns: 1 ids .* more than once: bee"),
     ],

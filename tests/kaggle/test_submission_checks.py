@@ -72,17 +72,17 @@ def test_numbers_pass_like_text() -> None:
         ),
         pytest.param(
             "Id,Category\n007,cat\n2,bee\n2,ant\n",
-            "row 3, column Id: id '2' stands in row 2 already; keep one row of each id$",
+            "row 3, column Id: id '2' is already in row 2; keep one row of each id$",
             id="duplicate",
         ),
         pytest.param(
             "Id,Category\n007,cat\n2,wasp\n10,ant\n",
-            r"row 2 \(id 2\), column Category: 'wasp' is no class; known: ant, bee, cat$",
+            r"row 2 \(id 2\), column Category: 'wasp' is not a class; known: ant, bee, cat$",
             id="wrong class name",
         ),
         pytest.param(
             "Id,Category\n007,cat\n2,\n10,ant\n",
-            r"row 2 \(id 2\), column Category: '' is no class",
+            r"row 2 \(id 2\), column Category: '' is not a class",
             id="no class name",
         ),
         pytest.param(
@@ -98,10 +98,10 @@ def test_numbers_pass_like_text() -> None:
         ),
         pytest.param(
             b"\xef\xbb\xbf" + GOOD_LABELS.encode(),
-            "header, column 1: a byte order mark stands before 'Id'; save it as plain UTF-8$",
+            "header, column 1: there is a byte order mark before 'Id'; save it as plain UTF-8$",
             id="BOM",
         ),
-        pytest.param(GOOD_LABELS.encode("utf-16"), "header, column 1: a byte order mark", id="UTF-16"),
+        pytest.param(GOOD_LABELS.encode("utf-16"), "header, column 1: there is a byte order mark", id="UTF-16"),
         pytest.param(
             GOOD_LABELS.replace("bee", "bée").encode("cp1252"),
             "submission row 2, column 2: it is not UTF-8; save it as plain UTF-8$",
@@ -113,7 +113,7 @@ def test_numbers_pass_like_text() -> None:
             "Id,Category\n", "row 1, column Id: the file ends, wanted '007' .*; 3 ids are missing", id="header alone"
         ),
         pytest.param(
-            GOOD_LABELS.replace(",", ";"), "header, column 1: ';' stands behind it, wanted a comma", id="semicolons"
+            GOOD_LABELS.replace(",", ";"), "header, column 1: the separator is ';', wanted a comma", id="semicolons"
         ),
         pytest.param("Id,Category\n007,cat\n2,bee,1\n", "mine.csv, line 3 has 3 cells, its header 2", id="ragged"),
     ],
@@ -127,7 +127,7 @@ def test_a_label_submission_that_does_not_fit_is_refused(tmp_path: Path, content
 @pytest.mark.parametrize("value", ["nan", "NaN", "", "inf", "-inf", "-0.1", "1.5", "none"])
 def test_a_value_that_is_no_probability_names_its_row_and_column(tmp_path: Path, value: str) -> None:
     content = GOOD_PROBABILITIES.replace("2,0.1,0.1,0.8", f"2,0.1,{value},0.8")
-    with pytest.raises(InputError, match=rf"row 2 \(id 2\), column ant: '{value}' is no probability, wanted 0 to 1"):
+    with pytest.raises(InputError, match=rf"row 2 \(id 2\), column ant: '{value}' is not a probability, wanted 0 to 1"):
         check_probabilities(tmp_path, content)
 
 
@@ -147,5 +147,5 @@ def test_one_probability_of_two_classes_is_checked_like_many(tmp_path: Path) -> 
     dogs = LabelSubmission(kind="label", sample="s.csv", id="id", label="label", positive="dog")
     given = pd.DataFrame({"id": ["1", "2"], "label": "0.5"}, dtype="str")
     check_submission_file(write(tmp_path, "id,label\n1,0.25\n2,1\n"), given, dogs, ("cat", "dog"))
-    with pytest.raises(InputError, match=r"row 2 \(id 2\), column label: 'dog' is no probability"):
+    with pytest.raises(InputError, match=r"row 2 \(id 2\), column label: 'dog' is not a probability"):
         check_submission_file(write(tmp_path, "id,label\n1,0.25\n2,dog\n"), given, dogs, ("cat", "dog"))

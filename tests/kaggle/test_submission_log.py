@@ -102,8 +102,8 @@ def test_two_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
     ("old", "new", "message"),
     [
         ("0.8123456789", "0,81", r"log.csv, line 3 has 13 cells, its header 12"),
-        ("0.8123456789", "good", r"log.csv, row 2, column oof: 'good' is no number; correct or remove that row"),
-        ("0.8123456789", "nan", r"log.csv, row 2, column oof: 'nan' is no number"),
+        ("0.8123456789", "good", r"log.csv, row 2, column oof: 'good' is not a number; correct or remove that row"),
+        ("0.8123456789", "nan", r"log.csv, row 2, column oof: 'nan' is not a number"),
         ("scored", "done", r"log.csv, row 2, column status: .*got 'done'; correct or remove that row"),
         ("b" * 64, "b", r"log.csv, row 2, column sha256: "),
     ],
@@ -153,7 +153,7 @@ def test_a_message_is_one_line_without_blanks_around_it() -> None:
     ("text", "message"),
     [
         ("caf\udce9", "--message is not UTF-8"),
-        ("x" * 1001, "--message has 1,001 letters, 1,000 are the most"),
+        ("x" * 1001, "--message has 1,001 characters, at most 1,000 are allowed"),
     ],
 )
 def test_a_message_that_cannot_be_kept_is_refused(text: str, message: str) -> None:

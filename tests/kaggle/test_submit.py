@@ -30,7 +30,7 @@ from pipeline.stages import ensemble as ensemble_stage
 from pipeline.stages import submission as submission_stage
 from pipeline.stages import submit as stage
 
-QUICK = ScoreWait(wait=20.0, poll=0.05)
+QUICK = ScoreWait(timeout=20.0, pause=0.05)
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +166,7 @@ def test_a_score_that_does_not_come_in_time_is_fetched_later(
     root: Path, kaggle_server: KaggleServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     kaggle_server.score_after = None
-    stage.run(root, "ensemble", None, False, ScoreWait(wait=0.2, poll=0.05))
+    stage.run(root, "ensemble", None, False, ScoreWait(timeout=0.2, pause=0.05))
     assert (logged(root).status, logged(root).public_lb) == ("pending", None)
     assert "fetch it later with `python -m pipeline board --refresh`" in capsys.readouterr().out
     kaggle_server.score_after, kaggle_server.private = 0, "0.79"
@@ -222,12 +222,14 @@ def test_an_interrupted_upload_is_logged_if_kaggle_took_it(
         submit(root)
         assert logged(root).ref == "50000000"
     else:
-        assert "interrupted, and not on Kaggle's list yet: it is not known" in refused(root)
+        assert "interrupted, and not on Kaggle's list yet: it is unknown" in refused(root)
 
 
 def test_what_kaggle_cannot_score_is_logged_as_failed(root: Path, kaggle_server: KaggleServer) -> None:
     kaggle_server.public = None
-    with pytest.raises(InputError, match=r"took ensemble.csv but could not score it; .*tiny-pets/submissions says why"):
+    with pytest.raises(
+        InputError, match=r"accepted ensemble.csv but could not score it; see the reason at .*tiny-pets/submissions"
+    ):
         submit(root)
     assert (logged(root).status, logged(root).public_lb) == ("failed", None)
 
@@ -241,9 +243,14 @@ def test_a_submission_that_arrived_counts_though_the_client_failed(root: Path, k
 @pytest.mark.parametrize(
     ("method", "status", "message", "wanted"),
     [
-        ("GetSubmissionLimits", 403, RULES, "does not say how many .*click Join Competition at .*/tiny-pets/rules"),
+        (
+            "GetSubmissionLimits",
+            403,
+            RULES,
+            "does not return the submission limits of tiny-pets: .*click Join Competition at .*/tiny-pets/rules",
+        ),
         ("GetSubmissionLimits", 404, "Competition not found", "no competition 'tiny-pets'"),
-        ("ListSubmissions", 429, "Too Many Requests", "does not list .*asks to wait"),
+        ("ListSubmissions", 429, "Too Many Requests", "does not list .*too many requests to Kaggle"),
         ("CreateSubmission", 400, "You have reached the maximum number of submissions for today", "00:00 UTC"),
     ],
 )
@@ -257,14 +264,14 @@ def test_what_kaggle_refuses_is_explained_and_changes_nothing(
 
 def test_a_failed_upload_is_noticed_though_the_client_exits_with_zero(root: Path, kaggle_server: KaggleServer) -> None:
     kaggle_server.upload_status = 500
-    assert "did not take ensemble.csv: the upload failed, and no submission was spent; try again" in refused(root)
+    assert "did not accept ensemble.csv: the upload failed, and no submission was used; try again" in refused(root)
     assert kaggle_server.calls("upload")
 
 
 def test_a_dropped_connection_is_explained(root: Path, kaggle_server: KaggleServer) -> None:
     kaggle_server.drop("StartSubmissionUpload")
     said = refused(root)
-    assert "Kaggle does not list ensemble.csv, so it did not take it or lists it later" in said
+    assert "Kaggle does not list ensemble.csv, so it did not accept it or will list it later" in said
     assert ": the connection broke" in said
 
 
@@ -278,7 +285,7 @@ def test_what_nobody_can_verify_says_where_to_look(root: Path, kaggle_server: Ka
         return original(method, body)
 
     kaggle_server.answer = answer  # type: ignore[method-assign]
-    assert "it is not known whether Kaggle took ensemble.csv; look at https://" in refused(root)
+    assert "it is unknown whether Kaggle accepted ensemble.csv; see https://" in refused(root)
 
 
 def test_a_list_that_lags_behind_is_looked_at_again(root: Path, kaggle_server: KaggleServer) -> None:
@@ -290,7 +297,7 @@ def test_a_list_that_lags_behind_is_looked_at_again(root: Path, kaggle_server: K
 
 def test_a_yes_without_a_listing_is_not_believed(root: Path, kaggle_server: KaggleServer) -> None:
     kaggle_server.listed = False
-    assert "(it said yes, but does not list it)" in refused(root)
+    assert "(it reported success, but does not list it)" in refused(root)
 
 
 def test_no_submission_left_is_said_before_anything_is_sent(
@@ -329,7 +336,7 @@ def submitted_before(root: Path, name: str) -> None:
 def test_the_same_bytes_are_not_submitted_twice(root: Path, kaggle_server: KaggleServer) -> None:
     submitted_before(root, "ensemble")
     said = refused(root)
-    assert "this very file was submitted as ensemble on 2026-11-20T12:00:00Z (public 0.8); add --again" in said
+    assert "this file was already submitted as ensemble on 2026-11-20T12:00:00Z (public 0.8); add --again" in said
     assert not kaggle_server.log
 
 
@@ -373,7 +380,7 @@ def test_a_submission_says_how_it_differs_from_the_last_one(
 def test_without_the_copy_of_the_last_submission_there_is_nothing_to_compare(root: Path) -> None:
     submitted_before(root, "one")
     shutil.rmtree(root / "submissions" / "sent")
-    assert difference(root, "two").endswith(": its copy is gone, nothing to compare")
+    assert difference(root, "two").endswith(": no copy of it is left to compare with")
 
 
 def test_a_file_that_was_changed_by_hand_is_refused(root: Path, kaggle_server: KaggleServer) -> None:
@@ -390,7 +397,7 @@ def test_a_file_that_does_not_fit_the_sample_is_refused_before_kaggle_hears_of_i
 ) -> None:
     path = root / "submissions" / "ensemble.csv"
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
-    assert "header, column 1: a byte order mark" in refused(root)
+    assert "header, column 1: there is a byte order mark" in refused(root)
     assert not kaggle_server.log
 
 
@@ -436,7 +443,7 @@ def test_no_secret_reaches_the_screen_or_a_file(root: Path, kaggle_server: Kaggl
     command = [sys.executable, "-m", "pipeline", "submit"]
     ran = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
     assert ran.returncode == 1
-    assert "error: Kaggle did not take ensemble.csv: *** ***" in ran.stderr
+    assert "error: Kaggle did not accept ensemble.csv: *** ***" in ran.stderr
     assert not any(secret in ran.stdout + ran.stderr for secret in SECRETS)
     for path in root.rglob("*"):
         assert not path.is_file() or not any(secret.encode() in path.read_bytes() for secret in SECRETS), path
