@@ -53,7 +53,7 @@ def run_client(arguments: Sequence[str], seconds: float = 120.0) -> ClientOutput
     client = Path(sys.executable).with_name("kaggle")
     if not client.is_file():
         raise InputError(f"{client} does not exist; run `make run` to install the Kaggle client")
-    # -W: the hint at a newer version would stand before the JSON.
+    # -W: the hint at a newer version would precede the JSON.
     command = [str(client), "-W", "competitions", *arguments]
     try:
         done = subprocess.run(

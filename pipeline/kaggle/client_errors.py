@@ -71,12 +71,12 @@ def is_connection_lost(lines: Sequence[str]) -> bool:
 
 
 def explain_refusal(lines: Sequence[str], slug: str, failed: str) -> InputError:
-    """Makes the error that says what failed, why, and what to do about it.
+    """Makes the error that names the failure, its cause and the fix.
 
     Args:
         lines: of the client's output, from `select_informative_lines`.
         slug: the competition.
-        failed: the first words of the error, such as ``Kaggle did not take x.csv``.
+        failed: the first words of the error, such as ``Kaggle did not accept x.csv``.
     """
     for pattern, sentence in _MEANINGS:
         line = _find_line(pattern, lines)

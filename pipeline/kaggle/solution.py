@@ -1,6 +1,6 @@
 """True test labels: a table of ids and classes, as rebuilt competitions have it.
 
-The classes stand in one column of names, or in one column of 0 and 1 per class. A column ``Usage`` says which part of
+The classes are in one column of names, or in one column of 0 and 1 per class. A column ``Usage`` names the part of
 the leaderboard a row belongs to.
 """
 

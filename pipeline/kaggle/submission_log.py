@@ -57,7 +57,7 @@ COLUMNS = tuple(LogEntry.model_fields)
 _NUMBERS = ("oof", "nested_cv", "public_lb", "private_lb")
 _OPTIONAL = ("git_commit", "ref", *_NUMBERS)
 _MAX_CHARACTERS = 1000  # characters of a message: more are a mistake, and very many exceed the limit of a command line
-# What a spreadsheet takes for a formula. An apostrophe before it, which is no part of the text, makes it one again.
+# A cell that a spreadsheet reads as a formula: the log writes an apostrophe before it, which is no part of the text.
 _FORMULA = re.compile(r"'*[=+\-@]")
 
 

@@ -1,7 +1,7 @@
 """Grades a submission locally, against true test labels. Run by hand: no stage of dvc.yaml.
 
 Reads: a submission and a solution, data/prepared/{classes.json,sample_submission.csv}
-Writes: submissions/log.csv, when asked
+Writes: submissions/log.csv, with --log
 """
 
 from pathlib import Path

@@ -37,24 +37,24 @@ def entries(*pairs: tuple[float, float]) -> list[LogEntry]:
     return [entry(number, *pair) for number, pair in enumerate(pairs)]
 
 
-def printed(found: list[LogEntry], greater_is_better: bool = True, width: int = 120) -> list[str]:
+def printed(rows: list[LogEntry], greater_is_better: bool = True, width: int = 120) -> list[str]:
     out = io.StringIO()
-    board.print_board(found, "Tiny: accuracy", greater_is_better, Console(file=out, width=width, highlight=False))
+    board.print_board(rows, "Tiny: accuracy", greater_is_better, Console(file=out, width=width, highlight=False))
     return [line.strip() for line in out.getvalue().splitlines()]
 
 
 def test_the_rank_correlation_is_the_one_worked_by_hand() -> None:
     # Ranks 1 2 3 4 and 2 1 4 3: 1 - 6 * (1 + 1 + 1 + 1) / (4 * 15) = 0.6
-    found = board.compare_scores(
+    agreement = board.compare_scores(
         entries((0.9, 0.8), (0.8, 0.9), (0.7, 0.6), (0.6, 0.7)), "public", greater_is_better=True
     )
-    assert found.correlation == pytest.approx(0.6)
-    assert found.disagreeing == ()
+    assert agreement.correlation == pytest.approx(0.6)
+    assert agreement.disagreeing == ()
 
 
 def test_of_equal_scores_each_has_the_mean_rank() -> None:
-    found = board.compare_scores(entries((0.9, 0.5), (0.8, 0.5), (0.7, 0.4)), "public", greater_is_better=True)
-    assert found.ranks.tolist() == [[1, 2, 3], [1.5, 1.5, 3]]
+    agreement = board.compare_scores(entries((0.9, 0.5), (0.8, 0.5), (0.7, 0.4)), "public", greater_is_better=True)
+    assert agreement.ranks.tolist() == [[1, 2, 3], [1.5, 1.5, 3]]
 
 
 def test_the_order_of_the_log_changes_nothing() -> None:
@@ -64,33 +64,33 @@ def test_the_order_of_the_log_changes_nothing() -> None:
 
 
 def test_what_the_leaderboard_puts_far_away_disagrees() -> None:
-    found = entries((0.9, 0.5), (0.8, 0.8), (0.7, 0.7), (0.6, 0.6))
-    agreement = board.compare_scores(found, "public", greater_is_better=True)
+    rows = entries((0.9, 0.5), (0.8, 0.8), (0.7, 0.7), (0.6, 0.6))
+    agreement = board.compare_scores(rows, "public", greater_is_better=True)
     assert [agreement.entries[row].name for row in agreement.disagreeing] == ["model0"]
-    lines = printed(found)
+    lines = printed(rows)
     assert "disagrees: model0 (2026-11-21 12:00): rank 1 by CV, rank 4 on the public LB" in lines
     assert "the public LB is a small sample: where it disagrees, trust CV" in lines
 
 
 def test_in_a_loss_the_lowest_comes_first() -> None:
-    found = entries((0.9, 0.5), (0.5, 0.3), (0.7, 0.4))
-    agreement = board.compare_scores(found, "public", greater_is_better=False)
+    rows = entries((0.9, 0.5), (0.5, 0.3), (0.7, 0.4))
+    agreement = board.compare_scores(rows, "public", greater_is_better=False)
     assert [best.name for best in agreement.entries] == ["model1", "model2", "model0"]
     assert agreement.correlation == pytest.approx(1.0)
-    names = [line.split()[0] for line in printed(found, greater_is_better=False) if line.startswith("model")]
+    names = [line.split()[0] for line in printed(rows, greater_is_better=False) if line.startswith("model")]
     assert names == ["model1", "model2", "model0"]
 
 
 def test_among_many_neighbours_that_change_places_do_not_disagree() -> None:
     pairs = [(1 - row / 100, 1 - (row + (2 if row % 4 < 2 else -2)) / 100) for row in range(16)]
-    found = board.compare_scores(entries(*pairs), "public", greater_is_better=True)
-    assert found.disagreeing == ()
+    agreement = board.compare_scores(entries(*pairs), "public", greater_is_better=True)
+    assert agreement.disagreeing == ()
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])
 def test_fewer_than_three_submissions_have_no_correlation(count: int) -> None:
-    found = entries((0.9, 0.5), (0.8, 0.6))[:count]
-    assert f"CV against public LB: submissions with both scores: {count}; a rank correlation needs 3" in printed(found)
+    rows = entries((0.9, 0.5), (0.8, 0.6))[:count]
+    assert f"CV against public LB: submissions with both scores: {count}; a rank correlation needs 3" in printed(rows)
 
 
 @pytest.mark.parametrize("pairs", [((0.9, 0.5), (0.8, 0.5), (0.7, 0.5)), ((0.9, 0.5), (0.9, 0.6), (0.9, 0.7))])
@@ -100,24 +100,24 @@ def test_equal_scores_have_no_correlation(pairs: tuple[tuple[float, float], ...]
 
 
 def test_the_nested_score_stands_for_us_where_there_is_one() -> None:
-    found = [entry(0, 0.9, 0.5, nested_cv=0.6), entry(1, 0.8, 0.6)]
-    assert board.compare_scores(found, "public", True).ours.tolist() == [0.8, 0.6]
+    rows = [entry(0, 0.9, 0.5, nested_cv=0.6), entry(1, 0.8, 0.6)]
+    assert board.compare_scores(rows, "public", True).ours.tolist() == [0.8, 0.6]
 
 
 def test_the_same_file_counts_once() -> None:
-    found = [entry(0, 0.9, 0.5), entry(1, 0.8, 0.6), entry(2, 0.9, 0.7, sha256=f"{0:064x}")]
-    assert board.compare_scores(found, "public", True).theirs.tolist() == [0.7, 0.6]
+    rows = [entry(0, 0.9, 0.5), entry(1, 0.8, 0.6), entry(2, 0.9, 0.7, sha256=f"{0:064x}")]
+    assert board.compare_scores(rows, "public", True).theirs.tolist() == [0.7, 0.6]
 
 
 def test_kaggles_score_counts_before_one_graded_here() -> None:
-    found = [entry(0, 0.9, 0.5), entry(1, 0.9, 0.7, sha256=f"{0:064x}", status="graded")]
-    assert board.compare_scores(found, "public", True).theirs.tolist() == [0.5]
+    rows = [entry(0, 0.9, 0.5), entry(1, 0.9, 0.7, sha256=f"{0:064x}", status="graded")]
+    assert board.compare_scores(rows, "public", True).theirs.tolist() == [0.5]
 
 
 def test_private_scores_are_compared_once_they_are_there() -> None:
-    found = entries((0.9, 0.8), (0.8, 0.7), (0.7, 0.6))
-    assert not any("private LB:" in line for line in printed(found))
-    later = [known.model_copy(update={"private_lb": known.oof}) for known in found]
+    rows = entries((0.9, 0.8), (0.8, 0.7), (0.7, 0.6))
+    assert not any("private LB:" in line for line in printed(rows))
+    later = [known.model_copy(update={"private_lb": known.oof}) for known in rows]
     assert "CV against private LB: rank correlation 1.00 (Spearman, 3 submissions)" in printed(later)
 
 
@@ -129,8 +129,8 @@ def test_what_has_no_score_says_why_and_comes_last_without_our_own() -> None:
 
 
 def test_a_narrow_terminal_folds_messages_and_no_figure() -> None:
-    found = [entry(0, 0.123456, 0.23456, nested_cv=0.34567, private_lb=0.45678, message="word " * 40)]
-    lines = printed(found, width=80)
+    rows = [entry(0, 0.123456, 0.23456, nested_cv=0.34567, private_lb=0.45678, message="word " * 40)]
+    lines = printed(rows, width=80)
     assert max(map(len, lines)) <= 80
     for figure in ("0.12346", "0.23456", "0.34567", "0.45678", "2026-11-21 12:00"):
         assert any(figure in line for line in lines)
@@ -141,9 +141,9 @@ def test_brackets_in_a_message_are_shown_as_they_are() -> None:
 
 
 def test_the_same_board_gives_the_same_picture(tmp_path: Path) -> None:
-    found = entries((0.9, 0.5), (0.8, 0.8), (0.7, 0.7), (0.6, 0.6))
-    found[0] = found[0].model_copy(update={"name": "$a_b^" + "n" * 99})
-    both = [board.compare_scores(found, "public", True), board.compare_scores(found[:1], "public", True)]
+    rows = entries((0.9, 0.5), (0.8, 0.8), (0.7, 0.7), (0.6, 0.6))
+    rows[0] = rows[0].model_copy(update={"name": "$a_b^" + "n" * 99})
+    both = [board.compare_scores(rows, "public", True), board.compare_scores(rows[:1], "public", True)]
     for name in ("a", "b"):
         draw_agreements(both, "accuracy", tmp_path / f"{name}.png")
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()

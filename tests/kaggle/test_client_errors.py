@@ -15,7 +15,7 @@ def sentence(err: str, out: str = "") -> str:
 
 
 @pytest.mark.parametrize(
-    ("said", "wanted"),
+    ("line", "wanted"),
     [
         ("Unauthenticated", "run `kaggle auth login`, or create a token at https://www.kaggle.com/settings/api"),
         ("401 Client Error: Unauthorized for url: x", "run `kaggle auth login`"),
@@ -45,9 +45,9 @@ def sentence(err: str, out: str = "") -> str:
         ("", "the client printed nothing"),
     ],
 )
-def test_each_failure_has_the_sentence_that_helps(said: str, wanted: str) -> None:
+def test_each_failure_has_the_sentence_that_helps(line: str, wanted: str) -> None:
     with pytest.raises(InputError, match=wanted):
-        raise explain_refusal(select_informative_lines(said), "tiny-pets", "it failed")
+        raise explain_refusal(select_informative_lines(line), "tiny-pets", "it failed")
 
 
 def test_of_a_stack_trace_only_the_last_line_counts() -> None:
@@ -106,10 +106,10 @@ def test_what_a_person_must_read_stays(text: str) -> None:
     ],
 )
 def test_what_may_be_a_secret_is_blotted_out(text: str) -> None:
-    told = remove_secrets(f"it said {text} here")
-    assert "***" in told
-    assert not [word for word in ("0123456789", "8d3f0a6e", "abcdefghij", "Signature") if word in told]
-    assert told.endswith("here")
+    masked = remove_secrets(f"it said {text} here")
+    assert "***" in masked
+    assert not [word for word in ("0123456789", "8d3f0a6e", "abcdefghij", "Signature") if word in masked]
+    assert masked.endswith("here")
 
 
 def test_any_key_of_the_environment_is_blotted_out() -> None:

@@ -28,28 +28,28 @@ DOGS = LabelSubmission(kind="label", sample="sample.csv", id="Id", label="Catego
 
 
 def graded(
-    folder: Path, csv: str, solution: str, asked: dict[str, Any], metric: str, classes: tuple[str, ...] = CLASSES
+    folder: Path, csv: str, solution: str, submission: dict[str, Any], metric: str, classes: tuple[str, ...] = CLASSES
 ) -> dict[str, Grade]:
     """Grades two CSVs given as text; the sample has the submission's ids and columns."""
     for name, text in (("mine.csv", csv), ("solution.csv", solution)):
         (folder / name).write_text(text, encoding="utf-8")
-    described = parse(competition(asked, metric), Competition, "tiny.yaml")
+    described = parse(competition(submission, metric), Competition, "tiny.yaml")
     sample = read_table(folder / "mine.csv")
     return grade_submission(folder / "mine.csv", folder / "solution.csv", described, sample, classes)
 
 
 def test_labels_are_graded_by_id(tmp_path: Path) -> None:
-    found = graded(
+    grades = graded(
         tmp_path, "Id,Category\n2,bee\n10,cat\n1,ant\n", "Category,Id\nant,1\nbee,2\nbee,10\n", LABELS, "accuracy"
     )
-    assert found["all"].score == pytest.approx(2 / 3)
-    assert found["all"].rows == 3
+    assert grades["all"].score == pytest.approx(2 / 3)
+    assert grades["all"].rows == 3
 
 
 def test_public_and_private_rows_are_graded_apart_and_ignored_ones_left_out(tmp_path: Path) -> None:
     solution = "Id,Category,Usage\n1,ant,Public\n2,ant,Private\n3,bee,private\n4,bee,Ignored\n5,bee,Public\n"
-    found = graded(tmp_path, "Id,Category\n1,ant\n2,ant\n3,bee\n4,ant\n5,ant\n", solution, LABELS, "accuracy")
-    assert found == {"public": Grade(0.5, 2), "private": Grade(1.0, 2)}
+    grades = graded(tmp_path, "Id,Category\n1,ant\n2,ant\n3,bee\n4,ant\n5,ant\n", solution, LABELS, "accuracy")
+    assert grades == {"public": Grade(0.5, 2), "private": Grade(1.0, 2)}
 
 
 def test_a_solution_with_private_rows_alone_has_no_public_score(tmp_path: Path) -> None:
@@ -59,15 +59,15 @@ def test_a_solution_with_private_rows_alone_has_no_public_score(tmp_path: Path) 
 
 def test_probabilities_are_graded_by_the_columns_names(tmp_path: Path) -> None:
     csv = "Id,cat,ant,bee\n1,0.5,0.25,0.25\n2,0.125,0.125,0.75\n"
-    found = graded(tmp_path, csv, "Id,breed\n1,cat\n2,bee\n", PROBABILITIES, "log_loss")
-    assert found["all"].score == pytest.approx(-(math.log(0.5) + math.log(0.75)) / 2)
+    grades = graded(tmp_path, csv, "Id,breed\n1,cat\n2,bee\n", PROBABILITIES, "log_loss")
+    assert grades["all"].score == pytest.approx(-(math.log(0.5) + math.log(0.75)) / 2)
 
 
 def test_the_probability_of_one_of_two_classes_is_graded(tmp_path: Path) -> None:
-    asked = {**LABELS, "positive": "dog"}
+    submission = {**LABELS, "positive": "dog"}
     for solution in ("Id,Category\n1,dog\n2,cat\n", "Id,Category\n1,1\n2,0\n"):
-        found = graded(tmp_path, "Id,Category\n1,0.75\n2,0.5\n", solution, asked, "log_loss", ("cat", "dog"))
-        assert found["all"].score == pytest.approx(-(math.log(0.75) + math.log(0.5)) / 2)
+        grades = graded(tmp_path, "Id,Category\n1,0.75\n2,0.5\n", solution, submission, "log_loss", ("cat", "dog"))
+        assert grades["all"].score == pytest.approx(-(math.log(0.75) + math.log(0.5)) / 2)
 
 
 @pytest.mark.parametrize(
@@ -103,8 +103,8 @@ def test_a_solution_may_have_one_column_of_zeros_and_ones_per_class(tmp_path: Pa
 
 def test_the_label_of_a_probability_competition_stands_in_the_first_other_column(tmp_path: Path) -> None:
     path = solution(tmp_path, "Usage,Id,breed,remark\nPublic,1,bee,x\n")
-    found = read_solution(path, PROBABILITY, CLASSES)
-    assert (found.ids, found.labels.tolist()) == (("1",), [1])
+    truth = read_solution(path, PROBABILITY, CLASSES)
+    assert (truth.ids, truth.labels.tolist()) == (("1",), [1])
 
 
 def test_classes_called_0_and_1_are_what_they_say(tmp_path: Path) -> None:

@@ -63,9 +63,9 @@ def test_two_classes_may_be_one_probability() -> None:
 
 @pytest.mark.parametrize("positive", ["dgo", "dog"])
 def test_one_probability_needs_two_classes_and_one_of_them(positive: str) -> None:
-    asked = LabelSubmission(kind="label", sample="s.csv", id="Id", label="Category", positive=positive)
+    submission = LabelSubmission(kind="label", sample="s.csv", id="Id", label="Category", positive=positive)
     with pytest.raises(InputError, match=f"submission.positive is '{positive}', wanted one of exactly two classes"):
-        build_submission(PREDICTIONS, LABEL_SAMPLE, asked)
+        build_submission(PREDICTIONS, LABEL_SAMPLE, submission)
 
 
 def test_the_id_column_may_stand_anywhere() -> None:
@@ -77,9 +77,9 @@ def test_the_id_column_may_stand_anywhere() -> None:
 def test_the_order_of_the_predictions_changes_nothing() -> None:
     order = [2, 0, 1]
     shuffled = Predictions(tuple(PREDICTIONS.ids[row] for row in order), PREDICTIONS.probs[order], CLASSES)
-    for asked, given in ((LABEL, LABEL_SAMPLE), (PROBABILITY, PROBABILITY_SAMPLE)):
+    for submission, given in ((LABEL, LABEL_SAMPLE), (PROBABILITY, PROBABILITY_SAMPLE)):
         pd.testing.assert_frame_equal(
-            build_submission(shuffled, given, asked), build_submission(PREDICTIONS, given, asked)
+            build_submission(shuffled, given, submission), build_submission(PREDICTIONS, given, submission)
         )
 
 

@@ -58,14 +58,14 @@ def test_the_log_begins_with_the_columns_that_people_look_for(tmp_path: Path) ->
 def test_entries_of_another_competition_are_left_out_on_request(tmp_path: Path) -> None:
     append_entry(tmp_path, entry(competition="former"))
     append_entry(tmp_path, entry())
-    assert [found.competition for found in read_log(tmp_path, "tiny")] == ["tiny"]
+    assert [known.competition for known in read_log(tmp_path, "tiny")] == ["tiny"]
 
 
 def test_an_update_changes_its_line_alone(tmp_path: Path) -> None:
     append_entry(tmp_path, entry(ref="1"))
     append_entry(tmp_path, entry(ref="2"))
     update_entries(tmp_path, lambda old: old.model_copy(update={"private_lb": 0.7}) if old.ref == "2" else old)
-    assert [found.private_lb for found in read_log(tmp_path)] == [None, 0.7]
+    assert [known.private_lb for known in read_log(tmp_path)] == [None, 0.7]
 
 
 def test_an_update_without_news_leaves_the_file_alone(tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_two_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(str(found.ref) for found in read_log(tmp_path)) == [str(number) for number in range(8)]
+    assert sorted(str(known.ref) for known in read_log(tmp_path)) == [str(number) for number in range(8)]
 
 
 @pytest.mark.parametrize(

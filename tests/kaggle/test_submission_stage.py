@@ -26,8 +26,8 @@ from pipeline.stages import submission as stage
 @pytest.fixture(scope="module", params=[LABELS, PROBABILITIES], ids=["labels", "probabilities"])
 def trained_once(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two models and their ensemble, to copy."""
-    asked: dict[str, Any] = request.param
-    root = write_repository(tmp_path_factory.mktemp("trained"), asked)
+    submission: dict[str, Any] = request.param
+    root = write_repository(tmp_path_factory.mktemp("trained"), submission)
     train_fake(root, "one", seed=1)
     train_fake(root, "two", seed=3)
     ensemble_stage.run(root)
