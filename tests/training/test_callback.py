@@ -19,7 +19,7 @@ def test_a_training_that_diverges_stops_with_a_reason_and_keeps_the_last_good_ep
     def rates(*_: object) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
         return np.repeat(np.array([0.05, 0.05, 1e30, 1e30], dtype=np.float32), 5)
 
-    monkeypatch.setattr(phases, "learning_rates", rates)
+    monkeypatch.setattr(phases, "tabulate_rates", rates)
     with pytest.raises(
         InputError, match=r"one fold 0: in epoch 3 the .* became NaN or infinite; lower .*learning_rate"
     ):
@@ -37,7 +37,7 @@ def test_a_training_that_diverges_stops_within_the_epoch_and_names_its_stage(
     def rates(*_: object) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
         return np.full(100, 1e30, dtype=np.float32)
 
-    monkeypatch.setattr(phases, "learning_rates", rates)
+    monkeypatch.setattr(phases, "tabulate_rates", rates)
     optimizer = {"name": "sgd", "learning_rate": 0.05}
     before = [{"epochs": 1, "batch_size": 2, "optimizer": optimizer}]
     with pytest.raises(
@@ -51,7 +51,7 @@ def test_weights_that_the_last_step_ruined_are_not_kept(root: Path, monkeypatch:
     def rates(*_: object) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
         return np.array([0.05] * 4 + [np.inf] * 6, dtype=np.float32)
 
-    monkeypatch.setattr(phases, "learning_rates", rates)
+    monkeypatch.setattr(phases, "tabulate_rates", rates)
     with pytest.raises(InputError, match=r"in epoch 1 the weights became"):
         train(root, recipe(epochs=2, validate_every=2), "ruined")
     assert not list(task(root, recipe(), "ruined").folder.iterdir())

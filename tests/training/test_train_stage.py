@@ -206,7 +206,7 @@ def fingerprint(root: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     with monkeypatch.context() as patch:
         patch.setattr(setup, "Session", lambda *_, **__: None)
         patch.setattr(setup, "train_fold", lambda task, session: found.append(task.fingerprint))
-        patch.setattr(train, "gather", lambda *_: None)
+        patch.setattr(train, "gather_folds", lambda *_: None)
         train.run(root, "one")
     return found[0]
 
