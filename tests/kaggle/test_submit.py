@@ -138,7 +138,12 @@ def test_a_damaged_log_is_noticed_before_a_submission_is_spent(root: Path, kaggl
 def test_the_commands_of_the_guide_run_as_written(
     root: Path, kaggle_server: KaggleServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    guide = (ROOT / "docs" / "kaggle.md").read_text(encoding="utf-8").partition("\n## Out")[2].partition("\n## Code")[0]
+    guide = (
+        (ROOT / "docs" / "kaggle.md")
+        .read_text(encoding="utf-8")
+        .partition("\n## From a CSV")[2]
+        .partition("\n## Code")[0]
+    )
     commands = re.findall(r"^python -m (pipeline .*)$", guide, re.MULTILINE)
     assert {command.split()[1] for command in commands} == {"submit", "board", "score"}
     ids = tables.read_index(root / "data" / "prepared" / "test.csv")["id"]
