@@ -1,4 +1,4 @@
-"""How far probabilities can be believed: temperature scaling, reliability, expected calibration error.
+"""Calibration of probabilities: temperature scaling, reliability, expected calibration error.
 
 Reference: Guo et al. 2017, On calibration of modern neural networks, https://arxiv.org/abs/1706.04599
 """

@@ -118,7 +118,7 @@ def draw_slices(complete: Sequence[FrozenTrial], card: TuningCard) -> Html:
     )
 
 
-def draw_learning_curves(trials: Sequence[FrozenTrial], card: TuningCard) -> Html | None:
+def draw_epoch_curves(trials: Sequence[FrozenTrial], card: TuningCard) -> Html | None:
     """Scores after each epoch, by which trials are pruned; None where there are none."""
     reported = [trial for trial in trials if trial.intermediate_values]
     if not reported:

@@ -46,7 +46,7 @@ def _make_sections(study: Study, card: TuningCard) -> Iterator[PageSection]:
             yield PageSection("Importances", [render_paragraph(sentence), chart, note])
         yield PageSection("Coordinates", [figures.draw_coordinates(complete, card)])
         yield PageSection("Slices", [figures.draw_slices(complete, card)])
-    curves = figures.draw_learning_curves((*tally.complete, *tally.pruned), card)
+    curves = figures.draw_epoch_curves((*tally.complete, *tally.pruned), card)
     if curves is not None:
         yield PageSection("Curves", [curves])
     if tally.finished:

@@ -1,4 +1,4 @@
-"""What every combiner takes and gives: out-of-fold rows of all members in, a rule for any other rows out."""
+"""The contract of combiners: out-of-fold rows of all members in, a rule for any other rows out."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
