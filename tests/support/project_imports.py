@@ -1,7 +1,7 @@
-"""Which modules a project module imports, read from its source: for the tests of layers and of ``dvc.yaml``."""
+"""Imports of project modules, read from their sources: for the tests of layers, of the house and of ``dvc.yaml``."""
 
 import ast
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 
 from pipeline.core.closure import PACKAGE, import_closure
@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 _IN_PARTS = ("data", "reports")  # rooms whose sub-folders a stage lists one by one
 
 
-@lru_cache
+@cache
 def modules() -> tuple[str, ...]:
     """Names every project module that is not empty."""
     return tuple(module_name(path) for path in sorted((ROOT / PACKAGE).rglob("*.py")) if path.stat().st_size)
@@ -20,26 +20,28 @@ def module_name(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts)
 
 
-@lru_cache
+@cache
 def tree(module: str) -> ast.Module:
     return ast.parse((ROOT / Path(*module.split("."))).with_suffix(".py").read_text(encoding="utf-8"))
 
 
+@cache
 def imports(module: str) -> set[str]:
     """Names all modules that ``module`` imports, anywhere in it: also inside functions."""
-    found: set[str] = set()
+    names: set[str] = set()
     known = set(modules())
     for node in ast.walk(tree(module)):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.module, f"{module}, line {node.lineno}: relative import"
-            # `from pipeline import tables` names a module, `from pipeline.tables import read_folds` a function.
+            # `from pipeline.core import tables` names a module, `from pipeline.core.tables import x` a function.
             below = {f"{node.module}.{alias.name}" for alias in node.names}
-            found |= below & known or {node.module}
-    return found
+            names |= below & known or {node.module}
+    return names
 
 
+@cache
 def project_imports(module: str) -> set[str]:
     """Names the project's own modules that ``module`` imports."""
     return {name for name in imports(module) if name.split(".")[0] == PACKAGE}
