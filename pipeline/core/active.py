@@ -28,7 +28,7 @@ def active_models(root: Path) -> tuple[str, ...]:
     names = read_params(root).get("models")
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
         raise InputError(f"params.yaml: models must list files under configs/models, got {names!r}")
-    known = [file.stem for file in (models_folder(root)).glob("*.yaml")]
+    known = [file.stem for file in models_folder(root).glob("*.yaml")]
     for name in names:
         if names.count(name) > 1:
             raise InputError(f"params.yaml: models lists {name} more than once; keep one")

@@ -37,7 +37,7 @@ class EnsembleParams(Section):
         temperature: whether members are divided by their temperatures first; ``auto`` tries both.
         decision: ``auto`` tries thresholds by class for metrics that argmax does not maximise.
         external: members made elsewhere, as `python -m pipeline add-member` named them.
-        allow_peeked: whether members are taken whose score is optimistic, as they use the validation labels.
+        allow_peeked: whether members are taken whose score is optimistic, or may be.
     """
 
     combiners: tuple[str, ...] | None = None

@@ -26,7 +26,7 @@ class Members:
         names: sorted, so that sums run in one order whatever the order in params.yaml.
         rows: the rows of the fold table that all members scored, in its order.
         stacked: float32 (n_members, n_samples, n_classes), rows sum to 1.
-        peeked: by member, what looked at the rows that its predictions are scored on; members without are absent.
+        peeked: by member, why its score may be optimistic; members without a reason are absent.
     """
 
     names: tuple[str, ...]
@@ -72,8 +72,8 @@ def read_members(root: Path, names: Sequence[str], classes: Sequence[str], allow
         marks = _marks(path, predictions, digest)
         if marks and not allow_peeked:
             raise InputError(
-                f"{path}: {name} looked at the rows that it is scored on: {some(marks)}; take it out of params.yaml, "
-                "or set ensemble.allow_peeked: true there and read its scores as too good"
+                f"{path}: the OOF score of {name} may be optimistic: {some(marks)}; remove it from params.yaml, "
+                "or set ensemble.allow_peeked: true there, and take its scores and the ensemble's for optimistic"
             )
         if marks:
             peeked[name] = marks

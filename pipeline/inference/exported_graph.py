@@ -21,7 +21,7 @@ from pipeline.networks.runtime import keras, layers, ops
 
 
 class ResizeImages(layers.Layer):  # type: ignore[misc]
-    """Resizes square images in [0, 255] as `augmentation.unrounded` does."""
+    """Resizes square images in [0, 255] as `resizing.resize_unrounded` does."""
 
     def __init__(self, before: int, after: int) -> None:
         """Takes the sides in pixels."""
@@ -51,7 +51,7 @@ class StackViews(layers.Layer):  # type: ignore[misc]
 
 
 class AverageViews(layers.Layer):  # type: ignore[misc]
-    """Averages all views of a fold: logits to probabilities, as `checkpoints.probs_of` does."""
+    """Averages all views of a fold: logits to probabilities, as `checkpoints.combine_views` does."""
 
     def __init__(self, views: Views, weights: dict[str, float], name: str) -> None:
         """Takes the views and, where they are learned, their weights."""

@@ -169,7 +169,7 @@ def open_network(
 def _start_runtime(card: ModelCard) -> None:
     """Computes as training did where this machine would choose that itself, else in float32, which any can."""
     if runtime.start_backend("auto") != card.precision and runtime.start_backend("float32") != card.precision:
-        print(f"{card.model}: trained in {card.precision}, which this machine does not support; predicted in float32")
+        print(f"{card.model}: trained in {card.precision}, which this machine would not choose; predicted in float32")
 
 
 def _join_batches(batches: Iterator[tuple[NDArray[Any], Logits]], last: Any) -> tuple[Logits, Features]:

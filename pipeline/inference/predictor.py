@@ -170,5 +170,5 @@ def _choose_detector(
 
 def _require_trained(root: Path, name: str) -> None:
     path = paths.card_path(root, name)
-    if not path.is_file() and not (classes_path(root)).is_file():
+    if not path.is_file() and not classes_path(root).is_file():
         raise InputError(f"{path} does not exist: nothing is trained yet; run `dvc repro`")

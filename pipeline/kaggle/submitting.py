@@ -61,7 +61,7 @@ def read_checked_submission(root: Path, name: str, competition: Competition) -> 
     frame = check_submission_file(path, read_table(prepared / "sample_submission.csv"), competition.submission, classes)
     if sha256(path) != card.sha256:
         raise InputError(
-            f"{path} was changed since it was written, so its card describes another file; remove it and run "
+            f"{path} was changed since it was written, so its card holds the score of another file; remove it and run "
             "`dvc repro`"
         )
     return CheckedSubmission(path, card, frame)
@@ -86,7 +86,7 @@ def make_default_message(card: cards.SubmissionCard) -> str:
     nested = "" if card.nested_cv is None else f", nested {card.nested_cv:.5f}"
     commit = card.git_commit[:10] if card.git_commit else "none"
     members = some(card.members, _LISTED_MEMBERS)
-    warning = ", TOO GOOD: uses the validation labels" if card.peeked else ""
+    warning = " (may be optimistic)" if card.peeked else ""
     return f"{card.name}: CV {card.metric} {card.cv:.5f}{nested}{warning}; members {members}; git {commit}"
 
 
@@ -114,7 +114,7 @@ def refuse_repeated(entries: tuple[LogEntry, ...], digest: str) -> None:
             score = f"public {entry.public_lb:g}" if entry.public_lb is not None else "no score yet"
             raise InputError(
                 f"this file was already submitted as {entry.name} on {entry.time} ({score}); "
-                "add --again to submit it again"
+                "add --again to spend another submission on it"
             )
 
 

@@ -46,10 +46,10 @@ def print_score_table(root: Path, out: Console | None = None) -> None:
         out.print(title)
     for line in models:
         if line.card.peeked:
-            out.print(f"* {line.name} uses the validation labels that it is scored on: {', '.join(line.card.peeked)}")
+            out.print(f"* {line.name}: its score may be optimistic: {', '.join(line.card.peeked)}")
     if ensemble and ensemble.card.peeked:
         out.print(
-            f"* {paths.ENSEMBLE} has members that use the validation labels, its score is too good: "
+            f"* {paths.ENSEMBLE}: its score may be optimistic, as those of these members may: "
             f"{', '.join(ensemble.card.peeked)}"
         )
     untrained = [name for name in names if name not in trained]

@@ -49,7 +49,7 @@ def run(root: Path, name: str, oof: PredictionFiles, test: PredictionFiles, fold
     if digest is None:
         print(
             "it is unknown whether it was made on folds/folds.csv: give --folds FILE, or set ensemble.allow_peeked: "
-            "true in params.yaml, which makes the ensemble's score too good"
+            "true in params.yaml, and take the ensemble's score for optimistic"
         )
 
 

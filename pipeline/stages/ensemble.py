@@ -62,4 +62,4 @@ def _print_results(card: cards.EnsembleCard) -> None:
     for one, two in card.same:
         print(f"note: {one} and {two} have the same predictions; remove one of them")
     for name, marks in card.peeked.items():
-        print(f"note: {name} uses the validation labels ({some(marks)}): the score above is too good")
+        print(f"note: {name}: the score above may be optimistic: {some(marks)}")

@@ -96,7 +96,7 @@ def _check_target(target: Path, force: bool) -> None:
 
 
 def _is_pack(target: Path) -> bool:
-    return all((target / name).is_file() for name in ("dataset-metadata.json", "pipeline/inference/kernel.py"))
+    return all((target / name).is_file() for name in ("dataset-metadata.json", "pipeline/cli.py"))
 
 
 def _print_result(target: Path, selection: Selection, size: int, slug: str, user: str) -> None:

@@ -56,7 +56,7 @@ def _print_submission(new: CheckedSubmission, slug: str, difference: str, messag
     print(f"members: {', '.join(card.members)}")
     print(f"{card.metric}: out-of-fold {card.cv:.5f}, nested {nested}")
     if card.peeked:
-        print(f"these scores are too good, as they use the validation labels: {some(card.peeked)}")
+        print(f"these scores may be optimistic: {some(card.peeked)}")
     print(difference)
     print(f"message: {message}")
 
@@ -64,7 +64,7 @@ def _print_submission(new: CheckedSubmission, slug: str, difference: str, messag
 def _require_one_left(slug: str) -> None:
     limits = submission_upload.read_limits(slug)
     if limits.left is None:
-        print("submissions left today: unknown before the first one")
+        print("submissions left today: Kaggle says so after the first one")
         return
     print(f"submissions left today: {limits.left} ({limits.today} made)")
     if limits.left <= 0:

@@ -53,7 +53,7 @@ def fingerprint_descriptors(images: list[str], recipe: ClassicRecipe) -> str:
 
 
 def fingerprint_features(images: list[str], recipe: Recipe, weights: tuple[Path, ...], precision: str) -> str:
-    """Returns the fingerprint of a backbone's features; heads, stages and folds play no part in them.
+    """Returns the fingerprint of a backbone's features; heads, phases and folds play no part in them.
 
     Args:
         images: as `digest_images` returns it.

@@ -26,7 +26,7 @@ class PhaseScope:
         first_epoch: epochs of the phases before it.
         size: side of the input in pixels.
         rows: of the smallest training part, with what joins it: an epoch has the same length on every fold.
-        weighted: whether classes have weights, which `losses.weigh` sets for each fold.
+        weighted: whether classes have weights, which `losses.set_class_weights` sets for each fold.
     """
 
     number: int

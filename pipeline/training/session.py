@@ -28,7 +28,7 @@ class Session:
     """
 
     def __init__(self, inputs: NetworkInputs, weights: Path) -> None:
-        """Builds and compiles; `runtime.start` comes first.
+        """Builds and compiles; `runtime.start_backend` comes first.
 
         Args:
             inputs: what it reads: recipe, data, rows.

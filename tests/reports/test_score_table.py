@@ -119,7 +119,7 @@ def test_peeking_is_marked_and_explained(trained: Path) -> None:
     write_model_card(trained, "one", peeked=("early stopping", "checkpoint choice"))
     lines = printed(trained)
     assert line_of(lines, "one").split()[0] == "one*"
-    assert "* one uses the validation labels that it is scored on: early stopping, checkpoint choice" in lines
+    assert "* one: its score may be optimistic: early stopping, checkpoint choice" in lines
     assert not any("two*" in line for line in lines)
 
 

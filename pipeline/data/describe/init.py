@@ -39,7 +39,7 @@ def activate_competition(root: Path, name: str) -> str:
         InputError: no such competition, its file does not fit, a recommended model has no file, or no ``params.yaml``.
     """
     competition = load_competition(root, name)
-    known = [file.stem for file in (models_folder(root)).glob("*.yaml")]
+    known = [file.stem for file in models_folder(root).glob("*.yaml")]
     for model in competition.models:
         if model not in known:
             place = f"configs/competitions/{name}.yaml: models"

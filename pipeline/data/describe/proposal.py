@@ -41,7 +41,7 @@ def propose_models(root: Path, side: int, channels: int, images: int) -> Propose
     """
     few = images < FEW
     table = _PHOTOS if side > SMALL else _GREY if channels == 1 else _COLOUR
-    known = {file.stem for file in (models_folder(root)).glob("*.yaml")}
+    known = {file.stem for file in models_folder(root).glob("*.yaml")}
     names = tuple(name for name in table[few] if name in known)
     if not names:
         raise InputError(

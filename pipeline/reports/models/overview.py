@@ -96,8 +96,7 @@ def _compare(data: EvaluationData, summaries: Sequence[ModelSummary]) -> list[st
 
 def _list_findings(data: EvaluationData, summaries: Sequence[ModelSummary]) -> list[str]:
     sentences = [
-        f"{summary.name} uses the validation labels that it is scored on ({', '.join(summary.peeked)}): "
-        "its score is too good."
+        f"The score of {summary.name} may be optimistic: {', '.join(summary.peeked)}."
         for summary in summaries
         if summary.peeked
     ]

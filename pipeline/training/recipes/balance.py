@@ -1,7 +1,7 @@
-"""Class balance: which classes are drawn more often, count more in the loss, or are augmented more.
+"""Class balance: classes that are drawn more often, count more in the loss, or are augmented more.
 
-An epoch keeps its length whatever is repeated: it draws ``steps * batch_size`` rows drawn from the repeated ones,
-others each time. The mix of classes changes, not the cost, and large classes are drawn less often per epoch.
+An epoch keeps its length whatever is repeated: it draws ``steps * batch_size`` of the repeated rows, others
+each time. The mix of classes changes, not the cost, and large classes are drawn less often per epoch.
 """
 
 from collections.abc import Mapping, Sequence

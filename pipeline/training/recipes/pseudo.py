@@ -149,7 +149,7 @@ def find_teachers(root: Path, section: PseudoLabelling, n_classes: int, folds: P
             f"{_PLACE}.confidence is {section.confidence}, but with {n_classes} classes every image reaches "
             f"{1 / n_classes:.3g}; it must be above that and at most 1"
         )
-    known = [path.stem for path in (models_folder(root)).glob("*.yaml")]
+    known = [path.stem for path in models_folder(root).glob("*.yaml")]
     digest = folds_digest(read_folds(folds))
     for name in section.teachers:
         if name not in known:

@@ -265,7 +265,7 @@ def test_names_and_ids_cannot_write_markup(odd: Path) -> None:
 
 def test_a_model_that_peeked_is_marked(odd: Path) -> None:
     found = page_text.read(odd / "reports" / "report.html")
-    assert "two uses the validation labels that it is scored on (epoch chosen on the validation fold)" in found.text
+    assert "The score of two may be optimistic: epoch chosen on the validation fold" in found.text
     assert found.column(SCORES, "nested [95%]")["two"].text.endswith(" (uses validation labels)")
 
 
