@@ -56,8 +56,8 @@ def test_an_error_comes_over_with_all_it_knows() -> None:
 def test_nothing_outlives_the_one_that_is_killed(tmp_path: Path) -> None:
     script = tmp_path.parent / f"{tmp_path.name}.py"
     script.write_text(
-        "from support.jobs import lasting\nfrom pipeline.training.side_by_side import side_by_side\n"
-        f"if __name__ == '__main__':\n    side_by_side(lasting, ({str(tmp_path)!r},), range(2), 2)\n"
+        "from support.jobs import lasting\nfrom pipeline.training.side_by_side import run_side_by_side\n"
+        f"if __name__ == '__main__':\n    run_side_by_side(lasting, ({str(tmp_path)!r},), range(2), 2)\n"
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parent)])}
     with subprocess.Popen([sys.executable, script], env=environment) as process:
