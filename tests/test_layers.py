@@ -69,7 +69,8 @@ ROOMS = {
         1,
         "",
         """active archive arrays cards closure competition config csvs errors files formats ids layouts metrics
-        paired paths plots predictions processes progress sampling scores simplex tables""",
+        paired paths plots predictions processes progress sampling scores simplex tables
+        targets.classes targets.contract targets.prepared targets.spec""",
     ),
 }
 STAGES = {name for name in modules() if room_of(name) == "stages"}

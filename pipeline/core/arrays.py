@@ -1,5 +1,7 @@
 """Types of arrays: one name for each kind of numbers that travels between modules; docstrings tell the shapes."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,6 +9,8 @@ Images = NDArray[np.uint8]  # whole grey levels, 0..255; channels last
 Pixels = NDArray[np.uint8 | np.float32]  # grey levels, whole or between two
 Rows = NDArray[np.int64]  # numbers of rows
 Labels = NDArray[np.int64]  # class indices
+Truth = NDArray[Any]  # of any target: class indices (n,), else marks or numbers (n, width)
+Values = NDArray[np.float32]  # predictions of any target (n, n_columns): probabilities or numbers
 Targets = NDArray[np.float32]  # one-hot or mixed; rows sum to 1
 Features = NDArray[np.float32]  # (n, width)
 Logits = NDArray[np.float32]  # before softmax

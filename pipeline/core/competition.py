@@ -7,9 +7,12 @@ from pydantic import Field, field_validator, model_validator
 
 from pipeline.core.active import active_name
 from pipeline.core.config import Section, load
+from pipeline.core.errors import near_names
 from pipeline.core.layouts import Test, Train
-from pipeline.core.metrics import Metric, get_metric
+from pipeline.core.metrics import METRIC_NAMES, Metric, get_metric
 from pipeline.core.paths import competition_path
+from pipeline.core.targets.contract import Target
+from pipeline.core.targets.spec import OneClassSpec, TargetSpec
 
 SLUG = r"[a-z0-9][a-z0-9-]*"  # the last part of a Kaggle competition's address
 
@@ -96,7 +99,8 @@ class Score(Section):
     @field_validator("name")
     @classmethod
     def _known(cls, name: str) -> str:
-        get_metric(name, None)
+        if name not in METRIC_NAMES:
+            raise ValueError(f"metric {name!r} is unknown; {near_names(name, METRIC_NAMES)}")
         return name
 
     @model_validator(mode="after")
@@ -107,13 +111,22 @@ class Score(Section):
 
     @property
     def metric(self) -> Metric:
-        """The metric itself, its direction included."""
+        """The metric of one class per image."""
         return get_metric(self.name, self.k)
+
+    def metric_for(self, target: Target) -> Metric:
+        """The metric of a target, its direction included.
+
+        Raises:
+            InputError: the metric does not judge targets of this kind.
+        """
+        return get_metric(self.name, self.k, target)
 
 
 class Competition(Section):
     """The whole truth about one competition, from ``configs/competitions/<name>.yaml``.
 
+    ``target`` says what is predicted: one class per image where it is absent;
     ``mirror`` says whether a mirrored image keeps its class: false for digits, letters and text, and then no model's
     ``augmentation.flip`` is used;
     ``class_names`` says what people call the labels (``0: Healthy``): pictures show these names, tables and submissions
@@ -127,6 +140,7 @@ class Competition(Section):
     source: Source
     train: Train
     test: Test
+    target: TargetSpec = OneClassSpec()
     storage: Storage
     mirror: bool
     metric: Score

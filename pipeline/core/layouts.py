@@ -18,20 +18,30 @@ class Folders(Section):
 
 
 class CsvImages(Section):
-    """A table of ids and labels beside a folder of images; ids with or without extension."""
+    """A table of ids and labels beside a folder of images; ids with or without extension.
+
+    ``label`` is the column of the answer; a list of columns where an image has several numbers or targets. Where
+    ``target.kind`` is several_labels and names no separator, each row names one label of an image.
+    """
 
     layout: Literal["csv_images"]
     images: str
     table: str
     id: str
-    label: str
+    label: str | tuple[str, ...]
     group: str | None = None
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The columns of labels: one, or one for each number or target."""
+        return (self.label,) if isinstance(self.label, str) else self.label
 
 
 class CsvOneHot(Section):
-    """A table of ids and one column of 0 and 1 per class, of which each row marks exactly one, beside images.
+    """A table of ids and one column per class beside images.
 
-    ``classes`` names these columns; each is a class.
+    ``classes`` names these columns. Each row marks exactly one of them with 1; any number of them where ``target.kind``
+    is several_labels; where it is vote_shares the columns hold votes.
     """
 
     layout: Literal["csv_one_hot"]
@@ -87,6 +97,15 @@ class FileNames(Section):
         if "label" not in groups:
             raise ValueError(r"pattern needs a group named label, such as (?P<label>\w+)\.\d+")
         return pattern
+
+
+def list_answer_columns(layout: "Train") -> tuple[str, ...]:
+    """Lists the columns of the training table that hold the answer; none where folders or file names do."""
+    if isinstance(layout, CsvImages):
+        return layout.labels
+    if isinstance(layout, CsvOneHot):
+        return layout.classes
+    return (layout.label,) if isinstance(layout, CsvPixels) else ()
 
 
 Train = Annotated[Folders | CsvImages | CsvOneHot | CsvPixels | FileNames, Field(discriminator="layout")]

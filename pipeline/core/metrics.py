@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 from sklearn import metrics as sk
 
-from pipeline.core.arrays import Labels, Probs
-from pipeline.core.errors import InputError, near_names
+from pipeline.core.arrays import Labels, Probs, Truth, Values
+from pipeline.core.errors import InputError, near_names, some
+from pipeline.core.targets.contract import Target
 
 
 @dataclass(frozen=True)
@@ -23,16 +24,16 @@ class Metric:
     Attributes:
         name: as in the competition's file; top-k carries its k.
         greater_is_better: the direction.
-        score: (labels (n,), probs (n, n_classes)) -> float; ``labels`` are class indices 0..n_classes-1.
+        score: (truth, values (n, n_columns)) -> float; the truth is class indices (n,), or (n, truth_width).
         wants: what a submission must hold for this metric: ``label`` or ``probabilities``.
         rows: what each row adds to ``score``, where that is a mean over rows: makes a bootstrap cheap.
     """
 
     name: str
     greater_is_better: bool
-    score: Callable[[Labels, Probs], float]
+    score: Callable[[Truth, Values], float]
     wants: str
-    rows: Callable[[Labels, Probs], NDArray[np.float64]] | None = None
+    rows: Callable[[Truth, Values], NDArray[np.float64]] | None = None
 
     def better(self, a: float, b: float) -> bool:
         """Says whether score ``a`` beats score ``b``."""
@@ -158,14 +159,59 @@ METRICS: dict[str, Metric] = {
 }
 
 
-def get_metric(name: str, k: int | None = None) -> Metric:
+def _column_roc_auc(marks: Truth, probs: Values) -> float:
+    one_sided = [column for column in range(probs.shape[1]) if not 0 < marks[:, column].sum() < len(marks)]
+    if one_sided:
+        raise InputError(f"roc_auc needs rows with and without each label; label indices {one_sided} lack one of both")
+    return float(np.mean([_area(marks[:, column] == 1, probs[:, column]) for column in range(probs.shape[1])]))
+
+
+def _label_macro_f1(marks: Truth, probs: Values) -> float:
+    chosen = probs >= 0.5
+    hits = (marks * chosen).sum(axis=0)
+    return float((2 * hits / np.maximum(marks.sum(axis=0) + chosen.sum(axis=0), 1)).mean())
+
+
+def _square(truth: Truth, values: Values) -> NDArray[np.float64]:
+    squares: NDArray[np.float64] = ((truth.astype(np.float64) - values) ** 2).mean(axis=1)
+    return squares
+
+
+# Metrics of targets other than one class per image: by kind, then by name.
+OTHER_METRICS: dict[str, dict[str, Metric]] = {
+    "several_labels": {
+        "roc_auc": Metric("roc_auc", True, _column_roc_auc, "probabilities"),
+        "macro_f1": Metric("macro_f1", True, _label_macro_f1, "label"),
+    },
+    "numbers": {
+        "rmse": Metric("rmse", False, lambda truth, values: float(_square(truth, values).mean() ** 0.5), "numbers"),
+    },
+}
+
+
+METRIC_NAMES = (*METRICS, "top_k_accuracy", *(name for kind in OTHER_METRICS.values() for name in kind))
+
+
+def get_metric(name: str, k: int | None = None, target: Target | None = None) -> Metric:
     """Returns a metric by name; ``k`` is that of ``top_k_accuracy``.
 
+    Args:
+        name: as in a competition's file.
+        k: of ``top_k_accuracy``.
+        target: what is predicted; None for one class per image.
+
     Raises:
-        InputError: no metric has that name; the near ones are listed.
+        InputError: no metric has that name, the near ones are listed; or it does not judge targets of this kind.
     """
+    if target is not None and target.kind not in ("one_class", "grades"):
+        judging = OTHER_METRICS.get(target.kind, {})
+        if name not in judging:
+            raise InputError(
+                f"metric {name!r} does not judge a target of kind {target.kind}; {some(judging) or 'no metric'} would"
+            )
+        return judging[name]
     if name == "top_k_accuracy":
         return Metric(f"top_{k or 1}_accuracy", True, top_k(k or 1), "probabilities", _top_k_hits(k or 1))
     if name not in METRICS:
-        raise InputError(f"metric {name!r} is unknown; {near_names(name, [*METRICS, 'top_k_accuracy'])}")
+        raise InputError(f"metric {name!r} is unknown; {near_names(name, METRIC_NAMES)}")
     return METRICS[name]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.core.arrays import Labels, Probs
+from pipeline.core.arrays import Labels, Truth, Values
 from pipeline.core.errors import InputError
 from pipeline.core.metrics import Metric
 from pipeline.core.scores import LabelledRows, resample_means, resample_rows
@@ -49,14 +49,14 @@ class Gain:
     high: float
 
 
-def measure_standing(rows: LabelledRows, candidates: Sequence[Probs], metric: Metric, seed: int = 0) -> Standing:
+def measure_standing(rows: LabelledRows, candidates: Sequence[Values], metric: Metric, seed: int = 0) -> Standing:
     """Compares predictions of the same rows.
 
     Standard errors are of means over groups where the metric is a mean over rows, else of 60 bootstrap draws.
 
     Args:
         rows: the scored rows, n of them.
-        candidates: probabilities (n, n_classes) each.
+        candidates: predictions (n, n_columns) each.
         metric: what to score by.
         seed: of the bootstrap.
     """
@@ -76,7 +76,7 @@ def measure_standing(rows: LabelledRows, candidates: Sequence[Probs], metric: Me
 
 
 def measure_gain(
-    rows: LabelledRows, probs: Probs, other: Probs, metric: Metric, seed: int = 0, n_resamples: int = 1000
+    rows: LabelledRows, probs: Values, other: Values, metric: Metric, seed: int = 0, n_resamples: int = 1000
 ) -> Gain:
     """Returns how much ``probs`` scores better than ``other``, with its paired bootstrap interval.
 
@@ -105,9 +105,9 @@ def _error_of_mean(rows: NDArray[np.float64], group: Labels) -> float:
 
 
 def _draws(
-    labels: Labels,
+    labels: Truth,
     group: Labels,
-    candidates: Sequence[Probs],
+    candidates: Sequence[Values],
     metric: Metric,
     seed: int,
     n_resamples: int = _DRAWS,

@@ -1,4 +1,4 @@
-"""Predictions: probabilities by id, as parquet files that are checked on their way in and on their way out."""
+"""Predictions: values of each target column by id, as parquet files, checked on their way in and on their way out."""
 
 import json
 from collections.abc import Sequence
@@ -14,21 +14,24 @@ from numpy.typing import NDArray
 from pipeline.core.errors import InputError, one_line, some
 from pipeline.core.files import atomic_path
 from pipeline.core.ids import check_unique
+from pipeline.core.targets.classes import OneClass
+from pipeline.core.targets.contract import Target
 
-_SUM_TOLERANCE = 1e-2  # what rounding to three digits does to the sum of some classes
 _ABOUT = b"pipeline"  # key of the metadata of predictions
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """Probabilities by id.
+    """What is predicted for each id.
 
     Attributes:
         ids: (n,) text, in the order of the file.
-        probs: float32 (n, n_classes), >= 0, rows sum to 1; columns in class order.
-        classes: class names.
+        probs: float32 (n, n_columns): probabilities of classes, whose rows sum to 1, or of labels; numbers of a target
+            of numbers.
+        classes: names of the columns.
         folds: digest of the fold table that the models behind them were trained on; None where nothing shows it.
         peeked: what looked at the rows that these predictions are scored on; empty for honest ones.
+        target: what the columns are about; None for one class per image.
     """
 
     ids: tuple[str, ...]
@@ -36,6 +39,7 @@ class Predictions:
     classes: tuple[str, ...]
     folds: str | None = None
     peeked: tuple[str, ...] = ()
+    target: Target | None = None
 
     def aligned(self, ids: Sequence[str], place: str) -> NDArray[np.float32]:
         """Returns the rows of ``ids``, in that order; every id on both sides must match.
@@ -66,12 +70,17 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
         pq.write_table(table, temporary)
 
 
-def read_predictions(path: Path, classes: Sequence[str]) -> Predictions:
-    """Reads predictions and checks them against the classes, by name: columns may stand in any order.
+def read_predictions(path: Path, target: Target | Sequence[str]) -> Predictions:
+    """Reads predictions and checks them against the target, by name: columns may stand in any order.
+
+    Args:
+        path: of the parquet file.
+        target: what is predicted; names of classes stand for one class per image.
 
     Raises:
-        InputError: no such file, other classes, or rows that are no probabilities.
+        InputError: no such file, other columns, or rows that are no predictions of the target.
     """
+    classes = target.columns if isinstance(target, Target) else tuple(target)
     if not path.is_file():
         raise InputError(f"{path} does not exist; run `dvc repro` to train that model")
     try:
@@ -87,7 +96,8 @@ def read_predictions(path: Path, classes: Sequence[str]) -> Predictions:
         )
     probs = frame[list(classes)].to_numpy(dtype=np.float32)
     ids = tuple(frame["id"].astype(str))
-    predictions = Predictions(ids, probs, tuple(classes), about.get("folds"), tuple(about.get("peeked", ())))
+    kind = target if isinstance(target, Target) else None
+    predictions = Predictions(ids, probs, classes, about.get("folds"), tuple(about.get("peeked", ())), kind)
     check_predictions(predictions, str(path))
     return predictions
 
@@ -96,21 +106,11 @@ def check_predictions(predictions: Predictions, place: str) -> None:
     """Holds predictions to their invariants.
 
     Raises:
-        InputError: ids repeat, a value is not finite or negative, or a row does not sum to 1.
+        InputError: ids repeat, or a row is no prediction of the target: not finite, no probabilities.
     """
     check_unique(predictions.ids, place)
     shape = (len(predictions.ids), len(predictions.classes))
     if predictions.probs.shape != shape:
         raise InputError(f"{place}: probabilities of shape {predictions.probs.shape}, wanted {shape}")
-    sums = predictions.probs.sum(axis=1, dtype=np.float64)
-    wrong = ~np.isfinite(sums) | (predictions.probs < 0).any(axis=1) | (np.abs(sums - 1) > _SUM_TOLERANCE)
-    if wrong.any():
-        rows = np.flatnonzero(wrong)
-        first = predictions.probs[rows[0]]
-        cells = [float(value) for value in first if not np.isfinite(value) or value < 0]
-        shown = f"holds {cells[0]:g}" if cells else f"sums to {sums[rows[0]]:.6g}"
-        raise InputError(
-            f"{place}: {len(rows)} rows are no probabilities (finite, >= 0, sum 1), ids "
-            f"{some(predictions.ids[row] for row in rows)}; the first {shown}: write probabilities after softmax, "
-            "with all their digits"
-        )
+    target = predictions.target or OneClass(columns=predictions.classes)
+    target.check_values(predictions.probs, predictions.ids, place)

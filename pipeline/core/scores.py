@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.core.arrays import Labels, Probs
+from pipeline.core.arrays import Labels, Truth, Values
 from pipeline.core.errors import InputError
 from pipeline.core.metrics import Metric, get_metric
 
@@ -28,11 +28,11 @@ class LabelledRows:
     """The rows that predictions are scored on.
 
     Attributes:
-        labels: (n,) true class indices.
+        labels: what is true of each row: class indices (n,), or (n, truth_width) of other targets.
         groups: (n,) rows of one group belong together: a bootstrap draws them together.
     """
 
-    labels: Labels
+    labels: Truth
     groups: Labels
 
 
@@ -64,14 +64,14 @@ class Summary:
 
 
 def summarise_scores(
-    rows: LabelledRows, folds: Labels, probs: Probs, metric: Metric, seed: int = 0, n_resamples: int = 1000
+    rows: LabelledRows, folds: Labels, probs: Values, metric: Metric, seed: int = 0, n_resamples: int = 1000
 ) -> Summary:
     """Scores out-of-fold predictions.
 
     Args:
         rows: the scored rows, n of them.
         folds: (n,) the fold that predicted each row.
-        probs: (n, n_classes) out-of-fold probabilities.
+        probs: (n, n_columns) out-of-fold predictions.
         metric: the competition's.
         seed: of the bootstrap.
         n_resamples: of the bootstrap; metrics that are no mean over rows get at most 200, because each costs a whole
@@ -100,13 +100,13 @@ def summarise_scores(
 
 
 def bootstrap_interval(
-    rows: LabelledRows, probs: Probs, metric: Metric, seed: int = 0, n_resamples: int = 1000
+    rows: LabelledRows, probs: Values, metric: Metric, seed: int = 0, n_resamples: int = 1000
 ) -> tuple[float, float]:
     """Returns the 95 % percentile bootstrap interval of a pooled score, drawing whole groups.
 
     Args:
         rows: the scored rows, n of them.
-        probs: (n, n_classes) probabilities.
+        probs: (n, n_columns) predictions.
         metric: what to score.
         seed: the same seed gives the same interval.
         n_resamples: how many draws; at most 200 are made of a metric that is no mean over rows.
@@ -161,7 +161,7 @@ def resample_rows(group: Labels, random: np.random.Generator, n_resamples: int) 
         yield by_group[np.repeat(starts[drawn], many) + within]
 
 
-def _scores(labels: Labels, probs: Probs, metric: Metric, draws: Iterator[Labels]) -> NDArray[np.float64]:
+def _scores(labels: Truth, probs: Values, metric: Metric, draws: Iterator[Labels]) -> NDArray[np.float64]:
     scores = []
     for rows in draws:
         try:

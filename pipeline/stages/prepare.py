@@ -3,7 +3,8 @@
 Reads: data/source.json, the source's files, configs/competitions/<name>.yaml.
 Writes: data/prepared/ - train.csv and test.csv (image indices in natural order of the ids), train_images.npy and
 test_images.npy (row i is row i of the index), classes.json, class_names.json (the names to show, in that order),
-report.json, sample_submission.csv and, where test labels are held back, solution.csv.
+target.json and truth.parquet (where images have more than one
+class each), report.json, sample_submission.csv and, where test labels are held back, solution.csv.
 """
 
 import shutil
@@ -15,7 +16,7 @@ from pipeline.core.csvs import read_table
 from pipeline.core.errors import InputError
 from pipeline.core.files import write_json
 from pipeline.core.paths import prepared_folder
-from pipeline.data.prepared.preparing import PrepareParams, encode_labels, list_display_names, write_prepared
+from pipeline.data.prepared.preparing import PrepareParams, encode_truth, list_display_names, write_prepared
 from pipeline.data.prepared.records import list_records
 from pipeline.data.sources.source import check_source_unchanged, fetch_competition
 from pipeline.kaggle.submission import check_sample
@@ -29,7 +30,9 @@ def run(root: Path) -> None:
     check_source_unchanged(root, competition)
     train, test = list_records(base, competition)
     sample = base / competition.submission.sample
-    classes, _ = encode_labels([str(record.label) for record in train])
+    answer, _ = encode_truth(train, competition)
+    classes = answer.columns
+    competition.metric.metric_for(answer)  # refused here, before anything costly
     names = list_display_names(classes, competition.class_names)
     check_sample(read_table(sample), competition.submission, classes, [record.id for record in test])
     solution = None if competition.solution is None else base / competition.solution

@@ -11,7 +11,7 @@ from support import tiny
 from pipeline.core.errors import InputError
 from pipeline.core.files import sha256
 from pipeline.core.tables import read_classes, read_index
-from pipeline.data.prepared.preparing import encode_labels
+from pipeline.core.targets.classes import encode_labels
 from pipeline.images.store import open_store
 from pipeline.stages import fetch, prepare
 

@@ -13,12 +13,18 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from pipeline.core.errors import InputError
 from pipeline.core.ids import natural_order
 from pipeline.data.prepared.duplicates import HASHES, number_components
+from pipeline.data.prepared.stratification import deal_groups
 
 _ATTEMPTS = 10
 
 
 def make_fold_table(
-    index: pd.DataFrame, classes: Sequence[str], n_splits: int, seed: int, group_duplicates: bool
+    index: pd.DataFrame,
+    classes: Sequence[str],
+    n_splits: int,
+    seed: int,
+    group_duplicates: bool,
+    strata: NDArray[np.bool_] | None = None,
 ) -> pd.DataFrame:
     """Makes the fold table of a training index.
 
@@ -30,6 +36,7 @@ def make_fold_table(
         n_splits: how many folds.
         seed: another seed is another split.
         group_duplicates: whether images of one content or perceptual hash share a fold; user groups always do.
+        strata: (n, n_strata) of the index's rows, what folds share out evenly; None for the classes.
 
     Returns:
         id, label, group and fold, in natural order of the ids.
@@ -37,10 +44,15 @@ def make_fold_table(
     Raises:
         InputError: a class has fewer images (or groups) than folds.
     """
-    ordered = index.set_index("id").loc[natural_order(index["id"].tolist())].reset_index()
+    place = pd.Series(np.arange(len(index)), index=index["id"])
+    order = place.loc[natural_order(index["id"].tolist())].to_numpy()
+    ordered = index.iloc[order].reset_index(drop=True)
     groups = number_components(ordered, ("group", *HASHES) if group_duplicates else ("group",))
     labels = ordered["label"].to_numpy(dtype=np.int64)
-    fold = assign_folds(labels, groups, n_splits, seed, classes)
+    if strata is None:
+        fold = assign_folds(labels, groups, n_splits, seed, classes)
+    else:
+        fold = deal_groups(strata[order], groups, n_splits, seed)
     return pd.DataFrame({"id": ordered["id"], "label": labels, "group": groups, "fold": fold})
 
 

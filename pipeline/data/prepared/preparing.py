@@ -1,6 +1,5 @@
 """The prepared folder: records of images -> stores, indices, classes and the report of counts, sizes and duplicates."""
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,15 +8,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
-from sklearn.preprocessing import LabelEncoder
 
+from pipeline.core.arrays import Truth
 from pipeline.core.competition import Competition
 from pipeline.core.config import Section
 from pipeline.core.errors import InputError, near_names, some
 from pipeline.core.files import write_json
 from pipeline.core.ids import natural_order
-from pipeline.core.layouts import CsvPixels, Test, TestPixels, Train
-from pipeline.core.tables import INDEX_COLUMNS, write_classes, write_index
+from pipeline.core.layouts import CsvPixels, Test, TestPixels, Train, list_answer_columns
+from pipeline.core.tables import INDEX_COLUMNS, write_index
+from pipeline.core.targets.contract import Target
+from pipeline.core.targets.prepared import write_target
 from pipeline.data.prepared.duplicates import HASHES, Duplicates, find_duplicates
 from pipeline.data.prepared.pixel_rows import fill_from_table
 from pipeline.data.prepared.records import Record
@@ -26,7 +27,6 @@ from pipeline.images.store import ImageFacts, copy_rows, create_store, fill_stor
 
 # The columns that make duplicates: of equal content, and of equal content or look.
 _HASHES = {"content": ("hash",), "perceptual": HASHES}
-_WHOLE_NUMBER = re.compile(r"0|-?[1-9]\d*")
 
 
 class PrepareParams(Section):
@@ -69,12 +69,13 @@ def write_prepared(
         _refuse_broken([*broken[0], *broken[1]])
     if broken[0]:
         train, train_facts = _drop_broken(stores["train"], train, train_facts)
-    classes, labels = encode_labels([str(record.label) for record in train])
-    train_index = _make_index(train, train_facts, labels)
+    target, truth = encode_truth(train, competition)
+    classes = target.columns
+    train_index = _make_index(train, train_facts, target.index_labels(truth))
     test_index = _make_index(test, test_facts, np.full(len(test), -1))
     write_index(folder / "train.csv", train_index)
     write_index(folder / "test.csv", test_index)
-    write_classes(folder / "classes.json", classes)
+    write_target(folder, target, [record.id for record in train], truth)
     write_json(folder / "report.json", make_report(train_index, test_index, classes, broken))
 
 
@@ -109,15 +110,15 @@ def decode_records(
     return ordered, fill_store(store, base, [record.source for record in ordered], form, workers)
 
 
-def encode_labels(labels: Sequence[str]) -> tuple[list[str], NDArray[np.int64]]:
-    """Encodes labels as class indices 0..n_classes-1; returns the class names in that order, and the indices.
+def encode_truth(train: Sequence[Record], competition: Competition) -> tuple[Target, Truth]:
+    """Encodes the cells of the training images: what is predicted, and what is true of each.
 
-    Names that are all whole numbers go by value (2 before 10), others as text.
+    Raises:
+        InputError: the cells do not fit ``target.kind`` of the competition's file.
     """
-    numeric = all(_WHOLE_NUMBER.fullmatch(label) for label in labels)
-    encoder = LabelEncoder()
-    indices = encoder.fit_transform([int(label) for label in labels] if numeric else list(labels))
-    return [str(name) for name in encoder.classes_.tolist()], indices.astype(np.int64)
+    cells = [str(record.label) for record in train]
+    target = competition.target.fit(cells, list_answer_columns(competition.train))
+    return target, target.encode(cells)
 
 
 def list_display_names(classes: Sequence[str], names: Mapping[str, str] | None) -> list[str]:

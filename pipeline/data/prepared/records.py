@@ -12,9 +12,19 @@ from pipeline.core.competition import Competition
 from pipeline.core.csvs import detect_dialect, read_columns, read_table, require_columns
 from pipeline.core.errors import InputError, some
 from pipeline.core.ids import check_ids, check_unique
-from pipeline.core.layouts import CsvImages, CsvOneHot, CsvPixels, FileNames, Folders, TestImages, TestPixels
+from pipeline.core.layouts import (
+    CsvImages,
+    CsvOneHot,
+    CsvPixels,
+    FileNames,
+    Folders,
+    TestImages,
+    TestPixels,
+    list_answer_columns,
+)
+from pipeline.core.targets.spec import GradesSpec, OneClassSpec, SeveralLabelsSpec
+from pipeline.data.prepared.cells import join_rows_of_ids, read_cells
 from pipeline.data.prepared.image_folder import ImageFolder
-from pipeline.data.prepared.one_hot import read_one_hot
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +34,7 @@ class Record:
     Attributes:
         id: as the competition writes it.
         source: path of its file below the source's folder, or ``<table>:<row>`` for pixels (rows count from 1).
-        label: class name; None for a test image.
+        label: class name, or the cell of another kind of target (see `core.targets.contract`); None for a test image.
         group: what the user says must not be torn apart; empty for none.
     """
 
@@ -46,7 +56,7 @@ def list_records(base: Path, competition: Competition) -> tuple[list[Record], li
         if not records:
             raise InputError(f"{base}: there is no {place} image; correct {place} in the competition's file")
         check_ids([record.id for record in records], f"{base}: {place}")
-    _check_labels(train)
+    _check_labels(train, competition)
     _refuse_leftovers(base, competition, {record.source for record in (*train, *test)})
     return train, test
 
@@ -58,7 +68,7 @@ def _list_train(base: Path, competition: Competition) -> list[Record]:
     if isinstance(layout, FileNames):
         return _from_names(ImageFolder(base, layout.images), layout)
     if isinstance(layout, CsvImages | CsvOneHot):
-        return _from_table(base, layout)
+        return _from_table(base, layout, competition)
     return _from_rows(base, layout)
 
 
@@ -91,17 +101,15 @@ def _from_names(folder: ImageFolder, layout: FileNames) -> list[Record]:
     return records
 
 
-def _from_table(base: Path, layout: CsvImages | CsvOneHot) -> list[Record]:
+def _from_table(base: Path, layout: CsvImages | CsvOneHot, competition: Competition) -> list[Record]:
     path = base / layout.table
     table = read_table(path)
-    marked = [layout.label] if isinstance(layout, CsvImages) else list(layout.classes)
+    marked = list_answer_columns(layout)
     require_columns(table.columns.tolist(), [layout.id, *marked, *([layout.group] if layout.group else [])], path)
+    if isinstance(competition.target, SeveralLabelsSpec):
+        table = join_rows_of_ids(table, layout, competition.target)
     ids = table[layout.id].tolist()
-    labels = (
-        table[layout.label].tolist()
-        if isinstance(layout, CsvImages)
-        else read_one_hot(table, layout.classes, ids, str(path))
-    )
+    labels = read_cells(table, layout, competition.target, ids, str(path))
     _check_one_label_each(ids, labels, path)
     check_ids(ids, str(path))
     groups = table[layout.group].tolist() if layout.group else [""] * len(ids)
@@ -192,8 +200,10 @@ def _check_one_label_each(ids: Sequence[str], labels: Sequence[str], path: Path)
     check_unique(ids, str(path))
 
 
-def _check_labels(train: Sequence[Record]) -> None:
+def _check_labels(train: Sequence[Record], competition: Competition) -> None:
     """Refuses missing labels, a single class, classes that look the same, and a name that the id column has."""
+    if not isinstance(competition.target, OneClassSpec | GradesSpec):
+        return
     missing = [record.id for record in train if (record.label or "").strip().lower() in ("", "nan")]
     if missing:
         raise InputError(f"{len(missing)} training images have no label: ids {some(missing)}; label or remove them")

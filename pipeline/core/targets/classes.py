@@ -1,0 +1,208 @@
+"""Targets whose predictions are probabilities that sum to 1: one class, ordered grades, shares of votes."""
+
+import re
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import model_validator
+from scipy.special import softmax
+from sklearn.preprocessing import LabelEncoder
+
+from pipeline.core.arrays import Labels, Targets, Truth, Values
+from pipeline.core.errors import InputError, near_names
+from pipeline.core.targets.contract import FLOOR, Activation, Target, list_wrong_rows, read_numbers
+
+_SUM_TOLERANCE = 1e-2  # what rounding to three digits does to the sum of some classes
+_WHOLE_NUMBER = re.compile(r"0|-?[1-9]\d*")
+
+
+def encode_labels(labels: Sequence[str]) -> tuple[list[str], Labels]:
+    """Encodes labels as class indices 0..n_classes-1; returns the class names in that order, and the indices.
+
+    Names that are all whole numbers go by value (2 before 10), others as text.
+    """
+    numeric = all(_WHOLE_NUMBER.fullmatch(label) for label in labels)
+    encoder = LabelEncoder()
+    indices = encoder.fit_transform([int(label) for label in labels] if numeric else list(labels))
+    return [str(name) for name in encoder.classes_.tolist()], indices.astype(np.int64)
+
+
+class _Simplex(Target):
+    """Probabilities of classes that exclude each other."""
+
+    activation: ClassVar[Activation] = "softmax"
+
+    def from_outputs(self, outputs: NDArray[np.floating]) -> Values:
+        """Softmax over the classes."""
+        probs: NDArray[np.floating] = softmax(outputs, axis=-1)
+        return probs.astype(np.float32)
+
+    def to_outputs(self, values: Values) -> NDArray[np.float64]:
+        """Logarithms of the probabilities."""
+        return np.log(np.maximum(values.astype(np.float64), FLOOR))
+
+    def normalise(self, values: NDArray[np.floating]) -> Values:
+        """Divides rows by their sums; a row of zeros becomes uniform."""
+        total = values.sum(axis=-1, keepdims=True, dtype=np.float64)
+        even = 1 / values.shape[-1]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            divided: NDArray[np.float64] = np.where(total > 0, values / total, even)
+        return divided.astype(np.float32)
+
+    def check_values(self, values: Values, ids: Sequence[str], place: str) -> None:
+        """Requires finite probabilities >= 0 that sum to 1 in every row.
+
+        Raises:
+            InputError: a row that does not.
+        """
+        sums = values.sum(axis=1, dtype=np.float64)
+        wrong = ~np.isfinite(sums) | (values < 0).any(axis=1) | (np.abs(sums - 1) > _SUM_TOLERANCE)
+        if wrong.any():
+            first = int(np.flatnonzero(wrong)[0])
+            cells = [float(value) for value in values[first] if not np.isfinite(value) or value < 0]
+            worst = f"holds {cells[0]:g}" if cells else f"sums to {sums[first]:.6g}"
+            many, _, listed = list_wrong_rows(wrong, ids).partition(", ")
+            raise InputError(
+                f"{place}: {many} are no probabilities (finite, >= 0, sum 1), {listed}; the first {worst}: "
+                "write probabilities after softmax, with all their digits"
+            )
+
+
+class OneClass(_Simplex):
+    """One class per image; the truth is its index int64 (n,)."""
+
+    kind: Literal["one_class"] = "one_class"
+    default_metric: ClassVar[str] = "accuracy"
+
+    @property
+    def truth_width(self) -> int:
+        """One: the class index."""
+        return 1
+
+    def encode(self, cells: Sequence[str]) -> Truth:
+        """Returns class indices int64 (n,).
+
+        Raises:
+            InputError: a cell that is no class.
+        """
+        place = {name: index for index, name in enumerate(self.columns)}
+        for number, cell in enumerate(cells, 1):
+            if cell not in place:
+                raise InputError(f"row {number}: {cell!r} is no class; {near_names(cell, self.columns)}")
+        return np.array([place[cell] for cell in cells], dtype=np.int64)
+
+    def decode(self, truth: Truth) -> list[str]:
+        """Returns class names."""
+        return [self.columns[int(index)] for index in np.ravel(truth)]
+
+    def make_targets(self, truth: Truth) -> Targets:
+        """One-hot rows."""
+        return np.eye(len(self.columns), dtype=np.float32)[self.index_labels(truth)]
+
+    def decide(self, values: Values) -> Truth:
+        """Returns the index of the most probable class (n,)."""
+        chosen: Labels = values.argmax(axis=1)
+        return chosen
+
+    def measure_losses(self, truth: Truth, values: Values) -> NDArray[np.float64]:
+        """Cross-entropy of each row."""
+        chosen = values[np.arange(len(values)), self.index_labels(truth)].astype(np.float64)
+        losses: NDArray[np.float64] = -np.log(np.maximum(chosen, FLOOR))
+        return losses
+
+    def make_strata(self, truth: Truth) -> NDArray[np.bool_]:
+        """Returns the one-hot classes."""
+        return self.make_targets(truth).astype(np.bool_)
+
+    def index_labels(self, truth: Truth) -> Labels:
+        """Returns the class indices themselves."""
+        return np.ravel(truth).astype(np.int64)
+
+
+class Grades(OneClass):
+    """Classes with an order; ``numbers`` are their values, the lowest first: quadratic kappa goes by them.
+
+    A prediction is a distribution over the grades, so that members which classify, regress and cumulate can be mixed: a
+    regressed number between two grades is shared between them.
+    """
+
+    kind: Literal["grades"] = "grades"  # type: ignore[assignment]
+    numbers: tuple[float, ...]
+    default_metric: ClassVar[str] = "quadratic_kappa"
+
+    @model_validator(mode="after")
+    def _one_number_each(self) -> "Grades":
+        if len(self.numbers) != len(self.columns) or list(self.numbers) != sorted(set(self.numbers)):
+            raise ValueError(f"numbers must rise and be one for each of {len(self.columns)} grades: {self.numbers}")
+        return self
+
+    def expect(self, values: Values) -> NDArray[np.float64]:
+        """Returns the expected number of each row (n,)."""
+        expected: NDArray[np.float64] = values.astype(np.float64) @ np.asarray(self.numbers)
+        return expected
+
+    def share_numbers(self, numbers: NDArray[np.floating]) -> Values:
+        """Shares each number (n,) between the two grades around it; float32 (n, n_grades) whose expectation it is."""
+        grades = np.asarray(self.numbers)
+        clipped = np.clip(numbers.astype(np.float64), grades[0], grades[-1])
+        below = np.clip(np.searchsorted(grades, clipped, side="right") - 1, 0, len(grades) - 2)
+        upper = (clipped - grades[below]) / (grades[below + 1] - grades[below])
+        values = np.zeros((len(clipped), len(grades)))
+        rows = np.arange(len(clipped))
+        values[rows, below], values[rows, below + 1] = 1 - upper, upper
+        return values.astype(np.float32)
+
+
+class VoteShares(_Simplex):
+    """Shares of several annotators' votes; the truth is float32 (n, n_classes), rows sum to 1."""
+
+    kind: Literal["vote_shares"] = "vote_shares"
+    default_metric: ClassVar[str] = "kl_divergence"
+
+    @property
+    def truth_width(self) -> int:
+        """One column per class."""
+        return len(self.columns)
+
+    def encode(self, cells: Sequence[str]) -> Truth:
+        """Divides counts or shares of votes by their sum.
+
+        Raises:
+            InputError: a cell that is no number >= 0, or a row without a vote.
+        """
+        votes = read_numbers(cells, self.columns).astype(np.float64)
+        for row in np.flatnonzero((votes < 0).any(axis=1) | (votes.sum(axis=1) <= 0))[:1]:
+            raise InputError(
+                f"training row {row + 1}: votes {votes[row].tolist()} are no shares (each >= 0, some above); "
+                "correct or remove that row"
+            )
+        shares: NDArray[np.float64] = votes / votes.sum(axis=1, keepdims=True)
+        return shares.astype(np.float32)
+
+    def decode(self, truth: Truth) -> list[str]:
+        """Returns the class with the largest share."""
+        return [self.columns[index] for index in truth.argmax(axis=1).tolist()]
+
+    def make_targets(self, truth: Truth) -> Targets:
+        """Returns the shares themselves."""
+        return truth.astype(np.float32)
+
+    def decide(self, values: Values) -> Truth:
+        """Returns the predicted shares."""
+        return values
+
+    def measure_losses(self, truth: Truth, values: Values) -> NDArray[np.float64]:
+        """Kullback-Leibler divergence of each row from its shares."""
+        shares = truth.astype(np.float64)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            own = np.where(shares > 0, shares * np.log(shares), 0.0)
+        divergence: NDArray[np.float64] = (own - shares * self.to_outputs(values)).sum(axis=1)
+        return divergence
+
+    def make_strata(self, truth: Truth) -> NDArray[np.bool_]:
+        """Returns the class with the largest share, one-hot."""
+        strata = np.zeros(truth.shape, dtype=np.bool_)
+        strata[np.arange(len(truth)), truth.argmax(axis=1)] = True
+        return strata

@@ -1,0 +1,134 @@
+"""The contract of targets: all that differs between one class, several labels, grades, numbers and shares.
+
+Whoever folds, trains, combines, scores or submits asks the target and never which kind it is. A cell is what a training
+table says of one row, as text; where several columns speak of a row its cells are joined by `CELL_SEPARATOR`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.core.arrays import Targets, Truth, Values
+from pipeline.core.config import Section
+from pipeline.core.errors import InputError, some
+
+CELL_SEPARATOR = "\x1f"  # the unit separator of ASCII: no name holds it
+# What a probability is taken for before its logarithm: float32 rounds smaller ones away in sums.
+FLOOR = 1e-7
+
+Activation = Literal["softmax", "sigmoid", "linear"]
+
+
+class Target(Section, ABC):
+    """What is predicted of an image, and how its numbers are read.
+
+    Attributes:
+        kind: its name in a competition's file.
+        columns: what each column of a prediction is about: a class, a label, a grade or a number.
+    """
+
+    kind: Any
+    columns: tuple[str, ...]
+
+    activation: ClassVar[Activation]
+    default_metric: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def truth_width(self) -> int:
+        """Columns of `encode`'s result where targets stand side by side; class indices have one."""
+
+    @property
+    def outputs(self) -> tuple[tuple[slice, Activation], ...]:
+        """The columns of a network's output, and what becomes of each part."""
+        return ((slice(0, len(self.columns)), self.activation),)
+
+    @abstractmethod
+    def encode(self, cells: Sequence[str]) -> Truth:
+        """Encodes cells: class indices int64 (n,), or float32 (n, truth_width).
+
+        Raises:
+            InputError: a cell that is no answer of this kind.
+        """
+
+    @abstractmethod
+    def decode(self, truth: Truth) -> list[str]:
+        """Returns the cell of each row: the inverse of `encode`."""
+
+    @abstractmethod
+    def make_targets(self, truth: Truth) -> Targets:
+        """Returns what a network is trained on: float32 (n, n_columns)."""
+
+    @abstractmethod
+    def from_outputs(self, outputs: NDArray[np.floating]) -> Values:
+        """Turns a network's outputs (..., n, n_columns), before any activation, into predictions."""
+
+    @abstractmethod
+    def to_outputs(self, values: Values) -> NDArray[np.float64]:
+        """Returns outputs that `from_outputs` turns into these predictions: the space in which logits are averaged."""
+
+    @abstractmethod
+    def normalise(self, values: NDArray[np.floating]) -> Values:
+        """Brings weighted means of predictions into the form that `check_values` asks for: float32 (n, n_columns)."""
+
+    @abstractmethod
+    def check_values(self, values: Values, ids: Sequence[str], place: str) -> None:
+        """Holds predictions to their invariants.
+
+        Raises:
+            InputError: names the first ids whose rows do not fit.
+        """
+
+    @abstractmethod
+    def decide(self, values: Values) -> Truth:
+        """Returns the plain decision for each row, shaped as `encode`'s result."""
+
+    @abstractmethod
+    def measure_losses(self, truth: Truth, values: Values) -> NDArray[np.float64]:
+        """Returns the loss of each row (n,): what a network of this kind minimises, and combiners with it."""
+
+    @abstractmethod
+    def make_strata(self, truth: Truth) -> NDArray[np.bool_]:
+        """Returns what folds keep in equal shares: (n, n_strata), a row may lie in several or in none."""
+
+    def index_labels(self, truth: Truth) -> NDArray[np.int64]:
+        """Returns the ``label`` of each row in image index and fold table: its class index; -1 where there is none."""
+        return np.full(len(truth), -1, dtype=np.int64)
+
+
+def list_wrong_rows(wrong: Truth, ids: Sequence[str]) -> str:
+    """Counts the rows that are wrong and lists their ids."""
+    rows = np.flatnonzero(wrong).tolist()
+    return f"{len(rows)} rows, ids {some(ids[row] for row in rows)}"
+
+
+def read_numbers(cells: Sequence[str], columns: Sequence[str]) -> NDArray[np.float32]:
+    """Reads cells of numbers, one for each column: float32 (n, n_columns).
+
+    Raises:
+        InputError: a cell that is no finite number, or a row with more or fewer than there are columns.
+    """
+    rows = [cell.split(CELL_SEPARATOR) for cell in cells]
+    for number, row in enumerate(rows, 1):
+        if len(row) != len(columns):
+            raise InputError(f"training row {number} has {len(row)} numbers, wanted {len(columns)}: {some(columns)}")
+    try:
+        values = np.array(rows, dtype=np.float64).reshape(len(rows), len(columns))
+    except ValueError:
+        values = np.array([[_number(text) for text in row] for row in rows])
+    for row, column in np.argwhere(~np.isfinite(values))[:1]:
+        raise InputError(
+            f"training row {row + 1}, column {columns[column]}: {rows[row][column]!r} is no finite number; "
+            "correct or remove that row"
+        )
+    return values.astype(np.float32)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return np.nan

@@ -1,0 +1,67 @@
+"""Iterative stratification: folds that share out every stratum evenly, groups kept whole.
+
+A row may lie in several strata, as an image has several labels, or in none. The published method deals rows; here it
+deals groups, each with the counts of its rows.
+Reference: Sechidis, Tsoumakas and Vlahavas 2011, On the stratification of multi-label data,
+https://doi.org/10.1007/978-3-642-23808-6_10
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.core.errors import InputError
+
+
+def deal_groups(strata: NDArray[np.bool_], groups: NDArray[np.int64], n_splits: int, seed: int) -> NDArray[np.int64]:
+    """Gives every row the fold that validates it.
+
+    The stratum with the fewest groups left is dealt first: each of its groups, the largest first, goes to the fold
+    that lacks most of that stratum, then to the one that lacks most rows, then by chance.
+
+    Args:
+        strata: (n, n_strata), what every fold should have its share of.
+        groups: (n,) rows of one group share a fold.
+        n_splits: how many folds.
+        seed: another seed is another split.
+
+    Returns:
+        (n,) folds 0..n_splits-1, none of them empty.
+
+    Raises:
+        InputError: fewer groups than folds.
+    """
+    unit = np.unique(groups, return_inverse=True)[1]
+    n_units = int(unit.max()) + 1
+    if n_units < n_splits:
+        raise InputError(
+            f"split: {n_units} groups are fewer than n_splits={n_splits}; the largest split.n_splits that works is "
+            f"{n_units}"
+        )
+    # One column more, of all rows: it deals what lies in no stratum, and evens out the sizes.
+    marks = np.concatenate([strata, np.ones((len(strata), 1), dtype=np.bool_)], axis=1)
+    counts = np.zeros((n_units, marks.shape[1]))
+    np.add.at(counts, unit, marks)
+    lacking = np.tile(counts.sum(axis=0) / n_splits, (n_splits, 1))
+    random = np.random.default_rng(seed)
+    fold = np.full(n_units, -1, dtype=np.int64)
+    while (left := fold < 0).any():
+        waiting = (counts[left] > 0).sum(axis=0)
+        waiting[-1] = n_units + 1  # the column of all rows comes last
+        stratum = int(np.where(waiting > 0, waiting, n_units + 2).argmin())
+        units = np.flatnonzero(left & (counts[:, stratum] > 0))
+        units = random.permutation(units)
+        for each in units[np.argsort(-counts[units, stratum], kind="stable")].tolist():
+            tie = random.permutation(n_splits)
+            best = tie[np.lexsort((lacking[tie, -1], lacking[tie, stratum]))[-1]]
+            fold[each] = best
+            lacking[best] -= counts[each]
+    _fill_empty(fold, counts[:, -1], n_splits)
+    return fold[unit]
+
+
+def _fill_empty(fold: NDArray[np.int64], sizes: NDArray[np.float64], n_splits: int) -> None:
+    """Gives an empty fold the smallest group of the fold with the most groups."""
+    for empty in sorted(set(range(n_splits)) - set(fold.tolist())):
+        richest = int(np.bincount(fold, minlength=n_splits).argmax())
+        units = np.flatnonzero(fold == richest)
+        fold[units[sizes[units].argmin()]] = empty
