@@ -18,11 +18,14 @@ FOLD_COLUMNS = ("id", "label", "group", "fold")
 
 
 def write_index(path: Path, index: pd.DataFrame) -> None:
-    """Writes an image index: row i describes row i of the image store beside it."""
+    """Writes an image index: row i describes row i of the image store beside it.
+
+    Of other targets than one class a training index has one column more, named by the kind: see `targets.prepared`.
+    """
     _require_columns(index, INDEX_COLUMNS, path)
     check_unique(index["id"].tolist(), str(path))
     with atomic_path(path) as temporary:
-        index.loc[:, list(INDEX_COLUMNS)].to_csv(temporary, index=False, lineterminator="\n")
+        index.to_csv(temporary, index=False, lineterminator="\n")
 
 
 def read_index(path: Path) -> pd.DataFrame:

@@ -3,8 +3,8 @@
 Reads: data/source.json, the source's files, configs/competitions/<name>.yaml.
 Writes: data/prepared/ - train.csv and test.csv (image indices in natural order of the ids), train_images.npy and
 test_images.npy (row i is row i of the index), classes.json, class_names.json (the names to show, in that order),
-target.json and truth.parquet (where images have more than one
-class each), report.json, sample_submission.csv and, where test labels are held back, solution.csv.
+target.json (where images have more than one class each),
+report.json, sample_submission.csv and, where test labels are held back, solution.csv.
 """
 
 import shutil

@@ -1,7 +1,7 @@
 """Assigns every training image to the fold that validates it.
 
-Reads: data/prepared/train.csv, data/prepared/test.csv, data/prepared/classes.json, and where they exist target.json and
-    truth.parquet beside them
+Reads: data/prepared/train.csv, data/prepared/test.csv, data/prepared/classes.json and, where it exists,
+    data/prepared/target.json
 Writes: folds/folds.csv
 Reference: scikit-learn's StratifiedKFold and StratifiedGroupKFold.
 """

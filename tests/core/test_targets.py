@@ -4,15 +4,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
 from pipeline.core.errors import InputError
 from pipeline.core.predictions import Predictions, read_predictions, write_predictions
+from pipeline.core.tables import INDEX_COLUMNS, write_index
 from pipeline.core.targets.classes import Grades, OneClass, VoteShares
 from pipeline.core.targets.contract import CELL_SEPARATOR, Target
 from pipeline.core.targets.numbers import Numbers
-from pipeline.core.targets.prepared import read_target, read_truth, write_target
+from pipeline.core.targets.prepared import format_cells, read_target, read_truth, write_target
 from pipeline.core.targets.several_labels import SeveralLabels
 from pipeline.core.targets.several_targets import SeveralTargets
 from pipeline.core.targets.spec import (
@@ -139,9 +141,11 @@ def test_contract_files(example: tuple[Target, list[str]], tmp_path: Path) -> No
     target, cells = example
     truth = target.encode(cells)
     ids = ["p1", "p2", "p3", "p4"]
-    write_target(tmp_path, target, ids, truth)
+    write_target(tmp_path, target)
     assert read_target(tmp_path) == target
     if not isinstance(target, OneClass):
+        index = pd.DataFrame(dict.fromkeys(INDEX_COLUMNS, ids) | {target.kind: format_cells(cells)})
+        write_index(tmp_path / "train.csv", index.assign(label=-1, width=1, height=1))
         np.testing.assert_array_equal(read_truth(tmp_path, target, ids[::-1]), truth[::-1])
         with pytest.raises(InputError, match="lacks 1 ids: p9"):
             read_truth(tmp_path, target, ["p9"])

@@ -1,48 +1,43 @@
-"""The target and the truth of prepared training images, as files beside their index.
+"""The target and the truth of prepared training images.
 
-``target.json`` holds the target; without it images have one class each, and ``label`` of the index is the truth.
-``truth.parquet`` holds the ids and the encoded truth of targets that one number per image does not hold.
+``target.json`` beside the index holds the target; without it images have one class each, and ``label`` of the index is
+the truth. Of other kinds the index has one more column, named by the kind: what the training table says of each image,
+as JSON. So whatever depends on the index and the classes depends on the whole target.
 """
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline.core.arrays import Truth
 from pipeline.core.config import parse
 from pipeline.core.errors import InputError, near_names, one_line, some
-from pipeline.core.files import atomic_path, read_json, write_json
+from pipeline.core.files import read_json, write_json
 from pipeline.core.tables import read_classes, read_index, write_classes
 from pipeline.core.targets.classes import OneClass
-from pipeline.core.targets.contract import Target
+from pipeline.core.targets.contract import CELL_SEPARATOR, Target
 from pipeline.core.targets.spec import KINDS
 
 _AGAIN = "run `dvc repro prepare`"
 
 
-def write_target(folder: Path, target: Target, ids: Sequence[str], truth: Truth) -> None:
-    """Writes ``classes.json``, and for other kinds than one class ``target.json`` and the truth.
+def write_target(folder: Path, target: Target) -> None:
+    """Writes ``classes.json``, and for other kinds than one class ``target.json``.
 
     Args:
         folder: data/prepared, or where it is being built.
         target: what is predicted.
-        ids: of the training images.
-        truth: of them, as ``target.encode`` returns it.
     """
     write_classes(folder / "classes.json", target.columns)
-    if isinstance(target, OneClass) and target.kind == "one_class":
-        return
-    write_json(folder / "target.json", target.model_dump(mode="json"))
-    if truth.ndim == 1:
-        return
-    frame = pd.DataFrame(truth, columns=[str(column) for column in range(truth.shape[1])])
-    frame.insert(0, "id", pd.Series(list(ids), dtype="str"))
-    with atomic_path(folder / "truth.parquet") as temporary:
-        pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), temporary)
+    if target.kind != "one_class":
+        write_json(folder / "target.json", target.model_dump(mode="json"))
+
+
+def format_cells(cells: Sequence[str]) -> list[str]:
+    """Formats cells for the index: a JSON list of the names or numbers of each."""
+    return [json.dumps(cell.split(CELL_SEPARATOR) if cell else [], ensure_ascii=False) for cell in cells]
 
 
 def read_target(folder: Path) -> Target:
@@ -67,26 +62,21 @@ def read_truth(folder: Path, target: Target, ids: Sequence[str]) -> Truth:
     Raises:
         InputError: the files are damaged or lack an id.
     """
-    path = folder / "truth.parquet"
-    if isinstance(target, OneClass):
-        index = read_index(folder / "train.csv")
-        rows = _positions(index["id"].tolist(), ids, folder / "train.csv")
-        labels = index["label"].to_numpy(dtype=np.int64)
-        return labels[rows]
-    if not path.is_file():
-        raise InputError(f"{path} does not exist; {_AGAIN}")
-    try:
-        frame = pq.read_table(path).to_pandas()
-    except ValueError as error:  # pyarrow's own errors are of this kind
-        raise InputError(f"{path} is not whole ({one_line(error)}); {_AGAIN}") from error
-    rows = _positions(frame["id"].astype(str).tolist(), ids, path)
-    truth: Truth = frame.drop(columns="id").to_numpy(dtype=np.float32)[rows]
-    return truth
-
-
-def _positions(known: Sequence[str], ids: Sequence[str], path: Path) -> list[int]:
-    place = {name: row for row, name in enumerate(known)}
+    path = folder / "train.csv"
+    index = read_index(path)
+    place = {name: row for row, name in enumerate(index["id"])}
     missing = [name for name in ids if name not in place]
     if missing:
         raise InputError(f"{path} lacks {len(missing)} ids: {some(missing)}; {_AGAIN}")
-    return [place[name] for name in ids]
+    rows = [place[name] for name in ids]
+    if isinstance(target, OneClass):
+        labels = index["label"].to_numpy(dtype=np.int64)
+        return labels[rows]
+    if target.kind not in index.columns:
+        raise InputError(f"{path} has no column {target.kind}, the kind of its target; {_AGAIN}")
+    texts = index[target.kind].tolist()
+    try:
+        cells = [CELL_SEPARATOR.join(json.loads(texts[row])) for row in rows]
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{path} is damaged ({one_line(error)}); remove it and {_AGAIN}") from error
+    return target.encode(cells)

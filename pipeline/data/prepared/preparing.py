@@ -18,7 +18,7 @@ from pipeline.core.ids import natural_order
 from pipeline.core.layouts import CsvPixels, Test, TestPixels, Train, list_answer_columns
 from pipeline.core.tables import INDEX_COLUMNS, write_index
 from pipeline.core.targets.contract import Target
-from pipeline.core.targets.prepared import write_target
+from pipeline.core.targets.prepared import format_cells, write_target
 from pipeline.data.prepared.duplicates import HASHES, Duplicates, find_duplicates
 from pipeline.data.prepared.pixel_rows import fill_from_table
 from pipeline.data.prepared.records import Record
@@ -72,10 +72,12 @@ def write_prepared(
     target, truth = encode_truth(train, competition)
     classes = target.columns
     train_index = _make_index(train, train_facts, target.index_labels(truth))
+    if target.kind != "one_class":
+        train_index[target.kind] = format_cells([str(record.label) for record in train])
     test_index = _make_index(test, test_facts, np.full(len(test), -1))
     write_index(folder / "train.csv", train_index)
     write_index(folder / "test.csv", test_index)
-    write_target(folder, target, [record.id for record in train], truth)
+    write_target(folder, target)
     write_json(folder / "report.json", make_report(train_index, test_index, classes, broken))
 
 
