@@ -68,7 +68,7 @@ ROOMS = {
     "core": Room(
         1,
         "",
-        """active archive arrays cards closure competition config csvs errors files formats ids layouts metrics
+        """active answers archive arrays cards closure competition config csvs errors files formats ids layouts metrics
         paired paths plots predictions processes progress sampling scores simplex tables
         targets.classes targets.contract targets.prepared targets.spec""",
     ),

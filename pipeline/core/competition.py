@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.core.active import active_name
+from pipeline.core.answers import Submission
 from pipeline.core.config import Section, load
 from pipeline.core.errors import near_names
 from pipeline.core.layouts import Test, Train
@@ -63,31 +64,6 @@ class Storage(Section):
     size: int = Field(ge=4, le=2048)
     channels: Literal[1, 3] = 3
     resize: Literal["crop", "pad", "stretch"] = "crop"
-
-
-class LabelSubmission(Section):
-    """One column of labels: class names as they stand in the training data.
-
-    ``positive`` turns the column into the probability of that class (two classes, as in dogs-vs-cats).
-    """
-
-    kind: Literal["label"]
-    sample: str
-    id: str
-    label: str
-    positive: str | None = None
-
-
-class ProbabilitySubmission(Section):
-    """One probability column per class; ``columns`` maps a column to its class where the names differ."""
-
-    kind: Literal["probabilities"]
-    sample: str
-    id: str
-    columns: dict[str, str] | None = None
-
-
-Submission = Annotated[LabelSubmission | ProbabilitySubmission, Field(discriminator="kind")]
 
 
 class Score(Section):

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from pipeline.core.answers import Submission
 from pipeline.core.arrays import Probs
-from pipeline.core.competition import Competition, Submission
+from pipeline.core.competition import Competition
 from pipeline.core.errors import InputError, some
 from pipeline.kaggle.solution import Solution, read_solution
 from pipeline.kaggle.submission import map_value_columns

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.core.competition import LabelSubmission, Submission
+from pipeline.core.answers import LabelSubmission, ProbabilitySubmission, Submission
 from pipeline.core.csvs import read_table
 from pipeline.core.errors import InputError, near_names, some
 from pipeline.core.ids import check_unique
@@ -80,7 +80,7 @@ def _parts(cells: "pd.Series[str]", path: Path, column: str) -> list[str]:
 def _labels(
     table: pd.DataFrame, others: Sequence[str], submission: Submission, classes: Sequence[str], path: Path
 ) -> NDArray[np.int64]:
-    if not isinstance(submission, LabelSubmission):
+    if isinstance(submission, ProbabilitySubmission):
         mapping = submission.columns or {}
         columns = {mapping.get(column, column): column for column in others}
         if set(classes) <= set(columns):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from pipeline.core.competition import LabelSubmission, ProbabilitySubmission, Submission
+from pipeline.core.answers import LabelSubmission, ProbabilitySubmission, Submission
 from pipeline.core.errors import InputError, near_names, some
 from pipeline.core.ids import check_unique
 from pipeline.core.predictions import Predictions
@@ -72,6 +72,8 @@ def map_value_columns(sample: pd.DataFrame, submission: Submission, classes: Seq
                 "correct submission in the competition's file"
             )
         return {submission.label: _positive(submission, classes)}
+    if not isinstance(submission, ProbabilitySubmission):
+        raise InputError(f"submission.kind {submission.kind} is described, but not written yet")
     return dict(_class_columns(submission, others, classes, place))
 
 

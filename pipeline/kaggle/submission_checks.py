@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline.core.competition import ProbabilitySubmission, Submission
+from pipeline.core.answers import ProbabilitySubmission, Submission
 from pipeline.core.csvs import detect_dialect, read_table
 from pipeline.core.errors import InputError, near_names, some
 from pipeline.kaggle.submission import map_value_columns

@@ -11,7 +11,8 @@ import pandas as pd
 
 from pipeline.core import cards, tables
 from pipeline.core.active import active_name
-from pipeline.core.competition import Competition, ProbabilitySubmission, Submission
+from pipeline.core.answers import ProbabilitySubmission, Submission
+from pipeline.core.competition import Competition
 from pipeline.core.csvs import read_table
 from pipeline.core.errors import InputError, near_names, some
 from pipeline.core.files import atomic_path, sha256

@@ -10,8 +10,9 @@ from support.fabricated import LABELS, PROBABILITIES, competition, write_reposit
 
 from pipeline.cli import main
 from pipeline.core import tables
+from pipeline.core.answers import LabelSubmission, ProbabilitySubmission
 from pipeline.core.cards import SubmissionCard, write_card
-from pipeline.core.competition import Competition, LabelSubmission, ProbabilitySubmission
+from pipeline.core.competition import Competition
 from pipeline.core.config import parse
 from pipeline.core.csvs import read_table
 from pipeline.core.errors import InputError

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from support.fabricated import CLASSES, random_probs
 
-from pipeline.core.competition import LabelSubmission, ProbabilitySubmission
+from pipeline.core.answers import LabelSubmission, ProbabilitySubmission
 from pipeline.core.errors import InputError
 from pipeline.core.predictions import Predictions
 from pipeline.kaggle.submission import build_submission

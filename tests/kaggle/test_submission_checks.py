@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pipeline.core.competition import LabelSubmission, ProbabilitySubmission
+from pipeline.core.answers import LabelSubmission, ProbabilitySubmission
 from pipeline.core.errors import InputError
 from pipeline.kaggle.submission_checks import check_submission, check_submission_file
 

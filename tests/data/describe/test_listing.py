@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from support.competition_files import animals, cactus, images, labels, read, rows, write, zipped
 
-from pipeline.core.competition import LabelSubmission, load_competition
+from pipeline.core.answers import LabelSubmission
+from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError
 from pipeline.data.describe.init import describe_local
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from support.competition_files import BREEDS, animals, cactus, cats, dog_breeds, read, rows, write
 
-from pipeline.core.competition import LabelSubmission, ProbabilitySubmission
+from pipeline.core.answers import LabelSubmission, ProbabilitySubmission
 from pipeline.core.errors import InputError
 from pipeline.data.describe.init import describe_local
 

@@ -22,7 +22,7 @@ from support.competition_files import (
     write,
 )
 
-from pipeline.core.competition import LabelSubmission, ProbabilitySubmission
+from pipeline.core.answers import LabelSubmission, ProbabilitySubmission
 from pipeline.core.errors import InputError
 from pipeline.data.describe.init import describe_local
 
