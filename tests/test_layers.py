@@ -55,7 +55,9 @@ ROOMS = {
         """describe.from_kaggle describe.init describe.match prepared.duplicates prepared.folds
         prepared.image_folder prepared.preparing prepared.records sources.source""",
     ),
-    "images": Room(2, "", "augmentation batches decoding hog prefetching preprocessing resizing sift store views"),
+    "images": Room(
+        2, "", "augmentation batches decoding hog inspection prefetching preprocessing resizing sift store views"
+    ),
     "ensemble": Room(
         2, "", "calibration candidate_table combiners.contract external fitting members nested recombining"
     ),
@@ -69,7 +71,7 @@ ROOMS = {
         1,
         "",
         """active answers archive arrays cards closure competition config csvs errors files formats ids layouts metrics
-        paired paths plots predictions processes progress sampling scores simplex tables
+        paired paths picture_formats plots predictions processes progress sampling scores simplex tables
         targets.classes targets.contract targets.prepared targets.spec""",
     ),
 }

@@ -59,11 +59,30 @@ class Storage(Section):
     """How images are kept: decoded once to uint8 at one size.
 
     ``resize``: ``crop`` cuts the longer side, ``pad`` fills the shorter one with black, ``stretch`` ignores the shape.
+    ``range`` says which values of files of more than 8 bits become black and white: what the type can hold, the
+    smallest and largest value or the percentiles 0.5 and 99.5 of each picture, the window that a DICOM file names, or
+    two values. ``frame`` is taken of files with several; ``bands``, from 1, become the channels.
     """
 
     size: int = Field(ge=4, le=2048)
     channels: Literal[1, 3] = 3
     resize: Literal["crop", "pad", "stretch"] = "crop"
+    range: Literal["dtype", "data", "percentile", "window"] | tuple[float, float] = "dtype"
+    frame: Literal["first", "middle"] = "first"
+    bands: tuple[Annotated[int, Field(ge=1)], ...] | None = None
+
+    @field_validator("range")
+    @classmethod
+    def _in_order(cls, range: str | tuple[float, float]) -> str | tuple[float, float]:
+        if not isinstance(range, str) and range[0] >= range[1]:
+            raise ValueError(f"the first value ({range[0]:g}) must be less than the second ({range[1]:g})")
+        return range
+
+    @model_validator(mode="after")
+    def _a_channel_for_each_band(self) -> "Storage":
+        if self.bands is not None and len(self.bands) != self.channels:
+            raise ValueError(f"bands names {len(self.bands)} bands, but channels is {self.channels}")
+        return self
 
 
 class Score(Section):

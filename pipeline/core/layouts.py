@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.core.config import Section
+from pipeline.core.picture_formats import PICTURE_FORMATS
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+IMAGE_SUFFIXES = tuple(suffix for known in PICTURE_FORMATS for suffix in known.suffixes)
 
 
 class Folders(Section):

@@ -1,49 +1,31 @@
-"""One image: any file that Pillow reads -> uint8 pixels at the storage size, and its hashes.
+"""One image: a picture file, known by its content -> uint8 pixels at the storage size, and its hashes.
 
 Special kinds of files are treated so:
 
+- The format is read off the first bytes (`core/picture_formats.py`), whatever the file is called.
 - EXIF orientation is applied; a damaged EXIF block is ignored.
 - Transparency is laid over white: drawings and cut-outs are made to be seen on a page.
-- 16-bit files are scaled by 255/65535; 32-bit integers are taken for 16-bit ones (older PNG and TIFF writers);
-  floating point is taken for 0..1 when nothing exceeds 1, else for 0..255.
+- Values of more than 8 bits become grey levels by the range of the form (`images/bands.py`).
 - CMYK, palette, 1-bit and other modes are converted by Pillow; of an animation the first frame counts.
 - A file above Pillow's limit for decompression bombs (179 megapixels) counts as broken.
+- A JPEG file that lacks its end is kept where nine tenths of its rows are there, and counted.
 """
 
-import hashlib
 import io
-import struct
 import warnings
-import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import IO
 
-import imagehash
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from pipeline.core.arrays import Images
-
-_HASH_SIZE = 8
-_FLAT = 4.0
-_COMMON = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
-# What Pillow's readers raise on damaged files.
-_BROKEN = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    TypeError,
-    KeyError,
-    IndexError,
-    OverflowError,
-    MemoryError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-)
+from pipeline.core.errors import InputError
+from pipeline.core.picture_formats import SIGNATURE_BYTES, describe_content, find_picture_format
+from pipeline.images.bands import Bands, Frame, ValueRange, scale_bands
+from pipeline.images.hashing import hash_appearance, hash_pixels
+from pipeline.images.picture_files import BROKEN, open_picture
 
 
 @dataclass(frozen=True)
@@ -52,13 +34,19 @@ class StorageForm:
 
     Attributes:
         size: height and width.
-        channels: 1 (grey) or 3 (RGB).
+        channels: 1 (grey), 3 (RGB), or as many as the files have bands.
         resize: ``crop``, ``pad`` or ``stretch``.
+        range: which values of deep files become black and white.
+        frame: of a file with several, ``first`` or ``middle``.
+        bands: which bands of a file become the channels, from 1; None for all.
     """
 
     size: int
     channels: int
     resize: str
+    range: ValueRange = "dtype"
+    frame: Frame = "first"
+    bands: tuple[int, ...] | None = None
 
 
 class BrokenImageError(ValueError):
@@ -74,7 +62,8 @@ class StoredImage:
         width: of the original, after its EXIF orientation.
         height: of the original, after its EXIF orientation.
         hash: digest of the original's decoded pixels: equal files and lossless copies share it.
-        perceptual_hash: equal for images that look the same (see `perceptual_hash`).
+        perceptual_hash: equal for images that look the same (see `hash_appearance`).
+        lost: the share of the original's rows that its file lacks.
     """
 
     pixels: Images
@@ -82,6 +71,7 @@ class StoredImage:
     height: int
     hash: str
     perceptual_hash: str
+    lost: float = 0.0
 
 
 def decode_file(path: Path, form: StorageForm) -> StoredImage:
@@ -89,41 +79,87 @@ def decode_file(path: Path, form: StorageForm) -> StoredImage:
 
     Raises:
         BrokenImageError: empty, truncated or no image.
+        InputError: memory ran out.
     """
-    if path.stat().st_size == 0:
-        raise BrokenImageError("empty file")
-    return fit_image(_opened(path, form, None), form)
+    with path.open("rb") as file:
+        return _decode(file, form, _limit_pixels(), str(path))
 
 
 def decode_bytes(content: bytes, form: StorageForm, most_pixels: int) -> StoredImage:
     """Reads the bytes of an image file; of one with too many pixels, only the header is read.
 
     Raises:
-        BrokenImageError: empty, truncated, too large, or no image of a common format.
+        BrokenImageError: empty, truncated, too large, or no image.
+        InputError: memory ran out.
     """
-    if not content:
-        raise BrokenImageError("empty file")
-    Image.init()  # asked for formats by name, Pillow looks among those alone that it has loaded
-    return fit_image(_opened(io.BytesIO(content), form, most_pixels), form)
+    return _decode(io.BytesIO(content), form, most_pixels, "the image")
 
 
-def _opened(source: Path | io.BytesIO, form: StorageForm, most_pixels: int | None) -> Image.Image:
-    """Opens an image as mode L or RGB; with a limit of pixels, only if it is of a common format."""
-    formats = None if most_pixels is None else _COMMON
+def _limit_pixels() -> int:
+    """Pillow's limit: it warns at one half."""
+    return 2 * (Image.MAX_IMAGE_PIXELS or 2**31)
+
+
+def _decode(file: IO[bytes], form: StorageForm, most_pixels: int, place: str) -> StoredImage:
+    head = file.read(SIGNATURE_BYTES)
+    file.seek(0)
+    known = find_picture_format(head)
+    if known is None:
+        raise BrokenImageError(describe_content(head))
     try:
-        # Pillow warns about oddities that it survives; here an image is readable or it is broken.
-        with warnings.catch_warnings(action="ignore"), Image.open(source, formats=formats) as opened:
-            if most_pixels is not None and opened.width * opened.height > most_pixels:
-                size = f"{opened.width} x {opened.height} pixels"
-                raise BrokenImageError(f"{size} are too many; {most_pixels / 1e6:.0f} million are taken")
-            image = _upright(opened)
-            return _flatten(image).convert("L" if form.channels == 1 else "RGB")
-    except BrokenImageError:
-        raise
+        # Libraries warn about oddities that they survive; here an image is readable or it is broken.
+        with warnings.catch_warnings(action="ignore"):
+            plain = form.bands is None and form.channels in (1, 3)
+            image, lost = open_picture(file, known, most_pixels, form.frame, many_bands=not plain)
+            return replace(_fit_opened(image, form), lost=lost)
+    except MemoryError as error:
+        raise InputError(
+            f"{place}: memory ran out while it was decoded; lower prepare.workers in params.yaml, or end other programs"
+        ) from error
     except UnidentifiedImageError as error:
-        raise BrokenImageError("not an image") from error
-    except _BROKEN as error:
-        raise BrokenImageError(" ".join(str(error).split()) or type(error).__name__) from error
+        raise BrokenImageError(f"damaged {known.title} file") from error
+    except BROKEN as error:
+        raise BrokenImageError(" ".join(str(error).split())[:300] or type(error).__name__) from error
+
+
+def _fit_opened(image: Image.Image | Bands, form: StorageForm) -> StoredImage:
+    if isinstance(image, Bands):
+        return _fit_bands(image, form)
+    if form.bands is not None or form.channels not in (1, 3):
+        plain = image.convert("RGB") if image.mode in ("P", "CMYK", "YCbCr") else image
+        values = np.asarray(plain)
+        return _fit_bands(Bands(values if values.ndim == 3 else values[..., None], (0.0, 255.0)), form)
+    return fit_image(_flatten(image).convert("L" if form.channels == 1 else "RGB"), form)
+
+
+def _fit_bands(bands: Bands, form: StorageForm) -> StoredImage:
+    """Brings a deep or many-banded picture to the storage size.
+
+    Raises:
+        ValueError: it has another number of bands.
+    """
+    if form.bands is not None:
+        bands = bands.choose(form.bands)
+    there = bands.values.shape[2]
+    if there != form.channels and {there, form.channels} != {1, 3}:
+        raise ValueError(
+            f"it has {there} bands, but storage.channels is {form.channels}; set storage.channels: {there} in the "
+            f"competition's file, or choose some with storage.bands, such as {list(range(1, min(there, 3) + 1))}"
+        )
+    grey = scale_bands(bands, form.range)
+    if there in (1, 3) and form.channels in (1, 3):
+        image = Image.fromarray(grey[..., 0] if there == 1 else grey)
+        return fit_image(image.convert("L" if form.channels == 1 else "RGB"), form)
+    return fit_channels(grey, form)
+
+
+def fit_channels(pixels: Images, form: StorageForm) -> StoredImage:
+    """Hashes a picture of any number of channels and brings each to the storage size; looks are those of their mean."""
+    height, width, channels = pixels.shape
+    fitted = [_fit(Image.fromarray(np.ascontiguousarray(pixels[..., band])), form) for band in range(channels)]
+    digest = hash_pixels(pixels)
+    mean = Image.fromarray(np.rint(pixels.mean(axis=2)).astype(np.uint8))
+    return StoredImage(np.stack(fitted, axis=2), width, height, digest, hash_appearance(mean, digest))
 
 
 def fit_image(image: Image.Image, form: StorageForm) -> StoredImage:
@@ -131,6 +167,12 @@ def fit_image(image: Image.Image, form: StorageForm) -> StoredImage:
 
     Shrinking averages over all pixels, enlarging interpolates (Pillow's bicubic filter widens with the factor).
     """
+    pixels = _fit(image, form).reshape(form.size, form.size, form.channels)
+    digest = hash_pixels(np.asarray(image))
+    return StoredImage(pixels, image.width, image.height, digest, hash_appearance(image, digest))
+
+
+def _fit(image: Image.Image, form: StorageForm) -> Images:
     size = (form.size, form.size)
     if form.resize == "crop":
         fitted = ImageOps.fit(image, size, Image.Resampling.BICUBIC)
@@ -138,57 +180,11 @@ def fit_image(image: Image.Image, form: StorageForm) -> StoredImage:
         fitted = ImageOps.pad(image, size, Image.Resampling.BICUBIC, color=0)
     else:
         fitted = image.resize(size, Image.Resampling.BICUBIC)
-    pixels = np.asarray(fitted, dtype=np.uint8).reshape(form.size, form.size, form.channels)
-    digest = hash_pixels(np.asarray(image))
-    return StoredImage(pixels, image.width, image.height, digest, hash_appearance(image, digest))
-
-
-def hash_pixels(pixels: NDArray[Any]) -> str:
-    """Digest of an array's shape and bytes."""
-    return hashlib.blake2b(repr(pixels.shape).encode() + pixels.tobytes(), digest_size=16).hexdigest()
-
-
-def hash_appearance(image: Image.Image, digest: str) -> str:
-    """Hash that survives re-encoding and resizing: the signs of 64 low frequencies of the grey image.
-
-    Pairs of unequal images that share it, and the share of 300 images that keep it as a JPEG of quality 95:
-
-    ==========  ======  ===============  ===============  ===============
-    pairs/kept  images  hash_size 8      hash_size 10     hash_size 16
-    ==========  ======  ===============  ===============  ===============
-    digits        1797  0 / 60 %         0 / 32 %         0 / 0 %
-    animals15     9000  3 / 94 %         2 / 78 %         0 / 21 %
-    fashion      15000  38 / 78 %        3 / 72 %         0 / 19 %
-    dogs10        1400  0 / 97 %         0 / 89 %         0 / 68 %
-    ==========  ======  ===============  ===============  ===============
-
-    By eye the three of animals15 are the same photographs, brightened or re-encoded; those of fashion are shoes and
-    shirts of one outline. A false pair only makes two images share a fold, a missed one leaks: 8 it is. Difference
-    and wavelet hashes of that size pair 4,880 and 2.1 million images of fashion.
-
-    An image without contrast has no frequencies to tell; its content hash stands in.
-    Reference: https://github.com/JohannesBuchner/imagehash
-    """
-    grey = image.convert("L")
-    if float(np.asarray(grey).std()) < _FLAT:
-        return digest
-    return str(imagehash.phash(grey, hash_size=_HASH_SIZE))
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    image.load()
-    try:
-        return ImageOps.exif_transpose(image)
-    except _BROKEN:
-        return image.copy()
+    return np.asarray(fitted, dtype=np.uint8)
 
 
 def _flatten(image: Image.Image) -> Image.Image:
-    """Brings deep pixels to 8 bits and lays transparent ones over white."""
-    if image.mode.startswith("I") or image.mode == "F":
-        deep = np.asarray(image).astype(np.float64)
-        scale = 255 / 65535 if image.mode != "F" else 255.0 if deep.size and deep.max() <= 1 else 1.0
-        return Image.fromarray(np.rint(np.clip(np.nan_to_num(deep) * scale, 0, 255)).astype(np.uint8))
+    """Lays transparent pixels over white."""
     if image.has_transparency_data:
         clear = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear)

@@ -39,6 +39,7 @@ class ImageFacts:
         hash: digest of the original's decoded pixels; empty if it is broken.
         perceptual_hash: equal for images that look the same; empty if it is broken.
         broken: the reason why the image cannot be read and its row is black; empty if it can.
+        lost: the share of its rows that its file lacks.
     """
 
     width: int = 0
@@ -46,6 +47,7 @@ class ImageFacts:
     hash: str = ""
     perceptual_hash: str = ""
     broken: str = ""
+    lost: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -204,5 +206,5 @@ def _decode_chunk(store: Store, form: StorageForm, start: int, paths: Sequence[P
             facts.append(ImageFacts(broken=str(error)))
             continue
         store.write(row, image.pixels)
-        facts.append(ImageFacts(image.width, image.height, image.hash, image.perceptual_hash))
+        facts.append(ImageFacts(image.width, image.height, image.hash, image.perceptual_hash, lost=image.lost))
     return facts

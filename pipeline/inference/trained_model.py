@@ -80,8 +80,7 @@ class TrainedModel:
 
 def read_form(root: Path) -> StorageForm:
     """Reads how the active competition stores its images."""
-    storage = load_competition(root).storage
-    return StorageForm(storage.size, storage.channels, storage.resize)
+    return StorageForm(**load_competition(root).storage.model_dump())
 
 
 def open_trained_model(

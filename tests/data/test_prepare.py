@@ -120,7 +120,10 @@ def _break(root: Path) -> None:
 def test_broken_files_are_listed_all_together_and_nothing_is_written(tiny: Path) -> None:
     _break(tiny)
     fetch.run(tiny)
-    listed = r"3 image files cannot be read: train/3.png \(empty file\), train/7.png \(not an image\), test/2.png"
+    listed = (
+        r"3 image files cannot be read: train/3.png \(empty file\), "
+        r"train/7.png \(not an image but text: 'hello'\), test/2.png"
+    )
     with pytest.raises(InputError, match=listed):
         prepare.run(tiny)
     assert sorted(path.name for path in (tiny / "data").iterdir()) == ["source.json"]

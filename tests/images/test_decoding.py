@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from pipeline.core.errors import InputError
 from pipeline.images.decoding import BrokenImageError, StorageForm, decode_file
 
 GREY = StorageForm(size=8, channels=1, resize="stretch")
@@ -222,3 +223,41 @@ def test_plain_colours_are_no_near_duplicates_of_each_other(tmp_path: Path) -> N
         decode_file(_save(tmp_path, Image.new("RGB", (16, 16), colour)), RGB).perceptual_hash for colour in colours
     }
     assert len(hashes) == len(colours)
+
+
+@pytest.mark.parametrize("suffix", ["png", "gif", "webp", "tiff", "bmp", "avif", "jp2", "ppm", "qoi"])
+def test_the_content_decides_whatever_the_name_says(tmp_path: Path, suffix: str) -> None:
+    path = _save(tmp_path, _photo(), f"a.{suffix}")
+    plain = decode_file(path, RGB)
+    assert decode_file(path.rename(tmp_path / "a.jpg"), RGB).hash == plain.hash
+
+
+def test_no_other_program_is_started_for_a_drawing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.png"
+    _photo().convert("RGB").save(path, "EPS")
+    monkeypatch.setattr("subprocess.Popen", None)
+    with pytest.raises(BrokenImageError, match="EPS drawing, which only another program could paint"):
+        decode_file(path, RGB)
+
+
+def test_a_jpeg_without_its_last_bytes_is_kept_and_one_without_its_half_is_not(tmp_path: Path) -> None:
+    path = _save(tmp_path, _photo(), "a.jpg", quality=95)
+    content, whole = path.read_bytes(), decode_file(path, RGB)
+    path.write_bytes(content[:-2])
+    cut = decode_file(path, RGB)
+    assert np.array_equal(cut.pixels, whole.pixels)
+    assert 0 < cut.lost < 0.001
+    assert whole.lost == 0
+    path.write_bytes(content[: len(content) * 3 // 5])
+    with pytest.raises(BrokenImageError, match=r"cut off: \d+% of its rows are missing"):
+        decode_file(path, RGB)
+
+
+def test_want_of_memory_is_no_broken_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhaust(*_: object) -> None:
+        raise MemoryError
+
+    path = _save(tmp_path, _photo())
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", exhaust)
+    with pytest.raises(InputError, match=r"memory ran out .* lower prepare.workers"):
+        decode_file(path, RGB)

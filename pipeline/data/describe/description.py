@@ -7,9 +7,10 @@ import re
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pipeline.core.errors import InputError, some
+from pipeline.core.picture_formats import find_suffix_format
 from pipeline.data.describe.classes import ClassNames, describe_class_names
 from pipeline.data.describe.folders import find_class_folders, list_class_folders
 from pipeline.data.describe.listing import Listing, open_listing
@@ -64,7 +65,7 @@ def describe_files(source: Path, choices: Choices, metric: str | None) -> Descri
     """
     score = None if metric is None else parse_metric(metric)
     with open_listing(source) as listing:
-        images = ImageFiles(listing.images)
+        images, twins = _without_twins(listing.images, choices)
         _require_tests(listing, images, choices)
         sample = find_sample(listing, choices)
         solution = find_solution(listing, sample)
@@ -74,13 +75,33 @@ def describe_files(source: Path, choices: Choices, metric: str | None) -> Descri
         submission = describe_submission(sample, id_column, train.classes, score, choices)
         storage = describe_storage(listing, train.images, train.pixels)
         names = describe_class_names(listing, train.classes)
-        train = replace(train, check=train.check + _leftovers(images, train, test))
+        train = replace(train, check=train.check + twins + _leftovers(images, train, test))
         summary = (
             f"{len(listing.members):,} files, {len(images.paths):,} of them images, tables: {', '.join(listing.tables)}"
         )
     metric_reading = describe_metric(score, submission)
     sections = {"train": train, "test": test, "storage": storage, "metric": metric_reading, "submission": submission}
     return Description(summary, sections, solution, names, not _are_characters(train.classes))
+
+
+def _without_twins(paths: list[str], choices: Choices) -> tuple[ImageFiles, tuple[str, ...]]:
+    """Leaves DICOM files out where each has a plain picture of its name: the same images a second time.
+
+    Returns:
+        The images, and the choice to check.
+    """
+    medical = {path for path in paths if find_suffix_format(path) == "DICOM"}
+    plain = {PurePosixPath(path).stem: path for path in paths if path not in medical}
+    twins = {path: plain.get(PurePosixPath(path).stem) for path in medical}
+    chosen = [choice for choice in (choices.train, choices.test) if choice is not None]
+    if not medical or chosen or None in twins.values():
+        return ImageFiles(paths), ()
+    one = min(medical)
+    check = (
+        f"{len(medical):,} DICOM files have the names of plain pictures, which are taken ({twins[one]} for {one}); "
+        f"--train and --test choose the DICOM files",
+    )
+    return ImageFiles([path for path in paths if path not in medical]), check
 
 
 def _leftovers(images: ImageFiles, train: Reading, test: Reading) -> tuple[str, ...]:

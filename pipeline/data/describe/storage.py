@@ -1,6 +1,5 @@
 """Pixels: tables with one column per pixel, and a storage size and channels proposed from a few dozen images."""
 
-import io
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -9,13 +8,14 @@ from math import isqrt
 from statistics import median
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from PIL import Image, UnidentifiedImageError
 
 from pipeline.core.errors import InputError, some
 from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import Reading
+from pipeline.data.describe.value_range import describe_range
+from pipeline.images.decoding import BrokenImageError
+from pipeline.images.inspection import PictureFacts, inspect_picture
 
 _LEAST_COLUMNS = 16  # columns that differ by a number alone: fewer are no image
 _OPENED = 48
@@ -90,26 +90,45 @@ def describe_storage(listing: Listing, images: Sequence[str], pixels: tuple[int,
             f"{height}x{width} pixels, {'grey' if channels == 1 else 'in colour'}, in the table",
         )
     chosen = images[:: max(1, len(images) // _OPENED)][:_OPENED]
-    sizes, grey, broken = [], 0, []
+    found: list[PictureFacts] = []
+    broken = []
     for path in chosen:
         try:
-            with Image.open(io.BytesIO(listing.read(path))) as image:
-                sizes.append(image.size)
-                grey += _is_grey(image)
-        except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError):
-            broken.append(path)
-    if not sizes:
+            found.append(inspect_picture(listing.read(path)))
+        except BrokenImageError as error:
+            broken.append(f"{path} ({error})")
+    if not found:
         raise InputError(
             f"{listing.source}: none of {len(chosen)} images opened can be read: {some(broken, 5)}; are they images?"
         )
+    sizes, grey = [facts.size for facts in found], sum(facts.grey for facts in found)
     common, count = Counter(sizes).most_common(1)[0]
     spread = f"{common[0]}x{common[1]}" if count == len(sizes) else f"{_range(sizes, 0)} wide, {_range(sizes, 1)} high"
     colour = "all grey" if grey == len(sizes) else f"{grey} of them grey" if grey else "all in colour"
     reading = _section(
-        sizes, 1 if grey == len(sizes) else 3, f"{len(sizes)} of {len(images):,} images opened: {spread}, {colour}"
+        sizes,
+        _count_channels(listing, found),
+        f"{len(sizes)} of {len(images):,} images opened: {_list_formats(found)}, {spread}, {colour}",
     )
     check = (f"{len(broken)} of {len(chosen)} images opened cannot be read: {some(broken, 5)}",) if broken else ()
-    return Reading(reading.section, reading.facts, check)
+    deep = [facts.deep for facts in found if facts.deep is not None]
+    values = describe_range(deep) if deep else Reading({})
+    return Reading({**reading.section, **values.section}, (*reading.facts, *values.facts), (*check, *values.check))
+
+
+def _list_formats(found: Sequence[PictureFacts]) -> str:
+    return ", ".join(name for name, _ in Counter(facts.format for facts in found).most_common())
+
+
+def _count_channels(listing: Listing, found: Sequence[PictureFacts]) -> int:
+    bands = Counter(facts.bands for facts in found if facts.bands not in (1, 3))
+    if bands:
+        raise InputError(
+            f"{listing.source}: {bands.total()} of {len(found)} images opened are pictures of "
+            f"{' or '.join(map(str, sorted(bands)))} bands, which are neither grey nor colour; write the competition's "
+            "file by hand and choose three of the bands: storage.bands: [3, 2, 1] (docs/competitions.md)"
+        )
+    return 1 if all(facts.grey for facts in found) else 3
 
 
 def _section(sizes: Sequence[tuple[int, int]], channels: int, fact: str) -> Reading:
@@ -120,14 +139,6 @@ def _section(sizes: Sequence[tuple[int, int]], channels: int, fact: str) -> Read
     elif size > side:
         fact += f"; stored at {size}, as smaller images leave the networks nothing to pool"
     return Reading({"size": size, "channels": channels, "resize": "crop"}, (fact,))
-
-
-def _is_grey(image: Image.Image) -> bool:
-    if image.mode in ("1", "L", "LA", "I", "I;16", "F"):
-        return True
-    rgb = np.asarray(image.convert("RGB")).astype("int16")
-    # JPEG stores colour apart from brightness: a grey photo comes back within a step or two.
-    return bool(np.abs(rgb - rgb[..., :1]).max() <= 3)
 
 
 def _range(sizes: Sequence[tuple[int, int]], axis: int) -> str:

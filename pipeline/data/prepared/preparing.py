@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,14 +18,11 @@ from pipeline.core.layouts import CsvPixels, Test, TestPixels, Train, list_answe
 from pipeline.core.tables import INDEX_COLUMNS, write_index
 from pipeline.core.targets.contract import Target
 from pipeline.core.targets.prepared import format_cells, write_target
-from pipeline.data.prepared.duplicates import HASHES, Duplicates, find_duplicates
 from pipeline.data.prepared.pixel_rows import fill_from_table
+from pipeline.data.prepared.prepare_report import Broken, describe_pictures, make_report, print_warnings
 from pipeline.data.prepared.records import Record
 from pipeline.images.decoding import StorageForm
 from pipeline.images.store import ImageFacts, copy_rows, create_store, fill_store
-
-# The columns that make duplicates: of equal content, and of equal content or look.
-_HASHES = {"content": ("hash",), "perceptual": HASHES}
 
 
 class PrepareParams(Section):
@@ -78,7 +74,11 @@ def write_prepared(
     write_index(folder / "train.csv", train_index)
     write_index(folder / "test.csv", test_index)
     write_target(folder, target)
-    write_json(folder / "report.json", make_report(train_index, test_index, classes, broken))
+    facts = {"train": train_facts, "test": test_facts}
+    indices = {"train": train_index, "test": test_index}
+    pictures = {part: describe_pictures(stores[part], indices[part], facts[part]) for part in stores}
+    print_warnings(pictures, competition.storage)
+    write_json(folder / "report.json", make_report(train_index, test_index, classes, broken) | {"pictures": pictures})
 
 
 def decode_records(
@@ -141,59 +141,6 @@ def list_display_names(classes: Sequence[str], names: Mapping[str, str] | None) 
     if unnamed:
         raise InputError(f"class_names leaves out the classes {some(unnamed)}; name them in the competition's file")
     return [names[name] for name in classes]
-
-
-Broken = list[dict[str, str]]  # id, source and reason of each unreadable image
-
-
-def make_report(
-    train: pd.DataFrame,
-    test: pd.DataFrame,
-    classes: Sequence[str],
-    broken: tuple[Broken, Broken],
-) -> dict[str, Any]:
-    """Sums up two image indices: counts, sizes, broken files and duplicates.
-
-    Under ``duplicates``, images of equal content and those of equal content or perceptual hash stand apart; each entry
-    is one set of images by id, so the second list holds the first.
-    """
-    twins = {name: find_duplicates(train, test, hashes) for name, hashes in _HASHES.items()}
-    counts = train["label"].value_counts()
-    return {
-        "train": {
-            **_sizes(train),
-            "classes": {name: int(counts.get(label, 0)) for label, name in enumerate(classes)},
-            "broken": broken[0],
-        },
-        "test": {**_sizes(test), "broken": broken[1]},
-        "duplicates": {
-            "train_and_test": {name: _across(found) for name, found in twins.items()},
-            "different_labels": {name: _disagreeing(found, train, classes) for name, found in twins.items()},
-            "within_train": {name: _repeated(found) for name, found in twins.items()},
-        },
-    }
-
-
-def _sizes(index: pd.DataFrame) -> dict[str, Any]:
-    return {
-        "images": len(index),
-        "width": [int(index["width"].min()), int(index["width"].max())],
-        "height": [int(index["height"].min()), int(index["height"].max())],
-    }
-
-
-def _across(found: Duplicates) -> list[dict[str, list[str]]]:
-    return [{"train": list(train), "test": list(test)} for train, test in found.across]
-
-
-def _disagreeing(found: Duplicates, train: pd.DataFrame, classes: Sequence[str]) -> list[dict[str, str]]:
-    label = dict(zip(train["id"], train["label"], strict=True))
-    return [{name: classes[label[name]] for name in ids} for ids in found.conflicts]
-
-
-def _repeated(found: Duplicates) -> int:
-    """Counts the training images that look like an earlier one."""
-    return sum(len(ids) - 1 for ids in found.sets)
 
 
 def _list_broken(records: Sequence[Record], facts: Sequence[ImageFacts]) -> Broken:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image, UnidentifiedImageError
 
 from pipeline.core.arrays import Rows
+from pipeline.core.picture_formats import SIGNATURE_BYTES, find_picture_format, find_suffix_format
 from pipeline.core.sampling import draw_rows
 from pipeline.page.blocks import render_heading, render_note, render_paragraph
 from pipeline.page.document import PageSection
@@ -94,29 +94,25 @@ def _find_flat(data: PreparedData, part: str) -> SuspiciousRows:
 
 def _find_misnamed(data: PreparedData, parts: list[str], raw: Path) -> tuple[SuspiciousRows, int]:
     """Compares the format of files with their extensions; returns the wrong ones, and the number of files opened."""
-    formats = Image.registered_extensions()
     wrong, opened = SuspiciousRows(), 0
     for part in parts:
         sources = data.index(part)["source"]
         for row in draw_rows(len(sources), _FILES, 3).tolist():
             path = raw / sources.iloc[row]
-            wanted = formats.get(path.suffix.lower())
+            wanted = find_suffix_format(path.name)
             if wanted is None or not path.is_file():  # rows of a table are no files
                 continue
             opened += 1
             held = _read_format(path)
-            # Cameras write JPEGs with several pictures, which Pillow calls MPO.
-            if held is not None and held != wanted and {held, wanted} != {"MPO", "JPEG"}:
+            if held is not None and held != wanted:
                 wrong.append((part, row, f"{path.suffix} holds {held}"))
     return wrong, opened
 
 
 def _read_format(path: Path) -> str | None:
-    try:
-        with Image.open(path) as image:
-            return image.format
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError):
-        return None  # prepare has refused it, or reports it
+    with path.open("rb") as file:
+        known = find_picture_format(file.read(SIGNATURE_BYTES))
+    return known.name if known is not None else None  # prepare has refused it, or reports it
 
 
 def _describe_extent(data: PreparedData, raw: Path | None, opened: int, total: int) -> str:

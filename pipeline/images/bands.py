@@ -1,0 +1,131 @@
+"""Bands: the values of a deep or many-banded picture as its file holds them, and their way to whole grey levels.
+
+A picture of 12, 16 or 32 bits has no brightness of its own: which values become black and white is `ValueRange`, a key
+of the competition's file.
+"""
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.core.arrays import Images
+
+ValueRange = Literal["dtype", "data", "percentile", "window"] | tuple[float, float]
+Frame = Literal["first", "middle"]
+_PERCENTILES = (0.5, 99.5)
+_ENOUGH = 100_000  # values that percentiles are taken from
+_TABLE = 65536
+
+
+@dataclass(frozen=True)
+class Bands:
+    """A picture as its file holds it.
+
+    Attributes:
+        values: (height, width, bands), any type of number.
+        limits: the values that the file's type can hold, black and white.
+        window: the values that the file itself wants to be black and white; None where it names none.
+        inverted: whether small values are bright (MONOCHROME1).
+    """
+
+    values: NDArray[Any]
+    limits: tuple[float, float]
+    window: tuple[float, float] | None = None
+    inverted: bool = False
+
+    def choose(self, numbers: tuple[int, ...]) -> "Bands":
+        """Returns some bands, counted from 1, in the order given.
+
+        Raises:
+            ValueError: no such band.
+        """
+        there = self.values.shape[2]
+        absent = [number for number in numbers if number > there]
+        if absent:
+            raise ValueError(f"storage.bands names band {absent[0]}, but the picture has {there}")
+        return replace(self, values=self.values[:, :, [number - 1 for number in numbers]])
+
+
+def list_limits(values: NDArray[Any]) -> tuple[float, float]:
+    """Lists the limits of a picture's type: whole numbers by their bits, floating point 0..1, or 0..255 above that.
+
+    32-bit whole numbers are taken for 16-bit ones, which older PNG and TIFF writers put there.
+    """
+    kind = values.dtype
+    if kind.kind == "b":
+        return 0.0, 1.0
+    if kind.kind in "ui":
+        info = np.iinfo(kind if kind.itemsize <= 2 else np.dtype(f"{kind.kind}2"))
+        return (float(info.min), float(info.max)) if kind.kind == "u" or _is_negative(values) else (0.0, 65535.0)
+    largest = np.nanmax(values, initial=0.0, where=np.isfinite(values))
+    return (0.0, 1.0) if largest <= 1 else (0.0, 255.0)
+
+
+def _is_negative(values: NDArray[Any]) -> bool:
+    return bool(values.dtype.itemsize <= 2 or (values.size and values.min() < 0))
+
+
+def find_range(bands: Bands, wanted: ValueRange) -> tuple[float, float]:
+    """Finds the values that become black and white.
+
+    Raises:
+        ValueError: no value is a number.
+    """
+    if isinstance(wanted, tuple):
+        return wanted
+    if wanted == "dtype":
+        return bands.limits
+    if wanted == "window" and bands.window is not None:
+        return bands.window
+    values = bands.values.ravel()
+    if values.dtype.kind == "f":
+        values = values[np.isfinite(values)]
+    if not values.size:
+        raise ValueError("none of its values is a number")
+    if wanted == "percentile":
+        low, high = np.percentile(values[:: max(1, values.size // _ENOUGH)], _PERCENTILES)
+        if low < high:
+            return float(low), float(high)
+    return float(values.min()), float(values.max())
+
+
+def scale_bands(bands: Bands, wanted: ValueRange) -> Images:
+    """Scales a picture to grey levels: uint8 (height, width, bands); what is no number becomes black.
+
+    Values outside the range become black or white; a picture whose range is one value alone becomes black.
+
+    Raises:
+        ValueError: no value is a number.
+    """
+    low, high = find_range(bands, wanted)
+    values = bands.values
+    if values.dtype.kind in "ui" and values.dtype.itemsize <= 2 and values.size > _TABLE:
+        wide = values.astype(np.int16) if values.dtype.itemsize == 1 else values
+        return _make_table(wide.dtype.kind == "i", low, high, bands.inverted)[wide.view(np.uint16)]
+    levels = _levels(values.astype(np.float64), low, high)
+    if not np.isfinite(levels).all():
+        if not np.isfinite(levels).any():
+            raise ValueError("none of its values is a number")
+        levels = np.where(np.isnan(levels), 0.0, levels)
+    return _rounded(levels, bands.inverted)
+
+
+@lru_cache(maxsize=8)
+def _make_table(signed: bool, low: float, high: float, inverted: bool) -> Images:
+    """Makes the grey levels of all 16-bit values: looking them up is several times faster than arithmetic on pixels."""
+    steps = np.arange(_TABLE, dtype=np.uint16)
+    return _rounded(_levels((steps.view(np.int16) if signed else steps).astype(np.float64), low, high), inverted)
+
+
+def _levels(values: NDArray[np.float64], low: float, high: float) -> NDArray[np.float64]:
+    if low == high:
+        return np.where(np.isnan(values), np.nan, 0.0)
+    return (values - low) * (255 / (high - low))
+
+
+def _rounded(levels: NDArray[np.float64], inverted: bool) -> Images:
+    grey = np.rint(np.clip(levels, 0, 255)).astype(np.uint8)
+    return 255 - grey if inverted else grey

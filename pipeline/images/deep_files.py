@@ -1,0 +1,130 @@
+"""Deep files: TIFF of any depth and number of bands, PNG of 16 bits in colour, JPEG XL, as the bands that they hold."""
+
+import logging
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.images.bands import Bands, Frame, list_limits
+
+# The tag Orientation: how many quarters to turn, and whether the rows are mirrored first (TIFF 6.0, page 36).
+_TURNS = {2: (0, True), 3: (2, False), 4: (2, True), 5: (1, True), 6: (3, False), 7: (3, True), 8: (1, False)}
+
+
+def read_tiff(file: IO[bytes], many_bands: bool, frame: Frame, most_pixels: int) -> Bands:
+    """Reads a page of a TIFF file, or its pages as bands where each holds one.
+
+    Args:
+        file: opened.
+        many_bands: whether pages of one band each are bands of one picture.
+        frame: of several pages.
+        most_pixels: of a page that is decoded.
+
+    Raises:
+        ValueError: damaged, too large, or of a compression that is not read.
+    """
+    import tifffile
+
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it survives, it logs
+    with tifffile.TiffFile(file) as whole:
+        if not len(whole.pages):
+            raise ValueError("a TIFF file without a picture")
+        pages = list(whole.pages)
+        first = whole.pages.first
+        as_bands = many_bands and len(pages) > 1 and first.samplesperpixel == 1
+        chosen = pages if as_bands else [pages[(len(pages) - 1) // 2 if frame == "middle" else 0]]
+        parts = []
+        for page in map(_whole_page, chosen):
+            if page.imagewidth * page.imagelength > most_pixels:
+                size = f"{page.imagewidth} x {page.imagelength} pixels"
+                raise ValueError(f"{size} are too many; {most_pixels:,} are taken")
+            _require_data(page, whole.filehandle.size)
+            parts.append(_arrange(page))
+    if len({part.shape[:2] for part in parts}) > 1:
+        raise ValueError("its pages differ in size, so they are no bands of one picture")
+    values = np.concatenate(parts, axis=2)
+    limits = list_limits(values)
+    if values.dtype.kind == "u" and first.bitspersample < 16:
+        limits = (0.0, 2.0**first.bitspersample - 1)
+    return Bands(values, limits, inverted=first.photometric == tifffile.PHOTOMETRIC.MINISWHITE)
+
+
+def _whole_page(page: Any) -> Any:
+    import tifffile
+
+    return page.aspage() if isinstance(page, tifffile.TiffFrame) else page
+
+
+def _require_data(page: Any, size: int) -> None:
+    """Refuses a page whose parts are missing or lie behind the end of the file: they would come out black."""
+    parts = list(zip(page.dataoffsets, page.databytecounts, strict=True))
+    if not parts or any(offset + count > size for offset, count in parts):
+        raise ValueError("cut off: parts of the picture lie behind the end of the file")
+    if any(count == 0 for _, count in parts):
+        raise ValueError("parts of the picture are missing from the file")
+
+
+def _arrange(page: Any) -> NDArray[Any]:
+    """Decodes a page as (height, width, bands), upright."""
+    values = np.asarray(page.asarray())
+    axes = page.axes
+    if axes in ("SYX", "CYX"):
+        values = np.moveaxis(values, 0, 2)
+    elif axes == "YX":
+        values = values[..., None]
+    elif axes not in ("YXS", "YXC"):
+        raise ValueError(f"a TIFF file with the axes {axes}, which is no picture of rows, columns and bands")
+    if page.extrasamples and values.shape[2] in (2, 4) and page.extrasamples[-1] in (1, 2):
+        values = values[..., :-1]  # alpha
+    tag = page.tags.get("Orientation")
+    turns, mirrored = _TURNS.get(int(tag.value) if tag is not None else 1, (0, False))
+    return np.ascontiguousarray(np.rot90(values[:, ::-1] if mirrored else values, turns))
+
+
+def read_jpeg_xl(file: IO[bytes], most_pixels: int) -> Bands:
+    """Reads a JPEG XL file; the first frame of an animation.
+
+    Raises:
+        ValueError: damaged or too large.
+    """
+    import imagecodecs
+
+    return _decoded(imagecodecs.jpegxl_decode, file, most_pixels)
+
+
+def read_deep_png(file: IO[bytes], most_pixels: int) -> Bands:
+    """Reads a PNG of 16 bits a channel, of which Pillow keeps 8 where there are several.
+
+    Raises:
+        ValueError: damaged or too large.
+    """
+    import imagecodecs
+
+    return _decoded(imagecodecs.png_decode, file, most_pixels)
+
+
+def _decoded(decode: Any, file: IO[bytes], most_pixels: int) -> Bands:
+    try:
+        values = np.asarray(decode(file.read()))
+    except RuntimeError as error:
+        raise ValueError(str(error)) from error
+    if values.ndim == 2:
+        values = values[..., None]
+    if values.ndim == 4:
+        values = values[0]
+    if values.shape[0] * values.shape[1] > most_pixels:
+        raise ValueError(f"{values.shape[1]} x {values.shape[0]} pixels are too many; {most_pixels:,} are taken")
+    if values.shape[2] in (2, 4):
+        values = _lay_over_white(values)
+    return Bands(values, list_limits(values))
+
+
+def _lay_over_white(values: NDArray[Any]) -> NDArray[Any]:
+    """Lays transparent pixels over white; the last band is the opacity."""
+    white = list_limits(values)[1]
+    opacity = values[..., -1:].astype(np.float64) / white
+    if opacity.min() == 1:
+        return values[..., :-1]
+    laid = values[..., :-1] * opacity + white * (1 - opacity)
+    return (np.rint(laid) if values.dtype.kind == "u" else laid).astype(values.dtype)

@@ -1,0 +1,103 @@
+"""What a picture file holds, for the description of a new competition: size, bands, depth and values."""
+
+import io
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from pipeline.core.picture_formats import SIGNATURE_BYTES, describe_content, find_picture_format
+from pipeline.images.bands import Bands
+from pipeline.images.decoding import BrokenImageError
+from pipeline.images.picture_files import BROKEN, open_picture
+
+_PERCENTILES = (0.5, 99.5)
+
+
+@dataclass(frozen=True)
+class DeepValues:
+    """The values of a deep picture.
+
+    Attributes:
+        type: of its numbers, as NumPy calls it.
+        limits: the smallest and largest value that its type can hold.
+        lowest: value there is.
+        highest: value there is.
+        usual: percentiles 0.5 and 99.5.
+        window: whether the file names the values that become black and white.
+    """
+
+    type: str
+    limits: tuple[float, float]
+    lowest: float
+    highest: float
+    usual: tuple[float, float]
+    window: bool
+
+
+@dataclass(frozen=True)
+class PictureFacts:
+    """Facts of a picture file.
+
+    Attributes:
+        format: its title.
+        size: width and height.
+        bands: 1 (grey), 3 (colour) or more; without opacity.
+        grey: whether all bands are alike.
+        deep: its values, if they have more than 8 bits.
+    """
+
+    format: str
+    size: tuple[int, int]
+    bands: int
+    grey: bool
+    deep: DeepValues | None = None
+
+
+def inspect_picture(content: bytes) -> PictureFacts:
+    """Opens a picture file and reads off what it holds.
+
+    Raises:
+        BrokenImageError: it is no picture, or damaged.
+    """
+    known = find_picture_format(content[:SIGNATURE_BYTES])
+    if known is None:
+        raise BrokenImageError(describe_content(content[:SIGNATURE_BYTES]))
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            image, _ = open_picture(io.BytesIO(content), known, 2 * (Image.MAX_IMAGE_PIXELS or 2**31), "first", False)
+    except (*BROKEN, MemoryError) as error:
+        raise BrokenImageError(" ".join(str(error).split())[:200] or type(error).__name__) from error
+    if isinstance(image, Image.Image):
+        return PictureFacts(known.title, image.size, 1 if _is_grey(image) else 3, _is_grey(image))
+    height, width, bands = image.values.shape
+    grey = bands == 1 or (bands == 3 and bool((image.values == image.values[..., :1]).all()))
+    return PictureFacts(known.title, (width, height), bands, grey, _read_values(image))
+
+
+def _read_values(bands: Bands) -> DeepValues | None:
+    values = bands.values.ravel()
+    if values.dtype.itemsize == 1:
+        return None
+    values = values[np.isfinite(values)] if values.dtype.kind == "f" else values
+    if not values.size:
+        return None
+    low, high = np.percentile(values, _PERCENTILES)
+    limits = bands.limits if bands.values.dtype.kind != "f" else (-np.inf, np.inf)
+    return DeepValues(
+        bands.values.dtype.name,
+        limits,
+        float(values.min()),
+        float(values.max()),
+        (float(low), float(high)),
+        bands.window is not None,
+    )
+
+
+def _is_grey(image: Image.Image) -> bool:
+    if image.mode in ("1", "L", "LA", "I", "I;16", "F"):
+        return True
+    rgb = np.asarray(image.convert("RGB")).astype("int16")
+    # JPEG stores colour apart from brightness: a grey photo comes back within a step or two.
+    return bool(np.abs(rgb - rgb[..., :1]).max() <= 3)

@@ -1,0 +1,96 @@
+import io
+from pathlib import Path
+from typing import Any
+
+import imagecodecs
+import numpy as np
+import pytest
+import tifffile
+from numpy.typing import NDArray
+from PIL import Image
+
+from pipeline.images.bands import Frame
+from pipeline.images.decoding import BrokenImageError, StorageForm, decode_file
+from pipeline.images.deep_files import read_tiff
+
+FIVE = np.arange(5 * 12 * 10, dtype=np.uint16).reshape(12, 10, 5) * 100
+
+
+def _tiff(values: NDArray[Any], **more: Any) -> bytes:
+    out = io.BytesIO()
+    tifffile.imwrite(out, values, **more)
+    return out.getvalue()
+
+
+def _read(content: bytes, many_bands: bool = False, frame: Frame = "first") -> NDArray[Any]:
+    return read_tiff(io.BytesIO(content), many_bands, frame, 1_000_000).values
+
+
+@pytest.mark.parametrize("kind", ["u1", "u2", "i2", "u4", "f4", "f8"])
+@pytest.mark.parametrize("compression", [None, "deflate", "lzw"])
+def test_any_type_comes_as_it_is(kind: str, compression: str | None) -> None:
+    values = (FIVE[..., :1] % 251).astype(kind)
+    found = _read(_tiff(values[..., 0], compression=compression))
+    assert found.dtype == np.dtype(kind)
+    assert np.array_equal(found, values)
+
+
+@pytest.mark.parametrize("planar", ["contig", "separate"])
+def test_bands_come_last(planar: str) -> None:
+    stored = FIVE if planar == "contig" else np.moveaxis(FIVE, 2, 0)
+    found = _read(_tiff(stored, photometric="minisblack", planarconfig=planar))
+    assert np.array_equal(found, FIVE)
+
+
+def test_pages_are_frames_or_bands() -> None:
+    content = _tiff(np.moveaxis(FIVE, 2, 0), photometric="minisblack")
+    assert np.array_equal(_read(content), FIVE[..., :1])
+    assert np.array_equal(_read(content, frame="middle"), FIVE[..., 2:3])
+    assert np.array_equal(_read(content, many_bands=True), FIVE)
+
+
+def test_small_values_are_bright_where_white_is_zero() -> None:
+    content = _tiff(FIVE[..., 0], photometric="miniswhite")
+    assert read_tiff(io.BytesIO(content), False, "first", 1000).inverted
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_deep_file_stands_upright_as_pillow_turns_it(tmp_path: Path, orientation: int) -> None:
+    path = tmp_path / "a.tif"
+    form = StorageForm(size=12, channels=1, resize="stretch")
+    tag = [(274, "H", 1, orientation, False)]
+    tifffile.imwrite(path, (FIVE[..., 0] // 100 % 256).astype(np.uint8), extratags=tag)
+    shallow = decode_file(path, form).pixels
+    tifffile.imwrite(path, (FIVE[..., 0] // 100 % 256).astype(np.uint16) * 257, extratags=tag)
+    assert np.array_equal(decode_file(path, form).pixels, shallow)
+
+
+def test_a_file_without_its_end_is_refused_rather_than_black() -> None:
+    content = _tiff(FIVE, photometric="minisblack", planarconfig="contig")
+    with pytest.raises(ValueError, match=r"cut off|damaged|not a TIFF"):
+        _read(content[:-50])
+
+
+def test_five_bands_are_named_where_colour_is_wanted(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    path.write_bytes(_tiff(FIVE, photometric="minisblack", planarconfig="contig"))
+    with pytest.raises(BrokenImageError, match=r"5 bands, but storage.channels is 3; set storage.channels: 5"):
+        decode_file(path, StorageForm(12, 3, "stretch"))
+    chosen = decode_file(path, StorageForm(8, 3, "crop", range="data", bands=(5, 3, 1))).pixels
+    assert chosen.shape == (8, 8, 3)
+    assert (chosen[..., 0] >= chosen[..., 2]).all()
+
+
+def test_png_of_16_bits_in_colour_keeps_them(tmp_path: Path) -> None:
+    deep = np.stack([FIVE[..., 0] % 4096] * 3, axis=2)
+    (tmp_path / "a.png").write_bytes(imagecodecs.png_encode(deep))
+    found = decode_file(tmp_path / "a.png", StorageForm(12, 3, "stretch", range=(0.0, 4095.0))).pixels
+    wanted = np.rint(deep / 4095 * 255).astype(np.uint8)
+    image = Image.fromarray(wanted).resize((12, 12), Image.Resampling.BICUBIC)
+    assert np.array_equal(found, np.asarray(image))
+
+
+def test_jpeg_xl_is_read(tmp_path: Path) -> None:
+    grey = np.kron(np.array([[0, 80], [160, 240]], dtype=np.uint8), np.ones((8, 8), dtype=np.uint8))
+    (tmp_path / "a.jxl").write_bytes(imagecodecs.jpegxl_encode(grey, lossless=True))
+    assert np.array_equal(decode_file(tmp_path / "a.jxl", StorageForm(16, 1, "stretch")).pixels[..., 0], grey)

@@ -1,0 +1,81 @@
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pydicom.uid import RLELossless
+from support.dicom import ENCODERS, make_dicom
+
+from pipeline.images.bands import Bands, Frame, scale_bands
+from pipeline.images.dicom import read_dicom
+
+RAMP = (np.arange(256, dtype=np.uint16) * 16).reshape(16, 16)
+
+
+def _read(content: bytes, frame: Frame = "first") -> Bands:
+    return read_dicom(io.BytesIO(content), frame, 1_000_000)
+
+
+def _values(values: NDArray[Any], frame: Frame = "first", **more: Any) -> NDArray[Any]:
+    return _read(make_dicom(values, **more), frame).values[..., 0]
+
+
+@pytest.mark.parametrize("syntax", [*ENCODERS, RLELossless, "1.2.840.10008.1.2.1"])
+def test_the_usual_compressions_are_read(syntax: str) -> None:
+    deep = RAMP // 16 if syntax.endswith(".50") else RAMP
+    values = deep.astype(np.uint8) if syntax.endswith(".50") else deep
+    lossy = 2 if syntax.endswith((".50", ".51")) else 0
+    found = _values(values, syntax=syntax)
+    assert np.abs(found.astype(int) - values).max() <= lossy * (1 if syntax.endswith(".50") else 16)
+
+
+def test_the_limits_are_those_of_the_bits_stored() -> None:
+    assert _read(make_dicom(RAMP)).limits == (0, 4095)
+    assert _read(make_dicom(RAMP, bits=16)).limits == (0, 65535)
+    assert _read(make_dicom(RAMP.astype(np.int16))).limits == (-2048, 2047)
+
+
+def test_values_come_in_the_unit_of_the_rescale() -> None:
+    found = _read(make_dicom(RAMP, RescaleSlope=1, RescaleIntercept=-1024))
+    assert found.values[..., 0].tolist() == (RAMP.astype(int) - 1024).tolist()
+    assert found.limits == (-1024.0, 3071.0)
+    assert np.allclose(_values(RAMP, RescaleSlope=0.5, RescaleIntercept=1), RAMP * 0.5 + 1)
+
+
+def test_the_window_of_the_file_is_its_first() -> None:
+    assert _read(make_dicom(RAMP, WindowCenter=[40, 500], WindowWidth=[401, 1500])).window == (-160.5, 239.5)
+    exact = make_dicom(RAMP, WindowCenter=40, WindowWidth=400, VOILUTFunction="LINEAR_EXACT")
+    assert _read(exact).window == (-160, 240)
+    assert _read(make_dicom(RAMP)).window is None
+    assert _read(make_dicom(RAMP, WindowCenter=40, WindowWidth=0)).window is None
+
+
+def test_small_values_of_monochrome1_are_bright() -> None:
+    grey = scale_bands(_read(make_dicom(RAMP, PhotometricInterpretation="MONOCHROME1")), "data")
+    assert (grey[0, 0, 0], grey[-1, -1, 0]) == (255, 0)
+
+
+def test_the_first_or_the_middle_frame_is_read() -> None:
+    frames = np.stack([RAMP * 0 + number for number in (10, 20, 30)])
+    assert _values(frames)[0, 0] == 10
+    assert _values(frames, "middle")[0, 0] == 20
+
+
+def test_colour_comes_in_three_bands() -> None:
+    colour = np.dstack([RAMP // 16, RAMP // 32, RAMP // 64]).astype(np.uint8)
+    assert np.array_equal(_read(make_dicom(colour)).values, colour)
+
+
+def test_an_old_file_without_a_preamble_is_read() -> None:
+    assert np.array_equal(_read(make_dicom(RAMP)[132:]).values[..., 0], RAMP)
+
+
+def test_a_file_without_a_picture_or_with_too_few_bytes_is_refused() -> None:
+    content = make_dicom(RAMP)
+    with pytest.raises(ValueError, match="expected"):
+        _read(content[:-100])
+    with pytest.raises(ValueError, match="without a picture"):
+        _read(content[:300])
+    with pytest.raises(ValueError, match="16 x 16 pixels are too many"):
+        read_dicom(io.BytesIO(content), "first", 200)
