@@ -18,9 +18,39 @@ class Folders(Section):
     images: str
 
 
-class CsvImages(Section):
-    """A table of ids and labels beside a folder of images; ids with or without extension.
+class Packed(Section):
+    """How files that pack many images hold them: one row or entry per image (`data/containers/formats.py`).
 
+    ``id`` is the column of the ids; None takes the layout's id column, else the entries' names, else the order of the
+    rows. The image of a row is the cell of ``columns`` (the only one that holds a picture; several are its channels),
+    or the numbers of the columns whose whole names fit ``pixels``. ``shape`` is (height, width) or (height, width,
+    channels), where neither the cells nor a square tell.
+    """
+
+    id: str | None = None
+    columns: tuple[str, ...] | None = Field(default=None, min_length=1)
+    pixels: str | None = None
+    shape: tuple[int, ...] | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "Packed":
+        if self.columns is not None and self.pixels is not None:
+            raise ValueError("columns and pixels are two ways to name the picture; remove one")
+        if self.pixels is not None:
+            try:
+                re.compile(self.pixels)
+            except re.error as error:
+                raise ValueError(f"pixels is not a regular expression ({error})") from error
+        if self.shape is not None and (len(self.shape) not in (2, 3) or min(self.shape) < 1):
+            raise ValueError(f"shape must be [height, width] or [height, width, channels], got {list(self.shape)}")
+        return self
+
+
+class CsvImages(Section):
+    """A table of ids and labels beside images; ids with or without extension.
+
+    ``table`` may be of any format of rows, a pattern of several files included; ``images`` is a folder, or packed files
+    (`Packed`). ``file`` is the column that names each image where the id does not.
     ``label`` is the column of the answer; a list of columns where an image has several numbers or targets. Where
     ``target.kind`` is several_labels and names no separator, each row names one label of an image.
     """
@@ -31,6 +61,8 @@ class CsvImages(Section):
     id: str
     label: str | tuple[str, ...]
     group: str | None = None
+    file: str | None = None
+    packed: Packed | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -51,6 +83,8 @@ class CsvOneHot(Section):
     id: str
     classes: tuple[str, ...] = Field(min_length=2)
     group: str | None = None
+    file: str | None = None
+    packed: Packed | None = None
 
     @field_validator("classes")
     @classmethod
@@ -113,18 +147,25 @@ Train = Annotated[Folders | CsvImages | CsvOneHot | CsvPixels | FileNames, Field
 
 
 class TestImages(Section):
-    """Test images in a folder, listed by the sample submission, by a table, or by the folder itself."""
+    """Test images in a folder or packed, listed by the sample submission, by a table, or by the images themselves.
+
+    ``file`` is the column of the table that names each image where the id does not.
+    """
 
     layout: Literal["images"]
     images: str
     listed_by: Literal["sample_submission", "table", "folder"] = "sample_submission"
     table: str | None = None
     id: str | None = None
+    file: str | None = None
+    packed: Packed | None = None
 
     @model_validator(mode="after")
     def _table_and_id(self) -> "TestImages":
         if self.listed_by == "table" and (self.table is None or self.id is None):
             raise ValueError("listed_by: table needs table and id")
+        if self.file is not None and self.listed_by != "table":
+            raise ValueError("file names a column of the table: set listed_by: table, or remove file")
         return self
 
 

@@ -15,15 +15,16 @@ import io
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from pipeline.core.arrays import Images
 from pipeline.core.errors import InputError
 from pipeline.core.picture_formats import SIGNATURE_BYTES, describe_content, find_picture_format
-from pipeline.images.bands import Bands, Frame, ValueRange, scale_bands
+from pipeline.images.bands import Bands, Frame, ValueRange, list_limits, scale_bands
 from pipeline.images.hashing import hash_appearance, hash_pixels
 from pipeline.images.picture_files import BROKEN, open_picture
 
@@ -93,6 +94,34 @@ def decode_bytes(content: bytes, form: StorageForm, most_pixels: int) -> StoredI
         InputError: memory ran out.
     """
     return _decode(io.BytesIO(content), form, most_pixels, "the image")
+
+
+def decode_array(values: NDArray[Any], form: StorageForm) -> StoredImage:
+    """Brings numbers to the storage size: (height, width, bands), grey levels by the range of the form.
+
+    Whole numbers of more than 16 bits, and floating point above 1, are taken for 0..255.
+
+    Raises:
+        InputError: values outside that, where the form states no range.
+        BrokenImageError: another number of bands, or no numbers.
+    """
+    wide = values.dtype.kind == "f" or values.dtype.itemsize > 2
+    if wide and form.range == "dtype":
+        _require_levels(values)
+    try:
+        limits = (0.0, 255.0) if wide and values.dtype.kind != "f" else list_limits(values)
+        return _fit_bands(Bands(values, limits), form)
+    except ValueError as error:
+        raise BrokenImageError(str(error)) from error
+
+
+def _require_levels(values: NDArray[Any]) -> None:
+    finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values
+    if finite.size and (finite.min() < 0 or finite.max() > 255):
+        raise InputError(
+            f"its values, {finite.min():g} to {finite.max():g}, are no grey levels; say which of them are black and "
+            "white with storage.range in the competition's file, such as percentile or [low, high]"
+        )
 
 
 def _limit_pixels() -> int:

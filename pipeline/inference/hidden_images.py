@@ -10,6 +10,7 @@ from pipeline.core.csvs import read_table
 from pipeline.core.errors import InputError
 from pipeline.core.layouts import IMAGE_SUFFIXES, CsvPixels, TestImages
 from pipeline.data.prepared.image_folder import ImageFolder
+from pipeline.data.prepared.packed_images import PackedImages, open_images
 from pipeline.data.prepared.records import Record, list_test_records
 
 
@@ -45,7 +46,9 @@ def _list_records(base: Path, competition: Competition, known: Sequence[str]) ->
     shared = isinstance(layout, TestImages) and not isinstance(train, CsvPixels) and train.images == layout.images
     if not isinstance(layout, TestImages) or shared:
         return list_test_records(base, competition)
-    folder = ImageFolder(base, layout.images)
+    folder = open_images(base, layout)
+    if isinstance(folder, PackedImages):
+        return _list_packed(base, competition, folder)
     with_suffix = any(PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES for name in known)
     if layout.listed_by != "folder" and (records := _list_by_table(base, competition, folder)) is not None:
         return records
@@ -54,12 +57,18 @@ def _list_records(base: Path, competition: Competition, known: Sequence[str]) ->
     return [Record(name, folder.source(path)) for name, path in zip(ids, paths, strict=True)]
 
 
-def _list_by_table(base: Path, competition: Competition, folder: ImageFolder) -> list[Record] | None:
+def _list_packed(base: Path, competition: Competition, images: PackedImages) -> list[Record]:
+    """Lists the images that their table lists; all that are packed where it lists others."""
+    records = _list_by_table(base, competition, images)
+    return records if records is not None else [Record(*row) for row in zip(images.ids, images.sources, strict=True)]
+
+
+def _list_by_table(base: Path, competition: Competition, folder: ImageFolder | PackedImages) -> list[Record] | None:
     """Returns the images that their table lists; None where the folder holds others."""
     try:
         records = list_test_records(base, competition)
     except InputError:
-        if not folder.images:
+        if not folder.sources:
             raise
         return None
     return records if set(folder.sources) <= {record.source for record in records} else None

@@ -18,6 +18,8 @@ from pipeline.core.layouts import CsvPixels, Test, TestPixels, Train, list_answe
 from pipeline.core.tables import INDEX_COLUMNS, write_index
 from pipeline.core.targets.contract import Target
 from pipeline.core.targets.prepared import format_cells, write_target
+from pipeline.data.prepared.packed_filling import fill_from_packed
+from pipeline.data.prepared.packed_images import PackedImages, open_images
 from pipeline.data.prepared.pixel_rows import fill_from_table
 from pipeline.data.prepared.prepare_report import Broken, describe_pictures, make_report, print_warnings
 from pipeline.data.prepared.records import Record
@@ -109,7 +111,11 @@ def decode_records(
     store = create_store(path, len(records), form)
     if isinstance(layout, CsvPixels | TestPixels):
         return ordered, fill_from_table(store, base, layout, rows, form)
-    return ordered, fill_store(store, base, [record.source for record in ordered], form, workers)
+    sources = [record.source for record in ordered]
+    images = open_images(base, layout)
+    if isinstance(images, PackedImages):
+        return ordered, fill_from_packed(store, base, images.packed, sources, form)
+    return ordered, fill_store(store, base, sources, form, workers)
 
 
 def encode_truth(train: Sequence[Record], competition: Competition) -> tuple[Target, Truth]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from pipeline.core.competition import Competition
-from pipeline.core.csvs import detect_dialect, read_columns, read_table, require_columns
+from pipeline.core.csvs import detect_dialect, read_columns, require_columns
 from pipeline.core.errors import InputError, some
 from pipeline.core.ids import check_ids, check_unique
 from pipeline.core.layouts import (
@@ -23,8 +23,10 @@ from pipeline.core.layouts import (
     list_answer_columns,
 )
 from pipeline.core.targets.spec import GradesSpec, OneClassSpec, SeveralLabelsSpec
+from pipeline.data.containers.tables import read_rows
 from pipeline.data.prepared.cells import join_rows_of_ids, read_cells
 from pipeline.data.prepared.image_folder import ImageFolder
+from pipeline.data.prepared.packed_images import PackedImages, open_images
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class Record:
 
     Attributes:
         id: as the competition writes it.
-        source: path of its file below the source's folder, or ``<table>:<row>`` for pixels (rows count from 1).
+        source: path of its file below the source's folder; ``<file>:<row>`` (from 1) where files pack images.
         label: class name, or the cell of another kind of target (see `core.targets.contract`); None for a test image.
         group: what the user says must not be torn apart; empty for none.
     """
@@ -103,9 +105,9 @@ def _from_names(folder: ImageFolder, layout: FileNames) -> list[Record]:
 
 def _from_table(base: Path, layout: CsvImages | CsvOneHot, competition: Competition) -> list[Record]:
     path = base / layout.table
-    table = read_table(path)
-    marked = list_answer_columns(layout)
-    require_columns(table.columns.tolist(), [layout.id, *marked, *([layout.group] if layout.group else [])], path)
+    table = read_rows(path)
+    others = [name for name in (layout.group, layout.file) if name]
+    require_columns(table.columns.tolist(), [layout.id, *list_answer_columns(layout), *others], path)
     if isinstance(competition.target, SeveralLabelsSpec):
         table = join_rows_of_ids(table, layout, competition.target)
     ids = table[layout.id].tolist()
@@ -113,7 +115,7 @@ def _from_table(base: Path, layout: CsvImages | CsvOneHot, competition: Competit
     _check_one_label_each(ids, labels, path)
     check_ids(ids, str(path))
     groups = table[layout.group].tolist() if layout.group else [""] * len(ids)
-    sources = ImageFolder(base, layout.images).find(ids, path)
+    sources = open_images(base, layout).find(table[layout.file or layout.id].tolist(), path)
     return [Record(*row) for row in zip(ids, sources, labels, groups, strict=True)]
 
 
@@ -137,7 +139,7 @@ def list_test_records(base: Path, competition: Competition) -> list[Record]:
     layout = competition.test
     if isinstance(layout, TestPixels):
         return _test_rows(base, layout)
-    folder = ImageFolder(base, layout.images)
+    folder = open_images(base, layout)
     if layout.listed_by == "folder":
         return _test_folder(base, folder, competition)
     table, column = _test_listing(layout, competition)
@@ -145,11 +147,12 @@ def list_test_records(base: Path, competition: Competition) -> list[Record]:
     ids = _ids(path, column)
     check_unique(ids, str(path))
     check_ids(ids, str(path))
-    return [Record(*row) for row in zip(ids, folder.find(ids, path), strict=True)]
+    names = _ids(path, layout.file) if layout.file else ids
+    return [Record(*row) for row in zip(ids, folder.find(names, path), strict=True)]
 
 
 def _ids(path: Path, column: str) -> list[str]:
-    table = read_table(path)
+    table = read_rows(path)
     require_columns(table.columns.tolist(), [column], path)
     ids: list[str] = table[column].tolist()
     return ids
@@ -161,8 +164,11 @@ def _test_listing(layout: TestImages, competition: Competition) -> tuple[str, st
     return competition.submission.sample, competition.submission.id
 
 
-def _test_folder(base: Path, folder: ImageFolder, competition: Competition) -> list[Record]:
+def _test_folder(base: Path, folder: ImageFolder | PackedImages, competition: Competition) -> list[Record]:
     """Ids as the sample submission writes them (with or without extension); else without."""
+    if isinstance(folder, PackedImages):
+        check_unique(folder.ids, str(folder.path))
+        return [Record(*row) for row in zip(folder.ids, folder.sources, strict=True)]
     train = competition.train
     sample = base / competition.submission.sample
     known = set(_ids(sample, competition.submission.id)) if sample.is_file() else set()
@@ -222,8 +228,16 @@ def _check_labels(train: Sequence[Record], competition: Competition) -> None:
 
 def _refuse_leftovers(base: Path, competition: Competition, used: set[str]) -> None:
     """Refuses images in the layout's folders that no row names; train and test may share a folder."""
-    names = {layout.images for layout in (competition.train, competition.test) if hasattr(layout, "images")}
-    left = [source for name in sorted(names) for source in ImageFolder(base, name).sources if source not in used]
+    layouts = [
+        layout for layout in (competition.train, competition.test) if not isinstance(layout, CsvPixels | TestPixels)
+    ]
+    by_name = {layout.images: layout for layout in layouts}
+    left = [
+        source
+        for _, layout in sorted(by_name.items())
+        for source in open_images(base, layout).sources
+        if source not in used
+    ]
     if left:
         raise InputError(
             f"{base}: {len(left)} images have no id in any table: {some(left)}; delete them or add their rows"

@@ -19,6 +19,7 @@ from pipeline.core.config import expand
 from pipeline.core.errors import InputError, some
 from pipeline.core.files import files_below, is_junk, read_json, write_text
 from pipeline.core.paths import raw_folder, source_listing_path
+from pipeline.data.containers.patterns import expand_path
 from pipeline.data.sources.bundled import write_digits, write_keras
 from pipeline.kaggle.download import download_competition
 
@@ -208,7 +209,7 @@ def find_layout_folder(folder: Path, competition: Competition) -> Path:
     train, test = competition.train, competition.test
     wanted = [part.images if part.layout != "csv_pixels" else part.table for part in (train, test)]
     place = folder
-    while not any((place / name).exists() for name in wanted):
+    while not any((place / name).exists() or expand_path(place / name) for name in wanted):
         inside = [path for path in place.iterdir() if not is_junk(path.relative_to(place))]
         if len(inside) != 1 or not inside[0].is_dir():
             there = sorted(path.name for path in folder.iterdir())

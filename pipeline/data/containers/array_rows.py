@@ -1,0 +1,173 @@
+"""Rows of arrays: NPY, NPZ and HDF5, either one entry per image or arrays whose first axis counts the images.
+
+Entries have the columns ``name`` and ``image``. Arrays have ``row``, which counts from 0, and their own names. What is
+read is one row at a time, so that memory stays flat.
+"""
+
+import math
+import zipfile
+import zlib
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from pipeline.core.errors import InputError, one_line, some
+from pipeline.core.ids import natural_order
+from pipeline.data.containers.cells import Row
+
+NAME, IMAGE, ROW = "name", "image", "row"
+_BANDS = (1, 3, 4)
+_DAMAGED = (OSError, ValueError, KeyError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error)
+
+
+@dataclass(frozen=True)
+class StoredArray:
+    """An array in a file: its shape, whether it holds encoded bytes, and its readers, whole and row by row."""
+
+    shape: tuple[int, ...]
+    encoded: bool
+    read: Callable[[], object]
+    iterate: Callable[[], Iterator[object]]
+
+
+def iterate_hdf5(path: Path, columns: Collection[str] | None) -> Iterator[Row]:
+    """Yields the rows of an HDF5 file.
+
+    Args:
+        path: the file.
+        columns: those that are wanted; None is all.
+
+    Raises:
+        InputError: damaged, or neither one data set per image nor arrays of one length.
+    """
+    import h5py
+
+    with _refusing(path, "HDF5"), h5py.File(path, "r") as file:
+        sets: dict[str, StoredArray] = {}
+
+        def note(name: str, node: Any) -> None:
+            if isinstance(node, h5py.Dataset):
+                sets[name] = _describe_set(node)
+
+        file.visititems(note)
+        yield from _iterate_arrays(sets, columns, path)
+
+
+def iterate_numpy(path: Path, columns: Collection[str] | None) -> Iterator[Row]:
+    """Yields the rows of an NPY file (columns ``row`` and ``value``) or of the arrays of an NPZ.
+
+    Args:
+        path: the file.
+        columns: those that are wanted; None is all.
+
+    Raises:
+        InputError: damaged, pickled objects, or neither one array per image nor arrays of one length.
+    """
+    with _refusing(path, "NumPy"), ExitStack() as closing:
+        if path.suffix.lower() == ".npy":
+            arrays = {"value": _describe_npy(lambda: path.open("rb"), path)}
+        else:
+            archive = closing.enter_context(zipfile.ZipFile(path))
+            arrays = {
+                name.removesuffix(".npy"): _describe_npy(partial(archive.open, name), path)
+                for name in archive.namelist()
+            }
+        yield from _iterate_arrays(arrays, columns, path)
+
+
+def _iterate_arrays(arrays: Mapping[str, StoredArray], columns: Collection[str] | None, path: Path) -> Iterator[Row]:
+    if not arrays:
+        raise InputError(f"{path} holds no array; get it again")
+    wanted = set(columns) if columns is not None else None
+    if all(_is_one_image(array) for array in arrays.values()):
+        for name in natural_order(list(arrays)):
+            row: Row = {NAME: name}
+            yield row if wanted is not None and IMAGE not in wanted else row | {IMAGE: arrays[name].read()}
+        return
+    lengths = {name: array.shape[0] if array.shape else 0 for name, array in arrays.items()}
+    if len(set(lengths.values())) != 1:
+        raise InputError(
+            f"{path} holds arrays of several lengths: {some(f'{name} {size}' for name, size in lengths.items())}; "
+            "wanted one entry per image, or arrays whose first axis counts the images"
+        )
+    chosen = {name: array for name, array in arrays.items() if wanted is None or name in wanted}
+    rows = [array.iterate() for array in chosen.values()]
+    for number in range(next(iter(lengths.values()))):
+        yield {ROW: number} | {name: next(cells) for name, cells in zip(chosen, rows, strict=True)}
+
+
+def _is_one_image(array: StoredArray) -> bool:
+    """Says whether an array is one image: encoded bytes, height x width, or height x width x channels."""
+    return array.encoded or len(array.shape) == 2 or (len(array.shape) == 3 and array.shape[-1] in _BANDS)
+
+
+def _describe_set(dataset: Any) -> StoredArray:
+    scalar = dataset.shape == ()
+    encoded = (scalar and dataset.dtype.kind in "VSO") or (dataset.dtype == np.uint8 and len(dataset.shape) == 1)
+
+    def read() -> object:
+        value = dataset[()]
+        if isinstance(value, np.void):
+            return value.tobytes()
+        return value.tobytes() if encoded and isinstance(value, np.ndarray) else value
+
+    def iterate() -> Iterator[object]:
+        size = max(1, 1_000_000 // max(1, math.prod(dataset.shape[1:])))
+        for start in range(0, dataset.shape[0], size):
+            yield from dataset[start : start + size]
+
+    return StoredArray(tuple(dataset.shape), bool(encoded), read, iterate)
+
+
+def _describe_npy(opened: Callable[[], IO[bytes]], path: Path) -> StoredArray:
+    with opened() as file:
+        shape, order, dtype = _read_header(file)
+    if dtype.hasobject:
+        raise InputError(f"{path} holds pickled objects, which could run any program when they are read; save arrays")
+    if order and len(shape) > 1:
+        raise InputError(f"{path} is in Fortran order; save it again with numpy.save(..., numpy.ascontiguousarray(x))")
+    size = math.prod(shape[1:])
+
+    def read() -> object:
+        with opened() as file:
+            _read_header(file)
+            array = _take(file, dtype, math.prod(shape)).reshape(shape)
+        return array.tobytes() if encoded else array
+
+    def iterate() -> Iterator[object]:
+        with opened() as file:
+            _read_header(file)
+            for _ in range(shape[0]):
+                cell = _take(file, dtype, size)
+                yield cell.reshape(shape[1:]) if len(shape) > 1 else cell[0]
+
+    encoded = dtype == np.uint8 and len(shape) == 1
+    return StoredArray(shape, encoded, read, iterate)
+
+
+def _take(file: IO[bytes], dtype: np.dtype[Any], count: int) -> Any:
+    content = file.read(count * dtype.itemsize)
+    if len(content) < count * dtype.itemsize:
+        raise ValueError("it ends within an array")
+    return np.frombuffer(content, dtype)
+
+
+def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    return read(file)  # type: ignore[no-any-return,unused-ignore]
+
+
+@contextmanager
+def _refusing(path: Path, kind: str) -> Iterator[None]:
+    try:
+        yield
+    except InputError:
+        raise
+    except _DAMAGED as error:
+        raise InputError(f"{path} is no whole {kind} file ({one_line(error)}); get it again") from error

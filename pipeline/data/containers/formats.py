@@ -1,0 +1,58 @@
+"""Formats of files that hold rows: tables, and packed images; what reads which suffix is looked up here."""
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.core.errors import InputError
+from pipeline.data.containers.array_rows import iterate_hdf5, iterate_numpy
+from pipeline.data.containers.bson_rows import iterate_bson
+from pipeline.data.containers.cells import Row
+from pipeline.data.containers.json_rows import iterate_json, iterate_json_lines
+from pipeline.data.containers.parquet_rows import iterate_parquet
+from pipeline.data.containers.tfrecords import iterate_tfrecords
+
+
+@dataclass(frozen=True)
+class RowFormat:
+    """A format of rows.
+
+    Attributes:
+        kind: its name, for people.
+        suffixes: of its files, in lower case.
+        rows: what a row is, for people.
+        iterate: from a file and the wanted columns (None: all) to its rows.
+    """
+
+    kind: str
+    suffixes: tuple[str, ...]
+    rows: str
+    iterate: Callable[[Path, Collection[str] | None], Iterator[Row]]
+
+
+ROW_FORMATS = (
+    RowFormat("Parquet", (".parquet", ".pq"), "a row", iterate_parquet),
+    RowFormat("JSON", (".json",), "a record of a list; an image of COCO's form with its category", iterate_json),
+    RowFormat("JSON lines", (".jsonl", ".ndjson"), "a line", iterate_json_lines),
+    RowFormat("TFRecord", (".tfrec", ".tfrecord", ".tfrecords"), "a tf.train.Example", iterate_tfrecords),
+    RowFormat("BSON", (".bson",), "a document, or each picture that it lists", iterate_bson),
+    RowFormat("HDF5", (".hdf5", ".h5", ".hdf"), "a data set, or a step of the arrays' first axis", iterate_hdf5),
+    RowFormat("NumPy", (".npy", ".npz"), "a step of the first axis, or an array of an NPZ", iterate_numpy),
+)
+ROW_SUFFIXES = tuple(suffix for each in ROW_FORMATS for suffix in each.suffixes)
+_WORKBOOKS = (".xlsx", ".xls", ".xlsm", ".ods")
+
+
+def find_format(path: Path | str) -> RowFormat | None:
+    """Returns the format of a file's rows by its suffix; None for CSV and all else.
+
+    Raises:
+        InputError: an Excel workbook.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix in _WORKBOOKS:
+        raise InputError(
+            f"{path} is a workbook ({suffix}), whose cells a program may have changed: dates, long numbers, leading "
+            "zeros; save its sheet as CSV and name that file"
+        )
+    return next((each for each in ROW_FORMATS if suffix in each.suffixes), None)

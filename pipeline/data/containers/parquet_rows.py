@@ -1,0 +1,83 @@
+"""Rows of Apache Parquet, batch by batch: plain columns, encoded pictures, one column per pixel."""
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.core.errors import InputError, one_line
+from pipeline.data.containers.cells import Row
+
+_CELLS = 4_000_000
+_FIELD = "bytes"  # of a picture as Hugging Face's data sets store it: {bytes, path}
+
+
+def list_parquet_columns(path: Path) -> list[str]:
+    """Lists the columns, without the one that pandas writes for its row names.
+
+    Raises:
+        InputError: no whole Parquet file.
+    """
+    with _opened(path) as file:
+        return [name for name in file.schema_arrow.names if not name.startswith("__index_level_")]
+
+
+def iterate_parquet(path: Path, columns: Collection[str] | None) -> Iterator[Row]:
+    """Yields the rows.
+
+    Args:
+        path: the file.
+        columns: those that are wanted; None is all.
+
+    Raises:
+        InputError: no whole Parquet file.
+    """
+    names = [name for name in list_parquet_columns(path) if columns is None or name in columns]
+    with _opened(path) as file:
+        for batch in file.iter_batches(_rows(len(names)), columns=names):
+            for row in batch.to_pylist():
+                yield {name: _cell(value) for name, value in row.items()}
+
+
+def iterate_parquet_pixels(path: Path, columns: Sequence[str]) -> Iterator[NDArray[Any]]:
+    """Yields the numbers of each row in the order of ``columns``, with flat memory.
+
+    Raises:
+        InputError: no whole Parquet file, a column that holds no numbers, or a cell without one.
+    """
+    with _opened(path) as file:
+        kinds = {name: file.schema_arrow.field(name).type for name in columns}
+        for name, kind in kinds.items():
+            if not str(kind).startswith(("int", "uint", "float", "double", "halffloat", "bool")):
+                raise InputError(f"{path}: {name} holds {kind} and no pixels; correct packed.pixels")
+        done = 0
+        for batch in file.iter_batches(_rows(len(columns)), columns=list(columns)):
+            holes = [name for name in columns if batch.column(name).null_count]
+            if holes:
+                raise InputError(f"{path}: {holes[0]} has no value in a row from {done + 1} on; correct the file")
+            arrays = [batch.column(name).to_numpy(zero_copy_only=False) for name in columns]
+            done += batch.num_rows
+            yield from np.stack(arrays, axis=1)
+
+
+def _rows(columns: int) -> int:
+    return max(1, min(1024, _CELLS // max(1, columns)))
+
+
+def _cell(value: object) -> object:
+    return value[_FIELD] if isinstance(value, dict) and isinstance(value.get(_FIELD), bytes) else value
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            yield file
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{path} is no whole Parquet file ({one_line(error)}); get it again") from error

@@ -1,0 +1,106 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.core.errors import InputError
+from pipeline.data.containers.json_rows import find_json_form, iterate_json
+from pipeline.data.containers.tables import read_rows
+
+
+def _write(folder: Path, text: str, name: str = "a.json") -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ('[{"id": "a"}]', "records"),
+        ('{"info": {}, "annotations": [], "images": [{"id": 1}]}', "coco"),
+        ('{"id": ["a", "b"], "kind": [1, 2]}', "columns"),
+        ('{"a.jpg": "ant", "b.jpg": "bee"}', "pairs"),
+        ('{"a.jpg": {"kind": "ant"}, "b.jpg": {"kind": "bee"}}', "keyed"),
+        ("[1, 2]", "other"),
+        ('"x"', "other"),
+        ('{"images": []}', "columns"),
+    ],
+)
+def test_the_form_is_read_off_the_beginning(tmp_path: Path, text: str, form: str) -> None:
+    assert find_json_form(_write(tmp_path, text)) == form
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[{"id": "007", "kind": 1.10}, {"id": "008", "kind": 2}]',
+        '{"id": ["007", "008"], "kind": [1.10, 2]}',
+    ],
+)
+def test_records_and_columns_are_one_table_with_every_digit(tmp_path: Path, text: str) -> None:
+    table = read_rows(_write(tmp_path, text))
+    assert table.to_dict("list") == {"id": ["007", "008"], "kind": ["1.10", "2"]}
+
+
+def test_json_lines_are_rows_and_a_bad_one_is_named(tmp_path: Path) -> None:
+    path = _write(tmp_path, '{"id": 12345678901234567890}\n\n{"id": 2, "kind": null}\n', "a.jsonl")
+    assert read_rows(path).to_dict("list") == {"id": ["12345678901234567890", "2"], "kind": ["", ""]}
+    with pytest.raises(InputError, match="line 2 is not JSON"):
+        read_rows(_write(tmp_path, '{"id": 1}\n{"id": \n', "b.jsonl"))
+
+
+def _coco(**more: object) -> dict[str, object]:
+    return {
+        "images": [{"id": 1, "file_name": "a.jpg", "location": "p"}, {"id": 2, "file_name": "b.jpg", "location": "q"}],
+        "annotations": [{"id": 9, "image_id": 2, "category_id": 7}, {"id": 8, "image_id": 1, "category_id": 0}],
+        "categories": [{"id": 7, "name": "bee", "count": 1}, {"id": 0, "name": "ant", "count": 1}],
+    } | more
+
+
+def test_images_annotations_and_categories_are_one_table(tmp_path: Path) -> None:
+    table = read_rows(_write(tmp_path, json.dumps(_coco())))
+    assert table.to_dict("list") == {
+        "id": ["1", "2"],
+        "file_name": ["a.jpg", "b.jpg"],
+        "location": ["p", "q"],
+        "category_id": ["0", "7"],
+        "category_name": ["ant", "bee"],
+        "category_count": ["1", "1"],
+    }
+
+
+def test_boxes_of_one_category_are_one_row_and_an_image_without_any_has_no_category(tmp_path: Path) -> None:
+    boxes = [{"image_id": 1, "category_id": 7, "bbox": [1, 2, 3, 4]}, {"image_id": 1, "category_id": 7}]
+    table = read_rows(_write(tmp_path, json.dumps(_coco(annotations=boxes))))
+    assert table[["id", "category_id"]].to_numpy().tolist() == [["1", "7"], ["2", ""]]
+
+
+def test_image_id_and_category_id_may_be_the_keys(tmp_path: Path) -> None:
+    whole = {
+        "annotations": [{"image_id": "00__1", "category_id": 3}],
+        "images": [{"image_id": "00__1", "file_name": "000/00__1.jpg"}],
+        "categories": [{"category_id": 3, "scientificName": "Abies alba"}],
+    }
+    table = read_rows(_write(tmp_path, json.dumps(whole)))
+    assert table.iloc[0].to_dict() == {
+        "image_id": "00__1",
+        "file_name": "000/00__1.jpg",
+        "category_id": "3",
+        "category_scientificName": "Abies alba",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('[{"id": 1}, {"id": 2', "no whole JSON"),
+        ('[{"id": 1}, 5]', "no record"),
+        ('{"id": [1, 2], "kind": [1]}', "several lengths"),
+        ("[1, 2]", "holds no rows"),
+        ("", "no whole JSON"),
+    ],
+)
+def test_what_is_no_table_is_named(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        list(iterate_json(_write(tmp_path, text), None))
