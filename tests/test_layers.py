@@ -53,7 +53,8 @@ ROOMS = {
         3,
         "images kaggle",
         """describe.from_kaggle describe.init describe.match prepared.duplicates prepared.folds
-        prepared.image_folder prepared.packed_images prepared.preparing prepared.records sources.source""",
+        prepared.image_folder prepared.packed_images prepared.preparing prepared.records
+        prepared.training_records sources.source""",
     ),
     "images": Room(
         2, "", "augmentation batches decoding hog inspection prefetching preprocessing resizing sift store views"

@@ -128,7 +128,8 @@ class Competition(Section):
     keep the labels;
     ``models`` names the recommended models, which ``python -m pipeline init`` writes into ``params.yaml``;
     ``solution`` names a file of true test labels, if the competition has one (rebuilt ones do);
-    ``kaggle`` is the slug that submissions go to, where the files do not come from Kaggle themselves.
+    ``kaggle`` is the slug that submissions go to, where the files do not come from Kaggle themselves;
+    ``encoding`` is that of tables that are not UTF-8 and have no byte order mark (``cp1251``, ``gb18030``).
     """
 
     title: str
@@ -144,6 +145,7 @@ class Competition(Section):
     models: tuple[str, ...] = Field(min_length=1)
     solution: str | None = None
     kaggle: str | None = Field(default=None, pattern=f"^{SLUG}$")
+    encoding: str | None = None
 
     @model_validator(mode="after")
     def _one_slug(self) -> "Competition":

@@ -13,7 +13,14 @@ from typing import Any
 
 from pipeline.core.errors import InputError, one_line
 
-_JUNK = ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini")
+# Of operating systems, of disks in the network, of programs that show pictures, of notebooks and of Git.
+_JUNK = {
+    *("__macosx", ".ds_store", ".appledouble", ".spotlight-v100", ".fseventsd", ".trashes", "icon\r"),
+    *("thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "system volume information", "lost+found"),
+    *("@eadir", "#recycle", "@recycle", "@__thumb", ".@__thumb", "#snapshot", "@tmp"),
+    *("picasa.ini", ".picasa.ini", ".picasaoriginals", ".thumbnails", ".thumb"),
+    *(".ipynb_checkpoints", "__pycache__", ".git", ".svn"),
+}
 
 
 @contextmanager
@@ -101,8 +108,13 @@ def require_space(folder: Path, needed: int, fix: str = "free some space") -> No
 
 
 def is_junk(path: PurePath) -> bool:
-    """Says whether a file is what an operating system leaves behind, and no data."""
-    return any(part in _JUNK or part.startswith("._") for part in path.parts)
+    """Says whether a file is what another program leaves behind (previews, caches, desktops), and no data."""
+    return any(part.lower() in _JUNK or part.startswith("._") for part in path.parts)
+
+
+def is_hidden(path: PurePath) -> bool:
+    """Says whether a file, or a folder on its way, is hidden: its name begins with a dot."""
+    return any(part.startswith(".") and part not in (".", "..") for part in path.parts)
 
 
 def files_below(folder: Path, above: tuple[Path, ...] = ()) -> Iterator[Path]:

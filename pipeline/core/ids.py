@@ -1,7 +1,8 @@
-"""Ids of images: their natural order, and what no id may be."""
+"""Ids of images: their natural order, what no id may be, and names that look the same."""
 
 import re
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 from natsort import natsorted, ns
@@ -39,4 +40,53 @@ def check_ids(ids: Sequence[str], place: str) -> None:
     if unsafe:
         raise InputError(
             f"{place}: {len(unsafe)} ids are empty or leave their folder: {some(map(repr, unsafe))}; rename them"
+        )
+
+
+_INVISIBLE = re.compile("[\u200b\u2060\ufeff\u00ad]")
+
+
+def plain_name(name: str) -> str:
+    """Returns a name as it looks: accents composed, blanks single and none around it, no letters of no width."""
+    if not name.isascii():
+        name = _INVISIBLE.sub("", unicodedata.normalize("NFC", name))
+    return " ".join(name.split())
+
+
+def plain_path(path: str) -> str:
+    """Returns a path as it looks (`plain_name`), with the slashes of Windows turned and without ``./`` before it."""
+    plain = plain_name(path).replace("\\", "/")
+    while plain.startswith("./"):
+        plain = plain[2:]
+    return plain
+
+
+def find_look_alikes(names: Iterable[str], ignore_case: bool = False) -> list[list[str]]:
+    """Finds names that look the same and are not: by blanks, by how accents are written, by letters of no width.
+
+    Args:
+        names: distinct names.
+        ignore_case: whether ``Cat`` looks like ``cat``.
+
+    Returns:
+        sets of two names or more, each sorted.
+    """
+    alike: dict[str, list[str]] = {}
+    for name in sorted(names):
+        key = plain_name(name)
+        alike.setdefault(key.casefold() if ignore_case else key, []).append(name)
+    return [found for found in alike.values() if len(found) > 1]
+
+
+def refuse_look_alikes(classes: Sequence[str], place: str) -> None:
+    """Refuses classes that look the same: nobody could tell them apart on a page.
+
+    Raises:
+        InputError: shows them in ASCII, where they differ.
+    """
+    double = [" and ".join(map(ascii, names)) for names in find_look_alikes(classes)]
+    if double:
+        raise InputError(
+            f"{place}: {len(double)} classes look the same but differ by blanks, accents or letters of no width: "
+            f"{some(double)}; write each in one way"
         )

@@ -6,12 +6,14 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from pipeline.core.competition import Competition
-from pipeline.core.csvs import read_table
+from pipeline.core.csvs import read_source_table
 from pipeline.core.errors import InputError
 from pipeline.core.layouts import IMAGE_SUFFIXES, CsvPixels, TestImages
 from pipeline.data.prepared.image_folder import ImageFolder
 from pipeline.data.prepared.packed_images import PackedImages, open_images
-from pipeline.data.prepared.records import Record, list_test_records
+from pipeline.data.prepared.records import list_test_records
+from pipeline.data.prepared.training_records import Record
+from pipeline.kaggle.submission import fill_sample
 
 
 def list_hidden_images(base: Path, competition: Competition) -> tuple[list[Record], pd.DataFrame]:
@@ -30,15 +32,14 @@ def list_hidden_images(base: Path, competition: Competition) -> tuple[list[Recor
         InputError: there is no test image, or an id without one.
     """
     section = competition.submission
-    sample = read_table(base / section.sample)
+    sample = read_source_table(base / section.sample, competition.encoding)
     records = _list_records(base, competition, sample[section.id].tolist() if section.id in sample.columns else [])
     if not records:
         raise InputError(f"{base}: there is no test image; check the inputs of the notebook")
     ids = [record.id for record in records]
     if set(ids) == set(sample[section.id]):
         return records, sample
-    filled = {column: sample[column].iloc[0] if len(sample) else "" for column in sample.columns}
-    return records, pd.DataFrame({**filled, section.id: ids}, columns=sample.columns, dtype="str")
+    return records, fill_sample(sample, section.id, ids)
 
 
 def _list_records(base: Path, competition: Competition, known: Sequence[str]) -> list[Record]:

@@ -54,6 +54,12 @@ def check_sample(sample: pd.DataFrame, submission: Submission, classes: Sequence
     _require_same_ids(sample[submission.id].tolist(), test_ids)
 
 
+def fill_sample(sample: pd.DataFrame, id_column: str, ids: Sequence[str]) -> pd.DataFrame:
+    """Makes a sample submission for other ids: its columns, the values of its first row for every id."""
+    filled = {column: sample[column].iloc[0] if len(sample) else "" for column in sample.columns}
+    return pd.DataFrame({**filled, id_column: list(ids)}, columns=sample.columns, dtype="str")
+
+
 def map_value_columns(sample: pd.DataFrame, submission: Submission, classes: Sequence[str]) -> dict[str, str | None]:
     """Returns what each column beside the id holds: the probability of a class, or None for the label itself.
 

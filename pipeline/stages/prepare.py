@@ -12,14 +12,14 @@ from pathlib import Path
 
 from pipeline.core.competition import load_competition
 from pipeline.core.config import load_params
-from pipeline.core.csvs import read_table
+from pipeline.core.csvs import copy_table, read_source_table
 from pipeline.core.errors import InputError
 from pipeline.core.files import write_json
 from pipeline.core.paths import prepared_folder
 from pipeline.data.prepared.preparing import PrepareParams, encode_truth, list_display_names, write_prepared
-from pipeline.data.prepared.records import list_records
+from pipeline.data.prepared.records import list_records, shows_beginning
 from pipeline.data.sources.source import check_source_unchanged, fetch_competition
-from pipeline.kaggle.submission import check_sample
+from pipeline.kaggle.submission import check_sample, fill_sample
 
 
 def run(root: Path) -> None:
@@ -34,7 +34,12 @@ def run(root: Path) -> None:
     classes = answer.columns
     competition.metric.metric_for(answer)  # refused here, before anything costly
     names = list_display_names(classes, competition.class_names)
-    check_sample(read_table(sample), competition.submission, classes, [record.id for record in test])
+    answers = read_source_table(sample, competition.encoding)
+    ids = [record.id for record in test]
+    if shows_beginning(answers, competition, ids):
+        print(f"{competition.submission.sample} shows {len(answers)} of {len(ids)} test ids: submissions hold them all")
+        answers = fill_sample(answers, competition.submission.id, ids)
+    check_sample(answers, competition.submission, classes, ids)
     solution = None if competition.solution is None else base / competition.solution
     if solution is not None and not solution.is_file():
         raise InputError(f"{solution} does not exist; correct solution in the competition's file")
@@ -45,9 +50,9 @@ def run(root: Path) -> None:
     try:
         write_prepared(building, base, competition, train, test, params)
         write_json(building / "class_names.json", names)
-        shutil.copyfile(sample, building / "sample_submission.csv")
+        copy_table(sample, answers, building / "sample_submission.csv")
         if solution is not None:
-            shutil.copyfile(solution, building / "solution.csv")
+            copy_table(solution, read_source_table(solution, competition.encoding), building / "solution.csv")
         if target.exists():
             shutil.rmtree(target)
         building.rename(target)

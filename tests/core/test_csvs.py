@@ -2,7 +2,14 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.core.csvs import read_columns, read_table, require_columns
+from pipeline.core.csvs import (
+    copy_table,
+    cut_whole_rows,
+    read_columns,
+    read_source_table,
+    read_table,
+    require_columns,
+)
 from pipeline.core.errors import InputError
 
 
@@ -33,22 +40,85 @@ def test_decimal_commas_do_not_hide_a_semicolon(tmp_path: Path) -> None:
     assert table.columns.tolist() == ["id", "cat", "dog"]
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
 def test_the_encoding_is_found(tmp_path: Path, encoding: str) -> None:
     table = read_table(_write(tmp_path, "id,label\n1,Bär\n", encoding))
     assert table.columns.tolist() == ["id", "label"]
     assert table["label"].tolist() == ["Bär"]
 
 
-def test_a_late_letter_outside_utf8_is_read_as_windows_text(tmp_path: Path) -> None:
-    table = read_table(_write(tmp_path, "id,label\n" + "1,cat\n" * 30_000 + "2,Bär\n", "cp1252"))
-    assert table["label"].iloc[-1] == "Bär"
+def test_a_late_letter_outside_utf8_is_refused_with_its_line_and_readings(tmp_path: Path) -> None:
+    path = _write(tmp_path, "id,label\n" + "1,cat\n" * 200_000 + "2,кошка\n", "cp1251")
+    with pytest.raises(
+        InputError, match=r"not UTF-8; its line 200002 may read .*'2,кошка' \(cp1251\).*--encoding NAME"
+    ):
+        read_table(path)
+
+
+@pytest.mark.parametrize(("text", "encoding"), [("猫", "gb18030"), ("кошка", "cp1251"), ("Bär", "cp1252")])
+def test_text_in_the_encoding_given_is_read_to_the_letter(tmp_path: Path, text: str, encoding: str) -> None:
+    table = read_source_table(_write(tmp_path, f"id,label\n1,{text}\n", encoding), encoding)
+    assert table["label"].tolist() == [text]
+    assert read_columns(tmp_path / "table.csv", ["label"], encoding)["label"].tolist() == [text]
+
+
+def test_utf16_without_a_mark_is_refused_and_read_when_given(tmp_path: Path) -> None:
+    path = _write(tmp_path, "id,label\n1,cat\n", "utf-16-le")
+    with pytest.raises(InputError, match=r"'id,label' \(utf-16-le\)"):
+        read_table(path)
+    assert read_source_table(path, "utf-16-le")["label"].tolist() == ["cat"]
+
+
+@pytest.mark.parametrize("given", ["latin9000", "ascii", "zip"])
+def test_an_encoding_that_does_not_fit_or_does_not_exist_is_refused(tmp_path: Path, given: str) -> None:
+    with pytest.raises(InputError, match=r"is no encoding of text|is neither UTF-8 nor ascii"):
+        read_source_table(_write(tmp_path, "id,label\n1,кошка\n", "cp1251"), given)
+
+
+def test_the_encoding_given_changes_nothing_about_utf8(tmp_path: Path) -> None:
+    assert (
+        read_source_table(_write(tmp_path, "id,label\n1,Märchenbär\n2,Äöüßäöü\n"), "cp1251")["label"][0] == "Märchenbär"
+    )
+
+
+def test_blanks_and_letters_of_no_width_around_cells_are_no_part_of_them(tmp_path: Path) -> None:
+    path = _write(tmp_path, "id, label \na0  ,\u200b cat\u00a0\nb,big dog\n")
+    assert read_source_table(path).to_dict("list") == {"id": ["a0", "b"], "label": ["cat", "big dog"]}
+    assert read_columns(path, ["label"])["label"].tolist() == ["cat", "big dog"]
+    assert read_table(path)[" label "].tolist() == ["\u200b cat\u00a0", "big dog"]
+
+
+def test_the_line_in_which_excel_states_the_separator_is_skipped(tmp_path: Path) -> None:
+    path = _write(tmp_path, "sep=;\nid;label\n1;a,b\n")
+    assert read_source_table(path).to_dict("list") == {"id": ["1"], "label": ["a,b"]}
+    assert read_columns(path, ["id"])["id"].tolist() == ["1"]
+
+
+def test_a_cell_longer_than_the_limit_of_csv_is_read(tmp_path: Path) -> None:
+    assert read_table(_write(tmp_path, f"id,mask\n1,{'3 ' * 100_000}\n"))["mask"].str.len().tolist() == [200_000]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_the_beginning_of_a_table_is_cut_behind_a_whole_row(encoding: str) -> None:
+    whole = 'id,text\n1,"two\nlines"\n'
+    assert cut_whole_rows((whole + '2,"a\nb').encode(encoding)) == whole.encode(encoding)
+    assert cut_whole_rows('"a\nb'.encode(encoding)) == b""
+
+
+def test_a_copy_is_the_same_file_where_it_is_plain_and_plain_where_it_is_not(tmp_path: Path) -> None:
+    for text, wanted in (
+        ("id,label\r\n1,a\r\n", "id,label\r\n1,a\r\n"),
+        ("sep=;\nid;label\n1; a\n", "id,label\n1,a\n"),
+    ):
+        path = _write(tmp_path, text)
+        copy_table(path, read_source_table(path), tmp_path / "copy.csv")
+        assert (tmp_path / "copy.csv").read_bytes() == wanted.encode()
 
 
 def test_binary_data_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     path.write_bytes(b"PK\x03\x04\x00\x00\x00\x81\x8d")
-    with pytest.raises(InputError, match="neither UTF-8 nor Windows-1252"):
+    with pytest.raises(InputError, match="neither UTF-8 nor text of another usual encoding"):
         read_table(path)
 
 
@@ -82,9 +152,10 @@ def test_repeated_columns_are_refused(tmp_path: Path) -> None:
         read_table(_write(tmp_path, "id,label,label\n1,a,b\n"))
 
 
-def test_nameless_columns_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="columns 1 have no name"):
-        read_table(_write(tmp_path, ",id,label\n0,1,a\n"))
+def test_an_index_without_a_name_gets_the_name_that_pandas_gives_it(tmp_path: Path) -> None:
+    path = _write(tmp_path, ",id,label\n0,1,a\n")
+    assert read_table(path).columns.tolist() == ["Unnamed: 0", "id", "label"]
+    assert read_columns(path, ["Unnamed: 0"])["Unnamed: 0"].tolist() == ["0"]
 
 
 @pytest.mark.parametrize("row", ["2", "2,dog,brown"])

@@ -10,7 +10,8 @@ from support import tiny
 from pipeline.core.competition import Competition, load_competition
 from pipeline.core.config import parse
 from pipeline.core.errors import InputError
-from pipeline.data.prepared.records import Record, list_records
+from pipeline.data.prepared.records import list_records, shows_beginning
+from pipeline.data.prepared.training_records import Record
 
 
 def _table(base: Path, text: str) -> None:
@@ -168,9 +169,40 @@ def test_a_single_class_is_refused(base: Path) -> None:
 
 
 def test_classes_that_differ_by_blanks_alone_are_refused(base: Path) -> None:
-    _table(base, "Id,Label\n10,dog\n1,cat\n2,dog \n")
-    with pytest.raises(InputError, match="1 classes differ by blanks alone: 'dog' and 'dog '; write each in one way"):
+    _images(base, "by_class/cat/1.png", "by_class/dog/2.png", "by_class/dog /3.png")
+    with pytest.raises(InputError, match=r"1 classes look the same .*: 'dog' and 'dog '; write each in one way"):
+        list_records(base, _competition("folders", train={"images": "by_class"}))
+
+
+def test_classes_that_differ_by_how_accents_are_written_are_refused(base: Path) -> None:
+    _table(base, "Id,Label\n10,caf\u00e9\n1,cafe\u0301\n2,dog\n")
+    with pytest.raises(InputError, match=r"look the same .*'cafe\\u0301' and 'caf\\xe9'"):
         list_records(base, _competition())
+
+
+@pytest.mark.parametrize("name", ["b\u00fccher", "bu\u0308cher", "train\\bücher.png", "./bücher.png", "deep\\bücher"])
+def test_ids_fit_files_that_look_the_same(base: Path, name: str) -> None:
+    _images(base, "train/deep/bu\u0308cher.png")
+    _table(base, f"Id,Label\n10,dog\n1,cat\n2,dog\n{name},cat\n")
+    if name.startswith("train"):
+        (base / "train/train").mkdir()
+        (base / "train/deep/bu\u0308cher.png").rename(base / "train/train/bu\u0308cher.png")
+    assert list_records(base, _competition())[0][-1].id == name
+
+
+def test_files_of_other_programs_are_no_images(base: Path) -> None:
+    _images(base, "train/@eaDir/1.png/SYNOPHOTO_THUMB_SM.jpg", "train/.ipynb_checkpoints/1-checkpoint.png")
+    _images(base, "train/Thumbs.db", "test/.thumbnails/1.png", "test/$RECYCLE.BIN/x.png")
+    assert len(list_records(base, _competition())[0]) == 3
+
+
+def test_a_table_lists_more_test_images_than_the_sample_shows(base: Path) -> None:
+    (base / "test.csv").write_text("Id\n1\n2\n")
+    sample = pd.DataFrame({"Id": ["2"], "Label": ["cat"]})
+    by_table = _competition(test={"listed_by": "table", "table": "test.csv", "id": "Id"})
+    assert shows_beginning(sample, by_table, ["1", "2"])
+    assert not shows_beginning(sample, by_table, ["2"])
+    assert not shows_beginning(sample, _competition(), ["1", "2"])
 
 
 def test_a_class_called_id_is_refused(base: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline.core.csvs import read_table
+from pipeline.core.csvs import read_source_table
 from pipeline.core.errors import InputError, near_names, some
 from pipeline.data.containers.cells import Row, explode_pictures, format_texts, holds_picture, holds_text
 from pipeline.data.containers.formats import find_format
@@ -25,19 +25,20 @@ class RowColumns:
     pictures: tuple[str, ...]
 
 
-def read_rows(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
+def read_rows(path: Path, columns: Sequence[str] | None = None, encoding: str | None = None) -> pd.DataFrame:
     """Reads the plain cells of a table as text; of a pattern, those of all its files one after the other.
 
     Args:
         path: of the file, or a pattern (see `expand_path`).
         columns: those that are wanted; None is all.
+        encoding: of a CSV that is not UTF-8.
 
     Raises:
         InputError: no such file, a file that cannot be read, or files of other columns than the first one's.
     """
     files = list_row_files(path)
     if not files:
-        return read_table(path)  # a CSV, or the error that names its neighbours
+        return read_source_table(path, encoding)  # a CSV, or the error that names its neighbours
     parts = [_read_file(file, columns) for file in files]
     for file, part in zip(files, parts, strict=True):
         if list(part.columns) != list(parts[0].columns):

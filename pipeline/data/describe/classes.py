@@ -11,7 +11,7 @@ from pipeline.core.errors import InputError, some
 from pipeline.core.ids import natural_order
 from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import Choices, pick_reading
-from pipeline.data.prepared.one_hot import is_flag, read_one_hot
+from pipeline.data.prepared.one_hot import is_flag, mark_ones, read_one_hot
 
 _MOST = 1_000_000  # bytes: a map of class names is small
 _GROUP = re.compile(r"patient|person|subject|participant|group|location|site|camera|sequence|seq_id", re.IGNORECASE)
@@ -101,7 +101,7 @@ def _one_hot(table: pd.DataFrame, path: str, taken: Sequence[str], columns: Sequ
 
 
 def _marks_one(table: pd.DataFrame, flags: Sequence[str]) -> bool:
-    return bool((table[list(flags)].astype("float64").sum(axis=1) == 1).all())
+    return bool((table[list(flags)].apply(mark_ones).sum(axis=1) == 1).all())
 
 
 def find_group_columns(table: pd.DataFrame, path: str, taken: Sequence[str]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from pipeline.core.errors import InputError, some
+from pipeline.core.ids import find_look_alikes, refuse_look_alikes
 from pipeline.core.picture_formats import find_suffix_format
 from pipeline.data.describe.classes import ClassNames, describe_class_names
 from pipeline.data.describe.folders import find_class_folders, list_class_folders
@@ -37,6 +38,7 @@ class Description:
         solution: a file of true test labels, if there is one.
         names: names of the labels to show, where a JSON gives them beyond doubt.
         mirror: whether a mirrored image keeps its class, judged by the names of the classes.
+        encoding: of tables that are not UTF-8, as the user gave it.
     """
 
     summary: str
@@ -44,6 +46,7 @@ class Description:
     solution: str | None
     names: ClassNames
     mirror: bool
+    encoding: str | None = None
 
     @property
     def check(self) -> list[str]:
@@ -64,7 +67,7 @@ def describe_files(source: Path, choices: Choices, metric: str | None) -> Descri
         InputError: something is missing, can be read in several ways, or is a layout that the pipeline does not read.
     """
     score = None if metric is None else parse_metric(metric)
-    with open_listing(source) as listing:
+    with open_listing(source, choices.encoding) as listing:
         images, twins = _without_twins(listing.images, choices)
         _require_tests(listing, images, choices)
         sample = find_sample(listing, choices)
@@ -75,13 +78,22 @@ def describe_files(source: Path, choices: Choices, metric: str | None) -> Descri
         submission = describe_submission(sample, id_column, train.classes, score, choices)
         storage = describe_storage(listing, train.images, train.pixels)
         names = describe_class_names(listing, train.classes)
-        train = replace(train, check=train.check + twins + _leftovers(images, train, test))
+        refuse_look_alikes(train.classes, str(source))
+        checks = (*train.check, *twins, *_differ_by_case(train.classes), *_leftovers(images, train, test))
+        train = replace(train, check=checks)
         summary = (
             f"{len(listing.members):,} files, {len(images.paths):,} of them images, tables: {', '.join(listing.tables)}"
         )
     metric_reading = describe_metric(score, submission)
     sections = {"train": train, "test": test, "storage": storage, "metric": metric_reading, "submission": submission}
-    return Description(summary, sections, solution, names, not _are_characters(train.classes))
+    return Description(summary, sections, solution, names, not _are_characters(train.classes), choices.encoding)
+
+
+def _differ_by_case(classes: Sequence[str]) -> tuple[str, ...]:
+    alike = [" and ".join(names) for names in find_look_alikes(classes, ignore_case=True)]
+    return (
+        (f"classes that differ by capital letters alone are classes of their own: {some(alike, 5)}",) if alike else ()
+    )
 
 
 def _without_twins(paths: list[str], choices: Choices) -> tuple[ImageFiles, tuple[str, ...]]:

@@ -14,7 +14,7 @@ import pandas as pd
 from pipeline.core import csvs
 from pipeline.core.archive import UNREADABLE, list_archive
 from pipeline.core.errors import InputError, one_line, some
-from pipeline.core.files import files_below, require_space
+from pipeline.core.files import files_below, is_hidden, require_space
 from pipeline.core.ids import natural_order
 from pipeline.core.layouts import IMAGE_SUFFIXES
 
@@ -40,6 +40,7 @@ class Listing:
         nested: the zips inside, in natural order.
         folder: a temporary folder, gone when the listing closes.
         closing: closes what was opened.
+        encoding: of tables that are not UTF-8.
     """
 
     source: Path
@@ -47,13 +48,14 @@ class Listing:
     nested: tuple[str, ...]
     folder: Path
     closing: ExitStack
+    encoding: str | None = None
     _tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     _heads: dict[str, pd.DataFrame] = field(default_factory=dict)
     _archives: dict[Path, zipfile.ZipFile] = field(default_factory=dict)
 
     def of(self, *suffixes: str) -> list[str]:
-        """Lists the paths with one of these endings (in any case), in natural order."""
-        return [name for name in self.members if name.lower().endswith(suffixes)]
+        """Lists the paths with one of these endings (in any case) and not hidden, in natural order."""
+        return [name for name in self.members if name.lower().endswith(suffixes) and not is_hidden(PurePosixPath(name))]
 
     @property
     def images(self) -> list[str]:
@@ -79,7 +81,7 @@ class Listing:
     def columns(self, path: str, names: Sequence[str]) -> pd.DataFrame:
         """Reads some columns of a table as text: of pixels, thousands of rows are too many to hold as text."""
         place = self._on_disk(path)
-        return self._named(path, place, lambda: csvs.read_columns(place, names))
+        return self._named(path, place, lambda: csvs.read_columns(place, names, self.encoding))
 
     def head(self, path: str) -> pd.DataFrame:
         """Reads the first whole lines of a table: enough for its columns and their kinds."""
@@ -88,15 +90,20 @@ class Listing:
         return self._heads[path]
 
     def _first_lines(self, path: str) -> pd.DataFrame:
-        raw = self.read(path, _HEAD_BYTES)
-        if len(raw) == _HEAD_BYTES:
-            raw = raw[: raw.rfind(b"\n") + 1]
+        limit = _HEAD_BYTES
+        raw = self.read(path, limit)
+        while len(raw) == limit:
+            if whole := csvs.cut_whole_rows(raw):
+                raw = whole
+                break
+            limit *= 8  # a row that long holds a mask or a picture
+            raw = self.read(path, limit)
         cut = self.folder / "head.csv"
         cut.write_bytes(raw)
         return self._parsed(cut, path)
 
     def _parsed(self, place: Path, path: str) -> pd.DataFrame:
-        return self._named(path, place, lambda: csvs.read_table(place))
+        return self._named(path, place, lambda: csvs.read_source_table(place, self.encoding))
 
     def _named(self, path: str, place: Path, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:
         """Errors name the table, not the copy of it that is read."""
@@ -135,8 +142,12 @@ class Listing:
 
 
 @contextmanager
-def open_listing(source: Path) -> Iterator[Listing]:
+def open_listing(source: Path, encoding: str | None = None) -> Iterator[Listing]:
     """Lists a folder or a zip, zips one level down included; nothing is unpacked but nested zips, for a while.
+
+    Args:
+        source: the folder or zip.
+        encoding: of tables that are not UTF-8.
 
     Raises:
         InputError: neither folder nor zip, a broken zip, or members that leave their folder.
@@ -158,7 +169,9 @@ def open_listing(source: Path) -> Iterator[Listing]:
                     f"{source}: {name} would unpack over {some(twice)}; put its files into a folder of their own"
                 )
             found |= inner
-        yield Listing(source, {name: found[name] for name in natural_order(list(found))}, nested, folder, closing)
+        yield Listing(
+            source, {name: found[name] for name in natural_order(list(found))}, nested, folder, closing, encoding
+        )
 
 
 def _inside(path: Path, place: str) -> dict[str, ListedFile]:

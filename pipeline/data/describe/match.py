@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from pipeline.core.errors import InputError, some
+from pipeline.core.ids import plain_path
 from pipeline.core.layouts import IMAGE_SUFFIXES
 
 T = TypeVar("T")
@@ -27,6 +28,7 @@ class Choices:
         test: the folder or table of test images.
         sample: the sample submission.
         positive: the class whose probability a single submission column holds.
+        encoding: of tables that are not UTF-8.
     """
 
     train: str | None = None
@@ -35,6 +37,7 @@ class Choices:
     test: str | None = None
     sample: str | None = None
     positive: str | None = None
+    encoding: str | None = None
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,11 @@ def strip_suffix(name: str) -> str:
     return name
 
 
+def _stem(path: str) -> str:
+    """What an id may call an image: its path without extension, as it looks."""
+    return plain_path(strip_suffix(path))
+
+
 def parent_folder(path: str) -> str:
     """Returns the folder of a path; ``.`` is the root."""
     return PurePosixPath(path).parent.as_posix()
@@ -131,21 +139,21 @@ class ImageFiles:
         """Folder -> stem -> path, for the images that lie directly in it."""
         folders: dict[str, dict[str, str]] = {}
         for path in self.paths:
-            folders.setdefault(parent_folder(path), {})[strip_suffix(PurePosixPath(path).name)] = path
+            folders.setdefault(parent_folder(path), {})[_stem(PurePosixPath(path).name)] = path
         return folders
 
     @cached_property
     def by_stem(self) -> dict[str, str]:
         """Whole path without extension -> path."""
-        return {strip_suffix(path): path for path in self.paths}
+        return {_stem(path): path for path in self.paths}
 
     @cached_property
     def by_ancestor(self) -> dict[str, dict[str, str]]:
         """Folder -> stem -> path, for the images in sub-folders; a bare name that two images share is left out."""
         found: dict[str, dict[str, str]] = {}
         for folder in sorted({upper.as_posix() for name in self.by_folder for upper in PurePosixPath(name).parents}):
-            counts = Counter(strip_suffix(PurePosixPath(path).name) for path in self.under(folder))
-            by_name = {strip_suffix(PurePosixPath(path).name): path for path in self.under(folder)}
+            counts = Counter(_stem(PurePosixPath(path).name) for path in self.under(folder))
+            by_name = {_stem(PurePosixPath(path).name): path for path in self.under(folder)}
             found[folder] = {name: path for name, path in by_name.items() if counts[name] == 1}
         return found
 
@@ -162,7 +170,7 @@ class ImageFiles:
             claimed: images that belong to something else already (training images are no test images).
         """
         taken = set(claimed)
-        ids = [strip_suffix(value.strip()) for value in values]
+        ids = [strip_suffix(plain_path(value)) for value in values]
         deep = any("/" in name for name in ids[:1000])
         found = [_match(column, ids, folder, names, taken) for folder, names in self._bases(ids, deep).items()]
         good = [match for match in found if match.share >= ENOUGH]
@@ -183,13 +191,15 @@ class ImageFiles:
             return {folder: names for folder, names in self.by_folder.items() if not names.keys().isdisjoint(probe)}
         bases = set()
         for name in [name for name in probe if "/" in name][:5]:
+            parts = name.count("/") + 1
             bases |= {
-                whole[: -len(name)].rstrip("/") or "." for whole in self.by_stem if f"/{whole}".endswith(f"/{name}")
+                "/".join(path.split("/")[:-parts]) or "."
+                for whole, path in self.by_stem.items()
+                if f"/{whole}".endswith(f"/{name}")
             }
         cuts = {folder: 0 if folder == "." else len(folder) + 1 for folder in bases}
         return {
-            folder: {strip_suffix(path[cut:]): path for path in self.under(folder)}
-            for folder, cut in sorted(cuts.items())
+            folder: {_stem(path[cut:]): path for path in self.under(folder)} for folder, cut in sorted(cuts.items())
         }
 
 

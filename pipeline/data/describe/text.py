@@ -32,6 +32,8 @@ def format_competition(
     data["models"] = _flow(models.names)
     if description.solution is not None:
         data["solution"] = description.solution
+    if description.encoding is not None:
+        data["encoding"] = description.encoding
     data.yaml_set_start_comment(f"Described by `{made_by}`; the comments say what was read.")
     _comment(data, "source", [description.summary])
     _comment(data, "class_names", [*description.names.facts])

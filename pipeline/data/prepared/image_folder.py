@@ -5,7 +5,8 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from pipeline.core.errors import InputError, some
-from pipeline.core.files import files_below, is_junk
+from pipeline.core.files import files_below, is_hidden, is_junk
+from pipeline.core.ids import plain_path
 from pipeline.core.layouts import IMAGE_SUFFIXES
 
 
@@ -31,7 +32,7 @@ class ImageFolder:
     def files(self) -> list[str]:
         """All files, sorted, without hidden ones and what operating systems leave behind."""
         found = [path.relative_to(self.path).as_posix() for path in files_below(self.path)]
-        return sorted(path for path in found if not f"/{path}".count("/."))
+        return sorted(path for path in found if not is_hidden(PurePosixPath(path)))
 
     @cached_property
     def images(self) -> list[str]:
@@ -41,8 +42,8 @@ class ImageFolder:
     @property
     def folders(self) -> list[str]:
         """The folders that lie directly in this one, without hidden ones."""
-        found = [path.name for path in self.path.iterdir() if path.is_dir() and not path.name.startswith(".")]
-        return sorted(name for name in found if not is_junk(PurePosixPath(name)))
+        found = [PurePosixPath(path.name) for path in self.path.iterdir() if path.is_dir()]
+        return sorted(path.name for path in found if not is_junk(path) and not is_hidden(path))
 
     @property
     def sources(self) -> list[str]:
@@ -56,6 +57,8 @@ class ImageFolder:
     def find(self, ids: Sequence[str], table: Path) -> list[str]:
         """Finds each id's file: with or without extension, in any case of it; by bare name when no path fits.
 
+        Last, by what the name looks like (`plain_path`): slashes of Windows, accents of a Mac, blanks around names.
+
         Returns:
             Paths below the source's folder, in the order of ``ids``.
 
@@ -66,7 +69,7 @@ class ImageFolder:
         found: list[str] = []
         missing, double = [], []
         for name in ids:
-            matches = exact.get(_key(name)) or bare.get(_key(name)) or []
+            matches = exact.get(_key(name)) or bare.get(_key(name)) or self._plain_names.get(_key(plain_path(name)), [])
             if len(matches) > 1:
                 matches = [path for path in matches if path == name] or matches
             if not matches:
@@ -102,6 +105,15 @@ class ImageFolder:
                 if "/" in path:
                     bare.setdefault(PurePosixPath(key).name, []).append(path)
         return exact, bare
+
+    @cached_property
+    def _plain_names(self) -> dict[str, list[str]]:
+        """The same by what the names look like: for paths of Windows, accents of a Mac, blanks around names."""
+        found: dict[str, list[str]] = {}
+        for names in reversed(self._names):
+            for key, paths in names.items():
+                found[plain_path(key)] = paths
+        return found
 
     def _refuse_sharing(self, ids: Sequence[str], found: Sequence[str], table: Path) -> None:
         owner: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""Labels spread over columns of 0 and 1, one column per class."""
+"""Labels spread over columns of 0 and 1 (or False and True), one column per class."""
 
 from collections.abc import Sequence
 
@@ -8,12 +8,17 @@ from numpy.typing import NDArray
 
 from pipeline.core.errors import InputError, some
 
-_OFF, _ON = ("0", "0.0"), ("1", "1.0")
+_OFF, _ON = ("0", "0.0", "False", "false", "FALSE"), ("1", "1.0", "True", "true", "TRUE")
 
 
 def is_flag(values: pd.Series) -> bool:
-    """Says whether a column of text holds 0 and 1 alone."""
+    """Says whether a column of text holds 0 and 1, or False and True, alone."""
     return set(values) <= {*_OFF, *_ON} and len(values) > 0
+
+
+def mark_ones(values: pd.Series) -> pd.Series:
+    """Returns where a column of 0 and 1, or False and True, marks its class: (rows,) bool."""
+    return values.isin(list(_ON))
 
 
 def read_one_hot(table: pd.DataFrame, classes: Sequence[str], ids: Sequence[str], place: str) -> list[str]:
@@ -64,5 +69,5 @@ def read_marks(table: pd.DataFrame, classes: Sequence[str], ids: Sequence[str], 
             f"{place}, row {row + 1} (id {ids[row]}), column {classes[column]}: {marks.iat[row, column]!r} is neither "
             f"0 nor 1 ({wrong.any(axis=1).sum()} of {len(marks)} rows have such a cell); correct or remove them"
         )
-    on: NDArray[np.bool_] = marks.isin(list(_ON)).to_numpy()
+    on: NDArray[np.bool_] = marks.apply(mark_ones).to_numpy()
     return on

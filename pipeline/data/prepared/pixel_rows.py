@@ -21,7 +21,12 @@ _CELLS = 400_000
 
 
 def fill_from_table(
-    store: Store, base: Path, layout: CsvPixels | TestPixels, rows: Sequence[int], form: StorageForm
+    store: Store,
+    base: Path,
+    layout: CsvPixels | TestPixels,
+    rows: Sequence[int],
+    form: StorageForm,
+    encoding: str | None = None,
 ) -> list[ImageFacts]:
     """Reads the images of a table into a store.
 
@@ -31,6 +36,7 @@ def fill_from_table(
         layout: the table and its pixel columns.
         rows: row i of the store is row ``rows[i]`` of the table (from 0).
         form: size, channels and resize policy.
+        encoding: of a table that is not UTF-8.
 
     Returns:
         The facts of each image, in the order of the store.
@@ -39,7 +45,7 @@ def fill_from_table(
         InputError: no pixel columns, no shape that fits them, or values that are no whole numbers in 0..255.
     """
     path = base / layout.table
-    dialect = detect_dialect(path)
+    dialect = detect_dialect(path, encoding)
     columns = select_pixel_columns(dialect.columns, layout, path)
     shape = find_pixel_shape(len(columns), layout, path)
     position = {row: place for place, row in enumerate(rows)}
@@ -101,6 +107,9 @@ def _pieces(path: Path, dialect: Dialect, columns: list[str]) -> Iterator[NDArra
             path,
             sep=dialect.separator,
             encoding=dialect.encoding,
+            names=list(dialect.columns),
+            header=0,
+            skiprows=dialect.skipped,
             dtype={name: "float64" if name in wanted else "str" for name in dialect.columns},
             na_values={name: [""] for name in columns},
             keep_default_na=False,
@@ -137,10 +146,12 @@ def _refuse_text(path: Path, dialect: Dialect, columns: Sequence[str], done: int
         path,
         sep=dialect.separator,
         encoding=dialect.encoding,
+        names=list(dialect.columns),
+        header=0,
         usecols=list(columns),
         dtype="str",
         na_filter=False,
-        skiprows=range(1, done + 1),
+        skiprows=[*range(dialect.skipped), *range(dialect.skipped + 1, dialect.skipped + done + 1)],
         nrows=rows,
     )[list(columns)]
     for name in columns:

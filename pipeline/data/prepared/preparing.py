@@ -22,7 +22,7 @@ from pipeline.data.prepared.packed_filling import fill_from_packed
 from pipeline.data.prepared.packed_images import PackedImages, open_images
 from pipeline.data.prepared.pixel_rows import fill_from_table
 from pipeline.data.prepared.prepare_report import Broken, describe_pictures, make_report, print_warnings
-from pipeline.data.prepared.records import Record
+from pipeline.data.prepared.training_records import Record
 from pipeline.images.decoding import StorageForm
 from pipeline.images.store import ImageFacts, copy_rows, create_store, fill_store
 
@@ -110,7 +110,7 @@ def decode_records(
     form = StorageForm(**competition.storage.model_dump())
     store = create_store(path, len(records), form)
     if isinstance(layout, CsvPixels | TestPixels):
-        return ordered, fill_from_table(store, base, layout, rows, form)
+        return ordered, fill_from_table(store, base, layout, rows, form, competition.encoding)
     sources = [record.source for record in ordered]
     images = open_images(base, layout)
     if isinstance(images, PackedImages):

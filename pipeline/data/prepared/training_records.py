@@ -1,0 +1,139 @@
+"""Training records: the images that a competition gives with labels -> id, source, label and group."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from pipeline.core.competition import Competition
+from pipeline.core.csvs import read_columns, require_columns
+from pipeline.core.errors import InputError, some
+from pipeline.core.ids import check_ids, check_unique, refuse_look_alikes
+from pipeline.core.layouts import CsvImages, CsvOneHot, CsvPixels, FileNames, Folders, list_answer_columns
+from pipeline.core.targets.spec import GradesSpec, OneClassSpec, SeveralLabelsSpec
+from pipeline.data.containers.tables import read_rows
+from pipeline.data.prepared.cells import join_rows_of_ids, read_cells
+from pipeline.data.prepared.image_folder import ImageFolder
+from pipeline.data.prepared.packed_images import open_images
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One image of a competition.
+
+    Attributes:
+        id: as the competition writes it.
+        source: path of its file below the source's folder; ``<file>:<row>`` (from 1) where files pack images.
+        label: class name, or the cell of another kind of target (see `core.targets.contract`); None for a test image.
+        group: what the user says must not be torn apart; empty for none.
+    """
+
+    id: str
+    source: str
+    label: str | None = None
+    group: str = ""
+
+
+def list_training_records(base: Path, competition: Competition) -> list[Record]:
+    """Lists the training images, in the order of their table or folder.
+
+    Raises:
+        InputError: tables, folders and ids do not fit each other.
+    """
+    layout = competition.train
+    if isinstance(layout, Folders):
+        return _from_folders(ImageFolder(base, layout.images))
+    if isinstance(layout, FileNames):
+        return _from_names(ImageFolder(base, layout.images), layout)
+    if isinstance(layout, CsvImages | CsvOneHot):
+        return _from_table(base, layout, competition)
+    return _from_rows(base, layout, competition.encoding)
+
+
+def _from_folders(folder: ImageFolder) -> list[Record]:
+    loose = [path for path in folder.images if "/" not in path]
+    if loose:
+        raise InputError(
+            f"{folder.path}: {len(loose)} images lie in no class folder: {some(loose)}; move or delete them"
+        )
+    classes = {path.split("/")[0] for path in folder.images}
+    empty = sorted(set(folder.folders) - classes)
+    if empty:
+        raise InputError(f"{folder.path}: class folders without an image: {some(empty)}; fill or delete them")
+    return [Record(path, folder.source(path), path.split("/")[0]) for path in folder.images]
+
+
+def _from_names(folder: ImageFolder, layout: FileNames) -> list[Record]:
+    found = {path: re.search(layout.pattern, PurePosixPath(path).name) for path in folder.images}
+    unlike = [path for path, match in found.items() if match is None]
+    if unlike:
+        raise InputError(
+            f"{folder.path}: {len(unlike)} names do not match train.pattern {layout.pattern!r}: {some(unlike)}; "
+            "correct the pattern in the competition's file"
+        )
+    records = []
+    for path, match in found.items():
+        assert match is not None
+        group = match.groupdict().get("group") or ""
+        records.append(Record(path, folder.source(path), match["label"], group))
+    return records
+
+
+def _from_table(base: Path, layout: CsvImages | CsvOneHot, competition: Competition) -> list[Record]:
+    path = base / layout.table
+    table = read_rows(path, encoding=competition.encoding)
+    others = [name for name in (layout.group, layout.file) if name]
+    require_columns(table.columns.tolist(), [layout.id, *list_answer_columns(layout), *others], path)
+    if isinstance(competition.target, SeveralLabelsSpec):
+        table = join_rows_of_ids(table, layout, competition.target)
+    ids = table[layout.id].tolist()
+    labels = read_cells(table, layout, competition.target, ids, str(path))
+    _check_one_label_each(ids, labels, path)
+    check_ids(ids, str(path))
+    groups = table[layout.group].tolist() if layout.group else [""] * len(ids)
+    sources = open_images(base, layout).find(table[layout.file or layout.id].tolist(), path)
+    return [Record(*row) for row in zip(ids, sources, labels, groups, strict=True)]
+
+
+def _from_rows(base: Path, layout: CsvPixels, encoding: str | None) -> list[Record]:
+    path = base / layout.table
+    names = {"id": layout.id, "label": layout.label, "group": layout.group}
+    table = read_columns(path, [name for name in names.values() if name], encoding)
+    ids = table[layout.id].tolist() if layout.id else number_rows(len(table), layout.first_id)
+    labels = table[layout.label].tolist()
+    _check_one_label_each(ids, labels, path)
+    groups = table[layout.group].tolist() if layout.group else [""] * len(ids)
+    return [Record(*row) for row in zip(ids, name_row_sources(layout.table, len(ids)), labels, groups, strict=True)]
+
+
+def check_labels(train: Sequence[Record], competition: Competition) -> None:
+    """Refuses missing labels, a single class, classes that look the same, and a name that the id column has."""
+    if not isinstance(competition.target, OneClassSpec | GradesSpec):
+        return
+    missing = [record.id for record in train if (record.label or "").strip().lower() in ("", "nan")]
+    if missing:
+        raise InputError(f"{len(missing)} training images have no label: ids {some(missing)}; label or remove them")
+    classes = {record.label for record in train}
+    if len(classes) < 2:
+        raise InputError(f"all {len(train)} training images are of class {train[0].label!r}; two classes are the least")
+    refuse_look_alikes([str(name) for name in classes], "the training images")
+    if "id" in classes:
+        raise InputError("a class is called 'id', as the column of ids in every table of predictions; rename the class")
+
+
+def number_rows(count: int, first: int) -> list[str]:
+    """Returns the ids of rows that have none: their numbers, from ``first``."""
+    return [str(first + row) for row in range(count)]
+
+
+def name_row_sources(table: str, count: int) -> list[str]:
+    """Returns the sources of a table's rows: ``<table>:<row>``, from 1."""
+    return [f"{table}:{row}" for row in range(1, count + 1)]
+
+
+def _check_one_label_each(ids: Sequence[str], labels: Sequence[str], path: Path) -> None:
+    first: dict[str, str] = {}
+    torn = {name for name, label in zip(ids, labels, strict=True) if first.setdefault(name, label) != label}
+    if torn:
+        raise InputError(f"{path}: {len(torn)} ids have two labels: {some(sorted(torn))}; keep the right row of each")
+    check_unique(ids, str(path))
