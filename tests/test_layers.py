@@ -57,7 +57,9 @@ ROOMS = {
         prepared.training_records sources.source""",
     ),
     "images": Room(
-        2, "", "augmentation batches decoding hog inspection prefetching preprocessing resizing sift store views"
+        2,
+        "",
+        "augmentation batches channels decoding hog inspection prefetching preprocessing resizing sift store views",
     ),
     "ensemble": Room(
         2, "", "calibration candidate_table combiners.contract external fitting members nested recombining"

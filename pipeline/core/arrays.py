@@ -16,3 +16,11 @@ Features = NDArray[np.float32]  # (n, width)
 Logits = NDArray[np.float32]  # before softmax
 Probs = NDArray[np.float32]  # >= 0; rows sum to 1
 Weights = NDArray[np.float64]  # >= 0; sum to 1
+
+
+def make_displayed(image: Images) -> Images:
+    """Returns what a page or screen shows of an image: 1 or 3 channels; of more the first three, of two no blue."""
+    channels = image.shape[2]
+    if channels in (1, 3):
+        return image
+    return np.ascontiguousarray(np.concatenate([image, np.zeros_like(image[..., :1])], axis=2)[..., :3])

@@ -65,7 +65,7 @@ class Storage(Section):
     """
 
     size: int = Field(ge=4, le=2048)
-    channels: Literal[1, 3] = 3
+    channels: int = Field(default=3, ge=1, le=64)
     resize: Literal["crop", "pad", "stretch"] = "crop"
     range: Literal["dtype", "data", "percentile", "window"] | tuple[float, float] = "dtype"
     frame: Literal["first", "middle"] = "first"

@@ -175,15 +175,21 @@ def _fit_bands(bands: Bands, form: StorageForm) -> StoredImage:
             f"it has {there} bands, but storage.channels is {form.channels}; set storage.channels: {there} in the "
             f"competition's file, or choose some with storage.bands, such as {list(range(1, min(there, 3) + 1))}"
         )
-    grey = scale_bands(bands, form.range)
-    if there in (1, 3) and form.channels in (1, 3):
-        image = Image.fromarray(grey[..., 0] if there == 1 else grey)
+    return fit_pixels(scale_bands(bands, form.range), form)
+
+
+def fit_pixels(pixels: Images, form: StorageForm) -> StoredImage:
+    """Brings pixels to the storage size: uint8 (height, width), or (height, width, channels) of 1, 3 or the form's."""
+    channels = pixels.shape[2] if pixels.ndim == 3 else 1
+    if channels in (1, 3) and form.channels in (1, 3):
+        image = Image.fromarray(pixels[..., 0] if pixels.shape[2:] == (1,) else pixels)
         return fit_image(image.convert("L" if form.channels == 1 else "RGB"), form)
-    return fit_channels(grey, form)
+    return _fit_channels(pixels, form)
 
 
-def fit_channels(pixels: Images, form: StorageForm) -> StoredImage:
+def _fit_channels(pixels: Images, form: StorageForm) -> StoredImage:
     """Hashes a picture of any number of channels and brings each to the storage size; looks are those of their mean."""
+    pixels = pixels if pixels.ndim == 3 else pixels[..., None]
     height, width, channels = pixels.shape
     fitted = [_fit(Image.fromarray(np.ascontiguousarray(pixels[..., band])), form) for band in range(channels)]
     digest = hash_pixels(pixels)

@@ -43,7 +43,7 @@ def compute_hog(images: Images, section: Hog) -> NDArray[np.float32]:
     """Counts the gradients of images; of a colour image, each pixel's strongest channel counts.
 
     Args:
-        images: uint8 (n, size, size, channels), channels 1 or 3.
+        images: uint8 (n, size, size, channels), any number of channels.
         section: how.
 
     Returns:
@@ -84,7 +84,7 @@ def count_features(section: Hog, size: int, channels: int) -> int:
 
 
 def _hog_and_colours(image: Images, section: Hog) -> NDArray[np.float32]:
-    colour = image.shape[2] == 3
+    colour = image.shape[2] > 1
     gradients = hog(
         image if colour else image[..., 0],
         orientations=section.orientations,

@@ -5,6 +5,7 @@ Shear and shift are shares of the image's side, so that a policy means the same 
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Literal
 
 import cv2
@@ -13,6 +14,7 @@ from pydantic import Field
 
 from pipeline.core.arrays import Images
 from pipeline.core.config import Section
+from pipeline.images.channels import map_channels
 from pipeline.images.quiet_albumentations import pixels
 
 Operation = Callable[[Images, float], Images]
@@ -87,6 +89,11 @@ OPERATIONS: dict[str, Operation] = {
     "solarize": lambda image, share: pixels.solarize(image, (1 - share) * 256 / 255),
 }
 
+
+def _apply(name: str, value: float, image: Images) -> Images:
+    return OPERATIONS[name](image, value)
+
+
 # Operations that go either way, and how far at the highest strength: slopes, shares of the side, degrees, shares.
 _EITHER_WAY = {
     "rand_augment": {
@@ -129,9 +136,13 @@ class PolicyTransform:
         self._rng = np.random.default_rng([seed, 7])  # no copy of the transforms' draws, who get the bare seed
 
     def __call__(self, image: Images) -> Images:
-        """Transforms one contiguous uint8 image (height, width, channels) of 1 or 3 channels."""
+        """Transforms one contiguous uint8 image (height, width, channels)."""
         for name, value in self._drawn():
-            image = OPERATIONS[name](image, value).reshape(image.shape)
+            change = partial(_apply, name, value)
+            if image.shape[2] in (1, 3):
+                image = change(image).reshape(image.shape)
+            elif name != "color":  # which needs colours
+                image = map_channels(image, change)
         return image
 
     def _drawn(self) -> list[tuple[str, float]]:

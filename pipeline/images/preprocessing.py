@@ -1,7 +1,8 @@
 """Preprocessing: steps that every image of a model goes through first, for brightness, contrast and noise; no chance.
 
 Contrast and brightness of colour images change in their luminance alone, the Y of YCrCb, which is the grey level where
-an image is grey: the same picture comes out the same whether it is stored with one channel or three.
+an image is grey: the same picture comes out the same whether it is stored with one channel or three. Channels that are
+no colours change each by itself.
 """
 
 import hashlib
@@ -20,6 +21,7 @@ from pipeline.core.closure import code_digest
 from pipeline.core.config import Section
 from pipeline.core.files import atomic_path, locked, require_space
 from pipeline.core.progress import track_progress
+from pipeline.images.channels import map_channels
 from pipeline.images.prefetching import Prefetcher
 
 _CHUNK = 64
@@ -101,12 +103,17 @@ def _clahe(image: Images, step: Clahe) -> Images:
 
 
 def _gaussian(image: Images, step: GaussianDenoise) -> Images:
-    return np.asarray(cv2.GaussianBlur(image, (0, 0), step.sigma, borderType=cv2.BORDER_REFLECT_101), dtype=np.uint8)
+    def blurred(part: Images) -> Images:
+        return np.asarray(cv2.GaussianBlur(part, (0, 0), step.sigma, borderType=cv2.BORDER_REFLECT_101), dtype=np.uint8)
+
+    return blurred(image) if image.shape[-1] in (1, 3) else map_channels(image, blurred)
 
 
 def _nl_means(image: Images, step: NlMeansDenoise) -> Images:
     if image.shape[-1] == 1:
         return np.asarray(cv2.fastNlMeansDenoising(image, None, step.strength), dtype=np.uint8)
+    if image.shape[-1] != 3:
+        return map_channels(image, lambda part: _nl_means(part, step))
     # OpenCV takes the channels for BGR on its way to Lab.
     denoised = cv2.fastNlMeansDenoisingColored(
         np.ascontiguousarray(image[..., ::-1]), None, step.strength, step.strength
@@ -124,7 +131,7 @@ PREPROCESS_STEPS: dict[str, Callable[[Images, Any], Images]] = {
 
 
 def preprocess_image(image: Images, steps: Steps) -> Images:
-    """Runs steps, in order, on one uint8 image (height, width, channels) of 1 or 3 channels."""
+    """Runs steps, in order, on one uint8 image (height, width, channels)."""
     for step in steps:
         image = np.ascontiguousarray(PREPROCESS_STEPS[step.name](image, step).reshape(image.shape))
     return image
@@ -185,6 +192,8 @@ def _write(path: Path, images: Images, steps: Steps, workers: int) -> None:
 def _on_luminance(image: Images, change: Callable[[Images], Images]) -> Images:
     if image.shape[-1] == 1:
         return change(np.ascontiguousarray(image[..., 0]))
+    if image.shape[-1] != 3:
+        return map_channels(image, lambda channel: change(channel[..., 0]))
     parts = cv2.cvtColor(image, cv2.COLOR_RGB2YCrCb)
     parts[..., 0] = change(np.ascontiguousarray(parts[..., 0]))
     return np.asarray(cv2.cvtColor(parts, cv2.COLOR_YCrCb2RGB), dtype=np.uint8)

@@ -17,6 +17,7 @@ from pydantic import Field, model_validator
 from pipeline.core.arrays import Images
 from pipeline.core.config import Section
 from pipeline.core.errors import InputError
+from pipeline.images.channels import make_grey
 from pipeline.images.resizing import resize_image
 
 WIDTH = 128
@@ -99,7 +100,7 @@ class SiftExtractor:
             keypoints has none.
         """
         image = resize_image(image, self._size)
-        grey = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY) if image.shape[2] == 3 else image[..., 0]
+        grey = make_grey(image)
         if self._grid:
             points, descriptors = self._sift.compute(grey, self._grid)
         else:

@@ -24,6 +24,7 @@ _CORNERS = {
     "bottom-right": (1.0, 1.0),
     "centre": (0.5, 0.5),
 }
+_AT_ONCE = 3  # channels that OpenCV warps
 _TINY = np.finfo(np.float32).tiny
 
 
@@ -145,12 +146,14 @@ def _zoomed(images: Pixels, share: float, down: float, right: float) -> Pixels:
     matrix = np.array([[share, 0.0, x], [0.0, share, y]])
     made = np.empty_like(images, order="C")
     for place, image in enumerate(images):
-        zoomed = cv2.warpAffine(
-            np.ascontiguousarray(image),
-            matrix,
-            (width, height),
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
-        made[place] = zoomed.reshape(image.shape)
+        for start in range(0, image.shape[2], _AT_ONCE):
+            part = np.ascontiguousarray(image[..., start : start + _AT_ONCE])
+            zoomed = cv2.warpAffine(
+                part,
+                matrix,
+                (width, height),
+                flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+                borderMode=cv2.BORDER_REPLICATE,
+            )
+            made[place, ..., start : start + _AT_ONCE] = zoomed.reshape(part.shape)
     return made

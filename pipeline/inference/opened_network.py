@@ -30,7 +30,7 @@ class TaskShape:
 
     Attributes:
         stored: side of the images in the image store, in pixels.
-        channels: 1 or 3.
+        channels: of the stored images.
         n_classes: number of classes.
     """
 

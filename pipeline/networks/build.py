@@ -105,7 +105,7 @@ def build_network(
     Args:
         network: the section that describes it.
         size: side of the square input in pixels.
-        channels: 1 (grey) or 3 (RGB).
+        channels: 1 (grey), 3 (RGB) or any other number.
         n_classes: number of logits.
         normalise: of the input; ``auto`` is the backbone's own, or [-1, 1].
         source: of pretrained weights; None leaves every network randomly initialised.

@@ -60,5 +60,34 @@ def normalise_pixels(images: keras.KerasTensor, kind: Normalise) -> keras.KerasT
 
 
 def make_rgb(images: keras.KerasTensor) -> keras.KerasTensor:
-    """Repeats the channel of grey images, as backbones want RGB."""
-    return images if images.shape[-1] == 3 else layers.Concatenate(dtype="float32", name="rgb")([images] * 3)
+    """Repeats the channel of grey images and mixes more channels into three, as backbones want RGB."""
+    if images.shape[-1] == 3:
+        return images
+    if images.shape[-1] == 1:
+        return layers.Concatenate(dtype="float32", name="rgb")([images] * 3)
+    return ChannelMix(dtype="float32", name="channel_mix")(images)
+
+
+@keras.saving.register_keras_serializable(package="pipeline")
+class ChannelMix(layers.Layer):  # type: ignore[misc]
+    """Mixes any number of channels into three by a matrix that trains with the network.
+
+    It starts as the mean of every third channel. The first convolution then sees what it would see with its kernels
+    repeated over the channels and divided by their number (Carreira and Zisserman 2017, section 2.3,
+    https://arxiv.org/abs/1705.07750), but whatever comes in between, as the backbone's own scaling, stays right.
+    """
+
+    def build(self, shape: tuple[int | None, ...]) -> None:
+        """Adds the matrix, (channels, 3)."""
+        count = int(shape[-1] or 0)
+        start = np.equal.outer(np.arange(count) % 3, np.arange(3)).astype(np.float32)
+        if count < 3:
+            start = np.full((count, 3), 1.0, dtype=np.float32)
+        start /= start.sum(axis=0)
+        self.matrix = self.add_weight(
+            shape=start.shape, initializer=lambda *_, **__: ops.convert_to_tensor(start), name="matrix"
+        )
+
+    def call(self, images: keras.KerasTensor) -> keras.KerasTensor:
+        """Mixes (batch, height, width, channels) into (batch, height, width, 3)."""
+        return ops.matmul(images, ops.cast(self.matrix, images.dtype))

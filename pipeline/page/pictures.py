@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from pipeline.core.arrays import make_displayed
 from pipeline.page.markup import Html, tag
 
 _TINY = 64  # sides up to this are kept pixel by pixel, and shown larger
@@ -22,7 +23,7 @@ class Picture:
     """A picture with its alternative text and caption.
 
     Attributes:
-        pixels: uint8 (height, width), (height, width, 1) or (height, width, 3).
+        pixels: uint8 (height, width), (height, width, channels); of more than three the first three show.
         alt: what it shows, for readers who cannot see it; never empty.
         caption: a short line below it; none if empty.
         below: what comes between the two, such as `chart.render_sparkline`.
@@ -57,7 +58,8 @@ def render_side_by_side(groups: Sequence[Html]) -> Html:
 
 def encode_data_uri(pixels: NDArray[np.uint8]) -> str:
     """Encodes pixels: tiny pictures without loss (PNG), others as WebP of quality 80."""
-    image = Image.fromarray(pixels[..., 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels)
+    shown = make_displayed(pixels) if pixels.ndim == 3 else pixels
+    image = Image.fromarray(shown[..., 0] if shown.ndim == 3 and shown.shape[2] == 1 else shown)
     buffer = io.BytesIO()
     kind = "png" if max(image.size) <= _TINY else "webp"
     image.save(buffer, kind, **({"optimize": True} if kind == "png" else {"quality": _QUALITY}))

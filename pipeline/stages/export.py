@@ -32,6 +32,8 @@ from pipeline.networks import hardware
 _COMPARED = 100
 _MIN_AGREEMENT = 0.95  # share of images with the same class; below, the precision loses too much
 
+_CHANNELS = {1: "grey", 3: "RGB"}
+
 
 def run(
     root: Path, name: str | None, kind: GraphFormat, precision: WeightPrecision, to: Path | None, fold: int | None
@@ -134,7 +136,7 @@ def _predict_mean(model: TrainedModel, images: Images, folds: list[int]) -> Prob
 def _describe_graph(card: ModelCard, graph: Any) -> dict[str, Any]:
     side, channels = graph.input_shape[1], graph.input_shape[-1]
     return {
-        "input": f"uint8 (batch, {side}, {side}, {channels}), 0..255, {'RGB' if channels == 3 else 'grey'}",
+        "input": f"uint8 (batch, {side}, {side}, {channels}), 0..255, {_CHANNELS.get(channels, 'channels as stored')}",
         "outside": "decoding the file, its orientation, cutting and scaling it to that size, as the competition stores",
         "inside": "resizing to the network's size, normalisation, views, mean over views and folds, softmax",
         "output": "float32 (batch, classes), probabilities in the order of labels.txt",

@@ -33,14 +33,14 @@ def propose_models(root: Path, side: int, channels: int, images: int) -> Propose
     Args:
         root: the repository.
         side: pixels of the shorter side, as stored.
-        channels: 1 (grey) or 3.
+        channels: 1 (grey), 3 (colour) or more, which teach a backbone for colours little.
         images: how many training images there are.
 
     Raises:
         InputError: none of the proposed models has a file.
     """
     few = images < FEW
-    table = _PHOTOS if side > SMALL else _GREY if channels == 1 else _COLOUR
+    table = _PHOTOS if side > SMALL else _COLOUR if channels == 3 else _GREY
     known = {file.stem for file in models_folder(root).glob("*.yaml")}
     names = tuple(name for name in table[few] if name in known)
     if not names:
@@ -48,6 +48,7 @@ def propose_models(root: Path, side: int, channels: int, images: int) -> Propose
             f"configs/models holds none of the models to propose ({', '.join(table[few])}); restore the shipped files "
             "(git checkout configs/models)"
         )
-    size = f"{'photos' if side > SMALL else 'small images'}, {'grey' if channels == 1 else 'in colour'}"
+    colours = {1: "grey", 3: "in colour"}.get(channels, f"of {channels} channels")
+    size = f"{'photos' if side > SMALL else 'small images'}, {colours}"
     number = f"{'fewer than' if few else 'at least'} {FEW:,} of them"
     return ProposedModels(names, f"proposed for {size}, {number}; for the rule see docs/competitions.md")

@@ -104,10 +104,11 @@ def describe_storage(listing: Listing, images: Sequence[str], pixels: tuple[int,
     sizes, grey = [facts.size for facts in found], sum(facts.grey for facts in found)
     common, count = Counter(sizes).most_common(1)[0]
     spread = f"{common[0]}x{common[1]}" if count == len(sizes) else f"{_range(sizes, 0)} wide, {_range(sizes, 1)} high"
-    colour = "all grey" if grey == len(sizes) else f"{grey} of them grey" if grey else "all in colour"
+    channels = _count_channels(listing, found)
+    colour = _describe_colour(channels, grey, len(sizes))
     reading = _section(
         sizes,
-        _count_channels(listing, found),
+        channels,
         f"{len(sizes)} of {len(images):,} images opened: {_list_formats(found)}, {spread}, {colour}",
     )
     check = (f"{len(broken)} of {len(chosen)} images opened cannot be read: {some(broken, 5)}",) if broken else ()
@@ -116,17 +117,25 @@ def describe_storage(listing: Listing, images: Sequence[str], pixels: tuple[int,
     return Reading({**reading.section, **values.section}, (*reading.facts, *values.facts), (*check, *values.check))
 
 
+def _describe_colour(channels: int, grey: int, count: int) -> str:
+    if channels not in (1, 3):
+        return f"{channels} bands"
+    return "all grey" if grey == count else f"{grey} of them grey" if grey else "all in colour"
+
+
 def _list_formats(found: Sequence[PictureFacts]) -> str:
     return ", ".join(name for name, _ in Counter(facts.format for facts in found).most_common())
 
 
 def _count_channels(listing: Listing, found: Sequence[PictureFacts]) -> int:
     bands = Counter(facts.bands for facts in found if facts.bands not in (1, 3))
+    if len(bands) == 1 and bands.total() == len(found):
+        return next(iter(bands))
     if bands:
         raise InputError(
             f"{listing.source}: {bands.total()} of {len(found)} images opened are pictures of "
-            f"{' or '.join(map(str, sorted(bands)))} bands, which are neither grey nor colour; write the competition's "
-            "file by hand and choose three of the bands: storage.bands: [3, 2, 1] (docs/competitions.md)"
+            f"{' or '.join(map(str, sorted(bands)))} bands, and the others are not; write the competition's file by "
+            "hand and choose bands that all of them have: storage.bands: [3, 2, 1] (docs/competitions.md)"
         )
     return 1 if all(facts.grey for facts in found) else 3
 

@@ -8,13 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from PIL import Image
 
 from pipeline.core.csvs import Dialect, detect_dialect, refuse_bad_rows
 from pipeline.core.errors import InputError, some
 from pipeline.core.layouts import CsvPixels, TestPixels
 from pipeline.core.progress import track_progress
-from pipeline.images.decoding import StorageForm, fit_image
+from pipeline.images.decoding import StorageForm, fit_pixels
 from pipeline.images.store import ImageFacts, Store
 
 _CELLS = 400_000
@@ -54,7 +53,7 @@ def fill_from_table(
         row = 0
         for pixels in _pieces(path, dialect, columns):
             for image in pixels.reshape(-1, *shape):
-                stored = fit_image(_image(image, form), form)
+                stored = fit_pixels(image, form)
                 store.write(position[row], stored.pixels)
                 facts[position[row]] = ImageFacts(stored.width, stored.height, stored.hash, stored.perceptual_hash)
                 row += 1
@@ -163,8 +162,3 @@ def _refuse_text(path: Path, dialect: Dialect, columns: Sequence[str], done: int
 
 def _wrong(path: Path, row: int, column: str, value: str) -> str:
     return f"{path}, row {row + 1} (line {row + 2}), column {column}: {value} is no whole number in 0..255; correct it"
-
-
-def _image(pixels: NDArray[np.uint8], form: StorageForm) -> Image.Image:
-    image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2:] == (1,) else pixels)
-    return image.convert("L" if form.channels == 1 else "RGB")

@@ -19,6 +19,7 @@ from PIL import Image
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect
 
+from pipeline.core.arrays import make_displayed
 from pipeline.images.decoding import BrokenImageError, decode_bytes
 from pipeline.inference.image_results import make_results, to_json
 from pipeline.inference.predictor import Predictor
@@ -122,7 +123,7 @@ def _predict(predictor: Predictor, content: bytes, rate: float, turn: threading.
         predictions = predictor.predict(pixels)
         heat = predictor.compute_heat(pixels, predictions.probs.argmax(axis=1))[0] if predictor.has_heat else None
     result = to_json(make_results(["picture"], predictions, predictor, rate)[0])
-    plain = np.ascontiguousarray(np.broadcast_to(displayed, (*displayed.shape[:2], 3)))
+    plain = np.ascontiguousarray(np.broadcast_to(make_displayed(displayed), (*displayed.shape[:2], 3)))
     return result | {"seen": _png(plain), "heat": _png(overlay_heat(displayed, heat)) if heat is not None else None}
 
 

@@ -4,6 +4,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.core.arrays import make_displayed
+
 Heat = NDArray[np.float32]
 _STRENGTH = 0.65  # of the colour at the maximum; places without heat show the image as it is
 
@@ -24,7 +26,7 @@ def overlay_heat(image: NDArray[np.uint8], heat: Heat) -> NDArray[np.uint8]:
     """Overlays heat on an image, in colours that get lighter with the heat, also for the colour-blind.
 
     Args:
-        image: uint8 (height, width, 1 or 3).
+        image: uint8 (height, width, channels); of more than three the first three show.
         heat: float32 of any height and width, in [0, 1].
 
     Returns:
@@ -34,7 +36,7 @@ def overlay_heat(image: NDArray[np.uint8], heat: Heat) -> NDArray[np.uint8]:
     fitted = cv2.resize(heat, (width, height), interpolation=cv2.INTER_LINEAR)[..., None].clip(0, 1)
     levels = np.rint(fitted * 255).astype(np.uint8)
     colours = cv2.cvtColor(cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
-    plain = np.broadcast_to(image, (height, width, 3))
+    plain = np.broadcast_to(make_displayed(image), (height, width, 3))
     share = _STRENGTH * fitted
     mixed: NDArray[np.uint8] = np.rint(plain * (1 - share) + colours * share).astype(np.uint8)
     return mixed

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.core.arrays import Images
+from pipeline.core.arrays import Images, make_displayed
 from pipeline.core.sampling import draw_balanced_rows
 from pipeline.images.resizing import resize_image
 from pipeline.images.sift import Sift, SiftExtractor
@@ -72,7 +72,8 @@ def _render_keypoints(data: PreparedData, extractor: SiftExtractor, row: int, co
 
 def _enlarge(image: Images) -> NDArray[np.uint8]:
     large = resize_image(image, _SIDE)
-    return np.ascontiguousarray(np.repeat(large, 3, axis=2) if large.shape[2] == 1 else large)
+    shown = make_displayed(large)
+    return np.ascontiguousarray(np.repeat(shown, 3, axis=2) if shown.shape[2] == 1 else shown)
 
 
 def _draw_chart(by_class: pd.DataFrame) -> Html:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from pipeline.core.arrays import Images, Rows
 from pipeline.core.sampling import draw_rows
+from pipeline.images.channels import make_grey
 from pipeline.page.blocks import render_note, render_paragraph
 from pipeline.page.chart import BLUE, ORANGE, open_chart, render_chart, shorten_label
 from pipeline.page.document import PageSection
@@ -65,7 +66,7 @@ def show_pixel_statistics(data: PreparedData) -> Part:
     labels = data.labels[rows]
     frame = average_by_class(statistics, labels, data.names)
     channels = statistics.channels()
-    names = _COLOURS if len(channels) == 3 else ("grey",)
+    names = _name_channels(len(channels))
     scaled = [(name, mean, std, mean / 255, std / 255) for name, (mean, std) in zip(names, channels, strict=True)]
     columns = [
         Column("channel"),
@@ -117,8 +118,10 @@ def show_pixel_statistics(data: PreparedData) -> Part:
 def average_by_class(statistics: PixelStatistics, labels: Rows, names: tuple[str, ...]) -> pd.DataFrame:
     """Means of each class: brightness, contrast, channels; NaN for a class without images in the sample."""
     values = {"brightness": statistics.brightness, "contrast": statistics.contrast}
-    if statistics.mean.shape[1] == 3:
-        values |= {name: statistics.mean[:, place] for place, name in enumerate(_COLOURS)}
+    if statistics.mean.shape[1] > 1:
+        values |= {
+            name: statistics.mean[:, place] for place, name in enumerate(_name_channels(statistics.mean.shape[1]))
+        }
     grouped = pd.DataFrame(values).groupby(labels)
     frame = grouped.mean().reindex(range(len(names))).reset_index(drop=True)
     frame.insert(0, "images", np.bincount(labels, minlength=len(names)))
@@ -127,12 +130,20 @@ def average_by_class(statistics: PixelStatistics, labels: Rows, names: tuple[str
 
 
 def _measure_image(image: Images) -> tuple[NDArray[np.float64], NDArray[np.float64], float, float, bool]:
+    if image.shape[2] not in (1, 3):
+        mean, std = image.mean(axis=(0, 1), dtype=np.float64), image.std(axis=(0, 1), dtype=np.float64)
+        grey = make_grey(image)
+        return mean, std**2 + mean**2, float(grey.mean()), float(grey.std()), False
     mean, std = (np.asarray(value[:, 0], dtype=np.float64) for value in cv2.meanStdDev(image))
     if image.shape[2] == 1:
         return mean, std**2 + mean**2, float(mean[0]), float(std[0]), True
     grey_mean, grey_std = cv2.meanStdDev(cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY))
     apart = max(int(cv2.absdiff(image[..., one], image[..., two]).max()) for one, two in ((0, 1), (1, 2)))
     return mean, std**2 + mean**2, float(grey_mean[0, 0]), float(grey_std[0, 0]), apart < _GREY
+
+
+def _name_channels(count: int) -> tuple[str, ...]:
+    return {1: ("grey",), 3: _COLOURS}.get(count) or tuple(f"channel {number}" for number in range(1, count + 1))
 
 
 def compute_explained_variance(values: NDArray[np.float64], labels: Rows) -> float:
@@ -151,6 +162,8 @@ def compute_explained_variance(values: NDArray[np.float64], labels: Rows) -> flo
 def _describe_grey(share: float, channels: int) -> str:
     if channels == 1:
         return "The images are stored as greyscale."
+    if channels != 3:
+        return f"The images have {channels} channels, which are no colours."
     if share == 1:
         return "All of them are grey although they are stored in colour: storage.channels: 1 is sufficient."
     return f"{share:.1%} of them are grey." if share else "None of them is grey."

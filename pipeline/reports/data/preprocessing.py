@@ -1,12 +1,12 @@
 """Preprocessing: every deterministic step applied to the same images, each with its histogram of grey levels."""
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from pipeline.core.arrays import Images
 from pipeline.core.sampling import draw_balanced_rows
+from pipeline.images.channels import make_grey
 from pipeline.images.preprocessing import PREPROCESS_STEPS, PreprocessStep, preprocess_image
 from pipeline.page.blocks import render_note, render_paragraph
 from pipeline.page.chart import render_sparkline
@@ -73,6 +73,6 @@ def _render_picture(image: Images, words: str, alt: str) -> Picture:
 
 def compute_histogram(image: Images) -> NDArray[np.float64]:
     """Returns the counts of grey levels in 64 bins, relative to the largest bin."""
-    grey = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY) if image.shape[2] == 3 else image[..., 0]
+    grey = make_grey(image)
     counts = np.bincount(grey.ravel() // 4, minlength=64).astype(np.float64)
     return np.asarray(counts / counts.max())
