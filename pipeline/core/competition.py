@@ -3,15 +3,17 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from pipeline.core.active import active_name
 from pipeline.core.answers import Submission
 from pipeline.core.config import Section, load
 from pipeline.core.errors import near_names
 from pipeline.core.layouts import Test, Train
-from pipeline.core.metrics import METRIC_NAMES, Metric, get_metric
-from pipeline.core.paths import competition_path
+from pipeline.core.measures.metric import Metric, MetricOptions
+from pipeline.core.measures.own_metric import OwnMetric, Response
+from pipeline.core.metrics import METRIC_NAMES, REQUIRED, get_metric
+from pipeline.core.paths import competition_path, metrics_folder
 from pipeline.core.targets.contract import Target
 from pipeline.core.targets.spec import OneClassSpec, TargetSpec
 
@@ -86,36 +88,81 @@ class Storage(Section):
 
 
 class Score(Section):
-    """The competition's metric; ``k`` belongs to ``top_k_accuracy`` alone."""
+    """The competition's metric.
+
+    Attributes:
+        name: see docs/metrics.md.
+        k: length of the ranked list of ``top_k_accuracy``, ``map_k`` and ``recall_k``.
+        beta: of F-beta: how much more recall weighs than precision.
+        weights: by the name of a class, label, number or target; a name without one weighs 1.
+        min_tpr: of ``partial_roc_auc``: the true positive rate above which the area counts.
+        tpr_bands: of ``weighted_roc_auc``: upper end and weight of each band of the true positive rate, rising to 1.
+        file: a Python file under configs/metrics; ``name`` is then a function in it, ``greater_is_better`` its
+            direction, ``response`` whether it takes decisions (``predict``) or probabilities (``predict_proba``).
+    """
 
     name: str
     k: int | None = Field(default=None, ge=1)
+    beta: float | None = Field(default=None, gt=0.0)
+    weights: dict[str, float] | None = None
+    min_tpr: float | None = Field(default=None, ge=0.0, lt=1.0)
+    tpr_bands: tuple[tuple[float, float], ...] | None = None
+    file: str | None = Field(default=None, pattern=r"^[\w-]+\.py$")
+    greater_is_better: bool | None = None
+    response: Response | None = None
+    _folder: Path = PrivateAttr(default=Path())
 
-    @field_validator("name")
+    @field_validator("tpr_bands")
     @classmethod
-    def _known(cls, name: str) -> str:
-        if name not in METRIC_NAMES:
-            raise ValueError(f"metric {name!r} is unknown; {near_names(name, METRIC_NAMES)}")
-        return name
+    def _rising(cls, bands: tuple[tuple[float, float], ...] | None) -> tuple[tuple[float, float], ...] | None:
+        ends = [end for end, _ in bands or ((1.0, 1.0),)]
+        if ends != sorted(set(ends)) or ends[0] <= 0 or ends[-1] != 1 or any(weight < 0 for _, weight in bands or ()):
+            raise ValueError(f"tpr_bands must rise to 1 and weigh >= 0, such as [[0.4, 2], [1.0, 1]]; got {bands}")
+        return bands
 
     @model_validator(mode="after")
-    def _k_with_top_k(self) -> "Score":
-        if (self.name == "top_k_accuracy") != (self.k is not None):
-            raise ValueError("k goes with top_k_accuracy, and only with it")
+    def _options_of_the_metric(self) -> "Score":
+        own = (self.greater_is_better is not None, self.response is not None)
+        if any(each != (self.file is not None) for each in own):
+            raise ValueError("file, greater_is_better and response go together: they describe a metric of your own")
+        if self.file is None and self.name not in METRIC_NAMES:
+            raise ValueError(f"metric {self.name!r} is unknown; {near_names(self.name, METRIC_NAMES)}")
+        wanted = REQUIRED.get(self.name)
+        for option in ("k", "beta", "min_tpr", "tpr_bands"):
+            if (getattr(self, option) is not None) != (option == wanted):
+                raise ValueError(
+                    f"{self.name} needs {option}" if option == wanted else f"{option} has no meaning for {self.name}"
+                )
         return self
 
     @property
     def metric(self) -> Metric:
         """The metric of one class per image."""
-        return get_metric(self.name, self.k)
+        return get_metric(self.name, options=self._options)
 
     def metric_for(self, target: Target) -> Metric:
         """The metric of a target, its direction included.
 
         Raises:
-            InputError: the metric does not judge targets of this kind.
+            InputError: the metric does not judge targets of this kind, or its options do not fit the target.
         """
-        return get_metric(self.name, self.k, target)
+        own = self.own_metric
+        return own.open_metric(target) if own else get_metric(self.name, target=target, options=self._options)
+
+    @property
+    def own_metric(self) -> OwnMetric | None:
+        """The metric of the user's own, where ``file`` names one."""
+        if self.file is None or self.greater_is_better is None or self.response is None:
+            return None
+        return OwnMetric(self._folder / self.file, self.name, self.greater_is_better, self.response)
+
+    def look_in(self, folder: Path) -> None:
+        """Says where ``file`` lies."""
+        self._folder = folder
+
+    @property
+    def _options(self) -> MetricOptions:
+        return MetricOptions(self.k, self.beta, self.weights, self.min_tpr, self.tpr_bands)
 
 
 class Competition(Section):
@@ -165,4 +212,6 @@ def load_competition(root: Path, name: str | None = None) -> Competition:
     Raises:
         InputError: no such competition (the near names are listed), or the file does not fit the schema.
     """
-    return load(competition_path(root, name or active_name(root)), Competition)
+    competition = load(competition_path(root, name or active_name(root)), Competition)
+    competition.metric.look_in(metrics_folder(root))
+    return competition

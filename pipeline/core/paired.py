@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline.core.arrays import Labels, Truth, Values
 from pipeline.core.errors import InputError
-from pipeline.core.metrics import Metric
+from pipeline.core.measures.metric import Metric
 from pipeline.core.scores import LabelledRows, resample_means, resample_rows
 
 _DRAWS, _COSTLY_DRAWS = 60, 200

@@ -63,6 +63,11 @@ def model_path(root: Path, model: str) -> Path:
     return models_folder(root) / f"{model}.yaml"
 
 
+def metrics_folder(root: Path) -> Path:
+    """Metrics of the user's own."""
+    return root / "configs" / "metrics"
+
+
 def tuned_path(root: Path, model: str) -> Path:
     """What tuning found for a model."""
     return root / "configs" / "tuned" / f"{model}.yaml"

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from pipeline.core.arrays import Labels, Truth, Values
 from pipeline.core.errors import InputError
-from pipeline.core.metrics import Metric, get_metric
+from pipeline.core.measures.metric import Metric
+from pipeline.core.metrics import get_metric
 
 TABLE_METRICS = (
     get_metric("accuracy"),
@@ -84,7 +85,7 @@ def summarise_scores(
     by_fold = {str(fold): metric.score(labels[folds == fold], probs[folds == fold]) for fold in np.unique(folds)}
     values = np.array(list(by_fold.values()))
     scores = {}
-    for each in (*TABLE_METRICS, metric):
+    for each in (*(metric.beside or TABLE_METRICS), metric):
         try:
             scores[each.name] = each.score(labels, probs)
         except InputError:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.arrays import Labels, Probs
-from pipeline.core.metrics import Metric
+from pipeline.core.measures.metric import Metric
 from pipeline.ensemble.combiners.contract import normalise_rows
 
 # Argmax of true probabilities is the best label for accuracy; for these it is not.

@@ -10,7 +10,7 @@ from pipeline.core.arrays import Probs
 from pipeline.core.cards import CandidateCard, GainCard, ReliabilityCard
 from pipeline.core.config import Section
 from pipeline.core.errors import near_names
-from pipeline.core.metrics import Metric
+from pipeline.core.measures.metric import Metric
 from pipeline.core.paired import Gain, measure_gain
 from pipeline.core.scores import LabelledRows
 from pipeline.ensemble.calibration import Reliability

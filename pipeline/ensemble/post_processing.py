@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.arrays import Labels, Probs
-from pipeline.core.metrics import Metric, get_metric
+from pipeline.core.measures.metric import Metric
+from pipeline.core.metrics import get_metric
 from pipeline.core.paired import measure_standing
 from pipeline.core.scores import LabelledRows
 from pipeline.ensemble.calibration import Reliability, apply_temperature, fit_temperature, measure_reliability

@@ -14,7 +14,7 @@ from pipeline.core import paths, predictions, tables
 from pipeline.core.arrays import Probs
 from pipeline.core.cards import EnsembleCard, read_card
 from pipeline.core.errors import InputError
-from pipeline.core.metrics import Metric
+from pipeline.core.measures.metric import Metric
 from pipeline.core.paths import classes_path
 from pipeline.ensemble.calibration import apply_temperature, apply_temperatures, fit_temperatures
 from pipeline.ensemble.combiners.catalogue import COMBINERS

@@ -1,6 +1,6 @@
 """prepare: lists the images by id, encodes the labels, decodes everything once into the image store.
 
-Reads: data/source.json, the source's files, configs/competitions/<name>.yaml.
+Reads: data/source.json, the source's files, configs/competitions/<name>.yaml, configs/metrics.
 Writes: data/prepared/ - train.csv and test.csv (image indices in natural order of the ids), train_images.npy and
 test_images.npy (row i is row i of the index), classes.json, class_names.json (the names to show, in that order),
 target.json (where images have more than one class each),
@@ -30,9 +30,11 @@ def run(root: Path) -> None:
     check_source_unchanged(root, competition)
     train, test = list_records(base, competition)
     sample = base / competition.submission.sample
-    answer, _ = encode_truth(train, competition)
+    answer, truth = encode_truth(train, competition)
     classes = answer.columns
     competition.metric.metric_for(answer)  # refused here, before anything costly
+    if competition.metric.own_metric is not None:
+        competition.metric.own_metric.try_out(answer, truth)
     names = list_display_names(classes, competition.class_names)
     answers = read_source_table(sample, competition.encoding)
     ids = [record.id for record in test]

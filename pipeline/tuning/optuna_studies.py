@@ -18,7 +18,7 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, Trial
 
 from pipeline.core.errors import InputError
-from pipeline.core.metrics import Metric
+from pipeline.core.measures.metric import Metric
 from pipeline.tuning.params import TuneParams
 from pipeline.tuning.trial_states import list_retried_numbers, tally_trials
 

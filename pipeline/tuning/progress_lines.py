@@ -4,7 +4,7 @@ import time
 
 from optuna.trial import FrozenTrial, TrialState
 
-from pipeline.core.metrics import Metric
+from pipeline.core.measures.metric import Metric
 from pipeline.tuning.study_spec import StudySpec
 from pipeline.tuning.trial_states import REASON, SECONDS, Tally, find_best_trial
 

@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from pipeline.core import processes
 from pipeline.core.errors import InputError
-from pipeline.core.metrics import Metric
+from pipeline.core.measures.metric import Metric
 from pipeline.core.processes import EXIT_ENDED
 from pipeline.training.side_by_side import share_machine
 from pipeline.tuning.failures import find_repeated_failure

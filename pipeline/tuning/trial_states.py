@@ -13,7 +13,7 @@ from optuna.storages import RetryHeartbeatStaleTrialCallback
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from pipeline.core.metrics import Metric
+from pipeline.core.measures.metric import Metric
 
 REASON, SETTINGS, LOG_LOSS, SECONDS, SAVED = "reason", "settings", "log_loss", "seconds", "saved_seconds"
 SEARCHED, DEATHS = "searched_seconds", "deaths"

@@ -102,8 +102,8 @@ def test_the_metric_knows_its_direction_and_its_k() -> None:
     ("sections", "message"),
     [
         ({"metric": {"name": "acc"}}, "metric.*'acc' is unknown; .*accuracy"),
-        ({"metric": {"name": "accuracy", "k": 3}}, "k goes with top_k_accuracy, and only with it"),
-        ({"metric": {"name": "top_k_accuracy"}}, "k goes with top_k_accuracy"),
+        ({"metric": {"name": "accuracy", "k": 3}}, "k has no meaning for accuracy"),
+        ({"metric": {"name": "top_k_accuracy"}}, "top_k_accuracy needs k"),
         ({"metric": {"name": "top_k_accuracy", "k": 0}}, "k: .*got 0"),
         ({"train": {"layout": "file_names", "images": "t", "pattern": "("}}, "pattern is not a regular expression"),
         ({"train": {"layout": "file_names", "images": "t", "pattern": r"\w+"}}, "pattern needs a group named label"),

@@ -9,7 +9,8 @@ from sklearn import metrics as sk
 from support.fabricated import random_probs
 
 from pipeline.core.errors import InputError
-from pipeline.core.metrics import METRICS, get_metric
+from pipeline.core.measures.class_metrics import METRICS
+from pipeline.core.metrics import get_metric
 
 LABELS = np.array([0, 0, 1, 2])
 PROBS = np.array([[0.5, 0.3, 0.2], [0.2, 0.5, 0.3], [0.1, 0.8, 0.1], [0.25, 0.5, 0.25]], dtype=np.float32)
@@ -27,6 +28,16 @@ BY_HAND = {
     # squared distances: observed 0 + 1 + 0 + 1 = 2; expected from the margins true (2, 1, 1) and predicted (1, 3, 0):
     # (0,1): 2*3/4 * 1, (1,0): 1*1/4 * 1, (2,0): 1*1/4 * 4, (2,1): 1*3/4 * 1 -> 3.5
     "quadratic_kappa": 1 - 2 / 3.5,
+    "micro_f1": 2 / 4,
+    "weighted_f1": (2 / 3 * 2 + 1 / 2 * 1 + 0) / 4,
+    # right 2 of 4; sum of true x predicted counts 2*1 + 1*3 + 1*0 = 5: (2*4 - 5) / sqrt((16 - 10) * (16 - 6))
+    "matthews": 3 / 60**0.5,
+    # squared distances to the one-hot class: .38, .98, .06, .875
+    "brier": (0.38 + 0.98 + 0.06 + 0.875) / 4,
+    # class 0: .5 first, then .25 (not it), .2: precisions 1, 2/3; class 1: .8 first: 1; class 2: .3 (not it), .25: 1/2
+    "average_precision": ((1 + 2 / 3) / 2 + 1 + 1 / 2) / 3,
+    # confidences .5 right, .5 wrong, .8 right, .5 wrong: .8 right (1/1), .5 right (2/2), then two wrong ones; 4 rows
+    "gap": (1 + 1) / 4,
 }
 
 
@@ -41,8 +52,8 @@ def test_top_k_accuracy_equals_the_value_worked_by_hand(k: int, expected: float)
     assert get_metric("top_k_accuracy", k).score(LABELS, PROBS) == pytest.approx(expected)
 
 
-def test_only_log_loss_is_better_when_lower() -> None:
-    assert {name for name, metric in METRICS.items() if not metric.greater_is_better} == {"log_loss"}
+def test_losses_alone_are_better_when_lower() -> None:
+    assert {name for name, metric in METRICS.items() if not metric.greater_is_better} == {"log_loss", "brier"}
     assert get_metric("log_loss").better(0.1, 0.2)
     assert not get_metric("accuracy").better(0.1, 0.2)
     assert get_metric("top_k_accuracy", 3).better(0.3, 0.2)
@@ -89,6 +100,7 @@ def test_a_prediction_that_is_right_everywhere_scores_best() -> None:
     probs: NDArray[np.float32] = np.eye(3, dtype=np.float32)[labels]
     scores = {name: metric.score(labels, probs) for name, metric in METRICS.items()}
     assert scores.pop("log_loss") == pytest.approx(0, abs=1e-9)
+    assert scores.pop("brier") == 0
     assert set(scores.values()) == {1.0}
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from support.fabricated import random_probs
 
-from pipeline.core.metrics import METRICS, get_metric
+from pipeline.core.measures.class_metrics import METRICS
+from pipeline.core.metrics import get_metric
 from pipeline.core.scores import LabelledRows, bootstrap_interval, summarise_scores
 
 ACCURACY = get_metric("accuracy")

@@ -10,7 +10,7 @@ from pipeline.core import paths, predictions
 from pipeline.core.cards import EnsembleCard, read_card
 from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError
-from pipeline.core.metrics import Metric
+from pipeline.core.measures.metric import Metric
 from pipeline.ensemble.combiners.catalogue import COMBINERS
 from pipeline.ensemble.members import read_test_predictions
 from pipeline.ensemble.recombining import check_combination, list_used_members, rebuild_combination

@@ -116,6 +116,10 @@ class OneClass(_Simplex):
         """Returns the one-hot classes."""
         return self.make_targets(truth).astype(np.bool_)
 
+    def take_truth(self, columns: Truth) -> Truth:
+        """Returns the one column as class indices int64 (n,)."""
+        return self.index_labels(columns)
+
     def index_labels(self, truth: Truth) -> Labels:
         """Returns the class indices themselves."""
         return np.ravel(truth).astype(np.int64)

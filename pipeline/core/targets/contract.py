@@ -94,6 +94,10 @@ class Target(Section, ABC):
     def make_strata(self, truth: Truth) -> NDArray[np.bool_]:
         """Returns what folds keep in equal shares: (n, n_strata), a row may lie in several or in none."""
 
+    def take_truth(self, columns: Truth) -> Truth:
+        """Returns truth that stood beside that of other targets (n, truth_width) as `encode` returns it."""
+        return columns
+
     def index_labels(self, truth: Truth) -> NDArray[np.int64]:
         """Returns the ``label`` of each row in image index and fold table: its class index; -1 where there is none."""
         return np.full(len(truth), -1, dtype=np.int64)

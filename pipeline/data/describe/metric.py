@@ -1,10 +1,11 @@
 """The metric, which no file names: given by the user, or guessed from the submission's format and listed to check."""
 
-import re
 from typing import Any
 
-from pipeline.core.errors import InputError, near_names
-from pipeline.core.metrics import METRICS, Metric, get_metric
+from pipeline.core.errors import InputError
+from pipeline.core.measures.class_metrics import METRICS
+from pipeline.core.measures.metric import Metric, MetricOptions
+from pipeline.core.metrics import get_metric, parse_metric_name
 from pipeline.data.describe.match import Reading
 
 _TOP = "top_3_accuracy"  # stands for any k
@@ -16,24 +17,24 @@ def parse_metric(name: str) -> Metric:
     Raises:
         InputError: no such metric.
     """
-    top = re.fullmatch(r"top_(\d+)_accuracy", name)
-    if top and int(top[1]) > 0:
-        return get_metric("top_k_accuracy", int(top[1]))
-    if name not in METRICS:
-        raise InputError(f"--metric {name} is unknown; {near_names(name, [*METRICS, _TOP])}")
-    return get_metric(name)
+    try:
+        base, options = parse_metric_name(name)
+    except InputError as error:
+        raise InputError(f"--{error}") from error
+    k, beta = options.get("k"), options.get("beta")
+    return get_metric(base, options=MetricOptions(k=None if k is None else int(k), beta=beta))
 
 
 def describe_metric(metric: Metric | None, submission: Reading) -> Reading:
     """Describes the metric section: as given, else a guess to check."""
     wants = _wanted(submission)
     if metric is not None:
-        top = re.fullmatch(r"top_(\d+)_accuracy", metric.name)
-        section: dict[str, Any] = {"name": "top_k_accuracy", "k": int(top[1])} if top else {"name": metric.name}
+        base, options = parse_metric_name(metric.name)
+        section: dict[str, Any] = {"name": base, **options}
         doubt = (
             f"{metric.name} is computed from {_LONG[metric.wants]}, but the sample submission asks for {_LONG[wants]}"
         )
-        return Reading(section, ("given with --metric",), () if metric.wants == wants or top else (doubt,))
+        return Reading(section, ("given with --metric",), () if metric.wants == wants or options else (doubt,))
     name = "accuracy" if wants == "label" else "log_loss"
     guess = f"metric {name} is a guess from the submission's format; read the competition's rules and give --metric"
     return Reading({"name": name}, (), (guess,))

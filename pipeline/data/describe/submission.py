@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.core.errors import InputError, some
-from pipeline.core.metrics import Metric
+from pipeline.core.measures.metric import Metric
 from pipeline.data.describe.classes import find_multi_labels
 from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import Choices, ImageFiles, Match, Reading, is_id, pick_reading

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.arrays import Labels, Probs, Weights
-from pipeline.core.metrics import Metric
+from pipeline.core.measures.metric import Metric
 
 # What a probability is taken for before its logarithm: float32 rounds smaller ones away in sums.
 FLOOR = 1e-7

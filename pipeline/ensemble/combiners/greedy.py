@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.arrays import Labels, Probs, Weights
-from pipeline.core.metrics import Metric
+from pipeline.core.measures.metric import Metric
 from pipeline.core.progress import track_progress
 from pipeline.ensemble.combiners.contract import FLOOR, Fitted, OofRows, make_blend, normalise_rows
 

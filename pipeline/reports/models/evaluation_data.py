@@ -16,7 +16,7 @@ from pipeline.core.active import active_members, active_name
 from pipeline.core.arrays import Images, Labels, Probs
 from pipeline.core.competition import Competition, load_competition
 from pipeline.core.errors import InputError, one_line, some
-from pipeline.core.metrics import Metric
+from pipeline.core.measures.metric import Metric
 from pipeline.core.paths import history_path, prepared_folder
 from pipeline.core.predictions import read_predictions
 from pipeline.ensemble.members import Members, read_members, renormalise_rows

@@ -1,0 +1,111 @@
+"""A metric of the user's own: a function in a Python file under configs/metrics, called as scikit-learn calls metrics.
+
+Reference: https://scikit-learn.org/stable/modules/model_evaluation.html#the-scoring-parameter-defining-model-evaluation-rules
+"""
+
+import importlib.util
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.core.arrays import Truth, Values
+from pipeline.core.errors import InputError, near_names, one_line
+from pipeline.core.measures.metric import Metric
+from pipeline.core.targets.classes import OneClass
+from pipeline.core.targets.contract import Target
+
+Response = Literal["predict", "predict_proba"]
+_SAMPLE = 200  # rows of the trial before anything costly starts
+
+
+@dataclass(frozen=True)
+class OwnMetric:
+    """Where a metric of the user's own stands.
+
+    Attributes:
+        file: the Python file.
+        name: of the function in it.
+        greater_is_better: its direction.
+        response: whether it takes decisions or probabilities.
+    """
+
+    file: Path
+    name: str
+    greater_is_better: bool
+    response: Response
+
+    def open_metric(self, target: Target) -> Metric:
+        """Reads the file and makes the metric of a target.
+
+        Raises:
+            InputError: no such file or function, or the file cannot be run.
+        """
+        function = self._read_function()
+
+        def score(truth: Truth, values: Values) -> float:
+            true, predicted = self._show(target, truth, values)
+            try:
+                value = float(function(true, predicted))
+            except Exception as error:  # whatever a person's own code raises becomes one line
+                words = f"raised {type(error).__name__} ({one_line(error)}) on {len(values)} rows"
+                raise self._refuse(words) from error
+            if not math.isfinite(value):
+                raise self._refuse(f"returned {value} on {len(values)} rows")
+            return value
+
+        wants = "label" if self.response == "predict" else "probabilities"
+        return Metric(self.name, self.greater_is_better, score, wants)
+
+    def try_out(self, target: Target, truth: Truth) -> None:
+        """Calls the function once on some training rows with predictions made up near the truth.
+
+        Raises:
+            InputError: it raises, returns no finite number, or changes what it is given.
+        """
+        rows = np.random.default_rng(0).permutation(len(truth))[:_SAMPLE]
+        outputs = np.random.default_rng(1).normal(size=(len(rows), len(target.columns)))
+        values = target.from_outputs(outputs + 2 * target.make_targets(truth[rows]))
+        metric = self.open_metric(target)
+        metric.score(truth[rows], values)
+        function = self._read_function()
+        given, before = (self._show(target, truth[rows], values) for _ in range(2))
+        function(*given)
+        if not all(np.array_equal(one, other) for one, other in zip(given, before, strict=True)):
+            raise self._refuse("changed the arrays that it was given")
+
+    def _show(self, target: Target, truth: Truth, values: Values) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Returns truth and predictions as the function takes them: copies, classes by name."""
+        predicted = target.decide(values) if self.response == "predict" else values
+        if not isinstance(target, OneClass):
+            return np.array(truth), np.array(predicted)
+        names = np.array(target.columns, dtype=np.object_)
+        return names[truth], names[predicted] if self.response == "predict" else np.array(predicted)
+
+    def _read_function(self) -> Callable[[NDArray[Any], NDArray[Any]], float]:
+        if not self.file.is_file():
+            known = [path.name for path in self.file.parent.glob("*.py")] if self.file.parent.is_dir() else []
+            raise InputError(f"metric.file: {self.file} does not exist; {near_names(self.file.name, known)}")
+        spec = importlib.util.spec_from_file_location(f"own_metric_{self.file.stem}", self.file)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        try:
+            spec.loader.exec_module(module)
+        except Exception as error:  # see above
+            raise InputError(
+                f"{self.file} cannot be run: {type(error).__name__} ({one_line(error)}); correct it"
+            ) from error
+        function = getattr(module, self.name, None)
+        if not callable(function):
+            known = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
+            raise InputError(f"{self.file} has no function {self.name!r}; {near_names(self.name, known)}")
+        made: Callable[[NDArray[Any], NDArray[Any]], float] = function
+        return made
+
+    def _refuse(self, words: str) -> InputError:
+        return InputError(f"metric {self.name} of {self.file} {words}; correct that file")

@@ -1,0 +1,69 @@
+"""A metric of the user's own: called as scikit-learn calls metrics, refused in one line."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.core.errors import InputError
+from pipeline.core.measures.own_metric import OwnMetric, Response
+from pipeline.core.targets.classes import OneClass
+from pipeline.core.targets.several_labels import SeveralLabels
+
+CLASSES = OneClass(columns=("cat", "dog"))
+TRUTH, PROBS = np.array([0, 1, 1]), np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]], dtype=np.float32)
+
+
+def own(folder: Path, body: str, response: Response = "predict") -> OwnMetric:
+    """A metric whose function has this body."""
+    (folder / "mine.py").write_text(
+        f"import numpy as np\n\n\ndef score(y_true, y_pred):\n    {body}\n", encoding="utf-8"
+    )
+    return OwnMetric(folder / "mine.py", "score", True, response)
+
+
+def test_classes_come_by_name(tmp_path: Path) -> None:
+    metric = own(tmp_path, "return (y_true == y_pred).mean() + 10 * (y_pred[0] == 'cat')").open_metric(CLASSES)
+    assert metric.score(TRUTH, PROBS) == pytest.approx(2 / 3 + 10)
+    assert metric.greater_is_better
+
+
+def test_probabilities_come_in_the_order_of_the_classes(tmp_path: Path) -> None:
+    metric = own(tmp_path, "return y_pred[:, 1].sum() + (y_true == 'dog').sum()", "predict_proba").open_metric(CLASSES)
+    assert metric.score(TRUTH, PROBS) == pytest.approx(1.3 + 2)
+
+
+def test_labels_come_as_marks(tmp_path: Path) -> None:
+    metric = own(tmp_path, "return float((y_true == y_pred).all(axis=1).mean())")
+    target = SeveralLabels(columns=("a", "b"))
+    assert metric.open_metric(target).score(np.array([[1, 0], [1, 1]]), PROBS[:2]) == 1 / 2
+
+
+@pytest.mark.parametrize(
+    ("body", "match"),
+    [
+        ("return 1 / 0", r"mine.py raised ZeroDivisionError \(division by zero\) on 3 rows; correct that file"),
+        ("return float('nan')", "returned nan on 3 rows"),
+        ("return 'high'", "raised ValueError"),
+        ("y_true[:] = 'cat'; return 1.0", "changed the arrays that it was given"),
+    ],
+)
+def test_a_function_that_fails_on_the_sample_is_refused_in_one_line(tmp_path: Path, body: str, match: str) -> None:
+    with pytest.raises(InputError, match=match) as error:
+        own(tmp_path, body).try_out(CLASSES, TRUTH)
+    assert "\n" not in str(error.value)
+
+
+def test_a_function_that_works_is_taken(tmp_path: Path) -> None:
+    own(tmp_path, "return (y_true == y_pred).mean()").try_out(CLASSES, TRUTH)
+
+
+def test_a_missing_file_or_function_names_the_near_ones(tmp_path: Path) -> None:
+    metric = own(tmp_path, "return 1.0")
+    with pytest.raises(InputError, match="has no function 'scor'; did you mean score"):
+        OwnMetric(metric.file, "scor", True, "predict").open_metric(CLASSES)
+    with pytest.raises(InputError, match=r"mines.py does not exist; did you mean mine.py"):
+        OwnMetric(tmp_path / "mines.py", "score", True, "predict").open_metric(CLASSES)
+    metric.file.write_text("import nothing_of_that_name", encoding="utf-8")
+    with pytest.raises(InputError, match="cannot be run: ModuleNotFoundError"):
+        metric.open_metric(CLASSES)
