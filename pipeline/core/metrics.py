@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.arrays import Truth, Values
-from pipeline.core.errors import InputError, near_names
+from pipeline.core.errors import InputError, near_names, some
 from pipeline.core.measures.class_metrics import METRICS, SHARE_METRICS, make_class_metrics, make_grade_metrics
 from pipeline.core.measures.label_metrics import make_label_metrics
 from pipeline.core.measures.metric import Metric, MetricOptions
 from pipeline.core.measures.number_metrics import make_number_metrics
-from pipeline.core.targets.classes import Grades
+from pipeline.core.targets.classes import Grades, order_by_value
 from pipeline.core.targets.contract import Target
 from pipeline.core.targets.several_targets import SeveralTargets
 
@@ -66,7 +66,11 @@ def list_metrics_for(target: Target | None, options: MetricOptions) -> dict[str,
     if kind == "vote_shares":
         return SHARE_METRICS
     made = METRICS | make_class_metrics(options, columns)
-    return made | make_grade_metrics(target) if isinstance(target, Grades) else made
+    if isinstance(target, Grades):
+        return made | make_grade_metrics(target)
+    if target is not None and (ordered := order_by_value(columns)) is not None:
+        return made | {"quadratic_kappa": make_grade_metrics(ordered)["quadratic_kappa"]}
+    return made
 
 
 def _join_parts(target: SeveralTargets, options: MetricOptions) -> dict[str, Metric]:
@@ -117,8 +121,18 @@ def get_metric(
             f"metric {name!r} does not judge a target of kind {kind}; {near_names(name, judging)}; correct metric.name "
             "or target.kind in the competition's file"
         )
+    if name == "quadratic_kappa" and target is not None:
+        _require_order(target)
     _check_ranking(judging[name], options.k if options else k, target)
     return _set_beside(judging[name], judging, target)
+
+
+def _require_order(target: Target) -> None:
+    if target.kind == "one_class" and order_by_value(target.columns) is None:
+        raise InputError(
+            f"metric quadratic_kappa needs the order of the classes, and {some(target.columns)} are words: write "
+            "target: {kind: grades, order: [...]} into the competition's file, the lowest grade first"
+        )
 
 
 def _check_ranking(metric: Metric, k: int | None, target: Target | None) -> None:

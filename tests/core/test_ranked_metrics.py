@@ -125,3 +125,11 @@ def test_names_as_people_write_them(text: str, name: str, options: dict[str, flo
 def test_a_name_of_no_metric_is_refused(text: str) -> None:
     with pytest.raises(InputError, match=f"metric '{text}' is unknown"):
         parse_metric_name(text)
+
+
+def test_kappa_of_classes_that_are_numbers_goes_by_value_and_words_need_an_order() -> None:
+    named = get_metric("quadratic_kappa", target=OneClass(columns=("0", "1", "4")))
+    graded = get_metric("quadratic_kappa", target=Grades(columns=("0", "1", "4"), numbers=(0, 1, 4)))
+    assert named.score(LABELS, PROBS) == graded.score(LABELS, PROBS)
+    with pytest.raises(InputError, match=r"needs the order of the classes, and mild, none, severe are words"):
+        get_metric("quadratic_kappa", target=OneClass(columns=("mild", "none", "severe")))

@@ -159,6 +159,17 @@ class Grades(OneClass):
         return values.astype(np.float32)
 
 
+def order_by_value(columns: Sequence[str]) -> Grades | None:
+    """Takes classes whose names are rising numbers for grades; None for words, and for numbers in another order."""
+    try:
+        numbers = tuple(float(name) for name in columns)
+    except ValueError:
+        return None
+    if not all(np.isfinite(numbers)) or list(numbers) != sorted(set(numbers)):
+        return None
+    return Grades(columns=tuple(columns), numbers=numbers)
+
+
 class VoteShares(_Simplex):
     """Shares of several annotators' votes; the truth is float32 (n, n_classes), rows sum to 1."""
 

@@ -9,7 +9,7 @@ from pydantic import Field
 from pipeline.core.config import Section
 from pipeline.core.errors import InputError, near_names, some
 from pipeline.core.ids import natural_order
-from pipeline.core.targets.classes import Grades, OneClass, VoteShares, encode_labels
+from pipeline.core.targets.classes import Grades, OneClass, VoteShares, encode_labels, order_by_value
 from pipeline.core.targets.contract import CELL_SEPARATOR, Target, read_numbers
 from pipeline.core.targets.numbers import Numbers
 from pipeline.core.targets.several_labels import SeveralLabels
@@ -66,16 +66,8 @@ class GradesSpec(Section):
                 f"target.order names {some(unused) or 'a class twice'}, the training data has the classes "
                 f"{some(natural_order(present))}; correct the order"
             )
-        numbers = _numbers_of(self.order) or tuple(float(place) for place in range(len(self.order)))
-        return Grades(columns=self.order, numbers=numbers)
-
-
-def _numbers_of(order: Sequence[str]) -> tuple[float, ...] | None:
-    try:
-        numbers = tuple(float(name) for name in order)
-    except ValueError:
-        return None
-    return numbers if list(numbers) == sorted(set(numbers)) else None
+        by_place = tuple(float(place) for place in range(len(self.order)))
+        return order_by_value(self.order) or Grades(columns=self.order, numbers=by_place)
 
 
 class SeveralLabelsSpec(Section):
