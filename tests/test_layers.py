@@ -73,7 +73,8 @@ ROOMS = {
     "core": Room(
         1,
         "",
-        """active answers archive arrays cards closure competition config csvs errors files formats ids layouts
+        """active answers archives.kinds archives.listed archives.members archives.packed archives.unpacking
+        archives.written arrays cards closure competition config csvs errors files formats ids layouts
         measures.class_metrics measures.metric metrics paired paths picture_formats plots predictions processes
         progress sampling scores simplex tables
         targets.classes targets.contract targets.prepared targets.spec""",

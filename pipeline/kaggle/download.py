@@ -11,7 +11,9 @@ import sys
 import zipfile
 from pathlib import Path
 
-from pipeline.core.archive import DamagedArchiveError, SourceFile, unpack_archive
+from pipeline.core.archives.members import DamagedArchiveError
+from pipeline.core.archives.unpacking import unpack_archive
+from pipeline.core.archives.written import SourceFile
 from pipeline.core.errors import InputError
 from pipeline.kaggle.client_errors import explain_refusal, select_informative_lines
 

@@ -8,7 +8,7 @@ import pytest
 from support import shapes, tiny
 
 from pipeline.core import files, predictions, tables
-from pipeline.core.archive import unpack_archive
+from pipeline.core.archives.unpacking import unpack_archive
 from pipeline.core.competition import Competition, load_competition
 from pipeline.core.config import read_yaml
 from pipeline.core.csvs import read_table

@@ -173,7 +173,7 @@ def _flip(data: bytes) -> bytes:
 def test_a_damaged_zip_is_refused(zipped: Path, damage: Callable[[bytes], bytes]) -> None:
     path = zipped / "download" / "tiny.zip"
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(InputError, match="is not a whole, readable zip"):
+    with pytest.raises(InputError, match="is not a whole, readable archive"):
         fetch.run(zipped)
     assert not (zipped / "data" / "source.json").exists()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pipeline.core.archive import unpack_archive
+from pipeline.core.archives.unpacking import unpack_archive
 from pipeline.core.competition import Competition, load_competition
 from pipeline.data.describe.init import describe_local
 from pipeline.data.describe.match import Choices

@@ -14,6 +14,7 @@ from ruamel.yaml.comments import CommentedSeq
 from ruamel.yaml.error import CommentMark
 from ruamel.yaml.tokens import CommentToken
 
+from pipeline.core.archives.kinds import strip_archive_ending
 from pipeline.core.competition import Competition, load_competition
 from pipeline.core.config import dump_yaml, expand, parse, read_yaml, round_trip_yaml
 from pipeline.core.errors import InputError, near_names
@@ -78,8 +79,8 @@ def describe_local(
     """
     found = Path(expand(str(source), "--from")).expanduser()
     if not found.exists():
-        raise InputError(f"--from {source} does not exist; give the path of a folder or zip")
-    name = name or re.sub(r"\W+", "_", found.resolve().name.removesuffix(".zip").lower()).strip("_")
+        raise InputError(f"--from {source} does not exist; give the path of a folder or archive")
+    name = name or re.sub(r"\W+", "_", strip_archive_ending(found.resolve().name).lower()).strip("_")
     require_new_name(root, name)
     description = describe_files(found, choices or Choices(), metric)
     where = {"kind": "local", "path": _source_path(root, source, found)}

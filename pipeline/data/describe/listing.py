@@ -1,10 +1,9 @@
-"""The listing of a folder or a zip, without unpacking it: names, single files, tables."""
+"""The listing of a folder or an archive, unpacking as little as can be: names, single files, tables."""
 
 import shutil
 import tempfile
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -12,9 +11,12 @@ from typing import IO
 import pandas as pd
 
 from pipeline.core import csvs
-from pipeline.core.archive import UNREADABLE, list_archive
-from pipeline.core.errors import InputError, one_line, some
-from pipeline.core.files import files_below, is_hidden, require_space
+from pipeline.core.archives.kinds import group_parts, has_archive_name
+from pipeline.core.archives.listed import PackedListing, list_archive_files
+from pipeline.core.archives.members import DamagedArchiveError
+from pipeline.core.archives.packed import PackedFile
+from pipeline.core.errors import InputError
+from pipeline.core.files import files_below, is_hidden
 from pipeline.core.ids import natural_order
 from pipeline.core.layouts import IMAGE_SUFFIXES
 
@@ -22,36 +24,27 @@ TABLE_SUFFIXES = (".csv", ".tsv")
 _HEAD_BYTES = 1_000_000
 
 
-@dataclass(frozen=True)
-class ListedFile:
-    """A file: on disk (``archive`` None), or as ``name`` inside an archive that lies on disk."""
-
-    place: Path
-    name: str | None = None
-
-
 @dataclass
 class Listing:
     """The files of a competition by their path, as they will lie when everything is unpacked.
 
     Attributes:
-        source: the folder or zip.
-        members: path with forward slashes -> where its bytes are.
-        nested: the zips inside, in natural order.
+        source: the folder or archive.
+        members: path with forward slashes -> where its bytes are, on disk or in an archive.
+        nested: the archives inside a folder, in natural order.
         folder: a temporary folder, gone when the listing closes.
-        closing: closes what was opened.
+        packed: the listing of an archive; None of a folder.
         encoding: of tables that are not UTF-8.
     """
 
     source: Path
-    members: dict[str, ListedFile]
+    members: dict[str, PackedFile | Path]
     nested: tuple[str, ...]
     folder: Path
-    closing: ExitStack
+    packed: PackedListing | None = None
     encoding: str | None = None
     _tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     _heads: dict[str, pd.DataFrame] = field(default_factory=dict)
-    _archives: dict[Path, zipfile.ZipFile] = field(default_factory=dict)
 
     def of(self, *suffixes: str) -> list[str]:
         """Lists the paths with one of these endings (in any case) and not hidden, in natural order."""
@@ -112,80 +105,77 @@ class Listing:
         except InputError as error:
             raise InputError(str(error).replace(str(place), f"{self.source}: {path}")) from error
 
+    def load(self, paths: Sequence[str]) -> None:
+        """Copies files that `read` would read one by one from archives that are read as a whole: tars and 7zs."""
+        if self.packed is not None:
+            self.packed.unpack([path for path in paths if self._lies_apart(path)])
+
+    def _lies_apart(self, path: str) -> bool:
+        file = self.members[path]
+        return isinstance(file, PackedFile) and not file.archive.is_zip
+
     def _on_disk(self, path: str) -> Path:
-        member = self.members[path]
-        if member.name is None:
-            return member.place
-        # Never the member's own name: it could lead out of the folder.
+        member = self._loaded(path)
+        if isinstance(member, Path):
+            return member
         copy = self.folder / "table.csv"
         with self._opened(path) as part, copy.open("wb") as file:
             shutil.copyfileobj(part, file)
         return copy
 
+    def _loaded(self, path: str) -> PackedFile | Path:
+        self.load([path])
+        return self.members[path]
+
     @contextmanager
     def _opened(self, path: str) -> Iterator[IO[bytes]]:
+        member = self._loaded(path)
         try:
-            with self._open(self.members[path]) as file:
-                yield file
-        except UNREADABLE as error:
+            if isinstance(member, Path):
+                with member.open("rb") as file:
+                    yield file
+            else:
+                with member.archive.open_member(member.place) as file:
+                    yield file
+        except DamagedArchiveError as error:
             raise InputError(
-                f"{self.source}: {path} cannot be read ({one_line(error)}); unpack what can be and give the folder"
+                f"{self.source}: {path} cannot be read ({error.reason}); unpack what can be and give the folder"
             ) from error
-
-    def _open(self, member: ListedFile) -> IO[bytes]:
-        if member.name is None:
-            return member.place.open("rb")
-        # Opened once: reading the names of 100,000 members again for every image takes minutes.
-        if member.place not in self._archives:
-            self._archives[member.place] = self.closing.enter_context(zipfile.ZipFile(member.place))
-        return self._archives[member.place].open(member.name)
 
 
 @contextmanager
 def open_listing(source: Path, encoding: str | None = None) -> Iterator[Listing]:
-    """Lists a folder or a zip, zips one level down included; nothing is unpacked but nested zips, for a while.
+    """Lists a folder or an archive, with the archives inside it.
 
     Args:
-        source: the folder or zip.
+        source: the folder or archive.
         encoding: of tables that are not UTF-8.
 
     Raises:
-        InputError: neither folder nor zip, a broken zip, or members that leave their folder.
+        InputError: neither folder nor archive, a damaged one, or members that leave their folder.
     """
-    with tempfile.TemporaryDirectory(prefix="pipeline-init-") as temporary, ExitStack() as closing:
+    with tempfile.TemporaryDirectory(prefix="pipeline-init-") as temporary:
         folder = Path(temporary)
         if source.is_dir():
-            found = {path.relative_to(source).as_posix(): ListedFile(path) for path in files_below(source)}
-        elif source.is_file() and zipfile.is_zipfile(source):
-            found = _inside(source, str(source))
-        else:
-            raise InputError(f"--from {source} is neither a folder nor a zip; give the path of one")
-        nested = tuple(natural_order([name for name in found if name.lower().endswith(".zip")]))
-        # fetch unpacks the zips inside a zip; a folder it uses as it lies.
-        for number, name in enumerate(nested if source.is_file() else ()):
-            inner = _nested(source, found.pop(name), name, folder / f"{number}.zip")
-            if twice := sorted(found.keys() & inner.keys()):
+            # A folder is used as it lies: fetch unpacks nothing in it.
+            lying: dict[str, PackedFile | Path] = {
+                path.relative_to(source).as_posix(): path for path in files_below(source)
+            }
+            nested = [name for name in lying if has_archive_name(name)] + list(group_parts(list(lying)))
+            yield Listing(source, _in_order(lying), tuple(natural_order(nested)), folder, None, encoding)
+        elif source.is_file():
+            try:
+                packed = list_archive_files(source, folder / "copies", IMAGE_SUFFIXES)
+            except DamagedArchiveError as error:
                 raise InputError(
-                    f"{source}: {name} would unpack over {some(twice)}; put its files into a folder of their own"
-                )
-            found |= inner
-        yield Listing(
-            source, {name: found[name] for name in natural_order(list(found))}, nested, folder, closing, encoding
-        )
+                    f"--from {source} is neither a folder nor a whole, readable archive ({error.reason}); "
+                    "give the path of one"
+                ) from error
+            packed.files = _in_order(packed.files)
+            yield Listing(source, packed.files, (), folder, packed, encoding)
+        else:
+            raise InputError(f"--from {source} is neither a folder nor an archive; give the path of one")
 
 
-def _inside(path: Path, place: str) -> dict[str, ListedFile]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return {name: ListedFile(path, info.filename) for name, info in list_archive(archive, place).items()}
-    except zipfile.BadZipFile as error:
-        raise InputError(f"{place} is not a whole zip ({error}); fetch it again") from error
-
-
-def _nested(source: Path, member: ListedFile, name: str, copy: Path) -> dict[str, ListedFile]:
-    with zipfile.ZipFile(source) as archive, archive.open(str(member.name)) as part, copy.open("wb") as file:
-        require_space(copy.parent, archive.getinfo(str(member.name)).file_size)
-        shutil.copyfileobj(part, file)
-    inner = _inside(copy, f"{source}: {name}")
-    # `unpack_archive` unpacks an inner zip into the folder where it lies.
-    return {(PurePosixPath(name).parent / part).as_posix(): found for part, found in inner.items()}
+def _in_order(files: dict[str, PackedFile | Path]) -> dict[str, PackedFile | Path]:
+    return {name: files[name] for name in natural_order(list(files))}

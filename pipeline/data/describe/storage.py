@@ -90,6 +90,7 @@ def describe_storage(listing: Listing, images: Sequence[str], pixels: tuple[int,
             f"{height}x{width} pixels, {'grey' if channels == 1 else 'in colour'}, in the table",
         )
     chosen = images[:: max(1, len(images) // _OPENED)][:_OPENED]
+    listing.load(chosen)
     found: list[PictureFacts] = []
     broken = []
     for path in chosen:

@@ -201,7 +201,7 @@ def _require_classes(classes: Sequence[str], place: str) -> None:
 def _format_nothing(listing: Listing, images: ImageFiles, tables: Sequence[str]) -> str:
     folders = [f"{folder} ({len(stems):,} images)" for folder, stems in images.by_folder.items()]
     zips = (
-        f"; zips inside a folder are not opened, unpack them first: {some(listing.nested)}"
+        f"; archives inside a folder are not opened, unpack them first: {some(listing.nested)}"
         if listing.source.is_dir() and listing.nested
         else ""
     )

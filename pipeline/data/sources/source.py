@@ -13,7 +13,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from pipeline.core.archive import SourceFile, compute_crc32, unpack_archive
+from pipeline.core.archives.unpacking import unpack_archive
+from pipeline.core.archives.written import SourceFile, compute_crc32
 from pipeline.core.competition import BundledSource, Competition, KaggleSource, KerasSource, LocalSource, Source
 from pipeline.core.config import expand
 from pipeline.core.errors import InputError, some

@@ -194,12 +194,12 @@ def test_a_name_that_leaves_the_folder_is_refused(root: Path) -> None:
 
 
 def test_a_source_that_is_not_there_is_refused(root: Path) -> None:
-    with pytest.raises(InputError, match="does not exist; give the path of a folder or zip"):
+    with pytest.raises(InputError, match="does not exist; give the path of a folder or archive"):
         describe_local(root, root / "nowhere.zip")
 
 
 def test_a_source_that_is_no_zip_is_refused(root: Path) -> None:
-    with pytest.raises(InputError, match="neither a folder nor a zip"):
+    with pytest.raises(InputError, match="neither a folder nor a whole, readable archive"):
         describe_local(root, root / "params.yaml")
 
 

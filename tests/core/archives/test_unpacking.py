@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.core import archive
+from pipeline.core.archives import unpacking as archive
 from pipeline.core.errors import InputError
 from pipeline.data.describe.listing import open_listing
 
@@ -74,7 +74,7 @@ def test_a_zip_inside_that_cannot_be_unpacked_stays_one_and_is_named(
     files = archive.unpack_archive(outer, tmp_path / "raw")
     assert [file.path for file in files] == ["1.png", "odd.zip"]
     assert sorted(path.name for path in (tmp_path / "raw").iterdir()) == ["1.png", "odd.zip"]
-    assert "note: odd.zip in a.zip stays a zip: " in capsys.readouterr().err
+    assert "note: odd.zip in a.zip stays packed: " in capsys.readouterr().err
 
 
 def test_an_encrypted_table_stops_a_look_at_its_zip_in_one_line(tmp_path: Path) -> None:

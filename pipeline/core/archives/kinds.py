@@ -1,0 +1,116 @@
+"""Kinds of archives: by name, where files say what should be unpacked, and by content, which decides."""
+
+import re
+from enum import StrEnum
+from pathlib import Path
+
+_TAR_MAGIC = 257  # bytes before it
+
+
+class ArchiveKind(StrEnum):
+    """A format, by its usual ending; the last four compress one stream, which may hold a tar or a single file."""
+
+    ZIP = ".zip"
+    SEVEN = ".7z"
+    TAR = ".tar"
+    GZ = ".gz"
+    BZ2 = ".bz2"
+    XZ = ".xz"
+    ZST = ".zst"
+
+
+STREAMS = (ArchiveKind.GZ, ArchiveKind.BZ2, ArchiveKind.XZ, ArchiveKind.ZST)
+ARCHIVE_ENDINGS = (".tgz", ".tbz", ".tbz2", ".txz", ".tzst", *ArchiveKind)
+HEAD_BYTES = _TAR_MAGIC + 5
+
+_MAGIC = {
+    b"PK\x03\x04": ArchiveKind.ZIP,
+    b"PK\x05\x06": ArchiveKind.ZIP,
+    b"PK\x07\x08": ArchiveKind.ZIP,  # the first part of several
+    b"7z\xbc\xaf\x27\x1c": ArchiveKind.SEVEN,
+    b"\x1f\x8b": ArchiveKind.GZ,
+    b"BZh": ArchiveKind.BZ2,
+    b"\xfd7zXZ\x00": ArchiveKind.XZ,
+    b"\x28\xb5\x2f\xfd": ArchiveKind.ZST,
+}
+# Containers that nothing here opens: ending -> kind.
+_CLOSED = {".rar": "RAR", ".z": "compress", ".lz4": "LZ4", ".lzma": "LZMA", ".lzo": "LZO", ".iso": "ISO image"}
+_NUMBERED = re.compile(r"(?P<whole>.+)\.(?P<part>\d{2,4})")
+_SPANNED = re.compile(r"(?P<whole>.+)\.z(?P<part>\d{2,4})", re.IGNORECASE)
+
+
+def has_archive_name(path: str) -> bool:
+    """Says whether a file's name is one of an archive that can be unpacked; parts of one are none."""
+    return path.lower().endswith(ARCHIVE_ENDINGS)
+
+
+def strip_archive_ending(path: str) -> str:
+    """Drops the endings of an archive from its name: ``train.csv`` of train.csv.gz, ``train`` of train.tar.gz."""
+    path = strip_part(path)
+    for ending in ARCHIVE_ENDINGS:
+        if path.lower().endswith(ending):
+            stem = path[: -len(ending)]
+            return stem[:-4] if stem.lower().endswith(".tar") else stem
+    return path
+
+
+def find_kind(head: bytes) -> ArchiveKind | None:
+    """Finds the kind of an archive by its first `HEAD_BYTES` bytes; None for anything else."""
+    for magic, kind in _MAGIC.items():
+        if head.startswith(magic):
+            return kind
+    return ArchiveKind.TAR if head[_TAR_MAGIC:].startswith(b"ustar") else None
+
+
+def name_unopened(path: str) -> str | None:
+    """Names the kind of a container that nothing here opens, by its ending; None for any other file."""
+    lower = path.lower()
+    return next((kind for ending, kind in _CLOSED.items() if lower.endswith(ending)), None)
+
+
+def group_parts(paths: list[str]) -> dict[str, list[str]]:
+    """Groups the parts of archives that were cut: the whole's name -> the parts in the order of their bytes.
+
+    ``train.zip.001`` to ``.005`` follow each other; of ``train.z01``, ``train.z02`` and ``train.zip`` the last is the
+    end. Only whole sequences from 1 are grouped.
+    """
+    numbered: dict[str, dict[int, str]] = {}
+    spanned: dict[str, dict[int, str]] = {}
+    known = set(paths)
+    for path in paths:
+        if (match := _NUMBERED.fullmatch(path)) and has_archive_name(match["whole"]):
+            numbered.setdefault(match["whole"], {})[int(match["part"])] = path
+        elif match := _SPANNED.fullmatch(path):
+            spanned.setdefault(match["whole"], {})[int(match["part"])] = path
+    groups = {whole: [parts[part] for part in sorted(parts)] for whole, parts in numbered.items() if _follow(parts)}
+    for stem, parts in spanned.items():
+        ends = [name for name in (f"{stem}.zip", f"{stem}.ZIP") if name in known]
+        if ends and _follow(parts):
+            groups[ends[0]] = [*(parts[part] for part in sorted(parts)), ends[0]]
+    return groups
+
+
+def is_part_name(path: str) -> bool:
+    """Says whether a file's name is one of a part of an archive that was cut."""
+    return bool(_SPANNED.fullmatch(path)) or strip_part(path) != path
+
+
+def list_parts(path: Path) -> list[Path]:
+    """Lists the files that hold an archive: the one, or all parts of one that was cut, in order."""
+    beside = [each.name for each in path.parent.iterdir() if each.name.startswith(path.name[:3])]
+    for parts in group_parts(beside).values():
+        if path.name in parts:
+            return [path.with_name(name) for name in parts]
+    return [path]
+
+
+def strip_part(path: str) -> str:
+    """Drops the number of a part: ``train.zip`` of train.zip.001."""
+    match = _NUMBERED.fullmatch(path)
+    return match["whole"] if match and has_archive_name(match["whole"]) else path
+
+
+def _follow(parts: dict[int, str]) -> bool:
+    """Says whether the numbers leave none out; some programs count from 0."""
+    first = min(parts)
+    return first in (0, 1) and sorted(parts) == list(range(first, first + len(parts)))
