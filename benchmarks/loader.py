@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.pairs import in_turns, ratios
+from pipeline.core.targets.classes import OneClass
 from pipeline.images.prefetching import default_workers
 from pipeline.networks import hardware, runtime
 from pipeline.training.data import Data
@@ -59,12 +60,12 @@ def _make_noise(rows: int, size: int) -> Data:
     fold_of = np.repeat([0, 1], [rows, rows])
     return Data(
         images=rng.integers(0, 256, (2 * rows, size, size, 3), dtype=np.uint8),
-        labels=rng.integers(0, N_CLASSES, 2 * rows),
+        truth=rng.integers(0, N_CLASSES, 2 * rows),
         ids=tuple(map(str, range(2 * rows))),
         fold_of=fold_of,
         test_images=np.zeros((0, size, size, 3), dtype=np.uint8),
         test_ids=(),
-        classes=tuple(map(str, range(N_CLASSES))),
+        target=OneClass(columns=tuple(map(str, range(N_CLASSES)))),
     )
 
 

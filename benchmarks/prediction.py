@@ -15,6 +15,7 @@ import numpy as np
 
 from benchmarks.pairs import in_turns, ratios
 from pipeline.core.arrays import Images
+from pipeline.core.targets.classes import OneClass
 from pipeline.images.resizing import resize_unrounded
 from pipeline.images.views import Views
 from pipeline.networks import hardware, runtime
@@ -69,7 +70,8 @@ def _begin_training(recipe: Recipe, images: Images) -> FoldTraining:
     if "weights" in recipe.network.model_dump():
         recipe = recipe.model_copy(update={"network": recipe.network.model_copy(update={"weights": "none"})})
     rows, ids = np.arange(2 * _ROWS), tuple(map(str, range(len(images))))
-    data = Data(images[: 2 * _ROWS], rows % 10, ids[: 2 * _ROWS], rows % 2, images, ids, tuple("abcdefghij"))
+    target = OneClass(columns=tuple("abcdefghij"))
+    data = Data(images[: 2 * _ROWS], rows % 10, ids[: 2 * _ROWS], rows % 2, images, ids, target)
     with tempfile.TemporaryDirectory() as folder:
         inputs = NetworkInputs(recipe, data, TrainingRows(recipe, data, {}, None), Path(folder))
         training = Session(inputs, Path(folder)).begin(0, 0)

@@ -10,6 +10,7 @@ from support import tiny, trained
 
 from pipeline.core import paths, predictions, tables
 from pipeline.core.cards import ModelCard, read_card
+from pipeline.core.targets.prepared import read_target
 from pipeline.images.store import open_store
 from pipeline.inference.checkpoints import InferenceInput, predict_images
 from pipeline.inference.selection import list_checkpoints
@@ -104,5 +105,5 @@ def trained_classes(root: Path) -> tuple[str, ...]:
 
 def predicted(root: Path, card: ModelCard) -> Any:
     images = open_store(root / "data" / "prepared" / "test_images.npy")
-    unseen = InferenceInput(images, trained_classes(root), root / "weights", root / "unseen")
+    unseen = InferenceInput(images, read_target(root / "data" / "prepared"), root / "weights", root / "unseen")
     return predict_images(card, list_checkpoints(root, card), unseen)

@@ -103,6 +103,11 @@ def classes_path(root: Path) -> Path:
     return prepared_folder(root) / "classes.json"
 
 
+def target_path(root: Path) -> Path:
+    """Where the target lies, for other kinds than one class per image."""
+    return prepared_folder(root) / "target.json"
+
+
 def class_names_path(root: Path) -> Path:
     """What people call the classes, in class order."""
     return prepared_folder(root) / "class_names.json"

@@ -11,10 +11,10 @@ from typing import Annotated, Literal
 import cv2
 import numpy as np
 from pydantic import Field, model_validator
-from scipy.special import softmax
 
 from pipeline.core.arrays import Logits, Pixels
 from pipeline.core.config import Section
+from pipeline.core.targets.contract import Target
 
 ViewTransform = Callable[[Pixels], Pixels]
 _CORNERS = {
@@ -25,7 +25,6 @@ _CORNERS = {
     "centre": (0.5, 0.5),
 }
 _AT_ONCE = 3  # channels that OpenCV warps
-_TINY = np.finfo(np.float32).tiny
 
 
 class Views(Section):
@@ -100,20 +99,20 @@ def make_views(images: Pixels, views: Views) -> Iterator[Pixels]:
         yield change(images)
 
 
-def average_views(logits: Logits, views: Views) -> Logits:
+def average_views(logits: Logits, views: Views, target: Target) -> Logits:
     """Averages the views of some rows, all counting the same.
 
     Args:
-        logits: (n_views, n, n_classes).
+        logits: (n_views, n, n_outputs).
         views: how.
+        target: what is predicted.
 
     Returns:
-        Logits (n, n_classes); of averaged probabilities their logarithms, whose softmax they are.
+        Logits (n, n_outputs); of averaged probabilities their logarithms, whose softmax they are.
     """
     if views.average == "logits":
         return np.asarray(np.mean(logits, axis=0), dtype=np.float32)
-    probs = softmax(logits.astype(np.float64), axis=-1).mean(axis=0)
-    return np.asarray(np.log(np.maximum(probs, _TINY)), dtype=np.float32)
+    return target.average_outputs(logits)
 
 
 def _same(images: Pixels) -> Pixels:

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
 
-from pipeline.core.arrays import Images, Logits
+from pipeline.core.arrays import Images, Logits, Values
 from pipeline.core.cards import ModelCard
 from pipeline.core.config import parse
+from pipeline.core.targets.contract import Target
+from pipeline.core.targets.grade_heads import give_head
 from pipeline.images.prefetching import default_workers
 from pipeline.images.preprocessing import open_preprocessed
 from pipeline.images.views import Views, average_views, make_view_transforms
@@ -26,13 +27,13 @@ class InferenceInput:
 
     Attributes:
         images: uint8 (n, size, size, channels), as the image store keeps them.
-        classes: class names.
+        target: what is predicted.
         weights: folder of the files that a network needs before its checkpoint can be loaded.
         work: folder for intermediate results.
     """
 
     images: Images
-    classes: tuple[str, ...]
+    target: Target
     weights: Path
     work: Path
 
@@ -46,47 +47,59 @@ def predict_images(card: ModelCard, checkpoints: Sequence[Path], inputs: Inferen
         inputs: the images.
 
     Returns:
-        (n, n_classes) probabilities, the mean over the folds.
+        Predictions float32 (n, n_columns), the mean over the folds.
 
     Raises:
         InputError: the card's recipe is not one of this version, or a checkpoint does not fit it.
     """
-    place = f"card of {card.model}: config"
-    shape = TaskShape(inputs.images.shape[1], inputs.images.shape[-1], len(inputs.classes))
+    place, target = f"card of {card.model}: config", give_trained_head(card, inputs.target)
+    shape = TaskShape(inputs.images.shape[1], inputs.images.shape[-1], target.n_outputs)
     network = open_network(card, shape, inputs.weights)
     parts = (
         predict_classic_logits(parse(card.config, ClassicRecipe, place), checkpoints, inputs)
         if network is None
         else network.predict_logits(checkpoints, inputs.images, inputs.work)
     )
-    return average_folds([combine_views(logits, card) for logits in parts])
+    return average_folds([combine_views(logits, card, target) for logits in parts])
 
 
 def average_folds(folds: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """Returns the mean of the folds' probabilities, (n, n_classes) each."""
+    """Returns the mean of the folds' predictions, (n, n_columns) each."""
     mean: NDArray[np.float64] = np.stack(folds).mean(axis=0, dtype=np.float64)
     return mean.astype(np.float32)
 
 
-def combine_views(logits: Logits, card: ModelCard) -> NDArray[np.float32]:
-    """Combines the views (n_views, n, n_classes) of one fold as training did for test images: (n, n_classes)."""
+def give_trained_head(card: ModelCard, target: Target) -> Target:
+    """Returns the target with the head that a model was trained with."""
+    section = card.config.get("classifier") or card.config.get("training") or {}
+    return give_head(target, section.get("grades", "classification"), f"card of {card.model}: grades")
+
+
+def combine_views(logits: Logits, card: ModelCard, target: Target) -> Values:
+    """Combines the views (n_views, n, n_outputs) of one fold as training did for test images: (n, n_columns).
+
+    Args:
+        logits: of each view.
+        card: of the model.
+        target: with the model's own head.
+    """
     views = parse(card.config["views"], Views, f"card of {card.model}: config.views")
     if views.weights == "equal":
-        return softmax(average_views(logits, views), axis=1).astype(np.float32)
-    mixed = np.zeros(logits.shape[1:], dtype=np.float64)
+        return target.from_outputs(average_views(logits, views, target))
+    mixed = np.zeros((logits.shape[1], len(target.columns)), dtype=np.float64)
     for name, view_logits in zip(make_view_transforms(views), logits, strict=True):
         if card.view_weights[name]:
-            mixed += card.view_weights[name] * softmax(view_logits.astype(np.float64), axis=-1).astype(np.float32)
+            mixed += card.view_weights[name] * target.from_outputs(view_logits.astype(np.float64))
     return mixed.astype(np.float32)
 
 
 def predict_classic_logits(
     recipe: ClassicRecipe, checkpoints: Sequence[Path], inputs: InferenceInput
 ) -> Iterator[Logits]:
-    """Yields the logits of all views by each fold of a model without a network: float32 (n_views, n, n_classes)."""
+    """Yields the logits of all views by each fold of a model without a network: float32 (n_views, n, n_outputs)."""
     none, rows, workers = np.zeros(0, dtype=np.int64), np.arange(len(inputs.images)), default_workers()
     images = open_preprocessed(inputs.images, recipe.input.preprocess, inputs.work / "preprocessed", "test", workers)
-    data = Data(inputs.images[:0], none, (), none, images, tuple(map(str, rows)), inputs.classes)
+    data = Data(inputs.images[:0], none, (), none, images, tuple(map(str, rows)), inputs.target)
     session = ClassicSession(recipe, data, inputs.work, workers)
     for path in checkpoints:
         yield session.predict_views(load_classic_model(path), "test", rows)

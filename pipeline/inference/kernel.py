@@ -10,14 +10,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline.core import paths, tables
+from pipeline.core import paths
 from pipeline.core.arrays import Probs
 from pipeline.core.cards import EnsembleCard, ModelCard, read_card
 from pipeline.core.competition import Competition, load_competition
 from pipeline.core.errors import some
 from pipeline.core.files import atomic_path
-from pipeline.core.paths import classes_path
+from pipeline.core.paths import prepared_folder
 from pipeline.core.predictions import Predictions, check_predictions, read_predictions
+from pipeline.core.targets.prepared import read_target
 from pipeline.data.prepared.preparing import decode_records
 from pipeline.data.sources.source import find_layout_folder
 from pipeline.ensemble.members import renormalise_rows
@@ -45,7 +46,8 @@ def predict_folder(root: Path, data: Path, name: str, target: Path = Path("submi
         InputError: the folders do not hold what they should, or a checkpoint does not fit.
     """
     competition = load_competition(root)
-    classes = tables.read_classes(classes_path(root))
+    predicted = read_target(prepared_folder(root))
+    classes = predicted.columns
     base = find_layout_folder(data, competition)
     records, sample = list_hidden_images(base, competition)
     with tempfile.TemporaryDirectory(prefix="predicting-") as work:
@@ -54,13 +56,13 @@ def predict_folder(root: Path, data: Path, name: str, target: Path = Path("submi
         broken = [record.id for record, image in zip(ordered, decoded, strict=True) if image.broken]
         if broken:
             print(f"note: {len(broken)} images cannot be read and are replaced by black ones: {some(broken)}")
-        inputs = InferenceInput(open_store(store), classes, root / "weights", Path(work))
+        inputs = InferenceInput(open_store(store), predicted, root / "weights", Path(work))
         probs = (
             _predict_ensemble(root, competition, inputs)
             if name == paths.ENSEMBLE
             else _predict_model(root, name, inputs)
         )
-    predictions = Predictions(tuple(record.id for record in ordered), probs, classes)
+    predictions = Predictions(tuple(record.id for record in ordered), probs, classes, target=predicted)
     check_predictions(predictions, name)
     _compare(root, name, predictions)
     frame = submission.build_submission(predictions, sample, competition.submission)
@@ -76,7 +78,7 @@ def _predict_model(root: Path, name: str, inputs: InferenceInput) -> Probs:
     checkpoints = list_checkpoints(root, card)
     print(f"{name}: {len(inputs.images)} images, {len(checkpoints)} folds", flush=True)
     work = inputs.work / name
-    probs = predict_images(card, checkpoints, InferenceInput(inputs.images, inputs.classes, inputs.weights, work))
+    probs = predict_images(card, checkpoints, InferenceInput(inputs.images, inputs.target, inputs.weights, work))
     shutil.rmtree(work, ignore_errors=True)  # one member's features at a time
     return probs
 
@@ -85,7 +87,8 @@ def _predict_ensemble(root: Path, competition: Competition, inputs: InferenceInp
     card = read_card(paths.card_path(root, paths.ENSEMBLE), EnsembleCard)
     combine = rebuild_combination(root, competition.metric.metric)
     used = list_used_members(card)
-    even = np.full((len(inputs.images), len(inputs.classes)), 1 / len(inputs.classes), dtype=np.float32)
+    n_columns = len(inputs.target.columns)
+    even = np.full((len(inputs.images), n_columns), 1 / n_columns, dtype=np.float32)
     # A member without weight has no influence, whatever its probabilities.
     return combine(
         np.stack(
@@ -97,7 +100,7 @@ def _predict_ensemble(root: Path, competition: Competition, inputs: InferenceInp
 def _compare(root: Path, name: str, predictions: Predictions) -> None:
     """Prints the largest difference to the repository's own predictions, where the test images are the same."""
     path = paths.predicted_test_path(root, name)
-    packed = read_predictions(path, predictions.classes) if path.is_file() else None
+    packed = read_predictions(path, predictions.target or predictions.classes) if path.is_file() else None
     if packed is None or set(packed.ids) != set(predictions.ids):
         print(f"{len(predictions.ids)} test images, other than those of the repository")
         return

@@ -19,6 +19,7 @@ from pipeline.core.paths import (
     oof_path,
     params_path,
     predicted_test_path,
+    target_path,
 )
 from pipeline.inference.selection import Selection, list_checkpoints
 
@@ -46,6 +47,8 @@ def _files(root: Path, selection: Selection) -> Iterator[Path]:
     yield params_path(root)
     yield competition_path(root, active_name(root))
     yield classes_path(root)
+    if target_path(root).is_file():
+        yield target_path(root)
     yield predicted_test_path(root, selection.name)  # for the notebook to compare its own with
     for card in selection.models:
         yield model_path(root, card.model)

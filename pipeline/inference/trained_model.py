@@ -8,15 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.core import tables
 from pipeline.core.active import weights_folder
 from pipeline.core.arrays import Images
 from pipeline.core.cards import ModelCard
 from pipeline.core.competition import load_competition
 from pipeline.core.config import parse
-from pipeline.core.paths import classes_path
+from pipeline.core.paths import prepared_folder
+from pipeline.core.targets.contract import Target
+from pipeline.core.targets.prepared import read_target
 from pipeline.images.decoding import StorageForm
-from pipeline.inference.checkpoints import InferenceInput, combine_views, predict_classic_logits
+from pipeline.inference.checkpoints import InferenceInput, combine_views, give_trained_head, predict_classic_logits
 from pipeline.inference.opened_network import OpenedNetwork, TaskShape, open_network
 from pipeline.inference.outputs import FoldOutputs
 from pipeline.inference.saliency.attribution import Attribution, make_attribution
@@ -32,16 +33,21 @@ class TrainedModel:
     Attributes:
         card: of the training.
         checkpoints: by fold.
-        classes: class names.
+        target: what is predicted, with the model's own head.
         weights: folder of the files that a network needs before its checkpoint can be loaded.
         network: opened; None for a model without one.
     """
 
     card: ModelCard
     checkpoints: dict[int, Path]
-    classes: tuple[str, ...]
+    target: Target
     weights: Path
     network: OpenedNetwork | None
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the columns of its predictions."""
+        return self.target.columns
 
     @cached_property
     def attribution(self) -> Attribution | None:
@@ -65,16 +71,16 @@ class TrainedModel:
                 place = f"card of {self.card.model}: config"
                 recipe = parse(self.card.config, ClassicRecipe, place)
                 for logits in predict_classic_logits(
-                    recipe, paths, InferenceInput(images, self.classes, self.weights, work)
+                    recipe, paths, InferenceInput(images, self.target, self.weights, work)
                 ):
-                    yield FoldOutputs(combine_views(logits, self.card))
+                    yield FoldOutputs(combine_views(logits, self.card, self.target))
             elif not with_features:
                 for logits in self.network.predict_logits(paths, images, work):
-                    yield FoldOutputs(combine_views(logits, self.card))
+                    yield FoldOutputs(combine_views(logits, self.card, self.target))
             else:
                 for logits, features in self.network.predict_logits_and_features(paths, images, work):
                     yield FoldOutputs(
-                        combine_views(logits, self.card), np.asarray(logits[0], dtype=np.float32), features
+                        combine_views(logits, self.card, self.target), np.asarray(logits[0], dtype=np.float32), features
                     )
 
 
@@ -97,10 +103,10 @@ def open_trained_model(
     Raises:
         InputError: a checkpoint is missing, or the card is not one of this version.
     """
-    classes = tables.read_classes(classes_path(root))
+    target = give_trained_head(card, read_target(prepared_folder(root)))
     form, weights = read_form(root), weights_folder(root)
     paths = list_checkpoints(root, card)
-    network = open_network(card, TaskShape(form.size, form.channels, len(classes)), weights, keep, precision)
+    network = open_network(card, TaskShape(form.size, form.channels, target.n_outputs), weights, keep, precision)
     return TrainedModel(
-        card, dict(zip(sorted(map(int, card.fold_scores)), paths, strict=True)), classes, weights, network
+        card, dict(zip(sorted(map(int, card.fold_scores)), paths, strict=True)), target, weights, network
     )

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_softmax, softmax
 
 from pipeline.core.errors import DivergedError
 from pipeline.core.progress import EpochLine
@@ -45,7 +44,11 @@ class StateCallback(keras.callbacks.Callback):  # type: ignore[misc]
         """
         super().__init__()
         self._training, self._recipe = training, training.inputs.recipe.training
-        self._path, self._metric, self._on_epoch = state_path(task), task.score.metric, on_epoch
+        self._path, self._metric, self._on_epoch = (
+            state_path(task),
+            task.score.metric_for(training.inputs.data.target),
+            on_epoch,
+        )
         self._valid = training.inputs.data.rows(task.fold)[1]
         self.name = f"{task.name} fold {task.fold}"
         self.progress = TrainingProgress()
@@ -134,17 +137,19 @@ class StateCallback(keras.callbacks.Callback):  # type: ignore[misc]
         if averaged:
             self._training.use_average()
         logits = self._training.predict("train", self._valid, Views()).astype(np.float64)
-        labels = data.labels[self._valid]
-        valid_loss = float(-log_softmax(logits, axis=1)[np.arange(len(labels)), labels].mean())
+        target, truth = data.target, data.truth[self._valid]
+        valid_loss = float(target.measure_output_losses(truth, logits).mean())
         self._check_finite("loss on the valid rows", valid_loss)
         if self._recipe.select == "best" and valid_loss < self.progress.best:
             self._best = copy_variables(model.variables)
         if averaged:
             assign_variables(model.trainable_variables, saved)
+        values = target.from_outputs(logits)
+        hits = target.measure_hits(truth, values)
         return {
             "valid_loss": valid_loss,
-            "valid_accuracy": float((logits.argmax(axis=1) == labels).mean()),
-            "valid_score": self._metric.score(labels, softmax(logits, axis=1).astype(np.float32)),
+            **({} if hits is None else {"valid_accuracy": float(hits.mean())}),
+            "valid_score": self._metric.score(truth, values),
         }
 
     def _decide(self, valid_loss: float) -> None:

@@ -1,4 +1,4 @@
-"""Images, labels and folds of the active competition, joined by id; images stay on disk."""
+"""Images, truth and folds of the active competition, joined by id; images stay on disk."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,32 +6,44 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.core import tables
-from pipeline.core.arrays import Images, Rows
+from pipeline.core.arrays import Images, Labels, Rows, Truth
 from pipeline.core.errors import InputError
+from pipeline.core.targets.contract import Target
+from pipeline.core.targets.prepared import read_target, read_truth
 from pipeline.images.store import open_store
 
 
 @dataclass(frozen=True)
 class Data:
-    """Images, labels and folds of one competition; images stay on disk.
+    """Images, truth and folds of one competition; images stay on disk.
 
     Attributes:
         images: uint8 (n, size, size, channels).
-        labels: int64 (n,), class indices.
+        truth: of the training images, as the target encodes it: class indices int64 (n,), or float32 (n, width).
         ids: of the training images.
         fold_of: int64 (n,), the fold that each row is valid in.
         test_images: uint8 (n_test, size, size, channels).
         test_ids: of the test images.
-        classes: names, in the order of their indices.
+        target: what is predicted.
     """
 
     images: Images
-    labels: Rows
+    truth: Truth
     ids: tuple[str, ...]
     fold_of: Rows
     test_images: Images
     test_ids: tuple[str, ...]
-    classes: tuple[str, ...]
+    target: Target
+
+    @property
+    def labels(self) -> Labels:
+        """Class indices int64 (n,); -1 where a row has none, as its target is of another kind."""
+        return self.target.index_labels(self.truth)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The columns of a prediction: names of classes, labels or numbers."""
+        return self.target.columns
 
     def rows(self, fold: int) -> tuple[Rows, Rows]:
         """Returns the training rows and the valid rows of a fold."""
@@ -48,12 +60,13 @@ def load_data(prepared: Path, folds: Path) -> Data:
     table = tables.read_folds(folds).set_index("id")
     if set(table.index) != set(train["id"]):
         raise InputError(f"{folds} and {prepared / 'train.csv'} hold different ids; run `dvc repro split`")
+    target = read_target(prepared)
     return Data(
         images=open_store(prepared / "train_images.npy", len(train)),
-        labels=train["label"].to_numpy(dtype=np.int64),
+        truth=read_truth(prepared, target, tuple(train["id"])),
         ids=tuple(train["id"]),
         fold_of=table["fold"].reindex(train["id"]).to_numpy(dtype=np.int64),
         test_images=open_store(prepared / "test_images.npy", len(test)),
         test_ids=tuple(test["id"]),
-        classes=tables.read_classes(prepared / "classes.json"),
+        target=target,
     )

@@ -38,7 +38,7 @@ def read_fold_predictions(tasks: list[FoldTask], data: Data) -> FoldPredictions:
         data: what they were trained on.
     """
     valid, test = (
-        [predictions.read_predictions(task.folder / f"{part}.parquet", data.classes) for task in tasks]
+        [predictions.read_predictions(task.folder / f"{part}.parquet", data.target) for task in tasks]
         for part in ("valid", "test")
     )
     views = tasks[0].recipe.views
@@ -50,7 +50,7 @@ def read_fold_predictions(tasks: list[FoldTask], data: Data) -> FoldPredictions:
             f"{tasks[0].model}: one fold is scored, so its views all count the same; views.weights: learned needs two"
         )
     valid_views, test_views = ([task.folder / f"{part}_views.npy" for task in tasks] for part in ("valid", "test"))
-    fitted = fit_view_weights(valid_views, [data.labels[data.rows(task.fold)[1]] for task in tasks])
+    fitted = fit_view_weights(valid_views, [data.truth[data.rows(task.fold)[1]] for task in tasks], data.target)
     return FoldPredictions(
         valid=_weighed(valid, valid_views, fitted.nested),
         alone=_weighed(test, test_views, fitted.nested),

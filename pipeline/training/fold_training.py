@@ -85,14 +85,15 @@ class FoldTraining:
         return self.inputs.feed(self.phase, self.fold, self.seed, epoch)
 
     def predict(self, part: Part, rows: Rows, views: Views) -> Logits:
-        """Returns logits float32 (n_rows, n_classes), averaged over the views as they say."""
-        none = np.zeros((0, len(self.inputs.data.classes)), dtype=np.float32)
+        """Returns logits float32 (n_rows, n_outputs), averaged over the views as they say."""
+        target = self.inputs.data.target
+        none = np.zeros((0, target.n_outputs), dtype=np.float32)
         return np.concatenate(
-            [none, *(average_views(logits, views) for logits in self.predict_views(part, rows, views))]
+            [none, *(average_views(logits, views, target) for logits in self.predict_views(part, rows, views))]
         )
 
     def predict_views(self, part: Part, rows: Rows, views: Views) -> Iterator[Logits]:
-        """Yields the logits of each view, batch by batch: float32 (n_views, rows of the batch, n_classes)."""
+        """Yields the logits of each view, batch by batch: float32 (n_views, rows of the batch, n_outputs)."""
         phase, inputs = self.phase, self.inputs
         batches: Iterator[tuple[Any, Logits]]
         if phase.on_features:

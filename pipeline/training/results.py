@@ -37,7 +37,7 @@ def gather_folds(root: Path, tasks: list[FoldTask], data: Data, competition: str
         competition: its name, for the card.
         hardware: what they were trained on, for the card.
     """
-    model, classes = tasks[0].model, data.classes
+    model, target = tasks[0].model, data.target
     made = read_fold_predictions(tasks, data)
     by_id = {name: row for part in made.valid for name, row in zip(part.ids, part.probs, strict=True)}
     scored = np.array([row for row, name in enumerate(data.ids) if name in by_id], dtype=np.int64)
@@ -49,18 +49,19 @@ def gather_folds(root: Path, tasks: list[FoldTask], data: Data, competition: str
     peeked = (
         *recipe.peeked,
         *list_inherited_marks(root, recipe.teachers),
-        *list_oof_marks(root, recipe.oof_files, classes),
+        *list_oof_marks(root, recipe.oof_files, target),
     )
     digest = tables.folds_digest(table)
-    honest = predictions.Predictions(ids, oof, classes, digest, peeked)
+    honest = predictions.Predictions(ids, oof, target.columns, digest, peeked, target)
     predictions.write_predictions(oof_path(root, model), honest)
     predictions.write_predictions(
-        predicted_test_path(root, model), predictions.Predictions(data.test_ids, mean.astype(np.float32), classes)
+        predicted_test_path(root, model),
+        predictions.Predictions(data.test_ids, mean.astype(np.float32), target.columns, target=target),
     )
     _write_by_fold(root, tasks, made.alone)
     groups = table.set_index("id")["group"].reindex(list(ids)).to_numpy(dtype=np.int64)
-    metric = tasks[0].score.metric
-    rows = scores.LabelledRows(data.labels[scored], groups)
+    metric = tasks[0].score.metric_for(target)
+    rows = scores.LabelledRows(data.truth[scored], groups)
     summary = scores.summarise_scores(rows, data.fold_of[scored], oof, metric)
     costs = [files.read_json(task.folder / "done.json", "run `dvc repro`") for task in tasks]
     _copy_folds(model_folder(root, model), tasks)

@@ -12,17 +12,17 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from scipy.special import softmax
 
 from pipeline.core import files, predictions
 from pipeline.core.arrays import Logits, Rows
 from pipeline.core.files import atomic_path
+from pipeline.core.targets.contract import Target
 from pipeline.training.callback import OnEpoch, StateCallback, state_path
 from pipeline.training.fold_training import FoldTraining
 from pipeline.training.session import Session
 from pipeline.training.state import TrainingProgress
 from pipeline.training.task import FoldTask
-from pipeline.training.view_weights import collect_views
+from pipeline.training.view_weights import ViewedRows, collect_views
 
 
 def train_fold(task: FoldTask, session: Session) -> None:
@@ -107,7 +107,7 @@ def _write_results(task: FoldTask, training: FoldTraining, progress: TrainingPro
     started = time.perf_counter()
     logits = _predict(task, training, "test", np.arange(len(data.test_ids)))
     seconds = time.perf_counter() - started
-    _write(task.folder / "test.parquet", data.test_ids, logits, data.classes)
+    _write(task.folder / "test.parquet", data.test_ids, logits, data.target)
     with atomic_path(task.folder / "history.csv") as temporary:
         pd.DataFrame(progress.history).to_csv(temporary, index=False, lineterminator="\n")
     done = {
@@ -125,15 +125,17 @@ def _write_valid(task: FoldTask, training: FoldTraining) -> None:
     data = training.inputs.data
     valid = data.rows(task.fold)[1]
     ids = tuple(data.ids[row] for row in valid)
-    _write(task.folder / "valid.parquet", ids, _predict(task, training, "valid", valid), data.classes)
+    _write(task.folder / "valid.parquet", ids, _predict(task, training, "valid", valid), data.target)
 
 
 def _predict(task: FoldTask, training: FoldTraining, rows_of: Literal["valid", "test"], rows: Rows) -> Logits:
-    views, shape = task.recipe.views, (len(rows), len(training.inputs.data.classes))
+    views = task.recipe.views
     logits = training.predict_views("train" if rows_of == "valid" else "test", rows, views)
-    return collect_views(logits, shape, views, task.folder / f"{rows_of}_views.npy")
+    return collect_views(
+        logits, ViewedRows(len(rows), training.inputs.data.target, views), task.folder / f"{rows_of}_views.npy"
+    )
 
 
-def _write(path: Path, ids: tuple[str, ...], logits: Logits, classes: tuple[str, ...]) -> None:
-    probs = softmax(logits, axis=1).astype(np.float32)
-    predictions.write_predictions(path, predictions.Predictions(ids, probs, classes))
+def _write(path: Path, ids: tuple[str, ...], logits: Logits, target: Target) -> None:
+    values = target.from_outputs(logits)
+    predictions.write_predictions(path, predictions.Predictions(ids, values, target.columns, target=target))

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.special import softmax
+from scipy.optimize import Bounds, LinearConstraint, minimize
 
-from pipeline.core.arrays import Logits, Probs, Weights
+from pipeline.core.arrays import Logits, Truth, Values, Weights
 from pipeline.core.files import atomic_path, require_space
 from pipeline.core.simplex import fit_log_loss_weights
+from pipeline.core.targets.contract import Target
 from pipeline.images.views import Views, average_views, make_view_transforms
 
 
@@ -32,54 +32,91 @@ class ViewWeights:
     whole: Weights
 
 
-def collect_views(made: Iterable[Logits], shape: tuple[int, int], views: Views, path: Path) -> Logits:
-    """Averages the views of some rows and keeps the probabilities of each view where weights are learned.
+@dataclass(frozen=True)
+class ViewedRows:
+    """What is collected of rows that are predicted in several views.
+
+    Attributes:
+        count: of the rows.
+        target: what is predicted.
+        views: how views are averaged.
+    """
+
+    count: int
+    target: Target
+    views: Views
+
+
+def collect_views(made: Iterable[Logits], rows: ViewedRows, path: Path) -> Logits:
+    """Averages the views of some rows and keeps the predictions of each view where weights are learned.
 
     Args:
-        made: logits (n_views, rows of the batch, n_classes), batch by batch.
-        shape: of what is returned: rows and classes.
-        views: how views are averaged.
-        path: where a float32 array (n_views, n_rows, n_classes) is kept, for `weigh_views`.
+        made: logits (n_views, rows of the batch, n_outputs), batch by batch.
+        rows: their number, what is predicted of them, and how views are averaged.
+        path: where a float32 array (n_views, n_rows, n_columns) is kept, for `weigh_views`.
 
     Returns:
-        Logits float32 (n_rows, n_classes), all views counting the same.
+        Logits float32 (n_rows, n_outputs), all views counting the same.
     """
-    found = np.empty(shape, dtype=np.float32)
-    if views.weights == "equal":
-        _fill(found, made, views, None)
+    found = np.empty((rows.count, rows.target.n_outputs), dtype=np.float32)
+    if rows.views.weights == "equal":
+        _fill(found, made, rows, None)
         return found
-    whole = len(make_view_transforms(views)), *shape
+    whole = len(make_view_transforms(rows.views)), rows.count, len(rows.target.columns)
     require_space(path.parent, 4 * int(np.prod(whole)))
     with atomic_path(path) as temporary:
-        if not shape[0]:  # nothing that could be mapped into memory
+        if not rows.count:  # nothing that could be mapped into memory
             np.save(temporary, np.empty(whole, dtype=np.float32), allow_pickle=False)
             return found
         kept = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=whole)
-        _fill(found, made, views, kept)
+        _fill(found, made, rows, kept)
         kept.flush()
     return found
 
 
-def fit_view_weights(paths: Sequence[Path], labels: Sequence[NDArray[np.int64]]) -> ViewWeights:
-    """Fits the weights of views by log loss.
+def fit_view_weights(paths: Sequence[Path], truth: Sequence[Truth], target: Target) -> ViewWeights:
+    """Fits the weights of views by the target's loss: log loss, for classes.
 
     Args:
         paths: of what `collect_views` kept of the valid rows of each fold.
-        labels: the true class indices of these rows, by fold.
+        truth: of these rows, by fold.
+        target: what is predicted.
 
     Returns:
         The weights; all the same where there is one fold alone.
     """
-    true = [_load(path)[:, np.arange(len(of)), of] for path, of in zip(paths, labels, strict=True)]
-    if len(true) == 1:
-        equal = np.full(len(true[0]), 1 / len(true[0]))
+    kept, folds = [_load(path) for path in paths], range(len(paths))
+    if len(kept) == 1:
+        equal = np.full(len(kept[0]), 1 / len(kept[0]))
         return ViewWeights((equal,), equal)
-    nested = [fit_log_loss_weights(np.concatenate(true[:fold] + true[fold + 1 :], axis=1)) for fold in range(len(true))]
-    return ViewWeights(tuple(nested), fit_log_loss_weights(np.concatenate(true, axis=1)))
+    nested = [_fit([fold for fold in folds if fold != own], kept, truth, target) for own in folds]
+    return ViewWeights(tuple(nested), _fit(list(folds), kept, truth, target))
 
 
-def weigh_views(path: Path, weights: Weights) -> Probs:
-    """Returns the weighted mean of the views that `collect_views` kept: float32 (n_rows, n_classes), rows sum to 1."""
+def _fit(folds: Sequence[int], kept: Sequence[Values], truth: Sequence[Truth], target: Target) -> Weights:
+    listed = [[target.list_true_probs(truth[fold], view) for view in kept[fold]] for fold in folds]
+    probs = [np.stack([one for one in views if one is not None]) for views in listed if views[0] is not None]
+    if len(probs) == len(folds):
+        return fit_log_loss_weights(np.concatenate(probs, axis=1))
+    views, true = (
+        np.concatenate([kept[fold] for fold in folds], axis=1),
+        np.concatenate([truth[fold] for fold in folds]),
+    )
+
+    def loss(weights: Weights) -> float:
+        mixed = target.normalise(np.tensordot(weights, views, axes=1))
+        return float(target.measure_losses(true, mixed).mean())
+
+    one = LinearConstraint(np.ones((1, len(views))), 1.0, 1.0)
+    start = np.full(len(views), 1 / len(views))
+    fitted = minimize(loss, start, method="SLSQP", bounds=Bounds(0.0, 1.0), constraints=one, options={"eps": 1e-4})
+    clipped = np.clip(fitted.x, 0.0, 1.0)
+    weights: Weights = clipped / clipped.sum()
+    return weights
+
+
+def weigh_views(path: Path, weights: Weights) -> Values:
+    """Returns the weighted mean of the views that `collect_views` kept: float32 (n_rows, n_columns)."""
     kept = _load(path)
     mixed = np.zeros(kept.shape[1:], dtype=np.float64)
     for weight, probs in zip(weights, kept, strict=True):
@@ -88,16 +125,16 @@ def weigh_views(path: Path, weights: Weights) -> Probs:
     return mixed.astype(np.float32)
 
 
-def _fill(found: Logits, made: Iterable[Logits], views: Views, kept: Probs | None) -> None:
+def _fill(found: Logits, made: Iterable[Logits], rows: ViewedRows, kept: Values | None) -> None:
     begin = 0
     for logits in made:
         end = begin + logits.shape[1]
-        found[begin:end] = average_views(logits, views)
+        found[begin:end] = average_views(logits, rows.views, rows.target)
         if kept is not None:
-            kept[:, begin:end] = softmax(logits.astype(np.float64), axis=-1)
+            kept[:, begin:end] = rows.target.from_outputs(logits.astype(np.float64))
         begin = end
 
 
-def _load(path: Path) -> Probs:
-    kept: Probs = np.load(path, mmap_mode="r")
+def _load(path: Path) -> Values:
+    kept: Values = np.load(path, mmap_mode="r")
     return kept

@@ -69,7 +69,7 @@ def confirm_best(spec: StudySpec, context: TrialContext, settings: Settings) -> 
         DefaultFailedError: the default's training diverged, the settings' did not.
         InputError: the default could not be trained for another reason.
     """
-    training, metric = context.training, context.score.metric
+    training, metric = context.training, context.metric
     folds, seed = choose_unseen_folds(spec.params.folds, context.n_folds, training.seed)
     workers = count_workers(training.workers)
     diverged: DivergedError | None = None
@@ -86,16 +86,16 @@ def confirm_best(spec: StudySpec, context: TrialContext, settings: Settings) -> 
         raise DefaultFailedError(str(diverged))
     default, tuned = predictions
     rows = np.concatenate([training.data.rows(fold)[1] for fold in folds])
-    labels = training.data.labels[rows]
+    truth = training.data.truth[rows]
     group_of = tables.read_folds(training.folds).set_index("id")["group"]
     groups = group_of.reindex([training.data.ids[row] for row in rows]).to_numpy(dtype=np.int64)
     return Confirmation(
         folds=folds,
         seed=seed,
         rows=len(rows),
-        default=metric.score(labels, default),
-        tuned=metric.score(labels, tuned),
-        gain=paired.measure_gain(LabelledRows(labels, groups), tuned, default, metric),
+        default=metric.score(truth, default),
+        tuned=metric.score(truth, tuned),
+        gain=paired.measure_gain(LabelledRows(truth, groups), tuned, default, metric),
     )
 
 

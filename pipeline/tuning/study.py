@@ -92,7 +92,7 @@ def _run_study(spec: StudySpec, context: TrialContext, hours: float | None) -> T
     _print_start(study, spec, before)
     try:
         with raise_on_signals():
-            Search(spec, study, context.score.metric, before).run()
+            Search(spec, study, context.metric, before).run()
             card = _make_card(study, spec, context)
     except EndedError:
         finished = tally_trials(study).finished
@@ -148,7 +148,7 @@ def _choose(spec: StudySpec, context: TrialContext, best: FrozenTrial | None) ->
         reason = f"{BEST_FAILED} {error}"
         print(f"{spec.model}: the recipe is used unchanged: {reason}", flush=True)
         return _Choice(failures=(reason,))
-    _print_confirmation(spec, context.score.metric.name, confirmation)
+    _print_confirmation(spec, context.metric.name, confirmation)
     return _Choice(confirmation, adopted=confirmation.gain.value > 0)
 
 
@@ -164,7 +164,7 @@ def _print_confirmation(spec: StudySpec, metric: str, confirmation: Confirmation
 
 
 def _make_card(study: Study, spec: StudySpec, context: TrialContext) -> TuningCard:
-    metric, tally = context.score.metric, tally_trials(study)
+    metric, tally = context.metric, tally_trials(study)
     default_params = context.space.default_params()
     best = find_best_trial(tally.complete, metric)
     default = next((trial for trial in tally.complete if trial.params == default_params), None)

@@ -6,7 +6,8 @@ from pathlib import Path
 from optuna.study import Study
 
 from pipeline.core.competition import load_competition
-from pipeline.core.paths import work_folder
+from pipeline.core.paths import prepared_folder, work_folder
+from pipeline.core.targets.prepared import read_target
 from pipeline.training.context import read_context
 from pipeline.tuning import optuna_studies, storages
 from pipeline.tuning.params import TuneParams
@@ -54,7 +55,7 @@ class StudySpec:
         Raises:
             InputError: the database does not answer.
         """
-        metric = load_competition(self.root).metric.metric
+        metric = load_competition(self.root).metric.metric_for(read_target(prepared_folder(self.root)))
 
         def attempt() -> Study:
             storage = storages.open_storage(self.root, self.model, self.url)

@@ -5,11 +5,12 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.core.arrays import Labels, Probs
+from pipeline.core.arrays import Truth, Values
 from pipeline.core.closure import code_digest
 from pipeline.core.competition import Score
 from pipeline.core.errors import InputError
 from pipeline.core.files import sha256
+from pipeline.core.measures.metric import Metric
 from pipeline.core.paths import work_folder
 from pipeline.core.predictions import read_predictions
 from pipeline.networks import hardware
@@ -44,6 +45,11 @@ class TrialContext:
     score: Score
     params: TuneParams
     deadline: float | None
+
+    @property
+    def metric(self) -> Metric:
+        """The competition's metric of its target."""
+        return self.score.metric_for(self.training.data.target)
 
     @property
     def n_folds(self) -> int:
@@ -99,12 +105,12 @@ def make_fold_task(context: TrialContext, trainable: Trainable, fold: int, seed:
     )
 
 
-def read_valid_predictions(task: FoldTask, context: TrainingContext) -> tuple[Labels, Probs]:
-    """Reads the labels and the probabilities of a fold's valid rows."""
+def read_valid_predictions(task: FoldTask, context: TrainingContext) -> tuple[Truth, Values]:
+    """Reads the truth and the predictions of a fold's valid rows."""
     path = task.folder / "valid.parquet"
     rows = context.data.rows(task.fold)[1]
     ids = [context.data.ids[row] for row in rows]
-    return context.data.labels[rows], read_predictions(path, context.data.classes).aligned(ids, str(path))
+    return context.data.truth[rows], read_predictions(path, context.data.target).aligned(ids, str(path))
 
 
 def _make_valid_recipes(space: Space, name: str, values: list[object]) -> list[Recipe | ClassicRecipe]:

@@ -14,7 +14,6 @@ from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
 from pipeline.core.errors import InputError
-from pipeline.core.metrics import get_metric
 from pipeline.core.paths import work_folder
 from pipeline.training.recipes.recipe import Recipe
 from pipeline.training.setup import make_trainable
@@ -24,7 +23,6 @@ from pipeline.tuning.trial_context import TrialContext, make_fold_task, read_val
 from pipeline.tuning.trial_states import LOG_LOSS, SAVED, SECONDS, SETTINGS, find_best_trial, is_interrupted
 
 FOLDER, FOLDS = "folder", "fold_scores"
-_LOG_LOSS = get_metric("log_loss")
 
 
 class DeadlinePassed(KeyboardInterrupt):
@@ -47,7 +45,7 @@ def run_trial(trial: Trial, study: Study, context: TrialContext) -> tuple[float,
     known = _copy_equal_trial(trial, study)
     if known is not None:
         return known
-    params, metric = context.params, context.score.metric
+    params, metric, target = context.params, context.metric, context.training.data.target
     trainable = make_trainable(context.space.make_recipe(settings), context.training)
     default = trial.params == context.space.default_params()
     scores, losses, seconds = dict[str, float](), list[float](), 0.0
@@ -58,15 +56,15 @@ def run_trial(trial: Trial, study: Study, context: TrialContext) -> tuple[float,
             trial, context, position, tuple(scores.values()), trainable.recipe, prunes=not default
         )
         seconds += trainable.score(task, on_epoch)
-        labels, probs = read_valid_predictions(task, context.training)
-        scores[str(fold)] = metric.score(labels, probs)
-        losses.append(_LOG_LOSS.score(labels, probs))
+        truth, values = read_valid_predictions(task, context.training)
+        scores[str(fold)] = metric.score(truth, values)
+        losses.append(float(target.measure_losses(truth, values).mean()))
         trial.set_user_attr(FOLDS, scores)
         trial.set_user_attr(SECONDS, seconds)
-        trial.set_user_attr(BLOCKS, trial.user_attrs.get(BLOCKS, []) + score_blocks(context.score, labels, probs))
+        trial.set_user_attr(BLOCKS, trial.user_attrs.get(BLOCKS, []) + score_blocks(metric, truth, values))
         left = len(params.folds) - position - 1
         prunes = params.across == "wilcoxon" and not params.two and not default
-        if left and prunes and is_worse_than_best(study, trial, context.score):
+        if left and prunes and is_worse_than_best(study, trial, metric):
             trial.set_user_attr(SAVED, seconds / (position + 1) * left)
             raise optuna.TrialPruned(f"worse than the best on the rows of fold {fold}")
     score = float(np.mean(list(scores.values())))
@@ -85,7 +83,7 @@ def remove_unneeded_trainings(study: Study, context: TrialContext) -> None:
     """
     trials = study.get_trials(deepcopy=False)
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
-    leader = find_best_trial(complete, context.score.metric)
+    leader = find_best_trial(complete, context.metric)
     kept = [leader] if leader else []
     default = context.space.default_params()
     kept += [trial for trial in trials if not trial.state.is_finished() or trial.params == default]

@@ -7,9 +7,11 @@ import pytest
 
 from pipeline.core.config import parse
 from pipeline.core.errors import InputError
+from pipeline.core.targets.classes import OneClass
 from pipeline.images.batches import changed
 from pipeline.images.views import Views, average_views, make_view_transforms, make_views, remove_mirror_views
 
+TWO = OneClass(columns=("a", "b"))
 IMAGES = np.arange(2 * 4 * 4 * 3, dtype=np.uint8).reshape(2, 4, 4, 3)
 
 
@@ -116,19 +118,19 @@ def test_views_made_ahead_are_the_views_in_their_order(views: Views) -> None:
 
 def test_logits_are_averaged_unless_told_otherwise() -> None:
     logits = np.array([[[0.0, 4.0]], [[1.0, -1.0]]], dtype=np.float32)
-    assert average_views(logits, Views(mirror=True)).tolist() == [[0.5, 1.5]]
+    assert average_views(logits, Views(mirror=True), TWO).tolist() == [[0.5, 1.5]]
 
 
 def test_probabilities_are_averaged_where_told() -> None:
     # 0.8 and 0.2 in one view, 0.4 and 0.6 in the other: 0.6 and 0.4 in the mean.
     logits = np.log(np.array([[[0.8, 0.2]], [[0.4, 0.6]]], dtype=np.float32))
-    found = np.exp(average_views(logits, Views(mirror=True, average="probabilities")))
+    found = np.exp(average_views(logits, Views(mirror=True, average="probabilities"), TWO))
     assert found == pytest.approx(np.array([[0.6, 0.4]]), abs=1e-6)
 
 
 def test_a_class_that_no_view_believes_in_is_no_infinity() -> None:
     logits = np.array([[[0.0, -1000.0]]] * 2, dtype=np.float32)
-    assert np.isfinite(average_views(logits, Views(average="probabilities"))).all()
+    assert np.isfinite(average_views(logits, Views(average="probabilities"), TWO)).all()
 
 
 @pytest.mark.parametrize(

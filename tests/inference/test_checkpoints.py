@@ -9,9 +9,10 @@ import pytest
 from support import backbones, trained
 from support.trained import CNN, HEAD, HOG, TRAINING
 
-from pipeline.core import paths, predictions, tables
+from pipeline.core import paths, predictions
 from pipeline.core.cards import ModelCard, read_card
 from pipeline.core.errors import InputError
+from pipeline.core.targets.prepared import read_target
 from pipeline.images.store import open_store
 from pipeline.inference.checkpoints import InferenceInput, predict_images
 from pipeline.inference.selection import list_checkpoints
@@ -52,11 +53,11 @@ def root(prepared_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def apart(root: Path, model: str, weights: Path, work: Path) -> float:
     """The largest difference of a probability to the model's own test predictions."""
     card = read_card(paths.card_path(root, model), ModelCard)
-    classes = tables.read_classes(root / "data" / "prepared" / "classes.json")
+    target = read_target(root / "data" / "prepared")
     images = open_store(root / "data" / "prepared" / "test_images.npy")
-    probs = predict_images(card, list_checkpoints(root, card), InferenceInput(images, classes, weights, work))
+    probs = predict_images(card, list_checkpoints(root, card), InferenceInput(images, target, weights, work))
     return float(
-        np.abs(probs - predictions.read_predictions(paths.predicted_test_path(root, model), classes).probs).max()
+        np.abs(probs - predictions.read_predictions(paths.predicted_test_path(root, model), target).probs).max()
     )
 
 

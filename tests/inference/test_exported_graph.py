@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 from support import backbones
-from support.fabricated import write_model_card, write_repository
+from support.fabricated import CLASSES, write_model_card, write_repository
 from support.trained import HEAD
 
 from pipeline.core.cards import ModelCard, read_card
 from pipeline.core.config import parse
 from pipeline.core.paths import card_path
+from pipeline.core.targets.classes import OneClass
 from pipeline.images.resizing import resize_unrounded
 from pipeline.images.views import Views, make_view_transforms
 from pipeline.inference.exported_graph import build_graph, list_view_indices, make_resize_matrix
@@ -69,7 +70,7 @@ def test_a_frozen_backbone_stands_in_the_graph_once(
     from pipeline.inference.checkpoints import combine_views
 
     said = [
-        combine_views(one, card)
+        combine_views(one, card, OneClass(columns=CLASSES))
         for one in opened.predict_logits(list(checkpoints.values()), pictures(5, 12), tmp_path / "work")
     ]
     assert not np.allclose(said[0], said[1])

@@ -15,14 +15,15 @@ from support.trainings import accuracy, repository
 from pipeline.core import files, paths, predictions, tables
 from pipeline.core.config import parse
 from pipeline.core.errors import InputError
+from pipeline.core.targets.classes import OneClass
 from pipeline.images.hog import Hog, compute_hog
 from pipeline.images.views import Views
 from pipeline.training.classic import local_features, training
 from pipeline.training.classic import recipe as classic
+from pipeline.training.classic.linear import LogisticRegression
 from pipeline.training.classic.recipe import (
     ClassicModel,
     ClassicRecipe,
-    LogisticRegression,
     load_classic_recipe,
     remove_mirror,
 )
@@ -120,9 +121,8 @@ def test_a_fold_never_sees_its_valid_rows(root: Path, tmp_path: Path, features: 
 def test_a_checkpoint_read_back_predicts_what_the_fold_predicted(root: Path, features: dict[str, Any]) -> None:
     place = train(root, recipe(features), f"{features['name']} kept")
     data = load_data(root / "data" / "prepared", paths.folds_path(root))
-    logits = classic.predict_logits(
-        classic.load_classic_model(place / "checkpoint.npz"), recipe(features), np.asarray(data.test_images)
-    )
+    model = classic.load_classic_model(place / "checkpoint.npz")
+    logits = classic.predict_logits(model, recipe(features), np.asarray(data.test_images), data.target)
     probs = predictions.read_predictions(place / "test.parquet", CLASSES).probs
     shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
     assert probs == pytest.approx(shifted / shifted.sum(axis=1, keepdims=True), abs=1e-4)
@@ -221,7 +221,8 @@ def random_fit(seed: int, section: LogisticRegression, classes: int = 3) -> Clas
     labels = np.arange(90) % classes
     features = (rng.normal(5, 3, (90, 6)) + np.eye(6)[labels] * 4).astype(np.float32)
     features[:, 5] = 7
-    return classic.fit_classifier(features, labels, section, np.zeros((0, 128), dtype=np.float32))[0]
+    target = OneClass(columns=("a", "b", "c")[:classes])
+    return classic.fit_classifier(features, labels, target, section, np.zeros((0, 128), dtype=np.float32))[0]
 
 
 def test_scaling_is_learnt_and_a_constant_feature_left_alone() -> None:
@@ -246,11 +247,13 @@ def test_two_classes_have_two_logits() -> None:
 
 def test_balanced_classes_raise_a_rare_one() -> None:
     rng = np.random.default_rng(0)
-    labels = np.array([0] * 90 + [1] * 10)
+    target, labels = OneClass(columns=("a", "b")), np.array([0] * 90 + [1] * 10)
     features = rng.normal(0, 1, (100, 2)).astype(np.float32)
     empty = np.zeros((0, 128), dtype=np.float32)
     plain, balanced = (
-        classic.fit_classifier(features.copy(), labels, LogisticRegression(class_weight=weight), empty)[0].intercepts
+        classic.fit_classifier(features.copy(), labels, target, LogisticRegression(class_weight=weight), empty)[
+            0
+        ].intercepts
         for weight in ("none", "balanced")
     )
     assert plain[1] - plain[0] < -1

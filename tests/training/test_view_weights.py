@@ -13,10 +13,12 @@ from support.trainings import repository, settings
 from pipeline.core import cards, predictions, tables
 from pipeline.core.paths import card_path, folds_path, oof_path, predicted_test_fold_path, predicted_test_path
 from pipeline.core.simplex import fit_log_loss_weights
+from pipeline.core.targets.classes import OneClass
 from pipeline.images.views import Views, average_views
 from pipeline.stages import train
-from pipeline.training.view_weights import collect_views, fit_view_weights, weigh_views
+from pipeline.training.view_weights import ViewedRows, collect_views, fit_view_weights, weigh_views
 
+TARGET = OneClass(columns=CLASSES)
 VIEWS = Views(mirror=True, average="probabilities", weights="learned")
 SETTINGS = {"mirror": True, "crops": 0.75, "average": "probabilities", "weights": "learned"}
 
@@ -24,7 +26,7 @@ SETTINGS = {"mirror": True, "crops": 0.75, "average": "probabilities", "weights"
 def kept(folder: Path, fold: int, rows: int = 6, seed: int = 0) -> Path:
     """Writes what two views say of the rows of a fold."""
     logits = np.random.default_rng([seed, fold]).normal(size=(2, rows, 3)).astype(np.float32)
-    collect_views([logits], (rows, 3), VIEWS, folder / f"{fold}.npy")
+    collect_views([logits], ViewedRows(rows, TARGET, VIEWS), folder / f"{fold}.npy")
     return folder / f"{fold}.npy"
 
 
@@ -34,43 +36,44 @@ def labels(fold: int, rows: int = 6) -> NDArray[np.int64]:
 
 def test_views_are_averaged_batch_by_batch_and_kept(tmp_path: Path) -> None:
     logits = np.random.default_rng(0).normal(size=(2, 5, 3)).astype(np.float32)
-    found = collect_views([logits[:, :2], logits[:, 2:]], (5, 3), VIEWS, tmp_path / "kept.npy")
-    assert found.tobytes() == average_views(logits, VIEWS).tobytes()
+    found = collect_views([logits[:, :2], logits[:, 2:]], ViewedRows(5, TARGET, VIEWS), tmp_path / "kept.npy")
+    assert found.tobytes() == average_views(logits, VIEWS, TARGET).tobytes()
     softmax = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
     assert np.load(tmp_path / "kept.npy") == pytest.approx(softmax, abs=1e-6)
 
 
 def test_views_that_count_the_same_are_not_kept(tmp_path: Path) -> None:
     logits = np.zeros((2, 5, 3), dtype=np.float32)
-    collect_views([logits], (5, 3), Views(mirror=True), tmp_path / "kept.npy")
+    collect_views([logits], ViewedRows(5, TARGET, Views(mirror=True)), tmp_path / "kept.npy")
     assert not list(tmp_path.iterdir())
 
 
 def test_no_rows_are_no_error(tmp_path: Path) -> None:
-    found = collect_views([], (0, 3), VIEWS, tmp_path / "kept.npy")
+    found = collect_views([], ViewedRows(0, TARGET, VIEWS), tmp_path / "kept.npy")
     assert found.shape == weigh_views(tmp_path / "kept.npy", np.array([0.5, 0.5])).shape == (0, 3)
 
 
 def test_weights_mix_the_probabilities_of_views(tmp_path: Path) -> None:
     probs = np.array([[[0.8, 0.1, 0.1]], [[0.4, 0.5, 0.1]]])
-    collect_views([np.log(probs).astype(np.float32)], (1, 3), VIEWS, tmp_path / "kept.npy")
+    collect_views([np.log(probs).astype(np.float32)], ViewedRows(1, TARGET, VIEWS), tmp_path / "kept.npy")
     found = weigh_views(tmp_path / "kept.npy", np.array([0.25, 0.75]))
     assert found == pytest.approx(np.array([[0.5, 0.4, 0.1]]), abs=1e-6)
 
 
 def test_the_weights_of_a_fold_come_from_the_other_folds(tmp_path: Path) -> None:
     paths, true = [kept(tmp_path, fold) for fold in range(3)], [labels(fold) for fold in range(3)]
-    found = fit_view_weights(paths, true)
+    found = fit_view_weights(paths, true, TARGET)
     probs = [np.load(path)[:, np.arange(6), of] for path, of in zip(paths, true, strict=True)]
     assert found.nested[1] == pytest.approx(fit_log_loss_weights(np.concatenate([probs[0], probs[2]], axis=1)))
     assert found.whole == pytest.approx(fit_log_loss_weights(np.concatenate(probs, axis=1)))
-    other = fit_view_weights([paths[0], kept(tmp_path, 1, seed=5), paths[2]], [true[0], (true[1] + 1) % 3, true[2]])
+    moved = [true[0], (true[1] + 1) % 3, true[2]]
+    other = fit_view_weights([paths[0], kept(tmp_path, 1, seed=5), paths[2]], moved, TARGET)
     assert other.nested[1].tobytes() == found.nested[1].tobytes()
     assert other.nested[0].tobytes() != found.nested[0].tobytes()
 
 
 def test_a_fold_alone_weighs_all_views_the_same(tmp_path: Path) -> None:
-    found = fit_view_weights([kept(tmp_path, 0)], [labels(0)])
+    found = fit_view_weights([kept(tmp_path, 0)], [labels(0)], TARGET)
     assert found.nested[0].tolist() == found.whole.tolist() == [0.5, 0.5]
 
 
@@ -88,7 +91,7 @@ def test_a_model_is_scored_with_weights_of_other_folds(tmp_path: Path) -> None:
     table = tables.read_folds(folds_path(root)).set_index("id")["label"]
     valid = [predictions.read_predictions(place / "valid.parquet", CLASSES) for place in folds]
     found = fit_view_weights(
-        [place / "valid_views.npy" for place in folds], [table[list(part.ids)].to_numpy() for part in valid]
+        [place / "valid_views.npy" for place in folds], [table[list(part.ids)].to_numpy() for part in valid], TARGET
     )
     oof, by_id = predictions.read_predictions(oof_path(root, "one"), CLASSES), dict[str, NDArray[np.float32]]()
     for place, part, weights in zip(folds, valid, found.nested, strict=True):

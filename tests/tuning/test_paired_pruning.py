@@ -7,7 +7,7 @@ import optuna
 import pytest
 from support.studies import complete
 
-from pipeline.core.competition import Score
+from pipeline.core.metrics import get_metric
 from pipeline.tuning import (
     paired_pruning,
 )
@@ -21,18 +21,18 @@ def test_a_trial_that_is_worse_on_most_blocks_is_worse_than_the_best(tmp_path: P
     worse, equal = study.ask(), study.ask()
     worse.set_user_attr(paired_pruning.BLOCKS, list(np.linspace(0.7, 0.85, 12)))
     equal.set_user_attr(paired_pruning.BLOCKS, [0.88, 0.92] * 6)
-    assert paired_pruning.is_worse_than_best(study, worse, Score(name="accuracy"))
-    assert not paired_pruning.is_worse_than_best(study, equal, Score(name="accuracy"))
+    assert paired_pruning.is_worse_than_best(study, worse, get_metric("accuracy"))
+    assert not paired_pruning.is_worse_than_best(study, equal, get_metric("accuracy"))
 
 
 def test_blocks_are_scores_of_the_same_rows_in_every_trial() -> None:
     labels = np.arange(300) % 3
     probs = np.eye(3, dtype=np.float32)[labels]
     probs[::5] = 1 / 3
-    blocks = paired_pruning.score_blocks(Score(name="accuracy"), labels, probs)
+    blocks = paired_pruning.score_blocks(get_metric("accuracy"), labels, probs)
     assert len(blocks) == 7
-    assert blocks == paired_pruning.score_blocks(Score(name="accuracy"), labels, probs)
-    assert paired_pruning.score_blocks(Score(name="accuracy"), labels[:20], probs[:20]) == []
+    assert blocks == paired_pruning.score_blocks(get_metric("accuracy"), labels, probs)
+    assert paired_pruning.score_blocks(get_metric("accuracy"), labels[:20], probs[:20]) == []
 
 
 @pytest.mark.parametrize(("theirs", "own", "expected"), [(0.2, 0.5, True), (0.5, 0.2, False)])
@@ -41,4 +41,4 @@ def test_between_folds_a_loss_is_better_when_it_is_less(theirs: float, own: floa
     study.add_trial(complete(theirs, blocks=[theirs] * 12))
     trial = study.ask()
     trial.set_user_attr(paired_pruning.BLOCKS, list(np.linspace(own, own + 0.1, 12)))
-    assert paired_pruning.is_worse_than_best(study, trial, Score(name="log_loss")) is expected
+    assert paired_pruning.is_worse_than_best(study, trial, get_metric("log_loss")) is expected

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import model_validator
-from scipy.special import softmax
+from scipy.special import log_softmax, softmax
 from sklearn.preprocessing import LabelEncoder
 
 from pipeline.core.arrays import Labels, Targets, Truth, Values
@@ -15,6 +15,7 @@ from pipeline.core.errors import InputError, near_names
 from pipeline.core.targets.contract import FLOOR, Activation, Target, list_wrong_rows, read_numbers
 
 _SUM_TOLERANCE = 1e-2  # what rounding to three digits does to the sum of some classes
+_TINY = np.finfo(np.float32).tiny
 _WHOLE_NUMBER = re.compile(r"0|-?[1-9]\d*")
 
 
@@ -42,6 +43,11 @@ class _Simplex(Target):
     def to_outputs(self, values: Values) -> NDArray[np.float64]:
         """Logarithms of the probabilities."""
         return np.log(np.maximum(values.astype(np.float64), FLOOR))
+
+    def average_outputs(self, outputs: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Logarithms of the mean probabilities."""
+        probs = softmax(outputs.astype(np.float64), axis=-1).mean(axis=0)
+        return np.asarray(np.log(np.maximum(probs, _TINY)), dtype=np.float32)
 
     def normalise(self, values: NDArray[np.floating]) -> Values:
         """Divides rows by their sums; a row of zeros becomes uniform."""
@@ -108,9 +114,23 @@ class OneClass(_Simplex):
 
     def measure_losses(self, truth: Truth, values: Values) -> NDArray[np.float64]:
         """Cross-entropy of each row."""
-        chosen = values[np.arange(len(values)), self.index_labels(truth)].astype(np.float64)
+        chosen = self.list_true_probs(truth, values).astype(np.float64)
         losses: NDArray[np.float64] = -np.log(np.maximum(chosen, FLOOR))
         return losses
+
+    def list_true_probs(self, truth: Truth, values: Values) -> NDArray[np.floating]:
+        """Probabilities of the true classes."""
+        return values[np.arange(len(values)), self.index_labels(truth)]
+
+    def measure_output_losses(self, truth: Truth, outputs: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Cross-entropy of each row."""
+        logs: NDArray[np.float64] = log_softmax(outputs.astype(np.float64), axis=1)
+        return -logs[np.arange(len(logs)), self.index_labels(truth)]
+
+    def measure_hits(self, truth: Truth, values: Values) -> NDArray[np.float64]:
+        """Ones where the class is the most probable one."""
+        hits: NDArray[np.bool_] = self.decide(values) == self.index_labels(truth)
+        return hits.astype(np.float64)
 
     def make_strata(self, truth: Truth) -> NDArray[np.bool_]:
         """Returns the one-hot classes."""
@@ -215,6 +235,11 @@ class VoteShares(_Simplex):
             own = np.where(shares > 0, shares * np.log(shares), 0.0)
         divergence: NDArray[np.float64] = (own - shares * self.to_outputs(values)).sum(axis=1)
         return divergence
+
+    def measure_hits(self, truth: Truth, values: Values) -> NDArray[np.float64]:
+        """Ones where the class with the largest share is the most probable one."""
+        hits: NDArray[np.bool_] = values.argmax(axis=1) == truth.argmax(axis=1)
+        return hits.astype(np.float64)
 
     def make_strata(self, truth: Truth) -> NDArray[np.bool_]:
         """Returns the class with the largest share, one-hot."""

@@ -5,7 +5,7 @@ table says of one row, as text; where several columns speak of a row its cells a
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -42,9 +42,18 @@ class Target(Section, ABC):
         """Columns of `encode`'s result where targets stand side by side; class indices have one."""
 
     @property
+    def n_outputs(self) -> int:
+        """Columns of a network's output; one for each column of a prediction, but for some heads of grades."""
+        return len(self.columns)
+
+    @property
     def outputs(self) -> tuple[tuple[slice, Activation], ...]:
         """The columns of a network's output, and what becomes of each part."""
         return ((slice(0, len(self.columns)), self.activation),)
+
+    def each(self) -> Iterator[tuple[str, "Target", slice, slice]]:
+        """Yields each target there is: its name, itself, its columns of predictions and of the truth."""
+        yield "", self, slice(0, len(self.columns)), slice(0, self.truth_width)
 
     @abstractmethod
     def encode(self, cells: Sequence[str]) -> Truth:
@@ -62,6 +71,10 @@ class Target(Section, ABC):
     def make_targets(self, truth: Truth) -> Targets:
         """Returns what a network is trained on: float32 (n, n_columns)."""
 
+    def make_output_targets(self, truth: Truth) -> Targets:
+        """Returns `make_targets` as outputs of each column: marks, or standardised numbers; NaN where there is none."""
+        return self.make_targets(truth)
+
     @abstractmethod
     def from_outputs(self, outputs: NDArray[np.floating]) -> Values:
         """Turns a network's outputs (..., n, n_columns), before any activation, into predictions."""
@@ -69,6 +82,10 @@ class Target(Section, ABC):
     @abstractmethod
     def to_outputs(self, values: Values) -> NDArray[np.float64]:
         """Returns outputs that `from_outputs` turns into these predictions: the space in which logits are averaged."""
+
+    def average_outputs(self, outputs: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Averages outputs (n_views, n, n_columns) as predictions: returns the outputs (n, n_columns) of the mean."""
+        return self.to_outputs(self.from_outputs(outputs).mean(axis=0)).astype(np.float32)
 
     @abstractmethod
     def normalise(self, values: NDArray[np.floating]) -> Values:
@@ -89,6 +106,23 @@ class Target(Section, ABC):
     @abstractmethod
     def measure_losses(self, truth: Truth, values: Values) -> NDArray[np.float64]:
         """Returns the loss of each row (n,): what a network of this kind minimises, and combiners with it."""
+
+    def measure_output_losses(self, truth: Truth, outputs: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Returns the loss of each row (n,), from outputs (n, n_columns) before any activation."""
+        return self.measure_losses(truth, self.from_outputs(outputs))
+
+    def list_true_probs(self, truth: Truth, values: Values) -> NDArray[np.floating] | None:
+        """Lists the probabilities of what is true: the mean of their negative logarithms is the loss.
+
+        None where the loss is no such mean.
+        """
+        return None
+
+    def measure_hits(self, truth: Truth, values: Values) -> NDArray[np.float64] | None:
+        """Returns the share of each row's decisions (n,) that are right; None where decisions are numbers."""
+        right = np.asarray(self.decide(values) == truth, dtype=np.float64)
+        hits: NDArray[np.float64] = right if right.ndim == 1 else right.mean(axis=1)
+        return hits
 
     @abstractmethod
     def make_strata(self, truth: Truth) -> NDArray[np.bool_]:

@@ -57,6 +57,10 @@ class Numbers(Target):
         standard: NDArray[np.float64] = (values.astype(np.float64) - np.asarray(self.means)) / np.asarray(self.scales)
         return standard
 
+    def average_outputs(self, outputs: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Mean of the standardised numbers."""
+        return np.asarray(outputs.mean(axis=0), dtype=np.float32)
+
     def normalise(self, values: NDArray[np.floating]) -> Values:
         """Leaves numbers as they are."""
         return values.astype(np.float32)
@@ -80,6 +84,9 @@ class Numbers(Target):
         apart = (truth.astype(np.float64) - values) / np.asarray(self.scales)
         losses: NDArray[np.float64] = (apart**2).mean(axis=1)
         return losses
+
+    def measure_hits(self, truth: Truth, values: Values) -> None:
+        """Returns None: a number is near or far, not right or wrong."""
 
     def make_strata(self, truth: Truth) -> NDArray[np.bool_]:
         """Returns tenths of the first number."""

@@ -92,6 +92,10 @@ class SeveralLabels(Target):
         losses: NDArray[np.float64] = -(truth * np.log(probs) + (1 - truth) * np.log1p(-probs)).mean(axis=1)
         return losses
 
+    def list_true_probs(self, truth: Truth, values: Values) -> NDArray[np.floating]:
+        """Probabilities of each row's marks, row by row."""
+        return np.where(truth == 1, values, 1 - values).ravel()
+
     def make_strata(self, truth: Truth) -> NDArray[np.bool_]:
         """Returns the marks."""
         return truth.astype(np.bool_)

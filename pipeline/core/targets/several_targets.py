@@ -92,6 +92,11 @@ class SeveralTargets(Target):
         """Returns each part's outputs."""
         return np.concatenate([part.to_outputs(values[..., columns]) for _, part, columns, _ in self.each()], axis=-1)
 
+    def average_outputs(self, outputs: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Averages each part as its own predictions."""
+        means = [part.average_outputs(outputs[..., columns]) for _, part, columns, _ in self.each()]
+        return np.concatenate(means, axis=-1)
+
     def normalise(self, values: NDArray[np.floating]) -> Values:
         """Brings each part into its form."""
         return np.concatenate([part.normalise(values[..., columns]) for _, part, columns, _ in self.each()], axis=-1)
@@ -115,6 +120,20 @@ class SeveralTargets(Target):
         losses = [part.measure_losses(truth[:, width], values[:, columns]) for _, part, columns, width in self.each()]
         total: NDArray[np.float64] = np.sum(losses, axis=0)
         return total
+
+    def measure_output_losses(self, truth: Truth, outputs: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Returns the sum of the parts' losses."""
+        losses = [
+            part.measure_output_losses(truth[:, width], outputs[:, columns]) for _, part, columns, width in self.each()
+        ]
+        total: NDArray[np.float64] = np.sum(losses, axis=0)
+        return total
+
+    def measure_hits(self, truth: Truth, values: Values) -> NDArray[np.float64] | None:
+        """Returns the mean of the parts' hits, without numbers; None where all are."""
+        parts = [part.measure_hits(truth[:, width], values[:, columns]) for _, part, columns, width in self.each()]
+        found = [hits for hits in parts if hits is not None]
+        return np.mean(found, axis=0, dtype=np.float64) if found else None
 
     def make_strata(self, truth: Truth) -> NDArray[np.bool_]:
         """Returns the parts' strata side by side."""

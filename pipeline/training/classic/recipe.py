@@ -3,50 +3,28 @@
 A checkpoint is an .npz of plain arrays: nothing in it can run.
 """
 
-import math
-import warnings
 import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
-import sklearn.linear_model
-from numpy.typing import NDArray
 from pydantic import Field, field_validator
-from sklearn.exceptions import ConvergenceWarning
-from threadpoolctl import threadpool_limits
 
-from pipeline.core.arrays import Images, Rows
+from pipeline.core.arrays import Images, Truth
 from pipeline.core.config import Section, parse
 from pipeline.core.errors import InputError, one_line
 from pipeline.core.files import atomic_path
 from pipeline.core.paths import model_path
+from pipeline.core.targets.contract import Target
 from pipeline.images.hog import Hog, compute_hog
 from pipeline.images.preprocessing import Steps
 from pipeline.images.sift import Sift
 from pipeline.images.views import Views, average_views, make_views, remove_mirror_views
+from pipeline.training.classic.linear import LinearFit, LogisticRegression, Matrix, fit_linear
 from pipeline.training.classic.local_features import extract_descriptors
 from pipeline.training.classic.visual_words import count_words
 from pipeline.training.recipes.model_yaml import Settings, read_model
-
-Matrix = NDArray[np.float32]
-
-
-class LogisticRegression(Section):
-    """Multinomial logistic regression, fitted by L-BFGS.
-
-    Attributes:
-        C: inverse strength of the L2 penalty, as scikit-learn counts it: against the sum of the losses of all rows.
-        max_iter: iterations at most; stopping there is no error, and the fold's line says so.
-        scale: features are brought to mean 0 and deviation 1, both of the fold's training rows.
-        class_weight: ``balanced`` weighs each class as if all had as many rows.
-    """
-
-    C: float = Field(default=1.0, gt=0.0)
-    max_iter: int = Field(default=300, ge=1)
-    scale: bool = True
-    class_weight: Literal["none", "balanced"] = "none"
 
 
 class ClassicInput(Section):
@@ -136,8 +114,8 @@ class ClassicModel:
         vocabulary: (words, 128), or (0, 128) for features without words.
         mean: (n_features,), subtracted.
         scale: (n_features,), divided by.
-        coefficients: (n_features, n_classes).
-        intercepts: (n_classes,).
+        coefficients: (n_features, n_outputs).
+        intercepts: (n_outputs,).
     """
 
     vocabulary: Matrix
@@ -157,23 +135,27 @@ class ClassicModel:
         return self.coefficients.size + self.intercepts.size
 
     def logits(self, features: Matrix) -> Matrix:
-        """Turns features (n, n_features) into logits (n, n_classes)."""
+        """Turns features (n, n_features) into logits (n, n_outputs)."""
         return np.asarray((features - self.mean) / self.scale @ self.coefficients + self.intercepts, dtype=np.float32)
 
 
 def fit_classifier(
-    features: Matrix, labels: Rows, section: LogisticRegression, vocabulary: Matrix
+    features: Matrix, truth: Truth, target: Target, section: LogisticRegression, vocabulary: Matrix
 ) -> tuple[ClassicModel, int]:
     """Fits scaling and classifier.
 
     Args:
         features: (n, n_features); scaled in place, as a copy would double the memory.
-        labels: (n,), every class among them.
+        truth: of the n rows.
+        target: what is predicted.
         section: how.
         vocabulary: what made the features, kept beside the rest.
 
     Returns:
         The model, and the iterations it took.
+
+    Raises:
+        InputError: a setting does not fit the target.
     """
     mean = features.mean(axis=0, dtype=np.float64).astype(np.float32)
     deviation = features.std(axis=0, dtype=np.float64).astype(np.float32)
@@ -182,26 +164,20 @@ def fit_classifier(
     scale = np.where(deviation > 1e-6, deviation, np.float32(1))  # a constant feature carries no information
     features -= mean
     features /= scale
-    weight = "balanced" if section.class_weight == "balanced" else None
-    solver = sklearn.linear_model.LogisticRegression(C=section.C, max_iter=section.max_iter, class_weight=weight)
-    # One thread: how sums are split would change their last bits.
-    with warnings.catch_warnings(), threadpool_limits(1):
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        solver.fit(features, labels)
-    coefficients, intercepts = solver.coef_.T, solver.intercept_
-    if coefficients.shape[1] == 1:  # of two classes scikit-learn keeps the second's, against nought
-        coefficients, intercepts = (np.concatenate([np.zeros_like(x), x], axis=-1) for x in (coefficients, intercepts))
-    arrays = (np.ascontiguousarray(array, dtype=np.float32) for array in (mean, scale, coefficients, intercepts))
-    return ClassicModel(vocabulary, *arrays), math.ceil(np.max(solver.n_iter_))
+    fit: LinearFit = fit_linear(features, truth, target, section)
+    arrays = (
+        np.ascontiguousarray(array, dtype=np.float32) for array in (mean, scale, fit.coefficients, fit.intercepts)
+    )
+    return ClassicModel(vocabulary, *arrays), fit.iterations
 
 
-def predict_logits(model: ClassicModel, recipe: ClassicRecipe, images: Images) -> Matrix:
-    """Returns the logits of images (n, size, size, channels), averaged over the recipe's views."""
+def predict_logits(model: ClassicModel, recipe: ClassicRecipe, images: Images, target: Target) -> Matrix:
+    """Returns the logits (n, n_outputs) of images (n, size, size, channels), averaged over the recipe's views."""
     views = [
         model.logits(compute_features(model, recipe, np.ascontiguousarray(view)))
         for view in make_views(images, recipe.views)
     ]
-    return average_views(np.stack(views), recipe.views)
+    return average_views(np.stack(views), recipe.views, target)
 
 
 def save_classic_model(path: Path, model: ClassicModel) -> None:

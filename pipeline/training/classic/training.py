@@ -5,26 +5,28 @@ folds and kept. Every random choice has its seed and every sum one thread, so a 
 """
 
 import time
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import pandas as pd
-from scipy.special import log_softmax, softmax
 from threadpoolctl import threadpool_limits
 
 from pipeline.core import files, predictions
-from pipeline.core.arrays import Images, Rows
+from pipeline.core.arrays import Images, Rows, Truth
 from pipeline.core.files import atomic_path
 from pipeline.core.progress import track_progress
+from pipeline.core.targets.contract import Target
+from pipeline.core.targets.grade_heads import give_head
 from pipeline.images.hog import Hog, compute_hog, count_features
 from pipeline.images.sift import Sift
+from pipeline.training.classic.linear import Matrix
 from pipeline.training.classic.local_features import LocalFeatures, open_descriptors
 from pipeline.training.classic.recipe import (
     ClassicModel,
     ClassicRecipe,
-    Matrix,
     fit_classifier,
     predict_logits,
     save_classic_model,
@@ -32,7 +34,7 @@ from pipeline.training.classic.recipe import (
 from pipeline.training.classic.visual_words import count_words, learn_vocabulary
 from pipeline.training.data import Data
 from pipeline.training.task import FoldTask
-from pipeline.training.view_weights import collect_views
+from pipeline.training.view_weights import ViewedRows, collect_views
 
 Part = Literal["train", "test"]
 _BATCH = 256
@@ -44,7 +46,7 @@ class ClassicSession:
 
     Attributes:
         recipe: how it is trained.
-        data: what it is trained on.
+        data: what it is trained on; its target has the head that the recipe gives it.
     """
 
     def __init__(self, recipe: ClassicRecipe, data: Data, folder: Path, workers: int) -> None:
@@ -56,8 +58,12 @@ class ClassicSession:
             folder: where descriptors are kept, keyed by a fingerprint of the images, of `Sift.extraction_settings` and
                 of the code and versions that make them.
             workers: threads that extract descriptors.
+
+        Raises:
+            InputError: the recipe does not fit the target.
         """
-        self.recipe, self.data = recipe, data
+        self.recipe = recipe
+        self.data = replace(data, target=give_head(data.target, recipe.classifier.grades, "classifier.grades"))
         self._folder, self._workers = folder, workers
         self._hog, self._sift = cache(self._hog_of_all), cache(self._sift_of_all)
 
@@ -78,7 +84,7 @@ class ClassicSession:
             return count_words(self._sift(section, part, mirrored), rows, vocabulary, section)
 
     def predict_views(self, model: ClassicModel, part: Part, rows: Rows) -> Matrix:
-        """Returns the logits of each view: float32 (n_views, n_rows, n_classes)."""
+        """Returns the logits of each view: float32 (n_views, n_rows, n_outputs)."""
         mirrors = (False, True) if self.recipe.views.mirror else (False,)
         with threadpool_limits(1):
             views = [
@@ -117,35 +123,36 @@ def train_classic_fold(task: FoldTask, session: ClassicSession) -> None:
     if (task.folder / "done.json").is_file():
         return
     started = time.perf_counter()
-    data, classifier = session.data, session.recipe.classifier
+    data, target, classifier = session.data, session.data.target, session.recipe.classifier
     rows, valid = data.rows(task.fold)
     seed = int(np.random.SeedSequence([task.seed, task.fold]).generate_state(1)[0])
     vocabulary = session.learn_vocabulary(rows, seed)
     mirrors = (False, True) if session.recipe.mirror_training else (False,)
     features = np.concatenate([session.compute_features("train", mirrored, rows, vocabulary) for mirrored in mirrors])
-    labels = np.tile(data.labels[rows], len(mirrors))
-    model, iterations = fit_classifier(features, labels, classifier, vocabulary)
+    known = np.concatenate([data.truth[rows]] * len(mirrors))
+    model, iterations = fit_classifier(features, known, target, classifier, vocabulary)
     seconds = time.perf_counter() - started
     save_classic_model(task.folder / "checkpoint.npz", model)
     logits = _predicted(task, session, model, "valid", valid)
-    _write(task.folder / "valid.parquet", tuple(data.ids[row] for row in valid), logits, data.classes)
+    _write(task.folder / "valid.parquet", tuple(data.ids[row] for row in valid), logits, target)
     test = _predicted(task, session, model, "test", np.arange(len(data.test_ids)))
-    _write(task.folder / "test.parquet", data.test_ids, test, data.classes)
-    probs, truth = softmax(logits, axis=1).astype(np.float32), data.labels[valid]
+    _write(task.folder / "test.parquet", data.test_ids, test, target)
+    values, truth, metric = target.from_outputs(logits), data.truth[valid], task.score.metric_for(target)
+    hits = target.measure_hits(truth, values)
     row = {
         "fold": task.fold,
         "epoch": iterations,
-        "loss": _loss(features @ model.coefficients + model.intercepts, labels),
-        "valid_loss": _loss(logits, truth),
-        "valid_accuracy": float((logits.argmax(axis=1) == truth).mean()),
-        "valid_score": task.score.metric.score(truth, probs),
+        "loss": _loss(features @ model.coefficients + model.intercepts, known, target),
+        "valid_loss": _loss(logits, truth, target),
+        **({} if hits is None else {"valid_accuracy": float(hits.mean())}),
+        "valid_score": metric.score(truth, values),
     }
     with atomic_path(task.folder / "history.csv") as temporary:
         pd.DataFrame([row]).to_csv(temporary, index=False, lineterminator="\n")
     done = {
         "train_seconds": seconds,
         "predict_milliseconds_per_image": _milliseconds(model, session),
-        "images_per_second": len(labels) / max(seconds, 1e-9),
+        "images_per_second": len(known) / max(seconds, 1e-9),
         "parameters": model.parameters,
         "trainable_parameters": model.trainable_parameters,
     }
@@ -153,7 +160,7 @@ def train_classic_fold(task: FoldTask, session: ClassicSession) -> None:
     stopped = " (max_iter)" if iterations >= classifier.max_iter else ""
     print(
         f"{task.name} fold {task.fold} {iterations} iterations{stopped} loss {row['loss']:.4f} "
-        f"{task.score.metric.name} {row['valid_score']:.4f}, {seconds:.0f} s",
+        f"{metric.name} {row['valid_score']:.4f}, {seconds:.0f} s",
         flush=True,
     )
 
@@ -167,9 +174,10 @@ def score_classic_fold(task: FoldTask, session: ClassicSession) -> float:
 def _predicted(
     task: FoldTask, session: ClassicSession, model: ClassicModel, rows_of: Literal["valid", "test"], rows: Rows
 ) -> Matrix:
-    views, shape = session.recipe.views, (len(rows), len(session.data.classes))
     made = session.predict_views(model, "train" if rows_of == "valid" else "test", rows)
-    return collect_views([made], shape, views, task.folder / f"{rows_of}_views.npy")
+    return collect_views(
+        [made], ViewedRows(len(rows), session.data.target, session.recipe.views), task.folder / f"{rows_of}_views.npy"
+    )
 
 
 def _milliseconds(model: ClassicModel, session: ClassicSession) -> float:
@@ -178,15 +186,14 @@ def _milliseconds(model: ClassicModel, session: ClassicSession) -> float:
     if not len(images):
         return 0.0
     started = time.perf_counter()
-    predict_logits(model, session.recipe, images)
+    predict_logits(model, session.recipe, images, session.data.target)
     return 1000 * (time.perf_counter() - started) / len(images)
 
 
-def _loss(logits: Matrix, labels: Rows) -> float:
-    return float(-log_softmax(logits.astype(np.float64), axis=1)[np.arange(len(labels)), labels].mean())
+def _loss(logits: Matrix, truth: Truth, target: Target) -> float:
+    return float(target.measure_output_losses(truth, logits).mean())
 
 
-def _write(path: Path, ids: tuple[str, ...], logits: Matrix, classes: tuple[str, ...]) -> None:
-    predictions.write_predictions(
-        path, predictions.Predictions(ids, softmax(logits, axis=1).astype(np.float32), classes)
-    )
+def _write(path: Path, ids: tuple[str, ...], logits: Matrix, target: Target) -> None:
+    values = target.from_outputs(logits)
+    predictions.write_predictions(path, predictions.Predictions(ids, values, target.columns, target=target))

@@ -20,6 +20,7 @@ from scipy.special import softmax
 from pipeline.core.config import Section
 from pipeline.core.errors import InputError
 from pipeline.core.predictions import read_predictions
+from pipeline.core.targets.contract import Target
 
 SOFT_LABELS_MARK = "soft labels from models that trained on the validation fold"
 _TINY = np.finfo(np.float32).tiny
@@ -65,11 +66,11 @@ def find_oof_file(root: Path, oof: str, place: str, classes: Sequence[str], dige
     return root / oof
 
 
-def list_oof_marks(root: Path, files: Sequence[str], classes: Sequence[str]) -> tuple[str, ...]:
+def list_oof_marks(root: Path, files: Sequence[str], target: Target | Sequence[str]) -> tuple[str, ...]:
     """Returns the reasons why OOF predictions that a model learned from score too well."""
     found = []
     for oof in files:
-        made = read_predictions(root / oof, classes)
+        made = read_predictions(root / oof, target)
         why = made.peeked if made.folds is not None else (*made.peeked, "nothing shows on which folds it was made")
         found += [f"{oof}: {each}" for each in why]
     return tuple(found)
