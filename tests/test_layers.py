@@ -53,8 +53,8 @@ ROOMS = {
         3,
         "images kaggle",
         """describe.from_kaggle describe.init describe.match prepared.duplicates prepared.folds
-        prepared.image_folder prepared.packed_images prepared.preparing prepared.records
-        prepared.training_records sources.source""",
+        prepared.image_folder prepared.packed_images prepared.preparing prepared.record prepared.records
+        sources.source""",
     ),
     "images": Room(
         2,

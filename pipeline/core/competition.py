@@ -14,6 +14,7 @@ from pipeline.core.measures.metric import Metric, MetricOptions
 from pipeline.core.measures.own_metric import OwnMetric, Response
 from pipeline.core.metrics import METRIC_NAMES, REQUIRED, get_metric
 from pipeline.core.paths import competition_path, metrics_folder
+from pipeline.core.row_rules import Groups, LeaveOut
 from pipeline.core.targets.contract import Target
 from pipeline.core.targets.spec import OneClassSpec, TargetSpec
 
@@ -176,7 +177,8 @@ class Competition(Section):
     ``models`` names the recommended models, which ``python -m pipeline init`` writes into ``params.yaml``;
     ``solution`` names a file of true test labels, if the competition has one (rebuilt ones do);
     ``kaggle`` is the slug that submissions go to, where the files do not come from Kaggle themselves;
-    ``encoding`` is that of tables that are not UTF-8 and have no byte order mark (``cp1251``, ``gb18030``).
+    ``encoding`` is that of tables that are not UTF-8 and have no byte order mark (``cp1251``, ``gb18030``);
+    ``leave_out`` says which training rows are left out, ``groups`` which share a fold where no column does.
     """
 
     title: str
@@ -193,6 +195,8 @@ class Competition(Section):
     solution: str | None = None
     kaggle: str | None = Field(default=None, pattern=f"^{SLUG}$")
     encoding: str | None = None
+    leave_out: LeaveOut | None = None
+    groups: Groups | None = None
 
     @model_validator(mode="after")
     def _one_slug(self) -> "Competition":

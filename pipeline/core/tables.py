@@ -15,6 +15,7 @@ from pipeline.core.ids import check_unique
 
 INDEX_COLUMNS = ("id", "source", "label", "group", "width", "height", "hash", "perceptual_hash")
 FOLD_COLUMNS = ("id", "label", "group", "fold")
+TRAINING_ONLY = -1  # the fold of rows that train in every fold and are never validated
 
 
 def write_index(path: Path, index: pd.DataFrame) -> None:
@@ -66,14 +67,14 @@ def read_folds(path: Path) -> pd.DataFrame:
 
 
 def check_folds(folds: pd.DataFrame, place: str) -> None:
-    """Holds a fold table to its invariants.
+    """Holds a fold table to its invariants: every class that is validated lies in every fold.
 
     Raises:
         InputError: ids repeat, a group spans folds, a class is missing from a fold, or fold numbers have gaps.
     """
     _require_columns(folds, FOLD_COLUMNS, Path(place))
     check_unique(folds["id"].tolist(), place)
-    numbers = sorted(folds["fold"].unique().tolist())
+    numbers = sorted(set(folds["fold"].tolist()) - {TRAINING_ONLY})
     if numbers != list(range(len(numbers))) or len(numbers) < 2:
         raise InputError(
             f"{place}: folds must be numbered 0, 1, ... and be two or more, got {numbers}; run `dvc repro -f split`"
@@ -82,7 +83,8 @@ def check_folds(folds: pd.DataFrame, place: str) -> None:
     leaking = spread[spread > 1].index.tolist()
     if leaking:
         raise InputError(f"{place}: groups {some(leaking)} lie in more than one fold; run `dvc repro -f split`")
-    counts = pd.crosstab(folds["fold"], folds["label"])
+    validated = folds[folds["fold"] != TRAINING_ONLY]
+    counts = pd.crosstab(validated["fold"], validated["label"])
     if (counts == 0).to_numpy().any():
         lacking = [
             f"fold {fold} lacks class {label}" for fold, row in counts.iterrows() for label in row.index[row == 0]

@@ -11,8 +11,8 @@ from pipeline.core.errors import InputError
 from pipeline.core.layouts import IMAGE_SUFFIXES, CsvPixels, TestImages
 from pipeline.data.prepared.image_folder import ImageFolder
 from pipeline.data.prepared.packed_images import PackedImages, open_images
+from pipeline.data.prepared.record import Record
 from pipeline.data.prepared.records import list_test_records
-from pipeline.data.prepared.training_records import Record
 from pipeline.kaggle.submission import fill_sample
 
 

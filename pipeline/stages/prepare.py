@@ -28,16 +28,16 @@ def run(root: Path) -> None:
     competition = load_competition(root)
     base = fetch_competition(root, competition)
     check_source_unchanged(root, competition)
-    train, test = list_records(base, competition)
+    listed = list_records(base, competition)
     sample = base / competition.submission.sample
-    answer, truth = encode_truth(train, competition)
+    answer, truth = encode_truth(listed.train, competition)
     classes = answer.columns
     competition.metric.metric_for(answer)  # refused here, before anything costly
     if competition.metric.own_metric is not None:
         competition.metric.own_metric.try_out(answer, truth)
     names = list_display_names(classes, competition.class_names)
     answers = read_source_table(sample, competition.encoding)
-    ids = [record.id for record in test]
+    ids = [record.id for record in listed.test]
     if shows_beginning(answers, competition, ids):
         print(f"{competition.submission.sample} shows {len(answers)} of {len(ids)} test ids: submissions hold them all")
         answers = fill_sample(answers, competition.submission.id, ids)
@@ -50,7 +50,7 @@ def run(root: Path) -> None:
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir()
     try:
-        write_prepared(building, base, competition, train, test, params)
+        write_prepared(building, base, competition, listed, params)
         write_json(building / "class_names.json", names)
         copy_table(sample, answers, building / "sample_submission.csv")
         if solution is not None:

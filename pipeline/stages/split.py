@@ -12,6 +12,7 @@ from pydantic import Field
 
 from pipeline.core import paths, tables
 from pipeline.core.config import Section, load_params
+from pipeline.core.errors import some
 from pipeline.core.paths import prepared_folder
 from pipeline.core.targets.classes import OneClass
 from pipeline.core.targets.prepared import read_target, read_truth
@@ -40,5 +41,13 @@ def run(root: Path) -> None:
         print(line)
     table = folds.make_fold_table(train, target.columns, params.n_splits, params.seed, params.group_duplicates, strata)
     tables.write_folds(paths.folds_path(root), table)
-    sizes = table.groupby("fold")["id"].size().tolist()
+    only = table[table["fold"] == tables.TRAINING_ONLY]
+    if len(only):
+        rare = sorted({target.columns[label] for label in only["label"]})
+        print(
+            f"training only: {len(only)} images of {len(rare)} classes ({some(rare, 3)}), which are rarer than "
+            f"{params.n_splits} folds or tied to such images: they train in every fold and are never validated; "
+            "leave_out: {classes_rarer_than: N} in the competition's file leaves rare classes out"
+        )
+    sizes = table[table["fold"] != tables.TRAINING_ONLY].groupby("fold")["id"].size().tolist()
     print(f"folds: {params.n_splits} of {sizes} images; {table['group'].nunique()} groups, seed {params.seed}")

@@ -21,7 +21,7 @@ class Data:
         images: uint8 (n, size, size, channels).
         truth: of the training images, as the target encodes it: class indices int64 (n,), or float32 (n, width).
         ids: of the training images.
-        fold_of: int64 (n,), the fold that each row is valid in.
+        fold_of: int64 (n,), the fold that each row is valid in; -1 for rows that train in every fold.
         test_images: uint8 (n_test, size, size, channels).
         test_ids: of the test images.
         target: what is predicted.
@@ -44,6 +44,11 @@ class Data:
     def classes(self) -> tuple[str, ...]:
         """The columns of a prediction: names of classes, labels or numbers."""
         return self.target.columns
+
+    @property
+    def least_rows(self) -> int:
+        """The number of training rows of the fold with the fewest."""
+        return len(self.fold_of) - int(np.bincount(self.fold_of[self.fold_of >= 0]).max())
 
     def rows(self, fold: int) -> tuple[Rows, Rows]:
         """Returns the training rows and the valid rows of a fold."""

@@ -107,7 +107,7 @@ class Session:
 
     def _compile(self) -> tuple[CompiledPhase, ...]:
         recipe, data = self.recipe, self.data
-        rows = len(data.fold_of) - int(np.bincount(data.fold_of).max()) + self._joining
+        rows = data.least_rows + self._joining
         weighted, recipes = recipe.balance.class_weight != "none", recipe.training.phases
         phases: list[CompiledPhase] = []
         for number, phase in enumerate(recipes):

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-
 from pipeline.core.errors import NoRoomError
 from pipeline.core.paths import work_folder
 from pipeline.images.prefetching import default_workers
@@ -169,7 +167,7 @@ def set_up_network(recipe: Recipe, context: TrainingContext, images: list[str]) 
     data = _preprocess(context, recipe, images)
     shape = _shape(data)
     precision = probing.choose_precision(context.precision, recipe, shape, memory, context.weights)
-    rows = len(data.fold_of) - int(np.bincount(data.fold_of).max()) + (len(data.test_ids) if teachers else 0)
+    rows = data.least_rows + (len(data.test_ids) if teachers else 0)
     recipe = probing.fit_batches(recipe, shape, rows, memory, context.weights)
     weights = list_weight_files(recipe.network, context.weights, recipe.first_size(shape[0]))
     features = fingerprints.fingerprint_features(images, recipe, weights, precision)

@@ -11,6 +11,7 @@ from support.fabricated import index, write_params, write_repository
 
 from pipeline.core import paths, tables
 from pipeline.core.errors import InputError
+from pipeline.core.tables import TRAINING_ONLY, check_folds
 from pipeline.data.prepared.folds import assign_folds, make_fold_table
 from pipeline.stages import split
 
@@ -202,3 +203,34 @@ def test_params_that_make_no_split_are_refused(tmp_path: Path, section: dict[str
     write_params(root, ["one"], split=section)
     with pytest.raises(InputError, match=f"params.yaml: split: .*{message}"):
         split.run(root)
+
+
+def test_classes_rarer_than_the_folds_train_in_every_fold() -> None:
+    labels = np.repeat([0, 1, 2], [50, 3, 47])
+    ids = [f"{row}" for row in range(100)]
+    table = make_fold_table(index(ids, labels), NAMES, 4, 0, group_duplicates=True)
+    check_folds(table, "here")
+    assert (table["fold"][table["label"] == 1] == TRAINING_ONLY).all()
+    assert (table["fold"][table["label"] != 1] >= 0).all()
+
+
+def test_what_is_tied_to_an_image_of_a_rare_class_is_never_validated() -> None:
+    labels = np.repeat([0, 1, 2], [50, 1, 49])
+    ids = [f"{row}" for row in range(100)]
+    together = ["p" if row in (0, 50) else f"q{row}" for row in range(100)]
+    table = make_fold_table(index(ids, labels, groups=together), NAMES, 4, 0, group_duplicates=True)
+    check_folds(table, "here")
+    assert sorted(table["id"][table["fold"] == TRAINING_ONLY]) == ["0", "50"]
+
+
+def test_large_classes_in_too_few_user_groups_are_refused_with_the_number_that_works() -> None:
+    labels = np.repeat([0, 1, 2], [50, 30, 50])
+    together = [f"p{row % 3}" if label == 1 else f"q{row}" for row, label in enumerate(labels)]
+    with pytest.raises(InputError, match=r"'bee' has 30 images in 3 groups, fewer than n_splits=4; .*works is 3"):
+        make_fold_table(index([str(row) for row in range(130)], labels, groups=together), NAMES, 4, 0, True)
+
+
+def test_a_class_in_one_fold_alone_breaks_a_fold_table_still() -> None:
+    table = pd.DataFrame({"id": list("abcd"), "label": [0, 0, 1, 1], "group": range(4), "fold": [0, 1, 0, -1]})
+    with pytest.raises(InputError, match="fold 1 lacks class 1"):
+        check_folds(table, "here")

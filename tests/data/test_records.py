@@ -10,8 +10,8 @@ from support import tiny
 from pipeline.core.competition import Competition, load_competition
 from pipeline.core.config import parse
 from pipeline.core.errors import InputError
+from pipeline.data.prepared.record import Record
 from pipeline.data.prepared.records import list_records, shows_beginning
-from pipeline.data.prepared.training_records import Record
 
 
 def _table(base: Path, text: str) -> None:
@@ -54,7 +54,7 @@ def test_every_layout_gives_every_image_its_label(tmp_path: Path, layout: str, z
 
     tiny.build(tmp_path, layout, per_class=4, n_test=3, zipped=zipped)
     competition = load_competition(tmp_path)
-    train, test = list_records(fetch_competition(tmp_path, competition), competition)
+    train, test, _ = list_records(fetch_competition(tmp_path, competition), competition)
     assert pd.Series([record.label for record in train]).value_counts().to_dict() == dict.fromkeys(tiny.CLASSES, 4)
     assert len({record.id for record in train}) == 12
     assert {record.label for record in test} == {None}
@@ -63,7 +63,7 @@ def test_every_layout_gives_every_image_its_label(tmp_path: Path, layout: str, z
 
 
 def test_labels_are_joined_by_id_and_not_by_position(base: Path) -> None:
-    train, _ = list_records(base, _competition())
+    train, *_ = list_records(base, _competition())
     assert _by_id(train) == {
         "10": ("train/10.png", "dog"),
         "1": ("train/1.png", "cat"),
@@ -80,7 +80,7 @@ def test_ids_fit_with_or_without_extension_in_any_case(base: Path, ids: str, suf
         path.rename(path.with_suffix(suffix))
     names = ids.split(",")
     _table(base, f"Id,Label\n{names[0]},cat\n{names[1]},dog\n{names[2]},dog\n")
-    train, _ = list_records(base, _competition())
+    train, *_ = list_records(base, _competition())
     assert [record.id for record in train] == names
     assert [Path(record.source).stem for record in train] == ["1", "2", "10"]
 
@@ -88,7 +88,7 @@ def test_ids_fit_with_or_without_extension_in_any_case(base: Path, ids: str, suf
 def test_ids_may_hold_dots_and_folders(base: Path) -> None:
     _images(base, "train/a/v1.5.png", "train/b/v1.5.png")
     _table(base, "Id,Label\n10,dog\n1,cat\n2,dog\na/v1.5,cat\nb/v1.5.png,dog\n")
-    train, _ = list_records(base, _competition())
+    train, *_ = list_records(base, _competition())
     assert _by_id(train)["a/v1.5"] == ("train/a/v1.5.png", "cat")
     assert _by_id(train)["b/v1.5.png"] == ("train/b/v1.5.png", "dog")
 
@@ -101,7 +101,7 @@ def test_a_bare_name_finds_its_image_in_a_subfolder(base: Path) -> None:
 
 def test_ids_without_an_image_are_listed(base: Path) -> None:
     _table(base, "Id,Label\n10,dog\n1,cat\n2,dog\n77,cat\n78,cat\n")
-    with pytest.raises(InputError, match=r"2 ids have no image in .*train: 77, 78; add the files or remove the rows"):
+    with pytest.raises(InputError, match=r"2 ids have no image in .*train: 77, 78; add the files, remove the rows, or"):
         list_records(base, _competition())
 
 
@@ -121,7 +121,7 @@ def test_train_and_test_may_share_a_folder(base: Path) -> None:
     for name in ("a1", "a2"):
         _images(base, f"train/{name}.png")
     (base / "sample_submission.csv").write_text("Id,Label\na2,cat\na1,cat\n")
-    train, test = list_records(base, _competition(test={"images": "train"}))
+    train, test, _ = list_records(base, _competition(test={"images": "train"}))
     assert [record.source for record in test] == ["train/a2.png", "train/a1.png"]
     assert len(train) == 3
 
@@ -239,7 +239,7 @@ def test_a_missing_folder_names_the_folders_that_are_there(base: Path) -> None:
 
 def test_a_group_column_is_kept(base: Path) -> None:
     _table(base, "Id,Label,patient\n10,dog,p1\n1,cat,p2\n2,dog,p1\n")
-    train, _ = list_records(base, _competition(train={"group": "patient"}))
+    train, *_ = list_records(base, _competition(train={"group": "patient"}))
     assert [record.group for record in train] == ["p1", "p2", "p1"]
 
 
@@ -256,7 +256,7 @@ def test_file_names_that_do_not_match_the_pattern_are_listed(base: Path) -> None
 def test_a_pattern_may_name_the_group(tmp_path: Path, base: Path) -> None:
     _images(base, "burst/cat_p1_1.jpg", "burst/dog_p2_1.jpg", "burst/dog_p2_2.jpg")
     pattern = r"^(?P<label>[a-z]+)_(?P<group>p\d+)_"
-    train, _ = list_records(base, _competition("file_names", train={"images": "burst", "pattern": pattern}))
+    train, *_ = list_records(base, _competition("file_names", train={"images": "burst", "pattern": pattern}))
     assert [(record.label, record.group) for record in train] == [("cat", "p1"), ("dog", "p2"), ("dog", "p2")]
 
 
@@ -269,7 +269,7 @@ def test_test_images_may_be_listed_by_a_table(base: Path) -> None:
 @pytest.mark.parametrize("suffix", ["", ".png"])
 def test_test_images_listed_by_their_folder_are_called_as_in_the_sample_submission(base: Path, suffix: str) -> None:
     (base / "sample_submission.csv").write_text(f"Id,Label\n1{suffix},cat\n2{suffix},cat\n")
-    _, test = list_records(base, _competition(test={"listed_by": "folder"}))
+    _, test, _ = list_records(base, _competition(test={"listed_by": "folder"}))
     assert [record.id for record in test] == [f"1{suffix}", f"2{suffix}"]
 
 
@@ -294,7 +294,7 @@ def _one_hot(base: Path, text: str) -> Competition:
 
 
 def test_one_column_per_class_gives_the_marked_class(base: Path) -> None:
-    train, _ = list_records(base, _one_hot(base, "Id,dog,cat\n10,1,0\n1,0.0,1.0\n2,1,0\n"))
+    train, *_ = list_records(base, _one_hot(base, "Id,dog,cat\n10,1,0\n1,0.0,1.0\n2,1,0\n"))
     assert _by_id(train) == {"10": ("train/10.png", "dog"), "1": ("train/1.png", "cat"), "2": ("train/2.png", "dog")}
 
 

@@ -165,7 +165,7 @@ def test_a_competition_is_read_right(root: Path, slug: str, unpacked: bool) -> N
     written = read_yaml(root / "configs" / "competitions" / "it.yaml")
     assert {key: written.get(key) for key in wanted} == wanted
     unpack_archive(root / f"{slug}.zip", root / "unpacked")
-    train, test = list_records(root / "unpacked", load_competition(root, "it"))
+    train, test, _ = list_records(root / "unpacked", load_competition(root, "it"))
     assert (len(train), len(test)) == counts
 
 

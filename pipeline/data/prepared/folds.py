@@ -12,10 +12,12 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from pipeline.core.errors import InputError
 from pipeline.core.ids import natural_order
+from pipeline.core.tables import TRAINING_ONLY
 from pipeline.data.prepared.duplicates import HASHES, number_components
 from pipeline.data.prepared.stratification import deal_groups
 
 _ATTEMPTS = 10
+_FEW = 0.05  # of the images: so many may go unvalidated because their classes lie in too few groups
 
 
 def make_fold_table(
@@ -39,21 +41,66 @@ def make_fold_table(
         strata: (n, n_strata) of the index's rows, what folds share out evenly; None for the classes.
 
     Returns:
-        id, label, group and fold, in natural order of the ids.
+        id, label, group and fold, in natural order of the ids; the fold of images of classes that are rarer than the
+        folds, and of images tied to these, is `TRAINING_ONLY`.
 
     Raises:
-        InputError: a class has fewer images (or groups) than folds.
+        InputError: user groups are too few for the folds, or fewer than two classes could be validated.
     """
     place = pd.Series(np.arange(len(index)), index=index["id"])
     order = place.loc[natural_order(index["id"].tolist())].to_numpy()
     ordered = index.iloc[order].reset_index(drop=True)
     groups = number_components(ordered, ("group", *HASHES) if group_duplicates else ("group",))
     labels = ordered["label"].to_numpy(dtype=np.int64)
-    if strata is None:
-        fold = assign_folds(labels, groups, n_splits, seed, classes)
-    else:
+    if strata is not None:
         fold = deal_groups(strata[order], groups, n_splits, seed)
+        return pd.DataFrame({"id": ordered["id"], "label": labels, "group": groups, "fold": fold})
+    only = find_training_only(labels, groups, number_components(ordered, ("group",)), n_splits)
+    if len(np.unique(labels[~only])) < 2:
+        only[:] = False  # nothing would be left to tell apart: refused below, with the number that works
+    fold = np.full(len(labels), TRAINING_ONLY, dtype=np.int64)
+    present, codes = np.unique(labels[~only], return_inverse=True)
+    names = [classes[label] for label in present.tolist()] if only.any() else classes
+    codes = codes if only.any() else labels
+    fold[~only] = assign_folds(codes.astype(np.int64), groups[~only], n_splits, seed, names)
     return pd.DataFrame({"id": ordered["id"], "label": labels, "group": groups, "fold": fold})
+
+
+def find_training_only(
+    labels: NDArray[np.int64], groups: NDArray[np.int64], user_groups: NDArray[np.int64], n_splits: int
+) -> NDArray[np.bool_]:
+    """Finds the rows of classes that cannot lie in every fold, and what is tied to these rows.
+
+    A class is rarer than the folds by its images or by duplicates among them; by user groups alone only where the
+    images of all such classes are few, as otherwise fewer folds are better.
+
+    Args:
+        labels: (n,) class indices.
+        groups: (n,) rows of one group share a fold.
+        user_groups: (n,) the same, of groups that a person names alone.
+        n_splits: how many folds.
+
+    Returns:
+        (n,) rows that train in every fold.
+    """
+    images = np.bincount(labels)
+    torn = (_count_groups(labels, user_groups) < n_splits) & (images >= n_splits)
+    spared = np.flatnonzero(torn) if images[torn].sum() > _FEW * len(labels) else np.array([], dtype=np.int64)
+    only = np.zeros(len(labels), dtype=np.bool_)
+    while True:
+        left = _count_groups(labels[~only], groups[~only], len(images))
+        rare = np.flatnonzero(left < n_splits)
+        marked = only | np.isin(labels, np.setdiff1d(rare, spared))
+        marked = np.isin(groups, groups[marked])
+        if (marked == only).all():
+            return only
+        only = marked
+
+
+def _count_groups(labels: NDArray[np.int64], groups: NDArray[np.int64], n_classes: int = 0) -> NDArray[np.int64]:
+    """Counts the groups that each class lies in: (n_classes,)."""
+    pairs = np.unique(np.stack([labels, groups]), axis=1)
+    return np.bincount(pairs[0], minlength=n_classes)
 
 
 def assign_folds(
@@ -117,6 +164,6 @@ def _check_counts(labels: NDArray[np.int64], groups: NDArray[np.int64], n_splits
     fix = (
         f"the largest split.n_splits that works is {counts[least]}"
         if counts[least] >= 2
-        else "no split.n_splits works: add images of that class or leave it out of the training data"
+        else "no split.n_splits works: add images of that class, or use leave_out.classes_rarer_than"
     )
     raise InputError(f"split: class {classes[least]!r} has {what}, fewer than n_splits={n_splits}{others}; {fix}")

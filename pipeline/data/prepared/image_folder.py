@@ -65,11 +65,9 @@ class ImageFolder:
         Raises:
             InputError: ids without a file, with two files, or two ids for one file; all are listed.
         """
-        exact, bare = self._names
         found: list[str] = []
         missing, double = [], []
-        for name in ids:
-            matches = exact.get(_key(name)) or bare.get(_key(name)) or self._plain_names.get(_key(plain_path(name)), [])
+        for name, matches in zip(ids, self._match(ids), strict=True):
             if len(matches) > 1:
                 matches = [path for path in matches if path == name] or matches
             if not matches:
@@ -81,7 +79,7 @@ class ImageFolder:
         if missing:
             raise InputError(
                 f"{table}: {len(missing)} ids have no image in {self.path}: {some(missing)}; "
-                "add the files or remove the rows"
+                "add the files, remove the rows, or leave such training rows out with leave_out: {no_image: true}"
             )
         if double:
             raise InputError(
@@ -89,6 +87,21 @@ class ImageFolder:
             )
         self._refuse_sharing(ids, found, table)
         return [self.source(path) for path in found]
+
+    def lookup(self, ids: Sequence[str]) -> list[list[str]]:
+        """Lists the images that each id may mean, by path below the source's folder; none or several, too."""
+        return [[self.source(path) for path in matches] for matches in self._match(ids)]
+
+    def has(self, ids: Sequence[str]) -> list[bool]:
+        """Says of each id whether a file is there."""
+        return [bool(matches) for matches in self._match(ids)]
+
+    def _match(self, ids: Sequence[str]) -> list[list[str]]:
+        exact, bare = self._names
+        return [
+            exact.get(_key(name)) or bare.get(_key(name)) or self._plain_names.get(_key(plain_path(name)), [])
+            for name in ids
+        ]
 
     @cached_property
     def _names(self) -> tuple[dict[str, list[str]], dict[str, list[str]]]:

@@ -63,6 +63,20 @@ class PackedImages:
             )
         return [place[name] for name in ids]
 
+    def lookup(self, ids: Sequence[str]) -> list[list[str]]:
+        """Lists the sources that each id may mean; none or several, too."""
+        known, sources = self._entries
+        places: dict[str, list[str]] = {}
+        for name, source in zip(known or [], sources, strict=False):
+            places.setdefault(name, []).append(source)
+        return [places.get(name, []) for name in ids]
+
+    def has(self, ids: Sequence[str]) -> list[bool]:
+        """Says of each id whether an image is there; where the files hold no ids, of none that it is not."""
+        if self._entries[0] is None:
+            return [True] * len(ids)
+        return [bool(sources) for sources in self.lookup(ids)]
+
     def _find_by_place(self, ids: Sequence[str], table: Path) -> list[str]:
         for first in (0, 1):
             if set(ids) == {str(first + row) for row in range(len(self.sources))}:

@@ -53,10 +53,13 @@ def fill_from_table(
         row = 0
         for pixels in _pieces(path, dialect, columns):
             for image in pixels.reshape(-1, *shape):
-                stored = fit_pixels(image, form)
-                store.write(position[row], stored.pixels)
-                facts[position[row]] = ImageFacts(stored.width, stored.height, stored.hash, stored.perceptual_hash)
+                place = position.get(row)
                 row += 1
+                if place is None:
+                    continue  # a row that is left out
+                stored = fit_pixels(image, form)
+                store.write(place, stored.pixels)
+                facts[place] = ImageFacts(stored.width, stored.height, stored.hash, stored.perceptual_hash)
             advance(len(pixels))
     return facts
 

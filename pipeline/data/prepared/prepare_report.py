@@ -1,5 +1,6 @@
 """The report of `prepare`: counts, sizes, broken files, duplicates, and pictures that came out cut or flat."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pandas as pd
 from pipeline.core.competition import Storage
 from pipeline.core.errors import some
 from pipeline.data.prepared.duplicates import HASHES, Duplicates, find_duplicates
+from pipeline.data.prepared.rows_left_out import LeftOut
 from pipeline.images.store import ImageFacts, open_store
 
 # The columns that make duplicates: of equal content, and of equal content or look.
@@ -91,6 +93,12 @@ def describe_pictures(store: Path, index: pd.DataFrame, facts: Sequence[ImageFac
         "looked_at": len(rows),
         "flat": [ids[row] for row in rows if int(images[row].max()) - int(images[row].min()) < _FLAT],
     }
+
+
+def print_left_out(rows: Sequence[LeftOut]) -> None:
+    """Prints how many training rows were left out, by reason."""
+    for reason, count in Counter(row.reason for row in rows).most_common():
+        print(f"left out: {count} images, as {reason}: {some((row.id for row in rows if row.reason == reason), 5)}")
 
 
 def print_warnings(pictures: Mapping[str, Mapping[str, Any]], storage: Storage) -> None:

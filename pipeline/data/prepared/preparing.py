@@ -21,8 +21,9 @@ from pipeline.core.targets.prepared import format_cells, write_target
 from pipeline.data.prepared.packed_filling import fill_from_packed
 from pipeline.data.prepared.packed_images import PackedImages, open_images
 from pipeline.data.prepared.pixel_rows import fill_from_table
-from pipeline.data.prepared.prepare_report import Broken, describe_pictures, make_report, print_warnings
-from pipeline.data.prepared.training_records import Record
+from pipeline.data.prepared.prepare_report import Broken, describe_pictures, make_report, print_left_out, print_warnings
+from pipeline.data.prepared.record import Record
+from pipeline.data.prepared.records import ListedRecords
 from pipeline.images.decoding import StorageForm
 from pipeline.images.store import ImageFacts, copy_rows, create_store, fill_store
 
@@ -42,8 +43,7 @@ def write_prepared(
     folder: Path,
     base: Path,
     competition: Competition,
-    train: Sequence[Record],
-    test: Sequence[Record],
+    listed: ListedRecords,
     params: PrepareParams,
 ) -> None:
     """Decodes all images into ``folder`` and writes the tables beside them.
@@ -52,16 +52,17 @@ def write_prepared(
         folder: where everything is written.
         base: the source's folder.
         competition: its layouts, and the size of its stored images.
-        train: the training images.
-        test: the test images.
+        listed: the training and test images, and what was left out.
         params: processes, and what becomes of broken training images.
 
     Raises:
         InputError: broken files (all listed) unless they are to be dropped, or a class that loses its last image.
     """
     stores = {part: folder / f"{part}_images.npy" for part in ("train", "test")}
-    train, train_facts = decode_records(stores["train"], base, competition, competition.train, train, params.workers)
-    test, test_facts = decode_records(stores["test"], base, competition, competition.test, test, params.workers)
+    train, train_facts = decode_records(
+        stores["train"], base, competition, competition.train, listed.train, params.workers
+    )
+    test, test_facts = decode_records(stores["test"], base, competition, competition.test, listed.test, params.workers)
     broken = _list_broken(train, train_facts), _list_broken(test, test_facts)
     if any(broken) and not params.drop_broken:
         _refuse_broken([*broken[0], *broken[1]])
@@ -80,7 +81,11 @@ def write_prepared(
     indices = {"train": train_index, "test": test_index}
     pictures = {part: describe_pictures(stores[part], indices[part], facts[part]) for part in stores}
     print_warnings(pictures, competition.storage)
-    write_json(folder / "report.json", make_report(train_index, test_index, classes, broken) | {"pictures": pictures})
+    report = make_report(train_index, test_index, classes, broken) | {"pictures": pictures}
+    if competition.leave_out is not None:
+        report |= {"left_out": [row._asdict() for row in listed.left_out]}
+        print_left_out(listed.left_out)
+    write_json(folder / "report.json", report)
 
 
 def decode_records(
@@ -110,7 +115,8 @@ def decode_records(
     form = StorageForm(**competition.storage.model_dump())
     store = create_store(path, len(records), form)
     if isinstance(layout, CsvPixels | TestPixels):
-        return ordered, fill_from_table(store, base, layout, rows, form, competition.encoding)
+        numbers = [int(record.source.rpartition(":")[2]) - 1 for record in ordered]
+        return ordered, fill_from_table(store, base, layout, numbers, form, competition.encoding)
     sources = [record.source for record in ordered]
     images = open_images(base, layout)
     if isinstance(images, PackedImages):

@@ -5,6 +5,7 @@ Whatever does not fit (ids without an image, images without an id, repeated ids)
 
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -16,8 +17,9 @@ from pipeline.core.layouts import CsvPixels, TestImages, TestPixels
 from pipeline.data.containers.tables import read_rows
 from pipeline.data.prepared.image_folder import ImageFolder
 from pipeline.data.prepared.packed_images import PackedImages, open_images
+from pipeline.data.prepared.record import Record
+from pipeline.data.prepared.rows_left_out import NO_IMAGE, LeftOut
 from pipeline.data.prepared.training_records import (
-    Record,
     check_labels,
     list_training_records,
     name_row_sources,
@@ -25,21 +27,29 @@ from pipeline.data.prepared.training_records import (
 )
 
 
-def list_records(base: Path, competition: Competition) -> tuple[list[Record], list[Record]]:
+class ListedRecords(NamedTuple):
+    """The training and the test images of a competition, and what its ``leave_out`` leaves out."""
+
+    train: list[Record]
+    test: list[Record]
+    left_out: list[LeftOut]
+
+
+def list_records(base: Path, competition: Competition) -> ListedRecords:
     """Lists the training and the test images, in the order of their tables or folders.
 
     Raises:
         InputError: tables, folders and ids do not fit each other.
     """
-    train = list_training_records(base, competition)
+    train, left_out = list_training_records(base, competition)
     test = list_test_records(base, competition)
     for records, place in ((train, "train"), (test, "test")):
         if not records:
             raise InputError(f"{base}: there is no {place} image; correct {place} in the competition's file")
         check_ids([record.id for record in records], f"{base}: {place}")
     check_labels(train, competition)
-    _refuse_leftovers(base, competition, {record.source for record in (*train, *test)})
-    return train, test
+    unlisted = _list_unnamed(base, competition, {record.source for record in (*train, *test)}, left_out)
+    return ListedRecords(train, test, [*left_out, *unlisted])
 
 
 def list_test_records(base: Path, competition: Competition) -> list[Record]:
@@ -93,7 +103,7 @@ def _test_folder(base: Path, folder: ImageFolder | PackedImages, competition: Co
     known = set(_ids(sample, competition.submission.id, competition.encoding)) if sample.is_file() else set()
     paths = folder.images
     if not isinstance(train, CsvPixels) and train.images == folder.name:
-        used = {record.source for record in list_training_records(base, competition)}
+        used = {record.source for record in list_training_records(base, competition)[0]}
         paths = [path for path in paths if folder.source(path) not in used]
     ids = [path if path in known else str(PurePosixPath(path).with_suffix("")) for path in paths]
     check_unique(ids, str(folder.path))
@@ -109,19 +119,25 @@ def _test_rows(base: Path, layout: TestPixels, encoding: str | None) -> list[Rec
     return [Record(*row) for row in zip(ids, name_row_sources(layout.table, len(ids)), strict=True)]
 
 
-def _refuse_leftovers(base: Path, competition: Competition, used: set[str]) -> None:
-    """Refuses images in the layout's folders that no row names; train and test may share a folder."""
+def _list_unnamed(base: Path, competition: Competition, used: set[str], left_out: Sequence[LeftOut]) -> list[LeftOut]:
+    """Lists the images in the layouts' folders that no row names; train and test may share a folder.
+
+    Raises:
+        InputError: there are any, unless ``leave_out.not_in_table`` leaves them out.
+    """
     layouts = [
         layout for layout in (competition.train, competition.test) if not isinstance(layout, CsvPixels | TestPixels)
     ]
     by_name = {layout.images: layout for layout in layouts}
-    left = [
-        source
-        for _, layout in sorted(by_name.items())
-        for source in open_images(base, layout).sources
-        if source not in used
-    ]
-    if left:
+    left = []
+    gone = [row.id for row in left_out if row.reason != NO_IMAGE]
+    for _, layout in sorted(by_name.items()):
+        images = open_images(base, layout)
+        used = used | {source for sources in images.lookup(gone) for source in sources}
+        left += [source for source in images.sources if source not in used]
+    if left and not (competition.leave_out and competition.leave_out.not_in_table):
         raise InputError(
-            f"{base}: {len(left)} images have no id in any table: {some(left)}; delete them or add their rows"
+            f"{base}: {len(left)} images have no id in any table: {some(left)}; add their rows, or write "
+            "leave_out: {not_in_table: true} into the competition's file"
         )
+    return [LeftOut(source, "no row names it") for source in left]

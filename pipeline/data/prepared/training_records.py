@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from pipeline.core.competition import Competition
@@ -15,39 +14,28 @@ from pipeline.data.containers.tables import read_rows
 from pipeline.data.prepared.cells import join_rows_of_ids, read_cells
 from pipeline.data.prepared.image_folder import ImageFolder
 from pipeline.data.prepared.packed_images import open_images
+from pipeline.data.prepared.record import Record
+from pipeline.data.prepared.rows_left_out import LeftOut, group_records, leave_records_out, leave_rows_out
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One image of a competition.
-
-    Attributes:
-        id: as the competition writes it.
-        source: path of its file below the source's folder; ``<file>:<row>`` (from 1) where files pack images.
-        label: class name, or the cell of another kind of target (see `core.targets.contract`); None for a test image.
-        group: what the user says must not be torn apart; empty for none.
-    """
-
-    id: str
-    source: str
-    label: str | None = None
-    group: str = ""
-
-
-def list_training_records(base: Path, competition: Competition) -> list[Record]:
-    """Lists the training images, in the order of their table or folder.
+def list_training_records(base: Path, competition: Competition) -> tuple[list[Record], list[LeftOut]]:
+    """Lists the training images, in the order of their table or folder, and those that ``leave_out`` leaves out.
 
     Raises:
         InputError: tables, folders and ids do not fit each other.
     """
     layout = competition.train
+    left: list[LeftOut] = []
     if isinstance(layout, Folders):
-        return _from_folders(ImageFolder(base, layout.images))
-    if isinstance(layout, FileNames):
-        return _from_names(ImageFolder(base, layout.images), layout)
-    if isinstance(layout, CsvImages | CsvOneHot):
-        return _from_table(base, layout, competition)
-    return _from_rows(base, layout, competition.encoding)
+        records = _from_folders(ImageFolder(base, layout.images))
+    elif isinstance(layout, FileNames):
+        records = _from_names(ImageFolder(base, layout.images), layout)
+    elif isinstance(layout, CsvImages | CsvOneHot):
+        records, left = _from_table(base, layout, competition)
+    else:
+        records, left = _from_rows(base, layout, competition)
+    records, more = leave_records_out(records, competition)
+    return group_records(base, records, competition), [*left, *more]
 
 
 def _from_folders(folder: ImageFolder) -> list[Record]:
@@ -79,11 +67,15 @@ def _from_names(folder: ImageFolder, layout: FileNames) -> list[Record]:
     return records
 
 
-def _from_table(base: Path, layout: CsvImages | CsvOneHot, competition: Competition) -> list[Record]:
+def _from_table(
+    base: Path, layout: CsvImages | CsvOneHot, competition: Competition
+) -> tuple[list[Record], list[LeftOut]]:
     path = base / layout.table
     table = read_rows(path, encoding=competition.encoding)
     others = [name for name in (layout.group, layout.file) if name]
     require_columns(table.columns.tolist(), [layout.id, *list_answer_columns(layout), *others], path)
+    images = open_images(base, layout)
+    table, left = leave_rows_out(table, layout, competition, images, str(path))
     if isinstance(competition.target, SeveralLabelsSpec):
         table = join_rows_of_ids(table, layout, competition.target)
     ids = table[layout.id].tolist()
@@ -91,19 +83,24 @@ def _from_table(base: Path, layout: CsvImages | CsvOneHot, competition: Competit
     _check_one_label_each(ids, labels, path)
     check_ids(ids, str(path))
     groups = table[layout.group].tolist() if layout.group else [""] * len(ids)
-    sources = open_images(base, layout).find(table[layout.file or layout.id].tolist(), path)
-    return [Record(*row) for row in zip(ids, sources, labels, groups, strict=True)]
+    sources = images.find(table[layout.file or layout.id].tolist(), path)
+    return [Record(*row) for row in zip(ids, sources, labels, groups, strict=True)], left
 
 
-def _from_rows(base: Path, layout: CsvPixels, encoding: str | None) -> list[Record]:
+def _from_rows(base: Path, layout: CsvPixels, competition: Competition) -> tuple[list[Record], list[LeftOut]]:
     path = base / layout.table
-    names = {"id": layout.id, "label": layout.label, "group": layout.group}
-    table = read_columns(path, [name for name in names.values() if name], encoding)
-    ids = table[layout.id].tolist() if layout.id else number_rows(len(table), layout.first_id)
-    labels = table[layout.label].tolist()
+    rules = competition.leave_out
+    wanted = [layout.id, layout.label, layout.group, *([rule.column for rule in rules.rows] if rules else [])]
+    table = read_columns(path, list(dict.fromkeys(name for name in wanted if name)), competition.encoding)
+    numbered = layout.id or "number of the row"
+    if layout.id is None:
+        table = table.assign(**{numbered: number_rows(len(table), layout.first_id)})
+    table, left = leave_rows_out(table, layout.model_copy(update={"id": numbered}), competition, None, str(path))
+    ids, labels = table[numbered].tolist(), table[layout.label].tolist()
     _check_one_label_each(ids, labels, path)
     groups = table[layout.group].tolist() if layout.group else [""] * len(ids)
-    return [Record(*row) for row in zip(ids, name_row_sources(layout.table, len(ids)), labels, groups, strict=True)]
+    sources = [f"{layout.table}:{row + 1}" for row in table.index]
+    return [Record(*row) for row in zip(ids, sources, labels, groups, strict=True)], left
 
 
 def check_labels(train: Sequence[Record], competition: Competition) -> None:
@@ -112,7 +109,10 @@ def check_labels(train: Sequence[Record], competition: Competition) -> None:
         return
     missing = [record.id for record in train if (record.label or "").strip().lower() in ("", "nan")]
     if missing:
-        raise InputError(f"{len(missing)} training images have no label: ids {some(missing)}; label or remove them")
+        raise InputError(
+            f"{len(missing)} training images have no label: ids {some(missing)}; label them, or write "
+            "leave_out: {no_label: true} into the competition's file"
+        )
     classes = {record.label for record in train}
     if len(classes) < 2:
         raise InputError(f"all {len(train)} training images are of class {train[0].label!r}; two classes are the least")

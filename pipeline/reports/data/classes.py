@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.core.sampling import draw_balanced_rows
+from pipeline.core.tables import TRAINING_ONLY
 from pipeline.page.blocks import render_note, render_paragraph, render_warning
 from pipeline.page.chart import BLUE, ORANGE, SOFT, open_chart, render_chart, shorten_label
 from pipeline.page.document import PageSection
@@ -77,7 +78,8 @@ def show_folds(data: PreparedData) -> Part:
     """Shows the class counts of each fold."""
     if data.folds is None:
         return Part(PageSection("Folds", [render_paragraph("There are no folds yet; `dvc repro split` makes them.")]))
-    counts = pd.crosstab(data.folds["label"], data.folds["fold"]).reindex(range(len(data.classes)), fill_value=0)
+    validated = data.folds[data.folds["fold"] != TRAINING_ONLY]
+    counts = pd.crosstab(validated["label"], validated["fold"]).reindex(range(len(data.classes)), fill_value=0)
     ideal = counts.sum(axis=1).to_numpy()[:, None] / counts.shape[1]
     deviation = float(np.abs(counts.to_numpy() - ideal).max())
     sizes = counts.sum(axis=0)
@@ -97,6 +99,9 @@ def show_folds(data: PreparedData) -> Part:
         f"{counts.shape[1]} folds of {per_fold}.",
         f"{share}; the smallest class of a fold has {format_count(least, 'image')}.",
     ]
+    only = len(data.folds) - len(validated)
+    if only:
+        sentences.append(f"{format_count(only, 'image trains', 'images train')} in every fold and are never validated.")
     tied = len(data.folds) - n_groups
     grouped = (
         f"{format_count(tied, 'image belongs', 'images belong')} to the group of an earlier one, hence to its fold."

@@ -1,0 +1,108 @@
+"""Rules of a competition's file about training rows: which are left out, and which belong together."""
+
+import re
+
+import pandas as pd
+from pydantic import Field, field_validator, model_validator
+
+from pipeline.core.config import Section
+from pipeline.core.errors import InputError
+
+
+class Condition(Section):
+    """Rows by their cell in a column: one of ``equals``, or a number ``below`` or ``above`` a bound."""
+
+    column: str
+    equals: tuple[str, ...] | None = None
+    below: float | None = None
+    above: float | None = None
+
+    @model_validator(mode="after")
+    def _one_test(self) -> "Condition":
+        if [self.equals, self.below, self.above].count(None) != 2:
+            raise ValueError("a condition has one of equals, below and above")
+        return self
+
+    def select(self, cells: "pd.Series[str]", place: str) -> "pd.Series[bool]":
+        """Returns which cells meet the condition; an empty one meets no bound.
+
+        Args:
+            cells: text.
+            place: the table's name, for messages.
+
+        Raises:
+            InputError: a bound, and a cell that is neither empty nor a number.
+        """
+        if self.equals is not None:
+            return cells.isin(list(self.equals))
+        numbers = pd.to_numeric(cells, errors="coerce")
+        wrong = cells[numbers.isna() & ~cells.str.lower().isin(["", "nan"])]
+        if len(wrong):
+            raise InputError(
+                f"{place}: {self.column} holds {wrong.iloc[0]!r} in row {int(wrong.index[0]) + 1}, which is no number; "
+                "correct leave_out.rows in the competition's file: equals takes text"
+            )
+        return numbers < self.below if self.below is not None else numbers > self.above
+
+    def __str__(self) -> str:
+        """Returns the condition in words."""
+        if self.equals is not None:
+            return f"{self.column} is {' or '.join(self.equals)}"
+        return (
+            f"{self.column} below {self.below:g}" if self.below is not None else f"{self.column} above {self.above:g}"
+        )
+
+
+class LeaveOut(Section):
+    """Training rows that are left out; ``prepare`` lists them in its report.
+
+    ``ids`` names them; ``no_label`` and ``no_image`` take rows of a table without the one or the other, ``rows`` those
+    that meet a condition, ``not_in_table`` images that no row names, of training and test folders alike, and
+    ``classes_rarer_than`` the images of classes with fewer.
+    """
+
+    ids: tuple[str, ...] = ()
+    no_label: bool = False
+    no_image: bool = False
+    not_in_table: bool = False
+    rows: tuple[Condition, ...] = ()
+    classes_rarer_than: int = Field(default=0, ge=0)
+
+
+class Groups(Section):
+    """Training images that share a fold, where no column of the training table says so.
+
+    Either ``pattern``, a regular expression that is searched for in each id (its group ``group``, else its first one,
+    names the image's group), or a ``table`` beside folders of images: its column ``id`` names the images, its column
+    ``column`` the group.
+    """
+
+    pattern: str | None = None
+    table: str | None = None
+    id: str | None = None
+    column: str | None = None
+
+    @field_validator("pattern")
+    @classmethod
+    def _has_a_group(cls, pattern: str | None) -> str | None:
+        try:
+            groups = 1 if pattern is None else re.compile(pattern).groups
+        except re.error as error:
+            raise ValueError(f"pattern is not a regular expression ({error})") from error
+        if not groups:
+            raise ValueError(r"pattern needs brackets around what a group has in common, such as ^(\d+)_")
+        return pattern
+
+    @model_validator(mode="after")
+    def _pattern_or_table(self) -> "Groups":
+        by_table = [self.table, self.id, self.column]
+        if by_table.count(None) != (0 if self.pattern is None else 3):
+            raise ValueError("groups takes pattern alone, or table, id and column together")
+        return self
+
+    def match(self, name: str) -> str:
+        """Returns the group that the pattern finds in an id; empty where it finds none."""
+        found = re.search(self.pattern or "()", name)
+        if found is None:
+            return ""
+        return (found.groupdict().get("group") if "group" in found.re.groupindex else found[1]) or ""

@@ -1,0 +1,135 @@
+"""Training rows left out by the rules of a competition's file, each with its reason, and groups given beside."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from pipeline.core.competition import Competition
+from pipeline.core.csvs import require_columns
+from pipeline.core.errors import InputError, some
+from pipeline.core.layouts import CsvImages, CsvOneHot, CsvPixels, list_answer_columns
+from pipeline.core.targets.spec import OneClassSpec
+from pipeline.data.containers.tables import read_rows
+from pipeline.data.prepared.image_folder import ImageFolder
+from pipeline.data.prepared.packed_images import PackedImages
+from pipeline.data.prepared.record import Record
+
+NO_LABEL, NO_IMAGE = "it has no label", "it has no image"
+
+
+class LeftOut(NamedTuple):
+    """A training row or image that is left out: its id or path, and why."""
+
+    id: str
+    reason: str
+
+
+def is_blank(cells: "pd.Series[str]") -> "pd.Series[bool]":
+    """Returns where cells hold nothing."""
+    return cells.str.strip().str.lower().isin(["", "nan"])
+
+
+def leave_rows_out(
+    table: pd.DataFrame,
+    layout: CsvImages | CsvOneHot | CsvPixels,
+    competition: Competition,
+    images: ImageFolder | PackedImages | None,
+    place: str,
+) -> tuple[pd.DataFrame, list[LeftOut]]:
+    """Splits a training table by ``leave_out``.
+
+    Args:
+        table: text; the index counts its rows from 0.
+        layout: its columns.
+        competition: with the rules.
+        images: what the ids name; None where the rows hold the pixels.
+        place: the table's name, for messages.
+
+    Returns:
+        The rows that stay, with their index, and those that do not.
+
+    Raises:
+        InputError: a rule names an id or a column that is not there.
+    """
+    rules = competition.leave_out
+    if rules is None:
+        return table, []
+    ids = table[layout.id] if layout.id else pd.Series(table.index.astype("str"), index=table.index)
+    unknown = sorted(set(rules.ids) - set(ids))
+    if unknown:
+        raise InputError(f"{place} has no ids {some(unknown)}; correct leave_out.ids in the competition's file")
+    reason = pd.Series("", index=table.index, dtype="str")
+    require_columns(table.columns.tolist(), [each.column for each in rules.rows], Path(place))
+    marks = [(ids.isin(list(rules.ids)), "leave_out.ids names it")]
+    marks += [(each.select(table[each.column], place), str(each)) for each in rules.rows]
+    if rules.no_label:
+        answers = table[list(list_answer_columns(layout))]
+        marks.append((answers.apply(is_blank).all(axis=1), NO_LABEL))
+    if rules.no_image and images is not None:
+        named = table[(layout.file or layout.id) if not isinstance(layout, CsvPixels) else layout.id].tolist()
+        marks.append((pd.Series([not there for there in images.has(named)], index=table.index), NO_IMAGE))
+    for mark, words in marks:
+        reason[mark & (reason == "")] = words
+    out = reason != ""
+    return table[~out], [LeftOut(*pair) for pair in zip(ids[out], reason[out], strict=True)]
+
+
+def leave_records_out(records: Sequence[Record], competition: Competition) -> tuple[list[Record], list[LeftOut]]:
+    """Splits training records by the rules that need no table: ids of images in folders, and rare classes.
+
+    Raises:
+        InputError: a rule that the layout or the target does not know.
+    """
+    rules, layout = competition.leave_out, competition.train
+    if rules is None:
+        return list(records), []
+    out: dict[str, str] = {}
+    if not isinstance(layout, CsvImages | CsvOneHot | CsvPixels):
+        for name in ("no_label", "no_image", "rows"):
+            if getattr(rules, name):
+                raise InputError(f"leave_out.{name} is about the rows of a table, train.layout is {layout.layout}")
+        unknown = sorted(set(rules.ids) - {record.id for record in records})
+        if unknown:
+            raise InputError(f"leave_out.ids names {some(unknown)}, which are no training images; correct them")
+        out = dict.fromkeys(rules.ids, "leave_out.ids names it")
+    if rules.classes_rarer_than:
+        if not isinstance(competition.target, OneClassSpec):
+            raise InputError("leave_out.classes_rarer_than is about one class per image; remove it")
+        counts = Counter(record.label for record in records if record.id not in out)
+        for record in records:
+            if counts[record.label] < rules.classes_rarer_than:
+                out.setdefault(record.id, f"its class {record.label} has {counts[record.label]} images")
+    left = [LeftOut(record.id, out[record.id]) for record in records if record.id in out]
+    return [record for record in records if record.id not in out], left
+
+
+def group_records(base: Path, records: Sequence[Record], competition: Competition) -> list[Record]:
+    """Gives training records the groups that ``groups`` of the competition's file says.
+
+    Raises:
+        InputError: groups come from a column already, or images that the table of groups lacks or names twice.
+    """
+    rules = competition.groups
+    if rules is None:
+        return list(records)
+    if any(record.group for record in records):
+        raise InputError("train.group and groups both say what belongs together; keep one of them")
+    if rules.pattern is not None:
+        return [replace(record, group=rules.match(record.id)) for record in records]
+    layout = competition.train
+    if isinstance(layout, CsvPixels):
+        raise InputError("groups.table names images by their files, train.layout is csv_pixels; use train.group")
+    path = base / str(rules.table)
+    table = read_rows(path, encoding=competition.encoding)
+    columns = str(rules.id), str(rules.column)
+    require_columns(table.columns.tolist(), columns, path)
+    there = ImageFolder(base, layout.images).find(table[columns[0]].tolist(), path)
+    group = dict(zip(there, table[columns[1]], strict=True))
+    missing = [record.source for record in records if record.source not in group]
+    if missing:
+        raise InputError(f"{path}: {len(missing)} training images have no row: {some(missing)}; add their rows")
+    return [replace(record, group=group[record.source]) for record in records]
