@@ -149,7 +149,8 @@ Train = Annotated[Folders | CsvImages | CsvOneHot | CsvPixels | FileNames, Field
 class TestImages(Section):
     """Test images in a folder or packed, listed by the sample submission, by a table, or by the images themselves.
 
-    ``file`` is the column of the table that names each image where the id does not.
+    ``file`` is the column of the table that names each image where the id does not, ``group`` the one that ties images
+    together where one answer is for several of them.
     """
 
     layout: Literal["images"]
@@ -158,14 +159,16 @@ class TestImages(Section):
     table: str | None = None
     id: str | None = None
     file: str | None = None
+    group: str | None = None
     packed: Packed | None = None
 
     @model_validator(mode="after")
     def _table_and_id(self) -> "TestImages":
         if self.listed_by == "table" and (self.table is None or self.id is None):
             raise ValueError("listed_by: table needs table and id")
-        if self.file is not None and self.listed_by != "table":
-            raise ValueError("file names a column of the table: set listed_by: table, or remove file")
+        for key, column in (("file", self.file), ("group", self.group)):
+            if column is not None and self.listed_by != "table":
+                raise ValueError(f"{key} names a column of the table: set listed_by: table, or remove {key}")
         return self
 
 

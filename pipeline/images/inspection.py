@@ -3,12 +3,14 @@
 import io
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.core.picture_formats import SIGNATURE_BYTES, describe_content, find_picture_format
-from pipeline.images.bands import Bands
+from pipeline.images.bands import Bands, list_limits
 from pipeline.images.decoding import BrokenImageError
 from pipeline.images.picture_files import BROKEN, open_picture
 
@@ -74,6 +76,21 @@ def inspect_picture(content: bytes) -> PictureFacts:
     height, width, bands = image.values.shape
     grey = bands == 1 or (bands == 3 and bool((image.values == image.values[..., :1]).all()))
     return PictureFacts(known.title, (width, height), bands, grey, _read_values(image))
+
+
+def inspect_values(picture: bytes | NDArray[Any]) -> PictureFacts:
+    """Reads off what the content of a picture file, or an array (height, width, bands), holds.
+
+    Raises:
+        BrokenImageError: it is no picture, or damaged.
+    """
+    if isinstance(picture, bytes):
+        return inspect_picture(picture)
+    height, width, bands = picture.shape
+    grey = bands == 1 or (bands == 3 and bool((picture == picture[..., :1]).all()))
+    levels = picture.dtype.kind in "ui" and picture.size > 0 and picture.min() >= 0 and picture.max() <= 255
+    deep = None if levels or picture.dtype.kind == "b" else _read_values(Bands(picture, list_limits(picture)))
+    return PictureFacts("numbers", (width, height), bands, grey, deep)
 
 
 def _read_values(bands: Bands) -> DeepValues | None:

@@ -229,10 +229,8 @@ def pack_coco() -> Files:
     """Image files in folders of two levels, listed by images, annotations and categories."""
     shots = pictures([*TRAIN, *TEST])
     kinds = {"ant": 0, "bee": 7, "cow": 155}
-    name = {
-        image: f"images/{kinds[label] // 100:03d}/{kinds[label] % 100:02d}/{image}.png"
-        for image, label in TRAIN.items()
-    }
+    folder = {kind: f"images/{number // 100:03d}/{number % 100:02d}" for kind, number in kinds.items()}
+    name = {i: f"{folder[kind]}/{400 + n}.png" for n, (i, kind) in enumerate(TRAIN.items())}
     train = {
         "annotations": [{"id": n, "image_id": i, "category_id": kinds[k]} for n, (i, k) in enumerate(TRAIN.items())],
         "categories": [{"id": number, "name": kind} for kind, number in kinds.items()],

@@ -13,6 +13,7 @@ from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import Choices, pick_reading
 from pipeline.data.prepared.one_hot import is_flag, mark_ones, read_one_hot
 
+_COCO = "category_id"
 _MOST = 1_000_000  # bytes: a map of class names is small
 _GROUP = re.compile(r"patient|person|subject|participant|group|location|site|camera|sequence|seq_id", re.IGNORECASE)
 
@@ -64,6 +65,8 @@ def read_labels(
     by_name = [name for name in possible if name.lower() in {column.lower() for column in sample_columns}]
     if len(by_name) == 1:
         return _one(table, by_name[0], "the sample submission asks for a column of that name")
+    if _COCO in columns:
+        return _one(table, _COCO, "COCO's category of each image")
     if not possible:
         raise InputError(
             f"{path} has no column that looks like a label (2 classes or more, 2 rows or more per class on average); "
@@ -160,7 +163,9 @@ def describe_class_names(listing: Listing, classes: Sequence[str]) -> ClassNames
         for mapping in (pairs, {name: label for label, name in pairs.items()}):
             if set(mapping) == set(classes) and len(set(mapping.values())) == len(classes):
                 found.setdefault(path, {label: mapping[label] for label in classes})
-        if path not in found and len(set(classes) & (set(pairs) | set(pairs.values()))) > 1:
+        if set(classes) <= set(categories := _categories(listing, path)):
+            found[path] = {label: categories[label] for label in classes}
+        elif path not in found and len(set(classes) & (set(pairs) | set(pairs.values()))) > 1:
             partly.append(path)
     if not found:
         return ClassNames(
@@ -172,6 +177,17 @@ def describe_class_names(listing: Listing, classes: Sequence[str]) -> ClassNames
     if all(label == name for label, name in names.items()):
         return ClassNames()
     return ClassNames(names, (f"{path} names the classes; submissions hold the labels all the same",))
+
+
+def _categories(listing: Listing, path: str) -> dict[str, str]:
+    """Class -> name as COCO's categories say; empty where two have one name, or there are none."""
+    if path not in listing.row_tables or _COCO not in (table := listing.table(path)).columns:
+        return {}
+    named = next(
+        (name for name in table.columns if name.startswith("category_") and name.lower().endswith("name")), None
+    )
+    pairs = {} if named is None else dict(zip(table[_COCO], table[named], strict=True))
+    return pairs if len(set(pairs.values())) == len(pairs) and all(pairs.values()) else {}
 
 
 def _pairs(raw: bytes) -> dict[str, str]:

@@ -7,7 +7,10 @@ import re
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
+
+import pandas as pd
 
 from pipeline.core.errors import InputError, some
 from pipeline.core.ids import find_look_alikes, refuse_look_alikes
@@ -15,10 +18,12 @@ from pipeline.core.picture_formats import find_suffix_format
 from pipeline.data.describe.classes import ClassNames, describe_class_names
 from pipeline.data.describe.folders import find_class_folders, list_class_folders
 from pipeline.data.describe.listing import Listing, open_listing
-from pipeline.data.describe.match import Choices, ImageFiles, Reading, is_below
+from pipeline.data.describe.match import Choices, ImageFiles, Reading, is_below, is_id
 from pipeline.data.describe.metric import describe_metric, parse_metric
+from pipeline.data.describe.packed_train import describe_packed_train
 from pipeline.data.describe.storage import describe_storage
-from pipeline.data.describe.submission import describe_submission, describe_test, find_sample, find_solution
+from pipeline.data.describe.submission import describe_submission, find_sample, find_solution
+from pipeline.data.describe.test_images import describe_test
 from pipeline.data.describe.train import describe_train
 
 _ALPHABET = 20  # letters
@@ -73,16 +78,19 @@ def describe_files(source: Path, choices: Choices, metric: str | None) -> Descri
         sample = find_sample(listing, choices)
         solution = find_solution(listing, sample)
         tables = [path for path in listing.tables if path not in (sample.path, solution)]
-        train = describe_train(listing, images, tables, sample.columns, choices)
+        tables += [path for path in listing.row_tables if not _lists_tests(listing.table(path), sample.table)]
+        packed = partial(describe_packed_train, listing, tables, sample.table, choices)
+        train = describe_train(listing, images, tables, sample.columns, choices, packed)
         test, id_column = describe_test(listing, images, sample, train, choices)
         submission = describe_submission(sample, id_column, train.classes, score, choices)
-        storage = describe_storage(listing, train.images, train.pixels)
+        storage = describe_storage(listing, train)
         names = describe_class_names(listing, train.classes)
         refuse_look_alikes(train.classes, str(source))
         checks = (*train.check, *twins, *_differ_by_case(train.classes), *_leftovers(images, train, test))
         train = replace(train, check=checks)
         summary = (
-            f"{len(listing.members):,} files, {len(images.paths):,} of them images, tables: {', '.join(listing.tables)}"
+            f"{len(listing.members):,} files, {len(images.paths):,} of them images, "
+            f"tables: {', '.join([*listing.tables, *listing.row_tables])}"
         )
     metric_reading = describe_metric(score, submission)
     sections = {"train": train, "test": test, "storage": storage, "metric": metric_reading, "submission": submission}
@@ -114,6 +122,12 @@ def _without_twins(paths: list[str], choices: Choices) -> tuple[ImageFiles, tupl
         f"--train and --test choose the DICOM files",
     )
     return ImageFiles([path for path in paths if path not in medical]), check
+
+
+def _lists_tests(table: pd.DataFrame, sample: pd.DataFrame) -> bool:
+    """Says whether a table lists the images of the sample submission: then it is no training data."""
+    asked = [set(sample[name]) for name in sample.columns if is_id(sample[name])]
+    return any(set(table[name]) == ids for name in table.columns for ids in asked)
 
 
 def _leftovers(images: ImageFiles, train: Reading, test: Reading) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -19,9 +20,12 @@ from pipeline.core.errors import InputError
 from pipeline.core.files import files_below, is_hidden
 from pipeline.core.ids import natural_order
 from pipeline.core.layouts import IMAGE_SUFFIXES
+from pipeline.data.containers.formats import ROW_SUFFIXES, find_format
+from pipeline.data.containers.tables import find_row_columns, read_rows
 
 TABLE_SUFFIXES = (".csv", ".tsv")
 _HEAD_BYTES = 1_000_000
+_WIDE = 200  # columns: more are pixels or nothing
 
 
 @dataclass
@@ -45,6 +49,7 @@ class Listing:
     encoding: str | None = None
     _tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     _heads: dict[str, pd.DataFrame] = field(default_factory=dict)
+    _places: dict[str, Path] = field(default_factory=dict)
 
     def of(self, *suffixes: str) -> list[str]:
         """Lists the paths with one of these endings (in any case) and not hidden, in natural order."""
@@ -65,19 +70,50 @@ class Listing:
         with self._opened(path) as file:
             return file.read(-1 if limit is None else limit)
 
+    @cached_property
+    def row_tables(self) -> list[str]:
+        """The paths of the files that hold rows without pictures: JSON, Parquet and others, but no CSV."""
+        return [path for path in self.of(*ROW_SUFFIXES) if self._holds_rows(path)]
+
+    def _holds_rows(self, path: str) -> bool:
+        try:
+            columns = find_row_columns(self.place(path))
+        except InputError:
+            return False  # a JSON of another kind; what no reader takes is named where nothing else is there
+        return 1 < len(columns.plain) <= _WIDE and not columns.pictures
+
+    def place(self, path: str) -> Path:
+        """Returns where a file lies on disk, copying it out of its archive once."""
+        if path not in self._places:
+            found = self._on_disk(path)
+            if found.parent == self.folder:
+                copy = self.folder / "rows" / f"{len(self._places)}{PurePosixPath(path).suffix}"
+                copy.parent.mkdir(exist_ok=True)
+                found = found.rename(copy)
+            self._places[path] = found
+        return self._places[path]
+
     def table(self, path: str) -> pd.DataFrame:
         """Reads a table, every column as text; once."""
         if path not in self._tables:
-            self._tables[path] = self._parsed(self._on_disk(path), path)
+            rows = find_format(path) is not None
+            place = self.place(path) if rows else self._on_disk(path)
+            self._tables[path] = (
+                self._named(path, place, lambda: read_rows(place)) if rows else self._parsed(place, path)
+            )
         return self._tables[path]
 
     def columns(self, path: str, names: Sequence[str]) -> pd.DataFrame:
         """Reads some columns of a table as text: of pixels, thousands of rows are too many to hold as text."""
+        if find_format(path) is not None:
+            return self.table(path)[list(names)]
         place = self._on_disk(path)
         return self._named(path, place, lambda: csvs.read_columns(place, names, self.encoding))
 
     def head(self, path: str) -> pd.DataFrame:
         """Reads the first whole lines of a table: enough for its columns and their kinds."""
+        if find_format(path) is not None:
+            return self.table(path)
         if path not in self._heads:
             self._heads[path] = self._tables[path] if path in self._tables else self._first_lines(path)
         return self._heads[path]

@@ -12,6 +12,7 @@ import pandas as pd
 from pipeline.core.errors import InputError, some
 from pipeline.core.ids import plain_path
 from pipeline.core.layouts import IMAGE_SUFFIXES
+from pipeline.data.containers.pictures import Picture
 
 T = TypeVar("T")
 ENOUGH = 0.5  # the least share of ids with an image that makes a column the id column
@@ -52,6 +53,7 @@ class Reading:
         classes: class names, of a training section.
         pixels: (height, width, channels) where a table holds the pixels.
         rows: how many training images there are.
+        pictures: some of the training images, where they are packed.
     """
 
     section: dict[str, Any]
@@ -61,6 +63,7 @@ class Reading:
     classes: tuple[str, ...] = ()
     pixels: tuple[int, int, int] | None = None
     rows: int = 0
+    pictures: tuple[Picture, ...] = ()
 
 
 def pick_reading(what: str, candidates: Mapping[str, T], option: str, chosen: str | None) -> T:
@@ -208,6 +211,17 @@ def _match(column: str, ids: Sequence[str], folder: str, names: Mapping[str, str
     there = sum(path not in taken for path in names.values())
     either = len(set(ids)) + there - len(set(images))
     return Match(column, folder, images, len(ids), len(images) / max(1, len(ids)), len(set(images)) / max(1, either))
+
+
+def find_id_beside(table: pd.DataFrame, column: str) -> str:
+    """Returns the id column of a table whose ``column`` names files below folders (COCO): ``id``, or one such as it.
+
+    The column itself is the id where no other is called so, or where it holds plain names.
+    """
+    if not table[column].str.contains("/").any():
+        return column
+    named = [str(name) for name in table.columns if str(name).lower() in ("id", "image_id") and name != column]
+    return next((name for name in named if table[name].nunique() == len(table)), column)
 
 
 def is_id(values: pd.Series) -> bool:

@@ -2,8 +2,9 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import isqrt
 from statistics import median
 from typing import Any
@@ -11,11 +12,12 @@ from typing import Any
 import pandas as pd
 
 from pipeline.core.errors import InputError, some
+from pipeline.data.containers.pictures import Picture
 from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import Reading
 from pipeline.data.describe.value_range import describe_range
 from pipeline.images.decoding import BrokenImageError
-from pipeline.images.inspection import PictureFacts, inspect_picture
+from pipeline.images.inspection import PictureFacts, inspect_values
 
 _LEAST_COLUMNS = 16  # columns that differ by a number alone: fewer are no image
 _OPENED = 48
@@ -71,37 +73,39 @@ def _shape(count: int) -> tuple[int, int, int] | None:
     return None
 
 
-def describe_storage(listing: Listing, images: Sequence[str], pixels: tuple[int, int, int] | None) -> Reading:
+def describe_storage(listing: Listing, train: Reading) -> Reading:
     """Describes the storage section.
 
     Args:
         listing: the files.
-        images: paths of training images.
-        pixels: (height, width, channels) where a table holds the images.
+        train: the training images: paths, some packed pictures, or the shape of those in a table.
 
     Raises:
         InputError: none of the images opened can be read.
     """
-    if pixels is not None:
-        height, width, channels = pixels
+    if train.pixels is not None:
+        height, width, channels = train.pixels
         return _section(
             [(width, height)],
             channels,
             f"{height}x{width} pixels, {'grey' if channels == 1 else 'in colour'}, in the table",
         )
-    chosen = images[:: max(1, len(images) // _OPENED)][:_OPENED]
-    listing.load(chosen)
+    images = train.images
+    paths = images[:: max(1, len(images) // _OPENED)][:_OPENED]
+    listing.load(paths)
+    chosen = {path: partial(listing.read, path) for path in paths} or _read_packed(train)
     found: list[PictureFacts] = []
     broken = []
-    for path in chosen:
+    for path, read in chosen.items():
         try:
-            found.append(inspect_picture(listing.read(path)))
+            found.append(inspect_values(read()))
         except BrokenImageError as error:
             broken.append(f"{path} ({error})")
     if not found:
         raise InputError(
             f"{listing.source}: none of {len(chosen)} images opened can be read: {some(broken, 5)}; are they images?"
         )
+    count_all = train.rows if train.pictures else len(images)
     sizes, grey = [facts.size for facts in found], sum(facts.grey for facts in found)
     common, count = Counter(sizes).most_common(1)[0]
     spread = f"{common[0]}x{common[1]}" if count == len(sizes) else f"{_range(sizes, 0)} wide, {_range(sizes, 1)} high"
@@ -110,7 +114,7 @@ def describe_storage(listing: Listing, images: Sequence[str], pixels: tuple[int,
     reading = _section(
         sizes,
         channels,
-        f"{len(sizes)} of {len(images):,} images opened: {_list_formats(found)}, {spread}, {colour}",
+        f"{len(sizes)} of {count_all:,} images opened: {_list_formats(found)}, {spread}, {colour}",
     )
     check = (f"{len(broken)} of {len(chosen)} images opened cannot be read: {some(broken, 5)}",) if broken else ()
     deep = [facts.deep for facts in found if facts.deep is not None]
@@ -122,6 +126,14 @@ def _describe_colour(channels: int, grey: int, count: int) -> str:
     if channels not in (1, 3):
         return f"{channels} bands"
     return "all grey" if grey == count else f"{grey} of them grey" if grey else "all in colour"
+
+
+def _read_packed(train: Reading) -> dict[str, Callable[[], Picture]]:
+    def give(picture: Picture) -> Picture:
+        return picture
+
+    where = train.section["images"]
+    return {f"{where}, picture {number}": partial(give, each) for number, each in enumerate(train.pictures, 1)}
 
 
 def _list_formats(found: Sequence[PictureFacts]) -> str:

@@ -1,4 +1,4 @@
-"""Test images and submission: their sections, described from the sample submission."""
+"""The submission: its section, described from the sample submission."""
 
 import re
 from collections.abc import Sequence
@@ -12,11 +12,9 @@ from pipeline.core.errors import InputError, some
 from pipeline.core.measures.metric import Metric
 from pipeline.data.describe.classes import find_multi_labels
 from pipeline.data.describe.listing import Listing
-from pipeline.data.describe.match import Choices, ImageFiles, Match, Reading, is_id, pick_reading
-from pipeline.data.describe.storage import PixelTable, find_pixel_table
+from pipeline.data.describe.match import Choices, Reading, pick_reading
 
 _SAMPLE = re.compile(r"sample|submission", re.IGNORECASE)
-_FEW_TESTS = 10  # fewer, beside many training images, are a sample of what a code competition hides
 _SOLUTION = re.compile(r"solution", re.IGNORECASE)
 
 
@@ -66,75 +64,6 @@ def find_solution(listing: Listing, sample: SampleSubmission) -> str | None:
             if shared and set(table[shared[0]]) == set(sample.table[shared[0]]):
                 return path
     return None
-
-
-def describe_test(
-    listing: Listing, images: ImageFiles, sample: SampleSubmission, train: Reading, choices: Choices
-) -> tuple[Reading, str]:
-    """Describes the test section; returns it and the sample's id column.
-
-    Raises:
-        InputError: the sample's ids name no test images, or several folders.
-    """
-    if train.pixels is not None:
-        return _test_pixels(listing, sample, train, choices)
-    likely = [name for name in sample.columns if is_id(sample.table[name])]
-    found: dict[str, Match] = {}
-    for name in likely:
-        for match in images.matches(name, sample.table[name].tolist(), train.images):
-            found.setdefault(match.folder, match)
-    if not found:
-        folders = [f"{folder} ({len(stems):,})" for folder, stems in images.by_folder.items()]
-        raise InputError(
-            f"{listing.source}: no column of {sample.path} names test images; it begins with "
-            f"{some(sample.table.iloc[0].tolist(), 3)}, the images lie in {some(folders)}; "
-            "choose another --sample, or give its ids the names of the images"
-        )
-    match = pick_reading(f"the folder of test images of {listing.source}", found, "--test", choices.test)
-    section = {"layout": "images", "images": match.folder, "listed_by": "sample_submission"}
-    facts = (
-        f"{match.column} of {sample.path}: {len(match.images):,} of {match.rows:,} ids name an image in {match.folder}",
-    )
-    missing = match.rows - len(match.images)
-    check = [f"{missing:,} ids of {sample.path} have no image in {match.folder}"] if missing else []
-    if match.rows < _FEW_TESTS and match.rows * 10 < train.rows:
-        check.append(
-            f"{match.rows} test images stand for hidden ones: a notebook has to predict those (code competition)"
-        )
-    return Reading(section, facts, tuple(check), match.images), match.column
-
-
-def _test_pixels(listing: Listing, sample: SampleSubmission, train: Reading, choices: Choices) -> tuple[Reading, str]:
-    options: dict[str, PixelTable] = {}
-    for path in listing.tables:
-        pixels = find_pixel_table(listing.head(path), path)
-        if pixels is not None and pixels.shape == train.pixels and path not in (train.section["table"], sample.path):
-            options[path] = pixels
-    if not options:
-        raise InputError(
-            f"{listing.source}: no table but {train.section['table']} has pixels of the shape {train.pixels}; "
-            "add the test table"
-        )
-    pixels = pick_reading(f"the table of test pixels of {listing.source}", options, "--test", choices.test)
-    table = listing.columns(pixels.table, pixels.others or [str(listing.head(pixels.table).columns[0])])
-    for column in sample.columns:
-        ids = sample.table[column].tolist()
-        for name in pixels.others:
-            if len(ids) == len(table) and set(table[name]) == set(ids):
-                facts = f"{pixels.table}: {len(table):,} rows; {name} holds the ids of {sample.path}"
-                return Reading(
-                    {"layout": "csv_pixels", "table": pixels.table, **pixels.section(name)}, (facts,)
-                ), column
-        first = int(ids[0]) if re.fullmatch(r"\d{1,9}", ids[0]) else -1
-        if first >= 0 and ids == [str(first + row) for row in range(len(table))]:
-            facts = f"{pixels.table}: {len(table):,} rows; {column} of {sample.path} numbers them from {first}"
-            section = {"layout": "csv_pixels", "table": pixels.table, "first_id": first, **pixels.section(None)}
-            return Reading(section, (facts,)), column
-    raise InputError(
-        f"{listing.source}: the ids of {sample.path} ({len(sample.table):,} rows, columns {some(sample.columns, 5)}) "
-        f"neither number the {len(table):,} rows of {pixels.table} nor stand in one of its columns "
-        f"({some(pixels.others) or 'none besides pixels'})"
-    )
 
 
 def describe_submission(
@@ -193,7 +122,7 @@ def _label(
             binary = len(classes) == 2 and len(values) == 1 and numbers.notna().all()
             doubt = f"{column} was read as labels; if it wants a probability, describe again with --positive CLASS"
             return Reading(section, facts, (doubt,) if binary else ())
-        if numbers.isna().all():
+        if numbers.isna().all() or _are_whole(values, classes):
             return Reading(
                 section,
                 facts,
@@ -207,6 +136,11 @@ def _label(
         )
     positive = _positive(sample, column, classes, choices)
     return Reading(section | {"positive": positive}, facts, (f"{column} was read as the probability of {positive}",))
+
+
+def _are_whole(values: Sequence[str], classes: Sequence[str]) -> bool:
+    """Says whether cells are whole numbers as the classes are, more than two: a number of no class stands for one."""
+    return len(classes) > 2 and all(re.fullmatch(r"-?\d+", name) for name in (*values, *classes))
 
 
 def _positive(sample: SampleSubmission, column: str, classes: Sequence[str], choices: Choices) -> str:

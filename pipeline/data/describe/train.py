@@ -1,17 +1,16 @@
 """Training images: their section, from a table beside images, pixels, folders of classes, or file names."""
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import PurePosixPath
+from collections.abc import Callable, Sequence
 
 from pipeline.core.errors import InputError, some
+from pipeline.data.containers.formats import ROW_SUFFIXES
+from pipeline.data.describe.candidates import WIDE, TableCandidate, find_candidates, find_name_candidates
 from pipeline.data.describe.classes import (
     Labels,
     find_group_columns,
     find_multi_labels,
     format_counts,
-    is_label,
     list_classes,
     read_labels,
 )
@@ -20,30 +19,26 @@ from pipeline.data.describe.folders import (
     NameCandidate,
     describe_class_folders,
     describe_file_names,
-    find_class_folders,
-    find_file_names,
-    list_class_folders,
 )
 from pipeline.data.describe.listing import Listing
-from pipeline.data.describe.match import Choices, ImageFiles, Match, Reading, is_id, parent_folder, pick_reading
-from pipeline.data.describe.storage import PixelTable, find_pixel_table
-
-_WIDE = 200  # columns: more are pixels or nothing
-
-
-@dataclass(frozen=True)
-class TableCandidate:
-    """A table whose id column names images."""
-
-    table: str
-    matches: tuple[Match, ...]
-
-
-Candidate = TableCandidate | FolderCandidate | NameCandidate | PixelTable
+from pipeline.data.describe.match import (
+    Choices,
+    ImageFiles,
+    Reading,
+    find_id_beside,
+    is_id,
+    pick_reading,
+)
+from pipeline.data.describe.storage import PixelTable
 
 
 def describe_train(
-    listing: Listing, images: ImageFiles, tables: Sequence[str], sample_columns: Sequence[str], choices: Choices
+    listing: Listing,
+    images: ImageFiles,
+    tables: Sequence[str],
+    sample_columns: Sequence[str],
+    choices: Choices,
+    describe_packed: Callable[[], Reading | None],
 ) -> Reading:
     """Describes the training section.
 
@@ -53,11 +48,17 @@ def describe_train(
         tables: those that may hold training labels: neither sample submission nor solution.
         sample_columns: the columns of the sample submission.
         choices: ``train``, ``id`` and ``label`` decide.
+        describe_packed: describes the section where no file is an image of the training data.
 
     Raises:
         InputError: nothing to read, or several readings; the candidates are listed.
     """
-    found = _candidates(listing, images, tables, choices)
+    found = find_candidates(listing, images, tables, choices)
+    found = found or dict(find_name_candidates(listing, images, tables, choices))
+    if not found or (choices.train or "").lower().endswith(ROW_SUFFIXES):
+        packed = describe_packed()
+        if packed is not None:
+            return packed
     if not found:
         raise InputError(_format_nothing(listing, images, tables))
     candidate = pick_reading(f"the training data in {listing.source}", found, "--train", choices.train)
@@ -70,58 +71,6 @@ def describe_train(
     if isinstance(candidate, PixelTable):
         return _describe_pixels(candidate, listing, sample_columns, choices)
     return _describe_table(candidate, listing, sample_columns, choices)
-
-
-def _candidates(listing: Listing, images: ImageFiles, tables: Sequence[str], choices: Choices) -> dict[str, Candidate]:
-    found: dict[str, Candidate] = {}
-    for path in tables:
-        head = listing.head(path)
-        pixels = find_pixel_table(head, path)
-        if pixels is not None and any(is_label(head[name]) or name == choices.label for name in pixels.others):
-            found[path] = pixels
-    described = {}
-    for path in tables:
-        for folder, matches in _naming(listing, images, path, choices).items():
-            described[folder] = path
-            found[f"{path}:{folder}"] = TableCandidate(path, matches)
-    for folder in find_class_folders(images):
-        # A table that names the images of one such folder lists images, not classes.
-        if not any(parent_folder(inner) == folder and inner != "." for inner in described):
-            found[folder] = FolderCandidate(folder, list_class_folders(images, folder))
-    if len(found) > 1 and choices.train is None:
-        found = {
-            name: value for name, value in found.items() if not PurePosixPath(name).name.lower().startswith("test")
-        } or found
-    if not found:
-        found |= {name.folder: name for name in find_file_names(images)}
-        unread = [path for path in tables if any(is_label(values) for _, values in listing.head(path).items())]
-        if found and unread and choices.train is None:
-            # Names such as img_1 and scan_2 look like classes; a table that may hold the true ones is no coincidence.
-            raise InputError(
-                f"{unread[0]} has columns that look like labels, but none that names images, while file names in "
-                f"{some(found)} look like classes; correct the ids of {unread[0]}, or choose "
-                f"--train '{next(iter(found))}'"
-            )
-    return found
-
-
-def _naming(listing: Listing, images: ImageFiles, path: str, choices: Choices) -> dict[str, tuple[Match, ...]]:
-    """Folder -> the columns of a table that name its images, if the table has a column left for the label."""
-    head = listing.head(path)
-    if len(head.columns) > _WIDE or not len(head):
-        return {}
-    likely = [name for name in head.columns if choices.id in (None, name) and is_id(head[name])]
-    likely = [name for name in likely if images.matches(name, head[name].tolist())]
-    if not likely:
-        return {}
-    table = listing.table(path)
-    found: dict[str, list[Match]] = {}
-    for name in likely:
-        others = [column for column in table.columns if column != name]
-        if any(is_label(table[column]) or column == choices.label for column in others):
-            for match in images.matches(name, table[name].tolist()):
-                found.setdefault(match.folder, []).append(match)
-    return {folder: tuple(matches) for folder, matches in found.items()}
 
 
 def _describe_table(
@@ -158,11 +107,13 @@ def _describe_table(
         check.append(f"{some(both, 3)} look like several labels of one image: each was read as a class of its own")
     check += find_group_columns(table, candidate.table, [match.column, *labels.columns])
     one_hot = len(labels.columns) > 1
+    row_id = find_id_beside(table, match.column) if choices.id is None else match.column
     section = {
         "layout": "csv_one_hot" if one_hot else "csv_images",
         "images": match.folder,
         "table": candidate.table,
-        "id": match.column,
+        "id": row_id,
+        **({"file": match.column} if row_id != match.column else {}),
         **({"classes": labels.columns} if one_hot else {"label": labels.columns[0]}),
     }
     return Reading(section, tuple(facts), tuple(check), match.images, classes, rows=len(table))
@@ -217,7 +168,7 @@ def _format_nothing(listing: Listing, images: ImageFiles, tables: Sequence[str])
 def _format_repeating(listing: Listing, images: ImageFiles, tables: Sequence[str]) -> str:
     """Lists the columns that name images, but name them more than once."""
     found = []
-    for path in [path for path in tables if len(listing.head(path).columns) <= _WIDE]:
+    for path in [path for path in tables if len(listing.head(path).columns) <= WIDE]:
         for name, values in listing.table(path).items():
             distinct = sorted(set(values))
             if not is_id(values) and images.matches(str(name), distinct):

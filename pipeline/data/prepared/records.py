@@ -70,7 +70,9 @@ def list_test_records(base: Path, competition: Competition) -> list[Record]:
     check_unique(ids, str(path))
     check_ids(ids, str(path))
     names = _ids(path, layout.file, competition.encoding) if layout.file else ids
-    return [Record(*row) for row in zip(ids, folder.find(names, path), strict=True)]
+    groups = _ids(path, layout.group, competition.encoding) if layout.group else [""] * len(ids)
+    sources = folder.find(names, path)
+    return [Record(name, source, None, group) for name, source, group in zip(ids, sources, groups, strict=True)]
 
 
 def shows_beginning(sample: pd.DataFrame, competition: Competition, ids: Sequence[str]) -> bool:

@@ -18,7 +18,7 @@ RAMP = np.arange(32 * 32, dtype=np.uint16).reshape(32, 32)
 
 def _describe(folder: Path) -> Reading:
     with open_listing(folder) as listing:
-        return describe_storage(listing, listing.images, None)
+        return describe_storage(listing, Reading({}, images=tuple(listing.images)))
 
 
 def _range(folder: Path, *pictures: NDArray[Any]) -> Any:

@@ -1,0 +1,123 @@
+"""Candidates for the training data: every way in which the files of a listing can be read as images with labels."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from pipeline.core.errors import InputError, some
+from pipeline.data.describe.classes import is_label
+from pipeline.data.describe.folders import (
+    FolderCandidate,
+    NameCandidate,
+    find_class_folders,
+    find_file_names,
+    list_class_folders,
+)
+from pipeline.data.describe.listing import Listing
+from pipeline.data.describe.match import Choices, ImageFiles, Match, is_below, is_id, parent_folder
+from pipeline.data.describe.storage import PixelTable, find_pixel_table
+
+WIDE = 200  # columns: more are pixels or nothing
+
+
+@dataclass(frozen=True)
+class TableCandidate:
+    """A table whose id column names images."""
+
+    table: str
+    matches: tuple[Match, ...]
+
+
+Candidate = TableCandidate | FolderCandidate | NameCandidate | PixelTable
+
+
+def find_candidates(
+    listing: Listing, images: ImageFiles, tables: Sequence[str], choices: Choices
+) -> dict[str, Candidate]:
+    """Finds what may be the training data: tables that name images, tables of pixels, folders of classes."""
+    found: dict[str, Candidate] = {}
+    for path in tables:
+        head = listing.head(path)
+        pixels = find_pixel_table(head, path)
+        if pixels is not None and any(is_label(head[name]) or name == choices.label for name in pixels.others):
+            found[path] = pixels
+    described = {}
+    for path in tables:
+        for folder, matches in _naming(listing, images, path, choices).items():
+            described[folder] = path
+            found[f"{path}:{folder}"] = TableCandidate(path, matches)
+    for folder in find_class_folders(images):
+        # A table that names the images of one such folder lists images, not classes.
+        if not any(parent_folder(inner) == folder and inner != "." for inner in described) and not _is_named(
+            images.under(folder), folder, found
+        ):
+            found[folder] = FolderCandidate(folder, list_class_folders(images, folder))
+    if len(found) > 1 and choices.train is None:
+        found = {name: value for name, value in found.items() if not _is_test(name, value)} or found
+        found = {name: value for name, value in found.items() if not _repeats(name, found)}
+    return found
+
+
+def _is_test(name: str, candidate: Candidate) -> bool:
+    parts = PurePosixPath(name).parts if isinstance(candidate, FolderCandidate) else [PurePosixPath(name).name]
+    return any(part.lower().startswith("test") for part in parts)
+
+
+def _repeats(name: str, found: Mapping[str, Candidate]) -> bool:
+    """Says whether another column of the table names the same images row by row, by whole paths: one reading."""
+    mine = found[name]
+    if not isinstance(mine, TableCandidate):
+        return False
+    others = [each for each in found.values() if isinstance(each, TableCandidate) and each.table == mine.table]
+    above = [match for each in others if each is not mine for match in each.matches]
+    return all(
+        any(is_below(match.folder, own.folder) and match.images == own.images for match in above)
+        for own in mine.matches
+    )
+
+
+def find_name_candidates(
+    listing: Listing, images: ImageFiles, tables: Sequence[str], choices: Choices
+) -> dict[str, NameCandidate]:
+    """Finds folders whose file names hold the class.
+
+    Raises:
+        InputError: a table beside them may hold the true classes.
+    """
+    found = {name.folder: name for name in find_file_names(images)}
+    if found:
+        unread = [path for path in tables if any(is_label(values) for _, values in listing.head(path).items())]
+        if found and unread and choices.train is None:
+            # Names such as img_1 and scan_2 look like classes; a table that may hold the true ones is no coincidence.
+            raise InputError(
+                f"{unread[0]} has columns that look like labels, but none that names images, while file names in "
+                f"{some(found)} look like classes; correct the ids of {unread[0]}, or choose "
+                f"--train '{next(iter(found))}'"
+            )
+    return found
+
+
+def _is_named(paths: Sequence[str], folder: str, found: Mapping[str, Candidate]) -> bool:
+    """Says whether a table names all these images from a folder above: then their folder is no class."""
+    tables = [candidate for candidate in found.values() if isinstance(candidate, TableCandidate)]
+    matches = [match for table in tables for match in table.matches if match.folder != folder]
+    return any(is_below(match.folder, folder) and set(paths) <= set(match.images) for match in matches)
+
+
+def _naming(listing: Listing, images: ImageFiles, path: str, choices: Choices) -> dict[str, tuple[Match, ...]]:
+    """Folder -> the columns of a table that name its images, if the table has a column left for the label."""
+    head = listing.head(path)
+    if len(head.columns) > WIDE or not len(head):
+        return {}
+    likely = [name for name in head.columns if choices.id in (None, name) and is_id(head[name])]
+    likely = [name for name in likely if images.matches(name, head[name].tolist())]
+    if not likely:
+        return {}
+    table = listing.table(path)
+    found: dict[str, list[Match]] = {}
+    for name in likely:
+        others = [column for column in table.columns if column != name]
+        if any(is_label(table[column]) or column == choices.label for column in others):
+            for match in images.matches(name, table[name].tolist()):
+                found.setdefault(match.folder, []).append(match)
+    return {folder: tuple(matches) for folder, matches in found.items()}

@@ -1,0 +1,124 @@
+"""Test images: their section, described from the sample submission and the tables that list them."""
+
+import re
+from collections.abc import Iterator
+
+import pandas as pd
+
+from pipeline.core.errors import InputError, some
+from pipeline.core.layouts import IMAGE_SUFFIXES
+from pipeline.data.describe.listing import Listing
+from pipeline.data.describe.match import Choices, ImageFiles, Match, Reading, is_id, pick_reading
+from pipeline.data.describe.packed_test import describe_packed_test
+from pipeline.data.describe.storage import PixelTable, find_pixel_table
+from pipeline.data.describe.submission import SampleSubmission
+
+_FEW_TESTS = 10  # fewer, beside many training images, are a sample of what a code competition hides
+
+
+def describe_test(
+    listing: Listing, images: ImageFiles, sample: SampleSubmission, train: Reading, choices: Choices
+) -> tuple[Reading, str]:
+    """Describes the test section; returns it and the sample's id column.
+
+    Raises:
+        InputError: the sample's ids name no test images, or several folders.
+    """
+    if train.pixels is not None:
+        return _test_pixels(listing, sample, train, choices)
+    likely = [name for name in sample.columns if is_id(sample.table[name])]
+    found: dict[str, Match] = {}
+    for name in likely:
+        for match in images.matches(name, sample.table[name].tolist(), train.images):
+            found.setdefault(match.folder, match)
+    listed = _find_listed(listing, images, sample, train) if choices.test is None else None
+    if listed is not None and set(listed[0].images) not in [set(match.images) for match in found.values()]:
+        return listed
+    packed = None if found else describe_packed_test(listing, sample.path, sample.table, train, choices)
+    if packed is not None:
+        return packed
+    if not found:
+        folders = [f"{folder} ({len(stems):,})" for folder, stems in images.by_folder.items()]
+        raise InputError(
+            f"{listing.source}: no column of {sample.path} names test images; it begins with "
+            f"{some(sample.table.iloc[0].tolist(), 3)}, the images lie in {some(folders)}; "
+            "choose another --sample, or give its ids the names of the images"
+        )
+    match = pick_reading(f"the folder of test images of {listing.source}", found, "--test", choices.test)
+    section = {"layout": "images", "images": match.folder, "listed_by": "sample_submission"}
+    facts = (
+        f"{match.column} of {sample.path}: {len(match.images):,} of {match.rows:,} ids name an image in {match.folder}",
+    )
+    missing = match.rows - len(match.images)
+    check = [f"{missing:,} ids of {sample.path} have no image in {match.folder}"] if missing else []
+    if match.rows < _FEW_TESTS and match.rows * 10 < train.rows:
+        check.append(
+            f"{match.rows} test images stand for hidden ones: a notebook has to predict those (code competition)"
+        )
+    return Reading(section, facts, tuple(check), match.images), match.column
+
+
+def _test_pixels(listing: Listing, sample: SampleSubmission, train: Reading, choices: Choices) -> tuple[Reading, str]:
+    options: dict[str, PixelTable] = {}
+    for path in listing.tables:
+        pixels = find_pixel_table(listing.head(path), path)
+        if pixels is not None and pixels.shape == train.pixels and path not in (train.section["table"], sample.path):
+            options[path] = pixels
+    if not options:
+        raise InputError(
+            f"{listing.source}: no table but {train.section['table']} has pixels of the shape {train.pixels}; "
+            "add the test table"
+        )
+    pixels = pick_reading(f"the table of test pixels of {listing.source}", options, "--test", choices.test)
+    table = listing.columns(pixels.table, pixels.others or [str(listing.head(pixels.table).columns[0])])
+    for column in sample.columns:
+        ids = sample.table[column].tolist()
+        for name in pixels.others:
+            if len(ids) == len(table) and set(table[name]) == set(ids):
+                facts = f"{pixels.table}: {len(table):,} rows; {name} holds the ids of {sample.path}"
+                return Reading(
+                    {"layout": "csv_pixels", "table": pixels.table, **pixels.section(name)}, (facts,)
+                ), column
+        first = int(ids[0]) if re.fullmatch(r"\d{1,9}", ids[0]) else -1
+        if first >= 0 and ids == [str(first + row) for row in range(len(table))]:
+            facts = f"{pixels.table}: {len(table):,} rows; {column} of {sample.path} numbers them from {first}"
+            section = {"layout": "csv_pixels", "table": pixels.table, "first_id": first, **pixels.section(None)}
+            return Reading(section, (facts,)), column
+    raise InputError(
+        f"{listing.source}: the ids of {sample.path} ({len(sample.table):,} rows, columns {some(sample.columns, 5)}) "
+        f"neither number the {len(table):,} rows of {pixels.table} nor stand in one of its columns "
+        f"({some(pixels.others) or 'none besides pixels'})"
+    )
+
+
+def _find_listed(
+    listing: Listing, images: ImageFiles, sample: SampleSubmission, train: Reading
+) -> tuple[Reading, str] | None:
+    """Reads a table that lists the sample's ids beside the files of their images."""
+    for path in (*listing.row_tables, *listing.tables):
+        if path in (sample.path, train.section.get("table")) or not _lists_files(listing.head(path)):
+            continue
+        table = listing.table(path)
+        for column, name in _shared_ids(sample.table, table):
+            for files in [str(other) for other in table.columns if other != name and _are_files(table[other])]:
+                found = [m for m in images.matches(files, table[files].tolist(), train.images) if m.share == 1]
+                if len(found) == 1:
+                    section = {"layout": "images", "images": found[0].folder, "listed_by": "table", "table": path}
+                    facts = f"{path}: {len(table):,} rows; {name} holds the ids of {sample.path}, {files} their images"
+                    return Reading(section | {"id": name, "file": files}, (facts,), (), found[0].images), column
+    return None
+
+
+def _shared_ids(sample: pd.DataFrame, table: pd.DataFrame) -> Iterator[tuple[str, str]]:
+    for column in [str(name) for name in sample.columns if is_id(sample[name])]:
+        for name in [str(name) for name in table.columns if table[name].nunique() == len(table)]:
+            if set(sample[column]) <= set(table[name]):
+                yield column, name
+
+
+def _lists_files(head: pd.DataFrame) -> bool:
+    return len(head) > 0 and any(_are_files(head[name]) for name in head.columns)
+
+
+def _are_files(cells: pd.Series) -> bool:
+    return len(cells) > 0 and bool(cells.str.lower().str.endswith(IMAGE_SUFFIXES).all())
