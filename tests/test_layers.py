@@ -59,7 +59,8 @@ ROOMS = {
     "images": Room(
         2,
         "",
-        "augmentation batches channels decoding hog inspection prefetching preprocessing resizing sift store views",
+        """augmentation batches channels decoding fitting hog inspection prefetching preprocessing resizing sift store
+        views""",
     ),
     "ensemble": Room(
         2, "", "calibration candidate_table combiners.contract external fitting members nested recombining"

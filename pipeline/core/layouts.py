@@ -9,6 +9,7 @@ from pipeline.core.config import Section
 from pipeline.core.picture_formats import PICTURE_FORMATS
 
 IMAGE_SUFFIXES = tuple(suffix for known in PICTURE_FORMATS for suffix in known.suffixes)
+CHANNEL = "channel"  # what stands for the number of a channel in the path of its file
 
 
 class Folders(Section):
@@ -46,11 +47,43 @@ class Packed(Section):
         return self
 
 
+class ChannelFiles(Section):
+    """Images of several files, each a channel, or files whose paths are made of columns of their table.
+
+    ``path`` is that of a file below ``images``: ``{column}`` stands for the cell of a row (``{id}`` for the id column),
+    ``{channel}`` for each of ``channels`` in turn. Without ``channels`` one file makes the image.
+    """
+
+    path: str
+    channels: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns that the path is made of, ``id`` included, without repetition."""
+        return [name for name in dict.fromkeys(re.findall(r"{([^{}]*)}", self.path)) if name != CHANNEL]
+
+    @field_validator("channels", mode="before")
+    @classmethod
+    def _as_text(cls, channels: object) -> object:
+        return tuple(str(name) for name in channels) if isinstance(channels, list | tuple) else channels
+
+    @model_validator(mode="after")
+    def _channels_with_their_place(self) -> "ChannelFiles":
+        if not self.columns:
+            raise ValueError("path names no column, so that all rows would share a file; write {id} or another column")
+        if bool(self.channels) != (f"{{{CHANNEL}}}" in self.path):
+            raise ValueError("channels go with {channel} in path: give both or neither")
+        if len(set(self.channels)) < len(self.channels):
+            raise ValueError("channels lists a name more than once")
+        return self
+
+
 class CsvImages(Section):
     """A table of ids and labels beside images; ids with or without extension.
 
     ``table`` may be of any format of rows, a pattern of several files included; ``images`` is a folder, or packed files
-    (`Packed`). ``file`` is the column that names each image where the id does not.
+    (`Packed`). ``file`` is the column that names each image where the id does not; ``files`` a
+    path made of columns, of one file or one for each channel (`ChannelFiles`).
     ``label`` is the column of the answer; a list of columns where an image has several numbers or targets. Where
     ``target.kind`` is several_labels and names no separator, each row names one label of an image.
     """
@@ -62,6 +95,7 @@ class CsvImages(Section):
     label: str | tuple[str, ...]
     group: str | None = None
     file: str | None = None
+    files: ChannelFiles | None = None
     packed: Packed | None = None
 
     @property
@@ -84,6 +118,7 @@ class CsvOneHot(Section):
     classes: tuple[str, ...] = Field(min_length=2)
     group: str | None = None
     file: str | None = None
+    files: ChannelFiles | None = None
     packed: Packed | None = None
 
     @field_validator("classes")
@@ -149,8 +184,8 @@ Train = Annotated[Folders | CsvImages | CsvOneHot | CsvPixels | FileNames, Field
 class TestImages(Section):
     """Test images in a folder or packed, listed by the sample submission, by a table, or by the images themselves.
 
-    ``file`` is the column of the table that names each image where the id does not, ``group`` the one that ties images
-    together where one answer is for several of them.
+    ``file`` is the column of the table that names each image where the id does not, ``files`` a path made of columns,
+    ``group`` the one that ties images together where one answer is for several of them.
     """
 
     layout: Literal["images"]
@@ -160,12 +195,15 @@ class TestImages(Section):
     id: str | None = None
     file: str | None = None
     group: str | None = None
+    files: ChannelFiles | None = None
     packed: Packed | None = None
 
     @model_validator(mode="after")
     def _table_and_id(self) -> "TestImages":
         if self.listed_by == "table" and (self.table is None or self.id is None):
             raise ValueError("listed_by: table needs table and id")
+        if self.files is not None and (self.listed_by == "folder" or self.file is not None):
+            raise ValueError("files makes paths of a table's columns: remove file, and listed_by: folder")
         for key, column in (("file", self.file), ("group", self.group)):
             if column is not None and self.listed_by != "table":
                 raise ValueError(f"{key} names a column of the table: set listed_by: table, or remove {key}")

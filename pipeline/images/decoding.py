@@ -13,66 +13,24 @@ Special kinds of files are treated so:
 
 import io
 import warnings
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
-from pipeline.core.arrays import Images
-from pipeline.core.errors import InputError
+from pipeline.core.errors import InputError, some
 from pipeline.core.picture_formats import SIGNATURE_BYTES, describe_content, find_picture_format
-from pipeline.images.bands import Bands, Frame, ValueRange, list_limits, scale_bands
-from pipeline.images.hashing import hash_appearance, hash_pixels
+from pipeline.images.bands import Bands, list_limits, scale_bands
+from pipeline.images.fitting import StorageForm, StoredImage, fit_channels, fit_image, fit_pixels
 from pipeline.images.picture_files import BROKEN, open_picture
-
-
-@dataclass(frozen=True)
-class StorageForm:
-    """How an image is kept: the plain values of a competition's `storage` (whose module is slow to import in a worker).
-
-    Attributes:
-        size: height and width.
-        channels: 1 (grey), 3 (RGB), or as many as the files have bands.
-        resize: ``crop``, ``pad`` or ``stretch``.
-        range: which values of deep files become black and white.
-        frame: of a file with several, ``first`` or ``middle``.
-        bands: which bands of a file become the channels, from 1; None for all.
-    """
-
-    size: int
-    channels: int
-    resize: str
-    range: ValueRange = "dtype"
-    frame: Frame = "first"
-    bands: tuple[int, ...] | None = None
 
 
 class BrokenImageError(ValueError):
     """A file that holds no readable image; the message says why."""
-
-
-@dataclass(frozen=True)
-class StoredImage:
-    """A decoded image.
-
-    Attributes:
-        pixels: (size, size, channels) uint8.
-        width: of the original, after its EXIF orientation.
-        height: of the original, after its EXIF orientation.
-        hash: digest of the original's decoded pixels: equal files and lossless copies share it.
-        perceptual_hash: equal for images that look the same (see `hash_appearance`).
-        lost: the share of the original's rows that its file lacks.
-    """
-
-    pixels: Images
-    width: int
-    height: int
-    hash: str
-    perceptual_hash: str
-    lost: float = 0.0
 
 
 def decode_file(path: Path, form: StorageForm) -> StoredImage:
@@ -94,6 +52,31 @@ def decode_bytes(content: bytes, form: StorageForm, most_pixels: int) -> StoredI
         InputError: memory ran out.
     """
     return _decode(io.BytesIO(content), form, most_pixels, "the image")
+
+
+def decode_channels(paths: Sequence[Path], form: StorageForm) -> StoredImage:
+    """Reads the files of one image, each a channel, and brings them to the storage size.
+
+    The range of the form holds for each file by itself.
+
+    Raises:
+        BrokenImageError: one cannot be read, holds several bands, or is of another size.
+        InputError: memory ran out.
+    """
+    levels, lost = [], 0.0
+    for path in paths:
+        with path.open("rb") as file:
+            image, missing = _open(file, replace(form, bands=None, channels=1), _limit_pixels(), str(path))
+        bands = image if isinstance(image, Bands) else _list_bands(_flatten(image).convert("L"))
+        if bands.values.shape[2] != 1:
+            raise BrokenImageError(f"{path.name} holds {bands.values.shape[2]} bands; a channel's file holds one")
+        levels.append(scale_bands(bands, form.range))
+        lost = max(lost, missing)
+    sizes = {level.shape for level in levels}
+    if len(sizes) > 1:
+        listed = (f"{path.name} {level.shape[1]}x{level.shape[0]}" for path, level in zip(paths, levels, strict=True))
+        raise BrokenImageError(f"its files differ in size: {some(listed)}")
+    return replace(fit_channels(np.concatenate(levels, axis=2), form), lost=lost)
 
 
 def decode_array(values: NDArray[Any], form: StorageForm) -> StoredImage:
@@ -130,6 +113,22 @@ def _limit_pixels() -> int:
 
 
 def _decode(file: IO[bytes], form: StorageForm, most_pixels: int, place: str) -> StoredImage:
+    image, lost = _open(file, form, most_pixels, place)
+    try:
+        return replace(_fit_opened(image, form), lost=lost)
+    except ValueError as error:
+        raise BrokenImageError(str(error)) from error
+    except MemoryError as error:
+        raise _out_of_memory(place) from error
+
+
+def _out_of_memory(place: str) -> InputError:
+    return InputError(
+        f"{place}: memory ran out while it was decoded; lower prepare.workers in params.yaml, or end other programs"
+    )
+
+
+def _open(file: IO[bytes], form: StorageForm, most_pixels: int, place: str) -> tuple[Image.Image | Bands, float]:
     head = file.read(SIGNATURE_BYTES)
     file.seek(0)
     known = find_picture_format(head)
@@ -139,12 +138,9 @@ def _decode(file: IO[bytes], form: StorageForm, most_pixels: int, place: str) ->
         # Libraries warn about oddities that they survive; here an image is readable or it is broken.
         with warnings.catch_warnings(action="ignore"):
             plain = form.bands is None and form.channels in (1, 3)
-            image, lost = open_picture(file, known, most_pixels, form.frame, many_bands=not plain)
-            return replace(_fit_opened(image, form), lost=lost)
+            return open_picture(file, known, most_pixels, form.frame, many_bands=not plain)
     except MemoryError as error:
-        raise InputError(
-            f"{place}: memory ran out while it was decoded; lower prepare.workers in params.yaml, or end other programs"
-        ) from error
+        raise _out_of_memory(place) from error
     except UnidentifiedImageError as error:
         raise BrokenImageError(f"damaged {known.title} file") from error
     except BROKEN as error:
@@ -155,10 +151,13 @@ def _fit_opened(image: Image.Image | Bands, form: StorageForm) -> StoredImage:
     if isinstance(image, Bands):
         return _fit_bands(image, form)
     if form.bands is not None or form.channels not in (1, 3):
-        plain = image.convert("RGB") if image.mode in ("P", "CMYK", "YCbCr") else image
-        values = np.asarray(plain)
-        return _fit_bands(Bands(values if values.ndim == 3 else values[..., None], (0.0, 255.0)), form)
+        return _fit_bands(_list_bands(image.convert("RGB") if image.mode in ("P", "CMYK", "YCbCr") else image), form)
     return fit_image(_flatten(image).convert("L" if form.channels == 1 else "RGB"), form)
+
+
+def _list_bands(image: Image.Image) -> Bands:
+    values = np.asarray(image)
+    return Bands(values if values.ndim == 3 else values[..., None], (0.0, 255.0))
 
 
 def _fit_bands(bands: Bands, form: StorageForm) -> StoredImage:
@@ -176,46 +175,6 @@ def _fit_bands(bands: Bands, form: StorageForm) -> StoredImage:
             f"competition's file, or choose some with storage.bands, such as {list(range(1, min(there, 3) + 1))}"
         )
     return fit_pixels(scale_bands(bands, form.range), form)
-
-
-def fit_pixels(pixels: Images, form: StorageForm) -> StoredImage:
-    """Brings pixels to the storage size: uint8 (height, width), or (height, width, channels) of 1, 3 or the form's."""
-    channels = pixels.shape[2] if pixels.ndim == 3 else 1
-    if channels in (1, 3) and form.channels in (1, 3):
-        image = Image.fromarray(pixels[..., 0] if pixels.shape[2:] == (1,) else pixels)
-        return fit_image(image.convert("L" if form.channels == 1 else "RGB"), form)
-    return _fit_channels(pixels, form)
-
-
-def _fit_channels(pixels: Images, form: StorageForm) -> StoredImage:
-    """Hashes a picture of any number of channels and brings each to the storage size; looks are those of their mean."""
-    pixels = pixels if pixels.ndim == 3 else pixels[..., None]
-    height, width, channels = pixels.shape
-    fitted = [_fit(Image.fromarray(np.ascontiguousarray(pixels[..., band])), form) for band in range(channels)]
-    digest = hash_pixels(pixels)
-    mean = Image.fromarray(np.rint(pixels.mean(axis=2)).astype(np.uint8))
-    return StoredImage(np.stack(fitted, axis=2), width, height, digest, hash_appearance(mean, digest))
-
-
-def fit_image(image: Image.Image, form: StorageForm) -> StoredImage:
-    """Hashes an image of mode L or RGB and brings it to the storage size.
-
-    Shrinking averages over all pixels, enlarging interpolates (Pillow's bicubic filter widens with the factor).
-    """
-    pixels = _fit(image, form).reshape(form.size, form.size, form.channels)
-    digest = hash_pixels(np.asarray(image))
-    return StoredImage(pixels, image.width, image.height, digest, hash_appearance(image, digest))
-
-
-def _fit(image: Image.Image, form: StorageForm) -> Images:
-    size = (form.size, form.size)
-    if form.resize == "crop":
-        fitted = ImageOps.fit(image, size, Image.Resampling.BICUBIC)
-    elif form.resize == "pad":
-        fitted = ImageOps.pad(image, size, Image.Resampling.BICUBIC, color=0)
-    else:
-        fitted = image.resize(size, Image.Resampling.BICUBIC)
-    return np.asarray(fitted, dtype=np.uint8)
 
 
 def _flatten(image: Image.Image) -> Image.Image:

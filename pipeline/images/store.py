@@ -21,7 +21,8 @@ from pipeline.core.arrays import Images
 from pipeline.core.errors import InputError
 from pipeline.core.files import require_space
 from pipeline.core.progress import track_progress
-from pipeline.images.decoding import BrokenImageError, StorageForm, decode_file
+from pipeline.images.decoding import BrokenImageError, decode_channels, decode_file
+from pipeline.images.fitting import StorageForm
 
 _ROOM = "free some space or lower storage.size in the competition's file"
 _CHUNK = 64
@@ -111,14 +112,14 @@ def open_store(path: Path, rows: int | None = None) -> NDArray[np.uint8]:
 
 
 def fill_store(
-    store: Store, base: Path, sources: Sequence[str], form: StorageForm, workers: int | None
+    store: Store, base: Path, sources: Sequence[Sequence[str]], form: StorageForm, workers: int | None
 ) -> list[ImageFacts]:
     """Decodes image files into the rows of a store, row i from source i.
 
     Args:
         store: where the rows go.
         base: folder that ``sources`` are relative to.
-        sources: paths of image files.
+        sources: the path of each image's file, or of its files, one for each channel.
         form: size, channels and resize policy.
         workers: processes; None takes one per core where that pays.
 
@@ -127,7 +128,8 @@ def fill_store(
     """
     facts: list[ImageFacts] = [ImageFacts()] * len(sources)
     chunks = (
-        (start, [base / name for name in sources[start : start + _CHUNK]]) for start in range(0, len(sources), _CHUNK)
+        (start, [[base / name for name in names] for names in sources[start : start + _CHUNK]])
+        for start in range(0, len(sources), _CHUNK)
     )
     with track_progress("decoding images", len(sources)) as advance:
         for start, found in _run(store, form, chunks, _processes(base, sources, workers)):
@@ -148,14 +150,14 @@ def copy_rows(path: Path, rows: Sequence[int], target: Path) -> None:
             file.write(images[row].tobytes())
 
 
-def _processes(base: Path, sources: Sequence[str], workers: int | None) -> int:
+def _processes(base: Path, sources: Sequence[Sequence[str]], workers: int | None) -> int:
     if workers is not None:
         return workers
-    size = sum((base / name).stat().st_size for name in sources)
+    size = sum((base / name).stat().st_size for names in sources for name in names)
     return min(len(os.sched_getaffinity(0)), max(1, size // _WORTH_A_PROCESS))
 
 
-Chunk = tuple[int, list[Path]]
+Chunk = tuple[int, list[list[Path]]]
 
 
 def _run(
@@ -197,11 +199,11 @@ def _end_with_parent() -> None:
         threading.Thread(target=watch, daemon=True).start()
 
 
-def _decode_chunk(store: Store, form: StorageForm, start: int, paths: Sequence[Path]) -> list[ImageFacts]:
+def _decode_chunk(store: Store, form: StorageForm, start: int, images: Sequence[Sequence[Path]]) -> list[ImageFacts]:
     facts = []
-    for row, path in enumerate(paths, start):
+    for row, paths in enumerate(images, start):
         try:
-            image = decode_file(path, form)
+            image = decode_file(paths[0], form) if len(paths) == 1 else decode_channels(paths, form)
         except BrokenImageError as error:
             facts.append(ImageFacts(broken=str(error)))
             continue

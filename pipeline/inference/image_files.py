@@ -12,7 +12,8 @@ from pipeline.core.errors import InputError, one_line
 from pipeline.core.files import files_below
 from pipeline.core.ids import natural_order
 from pipeline.core.layouts import IMAGE_SUFFIXES
-from pipeline.images.decoding import BrokenImageError, StorageForm, decode_file
+from pipeline.images.decoding import BrokenImageError, decode_file
+from pipeline.images.fitting import StorageForm
 
 _WILD = "*?["
 _LONGEST = 255  # bytes of a name, as file systems have it

@@ -15,7 +15,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.paths import classes_path, prepared_folder
 from pipeline.ensemble.members import renormalise_rows
 from pipeline.ensemble.recombining import Combine, rebuild_combination
-from pipeline.images.decoding import StorageForm
+from pipeline.images.fitting import StorageForm
 from pipeline.inference.checkpoints import average_folds
 from pipeline.inference.outputs import FoldOutputs
 from pipeline.inference.saliency.heat import Heat, enlarge_heat

@@ -16,7 +16,7 @@ from pipeline.core.config import parse
 from pipeline.core.paths import prepared_folder
 from pipeline.core.targets.contract import Target
 from pipeline.core.targets.prepared import read_target
-from pipeline.images.decoding import StorageForm
+from pipeline.images.fitting import StorageForm
 from pipeline.inference.checkpoints import InferenceInput, combine_views, give_trained_head, predict_classic_logits
 from pipeline.inference.opened_network import OpenedNetwork, TaskShape, open_network
 from pipeline.inference.outputs import FoldOutputs

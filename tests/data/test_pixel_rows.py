@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pipeline.core.errors import InputError
 from pipeline.core.layouts import CsvPixels
 from pipeline.data.prepared import pixel_rows
-from pipeline.images.decoding import StorageForm
+from pipeline.images.fitting import StorageForm
 from pipeline.images.store import create_store, open_store
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (7, 4, 4), dtype=np.uint8)

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.core.errors import InputError
-from pipeline.images.decoding import BrokenImageError, StorageForm, decode_file
+from pipeline.images.decoding import BrokenImageError, decode_file
+from pipeline.images.fitting import StorageForm
 
 GREY = StorageForm(size=8, channels=1, resize="stretch")
 RGB = StorageForm(size=8, channels=3, resize="stretch")

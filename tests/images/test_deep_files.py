@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.images.bands import Frame
-from pipeline.images.decoding import BrokenImageError, StorageForm, decode_file
+from pipeline.images.decoding import BrokenImageError, decode_file
 from pipeline.images.deep_files import read_tiff
+from pipeline.images.fitting import StorageForm
 
 FIVE = np.arange(5 * 12 * 10, dtype=np.uint16).reshape(12, 10, 5) * 100
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from pipeline.core.errors import InputError
 from pipeline.images import store
-from pipeline.images.decoding import StorageForm
+from pipeline.images.fitting import StorageForm
 
 FORM = StorageForm(size=8, channels=3, resize="stretch")
 
@@ -27,7 +27,7 @@ def _images(folder: Path, count: int) -> list[str]:
 
 def _fill(folder: Path, names: list[str], workers: int | None = 1) -> tuple[np.ndarray, list[store.ImageFacts]]:
     target = store.create_store(folder / f"{workers}.npy", len(names), FORM)
-    facts = store.fill_store(target, folder, names, FORM, workers)
+    facts = store.fill_store(target, folder, [(name,) for name in names], FORM, workers)
     return np.array(store.open_store(target.path)), facts
 
 
@@ -114,14 +114,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from pipeline.images import store
-from pipeline.images.decoding import StorageForm
+from pipeline.images.fitting import StorageForm
 
 if __name__ == "__main__":
     folder, form = Path(sys.argv[1]), StorageForm(8, 3, "stretch")
     store._CHUNK = 1
     names = ["0.png"] * 100_000
     target = store.create_store(folder / "a.npy", len(names), form)
-    store.fill_store(target, folder, names, form, 2)
+    store.fill_store(target, folder, [(name,) for name in names], form, 2)
 """
 
 

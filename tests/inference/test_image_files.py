@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from pipeline.core.errors import InputError
-from pipeline.images.decoding import StorageForm
+from pipeline.images.fitting import StorageForm
 from pipeline.inference import image_files
 
 

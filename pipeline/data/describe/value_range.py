@@ -34,7 +34,9 @@ def describe_range(deep: Sequence[DeepValues]) -> Reading:
             f"compared; range: [0, {top:.0f}] keeps it and leaves {len(dark)} of {len(deep)} pictures nearly black"
         )
         return Reading({"range": "data"}, (fact,), (check,))
-    if top >= limit:
+    if top >= limit and highest < top / 2:
+        top = _round_up(highest)
+    elif top >= limit:
         return Reading({"range": "dtype"}, (f"{fact}; black is 0, white {limit:,.0f}",))
     check = f"range: [0, {top:.0f}], as no value opened is above: larger ones become white"
     return Reading({"range": (0, int(top))}, (fact,), (check,))
@@ -54,6 +56,12 @@ def _describe_open(deep: Sequence[DeepValues], fact: str, lowest: float, highest
         "says which values matter"
     )
     return Reading({"range": (low, high)}, (fact,), (check,))
+
+
+def _round_up(value: float) -> float:
+    """Keeps two digits."""
+    digit = 10.0 ** (len(str(int(value))) - 2)
+    return float(-(-value // digit) * digit)
 
 
 def _rounded(value: float) -> float:

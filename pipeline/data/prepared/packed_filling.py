@@ -7,7 +7,8 @@ from pipeline.core.errors import InputError
 from pipeline.core.layouts import Packed
 from pipeline.core.progress import track_progress
 from pipeline.data.containers.pictures import Picture, iterate_pictures
-from pipeline.images.decoding import BrokenImageError, StorageForm, StoredImage, decode_array, decode_bytes
+from pipeline.images.decoding import BrokenImageError, decode_array, decode_bytes
+from pipeline.images.fitting import StorageForm, StoredImage
 from pipeline.images.store import ImageFacts, Store
 
 _MOST_PIXELS = 178_956_970  # Pillow's limit for decompression bombs

@@ -13,7 +13,7 @@ from pipeline.core.csvs import Dialect, detect_dialect, refuse_bad_rows
 from pipeline.core.errors import InputError, some
 from pipeline.core.layouts import CsvPixels, TestPixels
 from pipeline.core.progress import track_progress
-from pipeline.images.decoding import StorageForm, fit_pixels
+from pipeline.images.fitting import StorageForm, fit_pixels
 from pipeline.images.store import ImageFacts, Store
 
 _CELLS = 400_000

@@ -14,17 +14,18 @@ from pipeline.core.config import Section
 from pipeline.core.errors import InputError, near_names, some
 from pipeline.core.files import write_json
 from pipeline.core.ids import natural_order
-from pipeline.core.layouts import CsvPixels, Test, TestPixels, Train, list_answer_columns
+from pipeline.core.layouts import CsvPixels, FileNames, Folders, Test, TestPixels, Train, list_answer_columns
 from pipeline.core.tables import INDEX_COLUMNS, write_index
 from pipeline.core.targets.contract import Target
 from pipeline.core.targets.prepared import format_cells, write_target
+from pipeline.data.prepared.channel_files import refuse_other_number
 from pipeline.data.prepared.packed_filling import fill_from_packed
 from pipeline.data.prepared.packed_images import PackedImages, open_images
 from pipeline.data.prepared.pixel_rows import fill_from_table
 from pipeline.data.prepared.prepare_report import Broken, describe_pictures, make_report, print_left_out, print_warnings
 from pipeline.data.prepared.record import Record
 from pipeline.data.prepared.records import ListedRecords
-from pipeline.images.decoding import StorageForm
+from pipeline.images.fitting import StorageForm
 from pipeline.images.store import ImageFacts, copy_rows, create_store, fill_store
 
 
@@ -109,6 +110,8 @@ def decode_records(
     Returns:
         The records in the order of the store's rows, and the facts of each; an unreadable image is a black row.
     """
+    files = None if isinstance(layout, CsvPixels | TestPixels | Folders | FileNames) else layout.files
+    refuse_other_number(files, competition.storage.channels, "test" if layout is competition.test else "train")
     place = {record.id: row for row, record in enumerate(records)}
     rows = [place[name] for name in natural_order(list(place))]
     ordered = [records[row] for row in rows]
@@ -117,11 +120,10 @@ def decode_records(
     if isinstance(layout, CsvPixels | TestPixels):
         numbers = [int(record.source.rpartition(":")[2]) - 1 for record in ordered]
         return ordered, fill_from_table(store, base, layout, numbers, form, competition.encoding)
-    sources = [record.source for record in ordered]
     images = open_images(base, layout)
     if isinstance(images, PackedImages):
-        return ordered, fill_from_packed(store, base, images.packed, sources, form)
-    return ordered, fill_store(store, base, sources, form, workers)
+        return ordered, fill_from_packed(store, base, images.packed, [record.source for record in ordered], form)
+    return ordered, fill_store(store, base, [record.files for record in ordered], form, workers)
 
 
 def encode_truth(train: Sequence[Record], competition: Competition) -> tuple[Target, Truth]:

@@ -12,9 +12,16 @@ class Record:
         source: path of its file below the source's folder; ``<file>:<row>`` (from 1) where files pack images.
         label: class name, or the cell of another kind of target (see `core.targets.contract`); None for a test image.
         group: what the user says must not be torn apart; empty for none.
+        others: paths of its further files, where each channel has one.
     """
 
     id: str
     source: str
     label: str | None = None
     group: str = ""
+    others: tuple[str, ...] = ()
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """All its files, in the order of the channels."""
+        return (self.source, *self.others)

@@ -15,6 +15,7 @@ from pipeline.core.errors import InputError, some
 from pipeline.core.ids import check_ids, check_unique
 from pipeline.core.layouts import CsvPixels, TestImages, TestPixels
 from pipeline.data.containers.tables import read_rows
+from pipeline.data.prepared.channel_files import find_image_files
 from pipeline.data.prepared.image_folder import ImageFolder
 from pipeline.data.prepared.packed_images import PackedImages, open_images
 from pipeline.data.prepared.record import Record
@@ -48,7 +49,8 @@ def list_records(base: Path, competition: Competition) -> ListedRecords:
             raise InputError(f"{base}: there is no {place} image; correct {place} in the competition's file")
         check_ids([record.id for record in records], f"{base}: {place}")
     check_labels(train, competition)
-    unlisted = _list_unnamed(base, competition, {record.source for record in (*train, *test)}, left_out)
+    used = {path for record in (*train, *test) for path in record.files}
+    unlisted = _list_unnamed(base, competition, used, left_out)
     return ListedRecords(train, test, [*left_out, *unlisted])
 
 
@@ -61,18 +63,20 @@ def list_test_records(base: Path, competition: Competition) -> list[Record]:
     layout = competition.test
     if isinstance(layout, TestPixels):
         return _test_rows(base, layout, competition.encoding)
-    folder = open_images(base, layout)
     if layout.listed_by == "folder":
-        return _test_folder(base, folder, competition)
+        return _test_folder(base, open_images(base, layout), competition)
     table, column = _test_listing(layout, competition)
     path = base / table
     ids = _ids(path, column, competition.encoding)
     check_unique(ids, str(path))
     check_ids(ids, str(path))
-    names = _ids(path, layout.file, competition.encoding) if layout.file else ids
+    rows = read_rows(path, encoding=competition.encoding)
+    files = find_image_files(open_images(base, layout), layout, rows, column, path)
     groups = _ids(path, layout.group, competition.encoding) if layout.group else [""] * len(ids)
-    sources = folder.find(names, path)
-    return [Record(name, source, None, group) for name, source, group in zip(ids, sources, groups, strict=True)]
+    return [
+        Record(name, first, None, group, tuple(others))
+        for name, (first, *others), group in zip(ids, files, groups, strict=True)
+    ]
 
 
 def shows_beginning(sample: pd.DataFrame, competition: Competition, ids: Sequence[str]) -> bool:
@@ -137,6 +141,9 @@ def _list_unnamed(base: Path, competition: Competition, used: set[str], left_out
         images = open_images(base, layout)
         used = used | {source for sources in images.lookup(gone) for source in sources}
         left += [source for source in images.sources if source not in used]
+    several = [layout for layout in layouts if getattr(layout, "files", None) is not None]
+    if left and several:
+        return [LeftOut(source, "no row names it by files.path") for source in left]
     if left and not (competition.leave_out and competition.leave_out.not_in_table):
         raise InputError(
             f"{base}: {len(left)} images have no id in any table: {some(left)}; add their rows, or write "

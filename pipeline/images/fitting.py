@@ -1,0 +1,92 @@
+"""Fitting: pixels of any size -> uint8 of the storage size, with the hashes of the original."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from pipeline.core.arrays import Images
+from pipeline.images.bands import Frame, ValueRange
+from pipeline.images.hashing import hash_appearance, hash_pixels
+
+
+@dataclass(frozen=True)
+class StorageForm:
+    """How an image is kept: the plain values of a competition's `storage` (whose module is slow to import in a worker).
+
+    Attributes:
+        size: height and width.
+        channels: 1 (grey), 3 (RGB), or as many as the files have bands.
+        resize: ``crop``, ``pad`` or ``stretch``.
+        range: which values of deep files become black and white.
+        frame: of a file with several, ``first`` or ``middle``.
+        bands: which bands of a file become the channels, from 1; None for all.
+    """
+
+    size: int
+    channels: int
+    resize: str
+    range: ValueRange = "dtype"
+    frame: Frame = "first"
+    bands: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class StoredImage:
+    """A decoded image.
+
+    Attributes:
+        pixels: (size, size, channels) uint8.
+        width: of the original, after its EXIF orientation.
+        height: of the original, after its EXIF orientation.
+        hash: digest of the original's decoded pixels: equal files and lossless copies share it.
+        perceptual_hash: equal for images that look the same (see `hash_appearance`).
+        lost: the share of the original's rows that its file lacks.
+    """
+
+    pixels: Images
+    width: int
+    height: int
+    hash: str
+    perceptual_hash: str
+    lost: float = 0.0
+
+
+def fit_pixels(pixels: Images, form: StorageForm) -> StoredImage:
+    """Brings pixels to the storage size: uint8 (height, width), or (height, width, channels) of 1, 3 or the form's."""
+    channels = pixels.shape[2] if pixels.ndim == 3 else 1
+    if channels in (1, 3) and form.channels in (1, 3):
+        image = Image.fromarray(pixels[..., 0] if pixels.shape[2:] == (1,) else pixels)
+        return fit_image(image.convert("L" if form.channels == 1 else "RGB"), form)
+    return fit_channels(pixels, form)
+
+
+def fit_channels(pixels: Images, form: StorageForm) -> StoredImage:
+    """Hashes a picture of any number of channels and brings each to the storage size; looks are those of their mean."""
+    pixels = pixels if pixels.ndim == 3 else pixels[..., None]
+    height, width, channels = pixels.shape
+    fitted = [_fit(Image.fromarray(np.ascontiguousarray(pixels[..., band])), form) for band in range(channels)]
+    digest = hash_pixels(pixels)
+    mean = Image.fromarray(np.rint(pixels.mean(axis=2)).astype(np.uint8))
+    return StoredImage(np.stack(fitted, axis=2), width, height, digest, hash_appearance(mean, digest))
+
+
+def fit_image(image: Image.Image, form: StorageForm) -> StoredImage:
+    """Hashes an image of mode L or RGB and brings it to the storage size.
+
+    Shrinking averages over all pixels, enlarging interpolates (Pillow's bicubic filter widens with the factor).
+    """
+    pixels = _fit(image, form).reshape(form.size, form.size, form.channels)
+    digest = hash_pixels(np.asarray(image))
+    return StoredImage(pixels, image.width, image.height, digest, hash_appearance(image, digest))
+
+
+def _fit(image: Image.Image, form: StorageForm) -> Images:
+    size = (form.size, form.size)
+    if form.resize == "crop":
+        fitted = ImageOps.fit(image, size, Image.Resampling.BICUBIC)
+    elif form.resize == "pad":
+        fitted = ImageOps.pad(image, size, Image.Resampling.BICUBIC, color=0)
+    else:
+        fitted = image.resize(size, Image.Resampling.BICUBIC)
+    return np.asarray(fitted, dtype=np.uint8)
