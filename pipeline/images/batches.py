@@ -28,9 +28,10 @@ class TrainingSet:
     Attributes:
         images: uint8 (n_images, height, width, channels), usually memory-mapped.
         rows: int64, the training rows among them; a row that stands there twice is shown twice as often.
-        labels: int64 (n_images,), class indices.
+        labels: int64 (n_images,), class indices; of no meaning where there are ``targets``.
         n_classes: width of the targets.
         targets: float32 (n_images, n_classes), instead of one-hot rows of ``labels``.
+        strong: bool (n_images,), which images go through ``AugmentationPlan.strong_transforms`` as well; None for none.
         more_images: as ``images``; row ``len(images) + i`` is image i of these.
     """
 
@@ -39,6 +40,7 @@ class TrainingSet:
     labels: Labels
     n_classes: int
     targets: Targets | None = None
+    strong: NDArray[np.bool_] | None = None
     more_images: Images | None = None
 
     def image(self, row: int) -> Images:
@@ -46,6 +48,10 @@ class TrainingSet:
         later = row - len(self.images)
         image: Images = self.images[row] if later < 0 or self.more_images is None else self.more_images[later]
         return image
+
+    def is_strong(self, rows: Rows) -> NDArray[np.bool_]:
+        """Says which of some rows are augmented more."""
+        return np.zeros(len(rows), dtype=np.bool_) if self.strong is None else self.strong[rows]
 
     def targets_of(self, rows: Rows) -> Targets:
         """Returns the targets of some rows: float32 (n_rows, n_classes)."""
@@ -60,13 +66,11 @@ class AugmentationPlan:
 
     Attributes:
         augmentation: of all images.
-        strong_labels: classes whose images go through ``strong_transforms`` as well.
-        strong_transforms: as ``Augmentation.transforms``, after these.
+        strong_transforms: of some images, after these.
         plain_from: from this epoch on nothing but flips: no policy, no transforms, no mixing; None for never.
     """
 
     augmentation: Augmentation
-    strong_labels: tuple[int, ...] = ()
     strong_transforms: Declared = ()
     plain_from: int | None = None
 
@@ -77,10 +81,6 @@ class AugmentationPlan:
     def is_plain(self, epoch: int) -> bool:
         """Says whether an epoch shows images as they are, but for flips."""
         return self.plain_from is not None and epoch >= self.plain_from
-
-    def is_strong(self, labels: Labels) -> NDArray[np.bool_]:
-        """Says which images are augmented more, by their labels."""
-        return np.isin(labels, self.strong_labels)
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ class TrainBatches:
         transform.seed(int(rng.integers(2**31)))
         flips = self._flips(chosen, epoch, rng)
         rows = self.data.rows[chosen]
-        plain, strong = self.plan.is_plain(epoch), self.plan.is_strong(self.data.labels[rows])
+        plain, strong = self.plan.is_plain(epoch), self.data.is_strong(rows)
         batch = np.empty((len(chosen), self.size, self.size, self.data.images.shape[-1]), dtype=np.uint8)
         for place, (row, flip, more) in enumerate(zip(rows, flips, strong, strict=True)):
             image = resize_image(self.data.image(row), self.size)

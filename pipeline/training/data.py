@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.core import tables
 from pipeline.core.arrays import Images, Labels, Rows, Truth
@@ -39,6 +40,11 @@ class Data:
     def labels(self) -> Labels:
         """Class indices int64 (n,); -1 where a row has none, as its target is of another kind."""
         return self.target.index_labels(self.truth)
+
+    @property
+    def strata(self) -> NDArray[np.bool_]:
+        """Which classes or labels each row has: (n, n_columns); of numbers which tenth it lies in."""
+        return self.target.make_strata(self.truth)
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -46,7 +46,7 @@ def find_oof_files(recipe: Recipe, context: TrainingContext) -> dict[str, Path]:
     distill, weak = recipe.training.distill, recipe.balance.weak
     if not distill and not weak:
         return {}
-    made_on = context.data.classes, folds_digest(read_folds(context.folds))
+    made_on = context.data.target, folds_digest(read_folds(context.folds))
     files = {"teacher": find_oof_file(context.root, distill.oof, "training.distill.oof", *made_on)} if distill else {}
     return files | ({"weak": find_oof_file(context.root, weak.oof, "balance.weak.oof", *made_on)} if weak else {})
 
@@ -60,4 +60,4 @@ def find_pseudo_teachers(recipe: Recipe, context: TrainingContext) -> Teachers |
     pseudo = recipe.training.pseudo
     if pseudo is None:
         return None
-    return find_teachers(context.root, pseudo, len(context.data.classes), context.folds, context.chosen_folds)
+    return find_teachers(context.root, pseudo, context.data.target, context.folds, context.chosen_folds)

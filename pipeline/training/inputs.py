@@ -86,11 +86,11 @@ class NetworkInputs:
                 labels=chosen.labels,
                 n_classes=len(self.data.classes),
                 targets=chosen.targets,
+                strong=chosen.strong,
                 more_images=self.data.test_images if joined else None,
             ),
             plan=AugmentationPlan(
                 augmentation=self.recipe.augmentation,
-                strong_labels=chosen.strong_labels,
                 strong_transforms=stronger.transforms if stronger else (),
                 plain_from=recipe.epochs - recipe.plain_epochs if recipe.plain_epochs else None,
             ),

@@ -6,13 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.errors import InputError
+from pipeline.core.targets.contract import Target
 from pipeline.networks import runtime
 from pipeline.networks.build import BuiltNetwork
 from pipeline.networks.runtime import keras
-from pipeline.training.recipes.losses import build_loss
 from pipeline.training.recipes.optimizers import build_optimizer
 from pipeline.training.recipes.recipe import PhaseRecipe, Training
 from pipeline.training.recipes.schedules import tabulate_rates
+from pipeline.training.recipes.target_losses import build_target_loss
 from pipeline.training.state import Arrays
 
 
@@ -27,6 +28,7 @@ class PhaseScope:
         size: side of the input in pixels.
         rows: of the smallest training part, with what joins it: an epoch has the same length on every fold.
         weighted: whether classes have weights, which `losses.set_class_weights` sets for each fold.
+        target: what is predicted, with the model's own head.
     """
 
     number: int
@@ -35,6 +37,7 @@ class PhaseScope:
     size: int
     rows: int
     weighted: bool
+    target: Target
 
 
 @dataclass(frozen=True)
@@ -116,11 +119,10 @@ def compile_phase(recipe: PhaseRecipe, training: Training, net: BuiltNetwork, sc
     # A model of its own around the same layers, so that each phase keeps what was compiled for it.
     model = keras.Model(whole.input, whole.output, name=whole.name)
     factors = depth_factors(net, model, recipe.layer_decay) if recipe.layer_decay < 1 else None
-    equal = np.ones(net.model.output_shape[-1], dtype=np.float32)
-    counted = training.pseudo is not None and training.pseudo.weight != 1
+    equal = np.ones(len(scope.target.columns), dtype=np.float32)
     model.compile(
         optimizer=build_optimizer(recipe.optimizer, rates, recipe.schedule.name == "plateau", factors),
-        loss=build_loss(training.label_smoothing, training.focal_gamma, equal if scope.weighted else None, counted),
+        loss=build_target_loss(scope.target, training.loss_settings, equal if scope.weighted else None),
         jit_compile=runtime.use_xla(),
     )
     model.optimizer.build(model.trainable_variables)

@@ -201,7 +201,8 @@ def _step(
         extract = net.extract
         return lambda: extract(images)
     unfreeze(net, phase.unfreeze)
-    loss = keras.losses.CategoricalCrossentropy(from_logits=True)
+    cross_entropy = keras.losses.CategoricalCrossentropy(from_logits=True)
+    loss = cross_entropy if n_classes > 1 else keras.losses.MeanSquaredError()  # of one number
     # The recipe's own optimizer, as averages and accumulated gradients need room, too.
     optimizer = build_optimizer(phase.optimizer, np.zeros(1, dtype=np.float32), plateau=True)
     net.model.compile(optimizer, loss, jit_compile=runtime.use_xla())

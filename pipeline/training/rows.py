@@ -4,10 +4,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.core.arrays import Rows, Targets
 from pipeline.training.data import Data
-from pipeline.training.recipes.balance import find_weak_classes, list_strong_classes, repeat_rows
+from pipeline.training.recipes.balance import (
+    Balance,
+    find_weak_classes,
+    list_strong_classes,
+    repeat_marked_rows,
+    repeat_rows,
+)
 from pipeline.training.recipes.distillation import make_soft_targets
 from pipeline.training.recipes.pseudo import PseudoLabels, Teachers
 from pipeline.training.recipes.recipe import Recipe
@@ -19,15 +26,15 @@ class FoldRows:
 
     Attributes:
         rows: int64; row ``len(data.images) + i`` is test image i.
-        labels: int64, the class index of each row there is; of a test image the class that its target has most of.
-        targets: float32 (n_images, n_classes); None where they are the labels, one-hot.
-        strong_labels: classes that are augmented more.
+        labels: int64, the class index of each row, of test images the decided one; -1 where rows have no one class.
+        targets: float32 (n_images, n_columns); None where they are the labels, one-hot.
+        strong: bool (n_images,), which rows are augmented more; None for none.
     """
 
     rows: Rows
     labels: Rows
     targets: Targets | None
-    strong_labels: tuple[int, ...]
+    strong: NDArray[np.bool_] | None
 
 
 class TrainingRows:
@@ -49,9 +56,15 @@ class TrainingRows:
         """Returns the labelled rows, with repeats where classes are oversampled, and the classes augmented more."""
         data, balance = self._data, self._recipe.balance
         rows, weak = data.rows(fold)[0], tuple[int, ...]()
+        if balance == Balance():
+            return rows, ()
         if balance.weak:
-            weak = find_weak_classes(balance.weak, self._oof["weak"], data.ids, data.classes, data.labels, rows)
-        sampled = repeat_rows(rows, data.labels, balance, data.classes, weak, (seed, fold))
+            weak = find_weak_classes(balance.weak, self._oof["weak"], data.ids, data.target, data.truth, rows)
+        strata = data.strata
+        if (strata.sum(axis=1) == 1).all():
+            sampled = repeat_rows(rows, strata.argmax(axis=1), balance, data.classes, weak, (seed, fold))
+        else:
+            sampled = repeat_marked_rows(rows, strata, balance, data.classes, weak, (seed, fold))
         return sampled, list_strong_classes(balance, data.classes, weak)
 
     def select(self, fold: int, seed: int) -> FoldRows:
@@ -59,19 +72,25 @@ class TrainingRows:
         data, taught = self._data, self._joining(fold)
         rows, strong = self.sample(fold, seed)
         targets = self._soft(rows)
-        if taught is None:
-            return FoldRows(rows, data.labels, targets, strong)
-        if targets is None:
-            targets = np.eye(len(data.classes), dtype=np.float32)[data.labels]
+        if targets is None and (taught is not None or data.truth.ndim > 1):
+            targets = data.target.make_targets(data.truth)
+        stronger = _mark(data.strata, strong) if strong else None
+        if taught is None or targets is None:
+            return FoldRows(rows, data.labels, targets, stronger)
         # NaN: whoever trains on an image that was not chosen meets a loss that is not finite.
         more = np.full((len(data.test_ids), len(data.classes)), np.nan, dtype=np.float32)
         labels = np.full(len(data.test_ids), -1, dtype=np.int64)
-        more[taught.rows], labels[taught.rows] = taught.targets, taught.targets.argmax(axis=1)
+        more[taught.rows] = taught.targets
+        labels[taught.rows] = data.target.index_labels(data.target.decide(taught.values))
+        if stronger is not None:
+            decided = np.zeros(len(data.test_ids), dtype=np.bool_)
+            decided[taught.rows] = _mark(data.target.make_strata(data.target.decide(taught.values)), strong)
+            stronger = np.concatenate([stronger, decided])
         return FoldRows(
-            rows=np.concatenate([rows, len(data.labels) + taught.rows]),
+            rows=np.concatenate([rows, len(data.truth) + taught.rows]),
             labels=np.concatenate([data.labels, labels]),
             targets=np.concatenate([targets, more]),
-            strong_labels=strong,
+            strong=stronger,
         )
 
     def count_joining(self, fold: int) -> int:
@@ -84,7 +103,7 @@ class TrainingRows:
             return None
         if self._taught is None or self._taught[0] != fold:
             data, confidence = self._data, self._teachers.section.confidence
-            found = self._teachers.label_images(fold, data.test_ids, data.classes)
+            found = self._teachers.label_images(fold, data.test_ids, data.target)
             self._taught = fold, found
             print(
                 f"fold {fold}: {len(found.rows)} of {len(data.test_ids)} test images join with pseudo-labels"
@@ -99,4 +118,8 @@ class TrainingRows:
         data, distill = self._data, self._recipe.training.distill
         if distill is None:
             return None
-        return make_soft_targets(self._oof["teacher"], data.ids, data.classes, data.labels, rows, distill)
+        return make_soft_targets(self._oof["teacher"], data.ids, data.target, data.truth, rows, distill)
+
+
+def _mark(strata: NDArray[np.bool_], columns: tuple[int, ...]) -> NDArray[np.bool_]:
+    return np.asarray(strata[:, list(columns)].any(axis=1))

@@ -91,8 +91,8 @@ class Session:
 
     def _set_class_weights(self, fold: int, seed: int) -> None:
         # Of any seed: how often each class is shown does not depend on it.
-        sampled = self.inputs.rows.sample(fold, seed)[0]
-        weights = compute_class_weights(self.data.labels[sampled], self.recipe.balance, self.data.classes)
+        sampled, strata = self.inputs.rows.sample(fold, seed)[0], self.data.strata
+        weights = compute_class_weights(strata[sampled], self.recipe.balance, self.data.target)
         if weights is not None:
             for phase in self.phases:
                 set_class_weights(phase.model, weights)
@@ -116,7 +116,7 @@ class Session:
                 self._nets[size] = self._build(size)
             section = "training" if number == len(recipes) - 1 else f"training.before[{number}]"
             begun = phases[-1].last_epoch if phases else 0
-            scope = PhaseScope(number, section, begun, size, rows, weighted)
+            scope = PhaseScope(number, section, begun, size, rows, weighted, data.target)
             phases.append(compile_phase(phase, recipe.training, self._nets[size], scope))
         for before, after in pairwise(phases):
             _require_same_weights(before, after)
@@ -127,7 +127,7 @@ class Session:
             self.recipe.network,
             size,
             self.data.images.shape[-1],
-            len(self.data.classes),
+            self.data.target.n_outputs,
             self.recipe.input.normalise,
             WeightSource(self._weights, self.recipe.first_size(self.data.images.shape[1])),
         )

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from pipeline.core.errors import NoRoomError
 from pipeline.core.paths import work_folder
+from pipeline.core.targets.grade_heads import give_head
 from pipeline.images.prefetching import default_workers
 from pipeline.images.preprocessing import open_preprocessed
 from pipeline.networks import runtime
@@ -23,6 +24,7 @@ from pipeline.training.dependencies import digest_predictions, find_oof_files, f
 from pipeline.training.inputs import NetworkInputs
 from pipeline.training.recipes.balance import check_classes
 from pipeline.training.recipes.recipe import Recipe
+from pipeline.training.recipes.target_losses import check_loss
 from pipeline.training.rows import TrainingRows
 from pipeline.training.session import Session
 from pipeline.training.task import AnyRecipe, FoldTask
@@ -162,9 +164,11 @@ def set_up_network(recipe: Recipe, context: TrainingContext, images: list[str]) 
         InputError: the recipe does not fit the images or the classes, or a file that it names cannot be had.
     """
     memory = work_folder(context.root, "probing")
-    check_classes(recipe.balance, context.data.classes)
+    target = give_head(context.data.target, recipe.training.grades, "training.grades")
+    check_classes(recipe.balance, target)
+    check_loss(recipe.training.loss_settings, target)
     oof, teachers = find_oof_files(recipe, context), find_pseudo_teachers(recipe, context)
-    data = _preprocess(context, recipe, images)
+    data = dataclasses.replace(_preprocess(context, recipe, images), target=target)
     shape = _shape(data)
     precision = probing.choose_precision(context.precision, recipe, shape, memory, context.weights)
     rows = data.least_rows + (len(data.test_ids) if teachers else 0)
@@ -209,5 +213,5 @@ def _preprocess(context: TrainingContext, recipe: Recipe | ClassicRecipe, images
 
 
 def _shape(data: Data) -> tuple[int, int, int]:
-    """Size and channels of the stored images, and the number of classes."""
-    return data.images.shape[1], data.images.shape[-1], len(data.classes)
+    """Size and channels of the stored images, and the number of outputs."""
+    return data.images.shape[1], data.images.shape[-1], data.target.n_outputs

@@ -6,10 +6,11 @@ import pytest
 from pipeline.core.errors import InputError
 from pipeline.core.measures.metric import MetricOptions
 from pipeline.core.metrics import METRIC_NAMES, get_metric, list_metrics_for
-from pipeline.core.targets.classes import OneClass, VoteShares
+from pipeline.core.targets.classes import OneClass
 from pipeline.core.targets.numbers import Numbers
 from pipeline.core.targets.several_labels import SeveralLabels
 from pipeline.core.targets.several_targets import SeveralTargets
+from pipeline.core.targets.vote_shares import VoteShares
 
 LABELS = SeveralLabels(columns=("a", "b", "c"))
 MARKS = np.array([[1, 0, 0], [1, 1, 0], [0, 0, 0], [0, 1, 0]], dtype=np.float32)

@@ -7,10 +7,11 @@ import pytest
 
 from pipeline.core.measures.metric import MetricOptions
 from pipeline.core.metrics import REQUIRED, list_metrics_for
-from pipeline.core.targets.classes import OneClass, VoteShares
+from pipeline.core.targets.classes import OneClass
 from pipeline.core.targets.contract import Target
 from pipeline.core.targets.numbers import Numbers
 from pipeline.core.targets.several_labels import SeveralLabels
+from pipeline.core.targets.vote_shares import VoteShares
 
 PAGE = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8")
 TARGETS: tuple[Target, ...] = (

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pipeline.core.errors import InputError
 from pipeline.core.predictions import Predictions, read_predictions, write_predictions
 from pipeline.core.tables import INDEX_COLUMNS, write_index
-from pipeline.core.targets.classes import Grades, OneClass, VoteShares
+from pipeline.core.targets.classes import Grades, OneClass
 from pipeline.core.targets.contract import CELL_SEPARATOR, Target
 from pipeline.core.targets.numbers import Numbers
 from pipeline.core.targets.prepared import format_cells, read_target, read_truth, write_target
@@ -27,6 +27,7 @@ from pipeline.core.targets.spec import (
     TargetSpec,
     VoteSharesSpec,
 )
+from pipeline.core.targets.vote_shares import VoteShares
 
 
 def join(*names: str) -> str:

@@ -40,6 +40,12 @@ def planned(made: TrainBatches, **changes: Any) -> TrainBatches:
     return replace(made, plan=replace(made.plan, **changes))
 
 
+def strong_of(made: TrainBatches, labels: tuple[int, ...], transform: dict[str, Any]) -> TrainBatches:
+    """The same batches, images of some labels augmented more."""
+    made = holding(made, strong=np.isin(made.data.labels, labels))
+    return planned(made, strong_transforms=(transform,))
+
+
 def holding(made: TrainBatches, **changes: Any) -> TrainBatches:
     """The same batches of other images, rows, labels or targets."""
     return replace(made, data=replace(made.data, **changes))
@@ -219,7 +225,7 @@ BRIGHT = {"InvertImg": {"p": 1.0}}
 
 def test_images_of_strong_classes_alone_go_through_the_strong_transforms() -> None:
     made = batches()
-    strong = planned(made, strong_labels=(2,), strong_transforms=(BRIGHT,))
+    strong = strong_of(made, (2,), BRIGHT)
     for step in range(5):
         images, targets = made.batch(step, made.plan.transform())
         changed, _ = strong.batch(step, strong.plan.transform())
@@ -229,12 +235,12 @@ def test_images_of_strong_classes_alone_go_through_the_strong_transforms() -> No
 
 
 def test_plain_epochs_spare_strong_classes_too() -> None:
-    strong = planned(batches(), strong_labels=(0, 1, 2), strong_transforms=(BRIGHT,))
+    strong = strong_of(batches(), (0, 1, 2), BRIGHT)
     assert alike(planned(strong, plain_from=1), batches(), range(10)) == [False] * 5 + [True] * 5
 
 
 def test_threads_make_strong_images_as_one_does() -> None:
-    made = planned(batches(**EVERYTHING), strong_labels=(1,), strong_transforms=(SHIFT,))
+    made = strong_of(batches(**EVERYTHING), (1,), SHIFT)
     assert drawn(made, range(20), 1) == drawn(made, range(20), 4)
 
 
@@ -243,7 +249,7 @@ def test_a_check_finds_a_transform_that_does_not_fit() -> None:
     with pytest.raises(InputError, match=r"see augmentation.transforms"):
         batches(transforms=(crop,)).check()
     with pytest.raises(InputError, match=r"see balance.stronger.transforms"):
-        planned(batches(), strong_labels=(2,), strong_transforms=(crop,)).check()
+        strong_of(batches(), (2,), crop).check()
     batches(transforms=(SHIFT,)).check()
 
 

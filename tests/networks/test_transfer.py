@@ -47,7 +47,9 @@ def test_images_of_weak_classes_are_augmented_more_where_more_than_the_head_trai
     train_fold(task(root, wanted, "stronger"), opened)
     history = pd.read_csv(task(root, wanted, "stronger").folder / "history.csv")
     assert len(history) == opened.phases[-1].last_epoch > opened.phases[-1].first_epoch
-    assert opened.inputs.image_batches(opened.phases[-1], 0, 0).plan.strong_labels == (0,)
+    shown = opened.inputs.image_batches(opened.phases[-1], 0, 0).data
+    assert shown.strong is not None
+    assert np.array_equal(shown.strong, shown.labels == 0)
     with pytest.raises(InputError, match="a head alone sees features"):
         parse(transfer(**HEAD).model_dump(mode="json") | balance, Recipe, "a test")
 

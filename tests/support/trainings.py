@@ -12,6 +12,7 @@ from support.fabricated import CLASSES, write_model_card, write_params, write_re
 from pipeline.core import paths, predictions, tables
 from pipeline.core.competition import Score
 from pipeline.core.config import parse
+from pipeline.core.targets.grade_heads import give_head
 from pipeline.networks import runtime
 from pipeline.training.data import load_data
 from pipeline.training.inputs import NetworkInputs
@@ -110,6 +111,7 @@ def session(root: Path, wanted: Recipe, workers: int = 2) -> Session:
     """Returns a session in float32."""
     runtime.start_backend("float32")
     data = load_data(root / "data" / "prepared", paths.folds_path(root))
+    data = replace(data, target=give_head(data.target, wanted.training.grades, "training.grades"))
     pseudo = wanted.training.pseudo
     rows = TrainingRows(wanted, data, {}, Teachers(root, pseudo) if pseudo else None)
     return Session(NetworkInputs(wanted, data, rows, root / "features", workers), root / "weights")

@@ -11,6 +11,7 @@ from pipeline.core.arrays import Rows
 from pipeline.core.config import parse
 from pipeline.core.errors import InputError
 from pipeline.core.predictions import Predictions, write_predictions
+from pipeline.core.targets.classes import OneClass
 from pipeline.training.recipes.balance import (
     Balance,
     check_classes,
@@ -21,7 +22,9 @@ from pipeline.training.recipes.balance import (
 )
 
 CLASSES = ("ant", "bee", "cat")
+TARGET = OneClass(columns=CLASSES)
 LABELS = np.repeat([0, 1, 2, 0, 1, 2], [60, 4, 2, 40, 6, 1])
+STRATA = TARGET.make_strata(LABELS)
 ROWS = np.arange(len(LABELS))
 IDS = tuple(f"i{row}" for row in ROWS)
 WEAK = {"oof": "oof.parquet", "lowest": 1, "factor": 2.0}
@@ -42,7 +45,7 @@ def counts(rows: Rows) -> list[int]:
 
 def test_by_default_rows_stay_as_they_are_and_nothing_is_weighted() -> None:
     assert sampled() is ROWS
-    assert compute_class_weights(LABELS, balance(), CLASSES) is None
+    assert compute_class_weights(STRATA, balance(), TARGET) is None
     assert list_strong_classes(balance(), CLASSES, ()) == ()
 
 
@@ -85,7 +88,7 @@ def test_a_class_without_training_rows_stays_without() -> None:
 
 
 def test_balanced_weights_give_each_class_the_same_sum() -> None:
-    weights = compute_class_weights(LABELS, balance(class_weight="balanced"), CLASSES)
+    weights = compute_class_weights(STRATA, balance(class_weight="balanced"), TARGET)
     assert weights is not None
     assert weights.dtype == np.float32
     assert weights == pytest.approx([113 / 300, 113 / 30, 113 / 9])
@@ -93,19 +96,19 @@ def test_balanced_weights_give_each_class_the_same_sum() -> None:
 
 @pytest.mark.parametrize("wanted", ["balanced", {"cat": 8.0}, {"ant": 0.1, "bee": 3.0}])
 def test_the_mean_weight_of_the_training_rows_is_one(wanted: Any) -> None:
-    weights = compute_class_weights(LABELS, balance(class_weight=wanted), CLASSES)
+    weights = compute_class_weights(STRATA, balance(class_weight=wanted), TARGET)
     assert weights is not None
     assert weights[LABELS].mean() == pytest.approx(1.0, abs=1e-5)
 
 
 def test_weights_by_class_keep_their_proportions() -> None:
-    weights = compute_class_weights(LABELS, balance(class_weight={"cat": 8.0}), CLASSES)
+    weights = compute_class_weights(STRATA, balance(class_weight={"cat": 8.0}), TARGET)
     assert weights is not None
     assert weights / weights[0] == pytest.approx([1, 1, 8])
 
 
 def test_what_is_shown_equally_often_needs_no_weight() -> None:
-    weights = compute_class_weights(LABELS[sampled(oversample="balanced")], balance(class_weight="balanced"), CLASSES)
+    weights = compute_class_weights(STRATA[sampled(oversample="balanced")], balance(class_weight="balanced"), TARGET)
     assert weights == pytest.approx([1, 1, 1])
 
 
@@ -119,7 +122,7 @@ def written(path: Path, right: NDArray[np.bool_]) -> Path:
 def weakest(path: Path, rows: Rows = ROWS, lowest: int = 1) -> tuple[int, ...]:
     weak = balance(weak=WEAK | {"lowest": lowest}).weak
     assert weak is not None
-    return find_weak_classes(weak, path, IDS, CLASSES, LABELS, rows)
+    return find_weak_classes(weak, path, IDS, TARGET, LABELS, rows)
 
 
 def test_the_weakest_classes_are_those_of_lowest_recall(tmp_path: Path) -> None:
@@ -172,16 +175,16 @@ def test_named_and_found_classes_are_augmented_more(settings: dict[str, Any], fo
 )
 def test_an_unknown_class_is_refused_with_the_near_names(settings: dict[str, Any], place: str) -> None:
     with pytest.raises(InputError, match=rf"^{place}: no class is called 'bea'; did you mean bee"):
-        check_classes(balance(**settings), CLASSES)
+        check_classes(balance(**settings), TARGET)
 
 
 def test_classes_that_exist_are_accepted() -> None:
-    check_classes(balance(oversample={"bee": 2.0}, class_weight={"cat": 0.5}, weak=WEAK), CLASSES)
+    check_classes(balance(oversample={"bee": 2.0}, class_weight={"cat": 0.5}, weak=WEAK), TARGET)
 
 
 def test_as_many_weak_classes_as_there_are_classes_are_refused() -> None:
     with pytest.raises(InputError, match=r"balance.weak.lowest is 3, but there are 3 classes"):
-        check_classes(balance(weak=WEAK | {"lowest": 3}), CLASSES)
+        check_classes(balance(weak=WEAK | {"lowest": 3}), TARGET)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pipeline.core.config import parse
 from pipeline.core.errors import InputError
 from pipeline.core.predictions import Predictions, write_predictions
+from pipeline.core.targets.classes import OneClass
 from pipeline.training.recipes.distillation import Distillation, find_oof_file, list_oof_marks, make_soft_targets
 
 CLASSES = ("ant", "bee", "cat")
@@ -31,7 +32,7 @@ def distill(**settings: Any) -> Distillation:
 
 
 def targets(path: Path, rows: NDArray[np.int64] = ROWS, **settings: Any) -> NDArray[np.float32]:
-    return make_soft_targets(path, IDS, CLASSES, LABELS, rows, distill(**settings))
+    return make_soft_targets(path, IDS, OneClass(columns=CLASSES), LABELS, rows, distill(**settings))
 
 
 def test_labels_and_soft_labels_are_mixed_by_weight(tmp_path: Path) -> None:

@@ -11,11 +11,12 @@ from support.targets import SPECS, LossScore, retarget
 
 from pipeline.core.errors import InputError
 from pipeline.core.predictions import read_predictions
-from pipeline.core.targets.classes import Grades, OneClass, VoteShares
+from pipeline.core.targets.classes import Grades, OneClass
 from pipeline.core.targets.contract import Target
 from pipeline.core.targets.grade_heads import GradesHead, give_head
 from pipeline.core.targets.numbers import Numbers
 from pipeline.core.targets.several_labels import SeveralLabels
+from pipeline.core.targets.vote_shares import VoteShares
 from pipeline.training.classic.linear import LogisticRegression, fit_linear
 from pipeline.training.classic.recipe import ClassicRecipe, load_classic_model, parse_classic_recipe, predict_logits
 from pipeline.training.classic.training import ClassicSession, train_classic_fold

@@ -15,6 +15,7 @@ from pipeline.core import predictions
 from pipeline.core.config import parse
 from pipeline.core.errors import InputError
 from pipeline.core.paths import folds_path, predicted_test_fold_path
+from pipeline.core.targets.classes import OneClass
 from pipeline.networks.features import FeatureBatches
 from pipeline.training.classic.recipe import load_classic_recipe
 from pipeline.training.data import Data, load_data
@@ -33,6 +34,7 @@ from pipeline.training.rows import TrainingRows
 
 ROOT = Path(__file__).parents[2]
 IDS = ("a", "b", "c", "d")
+TARGET = OneClass(columns=CLASSES)
 PROBS = np.array([[0.9, 0.06, 0.04], [0.2, 0.3, 0.5], [0.04, 0.95, 0.01], [0.0, 0.0, 1.0]], dtype=np.float32)
 
 
@@ -46,7 +48,7 @@ def written(path: Path, probs: NDArray[np.float32] = PROBS, ids: tuple[str, ...]
 
 
 def found(tmp_path: Path, **changes: Any) -> PseudoLabels:
-    return make_pseudo_labels([written(tmp_path / "one.parquet")], IDS, CLASSES, section(**changes))
+    return make_pseudo_labels([written(tmp_path / "one.parquet")], IDS, TARGET, section(**changes))
 
 
 def test_images_of_which_a_teacher_is_sure_join_with_its_probabilities(tmp_path: Path) -> None:
@@ -74,14 +76,14 @@ def test_several_teachers_are_averaged_before_they_are_asked_how_sure_they_are(t
     other = PROBS.copy()
     other[0], other[3] = [0.94, 0.03, 0.03], [1.0, 0.0, 0.0]
     paths = [written(tmp_path / "one.parquet"), written(tmp_path / "two.parquet", other[::-1], IDS[::-1])]
-    made = make_pseudo_labels(paths, IDS, CLASSES, section("one", "two"))
+    made = make_pseudo_labels(paths, IDS, TARGET, section("one", "two"))
     assert made.rows.tolist() == [0, 2]
     assert made.targets[0] == pytest.approx([0.92, 0.045, 0.035])
     assert made.highest == pytest.approx(0.95)
 
 
 def test_where_no_image_is_sure_none_joins(tmp_path: Path) -> None:
-    made = make_pseudo_labels([written(tmp_path / "one.parquet", PROBS[1:2], ("b",))], ("b",), CLASSES, section())
+    made = make_pseudo_labels([written(tmp_path / "one.parquet", PROBS[1:2], ("b",))], ("b",), TARGET, section())
     assert made.targets.shape == (len(made.rows), 3) == (0, 3)
     assert made.highest == pytest.approx(0.5)
 
@@ -89,7 +91,7 @@ def test_where_no_image_is_sure_none_joins(tmp_path: Path) -> None:
 def test_a_teacher_of_other_images_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path / "one.parquet", ids=("a", "b", "c", "x"))
     with pytest.raises(InputError, match=r"one.parquet lacks 1 ids: d"):
-        make_pseudo_labels([path], IDS, CLASSES, section())
+        make_pseudo_labels([path], IDS, TARGET, section())
 
 
 @pytest.mark.parametrize(
@@ -133,7 +135,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def search(root: Path, *teachers: str, wanted: tuple[int, ...] = (0, 1, 2), **changes: Any) -> Teachers:
-    return find_teachers(root, section(*teachers, **changes), 3, folds_path(root), wanted)
+    return find_teachers(root, section(*teachers, **changes), TARGET, folds_path(root), wanted)
 
 
 def test_an_unknown_teacher_names_the_near_ones(root: Path) -> None:

@@ -1,4 +1,4 @@
-"""Targets whose predictions are probabilities that sum to 1: one class, ordered grades, shares of votes."""
+"""Targets whose predictions are probabilities that sum to 1: one class, ordered grades."""
 
 import re
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from sklearn.preprocessing import LabelEncoder
 
 from pipeline.core.arrays import Labels, Targets, Truth, Values
 from pipeline.core.errors import InputError, near_names
-from pipeline.core.targets.contract import FLOOR, Activation, Target, list_wrong_rows, read_numbers
+from pipeline.core.targets.contract import FLOOR, Activation, Target, list_wrong_rows
 
 _SUM_TOLERANCE = 1e-2  # what rounding to three digits does to the sum of some classes
 _TINY = np.finfo(np.float32).tiny
@@ -30,10 +30,11 @@ def encode_labels(labels: Sequence[str]) -> tuple[list[str], Labels]:
     return [str(name) for name in encoder.classes_.tolist()], indices.astype(np.int64)
 
 
-class _Simplex(Target):
+class Simplex(Target):
     """Probabilities of classes that exclude each other."""
 
     activation: ClassVar[Activation] = "softmax"
+    exclusive: ClassVar[bool] = True
 
     def from_outputs(self, outputs: NDArray[np.floating]) -> Values:
         """Softmax over the classes."""
@@ -43,6 +44,16 @@ class _Simplex(Target):
     def to_outputs(self, values: Values) -> NDArray[np.float64]:
         """Logarithms of the probabilities."""
         return np.log(np.maximum(values.astype(np.float64), FLOOR))
+
+    def measure_confidence(self, values: Values) -> NDArray[np.floating]:
+        """Highest probability of each row."""
+        confidence: NDArray[np.floating] = values.max(axis=1, initial=0.0)
+        return confidence
+
+    def soften(self, values: Values, temperature: float) -> NDArray[np.float64]:
+        """Softmax of the logarithms, divided by the temperature."""
+        logs = np.log(np.maximum(values, _TINY).astype(np.float64))
+        return np.asarray(softmax(logs / temperature, axis=1), dtype=np.float64)
 
     def average_outputs(self, outputs: NDArray[np.floating]) -> NDArray[np.float32]:
         """Logarithms of the mean probabilities."""
@@ -76,7 +87,7 @@ class _Simplex(Target):
             )
 
 
-class OneClass(_Simplex):
+class OneClass(Simplex):
     """One class per image; the truth is its index int64 (n,)."""
 
     kind: Literal["one_class"] = "one_class"
@@ -188,61 +199,3 @@ def order_by_value(columns: Sequence[str]) -> Grades | None:
     if not all(np.isfinite(numbers)) or list(numbers) != sorted(set(numbers)):
         return None
     return Grades(columns=tuple(columns), numbers=numbers)
-
-
-class VoteShares(_Simplex):
-    """Shares of several annotators' votes; the truth is float32 (n, n_classes), rows sum to 1."""
-
-    kind: Literal["vote_shares"] = "vote_shares"
-    default_metric: ClassVar[str] = "kl_divergence"
-
-    @property
-    def truth_width(self) -> int:
-        """One column per class."""
-        return len(self.columns)
-
-    def encode(self, cells: Sequence[str]) -> Truth:
-        """Divides counts or shares of votes by their sum.
-
-        Raises:
-            InputError: a cell that is no number >= 0, or a row without a vote.
-        """
-        votes = read_numbers(cells, self.columns).astype(np.float64)
-        for row in np.flatnonzero((votes < 0).any(axis=1) | (votes.sum(axis=1) <= 0))[:1]:
-            raise InputError(
-                f"training row {row + 1}: votes {votes[row].tolist()} are no shares (each >= 0, some above); "
-                "correct or remove that row"
-            )
-        shares: NDArray[np.float64] = votes / votes.sum(axis=1, keepdims=True)
-        return shares.astype(np.float32)
-
-    def decode(self, truth: Truth) -> list[str]:
-        """Returns the class with the largest share."""
-        return [self.columns[index] for index in truth.argmax(axis=1).tolist()]
-
-    def make_targets(self, truth: Truth) -> Targets:
-        """Returns the shares themselves."""
-        return truth.astype(np.float32)
-
-    def decide(self, values: Values) -> Truth:
-        """Returns the predicted shares."""
-        return values
-
-    def measure_losses(self, truth: Truth, values: Values) -> NDArray[np.float64]:
-        """Kullback-Leibler divergence of each row from its shares."""
-        shares = truth.astype(np.float64)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            own = np.where(shares > 0, shares * np.log(shares), 0.0)
-        divergence: NDArray[np.float64] = (own - shares * self.to_outputs(values)).sum(axis=1)
-        return divergence
-
-    def measure_hits(self, truth: Truth, values: Values) -> NDArray[np.float64]:
-        """Ones where the class with the largest share is the most probable one."""
-        hits: NDArray[np.bool_] = values.argmax(axis=1) == truth.argmax(axis=1)
-        return hits.astype(np.float64)
-
-    def make_strata(self, truth: Truth) -> NDArray[np.bool_]:
-        """Returns the class with the largest share, one-hot."""
-        strata = np.zeros(truth.shape, dtype=np.bool_)
-        strata[np.arange(len(truth)), truth.argmax(axis=1)] = True
-        return strata

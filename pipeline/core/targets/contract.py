@@ -28,12 +28,15 @@ class Target(Section, ABC):
     Attributes:
         kind: its name in a competition's file.
         columns: what each column of a prediction is about: a class, a label, a grade or a number.
+        activation: what makes predictions of a network's outputs.
+        exclusive: whether the columns exclude each other, so that targets and predictions sum to 1.
     """
 
     kind: Any
     columns: tuple[str, ...]
 
     activation: ClassVar[Activation]
+    exclusive: ClassVar[bool] = False
     default_metric: ClassVar[str]
 
     @property
@@ -117,6 +120,18 @@ class Target(Section, ABC):
         None where the loss is no such mean.
         """
         return None
+
+    @abstractmethod
+    def measure_confidence(self, values: Values) -> NDArray[np.floating] | None:
+        """Returns how sure the least sure decision of each row is (n,), a probability; None where numbers have none."""
+
+    @abstractmethod
+    def soften(self, values: Values, temperature: float) -> NDArray[np.float64]:
+        """Returns predictions as targets (n, n_columns), evened out by a temperature above 1.
+
+        Raises:
+            InputError: another temperature than 1, and the predictions are numbers.
+        """
 
     def measure_hits(self, truth: Truth, values: Values) -> NDArray[np.float64] | None:
         """Returns the share of each row's decisions (n,) that are right; None where decisions are numbers."""

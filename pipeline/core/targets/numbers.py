@@ -85,6 +85,19 @@ class Numbers(Target):
         losses: NDArray[np.float64] = (apart**2).mean(axis=1)
         return losses
 
+    def measure_confidence(self, values: Values) -> None:
+        """Returns None: a number has no certainty."""
+
+    def soften(self, values: Values, temperature: float) -> NDArray[np.float64]:
+        """Returns standardised numbers.
+
+        Raises:
+            InputError: another temperature than 1.
+        """
+        if temperature != 1:
+            raise InputError(f"a temperature evens out probabilities, and numbers are none; say 1, not {temperature:g}")
+        return self.to_outputs(values)
+
     def measure_hits(self, truth: Truth, values: Values) -> None:
         """Returns None: a number is near or far, not right or wrong."""
 

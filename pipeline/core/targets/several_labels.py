@@ -92,6 +92,15 @@ class SeveralLabels(Target):
         losses: NDArray[np.float64] = -(truth * np.log(probs) + (1 - truth) * np.log1p(-probs)).mean(axis=1)
         return losses
 
+    def measure_confidence(self, values: Values) -> NDArray[np.floating]:
+        """Returns how sure the least sure label of each row is."""
+        confidence: NDArray[np.floating] = np.maximum(values, 1 - values).min(axis=1, initial=1.0)
+        return confidence
+
+    def soften(self, values: Values, temperature: float) -> NDArray[np.float64]:
+        """Sigmoid of the log-odds, divided by the temperature."""
+        return np.asarray(expit(self.to_outputs(values) / temperature), dtype=np.float64)
+
     def list_true_probs(self, truth: Truth, values: Values) -> NDArray[np.floating]:
         """Probabilities of each row's marks, row by row."""
         return np.where(truth == 1, values, 1 - values).ravel()

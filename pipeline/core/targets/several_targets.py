@@ -129,6 +129,20 @@ class SeveralTargets(Target):
         total: NDArray[np.float64] = np.sum(losses, axis=0)
         return total
 
+    def measure_confidence(self, values: Values) -> NDArray[np.floating] | None:
+        """Returns that of the least sure part; None where one has none."""
+        parts = [part.measure_confidence(values[:, columns]) for _, part, columns, _ in self.each()]
+        found = [confidence for confidence in parts if confidence is not None]
+        return np.min(found, axis=0) if len(found) == len(parts) else None
+
+    def soften(self, values: Values, temperature: float) -> NDArray[np.float64]:
+        """Softens each part.
+
+        Raises:
+            InputError: another temperature than 1, and one part is numbers.
+        """
+        return np.concatenate([part.soften(values[:, columns], temperature) for _, part, columns, _ in self.each()], 1)
+
     def measure_hits(self, truth: Truth, values: Values) -> NDArray[np.float64] | None:
         """Returns the mean of the parts' hits, without numbers; None where all are."""
         parts = [part.measure_hits(truth[:, width], values[:, columns]) for _, part, columns, width in self.each()]

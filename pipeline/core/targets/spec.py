@@ -9,11 +9,12 @@ from pydantic import Field
 from pipeline.core.config import Section
 from pipeline.core.errors import InputError, near_names, some
 from pipeline.core.ids import natural_order
-from pipeline.core.targets.classes import Grades, OneClass, VoteShares, encode_labels, order_by_value
+from pipeline.core.targets.classes import Grades, OneClass, encode_labels, order_by_value
 from pipeline.core.targets.contract import CELL_SEPARATOR, Target, read_numbers
 from pipeline.core.targets.numbers import Numbers
 from pipeline.core.targets.several_labels import SeveralLabels
 from pipeline.core.targets.several_targets import Part, SeveralTargets, list_part_columns
+from pipeline.core.targets.vote_shares import VoteShares
 
 
 class OneClassSpec(Section):

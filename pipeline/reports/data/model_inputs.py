@@ -66,10 +66,10 @@ class ModelInput:
         """
         before = np.stack([preprocess_image(image, self.steps) for image in images])
         size = self.size or images.shape[1]
-        strong = tuple(classes.index(name) for name in self.strong if name in classes)
+        strong = np.isin(labels, [classes.index(name) for name in self.strong if name in classes])
         batches = TrainBatches(
-            data=TrainingSet(before, np.arange(len(images), dtype=np.int64), labels, len(classes)),
-            plan=AugmentationPlan(self.augmentation, strong, self.stronger),
+            data=TrainingSet(before, np.arange(len(images), dtype=np.int64), labels, len(classes), strong=strong),
+            plan=AugmentationPlan(self.augmentation, self.stronger),
             size=size,
             batch_size=len(images),
             steps_per_epoch=1,

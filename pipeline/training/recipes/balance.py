@@ -12,15 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from pipeline.core.arrays import Rows
+from pipeline.core.arrays import Rows, Truth
 from pipeline.core.config import Section
 from pipeline.core.errors import InputError, near_names
+from pipeline.core.targets.contract import Target
 from pipeline.images.augmentation import Transforms
 from pipeline.training.recipes.distillation import read_teacher_probs
 
 WEAK_CLASSES_MARK = "weak classes found in OOF predictions of models that trained on the validation fold"
 Factor = Annotated[float, Field(ge=1.0, le=1000.0)]
 Weight = Annotated[float, Field(gt=0.0)]
+_MOST_WEIGHT = 100.0  # of a label that hardly any row has: more would follow its single rows
 
 
 def _kind(value: Any) -> str:
@@ -63,7 +65,8 @@ class Balance(Section):
     Attributes:
         oversample: ``balanced`` draws all classes as often as the largest; by class, how many times as often.
         class_weight: ``balanced`` weighs by the inverse of the frequency; by class, what an image counts, 1 where none
-            is named; always scaled to a mean of 1 over the training rows.
+            is named; always scaled to a mean of 1 over the training rows. Of several labels: what an image that has a
+            label counts in that label's loss; ``balanced`` is the number of images without it for each with it.
         weak: classes found in OOF predictions.
         stronger: more augmentation for some classes.
     """
@@ -85,12 +88,23 @@ class Balance(Section):
         return self
 
 
-def check_classes(balance: Balance, classes: Sequence[str]) -> None:
-    """Refuses classes that the competition does not have.
+def check_classes(balance: Balance, target: Target) -> None:
+    """Refuses classes that the competition does not have, and all settings where it has none.
 
     Raises:
-        InputError: such a name, with the near ones; or more weak classes wanted than there are.
+        InputError: such a name, with the near ones; more weak classes wanted than there are; or a setting that does not
+            fit the target.
     """
+    classes = target.columns
+    used = [key for key in Balance.model_fields if getattr(balance, key) not in ("none", None)]
+    labels = [part for _, part, *_ in target.each() if part.activation == "linear" and not part.exclusive]
+    if used and labels:
+        raise InputError(f"balance.{used[0]} is for classes and labels, not for {labels[0].kind}; leave it out")
+    if "class_weight" in used and not target.exclusive and target.activation != "sigmoid":
+        raise InputError(
+            f"balance.class_weight does not go with {target.kind}; leave it out, or weigh whole targets by "
+            "training.loss_weights"
+        )
     named = {
         "oversample": balance.oversample if isinstance(balance.oversample, dict) else (),
         "class_weight": balance.class_weight if isinstance(balance.class_weight, dict) else (),
@@ -107,7 +121,7 @@ def check_classes(balance: Balance, classes: Sequence[str]) -> None:
 
 
 def find_weak_classes(
-    weak: WeakClasses, path: Path, ids: Sequence[str], classes: Sequence[str], labels: Rows, rows: Rows
+    weak: WeakClasses, path: Path, ids: Sequence[str], target: Target, truth: Truth, rows: Rows
 ) -> tuple[int, ...]:
     """Returns the class indices of lowest recall, the weakest first; of equal ones the first.
 
@@ -118,16 +132,16 @@ def find_weak_classes(
         weak: how many.
         path: OOF predictions.
         ids: of all training images.
-        classes: names, in the order of their indices.
-        labels: int64 (n_images,).
+        target: what is predicted.
+        truth: of all training images.
         rows: the training rows of the fold, without repeats.
 
     Raises:
         InputError: no such file, or one with other ids or classes.
     """
-    right = read_teacher_probs(path, ids, classes, rows).argmax(axis=1) == labels[rows]
-    counts = np.bincount(labels[rows], minlength=len(classes))
-    hits = np.bincount(labels[rows], weights=right, minlength=len(classes))
+    decided = target.make_strata(target.decide(read_teacher_probs(path, ids, target, rows)))
+    own = target.make_strata(truth[rows])
+    counts, hits = own.sum(axis=0), (own & decided).sum(axis=0)
     recall = np.where(counts > 0, hits / np.maximum(counts, 1), np.inf)
     return tuple(np.argsort(recall, kind="stable")[: weak.lowest].tolist())
 
@@ -161,21 +175,56 @@ def repeat_rows(
     return np.sort(np.concatenate(parts))
 
 
-def compute_class_weights(labels: Rows, balance: Balance, classes: Sequence[str]) -> NDArray[np.float32] | None:
-    """Returns what an image of each class counts in the loss: float32 (n_classes,), or None for the same for all.
+def repeat_marked_rows(
+    rows: Rows,
+    marks: NDArray[np.bool_],
+    balance: Balance,
+    labels: Sequence[str],
+    weak: tuple[int, ...],
+    seed: tuple[int, ...],
+) -> Rows:
+    """Returns the training rows with repeats, sorted, where a row has several labels or none.
+
+    A row is repeated as its label of the highest factor asks for; a fraction is drawn row by row.
 
     Args:
-        labels: int64, of the rows trained on, repeats included: what is drawn as often as the others needs no weight.
+        rows: the training rows of the fold, without repeats.
+        marks: (n_images, n_labels).
         balance: the settings.
-        classes: names, in the order of their indices.
+        labels: names.
+        weak: label indices, as `find_weak_classes` returns them.
+        seed: fixes the draw.
+    """
+    factors = _factors(balance, marks[rows].sum(axis=0), labels, weak)
+    wanted = np.where(marks[rows], factors, 1.0).max(axis=1, initial=1.0)
+    if (wanted == 1).all():
+        return rows
+    draws = np.random.default_rng([*seed, 6]).random(len(rows))
+    return np.repeat(rows, (np.floor(wanted) + (draws < wanted % 1)).astype(np.int64))
+
+
+def compute_class_weights(strata: NDArray[np.bool_], balance: Balance, target: Target) -> NDArray[np.float32] | None:
+    """Returns what an image of each class counts in the loss: float32 (n_classes,), or None for the same for all.
+
+    Of several labels: what an image that has the label counts in its loss.
+
+    Args:
+        strata: (n, n_classes) of the rows trained on, repeats included: what is drawn as often as the others needs no
+            weight.
+        balance: the settings.
+        target: what is predicted.
     """
     if balance.class_weight == "none":
         return None
-    counts = np.bincount(labels, minlength=len(classes))
+    counts = strata.sum(axis=0)
     if isinstance(balance.class_weight, dict):
-        weights = np.array([balance.class_weight.get(name, 1.0) for name in classes])
-    else:
+        weights = np.array([balance.class_weight.get(name, 1.0) for name in target.columns])
+    elif target.exclusive:
         weights = 1 / np.maximum(counts, 1)
+    else:
+        weights = np.clip((len(strata) - counts) / np.maximum(counts, 1), 1 / _MOST_WEIGHT, _MOST_WEIGHT)
+    if not target.exclusive:
+        return np.asarray(weights, dtype=np.float32)
     return np.asarray(weights * counts.sum() / (weights @ counts), dtype=np.float32)
 
 

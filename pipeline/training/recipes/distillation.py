@@ -15,15 +15,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy.special import softmax
 
+from pipeline.core.arrays import Truth
 from pipeline.core.config import Section
 from pipeline.core.errors import InputError
 from pipeline.core.predictions import read_predictions
 from pipeline.core.targets.contract import Target
 
 SOFT_LABELS_MARK = "soft labels from models that trained on the validation fold"
-_TINY = np.finfo(np.float32).tiny
 
 
 class Distillation(Section):
@@ -43,14 +42,14 @@ class Distillation(Section):
     temperature: float = Field(default=1.0, gt=0.0, le=100.0)
 
 
-def find_oof_file(root: Path, oof: str, place: str, classes: Sequence[str], digest: str) -> Path:
+def find_oof_file(root: Path, oof: str, place: str, target: Target | Sequence[str], digest: str) -> Path:
     """Returns the path of OOF predictions that a model's file names.
 
     Args:
         root: the repository folder.
         oof: path relative to it.
         place: the setting, for the error.
-        classes: names, in the order of their indices.
+        target: what is predicted, or names of classes.
         digest: of the fold table.
 
     Raises:
@@ -60,7 +59,7 @@ def find_oof_file(root: Path, oof: str, place: str, classes: Sequence[str], dige
         raise InputError(f"{place} is {oof}; give a path relative to the repository")
     if not (root / oof).is_file():
         raise InputError(f"{place}: {root / oof} does not exist; train that model and copy its oof.parquet there")
-    made_on = read_predictions(root / oof, classes).folds
+    made_on = read_predictions(root / oof, target).folds
     if made_on not in (None, digest):
         raise InputError(f"{place}: {root / oof} was made on other folds than folds/folds.csv; train that model again")
     return root / oof
@@ -76,50 +75,47 @@ def list_oof_marks(root: Path, files: Sequence[str], target: Target | Sequence[s
     return tuple(found)
 
 
-def read_teacher_probs(
-    path: Path, ids: Sequence[str], classes: Sequence[str], rows: NDArray[np.int64]
-) -> NDArray[np.float32]:
-    """Reads a teacher's predictions of some rows: float32 (n_rows, n_classes).
+def read_teacher_probs(path: Path, ids: Sequence[str], target: Target, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Reads a teacher's predictions of some rows: float32 (n_rows, n_columns).
 
     Args:
         path: its OOF predictions.
         ids: of all training images.
-        classes: names, in the order of their indices.
+        target: what is predicted.
         rows: which of ``ids`` are read; those of the held-out fold are never among them.
 
     Raises:
         InputError: no such file, or one with other ids or classes.
     """
-    return read_predictions(path, classes).aligned(ids, str(path))[rows]
+    return read_predictions(path, target).aligned(ids, str(path))[rows]
 
 
 def make_soft_targets(
-    path: Path,
-    ids: Sequence[str],
-    classes: Sequence[str],
-    labels: NDArray[np.int64],
-    rows: NDArray[np.int64],
-    distill: Distillation,
+    path: Path, ids: Sequence[str], target: Target, truth: Truth, rows: NDArray[np.int64], distill: Distillation
 ) -> NDArray[np.float32]:
-    """Returns targets float32 (n_images, n_classes): labels and soft labels mixed; NaN in all rows but ``rows``.
+    """Returns targets float32 (n_images, n_columns): labels and soft labels mixed; NaN in all rows but ``rows``.
 
     Whoever trains on a row of the held-out fold so meets a loss that is not finite.
 
     Args:
         path: the teacher's OOF predictions.
         ids: of all training images.
-        classes: names, in the order of their indices.
-        labels: int64 (n_images,), class indices.
+        target: what is predicted.
+        truth: of all training images.
         rows: the training rows of the fold; they may repeat.
         distill: the settings.
 
     Raises:
-        InputError: no such file, or one with other ids or classes.
+        InputError: no such file, or one with other ids or classes; or a temperature for numbers.
     """
     unique = np.unique(rows)
-    probs = np.maximum(read_teacher_probs(path, ids, classes, unique), _TINY)
-    soft = softmax(np.log(probs.astype(np.float64)) / distill.temperature, axis=1)
-    hard = np.eye(len(classes))[labels[unique]]
-    targets = np.full((len(ids), len(classes)), np.nan, dtype=np.float32)
+    try:
+        soft = target.soften(read_teacher_probs(path, ids, target, unique), distill.temperature)
+    except InputError as error:
+        if distill.temperature == 1:
+            raise
+        raise InputError(f"training.distill.temperature: {error}") from error
+    hard = target.make_targets(truth[unique]).astype(np.float64)
+    targets = np.full((len(ids), len(target.columns)), np.nan, dtype=np.float32)
     targets[unique] = (1 - distill.weight) * hard + distill.weight * soft
     return targets

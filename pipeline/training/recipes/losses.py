@@ -1,4 +1,4 @@
-"""The loss from its settings: cross-entropy or focal, smoothed targets, weighted classes; float32 at any precision."""
+"""The loss of classes from its settings: cross-entropy or focal, smoothed targets, weights; in float32 always."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,7 +76,7 @@ class WeightedLoss(keras.losses.Loss):  # type: ignore[misc]
 
 def set_class_weights(model: keras.Model, class_weights: NDArray[np.float32]) -> None:
     """Gives a model that was compiled with a `WeightedLoss` the class weights of another fold: float32 (n_classes,)."""
-    weights = model.loss.weights
+    weights = model.loss.weights  # of a `WeightedLoss`, or of what holds one
     if np.array_equal(keras.ops.convert_to_numpy(weights), class_weights):
         return
     weights.assign(class_weights)

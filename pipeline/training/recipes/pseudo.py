@@ -14,7 +14,7 @@ Student, https://arxiv.org/abs/1911.04252
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ from pipeline.core.files import sha256
 from pipeline.core.paths import card_path, models_folder, predicted_test_fold_path
 from pipeline.core.predictions import read_predictions
 from pipeline.core.tables import folds_digest, read_folds
+from pipeline.core.targets.contract import Target
 
 _PLACE = "training.pseudo"
 
@@ -61,12 +62,14 @@ class PseudoLabels:
 
     Attributes:
         rows: int64 (n,), which of the test images.
-        targets: float32 (n, n_classes); each row sums to the image's weight.
-        highest: the highest probability that any test image reaches.
+        targets: float32 (n, n_columns); of classes each row sums to the image's weight.
+        values: float32 (n, n_columns), the predictions behind them.
+        highest: the highest confidence that any test image reaches.
     """
 
     rows: NDArray[np.int64]
     targets: NDArray[np.float32]
+    values: NDArray[np.float32]
     highest: float
 
 
@@ -82,18 +85,18 @@ class Teachers:
     root: Path
     section: PseudoLabelling
 
-    def label_images(self, fold: int, ids: Sequence[str], classes: Sequence[str]) -> PseudoLabels:
+    def label_images(self, fold: int, ids: Sequence[str], target: Target) -> PseudoLabels:
         """Returns the test images that join a fold.
 
         Args:
             fold: whose student learns.
             ids: of all test images.
-            classes: names, in the order of their indices.
+            target: what is predicted.
 
         Raises:
             InputError: a teacher was not trained on this fold, or knows other images or classes.
         """
-        return make_pseudo_labels(_fold_paths(self.root, self.section.teachers, fold), ids, classes, self.section)
+        return make_pseudo_labels(_fold_paths(self.root, self.section.teachers, fold), ids, target, self.section)
 
     def digests(self, n_folds: int) -> dict[str, str]:
         """Returns the SHA-256 of all that could be learnt from."""
@@ -106,37 +109,68 @@ class Teachers:
 
 
 def make_pseudo_labels(
-    paths: Sequence[Path], ids: Sequence[str], classes: Sequence[str], section: PseudoLabelling
+    paths: Sequence[Path], ids: Sequence[str], target: Target, section: PseudoLabelling
 ) -> PseudoLabels:
     """Averages the predictions of the teachers' models of one fold, and takes the images of high confidence.
 
     Args:
         paths: the test predictions of each.
         ids: of all test images.
-        classes: names, in the order of their indices.
+        target: what is predicted.
         section: the settings.
 
     Raises:
         InputError: no such file, or one with other ids or classes.
     """
-    probs = np.zeros((len(ids), len(classes)))
+    probs: NDArray[Any] = np.zeros((len(ids), len(target.columns)))
     for path in paths:
-        probs += read_predictions(path, classes).aligned(ids, str(path))
-    probs /= np.maximum(probs.sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)
-    top = probs.max(axis=1, initial=0.0)
+        probs += read_predictions(path, target).aligned(ids, str(path))
+    if target.exclusive:
+        probs /= np.maximum(probs.sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)
+    else:
+        probs /= len(paths)
+    top = target.measure_confidence(probs)
+    assert top is not None, "check_pseudo comes first"
     # In the precision of the files, in which 0.9 is 0.9.
     rows = np.flatnonzero(top.astype(np.float32) >= np.float32(section.confidence))
-    chosen = probs[rows] if section.labels == "soft" else np.eye(len(classes))[probs[rows].argmax(axis=1)]
-    return PseudoLabels(rows, (section.weight * chosen).astype(np.float32), float(top.max(initial=0.0)))
+    values = probs[rows].astype(np.float32)
+    chosen = probs[rows]
+    if section.labels == "hard":
+        chosen = target.make_strata(target.decide(chosen)).astype(np.float64)
+    return PseudoLabels(rows, (section.weight * chosen).astype(np.float32), values, float(top.max(initial=0.0)))
 
 
-def find_teachers(root: Path, section: PseudoLabelling, n_classes: int, folds: Path, wanted: Sequence[int]) -> Teachers:
+def check_pseudo(section: PseudoLabelling, target: Target) -> None:
+    """Refuses settings that do not fit the target.
+
+    Raises:
+        InputError: the target is numbers; a weight that its targets cannot carry; or a confidence that all reach.
+    """
+    least = target.measure_confidence(target.from_outputs(np.zeros((1, len(target.columns)))))
+    if least is None:
+        raise InputError(
+            f"{_PLACE} takes the test images of which teachers are sure, and numbers have no certainty; leave it out"
+        )
+    if section.weight != 1 and not target.exclusive:
+        raise InputError(
+            f"{_PLACE}.weight is {section.weight:g}, but goes with classes that exclude each other alone; "
+            f"of {target.kind} say 1"
+        )
+    if section.confidence <= float(least[0]):
+        n_classes = len(target.columns)
+        raise InputError(
+            f"{_PLACE}.confidence is {section.confidence}, but with {n_classes} classes every image reaches "
+            f"{least[0]:.3g}; it must be above that and at most 1"
+        )
+
+
+def find_teachers(root: Path, section: PseudoLabelling, target: Target, folds: Path, wanted: Sequence[int]) -> Teachers:
     """Checks that the teachers are trained, before anything else is.
 
     Args:
         root: the repository folder.
         section: the settings.
-        n_classes: of the competition.
+        target: what is predicted.
         folds: path of the fold table.
         wanted: the folds that will be trained.
 
@@ -144,11 +178,7 @@ def find_teachers(root: Path, section: PseudoLabelling, n_classes: int, folds: P
         InputError: the confidence is one that every image reaches, or a teacher is unknown, not trained, or trained on
             another fold table or on fewer folds.
     """
-    if section.confidence <= 1 / n_classes:
-        raise InputError(
-            f"{_PLACE}.confidence is {section.confidence}, but with {n_classes} classes every image reaches "
-            f"{1 / n_classes:.3g}; it must be above that and at most 1"
-        )
+    check_pseudo(section, target)
     known = [path.stem for path in models_folder(root).glob("*.yaml")]
     digest = folds_digest(read_folds(folds))
     for name in section.teachers:

@@ -1,13 +1,14 @@
 """A model's YAML as one typed recipe: input, augmentation, network, training."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
 from pipeline.core.config import Section, parse
 from pipeline.core.errors import InputError
 from pipeline.core.paths import model_path
+from pipeline.core.targets.grade_heads import GradesHead
 from pipeline.images.augmentation import Augmentation
 from pipeline.images.preprocessing import Steps
 from pipeline.images.views import Views, remove_mirror_views
@@ -21,6 +22,7 @@ from pipeline.training.recipes.model_yaml import Settings, read_model
 from pipeline.training.recipes.optimizers import Optimizer
 from pipeline.training.recipes.pseudo import PseudoLabelling
 from pipeline.training.recipes.schedules import Constant, Cosine, Schedule
+from pipeline.training.recipes.target_losses import Loss, LossSettings
 
 
 class Input(Section):
@@ -89,6 +91,10 @@ class Training(PhaseRecipe):
         select: which weights are kept: the ``last`` ones (their average where ``optimizer.ema`` is set), or the
             ``best`` epoch by validation loss; the latter uses the fold whose score is reported, and the card says so.
         focal_gamma: of the focal loss, which gives easy images less weight; 0 is cross-entropy.
+        loss: another than the target's own, by its name: `mse`, `mae` and `huber` of numbers, `asymmetric` of labels,
+            `kl` of shares of votes.
+        loss_weights: of several targets, what each counts; 1 where none is named.
+        grades: the head of ordered grades: their probabilities, their number, or the steps from each to the next.
         distill: soft labels of a teacher that the student learns from as well.
         pseudo: test images of which teachers are sure, as further training rows.
         patience: stops after so many epochs without a lower validation loss; needs ``select: best``.
@@ -98,6 +104,9 @@ class Training(PhaseRecipe):
     before: tuple[PhaseRecipe, ...] = ()
     label_smoothing: float = Field(default=0.0, ge=0.0, lt=1.0)
     focal_gamma: float = Field(default=0.0, ge=0.0, le=10.0)
+    loss: Loss | None = None
+    loss_weights: dict[str, Annotated[float, Field(gt=0.0)]] = Field(default_factory=dict)
+    grades: GradesHead = "classification"
     distill: Distillation | None = None
     pseudo: PseudoLabelling | None = None
     select: Literal["last", "best"] = "last"
@@ -116,6 +125,12 @@ class Training(PhaseRecipe):
         if heads != sorted(heads, reverse=True):
             raise ValueError("unfreeze: head must not follow a phase that trains more than the head")
         return self
+
+    @property
+    def loss_settings(self) -> LossSettings:
+        """All that makes the loss."""
+        counted = self.pseudo is not None and self.pseudo.weight != 1
+        return LossSettings(self.loss, self.label_smoothing, self.focal_gamma, self.loss_weights, counted)
 
     @property
     def phases(self) -> "tuple[PhaseRecipe, ...]":

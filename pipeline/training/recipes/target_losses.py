@@ -1,0 +1,260 @@
+"""Losses of every kind of target, from the settings of a model's file; float32 at any precision.
+
+Targets are (batch, n_columns), outputs (batch, n_outputs) before any activation.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from pipeline.core.config import Section
+from pipeline.core.errors import InputError, near_names
+from pipeline.core.targets.contract import Target
+from pipeline.core.targets.grade_heads import CumulativeGrades, RegressedGrades
+from pipeline.networks.runtime import keras, ops
+from pipeline.training.recipes.losses import CountedLoss, WeightedLoss, build_loss
+
+
+class PlainLoss(Section):
+    """``mse`` and ``mae`` of numbers, in standard deviations; ``kl`` the divergence from shares of votes."""
+
+    name: Literal["mse", "mae", "kl"]
+
+
+class Huber(Section):
+    """Squared error up to ``delta`` standard deviations, absolute error beyond; for numbers.
+
+    Reference: Huber 1964, Robust estimation of a location parameter, https://doi.org/10.1214/aoms/1177703732
+    """
+
+    name: Literal["huber"]
+    delta: float = Field(default=1.0, gt=0.0)
+
+
+class Asymmetric(Section):
+    """Binary cross-entropy that forgets easy rows without a label; for several labels.
+
+    Attributes:
+        gamma_negative: focus on labels that a row has not.
+        gamma_positive: focus on labels that it has.
+        margin: probabilities below it cost nothing where a row has not the label.
+
+    Reference: Ben-Baruch et al. 2021, Asymmetric loss for multi-label classification, https://arxiv.org/abs/2009.14119
+    """
+
+    name: Literal["asymmetric"]
+    gamma_negative: float = Field(default=4.0, ge=0.0, le=10.0)
+    gamma_positive: float = Field(default=1.0, ge=0.0, le=10.0)
+    margin: float = Field(default=0.05, ge=0.0, lt=1.0)
+
+
+Loss = Annotated[PlainLoss | Huber | Asymmetric, Field(discriminator="name")]
+
+
+@dataclass(frozen=True)
+class LossSettings:
+    """What a model's file says of the loss.
+
+    Attributes:
+        loss: instead of the kind's own: cross-entropy of classes, shares and labels, squared error of numbers.
+        label_smoothing: share of each target that is spread over all classes; of labels, moved towards 1/2.
+        focal_gamma: how much less well-classified images or labels count.
+        parts: of several targets, what each counts; 1 where none is named.
+        counted: an image counts as much as its target sums to.
+    """
+
+    loss: Loss | None = None
+    label_smoothing: float = 0.0
+    focal_gamma: float = 0.0
+    parts: dict[str, float] | None = None
+    counted: bool = False
+
+
+def check_loss(settings: LossSettings, target: Target) -> None:
+    """Refuses settings that do not fit the target.
+
+    Raises:
+        InputError: they would change nothing, or have no meaning for it.
+    """
+    names = [name for name, *_ in target.each() if name]
+    for name in settings.parts or {}:
+        if not names:
+            raise InputError(
+                f"training.loss_weights is for several targets at once, not for {target.kind}; leave it out"
+            )
+        if name not in names:
+            raise InputError(f"training.loss_weights: no target is called {name!r}; {near_names(name, names)}")
+    parts = [part for _, part, *_ in target.each()]
+    wanted = settings.loss
+    if wanted is not None and not any(wanted.name in _list_losses(part) for part in parts):
+        known = sorted({name for part in parts for name in _list_losses(part)})
+        more = f"; {near_names(wanted.name, known)}" if known else "; leave it out"
+        raise InputError(f"training.loss: {wanted.name} does not fit {_describe(target)}{more}")
+    for key, value in (("label_smoothing", settings.label_smoothing), ("focal_gamma", settings.focal_gamma)):
+        if value and not any(_takes(part, key) for part in parts):
+            raise InputError(f"training.{key} does not go with {_describe(target)}; leave it out")
+    if settings.focal_gamma and wanted is not None:
+        raise InputError(f"training.loss: {wanted.name} and focal_gamma are two losses; leave one out")
+
+
+def build_target_loss(
+    target: Target, settings: LossSettings, weights: NDArray[np.float32] | None = None
+) -> keras.losses.Loss:
+    """Builds the loss of a target's outputs.
+
+    Args:
+        target: what is predicted, with the model's own head.
+        settings: of the model's file; `check_loss` has seen them.
+        weights: float32 (n_columns,), of classes or of rows that have a label; None for the same for all.
+    """
+    parts = list(target.each())
+    if len(parts) == 1 and not parts[0][0]:
+        return _build(target, settings, weights)
+    counts = settings.parts or {}
+    losses = [_build(part, settings, None) for _, part, *_ in parts]
+    places = [(columns, outputs) for (_, _, columns, _), (outputs, _) in zip(parts, target.outputs, strict=True)]
+    return PartsLoss(losses, places, [counts.get(name, 1.0) for name, *_ in parts])
+
+
+def _describe(target: Target) -> str:
+    if isinstance(target, RegressedGrades | CumulativeGrades):
+        return f"grades with the head {'regression' if isinstance(target, RegressedGrades) else 'cumulative'}"
+    return f"a target of kind {target.kind}"
+
+
+def _list_losses(target: Target) -> tuple[str, ...]:
+    if target.activation == "linear":
+        return ("mse", "mae", "huber")
+    if target.kind == "several_labels":
+        return ("asymmetric",)
+    return ("kl",) if target.kind == "vote_shares" else ()
+
+
+def _takes(target: Target, key: str) -> bool:
+    if key == "label_smoothing":
+        return target.activation != "linear"
+    return target.activation != "linear" and not isinstance(target, CumulativeGrades)
+
+
+def _build(target: Target, settings: LossSettings, weights: NDArray[np.float32] | None) -> keras.losses.Loss:
+    own = settings.loss if settings.loss is not None and settings.loss.name in _list_losses(target) else None
+    smoothing = settings.label_smoothing if _takes(target, "label_smoothing") else 0.0
+    focus = settings.focal_gamma if _takes(target, "focal_gamma") else 0.0
+    if target.kind == "several_labels":
+        return LabelLoss(own if isinstance(own, Asymmetric) else None, smoothing, focus, weights)
+    if isinstance(target, RegressedGrades):
+        loss: keras.losses.Loss = GradeNumberLoss(_number_loss(own), target)
+    elif isinstance(target, CumulativeGrades):
+        loss = StepLoss(smoothing)
+    elif target.activation == "linear":
+        return _number_loss(own)
+    elif own is not None:
+        loss = DivergenceLoss()
+    else:
+        return build_loss(smoothing, focus, weights, settings.counted)
+    loss = loss if weights is None else WeightedLoss(loss, weights)
+    return CountedLoss(loss) if settings.counted else loss
+
+
+def _number_loss(own: PlainLoss | Huber | Asymmetric | None) -> keras.losses.Loss:
+    if isinstance(own, Huber):
+        return keras.losses.Huber(delta=own.delta)
+    return keras.losses.MeanAbsoluteError() if own and own.name == "mae" else keras.losses.MeanSquaredError()
+
+
+class LabelLoss(keras.losses.Loss):  # type: ignore[misc]
+    """Binary cross-entropy of labels, its mean over them; focused, asymmetric or weighted."""
+
+    def __init__(
+        self, asymmetric: Asymmetric | None, smoothing: float, focus: float, positive: NDArray[np.float32] | None
+    ) -> None:
+        """Takes the settings and, float32 (n_labels,), what a row that has a label counts in that label's loss."""
+        super().__init__(name="label_loss")
+        self._smoothing, self._margin = smoothing, asymmetric.margin if asymmetric else 0.0
+        self._with = asymmetric.gamma_positive if asymmetric else focus
+        self._without = asymmetric.gamma_negative if asymmetric else focus
+        self.weights = None
+        if positive is not None:
+            self.weights = keras.Variable(positive, trainable=False, dtype="float32", name="positive_weights")
+
+    def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
+        """Returns the loss of each image (batch,)."""
+        marks = ops.cast(y_true, "float32") * (1 - self._smoothing) + self._smoothing / 2
+        outputs = ops.cast(y_pred, "float32")
+        having, lacking = -ops.log_sigmoid(outputs), -ops.log_sigmoid(-outputs)
+        probs = ops.sigmoid(outputs)
+        if self._with:
+            having = having * (1 - probs) ** self._with
+        if self._margin:
+            probs = ops.maximum(probs - self._margin, 0.0)
+            lacking = -ops.log1p(-ops.minimum(probs, 1 - 1e-7))
+        if self._without:
+            lacking = lacking * probs**self._without
+        if self.weights is not None:
+            having = having * ops.convert_to_tensor(self.weights)
+        return ops.mean(marks * having + (1 - marks) * lacking, axis=-1)
+
+
+class DivergenceLoss(keras.losses.Loss):  # type: ignore[misc]
+    """Kullback-Leibler divergence of predicted shares from the target's: cross-entropy less what no model can spare."""
+
+    def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
+        """Returns the loss of each image (batch,)."""
+        shares = ops.cast(y_true, "float32")
+        own = ops.log(ops.maximum(shares, 1e-7))
+        return ops.sum(shares * (own - ops.log_softmax(ops.cast(y_pred, "float32"), axis=-1)), axis=-1)
+
+
+class GradeNumberLoss(keras.losses.Loss):  # type: ignore[misc]
+    """A loss of numbers, of grades by their standardised number: a mixed target's is the mean of its grades."""
+
+    def __init__(self, loss: keras.losses.Loss, target: RegressedGrades) -> None:
+        """Takes the loss of numbers, and the grades."""
+        super().__init__(name=f"grade_{loss.name}")
+        self._loss = loss
+        self._numbers = ((np.asarray(target.numbers) - target.centre) / target.spread).astype(np.float32)[:, None]
+
+    def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
+        """Returns the loss of each image (batch,)."""
+        return self._loss.call(ops.matmul(ops.cast(y_true, "float32"), self._numbers), ops.cast(y_pred, "float32"))
+
+
+class StepLoss(keras.losses.Loss):  # type: ignore[misc]
+    """Cross-entropy of grades that are reached step by step; see `CumulativeGrades`.
+
+    A row counts in the steps that it reaches alone, and a mixed one in the shares of its target.
+    """
+
+    def __init__(self, smoothing: float) -> None:
+        """Takes the share of each target that is spread over all grades."""
+        super().__init__(name="step_loss")
+        self._smoothing = smoothing
+
+    def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
+        """Returns the loss of each image (batch,)."""
+        outputs, shares = ops.cast(y_pred, "float32"), ops.cast(y_true, "float32")
+        shares = shares * (1 - self._smoothing) + self._smoothing / shares.shape[-1]
+        nought = ops.zeros_like(outputs[:, :1])
+        rises = ops.concatenate([nought, ops.cumsum(ops.log_sigmoid(outputs), axis=-1)], axis=-1)
+        stays = ops.concatenate([ops.log_sigmoid(-outputs), nought], axis=-1)
+        return -ops.sum(shares * (rises + stays), axis=-1)
+
+
+class PartsLoss(keras.losses.Loss):  # type: ignore[misc]
+    """The weighted sum of the losses of several targets."""
+
+    def __init__(self, losses: list[keras.losses.Loss], places: list[tuple[slice, slice]], counts: list[float]) -> None:
+        """Takes the loss of each part, its columns of targets and of outputs, and what it counts."""
+        super().__init__(name="parts_loss")
+        self._losses, self._places, self._counts = losses, places, counts
+
+    def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
+        """Returns the loss of each image (batch,)."""
+        parts = [
+            count * loss.call(y_true[:, columns], y_pred[:, outputs])
+            for loss, (columns, outputs), count in zip(self._losses, self._places, self._counts, strict=True)
+        ]
+        return sum(parts[1:], parts[0])
