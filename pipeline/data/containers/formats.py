@@ -32,15 +32,35 @@ class RowFormat:
 
 ROW_FORMATS = (
     RowFormat("Parquet", (".parquet", ".pq"), "a row", iterate_parquet),
-    RowFormat("JSON", (".json",), "a record of a list; an image of COCO's form with its category", iterate_json),
+    RowFormat(
+        "JSON",
+        (".json",),
+        "a record of a list; an image of COCO's form with its category (`category_id`, `category_name`)",
+        iterate_json,
+    ),
     RowFormat("JSON lines", (".jsonl", ".ndjson"), "a line", iterate_json_lines),
-    RowFormat("TFRecord", (".tfrec", ".tfrecord", ".tfrecords"), "a tf.train.Example", iterate_tfrecords),
-    RowFormat("BSON", (".bson",), "a document, or each picture that it lists", iterate_bson),
-    RowFormat("HDF5", (".hdf5", ".h5", ".hdf"), "a data set, or a step of the arrays' first axis", iterate_hdf5),
-    RowFormat("NumPy", (".npy", ".npz"), "a step of the first axis, or an array of an NPZ", iterate_numpy),
+    RowFormat("TFRecord", (".tfrec", ".tfrecord", ".tfrecords"), "a `tf.train.Example`", iterate_tfrecords),
+    RowFormat(
+        "BSON",
+        (".bson",),
+        "a document; each picture where it lists several (`imgs`: the column `imgs` then holds `<id>_<number>`)",
+        iterate_bson,
+    ),
+    RowFormat(
+        "HDF5",
+        (".hdf5", ".h5", ".hdf"),
+        "a data set (`name`, `image`), or a step of the arrays' first axis (`row` counts from 0)",
+        iterate_hdf5,
+    ),
+    RowFormat(
+        "NumPy",
+        (".npy", ".npz"),
+        "a step of the first axis (`row`; `value`, or the NPZ's names), or an array of an NPZ (`name`, `image`)",
+        iterate_numpy,
+    ),
 )
 ROW_SUFFIXES = tuple(suffix for each in ROW_FORMATS for suffix in each.suffixes)
-_WORKBOOKS = (".xlsx", ".xls", ".xlsm", ".ods")
+WORKBOOK_SUFFIXES = (".xlsx", ".xls", ".xlsm", ".ods")
 
 
 def find_format(path: Path | str) -> RowFormat | None:
@@ -50,7 +70,7 @@ def find_format(path: Path | str) -> RowFormat | None:
         InputError: an Excel workbook.
     """
     suffix = Path(path).suffix.lower()
-    if suffix in _WORKBOOKS:
+    if suffix in WORKBOOK_SUFFIXES:
         raise InputError(
             f"{path} is a workbook ({suffix}), whose cells a program may have changed: dates, long numbers, leading "
             "zeros; save its sheet as CSV and name that file"

@@ -83,6 +83,8 @@ def describe_files(source: Path, choices: Choices, metric: str | None) -> Descri
         train = describe_train(listing, images, tables, sample.columns, choices, packed)
         test, id_column = describe_test(listing, images, sample, train, choices)
         submission = describe_submission(sample, id_column, train.classes, score, choices)
+        if "group" in test.section:
+            submission = _answer_by_group(submission)
         storage = describe_storage(listing, train)
         names = describe_class_names(listing, train.classes)
         refuse_look_alikes(train.classes, str(source))
@@ -122,6 +124,13 @@ def _without_twins(paths: list[str], choices: Choices) -> tuple[ImageFiles, tupl
         f"--train and --test choose the DICOM files",
     )
     return ImageFiles([path for path in paths if path not in medical]), check
+
+
+def _answer_by_group(submission: Reading) -> Reading:
+    """One answer for all images of a group: a product, of which a container holds several."""
+    return replace(
+        submission, section={**submission.section, "unit": {"test": {"by": "group"}, "train": {"by": "group"}}}
+    )
 
 
 def _lists_tests(table: pd.DataFrame, sample: pd.DataFrame) -> bool:

@@ -46,7 +46,7 @@ def describe_packed_test(
     if name is not None and name == images.document:
         listed = str((images.packed.columns or ("",))[0].split(".")[0])
         section |= {"listed_by": "table", "table": images.pattern, "id": listed, "group": name}
-        check = (f"{column} of {path} has one answer for all images of one {name} of {images.pattern}",)
+        check = (f"{column} of {path} has one answer for all images of one {name} of {images.pattern}: see unit",)
         return Reading(section | images.section(listed, listed), facts, check), column
     section |= {"listed_by": "sample_submission"}
     if name is None:

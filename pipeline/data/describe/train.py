@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from pipeline.core.errors import InputError, some
-from pipeline.data.containers.formats import ROW_SUFFIXES
+from pipeline.data.containers.formats import ROW_SUFFIXES, WORKBOOK_SUFFIXES
+from pipeline.data.containers.tables import find_row_columns
 from pipeline.data.describe.candidates import WIDE, TableCandidate, find_candidates, find_name_candidates
 from pipeline.data.describe.classes import (
     Labels,
@@ -160,9 +161,21 @@ def _format_nothing(listing: Listing, images: ImageFiles, tables: Sequence[str])
         f"{listing.source} holds no training data that could be read. Looked for a table whose ids name images, a "
         "table of pixels with a label, one folder per class, and classes in file names; "
         f"found tables {some(tables) or 'none'}, folders {some(folders) or 'none'}{zips}"
-        f"{_format_repeating(listing, images, tables)}. "
+        f"{_format_unread(listing)}{_format_repeating(listing, images, tables)}. "
         "see docs/competitions.md for writing the competition's file by hand"
     )
+
+
+def _format_unread(listing: Listing) -> str:
+    """Lists the files of rows that no reader takes, each with the reason."""
+    found = []
+    for path in listing.of(*ROW_SUFFIXES, *WORKBOOK_SUFFIXES):
+        place = listing.place(path)
+        try:
+            find_row_columns(place)
+        except InputError as error:
+            found.append(str(error).replace(str(place), path))
+    return f"; not read: {some(found, 3)}" if found else ""
 
 
 def _format_repeating(listing: Listing, images: ImageFiles, tables: Sequence[str]) -> str:
