@@ -18,6 +18,7 @@ import numpy as np
 
 from pipeline.core.errors import InputError, one_line, some
 from pipeline.core.ids import natural_order
+from pipeline.core.picture_formats import SIGNATURE_BYTES, find_picture_format
 from pipeline.data.containers.cells import Row
 
 NAME, IMAGE, ROW = "name", "image", "row"
@@ -108,7 +109,9 @@ def _is_one_image(array: StoredArray) -> bool:
 
 def _describe_set(dataset: Any) -> StoredArray:
     scalar = dataset.shape == ()
-    encoded = (scalar and dataset.dtype.kind in "VSO") or (dataset.dtype == np.uint8 and len(dataset.shape) == 1)
+    encoded = scalar and dataset.dtype.kind in "VSO"
+    if dataset.dtype == np.uint8 and len(dataset.shape) == 1:
+        encoded = _begins_as_picture(dataset[:SIGNATURE_BYTES].tobytes())
 
     def read() -> object:
         value = dataset[()]
@@ -127,6 +130,7 @@ def _describe_set(dataset: Any) -> StoredArray:
 def _describe_npy(opened: Callable[[], IO[bytes]], path: Path) -> StoredArray:
     with opened() as file:
         shape, order, dtype = _read_header(file)
+        encoded = dtype == np.uint8 and len(shape) == 1 and _begins_as_picture(file.read(SIGNATURE_BYTES))
     if dtype.hasobject:
         raise InputError(f"{path} holds pickled objects, which could run any program when they are read; save arrays")
     if order and len(shape) > 1:
@@ -146,8 +150,12 @@ def _describe_npy(opened: Callable[[], IO[bytes]], path: Path) -> StoredArray:
                 cell = _take(file, dtype, size)
                 yield cell.reshape(shape[1:]) if len(shape) > 1 else cell[0]
 
-    encoded = dtype == np.uint8 and len(shape) == 1
     return StoredArray(shape, encoded, read, iterate)
+
+
+def _begins_as_picture(content: bytes) -> bool:
+    """Says whether a row of bytes is a picture file, and no row of labels."""
+    return find_picture_format(content) is not None
 
 
 def _take(file: IO[bytes], dtype: np.dtype[Any], count: int) -> Any:

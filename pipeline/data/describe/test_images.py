@@ -32,7 +32,7 @@ def describe_test(
         for match in images.matches(name, sample.table[name].tolist(), train.images):
             found.setdefault(match.folder, match)
     listed = _find_listed(listing, images, sample, train) if choices.test is None else None
-    if listed is not None and set(listed[0].images) not in [set(match.images) for match in found.values()]:
+    if listed is not None and [set(match.images) for match in found.values()] != [set(listed[0].images)]:
         return listed
     packed = None if found else describe_packed_test(listing, sample.path, sample.table, train, choices)
     if packed is not None:
