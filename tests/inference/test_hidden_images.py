@@ -4,10 +4,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 from support import tiny
+from support.packers import hdf5
 
 from pipeline.core.competition import Competition
 from pipeline.core.config import parse
@@ -45,6 +47,15 @@ def test_the_images_that_were_shown_keep_the_samples_order(base: Path) -> None:
     order = ["3", "1", "2", "0", "4", "5", "6", "7", "8"]
     pd.DataFrame({"Id": order, "Label": "cat"}).to_csv(base / "sample_submission.csv", index=False)
     assert listed(base, competition()) == (order, order)
+
+
+def test_hidden_images_may_be_packed(base: Path) -> None:
+    for names in (["0", "1", "2"], ["h2", "h1"]):
+        content = {name: np.full((12, 12, 3), number, "uint8") for number, name in enumerate(names)}
+        (base / "test.hdf5").write_bytes(hdf5(content))
+        records, sample = list_hidden_images(base, competition(images="test.hdf5"))
+        ids = [record.id for record in records]
+        assert (sorted(ids), sample["Id"].tolist()) == (sorted(names), ids)
 
 
 def test_a_sample_of_the_hidden_images_counts(base: Path) -> None:
