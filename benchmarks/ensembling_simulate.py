@@ -123,7 +123,7 @@ def run_repeat(cell: Cell, number: int) -> Repeat:
         best_fresh=metric.score(fresh_labels, fresh_stacked[best]),
         chosen=ensemble.chosen.name,
         temperature=ensemble.post_processing.temperature,
-        decision=ensemble.post_processing.factors is not None,
+        decision=ensemble.post_processing.decision is not None,
         seconds=seconds,
     )
 

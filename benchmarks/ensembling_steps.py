@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.core import paths, tables
+from pipeline.core import paths
 from pipeline.core.active import active_members
 from pipeline.core.arrays import Probs
 from pipeline.core.cards import ModelCard, read_card
@@ -22,6 +22,7 @@ from pipeline.core.config import parse
 from pipeline.core.files import atomic_path
 from pipeline.core.paired import Gain, measure_gain
 from pipeline.core.scores import LabelledRows
+from pipeline.core.targets.prepared import read_target
 from pipeline.ensemble.calibration import measure_reliability
 from pipeline.ensemble.fitting import EnsembleParams, fit_ensemble
 from pipeline.ensemble.members import Members, read_members
@@ -40,10 +41,10 @@ def run(options: argparse.Namespace) -> None:
     """Prints a line for each step and one of JSON."""
     root = Path.cwd()
     metric = load_competition(root).metric.metric
-    classes = tables.read_classes(root / "data" / "prepared" / "classes.json")
+    target = read_target(paths.prepared_folder(root))
     pseudo = {name for name in options.pseudo.split(",") if name}
-    every = read_members(root, active_members(root), classes, allow_peeked=False)
-    first = read_members(root, [name for name in every.names if name not in pseudo], classes, allow_peeked=False)
+    every = read_members(root, active_members(root), target, allow_peeked=False)
+    first = read_members(root, [name for name in every.names if name not in pseudo], target, allow_peeked=False)
     labels, groups = (first.rows[name].to_numpy(dtype=np.int64) for name in ("label", "group"))
     data = load_data(root / "data" / "prepared", paths.folds_path(root))
     plain = replace(first, stacked=np.stack([_predict_one_view(root, data, name, first) for name in first.names]))

@@ -53,12 +53,15 @@ def _select() -> Fit:
 
 
 def _greedy() -> Fit:
+    from benchmarks.simulated_members import number_classes
     from pipeline.core.metrics import get_metric
     from pipeline.ensemble.combiners.contract import OofRows
     from pipeline.ensemble.combiners.greedy import fit_greedy_bagged
 
     def fit(stacked: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float64]:
-        weights = fit_greedy_bagged(OofRows(stacked, labels, np.zeros_like(labels), get_metric("accuracy"))).weights
+        target = number_classes(stacked.shape[2])
+        sample = OofRows(stacked, labels, np.zeros_like(labels), get_metric("accuracy"), target)
+        weights = fit_greedy_bagged(sample).weights
         assert weights is not None
         return weights
 
@@ -79,13 +82,14 @@ def _autogluon() -> Fit:
 
 def _each_combiner(folder: Path) -> dict[str, Any]:
     """Fits each combiner once on all rows; a nested score takes a fit per fold more."""
+    from benchmarks.simulated_members import number_classes
     from pipeline.core.metrics import get_metric
     from pipeline.ensemble.calibration import fit_temperatures
     from pipeline.ensemble.combiners.catalogue import COMBINERS, explain_skip
     from pipeline.ensemble.combiners.contract import OofRows
 
     stacked, labels, folds = (np.load(folder / f"{name}.npy") for name in ("stacked", "labels", "folds"))
-    sample = OofRows(stacked, labels, folds, get_metric("accuracy"))
+    sample = OofRows(stacked, labels, folds, get_metric("accuracy"), number_classes(stacked.shape[2]))
     results: dict[str, Any] = {"loaded_mb": round(_peak())}
     for name in (*COMBINERS, "temperatures"):
         reason = None if name == "temperatures" else explain_skip(name, sample)
@@ -94,7 +98,7 @@ def _each_combiner(folder: Path) -> dict[str, Any]:
             continue
         begun, cpu = time.perf_counter(), time.process_time()
         if name == "temperatures":
-            fit_temperatures(labels, stacked)
+            fit_temperatures(labels, stacked, sample.target)
         else:
             COMBINERS[name](sample)
         spent = time.perf_counter() - begun, time.process_time() - cpu

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from pipeline.core.arrays import Labels, Probs
+from pipeline.core.targets.classes import OneClass
 from pipeline.ensemble.members import Members
 
 _SIGNAL, _SHARED, _FAMILY, _FAMILY_SIZE = 2.5, 1.0, 0.5, 4
@@ -77,4 +78,10 @@ def as_members(stacked: Probs, labels: Labels) -> Members:
     """Returns rows as `pipeline.ensemble.fitting.fit_ensemble` takes them, in five folds, each a group of its own."""
     rows = np.arange(len(labels))
     table = pd.DataFrame({"id": rows.astype(str), "label": labels, "group": rows, "fold": rows % _FOLDS})
-    return Members(tuple(f"member_{number:02}" for number in range(len(stacked))), table, stacked, {})
+    names = tuple(f"member_{number:02}" for number in range(len(stacked)))
+    return Members(names, table, labels, stacked, number_classes(stacked.shape[2]), {})
+
+
+def number_classes(many: int) -> OneClass:
+    """Returns the target of one of so many classes per image."""
+    return OneClass(columns=tuple(str(number) for number in range(many)))

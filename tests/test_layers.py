@@ -78,7 +78,8 @@ ROOMS = {
         archives.written arrays cards closure competition config csvs errors files formats ids layouts
         measures.class_metrics measures.metric metrics paired paths picture_formats plots predictions processes
         progress sampling scores simplex tables
-        targets.classes targets.contract targets.grade_heads targets.prepared targets.spec""",
+        targets.classes targets.contract targets.grade_heads targets.numbers targets.prepared
+        targets.several_labels targets.spec""",
     ),
 }
 STAGES = {name for name in modules() if room_of(name) == "stages"}

@@ -95,9 +95,9 @@ class EnsembleCard(Scored):
 
     All scores are nested: every row was predicted by weights, temperatures and a choice of combiner that did not see
     its fold. ``alone`` are the members' own pooled scores. ``weights`` are empty where the combiner has none (stacks).
-    ``by_fold`` names the combiner that the other folds chose; ``decision`` holds factors of the classes where argmax
-    was not best for the metric. ``peeked`` says, by member, which choices looked at the rows that are scored: then the
-    scores are too good.
+    ``by_fold`` names the combiner that the other folds chose; ``decision`` holds the numbers of a rule where the plain
+    decision was not best for the metric, and ``rule`` its name: factors of classes, thresholds. ``peeked`` says, by
+    member, which choices looked at the rows that are scored: then the scores are too good.
     """
 
     combiner: str
@@ -110,6 +110,7 @@ class EnsembleCard(Scored):
     gain: GainCard
     temperature: float
     decision: dict[str, float]
+    rule: str = Field(default="class_factors", exclude_if=lambda rule: rule == "class_factors")
     before: ReliabilityCard
     after: ReliabilityCard
     correlation: dict[str, dict[str, float]]

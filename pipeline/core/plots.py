@@ -16,11 +16,15 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix
 
+from pipeline.core.arrays import Truth, Values
 from pipeline.core.errors import InputError, some
 from pipeline.core.files import atomic_path
+from pipeline.core.targets.classes import OneClass
+from pipeline.core.targets.contract import Target
+from pipeline.core.targets.several_targets import SeveralTargets
 
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
-_MOST_NUMBERS = 15
+_MOST_NUMBERS, _MOST_POINTS = 15, 5000
 
 
 class Bins(Protocol):
@@ -90,6 +94,31 @@ def draw_confusion(labels: NDArray[np.int64], probs: NDArray[np.float32], classe
     _save(figure, path)
 
 
+def draw_decisions(target: Target, truth: Truth, values: Values, names: Sequence[str], path: Path) -> None:
+    """Draws what is decided beside what is true: of classes `draw_confusion`, of labels their counts, else points.
+
+    Args:
+        target: what is predicted.
+        truth: (n,) class indices, or (n, truth_width).
+        values: (n, n_columns) predictions.
+        names: readable names of the columns.
+        path: a .png or .svg file.
+    """
+    if isinstance(target, OneClass):
+        draw_confusion(target.index_labels(truth), values, names, path)
+        return
+    if isinstance(target, SeveralTargets):
+        _draw_parts(target, truth, values, path)
+        return
+    figure = Figure(figsize=(4.4, 3.6), layout="constrained")
+    axes = figure.subplots()
+    if target.activation == "linear":
+        _scatter(axes, target, truth, values, names)
+    else:
+        _count(axes, target, truth, values, names)
+    _save(figure, path)
+
+
 def draw_calibration(before: Bins, after: Bins, path: Path) -> None:
     """Draws accuracy against confidence, before and after the last temperature; on the diagonal both agree.
 
@@ -108,6 +137,44 @@ def draw_calibration(before: Bins, after: Bins, path: Path) -> None:
     axes.grid(alpha=0.3)
     axes.legend(fontsize=7)
     _save(figure, path)
+
+
+def _draw_parts(target: SeveralTargets, truth: Truth, values: Values, path: Path) -> None:
+    parts = list(target.each())
+    figure = Figure(figsize=(4.4 * len(parts), 3.6), layout="constrained")
+    for axes, (name, part, columns, width) in zip(figure.subplots(1, len(parts), squeeze=False)[0], parts, strict=True):
+        if part.activation == "linear":
+            _scatter(axes, part, truth[:, width], values[:, columns], part.columns)
+        else:
+            labels = part.index_labels(truth[:, width])
+            counts = confusion_matrix(labels, values[:, columns].argmax(axis=1), labels=list(range(len(part.columns))))
+            axes.imshow(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1), cmap="cividis", vmin=0, vmax=1)
+            axes.set(xlabel="predicted", ylabel="true")
+        axes.set_title(_plain(name), fontsize=9)
+    _save(figure, path)
+
+
+def _scatter(axes: Axes, target: Target, truth: Truth, values: Values, names: Sequence[str]) -> None:
+    true, predicted = target.to_outputs(truth), target.to_outputs(values)
+    shown = np.linspace(0, len(true) - 1, min(len(true), _MOST_POINTS)).astype(np.int64)
+    for column, name in enumerate(names[: len(_COLOURS)]):
+        axes.plot(true[shown, column], predicted[shown, column], ".", color=_COLOURS[column], markersize=2, label=name)
+    axes.axline((0, 0), slope=1, color="0.6", linewidth=1)
+    axes.set(xlabel="true (standardised)", ylabel="predicted")
+    if len(names) > 1:
+        axes.legend(fontsize=7)
+
+
+def _count(axes: Axes, target: Target, truth: Truth, values: Values, names: Sequence[str]) -> None:
+    """Draws how often each column is true, and how often it is decided for."""
+    true, decided = truth.sum(axis=0), target.decide(values).sum(axis=0)
+    places = np.argsort(-true, kind="stable")[: 2 * _MOST_NUMBERS]
+    axes.barh(np.arange(len(places)) - 0.2, true[places], 0.4, color=_COLOURS[0], label="true")
+    axes.barh(np.arange(len(places)) + 0.2, decided[places], 0.4, color=_COLOURS[1], label="predicted")
+    axes.set_yticks(range(len(places)), [_plain(names[place]) for place in places], fontsize=7)
+    axes.invert_yaxis()
+    axes.set(xlabel="rows")
+    axes.legend(fontsize=7)
 
 
 def _curves(axes: Axes, history: pd.DataFrame, name: str) -> None:

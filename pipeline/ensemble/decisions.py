@@ -1,21 +1,116 @@
-"""Decision rules for metrics of labels that argmax does not maximise: the probabilities are weighed by class first.
+"""Decision rules for metrics of decisions that the plain ones do not maximise: thresholds by another name.
 
-With two classes a weight is a threshold. The rule turns probabilities into others whose argmax is the decision, so that
-whoever takes probabilities needs to know nothing of it.
+A rule turns predictions into others whose plain decision is the fitted one, so that whoever takes predictions needs to
+know nothing of it: classes get factors, labels a shift of their log-odds, grades thresholds on the expected grade,
+numbers the range that was seen.
 Reference: Lipton et al. 2014, Optimal thresholding of classifiers to maximize F1 measure, https://arxiv.org/abs/1402.1892
 """
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.core.arrays import Labels, Probs
+from pipeline.core.arrays import Labels, Probs, Truth, Values
 from pipeline.core.measures.metric import Metric
+from pipeline.core.targets.classes import Grades, OneClass
+from pipeline.core.targets.contract import Target
+from pipeline.core.targets.numbers import Numbers
+from pipeline.core.targets.several_labels import SeveralLabels
 from pipeline.ensemble.combiners.contract import normalise_rows
+from pipeline.ensemble.thresholds import (
+    apply_grade_thresholds,
+    apply_label_thresholds,
+    fit_common_threshold,
+    fit_grade_thresholds,
+    fit_label_thresholds,
+)
 
-# Argmax of true probabilities is the best label for accuracy; for these it is not.
-METRICS = ("macro_f1", "balanced_accuracy", "quadratic_kappa")
+CLASS_FACTORS, NEW_CLASS, COMMON_THRESHOLD, LABEL_THRESHOLDS, GRADE_THRESHOLDS, RANGE = (
+    "class_factors",
+    "new_class",
+    "common_threshold",
+    "label_thresholds",
+    "grade_thresholds",
+    "range",
+)
 _FACTORS = np.exp(np.linspace(-1.5, 1.5, 13))
-_PASSES = 4
+_NEW_FACTORS = np.exp(np.linspace(-5, 5, 41))
+_PASSES, _LEADING = 4, 20
+_BY_ARGMAX = ("accuracy", "micro_f1")  # of true probabilities the largest is the best label
+Fit = Callable[[Truth, Values], NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A fitted rule.
+
+    Attributes:
+        rule: its name.
+        target: what is predicted.
+        numbers: one factor per class, one threshold per label, one per step between grades, or the least and the most
+            of each number.
+    """
+
+    rule: str
+    target: Target
+    numbers: NDArray[np.float64]
+
+    def __call__(self, values: Values) -> Values:
+        """Turns predictions into those whose plain decision is the rule's."""
+        if self.rule in (COMMON_THRESHOLD, LABEL_THRESHOLDS):
+            return apply_label_thresholds(self.target, values, self.numbers)
+        if self.rule == GRADE_THRESHOLDS and isinstance(self.target, Grades):
+            return apply_grade_thresholds(self.target, values, self.numbers)
+        if self.rule == RANGE:
+            least, most = self.numbers.reshape(2, -1).astype(np.float32)
+            return np.clip(values, least, most)
+        return apply_class_factors(values, self.numbers)
+
+    def name_numbers(self) -> dict[str, float]:
+        """Names the numbers for the ensemble's card."""
+        return dict(zip(_list_names(self.rule, self.target), self.numbers.tolist(), strict=True))
+
+
+def read_decision(rule: str, target: Target, numbers: dict[str, float]) -> Decision | None:
+    """Makes the rule of a card again; None where it has none."""
+    if not numbers:
+        return None
+    return Decision(rule, target, np.array([numbers[name] for name in _list_names(rule, target)]))
+
+
+def _list_names(rule: str, target: Target) -> Sequence[str]:
+    if rule == GRADE_THRESHOLDS:
+        return [f"{grade} or higher" for grade in target.columns[1:]]
+    if rule == RANGE:
+        return [f"{name} {end}" for end in ("least", "most") for name in target.columns]
+    return target.columns
+
+
+def list_rules(target: Target, metric: Metric, new: str | None = None) -> Iterator[tuple[str, Fit]]:
+    """Yields the rules that may raise a metric, the simplest first: name, and what fits it to truth and predictions.
+
+    Argmax of true probabilities is the best label for accuracy, and no decision matters to a metric of probabilities.
+
+    Args:
+        target: what is predicted.
+        metric: what is raised.
+        new: the class that stands for "none of the others" in ranked lists, if there is one.
+    """
+    decides = metric.wants == "label"
+    if isinstance(target, SeveralLabels) and decides:
+        yield COMMON_THRESHOLD, lambda truth, values: fit_common_threshold(target, truth, values, metric)
+        yield LABEL_THRESHOLDS, lambda truth, values: fit_label_thresholds(target, truth, values, metric)
+    if isinstance(target, Numbers):
+        yield RANGE, lambda truth, values: np.concatenate([truth.min(axis=0), truth.max(axis=0)]).astype(np.float64)
+    if isinstance(target, OneClass) and new in target.columns and metric.rows is not None:
+        place = target.columns.index(new)
+        yield NEW_CLASS, lambda truth, values: fit_new_factor(truth, values, metric, place)
+    elif isinstance(target, OneClass) and decides and metric.name not in _BY_ARGMAX:
+        if isinstance(target, Grades):
+            yield GRADE_THRESHOLDS, lambda truth, values: fit_grade_thresholds(target, truth, values, metric)
+        yield CLASS_FACTORS, lambda truth, values: fit_class_factors(target.index_labels(truth), values, metric)
 
 
 def fit_class_factors(labels: Labels, probs: Probs, metric: Metric) -> NDArray[np.float64]:
@@ -56,3 +151,36 @@ def fit_class_factors(labels: Labels, probs: Probs, metric: Metric) -> NDArray[n
 def apply_class_factors(probs: Probs, factors: NDArray[np.float64]) -> Probs:
     """Multiplies each class by its factor and divides rows by their sums."""
     return normalise_rows(probs * factors)
+
+
+def fit_new_factor(labels: Labels, probs: Probs, metric: Metric, new: int) -> NDArray[np.float64]:
+    """Returns the factor of one class that raises a metric of ranks, the others' 1: (n_classes,).
+
+    A factor moves that class through the list of each row, whose first classes are all that counts: with thousands of
+    classes the twenty most probable ones, the row's own and the new one are looked at.
+
+    Args:
+        labels: (n_samples,) class indices.
+        probs: (n_samples, n_classes) probabilities.
+        metric: a mean over rows of what depends on the order of a row's classes.
+        new: index of that class.
+    """
+    rows, column = np.arange(len(labels)), new
+    seen, own = probs, labels
+    if probs.shape[1] > _LEADING + 2:
+        others = probs.copy()
+        others[:, new] = others[rows, labels] = -1
+        leading = np.argpartition(-others, _LEADING, axis=1)[:, :_LEADING]
+        itself = np.where(labels == new, np.float32(0), probs[rows, labels])
+        seen = np.concatenate([probs[:, [new]], np.take_along_axis(probs, leading, axis=1), itself[:, None]], axis=1)
+        own, column = np.where(labels == new, 0, _LEADING + 1), 0
+    sign, middle = 1 if metric.greater_is_better else -1, len(_NEW_FACTORS) // 2
+    scores = []
+    for factor in _NEW_FACTORS:
+        moved = seen.copy()
+        moved[:, column] *= np.float32(factor)
+        scores.append(sign * metric.score(own, moved))
+    best = np.flatnonzero(np.asarray(scores) >= max(scores) - 1e-12)
+    factors = np.ones(probs.shape[1])
+    factors[new] = _NEW_FACTORS[best[np.argmin(np.abs(best - middle))]]  # of equals the one that changes least
+    return factors

@@ -1,7 +1,7 @@
 """Members made elsewhere: out-of-fold and test predictions of a notebook or another framework, checked like our own.
 
-A file is a CSV or parquet with one column of ids and one per class, or an .npy array (n_rows, n_classes) beside a file
-of ids. Which folds they were made on is believed only where a table of folds shows it.
+A file is a CSV or parquet with one column of ids and one per class, label or number, or an .npy array (n_rows,
+n_columns) beside a file of ids. Which folds they were made on is believed only where a table of folds shows it.
 """
 
 from collections.abc import Sequence
@@ -18,6 +18,7 @@ from pipeline.core.errors import InputError, near_names, one_line, some
 from pipeline.core.ids import check_unique
 from pipeline.core.predictions import Predictions, check_predictions
 from pipeline.core.tables import folds_digest
+from pipeline.core.targets.contract import Target
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,12 @@ class PredictionFiles:
     columns: tuple[str, ...] | None = None
 
 
-def read_external(given: PredictionFiles, classes: Sequence[str], ids: Sequence[str]) -> Predictions:
-    """Reads predictions made elsewhere, in class order.
+def read_external(given: PredictionFiles, target: Target, ids: Sequence[str]) -> Predictions:
+    """Reads predictions made elsewhere, in the order of the target's columns.
 
     Args:
         given: where they lie.
-        classes: names, in the order of their indices.
+        target: what is predicted.
         ids: that they must cover, no more and no fewer.
 
     Returns:
@@ -48,8 +49,9 @@ def read_external(given: PredictionFiles, classes: Sequence[str], ids: Sequence[
 
     Raises:
         InputError: no such file or not of these kinds, other classes or ids, cells that are no numbers, or rows that
-            are no probabilities.
+            are no predictions of the target.
     """
+    classes = target.columns
     if not given.path.is_file():
         raise InputError(f"{given.path} does not exist; give a .csv, .parquet or .npy file")
     kind = given.path.suffix.lower()
@@ -73,8 +75,8 @@ def read_external(given: PredictionFiles, classes: Sequence[str], ids: Sequence[
             "it must hold each image once"
         )
     probs = values[:, [columns.index(name) for name in classes]].astype(np.float32)
-    whole = Predictions(tuple(names), probs, tuple(classes))
-    aligned = Predictions(tuple(ids), whole.aligned(ids, str(given.path)), tuple(classes))
+    whole = Predictions(tuple(names), probs, classes, target=target)
+    aligned = Predictions(tuple(ids), whole.aligned(ids, str(given.path)), classes, target=target)
     check_predictions(aligned, str(given.path))
     return aligned
 

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from pydantic import field_validator
 
-from pipeline.core.arrays import Probs
+from pipeline.core.arrays import Values
 from pipeline.core.cards import CandidateCard, GainCard, ReliabilityCard
 from pipeline.core.config import Section
 from pipeline.core.errors import near_names
@@ -14,12 +14,13 @@ from pipeline.core.measures.metric import Metric
 from pipeline.core.paired import Gain, measure_gain
 from pipeline.core.scores import LabelledRows
 from pipeline.ensemble.calibration import Reliability
-from pipeline.ensemble.combiners.catalogue import COMBINERS
+from pipeline.ensemble.combiners.catalogue import COMBINERS, is_loss
 from pipeline.ensemble.combiners.contract import OofRows
 from pipeline.ensemble.combiners.means import find_best_member
 from pipeline.ensemble.members import Members
 from pipeline.ensemble.nested import Candidate, Choice, assign_parts, choose_candidate, score_candidates
 from pipeline.ensemble.post_processing import (
+    Allowed,
     NestedPredictions,
     PostProcessing,
     cross_fit_temperature,
@@ -87,48 +88,54 @@ class Ensemble:
         return self.candidates[self.choice.index]
 
     @property
-    def nested(self) -> Probs:
-        """(n_samples, n_classes): each row predicted by what did not see its fold."""
+    def nested(self) -> Values:
+        """(n_samples, n_columns): each row predicted by what did not see its fold."""
         return self.post_processing.nested
 
-    def __call__(self, stacked: Probs) -> Probs:
-        """Combines any rows of the members, (n_members, n_samples, n_classes), by what was fitted on all."""
+    def __call__(self, stacked: Values) -> Values:
+        """Combines any rows of the members, (n_members, n_samples, n_columns), by what was fitted on all."""
         return self.post_processing(self.chosen(stacked))
 
 
-def fit_ensemble(members: Members, metric: Metric, params: EnsembleParams, seed: int = 0) -> Ensemble:
-    """Scores all candidates by nested predictions, chooses one, and fits its post-processing."""
-    labels = members.rows["label"].to_numpy(dtype=np.int64)
+def fit_ensemble(
+    members: Members, metric: Metric, params: EnsembleParams, seed: int = 0, new: str | None = None
+) -> Ensemble:
+    """Scores all candidates by nested predictions, chooses one, and fits its post-processing.
+
+    ``new`` names the class that stands for "none of the others" in ranked lists.
+    """
+    truth, target = members.truth, members.target
     groups = members.rows["group"].to_numpy(dtype=np.int64)
-    parts = assign_parts(members.rows["fold"].to_numpy(dtype=np.int64), groups, labels)
-    rows = LabelledRows(labels, groups)
-    sample = OofRows(members.stacked, labels, parts, metric, seed)
+    parts = assign_parts(members.rows["fold"].to_numpy(dtype=np.int64), groups, truth, target)
+    rows = LabelledRows(truth, groups)
+    sample = OofRows(members.stacked, truth, parts, metric, target, seed)
     cooling = _COOLING[params.temperature]
     candidates, skipped = score_candidates(sample, params.combiners or tuple(COMBINERS), cooling)
     several = len(np.unique(parts)) > 1
-    cool, decide = several and params.temperature != "never", several and params.decision == "auto"
-    # By log loss a temperature at the end changes who is best: averages, too cautious as they come, gain most.
+    allowed = Allowed(several and params.temperature != "never", several and params.decision == "auto", new)
+    # By the loss a temperature at the end changes who is best: averages, too cautious as they come, gain most.
     finished = None
-    if cool and metric.name == "log_loss":
-        finished = [cross_fit_temperature(labels, parts, each.nested) for each in candidates]
+    if allowed.temperature and is_loss(metric, target):
+        finished = [cross_fit_temperature(truth, parts, each.nested, target) for each in candidates]
     choice = choose_candidate(candidates, sample, groups, finished)
-    nested = NestedPredictions(choice.nested, candidates[choice.index].nested, choice.finished)
-    end = fit_post_processing(rows, parts, nested, metric, cool, decide)
+    nested = NestedPredictions(choice.nested, target, candidates[choice.index].nested, choice.finished)
+    end = fit_post_processing(rows, parts, nested, metric, allowed)
     best = find_best_member(sample)
     better = measure_gain(rows, end.nested, members.stacked[best], metric, seed)
     return Ensemble(members, sample, candidates, skipped, choice, end, members.names[best], better)
 
 
-def make_candidate_cards(ensemble: Ensemble, classes: tuple[str, ...]) -> tuple[CandidateCard, ...]:
+def make_candidate_cards(ensemble: Ensemble) -> tuple[CandidateCard, ...]:
     """Makes the part of the card about the candidates."""
     names, sample, standing = ensemble.members.names, ensemble.sample, ensemble.choice.standing
+    classes = sample.target.columns
     made = []
     for number, candidate in enumerate(ensemble.candidates):
         weights, by_class = _weights(candidate, names, classes)
         degrees = [] if candidate.degrees is None else candidate.degrees.tolist()
         card = CandidateCard(
             name=candidate.name,
-            in_sample=sample.metric.score(sample.labels, candidate(sample.stacked)),
+            in_sample=sample.metric.score(sample.truth, candidate(sample.stacked)),
             nested=float(standing.scores[number]),
             error=float(standing.errors[number]),
             behind=float(standing.behind[number]),
@@ -142,22 +149,23 @@ def make_candidate_cards(ensemble: Ensemble, classes: tuple[str, ...]) -> tuple[
     return tuple(made)
 
 
-def make_card_fields(ensemble: Ensemble, classes: tuple[str, ...]) -> dict[str, object]:
+def make_card_fields(ensemble: Ensemble) -> dict[str, object]:
     """Makes the fields of the ensemble's card that are not scores."""
-    finished, better = ensemble.post_processing, ensemble.gain
+    finished, better, sample = ensemble.post_processing, ensemble.gain, ensemble.sample
     each = zip(ensemble.members.names, ensemble.members.stacked, strict=True)
-    factors = [] if finished.factors is None else finished.factors.tolist()
+    decision = finished.decision
     return {
         "combiner": ensemble.chosen.name,
         "members": ensemble.members.names,
-        "alone": {name: ensemble.sample.metric.score(ensemble.sample.labels, probs) for name, probs in each},
-        "weights": _weights(ensemble.chosen, ensemble.members.names, classes)[0],
-        "candidates": make_candidate_cards(ensemble, classes),
+        "alone": {name: sample.metric.score(sample.truth, values) for name, values in each},
+        "weights": _weights(ensemble.chosen, ensemble.members.names, sample.target.columns)[0],
+        "candidates": make_candidate_cards(ensemble),
         "skipped": ensemble.skipped,
         "by_fold": {str(part): ensemble.candidates[index].name for part, index in ensemble.choice.by_part.items()},
         "gain": GainCard(member=ensemble.best, value=better.value, interval=(better.low, better.high)),
         "temperature": finished.temperature,
-        "decision": dict(zip(classes, factors, strict=True)) if factors else {},
+        "decision": {} if decision is None else decision.name_numbers(),
+        **({} if decision is None else {"rule": decision.rule}),
         "before": _reliability(finished.before),
         "after": _reliability(finished.after),
         "peeked": ensemble.members.peeked,

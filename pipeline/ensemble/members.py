@@ -10,11 +10,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.core import paths, tables
-from pipeline.core.arrays import Probs
+from pipeline.core.arrays import Probs, Truth, Values
 from pipeline.core.errors import InputError, some
 from pipeline.core.predictions import Predictions, read_predictions
+from pipeline.core.targets.contract import Target
+from pipeline.core.targets.prepared import read_fold_truth
 
-_SAME = 1e-6
+_SAME, _FAR = 1e-6, 0.5
 _LOOK = 100  # rows that tell almost all members apart
 
 
@@ -25,13 +27,17 @@ class Members:
     Attributes:
         names: sorted, so that sums run in one order whatever the order in params.yaml.
         rows: the rows of the fold table that all members scored, in its order.
-        stacked: float32 (n_members, n_samples, n_classes), rows sum to 1.
+        truth: what is true of them: (n_samples,) class indices, or (n_samples, truth_width).
+        stacked: float32 (n_members, n_samples, n_columns), predictions of the target.
+        target: what is predicted.
         peeked: by member, why its score may be optimistic; members without a reason are absent.
     """
 
     names: tuple[str, ...]
     rows: pd.DataFrame
-    stacked: Probs
+    truth: Truth
+    stacked: Values
+    target: Target
     peeked: dict[str, tuple[str, ...]]
 
 
@@ -40,8 +46,9 @@ class Similarity:
     """What members have in common.
 
     Attributes:
-        correlation: (n_members, n_members) of all their probabilities.
-        disagreement: (n_members, n_members) share of rows with other most probable classes.
+        correlation: (n_members, n_members) of all their predictions, of numbers in standardised units.
+        disagreement: (n_members, n_members) share of decisions that differ: of most probable classes, of labels;
+            numbers differ where they are more than half a standard deviation apart.
         same: pairs of members that are equal to within rounding.
     """
 
@@ -50,7 +57,7 @@ class Similarity:
     same: tuple[tuple[str, str], ...]
 
 
-def read_members(root: Path, names: Sequence[str], classes: Sequence[str], allow_peeked: bool) -> Members:
+def read_members(root: Path, names: Sequence[str], target: Target, allow_peeked: bool) -> Members:
     """Reads the out-of-fold predictions of members, one after the other.
 
     Raises:
@@ -68,7 +75,7 @@ def read_members(root: Path, names: Sequence[str], classes: Sequence[str], allow
     peeked = {}
     for number, name in enumerate(ordered):
         path = paths.oof_path(root, name)
-        predictions = read_predictions(path, classes)
+        predictions = read_predictions(path, target)
         marks = _marks(path, predictions, digest)
         if marks and not allow_peeked:
             raise InputError(
@@ -80,29 +87,30 @@ def read_members(root: Path, names: Sequence[str], classes: Sequence[str], allow
         scored = select_scored_rows(folds, predictions, str(path))
         if rows is None:
             rows, first = scored, str(path)
-            stacked = np.empty((len(ordered), len(rows), len(classes)), dtype=np.float32)
+            stacked = np.empty((len(ordered), len(rows), len(target.columns)), dtype=np.float32)
         elif not scored["id"].equals(rows["id"]):
             here, there = (sorted(table["fold"].unique().tolist()) for table in (scored, rows))
             raise InputError(
                 f"{path} scored the folds {some(here)}, {first} the folds {some(there)}; "
                 "train all models on the same train.folds of params.yaml"
             )
-        stacked[number] = renormalise_rows(predictions.aligned(rows["id"].tolist(), str(path)))
+        stacked[number] = target.normalise(predictions.aligned(rows["id"].tolist(), str(path)))
     if rows is None:
         raise InputError("there are no members to combine; list models in params.yaml")
-    return Members(ordered, rows, stacked, peeked)
+    truth = read_fold_truth(paths.prepared_folder(root), target, rows)
+    return Members(ordered, rows, truth, stacked, target, peeked)
 
 
-def read_test_predictions(root: Path, names: Sequence[str], classes: Sequence[str], ids: Sequence[str]) -> Probs:
-    """Reads the test predictions of members: float32 (n_members, n_test, n_classes).
+def read_test_predictions(root: Path, names: Sequence[str], target: Target, ids: Sequence[str]) -> Values:
+    """Reads the test predictions of members: float32 (n_members, n_test, n_columns).
 
     Raises:
         InputError: a member lacks test ids or has others.
     """
-    stacked = np.empty((len(names), len(ids), len(classes)), dtype=np.float32)
+    stacked = np.empty((len(names), len(ids), len(target.columns)), dtype=np.float32)
     for number, name in enumerate(names):
         path = paths.predicted_test_path(root, name)
-        stacked[number] = renormalise_rows(read_predictions(path, classes).aligned(ids, str(path)))
+        stacked[number] = target.normalise(read_predictions(path, target).aligned(ids, str(path)))
     return stacked
 
 
@@ -133,17 +141,19 @@ def renormalise_rows(probs: Probs) -> Probs:
 def compare_members(members: Members) -> Similarity:
     """Compares members with each other."""
     n_members = len(members.names)
-    flat = members.stacked.reshape(n_members, -1)
+    flat = _standardise(members).reshape(n_members, -1)
     constant = flat.std(axis=1) == 0
     with np.errstate(invalid="ignore", divide="ignore"):
         correlation = np.corrcoef(flat, dtype=np.float64).reshape(n_members, n_members)
     correlation[constant] = correlation[:, constant] = 0.0  # has no correlation with anything
     np.fill_diagonal(correlation, 1.0)
-    predicted = members.stacked.argmax(axis=2)
+    parts = [(each, members.stacked[:, :, columns]) for _, each, columns, _ in members.target.each()]
+    decided = [(each, _decide(each, stacked)) for each, stacked in parts]
     disagreement = np.zeros((n_members, n_members))
     same = []
     for one, two in combinations(range(n_members), 2):
-        disagreement[one, two] = disagreement[two, one] = (predicted[one] != predicted[two]).mean()
+        shares = [_differ(each, made[one], made[two]) for each, made in decided]
+        disagreement[one, two] = disagreement[two, one] = np.mean(shares)
         if _equal(members.stacked[one, :_LOOK], members.stacked[two, :_LOOK]) and _equal(
             members.stacked[one], members.stacked[two]
         ):
@@ -151,7 +161,33 @@ def compare_members(members: Members) -> Similarity:
     return Similarity(correlation, disagreement, tuple(same))
 
 
-def _equal(one: Probs, two: Probs) -> bool:
+def _standardise(members: Members) -> NDArray[np.floating]:
+    """Numbers of different units count alike in a correlation; probabilities stay."""
+    if all(each.activation != "linear" for _, each, _, _ in members.target.each()):
+        return members.stacked
+    pieces = [
+        each.to_outputs(members.stacked[:, :, columns])
+        if each.activation == "linear"
+        else members.stacked[:, :, columns]
+        for _, each, columns, _ in members.target.each()
+    ]
+    return np.concatenate(pieces, axis=2)
+
+
+def _decide(target: Target, stacked: Values) -> Truth:
+    """What members decide for: classes (n_members, n), labels or standardised numbers (n_members, n, n_columns)."""
+    if target.activation == "linear":
+        return target.to_outputs(stacked)
+    decided: Truth = stacked.argmax(axis=2) if target.activation == "softmax" else stacked >= 0.5
+    return decided
+
+
+def _differ(target: Target, one: Truth, two: Truth) -> float:
+    differ = np.abs(one - two) > _FAR if target.activation == "linear" else one != two
+    return float(differ.mean())
+
+
+def _equal(one: Values, two: Values) -> bool:
     return bool(np.abs(one - two).max() <= _SAME)
 
 

@@ -14,11 +14,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.core.arrays import Labels, Probs, Weights
+from pipeline.core.arrays import Labels, Truth, Values, Weights
 from pipeline.core.errors import InputError
 from pipeline.core.paired import Standing, measure_standing
 from pipeline.core.progress import track_progress
 from pipeline.core.scores import LabelledRows
+from pipeline.core.targets.classes import OneClass
+from pipeline.core.targets.contract import Target
 from pipeline.ensemble.calibration import apply_temperatures, fit_temperatures
 from pipeline.ensemble.combiners.catalogue import COMBINERS, SCALE_MATTERS, explain_skip
 from pipeline.ensemble.combiners.contract import Fitted, OofRows
@@ -34,17 +36,19 @@ class Candidate:
     Attributes:
         combiner: its name in `COMBINERS`.
         cools: whether each member is divided by its temperature first.
-        nested: float32 (n_samples, n_classes), each row by the fit that did not see its part.
+        nested: float32 (n_samples, n_columns), each row by the fit that did not see its part.
         fitted: on all rows; None until then.
         degrees: (n_members,) temperatures of the members, of that fit; None where they stay as they are.
+        target: what is predicted.
         seconds: of all its fits.
     """
 
     combiner: str
     cools: bool
-    nested: Probs
+    nested: Values
     fitted: Fitted | None = None
     degrees: Weights | None = None
+    target: Target | None = None
     seconds: float = 0.0
 
     @property
@@ -52,14 +56,16 @@ class Candidate:
         """The combiner's, with ``+temperature`` where members are cooled first."""
         return self.combiner + WITH_TEMPERATURE * self.cools
 
-    def __call__(self, stacked: Probs) -> Probs:
+    def __call__(self, stacked: Values) -> Values:
         """Combines members by the fit on all rows."""
         if self.fitted is None:
             raise RuntimeError(f"{self.name} was not fitted on all rows")
-        return self.fitted(stacked if self.degrees is None else apply_temperatures(stacked, self.degrees))
+        if self.degrees is None or self.target is None:
+            return self.fitted(stacked)
+        return self.fitted(apply_temperatures(stacked, self.degrees, self.target))
 
 
-def assign_parts(folds: Labels, groups: Labels, labels: Labels) -> Labels:
+def assign_parts(folds: Labels, groups: Labels, truth: Truth, target: Target) -> Labels:
     """Returns the parts that are left out in turn: the folds; of a single one, five parts of whole groups.
 
     Groups are dealt round class by class, so that each part has its share of every class.
@@ -67,8 +73,12 @@ def assign_parts(folds: Labels, groups: Labels, labels: Labels) -> Labels:
     if len(np.unique(folds)) > 1:
         return folds
     first, group = np.unique(groups, return_index=True, return_inverse=True)[1:]
+    if isinstance(target, OneClass):
+        kinds = target.index_labels(truth)[first]
+    else:
+        kinds = np.unique(target.make_strata(truth[first]), axis=0, return_inverse=True)[1].reshape(-1)
     dealt = np.empty(len(first), dtype=np.int64)
-    dealt[np.argsort(labels[first], kind="stable")] = np.arange(len(first)) % PARTS
+    dealt[np.argsort(kinds, kind="stable")] = np.arange(len(first)) % PARTS
     return dealt[group]
 
 
@@ -95,8 +105,9 @@ def score_candidates(
     if not tried:
         tried_not = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
         raise InputError(f"params.yaml: ensemble.combiners leaves nothing to try ({tried_not}); add mean")
-    pairs = [(name, cools) for name in tried for cools in cooling if not cools or name in SCALE_MATTERS]
-    pairs += [(name, False) for name in tried if name not in SCALE_MATTERS and False not in cooling]
+    scales = SCALE_MATTERS if any(each.activation != "linear" for _, each, _, _ in sample.target.each()) else ()
+    pairs = [(name, cools) for name in tried for cools in cooling if not cools or name in scales]
+    pairs += [(name, False) for name in tried if name not in scales and False not in cooling]
     pairs.sort(key=lambda pair: (tried.index(pair[0]), pair[1]))
     candidates = [Candidate(name, cools, np.empty(sample.stacked.shape[1:], np.float32)) for name, cools in pairs]
     parts = np.unique(sample.folds)
@@ -116,16 +127,16 @@ def _only_mean(sample: OofRows) -> Candidate:
 def _fit(
     candidates: list[Candidate],
     sample: OofRows,
-    unseen: Probs | None,
+    unseen: Values | None,
     held: NDArray[np.bool_] | None,
     advance: Callable[[int], None],
 ) -> None:
     """Fits all candidates on a sample; predicts ``unseen`` into the rows ``held``, or keeps the fits."""
     begun = time.perf_counter()
-    cool = any(candidate.cools for candidate in candidates)
-    degrees = fit_temperatures(sample.labels, sample.stacked) if cool else None
-    cooled = sample if degrees is None else replace(sample, stacked=apply_temperatures(sample.stacked, degrees))
-    cold = apply_temperatures(unseen, degrees) if unseen is not None and degrees is not None else unseen
+    cool, target = any(candidate.cools for candidate in candidates), sample.target
+    degrees = fit_temperatures(sample.truth, sample.stacked, target) if cool else None
+    cooled = sample if degrees is None else replace(sample, stacked=apply_temperatures(sample.stacked, degrees, target))
+    cold = apply_temperatures(unseen, degrees, target) if unseen is not None and degrees is not None else unseen
     shared = time.perf_counter() - begun
     for candidate in candidates:
         begun = time.perf_counter()
@@ -134,6 +145,7 @@ def _fit(
             candidate.nested[held] = fitted(cold if candidate.cools else unseen)
         else:
             candidate.fitted, candidate.degrees = fitted, degrees if candidate.cools else None
+            candidate.target = target
         candidate.seconds += time.perf_counter() - begun + shared * candidate.cools
         advance(1)
 
@@ -146,19 +158,19 @@ class Choice:
         index: the candidate that all rows choose.
         by_part: the candidate that the other parts choose, by part.
         standing: scores of all candidates.
-        nested: float32 (n_samples, n_classes), each part by the candidate that the others chose.
+        nested: float32 (n_samples, n_columns), each part by the candidate that the others chose.
         finished: the same of what becomes of candidates at the end, where that decided; None where it did not.
     """
 
     index: int
     by_part: dict[int, int]
     standing: Standing
-    nested: Probs
-    finished: Probs | None = None
+    nested: Values
+    finished: Values | None = None
 
 
 def choose_candidate(
-    candidates: Sequence[Candidate], sample: OofRows, groups: Labels, finished: Sequence[Probs] | None = None
+    candidates: Sequence[Candidate], sample: OofRows, groups: Labels, finished: Sequence[Values] | None = None
 ) -> Choice:
     """Takes the simplest candidate whose nested score is within one standard error of the best.
 
@@ -175,7 +187,7 @@ def choose_candidate(
     """
     predictions = [candidate.nested for candidate in candidates]
     compared = predictions if finished is None else finished
-    whole = measure_standing(LabelledRows(sample.labels, groups), compared, sample.metric, sample.seed)
+    whole = measure_standing(LabelledRows(sample.truth, groups), compared, sample.metric, sample.seed)
     by_part, nested, end = {}, predictions[whole.simplest].copy(), compared[whole.simplest].copy()
     for part in np.unique(sample.folds).tolist():
         by_part[part] = whole.simplest
@@ -183,7 +195,7 @@ def choose_candidate(
             continue
         held = sample.folds == part
         others = [probs[~held] for probs in compared]
-        kept = LabelledRows(sample.labels[~held], groups[~held])
+        kept = LabelledRows(sample.truth[~held], groups[~held])
         chosen = measure_standing(kept, others, sample.metric, sample.seed).simplest
         by_part[part] = chosen
         nested[held], end[held] = predictions[chosen][held], compared[chosen][held]

@@ -10,20 +10,20 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.core import paths, predictions, tables
-from pipeline.core.arrays import Probs
+from pipeline.core import paths, predictions
+from pipeline.core.arrays import Values
 from pipeline.core.cards import EnsembleCard, read_card
 from pipeline.core.errors import InputError
 from pipeline.core.measures.metric import Metric
-from pipeline.core.paths import classes_path
+from pipeline.core.targets.prepared import read_target
 from pipeline.ensemble.calibration import apply_temperature, apply_temperatures, fit_temperatures
 from pipeline.ensemble.combiners.catalogue import COMBINERS
 from pipeline.ensemble.combiners.contract import OofRows
-from pipeline.ensemble.decisions import apply_class_factors
+from pipeline.ensemble.decisions import read_decision
 from pipeline.ensemble.members import read_members, read_test_predictions
 from pipeline.ensemble.nested import WITH_TEMPERATURE, assign_parts
 
-Combine = Callable[[Probs], Probs]
+Combine = Callable[[Values], Values]
 _SAME = 1e-5
 
 
@@ -40,28 +40,28 @@ def rebuild_combination(root: Path, metric: Metric) -> Combine:
         metric: the competition's.
 
     Returns:
-        What takes the members' predictions of any rows, (n_members, n_samples, n_classes) in the card's order, to the
+        What takes the members' predictions of any rows, (n_members, n_samples, n_columns) in the card's order, to the
         ensemble's.
 
     Raises:
         InputError: there is no ensemble, or its members' predictions are gone or are others.
     """
     card = read_card(paths.card_path(root, paths.ENSEMBLE), EnsembleCard)
-    classes = tables.read_classes(classes_path(root))
-    members = read_members(root, card.members, classes, allow_peeked=True)  # the ensemble has accepted them
-    labels, folds, groups = (members.rows[name].to_numpy(dtype=np.int64) for name in ("label", "fold", "group"))
-    sample = OofRows(members.stacked, labels, assign_parts(folds, groups, labels), metric)
+    target = read_target(paths.prepared_folder(root))
+    members = read_members(root, card.members, target, allow_peeked=True)  # the ensemble has accepted them
+    truth, (folds, groups) = members.truth, (members.rows[name].to_numpy(dtype=np.int64) for name in ("fold", "group"))
+    sample = OofRows(members.stacked, truth, assign_parts(folds, groups, truth, target), metric, target)
     name, cools = card.combiner.removesuffix(WITH_TEMPERATURE), card.combiner.endswith(WITH_TEMPERATURE)
-    degrees = fit_temperatures(labels, members.stacked) if cools else None
+    degrees = fit_temperatures(truth, members.stacked, target) if cools else None
     fitted = COMBINERS[name](
-        sample if degrees is None else replace(sample, stacked=apply_temperatures(sample.stacked, degrees))
+        sample if degrees is None else replace(sample, stacked=apply_temperatures(sample.stacked, degrees, target))
     )
-    factors = np.array([card.decision[name] for name in classes]) if card.decision else None
+    decision = read_decision(card.rule, target, card.decision)
 
-    def combine(stacked: Probs) -> Probs:
-        combined = fitted(stacked if degrees is None else apply_temperatures(stacked, degrees))
-        finished = apply_temperature(combined, card.temperature)
-        return finished if factors is None else apply_class_factors(finished, factors)
+    def combine(stacked: Values) -> Values:
+        combined = fitted(stacked if degrees is None else apply_temperatures(stacked, degrees, target))
+        finished = apply_temperature(combined, card.temperature, target)
+        return finished if decision is None else decision(finished)
 
     return combine
 
@@ -74,9 +74,11 @@ def check_combination(root: Path, metric: Metric) -> None:
     """
     card = read_card(paths.card_path(root, paths.ENSEMBLE), EnsembleCard)
     path = paths.predicted_test_path(root, paths.ENSEMBLE)
-    known = predictions.read_predictions(path, tables.read_classes(classes_path(root)))
-    again = rebuild_combination(root, metric)(read_test_predictions(root, card.members, known.classes, known.ids))
-    apart = float(np.abs(again - known.probs).max(initial=0.0))
+    target = read_target(paths.prepared_folder(root))
+    known = predictions.read_predictions(path, target)
+    again = rebuild_combination(root, metric)(read_test_predictions(root, card.members, target, known.ids))
+    scales = np.maximum(np.abs(known.probs).max(axis=0, initial=0.0), 1)  # numbers may be large
+    apart = float((np.abs(again - known.probs) / scales).max(initial=0.0))
     if apart > _SAME:
         raise InputError(
             f"{path} is not what its members give now (probabilities differ by up to {apart:.2g}); "

@@ -1,6 +1,6 @@
 """Adds an external member to the ensemble. Run by hand: no stage of dvc.yaml.
 
-Reads: the files given, data/prepared/{classes.json,test.csv}, folds/folds.csv, params.yaml
+Reads: the files given, data/prepared/{classes.json,target.json,test.csv}, folds/folds.csv, params.yaml
 Writes: folds/predictions/<name>/{oof,test}.parquet, and the name into ensemble.external of params.yaml
 """
 
@@ -12,7 +12,8 @@ from pipeline.core.active import active_members, active_models
 from pipeline.core.config import dump_yaml, load_params, round_trip_yaml
 from pipeline.core.errors import InputError
 from pipeline.core.files import write_text
-from pipeline.core.paths import classes_path, index_path, model_path, params_path
+from pipeline.core.paths import index_path, model_path, params_path, prepared_folder
+from pipeline.core.targets.prepared import read_target
 from pipeline.ensemble.external import PredictionFiles, check_same_folds, read_external
 from pipeline.ensemble.fitting import EnsembleParams
 
@@ -35,12 +36,12 @@ def run(root: Path, name: str, oof: PredictionFiles, test: PredictionFiles, fold
         raise InputError(f"{name} is a model of this repository; give the external member another name")
     load_params(root, "ensemble", EnsembleParams)  # a wrong section is refused before anything is written
     members = active_members(root)
-    classes = tables.read_classes(classes_path(root))
+    target = read_target(prepared_folder(root))
     table = tables.read_folds(paths.folds_path(root))
     test_ids = tables.read_index(index_path(root, "test"))["id"].tolist()
     digest = check_same_folds(folds, table) if folds is not None else None
-    out_of_fold = replace(read_external(oof, classes, table["id"].tolist()), folds=digest)
-    tested = read_external(test, classes, test_ids)
+    out_of_fold = replace(read_external(oof, target, table["id"].tolist()), folds=digest)
+    tested = read_external(test, target, test_ids)
     predictions.write_predictions(paths.oof_path(root, name), out_of_fold)
     predictions.write_predictions(paths.predicted_test_path(root, name), tested)
     if name not in members:

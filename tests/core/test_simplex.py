@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pipeline.core import simplex
-from pipeline.core.simplex import fit_log_loss_weights
+from pipeline.core.simplex import MixtureLoss, compress_residuals, fit_log_loss_weights, fit_mixture_weights
 
 
 def members(count: int, rows: int, seed: int = 0) -> NDArray[np.float32]:
@@ -80,7 +80,8 @@ def test_the_same_input_gives_the_same_bits() -> None:
 def test_many_members_reach_the_same_lowest_loss_as_all_at_once() -> None:
     random = np.random.default_rng(3)
     probs = random.beta(random.uniform(0.5, 3.0, 60)[:, None], 1.0, (60, 400))
-    grown, whole = simplex._grown(probs), simplex._solved(probs)
+    loss = MixtureLoss(probs)
+    grown, whole = simplex._grown(loss), simplex._solved(loss)
     losses = [-np.log(weights @ probs).mean() for weights in (grown, whole)]
     assert losses[0] == pytest.approx(losses[1], abs=1e-7)
     np.testing.assert_allclose(grown, whole, atol=1e-3)
@@ -92,3 +93,32 @@ def test_two_hundred_members_take_less_than_a_second_of_cpu() -> None:
     begun = time.process_time()
     assert fit_log_loss_weights(probs).sum() == pytest.approx(1)
     assert time.process_time() - begun < 1.0
+
+
+def test_weights_of_numbers_are_those_of_least_squares() -> None:
+    # Errors 1 and -2 cancel at w = 2/3; a third member of error 3 counts nothing.
+    residuals = np.array([[1.0, 1.0], [-2.0, -2.0], [3.0, 3.0]])
+    found = fit_mixture_weights(MixtureLoss(np.empty((3, 0)), residuals=residuals))
+    assert residuals.T @ found == pytest.approx([0, 0], abs=1e-6)
+
+
+def test_compressed_residuals_have_the_same_squares() -> None:
+    residuals = np.random.default_rng(0).normal(size=(4, 50))
+    weights = np.array([0.1, 0.2, 0.3, 0.4])
+    small = compress_residuals(residuals)
+    assert small.shape == (4, 4)
+    assert ((weights @ small) ** 2).sum() == pytest.approx(((weights @ residuals) ** 2).sum())
+
+
+@pytest.mark.parametrize("count", [5, 60])
+def test_a_loss_of_logarithms_and_squares_has_no_better_weights_nearby(count: int) -> None:
+    random = np.random.default_rng(1)
+    probs, residuals = members(count, 200).astype(np.float64), random.normal(size=(count, 30)) / 30
+    shares = random.uniform(0, 1, 200) / 200
+    found = fit_mixture_weights(MixtureLoss(probs, shares, residuals))
+
+    def loss(weights: NDArray[np.float64]) -> float:
+        return float(((weights @ residuals) ** 2).sum() - shares @ np.log(weights @ probs))
+
+    assert found.sum() == pytest.approx(1)
+    assert all(loss(found) <= loss(0.99 * found + 0.01 * np.eye(count)[member]) + 1e-9 for member in range(count))

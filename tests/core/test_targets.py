@@ -12,7 +12,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.predictions import Predictions, read_predictions, write_predictions
 from pipeline.core.tables import INDEX_COLUMNS, write_index
 from pipeline.core.targets.classes import Grades, OneClass
-from pipeline.core.targets.contract import CELL_SEPARATOR, Target
+from pipeline.core.targets.contract import CELL_SEPARATOR, Target, slice_truth
 from pipeline.core.targets.numbers import Numbers
 from pipeline.core.targets.prepared import format_cells, read_target, read_truth, write_target
 from pipeline.core.targets.several_labels import SeveralLabels
@@ -109,6 +109,36 @@ def test_contract_the_truth_itself_has_the_smallest_loss(example: tuple[Target, 
     assert losses.max() < 1e-4 < target.measure_losses(truth, other).max()
     decided = target.decide(best)
     np.testing.assert_allclose(decided.reshape(4, -1), truth.reshape(4, -1), atol=1e-4)
+
+
+def test_contract_the_terms_of_a_loss_add_up_to_it(example: tuple[Target, list[str]]) -> None:
+    target, cells = example
+    truth = target.encode(cells)
+    made = [target.from_outputs(np.random.default_rng(seed).normal(size=(4, len(target.columns)))) for seed in (1, 2)]
+    terms = [target.split_losses(truth, values) for values in made]
+    sums = [-(each.weights * np.log(each.likelihoods)).sum(axis=1) + (each.residuals**2).sum(axis=1) for each in terms]
+    one, two = (target.measure_losses(truth, values) for values in made)
+    np.testing.assert_allclose(sums[0] - sums[1], one - two, atol=1e-5)  # the rest is the same for all predictions
+    both = target.split_losses(truth, ((made[0] + made[1]) / 2).astype(np.float32))
+    for place in ("likelihoods", "residuals"):  # linear in the predictions
+        mean = (getattr(terms[0], place) + getattr(terms[1], place)) / 2
+        np.testing.assert_allclose(getattr(both, place), mean, atol=1e-5)
+
+
+def test_contract_what_can_be_predicted_apart_covers_all_columns(example: tuple[Target, list[str]]) -> None:
+    target, cells = example
+    truth = target.encode(cells)
+    values = target.from_outputs(np.random.default_rng(3).normal(size=(4, len(target.columns))))
+    pieces = list(target.split_columns())
+    assert [column for _, columns, _ in pieces for column in range(len(target.columns))[columns]] == list(
+        range(len(target.columns))
+    )
+    for piece, columns, width in pieces:
+        part = values[:, columns]
+        piece.check_values(part, list("abcd"), "here")
+        decided = target.decide(values).reshape(4, -1)[:, width]
+        np.testing.assert_allclose(piece.decide(part).reshape(4, -1), decided)
+        assert piece.measure_losses(slice_truth(piece, truth, width), part).shape == (4,)
 
 
 def as_values(target: Target, truth: NDArray[Any]) -> NDArray[np.float32]:

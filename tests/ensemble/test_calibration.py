@@ -3,13 +3,25 @@
 import numpy as np
 import pytest
 from scipy.special import softmax
-from support.members import simulate
+from support.members import number_classes, simulate
 
 from pipeline.core.metrics import get_metric
 from pipeline.core.scores import LabelledRows
 from pipeline.ensemble.calibration import apply_temperature, fit_temperature, measure_reliability
 from pipeline.ensemble.decisions import apply_class_factors, fit_class_factors
-from pipeline.ensemble.post_processing import NestedPredictions, fit_post_processing
+from pipeline.ensemble.post_processing import Allowed, NestedPredictions, fit_post_processing
+
+
+def degrees(labels: np.ndarray, probs: np.ndarray) -> float:
+    return fit_temperature(labels, probs, number_classes(probs.shape[1]))
+
+
+def cool(probs: np.ndarray, temperature: float) -> np.ndarray:
+    return apply_temperature(probs, temperature, number_classes(probs.shape[1]))
+
+
+def nested(probs: np.ndarray, scaled: np.ndarray | None = None) -> NestedPredictions:
+    return NestedPredictions(probs, number_classes(probs.shape[1]), scaled=scaled)
 
 
 def calibrated(rows: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -25,27 +37,25 @@ def calibrated(rows: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 def test_the_temperature_that_was_put_in_comes_out(true: float) -> None:
     logits, labels = calibrated(20_000)
     probs = softmax(logits / true, axis=1).astype(np.float32)  # too cold or too hot by that much
-    assert fit_temperature(labels, probs) == pytest.approx(1 / true, rel=0.05)
+    assert degrees(labels, probs) == pytest.approx(1 / true, rel=0.05)
 
 
 def test_no_other_temperature_has_a_smaller_log_loss() -> None:
     stacked, labels = simulate([1.3], 500, 4, seed=3)
-    found, loss = fit_temperature(labels, stacked[0]), get_metric("log_loss")
-    best = loss.score(labels, apply_temperature(stacked[0], found))
-    assert all(
-        best <= loss.score(labels, apply_temperature(stacked[0], found * factor)) for factor in (0.8, 0.95, 1.05, 1.25)
-    )
+    found, loss = degrees(labels, stacked[0]), get_metric("log_loss")
+    best = loss.score(labels, cool(stacked[0], found))
+    assert all(best <= loss.score(labels, cool(stacked[0], found * factor)) for factor in (0.8, 0.95, 1.05, 1.25))
 
 
 @pytest.mark.parametrize("right", [True, False])
 def test_certain_predictions_end_at_a_bound(right: bool) -> None:
     probs = np.full((10, 2), [1.0, 0.0], dtype=np.float32)
-    assert 0.05 <= fit_temperature(np.zeros(10, dtype=np.int64) + (not right), probs) <= 20.0
+    assert 0.05 <= fit_temperature(np.zeros(10, dtype=np.int64) + (not right), probs, number_classes(2)) <= 20.0
 
 
 def test_cooling_keeps_the_order_of_classes() -> None:
     stacked, _ = simulate([1.0], 100, 4, seed=1)
-    np.testing.assert_array_equal(apply_temperature(stacked[0], 3.0).argsort(axis=1), stacked[0].argsort(axis=1))
+    np.testing.assert_array_equal(cool(stacked[0], 3.0).argsort(axis=1), stacked[0].argsort(axis=1))
 
 
 def test_the_calibration_error_equals_the_value_worked_by_hand() -> None:
@@ -80,7 +90,10 @@ def overconfident(rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def test_a_combination_that_is_overconfident_gets_a_temperature_and_its_calibration_error_falls() -> None:
     probs, labels, parts = overconfident(1500)
     done = fit_post_processing(
-        LabelledRows(labels, np.arange(1500)), parts, NestedPredictions(probs), get_metric("accuracy")
+        LabelledRows(labels, np.arange(1500)),
+        parts,
+        nested(probs),
+        get_metric("accuracy"),
     )
     assert done.temperature == pytest.approx(3, rel=0.15)
     assert done.after.error < done.before.error / 2
@@ -93,7 +106,7 @@ def test_a_temperature_that_helps_nobody_is_left_alone() -> None:
     done = fit_post_processing(
         LabelledRows(random.integers(0, 3, 60), np.arange(60)),
         np.arange(60) % 5,
-        NestedPredictions(probs),
+        nested(probs),
         get_metric("log_loss"),
     )
     assert done.temperature == 1
@@ -105,9 +118,9 @@ def test_without_permission_no_temperature_is_tried() -> None:
     done = fit_post_processing(
         LabelledRows(labels, np.arange(300)),
         parts,
-        NestedPredictions(probs),
+        nested(probs),
         get_metric("accuracy"),
-        try_temperature=False,
+        allowed=Allowed(temperature=False),
     )
     assert done.temperature == 1
     np.testing.assert_array_equal(done.nested, probs)
@@ -120,19 +133,24 @@ def test_a_decision_rule_is_used_where_it_gains_and_not_for_accuracy() -> None:
     probs = np.stack([1 - rare, rare], axis=1).astype(np.float32)
     parts, groups = np.arange(2000) % 5, np.arange(2000)
     metric = get_metric("macro_f1")
-    rows, nested = LabelledRows(labels, groups), NestedPredictions(probs)
-    done = fit_post_processing(rows, parts, nested, metric)
-    assert done.factors is not None
+    rows, given = LabelledRows(labels, groups), nested(probs)
+    done = fit_post_processing(rows, parts, given, metric)
+    assert done.decision is not None
     assert metric.score(labels, done.nested) > metric.score(labels, probs) + 0.02
-    assert fit_post_processing(rows, parts, nested, get_metric("accuracy")).factors is None
-    assert fit_post_processing(rows, parts, nested, metric, try_decision=False).factors is None
+    assert fit_post_processing(rows, parts, given, get_metric("accuracy")).decision is None
+    assert fit_post_processing(rows, parts, given, metric, Allowed(decision=False)).decision is None
 
 
 def test_finished_rows_do_not_see_their_own_part() -> None:
     probs, labels, parts = overconfident(500)
     spoiled = np.where(parts == 0, (labels + 1) % 5, labels)
     one, two = (
-        fit_post_processing(LabelledRows(each, np.arange(500)), parts, NestedPredictions(probs), get_metric("log_loss"))
+        fit_post_processing(
+            LabelledRows(each, np.arange(500)),
+            parts,
+            nested(probs),
+            get_metric("log_loss"),
+        )
         for each in (labels, spoiled)
     )
     np.testing.assert_array_equal(one.nested[parts == 0], two.nested[parts == 0])
@@ -142,7 +160,10 @@ def test_temperatures_that_are_known_are_not_fitted_to_a_mixture() -> None:
     probs, labels, parts = overconfident(600)
     warm = np.eye(5, dtype=np.float32)[labels] * 0.9 + 0.02
     done = fit_post_processing(
-        LabelledRows(labels, np.arange(600)), parts, NestedPredictions(probs, scaled=warm), get_metric("log_loss")
+        LabelledRows(labels, np.arange(600)),
+        parts,
+        nested(probs, scaled=warm),
+        get_metric("log_loss"),
     )
     np.testing.assert_array_equal(done.nested, warm)
-    assert done.temperature == pytest.approx(fit_temperature(labels, probs))
+    assert done.temperature == pytest.approx(degrees(labels, probs))

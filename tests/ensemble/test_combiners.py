@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from support.members import sample, simulate
+from support.members import number_classes, sample, simulate
 
 from pipeline.core.metrics import get_metric
 from pipeline.ensemble.combiners.catalogue import COMBINERS, explain_skip
@@ -23,7 +23,9 @@ ALL = sorted(COMBINERS)
 
 def hand(stacked: list[list[list[float]]], labels: list[int], metric: str = "accuracy") -> OofRows:
     probs = np.array(stacked, dtype=np.float32)
-    return OofRows(probs, np.array(labels), np.arange(len(labels)) % 2, get_metric(metric))
+    return OofRows(
+        probs, np.array(labels), np.arange(len(labels)) % 2, get_metric(metric), number_classes(probs.shape[2])
+    )
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -62,8 +64,8 @@ _BY_POSITION = {"stack_boosting"}
 @pytest.mark.parametrize("name", sorted(set(ALL) - _BY_POSITION))
 def test_the_order_of_rows_changes_nothing(name: str) -> None:
     given = sample(STRENGTHS)
-    order = np.random.default_rng(1).permutation(len(given.labels))
-    moved = OofRows(given.stacked[:, order], given.labels[order], given.folds[order], given.metric)
+    order = np.random.default_rng(1).permutation(len(given.truth))
+    moved = replace(given, stacked=given.stacked[:, order], truth=given.truth[order], folds=given.folds[order])
     one, two = COMBINERS[name](given), COMBINERS[name](moved)
     np.testing.assert_allclose(one(given.stacked), two(given.stacked), atol=2e-3)
 
@@ -80,7 +82,7 @@ def test_the_order_of_members_changes_nothing(name: str) -> None:
 def test_renamed_classes_change_nothing(name: str) -> None:
     given = sample(STRENGTHS)
     order = np.array([2, 0, 3, 1])
-    renamed = replace(given, stacked=given.stacked[:, :, order], labels=np.argsort(order)[given.labels])
+    renamed = replace(given, stacked=given.stacked[:, :, order], truth=np.argsort(order)[given.truth])
     one, two = COMBINERS[name](given), COMBINERS[name](renamed)
     np.testing.assert_allclose(one(given.stacked)[:, order], two(renamed.stacked), atol=2e-3)
 
@@ -88,7 +90,7 @@ def test_renamed_classes_change_nothing(name: str) -> None:
 @pytest.mark.parametrize("name", ALL)
 def test_a_class_that_no_fitted_row_has_still_gets_a_probability(name: str) -> None:
     given = sample(STRENGTHS, n_classes=4)
-    kept = given.where(given.labels != 3)
+    kept = given.where(given.truth != 3)
     probs = COMBINERS[name](kept)(given.stacked)
     assert np.isfinite(probs).all()
     assert probs.shape[1] == 4
@@ -97,7 +99,7 @@ def test_a_class_that_no_fitted_row_has_still_gets_a_probability(name: str) -> N
 @pytest.mark.parametrize("name", sorted(set(ALL) - {"mean", "geometric_mean", "rank_mean"}))
 def test_a_combiner_that_is_fitted_beats_the_mean_where_one_member_knows_and_nine_do_not(name: str) -> None:
     stacked, labels = simulate([2.5] + [0.0] * 9, 1200, 4, seed=5)
-    half = OofRows(stacked[:, :600], labels[:600], np.arange(600) % 5, get_metric("accuracy"))
+    half = OofRows(stacked[:, :600], labels[:600], np.arange(600) % 5, get_metric("accuracy"), number_classes(4))
     fitted = COMBINERS[name](half)(stacked[:, 600:])
     mean = COMBINERS["mean"](half)(stacked[:, 600:])
     assert (fitted.argmax(axis=1) == labels[600:]).mean() > (mean.argmax(axis=1) == labels[600:]).mean() + 0.02
@@ -152,16 +154,16 @@ def test_greedy_selection_picks_what_the_hand_picks() -> None:
 def test_selection_by_accuracy_and_by_any_metric_agree_on_accuracy() -> None:
     given = sample((0.5, 1.0, 1.5, 0.2))
     everyone = np.arange(4)
-    fast = select_members(given.stacked, everyone, make_accuracy_scorer(given.labels), rounds=8)
-    slow = select_members(given.stacked, everyone, make_metric_scorer(given.labels, get_metric("accuracy")), rounds=8)
+    fast = select_members(given.stacked, everyone, make_accuracy_scorer(given.truth), rounds=8)
+    slow = select_members(given.stacked, everyone, make_metric_scorer(given.truth, get_metric("accuracy")), rounds=8)
     np.testing.assert_array_equal(fast, slow)
 
 
 def test_the_scorer_of_sums_is_the_log_loss_of_their_mean() -> None:
     given = sample((0.5, 1.0, 1.5))
-    true_probs = given.true_probs
-    got = make_log_loss_scorer(len(given.labels))(true_probs[0] + true_probs[1], true_probs[2], 3)
-    assert -got == pytest.approx(get_metric("log_loss").score(given.labels, given.stacked.mean(axis=0)), abs=1e-6)
+    true_probs = given.loss.likelihoods
+    got = make_log_loss_scorer(len(given.truth))(true_probs[0] + true_probs[1], true_probs[2], 3)
+    assert -got == pytest.approx(get_metric("log_loss").score(given.truth, given.stacked.mean(axis=0)), abs=1e-6)
 
 
 def test_of_equal_members_the_one_with_the_smaller_log_loss_is_best() -> None:

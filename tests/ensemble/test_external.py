@@ -11,10 +11,12 @@ from pipeline.cli import main
 from pipeline.core import cards, paths, tables
 from pipeline.core.config import read_params
 from pipeline.core.errors import InputError
+from pipeline.core.targets.classes import OneClass
 from pipeline.ensemble.external import PredictionFiles, check_same_folds, read_external
 from pipeline.kaggle.submitting import make_default_message
 from pipeline.stages import ensemble
 
+TARGET = OneClass(columns=CLASSES)
 IDS = tuple(f"i{number}" for number in range(6))
 
 
@@ -41,7 +43,7 @@ def table(probs: np.ndarray, name: str = "id") -> pd.DataFrame:
 @pytest.mark.parametrize("name", ["id", "image"])
 def test_rows_and_columns_are_aligned_by_name(tmp_path: Path, probs: np.ndarray, kind: str, name: str) -> None:
     turned = table(probs, name)[["cat", name, "bee", "ant"]].iloc[::-1]
-    read = read_external(write(tmp_path / f"oof{kind}", turned), CLASSES, IDS)
+    read = read_external(write(tmp_path / f"oof{kind}", turned), TARGET, IDS)
     assert read.ids == IDS
     np.testing.assert_allclose(read.probs, probs, atol=1e-6)
 
@@ -51,20 +53,20 @@ def test_an_array_is_read_with_ids_and_classes_beside_it(tmp_path: Path, probs: 
     np.save(tmp_path / "oof.npy", probs[:, ::-1])
     (tmp_path / "ids.txt").write_text(header + "\n".join(IDS) + "\n")
     given = PredictionFiles(tmp_path / "oof.npy", tmp_path / "ids.txt", CLASSES[::-1])
-    np.testing.assert_array_equal(read_external(given, CLASSES, IDS).probs, probs)
+    np.testing.assert_array_equal(read_external(given, TARGET, IDS).probs, probs)
 
 
 def test_an_array_alone_is_refused(tmp_path: Path, probs: np.ndarray) -> None:
     np.save(tmp_path / "oof.npy", probs)
     with pytest.raises(InputError, match="names neither rows nor columns: give --oof-ids"):
-        read_external(PredictionFiles(tmp_path / "oof.npy"), CLASSES, IDS)
+        read_external(PredictionFiles(tmp_path / "oof.npy"), TARGET, IDS)
 
 
 def test_an_array_of_objects_is_never_unpickled(tmp_path: Path) -> None:
     np.save(tmp_path / "oof.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
     (tmp_path / "ids.txt").write_text("id\ni0\n")
     with pytest.raises(InputError, match=r"oof.npy is no array of numbers"):
-        read_external(PredictionFiles(tmp_path / "oof.npy", tmp_path / "ids.txt", CLASSES), CLASSES, IDS)
+        read_external(PredictionFiles(tmp_path / "oof.npy", tmp_path / "ids.txt", CLASSES), TARGET, IDS)
 
 
 def changed(frame: pd.DataFrame, how: str) -> pd.DataFrame:
@@ -106,13 +108,13 @@ def changed(frame: pd.DataFrame, how: str) -> pd.DataFrame:
 def test_what_does_not_fit_is_refused(tmp_path: Path, probs: np.ndarray, how: str, message: str) -> None:
     given = write(tmp_path / "oof.csv", changed(table(probs), how))
     with pytest.raises(InputError, match=message):
-        read_external(given, CLASSES, IDS)
+        read_external(given, TARGET, IDS)
 
 
 def test_an_unknown_kind_of_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "oof.pkl").write_bytes(b"")
     with pytest.raises(InputError, match=r"oof.pkl is no .csv, .parquet or .npy file"):
-        read_external(PredictionFiles(tmp_path / "oof.pkl"), CLASSES, IDS)
+        read_external(PredictionFiles(tmp_path / "oof.pkl"), TARGET, IDS)
 
 
 def folds() -> pd.DataFrame:
@@ -218,4 +220,4 @@ def test_an_array_that_is_no_table_of_real_numbers_is_refused(tmp_path: Path, va
     np.save(tmp_path / "oof.npy", values)
     (tmp_path / "ids.txt").write_text("\n".join(IDS))
     with pytest.raises(InputError, match=r"oof.npy is no table of real numbers"):
-        read_external(PredictionFiles(tmp_path / "oof.npy", tmp_path / "ids.txt", CLASSES), CLASSES, IDS)
+        read_external(PredictionFiles(tmp_path / "oof.npy", tmp_path / "ids.txt", CLASSES), TARGET, IDS)

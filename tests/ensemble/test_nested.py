@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from support.members import sample, simulate
+from support.members import number_classes, sample, simulate
 
 from pipeline.core.arrays import Probs
 from pipeline.core.errors import InputError
@@ -21,29 +21,29 @@ FITTED = (
     "stack_logistic",
     "stack_boosting",
 )
-ACCURACY = get_metric("accuracy")
+ACCURACY, FOUR = get_metric("accuracy"), number_classes(4)
 
 
 def accuracy(given: OofRows, probs: Probs) -> float:
-    return float((probs.argmax(axis=1) == given.labels).mean())
+    return float((probs.argmax(axis=1) == given.truth).mean())
 
 
 def test_with_permuted_labels_every_combiner_scores_at_chance() -> None:
     given = sample((1.0, 1.5, 2.0), rows=400)
-    labels = np.random.default_rng(3).permutation(given.labels)
-    permuted = OofRows(given.stacked, labels, given.folds, ACCURACY)
+    labels = np.random.default_rng(3).permutation(given.truth)
+    permuted = OofRows(given.stacked, labels, given.folds, ACCURACY, FOUR)
     for candidate in score_candidates(permuted, tuple(COMBINERS), (False, True))[0]:
         assert accuracy(permuted, candidate.nested) == pytest.approx(0.25, abs=0.075), candidate.name
 
 
 def test_a_part_is_predicted_by_fits_that_did_not_see_it() -> None:
     given = sample((0.5, 1.0), rows=200)
-    spoiled = given.labels.copy()
+    spoiled = given.truth.copy()
     held = given.folds == 2
     spoiled[held] = (spoiled[held] + 1) % 4
     for one, two in zip(
         score_candidates(given, FITTED, (True,))[0],
-        score_candidates(OofRows(given.stacked, spoiled, given.folds, ACCURACY), FITTED, (True,))[0],
+        score_candidates(OofRows(given.stacked, spoiled, given.folds, ACCURACY, FOUR), FITTED, (True,))[0],
         strict=True,
     ):
         np.testing.assert_array_equal(one.nested[held], two.nested[held], err_msg=one.name)
@@ -55,14 +55,14 @@ def test_a_part_is_predicted_by_fits_that_did_not_see_it() -> None:
 )
 def test_random_members_do_not_raise_the_nested_score(name: str, useless: int) -> None:
     stacked, labels = simulate([1.0, 1.2] + [0.0] * useless, 300, 4, seed=2)
-    few, many = (OofRows(stacked[:count], labels, np.arange(300) % 5, ACCURACY) for count in (2, useless + 2))
+    few, many = (OofRows(stacked[:count], labels, np.arange(300) % 5, ACCURACY, FOUR) for count in (2, useless + 2))
     alone, among = (score_candidates(given, (name,), (False,))[0][0] for given in (few, many))
     assert accuracy(many, among.nested) <= accuracy(few, alone.nested) + 0.02
 
 
 def test_in_sample_random_members_do_raise_it_so_that_the_test_above_can_fail() -> None:
     stacked, labels = simulate([1.0, 1.2] + [0.0] * 40, 300, 4, seed=2)
-    given = OofRows(stacked, labels, np.arange(300) % 5, ACCURACY)
+    given = OofRows(stacked, labels, np.arange(300) % 5, ACCURACY, FOUR)
     (candidate,) = score_candidates(given, ("metric_weights",), (False,))[0]
     assert accuracy(given, candidate(given.stacked)) > accuracy(given, candidate.nested) + 0.015
 
@@ -72,7 +72,9 @@ def test_a_memoriser_of_the_training_rows_gets_no_weight() -> None:
     given = sample((1.0, 1.5), rows=400)
     # It knows every training row by heart; of a row it did not train on, as all OOF rows are, it knows nothing.
     memoriser = random.dirichlet(np.full(4, 0.05), 400).astype(np.float32)
-    given = OofRows(np.concatenate([given.stacked, memoriser[None]]), given.labels, given.folds, ACCURACY)
+    given = OofRows(
+        np.concatenate([given.stacked, memoriser[None]]), given.truth, given.folds, ACCURACY, number_classes(4)
+    )
     for candidate in score_candidates(given, ("convex", "greedy"), (False,))[0]:
         assert candidate.fitted is not None
         assert candidate.fitted.weights is not None
@@ -95,7 +97,7 @@ def test_rows_duplicated_across_folds_raise_the_score_and_grouping_brings_it_bac
     labels = np.repeat(random.integers(0, 4, 150), 2)
     across, grouped = np.arange(300) % 5, np.arange(300) // 2 % 5
     leaking, honest = (
-        OofRows(nearest(features, labels, folds)[None], labels, folds, ACCURACY) for folds in (across, grouped)
+        OofRows(nearest(features, labels, folds)[None], labels, folds, ACCURACY, FOUR) for folds in (across, grouped)
     )
     score = {
         name: accuracy(given, score_candidates(given, ("mean",), (False,))[0][0].nested)
@@ -110,9 +112,9 @@ def test_the_simplest_within_one_standard_error_is_chosen() -> None:
     mean = given.stacked.mean(axis=0)
     worse = np.roll(mean, 1, axis=1)
     hardly_better = mean.copy()
-    right = mean.argmax(axis=1) == given.labels
+    right = mean.argmax(axis=1) == given.truth
     mended, spoiled = np.flatnonzero(~right)[:3], np.flatnonzero(right)[:2]
-    hardly_better[mended] = np.eye(4, dtype=np.float32)[given.labels[mended]]
+    hardly_better[mended] = np.eye(4, dtype=np.float32)[given.truth[mended]]
     hardly_better[spoiled] = np.roll(mean[spoiled], 1, axis=1)
     candidates = [
         Candidate(name, False, probs) for name, probs in (("worse", worse), ("mean", mean), ("best", hardly_better))
@@ -130,7 +132,7 @@ def test_a_candidate_that_is_clearly_better_is_chosen() -> None:
 
 def test_the_choice_for_a_part_does_not_see_it() -> None:
     given = sample((1.0, 1.0), rows=100)
-    truth = np.eye(4, dtype=np.float32)[given.labels] * 0.9 + 0.025
+    truth = np.eye(4, dtype=np.float32)[given.truth] * 0.9 + 0.025
     held = given.folds == 0
     only_there, elsewhere = np.full_like(truth, 0.25), truth.copy()
     only_there[held], elsewhere[held] = truth[held], 0.25
@@ -143,14 +145,14 @@ def test_the_choice_for_a_part_does_not_see_it() -> None:
 def test_a_single_fold_is_cut_into_parts_of_whole_groups_and_of_every_class() -> None:
     groups = np.repeat(np.arange(40), 3)
     labels = groups % 4
-    parts = assign_parts(np.zeros(120, dtype=np.int64), groups, labels)
+    parts = assign_parts(np.zeros(120, dtype=np.int64), groups, labels, number_classes(4))
     assert all(len(np.unique(parts[groups == group])) == 1 for group in range(40))
     assert all(set(labels[parts == part]) == {0, 1, 2, 3} for part in range(5))
 
 
 def test_where_nothing_can_be_left_out_the_mean_is_all_there_is() -> None:
     given = sample((1.0, 2.0), rows=20)
-    alone = OofRows(given.stacked, given.labels, np.zeros(20, dtype=np.int64), ACCURACY)
+    alone = OofRows(given.stacked, given.truth, np.zeros(20, dtype=np.int64), ACCURACY, FOUR)
     candidates, skipped = score_candidates(alone, tuple(COMBINERS), (False, True))
     assert [candidate.name for candidate in candidates] == ["mean"]
     assert "nothing to leave out" in skipped["convex"]
@@ -171,7 +173,7 @@ def test_of_a_metric_that_is_no_mean_over_rows_all_parts_come_from_one_candidate
     given = sample((1.0, 1.0), rows=200, metric="roc_auc")
     mean = given.stacked.mean(axis=0)
     held = given.folds == 0
-    other = np.where(held[:, None], np.float32(0.25), np.eye(4, dtype=np.float32)[given.labels])
+    other = np.where(held[:, None], np.float32(0.25), np.eye(4, dtype=np.float32)[given.truth])
     choice = choose_candidate([Candidate("one", False, mean), Candidate("two", False, other)], given, np.arange(200))
     np.testing.assert_array_equal(choice.nested, (mean, other)[choice.index])
 
@@ -189,7 +191,7 @@ def test_temperatures_are_tried_where_they_can_matter(cooling: tuple[bool, ...],
 def test_what_becomes_of_candidates_at_the_end_may_decide() -> None:
     given = sample((1.5, 1.5), rows=200, metric="log_loss")
     candidates, _ = score_candidates(given, ("mean", "convex"), (False,))
-    truth = np.eye(4, dtype=np.float32)[given.labels] * 0.9 + 0.025
+    truth = np.eye(4, dtype=np.float32)[given.truth] * 0.9 + 0.025
     choice = choose_candidate(candidates, given, np.arange(200), [candidates[0].nested, truth])
     assert choice.index == 1
     np.testing.assert_array_equal(choice.nested, candidates[1].nested)

@@ -11,6 +11,7 @@ from pipeline.core.cards import EnsembleCard, read_card
 from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError
 from pipeline.core.measures.metric import Metric
+from pipeline.core.targets.classes import OneClass
 from pipeline.ensemble.combiners.catalogue import COMBINERS
 from pipeline.ensemble.members import read_test_predictions
 from pipeline.ensemble.recombining import check_combination, list_used_members, rebuild_combination
@@ -32,7 +33,9 @@ def combined(root: Path, metric: str = "accuracy", **settings: object) -> tuple[
 def apart(root: Path, card: EnsembleCard, metric: Metric) -> float:
     """The largest difference to the ensemble's own test predictions."""
     known = predictions.read_predictions(paths.predicted_test_path(root, paths.ENSEMBLE), CLASSES)
-    again = rebuild_combination(root, metric)(read_test_predictions(root, card.members, CLASSES, known.ids))
+    again = rebuild_combination(root, metric)(
+        read_test_predictions(root, card.members, OneClass(columns=CLASSES), known.ids)
+    )
     return float(np.abs(again - known.probs).max())
 
 

@@ -8,6 +8,7 @@ from scipy.special import softmax
 
 from pipeline.core.arrays import Probs
 from pipeline.core.metrics import get_metric
+from pipeline.core.targets.classes import OneClass
 from pipeline.ensemble.combiners.contract import OofRows
 
 
@@ -36,4 +37,9 @@ def sample(
 ) -> OofRows:
     """Returns simulated members on five folds."""
     stacked, labels = simulate(strengths, rows, n_classes, seed)
-    return OofRows(stacked, labels, np.arange(rows) % 5, get_metric(metric))
+    return OofRows(stacked, labels, np.arange(rows) % 5, get_metric(metric), number_classes(n_classes))
+
+
+def number_classes(many: int) -> OneClass:
+    """Returns the target of one of so many classes."""
+    return OneClass(columns=tuple(str(number) for number in range(many)))

@@ -12,7 +12,7 @@ from sklearn.preprocessing import LabelEncoder
 
 from pipeline.core.arrays import Labels, Targets, Truth, Values
 from pipeline.core.errors import InputError, near_names
-from pipeline.core.targets.contract import FLOOR, Activation, Target, list_wrong_rows
+from pipeline.core.targets.contract import FLOOR, Activation, LossTerms, Target, list_wrong_rows
 
 _SUM_TOLERANCE = 1e-2  # what rounding to three digits does to the sum of some classes
 _TINY = np.finfo(np.float32).tiny
@@ -142,6 +142,11 @@ class OneClass(Simplex):
         """Ones where the class is the most probable one."""
         hits: NDArray[np.bool_] = self.decide(values) == self.index_labels(truth)
         return hits.astype(np.float64)
+
+    def split_losses(self, truth: Truth, values: Values) -> LossTerms:
+        """Returns the probability of each row's own class."""
+        chosen = values[np.arange(len(values)), self.index_labels(truth)]
+        return LossTerms(chosen[:, None], np.ones((1, 1)), np.empty((len(values), 0)))
 
     def make_strata(self, truth: Truth) -> NDArray[np.bool_]:
         """Returns the one-hot classes."""

@@ -6,7 +6,7 @@ table says of one row, as text; where several columns speak of a row its cells a
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,23 @@ CELL_SEPARATOR = "\x1f"  # the unit separator of ASCII: no name holds it
 FLOOR = 1e-7
 
 Activation = Literal["softmax", "sigmoid", "linear"]
+
+
+class LossTerms(NamedTuple):
+    """The loss of rows in a form in which that of a weighted mean of predictions is convex in the weights.
+
+    The loss of a row is minus the sum of ``weights`` times the logarithms of ``likelihoods``, plus the sum of the
+    squares of ``residuals``. Both are linear in the predictions, where the weights of a mean sum to 1.
+
+    Attributes:
+        likelihoods: float32 (n, k), what is given to the truth; k may be 0.
+        weights: (n, k) of the logarithms, or (1, k) where they are those of every row.
+        residuals: float64 (n, r); r may be 0.
+    """
+
+    likelihoods: NDArray[np.float32]
+    weights: NDArray[np.float64]
+    residuals: NDArray[np.float64]
 
 
 class Target(Section, ABC):
@@ -140,6 +157,17 @@ class Target(Section, ABC):
         return hits
 
     @abstractmethod
+    def split_losses(self, truth: Truth, values: Values) -> LossTerms:
+        """Returns the terms of which `measure_losses` is made, up to a number that predictions do not change."""
+
+    def split_columns(self) -> Iterator[tuple["Target", slice, slice]]:
+        """Yields the smallest targets that can be predicted one by one: a label, a number, the classes of a target.
+
+        Each with its columns of predictions and of the truth.
+        """
+        yield self, slice(0, len(self.columns)), slice(0, self.truth_width)
+
+    @abstractmethod
     def make_strata(self, truth: Truth) -> NDArray[np.bool_]:
         """Returns what folds keep in equal shares: (n, n_strata), a row may lie in several or in none."""
 
@@ -150,6 +178,11 @@ class Target(Section, ABC):
     def index_labels(self, truth: Truth) -> NDArray[np.int64]:
         """Returns the ``label`` of each row in image index and fold table: its class index; -1 where there is none."""
         return np.full(len(truth), -1, dtype=np.int64)
+
+
+def slice_truth(part: Target, truth: Truth, columns: slice) -> Truth:
+    """Returns a part's own truth, by its columns, as it encodes it; class indices (n,) have no other part."""
+    return truth if truth.ndim == 1 else part.take_truth(truth[:, columns])
 
 
 def list_wrong_rows(wrong: Truth, ids: Sequence[str]) -> str:

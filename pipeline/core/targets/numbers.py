@@ -1,6 +1,6 @@
 """Numbers: regression of one or several numbers per image."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -8,7 +8,14 @@ from numpy.typing import NDArray
 
 from pipeline.core.arrays import Targets, Truth, Values
 from pipeline.core.errors import InputError
-from pipeline.core.targets.contract import CELL_SEPARATOR, Activation, Target, list_wrong_rows, read_numbers
+from pipeline.core.targets.contract import (
+    CELL_SEPARATOR,
+    Activation,
+    LossTerms,
+    Target,
+    list_wrong_rows,
+    read_numbers,
+)
 
 _BINS = 10  # quantiles in which folds are balanced
 
@@ -100,6 +107,18 @@ class Numbers(Target):
 
     def measure_hits(self, truth: Truth, values: Values) -> None:
         """Returns None: a number is near or far, not right or wrong."""
+
+    def split_losses(self, truth: Truth, values: Values) -> LossTerms:
+        """Returns the errors in standardised units."""
+        apart = (truth.astype(np.float64) - values) / np.asarray(self.scales) / len(self.columns) ** 0.5
+        return LossTerms(np.empty((len(values), 0), dtype=np.float32), np.empty((1, 0)), apart)
+
+    def split_columns(self) -> Iterator[tuple[Target, slice, slice]]:
+        """Yields each number."""
+        for number, each in enumerate(zip(self.columns, self.means, self.scales, strict=True)):
+            column, mean, scale = each
+            alone = Numbers(columns=(column,), means=(mean,), scales=(scale,))
+            yield alone, slice(number, number + 1), slice(number, number + 1)
 
     def make_strata(self, truth: Truth) -> NDArray[np.bool_]:
         """Returns tenths of the first number."""

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from pipeline.core.arrays import Truth
 from pipeline.core.config import parse
@@ -54,6 +55,17 @@ def read_target(folder: Path) -> Target:
     if kind not in KINDS:
         raise InputError(f"{path}: kind is {kind!r}; {near_names(str(kind), KINDS)}; {_AGAIN}")
     return parse(data, KINDS[kind], str(path))
+
+
+def read_fold_truth(folder: Path, target: Target, rows: pd.DataFrame) -> Truth:
+    """Reads the truth of rows of the fold table, as `read_truth` does; class indices stand in the table itself.
+
+    Raises:
+        InputError: the files are damaged or lack an id.
+    """
+    if isinstance(target, OneClass):
+        return rows["label"].to_numpy(dtype=np.int64)
+    return read_truth(folder, target, rows["id"].tolist())
 
 
 def read_truth(folder: Path, target: Target, ids: Sequence[str]) -> Truth:

@@ -1,6 +1,6 @@
 """Several labels per image, or none: each label is a question of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -9,7 +9,7 @@ from scipy.special import expit, logit
 
 from pipeline.core.arrays import Targets, Truth, Values
 from pipeline.core.errors import InputError, near_names
-from pipeline.core.targets.contract import CELL_SEPARATOR, FLOOR, Activation, Target, list_wrong_rows
+from pipeline.core.targets.contract import CELL_SEPARATOR, FLOOR, Activation, LossTerms, Target, list_wrong_rows
 
 
 class SeveralLabels(Target):
@@ -104,6 +104,16 @@ class SeveralLabels(Target):
     def list_true_probs(self, truth: Truth, values: Values) -> NDArray[np.floating]:
         """Probabilities of each row's marks, row by row."""
         return np.where(truth == 1, values, 1 - values).ravel()
+
+    def split_losses(self, truth: Truth, values: Values) -> LossTerms:
+        """Returns the probability of what is true of each label."""
+        likelihoods = np.where(truth > 0.5, values, np.float32(1) - values).astype(np.float32, copy=False)
+        return LossTerms(likelihoods, np.full((1, truth.shape[1]), 1 / truth.shape[1]), np.empty((len(values), 0)))
+
+    def split_columns(self) -> Iterator[tuple[Target, slice, slice]]:
+        """Yields each label."""
+        for number, column in enumerate(self.columns):
+            yield SeveralLabels(columns=(column,)), slice(number, number + 1), slice(number, number + 1)
 
     def make_strata(self, truth: Truth) -> NDArray[np.bool_]:
         """Returns the marks."""

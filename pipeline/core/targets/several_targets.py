@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from pipeline.core.arrays import Targets, Truth, Values
 from pipeline.core.errors import InputError
 from pipeline.core.targets.classes import Grades, OneClass
-from pipeline.core.targets.contract import CELL_SEPARATOR, Activation, Target
+from pipeline.core.targets.contract import CELL_SEPARATOR, Activation, LossTerms, Target
 from pipeline.core.targets.numbers import Numbers
 
 Part = Annotated[OneClass | Grades | Numbers, Field(discriminator="kind")]
@@ -149,6 +149,22 @@ class SeveralTargets(Target):
         found = [hits for hits in parts if hits is not None]
         return np.mean(found, axis=0, dtype=np.float64) if found else None
 
+    def split_losses(self, truth: Truth, values: Values) -> LossTerms:
+        """Returns the parts' terms side by side."""
+        terms = [part.split_losses(truth[:, width], values[:, columns]) for _, part, columns, width in self.each()]
+        rows = len(values)
+        weights = [np.broadcast_to(each.weights, (rows, each.weights.shape[1])) for each in terms]
+        likelihoods, residuals = [each.likelihoods for each in terms], [each.residuals for each in terms]
+        return LossTerms(
+            np.concatenate(likelihoods, axis=1), np.concatenate(weights, axis=1), np.concatenate(residuals, axis=1)
+        )
+
+    def split_columns(self) -> Iterator[tuple[Target, slice, slice]]:
+        """Yields what the parts can be split into."""
+        for _, part, columns, width in self.each():
+            for inner, within, own in part.split_columns():
+                yield inner, _shift(within, columns.start), _shift(own, width.start)
+
     def make_strata(self, truth: Truth) -> NDArray[np.bool_]:
         """Returns the parts' strata side by side."""
         return np.concatenate([part.make_strata(truth[:, width]) for _, part, _, width in self.each()], axis=1)
@@ -157,3 +173,7 @@ class SeveralTargets(Target):
 def list_part_columns(parts: dict[str, Part]) -> tuple[str, ...]:
     """Lists the columns of several targets: ``<target>:<its column>``."""
     return tuple(f"{name}:{column}" for name, part in parts.items() for column in part.columns)
+
+
+def _shift(columns: slice, start: int) -> slice:
+    return slice(columns.start + start, columns.stop + start)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pipeline.core.arrays import Targets, Truth, Values
 from pipeline.core.errors import InputError
 from pipeline.core.targets.classes import Simplex
-from pipeline.core.targets.contract import read_numbers
+from pipeline.core.targets.contract import LossTerms, read_numbers
 
 
 class VoteShares(Simplex):
@@ -62,6 +62,10 @@ class VoteShares(Simplex):
         """Ones where the class with the largest share is the most probable one."""
         hits: NDArray[np.bool_] = values.argmax(axis=1) == truth.argmax(axis=1)
         return hits.astype(np.float64)
+
+    def split_losses(self, truth: Truth, values: Values) -> LossTerms:
+        """Returns all probabilities, weighed by the shares of votes."""
+        return LossTerms(values, truth.astype(np.float64), np.empty((len(values), 0)))
 
     def make_strata(self, truth: Truth) -> NDArray[np.bool_]:
         """Returns the class with the largest share, one-hot."""

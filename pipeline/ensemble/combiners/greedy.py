@@ -13,9 +13,14 @@ from numpy.typing import NDArray
 from pipeline.core.arrays import Labels, Probs, Weights
 from pipeline.core.measures.metric import Metric
 from pipeline.core.progress import track_progress
-from pipeline.ensemble.combiners.contract import FLOOR, Fitted, OofRows, make_blend, normalise_rows
+from pipeline.core.simplex import MixtureLoss
+from pipeline.core.targets.contract import FLOOR
+from pipeline.ensemble.combiners.contract import Fitted, OofRows, make_blend, normalise_rows
 
 MOST_SORTED, PICKS = 25, 100
+# Predictions of one member that a search looks at where a row has many: of more, rows are drawn.
+LOSS_CELLS, METRIC_CELLS = 1_000_000, 100_000
+_FACTORS = 4
 _SMALLEST_BAG = 3
 # Sum of the members taken so far, a further member, how many both are together -> score, greater is better.
 Scorer = Callable[[NDArray[np.float32], NDArray[np.float32], int], float]
@@ -35,25 +40,37 @@ BY_OTHERS = Effort(bags=5, rounds=25)
 
 
 def fit_greedy(sample: OofRows) -> Fitted:
-    """Selects among all members by log loss, whatever the metric: it flatters itself less than accuracy."""
-    true_probs = sample.true_probs
-    everyone = np.arange(len(true_probs))
-    return make_blend(select_members(true_probs, everyone, make_log_loss_scorer(true_probs.shape[1]), PICKS))
+    """Selects among all members by the loss, whatever the metric: it flatters itself less than accuracy."""
+    values, score = _score_by_loss(sample)
+    return make_blend(select_members(values, np.arange(len(values)), score, PICKS), sample.target)
 
 
 def fit_greedy_bagged(sample: OofRows) -> Fitted:
-    """Selects by log loss among random halves of the members: weights more even, probabilities more cautious."""
-    true_probs = sample.true_probs
-    return make_blend(select_in_bags(true_probs, make_log_loss_scorer(true_probs.shape[1]), BY_LOG_LOSS, sample.seed))
+    """Selects by the loss among random halves of the members: weights more even, probabilities more cautious."""
+    values, score = _score_by_loss(sample)
+    return make_blend(select_in_bags(values, score, BY_LOG_LOSS, sample.seed), sample.target)
 
 
 def fit_greedy_metric(sample: OofRows) -> Fitted:
     """Selects by the competition's metric among random halves of the members."""
-    if sample.metric.name == "accuracy":
-        score, effort = make_accuracy_scorer(sample.labels), BY_ACCURACY
+    labels = sample.classes
+    if labels is None:
+        drawn = sample.draw_rows(METRIC_CELLS)
+        weights = select_in_bags(drawn.stacked, make_value_scorer(drawn), BY_OTHERS, sample.seed)
+    elif sample.metric.name == "accuracy":
+        weights = select_in_bags(sample.stacked, make_accuracy_scorer(labels), BY_ACCURACY, sample.seed)
     else:
-        score, effort = make_metric_scorer(sample.labels, sample.metric), BY_OTHERS
-    return make_blend(select_in_bags(sample.stacked, score, effort, sample.seed))
+        weights = select_in_bags(sample.stacked, make_metric_scorer(labels, sample.metric), BY_OTHERS, sample.seed)
+    return make_blend(weights, sample.target)
+
+
+def _score_by_loss(sample: OofRows) -> tuple[NDArray[np.float32], Scorer]:
+    """Returns what is summed over members (n_members, ...), and the scorer of such sums."""
+    if sample.classes is not None:
+        values = sample.loss.likelihoods.astype(np.float32, copy=False)
+        return values, make_log_loss_scorer(values.shape[1])
+    loss = sample.draw_rows(LOSS_CELLS).loss
+    return make_product_scorer(loss.likelihoods) if loss.is_plain else make_loss_scorer(loss)
 
 
 def select_in_bags(values: NDArray[np.float32], score: Scorer, effort: Effort, seed: int) -> Weights:
@@ -151,6 +168,46 @@ def make_log_loss_scorer(n_rows: int) -> Scorer:
     return score
 
 
+def make_product_scorer(likelihoods: NDArray[np.floating]) -> tuple[NDArray[np.float32], Scorer]:
+    """Returns what is summed over members, and the scorer of such sums: minus the log loss of their mean.
+
+    The logarithm of products of four, which float32 still holds: a row of twenty labels has twenty factors.
+    """
+    members, cells = likelihoods.shape
+    values = np.ones((members, -(-cells // _FACTORS) * _FACTORS), dtype=np.float32)
+    values[:, :cells] = likelihoods
+    buffer = np.empty((_FACTORS, values.shape[1] // _FACTORS), dtype=np.float32)
+    flat = buffer.reshape(-1)
+
+    def score(total: NDArray[np.float32], member: NDArray[np.float32], many: int) -> float:
+        np.add(total, member, out=flat)
+        np.maximum(flat, np.float32(FLOOR * many), out=flat)
+        product: NDArray[np.float32] = buffer[0]
+        for factor in buffer[1:]:
+            np.multiply(product, factor, out=product)
+        np.log(product, out=product)
+        mean = (product.sum(dtype=np.float64) - len(flat) * np.log(many)) / cells
+        return float(mean)
+
+    return values, score
+
+
+def make_loss_scorer(loss: MixtureLoss) -> tuple[NDArray[np.float32], Scorer]:
+    """Returns what is summed over members, and the scorer of such sums: minus the loss of their mean."""
+    members, cells = loss.likelihoods.shape
+    residuals = np.empty((members, 0)) if loss.residuals is None else loss.residuals
+    weights = np.empty(0) if loss.weights is None else loss.weights
+    values = np.concatenate([loss.likelihoods, residuals], axis=1).astype(np.float32)
+
+    def score(total: NDArray[np.float32], member: NDArray[np.float32], many: int) -> float:
+        mean = (total + member) / np.float32(many)
+        logs: NDArray[np.float32] = np.log(np.maximum(mean[:cells], np.float32(FLOOR)))
+        squares: NDArray[np.float64] = np.square(mean[cells:], dtype=np.float64)
+        return float(logs @ weights) - float(squares.sum())
+
+    return values, score
+
+
 def make_accuracy_scorer(labels: Labels) -> Scorer:
     """Returns the scorer of sums of probabilities (n_rows, n_classes): the share of rows whose largest is theirs."""
 
@@ -166,5 +223,16 @@ def make_metric_scorer(labels: Labels, metric: Metric) -> Scorer:
 
     def score(total: Probs, member: Probs, many: int) -> float:
         return sign * metric.score(labels, normalise_rows(total + member))
+
+    return score
+
+
+def make_value_scorer(sample: OofRows) -> Scorer:
+    """Returns the scorer of sums of predictions (n_rows, n_columns) of any target by its metric."""
+    sign = 1 if sample.metric.greater_is_better else -1
+
+    def score(total: NDArray[np.float32], member: NDArray[np.float32], many: int) -> float:
+        mean = (total + member) / np.float32(many)
+        return sign * sample.metric.score(sample.truth, sample.target.normalise(mean))
 
     return score

@@ -142,8 +142,8 @@ def compute_member_gains(data: EvaluationData) -> tuple[MemberGain, ...]:
     card, members = data.ensemble_card, data.members
     if card is None or len(members.names) < 2:
         return ()
-    parts = assign_parts(data.folds, data.groups, data.labels)
-    sample = OofRows(members.stacked, data.labels, parts, data.metric)
+    parts = assign_parts(data.folds, data.groups, members.truth, members.target)
+    sample = OofRows(members.stacked, members.truth, parts, data.metric, members.target)
     name, cools = card.combiner.removesuffix(WITH_TEMPERATURE), card.combiner.endswith(WITH_TEMPERATURE)
     whole = _score_nested(sample, name, cools)
     gains = []

@@ -19,7 +19,8 @@ from pipeline.core.errors import InputError, one_line, some
 from pipeline.core.measures.metric import Metric
 from pipeline.core.paths import history_path, prepared_folder
 from pipeline.core.predictions import read_predictions
-from pipeline.ensemble.members import Members, read_members, renormalise_rows
+from pipeline.core.targets.prepared import read_target
+from pipeline.ensemble.members import Members, read_members
 from pipeline.images.store import open_store
 from pipeline.kaggle import submission_log
 from pipeline.kaggle.submission_log import LogEntry
@@ -112,13 +113,13 @@ def read_evaluation_data(root: Path) -> EvaluationData:
     """
     competition, active = load_competition(root), active_name(root)
     prepared = prepared_folder(root)
-    classes = tables.read_classes(prepared / "classes.json")
+    target = read_target(prepared)
     names = tables.read_classes(prepared / "class_names.json")
     cards_by_name = {name: _read_card(root, name) for name in active_members(root)}
     trained = [name for name, card in cards_by_name.items() if _is_trained(root, name, card, active)]
     if not trained:
         raise InputError(f"no model of params.yaml is trained for {active} yet; run `dvc repro` to train them")
-    members = read_members(root, trained, classes, allow_peeked=True)
+    members = read_members(root, trained, target, allow_peeked=True)
     rows = members.rows
     labels = rows["label"].to_numpy(dtype=np.int64)
     models = [
@@ -127,7 +128,7 @@ def read_evaluation_data(root: Path) -> EvaluationData:
     ]
     metric = competition.metric.metric
     models.sort(key=lambda model: metric.score(labels, model.probs), reverse=metric.greater_is_better)
-    ensemble, card = _read_ensemble(root, members, active, classes)
+    ensemble, card = _read_ensemble(root, members, active)
     images, stored = _open_images(prepared, rows["id"].tolist())
     return EvaluationData(
         root=root,
@@ -184,7 +185,7 @@ def _required_columns(history: pd.DataFrame) -> tuple[str, ...]:
 
 
 def _read_ensemble(
-    root: Path, members: Members, active: str, classes: tuple[str, ...]
+    root: Path, members: Members, active: str
 ) -> tuple[EvaluatedModel | None, cards.EnsembleCard | None]:
     """The ensemble of exactly these members on exactly these rows; none where it is left over from others."""
     name = paths.ENSEMBLE
@@ -194,10 +195,10 @@ def _read_ensemble(
     card = cards.read_card(path, cards.EnsembleCard)
     if card.competition != active or set(card.members) != set(members.names):
         return None, None
-    predictions = read_predictions(predicted, classes)
+    predictions = read_predictions(predicted, members.target)
     if set(predictions.ids) != set(members.rows["id"]):
         return None, None
-    probs = renormalise_rows(predictions.aligned(members.rows["id"].tolist(), str(predicted)))
+    probs = members.target.normalise(predictions.aligned(members.rows["id"].tolist(), str(predicted)))
     return EvaluatedModel(name, probs, peeked=predictions.peeked), card
 
 
