@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -104,7 +105,10 @@ def scale_bands(bands: Bands, wanted: ValueRange) -> Images:
     values = bands.values
     if values.dtype.kind in "ui" and values.dtype.itemsize <= 2 and values.size > _TABLE:
         wide = values.astype(np.int16) if values.dtype.itemsize == 1 else values
-        return _make_table(wide.dtype.kind == "i", low, high, bands.inverted)[wide.view(np.uint16)]
+        table = _make_table(wide.dtype.kind == "i", low, high, bands.inverted)
+        # One row of values: OpenCV looks up any number of them, but only so many channels.
+        found = cv2.LUT(np.ascontiguousarray(wide).view(np.uint16).reshape(1, -1), table)
+        return np.asarray(found, dtype=np.uint8).reshape(values.shape)
     levels = _levels(values.astype(np.float64), low, high)
     if not np.isfinite(levels).all():
         if not np.isfinite(levels).any():

@@ -1,6 +1,7 @@
 """Deep files: TIFF of any depth and number of bands, PNG of 16 bits in colour, JPEG XL, as the bands that they hold."""
 
 import logging
+import struct
 from typing import IO, Any
 
 import numpy as np
@@ -11,8 +12,12 @@ from pipeline.images.bands import Bands, Frame, list_limits
 # The tag Orientation: how many quarters to turn, and whether the rows are mirrored first (TIFF 6.0, page 36).
 _TURNS = {2: (0, True), 3: (2, False), 4: (2, True), 5: (1, True), 6: (3, False), 7: (3, True), 8: (1, False)}
 
+# What tifffile raises on a header that is none.
+_NO_HEADER = (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError, struct.error)
+_SMALL = 1 << 24  # bytes of a picture that no machine is short of
 
-def read_tiff(file: IO[bytes], many_bands: bool, frame: Frame, most_pixels: int) -> Bands:
+
+def read_tiff(file: IO[bytes], many_bands: bool, frame: Frame, most_pixels: int) -> Bands | None:
     """Reads a page of a TIFF file, or its pages as bands where each holds one.
 
     Args:
@@ -21,26 +26,31 @@ def read_tiff(file: IO[bytes], many_bands: bool, frame: Frame, most_pixels: int)
         frame: of several pages.
         most_pixels: of a page that is decoded.
 
+    Returns:
+        None where Pillow keeps all that the file holds, 8 bits and up to four bands, and nothing else is wanted; and
+        where the file has no header that can be read.
+
     Raises:
         ValueError: damaged, too large, or of a compression that is not read.
     """
     import tifffile
 
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it survives, it logs
-    with tifffile.TiffFile(file) as whole:
-        if not len(whole.pages):
-            raise ValueError("a TIFF file without a picture")
-        pages = list(whole.pages)
+    try:
+        whole = tifffile.TiffFile(file)
         first = whole.pages.first
+    except (tifffile.TiffFileError, *_NO_HEADER):
+        return None
+    plain = not many_bands and frame == "first"
+    if plain and first.bitspersample <= 8 and first.samplesperpixel <= 4:
+        return None
+    try:
+        pages = [first] if plain else [_whole_page(page) for page in whole.pages]
         as_bands = many_bands and len(pages) > 1 and first.samplesperpixel == 1
         chosen = pages if as_bands else [pages[(len(pages) - 1) // 2 if frame == "middle" else 0]]
-        parts = []
-        for page in map(_whole_page, chosen):
-            if page.imagewidth * page.imagelength > most_pixels:
-                size = f"{page.imagewidth} x {page.imagelength} pixels"
-                raise ValueError(f"{size} are too many; {most_pixels:,} are taken")
-            _require_data(page, whole.filehandle.size)
-            parts.append(_arrange(page))
+        parts = [_decode_page(page, most_pixels, whole.filehandle.size) for page in chosen]
+    except tifffile.TiffFileError as error:
+        raise ValueError(str(error)) from error
     if len({part.shape[:2] for part in parts}) > 1:
         raise ValueError("its pages differ in size, so they are no bands of one picture")
     values = np.concatenate(parts, axis=2)
@@ -48,6 +58,13 @@ def read_tiff(file: IO[bytes], many_bands: bool, frame: Frame, most_pixels: int)
     if values.dtype.kind == "u" and first.bitspersample < 16:
         limits = (0.0, 2.0**first.bitspersample - 1)
     return Bands(values, limits, inverted=first.photometric == tifffile.PHOTOMETRIC.MINISWHITE)
+
+
+def _decode_page(page: Any, most_pixels: int, size: int) -> NDArray[Any]:
+    if page.imagewidth * page.imagelength > most_pixels:
+        raise ValueError(f"{page.imagewidth} x {page.imagelength} pixels are too many; {most_pixels:,} are taken")
+    _require_data(page, size)
+    return _arrange(page)
 
 
 def _whole_page(page: Any) -> Any:
@@ -67,7 +84,12 @@ def _require_data(page: Any, size: int) -> None:
 
 def _arrange(page: Any) -> NDArray[Any]:
     """Decodes a page as (height, width, bands), upright."""
-    values = np.asarray(page.asarray())
+    try:
+        values = np.asarray(page.asarray())
+    except MemoryError as error:
+        if page.nbytes > _SMALL:
+            raise
+        raise ValueError("damaged: its parts ask for more memory than the picture needs") from error
     axes = page.axes
     if axes in ("SYX", "CYX"):
         values = np.moveaxis(values, 0, 2)

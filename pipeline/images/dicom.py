@@ -33,24 +33,32 @@ def read_dicom(file: IO[bytes], frame: Frame, most_pixels: int) -> Bands:
         ValueError: no pixels, too many, damaged ones, or a compression that nobody reads.
     """
     from pydicom import config, dcmread
-    from pydicom.pixels.processing import apply_color_lut
-    from pydicom.pixels.utils import pixel_array
+    from pydicom.errors import BytesLengthException, InvalidDicomError
 
     _add_decoders()
     config.settings.reading_validation_mode = config.IGNORE
-    with warnings.catch_warnings(action="ignore"):
-        data = dcmread(file, force=True)
-        if "PixelData" not in data and "FloatPixelData" not in data and "DoubleFloatPixelData" not in data:
-            raise ValueError("a DICOM file without a picture")
-        if data.Rows * data.Columns > most_pixels:
-            raise ValueError(f"{data.Columns} x {data.Rows} pixels are too many; {most_pixels:,} are taken")
-        frames = int(data.get("NumberOfFrames") or 1)
-        values = pixel_array(data, index=(frames - 1) // 2 if frame == "middle" else 0)
-        if data.PhotometricInterpretation == "PALETTE COLOR":
-            values = apply_color_lut(values, data)
-        if values.ndim == 3:
-            return Bands(values, list_limits(values))
-        return _in_unit(values, data)
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            return _read_frame(dcmread(file, force=True), frame, most_pixels)
+    except (BytesLengthException, InvalidDicomError) as error:  # of no usual kind of error
+        raise ValueError(str(error)) from error
+
+
+def _read_frame(data: "Dataset", frame: Frame, most_pixels: int) -> Bands:
+    from pydicom.pixels.processing import apply_color_lut
+    from pydicom.pixels.utils import pixel_array
+
+    if "PixelData" not in data and "FloatPixelData" not in data and "DoubleFloatPixelData" not in data:
+        raise ValueError("a DICOM file without a picture")
+    if data.Rows * data.Columns > most_pixels:
+        raise ValueError(f"{data.Columns} x {data.Rows} pixels are too many; {most_pixels:,} are taken")
+    frames = int(data.get("NumberOfFrames") or 1)
+    values = pixel_array(data, index=(frames - 1) // 2 if frame == "middle" else 0)
+    if data.PhotometricInterpretation == "PALETTE COLOR":
+        values = apply_color_lut(values, data)
+    if values.ndim == 3:
+        return Bands(values, list_limits(values))
+    return _in_unit(values, data)
 
 
 def _in_unit(values: NDArray[Any], data: "Dataset") -> Bands:

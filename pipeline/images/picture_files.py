@@ -56,8 +56,11 @@ def open_picture(
         return read_dicom(file, frame, most_pixels), 0.0
     if known.name == "JPEG XL":
         return read_jpeg_xl(file, most_pixels), 0.0
-    if known.name == "TIFF" and (many_bands or frame != "first" or _is_deep_tiff(file)):
-        return read_tiff(file, many_bands, frame, most_pixels), 0.0
+    if known.name == "TIFF":
+        bands = read_tiff(file, many_bands, frame, most_pixels)
+        if bands is not None:
+            return bands, 0.0
+        file.seek(0)
     try:
         return _open_with_pillow(file, known, most_pixels), 0.0
     except UnidentifiedImageError:
@@ -96,20 +99,6 @@ def _holds_16_bits(file: IO[bytes]) -> bool:
     deep = file.read(1) == b"\x10"
     file.seek(0 if deep else before)
     return deep
-
-
-def _is_deep_tiff(file: IO[bytes]) -> bool:
-    """Says whether a TIFF file holds more than Pillow keeps: above 8 bits, or bands that it has no mode for."""
-    try:
-        with Image.open(file, formats=("TIFF",)) as opened:
-            bits = opened.tag_v2.get(258, (1,)) if hasattr(opened, "tag_v2") else (1,)
-            return max(bits) > 8 or len(bits) > 4
-    except UnidentifiedImageError:
-        return True
-    except (OSError, SyntaxError, TypeError, ValueError, struct.error):
-        return False
-    finally:
-        file.seek(0)
 
 
 def _open_cut_jpeg(

@@ -113,7 +113,7 @@ def test_the_metric_knows_its_direction_and_its_k() -> None:
         ({"test": {"layout": "images", "images": "t", "listed_by": "table"}}, "listed_by: table needs table and id"),
         ({"test": {"layout": "images", "images": "t", "listed_by": "csv"}}, "listed_by: .*got 'csv'"),
         ({"storage": {"size": 3}}, "storage.size: .*got 3"),
-        ({"storage": {"size": 32, "channels": 4}}, "storage.channels: .*got 4"),
+        ({"storage": {"size": 32, "channels": 0}}, "storage.channels: .*got 0"),
         ({"storage": {"size": 32, "resize": "squash"}}, "storage.resize: .*got 'squash'"),
         ({"source": {"kind": "kaggle", "slug": "../x"}}, "slug: .*got '../x'"),
         ({"source": {"kind": "url", "path": "x"}}, r"source\.kind: unknown 'url'; known: kaggle, keras, local"),

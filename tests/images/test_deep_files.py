@@ -24,10 +24,18 @@ def _tiff(values: NDArray[Any], **more: Any) -> bytes:
 
 
 def _read(content: bytes, many_bands: bool = False, frame: Frame = "first") -> NDArray[Any]:
-    return read_tiff(io.BytesIO(content), many_bands, frame, 1_000_000).values
+    found = read_tiff(io.BytesIO(content), many_bands, frame, 1_000_000)
+    assert found is not None
+    return found.values
 
 
-@pytest.mark.parametrize("kind", ["u1", "u2", "i2", "u4", "f4", "f8"])
+def test_what_pillow_keeps_whole_is_left_to_it() -> None:
+    content = _tiff(FIVE[..., 0].astype(np.uint8))
+    assert read_tiff(io.BytesIO(content), False, "first", 1000) is None
+    assert read_tiff(io.BytesIO(content), True, "first", 1000) is not None
+
+
+@pytest.mark.parametrize("kind", ["u2", "i2", "u4", "f4", "f8"])
 @pytest.mark.parametrize("compression", [None, "deflate", "lzw"])
 def test_any_type_comes_as_it_is(kind: str, compression: str | None) -> None:
     values = (FIVE[..., :1] % 251).astype(kind)
@@ -52,7 +60,9 @@ def test_pages_are_frames_or_bands() -> None:
 
 def test_small_values_are_bright_where_white_is_zero() -> None:
     content = _tiff(FIVE[..., 0], photometric="miniswhite")
-    assert read_tiff(io.BytesIO(content), False, "first", 1000).inverted
+    found = read_tiff(io.BytesIO(content), False, "first", 1000)
+    assert found is not None
+    assert found.inverted
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
