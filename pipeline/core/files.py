@@ -109,7 +109,12 @@ def require_space(folder: Path, needed: int, fix: str = "free some space") -> No
 
 def is_junk(path: PurePath) -> bool:
     """Says whether a file is what another program leaves behind (previews, caches, desktops), and no data."""
-    return any(part.lower() in _JUNK or part.startswith("._") for part in path.parts)
+    return any(is_junk_name(part) for part in path.parts)
+
+
+def is_junk_name(name: str) -> bool:
+    """Says the same of a single name of a file or folder."""
+    return name.lower() in _JUNK or name.startswith("._")
 
 
 def is_hidden(path: PurePath) -> bool:

@@ -33,8 +33,6 @@ _MAGIC = {
     b"\xfd7zXZ\x00": ArchiveKind.XZ,
     b"\x28\xb5\x2f\xfd": ArchiveKind.ZST,
 }
-# Containers that nothing here opens: ending -> kind.
-_CLOSED = {".rar": "RAR", ".z": "compress", ".lz4": "LZ4", ".lzma": "LZMA", ".lzo": "LZO", ".iso": "ISO image"}
 _NUMBERED = re.compile(r"(?P<whole>.+)\.(?P<part>\d{2,4})")
 _SPANNED = re.compile(r"(?P<whole>.+)\.z(?P<part>\d{2,4})", re.IGNORECASE)
 
@@ -60,12 +58,6 @@ def find_kind(head: bytes) -> ArchiveKind | None:
         if head.startswith(magic):
             return kind
     return ArchiveKind.TAR if head[_TAR_MAGIC:].startswith(b"ustar") else None
-
-
-def name_unopened(path: str) -> str | None:
-    """Names the kind of a container that nothing here opens, by its ending; None for any other file."""
-    lower = path.lower()
-    return next((kind for ending, kind in _CLOSED.items() if lower.endswith(ending)), None)
 
 
 def group_parts(paths: list[str]) -> dict[str, list[str]]:

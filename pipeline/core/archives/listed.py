@@ -103,7 +103,8 @@ class PackedListing:
     def _merge(self, box: PackedArchive, found: Mapping[str, int]) -> None:
         if not found:
             raise DamagedArchiveError(box.name, "it holds no files")
-        twice = sorted(self.files.keys() & found.keys())
+        both = sorted(self.files.keys() & found.keys())
+        twice = [path for path in both if not self._is_same(path, PackedFile(box, found[path]))]
         if twice:
             raise InputError(
                 f"{self.source}: {box.name} would unpack over {some(twice)}; put its files into a folder of their own"
@@ -111,6 +112,12 @@ class PackedListing:
         copied = self.copies.files
         for path, place in found.items():
             self.files[path] = self.copies.folder / path if path in copied else PackedFile(box, place)
+
+    def _is_same(self, path: str, other: PackedFile) -> bool:
+        """Says whether a path that comes twice holds the same both times, as train.csv beside train.csv.zip may."""
+        file = self.files[path]
+        content = file.find_content() if isinstance(file, PackedFile) else None
+        return content is not None and content == other.find_content()
 
     def _open_nested(self, paths: list[str], depth: int) -> None:
         streams: dict[PackedArchive, list[str]] = {}

@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath, PureWindowsPath
 from typing import IO, Literal, NamedTuple, Protocol
 
 from pipeline.core.errors import InputError, some
-from pipeline.core.files import is_junk
+from pipeline.core.files import is_junk_name
 
 PIECE = 1 << 20
 _MOST_FILES = 20_000_000
@@ -116,6 +115,7 @@ class Guard:
     archive: str
     budget: Budget
     paths: set[str] = field(default_factory=set)
+    _folders: dict[str, tuple[str, bool]] = field(default_factory=dict)
 
     def admit(self, member: ArchiveMember) -> str | None:
         """Returns the path where a member will lie below the archive's folder; None for folders and junk.
@@ -126,12 +126,20 @@ class Guard:
         """
         if not _is_harmless(member):
             raise _refuse(self.archive, [member])
-        if member.kind == "folder" or member.name.endswith(("/", "\\")):
+        return self._accept(member)
+
+    def _accept(self, member: ArchiveMember) -> str | None:
+        name = member.name.replace("\\", "/")
+        if member.kind == "folder" or name.endswith("/"):
             return None
-        path = PurePosixPath(member.name.replace("\\", "/"))
-        if is_junk(path):
+        folder, _, file = name.rpartition("/")
+        place = self._folders.get(folder)
+        if place is None:
+            parts = [part for part in folder.split("/") if part not in ("", ".")]
+            place = self._folders[folder] = "/".join(parts), any(map(is_junk_name, parts))
+        if place[1] or is_junk_name(file):
             return None
-        name = str(path)
+        name = f"{place[0]}/{file}" if place[0] else file
         if any("\ud800" <= letter <= "\udfff" for letter in name):
             raise InputError(
                 f"{self.archive} holds {name!a}, a name that is not UTF-8; unpack it by hand and rename it"
@@ -152,7 +160,7 @@ class Guard:
         refused = [member for member in listed if not _is_harmless(member)]
         if refused:
             raise _refuse(self.archive, refused)
-        admitted = [(path, member) for member in listed if (path := self.admit(member)) is not None]
+        admitted = [(path, member) for member in listed if (path := self._accept(member)) is not None]
         if not admitted:
             raise DamagedArchiveError(self.archive, "it holds no files")
         yield from admitted
@@ -167,7 +175,7 @@ def copy_member(source: IO[bytes], writer: Writer) -> None:
 
 def _is_harmless(member: ArchiveMember) -> bool:
     name = member.name.replace("\\", "/")
-    leaves = name.startswith("/") or ".." in name.split("/") or "\0" in name or PureWindowsPath(name).drive
+    leaves = name.startswith("/") or name[1:2] == ":" or "\0" in name or (".." in name and ".." in name.split("/"))
     return not leaves and member.kind != "link"
 
 

@@ -56,6 +56,15 @@ class PackedFile(NamedTuple):
     archive: PackedArchive
     place: int
 
+    def find_content(self) -> tuple[int | None, int] | None:
+        """Finds the file's size and CRC-32 in the archive's directory; None where there is none."""
+        if self.archive.outer is not None:
+            return None
+        with open_archive(self.archive.paths, self.archive.name) as opened:
+            members = opened.list_members() if opened.has_directory else []
+            member = next((each for each in members if each.place == self.place), None)
+        return None if member is None or member.crc is None else (member.size, member.crc)
+
 
 def read_pipes(box: PackedArchive, takes: Mapping[int, tuple[str, Take]]) -> dict[int, BaseException]:
     """Reads streams inside an archive, all in one pass; returns the errors of those that broke, by place."""

@@ -41,6 +41,8 @@ def list_seven(file: JoinedFile, label: str) -> list[ArchiveMember]:
         DamagedArchiveError: no 7z, a damaged header, or an encrypted one.
     """
     with _Opened(file, label) as archive:
+        if archive.needs_password():  # names may be plain all the same
+            raise DamagedArchiveError(label, "it is encrypted")
         return _list(archive)
 
 

@@ -18,13 +18,14 @@ from pipeline.core.picture_formats import find_suffix_format
 from pipeline.data.describe.classes import ClassNames, describe_class_names
 from pipeline.data.describe.folders import find_class_folders, list_class_folders
 from pipeline.data.describe.listing import Listing, open_listing
-from pipeline.data.describe.match import Choices, ImageFiles, Reading, is_below, is_id
+from pipeline.data.describe.match import Choices, ImageFiles, Reading, is_below, is_id, parent_folder
 from pipeline.data.describe.metric import describe_metric, parse_metric
 from pipeline.data.describe.packed_train import describe_packed_train
 from pipeline.data.describe.storage import describe_storage
 from pipeline.data.describe.submission import describe_submission, find_sample, find_solution
 from pipeline.data.describe.test_images import describe_test
 from pipeline.data.describe.train import describe_train
+from pipeline.data.describe.unread import format_unread, unread_named
 
 _ALPHABET = 20  # letters
 MIRROR = {
@@ -72,7 +73,7 @@ def describe_files(source: Path, choices: Choices, metric: str | None) -> Descri
         InputError: something is missing, can be read in several ways, or is a layout that the pipeline does not read.
     """
     score = None if metric is None else parse_metric(metric)
-    with open_listing(source, choices.encoding) as listing:
+    with open_listing(source, choices.encoding) as listing, unread_named(listing):
         images, twins = _without_twins(listing.images, choices)
         _require_tests(listing, images, choices)
         sample = find_sample(listing, choices)
@@ -94,6 +95,8 @@ def describe_files(source: Path, choices: Choices, metric: str | None) -> Descri
             f"{len(listing.members):,} files, {len(images.paths):,} of them images, "
             f"tables: {', '.join([*listing.tables, *listing.row_tables])}"
         )
+        if unread := format_unread(listing):
+            summary += f"; not read: {unread}"
     metric_reading = describe_metric(score, submission)
     sections = {"train": train, "test": test, "storage": storage, "metric": metric_reading, "submission": submission}
     return Description(summary, sections, solution, names, not _are_characters(train.classes), choices.encoding)
@@ -107,23 +110,24 @@ def _differ_by_case(classes: Sequence[str]) -> tuple[str, ...]:
 
 
 def _without_twins(paths: list[str], choices: Choices) -> tuple[ImageFiles, tuple[str, ...]]:
-    """Leaves DICOM files out where each has a plain picture of its name: the same images a second time.
+    """Leaves DICOM and TIFF files out where each has a plain picture of its name: the same images a second time.
 
     Returns:
-        The images, and the choice to check.
+        The images, and the choices to check.
     """
-    medical = {path for path in paths if find_suffix_format(path) == "DICOM"}
-    plain = {PurePosixPath(path).stem: path for path in paths if path not in medical}
-    twins = {path: plain.get(PurePosixPath(path).stem) for path in medical}
-    chosen = [choice for choice in (choices.train, choices.test) if choice is not None]
-    if not medical or chosen or None in twins.values():
-        return ImageFiles(paths), ()
-    one = min(medical)
-    check = (
-        f"{len(medical):,} DICOM files have the names of plain pictures, which are taken ({twins[one]} for {one}); "
-        f"--train and --test choose the DICOM files",
-    )
-    return ImageFiles([path for path in paths if path not in medical]), check
+    checks = []
+    for kind in ("DICOM", "TIFF") if choices.train is None and choices.test is None else ():
+        twins = {path for path in paths if find_suffix_format(path) == kind}
+        plain = {} if not twins else {PurePosixPath(path).stem: path for path in paths if path not in twins}
+        apart = {parent_folder(path) for path in twins}.isdisjoint(map(parent_folder, plain.values()))
+        if twins and apart and all(PurePosixPath(path).stem in plain for path in twins):
+            one = min(twins)
+            checks.append(
+                f"{len(twins):,} {kind} files have the names of plain pictures, which are taken "
+                f"({plain[PurePosixPath(one).stem]} for {one}); --train and --test choose the {kind} files"
+            )
+            paths = [path for path in paths if path not in twins]
+    return ImageFiles(paths), tuple(checks)
 
 
 def _answer_by_group(submission: Reading) -> Reading:

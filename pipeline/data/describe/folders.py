@@ -11,6 +11,8 @@ from pipeline.data.describe.classes import format_counts
 from pipeline.data.describe.match import ImageFiles, Reading, parent_folder
 
 _PARTS = re.compile(r"^(train|test|val|valid|validation|images?|img|data|sample)(ing|s|ed)?[-_ ]?\w?$", re.IGNORECASE)
+# With more behind it: test_stg1, train-jpg. A single class may be called so (train station), but not all of them.
+_LONGER_PARTS = re.compile(r"^(train|test|valid|validation)(ing|s)?[-_ .].+$", re.IGNORECASE)
 # Matched from the start of the file name: cat.0.jpg, beagle_0012.png and 17_cat.png.
 _PATTERNS = (
     r"^(?P<label>[A-Za-z](?:[\w -]*[A-Za-z])?)[._ -]*\d+(?=\.\w+$|$)",
@@ -47,7 +49,7 @@ def find_class_folders(images: ImageFiles) -> list[str]:
 def list_class_folders(images: ImageFiles, folder: str) -> tuple[str, ...]:
     """Lists the sub-folders with images in natural order; none unless they can be classes."""
     names = [PurePosixPath(name).name for name in images.by_folder if name != "." and parent_folder(name) == folder]
-    if len(names) < 2 or any(_PARTS.match(name) for name in names):
+    if len(names) < 2 or any(_PARTS.match(name) for name in names) or all(map(_LONGER_PARTS.match, names)):
         return ()
     return tuple(natural_order(names))
 

@@ -17,7 +17,7 @@ from pipeline.core.archives.listed import PackedListing, list_archive_files
 from pipeline.core.archives.members import DamagedArchiveError
 from pipeline.core.archives.packed import PackedFile
 from pipeline.core.errors import InputError
-from pipeline.core.files import files_below, is_hidden
+from pipeline.core.files import files_below
 from pipeline.core.ids import natural_order
 from pipeline.core.layouts import IMAGE_SUFFIXES
 from pipeline.data.containers.formats import ROW_SUFFIXES, find_format
@@ -53,7 +53,8 @@ class Listing:
 
     def of(self, *suffixes: str) -> list[str]:
         """Lists the paths with one of these endings (in any case) and not hidden, in natural order."""
-        return [name for name in self.members if name.lower().endswith(suffixes) and not is_hidden(PurePosixPath(name))]
+        named = [name for name in self.members if name.lower().endswith(suffixes)]
+        return [name for name in named if "/." not in f"/{name}"]
 
     @property
     def images(self) -> list[str]:

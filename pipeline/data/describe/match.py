@@ -15,6 +15,7 @@ from pipeline.core.layouts import IMAGE_SUFFIXES
 from pipeline.data.containers.pictures import Picture
 
 T = TypeVar("T")
+_SUFFIXES = frozenset(IMAGE_SUFFIXES)
 ENOUGH = 0.5  # the least share of ids with an image that makes a column the id column
 
 
@@ -88,11 +89,8 @@ def pick_reading(what: str, candidates: Mapping[str, T], option: str, chosen: st
 
 def strip_suffix(name: str) -> str:
     """Drops an image extension, in any case; other dots stay."""
-    lower = name.lower()
-    for suffix in IMAGE_SUFFIXES:
-        if lower.endswith(suffix):
-            return name[: -len(suffix)]
-    return name
+    stem, dot, ending = name.rpartition(".")
+    return stem if dot and f".{ending.lower()}" in _SUFFIXES else name
 
 
 def _stem(path: str) -> str:
@@ -102,7 +100,7 @@ def _stem(path: str) -> str:
 
 def parent_folder(path: str) -> str:
     """Returns the folder of a path; ``.`` is the root."""
-    return PurePosixPath(path).parent.as_posix()
+    return path.rpartition("/")[0] or "."
 
 
 def is_below(folder: str, path: str) -> bool:
@@ -142,7 +140,7 @@ class ImageFiles:
         """Folder -> stem -> path, for the images that lie directly in it."""
         folders: dict[str, dict[str, str]] = {}
         for path in self.paths:
-            folders.setdefault(parent_folder(path), {})[_stem(PurePosixPath(path).name)] = path
+            folders.setdefault(parent_folder(path), {})[_stem(path.rpartition("/")[2])] = path
         return folders
 
     @cached_property
@@ -155,8 +153,8 @@ class ImageFiles:
         """Folder -> stem -> path, for the images in sub-folders; a bare name that two images share is left out."""
         found: dict[str, dict[str, str]] = {}
         for folder in sorted({upper.as_posix() for name in self.by_folder for upper in PurePosixPath(name).parents}):
-            counts = Counter(_stem(PurePosixPath(path).name) for path in self.under(folder))
-            by_name = {_stem(PurePosixPath(path).name): path for path in self.under(folder)}
+            counts = Counter(_stem(path.rpartition("/")[2]) for path in self.under(folder))
+            by_name = {_stem(path.rpartition("/")[2]): path for path in self.under(folder)}
             found[folder] = {name: path for name, path in by_name.items() if counts[name] == 1}
         return found
 

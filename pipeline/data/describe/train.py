@@ -152,15 +152,10 @@ def _require_classes(classes: Sequence[str], place: str) -> None:
 
 def _format_nothing(listing: Listing, images: ImageFiles, tables: Sequence[str]) -> str:
     folders = [f"{folder} ({len(stems):,} images)" for folder, stems in images.by_folder.items()]
-    zips = (
-        f"; archives inside a folder are not opened, unpack them first: {some(listing.nested)}"
-        if listing.source.is_dir() and listing.nested
-        else ""
-    )
     return (
         f"{listing.source} holds no training data that could be read. Looked for a table whose ids name images, a "
         "table of pixels with a label, one folder per class, and classes in file names; "
-        f"found tables {some(tables) or 'none'}, folders {some(folders) or 'none'}{zips}"
+        f"found tables {some(tables) or 'none'}, folders {some(folders) or 'none'}"
         f"{_format_unread(listing)}{_format_repeating(listing, images, tables)}. "
         "see docs/competitions.md for writing the competition's file by hand"
     )

@@ -1,0 +1,88 @@
+"""Files that no reader takes: named in every refusal and in the summary, with their kind and what would help."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import PurePosixPath
+
+from pipeline.core.errors import InputError, some
+from pipeline.core.files import is_hidden
+from pipeline.core.layouts import IMAGE_SUFFIXES
+from pipeline.data.containers.formats import ROW_SUFFIXES
+from pipeline.data.describe.listing import TABLE_SUFFIXES, Listing
+
+_UNPACK = "unpack it and give the folder"
+_CSV = "save it as CSV"
+_PICTURES = "save its pictures as PNG or TIFF"
+# Ending -> kind, and the way on.
+_KINDS = {
+    (".rar",): ("RAR archives", _UNPACK),
+    (".z", ".lz4", ".lzma", ".lz", ".lzo", ".br", ".cab", ".arj", ".iso", ".dmg"): ("archives of a rare kind", _UNPACK),
+    (".xlsx", ".xls", ".xlsm", ".ods"): ("workbooks", "save the sheet as CSV"),
+    (".mat",): ("MATLAB files", "save the arrays as NPY or HDF5"),
+    (".pkl", ".pickle", ".joblib", ".pt", ".pth"): ("Python pickles, which can run code", "save the arrays as NPY"),
+    (".rds", ".rdata", ".feather", ".arrow", ".orc", ".avro"): ("tables", "save it as CSV or Parquet"),
+    (".sqlite", ".sqlite3", ".db", ".mdb"): ("databases", _CSV),
+    (".lmdb", ".zarr", ".rec"): ("stores of arrays", _PICTURES),
+    (".nii", ".mha", ".mhd", ".nrrd"): ("volumes", _PICTURES),
+    (".svs", ".ndpi", ".mrxs", ".scn", ".czi", ".nd2", ".lif"): ("microscope files", _PICTURES),
+    (".eps", ".svg", ".ai", ".psd", ".raw", ".cr2", ".nef", ".dng", ".arw"): ("pictures to be rendered", _PICTURES),
+    (".mp4", ".avi", ".mov", ".mkv", ".webm", ".wmv"): ("videos", _PICTURES),
+    (".wav", ".mp3", ".flac", ".ogg"): ("sounds", "leave it"),
+}
+_BESIDE = (
+    *(
+        ".txt",
+        ".md",
+        ".rst",
+        ".pdf",
+        ".doc",
+        ".docx",
+        ".rtf",
+        ".html",
+        ".htm",
+        ".xml",
+        ".yaml",
+        ".yml",
+        ".toml",
+        ".ini",
+    ),
+    *(".py", ".ipynb", ".r", ".m", ".sh", ".cfg", ".log", ".bib", ".tex", ".license", ".names", ".css", ".js"),
+    ".json",
+)
+
+
+@contextmanager
+def unread_named(listing: Listing) -> Iterator[None]:
+    """Adds the files that no reader takes to every refusal: one of them may hold what is missing."""
+    try:
+        yield
+    except InputError as error:
+        words = format_unread(listing)
+        if words:
+            raise InputError(f"{error}. Not read: {words}") from error
+        raise
+
+
+def format_unread(listing: Listing) -> str:
+    """Names the files of a listing that no reader takes, kind by kind; the empty string where there are none."""
+    closed = {} if listing.packed is None else listing.packed.closed
+    words = [f"{path} stays packed: {reason}" for path, reason in closed.items()]
+    if listing.nested:
+        words.append(f"archives inside a folder are not opened, unpack them first: {some(listing.nested)}")
+    left = [path for path in listing.members if path not in closed and path not in listing.nested]
+    for (kind, way), paths in _group(left).items():
+        words.append(f"{len(paths):,} {kind} ({some(paths, 3)}): {way}")
+    return "; ".join(words)
+
+
+def _group(paths: Iterable[str]) -> dict[tuple[str, str], list[str]]:
+    """Groups paths by kind and way on; files that are read, or hold no data, are left out."""
+    known = {ending: kind for endings, kind in _KINDS.items() for ending in endings}
+    taken = {*IMAGE_SUFFIXES, *TABLE_SUFFIXES, *ROW_SUFFIXES, *_BESIDE}
+    groups: dict[tuple[str, str], list[str]] = {}
+    for path in paths:
+        ending = "." + path.rpartition(".")[2].lower()
+        if ending not in taken and not ("/." in f"/{path}" and is_hidden(PurePosixPath(path))):
+            other = ("files of no kind that is known", "see docs/competitions.md for what is read")
+            groups.setdefault(known.get(ending, other), []).append(path)
+    return groups

@@ -1,0 +1,68 @@
+"""Zips whose directory is not where `zipfile` expects it, or does not say the truth."""
+
+import struct
+import zipfile
+from pathlib import Path
+
+import pytest
+from support.archive_files import make_zip
+
+from pipeline.core.archives.unpacking import unpack_archive
+from pipeline.core.errors import InputError
+from pipeline.data.describe.listing import open_listing
+
+FILES = {f"train/{number}.png": bytes([number]) * 90 for number in range(20)}
+
+
+def span(content: bytes, count: int) -> list[bytes]:
+    """Cuts a zip as `zip -s` does: a mark before all, and places counted from the part that an entry names."""
+    whole = bytearray(b"PK\7\x08" + content)
+    step = -(-len(whole) // count)
+    end = whole.rfind(b"PK\5\6")
+    size, directory = struct.unpack_from("<2L", whole, end + 12)
+    place, stop = directory + 4, directory + 4 + size
+    struct.pack_into("<2H", whole, end + 4, (len(whole) - 1) // step, place // step)
+    struct.pack_into("<L", whole, end + 16, place % step)
+    while place < stop:
+        lengths = struct.unpack_from("<3H", whole, place + 28)
+        (offset,) = struct.unpack_from("<L", whole, place + 42)
+        struct.pack_into("<H", whole, place + 34, (offset + 4) // step)
+        struct.pack_into("<L", whole, place + 42, (offset + 4) % step)
+        place += 46 + sum(lengths)
+    return [bytes(whole[start : start + step]) for start in range(0, len(whole), step)]
+
+
+def test_a_zip_that_spans_several_files_is_read(tmp_path: Path) -> None:
+    parts = span(make_zip(FILES), 4)
+    names = ["data.z01", "data.z02", "data.z03", "data.zip"]
+    for name, part in zip(names, parts, strict=True):
+        (tmp_path / name).write_bytes(part)
+    unpack_archive(tmp_path / "data.zip", tmp_path / "raw")
+    found = {path.relative_to(tmp_path / "raw").as_posix(): path.read_bytes() for path in tmp_path.rglob("*.png")}
+    assert found == FILES
+    with open_listing(tmp_path / "data.zip") as listing:
+        assert listing.read("train/7.png") == FILES["train/7.png"]
+
+
+def test_a_zip_behind_a_program_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a.zip").write_bytes(b"#!/bin/sh\nexit\n" + make_zip(FILES))
+    assert len(unpack_archive(tmp_path / "a.zip", tmp_path / "raw")) == 20
+
+
+def test_a_directory_that_lists_fewer_members_than_it_says_is_refused(tmp_path: Path) -> None:
+    content = bytearray(make_zip(FILES))
+    struct.pack_into("<2H", content, content.rfind(b"PK\5\6") + 8, 21, 21)
+    (tmp_path / "a.zip").write_bytes(content)
+    with pytest.raises(InputError, match="lists 20 members and says that there are 21"):
+        unpack_archive(tmp_path / "a.zip", tmp_path / "raw")
+
+
+def test_members_that_overlap_are_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for number in range(3):
+            archive.writestr(f"{number}.png", b"x" * 5_000)
+        for info in archive.infolist():
+            info.header_offset = archive.infolist()[0].header_offset
+            info.compress_size *= 2
+    with pytest.raises(InputError, match="members overlap"):
+        unpack_archive(tmp_path / "a.zip", tmp_path / "raw")

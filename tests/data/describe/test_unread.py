@@ -1,0 +1,55 @@
+"""Files that no reader takes are named where a competition is refused, and where it is described."""
+
+from pathlib import Path
+
+import pytest
+from support.archive_files import make_seven
+from support.competition_files import animals, images, read, rows
+
+from pipeline.core.errors import InputError
+
+
+def test_a_refusal_names_what_could_not_be_read_and_the_way_on(root: Path) -> None:
+    files: dict[str, bytes | str] = {
+        "sample_submission.csv": rows("id,label", (1, 0)),
+        "train.rar": b"Rar!",
+        "train.mat": b"x",
+        "read.me": b"",
+    }
+    with pytest.raises(InputError) as error:
+        read(root, files)
+    assert "Not read: 1 files of no kind that is known (read.me): see docs/competitions.md" in str(error.value)
+    assert "1 RAR archives (train.rar): unpack it and give the folder" in str(error.value)
+    assert "1 MATLAB files (train.mat): save the arrays as NPY or HDF5" in str(error.value)
+
+
+def test_an_archive_that_cannot_be_opened_is_named_with_its_reason(root: Path) -> None:
+    files: dict[str, bytes | str] = {
+        "sample_submission.csv": rows("id,label", (1, 0)),
+        "train.7z": make_seven({"1.png": b"x"}, "secret"),
+    }
+    with pytest.raises(InputError, match=r"Not read: train\.7z stays packed: it is encrypted"):
+        read(root, files)
+
+
+def test_a_description_says_what_was_not_read(root: Path) -> None:
+    read(root, animals() | {"extra.xlsx": b"PK"})
+    text = (root / "configs" / "competitions" / "shape.yaml").read_text("utf-8")
+    assert "not read: 1 workbooks (extra.xlsx): save the sheet as CSV" in " ".join(text.replace("#", "").split())
+
+
+def test_a_second_rendering_of_the_images_is_left_out_and_listed_to_check(
+    root: Path,
+) -> None:
+    found = read(root, animals() | images([f"train-tif/{number}.tif" for number in range(12)]))
+    assert found.train.model_dump()["images"] == "train"
+    assert "12 TIFF files have the names of plain pictures" in (
+        root / "configs" / "competitions" / "shape.yaml"
+    ).read_text("utf-8")
+
+
+def test_folders_of_stages_are_no_classes(root: Path) -> None:
+    found = read(
+        root, animals() | images([f"test_stg{part}/x{part}{number}.png" for part in (1, 2) for number in (0, 1)])
+    )
+    assert found.train.model_dump()["layout"] == "csv_images"
