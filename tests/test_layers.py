@@ -60,7 +60,7 @@ ROOMS = {
         2,
         "",
         """augmentation batches channels decoding fitting hog inspection prefetching preprocessing resizing sift store
-        views""",
+        store_filling views""",
     ),
     "ensemble": Room(
         2, "", "calibration candidate_table combiners.contract external fitting members nested recombining"

@@ -1,17 +1,8 @@
-"""The image store: uint8 (n, size, size, channels) in a plain .npy file, filled by all cores with flat memory.
-
-Workers write their rows straight into the file with ``pwrite``: a memory map would count every page that it touches as
-resident memory, and sending pixels through a queue would copy them twice.
-"""
+"""The image store: uint8 (n, size, size, channels) in a plain .npy file, written row by row with flat memory."""
 
 import os
-import threading
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
-from multiprocessing import get_context, parent_process
 from pathlib import Path
 
 import numpy as np
@@ -20,14 +11,9 @@ from numpy.typing import NDArray
 from pipeline.core.arrays import Images
 from pipeline.core.errors import InputError
 from pipeline.core.files import require_space
-from pipeline.core.progress import track_progress
-from pipeline.images.decoding import BrokenImageError, decode_channels, decode_file
 from pipeline.images.fitting import StorageForm
 
 _ROOM = "free some space or lower storage.size in the competition's file"
-_CHUNK = 64
-# Bytes of image files that take about as long to decode (0.5 s) as another process takes to start.
-_WORTH_A_PROCESS = 5_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +50,10 @@ class Store:
     path: Path
     offset: int
     row_bytes: int
+
+    def count_rows(self) -> int:
+        """Counts the rows, by the size of the file."""
+        return (self.path.stat().st_size - self.offset) // self.row_bytes
 
     def write(self, row: int, pixels: Images) -> None:
         """Writes one row; any process may do so."""
@@ -111,33 +101,6 @@ def open_store(path: Path, rows: int | None = None) -> NDArray[np.uint8]:
     return images
 
 
-def fill_store(
-    store: Store, base: Path, sources: Sequence[Sequence[str]], form: StorageForm, workers: int | None
-) -> list[ImageFacts]:
-    """Decodes image files into the rows of a store, row i from source i.
-
-    Args:
-        store: where the rows go.
-        base: folder that ``sources`` are relative to.
-        sources: the path of each image's file, or of its files, one for each channel.
-        form: size, channels and resize policy.
-        workers: processes; None takes one per core where that pays.
-
-    Returns:
-        The facts of each image, in the order of ``sources``; broken files are reported, not raised.
-    """
-    facts: list[ImageFacts] = [ImageFacts()] * len(sources)
-    chunks = (
-        (start, [[base / name for name in names] for names in sources[start : start + _CHUNK]])
-        for start in range(0, len(sources), _CHUNK)
-    )
-    with track_progress("decoding images", len(sources)) as advance:
-        for start, found in _run(store, form, chunks, _processes(base, sources, workers)):
-            facts[start : start + len(found)] = found
-            advance(len(found))
-    return facts
-
-
 def copy_rows(path: Path, rows: Sequence[int], target: Path) -> None:
     """Copies some rows of a finished store into a new one, one by one."""
     images = open_store(path)
@@ -148,65 +111,3 @@ def copy_rows(path: Path, rows: Sequence[int], target: Path) -> None:
         )
         for row in rows:
             file.write(images[row].tobytes())
-
-
-def _processes(base: Path, sources: Sequence[Sequence[str]], workers: int | None) -> int:
-    if workers is not None:
-        return workers
-    size = sum((base / name).stat().st_size for names in sources for name in names)
-    return min(len(os.sched_getaffinity(0)), max(1, size // _WORTH_A_PROCESS))
-
-
-Chunk = tuple[int, list[list[Path]]]
-
-
-def _run(
-    store: Store, form: StorageForm, chunks: Iterable[Chunk], processes: int
-) -> Iterator[tuple[int, list[ImageFacts]]]:
-    if processes == 1:
-        for start, paths in chunks:
-            yield start, _decode_chunk(store, form, start, paths)
-        return
-    # spawn: a forked child of a process with threads may hang.
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_end_with_parent) as pool:
-        waiting = iter(chunks)
-        running: dict[Future[list[ImageFacts]], int] = {}
-        try:
-            while True:
-                # Two chunks per process keep every core busy, and nothing piles up.
-                for start, paths in islice(waiting, 2 * processes - len(running)):
-                    running[pool.submit(_decode_chunk, store, form, start, paths)] = start
-                if not running:
-                    return
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    yield running.pop(future), future.result()
-        except BrokenProcessPool as error:
-            raise InputError(
-                "a process that decodes images was killed, most likely for want of memory; "
-                "lower prepare.workers in params.yaml"
-            ) from error
-
-
-def _end_with_parent() -> None:
-    """Ends a worker whose parent was killed: it holds both ends of its own queue and would wait for ever."""
-    parent = parent_process()
-    if parent is not None:
-
-        def watch() -> None:
-            parent.join()
-            os._exit(1)
-
-        threading.Thread(target=watch, daemon=True).start()
-
-
-def _decode_chunk(store: Store, form: StorageForm, start: int, images: Sequence[Sequence[Path]]) -> list[ImageFacts]:
-    facts = []
-    for row, paths in enumerate(images, start):
-        try:
-            image = decode_file(paths[0], form) if len(paths) == 1 else decode_channels(paths, form)
-        except BrokenImageError as error:
-            facts.append(ImageFacts(broken=str(error)))
-            continue
-        store.write(row, image.pixels)
-        facts.append(ImageFacts(image.width, image.height, image.hash, image.perceptual_hash, lost=image.lost))
-    return facts

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from pipeline.core.errors import InputError
-from pipeline.images import store
+from pipeline.images import store, store_filling
 from pipeline.images.fitting import StorageForm
 
 FORM = StorageForm(size=8, channels=3, resize="stretch")
@@ -27,7 +27,7 @@ def _images(folder: Path, count: int) -> list[str]:
 
 def _fill(folder: Path, names: list[str], workers: int | None = 1) -> tuple[np.ndarray, list[store.ImageFacts]]:
     target = store.create_store(folder / f"{workers}.npy", len(names), FORM)
-    facts = store.fill_store(target, folder, [(name,) for name in names], FORM, workers)
+    facts = store_filling.fill_store(target, folder, [(name,) for name in names], FORM, workers)
     return np.array(store.open_store(target.path)), facts
 
 
@@ -41,7 +41,7 @@ def test_row_i_is_image_i(tmp_path: Path) -> None:
 
 
 def test_more_processes_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "_CHUNK", 7)
+    monkeypatch.setattr(store_filling, "_CHUNK", 7)
     names = _images(tmp_path, 100)
     (tmp_path / "50.png").write_bytes(b"")
     alone, seen_alone = _fill(tmp_path, names, workers=1)
@@ -102,8 +102,8 @@ def test_a_full_disk_is_noticed_before_a_byte_is_written(tmp_path: Path, monkeyp
 
 def test_every_core_works_where_there_is_enough_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names = _images(tmp_path, 6)
-    monkeypatch.setattr(store, "_CHUNK", 2)
-    monkeypatch.setattr(store, "_WORTH_A_PROCESS", 1)
+    monkeypatch.setattr(store_filling, "_CHUNK", 2)
+    monkeypatch.setattr(store_filling, "_WORTH_A_PROCESS", 1)
     images, facts = _fill(tmp_path, names, workers=None)
     assert (len(facts), images.min(axis=(1, 2, 3)).shape) == (6, (6,))
     assert images.reshape(6, -1).max(axis=1).min() > 0
@@ -113,15 +113,15 @@ _MAIN = """
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from pipeline.images import store
+from pipeline.images import store, store_filling
 from pipeline.images.fitting import StorageForm
 
 if __name__ == "__main__":
     folder, form = Path(sys.argv[1]), StorageForm(8, 3, "stretch")
-    store._CHUNK = 1
+    store_filling._CHUNK = 1
     names = ["0.png"] * 100_000
     target = store.create_store(folder / "a.npy", len(names), form)
-    store.fill_store(target, folder, [(name,) for name in names], form, 2)
+    store_filling.fill_store(target, folder, [(name,) for name in names], form, 2)
 """
 
 

@@ -1,4 +1,4 @@
-"""Packed images: those of files that hold many, found by id as `ImageFolder` finds files."""
+"""Packed images: those of files that hold many, found by id as `ImageFolder` finds files, and decoded into a store."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,8 +8,12 @@ from pathlib import Path
 from pipeline.core.errors import InputError, some
 from pipeline.core.layouts import CsvImages, CsvOneHot, FileNames, Folders, Packed, TestImages
 from pipeline.data.containers.array_rows import NAME, ROW
+from pipeline.data.containers.pictures import iterate_pictures
 from pipeline.data.containers.tables import find_row_columns, list_row_files, read_rows
 from pipeline.data.prepared.image_folder import ImageFolder
+from pipeline.images.fitting import StorageForm
+from pipeline.images.store import ImageFacts, Store
+from pipeline.images.store_filling import fill_packed
 
 ImageLayout = Folders | FileNames | CsvImages | CsvOneHot | TestImages
 
@@ -119,3 +123,34 @@ def open_images(base: Path, layout: ImageLayout) -> ImageFolder | PackedImages:
     if not list_row_files(base / layout.images):
         return ImageFolder(base, layout.images)  # its error names the folders that are there
     return PackedImages(base, layout.images, layout.packed or Packed(), layout.id)
+
+
+def fill_from_packed(
+    store: Store, base: Path, packed: Packed, sources: Sequence[str], form: StorageForm, workers: int | None
+) -> list[ImageFacts]:
+    """Decodes packed images into the rows of a store, row i from source i.
+
+    Args:
+        store: where the rows go.
+        base: folder that ``sources`` are relative to.
+        packed: how the files hold images.
+        sources: ``<file>:<row>``, with rows from 1.
+        form: size, channels and resize policy.
+        workers: processes; None takes one per core where that pays.
+
+    Returns:
+        The facts of each image, in the order of ``sources``; broken images are reported, not raised.
+
+    Raises:
+        InputError: a file cannot be read, or holds no pictures as ``packed`` says.
+    """
+    places: dict[str, dict[int, int]] = {}
+    for place, source in enumerate(sources):
+        file, _, row = source.rpartition(":")
+        places.setdefault(file, {})[int(row)] = place
+    pictures = (
+        (rows[number], f"{base / file}, row {number}", picture)
+        for file, rows in places.items()
+        for number, picture in iterate_pictures(base / file, packed, rows)
+    )
+    return fill_packed(store, pictures, form, [base / file for file in places], workers)

@@ -19,14 +19,14 @@ from pipeline.core.tables import INDEX_COLUMNS, write_index
 from pipeline.core.targets.contract import Target
 from pipeline.core.targets.prepared import format_cells, write_target
 from pipeline.data.prepared.channel_files import refuse_other_number
-from pipeline.data.prepared.packed_filling import fill_from_packed
-from pipeline.data.prepared.packed_images import PackedImages, open_images
+from pipeline.data.prepared.packed_images import PackedImages, fill_from_packed, open_images
 from pipeline.data.prepared.pixel_rows import fill_from_table
 from pipeline.data.prepared.prepare_report import Broken, describe_pictures, make_report, print_left_out, print_warnings
 from pipeline.data.prepared.record import Record
 from pipeline.data.prepared.records import ListedRecords
 from pipeline.images.fitting import StorageForm
-from pipeline.images.store import ImageFacts, copy_rows, create_store, fill_store
+from pipeline.images.store import ImageFacts, copy_rows, create_store
+from pipeline.images.store_filling import fill_store
 
 
 class PrepareParams(Section):
@@ -122,7 +122,8 @@ def decode_records(
         return ordered, fill_from_table(store, base, layout, numbers, form, competition.encoding)
     images = open_images(base, layout)
     if isinstance(images, PackedImages):
-        return ordered, fill_from_packed(store, base, images.packed, [record.source for record in ordered], form)
+        sources = [record.source for record in ordered]
+        return ordered, fill_from_packed(store, base, images.packed, sources, form, workers)
     return ordered, fill_store(store, base, [record.files for record in ordered], form, workers)
 
 
