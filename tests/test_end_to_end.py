@@ -16,6 +16,7 @@ from support.tiny import build, write_yaml
 from pipeline.core import cards, paths, predictions, tables
 from pipeline.core.competition import load_competition
 from pipeline.core.csvs import read_table
+from pipeline.kaggle.answers.sheets import read_sheet
 from pipeline.kaggle.submission_checks import check_submission
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -106,11 +107,8 @@ def test_each_training_image_was_predicted_once(repository: Repository) -> None:
 @pytest.mark.parametrize("name", [*MODELS, "ensemble"])
 def test_every_submission_fits_the_sample(repository: Repository, name: str) -> None:
     competition = load_competition(repository.root)
-    sample = read_table(repository.root / "download" / "tiny" / "sample_submission.csv")
-    classes = tables.read_classes(repository.root / "data" / "prepared" / "classes.json")
-    check_submission(
-        read_table(repository.root / "submissions" / f"{name}.csv"), sample, competition.submission, classes
-    )
+    sheet = read_sheet(repository.root / "data" / "prepared", competition)
+    check_submission(read_table(repository.root / "submissions" / f"{name}.csv"), sheet)
 
 
 def test_the_submission_is_right_on_the_held_back_labels(repository: Repository) -> None:

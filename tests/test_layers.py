@@ -52,7 +52,7 @@ ROOMS = {
     "data": Room(
         3,
         "images kaggle",
-        """describe.from_kaggle describe.init describe.match prepared.duplicates prepared.folds
+        """describe.from_kaggle describe.init describe.match prepared.answer_subjects prepared.duplicates prepared.folds
         prepared.image_folder prepared.packed_images prepared.preparing prepared.record prepared.records
         sources.source""",
     ),
@@ -68,7 +68,8 @@ ROOMS = {
     "kaggle": Room(
         2,
         "",
-        "board download grading solution submission submission_checks submission_log submission_upload submitting",
+        """answers.contract answers.fitting answers.forms answers.pooling answers.sheets board download grading solution
+        submission submission_checks submission_log submission_upload submitting""",
     ),
     "page": Room(2, "", "blocks chart document markup parts pictures table"),
     "core": Room(
@@ -79,7 +80,7 @@ ROOMS = {
         measures.class_metrics measures.metric metrics paired paths picture_formats plots predictions processes
         progress sampling scores simplex tables
         targets.classes targets.contract targets.grade_heads targets.numbers targets.prepared
-        targets.several_labels targets.spec""",
+        targets.several_labels targets.several_targets targets.spec""",
     ),
 }
 STAGES = {name for name in modules() if room_of(name) == "stages"}

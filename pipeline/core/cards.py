@@ -183,7 +183,8 @@ class SubmissionCard(Section):
     """Where a submission came from. Scores of the leaderboard stand in submissions/log.csv: this is an out of DVC.
 
     ``cv`` is the pooled out-of-fold score; ``nested_cv`` that of weights fitted without the rows they are scored on;
-    ``peeked`` says what looked at the rows that both are of: then they are too good.
+    ``peeked`` says what looked at the rows that both are of: then they are too good. ``pooling`` and ``new_threshold``
+    are those of `kaggle.answers`, fitted out-of-fold, where the form of answers needs them.
     """
 
     name: str
@@ -196,6 +197,8 @@ class SubmissionCard(Section):
     rows: int
     sha256: str
     git_commit: str | None
+    pooling: str | None = None
+    new_threshold: float | None = None
 
 
 def write_card(path: Path, card: Section) -> None:

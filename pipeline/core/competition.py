@@ -9,7 +9,7 @@ from pipeline.core.active import active_name
 from pipeline.core.answers import Submission
 from pipeline.core.config import Section, load
 from pipeline.core.errors import near_names
-from pipeline.core.layouts import Test, Train
+from pipeline.core.layouts import Test, TestImages, Train
 from pipeline.core.measures.metric import Metric, MetricOptions
 from pipeline.core.measures.own_metric import OwnMetric, Response
 from pipeline.core.metrics import METRIC_NAMES, REQUIRED, get_metric
@@ -202,6 +202,14 @@ class Competition(Section):
     def _one_slug(self) -> "Competition":
         if self.kaggle is not None and isinstance(self.source, KaggleSource):
             raise ValueError("kaggle is for other sources: submissions go to source.slug; remove one")
+        return self
+
+    @model_validator(mode="after")
+    def _listed_beside_the_sample(self) -> "Competition":
+        apart = "units" if self.submission.unit is not None else "rows" if self.submission.kind == "rows" else None
+        by_sample = isinstance(self.test, TestImages) and self.test.listed_by == "sample_submission"
+        if apart is not None and by_sample:
+            raise ValueError(f"the sample submission lists {apart}, not images: set test.listed_by to table or folder")
         return self
 
     @property

@@ -9,6 +9,7 @@ from pipeline.core.competition import Competition
 from pipeline.core.csvs import read_source_table
 from pipeline.core.errors import InputError
 from pipeline.core.layouts import IMAGE_SUFFIXES, CsvPixels, TestImages
+from pipeline.data.prepared.answer_subjects import assign_part_units, list_answer_ids
 from pipeline.data.prepared.image_folder import ImageFolder
 from pipeline.data.prepared.packed_images import PackedImages, open_images
 from pipeline.data.prepared.record import Record
@@ -26,7 +27,8 @@ def list_hidden_images(base: Path, competition: Competition) -> tuple[list[Recor
         competition: its configuration.
 
     Returns:
-        The images, and the sample as text: its columns, one row for each image; in its own order where it names them.
+        The images with their units, and the sample as text: its columns, one row for each image, unit, or row of an
+        image; in its own order where it names them.
 
     Raises:
         InputError: there is no test image, or an id without one.
@@ -36,8 +38,9 @@ def list_hidden_images(base: Path, competition: Competition) -> tuple[list[Recor
     records = _list_records(base, competition, sample[section.id].tolist() if section.id in sample.columns else [])
     if not records:
         raise InputError(f"{base}: there is no test image; check the inputs of the notebook")
-    ids = [record.id for record in records]
-    if set(ids) == set(sample[section.id]):
+    records = assign_part_units(base, competition, records, "test")
+    ids = list_answer_ids(base, competition, records)
+    if ids is None or set(ids) == set(sample[section.id]):
         return records, sample
     return records, fill_sample(sample, section.id, ids)
 

@@ -5,6 +5,7 @@ Nothing is written into the folders of the checkpoints and of the images, and no
 
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +13,14 @@ import pandas as pd
 
 from pipeline.core import paths
 from pipeline.core.arrays import Probs
-from pipeline.core.cards import EnsembleCard, ModelCard, read_card
+from pipeline.core.cards import EnsembleCard, ModelCard, SubmissionCard, read_card
 from pipeline.core.competition import Competition, load_competition
 from pipeline.core.errors import some
 from pipeline.core.files import atomic_path
 from pipeline.core.paths import prepared_folder
 from pipeline.core.predictions import Predictions, check_predictions, read_predictions
 from pipeline.core.targets.prepared import read_target
+from pipeline.data.prepared.answer_subjects import make_sheet
 from pipeline.data.prepared.preparing import decode_records
 from pipeline.data.sources.source import find_layout_folder
 from pipeline.ensemble.members import renormalise_rows
@@ -28,6 +30,7 @@ from pipeline.inference.checkpoints import InferenceInput, predict_images
 from pipeline.inference.hidden_images import list_hidden_images
 from pipeline.inference.selection import list_checkpoints
 from pipeline.kaggle import submission, submission_checks
+from pipeline.kaggle.answers.contract import AnswerRule
 
 
 def predict_folder(root: Path, data: Path, name: str, target: Path = Path("submission.csv")) -> pd.DataFrame:
@@ -65,12 +68,22 @@ def predict_folder(root: Path, data: Path, name: str, target: Path = Path("submi
     predictions = Predictions(tuple(record.id for record in ordered), probs, classes, target=predicted)
     check_predictions(predictions, name)
     _compare(root, name, predictions)
-    frame = submission.build_submission(predictions, sample, competition.submission)
+    sheet = replace(make_sheet(base, competition, predicted, records, sample), rule=_read_rule(root, name))
+    frame = submission.build_submission(predictions, sheet)
     with atomic_path(target) as temporary:
         frame.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
-        submission_checks.check_submission_file(temporary, sample, competition.submission, classes)
+        submission_checks.check_submission_file(temporary, sheet)
     print(f"submission: {target} ({len(frame)} rows, checked against the sample)")
     return frame
+
+
+def _read_rule(root: Path, name: str) -> AnswerRule:
+    """Returns what was fitted for the submission of the repository; the defaults where the form needs nothing."""
+    path = paths.submission_path(root, name).with_suffix(".json")
+    if not path.is_file():
+        return AnswerRule()
+    card = read_card(path, SubmissionCard)
+    return AnswerRule(card.pooling or AnswerRule.pooling, card.new_threshold or AnswerRule.new_threshold)
 
 
 def _predict_model(root: Path, name: str, inputs: InferenceInput) -> Probs:

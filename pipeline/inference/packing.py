@@ -19,6 +19,7 @@ from pipeline.core.paths import (
     oof_path,
     params_path,
     predicted_test_path,
+    submission_path,
     target_path,
 )
 from pipeline.inference.selection import Selection, list_checkpoints
@@ -33,7 +34,8 @@ def collect_pack(root: Path, target: Path, selection: Selection) -> None:
         InputError: a file is missing.
     """
     shutil.copytree(_PACKAGE, target / "pipeline", ignore=shutil.ignore_patterns("__pycache__", ".tmp-*"))
-    for path in _files(root, selection):
+    optional = (target_path(root), submission_path(root, selection.name).with_suffix(".json"))
+    for path in (*_files(root, selection), *(path for path in optional if path.is_file())):
         if not path.is_file():
             raise InputError(f"{path} does not exist; run `dvc repro`, or `dvc checkout`")
         copy = target / path.relative_to(root)
@@ -47,8 +49,6 @@ def _files(root: Path, selection: Selection) -> Iterator[Path]:
     yield params_path(root)
     yield competition_path(root, active_name(root))
     yield classes_path(root)
-    if target_path(root).is_file():
-        yield target_path(root)
     yield predicted_test_path(root, selection.name)  # for the notebook to compare its own with
     for card in selection.models:
         yield model_path(root, card.model)

@@ -4,15 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-
-from pipeline.core.answers import Submission
-from pipeline.core.arrays import Probs
 from pipeline.core.competition import Competition
 from pipeline.core.errors import InputError, some
+from pipeline.kaggle.answers.contract import AnswerSheet
+from pipeline.kaggle.answers.forms import open_form
 from pipeline.kaggle.solution import Solution, read_solution
-from pipeline.kaggle.submission import map_value_columns
 from pipeline.kaggle.submission_checks import check_submission_file
 
 
@@ -24,17 +20,14 @@ class Grade:
     rows: int
 
 
-def grade_submission(
-    csv: Path, solution: Path, competition: Competition, sample: pd.DataFrame, classes: Sequence[str]
-) -> dict[str, Grade]:
+def grade_submission(csv: Path, solution: Path, competition: Competition, sheet: AnswerSheet) -> dict[str, Grade]:
     """Grades a submission.
 
     Args:
         csv: the submission; it must fit the sample.
         solution: the table of true labels.
-        competition: the format of both, and the metric.
-        sample: the competition's sample submission, as text.
-        classes: class names.
+        competition: the metric.
+        sheet: the sample, and the format of both.
 
     Returns:
         ``public`` and ``private``, as far as the solution's ``Usage`` has such rows; without that column ``all``.
@@ -43,35 +36,18 @@ def grade_submission(
         InputError: the submission does not fit the sample, the solution is damaged or lacks ids, or the metric is not
             defined on these rows.
     """
-    frame = check_submission_file(csv, sample, competition.submission, classes)
-    truth = read_solution(solution, competition.submission, classes)
-    ids = frame[competition.submission.id].tolist()
-    _require_same_ids(truth, ids, solution, csv)
-    position = {name: row for row, name in enumerate(ids)}
-    probs = read_probabilities(frame, sample, competition.submission, classes)[[position[name] for name in truth.ids]]
-    metric = competition.metric.metric
+    frame = check_submission_file(csv, sheet)
+    form = open_form(sheet)
+    truth = read_solution(solution, form)
+    _require_same_ids(truth, form.subjects, solution, csv)
+    position = {name: row for row, name in enumerate(form.subjects)}
+    values = form.read(frame)[[position[name] for name in truth.ids]]
+    metric = competition.metric.metric_for(form.target)
     names = ("all",) if truth.usage is None else ("public", "private")
     parts = {name: truth.mask_parts(name) for name in names if truth.mask_parts(name).any()}
     if not parts:
         raise InputError(f"{solution}: its Usage column ignores every row; there is nothing to grade")
-    return {part: Grade(metric.score(truth.labels[rows], probs[rows]), int(rows.sum())) for part, rows in parts.items()}
-
-
-def read_probabilities(
-    frame: pd.DataFrame, sample: pd.DataFrame, submission: Submission, classes: Sequence[str]
-) -> Probs:
-    """Reads a checked submission as probabilities (n, n_classes), in its own order; a label is a probability of 1."""
-    probs = np.zeros((len(frame), len(classes)), dtype=np.float32)
-    columns = map_value_columns(sample, submission, classes)
-    for column, name in columns.items():
-        if name is None:
-            probs[np.arange(len(frame)), frame[column].map(list(classes).index).to_numpy(dtype=np.int64)] = 1.0
-        else:
-            probs[:, list(classes).index(name)] = frame[column].astype("float64")
-    if len(columns) == 1 and (positive := next(iter(columns.values()))) is not None:
-        other = 1 - list(classes).index(positive)  # two classes: the other has the rest
-        probs[:, other] = 1.0 - probs[:, 1 - other]
-    return probs
+    return {part: Grade(metric.score(truth.truth[rows], values[rows]), int(rows.sum())) for part, rows in parts.items()}
 
 
 def _require_same_ids(truth: Solution, ids: Sequence[str], solution: Path, csv: Path) -> None:

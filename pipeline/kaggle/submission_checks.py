@@ -8,21 +8,17 @@ import codecs
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from pipeline.core.answers import ProbabilitySubmission, Submission
 from pipeline.core.csvs import detect_dialect, read_table
-from pipeline.core.errors import InputError, near_names, some
-from pipeline.kaggle.submission import map_value_columns
+from pipeline.core.errors import InputError, some
+from pipeline.kaggle.answers.contract import AnswerSheet
+from pipeline.kaggle.answers.forms import open_form
 
-_SUM_TOLERANCE = 1e-6
 _BOMS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
-def check_submission_file(
-    path: Path, sample: pd.DataFrame, submission: Submission, classes: Sequence[str]
-) -> pd.DataFrame:
+def check_submission_file(path: Path, sheet: AnswerSheet) -> pd.DataFrame:
     """Checks a file against the sample, its encoding and separator too; returns it as text.
 
     Raises:
@@ -30,7 +26,7 @@ def check_submission_file(
     """
     if not path.is_file():
         raise InputError(f"{path} does not exist; give the path of a submission")
-    first = str(sample.columns[0])
+    first = str(sheet.sample.columns[0])
     with path.open("rb") as file:
         start = file.read(4096)
     if start.startswith(_BOMS):
@@ -39,15 +35,15 @@ def check_submission_file(
         )
     if not start.strip():
         raise InputError(f"{path}: header, column 1: the file is empty, wanted {first!r} as in the sample")
+    _check_encoding(path)
     separator = detect_dialect(path).separator
-    if separator != "," and len(sample.columns) > 1:
+    if separator != "," and len(sheet.sample.columns) > 1:
         raise InputError(
             f"{path}: header, column 1: the separator is {separator!r}, wanted a comma; save it with commas"
         )
-    _check_encoding(path)
     try:
         frame = read_table(path)
-        check_submission(frame, sample, submission, classes)
+        check_submission(frame, sheet)
     except InputError as error:
         place = "" if str(error).startswith(str(path)) else f"{path}: "
         raise InputError(f"{place}{error}") from error
@@ -66,32 +62,20 @@ def _check_encoding(path: Path) -> None:
         raise InputError(f"{path}: {place}, column {column}: it is not UTF-8; save it as plain UTF-8") from error
 
 
-def check_submission(frame: pd.DataFrame, sample: pd.DataFrame, submission: Submission, classes: Sequence[str]) -> None:
+def check_submission(frame: pd.DataFrame, sheet: AnswerSheet) -> None:
     """Checks a submission against the sample: columns, ids, their order, and valid values.
 
     Args:
         frame: the submission, as text or numbers.
-        sample: the competition's sample submission, as text.
-        submission: the format that the competition requires.
-        classes: class names.
+        sheet: the sample, the format that the competition requires, and what belongs to it.
 
     Raises:
         InputError: the first thing that does not fit, with its row and column.
     """
-    columns = map_value_columns(sample, submission, classes)
-    _check_header([str(column) for column in frame.columns], [str(column) for column in sample.columns])
-    ids = frame[submission.id].astype("str").tolist()
-    _check_ids(ids, sample[submission.id].tolist(), submission.id)
-    for column, name in columns.items():
-        if name is None:
-            _check_labels(frame[column], ids, classes)
-        else:
-            _check_probabilities(frame[column], ids)
-    if isinstance(submission, ProbabilitySubmission):
-        sums = frame[list(columns)].astype("float64").sum(axis=1).to_numpy()
-        for row in np.flatnonzero(np.abs(sums - 1) > _SUM_TOLERANCE)[:1]:
-            where = f"{_row(row, ids)}, columns {some(columns, 3)}"
-            raise InputError(f"{where}: the probabilities sum to {sums[row]:.9g}, wanted 1")
+    form = open_form(sheet)
+    _check_header([str(column) for column in frame.columns], [str(column) for column in sheet.sample.columns])
+    _check_ids(frame[sheet.section.id].astype("str").tolist(), form.ids, sheet.section.id)
+    form.check(frame)
 
 
 def _check_header(header: Sequence[str], wanted: Sequence[str]) -> None:
@@ -130,25 +114,3 @@ def _check_ids(ids: Sequence[str], wanted: Sequence[str], column: str) -> None:
 
 def _describe_expected(row: int, wanted: Sequence[str]) -> str:
     return f", wanted {wanted[row]!r}" if row < len(wanted) else f", which ends after {len(wanted)} rows"
-
-
-def _check_labels(cells: "pd.Series[str]", ids: Sequence[str], classes: Sequence[str]) -> None:
-    texts = cells.astype("str")
-    for row in np.flatnonzero(~texts.isin(list(classes)).to_numpy())[:1]:
-        value = texts.iloc[row]
-        raise InputError(
-            f"{_row(row, ids)}, column {cells.name}: {value!r} is not a class; {near_names(value, classes)}"
-        )
-
-
-def _check_probabilities(cells: "pd.Series[str]", ids: Sequence[str]) -> None:
-    numbers = pd.to_numeric(cells, errors="coerce").to_numpy(dtype=np.float64)
-    wrong = ~np.isfinite(numbers) | (numbers < 0) | (numbers > 1 + _SUM_TOLERANCE)
-    for row in np.flatnonzero(wrong)[:1]:
-        raise InputError(
-            f"{_row(row, ids)}, column {cells.name}: {cells.iloc[row]!r} is not a probability, wanted 0 to 1"
-        )
-
-
-def _row(row: int, ids: Sequence[str]) -> str:
-    return f"submission row {row + 1} (id {ids[row]})"

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline.core import cards, tables
+from pipeline.core import cards
 from pipeline.core.active import active_name
 from pipeline.core.answers import ProbabilitySubmission, Submission
 from pipeline.core.competition import Competition
@@ -18,6 +18,7 @@ from pipeline.core.errors import InputError, near_names, some
 from pipeline.core.files import atomic_path, sha256
 from pipeline.core.paths import competition_path, prepared_folder, submissions_folder
 from pipeline.core.progress import track_progress
+from pipeline.kaggle.answers.sheets import read_sheet
 from pipeline.kaggle.submission_checks import check_submission_file
 from pipeline.kaggle.submission_log import LogEntry
 from pipeline.kaggle.submission_upload import ListedSubmission, list_submissions
@@ -57,9 +58,7 @@ def read_checked_submission(root: Path, name: str, competition: Competition) -> 
         raise InputError(
             f"{path} was made for {card.competition}, the active competition is {active_name(root)}; run `dvc repro`"
         )
-    prepared = prepared_folder(root)
-    classes = tables.read_classes(prepared / "classes.json")
-    frame = check_submission_file(path, read_table(prepared / "sample_submission.csv"), competition.submission, classes)
+    frame = check_submission_file(path, read_sheet(prepared_folder(root), competition))
     if sha256(path) != card.sha256:
         raise InputError(
             f"{path} was changed since it was written, so its card holds the score of another file; remove it and run "

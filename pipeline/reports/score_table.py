@@ -1,17 +1,19 @@
 """The score table that `make run` ends with: every model and the ensemble, then the path of the submission."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.core import cards, paths, tables
+from pipeline.core import cards, paths
 from pipeline.core.active import active_members, active_models, active_name
 from pipeline.core.competition import Competition, load_competition
-from pipeline.core.paths import classes_path, solution_path
+from pipeline.core.paths import prepared_folder, solution_path
 from pipeline.core.predictions import read_predictions
+from pipeline.kaggle.answers.forms import open_form
+from pipeline.kaggle.answers.sheets import read_sheet
 from pipeline.kaggle.solution import read_solution
 
 PLAIN_WIDTH = 160
@@ -68,12 +70,13 @@ def score_held_out(root: Path, name: str, competition: Competition) -> float | N
     path, predicted = solution_path(root), paths.predicted_test_path(root, name)
     if not path.is_file() or not predicted.is_file():
         return None
-    classes = tables.read_classes(classes_path(root))
-    truth = read_solution(path, competition.submission, classes)
-    predictions = read_predictions(predicted, classes)
+    form = open_form(read_sheet(prepared_folder(root), competition))
+    truth = read_solution(path, form)
+    predictions = read_predictions(predicted, form.sheet.target)
+    ids, values = form.pool(predictions.ids, predictions.probs)
     rows = truth.mask_parts("public", "private")
-    probs = predictions.aligned(truth.ids, str(predicted))
-    return competition.metric.metric.score(truth.labels[rows], probs[rows])
+    aligned = replace(predictions, ids=tuple(ids), probs=form.extend(values)).aligned(truth.ids, str(predicted))
+    return competition.metric.metric_for(form.target).score(truth.truth[rows], aligned[rows])
 
 
 def make_console() -> Console:

@@ -16,9 +16,11 @@ from pipeline.core.csvs import copy_table, read_source_table
 from pipeline.core.errors import InputError
 from pipeline.core.files import write_json
 from pipeline.core.paths import prepared_folder
+from pipeline.data.prepared.answer_subjects import assign_units, list_answer_ids, make_sheet
 from pipeline.data.prepared.preparing import PrepareParams, encode_truth, list_display_names, write_prepared
 from pipeline.data.prepared.records import list_records, shows_beginning
 from pipeline.data.sources.source import check_source_unchanged, fetch_competition
+from pipeline.kaggle.answers.pooling import pool_truth
 from pipeline.kaggle.submission import check_sample, fill_sample
 
 
@@ -28,20 +30,22 @@ def run(root: Path) -> None:
     competition = load_competition(root)
     base = fetch_competition(root, competition)
     check_source_unchanged(root, competition)
-    listed = list_records(base, competition)
+    listed = assign_units(base, competition, list_records(base, competition))
     sample = base / competition.submission.sample
     answer, truth = encode_truth(listed.train, competition)
+    if listed.train[0].unit:
+        pool_truth(answer, truth, [record.unit for record in listed.train])  # refused here, before anything costly
     classes = answer.columns
     competition.metric.metric_for(answer)  # refused here, before anything costly
     if competition.metric.own_metric is not None:
         competition.metric.own_metric.try_out(answer, truth)
     names = list_display_names(classes, competition.class_names)
     answers = read_source_table(sample, competition.encoding)
-    ids = [record.id for record in listed.test]
-    if shows_beginning(answers, competition, ids):
+    ids = list_answer_ids(base, competition, listed.test)
+    if ids is not None and shows_beginning(answers, competition, ids):
         print(f"{competition.submission.sample} shows {len(answers)} of {len(ids)} test ids: submissions hold them all")
         answers = fill_sample(answers, competition.submission.id, ids)
-    check_sample(answers, competition.submission, classes, ids)
+    check_sample(make_sheet(base, competition, answer, listed.test, answers), [record.id for record in listed.test])
     solution = None if competition.solution is None else base / competition.solution
     if solution is not None and not solution.is_file():
         raise InputError(f"{solution} does not exist; correct solution in the competition's file")

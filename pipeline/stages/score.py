@@ -6,13 +6,13 @@ Writes: submissions/log.csv, with --log
 
 from pathlib import Path
 
-from pipeline.core import cards, tables
+from pipeline.core import cards
 from pipeline.core.active import active_name
 from pipeline.core.competition import load_competition
-from pipeline.core.csvs import read_table
 from pipeline.core.files import sha256
 from pipeline.core.paths import prepared_folder
 from pipeline.kaggle import grading, submission_log
+from pipeline.kaggle.answers.sheets import read_sheet
 from pipeline.kaggle.grading import Grade
 from pipeline.kaggle.submission_log import LogEntry
 
@@ -29,12 +29,9 @@ def run(root: Path, csv: Path, solution: Path, log: bool, message: str | None) -
     """
     competition = load_competition(root)
     text = submission_log.clean_message(message or "") or f"graded here with {solution.name}"
-    prepared = prepared_folder(root)
-    classes = tables.read_classes(prepared / "classes.json")
-    grades = grading.grade_submission(
-        csv, solution, competition, read_table(prepared / "sample_submission.csv"), classes
-    )
-    metric = competition.metric.metric.name
+    sheet = read_sheet(prepared_folder(root), competition)
+    grades = grading.grade_submission(csv, solution, competition, sheet)
+    metric = competition.metric.metric_for(sheet.target).name
     for part, grade in grades.items():
         print(f"{csv.name}: {metric} {grade.score:.5f} ({part}, {grade.rows:,} rows)")
     if log:

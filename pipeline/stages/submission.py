@@ -1,22 +1,27 @@
 """Writes one submission, of a model or of the ensemble, after checking it against the sample submission.
 
-Reads: data/prepared/{classes.json,sample_submission.csv}, folds/folds.csv, folds/predictions/<name>/{oof,test}.parquet;
-    for the ensemble folds/ensemble/{oof,test}.parquet and reports/ensemble.json
+Reads: data/prepared/{classes.json,train.csv,test.csv,sample_submission.csv} and target.json where it exists,
+    folds/folds.csv, folds/predictions/<name>/{oof,test}.parquet; for the ensemble folds/ensemble/{oof,test}.parquet
+    and reports/ensemble.json
 Writes: submissions/<name>.csv, submissions/<name>.json
 """
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 from pipeline.core import cards, paths, predictions, tables
 from pipeline.core.active import active_models, active_name
 from pipeline.core.competition import load_competition
-from pipeline.core.csvs import read_table
 from pipeline.core.errors import InputError, near_names
 from pipeline.core.files import atomic_path, sha256
 from pipeline.core.paths import prepared_folder, submission_path
+from pipeline.core.targets.contract import Target
+from pipeline.core.targets.prepared import read_target, read_truth
 from pipeline.ensemble import members
 from pipeline.kaggle import submission, submission_checks
+from pipeline.kaggle.answers.fitting import ScoredRows, fit_rule
+from pipeline.kaggle.answers.sheets import read_sheet
 
 
 def run(root: Path, name: str) -> None:
@@ -26,23 +31,25 @@ def run(root: Path, name: str) -> None:
         raise InputError(f"no model of params.yaml is called {name!r}; {near_names(name, known)}")
     competition = load_competition(root)
     prepared = prepared_folder(root)
-    classes = tables.read_classes(prepared / "classes.json")
-    sample = read_table(prepared / "sample_submission.csv")
-    test = predictions.read_predictions(paths.predicted_test_path(root, name), classes)
-    frame = submission.build_submission(test, sample, competition.submission)
-
+    target = read_target(prepared)
+    test = predictions.read_predictions(paths.predicted_test_path(root, name), target)
     oof_path = paths.oof_path(root, name)
-    oof = predictions.read_predictions(oof_path, classes)
-    cv = _pooled_score(root, oof_path, oof)
+    oof = predictions.read_predictions(oof_path, target)
+    sheet = read_sheet(prepared, competition, target)
+    scored = _align_scored(root, oof_path, oof, target)
+    rule, cv = fit_rule(sheet.section, sheet.sample, target, competition.metric.metric_for(target), scored)
+    sheet = replace(sheet, rule=rule)
+    frame = submission.build_submission(test, sheet)
+
     path = submission_path(root, name)
     with atomic_path(path) as temporary:
         frame.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
-        submission_checks.check_submission_file(temporary, sample, competition.submission, classes)
+        submission_checks.check_submission_file(temporary, sheet)
     card = cards.SubmissionCard(
         name=name,
         competition=active_name(root),
         members=_members(root, name),
-        metric=competition.metric.metric.name,
+        metric=competition.metric.metric_for(target).name,
         cv=cv,
         nested_cv=cv if name == paths.ENSEMBLE else None,  # its OOF predictions are nested ones
         peeked=oof.peeked,
@@ -50,14 +57,21 @@ def run(root: Path, name: str) -> None:
         sha256=sha256(path),
         git_commit=_git_commit(root),
     )
-    cards.write_card(path.with_suffix(".json"), card)
+    fitted = sheet.list_fitted()
+    cards.write_card(path.with_suffix(".json"), card.model_copy(update=fitted))
     print(f"submission: {path.relative_to(root)} ({len(frame)} rows, out-of-fold {card.metric} {cv:.4f})")
+    for what, value in fitted.items():
+        print(f"{what}: {value} (fitted out-of-fold)")
 
 
-def _pooled_score(root: Path, path: Path, oof: predictions.Predictions) -> float:
-    scored = members.select_scored_rows(tables.read_folds(paths.folds_path(root)), oof, str(path))
-    probs = oof.aligned(scored["id"].tolist(), str(path))
-    return load_competition(root).metric.metric.score(scored["label"].to_numpy(), probs)
+def _align_scored(root: Path, path: Path, oof: predictions.Predictions, target: Target) -> ScoredRows:
+    folds = members.select_scored_rows(tables.read_folds(paths.folds_path(root)), oof, str(path))
+    ids = folds["id"].tolist()
+    prepared = prepared_folder(root)
+    index = tables.read_index(prepared / "train.csv").set_index("id")
+    units = index["unit"].loc[ids].tolist() if "unit" in index.columns else [""] * len(ids)
+    truth = read_truth(prepared, target, ids)
+    return ScoredRows(truth, oof.aligned(ids, str(path)), folds["fold"].to_numpy(), tuple(units))
 
 
 def _members(root: Path, name: str) -> tuple[str, ...]:

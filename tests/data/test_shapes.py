@@ -16,6 +16,7 @@ from pipeline.core.errors import InputError
 from pipeline.data.describe.init import activate_competition, describe_local
 from pipeline.data.describe.match import Choices
 from pipeline.data.prepared.records import list_records
+from pipeline.kaggle.answers.sheets import read_sheet
 from pipeline.kaggle.submission import build_submission
 from pipeline.kaggle.submission_checks import check_submission
 
@@ -205,10 +206,11 @@ def test_what_was_read_can_be_prepared_and_submitted(root: Path, slug: str) -> N
     prepared = root / "data" / "prepared"
     classes = tables.read_classes(prepared / "classes.json")
     sample = read_table(prepared / "sample_submission.csv")
+    sheet = read_sheet(prepared, competition)
     ids = tables.read_index(prepared / "test.csv")["id"].tolist()
     probs = np.random.default_rng(0).dirichlet(np.ones(len(classes)), len(ids)).astype(np.float32)
-    frame = build_submission(predictions.Predictions(tuple(ids), probs, classes), sample, competition.submission)
-    check_submission(frame, sample, competition.submission, classes)
+    frame = build_submission(predictions.Predictions(tuple(ids), probs, classes), sheet)
+    check_submission(frame, sheet)
     assert frame.columns.tolist() == sample.columns.tolist()
 
 
@@ -218,9 +220,7 @@ def test_cassava_is_submitted_in_numbers_and_told_in_names(root: Path) -> None:
     classes = tables.read_classes(prepared / "classes.json")
     probs = np.eye(5, dtype=np.float32)[[3]]
     frame = build_submission(
-        predictions.Predictions(("2216849948.jpg",), probs, classes),
-        read_table(prepared / "sample_submission.csv"),
-        competition.submission,
+        predictions.Predictions(("2216849948.jpg",), probs, classes), read_sheet(prepared, competition)
     )
     assert frame.to_csv(index=False) == "image_id,label\n2216849948.jpg,3\n"
     assert files.read_json(prepared / "class_names.json", "") == list(shapes.DISEASES.values())

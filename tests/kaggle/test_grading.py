@@ -6,11 +6,12 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from support.answers import make_class_sheet
 from support.fabricated import LABELS, PROBABILITIES, competition, write_repository
 
 from pipeline.cli import main
 from pipeline.core import tables
-from pipeline.core.answers import LabelSubmission, ProbabilitySubmission
+from pipeline.core.answers import LabelSubmission, ProbabilitySubmission, Submission
 from pipeline.core.cards import SubmissionCard, write_card
 from pipeline.core.competition import Competition
 from pipeline.core.config import parse
@@ -18,8 +19,9 @@ from pipeline.core.csvs import read_table
 from pipeline.core.errors import InputError
 from pipeline.core.files import sha256
 from pipeline.kaggle import submission_log
+from pipeline.kaggle.answers.forms import open_form
 from pipeline.kaggle.grading import Grade, grade_submission
-from pipeline.kaggle.solution import read_solution
+from pipeline.kaggle.solution import Solution, read_solution
 from pipeline.stages import score as stage
 
 CLASSES = ("ant", "bee", "cat")
@@ -36,7 +38,9 @@ def graded(
         (folder / name).write_text(text, encoding="utf-8")
     described = parse(competition(submission, metric), Competition, "tiny.yaml")
     sample = read_table(folder / "mine.csv")
-    return grade_submission(folder / "mine.csv", folder / "solution.csv", described, sample, classes)
+    return grade_submission(
+        folder / "mine.csv", folder / "solution.csv", described, make_class_sheet(sample, described.submission, classes)
+    )
 
 
 def test_labels_are_graded_by_id(tmp_path: Path) -> None:
@@ -91,6 +95,11 @@ def test_a_malformed_submission_is_not_graded(tmp_path: Path) -> None:
         graded(tmp_path, "Id,Category\n1,ant\n2,wasp\n", "Id,Category\n1,ant\n2,ant\n", LABELS, "accuracy")
 
 
+def read_truth(path: Path, section: Submission, classes: tuple[str, ...]) -> Solution:
+    columns = [section.label] if isinstance(section, LabelSubmission) else list(classes)
+    return read_solution(path, open_form(make_class_sheet(pd.DataFrame(columns=["Id", *columns]), section, classes)))
+
+
 def solution(folder: Path, text: str) -> Path:
     path = folder / "solution.csv"
     path.write_text(text, encoding="utf-8")
@@ -99,19 +108,19 @@ def solution(folder: Path, text: str) -> Path:
 
 def test_a_solution_may_have_one_column_of_zeros_and_ones_per_class(tmp_path: Path) -> None:
     path = solution(tmp_path, "Id,Usage,cat,bee,ant\n1,Public,1,0,0\n2,Private,0,0,1\n")
-    assert read_solution(path, PROBABILITY, CLASSES).labels.tolist() == [2, 0]
+    assert read_truth(path, PROBABILITY, CLASSES).truth.tolist() == [2, 0]
 
 
 def test_the_label_of_a_probability_competition_stands_in_the_first_other_column(tmp_path: Path) -> None:
     path = solution(tmp_path, "Usage,Id,breed,remark\nPublic,1,bee,x\n")
-    truth = read_solution(path, PROBABILITY, CLASSES)
-    assert (truth.ids, truth.labels.tolist()) == (("1",), [1])
+    truth = read_truth(path, PROBABILITY, CLASSES)
+    assert (truth.ids, truth.truth.tolist()) == (("1",), [1])
 
 
 def test_classes_called_0_and_1_are_what_they_say(tmp_path: Path) -> None:
     cactus = DOGS.model_copy(update={"positive": "1"})
     path = solution(tmp_path, "Id,Category\n1,1\n2,0\n")
-    assert read_solution(path, cactus, ("0", "1")).labels.tolist() == [1, 0]
+    assert read_truth(path, cactus, ("0", "1")).truth.tolist() == [1, 0]
 
 
 @pytest.mark.parametrize(
@@ -122,20 +131,20 @@ def test_classes_called_0_and_1_are_what_they_say(tmp_path: Path) -> None:
         ("Id,Category\n1,ant\n1,bee\n", "1 ids stand there more than once: 1"),
         (
             "Id,Category\n1,ant\n2,wasp\n",
-            "row 2, column Category: labels wasp are not classes; the classes are ant, bee",
+            "row 2, column Category: 'wasp' is not a class; known: ant, bee, cat",
         ),
         ("Id,Category,Usage\n1,ant,Publick\n", "row 1, column Usage: 'Publick', wanted Public, Private or Ignored"),
     ],
 )
 def test_a_damaged_solution_is_refused(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        read_solution(solution(tmp_path, text), LABEL, CLASSES)
+        read_truth(solution(tmp_path, text), LABEL, CLASSES)
 
 
 @pytest.mark.parametrize("row", ["1,0,1,1", "1,0,0,0", "1,0.5,0.5,0", "1,x,1,0"])
 def test_a_row_without_exactly_one_1_is_refused(tmp_path: Path, row: str) -> None:
     with pytest.raises(InputError, match="row 1, columns ant, bee, cat: wanted exactly one 1, and 0 elsewhere"):
-        read_solution(solution(tmp_path, f"Id,ant,bee,cat\n{row}\n"), PROBABILITY, CLASSES)
+        read_truth(solution(tmp_path, f"Id,ant,bee,cat\n{row}\n"), PROBABILITY, CLASSES)
 
 
 @pytest.fixture

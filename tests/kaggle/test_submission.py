@@ -3,19 +3,28 @@
 import numpy as np
 import pandas as pd
 import pytest
+from support.answers import make_class_sheet
 from support.fabricated import CLASSES, random_probs
 
-from pipeline.core.answers import LabelSubmission, ProbabilitySubmission
+from pipeline.core.answers import LabelSubmission, ProbabilitySubmission, Submission
 from pipeline.core.errors import InputError
 from pipeline.core.predictions import Predictions
-from pipeline.kaggle.submission import build_submission
-from pipeline.kaggle.submission_checks import check_submission
+from pipeline.kaggle.submission import build_submission as build_by_sheet
+from pipeline.kaggle.submission_checks import check_submission as check_by_sheet
 
 LABEL = LabelSubmission(kind="label", sample="sample.csv", id="Id", label="Category")
 PROBABILITY = ProbabilitySubmission(kind="probabilities", sample="sample.csv", id="Id")
 PREDICTIONS = Predictions(
     ("10", "2", "007"), np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.25, 0.25, 0.5]], dtype=np.float32), CLASSES
 )
+
+
+def build_submission(predictions: Predictions, given: pd.DataFrame, section: Submission) -> pd.DataFrame:
+    return build_by_sheet(predictions, make_class_sheet(given, section, predictions.classes))
+
+
+def check_submission(frame: pd.DataFrame, given: pd.DataFrame, section: Submission, classes: tuple[str, ...]) -> None:
+    check_by_sheet(frame, make_class_sheet(given, section, classes))
 
 
 def sample(**columns: list[str]) -> pd.DataFrame:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from support.answers import make_class_sheet
 
 from pipeline.core.answers import LabelSubmission, ProbabilitySubmission
 from pipeline.core.errors import InputError
@@ -19,11 +20,11 @@ GOOD_PROBABILITIES = "Id,cat,ant,bee\n007,0.5,0.25,0.25\n2,0.1,0.1,0.8\n10,0.1,0
 
 
 def check_labels(folder: Path, content: str | bytes) -> pd.DataFrame:
-    return check_submission_file(write(folder, content), LABEL_SAMPLE, LABEL, CLASSES)
+    return check_submission_file(write(folder, content), make_class_sheet(LABEL_SAMPLE, LABEL, CLASSES))
 
 
 def check_probabilities(folder: Path, content: str | bytes) -> pd.DataFrame:
-    return check_submission_file(write(folder, content), PROBABILITY_SAMPLE, PROBABILITY, CLASSES)
+    return check_submission_file(write(folder, content), make_class_sheet(PROBABILITY_SAMPLE, PROBABILITY, CLASSES))
 
 
 def write(folder: Path, content: str | bytes) -> Path:
@@ -39,7 +40,9 @@ def test_good_files_pass_and_come_back_as_text(tmp_path: Path) -> None:
 
 def test_numbers_pass_like_text() -> None:
     frame = pd.DataFrame({"Id": ["007", "2", "10"], "cat": [0.5, 0.1, 0.1], "ant": [0.25, 0.1, 0.7]})
-    check_submission(frame.assign(bee=1 - frame["cat"] - frame["ant"]), PROBABILITY_SAMPLE, PROBABILITY, CLASSES)
+    check_submission(
+        frame.assign(bee=1 - frame["cat"] - frame["ant"]), make_class_sheet(PROBABILITY_SAMPLE, PROBABILITY, CLASSES)
+    )
 
 
 @pytest.mark.parametrize(
@@ -146,6 +149,8 @@ def test_probabilities_in_another_order_of_columns_are_refused(tmp_path: Path) -
 def test_one_probability_of_two_classes_is_checked_like_many(tmp_path: Path) -> None:
     dogs = LabelSubmission(kind="label", sample="s.csv", id="id", label="label", positive="dog")
     given = pd.DataFrame({"id": ["1", "2"], "label": "0.5"}, dtype="str")
-    check_submission_file(write(tmp_path, "id,label\n1,0.25\n2,1\n"), given, dogs, ("cat", "dog"))
+    check_submission_file(write(tmp_path, "id,label\n1,0.25\n2,1\n"), make_class_sheet(given, dogs, ("cat", "dog")))
     with pytest.raises(InputError, match=r"row 2 \(id 2\), column label: 'dog' is not a probability"):
-        check_submission_file(write(tmp_path, "id,label\n1,0.25\n2,dog\n"), given, dogs, ("cat", "dog"))
+        check_submission_file(
+            write(tmp_path, "id,label\n1,0.25\n2,dog\n"), make_class_sheet(given, dogs, ("cat", "dog"))
+        )

@@ -50,7 +50,8 @@ def make_fold_table(
     place = pd.Series(np.arange(len(index)), index=index["id"])
     order = place.loc[natural_order(index["id"].tolist())].to_numpy()
     ordered = index.iloc[order].reset_index(drop=True)
-    groups = number_components(ordered, ("group", *HASHES) if group_duplicates else ("group",))
+    tied = [name for name in ("group", "unit") if name in ordered]  # a unit has one answer for several images
+    groups = number_components(ordered, [*tied, *HASHES] if group_duplicates else tied)
     labels = ordered["label"].to_numpy(dtype=np.int64)
     if strata is not None:
         fold = deal_groups(strata[order], groups, n_splits, seed)

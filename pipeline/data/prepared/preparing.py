@@ -18,6 +18,7 @@ from pipeline.core.layouts import CsvPixels, FileNames, Folders, Test, TestPixel
 from pipeline.core.tables import INDEX_COLUMNS, write_index
 from pipeline.core.targets.contract import Target
 from pipeline.core.targets.prepared import format_cells, write_target
+from pipeline.data.prepared.answer_tables import read_row_table
 from pipeline.data.prepared.channel_files import refuse_other_number
 from pipeline.data.prepared.packed_images import PackedImages, fill_from_packed, open_images
 from pipeline.data.prepared.pixel_rows import fill_from_table
@@ -27,6 +28,7 @@ from pipeline.data.prepared.records import ListedRecords
 from pipeline.images.fitting import StorageForm
 from pipeline.images.store import ImageFacts, copy_rows, create_store
 from pipeline.images.store_filling import fill_store
+from pipeline.kaggle.answers.sheets import format_rows
 
 
 class PrepareParams(Section):
@@ -75,6 +77,8 @@ def write_prepared(
     if target.kind != "one_class":
         train_index[target.kind] = format_cells([str(record.label) for record in train])
     test_index = _make_index(test, test_facts, np.full(len(test), -1))
+    if (rows := read_row_table(base, competition)) is not None:
+        test_index["rows"] = format_rows(rows, test_index["id"].tolist())
     write_index(folder / "train.csv", train_index)
     write_index(folder / "test.csv", test_index)
     write_target(folder, target)
@@ -202,4 +206,5 @@ def _make_index(records: Sequence[Record], facts: Sequence[ImageFacts], labels: 
             image.perceptual_hash or f"broken-{record.id}" for record, image in zip(records, facts, strict=True)
         ],
     }
-    return pd.DataFrame(columns)[list(INDEX_COLUMNS)]
+    index = pd.DataFrame(columns)[list(INDEX_COLUMNS)]
+    return index.assign(unit=[record.unit for record in records]) if any(record.unit for record in records) else index

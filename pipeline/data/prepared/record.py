@@ -13,6 +13,7 @@ class Record:
         label: class name, or the cell of another kind of target (see `core.targets.contract`); None for a test image.
         group: what the user says must not be torn apart; empty for none.
         others: paths of its further files, where each channel has one.
+        unit: what one answer is for, where that is for several images; empty for none.
     """
 
     id: str
@@ -20,6 +21,7 @@ class Record:
     label: str | None = None
     group: str = ""
     others: tuple[str, ...] = ()
+    unit: str = ""
 
     @property
     def files(self) -> tuple[str, ...]:

@@ -9,12 +9,14 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from pipeline.core.answers import RowSubmission
 from pipeline.core.competition import Competition
 from pipeline.core.csvs import detect_dialect, read_columns, require_columns
 from pipeline.core.errors import InputError, some
 from pipeline.core.ids import check_ids, check_unique
 from pipeline.core.layouts import CsvPixels, TestImages, TestPixels
 from pipeline.data.containers.tables import read_rows
+from pipeline.data.prepared.answer_tables import list_known_ids
 from pipeline.data.prepared.channel_files import find_image_files
 from pipeline.data.prepared.image_folder import ImageFolder
 from pipeline.data.prepared.packed_images import PackedImages, open_images
@@ -67,12 +69,15 @@ def list_test_records(base: Path, competition: Competition) -> list[Record]:
         return _test_folder(base, open_images(base, layout), competition)
     table, column = _test_listing(layout, competition)
     path = base / table
-    ids = _ids(path, column, competition.encoding)
+    rows = read_rows(path, encoding=competition.encoding)
+    require_columns(rows.columns.tolist(), [column, *([layout.group] if layout.group else [])], path)
+    if isinstance(competition.submission, RowSubmission):  # the table may list the rows of answers, some for each image
+        rows = rows.drop_duplicates(column, ignore_index=True)
+    ids = rows[column].tolist()
     check_unique(ids, str(path))
     check_ids(ids, str(path))
-    rows = read_rows(path, encoding=competition.encoding)
     files = find_image_files(open_images(base, layout), layout, rows, column, path)
-    groups = _ids(path, layout.group, competition.encoding) if layout.group else [""] * len(ids)
+    groups = rows[layout.group].tolist() if layout.group else [""] * len(ids)
     return [
         Record(name, first, None, group, tuple(others))
         for name, (first, *others), group in zip(ids, files, groups, strict=True)
@@ -105,8 +110,7 @@ def _test_folder(base: Path, folder: ImageFolder | PackedImages, competition: Co
         check_unique(folder.ids, str(folder.path))
         return [Record(*row) for row in zip(folder.ids, folder.sources, strict=True)]
     train = competition.train
-    sample = base / competition.submission.sample
-    known = set(_ids(sample, competition.submission.id, competition.encoding)) if sample.is_file() else set()
+    known = list_known_ids(base, competition)
     paths = folder.images
     if not isinstance(train, CsvPixels) and train.images == folder.name:
         used = {record.source for record in list_training_records(base, competition)[0]}

@@ -1,0 +1,72 @@
+"""What answers need beside predictions, and the score of answers."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.core.answers import LabelSubmission, RankedSubmission, UnitPattern, Units
+from pipeline.core.metrics import get_metric
+from pipeline.core.targets.classes import OneClass
+from pipeline.kaggle.answers.contract import AnswerRule
+from pipeline.kaggle.answers.fitting import ScoredRows, fit_rule
+
+TWO = OneClass(columns=("no", "yes"))
+UNIT = UnitPattern(by="pattern", pattern="(?P<unit>.)")
+SAMPLE = pd.DataFrame({"id": ["a"], "y": ["no yes"]})
+
+
+def score_units(n_units: int, seed: int) -> ScoredRows:
+    """Units of eight images, of which one is telling; four folds."""
+    rng = np.random.default_rng(seed)
+    truth = np.repeat(rng.integers(0, 2, n_units), 8)
+    yes = rng.uniform(0.0, 0.5, 8 * n_units)
+    yes[::8] += 0.4 * truth[::8]
+    values = np.stack([1 - yes, yes], axis=1).astype(np.float32)
+    units = tuple(f"u{number // 8}" for number in range(8 * n_units))
+    return ScoredRows(truth, values, np.repeat(np.arange(n_units) % 4, 8), units)
+
+
+def section(**changes: Any) -> LabelSubmission:
+    return LabelSubmission(kind="label", sample="s.csv", id="id", label="y", positive="yes", **changes)
+
+
+def test_images_that_stand_alone_need_nothing() -> None:
+    scored = score_units(8, 0)
+    alone = ScoredRows(scored.truth, scored.values, scored.folds, ("",) * 64)
+    rule, score = fit_rule(section(), SAMPLE, TWO, get_metric("accuracy"), alone)
+    assert rule == AnswerRule()
+    assert score == get_metric("accuracy").score(scored.truth, scored.values)
+
+
+def test_the_pooling_is_chosen_where_training_images_have_units() -> None:
+    metric, scored = get_metric("roc_auc"), score_units(40, 1)
+    rule, score = fit_rule(section(unit=Units(test=UNIT, train=UNIT)), SAMPLE, TWO, metric, scored)
+    assert rule.pooling != "mean"
+    assert score > 0.9
+
+
+def test_permuted_units_score_at_chance() -> None:
+    scored = score_units(60, 2)
+    mixed = np.repeat(np.random.default_rng(3).permutation(scored.truth[::8]), 8)
+    wrong = ScoredRows(mixed, scored.values, scored.folds, scored.units)
+    _, score = fit_rule(section(unit=Units(test=UNIT, train=UNIT)), SAMPLE, TWO, get_metric("roc_auc"), wrong)
+    assert 0.35 < score < 0.65
+
+
+def test_without_units_in_training_it_is_the_wanted_pooling_or_the_mean() -> None:
+    scored = score_units(8, 0)
+    alone = ScoredRows(scored.truth, scored.values, scored.folds, ("",) * 64)
+    for wanted, pooling in ((None, "mean"), ("max", "max"), ("power", "power_4")):
+        unit = Units(test=UNIT, pooling=wanted)  # type: ignore[arg-type]
+        assert fit_rule(section(unit=unit), SAMPLE, TWO, get_metric("accuracy"), alone)[0].pooling == pooling
+
+
+@pytest.mark.parametrize(("new", "fitted"), [("other", True), ("no", False), (None, False)])
+def test_a_threshold_is_fitted_for_a_class_of_its_own_alone(new: str | None, fitted: bool) -> None:
+    scored = score_units(8, 0)
+    alone = ScoredRows(scored.truth, scored.values, scored.folds, ("",) * 64)
+    ranked = RankedSubmission(kind="ranked", sample="s.csv", id="id", label="y", new=new)
+    rule, _ = fit_rule(ranked, SAMPLE, TWO, get_metric("accuracy"), alone)
+    assert (rule.new_threshold > 0) == fitted
