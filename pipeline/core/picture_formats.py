@@ -89,7 +89,7 @@ PICTURE_FORMATS = (
         # Old files begin with their first elements, without the preamble.
         ((128, b"DICM"), *((0, start) for start in (b"\2\0\0\0UL", b"\x08\0\5\0CS", b"\x08\0\x08\0CS"))),
         "8 to 16 bits, signed; rescaled to its unit; the first or middle frame; uncompressed, RLE, JPEG (also 12 bits "
-        "and lossless), JPEG-LS, JPEG 2000, JPEG XL",
+        "and lossless), JPEG-LS, JPEG 2000 (also HTJ2K)",
         "pydicom, imagecodecs",
     ),
 )
@@ -174,3 +174,12 @@ def _is_text(head: bytes) -> bool:
     except UnicodeDecodeError as error:
         return error.start > len(head) - 4  # a letter may be cut
     return True
+
+
+def format_picture_table() -> str:
+    """Formats the table of docs/competitions.md: every format, its suffixes, what is read of it, and by what."""
+    rows = [
+        f"| {known.title} | {', '.join(f'`{suffix}`' for suffix in known.suffixes)} | {known.holds} | {known.reader} |"
+        for known in PICTURE_FORMATS
+    ]
+    return "\n".join(["| format | files | read are | by |", "|---|---|---|---|", *rows])

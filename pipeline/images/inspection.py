@@ -1,4 +1,4 @@
-"""What a picture file holds, for the description of a new competition: size, bands, depth and values."""
+"""Facts of a picture file, for the description of a new competition: size, bands, depth and values."""
 
 import io
 import warnings

@@ -1,4 +1,5 @@
 import io
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -45,3 +46,8 @@ def test_what_is_no_picture_is_named(head: bytes, words: str) -> None:
 def test_a_sound_file_in_the_container_of_webp_is_no_picture() -> None:
     assert picture_formats.find_picture_format(b"RIFF\0\0\0\0WAVE") is None
     assert picture_formats.find_picture_format(b"RIFF\0\0\0\0WEBP") is not None
+
+
+def test_the_page_about_competitions_holds_the_table_of_formats() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "competitions.md").read_text(encoding="utf-8")
+    assert picture_formats.format_picture_table() in page
