@@ -50,6 +50,11 @@ def run(
         raise InputError(f"{target} exists already; give another folder with --to")
     require_folder_place(target, "--to")
     model = open_trained_model(root, card, precision="float32")
+    if model.target.activation != "softmax":
+        raise InputError(
+            f"{card.model} predicts {model.target.kind} without softmax, and only networks with one can be exported; "
+            "use `python -m pipeline predict`"
+        )
     if fold is not None and fold not in model.checkpoints:
         raise InputError(f"{card.model} has no fold {fold}; it has {', '.join(map(str, model.checkpoints))}")
     folds = [fold] if fold is not None else list(model.checkpoints)
