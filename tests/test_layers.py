@@ -76,7 +76,7 @@ ROOMS = {
         1,
         "",
         """active answers archives.kinds archives.listed archives.members archives.packed archives.unpacking
-        archives.written arrays cards closure competition config csvs errors files formats ids layouts
+        archives.written arrays cards closure columns competition config csvs errors files formats ids layouts
         measures.class_metrics measures.metric metrics paired paths picture_formats plots predictions processes
         progress sampling scores simplex tables
         targets.classes targets.contract targets.grade_heads targets.numbers targets.prepared

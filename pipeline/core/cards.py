@@ -32,7 +32,8 @@ class ModelCard(Scored):
 
     ``train_seconds`` is wall time over all folds, ``feature_seconds`` that of features computed once, which other
     models may share. ``peeked`` says which choices looked at the rows that the OOF score reports: none by default.
-    ``view_weights`` are those of test images; ``fold_table`` is the digest of the fold table it was trained on.
+    ``view_weights`` are those of test images; ``fold_table`` is the digest of the fold table it was trained on;
+    ``column_gains`` of a tabular model are what each column adds to the OOF score, with its 95 % interval.
     """
 
     model: str
@@ -48,6 +49,7 @@ class ModelCard(Scored):
     fingerprint: str
     view_weights: dict[str, float] = Field(default_factory=dict)
     fold_table: str = ""
+    column_gains: dict[str, tuple[float, float, float]] = Field(default_factory=dict)
     versions: dict[str, str]
     config: dict[str, Any]
 

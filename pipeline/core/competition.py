@@ -7,6 +7,7 @@ from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from pipeline.core.active import active_name
 from pipeline.core.answers import Submission
+from pipeline.core.columns import Columns
 from pipeline.core.config import Section, load
 from pipeline.core.errors import near_names
 from pipeline.core.layouts import Test, TestImages, Train
@@ -178,7 +179,8 @@ class Competition(Section):
     ``solution`` names a file of true test labels, if the competition has one (rebuilt ones do);
     ``kaggle`` is the slug that submissions go to, where the files do not come from Kaggle themselves;
     ``encoding`` is that of tables that are not UTF-8 and have no byte order mark (``cp1251``, ``gb18030``);
-    ``leave_out`` says which training rows are left out, ``groups`` which share a fold where no column does.
+    ``leave_out`` says which training rows are left out, ``groups`` which share a fold where no column does;
+    ``columns`` says which columns beside the picture tabular models read.
     """
 
     title: str
@@ -197,6 +199,7 @@ class Competition(Section):
     encoding: str | None = None
     leave_out: LeaveOut | None = None
     groups: Groups | None = None
+    columns: Columns | None = None
 
     @model_validator(mode="after")
     def _one_slug(self) -> "Competition":

@@ -59,8 +59,12 @@ def list_checkpoints(root: Path, card: ModelCard) -> list[Path]:
     """Returns the checkpoints of a model's folds, in their order.
 
     Raises:
-        InputError: one is missing.
+        InputError: one is missing, or the model reads columns beside the pictures.
     """
+    if "tabular" in card.config:
+        raise InputError(
+            f"{card.model} reads columns of the competition's tables, which other images lack; name a model of images"
+        )
     folder = checkpoints_folder(root, card.model)
     kind = "npz" if "classifier" in card.config else "weights.h5"
     paths = [folder / f"fold{fold}.{kind}" for fold in sorted(map(int, card.fold_scores))]

@@ -12,10 +12,10 @@ from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError
 from pipeline.core.paths import reports_folder
 from pipeline.training import fingerprints, lr_range
-from pipeline.training.classic.recipe import ClassicRecipe
 from pipeline.training.context import TrainingContext
 from pipeline.training.lr_range import Curve, Suggestion, Sweep
 from pipeline.training.model_file import load_model
+from pipeline.training.recipes.recipe import Recipe
 from pipeline.training.setup import set_up_network
 
 
@@ -26,8 +26,8 @@ def run(root: Path, model: str, context: TrainingContext, sweep: Sweep) -> None:
         InputError: no such model or fold, a model without a network, or a setting that does not fit.
     """
     recipe = load_model(root, model, load_competition(root).mirror)
-    if isinstance(recipe, ClassicRecipe):
-        raise InputError(f"{model} is a classic model and has no learning rate; name a model with a network")
+    if not isinstance(recipe, Recipe):
+        raise InputError(f"{model} is a classic or tabular model and has no learning rate; name one with a network")
     last = int(context.data.fold_of.max())
     if not 0 <= sweep.fold <= last:
         raise InputError(f"--fold must be in 0..{last}, got {sweep.fold}; see split.n_splits in params.yaml")

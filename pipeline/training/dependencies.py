@@ -11,9 +11,11 @@ from pipeline.training.context import TrainingContext
 from pipeline.training.recipes.distillation import find_oof_file
 from pipeline.training.recipes.pseudo import Teachers, find_teachers
 from pipeline.training.recipes.recipe import Recipe
+from pipeline.training.tabular.features import digest_members
+from pipeline.training.tabular.recipe import TabularRecipe
 
 
-def digest_dependencies(recipe: Recipe | ClassicRecipe, context: TrainingContext) -> dict[str, Any]:
+def digest_dependencies(recipe: Recipe | ClassicRecipe | TabularRecipe, context: TrainingContext) -> dict[str, Any]:
     """Digests all that a model depends on beside the images and their labels.
 
     Raises:
@@ -21,6 +23,8 @@ def digest_dependencies(recipe: Recipe | ClassicRecipe, context: TrainingContext
     """
     if isinstance(recipe, ClassicRecipe):
         return {}
+    if isinstance(recipe, TabularRecipe):
+        return digest_members(context.root, recipe)
     weights = list_weight_files(recipe.network, context.weights, recipe.first_size(context.data.images.shape[1]))
     return {"weights": [sha256(path) for path in weights], **digest_predictions(recipe, context)}
 

@@ -7,9 +7,12 @@ from pipeline.core.paths import model_path, tuned_path
 from pipeline.training.classic.recipe import ClassicRecipe, parse_classic_recipe, remove_mirror
 from pipeline.training.recipes.model_yaml import Settings, overlay_settings, read_model, read_tuned_settings
 from pipeline.training.recipes.recipe import Recipe, check_teachers, parse_network_recipe, remove_flips
+from pipeline.training.tabular.recipe import TabularRecipe, parse_tabular_recipe
+
+ModelRecipe = Recipe | ClassicRecipe | TabularRecipe
 
 
-def load_model(root: Path, model: str, mirror: bool) -> Recipe | ClassicRecipe:
+def load_model(root: Path, model: str, mirror: bool) -> ModelRecipe:
     """Reads ``configs/models/<model>.yaml`` and lays ``configs/tuned/<model>.yaml`` over it.
 
     Args:
@@ -32,8 +35,8 @@ def load_model(root: Path, model: str, mirror: bool) -> Recipe | ClassicRecipe:
     return adapted(recipe, mirror)
 
 
-def recipe_from(settings: Settings, place: str) -> Recipe | ClassicRecipe:
-    """Builds a recipe: of a classic model where there is a ``classifier``, else of a network.
+def recipe_from(settings: Settings, place: str) -> ModelRecipe:
+    """Builds a recipe: of a tabular model with ``tabular``, of a classic one with ``classifier``, else of a network.
 
     Args:
         settings: as they stand in the file.
@@ -42,11 +45,13 @@ def recipe_from(settings: Settings, place: str) -> Recipe | ClassicRecipe:
     Raises:
         InputError: they do not fit the schema.
     """
+    if "tabular" in settings:
+        return parse_tabular_recipe(settings, place)
     return parse_classic_recipe(settings, place) if "classifier" in settings else parse_network_recipe(settings, place)
 
 
-def adapted(recipe: Recipe | ClassicRecipe, mirror: bool) -> Recipe | ClassicRecipe:
+def adapted(recipe: ModelRecipe, mirror: bool) -> ModelRecipe:
     """Returns the recipe for a competition, in which mirrored images may keep their class or not."""
-    if mirror:
+    if mirror or isinstance(recipe, TabularRecipe):
         return recipe
     return remove_mirror(recipe) if isinstance(recipe, ClassicRecipe) else remove_flips(recipe)

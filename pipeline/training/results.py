@@ -24,6 +24,7 @@ from pipeline.training.data import Data
 from pipeline.training.fold_predictions import read_fold_predictions
 from pipeline.training.recipes.distillation import list_oof_marks
 from pipeline.training.recipes.pseudo import list_inherited_marks
+from pipeline.training.tabular.column_gains import ScoredRows, measure_column_gains
 from pipeline.training.task import FoldTask
 
 
@@ -63,6 +64,7 @@ def gather_folds(root: Path, tasks: list[FoldTask], data: Data, competition: str
     metric = tasks[0].score.metric_for(target)
     rows = scores.LabelledRows(data.truth[scored], groups)
     summary = scores.summarise_scores(rows, data.fold_of[scored], oof, metric)
+    gains = measure_column_gains([task.folder for task in tasks], made.valid, ScoredRows(ids, oof, rows), metric)
     costs = [files.read_json(task.folder / "done.json", "run `dvc repro`") for task in tasks]
     _copy_folds(model_folder(root, model), tasks)
     card = cards.ModelCard(
@@ -83,6 +85,7 @@ def gather_folds(root: Path, tasks: list[FoldTask], data: Data, competition: str
         fingerprint=tasks[0].fingerprint,
         view_weights=made.view_weights,
         fold_table=digest,
+        column_gains=gains,
         versions=read_versions() | {"hardware": hardware},
         config=tasks[0].recipe.model_dump(mode="json"),
     )
@@ -111,13 +114,14 @@ def _costs(costs: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _copy_folds(target: Path, tasks: list[FoldTask]) -> None:
+    (target / "checkpoints").mkdir(parents=True, exist_ok=True)
     for earlier in (target / "checkpoints").glob("fold*"):
         earlier.unlink()  # of folds that are not part of this run
     for task in tasks:
-        (checkpoint,) = task.folder.glob("checkpoint.*")
-        kind = checkpoint.name.removeprefix("checkpoint")
-        with atomic_path(target / "checkpoints" / f"fold{task.fold}{kind}") as temporary:
-            shutil.copyfile(checkpoint, temporary)
+        for checkpoint in task.folder.glob("checkpoint.*"):  # a tabular model has none
+            kind = checkpoint.name.removeprefix("checkpoint")
+            with atomic_path(target / "checkpoints" / f"fold{task.fold}{kind}") as temporary:
+                shutil.copyfile(checkpoint, temporary)
     history = pd.concat([pd.read_csv(task.folder / "history.csv") for task in tasks], ignore_index=True)
     with atomic_path(target / "history.csv") as temporary:
         history.to_csv(temporary, index=False, lineterminator="\n")

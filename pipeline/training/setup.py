@@ -22,11 +22,14 @@ from pipeline.training.context import TrainingContext
 from pipeline.training.data import Data
 from pipeline.training.dependencies import digest_predictions, find_oof_files, find_pseudo_teachers
 from pipeline.training.inputs import NetworkInputs
+from pipeline.training.model_file import ModelRecipe
 from pipeline.training.recipes.balance import check_classes
 from pipeline.training.recipes.recipe import Recipe
 from pipeline.training.recipes.target_losses import check_loss
 from pipeline.training.rows import TrainingRows
 from pipeline.training.session import Session
+from pipeline.training.tabular.recipe import TabularRecipe
+from pipeline.training.tabular.training import make_tabular
 from pipeline.training.task import AnyRecipe, FoldTask
 from pipeline.training.trainer import score_fold, train_fold
 
@@ -140,12 +143,14 @@ class NetworkSetup:
     features: str
 
 
-def make_trainable(recipe: Recipe | ClassicRecipe, context: TrainingContext) -> Trainable:
+def make_trainable(recipe: ModelRecipe, context: TrainingContext) -> Trainable:
     """Makes a model ready; nothing is trained yet.
 
     Raises:
         InputError: the recipe does not fit the images or the classes, or a file that it names cannot be had.
     """
+    if isinstance(recipe, TabularRecipe):
+        return make_tabular(recipe, context)
     images = fingerprints.digest_images(context.prepared)
     if isinstance(recipe, ClassicRecipe):
         return _make_classic(recipe, context, images)

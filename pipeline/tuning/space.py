@@ -19,10 +19,8 @@ from typing import Any
 from pipeline.core.config import Section, parse
 from pipeline.core.errors import InputError
 from pipeline.core.paths import model_path
-from pipeline.training.classic.recipe import ClassicRecipe
-from pipeline.training.model_file import adapted, recipe_from
+from pipeline.training.model_file import ModelRecipe, adapted, recipe_from
 from pipeline.training.recipes.model_yaml import Settings, get_setting, overlay_settings, read_model
-from pipeline.training.recipes.recipe import Recipe
 from pipeline.tuning.parameters import CategoricalParameter, OptunaValue, Parameter, Suggester
 
 
@@ -54,7 +52,7 @@ class Space:
                 chosen[name] = parameter.suggest_value(trial, name)
         return chosen
 
-    def make_recipe(self, settings: Settings) -> Recipe | ClassicRecipe:
+    def make_recipe(self, settings: Settings) -> ModelRecipe:
         """Returns the model with some settings replaced.
 
         Raises:

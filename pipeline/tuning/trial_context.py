@@ -14,9 +14,9 @@ from pipeline.core.measures.metric import Metric
 from pipeline.core.paths import work_folder
 from pipeline.core.predictions import read_predictions
 from pipeline.networks import hardware
-from pipeline.training.classic.recipe import ClassicRecipe
 from pipeline.training.context import TrainingContext
 from pipeline.training.dependencies import digest_dependencies
+from pipeline.training.model_file import ModelRecipe
 from pipeline.training.recipes.recipe import Recipe
 from pipeline.training.setup import Trainable
 from pipeline.training.task import FoldTask
@@ -113,7 +113,7 @@ def read_valid_predictions(task: FoldTask, context: TrainingContext) -> tuple[Tr
     return context.data.truth[rows], read_predictions(path, context.data.target).aligned(ids, str(path))
 
 
-def _make_valid_recipes(space: Space, name: str, values: list[object]) -> list[Recipe | ClassicRecipe]:
+def _make_valid_recipes(space: Space, name: str, values: list[object]) -> list[ModelRecipe]:
     recipes = []
     for value in values:
         try:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from pipeline.core.arrays import Truth
+from pipeline.core.columns import Columns
 from pipeline.core.competition import Competition
 from pipeline.core.config import Section
 from pipeline.core.errors import InputError, near_names, some
@@ -20,6 +21,7 @@ from pipeline.core.targets.contract import Target
 from pipeline.core.targets.prepared import format_cells, write_target
 from pipeline.data.prepared.answer_tables import read_row_table
 from pipeline.data.prepared.channel_files import refuse_other_number
+from pipeline.data.prepared.metadata import read_metadata, refuse_leaks
 from pipeline.data.prepared.packed_images import PackedImages, fill_from_packed, open_images
 from pipeline.data.prepared.pixel_rows import fill_from_table
 from pipeline.data.prepared.prepare_report import Broken, describe_pictures, make_report, print_left_out, print_warnings
@@ -79,6 +81,10 @@ def write_prepared(
     test_index = _make_index(test, test_facts, np.full(len(test), -1))
     if (rows := read_row_table(base, competition)) is not None:
         test_index["rows"] = format_rows(rows, test_index["id"].tolist())
+    if competition.columns is not None:
+        train_index = _join_columns(base, competition, competition.columns, train_index, "train")
+        refuse_leaks(train_index, train_index["label"].to_numpy(dtype=np.int64), competition.columns)
+        test_index = _join_columns(base, competition, competition.columns, test_index, "test")
     write_index(folder / "train.csv", train_index)
     write_index(folder / "test.csv", test_index)
     write_target(folder, target)
@@ -91,6 +97,13 @@ def write_prepared(
         report |= {"left_out": [row._asdict() for row in listed.left_out]}
         print_left_out(listed.left_out)
     write_json(folder / "report.json", report)
+
+
+def _join_columns(
+    base: Path, competition: Competition, columns: Columns, index: pd.DataFrame, part: str
+) -> pd.DataFrame:
+    read = read_metadata(base, columns, part, index["id"].tolist(), competition.encoding)
+    return pd.concat([index, read], axis=1)
 
 
 def decode_records(

@@ -106,6 +106,8 @@ def read_model_input(root: Path, model: str, mirror: bool) -> ModelInput:
 
     pixels = {key: value for key, value in part("input").items() if key in _Input.model_fields}
     pixels_section = parse(pixels, _Input, f"{path}: input")
+    if "tabular" in data:
+        return ModelInput(size=None, remarks=("It reads columns of the tables, and of images nothing.",))
     if "classifier" in data:
         return _read_classic(data, mirror, pixels_section.preprocess)
     augmentation = parse(part("augmentation"), Augmentation, f"{path}: augmentation")
