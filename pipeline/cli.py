@@ -143,6 +143,7 @@ def _init(
     sample: Annotated[str | None, typer.Option(help="the sample submission")] = None,
     positive: Annotated[str | None, typer.Option(help="the class whose probability is submitted")] = None,
     encoding: Annotated[str | None, typer.Option(help="of tables that are not UTF-8, such as cp1251")] = None,
+    group: Annotated[str | None, typer.Option(help="a column, a pattern over ids with brackets, or none")] = None,
 ) -> None:
     """Make a competition the active one; or, with --from or --kaggle, describe a new one.
 
@@ -152,7 +153,7 @@ def _init(
     from pipeline.stages import init
 
     subject = init.InitSubject(name, source, kaggle)
-    init.run(find_root(), subject, new_name, metric, Choices(train, id, label, test, sample, positive, encoding))
+    init.run(find_root(), subject, new_name, metric, Choices(train, id, label, test, sample, positive, encoding, group))
 
 
 @app.command("submit")

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from pipeline.core.errors import InputError, some
+from pipeline.data.containers.formats import ROW_SUFFIXES, WORKBOOK_SUFFIXES
+from pipeline.data.containers.tables import find_row_columns
 from pipeline.data.describe.classes import is_label
 from pipeline.data.describe.folders import (
     FolderCandidate,
@@ -16,8 +17,7 @@ from pipeline.data.describe.folders import (
 from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import Choices, ImageFiles, Match, is_below, is_id, parent_folder
 from pipeline.data.describe.storage import PixelTable, find_pixel_table
-
-WIDE = 200  # columns: more are pixels or nothing
+from pipeline.data.describe.test_tables import WIDE
 
 
 @dataclass(frozen=True)
@@ -53,14 +53,8 @@ def find_candidates(
         ):
             found[folder] = FolderCandidate(folder, list_class_folders(images, folder))
     if len(found) > 1 and choices.train is None:
-        found = {name: value for name, value in found.items() if not _is_test(name, value)} or found
         found = {name: value for name, value in found.items() if not _repeats(name, found)}
     return found
-
-
-def _is_test(name: str, candidate: Candidate) -> bool:
-    parts = PurePosixPath(name).parts if isinstance(candidate, FolderCandidate) else [PurePosixPath(name).name]
-    return any(part.lower().startswith("test") for part in parts)
 
 
 def _repeats(name: str, found: Mapping[str, Candidate]) -> bool:
@@ -121,3 +115,38 @@ def _naming(listing: Listing, images: ImageFiles, path: str, choices: Choices) -
             for match in images.matches(name, table[name].tolist()):
                 found.setdefault(match.folder, []).append(match)
     return {folder: tuple(matches) for folder, matches in found.items()}
+
+
+def format_nothing(listing: Listing, images: ImageFiles, tables: Sequence[str]) -> str:
+    """Formats what was looked for and what is there, where nothing can be the training data."""
+    folders = [f"{folder} ({len(stems):,} images)" for folder, stems in images.by_folder.items()]
+    return (
+        f"{listing.source} holds no training data that could be read. Looked for a table whose ids name images, a "
+        "table of pixels with a label, one folder per class, and classes in file names; "
+        f"found tables {some(tables) or 'none'}, folders {some(folders) or 'none'}"
+        f"{_format_unread(listing)}{_format_repeating(listing, images, tables)}. "
+        "see docs/competitions.md for writing the competition's file by hand"
+    )
+
+
+def _format_unread(listing: Listing) -> str:
+    """Lists the files of rows that no reader takes, each with the reason."""
+    found = []
+    for path in listing.of(*ROW_SUFFIXES, *WORKBOOK_SUFFIXES):
+        place = listing.place(path)
+        try:
+            find_row_columns(place)
+        except InputError as error:
+            found.append(str(error).replace(str(place), path))
+    return f"; not read: {some(found, 3)}" if found else ""
+
+
+def _format_repeating(listing: Listing, images: ImageFiles, tables: Sequence[str]) -> str:
+    """Lists the columns that name images, but name them more than once."""
+    found = []
+    for path in [path for path in tables if len(listing.head(path).columns) <= WIDE]:
+        for name, values in listing.table(path).items():
+            distinct = sorted(set(values))
+            if not is_id(values) and images.matches(str(name), distinct):
+                found.append(f"{name} of {path} ({len(values):,} rows, {len(distinct):,} different)")
+    return f"; images are named more than once by {some(found, 3)}: one row per image is wanted" if found else ""

@@ -15,7 +15,6 @@ from pipeline.data.prepared.one_hot import is_flag, mark_ones, read_one_hot
 
 _COCO = "category_id"
 _MOST = 1_000_000  # bytes: a map of class names is small
-_GROUP = re.compile(r"patient|person|subject|participant|group|location|site|camera|sequence|seq_id", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -33,16 +32,14 @@ class Labels:
     reason: str
 
 
-def read_labels(
-    table: pd.DataFrame, path: str, taken: Sequence[str], sample_columns: Sequence[str], choices: Choices
-) -> Labels:
+def read_labels(table: pd.DataFrame, path: str, taken: Sequence[str], sample: pd.DataFrame, choices: Choices) -> Labels:
     """Finds the label column, or the columns of 0 and 1 that mark one class per row, and says why these.
 
     Args:
         table: the training table, or its columns that hold no pixels.
         path: its name, for messages.
         taken: columns that are something else (id, pixels); the first one names rows in messages.
-        sample_columns: the columns that the sample submission asks for, ids included.
+        sample: the sample submission.
         choices: ``label`` decides; ``a,b,c`` names columns of 0 and 1.
 
     Raises:
@@ -52,19 +49,13 @@ def read_labels(
     if choices.label is not None:
         return _chosen(table, path, taken, columns, choices.label)
     possible = [name for name in columns if is_label(table[name])]
-    by_classes = [
-        name
-        for name in possible
-        if len(set(sample_columns) & set(table[name])) >= max(2, 0.9 * len(sample_columns) - 1)
-    ]
-    if len(by_classes) == 1:
-        return _one(table, by_classes[0], "its values are columns of the sample submission")
+    decided = decide_label(table, possible, sample, taken[0] if taken else None)
+    if decided is not None:
+        return _one(table, *decided)
+    sample_columns = [str(name) for name in sample.columns]
     wanted = [name for name in columns if name in sample_columns]
     if len(wanted) >= max(2, len(sample_columns) - 1) and all(is_flag(table[name]) for name in wanted):
         return _one_hot(table, path, taken, wanted, "0 or 1 for each column of the sample submission")
-    by_name = [name for name in possible if name.lower() in {column.lower() for column in sample_columns}]
-    if len(by_name) == 1:
-        return _one(table, by_name[0], "the sample submission asks for a column of that name")
     if _COCO in columns:
         return _one(table, _COCO, "COCO's category of each image")
     if not possible:
@@ -78,6 +69,40 @@ def read_labels(
     options = together | {name: [name] for name in possible}
     name = pick_reading(f"the label column of {path}", options, "--label", None)[0]
     return _one(table, name, "the only column with few distinct values")
+
+
+def decide_label(
+    table: pd.DataFrame, possible: Sequence[str], sample: pd.DataFrame, id_column: str | None
+) -> tuple[str, str] | None:
+    """Finds the label column that the sample submission decides for.
+
+    Args:
+        table: the training table.
+        possible: its columns that can be labels.
+        sample: the sample submission.
+        id_column: of the training table, which the sample may have, too.
+
+    Returns:
+        the column, and why it is this one; None where the sample does not decide.
+    """
+    wanted = [str(name) for name in sample.columns]
+    by_classes = [name for name in possible if len(set(wanted) & set(table[name])) >= max(2, 0.9 * len(wanted) - 1)]
+    if len(by_classes) == 1:
+        return by_classes[0], "its values are columns of the sample submission"
+    flags = [name for name in table.columns if name in wanted and name != id_column and is_flag(table[name])]
+    if len(flags) >= max(2, len(wanted) - 1):
+        return None  # one column per class, or several labels
+    by_name = [name for name in possible if name.lower() in {column.lower() for column in wanted}]
+    if len(by_name) == 1:
+        return by_name[0], "the sample submission asks for a column of that name"
+    cells = {cell for name in wanted[1:] if len(wanted) == 2 for cell in sample[name] if cell}
+    words = {word for cell in cells for word in re.split(r"[\s,;|]+", cell) if word}
+    for values in (cells, words):
+        by_cells = [name for name in possible if values and values <= set(table[name])]
+        # One number says little: 0 is a placeholder, and a value of many columns.
+        if len(by_cells) == 1 and not (len(values) == 1 and re.fullmatch(r"[01](\.\d+)?", next(iter(values)))):
+            return by_cells[0], "the cells of the sample submission are values of this column alone"
+    return None
 
 
 def _chosen(table: pd.DataFrame, path: str, taken: Sequence[str], columns: Sequence[str], chosen: str) -> Labels:
@@ -105,15 +130,6 @@ def _one_hot(table: pd.DataFrame, path: str, taken: Sequence[str], columns: Sequ
 
 def _marks_one(table: pd.DataFrame, flags: Sequence[str]) -> bool:
     return bool((table[list(flags)].apply(mark_ones).sum(axis=1) == 1).all())
-
-
-def find_group_columns(table: pd.DataFrame, path: str, taken: Sequence[str]) -> tuple[str, ...]:
-    """Lists columns that may tie images together (a patient, a place): only a person can decide it."""
-    names = [str(name) for name in table.columns if name not in taken and _GROUP.search(str(name))]
-    repeating = [name for name in names if 1 < table[name].nunique() < len(table)]
-    return tuple(
-        f"{name} of {path} repeats: write train.group: {name} if its images must share a fold" for name in repeating
-    )
 
 
 def is_label(values: pd.Series) -> bool:

@@ -24,6 +24,7 @@ from pipeline.data.describe.packed_train import describe_packed_train
 from pipeline.data.describe.storage import describe_storage
 from pipeline.data.describe.submission import describe_submission, find_sample, find_solution
 from pipeline.data.describe.test_images import describe_test
+from pipeline.data.describe.test_tables import list_whole_test
 from pipeline.data.describe.train import describe_train
 from pipeline.data.describe.unread import format_unread, unread_named
 
@@ -81,8 +82,10 @@ def describe_files(source: Path, choices: Choices, metric: str | None) -> Descri
         tables = [path for path in listing.tables if path not in (sample.path, solution)]
         tables += [path for path in listing.row_tables if not _lists_tests(listing.table(path), sample.table)]
         packed = partial(describe_packed_train, listing, tables, sample.table, choices)
-        train = describe_train(listing, images, tables, sample.columns, choices, packed)
+        train = describe_train(listing, images, tables, sample.table, choices, packed)
         test, id_column = describe_test(listing, images, sample, train, choices)
+        others = [path for path in tables if path != train.section.get("table")]
+        test = list_whole_test(listing, images, others, sample.table, test)
         submission = describe_submission(sample, id_column, train.classes, score, choices)
         if "group" in test.section:
             submission = _answer_by_group(submission)
@@ -98,7 +101,9 @@ def describe_files(source: Path, choices: Choices, metric: str | None) -> Descri
         if unread := format_unread(listing):
             summary += f"; not read: {unread}"
     metric_reading = describe_metric(score, submission)
+    more = {name: Reading(section) for name, section in train.more.items()}
     sections = {"train": train, "test": test, "storage": storage, "metric": metric_reading, "submission": submission}
+    sections |= more
     return Description(summary, sections, solution, names, not _are_characters(train.classes), choices.encoding)
 
 

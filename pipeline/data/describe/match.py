@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any, TypeVar
@@ -31,6 +31,7 @@ class Choices:
         sample: the sample submission.
         positive: the class whose probability a single submission column holds.
         encoding: of tables that are not UTF-8.
+        group: the column, or the pattern over ids, that ties training images together; ``none`` for neither.
     """
 
     train: str | None = None
@@ -40,6 +41,7 @@ class Choices:
     sample: str | None = None
     positive: str | None = None
     encoding: str | None = None
+    group: str | None = None
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class Reading:
         pixels: (height, width, channels) where a table holds the pixels.
         rows: how many training images there are.
         pictures: some of the training images, where they are packed.
+        more: other sections of the file that follow from this one: ``groups``, ``leave_out``.
     """
 
     section: dict[str, Any]
@@ -65,6 +68,7 @@ class Reading:
     pixels: tuple[int, int, int] | None = None
     rows: int = 0
     pictures: tuple[Picture, ...] = ()
+    more: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def pick_reading(what: str, candidates: Mapping[str, T], option: str, chosen: str | None) -> T:
@@ -119,6 +123,7 @@ class Match:
         rows: how many ids the column holds.
         share: of the ids, those with an image.
         overlap: images named by the column over all images or ids on either side (Jaccard).
+        places: the row of each image, from 0.
     """
 
     column: str
@@ -127,6 +132,7 @@ class Match:
     rows: int
     share: float
     overlap: float
+    places: tuple[int, ...] = ()
 
 
 @dataclass
@@ -205,10 +211,13 @@ class ImageFiles:
 
 
 def _match(column: str, ids: Sequence[str], folder: str, names: Mapping[str, str], taken: set[str]) -> Match:
-    images = tuple(path for path in map(names.get, ids) if path is not None and path not in taken)
-    there = sum(path not in taken for path in names.values())
-    either = len(set(ids)) + there - len(set(images))
-    return Match(column, folder, images, len(ids), len(images) / max(1, len(ids)), len(set(images)) / max(1, either))
+    there = [(place, names.get(name)) for place, name in enumerate(ids)]
+    pairs = [(place, path) for place, path in there if path is not None and path not in taken]
+    images = tuple(path for _, path in pairs)
+    free = sum(path not in taken for path in names.values())
+    share, either = len(images) / max(1, len(ids)), len(set(ids)) + free - len(set(images))
+    overlap = len(set(images)) / max(1, either)
+    return Match(column, folder, images, len(ids), share, overlap, tuple(place for place, _ in pairs))
 
 
 def find_id_beside(table: pd.DataFrame, column: str) -> str:

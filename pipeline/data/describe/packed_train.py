@@ -9,7 +9,8 @@ import pandas as pd
 
 from pipeline.core.errors import InputError, some
 from pipeline.data.containers.array_rows import ROW
-from pipeline.data.describe.classes import find_group_columns, format_counts, is_label, list_classes, read_labels
+from pipeline.data.describe.classes import format_counts, is_label, list_classes, read_labels
+from pipeline.data.describe.groups import TrainingRows, describe_groups
 from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import ENOUGH, Choices, Reading, is_id, pick_reading
 from pipeline.data.describe.packed_sets import PackedSet, can_join, find_packed_sets, join_sets
@@ -57,7 +58,7 @@ def describe_packed_train(
     if choices.train is None:
         found = _drop_copies(found)
     candidate = pick_reading(f"the training data in {listing.source}", found, "--train", choices.train)
-    return _describe(candidate, listing, [str(name) for name in sample.columns], choices)
+    return _describe(candidate, listing, sample, choices)
 
 
 def _candidates(
@@ -163,14 +164,14 @@ def _measure_side(images: PackedSet) -> int:
     return sorted(sides)[len(sides) // 2]
 
 
-def _describe(candidate: PackedCandidate, listing: Listing, asked: Sequence[str], choices: Choices) -> Reading:
+def _describe(candidate: PackedCandidate, listing: Listing, sample: pd.DataFrame, choices: Choices) -> Reading:
     images, where = candidate.images, candidate.table or candidate.images.pattern
     table = images.table if candidate.table is None else listing.table(candidate.table)
     taken = [
         candidate.id,
         *(name for name in (*images.names, ROW, images.document) if name and candidate.table is None),
     ]
-    labels = read_labels(table, where, taken, asked, choices)
+    labels = read_labels(table, where, taken, sample, choices)
     classes = list_classes(labels.values)
     if len(classes) < 2:
         raise InputError(f"{where}, column {labels.columns[0]} holds {len(classes)} class; two are the least")
@@ -184,12 +185,17 @@ def _describe(candidate: PackedCandidate, listing: Listing, asked: Sequence[str]
         **({"group": images.document} if images.document and candidate.table is None else {}),
         **images.section(candidate.id, candidate.named_by),
     }
-    facts = (
+    facts: tuple[str, ...] = (
         f"{where}: {len(table):,} rows, columns {some(table.columns)}; images packed in {len(images.files)} files",
         f"{', '.join(labels.columns[:6])}: {labels.reason}; {format_counts(Counter(labels.values), classes)}",
     )
     check = (*candidate.notes, *images.notes, *_order_note(images, where))
-    check += find_group_columns(table, where, [*taken, *labels.columns])
+    ids, taken = table[candidate.id].tolist(), [*taken, *labels.columns, *sample.columns]
+    rows = TrainingRows(table, where, ids, (), labels.values.tolist(), taken)
+    if "group" not in section:
+        groups = describe_groups(listing, rows, [], choices)
+        section |= {"group": groups.column} if groups.column else {}
+        facts, check = (*facts, *groups.facts), (*check, *groups.check)
     pictures = tuple(images.pictures())
     return Reading(section, facts, check, (), classes, rows=len(table), pictures=pictures)
 

@@ -2,42 +2,38 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+import pandas as pd
 
 from pipeline.core.errors import InputError, some
-from pipeline.data.containers.formats import ROW_SUFFIXES, WORKBOOK_SUFFIXES
-from pipeline.data.containers.tables import find_row_columns
-from pipeline.data.describe.candidates import WIDE, TableCandidate, find_candidates, find_name_candidates
-from pipeline.data.describe.classes import (
-    Labels,
-    find_group_columns,
-    find_multi_labels,
-    format_counts,
-    list_classes,
-    read_labels,
-)
+from pipeline.core.files import is_junk
+from pipeline.data.containers.formats import ROW_SUFFIXES
+from pipeline.data.describe.candidates import TableCandidate, find_candidates, find_name_candidates, format_nothing
+from pipeline.data.describe.classes import Labels, find_multi_labels, format_counts, list_classes, read_labels
+from pipeline.data.describe.folder_groups import describe_groups_of_folders
 from pipeline.data.describe.folders import (
     FolderCandidate,
     NameCandidate,
     describe_class_folders,
     describe_file_names,
 )
+from pipeline.data.describe.groups import TrainingRows, describe_groups
 from pipeline.data.describe.listing import Listing
-from pipeline.data.describe.match import (
-    Choices,
-    ImageFiles,
-    Reading,
-    find_id_beside,
-    is_id,
-    pick_reading,
-)
+from pipeline.data.describe.match import Choices, ImageFiles, Match, Reading, find_id_beside, is_id, pick_reading
+from pipeline.data.describe.ruled_out import rule_out_candidates
 from pipeline.data.describe.storage import PixelTable
+from pipeline.data.describe.test_tables import find_test_tables
+
+_LISTED = 20  # ids of rows that are left out; more are left out by a rule
 
 
 def describe_train(
     listing: Listing,
     images: ImageFiles,
     tables: Sequence[str],
-    sample_columns: Sequence[str],
+    sample: pd.DataFrame,
     choices: Choices,
     describe_packed: Callable[[], Reading | None],
 ) -> Reading:
@@ -47,7 +43,7 @@ def describe_train(
         listing: the files.
         images: the same, by folder.
         tables: those that may hold training labels: neither sample submission nor solution.
-        sample_columns: the columns of the sample submission.
+        sample: the sample submission.
         choices: ``train``, ``id`` and ``label`` decide.
         describe_packed: describes the section where no file is an image of the training data.
 
@@ -55,41 +51,50 @@ def describe_train(
         InputError: nothing to read, or several readings; the candidates are listed.
     """
     found = find_candidates(listing, images, tables, choices)
+    if len(found) > 1 and choices.train is None:
+        found = rule_out_candidates(found, listing, images, sample)
     found = found or dict(find_name_candidates(listing, images, tables, choices))
     if not found or (choices.train or "").lower().endswith(ROW_SUFFIXES):
         packed = describe_packed()
         if packed is not None:
             return packed
     if not found:
-        raise InputError(_format_nothing(listing, images, tables))
+        raise InputError(format_nothing(listing, images, tables))
     candidate = pick_reading(f"the training data in {listing.source}", found, "--train", choices.train)
     if isinstance(candidate, FolderCandidate | NameCandidate) and (choices.label or choices.id):
         raise InputError(f"--label and --id choose columns of a table, but {candidate.folder} has none; leave them out")
     if isinstance(candidate, FolderCandidate):
-        return describe_class_folders(candidate, images)
+        reading = describe_class_folders(candidate, images)
+        return describe_groups_of_folders(listing, images, reading, tables, choices)
     if isinstance(candidate, NameCandidate):
         return describe_file_names(candidate, images)
     if isinstance(candidate, PixelTable):
-        return _describe_pixels(candidate, listing, sample_columns, choices)
-    return _describe_table(candidate, listing, sample_columns, choices)
+        return _describe_pixels(candidate, listing, sample, choices)
+    others = [path for path in tables if path != candidate.table]
+    tests = list(find_test_tables(listing, others, sample).values())
+    return _describe_table(candidate, listing, sample, tests, choices)
 
 
 def _describe_table(
-    candidate: TableCandidate, listing: Listing, sample_columns: Sequence[str], choices: Choices
+    candidate: TableCandidate,
+    listing: Listing,
+    sample: pd.DataFrame,
+    tests: Sequence[pd.DataFrame],
+    choices: Choices,
 ) -> Reading:
     table = listing.table(candidate.table)
     best = max(match.share for match in candidate.matches)
     matches = [match for match in candidate.matches if match.share == best]
     # Two columns that name the same images row by row (a name with and without extension) are one reading.
     same = len({match.images for match in matches}) == 1
-    named = [match for match in matches if match.column in sample_columns] or matches
+    named = [match for match in matches if match.column in sample.columns] or matches
     options = {match.column: match for match in matches}
     match = (
         named[0]
         if same and choices.id is None
         else pick_reading(f"the id column of {candidate.table}", options, "--id", choices.id)
     )
-    labels = read_labels(table, candidate.table, [match.column], sample_columns, choices)
+    labels = read_labels(table, candidate.table, [match.column], sample, choices)
     classes = list_classes(labels.values)
     _require_classes(classes, f"{candidate.table}, column {labels.columns[0]}")
     facts = [
@@ -106,9 +111,16 @@ def _describe_table(
     both = find_multi_labels(classes, classes)
     if both:
         check.append(f"{some(both, 3)} look like several labels of one image: each was read as a class of its own")
-    check += find_group_columns(table, candidate.table, [match.column, *labels.columns])
-    one_hot = len(labels.columns) > 1
     row_id = find_id_beside(table, match.column) if choices.id is None else match.column
+    taken = [row_id, match.column, *labels.columns, *sample.columns]
+    places = list(match.places)
+    ids, cells = table[row_id].iloc[places].tolist(), labels.values.iloc[places].tolist()
+    rows = TrainingRows(table.iloc[places], candidate.table, ids, match.images, cells, taken)
+    groups = describe_groups(listing, rows, tests, choices)
+    leave_out = _describe_left_out(table[row_id], labels.values, match)
+    if leave_out:
+        facts.append(f"rows of {candidate.table} that are no training images are left out, see leave_out")
+    one_hot = len(labels.columns) > 1
     section = {
         "layout": "csv_one_hot" if one_hot else "csv_images",
         "images": match.folder,
@@ -116,15 +128,31 @@ def _describe_table(
         "id": row_id,
         **({"file": match.column} if row_id != match.column else {}),
         **({"classes": labels.columns} if one_hot else {"label": labels.columns[0]}),
+        **({"group": groups.column} if groups.column else {}),
     }
-    return Reading(section, tuple(facts), tuple(check), match.images, classes, rows=len(table))
+    more = groups.sections | leave_out
+    facts, check = [*facts, *groups.facts], [*check, *groups.check]
+    return Reading(section, tuple(facts), tuple(check), match.images, classes, rows=len(match.images), more=more)
 
 
-def _describe_pixels(pixels: PixelTable, listing: Listing, sample_columns: Sequence[str], choices: Choices) -> Reading:
+def _describe_left_out(ids: pd.Series, labels: pd.Series, match: Match) -> dict[str, dict[str, Any]]:
+    """Describes the rows that are no images: neither label nor image, or a name that other programs leave behind."""
+    there = set(match.places)
+    out = [
+        name
+        for place, (name, label) in enumerate(zip(ids, labels, strict=True))
+        if place not in there and (label == "" or is_junk(PurePosixPath(name)))
+    ]
+    if not out:
+        return {}
+    return {"leave_out": {"ids": out} if len(out) <= _LISTED else {"no_label": True, "no_image": True}}
+
+
+def _describe_pixels(pixels: PixelTable, listing: Listing, sample: pd.DataFrame, choices: Choices) -> Reading:
     others = listing.columns(pixels.table, pixels.others)
     ids = {name: name for name in pixels.others if is_id(others[name]) and name != choices.label}
     row_id = pick_reading(f"the id column of {pixels.table}", ids, "--id", choices.id) if ids or choices.id else None
-    labels = read_labels(others, pixels.table, [row_id] if row_id else [], sample_columns, choices)
+    labels = read_labels(others, pixels.table, [row_id] if row_id else [], sample, choices)
     if len(labels.columns) > 1:
         raise InputError(
             f"{pixels.table} holds pixels and spreads the label over {some(labels.columns)}, which no layout reads "
@@ -148,37 +176,3 @@ def _format_labels(labels: Labels, classes: Sequence[str]) -> str:
 def _require_classes(classes: Sequence[str], place: str) -> None:
     if len(classes) < 2:
         raise InputError(f"{place} holds {len(classes)} class ({some(classes)}); a classification needs two or more")
-
-
-def _format_nothing(listing: Listing, images: ImageFiles, tables: Sequence[str]) -> str:
-    folders = [f"{folder} ({len(stems):,} images)" for folder, stems in images.by_folder.items()]
-    return (
-        f"{listing.source} holds no training data that could be read. Looked for a table whose ids name images, a "
-        "table of pixels with a label, one folder per class, and classes in file names; "
-        f"found tables {some(tables) or 'none'}, folders {some(folders) or 'none'}"
-        f"{_format_unread(listing)}{_format_repeating(listing, images, tables)}. "
-        "see docs/competitions.md for writing the competition's file by hand"
-    )
-
-
-def _format_unread(listing: Listing) -> str:
-    """Lists the files of rows that no reader takes, each with the reason."""
-    found = []
-    for path in listing.of(*ROW_SUFFIXES, *WORKBOOK_SUFFIXES):
-        place = listing.place(path)
-        try:
-            find_row_columns(place)
-        except InputError as error:
-            found.append(str(error).replace(str(place), path))
-    return f"; not read: {some(found, 3)}" if found else ""
-
-
-def _format_repeating(listing: Listing, images: ImageFiles, tables: Sequence[str]) -> str:
-    """Lists the columns that name images, but name them more than once."""
-    found = []
-    for path in [path for path in tables if len(listing.head(path).columns) <= WIDE]:
-        for name, values in listing.table(path).items():
-            distinct = sorted(set(values))
-            if not is_id(values) and images.matches(str(name), distinct):
-                found.append(f"{name} of {path} ({len(values):,} rows, {len(distinct):,} different)")
-    return f"; images are named more than once by {some(found, 3)}: one row per image is wanted" if found else ""

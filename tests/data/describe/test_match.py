@@ -48,12 +48,12 @@ def test_two_sizes_of_the_same_images_stop_with_both(root: Path) -> None:
         read(root, animals() | images([f"small/{n}.png" for n in range(12)]))
 
 
-def test_a_table_and_class_folders_of_the_same_images_stop_with_both(root: Path) -> None:
+def test_a_table_that_agrees_with_class_folders_is_taken(root: Path) -> None:
     files = seedlings()
     names = [name for name in files if name.startswith("train/")]
     table = rows("file,species", *((name.split("/")[2], name.split("/")[1]) for name in names))
-    with pytest.raises(InputError, match=r"--train 'train\.csv:train' or --train 'train'"):
-        read(root, files | {"train.csv": table})
+    found = read(root, files | {"train.csv": table}).train.model_dump(exclude_defaults=True)
+    assert (found["layout"], found["table"], found["label"]) == ("csv_images", "train.csv", "species")
 
 
 def test_ids_that_are_paths_are_matched(root: Path) -> None:
@@ -74,9 +74,7 @@ def test_images_in_shards_are_matched_by_bare_name(root: Path) -> None:
             [f"train/0{n % 2}/{name}.png" for n, name in enumerate(train)] + [f"test/00/q{n}.png" for n in range(3)]
         ),
     }
-    with pytest.raises(InputError, match=r"--train 'train\.csv:train' or --train 'train'"):
-        read(root, files)
-    found = read(root, files, train="train.csv")
+    found = read(root, files)
     assert found.train.model_dump()["images"] == "train"
 
 

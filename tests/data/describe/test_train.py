@@ -191,16 +191,25 @@ def test_class_numbers_that_no_folder_explains_are_refused(root: Path) -> None:
 
 def test_two_possible_label_columns_stop_with_both(root: Path) -> None:
     files = animals() | {
-        "train.csv": rows("Id,colour,kind", *((n, ("red", "blue")[n % 2], ("ant", "bee")[n % 2]) for n in range(12)))
+        "train.csv": rows("Id,colour,kind", *((n, ("red", "blue")[n % 2], ("ant", "bee")[n % 2]) for n in range(12))),
+        "sample_submission.csv": rows("Id,answer", *((n, "x") for n in range(3))),
     }
     with pytest.raises(InputError, match="--label 'colour' or --label 'kind'"):
         read(root, files)
 
 
-def test_a_column_of_patients_is_marked_to_check(root: Path) -> None:
+def test_the_cells_of_the_sample_decide_between_label_columns(root: Path) -> None:
+    files = animals() | {
+        "train.csv": rows("Id,colour,kind", *((n, ("red", "blue")[n % 2], ("ant", "bee")[n // 6]) for n in range(12))),
+        "sample_submission.csv": rows("Id,answer", *((n, "bee") for n in range(3))),
+    }
+    assert read(root, files).train.model_dump()["label"] == "kind"
+
+
+def test_groups_too_few_for_the_folds_are_marked_to_check(root: Path) -> None:
     lines = ((n, f"p{n // 4}", ("ant", "bee")[n % 2]) for n in range(12))
     source = write(root, animals() | {"train.csv": rows("Id,patient_id,Category", *lines)})
-    assert "check: patient_id of train.csv repeats: write train.group: patient_id if" in describe_local(root, source)
+    assert "check: patient_id of train.csv has 3 values, too few for 5 folds" in describe_local(root, source)
 
 
 def test_the_label_column_can_be_chosen(root: Path) -> None:

@@ -1,0 +1,245 @@
+"""Groups of a new competition: a column, or a part of the ids, that ties training images together.
+
+A column counts by its name (a patient, a place, a sequence), by how it repeats, and by whether the test images are of
+other groups; small pictures say what tearing it apart would cost.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from pipeline.core.errors import InputError, some
+from pipeline.data.describe.group_evidence import GroupEvidence, measure_groups
+from pipeline.data.describe.listing import Listing
+from pipeline.data.describe.match import Choices, strip_suffix
+
+_LEAST = 5  # groups: as many as there are folds by default
+# Whole names, without a closing id, number or the like: anatom_site is a part of the body, site a hospital.
+_NAMES = {
+    *("patient", "person", "subject", "participant", "driver", "donor", "animal", "specimen", "case", "study"),
+    *("studyinstance", "series", "seriesinstance", "lesion", "slide", "location", "sequence", "seq", "site", "place"),
+    *("session", "video", "clip", "scene", "camera", "group", "experiment", "plot", "field", "tree", "hospital"),
+    *("institution", "center", "centre", "photographer", "observer", "user", "owner", "flight", "dive", "burst"),
+}
+_ENDINGS = {"id", "ids", "no", "num", "number", "name", "key", "code", "uid", "hash", "idx", "index", "instance"}
+_SIDES = {
+    *("left", "right", "l", "r", "od", "os", "front", "back", "top", "bottom", "upper", "lower", "side"),
+    *("cc", "mlo", "pa", "ap", "lat", "lateral", "frontal", "dorsal", "ventral"),
+}
+_SIDE_PATTERN = r"^(.+)[_-][A-Za-z]+$"
+
+
+@dataclass(frozen=True)
+class TrainingRows:
+    """The rows of a training table that name an image.
+
+    Attributes:
+        table: text.
+        name: of the table, for messages.
+        ids: of its rows.
+        images: their paths.
+        labels: their classes.
+        taken: columns that are something else: id, label, what the sample submission asks for.
+    """
+
+    table: pd.DataFrame
+    name: str
+    ids: Sequence[str]
+    images: Sequence[str]
+    labels: Sequence[str]
+    taken: Sequence[str]
+
+
+@dataclass(frozen=True)
+class GroupReading:
+    """The groups of the training images: a column of their table, or a pattern over their ids, or neither.
+
+    Attributes:
+        column: of the training table.
+        pattern: over ids.
+        facts: as read from the files.
+        check: guesses that a person should check.
+    """
+
+    column: str | None = None
+    pattern: str | None = None
+    facts: tuple[str, ...] = ()
+    check: tuple[str, ...] = ()
+
+    @property
+    def sections(self) -> dict[str, dict[str, Any]]:
+        """The section ``groups`` of the competition's file, if it needs one."""
+        return {} if self.pattern is None else {"groups": {"pattern": self.pattern}}
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A way to group, with the group of each row."""
+
+    name: str
+    groups: list[str]
+    reading: GroupReading
+    apart: bool = False
+    facts: list[str] = field(default_factory=list)
+
+
+def describe_groups(
+    listing: Listing, rows: TrainingRows, tests: Sequence[pd.DataFrame], choices: Choices
+) -> GroupReading:
+    """Describes the groups of the training images.
+
+    Args:
+        listing: the files.
+        rows: the training table.
+        tests: tables of test images: where one has the same column, they tell whether groups are new there.
+        choices: ``group`` decides: a column, a pattern with brackets, or ``none``.
+
+    Raises:
+        InputError: several ways to group and no evidence which one, or a choice that is none.
+    """
+    if choices.group is not None:
+        return _chosen(rows, choices.group)
+    found = _list_columns(rows, tests)
+    sides = _find_sides(rows)
+    if sides is not None and not found:
+        found = [sides]
+    coarse = [each for each in found if not any(_refines(each, other) for other in found if other is not each)]
+    if len(coarse) > 1 and len([each for each in coarse if each.apart]) == 1:
+        coarse = [each for each in coarse if each.apart]
+    if len(coarse) > 1:
+        listed = " or ".join(f"--group '{each.name}'" for each in coarse)
+        raise InputError(
+            f"images of {rows.name} can belong together by {some(each.name for each in coarse)}; choose with {listed}, "
+            "or --group none"
+        )
+    if not coarse:
+        return _ask_or_hint(listing, rows)
+    return _apply(listing, rows, coarse[0])
+
+
+def _hint_at_few(rows: TrainingRows) -> tuple[str, ...]:
+    """Lists columns of the name of a group with too few values for the folds."""
+    few = []
+    for name in [str(name) for name in rows.table.columns if name not in rows.taken and _is_group_name(str(name))]:
+        count = len(set(rows.table[name]) - {""})
+        if 2 <= count < min(_LEAST, len(rows.table)):
+            few.append(
+                f"{name} of {rows.name} has {count} values, too few for {_LEAST} folds: to keep their images together, "
+                f"write train.group: {name} here and split.n_splits: {count} into params.yaml"
+            )
+    return tuple(few)
+
+
+def _apply(listing: Listing, rows: TrainingRows, chosen: _Candidate) -> GroupReading:
+    evidence = measure_groups(listing, rows.images, chosen.groups, rows.labels)
+    sizes = Counter(name for name in chosen.groups if name)
+    facts = [
+        f"{chosen.name}: {len(sizes):,} groups of {min(sizes.values()):,} to {max(sizes.values()):,} images, "
+        "which share a fold",
+        *chosen.facts,
+        *([str(evidence)] if evidence is not None else []),
+    ]
+    doubt = "" if chosen.apart or (evidence is not None and evidence.clear) else " by its name alone"
+    check = (f"images of one {chosen.name} share a fold{doubt}; describe again with --group none if they need not",)
+    return GroupReading(chosen.reading.column, chosen.reading.pattern, tuple(facts), check)
+
+
+def _chosen(rows: TrainingRows, wanted: str) -> GroupReading:
+    columns = [str(name) for name in rows.table.columns]
+    if wanted in columns:
+        return GroupReading(column=wanted, facts=(f"{wanted} ties images together: chosen with --group",))
+    if wanted.strip().lower() == "none":
+        return GroupReading(facts=("no images belong together: chosen with --group",))
+    if "(" in wanted:
+        try:
+            hits = sum(re.search(wanted, name) is not None for name in rows.ids)
+        except re.error as error:
+            raise InputError(f"--group {wanted!r} is not a regular expression ({error})") from error
+        if not hits or not re.compile(wanted).groups:
+            raise InputError(f"--group {wanted!r} finds no group in ids such as {some(rows.ids, 3)}; correct it")
+        return GroupReading(
+            pattern=wanted, facts=(f"a part of {hits:,} ids ties images together: chosen with --group",)
+        )
+    raise InputError(
+        f"--group {wanted!r} is no column of {rows.name} and no pattern with brackets; it has {some(columns)}; or none"
+    )
+
+
+def _list_columns(rows: TrainingRows, tests: Sequence[pd.DataFrame]) -> list[_Candidate]:
+    found = []
+    for name in map(str, rows.table.columns):
+        if name in rows.taken or not _is_group_name(name):
+            continue
+        groups = rows.table[name].tolist()
+        if not _repeats(groups) or _is_label_again(groups, rows.labels):
+            continue
+        there = [set(table[name]) - {""} for table in tests if name in table.columns]
+        known = set(groups)
+        if there and any(len(values & known) > len(values) / 2 for values in there):
+            continue  # the test images are of the same groups: a model will have seen them
+        apart = bool(there) and not any(values & known for values in there)
+        facts = [f"test images are of other values of {name} than training images"] if apart else []
+        found.append(_Candidate(name, groups, GroupReading(column=name), apart, facts))
+    return found
+
+
+def _is_group_name(name: str) -> bool:
+    words = [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)]
+    while len(words) > 1 and words[-1] in _ENDINGS:
+        words.pop()
+    return "".join(words) in _NAMES or (len(words) > 1 and words[-1] in ("patient", "subject") and len(words) == 2)
+
+
+def _repeats(groups: Sequence[str]) -> bool:
+    """Says whether values repeat over images, in enough groups for the folds."""
+    distinct = set(groups) - {""}
+    named = sum(bool(name) for name in groups)
+    return _LEAST <= len(distinct) < named and 2 * named > len(groups)
+
+
+def _is_label_again(groups: Sequence[str], labels: Sequence[str]) -> bool:
+    """Says whether groups are classes by another name: each class is one group."""
+    pairs = set(zip(groups, labels, strict=True))
+    return len(pairs) == len(set(labels)) or len(pairs) == len(set(groups)) == len(set(labels))
+
+
+def _refines(fine: _Candidate, coarse: _Candidate) -> bool:
+    """Says whether each group of ``fine`` lies in one of ``coarse``, which then ties more."""
+    pairs = set(zip(fine.groups, coarse.groups, strict=True))
+    return len(pairs) == len(set(fine.groups)) and len(set(fine.groups)) > len(set(coarse.groups))
+
+
+def _find_sides(rows: TrainingRows) -> _Candidate | None:
+    """Finds ids that end in a side or view of one thing: ``10_left`` and ``10_right``."""
+    found = [re.search(_SIDE_PATTERN, strip_suffix(name)) for name in rows.ids]
+    groups = [match[1] if match else "" for match in found]
+    ends = {re.split(r"[_-]", match[0])[-1].lower() for match in found if match}
+    if len(ends) < 2 or not ends <= _SIDES or not all(groups) or not _repeats(groups):
+        return None
+    with_suffix = any(strip_suffix(name) != name for name in rows.ids)
+    pattern = r"^(.+)[_-][A-Za-z]+(?:\.\w+)?$" if with_suffix else _SIDE_PATTERN
+    facts = [f"ids end in {some(sorted(ends))}: views of one thing"]
+    return _Candidate("the id before its last part", groups, GroupReading(pattern=pattern), False, facts)
+
+
+def _ask_or_hint(listing: Listing, rows: TrainingRows) -> GroupReading:
+    """Looks for numbered ids (``video3_12``) whose pictures resemble each other: asks where the evidence is clear."""
+    groups = [match[1] if (match := re.search(r"^(.+)[_-]\d+$", strip_suffix(name))) else "" for name in rows.ids]
+    few = GroupReading(check=_hint_at_few(rows))
+    if not all(groups) or not _repeats(groups) or _is_label_again(groups, rows.labels):
+        return few
+    evidence = measure_groups(listing, rows.images, groups, rows.labels)
+    if evidence is None or not evidence.clear:
+        return few
+    raise InputError(_ask(rows, groups, evidence))
+
+
+def _ask(rows: TrainingRows, groups: Sequence[str], evidence: GroupEvidence) -> str:
+    return (
+        f"ids of {rows.name} such as {some(rows.ids, 3)} begin alike in {len(set(groups)):,} groups, and {evidence}; "
+        r"choose with --group '^(.+)[_-]\d+' or --group none"
+    )

@@ -1,0 +1,90 @@
+"""Candidates for training data that the files rule out are not offered."""
+
+from pathlib import Path
+
+import pytest
+from support.competition_files import Files, animals, images, labels, read, rows, seedlings, write
+
+from pipeline.core.errors import InputError
+from pipeline.data.describe.candidates import find_candidates
+from pipeline.data.describe.listing import open_listing
+from pipeline.data.describe.match import Choices, ImageFiles
+from pipeline.data.describe.ruled_out import rule_out_candidates
+
+KINDS = ("ant", "bee")
+
+
+def sharded(deep: bool) -> Files:
+    """Images in folders by the first letters of their ids, of training and test alike."""
+    train = [f"{'abcd'[k % 4]}{'xyz'[k % 3]}{k:02d}" for k in range(24)]
+    test = [f"{'abcd'[k % 4]}{'xyz'[k % 3]}t{k}" for k in range(12)]
+
+    def place(part: str, name: str) -> str:
+        return f"{part}/{name[0]}/{name[1]}/{name}.png" if deep else f"{part}/{name[0]}/{name}.png"
+
+    return {
+        "train.csv": rows("id,mark_id", *((name, KINDS[k % 2]) for k, name in enumerate(train))),
+        "sample_submission.csv": rows("id,marks", *((name, "ant 0.5") for name in test)),
+        **images([place("train", name) for name in train] + [place("test", name) for name in test]),
+    }
+
+
+@pytest.mark.parametrize("deep", [True, False])
+def test_folders_of_letters_are_no_training_sets_where_a_table_names_their_images(root: Path, deep: bool) -> None:
+    with open_listing(write(root, sharded(deep))) as listing:
+        sample, files = listing.table("sample_submission.csv"), ImageFiles(listing.images)
+        found = find_candidates(listing, files, ["train.csv"], Choices())
+        found = rule_out_candidates(found, listing, files, sample)
+    assert list(found) == ["train.csv:train"] if deep else "test" not in found
+
+
+def test_chains_of_hotels_are_no_classes_where_the_sample_asks_for_a_column(root: Path) -> None:
+    names = [f"{k % 3}/h{k}.png" for k in range(24)]
+    files: Files = {
+        "train.csv": rows("image,chain,hotel_id", *((f"h{k}.png", k % 3, f"hotel{k % 6}") for k in range(24))),
+        "sample_submission.csv": rows("image,hotel_id", *((f"t{k}.png", "hotel0") for k in range(3))),
+        **images([f"train_images/{name}" for name in names] + [f"test_images/t{k}.png" for k in range(3)]),
+    }
+    found = read(root, files)
+    assert found.train.model_dump()["label"] == "hotel_id"
+    assert labels(root, found)["train_images/0/h3.png"] == "hotel3"
+
+
+def test_a_preview_of_the_class_folders_is_no_training_data(root: Path) -> None:
+    files = seedlings()
+    mine = [name for name in files if name.startswith("train/")]
+    assert len(mine) > 4
+    preview = {f"sample/{name.removeprefix('train/')}": files[name] for name in mine[::2]}
+    assert read(root, files | preview).train.model_dump()["images"] == "train"
+
+
+def test_a_labelled_table_of_the_test_images_is_no_training_data(root: Path) -> None:
+    more = {"answers.csv": rows("Id,Category", *((f"test/{k}.png", KINDS[k % 2]) for k in range(3)))}
+    assert read(root, animals() | more).train.model_dump()["table"] == "train.csv"
+
+
+def test_a_table_whose_labels_contradict_the_folders_is_asked_for(root: Path) -> None:
+    files: Files = {
+        "list.csv": rows("img,colour", *((f"i{k}.png", ("red", "blue")[k // 6 % 2]) for k in range(24))),
+        "sample_submission.csv": rows("img,answer", *((f"t{k}.png", "x") for k in range(3))),
+        **images([f"train/{KINDS[k % 2]}/i{k}.png" for k in range(24)] + [f"test/t{k}.png" for k in range(3)]),
+    }
+    with pytest.raises(InputError, match=r"--train 'list\.csv:train' or --train 'train'"):
+        read(root, files)
+
+
+def test_rows_that_are_no_images_are_left_out(root: Path) -> None:
+    files = dict(animals())
+    files["train.csv"] = str(files["train.csv"]) + ".DS_Store,\n"
+    found = read(root, files)
+    assert found.leave_out is not None
+    assert found.leave_out.ids == (".DS_Store",)
+
+
+def test_a_table_that_lists_more_test_images_than_the_sample_is_taken(root: Path) -> None:
+    files = animals(12, 6) | {
+        "sample_submission.csv": rows("Id,Category", *((k, "ant") for k in range(3))),
+        "test.csv": rows("Id", *((k,) for k in range(6))),
+    }
+    test = read(root, files).test.model_dump()
+    assert (test["listed_by"], test["table"], test["id"]) == ("table", "test.csv", "Id")

@@ -1,0 +1,119 @@
+"""Groups of a new competition: applied where name and files speak for them, asked for where they leave it open."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.competition_files import Files, animals, images, read, rows, write
+
+from pipeline.core.competition import load_competition
+from pipeline.core.errors import InputError
+from pipeline.data.describe.group_evidence import compare_groups
+from pipeline.data.describe.init import describe_local
+from pipeline.data.describe.match import Choices
+
+KINDS = ("ant", "bee")
+
+
+def tied(column: str, values: list[str], test: str | None = None) -> Files:
+    """A competition of 24 images with one more column of its training table, and perhaps a table of its test images."""
+    files = animals(24)
+    files["train.csv"] = rows(f"Id,Category,{column}", *((k, KINDS[k % 2], values[k]) for k in range(24)))
+    return files if test is None else files | {"test.csv": test}
+
+
+@pytest.mark.parametrize("column", ["patient_id", "PatientID", "subject", "location", "seq_id", "site"])
+def test_a_column_of_a_groups_name_that_repeats_is_applied_and_marked_to_check(root: Path, column: str) -> None:
+    source = write(root, tied(column, [f"p{k // 3}" for k in range(24)]))
+    printed = describe_local(root, source)
+    assert load_competition(root, "shape").train.model_dump()["group"] == column
+    assert f"check: images of one {column} share a fold" in printed
+    text = (root / "configs/competitions/shape.yaml").read_text()
+    assert f"# {column}: 8 groups of 3 to 3 images, which share a fold" in text
+    assert "small pictures" in text
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("anatom_site_general_challenge", [f"s{k % 6}" for k in range(24)]),
+        ("age_approx", [str(40 + k % 8) for k in range(24)]),
+        ("patient_id", [f"p{k}" for k in range(24)]),
+        ("location", [KINDS[k % 2] for k in range(24)]),
+    ],
+)
+def test_columns_that_are_no_groups_are_left_alone(root: Path, column: str, values: list[str]) -> None:
+    assert read(root, tied(column, values)).train.model_dump()["group"] is None
+
+
+def test_places_that_the_test_images_share_are_no_groups(root: Path) -> None:
+    values = [f"p{k // 3}" for k in range(24)]
+    shared = rows("Id,location", *((k, values[k]) for k in range(3)))
+    assert read(root, tied("location", values, shared)).train.model_dump()["group"] is None
+
+
+def test_test_images_of_other_patients_are_evidence(root: Path) -> None:
+    values = [f"p{k // 3}" for k in range(24)]
+    other = rows("Id,patient", *((k, f"q{k}") for k in range(3)))
+    printed = describe_local(root, write(root, tied("patient", values, other)))
+    assert "check: images of one patient share a fold; describe again" in printed
+
+
+def test_of_nested_groups_the_coarse_one_is_taken_and_of_crossed_ones_the_user_chooses(root: Path) -> None:
+    def files(sequence: list[int]) -> Files:
+        lines = ((k, KINDS[k % 2], f"l{k % 6}", f"s{sequence[k]}") for k in range(24))
+        return animals(24) | {"train.csv": rows("Id,Category,location,seq_id", *lines)}
+
+    assert read(root, files([k % 12 for k in range(24)])).train.model_dump()["group"] == "location"
+    (root / "configs/competitions/shape.yaml").unlink()
+    crossed = files([k // 3 for k in range(24)])
+    with pytest.raises(InputError, match=r"--group 'location' or --group 'seq_id', or --group none"):
+        read(root, crossed)
+    assert read(root, crossed, group="seq_id").train.model_dump()["group"] == "seq_id"
+    (root / "configs/competitions/shape.yaml").unlink()
+    assert read(root, crossed, group="none").train.model_dump()["group"] is None
+    with pytest.raises(InputError, match=r"--group 'sequence' is no column of train.csv and no pattern"):
+        describe_local(root, write(root, crossed), "other", Choices(group="sequence"))
+
+
+def test_two_eyes_of_a_patient_are_tied_by_a_pattern_over_ids(root: Path) -> None:
+    names = [f"{k // 2}_{('left', 'right')[k % 2]}" for k in range(24)]
+    files: Files = {
+        "train.csv": rows("image,level", *((name, KINDS[k % 3 // 2]) for k, name in enumerate(names))),
+        "sample_submission.csv": rows("image,level", *((f"{k}_left", "ant") for k in range(90, 93))),
+        **images([f"train/{name}.png" for name in names] + [f"test/{k}_left.png" for k in range(90, 93)]),
+    }
+    groups = read(root, files).groups
+    assert groups is not None
+    assert [groups.match(name) for name in ("10_left", "10_right", "110_left")] == ["10", "10", "110"]
+
+
+def test_a_list_of_drivers_beside_folders_of_classes_is_applied(root: Path) -> None:
+    names = [f"train/{KINDS[k % 2]}/img_{k}.png" for k in range(24)]
+    files: Files = {
+        "drivers.csv": rows("subject,img", *((f"p{k // 4}", f"img_{k}.png") for k in range(24))),
+        "sample_submission.csv": rows("img,ant,bee", *((f"t{k}.png", 0.5, 0.5) for k in range(3))),
+        **images(names + [f"test/t{k}.png" for k in range(3)]),
+    }
+    found = read(root, files)
+    assert found.train.model_dump() == {"layout": "folders", "images": "train"}
+    assert found.groups is not None
+    assert found.groups.model_dump(exclude_none=True) == {"table": "drivers.csv", "id": "img", "column": "subject"}
+
+
+def test_the_nearest_picture_tells_groups_that_look_alike_from_groups_that_do_not() -> None:
+    random = np.random.default_rng(0)
+    group, label = np.arange(120) // 4, np.arange(120) // 4 % 2
+    own = random.normal(size=(30, 50))[group] + 0.1 * random.normal(size=(120, 50))
+    alike = compare_groups(own.astype(np.float32), group, label)
+    assert (alike.clear, alike.within, alike.right) == (True, 1.0, 1.0)
+    assert alike.right_across < 0.8
+    unlike = compare_groups(random.normal(size=(120, 50)).astype(np.float32), group, label)
+    assert not unlike.clear
+
+
+def test_groups_that_are_classes_alone_are_no_evidence() -> None:
+    random = np.random.default_rng(0)
+    label = np.arange(120) // 30
+    pictures = random.normal(size=(4, 50))[label] + 0.1 * random.normal(size=(120, 50))
+    assert not compare_groups(pictures.astype(np.float32), label, label).clear
