@@ -93,7 +93,7 @@ def write_prepared(
     pictures = {part: describe_pictures(stores[part], indices[part], facts[part]) for part in stores}
     print_warnings(pictures, competition.storage)
     report = make_report(train_index, test_index, classes, broken) | {"pictures": pictures}
-    if competition.leave_out is not None:
+    if listed.left_out or competition.leave_out is not None:
         report |= {"left_out": [row._asdict() for row in listed.left_out]}
         print_left_out(listed.left_out)
     write_json(folder / "report.json", report)
