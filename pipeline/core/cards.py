@@ -202,6 +202,11 @@ class SubmissionCard(Section):
     pooling: str | None = None
     new_threshold: float | None = None
 
+    @property
+    def needs_rule(self) -> bool:
+        """Whether its answers need something that was fitted."""
+        return self.pooling is not None or self.new_threshold is not None
+
 
 def write_card(path: Path, card: Section) -> None:
     """Writes a card as indented JSON."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core.active import active_name, weights_folder
-from pipeline.core.cards import ModelCard, write_card
+from pipeline.core.cards import ModelCard, SubmissionCard, read_card, write_card
 from pipeline.core.errors import InputError
 from pipeline.core.paths import (
     ENSEMBLE,
@@ -34,8 +34,7 @@ def collect_pack(root: Path, target: Path, selection: Selection) -> None:
         InputError: a file is missing.
     """
     shutil.copytree(_PACKAGE, target / "pipeline", ignore=shutil.ignore_patterns("__pycache__", ".tmp-*"))
-    optional = (target_path(root), submission_path(root, selection.name).with_suffix(".json"))
-    for path in (*_files(root, selection), *(path for path in optional if path.is_file())):
+    for path in _files(root, selection):
         if not path.is_file():
             raise InputError(f"{path} does not exist; run `dvc repro`, or `dvc checkout`")
         copy = target / path.relative_to(root)
@@ -49,6 +48,11 @@ def _files(root: Path, selection: Selection) -> Iterator[Path]:
     yield params_path(root)
     yield competition_path(root, active_name(root))
     yield classes_path(root)
+    if target_path(root).is_file():
+        yield target_path(root)
+    written = submission_path(root, selection.name).with_suffix(".json")
+    if written.is_file() and read_card(written, SubmissionCard).needs_rule:
+        yield written
     yield predicted_test_path(root, selection.name)  # for the notebook to compare its own with
     for card in selection.models:
         yield model_path(root, card.model)
