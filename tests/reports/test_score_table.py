@@ -171,7 +171,7 @@ def test_a_solution_with_an_unknown_class_is_refused(trained: Path) -> None:
     path = trained / "data" / "prepared" / "solution.csv"
     write_solution(trained, 3)
     path.write_text(path.read_text(encoding="utf-8").replace("bee", "wasp"), encoding="utf-8")
-    with pytest.raises(InputError, match="labels wasp are not classes; the classes are ant, bee, cat"):
+    with pytest.raises(InputError, match="'wasp' is not a class; known: ant, bee, cat"):
         printed(trained)
 
 
