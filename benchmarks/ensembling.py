@@ -2,23 +2,25 @@
 
     python -m benchmarks.ensembling simulate --repeats 20
     python -m benchmarks.ensembling scale --autogluon /path/to/python
+    python -m benchmarks.ensembling kinds --rows 10000
     python -m benchmarks.ensembling steps
     python -m benchmarks.ensembling mean xception mobilenet_v2
 
 `simulate` draws members and rows, fits the ensemble as the pipeline does by default, and compares the score that it
 prints with that of 20,000 fresh rows. `scale` times greedy selection against AutoGluon's, which has an environment of
 its own (`python3.11 -m venv autogluon && autogluon/bin/pip install autogluon.core`); without it only ours is timed.
-`steps` measures the gain of views, weights, calibration and pseudo-labels on trained models, `mean` that of their plain
-mean.
+`kinds` times the whole ensemble of several labels against that of one class. `steps` measures the gain of views,
+weights, calibration and pseudo-labels on trained models, `mean` that of their plain mean.
 """
 
 import argparse
 
-from benchmarks import ensembling_mean, ensembling_scale, ensembling_simulate, ensembling_steps
+from benchmarks import ensembling_kinds, ensembling_mean, ensembling_scale, ensembling_simulate, ensembling_steps
 
 _VERBS = (
     ("simulate", ensembling_simulate),
     ("scale", ensembling_scale),
+    ("kinds", ensembling_kinds),
     ("steps", ensembling_steps),
     ("mean", ensembling_mean),
 )

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import softmax
+from scipy.special import expit, softmax
 
 from pipeline.core.arrays import Labels, Probs
 from pipeline.core.targets.classes import OneClass
+from pipeline.core.targets.several_labels import SeveralLabels
 from pipeline.ensemble.members import Members
 
 _SIGNAL, _SHARED, _FAMILY, _FAMILY_SIZE = 2.5, 1.0, 0.5, 4
@@ -85,3 +86,19 @@ def as_members(stacked: Probs, labels: Labels) -> Members:
 def number_classes(many: int) -> OneClass:
     """Returns the target of one of so many classes per image."""
     return OneClass(columns=tuple(str(number) for number in range(many)))
+
+
+def as_label_members(n_members: int, rows: int, n_labels: int, random: np.random.Generator) -> Members:
+    """Draws members of several labels per image, a fifth of them true; noise as that of `mixed` members."""
+    marks = (random.random((rows, n_labels)) < 0.2).astype(np.float32)
+    noise = np.exp(random.uniform(np.log(_LEAST), np.log(_MOST), n_members))
+    row = _SHARED * random.standard_normal((rows, n_labels)) + _SIGNAL * (marks - 0.7)
+    stacked = np.empty((n_members, rows, n_labels), np.float32)
+    for member, own in enumerate(noise):
+        evidence = row + own * random.standard_normal((rows, n_labels))
+        stacked[member] = expit(_SIGNAL / (_SHARED**2 + own**2) * evidence)
+    numbers = np.arange(rows)
+    table = pd.DataFrame({"id": numbers.astype(str), "label": -1, "group": numbers, "fold": numbers % _FOLDS})
+    names = tuple(f"member_{number:02}" for number in range(n_members))
+    target = SeveralLabels(columns=tuple(str(number) for number in range(n_labels)))
+    return Members(names, table, marks, stacked, target, {})

@@ -10,8 +10,10 @@ from rich.table import Table
 from pipeline.core import cards, paths
 from pipeline.core.active import active_members, active_models, active_name
 from pipeline.core.competition import Competition, load_competition
-from pipeline.core.paths import prepared_folder, solution_path
+from pipeline.core.measures.metric import Metric
+from pipeline.core.paths import classes_path, prepared_folder, solution_path
 from pipeline.core.predictions import read_predictions
+from pipeline.core.targets.prepared import read_target
 from pipeline.kaggle.answers.forms import open_form
 from pipeline.kaggle.answers.sheets import read_sheet
 from pipeline.kaggle.solution import read_solution
@@ -37,7 +39,7 @@ def print_score_table(root: Path, out: Console | None = None) -> None:
     names = active_models(root)
     trained = {name: card for name in names if (card := _read_model_card(root, name)) is not None}
     models = [ScoreLine(name, card, score_held_out(root, name, competition)) for name, card in trained.items()]
-    metric = competition.metric.metric
+    metric = _read_metric(root, competition)
     models.sort(key=lambda line: line.card.pooled, reverse=metric.greater_is_better)
     direction = "higher is better" if metric.greater_is_better else "lower is better"
     ensemble = _read_ensemble_line(root, set(trained) | (set(active_members(root)) - set(names)), competition)
@@ -77,6 +79,12 @@ def score_held_out(root: Path, name: str, competition: Competition) -> float | N
     rows = truth.mask_parts("public", "private")
     aligned = replace(predictions, ids=tuple(ids), probs=form.extend(values)).aligned(truth.ids, str(predicted))
     return competition.metric.metric_for(form.target).score(truth.truth[rows], aligned[rows])
+
+
+def _read_metric(root: Path, competition: Competition) -> Metric:
+    """The metric of the prepared target; before that, of one class per image."""
+    path = classes_path(root)
+    return competition.metric.metric_for(read_target(path.parent)) if path.is_file() else competition.metric.metric
 
 
 def make_console() -> Console:

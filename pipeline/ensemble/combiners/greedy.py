@@ -19,7 +19,7 @@ from pipeline.ensemble.combiners.contract import Fitted, OofRows, make_blend, no
 
 MOST_SORTED, PICKS = 25, 100
 # Predictions of one member that a search looks at where a row has many: of more, rows are drawn.
-LOSS_CELLS, METRIC_CELLS = 1_000_000, 100_000
+LOSS_CELLS, METRIC_CELLS = 200_000, 100_000
 _FACTORS = 4
 _SMALLEST_BAG = 3
 # Sum of the members taken so far, a further member, how many both are together -> score, greater is better.
