@@ -5,6 +5,7 @@ read is one row at a time, so that memory stays flat.
 """
 
 import math
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -23,7 +24,21 @@ from pipeline.data.containers.cells import Row
 
 NAME, IMAGE, ROW = "name", "image", "row"
 _BANDS = (1, 3, 4)
-_DAMAGED = (OSError, ValueError, KeyError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error)
+# Beside their own errors, readers raise what Python does on a damaged header, which NumPy reads as a Python literal.
+_DAMAGED = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    RuntimeError,
+    EOFError,
+    MemoryError,
+    OverflowError,
+    SyntaxError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 @dataclass(frozen=True)
