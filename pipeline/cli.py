@@ -144,16 +144,15 @@ def _init(
     positive: Annotated[str | None, typer.Option(help="the class whose probability is submitted")] = None,
     encoding: Annotated[str | None, typer.Option(help="of tables that are not UTF-8, such as cp1251")] = None,
     group: Annotated[str | None, typer.Option(help="a column, a pattern over ids with brackets, or none")] = None,
+    target: Annotated[str | None, typer.Option(help="the kind of what is predicted, such as several_labels")] = None,
+    order: Annotated[str | None, typer.Option(help="ordered grades, the lowest first: mild,moderate,severe")] = None,
 ) -> None:
-    """Make a competition the active one; or, with --from or --kaggle, describe a new one.
-
-    --kaggle downloads it first and makes it the active one. The other options decide what the files leave open.
-    """
+    """Make a competition the active one, or describe a new one; options decide what its files leave open."""
     from pipeline.data.describe.match import Choices
     from pipeline.stages import init
 
-    subject = init.InitSubject(name, source, kaggle)
-    init.run(find_root(), subject, new_name, metric, Choices(train, id, label, test, sample, positive, encoding, group))
+    choices = Choices(train, id, label, test, sample, positive, encoding, group, target, order)
+    init.run(find_root(), init.InitSubject(name, source, kaggle), new_name, metric, choices)
 
 
 @app.command("submit")

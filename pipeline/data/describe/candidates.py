@@ -14,8 +14,10 @@ from pipeline.data.describe.folders import (
     find_file_names,
     list_class_folders,
 )
+from pipeline.data.describe.label_columns import holds_answers
 from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import Choices, ImageFiles, Match, is_below, is_id, parent_folder
+from pipeline.data.describe.sample import SampleSubmission
 from pipeline.data.describe.storage import PixelTable, find_pixel_table
 from pipeline.data.describe.test_tables import WIDE
 
@@ -32,7 +34,7 @@ Candidate = TableCandidate | FolderCandidate | NameCandidate | PixelTable
 
 
 def find_candidates(
-    listing: Listing, images: ImageFiles, tables: Sequence[str], choices: Choices
+    listing: Listing, images: ImageFiles, tables: Sequence[str], sample: SampleSubmission, choices: Choices
 ) -> dict[str, Candidate]:
     """Finds what may be the training data: tables that name images, tables of pixels, folders of classes."""
     found: dict[str, Candidate] = {}
@@ -43,7 +45,7 @@ def find_candidates(
             found[path] = pixels
     described = {}
     for path in tables:
-        for folder, matches in _naming(listing, images, path, choices).items():
+        for folder, matches in _naming(listing, images, path, sample, choices).items():
             described[folder] = path
             found[f"{path}:{folder}"] = TableCandidate(path, matches)
     for folder in find_class_folders(images):
@@ -98,7 +100,9 @@ def _is_named(paths: Sequence[str], folder: str, found: Mapping[str, Candidate])
     return any(is_below(match.folder, folder) and set(paths) <= set(match.images) for match in matches)
 
 
-def _naming(listing: Listing, images: ImageFiles, path: str, choices: Choices) -> dict[str, tuple[Match, ...]]:
+def _naming(
+    listing: Listing, images: ImageFiles, path: str, sample: SampleSubmission, choices: Choices
+) -> dict[str, tuple[Match, ...]]:
     """Folder -> the columns of a table that name its images, if the table has a column left for the label."""
     head = listing.head(path)
     if len(head.columns) > WIDE or not len(head):
@@ -111,7 +115,7 @@ def _naming(listing: Listing, images: ImageFiles, path: str, choices: Choices) -
     found: dict[str, list[Match]] = {}
     for name in likely:
         others = [column for column in table.columns if column != name]
-        if any(is_label(table[column]) or column == choices.label for column in others):
+        if holds_answers(table[others], sample, choices):
             for match in images.matches(name, table[name].tolist()):
                 found.setdefault(match.folder, []).append(match)
     return {folder: tuple(matches) for folder, matches in found.items()}

@@ -2,73 +2,18 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
-from pipeline.core.errors import InputError, some
+from pipeline.core.errors import some
 from pipeline.core.ids import natural_order
 from pipeline.data.describe.listing import Listing
-from pipeline.data.describe.match import Choices, pick_reading
-from pipeline.data.prepared.one_hot import is_flag, mark_ones, read_one_hot
+from pipeline.data.prepared.one_hot import is_flag
 
 _COCO = "category_id"
 _MOST = 1_000_000  # bytes: a map of class names is small
-
-
-@dataclass(frozen=True)
-class Labels:
-    """The labels of a training table.
-
-    Attributes:
-        columns: the label column; several: columns of 0 and 1, one per class.
-        values: the label of each row.
-        reason: why these columns.
-    """
-
-    columns: tuple[str, ...]
-    values: pd.Series
-    reason: str
-
-
-def read_labels(table: pd.DataFrame, path: str, taken: Sequence[str], sample: pd.DataFrame, choices: Choices) -> Labels:
-    """Finds the label column, or the columns of 0 and 1 that mark one class per row, and says why these.
-
-    Args:
-        table: the training table, or its columns that hold no pixels.
-        path: its name, for messages.
-        taken: columns that are something else (id, pixels); the first one names rows in messages.
-        sample: the sample submission.
-        choices: ``label`` decides; ``a,b,c`` names columns of 0 and 1.
-
-    Raises:
-        InputError: no column, several and no evidence which one, or rows that do not mark exactly one class.
-    """
-    columns = [str(column) for column in table.columns if column not in taken]
-    if choices.label is not None:
-        return _chosen(table, path, taken, columns, choices.label)
-    possible = [name for name in columns if is_label(table[name])]
-    decided = decide_label(table, possible, sample, taken[0] if taken else None)
-    if decided is not None:
-        return _one(table, *decided)
-    sample_columns = [str(name) for name in sample.columns]
-    wanted = [name for name in columns if name in sample_columns]
-    if len(wanted) >= max(2, len(sample_columns) - 1) and all(is_flag(table[name]) for name in wanted):
-        return _one_hot(table, path, taken, wanted, "0 or 1 for each column of the sample submission")
-    if _COCO in columns:
-        return _one(table, _COCO, "COCO's category of each image")
-    if not possible:
-        raise InputError(
-            f"{path} has no column that looks like a label (2 classes or more, 2 rows or more per class on average); "
-            f"besides the id it has {some(columns) or 'none'}; choose with --label COLUMN, or another --train"
-        )
-    # One column per class is one more way to read columns of 0 and 1, if each row marks one of them.
-    flags = [name for name in possible if is_flag(table[name])]
-    together = {",".join(flags): flags} if len(flags) > 1 and _marks_one(table, flags) else {}
-    options = together | {name: [name] for name in possible}
-    name = pick_reading(f"the label column of {path}", options, "--label", None)[0]
-    return _one(table, name, "the only column with few distinct values")
 
 
 def decide_label(
@@ -105,33 +50,6 @@ def decide_label(
     return None
 
 
-def _chosen(table: pd.DataFrame, path: str, taken: Sequence[str], columns: Sequence[str], chosen: str) -> Labels:
-    names = [name.strip() for name in chosen.split(",")]
-    if len(names) > 1 and chosen not in columns and set(names) <= set(columns):
-        return _one_hot(table, path, taken, names, "chosen with --label")
-    name = pick_reading(f"the label column of {path}", {name: name for name in columns}, "--label", chosen)
-    return _one(table, name, "chosen with --label")
-
-
-def _one(table: pd.DataFrame, name: str, reason: str) -> Labels:
-    return Labels((name,), table[name], reason)
-
-
-def _one_hot(table: pd.DataFrame, path: str, taken: Sequence[str], columns: Sequence[str], reason: str) -> Labels:
-    ids = table[taken[0]].tolist() if taken else [str(row) for row in range(1, len(table) + 1)]
-    try:
-        values = read_one_hot(table, columns, ids, path)
-    except InputError as error:
-        raise InputError(
-            f"{error}; no layout reads several labels per image: choose one with --label COLUMN"
-        ) from error
-    return Labels(tuple(columns), pd.Series(values, dtype="str"), reason)
-
-
-def _marks_one(table: pd.DataFrame, flags: Sequence[str]) -> bool:
-    return bool((table[list(flags)].apply(mark_ones).sum(axis=1) == 1).all())
-
-
 def is_label(values: pd.Series) -> bool:
     """Says whether a column can be a label: 2 classes or more, 2 rows or more of each on average, no measurements."""
     distinct = set(values) - {""}
@@ -141,24 +59,16 @@ def is_label(values: pd.Series) -> bool:
     return bool(numbers.isna().any()) or bool((numbers % 1 == 0).all())
 
 
-def find_multi_labels(values: Iterable[str], classes: Sequence[str]) -> list[str]:
-    """Lists the cells that hold more than one class, separated by blanks."""
-    known = set(classes)
-    return [value for value in values if len(parts := value.split()) > 1 and known.issuperset(parts)]
-
-
 def list_classes(values: pd.Series) -> tuple[str, ...]:
     """Lists the distinct labels in natural order; blanks are no class."""
     return tuple(natural_order(sorted(set(values) - {""})))
 
 
-def format_counts(counts: Mapping[str, int], classes: Sequence[str]) -> str:
-    """Formats the number of classes and of the images of each."""
+def format_counts(counts: Mapping[str, int], classes: Sequence[str], what: str = "classes") -> str:
+    """Formats the number of classes, or labels, and of the images of each."""
     numbers = [counts[name] for name in classes]
     least, most = min(numbers), max(numbers)
-    return (
-        f"{len(classes)} classes ({some(classes, 6)}), {least:,}{f' to {most:,}' if most > least else ''} images each"
-    )
+    return f"{len(classes)} {what} ({some(classes, 6)}), {least:,}{f' to {most:,}' if most > least else ''} images each"
 
 
 @dataclass(frozen=True)

@@ -15,14 +15,15 @@ import pandas as pd
 from pipeline.core.errors import InputError, some
 from pipeline.core.ids import find_look_alikes, refuse_look_alikes
 from pipeline.core.picture_formats import find_suffix_format
+from pipeline.data.describe.answers import describe_answer
 from pipeline.data.describe.classes import ClassNames, describe_class_names
 from pipeline.data.describe.folders import find_class_folders, list_class_folders
 from pipeline.data.describe.listing import Listing, open_listing
 from pipeline.data.describe.match import Choices, ImageFiles, Reading, is_below, is_id, parent_folder
 from pipeline.data.describe.metric import describe_metric, parse_metric
 from pipeline.data.describe.packed_train import describe_packed_train
+from pipeline.data.describe.sample import find_sample, find_solution
 from pipeline.data.describe.storage import describe_storage
-from pipeline.data.describe.submission import describe_submission, find_sample, find_solution
 from pipeline.data.describe.test_images import describe_test
 from pipeline.data.describe.test_tables import list_whole_test
 from pipeline.data.describe.train import describe_train
@@ -73,7 +74,9 @@ def describe_files(source: Path, choices: Choices, metric: str | None) -> Descri
     Raises:
         InputError: something is missing, can be read in several ways, or is a layout that the pipeline does not read.
     """
-    score = None if metric is None else parse_metric(metric)
+    if metric is not None:
+        parse_metric(metric)
+    choices = replace(choices, metric=metric)
     with open_listing(source, choices.encoding) as listing, unread_named(listing):
         images, twins = _without_twins(listing.images, choices)
         _require_tests(listing, images, choices)
@@ -81,12 +84,12 @@ def describe_files(source: Path, choices: Choices, metric: str | None) -> Descri
         solution = find_solution(listing, sample)
         tables = [path for path in listing.tables if path not in (sample.path, solution)]
         tables += [path for path in listing.row_tables if not _lists_tests(listing.table(path), sample.table)]
-        packed = partial(describe_packed_train, listing, tables, sample.table, choices)
-        train = describe_train(listing, images, tables, sample.table, choices, packed)
+        packed = partial(describe_packed_train, listing, tables, sample, choices)
+        train = describe_train(listing, images, tables, sample, choices, packed)
         test, id_column = describe_test(listing, images, sample, train, choices)
         others = [path for path in tables if path != train.section.get("table")]
         test = list_whole_test(listing, images, others, sample.table, test)
-        submission = describe_submission(sample, id_column, train.classes, score, choices)
+        submission = describe_answer(sample, id_column, train, test, choices)
         if "group" in test.section:
             submission = _answer_by_group(submission)
         storage = describe_storage(listing, train)
@@ -100,10 +103,10 @@ def describe_files(source: Path, choices: Choices, metric: str | None) -> Descri
         )
         if unread := format_unread(listing):
             summary += f"; not read: {unread}"
-    metric_reading = describe_metric(score, submission)
     more = {name: Reading(section) for name, section in train.more.items()}
-    sections = {"train": train, "test": test, "storage": storage, "metric": metric_reading, "submission": submission}
-    sections |= more
+    target = {"target": Reading(train.target)} if train.target else {}
+    sections = {"train": train, "test": test, **target, "storage": storage}
+    sections |= {"metric": describe_metric(metric, submission, train), "submission": submission, **more}
     return Description(summary, sections, solution, names, not _are_characters(train.classes), choices.encoding)
 
 

@@ -61,7 +61,7 @@ def describe_kaggle(root: Path, slug: str, name: str | None, choices: Choices, m
 
 
 def _ask_for_metric(slug: str, description: Description) -> str:
-    likely = list_metrics(description.sections["submission"])
+    likely = list_metrics(description.sections["submission"], description.sections["train"].kind)
     return (
         f"no file of {slug} names its metric; see https://www.kaggle.com/c/{slug}/overview/evaluation and run the "
         f"command again with --metric NAME (nothing is downloaded twice): {likely}"

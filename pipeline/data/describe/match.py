@@ -32,6 +32,9 @@ class Choices:
         positive: the class whose probability a single submission column holds.
         encoding: of tables that are not UTF-8.
         group: the column, or the pattern over ids, that ties training images together; ``none`` for neither.
+        target: the kind of what is predicted.
+        order: grades, the lowest first, with commas between them.
+        metric: the competition's metric, which is evidence for the kind.
     """
 
     train: str | None = None
@@ -42,6 +45,9 @@ class Choices:
     positive: str | None = None
     encoding: str | None = None
     group: str | None = None
+    target: str | None = None
+    order: str | None = None
+    metric: str | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,8 @@ class Reading:
         rows: how many training images there are.
         pictures: some of the training images, where they are packed.
         more: other sections of the file that follow from this one: ``groups``, ``leave_out``.
+        target: the section of what is predicted, of a training section; empty for one class per image.
+        answers: keys of the submission section that the test images decide: ``unit``, or ``rows`` and ``parts``.
     """
 
     section: dict[str, Any]
@@ -69,6 +77,13 @@ class Reading:
     rows: int = 0
     pictures: tuple[Picture, ...] = ()
     more: dict[str, dict[str, Any]] = field(default_factory=dict)
+    target: dict[str, Any] = field(default_factory=dict)
+    answers: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> str:
+        """The kind of the target."""
+        return str(self.target.get("kind", "one_class"))
 
 
 def pick_reading(what: str, candidates: Mapping[str, T], option: str, chosen: str | None) -> T:
@@ -85,8 +100,7 @@ def pick_reading(what: str, candidates: Mapping[str, T], option: str, chosen: st
     wanted = chosen.strip().removeprefix("./").rstrip("/") or "."
     if wanted in candidates:
         return candidates[wanted]
-    begun = [name for name in candidates if name.startswith(wanted + ":")]
-    if len(begun) == 1:
+    if len(begun := [name for name in candidates if name.startswith(wanted + ":")]) == 1:
         return candidates[begun[0]]
     raise InputError(f"{option} {chosen!r} is not a possible reading of {what}; possible: {some(begun or candidates)}")
 

@@ -1,59 +1,151 @@
 """The metric, which no file names: given by the user, or guessed from the submission's format and listed to check."""
 
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from pipeline.core.errors import InputError
+from pipeline.core.errors import InputError, some
 from pipeline.core.measures.class_metrics import METRICS
 from pipeline.core.measures.metric import Metric, MetricOptions
-from pipeline.core.metrics import get_metric, parse_metric_name
+from pipeline.core.metrics import REQUIRED, list_metrics_for, parse_metric_name
+from pipeline.core.targets.classes import Grades, OneClass
+from pipeline.core.targets.contract import Target
+from pipeline.core.targets.numbers import Numbers
+from pipeline.core.targets.several_labels import SeveralLabels
+from pipeline.core.targets.spec import VoteSharesSpec
 from pipeline.data.describe.match import Reading
 
 _TOP = "top_3_accuracy"  # stands for any k
+# Of each kind the smallest target: the metrics of a kind depend on nothing else.
+_SMALLEST: tuple[Target, ...] = (
+    OneClass(columns=("a", "b")),
+    Grades(columns=("1", "2"), numbers=(1, 2)),
+    SeveralLabels(columns=("a", "b")),
+    Numbers(columns=("a",), means=(0,), scales=(1,)),
+    VoteSharesSpec(kind="vote_shares").fit((), ("a", "b")),
+)
+_BY_FORM = {"ranked": "map_k", "label_confidence": "gap", "label_set": "row_f1"}
+_LONG = {"label": "labels", "probabilities": "probabilities", "numbers": "numbers"}
+# Options of two competitions' metrics, as examples to be corrected.
+_EXAMPLES: dict[str, Any] = {"min_tpr": 0.8, "tpr_bands": [[0.4, 2.0], [1.0, 1.0]]}
 
 
-def parse_metric(name: str) -> Metric:
-    """Returns the metric that ``--metric`` names; ``top_3_accuracy`` for top-k.
+@dataclass(frozen=True)
+class GivenMetric:
+    """A metric as the user gives it: ``map_5`` is ``map_k`` with the option ``k`` 5."""
+
+    given: str
+    name: str
+    options: dict[str, int | float]
+
+
+def parse_metric(text: str) -> GivenMetric:
+    """Reads the metric that ``--metric`` names; ``top_3_accuracy`` for top-k.
 
     Raises:
-        InputError: no such metric.
+        InputError: no such metric, or one without the number that it needs.
     """
     try:
-        base, options = parse_metric_name(name)
+        name, options = parse_metric_name(text)
     except InputError as error:
         raise InputError(f"--{error}") from error
-    k, beta = options.get("k"), options.get("beta")
-    return get_metric(base, options=MetricOptions(k=None if k is None else int(k), beta=beta))
-
-
-def describe_metric(metric: Metric | None, submission: Reading) -> Reading:
-    """Describes the metric section: as given, else a guess to check."""
-    wants = _wanted(submission)
-    if metric is not None:
-        base, options = parse_metric_name(metric.name)
-        section: dict[str, Any] = {"name": base, **options}
-        doubt = (
-            f"{metric.name} is computed from {_LONG[metric.wants]}, but the sample submission asks for {_LONG[wants]}"
+    wanted = REQUIRED.get(name)
+    if wanted in ("k", "beta") and not options:
+        short = {"top_k_accuracy": _TOP, "map_k": "map_5", "recall_k": "recall_5"}.get(
+            name, name[: -len("_beta")] + "2"
         )
-        return Reading(section, ("given with --metric",), () if metric.wants == wants or options else (doubt,))
-    name = "accuracy" if wants == "label" else "log_loss"
+        raise InputError(f"--metric {text} lacks its {wanted}; give it as in --metric {short}")
+    return GivenMetric(text, name, options)
+
+
+@cache
+def _list_metrics(kind: str) -> dict[str, Metric]:
+    target = next((each for each in _SMALLEST if each.kind == kind), _SMALLEST[0])
+    return list_metrics_for(target, MetricOptions())
+
+
+def list_kinds(metric: str | None) -> tuple[str, ...] | None:
+    """Lists the kinds of targets that a metric judges; None without a metric, which judges nothing yet."""
+    if metric is None:
+        return None
+    name = parse_metric(metric).name
+    kinds = tuple(target.kind for target in _SMALLEST if name in _list_metrics(target.kind))
+    return (*kinds, "several_targets") if "one_class" in kinds else kinds
+
+
+def find_wants(metric: str | None, kind: str) -> str | None:
+    """Says what a submission holds for a metric: ``label``, ``probabilities`` or ``numbers``; None without one."""
+    if metric is None:
+        return None
+    judging = _list_metrics(kind).get(parse_metric(metric).name)
+    return None if judging is None else judging.wants
+
+
+def describe_metric(metric: str | None, submission: Reading, train: Reading) -> Reading:
+    """Describes the metric section: as given, else a guess to check.
+
+    Args:
+        metric: as the user gives it.
+        submission: its section.
+        train: the training section with the kind of its target and the classes.
+
+    Raises:
+        InputError: a list that is as long as there are classes.
+    """
+    wants = _wanted(submission)
+    if metric is None:
+        return _guess(submission, train, wants)
+    given = parse_metric(metric)
+    k = given.options.get("k")
+    if k is not None and k >= len(train.classes):
+        raise InputError(
+            f"--metric {metric}: there are {len(train.classes)} classes ({some(train.classes, 5)}), so every answer "
+            "would score 1; give a number below"
+        )
+    section: dict[str, Any] = {"name": given.name, **given.options}
+    check = []
+    if REQUIRED.get(given.name) in _EXAMPLES:
+        option = str(REQUIRED[given.name])
+        section[option] = _EXAMPLES[option]
+        check.append(f"metric.{option} is an example; read the competition's rules and correct it")
+    own = find_wants(metric, train.kind)
+    if own not in (None, wants) and not given.options:
+        check.append(f"{metric} is computed from {_LONG[str(own)]}, but the sample submission asks for {_LONG[wants]}")
+    return Reading(section, ("given with --metric",), tuple(check))
+
+
+def _guess(submission: Reading, train: Reading, wants: str) -> Reading:
+    kind, form = train.kind, str(submission.section["kind"])
+    if kind in ("one_class", "grades"):
+        name = _BY_FORM.get(form, "accuracy" if wants == "label" else "log_loss")
+        name = "rmse" if form == "numbers" else name
+    elif kind == "several_labels":
+        name = _BY_FORM.get(form, "row_f1" if wants == "label" else "roc_auc")
+    else:
+        name = {"numbers": "rmse", "vote_shares": "kl_divergence"}.get(kind, "accuracy")
+    options = {"k": max(1, min(int(submission.section.get("k", 5)), len(train.classes) - 1))} if name == "map_k" else {}
     guess = f"metric {name} is a guess from the submission's format; read the competition's rules and give --metric"
-    return Reading({"name": name}, (), (guess,))
+    return Reading({"name": name, **options}, (), (guess,))
 
 
-def list_metrics(submission: Reading) -> str:
+def list_metrics(submission: Reading, kind: str) -> str:
     """Lists the metrics, those first that fit what the sample submission asks for."""
     wants = _wanted(submission)
-    fitting = [name for name, metric in METRICS.items() if metric.wants == wants]
-    others = [name for name in METRICS if name not in fitting]
+    judging = METRICS if kind == "one_class" else _list_metrics(kind)
+    fitting = [name for name, metric in judging.items() if metric.wants == wants]
+    others = [name for name in judging if name not in fitting]
     return (
         f"the sample submission asks for {_LONG[wants]}, which fits {', '.join(fitting)}; "
         f"the others are {', '.join(others)} and {_TOP} (any k)"
     )
 
 
-_LONG = {"label": "labels", "probabilities": "probabilities"}
-
-
 def _wanted(submission: Reading) -> str:
-    label = submission.section["kind"] == "label" and "positive" not in submission.section
-    return "label" if label else "probabilities"
+    """What a form holds: one of ``label``, ``probabilities`` and ``numbers``."""
+    section = submission.section
+    if section["kind"] == "label":
+        return "probabilities" if "positive" in section else "label"
+    if section["kind"] == "rows":
+        return "label" if section.get("holds") == "decisions" else "probabilities"
+    forms = {"probabilities": "probabilities", "numbers": "numbers"}
+    return forms.get(str(section["kind"]), "label")

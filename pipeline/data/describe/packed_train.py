@@ -1,19 +1,20 @@
 """Packed training images: their section, from rows that hold images and labels, or images that a table names."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 
-from pipeline.core.errors import InputError, some
+from pipeline.core.errors import some
 from pipeline.data.containers.array_rows import ROW
-from pipeline.data.describe.classes import format_counts, is_label, list_classes, read_labels
+from pipeline.data.describe.classes import is_label
 from pipeline.data.describe.groups import TrainingRows, describe_groups
+from pipeline.data.describe.label_columns import read_labels
 from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import ENOUGH, Choices, Reading, is_id, pick_reading
 from pipeline.data.describe.packed_sets import PackedSet, can_join, find_packed_sets, join_sets
+from pipeline.data.describe.sample import SampleSubmission
 from pipeline.images.inspection import inspect_values
 
 _STORED = 160  # pixels that the proposed models take: larger pictures lose nothing above it
@@ -39,7 +40,7 @@ class PackedCandidate:
 
 
 def describe_packed_train(
-    listing: Listing, tables: Sequence[str], sample: pd.DataFrame, choices: Choices
+    listing: Listing, tables: Sequence[str], sample: SampleSubmission, choices: Choices
 ) -> Reading | None:
     """Describes the training section where images are packed; None where no packed file holds labelled images.
 
@@ -52,7 +53,7 @@ def describe_packed_train(
     Raises:
         InputError: several readings; the candidates are listed.
     """
-    found = _candidates(listing, tables, sample, choices)
+    found = _candidates(listing, tables, sample.table, choices)
     if not found:
         return None
     if choices.train is None:
@@ -164,7 +165,7 @@ def _measure_side(images: PackedSet) -> int:
     return sorted(sides)[len(sides) // 2]
 
 
-def _describe(candidate: PackedCandidate, listing: Listing, sample: pd.DataFrame, choices: Choices) -> Reading:
+def _describe(candidate: PackedCandidate, listing: Listing, sample: SampleSubmission, choices: Choices) -> Reading:
     images, where = candidate.images, candidate.table or candidate.images.pattern
     table = images.table if candidate.table is None else listing.table(candidate.table)
     taken = [
@@ -172,32 +173,29 @@ def _describe(candidate: PackedCandidate, listing: Listing, sample: pd.DataFrame
         *(name for name in (*images.names, ROW, images.document) if name and candidate.table is None),
     ]
     labels = read_labels(table, where, taken, sample, choices)
-    classes = list_classes(labels.values)
-    if len(classes) < 2:
-        raise InputError(f"{where}, column {labels.columns[0]} holds {len(classes)} class; two are the least")
-    one_hot = len(labels.columns) > 1
     section: dict[str, Any] = {
-        "layout": "csv_one_hot" if one_hot else "csv_images",
+        "layout": "csv_one_hot" if labels.marks else "csv_images",
         "images": images.pattern,
         "table": where,
         "id": candidate.id,
-        **({"classes": labels.columns} if one_hot else {"label": labels.columns[0]}),
+        **labels.train_keys,
         **({"group": images.document} if images.document and candidate.table is None else {}),
         **images.section(candidate.id, candidate.named_by),
     }
     facts: tuple[str, ...] = (
         f"{where}: {len(table):,} rows, columns {some(table.columns)}; images packed in {len(images.files)} files",
-        f"{', '.join(labels.columns[:6])}: {labels.reason}; {format_counts(Counter(labels.values), classes)}",
+        *labels.facts,
     )
-    check = (*candidate.notes, *images.notes, *_order_note(images, where))
+    check = (*labels.check, *candidate.notes, *images.notes, *_order_note(images, where))
     ids, taken = table[candidate.id].tolist(), [*taken, *labels.columns, *sample.columns]
-    rows = TrainingRows(table, where, ids, (), labels.values.tolist(), taken)
+    rows = TrainingRows(table, where, ids, (), labels.cells.tolist(), taken)
     if "group" not in section:
         groups = describe_groups(listing, rows, [], choices)
         section |= {"group": groups.column} if groups.column else {}
         facts, check = (*facts, *groups.facts), (*check, *groups.check)
     pictures = tuple(images.pictures())
-    return Reading(section, facts, check, (), classes, rows=len(table), pictures=pictures)
+    count, target = len(table), labels.section
+    return Reading(section, facts, check, (), labels.classes, rows=count, pictures=pictures, target=target)
 
 
 def _order_note(images: PackedSet, where: str) -> tuple[str, ...]:

@@ -10,8 +10,8 @@ from pipeline.core.layouts import IMAGE_SUFFIXES
 from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import Choices, ImageFiles, Match, Reading, is_id, pick_reading
 from pipeline.data.describe.packed_test import describe_packed_test
+from pipeline.data.describe.sample import SampleSubmission
 from pipeline.data.describe.storage import PixelTable, find_pixel_table
-from pipeline.data.describe.submission import SampleSubmission
 
 _FEW_TESTS = 10  # fewer, beside many training images, are a sample of what a code competition hides
 

@@ -1,6 +1,5 @@
 """Training images: their section, from a table beside images, pixels, folders of classes, or file names."""
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
 from typing import Any
@@ -11,7 +10,6 @@ from pipeline.core.errors import InputError, some
 from pipeline.core.files import is_junk
 from pipeline.data.containers.formats import ROW_SUFFIXES
 from pipeline.data.describe.candidates import TableCandidate, find_candidates, find_name_candidates, format_nothing
-from pipeline.data.describe.classes import Labels, find_multi_labels, format_counts, list_classes, read_labels
 from pipeline.data.describe.folder_groups import describe_groups_of_folders
 from pipeline.data.describe.folders import (
     FolderCandidate,
@@ -20,9 +18,11 @@ from pipeline.data.describe.folders import (
     describe_file_names,
 )
 from pipeline.data.describe.groups import TrainingRows, describe_groups
+from pipeline.data.describe.label_columns import read_labels
 from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import Choices, ImageFiles, Match, Reading, find_id_beside, is_id, pick_reading
 from pipeline.data.describe.ruled_out import rule_out_candidates
+from pipeline.data.describe.sample import SampleSubmission
 from pipeline.data.describe.storage import PixelTable
 from pipeline.data.describe.test_tables import find_test_tables
 
@@ -33,7 +33,7 @@ def describe_train(
     listing: Listing,
     images: ImageFiles,
     tables: Sequence[str],
-    sample: pd.DataFrame,
+    sample: SampleSubmission,
     choices: Choices,
     describe_packed: Callable[[], Reading | None],
 ) -> Reading:
@@ -50,9 +50,9 @@ def describe_train(
     Raises:
         InputError: nothing to read, or several readings; the candidates are listed.
     """
-    found = find_candidates(listing, images, tables, choices)
+    found = find_candidates(listing, images, tables, sample, choices)
     if len(found) > 1 and choices.train is None:
-        found = rule_out_candidates(found, listing, images, sample)
+        found = rule_out_candidates(found, listing, images, sample.table)
     found = found or dict(find_name_candidates(listing, images, tables, choices))
     if not found or (choices.train or "").lower().endswith(ROW_SUFFIXES):
         packed = describe_packed()
@@ -71,14 +71,14 @@ def describe_train(
     if isinstance(candidate, PixelTable):
         return _describe_pixels(candidate, listing, sample, choices)
     others = [path for path in tables if path != candidate.table]
-    tests = list(find_test_tables(listing, others, sample).values())
+    tests = list(find_test_tables(listing, others, sample.table).values())
     return _describe_table(candidate, listing, sample, tests, choices)
 
 
 def _describe_table(
     candidate: TableCandidate,
     listing: Listing,
-    sample: pd.DataFrame,
+    sample: SampleSubmission,
     tests: Sequence[pd.DataFrame],
     choices: Choices,
 ) -> Reading:
@@ -95,44 +95,44 @@ def _describe_table(
         else pick_reading(f"the id column of {candidate.table}", options, "--id", choices.id)
     )
     labels = read_labels(table, candidate.table, [match.column], sample, choices)
-    classes = list_classes(labels.values)
-    _require_classes(classes, f"{candidate.table}, column {labels.columns[0]}")
     facts = [
         f"{candidate.table}: {len(table):,} rows, columns {some(table.columns)}",
         f"{match.column}: {len(match.images):,} of {match.rows:,} ids name an image in {match.folder}",
-        _format_labels(labels, classes),
+        *labels.facts,
     ]
-    check = []
+    check = [*labels.check]
     if match.share < 1:
         check.append(f"{match.rows - len(match.images):,} ids of {candidate.table} have no image in {match.folder}")
-    unlabelled = (labels.values == "").sum()
-    if unlabelled:
-        check.append(f"{unlabelled:,} rows of {candidate.table} have no {labels.columns[0]}")
-    both = find_multi_labels(classes, classes)
-    if both:
-        check.append(f"{some(both, 3)} look like several labels of one image: each was read as a class of its own")
     row_id = find_id_beside(table, match.column) if choices.id is None else match.column
     taken = [row_id, match.column, *labels.columns, *sample.columns]
     places = list(match.places)
-    ids, cells = table[row_id].iloc[places].tolist(), labels.values.iloc[places].tolist()
+    ids, cells = table[row_id].iloc[places].tolist(), labels.cells.iloc[places].tolist()
     rows = TrainingRows(table.iloc[places], candidate.table, ids, match.images, cells, taken)
     groups = describe_groups(listing, rows, tests, choices)
-    leave_out = _describe_left_out(table[row_id], labels.values, match)
+    leave_out = _describe_left_out(table[row_id], labels.cells, match)
     if leave_out:
         facts.append(f"rows of {candidate.table} that are no training images are left out, see leave_out")
-    one_hot = len(labels.columns) > 1
     section = {
-        "layout": "csv_one_hot" if one_hot else "csv_images",
+        "layout": "csv_one_hot" if labels.marks else "csv_images",
         "images": match.folder,
         "table": candidate.table,
         "id": row_id,
         **({"file": match.column} if row_id != match.column else {}),
-        **({"classes": labels.columns} if one_hot else {"label": labels.columns[0]}),
+        **labels.train_keys,
         **({"group": groups.column} if groups.column else {}),
     }
     more = groups.sections | leave_out
     facts, check = [*facts, *groups.facts], [*check, *groups.check]
-    return Reading(section, tuple(facts), tuple(check), match.images, classes, rows=len(match.images), more=more)
+    return Reading(
+        section,
+        tuple(facts),
+        tuple(check),
+        match.images,
+        labels.classes,
+        rows=len(match.images),
+        more=more,
+        target=labels.section,
+    )
 
 
 def _describe_left_out(ids: pd.Series, labels: pd.Series, match: Match) -> dict[str, dict[str, Any]]:
@@ -148,7 +148,7 @@ def _describe_left_out(ids: pd.Series, labels: pd.Series, match: Match) -> dict[
     return {"leave_out": {"ids": out} if len(out) <= _LISTED else {"no_label": True, "no_image": True}}
 
 
-def _describe_pixels(pixels: PixelTable, listing: Listing, sample: pd.DataFrame, choices: Choices) -> Reading:
+def _describe_pixels(pixels: PixelTable, listing: Listing, sample: SampleSubmission, choices: Choices) -> Reading:
     others = listing.columns(pixels.table, pixels.others)
     ids = {name: name for name in pixels.others if is_id(others[name]) and name != choices.label}
     row_id = pick_reading(f"the id column of {pixels.table}", ids, "--id", choices.id) if ids or choices.id else None
@@ -158,21 +158,16 @@ def _describe_pixels(pixels: PixelTable, listing: Listing, sample: pd.DataFrame,
             f"{pixels.table} holds pixels and spreads the label over {some(labels.columns)}, which no layout reads "
             "together; write the class into one column and choose it with --label"
         )
+    if labels.kind == "several_labels":
+        raise InputError(
+            f"{pixels.table} holds pixels and several labels in a cell, which no layout reads together; write the "
+            "images to files, or one class into a column and choose it with --label"
+        )
     label = labels.columns[0]
-    classes = list_classes(labels.values)
-    _require_classes(classes, f"{pixels.table}, column {label}")
     facts = (
         f"{pixels.table}: {len(others):,} rows of {pixels.count:,} pixels and {some(pixels.others)}",
-        _format_labels(labels, classes),
+        *labels.facts,
     )
     section = {"layout": "csv_pixels", "table": pixels.table, "label": label, **pixels.section(row_id)}
-    return Reading(section, facts, (), (), classes, pixels.shape, len(others))
-
-
-def _format_labels(labels: Labels, classes: Sequence[str]) -> str:
-    return f"{', '.join(labels.columns[:6])}: {labels.reason}; {format_counts(Counter(labels.values), classes)}"
-
-
-def _require_classes(classes: Sequence[str], place: str) -> None:
-    if len(classes) < 2:
-        raise InputError(f"{place} holds {len(classes)} class ({some(classes)}); a classification needs two or more")
+    rows, target = len(others), labels.section
+    return Reading(section, facts, labels.check, (), labels.classes, pixels.shape, rows, target=target)

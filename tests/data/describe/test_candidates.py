@@ -10,6 +10,7 @@ from pipeline.data.describe.candidates import find_candidates
 from pipeline.data.describe.listing import open_listing
 from pipeline.data.describe.match import Choices, ImageFiles
 from pipeline.data.describe.ruled_out import rule_out_candidates
+from pipeline.data.describe.sample import find_sample
 
 KINDS = ("ant", "bee")
 
@@ -32,9 +33,9 @@ def sharded(deep: bool) -> Files:
 @pytest.mark.parametrize("deep", [True, False])
 def test_folders_of_letters_are_no_training_sets_where_a_table_names_their_images(root: Path, deep: bool) -> None:
     with open_listing(write(root, sharded(deep))) as listing:
-        sample, files = listing.table("sample_submission.csv"), ImageFiles(listing.images)
-        found = find_candidates(listing, files, ["train.csv"], Choices())
-        found = rule_out_candidates(found, listing, files, sample)
+        sample, files = find_sample(listing, Choices()), ImageFiles(listing.images)
+        found = find_candidates(listing, files, ["train.csv"], sample, Choices())
+        found = rule_out_candidates(found, listing, files, sample.table)
     assert list(found) == ["train.csv:train"] if deep else "test" not in found
 
 

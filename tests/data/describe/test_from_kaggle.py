@@ -78,7 +78,7 @@ def test_without_a_metric_it_stops_with_those_that_fit(root: Path, kaggle: Kaggl
     with pytest.raises(
         InputError,
         match=rf"no file of {SLUG} names its metric; see .*/c/{SLUG}/overview/evaluation .* --metric NAME .*"
-        r"probabilities, which fits log_loss, roc_auc; the others are accuracy, macro_f1.* top_3_accuracy",
+        r"probabilities, which fits log_loss, roc_auc.*; the others are accuracy, macro_f1.* top_3_accuracy",
     ):
         init(root, metric=None)
     assert written(root) == before
@@ -112,7 +112,7 @@ def test_what_is_no_slug_is_refused_before_anything_is_asked(root: Path, kaggle:
 
 
 def test_an_unknown_metric_is_refused_before_anything_is_asked(root: Path, kaggle: Kaggle) -> None:
-    with pytest.raises(InputError, match="--metric roc_uac is unknown; did you mean roc_auc"):
+    with pytest.raises(InputError, match="--metric 'roc_uac' is unknown; did you mean roc_auc"):
         init(root, metric="roc_uac")
     assert kaggle.asked == []
 

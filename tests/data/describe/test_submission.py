@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from support.competition_files import BREEDS, animals, cactus, cats, dog_breeds, read, rows, write
 
-from pipeline.core.answers import LabelSubmission, ProbabilitySubmission
+from pipeline.core.answers import LabelSubmission, ProbabilitySubmission, RankedSubmission
 from pipeline.core.errors import InputError
 from pipeline.data.describe.init import describe_local
 
@@ -70,12 +70,13 @@ def test_a_metric_that_does_not_fit_the_submission_is_marked_to_check(root: Path
 
 
 def test_an_unknown_metric_lists_near_ones(root: Path) -> None:
-    with pytest.raises(InputError, match=r"--metric acuracy is unknown; did you mean .*accuracy"):
+    with pytest.raises(InputError, match=r"--metric 'acuracy' is unknown; did you mean .*accuracy"):
         read(root, animals(), metric="acuracy")
 
 
-def test_a_sample_that_lists_several_classes_in_a_cell_is_refused(root: Path) -> None:
+def test_a_sample_that_lists_several_classes_in_a_cell_is_a_ranking(root: Path) -> None:
     files = animals() | {"sample_submission.csv": rows("Id,Category", *((n, "bee ant cat") for n in range(3)))}
-    files |= {"train.csv": rows("Id,Category", *((n, ("ant", "bee", "cat")[n % 3]) for n in range(12)))}
-    with pytest.raises(InputError, match=r"Category holds 'bee ant cat', several classes in one cell"):
-        read(root, files)
+    files |= {"train.csv": rows("Id,Category", *((n, ("ant", "bee", "cat", "dog")[n % 4]) for n in range(12)))}
+    found = read(root, files, metric="map_3")
+    assert isinstance(found.submission, RankedSubmission)
+    assert (found.submission.k, found.submission.separator, found.metric.name) == (3, " ", "map_k")

@@ -97,12 +97,10 @@ def test_columns_of_0_and_1_that_the_sample_asks_for_are_classes_together(root: 
     assert labels(root, found)["images/Train_1.jpg"] == "rust"
 
 
-def test_several_labels_per_image_are_refused_by_their_first_row(root: Path) -> None:
-    with pytest.raises(
-        InputError,
-        match=r"row 2 \(id Train_1\) marks rust, scab with 1, .*no layout reads several labels per image",
-    ):
-        describe_local(root, write(root, plant_pathology(both=True)))
+def test_columns_of_which_rows_mark_several_are_several_labels(root: Path) -> None:
+    found = read(root, plant_pathology(both=True))
+    assert found.target.kind == "several_labels"
+    assert found.train.layout == "csv_one_hot"
 
 
 def test_columns_of_0_and_1_that_nobody_asks_for_stop_with_all_readings(root: Path) -> None:
@@ -116,9 +114,9 @@ def test_columns_of_0_and_1_can_be_chosen_together(root: Path) -> None:
     assert labels(root, found)["train/1.png"] == "ant"
 
 
-def test_columns_of_0_and_1_that_do_not_sum_to_one_are_no_reading_together(root: Path) -> None:
+def test_columns_of_0_and_1_that_mark_several_can_be_read_together_too(root: Path) -> None:
     files = flagged() | {"train.csv": rows("Id,ant,bee", *((n, n % 2, n % 3 // 2) for n in range(12)))}
-    with pytest.raises(InputError, match="choose with --label 'ant' or --label 'bee'"):
+    with pytest.raises(InputError, match="choose with --label 'ant,bee' or --label 'ant' or --label 'bee'"):
         read(root, files)
 
 
@@ -134,7 +132,7 @@ def test_a_class_that_no_row_marks_is_refused(root: Path) -> None:
 def test_plant_seedlings_is_a_folder_per_class(root: Path) -> None:
     found = read(root, seedlings())
     assert found.train.model_dump() == {"layout": "folders", "images": "train"}
-    assert found.submission.model_dump(exclude={"positive"}) == {
+    assert found.submission.model_dump(exclude={"positive", "names", "unit"}) == {
         "kind": "label",
         "sample": "sample_submission.csv",
         "id": "file",
@@ -233,10 +231,11 @@ def test_ten_digits_as_classes_are_not_mirrored(root: Path, count: int, mirror: 
     assert read(root, files | {"train.csv": "\n".join([lines[0], *rest]) + "\n"}).mirror is mirror
 
 
-def test_labels_that_are_several_others_together_are_marked_to_check(root: Path) -> None:
+def test_cells_that_may_be_sets_or_names_of_two_words_ask_for_the_kind(root: Path) -> None:
     labels = ("rust", "scab", "scab rust", "common rust")
     files = animals() | {
         "train.csv": rows("Id,Category", *((n, labels[n % 4]) for n in range(12))),
         "sample_submission.csv": rows("Id,Category", *((n, "rust") for n in range(3))),
     }
-    assert "check: scab rust look like several labels of one image" in describe_local(root, write(root, files))
+    with pytest.raises(InputError, match="--target 'one_class' or --target 'several_labels'"):
+        describe_local(root, write(root, files))

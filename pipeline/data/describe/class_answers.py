@@ -1,0 +1,124 @@
+"""Answers about one class per image: its name, another name, the probability of one of two, a column per class."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from pipeline.core.errors import InputError, some
+from pipeline.data.describe.match import Choices, Reading, pick_reading
+from pipeline.data.describe.sample import SampleSubmission
+
+
+def describe_class_answers(
+    sample: SampleSubmission, id_column: str, classes: Sequence[str], wants: str | None, choices: Choices
+) -> Reading:
+    """Describes the submission section of one class per image: a class, or probabilities.
+
+    Args:
+        sample: the sample submission.
+        id_column: its column of ids.
+        classes: of the training data.
+        wants: ``label`` or ``probabilities``, as the metric does; None without one.
+        choices: ``positive`` decides.
+
+    Raises:
+        InputError: columns that are neither the classes nor one label, or a probability of an unknown class.
+    """
+    values = [name for name in sample.columns if name != id_column]
+    if len(values) == 1:
+        return _label(sample, id_column, values[0], classes, wants, choices)
+    columns = pair_columns(values, classes)
+    if columns is None:
+        missing = [name for name in classes if name not in values]
+        extra = [name for name in values if name not in classes]
+        raise InputError(
+            f"{sample.path} has {len(values)} columns beside {id_column}, the training data {len(classes)} classes, "
+            f"and they do not match: columns without a class {some(extra) or 'none'}; "
+            f"classes without a column {some(missing) or 'none'}; "
+            "choose another --label, or write submission.columns by hand (docs/competitions.md)"
+        )
+    section: dict[str, Any] = {"kind": "probabilities", "sample": sample.path, "id": id_column}
+    renamed = {column: name for column, name in columns.items() if column != name}
+    if renamed:
+        section["columns"] = renamed
+    facts = f"{sample.path}: {len(sample.table):,} rows, one column per class"
+    check = (f"{len(renamed)} columns were matched to classes of another spelling",) if renamed else ()
+    return Reading(section, (facts,), check)
+
+
+def _label(
+    sample: SampleSubmission, id_column: str, column: str, classes: Sequence[str], wants: str | None, choices: Choices
+) -> Reading:
+    section = {"kind": "label", "sample": sample.path, "id": id_column, "label": column}
+    values = sorted(set(sample.table[column]))
+    facts = (f"{sample.path}: {len(sample.table):,} rows; {column} holds {some(values, 5)}",)
+    numbers = pd.to_numeric(pd.Series(values, dtype="str"), errors="coerce")
+    unknown = [value for value in values if value and value not in classes]
+    marks = len(classes) == 2 and bool(unknown) and set(values) <= {"0", "1"}
+    if marks and wants == "label":
+        # 0 and 1 stand for the classes: whose is 1?
+        one = _positive(sample, column, classes, choices)
+        zero = next(name for name in classes if name != one)
+        words = f"{column} holds 0 and 1, as the metric wants decisions: 1 was read as {one}, 0 as {zero}"
+        return Reading(section | {"names": {zero: "0", one: "1"}}, facts, (words,))
+    if choices.positive is None and not (wants == "probabilities" and len(classes) == 2):
+        if not unknown:
+            binary = len(classes) == 2 and len(values) == 1 and numbers.notna().all()
+            doubt = f"{column} was read as labels; if it wants a probability, describe again with --positive CLASS"
+            return Reading(section, facts, (doubt,) if binary else ())
+        if _are_placeholders(values, unknown, classes):
+            words = f"{column} holds {some(unknown, 5)}, which is not a class: read as a placeholder for classes"
+            return Reading(section, facts, (words,))
+    if len(classes) != 2 or not (numbers.between(0, 1).all() or not unknown):
+        raise InputError(
+            f"{sample.path}: {column} holds {some(unknown or values, 5)}, not among the {len(classes)} classes "
+            f"({some(classes, 5)}), no list of them and no probability of one of two; choose another --label, or write "
+            "the competition's file by hand (docs/competitions.md)"
+        )
+    positive = _positive(sample, column, classes, choices)
+    return Reading(section | {"positive": positive}, facts, (f"{column} was read as the probability of {positive}",))
+
+
+def _are_placeholders(values: Sequence[str], unknown: Sequence[str], classes: Sequence[str]) -> bool:
+    """Says whether cells stand in the place of a class: one word, or a whole number for whole numbers."""
+    numbers = all(re.fullmatch(r"-?\d+", name) for name in classes)
+    form = r"[^\W\d]+|-?\d+" if numbers else r"[^\W\d]+"
+    return len(values) == len(unknown) == 1 and re.fullmatch(form, unknown[0]) is not None
+
+
+def _positive(sample: SampleSubmission, column: str, classes: Sequence[str], choices: Choices) -> str:
+    if choices.positive is None:
+        if set(classes) == {"0", "1"}:
+            return "1"
+        words = re.split(r"[\W_]+", column.lower())
+        named = [name for name in classes if name.lower() in words]
+        if len(named) == 1:
+            return named[0]
+    what = f"the probability in {column} of {sample.path}"
+    return pick_reading(what, {name: name for name in classes}, "--positive", choices.positive)
+
+
+def pair_columns(columns: Sequence[str], classes: Sequence[str]) -> dict[str, str] | None:
+    """Pairs columns with classes: as they stand, by spelling, or behind a prefix such as ``class_``."""
+    if set(columns) == set(classes):
+        return {column: column for column in columns}
+    prefix = re.match(r"(.*?)\d*$", _common(columns))
+    cut = len(prefix[1]) if prefix else 0
+    for simple in (_simple, lambda name: _simple(name[cut:])):
+        by_spelling = {_simple(name): name for name in classes}
+        paired = {column: by_spelling.get(simple(column)) for column in columns}
+        if len(by_spelling) == len(classes) and set(paired.values()) == set(classes) and len(columns) == len(classes):
+            return {column: str(name) for column, name in paired.items()}
+    return None
+
+
+def _simple(name: str) -> str:
+    return re.sub(r"[\W_]+", "", name.lower())
+
+
+def _common(names: Sequence[str]) -> str:
+    first, last = min(names), max(names)
+    size = next((at for at, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
+    return first[:size]

@@ -1,0 +1,108 @@
+"""The columns of answers of a training table: chosen by the user, or by what the sample submission asks for."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from pipeline.core.errors import InputError, some
+from pipeline.data.describe.classes import decide_label, is_label
+from pipeline.data.describe.label_sets import find_label_sets
+from pipeline.data.describe.match import Choices, is_id, pick_reading
+from pipeline.data.describe.sample import SampleSubmission
+from pipeline.data.describe.target_columns import AnswerColumns, TargetReading, is_number_column
+from pipeline.data.describe.targets import describe_target
+from pipeline.data.prepared.one_hot import is_flag
+
+_COCO = "category_id"
+
+
+def read_labels(
+    table: pd.DataFrame, path: str, taken: Sequence[str], sample: SampleSubmission, choices: Choices
+) -> TargetReading:
+    """Finds the columns of answers, and describes what they hold.
+
+    Args:
+        table: the training table, or its columns that hold no pixels.
+        path: its name, for messages.
+        taken: columns that are something else (id, pixels).
+        sample: the sample submission.
+        choices: ``label`` decides; ``a,b,c`` names several columns.
+
+    Raises:
+        InputError: no column, several and no evidence which one, or cells that fit no kind of target.
+    """
+    columns = [str(column) for column in table.columns if column not in taken]
+    if choices.label is not None:
+        names, reason = _choose(path, columns, choices.label), "chosen with --label"
+    else:
+        names, reason = _find(table, path, columns, sample, taken[0] if taken else None)
+    return describe_target(AnswerColumns(table, path, tuple(names), reason), sample, choices)
+
+
+def _choose(path: str, columns: Sequence[str], chosen: str) -> list[str]:
+    names = [name.strip() for name in chosen.split(",")]
+    if len(names) > 1 and chosen not in columns and set(names) <= set(columns):
+        return names
+    return [pick_reading(f"the label column of {path}", {name: name for name in columns}, "--label", chosen)]
+
+
+def _find(
+    table: pd.DataFrame, path: str, columns: Sequence[str], sample: SampleSubmission, id_column: str | None
+) -> tuple[list[str], str]:
+    possible = {name: _list_names(table[name]) for name in columns if _may_answer(table[name])}
+    least = max(2, 0.9 * len(sample.columns) - 1)
+    by_classes = [name for name, known in possible.items() if len(set(sample.columns) & known) >= least]
+    if len(by_classes) == 1:
+        return by_classes, "its values are columns of the sample submission"
+    wanted = [name for name in columns if name in sample.columns]
+    if len(wanted) >= max(2, len(sample.columns) - 1):
+        return wanted, "the sample submission asks for columns of these names"
+    parts = [name for name in columns if name in sample.parts]
+    if len(parts) > 1:
+        return parts, "the rows of the sample submission ask for them"
+    lower = {column.lower() for column in sample.columns}
+    by_name = [name for name in columns if name.lower() in lower and (name in possible or _is_measured(table[name]))]
+    if len(by_name) == 1:
+        return by_name, "the sample submission asks for a column of that name"
+    if _COCO in columns:
+        return [_COCO], "COCO's category of each image"
+    decided = decide_label(table, [name for name in columns if is_label(table[name])], sample.table, id_column)
+    if decided is not None:
+        return [decided[0]], decided[1]
+    if not possible:
+        possible = {name: set() for name in columns if _is_measured(table[name])}
+    if not possible:
+        raise InputError(
+            f"{path} has no column that looks like a label (2 classes or more, 2 rows or more per class on average); "
+            f"besides the id it has {some(columns) or 'none'}; choose with --label COLUMN, or another --train"
+        )
+    # Columns of 0 and 1 can also be read together: one class, or one label, each.
+    flags = [name for name in possible if is_flag(table[name])]
+    options = ({",".join(flags): flags} if len(flags) > 1 else {}) | {name: [name] for name in possible}
+    return pick_reading(
+        f"the label column of {path}", options, "--label", None
+    ), "the only column with few distinct values"
+
+
+def holds_answers(others: pd.DataFrame, sample: SampleSubmission, choices: Choices) -> bool:
+    """Says whether some column beside the ids may hold answers: measurements only where the sample asks for them."""
+    chosen = {name.strip() for name in (choices.label or "").split(",")} | {choices.label}
+    return any(
+        _may_answer(others[name]) or name in chosen or (name in sample.columns and _is_measured(others[name]))
+        for name in others.columns
+    )
+
+
+def _may_answer(cells: pd.Series) -> bool:
+    """Says whether a column may hold classes, or sets of labels."""
+    return is_label(cells) or (not is_number_column(cells) and find_label_sets(cells) is not None)
+
+
+def _is_measured(cells: pd.Series) -> bool:
+    """Says whether a column may hold measurements: numbers that do not count the rows."""
+    return is_number_column(cells) and not (is_id(cells) and bool((pd.to_numeric(cells) % 1 == 0).all()))
+
+
+def _list_names(cells: pd.Series) -> set[str]:
+    sets = None if is_number_column(cells) else find_label_sets(cells)
+    return set(cells) | (set(sets.labels) if sets is not None else set())

@@ -1,0 +1,78 @@
+"""Sets of labels in the cells of a column: names with a separator between them, told from names that hold one."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from pipeline.core.ids import natural_order
+
+SEPARATORS = ("|", ";", ",", " ")
+_IN_NAMES = (",", " ")  # separators that names hold, too
+_MOST_SHARED, _SHARED = 0.8, 0.5  # shares of the names that stand in two sets or more
+
+
+@dataclass(frozen=True)
+class LabelSets:
+    """A column read as sets of labels.
+
+    Attributes:
+        separator: between two labels.
+        labels: all of them, in natural order.
+        certain: whether the cells leave no doubt; else they may be names of several words.
+        example: a cell with several labels.
+    """
+
+    separator: str
+    labels: tuple[str, ...]
+    certain: bool
+    example: str
+
+    def split(self, cell: str) -> list[str]:
+        """Splits a cell into its labels."""
+        return split_names(cell, self.separator)
+
+
+def split_names(cell: str, separator: str) -> list[str]:
+    """Splits a cell into the names between separators; blanks around them are no part of them."""
+    return [name.strip() for name in cell.split(separator) if name.strip()]
+
+
+def find_label_sets(cells: Iterable[str], shown: Iterable[str] = ()) -> LabelSets | None:
+    """Finds the separator at which cells fall into labels that recur in other sets; None where there is none.
+
+    Args:
+        cells: of the training table; empty ones have no label.
+        shown: cells of the sample submission: a set of known labels that no training row has is one more sign.
+    """
+    counts = Counter(cell for cell in cells if cell)
+    for separator in SEPARATORS:
+        sets = {cell: split_names(cell, separator) for cell in counts}
+        several = {cell: names for cell, names in sets.items() if len(names) > 1}
+        if not several or any(len(set(names)) < len(names) for names in several.values()):
+            continue
+        homes = Counter(name for names in sets.values() for name in names)
+        used = sum(count * len(sets[cell]) for cell, count in counts.items())
+        joined = {name for names in several.values() for name in names}
+        shared = sum(homes[name] > 1 for name in joined) / len(joined)
+        by_sample = _are_shown(shown, separator, set(sets), set(homes))
+        if used < 2 * len(homes) or (shared < _SHARED and not by_sample):
+            continue
+        plain = separator not in _IN_NAMES or all(name.isdigit() for name in joined)
+        certain = by_sample or plain or (shared >= _MOST_SHARED and _are_unordered(list(several.values())))
+        return LabelSets(separator, tuple(natural_order(sorted(homes))), certain, min(several))
+    return None
+
+
+def _are_shown(shown: Iterable[str], separator: str, cells: set[str], names: set[str]) -> bool:
+    """Says whether the sample shows a set of labels that no training row has."""
+    for cell in set(shown) - cells:
+        parts = split_names(cell, separator)
+        if len(parts) > 1 and 2 * len(names.intersection(parts)) > len(parts):
+            return True
+    return False
+
+
+def _are_unordered(several: Sequence[Sequence[str]]) -> bool:
+    """Says whether some name stands first in one set and later in another: words of a name keep their places."""
+    first = {names[0] for names in several}
+    return any(name in first for names in several for name in names[1:])

@@ -1,0 +1,130 @@
+"""The sample submission, the tables that its rows come from, and a file of true test labels."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import permutations
+from pathlib import PurePosixPath
+
+import pandas as pd
+
+from pipeline.core.errors import InputError, some
+from pipeline.data.describe.listing import Listing
+from pipeline.data.describe.match import Choices, is_id, pick_reading
+
+_SAMPLE = re.compile(r"sample|submission", re.IGNORECASE)
+_WIDE = 50  # columns: a list of ids has few
+_ENOUGH_ROWS = 1000
+_SOLUTION = re.compile(r"solution", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class SampleSubmission:
+    """The sample submission.
+
+    Attributes:
+        path: of the file.
+        table: its cells, as text.
+        lists: tables of which a column holds all its ids: they say what each row is about.
+    """
+
+    path: str
+    table: pd.DataFrame
+    lists: "tuple[IdList, ...]" = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Its columns, the id column included."""
+        return tuple(str(column) for column in self.table.columns)
+
+    @property
+    def examples(self) -> set[str]:
+        """The cells of the columns that tell no rows apart: examples of answers, or what stands in their place."""
+        columns = [name for name in self.columns[1:] if len(self.table) == 1 or not is_id(self.table[name])]
+        return {cell for name in columns for cell in self.table[name] if cell}
+
+    @property
+    def parts(self) -> set[str]:
+        """Names that several rows may ask for: the ends of ids behind ``_`` or ``-``, and cells of the lists."""
+        ends: Counter[str] = Counter()
+        for name in self.table.iloc[:, 0].head(_ENOUGH_ROWS):
+            ends.update(name[at.end() :] for at in re.finditer(r"[_-]", name))
+        cells = {cell for each in self.lists for name in each.table.columns for cell in set(each.table[name])}
+        return {end for end, count in ends.items() if count > 1} | cells
+
+
+@dataclass(frozen=True)
+class IdList:
+    """A table of which a column holds the ids of the sample submission.
+
+    Attributes:
+        path: of the table.
+        table: its cells, as text.
+        ids: the columns that hold the ids, joined by ``_`` where they are several.
+        column: of the sample.
+    """
+
+    path: str
+    table: pd.DataFrame
+    ids: tuple[str, ...]
+    column: str
+
+
+def find_sample(listing: Listing, choices: Choices) -> SampleSubmission:
+    """Finds the sample submission by its name.
+
+    Raises:
+        InputError: none, or several and none chosen.
+    """
+    named = {path: path for path in listing.tables if _SAMPLE.search(PurePosixPath(path).name)}
+    options = {path: path for path in listing.tables} if choices.sample else named
+    if not options:
+        raise InputError(
+            f"{listing.source} has no sample submission: looked for a CSV whose name holds 'sample' or 'submission', "
+            f"found the tables {some(listing.tables) or 'none'}; choose one with --sample TABLE, or add a CSV "
+            "with the id of every test image and the columns to predict: it shows the format of a submission"
+        )
+    path = pick_reading(f"the sample submission of {listing.source}", options, "--sample", choices.sample)
+    table = listing.table(path)
+    if len(table.columns) < 2 or not len(table):
+        raise InputError(
+            f"{listing.source}: {path} has {len(table)} rows and the columns {some(table.columns)}; "
+            "wanted an id and a value"
+        )
+    sample = SampleSubmission(path, table)
+    return replace(sample, lists=tuple(_find_lists(listing, sample)))
+
+
+def _find_lists(listing: Listing, sample: SampleSubmission) -> Iterator[IdList]:
+    """Finds tables that hold the sample's ids, in a column or in two joined by ``_``."""
+    column = sample.columns[0]
+    ids = set(sample.table[column])
+    for path in listing.tables:
+        head = listing.head(path)
+        if path == sample.path or len(head.columns) > _WIDE or not len(head):
+            continue
+        names = [str(name) for name in head.columns]
+        joined = list(permutations(names, 2)) if any("_" in name for name in ids) else []
+        for pair in [*((name,) for name in names), *joined]:
+            if ids.intersection(join_columns(head.head(50), pair)) and ids <= set(
+                join_columns(listing.table(path), pair)
+            ):
+                yield IdList(path, listing.table(path), pair, column)
+                break
+
+
+def join_columns(table: pd.DataFrame, names: Sequence[str]) -> list[str]:
+    """Joins the cells of columns by ``_``, row by row."""
+    return ["_".join(row) for row in zip(*(table[name] for name in names), strict=True)]
+
+
+def find_solution(listing: Listing, sample: SampleSubmission) -> str | None:
+    """Finds a file of true test labels: called a solution, with the sample's ids."""
+    for path in listing.tables:
+        if _SOLUTION.search(PurePosixPath(path).name) and path != sample.path:
+            table = listing.table(path)
+            shared = [name for name in sample.columns if name in table.columns]
+            if shared and set(table[shared[0]]) == set(sample.table[shared[0]]):
+                return path
+    return None

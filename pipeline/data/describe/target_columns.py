@@ -1,0 +1,176 @@
+"""Targets that stand in several columns: marks of classes or labels, numbers, votes, several targets at once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pipeline.core.errors import InputError, some
+from pipeline.core.targets.contract import CELL_SEPARATOR
+from pipeline.data.describe.match import Choices, pick_reading
+from pipeline.data.describe.metric import list_kinds
+from pipeline.data.describe.sample import SampleSubmission
+from pipeline.data.prepared.one_hot import is_flag, mark_ones
+
+_FEW = 0.02  # the share of rows up to which marks of none or several classes may be mistakes
+_SUMS = 0.02  # rows of shares sum to one number, but for rounding
+
+
+@dataclass(frozen=True)
+class AnswerColumns:
+    """Columns of a training table that hold the answers.
+
+    Attributes:
+        table: the training table, or its columns that hold no pixels.
+        path: its name, for messages.
+        names: the columns.
+        reason: why these columns.
+    """
+
+    table: pd.DataFrame
+    path: str
+    names: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True)
+class TargetReading:
+    """What is predicted, and where the training table says it.
+
+    Attributes:
+        columns: of the training table.
+        cells: of each row, those of several columns joined.
+        section: of the target; empty for one class per image.
+        classes: what each column of a prediction is about.
+        facts: as read from the files.
+        check: guesses that a person should check.
+        marks: whether the columns mark classes or labels, or hold votes, each for its own.
+    """
+
+    columns: tuple[str, ...]
+    cells: pd.Series
+    section: dict[str, Any]
+    classes: tuple[str, ...]
+    facts: tuple[str, ...]
+    check: tuple[str, ...] = ()
+    marks: bool = False
+
+    @property
+    def kind(self) -> str:
+        """The kind of the target."""
+        return str(self.section.get("kind", "one_class"))
+
+    @property
+    def train_keys(self) -> dict[str, Any]:
+        """The keys of the training section that name the columns."""
+        if self.marks:
+            return {"classes": self.columns}
+        return {"label": self.columns if len(self.columns) > 1 else self.columns[0]}
+
+
+def describe_several_columns(answer: AnswerColumns, sample: SampleSubmission, choices: Choices) -> TargetReading:
+    """Describes the target that several columns hold.
+
+    Args:
+        answer: the columns.
+        sample: the sample submission: votes sum to one there, too.
+        choices: ``target`` decides; the metric is evidence.
+
+    Raises:
+        InputError: a kind that the cells contradict, or several kinds that fit.
+    """
+    names, cells = answer.names, answer.table[list(answer.names)]
+    fits = _fit_kinds(cells, sample)
+    place = f"columns {some(names, 5)} of {answer.path}"
+    judged = list_kinds(choices.metric)
+    if choices.target is not None:
+        if choices.target not in fits:
+            raise InputError(
+                f"--target {choices.target} contradicts the {place} (first row {some(cells.iloc[0].tolist(), 5)}); "
+                f"possible: {some(fits)}"
+            )
+        kind = choices.target
+    else:
+        likely = {kind: kind for kind in fits if judged is None or kind in judged}
+        if not likely:
+            raise InputError(
+                f"--metric {choices.metric} judges {some(judged or ())}, but the {place} fit {some(fits)}; choose "
+                "other columns with --label, or another metric"
+            )
+        kind = pick_reading(f"the {place}", likely, "--target", None)
+    joined = cells.agg(CELL_SEPARATOR.join, axis=1)
+    words = f"{some(names, 6)}: {answer.reason}; {fits[kind]}"
+    if kind in ("one_class", "several_labels", "vote_shares"):
+        section = {} if kind == "one_class" else {"kind": kind}
+        return TargetReading(names, joined, section, names, (words,), (), marks=True)
+    if kind == "numbers":
+        return TargetReading(names, joined, {"kind": kind}, names, (words,))
+    parts = {name: {"kind": _part_kind(cells[name])} for name in names}
+    columns = tuple(
+        f"{name}:{value}"
+        for name in names
+        for value in ([name] if parts[name]["kind"] == "numbers" else sorted(set(cells[name])))
+    )
+    return TargetReading(names, joined, {"kind": kind, "targets": parts}, columns, (words,))
+
+
+def is_number_column(cells: pd.Series) -> bool:
+    """Says whether a column holds numbers alone, beside blanks."""
+    filled = cells[cells != ""]
+    return len(filled) > 0 and bool(np.isfinite(pd.to_numeric(filled, errors="coerce")).all())
+
+
+def _fit_kinds(cells: pd.DataFrame, sample: SampleSubmission) -> dict[str, str]:
+    """The kinds that cells of several columns fit, each with what speaks for it."""
+    if all(is_flag(cells[name]) for name in cells.columns):
+        return _fit_marks(cells)
+    if not all(is_number_column(cells[name]) for name in cells.columns):
+        return {"several_targets": "each column is a target of its own"}
+    values = cells.apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64)
+    shares = _fit_votes(values, sample)
+    if shares == "certain":
+        return {"vote_shares": "votes for each class, which the sample submission asks for as shares"}
+    fits = {"vote_shares": "numbers of each row sum to one"} if shares == "likely" else {}
+    fits["numbers"] = f"numbers from {np.nanmin(values):g} to {np.nanmax(values):g}"
+    few = all(cells[name].nunique() <= len(cells) / 2 for name in cells.columns)
+    if not shares and few and bool((values % 1 == 0).all()):
+        fits["several_targets"] = "each column is a target of its own"
+    return fits
+
+
+def _fit_marks(cells: pd.DataFrame) -> dict[str, str]:
+    sums = cells.apply(mark_ones).to_numpy().sum(axis=1)
+    unlike = int((sums != 1).sum())
+    if not unlike:
+        return {"one_class": "each row marks one of them"}
+    words = f"{int((sums > 1).sum()):,} rows mark several of them, {int((sums == 0).sum()):,} none"
+    fits = {"several_labels": words}
+    if unlike <= _FEW * len(sums):
+        fits["one_class"] = f"each row marks one of them, but for {unlike:,} that prepare refuses"
+    return fits
+
+
+def _fit_votes(values: NDArray[np.float64], sample: SampleSubmission) -> str:
+    """Says whether rows are votes: ``certain``, ``likely`` or an empty text."""
+    if not np.isfinite(values).all() or (values < 0).any():
+        return ""
+    shown = sample.table.iloc[:, 1:].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64)
+    shares_shown = shown.shape[1] == values.shape[1] and _sum_to(shown.sum(axis=1), 1.0)
+    sums = values.sum(axis=1)
+    alike = bool(sums[0] > 0) and _sum_to(sums, float(sums[0]))
+    counted = bool((values % 1 == 0).all()) and bool((sums > 0).all())
+    if shares_shown and (alike or counted):
+        return "certain"
+    return "likely" if alike and not counted else ""
+
+
+def _sum_to(sums: NDArray[np.float64], total: float) -> bool:
+    return bool((np.abs(sums - total) <= _SUMS * total).all())
+
+
+def _part_kind(cells: Sequence[str] | pd.Series) -> str:
+    numbers = pd.to_numeric(pd.Series(cells), errors="coerce")
+    return "numbers" if numbers.notna().all() and bool((numbers % 1 != 0).any()) else "one_class"
