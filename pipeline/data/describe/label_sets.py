@@ -54,7 +54,7 @@ def find_label_sets(cells: Iterable[str], shown: Iterable[str] = ()) -> LabelSet
         used = sum(count * len(sets[cell]) for cell, count in counts.items())
         joined = {name for names in several.values() for name in names}
         shared = sum(homes[name] > 1 for name in joined) / len(joined)
-        by_sample = _are_shown(shown, separator, set(sets), set(homes))
+        by_sample = _are_shown(shown, separator, set(sets), set(homes), shared)
         if used < 2 * len(homes) or (shared < _SHARED and not by_sample):
             continue
         plain = separator not in _IN_NAMES or all(name.isdigit() for name in joined)
@@ -63,11 +63,13 @@ def find_label_sets(cells: Iterable[str], shown: Iterable[str] = ()) -> LabelSet
     return None
 
 
-def _are_shown(shown: Iterable[str], separator: str, cells: set[str], names: set[str]) -> bool:
+def _are_shown(shown: Iterable[str], separator: str, cells: set[str], names: set[str], shared: float) -> bool:
     """Says whether the sample shows a set of labels that no training row has."""
     for cell in set(shown) - cells:
         parts = split_names(cell, separator)
-        if len(parts) > 1 and 2 * len(names.intersection(parts)) > len(parts):
+        known = len(names.intersection(parts))
+        # Where names recur in other cells, two of them are enough: the sample may show labels of the whole data.
+        if len(parts) > 1 and (2 * known > len(parts) or (known > 1 and shared >= _SHARED)):
             return True
     return False
 
