@@ -24,7 +24,7 @@ from pipeline.training.data import Data
 from pipeline.training.fold_predictions import read_fold_predictions
 from pipeline.training.recipes.distillation import list_oof_marks
 from pipeline.training.recipes.pseudo import list_inherited_marks
-from pipeline.training.tabular.column_gains import ScoredRows, measure_column_gains
+from pipeline.training.tabular.column_gains import ScoredOof, measure_column_gains
 from pipeline.training.task import FoldTask
 
 
@@ -64,7 +64,7 @@ def gather_folds(root: Path, tasks: list[FoldTask], data: Data, competition: str
     metric = tasks[0].score.metric_for(target)
     rows = scores.LabelledRows(data.truth[scored], groups)
     summary = scores.summarise_scores(rows, data.fold_of[scored], oof, metric)
-    gains = measure_column_gains([task.folder for task in tasks], made.valid, ScoredRows(ids, oof, rows), metric)
+    gains = measure_column_gains([task.folder for task in tasks], made.valid, ScoredOof(ids, oof, rows), metric)
     costs = [files.read_json(task.folder / "done.json", "run `dvc repro`") for task in tasks]
     _copy_folds(model_folder(root, model), tasks)
     card = cards.ModelCard(

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from pipeline.core.errors import InputError
 from pipeline.core.layouts import ChannelFiles, CsvImages
-from pipeline.data.prepared.channel_files import find_image_files, refuse_other_number
+from pipeline.data.prepared.channel_files import find_channel_files, refuse_other_number
 from pipeline.data.prepared.image_folder import ImageFolder
 from pipeline.images.decoding import BrokenImageError, decode_channels
 from pipeline.images.fitting import StorageForm
@@ -30,7 +30,7 @@ def _write(folder: Path, *names: str, size: int = 8) -> None:
 
 
 def _find(folder: Path, layout: CsvImages) -> list[tuple[str, ...]]:
-    return find_image_files(ImageFolder(folder, "train"), layout, TABLE, "code", folder / "train.csv")
+    return find_channel_files(ImageFolder(folder, "train"), layout, TABLE, "code", folder / "train.csv")
 
 
 def test_paths_are_made_of_columns_and_channels(tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_a_path_without_enough_columns_is_refused(tmp_path: Path) -> None:
         _find(tmp_path, layout)
     twins = TABLE.assign(plate="1")
     with pytest.raises(InputError, match="makes 1 paths for several rows"):
-        find_image_files(
+        find_channel_files(
             ImageFolder(tmp_path, "train"), _layout("{plate}.png", ()), twins, "code", tmp_path / "train.csv"
         )
 

@@ -23,7 +23,7 @@ from pipeline.core.targets.contract import Target
 from pipeline.core.targets.numbers import Numbers
 from pipeline.core.targets.several_labels import SeveralLabels
 from pipeline.training.data import Data, load_data
-from pipeline.training.tabular.column_gains import ScoredRows, measure_column_gains
+from pipeline.training.tabular.column_gains import ScoredOof, measure_column_gains
 from pipeline.training.tabular.estimators import fit_estimator
 from pipeline.training.tabular.features import FeatureTable, digest_members, make_features
 from pipeline.training.tabular.recipe import TabularRecipe
@@ -110,7 +110,7 @@ def test_a_column_that_tells_the_class_is_learned_and_its_gain_is_shown(root: Pa
     labels = data.truth[[place[name] for name in ids]]
     assert METRICS["accuracy"].score(labels, oof) > 0.75
     rows = LabelledRows(labels, np.arange(len(labels)))
-    gains = measure_column_gains(folders, valid, ScoredRows(ids, oof, rows), METRICS["accuracy"])
+    gains = measure_column_gains(folders, valid, ScoredOof(ids, oof, rows), METRICS["accuracy"])
     assert next(iter(gains)) == "size"
     assert gains["size"][1] > 0.2 > gains["noise"][0]
 

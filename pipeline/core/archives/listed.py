@@ -51,6 +51,7 @@ class PackedListing:
         with open_archive(paths, name) as opened:
             box = PackedArchive(name, tuple(paths), is_zip=opened.kind == ArchiveKind.ZIP)
             if opened.has_directory:
+                below = opened.choose_folder() if depth else below
                 guard = Guard(name, self.copies.budget)
                 admitted = guard.admit_all(opened.list_members())
                 found = {str(below / path) if below.parts else path: each.place for path, each in admitted}

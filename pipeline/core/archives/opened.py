@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO
 
 from pipeline.core.archives.joined import JoinedFile, buffered, join_files
@@ -13,6 +13,7 @@ from pipeline.core.archives.sevens import list_seven, read_seven
 from pipeline.core.archives.streams import read_stream
 from pipeline.core.archives.zips import ZIP_ERRORS, list_zip, open_zip, read_zip
 from pipeline.core.errors import InputError, one_line
+from pipeline.core.layouts import IMAGE_SUFFIXES
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,22 @@ class OpenedArchive:
             return list_seven(self.file, self.name)
         with _zip_errors(self.name):
             return list(list_zip(self.file))
+
+    def choose_folder(self) -> PurePosixPath:
+        """Chooses the folder of an inner archive's files: the one that it lies in.
+
+        Pictures that lie loose in it go into a folder of its name, as `train.zip` and `test.zip` may both hold 1.jpg.
+        """
+        path = PurePosixPath(self.name)
+        if not self.has_directory:
+            return path.parent
+        names = []
+        for member in self.list_members():
+            if "/" in member.name or "\\" in member.name:
+                return path.parent
+            names.append(member.name)
+        loose = any(name.lower().endswith(IMAGE_SUFFIXES) for name in names)
+        return path.with_suffix("") if loose else path.parent
 
     def read_members(self, members: Sequence[ArchiveMember], take: Take) -> None:
         """Hands on the members of an archive: those given, of one without a directory all.

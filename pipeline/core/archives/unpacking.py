@@ -81,6 +81,7 @@ class _Unpacking:
         if not opened.has_directory:
             self._pass_through(opened, below, depth)
             return
+        below = opened.choose_folder() if depth else below
         guard = Guard(opened.name, self.written.budget)
         members = {str(below / path): member for path, member in guard.admit_all(opened.list_members())}
         nested = list_nested(list(members)) if opened.kind == ArchiveKind.ZIP else []

@@ -122,6 +122,6 @@ SHARE_METRICS: dict[str, Metric] = {
         mean_metric("kl_divergence", False, shares.list_divergences, "probabilities"),
         mean_metric("log_loss", False, shares.list_cross_entropies, "probabilities"),
         mean_metric("accuracy", True, shares.list_majority_hits, "label"),
-        mean_metric("brier", False, shares.list_briers, "probabilities"),
+        mean_metric("brier", False, shares.list_share_briers, "probabilities"),
     )
 }

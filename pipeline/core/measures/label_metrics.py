@@ -21,7 +21,7 @@ def make_label_metrics(options: MetricOptions, columns: tuple[str, ...]) -> dict
 
     def macro_f(number: float) -> Metric:
         def score(marks: Truth, probs: Values) -> float:
-            return labels.measure_macro_f_beta(marks, probs, number, weights)
+            return labels.measure_label_macro_f_beta(marks, probs, number, weights)
 
         return Metric(f"macro_f{number:g}", True, score, "label")
 
@@ -36,13 +36,13 @@ def make_label_metrics(options: MetricOptions, columns: tuple[str, ...]) -> dict
         )
 
     def log_losses(marks: Truth, probs: Values) -> Floats:
-        return labels.list_log_losses(marks, probs, weights)
+        return labels.list_label_log_losses(marks, probs, weights)
 
     def roc_auc(marks: Truth, probs: Values) -> float:
-        return labels.measure_roc_auc(marks, probs, weights)
+        return labels.measure_label_roc_auc(marks, probs, weights)
 
     def average_precision(marks: Truth, probs: Values) -> float:
-        return labels.measure_average_precision(marks, probs, weights)
+        return labels.measure_label_average_precision(marks, probs, weights)
 
     ranking = "label_ranking_average_precision"
     return {
@@ -54,7 +54,7 @@ def make_label_metrics(options: MetricOptions, columns: tuple[str, ...]) -> dict
         ),
         ranking: Metric(ranking, True, labels.measure_ranking_precision, "probabilities"),
         "log_loss": mean_metric("log_loss", False, log_losses, "probabilities"),
-        "brier": mean_metric("brier", False, labels.list_briers, "probabilities"),
+        "brier": mean_metric("brier", False, labels.list_label_briers, "probabilities"),
         "macro_f1": macro_f(1.0),
         "micro_f1": micro_f(1.0),
         "row_f1": row_f(1.0),
@@ -63,7 +63,7 @@ def make_label_metrics(options: MetricOptions, columns: tuple[str, ...]) -> dict
         "row_f_beta": row_f(beta),
         "accuracy": mean_metric("accuracy", True, labels.list_exact_matches, "label"),
         "hamming_accuracy": mean_metric("hamming_accuracy", True, labels.list_hamming_shares, "label"),
-        "matthews": Metric("matthews", True, labels.measure_matthews, "label"),
+        "matthews": Metric("matthews", True, labels.measure_label_matthews, "label"),
         "top_k_accuracy": mean_metric(f"top_{k}_accuracy", True, ranked.make_top_k_hits(k), "probabilities"),
         "map_k": mean_metric(f"map_{k}", True, ranked.make_average_precisions(k), "probabilities"),
         "recall_k": mean_metric(f"recall_{k}", True, ranked.make_recalls(k), "probabilities"),

@@ -36,7 +36,7 @@ def list_row_f_betas(marks: Truth, probs: Values, beta: float) -> Numbers:
     return _f_beta(_count(marks, probs, 1), beta, 1.0)
 
 
-def measure_macro_f_beta(marks: Truth, probs: Values, beta: float, weights: Numbers) -> float:
+def measure_label_macro_f_beta(marks: Truth, probs: Values, beta: float, weights: Numbers) -> float:
     """Weighted mean over the labels of their F-beta; a label that no row has and none is given counts 0."""
     return float(np.average(_f_beta(_count(marks, probs, 0), beta, 0.0), weights=weights))
 
@@ -56,14 +56,14 @@ def list_hamming_shares(marks: Truth, probs: Values) -> Numbers:
     return np.asarray(((probs >= 0.5) == (marks == 1)).mean(axis=1), dtype=np.float64)
 
 
-def list_log_losses(marks: Truth, probs: Values, weights: Numbers) -> Numbers:
+def list_label_log_losses(marks: Truth, probs: Values, weights: Numbers) -> Numbers:
     """Binary cross-entropy of each row (n,), its mean over the labels by ``weights`` (n_labels,)."""
     values = np.clip(probs.astype(np.float64), _FLOOR, 1 - _FLOOR)
     losses = -(marks * np.log(values) + (1 - marks) * np.log1p(-values))
     return np.asarray(np.average(losses, axis=1, weights=weights), dtype=np.float64)
 
 
-def list_briers(marks: Truth, probs: Values) -> Numbers:
+def list_label_briers(marks: Truth, probs: Values) -> Numbers:
     """Mean squared distance of each row's probabilities to its marks (n,)."""
     return np.asarray(((marks - probs.astype(np.float64)) ** 2).mean(axis=1), dtype=np.float64)
 
@@ -76,7 +76,7 @@ def _two_sided(marks: Truth, name: str) -> list[int]:
     return columns
 
 
-def measure_roc_auc(marks: Truth, probs: Values, weights: Numbers) -> float:
+def measure_label_roc_auc(marks: Truth, probs: Values, weights: Numbers) -> float:
     """Weighted mean over the labels of the area under their curves.
 
     Raises:
@@ -98,7 +98,7 @@ def measure_micro_roc_auc(marks: Truth, probs: Values) -> float:
     return measure_area(np.ravel(marks == 1), np.ravel(probs))
 
 
-def measure_average_precision(marks: Truth, probs: Values, weights: Numbers) -> float:
+def measure_label_average_precision(marks: Truth, probs: Values, weights: Numbers) -> float:
     """Weighted mean over the labels that rows have of their average precision (mAP).
 
     Raises:
@@ -134,7 +134,7 @@ def measure_ranking_precision(marks: Truth, probs: Values) -> float:
     return float(sk.label_ranking_average_precision_score(marks.astype(np.int64), probs, sample_weight=many))
 
 
-def measure_matthews(marks: Truth, probs: Values) -> float:
+def measure_label_matthews(marks: Truth, probs: Values) -> float:
     """Mean over the labels of Matthews' correlation; 0 for a label with one value on either side."""
     hits, true, given = _count(marks, probs, 0)
     rows = len(marks)

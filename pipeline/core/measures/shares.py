@@ -28,6 +28,6 @@ def list_majority_hits(shares: Truth, probs: Probs) -> Floats:
     return np.asarray(shares.argmax(axis=1) == probs.argmax(axis=1), dtype=np.float64)
 
 
-def list_briers(shares: Truth, probs: Probs) -> Floats:
+def list_share_briers(shares: Truth, probs: Probs) -> Floats:
     """Squared distance of each row's probabilities to its shares (n,)."""
     return np.asarray(((shares - probs.astype(np.float64)) ** 2).sum(axis=1), dtype=np.float64)

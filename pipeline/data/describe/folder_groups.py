@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 import pandas as pd
 
-from pipeline.data.describe.groups import TrainingRows, describe_groups
+from pipeline.data.describe.groups import GroupedRows, describe_groups
 from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import Choices, ImageFiles, Reading, is_id
 from pipeline.data.describe.test_tables import WIDE
@@ -35,7 +35,7 @@ def describe_groups_of_folders(
                     continue
                 labels = [PurePosixPath(image).parent.name for image in match.images]
                 mine = table.iloc[list(match.places)]
-                rows = TrainingRows(mine, path, mine[name].tolist(), match.images, labels, [name])
+                rows = GroupedRows(mine, path, mine[name].tolist(), match.images, labels, [name])
                 groups = describe_groups(listing, rows, [], choices)
                 if groups.column is not None:
                     more = {"groups": {"table": path, "id": name, "column": groups.column}}
@@ -44,7 +44,7 @@ def describe_groups_of_folders(
     folder = str(reading.section["images"])
     ids = [PurePosixPath(image).relative_to(folder).as_posix() for image in reading.images]
     labels = [PurePosixPath(image).parent.name for image in reading.images]
-    rows = TrainingRows(pd.DataFrame(), folder, ids, reading.images, labels, [])
+    rows = GroupedRows(pd.DataFrame(), folder, ids, reading.images, labels, [])
     groups = describe_groups(listing, rows, [], choices)
     facts, check = (*reading.facts, *groups.facts), (*reading.check, *groups.check)
     return replace(reading, facts=facts, check=check, more=groups.sections)

@@ -34,7 +34,7 @@ _SIDE_PATTERN = r"^(.+)[_-][A-Za-z]+$"
 
 
 @dataclass(frozen=True)
-class TrainingRows:
+class GroupedRows:
     """The rows of a training table that name an image.
 
     Attributes:
@@ -88,7 +88,7 @@ class _Candidate:
 
 
 def describe_groups(
-    listing: Listing, rows: TrainingRows, tests: Sequence[pd.DataFrame], choices: Choices
+    listing: Listing, rows: GroupedRows, tests: Sequence[pd.DataFrame], choices: Choices
 ) -> GroupReading:
     """Describes the groups of the training images.
 
@@ -121,7 +121,7 @@ def describe_groups(
     return _apply(listing, rows, coarse[0])
 
 
-def _hint_at_few(rows: TrainingRows) -> tuple[str, ...]:
+def _hint_at_few(rows: GroupedRows) -> tuple[str, ...]:
     """Lists columns of the name of a group with too few values for the folds."""
     few = []
     for name in [str(name) for name in rows.table.columns if name not in rows.taken and _is_group_name(str(name))]:
@@ -134,7 +134,7 @@ def _hint_at_few(rows: TrainingRows) -> tuple[str, ...]:
     return tuple(few)
 
 
-def _apply(listing: Listing, rows: TrainingRows, chosen: _Candidate) -> GroupReading:
+def _apply(listing: Listing, rows: GroupedRows, chosen: _Candidate) -> GroupReading:
     evidence = measure_groups(listing, rows.images, chosen.groups, rows.labels)
     sizes = Counter(name for name in chosen.groups if name)
     facts = [
@@ -148,7 +148,7 @@ def _apply(listing: Listing, rows: TrainingRows, chosen: _Candidate) -> GroupRea
     return GroupReading(chosen.reading.column, chosen.reading.pattern, tuple(facts), check)
 
 
-def _chosen(rows: TrainingRows, wanted: str) -> GroupReading:
+def _chosen(rows: GroupedRows, wanted: str) -> GroupReading:
     columns = [str(name) for name in rows.table.columns]
     if wanted in columns:
         return GroupReading(column=wanted, facts=(f"{wanted} ties images together: chosen with --group",))
@@ -169,7 +169,7 @@ def _chosen(rows: TrainingRows, wanted: str) -> GroupReading:
     )
 
 
-def _list_columns(rows: TrainingRows, tests: Sequence[pd.DataFrame]) -> list[_Candidate]:
+def _list_columns(rows: GroupedRows, tests: Sequence[pd.DataFrame]) -> list[_Candidate]:
     found = []
     for name in map(str, rows.table.columns):
         if name in rows.taken or not _is_group_name(name):
@@ -213,7 +213,7 @@ def _refines(fine: _Candidate, coarse: _Candidate) -> bool:
     return len(pairs) == len(set(fine.groups)) and len(set(fine.groups)) > len(set(coarse.groups))
 
 
-def _find_sides(rows: TrainingRows) -> _Candidate | None:
+def _find_sides(rows: GroupedRows) -> _Candidate | None:
     """Finds ids that end in a side or view of one thing: ``10_left`` and ``10_right``."""
     found = [re.search(_SIDE_PATTERN, strip_suffix(name)) for name in rows.ids]
     groups = [match[1] if match else "" for match in found]
@@ -226,7 +226,7 @@ def _find_sides(rows: TrainingRows) -> _Candidate | None:
     return _Candidate("the id before its last part", groups, GroupReading(pattern=pattern), False, facts)
 
 
-def _ask_or_hint(listing: Listing, rows: TrainingRows) -> GroupReading:
+def _ask_or_hint(listing: Listing, rows: GroupedRows) -> GroupReading:
     """Looks for numbered ids (``video3_12``) whose pictures resemble each other: asks where the evidence is clear."""
     groups = [match[1] if (match := re.search(r"^(.+)[_-]\d+$", strip_suffix(name))) else "" for name in rows.ids]
     few = GroupReading(check=_hint_at_few(rows))
@@ -238,7 +238,7 @@ def _ask_or_hint(listing: Listing, rows: TrainingRows) -> GroupReading:
     raise InputError(_ask(rows, groups, evidence))
 
 
-def _ask(rows: TrainingRows, groups: Sequence[str], evidence: GroupEvidence) -> str:
+def _ask(rows: GroupedRows, groups: Sequence[str], evidence: GroupEvidence) -> str:
     return (
         f"ids of {rows.name} such as {some(rows.ids, 3)} begin alike in {len(set(groups)):,} groups, and {evidence}; "
         r"choose with --group '^(.+)[_-]\d+' or --group none"

@@ -9,7 +9,7 @@ import pandas as pd
 from pipeline.core.errors import some
 from pipeline.data.containers.array_rows import ROW
 from pipeline.data.describe.classes import is_label
-from pipeline.data.describe.groups import TrainingRows, describe_groups
+from pipeline.data.describe.groups import GroupedRows, describe_groups
 from pipeline.data.describe.label_columns import read_labels
 from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import ENOUGH, Choices, Reading, is_id, pick_reading
@@ -188,7 +188,7 @@ def _describe(candidate: PackedCandidate, listing: Listing, sample: SampleSubmis
     )
     check = (*labels.check, *candidate.notes, *images.notes, *_order_note(images, where))
     ids, taken = table[candidate.id].tolist(), [*taken, *labels.columns, *sample.columns]
-    rows = TrainingRows(table, where, ids, (), labels.cells.tolist(), taken)
+    rows = GroupedRows(table, where, ids, (), labels.cells.tolist(), taken)
     if "group" not in section:
         groups = describe_groups(listing, rows, [], choices)
         section |= {"group": groups.column} if groups.column else {}

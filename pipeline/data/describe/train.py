@@ -17,7 +17,7 @@ from pipeline.data.describe.folders import (
     describe_class_folders,
     describe_file_names,
 )
-from pipeline.data.describe.groups import TrainingRows, describe_groups
+from pipeline.data.describe.groups import GroupedRows, describe_groups
 from pipeline.data.describe.label_columns import read_labels
 from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import Choices, ImageFiles, Match, Reading, find_id_beside, is_id, pick_reading
@@ -107,7 +107,7 @@ def _describe_table(
     taken = [row_id, match.column, *labels.columns, *sample.columns]
     places = list(match.places)
     ids, cells = table[row_id].iloc[places].tolist(), labels.cells.iloc[places].tolist()
-    rows = TrainingRows(table.iloc[places], candidate.table, ids, match.images, cells, taken)
+    rows = GroupedRows(table.iloc[places], candidate.table, ids, match.images, cells, taken)
     groups = describe_groups(listing, rows, tests, choices)
     leave_out = _describe_left_out(table[row_id], labels.cells, match)
     if leave_out:

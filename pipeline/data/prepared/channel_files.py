@@ -13,7 +13,7 @@ from pipeline.data.prepared.image_folder import ImageFolder
 from pipeline.data.prepared.packed_images import PackedImages
 
 
-def find_image_files(
+def find_channel_files(
     images: ImageFolder | PackedImages,
     layout: CsvImages | CsvOneHot | TestImages,
     table: pd.DataFrame,

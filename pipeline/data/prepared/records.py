@@ -17,7 +17,7 @@ from pipeline.core.ids import check_ids, check_unique
 from pipeline.core.layouts import CsvPixels, TestImages, TestPixels
 from pipeline.data.containers.tables import read_rows
 from pipeline.data.prepared.answer_tables import list_known_ids
-from pipeline.data.prepared.channel_files import find_image_files
+from pipeline.data.prepared.channel_files import find_channel_files
 from pipeline.data.prepared.image_folder import ImageFolder
 from pipeline.data.prepared.packed_images import PackedImages, open_images
 from pipeline.data.prepared.record import Record
@@ -76,7 +76,7 @@ def list_test_records(base: Path, competition: Competition) -> list[Record]:
     ids = rows[column].tolist()
     check_unique(ids, str(path))
     check_ids(ids, str(path))
-    files = find_image_files(open_images(base, layout), layout, rows, column, path)
+    files = find_channel_files(open_images(base, layout), layout, rows, column, path)
     groups = rows[layout.group].tolist() if layout.group else [""] * len(ids)
     return [
         Record(name, first, None, group, tuple(others))

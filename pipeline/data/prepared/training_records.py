@@ -12,7 +12,7 @@ from pipeline.core.layouts import CsvImages, CsvOneHot, CsvPixels, FileNames, Fo
 from pipeline.core.targets.spec import GradesSpec, OneClassSpec, SeveralLabelsSpec
 from pipeline.data.containers.tables import read_rows
 from pipeline.data.prepared.cells import join_rows_of_ids, read_cells
-from pipeline.data.prepared.channel_files import find_image_files
+from pipeline.data.prepared.channel_files import find_channel_files
 from pipeline.data.prepared.image_folder import ImageFolder
 from pipeline.data.prepared.packed_images import open_images
 from pipeline.data.prepared.record import Record
@@ -84,7 +84,7 @@ def _from_table(
     _check_one_label_each(ids, labels, path)
     check_ids(ids, str(path))
     groups = table[layout.group].tolist() if layout.group else [""] * len(ids)
-    files = find_image_files(images, layout, table, layout.id, path)
+    files = find_channel_files(images, layout, table, layout.id, path)
     return [
         Record(name, first, label, group, tuple(others))
         for name, (first, *others), label, group in zip(ids, files, labels, groups, strict=True)

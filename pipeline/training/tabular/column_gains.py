@@ -1,4 +1,4 @@
-"""What each column adds to a tabular model: its OOF score against that with the column permuted, paired."""
+"""Gains of the columns of a tabular model: its OOF score against that with the column permuted, paired."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from pipeline.training.tabular.training import PERMUTED
 
 
 @dataclass(frozen=True)
-class ScoredRows:
+class ScoredOof:
     """Out-of-fold predictions with their truth.
 
     Attributes:
@@ -30,7 +30,7 @@ class ScoredRows:
 
 
 def measure_column_gains(
-    folders: Sequence[Path], valid: Sequence[Predictions], scored: ScoredRows, metric: Metric
+    folders: Sequence[Path], valid: Sequence[Predictions], scored: ScoredOof, metric: Metric
 ) -> dict[str, tuple[float, float, float]]:
     """Returns what each column adds and its 95 % interval, the largest first; nothing for models of images.
 

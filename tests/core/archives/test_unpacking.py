@@ -72,8 +72,8 @@ def test_a_zip_inside_that_cannot_be_unpacked_stays_one_and_is_named(
     odd = _encrypted(whole) if kind == "encrypted" else b"odd"
     outer = _zip(tmp_path / "a.zip", {"odd.zip": odd, "train.zip": whole})
     files = archive.unpack_archive(outer, tmp_path / "raw")
-    assert [file.path for file in files] == ["1.png", "odd.zip"]
-    assert sorted(path.name for path in (tmp_path / "raw").iterdir()) == ["1.png", "odd.zip"]
+    assert [file.path for file in files] == ["odd.zip", "train/1.png"]
+    assert sorted(path.name for path in (tmp_path / "raw").iterdir()) == ["odd.zip", "train"]
     assert "note: odd.zip in a.zip stays packed: " in capsys.readouterr().err
 
 

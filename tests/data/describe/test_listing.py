@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from support.competition_files import animals, cactus, images, labels, read, rows, write, zipped
+from support.competition_files import Files, animals, cactus, images, labels, read, rows, write, zipped
 
 from pipeline.core.answers import LabelSubmission
 from pipeline.core.competition import load_competition
@@ -25,10 +25,22 @@ def test_nested_zips_of_a_folder_must_be_unpacked_first(root: Path) -> None:
         describe_local(root, write(root, cactus()))
 
 
+def test_pictures_that_lie_loose_in_nested_zips_go_into_folders_of_their_names(root: Path) -> None:
+    files: Files = {
+        "train.zip": zipped(images([f"{number}.jpg" for number in range(1, 13)])),
+        "test.zip": zipped(images([f"{number}.jpg" for number in range(1, 5)])),
+        "labels.csv": rows("id,kind", *((f"{number}.jpg", ("cat", "dog")[number % 2]) for number in range(1, 13))),
+        "sample_submission.csv": rows("id,kind", *((f"{number}.jpg", "cat") for number in range(1, 5))),
+    }
+    found = read(root, files)
+    assert found.train.model_dump()["images"] == "train"
+    assert found.test.model_dump()["images"] == "test"
+
+
 def test_nested_zips_that_would_unpack_over_each_other_are_refused(root: Path) -> None:
-    files = cactus() | {"train.zip": zipped(images(["1.jpg"])), "test.zip": zipped(images(["1.jpg"]))}
-    with pytest.raises(InputError, match=r"would unpack over 1\.jpg"):
-        read(root, files)
+    one, other = (zipped({"notes.txt": text}) for text in ("one", "another"))
+    with pytest.raises(InputError, match=r"would unpack over notes\.txt"):
+        read(root, cactus() | {"train.zip": one, "test.zip": other})
 
 
 def test_a_zip_with_members_that_leave_it_is_refused(root: Path) -> None:
