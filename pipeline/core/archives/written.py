@@ -118,10 +118,11 @@ class WrittenFiles:
         self._open.remove(writer)
 
     def undo(self, before: int) -> None:
-        """Deletes all files but the first ones, and those that were not finished."""
+        """Deletes all files but the first ones, those that were not finished, and the folders that are empty then."""
         for writer in [each for each in self._open if isinstance(each, _FileWriter)]:
             writer.abandon()
             writer.target.unlink(missing_ok=True)
+            self._remove_empty(writer.target)
             self._open.remove(writer)
         for path in list(islice(self.files, before, None)):
             self.remove([path])
@@ -130,7 +131,18 @@ class WrittenFiles:
         """Deletes files."""
         for path in paths:
             (self.folder / path).unlink(missing_ok=True)
+            self._remove_empty(self.folder / path)
             del self.files[path]
+
+    def _remove_empty(self, place: Path) -> None:
+        """Deletes the folders around a place that hold nothing."""
+        for folder in place.parents:
+            if folder == self.folder:
+                return
+            try:
+                folder.rmdir()
+            except OSError:  # it holds other files
+                return
 
     def remember(self, note: Path, before: int) -> None:
         """Notes all files but the first ones, so that `restore` finds them."""
