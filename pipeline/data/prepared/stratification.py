@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from pipeline.core.errors import InputError
 
+_PASSES = 10
+
 
 def deal_groups(strata: NDArray[np.bool_], groups: NDArray[np.int64], n_splits: int, seed: int) -> NDArray[np.int64]:
     """Gives every row the fold that validates it.
@@ -39,27 +41,60 @@ def deal_groups(strata: NDArray[np.bool_], groups: NDArray[np.int64], n_splits: 
         )
     # One column more, of all rows: it deals what lies in no stratum, and evens out the sizes.
     marks = np.concatenate([strata, np.ones((len(strata), 1), dtype=np.bool_)], axis=1)
-    counts = np.zeros((n_units, marks.shape[1]))
-    np.add.at(counts, unit, marks)
-    lacking = np.tile(counts.sum(axis=0) / n_splits, (n_splits, 1))
+    counts = np.zeros((n_units, marks.shape[1]), dtype=np.float32)
+    if n_units == len(unit):
+        counts[unit] = marks
+    else:
+        np.add.at(counts, unit, marks)
+    lacking = np.tile(counts.sum(axis=0, dtype=np.float64) / n_splits, (n_splits, 1))
     random = np.random.default_rng(seed)
     fold = np.full(n_units, -1, dtype=np.int64)
-    while (left := fold < 0).any():
-        waiting = (counts[left] > 0).sum(axis=0)
+    waiting = np.count_nonzero(counts, axis=0)  # groups of each stratum that are not dealt yet
+    while (fold < 0).any():
         waiting[-1] = n_units + 1  # the column of all rows comes last
         stratum = int(np.where(waiting > 0, waiting, n_units + 2).argmin())
-        units = np.flatnonzero(left & (counts[:, stratum] > 0))
-        units = random.permutation(units)
+        units = random.permutation(np.flatnonzero((fold < 0) & (counts[:, stratum] > 0)))
         for each in units[np.argsort(-counts[units, stratum], kind="stable")].tolist():
             tie = random.permutation(n_splits)
             best = tie[np.lexsort((lacking[tie, -1], lacking[tie, stratum]))[-1]]
             fold[each] = best
             lacking[best] -= counts[each]
+            waiting -= counts[each] > 0
     _fill_empty(fold, counts[:, -1], n_splits)
+    if n_units < len(unit):
+        _move_groups(fold, counts, n_splits, random)
     return fold[unit]
 
 
-def _fill_empty(fold: NDArray[np.int64], sizes: NDArray[np.float64], n_splits: int) -> None:
+def _move_groups(
+    fold: NDArray[np.int64], counts: NDArray[np.float32], n_splits: int, random: np.random.Generator
+) -> None:
+    """Moves groups to where all strata and the sizes of folds come closest to their shares.
+
+    Groups of several rows are dealt stratum by stratum, so each brings rows of strata that were dealt before. The
+    squared distances to the shares are weighed by them, and a move is made if their sum falls.
+    """
+    shares = counts.sum(axis=0, dtype=np.float64) / n_splits
+    weights = 1 / np.maximum(shares, 1)
+    apart = np.stack([counts[fold == each].sum(axis=0, dtype=np.float64) - shares for each in range(n_splits)])
+    for _ in range(_PASSES):
+        moved = False
+        for unit in random.permutation(len(fold)).tolist():
+            here, own = int(fold[unit]), counts[unit]
+            gone = (((apart[here] - own) ** 2 - apart[here] ** 2) * weights).sum()
+            come = (((apart + own) ** 2 - apart**2) * weights).sum(axis=1)
+            come[here] = -gone
+            there = int(come.argmin())
+            if come[there] + gone < -1e-9 and (fold == here).sum() > 1:
+                fold[unit] = there
+                apart[here] -= own
+                apart[there] += own
+                moved = True
+        if not moved:
+            return
+
+
+def _fill_empty(fold: NDArray[np.int64], sizes: NDArray[np.float32], n_splits: int) -> None:
     """Gives an empty fold the smallest group of the fold with the most groups."""
     for empty in sorted(set(range(n_splits)) - set(fold.tolist())):
         richest = int(np.bincount(fold, minlength=n_splits).argmax())
