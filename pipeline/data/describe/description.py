@@ -17,6 +17,7 @@ from pipeline.core.ids import find_look_alikes, refuse_look_alikes
 from pipeline.core.picture_formats import find_suffix_format
 from pipeline.data.describe.answers import describe_answer
 from pipeline.data.describe.classes import ClassNames, describe_class_names
+from pipeline.data.describe.columns import describe_columns
 from pipeline.data.describe.folders import find_class_folders, list_class_folders
 from pipeline.data.describe.listing import Listing, open_listing
 from pipeline.data.describe.match import Choices, ImageFiles, Reading, is_below, is_id, parent_folder
@@ -93,6 +94,7 @@ def describe_files(source: Path, choices: Choices, metric: str | None) -> Descri
         if "group" in test.section:
             submission = _answer_by_group(submission)
         storage = describe_storage(listing, train)
+        columns = describe_columns(listing, tables, sample.table, train, test)
         names = describe_class_names(listing, train.classes)
         refuse_look_alikes(train.classes, str(source))
         checks = (*train.check, *twins, *_differ_by_case(train.classes), *_leftovers(images, train, test))
@@ -106,7 +108,7 @@ def describe_files(source: Path, choices: Choices, metric: str | None) -> Descri
     more = {name: Reading(section) for name, section in train.more.items()}
     target = {"target": Reading(train.target)} if train.target else {}
     sections = {"train": train, "test": test, **target, "storage": storage}
-    sections |= {"metric": describe_metric(metric, submission, train), "submission": submission, **more}
+    sections |= {"metric": describe_metric(metric, submission, train), "submission": submission, **columns, **more}
     return Description(summary, sections, solution, names, not _are_characters(train.classes), choices.encoding)
 
 

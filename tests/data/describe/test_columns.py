@@ -1,0 +1,49 @@
+"""Columns beside the picture: described where training and test tables share them."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from support.competition_files import Files, images, read, rows
+
+from pipeline.data.describe.columns import find_column_type
+
+
+def lesions(test_header: str = "id,age,sex,note") -> Files:
+    """Twelve training and four test images with an age, a sex and a note each."""
+    train = [(f"i{n}.png", 40 + n, ("f", "m")[n % 2], f"text {n}", n % 2) for n in range(12)]
+    test = [(f"t{n}.png", 50.5 + n, ("f", "m")[n % 2], f"other {n}") for n in range(4)]
+    names = [row[0] for row in train], [row[0] for row in test]
+    return {
+        **{f"train/{name}": data for name, data in images(names[0]).items()},
+        **{f"test/{name}": data for name, data in images(names[1]).items()},
+        "train.csv": rows("id,age,sex,note,target", *train),
+        "test.csv": rows(test_header, *test),
+        "sample_submission.csv": rows("id,target", *((name, 0.5) for name in names[1])),
+    }
+
+
+def test_shared_columns_are_described_with_their_types(root: Path) -> None:
+    found = read(root, lesions())
+    assert found.columns is not None
+    assert found.columns.features == {"age": "number", "sex": "category"}
+    assert (found.columns.train, found.columns.test, found.columns.id) == ("train.csv", "test.csv", "id")
+
+
+def test_columns_of_one_side_are_not_described(root: Path) -> None:
+    assert read(root, lesions("id,years,gender,remark")).columns is None
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "kind"),
+    [
+        (["1.5", "2", ""], ["nan", "3"], "number"),
+        (["1", "1", "2"], ["2"], "number"),
+        (["1", "2", "3"], ["4"], None),
+        (["a", "b", "a"], ["b"], "category"),
+        (["a", "b", "c"], ["d"], None),
+        (["a", "a"], ["b"], None),
+    ],
+)
+def test_the_type_of_a_column(train: list[str], test: list[str], kind: str | None) -> None:
+    assert find_column_type(pd.Series(train), pd.Series(test)) == kind
