@@ -40,18 +40,18 @@ class ImageResult:
         name: of its file, with the path.
         guesses: the likeliest classes, best first; of several labels those that it has, of several targets one each, of
             numbers all. None for a file that is not an image.
-        values: each column and its probability or number; empty where ``guesses`` rank classes.
         p_known: share of known images that look at least as unusual; None where images have no class.
         unknown: whether that share is small enough to take the image for none of the classes.
         problem: what is wrong with the file.
+        values: each column and its probability or number; empty where ``guesses`` rank classes.
     """
 
     name: str
     guesses: tuple[Guess, ...] = ()
-    values: tuple[tuple[str, float], ...] = ()
     p_known: float | None = None
     unknown: bool = False
     problem: str = ""
+    values: tuple[tuple[str, float], ...] = ()
 
 
 def make_results(
@@ -72,7 +72,7 @@ def make_results(
         best = np.argsort(-probs, kind="stable")[:TOP].tolist() if target.exclusive else _decide_columns(target, probs)
         guesses = tuple(_make_guess(predictor, column, float(probs[column])) for column in best)
         values = () if target.exclusive else tuple(zip(target.columns, probs.tolist(), strict=True))
-        results.append(ImageResult(name, guesses, values, p_known, p_known is not None and p_known <= rate))
+        results.append(ImageResult(name, guesses, p_known, p_known is not None and p_known <= rate, values=values))
     return results
 
 
