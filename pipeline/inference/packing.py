@@ -15,6 +15,7 @@ from pipeline.core.paths import (
     classes_path,
     competition_path,
     folds_path,
+    index_path,
     model_path,
     oof_path,
     params_path,
@@ -50,6 +51,7 @@ def _files(root: Path, selection: Selection) -> Iterator[Path]:
     yield classes_path(root)
     if target_path(root).is_file():
         yield target_path(root)
+        yield index_path(root, "train")  # holds the truth that an ensemble of such targets is fitted to again
     written = submission_path(root, selection.name).with_suffix(".json")
     if written.is_file() and read_card(written, SubmissionCard).needs_rule:
         yield written

@@ -45,7 +45,8 @@ def print_score_table(root: Path, out: Console | None = None) -> None:
     ensemble = _read_ensemble_line(root, set(trained) | (set(active_members(root)) - set(names)), competition)
     title = f"{competition.title}: {metric.name} ({direction})"
     if models:
-        _print_lines(out, title, [*models, *([ensemble] if ensemble else [])])
+        beside = [each.name for each in metric.beside if each.name not in (metric.name, "log_loss")]
+        _print_lines(out, title, [*models, *([ensemble] if ensemble else [])], beside)
     else:
         out.print(title)
     for line in models:
@@ -145,10 +146,13 @@ def _format_cells(line: ScoreLine) -> dict[str, str]:
     return cells
 
 
-def _print_lines(out: Console, title: str, lines: list[ScoreLine]) -> None:
+def _print_lines(out: Console, title: str, lines: list[ScoreLine], beside: list[str]) -> None:
     """Prints one table where it fits, and the scores above the rest where it does not: figures are never cut."""
-    rows = [_format_cells(line) for line in lines]
+    rows = [
+        _format_cells(line) | {name: _format_number(line.card.scores.get(name)) for name in beside} for line in lines
+    ]
     scores = [name for name in SCORES if name != "held-out" or any(cells[name] for cells in rows)]
+    scores += [name for name in beside if any(cells[name] for cells in rows)]
     whole = _build_table(title, [*scores, *REST], rows)
     if out.measure(whole, options=out.options.update(max_width=PLAIN_WIDTH)).maximum <= out.width:
         out.print(whole)
