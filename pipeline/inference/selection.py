@@ -7,8 +7,7 @@ from pipeline.core.active import active_members, active_models, active_name
 from pipeline.core.cards import EnsembleCard, ModelCard, read_card
 from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError, near_names, some
-from pipeline.core.paths import ENSEMBLE, card_path, checkpoints_folder, prepared_folder
-from pipeline.core.targets.prepared import read_target
+from pipeline.core.paths import ENSEMBLE, card_path, checkpoints_folder
 from pipeline.ensemble.recombining import check_combination, list_used_members
 
 
@@ -52,7 +51,7 @@ def select_models(root: Path, name: str) -> Selection:
             "ensemble.external in params.yaml and run `dvc repro`, or pack a single model: "
             f"python -m pipeline pack {used[0] if used[0] in models else models[0]}"
         )
-    check_combination(root, load_competition(root).metric.metric_for(read_target(prepared_folder(root))))
+    check_combination(root, load_competition(root).metric.metric)
     return Selection(name, tuple(_card(root, member) for member in used), card.members)
 
 

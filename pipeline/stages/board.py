@@ -11,7 +11,7 @@ from pipeline.core.paths import reports_folder
 from pipeline.kaggle import board, submission_log, submitting
 from pipeline.kaggle.board import draw_agreements
 from pipeline.kaggle.submission_upload import list_submissions, make_submissions_url
-from pipeline.reports.score_table import make_console, read_prepared_metric
+from pipeline.reports.score_table import make_console
 
 _NEWEST = 200
 
@@ -30,7 +30,7 @@ def run(root: Path, refresh: bool) -> None:
     if not entries:
         print(f"no submissions of {name} yet; `python -m pipeline submit` makes the first")
         return
-    metric = read_prepared_metric(root, competition)
+    metric = competition.metric.metric
     direction = "higher is better" if metric.greater_is_better else "lower is better"
     title = f"{competition.title}: {metric.name} ({direction})"
     agreements = board.print_board(entries, title, metric.greater_is_better, make_console())

@@ -7,7 +7,7 @@ other groups; small pictures say what tearing it apart would cost.
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
@@ -99,7 +99,7 @@ def describe_groups(
         choices: ``group`` decides: a column, a pattern with brackets, or ``none``.
 
     Raises:
-        InputError: several ways to group and no evidence which one, or a choice that is none.
+        InputError: a choice that is none, or a doubtful group that only a person can decide on.
     """
     if choices.group is not None:
         return _chosen(rows, choices.group)
@@ -110,15 +110,16 @@ def describe_groups(
     coarse = [each for each in found if not any(_refines(each, other) for other in found if other is not each)]
     if len(coarse) > 1 and len([each for each in coarse if each.apart]) == 1:
         coarse = [each for each in coarse if each.apart]
-    if len(coarse) > 1:
-        listed = " or ".join(f"--group '{each.name}'" for each in coarse)
-        raise InputError(
-            f"images of {rows.name} can belong together by {some(each.name for each in coarse)}; choose with {listed}, "
-            "or --group none"
-        )
     if not coarse:
         return _ask_or_hint(listing, rows)
-    return _apply(listing, rows, coarse[0])
+    # Of groups that cross, the fewest tie the most: folds that keep them are the most honest.
+    coarse.sort(key=lambda each: len(set(each.groups)))
+    reading = _apply(listing, rows, coarse[0])
+    torn = tuple(
+        f"{each.name} crosses {reading.column or reading.pattern} and is torn: --group '{each.name}' keeps it whole"
+        for each in coarse[1:]
+    )
+    return replace(reading, check=(*reading.check, *torn))
 
 
 def _hint_at_few(rows: GroupedRows) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from pipeline.core.errors import InputError, some
 from pipeline.core.files import files_below, is_hidden, is_junk
 from pipeline.core.ids import plain_path
 from pipeline.core.layouts import IMAGE_SUFFIXES
+from pipeline.core.picture_formats import find_suffix_format
 
 
 class ImageFolder:
@@ -69,7 +70,7 @@ class ImageFolder:
         missing, double = [], []
         for name, matches in zip(ids, self._match(ids), strict=True):
             if len(matches) > 1:
-                matches = [path for path in matches if path == name] or matches
+                matches = [path for path in matches if path == name] or _leave_twins(matches)
             if not matches:
                 missing.append(name)
             elif len(matches) > 1:
@@ -137,6 +138,17 @@ class ImageFolder:
         ]
         if shared:
             raise InputError(f"{table}: {len(shared)} images have two ids: {some(shared)}; keep one row of each")
+
+
+def _leave_twins(paths: list[str]) -> list[str]:
+    """Leaves out the DICOM and TIFF files of pictures that are plain files as well, as `init` does."""
+    plain = [path for path in paths if not may_be_twin(path)]
+    return plain if len(plain) == 1 else paths
+
+
+def may_be_twin(path: str) -> bool:
+    """Says whether a file may hold a second time what a plain picture of its name holds."""
+    return find_suffix_format(path) in ("DICOM", "TIFF")
 
 
 def _key(path: str) -> str:

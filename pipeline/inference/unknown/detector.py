@@ -29,7 +29,6 @@ from pipeline.core.closure import code_digest
 from pipeline.core.files import atomic_path, sha256
 from pipeline.core.paths import prepared_folder, work_folder
 from pipeline.core.progress import track_progress
-from pipeline.core.targets.contract import Target
 from pipeline.inference.outputs import FoldOutputs
 from pipeline.inference.trained_model import TrainedModel
 from pipeline.inference.unknown.evaluation import evaluate_scores
@@ -131,15 +130,13 @@ def open_detector(root: Path, model: TrainedModel) -> UnknownDetector:
     return detector
 
 
-def fit_ensemble_detector(root: Path, card: EnsembleCard, target: Target) -> UnknownDetector:
+def fit_ensemble_detector(root: Path, card: EnsembleCard, classes: Sequence[str]) -> UnknownDetector:
     """Fits a detector to the combined probabilities, fold by fold, from the ensemble's out-of-fold predictions."""
-    read = predictions.read_predictions(paths.oof_path(root, paths.ENSEMBLE), target)
+    read = predictions.read_predictions(paths.oof_path(root, paths.ENSEMBLE), classes)
     table = tables.read_folds(paths.folds_path(root)).set_index("id").loc[list(read.ids)]
     numbers, labels = table["fold"].to_numpy(), table["label"].to_numpy(dtype=np.int64)
     rows = [np.flatnonzero(numbers == fold) for fold in sorted(map(int, card.fold_scores))]
-    return fit_detector(
-        [FoldOutputs(read.probs[own]) for own in rows], [labels[own] for own in rows], len(target.columns)
-    )
+    return fit_detector([FoldOutputs(read.probs[own]) for own in rows], [labels[own] for own in rows], len(classes))
 
 
 def _key(model: TrainedModel, folds: Path) -> str:

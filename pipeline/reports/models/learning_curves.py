@@ -12,24 +12,20 @@ from pipeline.page.parts import Part
 from pipeline.page.table import Column, render_table
 from pipeline.reports.models import charts
 from pipeline.reports.models.evaluation_data import EvaluatedModel, EvaluationData
-from pipeline.reports.models.overfitting import RULE, FitDiagnosis, describe_fit, diagnose_fit, measure_guessing
+from pipeline.reports.models.overfitting import RULE, FitDiagnosis, describe_fit, diagnose_fit
 
-_GUESSING = "Here guessing is the mean of all training targets for every image, and the unit is its loss."
 _OPEN = 3  # models whose curves are shown without a click
 
 
 def show_learning_curves(data: EvaluationData) -> Part:
     """Shows which models over- or underfit, and the curves of every model trained in epochs."""
-    guessing = measure_guessing(data.target, data.labels)
-    diagnoses = {model.name: _diagnose(model, guessing) for model in data.models}
+    diagnoses = {model.name: _diagnose(model, len(data.names)) for model in data.models}
     diagnosed = {name: each for name, each in diagnoses.items() if each is not None}
     remarkable = {name: describe_fit(name, each) for name, each in diagnosed.items() if each.verdict != "fits"}
     without = [model.name for model in data.models if not _in_epochs(model)]
     blocks: list[Html] = [render_paragraph(_summarise(diagnosed), *remarkable.values())]
     blocks += [_render_table(diagnosed, without), render_note(RULE)] if diagnosed else []
     curves = [_draw_curves(model, data.metric.name) for model in data.models if _in_epochs(model)]
-    if diagnosed and not data.has_classes:
-        blocks.append(render_note(_GUESSING))
     blocks += curves[:_OPEN]
     rest = len(curves) - _OPEN
     if rest > 0:
@@ -46,8 +42,8 @@ def show_learning_curves(data: EvaluationData) -> Part:
     )
 
 
-def _diagnose(model: EvaluatedModel, guessing: float) -> FitDiagnosis | None:
-    return None if model.history is None else diagnose_fit(model.history, guessing)
+def _diagnose(model: EvaluatedModel, n_classes: int) -> FitDiagnosis | None:
+    return None if model.history is None else diagnose_fit(model.history, n_classes)
 
 
 def _in_epochs(model: EvaluatedModel) -> bool:

@@ -10,10 +10,6 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from pipeline.core.arrays import Truth
-from pipeline.core.targets.classes import OneClass
-from pipeline.core.targets.contract import Target
-
 Verdict = Literal["overfits", "turned", "underfits", "fits", "unknown"]
 
 GAP = 0.10
@@ -51,24 +47,12 @@ class FitDiagnosis:
     looks: int
 
 
-def measure_guessing(target: Target, truth: Truth) -> float:
-    """Returns the loss of guessing: ln(classes), and elsewhere that of the mean of all targets for every image."""
-    if isinstance(target, OneClass):
-        return float(np.log(len(target.columns)))
-    mean = target.make_targets(truth).mean(axis=0, dtype=np.float64)
-    outputs = np.zeros((len(truth), len(target.columns)), dtype=np.float64)
-    for _, part, columns, _ in target.each():
-        # Targets are probabilities, or numbers as a network gives them.
-        outputs[:, columns] = mean[columns] if part.activation == "linear" else part.to_outputs(mean[None, columns])
-    return float(target.measure_output_losses(truth, outputs).mean())
-
-
-def diagnose_fit(history: pd.DataFrame, guessing: float) -> FitDiagnosis | None:
+def diagnose_fit(history: pd.DataFrame, n_classes: int) -> FitDiagnosis | None:
     """Diagnoses a history; None where it has no losses.
 
     Args:
         history: ``fold``, ``epoch``, ``loss`` and, in the epochs with a validation, ``valid_loss``.
-        guessing: loss of predictions that know nothing.
+        n_classes: of the competition.
     """
     if not {"fold", "epoch", "loss", "valid_loss"} <= set(history.columns):
         return None
@@ -80,7 +64,7 @@ def diagnose_fit(history: pd.DataFrame, guessing: float) -> FitDiagnosis | None:
     valid = float(np.mean([values.iloc[-1] for values in heat_maps]))
     lowest = float(np.mean([values.min() for values in heat_maps]))
     return FitDiagnosis(
-        verdict=_verdict(train, valid, lowest, guessing),
+        verdict=_verdict(train, valid, lowest, float(np.log(n_classes))),
         train_loss=train,
         valid_loss=valid,
         lowest=lowest,

@@ -7,16 +7,7 @@ from threadpoolctl import threadpool_limits
 
 from pipeline.page.document import PageSection
 from pipeline.page.parts import Part, build_overview
-from pipeline.reports.models import (
-    column_quality,
-    confusion,
-    ensemble,
-    gallery,
-    learning_curves,
-    overview,
-    saliency,
-    tuning,
-)
+from pipeline.reports.models import confusion, ensemble, gallery, learning_curves, overview, saliency, tuning
 from pipeline.reports.models.evaluation_data import EvaluationData
 
 
@@ -36,27 +27,15 @@ def build_model_parts(data: EvaluationData, weights: Path) -> dict[str, Part]:
         parts = {
             "models": overview.show_models(data),
             "learning": learning_curves.show_learning_curves(data),
-            **_build_quality(data),
+            "classes": confusion.show_class_quality(data),
+            "pairs": confusion.show_confused_pairs(data),
+            "mistakes": gallery.show_mistakes(data),
+            "labels": gallery.show_label_errors(data),
             "heat": saliency.show_saliency(data, weights),
             "members": ensemble.show_members(data),
             "calibration": ensemble.show_calibration(data),
         }
     return parts | ({"tuning": tuned} if tuned else {})
-
-
-def _build_quality(data: EvaluationData) -> dict[str, Part]:
-    """Class by class and pair by pair where each image has one class; column by column elsewhere."""
-    if not data.has_classes:
-        return {
-            "columns": column_quality.show_column_quality(data),
-            "worst": column_quality.show_worst_predictions(data),
-        }
-    return {
-        "classes": confusion.show_class_quality(data),
-        "pairs": confusion.show_confused_pairs(data),
-        "mistakes": gallery.show_mistakes(data),
-        "labels": gallery.show_label_errors(data),
-    }
 
 
 def build_model_overview(data: EvaluationData, parts: Mapping[str, Part]) -> PageSection:

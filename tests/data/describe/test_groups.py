@@ -59,7 +59,7 @@ def test_test_images_of_other_patients_are_evidence(root: Path) -> None:
     assert "check: images of one patient share a fold; describe again" in printed
 
 
-def test_of_nested_groups_the_coarse_one_is_taken_and_of_crossed_ones_the_user_chooses(root: Path) -> None:
+def test_of_nested_and_of_crossed_groups_the_coarse_one_is_taken(root: Path) -> None:
     def files(sequence: list[int]) -> Files:
         lines = ((k, KINDS[k % 2], f"l{k % 6}", f"s{sequence[k]}") for k in range(24))
         return animals(24) | {"train.csv": rows("Id,Category,location,seq_id", *lines)}
@@ -67,8 +67,10 @@ def test_of_nested_groups_the_coarse_one_is_taken_and_of_crossed_ones_the_user_c
     assert read(root, files([k % 12 for k in range(24)])).train.model_dump()["group"] == "location"
     (root / "configs/competitions/shape.yaml").unlink()
     crossed = files([k // 3 for k in range(24)])
-    with pytest.raises(InputError, match=r"--group 'location' or --group 'seq_id', or --group none"):
-        read(root, crossed)
+    printed = describe_local(root, write(root, crossed))
+    assert "check: seq_id crosses location and is torn: --group 'seq_id' keeps it whole" in printed
+    assert load_competition(root, "shape").train.model_dump()["group"] == "location"
+    (root / "configs/competitions/shape.yaml").unlink()
     assert read(root, crossed, group="seq_id").train.model_dump()["group"] == "seq_id"
     (root / "configs/competitions/shape.yaml").unlink()
     assert read(root, crossed, group="none").train.model_dump()["group"] is None
