@@ -95,7 +95,7 @@ def test_folds_survive_a_round_trip(tmp_path: Path) -> None:
         ({"group": [0, 1, 0, 3, 4, 5]}, "groups 0 lie in more than one fold"),
         ({"fold": [0, 0, 1, 1, 3, 3]}, r"numbered 0, 1, ... and be two or more, got \[0, 1, 3\]"),
         ({"fold": [0] * 6}, r"two or more, got \[0\]"),
-        ({"label": [0, 1, 0, 1, 0, 0]}, "fold 2 lacks class 1; lower split.n_splits"),
+        ({"label": [0, 0, 0, 0, 1, 1]}, "class 1 in fold 2; lower split.n_splits"),
     ],
 )
 def test_folds_that_break_an_invariant_are_neither_written_nor_read(

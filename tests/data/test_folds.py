@@ -153,7 +153,7 @@ def test_groups_that_no_assignment_can_stratify_are_refused() -> None:
     with pytest.raises(InputError, match=r"class 'bee' has 2 images in 1 groups"):
         assign_folds(labels, groups, 2, 0, NAMES)
     crossed = np.array([0, 1, 1, 2, 2, 0])
-    with pytest.raises(InputError, match="no way to put every class into each of 2 folds with 3 groups"):
+    with pytest.raises(InputError, match="no way to put every class into two of 2 folds with 3 groups"):
         assign_folds(crossed, np.array([0, 0, 1, 1, 2, 2]), 2, 0, NAMES)
 
 
@@ -232,5 +232,16 @@ def test_large_classes_in_too_few_user_groups_are_refused_with_the_number_that_w
 
 def test_a_class_in_one_fold_alone_breaks_a_fold_table_still() -> None:
     table = pd.DataFrame({"id": list("abcd"), "label": [0, 0, 1, 1], "group": range(4), "fold": [0, 1, 0, -1]})
-    with pytest.raises(InputError, match="fold 1 lacks class 1"):
+    with pytest.raises(InputError, match="train without them: class 1 in fold 0"):
         check_folds(table, "here")
+
+
+def test_groups_with_some_classes_each_leave_folds_without_some_and_say_so(capsys: pytest.CaptureFixture[str]) -> None:
+    # Eight places of eight images, four classes each: of five folds some have one place alone.
+    groups = np.repeat(np.arange(8), 8)
+    labels = np.concatenate([np.tile([(place + step) % 6 for step in (0, 1, 2, 4)], 2) for place in range(8)])
+    fold = assign_folds(labels, groups, 5, 0, tuple("abcdef"))
+    assert all(len(np.unique(fold[groups == group])) == 1 for group in range(8))
+    assert sorted(np.unique(fold)) == [0, 1, 2, 3, 4]
+    assert min(len(np.unique(fold[labels == label])) for label in range(6)) >= 2
+    assert "classes so that not every fold has all" in capsys.readouterr().out

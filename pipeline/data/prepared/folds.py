@@ -117,7 +117,7 @@ def assign_folds(
         classes: class names, for errors.
 
     Returns:
-        (n,) folds 0..n_splits-1; every class in every fold, no group in two.
+        (n,) folds 0..n_splits-1; every class in every fold, or where groups do not allow it in two; no group in two.
 
     Raises:
         InputError: there is one class only, or a class has fewer images (or groups) than folds.
@@ -132,10 +132,24 @@ def assign_folds(
         fold = _folds_of(splitter.split(labels, labels, groups), len(labels))
         if (pd.crosstab(fold, labels) > 0).to_numpy().all() and len(np.unique(fold)) == n_splits:
             return fold
-    raise InputError(
-        f"split: found no way to put every class into each of {n_splits} folds with {len(np.unique(groups))} groups; "
-        "lower split.n_splits in params.yaml, or set split.group_duplicates: false if the groups are accidental"
+    return _deal_as_far(labels, groups, n_splits, seed)
+
+
+def _deal_as_far(labels: NDArray[np.int64], groups: NDArray[np.int64], n_splits: int, seed: int) -> NDArray[np.int64]:
+    """Deals groups that hold too many classes at once for each fold to have all: every class lies in two folds."""
+    fold = deal_groups(np.eye(int(labels.max()) + 1, dtype=np.bool_)[labels], groups, n_splits, seed)
+    counts = pd.crosstab(fold, labels) > 0
+    in_folds = counts.sum(axis=0).to_numpy()
+    if len(counts) < n_splits or in_folds.min() < 2 or counts.sum(axis=1).min() < 2:
+        raise InputError(
+            f"split: found no way to put every class into two of {n_splits} folds with {len(np.unique(groups))} "
+            "groups; lower split.n_splits in params.yaml, or set split.group_duplicates: false if the groups are "
+            "accidental"
+        )
+    print(
+        f"note: groups tie the images of {np.count_nonzero(in_folds < n_splits)} classes so that not every fold has all"
     )
+    return fold
 
 
 def _folds_of(splits: Iterable[tuple[NDArray[np.int64], NDArray[np.int64]]], rows: int) -> NDArray[np.int64]:
