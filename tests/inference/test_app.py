@@ -86,7 +86,7 @@ def test_common_formats_are_taken(client: TestClient, kind: str) -> None:
 
 
 def test_what_is_no_picture_is_refused_in_a_sentence(client: TestClient, predicting_root: Path) -> None:
-    assert problem(client, b"no picture", 422) == "The image cannot be read: not an image."
+    assert problem(client, b"no picture", 422) == "The image cannot be read: not an image but text: 'no picture'."
     assert problem(client, b"", 422) == "The image cannot be read: empty file."
     assert problem(client, picture(predicting_root)[:200], 422).startswith("The image cannot be read: ")
     assert "not an image" in problem(client, drawn("PPM"), 422)  # read by the pipeline, but nobody's photograph

@@ -74,7 +74,7 @@ def test_a_file_that_is_no_picture_is_refused_in_words(browser: Browser, address
     page = browser.new_page()  # unlike `opened` it allows that the browser logs the refusal
     page.goto(address)
     drop(page, b"no picture", "text/plain")
-    expect(page.locator("#status")).to_have_text("The image cannot be read: not an image.")
+    expect(page.locator("#status")).to_have_text("The image cannot be read: not an image but text: 'no picture'.")
     assert page.locator("#result").is_hidden()
     page.close()
 

@@ -69,7 +69,7 @@ def test_what_is_no_picture_is_told_by_name_and_the_others_are_done(
     assert cli.main(["predict", str(tmp_path), "--model", "hog", "--format", "csv"]) == 1
     out, err = capsys.readouterr()
     rows = list(csv.DictReader(out.splitlines()))
-    assert [row["problem"] for row in rows] == ["not an image", "empty file", ""]
+    assert [row["problem"] for row in rows] == ["not an image but text: 'no picture'", "empty file", ""]
     assert rows[2]["class_1"]
     assert "bad.png: not an image" in err
     assert "error: 2 of 3 files are not images: " in err

@@ -84,8 +84,10 @@ def test_a_score_that_is_no_number_fails_the_trial_with_its_reason(
         lambda *_: (np.zeros(2, int), np.full((2, 3), 1 / 3, np.float32)),
     )
     monkeypatch.setattr(
-        "pipeline.core.competition.Score.metric",
-        SimpleNamespace(name="accuracy", greater_is_better=True, score=lambda *_: float("nan")),
+        "pipeline.core.competition.Score.metric_for",
+        lambda *_: SimpleNamespace(
+            name="accuracy", greater_is_better=True, rows=None, beside=(), score=lambda *_: float("nan")
+        ),
     )
     run_trials(spec, EndRequest())
     assert (
