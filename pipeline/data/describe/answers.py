@@ -138,6 +138,7 @@ def _describe_sets(
     fitting = [
         separator for separator in (own, *SEPARATORS) if 2 * len(names[separator] & known) >= len(names[separator])
     ]
+    fitting += [own] if not fitting and names[own] & known else []  # a sample may name labels that training lacks
     strange = sorted(set(cells) - known)
     k = None if choices.metric is None else parse_metric(choices.metric).options.get("k")
     if k is not None and fitting:

@@ -31,6 +31,7 @@ from pipeline.data.describe.train import describe_train
 from pipeline.data.describe.unread import format_unread, unread_named
 
 _ALPHABET = 20  # letters
+_CHARACTERS = re.compile(r"grapheme|glyph|letter|character|digit|kanji|kana", re.IGNORECASE)
 MIRROR = {
     True: "mirror is true: set it to false if a mirrored image may belong to another class (digits, letters, text)",
     False: "mirror is false, as the classes may be digits or letters: set it to true if they are not",
@@ -109,7 +110,7 @@ def describe_files(source: Path, choices: Choices, metric: str | None) -> Descri
     target = {"target": Reading(train.target)} if train.target else {}
     sections = {"train": train, "test": test, **target, "storage": storage}
     sections |= {"metric": describe_metric(metric, submission, train), "submission": submission, **columns, **more}
-    return Description(summary, sections, solution, names, not _are_characters(train.classes), choices.encoding)
+    return Description(summary, sections, solution, names, not _are_characters(train), choices.encoding)
 
 
 def _differ_by_case(classes: Sequence[str]) -> tuple[str, ...]:
@@ -163,13 +164,15 @@ def _leftovers(images: ImageFiles, train: Reading, test: Reading) -> tuple[str, 
     )
 
 
-def _are_characters(classes: Sequence[str]) -> bool:
+def _are_characters(train: Reading) -> bool:
     """Says whether the classes are the ten digits or an alphabet: a mirror turns these into others or into none.
 
-    Fewer numbers are mostly codes, as cassava's 0 to 4.
+    Fewer numbers are mostly codes, as cassava's 0 to 4, unless the column of the answer is called after characters.
     """
+    classes, label = train.classes, train.section.get("label", "")
     letters = {name.lower() for name in classes if re.fullmatch(r"[A-Za-z]", name)}
-    return set(classes) == set(string.digits) or len(letters) >= _ALPHABET
+    named = any(_CHARACTERS.search(str(name)) for name in ([label] if isinstance(label, str) else label))
+    return set(classes) == set(string.digits) or len(letters) >= _ALPHABET or named
 
 
 def _require_tests(listing: Listing, images: ImageFiles, choices: Choices) -> None:

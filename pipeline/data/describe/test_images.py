@@ -7,6 +7,7 @@ import pandas as pd
 
 from pipeline.core.errors import InputError, some
 from pipeline.core.layouts import IMAGE_SUFFIXES
+from pipeline.data.describe.listed_tests import describe_listed_test
 from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import Choices, ImageFiles, Match, Reading, is_id, pick_reading
 from pipeline.data.describe.packed_test import describe_packed_test
@@ -34,6 +35,9 @@ def describe_test(
     listed = _find_listed(listing, images, sample, train) if choices.test is None else None
     if listed is not None and [set(match.images) for match in found.values()] != [set(listed[0].images)]:
         return listed
+    through = None if found else describe_listed_test(listing, images, sample, train, choices)
+    if through is not None:
+        return through
     packed = None if found else describe_packed_test(listing, sample.path, sample.table, train, choices)
     if packed is not None:
         return packed

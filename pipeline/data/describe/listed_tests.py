@@ -1,0 +1,133 @@
+"""Test images of answers that are not one row per image: a table says which unit, or which part, each row is about."""
+
+from collections.abc import Iterator, Sequence
+from itertools import permutations
+from typing import Any
+
+import pandas as pd
+
+from pipeline.data.describe.listing import Listing
+from pipeline.data.describe.match import Choices, ImageFiles, Match, Reading, is_below, is_id
+from pipeline.data.describe.packed_test import describe_packed_test
+from pipeline.data.describe.sample import IdList, SampleSubmission
+
+_SHARED = 20  # columns: the unit's parts are looked for among so many
+
+
+def describe_listed_test(
+    listing: Listing, images: ImageFiles, sample: SampleSubmission, train: Reading, choices: Choices
+) -> tuple[Reading, str] | None:
+    """Describes the test section through a table that holds the sample's ids; None where none tells its images.
+
+    Args:
+        listing: the files.
+        images: the same, by folder.
+        sample: the sample submission, with the tables that hold its ids.
+        train: the training section.
+        choices: the user's decisions.
+
+    Returns:
+        The section, its ``answers`` with ``rows`` or ``unit``, and the sample's id column.
+    """
+    for listed in sample.lists:
+        parts = _name_parts(train)
+        part = next((name for name in _others(listed) if parts and set(listed.table[name]) <= set(parts)), None)
+        if part is not None and len(listed.ids) == 1:
+            reading = _describe_rows(listing, images, listed, part, train, choices)
+        else:
+            reading = _describe_units(listing, images, listed, train)
+        if reading is not None:
+            return reading, listed.column
+    return None
+
+
+def _others(listed: IdList) -> list[str]:
+    return [str(name) for name in listed.table.columns if name not in listed.ids]
+
+
+def _name_parts(train: Reading) -> tuple[str, ...]:
+    label = train.section.get("label")
+    if isinstance(label, list | tuple):
+        return tuple(str(name) for name in label)
+    return train.classes if train.kind == "several_labels" else ()
+
+
+def _describe_rows(
+    listing: Listing, images: ImageFiles, listed: IdList, part: str, train: Reading, choices: Choices
+) -> Reading | None:
+    """Reads rows that are about a part of an image each."""
+    for name in [name for name in _others(listed) if name != part]:
+        ids = pd.DataFrame({name: listed.table[name].unique()})
+        rows = {"by": "table", "table": listed.path, "row": listed.ids[0], "image": name, "part": part}
+        facts = (
+            f"{listed.path}: {listed.ids[0]} holds the sample's ids, {name} the image and {part} the part of each",
+        )
+        match = _match_whole(images, name, ids[name].tolist(), train)
+        if match is not None:
+            section = {"layout": "images", "images": match.folder, "listed_by": "folder"}
+            return Reading(section, facts, (), match.images, answers={"rows": rows})
+        packed = describe_packed_test(listing, listed.path, ids, train, choices)
+        if packed is not None and "id" not in packed[0].section:
+            section = packed[0].section | {"listed_by": "folder"}
+            return Reading(section, (*packed[0].facts, *facts), packed[0].check, answers={"rows": rows})
+    return None
+
+
+def _describe_units(listing: Listing, images: ImageFiles, listed: IdList, train: Reading) -> Reading | None:
+    """Reads a table of images whose units the sample asks for."""
+    for name in [name for name in _others(listed) if is_id(listed.table[name])]:
+        match = _match_whole(images, name, listed.table[name].tolist(), train)
+        if match is None:
+            continue
+        unit: dict[str, Any] = {
+            "test": {"by": "table", "table": listed.path, "image": name, "columns": list(listed.ids)}
+        }
+        columns = _find_train_columns(listing, listed, name, train)
+        if columns is not None:
+            table, key = str(train.section["table"]), str(train.section["id"])
+            unit["train"] = {"by": "table", "table": table, "image": key, "columns": columns}
+        section = {
+            "layout": "images",
+            "images": match.folder,
+            "listed_by": "table",
+            "table": listed.path,
+            "id": name,
+        }
+        facts = (f"{listed.path}: {name} names the images, {' and '.join(listed.ids)} what the sample asks for",)
+        none = ("no columns of the training table name the same units: see unit.train",)
+        check = () if columns is not None else none
+        return Reading(section, facts, check, match.images, answers={"unit": unit})
+    return None
+
+
+def _match_whole(images: ImageFiles, column: str, ids: Sequence[str], train: Reading) -> Match | None:
+    """Finds the folder whose images all ids name: of folders inside one another the innermost."""
+    whole = sorted(
+        (match for match in images.matches(column, ids, train.images) if match.share == 1),
+        key=lambda match: len(match.folder) if match.folder != "." else 0,
+    )
+    inner = whole[-1] if whole else None
+    return inner if inner is not None and all(is_below(match.folder, inner.folder + "/x") for match in whole) else None
+
+
+def _find_train_columns(listing: Listing, listed: IdList, image: str, train: Reading) -> list[str] | None:
+    """Finds the columns of the training table that name units as the sample does, joined by ``_``."""
+    path = train.section.get("table")
+    if path not in listing.tables or "id" not in train.section:
+        return None
+    table = listing.table(str(path))
+    if set(listed.ids) <= set(table.columns):
+        return list(listed.ids)
+    wanted = listed.table[list(listed.ids)].agg("_".join, axis=1)
+    shared = [str(name) for name in listed.table.columns if name in table.columns and name != image][:_SHARED]
+    return next((list(names) for names in _list_joins(shared) if _join(listed.table, names).equals(wanted)), None)
+
+
+def _list_joins(names: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    for length in (1, 2):
+        yield from permutations(names, length)
+
+
+def _join(table: pd.DataFrame, names: Sequence[str]) -> "pd.Series[str]":
+    joined: pd.Series[str] = table[list(names)].agg("_".join, axis=1)
+    return joined
