@@ -10,6 +10,7 @@ from support import tiny
 from pipeline.core.competition import Competition, load_competition
 from pipeline.core.config import parse
 from pipeline.core.errors import InputError
+from pipeline.data.prepared.image_folder import ImageFolder
 from pipeline.data.prepared.record import Record
 from pipeline.data.prepared.records import list_records, shows_beginning
 
@@ -328,3 +329,13 @@ def test_a_class_that_is_listed_twice_is_refused() -> None:
     assert isinstance(data["train"], dict)
     with pytest.raises(InputError, match="classes lists cat more than once"):
         parse({**data, "train": {**data["train"], "classes": ["cat", "cat"]}}, Competition, "tiny.yaml")
+
+
+def test_of_a_picture_and_its_tiff_the_plain_one_is_meant(tmp_path: Path) -> None:
+    for name in ("jpg/a.jpg", "tif/a.tif", "one/b.jpg", "two/b.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    folder = ImageFolder(tmp_path, ".")
+    assert folder.find(["a"], tmp_path / "test.csv") == ["jpg/a.jpg"]
+    with pytest.raises(InputError, match="1 ids fit more than one image"):
+        folder.find(["b"], tmp_path / "test.csv")

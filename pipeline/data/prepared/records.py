@@ -18,7 +18,7 @@ from pipeline.core.layouts import CsvPixels, TestImages, TestPixels
 from pipeline.data.containers.tables import read_rows
 from pipeline.data.prepared.answer_tables import list_known_ids
 from pipeline.data.prepared.channel_files import find_channel_files
-from pipeline.data.prepared.image_folder import ImageFolder
+from pipeline.data.prepared.image_folder import ImageFolder, may_be_twin
 from pipeline.data.prepared.packed_images import PackedImages, open_images
 from pipeline.data.prepared.record import Record
 from pipeline.data.prepared.rows_left_out import NO_IMAGE, LeftOut
@@ -144,7 +144,9 @@ def _list_unnamed(base: Path, competition: Competition, used: set[str], left_out
     for _, layout in sorted(by_name.items()):
         images = open_images(base, layout)
         used = used | {source for sources in images.lookup(gone) for source in sources}
-        left += [source for source in images.sources if source not in used]
+        plain = {PurePosixPath(source).stem for source in used if not may_be_twin(source)}
+        twins = {source for source in images.sources if may_be_twin(source) and PurePosixPath(source).stem in plain}
+        left += [source for source in images.sources if source not in used | twins]
     several = [layout for layout in layouts if getattr(layout, "files", None) is not None]
     if left and several:
         return [LeftOut(source, "no row names it by files.path") for source in left]
