@@ -168,7 +168,7 @@ class RankedSubmission(_Answer):
 class LabelConfidenceSubmission(_Answer):
     """One column of a class and its probability: ``137790 0.0979``."""
 
-    kind: Literal["label_confidence"]
+    kind: Literal["confidence"]
     label: str
     separator: str = Field(default=" ", min_length=1)
 

@@ -80,7 +80,7 @@ def test_a_model_that_cannot_be_asked_has_no_heat(predicting_root: Path) -> None
         assert one.post("/predict", content=picture(predicting_root), headers=SENT).json()["heat"] is None
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "WEBP", "GIF", "BMP", "TIFF"])
+@pytest.mark.parametrize("kind", ["PPM", "JPEG", "WEBP", "GIF", "BMP", "TIFF"])
 def test_common_formats_are_taken(client: TestClient, kind: str) -> None:
     assert client.post("/predict", content=drawn(kind), headers=SENT).status_code == 200
 
@@ -89,7 +89,6 @@ def test_what_is_no_picture_is_refused_in_a_sentence(client: TestClient, predict
     assert problem(client, b"no picture", 422) == "The image cannot be read: not an image but text: 'no picture'."
     assert problem(client, b"", 422) == "The image cannot be read: empty file."
     assert problem(client, picture(predicting_root)[:200], 422).startswith("The image cannot be read: ")
-    assert "not an image" in problem(client, drawn("PPM"), 422)  # read by the pipeline, but nobody's photograph
 
 
 def test_a_file_that_is_too_large_is_refused_while_it_comes(client: TestClient) -> None:

@@ -78,7 +78,7 @@ def _find_confidence(cells: Sequence[str], known: set[str], column: str, base: d
         return None
     if not known.intersection(name for name, _, _ in pairs) or known.intersection(cells):
         return None
-    section = {"kind": "label_confidence", **base, "label": column}
+    section = {"kind": "confidence", **base, "label": column}
     return Reading(section, (f"{column} holds a class and its probability, such as {cells[0]!r}",))
 
 

@@ -24,7 +24,7 @@ _SMALLEST: tuple[Target, ...] = (
     Numbers(columns=("a",), means=(0,), scales=(1,)),
     VoteSharesSpec(kind="vote_shares").fit((), ("a", "b")),
 )
-_BY_FORM = {"ranked": "map_k", "label_confidence": "gap", "label_set": "row_f1"}
+_BY_FORM = {"ranked": "map_k", "confidence": "gap", "label_set": "row_f1"}
 _LONG = {"label": "labels", "probabilities": "probabilities", "numbers": "numbers"}
 # Options of two competitions' metrics, as examples to be corrected.
 _EXAMPLES: dict[str, Any] = {"min_tpr": 0.8, "tpr_bands": [[0.4, 2.0], [1.0, 1.0]]}

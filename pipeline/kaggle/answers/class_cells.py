@@ -54,7 +54,7 @@ class ClassCell(Cell):
             words = [word for word in _WORDS.split(cell) if word]
             known = [word for word in words if word in self._place]
             if len(words) == 2 and is_number(words[1]) and not _WHOLE.fullmatch(words[1]):
-                return f"{cell!r} is a class and a number; describe it with kind: label_confidence"
+                return f"{cell!r} is a class and a number; describe it with kind: confidence"
             if len(words) > 1 and known:
                 return f"{cell!r} is several classes; describe it with kind: ranked, or label_set"
         if self._checked or not unknown or any(is_number(name) for name in self._names):

@@ -189,7 +189,7 @@ CASES = {
         rule=AnswerRule(new_threshold=0.5),
     ),
     "a label with its confidence": Case(
-        {"kind": "label_confidence", "label": "y"},
+        {"kind": "confidence", "label": "y"},
         PETS,
         {"y": ["ant 0.0979"] * 3},
         [[0.75, 0.25, 0.0], [0.25, 0.5, 0.25], [0.125, 0.25, 0.625]],
@@ -325,14 +325,14 @@ def test_a_form_that_does_not_fit_the_target_is_refused(section: dict[str, Any],
 @pytest.mark.parametrize(
     ("section", "target", "cells", "message"),
     [
-        ({"kind": "label"}, PETS, "ant 0.25", "'ant 0.25' is a class and a number; .* kind: label_confidence"),
+        ({"kind": "label"}, PETS, "ant 0.25", "'ant 0.25' is a class and a number; .* kind: confidence"),
         ({"kind": "label"}, PETS, "ant bee", "'ant bee' is several classes; .* kind: ranked, or label_set"),
         ({"kind": "label"}, TWO, "0", "no class is a number .*; give the number of each class with submission.names"),
         ({"kind": "label", "positive": "dog"}, TWO, "dog", "'dog' is no number, and the form wants probabilities"),
         ({"kind": "label_set"}, TAGS, "rain|snow", "no part of 'rain|snow', split at ' ', is one of clear, haze"),
         ({"kind": "ranked", "k": 2}, PETS, "ant bee cat", "its cells hold up to 3 classes, submission.k is 2"),
         ({"kind": "ranked", "k": 2}, PETS, "wolf fox", "no part of 'wolf fox'"),
-        ({"kind": "label_confidence"}, PETS, "ant", "'ant' is no class with a confidence behind ' '"),
+        ({"kind": "confidence"}, PETS, "ant", "'ant' is no class with a confidence behind ' '"),
     ],
 )
 def test_a_sample_that_the_form_does_not_explain_is_refused(
@@ -351,7 +351,7 @@ def test_a_sample_that_the_form_does_not_explain_is_refused(
         ({"kind": "label", "names": {}}, PETS, "0"),
         ({"kind": "label"}, OneClass(columns=("1", "2")), "267"),
         ({"kind": "label_set"}, TAGS, ""),
-        ({"kind": "label_confidence"}, PETS, ""),
+        ({"kind": "confidence"}, PETS, ""),
     ],
 )
 def test_placeholders_pass(section: dict[str, Any], target: Target, cells: str) -> None:
