@@ -69,7 +69,8 @@ def clone(folder: Path) -> Repository:
     build(root, per_class=30, n_test=12, models=MODELS)
     for name, recipe in RECIPES.items():
         write_yaml(root / "configs" / "models" / f"{name}.yaml", recipe)
-    shutil.copytree(ROOT / "pipeline", root / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pipeline", "configs/metrics"):
+        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in COPIED:
         (root / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, root / name)
