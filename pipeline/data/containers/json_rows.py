@@ -18,6 +18,7 @@ from pipeline.data.containers.cells import Row, holds_text
 Form = Literal["records", "coco", "columns", "pairs", "keyed", "other"]
 _PAIR = ("key", "value")
 _LOOKED_AT = 100_000  # events of the parser: about as many values
+_DEEPEST = 100
 
 
 def iterate_json(path: Path, columns: Collection[str] | None) -> Iterator[Row]:
@@ -71,10 +72,12 @@ def find_json_form(path: Path) -> Form:
     import ijson
 
     with _opened(path) as file:
-        begun = list(islice(ijson.parse(file), 2))
-    if [event for _, event, _ in begun] == ["start_array", "start_map"]:
+        begun = [event for event, _ in islice(ijson.basic_parse(file), _LOOKED_AT)]
+    if _is_deep(begun):
+        return "other"
+    if begun[:2] == ["start_array", "start_map"]:
         return "records"
-    if begun[0][1] != "start_map" or begun[1][1] != "map_key":
+    if begun[:2] != ["start_map", "map_key"]:
         return "other"
     with _opened(path) as file:
         if isinstance(next(ijson.items(file, "images.item"), None), dict):
@@ -85,6 +88,16 @@ def find_json_form(path: Path) -> Form:
     if kinds <= {"start_array"}:
         return "columns"
     return "other" if kinds & {"start_map", "start_array"} else "pairs"
+
+
+def _is_deep(events: list[str]) -> bool:
+    """True where values nest deeper than rows do: ijson names the whole path at each event, in quadratic time."""
+    depth = 0
+    for event in events:
+        depth += event.startswith("start_") - event.startswith("end_")
+        if depth > _DEEPEST:
+            return True
+    return False
 
 
 def _find_kinds(path: Path) -> set[str]:
