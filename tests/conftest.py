@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support import trained
 from support.kaggle_server import KaggleServer, lead_there, serving
-from support.tiny import build, prepare_tiny
 
 
 @pytest.fixture
 def tiny(tmp_path: Path) -> Path:
     """A repository root with a tiny competition (45 training images, 9 test images, 3 classes), nothing run yet."""
+    from support.tiny import build
+
     build(tmp_path)
     return tmp_path
 
@@ -20,6 +20,8 @@ def tiny(tmp_path: Path) -> Path:
 @pytest.fixture
 def prepared(tiny: Path) -> Path:
     """The tiny competition's root after fetch and prepare."""
+    from support.tiny import prepare_tiny
+
     prepare_tiny(tiny)
     return tiny
 
@@ -35,6 +37,8 @@ def kaggle_server(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.
 @pytest.fixture(scope="session")
 def predicting_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository with three trained models and their ensemble, read by many tests: copy it before a change."""
+    from support import trained  # Keras is not imported for the tests of one room
+
     dense = {
         "input": {"size": 16},
         "network": {"name": "mlp_pixels", "units": [6]},

@@ -1,8 +1,10 @@
 """The rooms: what each may import, what of it others may import, and no circle anywhere; from the real imports."""
 
 import ast
+import json
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -162,29 +164,42 @@ def test_every_folder_of_code_is_a_package(folder: Path) -> None:
     assert (folder / "__init__.py").is_file()
 
 
-@pytest.mark.parametrize(
-    "module",
-    [
-        "stages.init",
-        "stages.fetch",
-        "stages.split",
-        "stages.ensemble",
-        "stages.submission",
-        "stages.submit",
-        "stages.pack",
-        "stages.board",
-        "stages.score",
-        "data.describe.init",
-        "reports.score_table",
-    ],
+VERBS_WITHOUT_NETWORKS = (
+    "stages.init",
+    "stages.fetch",
+    "stages.split",
+    "stages.ensemble",
+    "stages.submission",
+    "stages.submit",
+    "stages.pack",
+    "stages.board",
+    "stages.score",
+    "data.describe.init",
+    "reports.score_table",
 )
-def test_a_verb_without_networks_starts_without_keras(module: str) -> None:
+
+
+@cache
+def heavy_imports() -> dict[str, list[str]]:
+    """The heavy libraries that each verb is the first to import, all verbs in one process."""
     code = (
-        f"import sys, pipeline.cli, pipeline.{module}; "
-        "print(*{'keras', 'tensorflow', 'jax', 'torch', 'albumentations'} & set(sys.modules))"
+        "import importlib, json, sys, pipeline.cli\n"
+        "heavy = {'keras', 'tensorflow', 'jax', 'torch', 'albumentations'}\n"
+        "imported = {}\n"
+        f"for verb in {VERBS_WITHOUT_NETWORKS}:\n"
+        "    before = heavy & set(sys.modules)\n"
+        "    importlib.import_module(f'pipeline.{verb}')\n"
+        "    imported[verb] = sorted(heavy & set(sys.modules) - before)\n"
+        "print(json.dumps(imported))"
     )
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert ran.stdout.split() == []
+    imported: dict[str, list[str]] = json.loads(ran.stdout)
+    return imported
+
+
+@pytest.mark.parametrize("module", VERBS_WITHOUT_NETWORKS)
+def test_a_verb_without_networks_starts_without_keras(module: str) -> None:
+    assert heavy_imports()[module] == []
 
 
 def test_the_command_line_starts_without_any_stage() -> None:

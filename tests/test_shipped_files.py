@@ -20,7 +20,7 @@ from pipeline.stages import train
 FILES = Path(__file__).parents[1] / "configs" / "models"
 MODELS = sorted(path.stem for path in FILES.glob("*.yaml"))
 SHAPE = {"patch_size": 16, "layers": 2, "heads": 2, "hidden": 16, "mlp": 32}
-BIG = ("pretrained", "vit")
+BIG = ("pretrained", "vit", "deep_elu_cnn")
 
 
 def small(name: str) -> dict[str, Any]:
