@@ -22,7 +22,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export UV_COMPILE_BYTECODE := 1
 unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV
 
-.PHONY: help run overnight submit test slow check lint lock clean
+.PHONY: help run best overnight submit test slow check lint lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -31,6 +31,9 @@ help: ## list the targets
 run: $(RUN_STAMP) ## install, run the pipeline on the active competition, print scores and the submission's path
 	@dvc repro
 	@python -m pipeline scores
+
+best: $(RUN_STAMP) ## the best ensemble that HOURS=8 in all give; a valid submission at any moment, continues when killed
+	@python -m pipeline best --hours $(HOURS)
 
 overnight: $(RUN_STAMP) ## tune for HOURS=8 in all, then train, ensemble and print scores; continues when killed
 	@git config user.name >/dev/null && git config user.email >/dev/null || { \

@@ -27,8 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Libraries read these at import; they would access the network or fill the screen without them.
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    # DVC and make read through a pipe: a line must arrive when it is printed. A name that the terminal cannot show
-    # is no reason to stop.
+    # DVC and make read through a pipe: a line must arrive when it is printed. A name no terminal shows stops nothing.
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
     processes.end_with_dvc()
@@ -57,11 +56,11 @@ def _add_stage(verb: str, text: str) -> None:
         import_module(f"pipeline.stages.{verb}").run(find_root())
 
 
-def _add_model_stage(verb: str, text: str) -> None:
-    """Adds the verb of a stage that takes a model of ``params.yaml``."""
+def _add_model_stage(verb: str, text: str, kind: str = "a model of params.yaml") -> None:
+    """Adds the verb of a stage that takes a model of ``params.yaml``; ``kind`` is what its help calls it."""
 
     @app.command(verb, help=text)
-    def command(model: Annotated[str, typer.Argument(help="a model of params.yaml")]) -> None:
+    def command(model: Annotated[str, typer.Argument(help=kind)]) -> None:
         import_module(f"pipeline.stages.{verb}").run(find_root(), model)
 
 
@@ -112,13 +111,15 @@ def _add_member(
 _add_stage("ensemble", "Combine the predictions of all models.")
 _add_stage("report", "Write a page about the models, their scores, errors and saliency maps: reports/report.html.")
 
+_add_model_stage("submission", "Write a submission and check it.", "a model of params.yaml, or ensemble")
 
-@app.command("submission")
-def _submission(name: Annotated[str, typer.Argument(help="a model of params.yaml, or ensemble")]) -> None:
-    """Write a submission and check it."""
-    from pipeline.stages import submission
 
-    submission.run(find_root(), name)
+@app.command("best")
+def _best(hours: Annotated[float, typer.Option(min=0, help="in all, from now to the last page")]) -> None:
+    """Spend hours on the best ensemble: try models, keep those that help, submission ready at any moment."""
+    from pipeline.stages import best
+
+    best.run(find_root(), hours)
 
 
 @app.command("scores")

@@ -27,12 +27,13 @@ class Room(NamedTuple):
 
 
 ROOMS = {
-    "stages": Room(7, "reports tuning inference training networks data images ensemble kaggle page"),
+    "stages": Room(7, "reports tuning planning inference training networks data images ensemble kaggle page"),
     "reports": Room(
         6,
         "page images data ensemble kaggle training inference",
         "data.model_inputs data.page data.prepared_data models.evaluation_data models.page score_table",
     ),
+    "planning": Room(5, "page training", "candidates choosing page plan prior running steps"),
     "tuning": Room(5, "page networks training", "params results study"),
     "inference": Room(
         5,
@@ -79,8 +80,8 @@ ROOMS = {
         "",
         """active answers archives.kinds archives.listed archives.members archives.packed archives.unpacking
         archives.written arrays cards closure columns competition config csvs errors files formats ids layouts
-        measures.class_metrics measures.metric metrics paired paths picture_formats plots predictions processes
-        progress sampling scores simplex tables
+        measures.class_metrics measures.metric metrics paired params_file paths picture_formats plots predictions
+        processes progress sampling scores simplex tables
         targets.classes targets.contract targets.grade_heads targets.numbers targets.prepared
         targets.several_labels targets.several_targets targets.spec""",
     ),

@@ -67,8 +67,8 @@ def measure_standing(rows: LabelledRows, candidates: Sequence[Values], metric: M
     group = np.unique(rows.groups, return_inverse=True)[1]
     if metric.rows is not None:
         values = np.stack([metric.rows(labels, probs) for probs in candidates])
-        errors = np.array([_error_of_mean(each, group) for each in values])
-        apart = np.array([_error_of_mean(values[best] - each, group) for each in values])
+        errors = np.array([error_of_mean(each, group) for each in values])
+        apart = np.array([error_of_mean(values[best] - each, group) for each in values])
     else:
         drawn = _draws(labels, group, candidates, metric, seed)
         errors, apart = drawn.std(axis=0, ddof=1), (drawn[:, [best]] - drawn).std(axis=0, ddof=1)
@@ -96,8 +96,13 @@ def measure_gain(
     return Gain(value, float(low), float(high))
 
 
-def _error_of_mean(rows: NDArray[np.float64], group: Labels) -> float:
-    """Standard error of a mean over rows that come in groups (a ratio estimate)."""
+def error_of_mean(rows: NDArray[np.float64], group: Labels) -> float:
+    """Returns the standard error of a mean over rows that come in groups (a ratio estimate).
+
+    Args:
+        rows: (n,) values.
+        group: (n,) their groups, numbered from 0.
+    """
     sums, sizes = np.bincount(group, weights=rows), np.bincount(group)
     many = len(sums)
     apart = sums - rows.mean() * sizes

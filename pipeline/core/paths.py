@@ -63,6 +63,11 @@ def model_path(root: Path, model: str) -> Path:
     return models_folder(root) / f"{model}.yaml"
 
 
+def measured_recipes_path(root: Path) -> Path:
+    """The table of recipes that were measured."""
+    return root / "configs" / "measured_recipes.csv"
+
+
 def metrics_folder(root: Path) -> Path:
     """Metrics of the user's own."""
     return root / "configs" / "metrics"

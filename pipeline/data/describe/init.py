@@ -7,19 +7,16 @@ configs/competitions.
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedSeq
-from ruamel.yaml.error import CommentMark
-from ruamel.yaml.tokens import CommentToken
 
 from pipeline.core.archives.kinds import strip_archive_ending
 from pipeline.core.competition import Competition, load_competition
-from pipeline.core.config import dump_yaml, expand, parse, read_yaml, round_trip_yaml
+from pipeline.core.config import expand, parse
 from pipeline.core.errors import InputError, near_names
 from pipeline.core.files import write_text
-from pipeline.core.paths import competition_path, models_folder, params_path
+from pipeline.core.params_file import write_active
+from pipeline.core.paths import competition_path, models_folder
 from pipeline.data.describe.description import Description, describe_files
 from pipeline.data.describe.match import Choices
 from pipeline.data.describe.proposal import propose_models
@@ -45,17 +42,7 @@ def activate_competition(root: Path, name: str) -> str:
         if model not in known:
             place = f"configs/competitions/{name}.yaml: models"
             raise InputError(f"{place}: {model} has no file under configs/models; {near_names(model, known)}")
-    path = params_path(root)
-    read_yaml(path)  # refuses anything but a YAML mapping, with the message of every stage
-    yaml = round_trip_yaml()
-    params = yaml.load(path.read_text(encoding="utf-8-sig"))
-    params["competition"] = name
-    for key in ("competition", "models"):
-        for token in params.ca.items.get(key, ()):
-            if isinstance(token, CommentToken):
-                token.column = 0  # one space before the comment, not the column where it stood
-    params["models"] = _replaced(params.get("models"), competition.models)
-    write_text(path, dump_yaml(yaml, params))
+    write_active(root, competition.models, name)
     return f"params.yaml: competition {name}, models {', '.join(competition.models)}; run `dvc repro`"
 
 
@@ -133,19 +120,3 @@ def _source_path(root: Path, source: Path, found: Path) -> str:
         return str(source)
     whole, base = found.resolve(), root.resolve()
     return whole.relative_to(base).as_posix() if whole.is_relative_to(base) else str(found.absolute())
-
-
-def _replaced(old: Any, models: tuple[str, ...]) -> CommentedSeq:
-    """Puts other items into a list; the comment of a model that stays, and what stands below the list, survive."""
-    new = CommentedSeq(models)
-    if not isinstance(old, CommentedSeq) or not old:
-        return new
-    if old.fa.flow_style():
-        new.fa.set_flow_style()
-    comments = {name: old.ca.items[row][0].value for row, name in enumerate(old) if old.ca.items.get(row)}
-    tail = comments.get(old[-1], "").partition("\n")[2]
-    for row, name in enumerate(models):
-        text = comments.get(name, "").partition("\n")[0] + "\n" + (tail if row == len(models) - 1 else "")
-        if text != "\n":
-            new.ca.items[row] = [CommentToken(text, CommentMark(0)), None, None, None]
-    return new

@@ -1,0 +1,119 @@
+"""The plan of a budget: what was tried so far, what came of it, and how much time went; one JSON file."""
+
+import math
+from pathlib import Path
+from typing import Literal
+
+from pipeline.core.config import Section, parse
+from pipeline.core.files import read_json, write_json
+from pipeline.core.paths import reports_folder, work_folder
+
+Outcome = Literal["kept", "dropped", "failed", "out_of_time"]
+
+
+class PlanStep(Section):
+    """A model that was added for a try.
+
+    Attributes:
+        model: a file under configs/models.
+        outcome: what came of it.
+        reason: why, in a sentence.
+        seconds: that it took, ensembling included.
+        expected_seconds: beforehand; None where nothing was known.
+        expected_gain: share of the ensemble's error that it was hoped to take away.
+        score: nested score of the ensemble with it; None where there was none.
+        gain: by how much that is better than without it, positive when it is.
+        gain_error: its paired standard error.
+        alone: its own out-of-fold score.
+        spent: seconds of the budget that were gone at its end.
+    """
+
+    model: str
+    outcome: Outcome
+    reason: str
+    seconds: float
+    expected_seconds: float | None = None
+    expected_gain: float = 0.0
+    score: float | None = None
+    gain: float | None = None
+    gain_error: float | None = None
+    alone: float | None = None
+    spent: float = 0.0
+
+
+class Plan(Section):
+    """All steps on one competition.
+
+    Attributes:
+        competition: its name.
+        budget: seconds in all.
+        spent: seconds gone.
+        pages: seconds that the pages at the end took; 0 before they were made.
+        steps: in their order.
+        models: those in the ensemble now, in the order they came.
+        metric: of the scores.
+        score: nested score of the present ensemble.
+        interval: its 95 % interval.
+        score_after_choice: the same with the choice among the tried ensembles made without the rows it is scored on.
+        finished: whether everything, the report included, was made within the budget.
+    """
+
+    competition: str
+    budget: float
+    spent: float = 0.0
+    pages: float = 0.0
+    steps: tuple[PlanStep, ...] = ()
+    models: tuple[str, ...] = ()
+    metric: str = ""
+    score: float | None = None
+    interval: tuple[float, float] | None = None
+    score_after_choice: float | None = None
+    finished: bool = False
+
+    @property
+    def left(self) -> float:
+        """Seconds of the budget that are left."""
+        return self.budget - self.spent
+
+    @property
+    def present(self) -> int:
+        """The number of the step whose ensemble is the present one; -1 before there is any."""
+        return max((number for number, step in enumerate(self.steps) if step.outcome == "kept"), default=-1)
+
+    @property
+    def slowness(self) -> float:
+        """How many times longer steps took than expected: the geometric mean, which one step at par starts."""
+        ratios = [
+            math.log(step.seconds / step.expected_seconds)
+            for step in self.steps
+            if step.expected_seconds and step.outcome in ("kept", "dropped")
+        ]
+        return math.exp(sum(ratios) / (1 + len(ratios)))
+
+
+def plan_folder(root: Path, competition: str) -> Path:
+    """Where the plan of a competition lies, with the predictions of each ensemble that was tried."""
+    return work_folder(root, "best") / competition
+
+
+def plan_path(root: Path) -> Path:
+    """The plan as a result, beside its page."""
+    return reports_folder(root) / "best.json"
+
+
+def read_plan(root: Path, competition: str) -> Plan | None:
+    """Reads a plan; None where there is none yet.
+
+    Raises:
+        InputError: the file does not fit.
+    """
+    path = plan_folder(root, competition) / "plan.json"
+    if not path.is_file():
+        return None
+    return parse(read_json(path, "remove it to begin again"), Plan, str(path))
+
+
+def write_plan(root: Path, plan: Plan) -> None:
+    """Writes a plan, whole or not at all."""
+    write_json(plan_folder(root, plan.competition) / "plan.json", plan.model_dump(mode="json"))
+    write_json(plan_path(root), plan.model_dump(mode="json"))

@@ -1,0 +1,119 @@
+"""Measured recipes: their costs and scores, carried over to a competition on which they were not measured.
+
+The table is ``configs/measured_recipes.csv``: one row per recipe and competition, written by
+``python -m benchmarks.measured_recipes``. Looking up what worked on similar data instead of searching from nothing:
+Öztürk et al. 2022, Zero-Shot AutoML with Pretrained Models, https://arxiv.org/abs/2206.08476; Pineda Arango et al.
+2023, Quick-Tune, https://arxiv.org/abs/2306.03828. Theirs learn a model over thousands of trainings; here a weighted
+mean is read from a few dozen, which a person can check.
+"""
+
+import csv
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.core.config import Section, parse
+from pipeline.core.errors import InputError
+from pipeline.core.paths import measured_recipes_path
+
+UNKNOWN = 3.0  # relative error of a recipe of which nothing is known
+_DOUBT = 0.1  # weight of that beside the table's rows; a row of data of the same size has 1
+
+
+@dataclass(frozen=True)
+class DataSize:
+    """How much data a competition has: stored pixels of the shorter side, and training images."""
+
+    side: int
+    images: int
+
+
+class MeasuredRecipe(Section):
+    """A row of the table.
+
+    Attributes:
+        recipe: a file under configs/models.
+        competition: where it was measured.
+        side: pixels of its stored images' shorter side.
+        images: its training images.
+        error: share of images classified wrong, out-of-fold.
+        seconds: of training all folds, features included.
+    """
+
+    recipe: str
+    competition: str
+    side: int
+    images: int
+    error: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a recipe is expected to do.
+
+    Attributes:
+        relative_error: its error, where the best recipe of the table would have 1.
+        seconds: of training all folds on a machine like that of the table.
+        rows: rows of the table behind it.
+    """
+
+    relative_error: float
+    seconds: float
+    rows: int
+
+
+def read_measured_recipes(root: Path) -> tuple[MeasuredRecipe, ...]:
+    """Reads the table.
+
+    Raises:
+        InputError: no such file, or a row that does not fit.
+    """
+    path = measured_recipes_path(root)
+    if not path.is_file():
+        raise InputError(f"{path} does not exist; restore it: git checkout configs/measured_recipes.csv")
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
+    return tuple(_read_row(row, f"{path}, row {number}") for number, row in enumerate(rows, 1))
+
+
+def _read_row(row: dict[str, str], place: str) -> MeasuredRecipe:
+    try:
+        numbers = {key: int(row[key]) for key in ("side", "images")}
+        shares = {key: float(row[key]) for key in ("error", "seconds")}
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{place}: side, images, error and seconds must be numbers, got {row}") from error
+    if min(*numbers.values(), *shares.values()) <= 0 or not math.isfinite(sum(shares.values())):
+        raise InputError(f"{place}: numbers must be above 0, got {row}")
+    return parse({**row, **numbers, **shares}, MeasuredRecipe, place)
+
+
+def estimate_recipe(recipe: str, size: DataSize, table: Sequence[MeasuredRecipe]) -> Estimate | None:
+    """Carries a recipe's rows over to a competition of another size: means of logarithms, the nearer the heavier.
+
+    The fewer and the farther the rows, the nearer is the error to that of a recipe of which nothing is known.
+
+    Returns:
+        None where the table knows nothing of the recipe.
+    """
+    best: dict[str, float] = defaultdict(lambda: math.inf)
+    for row in table:
+        best[row.competition] = min(best[row.competition], row.error)
+    rows = [row for row in table if row.recipe == recipe]
+    if not rows:
+        return None
+    weights = [_nearness(row, size) for row in rows]
+    errors = [math.log(row.error / best[row.competition] / UNKNOWN) for row in rows]
+    seconds = [math.log(row.seconds * size.images / row.images) for row in rows]
+    whole = sum(weights)
+    return Estimate(
+        relative_error=UNKNOWN * math.exp(sum(w * e for w, e in zip(weights, errors, strict=True)) / (whole + _DOUBT)),
+        seconds=math.exp(sum(w * s for w, s in zip(weights, seconds, strict=True)) / whole),
+        rows=len(rows),
+    )
+
+
+def _nearness(row: MeasuredRecipe, size: DataSize) -> float:
+    return math.exp(-abs(math.log(row.side / size.side)) - 0.5 * abs(math.log(row.images / size.images)))

@@ -1,0 +1,92 @@
+"""DVC run as a process that has so many seconds: its output goes to a log, one line says how long is left."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from pipeline.core.processes import GRACE
+
+_TICK = 0.2
+_TAIL = 12  # lines of the log that an error is looked for in
+
+
+@dataclass(frozen=True)
+class Run:
+    """What came of it.
+
+    Attributes:
+        code: exit code; None where the time was over and it was ended.
+        seconds: it took.
+        error: the last line that says what went wrong; empty where nothing did.
+    """
+
+    code: int | None
+    seconds: float
+    error: str = ""
+
+
+def run_stages(root: Path, targets: Sequence[str], seconds: float, log: Path, tick: Callable[[float], None]) -> Run:
+    """Runs `dvc repro` of some stages, or of all.
+
+    Args:
+        root: the repository.
+        targets: stages; none is all of them.
+        seconds: after which it is ended; its half-done work is kept and continued by the next run.
+        log: a file to which its output is added.
+        tick: called several times a second with the seconds that are gone.
+    """
+    command = [sys.executable, "-m", "dvc", "repro", *targets]
+    log.parent.mkdir(parents=True, exist_ok=True)
+    began = time.monotonic()
+    with log.open("a", encoding="utf-8") as file:
+        file.write(f"$ dvc repro {' '.join(targets)}\n")
+        file.flush()
+        begun = file.tell()
+        process = subprocess.Popen(command, cwd=root, stdout=file, stderr=subprocess.STDOUT)
+        try:
+            while process.poll() is None:
+                gone = time.monotonic() - began
+                if gone > seconds:
+                    _end(process)
+                    return Run(None, time.monotonic() - began)
+                tick(gone)
+                time.sleep(_TICK)
+        except BaseException:
+            _end(process)
+            raise
+    code = process.returncode
+    return Run(code, time.monotonic() - began, _find_error(log, begun) if code else "")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ends DVC and its stage, which keeps what is done; returns when both are gone."""
+    with suppress(psutil.NoSuchProcess):
+        family = psutil.Process(process.pid).children(recursive=True)
+        process.terminate()
+        for each in family:
+            with suppress(psutil.NoSuchProcess):
+                each.terminate()
+        for each in psutil.wait_procs(family, GRACE)[1]:
+            with suppress(psutil.NoSuchProcess):
+                each.kill()
+    try:
+        process.wait(GRACE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _find_error(log: Path, begun: int) -> str:
+    with log.open(encoding="utf-8", errors="replace") as file:
+        file.seek(begun)
+        lines = [line.strip() for line in file.read().splitlines() if line.strip()]
+    for line in lines:
+        if line.startswith("error: "):
+            return line.removeprefix("error: ")
+    return next((line for line in reversed(lines[-_TAIL:]) if "ERROR" in line), lines[-1] if lines else "")

@@ -1,0 +1,181 @@
+"""The best ensemble that some hours give: tries one model after the other, keeps what the nested score says is better.
+
+Reads: configs/models, configs/measured_recipes.csv, params.yaml. Writes: params.yaml (models), reports/best.json and
+.html; runs `dvc repro`, which writes everything else. What is half done lies in .work/best and .work/train.
+"""
+
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.core import paths, tables
+from pipeline.core.active import active_models, active_name
+from pipeline.core.competition import load_competition
+from pipeline.core.errors import InputError
+from pipeline.core.params_file import write_active
+from pipeline.images.store import open_store
+from pipeline.planning.candidates import estimate_candidates
+from pipeline.planning.choosing import MARGIN, Option, choose_option, rank_options
+from pipeline.planning.page import write_plan_page
+from pipeline.planning.plan import Plan, plan_folder, read_plan, write_plan
+from pipeline.planning.prior import DataSize, Estimate, read_measured_recipes
+from pipeline.planning.running import Run, run_stages
+from pipeline.planning.steps import leave_out_idle, try_model
+
+_OVERHEAD = 40.0  # seconds of a step beside the training, to begin with: DVC, ensembling, submission
+_PAGES = 60.0  # seconds of the pages at the end, to begin with
+_LINE = 15.0  # seconds between two lines where there is no terminal
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What a plan may still do.
+
+    Attributes:
+        estimates: of each model that may be tried.
+        left_out: models that may not, with the reason.
+    """
+
+    estimates: dict[str, Estimate | None]
+    left_out: dict[str, str]
+
+
+def run(root: Path, hours: float) -> None:
+    """Spends a budget; called again, it goes on where it stood, or with what a larger budget adds.
+
+    Args:
+        root: the repository.
+        hours: the budget in all, whole minutes and seconds included: from now to the last page.
+
+    Raises:
+        InputError: the budget is used up, or the data cannot be prepared.
+    """
+    name = active_name(root)
+    before = read_plan(root, name)
+    plan = (before or Plan(competition=name, budget=0.0)).model_copy(update={"budget": 3600 * hours, "finished": False})
+    if plan.left <= 0:
+        raise InputError(
+            f"the budget of {name} is used up: {plan.spent / 3600:.2f} hours went into it; give more --hours in all, "
+            f"or remove {plan_folder(root, name)} to begin again"
+        )
+    execution = _Execution(root, plan)
+    execution.run("data and folds", (() if plan.models else ("split",)))
+    outlook = _look_ahead(root)
+    while option := _next_option(execution.plan, outlook):
+        execution.step(option)
+    execution.finish(outlook)
+
+
+class _Execution:
+    """The plan while it runs: every look at it first counts the seconds that are gone."""
+
+    def __init__(self, root: Path, plan: Plan) -> None:
+        """Starts counting; the seconds of earlier runs stand in the plan."""
+        self._root, self._log = root, plan_folder(root, plan.competition) / "log.txt"
+        self._began, self._spent, self._printed, self._saved = time.monotonic(), plan.spent, 0.0, 0.0
+        self._words, self._plan = "", plan
+
+    @property
+    def plan(self) -> Plan:
+        """The plan as of now."""
+        spent = self._spent + time.monotonic() - self._began
+        return self._plan.model_copy(update={"spent": round(spent, 1)})
+
+    def run(self, words: str, targets: tuple[str, ...]) -> Run:
+        """Runs stages within the budget.
+
+        Raises:
+            InputError: a stage failed, or the budget was over.
+        """
+        self._words = words
+        if not targets:
+            return Run(0, 0.0)
+        ran = run_stages(self._root, targets, self.plan.left, self._log, self._tick)
+        if ran.code != 0:
+            raise InputError(ran.error or f"{words}: not done within the budget; the same command with more goes on")
+        return ran
+
+    def step(self, option: Option) -> None:
+        """Takes a step and prints what came of it."""
+        hope = f"{option.gain:.0%} less error" if self._plan.models else "a first score"
+        self._words = f"{option.model}: hopes for {hope} in {option.seconds:.0f} s"
+        print(f"{self._words}; {_describe_standing(self.plan)}")
+        seconds = self.plan.left - _reserve(self._plan)
+        if not self._plan.models and seconds < MARGIN * option.seconds:
+            print(f"the budget is short: {option.model}, the quickest, is expected to take {option.seconds:.0f} s")
+            seconds = 4 * option.seconds
+        self._plan = try_model(self._root, self._plan, option, seconds, self._tick)
+        step = self._plan.steps[-1].model_copy(update={"spent": self.plan.spent})
+        self._plan = self._plan.model_copy(update={"steps": (*self._plan.steps[:-1], step)})
+        score = "" if step.score is None else f", nested {self._plan.metric} {step.score:.4f}"
+        print(f"{step.model}: {step.outcome.replace('_', ' ')} after {step.seconds:.0f} s{score} ({step.reason})")
+        self._save()
+
+    def finish(self, outlook: Outlook) -> None:
+        """Makes what is left of `dvc repro`, and the page."""
+        if not self._plan.models:
+            raise InputError(f"no model could be trained; see {self._log}")
+        self._words = "models without weight, pages, submissions"
+        self._plan = leave_out_idle(self._root, self._plan, max(self.plan.left, 60.0), self._tick)
+        write_active(self._root, self._plan.models)
+        ran = run_stages(self._root, (), 3600.0, self._log, self._tick)
+        if ran.code != 0:
+            raise InputError(f"{ran.error}; the submission is written, see {self._log}")
+        self._plan = self._plan.model_copy(update={"finished": True, "pages": ran.seconds})
+        self._save()
+        options = rank_options(self.plan, outlook.estimates, _OVERHEAD)
+        write_plan_page(self._root, self.plan, options, outlook.left_out)
+        print(_describe_end(self.plan, self._root))
+
+    def _save(self) -> None:
+        write_plan(self._root, self.plan)
+
+    def _tick(self, gone: float) -> None:
+        now = time.monotonic()
+        if now - self._saved > 5.0:
+            self._saved = now
+            self._save()
+        if sys.stderr.isatty():
+            print(f"\r\x1b[K[{_clock(self.plan.left)} left] {self._words}", end="", file=sys.stderr, flush=True)
+        elif now - self._printed > _LINE:
+            self._printed = now
+            print(f"[{_clock(self.plan.left)} left] {self._words}, {gone:.0f} s so far", file=sys.stderr, flush=True)
+
+
+def _look_ahead(root: Path) -> Outlook:
+    images = open_store(paths.store_path(root, "train"))
+    size = DataSize(min(images.shape[1:3]), len(tables.read_index(paths.index_path(root, "train"))))
+    table = read_measured_recipes(root)
+    return Outlook(*estimate_candidates(root, load_competition(root), active_models(root), size, table))
+
+
+def _next_option(plan: Plan, outlook: Outlook) -> Option | None:
+    options = rank_options(plan, outlook.estimates, _OVERHEAD)
+    return choose_option(options, plan.left - _reserve(plan), not plan.models)
+
+
+def _reserve(plan: Plan) -> float:
+    """Seconds that the pages at the end are expected to take."""
+    return MARGIN * max(plan.pages, _PAGES * plan.slowness)
+
+
+def _describe_standing(plan: Plan) -> str:
+    best = "nothing yet" if plan.score is None else f"nested {plan.metric} {plan.score:.4f}"
+    return f"best so far: {best}; {_clock(plan.left)} left"
+
+
+def _describe_end(plan: Plan, root: Path) -> str:
+    low, high = plan.interval or (0.0, 0.0)
+    return "\n".join(
+        [
+            f"nested {plan.metric} {plan.score:.4f} [{low:.4f}, {high:.4f}] by {', '.join(plan.models)}",
+            f"with the choice among {len(plan.steps)} ensembles made on other rows: {plan.score_after_choice:.4f}",
+            f"{plan.spent / 60:.1f} of {plan.budget / 60:.1f} minutes; submissions/ensemble.csv, reports/best.html",
+        ]
+    )
+
+
+def _clock(seconds: float) -> str:
+    whole = max(0, round(seconds))
+    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"

@@ -1,0 +1,34 @@
+"""The plan as a file."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.core.errors import InputError
+from pipeline.planning.plan import Plan, PlanStep, plan_folder, plan_path, read_plan, write_plan
+
+STEP = PlanStep(
+    model="a", outcome="kept", reason="the first", seconds=12.5, expected_seconds=10.0, score=0.5, spent=20.0
+)
+
+
+def test_a_plan_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    plan = Plan(competition="x", budget=60.0, steps=(STEP,), models=("a",), score=0.5, interval=(0.4, 0.6))
+    write_plan(tmp_path, plan)
+    assert read_plan(tmp_path, "x") == plan
+    assert plan_path(tmp_path).is_file()
+    assert read_plan(tmp_path, "y") is None
+
+
+def test_what_is_no_plan_is_named(tmp_path: Path) -> None:
+    path = plan_folder(tmp_path, "x") / "plan.json"
+    path.parent.mkdir(parents=True)
+    path.write_text('{"competition": "x", "budgets": 3}')
+    with pytest.raises(InputError, match="budgets"):
+        read_plan(tmp_path, "x")
+
+
+def test_the_present_ensemble_is_that_of_the_last_step_kept() -> None:
+    dropped = STEP.model_copy(update={"outcome": "dropped"})
+    assert Plan(competition="x", budget=1.0).present == -1
+    assert Plan(competition="x", budget=1.0, steps=(STEP, dropped, STEP, dropped)).present == 2

@@ -1,0 +1,51 @@
+"""DVC within so many seconds."""
+
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from support.tiny import write_yaml
+
+from pipeline.planning.running import Run, run_stages
+
+STAGES = {
+    "quick": "echo done > quick.txt",
+    "slow": "python -c 'import time; time.sleep(60)'",
+    "wrong": "echo 'error: x.yaml: no such key' && false",
+}
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    write_yaml(tmp_path / "dvc.yaml", {"stages": {name: {"cmd": command} for name, command in STAGES.items()}})
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc" / "config").write_text("[core]\n    no_scm = true\n    analytics = false\n")
+    return tmp_path
+
+
+def run(root: Path, target: str, seconds: float) -> Run:
+    return run_stages(root, (target,), seconds, root / "logs" / "log.txt", lambda gone: None)
+
+
+def test_a_stage_that_ends_in_time_ends_with_0_and_its_output_is_in_the_log(repository: Path) -> None:
+    ran = run(repository, "quick", 60)
+    assert (ran.code, ran.error) == (0, "")
+    assert (repository / "quick.txt").is_file()
+    assert "Running stage 'quick'" in (repository / "logs" / "log.txt").read_text()
+
+
+def test_what_went_wrong_is_the_line_that_says_so(repository: Path) -> None:
+    ran = run(repository, "wrong", 60)
+    assert ran.code not in (0, None)
+    assert ran.error == "x.yaml: no such key"
+
+
+def test_a_stage_that_is_late_is_ended_and_leaves_no_process(repository: Path) -> None:
+    began = time.monotonic()
+    ran = run(repository, "slow", 4)
+    assert ran.code is None
+    assert time.monotonic() - began < 30
+    assert not [
+        each for each in psutil.process_iter(["cmdline"]) if "time.sleep(60)" in " ".join(each.info["cmdline"] or [])
+    ]

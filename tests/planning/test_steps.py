@@ -1,0 +1,95 @@
+"""A step of a plan: what stays, what is put back; the stages run in this process, training is made up."""
+
+from pathlib import Path
+
+import pytest
+from support.fabricated import train_fake, write_params, write_repository
+
+from pipeline.core import paths
+from pipeline.core.active import active_models
+from pipeline.core.errors import InputError
+from pipeline.core.files import write_json
+from pipeline.planning import steps
+from pipeline.planning.choosing import Option
+from pipeline.planning.plan import Plan
+from pipeline.planning.running import Run
+from pipeline.stages import ensemble
+
+SKILLS = {"good": 0.45, "bad": 0.0, "best": 0.9}
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository whose models are as good as `SKILLS` says, once DVC is requested to train them."""
+    write_repository(tmp_path)
+    write_params(tmp_path, ["one"], ensemble={"combiners": ["convex"]})
+    for name in (*SKILLS, "late", "broken", "full"):
+        write_json(tmp_path / "configs" / "models" / f"{name}.yaml", {})
+
+    def run_stages(root: Path, targets: tuple[str, ...], seconds: float, log: Path, tick: object) -> Run:
+        for target in targets:
+            model = target.partition("@")[2]
+            if model == "late":
+                return Run(None, seconds)
+            if model in ("broken", "full"):
+                return Run(1, 1.0, {"broken": "no such backbone", "full": "[Errno 28] No space left on device"}[model])
+            if model:
+                train_fake(root, model, seed=list(SKILLS).index(model), skill=SKILLS[model])
+        ensemble.run(root)
+        return Run(0, 1.0)
+
+    monkeypatch.setattr(steps, "run_stages", run_stages)
+    return tmp_path
+
+
+def attempt(root: Path, plan: Plan, model: str) -> Plan:
+    return steps.try_model(root, plan, Option(model, 10.0, 0.1, 1), 60.0, lambda gone: None)
+
+
+def test_the_first_model_stays_and_a_better_ensemble_replaces_it(root: Path) -> None:
+    plan = attempt(root, Plan(competition="tiny", budget=600.0), "good")
+    assert (plan.models, plan.steps[0].outcome) == (("good",), "kept")
+    plan = attempt(root, plan, "best")
+    assert plan.models == active_models(root) == ("good", "best")
+    assert plan.steps[1].gain
+    assert plan.steps[1].gain > 0
+    assert plan.score == plan.steps[1].score
+    assert plan.score_after_choice is not None
+
+
+def test_a_model_that_does_not_help_leaves_nothing_behind(root: Path) -> None:
+    plan = attempt(root, Plan(competition="tiny", budget=600.0), "best")
+    before = paths.oof_path(root, paths.ENSEMBLE).read_bytes()
+    plan = attempt(root, plan, "bad")
+    assert (plan.models, plan.steps[1].outcome) == (("best",), "dropped")
+    assert active_models(root) == ("best",)
+    assert not paths.oof_path(root, "bad").exists()
+    assert paths.oof_path(root, paths.ENSEMBLE).read_bytes() == before
+
+
+@pytest.mark.parametrize(("model", "outcome"), [("late", "out_of_time"), ("broken", "failed")])
+def test_a_step_that_does_not_end_well_is_recorded_and_the_rest_stays(root: Path, model: str, outcome: str) -> None:
+    plan = attempt(root, Plan(competition="tiny", budget=600.0), "best")
+    after = attempt(root, plan, model)
+    assert (after.steps[1].outcome, after.models, active_models(root)) == (outcome, ("best",), ("best",))
+    assert after.steps[1].reason in ("no such backbone", "not done within 60 s; what was trained is kept")
+    assert after.score == plan.score
+
+
+def test_a_full_disk_ends_the_run_and_blames_no_model(root: Path) -> None:
+    plan = attempt(root, Plan(competition="tiny", budget=600.0), "best")
+    with pytest.raises(InputError, match="free some space, then the same command goes on"):
+        attempt(root, plan, "full")
+    assert active_models(root) == ("best",)
+
+
+def test_a_model_without_weight_is_left_out_at_the_end_where_that_costs_nothing(root: Path) -> None:
+    plan = Plan(competition="tiny", budget=600.0, models=("bad", "best"))
+    for name in plan.models:
+        train_fake(root, name, seed=list(SKILLS).index(name), skill=SKILLS[name])
+    write_params(root, plan.models, ensemble={"combiners": ["convex"]})
+    ensemble.run(root)
+    after = steps.leave_out_idle(root, plan, 60.0, lambda gone: None)
+    assert after.models == active_models(root) == ("best",)
+    assert not paths.oof_path(root, "bad").exists()
+    assert steps.leave_out_idle(root, after, 60.0, lambda gone: None) == after

@@ -1,0 +1,69 @@
+"""A repository as a user has it: the project's code around a tiny competition, an empty home, DVC."""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from support.project_imports import ROOT
+from support.tiny import build, write_yaml
+
+MODELS = ("tiny_cnn", "tiny_mlp")
+COPIED = ("dvc.yaml", ".dvcignore", ".gitignore", ".dvc/config", ".dvc/.gitignore", ".dvc/plots.html")
+OPTIMIZER = {"name": "adam", "learning_rate": 0.005}
+TRAINING = {"epochs": 12, "batch_size": 16, "optimizer": OPTIMIZER}
+RECIPES = {
+    "tiny_cnn": {
+        "network": {"name": "plain_cnn", "filters": [8, 8], "kernels": [3, 3], "units": [16], "activation": "elu"},
+        "augmentation": {"transforms": [{"HorizontalFlip": {"p": 0.5}}]},
+        "training": TRAINING,
+    },
+    "tiny_mlp": {"network": {"name": "mlp_pixels", "units": [32]}, "training": TRAINING},
+}
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A clone and the home of its user."""
+
+    root: Path
+    home: Path
+
+    def pipeline(self, *arguments: str) -> str:
+        return run(self.root, self.home, sys.executable, "-m", "pipeline", *arguments)
+
+    def dvc(self, *arguments: str) -> str:
+        return run(self.root, self.home, sys.executable, "-m", "dvc", *arguments)
+
+
+def run(root: Path, home: Path, *command: str) -> str:
+    """Runs a command as on a fresh account: no settings, no git identity, this environment's python."""
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "DVC_", "XDG_", "PYTEST"))
+    }
+    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = kept | {"HOME": str(home), "PATH": programs}
+    ran = subprocess.run(
+        command, cwd=root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stdout
+    return ran.stdout
+
+
+def lay(folder: Path) -> Repository:
+    """Lays the project's code around a tiny competition; nothing has run."""
+    root, home = folder / "clone", folder / "home"
+    root.mkdir()
+    home.mkdir()
+    build(root, per_class=30, n_test=12, models=MODELS)
+    for name, recipe in RECIPES.items():
+        write_yaml(root / "configs" / "models" / f"{name}.yaml", recipe)
+    for name in ("pipeline", "configs/metrics"):
+        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in COPIED:
+        (root / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, root / name)
+    run(root, home, "git", "init", "--quiet")
+    return Repository(root, home)

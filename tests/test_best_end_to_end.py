@@ -1,0 +1,44 @@
+"""`best` on a tiny competition: killed, continued, and in the end what `dvc repro` makes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from support.cloned import MODELS, lay
+
+from pipeline.core.active import active_models
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+TABLE = "recipe,competition,side,images,error,seconds\ntiny_mlp,tiny,12,90,0.1,5\ntiny_cnn,tiny,12,90,0.05,60\n"
+
+
+def test_a_budget_that_is_killed_goes_on_and_ends_in_what_dvc_makes(tmp_path: Path) -> None:
+    repository = lay(tmp_path)
+    (repository.root / "configs" / "measured_recipes.csv").write_text(TABLE, encoding="utf-8")
+    command = [sys.executable, "-m", "pipeline", "best", "--hours", "0.5"]
+    environment = os.environ | {"HOME": str(repository.home)}
+    begun = subprocess.Popen(command, cwd=repository.root, env=environment, stdout=subprocess.DEVNULL)
+    submission = repository.root / "submissions" / "ensemble.csv"
+    deadline = time.monotonic() + 400
+    while not submission.exists() and time.monotonic() < deadline:
+        time.sleep(0.5)
+    begun.send_signal(signal.SIGKILL)
+    begun.wait()
+    assert submission.exists()
+
+    printed = repository.pipeline("best", "--hours", "0.5")
+    plan = json.loads((repository.root / "reports" / "best.json").read_text(encoding="utf-8"))
+    assert plan["finished"]
+    assert [step["model"] for step in plan["steps"]][-1] == "tiny_cnn"
+    assert {step["outcome"] for step in plan["steps"]} <= {"kept", "dropped"}
+    assert tuple(plan["models"]) == active_models(repository.root)
+    assert set(plan["models"]) <= set(MODELS)
+    assert f"{plan['score']:.4f}" in printed
+    assert (repository.root / "reports" / "best.html").is_file()
+    assert "Running stage" not in repository.dvc("repro")
