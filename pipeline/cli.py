@@ -16,8 +16,6 @@ from pipeline.core.paths import find_root
 
 app = typer.Typer(
     add_completion=False,
-    rich_markup_mode=None,  # Rich's frames around the help would take as long to import as all the rest
-    context_settings={"max_content_width": 120},
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Image classification competitions: cross-validated scores and valid submissions.",
@@ -87,7 +85,8 @@ def _lr_range(
     from pipeline.training.context import read_context
     from pipeline.training.lr_range import Sweep
 
-    lr_range.run(find_root(), model, read_context(find_root()), Sweep(lowest, highest, steps, fold))
+    root = find_root()
+    lr_range.run(root, model, read_context(root), Sweep(lowest, highest, steps, fold))
 
 
 @app.command("add-member")
@@ -184,7 +183,8 @@ def _pack(
     """Make a Kaggle data set and a notebook that predicts without internet access, for code competitions."""
     from pipeline.stages import pack
 
-    pack.run(find_root(), name, to or Path("pack") / name, pack.PackOptions(user, wheels, force))
+    root = find_root()
+    pack.run(root, name, to or Path("pack") / name, pack.PackOptions(user, wheels, force))
 
 
 @app.command("predict")

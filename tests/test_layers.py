@@ -4,7 +4,6 @@ import ast
 import json
 import subprocess
 import sys
-from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -72,8 +71,8 @@ ROOMS = {
     "kaggle": Room(
         2,
         "",
-        """answers.contract answers.fitting answers.forms answers.pooling answers.sheets board download grading
-        sending solution submission submission_checks submission_log submission_upload submitting""",
+        """answers.contract answers.fitting answers.forms answers.pooling answers.sheets board download grading solution
+        submission submission_checks submission_log submission_upload submitting""",
     ),
     "page": Room(2, "", "blocks chart document markup parts pictures table"),
     "core": Room(
@@ -179,25 +178,16 @@ VERBS_WITHOUT_NETWORKS = (
     "data.describe.init",
     "reports.score_table",
 )
-# Light verbs, the lightest first, and the libraries that take long to import and that they may start with.
-LIGHT_VERBS = {
-    "stages.fetch": "",
-    "stages.tune": "",
-    "stages.board": "",
-    "reports.score_table": "pandas",
-    "stages.submission": "pandas",
-    "stages.submit": "pandas",
-    "stages.score": "pandas",
-}
 
 
-def import_in_turn(verbs: Iterable[str], libraries: Iterable[str]) -> dict[str, list[str]]:
-    """The libraries that each verb is the first to import, all verbs in one process."""
+@cache
+def heavy_imports() -> dict[str, list[str]]:
+    """The heavy libraries that each verb is the first to import, all verbs in one process."""
     code = (
         "import importlib, json, sys, pipeline.cli\n"
-        f"heavy = {set(libraries)}\n"
+        "heavy = {'keras', 'tensorflow', 'jax', 'torch', 'albumentations'}\n"
         "imported = {}\n"
-        f"for verb in {list(verbs)}:\n"
+        f"for verb in {VERBS_WITHOUT_NETWORKS}:\n"
         "    before = heavy & set(sys.modules)\n"
         "    importlib.import_module(f'pipeline.{verb}')\n"
         "    imported[verb] = sorted(heavy & set(sys.modules) - before)\n"
@@ -206,16 +196,6 @@ def import_in_turn(verbs: Iterable[str], libraries: Iterable[str]) -> dict[str, 
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     imported: dict[str, list[str]] = json.loads(ran.stdout)
     return imported
-
-
-@cache
-def heavy_imports() -> dict[str, list[str]]:
-    return import_in_turn(VERBS_WITHOUT_NETWORKS, {"keras", "tensorflow", "jax", "torch", "albumentations"})
-
-
-@cache
-def slow_imports() -> dict[str, list[str]]:
-    return import_in_turn(LIGHT_VERBS, {"pandas", "sklearn", "scipy", "matplotlib", "cv2", "PIL"})
 
 
 @pytest.mark.parametrize("module", VERBS_WITHOUT_NETWORKS)
@@ -227,8 +207,3 @@ def test_the_command_line_starts_without_any_stage() -> None:
     code = "import sys, pipeline.cli; print(*(m for m in sys.modules if m.startswith(('pipeline.stages.', 'pandas'))))"
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert ran.stdout.split() == []
-
-
-@pytest.mark.parametrize("module", LIGHT_VERBS)
-def test_a_light_verb_starts_with_the_slow_libraries_that_it_needs_alone(module: str) -> None:
-    assert set(slow_imports()[module]) <= set(LIGHT_VERBS[module].split())

@@ -213,7 +213,14 @@ class Competition(Section):
         by_sample = isinstance(self.test, TestImages) and self.test.listed_by == "sample_submission"
         if apart is not None and by_sample:
             raise ValueError(f"the sample submission lists {apart}, not images: set test.listed_by to table or folder")
+        if apart is not None and self.hides_tests:
+            raise ValueError(f"test.hidden does not go with a sample submission of {apart}")
         return self
+
+    @property
+    def hides_tests(self) -> bool:
+        """Whether only a notebook at Kaggle sees test images."""
+        return isinstance(self.test, TestImages) and self.test.hidden
 
     @property
     def slug(self) -> str | None:

@@ -45,11 +45,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def locked(path: Path, wait: bool = True) -> Iterator[int]:
+def locked(path: Path, wait: bool = True) -> Iterator[None]:
     """Holds a file's lock; the system lets go of it when the process dies, however it dies.
-
-    Yields:
-        the file descriptor; a process that inherits it holds the lock, too.
 
     Raises:
         BlockingIOError: somebody else holds it, and we do not wait.
@@ -57,7 +54,7 @@ def locked(path: Path, wait: bool = True) -> Iterator[int]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        yield file.fileno()
+        yield
 
 
 def write_text(path: Path, text: str) -> None:

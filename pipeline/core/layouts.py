@@ -185,7 +185,8 @@ class TestImages(Section):
     """Test images in a folder or packed, listed by the sample submission, by a table, or by the images themselves.
 
     ``file`` is the column of the table that names each image where the id does not, ``files`` a path made of columns,
-    ``group`` the one that ties images together where one answer is for several of them.
+    ``group`` the one that ties images together where one answer is for several of them; ``hidden`` says that the
+    download has no test image: ``images`` is the folder that a notebook finds them in at Kaggle.
     """
 
     layout: Literal["images"]
@@ -197,9 +198,12 @@ class TestImages(Section):
     group: str | None = None
     files: ChannelFiles | None = None
     packed: Packed | None = None
+    hidden: bool = False
 
     @model_validator(mode="after")
     def _table_and_id(self) -> "TestImages":
+        if self.hidden and (self.listed_by == "folder" or self.packed is not None):
+            raise ValueError("hidden test images are listed by the sample submission or a table, and packed in nothing")
         if self.listed_by == "table" and (self.table is None or self.id is None):
             raise ValueError("listed_by: table needs table and id")
         if self.files is not None and (self.listed_by == "folder" or self.file is not None):

@@ -6,10 +6,14 @@ Reads: submissions/log.csv. Writes: reports/board.png; with --refresh also submi
 from pathlib import Path
 
 from pipeline.core.active import active_name
-from pipeline.core.competition import Competition, load_competition
+from pipeline.core.competition import load_competition
 from pipeline.core.paths import reports_folder
-from pipeline.kaggle import board, submission_log
-from pipeline.kaggle.board import draw_agreements, make_console
+from pipeline.kaggle import board, submission_log, submitting
+from pipeline.kaggle.board import draw_agreements
+from pipeline.kaggle.submission_upload import list_submissions, make_submissions_url
+from pipeline.reports.score_table import make_console
+
+_NEWEST = 200
 
 
 def run(root: Path, refresh: bool) -> None:
@@ -21,7 +25,7 @@ def run(root: Path, refresh: bool) -> None:
     """
     competition, name = load_competition(root), active_name(root)
     if refresh:
-        _refresh(root, competition, name)
+        _refresh(root, submitting.require_slug(root, competition), name)
     entries = submission_log.read_log(root, name)
     if not entries:
         print(f"no submissions of {name} yet; `python -m pipeline submit` makes the first")
@@ -35,31 +39,19 @@ def run(root: Path, refresh: bool) -> None:
         print("plot: reports/board.png")
 
 
-def _refresh(root: Path, competition: Competition, name: str) -> None:
-    from pipeline.kaggle import submitting  # with pandas, which the board itself does without
-    from pipeline.kaggle.sending import NEWEST, is_open, lock_sending, settle_log
-    from pipeline.kaggle.submission_upload import list_submissions, make_submissions_url
-
-    slug = submitting.require_slug(root, competition)
+def _refresh(root: Path, slug: str, name: str) -> None:
     before = submission_log.read_log(root)  # a damaged log is refused before any request
-    if not any(entry.competition == name and (entry.ref or is_open(entry)) for entry in before):
+    if not any(entry.competition == name and entry.ref for entry in before):
         return
-    with lock_sending(root):  # a line that is being sent is its sender's
-        before = submission_log.read_log(root)
-        listing = list_submissions(slug, NEWEST)
-        settle_log(root, listing, name)
-        submission_log.update_entries(
-            root, lambda entry: submitting.add_score(entry, listing) if entry.competition == name else entry
-        )
+    listing = list_submissions(slug, _NEWEST)
+    submission_log.update_entries(
+        root, lambda entry: submitting.add_score(entry, listing) if entry.competition == name else entry
+    )
     after = submission_log.read_log(root)
     changed = sum(old != new for old, new in zip(before, after, strict=False))
     print(f"{changed} lines of submissions/log.csv updated from Kaggle")
     refs = {submitted.ref for submitted in listing}
-    ours = [entry for entry in after if entry.competition == name]
-    for entry in ours:
-        if is_open(entry):
-            print(f"{entry.name} ({entry.time}) is not on Kaggle's list: see {make_submissions_url(slug)}")
-    if any(entry.status == "pending" and entry.ref and entry.ref not in refs for entry in ours):
+    if any(entry.status == "pending" and entry.ref not in refs for entry in after if entry.competition == name):
         print(
-            f"some pending ones are older than the newest {NEWEST} that Kaggle lists: see {make_submissions_url(slug)}"
+            f"some pending ones are older than the newest {_NEWEST} that Kaggle lists: see {make_submissions_url(slug)}"
         )

@@ -20,6 +20,7 @@ from pipeline.data.prepared.answer_subjects import assign_units, list_answer_ids
 from pipeline.data.prepared.preparing import PrepareParams, encode_truth, list_display_names, write_prepared
 from pipeline.data.prepared.records import list_records, shows_beginning
 from pipeline.data.sources.source import check_source_unchanged, fetch_competition
+from pipeline.kaggle.answers.forms import open_form
 from pipeline.kaggle.answers.pooling import pool_truth
 from pipeline.kaggle.submission import check_sample, fill_sample
 
@@ -41,11 +42,16 @@ def run(root: Path) -> None:
         competition.metric.own_metric.try_out(answer, truth)
     names = list_display_names(classes, competition.class_names)
     answers = read_source_table(sample, competition.encoding)
-    ids = list_answer_ids(base, competition, listed.test)
+    ids = list_answer_ids(base, competition, listed.test) if listed.test else None
     if ids is not None and shows_beginning(answers, competition, ids):
         print(f"{competition.submission.sample} shows {len(answers)} of {len(ids)} test ids: submissions hold them all")
         answers = fill_sample(answers, competition.submission.id, ids)
-    check_sample(make_sheet(base, competition, answer, listed.test, answers), [record.id for record in listed.test])
+    sheet = make_sheet(base, competition, answer, listed.test, answers)
+    if listed.test:
+        check_sample(sheet, [record.id for record in listed.test])
+    else:
+        open_form(sheet).check_sample()
+        print(f"no test image of {len(answers)} is here (test.hidden): a notebook predicts them, see docs/kaggle.md")
     solution = None if competition.solution is None else base / competition.solution
     if solution is not None and not solution.is_file():
         raise InputError(f"{solution} does not exist; correct solution in the competition's file")

@@ -10,6 +10,8 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from pipeline.core import cards, paths, predictions, tables
 from pipeline.core.active import active_models, active_name
 from pipeline.core.competition import load_competition
@@ -20,7 +22,9 @@ from pipeline.core.targets.contract import Target
 from pipeline.core.targets.prepared import read_target, read_truth
 from pipeline.ensemble import members
 from pipeline.kaggle import submission, submission_checks
+from pipeline.kaggle.answers.contract import AnswerSheet
 from pipeline.kaggle.answers.fitting import ScoredRows, fit_rule
+from pipeline.kaggle.answers.forms import open_form
 from pipeline.kaggle.answers.sheets import read_sheet
 
 
@@ -39,6 +43,11 @@ def run(root: Path, name: str) -> None:
     scored = _align_scored(root, oof_path, oof, target)
     rule, cv = fit_rule(sheet.section, sheet.sample, target, competition.metric.metric_for(target), scored)
     sheet = replace(sheet, rule=rule)
+    if competition.hides_tests and not test.ids:
+        test = _fill_hidden(sheet, oof)
+        print(
+            "note: the test images are hidden: each answer is the mean of all; `python -m pipeline pack` predicts them"
+        )
     frame = submission.build_submission(test, sheet)
 
     path = submission_path(root, name)
@@ -62,6 +71,13 @@ def run(root: Path, name: str) -> None:
     print(f"submission: {path.relative_to(root)} ({len(frame)} rows, out-of-fold {card.metric} {cv:.4f})")
     for what, value in fitted.items():
         print(f"{what}: {value} (fitted out-of-fold)")
+
+
+def _fill_hidden(sheet: AnswerSheet, oof: predictions.Predictions) -> predictions.Predictions:
+    """What is known of an image that nobody has seen: the mean out-of-fold prediction."""
+    ids = tuple(open_form(sheet).subjects)
+    mean = oof.probs.mean(axis=0, dtype=np.float64).astype(np.float32)
+    return predictions.Predictions(ids, np.tile(mean, (len(ids), 1)), oof.classes, target=oof.target)
 
 
 def _align_scored(root: Path, path: Path, oof: predictions.Predictions, target: Target) -> ScoredRows:

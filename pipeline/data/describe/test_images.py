@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 
 import pandas as pd
 
@@ -13,7 +14,9 @@ from pipeline.data.describe.match import Choices, ImageFiles, Match, Reading, is
 from pipeline.data.describe.packed_test import describe_packed_test
 from pipeline.data.describe.sample import SampleSubmission
 from pipeline.data.describe.storage import PixelTable, find_pixel_table
+from pipeline.data.describe.unread import format_unread
 
+_LOOKED_AT = 20  # ids that are looked for within the names of files
 _FEW_TESTS = 10  # fewer, beside many training images, are a sample of what a code competition hides
 
 
@@ -41,6 +44,8 @@ def describe_test(
     packed = None if found else describe_packed_test(listing, sample.path, sample.table, train, choices)
     if packed is not None:
         return packed
+    if not found and (hidden := _describe_hidden(listing, images, sample, train, choices)) is not None:
+        return hidden
     if not found:
         folders = [f"{folder} ({len(stems):,})" for folder, stems in images.by_folder.items()]
         raise InputError(
@@ -60,6 +65,30 @@ def describe_test(
             f"{match.rows} test images stand for hidden ones: a notebook has to predict those (code competition)"
         )
     return Reading(section, facts, tuple(check), match.images), match.column
+
+
+def _describe_hidden(
+    listing: Listing, images: ImageFiles, sample: SampleSubmission, train: Reading, choices: Choices
+) -> tuple[Reading, str] | None:
+    """Takes the test images for hidden where nothing in the download can be theirs: no name, no folder, no file unread.
+
+    Code competitions show a sample submission and keep the images for the notebook.
+    """
+    folder = str(train.section.get("images", ""))
+    likely = [name for name in sample.columns if is_id(sample.table[name])]
+    if choices.test is not None or not folder or len(likely) != 1 or format_unread(listing):
+        return None
+    ids = sample.table[likely[0]].tolist()
+    stems = {PurePosixPath(path).name for path in images.paths}
+    stems |= {PurePosixPath(name).stem for name in stems}
+    named = any("test" in part.lower() for path in images.by_folder for part in PurePosixPath(path).parts)
+    if named or not stems.isdisjoint(ids) or any(name in path for name in ids[:_LOOKED_AT] for path in images.paths):
+        return None
+    wanted = folder.replace("train", "test") if "train" in folder else "test"
+    facts = f"no file has a name of {likely[0]} of {sample.path} ({len(ids):,} ids) in it, and no folder is called test"
+    check = f"test images are taken for hidden (code competition); a notebook at Kaggle expects them in {wanted}"
+    section = {"layout": "images", "images": wanted, "listed_by": "sample_submission", "hidden": True}
+    return Reading(section, (facts,), (check,)), likely[0]
 
 
 def _test_pixels(listing: Listing, sample: SampleSubmission, train: Reading, choices: Choices) -> tuple[Reading, str]:

@@ -51,6 +51,8 @@ def make_report(
 
 
 def _sizes(index: pd.DataFrame) -> dict[str, Any]:
+    if not len(index):  # hidden test images
+        return {"images": 0}
     return {
         "images": len(index),
         "width": [int(index["width"].min()), int(index["width"].max())],

@@ -47,7 +47,7 @@ def list_records(base: Path, competition: Competition) -> ListedRecords:
     train, left_out = list_training_records(base, competition)
     test = list_test_records(base, competition)
     for records, place in ((train, "train"), (test, "test")):
-        if not records:
+        if not records and not (place == "test" and competition.hides_tests):
             raise InputError(f"{base}: there is no {place} image; correct {place} in the competition's file")
         check_ids([record.id for record in records], f"{base}: {place}")
     check_labels(train, competition)
@@ -65,6 +65,8 @@ def list_test_records(base: Path, competition: Competition) -> list[Record]:
     layout = competition.test
     if isinstance(layout, TestPixels):
         return _test_rows(base, layout, competition.encoding)
+    if layout.hidden and not (base / layout.images).exists():
+        return []
     if layout.listed_by == "folder":
         return _test_folder(base, open_images(base, layout), competition)
     table, column = _test_listing(layout, competition)
@@ -138,6 +140,8 @@ def _list_unnamed(base: Path, competition: Competition, used: set[str], left_out
     layouts = [
         layout for layout in (competition.train, competition.test) if not isinstance(layout, CsvPixels | TestPixels)
     ]
+    if competition.hides_tests:
+        layouts = [layout for layout in layouts if (base / layout.images).exists()]
     by_name = {layout.images: layout for layout in layouts}
     left = []
     gone = [row.id for row in left_out if row.reason != NO_IMAGE]
