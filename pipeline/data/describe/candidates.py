@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pipeline.core.errors import InputError, some
 from pipeline.data.containers.formats import ROW_SUFFIXES, WORKBOOK_SUFFIXES
 from pipeline.data.containers.tables import find_row_columns
+from pipeline.data.describe.channel_paths import ChannelPaths, find_channel_paths
 from pipeline.data.describe.classes import is_label
 from pipeline.data.describe.folders import (
     FolderCandidate,
@@ -24,10 +25,11 @@ from pipeline.data.describe.test_tables import WIDE
 
 @dataclass(frozen=True)
 class TableCandidate:
-    """A table whose id column names images."""
+    """A table whose id column names images, or whose columns make the paths of their ``files``."""
 
     table: str
     matches: tuple[Match, ...]
+    files: ChannelPaths | None = None
 
 
 Candidate = TableCandidate | FolderCandidate | NameCandidate | PixelTable
@@ -44,6 +46,7 @@ def find_candidates(
         if pixels is not None and any(is_label(head[name]) or name == choices.label for name in pixels.others):
             found[path] = pixels
     described = {}
+    channels = {} if found else _find_channels(listing, images, tables, sample, choices)
     for path in tables:
         for folder, matches in _naming(listing, images, path, sample, choices).items():
             described[folder] = path
@@ -54,6 +57,9 @@ def find_candidates(
             images.under(folder), folder, found
         ):
             found[folder] = FolderCandidate(folder, list_class_folders(images, folder))
+    if channels and not any(isinstance(candidate, TableCandidate) for candidate in found.values()):
+        # Parts of composed paths look like classes: as long as a table makes the paths, they are none.
+        found = {name: value for name, value in found.items() if name == choices.train} | channels
     if len(found) > 1 and choices.train is None:
         found = {name: value for name, value in found.items() if not _repeats(name, found)}
     return found
@@ -119,6 +125,33 @@ def _naming(
             for match in images.matches(name, table[name].tolist()):
                 found.setdefault(match.folder, []).append(match)
     return {folder: tuple(matches) for folder, matches in found.items()}
+
+
+def _find_channels(
+    listing: Listing, images: ImageFiles, tables: Sequence[str], sample: SampleSubmission, choices: Choices
+) -> dict[str, Candidate]:
+    """Finds tables whose columns make the paths of images, shared with the list of test images."""
+    found: dict[str, Candidate] = {}
+    tests = [sample.table, *(each.table for each in sample.lists)]
+    for path in [path for path in tables if 1 < len(listing.head(path).columns) <= WIDE]:
+        table = listing.table(path)
+        ids = [str(name) for name in table.columns if choices.id in (None, name) and is_id(table[name])]
+        ids = [name for name in ids if name in sample.columns] or ids
+        labels = {*sample.columns[1:], choices.label}
+        shared = [str(name) for name in table.columns if any(name in test.columns for test in tests)]
+        columns = [name for name in shared if name not in labels]
+        if not ids or not holds_answers(table[[name for name in table.columns if name != ids[0]]], sample, choices):
+            continue
+        files = find_channel_paths(images.paths, table, columns, ids[0])
+        if files is None:
+            continue
+        there = set(images.paths)
+        rows = [(place, row) for place, row in enumerate(files.compose(table, ids[0])) if there.issuperset(row)]
+        first, share = tuple(row[0] for _, row in rows), len(rows) / len(table)
+        places = tuple(place for place, _ in rows)
+        match = Match(ids[0], files.folder, first, len(table), share, share, places)
+        found[f"{path}:{files.folder}"] = TableCandidate(path, (match,), files)
+    return found
 
 
 def format_nothing(listing: Listing, images: ImageFiles, tables: Sequence[str]) -> str:

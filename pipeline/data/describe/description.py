@@ -159,6 +159,7 @@ def _leftovers(images: ImageFiles, train: Reading, test: Reading) -> tuple[str, 
     used = {*train.images, *test.images}
     folders = {str(reading.section["images"]) for reading in (train, test) if "images" in reading.section}
     left = [path for path in images.paths if path not in used and any(is_below(folder, path) for folder in folders)]
+    left = [] if "files" in train.section else left  # prepare leaves those out by itself, and says so
     return (
         (f"{len(left):,} images have no row in any table, prepare will refuse them: {some(left, 3)}",) if left else ()
     )

@@ -110,6 +110,13 @@ def describe_storage(listing: Listing, train: Reading) -> Reading:
     common, count = Counter(sizes).most_common(1)[0]
     spread = f"{common[0]}x{common[1]}" if count == len(sizes) else f"{_range(sizes, 0)} wide, {_range(sizes, 1)} high"
     channels = _count_channels(listing, found)
+    files = train.section.get("files", {}).get("channels", ())
+    if files and channels != 1:
+        raise InputError(
+            f"{listing.source}: the files {train.section['files']['path']} are {len(files)} channels of an image, but "
+            f"hold {channels} themselves; wanted grey pictures"
+        )
+    channels = len(files) or channels
     colour = _describe_colour(channels, grey, len(sizes))
     reading = _section(
         sizes,

@@ -3,11 +3,13 @@
 import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
+from typing import Any
 
 import pandas as pd
 
 from pipeline.core.errors import InputError, some
 from pipeline.core.layouts import IMAGE_SUFFIXES
+from pipeline.data.describe.channel_paths import ChannelPaths
 from pipeline.data.describe.listed_tests import describe_listed_test
 from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import Choices, ImageFiles, Match, Reading, is_id, pick_reading
@@ -30,6 +32,8 @@ def describe_test(
     """
     if train.pixels is not None:
         return _test_pixels(listing, sample, train, choices)
+    if "files" in train.section:
+        return _test_files(listing, images, sample, train)
     likely = [name for name in sample.columns if is_id(sample.table[name])]
     found: dict[str, Match] = {}
     for name in likely:
@@ -121,6 +125,28 @@ def _test_pixels(listing: Listing, sample: SampleSubmission, train: Reading, cho
         f"{listing.source}: the ids of {sample.path} ({len(sample.table):,} rows, columns {some(sample.columns, 5)}) "
         f"neither number the {len(table):,} rows of {pixels.table} nor stand in one of its columns "
         f"({some(pixels.others) or 'none besides pixels'})"
+    )
+
+
+def _test_files(listing: Listing, images: ImageFiles, sample: SampleSubmission, train: Reading) -> tuple[Reading, str]:
+    """Reads test images whose paths are made as those of the training images."""
+    files = ChannelPaths(train.section["images"], **train.section["files"])
+    column = sample.columns[0]
+    tables = [(each.path, each.table, each.ids[0]) for each in sample.lists if len(each.ids) == 1]
+    for path, table, name in [*tables, (sample.path, sample.table, column)]:
+        if path == train.section["table"] or not set(files.columns) <= {"id", *map(str, table.columns)}:
+            continue
+        moved = files.move(images.paths, table, name)
+        if moved is not None:
+            listed = {"listed_by": "table", "table": path, "id": name}
+            section: dict[str, Any] = {"layout": "images", "images": moved.folder}
+            section |= listed if path != sample.path else {"listed_by": "sample_submission"}
+            facts = (f"{path}: {len(table):,} rows, whose columns make their paths",)
+            first = tuple(row[0] for row in moved.compose(table, name))
+            return Reading(section | {"files": moved.section}, facts, (), first), column
+    raise InputError(
+        f"{listing.source}: no table holds the ids of {sample.path} and the columns that make the paths of training "
+        f"images, {files.path}, such that all of these files are there; add the files or the table of the test images"
     )
 
 

@@ -101,6 +101,10 @@ def _describe_table(
         *labels.facts,
     ]
     check = [*labels.check]
+    files = candidate.files
+    if files is not None:
+        facts.append(f"files of each image: {files.path}, {len(files.channels) or 1} of them, by columns of its row")
+        check += [f"files differ in more than the channel ({each}): the first is taken" for each in files.further]
     if match.share < 1:
         check.append(f"{match.rows - len(match.images):,} ids of {candidate.table} have no image in {match.folder}")
     row_id = find_id_beside(table, match.column) if choices.id is None else match.column
@@ -118,6 +122,7 @@ def _describe_table(
         "table": candidate.table,
         "id": row_id,
         **({"file": match.column} if row_id != match.column else {}),
+        **({"files": files.section} if files is not None else {}),
         **labels.train_keys,
         **({"group": groups.column} if groups.column else {}),
     }
