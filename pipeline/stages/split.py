@@ -3,7 +3,7 @@
 Reads: data/prepared/train.csv, data/prepared/test.csv, data/prepared/classes.json and, where it exists,
     data/prepared/target.json
 Writes: folds/folds.csv
-Reference: scikit-learn's StratifiedKFold and StratifiedGroupKFold.
+Reference: scikit-learn's StratifiedKFold; pipeline/data/prepared/whole_groups.py where images belong together.
 """
 
 from pathlib import Path

@@ -153,8 +153,12 @@ def test_groups_that_no_assignment_can_stratify_are_refused() -> None:
     with pytest.raises(InputError, match=r"class 'bee' has 2 images in 1 groups"):
         assign_folds(labels, groups, 2, 0, NAMES)
     crossed = np.array([0, 1, 1, 2, 2, 0])
-    with pytest.raises(InputError, match="no way to put every class into two of 2 folds with 3 groups"):
-        assign_folds(crossed, np.array([0, 0, 1, 1, 2, 2]), 2, 0, NAMES)
+    groups = np.array([0, 0, 1, 1, 2, 2])
+    proof = "no way to put 'ant', 'bee', 'cat' into each of 2 folds exists, as they lie in 3 groups together; "
+    with pytest.raises(InputError, match=f"{proof}no split.n_splits works: add images of these classes in groups"):
+        assign_folds(crossed, groups, 2, 0, NAMES)
+    with pytest.raises(InputError, match=f"{proof}split.group_duplicates: false .* parts duplicates"):
+        assign_folds(crossed, groups, 2, 0, NAMES, duplicates=True)
 
 
 def test_the_stage_writes_folds_that_read_back_and_reports_duplicates(
@@ -244,4 +248,7 @@ def test_groups_with_some_classes_each_leave_folds_without_some_and_say_so(capsy
     assert all(len(np.unique(fold[groups == group])) == 1 for group in range(8))
     assert sorted(np.unique(fold)) == [0, 1, 2, 3, 4]
     assert min(len(np.unique(fold[labels == label])) for label in range(6)) >= 2
-    assert "classes so that not every fold has all" in capsys.readouterr().out
+    assert (
+        "classes lie in some folds only: no way to put 'd', 'e', 'f' into each of 5 folds exists"
+        in capsys.readouterr().out
+    )

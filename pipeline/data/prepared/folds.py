@@ -1,22 +1,24 @@
 """Assigns folds: stratified by class, and by group wherever images belong together.
 
-Reference: scikit-learn's StratifiedKFold and StratifiedGroupKFold.
+Reference: scikit-learn's StratifiedKFold, for images that belong together with no other.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+from sklearn.model_selection import StratifiedKFold
 
-from pipeline.core.errors import InputError
+from pipeline.core.errors import InputError, some
 from pipeline.core.ids import natural_order
 from pipeline.core.tables import TRAINING_ONLY
 from pipeline.data.prepared.duplicates import HASHES, number_components
+from pipeline.data.prepared.group_cover import Outcome, find_conflict, find_cover
 from pipeline.data.prepared.stratification import deal_groups
 
-_ATTEMPTS = 10
+_PROVEN = 5  # times the folds: of classes in more groups no proof is tried
+_PROVEN_GROUPS = 500
 _FEW = 0.05  # of the images: so many may go unvalidated because their classes lie in too few groups
 
 
@@ -63,7 +65,9 @@ def make_fold_table(
     present, codes = np.unique(labels[~only], return_inverse=True)
     names = [classes[label] for label in present.tolist()] if only.any() else classes
     codes = codes if only.any() else labels
-    fold[~only] = assign_folds(codes.astype(np.int64), groups[~only], n_splits, seed, names)
+    tied_alone = number_components(ordered, tied)
+    duplicates = bool((tied_alone != groups).any())
+    fold[~only] = assign_folds(codes.astype(np.int64), groups[~only], n_splits, seed, names, duplicates)
     return pd.DataFrame({"id": ordered["id"], "label": labels, "group": groups, "fold": fold})
 
 
@@ -105,7 +109,12 @@ def _count_groups(labels: NDArray[np.int64], groups: NDArray[np.int64], n_classe
 
 
 def assign_folds(
-    labels: NDArray[np.int64], groups: NDArray[np.int64], n_splits: int, seed: int, classes: Sequence[str]
+    labels: NDArray[np.int64],
+    groups: NDArray[np.int64],
+    n_splits: int,
+    seed: int,
+    classes: Sequence[str],
+    duplicates: bool = False,
 ) -> NDArray[np.int64]:
     """Gives every row the fold that validates it.
 
@@ -115,48 +124,87 @@ def assign_folds(
         n_splits: how many folds.
         seed: another seed is another split.
         classes: class names, for errors.
+        duplicates: whether groups may be duplicates, for errors.
 
     Returns:
         (n,) folds 0..n_splits-1; every class in every fold, or where groups do not allow it in two; no group in two.
 
     Raises:
-        InputError: there is one class only, or a class has fewer images (or groups) than folds.
+        InputError: there is one class only, a class has fewer images (or groups) than folds, or the groups allow no
+            deal with every class in two folds.
     """
     _check_counts(labels, groups, n_splits, classes)
     if len(np.unique(groups)) == len(groups):
-        return _folds_of(StratifiedKFold(n_splits, shuffle=True, random_state=seed).split(labels, labels), len(labels))
-    # The greedy assignment can leave a class out of a fold; other draws of one generator often do not.
-    random = np.random.RandomState(seed)
-    for _ in range(_ATTEMPTS):
-        splitter = StratifiedGroupKFold(n_splits, shuffle=True, random_state=random)
-        fold = _folds_of(splitter.split(labels, labels, groups), len(labels))
-        if (pd.crosstab(fold, labels) > 0).to_numpy().all() and len(np.unique(fold)) == n_splits:
-            return fold
-    return _deal_as_far(labels, groups, n_splits, seed)
+        splits = StratifiedKFold(n_splits, shuffle=True, random_state=seed).split(labels, labels)
+        fold = np.full(len(labels), -1, dtype=np.int64)
+        for number, (_, valid) in enumerate(splits):
+            fold[valid] = number
+        return fold
+    fold = deal_groups(np.eye(len(classes), dtype=np.bool_)[labels], groups, n_splits, seed)
+    reached = np.zeros((n_splits, len(classes)), dtype=np.bool_)
+    reached[fold, labels] = True
+    return fold if reached.all() else _deal_as_far(fold, (labels, groups), n_splits, classes, duplicates)
 
 
-def _deal_as_far(labels: NDArray[np.int64], groups: NDArray[np.int64], n_splits: int, seed: int) -> NDArray[np.int64]:
-    """Deals groups that hold too many classes at once for each fold to have all: every class lies in two folds."""
-    fold = deal_groups(np.eye(int(labels.max()) + 1, dtype=np.bool_)[labels], groups, n_splits, seed)
-    counts = pd.crosstab(fold, labels) > 0
-    in_folds = counts.sum(axis=0).to_numpy()
-    if len(counts) < n_splits or in_folds.min() < 2 or counts.sum(axis=1).min() < 2:
-        raise InputError(
-            f"split: found no way to put every class into two of {n_splits} folds with {len(np.unique(groups))} "
-            "groups; lower split.n_splits in params.yaml, or set split.group_duplicates: false if the groups are "
-            "accidental"
-        )
-    print(
-        f"note: groups tie the images of {np.count_nonzero(in_folds < n_splits)} classes so that not every fold has all"
+def _deal_as_far(
+    fold: NDArray[np.int64],
+    rows: tuple[NDArray[np.int64], NDArray[np.int64]],
+    n_splits: int,
+    classes: Sequence[str],
+    duplicates: bool,
+) -> NDArray[np.int64]:
+    """Takes a deal in which some fold lacks a class, if every class lies in two folds and every fold has two classes.
+
+    Args:
+        fold: (n,) what was dealt.
+        rows: labels and groups of the rows.
+        n_splits: how many folds.
+        classes: class names, for errors.
+        duplicates: whether groups may be duplicates.
+    """
+    labels, groups = rows
+    unit = np.unique(groups, return_inverse=True)[1]
+    held = np.zeros((unit.max() + 1, len(classes)), dtype=np.bool_)
+    held[unit, labels] = True
+    in_folds = _count_folds(fold, labels)
+    if in_folds.min() < 2 or _count_folds(labels, fold).min() < 2:
+        cover = find_cover(held, n_splits, 2)
+        if isinstance(cover, Outcome):
+            raise InputError(f"split: {_explain(held, n_splits, classes)}{_advise(held, n_splits, duplicates)}")
+        fold, in_folds = cover[unit], _count_folds(cover[unit], labels)
+    print(f"note: {np.count_nonzero(in_folds < n_splits)} classes lie in some folds only: ", end="")
+    print(_explain(held, n_splits, classes))
+    return fold
+
+
+def _count_folds(fold: NDArray[np.int64], labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Counts the folds that each class lies in."""
+    return np.asarray(pd.Series(fold).groupby(labels).nunique(), dtype=np.int64)
+
+
+def _explain(held: NDArray[np.bool_], n_splits: int, classes: Sequence[str]) -> str:
+    """Says which classes cannot all lie in every fold, as far as that is proven."""
+    few = np.flatnonzero(held.sum(axis=0) <= _PROVEN * n_splits)
+    if (
+        held.any(axis=1).sum() > _PROVEN_GROUPS
+        or find_cover(held[:, few], n_splits, n_splits) is not Outcome.NONE_EXISTS
+    ):
+        return f"no way to put every class into each of {n_splits} folds came up with {len(held)} groups"
+    conflict = few[find_conflict(held[:, few], n_splits)]
+    names = some([f"{classes[each]!r}" for each in conflict.tolist()], 5)
+    groups = np.count_nonzero(held[:, conflict].any(axis=1))
+    return f"no way to put {names} into each of {n_splits} folds exists, as they lie in {groups} groups together"
+
+
+def _advise(held: NDArray[np.bool_], n_splits: int, duplicates: bool) -> str:
+    """Names the settings that would work, tried first."""
+    fewer = [each for each in range(n_splits - 1, 1, -1) if not isinstance(find_cover(held, each, 2), Outcome)]
+    advice = [f"the largest split.n_splits that works is {fewer[0]}"] if fewer else []
+    if duplicates:
+        advice.append("split.group_duplicates: false in params.yaml parts duplicates, if they are accidental")
+    return "; " + (
+        ", or ".join(advice) or "no split.n_splits works: add images of these classes in groups of their own"
     )
-    return fold
-
-
-def _folds_of(splits: Iterable[tuple[NDArray[np.int64], NDArray[np.int64]]], rows: int) -> NDArray[np.int64]:
-    fold = np.full(rows, -1, dtype=np.int64)
-    for number, (_, valid) in enumerate(splits):
-        fold[valid] = number
-    return fold
 
 
 def _check_counts(labels: NDArray[np.int64], groups: NDArray[np.int64], n_splits: int, classes: Sequence[str]) -> None:
