@@ -44,13 +44,14 @@ ROOMS = {
     "training": Room(
         4,
         "images networks",
-        """classic.recipe classic.training context data dependencies fingerprints lr_range memory model_file
-        recipes.balance recipes.model_yaml recipes.recipe results setup side_by_side task""",
+        """classic.recipe classic.training context data dependencies fingerprints heads.recipe heads.training lr_range
+        memory model_file recipes.balance recipes.model_yaml recipes.recipe results setup side_by_side task""",
     ),
     "networks": Room(
         3,
         "images",
-        "backbones.pretrained backbones.vit build features hardware inputs predicting mlp_hog normalisation runtime",
+        """backbones.pretrained backbones.vit build features hardware inputs predicting processor mlp_hog normalisation
+        runtime""",
     ),
     "data": Room(
         3,

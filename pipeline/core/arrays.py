@@ -13,6 +13,7 @@ Truth = NDArray[Any]  # of any target: class indices (n,), else marks or numbers
 Values = NDArray[np.float32]  # predictions of any target (n, n_columns): probabilities or numbers
 Targets = NDArray[np.float32]  # one-hot or mixed; rows sum to 1
 Features = NDArray[np.float32]  # (n, width)
+KeptFeatures = NDArray[np.float16 | np.float32]  # (n, width), as files hold them
 Logits = NDArray[np.float32]  # before softmax
 Probs = NDArray[np.float32]  # >= 0; rows sum to 1
 Weights = NDArray[np.float64]  # >= 0; sum to 1

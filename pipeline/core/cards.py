@@ -33,7 +33,8 @@ class ModelCard(Scored):
     ``train_seconds`` is wall time over all folds, ``feature_seconds`` that of features computed once, which other
     models may share. ``peeked`` says which choices looked at the rows that the OOF score reports: none by default.
     ``view_weights`` are those of test images; ``fold_table`` is the digest of the fold table it was trained on;
-    ``column_gains`` of a tabular model are what each column adds to the OOF score, with its 95 % interval.
+    ``column_gains`` of a tabular model are what each column adds to the OOF score, with its 95 % interval;
+    ``backbones`` are the SHA-256 of the weights below a head on cached features, by file.
     """
 
     model: str
@@ -50,8 +51,14 @@ class ModelCard(Scored):
     view_weights: dict[str, float] = Field(default_factory=dict)
     fold_table: str = ""
     column_gains: dict[str, tuple[float, float, float]] = Field(default_factory=dict)
+    backbones: dict[str, str] = Field(default_factory=dict)
     versions: dict[str, str]
     config: dict[str, Any]
+
+    @property
+    def has_network(self) -> bool:
+        """Whether the model is a network of its own: no classic or tabular model, and no head on cached features."""
+        return not {"classifier", "tabular", "backbones"} & self.config.keys()
 
 
 class CandidateCard(Section):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.core.arrays import Features, Images, Logits
+from pipeline.core.arrays import Features, Images, KeptFeatures, Logits
 from pipeline.core.cards import ModelCard
 from pipeline.core.config import parse
 from pipeline.core.errors import InputError, one_line
@@ -106,7 +106,7 @@ class OpenedNetwork:
     ) -> Iterator[tuple[Logits, Features]]:
         recipe, workers = self.recipe, default_workers()
         preprocessed_images = open_preprocessed(images, recipe.input.preprocess, work / "preprocessed", "test", workers)
-        sources: list[Features] | None = None
+        sources: list[KeptFeatures] | None = None
         for path in checkpoints:
             self.load(path)
             if recipe.training.unfreeze != "head":
@@ -123,7 +123,7 @@ class OpenedNetwork:
         batches = predict_from_images(self.net.model, images, rows, self.size, self.recipe.views, workers)
         return _join_batches(batches, last)
 
-    def _on_features(self, sources: Sequence[Features], last: Any) -> tuple[Logits, Features]:
+    def _on_features(self, sources: Sequence[KeptFeatures], last: Any) -> tuple[Logits, Features]:
         assert self.net.head is not None  # it was trained
         self.net.head.jit_compile = runtime.use_xla()
         return _join_batches(predict_from_features(self.net.head, sources, np.arange(len(sources[0]))), last)

@@ -65,6 +65,11 @@ def list_checkpoints(root: Path, card: ModelCard) -> list[Path]:
         raise InputError(
             f"{card.model} reads columns of the competition's tables, which other images lack; name a model of images"
         )
+    if "backbones" in card.config:
+        raise InputError(
+            f"{card.model} is a head on cached features, which predicts the competition's test images alone; name "
+            "another model"
+        )
     folder = checkpoints_folder(root, card.model)
     kind = "npz" if "classifier" in card.config else "weights.h5"
     paths = [folder / f"fold{fold}.{kind}" for fold in sorted(map(int, card.fold_scores))]

@@ -1,6 +1,7 @@
 """Features of a frozen backbone, computed once: a file for each view of all images, shared by folds, heads and trials.
 
-A view is written in blocks, so that a pass that was killed goes on after its last whole block.
+A view is written in blocks, so that a pass that was killed goes on after its last whole block. Files hold float16;
+features beyond its range stay float32. No backend starts where all files are there.
 """
 
 import hashlib
@@ -11,20 +12,23 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.core.arrays import Features, Images, Pixels, Rows, Targets
+from pipeline.core.arrays import Features, Images, KeptFeatures, Pixels, Rows, Targets
 from pipeline.core.files import atomic_path, locked, require_space, write_text
 from pipeline.core.progress import track_progress
-from pipeline.images.augmentation import Augmentation, ImageTransform
 from pipeline.images.prefetching import Prefetcher
 from pipeline.images.resizing import resize_image, resize_unrounded
 from pipeline.images.views import Views, ViewTransform, make_view_transforms
-from pipeline.networks import runtime
+
+if TYPE_CHECKING:  # which takes most of a second to import
+    from pipeline.images.augmentation import Augmentation
 
 _BATCH = 64
 _BLOCK = 32 * _BATCH
+_LARGEST = float(np.finfo(np.float16).max)
 
 
 @dataclass(frozen=True)
@@ -45,8 +49,8 @@ class FeatureCache:
     workers: int
     used: dict[str, float] = field(default_factory=dict)
 
-    def compute_views(self, part: str, images: Images, views: Views) -> list[Features]:
-        """Returns the features of every view of all images: float32 (n, width) each, the images themselves first.
+    def compute_views(self, part: str, images: Images, views: Views) -> list[KeptFeatures]:
+        """Returns the features of every view of all images: float16 (n, width) each, the images themselves first.
 
         Args:
             part: ``train`` or ``test``.
@@ -59,8 +63,8 @@ class FeatureCache:
         ]
 
     def compute_draws(
-        self, images: Images, augmentation: Augmentation, count: int, seed: int, part: str = "train"
-    ) -> list[Features]:
+        self, images: Images, augmentation: "Augmentation", count: int, seed: int, part: str = "train"
+    ) -> list[KeptFeatures]:
         """Returns the features of ``count`` augmented versions of all images of a part, drawn from ``seed``.
 
         Mixing belongs to batches and is left out.
@@ -68,6 +72,8 @@ class FeatureCache:
         Raises:
             InputError: a transform fails on the images, or changes their size or dtype.
         """
+        from pipeline.images.augmentation import ImageTransform
+
         ImageTransform(augmentation).check(resize_image(images[0], self.size))
         key = hashlib.sha256(augmentation.model_dump_json().encode()).hexdigest()[:12]
         return [
@@ -82,7 +88,9 @@ class FeatureCache:
     def _view(self, images: Images, change: ViewTransform, rows: range) -> Pixels:
         return np.ascontiguousarray(change(np.stack([resize_unrounded(images[row], self.size) for row in rows])))
 
-    def _draw(self, images: Images, augmentation: Augmentation, seed: int, draw: int, rows: range) -> Images:
+    def _draw(self, images: Images, augmentation: "Augmentation", seed: int, draw: int, rows: range) -> Images:
+        from pipeline.images.augmentation import ImageTransform
+
         rng = np.random.default_rng([seed, 4, draw, rows.start])
         transform = ImageTransform(augmentation)
         transform.seed(int(rng.integers(2**31)))
@@ -90,12 +98,12 @@ class FeatureCache:
         plain = [resize_image(images[row], self.size) for row in rows]
         return np.stack([transform(x[:, ::-1] if flip else x) for x, flip in zip(plain, flips, strict=True)])
 
-    def _computed(self, name: str, count: int, make: Callable[[range], Pixels]) -> Features:
+    def _computed(self, name: str, count: int, make: Callable[[range], Pixels]) -> KeptFeatures:
         whole, seconds = self.folder / f"{name}.npy", self.folder / f"{name}.seconds"
         with locked(self.folder / f"{name}.lock"):
             self._compute(whole, seconds, name, count, make)
         self.used[name] = float(seconds.read_text(encoding="utf-8")) if seconds.is_file() else 0.0
-        features: Features = np.load(whole, mmap_mode="r")
+        features: KeptFeatures = np.load(whole, mmap_mode="r")
         return features
 
     def _compute(self, whole: Path, seconds: Path, name: str, count: int, make: Callable[[range], Pixels]) -> None:
@@ -104,15 +112,20 @@ class FeatureCache:
         begun = time.perf_counter()
         blocks = self._blocks(self.folder / name, count, make)
         with atomic_path(whole) as temporary, temporary.open("wb") as file:
-            shape = count, np.load(blocks[0], mmap_mode="r").shape[1] if blocks else 0
-            header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+            opened = [np.load(block, mmap_mode="r") for block in blocks]
+            shape = count, opened[0].shape[1] if opened else 0
+            dtype = np.result_type(np.float16, *opened)
+            header = {"descr": dtype.str, "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_1_0(file, header)
-            for block in blocks:
-                file.write(np.load(block).tobytes())
+            for block in opened:
+                file.write(block.astype(dtype).tobytes())
+        del opened
         shutil.rmtree(self.folder / name, ignore_errors=True)
         write_text(seconds, str(time.perf_counter() - begun))
 
     def _blocks(self, folder: Path, count: int, make: Callable[[range], Pixels]) -> list[Path]:
+        from pipeline.networks import runtime
+
         starts = range(0, count, _BLOCK)
         paths = [folder / f"{start:09}.npy" for start in starts]
         missing = [(start, path) for start, path in zip(starts, paths, strict=True) if not path.is_file()]
@@ -127,11 +140,11 @@ class FeatureCache:
                 parts = []
                 for _ in _steps(start, count):
                     parts.append(extract(next(images)))
-                    if not start and len(parts) == 1:  # blocks, and the file that they are joined to
-                        require_space(folder.parent, 2 * count * parts[0].shape[1] * 4)
+                    if (start, len(parts)) == (missing[0][0], 1):
+                        _require_room(folder, count, parts[0].shape[1])
                     advance(len(parts[-1]))
                 with atomic_path(path) as temporary, temporary.open("wb") as file:
-                    np.save(file, np.concatenate(parts).astype(np.float32), allow_pickle=False)
+                    np.save(file, _halve_precision(np.concatenate(parts)), allow_pickle=False)
         return paths
 
 
@@ -140,7 +153,7 @@ class FeatureBatches:
     """All batches of the training of a head, by step.
 
     Attributes:
-        sources: versions of the features, float32 (n_images, width) each; every draw takes one of them by chance.
+        sources: versions of the features, float16 or float32 (n_images, width) each; every draw takes one by chance.
         targets: float32 (n_images, n_classes).
         rows: the training rows among them.
         batch_size: rows per batch.
@@ -149,13 +162,13 @@ class FeatureBatches:
         more: as ``sources``; row ``len(source) + i`` is row i of these.
     """
 
-    sources: list[Features]
+    sources: list[KeptFeatures]
     targets: Targets
     rows: Rows
     batch_size: int
     steps_per_epoch: int
     seed: tuple[int, ...]
-    more: list[Features] = field(default_factory=list)
+    more: list[KeptFeatures] = field(default_factory=list)
 
     def batch(self, step: int) -> tuple[Features, Targets]:
         """Makes one batch: float32 (batch_size, width) and float32 (batch_size, n_classes)."""
@@ -172,6 +185,20 @@ class FeatureBatches:
                 chosen = (which == number) & later
                 features[chosen] = self.more[number][rows[chosen] - len(source)]
         return features, self.targets[rows]
+
+
+def _require_room(folder: Path, count: int, width: int) -> None:
+    """Says how large a view's file will be, and refuses it where the disk has no room for it and its blocks."""
+    needed = count * width * 2
+    print(f"features {folder.name}: {count:,} x {width:,}, {needed / 1e6:,.1f} MB in {folder.parent}", flush=True)
+    require_space(folder.parent, 2 * needed)
+
+
+def _halve_precision(features: Features) -> KeptFeatures:
+    """Returns features as float16, or as float32 where one lies beyond its range."""
+    whole = features.astype(np.float32)
+    beyond = whole.size and not float(np.abs(whole).max()) <= _LARGEST  # not a number, too
+    return whole if beyond else whole.astype(np.float16)
 
 
 def _steps(start: int, count: int) -> range:

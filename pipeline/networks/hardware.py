@@ -1,4 +1,7 @@
-"""Hardware, versions and settings: the facts about the machine that change the bits of a result."""
+"""Hardware, versions and settings: the facts about the machine that change the bits of a result.
+
+The backend starts with the first function that needs it, not with this module.
+"""
 
 import importlib
 import importlib.metadata
@@ -6,7 +9,6 @@ import os
 import platform
 
 from pipeline.networks.processor import name_processor
-from pipeline.networks.runtime import keras, list_gpus
 
 # Each changes how sums are split or rounded.
 _SETTINGS = ("TF_ENABLE_ONEDNN_OPTS", "TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "XLA_FLAGS", "NVIDIA_TF32_OVERRIDE")
@@ -14,12 +16,16 @@ _SETTINGS = ("TF_ENABLE_ONEDNN_OPTS", "TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS
 
 def name_hardware() -> str:
     """Names what computes: all GPUs, or else the CPU."""
+    from pipeline.networks.runtime import list_gpus
+
     gpus = list_gpus()
     return "gpu " + ", ".join(name for name, _ in gpus) if gpus else f"cpu {name_processor()}"
 
 
 def count_gpus() -> int:
     """Counts the GPUs that the backend sees."""
+    from pipeline.networks.runtime import list_gpus
+
     return len(list_gpus())
 
 
@@ -30,10 +36,17 @@ def read_numeric_settings() -> dict[str, str]:
 
 def read_versions() -> dict[str, str]:
     """Returns the version of every library that can change a trained weight or a prediction, and Python's."""
-    names = ["keras", "keras-hub", "numpy", "scipy", "scikit-learn", "scikit-image"]
-    names += ["albumentations", "albucore", "opencv-python-headless"]
-    versions = {name: importlib.metadata.version(name) for name in names}
+    from pipeline.networks.runtime import keras
+
+    names = ["keras", "keras-hub", "scikit-image", "albumentations", "albucore", "opencv-python-headless"]
+    versions = {name: importlib.metadata.version(name) for name in names} | read_numeric_versions()
     backend = keras.backend.backend()
     # tensorflow and tensorflow-cpu install the same module under two distribution names.
     versions[backend] = str(importlib.import_module(backend).__version__)
+    return versions
+
+
+def read_numeric_versions() -> dict[str, str]:
+    """Returns the versions of Python and of what computes on arrays alone, no backend among it."""
+    versions = {name: importlib.metadata.version(name) for name in ("numpy", "scipy", "scikit-learn")}
     return versions | {"python": platform.python_version()}

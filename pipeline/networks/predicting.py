@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from pipeline.core.arrays import Features, Images, Logits, Pixels, Rows
+from pipeline.core.arrays import Features, Images, KeptFeatures, Logits, Pixels, Rows
 from pipeline.images.batches import changed, plain_batches
 from pipeline.images.views import Views, make_view_transforms
 from pipeline.networks import runtime
@@ -42,13 +42,14 @@ def predict_from_images(
 
 
 def predict_from_features(
-    head: keras.Model, sources: Sequence[Features], rows: Rows
+    head: keras.Model, sources: Sequence[KeptFeatures], rows: Rows
 ) -> Iterator[tuple[Features, Logits]]:
     """Predicts rows of features.
 
     Args:
         head: from features to logits.
-        sources: the features of all images, float32 (n, width), one array for each view; the images themselves first.
+        sources: the features of all images, float16 or float32 (n, width), one array for each view; the images
+            themselves first.
         rows: which of them, in this order.
 
     Yields:
@@ -56,5 +57,5 @@ def predict_from_features(
     """
     predict = runtime.halve_to_fit(head.predict_on_batch)
     for start in range(0, len(rows), _FEATURES):
-        batches = [source[rows[start : start + _FEATURES]] for source in sources]
+        batches = [source[rows[start : start + _FEATURES]].astype(np.float32) for source in sources]
         yield batches[0], np.stack([predict(batch) for batch in batches])

@@ -1,8 +1,11 @@
-"""The processor: its name, cores and instruction sets, as far as the system gives them away."""
+"""The processor: its name, cores and instruction sets, as far as the system gives them away; precisions."""
 
 import os
 import platform
 from pathlib import Path
+from typing import Literal
+
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 
 def read_cpu_info(key: str) -> str:

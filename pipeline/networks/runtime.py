@@ -18,6 +18,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.networks.processor import Precision as Precision
 from pipeline.networks.processor import read_cpu_info
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -61,8 +62,6 @@ def _is_news(record: logging.LogRecord) -> bool:
 
 
 logging.getLogger("tensorflow").addFilter(_is_news)
-
-Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 _POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 

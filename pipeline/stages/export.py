@@ -96,7 +96,7 @@ def _best_network(root: Path) -> str:
     paths = [card_path(root, name) for name in active_models(root)]
     cards = [read_card(path, ModelCard) for path in paths if path.is_file()]
     active = active_name(root)
-    networks = [card for card in cards if card.competition == active and "classifier" not in card.config]
+    networks = [card for card in cards if card.competition == active and card.has_network]
     if not networks:
         raise InputError(f"no network of params.yaml is trained for {active} yet; run `dvc repro`")
     return max(networks, key=lambda card: card.pooled if card.greater_is_better else -card.pooled).model

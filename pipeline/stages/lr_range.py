@@ -27,7 +27,7 @@ def run(root: Path, model: str, context: TrainingContext, sweep: Sweep) -> None:
     """
     recipe = load_model(root, model, load_competition(root).mirror)
     if not isinstance(recipe, Recipe):
-        raise InputError(f"{model} is a classic or tabular model and has no learning rate; name one with a network")
+        raise InputError(f"{model} is no network of its own and has no learning rate; name one with a network")
     last = int(context.data.fold_of.max())
     if not 0 <= sweep.fold <= last:
         raise InputError(f"--fold must be in 0..{last}, got {sweep.fold}; see split.n_splits in params.yaml")

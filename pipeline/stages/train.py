@@ -7,19 +7,25 @@ done lies in .work/train.
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.core.active import active_name
 from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError, some
 from pipeline.core.paths import work_folder
-from pipeline.networks.hardware import name_hardware
+from pipeline.networks.hardware import name_hardware, read_versions
 from pipeline.training.context import TrainingContext, read_context
+from pipeline.training.fingerprints import read_array_surroundings
+from pipeline.training.heads.recipe import HeadRecipe
+from pipeline.training.heads.training import make_head
 from pipeline.training.memory import retry_with_half_batches
-from pipeline.training.model_file import load_model
+from pipeline.training.model_file import ModelRecipe, load_model
 from pipeline.training.results import gather_folds
-from pipeline.training.setup import make_trainable
 from pipeline.training.side_by_side import count_workers, run_side_by_side
 from pipeline.training.task import FoldTask
+
+if TYPE_CHECKING:  # which starts the backend
+    from pipeline.training.setup import Trainable
 
 
 def run(root: Path, model: str) -> None:
@@ -28,20 +34,23 @@ def run(root: Path, model: str) -> None:
     Raises:
         InputError: no such model, a setting that does not fit, or a training that diverged.
     """
-    load_model(root, model, load_competition(root).mirror)  # a mistake in it is told before any process is started
+    recipe = load_model(
+        root, model, load_competition(root).mirror
+    )  # a mistake in it is told before any process is started
     context = read_context(root)
-    made = retry_with_half_batches(lambda: _trained(root, model, context))
+    made = retry_with_half_batches(lambda: _trained(root, model, context, recipe))
     tasks, hardware = [task for task, _ in made], {name for _, name in made}
     if len({task.fingerprint for task in tasks}) > 1:
         raise InputError(
             f"{model}: its folds were trained on unequal hardware ({some(sorted(hardware))}); set train.workers to 1"
         )
-    gather_folds(root, tasks, context.data, active_name(root), hardware.pop())
+    versions = _describe_surroundings(recipe)[0] | {"hardware": hardware.pop()}
+    gather_folds(root, tasks, context.data, active_name(root), versions)
 
 
-def _trained(root: Path, model: str, context: TrainingContext) -> list[tuple[FoldTask, str]]:
+def _trained(root: Path, model: str, context: TrainingContext, recipe: ModelRecipe) -> list[tuple[FoldTask, str]]:
     """Trains the folds, as far as they are not trained yet; returns their tasks, and on which hardware they ran."""
-    workers = count_workers(context.workers)
+    workers = (context.workers or 1) if isinstance(recipe, HeadRecipe) else count_workers(context.workers)
     if workers > 1:
         return run_side_by_side(fold_trainer, (root, model), context.chosen_folds, workers)
     train = fold_trainer(root, model)
@@ -52,7 +61,8 @@ def fold_trainer(root: Path, model: str) -> Callable[[int], tuple[FoldTask, str]
     """Opens a model; returns what trains a fold of it and says as which task, on which hardware."""
     competition = load_competition(root)
     context = read_context(root)
-    opened = make_trainable(load_model(root, model, competition.mirror), context)
+    recipe = load_model(root, model, competition.mirror)
+    opened = _open_model(recipe, context)
 
     def train(fold: int) -> tuple[FoldTask, str]:
         task = FoldTask(
@@ -68,6 +78,23 @@ def fold_trainer(root: Path, model: str) -> Callable[[int], tuple[FoldTask, str]
             precision=opened.precision,
         )
         opened.train(task)
-        return task, name_hardware()
+        return task, _describe_surroundings(recipe)[1]
 
     return train
+
+
+def _open_model(recipe: ModelRecipe, context: TrainingContext) -> "Trainable":
+    """Makes a model ready; a head on features that are kept starts no backend."""
+    if isinstance(recipe, HeadRecipe):
+        return make_head(recipe, context)
+    from pipeline.training.setup import make_trainable
+
+    return make_trainable(recipe, context)
+
+
+def _describe_surroundings(recipe: ModelRecipe) -> tuple[dict[str, str], str]:
+    """Returns the versions of what a model is trained with, and names what it is trained on."""
+    if isinstance(recipe, HeadRecipe):
+        known = read_array_surroundings()
+        return known["versions"], known["hardware"]
+    return read_versions(), name_hardware()

@@ -1,6 +1,5 @@
 """A Keras callback for one fold: it validates, decides what the recipe leaves open, and keeps each epoch's state."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,8 @@ from pipeline.networks.runtime import keras
 from pipeline.training.fold_training import FoldTraining
 from pipeline.training.phases import assign_variables, copy_variables
 from pipeline.training.state import Arrays, State, TrainingProgress, read_state, write_state
-from pipeline.training.task import FoldTask
+from pipeline.training.task import FoldTask, OnEpoch
 
-OnEpoch = Callable[[dict[str, float]], None]
 _CHECK_EVERY = 16  # steps; each check waits for a GPU
 
 

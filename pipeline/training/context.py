@@ -12,7 +12,7 @@ from pipeline.core.competition import load_competition
 from pipeline.core.config import Section, load_params
 from pipeline.core.errors import InputError
 from pipeline.core.paths import prepared_folder
-from pipeline.networks import runtime
+from pipeline.networks.processor import Precision
 from pipeline.training import fingerprints
 from pipeline.training.data import Data, load_data
 from pipeline.training.task import AnyRecipe
@@ -34,7 +34,7 @@ class TrainParams(Section):
     seed: int = Field(default=0, ge=0)
     folds: tuple[int, ...] | None = None
     workers: PositiveInt | None = None
-    precision: runtime.Precision = "auto"
+    precision: Precision = "auto"
     weights: str | None = None
 
 
@@ -59,7 +59,7 @@ class TrainingContext:
     prepared: Path
     folds: Path
     data: Data
-    precision: runtime.Precision
+    precision: Precision
     weights: Path
     seed: int
     score: dict[str, Any]

@@ -8,6 +8,10 @@ from pipeline.core.tables import folds_digest, read_folds
 from pipeline.networks.build import list_weight_files
 from pipeline.training.classic.recipe import ClassicRecipe
 from pipeline.training.context import TrainingContext
+from pipeline.training.fingerprints import digest_images
+from pipeline.training.heads.backbones import open_backbone
+from pipeline.training.heads.recipe import HeadRecipe
+from pipeline.training.model_file import ModelRecipe
 from pipeline.training.recipes.distillation import find_oof_file
 from pipeline.training.recipes.pseudo import Teachers, find_teachers
 from pipeline.training.recipes.recipe import Recipe
@@ -15,7 +19,7 @@ from pipeline.training.tabular.features import digest_members
 from pipeline.training.tabular.recipe import TabularRecipe
 
 
-def digest_dependencies(recipe: Recipe | ClassicRecipe | TabularRecipe, context: TrainingContext) -> dict[str, Any]:
+def digest_dependencies(recipe: ModelRecipe, context: TrainingContext) -> dict[str, Any]:
     """Digests all that a model depends on beside the images and their labels.
 
     Raises:
@@ -23,6 +27,9 @@ def digest_dependencies(recipe: Recipe | ClassicRecipe | TabularRecipe, context:
     """
     if isinstance(recipe, ClassicRecipe):
         return {}
+    if isinstance(recipe, HeadRecipe):
+        images = digest_images(context.prepared)
+        return {"features": [open_backbone(each, context, images).digest for each in recipe.backbones]}
     if isinstance(recipe, TabularRecipe):
         return digest_members(context.root, recipe)
     weights = list_weight_files(recipe.network, context.weights, recipe.first_size(context.data.images.shape[1]))

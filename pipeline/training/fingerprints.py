@@ -3,14 +3,17 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.core.closure import code_digest
 from pipeline.core.files import sha256
 from pipeline.images.sift import Sift
 from pipeline.networks import hardware
+from pipeline.networks.processor import name_processor
 from pipeline.training.classic.recipe import ClassicRecipe
-from pipeline.training.recipes.recipe import Recipe
+
+if TYPE_CHECKING:  # which starts the backend
+    from pipeline.training.recipes.recipe import Recipe
 
 # Statistics rest while features are computed.
 _NOT_IN_FEATURES = {"head", "norm", "norm_momentum"}
@@ -22,7 +25,12 @@ def digest_images(prepared: Path) -> list[str]:
 
 
 def fingerprint_training(
-    prepared: Path, folds: Path, images: list[str], trainer: str, determined_by: dict[str, Any]
+    prepared: Path,
+    folds: Path,
+    images: list[str],
+    trainer: str,
+    determined_by: dict[str, Any],
+    surroundings: dict[str, Any] | None = None,
 ) -> str:
     """Returns the fingerprint of a training.
 
@@ -32,10 +40,11 @@ def fingerprint_training(
         images: as `digest_images` returns it.
         trainer: the module that trains, whose sources count.
         determined_by: what else determines it: recipe, score, seed, precision, features.
+        surroundings: versions and hardware; None for all that a network depends on, which starts the backend.
     """
     tables = [sha256(prepared / name) for name in ("train.csv", "test.csv", "classes.json")]
     code = code_digest(trainer)
-    return _digest(determined_by | {"data": [*images, *tables, sha256(folds)], "code": code})
+    return _digest(determined_by | {"data": [*images, *tables, sha256(folds)], "code": code}, surroundings)
 
 
 def fingerprint_descriptors(images: list[str], recipe: ClassicRecipe) -> str:
@@ -52,7 +61,7 @@ def fingerprint_descriptors(images: list[str], recipe: ClassicRecipe) -> str:
     return _digest(determined_by)
 
 
-def fingerprint_features(images: list[str], recipe: Recipe, weights: tuple[Path, ...], precision: str) -> str:
+def fingerprint_features(images: list[str], recipe: "Recipe", weights: tuple[Path, ...], precision: str) -> str:
     """Returns the fingerprint of a backbone's features; heads, phases and folds play no part in them.
 
     Args:
@@ -78,10 +87,15 @@ def fingerprint_features(images: list[str], recipe: Recipe, weights: tuple[Path,
     return _digest(determined_by)
 
 
-def _digest(determined_by: dict[str, Any]) -> str:
-    surroundings = {
+def read_array_surroundings() -> dict[str, Any]:
+    """Returns the versions and the processor that decide what is computed on arrays alone; starts no backend."""
+    return {"versions": hardware.read_numeric_versions(), "hardware": f"cpu {name_processor()}"}
+
+
+def _digest(determined_by: dict[str, Any], surroundings: dict[str, Any] | None = None) -> str:
+    known = surroundings or {
         "versions": hardware.read_versions(),
         "hardware": hardware.name_hardware(),
         "settings": hardware.read_numeric_settings(),
     }
-    return hashlib.sha256(json.dumps(determined_by | surroundings, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(determined_by | known, sort_keys=True).encode()).hexdigest()

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from pipeline.core.arrays import Features, Images
+from pipeline.core.arrays import Images, KeptFeatures
 from pipeline.images.batches import AugmentationPlan, TrainBatches, TrainingSet, stream
 from pipeline.images.prefetching import default_workers
 from pipeline.images.views import Views
@@ -104,7 +104,7 @@ class NetworkInputs:
         """Returns the stored images of a part: uint8 (n, stored size, stored size, channels)."""
         return self.data.images if part == "train" else self.data.test_images
 
-    def view_features(self, phase: CompiledPhase, part: Part, views: Views) -> list[Features]:
+    def view_features(self, phase: CompiledPhase, part: Part, views: Views) -> list[KeptFeatures]:
         """Returns the features of a part's images by view: float32 (n, width) each, the images themselves first."""
         return self._cache(phase).compute_views(part, self.images(part), views)
 
@@ -123,7 +123,7 @@ class NetworkInputs:
             more=self._training_features(phase, "test", seed) if self.rows.count_joining(fold) else [],
         )
 
-    def _training_features(self, phase: CompiledPhase, part: Part, seed: int) -> list[Features]:
+    def _training_features(self, phase: CompiledPhase, part: Part, seed: int) -> list[KeptFeatures]:
         augmentation, draws = self.recipe.augmentation, phase.recipe.draws
         if draws:
             return self._cache(phase).compute_draws(self.images(part), augmentation, draws, seed, part)

@@ -1,15 +1,20 @@
 """A model's YAML, whatever kind of model it describes, with what tuning found laid over it."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 from pipeline.core.active import active_name
 from pipeline.core.paths import model_path, tuned_path
 from pipeline.training.classic.recipe import ClassicRecipe, parse_classic_recipe, remove_mirror
+from pipeline.training.heads.recipe import HeadRecipe, parse_head_recipe, remove_mirrored_rows
 from pipeline.training.recipes.model_yaml import Settings, overlay_settings, read_model, read_tuned_settings
-from pipeline.training.recipes.recipe import Recipe, check_teachers, parse_network_recipe, remove_flips
 from pipeline.training.tabular.recipe import TabularRecipe, parse_tabular_recipe
 
-ModelRecipe = Recipe | ClassicRecipe | TabularRecipe
+if TYPE_CHECKING:  # which starts the backend
+    from pipeline.training.recipes.recipe import Recipe
+
+ModelRecipe: TypeAlias = "Recipe | ClassicRecipe | TabularRecipe | HeadRecipe"
+_WITHOUT_NETWORK = ClassicRecipe, TabularRecipe, HeadRecipe
 
 
 def load_model(root: Path, model: str, mirror: bool) -> ModelRecipe:
@@ -30,13 +35,15 @@ def load_model(root: Path, model: str, mirror: bool) -> ModelRecipe:
     if tuned:
         full: Settings = recipe.model_dump(mode="json")
         recipe = recipe_from(overlay_settings(full, tuned), str(tuned_path(root, model)))
-    if isinstance(recipe, Recipe):
+    if not isinstance(recipe, _WITHOUT_NETWORK):
+        from pipeline.training.recipes.recipe import check_teachers
+
         check_teachers(recipe, model, model_path(root, model))
     return adapted(recipe, mirror)
 
 
 def recipe_from(settings: Settings, place: str) -> ModelRecipe:
-    """Builds a recipe: of a tabular model with ``tabular``, of a classic one with ``classifier``, else of a network.
+    """Builds a recipe: ``tabular``, ``backbones`` and ``classifier`` have models without a network of their own.
 
     Args:
         settings: as they stand in the file.
@@ -47,11 +54,23 @@ def recipe_from(settings: Settings, place: str) -> ModelRecipe:
     """
     if "tabular" in settings:
         return parse_tabular_recipe(settings, place)
-    return parse_classic_recipe(settings, place) if "classifier" in settings else parse_network_recipe(settings, place)
+    if "backbones" in settings:
+        return parse_head_recipe(settings, place)
+    if "classifier" in settings:
+        return parse_classic_recipe(settings, place)
+    from pipeline.training.recipes.recipe import parse_network_recipe
+
+    return parse_network_recipe(settings, place)
 
 
 def adapted(recipe: ModelRecipe, mirror: bool) -> ModelRecipe:
     """Returns the recipe for a competition, in which mirrored images may keep their class or not."""
     if mirror or isinstance(recipe, TabularRecipe):
         return recipe
-    return remove_mirror(recipe) if isinstance(recipe, ClassicRecipe) else remove_flips(recipe)
+    if isinstance(recipe, HeadRecipe):
+        return remove_mirrored_rows(recipe)
+    if isinstance(recipe, ClassicRecipe):
+        return remove_mirror(recipe)
+    from pipeline.training.recipes.recipe import remove_flips
+
+    return remove_flips(recipe)

@@ -20,6 +20,7 @@ from pipeline.networks.backbones.pretrained import Pretrained
 from pipeline.networks.backbones.vit import Vit
 from pipeline.networks.build import BuiltNetwork, WeightSource, build_network
 from pipeline.networks.mlp_hog import MlpHog
+from pipeline.networks.processor import Precision
 from pipeline.networks.runtime import keras
 from pipeline.training.phases import unfreeze
 from pipeline.training.recipes.optimizers import build_optimizer
@@ -30,7 +31,7 @@ _STEPS = 3
 
 
 def choose_precision(
-    wanted: runtime.Precision, recipe: Recipe, shape: tuple[int, int, int], memory: Path, weights: Path
+    wanted: Precision, recipe: Recipe, shape: tuple[int, int, int], memory: Path, weights: Path
 ) -> str:
     """Starts the runtime in the precision asked for; ``auto`` measures networks of other makers on a CPU.
 
@@ -168,9 +169,9 @@ def _find_largest(recipe: Recipe, phase: PhaseRecipe, shape: tuple[int, int, int
     return size
 
 
-def _find_faster(recipe: Recipe, shape: tuple[int, int, int], weights: Path) -> runtime.Precision:
-    seconds: dict[runtime.Precision, float] = {}
-    precision: runtime.Precision
+def _find_faster(recipe: Recipe, shape: tuple[int, int, int], weights: Path) -> Precision:
+    seconds: dict[Precision, float] = {}
+    precision: Precision
     for precision in ("float32", "bfloat16"):
         runtime.start_backend(precision)
         size = _ON_CPU if recipe.training.unfreeze == "head" else recipe.training.batch_size

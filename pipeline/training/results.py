@@ -19,7 +19,6 @@ from pipeline.core.paths import (
 )
 from pipeline.core.plots import draw_learning_curves
 from pipeline.core.predictions import Predictions
-from pipeline.networks.hardware import read_versions
 from pipeline.training.data import Data
 from pipeline.training.fold_predictions import read_fold_predictions
 from pipeline.training.recipes.distillation import list_oof_marks
@@ -28,7 +27,7 @@ from pipeline.training.tabular.column_gains import ScoredOof, measure_column_gai
 from pipeline.training.task import FoldTask
 
 
-def gather_folds(root: Path, tasks: list[FoldTask], data: Data, competition: str, hardware: str) -> None:
+def gather_folds(root: Path, tasks: list[FoldTask], data: Data, competition: str, versions: dict[str, str]) -> None:
     """Writes a model's predictions (of test images by fold as well), checkpoints, history, curves, card and metrics.
 
     Args:
@@ -36,7 +35,7 @@ def gather_folds(root: Path, tasks: list[FoldTask], data: Data, competition: str
         tasks: the folds of one model, all of them finished.
         data: what they were trained on.
         competition: its name, for the card.
-        hardware: what they were trained on, for the card.
+        versions: of what they were trained with and, as ``hardware``, on, for the card.
     """
     model, target = tasks[0].model, data.target
     made = read_fold_predictions(tasks, data)
@@ -86,7 +85,8 @@ def gather_folds(root: Path, tasks: list[FoldTask], data: Data, competition: str
         view_weights=made.view_weights,
         fold_table=digest,
         column_gains=gains,
-        versions=read_versions() | {"hardware": hardware},
+        backbones=costs[0].get("backbones", {}),
+        versions=versions,
         config=tasks[0].recipe.model_dump(mode="json"),
     )
     cards.write_card(card_path(root, model), card)

@@ -15,12 +15,13 @@ from pipeline.images.preprocessing import open_preprocessed
 from pipeline.networks import runtime
 from pipeline.networks.build import list_weight_files
 from pipeline.training import fingerprints, probing
-from pipeline.training.callback import OnEpoch
 from pipeline.training.classic.recipe import ClassicRecipe
 from pipeline.training.classic.training import ClassicSession, score_classic_fold, train_classic_fold
 from pipeline.training.context import TrainingContext
 from pipeline.training.data import Data
 from pipeline.training.dependencies import digest_predictions, find_oof_files, find_pseudo_teachers
+from pipeline.training.heads.recipe import HeadRecipe
+from pipeline.training.heads.training import make_head
 from pipeline.training.inputs import NetworkInputs
 from pipeline.training.model_file import ModelRecipe
 from pipeline.training.recipes.balance import check_classes
@@ -30,7 +31,7 @@ from pipeline.training.rows import TrainingRows
 from pipeline.training.session import Session
 from pipeline.training.tabular.recipe import TabularRecipe
 from pipeline.training.tabular.training import make_tabular
-from pipeline.training.task import AnyRecipe, FoldTask
+from pipeline.training.task import AnyRecipe, FoldTask, OnEpoch
 from pipeline.training.trainer import score_fold, train_fold
 
 
@@ -151,6 +152,8 @@ def make_trainable(recipe: ModelRecipe, context: TrainingContext) -> Trainable:
     """
     if isinstance(recipe, TabularRecipe):
         return make_tabular(recipe, context)
+    if isinstance(recipe, HeadRecipe):
+        return make_head(recipe, context)
     images = fingerprints.digest_images(context.prepared)
     if isinstance(recipe, ClassicRecipe):
         return _make_classic(recipe, context, images)

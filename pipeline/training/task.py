@@ -1,11 +1,14 @@
 """One fold of one model, as a task that any trainer takes and any machine could run."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from pipeline.core.competition import Score
 from pipeline.images.views import Views
+
+OnEpoch = Callable[[dict[str, float]], None]
 
 
 class AnyRecipe(Protocol):

@@ -17,11 +17,11 @@ from pipeline.core import files, predictions
 from pipeline.core.arrays import Logits, Rows
 from pipeline.core.files import atomic_path
 from pipeline.core.targets.contract import Target
-from pipeline.training.callback import OnEpoch, StateCallback, state_path
+from pipeline.training.callback import StateCallback, state_path
 from pipeline.training.fold_training import FoldTraining
 from pipeline.training.session import Session
 from pipeline.training.state import TrainingProgress
-from pipeline.training.task import FoldTask
+from pipeline.training.task import FoldTask, OnEpoch
 from pipeline.training.view_weights import ViewedRows, collect_views
 
 

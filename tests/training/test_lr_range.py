@@ -240,9 +240,7 @@ def test_options_that_make_no_sense_are_one_line(
 
 def test_a_classic_model_is_refused(root: Path) -> None:
     write_model(root, CLASSIC)
-    with pytest.raises(
-        InputError, match="is a classic or tabular model and has no learning rate; name one with a network"
-    ):
+    with pytest.raises(InputError, match="is no network of its own and has no learning rate; name one with a network"):
         run(root)
 
 

@@ -108,6 +108,8 @@ def read_model_input(root: Path, model: str, mirror: bool) -> ModelInput:
     pixels_section = parse(pixels, _Input, f"{path}: input")
     if "tabular" in data:
         return ModelInput(size=None, remarks=("It reads columns of the tables, and of images nothing.",))
+    if "backbones" in data:
+        return ModelInput(size=None, remarks=("It reads features of frozen backbones, which see each image as it is.",))
     if "classifier" in data:
         return _read_classic(data, mirror, pixels_section.preprocess)
     augmentation = parse(part("augmentation"), Augmentation, f"{path}: augmentation")

@@ -101,16 +101,12 @@ def compute_heat_maps(data: EvaluationData, weights: Path) -> tuple[list[ModelHe
     """
     heat_maps, unexplained = [], []
     for model in data.models:
-        maps = _compute_model_heat(data, model, model.card, weights) if model.card and _is_network(model.card) else None
+        maps = _compute_model_heat(data, model, model.card, weights) if model.card and model.card.has_network else None
         if maps is None:
             unexplained.append(model.name)
         else:
             heat_maps.append(maps)
     return heat_maps, unexplained
-
-
-def _is_network(card: ModelCard) -> bool:
-    return "classifier" not in card.config
 
 
 def _compute_model_heat(

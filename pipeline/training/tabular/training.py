@@ -13,13 +13,12 @@ import pandas as pd
 from pipeline.core import files, predictions
 from pipeline.core.files import atomic_path
 from pipeline.core.predictions import Predictions
-from pipeline.training.callback import OnEpoch
 from pipeline.training.context import TrainingContext
 from pipeline.training.data import Data
 from pipeline.training.tabular.estimators import Matrix, Predictor, fit_estimator
 from pipeline.training.tabular.features import FeatureTable, digest_members, make_features
 from pipeline.training.tabular.recipe import TabularRecipe
-from pipeline.training.task import FoldTask
+from pipeline.training.task import FoldTask, OnEpoch
 
 PERMUTED = "permuted.npz"  # predictions of the valid rows, each source in turn permuted among them
 _MOST_PERMUTED = 64  # sources

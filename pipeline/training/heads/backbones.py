@@ -1,0 +1,196 @@
+"""Features of frozen backbones, opened without a network where they are kept, computed where they are not.
+
+What a file of settings asks for is remembered beside the features: which folder holds them, from which weights. As long
+as these weights, the images, the code and the versions are the same, no backend starts.
+"""
+
+import hashlib
+import importlib.metadata
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.core import files
+from pipeline.core.arrays import Images, KeptFeatures
+from pipeline.core.closure import code_digest
+from pipeline.core.errors import InputError
+from pipeline.core.files import sha256
+from pipeline.core.paths import work_folder
+from pipeline.images.prefetching import default_workers
+from pipeline.images.preprocessing import open_preprocessed
+from pipeline.images.views import Views
+from pipeline.networks.features import FeatureCache
+from pipeline.networks.processor import name_processor
+from pipeline.training import fingerprints
+from pipeline.training.context import TrainingContext
+from pipeline.training.heads.recipe import FrozenBackbone
+
+Extract = Callable[[NDArray[np.uint8 | np.float32]], NDArray[np.float32]]
+_CODE = ("networks.features", "networks.build", "images.preprocessing", "training.heads.backbones")
+_LIBRARIES = ("keras", "keras-hub", "numpy", "opencv-python-headless", "tensorflow", "tensorflow-cpu", "jax")
+_SETTINGS = {
+    "TF_ENABLE_ONEDNN_OPTS": "1",
+    "TF_NUM_INTRAOP_THREADS": "",
+    "KERAS_BACKEND": "",
+    "CUDA_VISIBLE_DEVICES": "",
+}
+_HEAD_ALONE = {
+    "unfreeze": "head",
+    "epochs": 1,
+    "batch_size": "auto",
+    "optimizer": {"name": "adamw", "learning_rate": 0.001},
+}
+
+
+@dataclass(frozen=True)
+class OpenedBackbone:
+    """A frozen backbone's features of all images.
+
+    Attributes:
+        cache: where they are kept, and what computes those that are missing.
+        digest: of all that determines them: backbone, weights, input, stored pixels, code.
+        weights: digests of the files of its weights, by path.
+        precision: that the backbone computes in.
+        images: after preprocessing, by part: ``train`` and ``test``.
+    """
+
+    cache: FeatureCache
+    digest: str
+    weights: dict[str, str]
+    precision: str
+    images: dict[str, Images]
+
+    @property
+    def seconds(self) -> float:
+        """Seconds that the features opened so far took when they were computed."""
+        return sum(self.cache.used.values())
+
+    def compute_views(self, part: str, views: Views) -> list[KeptFeatures]:
+        """Returns the features of each view of a part's images: float16 (n, width), the images themselves first."""
+        return self.cache.compute_views(part, self.images[part], views)
+
+
+def open_backbone(section: FrozenBackbone, context: TrainingContext, images: list[str]) -> OpenedBackbone:
+    """Opens the features of a frozen backbone; computes nothing yet, and starts no backend where they are kept.
+
+    Args:
+        section: which backbone, on which input.
+        context: the competition's data, the precision and the folder of weights.
+        images: digests of the image stores, from `fingerprints.digest_images`.
+
+    Raises:
+        InputError: the network's section does not fit, is no backbone, or its weights cannot be had.
+    """
+    data, folder = context.data, work_folder(context.root, "features")
+    size = section.input.size or int(data.images.shape[1])
+    path = folder / "opened" / f"{_digest_request(section, context, images)}.json"
+    known = _read_known(path)
+    if known is None:
+        known = _resolve(section, context, images)
+        files.write_json(path, known)
+    steps, preprocessed = section.input.preprocess, work_folder(context.root, "preprocessed")
+    workers = default_workers()
+    stores = {
+        part: open_preprocessed(store, steps, preprocessed, digest, workers)
+        for part, store, digest in zip(("train", "test"), (data.images, data.test_images), images, strict=True)
+    }
+    extract = _make_extract(section, context, known["precision"], size)
+    cache = FeatureCache(folder / known["features"][:16] / str(size), extract, size, workers)
+    return OpenedBackbone(cache, known["features"], known["weights"], known["precision"], stores)
+
+
+def _digest_request(section: FrozenBackbone, context: TrainingContext, images: list[str]) -> str:
+    """Digests what can be known of a backbone without a backend; the names of all weights, too, as one may come."""
+    names = sorted(path.name for path in context.weights.iterdir()) if context.weights.is_dir() else []
+    asked = {
+        "section": section.model_dump(mode="json"),
+        "images": images,
+        "outputs": context.data.target.n_outputs,  # the fastest precision is remembered by them, too
+        "precision": context.precision,
+        "weights": [str(context.weights), names],
+        "code": [code_digest(f"pipeline.{name}") for name in _CODE],
+        "versions": {name: _read_version(name) for name in _LIBRARIES},
+        "hardware": [name_processor(), sorted(path.name for path in Path("/dev").glob("nvidia[0-9]*"))],
+        "settings": {name: os.environ.get(name, usual) for name, usual in _SETTINGS.items()},
+    }
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _read_version(library: str) -> str:
+    try:
+        return importlib.metadata.version(library)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def _read_known(path: Path) -> dict[str, Any] | None:
+    """Reads what is remembered of a request; None where nothing is, or a file of weights has changed since."""
+    if not path.is_file():
+        return None
+    known: dict[str, Any] = files.read_json(path, "delete it")
+    same = all(Path(name).is_file() and sha256(Path(name)) == digest for name, digest in known["weights"].items())
+    return known if same else None
+
+
+def _make_network_recipe(section: FrozenBackbone, place: str) -> Any:
+    """Makes the recipe of a network that trains its head alone on this backbone: features are kept by the same key."""
+    from pipeline.networks.build import ON_FEATURES
+    from pipeline.training.recipes.recipe import parse_network_recipe
+
+    settings = section.model_dump(mode="json") | {"training": _HEAD_ALONE}
+    named = section.network.get("name")
+    kinds = {kind.model_fields["name"].annotation.__args__[0] for kind in ON_FEATURES}  # type: ignore[union-attr]
+    if named not in kinds:
+        raise InputError(f"{place}: network.name must be a backbone ({', '.join(sorted(kinds))}), got {named!r}")
+    return parse_network_recipe(settings, place)
+
+
+def _resolve(section: FrozenBackbone, context: TrainingContext, images: list[str]) -> dict[str, Any]:
+    from pipeline.networks.build import list_weight_files
+    from pipeline.training import probing
+
+    recipe = _make_network_recipe(section, "backbones")
+    stored, channels = int(context.data.images.shape[1]), int(context.data.images.shape[-1])
+    shape, memory = (stored, channels, context.data.target.n_outputs), work_folder(context.root, "probing")
+    precision = probing.choose_precision(context.precision, recipe, shape, memory, context.weights)
+    weights = list_weight_files(recipe.network, context.weights, recipe.first_size(stored))
+    return {
+        "features": fingerprints.fingerprint_features(images, recipe, weights, precision),
+        "precision": precision,
+        "weights": {str(path): sha256(path) for path in weights},
+    }
+
+
+def _make_extract(section: FrozenBackbone, context: TrainingContext, precision: str, size: int) -> Extract:
+    """Returns what computes features, and builds the network with its first batch."""
+    built: list[Extract] = []
+
+    def extract(batch: NDArray[np.uint8 | np.float32]) -> NDArray[np.float32]:
+        if not built:
+            built.append(_build_extract(section, context, precision, size))
+        return built[0](batch)
+
+    return extract
+
+
+def _build_extract(section: FrozenBackbone, context: TrainingContext, precision: str, size: int) -> Extract:
+    from pipeline.networks import runtime
+    from pipeline.networks.build import WeightSource, build_network, list_weight_files
+
+    recipe, channels = _make_network_recipe(section, "backbones"), int(context.data.images.shape[-1])
+    runtime.start_backend(precision)  # type: ignore[arg-type]
+    # As a session does, so that a random backbone is the same one.
+    list_weight_files(recipe.network, context.weights, size)
+    runtime.forget_names()
+    runtime.seed_everything(0)
+    source = WeightSource(context.weights, size)
+    outputs = context.data.target.n_outputs
+    net = build_network(recipe.network, size, channels, outputs, section.input.normalise, source)
+    assert net.extract is not None  # it is a backbone
+    return net.extract

@@ -1,0 +1,185 @@
+"""Training of a head on cached features: a task in, the same files as a network's out.
+
+A fold is seconds and keeps no state on its way. A checkpoint holds the head alone; the backbones are named by digest.
+"""
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from pipeline.core import files, predictions
+from pipeline.core.arrays import Logits, Rows
+from pipeline.core.files import atomic_path
+from pipeline.core.predictions import Predictions
+from pipeline.core.targets.contract import Target
+from pipeline.core.targets.grade_heads import give_head
+from pipeline.images.views import Views, average_views, make_view_transforms
+from pipeline.training import fingerprints
+from pipeline.training.classic.recipe import ClassicModel, save_classic_model
+from pipeline.training.context import TrainingContext
+from pipeline.training.data import Data
+from pipeline.training.heads.backbones import OpenedBackbone, open_backbone
+from pipeline.training.heads.linear_heads import check_head
+from pipeline.training.heads.other_heads import save_neighbours
+from pipeline.training.heads.recipe import HeadRecipe
+from pipeline.training.heads.session import FeatureViews, FittedHead, HeadSession, open_views, predict_head
+from pipeline.training.task import FoldTask, OnEpoch
+from pipeline.training.view_weights import ViewedRows, collect_views
+
+
+@dataclass(frozen=True)
+class TrainableHead:
+    """A head whose folds can be trained; see `setup.Trainable`.
+
+    Attributes:
+        recipe: as it will run.
+        fingerprint: of all that determines the result.
+        backbones: whose features it reads.
+        data: truth and folds, the target with the head of grades.
+        sessions: the one that is open, or none.
+        precision: what the head computes in.
+    """
+
+    recipe: HeadRecipe
+    fingerprint: str
+    backbones: tuple[OpenedBackbone, ...]
+    data: Data
+    sessions: list[HeadSession]
+    precision: str = "float32"
+
+    @property
+    def session(self) -> HeadSession:
+        """The features in memory, opened with the first fold that needs them."""
+        if not self.sessions:
+            trained = Views(mirror=self.recipe.mirror_training)
+            views = compute_part(self.backbones, "train", trained)
+            count = len(make_view_transforms(trained))
+            self.sessions.append(HeadSession(self.recipe.head, self.data, views, count))
+        return self.sessions[0]
+
+    def train(self, task: FoldTask) -> None:
+        """Trains one fold."""
+        train_head_fold(task, self)
+
+    def score(self, task: FoldTask, on_epoch: OnEpoch) -> float:
+        """Trains one fold; it has no epochs."""
+        self.train(task)
+        return float(files.read_json(task.folder / "done.json", "run `dvc repro`")["train_seconds"])
+
+
+def make_head(recipe: HeadRecipe, context: TrainingContext) -> TrainableHead:
+    """Makes a head ready; nothing is computed yet, and no backend starts where the features are kept.
+
+    Raises:
+        InputError: a backbone's section does not fit, its weights cannot be had, or the head does not fit the target.
+    """
+    images = fingerprints.digest_images(context.prepared)
+    data = replace(context.data, target=give_head(context.data.target, recipe.grades, "grades"))
+    check_head(recipe.head, data.target)
+    backbones = tuple(open_backbone(section, context, images) for section in recipe.backbones)
+    determined_by = {
+        "recipe": recipe.model_dump(mode="json"),
+        "score": context.score,
+        "seed": context.seed,
+        "features": [each.digest for each in backbones],
+    }
+    fingerprint = fingerprints.fingerprint_training(
+        context.prepared,
+        context.folds,
+        images,
+        "pipeline.training.heads.training",
+        determined_by,
+        fingerprints.read_array_surroundings(),
+    )
+    return TrainableHead(recipe, fingerprint, backbones, data, [])
+
+
+def compute_part(backbones: tuple[OpenedBackbone, ...], part: str, views: Views) -> FeatureViews:
+    """Returns the features of a part's images, computed where they are not kept.
+
+    Args:
+        backbones: whose.
+        part: ``train`` or ``test``.
+        views: which views.
+    """
+    return open_views([each.compute_views(part, views) for each in backbones])
+
+
+def train_head_fold(task: FoldTask, trainable: TrainableHead) -> None:
+    """Trains one fold, or finds it finished.
+
+    Writes into ``task.folder``: ``checkpoint.npz`` (not of trees), ``valid.parquet``, ``test.parquet``,
+    ``history.csv`` and, last, ``done.json``; what each view says as `trainer.train_fold` does.
+    """
+    if (task.folder / "done.json").is_file():
+        return
+    task.folder.mkdir(parents=True, exist_ok=True)
+    session, data, target = trainable.session, trainable.data, trainable.data.target
+    rows, valid = data.rows(task.fold)
+    seed = int(np.random.SeedSequence([task.seed, task.fold]).generate_state(1)[0])
+    started = time.perf_counter()
+    fitted = session.fit(task.fold, seed)
+    seconds = time.perf_counter() - started
+    if isinstance(fitted.model, ClassicModel):
+        save_classic_model(task.folder / "checkpoint.npz", fitted.model)
+    elif fitted.model is not None:
+        save_neighbours(task.folder / "checkpoint.npz", fitted.model)
+    logits = _predict(task, trainable, fitted, "valid", valid)
+    _write(task.folder / "valid.parquet", tuple(data.ids[row] for row in valid), logits, target)
+    started = time.perf_counter()
+    tests = _predict(task, trainable, fitted, "test", np.arange(len(data.test_ids)))
+    milliseconds = 1000 * (time.perf_counter() - started) / max(len(data.test_ids), 1)
+    _write(task.folder / "test.parquet", data.test_ids, tests, target)
+    values, truth, metric = target.from_outputs(logits), data.truth[valid], task.score.metric_for(target)
+    hits = target.measure_hits(truth, values)
+    trained = _average(fitted, compute_part(trainable.backbones, "train", task.recipe.views), rows, trainable)
+    row = {
+        "fold": task.fold,
+        "epoch": 1,
+        "loss": float(target.measure_output_losses(data.truth[rows], trained).mean()),
+        "valid_loss": float(target.measure_output_losses(truth, logits).mean()),
+        **({} if hits is None else {"valid_accuracy": float(hits.mean())}),
+        "valid_score": metric.score(truth, values),
+    }
+    with atomic_path(task.folder / "history.csv") as temporary:
+        pd.DataFrame([row]).to_csv(temporary, index=False, lineterminator="\n")
+    parameters = fitted.model.parameters if fitted.model is not None else 0
+    done = {
+        "train_seconds": seconds,
+        "feature_seconds": sum(each.seconds for each in trainable.backbones),
+        "predict_milliseconds_per_image": milliseconds,
+        "images_per_second": len(rows) / max(seconds, 1e-9),
+        "parameters": parameters,
+        "trainable_parameters": parameters,
+        "backbones": {Path(path).name: digest for each in trainable.backbones for path, digest in each.weights.items()},
+    }
+    files.write_json(task.folder / "done.json", done)
+    print(
+        f"{task.name} fold {task.fold} {fitted.note} loss {row['loss']:.4f} {metric.name} {row['valid_score']:.4f}, "
+        f"{seconds:.1f} s",
+        flush=True,
+    )
+
+
+def _predict(
+    task: FoldTask, trainable: TrainableHead, fitted: FittedHead, rows_of: Literal["valid", "test"], rows: Rows
+) -> Logits:
+    views = task.recipe.views
+    features = compute_part(trainable.backbones, "train" if rows_of == "valid" else "test", views)
+    made = predict_head(fitted, features, rows)
+    return collect_views(
+        made, ViewedRows(len(rows), trainable.data.target, views), task.folder / f"{rows_of}_views.npy"
+    )
+
+
+def _average(fitted: FittedHead, features: FeatureViews, rows: Rows, trainable: TrainableHead) -> Logits:
+    views, target = trainable.recipe.views, trainable.data.target
+    return np.concatenate([average_views(part, views, target) for part in predict_head(fitted, features, rows)])
+
+
+def _write(path: Path, ids: tuple[str, ...], logits: Logits, target: Target) -> None:
+    predictions.write_predictions(path, Predictions(ids, target.from_outputs(logits), target.columns, target=target))
