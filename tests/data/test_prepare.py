@@ -170,6 +170,7 @@ def test_broken_training_images_are_dropped_and_test_images_stored_black(tiny: P
     report = _report(tiny)
     assert [entry["id"] for entry in report["train"]["broken"]] == ["3", "7"]
     assert [entry["id"] for entry in report["test"]["broken"]] == ["2"]
+    assert report["range"] == "dtype"
     assert sorted(path.name for path in _out(tiny).iterdir()) == [
         "class_names.json",
         "classes.json",

@@ -93,6 +93,7 @@ def write_prepared(
     pictures = {part: describe_pictures(stores[part], indices[part], facts[part]) for part in stores}
     print_warnings(pictures, competition.storage)
     report = make_report(train_index, test_index, classes, broken) | {"pictures": pictures}
+    report["range"] = competition.storage.range  # of the values of deep files, as the competition's file says
     if listed.left_out or competition.leave_out is not None:
         report |= {"left_out": [row._asdict() for row in listed.left_out]}
         print_left_out(listed.left_out)
