@@ -308,3 +308,15 @@ def test_names_that_do_not_fit_the_classes_are_refused(tiny: Path, names: dict[s
     with pytest.raises(InputError, match=words):
         prepare.run(tiny)
     assert not _out(tiny).exists()
+
+
+def test_files_of_class_folders_are_taken_by_their_content_or_named_as_left_out(tmp_path: Path) -> None:
+    download = tiny.build(tmp_path, "folders", per_class=4, n_test=3)
+    first = sorted(path for path in (download / "train").rglob("*.png"))[0]
+    first.rename(first.with_suffix(""))
+    first.with_name("notes.txt").write_text("the light was bad")
+    tiny.prepare_tiny(tmp_path)
+    index = read_index(_out(tmp_path) / "train.csv")
+    assert (len(index), f"{first.parent.name}/{first.stem}" in set(index["id"])) == (12, True)
+    named = {"id": f"train/{first.parent.name}/notes.txt", "reason": "not an image but text"}
+    assert _report(tmp_path)["left_out"] == [named]

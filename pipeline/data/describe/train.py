@@ -1,6 +1,7 @@
 """Training images: their section, from a table beside images, pixels, folders of classes, or file names."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -20,7 +21,16 @@ from pipeline.data.describe.folders import (
 from pipeline.data.describe.groups import GroupedRows, describe_groups
 from pipeline.data.describe.label_columns import read_labels
 from pipeline.data.describe.listing import Listing
-from pipeline.data.describe.match import Choices, ImageFiles, Match, Reading, find_id_beside, is_id, pick_reading
+from pipeline.data.describe.match import (
+    Choices,
+    ImageFiles,
+    Match,
+    Reading,
+    find_id_beside,
+    is_below,
+    is_id,
+    pick_reading,
+)
 from pipeline.data.describe.ruled_out import rule_out_candidates
 from pipeline.data.describe.sample import SampleSubmission
 from pipeline.data.describe.storage import PixelTable
@@ -65,6 +75,14 @@ def describe_train(
         raise InputError(f"--label and --id choose columns of a table, but {candidate.folder} has none; leave them out")
     if isinstance(candidate, FolderCandidate):
         reading = describe_class_folders(candidate, images)
+        known = set(images.paths)
+        others = [path for path in listing.of("") if is_below(candidate.folder, path) and path not in known]
+        if others:
+            line = (
+                f"{len(others):,} files below {candidate.folder} are not called as images: {some(others, 3)}; prepare "
+                "takes those that are pictures, and lists the others as left out"
+            )
+            reading = replace(reading, check=(*reading.check, line))
         return describe_groups_of_folders(listing, images, reading, tables, choices)
     if isinstance(candidate, NameCandidate):
         return describe_file_names(candidate, images)

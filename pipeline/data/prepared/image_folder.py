@@ -41,6 +41,11 @@ class ImageFolder:
         return [path for path in self.files if PurePosixPath(path).suffix.lower() in IMAGE_SUFFIXES]
 
     @property
+    def others(self) -> list[str]:
+        """The files with another extension, or none."""
+        return [path for path in self.files if PurePosixPath(path).suffix.lower() not in IMAGE_SUFFIXES]
+
+    @property
     def folders(self) -> list[str]:
         """The folders that lie directly in this one, without hidden ones."""
         found = [PurePosixPath(path.name) for path in self.path.iterdir() if path.is_dir()]

@@ -9,6 +9,7 @@ from pipeline.core.csvs import read_columns, require_columns
 from pipeline.core.errors import InputError, some
 from pipeline.core.ids import check_ids, check_unique, refuse_look_alikes
 from pipeline.core.layouts import CsvImages, CsvOneHot, CsvPixels, FileNames, Folders, list_answer_columns
+from pipeline.core.picture_formats import describe_content, find_picture_format
 from pipeline.core.targets.spec import GradesSpec, OneClassSpec, SeveralLabelsSpec
 from pipeline.data.containers.tables import read_rows
 from pipeline.data.prepared.cells import join_rows_of_ids, read_cells
@@ -17,6 +18,8 @@ from pipeline.data.prepared.image_folder import ImageFolder
 from pipeline.data.prepared.packed_images import open_images
 from pipeline.data.prepared.record import Record
 from pipeline.data.prepared.rows_left_out import LeftOut, group_records, leave_records_out, leave_rows_out
+
+_HEAD = 4096  # bytes that tell a picture's format
 
 
 def list_training_records(base: Path, competition: Competition) -> tuple[list[Record], list[LeftOut]]:
@@ -28,7 +31,7 @@ def list_training_records(base: Path, competition: Competition) -> tuple[list[Re
     layout = competition.train
     left: list[LeftOut] = []
     if isinstance(layout, Folders):
-        records = _from_folders(ImageFolder(base, layout.images))
+        records, left = _from_folders(ImageFolder(base, layout.images))
     elif isinstance(layout, FileNames):
         records = _from_names(ImageFolder(base, layout.images), layout)
     elif isinstance(layout, CsvImages | CsvOneHot):
@@ -39,17 +42,26 @@ def list_training_records(base: Path, competition: Competition) -> tuple[list[Re
     return group_records(base, records, competition), [*left, *more]
 
 
-def _from_folders(folder: ImageFolder) -> list[Record]:
-    loose = [path for path in folder.images if "/" not in path]
+def _from_folders(folder: ImageFolder) -> tuple[list[Record], list[LeftOut]]:
+    """Takes every file that is a picture, whatever it is called; a file that is none is named as left out."""
+    images, left = folder.images, []
+    for path in folder.others:
+        with (folder.path / path).open("rb") as file:
+            head = file.read(_HEAD)
+        if find_picture_format(head) is not None:
+            images = [*images, path]
+        elif "/" in path:
+            left.append(LeftOut(folder.source(path), describe_content(head).partition(":")[0]))
+    loose = [path for path in images if "/" not in path]
     if loose:
         raise InputError(
             f"{folder.path}: {len(loose)} images lie in no class folder: {some(loose)}; move or delete them"
         )
-    classes = {path.split("/")[0] for path in folder.images}
+    classes = {path.split("/")[0] for path in images}
     empty = sorted(set(folder.folders) - classes)
     if empty:
         raise InputError(f"{folder.path}: class folders without an image: {some(empty)}; fill or delete them")
-    return [Record(path, folder.source(path), path.split("/")[0]) for path in folder.images]
+    return [Record(path, folder.source(path), path.split("/")[0]) for path in images], left
 
 
 def _from_names(folder: ImageFolder, layout: FileNames) -> list[Record]:
