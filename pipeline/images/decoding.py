@@ -8,6 +8,7 @@ Special kinds of files are treated so:
 - Values of more than 8 bits become grey levels by the range of the form (`images/bands.py`).
 - CMYK, palette, 1-bit and other modes are converted by Pillow; of an animation the first frame counts.
 - A file above Pillow's limit for decompression bombs (179 megapixels) counts as broken.
+- A JPEG file is decoded at a half, quarter or eighth of its size where that is twice the storage size or more.
 - A JPEG file that lacks its end is kept where nine tenths of its rows are there, and counted.
 """
 
@@ -26,7 +27,11 @@ from pipeline.core.errors import InputError, some
 from pipeline.core.picture_formats import SIGNATURE_BYTES, describe_content, find_picture_format
 from pipeline.images.bands import Bands, list_limits, scale_bands
 from pipeline.images.fitting import StorageForm, StoredImage, fit_channels, fit_image, fit_pixels
-from pipeline.images.picture_files import BROKEN, open_picture
+from pipeline.images.picture_files import BROKEN, OpenedPicture, open_picture
+
+# A JPEG file is decoded at the smallest of its scales that holds the storage size twice: from there the resizing
+# averages as from the whole (mean difference 0.3 grey levels), and the perceptual hash has eight times its 32 pixels.
+_SPARE, _LOOKS = 2, 256
 
 
 class BrokenImageError(ValueError):
@@ -66,12 +71,13 @@ def decode_channels(paths: Sequence[Path], form: StorageForm) -> StoredImage:
     levels, lost = [], 0.0
     for path in paths:
         with path.open("rb") as file:
-            image, missing = _open(file, replace(form, bands=None, channels=1), _limit_pixels(), str(path))
+            opened = _open(file, replace(form, bands=None, channels=1), _limit_pixels(), str(path), None)
+        image = opened.picture
         bands = image if isinstance(image, Bands) else _list_bands(_flatten(image).convert("L"))
         if bands.values.shape[2] != 1:
             raise BrokenImageError(f"{path.name} holds {bands.values.shape[2]} bands; a channel's file holds one")
         levels.append(scale_bands(bands, form.range))
-        lost = max(lost, missing)
+        lost = max(lost, opened.lost)
     sizes = {level.shape for level in levels}
     if len(sizes) > 1:
         listed = (f"{path.name} {level.shape[1]}x{level.shape[0]}" for path, level in zip(paths, levels, strict=True))
@@ -113,9 +119,9 @@ def _limit_pixels() -> int:
 
 
 def _decode(file: IO[bytes], form: StorageForm, most_pixels: int, place: str) -> StoredImage:
-    image, lost = _open(file, form, most_pixels, place)
+    opened = _open(file, form, most_pixels, place, max(_SPARE * form.size, _LOOKS))
     try:
-        return replace(_fit_opened(image, form), lost=lost)
+        return replace(_fit_opened(opened, form), lost=opened.lost)
     except ValueError as error:
         raise BrokenImageError(str(error)) from error
     except MemoryError as error:
@@ -128,7 +134,7 @@ def _out_of_memory(place: str) -> InputError:
     )
 
 
-def _open(file: IO[bytes], form: StorageForm, most_pixels: int, place: str) -> tuple[Image.Image | Bands, float]:
+def _open(file: IO[bytes], form: StorageForm, most_pixels: int, place: str, least: int | None) -> OpenedPicture:
     head = file.read(SIGNATURE_BYTES)
     file.seek(0)
     known = find_picture_format(head)
@@ -138,7 +144,7 @@ def _open(file: IO[bytes], form: StorageForm, most_pixels: int, place: str) -> t
         # Libraries warn about oddities that they survive; here an image is readable or it is broken.
         with warnings.catch_warnings(action="ignore"):
             plain = form.bands is None and form.channels in (1, 3)
-            return open_picture(file, known, most_pixels, form.frame, many_bands=not plain)
+            return open_picture(file, known, most_pixels, form.frame, not plain, least if plain else None)
     except MemoryError as error:
         raise _out_of_memory(place) from error
     except UnidentifiedImageError as error:
@@ -147,12 +153,14 @@ def _open(file: IO[bytes], form: StorageForm, most_pixels: int, place: str) -> t
         raise BrokenImageError(" ".join(str(error).split())[:300] or type(error).__name__) from error
 
 
-def _fit_opened(image: Image.Image | Bands, form: StorageForm) -> StoredImage:
+def _fit_opened(opened: OpenedPicture, form: StorageForm) -> StoredImage:
+    image = opened.picture
     if isinstance(image, Bands):
         return _fit_bands(image, form)
     if form.bands is not None or form.channels not in (1, 3):
         return _fit_bands(_list_bands(image.convert("RGB") if image.mode in ("P", "CMYK", "YCbCr") else image), form)
-    return fit_image(_flatten(image).convert("L" if form.channels == 1 else "RGB"), form)
+    flat, mode = _flatten(image), "L" if form.channels == 1 else "RGB"
+    return fit_image(flat if flat.mode == mode else flat.convert(mode), form, opened.size)
 
 
 def _list_bands(image: Image.Image) -> Bands:

@@ -7,7 +7,7 @@ from PIL import Image, ImageOps
 
 from pipeline.core.arrays import Images
 from pipeline.images.bands import Frame, ValueRange
-from pipeline.images.hashing import hash_appearance, hash_pixels
+from pipeline.images.hashing import hash_appearance, hash_image, hash_pixels
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,8 @@ class StoredImage:
         pixels: (size, size, channels) uint8.
         width: of the original, after its EXIF orientation.
         height: of the original, after its EXIF orientation.
-        hash: digest of the original's decoded pixels: equal files and lossless copies share it.
+        hash: digest of the decoded pixels: equal files and lossless copies share it; where a JPEG file is decoded at a
+            fraction of its size, copies with other metadata alone.
         perceptual_hash: equal for images that look the same (see `hash_appearance`).
         lost: the share of the original's rows that its file lacks.
     """
@@ -71,14 +72,19 @@ def fit_channels(pixels: Images, form: StorageForm) -> StoredImage:
     return StoredImage(np.stack(fitted, axis=2), width, height, digest, hash_appearance(mean, digest))
 
 
-def fit_image(image: Image.Image, form: StorageForm) -> StoredImage:
+def fit_image(image: Image.Image, form: StorageForm, size: tuple[int, int] | None = None) -> StoredImage:
     """Hashes an image of mode L or RGB and brings it to the storage size.
 
     Shrinking averages over all pixels, enlarging interpolates (Pillow's bicubic filter widens with the factor).
+
+    Args:
+        image: upright.
+        form: size, channels and resize policy.
+        size: width and height of the original, where the image was decoded at a fraction of them.
     """
     pixels = _fit(image, form).reshape(form.size, form.size, form.channels)
-    digest = hash_pixels(np.asarray(image))
-    return StoredImage(pixels, image.width, image.height, digest, hash_appearance(image, digest))
+    digest = hash_image(image)
+    return StoredImage(pixels, *(size or image.size), digest, hash_appearance(image, digest))
 
 
 def _fit(image: Image.Image, form: StorageForm) -> Images:

@@ -10,11 +10,23 @@ from PIL import Image
 
 _HASH_SIZE = 8
 _FLAT = 4.0
+_STRIP = 256  # rows
 
 
 def hash_pixels(pixels: NDArray[Any]) -> str:
     """Digest of an array's shape and bytes."""
-    return hashlib.blake2b(repr(pixels.shape).encode() + pixels.tobytes(), digest_size=16).hexdigest()
+    digest = hashlib.blake2b(repr(pixels.shape).encode(), digest_size=16)
+    digest.update(np.ascontiguousarray(pixels).data)
+    return digest.hexdigest()
+
+
+def hash_image(image: Image.Image) -> str:
+    """Digest of an image of mode L or RGB: that of `hash_pixels` for its pixels, without a copy of them all."""
+    shape = (image.height, image.width) if image.mode == "L" else (image.height, image.width, len(image.getbands()))
+    digest = hashlib.blake2b(repr(shape).encode(), digest_size=16)
+    for top in range(0, image.height, _STRIP):
+        digest.update(image.crop((0, top, image.width, min(top + _STRIP, image.height))).tobytes())
+    return digest.hexdigest()
 
 
 def hash_appearance(image: Image.Image, digest: str) -> str:
@@ -38,7 +50,14 @@ def hash_appearance(image: Image.Image, digest: str) -> str:
     An image without contrast has no frequencies to tell; its content hash stands in.
     Reference: https://github.com/JohannesBuchner/imagehash
     """
-    grey = image.convert("L")
-    if float(np.asarray(grey).std()) < _FLAT:
+    grey = image if image.mode == "L" else image.convert("L")
+    if measure_contrast(grey) < _FLAT:
         return digest
     return str(imagehash.phash(grey, hash_size=_HASH_SIZE))
+
+
+def measure_contrast(grey: Image.Image) -> float:
+    """Standard deviation of an image of mode L, in grey levels, from its histogram."""
+    counts, levels = np.asarray(grey.histogram(), dtype=np.float64), np.arange(256)
+    mean = counts @ levels / counts.sum()
+    return float(np.sqrt(counts @ (levels - mean) ** 2 / counts.sum()))

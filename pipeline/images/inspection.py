@@ -68,7 +68,8 @@ def inspect_picture(content: bytes) -> PictureFacts:
         raise BrokenImageError(describe_content(content[:SIGNATURE_BYTES]))
     try:
         with warnings.catch_warnings(action="ignore"):
-            image, _ = open_picture(io.BytesIO(content), known, 2 * (Image.MAX_IMAGE_PIXELS or 2**31), "first", False)
+            most = 2 * (Image.MAX_IMAGE_PIXELS or 2**31)
+            image = open_picture(io.BytesIO(content), known, most, "first", False).picture
     except (*BROKEN, MemoryError) as error:
         raise BrokenImageError(" ".join(str(error).split())[:200] or type(error).__name__) from error
     if isinstance(image, Image.Image):

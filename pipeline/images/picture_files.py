@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from dataclasses import dataclass
 from typing import IO
 
 import numpy as np
@@ -14,6 +15,7 @@ from pipeline.images.deep_files import read_deep_png, read_jpeg_xl, read_tiff
 from pipeline.images.dicom import read_dicom
 
 _MOST_LOST = 0.1  # of the rows of a JPEG file without its end
+_ORIENTATION, _TURNED = 0x0112, (5, 6, 7, 8)  # the EXIF tag, and its values that swap width and height
 _NOISE = bytes(range(1, 250)) * 4  # no marker of a JPEG file
 # What the readers raise on damaged files.
 BROKEN = (
@@ -34,9 +36,24 @@ BROKEN = (
 )
 
 
+@dataclass(frozen=True)
+class OpenedPicture:
+    """A picture out of its file.
+
+    Attributes:
+        picture: its pixels, upright.
+        lost: the share of its rows that its file lacks: that of a JPEG file without its end.
+        size: width and height of the original where it was decoded at a fraction of them.
+    """
+
+    picture: Image.Image | Bands
+    lost: float = 0.0
+    size: tuple[int, int] | None = None
+
+
 def open_picture(
-    file: IO[bytes], known: PictureFormat, most_pixels: int, frame: Frame, many_bands: bool
-) -> tuple[Image.Image | Bands, float]:
+    file: IO[bytes], known: PictureFormat, most_pixels: int, frame: Frame, many_bands: bool, least: int | None = None
+) -> OpenedPicture:
     """Opens a picture file, upright.
 
     Args:
@@ -45,24 +62,23 @@ def open_picture(
         most_pixels: of one with more, only the header is read.
         frame: of a file with several.
         many_bands: whether other channels are wanted than grey or RGB.
-
-    Returns:
-        The picture, and the share of its rows that its file lacks: that of a JPEG file without its end.
+        least: pixels that suffice on each side: a JPEG file is decoded at a half, quarter or eighth of its size that
+            has as many. None for the full size.
 
     Raises:
         Exception: one of `BROKEN`, or `MemoryError`.
     """
     if known.name == "DICOM":
-        return read_dicom(file, frame, most_pixels), 0.0
+        return OpenedPicture(read_dicom(file, frame, most_pixels))
     if known.name == "JPEG XL":
-        return read_jpeg_xl(file, most_pixels), 0.0
+        return OpenedPicture(read_jpeg_xl(file, most_pixels))
     if known.name == "TIFF":
         bands = read_tiff(file, many_bands, frame, most_pixels)
         if bands is not None:
-            return bands, 0.0
+            return OpenedPicture(bands)
         file.seek(0)
     try:
-        return _open_with_pillow(file, known, most_pixels), 0.0
+        return _open_with_pillow(file, known, most_pixels, least)
     except UnidentifiedImageError:
         raise
     except OSError as error:
@@ -71,7 +87,9 @@ def open_picture(
         return _open_cut_jpeg(file, known, most_pixels, error)
 
 
-def _open_with_pillow(file: IO[bytes], known: PictureFormat, most_pixels: int) -> Image.Image | Bands:
+def _open_with_pillow(
+    file: IO[bytes], known: PictureFormat, most_pixels: int, least: int | None = None
+) -> OpenedPicture:
     if known.name == "HEIF":
         from pi_heif import register_heif_opener
 
@@ -79,17 +97,21 @@ def _open_with_pillow(file: IO[bytes], known: PictureFormat, most_pixels: int) -
     # Asked for formats by name, Pillow looks among those alone that it has loaded.
     if known.name not in Image.OPEN:
         Image.init()
-    with Image.open(file, formats=(known.name,)) as opened:
-        if opened.width * opened.height > most_pixels:
-            size = f"{opened.width} x {opened.height} pixels"
-            raise ValueError(f"{size} are too many; {most_pixels / 1e6:.0f} million are taken")
-        if known.name == "PNG" and opened.mode in ("RGB", "RGBA", "LA") and _holds_16_bits(file):
-            return read_deep_png(file, most_pixels)
-        image = _upright(opened)
+    with Image.open(file, formats=(known.name,)) as image:
+        if image.width * image.height > most_pixels:
+            pixels = f"{image.width} x {image.height} pixels"
+            raise ValueError(f"{pixels} are too many; {most_pixels / 1e6:.0f} million are taken")
+        if known.name == "PNG" and image.mode in ("RGB", "RGBA", "LA") and _holds_16_bits(file):
+            return OpenedPicture(read_deep_png(file, most_pixels))
+        size = image.size
+        if least is not None and known.name == "JPEG":
+            image.draft(None, (least, least))
+        scaled = image.size != size
+        turned = _upright(image)
     if image.mode.startswith("I") or image.mode == "F":
         deep = np.asarray(image)[..., None]
-        return Bands(deep, list_limits(deep))
-    return image
+        return OpenedPicture(Bands(deep, list_limits(deep)))
+    return OpenedPicture(image, size=(size[::-1] if turned else size) if scaled else None)
 
 
 def _holds_16_bits(file: IO[bytes]) -> bool:
@@ -101,9 +123,7 @@ def _holds_16_bits(file: IO[bytes]) -> bool:
     return deep
 
 
-def _open_cut_jpeg(
-    file: IO[bytes], known: PictureFormat, most_pixels: int, error: OSError
-) -> tuple[Image.Image | Bands, float]:
+def _open_cut_jpeg(file: IO[bytes], known: PictureFormat, most_pixels: int, error: OSError) -> OpenedPicture:
     """Opens a JPEG file without its end, if little is missing.
 
     Where rows are missing, the decoder fills them by what follows: rows that differ between two ends are lost.
@@ -115,18 +135,21 @@ def _open_cut_jpeg(
     file.seek(0)
     content = file.read()
     one, other = (
-        _open_with_pillow(io.BytesIO(content + end + b"\xff\xd9"), known, most_pixels) for end in (b"", _NOISE)
+        _open_with_pillow(io.BytesIO(content + end + b"\xff\xd9"), known, most_pixels).picture for end in (b"", _NOISE)
     )
     different = np.asarray(one) != np.asarray(other)
     lost = float(different.reshape(len(different), -1).any(axis=1).mean())
     if lost > _MOST_LOST:
         raise ValueError(f"cut off: {lost:.0%} of its rows are missing") from error
-    return one, max(lost, 1e-6)
+    return OpenedPicture(one, max(lost, 1e-6))
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def _upright(image: Image.Image) -> bool:
+    """Decodes an image and turns it by its EXIF orientation; says whether width and height changed places."""
     image.load()
     try:
-        return ImageOps.exif_transpose(image)
+        turned = image.getexif().get(_ORIENTATION) in _TURNED
+        ImageOps.exif_transpose(image, in_place=True)
     except (*BROKEN, MemoryError):  # a damaged block may ask for any amount
-        return image.copy()
+        return False
+    return turned

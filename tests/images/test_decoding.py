@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 from pipeline.core.errors import InputError
 from pipeline.images.decoding import BrokenImageError, decode_file
 from pipeline.images.fitting import StorageForm
+from pipeline.images.hashing import hash_pixels
 
 GREY = StorageForm(size=8, channels=1, resize="stretch")
 RGB = StorageForm(size=8, channels=3, resize="stretch")
@@ -262,3 +263,30 @@ def test_want_of_memory_is_no_broken_image(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr("PIL.ImageFile.ImageFile.load", exhaust)
     with pytest.raises(InputError, match=r"memory ran out .* lower prepare.workers"):
         decode_file(path, RGB)
+
+
+def test_a_large_jpeg_file_is_decoded_at_a_fraction_and_looks_as_from_the_whole(tmp_path: Path) -> None:
+    form = StorageForm(size=64, channels=3, resize="crop")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    photo = _photo(1, 64).resize((1200, 1000), Image.Resampling.BICUBIC)
+    path = _save(tmp_path, photo, "a.jpg", quality=90, exif=exif.tobytes())
+    stored = decode_file(path, form)
+    whole = ImageOps.exif_transpose(Image.open(path))
+    wanted = np.asarray(ImageOps.fit(whole, (64, 64), Image.Resampling.BICUBIC)).astype(int)
+    assert (stored.width, stored.height) == (1000, 1200)
+    assert stored.hash != hash_pixels(np.asarray(whole))
+    assert np.abs(stored.pixels - wanted).mean() < 0.7
+
+
+def test_a_large_jpeg_file_with_other_metadata_is_the_same_picture(tmp_path: Path) -> None:
+    path = _save(tmp_path, _photo(1, 1100), "a.jpg")
+    other = tmp_path / "b.jpg"
+    other.write_bytes(path.read_bytes()[:2] + b"\xff\xfe\x00\x05abc" + path.read_bytes()[2:])
+    assert decode_file(path, RGB).hash == decode_file(other, RGB).hash
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg"])
+def test_a_picture_below_twice_the_smallest_scale_is_decoded_whole(tmp_path: Path, name: str) -> None:
+    path = _save(tmp_path, _photo(1, 500), name)
+    assert decode_file(path, RGB).hash == hash_pixels(np.asarray(Image.open(path)))
