@@ -72,8 +72,8 @@ ROOMS = {
     "kaggle": Room(
         2,
         "",
-        """answers.contract answers.fitting answers.forms answers.pooling answers.sheets board download grading solution
-        submission submission_checks submission_log submission_upload submitting""",
+        """answers.contract answers.fitting answers.forms answers.pooling answers.sheets board download grading
+        sending solution submission submission_checks submission_log submission_upload submitting""",
     ),
     "page": Room(2, "", "blocks chart document markup parts pictures table"),
     "core": Room(

@@ -45,8 +45,11 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def locked(path: Path, wait: bool = True) -> Iterator[None]:
+def locked(path: Path, wait: bool = True) -> Iterator[int]:
     """Holds a file's lock; the system lets go of it when the process dies, however it dies.
+
+    Yields:
+        the file descriptor; a process that inherits it holds the lock, too.
 
     Raises:
         BlockingIOError: somebody else holds it, and we do not wait.
@@ -54,7 +57,7 @@ def locked(path: Path, wait: bool = True) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        yield
+        yield file.fileno()
 
 
 def write_text(path: Path, text: str) -> None:

@@ -111,7 +111,7 @@ def make_board_table(entries: Sequence[LogEntry], title: str, greater_is_better:
             _format_time(entry),
             _format_score(entry.oof),
             _format_score(entry.nested_cv),
-            _format_score(entry.public_lb) or (entry.status if entry.status in ("pending", "failed") else ""),
+            _format_score(entry.public_lb) or ("" if entry.status in ("scored", "graded") else entry.status),
             _format_score(entry.private_lb),
             escape(entry.message),
         )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.core.errors import InputError
-from pipeline.kaggle.client_errors import is_connection_lost, select_informative_lines
+from pipeline.kaggle.client_errors import is_connection_lost, is_server_error, select_informative_lines
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,19 @@ class ClientOutput:
         """Whether the connection broke, so that it is unknown what Kaggle did."""
         return self.code != 0 and is_connection_lost(self.lines)
 
+    @property
+    def broken(self) -> bool:
+        """Whether the client died, or Kaggle's server failed, so that it is unknown, too."""
+        return self.code < 0 or "Traceback" in self.err or (self.code != 0 and is_server_error(self.lines))
 
-def run_client(arguments: Sequence[str], seconds: float = 120.0) -> ClientOutput:
+
+def run_client(arguments: Sequence[str], seconds: float = 120.0, inherited: int | None = None) -> ClientOutput:
     """Runs ``kaggle competitions ...`` to its end, or until it takes too long: it has no time limit of its own.
 
     Args:
         arguments: what follows ``kaggle competitions``; never a secret, as anyone on the machine can read them.
         seconds: the time limit.
+        inherited: a file descriptor of ours that the client keeps open, for the lock that hangs on it.
 
     Raises:
         InputError: the client is not installed.
@@ -64,6 +70,7 @@ def run_client(arguments: Sequence[str], seconds: float = 120.0) -> ClientOutput
             errors="replace",
             stdin=subprocess.DEVNULL,
             timeout=seconds,
+            pass_fds=() if inherited is None else (inherited,),
         )
     except subprocess.TimeoutExpired:
         return ClientOutput(124, "", f"the connection timed out after {seconds:g} seconds")

@@ -16,6 +16,7 @@ _UNREACHED = (
     r"connection|connect|timed out|resolve|unreachable|max retries|newconnectionerror|proxyerror",
     "Kaggle cannot be reached; check the network, then run the command again",
 )
+_SERVER_ERROR = r"5\d\d server error|internal server error|bad gateway|unavailable"
 # What the client prints -> what it means; the first hit counts. It prints Kaggle's message, seldom the status, and that
 # with words behind it: a number alone may be one of rows.
 _MEANINGS = (
@@ -23,6 +24,19 @@ _MEANINGS = (
         r"authentication required|401 client error|unauthori[sz]ed|unauthenticated|invalid credentials",
         "there are no Kaggle credentials, or Kaggle does not accept them; run `kaggle auth login`, or create a token "
         "at https://www.kaggle.com/settings/api and write it to ~/.kaggle/access_token",
+    ),
+    (
+        r"keyerror: '\w+'",
+        "the installed Kaggle client does not know a word of Kaggle's answer ({line}); see its page, and take a newer "
+        "version of the client",
+    ),
+    (
+        r"only accepts submissions from notebooks",
+        "this competition takes notebooks alone; make one with `python -m pipeline pack` (docs/kaggle.md)",
+    ),
+    (
+        r"verif\w+.{0,40}\bphone|phone.{0,40}\bverif\w+",
+        "Kaggle wants your phone number verified first: https://www.kaggle.com/settings, Phone Verification",
     ),
     (r"rules", "the competition's rules are not accepted yet; " + _RULES),
     (r"429 client error|too many requests|rate limit(ed)?", "too many requests to Kaggle; try again in a few minutes"),
@@ -35,10 +49,7 @@ _MEANINGS = (
         r"404 client error|not found|no such competition|does not exist",
         "Kaggle has no competition {slug!r} ({line}); " + _SLUG,
     ),
-    (
-        r"5\d\d server error|internal server error|bad gateway|unavailable",
-        "Kaggle has a server error ({line}); try again later",
-    ),
+    (_SERVER_ERROR, "Kaggle has a server error ({line}); try again later"),
     (r"no space left|errno 28", "the disk is full; free some space"),
     _BROKEN,
     _UNREACHED,
@@ -68,6 +79,11 @@ def select_informative_lines(text: str) -> tuple[str, ...]:
 def is_connection_lost(lines: Sequence[str]) -> bool:
     """Says whether the connection broke, or never was, so that it is unknown what Kaggle did."""
     return any(_find_line(pattern, lines) is not None for pattern, _ in (_BROKEN, _UNREACHED))
+
+
+def is_server_error(lines: Sequence[str]) -> bool:
+    """Says whether Kaggle's server failed, so that it is unknown what it did before."""
+    return _find_line(_SERVER_ERROR, lines) is not None
 
 
 def explain_refusal(lines: Sequence[str], slug: str, failed: str) -> InputError:

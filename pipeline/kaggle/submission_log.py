@@ -9,11 +9,10 @@ import fcntl
 import math
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
 
 from pydantic import Field, ValidationError
 
@@ -23,15 +22,14 @@ from pipeline.core.errors import InputError, one_line, some
 from pipeline.core.files import atomic_path
 from pipeline.core.paths import submissions_folder
 
-EntryStatus = Literal["pending", "scored", "failed", "graded"]
-
 
 class LogEntry(Section):
     """One line of the log.
 
     ``oof`` and ``nested_cv`` are our own scores, ``public_lb`` and ``private_lb`` those of the leaderboard, in the
-    competition's metric. ``status``: ``pending`` has no score yet, ``scored`` has, ``failed`` could not be scored by
-    Kaggle, ``graded`` was scored here. ``ref`` is Kaggle's number of it.
+    competition's metric. ``ref`` is Kaggle's number of it. ``status``: ``sending`` was begun, and nobody knows yet
+    whether Kaggle took it; ``pending`` has no score yet, ``scored`` has, ``failed`` could not be scored by Kaggle,
+    ``unscored`` is complete without a finite score, ``graded`` was scored here; any other is a word of Kaggle's.
     """
 
     time: str
@@ -43,7 +41,7 @@ class LogEntry(Section):
     public_lb: float | None = None
     private_lb: float | None = None
     competition: str
-    status: EntryStatus
+    status: str = Field(pattern=r"^[a-z_]+$")
     ref: str | None = None
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
 
@@ -128,10 +126,37 @@ def update_entries(root: Path, change: Callable[[LogEntry], LogEntry]) -> None:
     Raises:
         InputError: the log is damaged; it is left as it is.
     """
+    rewrite_entries(root, lambda entries: tuple(change(entry) for entry in entries))
+
+
+def replace_entry(root: Path, old: LogEntry, new: LogEntry | None) -> None:
+    """Replaces the last line that equals ``old``, or takes it out; without such a line nothing is changed.
+
+    Raises:
+        InputError: the log is damaged; it is left as it is.
+    """
+
+    def replace(entries: tuple[LogEntry, ...]) -> tuple[LogEntry, ...]:
+        places = [place for place, entry in enumerate(entries) if entry == old]
+        if not places:
+            return entries
+        return (*entries[: places[-1]], *([] if new is None else [new]), *entries[places[-1] + 1 :])
+
+    rewrite_entries(root, replace)
+
+
+def rewrite_entries(root: Path, change: Callable[[tuple[LogEntry, ...]], Sequence[LogEntry]]) -> None:
+    """Replaces the whole log by what ``change`` makes of it; a log without lines is no file.
+
+    Raises:
+        InputError: the log is damaged; it is left as it is.
+    """
     with _lock_log(root):
         entries = read_log(root)
-        changed = tuple(change(entry) for entry in entries)
-        if changed != entries:
+        changed = tuple(change(entries))
+        if not changed:
+            log_path(root).unlink(missing_ok=True)
+        elif changed != entries:
             _write(root, changed)
 
 

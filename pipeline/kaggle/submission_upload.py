@@ -6,21 +6,21 @@ what counts is what Kaggle lists afterwards.
 
 import json
 import math
+import re
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pipeline.core.errors import InputError
 from pipeline.kaggle.client import ClientOutput, run_client
 from pipeline.kaggle.client_errors import explain_refusal
 
-ListedStatus = Literal["pending", "scored", "failed"]
-
 _UPLOAD_SECONDS = 1800.0
 _ATTEMPTS = 3
-_STATUS: dict[str, ListedStatus] = {"COMPLETE": "scored", "ERROR": "failed"}
+_STATUS = {"PENDING": "pending", "COMPLETE": "scored", "ERROR": "failed"}
 
 
 @dataclass(frozen=True)
@@ -38,14 +38,56 @@ class SubmissionLimits:
 
 @dataclass(frozen=True)
 class ListedSubmission:
-    """A submission as Kaggle lists it."""
+    """A submission as Kaggle lists it.
+
+    ``status``: ``pending``, ``scored``, ``unscored`` (complete, without a finite score), ``failed``; else Kaggle's.
+    """
 
     ref: str
     file: str
     description: str
-    status: ListedStatus
+    status: str
     public: float | None
     private: float | None
+
+    @property
+    def final(self) -> bool:
+        """Whether no score is to come any more."""
+        return self.status in ("scored", "unscored", "failed")
+
+
+@dataclass(frozen=True)
+class Upload:
+    """An upload to come.
+
+    Attributes:
+        slug: the competition.
+        csv: the file; Kaggle shows its name.
+        message: its description.
+        known: the numbers of the submissions that Kaggle listed before.
+        pause: seconds between two requests for the list, which may lag behind.
+        lock: file descriptor that the client inherits: the lock lasts as long as one of us is at work.
+    """
+
+    slug: str
+    csv: Path
+    message: str
+    known: frozenset[str]
+    pause: float
+    lock: int
+
+
+class UnlistedError(InputError):
+    """Kaggle may have accepted a submission, or reported that it did, and does not list it.
+
+    Attributes:
+        accepted: whether success was reported.
+    """
+
+    def __init__(self, message: str, accepted: bool = False) -> None:
+        """Keeps the message, and whether success was reported."""
+        super().__init__(message)
+        self.accepted = accepted
 
 
 def read_limits(slug: str) -> SubmissionLimits:
@@ -79,76 +121,73 @@ def make_submissions_url(slug: str) -> str:
     return f"https://www.kaggle.com/competitions/{slug}/submissions"
 
 
-def upload_submission(slug: str, csv: Path, message: str, pause: float) -> ListedSubmission:
+def upload_submission(upload: Upload) -> ListedSubmission:
     """Uploads a file as a submission and returns it as Kaggle lists it.
 
     Ctrl-C stops the client, but not what Kaggle has begun: the list is read all the same, as a submission
     that was made must be logged.
 
-    Args:
-        slug: the competition.
-        csv: the file; Kaggle shows its name.
-        message: its description.
-        pause: seconds between two requests for the list, which may lag behind.
-
     Raises:
-        InputError: Kaggle did not accept it, or that is unknown; the message says which.
+        UnlistedError: it is unknown whether Kaggle accepted it.
+        InputError: Kaggle did not accept it.
     """
-    before = {submission.ref for submission in list_submissions(slug)}
-    unknown = f"it is unknown whether Kaggle accepted {csv.name}; see {make_submissions_url(slug)} before trying again"
+    slug, name = upload.slug, upload.csv.name
+    unknown = f"it is unknown whether Kaggle accepted {name}; see {make_submissions_url(slug)} before trying again"
+    arguments = ["submit", "-q", "-c", slug, "-f", str(upload.csv), f"--message={upload.message}"]
     try:
-        output = run_client(["submit", "-q", "-c", slug, "-f", str(csv), f"--message={message}"], _UPLOAD_SECONDS)
+        output = run_client(arguments, _UPLOAD_SECONDS, upload.lock)
     except KeyboardInterrupt:
-        print(f"interrupted: checking whether Kaggle accepted {csv.name}", file=sys.stderr)
-        if (submitted := _find_new(slug, before, csv.name, message, 1, pause)) is not None:
-            return submitted
-        raise InputError(f"interrupted, and not on Kaggle's list yet: {unknown}") from None
-    failed = f"Kaggle did not accept {csv.name}"
+        print(f"interrupted: checking whether Kaggle accepted {name}", file=sys.stderr)
+        with suppress(InputError):
+            if (submitted := _find_new(upload, 1)) is not None:
+                return submitted
+        raise UnlistedError(f"interrupted, and not on Kaggle's list yet: {unknown}") from None
+    failed = f"Kaggle did not accept {name}"
     accepted = output.code == 0 and "Could not submit" not in output.out
+    uncertain = output.connection_lost or output.broken
     try:
-        submitted = _find_new(
-            slug, before, csv.name, message, _ATTEMPTS if accepted or output.connection_lost else 1, pause
-        )
+        submitted = _find_new(upload, _ATTEMPTS if accepted or uncertain else 1)
     except InputError as error:
-        if output.code and not output.connection_lost:
+        if output.code and not uncertain:
             raise explain_refusal(output.lines, slug, failed) from error
-        raise InputError(f"{unknown} ({error})") from error
+        raise UnlistedError(f"{unknown} ({error})", accepted) from error
     if submitted is not None:
         return submitted
-    if output.connection_lost:  # the list may lag behind for longer than all attempts
-        failed = f"Kaggle does not list {csv.name}, so it did not accept it or will list it later (see its page)"
+    if uncertain:  # the list may lag behind for longer than all attempts
+        failed = f"Kaggle does not list {name}, so it did not accept it or will list it later (see its page)"
+        raise UnlistedError(str(explain_refusal(output.lines, slug, failed)))
     if output.code:
         raise explain_refusal(output.lines, slug, failed)
     if accepted:
-        raise InputError(f"{unknown} (it reported success, but does not list it)")
+        raise UnlistedError(f"{unknown} (it reported success, but does not list it)", accepted)
     raise InputError(f"{failed}: the upload failed, and no submission was used; try again")
 
 
-def _find_new(
-    slug: str, before: set[str], name: str, message: str, attempts: int, pause: float
-) -> ListedSubmission | None:
+def _find_new(upload: Upload, attempts: int) -> ListedSubmission | None:
     """Finds the submission that is new on the list: with our message, or else the only one of our file's name."""
     for attempt in range(attempts):
         if attempt:
-            time.sleep(pause)
+            time.sleep(upload.pause)
         new = [
             submission
-            for submission in list_submissions(slug)
-            if submission.ref not in before and submission.file == name
+            for submission in list_submissions(upload.slug)
+            if submission.ref not in upload.known and submission.file == upload.csv.name
         ]
-        ours = [submission for submission in new if submission.description.split() == message.split()]
+        ours = [submission for submission in new if submission.description.split() == upload.message.split()]
         if ours or len(new) == 1:
             return (ours or new)[0]
     return None
 
 
 def _parse_submission(item: dict[str, Any]) -> ListedSubmission:
+    public, word = _parse_score(item["publicScore"]), str(item["status"]).rpartition(".")[2]
+    status = _STATUS.get(word) or re.sub("[^a-z_]", "_", word.lower()) or "unknown"
     return ListedSubmission(
         ref=str(item["ref"]),
         file=item["fileName"] or "",
         description=item["description"] or "",
-        status=_STATUS.get(str(item["status"]).rpartition(".")[2], "pending"),
-        public=_parse_score(item["publicScore"]),
+        status="unscored" if status == "scored" and public is None else status,
+        public=public,
         private=_parse_score(item["privateScore"]),
     )
 

@@ -103,21 +103,6 @@ def keep_copy(root: Path, sent: CheckedSubmission) -> None:
             shutil.copyfile(sent.path, temporary)
 
 
-def refuse_repeated(entries: tuple[LogEntry, ...], digest: str) -> None:
-    """Refuses a file that was submitted before, byte for byte.
-
-    Raises:
-        InputError: with the time and the score of that submission.
-    """
-    for entry in entries:
-        if entry.sha256 == digest and entry.status in ("pending", "scored"):
-            score = f"public {entry.public_lb:g}" if entry.public_lb is not None else "no score yet"
-            raise InputError(
-                f"this file was already submitted as {entry.name} on {entry.time} ({score}); "
-                "add --again to spend another submission on it"
-            )
-
-
 def describe_difference(
     root: Path, new: CheckedSubmission, entries: tuple[LogEntry, ...], submission: Submission
 ) -> str:
@@ -172,7 +157,7 @@ def wait_for_score(slug: str, submitted: ListedSubmission, wait: ScoreWait) -> L
     started = time.monotonic()
     reported = 0
     with track_progress("waiting for the score (seconds)", int(wait.timeout)) as advance:
-        while submitted.status == "pending" and (left := wait.timeout - (time.monotonic() - started)) > 0:
+        while not submitted.final and (left := wait.timeout - (time.monotonic() - started)) > 0:
             time.sleep(min(wait.pause, left))
             try:
                 matches = [other for other in list_submissions(slug) if other.ref == submitted.ref]

@@ -10,10 +10,9 @@ from pipeline.core.competition import load_competition
 from pipeline.core.paths import reports_folder
 from pipeline.kaggle import board, submission_log, submitting
 from pipeline.kaggle.board import draw_agreements
+from pipeline.kaggle.sending import NEWEST, is_open, lock_sending, settle_log
 from pipeline.kaggle.submission_upload import list_submissions, make_submissions_url
 from pipeline.reports.score_table import make_console
-
-_NEWEST = 200
 
 
 def run(root: Path, refresh: bool) -> None:
@@ -41,17 +40,24 @@ def run(root: Path, refresh: bool) -> None:
 
 def _refresh(root: Path, slug: str, name: str) -> None:
     before = submission_log.read_log(root)  # a damaged log is refused before any request
-    if not any(entry.competition == name and entry.ref for entry in before):
+    if not any(entry.competition == name and (entry.ref or is_open(entry)) for entry in before):
         return
-    listing = list_submissions(slug, _NEWEST)
-    submission_log.update_entries(
-        root, lambda entry: submitting.add_score(entry, listing) if entry.competition == name else entry
-    )
+    with lock_sending(root):  # a line that is being sent is its sender's
+        before = submission_log.read_log(root)
+        listing = list_submissions(slug, NEWEST)
+        settle_log(root, listing, name)
+        submission_log.update_entries(
+            root, lambda entry: submitting.add_score(entry, listing) if entry.competition == name else entry
+        )
     after = submission_log.read_log(root)
     changed = sum(old != new for old, new in zip(before, after, strict=False))
     print(f"{changed} lines of submissions/log.csv updated from Kaggle")
     refs = {submitted.ref for submitted in listing}
-    if any(entry.status == "pending" and entry.ref not in refs for entry in after if entry.competition == name):
+    ours = [entry for entry in after if entry.competition == name]
+    for entry in ours:
+        if is_open(entry):
+            print(f"{entry.name} ({entry.time}) is not on Kaggle's list: see {make_submissions_url(slug)}")
+    if any(entry.status == "pending" and entry.ref and entry.ref not in refs for entry in ours):
         print(
-            f"some pending ones are older than the newest {_NEWEST} that Kaggle lists: see {make_submissions_url(slug)}"
+            f"some pending ones are older than the newest {NEWEST} that Kaggle lists: see {make_submissions_url(slug)}"
         )

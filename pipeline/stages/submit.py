@@ -1,17 +1,18 @@
 """Submits to Kaggle, waits for the score and logs both. Run by hand: no stage of dvc.yaml.
 
 Reads: submissions/<name>.{csv,json}, data/prepared/{classes.json,sample_submission.csv}, submissions/{log.csv,sent}
-Writes: submissions/log.csv, submissions/sent/<sha256>.csv
+Writes: submissions/log.csv, submissions/sent/<sha256>.csv; holds the lock .work/submit/lock
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.core.active import active_name
-from pipeline.core.competition import load_competition
+from pipeline.core.competition import Competition, load_competition
 from pipeline.core.errors import InputError, some
-from pipeline.kaggle import submission_log, submission_upload, submitting
+from pipeline.kaggle import sending, submission_log, submission_upload, submitting
 from pipeline.kaggle.submission_log import LogEntry
-from pipeline.kaggle.submission_upload import ListedSubmission
+from pipeline.kaggle.submission_upload import ListedSubmission, Upload
 from pipeline.kaggle.submitting import CheckedSubmission, ScoreWait
 
 
@@ -27,26 +28,56 @@ def run(root: Path, name: str, message: str | None, again: bool, wait: ScoreWait
 
     Raises:
         InputError: the submission does not fit, was submitted before, none is left today, or Kaggle did not accept
-            it. The log and the CSV are as they were.
+            it: the log and the CSV are as they were. Where it is unknown whether Kaggle accepted it, its line stays in
+            the log as ``sending`` (``pending``, if the client reported success).
     """
     competition = load_competition(root)
     slug = submitting.require_slug(root, competition)
-    new = submitting.read_checked_submission(root, name, competition)
-    entries = submission_log.read_log(root, active_name(root))
-    if not again:
-        submitting.refuse_repeated(entries, new.card.sha256)
-    text = submission_log.clean_message(message or "") or submitting.make_default_message(new.card)
-    _print_submission(new, slug, submitting.describe_difference(root, new, entries, competition.submission), text)
-    _require_one_left(slug)
-
-    sent = submission_upload.upload_submission(slug, new.path, text, wait.pause)
-    print(f"submitted: Kaggle's number {sent.ref}")  # first of all: a full disk may stop the rest
-    submission_log.append_entry(root, _entry(root, new, sent, text))  # before the wait, which may be interrupted
-    submitting.keep_copy(root, new)
+    with sending.lock_sending(root) as lock:
+        new = submitting.read_checked_submission(root, name, competition)
+        sent = _send_once(root, competition, slug, new, _Wishes(message, again, wait.pause, lock))
     print("logged in submissions/log.csv")
     scored = submitting.wait_for_score(slug, sent, wait)
     submission_log.update_entries(root, lambda entry: submitting.add_score(entry, [scored]))
     _print_score(new, slug, scored)
+
+
+@dataclass(frozen=True)
+class _Wishes:
+    """What the caller wants of one upload, and the lock that it happens under."""
+
+    message: str | None
+    again: bool
+    pause: float
+    lock: int
+
+
+def _send_once(
+    root: Path, competition: Competition, slug: str, new: CheckedSubmission, wishes: _Wishes
+) -> ListedSubmission:
+    """Sends a submission unless Kaggle has it, or may have it."""
+    active = active_name(root)
+    entries = submission_log.read_log(root, active)
+    if not wishes.again:
+        sending.refuse_repeated(entries, new.card.sha256)
+    text = submission_log.clean_message(wishes.message or "") or submitting.make_default_message(new.card)
+    draft = _draft(active, new, text)
+    listing = submission_upload.list_submissions(slug, sending.NEWEST)
+    entries = sending.settle_log(root, listing, active)
+    if not wishes.again:
+        sending.refuse_repeated(entries, new.card.sha256)
+        sending.refuse_unsettled(entries, listing, draft, slug)
+    _print_submission(new, slug, submitting.describe_difference(root, new, entries, competition.submission), text)
+    _require_one_left(slug)
+    # A list that lags behind may lack what is logged.
+    known = frozenset([*(submitted.ref for submitted in listing), *(entry.ref for entry in entries if entry.ref)])
+    try:
+        sent = sending.send_logged(root, Upload(slug, new.path, text, known, wishes.pause, wishes.lock), draft)
+    except submission_upload.UnlistedError:
+        submitting.keep_copy(root, new)
+        raise
+    submitting.keep_copy(root, new)
+    return sent
 
 
 def _print_submission(new: CheckedSubmission, slug: str, difference: str, message: str) -> None:
@@ -71,7 +102,7 @@ def _require_one_left(slug: str) -> None:
         raise InputError(f"no submission to {slug} is left today; Kaggle's limit resets at 00:00 UTC")
 
 
-def _entry(root: Path, new: CheckedSubmission, sent: ListedSubmission, message: str) -> LogEntry:
+def _draft(active: str, new: CheckedSubmission, message: str) -> LogEntry:
     card = new.card
     return LogEntry(
         time=submission_log.format_now(),
@@ -80,9 +111,8 @@ def _entry(root: Path, new: CheckedSubmission, sent: ListedSubmission, message: 
         git_commit=card.git_commit,
         oof=card.cv,
         nested_cv=card.nested_cv,
-        competition=active_name(root),
-        status="pending",
-        ref=sent.ref,
+        competition=active,
+        status="sending",
         sha256=card.sha256,
     )
 
@@ -91,8 +121,11 @@ def _print_score(new: CheckedSubmission, slug: str, scored: ListedSubmission) ->
     page = submission_upload.make_submissions_url(slug)
     if scored.status == "failed":
         raise InputError(f"Kaggle accepted {new.path.name} but could not score it; see the reason at {page}")
-    if scored.status == "pending":
-        print(f"no score yet; fetch it later with `python -m pipeline board --refresh`, or see {page}")
+    if scored.status == "unscored":
+        raise InputError(f"Kaggle has scored {new.path.name}, but lists no finite score; see {page}")
+    if scored.status != "scored":
+        word = "" if scored.status == "pending" else f" (Kaggle calls it {scored.status!r})"
+        print(f"no score yet{word}; fetch it later with `python -m pipeline board --refresh`, or see {page}")
         return
     private = "" if scored.private is None else f", private {scored.private:g}"
     public = "none" if scored.public is None else f"{scored.public:g}"

@@ -18,7 +18,7 @@ from pipeline.kaggle.submission_upload import read_limits
 def test_an_interrupted_upload_is_logged_if_kaggle_took_it(
     root: Path, kaggle_server: KaggleServer, monkeypatch: pytest.MonkeyPatch, taken: bool
 ) -> None:
-    def run(arguments: Sequence[str], seconds: float = 120.0) -> ClientOutput:
+    def run(arguments: Sequence[str], seconds: float = 120.0, lock: int | None = None) -> ClientOutput:
         if arguments[0] == "submit":
             if taken:
                 client.run_client(arguments, seconds)
@@ -30,7 +30,7 @@ def test_an_interrupted_upload_is_logged_if_kaggle_took_it(
         submit(root)
         assert logged(root).ref == "50000000"
     else:
-        assert "interrupted, and not on Kaggle's list yet: it is unknown" in refused(root)
+        assert "interrupted, and not on Kaggle's list yet: it is unknown" in refused(root, opened="sending")
 
 
 def test_a_submission_that_arrived_counts_though_the_client_failed(root: Path, kaggle_server: KaggleServer) -> None:
@@ -69,7 +69,7 @@ def test_a_failed_upload_is_noticed_though_the_client_exits_with_zero(root: Path
 
 def test_a_dropped_connection_is_explained(root: Path, kaggle_server: KaggleServer) -> None:
     kaggle_server.drop("StartSubmissionUpload")
-    message = refused(root)
+    message = refused(root, opened="sending")
     assert "Kaggle does not list ensemble.csv, so it did not accept it or will list it later" in message
     assert ": the connection broke" in message
 
@@ -84,7 +84,7 @@ def test_what_nobody_can_verify_says_where_to_look(root: Path, kaggle_server: Ka
         return original(method, body)
 
     kaggle_server.answer = answer  # type: ignore[method-assign]
-    assert "it is unknown whether Kaggle accepted ensemble.csv; see https://" in refused(root)
+    assert "it is unknown whether Kaggle accepted ensemble.csv; see https://" in refused(root, opened="sending")
 
 
 def test_a_list_that_lags_behind_is_looked_at_again(root: Path, kaggle_server: KaggleServer) -> None:
@@ -96,7 +96,7 @@ def test_a_list_that_lags_behind_is_looked_at_again(root: Path, kaggle_server: K
 
 def test_a_yes_without_a_listing_is_not_believed(root: Path, kaggle_server: KaggleServer) -> None:
     kaggle_server.listed = False
-    assert "(it reported success, but does not list it)" in refused(root)
+    assert "(it reported success, but does not list it)" in refused(root, opened="pending")
 
 
 def test_a_team_without_submissions_may_make_its_first(kaggle_server: KaggleServer) -> None:

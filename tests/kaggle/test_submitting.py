@@ -12,7 +12,7 @@ from support.submissions import card, describe, logged, refused, submit, submitt
 
 from pipeline.core import paths, predictions
 from pipeline.core.competition import load_competition
-from pipeline.kaggle import submission_log, submitting
+from pipeline.kaggle import sending, submission_log, submitting
 from pipeline.kaggle.submitting import make_default_message
 
 
@@ -61,7 +61,7 @@ def test_the_same_bytes_are_submitted_twice_on_request(root: Path, kaggle_server
 def test_what_was_graded_here_may_still_be_submitted(root: Path) -> None:
     submitted_before(root, "ensemble")
     submission_log.update_entries(root, lambda entry: entry.model_copy(update={"status": "graded"}))
-    submitting.refuse_repeated(submission_log.read_log(root), card(root).sha256)
+    sending.refuse_repeated(submission_log.read_log(root), card(root).sha256)
 
 
 def describe_change(root: Path, name: str) -> str:
