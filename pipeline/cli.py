@@ -16,6 +16,8 @@ from pipeline.core.paths import find_root
 
 app = typer.Typer(
     add_completion=False,
+    rich_markup_mode=None,  # Rich's frames around the help would take as long to import as all the rest
+    context_settings={"max_content_width": 120},
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Image classification competitions: cross-validated scores and valid submissions.",
@@ -183,8 +185,7 @@ def _pack(
     """Make a Kaggle data set and a notebook that predicts without internet access, for code competitions."""
     from pipeline.stages import pack
 
-    root = find_root()
-    pack.run(root, name, to or Path("pack") / name, pack.PackOptions(user, wheels, force))
+    pack.run(find_root(), name, to or Path("pack") / name, pack.PackOptions(user, wheels, force))
 
 
 @app.command("predict")

@@ -4,6 +4,7 @@ import ast
 import json
 import subprocess
 import sys
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -179,16 +180,25 @@ VERBS_WITHOUT_NETWORKS = (
     "data.describe.init",
     "reports.score_table",
 )
+# Light verbs, the lightest first, and the libraries that take long to import and that they may start with.
+LIGHT_VERBS = {
+    "stages.fetch": "",
+    "stages.tune": "",
+    "stages.board": "",
+    "reports.score_table": "pandas",
+    "stages.submission": "pandas",
+    "stages.submit": "pandas",
+    "stages.score": "pandas",
+}
 
 
-@cache
-def heavy_imports() -> dict[str, list[str]]:
-    """The heavy libraries that each verb is the first to import, all verbs in one process."""
+def import_in_turn(verbs: Iterable[str], libraries: Iterable[str]) -> dict[str, list[str]]:
+    """The libraries that each verb is the first to import, all verbs in one process."""
     code = (
         "import importlib, json, sys, pipeline.cli\n"
-        "heavy = {'keras', 'tensorflow', 'jax', 'torch', 'albumentations'}\n"
+        f"heavy = {set(libraries)}\n"
         "imported = {}\n"
-        f"for verb in {VERBS_WITHOUT_NETWORKS}:\n"
+        f"for verb in {list(verbs)}:\n"
         "    before = heavy & set(sys.modules)\n"
         "    importlib.import_module(f'pipeline.{verb}')\n"
         "    imported[verb] = sorted(heavy & set(sys.modules) - before)\n"
@@ -197,6 +207,16 @@ def heavy_imports() -> dict[str, list[str]]:
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     imported: dict[str, list[str]] = json.loads(ran.stdout)
     return imported
+
+
+@cache
+def heavy_imports() -> dict[str, list[str]]:
+    return import_in_turn(VERBS_WITHOUT_NETWORKS, {"keras", "tensorflow", "jax", "torch", "albumentations"})
+
+
+@cache
+def slow_imports() -> dict[str, list[str]]:
+    return import_in_turn(LIGHT_VERBS, {"pandas", "sklearn", "scipy", "matplotlib", "cv2", "PIL"})
 
 
 @pytest.mark.parametrize("module", VERBS_WITHOUT_NETWORKS)
@@ -208,3 +228,8 @@ def test_the_command_line_starts_without_any_stage() -> None:
     code = "import sys, pipeline.cli; print(*(m for m in sys.modules if m.startswith(('pipeline.stages.', 'pandas'))))"
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert ran.stdout.split() == []
+
+
+@pytest.mark.parametrize("module", LIGHT_VERBS)
+def test_a_light_verb_starts_with_the_slow_libraries_that_it_needs_alone(module: str) -> None:
+    assert set(slow_imports()[module]) <= set(LIGHT_VERBS[module].split())

@@ -1,12 +1,14 @@
 """Columns beside the picture: which columns of the competition's tables describe an image, and their types."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import pandas as pd
 from pydantic import Field, model_validator
 
 from pipeline.core.config import Section
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ColumnType = Literal["number", "category"]
 _UNIT = "unit"
@@ -53,18 +55,18 @@ class IndexColumns:
         unit: column of what several images belong to; None where there is none.
     """
 
-    cells: pd.DataFrame
+    cells: "pd.DataFrame"
     features: dict[str, ColumnType]
     unit: str | None
 
 
-def name_columns(table: pd.DataFrame, columns: Columns) -> pd.DataFrame:
+def name_columns(table: "pd.DataFrame", columns: Columns) -> "pd.DataFrame":
     """Returns a table under the names that its columns have in an image index: their types stand before them."""
     kinds = columns.features | ({columns.relative_to: _UNIT} if columns.relative_to else {})
     return table[list(kinds)].rename(columns={name: f"{kind}:{name}" for name, kind in kinds.items()})
 
 
-def select_columns(index: pd.DataFrame) -> IndexColumns:
+def select_columns(index: "pd.DataFrame") -> IndexColumns:
     """Returns the columns beside the picture that an image index has; none where the competition names none."""
     split = {str(name): str(name).partition(":") for name in index.columns}
     kinds = {name: (kind, rest) for name, (kind, colon, rest) in split.items() if colon and kind in _KINDS}

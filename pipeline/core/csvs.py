@@ -10,11 +10,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from pipeline.core.encodings import detect_encoding
 from pipeline.core.errors import InputError, near_names, some
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _SEPARATORS = ",;\t|"
 _SAMPLE_ROWS = 20
@@ -41,17 +43,19 @@ class Dialect:
     skipped: int = 0
 
 
-def read_table(path: Path) -> pd.DataFrame:
+def read_table(path: Path) -> "pd.DataFrame":
     """Reads a CSV with every cell as text, to the letter; an empty cell is the empty string.
 
     Raises:
         InputError: no such file, empty, not UTF-8, repeated column names, or rows that do not fit the header.
     """
+    import pandas as pd
+
     header, rows = _read_rows(path, detect_dialect(path))
     return pd.DataFrame(rows, columns=header, dtype="str")
 
 
-def read_source_table(path: Path, encoding: str | None = None) -> pd.DataFrame:
+def read_source_table(path: Path, encoding: str | None = None) -> "pd.DataFrame":
     """Reads a table of a competition: as `read_table`, without the blanks around names and cells.
 
     Args:
@@ -61,18 +65,22 @@ def read_source_table(path: Path, encoding: str | None = None) -> pd.DataFrame:
     Raises:
         InputError: as `read_table`, or text that is not in that encoding either.
     """
+    import pandas as pd
+
     dialect = detect_dialect(path, encoding)
     _, rows = _read_rows(path, dialect)
     frame = pd.DataFrame(rows, columns=list(dialect.columns), dtype="str")
     return frame.apply(lambda cells: cells.str.strip(_INVISIBLE)) if len(frame) else frame
 
 
-def read_columns(path: Path, columns: Sequence[str], encoding: str | None = None) -> pd.DataFrame:
+def read_columns(path: Path, columns: Sequence[str], encoding: str | None = None) -> "pd.DataFrame":
     """Reads some columns of a wide CSV as text, without ever holding the others, whose cells nobody counts.
 
     Raises:
         InputError: no such file, no such column, rows that pandas cannot cut, or a header as `read_table` refuses it.
     """
+    import pandas as pd
+
     dialect = detect_dialect(path, encoding)
     require_columns(dialect.columns, columns, path)
     with refuse_bad_rows(path):
@@ -93,6 +101,8 @@ def read_columns(path: Path, columns: Sequence[str], encoding: str | None = None
 @contextmanager
 def refuse_bad_rows(path: Path) -> Iterator[None]:
     """Turns what pandas raises on rows with too many cells, or an open quote, into an `InputError`."""
+    import pandas as pd
+
     try:
         yield
     except pd.errors.ParserError as error:
@@ -131,7 +141,7 @@ def detect_dialect(path: Path, encoding: str | None = None) -> Dialect:
     return Dialect(encoding, separator, names, 1 if stated else 0)
 
 
-def copy_table(path: Path, table: pd.DataFrame, target: Path) -> None:
+def copy_table(path: Path, table: "pd.DataFrame", target: Path) -> None:
     """Copies a table of a competition: as it stands where `read_table` reads the same, else as plain UTF-8.
 
     Args:

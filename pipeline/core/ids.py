@@ -2,9 +2,9 @@
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
-import pandas as pd
 from natsort import natsorted, ns
 
 from pipeline.core.errors import InputError, some
@@ -21,9 +21,9 @@ def check_unique(ids: Sequence[str], place: str) -> None:
     Raises:
         InputError: lists the ids that stand there more than once.
     """
-    series = pd.Series(list(ids), dtype="str")
-    twice = series[series.duplicated()].unique().tolist()
-    if twice:
+    if len(set(ids)) < len(ids):
+        rows = Counter(ids)
+        twice = [name for name, count in rows.items() if count > 1]
         raise InputError(f"{place}: {len(twice)} ids stand there more than once: {some(twice)}; keep one row of each")
 
 

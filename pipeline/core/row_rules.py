@@ -1,12 +1,15 @@
 """Rules of a competition's file about training rows: which are left out, and which belong together."""
 
 import re
+from typing import TYPE_CHECKING
 
-import pandas as pd
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.core.config import Section
 from pipeline.core.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Condition(Section):
@@ -33,6 +36,8 @@ class Condition(Section):
         Raises:
             InputError: a bound, and a cell that is neither empty nor a number.
         """
+        import pandas as pd
+
         if self.equals is not None:
             return cells.isin(list(self.equals))
         numbers = pd.to_numeric(cells, errors="coerce")

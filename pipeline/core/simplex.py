@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import Bounds, LinearConstraint, minimize
 from threadpoolctl import threadpool_limits
 
 Numbers = NDArray[np.float64]
@@ -139,6 +138,8 @@ def _objective(loss: MixtureLoss) -> Callable[[Numbers], tuple[float, Numbers]]:
 
 
 def _solved(loss: MixtureLoss) -> Numbers:
+    from scipy.optimize import Bounds, LinearConstraint, minimize
+
     members = len(loss.likelihoods)
     if members == 1:
         return np.ones(1)

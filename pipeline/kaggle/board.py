@@ -9,24 +9,25 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
-from scipy.stats import rankdata, spearmanr
 
 from pipeline.core.files import atomic_path
 from pipeline.kaggle.submission_log import LogEntry
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 LeaderboardPart = Literal["public", "private"]
 
 FEWEST = 3
+PLAIN_WIDTH = 160  # of tables in a file or pipe
 _AGREES, _DISAGREES = "#0072B2", "#D55E00"  # colours
 _NAMED = 15  # submissions: of more only those that disagree are named
 
@@ -68,14 +69,21 @@ def compare_scores(entries: Sequence[LogEntry], part: LeaderboardPart, greater_i
     chosen = sorted(both.values(), key=lambda entry: sign * (entry.cv or 0.0))
     ours = np.array([entry.cv for entry in chosen], dtype=np.float64)
     theirs = np.array([_leaderboard_score(entry, part) for entry in chosen], dtype=np.float64)
-    ranks = np.array([rankdata(sign * ours), rankdata(sign * theirs)])
+    ranks = np.array([_rank(sign * ours), _rank(sign * theirs)])
     rank_gaps = np.abs(ranks[0] - ranks[1])
     enough = len(chosen) >= FEWEST
     disagreeing = np.flatnonzero(enough & (rank_gaps >= max(2, math.ceil(len(chosen) / 4))))
     # Undefined where one side is constant.
     defined = enough and len(set(ours)) > 1 and len(set(theirs)) > 1
-    correlation = float(spearmanr(ours, theirs).statistic) if defined else None
+    correlation = float(np.corrcoef(ranks)[0, 1]) if defined else None
     return Agreement(part, tuple(chosen), ours, theirs, ranks, correlation, tuple(int(row) for row in disagreeing))
+
+
+def _rank(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Ranks from 1; equal values share the mean of theirs."""
+    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks: NDArray[np.float64] = (np.cumsum(counts) - (counts - 1) / 2)[places]
+    return ranks
 
 
 def describe_agreement(agreement: Agreement) -> list[str]:
@@ -118,6 +126,13 @@ def make_board_table(entries: Sequence[LogEntry], title: str, greater_is_better:
     return table
 
 
+def make_console() -> Console:
+    """Returns a console that folds lines on a terminal alone."""
+    terminal = Console(highlight=False)
+    # A log or a pipe has no width of its own: never fold a line there.
+    return terminal if terminal.is_terminal else Console(highlight=False, width=PLAIN_WIDTH)
+
+
 def print_board(entries: Sequence[LogEntry], title: str, greater_is_better: bool, out: Console) -> list[Agreement]:
     """Prints the board and its comparisons; returns the comparisons with at least one submission."""
     out.print(make_board_table(entries, title, greater_is_better))
@@ -140,6 +155,8 @@ def draw_agreements(agreements: Sequence[Agreement], metric: str, path: Path) ->
         metric: the competition's, for the axes.
         path: a .png file.
     """
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(4.4 * len(agreements), 4.0), layout="constrained")
     for axes, agreement in zip(figure.subplots(1, len(agreements), squeeze=False)[0], agreements, strict=True):
         _draw_points(axes, agreement)
@@ -150,7 +167,7 @@ def draw_agreements(agreements: Sequence[Agreement], metric: str, path: Path) ->
         figure.savefig(temporary, dpi=110, metadata={"Software": None})
 
 
-def _draw_points(axes: Axes, agreement: Agreement) -> None:
+def _draw_points(axes: "Axes", agreement: Agreement) -> None:
     ours, theirs = agreement.ours, agreement.theirs
     apart = np.isin(np.arange(len(ours)), agreement.disagreeing)
     # On the line both scores are equal.

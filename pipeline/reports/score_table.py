@@ -16,9 +16,9 @@ from pipeline.core.predictions import read_predictions
 from pipeline.core.targets.prepared import read_target
 from pipeline.kaggle.answers.forms import open_form
 from pipeline.kaggle.answers.sheets import read_sheet
+from pipeline.kaggle.board import PLAIN_WIDTH, make_console
 from pipeline.kaggle.solution import read_solution
 
-PLAIN_WIDTH = 160
 SCORES = ("model", "mean ± std", "pooled [95 %]", "log loss", "held-out")
 REST = ("top-3", "folds", "train s", "ms/image", "parameters")
 
@@ -86,13 +86,6 @@ def _read_metric(root: Path, competition: Competition) -> Metric:
     """The metric of the prepared target; before that, of one class per image."""
     path = classes_path(root)
     return competition.metric.metric_for(read_target(path.parent)) if path.is_file() else competition.metric.metric
-
-
-def make_console() -> Console:
-    """Returns a console that folds lines on a terminal alone."""
-    terminal = Console(highlight=False)
-    # A log or a pipe has no width of its own: never fold a line there.
-    return terminal if terminal.is_terminal else Console(highlight=False, width=PLAIN_WIDTH)
 
 
 def _read_model_card(root: Path, name: str) -> cards.ModelCard | None:

@@ -6,13 +6,10 @@ Reads: submissions/log.csv. Writes: reports/board.png; with --refresh also submi
 from pathlib import Path
 
 from pipeline.core.active import active_name
-from pipeline.core.competition import load_competition
+from pipeline.core.competition import Competition, load_competition
 from pipeline.core.paths import reports_folder
-from pipeline.kaggle import board, submission_log, submitting
-from pipeline.kaggle.board import draw_agreements
-from pipeline.kaggle.sending import NEWEST, is_open, lock_sending, settle_log
-from pipeline.kaggle.submission_upload import list_submissions, make_submissions_url
-from pipeline.reports.score_table import make_console
+from pipeline.kaggle import board, submission_log
+from pipeline.kaggle.board import draw_agreements, make_console
 
 
 def run(root: Path, refresh: bool) -> None:
@@ -24,7 +21,7 @@ def run(root: Path, refresh: bool) -> None:
     """
     competition, name = load_competition(root), active_name(root)
     if refresh:
-        _refresh(root, submitting.require_slug(root, competition), name)
+        _refresh(root, competition, name)
     entries = submission_log.read_log(root, name)
     if not entries:
         print(f"no submissions of {name} yet; `python -m pipeline submit` makes the first")
@@ -38,7 +35,12 @@ def run(root: Path, refresh: bool) -> None:
         print("plot: reports/board.png")
 
 
-def _refresh(root: Path, slug: str, name: str) -> None:
+def _refresh(root: Path, competition: Competition, name: str) -> None:
+    from pipeline.kaggle import submitting  # with pandas, which the board itself does without
+    from pipeline.kaggle.sending import NEWEST, is_open, lock_sending, settle_log
+    from pipeline.kaggle.submission_upload import list_submissions, make_submissions_url
+
+    slug = submitting.require_slug(root, competition)
     before = submission_log.read_log(root)  # a damaged log is refused before any request
     if not any(entry.competition == name and (entry.ref or is_open(entry)) for entry in before):
         return

@@ -21,6 +21,7 @@ from pipeline.core import cards, files, paths
 from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError
 from pipeline.core.predictions import read_predictions
+from pipeline.kaggle import board
 from pipeline.reports import score_table
 from pipeline.stages import ensemble as ensemble_stage
 from pipeline.stages import submission as submission_stage
@@ -44,7 +45,7 @@ def trained(trained_once: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(trained_once, tmp_path / "copy"))
 
 
-def printed(root: Path, width: int = score_table.PLAIN_WIDTH) -> list[str]:
+def printed(root: Path, width: int = board.PLAIN_WIDTH) -> list[str]:
     out = io.StringIO()
     score_table.print_score_table(root, Console(file=out, width=width, highlight=False))
     return [line.rstrip() for line in out.getvalue().splitlines()]

@@ -7,7 +7,6 @@ Reference: https://scikit-learn.org/stable/modules/model_evaluation.html
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn import metrics as sk
 
 from pipeline.core.arrays import Labels, Probs
 from pipeline.core.errors import InputError
@@ -36,6 +35,8 @@ def list_hits(labels: Labels, probs: Probs) -> Numbers:
 
 def measure_log_loss(labels: Labels, probs: Probs) -> float:
     """Mean cross-entropy."""
+    from sklearn import metrics as sk
+
     return float(sk.log_loss(labels, _double(probs), labels=list(range(probs.shape[1]))))
 
 
@@ -146,6 +147,8 @@ def measure_roc_auc(labels: Labels, probs: Probs) -> float:
 
 def measure_average_precision(labels: Labels, probs: Probs) -> float:
     """Mean over the classes that rows have of their average precision; of two classes that of the second."""
+    from sklearn import metrics as sk
+
     wanted = [column for column in np.unique(labels).tolist() if column == 1 or probs.shape[1] > 2]
     if not wanted:
         raise InputError("average_precision needs rows of the second class among the scored rows; there is none")

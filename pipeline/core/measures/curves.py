@@ -4,8 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
-from sklearn import metrics as sk
 
 from pipeline.core.errors import InputError
 
@@ -16,6 +14,8 @@ def measure_area(positive: NDArray[np.bool_], values: NDArray[np.floating]) -> f
     Raises:
         InputError: all rows are positive.
     """
+    from scipy.stats import rankdata
+
     ones = int(positive.sum())
     if ones == len(positive):
         raise InputError("roc_auc needs two classes among the scored rows; there is one")
@@ -29,6 +29,8 @@ def measure_partial_area(positive: NDArray[np.bool_], values: NDArray[np.floatin
     Raises:
         InputError: rows of one kind alone.
     """
+    from sklearn import metrics as sk
+
     _require_both(positive, "partial_roc_auc")
     # Seen from the other side, a high true positive rate is a low false positive rate.
     most = 1 - min_tpr
@@ -50,6 +52,8 @@ def measure_weighted_area(
     Raises:
         InputError: rows of one kind alone.
     """
+    from sklearn import metrics as sk
+
     _require_both(positive, "weighted_roc_auc")
     fpr, tpr, _ = sk.roc_curve(positive, values)
     low = total = area = 0.0

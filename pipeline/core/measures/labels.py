@@ -6,7 +6,6 @@ or none, have no curve: means over labels leave them out.
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn import metrics as sk
 
 from pipeline.core.arrays import Truth, Values
 from pipeline.core.errors import InputError
@@ -104,6 +103,8 @@ def measure_label_average_precision(marks: Truth, probs: Values, weights: Number
     Raises:
         InputError: no row has a label.
     """
+    from sklearn import metrics as sk
+
     columns = np.flatnonzero(marks.sum(axis=0) > 0)
     if not len(columns):
         raise InputError("average_precision needs a label among the scored rows; no row has one")
@@ -117,6 +118,8 @@ def measure_micro_average_precision(marks: Truth, probs: Values) -> float:
     Raises:
         InputError: no row has a label.
     """
+    from sklearn import metrics as sk
+
     if not marks.any():
         raise InputError("micro_average_precision needs a label among the scored rows; no row has one")
     return float(sk.average_precision_score(np.ravel(marks), np.ravel(probs)))
@@ -128,6 +131,8 @@ def measure_ranking_precision(marks: Truth, probs: Values) -> float:
     Raises:
         InputError: no row has a label.
     """
+    from sklearn import metrics as sk
+
     many = marks.sum(axis=1)
     if not many.any():
         raise InputError("label_ranking_average_precision needs a label among the scored rows; no row has one")

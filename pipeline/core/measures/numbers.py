@@ -2,8 +2,6 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import pearsonr, spearmanr
-from sklearn import metrics as sk
 
 from pipeline.core.arrays import Truth, Values
 from pipeline.core.errors import InputError
@@ -64,6 +62,8 @@ def measure_r2(truth: Truth, values: Values, weights: Floats) -> float:
     Raises:
         InputError: fewer than two rows, or a column of one value.
     """
+    from sklearn import metrics as sk
+
     if len(truth) < 2 or (truth.std(axis=0) == 0).any():
         raise InputError("r2 needs two different numbers in every column of the scored rows")
     by_column = sk.r2_score(truth.astype(np.float64), values.astype(np.float64), multioutput="raw_values")
@@ -86,11 +86,15 @@ def measure_pooled_r2(truth: Truth, values: Values, weights: Floats) -> float:
 
 def measure_pearson(truth: Truth, values: Values) -> float:
     """Mean over the columns of Pearson's correlation; 0 for a column predicted constant."""
+    from scipy.stats import pearsonr
+
     return float(np.mean([_correlate(pearsonr, truth[:, i], values[:, i]) for i in range(truth.shape[1])]))
 
 
 def measure_spearman(truth: Truth, values: Values) -> float:
     """Mean over the columns of Spearman's rank correlation; 0 for a column predicted constant."""
+    from scipy.stats import spearmanr
+
     return float(np.mean([_correlate(spearmanr, truth[:, i], values[:, i]) for i in range(truth.shape[1])]))
 
 

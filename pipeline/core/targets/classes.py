@@ -7,8 +7,6 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import model_validator
-from scipy.special import log_softmax, softmax
-from sklearn.preprocessing import LabelEncoder
 
 from pipeline.core.arrays import Labels, Targets, Truth, Values
 from pipeline.core.errors import InputError, near_names
@@ -25,9 +23,8 @@ def encode_labels(labels: Sequence[str]) -> tuple[list[str], Labels]:
     Names that are all whole numbers go by value (2 before 10), others as text.
     """
     numeric = all(_WHOLE_NUMBER.fullmatch(label) for label in labels)
-    encoder = LabelEncoder()
-    indices = encoder.fit_transform([int(label) for label in labels] if numeric else list(labels))
-    return [str(name) for name in encoder.classes_.tolist()], indices.astype(np.int64)
+    names, indices = np.unique([int(label) for label in labels] if numeric else list(labels), return_inverse=True)
+    return [str(name) for name in names.tolist()], indices.astype(np.int64)
 
 
 class Simplex(Target):
@@ -38,6 +35,8 @@ class Simplex(Target):
 
     def from_outputs(self, outputs: NDArray[np.floating]) -> Values:
         """Softmax over the classes."""
+        from scipy.special import softmax
+
         probs: NDArray[np.floating] = softmax(outputs, axis=-1)
         return probs.astype(np.float32)
 
@@ -52,11 +51,15 @@ class Simplex(Target):
 
     def soften(self, values: Values, temperature: float) -> NDArray[np.float64]:
         """Softmax of the logarithms, divided by the temperature."""
+        from scipy.special import softmax
+
         logs = np.log(np.maximum(values, _TINY).astype(np.float64))
         return np.asarray(softmax(logs / temperature, axis=1), dtype=np.float64)
 
     def average_outputs(self, outputs: NDArray[np.floating]) -> NDArray[np.float32]:
         """Logarithms of the mean probabilities."""
+        from scipy.special import softmax
+
         probs = softmax(outputs.astype(np.float64), axis=-1).mean(axis=0)
         return np.asarray(np.log(np.maximum(probs, _TINY)), dtype=np.float32)
 
@@ -135,6 +138,8 @@ class OneClass(Simplex):
 
     def measure_output_losses(self, truth: Truth, outputs: NDArray[np.floating]) -> NDArray[np.float64]:
         """Cross-entropy of each row."""
+        from scipy.special import log_softmax
+
         logs: NDArray[np.float64] = log_softmax(outputs.astype(np.float64), axis=1)
         return -logs[np.arange(len(logs)), self.index_labels(truth)]
 

@@ -8,7 +8,6 @@ from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_expit, logit
 
 from pipeline.core.arrays import Targets, Truth, Values
 from pipeline.core.errors import InputError
@@ -97,6 +96,8 @@ class CumulativeGrades(Grades):
 
     def to_outputs(self, values: Values) -> NDArray[np.float64]:
         """Log-odds of each step, given those before it."""
+        from scipy.special import logit
+
         above = np.cumsum(values[..., ::-1].astype(np.float64), axis=-1)[..., ::-1]
         steps: NDArray[np.float64] = above[..., 1:] / np.maximum(above[..., :-1], FLOOR)
         return np.asarray(logit(np.clip(steps, FLOOR, 1 - FLOOR)))
@@ -111,6 +112,8 @@ class CumulativeGrades(Grades):
 
     @staticmethod
     def _logs(outputs: NDArray[np.floating]) -> NDArray[np.float64]:
+        from scipy.special import log_expit
+
         double = outputs.astype(np.float64)
         nought = np.zeros((*double.shape[:-1], 1))  # logarithms of 1: all reach the first grade, none leaves the last
         logs: NDArray[np.float64] = np.concatenate([nought, np.cumsum(log_expit(double), axis=-1)], axis=-1)

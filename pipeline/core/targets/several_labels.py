@@ -5,7 +5,6 @@ from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logit
 
 from pipeline.core.arrays import Targets, Truth, Values
 from pipeline.core.errors import InputError, near_names
@@ -54,11 +53,15 @@ class SeveralLabels(Target):
 
     def from_outputs(self, outputs: NDArray[np.floating]) -> Values:
         """Sigmoid of each label."""
+        from scipy.special import expit
+
         probs: NDArray[np.floating] = expit(outputs)
         return probs.astype(np.float32)
 
     def to_outputs(self, values: Values) -> NDArray[np.float64]:
         """Log-odds of the probabilities."""
+        from scipy.special import logit
+
         odds: NDArray[np.float64] = logit(np.clip(values.astype(np.float64), FLOOR, 1 - FLOOR))
         return odds
 
@@ -99,6 +102,8 @@ class SeveralLabels(Target):
 
     def soften(self, values: Values, temperature: float) -> NDArray[np.float64]:
         """Sigmoid of the log-odds, divided by the temperature."""
+        from scipy.special import expit
+
         return np.asarray(expit(self.to_outputs(values) / temperature), dtype=np.float64)
 
     def list_true_probs(self, truth: Truth, values: Values) -> NDArray[np.floating]:

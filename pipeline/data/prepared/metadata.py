@@ -5,8 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import cross_val_score
-from sklearn.tree import DecisionTreeClassifier
 
 from pipeline.core.arrays import Labels
 from pipeline.core.columns import Columns, name_columns
@@ -76,6 +74,9 @@ def refuse_leaks(index: pd.DataFrame, labels: Labels, columns: Columns) -> None:
     Raises:
         InputError: names the column and the share of rows whose class it tells.
     """
+    from sklearn.model_selection import cross_val_score
+    from sklearn.tree import DecisionTreeClassifier
+
     rows = np.bincount(labels[labels >= 0], minlength=2)
     if (labels < 0).any() or rows[rows > 0].min() < 2 * _LEAF or rows.max() / rows.sum() >= _LEAK:
         return

@@ -12,9 +12,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 
 from pipeline.core.arrays import Images
 from pipeline.core.competition import BundledSource, KerasSource
@@ -34,6 +31,9 @@ def write_digits(folder: Path, source: BundledSource) -> None:
 
     Reference: https://archive.ics.uci.edu/dataset/80
     """
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
     digits = load_digits()
     images = np.rint(digits.images * (255 / 16)).astype(np.uint8)
     labels = [str(label) for label in digits.target]
@@ -91,6 +91,8 @@ def _write(folder: Path, train: Images, labels: Sequence[str], test: Images, sol
 
 
 def _write_images(folder: Path, images: Images) -> None:
+    from PIL import Image
+
     folder.mkdir(parents=True, exist_ok=True)
     for number, pixels in enumerate(images):
         Image.fromarray(pixels).save(folder / f"{number}.png")
