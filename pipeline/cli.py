@@ -87,8 +87,7 @@ def _lr_range(
     from pipeline.training.context import read_context
     from pipeline.training.lr_range import Sweep
 
-    root = find_root()
-    lr_range.run(root, model, read_context(root), Sweep(lowest, highest, steps, fold))
+    lr_range.run(find_root(), model, read_context(find_root()), Sweep(lowest, highest, steps, fold))
 
 
 @app.command("add-member")
