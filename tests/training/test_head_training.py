@@ -78,6 +78,7 @@ def test_a_head_is_a_member_like_any_other_and_its_checkpoint_the_head_alone(roo
     assert max(sizes) < 3000
 
 
+@pytest.mark.slow  # trains a network beside the heads
 def test_two_models_on_one_backbone_never_compute_features_twice(
     root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -135,7 +135,9 @@ class HeadSession:
         made = fit_linear_head(head, self._rows(rows, moments, averaged), chosen.strength, chosen.fit)
         model = self._make_model(made, moments, chosen.scale)
         note = f"strength {chosen.strength:g} scale {chosen.scale:.3g}" + (f" {made.steps} steps" if made.steps else "")
-        return FittedHead(model.logits, model, note)
+        weights = model.coefficients / model.scale[:, None]  # two passes over the features less than `model.logits`
+        intercepts = model.intercepts - model.mean @ weights
+        return FittedHead(lambda raw: raw @ weights + intercepts, model, note)
 
     def _make_model(self, fit: Coefficients, moments: Moments, scale: float) -> ClassicModel:
         """Puts scaling and coefficients into one model of the features as they are kept."""

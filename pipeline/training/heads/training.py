@@ -30,6 +30,8 @@ from pipeline.training.heads.session import FeatureViews, FittedHead, HeadSessio
 from pipeline.training.task import FoldTask, OnEpoch
 from pipeline.training.view_weights import ViewedRows, collect_views
 
+_LOSS_ROWS = 1024
+
 
 @dataclass(frozen=True)
 class TrainableHead:
@@ -113,7 +115,8 @@ def train_head_fold(task: FoldTask, trainable: TrainableHead) -> None:
     """Trains one fold, or finds it finished.
 
     Writes into ``task.folder``: ``checkpoint.npz`` (not of trees), ``valid.parquet``, ``test.parquet``,
-    ``history.csv`` and, last, ``done.json``; what each view says as `trainer.train_fold` does.
+    ``history.csv`` and, last, ``done.json``; what each view says as `trainer.train_fold` does. The training loss
+    is that of 1,024 training rows at most, evenly spaced.
     """
     if (task.folder / "done.json").is_file():
         return
@@ -136,11 +139,12 @@ def train_head_fold(task: FoldTask, trainable: TrainableHead) -> None:
     _write(task.folder / "test.parquet", data.test_ids, tests, target)
     values, truth, metric = target.from_outputs(logits), data.truth[valid], task.score.metric_for(target)
     hits = target.measure_hits(truth, values)
-    trained = _average(fitted, compute_part(trainable.backbones, "train", task.recipe.views), rows, trainable)
+    sample = rows[:: -(-len(rows) // _LOSS_ROWS)]
+    trained = _average(fitted, compute_part(trainable.backbones, "train", task.recipe.views), sample, trainable)
     row = {
         "fold": task.fold,
         "epoch": 1,
-        "loss": float(target.measure_output_losses(data.truth[rows], trained).mean()),
+        "loss": float(target.measure_output_losses(data.truth[sample], trained).mean()),
         "valid_loss": float(target.measure_output_losses(truth, logits).mean()),
         **({} if hits is None else {"valid_accuracy": float(hits.mean())}),
         "valid_score": metric.score(truth, values),
