@@ -78,6 +78,16 @@ class ChannelFiles(Section):
         return self
 
 
+class KeyedAnswers(Section):
+    """Answers that stand in a table of their own, one row for each value of ``key``, a column of both tables.
+
+    ``table`` holds the columns of ``label``, the table of images says which key each image is of.
+    """
+
+    table: str
+    key: str
+
+
 class CsvImages(Section):
     """A table of ids and labels beside images; ids with or without extension.
 
@@ -86,6 +96,8 @@ class CsvImages(Section):
     path made of columns, of one file or one for each channel (`ChannelFiles`).
     ``label`` is the column of the answer; a list of columns where an image has several numbers or targets. Where
     ``target.kind`` is several_labels and names no separator, each row names one label of an image.
+    ``answers`` is the table of ``label`` where ``table`` gives a key of it alone (photos of a restaurant); images of
+    one key share a fold, also without ``group``.
     """
 
     layout: Literal["csv_images"]
@@ -97,6 +109,7 @@ class CsvImages(Section):
     file: str | None = None
     files: ChannelFiles | None = None
     packed: Packed | None = None
+    answers: KeyedAnswers | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -339,3 +339,31 @@ def test_of_a_picture_and_its_tiff_the_plain_one_is_meant(tmp_path: Path) -> Non
     assert folder.find(["a"], tmp_path / "test.csv") == ["jpg/a.jpg"]
     with pytest.raises(InputError, match="1 ids fit more than one image"):
         folder.find(["b"], tmp_path / "test.csv")
+
+
+def _answers(base: Path, text: str) -> Competition:
+    _table(base, "Id,Kennel\n10,b\n1,a\n2,b\n")
+    (base / "kennels.csv").write_text(text)
+    return _competition(train={"answers": {"table": "kennels.csv", "key": "Kennel"}})
+
+
+def test_answers_of_a_key_are_joined_to_images_which_are_a_group(base: Path) -> None:
+    records = list_records(base, _answers(base, "Kennel,Label\na,cat\nb,dog\nc,dog\n")).train
+    assert [(record.id, record.label, record.group) for record in records] == [
+        ("10", "dog", "b"),
+        ("1", "cat", "a"),
+        ("2", "dog", "b"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("Kennel,Label\na,cat\n", "has no row of 1 values of Kennel in .*train.csv: b; add their rows"),
+        ("Kennel,Label\na,cat\na,dog\nb,dog\n", "1 rows repeat a Kennel: a; keep one row of each"),
+        ("Kennel,Breed\na,cat\nb,dog\n", "Label"),
+    ],
+)
+def test_answers_that_do_not_fit_their_keys_are_refused(base: Path, text: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        list_records(base, _answers(base, text))

@@ -18,7 +18,8 @@ from pipeline.data.describe.folders import (
     describe_class_folders,
     describe_file_names,
 )
-from pipeline.data.describe.groups import GroupedRows, describe_groups
+from pipeline.data.describe.groups import GroupedRows, GroupReading, describe_groups
+from pipeline.data.describe.joined_answers import find_joined_answers
 from pipeline.data.describe.label_columns import read_labels
 from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import (
@@ -88,19 +89,20 @@ def describe_train(
         return describe_file_names(candidate, images)
     if isinstance(candidate, PixelTable):
         return _describe_pixels(candidate, listing, sample, choices)
-    others = [path for path in tables if path != candidate.table]
-    tests = list(find_test_tables(listing, others, sample.table).values())
-    return _describe_table(candidate, listing, sample, tests, choices)
+    return _describe_table(candidate, listing, tables, sample, choices)
 
 
 def _describe_table(
     candidate: TableCandidate,
     listing: Listing,
+    tables: Sequence[str],
     sample: SampleSubmission,
-    tests: Sequence[pd.DataFrame],
     choices: Choices,
 ) -> Reading:
-    table = listing.table(candidate.table)
+    joined = find_joined_answers(listing, candidate.table, tables, sample, choices)
+    table = joined.table if joined is not None else listing.table(candidate.table)
+    others = [path for path in tables if path != candidate.table and (joined is None or path != joined.path)]
+    tests = list(find_test_tables(listing, others, sample.table).values())
     best = max(match.share for match in candidate.matches)
     matches = [match for match in candidate.matches if match.share == best]
     # Two columns that name the same images row by row (a name with and without extension) are one reading.
@@ -112,10 +114,12 @@ def _describe_table(
         if same and choices.id is None
         else pick_reading(f"the id column of {candidate.table}", options, "--id", choices.id)
     )
-    labels = read_labels(table, candidate.table, [match.column], sample, choices)
+    taken = [match.column, *([joined.key] if joined is not None else [])]
+    labels = read_labels(table, joined.path if joined is not None else candidate.table, taken, sample, choices)
     facts = [
-        f"{candidate.table}: {len(table):,} rows, columns {some(table.columns)}",
+        f"{candidate.table}: {len(table):,} rows, columns {some(listing.head(candidate.table).columns)}",
         f"{match.column}: {len(match.images):,} of {match.rows:,} ids name an image in {match.folder}",
+        *(joined.facts if joined is not None else ()),
         *labels.facts,
     ]
     check = [*labels.check]
@@ -126,11 +130,14 @@ def _describe_table(
     if match.share < 1:
         check.append(f"{match.rows - len(match.images):,} ids of {candidate.table} have no image in {match.folder}")
     row_id = find_id_beside(table, match.column) if choices.id is None else match.column
-    taken = [row_id, match.column, *labels.columns, *sample.columns]
+    taken = [row_id, *taken, match.column, *labels.columns, *sample.columns]
     places = list(match.places)
     ids, cells = table[row_id].iloc[places].tolist(), labels.cells.iloc[places].tolist()
     rows = GroupedRows(table.iloc[places], candidate.table, ids, match.images, cells, taken)
-    groups = describe_groups(listing, rows, tests, choices)
+    if joined is not None and choices.group is None:
+        groups = GroupReading(joined.key)
+    else:
+        groups = describe_groups(listing, rows, tests, choices)
     leave_out = _describe_left_out(table[row_id], labels.cells, match)
     if leave_out:
         facts.append(f"rows of {candidate.table} that are no training images are left out, see leave_out")
@@ -142,6 +149,7 @@ def _describe_table(
         **({"file": match.column} if row_id != match.column else {}),
         **({"files": files.section} if files is not None else {}),
         **labels.train_keys,
+        **({"answers": {"table": joined.path, "key": joined.key}} if joined is not None else {}),
         **({"group": groups.column} if groups.column else {}),
     }
     more = groups.sections | leave_out

@@ -1,14 +1,17 @@
 """Cells of a training table: what each row says of its image, as `core.targets.contract` joins it."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from pipeline.core.errors import InputError
+from pipeline.core.csvs import require_columns
+from pipeline.core.errors import InputError, some
 from pipeline.core.layouts import CsvImages, CsvOneHot
 from pipeline.core.targets.contract import CELL_SEPARATOR
 from pipeline.core.targets.spec import SeveralLabelsSpec, TargetSpec, VoteSharesSpec
+from pipeline.data.containers.tables import read_rows
 from pipeline.data.prepared.one_hot import read_marks, read_one_hot
 
 
@@ -72,3 +75,38 @@ def join_rows_of_ids(table: pd.DataFrame, layout: CsvImages | CsvOneHot, target:
     first = table.drop_duplicates(layout.id).set_index(layout.id)
     first[label] = named
     return first.reset_index()
+
+
+def join_answers(table: pd.DataFrame, layout: CsvImages, base: Path, encoding: str | None) -> pd.DataFrame:
+    """Joins the columns of answers to the rows of images by ``answers.key``; the index stays.
+
+    Args:
+        table: of images, as text.
+        layout: says where the answers stand.
+        base: the source's folder.
+        encoding: of the table of answers.
+
+    Raises:
+        InputError: a column is missing or stands in both tables, or a key has no row of answers or several.
+    """
+    answers = layout.answers
+    if answers is None:
+        return table
+    path, images = base / answers.table, base / layout.table
+    known = read_rows(path, encoding=encoding)
+    require_columns(known.columns.tolist(), [answers.key, *layout.labels], path)
+    require_columns(table.columns.tolist(), [answers.key], images)
+    both = [name for name in layout.labels if name in table.columns]
+    if both:
+        raise InputError(f"{images}: {some(both)} stands in {answers.table}, too; remove train.answers, or the column")
+    twice = known.loc[known[answers.key].duplicated(), answers.key].tolist()
+    if twice:
+        raise InputError(f"{path}: {len(twice)} rows repeat a {answers.key}: {some(twice)}; keep one row of each")
+    unknown = sorted(set(table[answers.key]) - set(known[answers.key]))
+    if unknown:
+        raise InputError(
+            f"{path} has no row of {len(unknown)} values of {answers.key} in {images}: {some(unknown)}; add their "
+            "rows, or remove their images from the table"
+        )
+    labels = known.set_index(answers.key).loc[table[answers.key], list(layout.labels)]
+    return pd.concat([table, labels.set_axis(table.index)], axis=1)

@@ -12,7 +12,7 @@ from pipeline.core.layouts import CsvImages, CsvOneHot, CsvPixels, FileNames, Fo
 from pipeline.core.picture_formats import describe_content, find_picture_format
 from pipeline.core.targets.spec import GradesSpec, OneClassSpec, SeveralLabelsSpec
 from pipeline.data.containers.tables import read_rows
-from pipeline.data.prepared.cells import join_rows_of_ids, read_cells
+from pipeline.data.prepared.cells import join_answers, join_rows_of_ids, read_cells
 from pipeline.data.prepared.channel_files import find_channel_files
 from pipeline.data.prepared.image_folder import ImageFolder
 from pipeline.data.prepared.packed_images import open_images
@@ -86,6 +86,8 @@ def _from_table(
     path = base / layout.table
     table = read_rows(path, encoding=competition.encoding)
     others = [name for name in (layout.group, layout.file) if name]
+    if isinstance(layout, CsvImages):
+        table = join_answers(table, layout, base, competition.encoding)
     require_columns(table.columns.tolist(), [layout.id, *list_answer_columns(layout), *others], path)
     images = open_images(base, layout)
     table, left = leave_rows_out(table, layout, competition, images, str(path))
@@ -95,7 +97,8 @@ def _from_table(
     labels = read_cells(table, layout, competition.target, ids, str(path))
     _check_one_label_each(ids, labels, path)
     check_ids(ids, str(path))
-    groups = table[layout.group].tolist() if layout.group else [""] * len(ids)
+    group = layout.group or (layout.answers.key if isinstance(layout, CsvImages) and layout.answers else None)
+    groups = table[group].tolist() if group else [""] * len(ids)
     files = find_channel_files(images, layout, table, layout.id, path)
     return [
         Record(name, first, label, group, tuple(others))
