@@ -51,8 +51,8 @@ ROOMS = {
     "networks": Room(
         3,
         "images",
-        """backbones.pretrained backbones.vit build features hardware inputs predicting processor mlp_hog normalisation
-        runtime""",
+        """backbones.pretrained backbones.transformers build features hardware inputs mlp_hog normalisation predicting
+        processor runtime""",
     ),
     "data": Room(
         3,

@@ -17,7 +17,7 @@ from pipeline.core.errors import InputError, one_line
 from pipeline.images.prefetching import default_workers
 from pipeline.images.preprocessing import open_preprocessed
 from pipeline.networks import runtime
-from pipeline.networks.backbones.vit import Vit
+from pipeline.networks.backbones.transformers import Transformer
 from pipeline.networks.build import BuiltNetwork, WeightSource, build_network, build_penultimate
 from pipeline.networks.features import FeatureCache
 from pipeline.networks.predicting import predict_from_features, predict_from_images
@@ -160,7 +160,7 @@ def open_network(
         runtime.start_backend(precision)
     size = recipe.training.size or recipe.input.size or shape.stored
     # A preset holds the shape and the input scaling of a ViT; all weights are in the checkpoint.
-    source = WeightSource(weights) if isinstance(recipe.network, Vit) else None
+    source = WeightSource(weights) if isinstance(recipe.network, Transformer) else None
     net = build_network(recipe.network, size, shape.channels, shape.n_classes, recipe.input.normalise, source)
     net.model.jit_compile = runtime.use_xla()
     return OpenedNetwork(recipe, net, size, keep)

@@ -25,6 +25,7 @@ from pipeline.core.paths import (
 )
 from pipeline.inference.selection import Selection, list_checkpoints
 
+_TRANSFORMERS = ("vit", "dinov2", "dinov3", "siglip")
 _PACKAGE = Path(__file__).parents[1]
 
 
@@ -66,15 +67,17 @@ def _files(root: Path, selection: Selection) -> Iterator[Path]:
 
 
 def _with_presets(root: Path, target: Path, card: ModelCard) -> ModelCard:
-    """Copies the preset that holds the shape of a ViT; the returned card names the copy."""
+    """Copies the preset that holds the shape of a transformer; the returned card names the copy."""
     network: dict[str, Any] = card.config.get("network", {})
-    if network.get("name") != "vit" or network.get("weights") != "preset":
+    if network.get("name") not in _TRANSFORMERS or network.get("weights") != "preset":
         return card
     # Only this needs Keras, which takes seconds to import.
-    from pipeline.networks.backbones.vit import Vit, list_vit_files
+    from pydantic import TypeAdapter
 
-    section = Vit.model_validate_json(json.dumps(network))
-    files = list_vit_files(section, weights_folder(root))
+    from pipeline.networks.backbones.transformers import Transformer, list_transformer_files
+
+    section = TypeAdapter[Transformer](Transformer).validate_json(json.dumps(network))
+    files = list_transformer_files(section, weights_folder(root))
     name = f"{card.model}-preset"
     (target / "weights" / name).mkdir(parents=True)
     for path in files:

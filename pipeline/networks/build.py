@@ -20,6 +20,7 @@ from pipeline.core.config import Section
 from pipeline.core.errors import InputError
 from pipeline.images.hog import compute_hog
 from pipeline.networks import architectures, runtime
+from pipeline.networks.backbones.foundation import Foundation
 from pipeline.networks.backbones.pretrained import (
     AsTrained,
     Pretrained,
@@ -28,7 +29,14 @@ from pipeline.networks.backbones.pretrained import (
     pool_features,
     preprocess_pixels,
 )
-from pipeline.networks.backbones.vit import Vit, build_vit, group_vit_layers, list_vit_files, read_vit_scaling
+from pipeline.networks.backbones.transformers import (
+    Transformer,
+    build_transformer,
+    group_transformer_layers,
+    list_transformer_files,
+    read_transformer_scaling,
+)
+from pipeline.networks.backbones.vit import Vit
 from pipeline.networks.head import build_head
 from pipeline.networks.inputs import Normalise, make_rgb, normalise_pixels
 from pipeline.networks.mlp_hog import MlpHog
@@ -46,7 +54,7 @@ def _plain_networks() -> dict[str, tuple[type[Section], PixelsToFeatures]]:
 
 NETWORKS = _plain_networks()
 
-ON_FEATURES = (Pretrained, Vit, MlpHog)
+ON_FEATURES = (Pretrained, Vit, Foundation, MlpHog)
 
 if TYPE_CHECKING:
     Network = Section
@@ -117,8 +125,8 @@ def build_network(
     if isinstance(network, Pretrained):
         file = find_backbone_weights(network, source.folder, source.size or size) if source else None
         return _on_pretrained(network, images, n_classes, normalise, file)
-    if isinstance(network, Vit):
-        return _on_vit(network, images, n_classes, normalise, source.folder if source else None)
+    if isinstance(network, Transformer):
+        return _on_transformer(network, images, n_classes, normalise, source.folder if source else None)
     if isinstance(network, MlpHog):
         return _on_hog(network, size, channels, n_classes)
     features = NETWORKS[network.name][1](normalise_pixels(images, normalise), network)
@@ -137,8 +145,8 @@ def list_weight_files(network: Any, folder: Path, size: int) -> tuple[Path, ...]
     Raises:
         InputError: they cannot be had.
     """
-    if isinstance(network, Vit):
-        return list_vit_files(network, folder)
+    if isinstance(network, Transformer):
+        return list_transformer_files(network, folder)
     file = find_backbone_weights(network, folder, size) if isinstance(network, Pretrained) else None
     return (file,) if file else ()
 
@@ -181,23 +189,23 @@ def _require_no_scaling(backbone: keras.Model, normalise: Normalise) -> None:
         )
 
 
-def _on_vit(
-    network: Vit, images: keras.KerasTensor, n_classes: int, normalise: Normalise, folder: Path | None
+def _on_transformer(
+    network: Transformer, images: keras.KerasTensor, n_classes: int, normalise: Normalise, folder: Path | None
 ) -> BuiltNetwork:
-    backbone = build_vit(network, images.shape[1], 3, folder)
+    backbone = build_transformer(network, images.shape[1], folder)
     if normalise == "auto":
-        wanted = read_vit_scaling(network, folder)
+        wanted = read_transformer_scaling(network, folder)
         pixels = layers.Rescaling(list(wanted.scale), list(wanted.offset), dtype="float32", name="pixels")(
             make_rgb(images)
         )
     else:
         pixels = make_rgb(normalise_pixels(images, normalise))
     features = keras.Model(images, backbone(pixels), name="features")
-    return _with_head(network, features, n_classes, backbone, tuple(group_vit_layers(backbone)))
+    return _with_head(network, features, n_classes, backbone, tuple(group_transformer_layers(backbone)))
 
 
 def _with_head(
-    network: Pretrained | Vit,
+    network: Pretrained | Transformer,
     features: keras.Model,
     n_classes: int,
     backbone: keras.Model,

@@ -17,7 +17,7 @@ from pipeline.core.errors import NoRoomError
 from pipeline.core.files import locked
 from pipeline.networks import hardware, runtime
 from pipeline.networks.backbones.pretrained import Pretrained
-from pipeline.networks.backbones.vit import Vit
+from pipeline.networks.backbones.transformers import Transformer
 from pipeline.networks.build import BuiltNetwork, WeightSource, build_network
 from pipeline.networks.mlp_hog import MlpHog
 from pipeline.networks.processor import Precision
@@ -52,7 +52,7 @@ def choose_precision(
         return runtime.start_backend("float32")  # too small to gain
     resolved = runtime.start_backend(wanted)
     measured = wanted == "auto" and resolved == "bfloat16" and not hardware.count_gpus()
-    if not measured or not isinstance(recipe.network, (Pretrained, Vit)):
+    if not measured or not isinstance(recipe.network, (Pretrained, Transformer)):
         return resolved
     phase = recipe.training
     head_alone = phase.unfreeze == "head"  # then features are all that takes time, the same for every head
@@ -195,7 +195,9 @@ def _step(
 ) -> Callable[[], object]:
     stored, channels, n_classes = shape
     size = phase.size or recipe.input.size or stored
-    source = WeightSource(weights) if isinstance(recipe.network, Vit) else None  # the weights themselves change no time
+    source = (
+        WeightSource(weights) if isinstance(recipe.network, Transformer) else None
+    )  # the weights themselves change no time
     net: BuiltNetwork = build_network(recipe.network, size, channels, n_classes, recipe.input.normalise, source)
     images = np.zeros((batch_size, size, size, channels), dtype=np.uint8)
     if phase.unfreeze == "head" and net.extract is not None:

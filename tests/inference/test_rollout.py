@@ -5,7 +5,8 @@ import pytest
 
 from pipeline.inference.saliency.rollout import compute_rollout, multiply_attentions
 from pipeline.networks import runtime
-from pipeline.networks.backbones.vit import Vit, VitShape, compute_vit_attentions
+from pipeline.networks.backbones.transformers import compute_attentions
+from pipeline.networks.backbones.vit import Vit, VitShape
 from pipeline.networks.build import build_network
 
 
@@ -46,6 +47,6 @@ def test_attention_is_that_of_the_network_itself() -> None:
     net = build_network(vit(), 12, 3, 3)
     assert net.backbone is not None
     images = np.random.default_rng(0).integers(0, 256, (2, 12, 12, 3)).astype(np.uint8)
-    found = compute_vit_attentions(net.model, net.backbone, images)
+    found = compute_attentions(net.model, net.backbone, images)
     assert [one.shape for one in found] == [(2, 2, 10, 10)] * 2
     np.testing.assert_allclose(np.stack(found).sum(axis=-1), 1, rtol=1e-5)

@@ -1,7 +1,6 @@
 """Vision Transformers: built, trained, and loaded from presets fabricated here."""
 
 import json
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,11 @@ from support.vit_files import CONFIG, hugging_face, tensors
 
 from pipeline.core.errors import InputError
 from pipeline.networks import runtime
+from pipeline.networks.backbones.transformers import group_transformer_layers
 from pipeline.networks.backbones.vit import (
     Vit,
     VitShape,
     build_vit,
-    group_vit_layers,
-    interpolate_positions,
     list_vit_files,
     read_vit_scaling,
 )
@@ -140,7 +138,7 @@ def test_weights_survive_a_file(tmp_path: Path) -> None:
 
 def test_the_groups_go_from_input_to_output_and_hold_every_weight_once() -> None:
     backbone = build_vit(RANDOM, 32, 3, None)
-    groups = group_vit_layers(backbone)
+    groups = group_transformer_layers(backbone)
     paths = [weight.path for group in groups for layer in group for weight in layer.weights]
     assert sorted(paths) == sorted(weight.path for weight in backbone.weights)
     assert len(set(paths)) == len(paths)
@@ -151,7 +149,7 @@ def test_the_groups_go_from_input_to_output_and_hold_every_weight_once() -> None
 
 def test_freezing_all_but_the_top_groups_leaves_those_trainable() -> None:
     backbone = build_vit(RANDOM, 32, 3, None)
-    for group in group_vit_layers(backbone)[:2]:
+    for group in group_transformer_layers(backbone)[:2]:
         for layer in group:
             layer.trainable = False
     assert len(backbone.trainable_weights) == 16 + 2  # a block, a normalisation
@@ -234,29 +232,6 @@ def test_another_normalisation_comes_from_the_preset(tmp_path: Path) -> None:
 
 
 # --- another size
-
-
-def test_interpolation_leaves_the_class_token_and_a_constant_grid_alone() -> None:
-    positions = np.concatenate([np.full((1, 2), 9.0), np.tile([[1.0, -3.0]], (16, 1))]).astype(np.float32)
-    for side in (2, 3, 4, 7):
-        found = keras.ops.convert_to_numpy(
-            interpolate_positions(keras.ops.convert_to_tensor(positions), side * side + 1)
-        )
-        assert found.shape == (side * side + 1, 2)
-        assert found[0].tolist() == [9.0, 9.0]
-        np.testing.assert_allclose(found[1:], np.tile([[1.0, -3.0]], (side * side, 1)), atol=1e-6)
-
-
-def test_interpolation_keeps_rows_rows_and_columns_columns() -> None:
-    rows, columns = np.meshgrid(np.arange(4.0), np.arange(4.0), indexing="ij")
-    positions = np.stack([rows.ravel(), columns.ravel()], axis=1).astype(np.float32)
-    grid = keras.ops.convert_to_numpy(interpolate_positions(keras.ops.convert_to_tensor(positions), 64)).reshape(
-        8, 8, 2
-    )
-    assert np.ptp(grid[..., 0], axis=1).max() < 1e-5
-    assert np.ptp(grid[..., 1], axis=0).max() < 1e-5
-    np.testing.assert_allclose(grid[3:5, 0, 0], [1.25, 1.75], atol=0.05)  # centres lie half a step apart
-    assert all(b > a for a, b in pairwise(grid[:, 0, 0]))
 
 
 @pytest.mark.parametrize("size", [16, 48])

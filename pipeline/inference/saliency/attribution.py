@@ -15,7 +15,7 @@ from pipeline.inference.opened_network import OpenedNetwork, TaskShape, open_net
 from pipeline.inference.saliency.gradcam import compute_grad_cam, split_network
 from pipeline.inference.saliency.heat import Heat, enlarge_heat
 from pipeline.inference.saliency.rollout import compute_rollout
-from pipeline.networks.backbones.vit import Vit
+from pipeline.networks.backbones.transformers import Transformer
 
 _BATCH = 16
 _ComputeHeat = Callable[[Pixels, NDArray[np.int64]], Heat]
@@ -77,7 +77,7 @@ def make_attribution(opened: OpenedNetwork, layer: str | None = None) -> Attribu
         InputError: there is no such layer.
     """
     model, backbone, network = opened.net.model, opened.net.backbone, opened.recipe.network
-    if isinstance(network, Vit):
+    if isinstance(network, Transformer):
         assert backbone is not None
         return Attribution(
             opened, "attention rollout", lambda images, _: compute_rollout(model, backbone, network, images)

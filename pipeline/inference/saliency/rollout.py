@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.networks.backbones.vit import Vit, compute_vit_attentions
+from pipeline.networks.backbones.transformers import Transformer, compute_attentions
 from pipeline.networks.runtime import keras
 
 Attention = NDArray[np.float32]
@@ -32,21 +32,22 @@ def multiply_attentions(attentions: Sequence[Attention]) -> Attention:
 
 
 def compute_rollout(
-    model: keras.Model, backbone: keras.Model, network: Vit, images: NDArray[np.uint8 | np.float32]
+    model: keras.Model, backbone: keras.Model, network: Transformer, images: NDArray[np.uint8 | np.float32]
 ) -> NDArray[np.float32]:
     """Computes the share of each patch in the input of the head.
 
     Args:
         model: from images to logits; ``backbone`` is part of it.
-        backbone: as `build_vit` builds it.
+        backbone: as `build_transformer` builds it.
         network: its section.
         images: (batch, size, size, channels) in [0, 255], resized and preprocessed as the network takes them.
 
     Returns:
         float32 (batch, rows, columns), >= 0, one place per patch.
     """
-    total = multiply_attentions(compute_vit_attentions(model, backbone, images))
+    total = multiply_attentions(compute_attentions(model, backbone, images))
     side = int(total.shape[-1] ** 0.5)
-    class_tokens = total.shape[-1] - side * side
-    attention = total[:, 0] if network.pooling == "token" else total[:, class_tokens:].mean(axis=1)
-    return np.ascontiguousarray(attention[:, class_tokens:].reshape(-1, side, side))
+    others = total.shape[-1] - side * side  # the class token and registers
+    of_token = network.pooling in ("token", "both") and network.name != "siglip"
+    attention = total[:, 0] if of_token else total[:, others:].mean(axis=1)
+    return np.ascontiguousarray(attention[:, others:].reshape(-1, side, side))

@@ -15,12 +15,13 @@ _WAYS_OUT = (
 _SECONDS = 15.0
 
 
-def find_preset_folder(name: str, folder: Path | None) -> Path | None:
+def find_preset_folder(name: str, folder: Path | None, class_of: str) -> Path | None:
     """Returns the local folder of a preset, or None for one on a hub.
 
     Args:
         name: path of a folder, or a hub name.
         folder: of pretrained weights; a subfolder of the preset's own name there goes before the hub.
+        class_of: KerasHub's class, whose presets are known by name.
 
     Raises:
         InputError: neither a folder nor the name of anything on a hub.
@@ -32,7 +33,7 @@ def find_preset_folder(name: str, folder: Path | None) -> Path | None:
     if local is None and not name.startswith(("hf://", "kaggle://")):
         import keras_hub
 
-        known = keras_hub.models.ViTBackbone.presets
+        known = getattr(keras_hub.models, class_of).presets
         if name not in known:
             place = f" (no folder {some(near)})" if near else ""
             raise InputError(f"network.preset: unknown {name}{place}; {near_names(name, known)} {_WAYS_OUT}")

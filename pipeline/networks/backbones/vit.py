@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import PositiveInt, model_validator
 
 from pipeline.core.config import Section
 from pipeline.core.errors import InputError
+from pipeline.networks.backbones.tokens import Pooled, check_transformer, interpolate_positions, pool_tokens
 from pipeline.networks.backbones.vit_preset import PixelScaling, Preset, open_preset
-from pipeline.networks.head import Head
-from pipeline.networks.runtime import keras, layers, ops
+from pipeline.networks.runtime import keras, ops
 
 
 class VitShape(Section):
@@ -45,7 +44,7 @@ class VitShape(Section):
         }
 
 
-class Vit(Section):
+class Vit(Pooled):
     """A Vision Transformer, how its tokens are pooled, and the head on them.
 
     Attributes:
@@ -53,15 +52,12 @@ class Vit(Section):
             the folder of weights goes before the hub.
         weights: ``preset``, or ``none`` for random ones.
         shape: what is built without asking the preset; where its weights are loaded, both must agree.
-        pooling: ``token`` takes the class token, ``average`` the mean of the patches.
     """
 
     name: Literal["vit"]
     preset: str | None = None
     weights: Literal["preset", "none"] = "preset"
     shape: VitShape | None = None
-    pooling: Literal["token", "average"] = "token"
-    head: Head = Head()
 
     @model_validator(mode="after")
     def _described(self) -> "Vit":
@@ -102,34 +98,7 @@ def build_vit(section: Vit, size: int, channels: int, folder: Path | None) -> ke
             original = keras_hub.models.ViTBackbone(**preset.arguments)
             preset.load(original)
             _adopt(whole, original)
-    return _in_a_row(whole, section.pooling)
-
-
-def group_vit_layers(backbone: keras.Model) -> list[list[keras.Layer]]:
-    """Groups the layers that have weights from input to output: patches, each transformer block, normalisation."""
-    return [[layer] for layer in backbone.layers if layer.weights]
-
-
-def compute_vit_attentions(
-    model: keras.Model, backbone: keras.Model, images: NDArray[np.uint8 | np.float32]
-) -> list[NDArray[np.float32]]:
-    """Returns what each block attends to, from the first on: float32 (batch, heads, tokens, tokens), rows sum to 1.
-
-    Args:
-        model: from images to logits.
-        backbone: the part of it that `build_vit` built.
-        images: (batch, size, size, channels) in [0, 255].
-    """
-    pixels = keras.Model(model.input, backbone._inbound_nodes[0].input_tensors[0])
-    tokens = pixels(images, training=False)
-    attentions = []
-    for layer in backbone.layers[1:]:
-        if hasattr(layer, "mha"):
-            normal = layer.layer_norm_1(tokens)
-            _, scores = layer.mha(normal, normal, return_attention_scores=True, training=False)
-            attentions.append(np.asarray(ops.convert_to_numpy(scores), dtype=np.float32))
-        tokens = layer(tokens)
-    return attentions
+    return _in_a_row(whole, section)
 
 
 def read_vit_scaling(section: Vit, folder: Path | None) -> PixelScaling:
@@ -173,57 +142,32 @@ def _wanted(section: Vit) -> dict[str, Any]:
 
 def _check(arguments: dict[str, Any], section: Vit, preset: Preset | None) -> None:
     place = f"network.preset {section.preset}" if preset else "network.shape"
-    hidden, heads, patch = (arguments[key] for key in ("hidden_dim", "num_heads", "patch_size"))
     size, _, channels = arguments["image_shape"]
-    if hidden % heads:
-        raise InputError(f"{place}: hidden size {hidden} is not divisible by {heads} heads; change one of them")
-    if size % patch:
-        below = size // patch * patch
-        near = f"{below} or {below + patch}" if below else str(patch)
-        raise InputError(f"input.size {size} is not divisible by the patch size {patch} of {place}; take {near}")
+    check_transformer(arguments, size, place)
     if preset and channels != preset.arguments["image_shape"][2]:
         raise InputError(f"{place} takes {preset.arguments['image_shape'][2]} channels, got {channels}")
-    if section.pooling == "token" and not arguments["use_class_token"]:
+    if section.pooling in ("token", "both") and not arguments["use_class_token"]:
         raise InputError(f"{place} has no class token; set network.pooling: average")
+    if section.blocks > arguments["num_layers"]:
+        raise InputError(f"network.blocks is {section.blocks}, but {place} has {arguments['num_layers']}; lower it")
 
 
 def _adopt(whole: keras.Model, original: keras.Model) -> None:
     """Copies the weights of the same network for another size."""
     for variable, given in zip(whole.weights, original.weights, strict=True):
         same = variable.shape == given.shape
-        variable.assign(given if same else interpolate_positions(given.value, variable.shape[0]))
+        held = np.asarray(ops.convert_to_numpy(given), dtype=np.float32)
+        variable.assign(held if same else interpolate_positions(held, variable.shape[0]))
 
 
-def interpolate_positions(positions: keras.KerasTensor, count: int) -> keras.KerasTensor:
-    """Interpolates position embeddings bicubically on the square grid of their patches.
-
-    Args:
-        positions: float32 (tokens, hidden); a class token, where there is one, comes first and stays as it is.
-        count: tokens wanted.
-
-    Returns:
-        float32 (count, hidden).
-    """
-    tokens, hidden = positions.shape
-    before, after = int(tokens**0.5), int(count**0.5)
-    class_tokens = tokens - before * before
-    grid = ops.reshape(positions[class_tokens:], (1, before, before, hidden))
-    grid = ops.image.resize(grid, (after, after), interpolation="bicubic", antialias=True, data_format="channels_last")
-    return ops.concatenate([positions[:class_tokens], ops.reshape(grid, (after * after, hidden))])
-
-
-def _in_a_row(whole: keras.Model, pooling: str) -> keras.Model:
+def _in_a_row(whole: keras.Model, section: Vit) -> keras.Model:
     """Lays the blocks out one after another, so that each can be frozen and counted like any layer."""
     patching, encoder = whole.get_layer("vit_patching_and_embedding"), whole.get_layer("vit_encoder")
     images = keras.Input(whole.input_shape[1:], name="images")
     tokens = patching(images)
     if encoder.dropout_rate:
         tokens = encoder.dropout(tokens)
-    for block in encoder.encoder_layers:
-        tokens = block(tokens)
-    tokens = encoder.layer_norm(tokens)
-    class_tokens = int(patching.use_class_token)
-    features = (
-        tokens[:, 0] if pooling == "token" else layers.GlobalAveragePooling1D(name="pool")(tokens[:, class_tokens:])
-    )
+    states = [tokens := block(tokens) for block in encoder.encoder_layers][-section.blocks :]
+    states = [encoder.layer_norm(state) for state in states]
+    features = pool_tokens(section, states, int(patching.use_class_token), lambda state: state[:, 0])
     return keras.Model(images, features, name="vit")

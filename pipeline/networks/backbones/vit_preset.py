@@ -31,13 +31,13 @@ class PixelScaling:
     offset: tuple[float, ...] = (-1.0,) * 3
 
 
-class _File(Section):
+class JsonPart(Section):
     """A part of somebody else's JSON: keys that nobody asks for are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
 
 
-class _KerasHub(_File):
+class _KerasHub(JsonPart):
     """KerasHub's description: the arguments of its ViTBackbone."""
 
     image_shape: tuple[int, int, int]
@@ -55,7 +55,7 @@ class _KerasHub(_File):
     use_patch_bias: bool = True
 
 
-class _HuggingFace(_File):
+class _HuggingFace(JsonPart):
     """Hugging Face's description, with its own defaults."""
 
     image_size: int
@@ -86,12 +86,12 @@ class _HuggingFace(_File):
         )
 
 
-class _Converter(_File):
+class _Converter(JsonPart):
     scale: float | tuple[float, ...] | None = None
     offset: float | tuple[float, ...] | None = None
 
 
-class _Processor(_File):
+class _Processor(JsonPart):
     do_rescale: bool = True
     rescale_factor: float = 1 / 255
     do_normalize: bool = True
@@ -107,13 +107,15 @@ class Preset:
         name: as in ``network.preset``.
         local: its folder; None on a hub.
         kind: whose files they are.
-        arguments: of KerasHub's ViTBackbone; ``patch_size`` is one number.
+        arguments: of KerasHub's class; ``patch_size`` is one number.
+        scaling: its input normalisation where a local folder does not say.
     """
 
     name: str
     local: Path | None
     kind: Literal["KerasHub", "Hugging Face"]
     arguments: dict[str, Any]
+    scaling: PixelScaling = PixelScaling()
 
     @property
     def size(self) -> int:
@@ -126,19 +128,19 @@ class Preset:
         Raises:
             InputError: one of them cannot be had.
         """
-        paths = (find_preset_file(self.name, self.local, "config.json"), self._weights_file(), self._scaling_file())
+        paths = (find_preset_file(self.name, self.local, "config.json"), self.find_weights_file(), self._scaling_file())
         return tuple(each for each in paths if each is not None)
 
     def read_scaling(self) -> PixelScaling:
-        """Returns its input normalisation; [-1, 1], that of Google's ViT, where a local folder does not say.
+        """Returns its input normalisation.
 
         Raises:
             InputError: the file cannot be had or read.
         """
         path = self._scaling_file()
         if path is None:
-            return PixelScaling()
-        data = _json(path)
+            return self.scaling
+        data = read_json_mapping(path)
         if self.kind == "KerasHub":
             converter = parse(data.get("config") or {}, _Converter, str(path))
             return PixelScaling(_per_channel(converter.scale, 1.0), _per_channel(converter.offset, 0.0))
@@ -151,12 +153,12 @@ class Preset:
         )
 
     def load(self, backbone: keras.Model) -> None:
-        """Loads its weights into a ViTBackbone of its own size.
+        """Loads its weights into KerasHub's model of its own size.
 
         Raises:
             InputError: the file cannot be had, is truncated or of another kind, or holds another network.
         """
-        path = self._weights_file()
+        path = self.find_weights_file()
         if self.kind == "Hugging Face":
             return load_tensors(backbone, path)
         try:
@@ -167,7 +169,8 @@ class Preset:
                 "truncated, of another kind or of another network: fetch the preset again"
             ) from error
 
-    def _weights_file(self) -> Path:
+    def find_weights_file(self) -> Path:
+        """Returns the path of its weights; InputError if it cannot be had."""
         name = "model.weights.h5" if self.kind == "KerasHub" else "model.safetensors"
         return find_preset_file(self.name, self.local, name)
 
@@ -188,9 +191,9 @@ def open_preset(name: str, folder: Path | None) -> Preset:
     Raises:
         InputError: no such preset, no network for a hub name, or another architecture.
     """
-    local = find_preset_folder(name, folder)
+    local = find_preset_folder(name, folder, "ViTBackbone")
     path = find_preset_file(name, local, "config.json")
-    data = _json(path)
+    data = read_json_mapping(path)
     kind = str(data.get("registered_name") or data.get("model_type") or "something else")
     if kind == "keras_hub>ViTBackbone":
         description = parse(data.get("config") or {}, _KerasHub, str(path))
@@ -210,7 +213,12 @@ def open_preset(name: str, folder: Path | None) -> Preset:
     return Preset(name, local, "Hugging Face" if kind == "vit" else "KerasHub", arguments)
 
 
-def _json(path: Path) -> dict[str, Any]:
+def read_json_mapping(path: Path) -> dict[str, Any]:
+    """Reads a JSON file that holds a mapping.
+
+    Raises:
+        InputError: it holds something else.
+    """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:

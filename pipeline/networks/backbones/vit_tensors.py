@@ -67,8 +67,20 @@ def _hugging_face_names(backbone: keras.Model) -> dict[str, keras.Variable]:
 
 
 def _as_keras(tensor: NDArray[Any], variable: keras.Variable, place: str) -> NDArray[np.float32]:
-    """Reorders a tensor: Hugging Face has outputs first, Keras last, and splits the attention heads by reshaping."""
     if tensor.size != np.prod(variable.shape):
         raise InputError(f"{place} has shape {tensor.shape}, config.json beside it wants {tuple(variable.shape)}")
+    return order_tensor(tensor, list(variable.shape))
+
+
+def order_tensor(tensor: NDArray[Any], shape: list[int]) -> NDArray[np.float32]:
+    """Reorders a tensor: Hugging Face has outputs first, Keras last, and splits the attention heads by reshaping.
+
+    Args:
+        tensor: of any dtype; its size is that of ``shape``.
+        shape: of the variable in Keras.
+
+    Raises:
+        ValueError: the sizes differ.
+    """
     ordered = {4: (2, 3, 1, 0), 2: (1, 0)}.get(tensor.ndim)
-    return (tensor.transpose(ordered) if ordered else tensor).astype(np.float32).reshape(variable.shape)
+    return (tensor.transpose(ordered) if ordered else tensor).astype(np.float32).reshape(shape)
