@@ -39,6 +39,7 @@ def is_worse_than_best(study: Study, trial: Trial, metric: Metric) -> bool:
     own, best = trial.user_attrs.get(BLOCKS, []), leader.user_attrs.get(BLOCKS, []) if leader else []
     if len(own) < 2 or len(best) < len(own):
         return False
+    best = best[: len(own)]  # Optuna 5 keeps a trial whose mean beats the best trial's over all its steps, not the same
     greater = metric.greater_is_better
     pairs = optuna.create_study(direction=StudyDirection.MAXIMIZE if greater else StudyDirection.MINIMIZE)
     pairs.add_trial(optuna.create_trial(value=float(np.mean(best)), intermediate_values=dict(enumerate(best))))

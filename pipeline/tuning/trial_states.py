@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 from pipeline.core.measures.metric import Metric
 
 REASON, SETTINGS, LOG_LOSS, SECONDS, SAVED = "reason", "settings", "log_loss", "seconds", "saved_seconds"
-SEARCHED, DEATHS = "searched_seconds", "deaths"
+SEARCHED, DEATHS, FOLDS = "searched_seconds", "deaths", "fold_scores"
 
 
 @dataclass(frozen=True)

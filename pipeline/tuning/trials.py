@@ -17,12 +17,11 @@ from pipeline.core.errors import InputError
 from pipeline.core.paths import work_folder
 from pipeline.training.recipes.recipe import Recipe
 from pipeline.training.setup import make_trainable
-from pipeline.tuning.optuna_studies import report_fold_scores
 from pipeline.tuning.paired_pruning import BLOCKS, is_worse_than_best, score_blocks
 from pipeline.tuning.trial_context import TrialContext, make_fold_task, read_valid_predictions
-from pipeline.tuning.trial_states import LOG_LOSS, SAVED, SECONDS, SETTINGS, find_best_trial, is_interrupted
+from pipeline.tuning.trial_states import FOLDS, LOG_LOSS, SAVED, SECONDS, SETTINGS, find_best_trial, is_interrupted
 
-FOLDER, FOLDS = "folder", "fold_scores"
+FOLDER = "folder"
 
 
 class DeadlinePassed(KeyboardInterrupt):
@@ -71,8 +70,6 @@ def run_trial(trial: Trial, study: Study, context: TrialContext) -> tuple[float,
     if not np.isfinite(score):
         raise InputError(f"its {metric.name} is {score}")
     trial.set_user_attr(LOG_LOSS, float(np.mean(losses)))
-    if params.terminator:
-        report_fold_scores(trial, list(scores.values()))
     return (score, seconds)[: len(params.objectives)]
 
 

@@ -47,6 +47,16 @@ def test_several_workers_draw_different_settings(tmp_path: Path) -> None:
     assert len(set(drawn)) == 4
 
 
+def test_folds_that_agree_by_luck_in_the_best_trial_do_not_make_the_spread_nothing() -> None:
+    study = optuna.create_study(direction="maximize")
+    for number in range(10):
+        folds = {"0": 0.9, "1": 0.9} if number == 9 else {"0": 0.80 + number / 1000, "1": 0.84 + number / 1000}
+        attributes = {trial_states.FOLDS: folds}
+        study.add_trial(optuna.create_trial(value=sum(folds.values()) / 2, user_attrs=attributes))
+    # Of ten trials two: variances 0 and 0.0004, times 1/2 + 1/1.
+    assert optuna_studies.pool_fold_spread(study) == pytest.approx((1.5 * 0.0002) ** 0.5)
+
+
 def test_a_trial_that_was_begun_again_competes_once() -> None:
     study = optuna.create_study(direction="maximize", pruner=optuna_studies.make_pruner(params(n_trials=9), 6))
 
