@@ -10,8 +10,9 @@ import platform
 
 from pipeline.networks.processor import name_processor
 
-# Each changes how sums are split or rounded.
-_SETTINGS = ("TF_ENABLE_ONEDNN_OPTS", "TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "XLA_FLAGS", "NVIDIA_TF32_OVERRIDE")
+# Each changes how sums are split or rounded; OpenMP's threads do not on TensorFlow, which has a pool of its own.
+_SETTINGS = ("TF_ENABLE_ONEDNN_OPTS", "TF_NUM_INTRAOP_THREADS", "XLA_FLAGS", "NVIDIA_TF32_OVERRIDE")
+_OPENMP = "OMP_NUM_THREADS"
 
 
 def name_hardware() -> str:
@@ -30,8 +31,9 @@ def count_gpus() -> int:
 
 
 def read_numeric_settings() -> dict[str, str]:
-    """Returns those environment variables of `_SETTINGS` that are set."""
-    return {name: os.environ[name] for name in _SETTINGS if name in os.environ}
+    """Returns those environment variables that are set and change bits on this backend."""
+    names = _SETTINGS if keras.backend.backend() == "tensorflow" else (*_SETTINGS, _OPENMP)
+    return {name: os.environ[name] for name in names if name in os.environ}
 
 
 def read_versions() -> dict[str, str]:

@@ -16,7 +16,7 @@ class Optimizer(Section):
     Attributes:
         learning_rate: the highest rate of the schedule.
         momentum: of ``sgd`` (Nesterov's) and ``rmsprop``.
-        weight_decay: decoupled, per step and times the rate; biases and normalisation are spared.
+        weight_decay: decoupled, per update (of `accumulate` batches) and times the rate; biases and norms are spared.
         ema: momentum, per batch, of the running average of the weights that is kept instead of the last ones; 0 is off.
         clip_norm: largest global norm of the gradients.
         accumulate: batches whose gradients are averaged before each update.
