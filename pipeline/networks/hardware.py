@@ -32,6 +32,8 @@ def count_gpus() -> int:
 
 def read_numeric_settings() -> dict[str, str]:
     """Returns those environment variables that are set and change bits on this backend."""
+    from pipeline.networks.runtime import keras
+
     names = _SETTINGS if keras.backend.backend() == "tensorflow" else (*_SETTINGS, _OPENMP)
     return {name: os.environ[name] for name in names if name in os.environ}
 
