@@ -5,17 +5,26 @@
     python -m benchmarks.ensembling kinds --rows 10000
     python -m benchmarks.ensembling steps
     python -m benchmarks.ensembling mean xception mobilenet_v2
+    python -m benchmarks.ensembling shift --kept benchmarks/oof/animals15
 
 `simulate` draws members and rows, fits the ensemble as the pipeline does by default, and compares the score that it
 prints with that of 20,000 fresh rows. `scale` times greedy selection against AutoGluon's, which has an environment of
 its own (`python3.11 -m venv autogluon && autogluon/bin/pip install autogluon.core`); without it only ours is timed.
 `kinds` times the whole ensemble of several labels against that of one class. `steps` measures the gain of views,
 weights, calibration and pseudo-labels on trained models, `mean` that of their plain mean.
+`shift` draws test sets of other class shares and compares the re-weighted score with the hidden one.
 """
 
 import argparse
 
-from benchmarks import ensembling_kinds, ensembling_mean, ensembling_scale, ensembling_simulate, ensembling_steps
+from benchmarks import (
+    ensembling_kinds,
+    ensembling_mean,
+    ensembling_scale,
+    ensembling_shift,
+    ensembling_simulate,
+    ensembling_steps,
+)
 
 _VERBS = (
     ("simulate", ensembling_simulate),
@@ -23,6 +32,7 @@ _VERBS = (
     ("kinds", ensembling_kinds),
     ("steps", ensembling_steps),
     ("mean", ensembling_mean),
+    ("shift", ensembling_shift),
 )
 
 

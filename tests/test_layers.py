@@ -68,7 +68,10 @@ ROOMS = {
         store_filling views""",
     ),
     "ensemble": Room(
-        2, "", "calibration candidate_table combiners.contract external fitting members nested recombining"
+        2,
+        "",
+        """calibration candidate_table combiners.contract external fitting members nested recombining shift
+        shift_sentences""",
     ),
     "kaggle": Room(
         2,
@@ -82,8 +85,8 @@ ROOMS = {
         "",
         """active answers archives.kinds archives.listed archives.members archives.packed archives.unpacking
         archives.written arrays cards closure columns competition config csvs errors files formats ids layouts
-        measures.class_metrics measures.metric metrics paired params_file paths picture_formats plots predictions
-        processes progress sampling scores simplex tables
+        measures.class_metrics measures.metric metrics paired params_file paths picture_formats plots
+        predictions processes progress sampling scores shift_cards simplex tables
         targets.classes targets.contract targets.grade_heads targets.numbers targets.prepared
         targets.several_labels targets.several_targets targets.spec""",
     ),

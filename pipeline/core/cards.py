@@ -8,6 +8,7 @@ from pydantic import Field
 from pipeline.core.config import S, Section
 from pipeline.core.errors import InputError, one_line
 from pipeline.core.files import write_text
+from pipeline.core.shift_cards import ShiftCard
 
 
 class Scored(Section):
@@ -106,7 +107,8 @@ class EnsembleCard(Scored):
     its fold. ``alone`` are the members' own pooled scores. ``weights`` are empty where the combiner has none (stacks).
     ``by_fold`` names the combiner that the other folds chose; ``decision`` holds the numbers of a rule where the plain
     decision was not best for the metric, and ``rule`` its name: factors of classes, thresholds. ``peeked`` says, by
-    member, which choices looked at the rows that are scored: then the scores are too good.
+    member, which choices looked at the rows that are scored: then the scores are too good. ``shift`` is of targets of
+    one class alone.
     """
 
     combiner: str
@@ -126,6 +128,7 @@ class EnsembleCard(Scored):
     disagreement: dict[str, dict[str, float]]
     same: tuple[tuple[str, str], ...]
     peeked: dict[str, tuple[str, ...]]
+    shift: ShiftCard | None = Field(default=None, exclude_if=lambda shift: shift is None)
 
 
 class TrialCard(Section):

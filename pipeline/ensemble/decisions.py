@@ -27,9 +27,10 @@ from pipeline.ensemble.thresholds import (
     fit_label_thresholds,
 )
 
-CLASS_FACTORS, NEW_CLASS, COMMON_THRESHOLD, LABEL_THRESHOLDS, GRADE_THRESHOLDS, RANGE = (
+CLASS_FACTORS, NEW_CLASS, TEST_SHARES, COMMON_THRESHOLD, LABEL_THRESHOLDS, GRADE_THRESHOLDS, RANGE = (
     "class_factors",
     "new_class",
+    "test_shares",
     "common_threshold",
     "label_thresholds",
     "grade_thresholds",

@@ -30,6 +30,7 @@ class PostProcessing:
         before: reliability of the nested predictions as they were combined.
         after: the same after the temperature.
         nested: float32 (n_samples, n_columns), the nested predictions after both.
+        plain: the same before the rule.
         target: what is predicted.
     """
 
@@ -38,6 +39,7 @@ class PostProcessing:
     before: Reliability
     after: Reliability
     nested: Values
+    plain: Values
     target: Target
 
     def __call__(self, values: Values) -> Values:
@@ -105,7 +107,7 @@ def fit_post_processing(
         if measure_loss(target, truth, scaled) < measure_loss(target, truth, values) and not worse:
             degrees, values = fit_temperature(truth, chosen, target), scaled
             chosen = apply_temperature(chosen, degrees, target)
-    after = measure_reliability(truth, values, target)
+    after, plain = measure_reliability(truth, values, target), values
     rules = list(list_rules(target, metric, allowed.new)) if allowed.decision else []
     if rules:
         decided = [_cross_fit_rule(parts, truth, values, rule, target) for rule in rules]
@@ -114,7 +116,7 @@ def fit_post_processing(
         if place:
             name, fit = rules[place - 1]
             decision, values = Decision(name, target, fit(truth, chosen)), decided[place - 1]
-    return PostProcessing(degrees, decision, before, after, values, target)
+    return PostProcessing(degrees, decision, before, after, values, plain, target)
 
 
 def measure_loss(target: Target, truth: Truth, values: Values) -> float:

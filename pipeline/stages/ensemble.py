@@ -16,6 +16,8 @@ from pipeline.core.errors import some
 from pipeline.core.paths import class_names_path, index_path, metrics_path, reports_folder
 from pipeline.core.targets.prepared import read_target
 from pipeline.ensemble import candidate_table, fitting, members
+from pipeline.ensemble.shift import correct_ensemble
+from pipeline.ensemble.shift_sentences import describe_shift
 
 
 def run(root: Path) -> None:
@@ -29,13 +31,19 @@ def run(root: Path) -> None:
     read = members.read_members(root, active_members(root), target, params.allow_peeked)
     stacked = members.read_test_predictions(root, read.names, target, test_ids)
     fitted = fitting.fit_ensemble(read, metric, params, new=getattr(competition.submission, "new", None))
+    fitted, shift = correct_ensemble(fitted, stacked, params.decision == "auto")
     test = fitted(stacked)
 
     folds, groups = (read.rows[name].to_numpy() for name in ("fold", "group"))
     summary = scores.summarise_scores(scores.LabelledRows(read.truth, groups), folds, fitted.nested, metric)
     alike = members.compare_members(read)
     fields = fitting.make_card_fields(fitted) | members.make_similarity_fields(alike, read.names)
-    about = {"competition": active_name(root), "metric": metric.name, "greater_is_better": metric.greater_is_better}
+    about = {
+        "competition": active_name(root),
+        "metric": metric.name,
+        "greater_is_better": metric.greater_is_better,
+        "shift": shift,
+    }
     card = cards.EnsembleCard.model_validate({**about, **fields, **vars(summary)})
 
     name = paths.ENSEMBLE
@@ -60,6 +68,9 @@ def _print_results(card: cards.EnsembleCard) -> None:
     print(f"ensemble of {len(card.members)} by {card.combiner}: nested {card.metric} {card.pooled:.4f}")
     if len(card.members) > 1:
         print(f"better than {card.gain.member} alone by {card.gain.value:+.4f} [{low:+.4f}, {high:+.4f}]")
+    differs = describe_shift(card)
+    if differs:
+        print(f"note: {' '.join(differs)}")
     for one, two in card.same:
         print(f"note: {one} and {two} have the same predictions; remove one of them")
     for name, marks in card.peeked.items():

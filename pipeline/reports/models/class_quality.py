@@ -4,11 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from pipeline.core.arrays import Labels, Probs
 
 Matrix = NDArray[np.float64]
+_FAR = 0.1
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,22 @@ class ClassQuality:
     def never_predicted(self) -> list[int]:
         """Classes that have rows, but are never predicted."""
         return np.flatnonzero((self.predicted == 0) & (self.support > 0)).tolist()
+
+    @property
+    def weak(self) -> list[int]:
+        """Classes whose recall lies far below the mean, the lowest first.
+
+        Far is ten points and beyond chance: the 95 % Wilson interval of the recall lies below the mean of all classes.
+        """
+        known = self.support > 0
+        mean = self.recall[known].mean() if known.any() else 0.0
+        right = np.diag(self.counts)
+        far = [
+            label
+            for label in np.flatnonzero(known & (self.recall <= mean - _FAR)).tolist()
+            if binomtest(int(right[label]), int(self.support[label])).proportion_ci(method="wilson").high < mean
+        ]
+        return sorted(far, key=lambda label: self.recall[label])
 
 
 @dataclass(frozen=True)

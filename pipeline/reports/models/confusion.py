@@ -37,7 +37,7 @@ def show_class_quality(data: EvaluationData) -> Part:
     shares = counts / np.maximum(quality.support[labels], 1)[:, None]
     note = _describe_choice(data, len(labels))
     judged = data.judged.name
-    missing = _find_never_predicted(data, quality)
+    missing = [*_find_never_predicted(data, quality), *_name_weak_classes(data, quality)]
     section = PageSection(
         "Classes",
         [
@@ -104,6 +104,14 @@ def _describe_quality(data: EvaluationData, quality: ClassQuality) -> list[str]:
 def _find_never_predicted(data: EvaluationData, quality: ClassQuality) -> list[str]:
     missing = [data.names[label] for label in quality.never_predicted]
     return [f"Never predicted: {some(missing)}."] if missing else []
+
+
+def _name_weak_classes(data: EvaluationData, quality: ClassQuality) -> list[str]:
+    """Names classes of low recall; those that are never predicted are named already."""
+    weak = [label for label in quality.weak if label not in quality.never_predicted]
+    named = [f"{data.names[label]} {quality.recall[label]:.2f}" for label in weak]
+    mean = quality.recall[quality.support > 0].mean()
+    return [f"Recall far below the mean of {mean:.2f}: {some(named, _WORST)}."] if named else []
 
 
 def _build_frames(data: EvaluationData, quality: ClassQuality) -> dict[str, pd.DataFrame]:

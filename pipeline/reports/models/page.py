@@ -8,6 +8,7 @@ from threadpoolctl import threadpool_limits
 from pipeline.page.document import PageSection
 from pipeline.page.parts import Part, build_overview
 from pipeline.reports.models import confusion, ensemble, gallery, learning_curves, overview, saliency, tuning
+from pipeline.reports.models.class_shares_section import show_class_shares
 from pipeline.reports.models.evaluation_data import EvaluationData
 
 
@@ -35,7 +36,8 @@ def build_model_parts(data: EvaluationData, weights: Path) -> dict[str, Part]:
             "members": ensemble.show_members(data),
             "calibration": ensemble.show_calibration(data),
         }
-    return parts | ({"tuning": tuned} if tuned else {})
+    shares = show_class_shares(data)
+    return ({"shares": shares} if shares else {}) | parts | ({"tuning": tuned} if tuned else {})
 
 
 def build_model_overview(data: EvaluationData, parts: Mapping[str, Part]) -> PageSection:

@@ -68,3 +68,14 @@ def test_simulated_members_make_pairs() -> None:
     counts = compute_class_quality(labels, stacked[0]).counts
     found = find_confused_pairs(counts, 100)
     assert sum(pair.there + pair.back for pair in found) == counts.sum() - counts.trace()
+
+
+def test_a_class_of_far_lower_recall_is_weak_unless_chance_makes_it_so() -> None:
+    def judge(sure: int) -> list[int]:
+        labels = np.repeat(np.arange(3), [sure, 100, 100])
+        predicted = labels.copy()
+        predicted[: sure // 2] = 1
+        return compute_class_quality(labels, np.eye(3, dtype=np.float32)[predicted]).weak
+
+    assert judge(100) == [0]
+    assert judge(2) == []
