@@ -39,7 +39,7 @@ ROOMS = {
     "inference": Room(
         5,
         "images networks data ensemble kaggle training",
-        """demo.app export_formats exported_graph image_files image_results notebook opened_network packing
+        """demo.app export_formats exported_graph image_files image_results licences notebook opened_network packing
         predictor saliency.attribution saliency.heat selection trained_model""",
     ),
     "training": Room(

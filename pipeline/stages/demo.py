@@ -13,6 +13,7 @@ import uvicorn
 
 from pipeline.core.errors import InputError
 from pipeline.inference.demo.app import HOST, make_app
+from pipeline.inference.licences import list_licences
 from pipeline.inference.predictor import open_predictor
 
 _RATE = 0.05
@@ -26,7 +27,10 @@ def run(root: Path, name: str, port: int) -> None:
     """
     listening = _listen(port)
     with listening:
-        app = make_app(open_predictor(root, name, keep=True), _RATE)
+        predictor = open_predictor(root, name, keep=True)
+        for line in list_licences([model.card for model in predictor.models.values()]):
+            print(line, flush=True)
+        app = make_app(predictor, _RATE)
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
         print(f"demo of {name}: http://{HOST}:{listening.getsockname()[1]} (stop with Ctrl-C)", flush=True)
         with suppress(KeyboardInterrupt):  # raised by uvicorn again after it has stopped

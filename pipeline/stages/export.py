@@ -24,6 +24,7 @@ from pipeline.core.paths import ENSEMBLE, card_path, prepared_folder
 from pipeline.images.store import open_store
 from pipeline.inference.export_formats import FILE_NAMES, check_precision, load_exported, write_graph
 from pipeline.inference.exported_graph import build_graph
+from pipeline.inference.licences import write_licences
 from pipeline.inference.opened_network import TaskShape
 from pipeline.inference.selection import select_models
 from pipeline.inference.trained_model import TrainedModel, open_trained_model
@@ -73,11 +74,13 @@ def run(
         settings = {"model": card.model, "competition": card.competition, "format": kind, "precision": precision}
         files.write_json(building / "export.json", settings | {"folds": folds} | _describe_graph(card, graph) | about)
         write_text(building / "labels.txt", "\n".join(model.classes) + "\n")
+        licences = write_licences(building, [card], model.weights)
         if target.exists():
             target.rmdir()
         building.rename(target)
     finally:
         shutil.rmtree(building, ignore_errors=True)
+    print(*licences, sep="\n", end="\n" if licences else "")
     _print_result(card.model, target, kind, precision, about)
 
 

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.core import files
-from pipeline.core.active import active_name
+from pipeline.core.active import active_name, weights_folder
 from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError
 from pipeline.core.files import require_folder_place, write_text
 from pipeline.inference import notebook
+from pipeline.inference.licences import write_licences
 from pipeline.inference.packing import collect_pack
 from pipeline.inference.selection import Selection, select_models
 
@@ -56,6 +57,7 @@ def run(root: Path, name: str, target: Path, options: PackOptions) -> None:
     shutil.rmtree(building, ignore_errors=True)
     try:
         collect_pack(root, building, selection)
+        licences = write_licences(building, selection.models, weights_folder(root))
         if options.wheels:
             notebook.download_wheels(root, building / "wheels")
         slug = _write_metadata(root, building, name, options)
@@ -65,6 +67,7 @@ def run(root: Path, name: str, target: Path, options: PackOptions) -> None:
         building.rename(target)
     finally:
         shutil.rmtree(building, ignore_errors=True)
+    print(*licences, sep="\n", end="\n" if licences else "")
     _print_result(target, selection, size, slug, options.user)
 
 
