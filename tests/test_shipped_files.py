@@ -20,7 +20,8 @@ from pipeline.stages import train
 FILES = Path(__file__).parents[1] / "configs" / "models"
 MODELS = sorted(path.stem for path in FILES.glob("*.yaml"))
 SHAPE = {"patch_size": 16, "layers": 2, "heads": 2, "hidden": 16, "mlp": 32}
-BIG = ("pretrained", "vit", "deep_elu_cnn")
+TRANSFORMERS = ("vit", "dinov2", "dinov3", "siglip")
+BIG = ("pretrained", "deep_elu_cnn", *TRANSFORMERS)
 
 
 def small(name: str) -> dict[str, Any]:
@@ -32,7 +33,7 @@ def small(name: str) -> dict[str, Any]:
     recipe["input"] = {**recipe.get("input", {}), "size": 71 if network.get("backbone") == "Xception" else 32}
     if network["name"] == "pretrained":
         network["weights"] = "none"
-    if network["name"] == "vit":
+    if network["name"] in TRANSFORMERS:
         network |= {"weights": "none", "preset": None, "shape": SHAPE}
     for stage in (training, *training.get("before", [])):
         stage |= {"epochs": 1, "batch_size": 8}
