@@ -16,6 +16,7 @@ from pipeline.data.describe.folders import (
     list_class_folders,
 )
 from pipeline.data.describe.label_columns import holds_answers
+from pipeline.data.describe.label_rows import LabelRows, find_label_rows
 from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import Choices, ImageFiles, Match, is_below, is_id, parent_folder
 from pipeline.data.describe.sample import SampleSubmission
@@ -25,11 +26,15 @@ from pipeline.data.describe.test_tables import WIDE
 
 @dataclass(frozen=True)
 class TableCandidate:
-    """A table whose id column names images, or whose columns make the paths of their ``files``."""
+    """A table whose id column names images, or whose columns make the paths of their ``files``.
+
+    ``label_rows`` says how its rows join where there is one for each image and label; matches count joined rows then.
+    """
 
     table: str
     matches: tuple[Match, ...]
     files: ChannelPaths | None = None
+    label_rows: LabelRows | None = None
 
 
 Candidate = TableCandidate | FolderCandidate | NameCandidate | PixelTable
@@ -51,6 +56,9 @@ def find_candidates(
         for folder, matches in _naming(listing, images, path, sample, choices).items():
             described[folder] = path
             found[f"{path}:{folder}"] = TableCandidate(path, matches)
+    if not found:
+        for path in tables:
+            found |= _naming_by_rows(listing, images, path, sample, choices)
     for folder in find_class_folders(images):
         # A table that names the images of one such folder lists images, not classes.
         if not any(parent_folder(inner) == folder and inner != "." for inner in described) and not _is_named(
@@ -125,6 +133,20 @@ def _naming(
             for match in images.matches(name, table[name].tolist()):
                 found.setdefault(match.folder, []).append(match)
     return {folder: tuple(matches) for folder, matches in found.items()}
+
+
+def _naming_by_rows(
+    listing: Listing, images: ImageFiles, path: str, sample: SampleSubmission, choices: Choices
+) -> dict[str, Candidate]:
+    """Finds readings of a table as one row per image and label."""
+    if not 2 <= len(listing.head(path).columns) <= WIDE or not len(listing.head(path)):
+        return {}
+    found: dict[str, Candidate] = {}
+    for rows in find_label_rows(listing.table(path), sample, choices):
+        ids = rows.join(listing.table(path))[rows.id].tolist()
+        for match in images.matches(rows.id, ids):
+            found[f"{path}:{match.folder}"] = TableCandidate(path, (match,), label_rows=rows)
+    return found
 
 
 def _find_channels(

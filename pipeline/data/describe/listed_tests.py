@@ -1,16 +1,20 @@
 """Test images of answers that are not one row per image: a table says which unit, or which part, each row is about."""
 
+import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import permutations
 from typing import Any
 
 import pandas as pd
 
+from pipeline.core.errors import some
 from pipeline.data.describe.listing import Listing
-from pipeline.data.describe.match import Choices, ImageFiles, Match, Reading, is_below, is_id
+from pipeline.data.describe.match import Choices, ImageFiles, Match, Reading, is_below, is_id, pick_reading
 from pipeline.data.describe.packed_test import describe_packed_test
 from pipeline.data.describe.sample import IdList, SampleSubmission
 
+_JOINTS = ("_", "-", " ", "|", ":", ".", "/")
 _SHARED = 20  # columns: the unit's parts are looked for among so many
 
 
@@ -28,7 +32,11 @@ def describe_listed_test(
 
     Returns:
         The section, its ``answers`` with ``rows`` or ``unit``, and the sample's id column.
+
+    Raises:
+        InputError: several tables that say different things of the images.
     """
+    found: dict[str, tuple[Reading, str]] = {}
     for listed in sample.lists:
         parts = _name_parts(train)
         part = next((name for name in _others(listed) if parts and set(listed.table[name]) <= set(parts)), None)
@@ -37,7 +45,54 @@ def describe_listed_test(
         else:
             reading = _describe_units(listing, images, listed, train)
         if reading is not None:
-            return reading, listed.column
+            found[listed.path] = reading, listed.column
+    if not found:
+        pattern = _describe_row_pattern(images, sample, train)
+        return None if pattern is None else (pattern, sample.columns[0])
+    first, *others = found.values()
+    alike = [path for path, other in list(found.items())[1:] if _says_the_same(listing, first[0], other[0])]
+    chosen = choices.test if choices.test in found else None
+    if chosen is None and len(alike) == len(others):
+        check = [f"{path} says the same of the test images as the table that was taken" for path in alike]
+        return replace(first[0], check=(*first[0].check, *check)), first[1]
+    return pick_reading("what the ids of the sample submission are about", found, "--test", chosen)
+
+
+def _says_the_same(listing: Listing, one: Reading, other: Reading) -> bool:
+    return set(one.images) == set(other.images) and _list_subjects(listing, one) == _list_subjects(listing, other)
+
+
+def _list_subjects(listing: Listing, reading: Reading) -> set[tuple[str, ...]]:
+    """Lists the image and the id of each row of answers, and its part if it has one."""
+    rows = reading.answers.get("rows")
+    unit = reading.answers["unit"]["test"] if rows is None else {}
+    names = [rows["image"], rows["row"], rows["part"]] if rows is not None else [unit["image"], *unit["columns"]]
+    table = listing.table(str((rows or unit)["table"]))
+    return set(zip(*(table[name] for name in names), strict=True))
+
+
+def _describe_row_pattern(images: ImageFiles, sample: SampleSubmission, train: Reading) -> Reading | None:
+    """Reads ids of a sample that join an image and a part (``t0_rust``): each image with each part, no more."""
+    parts = _name_parts(train) or train.classes
+    ids = sample.table[sample.columns[0]].tolist()
+    for separator in _JOINTS if len(set(ids)) == len(ids) else ():
+        plain = not any(separator in part for part in parts)
+        ends = f"[^{re.escape(separator)}]+" if plain else "|".join(re.escape(p) for p in parts)
+        pattern = f"(?P<image>.+){re.escape(separator)}(?P<part>{ends})"
+        hits = [re.fullmatch(pattern, name) for name in ids]
+        pairs = [(hit["image"], hit["part"]) for hit in hits if hit is not None]
+        stems, used = list(dict.fromkeys(image for image, _ in pairs)), {part for _, part in pairs}
+        if len(pairs) < len(ids) or not len(used) >= 2 or not used <= set(parts) or len(stems) * len(used) != len(ids):
+            continue
+        match = _match_whole(images, sample.columns[0], stems, train)
+        if match is None:
+            continue
+        facts = (f"ids of {sample.path} such as {ids[0]!r} join an image and one of {some(sorted(used), 5)}",)
+        unasked = sorted(set(parts) - used)
+        check = (f"{sample.path} asks for no row of {some(unasked, 5)}",) if unasked else ()
+        section = {"layout": "images", "images": match.folder, "listed_by": "folder"}
+        rows = {"by": "pattern", "pattern": pattern}
+        return Reading(section, facts, check, match.images, answers={"rows": rows})
     return None
 
 

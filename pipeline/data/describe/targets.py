@@ -75,6 +75,31 @@ def _describe_column(answer: AnswerColumns, sample: SampleSubmission, choices: C
     return TargetReading(answer.names, cells, section, classes, (words,), check)
 
 
+def describe_single_class(
+    classes: tuple[str, ...], folder: str, choices: Choices
+) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """Describes a target whose classes are folders, or parts of file names: the classes in order, and the section.
+
+    Raises:
+        InputError: a kind or a metric of other targets, or grades without an order.
+    """
+    place = f"{folder}, where each image has one class,"
+    possible = ("one_class", "grades")
+    if choices.target not in (None, *possible):
+        raise InputError(f"--target {choices.target} contradicts {place.strip(',')}; possible: {some(possible)}")
+    judged = list_kinds(choices.metric)
+    if judged is not None and not set(judged) & set(possible):
+        raise InputError(
+            f"--metric {choices.metric} judges {some(judged)}, but in {folder} each image has one class; choose "
+            "another metric, or a table of labels with --train"
+        )
+    ordered = choices.target == "grades" or choices.order is not None or choices.metric in _ORDERED
+    ordered = ordered or (judged is not None and "one_class" not in judged)
+    if choices.target == "one_class" or not ordered:
+        return classes, {}
+    return describe_grades(classes, place, choices)
+
+
 def describe_grades(classes: tuple[str, ...], place: str, choices: Choices) -> tuple[tuple[str, ...], dict[str, Any]]:
     """Describes ordered grades: the grades, the lowest first, and the section.
 

@@ -35,6 +35,7 @@ from pipeline.data.describe.match import (
 from pipeline.data.describe.ruled_out import rule_out_candidates
 from pipeline.data.describe.sample import SampleSubmission
 from pipeline.data.describe.storage import PixelTable
+from pipeline.data.describe.targets import describe_single_class
 from pipeline.data.describe.test_tables import find_test_tables
 
 _LISTED = 20  # ids of rows that are left out; more are left out by a rule
@@ -84,12 +85,20 @@ def describe_train(
                 "takes those that are pictures, and lists the others as left out"
             )
             reading = replace(reading, check=(*reading.check, line))
+        reading = _judge_classes(reading, candidate.folder, choices)
         return describe_groups_of_folders(listing, images, reading, tables, choices)
     if isinstance(candidate, NameCandidate):
-        return describe_file_names(candidate, images)
+        return _judge_classes(describe_file_names(candidate, images), candidate.folder, choices)
     if isinstance(candidate, PixelTable):
         return _describe_pixels(candidate, listing, sample, choices)
     return _describe_table(candidate, listing, tables, sample, choices)
+
+
+def _judge_classes(reading: Reading, folder: str, choices: Choices) -> Reading:
+    """Gives classes of folders or file names their kind: one class per image, or grades."""
+    classes, section = describe_single_class(reading.classes, folder, choices)
+    words = (f"grades, the lowest first: {some(classes, len(classes))}",) if section else ()
+    return replace(reading, classes=classes, target=section, facts=(*reading.facts, *words))
 
 
 def _describe_table(
@@ -101,6 +110,7 @@ def _describe_table(
 ) -> Reading:
     joined = find_joined_answers(listing, candidate.table, tables, sample, choices)
     table = joined.table if joined is not None else listing.table(candidate.table)
+    table = table if candidate.label_rows is None else candidate.label_rows.join(table)
     others = [path for path in tables if path != candidate.table and (joined is None or path != joined.path)]
     tests = list(find_test_tables(listing, others, sample.table).values())
     best = max(match.share for match in candidate.matches)
@@ -115,9 +125,13 @@ def _describe_table(
         else pick_reading(f"the id column of {candidate.table}", options, "--id", choices.id)
     )
     taken = [match.column, *([joined.key] if joined is not None else [])]
-    labels = read_labels(table, joined.path if joined is not None else candidate.table, taken, sample, choices)
+    if candidate.label_rows is None:
+        labels = read_labels(table, joined.path if joined is not None else candidate.table, taken, sample, choices)
+    else:
+        labels = candidate.label_rows.describe(table, candidate.table)
+    plain = listing.table(candidate.table)
     facts = [
-        f"{candidate.table}: {len(table):,} rows, columns {some(listing.head(candidate.table).columns)}",
+        f"{candidate.table}: {len(plain):,} rows, columns {some(plain.columns)}",
         f"{match.column}: {len(match.images):,} of {match.rows:,} ids name an image in {match.folder}",
         *(joined.facts if joined is not None else ()),
         *labels.facts,

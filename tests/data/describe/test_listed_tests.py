@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import pytest
 from support.competition_files import Files, images, read, rows
 
 from pipeline.core.answers import RowSubmission
+from pipeline.core.errors import InputError
 
 
 def breasts() -> Files:
@@ -68,3 +70,22 @@ def test_answers_called_after_characters_are_not_mirrored(root: Path) -> None:
     assert read(root, glyphs(), metric="balanced_accuracy").mirror
     (root / "configs/competitions/shape.yaml").unlink()
     assert not read(root, files, metric="balanced_accuracy").mirror
+
+
+def test_tables_that_say_different_things_of_the_test_images_are_asked_about(root: Path) -> None:
+    files = dict(breasts())
+    swapped = [(f"{p}{n}", f"{p}_{'RL'[n % 2]}") for p in (20, 21) for n in range(4)]
+    files["old_test.csv"] = rows("image_id,prediction_id", *swapped)
+    with pytest.raises(InputError, match=r"in 2 ways; choose with --test 'old_test\.csv' or --test 'test\.csv'"):
+        read(root, files, metric="roc_auc")
+    assert read(root, files, metric="roc_auc", test="test.csv").test.model_dump()["table"] == "test.csv"
+
+
+def test_a_second_table_that_says_the_same_is_named_to_check(root: Path) -> None:
+    files = dict(breasts())
+    files["test_again.csv"] = rows(
+        "image_id,prediction_id", *((f"{p}{n}", f"{p}_{'LR'[n % 2]}") for p in (20, 21) for n in range(4))
+    )
+    assert read(root, files, metric="roc_auc").test.model_dump()["table"] == "test.csv"
+    text = (root / "configs/competitions/shape.yaml").read_text()
+    assert "CHECK: test_again.csv says the same of the test images as the table that was taken" in text

@@ -72,6 +72,7 @@ def test_coco_gives_categories_as_classes_with_their_names(root: Path) -> None:
         "table": "set/test/metadata.json",
         "id": "id",
         "file": "file_name",
+        "hidden": False,
     }
 
 

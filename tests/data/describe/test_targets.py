@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from support.competition_files import animals, dog_breeds, images, read, rows
+from support.competition_files import Files, animals, dog_breeds, images, read, rows
 
 from pipeline.core.answers import (
     DecisionSubmission,
@@ -135,3 +135,40 @@ def test_a_cell_that_no_form_explains_is_refused(root: Path) -> None:
 def test_a_list_as_long_as_the_classes_is_refused(root: Path) -> None:
     with pytest.raises(InputError, match="--metric top_3_accuracy: there are 3 classes"):
         read(root, dog_breeds(), "top_3_accuracy")
+
+
+def grade_folders() -> Files:
+    names = [f"train/{name}/{n}.png" for name in ("mild", "none", "severe") for n in range(4)]
+    sample = rows("id,grade", *((f"t{n}", "none") for n in range(3)))
+    return {"sample_submission.csv": sample, **images([*names, *(f"test/t{n}.png" for n in range(3))])}
+
+
+def test_folders_of_grades_in_words_need_an_order_and_take_it(root: Path) -> None:
+    with pytest.raises(InputError, match="mild, none, severe, whose order only a person knows; give --order"):
+        read(root, grade_folders(), metric="quadratic_kappa")
+    found = read(root, grade_folders(), metric="quadratic_kappa", order="none,mild,severe")
+    assert found.target == GradesSpec(kind="grades", order=("none", "mild", "severe"))
+    assert columns(root, found) == ("none", "mild", "severe")
+
+
+def test_file_names_take_an_order(root: Path) -> None:
+    names = [f"train/{name}.{n}.png" for name in ("mild", "severe") for n in range(4)]
+    sample = rows("id,grade", *((f"t{n}", "mild") for n in range(3)))
+    files: Files = {"sample_submission.csv": sample, **images([*names, *(f"test/t{n}.png" for n in range(3))])}
+    found = read(root, files, order="severe,mild")
+    assert found.target == GradesSpec(kind="grades", order=("severe", "mild"))
+
+
+@pytest.mark.parametrize(
+    ("metric", "choices", "message"),
+    [
+        (None, {"target": "several_labels"}, "--target several_labels contradicts train, where each image has one"),
+        ("r2", {}, "--metric r2 judges numbers, but in train each image has one class"),
+        (None, {"order": "none,mild"}, "it lacks severe and names none beside"),
+    ],
+)
+def test_folders_refuse_kinds_of_other_targets(
+    root: Path, metric: str | None, choices: dict[str, str], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        read(root, grade_folders(), metric, **choices)
