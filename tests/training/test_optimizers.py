@@ -49,19 +49,19 @@ def test_momentum_is_nesterovs() -> None:
     assert after("sgd", 1, momentum=0.8)[0] == pytest.approx(1 - 0.4 - 0.5)
 
 
-@pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "rmsprop"])
+@pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "rmsprop", "lion", "muon"])
 def test_weight_decay_shrinks_kernels_and_spares_biases(name: str) -> None:
     kernel, bias = after(name, 0.0, weight_decay=0.1)
     assert kernel == pytest.approx(1 - 0.1 * 0.5)  # times the rate
     assert bias == 1.0
 
 
-@pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "rmsprop"])
+@pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "rmsprop", "lion", "muon"])
 def test_without_weight_decay_a_zero_gradient_moves_nothing(name: str) -> None:
     assert after(name, 0.0) == (1.0, 1.0)
 
 
-@pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "rmsprop"])
+@pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "rmsprop", "lion", "muon"])
 def test_a_step_goes_against_the_gradient(name: str) -> None:
     assert after(name, 1.0)[0] < 1 < after(name, -1.0)[0]
 
@@ -92,7 +92,7 @@ def test_on_a_plateau_schedule_the_rate_is_a_variable_that_can_be_lowered() -> N
     assert float(optimizer.learning_rate) == 0.125
 
 
-@pytest.mark.parametrize("name", ["adam", "adamw"])
+@pytest.mark.parametrize("name", ["adam", "adamw", "lion", "muon"])
 def test_momentum_is_refused_where_nothing_uses_it(name: str) -> None:
     with pytest.raises(InputError, match=f"momentum belongs to sgd and rmsprop, not to {name}"):
         section(name, momentum=0.5)
@@ -108,5 +108,21 @@ def test_values_out_of_range_are_refused(settings: dict[str, float], place: str)
 
 
 def test_an_unknown_optimizer_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(InputError, match="'adam', 'adamw', 'sgd' or 'rmsprop'"):
-        section("lion")
+    with pytest.raises(InputError, match="'adam', 'adamw', 'sgd', 'rmsprop', 'lion' or 'muon'"):
+        section("adagrad")
+
+
+def test_lion_moves_every_weight_by_the_rate_whatever_the_gradient() -> None:
+    assert after("lion", 0.001) == after("lion", 1000.0) == (0.5, 0.5)
+
+
+def test_muon_moves_a_matrix_by_an_orthogonal_one_and_all_else_as_adam_does() -> None:
+    matrix = keras.Variable(np.zeros((2, 2), dtype=np.float32), name="kernel")
+    convolution = keras.Variable(np.zeros((1, 1, 2, 2), dtype=np.float32), name="kernel")
+    optimizer = build_optimizer(section("muon"), RATES, plateau=False)
+    optimizer.build([matrix, convolution])
+    gradient = np.array([[3.0, 0.0], [0.0, 4.0]], dtype=np.float32)
+    optimizer.apply([keras.ops.convert_to_tensor(gradient), keras.ops.convert_to_tensor(gradient[None, None])])
+    moved = -keras.ops.convert_to_numpy(matrix) / (0.5 * 0.2 * 2**0.5)  # rate, and the size that Adam's steps have
+    np.testing.assert_allclose(moved, np.eye(2), atol=0.35)  # five steps of Newton and Schulz come so near
+    assert keras.ops.convert_to_numpy(convolution).ravel().tolist() == pytest.approx([-0.5, 0, 0, -0.5], abs=1e-4)

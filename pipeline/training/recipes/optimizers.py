@@ -14,6 +14,8 @@ class Optimizer(Section):
     """How weights move.
 
     Attributes:
+        name: ``lion`` wants a third to a tenth of AdamW's rate and as many times its decay; ``muon`` goes by Muon for
+            kernels of two dimensions alone, by Adam for all others: convolutions, Keras's attention, biases.
         learning_rate: the highest rate of the schedule.
         momentum: of ``sgd`` (Nesterov's) and ``rmsprop``.
         weight_decay: decoupled, per update (of `accumulate` batches) and times the rate; biases and norms are spared.
@@ -21,10 +23,11 @@ class Optimizer(Section):
         clip_norm: largest global norm of the gradients.
         accumulate: batches whose gradients are averaged before each update.
 
-    Reference: Loshchilov and Hutter 2019, AdamW, https://arxiv.org/abs/1711.05101; Polyak and Juditsky 1992, averaging.
+    Reference: Loshchilov and Hutter 2019, AdamW, https://arxiv.org/abs/1711.05101; Polyak and Juditsky 1992, averaging;
+    Chen et al. 2023, Lion, https://arxiv.org/abs/2302.06675; Liu et al. 2025, Muon, https://arxiv.org/abs/2502.16982
     """
 
-    name: Literal["adam", "adamw", "sgd", "rmsprop"]
+    name: Literal["adam", "adamw", "sgd", "rmsprop", "lion", "muon"]
     learning_rate: float = Field(gt=0.0)
     momentum: float = Field(default=0.9, ge=0.0, lt=1.0)
     weight_decay: float = Field(default=0.0, ge=0.0)
@@ -35,7 +38,7 @@ class Optimizer(Section):
     @model_validator(mode="after")
     def _momentum_is_used(self) -> "Optimizer":
         # The default may stand there: a card holds it as well.
-        if self.momentum != type(self).model_fields["momentum"].default and self.name in {"adam", "adamw"}:
+        if self.momentum != type(self).model_fields["momentum"].default and self.name not in {"sgd", "rmsprop"}:
             raise ValueError(f"momentum belongs to sgd and rmsprop, not to {self.name}")
         return self
 
@@ -69,6 +72,8 @@ def build_optimizer(
         "adamw": keras.optimizers.AdamW,
         "sgd": keras.optimizers.SGD,
         "rmsprop": keras.optimizers.RMSprop,
+        "lion": keras.optimizers.Lion,
+        "muon": keras.optimizers.Muon,
     }
     kind = kinds[section.name] if factors is None else _layerwise(kinds[section.name], factors)
     rate = float(rates[0]) if plateau else TabulatedRate(rates)
@@ -86,6 +91,8 @@ def build_optimizer(
         common |= {"momentum": section.momentum}
     elif section.name == "adamw":
         common |= {"weight_decay": section.weight_decay}  # None is refused
+    elif section.name == "muon":
+        common |= {"weight_decay": section.weight_decay, "adam_weight_decay": section.weight_decay}
     optimizer = kind(**common)
     if section.weight_decay:
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
