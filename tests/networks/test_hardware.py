@@ -18,13 +18,13 @@ def test_versions_name_the_backend_and_what_makes_the_batches() -> None:
 
 
 def test_hardware_tells_the_number_of_cores_that_may_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hardware, "list_gpus", list)
+    monkeypatch.setattr("pipeline.networks.runtime.list_gpus", list)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 5}, raising=False)
     assert hardware.name_hardware().endswith(" x3")
 
 
 def test_hardware_names_the_gpus_where_there_are_any(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hardware, "list_gpus", lambda: [("H200", (9, 0))])
+    monkeypatch.setattr("pipeline.networks.runtime.list_gpus", lambda: [("H200", (9, 0))])
     assert hardware.name_hardware() == "gpu H200"
     assert hardware.count_gpus() == 1
 
