@@ -41,7 +41,7 @@ class PatchTokens(layers.Layer):  # type: ignore[misc]
     """Makes tokens of an image: class token, registers, patches; their positions have the grid of this very image.
 
     KerasHub's own layer keeps positions of two sizes, and a file of its weights forgets what training changed in them
-    wherever the changes sum up to less than nothing.
+    wherever the changes sum up to more than nothing.
     """
 
     def __init__(self, patch: int, hidden: int, parts: tuple[bool, int, bool], **settings: Any) -> None:
