@@ -29,6 +29,11 @@ def small(name: str) -> dict[str, Any]:
     recipe: dict[str, Any] = tiny.read_yaml(FILES / f"{name}.yaml")
     if "classifier" in recipe:
         return recipe
+    if "backbones" in recipe:
+        for backbone in recipe["backbones"]:
+            backbone["input"] = {**backbone.get("input", {}), "size": 32}
+            backbone["network"]["weights"] = "none"
+        return recipe
     network, training = recipe["network"], recipe["training"]
     recipe["input"] = {**recipe.get("input", {}), "size": 71 if network.get("backbone") == "Xception" else 32}
     if network["name"] == "pretrained":
@@ -50,8 +55,9 @@ def kinds() -> list[Any]:
     """Names all files, those of big networks as slow."""
     found = []
     for name in MODELS:
-        network = tiny.read_yaml(FILES / f"{name}.yaml").get("network", {})
-        found.append(pytest.param(name, marks=[pytest.mark.slow] if network.get("name") in BIG else []))
+        recipe = tiny.read_yaml(FILES / f"{name}.yaml")
+        big = "backbones" in recipe or recipe.get("network", {}).get("name") in BIG
+        found.append(pytest.param(name, marks=[pytest.mark.slow] if big else []))
     return found
 
 
@@ -75,6 +81,8 @@ def test_a_shipped_file_trains_and_its_checkpoint_says_the_same(model: str, tmp_
     oof = predictions.read_predictions(paths.oof_path(tmp_path, model), trained_classes(tmp_path))
     assert np.isfinite(oof.probs).all()
     np.testing.assert_allclose(oof.probs.sum(axis=1), 1, atol=1e-5)
+    if "backbones" in recipe:
+        return  # heads on features predict no further images: `predict` refuses them
     again = predicted(tmp_path, card)
     assert np.array_equal(
         again, predictions.read_predictions(paths.predicted_test_path(tmp_path, model), oof.classes).probs

@@ -74,5 +74,6 @@ def test_a_frozen_backbone_stands_in_the_graph_once(
         for one in opened.predict_logits(list(checkpoints.values()), pictures(5, 12), tmp_path / "work")
     ]
     assert not np.allclose(said[0], said[1])
-    np.testing.assert_allclose(graph.predict_on_batch(pictures(5, 12)), np.mean(said, axis=0), atol=1e-6)
+    # The pipeline keeps features in half the bytes; the graph hands them on as they are.
+    np.testing.assert_allclose(graph.predict_on_batch(pictures(5, 12)), np.mean(said, axis=0), atol=1e-4)
     assert sum(layer.name == "backbone" for layer in graph.layers) == 1

@@ -11,6 +11,7 @@ from support.project_imports import ROOT
 from pipeline.images.augmentation import Augmentation
 from pipeline.reports.data.model_inputs import ModelInput, read_model_input
 from pipeline.training.classic.recipe import ClassicRecipe
+from pipeline.training.heads.recipe import HeadRecipe
 from pipeline.training.model_file import load_model
 from pipeline.training.recipes.recipe import Recipe
 
@@ -39,6 +40,8 @@ def test_what_a_model_sees_is_what_its_recipe_says(model: str, mirror: bool) -> 
         assert found.augmentation == recipe.augmentation
         assert found.steps == recipe.input.preprocess
         assert found.size == (recipe.training.size or recipe.input.size)
+    elif isinstance(recipe, HeadRecipe):
+        assert found.remarks == ("It reads features of frozen backbones, which see each image as it is.",)
     else:
         assert isinstance(recipe, ClassicRecipe)
         assert found == ModelInput(size=recipe.features.size, remarks=found.remarks)
