@@ -90,7 +90,7 @@ def test_a_shipped_file_trains_and_its_checkpoint_says_the_same(model: str, tmp_
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", [name for name in MODELS if not name.endswith("_224")])  # made small: their stems
 def test_a_shipped_file_trains_to_the_same_bits_twice(model: str, tmp_path: Path) -> None:
     recipe = small(model)
     teachers = teachers_of(recipe)
