@@ -33,17 +33,14 @@ def try_seeds(name: str, seeds: Iterator[int] | range, check: Callable[[int], st
     Args:
         name: of the line.
         seeds: of the trials.
-        check: returns the problem, or None where it held; an exception of its own is a problem, too.
+        check: returns the problem, or None where it held; an exception ends the run.
         end: the moment to stop, by `time.monotonic`.
     """
     outcome = Outcome(name)
     for seed in seeds:
         if time.monotonic() > end:
             break
-        try:
-            problem = check(seed)
-        except Exception as error:
-            problem = f"{type(error).__name__}: {error}"
+        problem = check(seed)
         outcome.tried += 1
         if problem:
             outcome.failed[seed] = problem

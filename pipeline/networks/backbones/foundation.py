@@ -22,6 +22,7 @@ from pipeline.networks.backbones.foundation_presets import (
 from pipeline.networks.backbones.tokens import (
     PatchTokens,
     Pooled,
+    check_preset_shape,
     check_transformer,
     interpolate_positions,
     pool_tokens,
@@ -169,12 +170,7 @@ def _preset(section: Foundation, folder: Path | None) -> FoundationPreset:
     if section.preset is None:
         raise InputError("network.preset names no preset; name one or say network.weights: none")
     preset = open_foundation_preset(section.name, section.preset, folder)
-    for key, value in _wanted(section).items():
-        if value != preset.arguments[key]:
-            raise InputError(
-                f"network.shape says {key} {value}, network.preset {section.preset} has {preset.arguments[key]}; "
-                "correct network.shape or drop it"
-            )
+    check_preset_shape(_wanted(section), preset.arguments, section.preset)
     return preset
 
 

@@ -4,7 +4,7 @@ Reference: Dosovitskiy et al. 2021, https://arxiv.org/abs/2010.11929; Darcet et 
 https://arxiv.org/abs/2309.16588; Radenovic et al. 2018, generalised mean, https://arxiv.org/abs/1711.02512
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -95,6 +95,20 @@ class GeneralisedMean(layers.Layer):  # type: ignore[misc]
         """Returns features (batch, width)."""
         powers = ops.power(ops.maximum(tokens, 1e-6), 3.0)
         return ops.power(ops.mean(powers, axis=1), 1 / 3)
+
+
+def check_preset_shape(wanted: Mapping[str, Any], given: Mapping[str, Any], preset: str) -> None:
+    """Refuses a preset that is not of the shape that the recipe describes.
+
+    Raises:
+        InputError: a number differs.
+    """
+    for key, value in wanted.items():
+        if value != given[key]:
+            raise InputError(
+                f"network.shape says {key} {value}, network.preset {preset} has {given[key]}; "
+                "correct network.shape or drop it"
+            )
 
 
 def check_transformer(arguments: dict[str, Any], size: int, place: str) -> None:

@@ -11,7 +11,13 @@ from pydantic import PositiveInt, model_validator
 
 from pipeline.core.config import Section
 from pipeline.core.errors import InputError
-from pipeline.networks.backbones.tokens import Pooled, check_transformer, interpolate_positions, pool_tokens
+from pipeline.networks.backbones.tokens import (
+    Pooled,
+    check_preset_shape,
+    check_transformer,
+    interpolate_positions,
+    pool_tokens,
+)
 from pipeline.networks.backbones.vit_preset import PixelScaling, Preset, open_preset
 from pipeline.networks.runtime import keras, ops
 
@@ -127,12 +133,7 @@ def _preset(section: Vit, folder: Path | None) -> Preset:
     if section.preset is None:
         raise InputError("network.preset names no preset; name one or say network.weights: none")
     preset = open_preset(section.preset, folder)
-    for key, value in _wanted(section).items():
-        if value != preset.arguments[key]:
-            raise InputError(
-                f"network.shape says {key} {value}, network.preset {section.preset} has {preset.arguments[key]}; "
-                "correct network.shape or drop it"
-            )
+    check_preset_shape(_wanted(section), preset.arguments, section.preset)
     return preset
 
 

@@ -25,6 +25,7 @@ from pipeline.training.classic.linear import LinearFit, LogisticRegression, Matr
 from pipeline.training.classic.local_features import extract_descriptors
 from pipeline.training.classic.visual_words import count_words
 from pipeline.training.recipes.model_yaml import Settings, read_model
+from pipeline.training.recipes.standalone import StandaloneRecipe
 
 
 class ClassicInput(Section):
@@ -37,7 +38,7 @@ class ClassicInput(Section):
     preprocess: Steps = ()
 
 
-class ClassicRecipe(Section):
+class ClassicRecipe(StandaloneRecipe):
     """All settings of one classic model, from ``configs/models/<model>.yaml``.
 
     Attributes:
@@ -60,21 +61,6 @@ class ClassicRecipe(Section):
             if value:
                 raise ValueError(f"{key} is for networks; a classic model takes mirror alone")
         return views
-
-    @property
-    def peeked(self) -> tuple[str, ...]:
-        """Which choices are made on the fold whose score is reported: none."""
-        return ()
-
-    @property
-    def oof_files(self) -> tuple[str, ...]:
-        """OOF predictions that are learnt from: none."""
-        return ()
-
-    @property
-    def teachers(self) -> tuple[str, ...]:
-        """Models whose test predictions are learnt from: none."""
-        return ()
 
 
 def remove_mirror(recipe: ClassicRecipe) -> ClassicRecipe:

@@ -12,6 +12,7 @@ from pipeline.core.targets.grade_heads import GradesHead
 from pipeline.images.preprocessing import Steps
 from pipeline.images.views import Views, remove_mirror_views
 from pipeline.training.recipes.model_yaml import Settings
+from pipeline.training.recipes.standalone import StandaloneRecipe
 from pipeline.training.tabular.recipe import Boosting
 
 Penalty = Annotated[float, Field(gt=0.0)]
@@ -126,7 +127,7 @@ class FrozenBackbone(Section):
     network: dict[str, Any]
 
 
-class HeadRecipe(Section):
+class HeadRecipe(StandaloneRecipe):
     """All settings of one head on cached features, from ``configs/models/<model>.yaml``.
 
     Attributes:
@@ -149,21 +150,6 @@ class HeadRecipe(Section):
         if len({each.model_dump_json() for each in backbones}) < len(backbones):
             raise ValueError("two backbones are the same; name each once")
         return backbones
-
-    @property
-    def peeked(self) -> tuple[str, ...]:
-        """Which choices are made on the fold whose score is reported: none."""
-        return ()
-
-    @property
-    def oof_files(self) -> tuple[str, ...]:
-        """OOF predictions that are learnt from: none."""
-        return ()
-
-    @property
-    def teachers(self) -> tuple[str, ...]:
-        """Models whose test predictions are learnt from: none."""
-        return ()
 
 
 def parse_head_recipe(settings: Settings, place: str) -> HeadRecipe:

@@ -9,6 +9,7 @@ from pipeline.core.config import Section, parse
 from pipeline.core.paths import oof_path
 from pipeline.images.views import Views
 from pipeline.training.recipes.model_yaml import Settings
+from pipeline.training.recipes.standalone import StandaloneRecipe
 
 
 class Boosting(Section):
@@ -30,7 +31,7 @@ class Logistic(Section):
     C: float = Field(default=1.0, gt=0.0)
 
 
-class TabularRecipe(Section):
+class TabularRecipe(StandaloneRecipe):
     """All settings of one tabular model, from ``configs/models/<model>.yaml``.
 
     Attributes:
@@ -56,19 +57,9 @@ class TabularRecipe(Section):
         return self
 
     @property
-    def peeked(self) -> tuple[str, ...]:
-        """Which choices are made on the fold whose score is reported: none."""
-        return ()
-
-    @property
     def oof_files(self) -> tuple[str, ...]:
         """OOF predictions that are learnt from, relative to the repository."""
         return tuple(str(oof_path(Path(), member)) for member in self.members)
-
-    @property
-    def teachers(self) -> tuple[str, ...]:
-        """Models whose test predictions are learnt from, as training rows: none."""
-        return ()
 
 
 def parse_tabular_recipe(settings: Settings, place: str) -> TabularRecipe:
