@@ -61,8 +61,8 @@ def test_a_row_names_the_rooms_that_it_may_import(room: str) -> None:
 
 
 def test_the_rows_at_either_end_import_all_and_nothing() -> None:
-    assert (rows()["stages"][1].strip(), rows()["core"][1].strip()) == ("all", "nothing")
-    assert IMPORTS["stages"] == {*ROOMS} - {"stages"}
+    assert (rows()["stages"][1].strip(), rows()["core"][1].strip()) == ("all below", "nothing")
+    assert IMPORTS["stages"] == {*ROOMS} - {"commands", "stages"}
 
 
 def test_the_picture_of_the_rooms_has_them_on_their_floors() -> None:

@@ -28,6 +28,7 @@ class Room(NamedTuple):
 
 
 ROOMS = {
+    "commands": Room(8, "stages reports data ensemble kaggle training", "answers chain competitions use"),
     "stages": Room(7, "reports tuning planning inference training networks data images ensemble kaggle page"),
     "reports": Room(
         6,

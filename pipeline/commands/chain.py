@@ -1,0 +1,91 @@
+"""Commands from the files to the submission: the stages of ``dvc.yaml`` in their order, and what goes with them."""
+
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.core.paths import find_root
+
+chain_commands = typer.Typer()
+
+
+def _add_stage(verb: str, text: str) -> None:
+    """Adds the verb of a stage that takes no arguments; ``text`` is its help."""
+
+    @chain_commands.command(verb, help=text)
+    def command() -> None:
+        import_module(f"pipeline.stages.{verb}").run(find_root())
+
+
+def _add_model_stage(verb: str, text: str, kind: str = "a model of params.yaml") -> None:
+    """Adds the verb of a stage that takes a model of ``params.yaml``; ``kind`` is what its help calls it."""
+
+    @chain_commands.command(verb, help=text)
+    def command(model: Annotated[str, typer.Argument(help=kind)]) -> None:
+        import_module(f"pipeline.stages.{verb}").run(find_root(), model)
+
+
+_add_stage("fetch", "Fetch the active competition's files and check that they are complete.")
+_add_stage("prepare", "Join images and labels, and decode every image once.")
+_add_stage("split", "Assign every training image to a fold.")
+_add_stage("explore", "Write a page about the data: reports/explore.html.")
+_add_model_stage("train", "Train one model on every fold.")
+_add_model_stage("tune", "Search for better settings of one model, as set in params.yaml; continues an earlier search.")
+
+
+@chain_commands.command("lr-range")
+def _lr_range(
+    model: Annotated[str, typer.Argument(help="a file under configs/models, without .yaml")],
+    lowest: Annotated[float, typer.Option(help="the first learning rate")] = 1e-6,
+    highest: Annotated[float, typer.Option(help="the last learning rate")] = 1.0,
+    steps: Annotated[int, typer.Option(help="number of batches")] = 100,
+    fold: Annotated[int, typer.Option(help="the fold whose training images are used")] = 0,
+) -> None:
+    """Find a learning rate: train on some batches while it rises, and plot the loss."""
+    from pipeline.stages import lr_range
+    from pipeline.training.context import read_context
+    from pipeline.training.lr_range import Sweep
+
+    lr_range.run(find_root(), model, read_context(find_root()), Sweep(lowest, highest, steps, fold))
+
+
+@chain_commands.command("add-member")
+def _add_member(
+    name: Annotated[str, typer.Argument(help="its name in the ensemble")],
+    oof: Annotated[Path, typer.Option(help="out-of-fold predictions: .csv, .parquet or .npy")],
+    test: Annotated[Path, typer.Option(help="test predictions, of the same kinds")],
+    folds: Annotated[Path | None, typer.Option(help="a CSV of id and fold: the folds of these predictions")] = None,
+    oof_ids: Annotated[Path | None, typer.Option(help="for .npy: a file of the ids of its rows, one per line")] = None,
+    test_ids: Annotated[Path | None, typer.Option(help="for .npy: a file of the ids of its rows, one per line")] = None,
+    classes: Annotated[str | None, typer.Option(help="for .npy: classes of its columns, separated by commas")] = None,
+) -> None:
+    """Add predictions made elsewhere to the ensemble, after the same checks as our own."""
+    from pipeline.ensemble.external import PredictionFiles
+    from pipeline.stages import add_member
+
+    columns = tuple(classes.split(",")) if classes else None
+    files = PredictionFiles(oof, oof_ids, columns), PredictionFiles(test, test_ids, columns)
+    add_member.run(find_root(), name, *files, folds)
+
+
+_add_stage("ensemble", "Combine the predictions of all models.")
+_add_stage("report", "Write a page about the models, their scores, errors and saliency maps: reports/report.html.")
+_add_model_stage("submission", "Write a submission and check it.", "a model of params.yaml, or ensemble")
+
+
+@chain_commands.command("best")
+def _best(hours: Annotated[float, typer.Option(min=0, help="in all, from now to the last page")]) -> None:
+    """Spend hours on the best ensemble: try models, keep those that help, submission ready at any moment."""
+    from pipeline.stages import best
+
+    best.run(find_root(), hours)
+
+
+@chain_commands.command("scores")
+def _scores() -> None:
+    """Print the scores of all models and of the ensemble, and the paths of the submissions."""
+    from pipeline.reports import score_table
+
+    score_table.print_score_table(find_root())
