@@ -14,15 +14,14 @@ from pipeline.core.active import active_name
 from pipeline.core.paths import find_root, measured_recipes_path
 from pipeline.images.store import open_store
 
-HEAD = "recipe,competition,side,images,error,seconds"
-
 
 def make_row(root: Path, card: cards.ModelCard) -> str:
     """Returns the line of a model."""
     side = min(open_store(paths.store_path(root, "train")).shape[1:3])
     images = len(tables.read_index(paths.index_path(root, "train")))
-    seconds = card.train_seconds + card.feature_seconds
-    return f"{card.model},{card.competition},{side},{images},{1 - card.scores['accuracy']:.4f},{max(seconds, 1):.0f}"
+    error, features = 1 - card.scores["accuracy"], card.feature_seconds
+    seconds = max(card.train_seconds + features, 1)
+    return f"{card.model},{card.competition},{side},{images},{error:.4f},{seconds:.0f},{features:.0f}"
 
 
 def main() -> None:

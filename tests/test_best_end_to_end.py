@@ -15,7 +15,10 @@ from pipeline.core.active import active_models
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-TABLE = "recipe,competition,side,images,error,seconds\ntiny_mlp,tiny,12,90,0.1,5\ntiny_cnn,tiny,12,90,0.05,60\n"
+TABLE = """recipe,competition,side,images,error,seconds,features
+tiny_mlp,tiny,12,90,0.1,5,0
+tiny_cnn,tiny,12,90,0.05,60,0
+"""
 
 
 def test_a_budget_that_is_killed_goes_on_and_ends_in_what_dvc_makes(tmp_path: Path) -> None:

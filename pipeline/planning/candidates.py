@@ -1,12 +1,14 @@
 """The models that a plan may try: those of ``params.yaml`` and those of the table of measured recipes."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pipeline.core.competition import Competition
 from pipeline.core.errors import InputError
 from pipeline.core.paths import models_folder
 from pipeline.planning.prior import DataSize, Estimate, MeasuredRecipe, estimate_recipe
+from pipeline.training.heads.recipe import HeadRecipe
 from pipeline.training.model_file import load_model
 from pipeline.training.recipes.recipe import Recipe
 
@@ -38,5 +40,9 @@ def estimate_candidates(
         if isinstance(recipe, Recipe) and (recipe.training.pseudo or recipe.training.distill):
             left_out[name] = "learns from the predictions of another model"
             continue
-        estimates[name] = estimate_recipe(name, size, table)
+        estimate = estimate_recipe(name, size, table)
+        if estimate and isinstance(recipe, HeadRecipe):
+            read = frozenset(each.model_dump_json() for each in recipe.backbones)
+            estimate = replace(estimate, backbones=read)
+        estimates[name] = estimate
     return estimates, left_out

@@ -20,6 +20,7 @@ class PlanStep(Section):
         reason: why, in a sentence.
         seconds: that it took, ensembling included.
         expected_seconds: beforehand; None where nothing was known.
+        table_seconds: the same on a machine like that of the table.
         expected_gain: share of the ensemble's error that it was hoped to take away.
         score: nested score of the ensemble with it; None where there was none.
         gain: by how much that is better than without it, positive when it is.
@@ -33,6 +34,7 @@ class PlanStep(Section):
     reason: str
     seconds: float
     expected_seconds: float | None = None
+    table_seconds: float | None = None
     expected_gain: float = 0.0
     score: float | None = None
     gain: float | None = None
@@ -52,6 +54,7 @@ class Plan(Section):
         steps: in their order.
         models: those in the ensemble now, in the order they came.
         metric: of the scores.
+        greater_is_better: whether the metric is.
         score: nested score of the present ensemble.
         interval: its 95 % interval.
         score_after_choice: the same with the choice among the tried ensembles made without the rows it is scored on.
@@ -65,6 +68,7 @@ class Plan(Section):
     steps: tuple[PlanStep, ...] = ()
     models: tuple[str, ...] = ()
     metric: str = ""
+    greater_is_better: bool = True
     score: float | None = None
     interval: tuple[float, float] | None = None
     score_after_choice: float | None = None
@@ -82,11 +86,11 @@ class Plan(Section):
 
     @property
     def slowness(self) -> float:
-        """How many times longer steps took than expected: the geometric mean, which one step at par starts."""
+        """How many times longer steps take than the table has it: the geometric mean, which one step at par starts."""
         ratios = [
-            math.log(step.seconds / step.expected_seconds)
+            math.log(step.seconds / step.table_seconds)
             for step in self.steps
-            if step.expected_seconds and step.outcome in ("kept", "dropped")
+            if step.table_seconds and step.outcome in ("kept", "dropped")
         ]
         return math.exp(sum(ratios) / (1 + len(ratios)))
 

@@ -40,6 +40,7 @@ class MeasuredRecipe(Section):
         images: its training images.
         error: share of images classified wrong, out-of-fold.
         seconds: of training all folds, features included.
+        features: of these, the seconds of its frozen backbones' features, which recipes share; 0 where it has none.
     """
 
     recipe: str
@@ -48,6 +49,7 @@ class MeasuredRecipe(Section):
     images: int
     error: float
     seconds: float
+    features: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -58,11 +60,15 @@ class Estimate:
         relative_error: its error, where the best recipe of the table would have 1.
         seconds: of training all folds on a machine like that of the table.
         rows: rows of the table behind it.
+        features: seconds of the features among those.
+        backbones: names of the frozen backbones whose features it reads.
     """
 
     relative_error: float
     seconds: float
     rows: int
+    features: float = 0.0
+    backbones: frozenset[str] = frozenset()
 
 
 def read_measured_recipes(root: Path) -> tuple[MeasuredRecipe, ...]:
@@ -83,11 +89,14 @@ def _read_row(row: dict[str, str], place: str) -> MeasuredRecipe:
     try:
         numbers = {key: int(row[key]) for key in ("side", "images")}
         shares = {key: float(row[key]) for key in ("error", "seconds")}
+        features = float(row["features"])
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{place}: side, images, error and seconds must be numbers, got {row}") from error
+        raise InputError(f"{place}: side, images, error, seconds and features must be numbers, got {row}") from error
     if min(*numbers.values(), *shares.values()) <= 0 or not math.isfinite(sum(shares.values())):
         raise InputError(f"{place}: numbers must be above 0, got {row}")
-    return parse({**row, **numbers, **shares}, MeasuredRecipe, place)
+    if not 0 <= features <= shares["seconds"]:
+        raise InputError(f"{place}: features must be from 0 to seconds, got {row}")
+    return parse({**row, **numbers, **shares, "features": features}, MeasuredRecipe, place)
 
 
 def estimate_recipe(recipe: str, size: DataSize, table: Sequence[MeasuredRecipe]) -> Estimate | None:
@@ -108,10 +117,12 @@ def estimate_recipe(recipe: str, size: DataSize, table: Sequence[MeasuredRecipe]
     errors = [math.log(row.error / best[row.competition] / UNKNOWN) for row in rows]
     seconds = [math.log(row.seconds * size.images / row.images) for row in rows]
     whole = sum(weights)
+    expected = math.exp(sum(w * s for w, s in zip(weights, seconds, strict=True)) / whole)
     return Estimate(
         relative_error=UNKNOWN * math.exp(sum(w * e for w, e in zip(weights, errors, strict=True)) / (whole + _DOUBT)),
-        seconds=math.exp(sum(w * s for w, s in zip(weights, seconds, strict=True)) / whole),
+        seconds=expected,
         rows=len(rows),
+        features=expected * sum(row.features for row in rows) / sum(row.seconds for row in rows),
     )
 
 

@@ -84,7 +84,12 @@ def try_model(root: Path, plan: Plan, option: Option, seconds: float, tick: Tick
     except BaseException:
         put_back(root, plan, option.model)
         raise
-    known = {"model": option.model, "expected_seconds": option.seconds, "expected_gain": option.gain}
+    known = {
+        "model": option.model,
+        "expected_seconds": option.seconds,
+        "table_seconds": option.table_seconds,
+        "expected_gain": option.gain,
+    }
     if ran.code != 0:
         put_back(root, plan, option.model)
         if os.strerror(errno.ENOSPC) in ran.error:
@@ -116,7 +121,13 @@ def try_model(root: Path, plan: Plan, option: Option, seconds: float, tick: Tick
         put_back(root, after, option.model)
         run_stages(root, ENSEMBLING, MARGIN * seconds, log, tick)
         return after.model_copy(update={"score_after_choice": _score_choice(root, after, judge)})
-    kept = {"models": models, "metric": card.metric, "score": card.pooled, "interval": card.interval}
+    kept = {
+        "models": models,
+        "metric": card.metric,
+        "greater_is_better": judge.metric.greater_is_better,
+        "score": card.pooled,
+        "interval": card.interval,
+    }
     after = after.model_copy(update=kept)
     return after.model_copy(update={"score_after_choice": _score_choice(root, after, judge)})
 

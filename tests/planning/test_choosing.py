@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.planning.choosing import choose_option, expected_error, rank_options
+from pipeline.planning.choosing import choose_option, expected_error, find_present_error, rank_options
 from pipeline.planning.plan import Outcome, Plan, PlanStep
 from pipeline.planning.prior import Estimate
 
@@ -13,7 +13,7 @@ ESTIMATES = {"quick": QUICK, "slow": SLOW, "weak": WEAK, "new": None}
 def plan(*steps: tuple[str, Outcome, float]) -> Plan:
     kept = tuple(model for model, outcome, _ in steps if outcome == "kept")
     made = tuple(
-        PlanStep(model=model, outcome=outcome, reason="", seconds=seconds, expected_seconds=30.0)
+        PlanStep(model=model, outcome=outcome, reason="", seconds=seconds, expected_seconds=30.0, table_seconds=30.0)
         for model, outcome, seconds in steps
     )
     return Plan(competition="x", budget=3600, steps=made, models=kept)
@@ -61,3 +61,29 @@ def test_each_model_takes_error_away_a_better_one_more() -> None:
     alone, two, with_best = (expected_error(each) for each in ([QUICK], [QUICK, WEAK], [QUICK, SLOW]))
     assert with_best < two < alone
     assert [alone, with_best] == pytest.approx([2.0, 0.9])
+
+
+def test_features_that_an_earlier_step_computed_are_not_paid_again() -> None:
+    estimates = {
+        "one": Estimate(2.0, 100, 1, 80, frozenset({"a"})),
+        "other": Estimate(2.0, 60, 1, 40, frozenset({"b"})),
+        "joined": Estimate(1.5, 140, 1, 120, frozenset({"a", "b"})),
+    }
+    before, after = (
+        {option.model: option.seconds for option in rank_options(each, estimates, 10)}
+        for each in (plan(), plan(("one", "kept", 30)))
+    )
+    assert before["joined"] == 150
+    assert after == pytest.approx({"other": 70, "joined": 70})
+
+
+def test_models_trained_here_say_where_the_ensemble_stands() -> None:
+    tried = plan(("quick", "kept", 30))
+    assert find_present_error(tried, ESTIMATES) == expected_error([QUICK])
+    step = tried.steps[0].model_copy(update={"alone": 0.6})
+    scored = tried.model_copy(update={"steps": (step,), "score": 0.7})
+    assert find_present_error(scored, ESTIMATES) == pytest.approx(2.0 * 0.3 / 0.4)
+    loss = scored.model_copy(update={"greater_is_better": False, "score": 0.3})
+    assert find_present_error(loss, ESTIMATES) == pytest.approx(2.0 * 0.3 / 0.6)
+    perfect = scored.model_copy(update={"score": 1.0})
+    assert find_present_error(perfect, ESTIMATES) == expected_error([QUICK])

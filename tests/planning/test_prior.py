@@ -9,7 +9,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.paths import models_folder
 from pipeline.planning.prior import UNKNOWN, DataSize, MeasuredRecipe, estimate_recipe, read_measured_recipes
 
-HEAD = "recipe,competition,side,images,error,seconds\n"
+HEAD = "recipe,competition,side,images,error,seconds,features\n"
 
 
 def row(recipe: str, side: int, images: int, error: float, seconds: float) -> MeasuredRecipe:
@@ -63,10 +63,11 @@ def test_the_shipped_table_names_recipes_that_are_there() -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        (HEAD + "a,x,thirty,10,0.1,5\n", "row 1: side, images, error and seconds must be numbers"),
-        (HEAD + "a,x,32,10,0.1\n", "row 1: side, images, error and seconds must be numbers"),
-        (HEAD + "a,x,32,10,0.1,0\n", "numbers must be above 0"),
-        (HEAD + "a,x,32,10,nan,5\n", "numbers must be above 0"),
+        (HEAD + "a,x,thirty,10,0.1,5,0\n", "row 1: side, images, error, seconds and features must be numbers"),
+        (HEAD + "a,x,32,10,0.1\n", "row 1: side, images, error, seconds and features must be numbers"),
+        (HEAD + "a,x,32,10,0.1,0,0\n", "numbers must be above 0"),
+        (HEAD + "a,x,32,10,nan,5,0\n", "numbers must be above 0"),
+        (HEAD + "a,x,32,10,0.1,5,6\n", "features must be from 0 to seconds"),
     ],
 )
 def test_a_row_that_does_not_fit_is_named(tmp_path: Path, text: str, problem: str) -> None:
