@@ -23,13 +23,17 @@ def import_closure(module: str, root: Path | None = None) -> tuple[Path, ...]:
     """
     base = root or _ROOT
     reached: set[Path] = set()
+    named = {module}  # most names come again and again, and each costs a look at the disk
     waiting = [module]
     while waiting:
         path = _source(base, waiting.pop())
         if path is None or path in reached:
             continue
         reached.add(path)
-        waiting += [*_imports(path), *_plug_ins(path, base)]
+        names, packages = _parsed(path, path.stat().st_mtime_ns)
+        new = {*names, *_plug_ins(packages, base)} - named
+        named |= new
+        waiting += new
     return tuple(sorted(path for path in reached if path.name != "__init__.py" or path.stat().st_size))
 
 
@@ -41,10 +45,8 @@ def code_digest(module: str) -> str:
     return digest.hexdigest()
 
 
-def _plug_ins(path: Path, base: Path) -> list[str]:
-    """Names all modules of a package that a file searches for plug-ins: ``pkgutil.iter_modules(package.__path__)``."""
-    searched = set(_SEARCHED.findall(path.read_text(encoding="utf-8")))
-    packages = [name for name in _imports(path) if name.rpartition(".")[2] in searched]
+def _plug_ins(packages: tuple[str, ...], base: Path) -> list[str]:
+    """Names all modules of packages that are searched for plug-ins."""
     return [f"{name}.{file.stem}" for name in packages for file in base.joinpath(*name.split(".")).glob("*.py")]
 
 
@@ -56,18 +58,22 @@ def _source(base: Path, module: str) -> Path | None:
     return None
 
 
-def _imports(path: Path) -> tuple[str, ...]:
-    return _parsed(path, path.stat().st_mtime_ns)
-
-
 @cache
-def _parsed(path: Path, changed: int) -> tuple[str, ...]:
-    """Names what a file imports; ``changed`` is when it was written, so that a later one is read anew."""
+def _parsed(path: Path, changed: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Reads the imports of a file; ``changed`` is when it was written, so that a later one is read anew.
+
+    Returns:
+        Names of all that it imports from the package, modules or not, and those of packages whose modules it searches
+        for plug-ins: ``pkgutil.iter_modules(package.__path__)``.
+    """
+    text = path.read_text(encoding="utf-8")
     names: list[str] = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             # `from pipeline import x` and `from pipeline.x import y` both name modules; unknown ones are dropped later.
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return tuple(name for name in names if name.split(".")[0] == PACKAGE)
+    own = tuple(dict.fromkeys(name for name in names if name.split(".")[0] == PACKAGE))
+    searched = set(_SEARCHED.findall(text))
+    return own, tuple(name for name in own if name.rpartition(".")[2] in searched)
