@@ -5,8 +5,7 @@ import re
 from collections import defaultdict
 from pathlib import Path
 
-import pytest
-from support.project_imports import ROOT, modules, tree
+from support.project_imports import ROOT, modules, tree, walk
 
 MODULES = [name for name in modules() if name != "pipeline.__main__"]
 TESTS = sorted((ROOT / "tests").rglob("test_*.py"))
@@ -19,7 +18,7 @@ FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def functions(module: str) -> list[FUNCTIONS]:
-    return [node for node in ast.walk(tree(module)) if isinstance(node, FUNCTIONS)]
+    return [node for node in walk(module) if isinstance(node, FUNCTIONS)]
 
 
 def exported(module: str) -> set[str]:
@@ -28,48 +27,54 @@ def exported(module: str) -> set[str]:
     return {name for name in names if not name.startswith("_")}
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_a_module_is_not_too_long(module: str) -> None:
-    path = ROOT / Path(*module.split(".")).with_suffix(".py")
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= LINES
+def count_lines(path: Path) -> int:
+    return len(path.read_text(encoding="utf-8").splitlines())
 
 
-@pytest.mark.parametrize("path", TESTS, ids=lambda path: path.stem)
-def test_a_test_file_is_not_too_long(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= TEST_LINES
+def test_no_module_is_too_long() -> None:
+    paths = [ROOT / Path(*module.split(".")).with_suffix(".py") for module in MODULES]
+    assert not {str(path): lines for path in paths if (lines := count_lines(path)) > LINES}
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_no_function_takes_more_parameters_than_can_be_kept_in_mind(module: str) -> None:
+def test_no_test_file_is_too_long() -> None:
+    assert not {str(path): lines for path in TESTS if (lines := count_lines(path)) > TEST_LINES}
+
+
+def test_no_function_takes_more_parameters_than_can_be_kept_in_mind() -> None:
     wide = []
-    for node in functions(module):
-        taken = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
-        if len([each for each in taken if each.arg not in ("self", "cls")]) > PARAMETERS:
-            wide.append(node.name)
-    assert not wide or module.startswith("pipeline.commands.")  # a verb's options are its parameters
+    for module in MODULES:
+        if module.startswith("pipeline.commands."):
+            continue  # a verb's options are its parameters
+        for node in functions(module):
+            taken = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+            if len([each for each in taken if each.arg not in ("self", "cls")]) > PARAMETERS:
+                wide.append((module, node.name))
+    assert not wide
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_a_module_docstring_names_the_thing_first(module: str) -> None:
-    assert not QUESTIONS.match(ast.get_docstring(tree(module)) or "Why is there none?")
+def test_every_module_docstring_names_the_thing_first() -> None:
+    assert not [each for each in MODULES if QUESTIONS.match(ast.get_docstring(tree(each)) or "Why is there none?")]
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_no_function_class_or_field_is_called_by_a_word_of_speech(module: str) -> None:
-    named = {node.name for node in ast.walk(tree(module)) if isinstance(node, FUNCTIONS | ast.ClassDef)}
-    for node in ast.walk(tree(module)):
-        if isinstance(node, ast.ClassDef):
-            fields = [each.target for each in node.body if isinstance(each, ast.AnnAssign)]
-            named |= {field.id for field in fields if isinstance(field, ast.Name)}
-    assert not {name for name in named if name.strip("_").lower() in SPEECH}
+def test_no_function_class_or_field_is_called_by_a_word_of_speech() -> None:
+    named = set()
+    for module in MODULES:
+        for node in walk(module):
+            if isinstance(node, FUNCTIONS | ast.ClassDef):
+                named.add((module, node.name))
+            if isinstance(node, ast.ClassDef):
+                fields = [each.target for each in node.body if isinstance(each, ast.AnnAssign)]
+                named |= {(module, field.id) for field in fields if isinstance(field, ast.Name)}
+    assert not {(module, name) for module, name in named if name.strip("_").lower() in SPEECH}
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if name != "pipeline.core.paths"])
-def test_folders_of_the_repository_are_spelled_in_one_module(module: str) -> None:
-    parts = [
-        node.right for node in ast.walk(tree(module)) if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div)
-    ]
-    assert not FOLDERS & {part.value for part in parts if isinstance(part, ast.Constant)}
+def test_folders_of_the_repository_are_spelled_in_one_module() -> None:
+    spelled = set()
+    for module in MODULES:
+        for node in walk(module):
+            if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) and isinstance(node.right, ast.Constant):
+                spelled.add((module, node.right.value))
+    assert {module for module, part in spelled if part in FOLDERS} == {"pipeline.core.paths"}
 
 
 def test_no_two_modules_export_one_name() -> None:

@@ -26,11 +26,17 @@ def tree(module: str) -> ast.Module:
 
 
 @cache
+def walk(module: str) -> tuple[ast.AST, ...]:
+    """Lists every node of a module's tree."""
+    return tuple(ast.walk(tree(module)))
+
+
+@cache
 def imports(module: str) -> set[str]:
     """Names all modules that ``module`` imports, anywhere in it: also inside functions."""
     names: set[str] = set()
     known = set(modules())
-    for node in ast.walk(tree(module)):
+    for node in walk(module):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
