@@ -39,8 +39,8 @@ ROOMS = {
     "inference": Room(
         5,
         "images networks data ensemble kaggle training",
-        """demo.app export_formats exported_graph image_files image_results licences notebook opened_network packing
-        predictor saliency.attribution saliency.heat selection trained_model""",
+        """demo.app export_formats exported_graph graph_outputs image_files image_results licences notebook
+        opened_network packing predictor saliency.attribution saliency.heat selection trained_model""",
     ),
     "training": Room(
         4,
@@ -88,7 +88,7 @@ ROOMS = {
         measures.class_metrics measures.metric metrics paired params_file paths picture_formats plots
         predictions processes progress sampling scores shift_cards simplex tables
         targets.classes targets.contract targets.grade_heads targets.numbers targets.prepared
-        targets.several_labels targets.several_targets targets.spec""",
+        targets.several_labels targets.several_targets targets.spec targets.vote_shares""",
     ),
 }
 STAGES = {name for name in modules() if room_of(name) == "stages"}

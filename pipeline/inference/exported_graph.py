@@ -1,4 +1,4 @@
-"""Graphs of trained models: from uint8 images, as the image store keeps them, to the mean probabilities of the folds.
+"""Graphs of trained models: from uint8 images, as the image store keeps them, to the mean predictions of the folds.
 
 Resizing to the network's size, the views and the means over views and folds are in it; all in float32. What OpenCV does
 to resize is linear, so the graph holds it as two matrices.
@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from pipeline.core.cards import ModelCard
 from pipeline.core.errors import InputError, some
+from pipeline.core.targets.contract import Target
 from pipeline.images.views import Views, make_view_transforms
+from pipeline.inference.graph_outputs import AverageViews
 from pipeline.inference.opened_network import OpenedNetwork, TaskShape, open_network
 from pipeline.networks.mlp_hog import MlpHog
 from pipeline.networks.runtime import keras, layers, ops
@@ -50,37 +52,20 @@ class StackViews(layers.Layer):  # type: ignore[misc]
         return ops.concatenate(stacked, axis=0)
 
 
-class AverageViews(layers.Layer):  # type: ignore[misc]
-    """Averages all views of a fold: logits to probabilities, as `checkpoints.combine_views` does."""
-
-    def __init__(self, views: Views, weights: dict[str, float], name: str) -> None:
-        """Takes the views and, where they are learned, their weights."""
-        super().__init__(dtype="float32", name=name)
-        self._logits = views.average == "logits" and views.weights == "equal"
-        names = list(make_view_transforms(views))
-        even = [1 / len(names)] * len(names)
-        chosen = [weights[name] for name in names] if views.weights == "learned" else even
-        self._weights = np.array(chosen, dtype=np.float32)[:, None, None]
-
-    def call(self, logits: keras.KerasTensor) -> keras.KerasTensor:
-        """Returns (batch, n_classes)."""
-        by_view = ops.reshape(logits, (len(self._weights), -1, logits.shape[-1]))
-        if self._logits:
-            return ops.softmax(ops.sum(by_view * self._weights, axis=0), axis=-1)
-        return ops.sum(ops.softmax(by_view, axis=-1) * self._weights, axis=0)
-
-
-def build_graph(card: ModelCard, checkpoints: dict[int, Path], shape: TaskShape, weights: Path) -> keras.Model:
+def build_graph(
+    card: ModelCard, checkpoints: dict[int, Path], shape: TaskShape, target: Target, weights: Path
+) -> keras.Model:
     """Builds the graph with trained weights.
 
     Args:
         card: of the model.
         checkpoints: by fold, those that are averaged.
-        shape: of its images and classes.
+        shape: of its images and outputs.
+        target: what is predicted, with the model's own head.
         weights: folder of the files that a network needs before its checkpoint can be loaded.
 
     Returns:
-        A model from uint8 (batch, size, size, channels) to float32 (batch, n_classes).
+        A model from uint8 (batch, size, size, channels) to float32 (batch, n_columns).
 
     Raises:
         InputError: the model has no network, or preprocesses images in a way that no graph can.
@@ -110,7 +95,7 @@ def build_graph(card: ModelCard, checkpoints: dict[int, Path], shape: TaskShape,
             each.load(path)
             logits.append(keras.Model(each.net.model.inputs[0], each.net.model.outputs[0], name=f"fold{fold}")(stacked))
     folds = [
-        AverageViews(views, card.view_weights, f"probabilities_of_fold{fold}")(one)
+        AverageViews(views, card.view_weights, target, f"probabilities_of_fold{fold}")(one)
         for fold, one in zip(checkpoints, logits, strict=True)
     ]
     mean = layers.Average(dtype="float32", name="probabilities")(folds) if len(folds) > 1 else folds[0]

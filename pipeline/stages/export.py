@@ -15,15 +15,19 @@ import numpy as np
 
 from pipeline.core import files
 from pipeline.core.active import active_models, active_name
-from pipeline.core.arrays import Images, Probs
+from pipeline.core.arrays import Images, Values
 from pipeline.core.cards import ModelCard, read_card
 from pipeline.core.errors import InputError
 from pipeline.core.files import require_folder_place, write_text
 from pipeline.core.formats import GraphFormat, WeightPrecision
 from pipeline.core.paths import ENSEMBLE, card_path, prepared_folder
+from pipeline.core.targets.contract import Target
+from pipeline.core.targets.numbers import Numbers
+from pipeline.core.targets.several_labels import SeveralLabels
 from pipeline.images.store import open_store
 from pipeline.inference.export_formats import FILE_NAMES, check_precision, load_exported, write_graph
 from pipeline.inference.exported_graph import build_graph
+from pipeline.inference.graph_outputs import describe_decision
 from pipeline.inference.licences import write_licences
 from pipeline.inference.opened_network import TaskShape
 from pipeline.inference.selection import select_models
@@ -33,6 +37,10 @@ from pipeline.networks import hardware
 _COMPARED = 100
 _MIN_AGREEMENT = 0.95  # share of images with the same class; below, the precision loses too much
 
+_DIFFERENCES = {
+    "max_probability_difference": "probabilities",
+    "max_difference_in_deviations": "numbers, in their standard deviations,",
+}
 _CHANNELS = {1: "grey", 3: "RGB"}
 
 
@@ -51,11 +59,6 @@ def run(
         raise InputError(f"{target} exists already; give another folder with --to")
     require_folder_place(target, "--to")
     model = open_trained_model(root, card, precision="float32")
-    if model.target.activation != "softmax":
-        raise InputError(
-            f"{card.model} predicts {model.target.kind} without softmax, and only networks with one can be exported; "
-            "use `python -m pipeline predict`"
-        )
     if fold is not None and fold not in model.checkpoints:
         raise InputError(f"{card.model} has no fold {fold}; it has {', '.join(map(str, model.checkpoints))}")
     folds = [fold] if fold is not None else list(model.checkpoints)
@@ -72,7 +75,8 @@ def run(
         images = _select_images(open_store(prepared / "test_images.npy"), stored)
         about = _measure(model, folds, path, kind, images)
         settings = {"model": card.model, "competition": card.competition, "format": kind, "precision": precision}
-        files.write_json(building / "export.json", settings | {"folds": folds} | _describe_graph(card, graph) | about)
+        described = _describe_graph(card, model.target, graph)
+        files.write_json(building / "export.json", settings | {"folds": folds} | described | about)
         write_text(building / "labels.txt", "\n".join(model.classes) + "\n")
         licences = write_licences(building, [card], model.weights)
         if target.exists():
@@ -107,7 +111,9 @@ def _best_network(root: Path) -> str:
 
 def _build_graph(model: TrainedModel, folds: list[int], size: int, channels: int) -> Any:
     checkpoints = {each: model.checkpoints[each] for each in folds}
-    return build_graph(model.card, checkpoints, TaskShape(size, channels, len(model.classes)), model.weights)
+    return build_graph(
+        model.card, checkpoints, TaskShape(size, channels, model.target.n_outputs), model.target, model.weights
+    )
 
 
 def _select_images(test: Images, train: Images) -> Images:
@@ -124,30 +130,55 @@ def _measure(model: TrainedModel, folds: list[int], path: Path, kind: GraphForma
         begun = time.perf_counter()
         outputs.append(predict(image[None])[0])
         seconds.append(time.perf_counter() - begun)
-    probs = np.stack(outputs)
+    values = np.stack(outputs)
     written = sum(file.stat().st_size for file in ([path] if path.is_file() else path.rglob("*")) if file.is_file())
     return {
         "compared_pictures": len(images),
-        "max_probability_difference": float(np.abs(probs - expected).max()),
-        "same_class": float((probs.argmax(axis=1) == expected.argmax(axis=1)).mean()),
+        **_compare(model.target, values, expected),
         "bytes": written,
         "milliseconds_per_picture": 1000 * float(np.median(seconds)),
         "hardware": hardware.name_hardware(),
     }
 
 
-def _predict_mean(model: TrainedModel, images: Images, folds: list[int]) -> Probs:
-    mean: Probs = np.stack([fold.probs for fold in model.predict_folds(images, folds)]).mean(axis=0)
+def _compare(target: Target, values: Values, expected: Values) -> dict[str, float]:
+    """Compares predictions: largest differences, of numbers in their deviations, and the share of equal decisions."""
+    found: dict[str, float] = {}
+    same = np.ones(len(values), dtype=np.bool_)
+    for _, part, columns, _ in target.each():
+        mine, wanted = values[:, columns], expected[:, columns]
+        if isinstance(part, Numbers):
+            name, apart = "max_difference_in_deviations", np.abs(mine - wanted) / part.scales
+        else:
+            name, apart = "max_probability_difference", np.abs(mine - wanted)
+            several = isinstance(part, SeveralLabels)
+            same &= (part.decide(mine) == part.decide(wanted)).all(1) if several else mine.argmax(1) == wanted.argmax(1)
+        found[name] = max(found.get(name, 0.0), float(apart.max()))
+    return found | ({"same_class": float(same.mean())} if "max_probability_difference" in found else {})
+
+
+def _predict_mean(model: TrainedModel, images: Images, folds: list[int]) -> Values:
+    mean: Values = np.stack([fold.probs for fold in model.predict_folds(images, folds)]).mean(axis=0)
     return mean
 
 
-def _describe_graph(card: ModelCard, graph: Any) -> dict[str, Any]:
+def _describe_graph(card: ModelCard, target: Target, graph: Any) -> dict[str, Any]:
     side, channels = graph.input_shape[1], graph.input_shape[-1]
+    last = "softmax" if target.kind in ("one_class", "grades") else f"what makes {target.kind} of the network's outputs"
+    values = (
+        "numbers"
+        if isinstance(target, Numbers)
+        else "predictions"
+        if target.kind == "several_targets"
+        else "probabilities"
+    )
     return {
         "input": f"uint8 (batch, {side}, {side}, {channels}), 0..255, {_CHANNELS.get(channels, 'channels as stored')}",
         "outside": "decoding the file, its orientation, cutting and scaling it to that size, as the competition stores",
-        "inside": "resizing to the network's size, normalisation, views, mean over views and folds, softmax",
-        "output": "float32 (batch, classes), probabilities in the order of labels.txt",
+        "inside": f"resizing to the network's size, normalisation, views, mean over views and folds, {last}",
+        "output": f"float32 (batch, {len(target.columns)}), {values} in the order of labels.txt",
+        "target": target.kind,
+        "decision": describe_decision(target),
         "oof": {card.metric: card.pooled},
     }
 
@@ -157,9 +188,8 @@ def _print_result(name: str, target: Path, kind: str, precision: str, about: dic
         f"exported {name} as {kind} in {precision} to {target}: {about['bytes'] / 1e6:,.2f} MB, "
         f"{about['milliseconds_per_picture']:.2f} ms per image"
     )
-    print(
-        f"compared with the pipeline on {about['compared_pictures']} images: probabilities differ by "
-        f"{about['max_probability_difference']:.2g} at most, {about['same_class']:.0%} get the same class"
-    )
-    if about["same_class"] < _MIN_AGREEMENT and precision != "float32":
+    apart = [f"{name} differ by {about[key]:.2g} at most" for key, name in _DIFFERENCES.items() if key in about]
+    same = f", {about['same_class']:.0%} get the same class" if "same_class" in about else ""
+    print(f"compared with the pipeline on {about['compared_pictures']} images: {', '.join(apart)}{same}")
+    if about.get("same_class", 1) < _MIN_AGREEMENT and precision != "float32":
         print(f"note: {precision} changes many predictions of this model; use a higher --precision")
