@@ -45,8 +45,9 @@ ROOMS = {
     "training": Room(
         4,
         "images networks",
-        """classic.recipe classic.training context data dependencies fingerprints heads.recipe heads.training lr_range
-        memory model_file recipes.balance recipes.model_yaml recipes.recipe results setup side_by_side task""",
+        """classic.recipe classic.training context data dependencies fingerprints fold_predictions heads.recipe looking
+        lr_range memory model_file opening recipes.balance recipes.model_yaml recipes.recipe results setup side_by_side
+        task""",
     ),
     "networks": Room(
         3,

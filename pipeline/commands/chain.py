@@ -35,6 +35,21 @@ _add_model_stage("train", "Train one model on every fold.")
 _add_model_stage("tune", "Search for better settings of one model, as set in params.yaml; continues an earlier search.")
 
 
+@chain_commands.command("look")
+def _look(
+    model: Annotated[str, typer.Argument(help="a file under configs/models, without .yaml")],
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value over the model's file; train.seed, too; several")
+    ] = None,
+    fold: Annotated[list[int] | None, typer.Option(help="the fold to train, by default 0; several")] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="adopt the settings: write them into the files")] = False,
+) -> None:
+    """Try one fold or other settings of a model, compared with its present results; changes no file without --keep."""
+    from pipeline.stages import look
+
+    look.run(find_root(), model, settings or [], fold or [0], keep)
+
+
 @chain_commands.command("lr-range")
 def _lr_range(
     model: Annotated[str, typer.Argument(help="a file under configs/models, without .yaml")],

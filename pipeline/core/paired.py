@@ -96,6 +96,18 @@ def measure_gain(
     return Gain(value, float(low), float(high))
 
 
+def describe_gain(gain: Gain, greater_is_better: bool) -> str:
+    """Says in which direction the score went, whether that is better, how sure it is, and what that means."""
+    if gain.value == gain.low == gain.high == 0:
+        return "the same"
+    way = "higher" if (gain.value > 0) == greater_is_better else "lower"
+    verdict = "better" if gain.value > 0 else "worse"
+    change = f"{abs(gain.value):.4f} {way} ({verdict})" if gain.value else "no change"
+    ends = (f"{abs(end):.4f} {'better' if end >= 0 else 'worse'}" for end in (gain.low, gain.high))
+    sure = "beyond chance" if gain.low > 0 or gain.high < 0 else "within chance"
+    return f"{change}, {sure} (95 %: {' to '.join(ends)})"
+
+
 def error_of_mean(rows: NDArray[np.float64], group: Labels) -> float:
     """Returns the standard error of a mean over rows that come in groups (a ratio estimate).
 

@@ -7,25 +7,18 @@ done lies in .work/train.
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pipeline.core.active import active_name
 from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError, some
-from pipeline.core.paths import work_folder
-from pipeline.networks.hardware import name_hardware, read_versions
 from pipeline.training.context import TrainingContext, read_context
-from pipeline.training.fingerprints import read_array_surroundings
 from pipeline.training.heads.recipe import HeadRecipe
-from pipeline.training.heads.training import make_head
 from pipeline.training.memory import retry_with_half_batches
 from pipeline.training.model_file import ModelRecipe, load_model
+from pipeline.training.opening import define_fold_task, describe_surroundings, open_model
 from pipeline.training.results import gather_folds
 from pipeline.training.side_by_side import count_workers, run_side_by_side
 from pipeline.training.task import FoldTask
-
-if TYPE_CHECKING:  # which starts the backend
-    from pipeline.training.setup import Trainable
 
 
 def run(root: Path, model: str) -> None:
@@ -44,7 +37,7 @@ def run(root: Path, model: str) -> None:
         raise InputError(
             f"{model}: its folds were trained on unequal hardware ({some(sorted(hardware))}); set train.workers to 1"
         )
-    versions = _describe_surroundings(recipe)[0] | {"hardware": hardware.pop()}
+    versions = describe_surroundings(recipe)[0] | {"hardware": hardware.pop()}
     gather_folds(root, tasks, context.data, active_name(root), versions)
 
 
@@ -62,39 +55,11 @@ def fold_trainer(root: Path, model: str) -> Callable[[int], tuple[FoldTask, str]
     competition = load_competition(root)
     context = read_context(root)
     recipe = load_model(root, model, competition.mirror)
-    opened = _open_model(recipe, context)
+    opened = open_model(recipe, context)
 
     def train(fold: int) -> tuple[FoldTask, str]:
-        task = FoldTask(
-            model=model,
-            fold=fold,
-            recipe=opened.recipe,
-            prepared=context.prepared,
-            folds=context.folds,
-            work=work_folder(root, "train"),
-            fingerprint=opened.fingerprint,
-            score=competition.metric,
-            seed=context.seed,
-            precision=opened.precision,
-        )
+        task = define_fold_task(opened, model, fold, context, competition.metric)
         opened.train(task)
-        return task, _describe_surroundings(recipe)[1]
+        return task, describe_surroundings(recipe)[1]
 
     return train
-
-
-def _open_model(recipe: ModelRecipe, context: TrainingContext) -> "Trainable":
-    """Makes a model ready; a head on features that are kept starts no backend."""
-    if isinstance(recipe, HeadRecipe):
-        return make_head(recipe, context)
-    from pipeline.training.setup import make_trainable
-
-    return make_trainable(recipe, context)
-
-
-def _describe_surroundings(recipe: ModelRecipe) -> tuple[dict[str, str], str]:
-    """Returns the versions of what a model is trained with, and names what it is trained on."""
-    if isinstance(recipe, HeadRecipe):
-        known = read_array_surroundings()
-        return known["versions"], known["hardware"]
-    return read_versions(), name_hardware()

@@ -74,13 +74,18 @@ class TrainingContext:
         )
 
 
-def read_context(root: Path) -> TrainingContext:
+def read_context(root: Path, params: TrainParams | None = None) -> TrainingContext:
     """Reads the context, for training, tuning and a learning-rate range test.
+
+    Args:
+        root: the repository.
+        params: instead of those of ``params.yaml``, whose folder of weights stays.
 
     Raises:
         InputError: a setting that does not fit, or tables that do not belong together.
     """
-    params, competition = load_params(root, "train", TrainParams), load_competition(root)
+    params = params or load_params(root, "train", TrainParams)
+    competition = load_competition(root)
     prepared, folds = prepared_folder(root), paths.folds_path(root)
     data = load_data(prepared, folds)
     return TrainingContext(

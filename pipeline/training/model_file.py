@@ -17,13 +17,14 @@ ModelRecipe: TypeAlias = "Recipe | ClassicRecipe | TabularRecipe | HeadRecipe"
 _WITHOUT_NETWORK = ClassicRecipe, TabularRecipe, HeadRecipe
 
 
-def load_model(root: Path, model: str, mirror: bool) -> ModelRecipe:
+def load_model(root: Path, model: str, mirror: bool, changes: Settings | None = None) -> ModelRecipe:
     """Reads ``configs/models/<model>.yaml`` and lays ``configs/tuned/<model>.yaml`` over it.
 
     Args:
         root: the repository folder.
         model: its name.
         mirror: whether mirrored images keep their class; otherwise nothing is mirrored.
+        changes: settings by path, laid over both.
 
     Raises:
         InputError: no such model (the near names are listed), the file does not fit the schema, or what tuning found
@@ -32,9 +33,10 @@ def load_model(root: Path, model: str, mirror: bool) -> ModelRecipe:
     settings, _ = read_model(root, model)
     recipe = recipe_from(settings, str(model_path(root, model)))
     tuned = read_tuned_settings(root, model, active_name(root))
-    if tuned:
-        full: Settings = recipe.model_dump(mode="json")
-        recipe = recipe_from(overlay_settings(full, tuned), str(tuned_path(root, model)))
+    for laid, place in ((tuned, str(tuned_path(root, model))), (changes, f"{model} with other settings")):
+        if laid:
+            full: Settings = recipe.model_dump(mode="json")
+            recipe = recipe_from(overlay_settings(full, laid), place)
     if not isinstance(recipe, _WITHOUT_NETWORK):
         from pipeline.training.recipes.recipe import check_teachers
 

@@ -5,7 +5,7 @@ import pytest
 from support.members import simulate
 
 from pipeline.core.metrics import get_metric
-from pipeline.core.paired import measure_gain, measure_standing
+from pipeline.core.paired import Gain, describe_gain, measure_gain, measure_standing
 from pipeline.core.scores import LabelledRows
 
 ACCURACY, ROWS = get_metric("accuracy"), np.arange(400)
@@ -57,3 +57,21 @@ def test_bootstrap_and_formula_agree() -> None:
     by_draws = measure_standing(LabelledRows(labels, ROWS), [weak, strong], ACCURACY)
     assert by_formula.behind_errors[0] == pytest.approx(by_draws.behind_errors[0], rel=0.35)
     assert by_formula.simplest == by_draws.simplest == 1
+
+
+@pytest.mark.parametrize(
+    ("gain", "greater", "words"),
+    [
+        (
+            Gain(0.0382, 0.01, 0.07),
+            False,
+            "0.0382 lower (better), beyond chance (95 %: 0.0100 better to 0.0700 better)",
+        ),
+        (Gain(-0.01, -0.03, 0.01), True, "0.0100 lower (worse), within chance (95 %: 0.0300 worse to 0.0100 better)"),
+        (Gain(-0.01, -0.03, -0.01), False, "0.0100 higher (worse), beyond chance (95 %: 0.0300 worse to 0.0100 worse)"),
+        (Gain(0.0, -0.1, 0.1), True, "no change, within chance (95 %: 0.1000 worse to 0.1000 better)"),
+        (Gain(0.0, 0.0, 0.0), True, "the same"),
+    ],
+)
+def test_a_gain_says_where_the_score_went_and_whether_that_is_better(gain: Gain, greater: bool, words: str) -> None:
+    assert describe_gain(gain, greater) == words
