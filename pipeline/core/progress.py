@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 _SECONDS = 15.0  # between two sparse lines
+_COLUMNS = 80  # of a terminal: a line of an epoch is no wider, but for long names
 
 
 @contextmanager
@@ -78,8 +79,11 @@ class EpochLine:
         speed = self._steps * self._batch_size / max(seconds, 1e-9)
         scored = "" if score is None else f" {score_name} {score:.4f}"
         start = "\r\x1b[K" if self._live else ""
-        numbers = f"loss {loss:.4f}{scored} lr {rate:.2e} {speed:,.0f} images/s"
-        sys.stdout.write(f"{start}{self._head()} {numbers}, {_clock(left)} left in this fold\n")
+        line = f"{self._head()} loss {loss:.4f}{scored} {_clock(left)} left"
+        line = line if len(line) <= _COLUMNS else line.replace(" epoch ", " ", 1)
+        for more in (f" lr {rate:.1e}", f" {speed:,.0f} images/s"):  # the most useful first, as far as they fit
+            line += more if len(line + more) <= _COLUMNS else ""
+        sys.stdout.write(f"{start}{line}\n")
         sys.stdout.flush()
         return seconds
 

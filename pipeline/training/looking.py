@@ -111,7 +111,7 @@ def compare_with_present(root: Path, model: str, made: Sequence[Predictions], ab
     groups = table.set_index("id")["group"].loc[[ids[row] for row in shared]].to_numpy()
     rows = LabelledRows(truth[shared], groups)
     gain = measure_gain(rows, probs[shared], old, metric)
-    return f"{score}, at present {metric.score(rows.labels, old):.4f}: {describe_gain(gain, metric.greater_is_better)}"
+    return f"{score}, at present {metric.score(rows.labels, old):.4f}\n{describe_gain(gain, metric.greater_is_better)}"
 
 
 ScoredData = tuple[TrainingContext, Metric]

@@ -32,9 +32,26 @@ def test_a_finished_epoch_says_fold_loss_score_speed_and_time_left(
     line.start(4)
     clock.now += 5
     assert line.finish(0.51234, "accuracy", 0.9876, 0.001) == 5
-    assert capsys.readouterr().out == (
-        "small_cnn fold 2 epoch 5/30 loss 0.5123 accuracy 0.9876 lr 1.00e-03 128 images/s, 2:05 left in this fold\n"
-    )
+    assert capsys.readouterr().out == ("small_cnn fold 2 epoch 5/30 loss 0.5123 accuracy 0.9876 2:05 left lr 1.0e-03\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "end"),
+    [
+        ("m fold 0", "0:00 left lr 1.0e-01 1 images/s"),
+        ("mobilenet_v2_frozen_pseudo fold 0", "accuracy 0.9876 0:00 left"),
+    ],
+)
+def test_the_line_of_an_epoch_fits_80_columns(
+    clock: Clock, capsys: pytest.CaptureFixture[str], name: str, end: str
+) -> None:
+    line = EpochLine(name, epochs=40, steps=1, batch_size=1)
+    line.start(39)
+    clock.now += 1
+    line.finish(1.0, "accuracy", 0.9876, 0.1)
+    shown = capsys.readouterr().out.rstrip("\n")
+    assert len(shown) <= 80
+    assert shown.endswith(end)
 
 
 def test_an_epoch_that_did_not_look_shows_no_score(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:

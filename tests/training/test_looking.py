@@ -80,14 +80,14 @@ def test_the_present_results_are_compared_on_the_same_rows(root: Path) -> None:
     old = present.probs[[row_of[data.ids[row]] for row in rows]]
     score = float(-np.log(old[np.arange(len(rows)), data.labels[rows]]).mean())
     assert "log_loss on 20 rows: " in said
-    assert f"at present {score:.4f}: " in said
+    assert f"at present {score:.4f}\n" in said
     assert "lower (better), beyond chance" in said
 
 
 def test_the_same_predictions_are_the_same(root: Path) -> None:
     train_fake(root, "one", 3, skill=0.9)
     write_model_card(root, "one")
-    assert describe(root, look_at_fold(root, 3)).endswith(": the same")
+    assert describe(root, look_at_fold(root, 3)).endswith("\nthe same")
 
 
 @pytest.mark.parametrize(
