@@ -55,10 +55,8 @@ def run(root: Path, model: str, settings: Sequence[str], folds: Sequence[int], k
         print(f"no tracked file and no result was changed{adopt}")
         return
     print("\n".join(keep_changes(root, model, changes)))
-    there = model in active_models(root)
-    print(
-        f"next: {'' if there else f'add {model} to models in params.yaml, then '}`dvc repro`; these folds are trained"
-    )
+    add = "" if model in active_models(root) else f"add {model} to models in params.yaml, then "
+    print(f"next: {add}`dvc repro`, which trains the other folds")
 
 
 def _train(root: Path, model: str, context: TrainingContext, changes: Changes) -> list[Predictions]:

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from dvc.utils.hydra import apply_overrides
@@ -26,7 +27,7 @@ training:
 """
 
 
-def written(path: Path, full: dict[str, object], **changes: object) -> str:
+def written(path: Path, full: dict[str, Any], **changes: object) -> str:
     path.write_text(TEXT, encoding="utf-8")
     write_settings(path, {key.replace("__", "."): value for key, value in changes.items()}, full)
     return path.read_text(encoding="utf-8")
