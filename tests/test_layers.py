@@ -77,7 +77,8 @@ ROOMS = {
     "kaggle": Room(
         2,
         "",
-        """answers.contract answers.fitting answers.forms answers.pooling answers.sheets board download grading
+        """answers.contract answers.fitting answers.forms answers.pooling answers.sheets board code_submission download
+        grading
         sending solution submission submission_checks submission_log submission_upload submitting""",
     ),
     "page": Room(2, "", "blocks chart document markup parts pictures table"),

@@ -18,12 +18,17 @@ def _submit(
     ] = None,
     again: Annotated[bool, typer.Option("--again", help="submit a file that was submitted before")] = False,
     wait: Annotated[float, typer.Option(min=0, max=86_400, help="seconds to wait for the score")] = 600,
+    kernel: Annotated[
+        str | None, typer.Option("-k", "--kernel", help="a code competition's notebook, as OWNER/SLUG")
+    ] = None,
+    version: Annotated[int | None, typer.Option("-v", "--version", help="the saved version of that notebook")] = None,
 ) -> None:
     """Submit to Kaggle, wait for the score, and log both."""
+    from pipeline.kaggle.code_submission import parse_notebook_version
     from pipeline.kaggle.submitting import ScoreWait
     from pipeline.stages import submit
 
-    submit.run(find_root(), name, message, again, ScoreWait(wait))
+    submit.run(find_root(), name, message, again, ScoreWait(wait), parse_notebook_version(kernel, version))
 
 
 @answer_commands.command("board")

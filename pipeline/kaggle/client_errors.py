@@ -38,6 +38,15 @@ _MEANINGS = (
         r"verif\w+.{0,40}\bphone|phone.{0,40}\bverif\w+",
         "Kaggle wants your phone number verified first: https://www.kaggle.com/settings, Phone Verification",
     ),
+    (
+        r"(kernel|notebook)s?( version)?\b.*\b(not found|does not exist|no such)|no such (kernel|notebook)",
+        "Kaggle has no such notebook, or no such version of it ({line}); see `kaggle kernels list --mine` and the "
+        "versions at the notebook's page",
+    ),
+    (
+        r"(kernel|notebook)\b.*\b(still running|not (finished|completed?)|running|queued)",
+        "the notebook has not finished ({line}); wait until its version is saved, then run the command again",
+    ),
     (r"rules", "the competition's rules are not accepted yet; " + _RULES),
     (r"429 client error|too many requests|rate limit(ed)?", "too many requests to Kaggle; try again in a few minutes"),
     (

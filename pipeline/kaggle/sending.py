@@ -13,6 +13,7 @@ from pathlib import Path
 from pipeline.core.errors import InputError
 from pipeline.core.files import locked
 from pipeline.core.paths import work_folder
+from pipeline.kaggle.code_submission import is_notebook_message
 from pipeline.kaggle.submission_log import LogEntry, append_entry, read_log, replace_entry, rewrite_entries
 from pipeline.kaggle.submission_upload import (
     ListedSubmission,
@@ -73,8 +74,12 @@ def is_open(entry: LogEntry) -> bool:
 
 
 def is_of_name(submitted: ListedSubmission, file: str, message: str) -> bool:
-    """Says whether a listed submission has this file name and this message, blanks aside."""
-    return submitted.file == file and submitted.description.split() == message.split()
+    """Says whether a listed submission has this file name and this message, blanks aside.
+
+    The message of a notebook's version names it; of such a one Kaggle chooses the file name.
+    """
+    same_file = submitted.file == file or is_notebook_message(message)
+    return same_file and submitted.description.split() == message.split()
 
 
 def find_unlogged(entries: Sequence[LogEntry], listing: Sequence[ListedSubmission]) -> list[ListedSubmission]:
@@ -93,7 +98,7 @@ def refuse_repeated(entries: Sequence[LogEntry], digest: str) -> None:
         if entry.sha256 == digest and entry.status not in _UNSENT:
             score = f"public {entry.public_lb:g}" if entry.public_lb is not None else "no score yet"
             raise InputError(
-                f"this file was already submitted as {entry.name} on {entry.time} ({score}); "
+                f"this {_noun(entry)} was already submitted as {entry.name} on {entry.time} ({score}); "
                 "add --again to spend another submission on it"
             )
 
@@ -116,13 +121,13 @@ def refuse_unsettled(
     for entry in entries:
         if entry.sha256 == draft.sha256 and entry.status == _SENDING:
             raise InputError(
-                f"an upload of this file was cut off on {entry.time}, and Kaggle does not list it (yet); see {page}, "
-                "and if it is not there add --again"
+                f"an upload of this {_noun(entry)} was cut off on {entry.time}, and Kaggle does not list it (yet); see "
+                f"{page}, and if it is not there add --again"
             )
     for submitted in find_unlogged(entries, listing):
         if is_of_name(submitted, f"{draft.name}.csv", draft.message):
             raise InputError(
-                f"Kaggle lists {draft.name}.csv with this message already, as number {submitted.ref}, which no line of "
+                f"Kaggle lists {_listed(draft)} with this message already, as number {submitted.ref}, which no line of "
                 f"submissions/log.csv has (another folder sent it?): see {page}; add --again, or another --message, to "
                 "spend another submission"
             )
@@ -162,3 +167,11 @@ def send_logged(root: Path, upload: Upload, draft: LogEntry) -> ListedSubmission
     print(f"submitted: Kaggle's number {sent.ref}")  # first of all: a full disk may stop the rest
     replace_entry(root, begun, begun.model_copy(update={"status": _PENDING, "ref": sent.ref}))
     return sent
+
+
+def _noun(entry: LogEntry) -> str:
+    return "version of the notebook" if is_notebook_message(entry.message) else "file"
+
+
+def _listed(entry: LogEntry) -> str:
+    return "this version of the notebook" if is_notebook_message(entry.message) else f"{entry.name}.csv"

@@ -17,6 +17,7 @@ from typing import Any
 from pipeline.core.errors import InputError
 from pipeline.kaggle.client import ClientOutput, run_client
 from pipeline.kaggle.client_errors import explain_refusal
+from pipeline.kaggle.code_submission import NotebookVersion
 
 _UPLOAD_SECONDS = 1800.0
 _ATTEMPTS = 3
@@ -62,7 +63,7 @@ class Upload:
 
     Attributes:
         slug: the competition.
-        csv: the file; Kaggle shows its name.
+        csv: the file, whose name Kaggle shows; or the version of a notebook.
         message: its description.
         known: the numbers of the submissions that Kaggle listed before.
         pause: seconds between two requests for the list, which may lag behind.
@@ -70,11 +71,33 @@ class Upload:
     """
 
     slug: str
-    csv: Path
+    csv: Path | NotebookVersion
     message: str
     known: frozenset[str]
     pause: float
     lock: int
+
+    @property
+    def name(self) -> str:
+        """Its name in messages."""
+        if isinstance(self.csv, Path):
+            return self.csv.name
+        return f"version {self.csv.number} of {self.csv.ref}"
+
+    @property
+    def arguments(self) -> list[str]:
+        """The client's arguments."""
+        if isinstance(self.csv, Path):
+            source = ["-f", str(self.csv)]
+        else:
+            source = ["-f", self.csv.output, "-k", self.csv.ref, "-v", str(self.csv.number)]
+        return ["submit", "-q", "-c", self.slug, *source, f"--message={self.message}"]
+
+    def is_of(self, submission: ListedSubmission) -> bool:
+        """Says whether a listed submission may be this one; Kaggle chooses the file name of a notebook's version."""
+        if isinstance(self.csv, Path):
+            return submission.file == self.csv.name
+        return submission.description.startswith(self.csv.lead)
 
 
 class UnlistedError(InputError):
@@ -122,7 +145,7 @@ def make_submissions_url(slug: str) -> str:
 
 
 def upload_submission(upload: Upload) -> ListedSubmission:
-    """Uploads a file as a submission and returns it as Kaggle lists it.
+    """Uploads a file, or names a version of a notebook, as a submission and returns it as Kaggle lists it.
 
     Ctrl-C stops the client, but not what Kaggle has begun: the list is read all the same, as a submission
     that was made must be logged.
@@ -131,11 +154,10 @@ def upload_submission(upload: Upload) -> ListedSubmission:
         UnlistedError: it is unknown whether Kaggle accepted it.
         InputError: Kaggle did not accept it.
     """
-    slug, name = upload.slug, upload.csv.name
+    slug, name = upload.slug, upload.name
     unknown = f"it is unknown whether Kaggle accepted {name}; see {make_submissions_url(slug)} before trying again"
-    arguments = ["submit", "-q", "-c", slug, "-f", str(upload.csv), f"--message={upload.message}"]
     try:
-        output = run_client(arguments, _UPLOAD_SECONDS, upload.lock)
+        output = run_client(upload.arguments, _UPLOAD_SECONDS, upload.lock)
     except KeyboardInterrupt:
         print(f"interrupted: checking whether Kaggle accepted {name}", file=sys.stderr)
         with suppress(InputError):
@@ -171,7 +193,7 @@ def _find_new(upload: Upload, attempts: int) -> ListedSubmission | None:
         new = [
             submission
             for submission in list_submissions(upload.slug)
-            if submission.ref not in upload.known and submission.file == upload.csv.name
+            if submission.ref not in upload.known and upload.is_of(submission)
         ]
         ours = [submission for submission in new if submission.description.split() == upload.message.split()]
         if ours or len(new) == 1:

@@ -42,6 +42,10 @@ _MODIFIED = "Fri, 01 Nov 2019 00:00:00 GMT"
 Json = dict[str, Any]
 
 
+class NotebookMissingError(Exception):
+    """Kaggle has no such notebook."""
+
+
 @dataclass
 class Trouble:
     """How calls of one method go wrong; status 0 breaks the connection. ``times`` None: always."""
@@ -78,6 +82,7 @@ class KaggleServer:
         lag: listings after a submission that do not show it yet.
         limits: what GetSubmissionLimits answers; a submission changes it.
         upload_status: what the upload itself is answered.
+        notebooks: the notebooks that a code competition may be given.
         submissions: newest first, as they are listed.
         uploads: what was uploaded, by the token that was handed out.
         log: every call, in order.
@@ -98,6 +103,7 @@ class KaggleServer:
         default_factory=lambda: {"numToday": 1, "numTotal": 1, "numAllowedNow": 4, "limitedByTotal": False}
     )
     upload_status: int = 200
+    notebooks: tuple[str, ...] = ("someone/tiny-predict",)
     submissions: list[Json] = field(default_factory=list)
     uploads: dict[str, bytes] = field(default_factory=dict)
     log: list[Call] = field(default_factory=list)
@@ -138,6 +144,7 @@ class KaggleServer:
         return {
             "StartSubmissionUpload": self._start,
             "CreateSubmission": self._create,
+            "CreateCodeSubmission": self._create_of_notebook,
             "GetSubmissionLimits": lambda _: self.limits,
             "ListSubmissions": self._list,
             "ListDataFiles": self._list_files,
@@ -150,13 +157,21 @@ class KaggleServer:
 
     def _create(self, body: Json) -> Json:
         token = body["blobFileTokens"]
+        return self._add(token.split("-", 2)[2], body, len(self.uploads[token]))
+
+    def _create_of_notebook(self, body: Json) -> Json:
+        if f"{body['kernelOwner']}/{body['kernelSlug']}" not in self.notebooks:
+            raise NotebookMissingError
+        return self._add(body["fileName"], body, 0)
+
+    def _add(self, name: str, body: Json, size: int) -> Json:
         ref = 50_000_000 + len(self.submissions)
         submission = {
             "ref": ref,
-            "fileName": token.split("-", 2)[2],
+            "fileName": name,
             "date": f"2026-11-21T12:00:{len(self.submissions):02}Z",
             "description": body.get("submissionDescription", ""),
-            "totalBytes": len(self.uploads[token]),
+            "totalBytes": size,
         }
         if self.listed:
             self.submissions.insert(0, submission)
@@ -251,6 +266,8 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             try:
                 self._json(self.kaggle.answer(method, body))
+            except NotebookMissingError:
+                self._json({"code": 404, "message": "Kernel not found"}, 404)
             except KeyError:
                 self._json({"code": 404, "message": "Competition not found"}, 404)
 
