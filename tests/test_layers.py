@@ -32,7 +32,7 @@ ROOMS = {
     "reports": Room(
         6,
         "page images data ensemble kaggle training inference",
-        "data.model_inputs data.page data.prepared_data models.evaluation_data models.page score_table",
+        "comparison data.model_inputs data.page data.prepared_data models.evaluation_data models.page score_table",
     ),
     "planning": Room(5, "page training", "candidates choosing page plan prior running steps"),
     "tuning": Room(5, "page networks training", "params results study"),
@@ -59,8 +59,8 @@ ROOMS = {
         3,
         "images kaggle",
         """describe.from_kaggle describe.init describe.match prepared.answer_subjects prepared.duplicates prepared.folds
-        prepared.image_folder prepared.packed_images prepared.preparing prepared.record prepared.records
-        sources.source""",
+        prepared.image_folder prepared.more_rows prepared.packed_images prepared.preparing prepared.record
+        prepared.records sources.listing sources.source""",
     ),
     "images": Room(
         2,
@@ -88,7 +88,7 @@ ROOMS = {
         """active answers archives.kinds archives.listed archives.members archives.packed archives.unpacking
         archives.written arrays cards closure columns competition config csvs errors files formats ids layouts
         measures.class_metrics measures.metric metrics paired params_file paths picture_formats plots
-        predictions processes progress sampling scores shift_cards simplex tables
+        predictions processes progress row_rules sampling scores shift_cards simplex tables
         targets.classes targets.contract targets.grade_heads targets.numbers targets.prepared
         targets.several_labels targets.several_targets targets.spec targets.vote_shares""",
     ),

@@ -104,3 +104,14 @@ def _scores() -> None:
     from pipeline.reports import score_table
 
     score_table.print_score_table(find_root())
+
+
+@chain_commands.command("compare")
+def _compare(
+    name: Annotated[str, typer.Argument(help="a model that is trained, or ensemble")],
+    other: Annotated[str, typer.Argument(help="the one that it is compared with")],
+) -> None:
+    """Print what one model gains over another on the same rows, out-of-fold, with its interval."""
+    from pipeline.reports import comparison
+
+    typer.echo(comparison.compare_models(find_root(), name, other))

@@ -15,7 +15,7 @@ from pipeline.core.measures.metric import Metric, MetricOptions
 from pipeline.core.measures.own_metric import OwnMetric, Response
 from pipeline.core.metrics import METRIC_NAMES, REQUIRED, get_metric
 from pipeline.core.paths import competition_path, metrics_folder
-from pipeline.core.row_rules import Groups, LeaveOut
+from pipeline.core.row_rules import Groups, LeaveOut, MoreRows
 from pipeline.core.targets.contract import Target
 from pipeline.core.targets.spec import OneClassSpec, TargetSpec
 
@@ -180,7 +180,8 @@ class Competition(Section):
     ``kaggle`` is the slug that submissions go to, where the files do not come from Kaggle themselves;
     ``encoding`` is that of tables that are not UTF-8 and have no byte order mark (``cp1251``, ``gb18030``);
     ``leave_out`` says which training rows are left out, ``groups`` which share a fold where no column does;
-    ``columns`` says which columns beside the picture tabular models read.
+    ``columns`` says which columns beside the picture tabular models read;
+    ``more_rows`` names labelled images from elsewhere that train, too.
     """
 
     title: str
@@ -200,6 +201,7 @@ class Competition(Section):
     leave_out: LeaveOut | None = None
     groups: Groups | None = None
     columns: Columns | None = None
+    more_rows: tuple[MoreRows, ...] = ()
 
     @model_validator(mode="after")
     def _one_slug(self) -> "Competition":

@@ -1,4 +1,4 @@
-"""Rules of a competition's file about training rows: which are left out, and which belong together."""
+"""Rules of a competition's file about training rows: those left out, those together, those from elsewhere."""
 
 import re
 from typing import TYPE_CHECKING
@@ -111,3 +111,27 @@ class Groups(Section):
         if found is None:
             return ""
         return (found.groupdict().get("group") if "group" in found.re.groupindex else found[1]) or ""
+
+
+class MoreRows(Section):
+    """Labelled images from elsewhere that join the training rows of every fold and are never validated.
+
+    Attributes:
+        name: what their ids begin with, and what messages call them.
+        folder: class folders, relative to the repository, absolute, or through ``${VARIABLE}``; or
+        competition: another competition under configs/competitions, whose training images they are.
+        weight: what such an image counts in the loss, where one of the competition's own counts 1.
+        classes: what a class there is called here; null leaves its images out.
+    """
+
+    name: str = Field(pattern=r"^[\w-]+$")
+    folder: str | None = None
+    competition: str | None = None
+    weight: float = Field(default=1.0, gt=0.0, le=100.0)
+    classes: dict[str, str | None] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> "MoreRows":
+        if (self.folder is None) == (self.competition is None):
+            raise ValueError("rows from elsewhere come from a folder or from a competition: give one of them")
+        return self

@@ -103,11 +103,17 @@ def open_store(path: Path, rows: int | None = None) -> NDArray[np.uint8]:
 
 def copy_rows(path: Path, rows: Sequence[int], target: Path) -> None:
     """Copies some rows of a finished store into a new one, one by one."""
-    images = open_store(path)
-    require_space(target.parent, len(rows) * images[0].nbytes, _ROOM)
+    join_stores([path], [rows], target)
+
+
+def join_stores(paths: Sequence[Path], chosen: Sequence[Sequence[int]], target: Path) -> None:
+    """Copies some rows of each of several finished stores into a new one, store by store."""
+    stores = [open_store(path) for path in paths]
+    count, shape = sum(map(len, chosen)), stores[0].shape[1:]
+    require_space(target.parent, count * int(np.prod(shape)), _ROOM)
     with target.open("wb") as file:
-        np.lib.format.write_array_header_1_0(
-            file, {"descr": "|u1", "fortran_order": False, "shape": (len(rows), *images.shape[1:])}
-        )
-        for row in rows:
-            file.write(images[row].tobytes())
+        header = {"descr": "|u1", "fortran_order": False, "shape": (count, *shape)}
+        np.lib.format.write_array_header_1_0(file, header)
+        for images, rows in zip(stores, chosen, strict=True):
+            for row in rows:
+                file.write(images[row].tobytes())

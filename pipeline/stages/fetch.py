@@ -9,11 +9,14 @@ from pathlib import Path
 from pipeline.core.competition import load_competition
 from pipeline.core.files import write_json
 from pipeline.core.paths import source_listing_path
-from pipeline.data.sources.source import fetch_competition, list_source_files
+from pipeline.data.sources.listing import fetch_more_rows, list_source_files
+from pipeline.data.sources.source import fetch_competition
 
 
 def run(root: Path) -> None:
     """Brings the source; what is already there and whole is left alone."""
     competition = load_competition(root)
     fetch_competition(root, competition)
+    for rule in competition.more_rows:
+        fetch_more_rows(root, competition, rule)
     write_json(source_listing_path(root), list_source_files(root, competition))

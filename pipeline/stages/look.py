@@ -10,7 +10,7 @@ from pathlib import Path
 from pipeline.core.active import active_models
 from pipeline.core.competition import load_competition
 from pipeline.core.predictions import Predictions
-from pipeline.data.sources.source import check_source_unchanged
+from pipeline.data.sources.listing import check_source_unchanged
 from pipeline.training.context import TrainingContext, read_context
 from pipeline.training.fold_predictions import read_fold_predictions
 from pipeline.training.looking import (

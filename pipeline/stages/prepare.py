@@ -17,9 +17,11 @@ from pipeline.core.errors import InputError
 from pipeline.core.files import write_json
 from pipeline.core.paths import prepared_folder
 from pipeline.data.prepared.answer_subjects import assign_units, list_answer_ids, make_sheet
+from pipeline.data.prepared.more_rows import add_more_rows, list_more_rows
 from pipeline.data.prepared.preparing import PrepareParams, encode_truth, list_display_names, write_prepared
 from pipeline.data.prepared.records import list_records, shows_beginning
-from pipeline.data.sources.source import check_source_unchanged, fetch_competition
+from pipeline.data.sources.listing import check_source_unchanged, fetch_more_rows
+from pipeline.data.sources.source import fetch_competition
 from pipeline.kaggle.answers.forms import open_form
 from pipeline.kaggle.answers.pooling import pool_truth
 from pipeline.kaggle.submission import check_sample, fill_sample
@@ -41,6 +43,10 @@ def run(root: Path) -> None:
     if competition.metric.own_metric is not None:
         competition.metric.own_metric.try_out(answer, truth)
     names = list_display_names(classes, competition.class_names)
+    more = [
+        list_more_rows(rule, fetch_more_rows(root, competition, rule), competition, answer)
+        for rule in competition.more_rows
+    ]
     answers = read_source_table(sample, competition.encoding)
     ids = list_answer_ids(base, competition, listed.test) if listed.test else None
     if ids is not None and shows_beginning(answers, competition, ids):
@@ -61,6 +67,8 @@ def run(root: Path) -> None:
     building.mkdir()
     try:
         write_prepared(building, base, competition, listed, params)
+        if more:
+            add_more_rows(building, more, params)
         write_json(building / "class_names.json", names)
         copy_table(sample, answers, building / "sample_submission.csv")
         if solution is not None:

@@ -31,7 +31,8 @@ def run(root: Path) -> None:
     """Splits the active competition's training images and says what is duplicated."""
     params = load_params(root, "split", SplitParams)
     prepared = prepared_folder(root)
-    train = tables.read_index(prepared / "train.csv")
+    whole = tables.read_index(prepared / "train.csv")
+    train = whole[whole["more"] == ""].reset_index(drop=True) if "more" in whole else whole
     target = read_target(prepared)
     # Of one class per image the class alone is the stratum; scikit-learn shares that out.
     strata = None
@@ -40,8 +41,8 @@ def run(root: Path) -> None:
     for line in duplicates.find_duplicates(train, tables.read_index(prepared / "test.csv")).lines():
         print(line)
     table = folds.make_fold_table(train, target.columns, params.n_splits, params.seed, params.group_duplicates, strata)
-    tables.write_folds(paths.folds_path(root), table)
     only = table[table["fold"] == tables.TRAINING_ONLY]
+    tables.write_folds(paths.folds_path(root), folds.add_training_rows(table, whole.iloc[len(train) :]))
     if len(only):
         rare = sorted({target.columns[label] for label in only["label"]})
         print(
@@ -49,5 +50,7 @@ def run(root: Path) -> None:
             f"{params.n_splits} folds or tied to such images: they train in every fold and are never validated; "
             "leave_out: {classes_rarer_than: N} in the competition's file leaves rare classes out"
         )
+    if len(whole) > len(train):
+        print(f"more_rows: {len(whole) - len(train)} images from elsewhere train in every fold")
     sizes = table[table["fold"] != tables.TRAINING_ONLY].groupby("fold")["id"].size().tolist()
     print(f"folds: {params.n_splits} of {sizes} images; {table['group'].nunique()} groups, seed {params.seed}")

@@ -1,6 +1,6 @@
 """Images, truth and folds of the active competition, joined by id; images stay on disk."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,8 @@ from pipeline.core.targets.contract import Target
 from pipeline.core.targets.prepared import read_target, read_truth
 from pipeline.images.store import open_store
 
+UNUSED = -2  # the fold of rows that neither train nor are validated
+
 
 @dataclass(frozen=True)
 class Data:
@@ -22,10 +24,13 @@ class Data:
         images: uint8 (n, size, size, channels).
         truth: of the training images, as the target encodes it: class indices int64 (n,), or float32 (n, width).
         ids: of the training images.
-        fold_of: int64 (n,), the fold that each row is valid in; -1 for rows that train in every fold.
+        fold_of: int64 (n,), the fold that each row is valid in; -1 for rows that train in every fold, -2 (`UNUSED`) for
+            those that train in none.
         test_images: uint8 (n_test, size, size, channels).
         test_ids: of the test images.
         target: what is predicted.
+        weights: float32 (n,), what each row counts in the loss; None where all count the same.
+        more: bool (n,), which rows come from elsewhere; None for none.
     """
 
     images: Images
@@ -35,6 +40,8 @@ class Data:
     test_images: Images
     test_ids: tuple[str, ...]
     target: Target
+    weights: NDArray[np.float32] | None = None
+    more: NDArray[np.bool_] | None = None
 
     @property
     def labels(self) -> Labels:
@@ -54,11 +61,23 @@ class Data:
     @property
     def least_rows(self) -> int:
         """The number of training rows of the fold with the fewest."""
-        return len(self.fold_of) - int(np.bincount(self.fold_of[self.fold_of >= 0]).max())
+        used = np.count_nonzero(self.fold_of != UNUSED)
+        return int(used) - int(np.bincount(self.fold_of[self.fold_of >= 0]).max())
 
     def rows(self, fold: int) -> tuple[Rows, Rows]:
         """Returns the training rows and the valid rows of a fold."""
-        return np.flatnonzero(self.fold_of != fold), np.flatnonzero(self.fold_of == fold)
+        trained = (self.fold_of != fold) & (self.fold_of != UNUSED)
+        return np.flatnonzero(trained), np.flatnonzero(self.fold_of == fold)
+
+    def drop_more_rows(self) -> "Data":
+        """Returns the data without the rows from elsewhere: these stand in no training part."""
+        if self.more is None:
+            return self
+        return replace(self, fold_of=np.where(self.more, UNUSED, self.fold_of), weights=None)
+
+    def weigh_rows(self, rows: Rows, times: int = 1) -> NDArray[np.float32] | None:
+        """Returns what some rows, repeated, count in the loss: float32 (times * n_rows,); None for all the same."""
+        return None if self.weights is None else np.tile(self.weights[rows], times)
 
 
 def load_data(prepared: Path, folds: Path) -> Data:
@@ -72,6 +91,8 @@ def load_data(prepared: Path, folds: Path) -> Data:
     if set(table.index) != set(train["id"]):
         raise InputError(f"{folds} and {prepared / 'train.csv'} hold different ids; run `dvc repro split`")
     target = read_target(prepared)
+    more = (train["more"] != "").to_numpy(dtype=np.bool_) if "more" in train else None
+    weights = None if more is None else train["weight"].to_numpy(dtype=np.float32)
     return Data(
         images=open_store(prepared / "train_images.npy", len(train)),
         truth=read_truth(prepared, target, tuple(train["id"])),
@@ -80,4 +101,6 @@ def load_data(prepared: Path, folds: Path) -> Data:
         test_images=open_store(prepared / "test_images.npy", len(test)),
         test_ids=tuple(test["id"]),
         target=target,
+        weights=None if weights is None or (weights == 1).all() else weights,
+        more=more,
     )

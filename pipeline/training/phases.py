@@ -1,6 +1,6 @@
 """Phases of a training, compiled once for all folds: what trains, at which size and pace."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,7 @@ class PhaseScope:
         rows: of the smallest training part, with what joins it: an epoch has the same length on every fold.
         weighted: whether classes have weights, which `losses.set_class_weights` sets for each fold.
         target: what is predicted, with the model's own head.
+        counted: whether rows count differently: each as much as its target sums to.
     """
 
     number: int
@@ -38,6 +39,7 @@ class PhaseScope:
     rows: int
     weighted: bool
     target: Target
+    counted: bool = False
 
 
 @dataclass(frozen=True)
@@ -120,9 +122,10 @@ def compile_phase(recipe: PhaseRecipe, training: Training, net: BuiltNetwork, sc
     model = keras.Model(whole.input, whole.output, name=whole.name)
     factors = depth_factors(net, model, recipe.layer_decay) if recipe.layer_decay < 1 else None
     equal = np.ones(len(scope.target.columns), dtype=np.float32)
+    settings = replace(training.loss_settings, counted=training.loss_settings.counted or scope.counted)
     model.compile(
         optimizer=build_optimizer(recipe.optimizer, rates, recipe.schedule.name == "plateau", factors),
-        loss=build_target_loss(scope.target, training.loss_settings, equal if scope.weighted else None),
+        loss=build_target_loss(scope.target, settings, equal if scope.weighted else None),
         jit_compile=runtime.use_xla(),
     )
     model.optimizer.build(model.trainable_variables)

@@ -72,8 +72,10 @@ class TrainingRows:
         data, taught = self._data, self._joining(fold)
         rows, strong = self.sample(fold, seed)
         targets = self._soft(rows)
-        if targets is None and (taught is not None or data.truth.ndim > 1):
+        if targets is None and (taught is not None or data.truth.ndim > 1 or data.weights is not None):
             targets = data.target.make_targets(data.truth)
+        if targets is not None and data.weights is not None:
+            targets = targets * data.weights[:, None]
         stronger = _mark(data.strata, strong) if strong else None
         if taught is None or targets is None:
             return FoldRows(rows, data.labels, targets, stronger)

@@ -116,7 +116,7 @@ class Session:
                 self._nets[size] = self._build(size)
             section = "training" if number == len(recipes) - 1 else f"training.before[{number}]"
             begun = phases[-1].last_epoch if phases else 0
-            scope = PhaseScope(number, section, begun, size, rows, weighted, data.target)
+            scope = PhaseScope(number, section, begun, size, rows, weighted, data.target, data.weights is not None)
             phases.append(compile_phase(phase, recipe.training, self._nets[size], scope))
         for before, after in pairwise(phases):
             _require_same_weights(before, after)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from pipeline.core.errors import NoRoomError
+from pipeline.core.errors import InputError, NoRoomError
 from pipeline.core.paths import work_folder
 from pipeline.core.targets.grade_heads import give_head
 from pipeline.images.prefetching import default_workers
@@ -150,8 +150,10 @@ def make_trainable(recipe: ModelRecipe, context: TrainingContext) -> Trainable:
     Raises:
         InputError: the recipe does not fit the images or the classes, or a file that it names cannot be had.
     """
-    if isinstance(recipe, TabularRecipe):
-        return make_tabular(recipe, context)
+    if isinstance(recipe, TabularRecipe):  # columns stand beside the competition's own rows alone
+        return make_tabular(recipe, dataclasses.replace(context, data=context.data.drop_more_rows()))
+    if not recipe.more_rows:
+        context = dataclasses.replace(context, data=context.data.drop_more_rows())
     if isinstance(recipe, HeadRecipe):
         return make_head(recipe, context)
     images = fingerprints.digest_images(context.prepared)
@@ -178,6 +180,11 @@ def set_up_network(recipe: Recipe, context: TrainingContext, images: list[str]) 
     oof, teachers = find_oof_files(recipe, context), find_pseudo_teachers(recipe, context)
     data = dataclasses.replace(_preprocess(context, recipe, images), target=target)
     shape = _shape(data)
+    if data.weights is not None and not target.exclusive:
+        raise InputError(
+            f"more_rows: weights go with classes that exclude each other, and a network of {target.kind} gives every "
+            "row the same; set weight: 1 in the competition's file, or more_rows: false in the model's"
+        )
     precision = probing.choose_precision(context.precision, recipe, shape, memory, context.weights)
     rows = data.least_rows + (len(data.test_ids) if teachers else 0)
     recipe = probing.fit_batches(recipe, shape, rows, memory, context.weights)

@@ -9,7 +9,8 @@ from support import tiny
 from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError
 from pipeline.core.files import sha256
-from pipeline.data.sources.source import check_source_unchanged, fetch_competition, list_source_files
+from pipeline.data.sources.listing import check_source_unchanged, list_source_files
+from pipeline.data.sources.source import fetch_competition
 from pipeline.stages import fetch
 
 

@@ -121,3 +121,23 @@ def test_numbers_have_no_class_weights() -> None:
     target = Numbers(columns=("x",), means=(0.0,), scales=(1.0,))
     with pytest.raises(InputError, match="class_weight: balanced is for classes and labels"):
         fit_linear(FEATURES, FEATURES[:, :1], target, LogisticRegression(class_weight="balanced"))
+
+
+@pytest.mark.parametrize("kind", ["classes", "labels", "numbers", "shares"])
+def test_a_row_of_weight_two_is_a_row_that_stands_there_twice(kind: str) -> None:
+    labels = (FEATURES @ np.eye(4, 2, dtype=np.float32)).argmax(axis=1)
+    marks = np.eye(2, dtype=np.float32)[labels]
+    target: Target = {
+        "classes": OneClass(columns=("a", "b")),
+        "labels": SeveralLabels(columns=("a", "b")),
+        "numbers": Numbers(columns=("a", "b"), means=(0.5, 0.5), scales=(0.5, 0.5)),
+        "shares": VoteShares(columns=("a", "b")),
+    }[kind]
+    truth = labels if kind == "classes" else marks
+    twice = np.concatenate([np.arange(200), np.arange(50)])
+    weights = np.where(np.arange(200) < 50, np.float32(2), np.float32(1))
+    section = LogisticRegression(C=0.1, max_iter=2000)
+    made = fit_linear(FEATURES, truth, target, section, weights)
+    repeated = fit_linear(FEATURES[twice], truth[twice], target, section)
+    np.testing.assert_allclose(made.coefficients, repeated.coefficients, atol=2e-3)
+    np.testing.assert_allclose(made.intercepts, repeated.intercepts, atol=2e-3)

@@ -1,5 +1,6 @@
 """Linear heads: the same minimum as the kept library's, for every kind of target."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from pipeline.training.heads.linear_heads import (
     list_scaled_outputs,
     list_strengths,
 )
-from pipeline.training.heads.moments import Matrix, join_features
+from pipeline.training.heads.moments import Matrix, Moments, join_features
 from pipeline.training.heads.recipe import DiscriminantHead, LogisticHead, PrototypeHead, RidgeHead
 
 RANDOM = np.random.default_rng(0)
@@ -50,10 +51,10 @@ TARGETS: dict[str, tuple[Target, NDArray[Any]]] = {
 }
 
 
-def rows(target: Target, truth: NDArray[Any], features: Matrix = FEATURES) -> LinearRows:
-    joined = join_features([[features]], 1, np.arange(len(features)) % 3)
+def rows(target: Target, truth: NDArray[Any], features: Matrix = FEATURES, weights: Matrix | None = None) -> LinearRows:
+    joined = join_features([[features]], 1, np.arange(len(features)) % 3, weights)
     moments = joined.measure_moments(frozenset())
-    return LinearRows(joined.gather(np.arange(len(features))), truth, target, moments)
+    return LinearRows(joined.gather(np.arange(len(features))), truth, target, moments, weights)
 
 
 def standardised(features: Matrix = FEATURES) -> Matrix:
@@ -143,3 +144,26 @@ def test_a_head_of_classes_is_refused_where_there_are_none(kind: str) -> None:
 def test_strengths_are_positive() -> None:
     with pytest.raises(InputError, match=r"penalties\.0.*greater than 0"):
         parse({"name": "logistic", "penalties": [0.0]}, LogisticHead, "a test")
+
+
+@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.parametrize("head", [LogisticHead(name="logistic"), RidgeHead(name="ridge")])
+def test_a_row_of_weight_two_is_a_row_that_stands_there_twice(name: str, head: LogisticHead | RidgeHead) -> None:
+    target, truth = TARGETS[name]
+    twice = np.concatenate([np.arange(300), np.arange(100)])
+    shift, unit = FEATURES.mean(axis=0), FEATURES.std(axis=0)
+    weights = np.where(np.arange(300) < 100, np.float32(2), np.float32(1))
+    made = fit_linear_head(head, rows(target, truth, weights=weights), 0.001, None)
+    joined = join_features([[FEATURES]], 1, np.zeros(300, dtype=np.int64))
+    features = joined.gather(twice)
+    moments = join_features([[FEATURES[twice]]], 1, np.zeros(400, dtype=np.int64)).measure_moments(frozenset())
+    again = LinearRows(features, truth[twice], target, _bring(moments, (shift, unit), FEATURES[twice]))
+    repeated = fit_linear_head(head, again, 0.001, None)
+    np.testing.assert_allclose(made.weights, repeated.weights, atol=0.01)
+    np.testing.assert_allclose(made.intercepts, repeated.intercepts, atol=0.01)
+
+
+def _bring(moments: Moments, to: tuple[Matrix, Matrix], features: Matrix) -> Moments:
+    """Moments of features as another set of rows standardises them."""
+    brought = (features - to[0]) / to[1]
+    return replace(moments, mean=brought.mean(axis=0), scale=brought.std(axis=0))

@@ -71,6 +71,15 @@ def make_fold_table(
     return pd.DataFrame({"id": ordered["id"], "label": labels, "group": groups, "fold": fold})
 
 
+def add_training_rows(table: pd.DataFrame, more: pd.DataFrame) -> pd.DataFrame:
+    """Adds rows from elsewhere behind a fold table: each in a group of its own, never validated."""
+    if more.empty:
+        return table
+    groups = np.arange(len(more)) + int(table["group"].max()) + 1
+    rows = {"id": more["id"], "label": more["label"], "group": groups, "fold": TRAINING_ONLY}
+    return pd.concat([table, pd.DataFrame(rows)], ignore_index=True)
+
+
 def find_training_only(
     labels: NDArray[np.int64], groups: NDArray[np.int64], user_groups: NDArray[np.int64], n_splits: int
 ) -> NDArray[np.bool_]:

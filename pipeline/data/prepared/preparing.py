@@ -75,10 +75,10 @@ def write_prepared(
         train, train_facts = _drop_broken(stores["train"], train, train_facts)
     target, truth = encode_truth(train, competition)
     classes = target.columns
-    train_index = _make_index(train, train_facts, target.index_labels(truth))
+    train_index = make_index(train, train_facts, target.index_labels(truth))
     if target.kind != "one_class":
         train_index[target.kind] = format_cells([str(record.label) for record in train])
-    test_index = _make_index(test, test_facts, np.full(len(test), -1))
+    test_index = make_index(test, test_facts, np.full(len(test), -1))
     if (rows := read_row_table(base, competition)) is not None:
         test_index["rows"] = format_rows(rows, test_index["id"].tolist())
     if competition.columns is not None:
@@ -208,7 +208,20 @@ def _drop_broken(
     return kept, [facts[row] for row in rows]
 
 
-def _make_index(records: Sequence[Record], facts: Sequence[ImageFacts], labels: NDArray[np.int64]) -> pd.DataFrame:
+def take_readable(records: Sequence[Record], facts: Sequence[ImageFacts], params: PrepareParams) -> list[int]:
+    """Returns the rows whose images can be read.
+
+    Raises:
+        InputError: some cannot, and are not to be dropped.
+    """
+    broken = _list_broken(records, facts)
+    if broken and not params.drop_broken:
+        _refuse_broken(broken)
+    return [row for row, image in enumerate(facts) if not image.broken]
+
+
+def make_index(records: Sequence[Record], facts: Sequence[ImageFacts], labels: NDArray[np.int64]) -> pd.DataFrame:
+    """Makes an image index of decoded records and their labels."""
     columns = {
         "id": [record.id for record in records],
         "source": [record.source for record in records],

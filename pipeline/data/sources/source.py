@@ -19,7 +19,7 @@ from pipeline.core.competition import BundledSource, Competition, KaggleSource, 
 from pipeline.core.config import expand
 from pipeline.core.errors import InputError, some
 from pipeline.core.files import files_below, is_junk, read_json, write_text
-from pipeline.core.paths import raw_folder, source_listing_path
+from pipeline.core.paths import raw_folder
 from pipeline.data.containers.patterns import expand_path
 from pipeline.data.sources.bundled import write_digits, write_keras
 from pipeline.kaggle.download import download_competition
@@ -60,29 +60,18 @@ def find_source_folder(root: Path, competition: Competition) -> Path | None:
         return None
 
 
-def list_source_files(root: Path, competition: Competition) -> FileList:
-    """Lists the source's files: path -> size in bytes and CRC-32, as text."""
-    folder = _place(root, competition.source)
+def list_fetched_files(root: Path, source: Source) -> FileList:
+    """Lists a source's files: path -> size in bytes and CRC-32, as text."""
+    folder = _place(root, source)
     if folder.parent == raw_folder(root):
         listing: FileList = _read_state(folder)["files"]
-        return listing
+        return dict(listing)
+    return list_folder_files(folder)
+
+
+def list_folder_files(folder: Path) -> FileList:
+    """Lists a folder's files: path -> size in bytes and CRC-32, as text."""
     return _listing(_list_folder(folder))
-
-
-def check_source_unchanged(root: Path, competition: Competition) -> None:
-    """Compares the source with what the stage fetch wrote down.
-
-    Raises:
-        InputError: files came, went or changed since.
-    """
-    path = source_listing_path(root)
-    written: FileList = read_json(path, "run `dvc repro fetch`")
-    present = list_source_files(root, competition)
-    differ = sorted(name for name in {*written, *present} if written.get(name) != present.get(name))
-    if differ:
-        raise InputError(
-            f"{len(differ)} files of the source changed since fetch: {some(differ)}; run `dvc repro -f fetch`"
-        )
 
 
 def _place(root: Path, source: Source) -> Path:

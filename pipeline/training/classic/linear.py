@@ -61,8 +61,10 @@ class LinearFit:
     iterations: int
 
 
-def fit_linear(features: Matrix, truth: Truth, target: Target, section: LogisticRegression) -> LinearFit:
-    """Fits features (n, n_features) to the truth, each part of the target by itself.
+def fit_linear(
+    features: Matrix, truth: Truth, target: Target, section: LogisticRegression, weights: Matrix | None = None
+) -> LinearFit:
+    """Fits features (n, n_features) to the truth, each part of the target by itself; rows count by weights (n,).
 
     Raises:
         InputError: ``class_weight`` is set and there are no classes.
@@ -74,13 +76,13 @@ def fit_linear(features: Matrix, truth: Truth, target: Target, section: Logistic
         for _, part, _, width in target.each():
             own = truth if truth.ndim == 1 else truth[:, width]
             if part.activation == "softmax" and part.truth_width == 1:
-                fits.append(_fit_classes(features, part.index_labels(own), len(part.columns), section))
+                fits.append(_fit_classes(features, part.index_labels(own), len(part.columns), section, weights))
             elif part.activation == "softmax":
-                fits.append(_fit_shares(features, part.make_targets(own), section))
+                fits.append(_fit_shares(features, part.make_targets(own), section, weights))
             elif part.activation == "sigmoid":
-                fits.append(_fit_labels(features, part.make_output_targets(own), section))
+                fits.append(_fit_labels(features, part.make_output_targets(own), section, weights))
             else:
-                fits.append(_fit_numbers(features, part.make_output_targets(own), section))
+                fits.append(_fit_numbers(features, part.make_output_targets(own), section, weights))
     if len(fits) == 1:
         return fits[0]
     return LinearFit(
@@ -95,12 +97,14 @@ def _solver(section: LogisticRegression) -> sklearn.linear_model.LogisticRegress
     return sklearn.linear_model.LogisticRegression(C=section.C, max_iter=section.max_iter, class_weight=weight)
 
 
-def _fit_classes(features: Matrix, labels: Labels, n_classes: int, section: LogisticRegression) -> LinearFit:
+def _fit_classes(
+    features: Matrix, labels: Labels, n_classes: int, section: LogisticRegression, counts: Matrix | None
+) -> LinearFit:
     present = np.unique(labels)
     if len(present) == 1:
         fitted = LinearFit(np.zeros((features.shape[1], 1)), np.zeros(1), 0)
     else:
-        solver = _solver(section).fit(features, labels)
+        solver = _solver(section).fit(features, labels, counts)
         coefficients, intercepts = solver.coef_.T, solver.intercept_
         if len(present) == 2:  # scikit-learn keeps the second class's, against nought
             coefficients, intercepts = (
@@ -115,7 +119,7 @@ def _fit_classes(features: Matrix, labels: Labels, n_classes: int, section: Logi
     return LinearFit(coefficients, intercepts, fitted.iterations)
 
 
-def _fit_labels(features: Matrix, marks: Targets, section: LogisticRegression) -> LinearFit:
+def _fit_labels(features: Matrix, marks: Targets, section: LogisticRegression, counts: Matrix | None) -> LinearFit:
     coefficients, intercepts = np.zeros((features.shape[1], marks.shape[1])), np.zeros(marks.shape[1])
     iterations = 0
     for column, own in enumerate(marks.T):
@@ -124,27 +128,28 @@ def _fit_labels(features: Matrix, marks: Targets, section: LogisticRegression) -
         if ones in (0, len(rows)):
             intercepts[column] = logit((ones + 0.5) / (len(rows) + 1))
             continue
-        solver = _solver(section).fit(features if len(rows) == len(own) else features[rows], own[rows] > 0)
+        chosen = features if len(rows) == len(own) else features[rows]
+        solver = _solver(section).fit(chosen, own[rows] > 0, None if counts is None else counts[rows])
         coefficients[:, column], intercepts[column] = solver.coef_[0], solver.intercept_[0]
         iterations = max(iterations, math.ceil(np.max(solver.n_iter_)))
     return LinearFit(coefficients, intercepts, iterations)
 
 
-def _fit_numbers(features: Matrix, numbers: Targets, section: LogisticRegression) -> LinearFit:
+def _fit_numbers(features: Matrix, numbers: Targets, section: LogisticRegression, counts: Matrix | None) -> LinearFit:
     if section.class_weight == "balanced":
         raise InputError("classifier.class_weight: balanced is for classes and labels, not for numbers; say none")
     solver = sklearn.linear_model.Ridge(alpha=1 / section.C, max_iter=section.max_iter, solver="lsqr", tol=1e-6)
-    solver.fit(features, numbers)
+    solver.fit(features, numbers, counts)
     coefficients = np.reshape(solver.coef_, (numbers.shape[1], -1)).T
     return LinearFit(coefficients, np.ravel(solver.intercept_), math.ceil(np.max(solver.n_iter_)))
 
 
-def _fit_shares(features: Matrix, shares: Targets, section: LogisticRegression) -> LinearFit:
+def _fit_shares(features: Matrix, shares: Targets, section: LogisticRegression, counts: Matrix | None) -> LinearFit:
     """Minimises cross-entropy against shares, which scikit-learn's takes no targets for."""
     n_classes, width = shares.shape[1], features.shape[1]
-    weights = np.ones(len(shares))
+    weights = np.ones(len(shares)) if counts is None else counts.astype(np.float64)
     if section.class_weight == "balanced":
-        weights = shares @ (len(shares) / (n_classes * np.maximum(shares.sum(axis=0), 1e-9)))
+        weights *= shares @ (len(shares) / (n_classes * np.maximum(shares.sum(axis=0), 1e-9)))
 
     def lose(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         matrix, intercepts = flat[:-n_classes].reshape(width, n_classes), flat[-n_classes:]

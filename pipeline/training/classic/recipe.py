@@ -126,7 +126,12 @@ class ClassicModel:
 
 
 def fit_classifier(
-    features: Matrix, truth: Truth, target: Target, section: LogisticRegression, vocabulary: Matrix
+    features: Matrix,
+    truth: Truth,
+    target: Target,
+    section: LogisticRegression,
+    vocabulary: Matrix,
+    weights: Matrix | None = None,
 ) -> tuple[ClassicModel, int]:
     """Fits scaling and classifier.
 
@@ -136,6 +141,7 @@ def fit_classifier(
         target: what is predicted.
         section: how.
         vocabulary: what made the features, kept beside the rest.
+        weights: what each row counts: float32 (n,); None where all count the same.
 
     Returns:
         The model, and the iterations it took.
@@ -150,7 +156,7 @@ def fit_classifier(
     scale = np.where(deviation > 1e-6, deviation, np.float32(1))  # a constant feature carries no information
     features -= mean
     features /= scale
-    fit: LinearFit = fit_linear(features, truth, target, section)
+    fit: LinearFit = fit_linear(features, truth, target, section, weights)
     arrays = (
         np.ascontiguousarray(array, dtype=np.float32) for array in (mean, scale, fit.coefficients, fit.intercepts)
     )

@@ -130,7 +130,9 @@ def train_classic_fold(task: FoldTask, session: ClassicSession) -> None:
     mirrors = (False, True) if session.recipe.mirror_training else (False,)
     features = np.concatenate([session.compute_features("train", mirrored, rows, vocabulary) for mirrored in mirrors])
     known = np.concatenate([data.truth[rows]] * len(mirrors))
-    model, iterations = fit_classifier(features, known, target, classifier, vocabulary)
+    model, iterations = fit_classifier(
+        features, known, target, classifier, vocabulary, data.weigh_rows(rows, len(mirrors))
+    )
     seconds = time.perf_counter() - started
     save_classic_model(task.folder / "checkpoint.npz", model)
     logits = _predicted(task, session, model, "valid", valid)

@@ -49,12 +49,23 @@ class LinearRows:
         truth: of the n rows.
         target: what is predicted.
         moments: of the training views of these rows.
+        weights: what each row counts: float32 (n,); None where all count the same.
     """
 
     features: Matrix
     truth: Truth
     target: Target
     moments: Moments
+    weights: Matrix | None = None
+
+    @property
+    def count(self) -> float:
+        """The sum of the weights."""
+        return len(self.features) if self.weights is None else float(self.weights.sum(dtype=np.float64))
+
+    def weigh(self, matrix: NDArray[Any]) -> NDArray[Any]:
+        """Returns a matrix (n, k) whose rows count as they are to."""
+        return matrix if self.weights is None else matrix * self.weights[:, None]
 
     def multiply_transposed(self, matrix: Matrix) -> Matrix:
         """Returns the standardised features, transposed, times a matrix (n, k)."""
@@ -126,17 +137,17 @@ def _list_targets(truth: Truth, target: Target) -> list[tuple[Activation, Matrix
     return made
 
 
-def _lose(activation: Activation, outputs: Matrix, wanted: Matrix) -> tuple[float, Matrix]:
-    """Returns the sum of the losses of all rows, and its slope by the outputs."""
+def _lose(activation: Activation, outputs: Matrix, wanted: Matrix, rows: LinearRows) -> tuple[float, Matrix]:
+    """Returns the sum of the losses of all rows, each by its weight, and its slope by the outputs."""
     if activation == "softmax":
         top = outputs.max(axis=1, keepdims=True)
-        linear = float(np.einsum("ij,ij->", outputs, wanted, dtype=np.float64))
+        linear = float(np.einsum("ij,ij->", outputs, rows.weigh(wanted), dtype=np.float64))
         raised = np.exp(outputs - top)
         total = raised.sum(axis=1, keepdims=True)
-        loss = float((np.log(total) + top).sum(dtype=np.float64)) - linear
+        loss = float(rows.weigh(np.log(total) + top).sum(dtype=np.float64)) - linear
         raised /= total
         raised -= wanted
-        return loss, raised
+        return loss, rows.weigh(raised)
     slope: NDArray[Any]
     losses: NDArray[Any]
     known = ~np.isnan(wanted)
@@ -147,12 +158,13 @@ def _lose(activation: Activation, outputs: Matrix, wanted: Matrix) -> tuple[floa
     else:
         slope = outputs - marks
         losses = slope**2 / 2
-    return float(losses.sum(where=known, dtype=np.float64)), np.where(known, slope, np.float32(0)).astype(np.float32)
+    loss = float(rows.weigh(losses).sum(where=known, dtype=np.float64))
+    return loss, rows.weigh(np.where(known, slope, np.float32(0)).astype(np.float32))
 
 
 def _fit_logistic(rows: LinearRows, penalty: float, start: Coefficients | None) -> Coefficients:
     parts = _list_targets(rows.truth, rows.target)
-    count, width = len(rows.features), len(rows.moments.mean)
+    count, width = rows.count, len(rows.moments.mean)
     outputs = sum(wanted.shape[1] for _, wanted in parts)
     curvature = 1 / max(2, outputs)
     root = _factor(rows.moments.covariance, curvature, penalty)
@@ -164,7 +176,7 @@ def _fit_logistic(rows: LinearRows, penalty: float, start: Coefficients | None) 
         loss, slopes, place = 0.0, np.empty_like(made), 0
         for activation, wanted in parts:
             span = slice(place, place + wanted.shape[1])
-            lost, slopes[:, span] = _lose(activation, made[:, span], wanted)
+            lost, slopes[:, span] = _lose(activation, made[:, span], wanted, rows)
             loss, place = loss + lost, place + wanted.shape[1]
         slopes /= np.float32(count)
         slope = rows.multiply_transposed(slopes) + np.float32(penalty) * weights
@@ -206,8 +218,8 @@ def _fit_ridge(rows: LinearRows, penalty: float) -> Coefficients:
         marks = np.where(np.isnan(wanted), np.float32(0.5), wanted)
         made.append(2 * marks - 1 if activation == "sigmoid" else marks)
     wanted = np.concatenate(made, axis=1).astype(np.float32)
-    mean = wanted.mean(axis=0)
-    slope = rows.multiply_transposed(wanted - mean) / np.float32(len(wanted))
+    mean = wanted.mean(axis=0) if rows.weights is None else rows.weigh(wanted).sum(axis=0) / np.float32(rows.count)
+    slope = rows.multiply_transposed(rows.weigh(wanted - mean)) / np.float32(rows.count)
     weights = _solve(rows.moments.covariance, penalty, slope)
     return Coefficients(weights, mean)
 
@@ -221,10 +233,10 @@ def _solve(matrix: Matrix, ridge: float, wanted: Matrix) -> Matrix:
 
 def _fit_means(rows: LinearRows, shrinkage: float | None) -> Coefficients:
     """Fits a linear discriminant, or with no shrinkage at all one whose covariance is the identity: nearest mean."""
-    marks = rows.target.make_targets(rows.truth)
-    shares = (marks.sum(axis=0) / len(marks)).astype(np.float32)
-    present = np.maximum(shares, np.float32(0.5 / len(marks)))  # a class without rows has about half of one
-    means = rows.multiply_transposed(marks) / (present * np.float32(len(marks)))
+    marks = rows.weigh(rows.target.make_targets(rows.truth))
+    shares = (marks.sum(axis=0) / rows.count).astype(np.float32)
+    present = np.maximum(shares, np.float32(0.5 / rows.count))  # a class without rows has about half of one
+    means = rows.multiply_transposed(marks) / (present * np.float32(rows.count))
     if shrinkage is None:
         weights = means
     else:

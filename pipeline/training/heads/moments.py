@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline.core.arrays import KeptFeatures, Rows
 from pipeline.core.errors import InputError
+from pipeline.training.data import UNUSED
 
 Matrix = NDArray[np.float32]
 _LEAST_DEVIATION = 1e-6  # a constant feature carries no information
@@ -22,13 +23,13 @@ class Moments:
     """What some rows say of the features; each training view of a row counts as a row.
 
     Attributes:
-        count: rows times training views.
+        count: rows times training views, each by its weight.
         mean: float32 (width,).
         scale: deviation of each feature, 1 where it is constant: float32 (width,).
         covariance: of the standardised features: float32 (width, width).
     """
 
-    count: int
+    count: float
     mean: Matrix
     scale: Matrix
     covariance: Matrix
@@ -45,6 +46,7 @@ class JoinedFeatures:
         fold_of: int64 (n,).
         shift: what was subtracted: float32 (width,).
         unit: what it was divided by: float32 (width,).
+        weights: what each row counts: float32 (n,); None where all count the same.
     """
 
     views: tuple[Matrix, ...]
@@ -52,7 +54,8 @@ class JoinedFeatures:
     fold_of: Rows
     shift: Matrix
     unit: Matrix
-    _sums: dict[int, tuple[int, NDArray[np.float64], Matrix]] = field(default_factory=dict)
+    weights: Matrix | None = None
+    _sums: dict[int, tuple[float, NDArray[np.float64], Matrix]] = field(default_factory=dict)
 
     @property
     def width(self) -> int:
@@ -65,7 +68,7 @@ class JoinedFeatures:
 
     def measure_moments(self, left_out: frozenset[int]) -> Moments:
         """Returns the moments of all rows but those of some folds."""
-        folds = [fold for fold in np.unique(self.fold_of).tolist() if fold not in left_out]
+        folds = [fold for fold in np.unique(self.fold_of).tolist() if fold not in (UNUSED, *left_out)]
         sums = [self._sum_fold(fold) for fold in folds]
         count = sum(each[0] for each in sums)
         mean = np.sum([each[1] for each in sums], axis=0) / count
@@ -80,20 +83,30 @@ class JoinedFeatures:
         products /= scale
         return Moments(count, mean.astype(np.float32), scale, products)
 
-    def _sum_fold(self, fold: int) -> tuple[int, NDArray[np.float64], Matrix]:
+    def _sum_fold(self, fold: int) -> tuple[float, NDArray[np.float64], Matrix]:
         if fold not in self._sums:
-            own = self.gather(np.flatnonzero(self.fold_of == fold))
-            self._sums[fold] = len(own), own.sum(axis=0, dtype=np.float64), own.T @ own
+            rows = np.flatnonzero(self.fold_of == fold)
+            own = self.gather(rows)
+            if self.weights is None:
+                self._sums[fold] = len(own), own.sum(axis=0, dtype=np.float64), own.T @ own
+            else:
+                weights = np.tile(self.weights[rows], self.trained)[:, None]
+                weighted = own * weights
+                total = float(weights.sum(dtype=np.float64))
+                self._sums[fold] = total, weighted.sum(axis=0, dtype=np.float64), own.T @ weighted
         return self._sums[fold]
 
 
-def join_features(parts: Sequence[Sequence[KeptFeatures]], trained: int, fold_of: Rows) -> JoinedFeatures:
+def join_features(
+    parts: Sequence[Sequence[KeptFeatures]], trained: int, fold_of: Rows, weights: Matrix | None = None
+) -> JoinedFeatures:
     """Joins the features of training images.
 
     Args:
         parts: of each backbone, of each view: float16 or float32 (n, width).
         trained: how many of the views are rows of the training.
         fold_of: int64 (n,), the fold of each row.
+        weights: what each row counts: float32 (n,); None where all count the same.
 
     Raises:
         InputError: memory has too little room.
@@ -104,7 +117,7 @@ def join_features(parts: Sequence[Sequence[KeptFeatures]], trained: int, fold_of
     shift, unit = first.mean(axis=0, dtype=np.float64).astype(np.float32), first.std(axis=0)
     unit = np.where(unit > _LEAST_DEVIATION, unit, np.float32(1)).astype(np.float32)
     made = [_bring_to_unit(joined, shift, unit) for joined in (first, *_join_views(parts, 1))]
-    return JoinedFeatures(tuple(made), trained, fold_of, shift, unit)
+    return JoinedFeatures(tuple(made), trained, fold_of, shift, unit, weights)
 
 
 def _bring_to_unit(features: Matrix, shift: Matrix, unit: Matrix) -> Matrix:

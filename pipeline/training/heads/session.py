@@ -17,7 +17,7 @@ from pipeline.core.arrays import KeptFeatures, Logits, Rows, Truth
 from pipeline.core.errors import InputError
 from pipeline.core.targets.contract import Target
 from pipeline.training.classic.recipe import ClassicModel
-from pipeline.training.data import Data
+from pipeline.training.data import UNUSED, Data
 from pipeline.training.heads.linear_heads import (
     Coefficients,
     LinearHead,
@@ -108,7 +108,7 @@ class HeadSession:
                 f"a head chooses its strength on a fold within the training rows, so it needs 3 folds, got "
                 f"{len(self._folds)}; raise split.n_splits in params.yaml"
             )
-        self._joined: JoinedFeatures = join_features(views.backbones, trained, data.fold_of)
+        self._joined: JoinedFeatures = join_features(views.backbones, trained, data.fold_of, data.weights)
         self._judged: dict[frozenset[int], dict[int, list[Holdout]]] = {}
 
     def fit(self, fold: int, seed: int) -> FittedHead:
@@ -170,7 +170,7 @@ class HeadSession:
         if pair in self._judged:
             return self._judged[pair][partner]
         moments = self._joined.measure_moments(pair)
-        rows = self._rows(np.flatnonzero(~np.isin(self.data.fold_of, list(pair))), moments, True)
+        rows = self._rows(np.flatnonzero(~np.isin(self.data.fold_of, [UNUSED, *pair])), moments, True)
         held = {each: self._rows(np.flatnonzero(self.data.fold_of == each), moments, True) for each in pair}
         judged: dict[int, list[Holdout]] = {each: [] for each in pair}
         start = None
@@ -201,7 +201,7 @@ class HeadSession:
         return FittedHead(lambda raw: predict_neighbours(model, raw, head, target), model, f"scale {scale:.3g}")
 
     def _remember(self, left_out: frozenset[int]) -> NeighbourModel:
-        rows = np.flatnonzero(~np.isin(self.data.fold_of, list(left_out)))
+        rows = np.flatnonzero(~np.isin(self.data.fold_of, [UNUSED, *left_out]))
         moments = self._joined.measure_moments(left_out)
         features = self._training_mean(rows)
         return fit_neighbours(features, moments.mean, moments.scale, self.data.truth[rows], self.data.target)
@@ -209,8 +209,9 @@ class HeadSession:
     def _rows(self, rows: Rows, moments: Moments, averaged: bool) -> LinearRows:
         features = self._training_mean(rows) if averaged else self._joined.gather(rows)
         truth = self.data.truth[rows]
-        repeated = truth if averaged else np.concatenate([truth] * self._joined.trained)
-        return LinearRows(features, repeated, self.data.target, moments)
+        times = 1 if averaged else self._joined.trained
+        repeated = truth if averaged else np.concatenate([truth] * times)
+        return LinearRows(features, repeated, self.data.target, moments, self.data.weigh_rows(rows, times))
 
     def _training_mean(self, rows: Rows) -> Matrix:
         views = self._joined.views[: self._joined.trained]

@@ -13,6 +13,7 @@ import pandas as pd
 
 from pipeline.core import files, predictions
 from pipeline.core.arrays import Logits, Rows
+from pipeline.core.errors import InputError
 from pipeline.core.files import atomic_path
 from pipeline.core.predictions import Predictions
 from pipeline.core.targets.contract import Target
@@ -25,7 +26,7 @@ from pipeline.training.data import Data
 from pipeline.training.heads.backbones import OpenedBackbone, open_backbone
 from pipeline.training.heads.linear_heads import check_head
 from pipeline.training.heads.other_heads import save_neighbours
-from pipeline.training.heads.recipe import HeadRecipe
+from pipeline.training.heads.recipe import HeadRecipe, NeighbourHead, TreesHead
 from pipeline.training.heads.session import FeatureViews, FittedHead, HeadSession, open_views, predict_head
 from pipeline.training.task import FoldTask, OnEpoch
 from pipeline.training.view_weights import ViewedRows, collect_views
@@ -82,6 +83,11 @@ def make_head(recipe: HeadRecipe, context: TrainingContext) -> TrainableHead:
     images = fingerprints.digest_images(context.prepared)
     data = replace(context.data, target=give_head(context.data.target, recipe.grades, "grades"))
     check_head(recipe.head, data.target)
+    if data.weights is not None and isinstance(recipe.head, NeighbourHead | TreesHead):
+        raise InputError(
+            f"head.name: {recipe.head.name} takes rows from elsewhere whole or not at all; set weight: 1 under "
+            "more_rows of the competition's file, or more_rows: false in the model's"
+        )
     backbones = tuple(open_backbone(section, context, images) for section in recipe.backbones)
     determined_by = {
         "recipe": recipe.model_dump(mode="json"),

@@ -152,7 +152,7 @@ class Training(PhaseRecipe):
 
 
 class Recipe(Section):
-    """All settings of one model, from ``configs/models/<model>.yaml``."""
+    """All settings of one model, from ``configs/models/<model>.yaml``; ``more_rows`` as in `StandaloneRecipe`."""
 
     input: Input = Input()
     augmentation: Augmentation = Augmentation()
@@ -160,6 +160,7 @@ class Recipe(Section):
     training: Training
     balance: Balance = Balance()
     views: Views = Views()
+    more_rows: bool = True
 
     @model_validator(mode="after")
     def _phases_fit_the_network(self) -> "Recipe":

@@ -4,7 +4,13 @@ from pipeline.core.config import Section
 
 
 class StandaloneRecipe(Section):
-    """What a training has to know of any recipe, for those that learn from their own training rows alone."""
+    """What a training has to know of any recipe, for those that learn from their own training rows alone.
+
+    Attributes:
+        more_rows: whether the competition's rows from elsewhere train, too.
+    """
+
+    more_rows: bool = True
 
     @property
     def peeked(self) -> tuple[str, ...]:

@@ -98,7 +98,8 @@ def _read_member(
     """Outputs of a member: out-of-fold ones (n, n_columns), NaN for rows that no fold scored; of test images."""
     made, tests = (read_predictions(path(root, member), target) for path in (oof_path, predicted_test_path))
     place = {name: row for row, name in enumerate(made.ids)}
-    unknown = [name for name in made.ids if name not in set(ids)]
+    known = set(ids)
+    unknown = [name for name in made.ids if name not in known]
     if unknown:
         raise InputError(
             f"{oof_path(root, member)} has ids that data/prepared lacks, such as {unknown[0]}; train it again"

@@ -1,0 +1,68 @@
+"""Two models compared on the rows that both predict out-of-fold: what one gains over the other, with its interval."""
+
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.core.competition import load_competition
+from pipeline.core.errors import InputError
+from pipeline.core.paired import describe_gain, measure_gain
+from pipeline.core.paths import folds_path, oof_path, prepared_folder
+from pipeline.core.predictions import Predictions, read_predictions
+from pipeline.core.scores import LabelledRows
+from pipeline.core.tables import folds_digest, read_folds
+from pipeline.core.targets.prepared import read_fold_truth, read_target
+
+
+def compare_models(root: Path, name: str, other: str) -> str:
+    """Says what a model gains over another: both scores, the paired difference, its 95 % interval.
+
+    Groups and duplicates are drawn together. Each row was predicted by models that did not see it, and the same rows
+    are scored of both.
+
+    Raises:
+        InputError: a model is not trained, or the two were trained on other folds than these, or on different ones.
+    """
+    if name == other:
+        raise InputError(f"{name} is compared with itself; name two models")
+    prepared, competition = prepared_folder(root), load_competition(root)
+    target, folds = read_target(prepared), read_folds(folds_path(root))
+    metric = competition.metric.metric_for(target)
+    digest = folds_digest(folds)
+    made = [read_predictions(_find(root, each), target) for each in (name, other)]
+    for each, predictions in zip((name, other), made, strict=True):
+        if predictions.folds != digest:
+            raise InputError(f"{each} was made on other folds than folds/folds.csv; train it again")
+    ids = _list_common_ids(made)
+    table = folds.set_index("id").loc[list(ids)].reset_index()
+    values = [_select(predictions, ids) for predictions in made]
+    truth = read_fold_truth(prepared, target, table)
+    rows = LabelledRows(truth, table["group"].to_numpy(dtype=np.int64))
+    gain = measure_gain(rows, values[0], values[1], metric)
+    scores = [metric.score(truth, each) for each in values]
+    marks = [f"{each} may be optimistic" for each, one in zip((name, other), made, strict=True) if one.peeked]
+    return (
+        f"{name} against {other}: {metric.name} {scores[0]:.4f} against {scores[1]:.4f} on {len(ids)} images: "
+        f"{describe_gain(gain, metric.greater_is_better)}" + "".join(f"; {mark}" for mark in marks)
+    )
+
+
+def _find(root: Path, name: str) -> Path:
+    path = oof_path(root, name)
+    if not path.is_file():
+        raise InputError(f"{path} does not exist; run `dvc repro train@{name}` first")
+    return path
+
+
+def _list_common_ids(made: list[Predictions]) -> tuple[str, ...]:
+    shared = set(made[1].ids)
+    ids = tuple(name for name in made[0].ids if name in shared)
+    if not ids:
+        raise InputError("the two models predict no image in common, as they were trained on different folds")
+    return ids
+
+
+def _select(predictions: Predictions, ids: tuple[str, ...]) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+    place = {name: row for row, name in enumerate(predictions.ids)}
+    chosen: np.ndarray[tuple[int, int], np.dtype[np.float32]] = predictions.probs[[place[name] for name in ids]]
+    return chosen

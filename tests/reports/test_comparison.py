@@ -1,0 +1,42 @@
+"""Two models compared on the same rows."""
+
+from pathlib import Path
+
+import pytest
+from support.fabricated import CLASSES, train_fake, write_repository
+
+from pipeline.core.errors import InputError
+from pipeline.core.paths import oof_path
+from pipeline.core.predictions import read_predictions, write_predictions
+from pipeline.reports.comparison import compare_models
+
+
+def test_a_gain_is_the_difference_of_the_scores_with_an_interval_around_it(tmp_path: Path) -> None:
+    root = write_repository(tmp_path)
+    train_fake(root, "one", 0)
+    train_fake(root, "two", 2)
+    words = compare_models(root, "one", "two").split()
+    assert words[:4] == ["one", "against", "two:", "accuracy"]
+    first, second = float(words[4]), float(words[6])
+    assert float(words[10]) == pytest.approx(abs(first - second), abs=2e-4)
+    assert words[12] == ("(better)," if first > second else "(worse),")
+    assert compare_models(root, "two", "one").split()[12] == ("(worse)," if first > second else "(better),")
+
+
+def test_what_was_made_on_other_folds_is_refused(tmp_path: Path) -> None:
+    root = write_repository(tmp_path)
+    train_fake(root, "one", 0)
+    train_fake(root, "two", 2)
+    made = read_predictions(oof_path(root, "two"), CLASSES)
+    write_predictions(oof_path(root, "two"), type(made)(made.ids, made.probs, made.classes, "other"))
+    with pytest.raises(InputError, match=r"two was made on other folds than folds/folds\.csv"):
+        compare_models(root, "one", "two")
+
+
+def test_names_that_are_no_two_trained_models_are_refused(tmp_path: Path) -> None:
+    root = write_repository(tmp_path)
+    train_fake(root, "one", 0)
+    with pytest.raises(InputError, match="one is compared with itself"):
+        compare_models(root, "one", "one")
+    with pytest.raises(InputError, match="dvc repro train@two"):
+        compare_models(root, "one", "two")
