@@ -10,6 +10,7 @@ import typer
 from pipeline.commands.answers import answer_commands
 from pipeline.commands.chain import chain_commands
 from pipeline.commands.competitions import competition_commands
+from pipeline.commands.machines import machine_commands
 from pipeline.commands.use import use_commands
 from pipeline.core import processes
 from pipeline.core.errors import InputError, find_fix, printable
@@ -22,12 +23,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Image classification competitions: cross-validated scores and valid submissions.",
 )
-for commands in (chain_commands, competition_commands, answer_commands, use_commands):
+for commands in (chain_commands, competition_commands, answer_commands, use_commands, machine_commands):
     app.add_typer(commands)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one verb and returns its exit code; an error that the user can fix becomes one line on stderr and 1."""
+    """Runs one verb and returns its exit code; an error that the user can fix becomes one line on stderr."""
     # Libraries read these at import; they would access the network or fill the screen without them.
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         app(args=arguments, prog_name="python -m pipeline", standalone_mode=True)
     except InputError as error:
         print("error:", printable(" ".join(str(error).splitlines())), file=sys.stderr)
-        return 1
+        return error.exit_code
     except OSError as error:
         if (fix := find_fix(error)) is None:
             raise

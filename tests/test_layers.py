@@ -27,7 +27,7 @@ class Room(NamedTuple):
 
 
 ROOMS = {
-    "commands": Room(8, "stages reports data ensemble kaggle training", "answers chain competitions use"),
+    "commands": Room(8, "stages reports data ensemble kaggle training", "answers chain competitions machines use"),
     "stages": Room(7, "reports tuning planning inference training networks data images ensemble kaggle page"),
     "reports": Room(
         6,
@@ -45,9 +45,9 @@ ROOMS = {
     "training": Room(
         4,
         "images networks",
-        """classic.recipe classic.training context data dependencies fingerprints fold_predictions heads.recipe looking
-        lr_range memory model_file opening recipes.balance recipes.model_yaml recipes.recipe results setup side_by_side
-        task""",
+        """classic.recipe classic.training context data dependencies fingerprints fold_predictions heads.recipe
+        looking lr_range memory model_file model_folds opening recipes.balance recipes.model_yaml recipes.recipe
+        results setup side_by_side task task_list""",
     ),
     "networks": Room(
         3,

@@ -35,7 +35,8 @@ class ModelCard(Scored):
     models may share. ``peeked`` says which choices looked at the rows that the OOF score reports: none by default.
     ``view_weights`` are those of test images; ``fold_table`` is the digest of the fold table it was trained on;
     ``column_gains`` of a tabular model are what each column adds to the OOF score, with its 95 % interval;
-    ``backbones`` are the SHA-256 of the weights below a head on cached features, by file.
+    ``backbones`` are the SHA-256 of the weights below a head on cached features, by file;
+    ``trained_on`` names, by fold, the hardware and the machine that trained it.
     """
 
     model: str
@@ -53,6 +54,7 @@ class ModelCard(Scored):
     fold_table: str = ""
     column_gains: dict[str, tuple[float, float, float]] = Field(default_factory=dict)
     backbones: dict[str, str] = Field(default_factory=dict)
+    trained_on: dict[str, str] = Field(default_factory=dict)
     versions: dict[str, str]
     config: dict[str, Any]
 

@@ -18,7 +18,16 @@ class InputError(ValueError):
     """An input of the user cannot be used.
 
     The message names the value, the place and the fix; the CLI prints it alone, without a stack trace.
+
+    Attributes:
+        exit_code: what the command line ends with.
     """
+
+    exit_code = 1
+
+
+class ElsewhereError(InputError):
+    """A task that this machine cannot do and another may: a full disk, no memory, other code, somebody else at it."""
 
 
 class DivergedError(InputError):

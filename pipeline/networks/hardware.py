@@ -23,6 +23,11 @@ def name_hardware() -> str:
     return "gpu " + ", ".join(name for name, _ in gpus) if gpus else f"cpu {name_processor()}"
 
 
+def name_array_hardware() -> str:
+    """Names what computes on arrays alone: the CPU; starts no backend."""
+    return f"cpu {name_processor()}"
+
+
 def count_gpus() -> int:
     """Counts the GPUs that the backend sees."""
     from pipeline.networks.runtime import list_gpus

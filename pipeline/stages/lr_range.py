@@ -16,7 +16,7 @@ from pipeline.training.context import TrainingContext
 from pipeline.training.lr_range import Curve, Suggestion, Sweep
 from pipeline.training.model_file import load_model
 from pipeline.training.recipes.recipe import Recipe
-from pipeline.training.setup import set_up_network
+from pipeline.training.setup import settle_network
 
 
 def run(root: Path, model: str, context: TrainingContext, sweep: Sweep) -> None:
@@ -33,7 +33,7 @@ def run(root: Path, model: str, context: TrainingContext, sweep: Sweep) -> None:
         raise InputError(f"--fold must be in 0..{last}, got {sweep.fold}; see split.n_splits in params.yaml")
     name, current = f"{model} fold {sweep.fold}", recipe.training.optimizer.learning_rate
     context = dataclasses.replace(context, chosen_folds=(sweep.fold,))
-    session = set_up_network(recipe, context, fingerprints.digest_images(context.prepared)).session
+    session = settle_network(recipe, context, fingerprints.digest_images(context.prepared)).build()
     curve = lr_range.range_test(session.begin(sweep.fold, context.seed), sweep, name)
     suggestion = lr_range.suggest_rates(curve)
     path = reports_folder(root) / "lr_range" / f"{model}.csv"

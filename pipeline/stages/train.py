@@ -5,61 +5,43 @@ predictions) and folds/<model>/ (checkpoints, test predictions by fold, history,
 done lies in .work/train.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.core.active import active_name
-from pipeline.core.competition import load_competition
-from pipeline.core.errors import InputError, some
-from pipeline.training.context import TrainingContext, read_context
+from pipeline.core.errors import InputError
 from pipeline.training.heads.recipe import HeadRecipe
 from pipeline.training.memory import retry_with_half_batches
-from pipeline.training.model_file import ModelRecipe, load_model
-from pipeline.training.opening import define_fold_task, describe_surroundings, open_model
+from pipeline.training.model_folds import ModelFolds, make_fold_trainer, read_fold_hardware, require_same_hardware
+from pipeline.training.opening import describe_surroundings
 from pipeline.training.results import gather_folds
 from pipeline.training.side_by_side import count_workers, run_side_by_side
 from pipeline.training.task import FoldTask
 
 
 def run(root: Path, model: str) -> None:
-    """Trains what is not trained yet and gathers the folds into predictions, card and metrics.
+    """Trains what is not trained yet, here or elsewhere, and gathers the folds into predictions, card and metrics.
 
     Raises:
         InputError: no such model, a setting that does not fit, or a training that diverged.
     """
-    recipe = load_model(
-        root, model, load_competition(root).mirror
-    )  # a mistake in it is told before any process is started
-    context = read_context(root)
-    made = retry_with_half_batches(lambda: _trained(root, model, context, recipe))
-    tasks, hardware = [task for task, _ in made], {name for _, name in made}
+    folds = ModelFolds(root, model)  # a mistake in a file ends this before any process is started
+    tasks = retry_with_half_batches(lambda: _train_folds(root, folds))
     if len({task.fingerprint for task in tasks}) > 1:
         raise InputError(
-            f"{model}: its folds were trained on unequal hardware ({some(sorted(hardware))}); set train.workers to 1"
+            f"{model}: its folds settled on unlike precisions or batch sizes, as the GPUs are of several kinds; set "
+            "train.precision and batch_size, or train.workers to 1"
         )
-    versions = describe_surroundings(recipe)[0] | {"hardware": hardware.pop()}
-    gather_folds(root, tasks, context.data, active_name(root), versions)
+    if folds.context.same_hardware:
+        for task in tasks:
+            require_same_hardware(task, folds.context.chosen_folds, read_fold_hardware(task))
+    gather_folds(root, tasks, folds.context.data, active_name(root), describe_surroundings(folds.recipe)[0])
 
 
-def _trained(root: Path, model: str, context: TrainingContext, recipe: ModelRecipe) -> list[tuple[FoldTask, str]]:
-    """Trains the folds, as far as they are not trained yet; returns their tasks, and on which hardware they ran."""
-    workers = (context.workers or 1) if isinstance(recipe, HeadRecipe) else count_workers(context.workers)
-    if workers > 1:
-        return run_side_by_side(fold_trainer, (root, model), context.chosen_folds, workers)
-    train = fold_trainer(root, model)
-    return [train(fold) for fold in context.chosen_folds]
-
-
-def fold_trainer(root: Path, model: str) -> Callable[[int], tuple[FoldTask, str]]:
-    """Opens a model; returns what trains a fold of it and says as which task, on which hardware."""
-    competition = load_competition(root)
-    context = read_context(root)
-    recipe = load_model(root, model, competition.mirror)
-    opened = open_model(recipe, context)
-
-    def train(fold: int) -> tuple[FoldTask, str]:
-        task = define_fold_task(opened, model, fold, context, competition.metric)
-        opened.train(task)
-        return task, describe_surroundings(recipe)[1]
-
-    return train
+def _train_folds(root: Path, folds: ModelFolds) -> list[FoldTask]:
+    """Trains the folds, as far as they are not trained yet; returns their tasks."""
+    model, chosen, workers = folds.model, folds.context.chosen_folds, folds.context.workers
+    count = (workers or 1) if isinstance(folds.recipe, HeadRecipe) else count_workers(workers)
+    if count > 1:
+        return run_side_by_side(make_fold_trainer, (root, model), chosen, count)
+    train = make_fold_trainer(root, model)
+    return [train(fold) for fold in chosen]

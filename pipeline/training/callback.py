@@ -10,18 +10,28 @@ from numpy.typing import NDArray
 from pipeline.core.errors import DivergedError
 from pipeline.core.progress import EpochLine
 from pipeline.images.views import Views
+from pipeline.networks.hardware import name_hardware
 from pipeline.networks.runtime import keras
 from pipeline.training.fold_training import FoldTraining
 from pipeline.training.phases import assign_variables, copy_variables
-from pipeline.training.state import Arrays, State, TrainingProgress, read_state, write_state
+from pipeline.training.state import (
+    Arrays,
+    State,
+    TrainingProgress,
+    list_states,
+    name_state,
+    read_progress,
+    read_state,
+    write_state,
+)
 from pipeline.training.task import FoldTask, OnEpoch
 
 _CHECK_EVERY = 16  # steps; each check waits for a GPU
 
 
 def state_path(task: FoldTask) -> Path:
-    """Where a fold keeps its state between epochs."""
-    return task.folder / "state.npz"
+    """Where a fold keeps its state between epochs, on this kind of hardware."""
+    return task.folder / name_state(name_hardware())
 
 
 class StateCallback(keras.callbacks.Callback):  # type: ignore[misc]
@@ -49,14 +59,16 @@ class StateCallback(keras.callbacks.Callback):  # type: ignore[misc]
         )
         self._valid = training.inputs.data.rows(task.fold)[1]
         self.name = f"{task.name} fold {task.fold}"
-        self.progress = TrainingProgress()
+        self.progress = TrainingProgress(hardware=name_hardware())
         self._best: Arrays = []
 
     def restore(self) -> None:
         """Continues from the last whole epoch, where one was kept."""
         training = self._training
         state = read_state(self._path, self.name)
-        if state is not None:
+        if state is None:
+            self._report_other_hardware()
+        else:
             training.enter(next(phase for phase in training.phases if state.progress.epoch <= phase.last_epoch))
             assign_variables(training.phase.model.variables, state.model)
             assign_variables(training.phase.model.optimizer.variables, state.optimizer)
@@ -64,6 +76,15 @@ class StateCallback(keras.callbacks.Callback):  # type: ignore[misc]
         for row in self.progress.history:
             self._report(row)
         self._begin_phase()
+
+    def _report_other_hardware(self) -> None:
+        for path in list_states(self._path.parent):
+            if path != self._path and (other := read_progress(path)) is not None:
+                print(
+                    f"{self.name}: {other.hardware} reached epoch {other.epoch}; on {self.progress.hardware} the fold "
+                    "starts again, as it would not continue to the same bits",
+                    flush=True,
+                )
 
     def advance(self) -> None:
         """Goes on to the next phase."""

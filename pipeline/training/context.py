@@ -27,6 +27,7 @@ class TrainParams(Section):
         workers: processes that train folds at once, each with its part of the cores or a GPU of its own; None means
             one for each GPU, or one.
         precision: what networks compute in.
+        same_hardware: whether all folds of a model must be trained on one kind of hardware.
         weights: folder of files with pretrained weights under Keras's own names; relative to the repository. None
             means the environment variable ``WEIGHTS_DIR``, or ``data/weights``.
     """
@@ -35,6 +36,7 @@ class TrainParams(Section):
     folds: tuple[int, ...] | None = None
     workers: PositiveInt | None = None
     precision: Precision = "auto"
+    same_hardware: bool = False
     weights: str | None = None
 
 
@@ -53,6 +55,7 @@ class TrainingContext:
         score: the competition's metric, as plain values.
         chosen_folds: the folds that will be trained.
         workers: how many of them at once; None means one for each GPU, or one.
+        same_hardware: whether all folds of a model must be trained on one kind of hardware.
     """
 
     root: Path
@@ -65,6 +68,7 @@ class TrainingContext:
     score: dict[str, Any]
     chosen_folds: tuple[int, ...]
     workers: int | None = None
+    same_hardware: bool = False
 
     def fingerprint(self, trainer: str, images: list[str], recipe: AnyRecipe, precision: str, **more: Any) -> str:
         """Returns the fingerprint of a training."""
@@ -99,6 +103,7 @@ def read_context(root: Path, params: TrainParams | None = None) -> TrainingConte
         score=competition.metric.model_dump(mode="json"),
         chosen_folds=_chosen(params, int(data.fold_of.max()) + 1),
         workers=params.workers,
+        same_hardware=params.same_hardware,
     )
 
 

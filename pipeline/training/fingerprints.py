@@ -9,7 +9,6 @@ from pipeline.core.closure import code_digest
 from pipeline.core.files import sha256
 from pipeline.images.sift import Sift
 from pipeline.networks import hardware
-from pipeline.networks.processor import name_processor
 from pipeline.training.classic.recipe import ClassicRecipe
 
 if TYPE_CHECKING:  # which starts the backend
@@ -40,7 +39,8 @@ def fingerprint_training(
         images: as `digest_images` returns it.
         trainer: the module that trains, whose sources count.
         determined_by: what else determines it: recipe, score, seed, precision, features.
-        surroundings: versions and hardware; None for all that a network depends on, which starts the backend.
+        surroundings: versions; None for all that a network depends on, which starts the backend. Hardware is no part:
+            it stands in each fold's ``done.json`` and on the card.
     """
     tables = [sha256(prepared / name) for name in ("train.csv", "test.csv", "classes.json")]
     code = code_digest(trainer)
@@ -58,7 +58,7 @@ def fingerprint_descriptors(images: list[str], recipe: ClassicRecipe) -> str:
             code_digest(f"pipeline.{name}") for name in ("training.classic.local_features", "images.preprocessing")
         ],
     }
-    return _digest(determined_by)
+    return _digest(determined_by | {"hardware": hardware.name_hardware()})
 
 
 def fingerprint_features(images: list[str], recipe: "Recipe", weights: tuple[Path, ...], precision: str) -> str:
@@ -87,15 +87,19 @@ def fingerprint_features(images: list[str], recipe: "Recipe", weights: tuple[Pat
     return _digest(determined_by)
 
 
+def name_features_folder(features: str) -> str:
+    """Names the folder of a backbone's features: by their fingerprint, and by the hardware that computes them."""
+    return hashlib.sha256(f"{features} {hardware.name_hardware()}".encode()).hexdigest()[:16]
+
+
 def read_array_surroundings() -> dict[str, Any]:
-    """Returns the versions and the processor that decide what is computed on arrays alone; starts no backend."""
-    return {"versions": hardware.read_numeric_versions(), "hardware": f"cpu {name_processor()}"}
+    """Returns the versions that decide what is computed on arrays alone; starts no backend."""
+    return {"versions": hardware.read_numeric_versions()}
 
 
 def _digest(determined_by: dict[str, Any], surroundings: dict[str, Any] | None = None) -> str:
     known = surroundings or {
         "versions": hardware.read_versions(),
-        "hardware": hardware.name_hardware(),
         "settings": hardware.read_numeric_settings(),
     }
     return hashlib.sha256(json.dumps(determined_by | known, sort_keys=True).encode()).hexdigest()

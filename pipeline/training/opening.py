@@ -4,19 +4,19 @@ from typing import TYPE_CHECKING
 
 from pipeline.core.competition import Score
 from pipeline.core.paths import work_folder
-from pipeline.networks.hardware import name_hardware, read_versions
+from pipeline.networks.hardware import name_array_hardware, name_hardware, read_versions
 from pipeline.training.context import TrainingContext
 from pipeline.training.fingerprints import read_array_surroundings
 from pipeline.training.heads.recipe import HeadRecipe
 from pipeline.training.heads.training import make_head
 from pipeline.training.model_file import ModelRecipe
-from pipeline.training.task import FoldTask
+from pipeline.training.task import FoldTask, Trainable
 
 if TYPE_CHECKING:  # which starts the backend
-    from pipeline.training.setup import Trainable
+    from pipeline.training.setup import SettledModel
 
 
-def open_model(recipe: ModelRecipe, context: TrainingContext) -> "Trainable":
+def open_model(recipe: ModelRecipe, context: TrainingContext) -> Trainable:
     """Makes a model ready; a head on features that are kept starts no backend.
 
     Raises:
@@ -29,8 +29,23 @@ def open_model(recipe: ModelRecipe, context: TrainingContext) -> "Trainable":
     return make_trainable(recipe, context)
 
 
-def define_fold_task(opened: "Trainable", model: str, fold: int, context: TrainingContext, score: Score) -> FoldTask:
-    """Makes the task of one fold of a model that is ready.
+def settle_trained_model(recipe: ModelRecipe, context: TrainingContext) -> "SettledModel | Trainable":
+    """Settles what determines a model's results, before its network is built; a head is made ready at once.
+
+    Raises:
+        InputError: as `open_model`.
+    """
+    if isinstance(recipe, HeadRecipe):
+        return make_head(recipe, context)
+    from pipeline.training.setup import settle_model
+
+    return settle_model(recipe, context)
+
+
+def define_fold_task(
+    opened: "SettledModel | Trainable", model: str, fold: int, context: TrainingContext, score: Score
+) -> FoldTask:
+    """Makes the task of one fold of a model that is settled.
 
     Args:
         opened: the model.
@@ -56,6 +71,5 @@ def define_fold_task(opened: "Trainable", model: str, fold: int, context: Traini
 def describe_surroundings(recipe: ModelRecipe) -> tuple[dict[str, str], str]:
     """Returns the versions of what a model is trained with, and names what it is trained on."""
     if isinstance(recipe, HeadRecipe):
-        known = read_array_surroundings()
-        return known["versions"], known["hardware"]
+        return read_array_surroundings()["versions"], name_array_hardware()
     return read_versions(), name_hardware()

@@ -35,7 +35,7 @@ def gather_folds(root: Path, tasks: list[FoldTask], data: Data, competition: str
         tasks: the folds of one model, all of them finished.
         data: what they were trained on.
         competition: its name, for the card.
-        versions: of what they were trained with and, as ``hardware``, on, for the card.
+        versions: of what they were trained with, for the card.
     """
     model, target = tasks[0].model, data.target
     made = read_fold_predictions(tasks, data)
@@ -86,7 +86,10 @@ def gather_folds(root: Path, tasks: list[FoldTask], data: Data, competition: str
         fold_table=digest,
         column_gains=gains,
         backbones=costs[0].get("backbones", {}),
-        versions=versions,
+        trained_on={
+            str(task.fold): f"{cost['hardware']} ({cost['machine']})" for task, cost in zip(tasks, costs, strict=True)
+        },
+        versions=versions | {"hardware": "; ".join(sorted({cost["hardware"] for cost in costs}))},
         config=tasks[0].recipe.model_dump(mode="json"),
     )
     cards.write_card(card_path(root, model), card)

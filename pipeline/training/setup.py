@@ -1,11 +1,10 @@
 """The set-up of a training: from a recipe to a model whose folds can be trained, every ``auto`` settled."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from pipeline.core.errors import InputError, NoRoomError
 from pipeline.core.paths import work_folder
@@ -31,43 +30,13 @@ from pipeline.training.rows import TrainingRows
 from pipeline.training.session import Session
 from pipeline.training.tabular.recipe import TabularRecipe
 from pipeline.training.tabular.training import make_tabular
-from pipeline.training.task import AnyRecipe, FoldTask, OnEpoch
+from pipeline.training.task import AnyRecipe, FoldTask, OnEpoch, Trainable
 from pipeline.training.trainer import score_fold, train_fold
-
-
-class Trainable(Protocol):
-    """A model whose folds can be trained."""
-
-    @property
-    def recipe(self) -> AnyRecipe:
-        """The recipe as it will run, with every ``auto`` settled."""
-
-    @property
-    def precision(self) -> str:
-        """The precision that it computes in."""
-
-    @property
-    def fingerprint(self) -> str:
-        """The digest of all that determines the result."""
-
-    def train(self, task: FoldTask) -> None:
-        """Trains one fold.
-
-        Raises:
-            NoRoomError: memory ran out; the model set up again takes half as many images a step.
-        """
-
-    def score(self, task: FoldTask, on_epoch: OnEpoch) -> float:
-        """Trains one fold as far as ``valid.parquet``; returns the seconds that its training took.
-
-        Raises:
-            NoRoomError: as `train`.
-        """
 
 
 @dataclass(frozen=True)
 class TrainableNetwork:
-    """A network whose folds can be trained; see `Trainable`.
+    """A network whose folds can be trained; see `task.Trainable`.
 
     Attributes:
         recipe: as it will run.
@@ -104,7 +73,7 @@ class TrainableNetwork:
 
 @dataclass(frozen=True)
 class TrainableClassic:
-    """A classic model whose folds can be trained; see `Trainable`.
+    """A classic model whose folds can be trained; see `task.Trainable`.
 
     Attributes:
         recipe: as it will run.
@@ -128,20 +97,48 @@ class TrainableClassic:
 
 
 @dataclass(frozen=True)
-class NetworkSetup:
-    """A network, ready for training and for a learning-rate range test.
+class SettledNetwork:
+    """A network before it is built, for training and for a learning-rate range test.
 
     Attributes:
-        session: built and compiled.
         recipe: with every ``auto`` settled.
         precision: in use.
         features: fingerprint of the backbone's features.
+        data: what it is trained on.
+        context: what its training depends on beside the recipe.
     """
 
-    session: Session
     recipe: Recipe
     precision: str
     features: str
+    data: Data
+    context: TrainingContext
+
+    def build(self) -> Session:
+        """Builds and compiles it."""
+        context, recipe = self.context, self.recipe
+        runtime.start_backend(self.precision)  # type: ignore[arg-type]  # another network may have been settled since
+        oof, teachers = find_oof_files(recipe, context), find_pseudo_teachers(recipe, context)
+        folder = work_folder(context.root, "features") / fingerprints.name_features_folder(self.features)
+        inputs = NetworkInputs(recipe, self.data, TrainingRows(recipe, self.data, oof, teachers), folder)
+        return Session(inputs, context.weights)
+
+
+@dataclass(frozen=True)
+class SettledModel:
+    """A model of which all is known that determines its results.
+
+    Attributes:
+        recipe: with every ``auto`` settled.
+        precision: what it computes in.
+        fingerprint: of all that determines the result.
+        build: makes it ready for training.
+    """
+
+    recipe: AnyRecipe
+    precision: str
+    fingerprint: str
+    build: Callable[[], Trainable]
 
 
 def make_trainable(recipe: ModelRecipe, context: TrainingContext) -> Trainable:
@@ -150,20 +147,31 @@ def make_trainable(recipe: ModelRecipe, context: TrainingContext) -> Trainable:
     Raises:
         InputError: the recipe does not fit the images or the classes, or a file that it names cannot be had.
     """
-    if isinstance(recipe, TabularRecipe):  # columns stand beside the competition's own rows alone
-        return make_tabular(recipe, dataclasses.replace(context, data=context.data.drop_more_rows()))
-    if not recipe.more_rows:
+    return settle_model(recipe, context).build()
+
+
+def settle_model(recipe: ModelRecipe, context: TrainingContext) -> SettledModel:
+    """Settles what a model leaves open on this machine (precision, batch sizes); builds no network yet.
+
+    Raises:
+        InputError: as `make_trainable`.
+    """
+    if isinstance(recipe, TabularRecipe) or not recipe.more_rows:  # columns stand beside the competition's rows alone
         context = dataclasses.replace(context, data=context.data.drop_more_rows())
-    if isinstance(recipe, HeadRecipe):
-        return make_head(recipe, context)
-    images = fingerprints.digest_images(context.prepared)
-    if isinstance(recipe, ClassicRecipe):
-        return _make_classic(recipe, context, images)
-    return _make_network(recipe, context, images)
+    if isinstance(recipe, Recipe):
+        return _settle_network_model(recipe, context, fingerprints.digest_images(context.prepared))
+    made: Trainable
+    if isinstance(recipe, TabularRecipe):
+        made = make_tabular(recipe, context)
+    elif isinstance(recipe, HeadRecipe):
+        made = make_head(recipe, context)
+    else:
+        made = _make_classic(recipe, context, fingerprints.digest_images(context.prepared))
+    return SettledModel(made.recipe, made.precision, made.fingerprint, lambda: made)
 
 
-def set_up_network(recipe: Recipe, context: TrainingContext, images: list[str]) -> NetworkSetup:
-    """Builds and compiles a network, its precision and batch sizes settled.
+def settle_network(recipe: Recipe, context: TrainingContext, images: list[str]) -> SettledNetwork:
+    """Settles the precision and the batch sizes of a network.
 
     Args:
         recipe: the model.
@@ -177,7 +185,7 @@ def set_up_network(recipe: Recipe, context: TrainingContext, images: list[str]) 
     target = give_head(context.data.target, recipe.training.grades, "training.grades")
     check_classes(recipe.balance, target)
     check_loss(recipe.training.loss_settings, target)
-    oof, teachers = find_oof_files(recipe, context), find_pseudo_teachers(recipe, context)
+    find_oof_files(recipe, context)  # a missing one is reported before anything is measured
     data = dataclasses.replace(_preprocess(context, recipe, images), target=target)
     shape = _shape(data)
     if data.weights is not None and not target.exclusive:
@@ -186,27 +194,30 @@ def set_up_network(recipe: Recipe, context: TrainingContext, images: list[str]) 
             "row the same; set weight: 1 in the competition's file, or more_rows: false in the model's"
         )
     precision = probing.choose_precision(context.precision, recipe, shape, memory, context.weights)
+    teachers = find_pseudo_teachers(recipe, context)
     rows = data.least_rows + (len(data.test_ids) if teachers else 0)
     recipe = probing.fit_batches(recipe, shape, rows, memory, context.weights)
     weights = list_weight_files(recipe.network, context.weights, recipe.first_size(shape[0]))
     features = fingerprints.fingerprint_features(images, recipe, weights, precision)
-    folder = work_folder(context.root, "features") / features[:16]
-    inputs = NetworkInputs(recipe, data, TrainingRows(recipe, data, oof, teachers), folder)
-    return NetworkSetup(Session(inputs, context.weights), recipe, precision, features)
+    return SettledNetwork(recipe, precision, features, data, context)
 
 
-def _make_network(recipe: Recipe, context: TrainingContext, images: list[str]) -> TrainableNetwork:
-    setup = set_up_network(recipe, context, images)
+def _settle_network_model(recipe: Recipe, context: TrainingContext, images: list[str]) -> SettledModel:
+    settled = settle_network(recipe, context, images)
     fingerprint = context.fingerprint(
         "pipeline.training.trainer",
         images,
-        setup.recipe,
-        setup.precision,
-        features=setup.features,
-        **digest_predictions(setup.recipe, context),
+        settled.recipe,
+        settled.precision,
+        features=settled.features,
+        **digest_predictions(settled.recipe, context),
     )
-    memory = work_folder(context.root, "probing")
-    return TrainableNetwork(setup.recipe, setup.precision, fingerprint, setup.session, memory)
+
+    def build() -> TrainableNetwork:
+        memory = work_folder(context.root, "probing")
+        return TrainableNetwork(settled.recipe, settled.precision, fingerprint, settled.build(), memory)
+
+    return SettledModel(settled.recipe, settled.precision, fingerprint, build)
 
 
 def _make_classic(recipe: ClassicRecipe, context: TrainingContext, images: list[str]) -> TrainableClassic:

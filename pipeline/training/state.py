@@ -1,6 +1,7 @@
 """The state of a fold between epochs, as one file that is whole or absent."""
 
 import dataclasses
+import hashlib
 import json
 import zipfile
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ class TrainingProgress:
         waited: epochs since then.
         level: epochs since then or since the rate was lowered, whichever is later.
         history: one row per epoch.
+        hardware: on which it runs.
     """
 
     epoch: int = 0
@@ -36,6 +38,7 @@ class TrainingProgress:
     waited: int = 0
     level: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
+    hardware: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,25 @@ class State:
     model: Arrays
     optimizer: Arrays
     best: Arrays
+
+
+def name_state(hardware: str) -> str:
+    """Names the file of a fold's state: other hardware keeps another, as it would not continue to the same bits."""
+    return f"state-{hashlib.sha256(hardware.encode()).hexdigest()[:8]}.npz"
+
+
+def list_states(folder: Path) -> list[Path]:
+    """Lists the states of a fold that is under way, one for each kind of hardware."""
+    return sorted(folder.glob("state-*.npz"))
+
+
+def read_progress(path: Path) -> TrainingProgress | None:
+    """Reads how far a training is without its arrays; None where the file is gone or cannot be read."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
+            return TrainingProgress(**json.loads(str(saved["about"]))["progress"])
+    except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile):
+        return None
 
 
 def write_state(path: Path, state: State) -> None:

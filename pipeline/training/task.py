@@ -1,9 +1,10 @@
 """One fold of one model, as a task that any trainer takes and any machine could run."""
 
+import platform
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from pipeline.core.competition import Score
 from pipeline.images.views import Views
@@ -72,4 +73,50 @@ class FoldTask:
     @property
     def folder(self) -> Path:
         """The fold's own working folder."""
-        return self.work / f"{self.model}-{self.fingerprint[:16]}" / f"fold{self.fold}"
+        return find_fold_folder(self.work, self.model, self.fingerprint, self.fold)
+
+
+@runtime_checkable
+class Trainable(Protocol):
+    """A model whose folds can be trained."""
+
+    @property
+    def recipe(self) -> AnyRecipe:
+        """The recipe as it will run, with every ``auto`` settled."""
+
+    @property
+    def precision(self) -> str:
+        """The precision that it computes in."""
+
+    @property
+    def fingerprint(self) -> str:
+        """The digest of all that determines the result."""
+
+    def train(self, task: FoldTask) -> None:
+        """Trains one fold.
+
+        Raises:
+            NoRoomError: memory ran out; the model set up again takes half as many images a step.
+        """
+
+    def score(self, task: FoldTask, on_epoch: OnEpoch) -> float:
+        """Trains one fold as far as ``valid.parquet``; returns the seconds that its training took.
+
+        Raises:
+            NoRoomError: as `train`.
+        """
+
+
+def find_fold_folder(work: Path, model: str, fingerprint: str, fold: int) -> Path:
+    """Returns the working folder of a fold, which need not be there yet."""
+    return work / f"{model}-{fingerprint[:16]}" / f"fold{fold}"
+
+
+def find_lock(task: FoldTask) -> Path:
+    """Returns the file whose lock a process holds while it trains a fold."""
+    return task.folder.parent / f"{task.folder.name}.lock"
+
+
+def describe_machine(hardware: str) -> dict[str, str]:
+    """Describes what trained a fold, for its ``done.json``: the hardware, and the machine's name."""
+    return {"hardware": hardware, "machine": platform.node()}

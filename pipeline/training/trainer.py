@@ -17,18 +17,19 @@ from pipeline.core import files, predictions
 from pipeline.core.arrays import Logits, Rows
 from pipeline.core.files import atomic_path
 from pipeline.core.targets.contract import Target
-from pipeline.training.callback import StateCallback, state_path
+from pipeline.networks.hardware import name_hardware
+from pipeline.training.callback import StateCallback
 from pipeline.training.fold_training import FoldTraining
 from pipeline.training.session import Session
-from pipeline.training.state import TrainingProgress
-from pipeline.training.task import FoldTask, OnEpoch
+from pipeline.training.state import TrainingProgress, list_states
+from pipeline.training.task import FoldTask, OnEpoch, describe_machine
 from pipeline.training.view_weights import ViewedRows, collect_views
 
 
 def train_fold(task: FoldTask, session: Session) -> None:
     """Trains one fold, or continues it, or finds it finished.
 
-    Writes into ``task.folder``: ``state.npz`` after each epoch; at the end ``checkpoint.weights.h5``,
+    Writes into ``task.folder``: ``state-<hardware>.npz`` after each epoch; at the end ``checkpoint.weights.h5``,
     ``valid.parquet``, ``test.parquet``, ``history.csv`` and, last, ``done.json``, which replaces the state. Where the
     weights of views are learned, ``valid_views.npy`` and ``test_views.npy`` hold the probabilities of each view.
 
@@ -38,7 +39,8 @@ def train_fold(task: FoldTask, session: Session) -> None:
     if not (task.folder / "done.json").is_file():
         training, progress = _train(task, session, None)
         _write_results(task, training, progress)
-    state_path(task).unlink(missing_ok=True)
+    for state in list_states(task.folder):
+        state.unlink(missing_ok=True)
 
 
 def score_fold(task: FoldTask, session: Session, on_epoch: OnEpoch) -> float:
@@ -118,7 +120,7 @@ def _write_results(task: FoldTask, training: FoldTraining, progress: TrainingPro
         "parameters": phase.net.model.count_params(),
         "trainable_parameters": sum(int(np.prod(variable.shape)) for variable in phase.model.trainable_variables),
     }
-    files.write_json(task.folder / "done.json", done)
+    files.write_json(task.folder / "done.json", done | describe_machine(name_hardware()))
 
 
 def _write_valid(task: FoldTask, training: FoldTraining) -> None:

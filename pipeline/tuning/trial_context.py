@@ -18,8 +18,7 @@ from pipeline.training.context import TrainingContext
 from pipeline.training.dependencies import digest_dependencies
 from pipeline.training.model_file import ModelRecipe
 from pipeline.training.recipes.recipe import Recipe
-from pipeline.training.setup import Trainable
-from pipeline.training.task import FoldTask
+from pipeline.training.task import FoldTask, Trainable
 from pipeline.tuning.params import TuneParams
 from pipeline.tuning.space import Space
 

@@ -9,8 +9,9 @@ import pytest
 from support.trainings import RECIPES, accuracy, kept, recipe, task, train
 
 from pipeline.core.errors import InputError
+from pipeline.networks.hardware import name_hardware
 from pipeline.training import phases
-from pipeline.training.state import read_state
+from pipeline.training.state import name_state, read_state
 
 
 def test_a_training_that_diverges_stops_with_a_reason_and_keeps_the_last_good_epoch(
@@ -25,10 +26,10 @@ def test_a_training_that_diverges_stops_with_a_reason_and_keeps_the_last_good_ep
     ):
         train(root, recipe(), "diverged")
     place = task(root, recipe(), "diverged").folder
-    assert (state := read_state(place / "state.npz", "")) is not None
+    assert (state := read_state(next(place.glob("state-*")), "")) is not None
     assert state.progress.epoch == 2
     assert all(np.isfinite(array).all() for array in state.model)
-    assert [path.name for path in place.iterdir()] == ["state.npz"]
+    assert [path.name for path in place.iterdir()] == [name_state(name_hardware())]
 
 
 def test_a_training_that_diverges_stops_within_the_epoch_and_names_its_stage(

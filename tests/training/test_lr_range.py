@@ -207,7 +207,7 @@ def test_a_head_and_the_factors_of_its_backbone_are_swept(root: Path, monkeypatc
 
     monkeypatch.setattr("pipeline.training.lr_range.build_optimizer", built)
     monkeypatch.setattr(
-        stage, "set_up_network", lambda recipe, *_: SimpleNamespace(session=trainings.session(root, recipe))
+        stage, "settle_network", lambda recipe, *_: SimpleNamespace(build=lambda: trainings.session(root, recipe))
     )
     assert run(root, lowest=1e-4, steps=20)["steps_done"] > 10
     assert given[0] is not None

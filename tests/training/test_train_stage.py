@@ -1,5 +1,6 @@
 """The train stage: what it writes, what it reuses, what it refuses."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -270,7 +271,6 @@ def edit_hardware(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         edit_mirror,
         edit_settings,
         edit_code,
-        edit_hardware,
     ],
 )
 def test_whatever_changes_the_result_changes_the_fingerprint(
@@ -280,6 +280,34 @@ def test_whatever_changes_the_result_changes_the_fingerprint(
     before = fingerprint(root, monkeypatch)
     edit(root, monkeypatch)
     assert fingerprint(root, monkeypatch) != before
+
+
+def test_hardware_is_no_part_of_the_fingerprint(bare: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = copy(bare, tmp_path)
+    before = fingerprint(root, monkeypatch)
+    edit_hardware(root, monkeypatch)
+    assert fingerprint(root, monkeypatch) == before
+
+
+@pytest.mark.slow
+def test_a_fold_of_another_machine_counts_and_stands_on_the_card_unless_hardware_must_be_the_same(
+    bare: Path, trained: Path, tmp_path: Path
+) -> None:
+    root = copy(bare, tmp_path / "other")
+    (fold,) = (trained / ".work" / "train").glob("one-*/fold1")
+    other = copy(fold, root / fold.relative_to(trained))
+    done = json.loads((other / "done.json").read_text())
+    (other / "done.json").write_text(json.dumps(done | {"hardware": "gpu T4", "machine": "far"}))
+    strict = copy(root, tmp_path / "strict")
+    train.run(root, "one")
+    assert outputs(root) == outputs(trained)
+    assert card(root).trained_on["1"] == "gpu T4 (far)"
+    assert card(root).trained_on["0"] == card(trained).trained_on["0"]
+    assert "gpu T4" in card(root).versions["hardware"]
+    set_train(strict, same_hardware=True)
+    with pytest.raises(InputError, match=r"one fold 1 was trained on gpu T4, fold 0 is for cpu .*same_hardware: false"):
+        train.run(strict, "one")
+    assert (other / "done.json").is_file()
 
 
 def test_comments_in_the_recipe_and_the_choice_of_folds_leave_the_fingerprint(

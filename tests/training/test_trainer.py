@@ -1,5 +1,6 @@
 """One fold: the same bits whatever interrupts it, and nothing learnt from the rows it reports."""
 
+import json
 import os
 import random
 import re
@@ -20,7 +21,7 @@ from pipeline.core import files, paths, tables
 from pipeline.core.errors import InputError
 from pipeline.images.batches import TrainBatches
 from pipeline.networks import runtime
-from pipeline.training import data
+from pipeline.training import callback, data
 from pipeline.training.callback import StateCallback
 from pipeline.training.recipes.recipe import Recipe
 from pipeline.training.state import read_state
@@ -70,7 +71,7 @@ def test_an_interrupted_training_continues_to_the_same_bits(root: Path, name: st
     wanted = recipe(**RECIPES[name])
     whole = train(root, wanted, f"{name} whole")
     place = train_interrupted(root, wanted, f"{name} broken", epoch=2)
-    assert (state := read_state(place / "state.npz", "")) is not None
+    assert (state := read_state(next(place.glob("state-*")), "")) is not None
     assert state.progress.epoch == 2
     assert not (place / "done.json").exists()
     train(root, wanted, f"{name} broken")
@@ -141,7 +142,7 @@ def test_a_training_killed_before_its_predictions_are_written_only_writes_them(
 def test_a_state_that_cannot_be_read_starts_the_fold_again_and_says_so(
     root: Path, usual: Path, damage: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = train_interrupted(root, recipe(), damage, epoch=3) / "state.npz"
+    path = next(train_interrupted(root, recipe(), damage, epoch=3).glob("state-*"))
     content = path.read_bytes()
     middle = len(content) // 2
     flipped = content[:middle] + bytes(255 - byte for byte in content[middle : middle + 600]) + content[middle + 600 :]
@@ -151,6 +152,25 @@ def test_a_state_that_cannot_be_read_starts_the_fold_again_and_says_so(
     assert "one fold 0: " in (said := capsys.readouterr().out)
     assert "cannot be read" in said
     assert "starts again" in said
+
+
+@pytest.mark.slow
+def test_other_hardware_starts_the_fold_again_and_keeps_the_state_of_the_first(
+    root: Path, usual: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(callback, "name_hardware", lambda: "gpu T4")
+        place = train_interrupted(root, recipe(), "other hardware", epoch=3)
+        (state,) = place.glob("state-*")
+        content = state.read_bytes()
+    capsys.readouterr()
+    again = train_interrupted(root, recipe(), "other hardware", epoch=1)
+    assert "one fold 0: gpu T4 reached epoch 3; on cpu " in capsys.readouterr().out
+    assert state.read_bytes() == content
+    assert len(list(again.glob("state-*"))) == 2
+    assert kept(train(root, recipe(), "other hardware")) == kept(usual)
+    assert not list(again.glob("state-*"))
+    assert json.loads((again / "done.json").read_text())["hardware"].startswith("cpu ")
 
 
 def test_the_number_of_threads_changes_nothing(root: Path, usual: Path) -> None:

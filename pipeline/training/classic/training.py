@@ -22,6 +22,7 @@ from pipeline.core.targets.contract import Target
 from pipeline.core.targets.grade_heads import give_head
 from pipeline.images.hog import Hog, compute_hog, count_features
 from pipeline.images.sift import Sift
+from pipeline.networks.hardware import name_hardware
 from pipeline.training.classic.linear import Matrix
 from pipeline.training.classic.local_features import LocalFeatures, open_descriptors
 from pipeline.training.classic.recipe import (
@@ -33,7 +34,7 @@ from pipeline.training.classic.recipe import (
 )
 from pipeline.training.classic.visual_words import count_words, learn_vocabulary
 from pipeline.training.data import Data
-from pipeline.training.task import FoldTask
+from pipeline.training.task import FoldTask, describe_machine
 from pipeline.training.view_weights import ViewedRows, collect_views
 
 Part = Literal["train", "test"]
@@ -158,7 +159,7 @@ def train_classic_fold(task: FoldTask, session: ClassicSession) -> None:
         "parameters": model.parameters,
         "trainable_parameters": model.trainable_parameters,
     }
-    files.write_json(task.folder / "done.json", done)
+    files.write_json(task.folder / "done.json", done | describe_machine(name_hardware()))
     stopped = " (max_iter)" if iterations >= classifier.max_iter else ""
     print(
         f"{task.name} fold {task.fold} {iterations} iterations{stopped} loss {row['loss']:.4f} "

@@ -101,7 +101,7 @@ def open_backbone(section: FrozenBackbone, context: TrainingContext, images: lis
         for part, store, digest in zip(("train", "test"), (data.images, data.test_images), images, strict=True)
     }
     extract = _make_extract(section, context, known["precision"], size)
-    cache = FeatureCache(folder / known["features"][:16] / str(size), extract, size, workers)
+    cache = FeatureCache(folder / known["folder"] / str(size), extract, size, workers)
     return OpenedBackbone(cache, known["features"], known["weights"], known["precision"], stores)
 
 
@@ -160,8 +160,10 @@ def _resolve(section: FrozenBackbone, context: TrainingContext, images: list[str
     shape, memory = (stored, channels, context.data.target.n_outputs), work_folder(context.root, "probing")
     precision = probing.choose_precision(context.precision, recipe, shape, memory, context.weights)
     weights = list_weight_files(recipe.network, context.weights, recipe.first_size(stored))
+    features = fingerprints.fingerprint_features(images, recipe, weights, precision)
     return {
-        "features": fingerprints.fingerprint_features(images, recipe, weights, precision),
+        "features": features,
+        "folder": fingerprints.name_features_folder(features),
         "precision": precision,
         "weights": {str(path): sha256(path) for path in weights},
     }

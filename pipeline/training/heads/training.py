@@ -19,6 +19,7 @@ from pipeline.core.predictions import Predictions
 from pipeline.core.targets.contract import Target
 from pipeline.core.targets.grade_heads import give_head
 from pipeline.images.views import Views, average_views, make_view_transforms
+from pipeline.networks.hardware import name_array_hardware
 from pipeline.training import fingerprints
 from pipeline.training.classic.recipe import ClassicModel, save_classic_model
 from pipeline.training.context import TrainingContext
@@ -28,7 +29,7 @@ from pipeline.training.heads.linear_heads import check_head
 from pipeline.training.heads.other_heads import save_neighbours
 from pipeline.training.heads.recipe import HeadRecipe, NeighbourHead, TreesHead
 from pipeline.training.heads.session import FeatureViews, FittedHead, HeadSession, open_views, predict_head
-from pipeline.training.task import FoldTask, OnEpoch
+from pipeline.training.task import FoldTask, OnEpoch, describe_machine
 from pipeline.training.view_weights import ViewedRows, collect_views
 
 _LOSS_ROWS = 1024
@@ -36,7 +37,7 @@ _LOSS_ROWS = 1024
 
 @dataclass(frozen=True)
 class TrainableHead:
-    """A head whose folds can be trained; see `setup.Trainable`.
+    """A head whose folds can be trained; see `task.Trainable`.
 
     Attributes:
         recipe: as it will run.
@@ -80,6 +81,8 @@ def make_head(recipe: HeadRecipe, context: TrainingContext) -> TrainableHead:
     Raises:
         InputError: a backbone's section does not fit, its weights cannot be had, or the head does not fit the target.
     """
+    if not recipe.more_rows:
+        context = replace(context, data=context.data.drop_more_rows())
     images = fingerprints.digest_images(context.prepared)
     data = replace(context.data, target=give_head(context.data.target, recipe.grades, "grades"))
     check_head(recipe.head, data.target)
@@ -167,7 +170,7 @@ def train_head_fold(task: FoldTask, trainable: TrainableHead) -> None:
         "trainable_parameters": parameters,
         "backbones": {Path(path).name: digest for each in trainable.backbones for path, digest in each.weights.items()},
     }
-    files.write_json(task.folder / "done.json", done)
+    files.write_json(task.folder / "done.json", done | describe_machine(name_array_hardware()))
     print(
         f"{task.name} fold {task.fold} {fitted.note} loss {row['loss']:.4f} {metric.name} {row['valid_score']:.4f}, "
         f"{seconds:.1f} s",

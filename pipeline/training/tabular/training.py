@@ -13,12 +13,13 @@ import pandas as pd
 from pipeline.core import files, predictions
 from pipeline.core.files import atomic_path
 from pipeline.core.predictions import Predictions
+from pipeline.networks.hardware import name_hardware
 from pipeline.training.context import TrainingContext
 from pipeline.training.data import Data
 from pipeline.training.tabular.estimators import Matrix, Predictor, fit_estimator
 from pipeline.training.tabular.features import FeatureTable, digest_members, make_features
 from pipeline.training.tabular.recipe import TabularRecipe
-from pipeline.training.task import FoldTask, OnEpoch
+from pipeline.training.task import FoldTask, OnEpoch, describe_machine
 
 PERMUTED = "permuted.npz"  # predictions of the valid rows, each source in turn permuted among them
 _MOST_PERMUTED = 64  # sources
@@ -63,7 +64,7 @@ def train_tabular_fold(task: FoldTask, recipe: TabularRecipe, data: Data, table:
         "parameters": table.train.shape[1],
         "trainable_parameters": table.train.shape[1],
     }
-    files.write_json(task.folder / "done.json", done)
+    files.write_json(task.folder / "done.json", done | describe_machine(name_hardware()))
     print(
         f"{task.name} fold {task.fold} {table.train.shape[1]} features of {len(set(table.sources))} columns loss "
         f"{row['loss']:.4f} {metric.name} {row['valid_score']:.4f}, {seconds:.0f} s",
@@ -92,7 +93,7 @@ def _write(path: Path, ids: tuple[str, ...], values: Matrix, data: Data) -> None
 
 @dataclass(frozen=True)
 class TrainableTabular:
-    """A tabular model whose folds can be trained; see `setup.Trainable`.
+    """A tabular model whose folds can be trained; see `task.Trainable`.
 
     Attributes:
         recipe: as it will run.

@@ -1,0 +1,107 @@
+"""The list of tasks: every fold of every model of ``params.yaml``, and how far it is."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+
+from pipeline.core import files
+from pipeline.core.errors import InputError
+from pipeline.core.files import locked
+from pipeline.training.model_folds import ModelFolds, is_done
+from pipeline.training.recipes.recipe import Recipe
+from pipeline.training.state import list_states, read_progress
+from pipeline.training.task import FoldTask, find_lock
+
+TaskStatus = Literal["open", "under way", "done", "blocked"]
+
+
+@dataclass(frozen=True)
+class ListedTask:
+    """One fold of one model, and how far it is.
+
+    Attributes:
+        model: its name.
+        fold: which fold is held out.
+        seed: the run's seed.
+        status: ``blocked`` where the model cannot be trained yet.
+        epoch: whole epochs done; of the hardware that is furthest.
+        epochs: of a whole training; 1 where a model has none.
+        running: whether a process trains it at this moment.
+        hardware: on which it was trained or is under way; empty for none.
+        seconds: of training so far.
+        fingerprint: of all that determines its result; empty where it is blocked.
+        reason: why it is blocked; empty otherwise.
+    """
+
+    model: str
+    fold: int
+    seed: int
+    status: TaskStatus
+    epoch: int = 0
+    epochs: int = 1
+    running: bool = False
+    hardware: str = ""
+    seconds: float = 0.0
+    fingerprint: str = ""
+    reason: str = ""
+
+
+def list_tasks(root: Path, models: tuple[str, ...]) -> list[ListedTask]:
+    """Lists the folds of models, in the order of models and folds.
+
+    Args:
+        root: the repository folder.
+        models: their names.
+
+    Raises:
+        InputError: a model's file or a setting does not fit.
+    """
+    return [task for model in models for task in _list_model_tasks(root, model)]
+
+
+def _list_model_tasks(root: Path, model: str) -> list[ListedTask]:
+    folds = ModelFolds(root, model)
+    chosen, seed = folds.context.chosen_folds, folds.context.seed
+    try:
+        tasks = [folds.make_task(fold) for fold in chosen]
+    except InputError as error:  # of a teacher that is not trained yet, or of a file that is not there
+        return [ListedTask(model, fold, seed, "blocked", reason=str(error)) for fold in chosen]
+    recipe = folds.settled.recipe
+    epochs = recipe.training.all_epochs if isinstance(recipe, Recipe) else 1
+    return [_read_task(task, epochs) for task in tasks]
+
+
+def _read_task(task: FoldTask, epochs: int) -> ListedTask:
+    known = ListedTask(task.model, task.fold, task.seed, "open", epochs=epochs, fingerprint=task.fingerprint)
+    if is_done(task):
+        done = files.read_json(task.folder / "done.json", "run `dvc repro`")
+        epoch = int(pd.read_csv(task.folder / "history.csv")["epoch"].max())
+        return replace(
+            known, status="done", epoch=epoch, hardware=done["hardware"], seconds=float(done["train_seconds"])
+        )
+    running = _is_locked(task)
+    states = [progress for path in list_states(task.folder) if (progress := read_progress(path)) is not None]
+    if not states:
+        return replace(known, status="under way" if running else "open", running=running)
+    best = max(states, key=lambda progress: progress.epoch)
+    return replace(
+        known,
+        status="under way",
+        running=running,
+        epoch=best.epoch,
+        hardware=best.hardware,
+        seconds=best.seconds,
+    )
+
+
+def _is_locked(task: FoldTask) -> bool:
+    path = find_lock(task)
+    if not path.is_file():
+        return False
+    try:
+        with locked(path, wait=False):
+            return False
+    except BlockingIOError:
+        return True
