@@ -29,8 +29,7 @@ help: ## list the targets
 	@echo "  GPU=1 after run, test or check uses the CUDA build"
 
 run: $(RUN_STAMP) ## install, run the pipeline on the active competition, print scores and the submission's path
-	@dvc repro
-	@python -m pipeline scores
+	@python -m pipeline run
 
 best: $(RUN_STAMP) ## the best ensemble that HOURS=8 in all give; a valid submission at any moment, continues when killed
 	@python -m pipeline best --hours $(HOURS)

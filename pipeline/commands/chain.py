@@ -35,6 +35,14 @@ _add_model_stage("train", "Train one model on every fold.")
 _add_model_stage("tune", "Search for better settings of one model, as set in params.yaml; continues an earlier search.")
 
 
+@chain_commands.command("run")
+def _run(stages: Annotated[list[str] | None, typer.Argument(help="stages of dvc.yaml, by default all")] = None) -> None:
+    """Run the pipeline as `dvc repro` does, a line a stage, and print the scores; the log holds the rest."""
+    from pipeline.stages import run
+
+    raise typer.Exit(run.run(find_root(), stages or []))
+
+
 @chain_commands.command("look")
 def _look(
     model: Annotated[str, typer.Argument(help="a file under configs/models, without .yaml")],

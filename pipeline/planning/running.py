@@ -53,18 +53,18 @@ def run_stages(root: Path, targets: Sequence[str], seconds: float, log: Path, ti
             while process.poll() is None:
                 gone = time.monotonic() - began
                 if gone > seconds:
-                    _end(process)
+                    end_family(process)
                     return Run(None, time.monotonic() - began)
                 tick(gone)
                 time.sleep(_TICK)
         except BaseException:
-            _end(process)
+            end_family(process)
             raise
     code = process.returncode
     return Run(code, time.monotonic() - began, _find_error(log, begun) if code else "")
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def end_family(process: subprocess.Popen[bytes]) -> None:
     """Ends DVC and its stage, which keeps what is done; returns when both are gone."""
     with suppress(psutil.NoSuchProcess):
         family = psutil.Process(process.pid).children(recursive=True)

@@ -73,6 +73,7 @@ class StateCallback(keras.callbacks.Callback):  # type: ignore[misc]
             assign_variables(training.phase.model.variables, state.model)
             assign_variables(training.phase.model.optimizer.variables, state.optimizer)
             self.progress, self._best = state.progress, state.best
+            print(f"{self.name} goes on from epoch {self.progress.epoch + 1} of {self._recipe.all_epochs}", flush=True)
         for row in self.progress.history:
             self._report(row)
         self._begin_phase()
