@@ -64,7 +64,7 @@ def run_stages(root: Path, targets: Sequence[str], seconds: float, log: Path, ti
     return Run(code, time.monotonic() - began, _find_error(log, begun) if code else "")
 
 
-def end_family(process: subprocess.Popen[bytes]) -> None:
+def end_family(process: "subprocess.Popen[bytes] | subprocess.Popen[str]") -> None:
     """Ends DVC and its stage, which keeps what is done; returns when both are gone."""
     with suppress(psutil.NoSuchProcess):
         family = psutil.Process(process.pid).children(recursive=True)
