@@ -14,13 +14,14 @@ from pipeline.reports.comparison import compare_models
 def test_a_gain_is_the_difference_of_the_scores_with_an_interval_around_it(tmp_path: Path) -> None:
     root = write_repository(tmp_path)
     train_fake(root, "one", 0)
-    train_fake(root, "two", 2)
+    train_fake(root, "two", 2, skill=0.2)
     words = compare_models(root, "one", "two").split()
     assert words[:4] == ["one", "against", "two:", "accuracy"]
     first, second = float(words[4]), float(words[6])
     assert float(words[10]) == pytest.approx(abs(first - second), abs=2e-4)
-    assert words[12] == ("(better)," if first > second else "(worse),")
-    assert compare_models(root, "two", "one").split()[12] == ("(worse)," if first > second else "(better),")
+    assert first > second
+    assert "higher (better)" in " ".join(words)
+    assert "lower (worse)" in compare_models(root, "two", "one")
 
 
 def test_what_was_made_on_other_folds_is_refused(tmp_path: Path) -> None:
