@@ -1,11 +1,26 @@
-"""The head on a backbone's features: dense layers, dropout, logits."""
+"""The head on a backbone's features: dense layers, dropout, logits; linear ones, or cosines with centres of classes."""
 
 from typing import Literal
 
 from pydantic import Field, PositiveInt
 
 from pipeline.core.config import Section
-from pipeline.networks.runtime import keras, layers
+from pipeline.networks.runtime import keras, layers, ops
+
+
+class CosineHead(Section):
+    """Logits that are cosines between features and a class's centre, times a scale; no bias.
+
+    Attributes:
+        scale: what cosines are multiplied by.
+        centres: of each class; the nearest one counts.
+
+    Reference: Deng et al. 2019, ArcFace, https://arxiv.org/abs/1801.07698; Deng et al. 2020, Sub-center ArcFace,
+    https://doi.org/10.1007/978-3-030-58621-8_43
+    """
+
+    scale: float = Field(default=30.0, gt=0.0, le=1000.0)
+    centres: int = Field(default=1, ge=1, le=16)
 
 
 class Head(Section):
@@ -15,12 +30,35 @@ class Head(Section):
         units: of each dense layer; none for a linear classifier on the features.
         dropout: before each dense layer and before the classifier.
         l2: of every kernel of the head.
+        cosine: logits by angle instead of linear ones; `training.loss: {name: arcface}` adds the margin.
     """
 
     units: tuple[PositiveInt, ...] = ()
     activation: Literal["relu", "elu", "gelu"] = "relu"
     dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
     l2: float = Field(default=0.0, ge=0.0)
+    cosine: CosineHead | None = None
+
+
+class CosineLogits(layers.Layer):  # type: ignore[misc]
+    """Scaled cosines of features with the nearest centre of each class, in float32 at any precision."""
+
+    def __init__(self, n_classes: int, section: CosineHead, regularizer: keras.Regularizer | None, name: str) -> None:
+        """Takes the number of classes, and what the kernel pays for its size."""
+        super().__init__(dtype="float32", name=name)
+        self._n_classes, self._section, self._regularizer = n_classes, section, regularizer
+
+    def build(self, input_shape: tuple[int, ...]) -> None:
+        """Makes the centres: (width, n_classes * centres)."""
+        shape = int(input_shape[-1]), self._n_classes * self._section.centres
+        self.kernel = self.add_weight(shape, "glorot_uniform", name="kernel", regularizer=self._regularizer)
+
+    def call(self, features: keras.KerasTensor) -> keras.KerasTensor:
+        """Returns (batch, n_classes)."""
+        cosines = ops.matmul(ops.normalize(features, axis=-1), ops.normalize(self.kernel, axis=0))
+        if self._section.centres > 1:
+            cosines = ops.max(ops.reshape(cosines, (-1, self._n_classes, self._section.centres)), axis=-1)
+        return cosines * self._section.scale
 
 
 def build_head(section: Head, width: int, n_classes: int) -> keras.Model:
@@ -31,5 +69,14 @@ def build_head(section: Head, width: int, n_classes: int) -> keras.Model:
         x = layers.Dropout(section.dropout)(x) if section.dropout else x
         x = layers.Dense(units, activation=section.activation, kernel_regularizer=regularizer)(x)
     x = layers.Dropout(section.dropout)(x) if section.dropout else x
-    logits = layers.Dense(n_classes, dtype="float32", name="logits", kernel_regularizer=regularizer)(x)
+    if section.cosine is not None:
+        logits = CosineLogits(n_classes, section.cosine, regularizer, "logits")(x)
+    else:
+        logits = layers.Dense(n_classes, dtype="float32", name="logits", kernel_regularizer=regularizer)(x)
     return keras.Model(features, logits, name="head")
+
+
+def find_cosine_head(network: Section) -> CosineHead | None:
+    """Returns the settings of a network's cosine logits; None where its logits are linear."""
+    head = getattr(network, "head", None)
+    return head.cosine if isinstance(head, Head) else None

@@ -30,6 +30,7 @@ class PhaseScope:
         weighted: whether classes have weights, which `losses.set_class_weights` sets for each fold.
         target: what is predicted, with the model's own head.
         counted: whether rows count differently: each as much as its target sums to.
+        scale: of the cosines that are the network's logits; None for linear ones.
     """
 
     number: int
@@ -40,6 +41,7 @@ class PhaseScope:
     weighted: bool
     target: Target
     counted: bool = False
+    scale: float | None = None
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,8 @@ def compile_phase(recipe: PhaseRecipe, training: Training, net: BuiltNetwork, sc
     model = keras.Model(whole.input, whole.output, name=whole.name)
     factors = depth_factors(net, model, recipe.layer_decay) if recipe.layer_decay < 1 else None
     equal = np.ones(len(scope.target.columns), dtype=np.float32)
-    settings = replace(training.loss_settings, counted=training.loss_settings.counted or scope.counted)
+    settings = training.loss_settings
+    settings = replace(settings, counted=settings.counted or scope.counted, scale=scope.scale)
     model.compile(
         optimizer=build_optimizer(recipe.optimizer, rates, recipe.schedule.name == "plateau", factors),
         loss=build_target_loss(scope.target, settings, equal if scope.weighted else None),

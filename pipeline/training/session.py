@@ -8,6 +8,7 @@ import numpy as np
 from pipeline.core.errors import InputError
 from pipeline.networks import runtime
 from pipeline.networks.build import BuiltNetwork, WeightSource, build_network, list_weight_files
+from pipeline.networks.head import find_cosine_head
 from pipeline.networks.inputs import DatasetNorm
 from pipeline.training.data import Data
 from pipeline.training.fold_training import FoldTraining
@@ -109,6 +110,8 @@ class Session:
         recipe, data = self.recipe, self.data
         rows = data.least_rows + self._joining
         weighted, recipes = recipe.balance.class_weight != "none", recipe.training.phases
+        cosine = find_cosine_head(recipe.network)
+        scale = None if cosine is None else cosine.scale
         phases: list[CompiledPhase] = []
         for number, phase in enumerate(recipes):
             size = phase.size or recipe.input.size or data.images.shape[1]
@@ -116,7 +119,8 @@ class Session:
                 self._nets[size] = self._build(size)
             section = "training" if number == len(recipes) - 1 else f"training.before[{number}]"
             begun = phases[-1].last_epoch if phases else 0
-            scope = PhaseScope(number, section, begun, size, rows, weighted, data.target, data.weights is not None)
+            counted = data.weights is not None
+            scope = PhaseScope(number, section, begun, size, rows, weighted, data.target, counted, scale)
             phases.append(compile_phase(phase, recipe.training, self._nets[size], scope))
         for before, after in pairwise(phases):
             _require_same_weights(before, after)

@@ -13,6 +13,7 @@ from pipeline.images.prefetching import default_workers
 from pipeline.images.preprocessing import open_preprocessed
 from pipeline.networks import runtime
 from pipeline.networks.build import list_weight_files
+from pipeline.networks.head import find_cosine_head
 from pipeline.training import fingerprints, probing
 from pipeline.training.classic.recipe import ClassicRecipe
 from pipeline.training.classic.training import ClassicSession, score_classic_fold, train_classic_fold
@@ -184,7 +185,9 @@ def settle_network(recipe: Recipe, context: TrainingContext, images: list[str]) 
     memory = work_folder(context.root, "probing")
     target = give_head(context.data.target, recipe.training.grades, "training.grades")
     check_classes(recipe.balance, target)
-    check_loss(recipe.training.loss_settings, target)
+    cosine = find_cosine_head(recipe.network)
+    scale = None if cosine is None else cosine.scale
+    check_loss(dataclasses.replace(recipe.training.loss_settings, scale=scale), target)
     find_oof_files(recipe, context)  # a missing one is reported before anything is measured
     data = dataclasses.replace(_preprocess(context, recipe, images), target=target)
     shape = _shape(data)

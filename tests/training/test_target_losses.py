@@ -1,5 +1,6 @@
 """Losses of every kind of target: known values, and what does not fit."""
 
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -119,7 +120,7 @@ def test_heads_of_grades_take_mixed_targets_weights_and_counts(head: GradesHead)
             "one_class",
             "classification",
             {"loss": {"name": "mse"}},
-            r"training.loss: mse does not fit .* one_class; leave",
+            r"training.loss: mse does not fit .* one_class; known: arcface",
         ),
         ("numbers", "classification", {"loss": {"name": "asymmetric"}}, r"asymmetric does not fit .*numbers"),
         ("several_labels", "classification", {"loss": {"name": "kl"}}, r"kl does not fit .*; .*asymmetric"),
@@ -146,3 +147,35 @@ def test_settings_that_do_not_fit_are_refused(
 ) -> None:
     with pytest.raises(InputError, match=message):
         value(kind, head, **settings)
+
+
+def arcface(wanted: Target, scale: float, margin: float, cosines: NDArray[Any], marks: NDArray[Any]) -> float:
+    training = parse(FLAT | {"loss": {"name": "arcface", "margin": margin}}, Training, "a.yaml: training")
+    settings = replace(training.loss_settings, scale=scale)
+    check_loss(settings, wanted)
+    return float(build_target_loss(wanted, settings)(marks, (scale * cosines).astype(np.float32)))
+
+
+def test_an_angular_margin_enlarges_the_angle_to_the_own_class_alone() -> None:
+    wanted = target("one_class")
+    cosines = np.array([[0.9, 0.2, -0.3], [-0.99, 0.1, 0.4]])
+    marks = np.array([[1, 0, 0], [1, 0, 0]], dtype=np.float32)
+    moved = cosines.copy()
+    moved[0, 0] = np.cos(np.arccos(0.9) + 0.5)
+    moved[1, 0] = -0.99 - 0.5 * np.sin(np.pi - 0.5)  # beyond pi: a straight line
+    by_hand = -log_softmax(8 * moved, axis=1)[:, 0].mean()
+    assert arcface(wanted, 8, 0.5, cosines, marks) == pytest.approx(by_hand, rel=1e-4)
+    plain = -log_softmax(8 * cosines, axis=1)[:, 0].mean()
+    assert arcface(wanted, 8, 0.0, cosines, marks) == pytest.approx(plain, rel=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["several_labels", "numbers", "vote_shares"])
+def test_cosines_are_for_classes_alone(kind: str) -> None:
+    training = parse(FLAT, Training, "a.yaml: training")
+    with pytest.raises(InputError, match=r"network\.head\.cosine is for one class"):
+        check_loss(replace(training.loss_settings, scale=30.0), target(kind))
+
+
+def test_a_margin_needs_a_head_of_cosines() -> None:
+    with pytest.raises(InputError, match="arcface is of cosines; add cosine"):
+        value("one_class", loss={"name": "arcface"})

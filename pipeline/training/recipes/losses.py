@@ -1,5 +1,7 @@
 """The loss of classes from its settings: cross-entropy or focal, smoothed targets, weights; in float32 always."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -54,6 +56,30 @@ class CountedLoss(keras.losses.Loss):  # type: ignore[misc]
         # Shares first: backends take it for granted that targets sum to 1.
         counts = ops.sum(y_true, axis=-1, keepdims=True)
         return self._loss.call(y_true / counts, y_pred) * ops.squeeze(counts, axis=-1)
+
+
+class AngularMarginLoss(keras.losses.Loss):  # type: ignore[misc]
+    """Cross-entropy of scaled cosines, in which an image must lie a margin closer to its class: ArcFace.
+
+    The angle to its class is enlarged by the margin; beyond pi the cosine goes on falling, in a straight line. Of an
+    image mixed of two, each class's cosine moves by its share of the target.
+    """
+
+    def __init__(self, scale: float, margin: float, smoothing: float) -> None:
+        """Takes the scale of the cosines, the margin in radians, and the share that is spread over all classes."""
+        super().__init__(name="angular_margin_loss")
+        self._scale, self._margin, self._smoothing = scale, margin, smoothing
+
+    def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
+        """Returns the loss of each image (batch,)."""
+        shares, cosines = ops.cast(y_true, "float32"), ops.cast(y_pred, "float32") / self._scale
+        cosines = ops.clip(cosines, -1 + 1e-6, 1 - 1e-6)  # the slope of the sine is endless at 1
+        turned = cosines * math.cos(self._margin) - ops.sqrt(1 - cosines**2) * math.sin(self._margin)
+        border, fall = math.cos(math.pi - self._margin), self._margin * math.sin(math.pi - self._margin)
+        turned = ops.where(cosines > border, turned, cosines - fall)
+        logits = self._scale * (cosines + shares * (turned - cosines))
+        wanted = shares * (1 - self._smoothing) + self._smoothing / shares.shape[-1]
+        return -ops.sum(wanted * ops.log_softmax(logits, axis=-1), axis=-1)
 
 
 class WeightedLoss(keras.losses.Loss):  # type: ignore[misc]

@@ -12,10 +12,11 @@ from pydantic import Field
 
 from pipeline.core.config import Section
 from pipeline.core.errors import InputError, near_names
+from pipeline.core.targets.classes import Grades, OneClass
 from pipeline.core.targets.contract import Target
 from pipeline.core.targets.grade_heads import CumulativeGrades, RegressedGrades
 from pipeline.networks.runtime import keras
-from pipeline.training.recipes.losses import CountedLoss, WeightedLoss, build_loss
+from pipeline.training.recipes.losses import AngularMarginLoss, CountedLoss, WeightedLoss, build_loss
 from pipeline.training.recipes.output_losses import DivergenceLoss, GradeNumberLoss, LabelLoss, PartsLoss, StepLoss
 
 
@@ -52,7 +53,20 @@ class Asymmetric(Section):
     margin: float = Field(default=0.05, ge=0.0, lt=1.0)
 
 
-Loss = Annotated[PlainLoss | Huber | Asymmetric, Field(discriminator="name")]
+class ArcFace(Section):
+    """Cross-entropy with an angular margin, on a head of cosines; for one class, or grades as classes.
+
+    Attributes:
+        margin: in radians, added to the angle between an image and its class.
+
+    Reference: Deng et al. 2019, ArcFace, https://arxiv.org/abs/1801.07698
+    """
+
+    name: Literal["arcface"]
+    margin: float = Field(default=0.3, ge=0.0, lt=1.5)
+
+
+Loss = Annotated[PlainLoss | Huber | Asymmetric | ArcFace, Field(discriminator="name")]
 
 
 @dataclass(frozen=True)
@@ -65,6 +79,7 @@ class LossSettings:
         focal_gamma: how much less well-classified images or labels count.
         parts: of several targets, what each counts; 1 where none is named.
         counted: an image counts as much as its target sums to.
+        scale: of a head of cosines; None for linear logits.
     """
 
     loss: Loss | None = None
@@ -72,6 +87,7 @@ class LossSettings:
     focal_gamma: float = 0.0
     parts: dict[str, float] | None = None
     counted: bool = False
+    scale: float | None = None
 
 
 def check_loss(settings: LossSettings, target: Target) -> None:
@@ -97,6 +113,12 @@ def check_loss(settings: LossSettings, target: Target) -> None:
     for key, value in (("label_smoothing", settings.label_smoothing), ("focal_gamma", settings.focal_gamma)):
         if value and not any(_takes(part, key) for part in parts):
             raise InputError(f"training.{key} does not go with {_describe(target)}; leave it out")
+    if settings.scale is not None and not all(_is_of_classes(part) for part in parts):
+        raise InputError(
+            f"network.head.cosine is for one class, or grades as classes, and not for {_describe(target)}; leave it out"
+        )
+    if isinstance(wanted, ArcFace) and settings.scale is None:
+        raise InputError("training.loss: arcface is of cosines; add cosine: {} to network.head of the model's file")
     if settings.focal_gamma and wanted is not None:
         raise InputError(f"training.loss: {wanted.name} and focal_gamma are two losses; leave one out")
 
@@ -129,9 +151,15 @@ def _describe(target: Target) -> str:
 def _list_losses(target: Target) -> tuple[str, ...]:
     if target.activation == "linear":
         return ("mse", "mae", "huber")
+    if _is_of_classes(target):
+        return ("arcface",)
     if target.kind == "several_labels":
         return ("asymmetric",)
     return ("kl",) if target.kind == "vote_shares" else ()
+
+
+def _is_of_classes(target: Target) -> bool:
+    return isinstance(target, OneClass | Grades) and not isinstance(target, RegressedGrades | CumulativeGrades)
 
 
 def _takes(target: Target, key: str) -> bool:
@@ -154,6 +182,8 @@ def _build(target: Target, settings: LossSettings, weights: NDArray[np.float32] 
         loss = StepLoss(smoothing)
     elif target.activation == "linear":
         return _number_loss(own)
+    elif isinstance(own, ArcFace) and settings.scale is not None:
+        loss = AngularMarginLoss(settings.scale, own.margin, smoothing)
     elif own is not None:
         loss = DivergenceLoss()
     else:
@@ -162,7 +192,7 @@ def _build(target: Target, settings: LossSettings, weights: NDArray[np.float32] 
     return CountedLoss(loss) if settings.counted else loss
 
 
-def _number_loss(own: PlainLoss | Huber | Asymmetric | None) -> keras.losses.Loss:
+def _number_loss(own: Loss | None) -> keras.losses.Loss:
     if isinstance(own, Huber):
         return keras.losses.Huber(delta=own.delta)
     return keras.losses.MeanAbsoluteError() if own and own.name == "mae" else keras.losses.MeanSquaredError()
