@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
+
+from pipeline.core.threads import limit_threads
 
 Numbers = NDArray[np.float64]
 # As scikit-learn's log loss clips, so that a certain mistake costs the same in the fit and in the score.
@@ -69,7 +70,7 @@ def fit_mixture_weights(loss: MixtureLoss) -> Numbers:
     probs = np.maximum(loss.likelihoods.astype(np.float64), _SMALLEST)
     whole = MixtureLoss(probs, loss.weights, loss.residuals)
     # One thread: sums are split in one way, and on busy cores several are many times slower.
-    with threadpool_limits(1):
+    with limit_threads():
         return _solved(whole) if members <= _AT_ONCE else _grown(whole)
 
 

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 from scipy.optimize import minimize
-from threadpoolctl import threadpool_limits
 
 from pipeline.core.arrays import Labels, Weights
 from pipeline.core.simplex import fit_mixture_weights
 from pipeline.core.targets.contract import FLOOR
+from pipeline.core.threads import limit_threads
 from pipeline.ensemble.combiners.contract import (
     Fitted,
     OofRows,
@@ -109,7 +109,7 @@ def _fit_weighted_outputs(sample: OofRows) -> Fitted:
             slope += share * (outputs @ (ahead - true).ravel()).astype(np.float64) / n_rows
         return float(sample.target.measure_losses(sample.truth, values).mean()), slope
 
-    with threadpool_limits(1):  # sums are split in one way
+    with limit_threads():  # sums are split in one way
         return _fit_powers(sample, loss)
 
 

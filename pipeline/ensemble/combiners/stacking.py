@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
-from threadpoolctl import threadpool_limits
 
 from pipeline.core.arrays import Labels, Values
 from pipeline.core.targets.contract import FLOOR, Target
+from pipeline.core.threads import limit_threads
 from pipeline.ensemble.combiners.contract import Fitted, OofRows, Rule, normalise_rows, take_outputs
 
 _STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1)
@@ -94,7 +94,7 @@ def _stack_part(sample: OofRows, make: Make, strength: float) -> Callable[[Value
 
         def predict_numbers(stacked: Values) -> Values:
             given = _features(target, stacked)
-            with threadpool_limits(1):
+            with limit_threads():
                 predicted = given.mean(axis=1) + numbers.predict(given)
             return target.from_outputs(np.asarray(predicted)[:, None])
 
@@ -107,7 +107,7 @@ def _stack_part(sample: OofRows, make: Make, strength: float) -> Callable[[Value
     def predict(stacked: Values) -> Values:
         width = max(2, sample.stacked.shape[2])
         probs = np.zeros((stacked.shape[1], width))
-        with threadpool_limits(1):
+        with limit_threads():
             probs[:, model.classes_] = model.predict_proba(_features(target, stacked))
         if stacked.shape[2] == 1:  # of a label: that it is there
             return target.normalise(probs[:, 1:])
@@ -137,7 +137,7 @@ def _varies(sample: OofRows) -> bool:
 def _fit(model: Any, features: NDArray[np.float32], true: NDArray[Any], weights: Sequence[float] | Any = None) -> Any:
     # One thread: sums are split in one way whatever the machine, and where the cores are busy more would wait for each
     # other: trees on 1,000 rows of 8 members took 33 s instead of 2.
-    with threadpool_limits(1):
+    with limit_threads():
         return model.fit(features, true) if weights is None else model.fit(features, true, sample_weight=weights)
 
 

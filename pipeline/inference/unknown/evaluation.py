@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 from sklearn.metrics import roc_auc_score
-from threadpoolctl import threadpool_limits
 
 from pipeline.core.arrays import Labels
+from pipeline.core.threads import limit_threads
 from pipeline.inference.outputs import FoldOutputs
 from pipeline.inference.unknown.last_layer import fit_last_layer
 from pipeline.inference.unknown.scores import build_bank, compute_score, list_scores
@@ -37,7 +37,7 @@ def evaluate_scores(
         By name, the simplest first; empty where classes or images are too few to leave any out.
     """
     # Matrices this small are computed sooner by one thread than shared out, above all on busy cores.
-    with threadpool_limits(1):
+    with limit_threads():
         trials = [
             aurocs
             for fold, (outputs, own) in enumerate(zip(folds, labels, strict=True))

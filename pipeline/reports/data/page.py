@@ -3,10 +3,9 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from threadpoolctl import threadpool_limits
-
 from pipeline.core.competition import Competition
 from pipeline.core.progress import track_progress
+from pipeline.core.threads import limit_threads
 from pipeline.page.document import PageSection
 from pipeline.page.parts import Part, build_overview
 from pipeline.reports.data import (
@@ -50,7 +49,7 @@ def build_data_parts(data: PreparedData, inputs: Mapping[str, ModelInput], raw: 
     }
     parts = {}
     # Small matrices: threads cost more than they give, and one thread gives the same figures everywhere.
-    with threadpool_limits(limits=1), track_progress("exploring", len(builders)) as advance:
+    with limit_threads(), track_progress("exploring", len(builders)) as advance:
         train, test = (features.compute_image_features(data, part) for part in ("train", "test"))
         for name, build in builders.items():
             parts[name] = build()

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from threadpoolctl import threadpool_limits
-
+from pipeline.core.threads import limit_threads
 from pipeline.page.document import PageSection
 from pipeline.page.parts import Part, build_overview
 from pipeline.reports.models import confusion, ensemble, gallery, learning_curves, overview, saliency, tuning
@@ -24,7 +23,7 @@ def build_model_parts(data: EvaluationData, weights: Path) -> dict[str, Part]:
     """
     tuned = tuning.show_tuning(data)  # first: it may refuse a card, and the others take minutes
     # Small matrices: threads cost more than they give, and one thread gives the same figures everywhere.
-    with threadpool_limits(limits=1):
+    with limit_threads():
         parts = {
             "models": overview.show_models(data),
             "learning": learning_curves.show_learning_curves(data),

@@ -16,13 +16,13 @@ from pydantic import Field
 from scipy.optimize import minimize
 from scipy.special import logit, logsumexp
 from sklearn.exceptions import ConvergenceWarning
-from threadpoolctl import threadpool_limits
 
 from pipeline.core.arrays import Labels, Targets, Truth
 from pipeline.core.config import Section
 from pipeline.core.errors import InputError
 from pipeline.core.targets.contract import Target
 from pipeline.core.targets.grade_heads import GradesHead
+from pipeline.core.threads import limit_threads
 
 Matrix = NDArray[np.float32]
 
@@ -71,7 +71,7 @@ def fit_linear(
     """
     fits = []
     # One thread: how sums are split would change their last bits.
-    with warnings.catch_warnings(), threadpool_limits(1):
+    with warnings.catch_warnings(), limit_threads():
         warnings.simplefilter("ignore", ConvergenceWarning)
         for _, part, _, width in target.each():
             own = truth if truth.ndim == 1 else truth[:, width]

@@ -12,7 +12,6 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
 from pipeline.core import files, predictions
 from pipeline.core.arrays import Images, Rows, Truth
@@ -20,6 +19,7 @@ from pipeline.core.files import atomic_path
 from pipeline.core.progress import track_progress
 from pipeline.core.targets.contract import Target
 from pipeline.core.targets.grade_heads import give_head
+from pipeline.core.threads import limit_threads
 from pipeline.images.hog import Hog, compute_hog, count_features
 from pipeline.images.sift import Sift
 from pipeline.networks.hardware import name_hardware
@@ -73,7 +73,7 @@ class ClassicSession:
         section = self.recipe.features
         if isinstance(section, Hog):
             return np.zeros((0, 128), dtype=np.float32)
-        with threadpool_limits(1):
+        with limit_threads():
             return learn_vocabulary(self._sift(section, "train", False), rows, section, seed)
 
     def compute_features(self, part: Part, mirrored: bool, rows: Rows, vocabulary: Matrix) -> Matrix:
@@ -81,13 +81,13 @@ class ClassicSession:
         section = self.recipe.features
         if isinstance(section, Hog):
             return self._hog(section, part, mirrored)[rows]
-        with threadpool_limits(1):
+        with limit_threads():
             return count_words(self._sift(section, part, mirrored), rows, vocabulary, section)
 
     def predict_views(self, model: ClassicModel, part: Part, rows: Rows) -> Matrix:
         """Returns the logits of each view: float32 (n_views, n_rows, n_outputs)."""
         mirrors = (False, True) if self.recipe.views.mirror else (False,)
-        with threadpool_limits(1):
+        with limit_threads():
             views = [
                 model.logits(self.compute_features(part, mirrored, rows, model.vocabulary)) for mirrored in mirrors
             ]

@@ -11,11 +11,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
-from threadpoolctl import threadpool_limits
 
 from pipeline.core.arrays import KeptFeatures, Logits, Rows, Truth
 from pipeline.core.errors import InputError
 from pipeline.core.targets.contract import Target
+from pipeline.core.threads import limit_threads
 from pipeline.training.classic.recipe import ClassicModel
 from pipeline.training.data import UNUSED, Data
 from pipeline.training.heads.linear_heads import (
@@ -117,7 +117,7 @@ class HeadSession:
         Raises:
             InputError: the head does not fit the target.
         """
-        with threadpool_limits(1):
+        with limit_threads():
             if isinstance(self.head, TreesHead):
                 rows = self.data.rows(fold)[0]
                 features, truth = self._training_mean(rows), self.data.truth[rows]
@@ -226,7 +226,7 @@ def predict_head(fitted: FittedHead, views: FeatureViews, rows: Rows) -> Iterato
     count = len(views.backbones[0])
     for start in range(0, len(rows), _CHUNK):
         chunk = rows[start : start + _CHUNK]
-        with threadpool_limits(1):
+        with limit_threads():
             made = np.stack([fitted.predict(views.read_rows(view, chunk)) for view in range(count)])
         yield made
 

@@ -10,12 +10,12 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from threadpoolctl import threadpool_limits
 
 from pipeline.core.arrays import Truth, Values
 from pipeline.core.targets.classes import OneClass
 from pipeline.core.targets.contract import FLOOR, Target
 from pipeline.core.targets.several_targets import SeveralTargets
+from pipeline.core.threads import limit_threads
 from pipeline.training.tabular.recipe import TabularRecipe
 
 Matrix = NDArray[np.float32]
@@ -44,7 +44,7 @@ def fit_estimator(
             for _, part, _, width in target.each()
         ]
         return lambda rows: np.concatenate([predict(rows) for predict in parts], axis=1)
-    with threadpool_limits(1):  # how sums are split would change their last bits
+    with limit_threads():  # how sums are split would change their last bits
         if isinstance(target, OneClass):
             return _fit_classes(recipe, target, features, truth, categories, seed)
         answers = target.make_targets(truth)
@@ -70,7 +70,7 @@ def _fit_classes(
 
     def predict(rows: Matrix) -> Values:
         values = np.full((len(rows), n_classes), FLOOR)
-        with threadpool_limits(1):
+        with limit_threads():
             values[:, model.classes_] = model.predict_proba(rows)
         return target.normalise(np.maximum(values, FLOOR))
 
