@@ -67,7 +67,8 @@ lock: $(UV) ## resolve requirements/*.txt again from pyproject.toml
 	$$compile pyproject.toml --extra gpu -c requirements/cpu.txt -o requirements/gpu.txt; \
 	for hardware in cpu gpu; do \
 		lock=requirements/$$hardware; \
-		$$compile pyproject.toml --extra $$hardware --extra test -c $$lock.txt -o $$lock-test.txt; \
+		$$compile pyproject.toml --extra $$hardware --extra ray -c $$lock.txt -o $$lock-ray.txt; \
+		$$compile pyproject.toml --extra $$hardware --extra ray --extra test -c $$lock.txt -o $$lock-test.txt; \
 	done
 
 clean: ## remove environments, caches and all results; keep folds.csv and the submissions

@@ -14,7 +14,7 @@ from packaging.version import Version
 from support.project_imports import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-LOCKS = ("cpu", "cpu-test", "gpu", "gpu-test")
+LOCKS = ("cpu", "cpu-ray", "cpu-test", "gpu", "gpu-ray", "gpu-test")
 # In pieces, so that this file does not name what it looks for.
 HOSTS = ["py" + "pi.org", "python" + "hosted.org", "--index" + "-url", "--find" + "-links", "--extra" + "-index"]
 MACHINE = re.compile(r"(?<![\w.$}{*])/(?:ro" + "ot|ho" + "me|wo" + "rk|Us" + r"ers|mn" + r"t)/\w")
@@ -39,9 +39,10 @@ def pins(lock: str) -> dict[str, str]:
 
 
 def direct(lock: str) -> list[Requirement]:
-    hardware, _, test = lock.partition("-")
+    hardware, _, more = lock.partition("-")
     extras = PROJECT["project"]["optional-dependencies"]
-    texts = [*PROJECT["project"]["dependencies"], *extras[hardware], *(extras["test"] if test else [])]
+    texts = [*PROJECT["project"]["dependencies"], *extras[hardware]]
+    texts += {"": [], "ray": extras["ray"], "test": [*extras["ray"], *extras["test"]]}[more]
     return [Requirement(text) for text in texts]
 
 
@@ -71,6 +72,12 @@ def test_a_lock_holds_one_tensorflow_and_no_tensorflow_text(lock: str) -> None:
 @pytest.mark.parametrize("hardware", ["cpu", "gpu"])
 def test_the_test_tools_change_no_version_of_the_run(hardware: str) -> None:
     assert pins(hardware).items() <= pins(f"{hardware}-test").items()
+    assert pins(hardware).items() <= pins(f"{hardware}-ray").items() <= pins(f"{hardware}-test").items()
+
+
+@pytest.mark.parametrize("hardware", ["cpu", "gpu"])
+def test_a_run_without_other_machines_installs_no_ray(hardware: str) -> None:
+    assert "ray" not in pins(hardware)
 
 
 def test_uv_itself_is_locked_at_the_version_asked_for() -> None:

@@ -1,5 +1,6 @@
 """Commands that other machines' schedulers call: one fold, and the list of all."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,11 +23,26 @@ def _fold(
     stage.run(find_root(), model, fold, seed, fingerprint)
 
 
+@machine_commands.command("train-all")
+def _train_all(
+    address: Annotated[str | None, typer.Option(help="of a Ray cluster; by default train.ray.address")] = None,
+) -> None:
+    """Train all open folds of all models at once on Ray (train.executor: ray); `dvc repro` gathers them."""
+    from pipeline.stages import train_all
+
+    train_all.run(find_root(), address)
+
+
 @machine_commands.command("tasks")
 def _tasks(
     as_json: Annotated[bool, typer.Option("--json", help="as JSON, for schedulers")] = False,
+    slurm: Annotated[Path | None, typer.Option(help="write an array script of the open folds")] = None,
+    kubernetes: Annotated[Path | None, typer.Option(help="write the manifest of an Indexed Job")] = None,
+    image: Annotated[str, typer.Option(help="of that job: the Containerfile's")] = "folds",
+    claim: Annotated[str, typer.Option(help="of that job: the volume of the repository's folder")] = "repository",
 ) -> None:
     """List every fold of every model of params.yaml, and how far it is."""
     from pipeline.stages import tasks
+    from pipeline.training.machines.job_files import ContainerPlace
 
-    tasks.run(find_root(), as_json)
+    tasks.run(find_root(), tasks.TaskOutput(as_json, slurm, kubernetes, ContainerPlace(image, claim)))

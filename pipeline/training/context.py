@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, PositiveInt
 
@@ -18,6 +18,22 @@ from pipeline.training.data import Data, load_data
 from pipeline.training.task import AnyRecipe
 
 
+class RayParams(Section):
+    """The section ``train.ray``: where `train-all` trains, and what a fold takes.
+
+    Attributes:
+        address: of a cluster; None starts Ray on this machine for one run.
+        cpus_per_fold: cores of a fold; how many decides its bits.
+        gpus_per_fold: GPUs of a fold; 0.25 puts four folds on one.
+        memory_gb: memory of a fold, for the placement; 0 reserves none.
+    """
+
+    address: str | None = None
+    cpus_per_fold: PositiveInt = 1
+    gpus_per_fold: float = Field(default=0.0, ge=0)
+    memory_gb: float = Field(default=0.0, ge=0)
+
+
 class TrainParams(Section):
     """The ``train`` section of ``params.yaml``.
 
@@ -26,6 +42,8 @@ class TrainParams(Section):
         folds: which are trained; None means all of them.
         workers: processes that train folds at once, each with its part of the cores or a GPU of its own; None means
             one for each GPU, or one.
+        executor: what `train-all` trains on: ``ray``, or ``local`` for nothing but the `train` stage.
+        ray: the cluster.
         precision: what networks compute in.
         same_hardware: whether all folds of a model must be trained on one kind of hardware.
         weights: folder of files with pretrained weights under Keras's own names; relative to the repository. None
@@ -35,6 +53,8 @@ class TrainParams(Section):
     seed: int = Field(default=0, ge=0)
     folds: tuple[int, ...] | None = None
     workers: PositiveInt | None = None
+    executor: Literal["local", "ray"] = "local"
+    ray: RayParams = RayParams()
     precision: Precision = "auto"
     same_hardware: bool = False
     weights: str | None = None
@@ -78,6 +98,15 @@ class TrainingContext:
         )
 
 
+def read_train_params(root: Path) -> TrainParams:
+    """Reads the ``train`` section of ``params.yaml``.
+
+    Raises:
+        InputError: a setting that does not fit.
+    """
+    return load_params(root, "train", TrainParams)
+
+
 def read_context(root: Path, params: TrainParams | None = None) -> TrainingContext:
     """Reads the context, for training, tuning and a learning-rate range test.
 
@@ -88,7 +117,7 @@ def read_context(root: Path, params: TrainParams | None = None) -> TrainingConte
     Raises:
         InputError: a setting that does not fit, or tables that do not belong together.
     """
-    params = params or load_params(root, "train", TrainParams)
+    params = params or read_train_params(root)
     competition = load_competition(root)
     prepared, folds = prepared_folder(root), paths.folds_path(root)
     data = load_data(prepared, folds)

@@ -133,7 +133,7 @@ def require_same_hardware(task: FoldTask, folds: tuple[int, ...], hardware: str)
 
 @contextmanager
 def _claim(task: FoldTask, wait: bool) -> Iterator[None]:
-    path, name = find_lock(task), f"{task.name} fold {task.fold}"
+    path, name = find_lock(task.folder), f"{task.name} fold {task.fold}"
     with ExitStack() as stack:
         try:
             stack.enter_context(locked(path, wait=False))

@@ -112,9 +112,9 @@ def find_fold_folder(work: Path, model: str, fingerprint: str, fold: int) -> Pat
     return work / f"{model}-{fingerprint[:16]}" / f"fold{fold}"
 
 
-def find_lock(task: FoldTask) -> Path:
-    """Returns the file whose lock a process holds while it trains a fold."""
-    return task.folder.parent / f"{task.folder.name}.lock"
+def find_lock(folder: Path) -> Path:
+    """Returns the file whose lock a process holds while it trains the fold of this folder."""
+    return folder.parent / f"{folder.name}.lock"
 
 
 def describe_machine(hardware: str) -> dict[str, str]:

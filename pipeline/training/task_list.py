@@ -9,10 +9,11 @@ import pandas as pd
 from pipeline.core import files
 from pipeline.core.errors import InputError
 from pipeline.core.files import locked
-from pipeline.training.model_folds import ModelFolds, is_done
+from pipeline.core.paths import work_folder
+from pipeline.training.model_folds import ModelFolds
 from pipeline.training.recipes.recipe import Recipe
 from pipeline.training.state import list_states, read_progress
-from pipeline.training.task import FoldTask, find_lock
+from pipeline.training.task import find_fold_folder, find_lock
 
 TaskStatus = Literal["open", "under way", "done", "blocked"]
 
@@ -70,24 +71,47 @@ def _list_model_tasks(root: Path, model: str) -> list[ListedTask]:
         return [ListedTask(model, fold, seed, "blocked", reason=str(error)) for fold in chosen]
     recipe = folds.settled.recipe
     epochs = recipe.training.all_epochs if isinstance(recipe, Recipe) else 1
-    return [_read_task(task, epochs) for task in tasks]
+    return [
+        _read_state(root, ListedTask(model, task.fold, seed, "open", epochs=epochs, fingerprint=task.fingerprint))
+        for task in tasks
+    ]
 
 
-def _read_task(task: FoldTask, epochs: int) -> ListedTask:
-    known = ListedTask(task.model, task.fold, task.seed, "open", epochs=epochs, fingerprint=task.fingerprint)
-    if is_done(task):
-        done = files.read_json(task.folder / "done.json", "run `dvc repro`")
-        epoch = int(pd.read_csv(task.folder / "history.csv")["epoch"].max())
-        return replace(
-            known, status="done", epoch=epoch, hardware=done["hardware"], seconds=float(done["train_seconds"])
+def refresh_tasks(root: Path, tasks: list[ListedTask]) -> list[ListedTask]:
+    """Reads again how far listed tasks are; settles nothing."""
+    return [task if task.status == "blocked" else _read_state(root, task) for task in tasks]
+
+
+def render_tasks(tasks: list[ListedTask]) -> str:
+    """Renders tasks as a table of text, with the number of those that are done."""
+    rows = [("model", "fold", "seed", "status", "epoch", "seconds", "hardware")]
+    for task in tasks:
+        status = task.status + (" (running)" if task.running else "")
+        epoch = f"{task.epoch}/{task.epochs}" if task.epoch else ""
+        seconds = f"{task.seconds:.0f}" if task.seconds else ""
+        rows.append(
+            (task.model, str(task.fold), str(task.seed), status, epoch, seconds, task.hardware or task.reason[:80])
         )
-    running = _is_locked(task)
-    states = [progress for path in list_states(task.folder) if (progress := read_progress(path)) is not None]
+    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    done = sum(task.status == "done" for task in tasks)
+    return "\n".join([*lines, f"{done} of {len(tasks)} tasks done"])
+
+
+def _read_state(root: Path, task: ListedTask) -> ListedTask:
+    folder = find_fold_folder(work_folder(root, "train"), task.model, task.fingerprint, task.fold)
+    if (folder / "done.json").is_file():
+        done = files.read_json(folder / "done.json", "run `dvc repro`")
+        epoch = int(pd.read_csv(folder / "history.csv")["epoch"].max())
+        seconds = float(done["train_seconds"])
+        return replace(task, status="done", running=False, epoch=epoch, hardware=str(done["hardware"]), seconds=seconds)
+    running = _is_locked(find_lock(folder))
+    states = [progress for path in list_states(folder) if (progress := read_progress(path)) is not None]
     if not states:
-        return replace(known, status="under way" if running else "open", running=running)
+        return replace(task, status="under way" if running else "open", running=running)
     best = max(states, key=lambda progress: progress.epoch)
     return replace(
-        known,
+        task,
         status="under way",
         running=running,
         epoch=best.epoch,
@@ -96,8 +120,7 @@ def _read_task(task: FoldTask, epochs: int) -> ListedTask:
     )
 
 
-def _is_locked(task: FoldTask) -> bool:
-    path = find_lock(task)
+def _is_locked(path: Path) -> bool:
     if not path.is_file():
         return False
     try:

@@ -16,9 +16,9 @@ from support.trainings import repository, settings
 
 from pipeline import cli
 from pipeline.core.errors import InputError, NoRoomError
-from pipeline.stages import fold, tasks, train
+from pipeline.stages import fold, train
 from pipeline.training.model_folds import ModelFolds
-from pipeline.training.task_list import list_tasks
+from pipeline.training.task_list import list_tasks, render_tasks
 
 ROOT = Path(__file__).parents[2]
 
@@ -121,7 +121,7 @@ def test_a_model_whose_teacher_is_missing_is_blocked_with_the_reason(root: Path)
     (first, *_) = list_tasks(root, ("student",))
     assert first.status == "blocked"
     assert "one" in first.reason
-    assert "blocked" in tasks.render_tasks([first])
+    assert "blocked" in render_tasks([first])
 
 
 @pytest.mark.slow
@@ -139,4 +139,4 @@ def test_a_fold_that_is_terminated_keeps_its_state_and_ends_with_75(root: Path) 
     (first, *_) = list_tasks(root, ("one",))
     assert first.status == "under way"
     assert 0 < first.epoch < first.epochs == 300
-    assert "under way" in tasks.render_tasks([first])
+    assert "under way" in render_tasks([first])

@@ -1,0 +1,87 @@
+"""Trains all open folds of all models of ``params.yaml`` at once, on the executor of ``train.executor``.
+
+Reads: what `train` reads. Writes: the folds' folders below .work/train, which `train` gathers.
+"""
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from pipeline.core.active import active_models
+from pipeline.core.errors import InputError, some
+from pipeline.training.context import read_train_params
+from pipeline.training.machines.ray_training import train_on_ray
+from pipeline.training.machines.ray_worker import RemoteResult
+from pipeline.training.task_list import ListedTask, list_tasks, refresh_tasks, render_tasks
+
+if TYPE_CHECKING:
+    from rich.live import Live
+
+
+class ProgressTable:
+    """All folds in one table that a terminal shows live; elsewhere a line for each fold that ends."""
+
+    def __init__(self, root: Path) -> None:
+        """Shows nothing yet.
+
+        Args:
+            root: the repository folder.
+        """
+        self._root, self._printed = root, set[tuple[str, int]]()
+        self._live: Live | None = None
+
+    def __enter__(self) -> Self:
+        """Takes the terminal, if there is one."""
+        if sys.stdout.isatty():
+            from rich.live import Live
+
+            self._live = Live(auto_refresh=False)
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leaves the table as it was last."""
+        if self._live is not None:
+            self._live.stop()
+
+    def update(self, tasks: list[ListedTask], results: dict[tuple[str, int], RemoteResult]) -> None:
+        """Shows how far the tasks are."""
+        if self._live is not None:
+            from rich.text import Text
+
+            self._live.update(Text(render_tasks(refresh_tasks(self._root, tasks))), refresh=True)
+            return
+        for place, result in results.items():
+            if place not in self._printed:
+                self._printed.add(place)
+                ended = f"failed: {result.error}" if result.error else f"done in {result.seconds:.1f} s"
+                count = f"{len(self._printed)}/{len(tasks)}"
+                print(f"{count} {place[0]} fold {place[1]} {ended} ({result.machine})", flush=True)
+
+
+def run(root: Path, address: str | None = None) -> None:
+    """Trains what is open; models that wait for others are left to the `train` stage.
+
+    Args:
+        root: the repository folder.
+        address: of a Ray cluster; None takes ``train.ray.address``.
+
+    Raises:
+        InputError: ``train.executor`` is local, Ray cannot be had, or folds failed.
+    """
+    params = read_train_params(root)
+    if params.executor == "local":
+        raise InputError("train.executor is local: `dvc repro` trains; set train.executor: ray in params.yaml")
+    started, tasks = time.perf_counter(), list_tasks(root, active_models(root))
+    blocked = sorted({task.model for task in tasks if task.status == "blocked"})
+    if blocked:
+        print(f"left to the train stage, as they wait for other models: {some(blocked)}", flush=True)
+    wanted = [task for task in tasks if task.status in ("open", "under way")]
+    if not wanted:
+        print("nothing is open; `dvc repro` gathers the folds", flush=True)
+        return
+    ray_params = params.ray.model_copy(update={"address": address}) if address else params.ray
+    with ProgressTable(root) as table:
+        train_on_ray(root, wanted, ray_params, table.update)
+    print(f"{len(wanted)} folds done in {time.perf_counter() - started:.0f} s; `dvc repro` gathers them", flush=True)

@@ -1,0 +1,93 @@
+"""A Ray cluster: joined by its address, or started on this machine for one run; what it lacks is one line."""
+
+import importlib.util
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pipeline.core.errors import InputError, one_line
+from pipeline.training.context import RayParams
+
+_STORE = 100_000_000  # bytes; tasks pass paths, not data
+
+
+@contextmanager
+def open_cluster(params: RayParams) -> Iterator[Any]:
+    """Yields the module `ray`, connected; ends what was started.
+
+    Args:
+        params: the section ``train.ray``.
+
+    Raises:
+        InputError: Ray is not installed, nothing answers at the address, its version is another, or no node is as
+            large as a fold needs.
+    """
+    ray = _import_ray(alone=params.address is None)
+    try:
+        if params.address is None:
+            ray.init(include_dashboard=False, object_store_memory=_STORE, **_quiet())
+        else:
+            ray.init(address=params.address, **_quiet())
+    except (ConnectionError, ValueError, TimeoutError) as error:
+        raise InputError(
+            f"train.ray.address: no Ray cluster answers at {params.address!r} ({one_line(error)}); start one with "
+            "`ray start --head`, or set address: null for this machine alone"
+        ) from error
+    except RuntimeError as error:
+        raise InputError(
+            f"train.ray.address: {params.address!r}: {one_line(error)}; install the same versions of Ray and Python on "
+            "all machines (requirements/cpu-ray.txt)"
+        ) from error
+    try:
+        require_resources(ray.nodes(), params)
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def require_resources(nodes: list[dict[str, Any]], params: RayParams) -> None:
+    """Refuses a fold that no node is large enough for, which would wait for ever.
+
+    Args:
+        nodes: as `ray.nodes` returns them.
+        params: the section ``train.ray``.
+
+    Raises:
+        InputError: no node has as much; the largest is named.
+    """
+    wanted = {"CPU": params.cpus_per_fold, "GPU": params.gpus_per_fold, "memory": params.memory_gb * 1e9}
+    names = {"CPU": "cpus_per_fold", "GPU": "gpus_per_fold", "memory": "memory_gb"}
+    alive = [node["Resources"] for node in nodes if node["Alive"]]
+    for kind, amount in wanted.items():
+        most = max((float(each.get(kind, 0.0)) for each in alive), default=0.0)
+        if amount > most:
+            unit = 1e9 if kind == "memory" else 1
+            raise InputError(
+                f"train.ray.{names[kind]} is {amount / unit:g}, and the largest of {len(alive)} nodes has "
+                f"{most / unit:g}; lower it in params.yaml, or add a node"
+            )
+    if not any(all(each.get(kind, 0.0) >= amount for kind, amount in wanted.items()) for each in alive):
+        raise InputError(
+            f"train.ray: no node has {params.cpus_per_fold} cores, {params.gpus_per_fold:g} GPUs and "
+            f"{params.memory_gb:g} GB at once; lower one of them in params.yaml, or add a node"
+        )
+
+
+def _import_ray(alone: bool) -> Any:
+    if importlib.util.find_spec("ray") is None:
+        raise InputError(
+            "train.executor: ray needs Ray, which is not installed: run `.tools/bin/uv pip install --python "
+            ".venv/bin/python --require-hashes --no-deps -r requirements/cpu-ray.txt`, or set train.executor: local"
+        )
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")
+    if alone:  # despite its name this binds the servers of Ray on a single machine to loopback, on Linux, too
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+    import ray
+
+    return ray
+
+
+def _quiet() -> dict[str, Any]:
+    return {"logging_level": "error", "log_to_driver": False}

@@ -1,0 +1,90 @@
+"""Training of all open folds at once as Ray tasks: each is retried when its node is lost, and for nothing else."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pipeline.core.errors import InputError, one_line, some
+from pipeline.training.context import RayParams
+from pipeline.training.machines.ray_cluster import open_cluster
+from pipeline.training.machines.ray_worker import SETTINGS, RemoteFold, RemoteResult, train_remote_fold
+from pipeline.training.task_list import ListedTask
+
+_RETRIES = 5  # of a task whose worker or node is lost
+_LOOK = 2.0  # seconds between two looks at what is under way
+
+OnChange = Callable[[list[ListedTask], dict[tuple[str, int], RemoteResult]], None]
+
+
+def train_on_ray(
+    root: Path,
+    tasks: list[ListedTask],
+    params: RayParams,
+    on_change: OnChange,
+    train: Callable[[RemoteFold], RemoteResult] = train_remote_fold,
+) -> dict[tuple[str, int], RemoteResult]:
+    """Trains folds on a cluster; what fails leaves the others alone.
+
+    Args:
+        root: the repository folder, which all nodes see under this path.
+        tasks: open folds.
+        params: the section ``train.ray``.
+        on_change: is given the tasks and the results so far, every two seconds and at each result.
+        train: what a worker does; importable by name.
+
+    Returns:
+        The result of each fold, by model and fold.
+
+    Raises:
+        InputError: as `open_cluster`; or folds that failed, each with its reason, once all others are done.
+    """
+    results: dict[tuple[str, int], RemoteResult] = {}
+    with open_cluster(params) as ray:
+        remote = ray.remote(
+            num_cpus=params.cpus_per_fold,
+            num_gpus=params.gpus_per_fold,
+            memory=int(params.memory_gb * 1e9),
+            max_retries=_RETRIES,
+            retry_exceptions=False,
+        )(train)
+        waiting = {
+            remote.options(name=f"{task.model} fold {task.fold}").remote(_describe(root, task, params)): task
+            for task in tasks
+        }
+        try:
+            while waiting:
+                ready, _ = ray.wait(list(waiting), timeout=_LOOK)
+                for reference in ready:
+                    task = waiting.pop(reference)
+                    results[task.model, task.fold] = _receive(ray, reference)
+                on_change(tasks, results)
+        except KeyboardInterrupt:
+            for reference in waiting:
+                ray.cancel(reference, force=True)
+            raise
+    failed = [f"{model} fold {fold}: {each.error}" for (model, fold), each in results.items() if each.error]
+    if failed:
+        raise InputError(
+            f"{len(failed)} of {len(tasks)} folds failed, the others are done: {some(failed, 3)}; correct it, then run "
+            "the command again"
+        )
+    return results
+
+
+def _describe(root: Path, task: ListedTask, params: RayParams) -> RemoteFold:
+    settings = {name: os.environ[name] for name in SETTINGS if name in os.environ}
+    return RemoteFold(
+        str(root.resolve()), task.model, task.fold, task.seed, task.fingerprint, params.cpus_per_fold, settings
+    )
+
+
+def _receive(ray: Any, reference: Any) -> RemoteResult:
+    """Returns the result of a finished task; a lost node or a lack of memory becomes one."""
+    try:
+        result: RemoteResult = ray.get(reference)
+    except ray.exceptions.RayTaskError:
+        raise  # a defect of ours keeps its stack trace
+    except ray.exceptions.RayError as error:
+        return RemoteResult("", 0.0, f"its worker was lost {_RETRIES + 1} times ({one_line(error)})")
+    return result

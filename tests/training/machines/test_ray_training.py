@@ -1,0 +1,141 @@
+"""Folds as Ray tasks: on two nodes, one of them killed, to the bits of a run without any; and what is refused."""
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import tiny
+from support.fabricated import write_params
+from support.trainings import repository, settings
+
+from pipeline import cli
+from pipeline.core.errors import InputError
+from pipeline.stages import train
+from pipeline.training.context import RayParams
+from pipeline.training.machines.ray_cluster import require_resources
+from pipeline.training.machines.ray_training import train_on_ray
+from pipeline.training.machines.ray_worker import RemoteFold, train_remote_fold
+from pipeline.training.task_list import list_tasks
+
+ROOT = Path(__file__).parents[3]
+MODELS = ("one", "two")
+NODE = {"Alive": True, "Resources": {"CPU": 4.0, "memory": 8e9}}
+
+
+def make_root(root: Path, **changes: Any) -> Path:
+    repository(root)
+    for name, units in zip(MODELS, (8, 6), strict=True):
+        tiny.write_yaml(root / "configs" / "models" / f"{name}.yaml", settings(units=units, **changes))
+    write_params(root, list(MODELS), train={"precision": "float32", "executor": "ray"})
+    return root
+
+
+def outputs(root: Path) -> dict[str, bytes]:
+    found = [path for path in (root / "folds").rglob("*") if path.is_file()]
+    return {str(path.relative_to(root)): path.read_bytes() for path in found if path.suffix != ".json"}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        ({"cpus_per_fold": 8}, r"cpus_per_fold is 8, and the largest of 1 nodes has 4; lower it"),
+        ({"gpus_per_fold": 0.5}, r"gpus_per_fold is 0.5, and the largest of 1 nodes has 0"),
+        ({"memory_gb": 9.0}, r"memory_gb is 9, and the largest of 1 nodes has 8"),
+    ],
+)
+def test_what_no_node_has_is_refused(wanted: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        require_resources([NODE, {"Alive": False, "Resources": {"CPU": 64.0}}], RayParams(**wanted))
+
+
+def test_what_no_node_has_at_once_is_refused() -> None:
+    other = {"Alive": True, "Resources": {"CPU": 1.0, "memory": 64e9}}
+    require_resources([NODE, other], RayParams(cpus_per_fold=4, memory_gb=8))
+    with pytest.raises(InputError, match=r"no node has 4 cores, 0 GPUs and 64 GB at once"):
+        require_resources([NODE, other], RayParams(cpus_per_fold=4, memory_gb=64))
+
+
+def test_without_ray_one_line_says_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(make_root(tmp_path))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert cli.main(["train-all"]) == 1
+    assert "needs Ray, which is not installed: run `.tools/bin/uv pip install" in capsys.readouterr().err
+
+
+def test_a_local_executor_leaves_all_to_the_train_stage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_params(make_root(tmp_path), list(MODELS), train={"precision": "float32"})
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["train-all"]) == 1
+    assert "train.executor is local: `dvc repro` trains" in capsys.readouterr().err
+
+
+def test_a_worker_with_other_code_or_without_the_folder_says_so(tmp_path: Path) -> None:
+    root = make_root(tmp_path)
+    wanted = RemoteFold(str(root), "one", 0, 0, "0123" * 16, 64, {})
+    kept = os.sched_getaffinity(0)
+    assert "0123012301230123 where it was listed: code" in train_remote_fold(wanted).error
+    assert os.sched_getaffinity(0) == kept  # as many cores as there are
+    elsewhere = RemoteFold(str(root / "no"), "one", 0, 0, "", 64, {})
+    assert "is not there; mount the repository's folder" in train_remote_fold(elsewhere).error
+
+
+@pytest.fixture
+def cluster() -> Iterator[Any]:
+    """A head without cores and two nodes with one core each."""
+    os.environ.update({"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"})
+    cluster_utils = pytest.importorskip("ray.cluster_utils")
+    made = cluster_utils.Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    made.nodes = [made.add_node(num_cpus=1) for _ in range(2)]
+    yield made
+    made.shutdown()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.filterwarnings("ignore")  # of Ray's own sockets
+def test_a_node_killed_in_mid_epoch_changes_no_bit(cluster: Any, tmp_path: Path) -> None:
+    local = make_root(tmp_path / "local", epochs=40)
+    root = Path(shutil.copytree(local, tmp_path / "ray"))
+    code = (
+        "import pathlib; from pipeline.stages import train; "
+        f"[train.run(pathlib.Path({str(local)!r}), model) for model in {MODELS}]"
+    )
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    try:
+        subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+    finally:
+        os.sched_setaffinity(0, cores)
+    in_mid_training: list[Path] = []
+
+    def kill_when_two_folds_are_under_way() -> None:
+        until = time.monotonic() + 240
+        while len(list(root.glob(".work/train/*/fold*/state-*.npz"))) < 2 and time.monotonic() < until:
+            time.sleep(0.02)
+        cluster.remove_node(cluster.nodes[0], allow_graceful=False)
+        in_mid_training.extend(root.glob(".work/train/*/fold*/state-*.npz"))
+
+    thread = threading.Thread(target=kill_when_two_folds_are_under_way)
+    thread.start()
+    train_on_ray(root, list_tasks(root, MODELS), RayParams(address=cluster.address), lambda *_: None)
+    thread.join()
+    assert in_mid_training
+    assert {task.status for task in list_tasks(root, MODELS)} == {"done"}
+    for path in root.glob(".work/train/*/fold*/done.json"):
+        assert json.loads(path.read_text())["hardware"].endswith(" x1")
+    for model in MODELS:
+        train.run(root, model)
+    assert outputs(root) == outputs(local)
