@@ -34,7 +34,9 @@ ROOMS = {
         "page images data ensemble kaggle training inference",
         "comparison data.model_inputs data.page data.prepared_data models.evaluation_data models.page score_table",
     ),
-    "planning": Room(5, "page training", "candidates choosing following page plan prior running steps"),
+    "planning": Room(
+        5, "page training", "candidates choosing following history page plan prior running steps suggestions"
+    ),
     "tuning": Room(5, "page networks training", "params results study"),
     "inference": Room(
         5,

@@ -184,6 +184,21 @@ def reports_folder(root: Path) -> Path:
     return root / "reports"
 
 
+def report_tables_folder(root: Path) -> Path:
+    """The tables of the page about the models."""
+    return reports_folder(root) / "report"
+
+
+def summary_path(root: Path) -> Path:
+    """The last run in a few lines."""
+    return reports_folder(root) / "summary.txt"
+
+
+def runs_folder(root: Path, competition: str) -> Path:
+    """The history of a competition's runs."""
+    return reports_folder(root) / "runs" / competition
+
+
 def card_path(root: Path, name: str) -> Path:
     """The card of a model, or of the ensemble."""
     return reports_folder(root) / "ensemble.json" if name == ENSEMBLE else model_folder(root, name) / "card.json"

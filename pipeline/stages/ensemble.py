@@ -13,6 +13,7 @@ from pipeline.core.active import active_members, active_name
 from pipeline.core.competition import load_competition
 from pipeline.core.config import load_params
 from pipeline.core.errors import some
+from pipeline.core.paired import Gain, describe_gain
 from pipeline.core.paths import class_names_path, index_path, metrics_path, reports_folder
 from pipeline.core.targets.prepared import read_target
 from pipeline.ensemble import candidate_table, fitting, members
@@ -64,10 +65,10 @@ def run(root: Path) -> None:
 def _print_results(card: cards.EnsembleCard) -> None:
     if len(card.members) > 1:
         candidate_table.print_candidates(card)
-    low, high = card.gain.interval
     print(f"ensemble of {len(card.members)} by {card.combiner}: nested {card.metric} {card.pooled:.4f}")
     if len(card.members) > 1:
-        print(f"better than {card.gain.member} alone by {card.gain.value:+.4f} [{low:+.4f}, {high:+.4f}]")
+        gain = describe_gain(Gain(card.gain.value, *card.gain.interval), card.greater_is_better)
+        print(f"against {card.gain.member} alone: {gain}")
     differs = describe_shift(card)
     if differs:
         print(f"note: {' '.join(differs)}")

@@ -1,4 +1,4 @@
-"""Runs `dvc repro` with a line a stage on the terminal, then prints the scores. Run by hand or by `make run`.
+"""Runs `dvc repro` with a line a stage on the terminal, then prints scores and summary. Run by hand or by `make run`.
 
 Reads and writes: what the stages of dvc.yaml do. Writes: .work/logs/run.log, all that they print.
 """
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline.core.active import active_models
 from pipeline.core.competition import load_competition
-from pipeline.core.paths import work_folder
+from pipeline.core.paths import summary_path, work_folder
 from pipeline.planning.following import follow_stages
 from pipeline.reports.score_table import print_score_table
 
@@ -29,5 +29,8 @@ def run(root: Path, targets: Sequence[str]) -> int:
     code = follow_stages(root, targets, log)
     if code == 0:
         print_score_table(root)
+        summary = summary_path(root)
+        if summary.is_file() and not targets:
+            print(summary.read_text(encoding="utf-8"), end="")
     print(f"log: {log.relative_to(root)}")
     return code

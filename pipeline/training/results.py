@@ -95,6 +95,8 @@ def gather_folds(root: Path, tasks: list[FoldTask], data: Data, competition: str
     cards.write_card(card_path(root, model), card)
     numbers = summary.numbers() | {key: value for key, value in _costs(costs).items() if key != "images_per_second"}
     files.write_json(metrics_path(root, model), numbers)
+    low, high = summary.interval
+    print(f"{model}: out-of-fold {metric.name} {summary.pooled:.4f} [{low:.4f}, {high:.4f}]")
 
 
 def _write_by_fold(root: Path, tasks: list[FoldTask], tests: list[Predictions]) -> None:

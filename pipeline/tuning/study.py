@@ -14,6 +14,8 @@ from pipeline.core.cards import TrialCard, TuningCard, VerdictCard
 from pipeline.core.competition import load_competition
 from pipeline.core.config import setting_or_variable
 from pipeline.core.errors import InputError
+from pipeline.core.measures.metric import Metric
+from pipeline.core.paired import describe_gain
 from pipeline.core.processes import EXIT_ENDED, EndedError, raise_on_signals
 from pipeline.training.context import read_context
 from pipeline.tuning import storages
@@ -148,17 +150,17 @@ def _choose(spec: StudySpec, context: TrialContext, best: FrozenTrial | None) ->
         reason = f"{BEST_FAILED} {error}"
         print(f"{spec.model}: the recipe is used unchanged: {reason}", flush=True)
         return _Choice(failures=(reason,))
-    _print_confirmation(spec, context.metric.name, confirmation)
+    _print_confirmation(spec, context.metric, confirmation)
     return _Choice(confirmation, adopted=confirmation.gain.value > 0)
 
 
-def _print_confirmation(spec: StudySpec, metric: str, confirmation: Confirmation) -> None:
+def _print_confirmation(spec: StudySpec, metric: Metric, confirmation: Confirmation) -> None:
     gain = confirmation.gain
     consequence = "the tuned settings are used" if gain.value > 0 else "the recipe is used unchanged"
     print(
         f"{spec.model}: on folds {list(confirmation.folds)}, seed {confirmation.seed} ({confirmation.rows:,} rows "
-        f"{describe_rows(confirmation.folds, spec.params.folds)}): {metric} {confirmation.default:.4f} unchanged, "
-        f"{confirmation.tuned:.4f} tuned, gain {gain.value:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}]; {consequence}",
+        f"{describe_rows(confirmation.folds, spec.params.folds)}): {metric.name} {confirmation.default:.4f} "
+        f"unchanged, {confirmation.tuned:.4f} tuned: {describe_gain(gain, metric.greater_is_better)}; {consequence}",
         flush=True,
     )
 

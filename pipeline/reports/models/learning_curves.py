@@ -12,8 +12,9 @@ from pipeline.page.parts import Part
 from pipeline.page.table import Column, render_table
 from pipeline.reports.models import charts
 from pipeline.reports.models.evaluation_data import EvaluatedModel, EvaluationData
-from pipeline.reports.models.overfitting import RULE, FitDiagnosis, describe_fit, diagnose_fit
+from pipeline.reports.models.overfitting import RULE, FitDiagnosis, describe_fit, diagnose_fit, name_remedy
 
+_OVER = ("overfits", "overfits strongly", "turned")
 _OPEN = 3  # models whose curves are shown without a click
 
 
@@ -21,7 +22,12 @@ def show_learning_curves(data: EvaluationData) -> Part:
     """Shows which models over- or underfit, and the curves of every model trained in epochs."""
     diagnoses = {model.name: _diagnose(model, len(data.names)) for model in data.models}
     diagnosed = {name: each for name, each in diagnoses.items() if each is not None}
-    remarkable = {name: describe_fit(name, each) for name, each in diagnosed.items() if each.verdict != "fits"}
+    remedies = {model.name: _name_remedy(model, diagnosed.get(model.name)) for model in data.models}
+    remarkable = {
+        name: " ".join([describe_fit(name, each), *_advise(name, remedies[name])])
+        for name, each in diagnosed.items()
+        if each.verdict != "fits"
+    }
     without = [model.name for model in data.models if not _in_epochs(model)]
     blocks: list[Html] = [render_paragraph(_summarise(diagnosed), *remarkable.values())]
     blocks += [_render_table(diagnosed, without), render_note(RULE)] if diagnosed else []
@@ -32,18 +38,26 @@ def show_learning_curves(data: EvaluationData) -> Part:
         blocks.append(render_details(f"Curves of {rest} more model{'s' * (rest > 1)}", *curves[_OPEN:]))
     if without:
         blocks.append(render_note(f"Without epochs, so without curves: {', '.join(without)}."))
-    render_table = pd.DataFrame([{"model": name} | asdict(each) for name, each in diagnosed.items()])
-    findings = [remarkable[name] for name in remarkable if diagnosed[name].verdict in ("overfits", "turned")]
+    records = [{"model": name} | asdict(each) | {"remedy": remedies[name]} for name, each in diagnosed.items()]
+    findings = [remarkable[name] for name in remarkable if diagnosed[name].verdict in _OVER]
     return Part(
         PageSection("Learning curves", blocks, "learning"),
         {},
-        {"learning": render_table} if diagnosed else {},
+        {"learning": pd.DataFrame(records)} if diagnosed else {},
         tuple(findings),
     )
 
 
 def _diagnose(model: EvaluatedModel, n_classes: int) -> FitDiagnosis | None:
     return None if model.history is None else diagnose_fit(model.history, n_classes)
+
+
+def _name_remedy(model: EvaluatedModel, diagnosis: FitDiagnosis | None) -> str:
+    return name_remedy(diagnosis, model.card.config) if diagnosis is not None and model.card is not None else ""
+
+
+def _advise(name: str, remedy: str) -> list[str]:
+    return [f"To try: python -m pipeline look {name} --set {remedy}."] if remedy else []
 
 
 def _in_epochs(model: EvaluatedModel) -> bool:
@@ -54,7 +68,7 @@ def _in_epochs(model: EvaluatedModel) -> bool:
 def _summarise(diagnosed: dict[str, FitDiagnosis]) -> str:
     if not diagnosed:
         return "No model has a history of its training."
-    over = sum(each.verdict in ("overfits", "turned") for each in diagnosed.values())
+    over = sum(each.verdict in _OVER for each in diagnosed.values())
     under = sum(each.verdict == "underfits" for each in diagnosed.values())
     verdicts = f"{over or 'none'} overfit{'s' * (over == 1)} and {under or 'none'} underfit{'s' * (under == 1)}"
     return f"Of {len(diagnosed)} models {verdicts}."

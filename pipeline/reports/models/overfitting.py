@@ -4,23 +4,25 @@ Losses are compared with that of random guessing, ln(n_classes), so that one rul
 training loss is measured under augmentation, dropout and smoothed labels: the true gap is larger than the measured one.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-Verdict = Literal["overfits", "turned", "underfits", "fits", "unknown"]
+Verdict = Literal["overfits", "overfits strongly", "overfits slightly", "turned", "underfits", "fits", "unknown"]
 
-GAP = 0.10
+SLIGHT, GAP, STRONG = 0.05, 0.10, 0.25
 TURN = 0.05
+MOST_DROPOUT = 0.6
 HALF = 0.50
 RULE = (
     f"The unit is the loss of random guessing, ln(classes). A model overfits when its validation loss ends more than "
-    f"{GAP:.0%} of that above its training loss, or more than {TURN:.0%} above the lowest it had (it should have "
-    f"stopped earlier); it underfits when its training loss is still above {HALF:.0%} of it. Training losses are "
-    "measured under augmentation, dropout and smoothed labels, validation losses without. In the curves training is "
-    "dashed."
+    f"{GAP:.0%} of that above its training loss (slightly from {SLIGHT:.0%}, strongly from {STRONG:.0%}), or more than "
+    f"{TURN:.0%} above the lowest it had (it should have stopped earlier); it underfits when its training loss is "
+    f"still above {HALF:.0%} of it. Training losses are measured under augmentation, dropout and smoothed labels, "
+    "validation losses without. In the curves training is dashed."
 )
 
 
@@ -36,6 +38,8 @@ class FitDiagnosis:
         gap: ``valid_loss - train_loss``.
         epochs: of the longest fold.
         looks: number of validations per fold.
+        share: ``gap`` in units of the loss of random guessing.
+        best_epoch: where the validation loss is lowest in the mean of the folds.
     """
 
     verdict: Verdict
@@ -45,6 +49,8 @@ class FitDiagnosis:
     gap: float
     epochs: int
     looks: int
+    share: float
+    best_epoch: int
 
 
 def diagnose_fit(history: pd.DataFrame, n_classes: int) -> FitDiagnosis | None:
@@ -71,6 +77,8 @@ def diagnose_fit(history: pd.DataFrame, n_classes: int) -> FitDiagnosis | None:
         gap=valid - train,
         epochs=int(history["epoch"].max()),
         looks=max(len(values) for values in heat_maps),
+        share=(valid - train) / float(np.log(n_classes)),
+        best_epoch=int(history.dropna(subset=["valid_loss"]).groupby("epoch")["valid_loss"].mean().idxmin()),
     )
 
 
@@ -79,20 +87,47 @@ def _verdict(train: float, valid: float, lowest: float, guessing: float) -> Verd
         return "unknown"
     if valid - lowest > TURN * guessing:
         return "turned"
-    if valid - train > GAP * guessing:
-        return "overfits"
+    grades: tuple[tuple[float, Verdict], ...] = (
+        (STRONG, "overfits strongly"),
+        (GAP, "overfits"),
+        (SLIGHT, "overfits slightly"),
+    )
+    for least, grade in grades:
+        if valid - train > least * guessing:
+            return grade
     return "underfits" if train > HALF * guessing else "fits"
 
 
 def describe_fit(name: str, diagnosis: FitDiagnosis) -> str:
     """Describes the diagnosis in a sentence."""
     losses = f"training loss {diagnosis.train_loss:.2f}, validation loss {diagnosis.valid_loss:.2f}"
-    losses += f", gap {diagnosis.gap:+.2f}"
+    losses += f", gap {diagnosis.gap:+.2f}, {diagnosis.share:.0%} of guessing"
     words = {
-        "overfits": "overfits",
         "turned": f"overfits: its validation loss was {diagnosis.lowest:.2f} before it increased again",
         "underfits": "underfits",
         "fits": "neither overfits nor underfits",
         "unknown": "cannot be diagnosed",
     }
-    return f"{name} {words[diagnosis.verdict]} ({losses})."
+    return f"{name} {words.get(diagnosis.verdict, diagnosis.verdict)} ({losses})."
+
+
+def name_remedy(diagnosis: FitDiagnosis, config: Mapping[str, Any]) -> str:
+    """Names a setting, as ``key=value``, that is tried first against overfitting; empty where there is none.
+
+    Fewer epochs where the validation loss rose again; else dropout in the head, else mixed images.
+    References: Srivastava et al. 2014, Dropout, JMLR 15; Zhang et al. 2018, mixup, https://arxiv.org/abs/1710.09412.
+
+    Args:
+        diagnosis: of the model.
+        config: its settings, as its card has them.
+    """
+    training, network = config.get("training") or {}, config.get("network") or {}
+    if not diagnosis.verdict.startswith("overfits") and diagnosis.verdict != "turned":
+        return ""
+    if diagnosis.verdict == "turned" and training and not training.get("before"):
+        return f"training.epochs={diagnosis.best_epoch}"
+    if isinstance(network.get("dropout"), float) and network["dropout"] < MOST_DROPOUT:
+        return f"network.dropout={min(MOST_DROPOUT, round(network['dropout'] + 0.2, 2))}"
+    if (config.get("augmentation") or {}).get("mixup") == 0.0 and training.get("unfreeze") == "all":
+        return "augmentation.mixup=0.2"
+    return ""

@@ -5,6 +5,7 @@ from dataclasses import asdict
 
 import pandas as pd
 
+from pipeline.core.paired import Gain, describe_gain
 from pipeline.core.paths import ENSEMBLE
 from pipeline.page.blocks import render_note, render_paragraph, render_warning
 from pipeline.page.document import PageSection
@@ -80,12 +81,8 @@ def _compare(data: EvaluationData, summaries: Sequence[ModelSummary]) -> list[st
     ]
     card = data.ensemble_card
     if card is not None and len(alone) > 1:
-        low, high = card.gain.interval
-        sure = "significantly better" if low > 0 else "significantly worse" if high < 0 else "no significant difference"
-        sentences.append(
-            f"The ensemble scores {summaries[0].pooled:.4f}, {card.gain.value:+.4f} [{low:+.4f}, {high:+.4f}] against "
-            f"{card.gain.member}: {sure}."
-        )
+        gain = describe_gain(Gain(card.gain.value, *card.gain.interval), card.greater_is_better)
+        sentences.append(f"The ensemble scores {summaries[0].pooled:.4f}; against {card.gain.member} that is {gain}.")
     costs = [summary for summary in alone if summary.train_seconds is not None]
     if len(costs) > 1:
         dear = max(costs, key=lambda summary: summary.train_seconds or 0.0)

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from pipeline.reports.models.overfitting import diagnose_fit
+from pipeline.reports.models.overfitting import diagnose_fit, name_remedy
 
 
 def history(train: list[float], valid: list[float | None], folds: int = 2) -> pd.DataFrame:
@@ -16,7 +16,9 @@ def history(train: list[float], valid: list[float | None], folds: int = 2) -> pd
     ("train", "valid", "verdict"),
     [
         ([2.0, 0.4], [2.0, 0.5], "fits"),
-        ([2.0, 0.1], [2.0, 1.0], "overfits"),
+        ([2.0, 0.4], [2.0, 0.6], "overfits slightly"),
+        ([2.0, 0.3], [2.0, 0.7], "overfits"),
+        ([2.0, 0.1], [2.0, 1.0], "overfits strongly"),
         ([2.0, 0.5, 0.4], [1.0, 0.5, 0.7], "turned"),
         ([2.0, 1.9], [2.0, 1.95], "underfits"),
         ([2.0, 1.0, 0.4], [None, None, 0.5], "fits"),
@@ -32,3 +34,26 @@ def test_the_gap_is_named(train: list[float], valid: list[float | None], verdict
 def test_a_history_without_losses_is_not_judged() -> None:
     assert diagnose_fit(pd.DataFrame({"fold": [0], "epoch": [1]}), 3) is None
     assert diagnose_fit(history([1.0], [None]), 3) is None
+
+
+@pytest.mark.parametrize(
+    ("train", "valid", "config", "remedy"),
+    [
+        ([2.0, 0.5, 0.4], [1.0, 0.5, 0.7], {"training": {"before": []}}, "training.epochs=2"),
+        ([2.0, 0.1], [2.0, 1.0], {"network": {"dropout": 0.1}}, "network.dropout=0.3"),
+        (
+            [2.0, 0.1],
+            [2.0, 1.0],
+            {"network": {"dropout": 0.6}, "augmentation": {"mixup": 0.0}, "training": {"unfreeze": "all"}},
+            "augmentation.mixup=0.2",
+        ),
+        ([2.0, 0.1], [2.0, 1.0], {"backbones": []}, ""),
+        ([2.0, 0.4], [2.0, 0.5], {"network": {"dropout": 0.0}}, ""),
+    ],
+)
+def test_a_remedy_is_a_setting_that_the_model_has(
+    train: list[float], valid: list[float | None], config: dict[str, object], remedy: str
+) -> None:
+    found = diagnose_fit(history(train, valid), 10)
+    assert found is not None
+    assert name_remedy(found, config) == remedy
