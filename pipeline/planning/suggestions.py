@@ -95,7 +95,7 @@ def _overfitting(learning: pd.DataFrame | None) -> NextStep | None:
     over = learning[learning["remedy"].notna() & learning["verdict"].ne("overfits slightly")]
     if over.empty:
         return None
-    worst = over.loc[over["share"].idxmax()]
+    worst = over.iloc[int(over["share"].to_numpy().argmax())]
     verdict = "overfits: its loss rose again" if worst["verdict"] == "turned" else worst["verdict"]
     return NextStep(
         f"{worst['model']} {verdict} (gap {worst['gap']:+.2f})",
@@ -106,8 +106,8 @@ def _overfitting(learning: pd.DataFrame | None) -> NextStep | None:
 def _weak_class(classes: pd.DataFrame | None) -> NextStep | None:
     if classes is None or not {"class", "f1"} <= set(classes.columns) or len(classes) < 2:
         return None
-    weakest = classes.loc[classes["f1"].idxmin()]
-    if 1 - weakest["f1"] < _WEAK * (1 - classes["f1"].mean()):
+    weakest = classes.iloc[int(classes["f1"].to_numpy().argmin())]
+    if 1 - weakest["f1"] <= _WEAK * (1 - classes["f1"].mean()):
         return None
     return NextStep(
         f"class {weakest['class']} is the weakest: F1 {weakest['f1']:.3f}, {classes['f1'].mean():.3f} on average",

@@ -1,6 +1,7 @@
 """What to try next: each suggestion from evidence, and none without."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from support.fabricated import write_model_card
@@ -22,7 +23,7 @@ def card(root: Path, seconds: float) -> ModelCard:
     return read_card(card_path(root, "one"), ModelCard)
 
 
-def write_table(root: Path, name: str, **columns: list[object]) -> None:
+def write_table(root: Path, name: str, columns: dict[str, list[Any]]) -> None:
     path = report_tables_folder(root) / f"{name}.csv"
     path.parent.mkdir(parents=True, exist_ok=True)
     pd.DataFrame(columns).to_csv(path, index=False)
@@ -40,17 +41,16 @@ def test_the_best_untried_recipe_that_is_no_dearer_is_suggested(tmp_path: Path) 
 def test_suggestions_come_from_the_tables_of_the_report(tmp_path: Path) -> None:
     ensemble = EnsembleCard.model_construct(shift=None)
     assert suggest_next(tmp_path, ensemble, {"one": card(tmp_path, 1)}, [], SIZE) == []
-    write_table(
-        tmp_path,
-        "learning",
-        model=["one", "two", "three"],
-        verdict=["overfits", "overfits strongly", "overfits slightly"],
-        gap=[0.2, 0.7, 0.1],
-        share=[0.15, 0.4, 0.06],
-        remedy=["network.dropout=0.2", "training.epochs=9", "training.epochs=7"],
-    )
-    write_table(tmp_path, "classes", **{"class": ["007", "8", "9"], "f1": [0.6, 0.9, 0.9]})
-    write_table(tmp_path, "doubted_labels", id=["a", "b"])
+    learning: dict[str, list[Any]] = {
+        "model": ["one", "two", "three"],
+        "verdict": ["overfits", "overfits strongly", "overfits slightly"],
+        "gap": [0.2, 0.7, 0.1],
+        "share": [0.15, 0.4, 0.06],
+        "remedy": ["network.dropout=0.2", "training.epochs=9", "training.epochs=7"],
+    }
+    write_table(tmp_path, "learning", learning)
+    write_table(tmp_path, "classes", {"class": ["007", "8", "9"], "f1": [0.6, 0.9, 0.9]})
+    write_table(tmp_path, "doubted_labels", {"id": ["a", "b"]})
     found = [(each.reason, each.command) for each in suggest_next(tmp_path, ensemble, {}, [], SIZE)]
     assert found == [
         ("two overfits strongly (gap +0.70)", "python -m pipeline look two --set training.epochs=9"),

@@ -69,6 +69,7 @@ def diagnose_fit(history: pd.DataFrame, n_classes: int) -> FitDiagnosis | None:
     train = float(np.mean([rows["loss"].iloc[-1] for rows in by_fold]))
     valid = float(np.mean([values.iloc[-1] for values in heat_maps]))
     lowest = float(np.mean([values.min() for values in heat_maps]))
+    means = history.dropna(subset=["valid_loss"]).groupby("epoch")["valid_loss"].mean()
     return FitDiagnosis(
         verdict=_verdict(train, valid, lowest, float(np.log(n_classes))),
         train_loss=train,
@@ -78,7 +79,7 @@ def diagnose_fit(history: pd.DataFrame, n_classes: int) -> FitDiagnosis | None:
         epochs=int(history["epoch"].max()),
         looks=max(len(values) for values in heat_maps),
         share=(valid - train) / float(np.log(n_classes)),
-        best_epoch=int(history.dropna(subset=["valid_loss"]).groupby("epoch")["valid_loss"].mean().idxmin()),
+        best_epoch=int(means.index[int(means.to_numpy().argmin())]),
     )
 
 
