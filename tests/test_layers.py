@@ -35,7 +35,9 @@ ROOMS = {
         "comparison data.model_inputs data.page data.prepared_data models.evaluation_data models.page score_table",
     ),
     "planning": Room(
-        5, "page training", "candidates choosing following history page plan prior running steps suggestions"
+        5,
+        "page training",
+        """candidates choosing disk_use following history page plan prior running steps suggestions switching""",
     ),
     "tuning": Room(5, "page networks training", "params results study"),
     "inference": Room(

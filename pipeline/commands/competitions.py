@@ -34,3 +34,19 @@ def _init(
 
     choices = Choices(train, id, label, test, sample, positive, encoding, group, target, order)
     init.run(find_root(), init.InitSubject(name, source, kaggle), new_name, metric, choices)
+
+
+@competition_commands.command("competitions")
+def _competitions() -> None:
+    """List the competitions that were worked on: best nested score, runs, last submission."""
+    from pipeline.stages import competitions
+
+    competitions.run(find_root())
+
+
+@competition_commands.command("disk")
+def _disk(free: Annotated[bool, typer.Option("--free", help="remove what the next run makes again")] = False) -> None:
+    """Show what lies where, what can be made again, and how much that frees."""
+    from pipeline.stages import disk
+
+    disk.run(find_root(), free)

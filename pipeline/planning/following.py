@@ -21,9 +21,9 @@ _CACHED = re.compile(r"Stage '(.+)' is cached - skipping run")
 _SAME = re.compile(r"Stage '(.+)' didn't change")
 # What DVC says of itself, of Git and of remote storage: in the log alone.
 _CHATTER = re.compile(
-    r"> |Updating lock file|Generating lock file|To track the changes|git add |To enable auto|dvc config"
+    r"> |Updating lock|Generating lock|To track the changes|git add |To enable auto|dvc config|Use `dvc push`|"
+    "Verifying|WARNING: Process"
 )
-_CHATTER_TOO = re.compile(r"Use `dvc push`|Verifying data sources")
 _LOUD = re.compile(r"(error|note|warning|ERROR|WARNING)\b:?|Data and pipelines are up to date")
 _TICK = 0.2
 _FIRST = 60.0  # seconds after which a stage that runs on prints a line where there is no terminal; then twice as many

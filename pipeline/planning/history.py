@@ -22,7 +22,7 @@ from pipeline.core.scores import LabelledRows
 from pipeline.core.targets.contract import Target
 from pipeline.core.targets.prepared import read_truth
 
-COLUMNS = ("time", "metric", "score", "low", "high", "models", "changed", "difference")
+COLUMNS = ("time", "metric", "better", "score", "low", "high", "models", "changed", "difference")
 _NAMED = 4  # changes that a line lists
 
 
@@ -91,6 +91,15 @@ def record_run(
         write_card(folder / "last.json", now)
         _append(folder / "runs.csv", ensemble, made)
     return made
+
+
+def read_runs(root: Path, competition: str) -> list[dict[str, str]]:
+    """Reads the runs of a competition, the first one first: a row each, by `COLUMNS`."""
+    path = runs_folder(root, competition) / "runs.csv"
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def list_changes(before: RunSettings, now: RunSettings) -> list[str]:
@@ -162,7 +171,7 @@ def _append(path: Path, ensemble: EnsembleCard, made: Comparison) -> None:
     low, high = ensemble.interval
     scores = (f"{value:.6g}" for value in (ensemble.pooled, low, high))
     time = datetime.now(UTC).strftime("%Y-%m-%d %H:%M")
-    writer.writerow(
-        [time, ensemble.metric, *scores, " ".join(ensemble.members), "; ".join(made.changed), made.difference]
-    )
+    better = "higher" if ensemble.greater_is_better else "lower"
+    words = (" ".join(ensemble.members), "; ".join(made.changed), made.difference)
+    writer.writerow([time, ensemble.metric, better, *scores, *words])
     files.write_text(path, kept + text.getvalue())

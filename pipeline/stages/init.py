@@ -1,16 +1,19 @@
 """Makes a competition the active one, or describes a new one. Run by hand: no stage of dvc.yaml.
 
 Reads: configs/competitions, configs/models; a folder, a zip or Kaggle.
-Writes: params.yaml, or a new file under configs/competitions (for a Kaggle competition both, and data/raw)
+Writes: params.yaml, or a new file under configs/competitions (for a Kaggle competition both, and data/raw); a switch
+    keeps dvc.lock and folds/folds.csv in .work/competitions/<name> and takes those of the other from there
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.core.active import active_models
 from pipeline.core.errors import InputError, printable
 from pipeline.data.describe.from_kaggle import describe_kaggle
 from pipeline.data.describe.init import activate_competition, describe_local
 from pipeline.data.describe.match import Choices
+from pipeline.planning.switching import bring_back, keep_aside, read_standpoint
 
 
 @dataclass(frozen=True)
@@ -48,10 +51,28 @@ def run(root: Path, subject: InitSubject, new_name: str | None, metric: str | No
     elif subject.folder is not None:
         text = describe_local(root, subject.folder, new_name, choices, metric)
     elif subject.name is not None and choices == Choices() and new_name is None and metric is None:
-        text = activate_competition(root, subject.name)
+        text = _switch(root, subject.name)
     else:
         raise InputError(
             f"init {subject.name} takes no options: {subject.name} is described already; they belong to --from and "
             "--kaggle"
         )
     print("\n".join(map(printable, text.split("\n"))))
+
+
+def _switch(root: Path, name: str) -> str:
+    """Makes a described competition the active one; results go with their competitions."""
+    left = read_standpoint(root)
+    text = activate_competition(root, name)
+    if left is None or left.name == name:
+        return text
+    kept = keep_aside(root, left)
+    seconds = bring_back(root, name)
+    lines = [text.partition(";")[0]]
+    if kept:
+        lines.append(f"results of {left.name} are kept: `python -m pipeline init {left.name}` brings them back")
+    if seconds is None:
+        return "\n".join([*lines, "next: `python -m pipeline run`"])
+    lines[0] = f"params.yaml: competition {name}, models {', '.join(active_models(root))}"
+    back = f"results of {name} are back after {seconds:.0f} s"
+    return "\n".join([*lines, f"{back}; `python -m pipeline run` makes what has changed since"])

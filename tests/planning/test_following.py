@@ -26,6 +26,7 @@ Running stage 'ensemble':
 > python -m pipeline ensemble
 error: x.yaml: no such key
 ERROR: failed to reproduce 'ensemble': failed to run: python -m pipeline ensemble, exited with 1
+Use `dvc push` to send your updates to remote storage.
 """
 
 
