@@ -44,7 +44,8 @@ ROOMS = {
         5,
         "images networks data ensemble kaggle training",
         """demo.app export_formats exported_graph graph_outputs image_files image_results licences notebook
-        opened_network packing predictor saliency.attribution saliency.heat selection trained_model""",
+        opened_network outside_graph packing parity picture_reader predictor saliency.attribution saliency.heat
+        selection trained_model""",
     ),
     "training": Room(
         4,

@@ -113,13 +113,18 @@ def _require_levels(values: NDArray[Any]) -> None:
         )
 
 
+def find_least_side(form: StorageForm) -> int:
+    """Returns the pixels that each side of a JPEG file keeps at least where it is decoded at a fraction of its size."""
+    return max(_SPARE * form.size, _LOOKS)
+
+
 def _limit_pixels() -> int:
     """Pillow's limit: it warns at one half."""
     return 2 * (Image.MAX_IMAGE_PIXELS or 2**31)
 
 
 def _decode(file: IO[bytes], form: StorageForm, most_pixels: int, place: str) -> StoredImage:
-    opened = _open(file, form, most_pixels, place, max(_SPARE * form.size, _LOOKS))
+    opened = _open(file, form, most_pixels, place, find_least_side(form))
     try:
         return replace(_fit_opened(opened, form), lost=opened.lost)
     except ValueError as error:

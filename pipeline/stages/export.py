@@ -3,11 +3,10 @@
 Run by hand: no stage of dvc.yaml.
 
 Reads: params.yaml, configs/, data/prepared/, folds/<model> (card, checkpoints)
-Writes: a folder: the model, labels.txt, export.json
+Writes: a folder: the model, labels.txt, export.json, a reader of picture files, a picture with what must come of it
 """
 
 import shutil
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,32 +14,31 @@ import numpy as np
 
 from pipeline.core import files
 from pipeline.core.active import active_models, active_name
-from pipeline.core.arrays import Images, Values
 from pipeline.core.cards import ModelCard, read_card
-from pipeline.core.errors import InputError
+from pipeline.core.competition import load_competition
+from pipeline.core.errors import InputError, some
 from pipeline.core.files import require_folder_place, write_text
 from pipeline.core.formats import GraphFormat, WeightPrecision
+from pipeline.core.layouts import CsvPixels, FileNames, Folders
 from pipeline.core.paths import ENSEMBLE, card_path, prepared_folder
+from pipeline.core.tables import read_index
 from pipeline.core.targets.contract import Target
 from pipeline.core.targets.numbers import Numbers
-from pipeline.core.targets.several_labels import SeveralLabels
+from pipeline.data.sources.source import find_source_folder
 from pipeline.images.store import open_store
+from pipeline.inference import outside_graph, picture_reader
 from pipeline.inference.export_formats import FILE_NAMES, check_precision, load_exported, write_graph
 from pipeline.inference.exported_graph import build_graph
 from pipeline.inference.graph_outputs import describe_decision
 from pipeline.inference.licences import write_licences
 from pipeline.inference.opened_network import TaskShape
+from pipeline.inference.parity import COMPARED, choose_files, describe_differences, measure_files, measure_graph
 from pipeline.inference.selection import select_models
-from pipeline.inference.trained_model import TrainedModel, open_trained_model
+from pipeline.inference.trained_model import TrainedModel, open_trained_model, read_form
 from pipeline.networks import hardware
 
-_COMPARED = 100
 _MIN_AGREEMENT = 0.95  # share of images with the same class; below, the precision loses too much
 
-_DIFFERENCES = {
-    "max_probability_difference": "probabilities",
-    "max_difference_in_deviations": "numbers, in their standard deviations,",
-}
 _CHANNELS = {1: "grey", 3: "RGB"}
 
 
@@ -72,10 +70,11 @@ def run(
     try:
         path = building / FILE_NAMES[kind]
         write_graph(graph, path, kind, precision)
-        images = _select_images(open_store(prepared / "test_images.npy"), stored)
-        about = _measure(model, folds, path, kind, images)
+        test = open_store(prepared / "test_images.npy")
+        images = np.concatenate([test[:COMPARED], stored[: max(0, COMPARED - len(test))]])
+        about = measure_graph(model, folds, path, kind, images) | {"hardware": hardware.name_hardware()}
         settings = {"model": card.model, "competition": card.competition, "format": kind, "precision": precision}
-        described = _describe_graph(card, model.target, graph)
+        described = _describe_graph(card, model.target, graph) | _write_outside(root, model, folds, building, kind)
         files.write_json(building / "export.json", settings | {"folds": folds} | described | about)
         write_text(building / "labels.txt", "\n".join(model.classes) + "\n")
         licences = write_licences(building, [card], model.weights)
@@ -85,7 +84,7 @@ def run(
     finally:
         shutil.rmtree(building, ignore_errors=True)
     print(*licences, sep="\n", end="\n" if licences else "")
-    _print_result(card.model, target, kind, precision, about)
+    _print_result(f"{card.model} as {kind} in {precision} to {target}", precision, about | described)
 
 
 def _find_card(root: Path, name: str | None) -> ModelCard:
@@ -116,52 +115,6 @@ def _build_graph(model: TrainedModel, folds: list[int], size: int, channels: int
     )
 
 
-def _select_images(test: Images, train: Images) -> Images:
-    return np.concatenate([test[:_COMPARED], train[: max(0, _COMPARED - len(test))]])
-
-
-def _measure(model: TrainedModel, folds: list[int], path: Path, kind: GraphFormat, images: Images) -> dict[str, Any]:
-    """Compares the written model with the pipeline, and times it image by image."""
-    expected = _predict_mean(model, images, folds)
-    predict = load_exported(path, kind)
-    predict(images[:1])
-    seconds, outputs = [], []
-    for image in images:
-        begun = time.perf_counter()
-        outputs.append(predict(image[None])[0])
-        seconds.append(time.perf_counter() - begun)
-    values = np.stack(outputs)
-    written = sum(file.stat().st_size for file in ([path] if path.is_file() else path.rglob("*")) if file.is_file())
-    return {
-        "compared_pictures": len(images),
-        **_compare(model.target, values, expected),
-        "bytes": written,
-        "milliseconds_per_picture": 1000 * float(np.median(seconds)),
-        "hardware": hardware.name_hardware(),
-    }
-
-
-def _compare(target: Target, values: Values, expected: Values) -> dict[str, float]:
-    """Compares predictions: largest differences, of numbers in their deviations, and the share of equal decisions."""
-    found: dict[str, float] = {}
-    same = np.ones(len(values), dtype=np.bool_)
-    for _, part, columns, _ in target.each():
-        mine, wanted = values[:, columns], expected[:, columns]
-        if isinstance(part, Numbers):
-            name, apart = "max_difference_in_deviations", np.abs(mine - wanted) / part.scales
-        else:
-            name, apart = "max_probability_difference", np.abs(mine - wanted)
-            several = isinstance(part, SeveralLabels)
-            same &= (part.decide(mine) == part.decide(wanted)).all(1) if several else mine.argmax(1) == wanted.argmax(1)
-        found[name] = max(found.get(name, 0.0), float(apart.max()))
-    return found | ({"same_class": float(same.mean())} if "max_probability_difference" in found else {})
-
-
-def _predict_mean(model: TrainedModel, images: Images, folds: list[int]) -> Values:
-    mean: Values = np.stack([fold.probs for fold in model.predict_folds(images, folds)]).mean(axis=0)
-    return mean
-
-
 def _describe_graph(card: ModelCard, target: Target, graph: Any) -> dict[str, Any]:
     side, channels = graph.input_shape[1], graph.input_shape[-1]
     last = "softmax" if target.kind in ("one_class", "grades") else f"what makes {target.kind} of the network's outputs"
@@ -174,7 +127,6 @@ def _describe_graph(card: ModelCard, target: Target, graph: Any) -> dict[str, An
     )
     return {
         "input": f"uint8 (batch, {side}, {side}, {channels}), 0..255, {_CHANNELS.get(channels, 'channels as stored')}",
-        "outside": "decoding the file, its orientation, cutting and scaling it to that size, as the competition stores",
         "inside": f"resizing to the network's size, normalisation, views, mean over views and folds, {last}",
         "output": f"float32 (batch, {len(target.columns)}), {values} in the order of labels.txt",
         "target": target.kind,
@@ -183,13 +135,43 @@ def _describe_graph(card: ModelCard, target: Target, graph: Any) -> dict[str, An
     }
 
 
-def _print_result(name: str, target: Path, kind: str, precision: str, about: dict[str, Any]) -> None:
-    print(
-        f"exported {name} as {kind} in {precision} to {target}: {about['bytes'] / 1e6:,.2f} MB, "
-        f"{about['milliseconds_per_picture']:.2f} ms per image"
+def _write_outside(
+    root: Path, model: TrainedModel, folds: list[int], folder: Path, kind: GraphFormat
+) -> dict[str, Any]:
+    """Writes what reads picture files, and the one to check it by; returns what the card says of it."""
+    competition, form = load_competition(root), read_form(root)
+    layout = competition.train
+    one_name = isinstance(layout, CsvPixels | Folders | FileNames) or layout.files is None
+    outside = outside_graph.describe_outside(form, several_files=not one_name)
+    if not outside_graph.is_plain(form, several_files=not one_name):
+        return {"outside": outside, "from_files": {"compared_files": 0, "not_read": [outside["channels"]]}}
+    predict = load_exported(folder / FILE_NAMES[kind], kind)
+    pixels = outside_graph.store_check_picture(folder, form)
+    outside_graph.write_check(folder, pixels, predict(pixels[None])[0], model.classes)
+    shutil.copyfile(picture_reader.__file__, folder / outside_graph.READER)
+    prepared = prepared_folder(root)
+    there = choose_files(
+        find_source_folder(root, competition),
+        read_index(prepared / "train.csv"),
+        open_store(prepared / "train_images.npy"),
     )
-    apart = [f"{name} differ by {about[key]:.2g} at most" for key, name in _DIFFERENCES.items() if key in about]
-    same = f", {about['same_class']:.0%} get the same class" if "same_class" in about else ""
-    print(f"compared with the pipeline on {about['compared_pictures']} images: {', '.join(apart)}{same}")
+    if there is None:
+        return {"outside": outside, "from_files": {"compared_files": 0, "not_read": []}}
+    return {"outside": outside, "from_files": measure_files(model, folds, predict, outside, there)}
+
+
+def _print_result(what: str, precision: str, about: dict[str, Any]) -> None:
+    print(f"exported {what}: {about['bytes'] / 1e6:,.2f} MB, {about['milliseconds_per_picture']:.2f} ms per image")
+    print(f"from stored pixels, {about['compared_pictures']} images: {describe_differences(about)}")
+    from_files = about["from_files"]
+    if from_files["compared_files"]:
+        print(
+            f"from picture files, {from_files['compared_files']} read by export.json's words alone: "
+            f"{describe_differences(from_files)}"
+        )
+    else:
+        print("from picture files: not compared, as none that read_picture.py takes is here")
+    if from_files["not_read"]:
+        print(f"note: not read: {some(from_files['not_read'])}")
     if about.get("same_class", 1) < _MIN_AGREEMENT and precision != "float32":
         print(f"note: {precision} changes many predictions of this model; use a higher --precision")
