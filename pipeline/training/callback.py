@@ -98,11 +98,21 @@ class StateCallback(keras.callbacks.Callback):  # type: ignore[misc]
         self._line = EpochLine(self.name, self._recipe.all_epochs, phase.steps, phase.batch_size)
 
     def use_chosen_weights(self) -> None:
-        """Puts the weights that the recipe selects into the model: the best, the average, or the last as they are."""
+        """Puts the weights that the recipe selects into the model: the best, the average, or the last as they are.
+
+        Raises:
+            DivergedError: all of them are zero.
+        """
         if self._recipe.select == "best":
             assign_variables(self._training.phase.model.variables, self._best)
         else:
             self._training.use_average()
+        if not any(np.any(weight) for weight in copy_variables(self._training.phase.model.trainable_variables)):
+            raise DivergedError(
+                f"{self.name}: all weights that were trained are zero; lower "
+                f"{self._training.phase.scope.section}.optimizer.learning_rate in the model's file, or set "
+                "train.precision: float32"
+            )
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Starts the clock."""

@@ -59,9 +59,12 @@ class FoldTraining:
         self.enter(self.phases[self.phase.scope.number + 1])
 
     def use_average(self) -> None:
-        """Replaces the weights by their running average, where the optimizer keeps one."""
-        weights = self.phase.model.trainable_variables
-        self.phase.model.optimizer.finalize_variable_values(weights)
+        """Replaces the weights by their running average, where the optimizer keeps one of at least one step."""
+        weights, optimizer = self.phase.model.trainable_variables, self.phase.model.optimizer
+        # In float16 steps that overflow are left out; before the first that counts, Keras 3.15's averages are zeros.
+        if int(optimizer.iterations) == 0:
+            return
+        optimizer.finalize_variable_values(weights)
         # Copies: on JAX weights and average would share memory, which the next call takes from both.
         assign_variables(weights, copy_variables(weights))
 
