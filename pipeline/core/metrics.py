@@ -95,7 +95,7 @@ def _join(target: SeveralTargets, metrics: list[Metric], weights: NDArray[np.flo
         return float(np.average(scores, weights=weights))
 
     first = metrics[0]
-    return Metric(first.name, first.greater_is_better, score, first.wants)
+    return Metric(first.name, first.greater_is_better, score, first.wants, parts=tuple(metrics))
 
 
 def get_metric(

@@ -2,7 +2,7 @@
 
 A rule turns predictions into others whose plain decision is the fitted one, so that whoever takes predictions needs to
 know nothing of it: classes get factors, labels a shift of their log-odds, grades thresholds on the expected grade,
-numbers the range that was seen.
+numbers the range that was seen, several targets each its own.
 Reference: Lipton et al. 2014, Optimal thresholding of classifiers to maximize F1 measure, https://arxiv.org/abs/1402.1892
 """
 
@@ -18,6 +18,7 @@ from pipeline.core.targets.classes import Grades, OneClass
 from pipeline.core.targets.contract import Target
 from pipeline.core.targets.numbers import Numbers
 from pipeline.core.targets.several_labels import SeveralLabels
+from pipeline.core.targets.several_targets import SeveralTargets
 from pipeline.ensemble.combiners.contract import normalise_rows
 from pipeline.ensemble.thresholds import (
     apply_grade_thresholds,
@@ -39,6 +40,7 @@ CLASS_FACTORS, NEW_CLASS, TEST_SHARES, COMMON_THRESHOLD, LABEL_THRESHOLDS, GRADE
 _FACTORS = np.exp(np.linspace(-1.5, 1.5, 13))
 _NEW_FACTORS = np.exp(np.linspace(-5, 5, 41))
 _PASSES, _LEADING = 4, 20
+_AND, _NONE = " + ", "none"  # between the rules of several targets; the target that has none
 _BY_ARGMAX = ("accuracy", "micro_f1")  # of true probabilities the largest is the best label
 Fit = Callable[[Truth, Values], NDArray[np.float64]]
 
@@ -48,7 +50,7 @@ class Decision:
     """A fitted rule.
 
     Attributes:
-        rule: its name.
+        rule: its name; of several targets those of all, with ` + ` between them.
         target: what is predicted.
         numbers: one factor per class, one threshold per label, one per step between grades, or the least and the most
             of each number.
@@ -64,6 +66,14 @@ class Decision:
             return apply_label_thresholds(self.target, values, self.numbers)
         if self.rule == GRADE_THRESHOLDS and isinstance(self.target, Grades):
             return apply_grade_thresholds(self.target, values, self.numbers)
+        if isinstance(self.target, SeveralTargets):
+            parts = _split_rule(self.rule, self.target)
+            moved, place = values.copy(), 0
+            for rule, part, columns, count in parts:
+                if count:
+                    own = Decision(rule, part, self.numbers[place : place + count])
+                    moved[:, columns], place = own(values[:, columns]), place + count
+            return moved
         if self.rule == RANGE:
             least, most = self.numbers.reshape(2, -1).astype(np.float32)
             return np.clip(values, least, most)
@@ -81,7 +91,19 @@ def read_decision(rule: str, target: Target, numbers: dict[str, float]) -> Decis
     return Decision(rule, target, np.array([numbers[name] for name in _list_names(rule, target)]))
 
 
+def _split_rule(rule: str, target: SeveralTargets) -> list[tuple[str, Target, slice, int]]:
+    """Splits the rule of several targets: the rule of each, the target, its columns, and how many numbers it has."""
+    rules = rule.split(_AND)
+    return [
+        (own, part, columns, 0 if own == _NONE else len(_list_names(own, part)))
+        for own, (_, part, columns, _) in zip(rules, target.each(), strict=True)
+    ]
+
+
 def _list_names(rule: str, target: Target) -> Sequence[str]:
+    if isinstance(target, SeveralTargets):
+        parts = zip(target.each(), rule.split(_AND), strict=True)
+        return [f"{name}:{each}" for (name, part, *_), own in parts if own != _NONE for each in _list_names(own, part)]
     if rule == GRADE_THRESHOLDS:
         return [f"{grade} or higher" for grade in target.columns[1:]]
     if rule == RANGE:
@@ -99,6 +121,9 @@ def list_rules(target: Target, metric: Metric, new: str | None = None) -> Iterat
         metric: what is raised.
         new: the class that stands for "none of the others" in ranked lists, if there is one.
     """
+    if isinstance(target, SeveralTargets):
+        yield from _join_rules(target, metric)
+        return
     decides = metric.wants == "label"
     if isinstance(target, SeveralLabels) and decides:
         yield COMMON_THRESHOLD, lambda truth, values: fit_common_threshold(target, truth, values, metric)
@@ -112,6 +137,25 @@ def list_rules(target: Target, metric: Metric, new: str | None = None) -> Iterat
         if isinstance(target, Grades):
             yield GRADE_THRESHOLDS, lambda truth, values: fit_grade_thresholds(target, truth, values, metric)
         yield CLASS_FACTORS, lambda truth, values: fit_class_factors(target.index_labels(truth), values, metric)
+
+
+def _join_rules(target: SeveralTargets, metric: Metric) -> Iterator[tuple[str, Fit]]:
+    """Yields the rule that takes the first one of each target, fitted to its own metric; none where none has one."""
+    if not metric.parts:
+        return
+    parts = list(target.each())
+    rules = [next(list_rules(part, own), (_NONE, None)) for (_, part, *_), own in zip(parts, metric.parts, strict=True)]
+
+    def fit(truth: Truth, values: Values) -> NDArray[np.float64]:
+        found = [
+            fit_part(part.take_truth(truth[:, width]), values[:, columns])
+            for (_, fit_part), (_, part, columns, width) in zip(rules, parts, strict=True)
+            if fit_part is not None
+        ]
+        return np.concatenate(found)
+
+    if any(name != _NONE for name, _ in rules):
+        yield _AND.join(name for name, _ in rules), fit
 
 
 def fit_class_factors(labels: Labels, probs: Probs, metric: Metric) -> NDArray[np.float64]:

@@ -13,6 +13,7 @@ from pipeline.core.targets.classes import Grades, OneClass
 from pipeline.core.targets.contract import Target
 from pipeline.core.targets.numbers import Numbers
 from pipeline.core.targets.several_labels import SeveralLabels
+from pipeline.core.targets.several_targets import SeveralTargets
 from pipeline.ensemble.decisions import Decision, fit_new_factor, list_rules, read_decision
 from pipeline.ensemble.post_processing import Allowed, NestedPredictions, PostProcessing, fit_post_processing
 from pipeline.ensemble.thresholds import (
@@ -237,3 +238,34 @@ def test_a_rule_comes_back_from_its_card(rule: str, target: Target, numbers: lis
     assert again is not None
     assert again.numbers.tolist() == numbers
     assert read_decision(rule, target, {}) is None
+
+
+def test_several_targets_get_each_its_own_rule() -> None:
+    kinds = OneClass(columns=("a", "b", "c"))
+    target = SeveralTargets(
+        columns=("kind:a", "kind:b", "kind:c", "side:l", "side:r"),
+        parts={"kind": kinds, "side": OneClass(columns=("l", "r"))},
+    )
+    metric = get_metric("balanced_accuracy", target=target)
+    random = np.random.default_rng(0)
+    truth = np.stack([random.choice(3, 900, p=[0.8, 0.15, 0.05]), random.integers(0, 2, 900)], axis=1)
+    evidence = [
+        np.eye(width)[truth[:, place]] * 1.5 + random.normal(size=(900, width)) for place, width in ((0, 3), (1, 2))
+    ]
+    evidence[0] += np.log([0.8, 0.15, 0.05])  # so that argmax favours the frequent class
+    values = target.from_outputs(np.concatenate(evidence, axis=1))
+    made = finish(target, truth.astype(np.float32), values, metric)
+    assert made.decision is not None
+    assert made.decision.rule == "class_factors + class_factors"
+    assert metric.score(truth, made.nested) > metric.score(truth, values) + 0.05
+    numbers = made.decision.name_numbers()
+    assert list(numbers) == ["kind:a", "kind:b", "kind:c", "side:l", "side:r"]
+    again = read_decision(made.decision.rule, target, numbers)
+    assert again is not None
+    np.testing.assert_allclose(again(values), made.decision(values))
+    np.testing.assert_allclose(again(values)[:, :3].sum(axis=1), 1, rtol=1e-5)
+
+
+def test_several_targets_whose_metric_needs_no_rule_have_none() -> None:
+    target = SeveralTargets(columns=("kind:a", "kind:b"), parts={"kind": OneClass(columns=("a", "b"))})
+    assert not list(list_rules(target, get_metric("accuracy", target=target)))

@@ -24,6 +24,7 @@ class Metric:
         wants: what a submission must hold for this metric: ``label``, ``probabilities`` or ``numbers``.
         rows: what each row adds to ``score``, where that is a mean over rows: makes a bootstrap cheap.
         beside: metrics that are shown beside it; empty for those of one class per image.
+        parts: of several targets the metric of each, in their order.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Metric:
     wants: str
     rows: RowMeasure | None = None
     beside: "tuple[Metric, ...]" = ()
+    parts: "tuple[Metric, ...]" = ()
 
     def better(self, a: float, b: float) -> bool:
         """Says whether score ``a`` beats score ``b``."""
