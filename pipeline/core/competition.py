@@ -219,6 +219,12 @@ class Competition(Section):
             raise ValueError(f"test.hidden does not go with a sample submission of {apart}")
         return self
 
+    @model_validator(mode="after")
+    def _sets_of_different_names(self) -> "Competition":
+        if len({rule.name for rule in self.more_rows}) < len(self.more_rows):
+            raise ValueError("more_rows: two sets have one name; give each its own")
+        return self
+
     @property
     def hides_tests(self) -> bool:
         """Whether only a notebook at Kaggle sees test images."""

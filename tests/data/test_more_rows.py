@@ -13,7 +13,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.files import read_json
 from pipeline.core.tables import TRAINING_ONLY, read_folds, read_index
 from pipeline.images.store import open_store
-from pipeline.stages import prepare, split
+from pipeline.stages import fetch, prepare, split
 from pipeline.training.data import UNUSED, load_data
 
 
@@ -113,3 +113,11 @@ def test_a_set_that_does_not_fit_is_refused_in_one_line(tmp_path: Path, rule: di
     with pytest.raises(InputError, match=words):
         tiny.prepare_tiny(tmp_path)
     assert not (tmp_path / "data" / "prepared").exists()
+
+
+def test_two_sets_of_one_name_are_refused(tmp_path: Path) -> None:
+    build(tmp_path)
+    path = tmp_path / "configs" / "competitions" / "tiny.yaml"
+    tiny.write_yaml(path, {**tiny.read_yaml(path), "more_rows": [{"name": "web", "folder": "web"}] * 2})
+    with pytest.raises(InputError, match="more_rows: two sets have one name"):
+        fetch.run(tmp_path)

@@ -244,6 +244,12 @@ def test_a_group_column_is_kept(base: Path) -> None:
     assert [record.group for record in train] == ["p1", "p2", "p1"]
 
 
+def test_one_group_of_all_images_is_refused(base: Path) -> None:
+    _table(base, "Id,Label,patient\n10,dog,p1\n1,cat,p1\n2,dog,p1\n")
+    with pytest.raises(InputError, match="all 3 training images are of the group 'p1', which no two folds can share"):
+        list_records(base, _competition(train={"group": "patient"}))
+
+
 def test_images_outside_a_class_folder_are_refused(base: Path) -> None:
     with pytest.raises(InputError, match=r"3 images lie in no class folder: 1.png, 10.png, 2.png"):
         list_records(base, _competition("folders"))

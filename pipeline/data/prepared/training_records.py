@@ -39,7 +39,13 @@ def list_training_records(base: Path, competition: Competition) -> tuple[list[Re
     else:
         records, left = _from_rows(base, layout, competition)
     records, more = leave_records_out(records, competition)
-    return group_records(base, records, competition), [*left, *more]
+    grouped = group_records(base, records, competition)
+    if len(grouped) > 1 and grouped[0].group and len({record.group for record in grouped}) == 1:
+        raise InputError(
+            f"all {len(grouped)} training images are of the group {grouped[0].group!r}, which no two folds can share; "
+            "remove train.group, or groups, from the competition's file, or name another column"
+        )
+    return grouped, [*left, *more]
 
 
 def _from_folders(folder: ImageFolder) -> tuple[list[Record], list[LeftOut]]:
