@@ -17,7 +17,7 @@ from pipeline.core.arrays import Images, Targets
 from pipeline.core.config import Section
 from pipeline.core.errors import InputError, near_names, one_line, some
 from pipeline.images.policies import Policy, PolicyTransform
-from pipeline.images.quiet_albumentations import A
+from pipeline.images.quiet_albumentations import A, name_failing
 
 Declared = tuple[dict[str, dict[str, Any]], ...]
 
@@ -195,7 +195,7 @@ def explain_errors(what: str) -> Iterator[None]:
     except InputError:
         raise
     except Exception as error:  # albumentations and OpenCV raise whatever they like
-        raise InputError(f"{what}: {one_line(error)}") from error
+        raise InputError(f"{what}: {name_failing(error)}{one_line(error)}") from error
 
 
 def _names(transforms: list[A.BasicTransform]) -> str:

@@ -9,15 +9,19 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.arrays import Images, Labels, Pixels, Rows, Targets
+from pipeline.core.errors import InputError
 from pipeline.images.augmentation import Augmentation, Declared, ImageTransform, explain_errors, mix_batch
 from pipeline.images.prefetching import Prefetcher
 from pipeline.images.resizing import resize_image, resize_unrounded
 
+_SAMPLE, _FLATTEST = 256, 4  # images looked at before a training, and those of them that are tried
+_NEARLY_ALL, _FAR = 0.99, 64  # share of pixels of one value; grey levels between two values that are not alike
 _PART = 32  # images that a thread resizes at a time
 
 
@@ -33,6 +37,7 @@ class TrainingSet:
         targets: float32 (n_images, n_classes), instead of one-hot rows of ``labels``.
         strong: bool (n_images,), which images go through ``AugmentationPlan.strong_transforms`` as well; None for none.
         more_images: as ``images``; row ``len(images) + i`` is image i of these.
+        ids: of ``images``, for messages; None to name rows.
     """
 
     images: Images
@@ -42,6 +47,11 @@ class TrainingSet:
     targets: Targets | None = None
     strong: NDArray[np.bool_] | None = None
     more_images: Images | None = None
+    ids: Sequence[str] | None = None
+
+    def name(self, row: int) -> str:
+        """Names an image for messages."""
+        return self.ids[row] if self.ids is not None and row < len(self.ids) else f"in row {row}"
 
     def image(self, row: int) -> Images:
         """Returns one image: uint8 (height, width, channels)."""
@@ -107,11 +117,25 @@ class TrainBatches:
     def check(self) -> None:
         """Tries what images go through, so that a transform that does not fit fails here and plainly.
 
+        Tried on are the first image, and the flattest of some: blank ones are what fitted transforms fail on.
+
         Raises:
             InputError: a transform fails, or changes the size or the dtype.
         """
         transform = self.plan.transform()
-        transform.check(resize_image(self.data.image(self.data.rows[0]), self.size))
+        declared = (*self.plan.augmentation.transforms, *self.plan.strong_transforms)
+        looked_at = self.data.rows[:: max(1, len(self.data.rows) // _SAMPLE)] if declared else self.data.rows[:0]
+        flattest = np.argsort([self.data.image(row).std() for row in looked_at], kind="stable")[:_FLATTEST]
+        for row in (self.data.rows[0], *looked_at[flattest]):
+            image = resize_image(self.data.image(row), self.size)
+            try:
+                transform.check(image)
+            except InputError as error:
+                raise InputError(f"image {self.data.name(row)}: {error}") from error
+            for entry in declared:
+                if _flattens(entry, image):
+                    name = f"{next(iter(entry))} turns nearly all pixels of image {self.data.name(row)} into one value"
+                    _print_once(f"note: {name}; where that is not meant, take it out of the model's file")
         with explain_errors("the augmentation fails on the first batch"):
             self.batch(0, transform)
 
@@ -137,7 +161,8 @@ class TrainBatches:
         for place, (row, flip, more) in enumerate(zip(rows, flips, strong, strict=True)):
             image = resize_image(self.data.image(row), self.size)
             image = image[:, ::-1] if flip else image
-            batch[place] = image if plain else transform(image, more)
+            with explain_errors(f"the augmentation fails on image {self.data.name(row)}"):
+                batch[place] = image if plain else transform(image, more)
         targets = self.data.targets_of(rows)
         return (batch, targets) if plain else mix_batch(batch, targets, self.plan.augmentation, rng)
 
@@ -148,6 +173,25 @@ class TrainBatches:
         if flip == "alternating":
             return _first_flips(self.seed, len(self.data.rows))[chosen] ^ bool(epoch % 2)
         return np.zeros(len(chosen), dtype=np.bool_)
+
+
+def _flattens(entry: dict[str, dict[str, Any]], image: Images) -> bool:
+    """Says whether a transform makes one value of nearly all pixels; a blank image may keep a value near its own."""
+    ((name, arguments),) = entry.items()
+    alone = ImageTransform(Augmentation(transforms=({name: arguments | {"p": 1.0}},)))
+    alone.seed(0)
+    (share, value), (before, known) = _measure_flatness(alone(image)), _measure_flatness(image)
+    return share >= _NEARLY_ALL and (before < _NEARLY_ALL or abs(value - known) > _FAR)
+
+
+def _measure_flatness(image: Images) -> tuple[float, int]:
+    counts = np.bincount(image.ravel(), minlength=256)
+    return float(counts.max() / image.size), int(counts.argmax())
+
+
+@lru_cache(maxsize=256)
+def _print_once(text: str) -> None:
+    print(text)
 
 
 @lru_cache(maxsize=8)

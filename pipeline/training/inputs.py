@@ -88,6 +88,7 @@ class NetworkInputs:
                 targets=chosen.targets,
                 strong=chosen.strong,
                 more_images=self.data.test_images if joined else None,
+                ids=self.data.ids,
             ),
             plan=AugmentationPlan(
                 augmentation=self.recipe.augmentation,

@@ -253,6 +253,34 @@ def test_a_check_finds_a_transform_that_does_not_fit() -> None:
     batches(transforms=(SHIFT,)).check()
 
 
+def test_a_transform_that_cannot_take_a_blank_image_is_named_with_the_image_before_the_training() -> None:
+    """HEStain of albumentations 2.0.8 fits stain vectors by singular values, of which blank tissue has none."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(60, 200, (12, 16, 16, 3), dtype=np.uint8)
+    images[7] = 255
+    stain = {"HEStain": {"method": "macenko", "p": 1.0}}
+    made = holding(batches(n=12, size=16, transforms=(stain,)), images=images, ids=[f"tile{row}" for row in range(12)])
+    with pytest.raises(
+        InputError, match=r"^image tile7: augmentation\.transforms \(HEStain\) fails .*: HEStain: No t"
+    ) as one:
+        made.check()
+    assert "\n" not in str(one.value)
+    with pytest.raises(InputError, match=r"^the augmentation fails on image tile7: HEStain: "):
+        made.batch(int(np.flatnonzero(made.order(0) == 7)[0]) // 4, made.plan.transform())
+
+
+def test_a_transform_that_makes_one_value_of_an_image_is_named_once(capsys: pytest.CaptureFixture[str]) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 3), dtype=np.uint8)
+    plain: dict[str, dict[str, object]] = {"HorizontalFlip": {}}
+    black = {"RandomBrightnessContrast": {"brightness_limit": [-1, -1], "contrast_limit": [0, 0], "p": 0.3}}
+    made = holding(batches(n=12, transforms=(plain, black)), images=images)
+    for _ in range(2):
+        replace(made, data=replace(made.data, rows=made.data.rows[:1])).check()
+    printed = capsys.readouterr().out
+    assert printed.startswith("note: RandomBrightnessContrast turns nearly all pixels of image in row 0 into one value")
+    assert printed.count("\n") == 1
+
+
 def test_an_epoch_shows_repeated_rows_as_often_as_they_repeat() -> None:
     made = batches(n=12)
     repeated = replace(holding(made, rows=np.repeat(np.arange(12), 2)), steps_per_epoch=6)
