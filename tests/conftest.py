@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.kaggle_server import KaggleServer, lead_there, serving
+from support.once import make_once
 
 
 @pytest.fixture
@@ -45,7 +46,8 @@ def predicting_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "training": trained.TRAINING,
         "views": {"mirror": True, "shift": 1},
     }
-    return trained.run(tmp_path_factory.mktemp("predicting"), {"cnn": trained.CNN, "dense": dense, "hog": trained.HOG})
+    recipes = {"cnn": trained.CNN, "dense": dense, "hog": trained.HOG}
+    return make_once(tmp_path_factory, "predicting", lambda root: trained.run(root, recipes))
 
 
 @pytest.fixture

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 from support import trained
+from support.once import make_once
 from support.packs import RECIPES
 
 
 @pytest.fixture(scope="session")
 def packable(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository whose two models and their ensemble are trained: copy it before a change."""
-    return trained.run(tmp_path_factory.mktemp("pack"), RECIPES, submission="probabilities")
+    return make_once(tmp_path_factory, "pack", lambda root: trained.run(root, RECIPES, submission="probabilities"))
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import backbones, trained
+from support import backbones, tiny, trained
 from support.trained import CNN, HEAD, HOG, TRAINING
 
 from pipeline.core import paths, predictions
@@ -22,7 +22,6 @@ SIFT = {"name": "sift", "size": 32, "dense": 8, "patches": [12, 20], "words": 12
 TINY = {"name": "pretrained", "backbone": "Tiny"}
 RECIPES: dict[str, dict[str, Any]] = {
     "cnn": CNN,
-    "dataset_norm": CNN | {"input": {"normalise": "dataset"}, "network": {**CNN["network"], "kernels": [3, 2]}},
     "hog": HOG,
     "hog_preprocessed": HOG | {"input": {"preprocess": [{"name": "clahe", "grid": 2}]}},
     "sift_preprocessed": HOG | {"features": SIFT, "input": {"preprocess": [{"name": "equalize"}]}},
@@ -31,7 +30,12 @@ RECIPES: dict[str, dict[str, Any]] = {
     "frozen": {"network": TINY, "training": HEAD, "views": {"mirror": True}},
     "two_sizes": {"network": TINY, "training": TRAINING | {"size": 16, "before": [TRAINING | {"size": 8}]}},
     "learned_views": CNN | {"views": {"mirror": True, "crops": 0.8, "average": "probabilities", "weights": "learned"}},
-    "averaged_probabilities": CNN | {"views": {"mirror": True, "scales": [1.2], "average": "probabilities"}},
+    "dataset_norm_averaged_probabilities": {
+        "input": {"normalise": "dataset"},
+        "network": {**CNN["network"], "kernels": [3, 2]},
+        "training": TRAINING,
+        "views": {"mirror": True, "scales": [1.2], "average": "probabilities"},
+    },
     "hog_learned": HOG | {"views": {"mirror": True, "average": "probabilities", "weights": "learned"}},
     "tuned": {"network": TINY | {"norm": "reestimated"}, "training": TRAINING | {"before": [HEAD]}},
 }
@@ -39,7 +43,12 @@ RECIPES: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="module")
 def prepared_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return trained.build(tmp_path_factory.mktemp("checkpoints"), RECIPES)
+    """A repository with folds, of which two are to be trained."""
+    dense = {"network": {"name": "mlp_pixels", "units": [4]}, "training": TRAINING}
+    root = trained.build(tmp_path_factory.mktemp("checkpoints"), RECIPES | {"dense": dense})
+    params = tiny.read_yaml(root / "params.yaml")
+    tiny.write_yaml(root / "params.yaml", params | {"train": {**params["train"], "folds": [0, 1]}})
+    return root
 
 
 @pytest.fixture
@@ -77,11 +86,11 @@ def test_other_images_are_predicted_otherwise(root: Path, tmp_path: Path) -> Non
 
 
 def test_a_checkpoint_of_another_network_is_refused(root: Path, tmp_path: Path) -> None:
-    train.run(root, "cnn")
-    path = paths.card_path(root, "cnn")
-    path.write_text(path.read_text().replace('"filters": [\n        4,', '"filters": [\n        5,'), encoding="utf-8")
+    train.run(root, "dense")
+    path = paths.card_path(root, "dense")
+    path.write_text(path.read_text().replace('"units": [\n        4', '"units": [\n        5'), encoding="utf-8")
     with pytest.raises(InputError, match=r"fold0.weights.h5 does not fit the card of its model .*; train that model"):
-        apart(root, "cnn", tmp_path, tmp_path / "work")
+        apart(root, "dense", tmp_path, tmp_path / "work")
 
 
 def test_a_missing_checkpoint_is_named_with_the_command_that_makes_it(root: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 from support.fabricated import LABELS, PROBABILITIES
 from support.kaggle_server import KaggleServer
 from support.submissions import make_submissions
+from support.warm_client import warm
 
 
 @pytest.fixture(scope="session")
@@ -20,6 +21,7 @@ def probabilities_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def root(labels_once: Path, tmp_path: Path, kaggle_server: KaggleServer) -> Path:
+def root(labels_once: Path, tmp_path: Path, kaggle_server: KaggleServer, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Three submissions of class names, ready to be uploaded to the stand-in for Kaggle."""
+    warm(monkeypatch, tmp_path)
     return Path(shutil.copytree(labels_once, tmp_path / "copy"))

@@ -1,6 +1,7 @@
 """Saliency: heat maps of models that were really trained, on the page and in a browser."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from playwright.sync_api import Browser
-from support import page_text, trained
+from support import page_text
 from support.browser import browser, check_page, opened
-from support.trained import CNN, HOG
 
 from pipeline.core import paths, tables
 from pipeline.core.errors import InputError
@@ -18,14 +18,12 @@ from pipeline.inference.saliency.attribution import Attribution
 from pipeline.stages import report
 
 __all__ = ["browser"]
-DENSE = {"training": trained.TRAINING}
 
 
 @pytest.fixture(scope="module")
-def networks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def networks(predicting_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository with a convolutional, a dense and a classical model that were really trained; only read."""
-    recipes = {"cnn": CNN, "hog": HOG, "mlp": {"network": {"name": "mlp_pixels", "units": [4]}} | DENSE}
-    return trained.run(tmp_path_factory.mktemp("networks"), recipes)
+    return Path(shutil.copytree(predicting_root, tmp_path_factory.mktemp("networks") / "copy"))
 
 
 def test_each_picture_is_looked_at_by_the_fold_that_did_not_see_it(
@@ -57,7 +55,7 @@ def test_each_picture_is_looked_at_by_the_fold_that_did_not_see_it(
     assert numbers["heat"] == {"least_central": pytest.approx(share)}
     assert "No heat maps, without convolutions or attention: " in found.text
     epochs = found.values("Loss at the end of training, means over folds", "epochs")
-    assert epochs == {"cnn": 2, "mlp": 2, "hog": None}  # iterations are no epochs
+    assert epochs == {"cnn": 2, "dense": 2, "hog": None}  # iterations are no epochs
     assert [alt for alt in found.alts if alt.startswith("heat on ")]
 
 
