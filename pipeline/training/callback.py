@@ -73,7 +73,9 @@ class StateCallback(keras.callbacks.Callback):  # type: ignore[misc]
             assign_variables(training.phase.model.variables, state.model)
             assign_variables(training.phase.model.optimizer.variables, state.optimizer)
             self.progress, self._best = state.progress, state.best
-            print(f"{self.name} goes on from epoch {self.progress.epoch + 1} of {self._recipe.all_epochs}", flush=True)
+            begun = self.progress.epoch < self._recipe.all_epochs
+            rest = f"goes on from epoch {self.progress.epoch + 1} of {self._recipe.all_epochs}"
+            print(f"{self.name} {rest if begun else 'is trained, its predictions are left to write'}", flush=True)
         for row in self.progress.history:
             self._report(row)
         self._begin_phase()
