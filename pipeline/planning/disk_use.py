@@ -43,7 +43,7 @@ def measure_places(root: Path) -> list[Place]:
         root / ".dvc" / "cache": "results of all competitions and settings, by content",
         paths.raw_folder(root): "unpacked sources; fetched again by `python -m pipeline run`",
         paths.prepared_folder(root): "decoded images; a copy lies in .dvc/cache",
-        root / "folds": "predictions and checkpoints; a copy lies in .dvc/cache",
+        paths.folds_path(root).parent: "predictions and checkpoints; a copy lies in .dvc/cache",
         paths.reports_folder(root): "pages and their tables",
         paths.submissions_folder(root): "submissions, their log and what was sent",
     }

@@ -52,7 +52,7 @@ def keep_aside(root: Path, left: Standpoint) -> bool:
     for source in (lock, folds_path(root)):
         if source.is_file():
             _copy(source, folder / source.name)
-    with atomic_path(folder / "params.yaml") as temporary:
+    with atomic_path(params_path(folder)) as temporary:
         temporary.write_text(left.params, encoding="utf-8")
     for path in outs:
         if path.is_dir():
@@ -77,7 +77,7 @@ def bring_back(root: Path, name: str) -> float | None:
     _copy(folder / "dvc.lock", lock_path(root))
     if (folder / "folds.csv").is_file():
         _copy(folder / "folds.csv", folds_path(root))
-    kept = read_yaml(folder / "params.yaml").get("models") or []
+    kept = read_yaml(params_path(folder)).get("models") or []
     models = tuple(each for each in kept if (models_folder(root) / f"{each}.yaml").is_file())
     if models and list(models) != read_params(root).get("models"):
         write_active(root, models)

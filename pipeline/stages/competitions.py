@@ -20,7 +20,8 @@ def run(root: Path) -> None:
         runs = worked[name]
         same = [run for run in runs if run["metric"] == runs[-1]["metric"]]
         best = (max if runs[-1]["better"] == "higher" else min)(same, key=lambda run: float(run["score"]))
-        words = f"nested {best['metric']} {float(best['score']):.4f} ({best['time']}), {len(runs)} runs"
+        many = f"{len(runs)} run" + "s" * (len(runs) > 1)
+        words = f"nested {best['metric']} {float(best['score']):.4f} ({best['time']}), {many}"
         sent = read_log(root, name)
         last = f"; last submission {sent[-1].time}" if sent else ""
         print(f"{'*' if name == active else ' '} {name}: {words}{last}")
