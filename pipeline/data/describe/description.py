@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from pipeline.core.errors import InputError, some
-from pipeline.core.ids import find_look_alikes, refuse_look_alikes
+from pipeline.core.ids import find_look_alikes, natural_order, refuse_look_alikes
 from pipeline.core.picture_formats import find_suffix_format
 from pipeline.data.describe.answers import describe_answer
 from pipeline.data.describe.classes import ClassNames, describe_class_names
@@ -91,6 +91,7 @@ def describe_files(source: Path, choices: Choices, metric: str | None) -> Descri
         test, id_column = describe_test(listing, images, sample, train, choices)
         others = [path for path in tables if path != train.section.get("table")]
         test = list_whole_test(listing, images, others, sample.table, test)
+        _refuse_other_folders(images, train, test)
         submission = describe_answer(sample, id_column, train, test, choices)
         if "group" in test.section:
             submission = _answer_by_group(submission)
@@ -160,9 +161,33 @@ def _leftovers(images: ImageFiles, train: Reading, test: Reading) -> tuple[str, 
     folders = {str(reading.section["images"]) for reading in (train, test) if "images" in reading.section}
     left = [path for path in images.paths if path not in used and any(is_below(folder, path) for folder in folders)]
     left = [] if "files" in train.section else left  # prepare leaves those out by itself, and says so
-    return (
-        (f"{len(left):,} images have no row in any table, prepare will refuse them: {some(left, 3)}",) if left else ()
+    lines = (
+        [f"{len(left):,} images have no row in any table, prepare will refuse them: {some(left, 3)}"] if left else []
     )
+    apart = [path for path in images.paths if not any(is_below(folder, path) for folder in folders)]
+    if apart:
+        others = natural_order({parent_folder(path) for path in apart})
+        lines.append(
+            f"{len(apart):,} images are used neither for training nor for testing; they lie in {some(others, 5)}"
+        )
+    return tuple(lines)
+
+
+def _refuse_other_folders(images: ImageFiles, train: Reading, test: Reading) -> None:
+    """Refuses folders beside the classes that are neither: prepare would take them for classes.
+
+    Raises:
+        InputError: a folder of test images beside folders of classes, and the test images lie elsewhere.
+    """
+    if train.section["layout"] != "folders":
+        return
+    whole, tests = train.section["images"], test.section.get("images")
+    inner = {name for name in images.by_folder if name not in (".", tests) and parent_folder(name) == whole}
+    if others := sorted(name for name in inner if PurePosixPath(name).name not in train.classes):
+        raise InputError(
+            f"{some(others)} lies beside folders of classes ({some(train.classes)}), but the test images were read "
+            f"from {tests}; choose --test '{others[0]}', or give the folder of classes with --train"
+        )
 
 
 def _are_characters(train: Reading) -> bool:

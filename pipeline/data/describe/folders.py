@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -12,7 +13,11 @@ from pipeline.data.describe.match import ImageFiles, Reading, parent_folder
 
 _PARTS = re.compile(r"^(train|test|val|valid|validation|images?|img|data|sample)(ing|s|ed)?[-_ ]?\w?$", re.IGNORECASE)
 # With more behind it: test_stg1, train-jpg. A single class may be called so (train station), but not all of them.
-_LONGER_PARTS = re.compile(r"^(train|test|valid|validation)(ing|s)?[-_ .].+$", re.IGNORECASE)
+# So is stage_2_train beside stage_2_test.
+_LONGER_PARTS = re.compile(
+    r"^(train|test|valid|validation)(ing|s)?[-_ .].+$|^.+[-_ .](train|test|valid|validation)(ing|s)?$", re.IGNORECASE
+)
+_TESTS = re.compile(r"^test(ing|s)?([-_ ].*)?$", re.IGNORECASE)
 # Matched from the start of the file name: cat.0.jpg, beagle_0012.png and 17_cat.png.
 _PATTERNS = (
     r"^(?P<label>[A-Za-z](?:[\w -]*[A-Za-z])?)[._ -]*\d+(?=\.\w+$|$)",
@@ -22,10 +27,11 @@ _PATTERNS = (
 
 @dataclass(frozen=True)
 class FolderCandidate:
-    """A folder whose sub-folders are classes."""
+    """A folder whose sub-folders are classes, but for one of test images that lies beside them (``aside``)."""
 
     folder: str
     classes: tuple[str, ...]
+    aside: str | None = None
 
 
 @dataclass(frozen=True)
@@ -54,15 +60,37 @@ def list_class_folders(images: ImageFiles, folder: str) -> tuple[str, ...]:
     return tuple(natural_order(names))
 
 
+def find_classes_beside_tests(images: ImageFiles, tests: Collection[str]) -> list[FolderCandidate]:
+    """Finds folders whose sub-folders are classes, all but one: that of the test images.
+
+    Args:
+        images: by folder.
+        tests: folders whose images the sample submission may name; of several, one that is called after tests.
+    """
+    found = []
+    for folder in sorted({parent_folder(name) for name in images.by_folder if name != "."}):
+        inner = [name for name in images.by_folder if name != "." and parent_folder(name) == folder]
+        likely = [name for name in inner if name in tests]
+        likely = [name for name in likely if _TESTS.match(PurePosixPath(name).name)] if len(likely) > 1 else likely
+        names = [PurePosixPath(name).name for name in inner if name not in likely]
+        parts = any(_PARTS.match(name) or _LONGER_PARTS.match(name) for name in names)
+        if len(likely) == 1 and len(names) > 1 and not parts:
+            found.append(FolderCandidate(folder, tuple(natural_order(names)), likely[0]))
+    return found
+
+
 def describe_class_folders(candidate: FolderCandidate, images: ImageFiles) -> Reading:
     """Reads one folder per class."""
-    mine = [path for path in images.under(candidate.folder) if parent_folder(parent_folder(path)) == candidate.folder]
+    aside = set(images.under(candidate.aside)) if candidate.aside else set()
+    below = [path for path in images.under(candidate.folder) if path not in aside]
+    mine = [path for path in below if parent_folder(parent_folder(path)) == candidate.folder]
     counts = Counter(PurePosixPath(path).parent.name for path in mine)
     facts = (
         f"{candidate.folder}: {len(mine):,} images in one folder per class; {format_counts(counts, candidate.classes)}",
     )
-    loose = len(images.under(candidate.folder)) - len(mine)
+    loose = len(below) - len(mine)
     check = (f"{loose:,} images below {candidate.folder} lie in no class folder",) if loose else ()
+    check += (f"{candidate.aside} lies beside folders read as classes",) if candidate.aside else ()
     return Reading(
         {"layout": "folders", "images": candidate.folder}, facts, check, tuple(mine), candidate.classes, rows=len(mine)
     )

@@ -17,6 +17,7 @@ from pipeline.data.describe.folders import (
     NameCandidate,
     describe_class_folders,
     describe_file_names,
+    find_classes_beside_tests,
 )
 from pipeline.data.describe.groups import GroupedRows, GroupReading, describe_groups
 from pipeline.data.describe.joined_answers import find_joined_answers
@@ -30,6 +31,7 @@ from pipeline.data.describe.match import (
     find_id_beside,
     is_below,
     is_id,
+    parent_folder,
     pick_reading,
 )
 from pipeline.data.describe.ruled_out import rule_out_candidates
@@ -66,19 +68,23 @@ def describe_train(
     if len(found) > 1 and choices.train is None:
         found = rule_out_candidates(found, listing, images, sample.table)
     found = found or dict(find_name_candidates(listing, images, tables, choices))
+    if not found or any(isinstance(each, FolderCandidate) for each in found.values()):
+        beside = find_classes_beside_tests(images, _list_sample_folders(images, sample))
+        found |= {each.folder: each for each in beside if not found or each.folder in found}
     if not found or (choices.train or "").lower().endswith(ROW_SUFFIXES):
         packed = describe_packed()
         if packed is not None:
             return packed
     if not found:
-        raise InputError(format_nothing(listing, images, tables))
+        raise InputError(format_nothing(listing, images, tables, sample))
     candidate = pick_reading(f"the training data in {listing.source}", found, "--train", choices.train)
     if isinstance(candidate, FolderCandidate | NameCandidate) and (choices.label or choices.id):
         raise InputError(f"--label and --id choose columns of a table, but {candidate.folder} has none; leave them out")
     if isinstance(candidate, FolderCandidate):
         reading = describe_class_folders(candidate, images)
-        known = set(images.paths)
+        known, apart = set(images.paths), candidate.aside or candidate.folder
         others = [path for path in listing.of("") if is_below(candidate.folder, path) and path not in known]
+        others = [path for path in others if candidate.folder != "." or parent_folder(path) not in (".", apart)]
         if others:
             line = (
                 f"{len(others):,} files below {candidate.folder} are not called as images: {some(others, 3)}; prepare "
@@ -92,6 +98,12 @@ def describe_train(
     if isinstance(candidate, PixelTable):
         return _describe_pixels(candidate, listing, sample, choices)
     return _describe_table(candidate, listing, tables, sample, choices)
+
+
+def _list_sample_folders(images: ImageFiles, sample: SampleSubmission) -> set[str]:
+    """Lists the folders whose images the sample submission may name."""
+    names = [str(name) for name in sample.columns if is_id(sample.table[name])]
+    return {match.folder for name in names for match in images.matches(name, sample.table[name].tolist())}
 
 
 def _judge_classes(reading: Reading, folder: str, choices: Choices) -> Reading:

@@ -8,7 +8,7 @@ from pipeline.core.competition import Competition
 from pipeline.core.csvs import read_columns, require_columns
 from pipeline.core.errors import InputError, some
 from pipeline.core.ids import check_ids, check_unique, refuse_look_alikes
-from pipeline.core.layouts import CsvImages, CsvOneHot, CsvPixels, FileNames, Folders, list_answer_columns
+from pipeline.core.layouts import CsvImages, CsvOneHot, CsvPixels, FileNames, Folders, TestImages, list_answer_columns
 from pipeline.core.picture_formats import describe_content, find_picture_format
 from pipeline.core.targets.spec import GradesSpec, OneClassSpec, SeveralLabelsSpec
 from pipeline.data.containers.tables import read_rows
@@ -31,7 +31,8 @@ def list_training_records(base: Path, competition: Competition) -> tuple[list[Re
     layout = competition.train
     left: list[LeftOut] = []
     if isinstance(layout, Folders):
-        records, left = _from_folders(ImageFolder(base, layout.images))
+        tests = competition.test.images if isinstance(competition.test, TestImages) else None
+        records, left = _from_folders(ImageFolder(base, layout.images), tests)
     elif isinstance(layout, FileNames):
         records = _from_names(ImageFolder(base, layout.images), layout)
     elif isinstance(layout, CsvImages | CsvOneHot):
@@ -48,10 +49,15 @@ def list_training_records(base: Path, competition: Competition) -> tuple[list[Re
     return grouped, [*left, *more]
 
 
-def _from_folders(folder: ImageFolder) -> tuple[list[Record], list[LeftOut]]:
-    """Takes every file that is a picture, whatever it is called; a file that is none is named as left out."""
-    images, left = folder.images, []
-    for path in folder.others:
+def _from_folders(folder: ImageFolder, tests: str | None) -> tuple[list[Record], list[LeftOut]]:
+    """Takes every file that is a picture, whatever it is called; a file that is none is named as left out.
+
+    A folder of test images (``tests``) that lies beside the classes is none of them.
+    """
+    inner = {name for name in folder.folders if tests is None or folder.source(name) != PurePosixPath(tests).as_posix()}
+    images = [path for path in folder.images if "/" not in path or path.split("/")[0] in inner]
+    left = []
+    for path in [path for path in folder.others if "/" not in path or path.split("/")[0] in inner]:
         with (folder.path / path).open("rb") as file:
             head = file.read(_HEAD)
         if find_picture_format(head) is not None:
@@ -64,7 +70,7 @@ def _from_folders(folder: ImageFolder) -> tuple[list[Record], list[LeftOut]]:
             f"{folder.path}: {len(loose)} images lie in no class folder: {some(loose)}; move or delete them"
         )
     classes = {path.split("/")[0] for path in images}
-    empty = sorted(set(folder.folders) - classes)
+    empty = sorted(inner - classes)
     if empty:
         raise InputError(f"{folder.path}: class folders without an image: {some(empty)}; fill or delete them")
     return [Record(path, folder.source(path), path.split("/")[0]) for path in images], left

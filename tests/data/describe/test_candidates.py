@@ -89,3 +89,65 @@ def test_a_table_that_lists_more_test_images_than_the_sample_is_taken(root: Path
     }
     test = read(root, files).test.model_dump()
     assert (test["listed_by"], test["table"], test["id"]) == ("table", "test.csv", "Id")
+
+
+def beside(test: str) -> Files:
+    names = [f"{kind}/{k}.png" for kind in KINDS for k in range(4)] + [f"{test}/t{k}.png" for k in range(3)]
+    return {"sample_submission.csv": rows("id,label", *((f"t{k}.png", "ant") for k in range(3))), **images(names)}
+
+
+@pytest.mark.parametrize("test", ["test", "Test_images"])
+def test_class_folders_may_lie_beside_the_test_images(root: Path, test: str) -> None:
+    found = read(root, beside(test))
+    assert (found.train.model_dump()["images"], found.test.model_dump()["images"]) == (".", test)
+    assert sorted(set(labels(root, found).values())) == ["ant", "bee"]
+    assert f"# CHECK: {test} lies beside folders read as classes" in described(root)
+
+
+def test_a_folder_beside_classes_that_is_not_the_chosen_one_of_test_images_is_no_class(root: Path) -> None:
+    copies = images([f"small/inner/t{k}.png" for k in range(3)] + ["small/a.png"])
+    with pytest.raises(InputError, match=r"test lies beside folders of classes \(ant, bee.*\).*from small/inner"):
+        read(root, beside("test") | copies, test="small/inner")
+
+
+def test_stages_are_no_classes(root: Path) -> None:
+    names = [f"stage_2_train/a{k}.png" for k in range(6)] + [f"stage_2_test/b{k}.png" for k in range(3)]
+    long = rows("ID,Label", *((f"a{k}_{kind}", k % 2) for k in range(6) for kind in KINDS))
+    sample = rows("ID,Label", *((f"b{k}_{kind}", 0.5) for k in range(3) for kind in KINDS))
+    files: Files = {"stage_2_train.csv": long, "sample_submission.csv": sample, **images(names)}
+    with pytest.raises(
+        InputError, match=r"are joined by ID of stage_2_train\.csv \(a0_ant\): as training data one row"
+    ):
+        read(root, files)
+
+
+def test_ids_without_the_columns_of_the_sample_are_named(root: Path) -> None:
+    files: Files = {
+        "train.csv": rows("id,height_mean,mass_mean", *((f"a{k}", k + 0.5, k / 7) for k in range(12))),
+        "sample_submission.csv": rows("id,height,mass", *((f"t{k}", 1.5, 2.5) for k in range(3))),
+        **images([f"train/a{k}.png" for k in range(12)] + [f"test/t{k}.png" for k in range(3)]),
+    }
+    with pytest.raises(InputError, match=r"named by id of train\.csv, beside no column of the sample \(height, mass\)"):
+        read(root, files)
+
+
+def test_pixels_in_one_cell_are_named(root: Path) -> None:
+    cell = " ".join(["12"] * 64)
+    sample = rows("id,label", *((k, 0) for k in range(3)))
+    files: Files = {
+        "train.csv": rows("kind,pixels", *((k % 2, cell) for k in range(8))),
+        "sample_submission.csv": sample,
+    }
+    with pytest.raises(InputError, match=r"in one cell of pixels of train\.csv: spread them over one column per pixel"):
+        read(root, files)
+
+
+def test_images_that_nothing_uses_are_listed_to_check(root: Path) -> None:
+    read(root, seedlings() | images(["additional/a.png", "additional/b.png", "old/inner/c.png"]))
+    assert "# CHECK: 3 images are used neither for training nor for testing; they lie in additional, old/inner" in (
+        described(root)
+    )
+
+
+def described(root: Path) -> str:
+    return (root / "configs" / "competitions" / "shape.yaml").read_text()
