@@ -166,7 +166,7 @@ def _leftovers(images: ImageFiles, train: Reading, test: Reading) -> tuple[str, 
     )
     apart = [path for path in images.paths if not any(is_below(folder, path) for folder in folders)]
     if apart:
-        others = natural_order({parent_folder(path) for path in apart})
+        others = natural_order(sorted({parent_folder(path) for path in apart}))
         lines.append(
             f"{len(apart):,} images are used neither for training nor for testing; they lie in {some(others, 5)}"
         )
