@@ -146,7 +146,8 @@ class CsvOneHot(Section):
 class CsvPixels(Section):
     """One row per image, one column per pixel, row after row.
 
-    ``id`` None numbers the rows from ``first_id``; ``shape`` is (height, width) or (height, width, channels).
+    ``id`` None numbers the rows from ``first_id``; ``shape`` is (height, width) or (height, width, channels); with
+    ``planes`` a row holds all values of one channel before those of the next, as CIFAR's files do.
     """
 
     layout: Literal["csv_pixels"]
@@ -156,6 +157,7 @@ class CsvPixels(Section):
     first_id: int = 1
     pixels: str = Field(default=r"pixel\d+", description="regular expression of the pixel columns, whole name")
     shape: tuple[int, ...] | None = None
+    planes: bool = False
     group: str | None = None
 
 
@@ -236,6 +238,7 @@ class TestPixels(Section):
     first_id: int = 1
     pixels: str = r"pixel\d+"
     shape: tuple[int, ...] | None = None
+    planes: bool = False
 
 
 Test = Annotated[TestImages | TestPixels, Field(discriminator="layout")]

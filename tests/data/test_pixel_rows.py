@@ -61,6 +61,12 @@ def test_a_colour_image_is_read_channel_by_channel_within_a_pixel(tmp_path: Path
     assert np.array_equal(_read(tmp_path, _layout(), channels=3), images)
 
 
+def test_planes_are_one_channel_after_the_other(tmp_path: Path) -> None:
+    images = np.random.default_rng(1).integers(0, 256, (7, 4, 4, 3), dtype=np.uint8)
+    _write(tmp_path, images.transpose(0, 3, 1, 2))
+    assert np.array_equal(_read(tmp_path, _layout(planes=True), channels=3), images)
+
+
 def test_a_shape_may_be_stated(tmp_path: Path) -> None:
     _write(tmp_path, np.repeat(np.arange(7, dtype=np.uint8), 8).reshape(7, 2, 4))
     assert _read(tmp_path, _layout(shape=(2, 4)))[:, 0, 0, 0].tolist() == list(range(7))

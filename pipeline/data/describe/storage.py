@@ -9,7 +9,9 @@ from math import isqrt
 from statistics import median
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from pipeline.core.errors import InputError, some
 from pipeline.data.containers.pictures import Picture
@@ -21,24 +23,30 @@ from pipeline.images.inspection import PictureFacts, inspect_values
 
 _LEAST_COLUMNS = 16  # columns that differ by a number alone: fewer are no image
 _OPENED = 48
+_CLEARLY = 0.8  # of the steps between neighbours: less is no chance
 _LEAST, _MOST = 16, 160  # the shipped networks pool: 8 pixels leave them little; 160 are what those for photos take
 
 
 @dataclass(frozen=True)
 class PixelTable:
-    """A table of pixels: the pattern of its pixel columns, the shape of an image, the columns besides."""
+    """A table of pixels: the pattern of its pixel columns, the shape of an image, the columns besides.
+
+    ``planes`` says that a row holds all values of one channel before those of the next.
+    """
 
     table: str
     pattern: str
     count: int
     shape: tuple[int, int, int]
     others: tuple[str, ...]
+    planes: bool = False
 
     def section(self, row_id: str | None) -> dict[str, Any]:
         """Returns the keys that train and test have in common."""
         height, width, channels = self.shape
         shape = [height, width] if channels == 1 else [height, width, channels]
-        return ({"id": row_id} if row_id else {}) | {"pixels": self.pattern, "shape": shape}
+        planes = {"planes": True} if self.planes else {}
+        return ({"id": row_id} if row_id else {}) | {"pixels": self.pattern, "shape": shape} | planes
 
 
 def find_pixel_table(head: pd.DataFrame, path: str) -> PixelTable | None:
@@ -60,9 +68,30 @@ def find_pixel_table(head: pd.DataFrame, path: str) -> PixelTable | None:
     values = head[columns].head(50).apply(pd.to_numeric, errors="coerce").to_numpy()
     if not len(values) or not ((values >= 0) & (values <= 255) & (values % 1 == 0)).all() or values.max() <= 1:
         return None
-    return PixelTable(
-        path, pattern, len(columns), shape, tuple(str(name) for name in head.columns if name not in set(columns))
-    )
+    others = tuple(str(name) for name in head.columns if name not in set(columns))
+    if pattern.count(r"\d+") == 1:  # as prepare sorts them
+        values = values[:, np.argsort([int(re.sub(r"\D", "", name)) for name in columns], kind="stable")]
+    return PixelTable(path, pattern, len(columns), shape, others, _are_planes(values, shape))
+
+
+def _are_planes(values: NDArray[np.float64], shape: tuple[int, int, int]) -> bool:
+    """Says whether neighbours are more alike where a row is read channel by channel than pixel by pixel.
+
+    Args:
+        values: (images, pixels).
+        shape: height, width and channels.
+    """
+    height, width, channels = shape
+    if channels == 1:
+        return False
+    planes = values.reshape(-1, channels, height, width)
+    pixels = values.reshape(-1, height, width, channels).transpose(0, 3, 1, 2)
+    return _measure_steps(planes) < _CLEARLY * _measure_steps(pixels)
+
+
+def _measure_steps(images: NDArray[np.float64]) -> float:
+    """Mean step between neighbours of (images, channels, height, width)."""
+    return float(np.abs(np.diff(images, axis=2)).mean() + np.abs(np.diff(images, axis=3)).mean())
 
 
 def _shape(count: int) -> tuple[int, int, int] | None:

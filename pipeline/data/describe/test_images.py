@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -100,7 +101,7 @@ def _test_pixels(listing: Listing, sample: SampleSubmission, train: Reading, cho
     for path in listing.tables:
         pixels = find_pixel_table(listing.head(path), path)
         if pixels is not None and pixels.shape == train.pixels and path not in (train.section["table"], sample.path):
-            options[path] = pixels
+            options[path] = replace(pixels, planes=train.section.get("planes", False))
     if not options:
         raise InputError(
             f"{listing.source}: no table but {train.section['table']} has pixels of the shape {train.pixels}; "

@@ -226,5 +226,10 @@ def _describe_pixels(pixels: PixelTable, listing: Listing, sample: SampleSubmiss
         *labels.facts,
     )
     section = {"layout": "csv_pixels", "table": pixels.table, "label": label, **pixels.section(row_id)}
-    rows, target = len(others), labels.section
-    return Reading(section, facts, labels.check, (), labels.classes, pixels.shape, rows, target=target)
+    rows, target, check = len(others), labels.section, labels.check
+    if pixels.planes:
+        words = (
+            "planes is true, as neighbours are more alike so: a row holds all values of one channel, then of the next"
+        )
+        check = (*check, words)
+    return Reading(section, facts, check, (), labels.classes, pixels.shape, rows, target=target)

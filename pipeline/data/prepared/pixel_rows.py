@@ -52,7 +52,7 @@ def fill_from_table(
     with track_progress("reading pixels", len(rows)) as advance:
         row = 0
         for pixels in _pieces(path, dialect, columns):
-            for image in pixels.reshape(-1, *shape):
+            for image in _shape_rows(pixels, shape, layout.planes):
                 place = position.get(row)
                 row += 1
                 if place is None:
@@ -62,6 +62,14 @@ def fill_from_table(
                 facts[place] = ImageFacts(stored.width, stored.height, stored.hash, stored.perceptual_hash)
             advance(len(pixels))
     return facts
+
+
+def _shape_rows(pixels: NDArray[np.uint8], shape: tuple[int, ...], planes: bool) -> NDArray[np.uint8]:
+    """Shapes rows of pixels into images, (images, height, width[, channels])."""
+    if not planes or len(shape) == 2:
+        return pixels.reshape(-1, *shape)
+    height, width, channels = shape
+    return np.ascontiguousarray(pixels.reshape(-1, channels, height, width).transpose(0, 2, 3, 1))
 
 
 def select_pixel_columns(columns: Sequence[str], layout: CsvPixels | TestPixels, path: Path) -> list[str]:

@@ -2,6 +2,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import tifffile
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from support.dicom import write_dicom
 from pipeline.core.errors import InputError
 from pipeline.data.describe.listing import open_listing
 from pipeline.data.describe.match import Reading
-from pipeline.data.describe.storage import describe_storage
+from pipeline.data.describe.storage import describe_storage, find_pixel_table
 
 RAMP = np.arange(32 * 32, dtype=np.uint16).reshape(32, 32)
 
@@ -77,3 +78,17 @@ def test_what_lies_under_the_names_of_images_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0")
     with pytest.raises(InputError, match=r"a.png \(not an image but a Git LFS pointer"):
         _describe(tmp_path)
+
+
+@pytest.mark.parametrize("planes", [False, True])
+def test_the_order_of_colours_in_rows_of_pixels_is_what_makes_neighbours_alike(planes: bool) -> None:
+    steps = np.arange(12)
+    grey = (5 * steps[:, None] + 3 * steps[None]) % 120
+    colour = np.stack([grey, 130 - grey // 2, grey + 120], axis=0 if planes else 2).ravel()
+    head = pd.DataFrame([[0, *colour], [1, *colour[::-1]]], columns=["label", *map("p{}".format, range(432))]).astype(
+        str
+    )
+    found = find_pixel_table(head, "train.csv")
+    assert found is not None
+    assert found.shape == (12, 12, 3)
+    assert ("planes" in found.section(None)) == planes
