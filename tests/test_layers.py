@@ -28,7 +28,7 @@ class Room(NamedTuple):
 
 ROOMS = {
     "commands": Room(8, "stages reports data ensemble kaggle training", "answers chain competitions machines use"),
-    "stages": Room(7, "reports tuning planning inference training networks data images ensemble kaggle page"),
+    "stages": Room(7, "reports tuning planning workspace inference training networks data images ensemble kaggle page"),
     "reports": Room(
         6,
         "page images data ensemble kaggle training inference",
@@ -36,8 +36,8 @@ ROOMS = {
     ),
     "planning": Room(
         5,
-        "page training",
-        """candidates choosing disk_use following history page plan prior running steps suggestions switching""",
+        "workspace page training",
+        "candidates choosing page plan prior steps suggestions",
     ),
     "tuning": Room(5, "page networks training", "params results study"),
     "inference": Room(
@@ -88,6 +88,7 @@ ROOMS = {
         sending solution submission submission_checks submission_log submission_upload submitting""",
     ),
     "page": Room(2, "", "blocks chart document markup parts pictures table"),
+    "workspace": Room(2, "", "disk_use following history running switching"),
     "core": Room(
         1,
         "",

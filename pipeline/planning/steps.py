@@ -25,7 +25,7 @@ from pipeline.core.targets.prepared import read_fold_truth, read_target
 from pipeline.planning.choosing import MARGIN, Option
 from pipeline.planning.evidence import compare_ensembles, score_after_choice
 from pipeline.planning.plan import Plan, PlanStep, plan_folder
-from pipeline.planning.running import run_stages
+from pipeline.workspace.running import run_stages
 
 Tick = Callable[[float], None]
 ENSEMBLING = ("ensemble", "submission-ensemble")

@@ -20,8 +20,8 @@ from pipeline.planning.choosing import MARGIN, Option, choose_option, rank_optio
 from pipeline.planning.page import write_plan_page
 from pipeline.planning.plan import Plan, plan_folder, read_plan, write_plan
 from pipeline.planning.prior import DataSize, Estimate, read_measured_recipes
-from pipeline.planning.running import Run, run_stages
 from pipeline.planning.steps import leave_out_idle, try_model
+from pipeline.workspace.running import Run, run_stages
 
 _OVERHEAD = 40.0  # seconds of a step beside the training, to begin with: DVC, ensembling, submission
 _PAGES = 60.0  # seconds of the pages at the end, to begin with

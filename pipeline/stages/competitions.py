@@ -8,7 +8,7 @@ from pathlib import Path
 from pipeline.core.active import active_name
 from pipeline.core.paths import competitions_folder
 from pipeline.kaggle.submission_log import read_log
-from pipeline.planning.history import read_runs
+from pipeline.workspace.history import read_runs
 
 
 def run(root: Path) -> None:

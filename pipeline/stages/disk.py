@@ -5,7 +5,7 @@ Reads: sizes of files. Removes, with `free`: finished trainings and caches below
 
 from pathlib import Path
 
-from pipeline.planning.disk_use import free_space, measure_places
+from pipeline.workspace.disk_use import free_space, measure_places
 
 
 def run(root: Path, free: bool) -> None:

@@ -13,7 +13,7 @@ from pipeline.core.errors import InputError, printable
 from pipeline.data.describe.from_kaggle import describe_kaggle
 from pipeline.data.describe.init import activate_competition, describe_local
 from pipeline.data.describe.match import Choices
-from pipeline.planning.switching import bring_back, keep_aside, read_standpoint
+from pipeline.workspace.switching import bring_back, keep_aside, read_standpoint
 
 
 @dataclass(frozen=True)

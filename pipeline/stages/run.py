@@ -9,8 +9,8 @@ from pathlib import Path
 from pipeline.core.active import active_models
 from pipeline.core.competition import load_competition
 from pipeline.core.paths import summary_path, work_folder
-from pipeline.planning.following import follow_stages
 from pipeline.reports.score_table import print_score_table
+from pipeline.workspace.following import follow_stages
 
 
 def run(root: Path, targets: Sequence[str]) -> int:

@@ -11,9 +11,9 @@ from pipeline.core import cards, files, paths, tables
 from pipeline.core.active import active_models
 from pipeline.core.competition import load_competition
 from pipeline.core.targets.prepared import read_target
-from pipeline.planning.history import record_run, shorten_changes
 from pipeline.planning.prior import DataSize, read_measured_recipes
 from pipeline.planning.suggestions import suggest_next
+from pipeline.workspace.history import record_run, shorten_changes
 
 
 def run(root: Path) -> None:

@@ -12,8 +12,8 @@ from pipeline.core.files import write_json
 from pipeline.planning import steps
 from pipeline.planning.choosing import Option
 from pipeline.planning.plan import Plan
-from pipeline.planning.running import Run
 from pipeline.stages import ensemble
+from pipeline.workspace.running import Run
 
 SKILLS = {"good": 0.45, "bad": 0.0, "best": 0.9}
 

@@ -7,7 +7,7 @@ import psutil
 import pytest
 from support.tiny import write_yaml
 
-from pipeline.planning.running import Run, run_stages
+from pipeline.workspace.running import Run, run_stages
 
 STAGES = {
     "quick": "echo done > quick.txt",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support.tiny import write_yaml
 
-from pipeline.planning.switching import Standpoint, bring_back, keep_aside, read_standpoint
+from pipeline.workspace.switching import Standpoint, bring_back, keep_aside, read_standpoint
 
 
 @pytest.fixture

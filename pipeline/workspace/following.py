@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TextIO
 
 from pipeline.core.processes import EXIT_ENDED, EndedError, raise_on_signals
-from pipeline.planning.running import end_family
+from pipeline.workspace.running import end_family
 
 _RUNNING = re.compile(r"Running stage '(.+)':")
 _CACHED = re.compile(r"Stage '(.+)' is cached - skipping run")

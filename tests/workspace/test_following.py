@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from support.tiny import write_yaml
 
-from pipeline.planning.following import StageLines, follow_stages
+from pipeline.workspace.following import StageLines, follow_stages
 
 SAID = """\
 Stage 'fetch' didn't change, skipping
@@ -81,7 +81,7 @@ def test_what_control_c_stops_keeps_its_last_whole_results(
     assert follow_stages(repository, (), log) == 0
     (repository / "make.py").write_text("import time; print('slowly', flush=True); time.sleep(60)\n")
     code = (
-        "import sys; from pathlib import Path; from pipeline.planning.following import follow_stages; "
+        "import sys; from pathlib import Path; from pipeline.workspace.following import follow_stages; "
         f"sys.exit(follow_stages(Path({str(repository)!r}), (), Path({str(log)!r})))"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)

@@ -11,7 +11,7 @@ from pipeline.core.cards import EnsembleCard, ModelCard, read_card
 from pipeline.core.metrics import get_metric
 from pipeline.core.paths import card_path, oof_path, prepared_folder, runs_folder
 from pipeline.core.targets.prepared import read_target
-from pipeline.planning.history import Comparison, RunSettings, list_changes, record_run, shorten_changes
+from pipeline.workspace.history import Comparison, RunSettings, list_changes, record_run, shorten_changes
 
 
 def settings(folds: str = "a", **models: dict[str, Any]) -> RunSettings:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipeline.planning.disk_use import free_space, measure_places
+from pipeline.workspace.disk_use import free_space, measure_places
 
 
 def write(path: Path, size: int) -> Path:
