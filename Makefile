@@ -65,10 +65,8 @@ lock: $(UV) ## resolve requirements/*.txt again from pyproject.toml
 	$$compile --group pyproject.toml:bootstrap -o requirements/uv.txt; \
 	$$compile pyproject.toml --extra cpu -o requirements/cpu.txt; \
 	$$compile pyproject.toml --extra gpu -c requirements/cpu.txt -o requirements/gpu.txt; \
-	for hardware in cpu gpu; do \
-		lock=requirements/$$hardware; \
-		$$compile pyproject.toml --extra $$hardware --extra ray -c $$lock.txt -o $$lock-ray.txt; \
-		$$compile pyproject.toml --extra $$hardware --extra ray --extra test -c $$lock.txt -o $$lock-test.txt; \
+	for group in ray test; do \
+		$$compile --group pyproject.toml:$$group -c requirements/cpu.txt -o requirements/$$group.txt; \
 	done
 
 clean: ## remove environments, caches and all results; keep folds.csv and the submissions
@@ -80,15 +78,15 @@ $(RUN_STAMP): requirements/$(HARDWARE).txt | $(UV)
 	@$(call install,$<)
 	@touch $@
 
-# The test lock holds the run lock's packages at the same versions, so it serves both.
-$(TEST_STAMP): requirements/$(HARDWARE)-test.txt | $(UV)
-	@$(call install,$<)
+# Packages that several locks hold have one version in all.
+$(TEST_STAMP): $(addprefix requirements/,$(addsuffix .txt,$(HARDWARE) ray test)) | $(UV)
+	@$(call install,$^)
 	@touch $@ $(RUN_STAMP)
 
 define install
 	test -x $(VENV)/bin/python || $(UV) venv -q --allow-existing --python .tools/bin/python $(VENV); \
 	echo "installing $(1) into $(VENV)"; \
-	$(UV) pip install -q --python $(VENV)/bin/python --require-hashes --no-deps -r $(1)
+	$(UV) pip install -q --python $(VENV)/bin/python --require-hashes --no-deps $(addprefix -r ,$(1))
 endef
 
 $(UV): requirements/uv.txt

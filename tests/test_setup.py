@@ -14,7 +14,8 @@ from packaging.version import Version
 from support.project_imports import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-LOCKS = ("cpu", "cpu-ray", "cpu-test", "gpu", "gpu-ray", "gpu-test")
+HARDWARE = ("cpu", "gpu")
+GROUPS = ("ray", "test", "uv")  # what goes beside either; uv installs them
 # In pieces, so that this file does not name what it looks for.
 HOSTS = ["py" + "pi.org", "python" + "hosted.org", "--index" + "-url", "--find" + "-links", "--extra" + "-index"]
 MACHINE = re.compile(r"(?<![\w.$}{*])/(?:ro" + "ot|ho" + "me|wo" + "rk|Us" + r"ers|mn" + r"t)/\w")
@@ -39,21 +40,22 @@ def pins(lock: str) -> dict[str, str]:
 
 
 def direct(lock: str) -> list[Requirement]:
-    hardware, _, more = lock.partition("-")
-    extras = PROJECT["project"]["optional-dependencies"]
-    texts = [*PROJECT["project"]["dependencies"], *extras[hardware]]
-    texts += {"": [], "ray": extras["ray"], "test": [*extras["ray"], *extras["test"]]}[more]
+    if lock in HARDWARE:
+        project = PROJECT["project"]
+        texts = [*project["dependencies"], *project["optional-dependencies"][lock]]
+    else:
+        texts = PROJECT["dependency-groups"]["bootstrap" if lock == "uv" else lock]
     return [Requirement(text) for text in texts]
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("lock", [*HARDWARE, *GROUPS])
 def test_a_lock_holds_every_direct_dependency_within_its_bounds(lock: str) -> None:
     pinned = pins(lock)
     unmet = [str(one) for one in direct(lock) if Version(pinned[canonicalize_name(one.name)]) not in one.specifier]
     assert not unmet, "run make lock"
 
 
-@pytest.mark.parametrize("lock", [*LOCKS, "uv"])
+@pytest.mark.parametrize("lock", [*HARDWARE, *GROUPS])
 def test_every_pin_of_a_lock_has_hashes(lock: str) -> None:
     text = (ROOT / "requirements" / f"{lock}.txt").read_text(encoding="utf-8")
     entries = re.split(r"^(?=\S+==)", text, flags=re.M)[1:]
@@ -61,21 +63,23 @@ def test_every_pin_of_a_lock_has_hashes(lock: str) -> None:
     assert not [entry.split()[0] for entry in entries if "--hash=sha256:" not in entry]
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("lock", [*HARDWARE, *GROUPS])
 def test_a_lock_holds_one_tensorflow_and_no_tensorflow_text(lock: str) -> None:
     # Both wheels would land on the same files; tensorflow-text, which keras-hub asks for, brings the second.
     text = (ROOT / "requirements" / f"{lock}.txt").read_text(encoding="utf-8")
     held = set(re.findall(r"^(tensorflow(?:-cpu|-text)?)==", text, re.M))
-    assert held == {"tensorflow-cpu" if lock.startswith("cpu") else "tensorflow"}
+    assert held == {"cpu": {"tensorflow-cpu"}, "gpu": {"tensorflow"}}.get(lock, set())
 
 
-@pytest.mark.parametrize("hardware", ["cpu", "gpu"])
-def test_the_test_tools_change_no_version_of_the_run(hardware: str) -> None:
-    assert pins(hardware).items() <= pins(f"{hardware}-test").items()
-    assert pins(hardware).items() <= pins(f"{hardware}-ray").items() <= pins(f"{hardware}-test").items()
+@pytest.mark.parametrize(("lock", "beside"), [(a, b) for a in (*HARDWARE, "ray") for b in ("ray", "test") if a != b])
+def test_what_two_locks_hold_has_one_version(lock: str, beside: str) -> None:
+    first, second = pins(lock), pins(beside)
+    assert {name: first[name] for name in first.keys() & second.keys()} == {
+        name: second[name] for name in first.keys() & second.keys()
+    }
 
 
-@pytest.mark.parametrize("hardware", ["cpu", "gpu"])
+@pytest.mark.parametrize("hardware", HARDWARE)
 def test_a_run_without_other_machines_installs_no_ray(hardware: str) -> None:
     assert "ray" not in pins(hardware)
 

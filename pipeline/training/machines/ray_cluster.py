@@ -37,7 +37,7 @@ def open_cluster(params: RayParams) -> Iterator[Any]:
     except RuntimeError as error:
         raise InputError(
             f"train.ray.address: {params.address!r}: {one_line(error)}; install the same versions of Ray and Python on "
-            "all machines (requirements/cpu-ray.txt)"
+            "all machines (requirements/ray.txt)"
         ) from error
     try:
         require_resources(ray.nodes(), params)
@@ -78,7 +78,7 @@ def _import_ray(alone: bool) -> Any:
     if importlib.util.find_spec("ray") is None:
         raise InputError(
             "train.executor: ray needs Ray, which is not installed: run `.tools/bin/uv pip install --python "
-            ".venv/bin/python --require-hashes --no-deps -r requirements/cpu-ray.txt`, or set train.executor: local"
+            ".venv/bin/python --require-hashes --no-deps -r requirements/ray.txt`, or set train.executor: local"
         )
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")
