@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from pipeline.core.errors import InputError, one_line
 from pipeline.training.context import RayParams
 
+_CONNECT = 10.0  # seconds
 _STORE = 100_000_000  # bytes; tasks pass paths, not data
 
 
@@ -24,6 +26,8 @@ def open_cluster(params: RayParams) -> Iterator[Any]:
             large as a fold needs.
     """
     ray = _import_ray(alone=params.address is None)
+    if params.address is not None:
+        require_answer(params.address)
     try:
         if params.address is None:
             ray.init(include_dashboard=False, object_store_memory=_STORE, **_quiet())
@@ -44,6 +48,29 @@ def open_cluster(params: RayParams) -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def require_answer(address: str) -> None:
+    """Refuses an address at which nothing listens; Ray itself would try for minutes.
+
+    Args:
+        address: host and port; ``auto`` and addresses with a scheme are left to Ray.
+
+    Raises:
+        InputError: it has no port, or nothing listens there.
+    """
+    if address == "auto" or "://" in address:
+        return
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal():
+        raise InputError(f"train.ray.address must be HOST:PORT, such as 10.0.0.1:6379, got {address!r}")
+    try:
+        socket.create_connection((host, int(port)), timeout=_CONNECT).close()
+    except (OSError, OverflowError) as error:
+        raise InputError(
+            f"train.ray.address: no Ray cluster answers at {address} ({one_line(error)}); start one there with "
+            "`ray start --head`, or set address: null for this machine alone"
+        ) from error
 
 
 def require_resources(nodes: list[dict[str, Any]], params: RayParams) -> None:

@@ -21,7 +21,7 @@ from pipeline import cli
 from pipeline.core.errors import InputError
 from pipeline.stages import train
 from pipeline.training.context import RayParams
-from pipeline.training.machines.ray_cluster import require_resources
+from pipeline.training.machines.ray_cluster import require_answer, require_resources
 from pipeline.training.machines.ray_training import train_on_ray
 from pipeline.training.machines.ray_worker import RemoteFold, train_remote_fold
 from pipeline.training.task_list import list_tasks
@@ -62,6 +62,19 @@ def test_what_no_node_has_at_once_is_refused() -> None:
     require_resources([NODE, other], RayParams(cpus_per_fold=4, memory_gb=8))
     with pytest.raises(InputError, match=r"no node has 4 cores, 0 GPUs and 64 GB at once"):
         require_resources([NODE, other], RayParams(cpus_per_fold=4, memory_gb=64))
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("127.0.0.1:1", r"no Ray cluster answers at 127.0.0.1:1 \(.*refused\); start one there with `ray start"),
+        ("somewhere", r"must be HOST:PORT, such as 10.0.0.1:6379, got 'somewhere'"),
+        ("127.0.0.1:99999", r"no Ray cluster answers at 127.0.0.1:99999"),
+    ],
+)
+def test_an_address_where_nothing_listens_is_refused_at_once(address: str, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        require_answer(address)
 
 
 def test_without_ray_one_line_says_how_to_get_it(
