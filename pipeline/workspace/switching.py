@@ -99,8 +99,8 @@ def _list_outs(root: Path) -> list[Path]:
     stages: dict[str, dict[str, Any]] = read_yaml(lock_path(root)).get("stages") or {}
     for stage in stages.values():
         for out in stage.get("outs") or []:
-            digest, path = str(out.get("md5", "")), root / str(out["path"])
-            if digest and (cache / digest[:2] / digest[2:]).is_file() and path.is_relative_to(root):
+            digest, path = str(out.get("md5", "")), (root / str(out["path"])).resolve()
+            if digest and (cache / digest[:2] / digest[2:]).is_file() and path.is_relative_to(root.resolve()):
                 found.append(path)
     return found
 

@@ -74,10 +74,9 @@ def list_more_rows(
             "competition of its own and name that"
         )
     records, _ = list_training_records(base, other)
+    strange = 0
     if named:
         records, strange = _rename_classes(records, rule, target)
-    else:
-        records, strange = records, 0
     if not records:
         raise InputError(f"{place}: none of its images has a class of this competition; correct its classes")
     size = {name: getattr(competition.storage, name) for name in ("size", "channels", "resize")}
