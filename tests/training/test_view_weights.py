@@ -87,7 +87,7 @@ def run(root: Path, folds: list[int] | None, **changes: Any) -> cards.ModelCard:
 def test_a_model_is_scored_with_weights_of_other_folds(tmp_path: Path) -> None:
     root = repository(tmp_path)
     card = run(root, None)
-    folds = sorted((root / ".work" / "train").glob("one-*/fold*"))
+    folds = sorted((root / ".work" / "train").glob("one-*/fold[0-9]"))
     table = tables.read_folds(folds_path(root)).set_index("id")["label"]
     valid = [predictions.read_predictions(place / "valid.parquet", CLASSES) for place in folds]
     found = fit_view_weights(
