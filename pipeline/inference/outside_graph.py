@@ -67,9 +67,10 @@ def describe_outside(form: StorageForm, several_files: bool) -> dict[str, Any]:
             "filter": "bicubic",
             "a": -0.5,
             "widened_by_shrinking": True,
-            "rule": "Pillow's resize: along the rows, then along the columns, or the other way where Pillow 13 holds "
-            "that for quicker, each result rounded to a whole level (the order changes a level by 1 or 2, of noise by "
-            "up to 9); the filter's support is 2 pixels of the smaller picture, its weights sum to one at the border",
+            "rule": "Pillow 13's resize: along the rows, then along the columns, or the other way where the picture "
+            "loses more than twice as many rows as columns, each result rounded to a whole level (the order changes a "
+            "level by 1 or 2, of noise by up to 9); the filter's support is 2 pixels of the smaller picture, its "
+            "weights sum to one at the border",
             "pad_value": 0,
         },
     }
