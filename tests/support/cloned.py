@@ -1,6 +1,7 @@
 """A repository as a user has it: the project's code around a tiny competition, an empty home, DVC."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -52,6 +53,12 @@ def run(root: Path, home: Path, *command: str) -> str:
     return ran.stdout
 
 
+def list_shared_configs() -> set[str]:
+    """Lists what stages read of ``configs/`` whatever the competition and the models."""
+    text = (ROOT / "dvc.yaml").read_text(encoding="utf-8")
+    return set(re.findall(r"^ *- (configs/[\w./]+)$", text, re.M)) - {"configs/models"}
+
+
 def lay(folder: Path) -> Repository:
     """Lays the project's code around a tiny competition; nothing has run."""
     root, home = folder / "clone", folder / "home"
@@ -60,10 +67,11 @@ def lay(folder: Path) -> Repository:
     build(root, per_class=30, n_test=12, models=MODELS)
     for name, recipe in RECIPES.items():
         write_yaml(root / "configs" / "models" / f"{name}.yaml", recipe)
-    for name in ("pipeline", "configs/metrics"):
-        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in COPIED:
+    for name in ("pipeline", *COPIED, *list_shared_configs()):
         (root / name).parent.mkdir(exist_ok=True)
-        shutil.copy(ROOT / name, root / name)
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / name, root / name)
     run(root, home, "git", "init", "--quiet")
     return Repository(root, home)
