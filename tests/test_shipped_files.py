@@ -32,12 +32,13 @@ def small(name: str) -> dict[str, Any]:
     if "classifier" in recipe:
         return recipe
     if "backbones" in recipe:
-        for backbone in recipe["backbones"]:
-            backbone["input"] = {**backbone.get("input", {}), "size": 32}
+        for place, backbone in enumerate(recipe["backbones"]):  # no two alike
+            least = find_least_size(backbone["network"])
+            backbone["input"] = {**backbone.get("input", {}), "size": least + place}
             backbone["network"]["weights"] = "none"
         return recipe
     network, training = recipe["network"], recipe["training"]
-    recipe["input"] = {**recipe.get("input", {}), "size": 71 if network.get("backbone") == "Xception" else 32}
+    recipe["input"] = {**recipe.get("input", {}), "size": find_least_size(network)}
     if network["name"] == "pretrained":
         network["weights"] = "none"
     if network["name"] in TRANSFORMERS:
@@ -51,6 +52,10 @@ def small(name: str) -> dict[str, Any]:
 def teachers_of(recipe: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Returns what must be trained before it."""
     return {name: small(name) for name in recipe.get("training", {}).get("pseudo", {}).get("teachers", [])}
+
+
+def find_least_size(network: dict[str, Any]) -> int:
+    return 71 if network.get("backbone") == "Xception" else 32
 
 
 def build(root: Path, recipes: dict[str, dict[str, Any]], channels: int = 3) -> None:
