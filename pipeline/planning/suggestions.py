@@ -13,6 +13,7 @@ from pipeline.core.paths import models_folder, report_tables_folder
 from pipeline.planning.prior import DataSize, MeasuredRecipe, estimate_recipe
 
 _WEAK = 1.5  # times the mean error: a class that stands out
+_ALIKE = 2.0  # times as many pixels a side, or as few: what a recipe scored there says something here
 _CHEAP = 1.0  # an untried model costs at most as many times the seconds of those that ran
 
 
@@ -60,14 +61,16 @@ def suggest_untried(
 ) -> NextStep | None:
     """Suggests the recipe with the lowest expected error that was not tried and takes no longer than what was.
 
-    Seconds go by how much slower or faster this machine was on the models that both know.
+    It was measured on images of a similar size. Seconds go by how much slower or faster this machine was on the models
+    that both know.
     """
     known = {name: estimate_recipe(name, size, table) for name in models}
     pace = [models[name].train_seconds / each.seconds for name, each in known.items() if each and each.seconds]
     slowness = median(pace) if pace else 1.0
     budget = _CHEAP * sum(card.train_seconds + card.feature_seconds for card in models.values())
     best: tuple[float, float, str] = (math.inf, 0.0, "")
-    for name in sorted(({row.recipe for row in table} & files) - set(models)):
+    alike = {row.recipe for row in table if 1 / _ALIKE <= row.side / size.side <= _ALIKE}
+    for name in sorted((alike & files) - set(models)):
         estimate = estimate_recipe(name, size, table)
         if estimate and estimate.seconds * slowness <= budget:
             best = min(best, (estimate.relative_error, estimate.seconds * slowness, name))
