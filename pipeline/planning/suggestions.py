@@ -13,7 +13,7 @@ from pipeline.core.paths import models_folder, report_tables_folder
 from pipeline.planning.prior import DataSize, MeasuredRecipe, estimate_recipe
 
 _WEAK = 1.5  # times the mean error: a class that stands out
-_ALIKE = 2.0  # times as many pixels a side, or as few: what a recipe scored there says something here
+_ALIKE = 2.0  # times as many pixels a side, or as few: below that a score elsewhere says something here
 _CHEAP = 1.0  # an untried model costs at most as many times the seconds of those that ran
 
 
@@ -69,7 +69,7 @@ def suggest_untried(
     slowness = median(pace) if pace else 1.0
     budget = _CHEAP * sum(card.train_seconds + card.feature_seconds for card in models.values())
     best: tuple[float, float, str] = (math.inf, 0.0, "")
-    alike = {row.recipe for row in table if 1 / _ALIKE <= row.side / size.side <= _ALIKE}
+    alike = {row.recipe for row in table if 1 / _ALIKE < row.side / size.side < _ALIKE}
     for name in sorted((alike & files) - set(models)):
         estimate = estimate_recipe(name, size, table)
         if estimate and estimate.seconds * slowness <= budget:
