@@ -9,7 +9,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.paths import models_folder
 from pipeline.planning.prior import DataSize, Estimate, MeasuredRecipe, estimate_recipe
 from pipeline.training.heads.recipe import HeadRecipe
-from pipeline.training.model_file import load_model
+from pipeline.training.model_file import ModelRecipe, load_model
 from pipeline.training.recipes.recipe import Recipe
 
 
@@ -40,9 +40,16 @@ def estimate_candidates(
         if isinstance(recipe, Recipe) and (recipe.training.pseudo or recipe.training.distill):
             left_out[name] = "learns from the predictions of another model"
             continue
-        estimate = estimate_recipe(name, size, table)
+        estimate = estimate_recipe(name, size, table, _sees_stored_size(recipe))
         if estimate and isinstance(recipe, HeadRecipe):
             read = frozenset(each.model_dump_json() for each in recipe.backbones)
             estimate = replace(estimate, backbones=read)
         estimates[name] = estimate
     return estimates, left_out
+
+
+def _sees_stored_size(recipe: ModelRecipe) -> bool:
+    """Whether a recipe takes images at the size that they are stored at, and so costs more where that is larger."""
+    if isinstance(recipe, HeadRecipe):
+        return any(each.input.size is None for each in recipe.backbones)
+    return recipe.input.size is None if isinstance(recipe, Recipe) else True

@@ -99,10 +99,18 @@ def _read_row(row: dict[str, str], place: str) -> MeasuredRecipe:
     return parse({**row, **numbers, **shares, "features": features}, MeasuredRecipe, place)
 
 
-def estimate_recipe(recipe: str, size: DataSize, table: Sequence[MeasuredRecipe]) -> Estimate | None:
+def estimate_recipe(
+    recipe: str, size: DataSize, table: Sequence[MeasuredRecipe], by_pixels: bool = False
+) -> Estimate | None:
     """Carries a recipe's rows over to a competition of another size: means of logarithms, the nearer the heavier.
 
     The fewer and the farther the rows, the nearer is the error to that of a recipe of which nothing is known.
+
+    Args:
+        recipe: a file under configs/models.
+        size: of the competition.
+        table: of measured recipes.
+        by_pixels: whether it sees images as they are stored, so that its seconds grow with their pixels, too.
 
     Returns:
         None where the table knows nothing of the recipe.
@@ -115,7 +123,8 @@ def estimate_recipe(recipe: str, size: DataSize, table: Sequence[MeasuredRecipe]
         return None
     weights = [_nearness(row, size) for row in rows]
     errors = [math.log(row.error / best[row.competition] / UNKNOWN) for row in rows]
-    seconds = [math.log(row.seconds * size.images / row.images) for row in rows]
+    power = 2 if by_pixels else 0
+    seconds = [math.log(row.seconds * size.images / row.images * (size.side / row.side) ** power) for row in rows]
     whole = sum(weights)
     expected = math.exp(sum(w * s for w, s in zip(weights, seconds, strict=True)) / whole)
     return Estimate(

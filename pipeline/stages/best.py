@@ -25,6 +25,7 @@ from pipeline.workspace.running import Run, run_stages
 
 _OVERHEAD = 40.0  # seconds of a step beside the training, to begin with: DVC, ensembling, submission
 _PAGES = 60.0  # seconds of the pages at the end, to begin with
+_MOST = 3.0  # times what a step is expected to take: it is ended then, and what it trained is kept
 _LINE = 15.0  # seconds between two lines where there is no terminal
 
 
@@ -102,6 +103,8 @@ class _Execution:
         self._words = f"{option.model}: hopes for {hope} in {option.seconds:.0f} s"
         print(f"{self._words}; {_describe_standing(self.plan)}")
         seconds = self.plan.left - _reserve(self._plan)
+        if self._plan.models:
+            seconds = min(seconds, _MOST * option.seconds)
         if not self._plan.models and seconds < MARGIN * option.seconds:
             print(f"the budget is short: {option.model}, the quickest, is expected to take {option.seconds:.0f} s")
             seconds = 4 * option.seconds

@@ -28,6 +28,14 @@ def test_seconds_grow_with_the_images_and_errors_are_relative_to_the_best() -> N
     assert (a.rows, b.rows) == (1, 1)
 
 
+def test_what_sees_images_as_they_are_stored_takes_longer_where_they_are_larger() -> None:
+    table = [row("a", 32, 1000, 0.1, 50)]
+    fixed, grows = (estimate_recipe("a", DataSize(96, 1000), table, by_pixels) for by_pixels in (False, True))
+    assert fixed
+    assert grows
+    assert [fixed.seconds, grows.seconds] == pytest.approx([50, 450])
+
+
 def test_a_row_of_data_of_the_same_size_weighs_more_than_one_of_another() -> None:
     table = [
         row("a", 8, 1000, 0.1, 10),
