@@ -84,8 +84,9 @@ ROOMS = {
         2,
         "",
         """answers.contract answers.fitting answers.forms answers.pooling answers.sheets board code_submission download
-        grading
-        sending solution submission submission_checks submission_log submission_upload submitting""",
+        grading notebook_files
+        sending solution submission submission_checks submission_log submission_upload submitting
+        training_notebook""",
     ),
     "page": Room(2, "", "blocks chart document markup parts pictures table"),
     "workspace": Room(2, "", "disk_use following history running switching"),

@@ -54,6 +54,21 @@ def _pack(
     pack.run(find_root(), name, to or Path("pack") / name, pack.PackOptions(user, wheels, force))
 
 
+@use_commands.command("notebook")
+def _notebook(
+    competition: Annotated[str, typer.Option(help="its slug at Kaggle; by default the active competition's")] = "",
+    metric: Annotated[str, typer.Option(help="its metric, where no file here describes the competition")] = "",
+    hours: Annotated[float, typer.Option(min=0.01, max=24, help="for `best`, in all")] = 4.0,
+    project: Annotated[str, typer.Option(help="https address to clone from; by default that of this clone")] = "",
+    to: Annotated[Path, typer.Option("--to", help="a folder")] = Path("notebooks"),
+) -> None:
+    """Write notebooks that train at Kaggle and on Colab: from the competition's files to submission.csv."""
+    from pipeline.kaggle.training_notebook import Evening
+    from pipeline.stages import notebook
+
+    notebook.run(find_root(), to, Evening(competition, metric, hours, project))
+
+
 @use_commands.command("demo")
 def _demo(
     name: Annotated[str, typer.Argument(help="a model of params.yaml, or ensemble")] = "ensemble",

@@ -1,16 +1,14 @@
-"""Notebooks for Kaggle without internet: cells, metadata of notebook and data set, the wheels that may be missing."""
+"""Notebooks that predict at Kaggle without internet: their cells, their metadata, the wheels that may be missing."""
 
 import importlib.metadata
-import json
-import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 from pipeline.core.errors import InputError, one_line
+from pipeline.kaggle.notebook_files import KernelPlan, describe_kernel, end_slug, render_notebook
 
-_SHORTEST, _LONGEST = 6, 50  # letters of a title and of a slug
 # Kaggle brings TensorFlow, scikit-learn and all else that is large. These are small but for OpenCV (60 MB), ask for
 # nothing that is not there, and fit any Python from 3.11 on. Kaggle may lack the first three; the others compute pixels
 # or read checkpoints, and give the same results in the same versions.
@@ -26,40 +24,13 @@ _PACKAGES = (
 )
 
 
-def make_slug(*words: str) -> str:
-    """Makes a slug that Kaggle takes: 6 to 50 of a-z, 0-9 and -."""
-    slug = re.sub(r"[^a-z0-9]+", "-", "-".join(words).lower()).strip("-")[:_LONGEST].strip("-")
-    return slug if len(slug) >= _SHORTEST else f"{slug}-packed"
-
-
-def make_dataset_metadata(user: str, slug: str) -> dict[str, Any]:
-    """Returns ``dataset-metadata.json``.
-
-    Reference: https://github.com/Kaggle/kaggle-cli/blob/main/docs/datasets_metadata.md
-    """
-    # Checkpoints of a competition's data: what may be done with them is for its rules to say.
-    return {"title": slug, "id": f"{user}/{slug}", "licenses": [{"name": "other"}]}
-
-
 def make_kernel_metadata(user: str, slug: str, competition: str) -> dict[str, Any]:
     """Returns ``kernel-metadata.json``: a private notebook on a GPU, without internet, as code competitions want it.
 
     Reference: https://github.com/Kaggle/kaggle-cli/blob/main/docs/kernels_metadata.md
     """
-    title = f"{slug[: _LONGEST - len('-predict')].strip('-')}-predict"
-    return {
-        "id": f"{user}/{title}",
-        "title": title,
-        "code_file": "predict.ipynb",
-        "language": "python",
-        "kernel_type": "notebook",
-        "is_private": True,
-        "enable_gpu": True,
-        "enable_internet": False,
-        "dataset_sources": [f"{user}/{slug}"],
-        "competition_sources": [competition],
-        "kernel_sources": [],
-    }
+    kernel = KernelPlan(user, end_slug(slug, "predict"), "predict.ipynb", gpu=True, internet=False)
+    return describe_kernel(kernel, [f"{user}/{slug}"], [competition])
 
 
 def make_notebook(name: str, slug: str, competition: str, wheels: bool) -> str:
@@ -71,18 +42,10 @@ def make_notebook(name: str, slug: str, competition: str, wheels: bool) -> str:
         competition: its slug at Kaggle.
         wheels: whether the data set includes wheels.
     """
-    cells = [
-        _text(_INTRODUCTION.format(slug=slug, competition=competition)),
-        _code(_FIND.format(slug=slug, competition=competition)),
-    ]
-    if wheels:
-        cells.append(_code(_INSTALL))
-    cells.append(_code(_PREDICT.format(name=name)))
-    for number, cell in enumerate(cells):
-        cell["id"] = f"cell-{number}"
-    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    about = {"kernelspec": kernel, "language_info": {"name": "python"}}
-    return json.dumps({"cells": cells, "metadata": about, "nbformat": 4, "nbformat_minor": 5}, indent=1) + "\n"
+    install = [_INSTALL] if wheels else []
+    find = _FIND.format(slug=slug, competition=competition)
+    text = _INTRODUCTION.format(slug=slug, competition=competition)
+    return render_notebook(text, [find, *install, _PREDICT.format(name=name)])
 
 
 def download_wheels(root: Path, folder: Path) -> int:
@@ -135,12 +98,3 @@ _PREDICT = """\
 from pipeline.inference.kernel import predict_folder
 
 predict_folder(PACK, DATA, "{name}").head()"""
-
-
-def _text(source: str) -> dict[str, Any]:
-    return {"cell_type": "markdown", "metadata": {}, "source": source.splitlines(keepends=True)}
-
-
-def _code(source: str) -> dict[str, Any]:
-    lines = source.splitlines(keepends=True)
-    return {"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": [], "source": lines}

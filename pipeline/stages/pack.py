@@ -20,6 +20,7 @@ from pipeline.inference import notebook
 from pipeline.inference.licences import write_licences
 from pipeline.inference.packing import collect_pack
 from pipeline.inference.selection import Selection, select_models
+from pipeline.kaggle.notebook_files import make_dataset_metadata, make_slug
 
 _USER = "USERNAME"
 
@@ -74,13 +75,13 @@ def run(root: Path, name: str, target: Path, options: PackOptions) -> None:
 def _write_metadata(root: Path, folder: Path, name: str, options: PackOptions) -> str:
     """Writes the data set's metadata and the notebook; returns the data set's slug."""
     known = load_competition(root).slug
-    competition = known or notebook.make_slug(active_name(root))
+    competition = known or make_slug(active_name(root))
     if known is None:
         print(
             f"note: {active_name(root)} names no competition at Kaggle: the notebook expects one called {competition}"
         )
-    slug = notebook.make_slug(competition, name)
-    files.write_json(folder / "dataset-metadata.json", notebook.make_dataset_metadata(options.user, slug))
+    slug = make_slug(competition, name)
+    files.write_json(folder / "dataset-metadata.json", make_dataset_metadata(options.user, slug))
     about = notebook.make_kernel_metadata(options.user, slug, competition)
     files.write_json(folder / "notebook" / "kernel-metadata.json", about)
     text = notebook.make_notebook(name, slug, competition, options.wheels)

@@ -13,7 +13,8 @@ from support import tiny
 from support.packs import hash_files, make_pack, read_submission
 
 from pipeline.core.errors import InputError
-from pipeline.inference.notebook import make_notebook, make_slug
+from pipeline.inference.notebook import make_notebook
+from pipeline.kaggle.notebook_files import make_slug
 
 # In every process that Python starts: nothing but this machine can be reached.
 NO_NETWORK = """\
