@@ -51,9 +51,9 @@ ROOMS = {
         4,
         "images networks",
         """classic.recipe classic.training context data dependencies fingerprints fold_predictions heads.recipe
-        looking lr_range machines.job_files machines.ray_training
-        machines.ray_worker memory model_file model_folds opening recipes.balance recipes.model_yaml recipes.recipe
-        results setup side_by_side task task_list""",
+        looking lr_range machines.job_files machines.ray_training machines.ray_worker memory model_file model_folds
+        opening parcels recipes.balance recipes.model_yaml recipes.recipe results setup side_by_side task task_list
+        travelling""",
     ),
     "networks": Room(
         3,
@@ -84,8 +84,8 @@ ROOMS = {
         2,
         "",
         """answers.contract answers.fitting answers.forms answers.pooling answers.sheets board code_submission download
-        grading notebook_files
-        sending solution submission submission_checks submission_log submission_upload submitting
+        grading kernels notebook_files
+        renting sending solution submission submission_checks submission_log submission_upload submitting
         training_notebook""",
     ),
     "page": Room(2, "", "blocks chart document markup parts pictures table"),

@@ -1,4 +1,4 @@
-"""Commands that other machines' schedulers call: one fold, and the list of all."""
+"""Commands for other machines: one fold, a batch of folds, the list of all, folds on Kaggle's GPUs."""
 
 from pathlib import Path
 from typing import Annotated
@@ -46,3 +46,32 @@ def _tasks(
     from pipeline.training.machines.job_files import ContainerPlace
 
     tasks.run(find_root(), tasks.TaskOutput(as_json, slurm, kubernetes, ContainerPlace(image, claim)))
+
+
+@machine_commands.command("batch")
+def _batch(
+    tasks: Annotated[Path, typer.Argument(help="a JSON list of model, fold and fingerprint")],
+    out: Annotated[Path, typer.Option(help="the file that takes the folds")],
+    seconds: Annotated[float, typer.Option(min=1, help="after which folds are ended, their last epoch kept")],
+) -> None:
+    """Train a list of folds for some seconds, and keep them, done or half done, as one file."""
+    from pipeline.stages import batch
+
+    batch.run(find_root(), tasks, out, seconds)
+
+
+@machine_commands.command("kaggle-train")
+def _kaggle_train(
+    user: Annotated[str | None, typer.Option(envvar="KAGGLE_USERNAME", help="your Kaggle user name")] = None,
+    accelerator: Annotated[
+        str, typer.Option(help="as `kaggle kernels push --accelerator` takes it; none: a processor")
+    ] = "NvidiaTeslaT4",
+    seconds: Annotated[int, typer.Option("-t", "--seconds", min=600, max=43_200, help="for each notebook")] = 30_000,
+    kernels: Annotated[int, typer.Option(min=1, max=10, help="notebooks that share the folds")] = 1,
+    wait: Annotated[bool, typer.Option(help="wait for the end; later the same command fetches what is done")] = True,
+) -> None:
+    """Train the open folds of params.yaml on Kaggle's machines, and put them where `train` finds them."""
+    from pipeline.stages import kaggle_train
+
+    chosen = None if accelerator == "none" else accelerator
+    kaggle_train.run(find_root(), kaggle_train.Rental(user, chosen, seconds, kernels, wait))

@@ -45,13 +45,16 @@ class ClientOutput:
         return self.code < 0 or "Traceback" in self.err or (self.code != 0 and is_server_error(self.lines))
 
 
-def run_client(arguments: Sequence[str], seconds: float = 120.0, inherited: int | None = None) -> ClientOutput:
+def run_client(
+    arguments: Sequence[str], seconds: float = 120.0, inherited: int | None = None, group: str = "competitions"
+) -> ClientOutput:
     """Runs ``kaggle competitions ...`` to its end, or until it takes too long: it has no time limit of its own.
 
     Args:
         arguments: what follows ``kaggle competitions``; never a secret, as anyone on the machine can read them.
         seconds: the time limit.
         inherited: a file descriptor of ours that the client keeps open, for the lock that hangs on it.
+        group: of the client's commands.
 
     Raises:
         InputError: the client is not installed.
@@ -60,7 +63,7 @@ def run_client(arguments: Sequence[str], seconds: float = 120.0, inherited: int 
     if not client.is_file():
         raise InputError(f"{client} does not exist; run `make run` to install the Kaggle client")
     # -W: the hint at a newer version would precede the JSON.
-    command = [str(client), "-W", "competitions", *arguments]
+    command = [str(client), "-W", group, *arguments]
     try:
         done = subprocess.run(
             command,

@@ -44,6 +44,66 @@ def make_training_notebook(place: Place, evening: Evening) -> str:
     return render_notebook(text, [settings, _PROJECT, _ENVIRONMENT, token + _DESCRIBE, _TRAIN, _REPORT, _SUBMISSION])
 
 
+@dataclass(frozen=True)
+class SentBatch:
+    """What one notebook trains.
+
+    Attributes:
+        dataset: the slug of the data set that holds the bundle.
+        digest: the bundle's SHA-256.
+        tasks: model, number and fingerprint of each fold, as JSON.
+        seconds: after which the notebook ends what it trains.
+    """
+
+    dataset: str
+    digest: str
+    tasks: str
+    seconds: int
+
+
+BUNDLE, PARCEL = "bundle.bin", "folds.bin"  # a name that Kaggle unpacks would come apart
+
+
+def make_folds_notebook(batch: SentBatch) -> str:
+    """Returns the notebook that trains folds at Kaggle and leaves them as one parcel, as JSON."""
+    settings = _BATCH_SETTINGS.format(
+        dataset=batch.dataset, digest=batch.digest, tasks=batch.tasks, seconds=batch.seconds, bundle=BUNDLE
+    )
+    return render_notebook(
+        "Trains folds of a cross-validation; `python -m pipeline kaggle-train` fetches them.",
+        [settings, _UNBUNDLE, _ENVIRONMENT, _BATCH.format(parcel=PARCEL)],
+    )
+
+
+_BATCH_SETTINGS = """\
+import time
+from pathlib import Path
+
+BEGAN = time.monotonic()
+DATASET, DIGEST, SECONDS = "{dataset}", "{digest}", {seconds}
+TASKS = '''{tasks}'''
+INPUT, WORKING, PROJECT = Path("/kaggle/input"), Path("/kaggle/working"), Path("/tmp/project")
+places = [INPUT / DATASET / "{bundle}", *INPUT.glob(f"datasets/*/{{DATASET}}/{bundle}")]"""
+
+_UNBUNDLE = """\
+import hashlib
+import shutil
+import subprocess
+import tarfile
+
+bundles = [path for path in places if path.is_file()]
+assert bundles, f"the data set {DATASET} is no input of this notebook, or holds no bundle"
+with bundles[0].open("rb") as file:
+    digest = hashlib.file_digest(file, "sha256").hexdigest()
+assert digest == DIGEST, f"{bundles[0]} is not what was sent: its digest is {digest}, not {DIGEST}"
+with tarfile.open(bundles[0]) as tar:
+    tar.extractall(PROJECT, filter="data")
+(PROJECT / "tasks.json").write_text(TASKS, encoding="utf-8")"""
+
+_BATCH = """\
+left = SECONDS - (time.monotonic() - BEGAN)
+run(PYTHON, "-m", "pipeline", "batch", "tasks.json", "--out", WORKING / "{parcel}", "--seconds", int(left))"""
+
 _INTRODUCTION = """\
 Trains an image classifier for a Kaggle competition from its files to `submission.csv`: the best ensemble that the hours
 give, with nested cross-validation scores and a report.

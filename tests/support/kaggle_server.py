@@ -29,6 +29,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from support.kaggle_machines import KaggleMachines
 
 USERNAME = "someone"
 KEY = "0123456789abcdef0123456789abcdef"
@@ -82,6 +83,7 @@ class KaggleServer:
         lag: listings after a submission that do not show it yet.
         limits: what GetSubmissionLimits answers; a submission changes it.
         upload_status: what the upload itself is answered.
+        machines: quota, data sets and notebooks that run.
         notebooks: the notebooks that a code competition may be given.
         submissions: newest first, as they are listed.
         uploads: what was uploaded, by the token that was handed out.
@@ -104,6 +106,7 @@ class KaggleServer:
     )
     upload_status: int = 200
     notebooks: tuple[str, ...] = ("someone/tiny-predict",)
+    machines: KaggleMachines = field(default_factory=KaggleMachines)
     submissions: list[Json] = field(default_factory=list)
     uploads: dict[str, bytes] = field(default_factory=dict)
     log: list[Call] = field(default_factory=list)
@@ -139,6 +142,8 @@ class KaggleServer:
         """
         if method == "IntrospectToken":
             return {"active": True, "username": USERNAME}
+        if (answer := self.machines.answer(method, body, self.uploads, self.files)) is not None:
+            return answer
         if body["competitionName"] != self.slug:
             raise KeyError(body["competitionName"])
         return {

@@ -1,0 +1,119 @@
+"""Parcels of folds: whole or refused, put in place by fingerprint, and never over what is further."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from support.fabricated import write_repository
+from support.trainings import recipe, task
+
+from pipeline.core.errors import InputError
+from pipeline.training.parcels import list_fold_files, place_folds, unpack_parcel, write_parcel
+from pipeline.training.state import State, TrainingProgress, write_state
+from pipeline.training.task import FoldTask
+
+DONE = {"done.json": b'{"hardware": "gpu"}', "valid.parquet": b"v", "history.csv": b"epoch\n4\n"}
+
+
+def lay_fold(made: FoldTask, files: dict[str, bytes]) -> None:
+    made.folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (made.folder / name).write_bytes(content)
+
+
+def lay_state(made: FoldTask, epoch: int) -> None:
+    made.folder.mkdir(parents=True, exist_ok=True)
+    write_state(made.folder / "state-gpu.npz", State(TrainingProgress(epoch=epoch), [], [], []))
+
+
+def send(root: Path, tasks: list[FoldTask], out: Path) -> Path:
+    files = {path.relative_to(root).as_posix(): path for each in tasks for path in list_fold_files(each.folder)}
+    write_parcel(out, files, {"outcomes": {"one 0": "done"}})
+    return out
+
+
+@pytest.fixture
+def there(tmp_path: Path) -> Path:
+    return write(tmp_path / "there")
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    return write(tmp_path / "here")
+
+
+def write(root: Path) -> Path:
+    root.mkdir()
+    write_repository(root)
+    return root
+
+
+def tasks_of(root: Path) -> list[FoldTask]:
+    return [task(root, recipe(), ".work/train", fold) for fold in range(3)]
+
+
+def test_a_finished_fold_is_put_where_training_finds_it(here: Path, there: Path, tmp_path: Path) -> None:
+    lay_fold(tasks_of(there)[0], DONE)
+    lay_state(tasks_of(there)[1], 7)
+    (tasks_of(there)[0].folder / ".tmp-half").touch()
+    about, placed = place_folds(here, send(there, tasks_of(there), tmp_path / "p.bin"), tasks_of(here))
+    assert [(fold.fold, fold.outcome, fold.epoch) for fold in placed] == [(0, "done", 0), (1, "continued", 7)]
+    assert about == {"outcomes": {"one 0": "done"}}
+    assert {path.name: path.read_bytes() for path in tasks_of(here)[0].folder.iterdir()} == DONE
+    assert not list((here / ".work" / "parcels").iterdir())
+
+
+def test_what_is_here_and_as_far_is_kept(here: Path, there: Path, tmp_path: Path) -> None:
+    lay_fold(tasks_of(there)[0], DONE)
+    lay_fold(tasks_of(here)[0], DONE | {"valid.parquet": b"ours"})
+    lay_state(tasks_of(there)[1], 7)
+    lay_state(tasks_of(here)[1], 8)
+    ours = (tasks_of(here)[1].folder / "state-gpu.npz").read_bytes()
+    _, placed = place_folds(here, send(there, tasks_of(there), tmp_path / "p.bin"), tasks_of(here))
+    assert [fold.outcome for fold in placed] == ["kept", "kept"]
+    assert (tasks_of(here)[0].folder / "valid.parquet").read_bytes() == b"ours"
+    assert (tasks_of(here)[1].folder / "state-gpu.npz").read_bytes() == ours
+
+
+def test_a_parcel_cut_off_at_any_place_is_refused_whole(here: Path, there: Path, tmp_path: Path) -> None:
+    lay_fold(tasks_of(there)[0], DONE)
+    whole = send(there, tasks_of(there), tmp_path / "p.bin").read_bytes()
+    end = len(whole.rstrip(b"\0"))
+    for size in {0, 1, 511, 512, 700, 1024, 1536, end // 2, end - 1}:
+        (tmp_path / "cut.bin").write_bytes(whole[:size])
+        with pytest.raises(InputError, match=r"cut\.bin is (damaged or cut off|no parcel)"):
+            place_folds(here, tmp_path / "cut.bin", tasks_of(here))
+        assert not tasks_of(here)[0].folder.exists()
+
+
+def test_a_changed_byte_is_refused(here: Path, there: Path, tmp_path: Path) -> None:
+    lay_fold(tasks_of(there)[0], DONE)
+    path = send(there, tasks_of(there), tmp_path / "p.bin")
+    path.write_bytes(path.read_bytes().replace(b'"gpu"}', b'"cpu"}'))
+    with pytest.raises(InputError, match=r"done\.json is missing or not what was sent; fetch it again"):
+        place_folds(here, path, tasks_of(here))
+    assert not tasks_of(here)[0].folder.exists()
+
+
+def test_a_fold_of_another_fingerprint_is_left_out(here: Path, there: Path, tmp_path: Path) -> None:
+    lay_fold(tasks_of(there)[0], DONE)
+    other = there / ".work" / "train" / "one-0000000000000000" / "fold0"
+    tasks_of(there)[0].folder.parent.rename(other.parent)
+    parcel = tmp_path / "p.bin"
+    write_parcel(parcel, {path.relative_to(there).as_posix(): path for path in other.iterdir()})
+    assert place_folds(here, parcel, tasks_of(here)) == ({}, [])
+
+
+def test_an_error_page_is_no_parcel(tmp_path: Path) -> None:
+    (tmp_path / "p.bin").write_text("<html>403 Forbidden</html>")
+    with pytest.raises(InputError, match=r"p\.bin is damaged or cut off"):
+        unpack_parcel(tmp_path / "p.bin", tmp_path / "out")
+
+
+def test_the_same_contents_make_the_same_bytes(there: Path, tmp_path: Path) -> None:
+    lay_fold(tasks_of(there)[0], DONE)
+    first = send(there, tasks_of(there), tmp_path / "a.bin")
+    copied = Path(shutil.copytree(there, tmp_path / "copied"))
+    assert send(copied, tasks_of(copied), tmp_path / "b.bin").read_bytes() == first.read_bytes()
+    assert json.loads(DONE["done.json"]) == {"hardware": "gpu"}
