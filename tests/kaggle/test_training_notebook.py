@@ -40,7 +40,7 @@ def test_the_examples_are_what_the_command_writes(place: Place) -> None:
 @pytest.mark.parametrize("place", PLACES)
 def test_a_notebook_is_valid_and_every_cell_is_python(place: Place) -> None:
     book = json.loads(make_training_notebook(place, EXAMPLE))
-    nbformat.validate(nbformat.from_dict(book))
+    nbformat.validate(book)
     sources = ["".join(cell["source"]) for cell in book["cells"] if cell["cell_type"] == "code"]
     assert all(ast.parse(source).body for source in sources)
     assert not any(name in "".join(sources) for name in ("{competition}", "{metric}", "{hours"))
