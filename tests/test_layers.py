@@ -39,7 +39,7 @@ ROOMS = {
         "workspace page training",
         "candidates choosing page plan prior steps suggestions",
     ),
-    "tuning": Room(5, "page networks training", "params results study"),
+    "tuning": Room(5, "page networks training", "params results space study"),
     "inference": Room(
         5,
         "images networks data ensemble kaggle training",
@@ -51,9 +51,9 @@ ROOMS = {
         4,
         "images networks",
         """classic.recipe classic.training context data dependencies fingerprints fold_predictions heads.recipe
-        looking lr_range machines.job_files machines.ray_training machines.ray_worker memory model_file model_folds
-        opening parcels recipes.balance recipes.model_yaml recipes.recipe results setup side_by_side task task_list
-        travelling""",
+        looking lr_range machines.job_files machines.ray_training machines.ray_worker memory model_file
+        model_folds opening parcels recipes.balance recipes.model_yaml recipes.recipe results setup side_by_side
+        tabular.recipe task task_list travelling""",
     ),
     "networks": Room(
         3,
@@ -66,7 +66,7 @@ ROOMS = {
         "images kaggle",
         """describe.from_kaggle describe.init describe.match prepared.answer_subjects prepared.duplicates prepared.folds
         prepared.image_folder prepared.more_rows prepared.packed_images prepared.preparing prepared.record
-        prepared.records sources.listing sources.source""",
+        prepared.records prepared.stratification sources.listing sources.source""",
     ),
     "images": Room(
         2,
@@ -89,16 +89,17 @@ ROOMS = {
         training_notebook""",
     ),
     "page": Room(2, "", "blocks chart document markup parts pictures table"),
-    "workspace": Room(2, "", "disk_use following history running switching"),
+    "workspace": Room(2, "", "disk_use following history option_page running schemas switching"),
     "core": Room(
         1,
         "",
         """active answers archives.kinds archives.listed archives.members archives.packed archives.unpacking
-        archives.written arrays cards closure columns competition config csvs errors files formats ids layouts
+        archives.written arrays cards closure columns competition config csvs errors file_layouts files formats
+        ids layouts
         measures.class_metrics measures.metric metrics paired params_file paths picture_formats plots
-        predictions processes progress row_rules sampling scores shift_cards simplex tables threads
+        predictions processes progress row_rules sampling scores shift_cards simplex source_kinds tables threads
         targets.classes targets.contract targets.grade_heads targets.numbers targets.prepared
-        targets.several_labels targets.several_targets targets.spec targets.vote_shares""",
+        targets.several_labels targets.several_targets targets.spec targets.vote_shares units""",
     ),
 }
 STAGES = {name for name in modules() if room_of(name) == "stages"}

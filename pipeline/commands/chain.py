@@ -99,6 +99,11 @@ _add_model_stage("submission", "Write a submission and check it.", "a model of p
 _add_stage("summary", "Say in a few lines what came of the run and what to try next: reports/summary.txt.")
 
 
+_add_stage(
+    "options", "Write docs/options.md, a page of all settings, and the schemas by which editors check YAML files."
+)
+
+
 @chain_commands.command("best")
 def _best(hours: Annotated[float, typer.Option(min=0, help="in all, from now to the last page")]) -> None:
     """Spend hours on the best ensemble: try models, keep those that help, submission ready at any moment."""

@@ -3,59 +3,12 @@
 A form says where the answers stand and how a cell is written; `kaggle.answers` writes, checks and reads them.
 """
 
-import re
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.core.config import Section
-
-
-class UnitTable(Section):
-    """The unit of each image, from a table: ``columns`` name it, several are joined by ``_`` (``10006_L``)."""
-
-    by: Literal["table"]
-    table: str
-    image: str
-    columns: tuple[str, ...] = Field(min_length=1)
-
-
-class UnitPattern(Section):
-    """The unit of each image, from its id: the group ``unit`` of a regular expression that is searched for."""
-
-    by: Literal["pattern"]
-    pattern: str
-
-    @field_validator("pattern")
-    @classmethod
-    def _names_a_unit(cls, pattern: str) -> str:
-        return require_groups(pattern, "unit")
-
-
-class UnitGroup(Section):
-    """The unit of each image is its group: the column ``train.group``, or what a container ties together."""
-
-    by: Literal["group"]
-
-
-UnitSource = Annotated[UnitTable | UnitPattern | UnitGroup, Field(discriminator="by")]
-
-
-class Units(Section):
-    """One answer for several images: of a patient, a breast, a product, a restaurant.
-
-    The sample's ids are those of the units then. Folds keep the images of a unit together.
-
-    Attributes:
-        test: the unit of each test image.
-        train: the unit of each training image; None where training images stand alone.
-        pooling: ``mean``, ``max`` or ``power`` (the mean of powers, whose exponent is fitted) of a unit's predictions;
-            None takes the one that scores best out-of-fold, and ``mean`` where ``train`` is None.
-    """
-
-    test: UnitSource
-    train: UnitSource | None = None
-    pooling: Literal["mean", "max", "power"] | None = None
+from pipeline.core.units import Units, require_groups
 
 
 class _Answer(Section):
@@ -96,9 +49,12 @@ class LabelSubmission(_Answer):
 
 
 class ProbabilitySubmission(_Answer):
-    """One column of probabilities per class or label; ``columns`` maps a column to its class where the names differ.
+    """One column of probabilities per class or label.
 
     Rows sum to 1, but for several labels per image.
+
+    Attributes:
+        columns: column -> class, where the names differ.
     """
 
     kind: Literal["probabilities"]
@@ -106,9 +62,10 @@ class ProbabilitySubmission(_Answer):
 
 
 class NumberSubmission(_Answer):
-    """One column per number; ``columns`` maps a column to its number where the names differ.
+    """One column per number; of grades there is one column: the expected grade.
 
-    Of grades there is one column: the expected grade.
+    Attributes:
+        columns: column -> number, where the names differ.
     """
 
     kind: Literal["numbers"]
@@ -166,7 +123,12 @@ class RankedSubmission(_Answer):
 
 
 class LabelConfidenceSubmission(_Answer):
-    """One column of a class and its probability: ``137790 0.0979``."""
+    """One column of a class and its probability: ``137790 0.0979``.
+
+    Attributes:
+        label: the column.
+        separator: between class and probability.
+    """
 
     kind: Literal["confidence"]
     label: str
@@ -174,7 +136,14 @@ class LabelConfidenceSubmission(_Answer):
 
 
 class RowTable(Section):
-    """Image and part of each row, from a table; the sample's id stands in ``row``."""
+    """Image and part of each row, from a table.
+
+    Attributes:
+        table: the table.
+        row: its column of the sample's ids.
+        image: its column of images.
+        part: its column of parts.
+    """
 
     by: Literal["table"]
     table: str
@@ -184,7 +153,11 @@ class RowTable(Section):
 
 
 class RowPattern(Section):
-    """Image and part of each row, from its id: the groups ``image`` and ``part`` of a pattern for the whole id."""
+    """Image and part of each row, from its id.
+
+    Attributes:
+        pattern: a regular expression for the whole id, with the groups ``image`` and ``part``.
+    """
 
     by: Literal["pattern"]
     pattern: str
@@ -223,19 +196,3 @@ Submission = Annotated[
     | RowSubmission,
     Field(discriminator="kind"),
 ]
-
-
-def require_groups(pattern: str, *names: str) -> str:
-    """Returns a regular expression that has named groups.
-
-    Raises:
-        ValueError: it is none, or lacks a group.
-    """
-    try:
-        groups = re.compile(pattern).groupindex
-    except re.error as error:
-        raise ValueError(f"pattern is not a regular expression ({error})") from error
-    for name in names:
-        if name not in groups:
-            raise ValueError(f"pattern needs a group named {name}, such as (?P<{name}>.+)")
-    return pattern

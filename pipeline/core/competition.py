@@ -16,56 +16,23 @@ from pipeline.core.measures.own_metric import OwnMetric, Response
 from pipeline.core.metrics import METRIC_NAMES, REQUIRED, get_metric
 from pipeline.core.paths import competition_path, metrics_folder
 from pipeline.core.row_rules import Groups, LeaveOut, MoreRows
+from pipeline.core.source_kinds import SLUG, KaggleSource, Source
 from pipeline.core.targets.contract import Target
 from pipeline.core.targets.spec import OneClassSpec, TargetSpec
-
-SLUG = r"[a-z0-9][a-z0-9-]*"  # the last part of a Kaggle competition's address
-
-
-class BundledSource(Section):
-    """scikit-learn's handwritten digits, laid out on disk as a Kaggle download with a held-back solution."""
-
-    kind: Literal["sklearn"]
-    name: Literal["digits"]
-    test_fraction: float = Field(default=0.2, gt=0.0, lt=1.0)
-    seed: int = Field(default=0, ge=0)
-
-
-class KerasSource(Section):
-    """A data set of ``keras.datasets`` (downloads once), laid out as a Kaggle download.
-
-    ``classes`` keeps only the named classes of those that Keras gives; None keeps all.
-    """
-
-    kind: Literal["keras"]
-    name: Literal["mnist", "fashion_mnist", "cifar10", "cifar100"]
-    classes: dict[int, str] | None = None
-
-
-class LocalSource(Section):
-    """A zip or a folder: relative to the repository, absolute, or through ``${VARIABLE}``."""
-
-    kind: Literal["local"]
-    path: str
-
-
-class KaggleSource(Section):
-    """A competition's slug, downloaded by the Kaggle command line client."""
-
-    kind: Literal["kaggle"]
-    slug: str = Field(pattern=f"^{SLUG}$")
-
-
-Source = Annotated[BundledSource | KerasSource | LocalSource | KaggleSource, Field(discriminator="kind")]
 
 
 class Storage(Section):
     """How images are kept: decoded once to uint8 at one size.
 
-    ``resize``: ``crop`` cuts the longer side, ``pad`` fills the shorter one with black, ``stretch`` ignores the shape.
-    ``range`` says which values of files of more than 8 bits become black and white: what the type can hold, the
-    smallest and largest value or the percentiles 0.5 and 99.5 of each picture, the window that a DICOM file names, or
-    two values. ``frame`` is taken of files with several; ``bands``, from 1, become the channels.
+    Attributes:
+        size: side of the stored images in pixels.
+        channels: 1 (grey), 3 (RGB) or the number of bands.
+        resize: ``crop`` cuts the longer side, ``pad`` fills the shorter one with black, ``stretch`` ignores the shape.
+        range: which values of files of more than 8 bits become black and white: what the type can hold, the smallest
+            and largest value or the percentiles 0.5 and 99.5 of each picture, the window that a DICOM file names, or
+            two values.
+        frame: which is taken of files with several.
+        bands: those that become the channels, counted from 1.
     """
 
     size: int = Field(ge=4, le=2048)
@@ -101,6 +68,9 @@ class Score(Section):
         tpr_bands: of ``weighted_roc_auc``: upper end and weight of each band of the true positive rate, rising to 1.
         file: a Python file under configs/metrics; ``name`` is then a function in it, ``greater_is_better`` its
             direction, ``response`` whether it takes decisions (``predict``) or probabilities (``predict_proba``).
+        greater_is_better: of a metric of your own: whether the higher value is the better one.
+        response: of a metric of your own: whether it takes decisions (``predict``) or probabilities
+            (``predict_proba``).
     """
 
     name: str
@@ -170,18 +140,25 @@ class Score(Section):
 class Competition(Section):
     """The whole truth about one competition, from ``configs/competitions/<name>.yaml``.
 
-    ``target`` says what is predicted: one class per image where it is absent;
-    ``mirror`` says whether a mirrored image keeps its class: false for digits, letters and text, and then no model's
-    ``augmentation.flip`` is used;
-    ``class_names`` says what people call the labels (``0: Healthy``): pictures show these names, tables and submissions
-    keep the labels;
-    ``models`` names the recommended models, which ``python -m pipeline init`` writes into ``params.yaml``;
-    ``solution`` names a file of true test labels, if the competition has one (rebuilt ones do);
-    ``kaggle`` is the slug that submissions go to, where the files do not come from Kaggle themselves;
-    ``encoding`` is that of tables that are not UTF-8 and have no byte order mark (``cp1251``, ``gb18030``);
-    ``leave_out`` says which training rows are left out, ``groups`` which share a fold where no column does;
-    ``columns`` says which columns beside the picture tabular models read;
-    ``more_rows`` names labelled images from elsewhere that train, too.
+    Attributes:
+        title: the competition's name, for people.
+        source: where its files come from.
+        train: how the training images and their answers lie there.
+        test: how the test images lie there.
+        target: what is predicted; one class per image where it is absent.
+        mirror: whether a mirrored image keeps its class: false for digits, letters and text, and then no model's
+            ``augmentation.flip`` is used.
+        submission: the form of its answers.
+        class_names: what people call the labels (``0: Healthy``): pictures show these names, tables and submissions
+            keep the labels.
+        models: the recommended models, which ``python -m pipeline init`` writes into ``params.yaml``.
+        solution: a file of true test labels, if the competition has one (rebuilt ones do).
+        kaggle: the slug that submissions go to, where the files do not come from Kaggle themselves.
+        encoding: that of tables that are not UTF-8 and have no byte order mark (``cp1251``, ``gb18030``).
+        leave_out: which training rows are left out.
+        groups: which training images share a fold where no column says so.
+        columns: which columns beside the picture tabular models read.
+        more_rows: labelled images from elsewhere that train, too.
     """
 
     title: str

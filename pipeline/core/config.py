@@ -186,17 +186,18 @@ def _keys(section: type[BaseModel], path: tuple[object, ...]) -> list[str]:
         for model in current:
             field = model.model_fields.get(str(part))
             if field is not None:
-                following += _models(field.annotation)
+                following += list_sections(field.annotation)
             elif any(part in _tags(candidate) for candidate in current):
                 following += [model] if part in _tags(model) else []
         current = following or current
     return sorted({name for model in current for name in model.model_fields})
 
 
-def _models(annotation: Any) -> list[type[BaseModel]]:
+def list_sections(annotation: Any) -> list[type[BaseModel]]:
+    """Lists the sections that a type names, at any depth of unions and lists."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    return [model for inner in getattr(annotation, "__args__", ()) for model in _models(inner)]
+    return [model for inner in getattr(annotation, "__args__", ()) for model in list_sections(inner)]
 
 
 def _tags(model: type[BaseModel]) -> set[object]:

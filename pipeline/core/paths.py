@@ -68,6 +68,16 @@ def measured_recipes_path(root: Path) -> Path:
     return root / "configs" / "measured_recipes.csv"
 
 
+def schema_path(root: Path, name: str) -> Path:
+    """Returns the JSON schema of a kind of YAML files: params, competition, model."""
+    return root / "configs" / "schemas" / f"{name}.json"
+
+
+def options_page_path(root: Path) -> Path:
+    """Returns the page of all options."""
+    return root / "docs" / "options.md"
+
+
 def metrics_folder(root: Path) -> Path:
     """Metrics of the user's own."""
     return root / "configs" / "metrics"

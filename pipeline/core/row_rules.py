@@ -13,7 +13,14 @@ if TYPE_CHECKING:
 
 
 class Condition(Section):
-    """Rows by their cell in a column: one of ``equals``, or a number ``below`` or ``above`` a bound."""
+    """Rows by their cell in a column: one of ``equals``, or a number ``below`` or ``above`` a bound.
+
+    Attributes:
+        column: the column.
+        equals: texts; a row whose cell is one of them meets the condition.
+        below: a bound; a row whose number is less meets the condition.
+        above: a bound; a row whose number is greater meets the condition.
+    """
 
     column: str
     equals: tuple[str, ...] | None = None
@@ -61,9 +68,13 @@ class Condition(Section):
 class LeaveOut(Section):
     """Training rows that are left out; ``prepare`` lists them in its report.
 
-    ``ids`` names them; ``no_label`` and ``no_image`` take rows of a table without the one or the other, ``rows`` those
-    that meet a condition, ``not_in_table`` images that no row names, of training and test folders alike, and
-    ``classes_rarer_than`` the images of classes with fewer.
+    Attributes:
+        ids: of the images.
+        no_label: rows of a table without a label.
+        no_image: rows of a table without an image.
+        not_in_table: images that no row names, of training and test folders alike.
+        rows: those that meet a condition.
+        classes_rarer_than: images of classes with fewer than so many.
     """
 
     ids: tuple[str, ...] = ()
@@ -75,11 +86,14 @@ class LeaveOut(Section):
 
 
 class Groups(Section):
-    """Training images that share a fold, where no column of the training table says so.
+    """Training images that share a fold, where no column of the training table says so: by a pattern, or by a table.
 
-    Either ``pattern``, a regular expression that is searched for in each id (its group ``group``, else its first one,
-    names the image's group), or a ``table`` beside folders of images: its column ``id`` names the images, its column
-    ``column`` the group.
+    Attributes:
+        pattern: a regular expression that is searched for in each id; its group ``group``, else its first one, names
+            the image's group.
+        table: a table beside folders of images.
+        id: its column that names the images.
+        column: its column of the group.
     """
 
     pattern: str | None = None

@@ -28,7 +28,12 @@ _CHUNK = 64
 
 
 class HistogramStretch(Section):
-    """Brightness: two percentiles of the luminance become 0 and 255, linearly; a flat image stays as it is."""
+    """Brightness: two percentiles of the luminance become 0 and 255, linearly; a flat image stays as it is.
+
+    Attributes:
+        low: the percentile that becomes black.
+        high: the percentile that becomes white.
+    """
 
     name: Literal["histogram_stretch"]
     low: float = Field(default=2.0, ge=0.0, lt=100.0)
@@ -48,7 +53,11 @@ class Equalize(Section):
 
 
 class Clahe(Section):
-    """Contrast in each part of the image: equalisation in ``grid`` x ``grid`` tiles whose slopes are limited.
+    """Contrast in each part of the image: equalisation in tiles whose slopes are limited.
+
+    Attributes:
+        clip_limit: of the slopes, times that of no change.
+        grid: tiles along each side.
 
     Reference: Zuiderveld 1994, Contrast limited adaptive histogram equalization, Graphics Gems IV
     """
@@ -59,14 +68,21 @@ class Clahe(Section):
 
 
 class GaussianDenoise(Section):
-    """Noise: a Gaussian blur; ``sigma`` in pixels of the stored image."""
+    """Noise: a Gaussian blur.
+
+    Attributes:
+        sigma: in pixels of the stored image.
+    """
 
     name: Literal["gaussian_denoise"]
     sigma: float = Field(default=0.8, gt=0.0, le=20.0)
 
 
 class NlMeansDenoise(Section):
-    """Noise: means over patches that look alike; ``strength`` in grey levels, about the deviation of the noise.
+    """Noise: means over patches that look alike.
+
+    Attributes:
+        strength: in grey levels, about the deviation of the noise.
 
     Reference: Buades, Coll and Morel 2011, Non-local means denoising, https://doi.org/10.5201/ipol.2011.bcm_nlm
     """

@@ -28,6 +28,7 @@ class Head(Section):
 
     Attributes:
         units: of each dense layer; none for a linear classifier on the features.
+        activation: of the dense layers.
         dropout: before each dense layer and before the classifier.
         l2: of every kernel of the head.
         cosine: logits by angle instead of linear ones; `training.loss: {name: arcface}` adds the margin.

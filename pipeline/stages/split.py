@@ -8,23 +8,14 @@ Reference: scikit-learn's StratifiedKFold; pipeline/data/prepared/whole_groups.p
 
 from pathlib import Path
 
-from pydantic import Field
-
 from pipeline.core import paths, tables
-from pipeline.core.config import Section, load_params
+from pipeline.core.config import load_params
 from pipeline.core.errors import some
 from pipeline.core.paths import prepared_folder
 from pipeline.core.targets.classes import OneClass
 from pipeline.core.targets.prepared import read_target, read_truth
 from pipeline.data.prepared import duplicates, folds
-
-
-class SplitParams(Section):
-    """How to split; another seed is another split."""
-
-    n_splits: int = Field(default=5, ge=2)
-    seed: int = Field(default=0, ge=0, lt=2**32)
-    group_duplicates: bool = True
+from pipeline.data.prepared.stratification import SplitParams
 
 
 def run(root: Path) -> None:

@@ -11,7 +11,8 @@ from pipeline.networks import runtime
 from pipeline.networks.build import BuiltNetwork
 from pipeline.networks.runtime import keras
 from pipeline.training.recipes.optimizers import build_optimizer
-from pipeline.training.recipes.recipe import PhaseRecipe, Training
+from pipeline.training.recipes.phase_recipe import PhaseRecipe
+from pipeline.training.recipes.recipe import Training
 from pipeline.training.recipes.schedules import tabulate_rates
 from pipeline.training.recipes.target_losses import build_target_loss
 from pipeline.training.state import Arrays

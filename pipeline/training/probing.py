@@ -24,7 +24,8 @@ from pipeline.networks.processor import Precision
 from pipeline.networks.runtime import keras
 from pipeline.training.phases import unfreeze
 from pipeline.training.recipes.optimizers import build_optimizer
-from pipeline.training.recipes.recipe import PhaseRecipe, Recipe
+from pipeline.training.recipes.phase_recipe import PhaseRecipe
+from pipeline.training.recipes.recipe import Recipe
 
 _LARGEST, _ON_CPU = 256, 32
 _STEPS = 3

@@ -35,7 +35,14 @@ class _Parameter(Section):
 
 
 class FloatParameter(_Parameter):
-    """A number between two bounds, both included; ``log`` draws its logarithm."""
+    """A number between two bounds.
+
+    Attributes:
+        low: the lowest value, included.
+        high: the highest value, included.
+        log: whether its logarithm is drawn.
+        step: distance between two values; None allows all between.
+    """
 
     kind: Literal["float"]
     low: float
@@ -79,7 +86,14 @@ class FloatParameter(_Parameter):
 
 
 class IntParameter(_Parameter):
-    """A whole number between two bounds, both included; ``log`` draws its logarithm."""
+    """A whole number between two bounds.
+
+    Attributes:
+        low: the lowest value, included.
+        high: the highest value, included.
+        log: whether its logarithm is drawn.
+        step: distance between two values.
+    """
 
     kind: Literal["int"]
     low: int
@@ -120,7 +134,11 @@ class IntParameter(_Parameter):
 
 
 class CategoricalParameter(_Parameter):
-    """One of several values, which may be lists and whole sections."""
+    """One of several values, which may be lists and whole sections.
+
+    Attributes:
+        choices: the values to try.
+    """
 
     kind: Literal["categorical"]
     choices: list[Any] = Field(min_length=2)

@@ -24,7 +24,13 @@ from pipeline.training.recipes.model_yaml import Settings, get_setting, overlay_
 from pipeline.tuning.parameters import CategoricalParameter, OptunaValue, Parameter, Suggester
 
 
-class _SearchSection(Section):
+class SearchSection(Section):
+    """The search space of a model's file.
+
+    Attributes:
+        search: settings of this file, by path, each with the values that tuning may try.
+    """
+
     search: dict[str, Parameter]
 
 
@@ -161,7 +167,7 @@ def load_space(root: Path, model: str, mirror: bool) -> Space:
         raise InputError(
             f"{path} has no section search, so there is nothing to tune; docs/tuning.md describes how to write one"
         )
-    parameters = parse({"search": search}, _SearchSection, str(path)).search
+    parameters = parse({"search": search}, SearchSection, str(path)).search
     full: Settings = recipe_from(settings, str(path)).model_dump(mode="json")
     space = Space(path, full, parameters, mirror)
     space.check()

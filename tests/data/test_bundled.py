@@ -6,9 +6,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline.core.competition import BundledSource, KerasSource
 from pipeline.core.errors import InputError
 from pipeline.core.files import sha256
+from pipeline.core.source_kinds import BundledSource, KerasSource
 from pipeline.data.sources import bundled
 
 

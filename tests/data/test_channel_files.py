@@ -7,7 +7,8 @@ from PIL import Image
 from pydantic import ValidationError
 
 from pipeline.core.errors import InputError
-from pipeline.core.layouts import ChannelFiles, CsvImages
+from pipeline.core.file_layouts import ChannelFiles
+from pipeline.core.layouts import CsvImages
 from pipeline.data.prepared.channel_files import find_channel_files, refuse_other_number
 from pipeline.data.prepared.image_folder import ImageFolder
 from pipeline.images.decoding import BrokenImageError, decode_channels

@@ -7,7 +7,7 @@ import pytest
 from support.packers import PACKS, TEST, TRAIN, draw, npy, pictures, png, tfrecords, write_pack
 
 from pipeline.core.errors import InputError
-from pipeline.core.layouts import Packed
+from pipeline.core.file_layouts import Packed
 from pipeline.core.tables import read_classes, read_index
 from pipeline.data.prepared.packed_images import PackedImages, fill_from_packed
 from pipeline.images.fitting import StorageForm

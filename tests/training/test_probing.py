@@ -15,7 +15,8 @@ from support.trainings import recipe, transfer
 from pipeline.core.errors import NoRoomError
 from pipeline.networks import hardware, runtime
 from pipeline.training import probing
-from pipeline.training.recipes.recipe import PhaseRecipe, Recipe, load_recipe
+from pipeline.training.recipes.phase_recipe import PhaseRecipe
+from pipeline.training.recipes.recipe import Recipe, load_recipe
 
 SHAPE, ROWS = (8, 1, 3), 1000
 

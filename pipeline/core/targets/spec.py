@@ -124,7 +124,11 @@ PartSpec = Annotated[OneClassSpec | GradesSpec | NumbersSpec, Field(discriminato
 
 
 class SeveralTargetsSpec(Section):
-    """Several targets at once: by column of the training table, what kind each is."""
+    """Several targets at once.
+
+    Attributes:
+        targets: by column of the training table, what kind each is.
+    """
 
     kind: Literal["several_targets"]
     targets: dict[str, PartSpec] = Field(min_length=2)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.errors import InputError, some
-from pipeline.core.layouts import Packed
+from pipeline.core.file_layouts import Packed
 from pipeline.data.containers.cells import Row
 from pipeline.data.containers.parquet_rows import iterate_parquet_pixels, list_parquet_columns
 from pipeline.data.containers.tables import find_row_columns, iterate_rows

@@ -10,8 +10,8 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline.core.file_layouts import CHANNEL
 from pipeline.core.ids import natural_order
-from pipeline.core.layouts import CHANNEL
 from pipeline.data.describe.match import ENOUGH
 
 _PROBED = 24  # rows whose files are looked for by each cell; the others by the path that these make

@@ -6,10 +6,10 @@ Reads: Kaggle through its client, configs/models. Writes: data/raw, a new file u
 import re
 from pathlib import Path
 
-from pipeline.core.competition import SLUG, KaggleSource
 from pipeline.core.config import read_yaml
 from pipeline.core.errors import InputError
 from pipeline.core.paths import competitions_folder
+from pipeline.core.source_kinds import SLUG, KaggleSource
 from pipeline.data.describe.description import Description, describe_files
 from pipeline.data.describe.init import activate_competition, require_new_name, write_description
 from pipeline.data.describe.match import Choices

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.core.errors import InputError
-from pipeline.core.layouts import Packed
+from pipeline.core.file_layouts import Packed
 from pipeline.data.containers.array_rows import NAME, ROW
 from pipeline.data.containers.cells import LEAST_PIXELS
 from pipeline.data.containers.formats import ROW_SUFFIXES

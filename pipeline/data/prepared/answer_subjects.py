@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline.core.answers import RowSubmission, UnitPattern, UnitTable
+from pipeline.core.answers import RowSubmission
 from pipeline.core.competition import Competition
 from pipeline.core.errors import InputError, some
 from pipeline.core.targets.contract import Target
+from pipeline.core.units import UnitPattern, UnitTable
 from pipeline.data.prepared.answer_tables import read_row_table, read_units
 from pipeline.data.prepared.record import Record
 from pipeline.data.prepared.records import ListedRecords

@@ -6,10 +6,11 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from pipeline.core.answers import RowSubmission, RowTable, UnitTable
+from pipeline.core.answers import RowSubmission, RowTable
 from pipeline.core.competition import Competition
 from pipeline.core.csvs import require_columns
 from pipeline.core.errors import InputError, some
+from pipeline.core.units import UnitTable
 from pipeline.data.containers.tables import read_rows
 
 

@@ -8,7 +8,8 @@ import pandas as pd
 
 from pipeline.core.csvs import require_columns
 from pipeline.core.errors import InputError, some
-from pipeline.core.layouts import CHANNEL, ChannelFiles, CsvImages, CsvOneHot, TestImages
+from pipeline.core.file_layouts import CHANNEL, ChannelFiles
+from pipeline.core.layouts import CsvImages, CsvOneHot, TestImages
 from pipeline.data.prepared.image_folder import ImageFolder
 from pipeline.data.prepared.packed_images import PackedImages
 

@@ -6,7 +6,8 @@ from functools import cached_property
 from pathlib import Path
 
 from pipeline.core.errors import InputError, some
-from pipeline.core.layouts import CsvImages, CsvOneHot, FileNames, Folders, Packed, TestImages
+from pipeline.core.file_layouts import Packed
+from pipeline.core.layouts import CsvImages, CsvOneHot, FileNames, Folders, TestImages
 from pipeline.data.containers.array_rows import NAME, ROW
 from pipeline.data.containers.pictures import iterate_pictures
 from pipeline.data.containers.tables import find_row_columns, list_row_files, read_rows

@@ -36,8 +36,10 @@ from pipeline.kaggle.answers.sheets import format_rows
 class PrepareParams(Section):
     """The parameters of decoding.
 
-    ``workers`` None takes one process per core. ``drop_broken`` leaves unreadable training images out; an unreadable
-    test image is stored black, because its row must stand in the submission. The report names them all.
+    Attributes:
+        workers: processes that decode images; None takes one per core.
+        drop_broken: leaves unreadable training images out; an unreadable test image is stored black, because its row
+            must stand in the submission. The report names them all.
     """
 
     workers: int | None = Field(default=None, ge=1)

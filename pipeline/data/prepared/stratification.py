@@ -8,9 +8,25 @@ https://doi.org/10.1007/978-3-642-23808-6_10
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
+from pipeline.core.config import Section
 from pipeline.core.errors import InputError
 from pipeline.data.prepared.whole_groups import deal_whole_groups
+
+
+class SplitParams(Section):
+    """Settings of the folds.
+
+    Attributes:
+        n_splits: how many folds.
+        seed: another seed is another split: the way to repeat a cross-validation.
+        group_duplicates: images with the same content or perceptual hash share a fold.
+    """
+
+    n_splits: int = Field(default=5, ge=2)
+    seed: int = Field(default=0, ge=0, lt=2**32)
+    group_duplicates: bool = True
 
 
 def deal_groups(strata: NDArray[np.bool_], groups: NDArray[np.int64], n_splits: int, seed: int) -> NDArray[np.int64]:

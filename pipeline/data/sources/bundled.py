@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.arrays import Images
-from pipeline.core.competition import BundledSource, KerasSource
 from pipeline.core.errors import InputError
 from pipeline.core.files import write_text
+from pipeline.core.source_kinds import BundledSource, KerasSource
 
 # The numpy backend starts in half a second, and a process of its own keeps Keras out of this one.
 _KERAS = """

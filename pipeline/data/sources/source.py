@@ -15,11 +15,12 @@ from typing import Any
 
 from pipeline.core.archives.unpacking import unpack_archive
 from pipeline.core.archives.written import SourceFile, compute_crc32
-from pipeline.core.competition import BundledSource, Competition, KaggleSource, KerasSource, LocalSource, Source
+from pipeline.core.competition import Competition
 from pipeline.core.config import expand
 from pipeline.core.errors import InputError, some
 from pipeline.core.files import files_below, is_junk, read_json, write_text
 from pipeline.core.paths import raw_folder
+from pipeline.core.source_kinds import BundledSource, KaggleSource, KerasSource, LocalSource, Source
 from pipeline.data.containers.patterns import expand_path
 from pipeline.data.sources.bundled import write_digits, write_keras
 from pipeline.kaggle.download import download_competition

@@ -17,7 +17,14 @@ Activation = Literal["elu", "relu", "gelu"]
 class PlainCnn(Section):
     """Convolution, activation, max pooling, repeated; then dense layers.
 
-    ``kernels`` gives the side of each convolution's kernel; ``pool: false`` leaves the pooling out.
+    Attributes:
+        filters: of each convolution.
+        kernels: side of each convolution's kernel.
+        units: of each dense layer.
+        pool: false leaves the pooling out.
+        activation: after each convolution and dense layer.
+        dropout: after each dense layer.
+        l2: of every kernel.
     """
 
     name: Literal["plain_cnn"]
@@ -44,10 +51,13 @@ class DeepEluCnn(Section):
     Attributes:
         widths: filters of each level.
         blocks: residual blocks of each level.
+        activation: of every block.
+        residual: whether blocks add their input to their output.
         pool_first: pools once before the first level too; for inputs of 64 pixels and more.
         dropout: of the last level; earlier levels get proportionally less.
         head_dropout: before the classifier.
         l2: of every convolution kernel.
+        norm_momentum: of the running averages of batch normalisation.
 
     Reference: Clevert et al. 2016, ELU, https://arxiv.org/abs/1511.07289; He et al. 2016, residual learning,
     https://arxiv.org/abs/1512.03385.

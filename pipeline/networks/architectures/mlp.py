@@ -12,7 +12,14 @@ from pipeline.networks.runtime import keras, layers
 
 
 class MlpPixels(Section):
-    """Dense layers on the flattened image; 784-300-10 has 238,510 parameters."""
+    """Dense layers on the flattened image; 784-300-10 has 238,510 parameters.
+
+    Attributes:
+        units: of each dense layer.
+        activation: of each dense layer.
+        dropout: after each dense layer.
+        l2: of every kernel.
+    """
 
     name: Literal["mlp_pixels"]
     units: tuple[PositiveInt, ...] = (300,)

@@ -32,6 +32,7 @@ class Pretrained(Section):
         weights: ``imagenet``, ``none`` or the path of a .h5 file without top.
         arguments: more for the backbone's function: ``{alpha: 0.35}``.
         pooling: of the feature map: ``average``, ``max`` or ``flatten``.
+        head: the layers on the pooled features.
         norm: batch-normalisation statistics: ``frozen`` as they came; ``adapted`` by running averages of
             ``norm_momentum``; ``reestimated``: adapted, and measured afresh on training images at the end. Keras ships
             MobileNetV2 with a momentum of 0.999, which a short fine-tuning never catches up with.

@@ -51,8 +51,11 @@ class WeakClasses(Section):
 class StrongerAugmentation(Section):
     """Transforms for some classes alone, after those that all images go through.
 
-    A network may learn the traces that they leave instead of the class: no erasing, no odd colours here, rather more of
-    what the others go through.
+    A network may learn the traces that they leave instead of the class: no erasing, rather more of what all go through.
+
+    Attributes:
+        classes: by name.
+        transforms: albumentations classes in order, each ``{Name: {argument: value}}``.
     """
 
     classes: tuple[str, ...] = ()

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, model_validator
 
 from pipeline.core.config import Section, parse
 from pipeline.core.errors import InputError
@@ -19,9 +19,8 @@ from pipeline.training.recipes import balance, distillation
 from pipeline.training.recipes.balance import Balance
 from pipeline.training.recipes.distillation import Distillation
 from pipeline.training.recipes.model_yaml import Settings, read_model
-from pipeline.training.recipes.optimizers import Optimizer
+from pipeline.training.recipes.phase_recipe import PhaseRecipe
 from pipeline.training.recipes.pseudo import PseudoLabelling
-from pipeline.training.recipes.schedules import Constant, Cosine, Schedule
 from pipeline.training.recipes.target_losses import Loss, LossSettings
 
 
@@ -40,49 +39,6 @@ class Input(Section):
     preprocess: Steps = ()
 
 
-class PhaseRecipe(Section):
-    """One phase of a training, with its own length, pace and trainable layers.
-
-    Attributes:
-        batch_size: images per step; ``auto`` takes what fits into the GPU, 32 on a CPU.
-        unfreeze: what trains: ``all``, the ``head`` alone (on features that are computed once), or the head and the top
-            n layers of the backbone, counted as Keras counts them.
-        size: side of the input in pixels during this phase; None means the model's own.
-        layer_decay: the learning rate shrinks by this factor from each layer with a kernel to the one below it.
-        draws: augmented versions of each image whose features the head trains on; 0 trains on the image, and on its
-            mirror image where the augmentation flips.
-        plain_epochs: the last epochs of the phase, without augmentation but flips.
-
-    Reference: Howard and Ruder 2018, gradual unfreezing, https://arxiv.org/abs/1801.06146; Bao et al. 2022, BEiT,
-    layer-wise decay, https://arxiv.org/abs/2106.08254; Touvron et al. 2019, train-test resolution,
-    https://arxiv.org/abs/1906.06423
-    """
-
-    epochs: int = Field(ge=1)
-    batch_size: PositiveInt | Literal["auto"]
-    optimizer: Optimizer
-    schedule: Schedule = Constant(name="constant")
-    unfreeze: Literal["all", "head"] | PositiveInt = "all"
-    size: int | None = Field(default=None, ge=4, le=2048)
-    layer_decay: float = Field(default=1.0, gt=0.0, le=1.0)
-    draws: int = Field(default=0, ge=0, le=100)
-    plain_epochs: int = Field(default=0, ge=0)
-
-    @model_validator(mode="after")
-    def _phase_agrees(self) -> "PhaseRecipe":
-        if isinstance(self.schedule, Cosine) and self.schedule.warmup_epochs >= self.epochs:
-            raise ValueError(f"schedule.warmup_epochs must be less than epochs ({self.epochs})")
-        if self.plain_epochs > self.epochs or (self.plain_epochs and self.unfreeze == "head"):
-            raise ValueError(
-                f"plain_epochs must be at most epochs ({self.epochs}) and needs more to train than the head"
-            )
-        if self.draws and self.unfreeze != "head":
-            raise ValueError("draws needs unfreeze: head")
-        if self.unfreeze == "head" and self.layer_decay < 1:
-            raise ValueError("layer_decay needs more to train than the head; see unfreeze")
-        return self
-
-
 class Training(PhaseRecipe):
     """How long and how a network is trained: its last phase, and what holds for all of them.
 
@@ -90,6 +46,7 @@ class Training(PhaseRecipe):
         before: phases that come before this one, in order.
         select: which weights are kept: the ``last`` ones (their average where ``optimizer.ema`` is set), or the
             ``best`` epoch by validation loss; the latter uses the fold whose score is reported, and the card says so.
+        label_smoothing: share of each target that is spread over all classes; of labels, moved towards 1/2.
         focal_gamma: of the focal loss, which gives easy images less weight; 0 is cross-entropy.
         loss: another than the target's own, by its name: `mse`, `mae` and `huber` of numbers, `asymmetric` of labels,
             `kl` of shares of votes.
@@ -152,7 +109,12 @@ class Training(PhaseRecipe):
 
 
 class Recipe(Section):
-    """All settings of one model, from ``configs/models/<model>.yaml``; ``more_rows`` as in `StandaloneRecipe`."""
+    """All settings of one network, from ``configs/models/<model>.yaml``.
+
+    Attributes:
+        network: what is built.
+        more_rows: whether the competition's rows from elsewhere train, too.
+    """
 
     input: Input = Input()
     augmentation: Augmentation = Augmentation()
@@ -213,8 +175,8 @@ class Recipe(Section):
 
 def remove_flips(recipe: Recipe) -> Recipe:
     """Returns the recipe for a competition whose mirrored images are no members of their class."""
-    augmentation = recipe.augmentation.model_copy(update={"flip": "none"})
-    return recipe.model_copy(update={"augmentation": augmentation, "views": remove_mirror_views(recipe.views)})
+    unflipped = recipe.augmentation.model_copy(update={"flip": "none"})
+    return recipe.model_copy(update={"augmentation": unflipped, "views": remove_mirror_views(recipe.views)})
 
 
 def load_recipe(root: Path, model: str) -> Recipe:

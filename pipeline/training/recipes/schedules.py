@@ -22,7 +22,12 @@ class Constant(Section):
 
 
 class Step(Section):
-    """Multiplies the rate by ``factor`` every ``every`` epochs."""
+    """Multiplies the rate by a factor every few epochs.
+
+    Attributes:
+        every: epochs between two steps.
+        factor: what the rate is multiplied by.
+    """
 
     name: Literal["step"]
     every: int = Field(ge=1)
@@ -30,16 +35,24 @@ class Step(Section):
 
 
 class Exponential(Section):
-    """Falls smoothly from 1 to ``final`` of the base rate."""
+    """Falls smoothly to a share of the base rate.
+
+    Attributes:
+        final: that share, at the last update.
+    """
 
     name: Literal["exponential"]
     final: float = Field(default=0.01, gt=0.0, le=1.0)
 
 
 class Plateau(Section):
-    """Multiplies the rate by ``factor`` when the validation loss has not improved for ``patience`` epochs.
+    """Multiplies the rate by a factor when the validation loss has not improved for some epochs.
 
     It looks at the fold it reports, and the model card says so.
+
+    Attributes:
+        factor: what the rate is multiplied by.
+        patience: epochs without a lower validation loss.
     """
 
     name: Literal["plateau"]
@@ -48,7 +61,11 @@ class Plateau(Section):
 
 
 class Cosine(Section):
-    """Linear warm-up, then half a cosine down to ``final``.
+    """Linear warm-up, then half a cosine down.
+
+    Attributes:
+        warmup_epochs: length of the warm-up.
+        final: share of the base rate at the last update.
 
     Reference: Loshchilov and Hutter 2017, SGDR, https://arxiv.org/abs/1608.03983
     """
@@ -59,7 +76,11 @@ class Cosine(Section):
 
 
 class OneCycle(Section):
-    """Half a cosine up from ``start`` over the first ``rise`` of training, half a cosine down to zero.
+    """Half a cosine up over the first part of training, half a cosine down to zero.
+
+    Attributes:
+        rise: that part, as a share of all updates.
+        start: share of the base rate at the first update.
 
     Reference: Smith and Topin 2018, Super-Convergence, https://arxiv.org/abs/1708.07120
     """

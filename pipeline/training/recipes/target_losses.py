@@ -21,13 +21,20 @@ from pipeline.training.recipes.output_losses import DivergenceLoss, GradeNumberL
 
 
 class PlainLoss(Section):
-    """``mse`` and ``mae`` of numbers, in standard deviations; ``kl`` the divergence from shares of votes."""
+    """A loss without settings.
+
+    Attributes:
+        name: ``mse`` and ``mae`` of numbers, in standard deviations; ``kl`` the divergence from shares of votes.
+    """
 
     name: Literal["mse", "mae", "kl"]
 
 
 class Huber(Section):
-    """Squared error up to ``delta`` standard deviations, absolute error beyond; for numbers.
+    """Squared error near zero, absolute error beyond; for numbers.
+
+    Attributes:
+        delta: where the one becomes the other, in standard deviations.
 
     Reference: Huber 1964, Robust estimation of a location parameter, https://doi.org/10.1214/aoms/1177703732
     """

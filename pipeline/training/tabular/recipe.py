@@ -15,6 +15,13 @@ from pipeline.training.recipes.standalone import StandaloneRecipe
 class Boosting(Section):
     """Gradient-boosted trees on histograms, scikit-learn's.
 
+    Attributes:
+        learning_rate: what each tree counts.
+        iterations: number of trees; of several classes, for each class.
+        leaves: the most that a tree has.
+        min_rows: the fewest training rows in a leaf.
+        l2: penalty on the values of leaves.
+
     Reference: Ke et al. 2017, LightGBM, https://papers.nips.cc/paper/6907, whose method they follow
     """
 
@@ -26,7 +33,11 @@ class Boosting(Section):
 
 
 class Logistic(Section):
-    """Regularised linear models on standardised columns: logistic regression, ridge for numbers."""
+    """Regularised linear models on standardised columns: logistic regression, ridge for numbers.
+
+    Attributes:
+        C: the inverse of the penalty: smaller is simpler.
+    """
 
     C: float = Field(default=1.0, gt=0.0)
 

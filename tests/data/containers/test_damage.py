@@ -7,7 +7,7 @@ import pytest
 from support.packers import PACKS
 
 from pipeline.core.errors import InputError
-from pipeline.core.layouts import Packed
+from pipeline.core.file_layouts import Packed
 from pipeline.data.containers.pictures import iterate_pictures
 from pipeline.data.containers.tables import find_row_columns, read_rows
 

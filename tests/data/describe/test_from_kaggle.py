@@ -9,8 +9,9 @@ from support.kaggle_download_server import SECRET, Kaggle, forget_credentials, s
 
 from pipeline.cli import main
 from pipeline.core.active import active_models, active_name
-from pipeline.core.competition import KaggleSource, load_competition
+from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError
+from pipeline.core.source_kinds import KaggleSource
 from pipeline.data.describe.from_kaggle import describe_kaggle
 from pipeline.data.describe.match import Choices
 from pipeline.stages import fetch, prepare

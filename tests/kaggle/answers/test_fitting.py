@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.core.answers import LabelSubmission, RankedSubmission, UnitPattern, Units
+from pipeline.core.answers import LabelSubmission, RankedSubmission
 from pipeline.core.metrics import get_metric
 from pipeline.core.targets.classes import OneClass
+from pipeline.core.units import UnitPattern, Units
 from pipeline.kaggle.answers.contract import AnswerRule
 from pipeline.kaggle.answers.fitting import ScoredRows, fit_rule
 
