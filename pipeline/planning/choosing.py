@@ -1,13 +1,15 @@
-"""The next step of a plan: the model that is hoped to take away most error per second, among those that fit the time.
+"""The next step of a plan: of the few models that together are hoped to leave least error in time, the best a second.
 
 The rule is simple enough to be read off its table: a model as good as the ensemble takes a tenth of its error away, a
-worse one less, a better one puts its own error, less a tenth, in the place of the ensemble's. Errors are the table's
-until models were trained here; these then say where the ensemble stands, and how far the table's are from theirs.
+worse one less, a better one puts its own error, less a tenth, in the place of the ensemble's; where both read the same
+features, next to nothing is added. Errors are the table's until models were trained here; these then say where the
+ensemble stands, and how far the table's are from theirs.
 """
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import combinations
 
 from pipeline.planning.plan import Plan
 from pipeline.planning.prior import UNKNOWN, Estimate
@@ -15,6 +17,9 @@ from pipeline.planning.prior import UNKNOWN, Estimate
 _MIXED = 0.1  # of the error, taken away by a second model as good as the ensemble
 _DECAY = 3.0  # how fast that fades with the error of the model beside the ensemble's
 _UNTRIED = 6.0  # relative error before anything is trained: about what guessing has
+_SAME = 0.9  # of what is added, gone where both read the same features: nine heads on three backbones gain nothing
+_AHEAD = 3  # models whose seconds are weighed together
+_QUICK = 0.1  # of the time: what costs less comes first where there is nothing yet
 MARGIN = 1.25  # seconds that a step is granted, times what is expected
 
 
@@ -28,6 +33,9 @@ class Option:
         gain: share of the ensemble's error that it is hoped to take away.
         known: rows of the table behind that; 0 is a guess.
         table_seconds: that it would take on a machine like that of the table.
+        error: its own, relative to the best of the table.
+        features: of its seconds, those of frozen backbones' features, which other models would share.
+        backbones: whose features it reads, also where they are kept.
     """
 
     model: str
@@ -35,11 +43,32 @@ class Option:
     gain: float
     known: int
     table_seconds: float = 0.0
+    error: float = UNKNOWN
+    features: Mapping[str, float] = field(default_factory=dict)
+    backbones: frozenset[str] = frozenset()
 
     @property
     def rate(self) -> float:
         """The gain per minute."""
         return 60 * self.gain / self.seconds
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where an ensemble stands.
+
+    Attributes:
+        error: relative to the best recipe of the table.
+        backbones: whose features its models read.
+    """
+
+    error: float
+    backbones: frozenset[str] = frozenset()
+
+    def add(self, error: float, backbones: frozenset[str]) -> "Standing":
+        """Returns where it is expected to stand with another model."""
+        gain = _expect_gain(self, error, backbones)
+        return Standing(self.error * (1 - gain), self.backbones | backbones)
 
 
 def rank_options(plan: Plan, estimates: Mapping[str, Estimate | None], overhead: float) -> list[Option]:
@@ -52,40 +81,72 @@ def rank_options(plan: Plan, estimates: Mapping[str, Estimate | None], overhead:
     """
     done = {step.model for step in plan.steps if step.outcome != "out_of_time"}
     begun = {step.model: step.seconds for step in plan.steps if step.outcome == "out_of_time"}
-    present = find_present_error(plan, estimates)
-    kept = measure_kept_features(plan, estimates)
+    present = find_standing(plan, estimates)
+    costs = measure_features(estimates)
+    kept = {each: costs.get(each, 0.0) for each in _list_kept(plan, estimates)}
     options = []
     for name, estimate in estimates.items():
         if name not in done:
             error = estimate.relative_error if estimate else UNKNOWN
             training = estimate.seconds if estimate else _mean_seconds(estimates)
-            spared = sum(kept.get(each, 0.0) for each in estimate.backbones) if estimate else 0.0
+            backbones = estimate.backbones if estimate else frozenset()
+            spared = sum(kept.get(each, 0.0) for each in backbones)
             table = max(training - spared, 0.0) + overhead
             seconds = max(plan.slowness * table, begun.get(name, 0.0))
             rows = estimate.rows if estimate else 0
-            options.append(Option(name, seconds, _expect_gain(present, error), rows, table))
+            gain = _expect_gain(present, error, backbones)
+            shared = {each: plan.slowness * costs.get(each, 0.0) for each in backbones - kept.keys()}
+            options.append(Option(name, seconds, gain, rows, table, error, shared, backbones))
     return sorted(options, key=lambda option: (-option.rate, option.model))
 
 
-def choose_option(options: Sequence[Option], seconds: float, first: bool) -> Option | None:
-    """Chooses the best option that fits; the very first step takes the cheapest that gains enough to begin with.
+def choose_option(options: Sequence[Option], present: Standing, seconds: float, first: bool) -> Option | None:
+    """Chooses the few models that together fit and are hoped to leave least error; the best a second begins.
 
     Args:
         options: ranked.
-        seconds: that are left for a step.
-        first: whether nothing was trained yet: then something is chosen whatever the time.
+        present: where the ensemble stands.
+        seconds: that are left for steps.
+        first: whether nothing was trained yet: then something is chosen whatever the time, and what is quick goes
+            ahead, so that there is a score and a submission early.
     """
     fitting = [option for option in options if MARGIN * option.seconds <= seconds]
-    if fitting:
-        return fitting[0]
-    return min(options, key=lambda option: option.seconds) if first and options else None
+    if not fitting:
+        return min(options, key=lambda option: option.seconds) if first and options else None
+    quick = [option for option in fitting if option.seconds <= _QUICK * seconds]
+    if first and quick:
+        return quick[0]
+    sets = [
+        some
+        for count in range(1, _AHEAD + 1)
+        for some in combinations(fitting, count)
+        if MARGIN * _sum_seconds(some) <= seconds
+    ]
+    best = min(sets, key=lambda some: (_expect_error(present, some), _sum_seconds(some)))
+    return best[0]
 
 
-def find_present_error(plan: Plan, estimates: Mapping[str, Estimate | None]) -> float:
-    """Returns the error of the present ensemble on the table's scale, where its best recipe has 1.
+def _sum_seconds(options: Sequence[Option]) -> float:
+    """Sums what options cost together: features that several read are computed once."""
+    shared: dict[str, float] = {}
+    for option in options:
+        shared |= option.features
+    return sum(option.seconds - sum(option.features.values()) for option in options) + sum(shared.values())
+
+
+def _expect_error(present: Standing, options: Sequence[Option]) -> float:
+    for option in sorted(options, key=lambda option: option.error):
+        present = present.add(option.error, option.backbones)
+    return present.error
+
+
+def find_standing(plan: Plan, estimates: Mapping[str, Estimate | None]) -> Standing:
+    """Finds where the present ensemble stands.
 
     Models that were trained here say how errors here compare with those of the table; before that the rule guesses.
     """
+    known = [estimates.get(name) for name in plan.models]
+    guess = expect_standing(known)
     ratios = []
     for step in plan.steps:
         estimate, error = estimates.get(step.model), _read_error(plan, step.alone)
@@ -93,8 +154,8 @@ def find_present_error(plan: Plan, estimates: Mapping[str, Estimate | None]) -> 
             ratios.append(math.log(error / estimate.relative_error))
     present = _read_error(plan, plan.score)
     if present and ratios:
-        return present / math.exp(sum(ratios) / len(ratios))
-    return expected_error([estimates.get(name) for name in plan.models])
+        return Standing(present / math.exp(sum(ratios) / len(ratios)), guess.backbones)
+    return guess
 
 
 def _read_error(plan: Plan, score: float | None) -> float | None:
@@ -105,36 +166,44 @@ def _read_error(plan: Plan, score: float | None) -> float | None:
     return error if error > 0 else None
 
 
-def measure_kept_features(plan: Plan, estimates: Mapping[str, Estimate | None]) -> dict[str, float]:
-    """Returns the seconds that features which earlier steps computed will not cost again, by backbone.
+def measure_features(estimates: Mapping[str, Estimate | None]) -> dict[str, float]:
+    """Returns the seconds of features on a machine like that of the table, by backbone.
 
-    What a backbone's features cost is read from the recipes that have no other backbone.
+    They are read from the recipes that have no other backbone.
     """
     costs: dict[str, float] = {}
     for estimate in estimates.values():
         if estimate and len(estimate.backbones) == 1:
             (backbone,) = estimate.backbones
             costs[backbone] = max(costs.get(backbone, 0.0), estimate.features)
+    return costs
+
+
+def _list_kept(plan: Plan, estimates: Mapping[str, Estimate | None]) -> set[str]:
+    """Lists the backbones whose features earlier steps computed."""
     computed = {step.model for step in plan.steps if step.outcome in ("kept", "dropped")}
     known = [estimates.get(name) for name in computed]
-    return {each: costs.get(each, 0.0) for estimate in known if estimate for each in estimate.backbones}
+    return {each for estimate in known if estimate for each in estimate.backbones}
 
 
-def expected_error(estimates: Sequence[Estimate | None]) -> float:
-    """Returns the relative error that the rule expects of an ensemble of these models."""
-    error = _UNTRIED
+def expect_standing(estimates: Sequence[Estimate | None]) -> Standing:
+    """Returns where the rule expects an ensemble of these models to stand."""
+    present = Standing(_UNTRIED)
     for estimate in estimates:
-        error *= 1 - _expect_gain(error, estimate.relative_error if estimate else UNKNOWN)
-    return error
+        error = estimate.relative_error if estimate else UNKNOWN
+        present = present.add(error, estimate.backbones if estimate else frozenset())
+    return present
 
 
-def _expect_gain(present: float, error: float) -> float:
+def _expect_gain(present: Standing, error: float, backbones: frozenset[str]) -> float:
     """Share of the present error that a model with its own takes away."""
-    if error < present and present == _UNTRIED:
-        return 1 - error / present
-    if error < present:
-        return 1 - (1 - _MIXED) * error / present
-    return _MIXED * math.exp(-_DECAY * (error / present - 1))
+    if present.error == _UNTRIED and error < present.error:
+        return 1 - error / present.error
+    common = len(backbones & present.backbones) / max(1, min(len(backbones), len(present.backbones)))
+    mixed = _MIXED * (1 - _SAME * common)
+    if error < present.error:
+        return 1 - (1 - mixed) * error / present.error
+    return mixed * math.exp(-_DECAY * (error / present.error - 1))
 
 
 def _mean_seconds(estimates: Mapping[str, Estimate | None]) -> float:

@@ -22,7 +22,7 @@ from pipeline.core.scores import LabelledRows
 from pipeline.core.tables import read_folds
 from pipeline.core.targets.contract import Target
 from pipeline.core.targets.prepared import read_fold_truth, read_target
-from pipeline.planning.choosing import MARGIN, Option
+from pipeline.planning.choosing import Option
 from pipeline.planning.evidence import compare_ensembles, score_after_choice
 from pipeline.planning.plan import Plan, PlanStep, plan_folder
 from pipeline.workspace.running import run_stages
@@ -30,6 +30,7 @@ from pipeline.workspace.running import run_stages
 Tick = Callable[[float], None]
 ENSEMBLING = ("ensemble", "submission-ensemble")
 _IDLE = 1e-3  # weight below which a member does nothing
+_BACK = 300.0  # seconds at most for getting the ensemble back from DVC's cache, which takes some
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,8 @@ def try_model(root: Path, plan: Plan, option: Option, seconds: float, tick: Tick
     }
     if ran.code != 0:
         put_back(root, plan, option.model)
+        if plan.models:
+            run_stages(root, ENSEMBLING, _BACK, log, tick)
         if os.strerror(errno.ENOSPC) in ran.error:
             raise InputError(f"{ran.error}; free some space, then the same command goes on")
         late = ran.code is None
@@ -119,7 +122,7 @@ def try_model(root: Path, plan: Plan, option: Option, seconds: float, tick: Tick
     after = plan.model_copy(update={"steps": (*plan.steps, step)})
     if not better:
         put_back(root, after, option.model)
-        run_stages(root, ENSEMBLING, MARGIN * seconds, log, tick)
+        run_stages(root, ENSEMBLING, _BACK, log, tick)
         return after.model_copy(update={"score_after_choice": _score_choice(root, after, judge)})
     kept = {
         "models": models,
@@ -154,7 +157,7 @@ def leave_out_idle(root: Path, plan: Plan, seconds: float, tick: Tick) -> Plan:
     verdict = compare_ensembles(judge.rows, new, old, judge.metric, judge.target)
     if ran.code != 0 or verdict.gain < 0:
         write_active(root, plan.models)
-        run_stages(root, ENSEMBLING, MARGIN * seconds, log, tick)
+        run_stages(root, ENSEMBLING, _BACK, log, tick)
         return plan
     card = cards.read_card(paths.card_path(root, paths.ENSEMBLE), cards.EnsembleCard)
     after = plan.model_copy(update={"models": used, "score": card.pooled, "interval": card.interval})

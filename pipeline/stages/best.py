@@ -16,7 +16,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.params_file import write_active
 from pipeline.images.store import open_store
 from pipeline.planning.candidates import estimate_candidates
-from pipeline.planning.choosing import MARGIN, Option, choose_option, rank_options
+from pipeline.planning.choosing import MARGIN, Option, choose_option, find_standing, rank_options
 from pipeline.planning.page import write_plan_page
 from pipeline.planning.plan import Plan, plan_folder, read_plan, write_plan
 from pipeline.planning.prior import DataSize, Estimate, read_measured_recipes
@@ -116,16 +116,18 @@ class _Execution:
         self._save()
 
     def finish(self, outlook: Outlook) -> None:
-        """Makes what is left of `dvc repro`, and the page."""
+        """Makes what is left of `dvc repro` within the budget, and the page; the submission is there already."""
         if not self._plan.models:
             raise InputError(f"no model could be trained; see {self._log}")
         self._words = "models without weight, pages, submissions"
-        self._plan = leave_out_idle(self._root, self._plan, max(self.plan.left, 60.0), self._tick)
+        if self.plan.left > _reserve(self._plan):
+            self._plan = leave_out_idle(self._root, self._plan, self.plan.left, self._tick)
         write_active(self._root, self._plan.models)
-        ran = run_stages(self._root, (), 3600.0, self._log, self._tick)
-        if ran.code != 0:
+        ran = run_stages(self._root, (), max(self.plan.left, 0.0), self._log, self._tick)
+        if ran.code:
             raise InputError(f"{ran.error}; the submission is written, see {self._log}")
-        self._plan = self._plan.model_copy(update={"finished": True, "pages": ran.seconds})
+        finished, seconds = ran.code == 0, max(ran.seconds, self._plan.pages)
+        self._plan = self._plan.model_copy(update={"finished": finished, "pages": seconds})
         self._save()
         options = rank_options(self.plan, outlook.estimates, _OVERHEAD)
         write_plan_page(self._root, self.plan, options, outlook.left_out)
@@ -155,7 +157,8 @@ def _look_ahead(root: Path) -> Outlook:
 
 def _next_option(plan: Plan, outlook: Outlook) -> Option | None:
     options = rank_options(plan, outlook.estimates, _OVERHEAD)
-    return choose_option(options, plan.left - _reserve(plan), not plan.models)
+    present = find_standing(plan, outlook.estimates)
+    return choose_option(options, present, plan.left - _reserve(plan), not plan.models)
 
 
 def _reserve(plan: Plan) -> float:
@@ -170,8 +173,10 @@ def _describe_standing(plan: Plan) -> str:
 
 def _describe_end(plan: Plan, root: Path) -> str:
     low, high = plan.interval or (0.0, 0.0)
+    late = [] if plan.finished else ["the budget was over before all pages were made; `dvc repro` makes the others"]
     return "\n".join(
         [
+            *late,
             f"nested {plan.metric} {plan.score:.4f} [{low:.4f}, {high:.4f}] by {', '.join(plan.models)}",
             f"with the choice among {len(plan.steps)} ensembles made on other rows: {plan.score_after_choice:.4f}",
             f"{plan.spent / 60:.1f} of {plan.budget / 60:.1f} minutes; submissions/ensemble.csv, reports/best.html",

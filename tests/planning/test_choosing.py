@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.planning.choosing import choose_option, expected_error, find_present_error, rank_options
+from pipeline.planning.choosing import Option, Standing, choose_option, expect_standing, find_standing, rank_options
 from pipeline.planning.plan import Outcome, Plan, PlanStep
 from pipeline.planning.prior import Estimate
 
@@ -46,21 +46,59 @@ def test_a_machine_that_was_slower_is_expected_to_stay_so() -> None:
 
 
 def test_an_option_fits_with_a_margin() -> None:
-    options = rank_options(plan(), ESTIMATES, 10)
-    chosen = choose_option(options, 60, first=False)
+    options, nothing = rank_options(plan(), ESTIMATES, 10), Standing(6.0)
+    chosen = choose_option(options, nothing, 60, first=False)
     assert chosen
     assert chosen.model == "quick"
-    assert choose_option(options, 31, first=False) is None
-    cheapest = choose_option(options, 1, first=True)
+    assert choose_option(options, nothing, 31, first=False) is None
+    cheapest = choose_option(options, nothing, 1, first=True)
     assert cheapest
     assert cheapest.seconds == 30
-    assert choose_option([], 1, first=True) is None
+    assert choose_option([], nothing, 1, first=True) is None
+
+
+def test_a_quick_model_does_not_take_the_seconds_of_a_better_one() -> None:
+    quick = Option("quick", 60, 0.6, 1, error=2.0)
+    good = Option("good", 150, 0.8, 1, error=1.2)
+    options, nothing = [quick, good], Standing(6.0)
+    assert quick.rate > good.rate
+    # 200 s hold the better one alone, 300 s both: then the better rate goes ahead.
+    expected = {200: "good", 300: "quick", 90: "quick"}
+    chosen = {seconds: choose_option(options, nothing, seconds, first=True) for seconds in expected}
+    assert {seconds: option.model for seconds, option in chosen.items() if option} == expected
+
+
+def test_a_score_comes_early_where_it_costs_little() -> None:
+    options = [Option("quick", 60, 0.6, 1, error=2.0), *(Option(f"good{n}", 400, 0.8, 1, error=1.0) for n in range(3))]
+    for first, expected in ((True, "quick"), (False, "good0")):
+        chosen = choose_option(options, Standing(6.0), 1500, first)
+        assert chosen
+        assert chosen.model == expected
+
+
+def test_models_that_share_features_cost_them_once() -> None:
+    both = frozenset({"a", "b"})
+    options = [
+        Option("one", 150, 0.6, 1, error=2.0, features={"a": 100}, backbones=frozenset({"a"})),
+        Option("joined", 260, 0.8, 1, error=1.2, features={"a": 100, "b": 100}, backbones=both),
+    ]
+    chosen = choose_option(options, Standing(6.0), 400, first=True)
+    assert chosen
+    # 1.25 x (150 + 260 - 100) fits 400 s, 1.25 x (150 + 260) would not.
+    assert chosen.model == "one"
 
 
 def test_each_model_takes_error_away_a_better_one_more() -> None:
-    alone, two, with_best = (expected_error(each) for each in ([QUICK], [QUICK, WEAK], [QUICK, SLOW]))
+    alone, two, with_best = (expect_standing(each).error for each in ([QUICK], [QUICK, WEAK], [QUICK, SLOW]))
     assert with_best < two < alone
     assert [alone, with_best] == pytest.approx([2.0, 0.9])
+
+
+def test_a_second_head_on_the_same_features_adds_next_to_nothing() -> None:
+    same, other = Estimate(2.0, 20, 1, 10, frozenset({"a"})), Estimate(2.0, 20, 1, 10, frozenset({"b"}))
+    first = expect_standing([same])
+    assert first.add(2.0, other.backbones).error == pytest.approx(1.8)
+    assert first.add(2.0, same.backbones).error == pytest.approx(1.98)
 
 
 def test_features_that_an_earlier_step_computed_are_not_paid_again() -> None:
@@ -79,11 +117,11 @@ def test_features_that_an_earlier_step_computed_are_not_paid_again() -> None:
 
 def test_models_trained_here_say_where_the_ensemble_stands() -> None:
     tried = plan(("quick", "kept", 30))
-    assert find_present_error(tried, ESTIMATES) == expected_error([QUICK])
+    assert find_standing(tried, ESTIMATES) == expect_standing([QUICK])
     step = tried.steps[0].model_copy(update={"alone": 0.6})
     scored = tried.model_copy(update={"steps": (step,), "score": 0.7})
-    assert find_present_error(scored, ESTIMATES) == pytest.approx(2.0 * 0.3 / 0.4)
+    assert find_standing(scored, ESTIMATES).error == pytest.approx(2.0 * 0.3 / 0.4)
     loss = scored.model_copy(update={"greater_is_better": False, "score": 0.3})
-    assert find_present_error(loss, ESTIMATES) == pytest.approx(2.0 * 0.3 / 0.6)
+    assert find_standing(loss, ESTIMATES).error == pytest.approx(2.0 * 0.3 / 0.6)
     perfect = scored.model_copy(update={"score": 1.0})
-    assert find_present_error(perfect, ESTIMATES) == expected_error([QUICK])
+    assert find_standing(perfect, ESTIMATES) == expect_standing([QUICK])

@@ -23,13 +23,16 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository whose models are as good as `SKILLS` says, once DVC is requested to train them."""
     write_repository(tmp_path)
     write_params(tmp_path, ["one"], ensemble={"combiners": ["convex"]})
-    for name in (*SKILLS, "late", "broken", "full"):
+    for name in (*SKILLS, "late", "torn", "broken", "full"):
         write_json(tmp_path / "configs" / "models" / f"{name}.yaml", {})
 
     def run_stages(root: Path, targets: tuple[str, ...], seconds: float, log: Path, tick: object) -> Run:
         for target in targets:
             model = target.partition("@")[2]
             if model == "late":
+                return Run(None, seconds)
+            if model == "torn":  # ended within `ensemble`, whose outs DVC had removed
+                paths.oof_path(root, paths.ENSEMBLE).unlink()
                 return Run(None, seconds)
             if model in ("broken", "full"):
                 return Run(1, 1.0, {"broken": "no such backbone", "full": "[Errno 28] No space left on device"}[model])
@@ -74,6 +77,13 @@ def test_a_step_that_does_not_end_well_is_recorded_and_the_rest_stays(root: Path
     assert (after.steps[1].outcome, after.models, active_models(root)) == (outcome, ("best",), ("best",))
     assert after.steps[1].reason in ("no such backbone", "not done within 60 s; what was trained is kept")
     assert after.score == plan.score
+
+
+def test_a_step_that_is_ended_within_ensembling_leaves_the_ensemble_as_it_was(root: Path) -> None:
+    plan = attempt(root, Plan(competition="tiny", budget=600.0), "best")
+    before = paths.oof_path(root, paths.ENSEMBLE).read_bytes()
+    assert attempt(root, plan, "torn").models == ("best",)
+    assert paths.oof_path(root, paths.ENSEMBLE).read_bytes() == before
 
 
 def test_a_full_disk_ends_the_run_and_blames_no_model(root: Path) -> None:

@@ -1,0 +1,47 @@
+"""The end of a budget: what is said where the pages did not fit any more."""
+
+from pathlib import Path
+
+import pytest
+from support.fabricated import write_params, write_repository
+
+from pipeline.planning.choosing import Option
+from pipeline.planning.plan import Plan, PlanStep, read_plan
+from pipeline.planning.prior import Estimate
+from pipeline.stages import best
+from pipeline.workspace.running import Run
+
+
+@pytest.mark.parametrize("code", [0, None])
+def test_pages_that_the_budget_cuts_off_are_left_to_dvc(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    code: int | None,
+    finished: bool,
+) -> None:
+    write_repository(tmp_path)
+    write_params(tmp_path, ["one"])
+    granted: list[float] = []
+
+    def run_stages(root: Path, targets: tuple[str, ...], seconds: float, log: Path, tick: object) -> Run:
+        granted.append(seconds)
+        return Run(0 if targets else code, 1.0)
+
+    def try_model(root: Path, plan: Plan, option: Option, seconds: float, tick: object) -> Plan:
+        step = PlanStep(model=option.model, outcome="kept", reason="", seconds=9.0, expected_seconds=9.0, score=0.8)
+        update = {"steps": (step,), "models": ("one",), "metric": "accuracy", "score": 0.8, "interval": (0.7, 0.9)}
+        return plan.model_copy(update=update | {"score_after_choice": 0.8})
+
+    monkeypatch.setattr(best, "run_stages", run_stages)
+    monkeypatch.setattr(best, "try_model", try_model)
+    monkeypatch.setattr(best, "leave_out_idle", lambda root, plan, seconds, tick: plan)
+    monkeypatch.setattr(best, "_look_ahead", lambda root: best.Outlook({"one": Estimate(1.0, 9.0, 1)}, {}))
+    best.run(tmp_path, 0.1)
+    printed = capsys.readouterr().out
+    assert ("`dvc repro` makes the others" in printed) is (code is None)
+    assert granted[-1] <= 360
+    plan = read_plan(tmp_path, "tiny")
+    assert plan
+    assert plan.finished is (code == 0)
+    assert (tmp_path / "reports" / "best.html").is_file()
