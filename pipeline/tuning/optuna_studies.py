@@ -21,7 +21,7 @@ from optuna.trial import FrozenTrial, TrialState
 from pipeline.core.errors import InputError
 from pipeline.core.measures.metric import Metric
 from pipeline.tuning.params import TuneParams
-from pipeline.tuning.trial_states import FOLDS, list_retried_numbers, tally_trials
+from pipeline.tuning.trial_states import FOLDS, list_retried_numbers, rank_trials, tally_trials
 
 _REDUCTION = 3
 
@@ -151,8 +151,8 @@ def pool_fold_spread(study: Study) -> float:
     https://doi.org/10.1023/A:1024068626366, the correction that Optuna's evaluator applies, too.
     """
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    complete.sort(key=lambda trial: trial.values[0], reverse=study.direction == StudyDirection.MAXIMIZE)
-    scores = [list(trial.user_attrs[FOLDS].values()) for trial in complete[: max(1, len(complete) // 5)]]
+    best = rank_trials(complete, study.direction == StudyDirection.MAXIMIZE)[: max(1, len(complete) // 5)]
+    scores = [list(trial.user_attrs[FOLDS].values()) for trial in best]
     corrected = [(1 / len(each) + 1 / (len(each) - 1)) * np.var(each) for each in scores]
     return float(np.sqrt(np.mean(corrected)))
 

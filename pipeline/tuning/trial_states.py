@@ -51,11 +51,18 @@ def tally_trials(study: Study) -> Tally:
 
 def find_best_trial(trials: Sequence[FrozenTrial], metric: Metric) -> FrozenTrial | None:
     """Returns the complete trial with the best score; the log loss breaks ties, then the lower number."""
-    sign = -1 if metric.greater_is_better else 1
-    return min(
+    return next(iter(rank_trials(trials, metric.greater_is_better)), None)
+
+
+def rank_trials(trials: Sequence[FrozenTrial], greater_is_better: bool) -> list[FrozenTrial]:
+    """Sorts complete trials by score, the best first; the log loss breaks ties, then the lower number.
+
+    Optuna's own best trial is, of equal ones, the first that finished in memory and the lowest number in a journal.
+    """
+    sign = -1 if greater_is_better else 1
+    return sorted(
         trials,
         key=lambda trial: (sign * trial.values[0], trial.user_attrs.get(LOG_LOSS, float("inf")), trial.number),
-        default=None,
     )
 
 

@@ -121,7 +121,9 @@ class _EpochReporter:
             value = float(np.mean([*self._scores_before, row["valid_score"]]))
             self._trial.report(value, self._position * self._span + epoch)
             # The pruner sees the default as well, so that others compete with it; the default is never pruned.
-            behind = epoch < self._epochs and self._trial.should_prune()
+            # Optuna 5's median pruner compares the best score so far, and keeps a trial whose scores became NaN.
+            lost = not np.isfinite(value) and self._context.params.pruner != "none"
+            behind = epoch < self._epochs and (lost or self._trial.should_prune())
             if behind and self._prunes:
                 seconds = (time.monotonic() - self._began) / self._reported
                 left = self._epochs * (len(self._context.params.folds) - self._position) - epoch

@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import optuna
@@ -108,6 +109,23 @@ def test_trials_are_pruned_by_their_epochs_but_never_the_default(tmp_path: Path)
     assert own[0].state == TrialState.COMPLETE
     assert [trial.state for trial in own[1:]] == [TrialState.PRUNED]
     assert own[1].user_attrs[trial_states.SAVED] > 0
+
+
+def test_a_trial_whose_scores_become_nan_is_ended_where_the_median_pruner_keeps_it(tmp_path: Path) -> None:
+    # Optuna 5.0.0: MedianPruner compares a trial's best score so far, and NaN after numbers leaves that as it was.
+    root = write_repository(tmp_path, pruner="median")
+    study, context = make_spec(root).open_study(), make_context(root)
+    for _ in range(5):
+        steps = dict.fromkeys(range(1, 5), 0.5)
+        study.add_trial(optuna.create_trial(value=0.5, intermediate_values=steps))
+    study.ask()  # the default, which is queued
+    trial = study.ask()
+    report = trials._EpochReporter(trial, context, 0, (), SimpleNamespace(), prunes=True)
+    report._epochs = report._span = 4
+    report({"epoch": 1, "valid_score": 0.9})
+    with pytest.raises(optuna.TrialPruned, match="behind after 2 of 4 epochs"):
+        report({"epoch": 2, "valid_score": float("nan")})
+    assert not trial.should_prune()
 
 
 def test_the_default_competes_though_it_is_never_stopped(tmp_path: Path) -> None:
