@@ -65,8 +65,9 @@ ROOMS = {
         3,
         "images kaggle",
         """describe.from_kaggle describe.init describe.match prepared.answer_subjects prepared.duplicates prepared.folds
-        prepared.image_folder prepared.more_rows prepared.packed_images prepared.preparing prepared.record
-        prepared.records prepared.stratification sources.listing sources.source""",
+        prepared.image_folder prepared.mirrored_twins prepared.more_rows prepared.packed_images
+        prepared.preparing prepared.record prepared.records prepared.stratification sources.listing
+        sources.source""",
     ),
     "images": Room(
         2,

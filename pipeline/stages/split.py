@@ -1,7 +1,7 @@
 """Assigns every training image to the fold that validates it.
 
-Reads: data/prepared/train.csv, data/prepared/test.csv, data/prepared/classes.json and, where it exists,
-    data/prepared/target.json
+Reads: data/prepared/train.csv, data/prepared/test.csv, data/prepared/classes.json, where it exists
+    data/prepared/target.json and, where a mirrored image keeps its class, data/prepared/train_images.npy
 Writes: folds/folds.csv
 Reference: scikit-learn's StratifiedKFold; pipeline/data/prepared/whole_groups.py where images belong together.
 """
@@ -9,13 +9,16 @@ Reference: scikit-learn's StratifiedKFold; pipeline/data/prepared/whole_groups.p
 from pathlib import Path
 
 from pipeline.core import paths, tables
+from pipeline.core.competition import load_competition
 from pipeline.core.config import load_params
 from pipeline.core.errors import some
 from pipeline.core.paths import prepared_folder
 from pipeline.core.targets.classes import OneClass
 from pipeline.core.targets.prepared import read_target, read_truth
 from pipeline.data.prepared import duplicates, folds
+from pipeline.data.prepared.mirrored_twins import name_mirrored_twins
 from pipeline.data.prepared.stratification import SplitParams
+from pipeline.images.store import open_store
 
 
 def run(root: Path) -> None:
@@ -31,6 +34,10 @@ def run(root: Path) -> None:
         strata = target.make_strata(read_truth(prepared, target, train["id"].tolist()))
     for line in duplicates.find_duplicates(train, tables.read_index(prepared / "test.csv")).lines():
         print(line)
+    if params.group_duplicates and params.group_mirrored and load_competition(root).mirror:
+        images = open_store(prepared / "train_images.npy", len(whole))
+        train[duplicates.MIRRORED] = name_mirrored_twins(images[: len(train)])
+        print(duplicates.describe_twins(train))
     table = folds.make_fold_table(train, target.columns, params.n_splits, params.seed, params.group_duplicates, strata)
     only = table[table["fold"] == tables.TRAINING_ONLY]
     tables.write_folds(paths.folds_path(root), folds.add_training_rows(table, whole.iloc[len(train) :]))

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
-from support.fabricated import index, write_params, write_repository
+from support.fabricated import LABELS, TRAIN, competition, index, write_params, write_repository
 
-from pipeline.core import paths, tables
+from pipeline.core import files, paths, tables
 from pipeline.core.errors import InputError
 from pipeline.core.tables import TRAINING_ONLY, check_folds
 from pipeline.data.prepared.folds import assign_folds, make_fold_table
@@ -26,6 +26,14 @@ def grouped(rows: int = 300, groups: int = 90, seed: int = 0) -> tuple[NDArray[n
 def table_of(ids: Sequence[str], seed: int = 0, **columns: Sequence[str]) -> pd.DataFrame:
     labels = [int(name) % 3 for name in ids]
     return make_fold_table(index(ids, labels, **columns), NAMES, 4, seed, group_duplicates=True)
+
+
+def repository(root: Path) -> Path:
+    """Writes a fabricated repository with images of which none is another's mirror image."""
+    write_repository(root)
+    images = np.random.default_rng(0).integers(0, 256, (TRAIN, 8, 8, 3), dtype=np.uint8)
+    np.save(root / "data" / "prepared" / "train_images.npy", images)
+    return root
 
 
 def test_folds_cover_every_row_and_do_not_overlap() -> None:
@@ -161,10 +169,46 @@ def test_groups_that_no_assignment_can_stratify_are_refused() -> None:
         assign_folds(crossed, groups, 2, 0, NAMES, duplicates=True)
 
 
+def test_mirrored_twins_share_a_fold_and_where_there_are_none_nothing_changes() -> None:
+    plain = index([str(number) for number in range(60)], np.arange(60) % 3)
+    none, some = plain.assign(mirrored=""), plain.assign(mirrored=["a" if row in (4, 10) else "" for row in range(60)])
+    before, after, kept, parted = (
+        make_fold_table(table, NAMES, 4, 0, group_duplicates=grouped)
+        for table, grouped in ((plain, True), (none, True), (some, True), (some, False))
+    )
+    pd.testing.assert_frame_equal(before, after)
+    pd.testing.assert_frame_equal(before, parted)
+    assert kept.loc[[4, 10], ["group", "fold"]].nunique().tolist() == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("section", "mirror", "found"),
+    [
+        ({}, True, True),
+        ({"group_mirrored": False}, True, False),
+        ({"group_duplicates": False}, True, False),
+        ({}, False, False),
+    ],
+)
+def test_the_stage_looks_for_mirrored_twins_where_they_would_matter(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], section: dict[str, object], mirror: bool, found: bool
+) -> None:
+    root = repository(tmp_path)
+    images = np.random.default_rng(0).integers(0, 256, (TRAIN, 8, 8, 3), dtype=np.uint8)
+    images[40] = images[8][:, ::-1]
+    np.save(root / "data" / "prepared" / "train_images.npy", images)
+    files.write_json(root / "configs" / "competitions" / "tiny.yaml", competition(LABELS) | {"mirror": mirror})
+    write_params(root, ["one"], split={"n_splits": 3} | section)
+    split.run(root)
+    assert ("mirrored twins in train (2 images): 1 sets: 8=40" in capsys.readouterr().out) == found
+    group = tables.read_folds(paths.folds_path(root)).set_index("id")["group"]
+    assert (group["8"] == group["40"]) == found
+
+
 def test_the_stage_writes_folds_that_read_back_and_reports_duplicates(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    root = write_repository(tmp_path)
+    root = repository(tmp_path)
     (paths.folds_path(root)).unlink()
     write_params(root, ["one"], split={"n_splits": 4, "seed": 3})
     split.run(root)
@@ -177,7 +221,7 @@ def test_the_stage_writes_folds_that_read_back_and_reports_duplicates(
 
 
 def test_the_stage_gives_the_same_bytes_twice(tmp_path: Path) -> None:
-    root = write_repository(tmp_path)
+    root = repository(tmp_path)
     split.run(root)
     first = (paths.folds_path(root)).read_bytes()
     split.run(root)
@@ -185,7 +229,7 @@ def test_the_stage_gives_the_same_bytes_twice(tmp_path: Path) -> None:
 
 
 def test_a_split_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
-    root = write_repository(tmp_path)
+    root = repository(tmp_path)
     (paths.folds_path(root)).unlink()
     write_params(root, ["one"], split={"n_splits": 50})
     with pytest.raises(InputError, match="class 'ant' has 20 images, fewer than n_splits=50"):
@@ -203,7 +247,7 @@ def test_a_split_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     ],
 )
 def test_params_that_make_no_split_are_refused(tmp_path: Path, section: dict[str, object], message: str) -> None:
-    root = write_repository(tmp_path)
+    root = repository(tmp_path)
     write_params(root, ["one"], split=section)
     with pytest.raises(InputError, match=f"params.yaml: split: .*{message}"):
         split.run(root)

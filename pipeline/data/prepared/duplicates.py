@@ -15,6 +15,7 @@ from scipy.sparse.csgraph import connected_components
 from pipeline.core.errors import some
 
 HASHES = ("hash", "perceptual_hash")
+MIRRORED = "mirrored"  # the column of an index, where there is one, that names sets of mirrored twins
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,13 @@ def find_duplicates(train: pd.DataFrame, test: pd.DataFrame, hashes: Sequence[st
         for _, part in both[spans].groupby(component[spans])
     )
     return Duplicates(sets, conflicts, across)
+
+
+def describe_twins(train: pd.DataFrame) -> str:
+    """Says in a line how many mirrored twins the column ``mirrored`` of an image index names."""
+    sets = _sets(train, number_components(train, (MIRRORED,)))
+    images = sum(len(ids) for ids in sets)
+    return f"mirrored twins in train ({images} images): {_examples(map(_together, sets))}"
 
 
 def _sets(index: pd.DataFrame, component: NDArray[np.int64]) -> tuple[tuple[str, ...], ...]:

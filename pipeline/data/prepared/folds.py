@@ -13,7 +13,7 @@ from sklearn.model_selection import StratifiedKFold
 from pipeline.core.errors import InputError, some
 from pipeline.core.ids import natural_order
 from pipeline.core.tables import TRAINING_ONLY
-from pipeline.data.prepared.duplicates import HASHES, number_components
+from pipeline.data.prepared.duplicates import HASHES, MIRRORED, number_components
 from pipeline.data.prepared.group_cover import Outcome, find_conflict, find_cover
 from pipeline.data.prepared.stratification import deal_groups
 
@@ -35,11 +35,12 @@ def make_fold_table(
     Ids are put into natural order first, so that the order of the rows changes nothing.
 
     Args:
-        index: the training images.
+        index: the training images; a column ``mirrored`` names sets of mirrored twins.
         classes: class names, for errors.
         n_splits: how many folds.
         seed: another seed is another split.
-        group_duplicates: whether images of one content or perceptual hash share a fold; user groups always do.
+        group_duplicates: whether images of one content or perceptual hash, and mirrored twins, share a fold; user
+            groups always do.
         strata: (n, n_strata) of the index's rows, what folds share out evenly; None for the classes.
 
     Returns:
@@ -53,7 +54,8 @@ def make_fold_table(
     order = place.loc[natural_order(index["id"].tolist())].to_numpy()
     ordered = index.iloc[order].reset_index(drop=True)
     tied = [name for name in ("group", "unit") if name in ordered]  # a unit has one answer for several images
-    groups = number_components(ordered, [*tied, *HASHES] if group_duplicates else tied)
+    alike = [name for name in (*HASHES, MIRRORED) if name in ordered]
+    groups = number_components(ordered, [*tied, *alike] if group_duplicates else tied)
     labels = ordered["label"].to_numpy(dtype=np.int64)
     if strata is not None:
         fold = deal_groups(strata[order], groups, n_splits, seed)

@@ -22,11 +22,13 @@ class SplitParams(Section):
         n_splits: how many folds.
         seed: another seed is another split: the way to repeat a cross-validation.
         group_duplicates: images with the same content or perceptual hash share a fold.
+        group_mirrored: and so do mirrored twins, where a mirrored image keeps its class.
     """
 
     n_splits: int = Field(default=5, ge=2)
     seed: int = Field(default=0, ge=0, lt=2**32)
     group_duplicates: bool = True
+    group_mirrored: bool = True
 
 
 def deal_groups(strata: NDArray[np.bool_], groups: NDArray[np.int64], n_splits: int, seed: int) -> NDArray[np.int64]:
