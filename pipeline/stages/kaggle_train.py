@@ -79,16 +79,23 @@ def run(root: Path, rental: Rental) -> None:
 def _follow(root: Path, pushed: list[PushedKernel], rental: Rental) -> list[str]:
     """Waits for notebooks and takes their folds back; returns what went wrong. What is not back stays on record."""
     problems, words, looks = list[str](), dict[str, str](), dict.fromkeys((kernel.ref for kernel in pushed), _LOOKS)
-    following, kept = list(pushed), list[PushedKernel]()
+    following, kept = list[PushedKernel](), list[PushedKernel]()
+    for kernel in pushed:
+        try:
+            _make_tasks(root, kernel)  # what could never be taken back is not waited for
+            following.append(kernel)
+        except InputError as error:
+            problems.append(str(error))
+            kept.append(kernel)
     while following:
         for kernel in list(following):
             try:
                 status = kernels.read_kernel_status(kernel.ref)
-                looks[kernel.ref] = _LOOKS
                 if words.get(kernel.ref) != status.word:
                     print(f"{kernel.ref}: {status.word.lower().replace('_', ' ')}", flush=True)
                 words[kernel.ref] = status.word
                 if not status.ended:
+                    looks[kernel.ref] = _LOOKS
                     continue
                 problems += _take_back(root, kernel, status)
             except InputError as error:  # a broken connection, for one: its folds can still be fetched

@@ -128,6 +128,17 @@ def test_an_output_that_is_cut_off_is_fetched_again_without_training_again(
     assert list_tasks(root, ("one",))[1].epoch == 2
 
 
+def test_an_output_that_stays_cut_off_is_given_up_and_stays_on_record(
+    tmp_path: Path, kaggle_server: KaggleServer
+) -> None:
+    root, machines = lay(tmp_path / "here", settings()), kaggle_server.machines
+    machines.on_push, machines.cut = lambda body, data: ("COMPLETE", send_state(root, 2)), True
+    with pytest.raises(InputError, match=r"folds\.bin is damaged or cut off.*run the command again"):
+        rent(root)
+    assert len(kaggle_server.calls("ListKernelSessionOutput")) == 3
+    assert len(json.loads(pushed_path(paths.work_folder(root, "kaggle-train")).read_text())) == 1
+
+
 def test_settings_that_changed_meanwhile_are_refused_and_nothing_is_forgotten(
     tmp_path: Path, kaggle_server: KaggleServer
 ) -> None:
