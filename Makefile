@@ -22,7 +22,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export UV_COMPILE_BYTECODE := 1
 unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV
 
-.PHONY: help run best overnight submit test slow check lint lock clean
+.PHONY: help run init best overnight submit test slow check lint lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -30,6 +30,9 @@ help: ## list the targets
 
 run: $(RUN_STAMP) ## install, run the pipeline on the active competition, print scores and the submission's path
 	@python -m pipeline run
+
+init: $(RUN_STAMP) ## a competition of your own: FROM=photos.zip or KAGGLE=SLUG, METRIC=NAME; then make run
+	@python -m pipeline init $(if $(KAGGLE),--kaggle "$(KAGGLE)",--from "$(FROM)" --activate) $(if $(METRIC),--metric "$(METRIC)")
 
 best: $(RUN_STAMP) ## the best ensemble that HOURS=8 in all give; a valid submission at any moment, continues when killed
 	@python -m pipeline best --hours $(HOURS)

@@ -45,7 +45,16 @@ def direct(lock: str) -> list[Requirement]:
         texts = [*project["dependencies"], *project["optional-dependencies"][lock]]
     else:
         texts = PROJECT["dependency-groups"]["bootstrap" if lock == "uv" else lock]
-    return [Requirement(text) for text in texts]
+    listed = [Requirement(text) for text in texts]
+    return [one for one in listed if one.marker is None or one.marker.evaluate()]
+
+
+def find_engine() -> str:
+    """The container engine that answers here; empty where there is none."""
+    for engine in ("podman", "docker"):
+        if shutil.which(engine) and not subprocess.run([engine, "info"], capture_output=True, check=False).returncode:
+            return engine
+    return ""
 
 
 @pytest.mark.parametrize("lock", [*HARDWARE, *GROUPS])
@@ -68,7 +77,8 @@ def test_a_lock_holds_one_tensorflow_and_no_tensorflow_text(lock: str) -> None:
     # Both wheels would land on the same files; tensorflow-text, which keras-hub asks for, brings the second.
     text = (ROOT / "requirements" / f"{lock}.txt").read_text(encoding="utf-8")
     held = set(re.findall(r"^(tensorflow(?:-cpu|-text)?)==", text, re.M))
-    assert held == {"cpu": {"tensorflow-cpu"}, "gpu": {"tensorflow"}}.get(lock, set())
+    assert held == {"cpu": {"tensorflow", "tensorflow-cpu"}, "gpu": {"tensorflow"}}.get(lock, set())
+    assert len({"tensorflow", "tensorflow-cpu"} & pins(lock).keys()) == bool(held)
 
 
 @pytest.mark.parametrize(("lock", "beside"), [(a, b) for a in (*HARDWARE, "ray") for b in ("ray", "test") if a != b])
@@ -133,7 +143,7 @@ def test_what_a_run_makes_is_ignored(name: str) -> None:
 @pytest.mark.skipif(not shutil.which("make"), reason="no make")
 def test_plain_make_lists_every_target() -> None:
     said = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    targets = ("run", "test", "slow", "check", "lint", "lock", "clean", "help")
+    targets = ("run", "init", "test", "slow", "check", "lint", "lock", "clean", "help")
     assert all(f"make {target} " in said for target in targets)
 
 
@@ -195,3 +205,41 @@ def test_the_builders_guide_names_no_module_that_is_gone() -> None:
     rooms = [path.name for path in package.iterdir() if (path / "__init__.py").is_file()]
     within = re.findall(rf"`((?:{'|'.join(rooms)})/[\w/]+\.py)`", guide)
     assert not [name for name in within if not (package / name).is_file()]
+
+
+@pytest.mark.parametrize(
+    ("system", "machine", "wheel"),
+    [
+        ("Linux", "x86_64", "tensorflow-cpu"),
+        ("Windows", "AMD64", "tensorflow-cpu"),
+        ("Darwin", "arm64", "tensorflow"),
+        ("Linux", "aarch64", "tensorflow"),
+    ],
+)
+def test_each_kind_of_machine_gets_the_tensorflow_that_has_wheels_for_it(system: str, machine: str, wheel: str) -> None:
+    text = (ROOT / "requirements" / "cpu.txt").read_text(encoding="utf-8")
+    lines = [Requirement(line) for line in re.findall(r"^(tensorflow(?:-cpu)?==.*?) \\$", text, re.M)]
+    there = {"platform_system": system, "platform_machine": machine}
+    assert [one.name for one in lines if one.marker is None or one.marker.evaluate(there)] == [wheel]
+
+
+def test_the_container_installs_locks_that_exist() -> None:
+    """The lint of the Containerfile, for machines without an engine: known instructions, pinned base, files at hand."""
+    text = re.sub(r"\\\n", " ", (ROOT / "Containerfile").read_text(encoding="utf-8"))
+    steps = [line.split(maxsplit=1) for line in text.splitlines() if line and not line.startswith("#")]
+    assert {word for word, _ in steps} <= {"FROM", "ARG", "COPY", "RUN", "WORKDIR", "CMD"}
+    (base,) = (rest for word, rest in steps if word == "FROM")
+    python = PROJECT["project"]["requires-python"]
+    assert Version(base.rpartition(":")[2].partition("-")[0] + ".0") in Requirement(f"python{python}").specifier
+    for lock in HARDWARE:
+        copied = [rest.replace("${LOCK}", lock).split()[:-1] for word, rest in steps if word == "COPY"]
+        assert all((ROOT / name).is_file() for names in copied for name in names)
+    installed = [rest for word, rest in steps if word == "RUN"]
+    assert all(re.search(r"--require-hashes .*-r", command) for rest in installed for command in rest.split("&&"))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not find_engine(), reason="no container engine that answers")
+def test_the_container_is_built() -> None:
+    built = subprocess.run([find_engine(), "build", "-q", "-f", "Containerfile", "."], cwd=ROOT, check=False)
+    assert built.returncode == 0

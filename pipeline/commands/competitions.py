@@ -27,13 +27,14 @@ def _init(
     group: Annotated[str | None, typer.Option(help="a column, a pattern over ids with brackets, or none")] = None,
     target: Annotated[str | None, typer.Option(help="the kind of what is predicted, such as several_labels")] = None,
     order: Annotated[str | None, typer.Option(help="ordered grades, the lowest first: mild,moderate,severe")] = None,
+    activate: Annotated[bool, typer.Option("--activate", help="with --from: make it the active one at once")] = False,
 ) -> None:
     """Make a competition the active one, or describe a new one; options decide what its files leave open."""
     from pipeline.data.describe.match import Choices
     from pipeline.stages import init
 
     choices = Choices(train, id, label, test, sample, positive, encoding, group, target, order)
-    init.run(find_root(), init.InitSubject(name, source, kaggle), new_name, metric, choices)
+    init.run(find_root(), init.InitSubject(name, source, kaggle), new_name, metric, choices, activate)
 
 
 @competition_commands.command("competitions")

@@ -11,9 +11,9 @@ from pathlib import Path
 from pipeline.core.active import active_models
 from pipeline.core.errors import InputError, printable
 from pipeline.data.describe.from_kaggle import describe_kaggle
-from pipeline.data.describe.init import activate_competition, describe_local
+from pipeline.data.describe.init import activate_competition, describe_local, propose_name
 from pipeline.data.describe.match import Choices
-from pipeline.workspace.switching import bring_back, keep_aside, read_standpoint
+from pipeline.workspace.switching import Standpoint, bring_back, keep_aside, read_standpoint
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,9 @@ class InitSubject:
     slug: str | None = None
 
 
-def run(root: Path, subject: InitSubject, new_name: str | None, metric: str | None, choices: Choices) -> None:
+def run(
+    root: Path, subject: InitSubject, new_name: str | None, metric: str | None, choices: Choices, activate: bool = False
+) -> None:
     """Activates or describes a competition and prints a summary.
 
     Args:
@@ -40,6 +42,7 @@ def run(root: Path, subject: InitSubject, new_name: str | None, metric: str | No
         new_name: of a new competition's file; None takes the source's.
         metric: of a new competition.
         choices: the user's decisions where a new competition's files can be read in several ways.
+        activate: whether a new one from a folder or zip becomes the active one at once; one from Kaggle always does.
 
     Raises:
         InputError: no subject or several, or decisions about a competition that is described already.
@@ -47,9 +50,14 @@ def run(root: Path, subject: InitSubject, new_name: str | None, metric: str | No
     if [subject.name, subject.folder, subject.slug].count(None) != 2:
         raise InputError("init takes one of: the NAME of a described competition, --from PATH, --kaggle SLUG")
     if subject.slug is not None:
+        left = read_standpoint(root)
         text = describe_kaggle(root, subject.slug, new_name, choices, metric)
+        text = "\n".join([text, *_keep_results(root, left)])
     elif subject.folder is not None:
         text = describe_local(root, subject.folder, new_name, choices, metric)
+        if activate:
+            name = new_name or propose_name(subject.folder)
+            text = text.rpartition("\n")[0] + f"\n{_switch(root, name)}"
     elif subject.name is not None and choices == Choices() and new_name is None and metric is None:
         text = _switch(root, subject.name)
     else:
@@ -66,13 +74,18 @@ def _switch(root: Path, name: str) -> str:
     text = activate_competition(root, name)
     if left is None or left.name == name:
         return text
-    kept = keep_aside(root, left)
+    lines = [text.partition(";")[0], *_keep_results(root, left)]
     seconds = bring_back(root, name)
-    lines = [text.partition(";")[0]]
-    if kept:
-        lines.append(f"results of {left.name} are kept: `python -m pipeline init {left.name}` brings them back")
     if seconds is None:
         return "\n".join([*lines, "next: `python -m pipeline run`"])
     lines[0] = f"params.yaml: competition {name}, models {', '.join(active_models(root))}"
     back = f"results of {name} are back after {seconds:.0f} s"
     return "\n".join([*lines, f"{back}; `python -m pipeline run` makes what has changed since"])
+
+
+def _keep_results(root: Path, left: Standpoint | None) -> list[str]:
+    """Keeps the results of a competition that is left, and says so; nothing where it is the active one still."""
+    now = read_standpoint(root)
+    if left is None or (now is not None and now.name == left.name) or not keep_aside(root, left):
+        return []
+    return [f"results of {left.name} are kept: `python -m pipeline init {left.name}` brings them back"]

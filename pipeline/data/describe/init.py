@@ -67,12 +67,18 @@ def describe_local(
     found = Path(expand(str(source), "--from")).expanduser()
     if not found.exists():
         raise InputError(f"--from {source} does not exist; give the path of a folder or archive")
-    name = name or re.sub(r"\W+", "_", strip_archive_ending(found.resolve().name).lower()).strip("_")
+    name = name or propose_name(source)
     require_new_name(root, name)
     description = describe_files(found, choices or Choices(), metric)
     where = {"kind": "local", "path": _source_path(root, source, found)}
     lines = write_description(root, name, description, where, "python -m pipeline init --from")
     return "\n".join([*lines, f"next: read the file, then run `python -m pipeline init {name}`"])
+
+
+def propose_name(source: Path) -> str:
+    """Returns the name that a competition gets from its folder or archive; the path may hold ``${VARIABLE}``."""
+    found = Path(expand(str(source), "--from")).expanduser()
+    return re.sub(r"\W+", "_", strip_archive_ending(found.resolve().name).lower()).strip("_")
 
 
 def require_new_name(root: Path, name: str) -> None:
