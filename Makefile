@@ -68,7 +68,7 @@ lock: $(UV) ## resolve requirements/*.txt again from pyproject.toml
 	$$compile --group pyproject.toml:bootstrap -o requirements/uv.txt; \
 	$$compile pyproject.toml --extra cpu -o requirements/cpu.txt; \
 	$$compile pyproject.toml --extra gpu -c requirements/cpu.txt -o requirements/gpu.txt; \
-	for group in ray test; do \
+	for group in mlflow ray test; do \
 		$$compile --group pyproject.toml:$$group -c requirements/cpu.txt -o requirements/$$group.txt; \
 	done
 
@@ -82,7 +82,7 @@ $(RUN_STAMP): requirements/$(HARDWARE).txt | $(UV)
 	@touch $@
 
 # Packages that several locks hold have one version in all.
-$(TEST_STAMP): $(addprefix requirements/,$(addsuffix .txt,$(HARDWARE) ray test)) | $(UV)
+$(TEST_STAMP): $(addprefix requirements/,$(addsuffix .txt,$(HARDWARE) mlflow ray test)) | $(UV)
 	@$(call install,$^)
 	@touch $@ $(RUN_STAMP)
 

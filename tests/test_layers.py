@@ -90,7 +90,7 @@ ROOMS = {
         training_notebook""",
     ),
     "page": Room(2, "", "blocks chart document markup parts pictures table"),
-    "workspace": Room(2, "", "disk_use following history option_page running schemas switching"),
+    "workspace": Room(2, "", "disk_use following history option_page running schemas switching tracking"),
     "core": Room(
         1,
         "",

@@ -15,7 +15,7 @@ from support.project_imports import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 HARDWARE = ("cpu", "gpu")
-GROUPS = ("ray", "test", "uv")  # what goes beside either; uv installs them
+GROUPS = ("mlflow", "ray", "test", "uv")  # what goes beside either; uv installs them
 # In pieces, so that this file does not name what it looks for.
 HOSTS = ["py" + "pi.org", "python" + "hosted.org", "--index" + "-url", "--find" + "-links", "--extra" + "-index"]
 MACHINE = re.compile(r"(?<![\w.$}{*])/(?:ro" + "ot|ho" + "me|wo" + "rk|Us" + r"ers|mn" + r"t)/\w")
@@ -81,7 +81,9 @@ def test_a_lock_holds_one_tensorflow_and_no_tensorflow_text(lock: str) -> None:
     assert len({"tensorflow", "tensorflow-cpu"} & pins(lock).keys()) == bool(held)
 
 
-@pytest.mark.parametrize(("lock", "beside"), [(a, b) for a in (*HARDWARE, "ray") for b in ("ray", "test") if a != b])
+@pytest.mark.parametrize(
+    ("lock", "beside"), [(a, b) for a in (*HARDWARE, "mlflow", "ray") for b in ("mlflow", "ray", "test") if a != b]
+)
 def test_what_two_locks_hold_has_one_version(lock: str, beside: str) -> None:
     first, second = pins(lock), pins(beside)
     assert {name: first[name] for name in first.keys() & second.keys()} == {
@@ -90,8 +92,8 @@ def test_what_two_locks_hold_has_one_version(lock: str, beside: str) -> None:
 
 
 @pytest.mark.parametrize("hardware", HARDWARE)
-def test_a_run_without_other_machines_installs_no_ray(hardware: str) -> None:
-    assert "ray" not in pins(hardware)
+def test_what_few_want_is_not_installed_for_all(hardware: str) -> None:
+    assert not {"ray", "mlflow", "mlflow-skinny"} & pins(hardware).keys()
 
 
 def test_uv_itself_is_locked_at_the_version_asked_for() -> None:

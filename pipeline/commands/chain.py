@@ -97,6 +97,9 @@ _add_stage("ensemble", "Combine the predictions of all models.")
 _add_stage("report", "Write a page about the models, their scores, errors and saliency maps: reports/report.html.")
 _add_model_stage("submission", "Write a submission and check it.", "a model of params.yaml, or ensemble")
 _add_stage("summary", "Say in a few lines what came of the run and what to try next: reports/summary.txt.")
+_add_stage(
+    "track", "Log the results in MLflow, where track.mlflow of params.yaml says; summary does it after each run."
+)
 
 
 _add_stage(

@@ -26,7 +26,7 @@ class Section(BaseModel):
 
 S = TypeVar("S", bound=Section)
 
-PARAMS = ("competition", "models", "prepare", "split", "tune", "train", "ensemble")
+PARAMS = ("competition", "models", "prepare", "split", "tune", "train", "ensemble", "track")
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
 

@@ -54,7 +54,7 @@ def run(root: Path) -> None:
     predictions.write_predictions(paths.oof_path(root, name), oof)
     tested = predictions.Predictions(test_ids, test, target.columns, target=target)
     predictions.write_predictions(paths.predicted_test_path(root, name), tested)
-    files.write_json(metrics_path(root, name), summary.numbers())
+    files.write_json(metrics_path(root, name), {name: card.pooled, **card.alone})  # one column each in `dvc exp show`
     cards.write_card(paths.card_path(root, name), card)
     names = tables.read_classes(class_names_path(root))
     plots.draw_decisions(target, read.truth, fitted.nested, names, reports_folder(root) / "confusion.png")

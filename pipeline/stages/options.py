@@ -22,6 +22,7 @@ from pipeline.tuning.params import TuneParams
 from pipeline.tuning.space import SearchSection
 from pipeline.workspace.option_page import PagePart, make_option_page
 from pipeline.workspace.schemas import DRAFT, FileKind, Schema, join_file_kinds, join_parts, make_section_schema
+from pipeline.workspace.tracking import TrackParams
 
 PARAMS_SECTIONS: dict[str, type[Section]] = {
     "prepare": PrepareParams,
@@ -29,6 +30,7 @@ PARAMS_SECTIONS: dict[str, type[Section]] = {
     "tune": TuneParams,
     "train": TrainParams,
     "ensemble": EnsembleParams,
+    "track": TrackParams,
 }
 MODEL_KINDS = (
     FileKind("a tabular model", "tabular", TabularRecipe),

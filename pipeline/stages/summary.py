@@ -2,7 +2,7 @@
 
 Reads: configs/measured_recipes.csv, data/prepared, folds/folds.csv, folds/ensemble/oof.parquet, reports/report;
     cards, which the same runs wrote (docs/decisions/0009); reports/runs/<competition>, the runs before
-Writes: reports/summary.txt; adds the run to reports/runs/<competition>
+Writes: reports/summary.txt; adds the run to reports/runs/<competition>, and to MLflow where ``track.mlflow`` says so
 """
 
 from pathlib import Path
@@ -10,10 +10,12 @@ from pathlib import Path
 from pipeline.core import cards, files, paths, tables
 from pipeline.core.active import active_models
 from pipeline.core.competition import load_competition
+from pipeline.core.errors import InputError
 from pipeline.core.targets.prepared import read_target
 from pipeline.planning.prior import DataSize, read_measured_recipes
 from pipeline.planning.suggestions import suggest_next
 from pipeline.workspace.history import record_run, shorten_changes
+from pipeline.workspace.tracking import log_results, read_track_params
 
 
 def run(root: Path) -> None:
@@ -46,3 +48,8 @@ def run(root: Path) -> None:
     text = "\n".join(lines) + "\n"
     files.write_text(paths.summary_path(root), text)
     print(text, end="")
+    if (place := read_track_params(root).mlflow) is not None:
+        try:
+            print(log_results(root, place))
+        except InputError as error:  # a server that is away must not undo a night's training
+            print(f"note: not logged, {error}; `python -m pipeline track` logs it later")

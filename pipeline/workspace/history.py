@@ -110,7 +110,7 @@ def list_changes(before: RunSettings, now: RunSettings) -> list[str]:
     for name in now.models:
         if name not in before.models:
             continue
-        old, new = (dict(_flatten(each.models[name])) for each in (before, now))
+        old, new = (dict(flatten_settings(each.models[name])) for each in (before, now))
         keys = [key for key in {**old, **new} if old.get(key) != new.get(key) and key != "fingerprint"]
         found += [f"{name}: {key} {old.get(key)} -> {new.get(key)}" for key in keys]
         if not keys and old.get("fingerprint") != new.get("fingerprint") and before.folds == now.folds:
@@ -124,10 +124,11 @@ def shorten_changes(changed: tuple[str, ...]) -> str:
     return "; ".join(changed[:_NAMED]) + (f"; {rest} more" if rest > 0 else "")
 
 
-def _flatten(settings: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+def flatten_settings(settings: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Yields the values of nested mappings with their paths, such as ``training.epochs``."""
     for key, value in settings.items():
         if isinstance(value, dict) and value:
-            yield from _flatten(value, f"{above}{key}.")
+            yield from flatten_settings(value, f"{above}{key}.")
         else:
             yield f"{above}{key}", value
 
