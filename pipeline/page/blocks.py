@@ -1,5 +1,6 @@
 """Blocks of text: paragraphs, notes, warnings, headings, key figures, and details that open on a click."""
 
+import base64
 from collections.abc import Sequence
 
 from pipeline.page.markup import Html, tag
@@ -37,6 +38,18 @@ def render_key_figures(pairs: Sequence[tuple[str, str]]) -> Html:
 def render_details(summary: str, *blocks: Html) -> Html:
     """Renders long content that opens on a click or key."""
     return tag("details", tag("summary", summary), *blocks)
+
+
+def render_download(text: str, name: str, content: str) -> Html:
+    """Renders a link that saves a text file, which travels inside the page.
+
+    Args:
+        text: of the link.
+        name: of the file that is saved.
+        content: of the file.
+    """
+    data = base64.b64encode(content.encode()).decode()
+    return tag("p", tag("a", text, href=f"data:text/csv;charset=utf-8;base64,{data}", download=name))
 
 
 def _separate(sentences: Sequence[str]) -> list[str]:

@@ -34,6 +34,9 @@ from pipeline.core.files import write_text
 from pipeline.page.markup import Html, join_html, tag
 
 _HERE = Path(__file__).parent
+_PAGES = {"explore.html": "Data", "report.html": "Models", "best.html": "Best in the hours given"}
+_ALWAYS = ("explore.html", "report.html")
+_TUNING = "tuning"
 # Whatever slips into the page, the browser fetches nothing for it.
 _POLICY = (
     "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
@@ -76,7 +79,7 @@ def write_page(path: Path, title: str, lead: str, sections: Sequence[PageSection
     body = tag(
         "body",
         tag("a", "Skip to content", class_="skip", href="#main"),
-        tag("header", tag("h1", title), tag("p", lead, class_="lead")),
+        tag("header", *_render_pages(path), tag("h1", title), tag("p", lead, class_="lead")),
         tag(
             "div",
             tag("nav", tag("ol", *links), aria_label="Sections"),
@@ -87,6 +90,28 @@ def write_page(path: Path, title: str, lead: str, sections: Sequence[PageSection
         tag("script", Html((_HERE / "script.js").read_text(encoding="utf-8"))),
     )
     write_text(path, join_html(Html("<!doctype html>\n"), tag("html", _render_head(title), body, lang="en"), "\n"))
+
+
+def list_other_pages(path: Path) -> list[tuple[str, str]]:
+    """Lists the pages that lie beside one: name and relative address.
+
+    Every run makes the pages of the data and of the models, so these two, which every page of a run names, may not be
+    there yet; the others are.
+    """
+    inside = path.parent.name == _TUNING
+    folder = path.parent.parent if inside else path.parent
+    up = "../" if inside else ""
+    ours = inside or path.name in _PAGES
+    always = _ALWAYS if ours else ()
+    found = [(name, f"{up}{file}") for file, name in _PAGES.items() if file in always or (folder / file).is_file()]
+    tuned = sorted(file.name for file in (folder / _TUNING).glob("*.html"))
+    found += [(f"Tuning of {name.removesuffix('.html')}", ("" if inside else f"{_TUNING}/") + name) for name in tuned]
+    return [(name, address) for name, address in found if address != path.name]
+
+
+def _render_pages(path: Path) -> list[Html]:
+    links = [tag("li", tag("a", name, href=address)) for name, address in list_other_pages(path)]
+    return [tag("nav", tag("ul", *links, class_="pages"), aria_label="Pages")] if links else []
 
 
 def _render_head(title: str) -> Html:

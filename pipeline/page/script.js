@@ -21,6 +21,32 @@ for (const button of document.querySelectorAll("th button")) {
   button.addEventListener("click", () => sort(button.closest("th")));
 }
 
+// Pictures are shown large by a click or key; a click anywhere, or Escape, closes.
+const large = document.createElement("dialog");
+large.className = "enlarged";
+large.addEventListener("click", () => large.close());
+document.body.append(large);
+function enlarge(image) {
+  const copy = new Image(), words = document.createElement("p");
+  copy.src = image.src;
+  copy.alt = image.alt;
+  copy.className = image.className;
+  words.textContent = image.alt;
+  large.replaceChildren(copy, words);
+  large.setAttribute("aria-label", image.alt);
+  large.showModal();
+}
+for (const image of document.querySelectorAll(".pictures img")) {
+  image.tabIndex = 0;
+  image.setAttribute("role", "button");
+  image.addEventListener("click", () => enlarge(image));
+  image.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" && event.key !== " ") return;
+    event.preventDefault();
+    enlarge(image);
+  });
+}
+
 // What scrolls sideways can be reached by keyboard, and only that.
 const boxes = document.querySelectorAll(".scroll");
 function reachable() {
@@ -38,7 +64,7 @@ document.addEventListener("toggle", reachable, true);
 reachable();
 
 // The navigation marks the section that is being read.
-const links = new Map([...document.querySelectorAll("nav a")].map((link) => [link.hash.slice(1), link]));
+const links = new Map([...document.querySelectorAll(".page nav a")].map((link) => [link.hash.slice(1), link]));
 const observer = new IntersectionObserver((entries) => {
   for (const entry of entries) {
     if (!entry.isIntersecting) continue;

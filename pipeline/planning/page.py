@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from pipeline.core.origin import describe_origin
 from pipeline.core.paths import reports_folder
 from pipeline.page.blocks import render_key_figures, render_paragraph
 from pipeline.page.chart import BLUE, open_chart, render_chart
@@ -26,7 +27,8 @@ def write_plan_page(root: Path, plan: Plan, options: Sequence[Option], left_out:
     """
     lead = f"What {plan.budget / 3600:.2g} hours on {plan.competition} were spent on, and what each step brought."
     sections = list(_make_sections(plan, options, left_out))
-    write_page(reports_folder(root) / "best.html", f"Best of {plan.competition}", lead, sections)
+    footer = describe_origin(root, "python -m pipeline best")
+    write_page(reports_folder(root) / "best.html", f"Best of {plan.competition}", lead, sections, footer)
 
 
 def _make_sections(plan: Plan, options: Sequence[Option], left_out: Mapping[str, str]) -> Iterator[PageSection]:

@@ -6,8 +6,9 @@ Writes: reports/explore.html, reports/explore.json, reports/explore/<table>.csv
 
 from pathlib import Path
 
-from pipeline.core.active import active_models, active_name
+from pipeline.core.active import active_models
 from pipeline.core.competition import load_competition
+from pipeline.core.origin import describe_origin
 from pipeline.core.paths import reports_folder
 from pipeline.data.sources.source import find_source_folder
 from pipeline.page.parts import write_page_with_tables
@@ -28,5 +29,6 @@ def run(root: Path) -> None:
     data = read_prepared_data(root)
     inputs = {name: read_model_input(root, name, competition.mirror) for name in active_models(root)}
     parts = build_data_parts(data, inputs, find_source_folder(root, competition))
-    overview, footer = build_data_overview(data, competition, parts), f"{active_name(root)}: python -m pipeline explore"
+    overview = build_data_overview(data, competition, parts)
+    footer = describe_origin(root, "python -m pipeline explore")
     write_page_with_tables(reports_folder(root) / "explore.html", competition.title, _LEAD, overview, parts, footer)

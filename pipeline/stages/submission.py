@@ -6,7 +6,6 @@ Reads: data/prepared/{classes.json,train.csv,test.csv,sample_submission.csv} and
 Writes: submissions/<name>.csv, submissions/<name>.json
 """
 
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from pipeline.core.active import active_models, active_name
 from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError, near_names
 from pipeline.core.files import atomic_path, sha256
+from pipeline.core.origin import read_commit
 from pipeline.core.paths import prepared_folder, submission_path
 from pipeline.core.targets.contract import Target
 from pipeline.core.targets.prepared import read_target, read_truth
@@ -64,7 +64,7 @@ def run(root: Path, name: str) -> None:
         peeked=oof.peeked,
         rows=len(frame),
         sha256=sha256(path),
-        git_commit=_git_commit(root),
+        git_commit=read_commit(root),
     )
     fitted = sheet.list_fitted()
     cards.write_card(path.with_suffix(".json"), card.model_copy(update=fitted))
@@ -94,11 +94,3 @@ def _members(root: Path, name: str) -> tuple[str, ...]:
     if name != paths.ENSEMBLE:
         return (name,)
     return cards.read_card(paths.card_path(root, paths.ENSEMBLE), cards.EnsembleCard).members
-
-
-def _git_commit(root: Path) -> str | None:
-    try:
-        result = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        return None  # no git on this machine
-    return result.stdout.strip() if result.returncode == 0 else None

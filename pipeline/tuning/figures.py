@@ -30,7 +30,7 @@ def draw_history(complete: Sequence[FrozenTrial], card: TuningCard) -> Html:
         axes.scatter(numbers, scores, color=BLUE, s=18, label="trial")
         _label_axes(axes, "trial", card.metric)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.legend()
+        figure.legend(loc="outside upper left", ncols=2)
     return render_chart(
         figure, "History", f"{card.metric} from {scores[0]:.4f} to {best[-1]:.4f} in {len(scores)} trials."
     )
@@ -83,7 +83,8 @@ def draw_coordinates(complete: Sequence[FrozenTrial], card: TuningCard) -> Html:
         )
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
-    return render_chart(figure, "Parallel coordinates", f"{len(complete)} trials; the orange line is the best.")
+    about = f"{len(complete)} trials; the orange line is the best."
+    return render_chart(figure, "Parallel coordinates", about, phone="scrolled")
 
 
 def draw_slices(complete: Sequence[FrozenTrial], card: TuningCard) -> Html:
@@ -113,9 +114,8 @@ def draw_slices(complete: Sequence[FrozenTrial], card: TuningCard) -> Html:
         for axes in grid[len(names) :]:
             axes.set_visible(False)
         grid[0].set_ylabel(card.metric)
-    return render_chart(
-        figure, "Slices", f"{card.metric} of {len(complete)} trials against each of {len(names)} settings."
-    )
+    about = f"{card.metric} of {len(complete)} trials against each of {len(names)} settings."
+    return render_chart(figure, "Slices", about, phone="scrolled")
 
 
 def draw_epoch_curves(trials: Sequence[FrozenTrial], card: TuningCard) -> Html | None:

@@ -7,7 +7,13 @@ from support.members import number_classes, simulate
 
 from pipeline.core.metrics import get_metric
 from pipeline.core.scores import LabelledRows
-from pipeline.ensemble.calibration import apply_temperature, fit_temperature, measure_reliability
+from pipeline.ensemble.calibration import (
+    Reliability,
+    apply_temperature,
+    fit_temperature,
+    join_small_bins,
+    measure_reliability,
+)
 from pipeline.ensemble.decisions import apply_class_factors, fit_class_factors
 from pipeline.ensemble.post_processing import Allowed, NestedPredictions, fit_post_processing
 
@@ -167,3 +173,16 @@ def test_temperatures_that_are_known_are_not_fitted_to_a_mixture() -> None:
     )
     np.testing.assert_array_equal(done.nested, warm)
     assert done.temperature == pytest.approx(degrees(labels, probs))
+
+
+def test_bins_of_few_rows_are_joined_with_their_neighbours() -> None:
+    bins = Reliability((0.1, 0.3, 0.6, 0.9), (0.0, 0.5, 0.5, 1.0), (4, 6, 3, 30))
+    joined = join_small_bins(bins, least=10)
+    assert joined.rows == (13, 30)
+    assert joined.confidence == pytest.approx(((0.4 + 1.8 + 1.8) / 13, 0.9))
+    assert joined.accuracy == pytest.approx(((0 + 3 + 1.5) / 13, 1.0))
+
+
+def test_all_rows_make_one_bin_where_they_are_too_few() -> None:
+    assert join_small_bins(Reliability((0.2, 0.8), (0.0, 1.0), (2, 3)), least=10).rows == (5,)
+    assert join_small_bins(Reliability((), (), ())).rows == ()

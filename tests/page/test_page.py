@@ -1,15 +1,18 @@
 """Pages: escaped, self-contained, readable for people and machines."""
 
+import re
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from playwright.sync_api import Browser
-from support.browser import browser, check_page, column, opened
+from support.browser import browser, check_page, column, opened, violations
 
+import pipeline.page.document as page_styles
 from pipeline.page.blocks import (
     render_details,
+    render_download,
     render_heading,
     render_key_figures,
     render_note,
@@ -17,7 +20,7 @@ from pipeline.page.blocks import (
     render_warning,
 )
 from pipeline.page.chart import BLUE, CATEGORIES, HEAT, INK, open_chart, render_chart, render_sparkline
-from pipeline.page.document import PageSection, write_page
+from pipeline.page.document import PageSection, list_other_pages, write_page
 from pipeline.page.markup import Html, join_html, tag
 from pipeline.page.pictures import Picture, encode_data_uri, render_picture_group, render_pictures, render_side_by_side
 from pipeline.page.table import Column, render_table
@@ -214,3 +217,88 @@ def test_the_browser_test_sees_what_axe_calls_serious(browser: Browser, tmp_path
     path.write_text(text, encoding="utf-8")
     with pytest.raises(AssertionError, match="color-contrast"):
         check_page(browser, path.as_uri())
+
+
+def test_a_picture_is_enlarged_by_click_and_by_key_and_closed_by_escape(browser: Browser, page: Path) -> None:
+    with opened(browser, page.as_uri()) as there:
+        picture = there.get_by_role("button", name="a ramp").first
+        picture.click()
+        large = there.locator("dialog[open] img")
+        assert large.get_attribute("alt") == "a ramp"
+        box, small = large.bounding_box(), picture.bounding_box()
+        assert box is not None
+        assert small is not None
+        assert box["width"] > 3 * small["width"]
+        there.keyboard.press("Escape")
+        assert not there.locator("dialog[open]").count()
+        picture.focus()
+        there.keyboard.press("Enter")
+        assert there.locator("dialog[open]").count() == 1
+        assert not violations(there)
+
+
+def test_pages_of_a_run_name_each_other_and_others_once_they_are_there(tmp_path: Path) -> None:
+    folder = tmp_path / "reports"
+    (folder / "tuning").mkdir(parents=True)
+    (folder / "tuning" / "small_cnn.html").touch()
+    models = [("Data", "explore.html"), ("Tuning of small_cnn", "tuning/small_cnn.html")]
+    assert list_other_pages(folder / "report.html") == models
+    assert list_other_pages(folder / "tuning" / "small_cnn.html") == [
+        ("Data", "../explore.html"),
+        ("Models", "../report.html"),
+    ]
+    (folder / "best.html").touch()
+    assert ("Best in the hours given", "best.html") in list_other_pages(folder / "explore.html")
+    assert list_other_pages(tmp_path / "elsewhere" / "x.html") == []
+
+
+def test_a_file_inside_the_page_is_saved_as_it_is(browser: Browser, tmp_path: Path) -> None:
+    block = render_download("Save", "list.csv", "id,label\n7,ä\n")
+    write_page(tmp_path / "x.html", "T", "", [PageSection("A", [block])])
+    with opened(browser, (tmp_path / "x.html").as_uri()) as there:
+        with there.expect_download() as saved:
+            there.get_by_role("link", name="Save").click()
+        assert saved.value.suggested_filename == "list.csv"
+        assert Path(saved.value.path()).read_text(encoding="utf-8") == "id,label\n7,ä\n"
+
+
+def test_a_long_word_below_a_picture_stays_whole_and_the_picture_makes_room(browser: Browser, tmp_path: Path) -> None:
+    name = "old_english_sheepdog_puppies"
+    block = render_pictures([Picture(grey(32), "a dog", name), Picture(grey(32), "a cat", "cat")], 60)
+    write_page(tmp_path / "x.html", "T", "", [PageSection("A", [block])])
+    with opened(browser, (tmp_path / "x.html").as_uri(), width=390) as there:
+        caption, other = (there.get_by_text(word, exact=True) for word in (name, "cat"))
+        lines = "e => { const r = document.createRange(); r.selectNodeContents(e); return r.getClientRects().length; }"
+        assert caption.evaluate(lines) == 1
+        end, start = caption.bounding_box(), other.bounding_box()
+        assert end is not None
+        assert start is not None
+        assert end["x"] + end["width"] <= start["x"]
+
+
+def test_ten_classes_have_ten_colours_in_either_theme() -> None:
+    style = (Path(page_styles.__file__).parent / "style.css").read_text(encoding="utf-8")
+    assert len(set(CATEGORIES)) == 10
+    for number in range(10):
+        assert len(set(re.findall(rf"--c{number}: (#\w+)", style))) == 2
+
+
+def test_a_wide_chart_is_drawn_for_the_phone_or_keeps_the_labels_of_its_rows_in_view(
+    browser: Browser, tmp_path: Path
+) -> None:
+    charts = []
+    for name, phone in (("Redrawn", "redrawn"), ("Scrolled", "scrolled")):
+        with open_chart(9, 2) as figure:
+            figure.subplots().barh(["first", "second"], [1, 2], color=BLUE)
+        charts.append(render_chart(figure, name, "two bars", phone))  # type: ignore[arg-type]
+    write_page(tmp_path / "x.html", "T", "", [PageSection("A", charts)])
+    with opened(browser, (tmp_path / "x.html").as_uri(), width=390) as there:
+        box = there.get_by_role("region", name="Scrolled")
+        box.evaluate("e => { e.scrollLeft = 400 }")
+        labels = box.locator(".frozen").bounding_box()
+        redrawn = there.get_by_role("img", name="Redrawn").bounding_box()
+        assert labels is not None
+        assert redrawn is not None
+        assert labels["x"] >= 0
+        assert redrawn["x"] + redrawn["width"] <= 390
+    check_page(browser, (tmp_path / "x.html").as_uri())

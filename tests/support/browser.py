@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # Both widths and both schemes, in two looks: contrast depends on the scheme alone, overflow on the width alone.
-LOOKS = ((1400, "light"), (400, "dark"))
+LOOKS = ((1400, "light"), (390, "dark"))
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,24 @@ def check_page(browser: Browser, url: str) -> None:
             wrong = [*page.evaluate(lost), *violations(page)]
             wide = page.evaluate("document.documentElement.scrollWidth")
             wrong += [f"{wide} pixels wide"] if wide > width else []
+            wrong += page.evaluate(_OFF_SCREEN)
             assert not wrong, f"at {width} pixels, {scheme}: {wrong}"
+
+
+# Charts that are on the screen are there whole, or scroll with the labels of their rows in view; no text is cut off.
+_OFF_SCREEN = """[...document.querySelectorAll('.chart svg:not(.frozen)')].flatMap(s => {
+  if (!s.checkVisibility()) return [];
+  const name = s.closest('.chart').querySelector('figcaption').textContent, box = s.getBoundingClientRect();
+  const labels = s.parentNode.querySelector('.frozen')?.getBoundingClientRect(), wrong = [];
+  if (box.right > innerWidth && !(labels && labels.left >= 0 && labels.right < 0.8 * innerWidth)) {
+    wrong.push(`${name}: ends at ${Math.round(box.right)} of ${innerWidth} pixels`);
+  }
+  const texts = [...s.querySelectorAll('text')].map(t => [t.textContent, t.getBoundingClientRect()]);
+  for (const [text, at] of texts) {
+    if (at.left < box.left - 2 || at.right > box.right + 2) wrong.push(`${name}: ${text} is cut off`);
+  }
+  return wrong;
+})"""
 
 
 def violations(page: Page) -> list[str]:

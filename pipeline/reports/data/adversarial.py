@@ -164,7 +164,7 @@ def _draw_histogram(probs: NDArray[np.float64], is_test: NDArray[np.bool_]) -> H
                 label=name,
             )
         axes.set(xlabel="probability of being a test image", ylabel="share", xlim=(0, 1))
-        axes.legend()
+        figure.legend(loc="outside upper left", ncols=2)
     about = (
         f"Median {np.median(probs[~is_test]):.2f} of training images, {np.median(probs[is_test]):.2f} of test images."
     )

@@ -27,6 +27,7 @@ from pipeline.reports.data.features import ImageFeatures, compress_features, des
 from pipeline.reports.data.prepared_data import PreparedData, describe_sample
 
 _POINTS, _NEIGHBOURS = 1_200, 10
+_NAME = 16  # characters of a name in the legend
 _CLASSES = 24  # those with a colour and marker of their own
 _SIDE, _CELL = 24, 32  # of the mosaic
 
@@ -134,8 +135,11 @@ def _draw_scatter(places: NDArray[np.float64], labels: Rows, names: tuple[str, .
         axes.set(xticks=[], yticks=[], xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
         axes.spines[:].set_visible(False)
         # Named here: as labels of their points, names that begin with _ would be left out.
-        words = [*(["other classes"] if rest.any() else []), *(shorten_label(names[label]) for label in coloured)]
-        axes.legend(marks, words, loc="center left", bbox_to_anchor=(1, 0.5), markerscale=1.6, labelspacing=0.7)
+        words = [
+            *(["other classes"] if rest.any() else []),
+            *(shorten_label(names[label], _NAME) for label in coloured),
+        ]
+        figure.legend(marks, words, loc="outside lower left", ncols=3, markerscale=1.6, labelspacing=0.7)
     sentence = f"{len(labels):,} images as points; colour and marker show the class."
     return render_chart(
         figure,

@@ -91,7 +91,7 @@ def _draw_chart(by_class: pd.DataFrame) -> Html:
         axes.set(ylim=(len(classes) - 0.4, -0.6), xlabel="keypoints per image", xlim=(0, None))
         axes.grid(axis="x")
         axes.tick_params(length=0)
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+        figure.legend(loc="outside upper left")
     first, last = classes.iloc[0], classes.iloc[-1]
     return render_chart(
         figure, title, f"From {first['class']} with {first['mean']:.0f} to {last['class']} with {last['mean']:.0f}."

@@ -190,7 +190,7 @@ def _draw_chart(frame: pd.DataFrame) -> Html:
         axes.set(ylim=(len(classes) - 0.4, -0.6), xlabel="grey levels, 0 to 255", xlim=(0, None))
         axes.grid(axis="both")
         axes.tick_params(length=0)
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+        figure.legend(loc="outside upper left")
     first, last = classes.iloc[0], classes.iloc[-1]
     return render_chart(
         figure,

@@ -9,6 +9,7 @@ from pipeline.page.chart import BLUE, ORANGE, open_chart, render_chart
 from pipeline.page.document import PageSection
 from pipeline.page.markup import Html
 from pipeline.page.parts import Part
+from pipeline.page.pictures import render_side_by_side
 from pipeline.page.table import Column, render_table
 from pipeline.reports.data.prepared_data import PreparedData, format_count
 
@@ -92,32 +93,28 @@ def _compare_test(data: PreparedData) -> str:
 
 
 def _draw_charts(parts: list[tuple[str, pd.DataFrame]]) -> Html:
-    with open_chart(7.5, 2.7) as figure:
-        left, right = figure.subplots(1, 2)
+    return render_side_by_side([_draw_histogram(parts, area) for area in (True, False)])
+
+
+def _draw_histogram(parts: list[tuple[str, pd.DataFrame]], area: bool) -> Html:
+    """Draws sizes (roots of areas) or shapes (ratios of sides)."""
+    whole = np.concatenate([_list_values(area, index) for _, index in parts])
+    span = np.histogram_bin_edges(whole, 40).tolist()
+    with open_chart(3.6, 2.6) as figure:
+        axes = figure.subplots()
         for (name, index), colour in zip(parts, (BLUE, ORANGE), strict=False):
-            for axes in (left, right):
-                values = _list_values(axes is left, index)
-                span = np.histogram_bin_edges(
-                    np.concatenate([_list_values(axes is left, other) for _, other in parts]), 40
-                )
-                axes.hist(
-                    values,
-                    bins=span,
-                    weights=np.full(len(values), 1 / len(values)),
-                    histtype="step",
-                    color=colour,
-                    linewidth=1.4,
-                    label=name,
-                )
-        left.set(title="Square root of the area", xlabel="pixels", ylabel="share of images")
-        right.set(title="Width over height", xlabel="ratio")
-        ticks = [tick for tick in (-3, -2, -1, 0, 1, 2, 3) if right.get_xlim()[0] <= tick <= right.get_xlim()[1]]
-        right.set_xticks(ticks, [f"{2.0**tick:g}" for tick in ticks])
-        left.legend()
-    about = "; ".join(
-        f"{name}: median area {np.median(index['width'] * index['height']):,.0f} pixels" for name, index in parts
-    )
-    return render_chart(figure, "Sizes and shapes of the original images", about)
+            values = _list_values(area, index)
+            share = np.full(len(values), 1 / len(values))
+            axes.hist(values, bins=span, weights=share, histtype="step", color=colour, linewidth=1.4, label=name)
+        axes.set(xlabel="square root of the area in pixels" if area else "width over height", ylabel="share of images")
+        if not area:
+            low, high = axes.get_xlim()
+            ticks = [tick for tick in (-3, -2, -1, 0, 1, 2, 3) if low <= tick <= high]
+            axes.set_xticks(ticks, [f"{2.0**tick:g}" for tick in ticks])
+        figure.legend(loc="outside upper left", ncols=2)
+    medians = ((name, float(np.median(_list_values(area, index)))) for name, index in parts)
+    about = "; ".join(f"{name}: median {value if area else 2.0**value:,.3g}" for name, value in medians)
+    return render_chart(figure, "Sizes of the original images" if area else "Shapes of the original images", about)
 
 
 def _list_values(area: bool, index: pd.DataFrame) -> NDArray[np.float64]:

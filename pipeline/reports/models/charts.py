@@ -9,7 +9,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
 from pipeline.core.paths import ENSEMBLE
-from pipeline.ensemble.calibration import Reliability
+from pipeline.ensemble.calibration import Reliability, join_small_bins
 from pipeline.page.chart import (
     BLUE,
     CATEGORIES,
@@ -66,7 +66,7 @@ def draw_matrix(
         plot.spines[["top", "right"]].set_visible(True)
         if truth:
             plot.set(xlabel="predicted", ylabel="true")
-    return render_chart(figure, name, about)
+    return render_chart(figure, name, about, phone="scrolled")
 
 
 def draw_fold_curves(history: pd.DataFrame, metric: str, model: str, about: str) -> Html:
@@ -108,9 +108,7 @@ def _draw_panel(history: pd.DataFrame, columns: Sequence[str], name: str, about:
         plot.grid(axis="y")
         plot.set_xlabel("epoch")
         if columns == ("valid_score",) and 1 < len(folds) <= _LEGEND:
-            # Points of one look each stand in the middle: there is room beside them.
-            single = len(history.dropna(subset=["valid_score"])) == len(folds)
-            plot.legend(handlelength=1, loc="center left" if single else "best", ncols=1 if single else 2)
+            figure.legend(handlelength=1, loc="outside upper center", ncols=3)  # never on the curves
     return render_chart(figure, name, about)
 
 
@@ -145,7 +143,7 @@ def draw_intervals(
 
 
 def draw_reliability(reliabilities: Sequence[tuple[str, Reliability]], name: str, about: str) -> Html:
-    """Draws accuracy over confidence for several models, and how many rows the first has where.
+    """Draws accuracy over confidence for several models, bins of few rows joined, and the rows of the first one's bins.
 
     Args:
         reliabilities: the models' names and bins.
@@ -157,11 +155,12 @@ def draw_reliability(reliabilities: Sequence[tuple[str, Reliability]], name: str
         plot.plot([0, 1], [0, 1], color=SOFT, linewidth=1, linestyle=":")
         for order, (model, bins) in enumerate(reliabilities):
             colour, marker = CATEGORIES[order % len(CATEGORIES)], MARKERS[order % len(MARKERS)]
-            label = f"{model}: {bins.error:.3f}"
+            label = f"{shorten_label(model, _NAME)}: {bins.error:.3f}"
+            bins = join_small_bins(bins)
             plot.plot(bins.confidence, bins.accuracy, color=colour, marker=marker, markersize=4, label=label)
         plot.set(ylabel="accuracy", xlim=(0, 1), ylim=(-0.02, 1.02))
         plot.grid()
-        plot.legend(title="calibration error", loc="upper left", title_fontsize=8)
+        figure.legend(title="calibration error", loc="outside upper left", title_fontsize=8, alignment="left")
         first, bins = reliabilities[0]
         counts.bar(bins.confidence, bins.rows, width=0.035, color=GREY)
         counts.set(xlabel="confidence: the largest probability", ylabel=f"rows, {shorten_label(first, _NAME)}")

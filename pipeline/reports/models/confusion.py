@@ -6,7 +6,7 @@ import pandas as pd
 from pipeline.core.errors import some
 from pipeline.page.blocks import render_note, render_paragraph, render_warning
 from pipeline.page.document import PageSection
-from pipeline.page.markup import Html
+from pipeline.page.markup import Html, join_html, tag
 from pipeline.page.parts import Part
 from pipeline.page.pictures import Picture, render_picture_group, render_side_by_side
 from pipeline.page.table import Column, render_table
@@ -199,14 +199,15 @@ def show_confused_pairs(data: EvaluationData) -> Part:
 def _render_pair(data: EvaluationData, pair: ConfusedPair) -> Html:
     groups = []
     for true, predicted, rows in ((pair.one, pair.two, pair.there), (pair.two, pair.one, pair.back)):
+        if not rows:
+            continue  # that never happened
         right, wrong = data.names[true], data.names[predicted]
         typical = find_most_confident(data.labels, data.judged.probs, true, true, 1)
         missed = find_most_confident(data.labels, data.judged.probs, true, predicted, _SIDE)
         pictures = [_render_picture(data, row, true, true) for row in typical]
         pictures += [_render_picture(data, row, true, predicted) for row in missed]
-        if pictures:
-            words = f"{rows:,} image{'s' * (rows != 1)}; the first is a correct {right}"
-            groups.append(render_picture_group(f"{right} predicted as {wrong}", pictures, words, _WIDTH))
+        words = f"{rows:,} image{'s' * (rows != 1)}; the first is a correct {right}"
+        groups.append(render_picture_group(f"{right} predicted as {wrong}", pictures, words, _WIDTH))
     return render_side_by_side(groups)
 
 
@@ -214,4 +215,4 @@ def _render_picture(data: EvaluationData, row: int, true: int, predicted: int) -
     sure = data.judged.probs[row, predicted]
     words = f"{data.names[predicted]} {sure:.0%}"
     alt = f"{data.names[true]} {data.ids[row]}, predicted {words}"
-    return Picture(data.image(row), alt, words)
+    return Picture(data.image(row), alt, join_html(words, tag("span", data.ids[row], class_="id")))

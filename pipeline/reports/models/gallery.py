@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from pipeline.page.blocks import render_details, render_note, render_paragraph
+from pipeline.page.blocks import render_details, render_download, render_note, render_paragraph
 from pipeline.page.document import PageSection
 from pipeline.page.markup import Html, join_html, tag
 from pipeline.page.parts import Part
@@ -64,14 +64,16 @@ def show_label_errors(data: EvaluationData) -> Part:
         "Confident learning on out-of-fold predictions (Northcutt, Jiang and Chuang 2021, arXiv 1911.00068; cleanlab), "
         "the label with the lowest probability first. A weak model flags correct labels, too: check before changes."
     )
+    frame = _build_frame(data, rows)
+    saved = frame.to_csv(index=False, lineterminator="\n", float_format="%.6g")
+    link = [render_download(f"Save all {count:,} as doubted_labels.csv", "doubted_labels.csv", saved)] if count else []
     suspects = [describe_mistake(data.labels, data.judged.probs, row) for row in rows[:_SHOWN]]
     section = PageSection(
         "Possible label errors",
-        [render_paragraph(sentence + why), *_render_gallery(data, suspects), words],
+        [render_paragraph(sentence + why), *_render_gallery(data, suspects), *link, words],
         "labels-in-doubt",
     )
-    frames = {"doubted_labels": _build_frame(data, rows)}
-    return Part(section, {"in_doubt": count}, frames, (f"{sentence}.",) if count else ())
+    return Part(section, {"in_doubt": count}, {"doubted_labels": frame}, (f"{sentence}.",) if count else ())
 
 
 def _build_frame(data: EvaluationData, rows: list[int]) -> pd.DataFrame:
@@ -102,4 +104,5 @@ def _render_mistake(data: EvaluationData, mistakes: Mistake) -> Picture:
     given, name = data.names[mistakes.label], data.ids[mistakes.row]
     lines = [part for line in guesses for part in (tag("br"), line)]
     alt = f"{name}, labelled {given}, predicted {', '.join(guesses)}"
-    return Picture(data.image(mistakes.row), alt, join_html(tag("strong", given), *lines))
+    caption = join_html(tag("strong", given), *lines, tag("span", name, class_="id"))
+    return Picture(data.image(mistakes.row), alt, caption)

@@ -1,6 +1,6 @@
 """The page about the models: its parts in reading order, and the overview that comes first."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pipeline.core.threads import limit_threads
@@ -9,14 +9,16 @@ from pipeline.page.parts import Part, build_overview
 from pipeline.reports.models import confusion, ensemble, gallery, learning_curves, overview, saliency, tuning
 from pipeline.reports.models.class_shares_section import show_class_shares
 from pipeline.reports.models.evaluation_data import EvaluationData
+from pipeline.reports.models.run_history import show_runs
 
 
-def build_model_parts(data: EvaluationData, weights: Path) -> dict[str, Part]:
+def build_model_parts(data: EvaluationData, weights: Path, runs: Sequence[Mapping[str, str]] = ()) -> dict[str, Part]:
     """Builds all parts, in the order of the page.
 
     Args:
         data: predictions of all models, with the truth.
         weights: folder of pretrained weights.
+        runs: the lines of the history of runs, the first one first.
 
     Raises:
         InputError: a checkpoint is missing or does not fit, or a tuning card is invalid.
@@ -35,8 +37,9 @@ def build_model_parts(data: EvaluationData, weights: Path) -> dict[str, Part]:
             "members": ensemble.show_members(data),
             "calibration": ensemble.show_calibration(data),
         }
-    shares = show_class_shares(data)
-    return ({"shares": shares} if shares else {}) | parts | ({"tuning": tuned} if tuned else {})
+    shares, history = show_class_shares(data), show_runs(data, runs)
+    last = ({"tuning": tuned} if tuned else {}) | ({"runs": history} if history else {})
+    return ({"shares": shares} if shares else {}) | parts | last
 
 
 def build_model_overview(data: EvaluationData, parts: Mapping[str, Part]) -> PageSection:

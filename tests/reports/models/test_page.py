@@ -1,6 +1,8 @@
 """The page about the models: numbers as by scikit-learn, computed sentences, and odd inputs that are reported."""
 
+import base64
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,9 @@ from pipeline.core.errors import InputError
 from pipeline.core.predictions import Predictions, read_predictions, write_predictions
 from pipeline.kaggle import submission_log
 from pipeline.kaggle.submission_log import LogEntry
+from pipeline.reports.models import confusion
+from pipeline.reports.models.class_quality import ConfusedPair
+from pipeline.reports.models.evaluation_data import read_evaluation_data
 from pipeline.stages import ensemble, report
 
 __all__ = ["browser"]
@@ -156,7 +161,9 @@ def test_what_a_member_adds_is_the_score_lost_without_it(plain: Path, page: Page
     assert page.values("Members of the ensemble, accuracy", "disagrees")["one"] == pytest.approx(differ)
 
 
-def test_the_same_input_gives_the_same_page(plain: Path, tmp_path: Path) -> None:
+def test_the_same_input_gives_the_same_page(plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")
+    report.run(plain)
     before = (plain / "reports" / "report.html").read_bytes()
     report.run(plain)
     assert (plain / "reports" / "report.html").read_bytes() == before
@@ -330,3 +337,24 @@ def test_a_damaged_history_is_named_with_the_command_that_brings_it_back(
 def test_hostile_names_do_nothing_in_a_browser(odd: Path, browser: Browser) -> None:
     with opened(browser, (odd / "reports" / "report.html").as_uri()) as page:  # fails on a blocked or failing script
         assert page.get_by_role("rowheader", name="<script>alert(1)</script>").count()
+
+
+def test_ids_stand_under_every_mistake_and_the_doubted_labels_can_be_saved(plain: Path) -> None:
+    html = (plain / "reports" / "report.html").read_text(encoding="utf-8")
+    section = html[html.index('<section id="mistakes"') : html.index('<section id="labels-in-doubt"')]
+    mistakes = pd.read_csv(plain / "reports" / "report" / "mistakes.csv", dtype=str)
+    assert [f'<span class="id">{each}</span>' in section for each in mistakes["id"]] == [True] * len(mistakes)
+    doubted = (plain / "reports" / "report" / "doubted_labels.csv").read_bytes()
+    assert base64.b64encode(doubted).decode() in html
+
+
+def test_a_direction_of_a_pair_that_never_happened_is_not_shown(plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(confusion, "find_confused_pairs", lambda *_: [ConfusedPair(0, 1, 2, 0)])
+    html = "".join(confusion.show_confused_pairs(read_evaluation_data(plain)).section.blocks)
+    assert "ant predicted as bee" in html
+    assert "bee predicted as ant" not in html
+
+
+def test_the_footer_says_when_by_which_command_and_with_which_seed(plain: Path) -> None:
+    html = (plain / "reports" / "report.html").read_text(encoding="utf-8")
+    assert re.search(r"<footer><p>tiny: python -m pipeline report, \d{4}-\d\d-\d\d \d\d:\d\d UTC, .*seed 0</p>", html)
