@@ -20,7 +20,7 @@ from pipeline.core.config import Section
 from pipeline.core.errors import InputError, one_line
 from pipeline.core.files import read_json
 from pipeline.core.paths import work_folder
-from pipeline.training.parcels import list_fold_files, write_parcel
+from pipeline.training.machines.parcels import list_fold_files, write_parcel
 from pipeline.training.task import find_fold_folder
 
 _GRACE = 60.0  # seconds that a fold gets to end

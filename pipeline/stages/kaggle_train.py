@@ -28,11 +28,11 @@ from pipeline.kaggle.renting import (
     write_pushed,
 )
 from pipeline.kaggle.training_notebook import PARCEL
+from pipeline.training.machines.parcels import place_folds, write_parcel
+from pipeline.training.machines.travelling import list_travelling_files
 from pipeline.training.model_folds import ModelFolds
-from pipeline.training.parcels import place_folds, write_parcel
 from pipeline.training.task import FoldTask
 from pipeline.training.task_list import list_tasks
-from pipeline.training.travelling import list_travelling_files
 
 _LOOKS = 3  # that may fail, one after the other, before a notebook is left to the next call
 

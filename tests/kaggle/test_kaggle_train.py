@@ -19,8 +19,8 @@ from pipeline.core.errors import InputError
 from pipeline.kaggle.renting import pushed_path
 from pipeline.stages import kaggle_train, train
 from pipeline.stages.kaggle_train import Rental
+from pipeline.training.machines.parcels import unpack_parcel, write_parcel
 from pipeline.training.model_folds import ModelFolds
-from pipeline.training.parcels import unpack_parcel, write_parcel
 from pipeline.training.state import State, TrainingProgress, write_state
 from pipeline.training.task_list import list_tasks
 

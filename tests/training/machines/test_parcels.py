@@ -9,7 +9,7 @@ from support.fabricated import write_repository
 from support.trainings import recipe, task
 
 from pipeline.core.errors import InputError
-from pipeline.training.parcels import list_fold_files, place_folds, unpack_parcel, write_parcel
+from pipeline.training.machines.parcels import list_fold_files, place_folds, unpack_parcel, write_parcel
 from pipeline.training.state import State, TrainingProgress, write_state
 from pipeline.training.task import FoldTask
 

@@ -26,7 +26,7 @@ from pipeline.training.model_folds import ModelFolds
 from pipeline.training.recipes.recipe import Recipe
 from pipeline.training.state import list_states
 
-_PACKAGE = Path(__file__).parents[1]
+_PACKAGE = Path(__file__).parents[2]
 _KEPT = ("competition", "models", "prepare", "split", "train")  # tuning may name a database with its password
 
 
