@@ -12,6 +12,7 @@ import threading
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from pipeline.training.context import RayParams
 from pipeline.training.machines.ray_training import train_on_ray
@@ -49,7 +50,7 @@ def main() -> None:
 
     workers = options.nodes * options.cores
     ideal = sum(choose_seconds(number, options.mean) for number in range(options.tasks)) / workers
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    cluster: Any = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
     nodes = [cluster.add_node(num_cpus=options.cores) for _ in range(options.nodes)]
 
     def kill_nodes() -> None:

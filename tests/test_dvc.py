@@ -89,7 +89,7 @@ def test_a_change_of_pages_or_of_submissions_trains_nothing_again(change: str, w
 def test_sections_that_a_stage_reads_are_among_its_params(stage: str) -> None:
     listed = {key.split(".")[0] for key in params(stage)["params.yaml"]}
     read = {text for name, text in calls(f"pipeline.stages.{verb(stage)}") if name == "load_params"}
-    assert read <= listed
+    assert read - {"track"} <= listed  # where runs are logged changes no out
 
 
 @pytest.mark.parametrize("stage", STAGES)

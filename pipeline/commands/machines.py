@@ -60,6 +60,27 @@ def _batch(
     batch.run(find_root(), tasks, out, seconds)
 
 
+@machine_commands.command("bundle")
+def _bundle(
+    out: Annotated[Path, typer.Argument(help="a new tar file")],
+    held: Annotated[
+        Path | None, typer.Option(help="an earlier bundle, or parcel.json of the machine: what it lists stays out")
+    ] = None,
+) -> None:
+    """Pack what trains the open folds on a machine that does not see this folder, as one file."""
+    from pipeline.stages import bundle
+
+    bundle.run(find_root(), out, held)
+
+
+@machine_commands.command("take-folds")
+def _take_folds(parcel: Annotated[Path, typer.Argument(help="the file that `batch --out` wrote")]) -> None:
+    """Put folds of another machine where `train` finds them, once the file is verified."""
+    from pipeline.stages import take_folds
+
+    take_folds.run(find_root(), parcel)
+
+
 @machine_commands.command("kaggle-train")
 def _kaggle_train(
     user: Annotated[str | None, typer.Option(envvar="KAGGLE_USERNAME", help="your Kaggle user name")] = None,

@@ -20,7 +20,7 @@ from pipeline.core.config import Section
 from pipeline.core.errors import InputError, one_line
 from pipeline.core.files import read_json
 from pipeline.core.paths import work_folder
-from pipeline.training.machines.parcels import list_fold_files, write_parcel
+from pipeline.training.machines.parcels import list_fold_files, verify_arrival, write_parcel
 from pipeline.training.task import find_fold_folder
 
 _GRACE = 60.0  # seconds that a fold gets to end
@@ -55,8 +55,9 @@ def run(root: Path, listing: Path, out: Path, seconds: float) -> None:
         seconds: after which folds are ended; their last whole epoch is kept.
 
     Raises:
-        InputError: the list does not fit.
+        InputError: the list does not fit, or a file of the bundle that this repository came in is not what was sent.
     """
+    verify_arrival(root)
     tasks = _read_tasks(listing)
     end, slots = time.monotonic() + seconds, _list_slots()
     waiting, running, outcomes = list(tasks), dict[int, _Running](), dict[str, str]()

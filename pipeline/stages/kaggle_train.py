@@ -28,7 +28,7 @@ from pipeline.kaggle.renting import (
     write_pushed,
 )
 from pipeline.kaggle.training_notebook import PARCEL
-from pipeline.training.machines.parcels import place_folds, write_parcel
+from pipeline.training.machines.parcels import list_problems, place_folds, write_parcel
 from pipeline.training.machines.travelling import list_travelling_files
 from pipeline.training.model_folds import ModelFolds
 from pipeline.training.task import FoldTask
@@ -155,8 +155,7 @@ def _take_back(root: Path, kernel: PushedKernel, status: kernels.KernelStatus) -
     for fold in placed:
         further = f", epoch {fold.epoch}" if fold.epoch else ""
         print(f"{fold.model} fold {fold.fold}: {fold.outcome}{further}")
-    outcomes = {str(key): str(value) for key, value in about.get("outcomes", {}).items()}
-    wrong = [f"{key}: {value}" for key, value in outcomes.items() if value != "done" and ":" in value]
+    wrong = list_problems(about)
     done = sum(fold.outcome == "done" for fold in placed)
     if status.word != "COMPLETE":
         return [f"{kernel.ref} {word}{reason}: {done} of {len(kernel.tasks)} folds came back done; see {page}"]

@@ -1,7 +1,8 @@
 """Parcels: files of a repository as one tar, verified whole before anything of it counts.
 
-The first member lists every file with its SHA-256. Folds come back from other machines as parcels: a fold is put in
-place by one rename, under its lock, and only where its fingerprint is that of this repository.
+The first member lists every file with its SHA-256; what the other machine has by that digest stays out of the tar.
+Folds come back from other machines as parcels: a fold is put in place by one rename, under its lock, and only where its
+fingerprint is that of this repository.
 """
 
 import hashlib
@@ -42,13 +43,19 @@ class PlacedFold:
     epoch: int = 0
 
 
-def write_parcel(path: Path, contents: Mapping[str, Path | bytes], about: dict[str, Any] | None = None) -> str:
+def write_parcel(
+    path: Path,
+    contents: Mapping[str, Path | bytes],
+    about: dict[str, Any] | None = None,
+    held: Mapping[str, str] | None = None,
+) -> str:
     """Writes files as a parcel, atomically; returns the digest of what is in it.
 
     Args:
         path: of the parcel.
         contents: files, or their bytes, by their place in the repository.
         about: what else the listing says.
+        held: the digests of files that the other machine has, by their place: they are listed and left out.
 
     Raises:
         InputError: a file is missing.
@@ -60,7 +67,7 @@ def write_parcel(path: Path, contents: Mapping[str, Path | bytes], about: dict[s
     text = json.dumps({"about": about or {}, "files": listed}, sort_keys=True).encode()
     with atomic_path(path) as temporary, tarfile.open(temporary, "w") as tar:
         _add_bytes(tar, _LISTING, text)
-        for name in listed:
+        for name in (each for each in listed if (held or {}).get(each) != listed[each]):
             source = contents[name]
             if isinstance(source, Path):
                 tar.add(source.resolve(), arcname=name, recursive=False, filter=_forget_owner)
@@ -98,6 +105,51 @@ def unpack_parcel(path: Path, folder: Path) -> dict[str, Any]:
             raise InputError(f"{failed}: {name} is missing or not what was sent; fetch it again")
     about: dict[str, Any] = listing["about"]
     return about
+
+
+def read_listing(path: Path) -> dict[str, str]:
+    """Reads the digests of the files of a parcel, by their place.
+
+    Args:
+        path: of the parcel, or of the listing that lies where it was unpacked.
+
+    Raises:
+        InputError: it is neither.
+    """
+    try:
+        if tarfile.is_tarfile(path):
+            with tarfile.open(path) as tar:
+                content = tar.extractfile(_LISTING)
+                text = content.read() if content is not None else b""
+        else:
+            text = path.read_bytes()
+        return {str(name): str(digest) for name, digest in json.loads(text)["files"].items()}
+    except (tarfile.TarError, OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path} is no parcel, and no {_LISTING} of one ({one_line(error)})") from error
+
+
+def verify_arrival(root: Path) -> None:
+    """Verifies the files of a repository that arrived as a parcel; one that did not has nothing to verify.
+
+    States of folds change while they are trained, and are left to their own checks.
+
+    Raises:
+        InputError: a file is missing or not what was sent.
+    """
+    if not (root / _LISTING).is_file():
+        return
+    for name, digest in read_listing(root / _LISTING).items():
+        if not name.startswith(".work/") and (not (root / name).is_file() or sha256(root / name) != digest):
+            raise InputError(
+                f"{root / name} is missing or not what was sent; unpack the bundle again, and the one that it was made "
+                "to follow before it"
+            )
+
+
+def list_problems(about: Mapping[str, Any]) -> list[str]:
+    """Lists the folds that ended with an error, and the error, from what a parcel of folds says about itself."""
+    outcomes = {str(key): str(value) for key, value in about.get("outcomes", {}).items()}
+    return [f"{key}: {value}" for key, value in outcomes.items() if value != "done" and ":" in value]
 
 
 def list_fold_files(folder: Path) -> list[Path]:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,15 @@ from support.fabricated import write_repository
 from support.trainings import recipe, task
 
 from pipeline.core.errors import InputError
-from pipeline.training.machines.parcels import list_fold_files, place_folds, unpack_parcel, write_parcel
+from pipeline.training.machines.parcels import (
+    list_fold_files,
+    list_problems,
+    place_folds,
+    read_listing,
+    unpack_parcel,
+    verify_arrival,
+    write_parcel,
+)
 from pipeline.training.state import State, TrainingProgress, write_state
 from pipeline.training.task import FoldTask
 
@@ -117,3 +126,40 @@ def test_the_same_contents_make_the_same_bytes(there: Path, tmp_path: Path) -> N
     copied = Path(shutil.copytree(there, tmp_path / "copied"))
     assert send(copied, tasks_of(copied), tmp_path / "b.bin").read_bytes() == first.read_bytes()
     assert json.loads(DONE["done.json"]) == {"hardware": "gpu"}
+
+
+def test_what_the_other_machine_has_is_listed_and_left_out(tmp_path: Path) -> None:
+    write_parcel(tmp_path / "first.tar", {"a": b"store" * 10_000, "b": b"code"})
+    held = read_listing(tmp_path / "first.tar")
+    write_parcel(tmp_path / "second.tar", {"a": b"store" * 10_000, "b": b"new code"}, held=held)
+    assert (tmp_path / "second.tar").stat().st_size < 20_000 < (tmp_path / "first.tar").stat().st_size
+    there = tmp_path / "there"
+    there.mkdir()
+    verify_arrival(there)
+    for name in ("first", "second"):
+        with tarfile.open(tmp_path / f"{name}.tar") as tar:
+            tar.extractall(there, filter="data")
+    verify_arrival(there)
+    assert read_listing(there / "parcel.json") == read_listing(tmp_path / "second.tar")
+    assert (there / "b").read_bytes() == b"new code"
+    (there / "a").write_bytes(b"stare" * 10_000)
+    with pytest.raises(InputError, match=r"a is missing or not what was sent; unpack the bundle again"):
+        verify_arrival(there)
+
+
+def test_states_may_change_after_the_arrival(tmp_path: Path) -> None:
+    (tmp_path / "parcel.json").write_text(json.dumps({"files": {".work/train/one/state.npz": "0" * 64}}))
+    verify_arrival(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b"<html>", b'{"files": 3}'])
+def test_what_is_no_listing_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "x").write_bytes(content)
+    with pytest.raises(InputError, match=r"x is no parcel, and no parcel\.json of one"):
+        read_listing(tmp_path / "x")
+
+
+def test_folds_that_failed_are_listed_with_their_reason() -> None:
+    outcomes = {"one 0": "done", "one 1": "unfinished", "one 2": "wrong input: the loss is NaN"}
+    assert list_problems({"outcomes": outcomes}) == ["one 2: wrong input: the loss is NaN"]
+    assert list_problems({}) == []
