@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
@@ -89,6 +90,20 @@ def test_what_is_no_picture_is_refused_in_a_sentence(client: TestClient, predict
     assert problem(client, b"no picture", 422) == "The image cannot be read: not an image but text: 'no picture'."
     assert problem(client, b"", 422) == "The image cannot be read: empty file."
     assert problem(client, picture(predicting_root)[:200], 422).startswith("The image cannot be read: ")
+
+
+def test_a_sample_is_a_picture_of_the_store_and_others_are_refused(predictor: Predictor, predicting_root: Path) -> None:
+    images = open_store(predicting_root / "data" / "prepared" / "test_images.npy")
+    with TestClient(demo.make_app(predictor, 0.05, images), base_url="http://127.0.0.1") as one:
+        assert one.get("/about").json()["samples"] == len(images)
+        with Image.open(io.BytesIO(one.get("/sample/0").content)) as shown:
+            assert np.array_equal(np.asarray(shown), np.squeeze(images[0]))
+        assert one.get(f"/sample/{len(images)}").status_code == 404
+
+
+def test_without_samples_none_is_offered(client: TestClient) -> None:
+    assert client.get("/about").json()["samples"] == 0
+    assert client.get("/sample/0").status_code == 404
 
 
 def test_a_file_that_is_too_large_is_refused_while_it_comes(client: TestClient) -> None:
@@ -171,8 +186,8 @@ def test_the_command_serves_until_it_is_interrupted_and_ends_cleanly(predicting_
         text=True,
     )
     assert started.stdout is not None
-    line = started.stdout.readline()
-    address = line.split()[3]
+    assert started.stdout.readline() == "opening hog: its networks take some seconds\n"
+    address = started.stdout.readline().split()[3]
     with urllib.request.urlopen(address) as page:
         assert b"What does this image show?" in page.read()
     started.send_signal(signal.SIGINT)

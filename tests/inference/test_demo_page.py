@@ -12,6 +12,7 @@ import uvicorn
 from playwright.sync_api import Browser, Page, expect
 from support.browser import browser, check_page, opened, violations
 
+from pipeline.images.store import open_store
 from pipeline.inference.demo.app import HOST, make_app
 from pipeline.inference.predictor import open_predictor
 
@@ -29,7 +30,8 @@ def address(browser: Browser, predicting_root: Path) -> Iterator[str]:
     """Where a demo of the convolutional model is served."""
     with socket.socket() as listening:
         listening.bind((HOST, 0))
-        app = make_app(open_predictor(predicting_root, "cnn", keep=True), 0.05)
+        samples = open_store(predicting_root / "data" / "prepared" / "test_images.npy")
+        app = make_app(open_predictor(predicting_root, "cnn", keep=True), 0.05, samples)
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
         running = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         running.start()
@@ -68,6 +70,32 @@ def test_a_chosen_file_is_answered_too(browser: Browser, address: str, predictin
     with opened(browser, address) as page:
         page.set_input_files("#file", predicting_root / "download" / "tiny" / "test" / "1.png")
         expect(page.locator("#status")).to_have_text("Done.", timeout=30_000)
+
+
+def test_several_files_are_answered_each_and_the_chosen_one_is_shown(
+    browser: Browser, address: str, predicting_root: Path, tmp_path: Path
+) -> None:
+    folder = predicting_root / "download" / "tiny" / "test"
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    page = browser.new_page()  # unlike `opened` it allows that the browser logs the refusal
+    page.goto(address)
+    page.set_input_files("#file", [folder / "0.png", tmp_path / "broken.png", folder / "1.png"])
+    expect(page.locator("#status")).to_have_text("Done; 1 of 3 could not be read.", timeout=60_000)
+    assert page.locator("#list .file").all_inner_texts() == ["0.png", "broken.png", "1.png"]
+    first = page.locator("#input img").get_attribute("src")
+    assert page.locator("#list button").nth(0).get_attribute("aria-pressed") == "true"
+    assert page.locator("#list button").nth(1).is_disabled()
+    page.locator("#list button").nth(2).click()
+    assert page.locator("#input img").get_attribute("src") != first
+    assert not violations(page)
+    page.close()
+
+
+def test_a_sample_picture_can_be_tried(browser: Browser, address: str) -> None:
+    with opened(browser, address, width=390) as page:
+        page.get_by_role("button", name="Try a sample").click()
+        expect(page.locator("#status")).to_have_text("Done.", timeout=30_000)
+        assert page.locator("#guesses li").count() == 3
 
 
 def test_a_file_that_is_no_picture_is_refused_in_words(browser: Browser, address: str) -> None:

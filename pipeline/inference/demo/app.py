@@ -19,7 +19,7 @@ from PIL import Image
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect
 
-from pipeline.core.arrays import make_displayed
+from pipeline.core.arrays import Images, make_displayed
 from pipeline.images.decoding import BrokenImageError, decode_bytes
 from pipeline.inference.image_results import make_results, to_json
 from pipeline.inference.predictor import Predictor
@@ -53,13 +53,16 @@ class RefusedError(ValueError):
         self.status = status
 
 
-def make_app(predictor: Predictor, rate: float) -> FastAPI:
+def make_app(predictor: Predictor, rate: float, samples: Images | None = None) -> FastAPI:
     """Returns the server.
 
     Args:
         predictor: of the images, one at a time.
         rate: share of known images that may be called unknown.
+        samples: uint8 (n, size, size, channels), pictures to try; None, or channels that no PNG holds, for none.
     """
+    shown = samples if samples is not None and samples.shape[3] in (1, 3) else None
+    count = 0 if shown is None else len(shown)
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)  # their pages load scripts from other servers
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])
     turn = threading.Lock()
@@ -79,7 +82,14 @@ def make_app(predictor: Predictor, rate: float) -> FastAPI:
 
     @app.get("/about")
     async def about() -> dict[str, object]:
-        return {"name": predictor.name, "classes": list(predictor.class_names), "bytes": MAX_BYTES, "rate": rate}
+        classes = list(predictor.class_names)
+        return {"name": predictor.name, "classes": classes, "bytes": MAX_BYTES, "rate": rate, "samples": count}
+
+    @app.get("/sample/{number}")
+    async def sample(number: int) -> Response:
+        if shown is None or not 0 <= number < count:
+            raise RefusedError(404, f"There is no sample {number}; there are {count}.")
+        return Response(_encode_png(shown[number]), media_type="image/png")
 
     @app.post("/predict")
     async def predict(request: Request) -> dict[str, object]:
@@ -127,7 +137,11 @@ def _predict(predictor: Predictor, content: bytes, rate: float, turn: threading.
     return result | {"seen": _png(plain), "heat": _png(overlay_heat(displayed, heat)) if heat is not None else None}
 
 
-def _png(pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> str:
+def _png(pixels: Images) -> str:
+    return "data:image/png;base64," + base64.b64encode(_encode_png(pixels)).decode("ascii")
+
+
+def _encode_png(pixels: Images) -> bytes:
     out = io.BytesIO()
-    Image.fromarray(pixels).save(out, "PNG")
-    return "data:image/png;base64," + base64.b64encode(out.getvalue()).decode("ascii")
+    Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(out, "PNG")
+    return out.getvalue()

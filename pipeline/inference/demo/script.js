@@ -5,6 +5,8 @@ const percent = (share) => (100 * share).toFixed(share < 0.1 ? 1 : 0) + " %";
 let maxBytes = 0;
 let stream = null;
 let requests = 0;
+let samples = 0;
+let sampled = 0;
 
 function setStatus(text, problem = false) {
   at("status").textContent = text;
@@ -14,35 +16,80 @@ function setStatus(text, problem = false) {
 async function loadAbout() {
   const model = await (await fetch("/about")).json();
   maxBytes = model.bytes;
+  samples = model.samples;
+  at("sample").hidden = !samples;
   const names = model.classes.slice(0, 20).join(", ") + (model.classes.length > 20 ? " and more" : "");
   at("about").textContent = `${model.name} knows ${model.classes.length} classes: ${names}.`;
 }
 
-async function predict(file) {
-  const request = ++requests; // only the result of the latest image is shown
-  at("result").hidden = true;
-  if (maxBytes && file.size > maxBytes) {
-    setStatus(`The file is too large: the limit is ${maxBytes / 1e6} MB.`, true);
-    return;
+async function predict(files) {
+  const request = ++requests; // only the results of the latest images are shown
+  at("result").hidden = at("several").hidden = true;
+  at("list").replaceChildren();
+  let failed = 0;
+  for (const [place, file] of files.entries()) {
+    setStatus(files.length > 1 ? `Predicting ${place + 1} of ${files.length} …` : "Predicting …");
+    const answer = await ask(file);
+    if (request !== requests) return;
+    failed += "problem" in answer;
+    if (files.length > 1) addToList(file, answer, place);
+    if ("problem" in answer && files.length === 1) {
+      setStatus(answer.problem, true);
+      return;
+    }
+    if (!("problem" in answer) && at("result").hidden) choose(answer, at("list").lastElementChild);
   }
-  setStatus("Predicting …");
+  setStatus(failed ? `Done; ${failed} of ${files.length} could not be read.` : "Done.", failed > 0);
+}
+
+async function ask(file) {
+  if (maxBytes && file.size > maxBytes) return { problem: `The file is too large: the limit is ${maxBytes / 1e6} MB.` };
   try {
     const response = await fetch("/predict", {
       method: "POST",
       headers: { "Content-Type": "application/octet-stream" },
       body: file,
     });
-    const result = response.ok ? await response.json() : await response.json().catch(() => ({}));
-    if (request !== requests) return;
-    if (!response.ok) {
-      setStatus(result.problem || "The server failed; see its log for the reason.", true);
-      return;
-    }
-    showResult(result);
-    setStatus("Done.");
+    if (response.ok) return await response.json();
+    const { problem } = await response.json().catch(() => ({}));
+    return { problem: problem || "The server failed; see its log for the reason." };
   } catch (error) {
-    if (request === requests) setStatus("The server does not answer; is it still running?", true);
+    return { problem: "The server does not answer; is it still running?" };
   }
+}
+
+function addToList(file, answer, place) {
+  const item = document.createElement("li"), button = document.createElement("button");
+  const name = document.createElement("span"), words = document.createElement("span");
+  button.type = "button";
+  button.setAttribute("aria-pressed", "false");
+  name.className = "file";
+  name.textContent = file.name || `image ${place + 1}`;
+  if ("problem" in answer) {
+    button.disabled = true;
+    words.textContent = answer.problem;
+  } else {
+    const [first] = answer.guesses;
+    button.append(makeImage(answer.seen, ""));
+    words.textContent = answer.unknown ? "probably none of the classes" : `${first.name} ${percent(first.probability)}`;
+    button.addEventListener("click", () => choose(answer, item));
+  }
+  button.append(words, name);
+  item.append(button);
+  at("list").append(item);
+  at("several").hidden = false;
+}
+
+function choose(answer, item) {
+  for (const button of document.querySelectorAll("#list button")) button.setAttribute("aria-pressed", "false");
+  item?.firstElementChild.setAttribute("aria-pressed", "true");
+  showResult(answer);
+}
+
+async function trySample() {
+  const response = await fetch(`/sample/${sampled++ % samples}`);
+  if (response.ok) predict([await response.blob()]);
+  else setStatus("There is no sample picture.", true);
 }
 
 function showResult(result) {
@@ -117,23 +164,24 @@ function shoot() {
   canvas.getContext("2d").drawImage(video, 0, 0);
   canvas.toBlob((blob) => {
     stopCamera();
-    predict(blob);
+    predict([blob]);
   }, "image/jpeg", 0.92);
 }
 
 function dropped(event) {
   event.preventDefault();
   at("drop").classList.remove("over");
-  const [file] = event.dataTransfer.files;
-  if (file) predict(file);
+  const files = [...event.dataTransfer.files];
+  if (files.length) predict(files);
   else setStatus("This is not a file: save the image first, then drop it here or choose it.", true);
 }
 
 at("file").addEventListener("change", (event) => {
-  const [file] = event.target.files;
-  if (file) predict(file);
+  const files = [...event.target.files];
+  if (files.length) predict(files);
   event.target.value = "";
 });
+at("sample").addEventListener("click", trySample);
 at("camera").addEventListener("click", startCamera);
 at("stop").addEventListener("click", stopCamera);
 at("shoot").addEventListener("click", shoot);
