@@ -50,10 +50,10 @@ ROOMS = {
     "training": Room(
         4,
         "images networks",
-        """classic.recipe classic.training context data dependencies fingerprints fold_predictions heads.recipe
-        looking lr_range machines.job_files machines.parcels machines.ray_training machines.ray_worker
-        machines.travelling memory model_file model_folds opening recipes.balance recipes.model_yaml recipes.recipe
-        results setup side_by_side tabular.recipe task task_list""",
+        """classic.recipe classic.training context data dependencies fingerprints finished fold_predictions
+        heads.recipe looking lr_range machines.job_files machines.parcels machines.ray_training
+        machines.ray_worker machines.travelling memory model_file model_folds opening recipes.balance
+        recipes.model_yaml recipes.recipe results setup side_by_side tabular.recipe task task_list""",
     ),
     "networks": Room(
         3,
@@ -95,9 +95,9 @@ ROOMS = {
         1,
         "",
         """active answers archives.kinds archives.listed archives.members archives.packed archives.unpacking
-        archives.written arrays cards closure columns competition config csvs errors file_layouts files formats
-        ids layouts
-        measures.class_metrics measures.metric metrics origin paired params_file paths picture_formats plots
+        archives.written arrays bounds cards closure columns competition config confined csvs digests errors
+        file_layouts files formats ids layouts measures.class_metrics measures.metric metrics origin paired
+        params_file paths picture_formats plots
         predictions processes progress row_rules sampling scores shift_cards simplex source_kinds tables threads
         targets.classes targets.contract targets.grade_heads targets.numbers targets.prepared
         targets.several_labels targets.several_targets targets.spec targets.vote_shares units""",

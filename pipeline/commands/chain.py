@@ -16,7 +16,7 @@ def _add_stage(verb: str, text: str) -> None:
 
     @chain_commands.command(verb, help=text)
     def command() -> None:
-        import_module(f"pipeline.stages.{verb}").run(find_root())
+        import_module(f"pipeline.stages.{verb.replace('-', '_')}").run(find_root())
 
 
 def _add_model_stage(verb: str, text: str, kind: str = "a model of params.yaml") -> None:
@@ -30,6 +30,7 @@ def _add_model_stage(verb: str, text: str, kind: str = "a model of params.yaml")
 _add_stage("fetch", "Fetch the active competition's files and check that they are complete.")
 _add_stage("prepare", "Join images and labels, and decode every image once.")
 _add_stage("split", "Assign every training image to a fold.")
+_add_stage("clean-up", "Remove half-written files that killed processes left; nothing that is whole, or being written.")
 _add_stage("explore", "Write a page about the data: reports/explore.html.")
 _add_model_stage("train", "Train one model on every fold.")
 _add_model_stage("tune", "Search for better settings of one model, as set in params.yaml; continues an earlier search.")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pipeline.core.config import read_params, setting_or_variable
 from pipeline.core.errors import InputError, near_names
-from pipeline.core.paths import check_model_name, models_folder
+from pipeline.core.paths import check_model_name, competitions_folder, models_folder
 
 
 def active_name(root: Path) -> str:
@@ -15,7 +15,11 @@ def active_name(root: Path) -> str:
     """
     name = read_params(root).get("competition")
     if not isinstance(name, str):
-        raise InputError(f"params.yaml: competition must name a file under configs/competitions, got {name!r}")
+        known = [file.stem for file in competitions_folder(root).glob("*.yaml")]
+        raise InputError(
+            f"params.yaml: competition must name a file under configs/competitions, got {name!r}; "
+            f"{near_names(str(name), known)}"
+        )
     return name
 
 
@@ -65,4 +69,10 @@ def active_members(root: Path) -> tuple[str, ...]:
 
 def weights_folder(root: Path) -> Path:
     """Returns the folder of pretrained weights: ``train.weights``, else ``WEIGHTS_DIR``, else ``data/weights``."""
-    return root / setting_or_variable(read_params(root).get("train", {}).get("weights"), "WEIGHTS_DIR", "data/weights")
+    section = read_params(root).get("train") or {}
+    if not isinstance(section, dict):
+        raise InputError(f"params.yaml: train must be a mapping, got {section!r}")
+    weights = section.get("weights")
+    if weights is not None and not isinstance(weights, str):
+        raise InputError(f"params.yaml: train.weights must be the path of a folder, got {weights!r}")
+    return root / setting_or_variable(weights, "WEIGHTS_DIR", "data/weights")

@@ -1,14 +1,18 @@
 """Cards: what was made, what it is worth and what it cost, as one JSON file each, checked when read."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
 from pipeline.core.config import S, Section
+from pipeline.core.digests import hash_value
 from pipeline.core.errors import InputError, one_line
 from pipeline.core.files import write_text
 from pipeline.core.shift_cards import ShiftCard
+
+_DIGEST = "digest"
 
 
 class Scored(Section):
@@ -36,7 +40,7 @@ class ModelCard(Scored):
     ``view_weights`` are those of test images; ``fold_table`` is the digest of the fold table it was trained on;
     ``column_gains`` of a tabular model are what each column adds to the OOF score, with its 95 % interval;
     ``backbones`` are the SHA-256 of the weights below a head on cached features, by file;
-    ``trained_on`` names, by fold, the hardware and the machine that trained it.
+    ``trained_on`` names, by fold, the hardware and the machine that trained it; ``digests`` are those of its files.
     """
 
     model: str
@@ -55,6 +59,7 @@ class ModelCard(Scored):
     column_gains: dict[str, tuple[float, float, float]] = Field(default_factory=dict)
     backbones: dict[str, str] = Field(default_factory=dict)
     trained_on: dict[str, str] = Field(default_factory=dict)
+    digests: dict[str, str] = Field(default_factory=dict)
     versions: dict[str, str]
     config: dict[str, Any]
 
@@ -221,19 +226,25 @@ class SubmissionCard(Section):
 
 
 def write_card(path: Path, card: Section) -> None:
-    """Writes a card as indented JSON."""
-    write_text(path, card.model_dump_json(indent=2) + "\n")
+    """Writes a card as indented JSON; its last entry is the digest of the others."""
+    values = json.loads(card.model_dump_json())
+    write_text(path, json.dumps(values | {_DIGEST: hash_value(values)}, indent=2, ensure_ascii=False) + "\n")
 
 
 def read_card(path: Path, kind: type[S]) -> S:
     """Reads a card of one kind.
 
     Raises:
-        InputError: no such file, or not a card as this version writes them.
+        InputError: no such file, or not a card as this version writes them, or not as it was written.
     """
     if not path.is_file():
         raise InputError(f"{path} does not exist; run `dvc repro`")
     try:
-        return kind.model_validate_json(path.read_bytes())
-    except ValueError as error:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        digest = values.pop(_DIGEST, None)
+        card = kind.model_validate_json(json.dumps(values))
+    except (ValueError, AttributeError, TypeError, RecursionError) as error:
         raise InputError(f"{path} is no {kind.__name__} ({one_line(error)}); remove it and run `dvc repro`") from error
+    if digest is not None and digest != hash_value(values):
+        raise InputError(f"{path} was damaged or edited by hand (its digest differs); remove it and run `dvc repro`")
+    return card

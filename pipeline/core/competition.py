@@ -9,6 +9,7 @@ from pipeline.core.active import active_name
 from pipeline.core.answers import Submission
 from pipeline.core.columns import Columns
 from pipeline.core.config import Section, load
+from pipeline.core.confined import check_relative, list_paths
 from pipeline.core.errors import near_names
 from pipeline.core.layouts import Test, TestImages, Train
 from pipeline.core.measures.metric import Metric, MetricOptions
@@ -184,6 +185,11 @@ class Competition(Section):
     def _one_slug(self) -> "Competition":
         if self.kaggle is not None and isinstance(self.source, KaggleSource):
             raise ValueError("kaggle is for other sources: submissions go to source.slug; remove one")
+        return self
+
+    @model_validator(mode="after")
+    def _paths_below_the_source(self) -> "Competition":
+        check_relative(list_paths(self))
         return self
 
     @model_validator(mode="after")

@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
 
-from pipeline.core.errors import InputError, near_names
+from pipeline.core.errors import InputError, near_names, one_line
 from pipeline.core.paths import params_path
 
 
@@ -27,6 +28,8 @@ class Section(BaseModel):
 S = TypeVar("S", bound=Section)
 
 PARAMS = ("competition", "models", "prepare", "split", "tune", "train", "ensemble", "track")
+_MOST_LETTERS, _DEEPEST, _MOST_VALUES = 4_000_000, 40, 500_000
+_SHOWN = 200  # letters of a value that does not fit
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
 
@@ -40,14 +43,43 @@ def read_yaml(path: Path) -> dict[str, Any]:
         known = [file.stem for file in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
         raise InputError(f"{path} does not exist; {near_names(path.stem, known)}")
     try:
-        data = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8-sig"))
+        text = path.read_text(encoding="utf-8-sig")
+        _refuse_bombs(path, text)
+        data = YAML(typ="safe", pure=True).load(text)
     except (YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not valid YAML: {_where(error)}; correct it there") from error
+    except InputError:
+        raise
+    except RecursionError as error:
+        raise InputError(f"{path} nests lists and mappings too deeply; correct it") from error
+    except (ValueError, TypeError, LookupError, ArithmeticError) as error:  # of a number or a date that is none
+        raise InputError(f"{path} holds a value that cannot be read ({one_line(error)}); correct it") from error
     if data is None:
         return {}
     if not isinstance(data, dict):
         raise InputError(f"{path} must hold a mapping (key: value), got {type(data).__name__}")
     return data
+
+
+def _refuse_bombs(path: Path, text: str) -> None:
+    """Refuses what would unfold into more than anybody writes: aliases of aliases, deep nests, megabytes."""
+    if len(text) > _MOST_LETTERS:
+        raise InputError(f"{path} has {len(text):,} letters, at most {_MOST_LETTERS:,} are read; correct it")
+    sizes: dict[str, int] = {}  # values below each anchor, aliases unfolded
+    above: list[tuple[str | None, int]] = []
+    size = 0
+    for event in YAML(typ="safe", pure=True).parse(text):
+        anchor = getattr(event, "anchor", None)
+        size += sizes.get(str(anchor), 1) if isinstance(event, AliasEvent) else 1
+        if isinstance(event, CollectionStartEvent):
+            above.append((anchor, size))
+        elif isinstance(event, CollectionEndEvent):
+            name, before = above.pop()
+            if name is not None:
+                sizes[name] = size - before
+        if len(above) > _DEEPEST or size > _MOST_VALUES:
+            what = f"nests over {_DEEPEST} levels" if len(above) > _DEEPEST else f"unfolds into over {_MOST_VALUES:,}"
+            raise InputError(f"{path} {what} of values; correct it")
 
 
 def parse(data: Mapping[str, Any], section: type[S], place: str) -> S:
@@ -89,7 +121,8 @@ def read_params(root: Path) -> dict[str, Any]:
 
 def load_params(root: Path, key: str, section: type[S]) -> S:
     """Reads one section of ``params.yaml``; an absent section means its defaults."""
-    value = read_params(root).get(key, {})
+    value = read_params(root).get(key)
+    value = {} if value is None else value
     if not isinstance(value, dict):
         raise InputError(f"params.yaml: {key} must be a mapping, got {value!r}")
     return parse(value, section, f"params.yaml: {key}")
@@ -163,9 +196,14 @@ def _explain(problem: Any, section: type[BaseModel]) -> str:
         return f"{where} is missing"
     if problem["type"].startswith("union_tag"):
         return _explain_tag(problem, where)
-    got = "" if problem["type"] == "value_error" else f", got {problem['input']!r}"
-    message = problem["msg"].removeprefix("Value error, ")
+    got = "" if problem["type"] == "value_error" else f", got {_shorten(repr(problem['input']))}"
+    message = _shorten(problem["msg"].removeprefix("Value error, "), 2 * _SHOWN)
     return f"{where}: {message}{got}" if where else f"{message}{got}"
+
+
+def _shorten(text: str, longest: int = _SHOWN) -> str:
+    """Cuts a text off where it gets too long for a line."""
+    return text if len(text) <= longest else f"{text[:longest]}... ({len(text):,} letters)"
 
 
 def _explain_tag(problem: Any, where: str) -> str:

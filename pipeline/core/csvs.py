@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.core.encodings import detect_encoding
-from pipeline.core.errors import InputError, near_names, some
+from pipeline.core.errors import InputError, near_names, one_line, some
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,7 +83,7 @@ def read_columns(path: Path, columns: Sequence[str], encoding: str | None = None
 
     dialect = detect_dialect(path, encoding)
     require_columns(dialect.columns, columns, path)
-    with refuse_bad_rows(path):
+    with refuse_bad_rows(path), _refuse_no_text(path, dialect.encoding):
         frame = pd.read_csv(
             path,
             dtype="str",
@@ -122,6 +122,24 @@ def detect_dialect(path: Path, encoding: str | None = None) -> Dialect:
         near = [file.name for file in path.parent.glob("*.csv")] if path.parent.is_dir() else []
         raise InputError(f"{path} does not exist; {near_names(path.name, near)}")
     encoding = detect_encoding(path, encoding)
+    with _refuse_no_text(path, encoding):
+        return _find_dialect(path, encoding)
+
+
+@contextmanager
+def _refuse_no_text(path: Path, encoding: str) -> Iterator[None]:
+    """Turns text that its encoding does not hold, or that no CSV holds, into an `InputError`."""
+    try:
+        yield
+    except UnicodeError as error:
+        raise InputError(
+            f"{path} begins as {encoding}, but is not all of it ({one_line(error)}); save it again as UTF-8"
+        ) from error
+    except csv.Error as error:
+        raise InputError(f"{path}: {error}; correct it") from error
+
+
+def _find_dialect(path: Path, encoding: str) -> Dialect:
     with path.open(encoding=encoding, newline="") as file:
         lines = list(islice(file, _SAMPLE_ROWS + 1))
     stated = _stated_separator(lines)
@@ -186,7 +204,7 @@ def cut_whole_rows(raw: bytes) -> bytes:
 def _read_rows(path: Path, dialect: Dialect) -> tuple[list[str], list[list[str]]]:
     width = len(dialect.columns)
     rows: list[list[str]] = []
-    with path.open(encoding=dialect.encoding, newline="") as file:
+    with _refuse_no_text(path, dialect.encoding), path.open(encoding=dialect.encoding, newline="") as file:
         for _ in range(dialect.skipped):
             file.readline()
         reader = csv.reader(file, delimiter=dialect.separator, strict=True)

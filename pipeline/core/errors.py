@@ -2,6 +2,10 @@
 
 import difflib
 import errno
+import struct
+import tokenize
+import zipfile
+import zlib
 from collections.abc import Iterable
 
 # Errors of the system that the user can fix, with the fix.
@@ -12,6 +16,12 @@ _SYSTEM_FIXES = {
     errno.EACCES: "change the permissions",
     errno.EPERM: "change the permissions",
 }
+# Errors of libraries that read a damaged file: of Python's readers, NumPy, pandas, pyarrow and h5py.
+DAMAGE = (
+    *(ArithmeticError, AssertionError, AttributeError, BufferError, EOFError, LookupError, MemoryError, OSError),
+    *(RuntimeError, SyntaxError, TypeError, ValueError, struct.error, zipfile.BadZipFile, zlib.error),
+    tokenize.TokenError,
+)
 
 
 class InputError(ValueError):

@@ -1,12 +1,27 @@
 """Files of images that are not one file per image: packed ones, one for each channel, and answers kept apart."""
 
 import re
+from typing import Annotated
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from pipeline.core.config import Section
+from pipeline.core.confined import check_pattern
 
 CHANNEL = "channel"  # what stands for the number of a channel in the path of its file
+
+
+_MOST_PIXELS = 1 << 16  # along one side
+
+
+def _check_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    if len(shape) not in (2, 3) or min(shape) < 1 or max(shape) > _MOST_PIXELS:
+        raise ValueError(f"shape must be [height, width] or [height, width, channels], got {list(shape)}")
+    return shape
+
+
+Pattern = Annotated[str, AfterValidator(check_pattern)]
+Shape = Annotated[tuple[int, ...], AfterValidator(_check_shape)]
 
 
 class Packed(Section):
@@ -22,20 +37,13 @@ class Packed(Section):
 
     id: str | None = None
     columns: tuple[str, ...] | None = Field(default=None, min_length=1)
-    pixels: str | None = None
-    shape: tuple[int, ...] | None = None
+    pixels: Pattern | None = None
+    shape: Shape | None = None
 
     @model_validator(mode="after")
     def _one_way(self) -> "Packed":
         if self.columns is not None and self.pixels is not None:
             raise ValueError("columns and pixels are two ways to name the picture; remove one")
-        if self.pixels is not None:
-            try:
-                re.compile(self.pixels)
-            except re.error as error:
-                raise ValueError(f"pixels is not a regular expression ({error})") from error
-        if self.shape is not None and (len(self.shape) not in (2, 3) or min(self.shape) < 1):
-            raise ValueError(f"shape must be [height, width] or [height, width, channels], got {list(self.shape)}")
         return self
 
 

@@ -4,9 +4,12 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
+import socket
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePath
 from typing import Any
@@ -23,6 +26,10 @@ _JUNK = {
 }
 
 
+_WRITER = re.sub("[^A-Za-z0-9]", "", socket.gethostname()) + "@"
+_OLD = 86_400.0  # seconds after which a temporary file is nobody's
+
+
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yields a temporary path beside ``path``; renames it into place when the block succeeds.
@@ -30,8 +37,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
     The file is flushed to disk before the rename, so a crash leaves the old file or the new one, never half of one.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    for stale in _find_stale(path):
+        stale.unlink(missing_ok=True)
     # The suffix stays last: some writers (Keras) decide on a format by it.
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".tmp-", suffix="-" + path.name)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".tmp-{_WRITER}{os.getpid()}.", suffix="-" + path.name)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -42,6 +51,48 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _find_stale(path: Path) -> list[Path]:
+    """Lists what killed processes left of a file: temporary files of its name whose writer is gone."""
+    mine = (file for file in _find_temporary(path.parent) if file.name.endswith(f"-{path.name}"))
+    return [file for file in mine if not _is_alive(file)]
+
+
+def sweep_temporary(folder: Path, unswept: Collection[str] = ()) -> list[tuple[Path, int]]:
+    """Removes what killed processes left below a folder; returns the files and their sizes in bytes.
+
+    Args:
+        folder: where to look.
+        unswept: names of folders in it that are left alone.
+    """
+    swept = []
+    for place, folders, _ in os.walk(folder):
+        if Path(place) == folder:
+            folders[:] = [name for name in folders if name not in unswept]
+        for file in _find_temporary(Path(place)):
+            if not _is_alive(file):
+                swept.append((file, file.stat().st_size))
+                file.unlink()
+    return swept
+
+
+def _find_temporary(folder: Path) -> list[Path]:
+    return [folder / entry.name for entry in os.scandir(folder) if entry.name.startswith(".tmp-") and entry.is_file()]
+
+
+def _is_alive(file: Path) -> bool:
+    """Says whether the process that writes a temporary file lives; machine and number stand in the name."""
+    number = file.name.removeprefix(f".tmp-{_WRITER}").partition(".")[0]
+    if not number.isdigit():  # of another machine: old enough is dead
+        return time.time() - file.stat().st_mtime < _OLD
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return int(number) != os.getpid() or time.time() - file.stat().st_mtime < _OLD
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.core.config import Section
-from pipeline.core.file_layouts import ChannelFiles, KeyedAnswers, Packed
+from pipeline.core.file_layouts import ChannelFiles, KeyedAnswers, Packed, Pattern, Shape
 from pipeline.core.picture_formats import PICTURE_FORMATS
 
 IMAGE_SUFFIXES = tuple(suffix for known in PICTURE_FORMATS for suffix in known.suffixes)
@@ -110,8 +110,8 @@ class CsvPixels(Section):
     label: str
     id: str | None = None
     first_id: int = 1
-    pixels: str = Field(default=r"pixel\d+", description="regular expression of the pixel columns, whole name")
-    shape: tuple[int, ...] | None = None
+    pixels: Pattern = Field(default=r"pixel\d+", description="regular expression of the pixel columns, whole name")
+    shape: Shape | None = None
     planes: bool = False
     group: str | None = None
 
@@ -209,8 +209,8 @@ class TestPixels(Section):
     table: str
     id: str | None = None
     first_id: int = 1
-    pixels: str = r"pixel\d+"
-    shape: tuple[int, ...] | None = None
+    pixels: Pattern = r"pixel\d+"
+    shape: Shape | None = None
     planes: bool = False
 
 

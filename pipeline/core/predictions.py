@@ -1,9 +1,11 @@
 """Predictions: values of each target column by id, as parquet files, checked on their way in and on their way out."""
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pipeline.core.errors import InputError, one_line, some
+from pipeline.core.errors import DAMAGE, InputError, one_line, some
 from pipeline.core.files import atomic_path
 from pipeline.core.ids import check_unique
 from pipeline.core.targets.classes import OneClass
@@ -64,10 +66,11 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
     frame = pd.DataFrame(predictions.probs.astype(np.float32), columns=list(predictions.classes))
     frame.insert(0, "id", pd.Series(list(predictions.ids), dtype="str"))
     table = pa.Table.from_pandas(frame, preserve_index=False)
-    about = {"folds": predictions.folds, "peeked": list(predictions.peeked)}
+    about: dict[str, Any] = {"folds": predictions.folds, "peeked": list(predictions.peeked)}
+    about["digest"] = _hash(predictions, about)
     table = table.replace_schema_metadata((table.schema.metadata or {}) | {_ABOUT: json.dumps(about).encode()})
     with atomic_path(path) as temporary:
-        pq.write_table(table, temporary)
+        pq.write_table(table, temporary, write_page_checksum=True)
 
 
 def read_predictions(path: Path, target: Target | Sequence[str]) -> Predictions:
@@ -84,22 +87,44 @@ def read_predictions(path: Path, target: Target | Sequence[str]) -> Predictions:
     if not path.is_file():
         raise InputError(f"{path} does not exist; run `dvc repro` to train that model")
     try:
-        table = pq.read_table(path)
+        table = pq.read_table(path, page_checksum_verification=True)
         frame = table.to_pandas()
         about = json.loads((table.schema.metadata or {}).get(_ABOUT, b"{}"))
-    except ValueError as error:  # pyarrow's own errors are of this kind
+        noted = about.pop("digest", None)
+    except DAMAGE as error:
         raise InputError(f"{path} is not whole ({one_line(error)}); train that model again") from error
     columns = [str(column) for column in frame.columns]
     if sorted(columns) != sorted(["id", *classes]):
         raise InputError(
             f"{path} has the columns {some(columns)}, wanted id and the classes {some(classes)}; train that model again"
         )
-    probs = frame[list(classes)].to_numpy(dtype=np.float32)
     ids = tuple(frame["id"].astype(str))
+    written = Predictions(ids, _to_floats(frame, columns[1:], path), tuple(columns[1:]))
+    if columns[0] != "id" or noted != _hash(written, about):
+        raise InputError(
+            f"{path} is not as it was written (damaged, or by an earlier version: its digest differs); train that "
+            "model again"
+        )
+    probs = written.probs[:, [columns.index(name) - 1 for name in classes]]
     kind = target if isinstance(target, Target) else None
     predictions = Predictions(ids, probs, classes, about.get("folds"), tuple(about.get("peeked", ())), kind)
     check_predictions(predictions, str(path))
     return predictions
+
+
+def _to_floats(frame: pd.DataFrame, columns: list[str], path: Path) -> NDArray[np.float32]:
+    try:
+        return frame[columns].to_numpy(dtype=np.float32)
+    except DAMAGE as error:
+        raise InputError(f"{path} holds no numbers ({one_line(error)}); train that model again") from error
+
+
+def _hash(predictions: Predictions, about: dict[str, Any]) -> str:
+    """Returns the SHA-256 of ids, names of columns, values to the bit, and what they were made on."""
+    texts = [list(predictions.ids), list(predictions.classes), sorted(about.items())]
+    digest = hashlib.sha256(json.dumps(texts).encode())
+    digest.update(np.ascontiguousarray(predictions.probs, dtype="<f4").data)
+    return digest.hexdigest()
 
 
 def check_predictions(predictions: Predictions, place: str) -> None:

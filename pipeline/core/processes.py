@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -117,8 +118,21 @@ def end_with_dvc() -> None:
     DVC leaves its stages running then, and the next run would find them at work.
     """
     above = _up_to_dvc()
+    if not above and _is_orphan():
+        os.kill(os.getpid(), signal.SIGTERM)  # it was gone before we looked
     if above:
         threading.Thread(target=_watch_all, args=(above,), daemon=True).start()
+
+
+def _is_orphan() -> bool:
+    """Says whether a stage has lost its DVC: then the leader of its session is no longer above it.
+
+    In a shell that a stage has opened the leader is that shell, or what started it.
+    """
+    if "DVC_STAGE" not in os.environ or sys.platform == "win32":
+        return False
+    above = {each.pid for each in psutil.Process().parents()}
+    return os.getsid(0) not in above | {os.getpid(), 0}  # 0 is a leader outside of this container
 
 
 def end_dvc() -> None:

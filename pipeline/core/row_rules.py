@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.core.config import Section
+from pipeline.core.confined import search_pattern
 from pipeline.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -121,10 +122,11 @@ class Groups(Section):
 
     def match(self, name: str) -> str:
         """Returns the group that the pattern finds in an id; empty where it finds none."""
-        found = re.search(self.pattern or "()", name)
+        found = search_pattern(self.pattern or "()", name)
         if found is None:
             return ""
-        return (found.groupdict().get("group") if "group" in found.re.groupindex else found[1]) or ""
+        named = found.groupdict()
+        return str((named["group"] if "group" in named else found[1]) or "")
 
 
 class MoreRows(Section):

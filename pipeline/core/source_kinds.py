@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from pipeline.core.bounds import Seed
 from pipeline.core.config import Section
 
 SLUG = r"[a-z0-9][a-z0-9-]*"  # the last part of a Kaggle competition's address
@@ -21,7 +22,7 @@ class BundledSource(Section):
     kind: Literal["sklearn"]
     name: Literal["digits"]
     test_fraction: float = Field(default=0.2, gt=0.0, lt=1.0)
-    seed: int = Field(default=0, ge=0)
+    seed: Seed = 0
 
 
 class KerasSource(Section):

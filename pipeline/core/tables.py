@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline.core.errors import InputError, one_line, some
+from pipeline.core.digests import require_unchanged
+from pipeline.core.errors import DAMAGE, InputError, one_line, some
 from pipeline.core.files import atomic_path, read_json, write_json
 from pipeline.core.ids import check_unique
 
 INDEX_COLUMNS = ("id", "source", "label", "group", "width", "height", "hash", "perceptual_hash")
 FOLD_COLUMNS = ("id", "label", "group", "fold")
+_PREPARE = "run `dvc repro -f prepare`"
 TRAINING_ONLY = -1  # the fold of rows that train in every fold and are never validated
 
 
@@ -31,6 +33,7 @@ def write_index(path: Path, index: pd.DataFrame) -> None:
 
 def read_index(path: Path) -> pd.DataFrame:
     """Reads an image index: text columns, ``label`` (class index, -1 where unknown), ``width`` and ``height`` int64."""
+    require_unchanged(path, _PREPARE)
     index = _read_csv(path, INDEX_COLUMNS, ("label", "width", "height"), "run `dvc repro prepare`")
     check_unique(index["id"].tolist(), str(path))
     return index
@@ -49,7 +52,11 @@ def write_classes(path: Path, classes: Sequence[str]) -> None:
 
 def read_classes(path: Path) -> tuple[str, ...]:
     """Reads the class names: the inverse of the label encoding."""
-    return tuple(str(name) for name in read_json(path, "run `dvc repro prepare`"))
+    require_unchanged(path, _PREPARE)
+    names = read_json(path, _PREPARE)
+    if not isinstance(names, list):
+        raise InputError(f"{path} is no list of names; {_PREPARE}")
+    return tuple(str(name) for name in names)
 
 
 def write_folds(path: Path, folds: pd.DataFrame) -> None:
@@ -61,6 +68,7 @@ def write_folds(path: Path, folds: pd.DataFrame) -> None:
 
 def read_folds(path: Path) -> pd.DataFrame:
     """Reads a fold table: ``id`` text; ``label``, ``group`` and ``fold`` int64."""
+    require_unchanged(path, "run `dvc repro -f split`")
     folds = _read_csv(path, FOLD_COLUMNS, ("label", "group", "fold"), "run `dvc repro split`")
     check_folds(folds, str(path))
     return folds
@@ -112,7 +120,7 @@ def _read_csv(path: Path, columns: Sequence[str], numbers: Sequence[str], fix: s
         return frame.astype(dict.fromkeys(numbers, "int64"))
     except InputError:
         raise
-    except ValueError as error:
+    except DAMAGE as error:
         raise InputError(f"{path} is damaged ({one_line(error)}); remove it and {fix}") from error
 
 

@@ -19,6 +19,7 @@ from pydantic import Field, model_validator
 from pipeline.core.arrays import Images
 from pipeline.core.closure import code_digest
 from pipeline.core.config import Section
+from pipeline.core.digests import is_signed, sign_file
 from pipeline.core.files import atomic_path, locked, require_space
 from pipeline.core.progress import track_progress
 from pipeline.images.channels import map_channels
@@ -170,9 +171,10 @@ def open_preprocessed(images: Images, steps: Steps, folder: Path, key: str, work
         return images
     path = folder / f"{_fingerprint(images, steps, key)}.npy"
     with locked(path.with_suffix(".lock")):  # folds side by side want the same
-        if not path.is_file():
+        if not is_signed(path):
             require_space(folder, images.nbytes)
             _write(path, images, steps, workers)
+            sign_file(path)
     images_after: Images = np.load(path, mmap_mode="r", allow_pickle=False)
     return images_after
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.arrays import Images
-from pipeline.core.errors import InputError
+from pipeline.core.digests import require_unchanged
+from pipeline.core.errors import DAMAGE, InputError
 from pipeline.core.files import require_space
 from pipeline.images.fitting import StorageForm
 
@@ -92,9 +93,10 @@ def open_store(path: Path, rows: int | None = None) -> NDArray[np.uint8]:
     """
     if not path.is_file():
         raise InputError(f"{path} does not exist; run `dvc repro prepare`")
+    require_unchanged(path, "run `dvc repro -f prepare`")
     try:
         images: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
+    except DAMAGE as error:
         raise InputError(f"{path} is damaged ({error}); run `dvc repro -f prepare`") from error
     if rows is not None and len(images) != rows:
         raise InputError(f"{path} holds {len(images)} images, its index {rows} rows; run `dvc repro -f prepare`")

@@ -6,6 +6,7 @@ from pathlib import Path
 from pipeline.core.active import active_members, active_models, active_name
 from pipeline.core.cards import EnsembleCard, ModelCard, read_card
 from pipeline.core.competition import load_competition
+from pipeline.core.digests import require_digest
 from pipeline.core.errors import InputError, near_names, some
 from pipeline.core.paths import ENSEMBLE, card_path, checkpoints_folder
 from pipeline.ensemble.recombining import check_combination, list_used_members
@@ -76,6 +77,9 @@ def list_checkpoints(root: Path, card: ModelCard) -> list[Path]:
     missing = [path.name for path in paths if not path.is_file()]
     if missing:
         raise InputError(f"{folder} lacks {some(missing)}; run `dvc repro train@{card.model}`, or `dvc checkout`")
+    for path in paths:
+        fix = f"run `dvc checkout --force {folder.parent}`, or `dvc repro -f train@{card.model}`"
+        require_digest(path, card.digests.get(f"{folder.name}/{path.name}"), fix)
     return paths
 
 

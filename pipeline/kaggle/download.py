@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 from pipeline.core.archives.members import DamagedArchiveError
@@ -39,23 +40,38 @@ def download_competition(slug: str, waiting: Path, folder: Path) -> list[SourceF
 
 
 def download_zip(slug: str, folder: Path) -> Path:
-    """Downloads a competition's zip into ``folder``; returns its path.
+    """Downloads a competition's zip into ``folder``; returns its path. Folders in which nothing came are gone again.
 
     Raises:
         InputError: no credentials, rules not accepted, no such competition, no connection, or no whole zip.
     """
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
     folder.mkdir(parents=True, exist_ok=True)
+    try:
+        return _download(slug, folder)
+    finally:
+        with suppress(OSError):  # of the first that holds something
+            for place in made:
+                place.rmdir()
+
+
+def _download(slug: str, folder: Path) -> Path:
     command = [sys.executable, "-m", "kaggle", "competitions", "download", "-c", slug, "-p", str(folder), "-q"]
     status, output = _run(command, slug, folder)
     if status or not _zips(folder):
         if "does not match expected size" in output:
-            shutil.rmtree(folder)  # after a broken connection an error page may have come: not to be resumed
+            _empty(folder)  # after a broken connection an error page may have come: not to be resumed
         raise explain_refusal(select_informative_lines(output), slug, f"Kaggle's {slug} could not be downloaded")
     archive = _zips(folder)[0]
     if not zipfile.is_zipfile(archive):
-        shutil.rmtree(folder)
+        _empty(folder)
         raise InputError(f"the download of {slug} is not a zip file and was deleted; run the command again")
     return archive
+
+
+def _empty(folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.mkdir()
 
 
 def _run(command: list[str], slug: str, folder: Path) -> tuple[int, str]:

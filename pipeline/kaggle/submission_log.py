@@ -1,18 +1,20 @@
 """The log of submissions, ``submissions/log.csv``: what was submitted or graded, our score beside the leaderboard's.
 
-It is not an output of DVC: nothing can make it again. Every change reads and checks
-all of it, and replaces it at once.
+It is not an output of DVC: nothing can make it again. Every change reads and checks all of it, and replaces it at once.
 """
 
 import csv
 import fcntl
+import json
 import math
 import os
 import re
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import Field, ValidationError
 
@@ -21,6 +23,9 @@ from pipeline.core.csvs import read_table
 from pipeline.core.errors import InputError, one_line, some
 from pipeline.core.files import atomic_path
 from pipeline.core.paths import submissions_folder
+
+if TYPE_CHECKING:  # half a second of start-up
+    import pandas as pd
 
 
 class LogEntry(Section):
@@ -52,6 +57,7 @@ class LogEntry(Section):
 
 
 COLUMNS = tuple(LogEntry.model_fields)
+CHECK = "check"  # of a line and all lines below it
 _NUMBERS = ("oof", "nested_cv", "public_lb", "private_lb")
 _OPTIONAL = ("git_commit", "ref", *_NUMBERS)
 _MAX_CHARACTERS = 1000  # characters of a message: more are a mistake, and very many exceed the limit of a command line
@@ -99,7 +105,7 @@ def read_log(root: Path, competition: str | None = None) -> tuple[LogEntry, ...]
     if not path.is_file():
         return ()
     table = read_table(path)
-    if tuple(table.columns) != COLUMNS:
+    if tuple(table.columns) not in (COLUMNS, (*COLUMNS, CHECK)):  # without: a log of an earlier version
         raise InputError(
             f"{path} has the columns {some(table.columns, 20)}, wanted {some(COLUMNS, 20)}; correct its header"
         )
@@ -107,6 +113,7 @@ def read_log(root: Path, competition: str | None = None) -> tuple[LogEntry, ...]
     entries = [
         _parse({str(key): str(cell) for key, cell in row.items()}, path, number) for number, row in enumerate(rows)
     ]
+    _require_checks(table, path)
     return tuple(entry for entry in entries if competition in (None, entry.competition))
 
 
@@ -176,8 +183,33 @@ def _lock_log(root: Path) -> Iterator[None]:
 def _write(root: Path, entries: tuple[LogEntry, ...]) -> None:
     with atomic_path(log_path(root)) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(map(_cell, entry.model_dump().values()) for entry in entries)
+        writer.writerow((*COLUMNS, CHECK))
+        rows = [
+            ["" if cell is None else str(cell) for cell in map(_cell, each.model_dump().values())] for each in entries
+        ]
+        writer.writerows([*row, check] for row, check in zip(rows, _compute_checks(rows), strict=True))
+
+
+def _compute_checks(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Returns the check of each line: its cells and the check of the line below, so that none can be cut off."""
+    checks = [""]
+    for row in reversed(rows):
+        checks.append(f"{zlib.crc32(json.dumps([*row, checks[-1]]).encode()):08x}")
+    return checks[:0:-1]
+
+
+def _require_checks(table: "pd.DataFrame", path: Path) -> None:
+    if CHECK not in table.columns or not (table[CHECK] != "").any():
+        if not len(table):
+            raise InputError(f"{path} has no lines; remove it")
+        return
+    rows = table[list(COLUMNS)].astype(str).to_numpy().tolist()
+    for number, (noted, right) in enumerate(zip(table[CHECK], _compute_checks(rows), strict=True)):
+        if noted != right:
+            raise InputError(
+                f"{path}, row {number + 1}: it, or a row below, is not as it was written (damaged, cut or edited by "
+                f"hand); if it is right, empty the column {CHECK} of all rows"
+            )
 
 
 def _cell(value: object) -> object:

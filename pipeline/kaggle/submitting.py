@@ -115,6 +115,8 @@ def describe_difference(
     path = sent_path(root, last.sha256)
     if not path.is_file():
         return f"{since}: no copy of it is left to compare with"
+    if sha256(path) != last.sha256:
+        return f"{since}: its copy {path} is damaged"
     old = read_table(path)
     if old.columns.tolist() != new.frame.columns.tolist() or set(old[submission.id]) != set(new.frame[submission.id]):
         return f"{since}: ids or columns differ"

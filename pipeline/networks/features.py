@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.core.arrays import Features, Images, KeptFeatures, Pixels, Rows, Targets
+from pipeline.core.digests import is_signed, sign_file
 from pipeline.core.files import atomic_path, locked, require_space, write_text
 from pipeline.core.progress import track_progress
 from pipeline.images.prefetching import Prefetcher
@@ -107,7 +108,7 @@ class FeatureCache:
         return features
 
     def _compute(self, whole: Path, seconds: Path, name: str, count: int, make: Callable[[range], Pixels]) -> None:
-        if whole.is_file():
+        if is_signed(whole):
             return
         begun = time.perf_counter()
         blocks = self._blocks(self.folder / name, count, make)
@@ -120,6 +121,7 @@ class FeatureCache:
             for block in opened:
                 file.write(block.astype(dtype).tobytes())
         del opened
+        sign_file(whole)
         shutil.rmtree(self.folder / name, ignore_errors=True)
         write_text(seconds, str(time.perf_counter() - begun))
 

@@ -2,8 +2,9 @@
 
 from typing import Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
+from pipeline.core.bounds import Width
 from pipeline.core.config import Section
 from pipeline.networks.runtime import keras, layers, ops
 
@@ -34,7 +35,7 @@ class Head(Section):
         cosine: logits by angle instead of linear ones; `training.loss: {name: arcface}` adds the margin.
     """
 
-    units: tuple[PositiveInt, ...] = ()
+    units: tuple[Width, ...] = ()
     activation: Literal["relu", "elu", "gelu"] = "relu"
     dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
     l2: float = Field(default=0.0, ge=0.0)

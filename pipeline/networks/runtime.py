@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.networks.processor import Precision as Precision
-from pipeline.networks.processor import read_cpu_info
+from pipeline.networks.processor import explain_backend, read_cpu_info
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
@@ -51,9 +51,12 @@ def _without_greeting() -> Iterator[None]:
 
 
 with _without_greeting():
-    import keras as keras
-    from keras import layers as layers
-    from keras import ops as ops
+    try:
+        import keras as keras
+        from keras import layers as layers
+        from keras import ops as ops
+    except (ImportError, ValueError) as missing:
+        raise explain_backend(missing) from missing
 
 
 def _is_news(record: logging.LogRecord) -> bool:

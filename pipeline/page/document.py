@@ -25,9 +25,12 @@ this room return::
 All text is escaped on the way; nothing but `Html`, which only `tag` and `join_html` make, is written as it stands.
 """
 
+import base64
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 
 from pipeline.core.files import write_text
@@ -39,7 +42,7 @@ _ALWAYS = ("explore.html", "report.html")
 _TUNING = "tuning"
 # Whatever slips into the page, the browser fetches nothing for it.
 _POLICY = (
-    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+    "default-src 'none'; img-src data:; style-src {style}; style-src-attr {attributes}; script-src {script}; "
     "base-uri 'none'; form-action 'none'"
 )
 
@@ -87,9 +90,11 @@ def write_page(path: Path, title: str, lead: str, sections: Sequence[PageSection
             class_="page",
         ),
         *([tag("footer", tag("p", footer))] if footer else []),
-        tag("script", Html((_HERE / "script.js").read_text(encoding="utf-8"))),
+        tag("script", Html(_read_own("script.js"))),
     )
-    write_text(path, join_html(Html("<!doctype html>\n"), tag("html", _render_head(title), body, lang="en"), "\n"))
+    write_text(
+        path, join_html(Html("<!doctype html>\n"), tag("html", _render_head(title, body), body, lang="en"), "\n")
+    )
 
 
 def list_other_pages(path: Path) -> list[tuple[str, str]]:
@@ -114,17 +119,35 @@ def _render_pages(path: Path) -> list[Html]:
     return [tag("nav", tag("ul", *links, class_="pages"), aria_label="Pages")] if links else []
 
 
-def _render_head(title: str) -> Html:
+def _render_head(title: str, body: Html) -> Html:
     return tag(
         "head",
         tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=_POLICY),
+        tag("meta", http_equiv="Content-Security-Policy", content=_make_policy(str(body))),
         tag("meta", name_="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name_="color-scheme", content="light dark"),
         tag("link", rel="icon", href="data:,"),  # or browsers ask for one
         tag("title", title),
-        tag("style", Html((_HERE / "style.css").read_text(encoding="utf-8"))),
+        tag("style", Html(_read_own("style.css"))),
     )
+
+
+def _read_own(name: str) -> str:
+    return (_HERE / name).read_text(encoding="utf-8")
+
+
+def _make_policy(body: str) -> str:
+    """Allows the page's own script, its style sheets and the styles of its elements, by hashes."""
+    styles = sorted({unescape(style) for style in re.findall(r'<[^>]* style="([^"]*)"', body)})
+    attributes = " ".join(["'unsafe-hashes'", *map(_hash_source, styles)]) if styles else "'none'"
+    sheets = {_read_own("style.css"), *re.findall(r"<style[^>]*>(.*?)</style>", body, re.DOTALL)}
+    style = " ".join(map(_hash_source, sorted(sheets)))
+    return _POLICY.format(script=_hash_source(_read_own("script.js")), style=style, attributes=attributes)
+
+
+def _hash_source(text: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
+    return f"'sha256-{digest}'"
 
 
 def _render_section(section: PageSection) -> Html:

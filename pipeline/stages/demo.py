@@ -20,6 +20,7 @@ from pipeline.inference.licences import list_licences
 from pipeline.inference.predictor import open_predictor
 
 _RATE = 0.05
+_CONNECTIONS = 64  # open at once; more are answered with 503
 
 
 def run(root: Path, name: str, port: int) -> None:
@@ -35,7 +36,8 @@ def run(root: Path, name: str, port: int) -> None:
         for line in list_licences([model.card for model in predictor.models.values()]):
             print(line, flush=True)
         app = make_app(predictor, _RATE, _open_samples(root))
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
+        settings = uvicorn.Config(app, log_level="warning", access_log=False, limit_concurrency=_CONNECTIONS)
+        server = uvicorn.Server(settings)
         print(f"demo of {name}: http://{HOST}:{listening.getsockname()[1]} (stop with Ctrl-C)", flush=True)
         with suppress(KeyboardInterrupt):  # raised by uvicorn again after it has stopped
             server.run(sockets=[listening])

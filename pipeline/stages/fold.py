@@ -11,7 +11,8 @@ from pathlib import Path
 from types import FrameType
 
 from pipeline.core.errors import ElsewhereError, InputError, NoRoomError, find_fix
-from pipeline.training.model_folds import ModelFolds, is_done
+from pipeline.training.finished import is_finished
+from pipeline.training.model_folds import ModelFolds
 
 EXIT_WRONG = 65  # EX_DATAERR of sysexits.h: the same error would come on any machine
 EXIT_ELSEWHERE = 75  # EX_TEMPFAIL: another machine, or a later time, may do
@@ -60,7 +61,7 @@ def _train_fold(root: Path, model: str, fold: int, seed: int | None, fingerprint
             "was listed: code, versions, stores or settings differ (where train.precision or batch_size is auto, "
             "hardware settles it: give both a value); make them equal, or run it elsewhere"
         )
-    if is_done(task):
+    if is_finished(task):
         print(f"{task.name} fold {fold} is done: {task.folder}", flush=True)
         return
     folds.train(task, wait=False)

@@ -4,7 +4,7 @@ Reads: data/source.json, the source's files, configs/competitions/<name>.yaml, c
 Writes: data/prepared/ - train.csv and test.csv (image indices in natural order of the ids), train_images.npy and
 test_images.npy (row i is row i of the index), classes.json, class_names.json (the names to show, in that order),
 target.json (where images have more than one class each),
-report.json, sample_submission.csv and, where test labels are held back, solution.csv.
+report.json, sample_submission.csv, digests.json (of them all) and, where test labels are held back, solution.csv.
 """
 
 import shutil
@@ -13,7 +13,8 @@ from pathlib import Path
 from pipeline.core.competition import load_competition
 from pipeline.core.config import load_params
 from pipeline.core.csvs import copy_table, read_source_table
-from pipeline.core.errors import InputError
+from pipeline.core.digests import write_digests
+from pipeline.core.errors import InputError, near_names
 from pipeline.core.files import write_json
 from pipeline.core.paths import prepared_folder
 from pipeline.data.prepared.answer_subjects import assign_units, list_answer_ids, make_sheet
@@ -60,7 +61,9 @@ def run(root: Path) -> None:
         print(f"no test image of {len(answers)} is here (test.hidden): a notebook predicts them, see docs/kaggle.md")
     solution = None if competition.solution is None else base / competition.solution
     if solution is not None and not solution.is_file():
-        raise InputError(f"{solution} does not exist; correct solution in the competition's file")
+        known = [path.name for path in solution.parent.glob("*.csv")] if solution.parent.is_dir() else []
+        hint = near_names(solution.name, known) if known else "there is no table beside it"
+        raise InputError(f"{solution} does not exist; correct solution in the competition's file, or remove it: {hint}")
     target = prepared_folder(root)
     building = target.with_name(".tmp-prepared")
     shutil.rmtree(building, ignore_errors=True)
@@ -73,6 +76,7 @@ def run(root: Path) -> None:
         copy_table(sample, answers, building / "sample_submission.csv")
         if solution is not None:
             copy_table(solution, read_source_table(solution, competition.encoding), building / "solution.csv")
+        write_digests(building)
         if target.exists():
             shutil.rmtree(target)
         building.rename(target)

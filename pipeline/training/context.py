@@ -8,6 +8,7 @@ from pydantic import Field, PositiveInt
 
 from pipeline.core import paths
 from pipeline.core.active import weights_folder
+from pipeline.core.bounds import Seed, Workers
 from pipeline.core.competition import load_competition
 from pipeline.core.config import Section, load_params
 from pipeline.core.errors import InputError
@@ -50,9 +51,9 @@ class TrainParams(Section):
             means the environment variable ``WEIGHTS_DIR``, or ``data/weights``.
     """
 
-    seed: int = Field(default=0, ge=0)
+    seed: Seed = 0
     folds: tuple[int, ...] | None = None
-    workers: PositiveInt | None = None
+    workers: Workers | None = None
     executor: Literal["local", "ray"] = "local"
     ray: RayParams = RayParams()
     precision: Precision = "auto"

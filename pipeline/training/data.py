@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from pipeline.core import tables
 from pipeline.core.arrays import Images, Labels, Rows, Truth
+from pipeline.core.digests import require_made_from
 from pipeline.core.errors import InputError
 from pipeline.core.targets.contract import Target
 from pipeline.core.targets.prepared import read_target, read_truth
@@ -88,6 +89,7 @@ def load_data(prepared: Path, folds: Path) -> Data:
     """
     train, test = tables.read_index(prepared / "train.csv"), tables.read_index(prepared / "test.csv")
     table = tables.read_folds(folds).set_index("id")
+    require_made_from(folds, [prepared / "train.csv"], "run `dvc repro split`")
     if set(table.index) != set(train["id"]):
         raise InputError(f"{folds} and {prepared / 'train.csv'} hold different ids; run `dvc repro split`")
     target = read_target(prepared)

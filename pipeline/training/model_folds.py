@@ -1,17 +1,18 @@
 """The folds of one model on this machine: settled without a network, trained one after another, each under a lock."""
 
 import dataclasses
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.core import files
 from pipeline.core.competition import load_competition
 from pipeline.core.errors import ElsewhereError, InputError
 from pipeline.core.files import locked
 from pipeline.training.context import read_context
+from pipeline.training.finished import is_finished, read_done
 from pipeline.training.model_file import load_model
 from pipeline.training.opening import define_fold_task, describe_surroundings, settle_trained_model
 from pipeline.training.task import FoldTask, Trainable, find_lock
@@ -73,7 +74,7 @@ class ModelFolds:
             NoRoomError: memory ran out; the model set up again takes half as many images a step.
         """
         with _claim(task, wait):
-            if is_done(task):
+            if is_finished(task):
                 return
             if self.context.same_hardware:
                 require_same_hardware(task, self.context.chosen_folds, describe_surroundings(self.recipe)[1])
@@ -83,7 +84,12 @@ class ModelFolds:
 
     def _build(self) -> Trainable:
         settled = self.settled
-        return settled if isinstance(settled, Trainable) else settled.build()
+        if isinstance(settled, Trainable):
+            return settled
+        backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+        if backend != "tensorflow":
+            print(f"{self.model}: trained by Keras on {backend}, not on TensorFlow (KERAS_BACKEND)", flush=True)
+        return settled.build()
 
 
 def make_fold_trainer(root: Path, model: str) -> Callable[[int], FoldTask]:
@@ -98,14 +104,9 @@ def make_fold_trainer(root: Path, model: str) -> Callable[[int], FoldTask]:
     return train
 
 
-def is_done(task: FoldTask) -> bool:
-    """Says whether a fold is finished."""
-    return (task.folder / "done.json").is_file()
-
-
 def read_fold_hardware(task: FoldTask) -> str:
     """Reads on which hardware a finished fold was trained."""
-    return str(files.read_json(task.folder / "done.json", "run `dvc repro`")["hardware"])
+    return str(read_done(task)["hardware"])
 
 
 def require_same_hardware(task: FoldTask, folds: tuple[int, ...], hardware: str) -> None:
@@ -121,7 +122,7 @@ def require_same_hardware(task: FoldTask, folds: tuple[int, ...], hardware: str)
     """
     for fold in folds:
         other = dataclasses.replace(task, fold=fold)
-        if not is_done(other):
+        if not is_finished(other):
             continue
         trained_on = read_fold_hardware(other)
         if trained_on != hardware:

@@ -20,6 +20,7 @@ from pipeline.core.paths import (
 from pipeline.core.plots import draw_learning_curves
 from pipeline.core.predictions import Predictions
 from pipeline.training.data import Data
+from pipeline.training.finished import read_done
 from pipeline.training.fold_predictions import read_fold_predictions
 from pipeline.training.recipes.distillation import list_oof_marks
 from pipeline.training.recipes.pseudo import list_inherited_marks
@@ -64,7 +65,7 @@ def gather_folds(root: Path, tasks: list[FoldTask], data: Data, competition: str
     rows = scores.LabelledRows(data.truth[scored], groups)
     summary = scores.summarise_scores(rows, data.fold_of[scored], oof, metric)
     gains = measure_column_gains([task.folder for task in tasks], made.valid, ScoredOof(ids, oof, rows), metric)
-    costs = [files.read_json(task.folder / "done.json", "run `dvc repro`") for task in tasks]
+    costs = [read_done(task) for task in tasks]
     _copy_folds(model_folder(root, model), tasks)
     card = cards.ModelCard(
         model=model,
@@ -85,6 +86,7 @@ def gather_folds(root: Path, tasks: list[FoldTask], data: Data, competition: str
         view_weights=made.view_weights,
         fold_table=digest,
         column_gains=gains,
+        digests=_hash_files(model_folder(root, model)),
         backbones=costs[0].get("backbones", {}),
         trained_on={
             str(task.fold): f"{cost['hardware']} ({cost['machine']})" for task, cost in zip(tasks, costs, strict=True)
@@ -116,6 +118,11 @@ def _costs(costs: list[dict[str, Any]]) -> dict[str, Any]:
         "predict_milliseconds_per_image": float(np.mean([cost["predict_milliseconds_per_image"] for cost in costs])),
         "images_per_second": float(np.mean([cost["images_per_second"] for cost in costs])),
     }
+
+
+def _hash_files(folder: Path) -> dict[str, str]:
+    kept = [folder / "history.csv", *sorted((folder / "checkpoints").glob("fold*"))]
+    return {path.relative_to(folder).as_posix(): files.sha256(path) for path in kept}
 
 
 def _copy_folds(target: Path, tasks: list[FoldTask]) -> None:

@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 import json
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.core.errors import DAMAGE
 from pipeline.core.files import atomic_path
 
 Arrays = list[NDArray[Any]]
@@ -73,7 +73,7 @@ def read_progress(path: Path) -> TrainingProgress | None:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
             return TrainingProgress(**json.loads(str(saved["about"]))["progress"])
-    except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile):
+    except DAMAGE:
         return None
 
 
@@ -98,6 +98,8 @@ def read_state(path: Path, name: str) -> State | None:
                 group: [np.asarray(saved[f"{group}{i}"]) for i in range(size)] for group, size in about["sizes"].items()
             }
         return State(TrainingProgress(**about["progress"]), **groups)
-    except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+    except MemoryError:
+        raise  # of a state that is whole
+    except DAMAGE as error:
         print(f"{name}: {path} cannot be read ({error}); this fold starts again", flush=True)
         return None

@@ -6,7 +6,7 @@ from typing import Literal
 
 import pandas as pd
 
-from pipeline.core import files
+from pipeline.core.digests import read_signed_json
 from pipeline.core.errors import InputError
 from pipeline.core.files import locked
 from pipeline.core.paths import work_folder
@@ -101,7 +101,7 @@ def render_tasks(tasks: list[ListedTask]) -> str:
 def _read_state(root: Path, task: ListedTask) -> ListedTask:
     folder = find_fold_folder(work_folder(root, "train"), task.model, task.fingerprint, task.fold)
     if (folder / "done.json").is_file():
-        done = files.read_json(folder / "done.json", "run `dvc repro`")
+        done = read_signed_json(folder / "done.json", "run `dvc repro`")
         epoch = int(pd.read_csv(folder / "history.csv")["epoch"].max())
         seconds = float(done["train_seconds"])
         return replace(task, status="done", running=False, epoch=epoch, hardware=str(done["hardware"]), seconds=seconds)

@@ -13,12 +13,13 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from pipeline.core import files, predictions
+from pipeline.core import predictions
 from pipeline.core.arrays import Logits, Rows
 from pipeline.core.files import atomic_path
 from pipeline.core.targets.contract import Target
 from pipeline.networks.hardware import name_hardware
 from pipeline.training.callback import StateCallback
+from pipeline.training.finished import is_finished, read_done, write_done
 from pipeline.training.fold_training import FoldTraining
 from pipeline.training.session import Session
 from pipeline.training.state import TrainingProgress, list_states
@@ -36,7 +37,7 @@ def train_fold(task: FoldTask, session: Session) -> None:
     Raises:
         InputError: the augmentation does not fit the images, a step not into memory, or the training has diverged.
     """
-    if not (task.folder / "done.json").is_file():
+    if not is_finished(task):
         training, progress = _train(task, session, None)
         _write_results(task, training, progress)
     for state in list_states(task.folder):
@@ -59,10 +60,10 @@ def score_fold(task: FoldTask, session: Session, on_epoch: OnEpoch) -> float:
     Raises:
         InputError: the augmentation does not fit the images, or the training has diverged.
     """
-    if (task.folder / "done.json").is_file():
+    if is_finished(task):
         for row in pd.read_csv(task.folder / "history.csv").to_dict("records"):
             on_epoch({str(key): float(value) for key, value in row.items() if not pd.isna(value)})
-        return float(files.read_json(task.folder / "done.json", "run `dvc repro`")["train_seconds"])
+        return float(read_done(task)["train_seconds"])
     training, progress = _train(task, session, on_epoch)
     _write_valid(task, training)
     return progress.seconds
@@ -120,7 +121,7 @@ def _write_results(task: FoldTask, training: FoldTraining, progress: TrainingPro
         "parameters": phase.net.model.count_params(),
         "trainable_parameters": sum(int(np.prod(variable.shape)) for variable in phase.model.trainable_variables),
     }
-    files.write_json(task.folder / "done.json", done | describe_machine(name_hardware()))
+    write_done(task, done | describe_machine(name_hardware()))
 
 
 def _write_valid(task: FoldTask, training: FoldTraining) -> None:

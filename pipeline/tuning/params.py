@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
+from pipeline.core.bounds import Seed, Workers
 from pipeline.core.config import Section
 
 Sampler = Literal["tpe", "random", "gp", "cmaes"]
@@ -42,10 +43,10 @@ class TuneParams(Section):
     across: Literal["wilcoxon", "none"] = "wilcoxon"
     objectives: tuple[Objective, ...] = ("score",)
     terminator: bool = False
-    workers: PositiveInt = 1
+    workers: Workers = 1
     trials_per_process: PositiveInt = 10
     storage: str | None = None
-    seed: int = Field(default=0, ge=0)
+    seed: Seed = 0
 
     @model_validator(mode="after")
     def _settings_agree(self) -> "TuneParams":

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from support.fabricated import LABELS, PROBABILITIES, competition
 
-from pipeline.core.active import active_models, active_name
+from pipeline.core.active import active_models, active_name, weights_folder
 from pipeline.core.competition import Competition, load_competition
 from pipeline.core.config import load, parse
 from pipeline.core.errors import InputError
@@ -162,3 +162,16 @@ def test_params_without_a_competition_are_refused(tmp_path: Path, params: dict[s
     write_json(tmp_path / "params.yaml", params)
     with pytest.raises(InputError, match=r"params\.yaml: competition must name a file"):
         active_name(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("train", "wanted"),
+    [("null", None), ("{}", None), ("7", "train must be a mapping, got 7"), ("{weights: 7}", "train.weights must be")],
+)
+def test_a_section_that_is_no_mapping_is_one_line(tmp_path: Path, train: str, wanted: str | None) -> None:
+    (tmp_path / "params.yaml").write_text(f"competition: digits\ntrain: {train}\n")
+    if wanted is None:
+        assert weights_folder(tmp_path).is_relative_to(tmp_path)
+        return
+    with pytest.raises(InputError, match=wanted):
+        weights_folder(tmp_path)

@@ -195,3 +195,19 @@ def test_a_quote_that_is_never_closed_is_one_error_for_some_columns(tmp_path: Pa
 def test_a_column_in_another_case_is_hinted_at(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no column 'Id'; did you mean 'id'\?"):
         require_columns(["id", "label"], ["Id"], tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xef\xbb\xbfid,label\n1,caf\xe9\n",
+        b"\xff\xfe" + "id,label\n1,a\n".encode("utf-16-le") + b"x",
+        b"\xef\xbb\xbfid,label\n" + b"1,a\n" * 5000 + b"2,\xff\n",
+    ],
+    ids=["a BOM, then no UTF-8", "UTF-16 with an odd byte", "no UTF-8 far below"],
+)
+def test_text_that_is_not_what_it_begins_as_is_one_line(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.csv").write_bytes(content)
+    for read in (read_table, read_source_table, lambda path: read_columns(path, ["id"])):
+        with pytest.raises(InputError, match=r"a\.csv"):
+            read(tmp_path / "a.csv")

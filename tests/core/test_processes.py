@@ -43,6 +43,34 @@ def test_a_stage_ends_with_the_dvc_that_started_it(tmp_path: Path, how: signal.S
     wait(lambda: not stage.is_running() or stage.status() == psutil.STATUS_ZOMBIE)
 
 
+LATE = """
+import os, pathlib, sys, time
+begun = int(sys.argv[1])
+while os.getppid() == begun:
+    time.sleep(0.01)
+from pipeline.core import processes
+processes.end_with_dvc()
+pathlib.Path({place!r}).touch()
+"""
+
+
+@pytest.mark.parametrize("stage", ["tune@one", None], ids=["a stage", "no stage"])
+def test_a_stage_whose_dvc_was_gone_before_it_looked_does_not_begin(tmp_path: Path, stage: str | None) -> None:
+    place, script, number = tmp_path / "begun", tmp_path / "late.py", tmp_path / "pid"
+    script.write_text(LATE.format(place=str(place)))
+    (tmp_path / "dvc").write_text(
+        "import os, pathlib, subprocess; "
+        f"below = subprocess.Popen([{sys.executable!r}, {str(script)!r}, str(os.getpid())]); "
+        f"pathlib.Path({str(number)!r}).write_text(str(below.pid))"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "DVC_STAGE"} | {"PYTHONPATH": str(ROOT)}
+    environment |= {"DVC_STAGE": stage} if stage else {}
+    subprocess.run([sys.executable, str(tmp_path / "dvc")], env=environment, check=True, start_new_session=True)
+    pid = int(number.read_text())
+    wait(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    assert place.exists() is (stage is None)
+
+
 def test_a_stage_that_was_asked_to_end_ends_the_dvc_that_keeps_going(tmp_path: Path) -> None:
     stage = (
         "import sys; sys.argv = ['pipeline']; from pipeline import cli; cli.app = lambda **_: sys.exit(130); cli.main()"

@@ -132,7 +132,8 @@ def test_broken_files_are_listed_all_together_and_nothing_is_written(tiny: Path)
 def test_a_solution_that_is_not_there_is_refused_before_an_image_is_decoded(tiny: Path) -> None:
     (tiny / "download" / "tiny" / "solution.csv").unlink()
     fetch.run(tiny)
-    with pytest.raises(InputError, match=r"solution\.csv does not exist; correct solution in the competition's file"):
+    words = r"solution\.csv does not exist; correct solution in the competition's file.*did you mean train\.csv"
+    with pytest.raises(InputError, match=words):
         prepare.run(tiny)
     assert sorted(path.name for path in (tiny / "data").iterdir()) == ["source.json"]
 
@@ -174,6 +175,7 @@ def test_broken_training_images_are_dropped_and_test_images_stored_black(tiny: P
     assert sorted(path.name for path in _out(tiny).iterdir()) == [
         "class_names.json",
         "classes.json",
+        "digests.json",
         "report.json",
         "sample_submission.csv",
         "solution.csv",

@@ -17,6 +17,8 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
+from starlette.requests import Request
+from starlette.types import Message
 
 from pipeline import cli
 from pipeline.images.store import open_store
@@ -64,6 +66,20 @@ def test_a_picture_is_answered_as_the_library_answers(
     assert said["guesses"][0]["probability"] == pytest.approx(float(known.probs.max()), abs=1e-6)
     assert said["p_known"] == pytest.approx(float(known.p_known[0]))
     assert said["unknown"] is bool(known.p_known[0] <= 0.05)
+
+
+def test_a_body_that_does_not_come_has_a_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "BODY_SECONDS", 0.01)
+
+    async def receive() -> Message:
+        await asyncio.sleep(60)
+        raise AssertionError("no deadline")
+
+    head = [(b"content-type", demo.CONTENT_TYPE.encode())]
+    request = Request({"type": "http", "method": "POST", "path": "/predict", "headers": head}, receive)
+    with pytest.raises(demo.RefusedError, match=r"did not arrive within 0\.01 seconds") as caught:
+        asyncio.run(demo._body(request))
+    assert caught.value.status == 408
 
 
 def test_the_picture_and_its_heat_come_back_large_enough_to_be_seen(client: TestClient, predicting_root: Path) -> None:

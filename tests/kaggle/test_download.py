@@ -34,7 +34,9 @@ def _kaggle_competition() -> Competition:
 
 def _waiting(root: Path) -> Path:
     """Where the zip waits until it is unpacked."""
-    return next((root / "data" / "raw").glob("*.download"))
+    folder = root / "data" / "raw" / "kaggle-tiny-pets-e3b0c442.download"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def test_a_kaggle_download_is_unpacked(tmp_path: Path, kaggle: Kaggle) -> None:
@@ -64,10 +66,6 @@ def test_a_connection_that_breaks_is_taken_up_where_it_broke(tmp_path: Path, kag
 
 
 def test_what_an_earlier_run_left_is_gone_on_with(tmp_path: Path, kaggle: Kaggle) -> None:
-    kaggle.status = 429  # only to have the folder made
-    with pytest.raises(InputError):
-        fetch_competition(tmp_path, _kaggle_competition())
-    kaggle.status = 200
     (_waiting(tmp_path) / "tiny-pets.zip").write_bytes(kaggle.content[:700])
     marker = {"validator": '"one"', "size": len(kaggle.content)}
     (_waiting(tmp_path) / "tiny-pets.zip.kaggle-partial").write_text(json.dumps(marker))
@@ -138,6 +136,7 @@ def test_kaggles_refusals_name_the_fix_and_no_secret(
         fetch_competition(tmp_path, _kaggle_competition())
     assert SECRET not in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert not (tmp_path / "data").exists()
 
 
 def test_kaggle_out_of_reach_says_so(tmp_path: Path, kaggle: Kaggle, monkeypatch: pytest.MonkeyPatch) -> None:

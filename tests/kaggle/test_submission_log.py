@@ -101,7 +101,7 @@ def test_two_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("0.8123456789", "0,81", r"log.csv, line 3 has 13 cells, its header 12"),
+        ("0.8123456789", "0,81", r"log.csv, line 3 has 14 cells, its header 13"),
         ("0.8123456789", "good", r"log.csv, row 2, column oof: 'good' is not a number; correct or remove that row"),
         ("0.8123456789", "nan", r"log.csv, row 2, column oof: 'nan' is not a number"),
         ("scored", "Done", r"log.csv, row 2, column status: .*got 'Done'; correct or remove that row"),

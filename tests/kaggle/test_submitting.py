@@ -1,6 +1,5 @@
 """A submission before and after its upload: checked, described, compared, waited for."""
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from support.kaggle_server import KaggleServer
 from support.submissions import card, describe, logged, refused, submit, submitted_before
 
 from pipeline.core import paths, predictions
+from pipeline.core.cards import write_card
 from pipeline.core.competition import load_competition
 from pipeline.kaggle import sending, submission_log, submitting
 from pipeline.kaggle.submitting import make_default_message
@@ -119,7 +119,7 @@ def test_a_name_without_a_submission_lists_the_near_ones(root: Path) -> None:
 
 def test_a_submission_of_another_competition_is_refused(root: Path) -> None:
     path = root / "submissions" / "one.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "competition": "former"}), encoding="utf-8")
+    write_card(path, card(root, "one").model_copy(update={"competition": "former"}))
     assert "one.csv was made for former, the active competition is tiny" in refused(root, "one")
 
 

@@ -1,6 +1,5 @@
 """The train stage: what it writes, what it reuses, what it refuses."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -17,6 +16,7 @@ from support.fabricated import CLASSES, write_params
 from support.trainings import repository, settings
 
 from pipeline.core import cards, paths, predictions, tables
+from pipeline.core.digests import read_signed_json, write_signed_json
 from pipeline.core.errors import InputError, NoRoomError
 from pipeline.networks import hardware
 from pipeline.stages import train
@@ -296,8 +296,8 @@ def test_a_fold_of_another_machine_counts_and_stands_on_the_card_unless_hardware
     root = copy(bare, tmp_path / "other")
     (fold,) = (trained / ".work" / "train").glob("one-*/fold1")
     other = copy(fold, root / fold.relative_to(trained))
-    done = json.loads((other / "done.json").read_text())
-    (other / "done.json").write_text(json.dumps(done | {"hardware": "gpu T4", "machine": "far"}))
+    done = read_signed_json(other / "done.json", "")
+    write_signed_json(other / "done.json", done | {"hardware": "gpu T4", "machine": "far"})
     strict = copy(root, tmp_path / "strict")
     train.run(root, "one")
     assert outputs(root) == outputs(trained)

@@ -17,7 +17,7 @@ from support import trainings
 from support.fabricated import CLASSES
 from support.trainings import RECIPES, accuracy, kept, recipe, task, train
 
-from pipeline.core import files, paths, tables
+from pipeline.core import paths, tables
 from pipeline.core.errors import InputError
 from pipeline.images.batches import TrainBatches
 from pipeline.networks import runtime
@@ -136,7 +136,7 @@ def test_a_training_killed_before_its_predictions_are_written_only_writes_them(
         raise Interruption
 
     with monkeypatch.context() as patch:
-        patch.setattr(files, "write_json", fail)
+        patch.setattr("pipeline.training.trainer.write_done", fail)
         with pytest.raises(Interruption):
             train(root, recipe(), "unfinished")
     capsys.readouterr()

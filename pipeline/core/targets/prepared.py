@@ -14,6 +14,7 @@ import pandas as pd
 
 from pipeline.core.arrays import Truth
 from pipeline.core.config import parse
+from pipeline.core.digests import require_unchanged
 from pipeline.core.errors import InputError, near_names, one_line, some
 from pipeline.core.files import read_json, write_json
 from pipeline.core.tables import read_classes, read_index, write_classes
@@ -48,6 +49,7 @@ def read_target(folder: Path) -> Target:
         InputError: nothing is prepared there, or its files are damaged.
     """
     path = folder / "target.json"
+    require_unchanged(path, _AGAIN)
     if not path.is_file():
         return OneClass(columns=read_classes(folder / "classes.json"))
     data = read_json(path, _AGAIN)

@@ -12,6 +12,7 @@ from pipeline.core.errors import InputError, one_line
 from pipeline.data.containers.cells import Row
 
 _CELLS = 4_000_000
+_MOST_BYTES, _MOST_TIMES = 256_000_000, 100  # a file may unfold into the first, or into so many times its size
 _FIELD = "bytes"  # of a picture as Hugging Face's data sets store it: {bytes, path}
 
 
@@ -33,11 +34,18 @@ def iterate_parquet(path: Path, columns: Collection[str] | None) -> Iterator[Row
         columns: those that are wanted; None is all.
 
     Raises:
-        InputError: no whole Parquet file.
+        InputError: no whole Parquet file, or one that unfolds into far more than it is.
     """
     names = [name for name in list_parquet_columns(path) if columns is None or name in columns]
+    unfolded, most = 0, max(_MOST_BYTES, _MOST_TIMES * path.stat().st_size)
     with _opened(path) as file:
         for batch in file.iter_batches(_rows(len(names)), columns=names):
+            unfolded += batch.nbytes
+            if unfolded > most:
+                raise InputError(
+                    f"{path} unfolds from {path.stat().st_size / 1e6:.1f} MB into more than {most / 1e6:,.0f} MB: its "
+                    "values repeat or are too long; write ids and labels that are short"
+                )
             for row in batch.to_pylist():
                 yield {name: _cell(value) for name, value in row.items()}
 

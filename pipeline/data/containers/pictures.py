@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.core.confined import match_whole
 from pipeline.core.errors import InputError, some
 from pipeline.core.file_layouts import Packed
 from pipeline.data.containers.cells import Row
@@ -42,7 +43,7 @@ def iterate_pictures(path: Path, packed: Packed, wanted: Container[int]) -> Iter
 
 def sort_pixel_columns(names: Sequence[str], pattern: str) -> list[str]:
     """Picks the columns whose whole name fits a pattern; numbered ones go by their number, others as they stand."""
-    found = [name for name in names if re.fullmatch(pattern, name)]
+    found = [name for name in names if match_whole(pattern, name)]
     numbers = [re.fullmatch(r"\D*(\d+)", name) for name in found]
     return sorted(found, key=lambda name: int(re.sub(r"\D", "", name))) if all(numbers) else found
 

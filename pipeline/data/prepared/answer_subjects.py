@@ -1,6 +1,5 @@
 """Subjects of answers: the unit that each image belongs to, and the sheet that answers are written by."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +8,7 @@ import pandas as pd
 
 from pipeline.core.answers import RowSubmission
 from pipeline.core.competition import Competition
+from pipeline.core.confined import search_pattern
 from pipeline.core.errors import InputError, some
 from pipeline.core.targets.contract import Target
 from pipeline.core.units import UnitPattern, UnitTable
@@ -50,7 +50,7 @@ def assign_part_units(base: Path, competition: Competition, records: Sequence[Re
     if isinstance(source, UnitTable):
         units = read_units(base, source, [record.id for record in records], competition.encoding)
     elif isinstance(source, UnitPattern):
-        found = [re.search(source.pattern, record.id) for record in records]
+        found = [search_pattern(source.pattern, record.id) for record in records]
         units = [match["unit"] if match else "" for match in found]
     else:
         units = [record.group for record in records]

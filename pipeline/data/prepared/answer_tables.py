@@ -1,6 +1,5 @@
 """Tables that answers refer to: the unit of each image, the image and part of each row."""
 
-import re
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
@@ -8,6 +7,7 @@ import pandas as pd
 
 from pipeline.core.answers import RowSubmission, RowTable
 from pipeline.core.competition import Competition
+from pipeline.core.confined import match_whole
 from pipeline.core.csvs import require_columns
 from pipeline.core.errors import InputError, some
 from pipeline.core.units import UnitTable
@@ -68,7 +68,7 @@ def list_known_ids(base: Path, competition: Competition) -> set[str]:
     sample = base / section.sample
     known = _read_column(sample, section.id, encoding) if sample.is_file() else set()
     if isinstance(section, RowSubmission) and not isinstance(section.rows, RowTable):
-        found = [re.fullmatch(section.rows.pattern, name) for name in known]
+        found = [match_whole(section.rows.pattern, name) for name in known]
         return {match["image"] for match in found if match is not None}
     return known
 

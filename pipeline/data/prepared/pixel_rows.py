@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pipeline.core.confined import match_whole
 from pipeline.core.csvs import Dialect, detect_dialect, refuse_bad_rows
 from pipeline.core.errors import InputError, some
 from pipeline.core.layouts import CsvPixels, TestPixels
@@ -78,8 +79,7 @@ def select_pixel_columns(columns: Sequence[str], layout: CsvPixels | TestPixels,
     Raises:
         InputError: none fits the pattern.
     """
-    pattern = re.compile(layout.pixels)
-    found = [name for name in columns if pattern.fullmatch(name)]
+    found = [name for name in columns if match_whole(layout.pixels, name)]
     if not found:
         raise InputError(
             f"{path}: no column fits pixels: {layout.pixels!r}; it has {some(columns)}; correct the competition's file"

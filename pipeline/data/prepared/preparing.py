@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import Field
 
 from pipeline.core.arrays import Truth
+from pipeline.core.bounds import Workers
 from pipeline.core.columns import Columns
 from pipeline.core.competition import Competition
 from pipeline.core.config import Section
@@ -42,7 +42,7 @@ class PrepareParams(Section):
             must stand in the submission. The report names them all.
     """
 
-    workers: int | None = Field(default=None, ge=1)
+    workers: Workers | None = None
     drop_broken: bool = False
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from pipeline.core.bounds import Seed
 from pipeline.core.config import Section
 from pipeline.core.errors import InputError
 from pipeline.data.prepared.whole_groups import deal_whole_groups
@@ -25,8 +26,8 @@ class SplitParams(Section):
         group_mirrored: and so do mirrored twins, where a mirrored image keeps its class.
     """
 
-    n_splits: int = Field(default=5, ge=2)
-    seed: int = Field(default=0, ge=0, lt=2**32)
+    n_splits: int = Field(default=5, ge=2, le=1_000)
+    seed: Seed = 0
     group_duplicates: bool = True
     group_mirrored: bool = True
 

@@ -1,10 +1,10 @@
 """Training records: the images that a competition gives with labels -> id, source, label and group."""
 
-import re
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from pipeline.core.competition import Competition
+from pipeline.core.confined import search_pattern
 from pipeline.core.csvs import read_columns, require_columns
 from pipeline.core.errors import InputError, some
 from pipeline.core.ids import check_ids, check_unique, refuse_look_alikes
@@ -77,7 +77,7 @@ def _from_folders(folder: ImageFolder, tests: str | None) -> tuple[list[Record],
 
 
 def _from_names(folder: ImageFolder, layout: FileNames) -> list[Record]:
-    found = {path: re.search(layout.pattern, PurePosixPath(path).name) for path in folder.images}
+    found = {path: search_pattern(layout.pattern, PurePosixPath(path).name) for path in folder.images}
     unlike = [path for path, match in found.items() if match is None]
     if unlike:
         raise InputError(

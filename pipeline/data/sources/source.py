@@ -17,6 +17,7 @@ from pipeline.core.archives.unpacking import unpack_archive
 from pipeline.core.archives.written import SourceFile, compute_crc32
 from pipeline.core.competition import Competition
 from pipeline.core.config import expand
+from pipeline.core.confined import list_paths, require_below
 from pipeline.core.errors import InputError, some
 from pipeline.core.files import files_below, is_junk, read_json, write_text
 from pipeline.core.paths import raw_folder
@@ -37,7 +38,9 @@ def fetch_competition(root: Path, competition: Competition) -> Path:
     Raises:
         InputError: the source is missing, damaged, too big for the disk, or does not hold the layout's paths.
     """
-    return find_layout_folder(fetch_source(root, competition.source), competition)
+    base = find_layout_folder(fetch_source(root, competition.source), competition)
+    require_below(base, list_paths(competition))
+    return base
 
 
 def fetch_source(root: Path, source: Source) -> Path:

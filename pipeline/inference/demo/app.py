@@ -4,6 +4,7 @@ It is for the user of this machine alone: it answers to the host names of loopba
 other page read it, and accepts images only with a content type that other pages cannot send without permission.
 """
 
+import asyncio
 import base64
 import io
 import threading
@@ -28,6 +29,7 @@ from pipeline.inference.saliency.heat import overlay_heat
 HOST = "127.0.0.1"
 MAX_BYTES = 10_000_000
 MAX_PIXELS = 50_000_000
+BODY_SECONDS = 30.0
 CONTENT_TYPE = "application/octet-stream"
 _DISPLAYED = 448  # side of the images that are returned, in pixels
 _FILES = {"/": "index.html", "/style.css": "style.css", "/script.js": "script.js"}
@@ -112,11 +114,14 @@ async def _body(request: Request) -> bytes:
         raise RefusedError(415, f"send the image as {CONTENT_TYPE}")
     parts, length = [], 0
     try:
-        async for part in request.stream():
-            length += len(part)
-            if length > MAX_BYTES:
-                raise RefusedError(413, f"The file is too large: the limit is {MAX_BYTES / 1e6:.0f} MB.")
-            parts.append(part)
+        async with asyncio.timeout(BODY_SECONDS):
+            async for part in request.stream():
+                length += len(part)
+                if length > MAX_BYTES:
+                    raise RefusedError(413, f"The file is too large: the limit is {MAX_BYTES / 1e6:.0f} MB.")
+                parts.append(part)
+    except TimeoutError as error:
+        raise RefusedError(408, f"The image did not arrive within {BODY_SECONDS:g} seconds.") from error
     except ClientDisconnect as error:  # a page that is closed while it sends is not an error here
         raise RefusedError(400, "The image did not arrive completely.") from error
     return b"".join(parts)

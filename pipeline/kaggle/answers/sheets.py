@@ -8,6 +8,7 @@ import pandas as pd
 
 from pipeline.core.competition import Competition
 from pipeline.core.csvs import read_table
+from pipeline.core.digests import require_unchanged
 from pipeline.core.errors import InputError, one_line
 from pipeline.core.tables import read_index
 from pipeline.core.targets.contract import Target
@@ -42,6 +43,7 @@ def read_sheet(
     """
     section = competition.submission
     answer = target or read_target(prepared)
+    require_unchanged(prepared / "sample_submission.csv", _AGAIN)
     sample = read_table(prepared / "sample_submission.csv")
     units, rows = dict[str, str](), None
     if section.unit is not None or section.kind == "rows":

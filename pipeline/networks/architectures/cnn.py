@@ -3,10 +3,11 @@
 Each takes images in [-1, 1] (batch, height, width, channels) and returns features (batch, width).
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, model_validator
 
+from pipeline.core.bounds import Side, Width
 from pipeline.core.config import Section
 from pipeline.networks.normalisation import BatchNormalization
 from pipeline.networks.runtime import keras, layers
@@ -28,9 +29,9 @@ class PlainCnn(Section):
     """
 
     name: Literal["plain_cnn"]
-    filters: tuple[PositiveInt, ...] = Field(min_length=1)
-    kernels: tuple[PositiveInt, ...] = Field(min_length=1)
-    units: tuple[PositiveInt, ...] = ()
+    filters: tuple[Width, ...] = Field(min_length=1)
+    kernels: tuple[Side, ...] = Field(min_length=1)
+    units: tuple[Width, ...] = ()
     pool: bool = True
     activation: Activation = "relu"
     dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
@@ -64,8 +65,8 @@ class DeepEluCnn(Section):
     """
 
     name: Literal["deep_elu_cnn"]
-    widths: tuple[PositiveInt, ...] = Field(min_length=1)
-    blocks: tuple[NonNegativeInt, ...] = Field(min_length=1)
+    widths: tuple[Width, ...] = Field(min_length=1)
+    blocks: tuple[Annotated[int, Field(ge=0, le=1_000)], ...] = Field(min_length=1)
     activation: Activation = "elu"
     residual: bool = True
     pool_first: bool = False

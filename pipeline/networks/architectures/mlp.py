@@ -5,8 +5,9 @@ Reference: LeCun et al. 1998, Gradient-based learning applied to document recogn
 
 from typing import Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
+from pipeline.core.bounds import Width
 from pipeline.core.config import Section
 from pipeline.networks.runtime import keras, layers
 
@@ -22,7 +23,7 @@ class MlpPixels(Section):
     """
 
     name: Literal["mlp_pixels"]
-    units: tuple[PositiveInt, ...] = (300,)
+    units: tuple[Width, ...] = (300,)
     activation: Literal["relu", "elu", "gelu"] = "relu"
     dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
     l2: float = Field(default=0.0, ge=0.0)

@@ -9,8 +9,9 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import NonNegativeInt, PositiveInt, model_validator
+from pydantic import NonNegativeInt, model_validator
 
+from pipeline.core.bounds import Depth, Side, Width
 from pipeline.core.config import Section
 from pipeline.core.errors import InputError
 from pipeline.networks.backbones.foundation_presets import (
@@ -44,11 +45,11 @@ class FoundationShape(Section):
         gated: whether the dense part is a SwiGLU, as those of DINOv2-g and DINOv3's plus models; not of SigLIP.
     """
 
-    patch_size: PositiveInt = 14
-    layers: PositiveInt = 12
-    heads: PositiveInt = 6
-    hidden: PositiveInt = 384
-    mlp: PositiveInt = 1536
+    patch_size: Side = 14
+    layers: Depth = 12
+    heads: Depth = 6
+    hidden: Width = 384
+    mlp: Width = 1536
     registers: NonNegativeInt = 0
     gated: bool = False
 

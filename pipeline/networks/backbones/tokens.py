@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import PositiveInt
 
+from pipeline.core.bounds import Depth
 from pipeline.core.config import Section
 from pipeline.core.errors import InputError
 from pipeline.networks.head import Head
@@ -32,7 +32,7 @@ class Pooled(Section):
     """
 
     pooling: Pooling = "token"
-    blocks: PositiveInt = 1
+    blocks: Depth = 1
     head: Head = Head()
 
 

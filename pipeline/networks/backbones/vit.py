@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import PositiveInt, model_validator
+from pydantic import model_validator
 
+from pipeline.core.bounds import Depth, Side, Width
 from pipeline.core.config import Section
 from pipeline.core.errors import InputError
 from pipeline.networks.backbones.tokens import (
@@ -33,11 +34,11 @@ class VitShape(Section):
         mlp: width inside each block's dense part.
     """
 
-    patch_size: PositiveInt = 16
-    layers: PositiveInt = 12
-    heads: PositiveInt = 12
-    hidden: PositiveInt = 768
-    mlp: PositiveInt = 3072
+    patch_size: Side = 16
+    layers: Depth = 12
+    heads: Depth = 12
+    hidden: Width = 768
+    mlp: Width = 3072
 
     def arguments(self) -> dict[str, Any]:
         """Returns the same as arguments of KerasHub's ViTBackbone."""

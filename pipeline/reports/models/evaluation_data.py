@@ -15,6 +15,7 @@ from pipeline.core import cards, paths, tables
 from pipeline.core.active import active_members, active_name
 from pipeline.core.arrays import Images, Labels, Probs
 from pipeline.core.competition import Competition, load_competition
+from pipeline.core.digests import require_digest
 from pipeline.core.errors import InputError, one_line, some
 from pipeline.core.measures.metric import Metric
 from pipeline.core.paths import history_path, prepared_folder
@@ -123,7 +124,13 @@ def read_evaluation_data(root: Path) -> EvaluationData:
     rows = members.rows
     labels = rows["label"].to_numpy(dtype=np.int64)
     models = [
-        EvaluatedModel(name, probs, cards_by_name[name], _read_history(root, name), members.peeked.get(name, ()))
+        EvaluatedModel(
+            name,
+            probs,
+            cards_by_name[name],
+            _read_history(root, name, cards_by_name[name]),
+            members.peeked.get(name, ()),
+        )
         for name, probs in zip(members.names, members.stacked, strict=True)
     ]
     metric = competition.metric.metric
@@ -160,11 +167,12 @@ def _is_trained(root: Path, name: str, card: cards.ModelCard | None, active: str
     return paths.oof_path(root, name).is_file() and (card is None or card.competition == active)
 
 
-def _read_history(root: Path, name: str) -> pd.DataFrame | None:
+def _read_history(root: Path, name: str, card: cards.ModelCard | None) -> pd.DataFrame | None:
     path = history_path(root, name)
     if not path.is_file():
         return None
     fix = f"run `dvc repro train@{name}`, or `dvc checkout`"
+    require_digest(path, None if card is None else card.digests.get(path.name), fix)
     try:
         history = pd.read_csv(path)
     except ValueError as error:  # pandas' own errors are of this kind, and text that is no UTF-8

@@ -18,6 +18,7 @@ from scipy.special import logit, logsumexp
 from sklearn.exceptions import ConvergenceWarning
 
 from pipeline.core.arrays import Labels, Targets, Truth
+from pipeline.core.bounds import Rounds
 from pipeline.core.config import Section
 from pipeline.core.errors import InputError
 from pipeline.core.targets.contract import Target
@@ -40,7 +41,7 @@ class LogisticRegression(Section):
     """
 
     C: float = Field(default=1.0, gt=0.0)
-    max_iter: int = Field(default=300, ge=1)
+    max_iter: Rounds = 300
     scale: bool = True
     class_weight: Literal["none", "balanced"] = "none"
     grades: GradesHead = "classification"

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.arrays import Images, Rows
+from pipeline.core.digests import is_signed, sign_file
 from pipeline.core.files import atomic_path, locked, require_space
 from pipeline.core.progress import track_progress
 from pipeline.images.prefetching import Prefetcher
@@ -65,8 +66,10 @@ def open_descriptors(path: Path, images: Images, mirrored: bool, section: Sift, 
     # Written last: where it lies, the descriptors are whole.
     table = path.with_suffix(".npz")
     with locked(path.with_suffix(".lock")):  # folds side by side want the same
-        if not (table.is_file() and path.is_file()):
+        if not (is_signed(table) and is_signed(path)):
             _write(path, table, _extracted(images, mirrored, section, workers, f"descriptors {path.stem}"))
+            sign_file(path)
+            sign_file(table)
     with np.load(table, allow_pickle=False) as kept:
         where, starts = np.asarray(kept["places"]), np.asarray(kept["starts"])
     shape = (int(starts[-1]), WIDTH)

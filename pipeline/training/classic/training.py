@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from pipeline.core import files, predictions
+from pipeline.core import predictions
 from pipeline.core.arrays import Images, Rows, Truth
 from pipeline.core.files import atomic_path
 from pipeline.core.progress import track_progress
@@ -34,6 +34,7 @@ from pipeline.training.classic.recipe import (
 )
 from pipeline.training.classic.visual_words import count_words, learn_vocabulary
 from pipeline.training.data import Data
+from pipeline.training.finished import is_finished, read_done, write_done
 from pipeline.training.task import FoldTask, describe_machine
 from pipeline.training.view_weights import ViewedRows, collect_views
 
@@ -121,7 +122,7 @@ def train_classic_fold(task: FoldTask, session: ClassicSession) -> None:
     Raises:
         InputError: the images do not suit the features, or have too few keypoints for the vocabulary.
     """
-    if (task.folder / "done.json").is_file():
+    if is_finished(task):
         return
     started = time.perf_counter()
     data, target, classifier = session.data, session.data.target, session.recipe.classifier
@@ -159,7 +160,7 @@ def train_classic_fold(task: FoldTask, session: ClassicSession) -> None:
         "parameters": model.parameters,
         "trainable_parameters": model.trainable_parameters,
     }
-    files.write_json(task.folder / "done.json", done | describe_machine(name_hardware()))
+    write_done(task, done | describe_machine(name_hardware()))
     stopped = " (max_iter)" if iterations >= classifier.max_iter else ""
     print(
         f"{task.name} fold {task.fold} {iterations} iterations{stopped} loss {row['loss']:.4f} "
@@ -171,7 +172,7 @@ def train_classic_fold(task: FoldTask, session: ClassicSession) -> None:
 def score_classic_fold(task: FoldTask, session: ClassicSession) -> float:
     """Trains one fold as `train_classic_fold` does; returns the seconds that it took, whenever it ran."""
     train_classic_fold(task, session)
-    return float(files.read_json(task.folder / "done.json", "run `dvc repro`")["train_seconds"])
+    return float(read_done(task)["train_seconds"])
 
 
 def _predicted(

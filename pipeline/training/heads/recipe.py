@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
+from pipeline.core.bounds import Rounds, Width
 from pipeline.core.config import Section, parse
 from pipeline.core.targets.grade_heads import GradesHead
 from pipeline.images.preprocessing import Steps
@@ -78,7 +79,7 @@ class NeighbourHead(Section):
     """
 
     name: Literal["neighbours"]
-    neighbours: int = Field(default=40, ge=1)
+    neighbours: Rounds = 40
     temperature: float = Field(default=0.05, gt=0.0)
 
 
@@ -91,7 +92,7 @@ class TreesHead(Section):
     """
 
     name: Literal["trees"]
-    components: int = Field(default=64, ge=1)
+    components: Width = 64
     boosting: Boosting = Boosting()
 
 

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from pipeline.core import files, predictions
+from pipeline.core import predictions
 from pipeline.core.arrays import Logits, Rows
 from pipeline.core.errors import InputError
 from pipeline.core.files import atomic_path
@@ -24,6 +24,7 @@ from pipeline.training import fingerprints
 from pipeline.training.classic.recipe import ClassicModel, save_classic_model
 from pipeline.training.context import TrainingContext
 from pipeline.training.data import Data
+from pipeline.training.finished import is_finished, read_done, write_done
 from pipeline.training.heads.backbones import OpenedBackbone, open_backbone
 from pipeline.training.heads.linear_heads import check_head
 from pipeline.training.heads.other_heads import save_neighbours
@@ -72,7 +73,7 @@ class TrainableHead:
     def score(self, task: FoldTask, on_epoch: OnEpoch) -> float:
         """Trains one fold; it has no epochs."""
         self.train(task)
-        return float(files.read_json(task.folder / "done.json", "run `dvc repro`")["train_seconds"])
+        return float(read_done(task)["train_seconds"])
 
 
 def make_head(recipe: HeadRecipe, context: TrainingContext) -> TrainableHead:
@@ -127,7 +128,7 @@ def train_head_fold(task: FoldTask, trainable: TrainableHead) -> None:
     ``history.csv`` and, last, ``done.json``; what each view says as `trainer.train_fold` does. The training loss
     is that of 1,024 training rows at most, evenly spaced.
     """
-    if (task.folder / "done.json").is_file():
+    if is_finished(task):
         return
     task.folder.mkdir(parents=True, exist_ok=True)
     session, data, target = trainable.session, trainable.data, trainable.data.target
@@ -170,7 +171,7 @@ def train_head_fold(task: FoldTask, trainable: TrainableHead) -> None:
         "trainable_parameters": parameters,
         "backbones": {Path(path).name: digest for each in trainable.backbones for path, digest in each.weights.items()},
     }
-    files.write_json(task.folder / "done.json", done | describe_machine(name_array_hardware()))
+    write_done(task, done | describe_machine(name_array_hardware()))
     print(
         f"{task.name} fold {task.fold} {fitted.note} loss {row['loss']:.4f} {metric.name} {row['valid_score']:.4f}, "
         f"{seconds:.1f} s",

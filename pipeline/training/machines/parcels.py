@@ -19,7 +19,7 @@ from typing import Any
 from pipeline.core.errors import InputError, one_line
 from pipeline.core.files import atomic_path, locked, sha256
 from pipeline.core.paths import work_folder
-from pipeline.training.model_folds import is_done
+from pipeline.training.finished import is_finished
 from pipeline.training.state import list_states, read_progress
 from pipeline.training.task import FoldTask, find_lock
 
@@ -186,7 +186,7 @@ def _place(came: Path, task: FoldTask) -> PlacedFold | None:
     if not came.is_dir():
         return None
     with locked(find_lock(task.folder)):
-        if is_done(task):
+        if is_finished(task):
             return PlacedFold(task.model, task.fold, "kept")
         if (came / "done.json").is_file():
             old = task.folder.with_name(f".tmp-{task.folder.name}")

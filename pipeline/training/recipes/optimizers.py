@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from pipeline.core.bounds import Rounds
 from pipeline.core.config import Section
 from pipeline.networks.runtime import keras, ops
 
@@ -33,7 +34,7 @@ class Optimizer(Section):
     weight_decay: float = Field(default=0.0, ge=0.0)
     ema: float = Field(default=0.0, ge=0.0, lt=1.0)
     clip_norm: float | None = Field(default=None, gt=0.0)
-    accumulate: int = Field(default=1, ge=1)
+    accumulate: Rounds = 1
 
     @model_validator(mode="after")
     def _momentum_is_used(self) -> "Optimizer":

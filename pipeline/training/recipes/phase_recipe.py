@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
+from pipeline.core.bounds import BatchSize, Epochs
 from pipeline.core.config import Section
 from pipeline.training.recipes.optimizers import Optimizer
 from pipeline.training.recipes.schedules import Constant, Cosine, Schedule
@@ -28,8 +29,8 @@ class PhaseRecipe(Section):
     train-test resolution https://arxiv.org/abs/1906.06423
     """
 
-    epochs: int = Field(ge=1)
-    batch_size: PositiveInt | Literal["auto"]
+    epochs: Epochs
+    batch_size: BatchSize | Literal["auto"]
     optimizer: Optimizer
     schedule: Schedule = Constant(name="constant")
     unfreeze: Literal["all", "head"] | PositiveInt = "all"

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from pipeline.core.bounds import Epochs
 from pipeline.core.config import Section, parse
 from pipeline.core.errors import InputError
 from pipeline.core.paths import model_path
@@ -67,8 +68,8 @@ class Training(PhaseRecipe):
     distill: Distillation | None = None
     pseudo: PseudoLabelling | None = None
     select: Literal["last", "best"] = "last"
-    patience: int | None = Field(default=None, ge=1)
-    validate_every: int = Field(default=1, ge=1)
+    patience: Epochs | None = None
+    validate_every: Epochs = 1
 
     @model_validator(mode="after")
     def _settings_agree(self) -> "Training":

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from pipeline.core.bounds import Epochs
 from pipeline.core.config import Section
 
 Factors = NDArray[np.float64]
@@ -30,7 +31,7 @@ class Step(Section):
     """
 
     name: Literal["step"]
-    every: int = Field(ge=1)
+    every: Epochs
     factor: float = Field(default=0.1, gt=0.0, lt=1.0)
 
 
@@ -57,7 +58,7 @@ class Plateau(Section):
 
     name: Literal["plateau"]
     factor: float = Field(default=0.5, gt=0.0, lt=1.0)
-    patience: int = Field(default=3, ge=1)
+    patience: Epochs = 3
 
 
 class Cosine(Section):

@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from pipeline.core.bounds import Rounds
 from pipeline.core.config import Section, parse
 from pipeline.core.paths import oof_path
 from pipeline.images.views import Views
@@ -26,9 +27,9 @@ class Boosting(Section):
     """
 
     learning_rate: float = Field(default=0.05, gt=0.0, le=1.0)
-    iterations: int = Field(default=150, ge=1)
-    leaves: int = Field(default=15, ge=2)
-    min_rows: int = Field(default=20, ge=1)
+    iterations: Rounds = 150
+    leaves: int = Field(default=15, ge=2, le=65_536)
+    min_rows: Rounds = 20
     l2: float = Field(default=1.0, ge=0.0)
 
 

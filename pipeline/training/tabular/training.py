@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline.core import files, predictions
+from pipeline.core import predictions
 from pipeline.core.files import atomic_path
 from pipeline.core.predictions import Predictions
 from pipeline.networks.hardware import name_hardware
 from pipeline.training.context import TrainingContext
 from pipeline.training.data import Data
+from pipeline.training.finished import is_finished, read_done, write_done
 from pipeline.training.tabular.estimators import Matrix, Predictor, fit_estimator
 from pipeline.training.tabular.features import FeatureTable, digest_members, make_features
 from pipeline.training.tabular.recipe import TabularRecipe
@@ -31,7 +32,7 @@ def train_tabular_fold(task: FoldTask, recipe: TabularRecipe, data: Data, table:
     Writes into ``task.folder``: ``valid.parquet``, ``test.parquet``, ``permuted.npz``, ``history.csv`` and, last,
     ``done.json``.
     """
-    if (task.folder / "done.json").is_file():
+    if is_finished(task):
         return
     task.folder.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
@@ -64,7 +65,7 @@ def train_tabular_fold(task: FoldTask, recipe: TabularRecipe, data: Data, table:
         "parameters": table.train.shape[1],
         "trainable_parameters": table.train.shape[1],
     }
-    files.write_json(task.folder / "done.json", done | describe_machine(name_hardware()))
+    write_done(task, done | describe_machine(name_hardware()))
     print(
         f"{task.name} fold {task.fold} {table.train.shape[1]} features of {len(set(table.sources))} columns loss "
         f"{row['loss']:.4f} {metric.name} {row['valid_score']:.4f}, {seconds:.0f} s",
@@ -116,7 +117,7 @@ class TrainableTabular:
     def score(self, task: FoldTask, on_epoch: OnEpoch) -> float:
         """Trains one fold; it has no epochs."""
         self.train(task)
-        return float(files.read_json(task.folder / "done.json", "run `dvc repro`")["train_seconds"])
+        return float(read_done(task)["train_seconds"])
 
 
 def make_tabular(recipe: TabularRecipe, context: TrainingContext) -> TrainableTabular:

@@ -10,6 +10,7 @@ from support.fabricated import write_repository
 from support.trainings import recipe, task
 
 from pipeline.core.errors import InputError
+from pipeline.training.finished import write_done
 from pipeline.training.machines.parcels import (
     list_fold_files,
     list_problems,
@@ -75,7 +76,8 @@ def test_a_finished_fold_is_put_where_training_finds_it(here: Path, there: Path,
 
 def test_what_is_here_and_as_far_is_kept(here: Path, there: Path, tmp_path: Path) -> None:
     lay_fold(tasks_of(there)[0], DONE)
-    lay_fold(tasks_of(here)[0], DONE | {"valid.parquet": b"ours"})
+    lay_fold(tasks_of(here)[0], {"valid.parquet": b"ours"})
+    write_done(tasks_of(here)[0], {"hardware": "gpu"})
     lay_state(tasks_of(there)[1], 7)
     lay_state(tasks_of(here)[1], 8)
     ours = (tasks_of(here)[1].folder / "state-gpu.npz").read_bytes()

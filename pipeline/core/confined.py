@@ -1,0 +1,110 @@
+"""Limits of what a competition's file may reach: paths below its source alone, and patterns that end in time.
+
+Such files come from other people. A path that leaves the source would be copied into ``data/prepared``, and with it
+into caches and remotes; a pattern that goes back over a name again and again would never end.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import regex
+from pydantic import BaseModel
+
+from pipeline.core.errors import InputError
+
+SECONDS = 2.0  # that one pattern may take for one name
+_PATHS = ("images", "table", "sample", "solution", "train", "test", "path")
+_LONGEST = 1000  # letters of a path
+
+
+def match_whole(pattern: str, text: str) -> "regex.Match[str] | None":
+    """Matches a whole text by a pattern of a competition's file.
+
+    Raises:
+        InputError: the pattern goes back over the text for seconds.
+    """
+    try:
+        return regex.fullmatch(pattern, text, timeout=SECONDS)
+    except TimeoutError as error:
+        raise _endless(pattern, text) from error
+
+
+def search_pattern(pattern: str, text: str) -> "regex.Match[str] | None":
+    """Searches a text by a pattern of a competition's file.
+
+    Raises:
+        InputError: the pattern goes back over the text for seconds.
+    """
+    try:
+        return regex.search(pattern, text, timeout=SECONDS)
+    except TimeoutError as error:
+        raise _endless(pattern, text) from error
+
+
+def check_pattern(pattern: str) -> str:
+    """Returns a regular expression.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        re.compile(pattern)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise ValueError(f"not a regular expression ({error})") from error
+    return pattern
+
+
+def list_paths(competition: BaseModel) -> Iterator[str]:
+    """Lists the paths below the source that a competition's file names."""
+    return _walk(competition.model_dump(exclude={"source", "class_names", "metric", "target"}))
+
+
+def _walk(section: dict[str, Any]) -> Iterator[str]:
+    for key, value in section.items():
+        if key in _PATHS and isinstance(value, str):
+            yield value
+        elif isinstance(value, dict):
+            yield from _walk(value)
+
+
+def check_relative(paths: Iterable[str]) -> None:
+    """Refuses paths that leave the source as they are written.
+
+    Raises:
+        ValueError: one is absolute, climbs up, or is too long for any disk.
+    """
+    for path in paths:
+        if len(path) > _LONGEST:
+            raise ValueError(f"{path[:60]}... has {len(path):,} letters, a path at most {_LONGEST:,}; correct it")
+        parts = PurePosixPath(path)
+        if parts.is_absolute() or ".." in parts.parts or path.startswith("~") or "\0" in path:
+            raise ValueError(f"{path!r} lies outside of the source: write a path below its folder, without '..'")
+
+
+def require_below(base: Path, paths: Iterator[str]) -> None:
+    """Refuses paths that lead out of the source by a link.
+
+    Args:
+        base: the source's folder.
+        paths: below it; what is not there is not looked at.
+
+    Raises:
+        InputError: the file or folder behind one lies elsewhere.
+    """
+    real = base.resolve()
+    for path in paths:
+        behind = (base / path).resolve()
+        if behind.exists() and not behind.is_relative_to(real):
+            raise InputError(
+                f"{base / path} is a link to {behind}, outside of the source; copy what it links to, or name that "
+                "folder as the source"
+            )
+
+
+def _endless(pattern: str, text: str) -> InputError:
+    return InputError(
+        f"the pattern {pattern!r} takes more than {SECONDS:g} seconds for {text[:80]!r}: it goes back again "
+        "and again; write it without repeats inside of repeats, such as (a+)+"
+    )

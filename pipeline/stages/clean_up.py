@@ -1,0 +1,18 @@
+"""Removes half-written files that killed processes left. Run by hand: no stage of dvc.yaml.
+
+Reads and writes: files and folders of the repository whose name begins with .tmp-
+"""
+
+from pathlib import Path
+
+from pipeline.core.files import sweep_temporary
+
+_UNSWEPT = (".git", ".venv", ".venv-gpu", ".tools")
+
+
+def run(root: Path) -> None:
+    """Sweeps the whole repository but Git and the environments, and says what it freed."""
+    swept = sweep_temporary(root, _UNSWEPT)
+    for path, _ in swept:
+        print(path.relative_to(root))
+    print(f"{len(swept)} half-written files removed, {sum(size for _, size in swept) / 1e6:,.1f} MB")

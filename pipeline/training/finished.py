@@ -1,0 +1,57 @@
+"""Finished folds: ``done.json``, the last file of a fold, with what it cost and the digests of all that is kept."""
+
+from pathlib import Path
+from typing import Any
+
+from pipeline.core.digests import hash_file, read_signed_json, write_signed_json
+from pipeline.core.errors import InputError
+from pipeline.core.files import sha256
+from pipeline.training.task import FoldTask
+
+_KEPT = (".csv", ".h5", ".npy", ".npz", ".parquet")
+_STATE = "state"
+_AGAIN = "run `dvc repro`"
+
+
+def write_done(task: FoldTask, costs: dict[str, Any]) -> None:
+    """Writes ``done.json`` when all other files of a fold are written.
+
+    Args:
+        task: the fold.
+        costs: of its training.
+    """
+    kept = sorted(path for path in task.folder.iterdir() if path.suffix in _KEPT and not path.name.startswith(_STATE))
+    digests = {path.name: sha256(path) for path in kept if not path.name.startswith(".")}
+    write_signed_json(_path(task), costs | {"digests": digests})
+
+
+def read_done(task: FoldTask) -> dict[str, Any]:
+    """Reads what a finished fold cost, and its digests.
+
+    Raises:
+        InputError: it is not finished, or the file is damaged.
+    """
+    return read_signed_json(_path(task), _AGAIN)
+
+
+def is_finished(task: FoldTask) -> bool:
+    """Says whether a fold is finished and all its files are as they were written; a damaged one is trained again."""
+    if not _path(task).is_file():
+        return False
+    try:
+        kept = read_done(task)["digests"]
+        damaged = [name for name, digest in kept.items() if not _is(task.folder / name, digest)]
+    except InputError:
+        damaged = [_path(task).name]
+    if damaged:
+        print(f"{task.name} fold {task.fold}: {', '.join(damaged)} damaged; this fold is trained again", flush=True)
+        _path(task).unlink()
+    return not damaged
+
+
+def _is(path: Path, digest: str) -> bool:
+    return path.is_file() and hash_file(path) == digest
+
+
+def _path(task: FoldTask) -> Path:
+    return task.folder / "done.json"

@@ -1,0 +1,38 @@
+"""Bounds of counts: a slip of the hand is one line that names the setting."""
+
+from typing import Any
+
+import pytest
+
+from pipeline.core.config import Section, parse
+from pipeline.core.errors import InputError
+from pipeline.data.prepared.preparing import PrepareParams
+from pipeline.data.prepared.stratification import SplitParams
+from pipeline.networks.architectures.cnn import PlainCnn
+from pipeline.networks.architectures.mlp import MlpPixels
+from pipeline.training.context import TrainParams
+from pipeline.training.recipes.recipe import Training
+from pipeline.tuning.params import TuneParams
+
+_OPTIMIZER = {"name": "adam", "learning_rate": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("section", "values", "where"),
+    [
+        (TrainParams, {"workers": 10**9}, "workers"),
+        (TrainParams, {"seed": 10**30}, "seed"),
+        (TuneParams, {"workers": 10**9}, "workers"),
+        (PrepareParams, {"workers": 10**9}, "workers"),
+        (SplitParams, {"n_splits": 10**400}, "n_splits"),
+        (MlpPixels, {"name": "mlp_pixels", "units": [300, 10**9]}, r"units\.1"),
+        (PlainCnn, {"name": "plain_cnn", "filters": [10**9], "kernels": [3]}, r"filters\.0"),
+        (PlainCnn, {"name": "plain_cnn", "filters": [8], "kernels": [10**9]}, r"kernels\.0"),
+        (Training, {"epochs": 10**9, "batch_size": 8, "optimizer": _OPTIMIZER}, "epochs"),
+        (Training, {"epochs": 2, "batch_size": 10**9, "optimizer": _OPTIMIZER}, "batch_size"),
+    ],
+)
+def test_a_count_beyond_reason_is_refused(section: type[Section], values: dict[str, Any], where: str) -> None:
+    with pytest.raises(InputError, match=rf"file: {where}.*: Input should be less than") as caught:
+        parse(values, section, "file")
+    assert len(str(caught.value)) < 600

@@ -1,0 +1,22 @@
+"""Parquet: files that unfold into far more than they are."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.core.errors import InputError
+from pipeline.data.containers import parquet_rows
+
+
+def test_a_file_that_unfolds_into_far_more_than_it_is_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parquet_rows, "_MOST_BYTES", 1_000_000)
+    path = tmp_path / "train.parquet"
+    pq.write_table(pa.table({"id": ["a" * 1000] * 4000}), path)
+    with pytest.raises(InputError, match=r"train\.parquet unfolds from 0\.0 MB into more than 1 MB: .*short"):
+        list(parquet_rows.iterate_parquet(path, None))
+    monkeypatch.setattr(parquet_rows, "_MOST_BYTES", 5_000_000)
+    assert sum(1 for _ in parquet_rows.iterate_parquet(path, ["id"])) == 4000
