@@ -92,7 +92,7 @@ class CsvOneHot(Section):
 
 
 class CsvPixels(Section):
-    """One row per image, one column per pixel, row after row.
+    """One row per image, one column per pixel, row after row; or one column whose cells hold all pixels.
 
     Attributes:
         table: the table of rows.

@@ -123,3 +123,28 @@ def test_a_row_with_a_cell_too_many_is_named_by_its_line(tmp_path: Path) -> None
         InputError, match=r"train\.csv: Expected 17 fields in line 9, saw 18; every row needs the cells"
     ):
         _read(tmp_path, _layout(), rows=8)
+
+
+def _write_cells(folder: Path, cells: list[str]) -> None:
+    pd.DataFrame({"label": "a", "pixels": cells}).to_csv(folder / "train.csv", index=False)
+
+
+@pytest.mark.parametrize("cells", [1, 40, 10_000])
+def test_a_cell_may_hold_all_pixels_of_an_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cells: int) -> None:
+    monkeypatch.setattr(pixel_rows, "_CELLS", cells)
+    _write_cells(tmp_path, [" ".join(map(str, image.ravel())) for image in IMAGES])
+    assert np.array_equal(_read(tmp_path, _layout(pixels="pixels"))[:, :, :, 0], IMAGES)
+
+
+@pytest.mark.parametrize(
+    ("cell", "words"),
+    [
+        ("1 2 3", r"row 3 \(line 4\), column pixels: 3 pixels, the first row has 16; correct it"),
+        (" ".join(["7"] * 15 + ["seven"]), r"row 3 \(line 4\), column pixels, pixel 16: no value is no whole number"),
+        (" ".join(["256"] * 16), r"row 3 \(line 4\), column pixels, pixel 1: 256 is no whole number in 0\.\.255"),
+    ],
+)
+def test_a_cell_with_other_pixels_is_named(tmp_path: Path, cell: str, words: str) -> None:
+    _write_cells(tmp_path, [" ".join(["7"] * 16)] * 2 + [cell])
+    with pytest.raises(InputError, match=words):
+        _read(tmp_path, _layout(pixels="pixels"), rows=3)

@@ -234,5 +234,8 @@ def _format_unanswered(listing: Listing, images: ImageFiles, tables: Sequence[st
     words += " and none that is surely the label: choose with --label, several with commas between them"
     pairs = f"; the name of an image and of a target are joined by {some(joined, 3)}: as training data one row per "
     pairs += "image is wanted, with a column for each target"
-    strings = f"; all pixels of a picture stand in one cell of {some(packed, 3)}: spread them over one column per pixel"
+    strings = (
+        f"; cells of {some(packed, 3)} hold many numbers each, but no square of grey levels: write the competition's "
+    )
+    strings += "file by hand, with train.pixels and train.shape"
     return (words if alone else "") + (pairs if joined else "") + (strings if packed else "")

@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.core.errors import InputError, some
+from pipeline.data.containers.cells import LEAST_PIXELS
 from pipeline.data.containers.pictures import Picture
 from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import Reading
@@ -31,7 +32,8 @@ _LEAST, _MOST = 16, 160  # the shipped networks pool: 8 pixels leave them little
 class PixelTable:
     """A table of pixels: the pattern of its pixel columns, the shape of an image, the columns besides.
 
-    ``planes`` says that a row holds all values of one channel before those of the next.
+    ``planes`` says that a row holds all values of one channel before those of the next. The one column that the pattern
+    fits may also hold all pixels of an image in each cell.
     """
 
     table: str
@@ -50,12 +52,15 @@ class PixelTable:
 
 
 def find_pixel_table(head: pd.DataFrame, path: str) -> PixelTable | None:
-    """Looks for pixel columns: many of one name but for its number, a square of them, grey levels inside.
+    """Looks for a square of grey levels: in many columns of one name but for its number, or in one column of lists.
 
     Args:
         head: the first rows.
         path: the table's name.
     """
+    cells = _find_pixel_cells(head, path)
+    if cells is not None:
+        return cells
     patterns: dict[str, list[str]] = {}
     for name in map(str, head.columns):
         patterns.setdefault(
@@ -66,12 +71,29 @@ def find_pixel_table(head: pd.DataFrame, path: str) -> PixelTable | None:
     if len(columns) < _LEAST_COLUMNS or r"\d+" not in pattern or shape is None:
         return None
     values = head[columns].head(50).apply(pd.to_numeric, errors="coerce").to_numpy()
-    if not len(values) or not ((values >= 0) & (values <= 255) & (values % 1 == 0)).all() or values.max() <= 1:
+    if not _are_grey_levels(values):
         return None
     others = tuple(str(name) for name in head.columns if name not in set(columns))
     if pattern.count(r"\d+") == 1:  # as prepare sorts them
         values = values[:, np.argsort([int(re.sub(r"\D", "", name)) for name in columns], kind="stable")]
     return PixelTable(path, pattern, len(columns), shape, others, _are_planes(values, shape))
+
+
+def _find_pixel_cells(head: pd.DataFrame, path: str) -> PixelTable | None:
+    for name in map(str, head.columns):
+        rows = [cell.split() for cell in head[name].astype(str)]
+        shape = _shape(len(rows[0])) if rows and {len(row) for row in rows} == {len(rows[0])} else None
+        if shape is None or len(rows[0]) < LEAST_PIXELS:
+            continue
+        values = pd.to_numeric(np.array(rows).ravel(), errors="coerce").reshape(len(rows), -1)
+        if _are_grey_levels(values):
+            others = tuple(str(other) for other in head.columns if other != name)
+            return PixelTable(path, re.escape(name), len(rows[0]), shape, others, _are_planes(values, shape))
+    return None
+
+
+def _are_grey_levels(values: NDArray[np.float64]) -> bool:
+    return bool(len(values) and ((values >= 0) & (values <= 255) & (values % 1 == 0)).all() and values.max() > 1)
 
 
 def _are_planes(values: NDArray[np.float64], shape: tuple[int, int, int]) -> bool:

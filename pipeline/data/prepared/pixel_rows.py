@@ -1,4 +1,4 @@
-"""Images as rows of a CSV, one column per pixel: streamed in pieces, so that memory stays flat."""
+"""Images as rows of a CSV, one column per pixel or all in one cell: streamed in pieces, so that memory stays flat."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -47,12 +47,14 @@ def fill_from_table(
     path = base / layout.table
     dialect = detect_dialect(path, encoding)
     columns = select_pixel_columns(dialect.columns, layout, path)
-    shape = find_pixel_shape(len(columns), layout, path)
+    in_cell = _count_in_cell(path, dialect, columns)
+    shape = find_pixel_shape(in_cell or len(columns), layout, path)
+    pieces = _read_cells(path, dialect, columns[0], in_cell) if in_cell else _pieces(path, dialect, columns)
     position = {row: place for place, row in enumerate(rows)}
     facts = [ImageFacts()] * len(rows)
     with track_progress("reading pixels", len(rows)) as advance:
         row = 0
-        for pixels in _pieces(path, dialect, columns):
+        for pixels in pieces:
             for image in _shape_rows(pixels, shape, layout.planes):
                 place = position.get(row)
                 row += 1
@@ -140,6 +142,49 @@ def _pieces(path: Path, dialect: Dialect, columns: list[str]) -> Iterator[NDArra
                 _check_range(values, path, columns, done)
                 done += len(values)
                 yield values.astype(np.uint8)
+
+
+def _count_in_cell(path: Path, dialect: Dialect, columns: list[str]) -> int:
+    """Counts the pixels in the first cell of the only column; 0 where each has a column of its own."""
+    if len(columns) > 1:
+        return 0
+    with refuse_bad_rows(path):
+        first = next(_read_text(path, dialect, columns, chunksize=1), None)
+    count = len(first[columns[0]].iloc[0].split()) if first is not None and len(first) else 0
+    return count if count > 1 else 0
+
+
+def _read_cells(path: Path, dialect: Dialect, column: str, count: int) -> Iterator[NDArray[np.uint8]]:
+    done = 0
+    with refuse_bad_rows(path):
+        for piece in _read_text(path, dialect, [column], chunksize=max(1, _CELLS // count)):
+            rows = [cell.split() for cell in piece[column]]
+            wrong = next((row for row, cells in enumerate(rows) if len(cells) != count), None)
+            if wrong is not None:
+                raise InputError(
+                    f"{path}, row {done + wrong + 1} (line {done + wrong + 2}), column {column}: "
+                    f"{len(rows[wrong])} pixels, the first row has {count}; correct it"
+                )
+            values = pd.to_numeric(np.array(rows).ravel(), errors="coerce").astype(np.float64).reshape(-1, count)
+            _check_range(values, path, [f"{column}, pixel {pixel + 1}" for pixel in range(count)], done)
+            done += len(values)
+            yield values.astype(np.uint8)
+
+
+def _read_text(path: Path, dialect: Dialect, columns: list[str], chunksize: int) -> Iterator[pd.DataFrame]:
+    with pd.read_csv(
+        path,
+        sep=dialect.separator,
+        encoding=dialect.encoding,
+        names=list(dialect.columns),
+        header=0,
+        usecols=columns,
+        dtype="str",
+        na_filter=False,
+        skiprows=dialect.skipped,
+        chunksize=chunksize,
+    ) as reader:
+        yield from reader
 
 
 def _check_range(values: NDArray[np.float64], path: Path, columns: Sequence[str], done: int) -> None:

@@ -131,14 +131,14 @@ def test_ids_without_the_columns_of_the_sample_are_named(root: Path) -> None:
         read(root, files)
 
 
-def test_pixels_in_one_cell_are_named(root: Path) -> None:
-    cell = " ".join(["12"] * 64)
+def test_cells_of_many_numbers_that_make_no_square_are_named(root: Path) -> None:
+    cell = " ".join(["12"] * 80)
     sample = rows("id,label", *((k, 0) for k in range(3)))
     files: Files = {
         "train.csv": rows("kind,pixels", *((k % 2, cell) for k in range(8))),
         "sample_submission.csv": sample,
     }
-    with pytest.raises(InputError, match=r"in one cell of pixels of train\.csv: spread them over one column per pixel"):
+    with pytest.raises(InputError, match=r"cells of pixels of train\.csv hold many numbers each, but no square"):
         read(root, files)
 
 

@@ -55,6 +55,24 @@ def test_the_label_of_pixels_may_have_any_name(root: Path) -> None:
     assert read(root, files).train.model_dump()["label"] == "digit"
 
 
+def test_a_column_may_hold_all_pixels_of_a_picture(root: Path) -> None:
+    cells = [" ".join(str((n * k) % 256) for k in range(1, 101)) for n in range(1, 17)]
+    files: dict[str, bytes | str] = {
+        "train.csv": rows("emotion,pixels", *((n % 3, cells[n]) for n in range(12))),
+        "test.csv": rows("pixels", *((cell,) for cell in cells[12:])),
+        "sample_submission.csv": rows("Id,emotion", *((n, 0) for n in range(1, 5))),
+    }
+    found = read(root, files)
+    train, test = found.train.model_dump(), found.test.model_dump()
+    assert (train["layout"], train["label"], train["pixels"], train["shape"]) == (
+        "csv_pixels",
+        "emotion",
+        "pixels",
+        (10, 10),
+    )
+    assert (test["table"], test["pixels"], test["first_id"]) == ("test.csv", "pixels", 1)
+
+
 @pytest.mark.parametrize("pairs", [{"0": "Blight", "1": "Healthy"}, {"Blight": 0, "Healthy": 1}])
 def test_a_json_names_the_classes(root: Path, pairs: dict[str, object]) -> None:
     found = read(root, cassava(json.dumps(pairs)))
