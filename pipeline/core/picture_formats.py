@@ -92,6 +92,14 @@ PICTURE_FORMATS = (
         "and lossless), JPEG-LS, JPEG 2000 (also HTJ2K)",
         "pydicom, imagecodecs",
     ),
+    PictureFormat(
+        "NPY",
+        "NumPy array",
+        (".npy",),
+        ((0, b"\x93NUMPY"),),
+        "8 to 64 bits, signed, floating point; rows and columns, with bands before or behind them",
+        "NumPy",
+    ),
 )
 SIGNATURE_BYTES = 512  # of a file that `find_picture_format` and `describe_content` want
 
@@ -109,7 +117,6 @@ _OTHERS = (
     (b"\xfd7zXZ\0", "an xz archive"),
     (b"\x28\xb5\x2f\xfd", "a Zstandard archive"),
     (b"8BPS", "a Photoshop file; convert it to PNG"),
-    (b"\x93NUMPY", "a NumPy array"),
     (b"\x89HDF", "an HDF5 file"),
     (b"PAR1", "a Parquet table"),
     (b"SQLite format 3", "an SQLite database"),

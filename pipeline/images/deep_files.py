@@ -115,6 +115,31 @@ def read_jpeg_xl(file: IO[bytes], most_pixels: int) -> Bands:
     return _decoded(imagecodecs.jpegxl_decode, file, most_pixels)
 
 
+def read_npy(file: IO[bytes], most_pixels: int) -> Bands:
+    """Reads a NumPy array of one picture: (height, width), (height, width, bands), or (bands, height, width).
+
+    The bands are the first axis where that is shorter than both others.
+
+    Raises:
+        ValueError: damaged, too large, of another shape, or no numbers.
+    """
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(file)
+    if dtype.kind not in "buif" or len(shape) not in (2, 3) or 0 in shape:
+        raise ValueError(f"an array of {dtype} and the shape {list(shape)}, which is no picture of rows and columns")
+    first = len(shape) == 3 and shape[0] < min(shape[1:])
+    pixels = int(np.prod(shape[1:] if first else shape[:2]))
+    if pixels > most_pixels:
+        raise ValueError(f"{pixels:,} pixels are too many; {most_pixels:,} are taken")
+    file.seek(0)
+    values = np.asarray(np.load(file, allow_pickle=False))
+    if values.dtype == np.float16:
+        values = values.astype(np.float32)
+    values = values[..., None] if values.ndim == 2 else np.moveaxis(values, 0, 2) if first else values
+    return Bands(np.ascontiguousarray(values), list_limits(values))
+
+
 def read_deep_png(file: IO[bytes], most_pixels: int) -> Bands:
     """Reads a PNG of 16 bits a channel, of which Pillow keeps 8 where there are several.
 

@@ -11,7 +11,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from pipeline.core.picture_formats import PictureFormat
 from pipeline.images.bands import Bands, Frame, list_limits
-from pipeline.images.deep_files import read_deep_png, read_jpeg_xl, read_tiff
+from pipeline.images.deep_files import read_deep_png, read_jpeg_xl, read_npy, read_tiff
 from pipeline.images.dicom import read_dicom
 
 _MOST_LOST = 0.1  # of the rows of a JPEG file without its end
@@ -72,6 +72,8 @@ def open_picture(
         return OpenedPicture(read_dicom(file, frame, most_pixels))
     if known.name == "JPEG XL":
         return OpenedPicture(read_jpeg_xl(file, most_pixels))
+    if known.name == "NPY":
+        return OpenedPicture(read_npy(file, most_pixels))
     if known.name == "TIFF":
         bands = read_tiff(file, many_bands, frame, most_pixels)
         if bands is not None:

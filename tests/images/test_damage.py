@@ -28,7 +28,13 @@ def _contents() -> dict[str, bytes]:
         found[name] = out.getvalue()
     deep = io.BytesIO()
     tifffile.imwrite(deep, DEEP, compression="deflate")
-    more = {"TIFF": deep.getvalue(), "DICOM": make_dicom(DEEP, syntax="1.2.840.10008.1.2.4.90")}
+    array = io.BytesIO()
+    np.save(array, PICTURE)
+    more = {
+        "NPY": array.getvalue(),
+        "TIFF": deep.getvalue(),
+        "DICOM": make_dicom(DEEP, syntax="1.2.840.10008.1.2.4.90"),
+    }
     return found | more | {"JPEG XL": bytes(imagecodecs.jpegxl_encode(PICTURE, lossless=True))}
 
 

@@ -105,3 +105,39 @@ def test_jpeg_xl_is_read(tmp_path: Path) -> None:
     grey = np.kron(np.array([[0, 80], [160, 240]], dtype=np.uint8), np.ones((8, 8), dtype=np.uint8))
     (tmp_path / "a.jxl").write_bytes(imagecodecs.jpegxl_encode(grey, lossless=True))
     assert np.array_equal(decode_file(tmp_path / "a.jxl", StorageForm(16, 1, "stretch")).pixels[..., 0], grey)
+
+
+@pytest.mark.parametrize("bands_first", [False, True])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float16", "float32", ">i2"])
+def test_a_numpy_array_is_a_picture_of_rows_columns_and_bands(tmp_path: Path, bands_first: bool, dtype: str) -> None:
+    values = np.random.default_rng(0).integers(0, 250, (20, 16, 6)).astype(dtype)
+    np.save(tmp_path / "a.npy", np.moveaxis(values, 2, 0) if bands_first else values)
+    form = StorageForm(16, 2, "stretch", range=(0, 255), bands=(2, 5))
+    wide = decode_file(tmp_path / "a.npy", form)
+    assert (wide.width, wide.height) == (16, 20)
+    np.save(tmp_path / "b.npy", values[..., [1, 4]])
+    assert np.array_equal(wide.pixels, decode_file(tmp_path / "b.npy", StorageForm(16, 2, "stretch", (0, 255))).pixels)
+
+
+@pytest.mark.parametrize(
+    ("array", "words"),
+    [
+        (np.zeros(5, "uint8"), r"an array of uint8 and the shape \[5\], which is no picture"),
+        (np.zeros((3, 4, 4, 4), "uint8"), "no picture of rows and columns"),
+        (np.array([["a", "b"]]), "no picture of rows and columns"),
+        (np.array([[object()]], dtype=object), "no picture of rows and columns"),
+    ],
+)
+def test_an_array_of_another_kind_is_no_picture(tmp_path: Path, array: NDArray[Any], words: str) -> None:
+    np.save(tmp_path / "a.npy", array, allow_pickle=True)
+    with pytest.raises(BrokenImageError, match=words):
+        decode_file(tmp_path / "a.npy", StorageForm(16, 1, "stretch"))
+
+
+def test_an_array_that_is_cut_is_broken(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((40, 40)))
+    content = (tmp_path / "a.npy").read_bytes()
+    for kept in (7, 60, len(content) - 8):
+        (tmp_path / "a.npy").write_bytes(content[:kept])
+        with pytest.raises(BrokenImageError):
+            decode_file(tmp_path / "a.npy", StorageForm(16, 1, "stretch"))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from pipeline.core.errors import InputError, some
-from pipeline.data.containers.formats import ROW_SUFFIXES, WORKBOOK_SUFFIXES
+from pipeline.data.containers.formats import WORKBOOK_SUFFIXES
 from pipeline.data.containers.tables import find_row_columns
 from pipeline.data.describe.channel_paths import ChannelPaths, find_channel_paths
 from pipeline.data.describe.classes import is_label
@@ -196,7 +196,7 @@ def format_nothing(listing: Listing, images: ImageFiles, tables: Sequence[str], 
 def _format_unread(listing: Listing) -> str:
     """Lists the files of rows that no reader takes, each with the reason."""
     found = []
-    for path in listing.of(*ROW_SUFFIXES, *WORKBOOK_SUFFIXES):
+    for path in sorted([*listing.row_files, *listing.of(*WORKBOOK_SUFFIXES)]):
         place = listing.place(path)
         try:
             find_row_columns(place)

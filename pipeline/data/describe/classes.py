@@ -126,3 +126,14 @@ def _pairs(raw: bytes) -> dict[str, str]:
         return {}
     texts = {str(key).strip(): str(value).strip() for key, value in pairs.items()}
     return texts if len(texts) == len(pairs) and all(texts.values()) else {}
+
+
+def find_id_beside(table: pd.DataFrame, column: str) -> str:
+    """Returns the id column of a table whose ``column`` names files below folders (COCO): ``id``, or one such as it.
+
+    The column itself is the id where no other is called so, or where it holds plain names.
+    """
+    if not table[column].str.contains("/").any():
+        return column
+    named = [str(name) for name in table.columns if str(name).lower() in ("id", "image_id") and name != column]
+    return next((name for name in named if table[name].nunique() == len(table)), column)

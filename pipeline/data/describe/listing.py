@@ -25,6 +25,8 @@ from pipeline.data.containers.tables import find_row_columns, read_rows
 
 TABLE_SUFFIXES = (".csv", ".tsv")
 _HEAD_BYTES = 1_000_000
+_PICTURE_OR_ROWS = (".npy",)  # an array of one picture, or of all pictures
+_MOST_SETS = 32  # files of arrays: more hold a picture each
 _WIDE = 200  # columns: more are pixels or nothing
 
 
@@ -59,7 +61,15 @@ class Listing:
     @property
     def images(self) -> list[str]:
         """The paths of all images."""
-        return self.of(*IMAGE_SUFFIXES)
+        sets = set(self.row_files)
+        return [path for path in self.of(*IMAGE_SUFFIXES) if path not in sets]
+
+    @cached_property
+    def row_files(self) -> list[str]:
+        """The paths of the files that hold rows; of NumPy's, where they are few: many hold a picture each."""
+        many = len(self.of(*_PICTURE_OR_ROWS)) > _MOST_SETS
+        paths = self.of(*ROW_SUFFIXES)
+        return [path for path in paths if not path.lower().endswith(_PICTURE_OR_ROWS)] if many else paths
 
     @property
     def tables(self) -> list[str]:
@@ -74,7 +84,7 @@ class Listing:
     @cached_property
     def row_tables(self) -> list[str]:
         """The paths of the files that hold rows without pictures: JSON, Parquet and others, but no CSV."""
-        return [path for path in self.of(*ROW_SUFFIXES) if self._holds_rows(path)]
+        return [path for path in self.row_files if self._holds_rows(path)]
 
     def _holds_rows(self, path: str) -> bool:
         try:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import permutations
 from pathlib import PurePosixPath
 from typing import Any, TypeVar
 
@@ -199,7 +200,7 @@ class ImageFiles:
         if best < 1 and not deep:
             bare = [_match(column, ids, folder, names, taken) for folder, names in self.by_ancestor.items()]
             good += [match for match in bare if match.share >= ENOUGH and match.share > best]
-        whole = [match for match in good if match.share == max(m.share for m in good)]
+        whole = _drop_outer([match for match in good if match.share == max(m.share for m in good)])
         exact = [match for match in whole if match.overlap == 1]
         # ids 0, 1, 2 ... fit any folder with as many images or more: a folder with twice as many is not meant.
         most = max((match.overlap for match in whole), default=0.0)
@@ -224,6 +225,16 @@ class ImageFiles:
         }
 
 
+def _drop_outer(matches: Sequence[Match]) -> list[Match]:
+    """Leaves out folders around another one that holds the same images."""
+    around = [
+        outer.folder
+        for outer, inner in permutations(matches, 2)
+        if inner.images == outer.images and is_below(outer.folder, inner.folder)
+    ]
+    return [match for match in matches if match.folder not in around]
+
+
 def _match(column: str, ids: Sequence[str], folder: str, names: Mapping[str, str], taken: set[str]) -> Match:
     there = [(place, names.get(name)) for place, name in enumerate(ids)]
     pairs = [(place, path) for place, path in there if path is not None and path not in taken]
@@ -232,17 +243,6 @@ def _match(column: str, ids: Sequence[str], folder: str, names: Mapping[str, str
     share, either = len(images) / max(1, len(ids)), len(set(ids)) + free - len(set(images))
     overlap = len(set(images)) / max(1, either)
     return Match(column, folder, images, len(ids), share, overlap, tuple(place for place, _ in pairs))
-
-
-def find_id_beside(table: pd.DataFrame, column: str) -> str:
-    """Returns the id column of a table whose ``column`` names files below folders (COCO): ``id``, or one such as it.
-
-    The column itself is the id where no other is called so, or where it holds plain names.
-    """
-    if not table[column].str.contains("/").any():
-        return column
-    named = [str(name) for name in table.columns if str(name).lower() in ("id", "image_id") and name != column]
-    return next((name for name in named if table[name].nunique() == len(table)), column)
 
 
 def is_id(values: pd.Series) -> bool:

@@ -16,7 +16,6 @@ from pipeline.core.errors import InputError
 from pipeline.core.file_layouts import Packed
 from pipeline.data.containers.array_rows import NAME, ROW
 from pipeline.data.containers.cells import LEAST_PIXELS
-from pipeline.data.containers.formats import ROW_SUFFIXES
 from pipeline.data.containers.parquet_rows import iterate_parquet_pixels
 from pipeline.data.containers.pictures import Picture, iterate_pictures, sort_pixel_columns
 from pipeline.data.containers.tables import find_row_columns, read_rows
@@ -90,7 +89,7 @@ class PackedSet:
 def find_packed_sets(listing: Listing) -> list[PackedSet]:
     """Finds the sets of a listing; files that differ by what follows the first digit of their name are one set."""
     groups: dict[tuple[str, str, str], list[str]] = {}
-    for path in listing.of(*ROW_SUFFIXES):
+    for path in listing.row_files:
         pure = PurePosixPath(path)
         start = re.split(r"\d", pure.stem)[0]
         groups.setdefault((parent_folder(path), start if start != pure.stem else pure.stem, pure.suffix), []).append(

@@ -85,7 +85,8 @@ def _find_pixel_cells(head: pd.DataFrame, path: str) -> PixelTable | None:
         shape = _shape(len(rows[0])) if rows and {len(row) for row in rows} == {len(rows[0])} else None
         if shape is None or len(rows[0]) < LEAST_PIXELS:
             continue
-        values = pd.to_numeric(np.array(rows).ravel(), errors="coerce").reshape(len(rows), -1)
+        numbers = pd.to_numeric(np.array(rows).ravel(), errors="coerce")
+        values = np.asarray(numbers, dtype=np.float64).reshape(len(rows), -1)
         if _are_grey_levels(values):
             others = tuple(str(other) for other in head.columns if other != name)
             return PixelTable(path, re.escape(name), len(rows[0]), shape, others, _are_planes(values, shape))

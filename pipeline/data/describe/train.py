@@ -11,6 +11,7 @@ from pipeline.core.errors import InputError, some
 from pipeline.core.files import is_junk
 from pipeline.data.containers.formats import ROW_SUFFIXES
 from pipeline.data.describe.candidates import TableCandidate, find_candidates, find_name_candidates, format_nothing
+from pipeline.data.describe.classes import find_id_beside
 from pipeline.data.describe.folder_groups import describe_groups_of_folders
 from pipeline.data.describe.folders import (
     FolderCandidate,
@@ -28,7 +29,6 @@ from pipeline.data.describe.match import (
     ImageFiles,
     Match,
     Reading,
-    find_id_beside,
     is_below,
     is_id,
     parent_folder,

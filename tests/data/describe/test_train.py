@@ -1,9 +1,11 @@
 """The training table and its classes, on small folders and zips of the shapes that competitions have."""
 
+import io
 import json
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 from support.competition_files import (
     animals,
@@ -71,6 +73,23 @@ def test_a_column_may_hold_all_pixels_of_a_picture(root: Path) -> None:
         (10, 10),
     )
     assert (test["table"], test["pixels"], test["first_id"]) == ("test.csv", "pixels", 1)
+
+
+def test_many_arrays_are_pictures_that_a_table_names(root: Path) -> None:
+    names = [f"{n:02x}{(37 * n) % 256:02x}" for n in range(60)]
+    files: dict[str, bytes | str] = {
+        "train_labels.csv": rows("id,target", *((name, n % 2) for n, name in enumerate(names[:40]))),
+        "sample_submission.csv": rows("id,target", *((name, 0.5) for name in names[40:])),
+    }
+    for n, name in enumerate(names):
+        content = io.BytesIO()
+        np.save(content, np.random.default_rng(n).normal(0, 2, (6, 30, 24)).astype(np.float16))
+        files[f"{'train' if n < 40 else 'test'}/{name[0]}/{name}.npy"] = content.getvalue()
+    found = read(root, files)
+    train, test = found.train.model_dump(), found.test.model_dump()
+    assert (train["layout"], train["images"], train["label"]) == ("csv_images", "train", "target")
+    assert (test["images"], found.storage.channels) == ("test", 6)
+    assert found.storage.range != "dtype"
 
 
 @pytest.mark.parametrize("pairs", [{"0": "Blight", "1": "Healthy"}, {"Blight": 0, "Healthy": 1}])
