@@ -9,7 +9,7 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePath
 from typing import Any
@@ -37,10 +37,11 @@ def atomic_path(path: Path) -> Iterator[Path]:
     The file is flushed to disk before the rename, so a crash leaves the old file or the new one, never half of one.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    for stale in _find_stale(path):
-        stale.unlink(missing_ok=True)
+    for stale in list_stale(path):
+        if not stale.is_dir():
+            stale.unlink(missing_ok=True)
     # The suffix stays last: some writers (Keras) decide on a format by it.
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".tmp-{_WRITER}{os.getpid()}.", suffix="-" + path.name)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=name_temporary(), suffix="-" + path.name)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -53,46 +54,40 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def _find_stale(path: Path) -> list[Path]:
-    """Lists what killed processes left of a file: temporary files of its name whose writer is gone."""
-    mine = (file for file in _find_temporary(path.parent) if file.name.endswith(f"-{path.name}"))
-    return [file for file in mine if not _is_alive(file)]
+def list_stale(path: Path) -> list[Path]:
+    """Lists what killed processes left of a file or folder: temporary ones of its name whose writer is gone."""
+    return [each for each in list_temporary(path.parent) if each.name.endswith(f"-{path.name}") and has_no_writer(each)]
 
 
-def sweep_temporary(folder: Path, unswept: Collection[str] = ()) -> list[tuple[Path, int]]:
-    """Removes what killed processes left below a folder; returns the files and their sizes in bytes.
-
-    Args:
-        folder: where to look.
-        unswept: names of folders in it that are left alone.
-    """
-    swept = []
-    for place, folders, _ in os.walk(folder):
-        if Path(place) == folder:
-            folders[:] = [name for name in folders if name not in unswept]
-        for file in _find_temporary(Path(place)):
-            if not _is_alive(file):
-                swept.append((file, file.stat().st_size))
-                file.unlink()
-    return swept
+def list_temporary(folder: Path) -> list[Path]:
+    """Lists the temporary files and folders in a folder."""
+    return [folder / entry.name for entry in os.scandir(folder) if entry.name.startswith(".tmp-")]
 
 
-def _find_temporary(folder: Path) -> list[Path]:
-    return [folder / entry.name for entry in os.scandir(folder) if entry.name.startswith(".tmp-") and entry.is_file()]
-
-
-def _is_alive(file: Path) -> bool:
-    """Says whether the process that writes a temporary file lives; machine and number stand in the name."""
-    number = file.name.removeprefix(f".tmp-{_WRITER}").partition(".")[0]
+def has_no_writer(path: Path) -> bool:
+    """Says whether the process that wrote a temporary file is gone; machine and number stand in the name."""
+    number = path.name.removeprefix(f".tmp-{_WRITER}").partition(".")[0]
     if not number.isdigit():  # of another machine: old enough is dead
-        return time.time() - file.stat().st_mtime < _OLD
+        return _is_old(path)
     try:
         os.kill(int(number), 0)
     except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
         return True
-    return int(number) != os.getpid() or time.time() - file.stat().st_mtime < _OLD
+    except (PermissionError, OverflowError):
+        return False
+    return int(number) == os.getpid() and _is_old(path)
+
+
+def _is_old(path: Path) -> bool:
+    try:
+        return time.time() - path.stat().st_mtime >= _OLD
+    except FileNotFoundError:  # written to its end a moment ago
+        return False
+
+
+def name_temporary() -> str:
+    """Returns how the names of this process's temporary files begin."""
+    return f".tmp-{_WRITER}{os.getpid()}."
 
 
 @contextmanager

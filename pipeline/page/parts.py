@@ -1,6 +1,5 @@
 """Parts of a page: each has a section, the numbers and tables behind it, and its findings."""
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +8,7 @@ import pandas as pd
 
 from pipeline.core.errors import printable
 from pipeline.core.files import write_json
+from pipeline.core.folders import atomic_folder
 from pipeline.page.blocks import render_key_figures, render_paragraph
 from pipeline.page.document import PageSection, write_page
 from pipeline.page.markup import tag
@@ -67,13 +67,9 @@ def write_page_with_tables(
 
 
 def _write_numbers(page: Path, parts: Mapping[str, Part]) -> None:
-    """Builds the folder of tables under another name first: it is there whole, or as it was before."""
-    building, target = page.with_name(f".tmp-{page.stem}"), page.with_suffix("")
-    shutil.rmtree(building, ignore_errors=True)
-    building.mkdir(parents=True)
-    for part in parts.values():
-        for name, frame in part.frames.items():
-            frame.to_csv(building / f"{name}.csv", index=False, lineterminator="\n", float_format="%.6g")
-    shutil.rmtree(target, ignore_errors=True)
-    building.rename(target)
+    """Writes the folder of tables, whole or as it was before, and the numbers."""
+    with atomic_folder(page.with_suffix("")) as building:
+        for part in parts.values():
+            for name, frame in part.frames.items():
+                frame.to_csv(building / f"{name}.csv", index=False, lineterminator="\n", float_format="%.6g")
     write_json(page.with_suffix(".json"), {name: dict(part.numbers) for name, part in parts.items() if part.numbers})

@@ -5,7 +5,7 @@ Reads and writes: files and folders of the repository whose name begins with .tm
 
 from pathlib import Path
 
-from pipeline.core.files import sweep_temporary
+from pipeline.core.folders import sweep_temporary
 
 _UNSWEPT = (".git", ".venv", ".venv-gpu", ".tools")
 
@@ -15,4 +15,4 @@ def run(root: Path) -> None:
     swept = sweep_temporary(root, _UNSWEPT)
     for path, _ in swept:
         print(path.relative_to(root))
-    print(f"{len(swept)} half-written files removed, {sum(size for _, size in swept) / 1e6:,.1f} MB")
+    print(f"{len(swept)} half-written files and folders removed, {sum(size for _, size in swept) / 1e6:,.1f} MB")

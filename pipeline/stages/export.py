@@ -18,6 +18,7 @@ from pipeline.core.cards import ModelCard, read_card
 from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError, some
 from pipeline.core.files import require_folder_place, write_text
+from pipeline.core.folders import atomic_folder
 from pipeline.core.formats import GraphFormat, WeightPrecision
 from pipeline.core.layouts import CsvPixels, FileNames, Folders
 from pipeline.core.paths import ENSEMBLE, card_path, prepared_folder
@@ -63,11 +64,7 @@ def run(
     prepared = prepared_folder(root)
     stored = open_store(prepared / "train_images.npy")
     graph = _build_graph(model, folds, stored.shape[2], stored.shape[3])
-    target.parent.mkdir(parents=True, exist_ok=True)
-    building = target.with_name(f".tmp-{target.name}")
-    shutil.rmtree(building, ignore_errors=True)
-    building.mkdir()
-    try:
+    with atomic_folder(target) as building:
         path = building / FILE_NAMES[kind]
         write_graph(graph, path, kind, precision)
         test = open_store(prepared / "test_images.npy")
@@ -78,11 +75,6 @@ def run(
         files.write_json(building / "export.json", settings | {"folds": folds} | described | about)
         write_text(building / "labels.txt", "\n".join(model.classes) + "\n")
         licences = write_licences(building, [card], model.weights)
-        if target.exists():
-            target.rmdir()
-        building.rename(target)
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
     print(*licences, sep="\n", end="\n" if licences else "")
     _print_result(f"{card.model} as {kind} in {precision} to {target}", precision, about | described)
 

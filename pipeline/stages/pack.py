@@ -7,7 +7,6 @@ Writes: a folder, pack/<name> by default: a Kaggle data set, and in notebook/ th
 
 import re
 import shlex
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from pipeline.core.active import active_name, weights_folder
 from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError
 from pipeline.core.files import require_folder_place, write_text
+from pipeline.core.folders import atomic_folder
 from pipeline.inference import notebook
 from pipeline.inference.licences import write_licences
 from pipeline.inference.packing import collect_pack
@@ -53,21 +53,13 @@ def run(root: Path, name: str, target: Path, options: PackOptions) -> None:
     require_folder_place(target, "--to")
     selection = select_models(root, name)
     _check_target(target, options.force)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    building = target.with_name(f".tmp-{target.name}")
-    shutil.rmtree(building, ignore_errors=True)
-    try:
+    with atomic_folder(target) as building:
         collect_pack(root, building, selection)
         licences = write_licences(building, selection.models, weights_folder(root))
         if options.wheels:
             notebook.download_wheels(root, building / "wheels")
         slug = _write_metadata(root, building, name, options)
         size = sum(path.stat().st_size for path in building.rglob("*") if path.is_file())
-        if target.exists():
-            shutil.rmtree(target)
-        building.rename(target)
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
     print(*licences, sep="\n", end="\n" if licences else "")
     _print_result(target, selection, size, slug, options.user)
 

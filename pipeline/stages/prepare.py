@@ -7,7 +7,6 @@ target.json (where images have more than one class each),
 report.json, sample_submission.csv, digests.json (of them all) and, where test labels are held back, solution.csv.
 """
 
-import shutil
 from pathlib import Path
 
 from pipeline.core.competition import load_competition
@@ -16,6 +15,7 @@ from pipeline.core.csvs import copy_table, read_source_table
 from pipeline.core.digests import write_digests
 from pipeline.core.errors import InputError, near_names
 from pipeline.core.files import write_json
+from pipeline.core.folders import atomic_folder
 from pipeline.core.paths import prepared_folder
 from pipeline.data.prepared.answer_subjects import assign_units, list_answer_ids, make_sheet
 from pipeline.data.prepared.more_rows import add_more_rows, list_more_rows
@@ -64,11 +64,7 @@ def run(root: Path) -> None:
         known = [path.name for path in solution.parent.glob("*.csv")] if solution.parent.is_dir() else []
         hint = near_names(solution.name, known) if known else "there is no table beside it"
         raise InputError(f"{solution} does not exist; correct solution in the competition's file, or remove it: {hint}")
-    target = prepared_folder(root)
-    building = target.with_name(".tmp-prepared")
-    shutil.rmtree(building, ignore_errors=True)
-    building.mkdir()
-    try:
+    with atomic_folder(prepared_folder(root)) as building:
         write_prepared(building, base, competition, listed, params)
         if more:
             add_more_rows(building, more, params)
@@ -77,8 +73,3 @@ def run(root: Path) -> None:
         if solution is not None:
             copy_table(solution, read_source_table(solution, competition.encoding), building / "solution.csv")
         write_digests(building)
-        if target.exists():
-            shutil.rmtree(target)
-        building.rename(target)
-    finally:
-        shutil.rmtree(building, ignore_errors=True)

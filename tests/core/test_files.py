@@ -2,16 +2,13 @@
 
 import hashlib
 import os
-import re
 import shutil
-import socket
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from pipeline.core.errors import InputError
-from pipeline.core.files import atomic_path, files_below, require_space, sha256, sweep_temporary, write_text
+from pipeline.core.files import atomic_path, files_below, require_space, sha256, write_text
 
 
 def fail_while_writing(path: Path) -> None:
@@ -92,34 +89,3 @@ def test_a_name_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a\udcff.png").touch()  # what Python makes of the byte 0xff
     with pytest.raises(InputError, match=r"a.udcff\.png' has a name that is not UTF-8; rename it"):
         list(files_below(tmp_path))
-
-
-def leave_behind(path: Path, writer: str) -> Path:
-    """Leaves what a killed process leaves of a file."""
-    machine = re.sub("[^A-Za-z0-9]", "", socket.gethostname())
-    stale = path.with_name(f".tmp-{machine}@{writer}.abc-{path.name}")
-    stale.write_text("half", encoding="utf-8")
-    return stale
-
-
-@pytest.fixture
-def dead() -> int:
-    """The number of a process that is gone."""
-    process = subprocess.Popen(["true"])
-    process.wait()
-    return process.pid
-
-
-def test_what_a_killed_write_left_is_swept_by_the_next_write_of_that_file(tmp_path: Path, dead: int) -> None:
-    mine, other = leave_behind(tmp_path / "a.txt", str(dead)), leave_behind(tmp_path / "b.txt", str(dead))
-    alive = leave_behind(tmp_path / "a.txt", str(os.getppid()))
-    write_text(tmp_path / "a.txt", "whole")
-    assert (mine.exists(), other.exists(), alive.exists()) == (False, True, True)
-
-
-def test_a_sweep_removes_what_nobody_writes_any_more(tmp_path: Path, dead: int) -> None:
-    stale = leave_behind(tmp_path / "a.txt", str(dead))
-    alive, elsewhere = leave_behind(tmp_path / "b.txt", str(os.getpid())), tmp_path / ".tmp-other@1.x-c.txt"
-    elsewhere.touch()
-    assert sweep_temporary(tmp_path) == [(stale, 4)]
-    assert sorted(tmp_path.iterdir()) == sorted([alive, elsewhere])
