@@ -13,7 +13,7 @@ from pipeline.commands.competitions import competition_commands
 from pipeline.commands.machines import machine_commands
 from pipeline.commands.use import use_commands
 from pipeline.core import processes
-from pipeline.core.errors import InputError, find_fix, printable
+from pipeline.core.errors import InputError, find_fix, fit_line, printable
 
 app = typer.Typer(
     add_completion=False,
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         app(args=arguments, prog_name="python -m pipeline", standalone_mode=True)
     except InputError as error:
-        print("error:", printable(" ".join(str(error).splitlines())), file=sys.stderr)
+        print("error:", printable(fit_line(str(error))), file=sys.stderr)
         return error.exit_code
     except OSError as error:
         if (fix := find_fix(error)) is None:

@@ -1,43 +1,164 @@
-"""Submissions under random faults: how many histories were tried, and which seeds did not hold.
+"""The campaign: kills, full disks, flipped bits, malformed inputs, signals, crowds and little memory.
 
-    PYTHONPATH=tests python -m benchmarks.reliability --runs 500 --seed 0 --minutes 20
+    PYTHONPATH=tests python -m benchmarks.reliability --seed 0 --minutes 60
+    PYTHONPATH=tests python -m benchmarks.reliability --part submissions --tries 500 --minutes 20
 
-The stand-in for Kaggle and the made submissions are those of the tests.
+It prints one table: tried, held, and the seeds that did not, whose problems follow below; ``--part NAME --seed N
+--tries 1`` plays one of them again. Parts run one after another, each for its share of the minutes at most; a part that
+this machine does not allow is skipped with the reason.
 """
 
 import argparse
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from support.fabricated import LABELS
 from support.submissions import make_submissions
 
+from benchmarks.reliability.chain import Chain
+from benchmarks.reliability.crowds import Crowd
+from benchmarks.reliability.damage import KINDS, try_damage
+from benchmarks.reliability.disks import SmallDisk
+from benchmarks.reliability.malformed import Generator
 from benchmarks.reliability.outcome import Outcome, try_seeds
 from benchmarks.reliability.submitting import Interleaving
+from benchmarks.reliability.writes import kill_write
+
+Play = Callable[[Path, range, float], Outcome]
 
 
-def run_interleavings(runs: int, seed: int, end: float) -> Outcome:
-    """Plays ``runs`` histories, from ``seed`` on, as far as the time goes."""
-    with TemporaryDirectory() as folder:
-        root = make_submissions(Path(folder), LABELS)
-        return try_seeds("submissions", range(seed, seed + runs), lambda each: Interleaving(root, each).play(), end)
+@dataclass(frozen=True)
+class Part:
+    """A part of the campaign.
+
+    Attributes:
+        play: runs seeds in an empty folder until a moment of `time.monotonic`.
+        tries: seeds, where no number is given.
+        share: of the minutes.
+    """
+
+    play: Play
+    tries: int
+    share: float
+
+
+def play_submissions(folder: Path, seeds: range, end: float) -> Outcome:
+    """Plays histories of submissions under faults."""
+    root = make_submissions(folder, LABELS)
+    return try_seeds("submissions", seeds, lambda seed: Interleaving(root, seed).play(), end)
+
+
+def play_damage(folder: Path, seeds: range, end: float) -> Outcome:
+    """Flips bits in, and cuts, every kind of kept file in turn."""
+    kinds = list(KINDS)
+
+    def check(seed: int) -> str | None:
+        place = folder / str(seed % len(kinds))
+        place.mkdir(exist_ok=True)
+        return try_damage(kinds[seed % len(kinds)], place, seed)
+
+    return try_seeds("damage", seeds, check, end)
+
+
+def play_malformed(folder: Path, seeds: range, end: float) -> Outcome:
+    """Reads malformed inputs."""
+    return try_seeds("malformed", seeds, Generator(folder).try_once, end)
+
+
+def play_writes(folder: Path, seeds: range, end: float) -> Outcome:
+    """Kills processes inside writes."""
+
+    def check(seed: int) -> str | None:
+        with TemporaryDirectory(dir=folder) as place:
+            return kill_write(Path(place), seed)
+
+    return try_seeds("writes", seeds, check, end)
+
+
+def play_kills(folder: Path, seeds: range, end: float) -> Outcome:
+    """Kills runs of the whole chain."""
+    return _break_chain("kills", folder, seeds, end, Chain.kill)
+
+
+def play_signals(folder: Path, seeds: range, end: float) -> Outcome:
+    """Interrupts runs of the whole chain."""
+    return _break_chain("signals", folder, seeds, end, Chain.interrupt)
+
+
+def play_disks(folder: Path, seeds: range, end: float) -> Outcome:
+    """Fills the disk of every stage in turn."""
+    disk = SmallDisk(folder)
+    if disk.refused:
+        return Outcome("disks", skipped=disk.refused)
+    try:
+        return try_seeds("disks", seeds, disk.fill, end)
+    finally:
+        disk.close()
+
+
+def play_pairs(folder: Path, seeds: range, end: float) -> Outcome:
+    """Starts every stage twice."""
+    return try_seeds("pairs", seeds, Crowd(folder).run_twice, end)
+
+
+def play_memory(folder: Path, seeds: range, end: float) -> Outcome:
+    """Runs `prepare` and `train` with little memory."""
+    return try_seeds("memory", seeds, Crowd(folder).limit_memory, end)
+
+
+PARTS = {
+    "submissions": Part(play_submissions, 500, 0.1),
+    "damage": Part(play_damage, 1000, 0.05),
+    "malformed": Part(play_malformed, 200, 0.05),
+    "writes": Part(play_writes, 50, 0.03),
+    "disks": Part(play_disks, 40, 0.12),
+    "pairs": Part(play_pairs, 20, 0.1),
+    "memory": Part(play_memory, 20, 0.1),
+    "kills": Part(play_kills, 50, 0.25),
+    "signals": Part(play_signals, 50, 0.2),
+}
 
 
 def main() -> int:
     """Prints a table; 1 where something did not hold."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--runs", type=int, default=500)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--minutes", type=float, default=20.0)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.reliability")
+    parser.add_argument("--part", action="append", choices=PARTS, help="of the campaign; all where none is named")
+    parser.add_argument("--tries", type=int, help="of each part")
+    parser.add_argument("--seed", type=int, default=0, help="the first one")
+    parser.add_argument("--minutes", type=float, default=60.0, help="of all parts together")
     arguments = parser.parse_args()
-    outcome = run_interleavings(arguments.runs, arguments.seed, time.monotonic() + 60 * arguments.minutes)
-    print("| what | tried | held | seeds that did not |\n|---|---|---|---|")
-    print(f"| {outcome.name} | {outcome.tried} | {outcome.held} | {', '.join(map(str, outcome.failed)) or '-'} |")
-    for seed, problem in outcome.failed.items():
-        print(f"seed {seed}: {problem}")
-    return int(bool(outcome.failed))
+    chosen = {name: PARTS[name] for name in arguments.part or PARTS}
+    minutes = arguments.minutes / sum(part.share for part in chosen.values())
+    print("| what | tried | held | seconds | seeds that did not |\n|---|---|---|---|---|", flush=True)
+    outcomes = []
+    for name, part in chosen.items():
+        started = time.monotonic()
+        seeds = range(arguments.seed, arguments.seed + (arguments.tries or part.tries))
+        with TemporaryDirectory() as folder:
+            outcome = part.play(Path(folder), seeds, started + 60 * minutes * part.share)
+        outcomes.append(outcome)
+        failed = outcome.skipped or ", ".join(map(str, outcome.failed)) or "-"
+        print(
+            f"| {name} | {outcome.tried} | {outcome.held} | {time.monotonic() - started:.0f} | {failed} |", flush=True
+        )
+    for outcome in outcomes:
+        for seed, problem in outcome.failed.items():
+            print(f"{outcome.name} {seed}: {problem}")
+    return int(any(outcome.failed for outcome in outcomes))
+
+
+def _break_chain(
+    name: str, folder: Path, seeds: range, end: float, check: Callable[[Chain, int], str | None]
+) -> Outcome:
+    chain = Chain(folder)
+    outcome = try_seeds(name, seeds, lambda seed: check(chain, seed), end)
+    if outcome.tried and (problem := chain.close()):
+        outcome.failed.setdefault(seeds[outcome.tried - 1], problem)
+    return outcome
 
 
 if __name__ == "__main__":

@@ -84,6 +84,13 @@ def one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:200]
 
 
+def fit_line(text: str, longest: int = 1_500) -> str:
+    """Joins the lines of a message; of one that is too long for a terminal the beginning and, with the fix, the end."""
+    line = " ".join(text.splitlines())
+    left, right = longest * 2 // 3, longest // 3
+    return line if len(line) <= longest else f"{line[:left]} ... ({len(line):,} letters) ... {line[-right:]}"
+
+
 def printable(text: str) -> str:
     """Escapes what is not printable: names from a file must not control a terminal, nor break a YAML file."""
     return "".join(

@@ -39,15 +39,25 @@ class Repository:
         return run(self.root, self.home, sys.executable, "-m", "dvc", *arguments)
 
 
-def run(root: Path, home: Path, *command: str) -> str:
-    """Runs a command as on a fresh account: no settings, no git identity, this environment's python."""
+def make_environment(home: Path) -> dict[str, str]:
+    """Returns the environment of a fresh account: no settings, no git identity, this environment's python."""
     kept = {
         name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "DVC_", "XDG_", "PYTEST"))
     }
     programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = kept | {"HOME": str(home), "PATH": programs}
+    return kept | {"HOME": str(home), "PATH": programs}
+
+
+def run(root: Path, home: Path, *command: str) -> str:
+    """Runs a command as on a fresh account."""
     ran = subprocess.run(
-        command, cwd=root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        command,
+        cwd=root,
+        env=make_environment(home),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
     )
     assert ran.returncode == 0, ran.stdout
     return ran.stdout

@@ -1,0 +1,154 @@
+"""`dvc repro` of a tiny competition, killed or interrupted at random moments and run again: the same bits in the end.
+
+A kill takes DVC alone, and its stage must end by itself, or everything at once, as a power cut does. An interruption
+is Ctrl-C in the terminal of all, or SIGTERM to DVC.
+"""
+
+import hashlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+from support.cloned import Repository, lay, make_environment
+
+GRACE = 20.0  # seconds that a stage may live on after its DVC
+_KINDS = ("folds/folds.csv", "folds/**/*.parquet", "folds/*/checkpoints/*.h5", "submissions/*.csv")
+_RESULTS = (".work", "data", "reports", "submissions", "folds", ".dvc/cache", ".dvc/tmp", "dvc.lock")
+
+
+class Chain:
+    """A repository whose `dvc repro` is broken off again and again.
+
+    Attributes:
+        seconds: that an unbroken run takes.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Runs everything once, unbroken."""
+        self._repository: Repository = lay(folder)
+        self._log = folder / "log.txt"
+        self._environment = make_environment(self._repository.home) | {"RELIABILITY_TRIAL": str(folder)}
+        started = time.monotonic()
+        problem = self._finish()
+        if problem:
+            raise SystemExit(f"an unbroken run fails: {problem}")
+        self.seconds = time.monotonic() - started
+        self._wanted = self._hash_results()
+        self._clear()
+
+    def kill(self, seed: int) -> str | None:
+        """Kills a run at a random moment; returns what does not hold."""
+        rng = random.Random(f"kill {seed}")
+        alone = rng.random() < 0.5
+        return self._break(rng, lambda process: self._kill(process, alone))
+
+    def interrupt(self, seed: int) -> str | None:
+        """Interrupts a run at a random moment; returns what does not hold."""
+        rng = random.Random(f"interrupt {seed}")
+        terminal = rng.random() < 0.5
+        return self._break(rng, lambda process: self._interrupt(process, terminal))
+
+    def close(self) -> str | None:
+        """Lets the last run finish; returns what does not hold."""
+        return self._finish() or self._compare()
+
+    def _break(self, rng: random.Random, end: Callable[["subprocess.Popen[bytes]"], str | None]) -> str | None:
+        moment = rng.uniform(0.2, self.seconds)
+        process = self._start()
+        try:
+            process.wait(moment)
+        except subprocess.TimeoutExpired:
+            problem = end(process) or self._await_end()
+            return f"after {moment:.1f} s: {problem}" if problem else None
+        return (self._explain() if process.returncode else None) or self._compare() or self._break(rng, end)
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        with self._log.open("wb") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "dvc", "repro"],
+                cwd=self._repository.root,
+                env=self._environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def _kill(self, process: "subprocess.Popen[bytes]", alone: bool) -> None:
+        for pid in [process.pid] if alone else [process.pid, *self._list_alive()]:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        process.wait()
+
+    def _interrupt(self, process: "subprocess.Popen[bytes]", terminal: bool) -> str | None:
+        if terminal:
+            os.killpg(process.pid, signal.SIGINT)
+        else:
+            process.terminate()
+        try:
+            process.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            self._kill(process, alone=False)
+            return f"DVC was there {GRACE:g} s after {'Ctrl-C' if terminal else 'SIGTERM'}"
+        return None
+
+    def _await_end(self) -> str | None:
+        """Waits for the stage to end by itself."""
+        end = time.monotonic() + GRACE
+        while alive := self._list_alive():
+            if time.monotonic() > end:
+                words = [" ".join(psutil.Process(pid).cmdline()[-3:]) for pid in alive]
+                for pid in alive:
+                    os.kill(pid, signal.SIGKILL)
+                return f"orphans: {words}"
+            time.sleep(0.1)
+        return None
+
+    def _list_alive(self) -> list[int]:
+        found = []
+        for each in psutil.process_iter():
+            try:
+                marked = each.environ().get("RELIABILITY_TRIAL") == self._environment["RELIABILITY_TRIAL"]
+                if marked and each.pid != os.getpid() and each.status() != psutil.STATUS_ZOMBIE:
+                    found.append(each.pid)
+            except psutil.Error:
+                continue
+        return found
+
+    def _finish(self) -> str | None:
+        return self._explain() if self._start().wait() else None
+
+    def _explain(self) -> str:
+        lines = self._log.read_text(errors="replace").strip().splitlines()
+        return f"a run that follows fails: {' | '.join(lines[-4:])}"
+
+    def _compare(self) -> str | None:
+        """Compares a finished run with the unbroken one, and clears it."""
+        there = self._hash_results()
+        other = sorted(name for name in there.keys() | self._wanted if there.get(name) != self._wanted.get(name))
+        left = [str(path) for path in self._repository.root.rglob(".tmp-*")]
+        self._clear()
+        if other:
+            return f"other bits: {other}"
+        return f"left: {left}" if left else None
+
+    def _hash_results(self) -> dict[str, str]:
+        root = self._repository.root
+        files = sorted(file for kind in _KINDS for file in root.glob(kind))
+        return {str(file.relative_to(root)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+    def _clear(self) -> None:
+        for name in _RESULTS:
+            path = self._repository.root / name
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
