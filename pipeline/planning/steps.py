@@ -25,7 +25,8 @@ from pipeline.core.targets.prepared import read_fold_truth, read_target
 from pipeline.planning.choosing import Option
 from pipeline.planning.evidence import compare_ensembles, score_after_choice
 from pipeline.planning.plan import Plan, PlanStep, plan_folder
-from pipeline.workspace.running import run_stages
+from pipeline.training.context import read_train_params
+from pipeline.workspace.running import Run, run_stages, run_verb
 
 Tick = Callable[[float], None]
 ENSEMBLING = ("ensemble", "submission-ensemble")
@@ -81,7 +82,7 @@ def try_model(root: Path, plan: Plan, option: Option, seconds: float, tick: Tick
     log = plan_folder(root, plan.competition) / "log.txt"
     write_active(root, (*plan.models, option.model))
     try:
-        ran = run_stages(root, (f"train@{option.model}", *ENSEMBLING), seconds, log, tick)
+        ran = _train_and_combine(root, option.model, seconds, log, tick)
     except BaseException:
         put_back(root, plan, option.model)
         raise
@@ -133,6 +134,18 @@ def try_model(root: Path, plan: Plan, option: Option, seconds: float, tick: Tick
     }
     after = after.model_copy(update=kept)
     return after.model_copy(update={"score_after_choice": _score_choice(root, after, judge)})
+
+
+def _train_and_combine(root: Path, model: str, seconds: float, log: Path, tick: Tick) -> Run:
+    """Trains the folds of a model, all at once where they go to Ray, and combines it with the others."""
+    trained = Run(0, 0.0)
+    if read_train_params(root).executor == "ray":
+        trained = run_verb(root, ("train-all",), seconds, log, tick)
+    if trained.code != 0:
+        return trained
+    targets, left = (f"train@{model}", *ENSEMBLING), seconds - trained.seconds
+    ran = run_stages(root, targets, left, log, lambda gone: tick(trained.seconds + gone))
+    return Run(ran.code, trained.seconds + ran.seconds, ran.error)
 
 
 def leave_out_idle(root: Path, plan: Plan, seconds: float, tick: Tick) -> Plan:

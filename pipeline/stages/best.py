@@ -21,6 +21,8 @@ from pipeline.planning.page import write_plan_page
 from pipeline.planning.plan import Plan, plan_folder, read_plan, write_plan
 from pipeline.planning.prior import DataSize, Estimate, read_measured_recipes
 from pipeline.planning.steps import leave_out_idle, try_model
+from pipeline.training.context import read_train_params
+from pipeline.training.machines.ray_cluster import require_cluster
 from pipeline.workspace.running import Run, run_stages
 
 _OVERHEAD = 40.0  # seconds of a step beside the training, to begin with: DVC, ensembling, submission
@@ -50,7 +52,7 @@ def run(root: Path, hours: float) -> None:
         hours: the budget in all, whole minutes and seconds included: from now to the last page.
 
     Raises:
-        InputError: the budget is used up, or the data cannot be prepared.
+        InputError: the budget is used up, the data cannot be prepared, or Ray is asked for and cannot be had.
     """
     name = active_name(root)
     before = read_plan(root, name)
@@ -60,6 +62,8 @@ def run(root: Path, hours: float) -> None:
             f"the budget of {name} is used up: {plan.spent / 3600:.2f} hours went into it; give more --hours in all, "
             f"or remove {plan_folder(root, name)} to begin again"
         )
+    if (train := read_train_params(root)).executor == "ray":
+        require_cluster(train.ray)  # or else each model would be given up for it
     execution = _Execution(root, plan)
     execution.run("data and folds", (() if plan.models else ("split",)))
     outlook = _look_ahead(root)

@@ -1,4 +1,4 @@
-"""DVC run as a process that has so many seconds: its output goes to a log, one line says how long is left."""
+"""DVC or a verb as a process that has so many seconds: its output goes to a log, one line says how long is left."""
 
 import subprocess
 import sys
@@ -41,11 +41,20 @@ def run_stages(root: Path, targets: Sequence[str], seconds: float, log: Path, ti
         log: a file to which its output is added.
         tick: called several times a second with the seconds that are gone.
     """
-    command = [sys.executable, "-m", "dvc", "repro", *targets]
+    return _run_module(root, ("dvc", "repro", *targets), seconds, log, tick)
+
+
+def run_verb(root: Path, arguments: Sequence[str], seconds: float, log: Path, tick: Callable[[float], None]) -> Run:
+    """Runs a verb of the command line with its arguments; the rest as `run_stages`."""
+    return _run_module(root, ("pipeline", *arguments), seconds, log, tick)
+
+
+def _run_module(root: Path, words: Sequence[str], seconds: float, log: Path, tick: Callable[[float], None]) -> Run:
+    command = [sys.executable, "-m", *words]
     log.parent.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
     with log.open("a", encoding="utf-8") as file:
-        file.write(f"$ dvc repro {' '.join(targets)}\n")
+        file.write(f"$ {' '.join(words)}\n")
         file.flush()
         begun = file.tell()
         process = subprocess.Popen(command, cwd=root, stdout=file, stderr=subprocess.STDOUT)

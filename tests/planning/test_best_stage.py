@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from support.fabricated import write_params, write_repository
 
+from pipeline.core.errors import InputError
 from pipeline.planning.choosing import Option
 from pipeline.planning.plan import Plan, PlanStep, read_plan
 from pipeline.planning.prior import Estimate
@@ -18,7 +19,6 @@ def test_pages_that_the_budget_cuts_off_are_left_to_dvc(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     code: int | None,
-    finished: bool,
 ) -> None:
     write_repository(tmp_path)
     write_params(tmp_path, ["one"])
@@ -45,3 +45,11 @@ def test_pages_that_the_budget_cuts_off_are_left_to_dvc(
     assert plan
     assert plan.finished is (code == 0)
     assert (tmp_path / "reports" / "best.html").is_file()
+
+
+def test_a_cluster_that_does_not_answer_ends_it_before_any_model_is_tried(tmp_path: Path) -> None:
+    write_repository(tmp_path)
+    write_params(tmp_path, ["one"], train={"executor": "ray", "ray": {"address": "127.0.0.1:1"}})
+    with pytest.raises(InputError, match=r"train\.ray\.address: no Ray cluster answers at 127\.0\.0\.1:1"):
+        best.run(tmp_path, 0.1)
+    assert read_plan(tmp_path, "tiny") is None

@@ -12,6 +12,7 @@ from pipeline.core.files import write_json
 from pipeline.planning import steps
 from pipeline.planning.choosing import Option
 from pipeline.planning.plan import Plan
+from pipeline.planning.steps import Tick
 from pipeline.stages import ensemble
 from pipeline.workspace.running import Run
 
@@ -103,3 +104,28 @@ def test_a_model_without_weight_is_left_out_at_the_end_where_that_costs_nothing(
     assert after.models == active_models(root) == ("best",)
     assert not paths.oof_path(root, "bad").exists()
     assert steps.leave_out_idle(root, after, 60.0, lambda gone: None) == after
+
+
+def test_folds_go_to_ray_at_once_before_dvc_gathers_them(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[tuple[str, float]] = []
+    codes: list[int | None] = [0, 1, None]
+    stages = vars(steps)["run_stages"]  # that of the fixture
+
+    def run_verb(root: Path, arguments: tuple[str, ...], seconds: float, log: Path, tick: object) -> Run:
+        called.append((" ".join(arguments), seconds))
+        return Run(codes.pop(0), 20.0, "one fold failed")
+
+    def run_stages(root: Path, targets: tuple[str, ...], seconds: float, log: Path, tick: Tick) -> Run:
+        called.append((targets[0], seconds))
+        ran: Run = stages(root, targets, seconds, log, tick)
+        return ran
+
+    write_params(root, ["one"], ensemble={"combiners": ["convex"]}, train={"executor": "ray"})
+    monkeypatch.setattr(steps, "run_verb", run_verb)
+    monkeypatch.setattr(steps, "run_stages", run_stages)
+    plan = attempt(root, Plan(competition="tiny", budget=600.0), "best")
+    assert called == [("train-all", 60.0), ("train@best", 40.0)]
+    assert plan.models == ("best",)
+    assert attempt(root, plan, "good").steps[1].reason == "one fold failed"
+    assert attempt(root, plan, "good").steps[1].outcome == "out_of_time"
+    assert not [target for target, _ in called if target == "train@good"]

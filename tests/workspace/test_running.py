@@ -5,9 +5,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+from support.project_imports import ROOT
 from support.tiny import write_yaml
 
-from pipeline.workspace.running import Run, run_stages
+from pipeline.workspace.running import Run, run_stages, run_verb
 
 STAGES = {
     "quick": "echo done > quick.txt",
@@ -49,3 +50,11 @@ def test_a_stage_that_is_late_is_ended_and_leaves_no_process(repository: Path) -
     assert not [
         each for each in psutil.process_iter(["cmdline"]) if "time.sleep(60)" in " ".join(each.info["cmdline"] or [])
     ]
+
+
+def test_a_verb_runs_in_the_repository(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    log = repository / "logs" / "log.txt"
+    ran = run_verb(repository, ("fetch",), 60, log, lambda gone: None)
+    assert (ran.code, "has no params.yaml" in ran.error) == (1, True)
+    assert log.read_text().startswith("$ pipeline fetch")

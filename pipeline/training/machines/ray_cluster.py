@@ -50,6 +50,20 @@ def open_cluster(params: RayParams) -> Iterator[Any]:
         ray.shutdown()
 
 
+def require_cluster(params: RayParams) -> None:
+    """Refuses early, and at no cost, what `open_cluster` would refuse later.
+
+    Args:
+        params: the section ``train.ray``.
+
+    Raises:
+        InputError: Ray is not installed, or nothing answers at the address.
+    """
+    _require_ray()
+    if params.address is not None:
+        require_answer(params.address)
+
+
 def require_answer(address: str) -> None:
     """Refuses an address at which nothing listens; Ray itself would try for minutes.
 
@@ -101,12 +115,16 @@ def require_resources(nodes: list[dict[str, Any]], params: RayParams) -> None:
         )
 
 
-def _import_ray(alone: bool) -> Any:
+def _require_ray() -> None:
     if importlib.util.find_spec("ray") is None:
         raise InputError(
             "train.executor: ray needs Ray, which is not installed: run `.tools/bin/uv pip install --python "
             ".venv/bin/python --require-hashes --no-deps -r requirements/ray.txt`, or set train.executor: local"
         )
+
+
+def _import_ray(alone: bool) -> Any:
+    _require_ray()
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")
     if alone:  # despite its name this binds the servers of Ray on a single machine to loopback, on Linux, too

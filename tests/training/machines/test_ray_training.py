@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from pipeline import cli
 from pipeline.core.errors import InputError
 from pipeline.stages import train
 from pipeline.training.context import RayParams
+from pipeline.training.machines import ray_cluster
 from pipeline.training.machines.ray_cluster import require_answer, require_resources
 from pipeline.training.machines.ray_training import train_on_ray
 from pipeline.training.machines.ray_worker import RemoteFold, train_remote_fold
@@ -75,6 +77,26 @@ def test_what_no_node_has_at_once_is_refused() -> None:
 def test_an_address_where_nothing_listens_is_refused_at_once(address: str, words: str) -> None:
     with pytest.raises(InputError, match=words):
         require_answer(address)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (
+            RuntimeError("Version mismatch: The cluster was started with: Ray: 2.59.0\n This process: Ray: 2.60.0"),
+            r"somewhere:1': Version mismatch: .* 2\.60\.0; install the same versions of Ray and Python on all machines",
+        ),
+        (ConnectionError("no GCS"), r"no Ray cluster answers at 'somewhere:1' \(no GCS\); start one with"),
+    ],
+)
+def test_a_cluster_that_refuses_is_one_line(monkeypatch: pytest.MonkeyPatch, error: Exception, words: str) -> None:
+    def init(**_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(ray_cluster, "require_answer", lambda address: None)
+    monkeypatch.setattr(ray_cluster, "_import_ray", lambda alone: SimpleNamespace(init=init))
+    with pytest.raises(InputError, match=words), ray_cluster.open_cluster(RayParams(address="somewhere:1")):
+        pass
 
 
 def test_without_ray_one_line_says_how_to_get_it(
