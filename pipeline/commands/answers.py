@@ -35,7 +35,7 @@ def _submit(
 def _board(
     refresh: Annotated[bool, typer.Option("--refresh", help="fetch new scores from Kaggle first")] = False,
 ) -> None:
-    """Print every submission's own score beside the leaderboard's, and how well the two agree."""
+    """Print every submission's own score next to the leaderboard's, and how well the two agree."""
     from pipeline.stages import board
 
     board.run(find_root(), refresh)

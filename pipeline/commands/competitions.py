@@ -47,7 +47,7 @@ def _competitions() -> None:
 
 @competition_commands.command("disk")
 def _disk(free: Annotated[bool, typer.Option("--free", help="remove what the next run makes again")] = False) -> None:
-    """Show what lies where, what can be made again, and how much that frees."""
+    """Show what is where, what can be made again, and how much that frees."""
     from pipeline.stages import disk
 
     disk.run(find_root(), free)

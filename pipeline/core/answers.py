@@ -109,7 +109,7 @@ class RankedSubmission(_Answer):
         label: the column.
         separator: between two classes.
         k: how many; None takes the number in the sample's cells.
-        new: the class of what no training image shows. One of the classes, or one of its own, which stands before all
+        new: the class of what no training image shows. One of the classes, or one of its own, which comes before all
             classes whose probability is below a threshold fitted out-of-fold.
         new_share: the share of such images in the test, which that threshold is fitted for.
     """

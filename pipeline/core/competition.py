@@ -144,8 +144,8 @@ class Competition(Section):
     Attributes:
         title: the competition's name, for people.
         source: where its files come from.
-        train: how the training images and their answers lie there.
-        test: how the test images lie there.
+        train: how the training images and their answers are arranged there.
+        test: how the test images are arranged there.
         target: what is predicted; one class per image where it is absent.
         mirror: whether a mirrored image keeps its class: false for digits, letters and text, and then no model's
             ``augmentation.flip`` is used.
@@ -158,7 +158,7 @@ class Competition(Section):
         encoding: that of tables that are not UTF-8 and have no byte order mark (``cp1251``, ``gb18030``).
         leave_out: which training rows are left out.
         groups: which training images share a fold where no column says so.
-        columns: which columns beside the picture tabular models read.
+        columns: which columns in addition to the picture tabular models read.
         more_rows: labelled images from elsewhere that train, too.
     """
 

@@ -80,7 +80,7 @@ def check_relative(paths: Iterable[str]) -> None:
             raise ValueError(f"{path[:60]}... has {len(path):,} letters, a path at most {_LONGEST:,}; correct it")
         parts = PurePosixPath(path)
         if parts.is_absolute() or ".." in parts.parts or path.startswith("~") or "\0" in path:
-            raise ValueError(f"{path!r} lies outside of the source: write a path below its folder, without '..'")
+            raise ValueError(f"{path!r} is outside of the source: write a path below its folder, without '..'")
 
 
 def require_below(base: Path, paths: Iterator[str]) -> None:

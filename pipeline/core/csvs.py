@@ -151,7 +151,7 @@ def _find_dialect(path: Path, encoding: str) -> Dialect:
     names = tuple(name.strip(_INVISIBLE) for name in columns)
     twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
     if twice:
-        raise InputError(f"{path}: columns {some(twice)} stand there more than once; rename or remove them")
+        raise InputError(f"{path}: columns {some(twice)} are there more than once; rename or remove them")
     # pandas takes the first column for row names when the first row has a cell too many, and shifts all others.
     first = next((row for row in islice(csv.reader(lines, delimiter=separator), 1, None) if row), columns)
     if len(first) != len(columns):

@@ -62,7 +62,7 @@ def require_unchanged(path: Path, fix: str) -> None:
     if wanted is None:
         return
     if not path.is_file():
-        raise InputError(f"{path} is gone, though {noted.name} beside it has it; {fix}")
+        raise InputError(f"{path} is gone, though {noted.name} next to it has it; {fix}")
     if hash_file(path) != wanted:
         raise InputError(
             f"{path} is not the file that was written there (damaged, cut or edited by hand: its digest differs); {fix}"

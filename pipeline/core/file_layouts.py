@@ -81,7 +81,7 @@ class ChannelFiles(Section):
 
 
 class KeyedAnswers(Section):
-    """Answers that stand in a table of their own, one row for each value of a column of both tables.
+    """Answers in a table of their own, one row for each value of a column of both tables.
 
     Attributes:
         table: holds the columns of ``label``; the table of images says which key each image is of.

@@ -19,12 +19,12 @@ def check_unique(ids: Sequence[str], place: str) -> None:
     """Refuses repeated ids.
 
     Raises:
-        InputError: lists the ids that stand there more than once.
+        InputError: lists the ids that are there more than once.
     """
     if len(set(ids)) < len(ids):
         rows = Counter(ids)
         twice = [name for name, count in rows.items() if count > 1]
-        raise InputError(f"{place}: {len(twice)} ids stand there more than once: {some(twice)}; keep one row of each")
+        raise InputError(f"{place}: {len(twice)} ids are there more than once: {some(twice)}; keep one row of each")
 
 
 _UNSAFE = re.compile(r"(^|[/\\])\.\.([/\\]|$)|^[/\\]|^[A-Za-z]:|[\x00-\x1f]")

@@ -24,7 +24,7 @@ class Folders(Section):
 
 
 class CsvImages(Section):
-    """A table of ids and labels beside images; ids with or without extension.
+    """A table of ids and labels, and images; ids with or without extension.
 
     Attributes:
         images: a folder, or packed files: see ``packed``.
@@ -58,7 +58,7 @@ class CsvImages(Section):
 
 
 class CsvOneHot(Section):
-    """A table of ids and one column per class beside images.
+    """A table of ids and one column per class, and images.
 
     Attributes:
         images: a folder, or packed files: see ``packed``.
@@ -117,7 +117,7 @@ class CsvPixels(Section):
 
 
 class FileNames(Section):
-    """The class stands in the file name.
+    """The class is in the file name.
 
     Attributes:
         images: the folder.

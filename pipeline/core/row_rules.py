@@ -92,7 +92,7 @@ class Groups(Section):
     Attributes:
         pattern: a regular expression that is searched for in each id; its group ``group``, else its first one, names
             the image's group.
-        table: a table beside folders of images.
+        table: a table next to folders of images.
         id: its column that names the images.
         column: its column of the group.
     """

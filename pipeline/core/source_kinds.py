@@ -11,7 +11,7 @@ SLUG = r"[a-z0-9][a-z0-9-]*"  # the last part of a Kaggle competition's address
 
 
 class BundledSource(Section):
-    """scikit-learn's handwritten digits, laid out on disk as a Kaggle download with a held-back solution.
+    """scikit-learn's handwritten digits, written to disk as a Kaggle download with a held-back solution.
 
     Attributes:
         name: the data set.
@@ -26,7 +26,7 @@ class BundledSource(Section):
 
 
 class KerasSource(Section):
-    """A data set of ``keras.datasets`` (downloads once), laid out as a Kaggle download.
+    """A data set of ``keras.datasets`` (downloads once), in the form of a Kaggle download.
 
     Attributes:
         name: the data set.

@@ -92,13 +92,13 @@ def check_folds(folds: pd.DataFrame, place: str) -> None:
     spread = folds.groupby("group")["fold"].nunique()
     leaking = spread[spread > 1].index.tolist()
     if leaking:
-        raise InputError(f"{place}: groups {some(leaking)} lie in more than one fold; run `dvc repro -f split`")
+        raise InputError(f"{place}: groups {some(leaking)} are in more than one fold; run `dvc repro -f split`")
     validated = folds[folds["fold"] != TRAINING_ONLY]
     folds_of = validated[validated["label"] >= 0].groupby("label")["fold"].unique()
     alone = [f"class {label} in fold {held[0]}" for label, held in folds_of.items() if len(held) == 1]
     if alone:
         raise InputError(
-            f"{place}: all images that are validated lie in one fold, whose models would train without them: "
+            f"{place}: all images that are validated are in one fold, whose models would train without them: "
             f"{some(alone)}; lower split.n_splits in params.yaml"
         )
 

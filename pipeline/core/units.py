@@ -55,7 +55,7 @@ class Units(Section):
 
     Attributes:
         test: the unit of each test image.
-        train: the unit of each training image; None where training images stand alone.
+        train: the unit of each training image; None where training images are units of their own.
         pooling: ``mean``, ``max`` or ``power`` (the mean of powers, whose exponent is fitted) of a unit's predictions;
             None takes the one that scores best out-of-fold, and ``mean`` where ``train`` is None.
     """

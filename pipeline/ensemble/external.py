@@ -118,7 +118,7 @@ def _table(path: Path, kind: str, classes: Sequence[str]) -> tuple[list[str], li
     others = [column for column in frame.columns if column not in classes]
     if len(others) != 1 and "id" not in others:
         raise InputError(
-            f"{path} must have one column of ids and one per class; beside the classes it has {some(others)}; "
+            f"{path} must have one column of ids and one per class; in addition to the classes it has {some(others)}; "
             f"the classes are {some(classes)}"
         )
     name = "id" if "id" in others else others[0]

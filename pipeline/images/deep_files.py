@@ -77,7 +77,7 @@ def _require_data(page: Any, size: int) -> None:
     """Refuses a page whose parts are missing or lie behind the end of the file: they would come out black."""
     parts = list(zip(page.dataoffsets, page.databytecounts, strict=True))
     if not parts or any(offset + count > size for offset, count in parts):
-        raise ValueError("cut off: parts of the picture lie behind the end of the file")
+        raise ValueError("cut off: parts of the picture are missing after the end of the file")
     if any(count == 0 for _, count in parts):
         raise ValueError("parts of the picture are missing from the file")
 

@@ -40,7 +40,7 @@ class RandAugment(Section):
 
 
 class TrivialAugment(Section):
-    """One operation per image, of a strength drawn anew each time, from wider ranges: nothing to set.
+    """One operation per image, of a strength drawn again each time, from wider ranges: nothing to set.
 
     The paper shifts by up to 32 pixels; here it is the share that this is of its ImageNet side, 32 of 224.
 

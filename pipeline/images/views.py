@@ -28,7 +28,7 @@ _AT_ONCE = 3  # channels that OpenCV warps
 
 
 class Views(Section):
-    """Which views beside the image itself, and what becomes of them.
+    """Which views in addition to the image itself, and what becomes of them.
 
     Attributes:
         mirror: each view mirrored left to right as well.

@@ -46,7 +46,7 @@ def write_licences(folder: Path, cards: Sequence[ModelCard], weights: Path) -> l
                 shutil.copyfile(path, folder / f"LICENCE-{card.model}-{path.name}")
                 copied.append(path.name)
     if not copied:
-        lines.append("note: no text of the licence lies beside the preset; add it before you pass this on")
+        lines.append("note: no text of the licence is next to the preset; add it before you pass this on")
     write_text(folder / "LICENCES.txt", "\n".join(lines) + "\n")
     return lines
 

@@ -76,7 +76,7 @@ import sys
 from pathlib import Path
 
 INPUT = Path("/kaggle/input")
-# A data set lies in INPUT/SLUG or INPUT/datasets/USER/SLUG, a competition in INPUT/SLUG or INPUT/competitions/SLUG.
+# A data set is in INPUT/SLUG or INPUT/datasets/USER/SLUG, a competition in INPUT/SLUG or INPUT/competitions/SLUG.
 found = [*INPUT.glob("*/pipeline/inference/kernel.py"), *INPUT.glob("datasets/*/*/pipeline/inference/kernel.py")]
 places = [place for place in (INPUT / "competitions/{competition}", INPUT / "{competition}") if place.is_dir()]
 assert found, "add the data set {slug} to this notebook's inputs"

@@ -51,7 +51,7 @@ def describe_outside(form: StorageForm, several_files: bool) -> dict[str, Any]:
         },
         "orientation": "EXIF tag 0x0112 is applied; a damaged block is ignored",
         "colours": "no colour profile is applied; CMYK, YCCK and palettes as Pillow converts them to RGB",
-        "transparency": {"over": [255, 255, 255, 255], "rule": "straight alpha, laid over this colour"},
+        "transparency": {"over": [255, 255, 255, 255], "rule": "straight alpha, drawn over this colour"},
         "grey": "L = (19595 R + 38470 G + 7471 B + 32768) >> 16",
         "frame": form.frame,
         "deep_values": {

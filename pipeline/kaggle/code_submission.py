@@ -50,7 +50,7 @@ def parse_notebook_version(kernel: str | None, version: int | None) -> NotebookV
         return None
     if kernel is None or version is None:
         given, missing = ("-k", "-v NUMBER") if version is None else ("-v", "-k OWNER/SLUG")
-        raise InputError(f"{given} needs {missing} beside it: a code competition takes a saved version of a notebook")
+        raise InputError(f"{given} needs {missing} with it: a code competition takes a saved version of a notebook")
     ref = re.sub(r"^https?://(www\.)?kaggle\.com/(code/)?", "", kernel.strip()).strip("/")
     if not re.fullmatch(r"[A-Za-z0-9_-]+/[A-Za-z0-9_-]+", ref):
         raise InputError(f"-k must be OWNER/SLUG, got {kernel!r}; see the end of the notebook's address")

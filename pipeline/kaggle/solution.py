@@ -65,7 +65,7 @@ def read_solution(path: Path, form: AnswerForm) -> Solution:
     parts = dict(zip(subjects, _parts(table[usage], path, usage), strict=True))
     torn = [name for name, part in zip(subjects, _parts(table[usage], path, usage), strict=True) if parts[name] != part]
     if torn:
-        raise InputError(f"{path}: rows of {some(torn)} differ in {usage}; all rows of an image lie in one part")
+        raise InputError(f"{path}: rows of {some(torn)} differ in {usage}; all rows of an image are in one part")
     return Solution(tuple(ids), truth, np.array([parts[name] for name in ids]))
 
 

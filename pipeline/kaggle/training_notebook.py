@@ -137,7 +137,7 @@ _PROJECT = """\
 import shutil
 import subprocess
 
-# A data set lies in INPUT/SLUG or INPUT/datasets/USER/SLUG; a zip of a repository has one folder more.
+# A data set is in INPUT/SLUG or INPUT/datasets/USER/SLUG; a zip of a repository has one folder more.
 patterns = [level + "pipeline/cli.py" for level in ("*/", "*/*/", "datasets/*/*/", "datasets/*/*/*/")]
 attached = [path.parents[1] for pattern in patterns for path in INPUT.glob(pattern)]
 attached = [folder for folder in attached if (folder / "dvc.yaml").is_file()]
@@ -154,7 +154,7 @@ if not PROJECT.exists():
         subprocess.run(["git", "clone", "-q", "--depth", "1", PROJECT_URL, copy], check=True)
     copy.rename(PROJECT)
 if not (PROJECT / ".git").exists():
-    subprocess.run(["git", "init", "-q", PROJECT], check=True)  # DVC wants a repository
+    subprocess.run(["git", "init", "-q", PROJECT], check=True)  # DVC needs a repository
 if not (PROJECT / ".dvc" / "config").is_file():
     (PROJECT / ".dvc").mkdir(exist_ok=True)  # uploads leave out what begins with a dot
     (PROJECT / ".dvc" / "config").write_text("[core]\\n    analytics = false\\n    check_update = false\\n")
@@ -190,7 +190,7 @@ run(PYTHON, "--version")"""
 
 _KAGGLE_TOKEN = """\
 places = [place for place in (INPUT / "competitions" / COMPETITION, INPUT / COMPETITION) if place.is_dir()]
-if not places:  # downloaded, which wants a token: Add-ons > Secrets, KAGGLE_API_TOKEN
+if not places:  # downloaded, which needs a token: Add-ons > Secrets, KAGGLE_API_TOKEN
     from kaggle_secrets import UserSecretsClient
 
     os.environ["KAGGLE_API_TOKEN"] = UserSecretsClient().get_secret("KAGGLE_API_TOKEN")

@@ -21,7 +21,7 @@ def run(root: Path, free: bool) -> None:
     freeable = sum(place.freeable for place in places)
     if freeable:
         print(f"`python -m pipeline disk --free` frees {_show(freeable)}")
-    print("`dvc gc --workspace` empties .dvc/cache but for the present results: other competitions' are lost by it")
+    print("`dvc gc --workspace` empties .dvc/cache except for the present results: other competitions' are lost by it")
 
 
 def _show(size: int) -> str:

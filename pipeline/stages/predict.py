@@ -81,7 +81,7 @@ def _require_places(options: PredictOptions, files: Sequence[Path]) -> None:
     among = next((path for path in files if path.parent.resolve() == folder), None)
     if among is not None:
         raise InputError(
-            f"{among} lies in the folder of --gradcam, where overlays are written; "
+            f"{among} is in the folder of --gradcam, where overlays are written; "
             "give another folder, or remove the overlays of an earlier run"
         )
 

@@ -62,7 +62,7 @@ def run(root: Path) -> None:
     solution = None if competition.solution is None else base / competition.solution
     if solution is not None and not solution.is_file():
         known = [path.name for path in solution.parent.glob("*.csv")] if solution.parent.is_dir() else []
-        hint = near_names(solution.name, known) if known else "there is no table beside it"
+        hint = near_names(solution.name, known) if known else "there is no table with it"
         raise InputError(f"{solution} does not exist; correct solution in the competition's file, or remove it: {hint}")
     with atomic_folder(prepared_folder(root)) as building:
         write_prepared(building, base, competition, listed, params)

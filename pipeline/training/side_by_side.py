@@ -137,7 +137,7 @@ def _receive_result(here: Connection, process: BaseProcess) -> tuple[int, Any]:
 def _explain_death(process: BaseProcess) -> DiedError:
     process.join()
     code = process.exitcode or 0
-    how = f"by signal {-code} (out of memory?)" if code < 0 else f"by exit code {code}; its own message stands above"
+    how = f"by signal {-code} (out of memory?)" if code < 0 else f"by exit code {code}; its own message is above"
     return DiedError(
         f"a process that trained ended {how}; free memory, or lower training.batch_size in the model's file or "
         "train.workers in params.yaml, then run the command again: it goes on where it was"

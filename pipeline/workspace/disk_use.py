@@ -42,8 +42,8 @@ def measure_places(root: Path) -> list[Place]:
     fixed = {
         root / ".dvc" / "cache": "results of all competitions and settings, by content",
         paths.raw_folder(root): "unpacked sources; fetched again by `python -m pipeline run`",
-        paths.prepared_folder(root): "decoded images; a copy lies in .dvc/cache",
-        paths.folds_path(root).parent: "predictions and checkpoints; a copy lies in .dvc/cache",
+        paths.prepared_folder(root): "decoded images; a copy is in .dvc/cache",
+        paths.folds_path(root).parent: "predictions and checkpoints; a copy is in .dvc/cache",
         paths.reports_folder(root): "pages and their tables",
         paths.submissions_folder(root): "submissions, their log and what was sent",
     }

@@ -27,7 +27,7 @@ def test_a_path_outside_of_the_source_is_refused(key: str, path: str) -> None:
         "sample": {"submission": LABELS | {"sample": path}},
         "images": {"test": {"layout": "images", "images": path}},
     }
-    with pytest.raises(InputError, match=r"tiny\.yaml: .*lies outside of the source: write a path below its folder"):
+    with pytest.raises(InputError, match=r"tiny\.yaml: .*is outside of the source: write a path below its folder"):
         parsed(**changes[key])
 
 

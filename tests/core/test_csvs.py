@@ -148,7 +148,7 @@ def test_an_empty_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_repeated_columns_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="columns label stand there more than once"):
+    with pytest.raises(InputError, match="columns label are there more than once"):
         read_table(_write(tmp_path, "id,label,label\n1,a,b\n"))
 
 

@@ -37,7 +37,7 @@ def test_a_minus_sign_or_a_dot_is_text() -> None:
 
 
 def test_repeated_ids_are_listed_once_each() -> None:
-    with pytest.raises(InputError, match="here: 2 ids stand there more than once: a, b; keep one"):
+    with pytest.raises(InputError, match="here: 2 ids are there more than once: a, b; keep one"):
         check_unique(["a", "b", "a", "b", "a", "c"], "here")
 
 
@@ -61,7 +61,7 @@ def test_an_index_survives_a_round_trip(tmp_path: Path) -> None:
 
 
 def test_an_index_with_repeated_ids_is_not_written(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"train.csv: 1 ids stand there more than once: a"):
+    with pytest.raises(InputError, match=r"train.csv: 1 ids are there more than once: a"):
         tables.write_index(tmp_path / "train.csv", index(["a", "a"], [0, 0]))
     assert list(tmp_path.iterdir()) == []
 
@@ -91,8 +91,8 @@ def test_folds_survive_a_round_trip(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"id": list("abcdea")}, "1 ids stand there more than once: a"),
-        ({"group": [0, 1, 0, 3, 4, 5]}, "groups 0 lie in more than one fold"),
+        ({"id": list("abcdea")}, "1 ids are there more than once: a"),
+        ({"group": [0, 1, 0, 3, 4, 5]}, "groups 0 are in more than one fold"),
         ({"fold": [0, 0, 1, 1, 3, 3]}, r"numbered 0, 1, ... and be two or more, got \[0, 1, 3\]"),
         ({"fold": [0] * 6}, r"two or more, got \[0\]"),
         ({"label": [0, 0, 0, 0, 1, 1]}, "class 1 in fold 2; lower split.n_splits"),
@@ -178,7 +178,7 @@ def test_rows_that_are_no_probabilities_are_refused(tmp_path: Path, row: list[fl
 
 
 def test_predictions_of_one_id_twice_are_refused() -> None:
-    with pytest.raises(InputError, match="oof: 1 ids stand there more than once: a"):
+    with pytest.raises(InputError, match="oof: 1 ids are there more than once: a"):
         check_predictions(predictions(("a", "a", "b")), "oof")
 
 

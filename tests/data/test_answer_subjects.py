@@ -105,7 +105,7 @@ def test_rows_of_answers_are_read_from_a_table_and_kept_in_the_index(tmp_path: P
 def test_a_row_that_stands_twice_is_refused(tmp_path: Path) -> None:
     write(tmp_path, test="row,image,part\nr1,a,0\nr1,b,1\n")
     rows = {"by": "table", "table": "test.csv", "row": "row", "image": "image", "part": "part"}
-    with pytest.raises(InputError, match=r"test.csv: 1 rows stand there twice: r1; keep one of each"):
+    with pytest.raises(InputError, match=r"test.csv: 1 rows are there twice: r1; keep one of each"):
         read_row_table(tmp_path, describe(ROWS | {"rows": rows}))
 
 

@@ -162,7 +162,7 @@ def test_groups_that_no_assignment_can_stratify_are_refused() -> None:
         assign_folds(labels, groups, 2, 0, NAMES)
     crossed = np.array([0, 1, 1, 2, 2, 0])
     groups = np.array([0, 0, 1, 1, 2, 2])
-    proof = "no way to put 'ant', 'bee', 'cat' into each of 2 folds exists, as they lie in 3 groups together; "
+    proof = "no way to put 'ant', 'bee', 'cat' into each of 2 folds exists, as they are in 3 groups together; "
     with pytest.raises(InputError, match=f"{proof}no split.n_splits works: add images of these classes in groups"):
         assign_folds(crossed, groups, 2, 0, NAMES)
     with pytest.raises(InputError, match=f"{proof}split.group_duplicates: false .* parts duplicates"):
@@ -293,6 +293,6 @@ def test_groups_with_some_classes_each_leave_folds_without_some_and_say_so(capsy
     assert sorted(np.unique(fold)) == [0, 1, 2, 3, 4]
     assert min(len(np.unique(fold[labels == label])) for label in range(6)) >= 2
     assert (
-        "classes lie in some folds only: no way to put 'd', 'e', 'f' into each of 5 folds exists"
+        "classes are in some folds only: no way to put 'd', 'e', 'f' into each of 5 folds exists"
         in capsys.readouterr().out
     )

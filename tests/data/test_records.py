@@ -141,7 +141,7 @@ def test_two_ids_for_one_file_are_refused(base: Path) -> None:
 
 def test_repeated_ids_are_refused(base: Path) -> None:
     _table(base, "Id,Label\n10,dog\n1,cat\n2,dog\n2,dog\n")
-    with pytest.raises(InputError, match="1 ids stand there more than once: 2"):
+    with pytest.raises(InputError, match="1 ids are there more than once: 2"):
         list_records(base, _competition())
 
 
@@ -251,7 +251,7 @@ def test_one_group_of_all_images_is_refused(base: Path) -> None:
 
 
 def test_images_outside_a_class_folder_are_refused(base: Path) -> None:
-    with pytest.raises(InputError, match=r"3 images lie in no class folder: 1.png, 10.png, 2.png"):
+    with pytest.raises(InputError, match=r"3 images are in no class folder: 1.png, 10.png, 2.png"):
         list_records(base, _competition("folders"))
 
 
@@ -282,7 +282,7 @@ def test_test_images_listed_by_their_folder_are_called_as_in_the_sample_submissi
 
 def test_repeated_test_ids_are_refused(base: Path) -> None:
     (base / "sample_submission.csv").write_text("Id,Label\n1,cat\n2,cat\n1,cat\n")
-    with pytest.raises(InputError, match=r"sample_submission.csv: 1 ids stand there more than once: 1"):
+    with pytest.raises(InputError, match=r"sample_submission.csv: 1 ids are there more than once: 1"):
         list_records(base, _competition())
 
 

@@ -172,7 +172,7 @@ def test_a_competition_is_read_right(root: Path, slug: str, unpacked: bool) -> N
 
 def test_a_single_test_image_is_told_to_stand_for_hidden_ones(root: Path) -> None:
     text = describe_local(root, lay_out(root, "cassava-leaf-disease-classification", False))
-    assert "check: 1 test images stand for hidden ones: a notebook has to predict those (code competition)" in text
+    assert "check: 1 test images replace hidden ones: a notebook has to predict those (code competition)" in text
 
 
 def test_every_shape_is_read_or_stopped() -> None:

@@ -96,7 +96,7 @@ def changed(frame: pd.DataFrame, how: str) -> pd.DataFrame:
     [
         ("missing", r"lacks 1 ids \(i5\) and has 0 too many"),
         ("extra", r"lacks 0 ids \(\) and has 1 too many \(new\)"),
-        ("twice", r"1 ids stand there more than once: i0"),
+        ("twice", r"1 ids are there more than once: i0"),
         ("class", r"beside the classes it has|lacks the classes cat"),
         ("nan", r"cells that are no numbers"),
         ("infinite", r"6 rows are no probabilities .* ids i0"),

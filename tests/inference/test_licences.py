@@ -35,5 +35,5 @@ def test_the_text_beside_the_preset_goes_along(tmp_path: Path) -> None:
 
 def test_a_text_that_is_missing_is_asked_for(tmp_path: Path) -> None:
     lines = write_licences(tmp_path, [card("dinov3")], tmp_path / "weights")
-    assert lines[-1] == "note: no text of the licence lies beside the preset; add it before you pass this on"
+    assert lines[-1] == "note: no text of the licence is next to the preset; add it before you pass this on"
     assert (tmp_path / "LICENCES.txt").read_text().splitlines() == lines

@@ -89,7 +89,7 @@ def test_a_model_without_convolution_has_no_heat_and_says_so(here: Path, capsys:
         ("--out", "folder", "folder is a folder; name a file in it"),
         ("--out", "a.png/said.csv", "a.png is no folder; give another place"),
         ("--gradcam", "a.png", "a.png is no folder; give another place"),
-        ("--gradcam", ".", "a.png lies in the folder of --gradcam, where overlays are written"),
+        ("--gradcam", ".", "a.png is in the folder of --gradcam, where overlays are written"),
     ],
 )
 def test_where_nothing_can_be_written_is_told_before_anything_is_computed(

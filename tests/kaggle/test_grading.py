@@ -128,7 +128,7 @@ def test_classes_called_0_and_1_are_what_they_say(tmp_path: Path) -> None:
     [
         ("ID,Category\n1,ant\n", "has no column 'Id'; did you mean ID"),
         ("Id,Kategory\n1,ant\n", "has no column 'Category'; did you mean Kategory"),
-        ("Id,Category\n1,ant\n1,bee\n", "1 ids stand there more than once: 1"),
+        ("Id,Category\n1,ant\n1,bee\n", "1 ids are there more than once: 1"),
         (
             "Id,Category\n1,ant\n2,wasp\n",
             "row 2, column Category: 'wasp' is not a class; known: ant, bee, cat",

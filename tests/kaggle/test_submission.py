@@ -139,7 +139,7 @@ def test_a_sample_whose_columns_are_not_the_classes_is_refused(
         (["007", "2", "10", "11"], r"1 ids without an image \(11\), 0 images without an id"),
         (["7", "2", "10"], r"1 ids without an image \(7\), 1 images without an id \(007\); check test"),
         (["007.png", "2.png", "10.png"], "they differ by the extension"),
-        (["007", "2", "2"], "1 ids stand there more than once: 2"),
+        (["007", "2", "2"], "1 ids are there more than once: 2"),
     ],
 )
 def test_a_sample_whose_ids_are_not_the_test_images_is_refused(ids: list[str], message: str) -> None:

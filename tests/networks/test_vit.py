@@ -310,7 +310,7 @@ def test_an_unknown_name_lists_the_near_ones(tmp_path: Path) -> None:
         (json.dumps({"model_type": "vit"}), "image_size is missing"),
         (json.dumps(CONFIG | {"hidden_act": "quick_gelu"}), "hidden_act: .*got 'quick_gelu'"),
         (json.dumps(CONFIG | {"num_attention_heads": 3}), "hidden size 16 is not divisible by 3 heads"),
-        (json.dumps(CONFIG | {"hidden_size": 24}), "has shape .*, config.json beside it wants"),
+        (json.dumps(CONFIG | {"hidden_size": 24}), "has shape .*, config.json next to it says"),
         (json.dumps(CONFIG | {"num_hidden_layers": 3}), r"lacks encoder\.layer\.2\..* and 13 more"),
     ],
 )

@@ -125,7 +125,7 @@ class PackedListing:
         for parts in list_nested(paths):
             file = self.files[parts[0]]
             if depth >= DEPTH:
-                self.closed[parts[0]] = f"more than {DEPTH} archives lie inside one another"
+                self.closed[parts[0]] = f"more than {DEPTH} archives are inside one another"
             elif len(parts) == 1 and is_stream_name(parts[0]) and isinstance(file, PackedFile):
                 streams.setdefault(file.archive, []).append(parts[0])
             else:

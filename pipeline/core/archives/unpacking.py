@@ -180,7 +180,7 @@ class _Unpacking:
             start = len(self.written.files)
             try:
                 if depth >= DEPTH:
-                    raise DamagedArchiveError(paths[0], f"more than {DEPTH} archives lie inside one another")
+                    raise DamagedArchiveError(paths[0], f"more than {DEPTH} archives are inside one another")
                 with open_archive([self.written.folder / path for path in paths], strip_part(paths[-1])) as opened:
                     self.unpack(opened, PurePosixPath(paths[0]).parent, depth + 1)
             except DamagedArchiveError as error:

@@ -159,7 +159,7 @@ def _moved(entry: bytes, starts: Sequence[int], shift: int | None) -> bytes:
     fields = list(_ENTRY.unpack_from(entry))
     size, packed, place = _large_fields(entry)
     if shift is None and fields[13] >= len(starts) - 1:
-        raise zipfile.BadZipFile(f"a member lies in part {fields[13] + 1}, which is missing")
+        raise zipfile.BadZipFile(f"a member is in part {fields[13] + 1}, which is missing")
     place += starts[fields[13]] if shift is None else shift
     large = struct.pack("<2H3Q", 1, 24, size, packed, place)
     name_end = _ENTRY.size + fields[10]

@@ -27,7 +27,7 @@ def expand_path(path: Path) -> list[Path]:
     fixed = next(place for place, part in enumerate(parts) if _SIGNS.search(part))
     base, pattern = Path(*parts[:fixed]), PurePosixPath(*parts[fixed:]).as_posix()
     if ".." in PurePosixPath(pattern).parts:
-        raise InputError(f"{path}: '..' stands behind a pattern; write the folder's own name")
+        raise InputError(f"{path}: '..' comes after a pattern; write the folder's own name")
     found = {file.as_posix() for each in expand_braces(pattern) for file in base.glob(each) if file.is_file()}
     return [Path(name) for name in natural_order(sorted(found))]
 

@@ -171,7 +171,7 @@ def _describe_columns(
     if paired is None:
         missing, extra = [name for name in names if name not in values], [name for name in values if name not in names]
         raise InputError(
-            f"{sample.path} has the columns {some(values)} beside {base['id']}, and the target {train.kind} "
+            f"{sample.path} has the columns {some(values)} in addition to {base['id']}, and the target {train.kind} "
             f"{len(names)} columns; they do not match: columns without a meaning {some(extra) or 'none'}; "
             f"{some(missing) or 'none'} without a column; choose other columns with --label, or write "
             "submission.columns by hand (docs/competitions.md)"

@@ -230,7 +230,7 @@ def _format_unanswered(listing: Listing, images: ImageFiles, tables: Sequence[st
                 alone.append(f"{name} of {path}")
             elif any(cell[: place.start()] in stems for place in re.finditer("_+", cell)):
                 joined.append(f"{name} of {path} ({cell})")
-    words = f"; images are named by {some(alone, 3)}, beside no column of the sample ({some(sample.columns[1:], 5)})"
+    words = f"; images are named by {some(alone, 3)}, and no column of the sample is ({some(sample.columns[1:], 5)})"
     words += " and none that is surely the label: choose with --label, several with commas between them"
     pairs = f"; the name of an image and of a target are joined by {some(joined, 3)}: as training data one row per "
     pairs += "image is wanted, with a column for each target"

@@ -34,8 +34,8 @@ def describe_class_answers(
         missing = [name for name in classes if name not in values]
         extra = [name for name in values if name not in classes]
         raise InputError(
-            f"{sample.path} has {len(values)} columns beside {id_column}, the training data {len(classes)} classes, "
-            f"and they do not match: columns without a class {some(extra) or 'none'}; "
+            f"{sample.path} has {len(values)} columns in addition to {id_column}, the training data {len(classes)} "
+            f"classes, and they do not match: columns without a class {some(extra) or 'none'}; "
             f"classes without a column {some(missing) or 'none'}; "
             "choose another --label, or write submission.columns by hand (docs/competitions.md)"
         )
@@ -61,12 +61,12 @@ def _label(
         # 0 and 1 stand for the classes: whose is 1?
         one = _positive(sample, column, classes, choices)
         zero = next(name for name in classes if name != one)
-        words = f"{column} holds 0 and 1, as the metric wants decisions: 1 was read as {one}, 0 as {zero}"
+        words = f"{column} holds 0 and 1, as the metric needs decisions: 1 was read as {one}, 0 as {zero}"
         return Reading(section | {"names": {zero: "0", one: "1"}}, facts, (words,))
     if choices.positive is None and not (wants == "probabilities" and len(classes) == 2):
         if not unknown:
             binary = len(classes) == 2 and len(values) == 1 and numbers.notna().all()
-            doubt = f"{column} was read as labels; if it wants a probability, describe again with --positive CLASS"
+            doubt = f"{column} was read as labels; if it asks for a probability, describe again with --positive CLASS"
             return Reading(section, facts, (doubt,) if binary else ())
         if _are_placeholders(values, unknown, classes):
             words = f"{column} holds {some(unknown, 5)}, which is not a class: read as a placeholder for classes"

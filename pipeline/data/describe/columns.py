@@ -73,5 +73,5 @@ def _make_section(train: str, test: str, column: str, kinds: dict[str, str], uni
     section = {"train": train, "test": test, "id": column, "features": kinds}
     if unit is not None:
         section["relative_to"] = unit
-    facts = (f"{train} and {test} share {len(kinds)} columns beside the picture: {some(kinds, 6)}",)
+    facts = (f"{train} and {test} share {len(kinds)} columns in addition to the picture: {some(kinds, 6)}",)
     return Reading(section, facts, ("columns are read by tabular models alone: see docs/models.md",))

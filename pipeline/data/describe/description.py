@@ -168,7 +168,7 @@ def _leftovers(images: ImageFiles, train: Reading, test: Reading) -> tuple[str, 
     if apart:
         others = natural_order(sorted({parent_folder(path) for path in apart}))
         lines.append(
-            f"{len(apart):,} images are used neither for training nor for testing; they lie in {some(others, 5)}"
+            f"{len(apart):,} images are used neither for training nor for testing; they are in {some(others, 5)}"
         )
     return tuple(lines)
 
@@ -185,7 +185,7 @@ def _refuse_other_folders(images: ImageFiles, train: Reading, test: Reading) -> 
     inner = {name for name in images.by_folder if name not in (".", tests) and parent_folder(name) == whole}
     if others := sorted(name for name in inner if PurePosixPath(name).name not in train.classes):
         raise InputError(
-            f"{some(others)} lies beside folders of classes ({some(train.classes)}), but the test images were read "
+            f"{some(others)} is next to folders of classes ({some(train.classes)}), but the test images were read "
             f"from {tests}; choose --test '{others[0]}', or give the folder of classes with --train"
         )
 

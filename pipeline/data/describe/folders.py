@@ -89,8 +89,8 @@ def describe_class_folders(candidate: FolderCandidate, images: ImageFiles) -> Re
         f"{candidate.folder}: {len(mine):,} images in one folder per class; {format_counts(counts, candidate.classes)}",
     )
     loose = len(below) - len(mine)
-    loose_line = (f"{loose:,} images below {candidate.folder} lie in no class folder",) if loose else ()
-    aside_line = (f"{candidate.aside} lies beside folders read as classes",) if candidate.aside else ()
+    loose_line = (f"{loose:,} images below {candidate.folder} are in no class folder",) if loose else ()
+    aside_line = (f"{candidate.aside} is next to folders read as classes",) if candidate.aside else ()
     check = (*loose_line, *aside_line)
     return Reading(
         {"layout": "folders", "images": candidate.folder}, facts, check, tuple(mine), candidate.classes, rows=len(mine)

@@ -74,7 +74,7 @@ def _find(
     if not possible:
         raise InputError(
             f"{path} has no column that looks like a label (2 classes or more, 2 rows or more per class on average); "
-            f"besides the id it has {some(columns) or 'none'}; choose with --label COLUMN, or another --train"
+            f"in addition to the id it has {some(columns) or 'none'}; choose with --label COLUMN, or another --train"
         )
     # Columns of 0 and 1 can also be read together: one class, or one label, each.
     flags = [name for name in possible if is_flag(table[name])]

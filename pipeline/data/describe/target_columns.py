@@ -149,7 +149,7 @@ def _fit_marks(cells: pd.DataFrame) -> dict[str, str]:
     words = f"{int((sums > 1).sum()):,} rows mark several of them, {int((sums == 0).sum()):,} none"
     fits = {"several_labels": words}
     if unlike <= _FEW * len(sums):
-        fits["one_class"] = f"each row marks one of them, but for {unlike:,} that prepare refuses"
+        fits["one_class"] = f"each row marks one of them, except for {unlike:,} that prepare refuses"
     return fits
 
 

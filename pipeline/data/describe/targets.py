@@ -117,8 +117,8 @@ def describe_grades(classes: tuple[str, ...], place: str, choices: Choices) -> t
     if sorted(order) != sorted(classes):
         missing, strange = [name for name in classes if name not in order], [n for n in order if n not in classes]
         raise InputError(
-            f"--order {choices.order}: it lacks {some(missing) or 'none'} and names {some(strange) or 'none'} beside "
-            f"the classes of {place} ({some(classes)}); name each once, the lowest first"
+            f"--order {choices.order}: it lacks {some(missing) or 'none'} and names {some(strange) or 'none'} in "
+            f"addition to the classes of {place} ({some(classes)}); name each once, the lowest first"
         )
     return order, {"kind": "grades", "order": list(order)}
 

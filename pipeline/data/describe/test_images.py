@@ -55,7 +55,7 @@ def describe_test(
         folders = [f"{folder} ({len(stems):,})" for folder, stems in images.by_folder.items()]
         raise InputError(
             f"{listing.source}: no column of {sample.path} names test images; it begins with "
-            f"{some(sample.table.iloc[0].tolist(), 3)}, the images lie in {some(folders)}; "
+            f"{some(sample.table.iloc[0].tolist(), 3)}, the images are in {some(folders)}; "
             "choose another --sample, or give its ids the names of the images"
         )
     match = pick_reading(f"the folder of test images of {listing.source}", found, "--test", choices.test)
@@ -67,7 +67,7 @@ def describe_test(
     check = [f"{missing:,} ids of {sample.path} have no image in {match.folder}"] if missing else []
     if match.rows < _FEW_TESTS and match.rows * 10 < train.rows:
         check.append(
-            f"{match.rows} test images stand for hidden ones: a notebook has to predict those (code competition)"
+            f"{match.rows} test images replace hidden ones: a notebook has to predict those (code competition)"
         )
     return Reading(section, facts, tuple(check), match.images), match.column
 
@@ -124,8 +124,8 @@ def _test_pixels(listing: Listing, sample: SampleSubmission, train: Reading, cho
             return Reading(section, (facts,)), column
     raise InputError(
         f"{listing.source}: the ids of {sample.path} ({len(sample.table):,} rows, columns {some(sample.columns, 5)}) "
-        f"neither number the {len(table):,} rows of {pixels.table} nor stand in one of its columns "
-        f"({some(pixels.others) or 'none besides pixels'})"
+        f"neither number the {len(table):,} rows of {pixels.table} nor are in one of its columns "
+        f"({some(pixels.others) or 'none but pixels'})"
     )
 
 

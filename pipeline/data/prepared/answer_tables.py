@@ -53,7 +53,7 @@ def read_row_table(base: Path, competition: Competition) -> pd.DataFrame | None:
     renamed = pd.DataFrame({"row": table[rows.row], "image": table[rows.image], "part": table[rows.part]})
     twice = renamed.loc[renamed["row"].duplicated(), "row"].tolist()
     if twice:
-        raise InputError(f"{base / rows.table}: {len(twice)} rows stand there twice: {some(twice)}; keep one of each")
+        raise InputError(f"{base / rows.table}: {len(twice)} rows are there twice: {some(twice)}; keep one of each")
     return renamed
 
 

@@ -98,7 +98,7 @@ def join_answers(table: pd.DataFrame, layout: CsvImages, base: Path, encoding: s
     require_columns(table.columns.tolist(), [answers.key], images)
     both = [name for name in layout.labels if name in table.columns]
     if both:
-        raise InputError(f"{images}: {some(both)} stands in {answers.table}, too; remove train.answers, or the column")
+        raise InputError(f"{images}: {some(both)} is in {answers.table}, too; remove train.answers, or the column")
     twice = known.loc[known[answers.key].duplicated(), answers.key].tolist()
     if twice:
         raise InputError(f"{path}: {len(twice)} rows repeat a {answers.key}: {some(twice)}; keep one row of each")

@@ -183,7 +183,7 @@ def _deal_as_far(
         if isinstance(cover, Outcome):
             raise InputError(f"split: {_explain(held, n_splits, classes)}{_advise(held, n_splits, duplicates)}")
         fold, in_folds = cover[unit], _count_folds(cover[unit], labels)
-    print(f"note: {np.count_nonzero(in_folds < n_splits)} classes lie in some folds only: ", end="")
+    print(f"note: {np.count_nonzero(in_folds < n_splits)} classes are in some folds only: ", end="")
     print(_explain(held, n_splits, classes))
     return fold
 
@@ -204,7 +204,7 @@ def _explain(held: NDArray[np.bool_], n_splits: int, classes: Sequence[str]) -> 
     conflict = few[find_conflict(held[:, few], n_splits)]
     names = some([f"{classes[each]!r}" for each in conflict.tolist()], 5)
     groups = np.count_nonzero(held[:, conflict].any(axis=1))
-    return f"no way to put {names} into each of {n_splits} folds exists, as they lie in {groups} groups together"
+    return f"no way to put {names} into each of {n_splits} folds exists, as they are in {groups} groups together"
 
 
 def _advise(held: NDArray[np.bool_], n_splits: int, duplicates: bool) -> str:

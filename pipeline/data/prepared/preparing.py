@@ -39,7 +39,7 @@ class PrepareParams(Section):
     Attributes:
         workers: processes that decode images; None takes one per core.
         drop_broken: leaves unreadable training images out; an unreadable test image is stored black, because its row
-            must stand in the submission. The report names them all.
+            must be in the submission. The report names them all.
     """
 
     workers: Workers | None = None

@@ -67,7 +67,7 @@ def _from_folders(folder: ImageFolder, tests: str | None) -> tuple[list[Record],
     loose = [path for path in images if "/" not in path]
     if loose:
         raise InputError(
-            f"{folder.path}: {len(loose)} images lie in no class folder: {some(loose)}; move or delete them"
+            f"{folder.path}: {len(loose)} images are in no class folder: {some(loose)}; move or delete them"
         )
     classes = {path.split("/")[0] for path in images}
     empty = sorted(inner - classes)

@@ -1,4 +1,4 @@
-"""Data sets that come with a library, laid out on disk as a Kaggle download.
+"""Data sets that come with a library, written to disk as a Kaggle download.
 
 ``train/<Id>.png``, ``train.csv`` (Id,Label), ``test/<Id>.png``, ``sample_submission.csv`` and the held-back
 ``solution.csv``. Ids count from 0, so that their lexicographic order is wrong, as it so often is.

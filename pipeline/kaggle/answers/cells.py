@@ -162,4 +162,4 @@ class ExpectedCell(NumberCell):
 
 def _find_words(cells: Cells, wanted: str) -> str | None:
     words = [cell for cell in cells if cell and not is_number(cell)]
-    return f"{words[0]!r} is no number, and the form wants {wanted}; describe another kind" if words else None
+    return f"{words[0]!r} is no number, and the form needs {wanted}; describe another kind" if words else None

@@ -32,7 +32,7 @@ class _NameCell(Cell):
         torn = [name for name in self.names if self.separator in name]
         if torn:
             raise InputError(
-                f"submission.separator {self.separator!r} stands inside {len(torn)} names, such as {torn[0]!r}; "
+                f"submission.separator {self.separator!r} is inside {len(torn)} names, such as {torn[0]!r}; "
                 "no reader could tell them apart: give the separator that the sample has"
             )
 
@@ -46,7 +46,7 @@ class _NameCell(Cell):
             if name not in self.place:
                 return Fault(row, f"{name!r} is not a class; {near_names(name, self.names)}")
         twice = [name for name in names if names.count(name) > 1]
-        return Fault(row, f"{twice[0]!r} stands there twice; keep it once") if twice else None
+        return Fault(row, f"{twice[0]!r} is there twice; keep it once") if twice else None
 
     def find_unknown_sample(self, cells: Cells) -> str | None:
         """Refuses a sample of which no part is a name."""

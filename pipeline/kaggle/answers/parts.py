@@ -64,7 +64,7 @@ def list_column_parts(
         return {section.label: AnswerPart(whole, _single_cell(section, target, lists, threshold))}
     if isinstance(section, NumberSubmission) and isinstance(target, Grades):
         if len(columns) != 1:
-            raise InputError(f"{place} has {len(columns)} columns beside {section.id}, a grade's number is one")
+            raise InputError(f"{place} has {len(columns)} columns in addition to {section.id}, a grade's number is one")
         return {columns[0]: AnswerPart(whole, ExpectedCell(target))}
     if isinstance(section, RowSubmission):
         raise TypeError("rows have parts of their own")

@@ -41,7 +41,7 @@ class FoundationShape(Section):
         heads: of each block's attention.
         hidden: width of a token.
         mlp: width inside each block's dense part, before a gate takes its share of it.
-        registers: tokens beside the class token that are of no patch; SigLIP has none.
+        registers: tokens in addition to the class token that are of no patch; SigLIP has none.
         gated: whether the dense part is a SwiGLU, as those of DINOv2-g and DINOv3's plus models; not of SigLIP.
     """
 

@@ -66,7 +66,7 @@ class TensorFile:
             made = np.zeros(0, dtype=np.float32)
         if made.shape != wanted:
             raise InputError(
-                f"{self._path}: {self._prefix}{hf_weight_key} has shape {tensor.shape}, config.json beside it wants "
+                f"{self._path}: {self._prefix}{hf_weight_key} has shape {tensor.shape}, config.json next to it says "
                 f"{wanted} in Keras's order"
             )
         keras_variable.assign(made)
@@ -80,7 +80,7 @@ class TensorFile:
         rest = [name for name in self._held - self._used if name.startswith(self._prefix) and _BLOCK.search(name)]
         rest = [name for name in rest if not name.startswith(f"{self._prefix}text_model.")]
         if rest:
-            raise InputError(f"{self._path} holds {some(sorted(rest), 3)} beside what config.json describes")
+            raise InputError(f"{self._path} holds {some(sorted(rest), 3)} in addition to what config.json describes")
 
 
 def load_foundation_tensors(network: str, original: keras.Model, path: Path, arguments: dict[str, Any]) -> None:

@@ -165,7 +165,7 @@ class Preset:
             backbone.load_weights(path)
         except (OSError, ValueError, KeyError) as error:
             raise InputError(
-                f"{path} does not hold the weights that config.json beside it describes ({one_line(error)}); it is "
+                f"{path} does not hold the weights that config.json next to it describes ({one_line(error)}); it is "
                 "truncated, of another kind or of another network: fetch the preset again"
             ) from error
 

@@ -68,7 +68,7 @@ def _hugging_face_names(backbone: keras.Model) -> dict[str, keras.Variable]:
 
 def _as_keras(tensor: NDArray[Any], variable: keras.Variable, place: str) -> NDArray[np.float32]:
     if tensor.size != np.prod(variable.shape):
-        raise InputError(f"{place} has shape {tensor.shape}, config.json beside it wants {tuple(variable.shape)}")
+        raise InputError(f"{place} has shape {tensor.shape}, config.json next to it says {tuple(variable.shape)}")
     return order_tensor(tensor, list(variable.shape))
 
 

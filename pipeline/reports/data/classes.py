@@ -103,9 +103,7 @@ def show_folds(data: PreparedData) -> Part:
     if only:
         sentences.append(f"{format_count(only, 'image trains', 'images train')} in every fold and are never validated.")
     tied = len(data.folds) - n_groups
-    grouped = (
-        f"{format_count(tied, 'image belongs', 'images belong')} to the group of an earlier one, hence to its fold."
-    )
+    grouped = f"{format_count(tied, 'image belongs', 'images belong')} to the group of an earlier one, so to its fold."
     columns = [Column("class"), *(Column(f"fold {number}", ",d") for number in counts.columns), Column("all", ",d")]
     rows = [
         (data.names[int(str(label))], *row_counts, sum(row_counts))

@@ -39,7 +39,7 @@ def show_keypoints(data: PreparedData) -> Part:
     sentences = [
         f"An image has {counts.mean():.0f} keypoints on average (standard deviation {counts.std():.0f});",
         f"{most['class']} has the most ({most['mean']:.0f}), {least['class']} the fewest ({least['mean']:.0f}).",
-        f"{format_count(none, 'image has', 'images have')} no keypoints, hence no visual words."
+        f"{format_count(none, 'image has', 'images have')} no keypoints, so no visual words."
         if none
         else "Every image has at least one.",
     ]

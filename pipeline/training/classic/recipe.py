@@ -44,7 +44,7 @@ class ClassicRecipe(StandaloneRecipe):
     Attributes:
         input: what images go through first.
         features: what describes an image; its ``size`` is the size of the input.
-        mirror_training: each training row stands there twice, the second time mirrored left to right.
+        mirror_training: each training row is there twice, the second time mirrored left to right.
         views: those that are averaged; ``shift``, ``crops`` and ``scales`` belong to networks.
     """
 

@@ -132,9 +132,9 @@ class HeadRecipe(StandaloneRecipe):
     """All settings of one head on cached features, from ``configs/models/<model>.yaml``.
 
     Attributes:
-        backbones: whose features stand side by side.
+        backbones: whose features are joined.
         head: what is fitted to them.
-        mirror_training: each training row stands there twice, the second time mirrored left to right.
+        mirror_training: each training row is there twice, the second time mirrored left to right.
         grades: the head of ordered grades, as ``training.grades`` of a network.
         views: those that are averaged.
     """

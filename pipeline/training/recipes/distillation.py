@@ -26,7 +26,7 @@ SOFT_LABELS_MARK = "soft labels from models that trained on the validation fold"
 
 
 class Distillation(Section):
-    """The soft labels that a student learns from beside the labels.
+    """The soft labels that a student learns from in addition to the labels.
 
     Attributes:
         oof: the teacher's OOF predictions, a path relative to the repository; best a copy that no stage rewrites.

@@ -15,7 +15,7 @@ class Optimizer(Section):
     """How weights move.
 
     Attributes:
-        name: ``lion`` wants a third to a tenth of AdamW's rate and as many times its decay; ``muon`` goes by Muon for
+        name: ``lion`` needs a third to a tenth of AdamW's rate and as many times its decay; ``muon`` goes by Muon for
             kernels of two dimensions alone, by Adam for all others: convolutions, Keras's attention, biases.
         learning_rate: the highest rate of the schedule.
         momentum: of ``sgd`` (Nesterov's) and ``rmsprop``.

@@ -96,7 +96,7 @@ def test_archives_that_lie_too_deep_stay_and_are_named(tmp_path: Path, capsys: p
         content = make_zip({f"{depth}.zip": content})
     files = unpack_archive(put(tmp_path / "a.zip", content), tmp_path / "raw")
     assert [file.path for file in files] == ["2.zip"]
-    assert "note: 2.zip in a.zip stays packed: more than 5 archives lie inside one another" in capsys.readouterr().err
+    assert "note: 2.zip in a.zip stays packed: more than 5 archives are inside one another" in capsys.readouterr().err
 
 
 def test_an_encrypted_7z_is_refused_by_that_word(tmp_path: Path) -> None:

@@ -101,12 +101,12 @@ def test_class_folders_may_lie_beside_the_test_images(root: Path, test: str) -> 
     found = read(root, beside(test))
     assert (found.train.model_dump()["images"], found.test.model_dump()["images"]) == (".", test)
     assert set(labels(root, found).values()) == {"ant", "bee"}
-    assert f"# CHECK: {test} lies beside folders read as classes" in described(root)
+    assert f"# CHECK: {test} is next to folders read as classes" in described(root)
 
 
 def test_a_folder_beside_classes_that_is_not_the_chosen_one_of_test_images_is_no_class(root: Path) -> None:
     copies = images([f"small/inner/t{k}.png" for k in range(3)] + ["small/a.png"])
-    with pytest.raises(InputError, match=r"test lies beside folders of classes \(ant, bee.*\).*from small/inner"):
+    with pytest.raises(InputError, match=r"test is next to folders of classes \(ant, bee.*\).*from small/inner"):
         read(root, {**beside("test"), **copies}, test="small/inner")
 
 
@@ -127,7 +127,7 @@ def test_ids_without_the_columns_of_the_sample_are_named(root: Path) -> None:
         "sample_submission.csv": rows("id,height,mass", *((f"t{k}", 1.5, 2.5) for k in range(3))),
         **images([f"train/a{k}.png" for k in range(12)] + [f"test/t{k}.png" for k in range(3)]),
     }
-    with pytest.raises(InputError, match=r"named by id of train\.csv, beside no column of the sample \(height, mass\)"):
+    with pytest.raises(InputError, match=r"named by id of train\.csv, and no column of the sample is \(height, mass\)"):
         read(root, files)
 
 
@@ -144,7 +144,7 @@ def test_cells_of_many_numbers_that_make_no_square_are_named(root: Path) -> None
 
 def test_images_that_nothing_uses_are_listed_to_check(root: Path) -> None:
     read(root, seedlings() | images(["additional/a.png", "additional/b.png", "old/inner/c.png"]))
-    assert "# CHECK: 3 images are used neither for training nor for testing; they lie in additional, old/inner" in (
+    assert "# CHECK: 3 images are used neither for training nor for testing; they are in additional, old/inner" in (
         described(root)
     )
 

@@ -164,7 +164,7 @@ def test_file_names_take_an_order(root: Path) -> None:
     [
         (None, {"target": "several_labels"}, "--target several_labels contradicts train, where each image has one"),
         ("r2", {}, "--metric r2 judges numbers, but in train each image has one class"),
-        (None, {"order": "none,mild"}, "it lacks severe and names none beside"),
+        (None, {"order": "none,mild"}, "it lacks severe and names none in addition"),
     ],
 )
 def test_folders_refuse_kinds_of_other_targets(
