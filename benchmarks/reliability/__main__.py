@@ -79,14 +79,13 @@ def play_writes(folder: Path, seeds: range, end: float) -> Outcome:
     return try_seeds("writes", seeds, check, end)
 
 
-def play_kills(folder: Path, seeds: range, end: float) -> Outcome:
-    """Kills runs of the whole chain."""
-    return _break_chain("kills", folder, seeds, end, Chain.kill)
-
-
-def play_signals(folder: Path, seeds: range, end: float) -> Outcome:
-    """Interrupts runs of the whole chain."""
-    return _break_chain("signals", folder, seeds, end, Chain.interrupt)
+def play_chain(folder: Path, seeds: range, end: float) -> Outcome:
+    """Kills and interrupts runs of the whole chain in turn, and lets the last one end."""
+    chain = Chain(folder)
+    outcome = try_seeds("chain", seeds, chain.break_off, end)
+    if outcome.tried and (problem := chain.close()):
+        outcome.failed.setdefault(seeds[outcome.tried - 1], problem)
+    return outcome
 
 
 def play_disks(folder: Path, seeds: range, end: float) -> Outcome:
@@ -118,8 +117,7 @@ PARTS = {
     "disks": Part(play_disks, 40, 0.12),
     "pairs": Part(play_pairs, 20, 0.1),
     "memory": Part(play_memory, 20, 0.1),
-    "kills": Part(play_kills, 50, 0.25),
-    "signals": Part(play_signals, 50, 0.2),
+    "chain": Part(play_chain, 100, 0.45),
 }
 
 
@@ -149,16 +147,6 @@ def main() -> int:
         for seed, problem in outcome.failed.items():
             print(f"{outcome.name} {seed}: {problem}")
     return int(any(outcome.failed for outcome in outcomes))
-
-
-def _break_chain(
-    name: str, folder: Path, seeds: range, end: float, check: Callable[[Chain, int], str | None]
-) -> Outcome:
-    chain = Chain(folder)
-    outcome = try_seeds(name, seeds, lambda seed: check(chain, seed), end)
-    if outcome.tried and (problem := chain.close()):
-        outcome.failed.setdefault(seeds[outcome.tried - 1], problem)
-    return outcome
 
 
 if __name__ == "__main__":

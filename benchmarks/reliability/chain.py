@@ -43,17 +43,16 @@ class Chain:
         self._wanted = self._hash_results()
         self._clear()
 
-    def kill(self, seed: int) -> str | None:
-        """Kills a run at a random moment; returns what does not hold."""
-        rng = random.Random(f"kill {seed}")
-        alone = rng.random() < 0.5
-        return self._break(rng, lambda process: self._kill(process, alone))
-
-    def interrupt(self, seed: int) -> str | None:
-        """Interrupts a run at a random moment; returns what does not hold."""
-        rng = random.Random(f"interrupt {seed}")
-        terminal = rng.random() < 0.5
-        return self._break(rng, lambda process: self._interrupt(process, terminal))
+    def break_off(self, seed: int) -> str | None:
+        """Kills a run (even seeds) or interrupts it (odd ones) at a random moment; returns what does not hold."""
+        rng = random.Random(f"chain {seed}")
+        gently = bool(rng.random() < 0.5)
+        if seed % 2:
+            problem = self._break(rng, lambda process: self._interrupt(process, gently))
+        else:
+            problem = self._break(rng, lambda process: self._kill(process, gently))
+        words = (("SIGTERM", "Ctrl-C") if seed % 2 else ("all killed", "DVC killed"))[gently]
+        return problem and f"{words} {problem}"
 
     def close(self) -> str | None:
         """Lets the last run finish; returns what does not hold."""

@@ -86,7 +86,8 @@ def join_small_bins(bins: Reliability, least: int = FEW) -> Reliability:
             groups.append([])
         groups[-1].append(place)
     if len(groups) > 1 and sum(bins.rows[each] for each in groups[-1]) < least:
-        groups[-2] += groups.pop()
+        rest = groups.pop()
+        groups[-1] += rest
     joined = [sorted(group) for group in reversed(groups)]
     rows = [sum(bins.rows[each] for each in group) for group in joined]
 

@@ -186,3 +186,11 @@ def test_bins_of_few_rows_are_joined_with_their_neighbours() -> None:
 def test_all_rows_make_one_bin_where_they_are_too_few() -> None:
     assert join_small_bins(Reliability((0.2, 0.8), (0.0, 1.0), (2, 3)), least=10).rows == (5,)
     assert join_small_bins(Reliability((), (), ())).rows == ()
+
+
+def test_a_rest_of_few_rows_joins_the_bin_beside_it_and_no_other() -> None:
+    two = join_small_bins(Reliability((0.2, 0.9), (0.0, 1.0), (3, 12)), least=10)
+    assert two.rows == (15,)
+    three = join_small_bins(Reliability((0.2, 0.5, 0.9), (0.0, 0.5, 1.0), (3, 11, 12)), least=10)
+    assert three.rows == (14, 12)
+    assert three.accuracy == pytest.approx((5.5 / 14, 1.0))
