@@ -38,9 +38,9 @@ class ModelCard(Scored):
     ``train_seconds`` is wall time over all folds, ``feature_seconds`` that of features computed once, which other
     models may share. ``peeked`` says which choices looked at the rows that the OOF score reports: none by default.
     ``view_weights`` are those of test images; ``fold_table`` is the digest of the fold table it was trained on;
-    ``column_gains`` of a tabular model are what each column adds to the OOF score, with its 95 % interval;
-    ``backbones`` are the SHA-256 of the weights below a head on cached features, by file;
-    ``trained_on`` names, by fold, the hardware and the machine that trained it; ``digests`` are those of its files.
+    ``column_gains`` of a tabular model: what each column adds to the OOF score, with its 95 % interval; ``backbones``:
+    SHA-256 of a head's frozen backbones, by file, ``backbone_precisions`` what each computed in; ``trained_on``: by
+    fold, the hardware and the machine that trained it; ``digests``: those of its files.
     """
 
     model: str
@@ -58,6 +58,7 @@ class ModelCard(Scored):
     fold_table: str = ""
     column_gains: dict[str, tuple[float, float, float]] = Field(default_factory=dict)
     backbones: dict[str, str] = Field(default_factory=dict)
+    backbone_precisions: tuple[str, ...] = Field(default=(), exclude_if=lambda precisions: not precisions)
     trained_on: dict[str, str] = Field(default_factory=dict)
     digests: dict[str, str] = Field(default_factory=dict)
     versions: dict[str, str]

@@ -15,6 +15,7 @@ from pipeline.core.targets.grade_heads import give_head
 from pipeline.images.prefetching import default_workers
 from pipeline.images.preprocessing import open_preprocessed
 from pipeline.images.views import Views, average_views, make_view_transforms
+from pipeline.inference.opened_head import open_head
 from pipeline.inference.opened_network import TaskShape, open_network
 from pipeline.training.classic.recipe import ClassicRecipe, load_classic_model
 from pipeline.training.classic.training import ClassicSession
@@ -54,11 +55,11 @@ def predict_images(card: ModelCard, checkpoints: Sequence[Path], inputs: Inferen
     """
     place, target = f"card of {card.model}: config", give_trained_head(card, inputs.target)
     shape = TaskShape(inputs.images.shape[1], inputs.images.shape[-1], target.n_outputs)
-    network = open_network(card, shape, inputs.weights)
+    opened = open_head(card, shape, target, inputs.weights) or open_network(card, shape, inputs.weights)
     parts = (
         predict_classic_logits(parse(card.config, ClassicRecipe, place), checkpoints, inputs)
-        if network is None
-        else network.predict_logits(checkpoints, inputs.images, inputs.work)
+        if opened is None
+        else opened.predict_logits(checkpoints, inputs.images, inputs.work)
     )
     return average_folds([combine_views(logits, card, target) for logits in parts])
 

@@ -15,19 +15,24 @@ from numpy.typing import NDArray
 from pipeline.core.cards import ModelCard
 from pipeline.core.errors import InputError, some
 from pipeline.core.targets.contract import Target
+from pipeline.images.preprocessing import Steps
 from pipeline.images.views import Views, make_view_transforms
 from pipeline.inference.graph_outputs import AverageViews
+from pipeline.inference.opened_head import OpenedHead, open_head
 from pipeline.inference.opened_network import OpenedNetwork, TaskShape, open_network
 from pipeline.networks.mlp_hog import MlpHog
 from pipeline.networks.runtime import keras, layers, ops
+from pipeline.training.classic.recipe import load_classic_model
+from pipeline.training.heads.backbones import build_frozen_network
+from pipeline.training.heads.recipe import NeighbourHead
 
 
 class ResizeImages(layers.Layer):  # type: ignore[misc]
     """Resizes square images in [0, 255] as `resizing.resize_unrounded` does."""
 
-    def __init__(self, before: int, after: int) -> None:
+    def __init__(self, before: int, after: int, name: str = "resized") -> None:
         """Takes the sides in pixels."""
-        super().__init__(dtype="float32", name="resized")
+        super().__init__(dtype="float32", name=name)
         self._matrix = make_resize_matrix(before, after)
 
     def call(self, images: keras.KerasTensor) -> keras.KerasTensor:
@@ -41,9 +46,9 @@ class ResizeImages(layers.Layer):  # type: ignore[misc]
 class StackViews(layers.Layer):  # type: ignore[misc]
     """Stacks all views of a batch: (n_views * batch, size, size, channels)."""
 
-    def __init__(self, views: Views, size: int) -> None:
+    def __init__(self, views: Views, size: int, name: str = "views") -> None:
         """Takes the views and the side in pixels."""
-        super().__init__(dtype="float32", name="views")
+        super().__init__(dtype="float32", name=name)
         self._indices = list_view_indices(views, size)
 
     def call(self, images: keras.KerasTensor) -> keras.KerasTensor:
@@ -68,8 +73,27 @@ def build_graph(
         A model from uint8 (batch, size, size, channels) to float32 (batch, n_columns).
 
     Raises:
-        InputError: the model has no network, or preprocesses images in a way that no graph can.
+        InputError: the model has neither network nor linear head on one, or does what no graph can.
     """
+    pictures = keras.Input((shape.stored, shape.stored, shape.channels), dtype="uint8", name="pictures")
+    pixels = layers.Rescaling(1.0, dtype="float32", name="as_float")(pictures)
+    head = open_head(card, shape, target, weights, "float32")
+    if head is not None:
+        views, logits = head.recipe.views, _build_on_backbones(card.model, head, checkpoints, (shape, weights), pixels)
+    else:
+        views, logits = _build_on_network(card, checkpoints, shape, weights, pixels)
+    folds = [
+        AverageViews(views, card.view_weights, target, f"probabilities_of_fold{fold}")(one)
+        for fold, one in zip(checkpoints, logits, strict=True)
+    ]
+    mean = layers.Average(dtype="float32", name="probabilities")(folds) if len(folds) > 1 else folds[0]
+    return keras.Model(pictures, mean, name=card.model.replace("-", "_"))
+
+
+def _build_on_network(
+    card: ModelCard, checkpoints: dict[int, Path], shape: TaskShape, weights: Path, pixels: keras.KerasTensor
+) -> tuple[Views, list[Any]]:
+    """Returns the views of a network of its own, and the outputs of each fold for all of them."""
 
     def open_for_export() -> OpenedNetwork:
         network = open_network(card, shape, weights, precision="float32")
@@ -80,26 +104,45 @@ def build_graph(
         return network
 
     network = open_for_export()
-    _require_exportable(card.model, network)
-    views, size = network.recipe.views, network.size
-    pictures = keras.Input((shape.stored, shape.stored, shape.channels), dtype="uint8", name="pictures")
-    pixels = layers.Rescaling(1.0, dtype="float32", name="as_float")(pictures)
+    recipe, size = network.recipe, network.size
+    reasons = ["gradients of mlp_hog"] if isinstance(recipe.network, MlpHog) else []
+    _require_exportable(card.model, recipe.views, [recipe.input.preprocess], reasons)
     pixels = ResizeImages(shape.stored, size)(pixels) if size != shape.stored else pixels
-    stacked = StackViews(views, size)(pixels)
-    if network.recipe.training.unfreeze == "head":
-        logits = _build_on_one_backbone(network, checkpoints, stacked)
-    else:
-        logits = []
-        for number, (fold, path) in enumerate(checkpoints.items()):
-            each = network if number == 0 else open_for_export()
-            each.load(path)
-            logits.append(keras.Model(each.net.model.inputs[0], each.net.model.outputs[0], name=f"fold{fold}")(stacked))
-    folds = [
-        AverageViews(views, card.view_weights, target, f"probabilities_of_fold{fold}")(one)
-        for fold, one in zip(checkpoints, logits, strict=True)
-    ]
-    mean = layers.Average(dtype="float32", name="probabilities")(folds) if len(folds) > 1 else folds[0]
-    return keras.Model(pictures, mean, name=card.model.replace("-", "_"))
+    stacked = StackViews(recipe.views, size)(pixels)
+    if recipe.training.unfreeze == "head":
+        return recipe.views, _build_on_one_backbone(network, checkpoints, stacked)
+    logits = []
+    for number, (fold, path) in enumerate(checkpoints.items()):
+        each = network if number == 0 else open_for_export()
+        each.load(path)
+        logits.append(keras.Model(each.net.model.inputs[0], each.net.model.outputs[0], name=f"fold{fold}")(stacked))
+    return recipe.views, logits
+
+
+def _build_on_backbones(
+    name: str,
+    head: OpenedHead,
+    checkpoints: dict[int, Path],
+    place: tuple[TaskShape, Path],
+    pixels: keras.KerasTensor,
+) -> list[Any]:
+    """Computes the features of frozen backbones once for all folds, side by side, and each fold's head on them."""
+    (shape, weights), recipe = place, head.recipe
+    reasons = [f"head {recipe.head.name}"] if isinstance(recipe.head, NeighbourHead) else []
+    _require_exportable(name, recipe.views, [each.input.preprocess for each in recipe.backbones], reasons)
+    parts = []
+    for number, (section, size) in enumerate(zip(recipe.backbones, head.sizes, strict=True)):
+        net = build_frozen_network(section, (size, shape.channels, shape.n_classes), weights, "float32")
+        sized = ResizeImages(shape.stored, size, f"resized{number}")(pixels) if size != shape.stored else pixels
+        features = keras.Model(net.model.inputs[0], net.head._inbound_nodes[0].input_tensors[0], name=f"part{number}")
+        parts.append(features(StackViews(recipe.views, size, f"views{number}")(sized)))
+    joined = layers.Concatenate(dtype="float32", name="features")(parts) if len(parts) > 1 else parts[0]
+    logits = []
+    for fold, path in checkpoints.items():
+        linear = layers.Dense(shape.n_classes, dtype="float32", name=f"head_of_fold{fold}")
+        logits.append(linear(joined))
+        linear.set_weights(list(load_classic_model(path).fold_scaling()))
+    return logits
 
 
 def make_resize_matrix(before: int, after: int) -> NDArray[np.float32]:
@@ -135,12 +178,10 @@ def _build_on_one_backbone(network: OpenedNetwork, checkpoints: dict[int, Path],
     return logits
 
 
-def _require_exportable(name: str, network: OpenedNetwork) -> None:
-    recipe = network.recipe
-    reasons: Sequence[str] = [f"input.preprocess {step.name}" for step in recipe.input.preprocess]
-    reasons = [*reasons, "gradients of mlp_hog"] if isinstance(recipe.network, MlpHog) else reasons
-    if recipe.views.crops or recipe.views.scales:
-        reasons = [*reasons, "views that are crops or scales"]
+def _require_exportable(name: str, views: Views, steps: Sequence[Steps], reasons: list[str]) -> None:
+    reasons = [*(f"input.preprocess {step.name}" for each in steps for step in each), *reasons]
+    if views.crops or views.scales:
+        reasons.append("views that are crops or scales")
     if reasons:
         raise InputError(
             f"{name} cannot be exported: {some(reasons)} cannot be part of a graph; "

@@ -151,7 +151,7 @@ def open_network(
     Raises:
         InputError: the card's recipe is not one of this version.
     """
-    if "classifier" in card.config:
+    if not card.has_network:
         return None
     recipe = parse(card.config, Recipe, f"card of {card.model}: config")
     if precision is None:

@@ -8,6 +8,8 @@ from typing import Any
 
 from pipeline.core.active import active_name, weights_folder
 from pipeline.core.cards import ModelCard, SubmissionCard, read_card, write_card
+from pipeline.core.competition import load_competition
+from pipeline.core.config import parse
 from pipeline.core.errors import InputError
 from pipeline.core.paths import (
     ENSEMBLE,
@@ -24,6 +26,7 @@ from pipeline.core.paths import (
     target_path,
 )
 from pipeline.inference.selection import Selection, list_checkpoints
+from pipeline.training.heads.recipe import FrozenBackbone
 
 _TRANSFORMERS = ("vit", "dinov2", "dinov3", "siglip")
 _PACKAGE = Path(__file__).parents[1]
@@ -43,7 +46,7 @@ def collect_pack(root: Path, target: Path, selection: Selection) -> None:
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copy)
     for card in selection.models:
-        write_card(card_path(target, card.model), _with_presets(root, target, card))
+        write_card(card_path(target, card.model), _with_weights(root, target, card))
 
 
 def _files(root: Path, selection: Selection) -> Iterator[Path]:
@@ -66,20 +69,43 @@ def _files(root: Path, selection: Selection) -> Iterator[Path]:
         yield from (oof_path(root, member) for member in selection.members)
 
 
-def _with_presets(root: Path, target: Path, card: ModelCard) -> ModelCard:
-    """Copies the preset that holds the shape of a transformer; the returned card names the copy."""
-    network: dict[str, Any] = card.config.get("network", {})
-    if network.get("name") not in _TRANSFORMERS or network.get("weights") != "preset":
+def _with_weights(root: Path, target: Path, card: ModelCard) -> ModelCard:
+    """Copies what a model needs beside its checkpoints; the returned card names the copies.
+
+    The preset holds the shape of a transformer; below a head on cached features lie whole backbones.
+    """
+    if card.has_network:
+        network = _copy_preset(root, target, card.config["network"], f"{card.model}-preset")
+        return card.model_copy(update={"config": card.config | {"network": network}})
+    if "backbones" not in card.config:
         return card
     # Only this needs Keras, which takes seconds to import.
+    from pipeline.training.heads.backbones import list_backbone_weights
+
+    weights, stored, sections = weights_folder(root), load_competition(root).storage.size, []
+    for number, backbone in enumerate(card.config["backbones"]):
+        network = _copy_preset(root, target, backbone["network"], f"{card.model}-preset{number}")
+        if network == backbone["network"]:
+            section = parse(backbone, FrozenBackbone, f"card of {card.model}: config.backbones")
+            for path in list_backbone_weights(section, weights, section.input.size or stored):
+                (target / "weights").mkdir(exist_ok=True)
+                shutil.copyfile(path, target / "weights" / path.name)
+        sections.append(backbone | {"network": network})
+    return card.model_copy(update={"config": card.config | {"backbones": sections}})
+
+
+def _copy_preset(root: Path, target: Path, network: dict[str, Any], name: str) -> dict[str, Any]:
+    """Copies the files of a transformer's preset, where it has one; returns the section that names the copy."""
+    if network.get("name") not in _TRANSFORMERS:
+        return network
     from pydantic import TypeAdapter
 
     from pipeline.networks.backbones.transformers import Transformer, list_transformer_files
 
     section = TypeAdapter[Transformer](Transformer).validate_json(json.dumps(network))
-    files = list_transformer_files(section, weights_folder(root))
-    name = f"{card.model}-preset"
+    if section.weights != "preset":
+        return network
     (target / "weights" / name).mkdir(parents=True)
-    for path in files:
+    for path in list_transformer_files(section, weights_folder(root)):
         shutil.copyfile(path, target / "weights" / name / path.name)
-    return card.model_copy(update={"config": card.config | {"network": network | {"preset": name}}})
+    return network | {"preset": name}

@@ -60,19 +60,19 @@ def list_checkpoints(root: Path, card: ModelCard) -> list[Path]:
     """Returns the checkpoints of a model's folds, in their order.
 
     Raises:
-        InputError: one is missing, or the model reads columns beside the pictures.
+        InputError: one is missing, the model reads columns beside the pictures, or its trees are kept in no file.
     """
     if "tabular" in card.config:
         raise InputError(
             f"{card.model} reads columns of the competition's tables, which other images lack; name a model of images"
         )
-    if "backbones" in card.config:
+    if "backbones" in card.config and card.config["head"]["name"] == "trees":
         raise InputError(
-            f"{card.model} is a head on cached features, which predicts the competition's test images alone; name "
-            "another model"
+            f"{card.model} has trees on cached features, which no checkpoint holds: it predicts the competition's test "
+            "images alone; name another model"
         )
     folder = checkpoints_folder(root, card.model)
-    kind = "npz" if "classifier" in card.config else "weights.h5"
+    kind = "weights.h5" if card.has_network else "npz"
     paths = [folder / f"fold{fold}.{kind}" for fold in sorted(map(int, card.fold_scores))]
     missing = [path.name for path in paths if not path.is_file()]
     if missing:

@@ -18,6 +18,7 @@ from pipeline.core.targets.contract import Target
 from pipeline.core.targets.prepared import read_target
 from pipeline.images.fitting import StorageForm
 from pipeline.inference.checkpoints import InferenceInput, combine_views, give_trained_head, predict_classic_logits
+from pipeline.inference.opened_head import OpenedHead, open_head
 from pipeline.inference.opened_network import OpenedNetwork, TaskShape, open_network
 from pipeline.inference.outputs import FoldOutputs
 from pipeline.inference.saliency.attribution import Attribution, make_attribution
@@ -35,7 +36,8 @@ class TrainedModel:
         checkpoints: by fold.
         target: what is predicted, with the model's own head.
         weights: folder of the files that a network needs before its checkpoint can be loaded.
-        network: opened; None for a model without one.
+        network: opened; None for a model without one of its own.
+        head: on frozen backbones, opened; None for a model of another kind.
     """
 
     card: ModelCard
@@ -43,6 +45,7 @@ class TrainedModel:
     target: Target
     weights: Path
     network: OpenedNetwork | None
+    head: OpenedHead | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -67,7 +70,10 @@ class TrainedModel:
         paths = [self.checkpoints[fold] for fold in (self.checkpoints if folds is None else folds)]
         with tempfile.TemporaryDirectory(prefix="predicting-") as folder:
             work = Path(folder)
-            if self.network is None:
+            if self.head is not None:
+                for logits in self.head.predict_logits(paths, images, work):
+                    yield FoldOutputs(combine_views(logits, self.card, self.target))
+            elif self.network is None:
                 place = f"card of {self.card.model}: config"
                 recipe = parse(self.card.config, ClassicRecipe, place)
                 for logits in predict_classic_logits(
@@ -106,7 +112,8 @@ def open_trained_model(
     target = give_trained_head(card, read_target(prepared_folder(root)))
     form, weights = read_form(root), weights_folder(root)
     paths = list_checkpoints(root, card)
-    network = open_network(card, TaskShape(form.size, form.channels, target.n_outputs), weights, keep, precision)
-    return TrainedModel(
-        card, dict(zip(sorted(map(int, card.fold_scores)), paths, strict=True)), target, weights, network
-    )
+    shape = TaskShape(form.size, form.channels, target.n_outputs)
+    head = open_head(card, shape, target, weights, precision)
+    network = open_network(card, shape, weights, keep, precision)
+    by_fold = dict(zip(sorted(map(int, card.fold_scores)), paths, strict=True))
+    return TrainedModel(card, by_fold, target, weights, network, head)

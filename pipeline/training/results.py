@@ -88,6 +88,7 @@ def gather_folds(root: Path, tasks: list[FoldTask], data: Data, competition: str
         column_gains=gains,
         digests=_hash_files(model_folder(root, model)),
         backbones=costs[0].get("backbones", {}),
+        backbone_precisions=tuple(costs[0].get("backbone_precisions", ())),
         trained_on={
             str(task.fold): f"{cost['hardware']} ({cost['machine']})" for task, cost in zip(tasks, costs, strict=True)
         },

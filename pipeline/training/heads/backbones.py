@@ -171,28 +171,52 @@ def _resolve(section: FrozenBackbone, context: TrainingContext, images: list[str
 
 def _make_extract(section: FrozenBackbone, context: TrainingContext, precision: str, size: int) -> Extract:
     """Returns what computes features, and builds the network with its first batch."""
+    shape = (size, int(context.data.images.shape[-1]), context.data.target.n_outputs)
+    return make_extract(section, shape, context.weights, precision)
+
+
+def make_extract(section: FrozenBackbone, shape: tuple[int, int, int], weights: Path, precision: str) -> Extract:
+    """Returns what computes features, and builds the network with its first batch.
+
+    Args:
+        section: which backbone, on which input.
+        shape: side of its input in pixels, channels of the stored images, outputs of what is predicted.
+        weights: folder of files with pretrained weights.
+        precision: that the backbone computes in.
+    """
     built: list[Extract] = []
 
     def extract(batch: NDArray[np.uint8 | np.float32]) -> NDArray[np.float32]:
         if not built:
-            built.append(_build_extract(section, context, precision, size))
+            net = build_frozen_network(section, shape, weights, precision)
+            assert net.extract is not None  # it is a backbone
+            built.append(net.extract)
         return built[0](batch)
 
     return extract
 
 
-def _build_extract(section: FrozenBackbone, context: TrainingContext, precision: str, size: int) -> Extract:
+def list_backbone_weights(section: FrozenBackbone, weights: Path, size: int) -> tuple[Path, ...]:
+    """Returns the files that a backbone's weights come from; starts the backend.
+
+    Raises:
+        InputError: they cannot be had.
+    """
+    from pipeline.networks.build import list_weight_files
+
+    return list_weight_files(_make_network_recipe(section, "backbones").network, weights, size)
+
+
+def build_frozen_network(section: FrozenBackbone, shape: tuple[int, int, int], weights: Path, precision: str) -> Any:
+    """Builds a backbone's network, a `networks.build.BuiltNetwork`; the arguments are those of `make_extract`."""
     from pipeline.networks import runtime
     from pipeline.networks.build import WeightSource, build_network, list_weight_files
 
-    recipe, channels = _make_network_recipe(section, "backbones"), int(context.data.images.shape[-1])
+    recipe, (size, channels, outputs) = _make_network_recipe(section, "backbones"), shape
     runtime.start_backend(precision)  # type: ignore[arg-type]
     # As a session does, so that a random backbone is the same one.
-    list_weight_files(recipe.network, context.weights, size)
+    list_weight_files(recipe.network, weights, size)
     runtime.forget_names()
     runtime.seed_everything(0)
-    source = WeightSource(context.weights, size)
-    outputs = context.data.target.n_outputs
-    net = build_network(recipe.network, size, channels, outputs, section.input.normalise, source)
-    assert net.extract is not None  # it is a backbone
-    return net.extract
+    source = WeightSource(weights, size)
+    return build_network(recipe.network, size, channels, outputs, section.input.normalise, source)

@@ -135,8 +135,7 @@ class HeadSession:
         made = fit_linear_head(head, self._rows(rows, moments, averaged), chosen.strength, chosen.fit)
         model = self._make_model(made, moments, chosen.scale)
         note = f"strength {chosen.strength:g} scale {chosen.scale:.3g}" + (f" {made.steps} steps" if made.steps else "")
-        weights = model.coefficients / model.scale[:, None]  # two passes over the features less than `model.logits`
-        intercepts = model.intercepts - model.mean @ weights
+        weights, intercepts = model.fold_scaling()
         return FittedHead(lambda raw: raw @ weights + intercepts, model, note)
 
     def _make_model(self, fit: Coefficients, moments: Moments, scale: float) -> ClassicModel:

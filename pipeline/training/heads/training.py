@@ -169,7 +169,8 @@ def train_head_fold(task: FoldTask, trainable: TrainableHead) -> None:
         "images_per_second": len(rows) / max(seconds, 1e-9),
         "parameters": parameters,
         "trainable_parameters": parameters,
-        "backbones": {Path(path).name: digest for each in trainable.backbones for path, digest in each.weights.items()},
+        "backbones": _name_weights(trainable.backbones),
+        "backbone_precisions": [each.precision for each in trainable.backbones],
     }
     write_done(task, done | describe_machine(name_array_hardware()))
     print(
@@ -177,6 +178,15 @@ def train_head_fold(task: FoldTask, trainable: TrainableHead) -> None:
         f"{seconds:.1f} s",
         flush=True,
     )
+
+
+def _name_weights(backbones: tuple[OpenedBackbone, ...]) -> dict[str, str]:
+    """Names the files of the backbones' weights, with their folder where two have one name; gives their digests."""
+    named: dict[str, str] = {}
+    for path, digest in (pair for each in backbones for pair in each.weights.items()):
+        name = Path(path).name
+        named[name if named.get(name, digest) == digest else f"{Path(path).parent.name}/{name}"] = digest
+    return named
 
 
 def _predict(

@@ -1,0 +1,114 @@
+"""Heads on frozen backbones: new images get what training predicted of them, from the head and the files of weights."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support import backbones, tiny, trained
+
+from pipeline.core import files, paths, predictions
+from pipeline.core.cards import ModelCard, read_card
+from pipeline.core.errors import InputError
+from pipeline.core.targets.prepared import read_target
+from pipeline.images.store import open_store
+from pipeline.inference.checkpoints import InferenceInput, predict_images
+from pipeline.inference.exported_graph import build_graph
+from pipeline.inference.opened_network import TaskShape
+from pipeline.inference.selection import list_checkpoints
+from pipeline.inference.trained_model import open_trained_model
+from pipeline.stages import pack, train
+from pipeline.stages.pack import PackOptions
+
+TINY: dict[str, Any] = {"network": {"name": "pretrained", "backbone": "Tiny"}}
+TWO_SIZES = [TINY, TINY | {"input": {"size": 16}}]
+RECIPES: dict[str, dict[str, Any]] = {
+    "joined": {"backbones": TWO_SIZES, "head": {"name": "logistic"}},
+    "near": {
+        "backbones": [TINY],
+        "head": {"name": "neighbours", "neighbours": 5},
+        "views": {"mirror": True, "average": "probabilities", "weights": "learned"},
+    },
+    "trees": {"backbones": [TINY], "head": {"name": "trees", "components": 3}},
+}
+
+
+@pytest.fixture(scope="module")
+def prepared_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return trained.build(tmp_path_factory.mktemp("heads"), RECIPES)
+
+
+@pytest.fixture
+def root(prepared_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository with folds and nothing trained; pretrained weights lie in ``data/weights``."""
+    root = Path(shutil.copytree(prepared_once, tmp_path / "copy"))
+    backbones.install(monkeypatch, root / "data" / "weights")
+    return root
+
+
+def predict(root: Path, model: str, work: Path, weights: Path) -> np.ndarray:
+    """Predicts the test images by the checkpoints, as a packed notebook does."""
+    card = read_card(paths.card_path(root, model), ModelCard)
+    images = open_store(root / "data" / "prepared" / "test_images.npy")
+    inputs = InferenceInput(images, read_target(root / "data" / "prepared"), weights, work)
+    return predict_images(card, list_checkpoints(root, card), inputs)
+
+
+@pytest.mark.parametrize("model", ["joined", "near"])
+def test_new_images_get_what_training_predicted_of_them(root: Path, tmp_path: Path, model: str) -> None:
+    train.run(root, model)
+    target = read_target(root / "data" / "prepared")
+    known = predictions.read_predictions(paths.predicted_test_path(root, model), target).probs
+    # Weighted views are summed in other pieces: the last bit of float32 may differ.
+    assert np.abs(predict(root, model, tmp_path / "work", root / "data" / "weights") - known).max() <= 6e-8
+    opened = open_trained_model(root, read_card(paths.card_path(root, model), ModelCard))
+    images = open_store(root / "data" / "prepared" / "test_images.npy")
+    for number in range(2):  # the second time with the network that is built
+        made = np.mean([fold.probs for fold in opened.predict_folds(images[: 3 + number])], axis=0)
+        assert np.abs(made - known[: 3 + number]).max() <= 1e-6
+
+
+def test_a_graph_of_two_backbones_and_a_linear_head_predicts_the_same(root: Path) -> None:
+    train.run(root, "joined")
+    card = read_card(paths.card_path(root, "joined"), ModelCard)
+    opened = open_trained_model(root, card, precision="float32")
+    images = open_store(root / "data" / "prepared" / "test_images.npy")
+    shape = TaskShape(images.shape[1], images.shape[3], opened.target.n_outputs)
+    graph = build_graph(card, opened.checkpoints, shape, opened.target, root / "data" / "weights")
+    made = np.mean([fold.probs for fold in opened.predict_folds(images)], axis=0)
+    # The pipeline keeps features in half the bytes; the graph hands them on as they are.
+    np.testing.assert_allclose(graph.predict_on_batch(np.asarray(images)), made, atol=3e-3)
+
+
+def test_weights_that_are_gone_or_others_are_one_line(root: Path, tmp_path: Path) -> None:
+    train.run(root, "joined")
+    path = root / "data" / "weights" / "tiny_notop.h5"
+    path.write_bytes(path.read_bytes() + b"0")
+    with pytest.raises(InputError, match=r"tiny_notop.h5 holds other weights than joined was trained on; put the file"):
+        predict(root, "joined", tmp_path / "work", path.parent)
+    with pytest.raises(InputError, match=r"tiny_notop\.h5"):
+        predict(root, "joined", tmp_path / "work", tmp_path / "none")
+
+
+def test_a_card_of_before_and_trees_are_refused(root: Path, tmp_path: Path) -> None:
+    train.run(root, "joined")
+    path = paths.card_path(root, "joined")
+    files.write_json(path, files.read_json(path, "") | {"backbone_precisions": []})
+    with pytest.raises(InputError, match=r"does not say what its backbones computed in; run `dvc repro train@joined`"):
+        predict(root, "joined", tmp_path / "work", root / "data" / "weights")
+    files.write_json(path, files.read_json(path, "") | {"config": RECIPES["trees"]})
+    with pytest.raises(InputError, match="joined has trees on cached features, which no checkpoint holds"):
+        predict(root, "joined", tmp_path / "work", root / "data" / "weights")
+
+
+def test_a_pack_brings_the_backbones_along(root: Path, tmp_path: Path) -> None:
+    train.run(root, "joined")
+    params = tiny.read_yaml(root / "params.yaml")
+    tiny.write_yaml(root / "params.yaml", params | {"models": ["joined"]})
+    pack.run(root, "joined", tmp_path / "pack", PackOptions())
+    shutil.rmtree(root / "data" / "weights")
+    shutil.copytree(root / "data" / "prepared", tmp_path / "pack" / "data" / "prepared", dirs_exist_ok=True)
+    made = predict(tmp_path / "pack", "joined", tmp_path / "work", tmp_path / "pack" / "weights")
+    target = read_target(root / "data" / "prepared")
+    assert (made == predictions.read_predictions(paths.predicted_test_path(root, "joined"), target).probs).all()
