@@ -52,3 +52,36 @@ def test_what_was_not_tried_says_why(tmp_path: Path) -> None:
     card = cards.read_card(paths.card_path(root, "ensemble"), cards.EnsembleCard)
     candidate_table.print_candidates(card, Console(file=text, width=160))
     assert "not tried: greedy_metric (the metric is log loss" in text.getvalue()
+
+
+def test_eighty_columns_hold_both_tables_a_line_each_row(tmp_path: Path) -> None:
+    root = write_repository(tmp_path)
+    for seed, name in enumerate(("one", "two")):
+        train_fake(root, name, seed)
+    ensemble.run(root)
+    card = cards.read_card(paths.card_path(root, "ensemble"), cards.EnsembleCard)
+    longest = card.candidates[0].model_copy(update={"name": "weighted_geometric+temperature", "behind_error": 0.0123})
+    member = "mobilenet_v2_xception_logistic"
+    renamed = card.model_copy(
+        update={
+            "candidates": (longest, *card.candidates[1:]),
+            "combiner": longest.name,
+            "members": (member, "two"),
+            **{key: {member: getattr(card, key)["one"]} | getattr(card, key) for key in ("alone", "weights")},
+            **{
+                key: {
+                    member: {"two": getattr(card, key)["one"]["two"]},
+                    "two": {member: getattr(card, key)["one"]["two"]},
+                }
+                for key in ("correlation", "disagreement")
+            },
+        }
+    )
+    text = io.StringIO()
+    candidate_table.print_candidates(renamed, Console(file=text, width=80))
+    lines = [line.rstrip() for line in text.getvalue().splitlines()]
+    rows = [line.strip() for line in lines]
+    assert any(row.startswith(f"{longest.name} *") and row.endswith("± 0.0123") for row in rows)
+    assert any(row.startswith(member) and row.endswith("%") for row in rows)
+    assert max(len(line) for line in lines if "weights" not in line and "not tried" not in line) <= 80
+    assert any(row.startswith("* used, with the weights ") for row in rows)
