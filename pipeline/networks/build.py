@@ -28,6 +28,7 @@ from pipeline.networks.backbones.pretrained import (
     find_backbone_weights,
     pool_features,
     preprocess_pixels,
+    read_layers,
 )
 from pipeline.networks.backbones.transformers import (
     Transformer,
@@ -174,8 +175,9 @@ def _on_pretrained(
     else:
         _require_no_scaling(backbone, normalise)
         pixels = make_rgb(normalise_pixels(images, normalise))
-    feature_map = AsTrained(backbone, name="as_trained")(pixels) if network.norm == "frozen" else backbone(pixels)
-    features = keras.Model(images, pool_features(network, feature_map), name="features")
+    read = read_layers(network, backbone)
+    maps = AsTrained(read, name="as_trained")(pixels) if network.norm == "frozen" else read(pixels)
+    features = keras.Model(images, pool_features(network, maps), name="features")
     depth = tuple([layer] for layer in backbone.layers)
     return _with_head(network, features, n_classes, backbone, depth)
 

@@ -20,7 +20,7 @@ _UNTRIED = 6.0  # relative error before anything is trained: about what guessing
 _SAME = 0.9  # of what is added, gone where both read the same features: nine heads on three backbones gain nothing
 _AHEAD = 3  # models whose seconds are weighed together
 _QUICK = 0.1  # of the time: what costs less comes first where there is nothing yet
-MARGIN = 1.25  # seconds that a step is granted, times what is expected
+MARGIN = 1.15  # seconds that a step is granted, times what is expected
 
 
 @dataclass(frozen=True)

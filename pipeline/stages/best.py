@@ -25,8 +25,8 @@ from pipeline.training.context import read_train_params
 from pipeline.training.machines.ray_cluster import require_cluster
 from pipeline.workspace.running import Run, run_stages
 
-_OVERHEAD = 40.0  # seconds of a step beside the training, to begin with: DVC, ensembling, submission
-_PAGES = 60.0  # seconds of the pages at the end, to begin with
+_OVERHEAD = 25.0  # seconds of a step beside the training, to begin with: DVC, ensembling, submission
+_PAGES = 45.0  # seconds of the pages at the end, to begin with
 _MOST = 3.0  # times what a step is expected to take: it is ended then, and what it trained is kept
 _LINE = 15.0  # seconds between two lines where there is no terminal
 

@@ -166,6 +166,41 @@ def test_features_are_pooled_as_told(folder: Path, pooling: str, width: int) -> 
     assert features.dtype == np.float32
 
 
+def test_inner_layers_stand_beside_the_last_one(folder: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), dtype=np.uint8)
+    net, alone = tiny(folder, layers=["relu", "conv1"]), tiny(folder)
+    assert net.extract is not None
+    assert alone.extract is not None
+    assert net.backbone is not None
+    features = net.extract(images)
+    assert features.shape == (3, 6 + 4 + 4)
+    assert np.allclose(features[:, :6], alone.extract(images), atol=1e-6)
+    pixels = keras.Model(net.model.input, net.model.get_layer("as_trained").input)
+    inner = keras.Model(net.backbone.input, net.backbone.get_layer("relu").output)
+    by_hand = np.asarray(inner(pixels(images), training=False)).mean(axis=(1, 2))
+    assert np.allclose(features[:, 6:10], by_hand, atol=1e-5)
+
+
+@pytest.mark.parametrize("norm", ["frozen", "adapted"])
+def test_a_network_that_reads_inner_layers_learns_a_step_and_is_read_back(
+    folder: Path, norm: str, tmp_path: Path
+) -> None:
+    net = tiny(folder, layers=["relu"], norm=norm)
+    net.model.compile("sgd", keras.losses.CategoricalCrossentropy(from_logits=True), run_eagerly=True)
+    images = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), dtype=np.uint8)
+    net.model.train_on_batch(images, np.eye(5, dtype=np.float32)[:4])
+    net.model.save_weights(tmp_path / "kept.weights.h5")
+    again = tiny(folder, layers=["relu"], norm=norm).model
+    again.load_weights(tmp_path / "kept.weights.h5")
+    before, after = (np.asarray(model(images, training=False)) for model in (net.model, again))
+    assert np.array_equal(before, after)
+
+
+def test_a_layer_that_is_not_there_is_refused_with_the_nearest_name(folder: Path) -> None:
+    with pytest.raises(InputError, match=r"network.layers: Tiny has no layer 'rellu' with a feature map; .*relu"):
+        tiny(folder, layers=["rellu"])
+
+
 def test_the_head_shares_its_weights_with_the_whole(folder: Path) -> None:
     net = tiny(folder, head={"units": [3], "dropout": 0.5, "l2": 0.1})
     assert net.extract is not None

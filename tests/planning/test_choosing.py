@@ -84,7 +84,7 @@ def test_models_that_share_features_cost_them_once() -> None:
     ]
     chosen = choose_option(options, Standing(6.0), 400, first=True)
     assert chosen
-    # 1.25 x (150 + 260 - 100) fits 400 s, 1.25 x (150 + 260) would not.
+    # 1.15 x (150 + 260 - 100) fits 400 s, 1.15 x (150 + 260) would not.
     assert chosen.model == "one"
 
 

@@ -15,6 +15,7 @@ from pipeline.inference.opened_network import OpenedNetwork, TaskShape, open_net
 from pipeline.inference.saliency.gradcam import compute_grad_cam, split_network
 from pipeline.inference.saliency.heat import Heat, enlarge_heat
 from pipeline.inference.saliency.rollout import compute_rollout
+from pipeline.networks.backbones.pretrained import Pretrained
 from pipeline.networks.backbones.transformers import Transformer
 
 _BATCH = 16
@@ -71,7 +72,8 @@ def make_attribution(opened: OpenedNetwork, layer: str | None = None) -> Attribu
         layer: whose feature map to look at; the last convolutional one if absent.
 
     Returns:
-        None for a network that has neither convolutions nor attention.
+        None for a network that has neither convolutions nor attention, or whose head reads several layers: no one map
+        leads to its logits then.
 
     Raises:
         InputError: there is no such layer.
@@ -82,7 +84,8 @@ def make_attribution(opened: OpenedNetwork, layer: str | None = None) -> Attribu
         return Attribution(
             opened, "attention rollout", lambda images, _: compute_rollout(model, backbone, network, images)
         )
-    cut = split_network(model, layer)
+    joined = isinstance(network, Pretrained) and network.layers and layer is None
+    cut = None if joined else split_network(model, layer)
     if cut is None:
         return None
     return Attribution(opened, "Grad-CAM", lambda images, classes: compute_grad_cam(cut, images, classes))

@@ -32,6 +32,9 @@ class Pretrained(Section):
         weights: ``imagenet``, ``none`` or the path of a .h5 file without top.
         arguments: more for the backbone's function: ``{alpha: 0.35}``.
         pooling: of the feature map: ``average``, ``max`` or ``flatten``.
+        layers: names of inner layers, as Keras has them, whose averages stand beside the pooled features. What the last
+            layer threw away, as ImageNet's classes do not need it, may tell others apart: Evci et al. 2022, Head2Toe,
+            https://arxiv.org/abs/2201.03529 (which also chooses among them).
         head: the layers on the pooled features.
         norm: batch-normalisation statistics: ``frozen`` as they came; ``adapted`` by running averages of
             ``norm_momentum``; ``reestimated``: adapted, and measured afresh on training images at the end. Keras ships
@@ -44,6 +47,7 @@ class Pretrained(Section):
     weights: str = "imagenet"
     arguments: dict[str, float | int | str | bool] = Field(default_factory=dict)
     pooling: Literal["average", "max", "flatten"] = "average"
+    layers: tuple[str, ...] = ()
     head: Head = Head()
     norm: Literal["frozen", "adapted", "reestimated"] = "frozen"
     norm_momentum: float = Field(default=0.9, gt=0.0, lt=1.0)
@@ -148,7 +152,30 @@ def preprocess_pixels(section: Pretrained, images: keras.KerasTensor) -> keras.K
     return function(images)
 
 
-def pool_features(section: Pretrained, feature_map: keras.KerasTensor) -> keras.KerasTensor:
-    """Returns features (batch, width)."""
+def read_layers(section: Pretrained, backbone: keras.Model) -> keras.Model:
+    """Returns the backbone with the outputs of inner layers beside its own; itself where the section names none.
+
+    Raises:
+        InputError: there is no such layer, or its output is no feature map.
+    """
+    if not section.layers:
+        return backbone
+    known = {layer.name: layer.output for layer in backbone.layers if len(getattr(layer.output, "shape", ())) == 4}
+    for name in section.layers:
+        if name not in known:
+            raise InputError(
+                f"network.layers: {section.backbone} has no layer {name!r} with a feature map; "
+                f"{near_names(name, list(known))}"
+            )
+    return keras.Model(backbone.input, [backbone.output, *(known[name] for name in section.layers)], name=backbone.name)
+
+
+def pool_features(section: Pretrained, maps: keras.KerasTensor | list[keras.KerasTensor]) -> keras.KerasTensor:
+    """Returns features (batch, width): of the backbone's own map first, then the averages of `read_layers`."""
     pools = {"average": layers.GlobalAveragePooling2D, "max": layers.GlobalMaxPooling2D, "flatten": layers.Flatten}
-    return pools[section.pooling](name="pool")(feature_map)
+    own, *inner = maps if isinstance(maps, list) else [maps]
+    pooled = pools[section.pooling](name="pool")(own)
+    if not inner:
+        return pooled
+    averages = [layers.GlobalAveragePooling2D(name=f"pool_{number}")(each) for number, each in enumerate(inner, 1)]
+    return layers.Concatenate(name="joined")([pooled, *averages])
