@@ -1,5 +1,6 @@
 """Folds as Ray tasks: on two nodes, one of them killed, to the bits of a run without any; and what is refused."""
 
+import errno
 import importlib.util
 import json
 import os
@@ -22,7 +23,7 @@ from pipeline import cli
 from pipeline.core.errors import InputError
 from pipeline.stages import train
 from pipeline.training.context import RayParams
-from pipeline.training.machines import ray_cluster
+from pipeline.training.machines import ray_cluster, ray_worker
 from pipeline.training.machines.ray_cluster import require_answer, require_resources
 from pipeline.training.machines.ray_training import train_on_ray
 from pipeline.training.machines.ray_worker import RemoteFold, train_remote_fold
@@ -125,6 +126,17 @@ def test_a_worker_with_other_code_or_without_the_folder_says_so(tmp_path: Path) 
     assert os.sched_getaffinity(0) == kept  # as many cores as there are
     elsewhere = RemoteFold(str(root / "no"), "one", 0, 0, "", 64, {})
     assert "is not there; mount the repository's folder" in train_remote_fold(elsewhere).error
+
+
+def test_a_full_disk_of_a_worker_is_the_reason_of_its_fold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def train_fold(wanted: RemoteFold) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", f"{wanted.root}/.work")
+
+    root, kept = make_root(tmp_path), os.sched_getaffinity(0)
+    monkeypatch.setattr(ray_worker, "_train", train_fold)
+    result = train_remote_fold(RemoteFold(str(root), "one", 0, 0, "", 64, {}))
+    assert f"No space left on device: '{root}/.work'; free some space on {os.uname().nodename}" in result.error
+    assert os.sched_getaffinity(0) == kept
 
 
 @pytest.fixture
