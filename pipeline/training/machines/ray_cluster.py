@@ -11,6 +11,7 @@ from pipeline.core.errors import InputError, one_line
 from pipeline.training.context import RayParams
 
 _CONNECT = 10.0  # seconds
+_LOOKS = 3  # in a row at which the head of a cluster may be silent
 _STORE = 100_000_000  # bytes; tasks pass paths, not data
 
 
@@ -85,6 +86,32 @@ def require_answer(address: str) -> None:
             f"train.ray.address: no Ray cluster answers at {address} ({one_line(error)}); start one there with "
             "`ray start --head`, or set address: null for this machine alone"
         ) from error
+
+
+def require_head(address: str | None, silent: int) -> int:
+    """Looks whether the head of a cluster still listens; a minute without it, and Ray would end this process.
+
+    Args:
+        address: of the cluster; None for one on this machine alone.
+        silent: looks before this one, in a row, at which it did not.
+
+    Returns:
+        That number, as it is now.
+
+    Raises:
+        InputError: it did not for the third time in a row.
+    """
+    try:
+        if address is not None:
+            require_answer(address)
+    except InputError as error:
+        if silent + 1 < _LOOKS:
+            return silent + 1
+        raise InputError(
+            f"train.ray.address: the head of the cluster at {address} is gone; what is done is kept: start it again "
+            "and run the same command, or `dvc repro`, which trains the rest here"
+        ) from error
+    return 0
 
 
 def require_resources(nodes: list[dict[str, Any]], params: RayParams) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.core.errors import InputError, one_line, some
 from pipeline.training.context import RayParams
-from pipeline.training.machines.ray_cluster import open_cluster
+from pipeline.training.machines.ray_cluster import open_cluster, require_head
 from pipeline.training.machines.ray_worker import SETTINGS, RemoteFold, RemoteResult, train_remote_fold
 from pipeline.training.task_list import ListedTask
 
@@ -37,7 +37,8 @@ def train_on_ray(
         The result of each fold, by model and fold.
 
     Raises:
-        InputError: as `open_cluster`; or folds that failed, each with its reason, once all others are done.
+        InputError: as `open_cluster`; the head of the cluster is gone; or folds that failed, each with its reason, once
+            all others are done.
     """
     results: dict[tuple[str, int], RemoteResult] = {}
     with open_cluster(params) as ray:
@@ -52,6 +53,7 @@ def train_on_ray(
             remote.options(name=f"{task.model} fold {task.fold}").remote(_describe(root, task, params)): task
             for task in tasks
         }
+        silent = 0
         try:
             while waiting:
                 ready, _ = ray.wait(list(waiting), timeout=_LOOK)
@@ -59,6 +61,7 @@ def train_on_ray(
                     task = waiting.pop(reference)
                     results[task.model, task.fold] = _receive(ray, reference)
                 on_change(tasks, results)
+                silent = require_head(params.address, silent)
         except KeyboardInterrupt:
             for reference in waiting:
                 ray.cancel(reference, force=True)

@@ -5,6 +5,7 @@ import importlib.util
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -19,15 +20,16 @@ from support import tiny
 from support.fabricated import write_params
 from support.trainings import repository, settings
 
+from benchmarks.cluster import sleep_fold
 from pipeline import cli
 from pipeline.core.errors import InputError
 from pipeline.stages import train
 from pipeline.training.context import RayParams
 from pipeline.training.machines import ray_cluster, ray_worker
-from pipeline.training.machines.ray_cluster import require_answer, require_resources
+from pipeline.training.machines.ray_cluster import require_answer, require_head, require_resources
 from pipeline.training.machines.ray_training import train_on_ray
 from pipeline.training.machines.ray_worker import RemoteFold, train_remote_fold
-from pipeline.training.task_list import list_tasks
+from pipeline.training.task_list import ListedTask, list_tasks
 
 ROOT = Path(__file__).parents[3]
 MODELS = ("one", "two")
@@ -98,6 +100,14 @@ def test_a_cluster_that_refuses_is_one_line(monkeypatch: pytest.MonkeyPatch, err
     monkeypatch.setattr(ray_cluster, "_import_ray", lambda alone: SimpleNamespace(init=init))
     with pytest.raises(InputError, match=words), ray_cluster.open_cluster(RayParams(address="somewhere:1")):
         pass
+
+
+def test_a_head_may_be_silent_twice_in_a_row() -> None:
+    assert (require_head(None, 2), require_head("127.0.0.1:1", 0), require_head("127.0.0.1:1", 1)) == (0, 1, 2)
+    with pytest.raises(InputError, match=r"head of the cluster at 127\.0\.0\.1:1 is gone; what is done is kept: start"):
+        require_head("127.0.0.1:1", 2)
+    with socket.create_server(("127.0.0.1", 0)) as head:
+        assert require_head(f"127.0.0.1:{head.getsockname()[1]}", 2) == 0
 
 
 def test_without_ray_one_line_says_how_to_get_it(
@@ -186,3 +196,20 @@ def test_a_node_killed_in_mid_epoch_changes_no_bit(cluster: Any, tmp_path: Path)
     for model in MODELS:
         train.run(root, model)
     assert outputs(root) == outputs(local)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.filterwarnings("ignore")  # of Ray's own sockets
+def test_a_head_that_is_gone_is_one_line_before_ray_ends_the_process(cluster: Any, tmp_path: Path) -> None:
+    tasks = [ListedTask("1.0", fold, 0, "open", fingerprint="0") for fold in range(100)]
+
+    def kill_the_head(*_: object) -> None:
+        if (tmp_path / "done").is_file():
+            for processes in cluster.head_node.all_processes.values():
+                for each in processes:
+                    each.process.kill()
+
+    with pytest.raises(InputError, match=r"the head of the cluster at .* is gone; what is done is kept"):
+        train_on_ray(tmp_path, tasks, RayParams(address=cluster.address), kill_the_head, train=sleep_fold)
+    assert 0 < len((tmp_path / "done").read_text().split()) < 100
