@@ -35,12 +35,11 @@ class Scored(Section):
 class ModelCard(Scored):
     """What a trained model is worth and what it cost; never a dependency of a stage.
 
-    ``train_seconds`` is wall time over all folds, ``feature_seconds`` that of features computed once, which other
-    models may share. ``peeked`` says which choices looked at the rows that the OOF score reports: none by default.
-    ``view_weights`` are those of test images; ``fold_table`` is the digest of the fold table it was trained on;
-    ``column_gains`` of a tabular model: what each column adds to the OOF score, with its 95 % interval; ``backbones``:
-    SHA-256 of a head's frozen backbones, by file, ``backbone_precisions`` what each computed in; ``trained_on``: by
-    fold, the hardware and the machine that trained it; ``digests``: those of its files.
+    ``train_seconds`` is wall time over all folds, ``feature_seconds`` that of features computed once, which others may
+    share. ``peeked`` says which choices looked at the rows of the OOF score: none by default. ``view_weights``: of test
+    images; ``fold_table``: digest of that it was trained on; ``column_gains``: what each column of a tabular model adds
+    to the OOF score, with its 95 % interval; ``backbones``: SHA-256 of a head's frozen backbones, by file,
+    ``backbone_precisions`` what each computed in; ``trained_on``: by fold, hardware and machine; ``digests``: of files.
     """
 
     model: str
