@@ -29,7 +29,6 @@ help: ## list the targets
 	@echo "  GPU=1 after run, test or check uses the CUDA build"
 
 run: $(RUN_STAMP) ## install, run the pipeline on the active competition, print scores and the submission's path
-	@[ -e .git ] || dvc config --local core.no_scm true # a downloaded ZIP
 	@python -m pipeline run
 
 init: $(RUN_STAMP) ## a competition of your own: FROM=photos.zip or KAGGLE=SLUG, METRIC=NAME; then make run

@@ -36,7 +36,7 @@ _MEANINGS = (
     ),
     (
         r"verif\w+.{0,40}\bphone|phone.{0,40}\bverif\w+",
-        "Kaggle asks for your phone number verified first: https://www.kaggle.com/settings, Phone Verification",
+        "your phone number must be verified at Kaggle first: https://www.kaggle.com/settings, Phone Verification",
     ),
     (
         r"(kernel|notebook)s?( version)?\b.*\b(not found|does not exist|no such)|no such (kernel|notebook)",

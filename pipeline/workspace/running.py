@@ -50,6 +50,7 @@ def run_verb(root: Path, arguments: Sequence[str], seconds: float, log: Path, ti
 
 
 def _run_module(root: Path, words: Sequence[str], seconds: float, log: Path, tick: Callable[[float], None]) -> Run:
+    allow_no_git(root)
     command = [sys.executable, "-m", *words]
     log.parent.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
@@ -71,6 +72,16 @@ def _run_module(root: Path, words: Sequence[str], seconds: float, log: Path, tic
             raise
     code = process.returncode
     return Run(code, time.monotonic() - began, _find_error(log, begun) if code else "")
+
+
+def allow_no_git(root: Path) -> None:
+    """Lets DVC work in a folder without Git, as a downloaded ZIP is: it would say that there is no repository."""
+    folder = root / ".dvc"
+    configs = [path for path in (folder / "config", folder / "config.local") if path.is_file()]
+    if (root / ".git").exists() or not configs or any("no_scm" in path.read_text("utf-8") for path in configs):
+        return
+    command = [sys.executable, "-m", "dvc", "config", "-q", "--local", "core.no_scm", "true"]
+    subprocess.run(command, cwd=root, capture_output=True, check=False)
 
 
 def end_family(process: "subprocess.Popen[bytes] | subprocess.Popen[str]") -> None:

@@ -18,6 +18,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.files import atomic_path
 from pipeline.core.params_file import write_active
 from pipeline.core.paths import folds_path, models_folder, params_path, work_folder
+from pipeline.workspace.running import allow_no_git
 
 _KEPT = "competitions"
 
@@ -49,7 +50,7 @@ def keep_aside(root: Path, left: Standpoint) -> bool:
         return False
     outs = _list_outs(root)
     folder = work_folder(root, _KEPT) / left.name
-    for source in (lock, folds_path(root)):
+    for source in (lock, *_list_fold_files(root)):
         if source.is_file():
             _copy(source, folder / source.name)
     with atomic_path(params_path(folder)) as temporary:
@@ -75,16 +76,25 @@ def bring_back(root: Path, name: str) -> float | None:
         return None
     began = time.monotonic()
     _copy(folder / "dvc.lock", lock_path(root))
-    if (folder / "folds.csv").is_file():
-        _copy(folder / "folds.csv", folds_path(root))
+    for path in _list_fold_files(root) if (folder / "folds.csv").is_file() else ():
+        if (folder / path.name).is_file():
+            _copy(folder / path.name, path)
+        else:  # kept by an earlier version: the digests here are those of another table
+            path.unlink(missing_ok=True)
     kept = read_yaml(params_path(folder)).get("models") or []
     models = tuple(each for each in kept if (models_folder(root) / f"{each}.yaml").is_file())
     if models and list(models) != read_params(root).get("models"):
         write_active(root, models)
     # What the cache no longer has is made again by the next run.
+    allow_no_git(root)
     command = [sys.executable, "-m", "dvc", "checkout", "-q", "--force"]
     subprocess.run(command, cwd=root, capture_output=True, check=False)
     return time.monotonic() - began
+
+
+def _list_fold_files(root: Path) -> tuple[Path, Path]:
+    """Lists what DVC does not cache: the fold table and its digests."""
+    return folds_path(root), folds_path(root).with_name("digests.json")
 
 
 def lock_path(root: Path) -> Path:

@@ -20,6 +20,14 @@ def sentence(err: str, out: str = "") -> str:
         ("Unauthenticated", "run `kaggle auth login`, or create a token at https://www.kaggle.com/settings/api"),
         ("401 Client Error: Unauthorized for url: x", "run `kaggle auth login`"),
         (RULES, "not accepted yet; click Join Competition at https://www.kaggle.com/competitions/tiny-pets/rules"),
+        (
+            "400 Client Error: This competition only accepts Submissions from Notebooks.",
+            "this competition takes notebooks alone; make one with `python -m pipeline pack`",
+        ),
+        (
+            "You must verify your account's phone number to enter this competition",
+            r"your phone number must be verified at Kaggle first: https://www\.kaggle\.com/settings",
+        ),
         ("Too Many Requests", "too many requests to Kaggle"),
         ("429 Client Error: for url: x", "too many requests to Kaggle"),
         (

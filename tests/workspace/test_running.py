@@ -58,3 +58,11 @@ def test_a_verb_runs_in_the_repository(repository: Path, monkeypatch: pytest.Mon
     ran = run_verb(repository, ("fetch",), 60, log, lambda gone: None)
     assert (ran.code, "has no params.yaml" in ran.error) == (1, True)
     assert log.read_text().startswith("$ pipeline fetch")
+
+
+def test_dvc_works_in_a_folder_without_git(repository: Path) -> None:
+    (repository / ".dvc" / "config").write_text("[core]\n    analytics = false\n")
+    (repository / ".dvc" / "config.local").write_text("[core]\n    check_update = false\n")
+    ran = run(repository, "quick", 60)
+    assert (ran.code, ran.error) == (0, "")
+    assert "check_update" in (repository / ".dvc" / "config.local").read_text()

@@ -21,7 +21,8 @@ def root(tmp_path: Path) -> Path:
     write_yaml(tmp_path / "dvc.lock", {"schema": "2.0", "stages": {"make": {"cmd": "x", "outs": outs}}})
     cached = tmp_path / ".dvc" / "cache" / "files" / "md5" / "aa" / "11"
     cached.parent.mkdir(parents=True)
-    for path in (cached, tmp_path / "out.txt", tmp_path / "loose.txt", tmp_path / "folds" / "folds.csv"):
+    folds = [tmp_path / "folds" / name for name in ("folds.csv", "digests.json")]
+    for path in (cached, tmp_path / "out.txt", tmp_path / "loose.txt", *folds):
         path.parent.mkdir(exist_ok=True)
         path.write_text("a")
     return tmp_path
@@ -35,7 +36,7 @@ def test_results_in_the_cache_are_cleared_and_others_stay(root: Path) -> None:
     assert (root / "loose.txt").exists()
     assert not (root / "dvc.lock").exists()
     kept = root / ".work" / "competitions" / "a"
-    assert sorted(path.name for path in kept.iterdir()) == ["dvc.lock", "folds.csv", "params.yaml"]
+    assert sorted(path.name for path in kept.iterdir()) == ["digests.json", "dvc.lock", "folds.csv", "params.yaml"]
 
 
 def test_going_back_has_the_lock_the_folds_and_the_models_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,12 +46,16 @@ def test_going_back_has_the_lock_the_folds_and_the_models_again(root: Path, monk
     assert left is not None
     keep_aside(root, left)
     write_yaml(root / "params.yaml", {"competition": "b", "models": ["two"]})
-    (root / "folds" / "folds.csv").write_text("b")
+    for name in ("folds.csv", "digests.json"):
+        (root / "folds" / name).write_text("b")
     assert bring_back(root, "b") is None
     write_yaml(root / "params.yaml", {"competition": "a", "models": ["two"]})
     assert bring_back(root, "a") is not None
     assert (root / "dvc.lock").read_bytes() == lock
-    assert (root / "folds" / "folds.csv").read_text() == "a"
+    assert [(root / "folds" / name).read_text() for name in ("folds.csv", "digests.json")] == ["a", "a"]
+    (root / ".work" / "competitions" / "a" / "digests.json").unlink()  # as an earlier version kept it
+    assert bring_back(root, "a") is not None
+    assert not (root / "folds" / "digests.json").exists()
     assert "one" in (root / "params.yaml").read_text()
 
 
