@@ -60,6 +60,7 @@ def keep_aside(root: Path, left: Standpoint) -> bool:
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
+        _remove_empty(path.parent, root)
     lock.unlink()
     return True
 
@@ -113,6 +114,13 @@ def _list_outs(root: Path) -> list[Path]:
             if digest and (cache / digest[:2] / digest[2:]).is_file() and path.is_relative_to(root.resolve()):
                 found.append(path)
     return found
+
+
+def _remove_empty(folder: Path, root: Path) -> None:
+    """Removes a folder below the repository that holds nothing any more, and those that held it alone."""
+    while folder != root.resolve() and folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+        folder = folder.parent
 
 
 def _copy(source: Path, target: Path) -> None:

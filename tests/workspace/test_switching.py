@@ -39,6 +39,18 @@ def test_results_in_the_cache_are_cleared_and_others_stay(root: Path) -> None:
     assert sorted(path.name for path in kept.iterdir()) == ["digests.json", "dvc.lock", "folds.csv", "params.yaml"]
 
 
+def test_no_empty_folder_of_a_model_stays_behind(root: Path) -> None:
+    lock = root / "dvc.lock"
+    lock.write_text(lock.read_text().replace("out.txt", "folds/one/card.json"))
+    (root / "folds" / "one").mkdir()
+    (root / "folds" / "one" / "card.json").write_text("a")
+    left = read_standpoint(root)
+    assert left is not None
+    keep_aside(root, left)
+    assert not (root / "folds" / "one").exists()
+    assert (root / "folds" / "folds.csv").exists()
+
+
 def test_going_back_has_the_lock_the_folds_and_the_models_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: None)  # DVC, which the slow test runs
     lock = (root / "dvc.lock").read_bytes()
