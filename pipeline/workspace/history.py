@@ -12,12 +12,13 @@ import numpy as np
 from pydantic import Field
 
 from pipeline.core import files, tables
-from pipeline.core.cards import EnsembleCard, ModelCard, write_card
+from pipeline.core.cards import EnsembleCard, ModelCard, read_card, write_card
 from pipeline.core.config import Section
+from pipeline.core.errors import InputError
 from pipeline.core.measures.metric import Metric
 from pipeline.core.paired import describe_gain, measure_gain
 from pipeline.core.paths import ENSEMBLE, folds_path, oof_path, prepared_folder, runs_folder
-from pipeline.core.predictions import read_predictions, write_predictions
+from pipeline.core.predictions import Predictions, read_predictions, write_predictions
 from pipeline.core.scores import LabelledRows
 from pipeline.core.targets.contract import Target
 from pipeline.core.targets.prepared import read_truth
@@ -138,8 +139,8 @@ def _read_last(folder: Path) -> RunSettings | None:
     if not path.is_file() or not (folder / "last.parquet").is_file():
         return None
     try:
-        return RunSettings.model_validate_json(path.read_bytes())
-    except ValueError:  # written by another version
+        return read_card(path, RunSettings)
+    except InputError:  # written by another version
         return None
 
 
@@ -148,7 +149,7 @@ def _compare(root: Path, before: RunSettings, now: RunSettings, about: tuple[Pat
     path, target, metric = about
     if before.metric != now.metric:
         return f"{before.metric} before: not comparable"
-    old = read_predictions(path, target) if before.folds == now.folds else None
+    old = _read_predictions_before(path, target) if before.folds == now.folds else None
     new = read_predictions(oof_path(root, ENSEMBLE), target)
     if old is None or set(old.ids) != set(new.ids):
         change = now.score - before.score
@@ -161,6 +162,14 @@ def _compare(root: Path, before: RunSettings, now: RunSettings, about: tuple[Pat
     return describe_gain(
         measure_gain(rows, new.probs, old.aligned(new.ids, str(path)), metric), metric.greater_is_better
     )
+
+
+def _read_predictions_before(path: Path, target: Target) -> Predictions | None:
+    """Reads the predictions of the run before; None where an earlier version wrote them, which must not end a run."""
+    try:
+        return read_predictions(path, target)
+    except InputError:
+        return None
 
 
 def _append(path: Path, ensemble: EnsembleCard, made: Comparison) -> None:

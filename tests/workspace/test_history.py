@@ -64,3 +64,11 @@ def test_a_run_is_compared_with_the_one_before_and_kept(tmp_path: Path) -> None:
     assert runs["score"].tolist() == [0.5, 0.9]
     assert runs["difference"].tolist()[1] == second.difference
     assert oof_path(root, "ensemble").read_bytes() == (runs_folder(root, "tiny") / "last.parquet").read_bytes()
+
+
+def test_predictions_of_an_earlier_version_end_no_run_and_scores_are_compared_as_they_are(tmp_path: Path) -> None:
+    root = write_repository(tmp_path)
+    record(root, 0.5)
+    last = runs_folder(root, "tiny") / "last.parquet"
+    pd.read_parquet(last).to_parquet(last)  # the same rows without the digest of this version
+    assert record(root, 0.9).difference == "0.4000 higher (worse), on other rows or folds: not paired"

@@ -32,7 +32,7 @@ class Pretrained(Section):
         weights: ``imagenet``, ``none`` or the path of a .h5 file without top.
         arguments: more for the backbone's function: ``{alpha: 0.35}``.
         pooling: of the feature map: ``average``, ``max`` or ``flatten``.
-        layers: names of inner layers, as Keras has them, whose averages stand beside the pooled features. What the last
+        layers: names of inner layers, as Keras has them, whose averages join the pooled features. What the last
             layer threw away, as ImageNet's classes do not need it, may tell others apart: Evci et al. 2022, Head2Toe,
             https://arxiv.org/abs/2201.03529 (which also chooses among them).
         head: the layers on the pooled features.
