@@ -54,7 +54,7 @@ class Option:
 
 
 @dataclass(frozen=True)
-class Standing:
+class PlanStanding:
     """Where an ensemble stands.
 
     Attributes:
@@ -65,10 +65,10 @@ class Standing:
     error: float
     backbones: frozenset[str] = frozenset()
 
-    def add(self, error: float, backbones: frozenset[str]) -> "Standing":
+    def add(self, error: float, backbones: frozenset[str]) -> "PlanStanding":
         """Returns where it is expected to stand with another model."""
         gain = _expect_gain(self, error, backbones)
-        return Standing(self.error * (1 - gain), self.backbones | backbones)
+        return PlanStanding(self.error * (1 - gain), self.backbones | backbones)
 
 
 def rank_options(plan: Plan, estimates: Mapping[str, Estimate | None], overhead: float) -> list[Option]:
@@ -100,7 +100,7 @@ def rank_options(plan: Plan, estimates: Mapping[str, Estimate | None], overhead:
     return sorted(options, key=lambda option: (-option.rate, option.model))
 
 
-def choose_option(options: Sequence[Option], present: Standing, seconds: float, first: bool) -> Option | None:
+def choose_option(options: Sequence[Option], present: PlanStanding, seconds: float, first: bool) -> Option | None:
     """Chooses the few models that together fit and are hoped to leave least error; the best a second begins.
 
     Args:
@@ -134,13 +134,13 @@ def _sum_seconds(options: Sequence[Option]) -> float:
     return sum(option.seconds - sum(option.features.values()) for option in options) + sum(shared.values())
 
 
-def _expect_error(present: Standing, options: Sequence[Option]) -> float:
+def _expect_error(present: PlanStanding, options: Sequence[Option]) -> float:
     for option in sorted(options, key=lambda option: option.error):
         present = present.add(option.error, option.backbones)
     return present.error
 
 
-def find_standing(plan: Plan, estimates: Mapping[str, Estimate | None]) -> Standing:
+def find_standing(plan: Plan, estimates: Mapping[str, Estimate | None]) -> PlanStanding:
     """Finds where the present ensemble stands.
 
     Models that were trained here say how errors here compare with those of the table; before that the rule guesses.
@@ -154,7 +154,7 @@ def find_standing(plan: Plan, estimates: Mapping[str, Estimate | None]) -> Stand
             ratios.append(math.log(error / estimate.relative_error))
     present = _read_error(plan, plan.score)
     if present and ratios:
-        return Standing(present / math.exp(sum(ratios) / len(ratios)), guess.backbones)
+        return PlanStanding(present / math.exp(sum(ratios) / len(ratios)), guess.backbones)
     return guess
 
 
@@ -186,16 +186,16 @@ def _list_kept(plan: Plan, estimates: Mapping[str, Estimate | None]) -> set[str]
     return {each for estimate in known if estimate for each in estimate.backbones}
 
 
-def expect_standing(estimates: Sequence[Estimate | None]) -> Standing:
+def expect_standing(estimates: Sequence[Estimate | None]) -> PlanStanding:
     """Returns where the rule expects an ensemble of these models to stand."""
-    present = Standing(_UNTRIED)
+    present = PlanStanding(_UNTRIED)
     for estimate in estimates:
         error = estimate.relative_error if estimate else UNKNOWN
         present = present.add(error, estimate.backbones if estimate else frozenset())
     return present
 
 
-def _expect_gain(present: Standing, error: float, backbones: frozenset[str]) -> float:
+def _expect_gain(present: PlanStanding, error: float, backbones: frozenset[str]) -> float:
     """Share of the present error that a model with its own takes away."""
     if present.error == _UNTRIED and error < present.error:
         return 1 - error / present.error

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.planning.choosing import Option, Standing, choose_option, expect_standing, find_standing, rank_options
+from pipeline.planning.choosing import Option, PlanStanding, choose_option, expect_standing, find_standing, rank_options
 from pipeline.planning.plan import Outcome, Plan, PlanStep
 from pipeline.planning.prior import Estimate
 
@@ -46,7 +46,7 @@ def test_a_machine_that_was_slower_is_expected_to_stay_so() -> None:
 
 
 def test_an_option_fits_with_a_margin() -> None:
-    options, nothing = rank_options(plan(), ESTIMATES, 10), Standing(6.0)
+    options, nothing = rank_options(plan(), ESTIMATES, 10), PlanStanding(6.0)
     chosen = choose_option(options, nothing, 60, first=False)
     assert chosen
     assert chosen.model == "quick"
@@ -60,7 +60,7 @@ def test_an_option_fits_with_a_margin() -> None:
 def test_a_quick_model_does_not_take_the_seconds_of_a_better_one() -> None:
     quick = Option("quick", 60, 0.6, 1, error=2.0)
     good = Option("good", 150, 0.8, 1, error=1.2)
-    options, nothing = [quick, good], Standing(6.0)
+    options, nothing = [quick, good], PlanStanding(6.0)
     assert quick.rate > good.rate
     # 200 s hold the better one alone, 300 s both: then the better rate goes ahead.
     expected = {200: "good", 300: "quick", 90: "quick"}
@@ -71,7 +71,7 @@ def test_a_quick_model_does_not_take_the_seconds_of_a_better_one() -> None:
 def test_a_score_comes_early_where_it_costs_little() -> None:
     options = [Option("quick", 60, 0.6, 1, error=2.0), *(Option(f"good{n}", 400, 0.8, 1, error=1.0) for n in range(3))]
     for first, expected in ((True, "quick"), (False, "good0")):
-        chosen = choose_option(options, Standing(6.0), 1500, first)
+        chosen = choose_option(options, PlanStanding(6.0), 1500, first)
         assert chosen
         assert chosen.model == expected
 
@@ -82,7 +82,7 @@ def test_models_that_share_features_cost_them_once() -> None:
         Option("one", 150, 0.6, 1, error=2.0, features={"a": 100}, backbones=frozenset({"a"})),
         Option("joined", 260, 0.8, 1, error=1.2, features={"a": 100, "b": 100}, backbones=both),
     ]
-    chosen = choose_option(options, Standing(6.0), 400, first=True)
+    chosen = choose_option(options, PlanStanding(6.0), 400, first=True)
     assert chosen
     # 1.15 x (150 + 260 - 100) fits 400 s, 1.15 x (150 + 260) would not.
     assert chosen.model == "one"
