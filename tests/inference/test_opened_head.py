@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from support import backbones, tiny, trained
 
+from pipeline import cli
 from pipeline.core import files, paths, predictions
 from pipeline.core.cards import ModelCard, read_card
 from pipeline.core.errors import InputError
@@ -79,6 +81,22 @@ def test_a_graph_of_two_backbones_and_a_linear_head_predicts_the_same(root: Path
     made = np.mean([fold.probs for fold in opened.predict_folds(images)], axis=0)
     # The pipeline keeps features in half the bytes; the graph hands them on as they are.
     np.testing.assert_allclose(graph.predict_on_batch(np.asarray(images)), made, atol=3e-3)
+
+
+def test_the_command_predicts_files_by_a_head(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train.run(root, "joined")
+    images = open_store(root / "data" / "prepared" / "test_images.npy")
+    (tmp_path / "photos").mkdir()
+    for number in range(2):
+        Image.fromarray(images[number]).save(tmp_path / "photos" / f"{number}.png")
+    monkeypatch.chdir(root)
+    capsys.readouterr()
+    assert cli.main(["predict", str(tmp_path / "photos"), "--model", "joined", "--format", "csv"]) == 0
+    printed = capsys.readouterr().out
+    assert "0.png" in printed
+    assert "1.png" in printed
 
 
 def test_weights_that_are_gone_or_others_are_one_line(root: Path, tmp_path: Path) -> None:
