@@ -16,7 +16,7 @@ from pipeline.core.errors import InputError
 
 SECONDS = 2.0  # that one pattern may take for one name
 _PATHS = ("images", "table", "sample", "solution", "train", "test", "path")
-_LONGEST = 1000  # letters of a path
+_LONGEST, _LONGEST_NAME = 1000, 255  # letters of a path, bytes of a name in it
 
 
 def match_whole(pattern: str, text: str) -> "regex.Match[str] | None":
@@ -79,6 +79,8 @@ def check_relative(paths: Iterable[str]) -> None:
         if len(path) > _LONGEST:
             raise ValueError(f"{path[:60]}... has {len(path):,} letters, a path at most {_LONGEST:,}; correct it")
         parts = PurePosixPath(path)
+        if any(len(part.encode("utf-8", "replace")) > _LONGEST_NAME for part in parts.parts):
+            raise ValueError(f"{path[:60]}... has a name of more than {_LONGEST_NAME} bytes, as no disk has; correct it")
         if parts.is_absolute() or ".." in parts.parts or path.startswith("~") or "\0" in path:
             raise ValueError(f"{path!r} is outside of the source: write a path below its folder, without '..'")
 

@@ -13,6 +13,7 @@ _SYSTEM_FIXES = {
     errno.ENOSPC: "free some space",
     errno.EDQUOT: "free some space",
     errno.EROFS: "make the folder writable",
+    errno.ENAMETOOLONG: "give it a shorter name",
     errno.EACCES: "change the permissions",
     errno.EPERM: "change the permissions",
 }

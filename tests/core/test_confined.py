@@ -93,6 +93,7 @@ def test_a_yaml_that_nobody_writes_is_one_line(tmp_path: Path, text: str, wanted
         ({"layout": "csv_pixels", "table": "t.csv", "label": "l", "pixels": "("}, "pixels: not a regular expression"),
         ({"layout": "csv_pixels", "table": "t.csv", "label": "l", "shape": [-1, 4]}, "shape must be"),
         ({"layout": "folders", "images": "x" * 5000}, "has 5,000 letters, a path at most 1,000"),
+        ({"layout": "folders", "images": "x" * 300}, "has a name of more than 255 bytes"),
     ],
 )
 def test_a_value_beyond_reason_is_one_short_line(part: dict[str, Any], wanted: str) -> None:
