@@ -13,7 +13,7 @@ from pipeline.commands.competitions import competition_commands
 from pipeline.commands.machines import machine_commands
 from pipeline.commands.use import use_commands
 from pipeline.core import processes
-from pipeline.core.errors import InputError, find_fix, fit_line, printable
+from pipeline.core.errors import InputError, find_fix, fit_line, one_line, printable
 
 app = typer.Typer(
     add_completion=False,
@@ -45,6 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if (fix := find_fix(error)) is None:
             raise
         print(f"error: {error} (in {Path.cwd()}); {fix}", file=sys.stderr)
+        return 1
+    except MemoryError as error:
+        about = f" ({one_line(error)})" if str(error) else ""
+        print(f"error: memory ran out{about}; end other programs, or run it where there is more", file=sys.stderr)
         return 1
     except SystemExit as end:
         if end.code == processes.EXIT_ENDED:

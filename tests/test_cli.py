@@ -125,6 +125,17 @@ def test_what_the_machine_refuses_is_one_line(
     assert said.count("\n") == 1
 
 
+@pytest.mark.parametrize("words", ["", "Unable to allocate 9.3 GiB for an array"])
+def test_memory_that_runs_out_is_one_line(
+    words: str, repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(pipeline.stages.split, "run", raising(MemoryError(*([words] if words else []))))
+    assert main(["split"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: memory ran out{f' ({words})' if words else ''}; end other programs")
+    assert said.count("\n") == 1
+
+
 def test_another_error_of_the_system_keeps_its_stack_trace(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline.stages.split, "run", raising(FileNotFoundError(errno.ENOENT, "gone")))
     with pytest.raises(FileNotFoundError, match="gone"):

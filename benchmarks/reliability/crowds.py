@@ -20,8 +20,9 @@ from pipeline.cli import main
 verb, room = sys.argv[1], int(sys.argv[2])
 import_module(f"pipeline.stages.{verb}")
 if verb == "train":
+    import numpy
     from pipeline.networks.runtime import keras
-    keras.Sequential([keras.layers.Dense(2)]).predict([[1.0]], verbose=0)
+    keras.Sequential([keras.layers.Dense(2)]).predict(numpy.zeros((1, 1)), verbose=0)
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + room, used + room))
 sys.exit(main(sys.argv[1:2] + sys.argv[3:]))

@@ -80,7 +80,9 @@ def check_relative(paths: Iterable[str]) -> None:
             raise ValueError(f"{path[:60]}... has {len(path):,} letters, a path at most {_LONGEST:,}; correct it")
         parts = PurePosixPath(path)
         if any(len(part.encode("utf-8", "replace")) > _LONGEST_NAME for part in parts.parts):
-            raise ValueError(f"{path[:60]}... has a name of more than {_LONGEST_NAME} bytes, as no disk has; correct it")
+            raise ValueError(
+                f"{path[:60]}... has a name of more than {_LONGEST_NAME} bytes, as no disk has; correct it"
+            )
         if parts.is_absolute() or ".." in parts.parts or path.startswith("~") or "\0" in path:
             raise ValueError(f"{path!r} is outside of the source: write a path below its folder, without '..'")
 
