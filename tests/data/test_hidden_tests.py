@@ -21,7 +21,7 @@ MODEL = "one"
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     root = tmp_path / "repo"
-    for name in (MODEL, "mobilenet_v2_frozen", "xception_frozen"):
+    for name in (MODEL, "mobilenet_v2_inner_logistic", "xception_160_logistic"):
         write_yaml(root / "configs" / "models" / f"{name}.yaml", {})
     return root
 

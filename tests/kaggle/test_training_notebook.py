@@ -79,7 +79,7 @@ def test_a_notebook_runs_from_read_only_inputs_to_a_submission(tmp_path: Path) -
     repository = lay(tmp_path)
     project, inputs, working = repository.root, tmp_path / "input", tmp_path / "working"
     working.mkdir()
-    for name in ("mobilenet_v2_frozen", "xception_frozen"):  # what `init` proposes for such images
+    for name in ("mobilenet_v2_inner_logistic", "xception_160_logistic"):  # what `init` proposes for such images
         write_yaml(project / "configs" / "models" / f"{name}.yaml", HOG)
     (project / "configs" / "measured_recipes.csv").write_text(TABLE, encoding="utf-8")
     (project / "download" / "tiny").rename(tmp_path / "stripes")

@@ -15,7 +15,7 @@ from pipeline.stages import init
 def root(tmp_path: Path) -> Path:
     """Competition a is active, its result out.txt is in DVC's cache; photos/ holds another one's files."""
     write_yaml(tmp_path / "params.yaml", {"competition": "a", "models": ["one"]})
-    for name in ("mobilenet_v2_frozen", "xception_frozen"):
+    for name in ("mobilenet_v2_inner_logistic", "xception_160_logistic"):
         write_yaml(tmp_path / "configs" / "models" / f"{name}.yaml", {})
     outs = [{"path": "out.txt", "md5": "aa11"}]
     write_yaml(tmp_path / "dvc.lock", {"schema": "2.0", "stages": {"make": {"cmd": "x", "outs": outs}}})

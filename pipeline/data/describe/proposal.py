@@ -12,10 +12,13 @@ from pipeline.core.paths import models_folder
 SMALL = 32  # pixels: up to here networks of our own keep up with pretrained ones, which see such images blown up
 FEW = 2_000  # training images: below, networks trained from scratch lose to features of a frozen backbone
 _GREY = {True: ("small_cnn", "relu_cnn", "mlp_pixels"), False: ("small_cnn", "deep_elu_cnn")}
-_COLOUR = {True: ("mobilenet_v2_frozen", "xception_frozen"), False: ("deep_elu_cnn", "xception")}
+_COLOUR = {
+    True: ("mobilenet_v2_inner_logistic", "xception_160_logistic"),
+    False: ("mobilenet_v2_inner_logistic", "mobilenet_v2", "xception"),
+}
 _PHOTOS = {
-    True: ("mobilenet_v2_frozen_160", "xception_frozen_160"),
-    False: ("mobilenet_v2_frozen_160", "xception_frozen_160", "xception"),
+    True: ("mobilenet_v2_224_logistic", "xception_160_logistic"),
+    False: ("mobilenet_v2_224_logistic", "xception_160_logistic", "xception"),
 }
 
 

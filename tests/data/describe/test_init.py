@@ -47,7 +47,7 @@ models: [MODELS]
 def root(tmp_path: Path) -> Path:
     for folder in ("competitions", "models"):
         (tmp_path / "configs" / folder).mkdir(parents=True)
-    for model in ("mlp_pixels", "small_cnn", "deep_elu_cnn", "mobilenet_v2_frozen"):
+    for model in ("mlp_pixels", "small_cnn", "deep_elu_cnn", "mobilenet_v2_inner_logistic"):
         (tmp_path / "configs" / "models" / f"{model}.yaml").write_text("")
     (tmp_path / "params.yaml").write_text(PARAMS)
     ship(tmp_path, "toy", "small_cnn, deep_elu_cnn")

@@ -15,10 +15,10 @@ REPOSITORY = Path(__file__).parents[3]
     [
         (SMALL, 1, FEW - 1, ("small_cnn", "relu_cnn", "mlp_pixels")),
         (SMALL, 1, FEW, ("small_cnn", "deep_elu_cnn")),
-        (SMALL, 3, FEW - 1, ("mobilenet_v2_frozen", "xception_frozen")),
-        (SMALL, 3, FEW, ("deep_elu_cnn", "xception")),
-        (SMALL + 1, 3, FEW - 1, ("mobilenet_v2_frozen_160", "xception_frozen_160")),
-        (SMALL + 1, 1, FEW, ("mobilenet_v2_frozen_160", "xception_frozen_160", "xception")),
+        (SMALL, 3, FEW - 1, ("mobilenet_v2_inner_logistic", "xception_160_logistic")),
+        (SMALL, 3, FEW, ("mobilenet_v2_inner_logistic", "mobilenet_v2", "xception")),
+        (SMALL + 1, 3, FEW - 1, ("mobilenet_v2_224_logistic", "xception_160_logistic")),
+        (SMALL + 1, 1, FEW, ("mobilenet_v2_224_logistic", "xception_160_logistic", "xception")),
     ],
 )
 def test_the_rule_of_the_docs_is_kept_with_shipped_models(
