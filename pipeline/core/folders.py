@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipeline.core.files import has_no_writer, list_stale, list_temporary, name_temporary
 
-_TRIES = 10  # of taking a place that others take at the same time
+_TRIES = 100  # of taking a place that others take at the same time
 
 
 @contextmanager

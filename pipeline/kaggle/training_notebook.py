@@ -97,7 +97,7 @@ with bundles[0].open("rb") as file:
     digest = hashlib.file_digest(file, "sha256").hexdigest()
 assert digest == DIGEST, f"{bundles[0]} is not what was sent: its digest is {digest}, not {DIGEST}"
 with tarfile.open(bundles[0]) as tar:
-    tar.extractall(PROJECT, filter="data")
+    tar.extractall(PROJECT, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
 (PROJECT / "tasks.json").write_text(TASKS, encoding="utf-8")"""
 
 _BATCH = """\

@@ -57,7 +57,9 @@ def run(root: Path, name: str, oof: PredictionFiles, test: PredictionFiles, fold
 def _list_member(path: Path, name: str) -> None:
     yaml = round_trip_yaml()
     params = yaml.load(path.read_text(encoding="utf-8-sig"))
-    section = params.setdefault("ensemble", {})
+    if params.get("ensemble") is None:  # absent, or null for the defaults
+        params["ensemble"] = {}
+    section = params["ensemble"]
     if section.get("external"):
         section["external"].append(name)
     else:

@@ -9,7 +9,7 @@ from support.fabricated import CLASSES, random_probs, train_fake, write_model_ca
 
 from pipeline.cli import main
 from pipeline.core import cards, paths, tables
-from pipeline.core.config import read_params
+from pipeline.core.config import read_params, read_yaml
 from pipeline.core.errors import InputError
 from pipeline.core.targets.classes import OneClass
 from pipeline.ensemble.external import PredictionFiles, check_same_folds, read_external
@@ -193,10 +193,16 @@ def test_after_a_refusal_nothing_is_left_behind(root: Path, capsys: pytest.Captu
 def test_a_section_that_cannot_be_added_to_is_refused_before_anything_is_written(
     root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_params(root, ["one", "two"], ensemble=None)
+    write_params(root, ["one", "two"], ensemble=["mean"])
     assert main([*ADD, "--folds", "folds/folds.csv"]) == 1
     assert "params.yaml: ensemble must be a mapping" in capsys.readouterr().err
     assert not paths.oof_path(root, "there").exists()
+
+
+def test_a_section_of_defaults_gets_the_member(root: Path) -> None:
+    write_params(root, ["one", "two"], ensemble=None)
+    assert main([*ADD, "--folds", "folds/folds.csv"]) == 0
+    assert read_yaml(root / "params.yaml")["ensemble"] == {"external": ["there"]}
 
 
 def test_a_member_that_needs_leave_is_marked_in_every_report(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,7 @@ from support.trained import CNN, HEAD, HOG, TRAINING
 
 from pipeline.core import paths, predictions
 from pipeline.core.cards import ModelCard, read_card
+from pipeline.core.digests import read_signed_json, write_digests, write_signed_json
 from pipeline.core.errors import InputError
 from pipeline.core.targets.prepared import read_target
 from pipeline.images.store import open_store
@@ -82,13 +83,16 @@ def test_other_images_are_predicted_otherwise(root: Path, tmp_path: Path) -> Non
     train.run(root, "hog")
     path = root / "data" / "prepared" / "test_images.npy"
     np.save(path, np.load(path)[::-1])
+    write_digests(path.parent)
     assert apart(root, "hog", tmp_path, tmp_path / "work") > 0.01
 
 
 def test_a_checkpoint_of_another_network_is_refused(root: Path, tmp_path: Path) -> None:
     train.run(root, "dense")
     path = paths.card_path(root, "dense")
-    path.write_text(path.read_text().replace('"units": [\n        4', '"units": [\n        5'), encoding="utf-8")
+    card = read_signed_json(path, "")
+    card["config"]["network"]["units"] = [5]
+    write_signed_json(path, card)
     with pytest.raises(InputError, match=r"fold0.weights.h5 does not fit the card of its model .*; train that model"):
         apart(root, "dense", tmp_path, tmp_path / "work")
 

@@ -10,8 +10,9 @@ from PIL import Image
 from support import backbones, tiny, trained
 
 from pipeline import cli
-from pipeline.core import files, paths, predictions
+from pipeline.core import paths, predictions
 from pipeline.core.cards import ModelCard, read_card
+from pipeline.core.digests import read_signed_json, write_signed_json
 from pipeline.core.errors import InputError
 from pipeline.core.targets.prepared import read_target
 from pipeline.images.store import open_store
@@ -112,10 +113,10 @@ def test_weights_that_are_gone_or_others_are_one_line(root: Path, tmp_path: Path
 def test_a_card_of_before_and_trees_are_refused(root: Path, tmp_path: Path) -> None:
     train.run(root, "joined")
     path = paths.card_path(root, "joined")
-    files.write_json(path, files.read_json(path, "") | {"backbone_precisions": []})
+    write_signed_json(path, read_signed_json(path, "") | {"backbone_precisions": []})
     with pytest.raises(InputError, match=r"does not say what its backbones computed in; run `dvc repro train@joined`"):
         predict(root, "joined", tmp_path / "work", root / "data" / "weights")
-    files.write_json(path, files.read_json(path, "") | {"config": RECIPES["trees"]})
+    write_signed_json(path, read_signed_json(path, "") | {"config": RECIPES["trees"]})
     with pytest.raises(InputError, match="joined has trees on cached features, which no checkpoint holds"):
         predict(root, "joined", tmp_path / "work", root / "data" / "weights")
 

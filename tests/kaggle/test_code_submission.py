@@ -87,8 +87,8 @@ def test_a_notebook_made_elsewhere_has_no_score_here(
 @pytest.mark.parametrize(
     ("kernel", "version", "wanted"),
     [
-        ("someone/x", None, "-k needs -v NUMBER beside it"),
-        (None, 3, "-v needs -k OWNER/SLUG beside it"),
+        ("someone/x", None, "-k needs -v NUMBER with it"),
+        (None, 3, "-v needs -k OWNER/SLUG with it"),
         ("tiny-predict", 3, "-k must be OWNER/SLUG, got 'tiny-predict'"),
         ("someone/x", 0, "-v must be at least 1, got 0"),
     ],

@@ -214,5 +214,5 @@ def test_our_own_score_is_logged_if_the_card_describes_this_very_file(root: Path
 def test_without_prepared_tables_it_says_what_to_run(root: Path) -> None:
     tables.read_classes(root / "data" / "prepared" / "classes.json")
     (root / "data" / "prepared" / "classes.json").unlink()
-    with pytest.raises(InputError, match=r"classes.json does not exist; run `dvc repro prepare`"):
+    with pytest.raises(InputError, match=r"classes.json does not exist; run `dvc repro -f prepare`"):
         stage.run(root, root / "submissions" / "mine.csv", root / "solution.csv", log=False, message=None)

@@ -158,13 +158,13 @@ def test_a_preset_of_another_architecture_is_refused(tmp_path: Path) -> None:
 
 def test_weights_of_another_width_are_refused(tmp_path: Path) -> None:
     folder = save_network(tmp_path / "a", "dinov2", mlp_ratio=4)
-    refuse(r"encoder\.layer\.0\.mlp\.fc1\.weight has shape \(32, 16\), config\.json beside it wants", "dinov2", folder)
+    refuse(r"encoder\.layer\.0\.mlp\.fc1\.weight has shape \(32, 16\), config\.json next to it says", "dinov2", folder)
 
 
 def test_weights_of_another_depth_are_refused(tmp_path: Path) -> None:
     refuse(r"lacks encoder\.layer\.2\.", "dinov2", save_network(tmp_path / "a", "dinov2", num_hidden_layers=3))
     folder = save_network(tmp_path / "b", "dinov3", num_hidden_layers=1)
-    refuse(r"holds layer\.1\..* beside what config\.json describes", "dinov3", folder, 64)
+    refuse(r"holds layer\.1\..* in addition to what config\.json describes", "dinov3", folder, 64)
 
 
 def test_a_file_that_is_cut_off_is_refused(tmp_path: Path) -> None:

@@ -209,11 +209,11 @@ def test_a_shipped_backbone_takes_the_size_that_its_file_gives_it(model: str) ->
 @pytest.mark.parametrize(
     ("network", "words"),
     [
-        ({"name": "mlp_pixels", "units": [0]}, "units.0: .*greater than 0"),
-        ({"name": "plain_cnn", "filters": [0], "kernels": [3]}, "filters.0: .*greater than 0"),
-        ({"name": "deep_elu_cnn", "widths": [32, -1], "blocks": [1, 1]}, "widths.1: .*greater than 0"),
+        ({"name": "mlp_pixels", "units": [0]}, "units.0: .*greater than or equal to 1"),
+        ({"name": "plain_cnn", "filters": [0], "kernels": [3]}, "filters.0: .*greater than or equal to 1"),
+        ({"name": "deep_elu_cnn", "widths": [32, -1], "blocks": [1, 1]}, "widths.1: .*greater than or equal to 1"),
         ({"name": "deep_elu_cnn", "widths": [32], "blocks": [-1]}, "blocks.0: .*greater than or equal to 0"),
-        ({"name": "mlp_hog", "head": {"units": [0]}}, "units.0: .*greater than 0"),
+        ({"name": "mlp_hog", "head": {"units": [0]}}, "units.0: .*greater than or equal to 1"),
     ],
 )
 def test_layers_of_no_size_are_refused(network: dict[str, Any], words: str) -> None:

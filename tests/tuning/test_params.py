@@ -28,7 +28,7 @@ def params(**changes: Any) -> TuneParams:
         ({"objectives": ["seconds"]}, r"objectives must be \[score\]"),
         ({"objectives": ["score", "seconds"], "sampler": "cmaes"}, "cmaes supports one objective"),
         ({"terminator": True}, "needs one objective and two folds"),
-        ({"workers": 0}, "greater than 0"),
+        ({"workers": 0}, "greater than or equal to 1"),
     ],
 )
 def test_a_budget_or_a_setting_that_makes_no_sense_is_refused(changes: dict[str, Any], words: str) -> None:

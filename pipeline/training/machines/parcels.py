@@ -13,7 +13,7 @@ import tarfile
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pipeline.core.errors import InputError, one_line
@@ -93,9 +93,9 @@ def unpack_parcel(path: Path, folder: Path) -> dict[str, Any]:
             for member in tar:
                 if member.name == _LISTING:
                     continue
-                if member.name not in listing["files"] or not member.isfile():
+                if member.name not in listing["files"] or not member.isfile() or not _stays_inside(member.name):
                     raise InputError(f"{failed}: {member.name} is not on its list; fetch it again")
-                tar.extract(member, folder, filter="data")
+                _extract(tar, member, folder / member.name)
     except (tarfile.TarError, OSError, EOFError, ValueError, KeyError) as error:
         if isinstance(error, InputError):
             raise
@@ -105,6 +105,21 @@ def unpack_parcel(path: Path, folder: Path) -> dict[str, Any]:
             raise InputError(f"{failed}: {name} is missing or not what was sent; fetch it again")
     about: dict[str, Any] = listing["about"]
     return about
+
+
+def _stays_inside(name: str) -> bool:
+    """Says whether a member's name is a path below the folder that it is unpacked to."""
+    path = PurePosixPath(name)
+    return not path.is_absolute() and ".." not in path.parts
+
+
+def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None:
+    """Writes a member that is a plain file; Python 3.11.3 and before have no filter that would do so safely."""
+    content = tar.extractfile(member)
+    assert content is not None  # it is a file
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with content, target.open("wb") as file:
+        shutil.copyfileobj(content, file)
 
 
 def read_listing(path: Path) -> dict[str, str]:

@@ -19,6 +19,7 @@ from support.page_text import Page
 from support.project_imports import closure, imports
 
 from pipeline.core import files, paths, tables
+from pipeline.core.digests import write_digests
 from pipeline.core.errors import InputError
 from pipeline.reports.data import features, image_map, keypoints
 from pipeline.reports.data.prepared_data import read_prepared_data
@@ -234,6 +235,9 @@ def test_a_store_that_does_not_fit_its_index_names_the_command(root: Path, tmp_p
     shutil.copytree(root / "data", tmp_path / "data")
     shutil.copytree(root / "folds", tmp_path / "folds")
     np.save(tmp_path / "data" / "prepared" / "test_images.npy", np.zeros((1, 16, 16, 3), dtype=np.uint8))
+    with pytest.raises(InputError, match=r"test_images.npy is not the file that was written there .*repro -f prepare"):
+        read_prepared_data(tmp_path)
+    write_digests(tmp_path / "data" / "prepared")
     with pytest.raises(InputError, match="holds 1 images, its index 24 rows"):
         read_prepared_data(tmp_path)
 

@@ -29,7 +29,7 @@ def root(tmp_path: Path) -> Path:
 
 def unpack(path: Path, folder: Path) -> Path:
     with tarfile.open(path) as tar:
-        tar.extractall(folder, filter="data")
+        tar.extractall(folder)
     return folder
 
 
