@@ -7,12 +7,14 @@ into caches and remotes; a pattern that goes back over a name again and again wo
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import regex
 from pydantic import BaseModel
 
 from pipeline.core.errors import InputError
+
+if TYPE_CHECKING:
+    import regex
 
 SECONDS = 2.0  # that one pattern may take for one name
 _PATHS = ("images", "table", "sample", "solution", "train", "test", "path")
@@ -25,6 +27,8 @@ def match_whole(pattern: str, text: str) -> "regex.Match[str] | None":
     Raises:
         InputError: the pattern goes back over the text for seconds.
     """
+    import regex
+
     try:
         return regex.fullmatch(pattern, text, timeout=SECONDS)
     except TimeoutError as error:
@@ -37,6 +41,8 @@ def search_pattern(pattern: str, text: str) -> "regex.Match[str] | None":
     Raises:
         InputError: the pattern goes back over the text for seconds.
     """
+    import regex
+
     try:
         return regex.search(pattern, text, timeout=SECONDS)
     except TimeoutError as error:
@@ -87,7 +93,7 @@ def check_relative(paths: Iterable[str]) -> None:
             raise ValueError(f"{path!r} is outside of the source: write a path below its folder, without '..'")
 
 
-def require_below(base: Path, paths: Iterator[str]) -> None:
+def require_below(base: Path, paths: Iterable[str]) -> None:
     """Refuses paths that lead out of the source by a link.
 
     Args:

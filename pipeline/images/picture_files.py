@@ -2,6 +2,7 @@
 
 import io
 import struct
+import tokenize
 import zlib
 from dataclasses import dataclass
 from typing import IO
@@ -28,6 +29,7 @@ BROKEN = (
     IndexError,
     AttributeError,
     ArithmeticError,
+    tokenize.TokenError,  # of NumPy, which reads an array's header as a Python literal
     NotImplementedError,
     RuntimeError,
     struct.error,

@@ -17,16 +17,18 @@ class Evening:
     """What a training notebook does.
 
     Attributes:
-        competition: its slug at Kaggle; for one that this repository describes, its name there.
+        competition: its slug at Kaggle.
         metric: the competition's metric, as `init` takes it; empty for one that is described already.
         hours: for `best` in all.
         project: the address that the project is cloned from; empty: it is among the inputs.
+        name: what this repository calls the competition; empty: as Kaggle does.
     """
 
     competition: str
     metric: str = ""
     hours: float = 4.0
     project: str = ""
+    name: str = ""
 
 
 def make_training_notebook(place: Place, evening: Evening) -> str:
@@ -34,6 +36,7 @@ def make_training_notebook(place: Place, evening: Evening) -> str:
     kaggle = place == "kaggle"
     settings = _SETTINGS.format(
         competition=evening.competition,
+        name=evening.name or evening.competition,
         metric=evening.metric,
         hours=evening.hours,
         project=evening.project,
@@ -127,6 +130,7 @@ _SETTINGS = """\
 from pathlib import Path
 
 COMPETITION = "{competition}"  # the last part of its address
+NAME = "{name}"  # what the project calls it, or will
 METRIC = "{metric}"  # see its page, Overview > Evaluation; empty for a competition that the project describes
 OPTIONS = []  # more for `init`, where it cannot tell, such as ["--positive", "dog"]
 HOURS = {hours:g}  # in all; less than the session lasts
@@ -205,12 +209,12 @@ if not places:
 """
 
 _DESCRIBE = """
-known = PROJECT / "configs" / "competitions" / f"{COMPETITION}.yaml"
+known = PROJECT / "configs" / "competitions" / f"{NAME}.yaml"
 metric = ["--metric", METRIC] if METRIC else []
 if not known.is_file() and places:
-    run(PYTHON, "-m", "pipeline", "init", "--from", places[0], "--name", COMPETITION, *metric, *OPTIONS)
+    run(PYTHON, "-m", "pipeline", "init", "--from", places[0], "--name", NAME, *metric, *OPTIONS)
 if known.is_file():
-    run(PYTHON, "-m", "pipeline", "init", COMPETITION)
+    run(PYTHON, "-m", "pipeline", "init", NAME)
 else:
     run(PYTHON, "-m", "pipeline", "init", "--kaggle", COMPETITION, *metric, *OPTIONS)"""
 

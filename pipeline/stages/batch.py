@@ -18,7 +18,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from pipeline.core.config import Section
 from pipeline.core.errors import InputError, one_line
-from pipeline.core.files import read_json
+from pipeline.core.files import read_json, require_file_place
 from pipeline.core.paths import work_folder
 from pipeline.training.machines.parcels import list_fold_files, verify_arrival, write_parcel
 from pipeline.training.task import find_fold_folder
@@ -38,11 +38,12 @@ class SentTask(Section):
 
 @dataclass
 class _Running:
-    """A fold that is trained now."""
+    """A fold that is trained now; ``ended`` where its time was over."""
 
     task: SentTask
     process: subprocess.Popen[bytes]
     errors: IO[bytes]
+    ended: bool = False
 
 
 def run(root: Path, listing: Path, out: Path, seconds: float) -> None:
@@ -57,6 +58,7 @@ def run(root: Path, listing: Path, out: Path, seconds: float) -> None:
     Raises:
         InputError: the list does not fit, or a file of the bundle that this repository came in is not what was sent.
     """
+    require_file_place(out, "--out")
     verify_arrival(root)
     tasks = _read_tasks(listing)
     end, slots = time.monotonic() + seconds, _list_slots()
@@ -69,12 +71,13 @@ def run(root: Path, listing: Path, out: Path, seconds: float) -> None:
         over = time.monotonic() >= end
         for slot, each in list(running.items()):
             if over:
-                _end(each.process)
+                each.ended = _end(each.process)
             if each.process.poll() is not None:
                 del running[slot]
                 outcomes[_name(each.task)] = _describe(each)
                 print(f"{each.task.model} fold {each.task.fold}: {outcomes[_name(each.task)]}", flush=True)
-                _write(root, out, tasks, outcomes)
+                still = [one.task for one in running.values()]  # their files change while they would be packed
+                _write(root, out, [task for task in tasks if task not in still], outcomes)
         if over:
             break
         time.sleep(_LOOK)
@@ -90,7 +93,10 @@ def _read_tasks(listing: Path) -> list[SentTask]:
 
 
 def _list_slots() -> list[dict[str, str]]:
-    """Lists what trains one fold at a time: each GPU, or else the processor."""
+    """Lists what trains one fold at a time: each GPU that this process may use, or else the processor."""
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if given is not None:
+        return [{"CUDA_VISIBLE_DEVICES": name.strip()} for name in given.split(",") if name.strip()] or [{}]
     tool = shutil.which("nvidia-smi")
     listed = subprocess.run([tool, "-L"], capture_output=True, text=True, check=False).stdout if tool else ""
     gpus = [line for line in listed.splitlines() if line.startswith("GPU ")]
@@ -103,14 +109,17 @@ def _start(root: Path, task: SentTask, slot: dict[str, str]) -> _Running:
     return _Running(task, subprocess.Popen(command, cwd=root, env=os.environ | slot, stderr=errors), errors)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        process.send_signal(signal.SIGTERM)
+def _end(process: subprocess.Popen[bytes]) -> bool:
+    """Ends a fold; says whether it was still at work."""
+    if process.poll() is not None:
+        return False
+    process.send_signal(signal.SIGTERM)
     try:
         process.wait(_GRACE)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+    return True
 
 
 def _describe(running: _Running) -> str:
@@ -120,6 +129,8 @@ def _describe(running: _Running) -> str:
         text = running.errors.read().decode("utf-8", errors="replace")
     print(text, end="", file=sys.stderr, flush=True)
     code = running.process.returncode
+    if running.ended and code != 0:
+        return _MEANINGS[75]
     meaning = _MEANINGS.get(code, f"ended with {code}")
     reasons = [line.removeprefix("error: ") for line in text.splitlines() if line.startswith("error: ")]
     return meaning if code == 0 or not reasons else f"{meaning}: {reasons[-1]}"

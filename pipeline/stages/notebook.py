@@ -30,7 +30,8 @@ def run(root: Path, folder: Path, evening: Evening) -> None:
         InputError: no slug, or an address that cannot be cloned from.
     """
     require_folder_place(folder, "--to")
-    competition = evening.competition or load_competition(root).slug or active_name(root)
+    name = "" if evening.competition else active_name(root)
+    competition = evening.competition or load_competition(root).slug or name
     if not _SLUG.fullmatch(competition):
         raise InputError(f"--competition must be a slug, got {competition!r}; see the end of its address at Kaggle")
     if not _METRIC.fullmatch(evening.metric):
@@ -38,7 +39,7 @@ def run(root: Path, folder: Path, evening: Evening) -> None:
     project = evening.project or _read_origin(root)
     if project and not re.fullmatch(r"https://[\w./~%+-]+", project):
         raise InputError(f"--project must be an https address without a name or token in it, got {_hide(project)!r}")
-    made = Evening(competition, evening.metric, evening.hours, project)
+    made = Evening(competition, evening.metric, evening.hours, project, name)
     for place in get_args(Place):
         write_text(folder / f"{place}.ipynb", make_training_notebook(place, made))
         print(f"wrote {folder / f'{place}.ipynb'}: {competition}, {made.hours:g} hours")

@@ -102,10 +102,13 @@ def _read_state(root: Path, task: ListedTask) -> ListedTask:
     folder = find_fold_folder(work_folder(root, "train"), task.model, task.fingerprint, task.fold)
     if (folder / "done.json").is_file():
         done = read_signed_json(folder / "done.json", "run `dvc repro`")
-        epoch = int(pd.read_csv(folder / "history.csv")["epoch"].max())
+        try:
+            epoch = int(pd.read_csv(folder / "history.csv")["epoch"].max())
+        except (OSError, ValueError, KeyError):  # lost or damaged: `train` looks at every digest, and trains it again
+            return replace(task, status="open", reason="its history is damaged: it is trained again")
         seconds = float(done["train_seconds"])
         return replace(task, status="done", running=False, epoch=epoch, hardware=str(done["hardware"]), seconds=seconds)
-    running = _is_locked(find_lock(folder))
+    running = is_in_training(find_lock(folder))
     states = [progress for path in list_states(folder) if (progress := read_progress(path)) is not None]
     if not states:
         return replace(task, status="under way" if running else "open", running=running)
@@ -120,7 +123,8 @@ def _read_state(root: Path, task: ListedTask) -> ListedTask:
     )
 
 
-def _is_locked(path: Path) -> bool:
+def is_in_training(path: Path) -> bool:
+    """Says whether a process holds the lock of a fold."""
     if not path.is_file():
         return False
     try:

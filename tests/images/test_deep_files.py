@@ -1,4 +1,5 @@
 import io
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,17 @@ def test_an_array_of_another_kind_is_no_picture(tmp_path: Path, array: NDArray[A
     np.save(tmp_path / "a.npy", array, allow_pickle=True)
     with pytest.raises(BrokenImageError, match=words):
         decode_file(tmp_path / "a.npy", StorageForm(16, 1, "stretch"))
+
+
+def test_a_damaged_header_of_an_array_is_broken(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((40, 40), "uint8"))
+    content = bytearray((tmp_path / "a.npy").read_bytes())
+    for place in range(10, 80):
+        damaged = content.copy()
+        damaged[place] ^= 1
+        (tmp_path / "a.npy").write_bytes(damaged)
+        with suppress(BrokenImageError):
+            decode_file(tmp_path / "a.npy", StorageForm(16, 1, "stretch"))
 
 
 def test_an_array_that_is_cut_is_broken(tmp_path: Path) -> None:

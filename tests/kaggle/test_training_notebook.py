@@ -11,7 +11,7 @@ import nbformat
 import pytest
 from support.cloned import lay
 from support.project_imports import ROOT
-from support.tiny import write_yaml
+from support.tiny import read_yaml, write_yaml
 from support.trained import HOG
 
 from pipeline.core.errors import InputError
@@ -56,6 +56,16 @@ def test_the_command_takes_the_active_competition_and_names_no_private_address(
     assert 'COMPETITION = \\"tiny\\"' in text
     assert "hunter2" not in text
     assert "next: add the project as a data set" in capsys.readouterr().out
+
+
+def test_a_described_competition_keeps_its_name_where_kaggle_calls_it_otherwise(tmp_path: Path) -> None:
+    root = lay(tmp_path).root
+    file = root / "configs" / "competitions" / "tiny.yaml"
+    write_yaml(file, read_yaml(file) | {"kaggle": "tiny-challenge"})
+    stage.run(root, tmp_path / "books", Evening("", hours=0.5))
+    text = (tmp_path / "books" / "kaggle.ipynb").read_text(encoding="utf-8")
+    assert 'COMPETITION = \\"tiny-challenge\\"' in text
+    assert 'NAME = \\"tiny\\"' in text
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,8 @@ def fetch_competition(root: Path, competition: Competition) -> Path:
         InputError: the source is missing, damaged, too big for the disk, or does not hold the layout's paths.
     """
     base = find_layout_folder(fetch_source(root, competition.source), competition)
-    require_below(base, list_paths(competition))
+    named = list(list_paths(competition))
+    require_below(base, [*named, *(str(file.relative_to(base)) for path in named for file in expand_path(base / path))])
     return base
 
 

@@ -118,7 +118,7 @@ def find_weights(
     """Returns the path of a weights file; nothing in ``folder`` is ever written.
 
     Args:
-        weights: ``imagenet`` or the path of a file.
+        weights: ``imagenet`` or the path of a file; one that is not there is looked for in ``folder`` by its name.
         folder: where files under Keras's own names are looked for first: that of the input's size, then that of any.
         make: the backbone's function.
         arguments: what it is called with beside weights and shape.
@@ -129,6 +129,8 @@ def find_weights(
     """
     if weights != "imagenet":
         path = Path(weights)
+        if not path.is_file() and (folder / path.name).is_file():
+            path = folder / path.name  # as `pack` brings it along
         if not path.is_file():
             raise InputError(
                 f"network.weights: {weights} does not exist; give imagenet, none or the path of a .h5 file"

@@ -164,7 +164,7 @@ def verify_arrival(root: Path) -> None:
 def list_problems(about: Mapping[str, Any]) -> list[str]:
     """Lists the folds that ended with an error, and the error, from what a parcel of folds says about itself."""
     outcomes = {str(key): str(value) for key, value in about.get("outcomes", {}).items()}
-    return [f"{key}: {value}" for key, value in outcomes.items() if value != "done" and ":" in value]
+    return [f"{key}: {value}" for key, value in outcomes.items() if value not in ("done", "unfinished")]
 
 
 def list_fold_files(folder: Path) -> list[Path]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pipeline.core.active import active_models, active_name
 from pipeline.core.config import read_params
+from pipeline.core.errors import InputError
 from pipeline.core.paths import (
     competition_path,
     folds_path,
@@ -25,6 +26,8 @@ from pipeline.training.heads.training import TrainableHead
 from pipeline.training.model_folds import ModelFolds
 from pipeline.training.recipes.recipe import Recipe
 from pipeline.training.state import list_states
+from pipeline.training.task import FoldTask, find_lock
+from pipeline.training.task_list import is_in_training
 
 _PACKAGE = Path(__file__).parents[2]
 _KEPT = ("competition", "models", "prepare", "split", "train")  # tuning may name a database with its password
@@ -55,18 +58,37 @@ def list_travelling_files(root: Path, models: tuple[str, ...]) -> dict[str, Path
         folds = ModelFolds(root, model)
         tasks = [folds.make_task(fold) for fold in folds.context.chosen_folds]
         precisions.append(tasks[0].precision)
-        kept += [model_path(root, model), *(state for task in tasks for state in list_states(task.folder))]
+        kept += [model_path(root, model), *(state for task in tasks for state in _list_still_states(task))]
         kept += [path for path in (tuned_path(root, model),) if path.is_file()]
         kept += [root / name for name in tasks[0].recipe.oof_files]
         for teacher in tasks[0].recipe.teachers:
             kept += [oof_path(root, teacher), predicted_test_path(root, teacher)]
             kept += [path for path in _list_files(model_folder(root, teacher)) if path.suffix in (".parquet", ".json")]
+        described = model_path(root, model).read_text(encoding="utf-8")
         for path in _list_weights(folds):
-            if path.is_relative_to(folds.context.weights):
-                contents[f"data/weights/{path.relative_to(folds.context.weights).as_posix()}"] = path
+            contents[_place_weights(root, folds.context.weights, path, described)] = path
     contents |= {path.relative_to(root).as_posix(): path for path in kept}
     contents[params_path(root).name] = _write_params(root, models, precisions)
     return contents
+
+
+def _place_weights(root: Path, folder: Path, path: Path, described: str) -> str:
+    """Returns where a file of weights goes: a model's own stays where its description names it, below the repository.
+
+    Raises:
+        InputError: the description names a place of this machine alone.
+    """
+    real = path.resolve()
+    if real.is_relative_to(folder.resolve()):
+        return f"data/weights/{real.relative_to(folder.resolve()).as_posix()}"
+    if real.is_relative_to(root.resolve()):
+        return real.relative_to(root.resolve()).as_posix()
+    if str(path) in described:
+        raise InputError(
+            f"network.weights: {path} is outside of the repository, where another machine has nothing; copy the file "
+            f"to data/weights and write weights: data/weights/{path.name}"
+        )
+    return f"data/weights/{path.name}"
 
 
 def _write_params(root: Path, models: tuple[str, ...], precisions: list[str]) -> bytes:
@@ -88,5 +110,11 @@ def _list_weights(folds: ModelFolds) -> tuple[Path, ...]:
     return ()
 
 
+def _list_still_states(task: FoldTask) -> list[Path]:
+    """Lists the states of a fold that is not trained here just now: those change while they are packed."""
+    return [] if is_in_training(find_lock(task.folder)) else list_states(task.folder)
+
+
 def _list_files(folder: Path) -> list[Path]:
-    return [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.name.startswith(".")]
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.name.startswith(".")]
+    return [path for path in files if "__pycache__" not in path.parts]
