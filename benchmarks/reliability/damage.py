@@ -182,8 +182,8 @@ def try_damage(kind: str, folder: Path, seed: int) -> str | None:
         with contextlib.redirect_stdout(io.StringIO()):
             found: Any = kept.read()
     except InputError as error:
-        return "more than one line" if "\n" in str(error).strip() else None
-    except Exception as error:
+        return f"{kind} {seed}: more than one line" if "\n" in str(error).strip() else None
+    except Exception as error:  # any other error is what is looked for: a damage that no reader names
         return f"{kind} {seed}: {type(error).__name__}: {error}"
     return None if found in (wanted, "made again") else f"{kind} {seed}: believed"
 

@@ -82,7 +82,7 @@ def watch_action(root: Path, action: Callable[[], int], seconds: float = SECONDS
             print("error:", fit_line(str(error)), file=text)
         except LateError:
             crash = f"not ended after {seconds:g} s"
-        except Exception as error:
+        except Exception as error:  # any other error is what is looked for: a person would see its stack trace
             place = traceback.extract_tb(error.__traceback__)[-1]
             crash = f"{type(error).__name__}: {str(error)[:300]} ({Path(place.filename).name}:{place.lineno})"
     text.seek(0)

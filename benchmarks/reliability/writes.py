@@ -114,7 +114,7 @@ def kill_write(folder: Path, seed: int) -> str | None:
         return f"{kind.name}: the process ended by itself"
     try:
         version = kind.read(path)
-    except Exception as error:
+    except Exception as error:  # whatever a reader raises of a file that a killed writer left is a failure
         return f"{kind.name}: {type(error).__name__}: {error}"
     kind.write(path, version + 1)
     if kind.read(path) != version + 1:

@@ -7,7 +7,7 @@ into caches and remotes; a pattern that goes back over a name again and again wo
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel
 
@@ -27,12 +27,7 @@ def match_whole(pattern: str, text: str) -> "regex.Match[str] | None":
     Raises:
         InputError: the pattern goes back over the text for seconds.
     """
-    import regex
-
-    try:
-        return regex.fullmatch(pattern, text, timeout=SECONDS)
-    except TimeoutError as error:
-        raise _endless(pattern, text) from error
+    return _look_for("fullmatch", pattern, text)
 
 
 def search_pattern(pattern: str, text: str) -> "regex.Match[str] | None":
@@ -41,10 +36,16 @@ def search_pattern(pattern: str, text: str) -> "regex.Match[str] | None":
     Raises:
         InputError: the pattern goes back over the text for seconds.
     """
-    import regex
+    return _look_for("search", pattern, text)
 
+
+def _look_for(method: Literal["fullmatch", "search"], pattern: str, text: str) -> "regex.Match[str] | None":
     try:
-        return regex.search(pattern, text, timeout=SECONDS)
+        import regex
+    except ImportError:  # in a packed notebook, whose competition's file is one's own: without a limit there
+        return getattr(re, method)(pattern, text)
+    try:
+        return getattr(regex, method)(pattern, text, timeout=SECONDS)
     except TimeoutError as error:
         raise _endless(pattern, text) from error
 

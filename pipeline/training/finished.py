@@ -10,6 +10,7 @@ from pipeline.training.task import FoldTask
 
 _KEPT = (".csv", ".h5", ".npy", ".npz", ".parquet")
 _STATE = "state"
+_DONE = "done.json"
 _AGAIN = "run `dvc repro`"
 
 
@@ -38,15 +39,21 @@ def is_finished(task: FoldTask) -> bool:
     """Says whether a fold is finished and all its files are as they were written; a damaged one is trained again."""
     if not _path(task).is_file():
         return False
-    try:
-        kept = read_done(task)["digests"]
-        damaged = [name for name, digest in kept.items() if not _is(task.folder / name, digest)]
-    except InputError:
-        damaged = [_path(task).name]
+    damaged = list_damaged(task.folder)
     if damaged:
         print(f"{task.name} fold {task.fold}: {', '.join(damaged)} damaged; this fold is trained again", flush=True)
         _path(task).unlink()
     return not damaged
+
+
+def list_damaged(folder: Path) -> list[str]:
+    """Lists the files of a finished fold's folder that are not as they were written; removes nothing."""
+    done = folder / _DONE
+    try:
+        kept = read_signed_json(done, _AGAIN)["digests"]
+    except InputError:
+        return [done.name]
+    return [name for name, digest in kept.items() if not _is(folder / name, digest)]
 
 
 def _is(path: Path, digest: str) -> bool:
@@ -54,4 +61,4 @@ def _is(path: Path, digest: str) -> bool:
 
 
 def _path(task: FoldTask) -> Path:
-    return task.folder / "done.json"
+    return task.folder / _DONE

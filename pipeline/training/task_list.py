@@ -10,6 +10,7 @@ from pipeline.core.digests import read_signed_json
 from pipeline.core.errors import InputError
 from pipeline.core.files import locked
 from pipeline.core.paths import work_folder
+from pipeline.training.finished import list_damaged
 from pipeline.training.model_folds import ModelFolds
 from pipeline.training.recipes.recipe import Recipe
 from pipeline.training.state import list_states, read_progress
@@ -33,7 +34,7 @@ class ListedTask:
         hardware: on which it was trained or is under way; empty for none.
         seconds: of training so far.
         fingerprint: of all that determines its result; empty where it is blocked.
-        reason: why it is blocked; empty otherwise.
+        reason: why it is blocked, or trained again; empty otherwise.
     """
 
     model: str
@@ -101,11 +102,11 @@ def render_tasks(tasks: list[ListedTask]) -> str:
 def _read_state(root: Path, task: ListedTask) -> ListedTask:
     folder = find_fold_folder(work_folder(root, "train"), task.model, task.fingerprint, task.fold)
     if (folder / "done.json").is_file():
+        damaged = list_damaged(folder)
+        if damaged:
+            return replace(task, status="open", reason=f"damaged: {', '.join(damaged)}; it is trained again")
         done = read_signed_json(folder / "done.json", "run `dvc repro`")
-        try:
-            epoch = int(pd.read_csv(folder / "history.csv")["epoch"].max())
-        except (OSError, ValueError, KeyError):  # lost or damaged: `train` looks at every digest, and trains it again
-            return replace(task, status="open", reason="its history is damaged: it is trained again")
+        epoch = int(pd.read_csv(folder / "history.csv")["epoch"].max())
         seconds = float(done["train_seconds"])
         return replace(task, status="done", running=False, epoch=epoch, hardware=str(done["hardware"]), seconds=seconds)
     running = is_in_training(find_lock(folder))

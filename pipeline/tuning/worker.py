@@ -90,8 +90,7 @@ def _run_next(study: Study, context: TrialContext, spec: StudySpec, queue: ExitS
                 raise _disk_unwritable(error) from None
             trial.set_user_attr(REASON, _describe_error(error))
             raise
-        # Any other error is the trial's own: it is recorded as the reason, and the search goes on.
-        except Exception as error:
+        except Exception as error:  # the trial's own: it is recorded as the reason, and the search goes on
             out_of_memory = isinstance(error, NoRoomError) or (
                 isinstance(error, runtime.get_memory_errors()) and runtime.is_out_of_memory(error)
             )

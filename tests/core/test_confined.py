@@ -1,5 +1,6 @@
 """Competition files of other people: they reach no file outside of the source, and end in time and in one line."""
 
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,14 @@ def test_a_pattern_that_goes_back_again_and_again_ends_in_time(match: Any, monke
 def test_patterns_match_as_before() -> None:
     assert match_whole(r"pixel\d+", "pixel12")
     assert not match_whole(r"pixel\d+", "pixel12a")
+    found = search_pattern(r"^(?P<label>\w+)\.\d+", "cat.12.jpg")
+    assert found is not None
+    assert found["label"] == "cat"
+
+
+def test_a_pack_without_the_engine_with_a_limit_matches_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "regex", None)
+    assert match_whole(r"pixel\d+", "pixel12")
     found = search_pattern(r"^(?P<label>\w+)\.\d+", "cat.12.jpg")
     assert found is not None
     assert found["label"] == "cat"

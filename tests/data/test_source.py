@@ -187,3 +187,17 @@ def test_a_damaged_note_of_what_was_unpacked_is_written_anew(zipped: Path) -> No
     fetch.run(zipped)
     assert (zipped / "data" / "source.json").read_bytes() == listed
     assert json.loads(note.read_text())["files"] == json.loads(listed)
+
+
+def test_a_pattern_reaches_no_table_through_a_link(tmp_path: Path) -> None:
+    tiny.build(tmp_path, per_class=3, n_test=3)
+    file = tmp_path / "configs" / "competitions" / "tiny.yaml"
+    described = tiny.read_yaml(file)
+    folder = _folder(tmp_path)
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "a.csv").write_text("secret")
+    (folder / "link").symlink_to(outside)
+    tiny.write_yaml(file, described | {"solution": "link/*.csv"})
+    with pytest.raises(InputError, match=r"a\.csv is a link to .*outside of the source"):
+        _folder(tmp_path)

@@ -96,7 +96,7 @@ class OwnMetric:
         module = importlib.util.module_from_spec(spec)
         try:
             spec.loader.exec_module(module)
-        except Exception as error:  # see above
+        except Exception as error:  # so does what its file raises when it is read
             raise InputError(
                 f"{self.file} cannot be run: {type(error).__name__} ({one_line(error)}); correct it"
             ) from error

@@ -66,13 +66,13 @@ def list_travelling_files(root: Path, models: tuple[str, ...]) -> dict[str, Path
             kept += [path for path in _list_files(model_folder(root, teacher)) if path.suffix in (".parquet", ".json")]
         described = model_path(root, model).read_text(encoding="utf-8")
         for path in _list_weights(folds):
-            contents[_place_weights(root, folds.context.weights, path, described)] = path
+            contents[place_weights(root, folds.context.weights, path, described)] = path
     contents |= {path.relative_to(root).as_posix(): path for path in kept}
     contents[params_path(root).name] = _write_params(root, models, precisions)
     return contents
 
 
-def _place_weights(root: Path, folder: Path, path: Path, described: str) -> str:
+def place_weights(root: Path, folder: Path, path: Path, described: str) -> str:
     """Returns where a file of weights goes: a model's own stays where its description names it, below the repository.
 
     Raises:

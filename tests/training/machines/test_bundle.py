@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import tarfile
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,14 @@ from support.fabricated import write_params
 from support.trained import HOG
 from support.trainings import repository
 
+from pipeline.core.digests import write_signed_json
 from pipeline.core.errors import InputError
-from pipeline.stages import bundle, take_folds, train
+from pipeline.core.files import sha256
+from pipeline.core.paths import work_folder
+from pipeline.stages import batch, bundle, take_folds, train
+from pipeline.training.machines import travelling
 from pipeline.training.machines.parcels import read_listing, write_parcel
+from pipeline.training.task import find_fold_folder
 from pipeline.training.task_list import list_tasks
 
 
@@ -97,3 +103,60 @@ def test_folds_trained_from_a_bundle_are_those_of_training_here(
     (there / "data" / "prepared" / "train_images.npy").write_bytes(b"x")
     ran = subprocess.run(batch, cwd=there, check=False, capture_output=True, text=True)
     assert "train_images.npy is missing or not what was sent" in ran.stderr
+
+
+@pytest.mark.parametrize("file", ["done.json", "history.csv", "oof.npy"])
+def test_a_finished_fold_with_a_damaged_file_is_open_and_stays_as_it_is(root: Path, file: str) -> None:
+    task = next(task for task in list_tasks(root, ("one",)) if task.fold == 0)
+    folder = find_fold_folder(work_folder(root, "train"), "one", task.fingerprint, 0)
+    folder.mkdir(parents=True)
+    (folder / "history.csv").write_text("epoch,loss\n1,0.5\n")
+    (folder / "oof.npy").write_bytes(b"probabilities")
+    digests = {name: sha256(folder / name) for name in ("history.csv", "oof.npy")}
+    done = {"train_seconds": 1.5, "hardware": "cpu", "digests": digests}
+    write_signed_json(folder / "done.json", done)
+    assert [task.status for task in list_tasks(root, ("one",))] == ["done", "open"]
+    with (folder / file).open("ab") as damaged:
+        damaged.write(b"x")
+    listed = list_tasks(root, ("one",))[0]
+    assert (listed.status, listed.reason) == ("open", f"damaged: {file}; it is trained again")
+    assert (folder / "done.json").is_file()
+
+
+def test_weights_travel_to_where_they_are_looked_for(tmp_path: Path) -> None:
+    root, cache = tmp_path / "here", tmp_path / "keras"
+    kept, own, cached = root / "w" / "sub" / "a.h5", root / "data" / "own.h5", cache / "published.h5"
+    for path in (kept, own, cached):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"w")
+    places = [travelling.place_weights(root, root / "w", path, "weights: data/own.h5") for path in (kept, own, cached)]
+    assert places == ["data/weights/sub/a.h5", "data/own.h5", "data/weights/published.h5"]
+    with pytest.raises(InputError, match=r"published\.h5 is outside of the repository.*write weights: data/"):
+        travelling.place_weights(root, root / "w", cached, f"weights: {cached}")
+
+
+def test_a_parcel_holds_no_fold_that_is_still_in_training(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks = [{"model": "one", "fold": fold, "fingerprint": "0" * 64} for fold in (0, 2)]
+    (tmp_path / "tasks.json").write_text(json.dumps(tasks))
+    written: list[tuple[list[int], dict[str, str]]] = []
+    devices: list[dict[str, str]] = []
+
+    def start(root: Path, task: batch.SentTask, slot: dict[str, str]) -> batch._Running:
+        devices.append(slot)
+        command = ["true"] if task.fold == 0 else ["sleep", "60"]
+        return batch._Running(task, subprocess.Popen(command), tempfile.TemporaryFile())
+
+    def write(root: Path, out: Path, sent: list[batch.SentTask], outcomes: dict[str, str]) -> None:
+        written.append(([task.fold for task in sent], dict(outcomes)))
+
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
+    monkeypatch.setattr(batch, "_start", start)
+    monkeypatch.setattr(batch, "_write", write)
+    batch.run(root, tmp_path / "tasks.json", tmp_path / "folds.bin", 1.0)
+    assert devices == [{"CUDA_VISIBLE_DEVICES": "3"}, {"CUDA_VISIBLE_DEVICES": "5"}]
+    assert written[0] == ([0], {"one 0": "done"})
+    assert written[-1] == ([0, 2], {"one 0": "done", "one 2": "unfinished"})
+    with pytest.raises(InputError, match="--out"):
+        batch.run(root, tmp_path / "tasks.json", tmp_path, 1.0)
