@@ -1,5 +1,6 @@
 """Folders that are whole or as they were before, and the sweep of what killed processes left of files and folders."""
 
+import errno
 import os
 import shutil
 import tempfile
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from pipeline.core.files import has_no_writer, list_stale, list_temporary, name_temporary
 
+_TAKEN = (errno.ENOTEMPTY, errno.EEXIST)
 _TRIES = 100  # of taking a place that others take at the same time
 
 
@@ -65,8 +67,8 @@ def _put(building: Path, target: Path) -> None:
         try:
             building.replace(target)
             return
-        except OSError:
-            if not tries_left or not target.exists():
+        except OSError as error:  # it was there, whether it still is or another process has moved it away since
+            if not tries_left or error.errno not in _TAKEN:
                 raise
 
 

@@ -1,5 +1,6 @@
 """Folders that are whole or as they were, two at once, and the sweep of what killed processes left."""
 
+import errno
 import os
 import re
 import socket
@@ -41,6 +42,26 @@ def test_folders_written_at_once_do_not_mix(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert len({path.read_text() for path in (tmp_path / "one").iterdir()}) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["one"]
+
+
+def test_a_place_that_is_taken_and_free_again_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process put its folder there, and a third one has moved that away before anybody looks."""
+    replace, refused = Path.replace, [errno.ENOTEMPTY]
+
+    def refuse_once(path: Path, target: Path) -> Path:
+        if refused:
+            raise OSError(refused.pop(), "Directory not empty")
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", refuse_once)
+    with atomic_folder(tmp_path / "one") as building:
+        (building / "a").write_text("whole")
+    assert not refused
+    assert (tmp_path / "one" / "a").read_text() == "whole"
+    refused.append(errno.EACCES)
+    with pytest.raises(PermissionError), atomic_folder(tmp_path / "two"):
+        pass
     assert [path.name for path in tmp_path.iterdir()] == ["one"]
 
 
