@@ -2,6 +2,6 @@
 
 import sys
 
-from pipeline.cli import main
+from pipeline.cli import run_process
 
-sys.exit(main())
+sys.exit(run_process())

@@ -13,7 +13,8 @@ from pipeline.commands.competitions import competition_commands
 from pipeline.commands.machines import machine_commands
 from pipeline.commands.use import use_commands
 from pipeline.core import processes
-from pipeline.core.errors import InputError, find_fix, fit_line, one_line, printable
+from pipeline.core.errors import InputError, find_fix, fit_line, printable
+from pipeline.core.memory import describe_lack, explain_aborts, is_out_of_memory
 
 app = typer.Typer(
     add_completion=False,
@@ -42,16 +43,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("error:", printable(fit_line(str(error))), file=sys.stderr)
         return error.exit_code
     except OSError as error:
-        if (fix := find_fix(error)) is None:
+        if (fix := find_fix(error)) is None and not is_out_of_memory(error):
             raise
-        print(f"error: {error} (in {Path.cwd()}); {fix}", file=sys.stderr)
+        print("error:", f"{error} (in {Path.cwd()}); {fix}" if fix else describe_lack(error), file=sys.stderr)
         return 1
-    except MemoryError as error:
-        about = f" ({one_line(error)})" if str(error) else ""
-        print(f"error: memory ran out{about}; end other programs, or run it where there is more", file=sys.stderr)
+    except Exception as error:  # of any library, each with a name of its own for memory that ran out
+        if not is_out_of_memory(error):
+            raise
+        print("error:", printable(describe_lack(error)), file=sys.stderr)
         return 1
     except SystemExit as end:
         if end.code == processes.EXIT_ENDED:
             processes.end_dvc()
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     return 0
+
+
+def run_process() -> int:
+    """Runs the verb of this process, which a library may abort; returns its exit code."""
+    explain_aborts()
+    return main()

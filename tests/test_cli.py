@@ -136,6 +136,24 @@ def test_memory_that_runs_out_is_one_line(
     assert said.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        ImportError("simsimd.so: failed to map segment from shared object"),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+        RuntimeError("std::bad_alloc"),
+    ],
+)
+def test_memory_that_runs_out_in_a_library_is_one_line(
+    error: Exception, repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(pipeline.stages.split, "run", raising(error))
+    assert main(["split"]) == 1
+    assert capsys.readouterr().err == (
+        f"error: memory ran out ({error}); end other programs, or run it where there is more\n"
+    )
+
+
 def test_another_error_of_the_system_keeps_its_stack_trace(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline.stages.split, "run", raising(FileNotFoundError(errno.ENOENT, "gone")))
     with pytest.raises(FileNotFoundError, match="gone"):

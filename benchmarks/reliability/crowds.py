@@ -16,7 +16,7 @@ _LIMITED = """
 import resource, sys
 from importlib import import_module
 from pathlib import Path
-from pipeline.cli import main
+from pipeline.cli import run_process
 verb, room = sys.argv[1], int(sys.argv[2])
 import_module(f"pipeline.stages.{verb}")
 if verb == "train":
@@ -25,7 +25,8 @@ if verb == "train":
     keras.Sequential([keras.layers.Dense(2)]).predict(numpy.zeros((1, 1)), verbose=0)
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + room, used + room))
-sys.exit(main(sys.argv[1:2] + sys.argv[3:]))
+sys.argv[1:] = [verb, *sys.argv[3:]]
+sys.exit(run_process())
 """
 _WRONG = ("cannot be read", "broken", "damaged", "Input should", "is not whole")
 
@@ -61,8 +62,13 @@ class Crowd:
         room = round(10 ** rng.uniform(5, 9))
         verb, *arguments = STAGES[place]
         process = self._start("-c", _LIMITED, verb, str(room), *arguments)
-        problem = self._judge(process, memory=True) or self._runs.run_from(place) or self._runs.check_results()
+        problem = self._judge(process, memory=True) or self._runs.run_from(place) or self._check_halved()
         return problem and f"{verb} with {room / 1e6:.1f} MB: {problem}"
+
+    def _check_halved(self) -> str | None:
+        """Compares results; where memory ran out, a model may train with half as many images a step."""
+        halved = any((self._runs.root / ".work" / "probing").rglob("*.json"))
+        return self._runs.check_results(alike=not halved)
 
     def _start(self, *arguments: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(

@@ -13,9 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pipeline.core.errors import DAMAGE, InputError, one_line, some
+from pipeline.core.errors import DAMAGE, InputError, some
 from pipeline.core.files import atomic_path
 from pipeline.core.ids import check_unique
+from pipeline.core.memory import explain_unread
 from pipeline.core.targets.classes import OneClass
 from pipeline.core.targets.contract import Target
 
@@ -92,7 +93,7 @@ def read_predictions(path: Path, target: Target | Sequence[str]) -> Predictions:
         about = json.loads((table.schema.metadata or {}).get(_ABOUT, b"{}"))
         noted = about.pop("digest", None)
     except DAMAGE as error:
-        raise InputError(f"{path} is not whole ({one_line(error)}); train that model again") from error
+        raise explain_unread(path, error, "is not whole", "train that model again") from error
     columns = [str(column) for column in frame.columns]
     if sorted(columns) != sorted(["id", *classes]):
         raise InputError(
@@ -116,7 +117,7 @@ def _to_floats(frame: pd.DataFrame, columns: list[str], path: Path) -> NDArray[n
     try:
         return frame[columns].to_numpy(dtype=np.float32)
     except DAMAGE as error:
-        raise InputError(f"{path} holds no numbers ({one_line(error)}); train that model again") from error
+        raise explain_unread(path, error, "holds no numbers", "train that model again") from error
 
 
 def _hash(predictions: Predictions, about: dict[str, Any]) -> str:

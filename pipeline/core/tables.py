@@ -10,9 +10,10 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline.core.digests import require_unchanged
-from pipeline.core.errors import DAMAGE, InputError, one_line, some
+from pipeline.core.errors import DAMAGE, InputError, some
 from pipeline.core.files import atomic_path, read_json, write_json
 from pipeline.core.ids import check_unique
+from pipeline.core.memory import explain_unread
 
 INDEX_COLUMNS = ("id", "source", "label", "group", "width", "height", "hash", "perceptual_hash")
 FOLD_COLUMNS = ("id", "label", "group", "fold")
@@ -121,7 +122,7 @@ def _read_csv(path: Path, columns: Sequence[str], numbers: Sequence[str], fix: s
     except InputError:
         raise
     except DAMAGE as error:
-        raise InputError(f"{path} is damaged ({one_line(error)}); remove it and {fix}") from error
+        raise explain_unread(path, error, "is damaged", f"remove it and {fix}") from error
 
 
 def _require_columns(frame: pd.DataFrame, columns: Sequence[str], path: Path) -> None:

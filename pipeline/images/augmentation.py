@@ -16,6 +16,7 @@ from pydantic import AfterValidator, Field, model_validator
 from pipeline.core.arrays import Images, Targets
 from pipeline.core.config import Section
 from pipeline.core.errors import InputError, near_names, one_line, some
+from pipeline.core.memory import is_out_of_memory
 from pipeline.images.policies import Policy, PolicyTransform
 from pipeline.images.quiet_albumentations import A, name_failing
 
@@ -188,13 +189,13 @@ def explain_errors(what: str) -> Iterator[None]:
     """Turns any error of a transform into one `InputError` that begins with ``what``.
 
     Raises:
-        InputError: something was raised.
+        InputError: something was raised, but for want of memory.
     """
     try:
         yield
-    except InputError:
-        raise
     except Exception as error:  # albumentations and OpenCV raise whatever they like
+        if isinstance(error, InputError) or is_out_of_memory(error):
+            raise
         raise InputError(f"{what}: {name_failing(error)}{one_line(error)}") from error
 
 

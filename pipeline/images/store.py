@@ -12,6 +12,7 @@ from pipeline.core.arrays import Images
 from pipeline.core.digests import require_unchanged
 from pipeline.core.errors import DAMAGE, InputError
 from pipeline.core.files import require_space
+from pipeline.core.memory import explain_unread
 from pipeline.images.fitting import StorageForm
 
 _ROOM = "free some space or lower storage.size in the competition's file"
@@ -97,7 +98,7 @@ def open_store(path: Path, rows: int | None = None) -> NDArray[np.uint8]:
     try:
         images: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
     except DAMAGE as error:
-        raise InputError(f"{path} is damaged ({error}); run `dvc repro -f prepare`") from error
+        raise explain_unread(path, error, "is damaged", "run `dvc repro -f prepare`") from error
     if rows is not None and len(images) != rows:
         raise InputError(f"{path} holds {len(images)} images, its index {rows} rows; run `dvc repro -f prepare`")
     return images

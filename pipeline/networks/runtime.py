@@ -18,6 +18,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.core.memory import is_out_of_memory
 from pipeline.networks.processor import Precision as Precision
 from pipeline.networks.processor import explain_backend, read_cpu_info
 
@@ -105,9 +106,9 @@ def use_xla() -> bool:
 
 
 def get_memory_errors() -> tuple[type[Exception], ...]:
-    """Returns the exceptions that a device without room raises; see `is_out_of_memory`."""
+    """Returns the exceptions that a device without room raises, and others: `memory.is_out_of_memory` knows them."""
     if keras.backend.backend() == "tensorflow":
-        return (importlib.import_module("tensorflow").errors.ResourceExhaustedError, MemoryError)
+        return (importlib.import_module("tensorflow").errors.OpError, MemoryError)
     if keras.backend.backend() == "jax":
         return (importlib.import_module("jax").errors.JaxRuntimeError, MemoryError)
     return (MemoryError,)
@@ -118,12 +119,6 @@ def get_graph_errors() -> tuple[type[Exception], ...]:
     if keras.backend.backend() == "tensorflow":
         return (importlib.import_module("tensorflow").errors.OpError,)
     return ()
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Says whether such an exception is about memory: JAX has one for everything."""
-    named = type(error).__name__ in {"ResourceExhaustedError", "MemoryError"}
-    return named or "RESOURCE_EXHAUSTED" in str(error)
 
 
 def halve_to_fit(compute: Callable[[NDArray[Any]], Any]) -> Callable[[NDArray[Any]], NDArray[Any]]:

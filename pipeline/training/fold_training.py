@@ -8,6 +8,7 @@ import numpy as np
 
 from pipeline.core.arrays import Logits, Rows
 from pipeline.core.errors import NoRoomError
+from pipeline.core.memory import is_out_of_memory
 from pipeline.images.batches import plain_batches
 from pipeline.images.views import Views, average_views
 from pipeline.networks import normalisation, runtime
@@ -115,7 +116,7 @@ class FoldTraining:
         try:
             yield
         except runtime.get_memory_errors() as error:
-            if not runtime.is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             raise NoRoomError(
                 f"{name}: memory ran out while {self.phase.batch_size} images a step were trained on; lower "

@@ -15,6 +15,7 @@ import numpy as np
 from pipeline.core import files
 from pipeline.core.errors import NoRoomError
 from pipeline.core.files import locked
+from pipeline.core.memory import is_out_of_memory
 from pipeline.networks import hardware, runtime
 from pipeline.networks.backbones.pretrained import Pretrained
 from pipeline.networks.backbones.transformers import Transformer
@@ -162,7 +163,7 @@ def _find_largest(recipe: Recipe, phase: PhaseRecipe, shape: tuple[int, int, int
         try:
             _step(recipe, phase, shape, size, weights)()
         except runtime.get_memory_errors() as error:
-            if not runtime.is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             size //= 2
             continue

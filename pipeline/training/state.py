@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline.core.errors import DAMAGE
 from pipeline.core.files import atomic_path
+from pipeline.core.memory import is_out_of_memory
 
 Arrays = list[NDArray[Any]]
 
@@ -98,8 +99,8 @@ def read_state(path: Path, name: str) -> State | None:
                 group: [np.asarray(saved[f"{group}{i}"]) for i in range(size)] for group, size in about["sizes"].items()
             }
         return State(TrainingProgress(**about["progress"]), **groups)
-    except MemoryError:
-        raise  # of a state that is whole
     except DAMAGE as error:
+        if is_out_of_memory(error):
+            raise  # of a state that is whole
         print(f"{name}: {path} cannot be read ({error}); this fold starts again", flush=True)
         return None

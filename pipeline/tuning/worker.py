@@ -11,6 +11,7 @@ from optuna.study import Study
 from optuna.trial import Trial
 
 from pipeline.core.errors import InputError, NoRoomError, one_line
+from pipeline.core.memory import is_out_of_memory
 from pipeline.core.processes import EXIT_ENDED, EndRequest, end_with_parent
 from pipeline.networks import runtime
 from pipeline.tuning.locks import lock_queue, own_trial
@@ -92,7 +93,7 @@ def _run_next(study: Study, context: TrialContext, spec: StudySpec, queue: ExitS
             raise
         except Exception as error:  # the trial's own: it is recorded as the reason, and the search goes on
             out_of_memory = isinstance(error, NoRoomError) or (
-                isinstance(error, runtime.get_memory_errors()) and runtime.is_out_of_memory(error)
+                isinstance(error, runtime.get_memory_errors()) and is_out_of_memory(error)
             )
             trial.set_user_attr(REASON, _describe_error(error))
             raise

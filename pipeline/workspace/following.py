@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TextIO
 
 from pipeline.core.processes import EXIT_ENDED, EndedError, raise_on_signals
-from pipeline.workspace.running import allow_no_git, end_family
+from pipeline.workspace.running import allow_no_git, end_family, explain_end
 
 _RUNNING = re.compile(r"Running stage '(.+)':")
 _CACHED = re.compile(r"Stage '(.+)' is cached - skipping run")
@@ -59,7 +59,7 @@ class StageLines:
         elif not text or _CHATTER.match(text):
             return
         elif _LOUD.match(text):
-            self._print(text, whole=True)
+            self._print(explain_end(text), whole=True)
         else:
             self.last = text
 

@@ -1,5 +1,6 @@
 """DVC or a verb as a process that has so many seconds: its output goes to a log, one line says how long is left."""
 
+import re
 import subprocess
 import sys
 import time
@@ -13,6 +14,8 @@ import psutil
 from pipeline.core.processes import GRACE
 
 _TICK = 0.2
+# What DVC says of a stage that was killed or that aborted, by itself or through a shell.
+_KILLED = re.compile(r"exited with (?:-(?P<signal>9|6)|13(?P<shell>7|4))$")
 _TAIL = 12  # lines of the log that an error is looked for in
 
 
@@ -84,6 +87,17 @@ def allow_no_git(root: Path) -> None:
     subprocess.run(command, cwd=root, capture_output=True, check=False)
 
 
+def explain_end(line: str) -> str:
+    """Adds to DVC's line about a stage that a signal ended what mostly sends it; returns any other line as it is."""
+    if not (found := _KILLED.search(line)):
+        return line
+    number = found["signal"] or {"7": "9", "4": "6"}[found["shell"]]
+    return (
+        f"{line}: signal {number}, which mostly means that memory ran out; end other programs, or lower "
+        "training.batch_size in the model's file, prepare.workers or train.workers; the same command goes on"
+    )
+
+
 def end_family(process: "subprocess.Popen[bytes] | subprocess.Popen[str]") -> None:
     """Ends DVC and its stage, which keeps what is done; returns when both are gone."""
     with suppress(psutil.NoSuchProcess):
@@ -109,4 +123,4 @@ def _find_error(log: Path, begun: int) -> str:
     for line in lines:
         if line.startswith("error: "):
             return line.removeprefix("error: ")
-    return next((line for line in reversed(lines[-_TAIL:]) if "ERROR" in line), lines[-1] if lines else "")
+    return explain_end(next((line for line in reversed(lines[-_TAIL:]) if "ERROR" in line), (lines or [""])[-1]))

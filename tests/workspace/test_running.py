@@ -8,12 +8,13 @@ import pytest
 from support.project_imports import ROOT
 from support.tiny import write_yaml
 
-from pipeline.workspace.running import Run, run_stages, run_verb
+from pipeline.workspace.running import Run, explain_end, run_stages, run_verb
 
 STAGES = {
     "quick": "echo done > quick.txt",
     "slow": "python -c 'import time; time.sleep(60)'",
     "wrong": "echo 'error: x.yaml: no such key' && false",
+    "killed": "kill -9 $$",
 }
 
 
@@ -40,6 +41,16 @@ def test_what_went_wrong_is_the_line_that_says_so(repository: Path) -> None:
     ran = run(repository, "wrong", 60)
     assert ran.code not in (0, None)
     assert ran.error == "x.yaml: no such key"
+
+
+def test_a_stage_that_the_system_killed_points_at_memory(repository: Path) -> None:
+    ran = run(repository, "killed", 60)
+    assert "exited with -9: signal 9, which mostly means that memory ran out; end other programs" in ran.error
+
+
+@pytest.mark.parametrize("line", ["exited with 1", "exited with -15", "exited with -9 times"])
+def test_other_ends_are_left_as_they_are(line: str) -> None:
+    assert explain_end(line) == line
 
 
 def test_a_stage_that_is_late_is_ended_and_leaves_no_process(repository: Path) -> None:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pipeline.core.arrays import Truth, Values
 from pipeline.core.errors import InputError, near_names, one_line
 from pipeline.core.measures.metric import Metric
+from pipeline.core.memory import is_out_of_memory
 from pipeline.core.targets.classes import OneClass
 from pipeline.core.targets.contract import Target
 
@@ -52,6 +53,8 @@ class OwnMetric:
             try:
                 value = float(function(true, predicted))
             except Exception as error:  # whatever a person's own code raises becomes one line
+                if is_out_of_memory(error):
+                    raise
                 words = f"raised {type(error).__name__} ({one_line(error)}) on {len(values)} rows"
                 raise self._refuse(words) from error
             if not math.isfinite(value):

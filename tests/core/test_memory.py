@@ -1,0 +1,89 @@
+"""Memory that runs out, told from defects and from damage."""
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.project_imports import ROOT
+
+from pipeline.core import memory
+from pipeline.core.errors import InputError
+from pipeline.core.memory import explain_unread, is_out_of_memory
+
+
+class ResourceExhaustedError(Exception):
+    """As TensorFlow's."""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        ResourceExhaustedError("OOM when allocating tensor with shape[8,8]"),
+        OSError(errno.ENOMEM, "no room"),
+        ImportError("a.so: failed to map segment from shared object"),
+        ImportError("a.so: cannot map zero-fill pages: Cannot allocate memory"),
+        RuntimeError("RESOURCE_EXHAUSTED: while running replica 0"),
+        RuntimeError("(-4:Insufficient memory) Failed to allocate 400 bytes in function 'OutOfMemoryError'"),
+        RuntimeError("UnknownError: MemoryError: Unable to allocate 1 GiB"),
+    ],
+)
+def test_libraries_name_a_lack_of_memory_in_many_ways(error: Exception) -> None:
+    assert is_out_of_memory(error)
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "full"), ValueError("wrong"), SystemError("no words")])
+def test_other_errors_are_other_errors_while_there_is_room(error: Exception) -> None:
+    assert not is_out_of_memory(error)
+
+
+def test_an_error_that_came_from_a_lack_of_memory_is_one() -> None:
+    error = ValueError("cannot import the loader")
+    error.__cause__ = MemoryError()
+    assert is_out_of_memory(error)
+
+
+def test_errors_in_a_circle_come_to_an_end() -> None:
+    one, two = ValueError("one"), ValueError("two")
+    one.__cause__, two.__cause__ = two, one
+    assert not is_out_of_memory(one)
+
+
+def test_an_error_without_words_is_for_want_of_memory_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "_ROOM", 2**62)  # more than any machine gives
+    assert is_out_of_memory(SystemError("error return without exception set"))
+
+
+def test_a_file_that_memory_did_not_suffice_for_is_not_called_damaged() -> None:
+    lack = explain_unread(Path("a.parquet"), MemoryError("malloc of size 64 failed"), "is damaged", "train again")
+    damage = explain_unread(Path("a.parquet"), ValueError("bad page"), "is damaged", "train again")
+    assert isinstance(lack, InputError)
+    assert str(lack).startswith(
+        "memory ran out while a.parquet was read (malloc of size 64 failed); end other programs"
+    )
+    assert "damaged" not in str(lack)
+    assert str(damage) == "a.parquet is damaged (bad page); train again"
+
+
+def abort(setup: str) -> "subprocess.CompletedProcess[str]":
+    code = f"import os\nfrom pipeline.core import memory\nmemory.explain_aborts()\n{setup}\nos.abort()"
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an abort is no signal there")
+def test_a_library_that_aborts_for_want_of_memory_ends_in_one_line() -> None:
+    ended = abort("memory._ROOM = 2**62")
+    assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
+    assert ended.stderr.startswith("error: memory ran out in a library that ends the process; end other programs")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an abort is no signal there")
+def test_an_abort_with_memory_to_spare_stays_what_it_is() -> None:
+    ended = abort("")
+    assert ended.returncode < 0
+    assert "memory" not in ended.stderr
