@@ -6,6 +6,7 @@ into caches and remotes; a pattern that goes back over a name again and again wo
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -40,14 +41,20 @@ def search_pattern(pattern: str, text: str) -> "regex.Match[str] | None":
 
 
 def _look_for(method: Literal["fullmatch", "search"], pattern: str, text: str) -> "regex.Match[str] | None":
+    compiled, limits = _compile(pattern)
+    try:
+        return getattr(compiled, method)(text, **limits)
+    except TimeoutError as error:
+        raise _endless(pattern, text) from error
+
+
+@lru_cache(maxsize=64)  # a table has millions of ids: regex itself takes longer to find the pattern than to match it
+def _compile(pattern: str) -> tuple[Any, dict[str, float]]:
     try:
         import regex
     except ImportError:  # in a packed notebook, whose competition's file is one's own: without a limit there
-        return getattr(re, method)(pattern, text)
-    try:
-        return getattr(regex, method)(pattern, text, timeout=SECONDS)
-    except TimeoutError as error:
-        raise _endless(pattern, text) from error
+        return re.compile(pattern), {}
+    return regex.compile(pattern), {"timeout": SECONDS}
 
 
 def check_pattern(pattern: str) -> str:

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from pipeline.core.config import Section
 from pipeline.core.confined import check_pattern
+from pipeline.core.units import require_groups
 
 CHANNEL = "channel"  # what stands for the number of a channel in the path of its file
 
@@ -78,6 +79,23 @@ class ChannelFiles(Section):
         if len(set(self.channels)) < len(self.channels):
             raise ValueError("channels lists a name more than once")
         return self
+
+
+class JoinedRows(Section):
+    """Rows of a table whose id joins an image and a label, target or number: one row for each of them.
+
+    Attributes:
+        pattern: a regular expression for the whole id, with the groups ``image`` and ``part``.
+        value: the column of the answers.
+    """
+
+    pattern: str
+    value: str
+
+    @field_validator("pattern")
+    @classmethod
+    def _names_both(cls, pattern: str) -> str:
+        return require_groups(pattern, "image", "part")
 
 
 class KeyedAnswers(Section):

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.core.config import Section
-from pipeline.core.file_layouts import ChannelFiles, KeyedAnswers, Packed, Pattern, Shape
+from pipeline.core.file_layouts import ChannelFiles, JoinedRows, KeyedAnswers, Packed, Pattern, Shape
 from pipeline.core.picture_formats import PICTURE_FORMATS
 
 IMAGE_SUFFIXES = tuple(suffix for known in PICTURE_FORMATS for suffix in known.suffixes)
@@ -38,6 +38,7 @@ class CsvImages(Section):
         packed: how packed files hold the images.
         answers: the table of ``label`` where ``table`` gives a key of it alone (photos of a restaurant); images of one
             key share a fold, also without ``group``.
+        rows: the table has a row for each image and number or target, its ids join both; ``label`` lists the parts.
     """
 
     layout: Literal["csv_images"]
@@ -50,6 +51,7 @@ class CsvImages(Section):
     files: ChannelFiles | None = None
     packed: Packed | None = None
     answers: KeyedAnswers | None = None
+    rows: JoinedRows | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -70,6 +72,7 @@ class CsvOneHot(Section):
         file: the column that names each image's file where the id does not.
         files: a path made of columns, of one file or one for each channel.
         packed: how packed files hold the images.
+        rows: the table has a row for each image and class, its ids join both; ``classes`` lists the parts.
     """
 
     layout: Literal["csv_one_hot"]
@@ -81,6 +84,7 @@ class CsvOneHot(Section):
     file: str | None = None
     files: ChannelFiles | None = None
     packed: Packed | None = None
+    rows: JoinedRows | None = None
 
     @field_validator("classes")
     @classmethod

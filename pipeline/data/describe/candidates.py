@@ -17,6 +17,7 @@ from pipeline.data.describe.folders import (
     find_file_names,
     list_class_folders,
 )
+from pipeline.data.describe.joined_ids import JoinedIds, find_joined_ids
 from pipeline.data.describe.label_columns import holds_answers
 from pipeline.data.describe.label_rows import LabelRows, find_label_rows
 from pipeline.data.describe.listing import Listing
@@ -32,13 +33,13 @@ _PIXELS = re.compile(r"\s*(\d+\s+){63}\d+")  # of 8 x 8 pixels at least, with bl
 class TableCandidate:
     """A table whose id column names images, or whose columns make the paths of their ``files``.
 
-    ``label_rows`` says how its rows join where there is one for each image and label; matches count joined rows then.
+    ``label_rows`` says how its rows join where there are several for each image; matches count joined rows then.
     """
 
     table: str
     matches: tuple[Match, ...]
     files: ChannelPaths | None = None
-    label_rows: LabelRows | None = None
+    label_rows: LabelRows | JoinedIds | None = None
 
 
 Candidate = TableCandidate | FolderCandidate | NameCandidate | PixelTable
@@ -142,12 +143,14 @@ def _naming(
 def _naming_by_rows(
     listing: Listing, images: ImageFiles, path: str, sample: SampleSubmission, choices: Choices
 ) -> dict[str, Candidate]:
-    """Finds readings of a table as one row per image and label."""
+    """Finds readings of a table as one row per image and label, in two columns or joined in one."""
     if not 2 <= len(listing.head(path).columns) <= WIDE or not len(listing.head(path)):
         return {}
     found: dict[str, Candidate] = {}
-    for rows in find_label_rows(listing.table(path), sample, choices):
-        ids = rows.join(listing.table(path))[rows.id].tolist()
+    table = listing.table(path)
+    ways: list[LabelRows | JoinedIds] = [*find_label_rows(table, path, sample, choices)]
+    for rows in [*ways, *find_joined_ids(table, path, images, sample, choices)]:
+        ids = rows.join(table)[rows.id].tolist()
         for match in images.matches(rows.id, ids):
             found[f"{path}:{match.folder}"] = TableCandidate(path, (match,), label_rows=rows)
     return found
@@ -232,8 +235,8 @@ def _format_unanswered(listing: Listing, images: ImageFiles, tables: Sequence[st
                 joined.append(f"{name} of {path} ({cell})")
     words = f"; images are named by {some(alone, 3)}, and no column of the sample is ({some(sample.columns[1:], 5)})"
     words += " and none that is surely the label: choose with --label, several with commas between them"
-    pairs = f"; the name of an image and of a target are joined by {some(joined, 3)}: as training data one row per "
-    pairs += "image is wanted, with a column for each target"
+    pairs = f"; the name of an image and of a target are joined by {some(joined, 3)}: choose the "
+    pairs += "column of the answers with --label"
     strings = (
         f"; cells of {some(packed, 3)} hold many numbers each, but no square of grey levels: write the competition's "
     )

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -19,12 +20,19 @@ class LabelRows:
     """A table of one row per image and label.
 
     Attributes:
+        path: of the table.
         id: the column of images, which repeats.
         label: the column of labels.
     """
 
+    path: str
     id: str
     label: str
+
+    @property
+    def section(self) -> dict[str, Any]:
+        """The keys of the training section that say so: none, the target's kind does."""
+        return {}
 
     def join(self, table: pd.DataFrame) -> pd.DataFrame:
         """Joins the rows of each image: one row is left, of the columns that all rows of an image agree on."""
@@ -35,18 +43,18 @@ class LabelRows:
         first = table.drop_duplicates(self.id)[kept].set_index(self.id)
         return first.assign(**{self.label: joined}).reset_index()
 
-    def describe(self, joined: pd.DataFrame, path: str) -> TargetReading:
-        """Describes the target of the joined rows; ``path`` names their table."""
+    def describe(self, joined: pd.DataFrame, sample: SampleSubmission, choices: Choices) -> TargetReading:
+        """Describes the target of the joined rows, which are several labels whatever the sample shows."""
         cells = joined[self.label]
         counts = Counter(name for cell in cells for name in cell.split(CELL_SEPARATOR) if name)
         labels = tuple(natural_order(sorted(counts)))
         several = sum(CELL_SEPARATOR in cell for cell in cells)
         words = f"{self.label}: one label in each row; {format_counts(counts, labels, 'labels')}"
-        check = f"rows of {path} were read as one label of an image each: {several:,} images have several"
+        check = f"rows of {self.path} were read as one label of an image each: {several:,} images have several"
         return TargetReading((self.label,), cells, {"kind": "several_labels"}, labels, (words,), (check,))
 
 
-def find_label_rows(table: pd.DataFrame, sample: SampleSubmission, choices: Choices) -> list[LabelRows]:
+def find_label_rows(table: pd.DataFrame, path: str, sample: SampleSubmission, choices: Choices) -> list[LabelRows]:
     """Finds columns of a table that repeat and may name images, with the column of labels that the sample asks for.
 
     The sample tells a column of labels by its name, or by labels among its columns, its cells or the ends of its ids.
@@ -54,6 +62,7 @@ def find_label_rows(table: pd.DataFrame, sample: SampleSubmission, choices: Choi
 
     Args:
         table: as text.
+        path: of the table.
         sample: the sample submission.
         choices: ``id``, ``label``, ``target`` and the metric exclude what they contradict.
     """
@@ -68,7 +77,7 @@ def find_label_rows(table: pd.DataFrame, sample: SampleSubmission, choices: Choi
         labels = labels or [name for name in columns if len(words & set(table[name])) > 1]
     if len(labels) != 1 or is_id(table[labels[0]]):
         return []
-    found = [LabelRows(name, labels[0]) for name in columns if name != labels[0] and choices.id in (None, name)]
+    found = [LabelRows(path, name, labels[0]) for name in columns if name != labels[0] and choices.id in (None, name)]
     return [each for each in found if _has_sets(table, each)]
 
 

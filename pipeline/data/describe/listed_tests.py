@@ -9,12 +9,12 @@ from typing import Any
 import pandas as pd
 
 from pipeline.core.errors import some
+from pipeline.data.describe.joined_ids import JOINTS
 from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import Choices, ImageFiles, Match, Reading, is_below, is_id, pick_reading
 from pipeline.data.describe.packed_test import describe_packed_test
 from pipeline.data.describe.sample import IdList, SampleSubmission
 
-_JOINTS = ("_", "-", " ", "|", ":", ".", "/")
 _SHARED = 20  # columns: the unit's parts are looked for among so many
 
 
@@ -75,10 +75,11 @@ def _describe_row_pattern(images: ImageFiles, sample: SampleSubmission, train: R
     """Reads ids of a sample that join an image and a part (``t0_rust``): each image with each part, no more."""
     parts = _name_parts(train) or train.classes
     ids = sample.table[sample.columns[0]].tolist()
-    for separator in _JOINTS if len(set(ids)) == len(ids) else ():
+    for separator in JOINTS if len(set(ids)) == len(ids) else ():
         plain = not any(separator in part for part in parts)
         ends = f"[^{re.escape(separator)}]+" if plain else "|".join(re.escape(p) for p in parts)
-        pattern = f"(?P<image>.+){re.escape(separator)}(?P<part>{ends})"
+        image = ".+" if plain else ".+?"  # a part such as left_eye may end in another one
+        pattern = f"(?P<image>{image}){re.escape(separator)}(?P<part>{ends})"
         hits = [re.fullmatch(pattern, name) for name in ids]
         pairs = [(hit["image"], hit["part"]) for hit in hits if hit is not None]
         stems, used = list(dict.fromkeys(image for image, _ in pairs)), {part for _, part in pairs}

@@ -140,7 +140,7 @@ def _describe_table(
     if candidate.label_rows is None:
         labels = read_labels(table, joined.path if joined is not None else candidate.table, taken, sample, choices)
     else:
-        labels = candidate.label_rows.describe(table, candidate.table)
+        labels = candidate.label_rows.describe(table, sample, choices)
     plain = listing.table(candidate.table)
     facts = [
         f"{candidate.table}: {len(plain):,} rows, columns {some(plain.columns)}",
@@ -175,6 +175,7 @@ def _describe_table(
         **({"file": match.column} if row_id != match.column else {}),
         **({"files": files.section} if files is not None else {}),
         **labels.train_keys,
+        **(candidate.label_rows.section if candidate.label_rows is not None else {}),
         **({"answers": {"table": joined.path, "key": joined.key}} if joined is not None else {}),
         **({"group": groups.column} if groups.column else {}),
     }

@@ -15,6 +15,7 @@ from pipeline.data.containers.tables import read_rows
 from pipeline.data.prepared.cells import join_answers, join_rows_of_ids, read_cells
 from pipeline.data.prepared.channel_files import find_channel_files
 from pipeline.data.prepared.image_folder import ImageFolder
+from pipeline.data.prepared.joined_rows import unfold_rows
 from pipeline.data.prepared.packed_images import open_images
 from pipeline.data.prepared.record import Record
 from pipeline.data.prepared.rows_left_out import LeftOut, group_records, leave_records_out, leave_rows_out
@@ -100,6 +101,9 @@ def _from_table(
     others = [name for name in (layout.group, layout.file) if name]
     if isinstance(layout, CsvImages):
         table = join_answers(table, layout, base, competition.encoding)
+    if layout.rows is not None:
+        require_columns(table.columns.tolist(), [layout.id, layout.rows.value], path)
+        table = unfold_rows(table, layout.id, layout.rows, list_answer_columns(layout), str(path))
     require_columns(table.columns.tolist(), [layout.id, *list_answer_columns(layout), *others], path)
     images = open_images(base, layout)
     table, left = leave_rows_out(table, layout, competition, images, str(path))

@@ -115,10 +115,10 @@ def test_stages_are_no_classes(root: Path) -> None:
     long = rows("ID,Label", *((f"a{k}_{kind}", k % 2) for k in range(6) for kind in KINDS))
     sample = rows("ID,Label", *((f"b{k}_{kind}", 0.5) for k in range(3) for kind in KINDS))
     files: Files = {"stage_2_train.csv": long, "sample_submission.csv": sample, **images(names)}
-    with pytest.raises(
-        InputError, match=r"are joined by ID of stage_2_train\.csv \(a0_ant\): as training data one row"
-    ):
-        read(root, files)
+    two = {**files, "stage_2_train.csv": long.replace("\n", ",1\n").replace("Label,1", "first,second")}
+    with pytest.raises(InputError, match=r"are joined by ID of stage_2_train\.csv \(a0_ant\): choose the column of"):
+        read(root, two)
+    assert read(root, files).train.model_dump()["images"] == "stage_2_train"
 
 
 def test_ids_without_the_columns_of_the_sample_are_named(root: Path) -> None:
