@@ -73,8 +73,8 @@ ROOMS = {
     "images": Room(
         2,
         "",
-        """augmentation batches channels decoding fitting hog inspection prefetching preprocessing resizing sift store
-        store_filling views""",
+        """augmentation batches channels decoding dicom fitting hog inspection prefetching preprocessing resizing sift
+        store store_filling views""",
     ),
     "ensemble": Room(
         2,

@@ -24,7 +24,7 @@ def _init(
     sample: Annotated[str | None, typer.Option(help="the sample submission")] = None,
     positive: Annotated[str | None, typer.Option(help="the class whose probability is submitted")] = None,
     encoding: Annotated[str | None, typer.Option(help="of tables that are not UTF-8, such as cp1251")] = None,
-    group: Annotated[str | None, typer.Option(help="a column, a pattern over ids with brackets, or none")] = None,
+    group: Annotated[str | None, typer.Option(help="a column, a pattern with brackets, dicom:patient, or none")] = None,
     target: Annotated[str | None, typer.Option(help="the kind of what is predicted, such as several_labels")] = None,
     order: Annotated[str | None, typer.Option(help="ordered grades, the lowest first: mild,moderate,severe")] = None,
     activate: Annotated[bool, typer.Option("--activate", help="with --from: make it the active one at once")] = False,

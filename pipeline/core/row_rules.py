@@ -1,7 +1,7 @@
 """Rules of a competition's file about training rows: those left out, those together, those from elsewhere."""
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -87,7 +87,7 @@ class LeaveOut(Section):
 
 
 class Groups(Section):
-    """Training images that share a fold, where no column of the training table says so: by a pattern, or by a table.
+    """Training images that share a fold, where no column says so: by a pattern, a table, or the headers of DICOM files.
 
     Attributes:
         pattern: a regular expression that is searched for in each id; its group ``group``, else its first one, names
@@ -95,12 +95,15 @@ class Groups(Section):
         table: a table next to folders of images.
         id: its column that names the images.
         column: its column of the group.
+        dicom: what the headers of the images' DICOM files name: ``patient``, ``study`` or ``series``; a digest of its
+            id becomes the group.
     """
 
     pattern: str | None = None
     table: str | None = None
     id: str | None = None
     column: str | None = None
+    dicom: Literal["patient", "study", "series"] | None = None
 
     @field_validator("pattern")
     @classmethod
@@ -114,10 +117,11 @@ class Groups(Section):
         return pattern
 
     @model_validator(mode="after")
-    def _pattern_or_table(self) -> "Groups":
+    def _one_way(self) -> "Groups":
         by_table = [self.table, self.id, self.column]
-        if by_table.count(None) != (0 if self.pattern is None else 3):
-            raise ValueError("groups takes pattern alone, or table, id and column together")
+        alone = [self.pattern, self.dicom].count(None)
+        if alone == 0 or by_table.count(None) != (0 if alone == 2 else 3):
+            raise ValueError("groups takes pattern alone, dicom alone, or table, id and column together")
         return self
 
     def match(self, name: str) -> str:

@@ -1,23 +1,34 @@
 """DICOM: one frame of a file in the unit that its rescale names, with the window that the file wants.
 
-Nothing of a header is kept but what the pixels need: no name, date or number of a patient leaves this module.
+Nothing of a header is kept but what the pixels need: no name, date or number of a patient leaves this module. Where
+folds must keep patients together, a digest of the number does.
 Reference: https://dicom.nema.org/medical/dicom/current/output/html/part03.html#sect_C.11.2
 """
 
 import warnings
 from collections.abc import Callable
+from hashlib import blake2b
 from threading import Lock
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.core.picture_formats import SIGNATURE_BYTES, find_picture_format
 from pipeline.images.bands import Bands, Frame, list_limits
 
 if TYPE_CHECKING:
     from pydicom import Dataset
     from pydicom.pixels.decoders.base import DecodeRunner
 
+Subject = Literal["patient", "study", "series"]
+SUBJECTS: dict[Subject, str] = {
+    "patient": "PatientID",
+    "study": "StudyInstanceUID",
+    "series": "SeriesInstanceUID",
+}
+# What pydicom raises on a header that is none.
+_NO_HEADER = (OSError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError, NotImplementedError)
 _ADDING, _ADDED = Lock(), list[bool]()
 
 
@@ -42,6 +53,33 @@ def read_dicom(file: IO[bytes], frame: Frame, most_pixels: int) -> Bands:
             return _read_frame(dcmread(file, force=True), frame, most_pixels)
     except (BytesLengthException, InvalidDicomError) as error:  # of no usual kind of error
         raise ValueError(str(error)) from error
+
+
+def read_subject(file: IO[bytes], subject: Subject) -> str:
+    """Reads whose file it is: a digest of the header's id, 16 letters; empty where the header names none.
+
+    Args:
+        file: opened; pixels are not read.
+        subject: patient, study or series.
+
+    Raises:
+        ValueError: no header of DICOM.
+    """
+    from pydicom import config, dcmread
+    from pydicom.errors import BytesLengthException, InvalidDicomError
+
+    known = find_picture_format(file.read(SIGNATURE_BYTES))
+    if known is None or known.name != "DICOM":
+        raise ValueError("no header of DICOM")
+    file.seek(0)
+    config.settings.reading_validation_mode = config.IGNORE
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            data = dcmread(file, force=True, stop_before_pixels=True, specific_tags=[SUBJECTS[subject]])
+            name = str(data.get(SUBJECTS[subject]) or "").strip()
+    except (BytesLengthException, InvalidDicomError, *_NO_HEADER) as error:
+        raise ValueError(str(error)) from error
+    return blake2b(name.encode(), digest_size=8).hexdigest() if name else ""
 
 
 def _read_frame(data: "Dataset", frame: Frame, most_pixels: int) -> Bands:

@@ -155,7 +155,7 @@ def test_two_sources_of_groups_are_refused(base: Path) -> None:
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
-        ({}, "pattern alone, or table, id and column together"),
+        ({}, "pattern alone, dicom alone, or table, id and column together"),
         ({"pattern": "(.)", "table": "a.csv"}, "pattern alone"),
         ({"pattern": "^\\d+_"}, "needs brackets"),
         ({"pattern": "("}, "is not a regular expression"),

@@ -8,7 +8,7 @@ from pydicom.uid import RLELossless
 from support.dicom import ENCODERS, make_dicom
 
 from pipeline.images.bands import Bands, Frame, scale_bands
-from pipeline.images.dicom import read_dicom
+from pipeline.images.dicom import SUBJECTS, Subject, read_dicom, read_subject
 
 RAMP = (np.arange(256, dtype=np.uint16) * 16).reshape(16, 16)
 
@@ -79,3 +79,24 @@ def test_a_file_without_a_picture_or_with_too_few_bytes_is_refused() -> None:
         _read(content[:300])
     with pytest.raises(ValueError, match="16 x 16 pixels are too many"):
         read_dicom(io.BytesIO(content), "first", 200)
+
+
+@pytest.mark.parametrize("subject", SUBJECTS)
+def test_subjects_are_digests(subject: Subject) -> None:
+    ids: dict[str, Any] = {"PatientID": " 7 ", "StudyInstanceUID": "1.2.7", "SeriesInstanceUID": "1.2.8"}
+    one, again = (read_subject(io.BytesIO(make_dicom(values, **ids)), subject) for values in (RAMP, RAMP // 2))
+    ids = dict.fromkeys(ids, "9")
+    other = read_subject(io.BytesIO(make_dicom(RAMP, **ids)), subject)
+    assert one == again != other
+    assert len(one) == 16
+    assert read_subject(io.BytesIO(make_dicom(RAMP, PatientID="")), subject) == ""
+
+
+def test_old_files_without_a_preamble_have_subjects() -> None:
+    content = make_dicom(RAMP, PatientID="7")
+    assert read_subject(io.BytesIO(content[132:]), "patient") == read_subject(io.BytesIO(content), "patient")
+
+
+def test_a_file_without_a_header_has_no_subject() -> None:
+    with pytest.raises(ValueError, match="DICOM"):
+        read_subject(io.BytesIO(b"\x89PNG" * 99), "patient")

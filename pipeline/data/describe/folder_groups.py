@@ -6,7 +6,8 @@ from pathlib import PurePosixPath
 
 import pandas as pd
 
-from pipeline.data.describe.groups import GroupedRows, describe_groups
+from pipeline.data.describe.group_readings import GroupedRows
+from pipeline.data.describe.groups import describe_groups
 from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import Choices, ImageFiles, Reading, is_id
 from pipeline.data.describe.test_tables import WIDE

@@ -8,12 +8,12 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import pandas as pd
 
 from pipeline.core.errors import InputError, some
 from pipeline.data.describe.group_evidence import GroupEvidence, measure_groups
+from pipeline.data.describe.group_readings import GroupedRows, GroupReading, choose_header, find_headers
 from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import Choices, strip_suffix
 
@@ -31,49 +31,6 @@ _SIDES = {
     *("cc", "mlo", "pa", "ap", "lat", "lateral", "frontal", "dorsal", "ventral"),
 }
 _SIDE_PATTERN = r"^(.+)[_-][A-Za-z]+$"
-
-
-@dataclass(frozen=True)
-class GroupedRows:
-    """The rows of a training table that name an image.
-
-    Attributes:
-        table: text.
-        name: of the table, for messages.
-        ids: of its rows.
-        images: their paths.
-        labels: their classes.
-        taken: columns that are something else: id, label, what the sample submission asks for.
-    """
-
-    table: pd.DataFrame
-    name: str
-    ids: Sequence[str]
-    images: Sequence[str]
-    labels: Sequence[str]
-    taken: Sequence[str]
-
-
-@dataclass(frozen=True)
-class GroupReading:
-    """The groups of the training images: a column of their table, or a pattern over their ids, or neither.
-
-    Attributes:
-        column: of the training table.
-        pattern: over ids.
-        facts: as read from the files.
-        check: guesses that a person should check.
-    """
-
-    column: str | None = None
-    pattern: str | None = None
-    facts: tuple[str, ...] = ()
-    check: tuple[str, ...] = ()
-
-    @property
-    def sections(self) -> dict[str, dict[str, Any]]:
-        """The section ``groups`` of the competition's file, if it needs one."""
-        return {} if self.pattern is None else {"groups": {"pattern": self.pattern}}
 
 
 @dataclass(frozen=True)
@@ -96,7 +53,7 @@ def describe_groups(
         listing: the files.
         rows: the training table.
         tests: tables of test images: where one has the same column, they tell whether groups are new there.
-        choices: ``group`` decides: a column, a pattern with brackets, or ``none``.
+        choices: ``group`` decides: a column, a pattern with brackets, ``dicom:patient`` or the like, or ``none``.
 
     Raises:
         InputError: a choice that is none, or a doubtful group that only a person can decide on.
@@ -111,7 +68,7 @@ def describe_groups(
     if len(coarse) > 1 and len([each for each in coarse if each.apart]) == 1:
         coarse = [each for each in coarse if each.apart]
     if not coarse:
-        return _ask_or_hint(listing, rows)
+        return find_headers(listing, rows.images, _hint_at_few(rows)) or _ask_or_hint(listing, rows)
     # Of groups that cross, the fewest tie the most: folds that keep them are the most honest.
     coarse.sort(key=lambda each: len(set(each.groups)))
     reading = _apply(listing, rows, coarse[0])
@@ -146,11 +103,13 @@ def _apply(listing: Listing, rows: GroupedRows, chosen: _Candidate) -> GroupRead
     ]
     doubt = "" if chosen.apart or (evidence is not None and evidence.clear) else " by its name alone"
     check = (f"images of one {chosen.name} share a fold{doubt}; describe again with --group none if they need not",)
-    return GroupReading(chosen.reading.column, chosen.reading.pattern, tuple(facts), check)
+    return replace(chosen.reading, facts=tuple(facts), check=check)
 
 
 def _chosen(rows: GroupedRows, wanted: str) -> GroupReading:
     columns = [str(name) for name in rows.table.columns]
+    if wanted not in columns and (header := choose_header(wanted)) is not None:
+        return header
     if wanted in columns:
         return GroupReading(column=wanted, facts=(f"{wanted} ties images together: chosen with --group",))
     if wanted.strip().lower() == "none":
@@ -166,7 +125,8 @@ def _chosen(rows: GroupedRows, wanted: str) -> GroupReading:
             pattern=wanted, facts=(f"a part of {hits:,} ids ties images together: chosen with --group",)
         )
     raise InputError(
-        f"--group {wanted!r} is no column of {rows.name} and no pattern with brackets; it has {some(columns)}; or none"
+        f"--group {wanted!r} is no column of {rows.name} and no pattern with brackets; it has {some(columns)}; or "
+        "none, dicom:patient, dicom:study or dicom:series for DICOM files"
     )
 
 

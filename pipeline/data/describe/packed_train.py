@@ -9,7 +9,8 @@ import pandas as pd
 from pipeline.core.errors import some
 from pipeline.data.containers.array_rows import ROW
 from pipeline.data.describe.classes import is_label
-from pipeline.data.describe.groups import GroupedRows, describe_groups
+from pipeline.data.describe.group_readings import GroupedRows
+from pipeline.data.describe.groups import describe_groups
 from pipeline.data.describe.label_columns import read_labels
 from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import ENOUGH, Choices, Reading, is_id, pick_reading

@@ -20,7 +20,8 @@ from pipeline.data.describe.folders import (
     describe_file_names,
     find_classes_beside_tests,
 )
-from pipeline.data.describe.groups import GroupedRows, GroupReading, describe_groups
+from pipeline.data.describe.group_readings import GroupedRows, GroupReading
+from pipeline.data.describe.groups import describe_groups
 from pipeline.data.describe.joined_answers import find_joined_answers
 from pipeline.data.describe.label_columns import read_labels
 from pipeline.data.describe.listing import Listing

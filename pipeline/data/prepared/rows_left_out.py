@@ -17,6 +17,7 @@ from pipeline.data.containers.tables import read_rows
 from pipeline.data.prepared.image_folder import ImageFolder
 from pipeline.data.prepared.packed_images import PackedImages
 from pipeline.data.prepared.record import Record
+from pipeline.images.dicom import SUBJECTS, Subject, read_subject
 
 NO_LABEL, NO_IMAGE = "it has no label", "it has no image"
 
@@ -123,6 +124,9 @@ def group_records(base: Path, records: Sequence[Record], competition: Competitio
     if rules.pattern is not None:
         return [replace(record, group=rules.match(record.id)) for record in records]
     layout = competition.train
+    if rules.dicom is not None:
+        groups = _read_subjects(base, [record.source for record in records], rules.dicom)
+        return [replace(record, group=group) for record, group in zip(records, groups, strict=True)]
     if isinstance(layout, CsvPixels):
         raise InputError("groups.table names images by their files, train.layout is csv_pixels; use train.group")
     path = base / str(rules.table)
@@ -135,3 +139,31 @@ def group_records(base: Path, records: Sequence[Record], competition: Competitio
     if missing:
         raise InputError(f"{path}: {len(missing)} training images have no row: {some(missing)}; add their rows")
     return [replace(record, group=group[record.source]) for record in records]
+
+
+def _read_subjects(base: Path, sources: Sequence[str], subject: Subject) -> list[str]:
+    """Reads the subject of each file below ``base`` from its header, as a digest.
+
+    Raises:
+        InputError: files that are no DICOM, or whose header names none.
+    """
+    found, other, empty = [], [], []
+    for source in sources:
+        try:
+            with (base / source).open("rb") as file:
+                found.append(read_subject(file, subject))
+        except (OSError, ValueError):
+            other.append(source)
+        else:
+            empty += [] if found[-1] else [source]
+    if other:
+        raise InputError(
+            f"{len(other):,} training images are no DICOM files, whose headers groups.dicom reads: {some(other)}; "
+            "remove groups from the competition's file, or group by a pattern or a table"
+        )
+    if empty:
+        raise InputError(
+            f"{len(empty):,} training images name no {subject} in their header ({SUBJECTS[subject]}): {some(empty)}; "
+            "set groups.dicom to another of patient, study and series, or remove it"
+        )
+    return found

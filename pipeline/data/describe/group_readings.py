@@ -1,0 +1,111 @@
+"""Readings of the groups of training images; those that the headers of DICOM files name."""
+
+import io
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from pipeline.core.errors import InputError, some
+from pipeline.core.picture_formats import find_suffix_format
+from pipeline.data.describe.listing import Listing
+from pipeline.images.dicom import SUBJECTS, Subject, read_subject
+
+_OPENED, _LEAST = 200, 5  # files that are looked at, and subjects among them: fewer are a name for all, or a hospital
+
+
+@dataclass(frozen=True)
+class GroupedRows:
+    """The rows of a training table that name an image.
+
+    Attributes:
+        table: text.
+        name: of the table, for messages.
+        ids: of its rows.
+        images: their paths.
+        labels: their classes.
+        taken: columns that are something else: id, label, what the sample submission asks for.
+    """
+
+    table: pd.DataFrame
+    name: str
+    ids: Sequence[str]
+    images: Sequence[str]
+    labels: Sequence[str]
+    taken: Sequence[str]
+
+
+@dataclass(frozen=True)
+class GroupReading:
+    """The groups of the training images: a column of their table, a pattern over ids, what headers name, or nothing.
+
+    Attributes:
+        column: of the training table.
+        pattern: over ids.
+        dicom: what the headers of DICOM files name: patient, study or series.
+        facts: as read from the files.
+        check: guesses that a person should check.
+    """
+
+    column: str | None = None
+    pattern: str | None = None
+    dicom: str | None = None
+    facts: tuple[str, ...] = ()
+    check: tuple[str, ...] = ()
+
+    @property
+    def sections(self) -> dict[str, dict[str, Any]]:
+        """The section ``groups`` of the competition's file, if it needs one."""
+        keys = {"pattern": self.pattern, "dicom": self.dicom}
+        section = {name: value for name, value in keys.items() if value is not None}
+        return {"groups": section} if section else {}
+
+
+def find_headers(listing: Listing, images: Sequence[str], check: Sequence[str] = ()) -> GroupReading | None:
+    """Finds groups in the headers of DICOM files: their patients, where each of a few hundred files names one.
+
+    A patient of one image is a group of its own, which changes nothing; so it does not matter whether any two of the
+    files that were opened are of one.
+
+    Args:
+        listing: the files.
+        images: paths of the training images.
+        check: lines that go along.
+
+    Returns:
+        None where files are no DICOM, or name none, one for nearly all, or a few.
+    """
+    if not images or any(find_suffix_format(path) != "DICOM" for path in images):
+        return None
+    opened = list(images[:: max(1, len(images) // _OPENED)])
+    listing.load(opened)
+    try:
+        names = [read_subject(io.BytesIO(listing.read(path)), "patient") for path in opened]
+    except ValueError:
+        return None
+    counts = Counter(names)
+    if "" in counts or len(counts) < _LEAST or 2 * max(counts.values()) > len(names):
+        return None
+    facts = (
+        f"headers of {len(names):,} DICOM files name {len(counts):,} patients: images of one share a fold, by a digest "
+        "of PatientID",
+    )
+    words = "images of one patient share a fold by their DICOM headers; describe again with --group none if they need "
+    return GroupReading(dicom="patient", facts=facts, check=(*check, words + "not, or --group dicom:series"))
+
+
+def choose_header(wanted: str) -> GroupReading | None:
+    """Returns the reading that ``--group dicom:patient`` chooses; None where it begins otherwise.
+
+    Raises:
+        InputError: neither patient, study nor series.
+    """
+    before, colon, name = wanted.strip().partition(":")
+    if before.lower() != "dicom" or not colon:
+        return None
+    subject: Subject | None = next((each for each in SUBJECTS if each == name.strip().lower()), None)
+    if subject is None:
+        raise InputError(f"--group {wanted!r} names none of {some(f'dicom:{each}' for each in SUBJECTS)}; choose one")
+    return GroupReading(dicom=subject, facts=(f"the {subject} of DICOM headers ties images together: --group",))

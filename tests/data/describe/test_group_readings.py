@@ -1,0 +1,62 @@
+"""Groups that the headers of DICOM files name."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.competition_files import Files, image, read, rows
+from support.dicom import make_dicom
+
+from pipeline.core.errors import InputError
+from pipeline.core.row_rules import Groups
+from pipeline.data.prepared.records import list_records
+
+VALUES = np.random.default_rng(0).integers(0, 4096, (8, 8), dtype=np.uint16)
+
+
+def scans(patients: int, kind: str = "csv") -> Files:
+    """Twelve scans of so many patients, in a table or in folders of classes."""
+    scan = {n: make_dicom(VALUES + n, PatientID=f"secret{n % patients}", SeriesInstanceUID=f"1.{n}") for n in range(12)}
+    tests = {f"test/t{n}.dcm": make_dicom(VALUES) for n in range(3)}
+    sample = rows("id,label", *((f"t{n}", "ill") for n in range(3)))
+    if kind == "folders":
+        return {f"train/{('ill', 'well')[n // 3 % 2]}/a{n}.dcm": scan[n] for n in scan} | {
+            "sample_submission.csv": sample,
+            **tests,
+        }
+    table = rows("id,label", *((f"a{n}", ("ill", "well")[n // 3 % 2]) for n in range(12)))
+    trains = {f"train/a{n}.dcm": scan[n] for n in scan}
+    return {"train.csv": table, "sample_submission.csv": sample, **trains, **tests}
+
+
+@pytest.mark.parametrize("kind", ["csv", "folders"])
+def test_patients_of_headers_become_groups_as_digests(root: Path, kind: str) -> None:
+    found = read(root, scans(6, kind))
+    assert found.groups == Groups(dicom="patient")
+    groups = {Path(record.id).stem: record.group for record in list_records(root / "unpacked", found).train}
+    assert len(set(groups.values())) == 6
+    assert groups["a0"] == groups["a6"] != groups["a1"]
+    assert "secret" not in str(groups) + (root / "configs/competitions/shape.yaml").read_text()
+
+
+def test_a_number_that_all_share_is_no_group(root: Path) -> None:
+    assert read(root, scans(1)).groups is None
+
+
+def test_series_are_chosen(root: Path) -> None:
+    found = read(root, scans(6), group="dicom:series")
+    assert len({record.group for record in list_records(root / "unpacked", found).train}) == 12
+
+
+def test_a_subject_that_is_none_is_one_line(root: Path) -> None:
+    with pytest.raises(InputError, match="names none of dicom:patient, dicom:study, dicom:series; choose one"):
+        read(root, scans(6), group="dicom:doctor")
+
+
+def test_files_without_the_header_are_named(root: Path) -> None:
+    with pytest.raises(InputError, match=r"12 training images name no study in their header \(StudyInstanceUID\)"):
+        read(root, scans(6), group="dicom:study")
+    files = dict(scans(6)) | {"train/a3.dcm": image(3)}
+    (root / "configs/competitions/shape.yaml").unlink()
+    with pytest.raises(InputError, match=r"1 training images are no DICOM files.*train/a3\.dcm"):
+        read(root, files, group="dicom:patient")
