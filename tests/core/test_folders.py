@@ -27,10 +27,10 @@ def test_a_folder_takes_the_place_of_another_whole_or_not_at_all(tmp_path: Path)
 
 
 def test_folders_written_at_once_do_not_mix(tmp_path: Path) -> None:
-    together = threading.Barrier(4, timeout=20)
+    together = threading.Barrier(4, timeout=60)
 
     def write(number: int) -> None:
-        for _ in range(20):
+        for _ in range(5):
             with atomic_folder(tmp_path / "one") as building:
                 for name in "ab":
                     (building / name).write_text(str(number))
