@@ -1,10 +1,13 @@
 """The search for even folds: its start, its moves and its measure."""
 
 import numpy as np
+import pytest
+from sklearn.model_selection import StratifiedGroupKFold
 
 from pipeline.data.prepared.group_balance import (
     DealtGroups,
     balance_groups,
+    deal_as_scikit_learn,
     deal_by_rarity,
     deal_by_spread,
     improve_balance,
@@ -56,3 +59,47 @@ def test_the_greedy_deal_puts_the_most_uneven_group_first() -> None:
 def test_what_balance_returns_uses_every_fold() -> None:
     fold = balance_groups(with_rows([[1.0, 0.0], [0.0, 1.0], [2.0, 2.0]]), 3, np.random.default_rng(0))
     assert sorted(fold.tolist()) == [0, 1, 2]
+
+
+def make_groups(seed: int, groups: int = 40, classes: int = 5) -> tuple[np.ndarray, np.ndarray]:
+    """Makes labels and groups of 400 rows, every group mostly of few classes."""
+    random = np.random.default_rng(seed)
+    group = np.concatenate([np.arange(groups), random.integers(0, groups, 400 - groups)])
+    shares = random.dirichlet(np.full(classes, 0.3), groups).cumsum(axis=1)
+    return (shares[group] > random.random((400, 1))).argmax(axis=1), group
+
+
+def split_by_library(labels: np.ndarray, groups: np.ndarray, seed: int) -> np.ndarray:
+    """Splits into five folds by scikit-learn (1.9.1, where the deal was read)."""
+    fold = np.full(len(labels), -1)
+    splitter = StratifiedGroupKFold(5, shuffle=True, random_state=seed)
+    for each, (_, valid) in enumerate(splitter.split(labels, labels, groups)):
+        fold[valid] = each
+    return fold
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_deal_of_the_library_is_the_library_s(seed: int) -> None:
+    labels, groups = make_groups(seed)
+    counts = np.zeros((40, 5))
+    np.add.at(counts, (groups, labels), 1)
+    assert (deal_as_scikit_learn(counts, 5, seed)[groups] == split_by_library(labels, groups, seed)).all()
+
+
+def test_where_chance_favours_the_library_s_deal_it_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    labels, groups = make_groups(0)
+    counts = np.zeros((40, 6))
+    np.add.at(counts, (groups, labels), 1)
+    counts[:, -1] = counts.sum(axis=1)
+    monkeypatch.setattr("pipeline.data.prepared.group_balance._STARTS", 1)
+    monkeypatch.setattr("pipeline.data.prepared.group_balance._KICKS", 0)
+    monkeypatch.setattr("pipeline.data.prepared.group_balance.improve_balance", lambda *_: 0)
+    theirs = split_by_library(labels, groups, 3)
+    pairs = {
+        tuple(pair) for pair in zip(balance_groups(counts, 5, np.random.default_rng(0), 3)[groups], theirs, strict=True)
+    }
+    assert len(pairs) == 5  # the same folds under other numbers
+    pairs = {
+        tuple(pair) for pair in zip(balance_groups(counts, 5, np.random.default_rng(0))[groups], theirs, strict=True)
+    }
+    assert len(pairs) > 5

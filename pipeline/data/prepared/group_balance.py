@@ -36,16 +36,19 @@ class DealtGroups(NamedTuple):
     held: NDArray[np.float64]
 
 
-def balance_groups(counts: NDArray[np.float64], n_splits: int, random: np.random.Generator) -> NDArray[np.int64]:
+def balance_groups(
+    counts: NDArray[np.float64], n_splits: int, random: np.random.Generator, seed: int | None = None
+) -> NDArray[np.int64]:
     """Deals groups to folds so that strata and rows are shared out evenly.
 
-    Starts are drawn until one ends at least as balanced as the greedy deal by spread, which is itself the last start.
+    Starts are drawn until one ends well below the spread of a greedy deal, which is itself the last start.
     A fold that lacks a stratum counts for more than any imbalance.
 
     Args:
         counts: (n_groups, n_strata) rows of each group in each stratum, the last column all rows.
         n_splits: how many folds.
         random: draws the order and the folds' numbers.
+        seed: of scikit-learn's deal, which is taken where it is the more even one; None for not to look at it.
 
     Returns:
         (n_groups,) folds 0..n_splits-1.
@@ -71,6 +74,11 @@ def balance_groups(counts: NDArray[np.float64], n_splits: int, random: np.random
             best, least = fold, score
         if least <= (unavoidable, bar):
             break
+    if seed is not None:
+        theirs = deal_as_scikit_learn(counts[:, :-1], n_splits, seed)
+        missing = int((_sum_by_fold(theirs, groups.held, n_splits) == 0).sum())
+        if (missing, measure_spread(theirs, shares[:, :-1], n_splits)) < least:
+            best = theirs
     return random.permutation(n_splits)[best]
 
 
@@ -125,6 +133,30 @@ def deal_by_spread(
         fold[each] = best
         sums[best] += own
         rows[best] += sizes[each]
+    return fold
+
+
+def deal_as_scikit_learn(counts: NDArray[np.float64], n_splits: int, seed: int) -> NDArray[np.int64]:
+    """Deals groups by their counts alone to the very folds of scikit-learn 1.9's StratifiedGroupKFold with that seed.
+
+    The rows themselves, of which it would count the strata again, need not be there.
+    """
+    order = np.arange(len(counts))
+    np.random.RandomState(seed).shuffle(order)
+    fold, totals = np.zeros(len(counts), dtype=np.int64), counts.sum(axis=0)
+    sums, itself = np.zeros((n_splits, counts.shape[1])), np.arange(n_splits)
+    for each in order[np.argsort(-np.std(counts[order], axis=1), kind="stable")].tolist():
+        tried = np.tile(sums, (n_splits, 1, 1))
+        tried[itself, itself] += counts[each]
+        spreads = np.std(tried / totals, axis=1).mean(axis=1).tolist()
+        rows = sums.sum(axis=1).tolist()
+        best = 0
+        for other in range(1, n_splits):
+            tie = abs(spreads[other] - spreads[best]) <= 1e-8 + 1e-5 * spreads[best]
+            if spreads[other] < spreads[best] or (tie and rows[other] < rows[best]):
+                best = other
+        fold[each] = best
+        sums[best] += counts[each]
     return fold
 
 

@@ -59,7 +59,7 @@ def deal_groups(strata: NDArray[np.bool_], groups: NDArray[np.int64], n_splits: 
         )
     random = np.random.default_rng(seed)
     if n_units < len(unit):
-        return deal_whole_groups(strata, unit, n_splits, random)
+        return deal_whole_groups(strata, unit, n_splits, seed, random)
     # One column more, of all rows: it deals what lies in no stratum, and evens out the sizes.
     marks = np.concatenate([strata, np.ones((len(strata), 1), dtype=np.bool_)], axis=1)
     counts = np.zeros((n_units, marks.shape[1]), dtype=np.float32)

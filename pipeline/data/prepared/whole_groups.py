@@ -11,7 +11,7 @@ _TIGHT = 3  # times the folds: strata in so few groups are searched exactly wher
 
 
 def deal_whole_groups(
-    strata: NDArray[np.bool_], unit: NDArray[np.int64], n_splits: int, random: np.random.Generator
+    strata: NDArray[np.bool_], unit: NDArray[np.int64], n_splits: int, seed: int, random: np.random.Generator
 ) -> NDArray[np.int64]:
     """Gives every row the fold that validates it, rows of one group the same.
 
@@ -21,6 +21,7 @@ def deal_whole_groups(
         strata: (n, n_strata) of rows, what every fold should have its share of.
         unit: (n,) numbers 0..n_groups-1 of the groups.
         n_splits: how many folds, at most the groups.
+        seed: of scikit-learn's deal, which is among those that are compared where all groups are dealt at once.
         random: draws what is dealt when and where.
 
     Returns:
@@ -31,7 +32,7 @@ def deal_whole_groups(
     early = (sizes > 1) | (len(sizes) <= _SEARCHED)
     holders = _count_groups(strata, unit)
     tight = np.zeros(len(holders), dtype=np.bool_)
-    begun = balance_groups(_count_rows(strata, unit, early), n_splits, random)
+    begun = balance_groups(_count_rows(strata, unit, early), n_splits, random, seed if early.all() else None)
     fold = _deal(strata, unit, early, begun, n_splits, random)
     while True:
         lacking = (holders >= n_splits) & ~_held_by_all(strata, fold, n_splits)
