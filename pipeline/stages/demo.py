@@ -15,7 +15,7 @@ from pipeline.core.arrays import Images
 from pipeline.core.errors import InputError
 from pipeline.core.paths import store_path
 from pipeline.images.store import open_store
-from pipeline.inference.demo.app import HOST, make_app
+from pipeline.inference.demo.app import HOST, ImpatientProtocol, make_app
 from pipeline.inference.licences import list_licences
 from pipeline.inference.predictor import open_predictor
 
@@ -36,7 +36,9 @@ def run(root: Path, name: str, port: int) -> None:
         for line in list_licences([model.card for model in predictor.models.values()]):
             print(line, flush=True)
         app = make_app(predictor, _RATE, _open_samples(root))
-        settings = uvicorn.Config(app, log_level="warning", access_log=False, limit_concurrency=_CONNECTIONS)
+        settings = uvicorn.Config(
+            app, http=ImpatientProtocol, log_level="warning", access_log=False, limit_concurrency=_CONNECTIONS
+        )
         server = uvicorn.Server(settings)
         print(f"demo of {name}: http://{HOST}:{listening.getsockname()[1]} (stop with Ctrl-C)", flush=True)
         with suppress(KeyboardInterrupt):  # raised by uvicorn again after it has stopped

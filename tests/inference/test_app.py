@@ -8,13 +8,18 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import uvicorn
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from PIL import Image
 from starlette.requests import Request
@@ -209,3 +214,29 @@ def test_the_command_serves_until_it_is_interrupted_and_ends_cleanly(predicting_
     started.send_signal(signal.SIGINT)
     out, err = started.communicate(timeout=120)
     assert (out, err, started.returncode) == ("stopped\n", "", 0)
+
+
+@contextmanager
+def serving(seconds: float, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, int]]:
+    """Serves nothing, with so many seconds for the head of a request; yields the address."""
+    monkeypatch.setattr(demo, "HEAD_SECONDS", seconds)
+    server = uvicorn.Server(uvicorn.Config(FastAPI(), http=demo.ImpatientProtocol, log_level="error"))
+    with socket.socket() as listening:
+        listening.bind((demo.HOST, 0))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        while not server.started:
+            time.sleep(0.01)
+        yield listening.getsockname()
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HT"])
+def test_a_connection_without_a_whole_request_is_closed(begun: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(0.1, monkeypatch) as address, socket.create_connection(address, timeout=20) as connection:
+        connection.sendall(begun)
+        received = b""
+        while part := connection.recv(4096):
+            received += part
+    assert received.count(b"HTTP/1.1 404") == begun.count(b"\r\n\r\n")

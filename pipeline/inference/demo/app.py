@@ -19,6 +19,7 @@ from fastapi.responses import FileResponse, JSONResponse
 from PIL import Image
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from pipeline.core.arrays import Images, make_displayed
 from pipeline.images.decoding import BrokenImageError, decode_bytes
@@ -29,7 +30,7 @@ from pipeline.inference.saliency.heat import overlay_heat
 HOST = "127.0.0.1"
 MAX_BYTES = 10_000_000
 MAX_PIXELS = 50_000_000
-BODY_SECONDS = 30.0
+HEAD_SECONDS = BODY_SECONDS = 30.0
 CONTENT_TYPE = "application/octet-stream"
 _DISPLAYED = 448  # side of the images that are returned, in pixels
 _FILES = {"/": "index.html", "/style.css": "style.css", "/script.js": "script.js"}
@@ -44,6 +45,24 @@ _HEADERS = {
     "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
     "Cache-Control": "no-store",
 }
+
+
+class ImpatientProtocol(H11Protocol):
+    """A connection that is closed where no whole request begins on it within `HEAD_SECONDS`: others want its place."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begins to look whether there are requests."""
+        super().connection_made(transport)
+        self.loop.call_later(HEAD_SECONDS, self._look, None)
+
+    def _look(self, last: object) -> None:
+        """Closes the connection where no request has begun since ``last`` one."""
+        if self.transport.is_closing():
+            return
+        if self.cycle is last and getattr(self.cycle, "response_complete", True):  # there is no cycle before the first
+            self.transport.close()
+        else:
+            self.loop.call_later(HEAD_SECONDS, self._look, self.cycle)
 
 
 class RefusedError(ValueError):
