@@ -1,12 +1,17 @@
 """`dvc repro` of a tiny competition, killed or interrupted at random moments and run again: the same bits in the end.
 
-A kill takes DVC alone, and its stage must end by itself, or everything at once, as a power cut does. An interruption
-is Ctrl-C in the terminal of all, or SIGTERM to DVC.
+A moment lies in one of the next three stages that a run comes to, or before the first: all are hit about equally often,
+whatever they take, and no time goes by in stages that others are waited for. What is broken off goes on until a run
+comes to its end, which is compared with an unbroken one, and begins anew.
+
+A kill takes DVC alone, and its stage must end by itself, or everything at once, as a power cut does. An interruption is
+Ctrl-C in the terminal of all, or SIGTERM to DVC.
 """
 
 import hashlib
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -16,10 +21,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
-from support.cloned import Repository, lay, make_environment
+from support.cloned import RECIPES, Repository, lay, make_environment
+from support.trained import HOG
 
 GRACE = 20.0  # seconds that a stage may live on after its DVC
-_KINDS = ("folds/folds.csv", "folds/**/*.parquet", "folds/*/checkpoints/*.h5", "submissions/*.csv")
+_KINDS = ("folds/folds.csv", "folds/**/*.parquet", "folds/*/checkpoints/*", "submissions/*.csv")
+_STAGE = re.compile(rb"^Running stage '(.+)':", re.M)
+_LOOK = 0.02  # seconds between two looks at the log
+_RECIPES = {"tiny_cnn": RECIPES["tiny_cnn"], "tiny_hog": HOG}  # with a network and without, which starts sooner
 _RESULTS = (".work", "data", "reports", "submissions", "folds", ".dvc/cache", ".dvc/tmp", "dvc.lock")
 
 
@@ -27,19 +36,27 @@ class Chain:
     """A repository whose `dvc repro` is broken off again and again.
 
     Attributes:
-        seconds: that an unbroken run takes.
+        seconds: that an unbroken run takes; by stage, and until the first of them under an empty name.
     """
 
     def __init__(self, folder: Path) -> None:
         """Runs everything once, unbroken."""
-        self._repository: Repository = lay(folder)
+        self._repository: Repository = lay(folder, _RECIPES)
         self._log = folder / "log.txt"
-        self._environment = make_environment(self._repository.home) | {"RELIABILITY_TRIAL": str(folder)}
-        started = time.monotonic()
-        problem = self._finish()
-        if problem:
-            raise SystemExit(f"an unbroken run fails: {problem}")
-        self.seconds = time.monotonic() - started
+        self._environment = make_environment(self._repository.home) | {
+            "RELIABILITY_TRIAL": str(folder),
+            "PYTHONUNBUFFERED": "1",  # the log has DVC's lines when they are printed
+        }
+        self.seconds: dict[str, float] = {}
+        process, stage, since = self._start(), "", time.monotonic()
+        while process.poll() is None:
+            time.sleep(_LOOK)
+            begun = self._list_stages()[-1:] or [""]
+            if begun[0] != stage:
+                self.seconds[stage], stage, since = time.monotonic() - since, begun[0], time.monotonic()
+        self.seconds[stage] = time.monotonic() - since
+        if process.returncode:
+            raise SystemExit(f"an unbroken run fails: {self._explain()}")
         self._wanted = self._hash_results()
         self._clear()
 
@@ -59,13 +76,18 @@ class Chain:
         return self._finish() or self._compare()
 
     def _break(self, rng: random.Random, end: Callable[["subprocess.Popen[bytes]"], str | None]) -> str | None:
-        moment = rng.uniform(0.2, self.seconds)
-        process = self._start()
+        ahead, share = rng.choice([0, 1, 1, 2, 2, 3, 3]), rng.random()
+        process, stages = self._start(), list[str]()
+        while process.poll() is None and len(stages) < ahead:
+            time.sleep(_LOOK)
+            stages = self._list_stages()
+        stage = stages[-1] if stages else ""
+        moment = share * self.seconds.get(stage, 1.0)
         try:
             process.wait(moment)
         except subprocess.TimeoutExpired:
             problem = end(process) or self._await_end()
-            return f"after {moment:.1f} s: {problem}" if problem else None
+            return f"{moment:.2f} s into {stage or 'DVC'}: {problem}" if problem else None
         return (self._explain() if process.returncode else None) or self._compare() or self._break(rng, end)
 
     def _start(self) -> "subprocess.Popen[bytes]":
@@ -78,6 +100,10 @@ class Chain:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+
+    def _list_stages(self) -> list[str]:
+        """Lists the stages that a run has begun so far."""
+        return [name.decode() for name in _STAGE.findall(self._log.read_bytes())]
 
     def _kill(self, process: "subprocess.Popen[bytes]", alone: bool) -> None:
         for pid in [process.pid] if alone else [process.pid, *self._list_alive()]:

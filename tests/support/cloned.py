@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,14 +70,14 @@ def list_shared_configs() -> set[str]:
     return set(re.findall(r"^ *- (configs/[\w./]+)$", text, re.M)) - {"configs/models"}
 
 
-def lay(folder: Path) -> Repository:
-    """Lays the project's code around a tiny competition; nothing has run."""
+def lay(folder: Path, recipes: Mapping[str, Mapping[str, object]] = RECIPES) -> Repository:
+    """Lays the project's code around a tiny competition and models by their names; nothing has run."""
     root, home = folder / "clone", folder / "home"
     root.mkdir()
     home.mkdir()
-    build(root, per_class=30, n_test=12, models=MODELS)
-    for name, recipe in RECIPES.items():
-        write_yaml(root / "configs" / "models" / f"{name}.yaml", recipe)
+    build(root, per_class=30, n_test=12, models=tuple(recipes))
+    for name, recipe in recipes.items():
+        write_yaml(root / "configs" / "models" / f"{name}.yaml", dict(recipe))
     for name in ("pipeline", *COPIED, *list_shared_configs()):
         (root / name).parent.mkdir(exist_ok=True)
         if (ROOT / name).is_dir():
