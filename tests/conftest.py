@@ -1,4 +1,4 @@
-"""Fixtures that several test files share."""
+"""Fixtures that several test files share, and the options of a run."""
 
 import os
 from collections.abc import Iterator
@@ -7,6 +7,34 @@ from pathlib import Path
 import pytest
 from support.kaggle_server import KaggleServer, lead_there, serving
 from support.once import make_once
+from support.parts import UnitScheduling, order, read_part, split_units, unit_of
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--part", metavar="K/N", help="of the slow tests, the K-th of N parts alone")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves one part of the slow tests, if that is asked for; where processes share the tests, long ones begin."""
+    if (wanted := config.getoption("--part")) is not None:
+        part, count = read_part(wanted)
+        slow = {item: unit_of(item.nodeid) for item in items if item.get_closest_marker("slow")}
+        kept = split_units(slow.values(), count)[part - 1]
+        left_out = [item for item, unit in slow.items() if unit not in kept]
+        items[:] = [item for item in items if item not in set(left_out)]
+        config.hook.pytest_deselected(items=left_out)
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=lambda item: order(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> UnitScheduling | None:
+    """Keeps the tests of a unit in one process, and the order of `pytest_collection_modifyitems`."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    config.option.loadscopereorder = False
+    return UnitScheduling(config, log)
 
 
 @pytest.fixture
