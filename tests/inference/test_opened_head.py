@@ -1,6 +1,7 @@
 """Heads on frozen backbones: new images get what training predicted of them, from the head and the files of weights."""
 
 import shutil
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from support import backbones, tiny, trained
 
 from pipeline import cli
 from pipeline.core import paths, predictions
+from pipeline.core.arrays import Images, Logits
 from pipeline.core.cards import ModelCard, read_card
 from pipeline.core.digests import read_signed_json, write_signed_json
 from pipeline.core.errors import InputError
@@ -18,6 +20,7 @@ from pipeline.core.targets.prepared import read_target
 from pipeline.images.store import open_store
 from pipeline.inference.checkpoints import InferenceInput, predict_images
 from pipeline.inference.exported_graph import build_graph
+from pipeline.inference.opened_head import OpenedHead
 from pipeline.inference.opened_network import TaskShape
 from pipeline.inference.selection import list_checkpoints
 from pipeline.inference.trained_model import open_trained_model
@@ -94,7 +97,16 @@ def test_the_command_predicts_files_by_a_head(
         Image.fromarray(images[number]).save(tmp_path / "photos" / f"{number}.png")
     monkeypatch.chdir(root)
     capsys.readouterr()
+    seen: list[int] = []
+    compute = OpenedHead.predict_logits
+
+    def count(head: OpenedHead, checkpoints: Sequence[Path], images: Images, work: Path) -> Iterator[Logits]:
+        seen.append(len(images))
+        yield from compute(head, checkpoints, images, work)
+
+    monkeypatch.setattr(OpenedHead, "predict_logits", count)
     assert cli.main(["predict", str(tmp_path / "photos"), "--model", "joined", "--format", "csv"]) == 0
+    assert seen == [2]  # known images, to tell unknown ones from, pass through no backbone again
     printed = capsys.readouterr().out
     assert "0.png" in printed
     assert "1.png" in printed

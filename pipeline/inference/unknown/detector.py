@@ -1,7 +1,8 @@
 """Unknown-image detectors: a score and its values on known images, chosen and calibrated on out-of-fold rows, and kept.
 
-No image of an unknown class is needed. Each fold's model is run once on a sample of its valid rows; the result lies in
-``.work/unknown``, named by all that determines it.
+No image of an unknown class is needed. Each fold's network is run once on a sample of its valid rows; of other models
+the out-of-fold predictions are all there is to know. The result lies in ``.work/unknown``, named by all that determines
+it.
 
 An image's p-value says how unusual its score is among those of known images: conformal, fold by fold. Fold k's model
 scores new images; its valid rows, which it did not see either, give the scores of known images. The ranks in all folds
@@ -115,6 +116,24 @@ def open_detector(root: Path, model: TrainedModel) -> UnknownDetector:
     path = work_folder(root, "unknown") / f"{model.card.model}-{_key(model, folds)}.npz"
     if path.is_file() and zipfile.is_zipfile(path):
         return _read(path)
+    if model.network is None:
+        outputs, labels = _read_outputs(root, model.card.model, list(model.checkpoints), model.classes)
+    else:
+        outputs, labels = _compute_outputs(root, folds, model)
+    smoothing = model.network.recipe.training.label_smoothing if model.network is not None else 0.0
+    detector = fit_detector(outputs, labels, len(model.classes), smoothing)
+    _write(path, detector)
+    return detector
+
+
+def fit_ensemble_detector(root: Path, card: EnsembleCard, classes: Sequence[str]) -> UnknownDetector:
+    """Fits a detector to the combined probabilities, fold by fold, from the ensemble's out-of-fold predictions."""
+    outputs, labels = _read_outputs(root, paths.ENSEMBLE, sorted(map(int, card.fold_scores)), classes)
+    return fit_detector(outputs, labels, len(classes))
+
+
+def _compute_outputs(root: Path, folds: Path, model: TrainedModel) -> tuple[list[FoldOutputs], list[Labels]]:
+    """Runs each fold's network on a sample of its valid rows."""
     data = load_data(prepared_folder(root), folds)
     outputs, labels = [], []
     with track_progress(f"{model.card.model}: scores of known images", len(model.checkpoints)) as advance:
@@ -124,19 +143,18 @@ def open_detector(root: Path, model: TrainedModel) -> UnknownDetector:
             outputs += list(model.predict_folds(np.ascontiguousarray(data.images[rows]), [fold], with_features=True))
             labels.append(data.labels[rows])
             advance(1)
-    smoothing = model.network.recipe.training.label_smoothing if model.network is not None else 0.0
-    detector = fit_detector(outputs, labels, len(data.classes), smoothing)
-    _write(path, detector)
-    return detector
+    return outputs, labels
 
 
-def fit_ensemble_detector(root: Path, card: EnsembleCard, classes: Sequence[str]) -> UnknownDetector:
-    """Fits a detector to the combined probabilities, fold by fold, from the ensemble's out-of-fold predictions."""
-    read = predictions.read_predictions(paths.oof_path(root, paths.ENSEMBLE), classes)
+def _read_outputs(
+    root: Path, name: str, folds: Sequence[int], classes: Sequence[str]
+) -> tuple[list[FoldOutputs], list[Labels]]:
+    """Reads the out-of-fold predictions of a model or the ensemble, fold by fold."""
+    read = predictions.read_predictions(paths.oof_path(root, name), classes)
     table = tables.read_folds(paths.folds_path(root)).set_index("id").loc[list(read.ids)]
     numbers, labels = table["fold"].to_numpy(), table["label"].to_numpy(dtype=np.int64)
-    rows = [np.flatnonzero(numbers == fold) for fold in sorted(map(int, card.fold_scores))]
-    return fit_detector([FoldOutputs(read.probs[own]) for own in rows], [labels[own] for own in rows], len(classes))
+    rows = [np.flatnonzero(numbers == fold) for fold in folds]
+    return [FoldOutputs(read.probs[own]) for own in rows], [labels[own] for own in rows]
 
 
 def _key(model: TrainedModel, folds: Path) -> str:
