@@ -32,7 +32,8 @@ ROOMS = {
     "reports": Room(
         6,
         "page images data ensemble kaggle training inference",
-        "comparison data.model_inputs data.page data.prepared_data models.evaluation_data models.page score_table",
+        """comparison data.model_inputs data.page data.prepared_data models.evaluation_data models.mistakes models.page
+        score_table""",
     ),
     "planning": Room(
         5,
@@ -50,11 +51,11 @@ ROOMS = {
     "training": Room(
         4,
         "images networks",
-        """classic.recipe classic.training context data dependencies fingerprints finished fold_predictions
+        """classic.recipe classic.training context data dependencies doubted fingerprints finished fold_predictions
         heads.backbones heads.other_heads heads.recipe heads.session looking lr_range machines.job_files
         machines.parcels machines.ray_cluster machines.ray_training machines.ray_worker machines.travelling
         memory model_file model_folds opening recipes.balance recipes.model_yaml recipes.recipe results setup
-        side_by_side tabular.recipe task task_list""",
+        side_by_side tabular.recipe task task_list unseen_folds""",
     ),
     "networks": Room(
         3,

@@ -59,6 +59,17 @@ def _look(
     look.run(find_root(), model, settings or [], fold or [0], keep)
 
 
+@chain_commands.command("doubt")
+def _doubt(
+    model: Annotated[str, typer.Argument(help="a file under configs/models, without .yaml; a quick one will do")],
+    force: Annotated[bool, typer.Option("--force", help="replace an earlier list")] = False,
+) -> None:
+    """List training labels that are probably wrong, fold by fold, for `doubted: drop` or `relabel` of a model."""
+    from pipeline.stages import doubt
+
+    doubt.run(find_root(), model, force)
+
+
 @chain_commands.command("lr-range")
 def _lr_range(
     model: Annotated[str, typer.Argument(help="a file under configs/models, without .yaml")],

@@ -83,6 +83,11 @@ def metrics_folder(root: Path) -> Path:
     return root / "configs" / "metrics"
 
 
+def doubted_path(root: Path, competition: str) -> Path:
+    """The list of a competition's doubted labels, as the user left it."""
+    return root / "configs" / "doubted" / f"{competition}.csv"
+
+
 def tuned_path(root: Path, model: str) -> Path:
     """What tuning found for a model."""
     return root / "configs" / "tuned" / f"{model}.yaml"

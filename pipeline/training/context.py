@@ -93,10 +93,15 @@ class TrainingContext:
 
     def fingerprint(self, trainer: str, images: list[str], recipe: AnyRecipe, precision: str, **more: Any) -> str:
         """Returns the fingerprint of a training."""
+        more |= self.digest_doubts()
         known = {"recipe": recipe.model_dump(mode="json"), "score": self.score, "seed": self.seed}
         return fingerprints.fingerprint_training(
             self.prepared, self.folds, images, trainer, known | more | {"precision": precision}
         )
+
+    def digest_doubts(self) -> dict[str, str]:
+        """Digests the doubts of the data, for a fingerprint; empty where there are none."""
+        return {} if self.data.doubts is None else {"doubts": self.data.doubts.digest}
 
 
 def read_train_params(root: Path) -> TrainParams:

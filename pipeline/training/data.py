@@ -1,5 +1,6 @@
 """Images, truth and folds of the active competition, joined by id; images stay on disk."""
 
+import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +19,25 @@ UNUSED = -2  # the fold of rows that neither train nor are validated
 
 
 @dataclass(frozen=True)
+class Doubts:
+    """Rows whose labels are doubted, by the fold in whose training they are left out or learnt as another class.
+
+    Attributes:
+        rows: of each fold, int64; none of them is validated in it.
+        likely: of each fold, the class indices int64 that its rows are learnt as; None where they are left out.
+    """
+
+    rows: tuple[Rows, ...]
+    likely: tuple[Labels, ...] | None = None
+
+    @property
+    def digest(self) -> str:
+        """The digest of all that they change."""
+        parts = [b"dropped" if self.likely is None else b"relabelled", *(each.tobytes() + b";" for each in self.rows)]
+        return hashlib.sha256(b"|".join([*parts, *(each.tobytes() for each in self.likely or ())])).hexdigest()
+
+
+@dataclass(frozen=True)
 class Data:
     """Images, truth and folds of one competition; images stay on disk.
 
@@ -32,6 +52,7 @@ class Data:
         target: what is predicted.
         weights: float32 (n,), what each row counts in the loss; None where all count the same.
         more: bool (n,), which rows come from elsewhere; None for none.
+        doubts: rows that train otherwise than they are labelled; None for none.
     """
 
     images: Images
@@ -43,6 +64,7 @@ class Data:
     target: Target
     weights: NDArray[np.float32] | None = None
     more: NDArray[np.bool_] | None = None
+    doubts: Doubts | None = None
 
     @property
     def labels(self) -> Labels:
@@ -62,6 +84,8 @@ class Data:
     @property
     def least_rows(self) -> int:
         """The number of training rows of the fold with the fewest."""
+        if self.doubts is not None:
+            return min(len(self.as_taught(fold).rows(fold)[0]) for fold in range(len(self.doubts.rows)))
         used = np.count_nonzero(self.fold_of != UNUSED)
         return int(used) - int(np.bincount(self.fold_of[self.fold_of >= 0]).max())
 
@@ -69,6 +93,22 @@ class Data:
         """Returns the training rows and the valid rows of a fold."""
         trained = (self.fold_of != fold) & (self.fold_of != UNUSED)
         return np.flatnonzero(trained), np.flatnonzero(self.fold_of == fold)
+
+    def as_taught(self, fold: int) -> "Data":
+        """Returns the data that a fold trains on: without doubts, or with another label of doubted rows.
+
+        The fold's own rows are those of the data: whatever was doubted, they are validated as they are labelled.
+        """
+        if self.doubts is None:
+            return self
+        rows, likely = self.doubts.rows[fold], self.doubts.likely
+        if likely is None:
+            fold_of = self.fold_of.copy()
+            fold_of[rows] = UNUSED
+            return replace(self, fold_of=fold_of, doubts=None)
+        truth = self.truth.copy()
+        truth[rows] = likely[fold]
+        return replace(self, truth=truth, doubts=None)
 
     def drop_more_rows(self) -> "Data":
         """Returns the data without the rows from elsewhere: these stand in no training part."""

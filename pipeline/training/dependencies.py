@@ -8,6 +8,7 @@ from pipeline.core.tables import folds_digest, read_folds
 from pipeline.networks.build import list_weight_files
 from pipeline.training.classic.recipe import ClassicRecipe
 from pipeline.training.context import TrainingContext
+from pipeline.training.doubted import apply_doubts
 from pipeline.training.fingerprints import digest_images
 from pipeline.training.heads.backbones import open_backbone
 from pipeline.training.heads.recipe import HeadRecipe
@@ -20,11 +21,15 @@ from pipeline.training.tabular.recipe import TabularRecipe
 
 
 def digest_dependencies(recipe: ModelRecipe, context: TrainingContext) -> dict[str, Any]:
-    """Digests all that a model depends on beside the images and their labels.
+    """Digests all that a model depends on beside the images and their labels, of which some may be doubted.
 
     Raises:
         InputError: a file of these cannot be had.
     """
+    return _digest_files(recipe, context) | apply_doubts(context, recipe.doubted).digest_doubts()
+
+
+def _digest_files(recipe: ModelRecipe, context: TrainingContext) -> dict[str, Any]:
     if isinstance(recipe, ClassicRecipe):
         return {}
     if isinstance(recipe, HeadRecipe):

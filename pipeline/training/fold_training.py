@@ -78,7 +78,7 @@ class FoldTraining:
             or inputs.recipe.network.model_dump().get("norm") != "reestimated"
         ):
             return
-        rows = inputs.data.rows(self.fold)[0]
+        rows = inputs.data.as_taught(self.fold).rows(self.fold)[0]
         chosen = np.random.default_rng([self.fold, 5]).permutation(rows)[:_STATISTICS_ROWS]
         batch = min(_STATISTICS_BATCH, self.phase.batch_size)
         batches = plain_batches(inputs.data.images, chosen, self.phase.size, batch, inputs.workers)

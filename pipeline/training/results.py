@@ -20,6 +20,7 @@ from pipeline.core.paths import (
 from pipeline.core.plots import draw_learning_curves
 from pipeline.core.predictions import Predictions
 from pipeline.training.data import Data
+from pipeline.training.doubted import list_doubt_marks
 from pipeline.training.finished import read_done
 from pipeline.training.fold_predictions import read_fold_predictions
 from pipeline.training.recipes.distillation import list_oof_marks
@@ -51,6 +52,7 @@ def gather_folds(root: Path, tasks: list[FoldTask], data: Data, competition: str
         *recipe.peeked,
         *list_inherited_marks(root, recipe.teachers),
         *list_oof_marks(root, recipe.oof_files, target),
+        *list_doubt_marks(root, competition, recipe.doubted),
     )
     digest = tables.folds_digest(table)
     honest = predictions.Predictions(ids, oof, target.columns, digest, peeked, target)

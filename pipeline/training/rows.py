@@ -54,7 +54,7 @@ class TrainingRows:
 
     def sample(self, fold: int, seed: int) -> tuple[Rows, tuple[int, ...]]:
         """Returns the labelled rows, with repeats where classes are oversampled, and the classes augmented more."""
-        data, balance = self._data, self._recipe.balance
+        data, balance = self._data.as_taught(fold), self._recipe.balance
         rows, weak = data.rows(fold)[0], tuple[int, ...]()
         if balance == Balance():
             return rows, ()
@@ -69,9 +69,9 @@ class TrainingRows:
 
     def select(self, fold: int, seed: int) -> FoldRows:
         """Returns all rows that a fold trains on, with their labels and targets."""
-        data, taught = self._data, self._joining(fold)
+        data, taught = self._data.as_taught(fold), self._joining(fold)
         rows, strong = self.sample(fold, seed)
-        targets = self._soft(rows)
+        targets = self._soft(rows, data)
         if targets is None and (taught is not None or data.truth.ndim > 1 or data.weights is not None):
             targets = data.target.make_targets(data.truth)
         if targets is not None and data.weights is not None:
@@ -116,8 +116,8 @@ class TrainingRows:
             )
         return self._taught[1]
 
-    def _soft(self, rows: Rows) -> Targets | None:
-        data, distill = self._data, self._recipe.training.distill
+    def _soft(self, rows: Rows, data: Data) -> Targets | None:
+        distill = self._recipe.training.distill
         if distill is None:
             return None
         return make_soft_targets(self._oof["teacher"], data.ids, data.target, data.truth, rows, distill)

@@ -82,7 +82,7 @@ class Session:
         first = self.phases[0]
         runtime.seed_everything(int(np.random.SeedSequence([seed, fold]).generate_state(1)[0]))
         self._set_fresh_weights(first)
-        rows = self.data.rows(fold)[0]
+        rows = self.data.as_taught(fold).rows(fold)[0]
         for layer in first.net.model.layers:
             if isinstance(layer, DatasetNorm):
                 layer.measure(self.data.images, rows)
@@ -92,7 +92,7 @@ class Session:
 
     def _set_class_weights(self, fold: int, seed: int) -> None:
         # Of any seed: how often each class is shown does not depend on it.
-        sampled, strata = self.inputs.rows.sample(fold, seed)[0], self.data.strata
+        sampled, strata = self.inputs.rows.sample(fold, seed)[0], self.data.as_taught(fold).strata
         weights = compute_class_weights(strata[sampled], self.recipe.balance, self.data.target)
         if weights is not None:
             for phase in self.phases:

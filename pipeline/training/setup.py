@@ -20,6 +20,7 @@ from pipeline.training.classic.training import ClassicSession, score_classic_fol
 from pipeline.training.context import TrainingContext
 from pipeline.training.data import Data
 from pipeline.training.dependencies import digest_predictions, find_oof_files, find_pseudo_teachers
+from pipeline.training.doubted import apply_doubts
 from pipeline.training.heads.recipe import HeadRecipe
 from pipeline.training.heads.training import make_head
 from pipeline.training.inputs import NetworkInputs
@@ -159,6 +160,7 @@ def settle_model(recipe: ModelRecipe, context: TrainingContext) -> SettledModel:
     """
     if isinstance(recipe, TabularRecipe) or not recipe.more_rows:  # columns stand beside the competition's rows alone
         context = dataclasses.replace(context, data=context.data.drop_more_rows())
+    context = apply_doubts(context, recipe.doubted)
     if isinstance(recipe, Recipe):
         return _settle_network_model(recipe, context, fingerprints.digest_images(context.prepared))
     made: Trainable

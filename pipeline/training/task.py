@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from pipeline.core.competition import Score
 from pipeline.images.views import Views
+from pipeline.training.recipes.standalone import DoubtedRows
 
 OnEpoch = Callable[[dict[str, float]], None]
 
@@ -26,6 +27,10 @@ class AnyRecipe(Protocol):
     @property
     def oof_files(self) -> tuple[str, ...]:
         """OOF predictions that are learnt from, relative to the repository."""
+
+    @property
+    def doubted(self) -> DoubtedRows:
+        """What becomes of rows whose labels are doubted."""
 
     @property
     def views(self) -> Views:

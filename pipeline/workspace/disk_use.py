@@ -14,6 +14,7 @@ _WORK = {
     "unknown": ("fits that tell unknown images", True),
     "probing": ("measured precisions and batch sizes", True),
     "tune": ("studies and their trials", False),
+    "doubt": ("fold tables without two folds", True),
     "best": ("the plan of `make best`", False),
     "competitions": ("what ties results to competitions", False),
     "logs": ("logs", False),

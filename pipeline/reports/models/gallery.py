@@ -38,7 +38,7 @@ def show_mistakes(data: EvaluationData) -> Part:
         f"of {_SURE:.0%} or more; for {second / count:.0%} of these the second most probable class is correct."
     )
     words = render_note("The most confident errors first: the label, and the three most probable classes.")
-    frame = _build_frame(data, [each.row for each in mistakes])
+    frame = _build_frame(data, [each.row for each in mistakes], data.names)
     return Part(
         PageSection("Misclassified images", [sentence, *_render_gallery(data, mistakes), words], "mistakes"),
         {},
@@ -64,7 +64,7 @@ def show_label_errors(data: EvaluationData) -> Part:
         "Confident learning on out-of-fold predictions (Northcutt, Jiang and Chuang 2021, arXiv 1911.00068; cleanlab), "
         "the label with the lowest probability first. A weak model flags correct labels, too: check before changes."
     )
-    frame = _build_frame(data, rows)
+    frame = _build_frame(data, rows, data.members.target.columns)
     saved = frame.to_csv(index=False, lineterminator="\n", float_format="%.6g")
     link = [render_download(f"Save all {count:,} as doubted_labels.csv", "doubted_labels.csv", saved)] if count else []
     suspects = [describe_mistake(data.labels, data.judged.probs, row) for row in rows[:_SHOWN]]
@@ -76,15 +76,15 @@ def show_label_errors(data: EvaluationData) -> Part:
     return Part(section, {"in_doubt": count}, {"doubted_labels": frame}, (f"{sentence}.",) if count else ())
 
 
-def _build_frame(data: EvaluationData, rows: list[int]) -> pd.DataFrame:
-    """One row per image: its id, label and prediction."""
+def _build_frame(data: EvaluationData, rows: list[int], names: Sequence[str]) -> pd.DataFrame:
+    """One row per image: its id, label and prediction, as ``names`` calls the classes."""
     labels, probs = data.labels[rows], data.judged.probs[rows]
     predicted = probs.argmax(axis=1)
     return pd.DataFrame(
         {
             "id": [data.ids[row] for row in rows],
-            "label": [data.names[label] for label in labels],
-            "predicted": [data.names[label] for label in predicted],
+            "label": [names[label] for label in labels],
+            "predicted": [names[label] for label in predicted],
             "probability": probs.max(axis=1),
             "probability_of_label": probs[np.arange(len(rows)), labels],
         }

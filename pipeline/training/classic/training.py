@@ -125,7 +125,7 @@ def train_classic_fold(task: FoldTask, session: ClassicSession) -> None:
     if is_finished(task):
         return
     started = time.perf_counter()
-    data, target, classifier = session.data, session.data.target, session.recipe.classifier
+    data, target, classifier = session.data.as_taught(task.fold), session.data.target, session.recipe.classifier
     rows, valid = data.rows(task.fold)
     seed = int(np.random.SeedSequence([task.seed, task.fold]).generate_state(1)[0])
     vocabulary = session.learn_vocabulary(rows, seed)

@@ -24,6 +24,7 @@ from pipeline.training import fingerprints
 from pipeline.training.classic.recipe import ClassicModel, save_classic_model
 from pipeline.training.context import TrainingContext
 from pipeline.training.data import Data
+from pipeline.training.doubted import apply_doubts
 from pipeline.training.finished import is_finished, read_done, write_done
 from pipeline.training.heads.backbones import OpenedBackbone, open_backbone
 from pipeline.training.heads.linear_heads import check_head
@@ -45,7 +46,7 @@ class TrainableHead:
         fingerprint: of all that determines the result.
         backbones: whose features it reads.
         data: truth and folds, the target with the head of grades.
-        sessions: the one that is open, or none.
+        sessions: those that are open, by fold; one for all folds where no label is doubted.
         precision: what the head computes in.
     """
 
@@ -53,18 +54,19 @@ class TrainableHead:
     fingerprint: str
     backbones: tuple[OpenedBackbone, ...]
     data: Data
-    sessions: list[HeadSession]
+    sessions: dict[int, HeadSession]
     precision: str = "float32"
 
-    @property
-    def session(self) -> HeadSession:
-        """The features in memory, opened with the first fold that needs them."""
-        if not self.sessions:
+    def open_session(self, fold: int) -> HeadSession:
+        """Returns the features in memory, opened with the first fold that needs them."""
+        key = fold if self.data.doubts is not None else 0
+        if key not in self.sessions:
+            self.sessions.clear()  # one is in memory at a time
             trained = Views(mirror=self.recipe.mirror_training)
             views = compute_part(self.backbones, "train", trained)
             count = len(make_view_transforms(trained))
-            self.sessions.append(HeadSession(self.recipe.head, self.data, views, count))
-        return self.sessions[0]
+            self.sessions[key] = HeadSession(self.recipe.head, self.data.as_taught(fold), views, count)
+        return self.sessions[key]
 
     def train(self, task: FoldTask) -> None:
         """Trains one fold."""
@@ -84,6 +86,7 @@ def make_head(recipe: HeadRecipe, context: TrainingContext) -> TrainableHead:
     """
     if not recipe.more_rows:
         context = replace(context, data=context.data.drop_more_rows())
+    context = apply_doubts(context, recipe.doubted)
     images = fingerprints.digest_images(context.prepared)
     data = replace(context.data, target=give_head(context.data.target, recipe.grades, "grades"))
     check_head(recipe.head, data.target)
@@ -98,6 +101,7 @@ def make_head(recipe: HeadRecipe, context: TrainingContext) -> TrainableHead:
         "score": context.score,
         "seed": context.seed,
         "features": [each.digest for each in backbones],
+        **context.digest_doubts(),
     }
     fingerprint = fingerprints.fingerprint_training(
         context.prepared,
@@ -107,7 +111,7 @@ def make_head(recipe: HeadRecipe, context: TrainingContext) -> TrainableHead:
         determined_by,
         fingerprints.read_array_surroundings(),
     )
-    return TrainableHead(recipe, fingerprint, backbones, data, [])
+    return TrainableHead(recipe, fingerprint, backbones, data, {})
 
 
 def compute_part(backbones: tuple[OpenedBackbone, ...], part: str, views: Views) -> FeatureViews:
@@ -131,7 +135,8 @@ def train_head_fold(task: FoldTask, trainable: TrainableHead) -> None:
     if is_finished(task):
         return
     task.folder.mkdir(parents=True, exist_ok=True)
-    session, data, target = trainable.session, trainable.data, trainable.data.target
+    session, data = trainable.open_session(task.fold), trainable.data.as_taught(task.fold)
+    target = data.target
     rows, valid = data.rows(task.fold)
     seed = int(np.random.SeedSequence([task.seed, task.fold]).generate_state(1)[0])
     started = time.perf_counter()

@@ -11,6 +11,7 @@ from pipeline.core.config import read_params
 from pipeline.core.errors import InputError
 from pipeline.core.paths import (
     competition_path,
+    doubted_path,
     folds_path,
     metrics_folder,
     model_folder,
@@ -61,6 +62,7 @@ def list_travelling_files(root: Path, models: tuple[str, ...]) -> dict[str, Path
         kept += [model_path(root, model), *(state for task in tasks for state in _list_still_states(task))]
         kept += [path for path in (tuned_path(root, model),) if path.is_file()]
         kept += [root / name for name in tasks[0].recipe.oof_files]
+        kept += [] if folds.recipe.doubted == "keep" else [doubted_path(root, active_name(root))]
         for teacher in tasks[0].recipe.teachers:
             kept += [oof_path(root, teacher), predicted_test_path(root, teacher)]
             kept += [path for path in _list_files(model_folder(root, teacher)) if path.suffix in (".parquet", ".json")]

@@ -22,6 +22,7 @@ from pipeline.training.recipes.distillation import Distillation
 from pipeline.training.recipes.model_yaml import Settings, read_model
 from pipeline.training.recipes.phase_recipe import PhaseRecipe
 from pipeline.training.recipes.pseudo import PseudoLabelling
+from pipeline.training.recipes.standalone import DoubtedRows
 from pipeline.training.recipes.target_losses import Loss, LossSettings
 
 
@@ -115,6 +116,9 @@ class Recipe(Section):
     Attributes:
         network: what is built.
         more_rows: whether the competition's rows from elsewhere train, too.
+        doubted: of the rows in ``configs/doubted/<competition>.csv``: ``keep`` trains on them as they are labelled,
+            ``drop`` leaves them out of training, ``relabel`` trains on the class ``predicted``; all are validated as
+            they are labelled.
     """
 
     input: Input = Input()
@@ -124,6 +128,7 @@ class Recipe(Section):
     balance: Balance = Balance()
     views: Views = Views()
     more_rows: bool = True
+    doubted: DoubtedRows = "keep"
 
     @model_validator(mode="after")
     def _phases_fit_the_network(self) -> "Recipe":

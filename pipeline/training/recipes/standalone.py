@@ -1,6 +1,10 @@
 """Recipes that learn from training rows alone: no choice on the fold scored, no other model's predictions."""
 
+from typing import Literal
+
 from pipeline.core.config import Section
+
+DoubtedRows = Literal["keep", "drop", "relabel"]
 
 
 class StandaloneRecipe(Section):
@@ -8,9 +12,13 @@ class StandaloneRecipe(Section):
 
     Attributes:
         more_rows: whether the competition's rows from elsewhere train, too.
+        doubted: of the rows in ``configs/doubted/<competition>.csv``: ``keep`` trains on them as they are labelled,
+            ``drop`` leaves them out of training, ``relabel`` trains on the class ``predicted``; all are validated as
+            they are labelled.
     """
 
     more_rows: bool = True
+    doubted: DoubtedRows = "keep"
 
     @property
     def peeked(self) -> tuple[str, ...]:

@@ -36,6 +36,7 @@ def train_tabular_fold(task: FoldTask, recipe: TabularRecipe, data: Data, table:
         return
     task.folder.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
+    data = data.as_taught(task.fold)
     rows, valid = data.rows(task.fold)
     seed = int(np.random.SeedSequence([task.seed, task.fold]).generate_state(1)[0])
     predict = fit_estimator(recipe, data.target, table.train[rows], data.truth[rows], table.categories, seed)
