@@ -15,7 +15,7 @@ from pipeline.core.errors import InputError
 
 VERBS = (
     *("fetch", "prepare", "split", "train", "lr-range", "ensemble", "submission", "scores", "init"),
-    *("submit", "board", "score", "look", "run", "competitions", "disk"),
+    *("submit", "board", "score", "look", "doubt", "run", "competitions", "disk"),
 )
 
 

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 LIST = ROOT / "docs" / "plain_words.csv"
-PAGES = ["README.md", "submissions/README.md", "configs/metrics/README.md"]
+PAGES = ["README.md", "submissions/README.md", "configs/metrics/README.md", "configs/doubted/README.md"]
 FEW = 3  # words: shorter strings of code are keys and names
 SCOPES = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 

@@ -50,7 +50,7 @@ def suggest_next(
         _shift(ensemble),
         _overfitting(_read_table(root, "learning")),
         _weak_class(_read_table(root, "classes")),
-        _doubted(_read_table(root, "doubted_labels")),
+        _doubted(_read_table(root, "doubted_labels"), models),
         suggest_untried(models, table, size, {file.stem for file in models_folder(root).glob("*.yaml")}),
     ]
     return [each for each in found if each is not None]
@@ -118,8 +118,14 @@ def _weak_class(classes: pd.DataFrame | None) -> NextStep | None:
     )
 
 
-def _doubted(doubted: pd.DataFrame | None) -> NextStep | None:
+def _doubted(doubted: pd.DataFrame | None, models: Mapping[str, ModelCard]) -> NextStep | None:
+    """Points at the list, and at the verb that makes a clean one with the quickest model that can."""
     if doubted is None or doubted.empty:
         return None
     plural = "labels are" if len(doubted) > 1 else "label is"
-    return NextStep(f"{len(doubted)} {plural} in doubt", "see reports/report/doubted_labels.csv")
+    clean = {name: card.train_seconds for name, card in models.items() if not card.peeked}
+    if not clean:
+        return NextStep(f"{len(doubted)} {plural} in doubt", "see reports/report/doubted_labels.csv")
+    return NextStep(
+        f"{len(doubted)} {plural} in doubt", f"python -m pipeline doubt {min(clean, key=clean.__getitem__)}"
+    )

@@ -1,12 +1,16 @@
 """Settings written into YAML files: comments and all other lines stay."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from dvc.utils.hydra import apply_overrides
 from support.project_imports import ROOT
+from support.tiny import write_yaml
 
 from pipeline.core.config import read_yaml
 from pipeline.core.errors import InputError
@@ -66,4 +70,28 @@ def test_an_experiment_of_dvc_leaves_comments_and_values(tmp_path: Path, file: s
     after = path.read_text(encoding="utf-8")
     wanted = overlay_settings(read_yaml(ROOT / file), {key: int(change.partition("=")[2])})
     assert read_yaml(path) == wanted
+    assert sorted(re.findall(r"#.*", after)) == sorted(re.findall(r"#.*", before))
+
+
+@pytest.mark.slow
+def test_an_experiment_that_dvc_runs_leaves_comments_and_values(tmp_path: Path) -> None:
+    """The whole of `dvc exp run -S`, not the function alone that it is thought to call."""
+    before = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    (tmp_path / "params.yaml").write_text(before, encoding="utf-8")
+    stage = {"cmd": "echo done > out.txt", "params": ["train", "tune"], "outs": ["out.txt"]}
+    write_yaml(tmp_path / "dvc.yaml", {"stages": {"make": stage}})
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    names = {f"GIT_{who}_{what}": "a@b.c" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    for command in (
+        "git init -q",
+        "dvc init -q",
+        "git add -A",
+        "git commit -qm start",
+        "dvc exp run -q -S train.folds=[0] -S tune.n_trials=null -S train.seed=7",
+    ):
+        subprocess.run(command.split(), cwd=tmp_path, check=True, env={**os.environ, **names, "PATH": path})
+    assert (tmp_path / "out.txt").is_file()
+    after = (tmp_path / "params.yaml").read_text(encoding="utf-8")
+    changes = {"train.folds": [0], "tune.n_trials": None, "train.seed": 7}
+    assert read_yaml(tmp_path / "params.yaml") == overlay_settings(read_yaml(ROOT / "params.yaml"), changes)
     assert sorted(re.findall(r"#.*", after)) == sorted(re.findall(r"#.*", before))

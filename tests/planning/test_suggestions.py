@@ -64,3 +64,6 @@ def test_suggestions_come_from_the_tables_of_the_report(tmp_path: Path) -> None:
         ("class 007 is the weakest: F1 0.600, 0.800 on average", "open reports/report.html#mistakes"),
         ("2 labels are in doubt", "see reports/report/doubted_labels.csv"),
     ]
+    trained = {name: card(tmp_path, seconds) for name, seconds in (("slow", 90), ("quick", 3))}
+    found = [(each.reason, each.command) for each in suggest_next(tmp_path, ensemble, trained, [], SIZE)]
+    assert found[-1] == ("2 labels are in doubt", "python -m pipeline doubt quick")
