@@ -41,7 +41,7 @@ def doubt(make: Callable[[], Any], features: NDArray[Any], labels: NDArray[np.in
         probs[folds[rows] == fold] = (
             make().fit(features[trained], labels[trained]).predict_proba(features[folds == fold])
         )
-    found = find_label_errors(labels[rows], probs)
+    found = find_label_errors(labels[rows], probs)  # type: ignore[arg-type]  # float64
     of_fold = [found[folds[found] != fold] for fold in range(FOLDS)]
     return [(each, probs[each].argmax(axis=1)) for each in of_fold]
 
