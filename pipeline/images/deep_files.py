@@ -53,7 +53,7 @@ def read_tiff(file: IO[bytes], many_bands: bool, frame: Frame, most_pixels: int)
         raise ValueError(str(error)) from error
     if len({part.shape[:2] for part in parts}) > 1:
         raise ValueError("its pages differ in size, so they are no bands of one picture")
-    values = np.concatenate(parts, axis=2)
+    values = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
     limits = list_limits(values)
     if values.dtype.kind == "u" and first.bitspersample < 16:
         limits = (0.0, 2.0**first.bitspersample - 1)

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from pipeline.core.archives.kinds import ArchiveKind, has_archive_name, is_part_name, list_parts, strip_part
 from pipeline.core.archives.members import ArchiveMember, Budget, DamagedArchiveError, Guard, Take, Writer
-from pipeline.core.archives.opened import is_stream_name, open_archive
+from pipeline.core.archives.opened import choose_stream_folder, is_stream_name, open_archive
 from pipeline.core.archives.packed import PackedArchive, PackedFile, read_pipes
 from pipeline.core.archives.unpacking import DEPTH, list_nested
 from pipeline.core.archives.written import WrittenFiles
@@ -57,7 +57,7 @@ class PackedListing:
                 found = {str(below / path) if below.parts else path: each.place for path, each in admitted}
         if not opened.has_directory:
             found = {}
-            box.read(None, self._list_into(found, name, below))
+            box.read(None, self._list_into(found, name, name if depth else None))
         self._merge(box, found)
         self._open_nested(list(found), depth)
 
@@ -83,15 +83,17 @@ class PackedListing:
         for path in places.values():
             self.files[path] = self.copies.folder / path
 
-    def _list_into(self, found: dict[str, int], name: str, below: PurePosixPath) -> Take:
+    def _list_into(self, found: dict[str, int], name: str, nested: str | None) -> Take:
         """Lists whatever passes, and copies what is small and no picture, or an archive."""
-        guard = Guard(name, self.copies.budget)
+        guard, folders = Guard(name, self.copies.budget), [] if nested else [PurePosixPath()]
 
         def take(member: ArchiveMember) -> Writer | None:
             path = guard.admit(member)
             if path is None:
                 return None
-            path = str(below / path)
+            if nested and not folders:
+                folders.append(choose_stream_folder(nested, path))
+            path = str(folders[0] / path)
             found[path] = member.place
             if has_archive_name(path) or is_part_name(path):
                 return self.copies.open_file(path, member)
@@ -154,10 +156,7 @@ class PackedListing:
         print(f"note: {some(names)} in {self.source.name} is read through, as it has no directory", file=sys.stderr)
         found: dict[str, dict[str, int]] = {name: {} for name in names}
         outer = {name: file for name in names if isinstance(file := self.files[name], PackedFile)}
-        takes = {
-            file.place: (name, self._list_into(found[name], name, PurePosixPath(name).parent))
-            for name, file in outer.items()
-        }
+        takes = {file.place: (name, self._list_into(found[name], name, name)) for name, file in outer.items()}
         errors = read_pipes(box, takes)
         for name, file in outer.items():
             error = errors.get(file.place)

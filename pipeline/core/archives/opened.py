@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from pipeline.core.archives.joined import JoinedFile, buffered, join_files
-from pipeline.core.archives.kinds import HEAD_BYTES, STREAMS, ArchiveKind, find_kind
+from pipeline.core.archives.kinds import HEAD_BYTES, STREAMS, ArchiveKind, find_kind, strip_archive_ending
 from pipeline.core.archives.members import ArchiveMember, DamagedArchiveError, Take
 from pipeline.core.archives.sevens import list_seven, read_seven
 from pipeline.core.archives.streams import read_stream
@@ -99,6 +99,21 @@ def open_archive(paths: Sequence[Path], name: str) -> Iterator[OpenedArchive]:
         if kind is None:
             raise DamagedArchiveError(name, "it begins like no zip, 7z, tar, gz, bz2, xz or zst")
         yield OpenedArchive(file, kind, name)
+
+
+def choose_stream_folder(archive: str, first: str) -> PurePosixPath:
+    """Chooses the folder of the files of an inner archive that is read through, by the first of them.
+
+    As of a zip: pictures that lie loose in a tar go into a folder of its name, as those of each class may be one tar.
+
+    Args:
+        archive: its path.
+        first: the path of its first file.
+    """
+    path = PurePosixPath(archive)
+    name = strip_archive_ending(path.name)
+    loose = "/" not in first and first != name and first.lower().endswith(IMAGE_SUFFIXES)
+    return path.parent / name if loose else path.parent
 
 
 def is_stream_name(path: str) -> bool:

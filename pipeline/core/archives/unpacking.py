@@ -21,7 +21,7 @@ from pipeline.core.archives.members import (
     HostileArchiveError,
     Writer,
 )
-from pipeline.core.archives.opened import OpenedArchive, is_stream_name, open_archive
+from pipeline.core.archives.opened import OpenedArchive, choose_stream_folder, is_stream_name, open_archive
 from pipeline.core.archives.piped import Pipe
 from pipeline.core.archives.streams import ByteSource, read_stream
 from pipeline.core.archives.written import JOURNAL, SourceFile, WrittenFiles
@@ -117,7 +117,7 @@ class _Unpacking:
     def _pass_through(self, opened: OpenedArchive, below: PurePosixPath, depth: int) -> None:
         """Unpacks an archive without a directory, then the archives among its members."""
         before = len(self.written.files)
-        broken = self._read(opened, [], self._admitting(opened.name, below), None)
+        broken = self._read(opened, [], self._admitting(opened.name, below, opened.name if depth else None), None)
         if broken:
             self._read(opened, [], lambda member: broken.get(member.place), set())
         self._open_nested(before, set(broken.values()), depth)
@@ -161,7 +161,7 @@ class _Unpacking:
     def _pass_stream(self, stream: ByteSource, path: str) -> None:
         """Unpacks an archive that comes through a pipe; what it held before it broke is gone again."""
         before = len(self.written.files)
-        find_path = self._admitting(f"{path} in {self._archive.name}", PurePosixPath(path).parent)
+        find_path = self._admitting(f"{path} in {self._archive.name}", PurePosixPath(path).parent, path)
 
         def take(member: ArchiveMember) -> Writer | None:
             name = find_path(member)
@@ -189,12 +189,15 @@ class _Unpacking:
             else:
                 self.written.remove(paths)
 
-    def _admitting(self, name: str, below: PurePosixPath) -> _FindPath:
-        guard = Guard(name, self.written.budget)
+    def _admitting(self, name: str, below: PurePosixPath, nested: str | None) -> _FindPath:
+        """Returns what gives each member its path: below a folder, which the first file decides in a nested archive."""
+        guard, folders = Guard(name, self.written.budget), [] if nested else [below]
 
         def find_path(member: ArchiveMember) -> str | None:
             path = guard.admit(member)
-            return None if path is None else str(below / path)
+            if path is not None and nested and not folders:
+                folders.append(choose_stream_folder(nested, path))
+            return None if path is None else str(folders[0] / path)
 
         return find_path
 

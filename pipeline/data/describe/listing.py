@@ -20,6 +20,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.files import files_below
 from pipeline.core.ids import natural_order
 from pipeline.core.layouts import IMAGE_SUFFIXES
+from pipeline.core.picture_formats import SIGNATURE_BYTES, find_picture_format
 from pipeline.data.containers.formats import ROW_SUFFIXES, find_format
 from pipeline.data.containers.tables import find_row_columns, read_rows
 
@@ -28,6 +29,7 @@ _HEAD_BYTES = 1_000_000
 _PICTURE_OR_ROWS = (".npy",)  # an array of one picture, or of all pictures
 _MOST_SETS = 32  # files of arrays: more hold a picture each
 _WIDE = 200  # columns: more are pixels or nothing
+_MOST_FOLDERS = 200  # of files without extension that are looked into
 
 
 @dataclass
@@ -58,11 +60,28 @@ class Listing:
         named = [name for name in self.members if name.lower().endswith(suffixes)]
         return [name for name in named if "/." not in f"/{name}"]
 
-    @property
+    @cached_property
     def images(self) -> list[str]:
         """The paths of all images."""
-        sets = set(self.row_files)
-        return [path for path in self.of(*IMAGE_SUFFIXES) if path not in sets]
+        taken = set(self.of(*IMAGE_SUFFIXES)) - set(self.row_files) | self.bare_images
+        return [path for path in self.members if path in taken]
+
+    @cached_property
+    def bare_images(self) -> set[str]:
+        """The files without any extension of folders where the first and the last of them are pictures."""
+        folders: dict[str, list[str]] = {}
+        for path in self.of(""):
+            if "." not in path.rpartition("/")[2]:
+                folders.setdefault(path.rpartition("/")[0], []).append(path)
+        probes = {folder: paths[:: max(1, len(paths) - 1)] for folder, paths in list(folders.items())[:_MOST_FOLDERS]}
+        self.load([path for paths in probes.values() for path in paths])
+        drawn = {folder for folder, paths in probes.items() if all(map(self._is_picture, paths))}
+        if len(probes) < len(folders) and len(drawn) == len(probes):
+            drawn = set(folders)
+        return {path for folder in drawn for path in folders[folder]}
+
+    def _is_picture(self, path: str) -> bool:
+        return find_picture_format(self.read(path, SIGNATURE_BYTES)) is not None
 
     @cached_property
     def row_files(self) -> list[str]:

@@ -70,6 +70,7 @@ def format_unread(listing: Listing) -> str:
     if listing.nested:
         words.append(f"archives inside a folder are not opened, unpack them first: {some(listing.nested)}")
     left = [path for path in listing.members if path not in closed and path not in listing.nested]
+    left = [path for path in left if path not in listing.bare_images]
     for (kind, way), paths in _group(left).items():
         words.append(f"{len(paths):,} {kind} ({some(paths, 3)}): {way}")
     return "; ".join(words)

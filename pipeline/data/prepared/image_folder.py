@@ -8,13 +8,14 @@ from pipeline.core.errors import InputError, some
 from pipeline.core.files import files_below, is_hidden, is_junk
 from pipeline.core.ids import plain_path
 from pipeline.core.layouts import IMAGE_SUFFIXES
-from pipeline.core.picture_formats import find_suffix_format
+from pipeline.core.picture_formats import SIGNATURE_BYTES, find_picture_format, find_suffix_format
 
 
 class ImageFolder:
     """The files below one folder of a competition, by path relative to it ('/' between parts).
 
-    Files with an image's extension count as images; any other file counts only where a table names it.
+    Files with an image's extension count as images, and so do files without any whose content is a picture; any other
+    file counts only where a table names it.
     """
 
     def __init__(self, base: Path, name: str) -> None:
@@ -37,13 +38,19 @@ class ImageFolder:
 
     @cached_property
     def images(self) -> list[str]:
-        """The files with an image's extension."""
-        return [path for path in self.files if PurePosixPath(path).suffix.lower() in IMAGE_SUFFIXES]
+        """The files with an image's extension, and the pictures without any."""
+        endings = ((path, PurePosixPath(path).suffix.lower()) for path in self.files)
+        return [path for path, end in endings if end in IMAGE_SUFFIXES or (not end and self._is_picture(path))]
+
+    def _is_picture(self, path: str) -> bool:
+        with (self.path / path).open("rb") as file:
+            return find_picture_format(file.read(SIGNATURE_BYTES)) is not None
 
     @property
     def others(self) -> list[str]:
-        """The files with another extension, or none."""
-        return [path for path in self.files if PurePosixPath(path).suffix.lower() not in IMAGE_SUFFIXES]
+        """The files that are no images by their extension, or by their content where they have none."""
+        images = set(self.images)
+        return [path for path in self.files if path not in images]
 
     @property
     def folders(self) -> list[str]:
