@@ -7,6 +7,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.core.memory import has_room
 from pipeline.images.bands import Bands, Frame, list_limits
 
 # The tag Orientation: how many quarters to turn, and whether the rows are mirrored first (TIFF 6.0, page 36).
@@ -87,7 +88,7 @@ def _arrange(page: Any) -> NDArray[Any]:
     try:
         values = np.asarray(page.asarray())
     except MemoryError as error:
-        if page.nbytes > _SMALL:
+        if page.nbytes > _SMALL or not has_room():
             raise
         raise ValueError("damaged: its parts ask for more memory than the picture needs") from error
     axes = page.axes

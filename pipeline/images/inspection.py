@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from pipeline.core.memory import has_room
 from pipeline.core.picture_formats import SIGNATURE_BYTES, describe_content, find_picture_format
 from pipeline.images.bands import Bands, list_limits
 from pipeline.images.decoding import BrokenImageError
@@ -71,6 +72,8 @@ def inspect_picture(content: bytes) -> PictureFacts:
             most = 2 * (Image.MAX_IMAGE_PIXELS or 2**31)
             image = open_picture(io.BytesIO(content), known, most, "first", False).picture
     except (*BROKEN, MemoryError) as error:
+        if not has_room():
+            raise
         raise BrokenImageError(" ".join(str(error).split())[:200] or type(error).__name__) from error
     if isinstance(image, Image.Image):
         return PictureFacts(known.title, image.size, 1 if _is_grey(image) else 3, _is_grey(image))

@@ -10,6 +10,7 @@ from typing import IO
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from pipeline.core.memory import has_room
 from pipeline.core.picture_formats import PictureFormat
 from pipeline.images.bands import Bands, Frame, list_limits
 from pipeline.images.deep_files import read_deep_png, read_jpeg_xl, read_npy, read_tiff
@@ -155,5 +156,7 @@ def _upright(image: Image.Image) -> bool:
         turned = image.getexif().get(_ORIENTATION) in _TURNED
         ImageOps.exif_transpose(image, in_place=True)
     except (*BROKEN, MemoryError):  # a damaged block may ask for any amount
+        if not has_room():
+            raise
         return False
     return turned

@@ -8,10 +8,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from pipeline.core import memory
 from pipeline.core.errors import InputError
 from pipeline.images.decoding import BrokenImageError, decode_file
 from pipeline.images.fitting import StorageForm
 from pipeline.images.hashing import hash_pixels
+from pipeline.images.inspection import inspect_picture
 
 GREY = StorageForm(size=8, channels=1, resize="stretch")
 RGB = StorageForm(size=8, channels=3, resize="stretch")
@@ -60,6 +62,39 @@ def test_the_exif_orientation_is_applied(tmp_path: Path, orientation: int, turns
 def test_a_damaged_exif_block_is_ignored(tmp_path: Path) -> None:
     path = _save(tmp_path, _photo(), "a.jpg", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff\xff\xff")
     assert decode_file(path, RGB).pixels.shape == (8, 8, 3)
+
+
+def test_a_picture_is_not_called_broken_while_there_is_no_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = _save(tmp_path, _photo())
+    path.write_bytes(path.read_bytes()[:400])
+    monkeypatch.setattr(memory, "_ROOM", 2**62)  # more than any machine gives
+    with pytest.raises(InputError, match=r"a.png: memory ran out while it was decoded; lower prepare.workers"):
+        decode_file(path, RGB)
+
+
+def test_a_picture_is_not_left_unturned_for_want_of_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(image: Image.Image, in_place: bool) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(ImageOps, "exif_transpose", refuse)
+    path = _save(tmp_path, _photo(), "a.jpg")
+    assert decode_file(path, RGB).pixels.shape == (8, 8, 3)  # a damaged block, which may ask for any amount
+    monkeypatch.setattr(memory, "_ROOM", 2**62)
+    with pytest.raises(InputError, match=r"a.jpg: memory ran out while it was decoded"):
+        decode_file(path, RGB)
+
+
+def test_a_look_at_a_picture_does_not_call_it_broken_while_there_is_no_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = _save(tmp_path, _photo()).read_bytes()[:60]
+    with pytest.raises(BrokenImageError):
+        inspect_picture(content)
+    monkeypatch.setattr(memory, "_ROOM", 2**62)
+    with pytest.raises(OSError, match=r"."):
+        inspect_picture(content)
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])

@@ -17,8 +17,9 @@ from typing import IO, Any
 
 import numpy as np
 
-from pipeline.core.errors import InputError, one_line, some
+from pipeline.core.errors import InputError, some
 from pipeline.core.ids import natural_order
+from pipeline.core.memory import explain_unread
 from pipeline.core.picture_formats import SIGNATURE_BYTES, find_picture_format
 from pipeline.data.containers.cells import Row
 
@@ -193,4 +194,4 @@ def _refusing(path: Path, kind: str) -> Iterator[None]:
     except InputError:
         raise
     except _DAMAGED as error:
-        raise InputError(f"{path} is no whole {kind} file ({one_line(error)}); get it again") from error
+        raise explain_unread(path, error, f"is no whole {kind} file", "get it again") from error
