@@ -23,6 +23,7 @@ from pipeline.core.targets.prepared import read_target
 from pipeline.images.store import open_store
 from pipeline.kaggle import submission_log
 from pipeline.kaggle.submission_log import LogEntry
+from pipeline.planning.plan import Plan, plan_folder, read_plan, write_plan
 from pipeline.training import finished, state
 from pipeline.training.task import FoldTask
 
@@ -141,6 +142,23 @@ def _log(folder: Path) -> Kept:
     return Kept(submission_log.log_path(folder), lambda: submission_log.read_log(folder))
 
 
+def _answer(folder: Path) -> Kept:
+    path = folder / "answer.json"
+    digests.write_signed_json(path, {"found": 16, "of": 64})
+
+    def read() -> object:
+        known = digests.read_noted_json(path, "run it again")
+        return known.get("found"), known.get("of")
+
+    return Kept(path, read)
+
+
+def _plan(folder: Path) -> Kept:
+    known = Plan(competition="tiny", budget=60.0, spent=1.5, models=("one",), score=0.5)
+    write_plan(folder, known)
+    return Kept(plan_folder(folder, "tiny") / "plan.json", lambda: read_plan(folder, "tiny"))
+
+
 def _signed(folder: Path) -> Kept:
     path = folder / "features.npy"
     np.save(path, np.arange(300, dtype=np.float32))
@@ -163,6 +181,8 @@ KINDS: dict[str, Callable[[Path], Kept]] = {
     "card": _card,
     "submission log": _log,
     "features": _signed,
+    "answer": _answer,
+    "plan": _plan,
 }
 
 

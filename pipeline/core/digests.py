@@ -115,6 +115,18 @@ def read_signed_json(path: Path, fix: str) -> dict[str, Any]:
     return value
 
 
+def read_noted_json(path: Path, fix: str) -> dict[str, Any]:
+    """Reads a JSON object as `read_signed_json` does; one of an earlier version, without a digest, as it is.
+
+    Raises:
+        InputError: as `read_signed_json`.
+    """
+    value = read_json(path, fix)
+    if isinstance(value, dict) and _KEY not in value:
+        return value
+    return read_signed_json(path, fix)
+
+
 def hash_value(value: Any) -> str:
     """Returns the SHA-256 of a JSON value as hex; the order of keys plays no part."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

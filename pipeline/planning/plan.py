@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Literal
 
 from pipeline.core.config import Section, parse
-from pipeline.core.files import read_json, write_json
+from pipeline.core.digests import read_noted_json, write_signed_json
+from pipeline.core.files import write_json
 from pipeline.core.paths import reports_folder, work_folder
 
 Outcome = Literal["kept", "dropped", "failed", "out_of_time"]
@@ -114,10 +115,10 @@ def read_plan(root: Path, competition: str) -> Plan | None:
     path = plan_folder(root, competition) / "plan.json"
     if not path.is_file():
         return None
-    return parse(read_json(path, "remove it to begin again"), Plan, str(path))
+    return parse(read_noted_json(path, "begin again"), Plan, str(path))
 
 
 def write_plan(root: Path, plan: Plan) -> None:
     """Writes a plan, whole or not at all."""
-    write_json(plan_folder(root, plan.competition) / "plan.json", plan.model_dump(mode="json"))
+    write_signed_json(plan_folder(root, plan.competition) / "plan.json", plan.model_dump(mode="json"))
     write_json(plan_path(root), plan.model_dump(mode="json"))

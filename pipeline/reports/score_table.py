@@ -10,6 +10,7 @@ from rich.table import Table
 from pipeline.core import cards, paths
 from pipeline.core.active import active_members, active_models, active_name
 from pipeline.core.competition import Competition, load_competition
+from pipeline.core.digests import require_unchanged
 from pipeline.core.measures.metric import Metric
 from pipeline.core.paths import classes_path, prepared_folder, solution_path
 from pipeline.core.predictions import read_predictions
@@ -73,6 +74,7 @@ def score_held_out(root: Path, name: str, competition: Competition) -> float | N
     path, predicted = solution_path(root), paths.predicted_test_path(root, name)
     if not path.is_file() or not predicted.is_file():
         return None
+    require_unchanged(path, "run `dvc repro -f prepare`")
     form = open_form(read_sheet(prepared_folder(root), competition))
     truth = read_solution(path, form)
     predictions = read_predictions(predicted, form.sheet.target)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.core import files
+from pipeline.core.digests import read_noted_json, write_signed_json
 from pipeline.core.errors import NoRoomError
 from pipeline.core.files import locked
 from pipeline.core.memory import is_out_of_memory
@@ -30,6 +30,7 @@ from pipeline.training.recipes.recipe import Recipe
 
 _LARGEST, _ON_CPU = 256, 32
 _STEPS = 3
+_AGAIN = "run the command again"
 
 
 def choose_precision(
@@ -101,9 +102,9 @@ def halve_batch(recipe: Recipe, shape: tuple[int, int, int], memory: Path, error
         if error.batch_size == 1:
             path.unlink(missing_ok=True)  # it was not the batch: the next run begins afresh
             return
-        before = files.read_json(path, "delete it") if path.is_file() else {"found": error.batch_size, "of": 0}
+        before = read_noted_json(path, _AGAIN) if path.is_file() else {"found": error.batch_size, "of": 0}
         found = min(before["found"], error.batch_size // 2)
-        files.write_json(path, {"found": found, "of": max(before["of"], error.batch_size)})
+        write_signed_json(path, {"found": found, "of": max(before["of"], error.batch_size)})
 
 
 def _memory_key(recipe: Recipe, phase: PhaseRecipe, shape: tuple[int, int, int]) -> list[Any]:
@@ -121,7 +122,7 @@ def _fit_batch(
     start = min(usual if phase.batch_size == "auto" else phase.batch_size, most_rows)
     path = _place(memory, _memory_key(recipe, phase, shape))
     if path.is_file():
-        start = min(start, files.read_json(path, "delete it")["of"])  # where there are fewer rows than that
+        start = min(start, read_noted_json(path, _AGAIN)["of"])  # where there are fewer rows than that
     size = most = min(start, _read(path)) if path.is_file() else start
     if on_gpu and not head_alone:
         asked = [
@@ -219,7 +220,7 @@ def _measure_once(memory: Path, asked: list[Any], measure: Callable[[], Any]) ->
     path = _place(memory, asked)
     with locked(path.with_suffix(".lock")):  # processes side by side must find one answer
         if not path.is_file():
-            files.write_json(path, {"found": measure()})
+            write_signed_json(path, {"found": measure()})
     return _read(path)
 
 
@@ -229,4 +230,4 @@ def _place(memory: Path, asked: list[Any]) -> Path:
 
 
 def _read(path: Path) -> Any:
-    return files.read_json(path, "delete it")["found"]
+    return read_noted_json(path, _AGAIN)["found"]

@@ -63,3 +63,13 @@ def test_a_signed_file_is_made_again_when_it_is_damaged(tmp_path: Path, capsys: 
     assert not digests.is_signed(path)
     assert not path.exists()
     assert "kept.npy is damaged, and made again" in capsys.readouterr().out
+
+
+def test_what_an_earlier_version_wrote_without_a_digest_is_read(tmp_path: Path) -> None:
+    files.write_json(tmp_path / "a.json", {"found": 16})
+    assert digests.read_noted_json(tmp_path / "a.json", "run it again") == {"found": 16}
+    digests.write_signed_json(tmp_path / "a.json", {"found": 16})
+    text = (tmp_path / "a.json").read_text(encoding="utf-8")
+    (tmp_path / "a.json").write_text(text.replace("16", "17"), encoding="utf-8")
+    with pytest.raises(InputError, match=r"a\.json is not as it was written .*; remove it and run it again"):
+        digests.read_noted_json(tmp_path / "a.json", "run it again")

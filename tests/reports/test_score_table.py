@@ -19,6 +19,7 @@ from support.fabricated import (
 
 from pipeline.core import cards, files, paths
 from pipeline.core.competition import load_competition
+from pipeline.core.digests import write_digests
 from pipeline.core.errors import InputError
 from pipeline.core.predictions import read_predictions
 from pipeline.kaggle import board
@@ -141,6 +142,16 @@ def test_held_back_labels_score_each_model_by_id(trained: Path) -> None:
     lines = printed(trained)
     assert any("held-out" in line for line in lines)
     assert line_of(lines, "one").split()[8] == "0.8500"
+
+
+def test_held_back_labels_that_were_edited_are_noticed(trained: Path) -> None:
+    write_solution(trained, right=17)
+    write_digests(trained / "data" / "prepared")
+    write_solution(trained, right=16)
+    with pytest.raises(
+        InputError, match=r"solution\.csv is not the file that was written there .*dvc repro -f prepare"
+    ):
+        printed(trained)
 
 
 def test_without_held_back_labels_nothing_is_said_of_them(trained: Path) -> None:

@@ -15,7 +15,6 @@ outliers with conformal p-values, https://arxiv.org/abs/2104.08279
 
 import hashlib
 import json
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +26,7 @@ from pipeline.core import paths, predictions, tables
 from pipeline.core.arrays import Labels
 from pipeline.core.cards import EnsembleCard
 from pipeline.core.closure import code_digest
+from pipeline.core.digests import is_signed, sign_file
 from pipeline.core.files import atomic_path, sha256
 from pipeline.core.paths import prepared_folder, work_folder
 from pipeline.core.progress import track_progress
@@ -114,7 +114,7 @@ def open_detector(root: Path, model: TrainedModel) -> UnknownDetector:
     """Fits a model's detector, or reads the one fitted before."""
     folds = paths.folds_path(root)
     path = work_folder(root, "unknown") / f"{model.card.model}-{_key(model, folds)}.npz"
-    if path.is_file() and zipfile.is_zipfile(path):
+    if is_signed(path):
         return _read(path)
     if model.network is None:
         outputs, labels = _read_outputs(root, model.card.model, list(model.checkpoints), model.classes)
@@ -123,6 +123,7 @@ def open_detector(root: Path, model: TrainedModel) -> UnknownDetector:
     smoothing = model.network.recipe.training.label_smoothing if model.network is not None else 0.0
     detector = fit_detector(outputs, labels, len(model.classes), smoothing)
     _write(path, detector)
+    sign_file(path)
     return detector
 
 

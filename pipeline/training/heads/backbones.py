@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.core import files
 from pipeline.core.arrays import Images, KeptFeatures
 from pipeline.core.closure import code_digest
+from pipeline.core.digests import read_noted_json, write_signed_json
 from pipeline.core.errors import InputError
 from pipeline.core.files import sha256
 from pipeline.core.paths import work_folder
@@ -93,7 +93,7 @@ def open_backbone(section: FrozenBackbone, context: TrainingContext, images: lis
     known = _read_known(path)
     if known is None:
         known = _resolve(section, context, images)
-        files.write_json(path, known)
+        write_signed_json(path, known)
     steps, preprocessed = section.input.preprocess, work_folder(context.root, "preprocessed")
     workers = default_workers()
     stores = {
@@ -133,7 +133,7 @@ def _read_known(path: Path) -> dict[str, Any] | None:
     """Reads what is remembered of a request; None where nothing is, or a file of weights has changed since."""
     if not path.is_file():
         return None
-    known: dict[str, Any] = files.read_json(path, "delete it")
+    known: dict[str, Any] = read_noted_json(path, "run the command again")
     same = all(Path(name).is_file() and sha256(Path(name)) == digest for name, digest in known["weights"].items())
     return known if same else None
 
