@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support import pictures
 from support.kaggle_server import KaggleServer, lead_there, serving
 from support.once import make_once
 from support.parts import UnitScheduling, order, read_part, split_units, unit_of
@@ -35,6 +36,20 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> UnitSched
         return None
     config.option.loadscopereorder = False
     return UnitScheduling(config, log)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _dots() -> Iterator[None]:
+    """Pictures of stages are not drawn, see `support/pictures.py`."""
+    with pytest.MonkeyPatch.context() as patch:
+        pictures.draw_dots(patch)
+        yield
+
+
+@pytest.fixture
+def real_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures of stages are drawn all the same."""
+    pictures.draw_really(monkeypatch)
 
 
 @pytest.fixture

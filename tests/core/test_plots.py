@@ -11,6 +11,7 @@ from support.fabricated import random_probs
 from pipeline.core import plots
 from pipeline.core.errors import InputError
 
+pytestmark = pytest.mark.usefixtures("real_pictures")
 HISTORY = pd.DataFrame(
     {
         "fold": [0, 0, 1, 1],

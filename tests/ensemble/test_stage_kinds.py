@@ -64,6 +64,7 @@ def decode(target: Target, truth: np.ndarray) -> list[str]:
     return target.decode(truth)
 
 
+@pytest.mark.usefixtures("real_pictures")
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_is_combined_scored_drawn_and_combined_again(tmp_path: Path, kind: str) -> None:
     target = write_kind(tmp_path, kind)

@@ -182,6 +182,7 @@ def test_an_unknown_model_is_refused_and_nothing_is_written(bare: Path, tmp_path
     assert not (root / ".work").exists()
 
 
+@pytest.mark.usefixtures("real_pictures")
 def test_a_training_that_peeks_says_so_in_its_card(bare: Path, tmp_path: Path) -> None:
     root = copy(bare, tmp_path)
     set_train(root, folds=[0])
