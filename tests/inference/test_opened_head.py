@@ -53,6 +53,22 @@ def root(prepared_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     return root
 
 
+@pytest.fixture(scope="module")
+def joined_once(prepared_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository in which the two joined backbones have their head: copy it before a change."""
+    root = Path(shutil.copytree(prepared_once, tmp_path_factory.mktemp("joined") / "copy"))
+    with pytest.MonkeyPatch.context() as patch:
+        backbones.install(patch, root / "data" / "weights")
+        train.run(root, "joined")
+    return root
+
+
+@pytest.fixture
+def joined(joined_once: Path, root: Path) -> Path:
+    """A copy of it."""
+    return Path(shutil.copytree(joined_once, root, dirs_exist_ok=True))
+
+
 def predict(root: Path, model: str, work: Path, weights: Path) -> np.ndarray:
     """Predicts the test images by the checkpoints, as a packed notebook does."""
     card = read_card(paths.card_path(root, model), ModelCard)
@@ -75,27 +91,25 @@ def test_new_images_get_what_training_predicted_of_them(root: Path, tmp_path: Pa
         assert np.abs(made - known[: 3 + number]).max() <= 1e-6
 
 
-def test_a_graph_of_two_backbones_and_a_linear_head_predicts_the_same(root: Path) -> None:
-    train.run(root, "joined")
-    card = read_card(paths.card_path(root, "joined"), ModelCard)
-    opened = open_trained_model(root, card, precision="float32")
-    images = open_store(root / "data" / "prepared" / "test_images.npy")
+def test_a_graph_of_two_backbones_and_a_linear_head_predicts_the_same(joined: Path) -> None:
+    card = read_card(paths.card_path(joined, "joined"), ModelCard)
+    opened = open_trained_model(joined, card, precision="float32")
+    images = open_store(joined / "data" / "prepared" / "test_images.npy")
     shape = TaskShape(images.shape[1], images.shape[3], opened.target.n_outputs)
-    graph = build_graph(card, opened.checkpoints, shape, opened.target, root / "data" / "weights")
+    graph = build_graph(card, opened.checkpoints, shape, opened.target, joined / "data" / "weights")
     made = np.mean([fold.probs for fold in opened.predict_folds(images)], axis=0)
     # The pipeline keeps features in half the bytes; the graph hands them on as they are.
     np.testing.assert_allclose(graph.predict_on_batch(np.asarray(images)), made, atol=3e-3)
 
 
 def test_the_command_predicts_files_by_a_head(
-    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    joined: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    train.run(root, "joined")
-    images = open_store(root / "data" / "prepared" / "test_images.npy")
+    images = open_store(joined / "data" / "prepared" / "test_images.npy")
     (tmp_path / "photos").mkdir()
     for number in range(2):
         Image.fromarray(images[number]).save(tmp_path / "photos" / f"{number}.png")
-    monkeypatch.chdir(root)
+    monkeypatch.chdir(joined)
     capsys.readouterr()
     seen: list[int] = []
     compute = OpenedHead.predict_logits
@@ -112,34 +126,31 @@ def test_the_command_predicts_files_by_a_head(
     assert "1.png" in printed
 
 
-def test_weights_that_are_gone_or_others_are_one_line(root: Path, tmp_path: Path) -> None:
-    train.run(root, "joined")
-    path = root / "data" / "weights" / "tiny_notop.h5"
+def test_weights_that_are_gone_or_others_are_one_line(joined: Path, tmp_path: Path) -> None:
+    path = joined / "data" / "weights" / "tiny_notop.h5"
     path.write_bytes(path.read_bytes() + b"0")
     with pytest.raises(InputError, match=r"tiny_notop.h5 holds other weights than joined was trained on; put the file"):
-        predict(root, "joined", tmp_path / "work", path.parent)
+        predict(joined, "joined", tmp_path / "work", path.parent)
     with pytest.raises(InputError, match=r"tiny_notop\.h5"):
-        predict(root, "joined", tmp_path / "work", tmp_path / "none")
+        predict(joined, "joined", tmp_path / "work", tmp_path / "none")
 
 
-def test_a_card_of_before_and_trees_are_refused(root: Path, tmp_path: Path) -> None:
-    train.run(root, "joined")
-    path = paths.card_path(root, "joined")
+def test_a_card_of_before_and_trees_are_refused(joined: Path, tmp_path: Path) -> None:
+    path = paths.card_path(joined, "joined")
     write_signed_json(path, read_signed_json(path, "") | {"backbone_precisions": []})
     with pytest.raises(InputError, match=r"does not say what its backbones computed in; run `dvc repro train@joined`"):
-        predict(root, "joined", tmp_path / "work", root / "data" / "weights")
+        predict(joined, "joined", tmp_path / "work", joined / "data" / "weights")
     write_signed_json(path, read_signed_json(path, "") | {"config": RECIPES["trees"]})
     with pytest.raises(InputError, match="joined has trees on cached features, which no checkpoint holds"):
-        predict(root, "joined", tmp_path / "work", root / "data" / "weights")
+        predict(joined, "joined", tmp_path / "work", joined / "data" / "weights")
 
 
-def test_a_pack_brings_the_backbones_along(root: Path, tmp_path: Path) -> None:
-    train.run(root, "joined")
-    params = tiny.read_yaml(root / "params.yaml")
-    tiny.write_yaml(root / "params.yaml", params | {"models": ["joined"]})
-    pack.run(root, "joined", tmp_path / "pack", PackOptions())
-    shutil.rmtree(root / "data" / "weights")
-    shutil.copytree(root / "data" / "prepared", tmp_path / "pack" / "data" / "prepared", dirs_exist_ok=True)
+def test_a_pack_brings_the_backbones_along(joined: Path, tmp_path: Path) -> None:
+    params = tiny.read_yaml(joined / "params.yaml")
+    tiny.write_yaml(joined / "params.yaml", params | {"models": ["joined"]})
+    pack.run(joined, "joined", tmp_path / "pack", PackOptions())
+    shutil.rmtree(joined / "data" / "weights")
+    shutil.copytree(joined / "data" / "prepared", tmp_path / "pack" / "data" / "prepared", dirs_exist_ok=True)
     made = predict(tmp_path / "pack", "joined", tmp_path / "work", tmp_path / "pack" / "weights")
-    target = read_target(root / "data" / "prepared")
-    assert (made == predictions.read_predictions(paths.predicted_test_path(root, "joined"), target).probs).all()
+    target = read_target(joined / "data" / "prepared")
+    assert (made == predictions.read_predictions(paths.predicted_test_path(joined, "joined"), target).probs).all()
