@@ -110,7 +110,9 @@ def trained(precision: str, pooling: str) -> tuple[list[NDArray[np.float32]], ND
     return model.get_weights(), features(model, pixels(3))
 
 
-@pytest.mark.parametrize(("precision", "pooling"), [("float32", "token"), ("bfloat16", "average")])
+@pytest.mark.parametrize(
+    ("precision", "pooling"), [("float32", "token"), pytest.param("bfloat16", "average", marks=pytest.mark.slow)]
+)
 def test_training_is_finite_and_gives_the_same_bits_twice(precision: str, pooling: str) -> None:
     (weights, logits), (again, logits_again) = (trained(precision, pooling) for _ in range(2))
     assert np.isfinite(logits).all()

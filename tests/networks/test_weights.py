@@ -30,7 +30,7 @@ def file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         ("VGG19", (), "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"),
         ("Xception", (), "xception_weights_tf_dim_ordering_tf_kernels_notop.h5"),
         ("MobileNetV2", (("alpha", 0.35),), "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5"),
-        ("NASNetMobile", (), "nasnet_mobile_no_top.h5"),
+        pytest.param("NASNetMobile", (), "nasnet_mobile_no_top.h5", marks=pytest.mark.slow),
     ],
 )
 def test_a_backbone_names_its_file(name: str, arguments: tuple[tuple[str, float], ...], wanted: str) -> None:

@@ -9,6 +9,7 @@ from support.kaggle_server import TOKEN, KaggleServer
 from pipeline.kaggle.client import run_client
 
 
+@pytest.mark.slow  # the client waits before it tries again; tests/kaggle/test_download.py has it through the pipeline
 def test_a_download_that_breaks_off_is_resumed_where_it_broke(kaggle_server: KaggleServer, tmp_path: Path) -> None:
     kaggle_server.archive = bytes(range(256)) * 12_000
     kaggle_server.cut_at = 2_500_000

@@ -271,9 +271,8 @@ def test_a_fold_learns_from_its_own_file_alone(root: Path) -> None:
 
 def test_a_fold_trained_after_others_of_other_lengths_equals_one_trained_alone(root: Path) -> None:
     together = train(root, student(), "together", (2, 0, 1))
-    for fold in (0, 1):
-        alone = train(root, student(), f"alone {fold}", (fold,))
-        assert kept(together.parent / f"fold{fold}") == kept(alone)
+    alone = train(root, student(), "alone", (1,))  # which came last, and has other lengths than both before
+    assert kept(together.parent / "fold1") == kept(alone)
 
 
 def test_a_head_on_features_takes_pseudo_labels_too(root: Path) -> None:

@@ -9,14 +9,15 @@ import pytest
 from support import tiny
 from support.trainings import recipe, settings
 
-from pipeline.core.config import parse, read_yaml
+from pipeline.core.config import parse
 from pipeline.core.errors import InputError
 from pipeline.training.model_file import load_model
 from pipeline.training.recipes.recipe import Recipe, load_recipe
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted(path.stem for path in (ROOT / "configs" / "models").glob("*.yaml"))
-MODELS = [model for model in FILES if "network" in read_yaml(ROOT / "configs" / "models" / f"{model}.yaml")]
+TEXTS = {model: (ROOT / "configs" / "models" / f"{model}.yaml").read_text(encoding="utf-8") for model in FILES}
+MODELS = [model for model in FILES if "\nnetwork:" in TEXTS[model]]
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -67,7 +67,7 @@ def test_another_seed_is_another_training(root: Path, usual: Path) -> None:
 
 
 # What the slow ones keep between epochs, a quick one keeps beside other things.
-SLOW = ("momentum", "average", "pseudo-labels")
+SLOW = ("momentum", "average", "plateau", "pseudo-labels")
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,7 @@ def test_train_finishes_what_the_search_trained_without_training(
     assert card.pooled == make_spec(root).open_study().get_trials()[0].value
 
 
+@pytest.mark.slow  # one that is interrupted shows it, too
 def test_two_searches_with_one_seed_try_the_same_and_score_the_same(studied_root: Path, tmp_path: Path) -> None:
     again = run_search(write_repository(tmp_path))
     assert outcomes(again) == outcomes(make_spec(studied_root).open_study())

@@ -46,7 +46,7 @@ def test_a_stream_that_swells_is_stopped_on_its_way(
     tmp_path: Path, ending: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(members, "_SMALL", 1_000_000)
-    source = put(tmp_path / f"a.csv.{ending}", COMPRESS[ending](bytes(300_000_000)))
+    source = put(tmp_path / f"a.csv.{ending}", COMPRESS[ending](bytes(60_000_000)))
     monkeypatch.setattr(members, "_MOST_TIMES", 50)
     with pytest.raises(InputError, match="made to fill disks; do not trust it"):
         unpack_archive(source, tmp_path / "raw")

@@ -265,7 +265,7 @@ def test_thousands_of_classes_fold_single_images_are_told_and_no_test_is_fine(tm
 
 
 @pytest.mark.usefixtures("few")
-@pytest.mark.parametrize(("count", "test", "size"), [(2, 1, 4), (60, 30, 300)])
+@pytest.mark.parametrize(("count", "test", "size"), [(2, 1, 4), (60, 30, 120)])
 def test_images_without_any_difference_are_explored_few_or_many_small_or_large(
     tmp_path: Path, count: int, test: int, size: int
 ) -> None:
