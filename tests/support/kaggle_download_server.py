@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from support.warm_client import warm_downloads
 
 SECRET = "0123456789abcdef0123456789abcdef"
 _STAMP = "Fri, 01 Nov 2019 00:00:00 GMT"
@@ -52,7 +54,9 @@ def serving(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kaggle]:
     monkeypatch.setenv("KAGGLE_KEY", SECRET)
     monkeypatch.setenv("http_proxy", kaggle.address)
     try:
-        yield kaggle
+        with TemporaryDirectory() as folder:
+            warm_downloads(monkeypatch, Path(folder))
+            yield kaggle
     finally:
         server.shutdown()
         server.server_close()
