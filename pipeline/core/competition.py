@@ -1,5 +1,6 @@
 """The competition: one typed file with its source, layout, columns, metric and submission."""
 
+from math import isqrt
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -34,6 +35,11 @@ class Storage(Section):
             two values.
         frame: which is taken of files with several.
         bands: those that become the channels, counted from 1.
+        level: which size of a whole-slide TIFF is read, from 0, the largest.
+        tiles: makes a mosaic of tiles instead of the whole picture: the ``dark``est ones, those of the strongest
+            ``colour``, or tiles with tissue spread ``even``ly.
+        tile_count: tiles of the mosaic, a square number.
+        tile_size: their side in pixels.
     """
 
     size: int = Field(ge=4, le=2048)
@@ -42,6 +48,17 @@ class Storage(Section):
     range: Literal["dtype", "data", "percentile", "window"] | tuple[float, float] = "dtype"
     frame: Literal["first", "middle"] = "first"
     bands: tuple[Annotated[int, Field(ge=1)], ...] | None = None
+    level: int = Field(default=0, ge=0, le=20)
+    tiles: Literal["dark", "colour", "even"] | None = None
+    tile_count: int = Field(default=16, ge=4, le=1024)
+    tile_size: int = Field(default=128, ge=16, le=2048)
+
+    @field_validator("tile_count")
+    @classmethod
+    def _square(cls, tile_count: int) -> int:
+        if isqrt(tile_count) ** 2 != tile_count:
+            raise ValueError(f"must be a square number, such as {isqrt(tile_count) ** 2}, got {tile_count}")
+        return tile_count
 
     @field_validator("range")
     @classmethod
@@ -54,6 +71,8 @@ class Storage(Section):
     def _a_channel_for_each_band(self) -> "Storage":
         if self.bands is not None and len(self.bands) != self.channels:
             raise ValueError(f"bands names {len(self.bands)} bands, but channels is {self.channels}")
+        if self.level and self.frame != "first":
+            raise ValueError("level takes a size of one picture, frame one of several pictures: keep one of them")
         return self
 
 

@@ -29,6 +29,7 @@ from pipeline.core.picture_formats import SIGNATURE_BYTES, describe_content, fin
 from pipeline.images.bands import Bands, list_limits, scale_bands
 from pipeline.images.fitting import StorageForm, StoredImage, fit_channels, fit_image, fit_pixels
 from pipeline.images.picture_files import BROKEN, OpenedPicture, open_picture
+from pipeline.images.slides import Mosaic, make_mosaic
 
 # A JPEG file is decoded at the smallest of its scales that holds the storage size twice: from there the resizing
 # averages as from the whole (mean difference 0.3 grey levels), and the perceptual hash has eight times its 32 pixels.
@@ -150,7 +151,8 @@ def _open(file: IO[bytes], form: StorageForm, most_pixels: int, place: str, leas
         # Libraries warn about oddities that they survive; here an image is readable or it is broken.
         with warnings.catch_warnings(action="ignore"):
             plain = form.bands is None and form.channels in (1, 3)
-            return open_picture(file, known, most_pixels, form.frame, not plain, least if plain else None)
+            frame = form.level or form.frame
+            return open_picture(file, known, most_pixels, frame, not plain, least if plain and not form.tiles else None)
     except MemoryError as error:
         raise _out_of_memory(place) from error
     except UnidentifiedImageError as error:
@@ -163,6 +165,9 @@ def _open(file: IO[bytes], form: StorageForm, most_pixels: int, place: str, leas
 
 def _fit_opened(opened: OpenedPicture, form: StorageForm) -> StoredImage:
     image = opened.picture
+    if form.tiles is not None:
+        plain = image if isinstance(image, Bands) else _list_bands(_flatten(image).convert("RGB"))
+        return _fit_bands(make_mosaic(plain, Mosaic(form.tiles, form.tile_count, form.tile_size)), form)
     if isinstance(image, Bands):
         return _fit_bands(image, form)
     if form.bands is not None or form.channels not in (1, 3):

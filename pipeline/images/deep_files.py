@@ -7,24 +7,27 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.core.errors import some
 from pipeline.core.memory import has_room
 from pipeline.images.bands import Bands, Frame, list_limits
+from pipeline.images.slides import list_levels
 
 # The tag Orientation: how many quarters to turn, and whether the rows are mirrored first (TIFF 6.0, page 36).
 _TURNS = {2: (0, True), 3: (2, False), 4: (2, True), 5: (1, True), 6: (3, False), 7: (3, True), 8: (1, False)}
 
 # What tifffile raises on a header that is none.
 _NO_HEADER = (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError, struct.error)
+_SLIDE, _SHOWS = 2048, 512  # pixels of the shorter side: a slide has as many, and shows what is in it at as few
 _SMALL = 1 << 24  # bytes of a picture that no machine is short of
 
 
-def read_tiff(file: IO[bytes], many_bands: bool, frame: Frame, most_pixels: int) -> Bands | None:
+def read_tiff(file: IO[bytes], many_bands: bool, frame: Frame | int, most_pixels: int) -> Bands | None:
     """Reads a page of a TIFF file, or its pages as bands where each holds one.
 
     Args:
         file: opened.
         many_bands: whether pages of one band each are bands of one picture.
-        frame: of several pages.
+        frame: of several pages; a number is the level of a slide, from 1: 0 would be the whole size.
         most_pixels: of a page that is decoded.
 
     Returns:
@@ -46,6 +49,8 @@ def read_tiff(file: IO[bytes], many_bands: bool, frame: Frame, most_pixels: int)
     if plain and first.bitspersample <= 8 and first.samplesperpixel <= 4:
         return None
     try:
+        if isinstance(frame, int):
+            return _read_level(first, whole, frame, most_pixels)
         pages = [first] if plain else [_whole_page(page) for page in whole.pages]
         as_bands = many_bands and len(pages) > 1 and first.samplesperpixel == 1
         chosen = pages if as_bands else [pages[(len(pages) - 1) // 2 if frame == "middle" else 0]]
@@ -59,6 +64,34 @@ def read_tiff(file: IO[bytes], many_bands: bool, frame: Frame, most_pixels: int)
     if values.dtype.kind == "u" and first.bitspersample < 16:
         limits = (0.0, 2.0**first.bitspersample - 1)
     return Bands(values, limits, inverted=first.photometric == tifffile.PHOTOMETRIC.MINISWHITE)
+
+
+def find_level(file: IO[bytes]) -> int:
+    """Finds the smallest level of a slide that still shows what is in it; 0 of any other TIFF file.
+
+    The file is left at its beginning.
+    """
+    import tifffile
+
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+    try:
+        whole = tifffile.TiffFile(file)
+        sides = [min(page.imagewidth, page.imagelength) for page in list_levels(whole.pages.first, whole.pages)]
+    except (tifffile.TiffFileError, *_NO_HEADER):
+        return 0
+    finally:
+        file.seek(0)
+    return sum(side >= _SHOWS for side in sides) - 1 if sides[0] >= _SLIDE else 0
+
+
+def _read_level(first: Any, whole: Any, level: int, most_pixels: int) -> Bands:
+    """Reads a level of a slide."""
+    levels = list_levels(first, whole.pages)
+    if level >= len(levels):
+        sizes = some(f"{page.imagewidth} x {page.imagelength}" for page in levels)
+        raise ValueError(f"it has the levels 0 to {len(levels) - 1} ({sizes}), but storage.level is {level}")
+    values = _decode_page(levels[level], most_pixels, whole.filehandle.size)
+    return Bands(values, list_limits(values))
 
 
 def _decode_page(page: Any, most_pixels: int, size: int) -> NDArray[Any]:

@@ -8,6 +8,7 @@ from PIL import Image, ImageOps
 from pipeline.core.arrays import Images
 from pipeline.images.bands import Frame, ValueRange
 from pipeline.images.hashing import hash_appearance, hash_image, hash_pixels
+from pipeline.images.slides import TileChoice
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,10 @@ class StorageForm:
         range: which values of deep files become black and white.
         frame: of a file with several, ``first`` or ``middle``.
         bands: which bands of a file become the channels, from 1; None for all.
+        level: of a slide, from 0, the largest.
+        tiles: how the tiles of a mosaic are chosen; None for the picture as a whole.
+        tile_count: tiles of a mosaic.
+        tile_size: their side in pixels.
     """
 
     size: int
@@ -29,6 +34,10 @@ class StorageForm:
     range: ValueRange = "dtype"
     frame: Frame = "first"
     bands: tuple[int, ...] | None = None
+    level: int = 0
+    tiles: TileChoice | None = None
+    tile_count: int = 16
+    tile_size: int = 128
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from pipeline.core.memory import has_room
 from pipeline.core.picture_formats import SIGNATURE_BYTES, describe_content, find_picture_format
 from pipeline.images.bands import Bands, list_limits
 from pipeline.images.decoding import BrokenImageError
+from pipeline.images.deep_files import find_level
 from pipeline.images.picture_files import BROKEN, open_picture
 
 _PERCENTILES = (0.5, 99.5)
@@ -49,6 +50,7 @@ class PictureFacts:
         bands: 1 (grey), 3 (colour) or more; without opacity.
         grey: whether all bands are alike.
         deep: its values, if they have more than 8 bits.
+        level: of a slide, the one that was opened.
     """
 
     format: str
@@ -56,6 +58,7 @@ class PictureFacts:
     bands: int
     grey: bool
     deep: DeepValues | None = None
+    level: int = 0
 
 
 def inspect_picture(content: bytes) -> PictureFacts:
@@ -70,7 +73,8 @@ def inspect_picture(content: bytes) -> PictureFacts:
     try:
         with warnings.catch_warnings(action="ignore"):
             most = 2 * (Image.MAX_IMAGE_PIXELS or 2**31)
-            image = open_picture(io.BytesIO(content), known, most, "first", False).picture
+            level = find_level(io.BytesIO(content)) if known.name == "TIFF" else 0
+            image = open_picture(io.BytesIO(content), known, most, level or "first", False).picture
     except (*BROKEN, MemoryError) as error:
         if not has_room():
             raise
@@ -79,7 +83,7 @@ def inspect_picture(content: bytes) -> PictureFacts:
         return PictureFacts(known.title, image.size, 1 if _is_grey(image) else 3, _is_grey(image))
     height, width, bands = image.values.shape
     grey = bands == 1 or (bands == 3 and bool((image.values == image.values[..., :1]).all()))
-    return PictureFacts(known.title, (width, height), bands, grey, _read_values(image))
+    return PictureFacts(known.title, (width, height), bands, grey, _read_values(image), level)
 
 
 def inspect_values(picture: bytes | NDArray[Any]) -> PictureFacts:

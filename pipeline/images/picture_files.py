@@ -55,7 +55,12 @@ class OpenedPicture:
 
 
 def open_picture(
-    file: IO[bytes], known: PictureFormat, most_pixels: int, frame: Frame, many_bands: bool, least: int | None = None
+    file: IO[bytes],
+    known: PictureFormat,
+    most_pixels: int,
+    frame: Frame | int,
+    many_bands: bool,
+    least: int | None = None,
 ) -> OpenedPicture:
     """Opens a picture file, upright.
 
@@ -63,7 +68,7 @@ def open_picture(
         file: at its beginning.
         known: its format.
         most_pixels: of one with more, only the header is read.
-        frame: of a file with several.
+        frame: of a file with several; a number is the level of a TIFF slide, which other formats do not have.
         many_bands: whether other channels are wanted than grey or RGB.
         least: pixels that suffice on each side: a JPEG file is decoded at a half, quarter or eighth of its size that
             has as many. None for the full size.
@@ -72,7 +77,7 @@ def open_picture(
         Exception: one of `BROKEN`, or `MemoryError`.
     """
     if known.name == "DICOM":
-        return OpenedPicture(read_dicom(file, frame, most_pixels))
+        return OpenedPicture(read_dicom(file, "first" if isinstance(frame, int) else frame, most_pixels))
     if known.name == "JPEG XL":
         return OpenedPicture(read_jpeg_xl(file, most_pixels))
     if known.name == "NPY":

@@ -25,7 +25,8 @@ _TURNED_RIGHT = 6  # of EXIF: the first row of the file is the right side of the
 
 def is_plain(form: StorageForm, several_files: bool) -> bool:
     """Says whether an image is one picture file that becomes RGB or grey, which readers elsewhere can follow."""
-    return not several_files and form.bands is None and form.channels in _CHANNELS
+    whole = form.level == 0 and form.tiles is None
+    return whole and not several_files and form.bands is None and form.channels in _CHANNELS
 
 
 def describe_outside(form: StorageForm, several_files: bool) -> dict[str, Any]:
@@ -54,6 +55,8 @@ def describe_outside(form: StorageForm, several_files: bool) -> dict[str, Any]:
         "transparency": {"over": [255, 255, 255, 255], "rule": "straight alpha, drawn over this colour"},
         "grey": "L = (19595 R + 38470 G + 7471 B + 32768) >> 16",
         "frame": form.frame,
+        "level": form.level,
+        "mosaic": None if form.tiles is None else [form.tiles, form.tile_count, form.tile_size],
         "deep_values": {
             "range": list(form.range) if isinstance(form.range, tuple) else form.range,
             "rule": "files of more than 8 bits: (value - low) * 255 / (high - low), clipped to 0..255, rounded half "

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import isqrt
 from statistics import median
@@ -178,6 +178,11 @@ def describe_storage(listing: Listing, train: Reading) -> Reading:
     check = (f"{len(broken)} of {len(chosen)} images opened cannot be read: {some(broken, 5)}",) if broken else ()
     deep = [facts.deep for facts in found if facts.deep is not None]
     values = describe_range(deep) if deep else Reading({})
+    level = min(facts.level for facts in found)
+    if level:
+        values = replace(values, section={**values.section, "level": level})
+        words = f"level {level} of these slides is read; storage.tiles makes a mosaic of the tissue of a larger one"
+        check = (*check, f"{words}: docs/competitions.md")
     return Reading({**reading.section, **values.section}, (*reading.facts, *values.facts), (*check, *values.check))
 
 

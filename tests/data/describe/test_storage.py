@@ -92,3 +92,12 @@ def test_the_order_of_colours_in_rows_of_pixels_is_what_makes_neighbours_alike(p
     assert found is not None
     assert found.shape == (12, 12, 3)
     assert ("planes" in found.section(None)) == planes
+
+
+def test_a_level_of_slides_is_proposed(tmp_path: Path) -> None:
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        for side in (2048, 1024, 512, 256):
+            file.write(np.full((side, side), 9, np.uint8), compression="deflate")
+    found = _describe(tmp_path)
+    assert found.section["level"] == 2
+    assert any("level 2 of these slides is read" in line for line in found.check)
