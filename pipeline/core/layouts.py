@@ -100,7 +100,7 @@ class CsvPixels(Section):
 
     Attributes:
         table: the table of rows.
-        label: the column of the answer.
+        label: the column of the answer; a list of columns where an image has several numbers or targets.
         id: the column of ids; None numbers the rows from ``first_id``.
         first_id: the number of the first row.
         pixels: regular expression for the whole names of the pixel columns.
@@ -111,13 +111,18 @@ class CsvPixels(Section):
 
     layout: Literal["csv_pixels"]
     table: str
-    label: str
+    label: str | tuple[str, ...]
     id: str | None = None
     first_id: int = 1
     pixels: Pattern = Field(default=r"pixel\d+", description="regular expression of the pixel columns, whole name")
     shape: Shape | None = None
     planes: bool = False
     group: str | None = None
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The columns of labels: one, or one for each number or target."""
+        return (self.label,) if isinstance(self.label, str) else self.label
 
 
 class FileNames(Section):
@@ -147,11 +152,9 @@ class FileNames(Section):
 
 def list_answer_columns(layout: "Train") -> tuple[str, ...]:
     """Lists the columns of the training table that hold the answer; none where folders or file names do."""
-    if isinstance(layout, CsvImages):
-        return layout.labels
     if isinstance(layout, CsvOneHot):
         return layout.classes
-    return (layout.label,) if isinstance(layout, CsvPixels) else ()
+    return layout.labels if isinstance(layout, CsvImages | CsvPixels) else ()
 
 
 Train = Annotated[Folders | CsvImages | CsvOneHot | CsvPixels | FileNames, Field(discriminator="layout")]

@@ -53,7 +53,7 @@ def find_candidates(
     for path in tables:
         head = listing.head(path)
         pixels = find_pixel_table(head, path)
-        if pixels is not None and any(is_label(head[name]) or name == choices.label for name in pixels.others):
+        if pixels is not None and holds_answers(head[list(pixels.others)], sample, choices):
             found[path] = pixels
     described = {}
     channels = {} if found else _find_channels(listing, images, tables, sample, choices)

@@ -209,25 +209,20 @@ def _describe_left_out(ids: pd.Series, labels: pd.Series, match: Match) -> dict[
 
 def _describe_pixels(pixels: PixelTable, listing: Listing, sample: SampleSubmission, choices: Choices) -> Reading:
     others = listing.columns(pixels.table, pixels.others)
-    ids = {name: name for name in pixels.others if is_id(others[name]) and name != choices.label}
+    answers = {*sample.columns[1:], choices.label, *(choices.label or "").split(",")}
+    ids = {name: name for name in pixels.others if is_id(others[name]) and name not in answers}
     row_id = pick_reading(f"the id column of {pixels.table}", ids, "--id", choices.id) if ids or choices.id else None
     labels = read_labels(others, pixels.table, [row_id] if row_id else [], sample, choices)
-    if len(labels.columns) > 1:
+    if labels.marks:
         raise InputError(
-            f"{pixels.table} holds pixels and spreads the label over {some(labels.columns)}, which no layout reads "
-            "together; write the class into one column and choose it with --label"
+            f"{pixels.table} holds pixels and marks the label in {some(labels.columns)}, which no layout reads "
+            "together; write the names of what each row marks into one column, and choose it with --label"
         )
-    if labels.kind == "several_labels":
-        raise InputError(
-            f"{pixels.table} holds pixels and several labels in a cell, which no layout reads together; write the "
-            "images to files, or one class into a column and choose it with --label"
-        )
-    label = labels.columns[0]
     facts = (
         f"{pixels.table}: {len(others):,} rows of {pixels.count:,} pixels and {some(pixels.others)}",
         *labels.facts,
     )
-    section = {"layout": "csv_pixels", "table": pixels.table, "label": label, **pixels.section(row_id)}
+    section = {"layout": "csv_pixels", "table": pixels.table, **labels.train_keys, **pixels.section(row_id)}
     rows, target, check = len(others), labels.section, labels.check
     if pixels.planes:
         words = (

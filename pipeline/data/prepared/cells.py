@@ -8,7 +8,7 @@ import pandas as pd
 
 from pipeline.core.csvs import require_columns
 from pipeline.core.errors import InputError, some
-from pipeline.core.layouts import CsvImages, CsvOneHot
+from pipeline.core.layouts import CsvImages, CsvOneHot, CsvPixels
 from pipeline.core.targets.contract import CELL_SEPARATOR
 from pipeline.core.targets.spec import SeveralLabelsSpec, TargetSpec, VoteSharesSpec
 from pipeline.data.containers.tables import read_rows
@@ -16,7 +16,7 @@ from pipeline.data.prepared.one_hot import read_marks, read_one_hot
 
 
 def read_cells(
-    table: pd.DataFrame, layout: CsvImages | CsvOneHot, target: TargetSpec, ids: Sequence[str], place: str
+    table: pd.DataFrame, layout: CsvImages | CsvOneHot | CsvPixels, target: TargetSpec, ids: Sequence[str], place: str
 ) -> list[str]:
     """Reads what each row of a table says of its image.
 
@@ -33,7 +33,7 @@ def read_cells(
     Raises:
         InputError: a cell that does not fit the target.
     """
-    if isinstance(layout, CsvImages):
+    if isinstance(layout, CsvImages | CsvPixels):
         columns = [table[name].tolist() for name in layout.labels]
         cells = [CELL_SEPARATOR.join(row) for row in zip(*columns, strict=True)]
         return _split_cells(cells, target) if isinstance(target, SeveralLabelsSpec) else cells

@@ -125,13 +125,14 @@ def _from_table(
 def _from_rows(base: Path, layout: CsvPixels, competition: Competition) -> tuple[list[Record], list[LeftOut]]:
     path = base / layout.table
     rules = competition.leave_out
-    wanted = [layout.id, layout.label, layout.group, *([rule.column for rule in rules.rows] if rules else [])]
+    wanted = [layout.id, *layout.labels, layout.group, *([rule.column for rule in rules.rows] if rules else [])]
     table = read_columns(path, list(dict.fromkeys(name for name in wanted if name)), competition.encoding)
     numbered = layout.id or "number of the row"
     if layout.id is None:
         table = table.assign(**{numbered: number_rows(len(table), layout.first_id)})
     table, left = leave_rows_out(table, layout.model_copy(update={"id": numbered}), competition, None, str(path))
-    ids, labels = table[numbered].tolist(), table[layout.label].tolist()
+    ids = table[numbered].tolist()
+    labels = read_cells(table, layout, competition.target, ids, str(path))
     _check_one_label_each(ids, labels, path)
     groups = table[layout.group].tolist() if layout.group else [""] * len(ids)
     sources = [f"{layout.table}:{row + 1}" for row in table.index]

@@ -1,0 +1,58 @@
+"""Tables that hold the pixels of each image and several answers beside them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.competition_files import Files, read, rows
+
+from pipeline.core.errors import InputError
+from pipeline.core.layouts import CsvPixels
+from pipeline.data.prepared.preparing import encode_truth
+from pipeline.data.prepared.records import list_records
+
+CELLS = np.random.default_rng(0).integers(0, 256, (15, 64))
+PIXELS = ",".join(f"pixel{n}" for n in range(64))
+
+
+def tables(header: str, sample: str, answers: list[tuple[object, ...]], named: bool = True) -> Files:
+    """Twelve rows of answers and pixels, three of pixels alone."""
+    first = [(f"i{n}",) if named else () for n in range(15)]
+    of_id = "id," if named else ""
+    train = [(*first[n], *answers[n % len(answers)], *CELLS[n]) for n in range(12)]
+    shown = [(f"i{n}" if named else n - 11, *answers[0]) for n in range(12, 15)]
+    return {
+        "train.csv": rows(f"{of_id}{header},{PIXELS}", *train),
+        "test.csv": rows(f"{of_id}{PIXELS}", *((*first[n], *CELLS[n]) for n in range(12, 15))),
+        "sample_submission.csv": rows(f"id,{sample}", *shown),
+    }
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_several_numbers_are_read(root: Path, named: bool) -> None:
+    answers: list[tuple[object, ...]] = [(n * 0.37 + 1, 9 - n / 8) for n in range(12)]
+    found = read(root, tables("x,y", "x,y", answers, named), metric="rmse")
+    assert isinstance(found.train, CsvPixels)
+    assert (found.train.labels, found.target.kind) == (("x", "y"), "numbers")
+    truth = encode_truth(list_records(root / "unpacked", found).train, found)[1]
+    assert truth[1].tolist() == pytest.approx([1.37, 8.875])
+
+
+def test_several_targets_are_read(root: Path) -> None:
+    found = read(root, tables("root,vowel", "root,vowel", [("ka", "a"), ("ga", "i"), ("ka", "i")]), metric="accuracy")
+    assert found.target.kind == "several_targets"
+    labels = [record.label for record in list_records(root / "unpacked", found).train]
+    assert len(set(labels)) == 3
+
+
+def test_several_labels_of_a_cell_are_read(root: Path) -> None:
+    answers: list[tuple[object, ...]] = [("rust scab",), ("rust",), ("mould rust",), ("scab",)]
+    found = read(root, tables("kinds", "kinds", answers), metric="row_f1", target="several_labels")
+    target, truth = encode_truth(list_records(root / "unpacked", found).train, found)
+    assert target.columns == ("mould", "rust", "scab")
+    assert truth[:3].tolist() == [[0, 1, 1], [0, 1, 0], [1, 1, 0]]
+
+
+def test_marks_of_labels_are_refused(root: Path) -> None:
+    with pytest.raises(InputError, match="holds pixels and marks the label in rust, scab, which no layout reads"):
+        read(root, tables("rust,scab", "rust,scab", [(1, 1), (0, 1), (0, 0)]), metric="roc_auc")
