@@ -78,26 +78,38 @@ def test_without_results_nothing_is_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_dvc_has_the_results_back_and_nothing_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_results_of_two_competitions_never_mix_and_are_back_with_nothing_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-    command = """python -c "print(open('params.yaml').read(), file=open('out.txt', 'w'))" """
-    stage = {"cmd": command, "params": ["competition"], "outs": ["out.txt"]}
-    write_yaml(tmp_path / "dvc.yaml", {"stages": {"make": stage}})
+    code = "import pathlib, re; name = re.findall('competition: (.)', open('params.yaml').read())[0]; "
+    code += "[pathlib.Path(f).parent.mkdir(exist_ok=True) for f in outs]; [open(f, 'w').write(name) for f in outs]"
+    outs = {name: ["submissions/ensemble.csv", "reports/report.html", f"submissions/only_{name}.csv"] for name in "ab"}
     (tmp_path / ".dvc").mkdir()
     (tmp_path / ".dvc" / "config").write_text("[core]\n    no_scm = true\n    analytics = false\n")
-    made = {}
-    for name in ("a", "b"):
-        left = read_standpoint(tmp_path) if name == "b" else None
+
+    def switch(name: str) -> float | None:
+        left = read_standpoint(tmp_path)
         write_yaml(tmp_path / "params.yaml", {"competition": name, "models": []})
         if left is not None:
             keep_aside(tmp_path, left)
+        command = f"{Path(sys.executable).as_posix()} make.py"
+        (tmp_path / "make.py").write_text(f"outs = {outs[name]}; {code}")
+        stage = {"cmd": command, "params": ["competition"], "outs": outs[name]}
+        write_yaml(tmp_path / "dvc.yaml", {"stages": {"make": stage}})
+        return bring_back(tmp_path, name)
+
+    def read_results() -> dict[str, str]:
+        found = [path for folder in ("submissions", "reports") for path in (tmp_path / folder).glob("*.[ch]*")]
+        return {path.relative_to(tmp_path).as_posix(): path.read_text() for path in found}
+
+    for name in "ab":  # made for the first time: what the other one left is out of the way before
+        assert switch(name) is None
+        assert read_results() == {}
         subprocess.run([sys.executable, "-m", "dvc", "repro", "-q"], cwd=tmp_path, check=True)
-        made[name] = (tmp_path / "out.txt").read_text()
-    left = read_standpoint(tmp_path)
-    assert left is not None
-    write_yaml(tmp_path / "params.yaml", {"competition": "a", "models": []})
-    keep_aside(tmp_path, left)
-    assert bring_back(tmp_path, "a") is not None
-    assert (tmp_path / "out.txt").read_text() == made["a"] != made["b"]
+        assert read_results() == dict.fromkeys(outs[name], name)
+    for name in "abab":
+        assert switch(name) is not None
+        assert read_results() == dict.fromkeys(outs[name], name)
     status = subprocess.run([sys.executable, "-m", "dvc", "status"], cwd=tmp_path, capture_output=True, text=True)
     assert "up to date" in status.stdout
