@@ -72,7 +72,7 @@ def weights_folder(root: Path) -> Path:
     section = read_params(root).get("train") or {}
     if not isinstance(section, dict):
         raise InputError(f"params.yaml: train must be a mapping, got {section!r}")
-    weights = section.get("weights")
+    weights = None if section.get("weights") == "auto" else section.get("weights")
     if weights is not None and not isinstance(weights, str):
         raise InputError(f"params.yaml: train.weights must be the path of a folder, got {weights!r}")
     return root / setting_or_variable(weights, "WEIGHTS_DIR", "data/weights")

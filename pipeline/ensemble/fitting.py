@@ -7,6 +7,7 @@ import numpy as np
 from pydantic import field_validator
 
 from pipeline.core.arrays import Values
+from pipeline.core.bounds import AllNames
 from pipeline.core.cards import CandidateCard, GainCard, ReliabilityCard
 from pipeline.core.config import Section
 from pipeline.core.errors import near_names
@@ -34,14 +35,14 @@ class EnsembleParams(Section):
     """The ``ensemble`` section of ``params.yaml``.
 
     Attributes:
-        combiners: which are tried; None means all. With several the nested score chooses.
+        combiners: which are tried, or ``all``. With several the nested score chooses.
         temperature: whether members are divided by their temperatures first; ``auto`` tries both.
         decision: ``auto`` tries thresholds by class for metrics that argmax does not maximise.
         external: members made elsewhere, as `python -m pipeline add-member` named them.
         allow_peeked: whether members are taken whose score is optimistic, or may be.
     """
 
-    combiners: tuple[str, ...] | None = None
+    combiners: AllNames = None
     temperature: Literal["auto", "always", "never"] = "auto"
     decision: Literal["auto", "argmax"] = "auto"
     external: tuple[str, ...] = ()
@@ -54,7 +55,7 @@ class EnsembleParams(Section):
             if name not in COMBINERS:
                 raise ValueError(f"combiner {name!r} is unknown; {near_names(name, COMBINERS)}")
         if combiners is not None and not combiners:
-            raise ValueError("give at least one combiner, or null for all")
+            raise ValueError("give at least one combiner, or all")
         return combiners
 
 

@@ -8,7 +8,7 @@ from pydantic import Field, PositiveInt
 
 from pipeline.core import paths
 from pipeline.core.active import weights_folder
-from pipeline.core.bounds import Seed, Workers
+from pipeline.core.bounds import AllFolds, AutoText, AutoWorkers, Seed
 from pipeline.core.competition import load_competition
 from pipeline.core.config import Section, load_params
 from pipeline.core.errors import InputError
@@ -40,25 +40,25 @@ class TrainParams(Section):
 
     Attributes:
         seed: of all that is random.
-        folds: which are trained; None means all of them.
-        workers: processes that train folds at once, each with its part of the cores or a GPU of its own; None means
+        folds: which are trained; ``all``, or a list of their numbers.
+        workers: processes that train folds at once, each with its part of the cores or a GPU of its own; ``auto`` means
             one for each GPU, or one.
         executor: what `train-all` trains on: ``ray``, or ``local`` for nothing but the `train` stage.
         ray: the cluster.
         precision: what networks compute in.
         same_hardware: whether all folds of a model must be trained on one kind of hardware.
-        weights: folder of files with pretrained weights under Keras's own names; relative to the repository. None
+        weights: folder of files with pretrained weights under Keras's own names; relative to the repository. ``auto``
             means the environment variable ``WEIGHTS_DIR``, or ``data/weights``.
     """
 
     seed: Seed = 0
-    folds: tuple[int, ...] | None = None
-    workers: Workers | None = None
+    folds: AllFolds = None
+    workers: AutoWorkers = None
     executor: Literal["local", "ray"] = "local"
     ray: RayParams = RayParams()
     precision: Precision = "auto"
     same_hardware: bool = False
-    weights: str | None = None
+    weights: AutoText = None
 
 
 @dataclass(frozen=True)

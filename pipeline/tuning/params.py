@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
-from pipeline.core.bounds import Seed, Workers
+from pipeline.core.bounds import AutoHours, AutoText, Seed, Workers
 from pipeline.core.config import Section
 
 Sampler = Literal["tpe", "random", "gp", "cmaes"]
@@ -18,7 +18,7 @@ class TuneParams(Section):
     Attributes:
         n_trials: trials of a study, all runs of it together; 0 leaves every recipe unchanged, None sets no limit but
             ``hours``.
-        hours: of searching, all runs together, shared equally by the models that have a search space; None sets no
+        hours: of searching, all runs together, shared equally by the models that have a search space; ``auto`` sets no
             limit but ``n_trials``.
         folds: on which a trial is scored; the others are kept to confirm the best trial.
         sampler: how the next trial is chosen.
@@ -28,7 +28,7 @@ class TuneParams(Section):
         terminator: stop as soon as the expected gain is less than the spread between folds.
         workers: processes that run trials; on GPUs, one each.
         trials_per_process: after so many trials a fresh process replaces the old one.
-        storage: URL of a database; None means the environment variable ``TUNE_STORAGE``, or a journal file below
+        storage: URL of a database; ``auto`` means the environment variable ``TUNE_STORAGE``, or a journal file below
             ``.work``.
         seed: of the sampler.
 
@@ -36,7 +36,7 @@ class TuneParams(Section):
     """
 
     n_trials: int | None = Field(default=0, ge=0)
-    hours: float | None = Field(default=None, gt=0.0)
+    hours: AutoHours = None
     folds: tuple[int, ...] = Field(default=(0,), min_length=1)
     sampler: Sampler = "tpe"
     pruner: Pruner = "successive_halving"
@@ -45,7 +45,7 @@ class TuneParams(Section):
     terminator: bool = False
     workers: Workers = 1
     trials_per_process: PositiveInt = 10
-    storage: str | None = None
+    storage: AutoText = None
     seed: Seed = 0
 
     @model_validator(mode="after")

@@ -1,13 +1,17 @@
 """Bounds of counts: a slip of the hand is one line that names the setting."""
 
+import os
 from typing import Any
 
 import pytest
+from support.project_imports import ROOT
 
+from pipeline.core.active import weights_folder
 from pipeline.core.config import Section, parse
 from pipeline.core.errors import InputError
 from pipeline.data.prepared.preparing import PrepareParams
 from pipeline.data.prepared.stratification import SplitParams
+from pipeline.ensemble.fitting import EnsembleParams
 from pipeline.networks.architectures.cnn import PlainCnn
 from pipeline.networks.architectures.mlp import MlpPixels
 from pipeline.training.context import TrainParams
@@ -36,3 +40,14 @@ def test_a_count_beyond_reason_is_refused(section: type[Section], values: dict[s
     with pytest.raises(InputError, match=rf"file: {where}.*: Input should be less than") as caught:
         parse(values, section, "file")
     assert len(str(caught.value)) < 600
+
+
+def test_auto_and_all_say_that_nothing_is_set_as_null_does() -> None:
+    words = {"workers": "auto", "folds": "all", "weights": "auto"}
+    assert parse(words, TrainParams, "file") == TrainParams() == parse(dict.fromkeys(words), TrainParams, "file")
+    assert parse({"hours": "auto", "storage": "auto"}, TuneParams, "file") == TuneParams()
+    assert parse({"combiners": "all"}, EnsembleParams, "file") == EnsembleParams()
+    for wrong in ({"workers": "all"}, {"folds": "auto"}, {"folds": "0"}):
+        with pytest.raises(InputError, match=f"file: {next(iter(wrong))}"):
+            parse(wrong, TrainParams, "file")
+    assert weights_folder(ROOT) == ROOT / (os.environ.get("WEIGHTS_DIR") or "data/weights")

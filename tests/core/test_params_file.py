@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ def test_an_experiment_of_dvc_leaves_comments_and_values(tmp_path: Path, file: s
 
 
 @pytest.mark.slow
-def test_an_experiment_that_dvc_runs_leaves_comments_and_values(tmp_path: Path) -> None:
+def test_an_experiment_that_dvc_runs_leaves_comments_and_nulls(tmp_path: Path) -> None:
     """The whole of `dvc exp run -S`, not the function alone that it is thought to call."""
     before = (ROOT / "params.yaml").read_text(encoding="utf-8")
     (tmp_path / "params.yaml").write_text(before, encoding="utf-8")
@@ -95,3 +96,6 @@ def test_an_experiment_that_dvc_runs_leaves_comments_and_values(tmp_path: Path) 
     changes = {"train.folds": [0], "tune.n_trials": None, "train.seed": 7}
     assert read_yaml(tmp_path / "params.yaml") == overlay_settings(read_yaml(ROOT / "params.yaml"), changes)
     assert sorted(re.findall(r"#.*", after)) == sorted(re.findall(r"#.*", before))
+    lost = Counter(before.splitlines()) - Counter(after.splitlines())
+    rewritten = [line for line in lost if line and not re.search(r"^ *- |: \[", line)]  # it writes lists in its own way
+    assert sorted(line.strip().partition(":")[0] for line in rewritten) == ["folds", "n_trials", "seed"]

@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.core.arrays import Truth
-from pipeline.core.bounds import Workers
+from pipeline.core.bounds import AutoWorkers
 from pipeline.core.columns import Columns
 from pipeline.core.competition import Competition
 from pipeline.core.config import Section
@@ -37,12 +37,12 @@ class PrepareParams(Section):
     """The parameters of decoding.
 
     Attributes:
-        workers: processes that decode images; None takes one per core.
+        workers: processes that decode images; ``auto`` takes one per core.
         drop_broken: leaves unreadable training images out; an unreadable test image is stored black, because its row
             must be in the submission. The report names them all.
     """
 
-    workers: Workers | None = None
+    workers: AutoWorkers = None
     drop_broken: bool = False
 
 
