@@ -23,6 +23,8 @@ def _read_auto(value: object) -> object:
 
 
 def _read_all(value: object) -> object:
+    if isinstance(value, list):
+        return tuple(value)  # YAML has lists; what a validator returns is no longer taken for YAML
     return None if value == "all" else value
 
 

@@ -47,6 +47,8 @@ def test_auto_and_all_say_that_nothing_is_set_as_null_does() -> None:
     assert parse(words, TrainParams, "file") == TrainParams() == parse(dict.fromkeys(words), TrainParams, "file")
     assert parse({"hours": "auto", "storage": "auto"}, TuneParams, "file") == TuneParams()
     assert parse({"combiners": "all"}, EnsembleParams, "file") == EnsembleParams()
+    assert parse({"folds": [0, 2], "workers": 2}, TrainParams, "file").folds == (0, 2)
+    assert parse({"hours": 8, "n_trials": None}, TuneParams, "file").hours == 8
     for wrong in ({"workers": "all"}, {"folds": "auto"}, {"folds": "0"}):
         with pytest.raises(InputError, match=f"file: {next(iter(wrong))}"):
             parse(wrong, TrainParams, "file")
