@@ -4,7 +4,7 @@ A count that a slip of the hand made ten thousand times too large ends in one li
 process for every number or memory that runs out.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field
 
@@ -30,7 +30,8 @@ def _read_all(value: object) -> object:
 
 # Words where nothing is set: DVC writes an empty place for every null of a file that `dvc exp run -S` changes.
 _Hours = Annotated[float, Field(gt=0.0)]
-_Folds, _Names = tuple[int, ...], tuple[str, ...]
+_Folds: TypeAlias = tuple[int, ...]
+_Names: TypeAlias = tuple[str, ...]
 AutoWorkers = Annotated[
     Workers | None, BeforeValidator(_read_auto, json_schema_input_type=Workers | Literal["auto"] | None)
 ]
