@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from support.archive_files import COMPRESS, MAKE, cut, make_seven, make_tar, make_zip
 
+from pipeline.core.archives.kinds import ARCHIVE_ENDINGS, STREAMS
 from pipeline.core.archives.unpacking import unpack_archive
 from pipeline.core.errors import InputError
 from pipeline.data.describe.listing import open_listing
@@ -103,3 +104,12 @@ def test_an_encrypted_7z_is_refused_by_that_word(tmp_path: Path) -> None:
     source = put(tmp_path / "a.7z", make_seven({"1.png": b"x"}, password="secret"))
     with pytest.raises(InputError, match=r"a\.7z is not a whole, readable archive \(it is encrypted\)"):
         unpack_archive(source, tmp_path / "raw")
+
+
+def test_the_page_about_competitions_lists_every_kind() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "competitions.md").read_text(encoding="utf-8")
+    table = page.partition("### Archives")[2].partition("The outer archive")[0]
+    missing = [ending for ending in ARCHIVE_ENDINGS if f"`{ending}`" not in table]
+    assert not missing
+    streams = [f".tar{ending}" for ending in STREAMS if f"`.tar{ending}`" not in table]
+    assert not streams
