@@ -49,7 +49,9 @@ def test_weights_are_not_negative_and_sum_to_one(kind: str) -> None:
             np.testing.assert_allclose(weights.sum(axis=0), 1)
 
 
-@pytest.mark.parametrize("kind", OTHERS)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=pytest.mark.slow) if kind == "vote_shares" else kind for kind in OTHERS]
+)
 def test_a_combiner_that_is_fitted_beats_the_mean_where_one_member_knows_and_seven_do_not(kind: str) -> None:
     given = sample_kind(kind, [4.0 if kind == "several_labels" else 2.5] + [0.0] * 7, rows=600)
     half = given.where(np.arange(600) < 300)

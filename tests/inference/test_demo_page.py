@@ -50,7 +50,7 @@ def test_the_page_can_be_read_by_everybody(browser: Browser, address: str) -> No
     check_page(browser, address)
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1400, "light"), (400, "dark")])
+@pytest.mark.parametrize(("width", "scheme"), [pytest.param(1400, "light", marks=pytest.mark.slow), (400, "dark")])
 def test_a_dropped_picture_is_answered_with_three_guesses_and_heat(
     browser: Browser, address: str, predicting_root: Path, width: int, scheme: str
 ) -> None:
@@ -66,6 +66,7 @@ def test_a_dropped_picture_is_answered_with_three_guesses_and_heat(
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+@pytest.mark.slow  # several files are chosen below
 def test_a_chosen_file_is_answered_too(browser: Browser, address: str, predicting_root: Path) -> None:
     with opened(browser, address) as page:
         page.set_input_files("#file", predicting_root / "download" / "tiny" / "test" / "1.png")
@@ -126,11 +127,11 @@ def test_a_late_answer_does_not_take_the_place_of_the_picture_given_after_it(bro
     page = browser.new_page()
     page.goto(address)
     expect(page.locator("#about")).to_contain_text("knows")
-    later(page, [600, 100])
+    later(page, [300, 50])
     drop(page, b"first")
     drop(page, b"second")
     expect(page.locator("#guesses .name")).to_have_text("picture 1")
-    page.wait_for_timeout(800)
+    page.wait_for_timeout(450)
     expect(page.locator("#guesses .name")).to_have_text("picture 1")
     page.close()
 

@@ -384,5 +384,7 @@ def test_memory_that_does_not_hold_one_image_is_one_error(
         raise MemoryError
 
     monkeypatch.setattr(keras.Model, "fit", fit)
+    root = copy(bare, tmp_path)
+    write_recipe(root, batch_size=2)
     with pytest.raises(NoRoomError, match=r"memory ran out while 1 images a step were trained on; lower"):
-        train.run(copy(bare, tmp_path), "one")
+        train.run(root, "one")

@@ -69,6 +69,7 @@ def test_a_lost_checkpoint_is_named_with_the_command_that_brings_it_back(network
         moved.rename(path)
 
 
+@pytest.mark.slow
 def test_the_page_holds_in_a_browser_and_its_tables_sort(networks: Path, browser: Browser) -> None:
     if not (networks / "reports" / "report.html").is_file():
         report.run(networks)
