@@ -164,7 +164,6 @@ def root(tmp_path: Path) -> Path:
     return write_repository(tmp_path, PROBABILITIES, "log_loss")
 
 
-@pytest.mark.usefixtures("real_pictures")
 def test_the_command_line_shows_the_active_competition_and_draws_it(
     root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -136,7 +136,7 @@ def test_a_sweep_writes_its_curve_and_its_suggestion(root: Path, capsys: pytest.
     assert (root / "reports" / "lr_range" / "one.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_sweep_gives_the_same_bits_twice_and_leaves_nothing_to_train_on(root: Path) -> None:
+def test_a_sweep_gives_the_same_bits_twice_others_for_another_fold_and_nothing_to_train_on(root: Path) -> None:
     run(root, lowest=1e-4, steps=40)
     first = files(root)
     run(root, lowest=1e-4, steps=40)
@@ -144,11 +144,6 @@ def test_a_sweep_gives_the_same_bits_twice_and_leaves_nothing_to_train_on(root: 
     assert sorted(first) == ["one.csv", "one.json", "one.png"]
     assert not (root / ".work" / "train").exists()
     assert not (root / "folds" / "one").exists()
-
-
-def test_another_fold_gives_another_curve(root: Path) -> None:
-    run(root, lowest=1e-4, steps=40)
-    first = files(root)
     run(root, lowest=1e-4, steps=40, fold=1)
     assert files(root)["one.csv"] != first["one.csv"]
 
