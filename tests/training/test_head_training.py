@@ -14,13 +14,14 @@ from support.trainings import ALL, repository
 
 from pipeline.core.cards import ModelCard, read_card
 from pipeline.core.errors import InputError
-from pipeline.core.paths import card_path, checkpoints_folder, oof_path, work_folder
+from pipeline.core.paths import card_path, checkpoints_folder, doubted_path, oof_path, work_folder
 from pipeline.core.predictions import read_predictions
 from pipeline.core.targets.prepared import read_target
 from pipeline.images.views import Views
 from pipeline.networks.features import FeatureCache
 from pipeline.stages import train
 from pipeline.training.context import read_context
+from pipeline.training.doubted import DOUBTED_MARK
 from pipeline.training.fingerprints import digest_images
 from pipeline.training.heads.backbones import open_backbone
 from pipeline.training.heads.recipe import FrozenBackbone
@@ -76,6 +77,23 @@ def test_a_head_is_a_member_like_any_other_and_its_checkpoint_the_head_alone(roo
     sizes = [path.stat().st_size for path in checkpoints_folder(root, "one").glob("fold*.npz")]
     assert len(sizes) == 3
     assert max(sizes) < 3000
+
+
+def test_a_head_trains_without_doubted_labels_and_its_card_says_so(root: Path) -> None:
+    target = read_target(root / "data" / "prepared")
+    write_model(root, "one", LOGISTIC)
+    train.run(root, "one")
+    data, path = read_context(root).data, doubted_path(root, "tiny")
+    path.parent.mkdir(parents=True)
+    lines = [f"{data.ids[row]},{data.classes[(data.labels[row] + 1) % 3]}" for row in (4, 17, 33)]
+    path.write_text("\n".join(["id,predicted", *lines]), encoding="utf-8")
+    write_model(root, "two", LOGISTIC | {"doubted": "relabel"})
+    train.run(root, "two")
+    usual, other = (read_predictions(oof_path(root, name), target) for name in ("one", "two"))
+    assert usual.ids == other.ids
+    assert not np.allclose(usual.probs, other.probs, atol=1e-3)
+    assert read_card(card_path(root, "one"), ModelCard).peeked == ()
+    assert read_card(card_path(root, "two"), ModelCard).peeked == other.peeked == (DOUBTED_MARK,)
 
 
 @pytest.mark.slow  # trains a network beside the heads

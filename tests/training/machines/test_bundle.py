@@ -16,7 +16,8 @@ from support.trainings import repository
 from pipeline.core.digests import write_signed_json
 from pipeline.core.errors import InputError
 from pipeline.core.files import sha256
-from pipeline.core.paths import work_folder
+from pipeline.core.paths import doubted_path, index_path, work_folder
+from pipeline.core.tables import read_index
 from pipeline.stages import batch, bundle, take_folds, train
 from pipeline.training.machines import travelling
 from pipeline.training.machines.parcels import read_listing, write_parcel
@@ -65,6 +66,17 @@ def test_a_second_model_takes_no_store_along(root: Path, tmp_path: Path) -> None
         assert set(tar.getnames()) == {"parcel.json", "params.yaml", "tasks.json", "configs/models/two.yaml"}
     unpack(tmp_path / "second.tar", there)
     assert len(list_tasks(there, ("one", "two"))) == 4
+
+
+def test_a_list_of_doubted_labels_goes_along(root: Path, tmp_path: Path) -> None:
+    tiny.write_yaml(root / "configs" / "models" / "one.yaml", HOG | {"doubted": "drop"})
+    path = doubted_path(root, "tiny")
+    path.parent.mkdir(parents=True)
+    path.write_text(f"id\n{read_index(index_path(root, 'train'))['id'].iloc[0]}\n", encoding="utf-8")
+    bundle.run(root, tmp_path / "b.tar")
+    there = unpack(tmp_path / "b.tar", tmp_path / "there")
+    here = [task.fingerprint for task in list_tasks(root, ("one",))]
+    assert [task.fingerprint for task in list_tasks(there, ("one",))] == here
 
 
 def test_what_is_wrong_with_a_file_is_one_line(root: Path, tmp_path: Path) -> None:
