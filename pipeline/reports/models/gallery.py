@@ -62,7 +62,9 @@ def show_label_errors(data: EvaluationData) -> Part:
     )
     words = render_note(
         "Confident learning on out-of-fold predictions (Northcutt, Jiang and Chuang 2021, arXiv 1911.00068; cleanlab), "
-        "the label with the lowest probability first. A weak model flags correct labels, too: check before changes."
+        "the label with the lowest probability first. A weak model flags correct labels, too: check before changes. To "
+        "measure what dropping or relabelling gains: python -m pipeline doubt MODEL, as the score on this list's own "
+        "rows would rise by itself (docs/report.md)."
     )
     frame = _build_frame(data, rows, data.members.target.columns)
     saved = frame.to_csv(index=False, lineterminator="\n", float_format="%.6g")
