@@ -322,6 +322,7 @@ def test_comments_in_the_recipe_and_the_choice_of_folds_leave_the_fingerprint(
     assert fingerprint(root, monkeypatch) == before
 
 
+@pytest.mark.usefixtures("real_pictures")  # another process draws them
 @pytest.mark.slow
 def test_folds_trained_side_by_side_are_those_that_one_core_trains(bare: Path, tmp_path: Path) -> None:
     cores = os.sched_getaffinity(0)
