@@ -5,7 +5,8 @@ whatever they take, and no time goes by in stages that others are waited for. Wh
 comes to its end, which is compared with an unbroken one, and begins anew.
 
 A kill takes DVC alone, and its stage must end by itself, or everything at once, as a power cut does. An interruption is
-Ctrl-C in the terminal of all, or SIGTERM to DVC.
+Ctrl-C in the terminal of all, or SIGTERM to DVC. A lock file of DVC's own that a kill has cut is removed before the
+next run, as `python -m pipeline run` and `clean-up` do.
 """
 
 import hashlib
@@ -23,6 +24,8 @@ from pathlib import Path
 import psutil
 from support.cloned import RECIPES, Repository, lay, make_environment
 from support.trained import HOG
+
+from pipeline.core.processes import sweep_dvc_lock
 
 GRACE = 20.0  # seconds that a stage may live on after its DVC
 _KINDS = ("folds/folds.csv", "folds/**/*.parquet", "folds/*/checkpoints/*", "submissions/*.csv")
@@ -91,6 +94,7 @@ class Chain:
         return (self._explain() if process.returncode else None) or self._compare() or self._break(rng, end)
 
     def _start(self) -> "subprocess.Popen[bytes]":
+        sweep_dvc_lock(self._repository.root)  # as `python -m pipeline run` and `clean-up` do
         with self._log.open("wb") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "dvc", "repro"],

@@ -1,5 +1,6 @@
 """Processes: started without Ctrl-C, ended on request, and never outliving the one that started them."""
 
+import json
 import multiprocessing
 import os
 import signal
@@ -140,6 +141,26 @@ def end_dvc() -> None:
     with suppress(psutil.NoSuchProcess):
         for dvc in _up_to_dvc()[-1:]:
             dvc.terminate()
+
+
+def sweep_dvc_lock(root: Path) -> Path | None:
+    """Removes DVC's table of who reads and writes what, where a kill has cut it; returns its path then.
+
+    DVC (3.67) writes it in place. Where a write was cut, every `dvc repro` that follows ends in "JSON structure is
+    corrupted", and nobody says that the file can go: it holds what runs at the moment, and nothing does.
+    """
+    path = root / ".dvc" / "tmp" / "rwlock"
+    for pause in (_LOOK, 0.0):  # another DVC may be in the midst of its write
+        try:
+            json.loads(path.read_text(encoding="utf-8", errors="replace"))
+        except FileNotFoundError:
+            return None
+        except ValueError:
+            time.sleep(pause)
+        else:
+            return None
+    path.unlink(missing_ok=True)
+    return path
 
 
 def _up_to_dvc() -> list[psutil.Process]:

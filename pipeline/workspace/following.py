@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TextIO
 
 from pipeline.core.processes import EXIT_ENDED, EndedError, raise_on_signals
-from pipeline.workspace.running import allow_no_git, end_family, explain_end
+from pipeline.workspace.running import end_family, explain_end, prepare_dvc
 
 _RUNNING = re.compile(r"Running stage '(.+)':")
 _CACHED = re.compile(r"Stage '(.+)' is cached - skipping run")
@@ -129,7 +129,7 @@ def follow_stages(root: Path, targets: Sequence[str], log: Path) -> int:
 
 def _start(root: Path, targets: Sequence[str]) -> "subprocess.Popen[str]":
     """Starts DVC deaf to Ctrl-C: a terminal sends it to all processes, but only this one decides."""
-    allow_no_git(root)
+    prepare_dvc(root)
     kept = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which the process inherits
     try:
         return subprocess.Popen(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from pipeline.core.processes import GRACE
+from pipeline.core.processes import GRACE, sweep_dvc_lock
 
 _TICK = 0.2
 # What DVC says of a stage that was killed or that aborted, by itself or through a shell.
@@ -53,7 +53,7 @@ def run_verb(root: Path, arguments: Sequence[str], seconds: float, log: Path, ti
 
 
 def _run_module(root: Path, words: Sequence[str], seconds: float, log: Path, tick: Callable[[float], None]) -> Run:
-    allow_no_git(root)
+    prepare_dvc(root)
     command = [sys.executable, "-m", *words]
     log.parent.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
@@ -77,8 +77,9 @@ def _run_module(root: Path, words: Sequence[str], seconds: float, log: Path, tic
     return Run(code, time.monotonic() - began, _find_error(log, begun) if code else "")
 
 
-def allow_no_git(root: Path) -> None:
-    """Lets DVC work in a folder without Git, as a downloaded ZIP is: it would say that there is no repository."""
+def prepare_dvc(root: Path) -> None:
+    """Lets DVC work after a kill that cut its lock file, and in a folder without Git, as a downloaded ZIP is."""
+    sweep_dvc_lock(root)
     folder = root / ".dvc"
     configs = [path for path in (folder / "config", folder / "config.local") if path.is_file()]
     if (root / ".git").exists() or not configs or any("no_scm" in path.read_text("utf-8") for path in configs):

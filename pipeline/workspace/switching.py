@@ -18,7 +18,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.files import atomic_path
 from pipeline.core.params_file import write_active
 from pipeline.core.paths import folds_path, models_folder, params_path, work_folder
-from pipeline.workspace.running import allow_no_git
+from pipeline.workspace.running import prepare_dvc
 
 _KEPT = "competitions"
 
@@ -87,7 +87,7 @@ def bring_back(root: Path, name: str) -> float | None:
     if models and list(models) != read_params(root).get("models"):
         write_active(root, models)
     # What the cache no longer has is made again by the next run.
-    allow_no_git(root)
+    prepare_dvc(root)
     command = [sys.executable, "-m", "dvc", "checkout", "-q", "--force"]
     subprocess.run(command, cwd=root, capture_output=True, check=False)
     return time.monotonic() - began

@@ -125,3 +125,28 @@ def test_a_process_that_is_asked_to_end_stops_its_training_at_once() -> None:
     with pytest.raises(KeyboardInterrupt):
         trains()
     assert not done
+
+
+@pytest.mark.parametrize("left", ["", '{"write": {"data/pre'])
+def test_a_lock_file_of_dvc_that_a_kill_has_cut_is_removed(
+    tmp_path: Path, left: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "_LOOK", 0.0)
+    path = tmp_path / ".dvc" / "tmp" / "rwlock"
+    path.parent.mkdir(parents=True)
+    assert processes.sweep_dvc_lock(tmp_path) is None
+    path.write_text(left)
+    assert processes.sweep_dvc_lock(tmp_path) == path
+    assert not path.exists()
+    path.write_text('{"write": {}, "read": {}}')
+    assert processes.sweep_dvc_lock(tmp_path) is None
+    assert path.exists()
+
+
+def test_a_lock_file_that_dvc_is_writing_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / ".dvc" / "tmp" / "rwlock"
+    path.parent.mkdir(parents=True)
+    path.touch()
+    monkeypatch.setattr(time, "sleep", lambda _: path.write_text("{}"))
+    assert processes.sweep_dvc_lock(tmp_path) is None
+    assert path.read_text() == "{}"
