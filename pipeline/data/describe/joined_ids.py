@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
+from random import Random
 from typing import Any
 
 import pandas as pd
@@ -16,7 +17,8 @@ from pipeline.data.describe.targets import describe_target
 from pipeline.data.prepared.joined_rows import unfold_rows
 
 JOINTS = ("_", "-", " ", "|", ":", ".", "/")
-_PROBES, _ENOUGH = 2000, 0.9  # ids that the parts are read off, and the least share of them that names an image
+# Ids that separators are tried on, from the top and drawn from all, and the least share of ids that names an image.
+_PROBES, _ENOUGH = 2000, 0.9
 
 
 @dataclass(frozen=True)
@@ -69,20 +71,28 @@ def find_joined_ids(
     for name in [name for name in columns if choices.id in (None, name) and is_id(table[name])]:
         values = [each for each in wanted if each != name] or [each for each in columns if each != name]
         ids = table[name].tolist()
-        ways = [_split_ids(ids[:: max(1, len(ids) // _PROBES)], separator, stems) for separator in JOINTS]
+        drawn = sorted(Random(0).sample(range(len(ids)), min(_PROBES, len(ids))))  # a stride could miss a part
+        probes = ids[:_PROBES], [ids[row] for row in drawn]
+        likely = [each for each in JOINTS if all(_split_ids(probe, each, stems) for probe in probes)]
+        ways = [_split_ids(ids, separator, stems) for separator in likely]
         found += [JoinedIds(path, name, JoinedRows(pattern=way[0], value=values[0]), way[1]) for way in ways if way]
     return [each for each in found if len(table.columns) == 2 or each.rows.value in wanted]
 
 
 def _split_ids(ids: Sequence[str], separator: str, stems: Set[str]) -> tuple[str, tuple[str, ...]] | None:
     """Returns the pattern by which ids join an image and a part, and the parts; None where they do not."""
-    parts: Counter[str] = Counter()
-    for name in ids:
-        cuts = [place.start() for place in re.finditer(re.escape(separator), name) if name[: place.start()] in stems]
-        parts.update([name[cuts[-1] + len(separator) :]] if cuts else ())
+    parts = Counter(part for name in ids if (part := _find_part(name, separator, stems)) is not None)
     if parts.total() < _ENOUGH * len(ids) or not 2 <= len(parts) <= len(ids) / 2:
         return None
     plain = not any(separator in part for part in parts)
     ends = f"[^{re.escape(separator)}]+" if plain else "|".join(re.escape(part) for part in parts)
     image = ".+" if plain else ".+?"  # a part such as left_eye may end in another one
     return f"(?P<image>{image}){re.escape(separator)}(?P<part>{ends})", tuple(parts)
+
+
+def _find_part(name: str, separator: str, stems: Set[str]) -> str | None:
+    """Finds what follows the longest name of an image that an id begins with; None where there is no image."""
+    cut = name.rfind(separator)
+    while cut >= 0 and name[:cut] not in stems:
+        cut = name.rfind(separator, 0, cut)
+    return name[cut + len(separator) :] if cut >= 0 else None

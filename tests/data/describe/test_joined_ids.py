@@ -2,11 +2,15 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from support.competition_files import Files, images, read, rows
 
 from pipeline.core.errors import InputError
 from pipeline.core.layouts import CsvImages, CsvOneHot
+from pipeline.data.describe.joined_ids import find_joined_ids
+from pipeline.data.describe.match import Choices, ImageFiles
+from pipeline.data.describe.sample import SampleSubmission
 from pipeline.data.prepared.preparing import encode_truth
 from pipeline.data.prepared.training_records import list_training_records
 
@@ -65,3 +69,16 @@ def test_numbers_of_an_image_become_columns(root: Path) -> None:
     assert found.target.kind == "numbers"
     assert isinstance(found.train, CsvImages)
     assert found.train.labels == KINDS
+
+
+@pytest.mark.parametrize(("scans", "parts", "late"), [(3000, 4, False), (4000, 6, False), (3002, 4, True)])
+def test_no_part_is_missed_in_a_long_table(scans: int, parts: int, late: bool) -> None:
+    """Every sixth or twelfth row is of few parts alone; one part stands in the last rows alone."""
+    names, kinds = [f"s{n}" for n in range(scans)], [f"p{n}" for n in range(parts)]
+    cells = [(f"{name}_{kind}", "0") for name in names for kind in kinds[late:]]
+    cells += [(f"{name}_{kinds[0]}", "1") for name in names[-2:]] if late else []
+    table = pd.DataFrame(cells, columns=["ID", "Label"], dtype="str")
+    images = ImageFiles([f"train/{name}.png" for name in names])
+    sample = SampleSubmission("sample.csv", table.head(1))
+    (joined,) = find_joined_ids(table, "train.csv", images, sample, Choices(label="Label"))
+    assert set(joined.parts) == set(kinds)
