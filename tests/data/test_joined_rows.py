@@ -21,3 +21,16 @@ def test_a_part_that_no_row_is_about_is_named() -> None:
     table = pd.DataFrame({"id": ["i_rust", "i_scab"], "v": ["1", "0"]}, dtype="str")
     with pytest.raises(InputError, match=r"no id ends in 'rusty', which train names; .*rust"):
         unfold_rows(table, "id", ROWS, ("rusty", "scab"), "t")
+
+
+@pytest.mark.parametrize(("ids", "count"), [(["i_a", "i_b", "i_c", "j_c"], 2), (["i_a", "j_b", "j_c"], 1)])
+def test_rows_of_a_part_that_is_not_listed_do_not_vanish(ids: list[str], count: int) -> None:
+    table = pd.DataFrame({"id": ids, "v": ["1"] * len(ids)}, dtype="str")
+    with pytest.raises(InputError, match=rf"{count} rows are about c, which train does not list; .*list it too"):
+        unfold_rows(table, "id", ROWS, ("a", "b"), "t")
+
+
+def test_an_image_without_a_row_of_a_part_is_named_with_the_part() -> None:
+    table = pd.DataFrame({"id": ["i_a", "i_b", "j_b"], "v": ["1"] * 3}, dtype="str")
+    with pytest.raises(InputError, match="1 images have no row of one of a, b: j"):
+        unfold_rows(table, "id", ROWS, ("a", "b"), "t")

@@ -28,8 +28,8 @@ def unfold_rows(
         image agree on.
 
     Raises:
-        InputError: ids that the pattern does not match, a part that no row is about, an image without a row of a part,
-            or rows that contradict each other.
+        InputError: ids that the pattern does not match, a part that no row is about, rows of a part that is not wanted,
+            an image without a row of a part, or rows that contradict each other.
     """
     pairs, unlike = [], []
     for name in table[id_column].tolist():
@@ -51,7 +51,13 @@ def unfold_rows(
             f"{place}: no id ends in {name!r}, which train names; {near_names(name, there)}; correct the competition's "
             "file"
         )
-    long = long[long["part"].isin(list(parts))].drop_duplicates()
+    strange = long.loc[~long["part"].isin(list(parts)), "part"].tolist()
+    if strange:
+        raise InputError(
+            f"{place}: {len(strange):,} rows are about {some(dict.fromkeys(strange))}, which train does not list; list "
+            "it too in train of the competition's file (classes or labels), or remove these rows from the table"
+        )
+    long = long.drop_duplicates()
     torn = long.loc[long.duplicated(["image", "part"]), "image"].tolist()
     if torn:
         raise InputError(f"{place}: rows of {len(torn):,} images contradict each other: {some(torn)}; keep one of each")
