@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.core.errors import InputError, some
-from pipeline.core.picture_formats import find_suffix_format
+from pipeline.core.picture_formats import SIGNATURE_BYTES, find_picture_format, find_suffix_format
 from pipeline.data.describe.listing import Listing
 from pipeline.images.dicom import SUBJECTS, Subject, read_subject
 
@@ -77,9 +77,10 @@ def find_headers(listing: Listing, images: Sequence[str], check: Sequence[str] =
     Returns:
         None where files are no DICOM, or name none, one for nearly all, or a few.
     """
-    if not images or any(find_suffix_format(path) != "DICOM" for path in images):
+    if _list_others(listing, images[:1]) or not images:
         return None
-    opened = list(images[:: max(1, len(images) // _OPENED)])
+    named = [path for path in images if find_suffix_format(path) not in (None, "DICOM")]  # as another format
+    opened = list(dict.fromkeys([*images[:: max(1, len(images) // _OPENED)], *named[:_OPENED]]))
     listing.load(opened)
     try:
         names = [read_subject(io.BytesIO(listing.read(path)), "patient") for path in opened]
@@ -94,6 +95,13 @@ def find_headers(listing: Listing, images: Sequence[str], check: Sequence[str] =
     )
     words = "images of one patient share a fold by their DICOM headers; describe again with --group none if they need "
     return GroupReading(dicom="patient", facts=facts, check=(*check, words + "not, or --group dicom:series"))
+
+
+def _list_others(listing: Listing, paths: Sequence[str]) -> list[str]:
+    """Lists the files that are no DICOM by their first bytes, whatever they are called."""
+    listing.load(paths)
+    formats = [(path, find_picture_format(listing.read(path, SIGNATURE_BYTES))) for path in paths]
+    return [path for path, known in formats if known is None or known.name != "DICOM"]
 
 
 def choose_header(wanted: str) -> GroupReading | None:

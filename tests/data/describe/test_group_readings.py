@@ -39,6 +39,18 @@ def test_patients_of_headers_become_groups_as_digests(root: Path, kind: str) -> 
     assert "secret" not in str(groups) + (root / "configs/competitions/shape.yaml").read_text()
 
 
+@pytest.mark.parametrize("ending", ["", ".png"])
+def test_files_count_by_what_they_hold(root: Path, ending: str) -> None:
+    files = {name.removesuffix(".dcm") + ending if "/" in name else name: held for name, held in scans(6).items()}
+    assert read(root, files).groups == Groups(dicom="patient")
+
+
+def test_a_few_other_pictures_are_no_patients(root: Path) -> None:
+    files = dict(scans(6)) | {"train/a3.png": image(3)}
+    del files["train/a3.dcm"]
+    assert read(root, files).groups is None
+
+
 def test_a_number_that_all_share_is_no_group(root: Path) -> None:
     assert read(root, scans(1)).groups is None
 
