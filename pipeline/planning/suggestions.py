@@ -9,7 +9,7 @@ from statistics import median
 import pandas as pd
 
 from pipeline.core.cards import EnsembleCard, ModelCard
-from pipeline.core.paths import models_folder, report_tables_folder
+from pipeline.core.paths import doubted_path, models_folder, report_tables_folder
 from pipeline.planning.prior import DataSize, MeasuredRecipe, estimate_recipe
 
 _WEAK = 1.5  # times the mean error: a class that stands out
@@ -50,7 +50,7 @@ def suggest_next(
         _shift(ensemble),
         _overfitting(_read_table(root, "learning")),
         _weak_class(_read_table(root, "classes")),
-        _doubted(_read_table(root, "doubted_labels"), models),
+        _doubted(_read_table(root, "doubted_labels"), models, doubted_path(root, ensemble.competition).is_file()),
         suggest_untried(models, table, size, {file.stem for file in models_folder(root).glob("*.yaml")}),
     ]
     return [each for each in found if each is not None]
@@ -118,14 +118,22 @@ def _weak_class(classes: pd.DataFrame | None) -> NextStep | None:
     )
 
 
-def _doubted(doubted: pd.DataFrame | None, models: Mapping[str, ModelCard]) -> NextStep | None:
-    """Points at the list, and at the verb that makes a clean one with the quickest model that can."""
+def _doubted(doubted: pd.DataFrame | None, models: Mapping[str, ModelCard], listed: bool) -> NextStep | None:
+    """Points at the list, at the verb that makes a clean one with the quickest model that can, or at what is next."""
     if doubted is None or doubted.empty:
         return None
     plural = "labels are" if len(doubted) > 1 else "label is"
-    clean = {name: card.train_seconds for name, card in models.items() if not card.peeked}
+    clean = {name: card.train_seconds for name, card in models.items() if _is_clean(card)}
     if not clean:
         return NextStep(f"{len(doubted)} {plural} in doubt", "see reports/report/doubted_labels.csv")
-    return NextStep(
-        f"{len(doubted)} {plural} in doubt", f"python -m pipeline doubt {min(clean, key=clean.__getitem__)}"
-    )
+    quickest = min(clean, key=clean.__getitem__)
+    verb = f"look {quickest} --set doubted=drop" if listed else f"doubt {quickest}"
+    return NextStep(f"{len(doubted)} {plural} in doubt", f"python -m pipeline {verb}")
+
+
+def _is_clean(card: ModelCard) -> bool:
+    """Says whether a model learns from nothing but the rows of its folds, of which there are enough."""
+    training = card.config.get("training") or {}
+    others = training.get("distill") or training.get("pseudo") or card.config.get("members")
+    weak = (card.config.get("balance") or {}).get("weak")
+    return not (card.peeked or others or weak) and len(card.fold_scores) > 2

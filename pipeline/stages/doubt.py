@@ -36,10 +36,10 @@ def run(root: Path, model: str, force: bool) -> None:
             than one class.
     """
     path, competition = doubted_path(root, active_name(root)), load_competition(root)
-    if path.exists() and not force:
-        raise InputError(f"{path} is there, maybe with your corrections; move it away, or give --force")
     recipe = load_model(root, model, competition.mirror, {"doubted": "keep"})
     require_clean(model, recipe)
+    if path.exists() and not force:
+        raise InputError(f"{path} is there, maybe with your corrections; move it away, or give --force")
     check_source_unchanged(root, competition)
     context = read_context(root)
     if context.data.target.kind != "one_class":

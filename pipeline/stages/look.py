@@ -7,11 +7,12 @@ exists. Writes nothing but .work; with `keep` the settings into configs/models/<
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.core.active import active_models
+from pipeline.core.active import active_models, active_name
 from pipeline.core.competition import load_competition
 from pipeline.core.predictions import Predictions
 from pipeline.data.sources.listing import check_source_unchanged
 from pipeline.training.context import TrainingContext, read_context
+from pipeline.training.doubted import list_doubt_marks
 from pipeline.training.fold_predictions import read_fold_predictions
 from pipeline.training.looking import (
     Changes,
@@ -43,13 +44,15 @@ def run(root: Path, model: str, settings: Sequence[str], folds: Sequence[int], k
     if keep:
         check_keepable(root, model, changes)
     competition = load_competition(root)
-    load_model(root, model, competition.mirror, changes.model)  # a mistake in it is told first
+    recipe = load_model(root, model, competition.mirror, changes.model)  # a mistake in it is told first
     check_source_unchanged(root, competition)
     context = read_context(root, choose_train_params(root, changes, folds))
     print(f"look at {model}, fold {', '.join(map(str, folds))}{', ' if settings else ''}{changes}")
     made = retry_with_half_batches(lambda: _train(root, model, context, changes))
     metric = competition.metric.metric_for(context.data.target)
     print(compare_with_present(root, model, made, (context, metric)))
+    for mark in (*recipe.peeked, *list_doubt_marks(root, active_name(root), recipe.doubted)):
+        print(f"too good, nobody knows by how much: {mark}")
     if not keep:
         adopt = "; to adopt the settings run the same with --keep" if settings else ""
         print(f"no tracked file and no result was changed{adopt}")

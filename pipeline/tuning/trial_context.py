@@ -5,13 +5,14 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.core.active import active_name
 from pipeline.core.arrays import Truth, Values
 from pipeline.core.closure import code_digest
 from pipeline.core.competition import Score
 from pipeline.core.errors import InputError
 from pipeline.core.files import sha256
 from pipeline.core.measures.metric import Metric
-from pipeline.core.paths import work_folder
+from pipeline.core.paths import doubted_path, work_folder
 from pipeline.core.predictions import read_predictions
 from pipeline.networks import hardware
 from pipeline.training.context import TrainingContext
@@ -80,11 +81,18 @@ class TrialContext:
             "seeds": [self.training.seed, self.params.seed],
             "precision": self.training.precision,
             "outside": digest_dependencies(self.space.make_recipe({}), self.training),
+            **self._digest_list(),
             "code": code_digest("pipeline.tuning.trials"),
             "versions": hardware.read_versions(),
         }
         digest = hashlib.sha256(json.dumps(determined_by, sort_keys=True).encode()).hexdigest()
         return f"{self.model}-{digest[:16]}"
+
+    def _digest_list(self) -> dict[str, str]:
+        """Digests the list of doubted labels where a search chooses what becomes of them."""
+        path = doubted_path(self.root, active_name(self.root))
+        searched = "doubted" in self.space.parameters and path.is_file()
+        return {"doubted": sha256(path)} if searched else {}
 
 
 def make_fold_task(context: TrialContext, trainable: Trainable, fold: int, seed: int, display_name: str) -> FoldTask:

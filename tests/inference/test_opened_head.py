@@ -11,7 +11,7 @@ from PIL import Image
 from support import backbones, tiny, trained
 
 from pipeline import cli
-from pipeline.core import paths, predictions
+from pipeline.core import paths, predictions, tables
 from pipeline.core.arrays import Images, Logits
 from pipeline.core.cards import ModelCard, read_card
 from pipeline.core.digests import read_signed_json, write_signed_json
@@ -124,6 +124,19 @@ def test_the_command_predicts_files_by_a_head(
     printed = capsys.readouterr().out
     assert "0.png" in printed
     assert "1.png" in printed
+
+
+def test_new_folds_under_an_old_head_are_one_line(
+    joined: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = Path(shutil.copytree(joined, tmp_path / "split again"))
+    table = tables.read_folds(paths.folds_path(root))
+    tables.write_folds(paths.folds_path(root), table.assign(fold=table["fold"].max() - table["fold"]))
+    (root / "folds" / "digests.json").unlink()  # as if `split` had run
+    Image.fromarray(open_store(root / "data" / "prepared" / "test_images.npy")[0]).save(tmp_path / "0.png")
+    monkeypatch.chdir(root)
+    assert cli.main(["predict", str(tmp_path / "0.png"), "--model", "joined"]) == 1
+    assert "oof.parquet was made on other folds than folds/folds.csv" in capsys.readouterr().err
 
 
 def test_weights_that_are_gone_or_others_are_one_line(joined: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pandas as pd
 from support.fabricated import write_model_card
 
 from pipeline.core.cards import EnsembleCard, ModelCard, read_card
-from pipeline.core.paths import card_path, report_tables_folder
+from pipeline.core.paths import card_path, doubted_path, report_tables_folder
 from pipeline.planning.prior import DataSize, MeasuredRecipe
 from pipeline.planning.suggestions import suggest_next, suggest_untried
 
@@ -46,7 +46,7 @@ def test_a_recipe_measured_on_images_of_quite_another_size_is_not_suggested(tmp_
 
 
 def test_suggestions_come_from_the_tables_of_the_report(tmp_path: Path) -> None:
-    ensemble = EnsembleCard.model_construct(shift=None)
+    ensemble = EnsembleCard.model_construct(shift=None, competition="tiny")
     assert suggest_next(tmp_path, ensemble, {"one": card(tmp_path, 1)}, [], SIZE) == []
     learning: dict[str, list[Any]] = {
         "model": ["one", "two", "three"],
@@ -67,3 +67,10 @@ def test_suggestions_come_from_the_tables_of_the_report(tmp_path: Path) -> None:
     trained = {name: card(tmp_path, seconds) for name, seconds in (("slow", 90), ("quick", 3))}
     found = [(each.reason, each.command) for each in suggest_next(tmp_path, ensemble, trained, [], SIZE)]
     assert found[-1] == ("2 labels are in doubt", "python -m pipeline doubt quick")
+    others = trained["quick"].model_copy(update={"config": {"training": {"distill": {"teacher": "slow"}}}})
+    commands = [each.command for each in suggest_next(tmp_path, ensemble, trained | {"quick": others}, [], SIZE)]
+    assert commands[-1] == "python -m pipeline doubt slow"  # the other learns from predictions, which doubt refuses
+    doubted_path(tmp_path, "tiny").parent.mkdir(parents=True)
+    doubted_path(tmp_path, "tiny").touch()
+    commands = [each.command for each in suggest_next(tmp_path, ensemble, trained, [], SIZE)]
+    assert commands[-1] == "python -m pipeline look quick --set doubted=drop"

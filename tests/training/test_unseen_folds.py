@@ -13,7 +13,7 @@ from pipeline.core import csvs, paths, tables
 from pipeline.core.competition import Score
 from pipeline.core.errors import InputError
 from pipeline.core.predictions import read_predictions
-from pipeline.stages import doubt
+from pipeline.stages import doubt, look
 from pipeline.training.context import read_context
 from pipeline.training.doubted import apply_doubts
 from pipeline.training.model_file import load_model
@@ -97,3 +97,19 @@ def test_pairs_are_each_there_once() -> None:
     assert list_pairs(4) == [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)]
     with pytest.raises(InputError, match="3 folds are needed, got 2"):
         list_pairs(2)
+
+
+@pytest.mark.parametrize("clean", [True, False])
+def test_a_look_by_a_list_that_knows_the_fold_says_that_it_is_too_good(
+    root: Path, clean: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = paths.doubted_path(root, "tiny")
+    kept = path.read_bytes()
+    monkeypatch.setattr(look, "check_source_unchanged", lambda *_: None)
+    if not clean:
+        csvs.read_table(path)[["id"]].drop_duplicates().to_csv(path, index=False)
+    try:
+        look.run(root, "one", ["doubted=drop"], [1], keep=False)
+    finally:
+        path.write_bytes(kept)
+    assert ("too good, nobody knows by how much: training labels doubted" in capsys.readouterr().out) is not clean

@@ -10,6 +10,8 @@ from support import tiny
 from support.studies import SEARCH, make_context, set_tune
 from support.trainings import settings
 
+from pipeline.core.paths import doubted_path
+
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 
 
@@ -62,3 +64,19 @@ def test_a_study_has_another_name_when_what_its_model_learns_from_changes(
     before = make_context(studied_root).study_name
     monkeypatch.setattr("pipeline.tuning.trial_context.digest_dependencies", lambda *_: {"oof": {"teacher": "another"}})
     assert make_context(studied_root).study_name != before
+
+
+def test_a_search_over_doubted_labels_is_another_study_when_their_list_changes(
+    studied_root: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "root"
+    shutil.copytree(studied_root, root, ignore=shutil.ignore_patterns(".work"))
+    more = SEARCH | {"doubted": {"kind": "categorical", "choices": ["keep", "drop"]}}
+    tiny.write_yaml(root / "configs" / "models" / "one.yaml", settings() | {"search": more})
+    names = [make_context(root).study_name]
+    path = doubted_path(root, "tiny")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for text in ("id\n1\n", "id\n2\n"):
+        path.write_text(text)
+        names.append(make_context(root).study_name)
+    assert len(set(names)) == 3

@@ -27,6 +27,7 @@ from pipeline.core.arrays import Labels
 from pipeline.core.cards import EnsembleCard
 from pipeline.core.closure import code_digest
 from pipeline.core.digests import is_signed, sign_file
+from pipeline.core.errors import InputError
 from pipeline.core.files import atomic_path, sha256
 from pipeline.core.paths import prepared_folder, work_folder
 from pipeline.core.progress import track_progress
@@ -150,9 +151,16 @@ def _compute_outputs(root: Path, folds: Path, model: TrainedModel) -> tuple[list
 def _read_outputs(
     root: Path, name: str, folds: Sequence[int], classes: Sequence[str]
 ) -> tuple[list[FoldOutputs], list[Labels]]:
-    """Reads the out-of-fold predictions of a model or the ensemble, fold by fold."""
-    read = predictions.read_predictions(paths.oof_path(root, name), classes)
-    table = tables.read_folds(paths.folds_path(root)).set_index("id").loc[list(read.ids)]
+    """Reads the out-of-fold predictions of a model or the ensemble, fold by fold.
+
+    Raises:
+        InputError: they were made on other folds.
+    """
+    path, table = paths.oof_path(root, name), tables.read_folds(paths.folds_path(root))
+    read = predictions.read_predictions(path, classes)
+    if read.folds not in (None, tables.folds_digest(table)) or not set(read.ids) <= set(table["id"]):
+        raise InputError(f"{path} was made on other folds than folds/folds.csv; run `dvc repro`, which trains again")
+    table = table.set_index("id").loc[list(read.ids)]
     numbers, labels = table["fold"].to_numpy(), table["label"].to_numpy(dtype=np.int64)
     rows = [np.flatnonzero(numbers == fold) for fold in folds]
     return [FoldOutputs(read.probs[own]) for own in rows], [labels[own] for own in rows]
