@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from pipeline.core.errors import InputError, some
-from pipeline.core.memory import is_out_of_memory
+from pipeline.core.memory import has_room
 from pipeline.core.picture_formats import SIGNATURE_BYTES, describe_content, find_picture_format
 from pipeline.images.bands import Bands, list_limits, scale_bands
 from pipeline.images.fitting import StorageForm, StoredImage, fit_channels, fit_image, fit_pixels
@@ -158,7 +158,7 @@ def _open(file: IO[bytes], form: StorageForm, most_pixels: int, place: str, leas
     except UnidentifiedImageError as error:
         raise BrokenImageError(f"damaged {known.title} file") from error
     except BROKEN as error:
-        if is_out_of_memory(error):
+        if not has_room():  # whatever its words: a damaged header may ask for any amount
             raise _out_of_memory(place) from error
         raise BrokenImageError(" ".join(str(error).split())[:300] or type(error).__name__) from error
 

@@ -74,6 +74,21 @@ def test_a_picture_is_not_called_broken_while_there_is_no_memory(
         decode_file(path, RGB)
 
 
+def test_a_picture_whose_header_asks_for_too_much_is_broken_while_there_is_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError("out of memory when reading image file")  # as Pillow says it for its codecs
+
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", refuse)
+    path = _save(tmp_path, _photo())
+    with pytest.raises(BrokenImageError, match="out of memory when reading image file"):
+        decode_file(path, RGB)
+    monkeypatch.setattr(memory, "_ROOM", 2**62)
+    with pytest.raises(InputError, match=r"a.png: memory ran out while it was decoded"):
+        decode_file(path, RGB)
+
+
 def test_a_picture_is_not_left_unturned_for_want_of_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(image: Image.Image, in_place: bool) -> None:
         raise MemoryError
