@@ -2,6 +2,6 @@
 
 import sys
 
-from pipeline.cli import run_process
+from pipeline.cli import main
 
-sys.exit(run_process())
+sys.exit(main())

@@ -14,7 +14,7 @@ from pipeline.commands.machines import machine_commands
 from pipeline.commands.use import use_commands
 from pipeline.core import processes
 from pipeline.core.errors import InputError, find_fix, fit_line, printable
-from pipeline.core.memory import describe_lack, explain_aborts, is_out_of_memory
+from pipeline.core.memory import describe_lack, is_out_of_memory
 
 app = typer.Typer(
     add_completion=False,
@@ -57,9 +57,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
             processes.end_dvc()
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     return 0
-
-
-def run_process() -> int:
-    """Runs the verb of this process, which a library may abort; returns its exit code."""
-    explain_aborts()
-    return main()

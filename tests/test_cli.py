@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -110,6 +111,35 @@ def test_python_m_passes_the_exit_code_on(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stderr.count("\n")) == (1, 1)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an abort is no signal there")
+@pytest.mark.parametrize("abort", ["os.kill(os.getpid(), signal.SIGABRT)", "os.abort()"])
+def test_an_abort_ends_the_process_and_is_the_business_of_whoever_started_it(abort: str) -> None:
+    code = (
+        f"import atexit, os, runpy, signal, sys\natexit.register(lambda: {abort})\n"
+        "sys.argv = ['pipeline', '--help']\nrunpy.run_module('pipeline', run_name='__main__')"
+    )
+    command = [sys.executable, "-X", "faulthandler", "-c", code]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ran.returncode == -signal.SIGABRT
+    assert "Fatal Python error: Aborted" in ran.stderr  # Python's own handler is left in place
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an abort is no signal there")
+def test_an_abort_in_a_thread_that_python_waits_for_hangs_nothing() -> None:
+    code = (
+        "import ctypes, sys, runpy, atexit\nlibrary = ctypes.PyDLL(None)\n"
+        "thread = ctypes.c_ulong()\nabort = ctypes.cast(library.abort, ctypes.c_void_p)\n"
+        "def wait():\n"
+        "    library.pthread_create(ctypes.byref(thread), None, abort, None)\n"
+        "    library.pthread_join(thread, None)\n"  # with the lock of the interpreter, which PyDLL keeps
+        "atexit.register(wait)\nsys.argv = ['pipeline', '--help']\n"
+        "runpy.run_module('pipeline', run_name='__main__')"
+    )
+    command = [sys.executable, "-c", code]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert ran.returncode == -signal.SIGABRT
 
 
 @pytest.mark.parametrize(

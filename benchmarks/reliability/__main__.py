@@ -106,7 +106,10 @@ def play_pairs(folder: Path, seeds: range, end: float) -> Outcome:
 
 def play_memory(folder: Path, seeds: range, end: float) -> Outcome:
     """Runs `prepare` and `train` with little memory."""
-    return try_seeds("memory", seeds, Crowd(folder).limit_memory, end)
+    crowd = Crowd(folder)
+    outcome = try_seeds("memory", seeds, crowd.limit_memory, end)
+    outcome.remarks = [f"a library aborted the process in its own words: {words}" for words in crowd.aborts]
+    return outcome
 
 
 PARTS = {
@@ -146,6 +149,8 @@ def main() -> int:
     for outcome in outcomes:
         for seed, problem in outcome.failed.items():
             print(f"{outcome.name} {seed}: {problem}")
+        for remark in outcome.remarks:
+            print(f"{outcome.name}: {remark}")
     return int(any(outcome.failed for outcome in outcomes))
 
 

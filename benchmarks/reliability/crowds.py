@@ -2,6 +2,7 @@
 
 import contextlib
 import random
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ _LIMITED = """
 import resource, sys
 from importlib import import_module
 from pathlib import Path
-from pipeline.cli import run_process
+from pipeline.cli import main
 verb, room = sys.argv[1], int(sys.argv[2])
 import_module(f"pipeline.stages.{verb}")
 if verb == "train":
@@ -26,17 +27,22 @@ if verb == "train":
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + room, used + room))
 sys.argv[1:] = [verb, *sys.argv[3:]]
-sys.exit(run_process())
+sys.exit(main())
 """
 _WRONG = ("cannot be read", "broken", "damaged", "Input should", "is not whole")
+_LACK = ("memory", "bad_alloc")  # in the words of a library that aborts the process for want of it
 
 
 class Crowd:
-    """A repository in which a stage is not alone, or has little memory."""
+    """A repository in which a stage is not alone, or has little memory.
+
+    Attributes:
+        aborts: the last words of libraries that aborted a process and named memory.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Runs everything once."""
-        self._runs = TinyRuns(folder, folder / "root")
+        self._runs, self.aborts = TinyRuns(folder, folder / "root"), list[str]()
         home = folder / "home"
         home.mkdir()
         self._environment = make_environment(home) | {"PYTHONPATH": str(ROOT)}
@@ -55,7 +61,10 @@ class Crowd:
         return problem and f"two of {' '.join(STAGES[place])}: {problem}"
 
     def limit_memory(self, seed: int) -> str | None:
-        """Runs `prepare` or `train` with little memory, then with enough; returns what does not hold."""
+        """Runs `prepare` or `train` with little memory, then with enough; returns what does not hold.
+
+        A library that aborts the process leaves nobody to write a line of ours: its own words must name memory.
+        """
         rng = random.Random(f"memory {seed}")
         place = STAGES.index(rng.choice([("prepare",), ("train", "small_cnn")]))
         self._runs.lay(place)
@@ -87,9 +96,11 @@ class Crowd:
             process.kill()
             return f"not ended after {SECONDS:g} s"
         errors = [line for line in text.splitlines() if line.startswith("error:")]
-        if process.returncode and (len(errors) != 1 or "Traceback" in text):
+        if memory and process.returncode == -signal.SIGABRT and any(word in text.lower() for word in _LACK):
+            self.aborts.append(" | ".join(text.strip().splitlines()[-3:])[-300:])
+        elif process.returncode and (len(errors) != 1 or "Traceback" in text):
             return f"exit code {process.returncode}: {' | '.join(text.strip().splitlines()[-3:])[-600:]}"
-        if process.returncode and memory and "memory" not in errors[0]:
+        elif process.returncode and memory and "memory" not in errors[0]:
             return f"memory is not named: {errors[0]}"
         if memory and any(words in text for words in _WRONG):
             return f"memory is taken for something else: {text[-400:]}"

@@ -14,12 +14,14 @@ class Outcome:
         tried: how many.
         failed: by seed: the problem.
         skipped: the reason, where nothing could be tried.
+        remarks: of what held, but is worth a word.
     """
 
     name: str
     tried: int = 0
     failed: dict[int, str] = field(default_factory=dict)
     skipped: str = ""
+    remarks: list[str] = field(default_factory=list)
 
     @property
     def held(self) -> int:

@@ -1,16 +1,13 @@
 """Memory that runs out, known by whatever name a library gives it, so that nothing else is blamed for it.
 
 Python, NumPy and pandas raise `MemoryError`; the loader of libraries an `ImportError`, TensorFlow and oneDNN errors of
-their own, pydantic a `SystemError` without a word, and some C++ code aborts the process. Where the words leave it
-open, a look at what the machine still gives decides.
+their own, pydantic a `SystemError` without a word. Where the words leave it open, a look at what the machine still
+gives decides. C++ and Rust code that aborts the process leaves nobody to ask: its own words stand, and whoever started
+the process explains signal 6.
 """
 
-import ctypes
 import errno
 import mmap
-import os
-import signal
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,8 +19,6 @@ _WORDS = (
     *("out of memory", "out_of_memory", "insufficient memory", "cannot enlarge memory", "memoryerror"),
 )
 _FIX = "end other programs, or run it where there is more"
-_ABORTED = f"error: memory ran out in a library that ends the process; {_FIX}\n".encode()
-_handlers: list[object] = []  # of C: they must live as long as the process
 
 
 def is_out_of_memory(error: Exception) -> bool:
@@ -61,25 +56,6 @@ def explain_unread(path: Path, error: Exception, damage: str, fix: str) -> Input
             f"{fix}"
         )
     return InputError(f"{path} {damage} ({one_line(error)}); {fix}")
-
-
-def explain_aborts() -> None:
-    """Lets a library that aborts this process for want of memory end it in one line and exit code 1.
-
-    C++ code ends so in a thread of its own, where no exception reaches Python: oneDNN does. An abort with memory to
-    spare stays what it is.
-    """
-    if sys.platform == "win32":
-        return
-
-    def end(number: int) -> None:
-        if not has_room():
-            os.write(2, _ABORTED)
-            os._exit(1)
-
-    handler = ctypes.CFUNCTYPE(None, ctypes.c_int)(end)
-    _handlers.append(handler)
-    ctypes.CDLL(None).signal(int(signal.SIGABRT), handler)
 
 
 def _names_memory(error: BaseException) -> bool:

@@ -131,7 +131,7 @@ def _describe(running: _Running) -> str:
     code = running.process.returncode
     if running.ended and code != 0:
         return _MEANINGS[75]
-    meaning = _MEANINGS.get(code, f"ended with {code}")
+    meaning = _MEANINGS.get(code, f"ended by signal {-code} (out of memory?)" if code < 0 else f"ended with {code}")
     reasons = [line.removeprefix("error: ") for line in text.splitlines() if line.startswith("error: ")]
     return meaning if code == 0 or not reasons else f"{meaning}: {reasons[-1]}"
 

@@ -74,7 +74,7 @@ def _run_module(root: Path, words: Sequence[str], seconds: float, log: Path, tic
             end_family(process)
             raise
     code = process.returncode
-    return Run(code, time.monotonic() - began, _find_error(log, begun) if code else "")
+    return Run(code, time.monotonic() - began, _find_error(log, begun, code) if code else "")
 
 
 def prepare_dvc(root: Path) -> None:
@@ -93,8 +93,9 @@ def explain_end(line: str) -> str:
     if not (found := _KILLED.search(line)):
         return line
     number = found["signal"] or {"7": "9", "4": "6"}[found["shell"]]
+    who = "signal 6, a library's abort in words of its own" if number == "6" else "signal 9"
     return (
-        f"{line}: signal {number}, which mostly means that memory ran out; end other programs, or lower "
+        f"{line}: {who}, which mostly means that memory ran out; end other programs, or lower "
         "training.batch_size in the model's file, prepare.workers or train.workers; the same command goes on"
     )
 
@@ -117,11 +118,12 @@ def end_family(process: "subprocess.Popen[bytes] | subprocess.Popen[str]") -> No
         process.wait()
 
 
-def _find_error(log: Path, begun: int) -> str:
+def _find_error(log: Path, begun: int, code: int) -> str:
     with log.open(encoding="utf-8", errors="replace") as file:
         file.seek(begun)
         lines = [line.strip() for line in file.read().splitlines() if line.strip()]
     for line in lines:
         if line.startswith("error: "):
             return line.removeprefix("error: ")
-    return explain_end(next((line for line in reversed(lines[-_TAIL:]) if "ERROR" in line), (lines or [""])[-1]))
+    last = next((line for line in reversed(lines[-_TAIL:]) if "ERROR" in line), (lines or [""])[-1])
+    return explain_end(last if code >= 0 else f"{last}; exited with {code}")

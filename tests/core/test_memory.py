@@ -1,13 +1,9 @@
 """Memory that runs out, told from defects and from damage."""
 
 import errno
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from support.project_imports import ROOT
 
 from pipeline.core import memory
 from pipeline.core.errors import InputError
@@ -66,24 +62,3 @@ def test_a_file_that_memory_did_not_suffice_for_is_not_called_damaged() -> None:
     )
     assert "damaged" not in str(lack)
     assert str(damage) == "a.parquet is damaged (bad page); train again"
-
-
-def abort(setup: str) -> "subprocess.CompletedProcess[str]":
-    code = f"import os\nfrom pipeline.core import memory\nmemory.explain_aborts()\n{setup}\nos.abort()"
-    return subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, check=False
-    )
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="an abort is no signal there")
-def test_a_library_that_aborts_for_want_of_memory_ends_in_one_line() -> None:
-    ended = abort("memory._ROOM = 2**62")
-    assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
-    assert ended.stderr.startswith("error: memory ran out in a library that ends the process; end other programs")
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="an abort is no signal there")
-def test_an_abort_with_memory_to_spare_stays_what_it_is() -> None:
-    ended = abort("")
-    assert ended.returncode < 0
-    assert "memory" not in ended.stderr

@@ -48,6 +48,21 @@ def test_a_stage_that_the_system_killed_points_at_memory(repository: Path) -> No
     assert "exited with -9: signal 9, which mostly means that memory ran out; end other programs" in ran.error
 
 
+@pytest.mark.parametrize("line", ["exited with -6", "exited with 134"])
+def test_a_stage_that_a_library_aborted_points_at_memory(line: str) -> None:
+    words = "signal 6, a library's abort in words of its own, which mostly means that memory ran out"
+    assert explain_end(line).startswith(f"{line}: {words}")
+
+
+def test_a_verb_that_a_library_aborted_points_at_memory(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (repository / "pipeline").mkdir()
+    (repository / "pipeline" / "__init__.py").touch()
+    (repository / "pipeline" / "__main__.py").write_text("import os\nprint('bad_alloc', flush=True)\nos.abort()\n")
+    monkeypatch.setenv("PYTHONPATH", str(repository))
+    ran = run_verb(repository, ("train-all",), 60, repository / "logs" / "log.txt", lambda gone: None)
+    assert ran.error.startswith("bad_alloc; exited with -6: signal 6, a library's abort in words of its own, which")
+
+
 @pytest.mark.parametrize("line", ["exited with 1", "exited with -15", "exited with -9 times"])
 def test_other_ends_are_left_as_they_are(line: str) -> None:
     assert explain_end(line) == line

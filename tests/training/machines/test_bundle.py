@@ -147,6 +147,17 @@ def test_weights_travel_to_where_they_are_looked_for(tmp_path: Path) -> None:
         travelling.place_weights(root, root / "w", cached, f"weights: {cached}")
 
 
+@pytest.mark.parametrize(
+    ("command", "outcome"), [("kill -ABRT $$", "ended by signal 6 (out of memory?)"), ("exit 3", "ended with 3")]
+)
+def test_a_fold_that_ended_by_itself_is_described_by_its_signal_or_code(command: str, outcome: str) -> None:
+    process = subprocess.Popen(["sh", "-c", command])
+    process.wait()
+    task = batch.SentTask(model="one", fold=0, fingerprint="0" * 16)
+    with tempfile.TemporaryFile() as errors:
+        assert batch._describe(batch._Running(task, process, errors)) == outcome
+
+
 def test_a_parcel_holds_no_fold_that_is_still_in_training(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
