@@ -188,3 +188,15 @@ def test_another_error_of_the_system_keeps_its_stack_trace(repository: Path, mon
     monkeypatch.setattr(pipeline.stages.split, "run", raising(FileNotFoundError(errno.ENOENT, "gone")))
     with pytest.raises(FileNotFoundError, match="gone"):
         main(["split"])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
+def test_an_interrupt_while_python_ends_is_not_lost() -> None:
+    script = (
+        "import atexit, os, runpy, signal, sys\n"
+        "atexit.register(lambda: os.kill(os.getpid(), signal.SIGINT))\n"
+        "sys.argv = ['pipeline', '--help']\n"
+        "runpy.run_module('pipeline', run_name='__main__')\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, check=False)
+    assert ended.returncode == -signal.SIGINT
