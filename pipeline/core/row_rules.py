@@ -95,8 +95,8 @@ class Groups(Section):
         table: a table next to folders of images.
         id: its column that names the images.
         column: its column of the group.
-        dicom: what the headers of the images' DICOM files name: ``patient``, ``study`` or ``series``; a digest of its
-            id becomes the group.
+        dicom: what the headers of the images' DICOM files name: ``patient``, ``study`` or ``series``; they are
+            numbered in the order of the files.
     """
 
     pattern: str | None = None

@@ -167,7 +167,9 @@ def _fit_opened(opened: OpenedPicture, form: StorageForm) -> StoredImage:
     image = opened.picture
     if form.tiles is not None:
         plain = image if isinstance(image, Bands) else _list_bands(_flatten(image).convert("RGB"))
-        return _fit_bands(make_mosaic(plain, Mosaic(form.tiles, form.tile_count, form.tile_size)), form)
+        grey = Bands(scale_bands(plain, form.range), (0.0, 255.0))  # before white is added, which a range would see
+        mosaic = make_mosaic(grey, Mosaic(form.tiles, form.tile_count, form.tile_size))
+        return _fit_bands(mosaic, replace(form, range="dtype"))
     if isinstance(image, Bands):
         return _fit_bands(image, form)
     if form.bands is not None or form.channels not in (1, 3):

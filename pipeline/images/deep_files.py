@@ -59,11 +59,7 @@ def read_tiff(file: IO[bytes], many_bands: bool, frame: Frame | int, most_pixels
         raise ValueError(str(error)) from error
     if len({part.shape[:2] for part in parts}) > 1:
         raise ValueError("its pages differ in size, so they are no bands of one picture")
-    values = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
-    limits = list_limits(values)
-    if values.dtype.kind == "u" and first.bitspersample < 16:
-        limits = (0.0, 2.0**first.bitspersample - 1)
-    return Bands(values, limits, inverted=first.photometric == tifffile.PHOTOMETRIC.MINISWHITE)
+    return _name_bands(parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2), first)
 
 
 def find_level(file: IO[bytes]) -> int:
@@ -90,8 +86,17 @@ def _read_level(first: Any, whole: Any, level: int, most_pixels: int) -> Bands:
     if level >= len(levels):
         sizes = some(f"{page.imagewidth} x {page.imagelength}" for page in levels)
         raise ValueError(f"it has the levels 0 to {len(levels) - 1} ({sizes}), but storage.level is {level}")
-    values = _decode_page(levels[level], most_pixels, whole.filehandle.size)
-    return Bands(values, list_limits(values))
+    return _name_bands(_decode_page(levels[level], most_pixels, whole.filehandle.size), levels[level])
+
+
+def _name_bands(values: NDArray[Any], page: Any) -> Bands:
+    """Says what the values of a page mean: their limits, and whether the largest is black."""
+    import tifffile
+
+    limits = list_limits(values)
+    if values.dtype.kind == "u" and page.bitspersample < 16:
+        limits = (0.0, 2.0**page.bitspersample - 1)
+    return Bands(values, limits, inverted=page.photometric == tifffile.PHOTOMETRIC.MINISWHITE)
 
 
 def _decode_page(page: Any, most_pixels: int, size: int) -> NDArray[Any]:

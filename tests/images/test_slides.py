@@ -83,3 +83,23 @@ def test_a_mosaic_of_a_level_is_stored(tmp_path: Path) -> None:
     path = write_slide(tmp_path / "slide.tif")
     form = StorageForm(32, 3, "crop", level=1, tiles="colour", tile_count=4, tile_size=16)
     assert (decode_file(path, form).pixels == (220, 120, 180)).all()
+
+
+def test_a_smaller_level_is_as_light_as_the_picture(tmp_path: Path) -> None:
+    path = tmp_path / "negative.tif"
+    with tifffile.TiffWriter(path) as file:
+        for side in SIDES:
+            grey = np.tile(np.linspace(0, 200, side, dtype=np.uint8), (side, 1))
+            file.write(grey, tile=(16, 16), photometric="miniswhite")
+    means = [decode_file(path, StorageForm(32, 1, "stretch", level=level)).pixels.mean() for level in range(3)]
+    assert max(means) - min(means) < 3
+    assert min(means) > 140
+
+
+def test_the_white_around_a_mosaic_leaves_its_range_alone(tmp_path: Path) -> None:
+    path = tmp_path / "deep.tif"
+    tifffile.imwrite(path, np.random.default_rng(0).integers(0, 4000, (60, 60)).astype(np.uint16))
+    plain = StorageForm(32, 1, "stretch", range="data")
+    form = StorageForm(32, 1, "stretch", range="data", tiles="dark", tile_count=4, tile_size=32)
+    whole, tiled = (decode_file(path, each).pixels for each in (plain, form))
+    assert abs(float(np.median(tiled)) - float(np.median(whole))) < 25

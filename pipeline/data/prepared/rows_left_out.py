@@ -142,7 +142,9 @@ def group_records(base: Path, records: Sequence[Record], competition: Competitio
 
 
 def _read_subjects(base: Path, sources: Sequence[str], subject: Subject) -> list[str]:
-    """Reads the subject of each file below ``base`` from its header, as a digest.
+    """Reads the subject of each file below ``base`` from its header, and numbers them in the order of the files.
+
+    Fold tables hold the numbers: a digest of an id of few digits would give it away.
 
     Raises:
         InputError: files that are no DICOM, or whose header names none.
@@ -166,4 +168,5 @@ def _read_subjects(base: Path, sources: Sequence[str], subject: Subject) -> list
             f"{len(empty):,} training images name no {subject} in their header ({SUBJECTS[subject]}): {some(empty)}; "
             "set groups.dicom to another of patient, study and series, or remove it"
         )
-    return found
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(found))}
+    return [f"{subject}{numbers[name]}" for name in found]
