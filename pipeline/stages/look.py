@@ -52,7 +52,7 @@ def run(root: Path, model: str, settings: Sequence[str], folds: Sequence[int], k
     metric = competition.metric.metric_for(context.data.target)
     print(compare_with_present(root, model, made, (context, metric)))
     for mark in (*recipe.peeked, *list_doubt_marks(root, active_name(root), recipe.doubted)):
-        print(f"too good, nobody knows by how much: {mark}")
+        print(f"too good by an unknown amount: {mark}")
     if not keep:
         adopt = "; to adopt the settings run the same with --keep" if settings else ""
         print(f"no tracked file and no result was changed{adopt}")

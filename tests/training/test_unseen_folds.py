@@ -112,4 +112,4 @@ def test_a_look_by_a_list_that_knows_the_fold_says_that_it_is_too_good(
         look.run(root, "one", ["doubted=drop"], [1], keep=False)
     finally:
         path.write_bytes(kept)
-    assert ("too good, nobody knows by how much: training labels doubted" in capsys.readouterr().out) is not clean
+    assert ("too good by an unknown amount: training labels doubted" in capsys.readouterr().out) is not clean
