@@ -84,10 +84,15 @@ def _split_ids(ids: Sequence[str], separator: str, stems: Set[str]) -> tuple[str
     parts = Counter(part for name in ids if (part := _find_part(name, separator, stems)) is not None)
     if parts.total() < _ENOUGH * len(ids) or not 2 <= len(parts) <= len(ids) / 2:
         return None
+    return write_pattern(separator, tuple(parts)), tuple(parts)
+
+
+def write_pattern(separator: str, parts: Sequence[str]) -> str:
+    """Writes the pattern of ids that join an image and one of some parts."""
     plain = not any(separator in part for part in parts)
     ends = f"[^{re.escape(separator)}]+" if plain else "|".join(re.escape(part) for part in parts)
     image = ".+" if plain else ".+?"  # a part such as left_eye may end in another one
-    return f"(?P<image>{image}){re.escape(separator)}(?P<part>{ends})", tuple(parts)
+    return f"(?P<image>{image}){re.escape(separator)}(?P<part>{ends})"
 
 
 def _find_part(name: str, separator: str, stems: Set[str]) -> str | None:

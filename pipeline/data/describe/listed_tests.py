@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.core.errors import some
-from pipeline.data.describe.joined_ids import JOINTS
+from pipeline.data.describe.joined_ids import JOINTS, write_pattern
 from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import Choices, ImageFiles, Match, Reading, is_below, is_id, pick_reading
 from pipeline.data.describe.packed_test import describe_packed_test
@@ -76,10 +76,7 @@ def _describe_row_pattern(images: ImageFiles, sample: SampleSubmission, train: R
     parts = _name_parts(train) or train.classes
     ids = sample.table[sample.columns[0]].tolist()
     for separator in JOINTS if len(set(ids)) == len(ids) else ():
-        plain = not any(separator in part for part in parts)
-        ends = f"[^{re.escape(separator)}]+" if plain else "|".join(re.escape(p) for p in parts)
-        image = ".+" if plain else ".+?"  # a part such as left_eye may end in another one
-        pattern = f"(?P<image>{image}){re.escape(separator)}(?P<part>{ends})"
+        pattern = write_pattern(separator, parts)
         hits = [re.fullmatch(pattern, name) for name in ids]
         pairs = [(hit["image"], hit["part"]) for hit in hits if hit is not None]
         stems, used = list(dict.fromkeys(image for image, _ in pairs)), {part for _, part in pairs}
