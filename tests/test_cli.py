@@ -113,32 +113,34 @@ def test_python_m_passes_the_exit_code_on(tmp_path: Path) -> None:
     assert (ran.returncode, ran.stderr.count("\n")) == (1, 1)
 
 
+def run_help(before: str, *options: str) -> "subprocess.CompletedProcess[str]":
+    """Runs ``python -m pipeline --help`` in a process that executes some code first, for what happens as it ends."""
+    code = (
+        before
+        + "import runpy, sys\nsys.argv = ['pipeline', '--help']\nrunpy.run_module('pipeline', run_name='__main__')"
+    )
+    command = [sys.executable, *options, "-c", code]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="an abort is no signal there")
 @pytest.mark.parametrize("abort", ["os.kill(os.getpid(), signal.SIGABRT)", "os.abort()"])
 def test_an_abort_ends_the_process_and_is_the_business_of_whoever_started_it(abort: str) -> None:
-    code = (
-        f"import atexit, os, runpy, signal, sys\natexit.register(lambda: {abort})\n"
-        "sys.argv = ['pipeline', '--help']\nrunpy.run_module('pipeline', run_name='__main__')"
-    )
-    command = [sys.executable, "-X", "faulthandler", "-c", code]
-    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    ran = run_help(f"import atexit, os, signal\natexit.register(lambda: {abort})\n", "-X", "faulthandler")
     assert ran.returncode == -signal.SIGABRT
     assert "Fatal Python error: Aborted" in ran.stderr  # Python's own handler is left in place
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="an abort is no signal there")
 def test_an_abort_in_a_thread_that_python_waits_for_hangs_nothing() -> None:
-    code = (
-        "import ctypes, sys, runpy, atexit\nlibrary = ctypes.PyDLL(None)\n"
+    ran = run_help(
+        "import atexit, ctypes\nlibrary = ctypes.PyDLL(None)\n"
         "thread = ctypes.c_ulong()\nabort = ctypes.cast(library.abort, ctypes.c_void_p)\n"
         "def wait():\n"
         "    library.pthread_create(ctypes.byref(thread), None, abort, None)\n"
         "    library.pthread_join(thread, None)\n"  # with the lock of the interpreter, which PyDLL keeps
-        "atexit.register(wait)\nsys.argv = ['pipeline', '--help']\n"
-        "runpy.run_module('pipeline', run_name='__main__')"
+        "atexit.register(wait)\n"
     )
-    command = [sys.executable, "-c", code]
-    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
     assert ran.returncode == -signal.SIGABRT
 
 
@@ -192,11 +194,5 @@ def test_another_error_of_the_system_keeps_its_stack_trace(repository: Path, mon
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
 def test_an_interrupt_while_python_ends_is_not_lost() -> None:
-    script = (
-        "import atexit, os, runpy, signal, sys\n"
-        "atexit.register(lambda: os.kill(os.getpid(), signal.SIGINT))\n"
-        "sys.argv = ['pipeline', '--help']\n"
-        "runpy.run_module('pipeline', run_name='__main__')\n"
-    )
-    ended = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, check=False)
-    assert ended.returncode == -signal.SIGINT
+    ran = run_help("import atexit, os, signal\natexit.register(lambda: os.kill(os.getpid(), signal.SIGINT))\n")
+    assert ran.returncode == -signal.SIGINT
