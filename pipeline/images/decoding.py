@@ -166,10 +166,7 @@ def _open(file: IO[bytes], form: StorageForm, most_pixels: int, place: str, leas
 def _fit_opened(opened: OpenedPicture, form: StorageForm) -> StoredImage:
     image = opened.picture
     if form.tiles is not None:
-        plain = image if isinstance(image, Bands) else _list_bands(_flatten(image).convert("RGB"))
-        grey = Bands(scale_bands(plain, form.range), (0.0, 255.0))  # before white is added, which a range would see
-        mosaic = make_mosaic(grey, Mosaic(form.tiles, form.tile_count, form.tile_size))
-        return _fit_bands(mosaic, replace(form, range="dtype"))
+        return _fit_bands(image if isinstance(image, Bands) else _list_bands(_flatten(image).convert("RGB")), form)
     if isinstance(image, Bands):
         return _fit_bands(image, form)
     if form.bands is not None or form.channels not in (1, 3):
@@ -197,7 +194,10 @@ def _fit_bands(bands: Bands, form: StorageForm) -> StoredImage:
             f"it has {there} bands, but storage.channels is {form.channels}; set storage.channels: {there} in the "
             f"competition's file, or choose some with storage.bands, such as {list(range(1, min(there, 3) + 1))}"
         )
-    return fit_pixels(scale_bands(bands, form.range), form)
+    grey = scale_bands(bands, form.range)
+    if form.tiles is not None:  # cut from grey levels: a range would see the white that is laid around tiles
+        grey = make_mosaic(grey, Mosaic(form.tiles, form.tile_count, form.tile_size))
+    return fit_pixels(grey, form)
 
 
 def _flatten(image: Image.Image) -> Image.Image:

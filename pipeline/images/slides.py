@@ -4,18 +4,18 @@ A mosaic shows tissue at a magnification at which the slide as a whole would be 
 Reference: https://www.kaggle.com/code/iafoss/panda-16x128x128-tiles (the darkest tiles)
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import isqrt
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pipeline.images.bands import Bands
+from pipeline.core.arrays import Images
 
 TileChoice = Literal["dark", "colour", "even"]
 _ALIKE = 0.03  # by which the shapes of two levels may differ: sides are rounded
 _TISSUE, _LEAST = 0.08, 0.1  # the saturation of stained tissue, of white; the least share of it that makes a tile count
+_WHITE = 255
 _STEP = 4  # pixels: scores are taken from every fourth row and column
 
 
@@ -52,18 +52,18 @@ def list_levels(first: Any, pages: Any) -> list[Any]:
     return [found[width] for width in sorted(found, reverse=True)]
 
 
-def make_mosaic(bands: Bands, mosaic: Mosaic) -> Bands:
+def make_mosaic(pixels: Images, mosaic: Mosaic) -> Images:
     """Lays tiles of a picture side by side, in their order in it; where there are too few, white ones follow.
 
     Args:
-        bands: the picture; its last row and column of tiles are filled up with white.
+        pixels: uint8 (height, width, bands); its last row and column of tiles are filled up with white.
         mosaic: which tiles.
 
     Returns:
-        (side, side, bands), where side is that of a tile times the root of their number.
+        uint8 (side, side, bands), where side is that of a tile times the root of their number.
     """
-    tiles = _cut(bands, mosaic.size)
-    seen = tiles[:, ::_STEP, ::_STEP].astype(np.float32) / np.float32(bands.limits[1] or 1)
+    tiles = _cut(pixels, mosaic.size)
+    seen = tiles[:, ::_STEP, ::_STEP].astype(np.float32) / np.float32(_WHITE)
     dark, colour = 1 - seen.mean(axis=3), seen.max(axis=3) - seen.min(axis=3)
     if tiles.shape[3] == 1:
         colour = dark
@@ -74,21 +74,17 @@ def make_mosaic(bands: Bands, mosaic: Mosaic) -> Bands:
     else:
         score = (dark if mosaic.choose == "dark" else colour).mean(axis=(1, 2))
         chosen = np.sort(np.argsort(-score, kind="stable")[: mosaic.count])
-    laid = np.full((mosaic.count, *tiles.shape[1:]), _white(bands), dtype=tiles.dtype)
+    laid = np.full((mosaic.count, *tiles.shape[1:]), _WHITE, dtype=np.uint8)
     laid[: len(chosen)] = tiles[chosen]
     across, side = isqrt(mosaic.count), mosaic.size
     rows = laid.reshape(across, across, side, side, -1).transpose(0, 2, 1, 3, 4)
-    return replace(bands, values=np.ascontiguousarray(rows.reshape(across * side, across * side, -1)))
+    return np.ascontiguousarray(rows.reshape(across * side, across * side, -1))
 
 
-def _cut(bands: Bands, side: int) -> NDArray[Any]:
+def _cut(pixels: Images, side: int) -> Images:
     """Cuts a picture into tiles: (tiles, side, side, bands)."""
-    height, width, channels = bands.values.shape
+    height, width, channels = pixels.shape
     more = (-height % side, -width % side)
-    padded = np.pad(bands.values, ((0, more[0]), (0, more[1]), (0, 0)), constant_values=_white(bands))
+    padded = np.pad(pixels, ((0, more[0]), (0, more[1]), (0, 0)), constant_values=_WHITE)
     rows, columns = padded.shape[0] // side, padded.shape[1] // side
     return padded.reshape(rows, side, columns, side, channels).swapaxes(1, 2).reshape(-1, side, side, channels)
-
-
-def _white(bands: Bands) -> Any:
-    return bands.values.dtype.type(bands.limits[1])

@@ -8,7 +8,6 @@ import pytest
 import tifffile
 from numpy.typing import NDArray
 
-from pipeline.images.bands import Bands
 from pipeline.images.decoding import BrokenImageError, decode_file
 from pipeline.images.deep_files import find_level
 from pipeline.images.fitting import StorageForm
@@ -64,8 +63,7 @@ def test_the_level_that_shows_enough_is_found(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("choose", "first"), [("dark", 20), ("colour", 220), ("even", 220)])
 def test_a_mosaic_takes_the_tiles_of_its_name(choose: str, first: int) -> None:
-    bands = Bands(draw(256), (0.0, 255.0))
-    found = make_mosaic(bands, Mosaic(choose, 4, 32)).values  # type: ignore[arg-type]
+    found = make_mosaic(draw(256), Mosaic(choose, 4, 32))  # type: ignore[arg-type]
     assert found.shape == (64, 64, 3)
     assert found[0, 0, 0] == first
     assert (found[32:, 32:] == (220, 120, 180)).all()
@@ -74,7 +72,7 @@ def test_a_mosaic_takes_the_tiles_of_its_name(choose: str, first: int) -> None:
 def test_white_stands_where_tiles_are_too_few() -> None:
     pixels = np.full((40, 50, 3), 255, np.uint8)
     pixels[:32, :32] = (200, 60, 160)
-    found = make_mosaic(Bands(pixels, (0.0, 255.0)), Mosaic("even", 4, 32)).values
+    found = make_mosaic(pixels, Mosaic("even", 4, 32))
     assert (found[:32, :32] == (200, 60, 160)).all()
     assert (found[32:] == 255).all()
 
@@ -103,3 +101,12 @@ def test_the_white_around_a_mosaic_leaves_its_range_alone(tmp_path: Path) -> Non
     form = StorageForm(32, 1, "stretch", range="data", tiles="dark", tile_count=4, tile_size=32)
     whole, tiled = (decode_file(path, each).pixels for each in (plain, form))
     assert abs(float(np.median(tiled)) - float(np.median(whole))) < 25
+
+
+def test_bands_are_chosen_before_a_mosaic_takes_its_range(tmp_path: Path) -> None:
+    path = tmp_path / "bands.tif"
+    values = np.random.default_rng(0).integers(0, 200, (60, 60, 4)).astype(np.uint16)
+    values[..., 3] *= 300  # a band that is left out
+    tifffile.imwrite(path, values, photometric="rgb", extrasamples=["unspecified"])
+    form = StorageForm(32, 3, "stretch", range="data", bands=(1, 2, 3), tiles="dark", tile_count=4, tile_size=32)
+    assert 100 < np.median(decode_file(path, form).pixels) < 200
