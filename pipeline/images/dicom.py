@@ -1,7 +1,7 @@
 """DICOM: one frame of a file in the unit that its rescale names, with the window that the file wants.
 
 Nothing of a header is kept but what the pixels need: no name, date or number of a patient leaves this module. Where
-folds must keep patients together, a digest of the number does.
+folds must keep patients together, digests of the numbers tell them apart, and stay in memory.
 Reference: https://dicom.nema.org/medical/dicom/current/output/html/part03.html#sect_C.11.2
 """
 

@@ -90,8 +90,7 @@ def find_headers(listing: Listing, images: Sequence[str], check: Sequence[str] =
     if "" in counts or len(counts) < _LEAST or 2 * max(counts.values()) > len(names):
         return None
     facts = (
-        f"headers of {len(names):,} DICOM files name {len(counts):,} patients: images of one share a fold, by a digest "
-        "of PatientID",
+        f"headers of {len(names):,} DICOM files name {len(counts):,} patients by PatientID: images of one share a fold",
     )
     words = "images of one patient share a fold by their DICOM headers; describe again with --group none if they need "
     return GroupReading(dicom="patient", facts=facts, check=(*check, words + "not, or --group dicom:series"))
@@ -104,11 +103,16 @@ def _list_others(listing: Listing, paths: Sequence[str]) -> list[str]:
     return [path for path, known in formats if known is None or known.name != "DICOM"]
 
 
-def choose_header(wanted: str) -> GroupReading | None:
+def choose_header(listing: Listing, images: Sequence[str], wanted: str) -> GroupReading | None:
     """Returns the reading that ``--group dicom:patient`` chooses; None where it begins otherwise.
 
+    Args:
+        listing: the files.
+        images: paths of the training images; none where they are packed.
+        wanted: the choice.
+
     Raises:
-        InputError: neither patient, study nor series.
+        InputError: neither patient, study nor series, or images that are no DICOM files.
     """
     before, colon, name = wanted.strip().partition(":")
     if before.lower() != "dicom" or not colon:
@@ -116,4 +120,12 @@ def choose_header(wanted: str) -> GroupReading | None:
     subject: Subject | None = next((each for each in SUBJECTS if each == name.strip().lower()), None)
     if subject is None:
         raise InputError(f"--group {wanted!r} names none of {some(f'dicom:{each}' for each in SUBJECTS)}; choose one")
+    opened = images[:_OPENED]
+    others = _list_others(listing, opened)
+    if len(others) == len(opened):  # a few among others are named with their number by `prepare`
+        what = f"such as {some(others)}" if others else "packed in other files"
+        raise InputError(
+            f"--group {wanted!r} is for DICOM files, but training images are none, {what}; choose a column, a pattern "
+            "with brackets, or none"
+        )
     return GroupReading(dicom=subject, facts=(f"the {subject} of DICOM headers ties images together: --group",))

@@ -59,7 +59,7 @@ def describe_groups(
         InputError: a choice that is none, or a doubtful group that only a person can decide on.
     """
     if choices.group is not None:
-        return _chosen(rows, choices.group)
+        return _chosen(listing, rows, choices.group)
     found = _list_columns(rows, tests)
     sides = _find_sides(rows)
     if sides is not None and not found:
@@ -106,9 +106,9 @@ def _apply(listing: Listing, rows: GroupedRows, chosen: _Candidate) -> GroupRead
     return replace(chosen.reading, facts=tuple(facts), check=check)
 
 
-def _chosen(rows: GroupedRows, wanted: str) -> GroupReading:
+def _chosen(listing: Listing, rows: GroupedRows, wanted: str) -> GroupReading:
     columns = [str(name) for name in rows.table.columns]
-    if wanted not in columns and (header := choose_header(wanted)) is not None:
+    if wanted not in columns and (header := choose_header(listing, rows.images, wanted)) is not None:
         return header
     if wanted in columns:
         return GroupReading(column=wanted, facts=(f"{wanted} ties images together: chosen with --group",))

@@ -11,6 +11,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.row_rules import Groups
 from pipeline.data.prepared.records import list_records
 
+PARTS = (("train", "a", 12), ("test", "t", 3))
 VALUES = np.random.default_rng(0).integers(0, 4096, (8, 8), dtype=np.uint16)
 
 
@@ -72,3 +73,10 @@ def test_files_without_the_header_are_named(root: Path) -> None:
     (root / "configs/competitions/shape.yaml").unlink()
     with pytest.raises(InputError, match=r"1 training images are no DICOM files.*train/a3\.dcm"):
         read(root, files, group="dicom:patient")
+
+
+def test_headers_are_chosen_of_dicom_files_alone(root: Path) -> None:
+    tables = {name: held for name, held in scans(6).items() if "/" not in name}
+    train, tests = ({f"{part}/{name}{n}.png": image(n) for n in range(count)} for part, name, count in PARTS)
+    with pytest.raises(InputError, match=r"--group 'dicom:patient' is for DICOM files, but .* such as train/a0.png"):
+        read(root, tables | train | tests, group="dicom:patient")
