@@ -46,6 +46,14 @@ def _dots() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _one_minute() -> Iterator[None]:
+    """Footers of pages name one time throughout, so that a page made again across the turn of a minute is the same."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+        yield
+
+
 @pytest.fixture
 def real_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures of stages are drawn all the same."""
