@@ -20,7 +20,7 @@ TEST_STAMP := $(VENV)/.installed-test
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 # Without .pyc files `import tensorflow` takes 10 s instead of 4 s.
 export UV_COMPILE_BYTECODE := 1
-unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV
+unexport PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH VIRTUAL_ENV
 
 .PHONY: help run init best overnight submit test slow check lint lock clean
 

@@ -16,6 +16,8 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
+# With PYTHONDONTWRITEBYTECODE each interpreter of a new clone compiles all modules again.
+_NOT_PASSED = ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
 
 
 class Spent(NamedTuple):
@@ -40,7 +42,7 @@ def measure(repository: Path) -> Spent:
 
 
 def _repro(clone: Path, home: Path) -> float:
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {"HOME": str(home)}
+    environment = {name: value for name, value in os.environ.items() if name not in _NOT_PASSED} | {"HOME": str(home)}
     started = time.perf_counter()
     command = [sys.executable, "-m", "dvc", "repro"]
     subprocess.run(command, cwd=clone, env=environment, check=True, stdout=subprocess.DEVNULL)
