@@ -1,6 +1,5 @@
 """The form of answers: the submission section of any target, told by the sample's columns and cells."""
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,13 +7,12 @@ import pandas as pd
 
 from pipeline.core.errors import InputError, some
 from pipeline.data.describe.class_answers import describe_class_answers, pair_columns
-from pipeline.data.describe.label_sets import SEPARATORS, split_names
+from pipeline.data.describe.list_answers import FRACTION, describe_sets, find_confidence, find_ranking
 from pipeline.data.describe.match import Choices, Reading
-from pipeline.data.describe.metric import find_wants, parse_metric
+from pipeline.data.describe.metric import find_wants
 from pipeline.data.describe.sample import SampleSubmission
 
-_NEW = re.compile(r"(^|[_ -])(new|unknown|unseen)([_ -]|$)", re.IGNORECASE)
-_FRACTION = re.compile(r"\d*\.\d+([eE][-+]?\d+)?")
+_MARKS = (["False", "True"], ["false", "true"], ["FALSE", "TRUE"])  # words for 0 and 1 in columns of labels
 
 
 def describe_answer(
@@ -42,8 +40,8 @@ def describe_answer(
         reading = _describe_rows(sample, values, train, test, choices, base)
     elif train.kind in ("one_class", "grades"):
         reading = _describe_classes(sample, id_column, values, train, choices)
-    elif train.kind == "several_labels" and len(values) == 1:
-        reading = _describe_sets(sample, values[0], train, choices, base)
+    elif train.kind == "several_labels" and len(values) == 1 and values[0] not in train.classes:
+        reading = describe_sets(sample, values[0], train, choices, base)
     else:
         reading = _describe_columns(sample, values, train, choices, base)
     unit = test.answers.get("unit")
@@ -60,104 +58,13 @@ def _describe_classes(
     if len(values) == 1:
         cells = [cell for cell in sample.table[values[0]] if cell]
         known = set(train.classes)
-        reading = _find_confidence(cells, known, values[0], base) or _find_ranking(
-            cells, train, values[0], base, choices
-        )
+        reading = find_confidence(cells, known, values[0], base) or find_ranking(cells, train, values[0], base, choices)
         if reading is not None:
             return reading
-        if train.kind == "grades" and cells and all(_FRACTION.fullmatch(cell) for cell in cells):
+        if train.kind == "grades" and cells and all(FRACTION.fullmatch(cell) for cell in cells):
             words = f"{sample.path}: {values[0]} holds {some(sorted(set(cells)), 3)}: the expected grade"
             return Reading({"kind": "numbers", **base}, (words,))
     return describe_class_answers(sample, id_column, train.classes, find_wants(choices.metric, train.kind), choices)
-
-
-def _find_confidence(cells: Sequence[str], known: set[str], column: str, base: dict[str, Any]) -> Reading | None:
-    """Reads cells of a class and its probability."""
-    pairs = [cell.rpartition(" ") for cell in cells]
-    if not pairs or not all(name and _FRACTION.fullmatch(number) for name, _, number in pairs):
-        return None
-    if not known.intersection(name for name, _, _ in pairs) or known.intersection(cells):
-        return None
-    section = {"kind": "confidence", **base, "label": column}
-    return Reading(section, (f"{column} holds a class and its probability, such as {cells[0]!r}",))
-
-
-def _find_ranking(
-    cells: Sequence[str], train: Reading, column: str, base: dict[str, Any], choices: Choices
-) -> Reading | None:
-    """Reads cells that list several classes, the likeliest first.
-
-    Raises:
-        InputError: a list longer than there are classes, or lists of several lengths.
-    """
-    known = set(train.classes)
-    if known.intersection(cells):
-        return None
-    for separator in SEPARATORS:
-        lists = [split_names(cell, separator) for cell in cells]
-        names = {name for each in lists for name in each}
-        lengths = sorted({len(each) for each in lists})
-        if not known & names or lengths[-1] < 2:
-            continue
-        given = None if choices.metric is None else parse_metric(choices.metric).options.get("k")
-        k = int(given) if len(lengths) > 1 and given is not None else lengths[-1]
-        if len(lengths) > 1 and given is None:
-            raise InputError(
-                f"{base['sample']}: {column} lists {lengths[0]} to {lengths[-1]} classes, but each training image has "
-                f"one; if they are the likeliest ones, give their number with --metric map_{k}"
-            )
-        new = sorted(name for name in names if _NEW.search(name))
-        if k > len(known | set(new)):
-            raise InputError(
-                f"{base['sample']}: {column} lists {k} classes, such as {cells[0]!r}, and the training data has "
-                f"{len(known)}; choose another --label"
-            )
-        section: dict[str, Any] = {"kind": "ranked", **base, "label": column, "separator": separator, "k": k}
-        check = []
-        if new:
-            section["new"] = new[0]
-            check.append(f"{new[0]} was read as the class of what no training image shows")
-        strange = sorted(names - known - set(new))
-        if strange:
-            check.append(f"{column} names {some(strange, 3)}, which no training image has")
-        if given is not None and given != k:
-            check.append(f"{choices.metric} counts the first {given:g}, but {column} lists {k}")
-        return Reading(section, (f"{column} lists {k} classes, such as {cells[0]!r}",), tuple(check))
-    return None
-
-
-def _describe_sets(
-    sample: SampleSubmission, column: str, train: Reading, choices: Choices, base: dict[str, Any]
-) -> Reading:
-    cells = [cell for cell in sample.table[column] if cell]
-    known = set(train.classes)
-    if column in known:  # one label alone
-        return _describe_columns(sample, [column], train, choices, base)
-    own = str(train.target.get("separator") or " ")
-    names = {separator: {name for cell in cells for name in split_names(cell, separator)} for separator in SEPARATORS}
-    fitting = [
-        separator for separator in (own, *SEPARATORS) if 2 * len(names[separator] & known) >= len(names[separator])
-    ]
-    fitting += [own] if not fitting and names[own] & known else []  # a sample may name labels that training lacks
-    strange = sorted(set(cells) - known)
-    k = None if choices.metric is None else parse_metric(choices.metric).options.get("k")
-    if k is not None and fitting:
-        section = {"kind": "ranked", **base, "label": column, "separator": fitting[0], "k": int(k)}
-        return Reading(section, (f"{column} lists the likeliest labels, as {choices.metric} counts them",))
-    section = {"kind": "label_set", **base, "label": column, "separator": fitting[0] if fitting else own}
-    if fitting:
-        unknown = sorted(names[fitting[0]] - known)
-        check = (f"{column} names {some(unknown, 3)}, which no training image has",) if unknown else ()
-        shown = f"such as {min(cells)!r}" if cells else "and is empty in the sample"
-        return Reading(section, (f"{column} holds labels between {fitting[0]!r}, {shown}",), check)
-    if len(strange) == 1 and re.fullmatch(r"[^\W\d]+", strange[0]):
-        word = f"{strange[0]!r} in {column} was read as the word for an image without a label"
-        return Reading(section | {"none": strange[0]}, (f"{column} holds labels",), (word,))
-    raise InputError(
-        f"{sample.path}: {column} holds {some(strange, 3)}, and no part of it is one of the {len(known)} labels "
-        f"({some(train.classes, 5)}); choose other columns with --label, or write the competition's file by hand "
-        "(docs/competitions.md)"
-    )
 
 
 def _describe_columns(
@@ -176,21 +83,32 @@ def _describe_columns(
             f"{some(missing) or 'none'} without a column; choose other columns with --label, or write "
             "submission.columns by hand (docs/competitions.md)"
         )
-    _require_numbers(sample, values, train)
-    renamed = {column: name for column, name in paired.items() if column != name}
-    whole = not any(_FRACTION.fullmatch(cell) for column in values for cell in sample.table[column])
     wants = find_wants(choices.metric, train.kind)
+    marks = _find_marks(sample, values) if train.kind == "several_labels" and wants != "probabilities" else None
+    if marks is None:
+        _require_numbers(sample, values, train)
+    renamed = {column: name for column, name in paired.items() if column != name}
+    whole = not any(FRACTION.fullmatch(cell) for column in values for cell in sample.table[column])
     kind = {"numbers": "numbers", "several_targets": "decisions"}.get(train.kind, "probabilities")
     check = [f"{len(renamed)} columns were matched to names of another spelling"] if renamed else []
-    if train.kind == "several_labels" and whole:
+    if marks is not None:
+        kind, check = "decisions", [*check, f"columns of {marks[0]} and {marks[1]} were read as decisions"]
+    elif train.kind == "several_labels" and whole:
         kind = "decisions" if wants == "label" else kind
         if wants is None:
             check.append(
                 "columns of whole numbers were read as probabilities; --metric decides whether 0 and 1 are wanted"
             )
     section = {"kind": kind, **base, **({"columns": renamed} if renamed else {})}
+    section |= {"marks": marks} if marks is not None else {}
     facts = f"{sample.path}: {len(sample.table):,} rows, {len(values)} columns of {kind}"
     return Reading(section, (facts,), tuple(check))
+
+
+def _find_marks(sample: SampleSubmission, values: Sequence[str]) -> list[str] | None:
+    """Finds the words for 0 and 1 in columns of labels; None where the cells are others."""
+    shown = {cell for column in values for cell in sample.table[column] if cell}
+    return next((words for words in _MARKS if shown and shown <= set(words)), None)
 
 
 def _require_numbers(sample: SampleSubmission, values: Sequence[str], train: Reading) -> None:

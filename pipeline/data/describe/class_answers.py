@@ -9,6 +9,9 @@ import pandas as pd
 from pipeline.core.errors import InputError, some
 from pipeline.data.describe.match import Choices, Reading, pick_reading
 from pipeline.data.describe.sample import SampleSubmission
+from pipeline.data.describe.spellings import find_spelling
+
+_NO_YES = {("no", "yes"), ("n", "y"), ("false", "true"), ("f", "t"), ("negative", "positive"), ("absent", "present")}
 
 
 def describe_class_answers(
@@ -68,6 +71,10 @@ def _label(
             binary = len(classes) == 2 and len(values) == 1 and numbers.notna().all()
             doubt = f"{column} was read as labels; if it asks for a probability, describe again with --positive CLASS"
             return Reading(section, facts, (doubt,) if binary else ())
+        spelling = None if marks else find_spelling(classes, values)
+        if spelling is not None:
+            words = f"{column} writes classes in another way, {spelling[0]}: answers are written so"
+            return Reading(section | {"names": spelling[1]}, facts, (words,))
         if _are_placeholders(values, unknown, classes):
             words = f"{column} holds {some(unknown, 5)}, which is not a class: read as a placeholder for classes"
             return Reading(section, facts, (words,))
@@ -92,11 +99,13 @@ def _positive(sample: SampleSubmission, column: str, classes: Sequence[str], cho
     if choices.positive is None:
         if set(classes) == {"0", "1"}:
             return "1"
+        if yes := next((one for one in classes if (min(set(classes) - {one}).lower(), one.lower()) in _NO_YES), None):
+            return yes
         words = re.split(r"[\W_]+", column.lower())
         named = [name for name in classes if name.lower() in words]
         if len(named) == 1:
             return named[0]
-    what = f"the probability in {column} of {sample.path}"
+    what = f"the class that {column} of {sample.path} asks for (its probability, or 1 where it is)"
     return pick_reading(what, {name: name for name in classes}, "--positive", choices.positive)
 
 

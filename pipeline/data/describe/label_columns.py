@@ -49,6 +49,7 @@ def _choose(path: str, columns: Sequence[str], chosen: str) -> list[str]:
 def _find(
     table: pd.DataFrame, path: str, columns: Sequence[str], sample: SampleSubmission, id_column: str | None
 ) -> tuple[list[str], str]:
+    columns = [name for name in columns if not _names_subjects(sample, name, table[name])]
     possible = {name: _list_names(table[name]) for name in columns if _may_answer(table[name])}
     least = max(2, 0.9 * len(sample.columns) - 1)
     by_classes = [name for name, known in possible.items() if len(set(sample.columns) & known) >= least]
@@ -82,6 +83,11 @@ def _find(
     return pick_reading(
         f"the label column of {path}", options, "--label", None
     ), "the only column with few distinct values"
+
+
+def _names_subjects(sample: SampleSubmission, name: str, cells: pd.Series) -> bool:
+    """Says whether a column is what the sample's rows are about: a patient of several images, who is no answer."""
+    return name == sample.columns[0] and is_id(sample.table[name]) and not is_id(cells)
 
 
 def holds_answers(others: pd.DataFrame, sample: SampleSubmission, choices: Choices) -> bool:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from pipeline.core.errors import InputError
 from pipeline.core.ids import natural_order
 
 SEPARATORS = ("|", ";", ",", " ")
@@ -35,6 +36,21 @@ class LabelSets:
 def split_names(cell: str, separator: str) -> list[str]:
     """Splits a cell into the names between separators; blanks around them are no part of them."""
     return [name.strip() for name in cell.split(separator) if name.strip()]
+
+
+def refuse_lists(cells: Iterable[str], place: str) -> None:
+    """Refuses cells that hold lists of a programming language: brackets and quotes would become parts of names.
+
+    Raises:
+        InputError: most of the filled cells stand in square brackets.
+    """
+    filled = [cell for cell in cells if cell]
+    lists = [cell for cell in filled if cell[0] == "[" and cell[-1] == "]"]
+    if 2 * len(lists) > len(filled):
+        raise InputError(
+            f"{place} holds lists in brackets, such as {max(lists, key=len)[:60]}; write the names alone with a | "
+            "between them, in the table and in the sample submission, and submit what the competition wants from that"
+        )
 
 
 def find_label_sets(cells: Iterable[str], shown: Iterable[str] = ()) -> LabelSets | None:

@@ -16,7 +16,6 @@ from pipeline.core.layouts import IMAGE_SUFFIXES
 from pipeline.data.containers.pictures import Picture
 
 T = TypeVar("T")
-_SUFFIXES = frozenset(IMAGE_SUFFIXES)
 ENOUGH = 0.5  # the least share of ids with an image that makes a column the id column
 
 
@@ -66,6 +65,7 @@ class Reading:
         pictures: some of the training images, where they are packed.
         more: other sections of the file that follow from this one: ``groups``, ``leave_out``.
         target: the section of what is predicted, of a training section; empty for one class per image.
+        labelled: whether each training image has a label, of several labels.
         answers: keys of the submission section that the test images decide: ``unit``, or ``rows`` and ``parts``.
     """
 
@@ -79,6 +79,7 @@ class Reading:
     pictures: tuple[Picture, ...] = ()
     more: dict[str, dict[str, Any]] = field(default_factory=dict)
     target: dict[str, Any] = field(default_factory=dict)
+    labelled: bool = False
     answers: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -109,7 +110,7 @@ def pick_reading(what: str, candidates: Mapping[str, T], option: str, chosen: st
 def strip_suffix(name: str) -> str:
     """Drops an image extension, in any case; other dots stay."""
     stem, dot, ending = name.rpartition(".")
-    return stem if dot and f".{ending.lower()}" in _SUFFIXES else name
+    return stem if dot and f".{ending.lower()}" in IMAGE_SUFFIXES else name
 
 
 def _stem(path: str) -> str:
@@ -227,11 +228,8 @@ class ImageFiles:
 
 def _drop_outer(matches: Sequence[Match]) -> list[Match]:
     """Leaves out folders around another one that holds the same images."""
-    around = [
-        outer.folder
-        for outer, inner in permutations(matches, 2)
-        if inner.images == outer.images and is_below(outer.folder, inner.folder)
-    ]
+    pairs = permutations(matches, 2)  # outer, inner
+    around = [one.folder for one, two in pairs if two.images == one.images and is_below(one.folder, two.folder)]
     return [match for match in matches if match.folder not in around]
 
 

@@ -13,7 +13,7 @@ from pipeline.core.targets.contract import CELL_SEPARATOR
 from pipeline.data.describe.match import Choices, pick_reading
 from pipeline.data.describe.metric import list_kinds
 from pipeline.data.describe.sample import SampleSubmission
-from pipeline.data.prepared.one_hot import is_flag, mark_ones
+from pipeline.data.prepared.one_hot import ON, is_flag, mark_ones
 
 _FEW = 0.02  # the share of rows up to which marks of none or several classes may be mistakes
 _SUMS = 0.02  # rows of shares sum to one number, but for rounding
@@ -64,6 +64,13 @@ class TargetReading:
         return str(self.section.get("kind", "one_class"))
 
     @property
+    def labelled(self) -> bool:
+        """Says whether no row lacks a label, of several labels."""
+        if not self.marks:
+            return bool((self.cells != "").all())
+        return bool(self.cells.map(lambda cell: any(word in ON for word in cell.split(CELL_SEPARATOR))).all())
+
+    @property
     def train_keys(self) -> dict[str, Any]:
         """The keys of the training section that name the columns."""
         if self.marks:
@@ -97,8 +104,13 @@ def describe_several_columns(answer: AnswerColumns, sample: SampleSubmission, ch
         likely = {kind: kind for kind in fits if judged is None or kind in judged}
         if not likely:
             raise InputError(
-                f"--metric {choices.metric} judges {some(judged or ())}, but the {place} fit {some(fits)}; choose "
-                "other columns with --label, or another metric"
+                f"--metric {choices.metric} judges {some(judged or ())}, but the {place} fit {some(fits)}"
+                f"{_hint_at_marks(cells)}; choose other columns with --label, or another metric"
+            )
+        if "several_targets" in likely and (hint := _hint_at_marks(cells)):
+            raise InputError(
+                f"the {place} may be labels{hint}; if each value is a class, describe again with "
+                "--target several_targets"
             )
         kind = pick_reading(f"the {place}", likely, "--target", None)
     joined = cells.agg(CELL_SEPARATOR.join, axis=1)
@@ -139,6 +151,16 @@ def _fit_kinds(cells: pd.DataFrame, sample: SampleSubmission) -> dict[str, str]:
     if not shares and few and bool((values % 1 == 0).all()):
         fits["several_targets"] = "each column is a target of its own"
     return fits
+
+
+def _hint_at_marks(cells: pd.DataFrame) -> str:
+    """Says what keeps columns from being marks of labels where they hold 0, 1 and -1, or blanks; else an empty text."""
+    found = {cell for name in cells.columns for cell in cells[name]}
+    values = pd.to_numeric(pd.Series(sorted(found - {""}), dtype="str"), errors="coerce")
+    if not set(values) <= {-1.0, 0.0, 1.0} or 1.0 not in set(values):
+        return ""
+    odd = ["-1"] * (-1.0 in set(values)) + ["blanks"] * ("" in found)
+    return f", but they hold {' and '.join(odd)} beside 0 and 1: for several labels write 0 or 1 there" if odd else ""
 
 
 def _fit_marks(cells: pd.DataFrame) -> dict[str, str]:

@@ -9,7 +9,7 @@ import pandas as pd
 from pipeline.core.errors import InputError, some
 from pipeline.core.targets.spec import KINDS
 from pipeline.data.describe.classes import format_counts, list_classes
-from pipeline.data.describe.label_sets import LabelSets, find_label_sets
+from pipeline.data.describe.label_sets import LabelSets, find_label_sets, refuse_lists
 from pipeline.data.describe.match import Choices, pick_reading
 from pipeline.data.describe.metric import list_kinds
 from pipeline.data.describe.sample import SampleSubmission
@@ -45,6 +45,7 @@ def _describe_column(answer: AnswerColumns, sample: SampleSubmission, choices: C
     name = answer.names[0]
     cells = answer.table[name]
     place = f"column {name} of {answer.path}"
+    refuse_lists(cells, place)
     sets = find_label_sets(cells, sample.examples)
     kind = _choose_kind(cells, sets, place, sample, choices)
     blank = int((cells == "").sum())
@@ -57,7 +58,10 @@ def _describe_column(answer: AnswerColumns, sample: SampleSubmission, choices: C
         )
         check = (f"{blank:,} rows of {answer.path} have no label in {name}: none was read",) if blank else ()
         return TargetReading(answer.names, cells, section, sets.labels, (words,), check)
-    check = (f"{blank:,} rows of {answer.path} have no {name}",) if blank else ()
+    words = (
+        f"{blank:,} rows of {answer.path} have no {name}: leave_out: {{no_label: true}} in this file leaves them out"
+    )
+    check = (words,) if blank else ()
     if kind == "numbers":
         values = pd.to_numeric(cells[cells != ""])
         words = f"{name}: {answer.reason}; numbers from {values.min():g} to {values.max():g}"

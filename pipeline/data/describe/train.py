@@ -191,6 +191,7 @@ def _describe_table(
         rows=len(match.images),
         more=more,
         target=labels.section,
+        labelled=labels.labelled,
     )
 
 
@@ -229,4 +230,6 @@ def _describe_pixels(pixels: PixelTable, listing: Listing, sample: SampleSubmiss
             "planes is true, as neighbours are more alike so: a row holds all values of one channel, then of the next"
         )
         check = (*check, words)
-    return Reading(section, facts, check, (), labels.classes, pixels.shape, rows, target=target)
+    return Reading(
+        section, facts, check, (), labels.classes, pixels.shape, rows, target=target, labelled=labels.labelled
+    )

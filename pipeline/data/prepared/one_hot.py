@@ -8,17 +8,17 @@ from numpy.typing import NDArray
 
 from pipeline.core.errors import InputError, some
 
-_OFF, _ON = ("0", "0.0", "False", "false", "FALSE"), ("1", "1.0", "True", "true", "TRUE")
+_OFF, ON = ("0", "0.0", "False", "false", "FALSE"), ("1", "1.0", "True", "true", "TRUE")
 
 
 def is_flag(values: pd.Series) -> bool:
     """Says whether a column of text holds 0 and 1, or False and True, alone."""
-    return set(values) <= {*_OFF, *_ON} and len(values) > 0
+    return set(values) <= {*_OFF, *ON} and len(values) > 0
 
 
 def mark_ones(values: pd.Series) -> pd.Series:
     """Returns where a column of 0 and 1, or False and True, marks its class: (rows,) bool."""
-    return values.isin(list(_ON))
+    return values.isin(list(ON))
 
 
 def read_one_hot(table: pd.DataFrame, classes: Sequence[str], ids: Sequence[str], place: str) -> list[str]:
@@ -63,7 +63,7 @@ def read_marks(table: pd.DataFrame, classes: Sequence[str], ids: Sequence[str], 
         InputError: a cell is neither 0 nor 1.
     """
     marks = table[list(classes)]
-    wrong = ~marks.isin([*_OFF, *_ON]).to_numpy()
+    wrong = ~marks.isin([*_OFF, *ON]).to_numpy()
     for row, column in np.argwhere(wrong)[:1]:
         raise InputError(
             f"{place}, row {row + 1} (id {ids[row]}), column {classes[column]}: {marks.iat[row, column]!r} is neither "

@@ -1,0 +1,139 @@
+"""Answers that list names in a cell: a class with its confidence, the likeliest classes, a set of labels."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from pipeline.core.errors import InputError, some
+from pipeline.data.describe.label_sets import SEPARATORS, split_names
+from pipeline.data.describe.match import Choices, Reading
+from pipeline.data.describe.metric import parse_metric
+from pipeline.data.describe.sample import SampleSubmission
+
+_NEW = re.compile(r"(^|[_ -])(new|unknown|unseen)([_ -]|$)", re.IGNORECASE)
+FRACTION = re.compile(r"\d*\.\d+([eE][-+]?\d+)?")
+
+
+def find_confidence(cells: Sequence[str], known: set[str], column: str, base: dict[str, Any]) -> Reading | None:
+    """Reads cells of a class and its probability."""
+    pairs = [cell.rpartition(" ") for cell in cells]
+    if not pairs or not all(name and FRACTION.fullmatch(number) for name, _, number in pairs):
+        return None
+    if not known.intersection(name for name, _, _ in pairs) or known.intersection(cells):
+        return None
+    section = {"kind": "confidence", **base, "label": column}
+    return Reading(section, (f"{column} holds a class and its probability, such as {cells[0]!r}",))
+
+
+def find_ranking(
+    cells: Sequence[str], train: Reading, column: str, base: dict[str, Any], choices: Choices
+) -> Reading | None:
+    """Reads cells that list several classes, the likeliest first.
+
+    One class in a cell, or none but the word for what is new, is a list, too, where the metric counts lists.
+
+    Raises:
+        InputError: a list longer than there are classes, or lists of several lengths.
+    """
+    known = set(train.classes)
+    given = None if choices.metric is None else parse_metric(choices.metric).options.get("k")
+    if given is not None and given > 1 and cells and _are_alone(cells, known):
+        section: dict[str, Any] = {"kind": "ranked", **base, "label": column, "separator": " ", "k": int(given)}
+        section |= {"new": cells[0].split()[0]} if cells[0] not in known else {}
+        words = (
+            f"{column} was read as a list of {given:g} classes with blanks between them, as {choices.metric} counts "
+            f"them, though the sample shows {cells[0]!r}"
+        )
+        return Reading(section, (f"{column} lists {given:g} classes",), (words,))
+    if known.intersection(cells):
+        return None
+    for separator in SEPARATORS:
+        lists = [split_names(cell, separator) for cell in cells]
+        names = {name for each in lists for name in each}
+        lengths = sorted({len(each) for each in lists})
+        if not known & names or lengths[-1] < 2:
+            continue
+        k = int(given) if len(lengths) > 1 and given is not None else lengths[-1]
+        if len(lengths) > 1 and given is None:
+            raise InputError(
+                f"{base['sample']}: {column} lists {lengths[0]} to {lengths[-1]} classes, but each training image has "
+                f"one; if they are the likeliest ones, give their number with --metric map_{k}"
+            )
+        new = sorted(name for name in names if _NEW.search(name))
+        if k > len(known | set(new)):
+            raise InputError(
+                f"{base['sample']}: {column} lists {k} classes, such as {cells[0]!r}, and the training data has "
+                f"{len(known)}; choose another --label"
+            )
+        written = write_separator(cells, separator)
+        section = {"kind": "ranked", **base, "label": column, "separator": written, "k": k}
+        check = []
+        if new:
+            section["new"] = new[0]
+            check.append(f"{new[0]} was read as the class of what no training image shows")
+        strange = sorted(names - known - set(new))
+        if strange:
+            check.append(f"{column} names {some(strange, 3)}, which no training image has")
+        if given is not None and given != k:
+            check.append(f"{choices.metric} counts the first {given:g}, but {column} lists {k}")
+        return Reading(section, (f"{column} lists {k} classes, such as {cells[0]!r}",), tuple(check))
+    return None
+
+
+def describe_sets(
+    sample: SampleSubmission, column: str, train: Reading, choices: Choices, base: dict[str, Any]
+) -> Reading:
+    """Describes a column of sets of labels.
+
+    Where each training image has a label, each answer is to have one: an empty cell would surely be wrong, and most
+    graders refuse it.
+
+    Raises:
+        InputError: cells of which no part is a label.
+    """
+    cells = [cell for cell in sample.table[column] if cell]
+    known = set(train.classes)
+    own = str(train.target.get("separator") or " ")
+    names = {separator: {name for cell in cells for name in split_names(cell, separator)} for separator in SEPARATORS}
+    fitting = [
+        separator for separator in (own, *SEPARATORS) if 2 * len(names[separator] & known) >= len(names[separator])
+    ]
+    fitting += [own] if not fitting and names[own] & known else []  # a sample may name labels that training lacks
+    strange = sorted(set(cells) - known)
+    k = None if choices.metric is None else parse_metric(choices.metric).options.get("k")
+    if k is not None and fitting:
+        section = {"kind": "ranked", **base, "label": column, "separator": write_separator(cells, fitting[0])}
+        section |= {"k": int(k)}
+        return Reading(section, (f"{column} lists the likeliest labels, as {choices.metric} counts them",))
+    separator = write_separator(cells, fitting[0] if fitting else own)
+    section = {"kind": "label_set", **base, "label": column, "separator": separator}
+    if fitting:
+        section |= {"at_least_one": True} if train.labelled else {}
+        unknown = sorted(names[fitting[0]] - known)
+        check = (f"{column} names {some(unknown, 3)}, which no training image has",) if unknown else ()
+        shown = f"such as {min(cells)!r}" if cells else "and is empty in the sample"
+        return Reading(section, (f"{column} holds labels between {separator!r}, {shown}",), check)
+    if len(strange) == 1 and re.fullmatch(r"[^\W\d]+", strange[0]):
+        word = f"{strange[0]!r} in {column} was read as the word for an image without a label"
+        return Reading(section | {"none": strange[0]}, (f"{column} holds labels",), (word,))
+    raise InputError(
+        f"{sample.path}: {column} holds {some(strange, 3)}, and no part of it is one of the {len(known)} labels "
+        f"({some(train.classes, 5)}); choose other columns with --label, or write the competition's file by hand "
+        "(docs/competitions.md)"
+    )
+
+
+def write_separator(cells: Sequence[str], separator: str) -> str:
+    """Returns the separator as the cells have it: with a blank behind it where it always has one."""
+    behind = separator + " "
+    shown = [cell for cell in cells if separator in cell]
+    whole = separator != " " and bool(shown) and all(cell.count(behind) == cell.count(separator) for cell in shown)
+    return behind if whole else separator
+
+
+def _are_alone(cells: Sequence[str], known: set[str]) -> bool:
+    """Says whether each cell is one class, or repeats the word for what is new."""
+    if known.issuperset(cells):
+        return not any(" " in name for name in known)
+    words = {word for cell in cells for word in cell.split()}
+    return len(words) == 1 and not words & known and _NEW.search(min(words)) is not None

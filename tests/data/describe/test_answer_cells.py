@@ -1,0 +1,147 @@
+"""Cells of sample submissions that differ from the training table in form: written as the sample has them, or asked."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from support.competition_files import images, read, rows
+
+from pipeline.core.answers import DecisionSubmission, LabelSetSubmission, LabelSubmission, RankedSubmission
+from pipeline.core.errors import InputError
+from pipeline.data.describe.spellings import find_spelling
+from pipeline.kaggle.answers.parts import find_length
+
+
+def layout(
+    train: str, sample: str, cells: Sequence[tuple[object, ...]], shown: tuple[object, ...]
+) -> dict[str, bytes | str]:
+    """Twelve training images with one row of cells each, and three test images of which each row shows the same."""
+    return {
+        "train.csv": rows("Id," + train, *((f"a{n}", *cells[n % len(cells)]) for n in range(12))),
+        "sample_submission.csv": rows("Id," + sample, *((f"b{n}", *shown) for n in range(3))),
+        **images([f"train/a{n}.png" for n in range(12)] + [f"test/b{n}.png" for n in range(3)], (32, 32)),
+    }
+
+
+SETS = [("haze|road",), ("road|water",), ("water|haze",), ("haze",)]
+KINDS = [(name,) for name in ("ant", "bee", "cow", "dog")]
+
+
+@pytest.mark.parametrize(("shown", "separator"), [('"haze, road"', ", "), ('"haze,road"', ","), ("haze|road", "|")])
+def test_a_set_is_written_with_the_separator_of_the_sample_to_the_blank(root: Path, shown: str, separator: str) -> None:
+    found = read(root, layout("tags", "tags", SETS, (shown,)), "row_f1")
+    assert isinstance(found.submission, LabelSetSubmission)
+    assert found.submission.separator == separator
+
+
+def test_a_list_is_written_with_the_separator_of_the_sample_to_the_blank(root: Path) -> None:
+    found = read(root, layout("kind", "kinds", KINDS, ('"ant, bee"',)), "map_2")
+    assert isinstance(found.submission, RankedSubmission)
+    assert found.submission.separator == ", "
+    assert find_length(found.submission, ["ant, bee"]) == 2
+
+
+@pytest.mark.parametrize(("last", "wanted"), [("haze", True), ("", False)])
+def test_no_cell_stays_empty_where_every_training_image_has_a_label(root: Path, last: str, wanted: bool) -> None:
+    found = read(root, layout("tags", "tags", [*SETS[:3], (last,)], ("haze|road",)), "row_f1")
+    assert isinstance(found.submission, LabelSetSubmission)
+    assert found.submission.at_least_one is wanted
+
+
+@pytest.mark.parametrize(("none", "wanted"), [((1, 1), True), ((0, 0), False)])
+def test_marks_of_every_row_make_sets_with_at_least_one_label(root: Path, none: tuple[int, int], wanted: bool) -> None:
+    files = layout("haze,road", "tags", [(1, 1), none, (1, 0)], ("haze road",))
+    found = read(root, files, "row_f1", label="haze,road", target="several_labels")
+    assert isinstance(found.submission, LabelSetSubmission)
+    assert found.submission.at_least_one is wanted
+
+
+@pytest.mark.parametrize(
+    "cells", [[("\"['haze', 'road']\"",), ("\"['road']\"",)], [('"[""haze"", ""road""]"',), ('"[""road""]"',)]]
+)
+def test_lists_in_brackets_are_refused_instead_of_read_with_their_brackets(root: Path, cells: list[tuple[str]]) -> None:
+    with pytest.raises(InputError, match=r"tags of train.csv holds lists in brackets, such as \[.haze., .road.\]"):
+        read(root, layout("tags", "tags", cells, ("haze road",)), "row_f1")
+
+
+@pytest.mark.parametrize("shown", ["ant", "new_kind", "new_kind new_kind"])
+def test_a_metric_of_lists_makes_a_list_of_a_sample_that_shows_one_class(root: Path, shown: str) -> None:
+    found = read(root, layout("kind", "kind", KINDS, (shown,)), "map_3")
+    assert isinstance(found.submission, RankedSubmission)
+    assert (found.submission.k, found.submission.separator) == (3, " ")
+    assert found.submission.new == (None if shown == "ant" else "new_kind")
+
+
+def test_a_class_of_two_words_is_no_list(root: Path) -> None:
+    found = read(root, layout("kind", "kind", [("red ant",), ("bee",), ("cow",), ("dog",)], ("red ant",)), "map_3")
+    assert isinstance(found.submission, LabelSubmission)
+
+
+@pytest.mark.parametrize(
+    ("shown", "names"),
+    [
+        ("ANT", {"ant": "ANT", "bee": "BEE", "cow": "COW", "dog": "DOG"}),
+        ("Ant", {"ant": "Ant", "bee": "Bee", "cow": "Cow", "dog": "Dog"}),
+    ],
+)
+def test_classes_are_written_as_the_sample_spells_them(root: Path, shown: str, names: dict[str, str]) -> None:
+    found = read(root, layout("kind", "kind", KINDS, (shown,)), "accuracy")
+    assert isinstance(found.submission, LabelSubmission)
+    assert found.submission.names == names
+
+
+def test_whole_numbers_and_fractions_of_one_value_are_one_class(root: Path) -> None:
+    found = read(root, layout("grade", "grade", [("0.0",), ("1.0",), ("2.0",)], (0,)), "quadratic_kappa")
+    assert isinstance(found.submission, LabelSubmission)
+    assert found.submission.names == {"0.0": "0", "1.0": "1", "2.0": "2"}
+
+
+def test_a_spelling_that_several_ways_explain_is_none() -> None:
+    assert find_spelling(["red ant", "bee"], ["Red ant"]) == (
+        "a capital letter first",
+        {"red ant": "Red ant", "bee": "Bee"},
+    )
+    assert find_spelling(["red ant", "bee"], ["Bee"]) is None  # Red ant, or Red Ant?
+    assert find_spelling(["ant", "bee"], ["wasp"]) is None
+    assert find_spelling(["01", "1"], ["1"]) is None
+
+
+@pytest.mark.parametrize(("classes", "positive"), [(("no", "yes"), "yes"), (("False", "True"), "True")])
+def test_the_positive_class_of_yes_and_no_is_not_asked_for(root: Path, classes: tuple[str, str], positive: str) -> None:
+    found = read(root, layout("sick", "sick", [(name,) for name in classes], (0.5,)), "roc_auc")
+    assert isinstance(found.submission, LabelSubmission)
+    assert found.submission.positive == positive
+
+
+def test_columns_of_false_and_true_are_answered_so(root: Path) -> None:
+    files = layout("x,y,z", "x,y,z", [(1, 1, 0), (0, 0, 0), (0, 1, 1)], ("False", "False", "False"))
+    found = read(root, files, "macro_f1")
+    assert isinstance(found.submission, DecisionSubmission)
+    assert found.submission.marks == ("False", "True")
+
+
+def test_columns_of_false_and_true_are_no_probabilities(root: Path) -> None:
+    files = layout("x,y,z", "x,y,z", [(1, 1, 0), (0, 0, 0), (0, 1, 1)], ("False", "False", "False"))
+    with pytest.raises(InputError, match="x holds 'False', which is no number"):
+        read(root, files, "roc_auc")
+
+
+@pytest.mark.parametrize(("odd", "words"), [("-1", "-1"), ("", "blanks")])
+def test_marks_that_are_neither_0_nor_1_are_asked_about(root: Path, odd: str, words: str) -> None:
+    files = layout("x,y,z", "x,y,z", [(1, 1, odd), (0, 0, 0), (0, 1, 1)], (0, 0, 0))
+    with pytest.raises(InputError, match=f"they hold {words} beside 0 and 1: for several labels write 0 or 1 there"):
+        read(root, files, "roc_auc")
+
+
+def test_a_patient_that_the_sample_asks_about_is_no_answer(root: Path) -> None:
+    train = rows("image,patient,sick", *((f"a{n}", f"p{n // 3}", n // 3 % 2) for n in range(24)))
+    files = layout("x", "y", [(1,)], (1,)) | {
+        "train.csv": train,
+        "test.csv": rows("image,patient", *((f"b{n}", f"q{n // 2}") for n in range(6))),
+        "sample_submission.csv": rows("patient,sick", *((f"q{n}", 0.5) for n in range(3))),
+        **images([f"train/a{n}.png" for n in range(24)] + [f"test/b{n}.png" for n in range(6)], (32, 32)),
+    }
+    found = read(root, files, "roc_auc")
+    assert found.target.kind == "one_class"
+    assert found.submission.unit is not None
+    assert found.submission.unit.train is not None
