@@ -26,7 +26,12 @@ def _init(
     encoding: Annotated[str | None, typer.Option(help="of tables that are not UTF-8, such as cp1251")] = None,
     group: Annotated[str | None, typer.Option(help="a column, a pattern with brackets, dicom:patient, or none")] = None,
     target: Annotated[str | None, typer.Option(help="the kind of what is predicted, such as several_labels")] = None,
-    order: Annotated[str | None, typer.Option(help="ordered grades, the lowest first: mild,moderate,severe")] = None,
+    order: Annotated[
+        str | None,
+        typer.Option(
+            help="ordered grades, the lowest first: mild,moderate,severe, or a .txt file with one on each line"
+        ),
+    ] = None,
     activate: Annotated[bool, typer.Option("--activate", help="with --from: make it the active one at once")] = False,
 ) -> None:
     """Make a competition the active one, or describe a new one; options decide what its files leave open."""

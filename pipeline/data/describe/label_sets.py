@@ -49,7 +49,7 @@ def refuse_lists(cells: Iterable[str], place: str) -> None:
     if 2 * len(lists) > len(filled):
         raise InputError(
             f"{place} holds lists in brackets, such as {max(lists, key=len)[:60]}; write the names alone with a | "
-            "between them, in the table and in the sample submission, and submit what the competition wants from that"
+            "between them, in the table and in the sample submission, and submit what the competition asks for"
         )
 
 

@@ -33,7 +33,7 @@ class Choices:
         encoding: of tables that are not UTF-8.
         group: the column, or the pattern over ids, that ties training images together; ``none`` for neither.
         target: the kind of what is predicted.
-        order: grades, the lowest first, with commas between them.
+        order: grades, the lowest first, with commas between them; or a file, one on each line.
         metric: the competition's metric, which is evidence for the kind.
     """
 

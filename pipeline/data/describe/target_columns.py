@@ -160,7 +160,11 @@ def _hint_at_marks(cells: pd.DataFrame) -> str:
     if not set(values) <= {-1.0, 0.0, 1.0} or 1.0 not in set(values):
         return ""
     odd = ["-1"] * (-1.0 in set(values)) + ["blanks"] * ("" in found)
-    return f", but they hold {' and '.join(odd)} beside 0 and 1: for several labels write 0 or 1 there" if odd else ""
+    return (
+        f", but they hold {' and '.join(odd)} in addition to 0 and 1: for several labels write 0 or 1 there"
+        if odd
+        else ""
+    )
 
 
 def _fit_marks(cells: pd.DataFrame) -> dict[str, str]:

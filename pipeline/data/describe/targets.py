@@ -1,6 +1,7 @@
 """The target: its kind and its section, read off the columns of answers, the sample submission and the metric."""
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from pipeline.data.describe.target_columns import (
     is_number_column,
 )
 
+_ORDER_FILES = (".txt", ".csv")
 _ORDERED = {"quadratic_kappa"}  # metrics that nothing but grades are scored by
 
 
@@ -114,10 +116,11 @@ def describe_grades(classes: tuple[str, ...], place: str, choices: Choices) -> t
         if not is_number_column(pd.Series(classes)):
             raise InputError(
                 f"{place} holds grades in words, {some(classes)}, whose order only a person knows; give "
-                f"--order LOWEST,...,HIGHEST with all {len(classes)} of them, or --target one_class if they have none"
+                f"--order LOWEST,...,HIGHEST with all {len(classes)} of them (or a file, one on each line), or "
+                "--target one_class if they have none"
             )
         return tuple(sorted(classes, key=float)), {"kind": "grades"}
-    order = tuple(name.strip() for name in choices.order.split(","))
+    order = _list_order(choices.order)
     if sorted(order) != sorted(classes):
         missing, strange = [name for name in classes if name not in order], [n for n in order if n not in classes]
         raise InputError(
@@ -125,6 +128,25 @@ def describe_grades(classes: tuple[str, ...], place: str, choices: Choices) -> t
             f"addition to the classes of {place} ({some(classes)}); name each once, the lowest first"
         )
     return order, {"kind": "grades", "order": list(order)}
+
+
+def _list_order(given: str) -> tuple[str, ...]:
+    """Lists grades, the lowest first: between commas, or each on a line of a file.
+
+    Raises:
+        InputError: a file that is missing or no text.
+    """
+    path = Path(given)
+    if path.suffix.lower() not in _ORDER_FILES:
+        return tuple(name.strip() for name in given.split(","))
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"--order {given} is no file of UTF-8 text ({type(error).__name__}); write one grade on each line, the "
+            "lowest first, or the grades themselves with commas between them"
+        ) from error
+    return tuple(line.strip() for line in lines if line.strip())
 
 
 def _choose_kind(

@@ -8,6 +8,7 @@ from support.competition_files import images, read, rows
 
 from pipeline.core.answers import DecisionSubmission, LabelSetSubmission, LabelSubmission, RankedSubmission
 from pipeline.core.errors import InputError
+from pipeline.core.targets.spec import GradesSpec
 from pipeline.data.describe.spellings import find_spelling
 from pipeline.kaggle.answers.parts import find_length
 
@@ -129,7 +130,9 @@ def test_columns_of_false_and_true_are_no_probabilities(root: Path) -> None:
 @pytest.mark.parametrize(("odd", "words"), [("-1", "-1"), ("", "blanks")])
 def test_marks_that_are_neither_0_nor_1_are_asked_about(root: Path, odd: str, words: str) -> None:
     files = layout("x,y,z", "x,y,z", [(1, 1, odd), (0, 0, 0), (0, 1, 1)], (0, 0, 0))
-    with pytest.raises(InputError, match=f"they hold {words} beside 0 and 1: for several labels write 0 or 1 there"):
+    with pytest.raises(
+        InputError, match=f"they hold {words} in addition to 0 and 1: for several labels write 0 or 1 there"
+    ):
         read(root, files, "roc_auc")
 
 
@@ -145,3 +148,22 @@ def test_a_patient_that_the_sample_asks_about_is_no_answer(root: Path) -> None:
     assert found.target.kind == "one_class"
     assert found.submission.unit is not None
     assert found.submission.unit.train is not None
+
+
+def test_the_order_of_grades_is_read_from_a_file(root: Path) -> None:
+    cells = [('"mild, early"',), ("none",), ("bad",)]
+    files = layout("grade", "grade", cells, ("none",))
+    order = root / "order.txt"
+    order.write_text("\ufeffnone\nmild, early\n\n bad \n", encoding="utf-8")
+    found = read(root, files, "quadratic_kappa", order=str(order))
+    assert found.target == GradesSpec(kind="grades", order=("none", "mild, early", "bad"))
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe\x00"])
+def test_an_order_that_is_no_text_file_is_one_line(root: Path, content: bytes | None) -> None:
+    order = root / "order.txt"
+    if content is not None:
+        order.write_bytes(content)
+    files = layout("grade", "grade", [("mild",), ("none",), ("bad",)], ("none",))
+    with pytest.raises(InputError, match=r"order\.txt is no file of UTF-8 text .*; write one grade on each line"):
+        read(root, files, "quadratic_kappa", order=str(order))
