@@ -111,6 +111,11 @@ def _chosen(listing: Listing, rows: GroupedRows, wanted: str) -> GroupReading:
     if wanted not in columns and (header := choose_header(listing, rows.images, wanted)) is not None:
         return header
     if wanted in columns:
+        if rows.table[wanted].nunique() < 2:
+            raise InputError(
+                f"--group {wanted}: all {len(rows.table):,} rows of {rows.name} have one value, "
+                f"{rows.table[wanted].iloc[0]!r}, which no two folds can share; choose another column, or --group none"
+            )
         return GroupReading(column=wanted, facts=(f"{wanted} ties images together: chosen with --group",))
     if wanted.strip().lower() == "none":
         return GroupReading(facts=("no images belong together: chosen with --group",))

@@ -89,7 +89,7 @@ def describe_sets(
     graders refuse it.
 
     Raises:
-        InputError: cells of which no part is a label.
+        InputError: cells of which no part is a label, or a separator that is inside labels.
     """
     cells = [cell for cell in sample.table[column] if cell]
     known = set(train.classes)
@@ -107,6 +107,12 @@ def describe_sets(
         return Reading(section, (f"{column} lists the likeliest labels, as {choices.metric} counts them",))
     separator = write_separator(cells, fitting[0] if fitting else own)
     section = {"kind": "label_set", **base, "label": column, "separator": separator}
+    if torn := [name for name in train.classes if separator in name]:
+        raise InputError(
+            f"{sample.path}: {column} lists labels between {separator!r}, which is inside {len(torn)} labels, such as "
+            f"{torn[0]!r}: no reader could tell them apart; rename them in the training table, or write the "
+            "competition's file by hand (docs/competitions.md)"
+        )
     if fitting:
         section |= {"at_least_one": True} if train.labelled else {}
         unknown = sorted(names[fitting[0]] - known)

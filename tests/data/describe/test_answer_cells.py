@@ -167,3 +167,17 @@ def test_an_order_that_is_no_text_file_is_one_line(root: Path, content: bytes | 
     files = layout("grade", "grade", [("mild",), ("none",), ("bad",)], ("none",))
     with pytest.raises(InputError, match=r"order\.txt is no file of UTF-8 text .*; write one grade on each line"):
         read(root, files, "quadratic_kappa", order=str(order))
+
+
+def test_a_separator_that_is_inside_labels_is_refused(root: Path) -> None:
+    cells = [("red ant|bee",), ("bee|cow",), ("cow|red ant",)]
+    with pytest.raises(InputError, match="tags lists labels between ' ', which is inside 1 labels, such as 'red ant'"):
+        read(root, layout("tags", "tags", cells, ("bee cow",)), "row_f1")
+    assert not (root / "configs" / "competitions" / "shape.yaml").exists()
+
+
+def test_a_group_with_one_value_is_refused_before_anything_is_written(root: Path) -> None:
+    files = layout("site,kind", "kind", [("x", "ant"), ("x", "bee")], ("ant",))
+    with pytest.raises(InputError, match=r"--group site: all 12 rows of train\.csv have one value, 'x'"):
+        read(root, files, "accuracy", group="site")
+    assert not (root / "configs" / "competitions" / "shape.yaml").exists()
