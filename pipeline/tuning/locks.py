@@ -77,7 +77,7 @@ def is_abandoned(trial: FrozenTrial, folder: Path, exclusive: bool) -> bool:
     Args:
         trial: running or interrupted.
         folder: of this repository's locks.
-        exclusive: no other process uses the study: then a trial without an owner died before it had one.
+        exclusive: no other process uses the study: then a trial that nobody holds was left by one that died.
     """
     since = trial.datetime_complete or trial.datetime_start
     # Whoever else could take care of it had the time to.
@@ -96,4 +96,5 @@ def is_abandoned(trial: FrozenTrial, folder: Path, exclusive: bool) -> bool:
     if interrupted:
         # Trials that another repository's search interrupted are queued again by that search, in a moment.
         return late or (here and path.parent == folder and content is not None)
-    return bool(here and content == token)
+    # Of a study of our own that nobody holds, whatever the machine was called when it began: containers change names.
+    return content is not None and (exclusive or bool(here and content == token))

@@ -3,21 +3,19 @@
 Reference: https://optuna.readthedocs.io/en/stable/reference/storages.html
 """
 
-import os
 import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import optuna
 import sqlalchemy.exc
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend
 
 from pipeline.core.errors import InputError, one_line
-from pipeline.core.files import locked
 from pipeline.core.paths import work_folder
+from pipeline.tuning.journal import Journal
 from pipeline.tuning.trial_states import retry_trial
 
 DATABASE_ERRORS = (
@@ -53,12 +51,12 @@ def open_storage(root: Path, model: str, url: str, waits: tuple[float, ...] = _W
         waits: seconds between attempts at a database that does not answer.
 
     Raises:
-        InputError: the database stays down, or SQLAlchemy knows no such URL.
+        InputError: the journal is damaged, the database stays down, or SQLAlchemy knows no such URL.
     """
     if not url:
         path = journal_path(root, model)
         path.parent.mkdir(parents=True, exist_ok=True)
-        return JournalStorage(_Journal(str(path)))
+        return JournalStorage(Journal(path))
     return retry_while_down(lambda: _set_up_database(url), url, waits)
 
 
@@ -92,32 +90,6 @@ def mask_url(url: str) -> str:
         return parsed.set(query=query).render_as_string(hide_password=True)
     except sqlalchemy.exc.ArgumentError:
         return "(unreadable)"
-
-
-def repair_journal(path: Path) -> None:
-    """Cuts off a last line that a crash or a full disk left unfinished; no other process may be writing."""
-    if not path.is_file():
-        return
-    with path.open("rb+") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - 1))
-        if file.read(1) in (b"", b"\n"):
-            return
-        file.seek(0)
-        file.truncate(file.read().rfind(b"\n") + 1)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-class _Journal(JournalFileBackend):
-    """A journal that repairs an unfinished line, as a full disk leaves one, before it appends."""
-
-    def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Appends lines."""
-        path = Path(self._file_path)
-        with locked(path.with_suffix(".append")):
-            repair_journal(path)
-            super().append_logs(logs)
 
 
 def _set_up_database(url: str) -> RDBStorage:

@@ -80,8 +80,6 @@ def tune_model(root: Path, model: str, params: TuneParams, hours: float | None) 
     _check_folds(context)
     spec = StudySpec(root, model, context.study_name, params, url, None, context.epochs)
     with nullcontext() if url else lock_journal(spec.locks_folder, model):  # a database may be shared
-        if not url:
-            storages.repair_journal(storages.journal_path(root, model))
         return _run_study(spec, context, hours)
 
 

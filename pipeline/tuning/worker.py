@@ -105,6 +105,8 @@ def _run_next(study: Study, context: TrialContext, spec: StudySpec, queue: ExitS
         except DeadlinePassed:
             return True
         except (UnboundLocalError, AssertionError) as error:  # Optuna 5 raises them when it cannot record the outcome
+            if isinstance(error.__context__, InputError):  # of a journal that was damaged meanwhile
+                raise error.__context__ from None
             if not isinstance(error.__context__, DATABASE_ERRORS):
                 raise
             raise SystemExit(DATABASE_DOWN) from None

@@ -36,6 +36,17 @@ def test_a_lock_of_another_machine_of_this_name_is_not_ours(tmp_path: Path) -> N
     assert not is_abandoned(trial, tmp_path, exclusive=False)
 
 
+@pytest.mark.parametrize(("host", "token"), [("renamed-container", "token"), (os.uname().nodename, "damaged")])
+def test_a_trial_that_nobody_holds_is_abandoned_where_nobody_else_uses_the_study(
+    tmp_path: Path, host: str, token: str
+) -> None:
+    path = tmp_path / "trial.lock"
+    trial = optuna.create_trial(state=TrialState.RUNNING, user_attrs={OWNER: [host, str(path), "token"]})
+    path.write_text(token)
+    assert is_abandoned(trial, tmp_path, exclusive=True)
+    assert not is_abandoned(trial, tmp_path, exclusive=False)
+
+
 def test_trials_of_another_machine_are_abandoned_after_a_while(tmp_path: Path) -> None:
     def cut(seconds: float, **attrs: Any) -> bool:
         trial = optuna.create_trial(state=TrialState.FAIL, user_attrs=attrs)

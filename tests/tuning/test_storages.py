@@ -1,6 +1,5 @@
-"""Storages: journals are repaired, databases waited for, secrets masked."""
+"""Storages: databases are waited for, secrets masked."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +12,6 @@ from pipeline.tuning import (
 )
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
-
-
-def test_a_journal_that_ends_in_half_a_line_is_repaired(studied_root: Path, tmp_path: Path) -> None:
-    root = tmp_path / "root"
-    shutil.copytree(studied_root, root)
-    path = storages.journal_path(root, "one")
-    whole = path.read_bytes()
-    path.write_bytes(whole + b'{"op_code": 4, "worker')
-    storages.repair_journal(path)
-    assert path.read_bytes() == whole
-
-
-def test_an_unfinished_line_is_removed_before_the_next_is_written(tmp_path: Path) -> None:
-    backend = storages._Journal(str(tmp_path / "one.journal"))
-    backend.append_logs([{"number": 1}])
-    with (tmp_path / "one.journal").open("a") as file:
-        file.write('{"number": 2, "hal')
-    backend.append_logs([{"number": 3}])
-    assert list(backend.read_logs(0)) == [{"number": 1}, {"number": 3}]
 
 
 def test_a_database_that_refuses_to_be_set_up_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
