@@ -103,8 +103,8 @@ class Journal(JournalFileBackend):
 
     def _damaged(self, words: str) -> InputError:
         return InputError(
-            f"{self._path} {words} (damaged, cut or edited by hand); put back a copy of it, or remove it to begin the "
-            "search anew"
+            f"{self._path} {words} (damaged, cut or edited by hand); put back a copy of it, or remove it to "
+            "search from the start"
         )
 
 
