@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from pipeline.core import files
 from pipeline.core.config import Section
+from pipeline.core.digests import read_signed_json, write_signed_json
 from pipeline.core.errors import InputError, one_line
 from pipeline.kaggle.kernels import push_kernel, upload_dataset
 from pipeline.kaggle.notebook_files import KernelPlan, describe_kernel, make_dataset_metadata
@@ -73,14 +74,17 @@ def read_pushed(folder: Path) -> list[PushedKernel]:
     if not path.is_file():
         return []
     try:
-        return TypeAdapter(list[PushedKernel]).validate_json(path.read_bytes())
-    except ValidationError as error:
+        if path.read_bytes().startswith(b"["):  # of an earlier version, without a digest
+            return TypeAdapter(list[PushedKernel]).validate_json(path.read_bytes())
+        value = read_signed_json(path, "fetch from Kaggle by hand")
+        return TypeAdapter(list[PushedKernel]).validate_json(json.dumps(value["pushed"]))
+    except (ValidationError, KeyError) as error:
         raise InputError(f"{path} is damaged ({one_line(error)}); remove it, and fetch from Kaggle by hand") from error
 
 
 def write_pushed(folder: Path, pushed: Sequence[PushedKernel]) -> None:
     """Records which notebooks are not back yet."""
-    files.write_json(pushed_path(folder), [kernel.model_dump(mode="json") for kernel in pushed])
+    write_signed_json(pushed_path(folder), {"pushed": [kernel.model_dump(mode="json") for kernel in pushed]})
 
 
 def send_bundle(renting: Renting, write: Callable[[Path], object]) -> str:

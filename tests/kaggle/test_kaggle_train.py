@@ -16,7 +16,7 @@ from support.trainings import repository, settings
 
 from pipeline.core import paths
 from pipeline.core.errors import InputError
-from pipeline.kaggle.renting import pushed_path
+from pipeline.kaggle.renting import read_pushed
 from pipeline.stages import kaggle_train, train
 from pipeline.stages.kaggle_train import Rental
 from pipeline.training.machines.parcels import unpack_parcel, write_parcel
@@ -136,7 +136,7 @@ def test_an_output_that_stays_cut_off_is_given_up_and_stays_on_record(
     with pytest.raises(InputError, match=r"folds\.bin is damaged or cut off.*run the command again"):
         rent(root)
     assert len(kaggle_server.calls("ListKernelSessionOutput")) == 3
-    assert len(json.loads(pushed_path(paths.work_folder(root, "kaggle-train")).read_text())) == 1
+    assert len(read_pushed(paths.work_folder(root, "kaggle-train"))) == 1
 
 
 def test_settings_that_changed_meanwhile_are_refused_and_nothing_is_forgotten(
@@ -150,7 +150,7 @@ def test_settings_that_changed_meanwhile_are_refused_and_nothing_is_forgotten(
         InputError, match=r"one fold 0 was sent with the fingerprint .* put code, settings and data back"
     ):
         rent(root)
-    assert len(json.loads(pushed_path(paths.work_folder(root, "kaggle-train")).read_text())) == 1
+    assert len(read_pushed(paths.work_folder(root, "kaggle-train"))) == 1
 
 
 def test_without_quota_nothing_is_sent(tmp_path: Path, kaggle_server: KaggleServer) -> None:
