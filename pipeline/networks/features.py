@@ -103,7 +103,7 @@ class FeatureCache:
         whole, seconds = self.folder / f"{name}.npy", self.folder / f"{name}.seconds"
         with locked(self.folder / f"{name}.lock"):
             self._compute(whole, seconds, name, count, make)
-        self.used[name] = float(seconds.read_text(encoding="utf-8")) if seconds.is_file() else 0.0
+        self.used[name] = float(seconds.read_text(encoding="utf-8")) if is_signed(seconds) else 0.0
         features: KeptFeatures = np.load(whole, mmap_mode="r")
         return features
 
@@ -124,6 +124,7 @@ class FeatureCache:
         sign_file(whole)
         shutil.rmtree(self.folder / name, ignore_errors=True)
         write_text(seconds, str(time.perf_counter() - begun))
+        sign_file(seconds)
 
     def _blocks(self, folder: Path, count: int, make: Callable[[range], Pixels]) -> list[Path]:
         from pipeline.networks import runtime
