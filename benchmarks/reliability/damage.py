@@ -15,17 +15,23 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
-from support.fabricated import CLASSES, random_probs, write_repository
+from support.fabricated import CLASSES, LABELS, random_probs, write_repository
+from support.submissions import make_submissions
 
 from pipeline.core import cards, digests, paths, predictions, tables
+from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError
 from pipeline.core.targets.prepared import read_target
 from pipeline.images.store import open_store
 from pipeline.kaggle import submission_log
+from pipeline.kaggle.answers.sheets import read_sheet
+from pipeline.kaggle.renting import PushedKernel, SentFold, pushed_path, read_pushed, write_pushed
 from pipeline.kaggle.submission_log import LogEntry
+from pipeline.kaggle.submitting import read_checked_submission
 from pipeline.planning.plan import Plan, plan_folder, read_plan, write_plan
 from pipeline.training import finished, state
 from pipeline.training.task import FoldTask
+from pipeline.tuning.journal import Journal
 
 
 @dataclass(frozen=True)
@@ -102,6 +108,10 @@ def _prepared(name: str, read_file: Callable[[Path], object]) -> Callable[[Path]
     return write
 
 
+def _read_sample(folder: Path) -> str:
+    return read_sheet(folder, load_competition(folder.parents[1])).sample.to_csv()
+
+
 def _folds(folder: Path) -> Kept:
     root = write_repository(folder)
     path = paths.folds_path(root)
@@ -166,6 +176,48 @@ def _signed(folder: Path) -> Kept:
     return Kept(path, lambda: path.read_bytes() if digests.is_signed(path) else "made again")
 
 
+def _history(folder: Path) -> Kept:
+    path = folder / "history.csv"
+    path.write_text("fold,epoch,loss\n0,1,0.693147\n0,2,0.541325\n")
+    wanted = digests.hash_file(path)
+
+    def read() -> object:
+        digests.require_digest(path, wanted, "run it again")  # as the card of a model has it
+        return path.read_text()
+
+    return Kept(path, read)
+
+
+def _journal(folder: Path) -> Kept:
+    path = folder / "one.journal"
+    path.unlink(missing_ok=True)
+    backend = Journal(path)
+    backend.append_logs([{"op_code": 0, "worker_id": "w", "study_name": "one", "directions": [2]}])
+    for trial, value in enumerate((0.8125, 0.5)):
+        backend.append_logs([{"op_code": 6, "worker_id": "w", "trial_id": trial, "state": 1, "values": [value]}])
+    return Kept(path, lambda: [{**line, "digest": ""} for line in Journal(path).read_logs(0)])
+
+
+def _journal_size(folder: Path) -> Kept:
+    kept = _journal(folder)
+    return Kept(kept.path.with_name("one.journal.size"), kept.read)
+
+
+def _pushed(folder: Path) -> Kept:
+    fold = SentFold(model="one", fold=1, fingerprint="0123456789abcdef")
+    write_pushed(folder, [PushedKernel(ref="someone/tiny-train-0", version=3, tasks=(fold,))])
+    return Kept(pushed_path(folder), lambda: read_pushed(folder))
+
+
+def _submission(folder: Path) -> Kept:
+    root = make_submissions(folder / "root", LABELS) if not (folder / "root").is_dir() else folder / "root"
+    path = paths.submission_path(root, "one")
+    path.write_bytes((folder / "one.csv").read_bytes() if (folder / "one.csv").is_file() else path.read_bytes())
+    (folder / "one.csv").write_bytes(path.read_bytes())
+    competition = load_competition(root)
+    return Kept(path, lambda: read_checked_submission(root, "one", competition).frame.to_csv())
+
+
 KINDS: dict[str, Callable[[Path], Kept]] = {
     "predictions": _predictions,
     "state": _state,
@@ -175,6 +227,8 @@ KINDS: dict[str, Callable[[Path], Kept]] = {
     "checkpoint": _checkpoint,
     "index": _prepared("train.csv", lambda folder: tables.read_index(folder / "train.csv").to_csv()),
     "classes": _prepared("classes.json", lambda folder: read_target(folder).columns),
+    "class names": _prepared("class_names.json", lambda folder: tables.read_classes(folder / "class_names.json")),
+    "sample submission": _prepared("sample_submission.csv", _read_sample),
     "store": _prepared("train_images.npy", lambda folder: open_store(folder / "train_images.npy", 60).tobytes()),
     "digests.json": _prepared("digests.json", lambda folder: tables.read_index(folder / "train.csv").to_csv()),
     "fold table": _folds,
@@ -183,6 +237,11 @@ KINDS: dict[str, Callable[[Path], Kept]] = {
     "features": _signed,
     "answer": _answer,
     "plan": _plan,
+    "history": _history,
+    "journal": _journal,
+    "size of a journal": _journal_size,
+    "pushed notebooks": _pushed,
+    "submission": _submission,
 }
 
 
