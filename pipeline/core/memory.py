@@ -14,6 +14,7 @@ from pathlib import Path
 from pipeline.core.errors import InputError, one_line
 
 _ROOM = 64 * 2**20  # bytes: where even these are refused, an error of any kind is for want of memory
+_LEAST = 16 * 2**20  # bytes: with 14 MiB oneDNN aborted the smallest of networks, with 17 MiB there was a line
 _WORDS = (
     *("cannot allocate memory", "failed to map segment", "bad_alloc", "resource_exhausted", "unable to allocate"),
     *("out of memory", "out_of_memory", "insufficient memory", "cannot enlarge memory", "memoryerror"),
@@ -32,10 +33,27 @@ def describe_lack(error: Exception) -> str:
     return f"memory ran out{f' ({words})' if words else ''}; {_FIX}"
 
 
+def require_room(name: str) -> None:
+    """Refuses to begin what a library would abort: oneDNN does, in words that name no memory.
+
+    Args:
+        name: of what would begin.
+
+    Raises:
+        InputError: the machine gives this process less than 16 MiB.
+    """
+    if not _is_given(_LEAST):
+        raise InputError(f"{name}: memory ran out before it began (less than {_LEAST // 2**20} MiB are left); {_FIX}")
+
+
 def has_room() -> bool:
     """Says whether the machine still gives this process a little memory."""
+    return _is_given(_ROOM)
+
+
+def _is_given(size: int) -> bool:
     try:
-        mmap.mmap(-1, _ROOM).close()
+        mmap.mmap(-1, size).close()
     except (OSError, MemoryError):
         return False
     return True

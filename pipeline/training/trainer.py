@@ -16,6 +16,7 @@ import pandas as pd
 from pipeline.core import predictions
 from pipeline.core.arrays import Logits, Rows
 from pipeline.core.files import atomic_path
+from pipeline.core.memory import require_room
 from pipeline.core.targets.contract import Target
 from pipeline.networks.hardware import name_hardware
 from pipeline.training.callback import StateCallback
@@ -75,6 +76,7 @@ def _train(task: FoldTask, session: Session, on_epoch: OnEpoch | None) -> tuple[
     training = session.begin(task.fold, task.seed)
     callback = StateCallback(training, task, on_epoch)
     callback.restore()
+    require_room(callback.name)
     _fit(training, callback)
     callback.use_chosen_weights()
     with training.explain_lack_of_memory(callback.name):

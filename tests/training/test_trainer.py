@@ -17,7 +17,7 @@ from support import trainings
 from support.fabricated import CLASSES
 from support.trainings import RECIPES, accuracy, kept, recipe, task, train
 
-from pipeline.core import paths, tables
+from pipeline.core import memory, paths, tables
 from pipeline.core.errors import InputError
 from pipeline.images.batches import TrainBatches
 from pipeline.networks import runtime
@@ -60,6 +60,12 @@ def train_interrupted(root: Path, wanted: Recipe, work: str, epoch: int, batch: 
 
 def test_two_trainings_are_equal_bit_for_bit(root: Path, usual: Path) -> None:
     assert kept(train(root, recipe(), "again")) == kept(usual)
+
+
+def test_a_fold_that_finds_no_memory_is_not_begun(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "_LEAST", 2**62)
+    with pytest.raises(InputError, match=r"fold 0: memory ran out before it began .*; end other programs"):
+        train(root, recipe(), "no memory")
 
 
 def test_another_seed_is_another_training(root: Path, usual: Path) -> None:
