@@ -1,5 +1,6 @@
 """A Keras callback for one fold: it validates, decides what the recipe leaves open, and keeps each epoch's state."""
 
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from pipeline.training.state import (
 from pipeline.training.task import FoldTask, OnEpoch
 
 _CHECK_EVERY = 16  # steps; each check waits for a GPU
+_KEEP_EVERY = 1.0  # seconds: what a kill may cost; writing each of the many states of a small network takes longer
 
 
 def state_path(task: FoldTask) -> Path:
@@ -35,7 +37,9 @@ def state_path(task: FoldTask) -> Path:
 
 
 class StateCallback(keras.callbacks.Callback):  # type: ignore[misc]
-    """Keeps the state of every epoch in one file, so that a training continues to the same bits.
+    """Keeps the state of the last epoch in one file, so that a training continues to the same bits.
+
+    Epochs that take less than a second are not all kept, unless someone is told of each.
 
     Attributes:
         progress: how far the training is.
@@ -61,6 +65,8 @@ class StateCallback(keras.callbacks.Callback):  # type: ignore[misc]
         self.name = f"{task.name} fold {task.fold}"
         self.progress = TrainingProgress(hardware=name_hardware())
         self._best: Arrays = []
+        self._kept = time.monotonic()
+        self._checked = -1
 
     def restore(self) -> None:
         """Continues from the last whole epoch, where one was kept."""
@@ -118,6 +124,7 @@ class StateCallback(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Starts the clock."""
+        self._checked = -1
         self._line.start(epoch)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
@@ -127,7 +134,8 @@ class StateCallback(keras.callbacks.Callback):  # type: ignore[misc]
             DivergedError: the training has diverged; the state of the epoch before stays.
         """
         self._line.step(batch)
-        if (batch + 1) % _CHECK_EVERY == 0 and logs:
+        if batch - self._checked >= _CHECK_EVERY and logs:
+            self._checked = batch
             self._check_finite(
                 f"loss (in the first {batch + 1} of {self._training.phase.steps} steps)", float(logs["loss"])
             )
@@ -154,7 +162,10 @@ class StateCallback(keras.callbacks.Callback):  # type: ignore[misc]
         progress.epoch = epoch + 1
         progress.seconds += self._line.finish(loss, self._metric.name, row.get("valid_score"), rate)
         progress.history.append(row)
-        write_state(self._path, State(progress, weights, copy_variables(model.optimizer.variables), self._best))
+        ends = progress.stopped or progress.epoch == phase.last_epoch
+        if ends or self._on_epoch is not None or time.monotonic() - self._kept >= _KEEP_EVERY:
+            write_state(self._path, State(progress, weights, copy_variables(model.optimizer.variables), self._best))
+            self._kept = time.monotonic()
         model.stop_training = progress.stopped
         self._report(row)
 

@@ -17,6 +17,10 @@ from pipeline.training.recipes.schedules import tabulate_rates
 from pipeline.training.recipes.target_losses import build_target_loss
 from pipeline.training.state import Arrays
 
+# Steps that one call of the graph makes at most, where a step is so small that the call would cost more than it: by
+# the numbers in a batch of inputs, and by parameters.
+_STEPS_PER_CALL, _SMALL_BATCH, _SMALL_NETWORK = 32, 2**18, 2**20
+
 
 @dataclass(frozen=True)
 class PhaseScope:
@@ -131,9 +135,24 @@ def compile_phase(recipe: PhaseRecipe, training: Training, net: BuiltNetwork, sc
         optimizer=build_optimizer(recipe.optimizer, rates, recipe.schedule.name == "plateau", factors),
         loss=build_target_loss(scope.target, settings, equal if scope.weighted else None),
         jit_compile=runtime.use_xla(),
+        steps_per_execution=count_steps_per_call(model, batch_size, steps),
     )
     model.optimizer.build(model.trainable_variables)
     return CompiledPhase(recipe, scope, batch_size, rates, net, model, copy_variables(model.optimizer.variables))
+
+
+def count_steps_per_call(model: keras.Model, batch_size: int, steps: int) -> int:
+    """Counts the steps that one call of the graph makes: of small networks several, to the same bits.
+
+    Args:
+        model: what trains.
+        batch_size: its images, or features, per step.
+        steps: of an epoch; the count divides it, as calls do not reach across epochs.
+    """
+    numbers = batch_size * int(np.prod(model.input_shape[1:]))
+    if keras.backend.backend() != "tensorflow" or numbers > _SMALL_BATCH or model.count_params() > _SMALL_NETWORK:
+        return 1
+    return next(count for count in range(min(steps, _STEPS_PER_CALL), 0, -1) if steps % count == 0)
 
 
 def unfreeze(net: BuiltNetwork, wanted: str | int) -> None:

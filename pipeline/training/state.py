@@ -1,6 +1,5 @@
 """The state of a fold between epochs, as one file that is whole or absent."""
 
-import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass, field
@@ -83,7 +82,7 @@ def write_state(path: Path, state: State) -> None:
     groups = {"model": state.model, "optimizer": state.optimizer, "best": state.best}
     named = {f"{group}{i}": array for group, arrays in groups.items() for i, array in enumerate(arrays)}
     sizes = {group: len(arrays) for group, arrays in groups.items()}
-    about = np.array(json.dumps({"progress": dataclasses.asdict(state.progress), "sizes": sizes}))
+    about = np.array(json.dumps({"progress": vars(state.progress), "sizes": sizes}))
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         np.savez(file, allow_pickle=False, about=about, **named)
 

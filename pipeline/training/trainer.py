@@ -1,7 +1,7 @@
 """Trains one fold of one model, resumably: the task goes in, files come out.
 
 A task is self-contained (paths, recipe and fingerprint), so another executor can run it on another machine. Its working
-folder is keyed by the fingerprint of all that determines the result; the state written after each epoch holds every
+folder is keyed by the fingerprint of all that determines the result; the state written after an epoch holds every
 variable (weights, normalisation statistics, dropout's random state, optimizer, step), so a run killed at any moment
 continues to the same bits.
 """
@@ -31,9 +31,10 @@ from pipeline.training.view_weights import ViewedRows, collect_views
 def train_fold(task: FoldTask, session: Session) -> None:
     """Trains one fold, or continues it, or finds it finished.
 
-    Writes into ``task.folder``: ``state-<hardware>.npz`` after each epoch; at the end ``checkpoint.weights.h5``,
-    ``valid.parquet``, ``test.parquet``, ``history.csv`` and, last, ``done.json``, which replaces the state. Where the
-    weights of views are learned, ``valid_views.npy`` and ``test_views.npy`` hold the probabilities of each view.
+    Writes into ``task.folder``: ``state-<hardware>.npz`` after each epoch but very short ones; at the end
+    ``checkpoint.weights.h5``, ``valid.parquet``, ``test.parquet``, ``history.csv`` and, last, ``done.json``, which
+    replaces the state. Where the weights of views are learned, ``valid_views.npy`` and ``test_views.npy`` hold
+    the probabilities of each view.
 
     Raises:
         InputError: the augmentation does not fit the images, a step not into memory, or the training has diverged.

@@ -2,6 +2,7 @@
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ from support.trainings import RECIPES, accuracy, kept, recipe, task, train
 
 from pipeline.core.errors import InputError
 from pipeline.networks.hardware import name_hardware
-from pipeline.training import phases
+from pipeline.training import callback, phases
 from pipeline.training.state import name_state, read_state
 
 
@@ -39,6 +40,7 @@ def test_a_training_that_diverges_stops_within_the_epoch_and_names_its_stage(
         return np.full(100, 1e30, dtype=np.float32)
 
     monkeypatch.setattr(phases, "tabulate_rates", rates)
+    monkeypatch.setattr(phases, "_SMALL_BATCH", 0)  # a step a call, as of larger networks
     optimizer = {"name": "sgd", "learning_rate": 0.05}
     before = [{"epochs": 1, "batch_size": 2, "optimizer": optimizer}]
     with pytest.raises(
@@ -46,6 +48,32 @@ def test_a_training_that_diverges_stops_within_the_epoch_and_names_its_stage(
     ):
         train(root, recipe(before=before), "diverged early")
     assert not list(task(root, recipe(before=before), "diverged early").folder.iterdir())
+
+
+@pytest.mark.parametrize(("seconds", "found"), [(0.0, 3), (3600.0, 0)])
+def test_epochs_that_pass_quickly_are_not_all_kept(
+    seconds: float, found: int, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = list[int]()
+    monkeypatch.setattr(callback, "_KEEP_EVERY", seconds)
+    monkeypatch.setattr(callback, "write_state", lambda _, state: written.append(state.progress.epoch))
+    train(root, recipe(epochs=4), f"kept every {seconds}")
+    assert written == [*range(1, found + 1), 4]
+
+
+def test_several_steps_a_call_train_to_the_same_bits(root: Path, usual: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The usual training makes all five steps of an epoch in one call."""
+    count, counted = phases.count_steps_per_call, list[int]()
+
+    def one(*of: Any) -> int:
+        counted.append(count(*of))
+        return 1
+
+    monkeypatch.setattr(phases, "count_steps_per_call", one)
+    alone = train(root, recipe(), "a step a call")
+    assert counted == [5]
+    for name in kept(usual):
+        assert (alone / name).read_bytes() == (usual / name).read_bytes()
 
 
 def test_weights_that_the_last_step_ruined_are_not_kept(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ from pipeline.core import memory, paths, tables
 from pipeline.core.errors import InputError
 from pipeline.images.batches import TrainBatches
 from pipeline.networks import runtime
-from pipeline.training import callback, data
+from pipeline.training import callback, data, phases
 from pipeline.training.callback import StateCallback
 from pipeline.training.recipes.recipe import Recipe
 from pipeline.training.state import read_state
@@ -47,6 +47,7 @@ def interrupt(monkeypatch: pytest.MonkeyPatch, epoch: int, batch: int) -> None:
 
     monkeypatch.setattr(StateCallback, "on_epoch_begin", begin)
     monkeypatch.setattr(StateCallback, "on_train_batch_end", end)
+    monkeypatch.setattr(phases, "_SMALL_BATCH", 0)  # a step a call, so that there is a middle; what goes on makes five
 
 
 def train_interrupted(root: Path, wanted: Recipe, work: str, epoch: int, batch: int = 2) -> Path:
