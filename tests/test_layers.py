@@ -100,7 +100,7 @@ ROOMS = {
         archives.written arrays bounds cards closure columns competition config confined csvs digests errors
         file_layouts files folders formats ids layouts measures.class_metrics measures.metric memory metrics origin
         paired params_file paths picture_formats plots
-        predictions processes progress row_rules sampling scores shift_cards simplex source_kinds tables threads
+        predictions processes progress row_rules sampling scores shift_cards simplex source_kinds storage tables threads
         targets.classes targets.contract targets.grade_heads targets.numbers targets.prepared
         targets.several_labels targets.several_targets targets.spec targets.vote_shares units""",
     ),

@@ -1,11 +1,11 @@
 """Types of arrays: one name for each kind of numbers that travels between modules; docstrings tell the shapes."""
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-Images = NDArray[np.uint8]  # whole grey levels, 0..255; channels last
+Images = NDArray[np.uint8]  # grey levels, 0..255, channels last; float32 out of a store of 16 bits (images/levels.py)
 Pixels = NDArray[np.uint8 | np.float32]  # grey levels, whole or between two
 Rows = NDArray[np.int64]  # numbers of rows
 Labels = NDArray[np.int64]  # class indices
@@ -17,6 +17,11 @@ KeptFeatures = NDArray[np.float16 | np.float32]  # (n, width), as files hold the
 Logits = NDArray[np.float32]  # before softmax
 Probs = NDArray[np.float32]  # >= 0; rows sum to 1
 Weights = NDArray[np.float64]  # >= 0; sum to 1
+
+
+def round_levels(image: Pixels) -> Images:
+    """Rounds grey levels to whole ones: uint8 of the same shape."""
+    return cast(Images, image) if image.dtype == np.uint8 else np.rint(np.clip(image, 0, 255)).astype(np.uint8)
 
 
 def make_displayed(image: Images) -> Images:

@@ -8,12 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any, Literal
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator, Field, model_validator
 
-from pipeline.core.arrays import Images, Targets
+from pipeline.core.arrays import Images, Pixels
 from pipeline.core.config import Section
 from pipeline.core.errors import InputError, near_names, one_line, some
 from pipeline.core.memory import is_out_of_memory
@@ -140,6 +139,11 @@ class ImageTransform:
         Raises:
             InputError: they fail, or change its size or dtype; no draw is used up.
         """
+        if self._policy is not None and image.dtype != np.uint8:
+            raise InputError(
+                "augmentation.policy works on 8 bits, but the store holds 16: declare augmentation.transforms instead, "
+                "in the model's file, or set storage.dtype: uint8 in the competition's"
+            )
         for place, declared in self._declared.items():
             transforms = [_transform(entry) for entry in declared]
             rare = [number for number, each in enumerate(transforms) if each.p < 1]
@@ -149,7 +153,7 @@ class ImageTransform:
                     _kept(_always(drawn, image, place), image, f"{place} ({_names(drawn)})")
 
     def __call__(self, image: Images, strong: bool = False) -> Images:
-        """Transforms one uint8 image (size, size, channels); ``strong`` ones go through ``stronger`` as well.
+        """Transforms one image (size, size, channels); ``strong`` ones go through ``stronger`` as well.
 
         Raises:
             InputError: a transform changed the size or the dtype.
@@ -160,11 +164,18 @@ class ImageTransform:
         if self._policy is not None:
             result = self._policy(result)
         if self._compose is not None:
-            result = _kept(self._compose(image=result)["image"], image, "augmentation.transforms")
+            result = _kept(_run(self._compose, result), image, "augmentation.transforms")
         if strong:
             assert self._stronger is not None
-            result = _kept(self._stronger(image=result)["image"], image, "balance.stronger.transforms")
+            result = _kept(_run(self._stronger, result), image, "balance.stronger.transforms")
         return result
+
+
+def _run(compose: A.Compose, image: Pixels) -> NDArray[Any]:
+    """Runs transforms: on levels between two whole ones as albumentations wants them, in [0, 1]."""
+    if image.dtype == np.uint8:
+        return np.asarray(compose(image=image)["image"])
+    return np.asarray(np.clip(compose(image=image / np.float32(255))["image"] * np.float32(255), 0, 255))
 
 
 def _composed(transforms: Declared) -> A.Compose | None:
@@ -177,7 +188,7 @@ def _always(transforms: list[A.BasicTransform], image: Images, place: str) -> ND
         each.p = 1.0
     try:
         with explain_errors(f"{place} ({_names(transforms)}) fails on an image of {image.shape}"):
-            changed: NDArray[Any] = A.Compose(transforms)(image=np.ascontiguousarray(image))["image"]
+            changed = _run(A.Compose(transforms), np.ascontiguousarray(image))
     finally:
         for each, chance in zip(transforms, chances, strict=True):
             each.p = chance
@@ -205,44 +216,9 @@ def _names(transforms: list[A.BasicTransform]) -> str:
 
 def _kept(result: NDArray[Any], image: Images, place: str) -> Images:
     result = result if result.ndim == 3 else result[..., None]
-    if result.shape != image.shape or result.dtype != np.uint8:
+    if result.shape != image.shape or result.dtype != image.dtype:
         raise InputError(
             f"the augmentation turned {image.dtype} {image.shape} into {result.dtype} {result.shape}; "
-            f"transforms must keep size, channels and uint8; see {place} in the model's file"
+            f"transforms must keep size, channels and type; see {place} in the model's file"
         )
     return result
-
-
-def mix_batch(
-    images: Images, targets: Targets, config: Augmentation, rng: np.random.Generator
-) -> tuple[Images, Targets]:
-    """Mixes a batch with a shuffled copy of itself, by mixup or cutmix, or leaves it.
-
-    Args:
-        images: uint8 (n, height, width, channels).
-        targets: float32 (n, n_classes).
-        config: which mixing, how strong, how often.
-        rng: source of the draws.
-    """
-    kinds = [kind for kind, alpha in (("mixup", config.mixup), ("cutmix", config.cutmix)) if alpha > 0]
-    if not kinds or rng.random() >= config.mix_probability:
-        return images, targets
-    kind = kinds[int(rng.integers(len(kinds)))]
-    partner = rng.permutation(len(images))
-    if kind == "mixup":
-        share = float(rng.beta(config.mixup, config.mixup))
-        mixed = cv2.addWeighted(images.ravel(), share, images[partner].ravel(), 1 - share, 0.0).reshape(images.shape)
-        images = np.asarray(mixed, dtype=np.uint8)
-    else:
-        images, share = _cutmix(images, partner, float(rng.beta(config.cutmix, config.cutmix)), rng)
-    return images, np.float32(share) * targets + np.float32(1 - share) * targets[partner]
-
-
-def _cutmix(images: Images, partner: NDArray[np.int64], share: float, rng: np.random.Generator) -> tuple[Images, float]:
-    height, width = images.shape[1:3]
-    cut_height, cut_width = (round(side * (1 - share) ** 0.5) for side in (height, width))
-    top, left = int(rng.integers(height - cut_height + 1)), int(rng.integers(width - cut_width + 1))
-    box = (slice(None), slice(top, top + cut_height), slice(left, left + cut_width))
-    mixed = images.copy()
-    mixed[box] = images[partner][box]
-    return mixed, 1 - cut_height * cut_width / (height * width)

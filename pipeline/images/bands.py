@@ -69,6 +69,17 @@ def _is_negative(values: NDArray[Any]) -> bool:
     return bool(values.dtype.itemsize <= 2 or (values.size and values.min() < 0))
 
 
+def scale_levels(bands: Bands, wanted: ValueRange) -> NDArray[np.float32]:
+    """Scales a picture as `scale_bands` does, but leaves what lies between two grey levels: float32 in [0, 255].
+
+    Raises:
+        ValueError: no value is a number.
+    """
+    levels = _as_numbers(_levels(bands.values.astype(np.float64), *find_range(bands, wanted)))
+    kept = np.clip(levels, 0, 255).astype(np.float32)
+    return 255 - kept if bands.inverted else kept
+
+
 def find_range(bands: Bands, wanted: ValueRange) -> tuple[float, float]:
     """Finds the values that become black and white.
 
@@ -109,12 +120,17 @@ def scale_bands(bands: Bands, wanted: ValueRange) -> Images:
         # One row of values: OpenCV looks up any number of them, but only so many channels.
         found = cv2.LUT(np.ascontiguousarray(wide).view(np.uint16).reshape(1, -1), table)
         return np.asarray(found, dtype=np.uint8).reshape(values.shape)
-    levels = _levels(values.astype(np.float64), low, high)
-    if not np.isfinite(levels).all():
-        if not np.isfinite(levels).any():
-            raise ValueError("none of its values is a number")
-        levels = np.where(np.isnan(levels), 0.0, levels)
-    return _rounded(levels, bands.inverted)
+    return _rounded(_as_numbers(_levels(values.astype(np.float64), low, high)), bands.inverted)
+
+
+def _as_numbers(levels: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Makes black of what is no number."""
+    finite = np.isfinite(levels)
+    if finite.all():
+        return levels
+    if not finite.any():
+        raise ValueError("none of its values is a number")
+    return np.where(np.isnan(levels), 0.0, levels)
 
 
 @lru_cache(maxsize=8)

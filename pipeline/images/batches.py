@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.core.arrays import Images, Labels, Pixels, Rows, Targets
+from pipeline.core.arrays import Images, Labels, Pixels, Rows, Targets, round_levels
 from pipeline.core.errors import InputError
-from pipeline.images.augmentation import Augmentation, Declared, ImageTransform, explain_errors, mix_batch
+from pipeline.images.augmentation import Augmentation, Declared, ImageTransform, explain_errors
+from pipeline.images.mixing import mix_batch
 from pipeline.images.prefetching import Prefetcher
 from pipeline.images.resizing import resize_image, resize_unrounded
 
@@ -30,7 +31,7 @@ class TrainingSet:
     """Images and targets that a training draws from.
 
     Attributes:
-        images: uint8 (n_images, height, width, channels), usually memory-mapped.
+        images: (n_images, height, width, channels), usually memory-mapped.
         rows: int64, the training rows among them; a row that stands there twice is shown twice as often.
         labels: int64 (n_images,), class indices; of no meaning where there are ``targets``.
         n_classes: width of the targets.
@@ -54,7 +55,7 @@ class TrainingSet:
         return self.ids[row] if self.ids is not None and row < len(self.ids) else f"in row {row}"
 
     def image(self, row: int) -> Images:
-        """Returns one image: uint8 (height, width, channels)."""
+        """Returns one image: (height, width, channels)."""
         later = row - len(self.images)
         image: Images = self.images[row] if later < 0 or self.more_images is None else self.more_images[later]
         return image
@@ -144,7 +145,7 @@ class TrainBatches:
         return _order(self.seed, epoch, len(self.data.rows))
 
     def batch(self, step: int, transform: ImageTransform) -> tuple[Images, Targets]:
-        """Makes one batch: uint8 (batch, size, size, channels) and float32 (batch, n_classes).
+        """Makes one batch: (batch, size, size, channels) in the images' type, and float32 (batch, n_classes).
 
         Args:
             step: its number, from 0 on.
@@ -155,9 +156,9 @@ class TrainBatches:
         rng = np.random.default_rng([*self.seed, 1, step])
         transform.seed(int(rng.integers(2**31)))
         flips = self._flips(chosen, epoch, rng)
-        rows = self.data.rows[chosen]
+        rows, images = self.data.rows[chosen], self.data.images
         plain, strong = self.plan.is_plain(epoch), self.data.is_strong(rows)
-        batch = np.empty((len(chosen), self.size, self.size, self.data.images.shape[-1]), dtype=np.uint8)
+        batch = np.empty((len(chosen), self.size, self.size, images.shape[-1]), dtype=images.dtype)
         for place, (row, flip, more) in enumerate(zip(rows, flips, strong, strict=True)):
             image = resize_image(self.data.image(row), self.size)
             image = image[:, ::-1] if flip else image
@@ -185,7 +186,7 @@ def _flattens(entry: dict[str, dict[str, Any]], image: Images) -> bool:
 
 
 def _measure_flatness(image: Images) -> tuple[float, int]:
-    counts = np.bincount(image.ravel(), minlength=256)
+    counts = np.bincount(round_levels(image).ravel(), minlength=256)
     return float(counts.max() / image.size), int(counts.argmax())
 
 

@@ -1,4 +1,4 @@
-"""One image: a picture file, known by its content -> uint8 pixels at the storage size, and its hashes.
+"""One image: a picture file, known by its content -> pixels at the storage size and type, and its hashes.
 
 Special kinds of files are treated so:
 
@@ -23,10 +23,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from pipeline.core.arrays import Pixels
 from pipeline.core.errors import InputError, some
 from pipeline.core.memory import has_room
 from pipeline.core.picture_formats import SIGNATURE_BYTES, describe_content, find_picture_format
-from pipeline.images.bands import Bands, list_limits, scale_bands
+from pipeline.images.bands import Bands, list_limits, scale_bands, scale_levels
 from pipeline.images.fitting import StorageForm, StoredImage, fit_channels, fit_image, fit_pixels
 from pipeline.images.picture_files import BROKEN, OpenedPicture, open_picture
 from pipeline.images.slides import Mosaic, make_mosaic
@@ -78,7 +79,7 @@ def decode_channels(paths: Sequence[Path], form: StorageForm) -> StoredImage:
         bands = image if isinstance(image, Bands) else _list_bands(_flatten(image).convert("L"))
         if bands.values.shape[2] != 1:
             raise BrokenImageError(f"{path.name} holds {bands.values.shape[2]} bands; a channel's file holds one")
-        levels.append(scale_bands(bands, form.range))
+        levels.append(_scale(bands, form))
         lost = max(lost, opened.lost)
     sizes = {level.shape for level in levels}
     if len(sizes) > 1:
@@ -194,10 +195,14 @@ def _fit_bands(bands: Bands, form: StorageForm) -> StoredImage:
             f"it has {there} bands, but storage.channels is {form.channels}; set storage.channels: {there} in the "
             f"competition's file, or choose some with storage.bands, such as {list(range(1, min(there, 3) + 1))}"
         )
-    grey = scale_bands(bands, form.range)
+    grey = _scale(bands, form)
     if form.tiles is not None:  # cut from grey levels: a range would see the white that is laid around tiles
         grey = make_mosaic(grey, Mosaic(form.tiles, form.tile_count, form.tile_size))
     return fit_pixels(grey, form)
+
+
+def _scale(bands: Bands, form: StorageForm) -> Pixels:
+    return scale_bands(bands, form.range) if form.dtype == "uint8" else scale_levels(bands, form.range)
 
 
 def _flatten(image: Image.Image) -> Image.Image:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from skimage.feature import hog
 
-from pipeline.core.arrays import Images
+from pipeline.core.arrays import Images, round_levels
 from pipeline.core.config import Section
 from pipeline.core.errors import InputError
 from pipeline.images.resizing import resize_image
@@ -99,7 +99,8 @@ def _hog_and_colours(image: Images, section: Hog) -> NDArray[np.float32]:
 def _colours(image: Images, grid: int) -> NDArray[np.float32]:
     if not grid:
         return np.zeros(0, dtype=np.float32)
-    converted = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2LAB) if image.shape[2] == 3 else image
+    colours = image.shape[2] == 3
+    converted = cv2.cvtColor(np.ascontiguousarray(round_levels(image)), cv2.COLOR_RGB2LAB) if colours else image
     values = converted.astype(np.float32) / 255
     # By area, so that sides which the grid does not divide are weighed and not cut.
     mean, square = (cv2.resize(part, (grid, grid), interpolation=cv2.INTER_AREA) for part in (values, values**2))

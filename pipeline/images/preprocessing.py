@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 import cv2
 import numpy as np
@@ -20,6 +20,7 @@ from pipeline.core.arrays import Images
 from pipeline.core.closure import code_digest
 from pipeline.core.config import Section
 from pipeline.core.digests import is_signed, sign_file
+from pipeline.core.errors import InputError, some
 from pipeline.core.files import atomic_path, locked, require_space
 from pipeline.core.progress import track_progress
 from pipeline.images.channels import map_channels
@@ -103,6 +104,8 @@ def _stretch(image: Images, step: HistogramStretch) -> Images:
         low, high = np.percentile(grey, [step.low, step.high])
         if low == high:
             return grey
+        if grey.dtype != np.uint8:
+            return cast(Images, np.clip((grey - np.float32(low)) * np.float32(255 / (high - low)), 0, 255))
         levels = np.clip((np.arange(256) - low) * (255 / (high - low)), 0, 255)
         return np.asarray(cv2.LUT(grey, np.rint(levels).astype(np.uint8)), dtype=np.uint8)
 
@@ -121,7 +124,7 @@ def _clahe(image: Images, step: Clahe) -> Images:
 
 def _gaussian(image: Images, step: GaussianDenoise) -> Images:
     def blurred(part: Images) -> Images:
-        return np.asarray(cv2.GaussianBlur(part, (0, 0), step.sigma, borderType=cv2.BORDER_REFLECT_101), dtype=np.uint8)
+        return np.asarray(cv2.GaussianBlur(part, (0, 0), step.sigma, borderType=cv2.BORDER_REFLECT_101))
 
     return blurred(image) if image.shape[-1] in (1, 3) else map_channels(image, blurred)
 
@@ -147,9 +150,21 @@ PREPROCESS_STEPS: dict[str, Callable[[Images, Any], Images]] = {
 }
 
 
+_OF_ANY_DEPTH = ("histogram_stretch", "gaussian_denoise")
+
+
 def preprocess_image(image: Images, steps: Steps) -> Images:
-    """Runs steps, in order, on one uint8 image (height, width, channels)."""
+    """Runs steps, in order, on one image (height, width, channels).
+
+    Raises:
+        InputError: a step works on 8 bits alone, and the image has levels between two.
+    """
     for step in steps:
+        if image.dtype != np.uint8 and step.name not in _OF_ANY_DEPTH:
+            raise InputError(
+                f"input.preprocess: {step.name} works on 8 bits, but the store holds 16; these steps take both: "
+                f"{some(_OF_ANY_DEPTH)}; change the model's file, or set storage.dtype: uint8 in the competition's"
+            )
         image = np.ascontiguousarray(PREPROCESS_STEPS[step.name](image, step).reshape(image.shape))
     return image
 
@@ -158,7 +173,7 @@ def open_preprocessed(images: Images, steps: Steps, folder: Path, key: str, work
     """Returns all images after the steps, as a read-only memory map: computed once, then opened.
 
     Args:
-        images: uint8 (n, height, width, channels).
+        images: (n, height, width, channels).
         steps: what they go through; with none, ``images`` itself comes back.
         folder: where the results are kept.
         key: digest of ``images``.
@@ -200,7 +215,7 @@ def _write(path: Path, images: Images, steps: Steps, workers: int) -> None:
         track_progress("preprocessing images", len(images)) as advance,
         closing(Prefetcher(make, range(0, len(images), _CHUNK), workers)) as chunks,
     ):
-        header = {"descr": "|u1", "fortran_order": False, "shape": images.shape}
+        header = {"descr": images.dtype.str, "fortran_order": False, "shape": images.shape}
         np.lib.format.write_array_header_1_0(file, header)
         for chunk in chunks:
             file.write(chunk.tobytes())
@@ -214,4 +229,5 @@ def _on_luminance(image: Images, change: Callable[[Images], Images]) -> Images:
         return map_channels(image, lambda channel: change(channel[..., 0]))
     parts = cv2.cvtColor(image, cv2.COLOR_RGB2YCrCb)
     parts[..., 0] = change(np.ascontiguousarray(parts[..., 0]))
-    return np.asarray(cv2.cvtColor(parts, cv2.COLOR_YCrCb2RGB), dtype=np.uint8)
+    made = np.asarray(cv2.cvtColor(parts, cv2.COLOR_YCrCb2RGB))
+    return cast(Images, made if made.dtype == np.uint8 else np.clip(made, 0, 255))

@@ -1,6 +1,6 @@
 """Resizing: square images brought to another side, in whole grey levels or in those between them."""
 
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -10,9 +10,11 @@ from pipeline.core.arrays import Images, Pixels
 
 
 def resize_image(image: Images, size: int) -> Images:
-    """Resizes a square image: by area when shrinking, bicubic when enlarging."""
+    """Resizes a square image: by area when shrinking, bicubic when enlarging; levels between two stay there."""
     if image.shape[0] == size:
         return image
+    if image.dtype != np.uint8:
+        return cast(Images, resize_unrounded(image, size))
     return np.asarray(_scaled(image, size), dtype=np.uint8)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from pipeline.core.arrays import Images
+from pipeline.core.arrays import Images, round_levels
 from pipeline.core.config import Section
 from pipeline.core.errors import InputError
 from pipeline.images.channels import make_grey
@@ -93,13 +93,13 @@ class SiftExtractor:
         self._grid = _grid(self._size, section.dense, section.patches) if section.dense else ()
 
     def extract(self, image: Images) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        """Extracts the descriptors of one uint8 image (stored, stored, channels).
+        """Extracts the descriptors of one image (stored, stored, channels), in whole grey levels.
 
         Returns:
             Descriptors uint8 (k, 128) and where they lie, float32 (k, 2): x and y, each in [0, 1). An image without
             keypoints has none.
         """
-        image = resize_image(image, self._size)
+        image = round_levels(resize_image(image, self._size))
         grey = make_grey(image)
         if self._grid:
             points, descriptors = self._sift.compute(grey, self._grid)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from pipeline.core.arrays import Images
+from pipeline.core.arrays import Pixels
 
 TileChoice = Literal["dark", "colour", "even"]
 _ALIKE = 0.03  # by which the shapes of two levels may differ: sides are rounded
@@ -52,15 +52,15 @@ def list_levels(first: Any, pages: Any) -> list[Any]:
     return [found[width] for width in sorted(found, reverse=True)]
 
 
-def make_mosaic(pixels: Images, mosaic: Mosaic) -> Images:
+def make_mosaic(pixels: Pixels, mosaic: Mosaic) -> Pixels:
     """Lays tiles of a picture side by side, in their order in it; where there are too few, white ones follow.
 
     Args:
-        pixels: uint8 (height, width, bands); its last row and column of tiles are filled up with white.
+        pixels: grey levels (height, width, bands); its last row and column of tiles are filled up with white.
         mosaic: which tiles.
 
     Returns:
-        uint8 (side, side, bands), where side is that of a tile times the root of their number.
+        (side, side, bands) of the same type, where side is that of a tile times the root of their number.
     """
     tiles = _cut(pixels, mosaic.size)
     seen = tiles[:, ::_STEP, ::_STEP].astype(np.float32) / np.float32(_WHITE)
@@ -74,14 +74,14 @@ def make_mosaic(pixels: Images, mosaic: Mosaic) -> Images:
     else:
         score = (dark if mosaic.choose == "dark" else colour).mean(axis=(1, 2))
         chosen = np.sort(np.argsort(-score, kind="stable")[: mosaic.count])
-    laid = np.full((mosaic.count, *tiles.shape[1:]), _WHITE, dtype=np.uint8)
+    laid = np.full((mosaic.count, *tiles.shape[1:]), _WHITE, dtype=pixels.dtype)
     laid[: len(chosen)] = tiles[chosen]
     across, side = isqrt(mosaic.count), mosaic.size
     rows = laid.reshape(across, across, side, side, -1).transpose(0, 2, 1, 3, 4)
     return np.ascontiguousarray(rows.reshape(across * side, across * side, -1))
 
 
-def _cut(pixels: Images, side: int) -> Images:
+def _cut(pixels: Pixels, side: int) -> Pixels:
     """Cuts a picture into tiles: (tiles, side, side, bands)."""
     height, width, channels = pixels.shape
     more = (-height % side, -width % side)

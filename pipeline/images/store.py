@@ -1,9 +1,10 @@
-"""The image store: uint8 (n, size, size, channels) in a plain .npy file, written row by row with flat memory."""
+"""The image store: (n, size, size, channels) of 8 or 16 bits in a plain .npy file, filled row by row in flat memory."""
 
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from pipeline.core.errors import DAMAGE, InputError
 from pipeline.core.files import require_space
 from pipeline.core.memory import explain_unread
 from pipeline.images.fitting import StorageForm
+from pipeline.images.levels import view_store
 
 _ROOM = "free some space or lower storage.size in the competition's file"
 
@@ -57,8 +59,8 @@ class Store:
         """Counts the rows, by the size of the file."""
         return (self.path.stat().st_size - self.offset) // self.row_bytes
 
-    def write(self, row: int, pixels: Images) -> None:
-        """Writes one row; any process may do so."""
+    def write(self, row: int, pixels: NDArray[Any]) -> None:
+        """Writes one row, as the store keeps it; any process may do so."""
         handle = os.open(self.path, os.O_WRONLY)
         try:
             os.pwrite(handle, pixels.tobytes(), self.offset + row * self.row_bytes)
@@ -72,9 +74,10 @@ def create_store(path: Path, rows: int, form: StorageForm) -> Store:
     Raises:
         InputError: the disk has too little room.
     """
-    row_bytes = form.size * form.size * form.channels
+    dtype = np.dtype(form.dtype).newbyteorder("<")
+    row_bytes = form.size * form.size * form.channels * dtype.itemsize
     require_space(path.parent, rows * row_bytes, _ROOM)
-    header = {"descr": "|u1", "fortran_order": False, "shape": (rows, form.size, form.size, form.channels)}
+    header = {"descr": dtype.str, "fortran_order": False, "shape": (rows, form.size, form.size, form.channels)}
     with path.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, header)
         offset = file.tell()
@@ -82,8 +85,8 @@ def create_store(path: Path, rows: int, form: StorageForm) -> Store:
     return Store(path, offset, row_bytes)
 
 
-def open_store(path: Path, rows: int | None = None) -> NDArray[np.uint8]:
-    """Opens a store as a read-only memory map, uint8 (n, size, size, channels).
+def open_store(path: Path, rows: int | None = None) -> Images:
+    """Opens a store as a read-only memory map: grey levels (n, size, size, channels), uint8 or of 16 bits float32.
 
     Args:
         path: the file.
@@ -92,15 +95,20 @@ def open_store(path: Path, rows: int | None = None) -> NDArray[np.uint8]:
     Raises:
         InputError: no such file, or it is damaged, or holds another number of images.
     """
+    images = _map_store(path)
+    if rows is not None and len(images) != rows:
+        raise InputError(f"{path} holds {len(images)} images, its index {rows} rows; run `dvc repro -f prepare`")
+    return view_store(images)
+
+
+def _map_store(path: Path) -> NDArray[Any]:
     if not path.is_file():
         raise InputError(f"{path} does not exist; run `dvc repro prepare`")
     require_unchanged(path, "run `dvc repro -f prepare`")
     try:
-        images: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
+        images: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     except DAMAGE as error:
         raise explain_unread(path, error, "is damaged", "run `dvc repro -f prepare`") from error
-    if rows is not None and len(images) != rows:
-        raise InputError(f"{path} holds {len(images)} images, its index {rows} rows; run `dvc repro -f prepare`")
     return images
 
 
@@ -111,11 +119,11 @@ def copy_rows(path: Path, rows: Sequence[int], target: Path) -> None:
 
 def join_stores(paths: Sequence[Path], chosen: Sequence[Sequence[int]], target: Path) -> None:
     """Copies some rows of each of several finished stores into a new one, store by store."""
-    stores = [open_store(path) for path in paths]
+    stores = [_map_store(path) for path in paths]
     count, shape = sum(map(len, chosen)), stores[0].shape[1:]
-    require_space(target.parent, count * int(np.prod(shape)), _ROOM)
+    require_space(target.parent, count * int(np.prod(shape)) * stores[0].itemsize, _ROOM)
     with target.open("wb") as file:
-        header = {"descr": "|u1", "fortran_order": False, "shape": (count, *shape)}
+        header = {"descr": stores[0].dtype.str, "fortran_order": False, "shape": (count, *shape)}
         np.lib.format.write_array_header_1_0(file, header)
         for images, rows in zip(stores, chosen, strict=True):
             for row in rows:

@@ -32,7 +32,7 @@ def write_graph(model: Any, path: Path, kind: GraphFormat, precision: WeightPrec
     """Writes a graph.
 
     Args:
-        model: from uint8 images to probabilities.
+        model: from images to probabilities.
         path: file, or folder for ``savedmodel``.
         kind: the format.
         precision: of its weights; that of the computation depends on the runtime.
@@ -40,7 +40,7 @@ def write_graph(model: Any, path: Path, kind: GraphFormat, precision: WeightPrec
     if kind == "savedmodel":
         model.export(path, format="tf_saved_model", verbose=False)
     elif kind == "litert":
-        signature = [runtime.make_tensor_spec((1, *model.input_shape[1:]), "uint8")]
+        signature = [runtime.make_tensor_spec((1, *model.input_shape[1:]), model.inputs[0].dtype)]
         model.export(
             path, format="litert", verbose=False, input_signature=signature, **runtime.choose_lite_settings(precision)
         )
@@ -59,7 +59,7 @@ def load_exported(path: Path, kind: GraphFormat) -> PredictBatch:
 
 
 def _export_onnx(model: Any, path: Path) -> None:
-    signature = [runtime.make_tensor_spec((None, *model.input_shape[1:]), "uint8")]
+    signature = [runtime.make_tensor_spec((None, *model.input_shape[1:]), model.inputs[0].dtype)]
     with warnings.catch_warnings():
         # Keras 3.15 looks for what NumPy 2.4 is about to define.
         warnings.filterwarnings("ignore", "In the future `np.object`", FutureWarning)

@@ -1,4 +1,4 @@
-"""Graphs of trained models: from uint8 images, as the image store keeps them, to the mean predictions of the folds.
+"""Graphs of trained models: from grey levels, as they come out of the store, to the mean predictions of the folds.
 
 Resizing to the network's size, the views and the means over views and folds are in it; all in float32. What OpenCV does
 to resize is linear, so the graph holds it as two matrices.
@@ -70,12 +70,12 @@ def build_graph(
         weights: folder of the files that a network needs before its checkpoint can be loaded.
 
     Returns:
-        A model from uint8 (batch, size, size, channels) to float32 (batch, n_columns).
+        A model from uint8 or float32 (batch, size, size, channels) to float32 (batch, n_columns).
 
     Raises:
         InputError: the model has neither network nor linear head on one, or does what no graph can.
     """
-    pictures = keras.Input((shape.stored, shape.stored, shape.channels), dtype="uint8", name="pictures")
+    pictures = keras.Input((shape.stored, shape.stored, shape.channels), dtype=shape.dtype, name="pictures")
     pixels = layers.Rescaling(1.0, dtype="float32", name="as_float")(pictures)
     head = open_head(card, shape, target, weights, "float32")
     if head is not None:

@@ -4,10 +4,11 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import cast
 
 import numpy as np
-from numpy.typing import NDArray
 
+from pipeline.core.arrays import Images
 from pipeline.core.errors import InputError, one_line
 from pipeline.core.files import files_below
 from pipeline.core.ids import natural_order
@@ -35,7 +36,7 @@ def find_image_files(wanted: Sequence[str]) -> list[Path]:
     return list(dict.fromkeys(paths))
 
 
-def read_image_files(paths: Sequence[Path], form: StorageForm) -> tuple[NDArray[np.uint8], dict[int, str]]:
+def read_image_files(paths: Sequence[Path], form: StorageForm) -> tuple[Images, dict[int, str]]:
     """Decodes image files.
 
     Args:
@@ -43,21 +44,22 @@ def read_image_files(paths: Sequence[Path], form: StorageForm) -> tuple[NDArray[
         form: how they are to be stored.
 
     Returns:
-        uint8 (n, size, size, channels) of those that can be read, in their order; and, by its place among ``paths``,
-        the problem of each of the others.
+        Grey levels (n, size, size, channels) of those that can be read, in their order; and, by its place among
+        ``paths``, the problem of each of the others.
     """
 
-    def read(path: Path) -> NDArray[np.uint8] | str:
+    def read(path: Path) -> Images | str:
         try:
-            return decode_file(path, form).pixels
+            return decode_file(path, form).levels
         except (BrokenImageError, OSError) as error:
             return " ".join(str(error).split())
 
     with ThreadPoolExecutor() as pool:
         decoded = list(pool.map(read, paths))
     whole = [pixels for pixels in decoded if not isinstance(pixels, str)]
-    images = np.stack(whole) if whole else np.zeros((0, form.size, form.size, form.channels), dtype=np.uint8)
-    return images, {place: problem for place, problem in enumerate(decoded) if isinstance(problem, str)}
+    dtype = np.uint8 if form.dtype == "uint8" else np.float32
+    images = np.stack(whole) if whole else np.zeros((0, form.size, form.size, form.channels), dtype)
+    return cast(Images, images), {place: problem for place, problem in enumerate(decoded) if isinstance(problem, str)}
 
 
 def _is_utf8(path: Path) -> bool:

@@ -32,11 +32,13 @@ class TaskShape:
         stored: side of the images in the image store, in pixels.
         channels: of the stored images.
         n_classes: number of classes.
+        dtype: of the grey levels that are read from the store: uint8 or float32.
     """
 
     stored: int
     channels: int
     n_classes: int
+    dtype: str = "uint8"
 
 
 @dataclass(frozen=True)

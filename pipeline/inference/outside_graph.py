@@ -25,7 +25,7 @@ _TURNED_RIGHT = 6  # of EXIF: the first row of the file is the right side of the
 
 def is_plain(form: StorageForm, several_files: bool) -> bool:
     """Says whether an image is one picture file that becomes RGB or grey, which readers elsewhere can follow."""
-    whole = form.level == 0 and form.tiles is None
+    whole = form.level == 0 and form.tiles is None and form.dtype == "uint8"
     return whole and not several_files and form.bands is None and form.channels in _CHANNELS
 
 
@@ -37,7 +37,7 @@ def describe_outside(form: StorageForm, several_files: bool) -> dict[str, Any]:
         "size": form.size,
         "files": "several for each image, each a channel" if several_files else "one for each image",
         "channels": _CHANNELS[form.channels] if plain else _name_bands(form),
-        "values": "uint8, 0 black to 255 white, not normalised; rows from the top, channels last",
+        "values": f"{_name_type(form)}, 0 black to 255 white, not normalised; rows from the top, channels last",
         "jpeg": {
             "decoder": "libjpeg-turbo: accurate integer DCT (islow), smooth ('fancy') upsampling of colours, as Pillow",
             "tensorflow": "tf.io.decode_jpeg(..., dct_method='INTEGER_ACCURATE')",
@@ -112,6 +112,12 @@ def write_check(folder: Path, pixels: Images, values: Values, columns: tuple[str
     )
 
 
+def _name_type(form: StorageForm) -> str:
+    return "uint8" if form.dtype == "uint8" else "float32, levels between two whole ones"
+
+
 def _name_bands(form: StorageForm) -> str:
+    if form.dtype != "uint8" and form.bands is None and form.channels in _CHANNELS:
+        return f"{_CHANNELS[form.channels]}, with levels between two whole ones: storage.dtype is {form.dtype}"
     of = f" ({', '.join(map(str, form.bands))} of the file, from 1)" if form.bands is not None else ""
     return f"{form.channels} bands{of}, each scaled by itself"

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline.core.arrays import make_displayed
+from pipeline.core.arrays import make_displayed, round_levels
 from pipeline.page.markup import Html, tag
 
 _TINY = 64  # sides up to this are kept pixel by pixel, and shown larger
@@ -58,7 +58,7 @@ def render_side_by_side(groups: Sequence[Html]) -> Html:
 
 def encode_data_uri(pixels: NDArray[np.uint8]) -> str:
     """Encodes pixels: tiny pictures without loss (PNG), others as WebP of quality 80."""
-    shown = make_displayed(pixels) if pixels.ndim == 3 else pixels
+    shown = round_levels(make_displayed(pixels) if pixels.ndim == 3 else pixels)
     image = Image.fromarray(shown[..., 0] if shown.ndim == 3 and shown.shape[2] == 1 else shown)
     buffer = io.BytesIO()
     kind = "png" if max(image.size) <= _TINY else "webp"

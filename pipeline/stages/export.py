@@ -63,7 +63,8 @@ def run(
     folds = [fold] if fold is not None else list(model.checkpoints)
     prepared = prepared_folder(root)
     stored = open_store(prepared / "train_images.npy")
-    graph = _build_graph(model, folds, stored.shape[2], stored.shape[3])
+    shape = TaskShape(stored.shape[2], stored.shape[3], model.target.n_outputs, str(stored.dtype))
+    graph = _build_graph(model, folds, shape)
     with atomic_folder(target) as building:
         path = building / FILE_NAMES[kind]
         write_graph(graph, path, kind, precision)
@@ -100,15 +101,14 @@ def _best_network(root: Path) -> str:
     return max(networks, key=lambda card: card.pooled if card.greater_is_better else -card.pooled).model
 
 
-def _build_graph(model: TrainedModel, folds: list[int], size: int, channels: int) -> Any:
+def _build_graph(model: TrainedModel, folds: list[int], shape: TaskShape) -> Any:
     checkpoints = {each: model.checkpoints[each] for each in folds}
-    return build_graph(
-        model.card, checkpoints, TaskShape(size, channels, model.target.n_outputs), model.target, model.weights
-    )
+    return build_graph(model.card, checkpoints, shape, model.target, model.weights)
 
 
 def _describe_graph(card: ModelCard, target: Target, graph: Any) -> dict[str, Any]:
-    side, channels = graph.input_shape[1], graph.input_shape[-1]
+    side, channels, dtype = graph.input_shape[1], graph.input_shape[-1], graph.inputs[0].dtype
+    colours = _CHANNELS.get(channels, "channels as stored")
     last = "softmax" if target.kind in ("one_class", "grades") else f"what makes {target.kind} of the network's outputs"
     values = (
         "numbers"
@@ -118,7 +118,7 @@ def _describe_graph(card: ModelCard, target: Target, graph: Any) -> dict[str, An
         else "probabilities"
     )
     return {
-        "input": f"uint8 (batch, {side}, {side}, {channels}), 0..255, {_CHANNELS.get(channels, 'channels as stored')}",
+        "input": f"{dtype} (batch, {side}, {side}, {channels}), 0..255, {colours}",
         "inside": f"resizing to the network's size, normalisation, views, mean over views and folds, {last}",
         "output": f"float32 (batch, {len(target.columns)}), {values} in the order of labels.txt",
         "target": target.kind,

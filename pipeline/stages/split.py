@@ -37,7 +37,7 @@ def run(root: Path) -> None:
         print(line)
     if params.group_duplicates and params.group_mirrored and load_competition(root).mirror:
         images = open_store(prepared / "train_images.npy", len(whole))
-        train[duplicates.MIRRORED] = name_mirrored_twins(images[: len(train)])
+        train[duplicates.MIRRORED] = name_mirrored_twins(images, len(train))
         print(duplicates.describe_twins(train))
     table = folds.make_fold_table(train, target.columns, params.n_splits, params.seed, params.group_duplicates, strata)
     only = table[table["fold"] == tables.TRAINING_ONLY]

@@ -67,7 +67,8 @@ class NetworkInputs:
         batches.check()  # a transform that does not fit fails here, plainly
         ahead = stream(batches, first, last, self.workers)
         try:
-            yield runtime.make_feed(iter(ahead), phase.model.input_shape[1:], "uint8", n_classes)
+            shape, dtype = phase.model.input_shape[1:], str(self.data.images.dtype)
+            yield runtime.make_feed(iter(ahead), shape, dtype, n_classes)
         except runtime.get_graph_errors():
             if ahead.failed is not None:
                 raise ahead.failed from None  # which TensorFlow has wrapped in thousands of characters
@@ -102,7 +103,7 @@ class NetworkInputs:
         )
 
     def images(self, part: Part) -> Images:
-        """Returns the stored images of a part: uint8 (n, stored size, stored size, channels)."""
+        """Returns the stored images of a part: (n, stored size, stored size, channels)."""
         return self.data.images if part == "train" else self.data.test_images
 
     def view_features(self, phase: CompiledPhase, part: Part, views: Views) -> list[KeptFeatures]:

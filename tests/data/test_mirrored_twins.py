@@ -57,7 +57,7 @@ def test_pixels_decide_where_low_frequencies_agree() -> None:
     images[12] = images[5][:, ::-1]
     chequered = 80 * (-1) ** np.indices((32, 32)).sum(axis=0)[..., None]
     images[12] = (images[12] + chequered).astype(np.uint8)
-    own, mirrored, _ = mirrored_twins._read_signs(images)
+    own, mirrored, _ = mirrored_twins._read_signs(images, 20)
     assert np.bitwise_count(mirrored[5] ^ own[12]) <= 3
     assert len(find_mirrored_twins(images)) == 0
 

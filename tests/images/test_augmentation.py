@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from pipeline.core.arrays import Images
 from pipeline.core.config import parse
 from pipeline.core.errors import InputError
-from pipeline.images.augmentation import Augmentation, ImageTransform, mix_batch
+from pipeline.images.augmentation import Augmentation, ImageTransform
+from pipeline.images.mixing import mix_batch
 from pipeline.images.resizing import resize_image, resize_unrounded
 
 GEOMETRY = {"Affine": {"translate_px": [-2, 2], "rotate": [-8, 8], "scale": [0.9, 1.1], "p": 0.7}}

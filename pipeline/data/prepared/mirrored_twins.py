@@ -23,48 +23,51 @@ _ALIKE = 0.95  # correlation of the pixels
 _ROWS, _PAIRS = 64, 1_000_000  # at once
 
 
-def name_mirrored_twins(images: Images) -> list[str]:
+def name_mirrored_twins(images: Images, count: int | None = None) -> list[str]:
     """Names the set of mirrored twins that each image belongs to; empty where it has none.
 
     Args:
-        images: uint8 (n, size, size, channels), as stored.
+        images: (n, size, size, channels), as stored.
+        count: how many of them, from the first, are looked at; None for all.
     """
-    pairs = find_mirrored_twins(images)
-    graph = coo_array((np.ones(len(pairs), dtype=np.int8), (pairs[:, 0], pairs[:, 1])), shape=(len(images),) * 2)
+    count = len(images) if count is None else count
+    pairs = find_mirrored_twins(images, count)
+    graph = coo_array((np.ones(len(pairs), dtype=np.int8), (pairs[:, 0], pairs[:, 1])), shape=(count, count))
     _, component = connected_components(graph, directed=False)
-    names = np.full(len(images), "", dtype=np.object_)
+    names = np.full(count, "", dtype=np.object_)
     paired = np.unique(pairs)
     names[paired] = component[paired].astype(str)
     return names.tolist()
 
 
-def find_mirrored_twins(images: Images) -> NDArray[np.int64]:
+def find_mirrored_twins(images: Images, count: int | None = None) -> NDArray[np.int64]:
     """Finds pairs of images of which one is the other, mirrored left to right.
 
     Signs of up to 3 of 63 frequencies may differ; the pixels of one then have to correlate with the other's mirror
     image by 0.95. On animals15 seven training pairs remain, all of one class each.
 
     Args:
-        images: uint8 (n, size, size, channels), as stored.
+        images: (n, size, size, channels), as stored.
+        count: how many of them, from the first, are looked at; None for all.
 
     Returns:
         (n_pairs, 2) rows, the lower first.
     """
-    own, mirrored, usable = _read_signs(images)
+    own, mirrored, usable = _read_signs(images, len(images) if count is None else count)
     found = [pair for pairs in _pair_by_bands(own, mirrored, usable) for pair in pairs.tolist()]
     kept = [(a, b) for a, b in sorted({(min(pair), max(pair)) for pair in found}) if _correlate(images, a, b) >= _ALIKE]
     return np.array(kept, dtype=np.int64).reshape(-1, 2)
 
 
-def _read_signs(images: Images) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.int64]]:
+def _read_signs(images: Images, count: int) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.int64]]:
     """Reads the signs of each image's low frequencies, those of its mirror image, and the rows that are not flat."""
     side = images.shape[1]
     waves = np.cos(np.pi / (2 * side) * np.outer(np.arange(_ORDERS), 2 * np.arange(side) + 1)).astype(np.float32)
     turned = np.where(np.arange(_ORDERS) % 2, -1, 1)
     own, mirrored = list[NDArray[np.uint64]](), list[NDArray[np.uint64]]()
     usable = list[NDArray[np.bool_]]()
-    for start in range(0, len(images), _ROWS):
-        grey = _make_grey(images[start : start + _ROWS])
+    for start in range(0, count, _ROWS):
+        grey = _make_grey(images[start : min(start + _ROWS, count)])
         waved = waves @ grey @ waves.T
         waved[:, 0, 0] = 0  # the mean
         for signs, made in ((own, waved), (mirrored, waved * turned)):

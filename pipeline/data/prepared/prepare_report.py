@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.core.competition import Storage
 from pipeline.core.errors import some
+from pipeline.core.storage import Storage
 from pipeline.data.prepared.duplicates import HASHES, Duplicates, find_duplicates
 from pipeline.data.prepared.rows_left_out import LeftOut
 from pipeline.images.store import ImageFacts, open_store

@@ -21,7 +21,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from pipeline.core.arrays import Images, make_displayed
+from pipeline.core.arrays import Images, make_displayed, round_levels
 from pipeline.images.decoding import BrokenImageError, decode_bytes
 from pipeline.inference.image_results import make_results, to_json
 from pipeline.inference.predictor import Predictor
@@ -147,10 +147,10 @@ async def _body(request: Request) -> bytes:
 
 
 def _predict(predictor: Predictor, content: bytes, rate: float, turn: threading.Lock) -> dict[str, object]:
-    displayed_form = replace(predictor.form, size=max(predictor.form.size, _DISPLAYED))
+    displayed_form = replace(predictor.form, size=max(predictor.form.size, _DISPLAYED), dtype="uint8")
     with turn:  # decoding, too: a large image takes half a gigabyte
         try:
-            pixels = decode_bytes(content, predictor.form, MAX_PIXELS).pixels[None]
+            pixels = decode_bytes(content, predictor.form, MAX_PIXELS).levels[None]
             displayed = decode_bytes(content, displayed_form, MAX_PIXELS).pixels
         except BrokenImageError as error:
             raise RefusedError(422, f"The image cannot be read: {error}.") from error
@@ -167,5 +167,6 @@ def _png(pixels: Images) -> str:
 
 def _encode_png(pixels: Images) -> bytes:
     out = io.BytesIO()
-    Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(out, "PNG")
+    whole = round_levels(pixels)
+    Image.fromarray(whole[..., 0] if whole.shape[2] == 1 else whole).save(out, "PNG")
     return out.getvalue()

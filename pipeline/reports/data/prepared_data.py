@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.core import paths, tables
-from pipeline.core.arrays import Images, Rows
+from pipeline.core.arrays import Images, Rows, round_levels
 from pipeline.core.errors import InputError
 from pipeline.core.paths import prepared_folder
 from pipeline.images.resizing import resize_image
@@ -65,12 +65,11 @@ class PreparedData:
         return self.train if part == "train" else self.test
 
     def read(self, part: str, rows: Rows | Sequence[int]) -> Images:
-        """Copies some stored images: uint8 (n, height, width, channels).
+        """Copies some stored images, in whole grey levels: uint8 (n, height, width, channels).
 
         The store is mapped anew each time, as pages of a mapping count as our memory until it is closed.
         """
-        images: Images = open_store(self.store(part))[np.asarray(rows, dtype=np.int64)]
-        return images
+        return round_levels(open_store(self.store(part))[np.asarray(rows, dtype=np.int64)])
 
     def chunks(self, part: str, rows: Rows) -> Iterator[Images]:
         """Yields stored images in the order of ``rows``, some at a time."""
