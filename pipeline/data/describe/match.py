@@ -13,6 +13,7 @@ import pandas as pd
 from pipeline.core.errors import InputError, some
 from pipeline.core.ids import plain_path
 from pipeline.core.layouts import IMAGE_SUFFIXES
+from pipeline.core.sampling import draw_rows
 from pipeline.data.containers.pictures import Picture
 
 T = TypeVar("T")
@@ -209,7 +210,7 @@ class ImageFiles:
 
     def _bases(self, ids: Sequence[str], deep: bool) -> dict[str, dict[str, str]]:
         """The folders that the ids may be relative to, each with its images by what an id calls them."""
-        probe = ids[:: max(1, len(ids) // 50)]
+        probe = [ids[row] for row in draw_rows(len(ids), 64, 0)]  # steps could miss all rows of a folder
         if not deep:
             return {folder: names for folder, names in self.by_folder.items() if not names.keys().isdisjoint(probe)}
         bases = set()

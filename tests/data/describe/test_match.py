@@ -7,6 +7,7 @@ from support.competition_files import Files, animals, dog_breeds, images, labels
 
 from pipeline.core.errors import InputError
 from pipeline.data.describe.init import describe_local
+from pipeline.data.describe.match import ImageFiles
 
 
 def test_test_ids_that_exist_among_the_training_images_mean_the_test_folder(root: Path) -> None:
@@ -105,3 +106,12 @@ def test_petals_are_read_once_the_folder_is_chosen(root: Path) -> None:
     found = read(root, petals(), train="jpeg/train/")
     assert found.train.model_dump()["images"] == "jpeg/train"
     assert found.test.model_dump()["images"] == "jpeg/test"
+
+
+def test_folders_that_alternate_with_the_rows_are_all_looked_at() -> None:
+    ids = [f"{number:04d}" for number in range(2000)]
+    paths = [f"{'even' if number % 2 == 0 else 'odd'}/{name}.png" for number, name in enumerate(ids)]
+    found = ImageFiles(paths).matches("id", ids)
+    assert [(match.folder, match.share) for match in found] == [(".", 1.0)]
+    odd = ImageFiles([path for path in paths if path.startswith("odd")]).matches("id", ids)
+    assert [(match.folder, match.share) for match in odd] == [("odd", 0.5)]
