@@ -75,7 +75,7 @@ ROOMS = {
         2,
         "",
         """augmentation batches channels decoding dicom fitting hog inspection prefetching preprocessing resizing sift
-        store store_filling views""",
+        slices store store_filling views""",
     ),
     "ensemble": Room(
         2,

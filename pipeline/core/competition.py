@@ -10,7 +10,7 @@ from pipeline.core.columns import Columns
 from pipeline.core.config import Section, load
 from pipeline.core.confined import check_relative, list_paths
 from pipeline.core.errors import near_names
-from pipeline.core.layouts import Test, TestImages, Train
+from pipeline.core.layouts import CsvImages, CsvOneHot, Test, TestImages, Train
 from pipeline.core.measures.metric import Metric, MetricOptions
 from pipeline.core.measures.own_metric import OwnMetric, Response
 from pipeline.core.metrics import METRIC_NAMES, REQUIRED, get_metric
@@ -165,6 +165,16 @@ class Competition(Section):
             raise ValueError(f"the sample submission lists {apart}, not images: set test.listed_by to table or folder")
         if apart is not None and self.hides_tests:
             raise ValueError(f"test.hidden does not go with a sample submission of {apart}")
+        return self
+
+    @model_validator(mode="after")
+    def _slices_of_rows(self) -> "Competition":
+        by_folder = isinstance(self.test, TestImages) and self.test.listed_by == "folder"
+        if self.storage.slices is not None and (not isinstance(self.train, CsvImages | CsvOneHot) or by_folder):
+            raise ValueError(
+                "storage.slices takes the folders that the rows of a table name: train.layout csv_images or "
+                "csv_one_hot, and test.listed_by table or sample_submission"
+            )
         return self
 
     @model_validator(mode="after")

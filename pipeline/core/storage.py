@@ -26,6 +26,9 @@ class Storage(Section):
             ``colour``, or tiles with tissue spread ``even``ly.
         tile_count: tiles of the mosaic, a square number.
         tile_size: their side in pixels.
+        slices: for images that are folders of slices, as a DICOM series: the ``middle`` one, one for each channel from
+            all over the folder (``spread``), the ``mean`` of some, or a ``mosaic`` of them.
+        slice_count: slices of a mean or a mosaic, a square number.
     """
 
     size: int = Field(ge=4, le=2048)
@@ -39,13 +42,15 @@ class Storage(Section):
     tiles: Literal["dark", "colour", "even"] | None = None
     tile_count: int = Field(default=16, ge=4, le=1024)
     tile_size: int = Field(default=128, ge=16, le=2048)
+    slices: Literal["middle", "spread", "mean", "mosaic"] | None = None
+    slice_count: int = Field(default=16, ge=4, le=256)
 
-    @field_validator("tile_count")
+    @field_validator("tile_count", "slice_count")
     @classmethod
-    def _square(cls, tile_count: int) -> int:
-        if isqrt(tile_count) ** 2 != tile_count:
-            raise ValueError(f"must be a square number, such as {isqrt(tile_count) ** 2}, got {tile_count}")
-        return tile_count
+    def _square(cls, count: int) -> int:
+        if isqrt(count) ** 2 != count:
+            raise ValueError(f"must be a square number, such as {isqrt(count) ** 2}, got {count}")
+        return count
 
     @field_validator("range")
     @classmethod
@@ -60,4 +65,12 @@ class Storage(Section):
             raise ValueError(f"bands names {len(self.bands)} bands, but channels is {self.channels}")
         if self.level and self.frame != "first":
             raise ValueError("level takes a size of one picture, frame one of several pictures: keep one of them")
+        across = isqrt(self.slice_count)
+        if self.slices == "mosaic" and self.size % across:
+            raise ValueError(
+                f"a mosaic of {self.slice_count} slices is {across} wide, and size {self.size} is no multiple of that; "
+                f"set size: {max(self.size // across, 1) * across}"
+            )
+        if self.slices is not None and (self.level or self.tiles is not None or self.bands is not None):
+            raise ValueError("slices goes with neither level, tiles nor bands: keep one of them")
         return self

@@ -48,6 +48,7 @@ def decode_file(path: Path, form: StorageForm) -> StoredImage:
         BrokenImageError: empty, truncated or no image.
         InputError: memory ran out.
     """
+    _require_file(form)
     with path.open("rb") as file:
         return _decode(file, form, _limit_pixels(), str(path))
 
@@ -59,7 +60,13 @@ def decode_bytes(content: bytes, form: StorageForm, most_pixels: int) -> StoredI
         BrokenImageError: empty, truncated, too large, or no image.
         InputError: memory ran out.
     """
+    _require_file(form)
     return _decode(io.BytesIO(content), form, most_pixels, "the image")
+
+
+def _require_file(form: StorageForm) -> None:
+    if form.slices not in (None, "middle"):
+        raise BrokenImageError(f"one file, but storage.slices ({form.slices}) makes an image of a folder of slices")
 
 
 def decode_channels(paths: Sequence[Path], form: StorageForm) -> StoredImage:

@@ -8,6 +8,7 @@ Reference: https://dicom.nema.org/medical/dicom/current/output/html/part03.html#
 import warnings
 from collections.abc import Callable
 from hashlib import blake2b
+from pathlib import Path
 from threading import Lock
 from typing import IO, TYPE_CHECKING, Any, Literal
 
@@ -192,3 +193,23 @@ def decode_frame(content: bytes, runner: "DecodeRunner") -> bytearray:
     if number > 200 and runner.photometric_interpretation.startswith("YBR"):
         runner.set_option("photometric_interpretation", "RGB")
     return bytearray(np.ascontiguousarray(values).tobytes())
+
+
+def read_place(path: Path) -> float | None:
+    """Reads where a slice lies in its series: its number, else its place along the patient; None where none is told."""
+    from pydicom import config, dcmread
+    from pydicom.errors import BytesLengthException, InvalidDicomError
+
+    config.settings.reading_validation_mode = config.IGNORE
+    try:
+        with path.open("rb") as file, warnings.catch_warnings(action="ignore"):
+            known = find_picture_format(file.read(SIGNATURE_BYTES))
+            if known is None or known.name != "DICOM":
+                return None
+            file.seek(0)
+            tags = ["InstanceNumber", "ImagePositionPatient"]
+            data = dcmread(file, force=True, stop_before_pixels=True, specific_tags=tags)
+            number = data.get("InstanceNumber")
+            return float(data.ImagePositionPatient[2] if number is None else number)
+    except (BytesLengthException, InvalidDicomError, *_NO_HEADER):
+        return None

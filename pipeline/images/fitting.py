@@ -1,7 +1,7 @@
 """Fitting: pixels of any size -> the storage size and type, with the hashes of the original."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,8 @@ class StorageForm:
         tile_count: tiles of a mosaic.
         tile_size: their side in pixels.
         dtype: of the stored values.
+        slices: what the slices of a folder make; None where a file makes an image.
+        slice_count: those that a mean or a mosaic is made of.
     """
 
     size: int
@@ -45,6 +47,8 @@ class StorageForm:
     tile_count: int = 16
     tile_size: int = 128
     dtype: StoreType = "uint8"
+    slices: Literal["middle", "spread", "mean", "mosaic"] | None = None
+    slice_count: int = 16
 
 
 @dataclass(frozen=True)

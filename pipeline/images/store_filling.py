@@ -20,6 +20,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.progress import track_progress
 from pipeline.images.decoding import BrokenImageError, decode_array, decode_bytes, decode_channels, decode_file
 from pipeline.images.fitting import StorageForm, StoredImage
+from pipeline.images.slices import decode_slices
 from pipeline.images.store import ImageFacts, Store
 
 _CHUNK = 64
@@ -161,6 +162,8 @@ def _decode_chunk(store: Store, form: StorageForm, chunk: Chunk) -> FilledRows:
 
 
 def _decode(picture: list[Path] | bytes | NDArray[Any], place: str, form: StorageForm) -> StoredImage:
+    if isinstance(picture, list) and form.slices not in (None, "middle"):
+        return decode_slices(picture, form)
     if isinstance(picture, list):
         return decode_file(picture[0], form) if len(picture) == 1 else decode_channels(picture, form)
     if isinstance(picture, bytes):

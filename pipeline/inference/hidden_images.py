@@ -48,7 +48,7 @@ def list_hidden_images(base: Path, competition: Competition) -> tuple[list[Recor
 def _list_records(base: Path, competition: Competition, known: Sequence[str]) -> list[Record]:
     layout, train = competition.test, competition.train
     shared = isinstance(layout, TestImages) and not isinstance(train, CsvPixels) and train.images == layout.images
-    if not isinstance(layout, TestImages) or shared or layout.files is not None:
+    if not isinstance(layout, TestImages) or shared or layout.files is not None or competition.storage.slices:
         return list_test_records(base, competition)
     folder = open_images(base, layout)
     if isinstance(folder, PackedImages):

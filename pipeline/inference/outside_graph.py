@@ -25,7 +25,7 @@ _TURNED_RIGHT = 6  # of EXIF: the first row of the file is the right side of the
 
 def is_plain(form: StorageForm, several_files: bool) -> bool:
     """Says whether an image is one picture file that becomes RGB or grey, which readers elsewhere can follow."""
-    whole = form.level == 0 and form.tiles is None and form.dtype == "uint8"
+    whole = form.level == 0 and form.tiles is None and form.slices is None and form.dtype == "uint8"
     return whole and not several_files and form.bands is None and form.channels in _CHANNELS
 
 

@@ -23,6 +23,7 @@ from pipeline.data.describe.label_rows import LabelRows, find_label_rows
 from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import Choices, ImageFiles, Match, is_below, is_id, parent_folder
 from pipeline.data.describe.sample import SampleSubmission
+from pipeline.data.describe.slice_paths import choose_middle_files, list_places
 from pipeline.data.describe.storage import PixelTable, find_pixel_table
 from pipeline.data.describe.test_tables import WIDE
 
@@ -174,9 +175,9 @@ def _find_channels(
         files = find_channel_paths(images.paths, table, columns, ids[0])
         if files is None:
             continue
-        there = set(images.paths)
+        there = list_places(images.paths)
         rows = [(place, row) for place, row in enumerate(files.compose(table, ids[0])) if there.issuperset(row)]
-        first, share = tuple(row[0] for _, row in rows), len(rows) / len(table)
+        first, share = choose_middle_files([row[0] for _, row in rows], images.paths), len(rows) / len(table)
         places = tuple(place for place, _ in rows)
         match = Match(ids[0], files.folder, first, len(table), share, share, places)
         found[f"{path}:{files.folder}"] = TableCandidate(path, (match,), files)

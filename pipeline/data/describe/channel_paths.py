@@ -12,12 +12,13 @@ import pandas as pd
 
 from pipeline.core.file_layouts import CHANNEL
 from pipeline.core.ids import natural_order
+from pipeline.core.sampling import draw_rows
 from pipeline.data.describe.match import ENOUGH
+from pipeline.data.describe.slice_paths import NAMES_OF_CHANNELS, are_slices, list_places
 
 _PROBED = 24  # rows whose files are looked for by each cell; the others by the path that these make
 _MOST_CHANNELS, _MOST_PLACES = 32, 64
 _SHARE = 0.9  # of the probed rows have a file of the path, at least: some files are lost
-_NAMES = frozenset({"w", "c", "ch", "chan", "channel", "band", "b", "stain", "filter"})
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class ChannelPaths:
 
     folder: str
     path: str
-    channels: tuple[str, ...]
+    channels: tuple[str, ...] = ()
     further: tuple[str, ...] = ()
 
     @property
@@ -66,13 +67,13 @@ class ChannelPaths:
             table: another one with these columns.
             id_column: of it.
         """
-        every = set(paths)
+        every = list_places(paths)
         here = replace(self, folder=".")
         first = here.compose(table.head(1), id_column)[0][0]
         folders = sorted(path[: -len(first)].rstrip("/") or "." for path in every if f"/{path}".endswith(f"/{first}"))
-        for folder in folders:
+        for folder in sorted(folders, key=lambda name: name == self.folder):  # its own, at last, if they share it
             moved = replace(self, folder=folder)
-            if folder != self.folder and all(path in every for row in moved.compose(table, id_column) for path in row):
+            if all(path in every for row in moved.compose(table, id_column) for path in row):
                 return moved
         return None
 
@@ -88,25 +89,37 @@ def find_channel_paths(
         columns: that may stand in the path: those of the test images, too.
         id_column: of the table; it is one of ``columns`` or stands in no path.
     """
-    probe = table.iloc[:: max(1, len(table) // _PROBED)].head(_PROBED)
+    probe = table.iloc[draw_rows(len(table), _PROBED, 0)]  # steps could miss a pattern of the rows
     if len(probe) < 2:
         return None
     used, files = _narrow(paths, probe, sorted(columns, key=lambda name: -table[name].nunique()))
     if not used:
         return None
     used += [name for name in columns if name not in used and _stands_behind_name(name, probe[name], files)]
+    slices = are_slices(files)
     counts: Counter[str] = Counter()
     for row, mine in enumerate(files):
         cells = {("id" if name == id_column else name): str(probe[name].iloc[row]) for name in used}
-        counts.update({template for path in mine for template in _make_templates(path, cells)})
+        named = {str(PurePosixPath(path).parent) for path in mine} if slices else mine
+        counts.update({template for path in named for template in _make_templates(path, cells)})
     templates = [template for template, count in counts.items() if count >= _SHARE * len(probe)]
-    made = _merge(templates) if templates else None
+    made = (_choose_folder if slices else _merge)(templates) if templates else None
     if made is None:
         return None
-    there = set(paths)
+    there = list_places(paths)
     rows = made.compose(table, id_column)
     alone = len({row[0] for row in rows}) == len(rows)
     return made if alone and sum(there.issuperset(row) for row in rows) >= ENOUGH * len(rows) else None
+
+
+def _choose_folder(templates: Sequence[str]) -> ChannelPaths | None:
+    """Takes the first of the folders of slices that each row has."""
+    least = min(template.count("{") for template in templates)
+    named = natural_order([each for each in templates if each.count("{") == least and "{" in each])
+    if not named:
+        return None
+    others = [PurePosixPath(each).name for each in named]
+    return _split(named[0], (), (f"folders: {', '.join(others)}",) if len(others) > 1 else ())
 
 
 def _narrow(
@@ -180,7 +193,7 @@ def _merge(templates: Sequence[str]) -> ChannelPaths | None:
     varied = [at for at in range(len(group[0])) if len({tokens[at] for tokens in group}) > 1]
     if not varied:
         return _split("".join(group[0]), (), ())
-    named = [at for at in varied if at and group[0][at - 1].lower() in _NAMES]
+    named = [at for at in varied if at and group[0][at - 1].lower() in NAMES_OF_CHANNELS]
     channel = (named or varied)[-1]
     further = []
     for at in [at for at in varied if at != channel]:

@@ -175,6 +175,7 @@ def describe_storage(listing: Listing, train: Reading) -> Reading:
         channels,
         f"{len(sizes)} of {count_all:,} images opened: {_list_formats(found)}, {spread}, {colour}",
     )
+    sliced = _describe_slices(train, channels)
     check = (f"{len(broken)} of {len(chosen)} images opened cannot be read: {some(broken, 5)}",) if broken else ()
     deep = [facts.deep for facts in found if facts.deep is not None]
     values = describe_range(deep) if deep else Reading({})
@@ -183,7 +184,20 @@ def describe_storage(listing: Listing, train: Reading) -> Reading:
         values = replace(values, section={**values.section, "level": level})
         words = f"level {level} of these slides is read; storage.tiles makes a mosaic of the tissue of a larger one"
         check = (*check, f"{words}: docs/competitions.md")
-    return Reading({**reading.section, **values.section}, (*reading.facts, *values.facts), (*check, *values.check))
+    section = {**reading.section, **sliced.section, **values.section}
+    return Reading(section, (*reading.facts, *values.facts), (*check, *sliced.check, *values.check))
+
+
+def _describe_slices(train: Reading, channels: int) -> Reading:
+    """Describes what becomes of images that are folders of slices."""
+    files = train.section.get("files", {})
+    start = "" if train.section.get("images") in (".", None) else f"{train.section['images']}/"
+    if not files or train.images[0].removeprefix(start).count("/") <= files["path"].count("/"):
+        return Reading({})
+    taken = {"slices": "middle"} if channels != 1 else {"slices": "spread", "channels": 3}
+    words = "three slices, spread over all, become the channels" if channels == 1 else "the middle one is taken"
+    check = f"each image is a folder of slices: {words}; storage.slices takes others, or makes a mean or mosaic"
+    return Reading(taken, (), (check,))
 
 
 def _describe_colour(channels: int, grey: int, count: int) -> str:

@@ -16,6 +16,7 @@ from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import Choices, ImageFiles, Match, Reading, is_id, pick_reading
 from pipeline.data.describe.packed_test import describe_packed_test
 from pipeline.data.describe.sample import SampleSubmission
+from pipeline.data.describe.slice_paths import choose_middle_files
 from pipeline.data.describe.storage import PixelTable, find_pixel_table
 from pipeline.data.describe.unread import format_unread
 
@@ -143,7 +144,7 @@ def _test_files(listing: Listing, images: ImageFiles, sample: SampleSubmission, 
             section: dict[str, Any] = {"layout": "images", "images": moved.folder}
             section |= listed if path != sample.path else {"listed_by": "sample_submission"}
             facts = (f"{path}: {len(table):,} rows, whose columns make their paths",)
-            first = tuple(row[0] for row in moved.compose(table, name))
+            first = choose_middle_files([row[0] for row in moved.compose(table, name)], images.paths)
             return Reading(section | {"files": moved.section}, facts, (), first), column
     raise InputError(
         f"{listing.source}: no table holds the ids of {sample.path} and the columns that make the paths of training "

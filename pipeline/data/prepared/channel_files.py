@@ -12,6 +12,8 @@ from pipeline.core.file_layouts import CHANNEL, ChannelFiles
 from pipeline.core.layouts import CsvImages, CsvOneHot, TestImages
 from pipeline.data.prepared.image_folder import ImageFolder
 from pipeline.data.prepared.packed_images import PackedImages
+from pipeline.data.prepared.slice_folders import find_slices
+from pipeline.images.fitting import StorageForm
 
 
 def find_channel_files(
@@ -20,6 +22,7 @@ def find_channel_files(
     table: pd.DataFrame,
     id_column: str,
     place: Path,
+    form: StorageForm | None = None,
 ) -> list[tuple[str, ...]]:
     """Finds the file of each row of a table, or its files in the order of their channels.
 
@@ -29,6 +32,7 @@ def find_channel_files(
         table: as text.
         id_column: of the table.
         place: of the table, for messages.
+        form: how images are kept; with ``slices``, paths and ids name folders.
 
     Returns:
         Paths below the source's folder.
@@ -36,16 +40,15 @@ def find_channel_files(
     Raises:
         InputError: a column is missing, or files are; the first of them are listed.
     """
+    if form is not None and form.slices is not None:
+        return _find_slices(images, layout, table, (id_column, place), form)
     if layout.files is None:
         require_columns(table.columns.tolist(), [layout.file or id_column], place)
         return [(source,) for source in images.find(table[layout.file or id_column].tolist(), place)]
     if isinstance(images, PackedImages):
         raise InputError(f"{images.path} packs images, which no files.path names; remove files")
     folder, files = images, layout.files
-    columns = {name: id_column if name == "id" and "id" not in table.columns else name for name in files.columns}
-    require_columns(table.columns.tolist(), list(columns.values()), place)
-    cells = [table[column].tolist() for column in columns.values()]
-    paths = [_fill(files, dict(zip(columns, row, strict=True))) for row in zip(*cells, strict=True)]
+    paths = _compose(files, table, id_column, place)
     there = set(folder.files)
     twice = [path for path, count in Counter(path for row in paths for path in row).items() if count > 1]
     if twice:
@@ -61,6 +64,32 @@ def find_channel_files(
             "competition's file"
         )
     return [tuple(map(folder.source, row)) for row in paths]
+
+
+def _compose(files: ChannelFiles, table: pd.DataFrame, id_column: str, place: Path) -> list[Sequence[str]]:
+    """Composes the paths of each row."""
+    columns = {name: id_column if name == "id" and "id" not in table.columns else name for name in files.columns}
+    require_columns(table.columns.tolist(), list(columns.values()), place)
+    cells = [table[column].tolist() for column in columns.values()]
+    return [_fill(files, dict(zip(columns, row, strict=True))) for row in zip(*cells, strict=True)]
+
+
+def _find_slices(
+    images: ImageFolder | PackedImages,
+    layout: CsvImages | CsvOneHot | TestImages,
+    table: pd.DataFrame,
+    named: tuple[str, Path],
+    form: StorageForm,
+) -> list[tuple[str, ...]]:
+    (id_column, place), files = named, layout.files
+    if isinstance(images, PackedImages) or (files is not None and files.channels):
+        raise InputError(
+            f"{place}: storage.slices makes images of folders of slices; remove it, or packed files and files.channels"
+        )
+    if files is not None:
+        return find_slices(images, [row[0] for row in _compose(files, table, id_column, place)], form, place)
+    require_columns(table.columns.tolist(), [layout.file or id_column], place)
+    return find_slices(images, table[layout.file or id_column].tolist(), form, place)
 
 
 def _fill(files: ChannelFiles, cells: dict[str, str]) -> Sequence[str]:

@@ -28,6 +28,7 @@ from pipeline.data.prepared.training_records import (
     name_row_sources,
     number_rows,
 )
+from pipeline.images.fitting import StorageForm
 
 
 class ListedRecords(NamedTuple):
@@ -67,7 +68,7 @@ def list_test_records(base: Path, competition: Competition) -> list[Record]:
         return _test_rows(base, layout, competition.encoding)
     if layout.hidden and not (base / layout.images).exists():
         return []
-    if layout.listed_by == "folder":
+    if layout.listed_by == "folder" and competition.storage.slices is None:
         return _test_folder(base, open_images(base, layout), competition)
     table, column = _test_listing(layout, competition)
     path = base / table
@@ -78,7 +79,8 @@ def list_test_records(base: Path, competition: Competition) -> list[Record]:
     ids = rows[column].tolist()
     check_unique(ids, str(path))
     check_ids(ids, str(path))
-    files = find_channel_files(open_images(base, layout), layout, rows, column, path)
+    form = StorageForm(**competition.storage.model_dump())
+    files = find_channel_files(open_images(base, layout), layout, rows, column, path, form)
     groups = rows[layout.group].tolist() if layout.group else [""] * len(ids)
     return [
         Record(name, first, None, group, tuple(others))
@@ -151,6 +153,10 @@ def _list_unnamed(base: Path, competition: Competition, used: set[str], left_out
         plain = {PurePosixPath(source).stem for source in used if not may_be_twin(source)}
         twins = {source for source in images.sources if may_be_twin(source) and PurePosixPath(source).stem in plain}
         left += [source for source in images.sources if source not in used | twins]
+    if competition.storage.slices is not None:  # of each folder some slices are taken
+        folders = {PurePosixPath(source).parent for source in used}
+        apart = [source for source in left if PurePosixPath(source).parent not in folders]
+        return [LeftOut(source, "no row names its folder") for source in apart]
     several = [layout for layout in layouts if getattr(layout, "files", None) is not None]
     if left and several:
         return [LeftOut(source, "no row names it by files.path") for source in left]

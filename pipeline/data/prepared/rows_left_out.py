@@ -70,8 +70,11 @@ def leave_rows_out(
     if rules.no_label:
         answers = table[list(list_answer_columns(layout))]
         marks.append((answers.apply(is_blank).all(axis=1), NO_LABEL))
-    if rules.no_image and getattr(layout, "files", None) is not None:
-        raise InputError("leave_out.no_image looks for images by their id, which train.files does not name; remove it")
+    if rules.no_image and (getattr(layout, "files", None) is not None or competition.storage.slices is not None):
+        raise InputError(
+            "leave_out.no_image looks for images by their id, which names none with train.files or storage.slices; "
+            "remove it"
+        )
     if rules.no_image and images is not None:
         named = table[(layout.file or layout.id) if not isinstance(layout, CsvPixels) else layout.id].tolist()
         marks.append((pd.Series([not there for there in images.has(named)], index=table.index), NO_IMAGE))

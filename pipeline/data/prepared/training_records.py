@@ -19,6 +19,7 @@ from pipeline.data.prepared.joined_rows import unfold_rows
 from pipeline.data.prepared.packed_images import open_images
 from pipeline.data.prepared.record import Record
 from pipeline.data.prepared.rows_left_out import LeftOut, group_records, leave_records_out, leave_rows_out
+from pipeline.images.fitting import StorageForm
 
 _HEAD = 4096  # bytes that tell a picture's format
 
@@ -115,7 +116,8 @@ def _from_table(
     check_ids(ids, str(path))
     group = layout.group or (layout.answers.key if isinstance(layout, CsvImages) and layout.answers else None)
     groups = table[group].tolist() if group else [""] * len(ids)
-    files = find_channel_files(images, layout, table, layout.id, path)
+    form = StorageForm(**competition.storage.model_dump())
+    files = find_channel_files(images, layout, table, layout.id, path, form)
     return [
         Record(name, first, label, group, tuple(others))
         for name, (first, *others), label, group in zip(ids, files, labels, groups, strict=True)

@@ -1,0 +1,43 @@
+"""Slice paths of a new competition: which files are slices of an image, and what a path of a folder of them names."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import PurePosixPath
+
+from pipeline.images.slices import are_numbered
+
+_MOST_OF_ONE = 4  # numbered files of a folder that are channels, as far as the files tell
+NAMES_OF_CHANNELS = frozenset({"w", "c", "ch", "chan", "channel", "band", "b", "stain", "filter"})
+
+
+def list_places(paths: Iterable[str]) -> set[str]:
+    """Lists files and the folders around them: what a composed path may name."""
+    found = set(paths)
+    for folder in {path.rpartition("/")[0] for path in found}:
+        found.update(str(upper) for upper in (PurePosixPath(folder), *PurePosixPath(folder).parents))
+    return found
+
+
+def choose_middle_files(places: Sequence[str], paths: Sequence[str]) -> tuple[str, ...]:
+    """Chooses a file for each place: the file itself, or the one in the middle of a folder of slices."""
+    there, inner = set(paths), defaultdict[str, list[str]](list)
+    for path in paths if not there.issuperset(places) else ():
+        for upper in PurePosixPath(path).parents:
+            inner[str(upper)].append(path)
+    return tuple(place if place in there else sorted(inner[place])[len(inner[place]) // 2] for place in places)
+
+
+def are_slices(files: Sequence[Collection[str]]) -> bool:
+    """Says whether each row has folders of its own that hold slices of an image, rather than its channels.
+
+    Slices are numbered, or of another number in each folder; channels are as many everywhere, and few.
+    """
+    folders = [Counter(str(PurePosixPath(path).parent) for path in mine) for mine in files]
+    if max(Counter(name for mine in folders for name in mine).values(), default=2) > 1:
+        return False
+    counts = {count for mine in folders for count in mine.values()}
+    names = [path for mine in files for path in mine]
+    word = re.split(r"\d", PurePosixPath(names[0]).stem)[0].strip("_-").lower()
+    many = max(counts) > _MOST_OF_ONE and are_numbered(names) and word not in NAMES_OF_CHANNELS
+    return max(counts) > 1 and (len(counts) > 1 or many)

@@ -1,0 +1,76 @@
+"""Images that are folders of slices: described, and prepared as described."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from support import tiny
+
+from pipeline.core.competition import load_competition
+from pipeline.core.errors import InputError
+from pipeline.data.describe.description import describe_files
+from pipeline.data.describe.init import describe_local
+from pipeline.data.describe.match import Choices
+from pipeline.data.prepared.image_folder import ImageFolder
+from pipeline.data.prepared.slice_folders import find_slices
+from pipeline.images.fitting import StorageForm
+from pipeline.images.store import open_store
+
+SHIPPED = Path(__file__).parents[3] / "configs" / "models"
+FORM = StorageForm(8, 3, "stretch", slices="spread")
+
+
+def _write(base: Path, folders: dict[str, int], level: int = 0) -> None:
+    rng = np.random.default_rng(level)
+    for folder, count in folders.items():
+        (base / folder).mkdir(parents=True)
+        for number in range(count):
+            Image.fromarray(rng.integers(0, 256, (16, 16), dtype=np.uint8)).save(base / folder / f"{number + 1}.png")
+
+
+def _build(base: Path, inner: tuple[str, ...] = ("",), test: str = "test") -> Path:
+    rows = [(f"case{number:02d}", "ab"[number % 2]) for number in range(12)]
+    asked = [f"case{number}" for number in range(50, 54)]
+    _write(base, {f"train/{name}/{part}": 5 + n % 3 for n, (name, _) in enumerate(rows) for part in inner})
+    _write(base, {f"{test}/{name}/{part}": 6 for name in asked for part in inner}, 1)
+    (base / "train.csv").write_text("case,kind\n" + "".join(f"{name},{kind}\n" for name, kind in rows))
+    (base / "sample_submission.csv").write_text("case,kind\n" + "".join(f"{name},a\n" for name in asked))
+    return base
+
+
+@pytest.mark.parametrize("test", ["test", "train"])
+def test_folders_of_slices_are_described_and_prepared(tmp_path: Path, test: str) -> None:
+    tiny.build(tmp_path)
+    (tmp_path / "configs" / "models").mkdir(exist_ok=True)
+    for name in ("mobilenet_v2_inner_logistic", "xception_160_logistic"):
+        shutil.copy(SHIPPED / f"{name}.yaml", tmp_path / "configs" / "models")
+    base = _build(tmp_path / "download" / "series", test=test)
+    describe_local(tmp_path, base, "series", Choices(), "accuracy")
+    params = tiny.read_yaml(tmp_path / "params.yaml")
+    tiny.write_yaml(tmp_path / "params.yaml", params | {"competition": "series"})
+    storage = load_competition(tmp_path).storage
+    assert (storage.slices, storage.channels) == ("spread", 3)
+    tiny.prepare_tiny(tmp_path)
+    first = open_store(tmp_path / "data" / "prepared" / "train_images.npy")[0]
+    slices = [np.asarray(Image.open(base / "train" / "case00" / f"{number}.png")) for number in (1, 3, 5)]
+    assert np.array_equal(first, np.stack(slices, axis=2))
+
+
+def test_of_several_series_the_first_is_taken_and_the_others_are_named(tmp_path: Path) -> None:
+    found = describe_files(_build(tmp_path, ("T2w", "FLAIR")), Choices(), "accuracy")
+    assert found.sections["train"].section["files"] == {"path": "{id}/FLAIR"}
+    assert any("folders: FLAIR, T2w" in line for line in found.check)
+
+
+def test_rows_without_a_folder_and_folders_around_several_are_named(tmp_path: Path) -> None:
+    _write(tmp_path, {"train/a/1": 2, "train/a/2": 2, "train/b/only": 3})
+    images = ImageFolder(tmp_path, "train")
+    assert find_slices(images, ["b"], FORM, Path("t.csv")) == [
+        ("train/b/only/1.png", "train/b/only/2.png", "train/b/only/3.png")
+    ]
+    with pytest.raises(InputError, match=r"1 rows name no folder of pictures in .*: c; there are a/1, a/2, b/only"):
+        find_slices(images, ["c"], FORM, Path("t.csv"))
+    with pytest.raises(InputError, match=r"around several others: a \(a/1, a/2\); choose one with files"):
+        find_slices(images, ["a"], FORM, Path("t.csv"))
