@@ -100,7 +100,8 @@ class CsvPixels(Section):
 
     Attributes:
         table: the table of rows.
-        label: the column of the answer; a list of columns where an image has several numbers or targets.
+        label: the column of the answer; a list of columns where an image has several numbers or targets, or where
+            columns of 0 and 1 mark its class or labels.
         id: the column of ids; None numbers the rows from ``first_id``.
         first_id: the number of the first row.
         pixels: regular expression for the whole names of the pixel columns.

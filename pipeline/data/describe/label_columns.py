@@ -92,9 +92,10 @@ def _names_subjects(sample: SampleSubmission, name: str, cells: pd.Series) -> bo
 
 def holds_answers(others: pd.DataFrame, sample: SampleSubmission, choices: Choices) -> bool:
     """Says whether some column beside the ids may hold answers: measurements only where the sample asks for them."""
+    asked = {*sample.columns, *sample.parts}
     chosen = {name.strip() for name in (choices.label or "").split(",")} | {choices.label}
     return any(
-        _may_answer(others[name]) or name in chosen or (name in sample.columns and _is_measured(others[name]))
+        _may_answer(others[name]) or name in chosen or (name in asked and _is_measured(others[name]))
         for name in others.columns
     )
 

@@ -210,26 +210,30 @@ def _describe_left_out(ids: pd.Series, labels: pd.Series, match: Match) -> dict[
 
 def _describe_pixels(pixels: PixelTable, listing: Listing, sample: SampleSubmission, choices: Choices) -> Reading:
     others = listing.columns(pixels.table, pixels.others)
-    answers = {*sample.columns[1:], choices.label, *(choices.label or "").split(",")}
+    answers = {*sample.columns[1:], *sample.parts, choices.label, *(choices.label or "").split(",")}
     ids = {name: name for name in pixels.others if is_id(others[name]) and name not in answers}
     row_id = pick_reading(f"the id column of {pixels.table}", ids, "--id", choices.id) if ids or choices.id else None
     labels = read_labels(others, pixels.table, [row_id] if row_id else [], sample, choices)
-    if labels.marks:
-        raise InputError(
-            f"{pixels.table} holds pixels and marks the label in {some(labels.columns)}, which no layout reads "
-            "together; write the names of what each row marks into one column, and choose it with --label"
-        )
     facts = (
         f"{pixels.table}: {len(others):,} rows of {pixels.count:,} pixels and {some(pixels.others)}",
         *labels.facts,
     )
-    section = {"layout": "csv_pixels", "table": pixels.table, **labels.train_keys, **pixels.section(row_id)}
-    rows, target, check = len(others), labels.section, labels.check
+    named = {"label": labels.columns} if labels.marks else labels.train_keys
+    section = {"layout": "csv_pixels", "table": pixels.table, **named, **pixels.section(row_id)}
+    check, more = labels.check, dict[str, dict[str, Any]]()
+    lacking = int((others[list(labels.columns)] == "").any(axis=1).sum()) if set(labels.columns) <= set(others) else 0
+    if lacking:
+        check, more = (
+            (*check, f"{lacking:,} rows lack some of their answers and are left out, see leave_out"),
+            {"leave_out": {"no_label": True}},
+        )
+    rows, target = len(others) - lacking, labels.section
     if pixels.planes:
         words = (
             "planes is true, as neighbours are more alike so: a row holds all values of one channel, then of the next"
         )
         check = (*check, words)
+    known = labels.labelled
     return Reading(
-        section, facts, check, (), labels.classes, pixels.shape, rows, target=target, labelled=labels.labelled
+        section, facts, check, (), labels.classes, pixels.shape, rows, more=more, target=target, labelled=known
     )

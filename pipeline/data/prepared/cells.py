@@ -10,9 +10,11 @@ from pipeline.core.csvs import require_columns
 from pipeline.core.errors import InputError, some
 from pipeline.core.layouts import CsvImages, CsvOneHot, CsvPixels
 from pipeline.core.targets.contract import CELL_SEPARATOR
-from pipeline.core.targets.spec import SeveralLabelsSpec, TargetSpec, VoteSharesSpec
+from pipeline.core.targets.spec import OneClassSpec, SeveralLabelsSpec, TargetSpec, VoteSharesSpec
 from pipeline.data.containers.tables import read_rows
 from pipeline.data.prepared.one_hot import read_marks, read_one_hot
+
+_MARKED = OneClassSpec | SeveralLabelsSpec | VoteSharesSpec  # what columns of 0 and 1, or of votes, may say
 
 
 def read_cells(
@@ -33,17 +35,18 @@ def read_cells(
     Raises:
         InputError: a cell that does not fit the target.
     """
-    if isinstance(layout, CsvImages | CsvPixels):
+    classes = layout.classes if isinstance(layout, CsvOneHot) else layout.labels
+    marks = isinstance(layout, CsvPixels) and len(classes) > 1 and isinstance(target, _MARKED)
+    if isinstance(layout, CsvImages | CsvPixels) and not marks:
         columns = [table[name].tolist() for name in layout.labels]
         cells = [CELL_SEPARATOR.join(row) for row in zip(*columns, strict=True)]
         return _split_cells(cells, target) if isinstance(target, SeveralLabelsSpec) else cells
     if isinstance(target, SeveralLabelsSpec):
-        marks = read_marks(table, layout.classes, ids, place)
-        names = np.array(layout.classes, dtype=np.object_)
-        return [CELL_SEPARATOR.join(names[row]) for row in marks]
+        names = np.array(classes, dtype=np.object_)
+        return [CELL_SEPARATOR.join(names[row]) for row in read_marks(table, classes, ids, place)]
     if isinstance(target, VoteSharesSpec):
-        return [CELL_SEPARATOR.join(row) for row in table[list(layout.classes)].to_numpy().tolist()]
-    return read_one_hot(table, layout.classes, ids, place)
+        return [CELL_SEPARATOR.join(row) for row in table[list(classes)].to_numpy().tolist()]
+    return read_one_hot(table, classes, ids, place)
 
 
 def _split_cells(cells: Sequence[str], target: SeveralLabelsSpec) -> list[str]:

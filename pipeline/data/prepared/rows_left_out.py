@@ -69,7 +69,8 @@ def leave_rows_out(
     marks += [(each.select(table[each.column], place), str(each)) for each in rules.rows]
     if rules.no_label:
         answers = table[list(list_answer_columns(layout))]
-        marks.append((answers.apply(is_blank).all(axis=1), NO_LABEL))
+        blank = answers.apply(is_blank)
+        marks += [(blank.all(axis=1), NO_LABEL), (blank.any(axis=1), "it lacks some of its answers")]
     if rules.no_image and (getattr(layout, "files", None) is not None or competition.storage.slices is not None):
         raise InputError(
             "leave_out.no_image looks for images by their id, which names none with train.files or storage.slices; "

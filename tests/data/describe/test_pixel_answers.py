@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from support.competition_files import Files, read, rows
 
-from pipeline.core.errors import InputError
 from pipeline.core.layouts import CsvPixels
 from pipeline.data.prepared.preparing import encode_truth
 from pipeline.data.prepared.records import list_records
@@ -53,6 +52,26 @@ def test_several_labels_of_a_cell_are_read(root: Path) -> None:
     assert truth[:3].tolist() == [[0, 1, 1], [0, 1, 0], [1, 1, 0]]
 
 
-def test_marks_of_labels_are_refused(root: Path) -> None:
-    with pytest.raises(InputError, match="holds pixels and marks the label in rust, scab, which no layout reads"):
-        read(root, tables("rust,scab", "rust,scab", [(1, 1), (0, 1), (0, 0)]), metric="roc_auc")
+def test_marks_of_labels_are_read(root: Path) -> None:
+    found = read(root, tables("rust,scab", "rust,scab", [(1, 1), (0, 1), (0, 0)]), metric="roc_auc")
+    assert (found.target.kind, found.train.layout) == ("several_labels", "csv_pixels")
+    target, truth = encode_truth(list_records(root / "unpacked", found).train, found)
+    assert target.columns == ("rust", "scab")
+    assert truth[:3].tolist() == [[1, 1], [0, 1], [0, 0]]
+
+
+def test_marks_of_one_class_are_read(root: Path) -> None:
+    found = read(root, tables("rust,scab", "rust,scab", [(1, 0), (0, 1)]), metric="log_loss")
+    assert found.target.kind == "one_class"
+    labels = [record.label for record in list_records(root / "unpacked", found).train]
+    assert labels[:3] == ["rust", "scab", "rust"]
+
+
+def test_rows_that_lack_an_answer_are_left_out_and_counted(root: Path) -> None:
+    answers: list[tuple[object, ...]] = [(n * 0.37 + 1, "" if n % 4 == 1 else 9 - n / 8) for n in range(12)]
+    answers[2] = ("", "")
+    found = read(root, tables("x,y", "x,y", answers), metric="rmse")
+    records = list_records(root / "unpacked", found)
+    assert len(records.train) == 8
+    reasons = {row.id: row.reason for row in records.left_out}
+    assert (reasons["i1"], reasons["i2"]) == ("it lacks some of its answers", "it has no label")
