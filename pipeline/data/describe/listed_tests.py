@@ -58,6 +58,33 @@ def describe_listed_test(
     return pick_reading("what the ids of the sample submission are about", found, "--test", chosen)
 
 
+def find_listed_pixels(
+    sample: SampleSubmission, train: Reading, ids: Sequence[str]
+) -> tuple[dict[str, Any], str, str] | None:
+    """Finds a table that tells the image and the part of each row of answers, where a table holds the images.
+
+    Args:
+        sample: the sample submission, with the tables that hold its ids.
+        train: the training section.
+        ids: of the images.
+
+    Returns:
+        The section ``rows``, the sample's id column, and a fact; None where no table tells.
+    """
+    parts = set(_name_parts(train))
+    for listed in sample.lists if parts else ():
+        others = _others(listed)
+        part = next((name for name in others if set(listed.table[name]) <= parts), None)
+        image = next((name for name in others if set(listed.table[name]) <= set(ids)), None)
+        if len(listed.ids) == 1 and part is not None and image is not None:
+            rows = {"by": "table", "table": listed.path, "row": listed.ids[0], "image": image, "part": part}
+            fact = (
+                f"{listed.path}: {listed.ids[0]} holds the sample's ids, {image} the image and {part} the part of each"
+            )
+            return rows, listed.column, fact
+    return None
+
+
 def _says_the_same(listing: Listing, one: Reading, other: Reading) -> bool:
     return set(one.images) == set(other.images) and _list_subjects(listing, one) == _list_subjects(listing, other)
 

@@ -11,7 +11,7 @@ import pandas as pd
 from pipeline.core.errors import InputError, some
 from pipeline.core.layouts import IMAGE_SUFFIXES
 from pipeline.data.describe.channel_paths import ChannelPaths
-from pipeline.data.describe.listed_tests import describe_listed_test
+from pipeline.data.describe.listed_tests import describe_listed_test, find_listed_pixels
 from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import Choices, ImageFiles, Match, Reading, is_id, pick_reading
 from pipeline.data.describe.packed_test import describe_packed_test
@@ -123,6 +123,12 @@ def _test_pixels(listing: Listing, sample: SampleSubmission, train: Reading, cho
             facts = f"{pixels.table}: {len(table):,} rows; {column} of {sample.path} numbers them from {first}"
             section = {"layout": "csv_pixels", "table": pixels.table, "first_id": first, **pixels.section(None)}
             return Reading(section, (facts,)), column
+    for name in pixels.others:
+        listed = find_listed_pixels(sample, train, table[name].tolist())
+        if listed is not None:
+            rows, column, fact = listed
+            section = {"layout": "csv_pixels", "table": pixels.table, **pixels.section(name)}
+            return Reading(section, (f"{pixels.table}: {len(table):,} rows", fact), answers={"rows": rows}), column
     raise InputError(
         f"{listing.source}: the ids of {sample.path} ({len(sample.table):,} rows, columns {some(sample.columns, 5)}) "
         f"neither number the {len(table):,} rows of {pixels.table} nor are in one of its columns "

@@ -75,3 +75,16 @@ def test_rows_that_lack_an_answer_are_left_out_and_counted(root: Path) -> None:
     assert len(records.train) == 8
     reasons = {row.id: row.reason for row in records.left_out}
     assert (reasons["i1"], reasons["i2"]) == ("it lacks some of its answers", "it has no label")
+
+
+def test_a_table_tells_the_image_and_the_number_of_each_row_of_answers(root: Path) -> None:
+    answers: list[tuple[object, ...]] = [(n * 0.37 + 1, 9 - n / 8) for n in range(12)]
+    files = dict(tables("x,y", "x,y", answers))
+    asked = [(f"i{n}", name) for n in range(12, 15) for name in ("x", "y")]
+    files["lookup.csv"] = rows("RowId,ImageId,Feature,Location", *((n, *each, "") for n, each in enumerate(asked)))
+    files["sample_submission.csv"] = rows("RowId,Location", *((n, 0) for n in range(6)))
+    found = read(root, files, metric="rmse")
+    assert found.train.layout == "csv_pixels"
+    assert found.submission.kind == "rows"
+    listed = list_records(root / "unpacked", found)
+    assert [record.id for record in listed.test] == ["i12", "i13", "i14"]
