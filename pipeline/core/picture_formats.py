@@ -38,7 +38,7 @@ PICTURE_FORMATS = (
     PictureFormat(
         "TIFF",
         "TIFF",
-        (".tif", ".tiff", ".btf"),
+        (".tif", ".tiff", ".btf", ".svs", ".ndpi"),
         ((0, b"II*\0"), (0, b"MM\0*"), (0, b"II+\0"), (0, b"MM\0+")),
         "1 to 32 bits, signed, floating point; any number of bands; the first or middle page",
         "Pillow, tifffile",

@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -110,3 +111,19 @@ def test_bands_are_chosen_before_a_mosaic_takes_its_range(tmp_path: Path) -> Non
     tifffile.imwrite(path, values, photometric="rgb", extrasamples=["unspecified"])
     form = StorageForm(32, 3, "stretch", range="data", bands=(1, 2, 3), tiles="dark", tile_count=4, tile_size=32)
     assert 100 < np.median(decode_file(path, form).pixels) < 200
+
+
+@pytest.mark.parametrize(("level", "side"), [(0, 256), (1, 128), (2, 64)])
+def test_a_slide_of_a_scanner_is_read_level_by_level(tmp_path: Path, level: int, side: int) -> None:
+    """As Aperio writes them: JPEG tiles, a thumbnail behind the first level, label and overview at the end."""
+    path = tmp_path / "slide.svs"
+    about = "Aperio Image Library v11.2.1\r\n256x256 [0,0 256x256] (16x16) JPEG/RGB Q=95|AppMag = 20|MPP = 0.5"
+    tiles: dict[str, Any] = {"tile": (64, 64), "compression": "jpeg", "photometric": "rgb", "metadata": None}
+    with tifffile.TiffWriter(path) as file:
+        file.write(draw(256), description=about, **tiles)
+        file.write(draw(64), photometric="rgb", metadata=None)
+        file.write(draw(128), description=about, **tiles)
+        file.write(np.zeros((20, 60, 3), np.uint8), photometric="rgb", subfiletype=1, metadata=None)
+    found = decode_file(path, StorageForm(64, 3, "stretch", level=level))
+    assert found.width == side
+    assert np.abs(found.pixels[40, 40].astype(int) - [220, 120, 180]).max() <= 3
