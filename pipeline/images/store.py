@@ -118,8 +118,18 @@ def copy_rows(path: Path, rows: Sequence[int], target: Path) -> None:
 
 
 def join_stores(paths: Sequence[Path], chosen: Sequence[Sequence[int]], target: Path) -> None:
-    """Copies some rows of each of several finished stores into a new one, store by store."""
+    """Copies some rows of each of several finished stores into a new one, store by store.
+
+    Raises:
+        InputError: they differ in type, size or channels, one is damaged, or the disk has too little room.
+    """
     stores = [_map_store(path) for path in paths]
+    for path, images in zip(paths, stores, strict=True):
+        if (images.dtype, images.shape[1:]) != (stores[0].dtype, stores[0].shape[1:]):
+            raise InputError(
+                f"{path} holds {images.dtype} {images.shape[1:]}, {paths[0]} {stores[0].dtype} {stores[0].shape[1:]}; "
+                "run `dvc repro -f prepare`"
+            )
     count, shape = sum(map(len, chosen)), stores[0].shape[1:]
     require_space(target.parent, count * int(np.prod(shape)) * stores[0].itemsize, _ROOM)
     with target.open("wb") as file:

@@ -96,6 +96,45 @@ def test_another_competition_gives_its_training_images(tmp_path: Path) -> None:
         prepare.run(tmp_path)
 
 
+def add_old(root: Path, storage: dict[str, Any]) -> None:
+    """Another competition of 12 images that are none of the first one's."""
+    other: dict[str, Any] = tiny.describe("csv_images", "label", 12, 3, ("small_cnn",), False)
+    other |= {"source": {"kind": "local", "path": "download/old"}, "storage": {**other["storage"], **storage}}
+    tiny.write_yaml(root / "configs" / "competitions" / "old.yaml", other)
+    shutil.copytree(root / "download" / "tiny", root / "download" / "old")
+    for number, path in enumerate(sorted((root / "download" / "old" / "train").iterdir())):
+        Image.fromarray(np.random.default_rng(number).integers(0, 256, (12, 12, 3)).astype(np.uint8)).save(path)
+    describe(root, competition="old")
+
+
+@pytest.mark.parametrize(("own", "theirs"), [("uint8", "uint16"), ("uint16", "uint8"), ("float16", "uint16")])
+def test_rows_of_another_competition_are_kept_in_the_own_type(tmp_path: Path, own: str, theirs: str) -> None:
+    build(tmp_path)
+    add_old(tmp_path, {"dtype": theirs})
+    path = tmp_path / "configs" / "competitions" / "tiny.yaml"
+    described = tiny.read_yaml(path)
+    tiny.write_yaml(path, {**described, "storage": {**described["storage"], "dtype": own}})
+    tiny.prepare_tiny(tmp_path)
+    store = tmp_path / "data" / "prepared" / "train_images.npy"
+    assert str(np.load(store, mmap_mode="r").dtype) == own
+    images, index = open_store(store, 24), read_index(tmp_path / "data" / "prepared" / "train.csv")
+    for row, name in enumerate(index["id"]):
+        folder = tmp_path / "download" / ("tiny" if row < 12 else "old") / "train"
+        with Image.open(folder / f"{name.removeprefix('web/')}.png") as image:
+            assert np.array_equal(images[row], np.asarray(image))
+
+
+def test_storage_that_does_not_suit_the_own_channels_is_refused_in_one_line(tmp_path: Path) -> None:
+    build(tmp_path)
+    add_old(tmp_path, {"bands": [3, 2, 1]})
+    path = tmp_path / "configs" / "competitions" / "tiny.yaml"
+    described = tiny.read_yaml(path)
+    tiny.write_yaml(path, {**described, "storage": {**described["storage"], "channels": 1}})
+    with pytest.raises(InputError, match=r"more_rows web: storage of old, .*bands names 3 bands, but channels is 1"):
+        tiny.prepare_tiny(tmp_path)
+    assert not (tmp_path / "data" / "prepared").exists()
+
+
 @pytest.mark.parametrize(
     ("rule", "words"),
     [

@@ -142,3 +142,11 @@ def test_no_worker_outlives_a_killed_parent(tmp_path: Path) -> None:
 
 def _has_written(path: Path) -> bool:
     return path.is_file() and store.open_store(path)[0].max() > 0
+
+
+@pytest.mark.parametrize("other", [StorageForm(8, 3, "stretch", dtype="uint16"), StorageForm(8, 1, "stretch")])
+def test_stores_that_differ_are_not_joined(tmp_path: Path, other: StorageForm) -> None:
+    paths = [store.create_store(tmp_path / f"{n}.npy", 2, form).path for n, form in enumerate((FORM, other))]
+    with pytest.raises(InputError, match=r"1\.npy holds uint\d+ \(8, 8, \d\), .*0\.npy uint8 \(8, 8, 3\)"):
+        store.join_stores(paths, [[0], [1]], tmp_path / "joined.npy")
+    assert not (tmp_path / "joined.npy").exists()

@@ -13,9 +13,11 @@ import numpy as np
 import pandas as pd
 
 from pipeline.core.competition import Competition
+from pipeline.core.config import parse
 from pipeline.core.errors import InputError, near_names, some
 from pipeline.core.files import read_json, write_json
 from pipeline.core.row_rules import MoreRows
+from pipeline.core.storage import Storage
 from pipeline.core.tables import read_index, write_index
 from pipeline.core.targets.contract import CELL_SEPARATOR, Target
 from pipeline.core.targets.prepared import format_cells, read_target
@@ -58,7 +60,8 @@ def list_more_rows(
         target: what it predicts.
 
     Raises:
-        InputError: the set predicts something else, or has classes that the competition does not know.
+        InputError: the set predicts something else, has classes that the competition does not know, or cannot be kept
+            as this competition keeps its images.
     """
     base, other = origin
     place = f"more_rows {rule.name}"
@@ -79,9 +82,14 @@ def list_more_rows(
         records, strange = _rename_classes(records, rule, target)
     if not records:
         raise InputError(f"{place}: none of its images has a class of this competition; correct its classes")
-    size = {name: getattr(competition.storage, name) for name in ("size", "channels", "resize")}
-    kept = other.model_copy(update={"storage": other.storage.model_copy(update=size)})
-    return MoreSet(rule, base, kept, records, strange)
+    storage = _storage_here(other.storage, competition.storage, f"{place}: storage of {rule.competition}")
+    return MoreSet(rule, base, other.model_copy(update={"storage": storage}), records, strange)
+
+
+def _storage_here(theirs: Storage, own: Storage, place: str) -> Storage:
+    shape = {name: getattr(own, name) for name in ("size", "channels", "resize", "dtype")}
+    # Read anew, not copied: what suits a competition of its own need not suit this size and these channels.
+    return parse(theirs.model_dump() | shape, Storage, f"{place}, kept with this competition's {', '.join(shape)}")
 
 
 def _rename_classes(records: Sequence[Record], rule: MoreRows, target: Target) -> tuple[list[Record], int]:
