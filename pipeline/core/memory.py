@@ -11,7 +11,7 @@ import mmap
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.core.errors import InputError, one_line
+from pipeline.core.errors import ElsewhereError, InputError, one_line
 
 _ROOM = 64 * 2**20  # bytes: where even these are refused, an error of any kind is for want of memory
 _LEAST = 16 * 2**20  # bytes: with 14 MiB oneDNN aborted the smallest of networks, with 17 MiB there was a line
@@ -40,10 +40,12 @@ def require_room(name: str) -> None:
         name: of what would begin.
 
     Raises:
-        InputError: the machine gives this process less than 16 MiB.
+        ElsewhereError: the machine gives this process less than 16 MiB.
     """
     if not _is_given(_LEAST):
-        raise InputError(f"{name}: memory ran out before it began (less than {_LEAST // 2**20} MiB are left); {_FIX}")
+        raise ElsewhereError(
+            f"{name}: memory ran out before it began (less than {_LEAST // 2**20} MiB are left); {_FIX}"
+        )
 
 
 def has_room() -> bool:

@@ -131,7 +131,7 @@ class StateCallback(keras.callbacks.Callback):  # type: ignore[misc]
         """Moves the live line; checks now and then whether the loss, a running mean, is still a number.
 
         Raises:
-            DivergedError: the training has diverged; the state of the epoch before stays.
+            DivergedError: the training has diverged; the last state that was kept stays.
         """
         self._line.step(batch)
         if batch - self._checked >= _CHECK_EVERY and logs:
@@ -144,7 +144,7 @@ class StateCallback(keras.callbacks.Callback):  # type: ignore[misc]
         """Validates, decides, keeps the state.
 
         Raises:
-            DivergedError: the training has diverged; the state of the epoch before stays.
+            DivergedError: the training has diverged; the last state that was kept stays.
         """
         phase, progress = self._training.phase, self.progress
         model = phase.model

@@ -77,6 +77,8 @@ class Journal(JournalFileBackend):
     def _check(self) -> None:
         """Checks the lines that were added since the last look."""
         noted = self._read_size()  # first of all: others may append meanwhile
+        if not self._path.is_file():
+            raise InputError(f"{self._path} was removed during the search; run the command again to begin a new one")
         with self._path.open("rb") as file:
             file.seek(self._checked)
             for line in file:
@@ -103,8 +105,8 @@ class Journal(JournalFileBackend):
 
     def _damaged(self, words: str) -> InputError:
         return InputError(
-            f"{self._path} {words} (damaged, cut or edited by hand); put back a copy of it, or remove it to "
-            "search from the start"
+            f"{self._path} {words} (damaged, cut or edited by hand); put back a copy of it, without "
+            f"{self._size_path.name}, or remove both to search from the start"
         )
 
 

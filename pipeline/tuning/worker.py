@@ -10,7 +10,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.study import Study
 from optuna.trial import Trial
 
-from pipeline.core.errors import InputError, NoRoomError, one_line
+from pipeline.core.errors import ElsewhereError, InputError, NoRoomError, one_line
 from pipeline.core.memory import is_out_of_memory
 from pipeline.core.processes import EXIT_ENDED, EndRequest, end_with_parent
 from pipeline.networks import runtime
@@ -92,7 +92,7 @@ def _run_next(study: Study, context: TrialContext, spec: StudySpec, queue: ExitS
             trial.set_user_attr(REASON, _describe_error(error))
             raise
         except Exception as error:  # the trial's own: it is recorded as the reason, and the search goes on
-            out_of_memory = isinstance(error, NoRoomError) or (
+            out_of_memory = isinstance(error, NoRoomError | ElsewhereError) or (
                 isinstance(error, runtime.get_memory_errors()) and is_out_of_memory(error)
             )
             trial.set_user_attr(REASON, _describe_error(error))

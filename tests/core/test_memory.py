@@ -78,3 +78,4 @@ def test_what_a_library_would_abort_for_want_of_memory_is_not_begun(room: int, w
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT)
     assert words in ran.stderr
     assert bool(ran.returncode) == bool(words)
+    assert ("ElsewhereError" in ran.stderr) == bool(words)  # for which `fold` ends with "try again elsewhere"

@@ -46,6 +46,27 @@ def test_optuna_reads_and_continues_a_journal_as_its_own(tmp_path: Path) -> None
     assert len(read_trials(JournalFileBackend(str(path)))) == 6
 
 
+def test_a_journal_is_mended_as_the_message_says(tmp_path: Path) -> None:
+    path = tmp_path / "one.journal"
+    search(path)
+    copy, known = path.read_bytes(), read_trials(Journal(path))
+    search(path)
+    path.write_bytes(copy)
+    with pytest.raises(InputError, match=r"ends after .* a copy of it, without one.journal.size, or remove both"):
+        read_trials(Journal(path))
+    path.with_name("one.journal.size").unlink()
+    assert read_trials(Journal(path)) == known
+    search(path)
+    assert len(read_trials(Journal(path))) == 6
+
+
+def test_a_journal_that_is_removed_during_a_search_is_named(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "one.journal")
+    (tmp_path / "one.journal").unlink()
+    with pytest.raises(InputError, match=r"one.journal was removed during the search"):
+        list(journal.read_logs(0))
+
+
 def test_any_flipped_bit_and_any_cut_is_noticed_or_without_effect(tmp_path: Path) -> None:
     path = tmp_path / "one.journal"
     search(path)
