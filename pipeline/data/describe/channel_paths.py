@@ -14,11 +14,10 @@ from pipeline.core.file_layouts import CHANNEL
 from pipeline.core.ids import natural_order
 from pipeline.core.sampling import draw_rows
 from pipeline.data.describe.match import ENOUGH
-from pipeline.data.describe.slice_paths import NAMES_OF_CHANNELS, are_slices, list_places
+from pipeline.data.describe.slice_paths import NAMES_OF_CHANNELS, SHARE, are_slices, list_places
 
 _PROBED = 24  # rows whose files are looked for by each cell; the others by the path that these make
 _MOST_CHANNELS, _MOST_PLACES = 32, 64
-_SHARE = 0.9  # of the probed rows have a file of the path, at least: some files are lost
 
 
 @dataclass(frozen=True)
@@ -96,13 +95,12 @@ def find_channel_paths(
     if not used:
         return None
     used += [name for name in columns if name not in used and _stands_behind_name(name, probe[name], files)]
+    names = {("id" if name == id_column else name): probe[name].astype("str").tolist() for name in used}
+    cells = [dict(zip(names, row, strict=True)) for row in zip(*names.values(), strict=True)]
     slices = are_slices(files)
-    counts: Counter[str] = Counter()
-    for row, mine in enumerate(files):
-        cells = {("id" if name == id_column else name): str(probe[name].iloc[row]) for name in used}
-        named = {str(PurePosixPath(path).parent) for path in mine} if slices else mine
-        counts.update({template for path in named for template in _make_templates(path, cells)})
-    templates = [template for template, count in counts.items() if count >= _SHARE * len(probe)]
+    templates = _list_common(files, cells, slices)
+    if not templates and not slices and are_slices(files, alike=1):  # files without a name in common: no channels
+        slices, templates = True, _list_common(files, cells, True)
     made = (_choose_folder if slices else _merge)(templates) if templates else None
     if made is None:
         return None
@@ -110,6 +108,15 @@ def find_channel_paths(
     rows = made.compose(table, id_column)
     alone = len({row[0] for row in rows}) == len(rows)
     return made if alone and sum(there.issuperset(row) for row in rows) >= ENOUGH * len(rows) else None
+
+
+def _list_common(files: Sequence[Collection[str]], rows: Sequence[dict[str, str]], slices: bool) -> list[str]:
+    """Lists the templates that lead to files, or folders of slices, of most rows."""
+    counts: Counter[str] = Counter()
+    for mine, cells in zip(files, rows, strict=True):
+        named = {str(PurePosixPath(path).parent) for path in mine} if slices else mine
+        counts.update({template for path in named for template in _make_templates(path, cells)})
+    return [template for template, count in counts.items() if count >= SHARE * len(files)]
 
 
 def _choose_folder(templates: Sequence[str]) -> ChannelPaths | None:
@@ -137,7 +144,7 @@ def _narrow(
             [path for path in mine if cell in path and pattern.search(path)]
             for mine, cell, pattern in zip(files, plain, patterns, strict=True)
         ]
-        if sum(map(bool, fewer)) < _SHARE * len(fewer):
+        if sum(map(bool, fewer)) < SHARE * len(fewer):
             continue
         used, files = [*used, name], list(fewer)
         if max(Counter(path for mine in files for path in mine).values()) == 1:

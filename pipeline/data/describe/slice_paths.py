@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 from pipeline.images.slices import are_numbered
 
+SHARE = 0.9  # of the rows have a file of the path, or as many slices, at least: some files are lost
 _MOST_OF_ONE = 4  # numbered files of a folder that are channels, as far as the files tell
 NAMES_OF_CHANNELS = frozenset({"w", "c", "ch", "chan", "channel", "band", "b", "stain", "filter"})
 
@@ -28,16 +29,20 @@ def choose_middle_files(places: Sequence[str], paths: Sequence[str]) -> tuple[st
     return tuple(place if place in there else sorted(inner[place])[len(inner[place]) // 2] for place in places)
 
 
-def are_slices(files: Sequence[Collection[str]]) -> bool:
+def are_slices(files: Sequence[Collection[str]], alike: float = SHARE) -> bool:
     """Says whether each row has folders of its own that hold slices of an image, rather than its channels.
 
-    Slices are numbered, or of another number in each folder; channels are as many everywhere, and few.
+    Slices are numbered, or of another number in each folder; channels are few, and as many in most folders.
+
+    Args:
+        files: of each row.
+        alike: the share of folders with the most common number from which on their files may be channels.
     """
     folders = [Counter(str(PurePosixPath(path).parent) for path in mine) for mine in files]
     if max(Counter(name for mine in folders for name in mine).values(), default=2) > 1:
         return False
-    counts = {count for mine in folders for count in mine.values()}
+    counts = Counter(count for mine in folders for count in mine.values())
     names = [path for mine in files for path in mine]
     word = re.split(r"\d", PurePosixPath(names[0]).stem)[0].strip("_-").lower()
     many = max(counts) > _MOST_OF_ONE and are_numbered(names) and word not in NAMES_OF_CHANNELS
-    return max(counts) > 1 and (len(counts) > 1 or many)
+    return max(counts) > 1 and (many or max(counts.values()) < alike * counts.total())

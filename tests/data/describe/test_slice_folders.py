@@ -4,12 +4,14 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 from support import tiny
 
 from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError
+from pipeline.data.describe.channel_paths import ChannelPaths, find_channel_paths
 from pipeline.data.describe.description import describe_files
 from pipeline.data.describe.init import describe_local
 from pipeline.data.describe.match import Choices
@@ -74,3 +76,19 @@ def test_rows_without_a_folder_and_folders_around_several_are_named(tmp_path: Pa
         find_slices(images, ["c"], FORM, Path("t.csv"))
     with pytest.raises(InputError, match=r"around several others: a \(a/1, a/2\); choose one with files"):
         find_slices(images, ["a"], FORM, Path("t.csv"))
+
+
+@pytest.mark.parametrize("lost", ["", "train/case03/case03_green.png"])
+def test_a_lost_file_leaves_channels_what_they_are(lost: str) -> None:
+    names, colours = [f"case{number:02d}" for number in range(24)], ("blue", "green", "red", "yellow")
+    paths = [f"train/{name}/{name}_{colour}.png" for name in names for colour in colours]
+    there = [path for path in paths if path != lost]
+    found = find_channel_paths(there, pd.DataFrame({"case": names}), ["case"], "case")
+    assert found == ChannelPaths("train", "{id}/{id}_{channel}.png", colours)
+
+
+def test_slices_with_names_of_their_own_are_slices_though_nearly_all_folders_hold_as_many() -> None:
+    names = [f"case{number:02d}" for number in range(24)]
+    paths = [f"train/{name}/{at * 97 + number:08x}.dcm" for at, name in enumerate(names) for number in range(20)]
+    found = find_channel_paths(paths[1:], pd.DataFrame({"case": names}), ["case"], "case")
+    assert found == ChannelPaths("train", "{id}")
