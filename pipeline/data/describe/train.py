@@ -221,12 +221,13 @@ def _describe_pixels(pixels: PixelTable, listing: Listing, sample: SampleSubmiss
     named = {"label": labels.columns} if labels.marks else labels.train_keys
     section = {"layout": "csv_pixels", "table": pixels.table, **named, **pixels.section(row_id)}
     check, more = labels.check, dict[str, dict[str, Any]]()
-    lacking = int((others[list(labels.columns)] == "").any(axis=1).sum()) if set(labels.columns) <= set(others) else 0
+    sets = labels.kind == "several_labels" and not labels.marks  # a blank cell is a set without a label
+    told = set(labels.columns) <= set(others) and not sets
+    lacking = int((others[list(labels.columns)] == "").any(axis=1).sum()) if told else 0
     if lacking:
-        check, more = (
-            (*check, f"{lacking:,} rows lack some of their answers and are left out, see leave_out"),
-            {"leave_out": {"no_label": True}},
-        )
+        one = len(labels.columns) == 1  # what is said of its blank cells holds before they are left out
+        words = f"{lacking:,} rows lack {'their answer' if one else 'some of their answers'} and are left out"
+        check, more = (*(() if one else check), f"{words}, see leave_out"), {"leave_out": {"no_label": True}}
     rows, target = len(others) - lacking, labels.section
     if pixels.planes:
         words = (

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.competition_files import Files, read, rows
+from support.competition_files import Files, read, rows, write
 
 from pipeline.core.layouts import CsvPixels
+from pipeline.data.describe.description import describe_files
+from pipeline.data.describe.match import Choices
 from pipeline.data.prepared.preparing import encode_truth
 from pipeline.data.prepared.records import list_records
 
@@ -88,3 +90,19 @@ def test_a_table_tells_the_image_and_the_number_of_each_row_of_answers(root: Pat
     assert found.submission.kind == "rows"
     listed = list_records(root / "unpacked", found)
     assert [record.id for record in listed.test] == ["i12", "i13", "i14"]
+
+
+def test_a_blank_cell_of_labels_is_no_label_and_its_row_stays(root: Path) -> None:
+    answers: list[tuple[object, ...]] = [("rust scab",), ("rust",), ("",), ("scab",)]
+    found = read(root, tables("kinds", "kinds", answers), metric="row_f1", target="several_labels")
+    target, truth = encode_truth(list_records(root / "unpacked", found).train, found)
+    assert (found.leave_out, target.columns) == (None, ("rust", "scab"))
+    assert truth[:4].tolist() == [[1, 1], [1, 0], [0, 0], [0, 1]]
+
+
+def test_rows_without_a_class_are_left_out_in_one_line(tmp_path: Path) -> None:
+    folder = write(tmp_path / "root", tables("kind", "kind", [("ant",), ("bee",), ("",), ("cat",)]))
+    found = describe_files(folder, Choices(), "accuracy")
+    assert [line for line in found.check if "leave" in line or "left" in line] == [
+        "3 rows lack their answer and are left out, see leave_out"
+    ]
