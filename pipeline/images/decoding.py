@@ -14,7 +14,8 @@ Special kinds of files are treated so:
 
 import io
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
@@ -39,6 +40,15 @@ _SPARE, _LOOKS = 2, 256
 
 class BrokenImageError(ValueError):
     """A file that holds no readable image; the message says why."""
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Begins what is said of a broken file with its name and folder: it is one of several that make an image."""
+    try:
+        yield
+    except BrokenImageError as error:
+        raise BrokenImageError(f"{path.parent.name}/{path.name}: {error}") from error
 
 
 def decode_file(path: Path, form: StorageForm) -> StoredImage:
@@ -80,7 +90,7 @@ def decode_channels(paths: Sequence[Path], form: StorageForm) -> StoredImage:
     """
     levels, lost = [], 0.0
     for path in paths:
-        with path.open("rb") as file:
+        with naming(path), path.open("rb") as file:
             opened = _open(file, replace(form, bands=None, channels=1), _limit_pixels(), str(path), None)
         image = opened.picture
         bands = image if isinstance(image, Bands) else _list_bands(_flatten(image).convert("L"))

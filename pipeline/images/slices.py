@@ -12,7 +12,7 @@ from PIL import Image
 
 from pipeline.core.arrays import Pixels, round_levels
 from pipeline.core.ids import natural_order
-from pipeline.images.decoding import decode_file
+from pipeline.images.decoding import decode_file, naming
 from pipeline.images.dicom import read_place
 from pipeline.images.fitting import StorageForm, StoredImage
 from pipeline.images.hashing import hash_appearance
@@ -56,7 +56,10 @@ def decode_slices(paths: Sequence[Path], form: StorageForm) -> StoredImage:
     side = form.size // across if form.slices == "mosaic" else form.size
     channels = 1 if form.slices == "spread" else form.channels
     each = replace(form, slices=None, size=side, channels=channels)
-    read = [decode_file(path, each) for path in paths]
+    read = []
+    for path in paths:
+        with naming(path):
+            read.append(decode_file(path, each))
     levels: Pixels = np.stack([one.levels for one in read])
     digest = hashlib.blake2b("".join(one.hash for one in read).encode(), digest_size=16).hexdigest()
     made = _join(levels, form, across)

@@ -93,3 +93,11 @@ def test_each_file_becomes_its_channel(tmp_path: Path) -> None:
     Image.new("L", (9, 9)).save(paths[2])
     with pytest.raises(BrokenImageError, match=r"its files differ in size: c.png 8x8, a.png 8x8, b.png 9x9"):
         decode_channels(paths, StorageForm(4, 3, "crop"))
+
+
+def test_a_broken_channel_is_named(tmp_path: Path) -> None:
+    _write(tmp_path, "red/a.png", "green/a.png")
+    paths = [tmp_path / "train" / colour / "a.png" for colour in ("red", "green")]
+    paths[1].write_bytes(b"xx")
+    with pytest.raises(BrokenImageError, match=r"^green/a.png: "):
+        decode_channels(paths, StorageForm(4, 2, "crop"))

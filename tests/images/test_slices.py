@@ -74,3 +74,10 @@ def test_a_mosaic_fills_the_stored_size_and_goes_with_nothing_else() -> None:
         Storage(size=30, slices="mosaic")
     with pytest.raises(ValueError, match="slices goes with neither level, tiles nor bands"):
         Storage(size=32, slices="mean", level=1)
+
+
+def test_a_broken_slice_is_named(tmp_path: Path) -> None:
+    paths = _write(tmp_path, 4)
+    paths[2].write_bytes(b"xx")
+    with pytest.raises(BrokenImageError, match=rf"^{tmp_path.name}/2.png: "):
+        decode_slices(paths, StorageForm(8, 1, "stretch", slices="mean"))
