@@ -78,6 +78,13 @@ def test_rows_without_a_folder_and_folders_around_several_are_named(tmp_path: Pa
         find_slices(images, ["a"], FORM, Path("t.csv"))
 
 
+@pytest.mark.parametrize("blank", ["", " "])
+def test_a_blank_cell_names_no_folder(tmp_path: Path, blank: str) -> None:
+    _write(tmp_path, {"train/only": 3})
+    with pytest.raises(InputError, match=r"1 rows name no folder of pictures in .*: \(blank\); there are only"):
+        find_slices(ImageFolder(tmp_path, "train"), [blank], FORM, Path("t.csv"))
+
+
 @pytest.mark.parametrize("lost", ["", "train/case03/case03_green.png"])
 def test_a_lost_file_leaves_channels_what_they_are(lost: str) -> None:
     names, colours = [f"case{number:02d}" for number in range(24)], ("blue", "green", "red", "yellow")
