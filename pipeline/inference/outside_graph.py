@@ -16,10 +16,20 @@ from pipeline.core.arrays import Images, Values
 from pipeline.core.files import write_json
 from pipeline.images.decoding import decode_file, find_least_side
 from pipeline.images.fitting import StorageForm
+from pipeline.images.slices import count_slices
 
 CHECK_PICTURE, CHECK_PIXELS, CHECK_CARD = "check.jpg", "check_pixels.bin", "check.json"
 READER = "read_picture.py"
 _CHANNELS = {1: "grey", 3: "RGB"}
+_ROUNDED = ", each result rounded to a whole level (the order changes a level by 1 or 2, of noise by up to 9)"
+_BETWEEN = ", levels between two whole ones, cut off at 0 and 255 at last"
+_HALF = ", rounded half to even"
+_SLICES = {
+    "middle": "the slice is the image",
+    "spread": "each slice becomes a channel, in their order",
+    "mean": "each channel is the mean of the slices' levels",
+    "mosaic": "the slices, each sqrt(count) times smaller than size, fill a square, row by row",
+}
 _TURNED_RIGHT = 6  # of EXIF: the first row of the file is the right side of the picture
 
 
@@ -31,11 +41,12 @@ def is_plain(form: StorageForm, several_files: bool) -> bool:
 
 def describe_outside(form: StorageForm, several_files: bool) -> dict[str, Any]:
     """Describes what must happen to an image's file, or files, before a graph can take it."""
-    plain = is_plain(form, several_files)
+    plain, whole = is_plain(form, several_files), form.dtype == "uint8"
     least = find_least_side(form)
     return {
         "size": form.size,
-        "files": "several for each image, each a channel" if several_files else "one for each image",
+        "files": _name_files(form, several_files),
+        "slices": _describe_slices(form),
         "channels": _CHANNELS[form.channels] if plain else _name_bands(form),
         "values": f"{_name_type(form)}, 0 black to 255 white, not normalised; rows from the top, channels last",
         "jpeg": {
@@ -59,9 +70,10 @@ def describe_outside(form: StorageForm, several_files: bool) -> dict[str, Any]:
         "mosaic": None if form.tiles is None else [form.tiles, form.tile_count, form.tile_size],
         "deep_values": {
             "range": list(form.range) if isinstance(form.range, tuple) else form.range,
-            "rule": "files of more than 8 bits: (value - low) * 255 / (high - low), clipped to 0..255, rounded half "
-            "to even; dtype is 0..65535 (0..1 or 0..255 for floating point), data the least and largest value of "
-            "the picture, percentile its 0.5 and 99.5, window what a DICOM file names, or two values, low and high",
+            "rule": "files of more than 8 bits: (value - low) * 255 / (high - low), clipped to 0..255"
+            f"{_HALF if whole else ''}; dtype is 0..65535 (0..1 or 0..255 for floating point), data the least and "
+            "largest value of the picture, percentile its 0.5 and 99.5, window what a DICOM file names, or two values, "
+            "low and high",
         },
         "resize": {
             "mode": form.resize,
@@ -71,9 +83,9 @@ def describe_outside(form: StorageForm, several_files: bool) -> dict[str, Any]:
             "a": -0.5,
             "widened_by_shrinking": True,
             "rule": "Pillow 13's resize: along the rows, then along the columns, or the other way where the picture "
-            "loses more than twice as many rows as columns, each result rounded to a whole level (the order changes a "
-            "level by 1 or 2, of noise by up to 9); the filter's support is 2 pixels of the smaller picture, its "
-            "weights sum to one at the border",
+            "loses more than twice as many rows as columns"
+            f"{_ROUNDED if whole else _BETWEEN}; the filter's support is 2 pixels of the smaller picture, its weights "
+            "sum to one at the border",
             "pad_value": 0,
         },
     }
@@ -112,11 +124,35 @@ def write_check(folder: Path, pixels: Images, values: Values, columns: tuple[str
     )
 
 
+def _name_files(form: StorageForm, several_files: bool) -> str:
+    if form.slices is not None:
+        return "a folder of slices for each image"
+    return "several for each image, each a channel" if several_files else "one for each image"
+
+
+def _describe_slices(form: StorageForm) -> dict[str, Any] | None:
+    if form.slices is None:
+        return None
+    return {
+        "kind": form.slices,
+        "count": count_slices(form),
+        "chosen": "of n in their order, the slices floor((2 i + 1) n / (2 count)) from 0, for i from 0 to count - 1",
+        "order": "of the numbers that end their names; of DICOM files with other names that of their place in the "
+        "series; else of their names",
+        "rule": f"each slice is read and resized by itself; {_SLICES[form.slices]}"
+        f"{_HALF if form.slices == 'mean' and form.dtype == 'uint8' else ''}",
+    }
+
+
 def _name_type(form: StorageForm) -> str:
     return "uint8" if form.dtype == "uint8" else "float32, levels between two whole ones"
 
 
 def _name_bands(form: StorageForm) -> str:
+    if form.slices == "spread":
+        return f"{form.channels} slices, each a channel of grey"
+    if form.slices is not None and form.channels in _CHANNELS:
+        return f"{_CHANNELS[form.channels]} of slices"
     if form.dtype != "uint8" and form.bands is None and form.channels in _CHANNELS:
         return f"{_CHANNELS[form.channels]}, with levels between two whole ones: storage.dtype is {form.dtype}"
     of = f" ({', '.join(map(str, form.bands))} of the file, from 1)" if form.bands is not None else ""

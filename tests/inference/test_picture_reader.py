@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -69,6 +70,23 @@ def test_deep_values_become_levels_by_the_range_of_the_card(
     form = StorageForm(24, 1, "crop", values)  # type: ignore[arg-type]
     path = pictures["deep.png"]
     np.testing.assert_array_equal(read_picture(path, as_card(form)), decode_file(path, form).pixels)
+
+
+def test_the_words_of_a_card_tell_slices_and_levels_between_two_whole_ones() -> None:
+    spread: Any = as_card(StorageForm(48, 5, "crop", slices="spread"))
+    assert (spread["files"], spread["slices"]["kind"], spread["slices"]["count"]) == (
+        "a folder of slices for each image",
+        "spread",
+        5,
+    )
+    mean: Any = as_card(StorageForm(48, 1, "crop", slices="mean", slice_count=7))
+    assert (mean["slices"]["count"], mean["channels"]) == (7, "grey of slices")
+    eight: Any = as_card(FORMS[0])
+    assert (eight["files"], eight["slices"]) == ("one for each image", None)
+    deep: Any = as_card(StorageForm(48, 3, "crop", dtype="uint16"))
+    for card, rounded in ((eight, True), (deep, False)):
+        assert ("rounded half to even" in card["deep_values"]["rule"]) == rounded
+        assert ("rounded to a whole level" in card["resize"]["rule"]) == rounded
 
 
 @pytest.mark.parametrize(
