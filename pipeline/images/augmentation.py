@@ -12,23 +12,23 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator, Field, model_validator
 
-from pipeline.core.arrays import Images, Pixels
+from pipeline.core.arrays import Images
 from pipeline.core.config import Section
-from pipeline.core.errors import InputError, near_names, one_line, some
+from pipeline.core.errors import InputError, one_line
 from pipeline.core.memory import is_out_of_memory
 from pipeline.images.policies import Policy, PolicyTransform
 from pipeline.images.quiet_albumentations import A, name_failing
+from pipeline.images.transforms import TransformChain, make_transform, run_transforms
 
 Declared = tuple[dict[str, dict[str, Any]], ...]
 
 
 def _checked(transforms: Declared) -> Declared:
     for entry in transforms:
-        _transform(entry)
+        make_transform(entry)
     return transforms
 
 
-_BASES = {"BasicTransform", "DualTransform", "ImageOnlyTransform"}
 # albumentations classes in order, each ``{Name: {argument: value}}``.
 Transforms = Annotated[Declared, AfterValidator(_checked)]
 
@@ -61,54 +61,6 @@ class Augmentation(Section):
         return self
 
 
-def _known() -> dict[str, type[A.BasicTransform]]:
-    return {
-        name: value
-        for name, value in vars(A).items()
-        if isinstance(value, type) and issubclass(value, A.BasicTransform) and name not in _BASES
-    }
-
-
-def _transform(entry: dict[str, dict[str, Any]]) -> A.BasicTransform:
-    if len(entry) != 1:
-        raise InputError(f"a transform is one name with its arguments, got {sorted(entry)}; start a list item for each")
-    ((name, arguments),) = entry.items()
-    known = _known()
-    if name not in known:
-        raise InputError(f"transform {name!r} is unknown to albumentations; {near_names(name, known)}")
-    unknown = sorted(set(arguments) - set(_arguments(known[name])))
-    if unknown:
-        raise InputError(f"transform {name} takes no {some(unknown)}; it takes {some(_arguments(known[name]), 99)}")
-    try:
-        # Not strict, albumentations warns about values that do not fit and goes on with its defaults.
-        return _made(known[name], _tuples(arguments))
-    except (TypeError, ValueError) as error:
-        raise InputError(f"transform {name}: {_first_reason(error)}") from error
-
-
-def _made(transform: type[A.BasicTransform], arguments: dict[str, Any]) -> A.BasicTransform:
-    try:
-        return transform(**arguments, strict=True)
-    except TypeError as error:
-        if "'strict'" not in str(error):
-            raise
-        return transform(**arguments)  # one without a schema of its own has nothing to be strict about
-
-
-def _arguments(transform: type[A.BasicTransform]) -> list[str]:
-    return sorted({*transform.InitSchema.model_fields, "p"} - {"strict"})
-
-
-def _first_reason(error: Exception) -> str:
-    # pydantic adds lines of its own, an address among them; the first one or two say what is wrong.
-    lines = [line.strip() for line in str(error).splitlines() if "For further information" not in line]
-    return " ".join(lines)
-
-
-def _tuples(arguments: dict[str, Any]) -> dict[str, Any]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in arguments.items()}
-
-
 class ImageTransform:
     """The per-image part, ready to run in one thread."""
 
@@ -121,7 +73,8 @@ class ImageTransform:
         """
         self._declared = {"augmentation.transforms": config.transforms, "balance.stronger.transforms": stronger}
         self._policy = PolicyTransform(config.policy) if config.policy is not None else None
-        self._compose, self._stronger = _composed(config.transforms), _composed(stronger)
+        self._compose = TransformChain(config.transforms) if config.transforms else None
+        self._stronger = TransformChain(stronger) if stronger else None
         self._idle = self._policy is None and self._compose is None
 
     def seed(self, seed: int) -> None:
@@ -129,9 +82,9 @@ class ImageTransform:
         if self._policy is not None:
             self._policy.seed(seed)
         if self._compose is not None:
-            self._compose.set_random_seed(seed)
+            self._compose.seed(seed)
         if self._stronger is not None:
-            self._stronger.set_random_seed(seed + 1)  # no copy of the draws before it
+            self._stronger.seed(seed + 1)  # no copy of the draws before it
 
     def check(self, image: Images) -> None:
         """Tries the declared transforms on an image, all of them and with each left out that is not always drawn.
@@ -144,8 +97,9 @@ class ImageTransform:
                 "augmentation.policy works on 8 bits, but the store holds 16: declare augmentation.transforms instead, "
                 "in the model's file, or set storage.dtype: uint8 in the competition's"
             )
+        deep = image.dtype != np.uint8
         for place, declared in self._declared.items():
-            transforms = [_transform(entry) for entry in declared]
+            transforms = [make_transform(entry, deep) for entry in declared]
             rare = [number for number, each in enumerate(transforms) if each.p < 1]
             for left_out in (None, *rare):
                 drawn = [each for number, each in enumerate(transforms) if each.p > 0 and number != left_out]
@@ -164,22 +118,11 @@ class ImageTransform:
         if self._policy is not None:
             result = self._policy(result)
         if self._compose is not None:
-            result = _kept(_run(self._compose, result), image, "augmentation.transforms")
+            result = _kept(self._compose(result), image, "augmentation.transforms")
         if strong:
             assert self._stronger is not None
-            result = _kept(_run(self._stronger, result), image, "balance.stronger.transforms")
+            result = _kept(self._stronger(result), image, "balance.stronger.transforms")
         return result
-
-
-def _run(compose: A.Compose, image: Pixels) -> NDArray[Any]:
-    """Runs transforms: on levels between two whole ones as albumentations wants them, in [0, 1]."""
-    if image.dtype == np.uint8:
-        return np.asarray(compose(image=image)["image"])
-    return np.asarray(np.clip(compose(image=image / np.float32(255))["image"] * np.float32(255), 0, 255))
-
-
-def _composed(transforms: Declared) -> A.Compose | None:
-    return A.Compose([_transform(entry) for entry in transforms]) if transforms else None
 
 
 def _always(transforms: list[A.BasicTransform], image: Images, place: str) -> NDArray[Any]:
@@ -188,7 +131,7 @@ def _always(transforms: list[A.BasicTransform], image: Images, place: str) -> ND
         each.p = 1.0
     try:
         with explain_errors(f"{place} ({_names(transforms)}) fails on an image of {image.shape}"):
-            changed = _run(A.Compose(transforms), np.ascontiguousarray(image))
+            changed = run_transforms(A.Compose(transforms), np.ascontiguousarray(image))
     finally:
         for each, chance in zip(transforms, chances, strict=True):
             each.p = chance

@@ -1,5 +1,5 @@
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -107,6 +107,31 @@ def test_transforms_keep_levels_between_two() -> None:
     batch = np.stack([image, image[::-1]])
     mixed, _ = mix_batch(batch, np.eye(2, dtype=np.float32), Augmentation(mixup=1.0), np.random.default_rng(0))
     assert str(mixed.dtype) == "float32"
+
+
+@pytest.mark.parametrize(
+    ("transform", "share"),
+    [
+        ({"CoarseDropout": {"fill": 128, "hole_height_range": [0.5, 0.5], "hole_width_range": [0.5, 0.5]}}, 0.2),
+        ({"Affine": {"rotate": [45, 45], "fill": 128, "interpolation": 0}}, 0.1),
+        ({"Rotate": {"limit": [45, 45], "fill": [128, 128, 128], "interpolation": 0}}, 0.1),
+        ({"GridDropout": {"fill": 128}}, 0.2),
+        ({"PixelDropout": {"drop_value": 128, "dropout_prob": 0.5}}, 0.4),
+    ],
+)
+def test_a_fill_is_a_grey_level_on_8_bits_and_on_16(transform: dict[str, dict[str, Any]], share: float) -> None:
+    ((name, arguments),) = transform.items()
+    change = ImageTransform(Augmentation(transforms=({name: arguments | {"p": 1.0}},)))
+    results = []
+    for dtype in (np.uint8, np.float32):
+        image = np.full((16, 16, 3), 50, dtype=dtype)
+        change.check(image)
+        change.seed(3)
+        results.append(change(image))
+    whole, deep = results
+    assert set(np.unique(whole)) == {50, 128}
+    assert (whole == 128).mean() >= share
+    np.testing.assert_allclose(deep, whole, atol=1e-3)
 
 
 def test_a_policy_on_levels_between_two_is_refused() -> None:
