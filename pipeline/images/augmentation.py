@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator, Field, model_validator
 
-from pipeline.core.arrays import Images
+from pipeline.core.arrays import Images, Pixels
 from pipeline.core.config import Section
 from pipeline.core.errors import InputError, one_line
 from pipeline.core.memory import is_out_of_memory
@@ -21,6 +21,7 @@ from pipeline.images.quiet_albumentations import A, name_failing
 from pipeline.images.transforms import TransformChain, make_transform, run_transforms
 
 Declared = tuple[dict[str, dict[str, Any]], ...]
+_WHOLE = 1e-3  # grey levels: less than half a step of a uint16 store, more than float32 loses by 255
 
 
 def _checked(transforms: Declared) -> Declared:
@@ -90,7 +91,8 @@ class ImageTransform:
         """Tries the declared transforms on an image, all of them and with each left out that is not always drawn.
 
         Raises:
-            InputError: they fail, or change its size or dtype; no draw is used up.
+            InputError: they fail, change its size or dtype, or round the levels of a store of 16 bits; no draw is used
+                up.
         """
         if self._policy is not None and image.dtype != np.uint8:
             raise InputError(
@@ -105,6 +107,8 @@ class ImageTransform:
                 drawn = [each for number, each in enumerate(transforms) if each.p > 0 and number != left_out]
                 if drawn:
                     _kept(_always(drawn, image, place), image, f"{place} ({_names(drawn)})")
+            if deep:
+                _require_fractions([each for each in transforms if each.p > 0], image, place)
 
     def __call__(self, image: Images, strong: bool = False) -> Images:
         """Transforms one image (size, size, channels); ``strong`` ones go through ``stronger`` as well.
@@ -125,7 +129,7 @@ class ImageTransform:
         return result
 
 
-def _always(transforms: list[A.BasicTransform], image: Images, place: str) -> NDArray[Any]:
+def _always(transforms: list[A.BasicTransform], image: Pixels, place: str) -> NDArray[Any]:
     chances = [each.p for each in transforms]
     for each in transforms:
         each.p = 1.0
@@ -136,6 +140,20 @@ def _always(transforms: list[A.BasicTransform], image: Images, place: str) -> ND
         for each, chance in zip(transforms, chances, strict=True):
             each.p = chance
     return changed
+
+
+def _require_fractions(transforms: list[A.BasicTransform], image: Images, place: str) -> None:
+    # An image of its own: the store's may be files of 8 bits, whose levels are whole before.
+    levels = np.random.default_rng(0).uniform(0, 255, image.shape).astype(np.float32)
+    for number, transform in enumerate(transforms, 1):
+        result = _always(transforms[:number], levels, place)
+        values = np.unique(np.rint(result))
+        # What is black, white or of one value all over was not rounded.
+        if len(values) > 1 and {*values} - {0, 255} and np.abs(result - np.rint(result)).max() < _WHOLE:
+            raise InputError(
+                f"{place} ({_names([transform])}) works on 8 bits, but the store holds 16: it rounds to whole grey "
+                "levels; remove it from the model's file, or set storage.dtype: uint8 in the competition's"
+            )
 
 
 @contextmanager

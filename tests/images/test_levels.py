@@ -134,6 +134,42 @@ def test_a_fill_is_a_grey_level_on_8_bits_and_on_16(transform: dict[str, dict[st
     np.testing.assert_allclose(deep, whole, atol=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("name", "channels"),
+    [
+        ("Equalize", 1),
+        ("Equalize", 3),
+        ("CLAHE", 1),
+        ("AutoContrast", 3),
+        ("ImageCompression", 1),
+        ("Posterize", 3),
+        ("HueSaturationValue", 3),
+        ("RandomToneCurve", 1),
+        ("MedianBlur", 3),
+    ],
+)
+def test_a_transform_that_rounds_levels_is_refused_for_16_bits_alone(name: str, channels: int) -> None:
+    change = ImageTransform(Augmentation(transforms=({"HorizontalFlip": {"p": 1.0}}, {name: {"p": 0.1}})))
+    change.check(_noise(16, channels).astype(np.uint8))
+    # The image is whole itself, as of a file of 8 bits.
+    with pytest.raises(InputError, match=rf"augmentation.transforms \({name}\) works on 8 bits, .*dtype: uint8"):
+        change.check(np.rint(_noise(16, channels)))
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [
+        {"RandomBrightnessContrast": {"brightness_limit": [-1, -1], "contrast_limit": [0, 0]}},  # all black
+        {"CoarseDropout": {"fill": 128, "hole_height_range": [1.0, 1.0], "hole_width_range": [1.0, 1.0]}},
+        {"GaussianBlur": {}},
+        {"Solarize": {}},
+        {"Equalize": {"p": 0.0}},
+    ],
+)
+def test_a_transform_that_rounds_nothing_is_taken(transform: dict[str, dict[str, Any]]) -> None:
+    ImageTransform(Augmentation(transforms=(transform,))).check(np.rint(_noise(16, 3)))
+
+
 def test_a_policy_on_levels_between_two_is_refused() -> None:
     transform = ImageTransform(Augmentation.model_validate({"policy": {"name": "trivial_augment"}}))
     with pytest.raises(InputError, match=r"policy works on 8 bits, .*set storage.dtype: uint8"):
