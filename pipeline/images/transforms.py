@@ -85,23 +85,29 @@ class TransformChain:
     """Transforms in order, for images of 8 bits and for levels between two whole ones."""
 
     def __init__(self, declared: Sequence[dict[str, dict[str, Any]]]) -> None:
-        """Builds them.
+        """Builds them for 8 bits, and anew for the first image of a store of 16.
 
         Raises:
             InputError: one is unknown or misdeclared.
         """
-        self._whole, self._deep = (
-            A.Compose([make_transform(entry, deep) for entry in declared]) for deep in (False, True)
-        )
+        self._declared, self._seed, self._is_deep = declared, 0, False
+        self._compose = self._build()
+
+    def _build(self) -> A.Compose:
+        return A.Compose([make_transform(entry, self._is_deep) for entry in self._declared])
 
     def seed(self, seed: int) -> None:
         """Fixes all draws until the next call."""
-        self._whole.set_random_seed(seed)
-        self._deep.set_random_seed(seed)
+        self._seed = seed
+        self._compose.set_random_seed(seed)
 
     def __call__(self, image: Pixels) -> NDArray[Any]:
         """Transforms one image (height, width, channels) of grey levels, uint8 or float32."""
-        return run_transforms(self._whole if image.dtype == np.uint8 else self._deep, image)
+        if self._is_deep != (image.dtype != np.uint8):
+            self._is_deep = not self._is_deep
+            self._compose = self._build()
+            self._compose.set_random_seed(self._seed)
+        return run_transforms(self._compose, image)
 
 
 def run_transforms(compose: A.Compose, image: Pixels) -> NDArray[Any]:
