@@ -67,6 +67,17 @@ def labels(root: Path, competition: Competition) -> dict[str, str | None]:
     return {record.source: record.label for record in list_records(root / "unpacked", competition)[0]}
 
 
+def cells_and_sample(
+    train: str, sample: str, cells: Sequence[tuple[object, ...]], shown: tuple[object, ...]
+) -> dict[str, bytes | str]:
+    """Twelve training images with one row of cells each, and three test images of which each row shows the same."""
+    return {
+        "train.csv": rows("Id," + train, *((f"a{n}", *cells[n % len(cells)]) for n in range(12))),
+        "sample_submission.csv": rows("Id," + sample, *((f"b{n}", *shown) for n in range(3))),
+        **images([f"train/a{n}.png" for n in range(12)] + [f"test/b{n}.png" for n in range(3)], (32, 32)),
+    }
+
+
 def dog_breeds() -> dict[str, bytes | str]:
     train, test = [f"a{n}" for n in range(9)], [f"b{n}" for n in range(4)]
     return {

@@ -1,10 +1,9 @@
 """Cells of sample submissions that differ from the training table in form: written as the sample has them, or asked."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from support.competition_files import images, read, rows
+from support.competition_files import cells_and_sample, images, read, rows
 
 from pipeline.core.answers import DecisionSubmission, LabelSetSubmission, LabelSubmission, RankedSubmission
 from pipeline.core.errors import InputError
@@ -12,31 +11,19 @@ from pipeline.core.targets.spec import GradesSpec
 from pipeline.data.describe.spellings import find_spelling
 from pipeline.kaggle.answers.parts import find_length
 
-
-def layout(
-    train: str, sample: str, cells: Sequence[tuple[object, ...]], shown: tuple[object, ...]
-) -> dict[str, bytes | str]:
-    """Twelve training images with one row of cells each, and three test images of which each row shows the same."""
-    return {
-        "train.csv": rows("Id," + train, *((f"a{n}", *cells[n % len(cells)]) for n in range(12))),
-        "sample_submission.csv": rows("Id," + sample, *((f"b{n}", *shown) for n in range(3))),
-        **images([f"train/a{n}.png" for n in range(12)] + [f"test/b{n}.png" for n in range(3)], (32, 32)),
-    }
-
-
 SETS = [("haze|road",), ("road|water",), ("water|haze",), ("haze",)]
 KINDS = [(name,) for name in ("ant", "bee", "cow", "dog")]
 
 
 @pytest.mark.parametrize(("shown", "separator"), [('"haze, road"', ", "), ('"haze,road"', ","), ("haze|road", "|")])
 def test_a_set_is_written_with_the_separator_of_the_sample_to_the_blank(root: Path, shown: str, separator: str) -> None:
-    found = read(root, layout("tags", "tags", SETS, (shown,)), "row_f1")
+    found = read(root, cells_and_sample("tags", "tags", SETS, (shown,)), "row_f1")
     assert isinstance(found.submission, LabelSetSubmission)
     assert found.submission.separator == separator
 
 
 def test_a_list_is_written_with_the_separator_of_the_sample_to_the_blank(root: Path) -> None:
-    found = read(root, layout("kind", "kinds", KINDS, ('"ant, bee"',)), "map_2")
+    found = read(root, cells_and_sample("kind", "kinds", KINDS, ('"ant, bee"',)), "map_2")
     assert isinstance(found.submission, RankedSubmission)
     assert found.submission.separator == ", "
     assert find_length(found.submission, ["ant, bee"]) == 2
@@ -44,14 +31,14 @@ def test_a_list_is_written_with_the_separator_of_the_sample_to_the_blank(root: P
 
 @pytest.mark.parametrize(("last", "wanted"), [("haze", True), ("", False)])
 def test_no_cell_stays_empty_where_every_training_image_has_a_label(root: Path, last: str, wanted: bool) -> None:
-    found = read(root, layout("tags", "tags", [*SETS[:3], (last,)], ("haze|road",)), "row_f1")
+    found = read(root, cells_and_sample("tags", "tags", [*SETS[:3], (last,)], ("haze|road",)), "row_f1")
     assert isinstance(found.submission, LabelSetSubmission)
     assert found.submission.at_least_one is wanted
 
 
 @pytest.mark.parametrize(("none", "wanted"), [((1, 1), True), ((0, 0), False)])
 def test_marks_of_every_row_make_sets_with_at_least_one_label(root: Path, none: tuple[int, int], wanted: bool) -> None:
-    files = layout("haze,road", "tags", [(1, 1), none, (1, 0)], ("haze road",))
+    files = cells_and_sample("haze,road", "tags", [(1, 1), none, (1, 0)], ("haze road",))
     found = read(root, files, "row_f1", label="haze,road", target="several_labels")
     assert isinstance(found.submission, LabelSetSubmission)
     assert found.submission.at_least_one is wanted
@@ -62,19 +49,21 @@ def test_marks_of_every_row_make_sets_with_at_least_one_label(root: Path, none: 
 )
 def test_lists_in_brackets_are_refused_instead_of_read_with_their_brackets(root: Path, cells: list[tuple[str]]) -> None:
     with pytest.raises(InputError, match=r"tags of train.csv holds lists in brackets, such as \[.haze., .road.\]"):
-        read(root, layout("tags", "tags", cells, ("haze road",)), "row_f1")
+        read(root, cells_and_sample("tags", "tags", cells, ("haze road",)), "row_f1")
 
 
 @pytest.mark.parametrize("shown", ["ant", "new_kind", "new_kind new_kind"])
 def test_a_metric_of_lists_makes_a_list_of_a_sample_that_shows_one_class(root: Path, shown: str) -> None:
-    found = read(root, layout("kind", "kind", KINDS, (shown,)), "map_3")
+    found = read(root, cells_and_sample("kind", "kind", KINDS, (shown,)), "map_3")
     assert isinstance(found.submission, RankedSubmission)
     assert (found.submission.k, found.submission.separator) == (3, " ")
     assert found.submission.new == (None if shown == "ant" else "new_kind")
 
 
 def test_a_class_of_two_words_is_no_list(root: Path) -> None:
-    found = read(root, layout("kind", "kind", [("red ant",), ("bee",), ("cow",), ("dog",)], ("red ant",)), "map_3")
+    found = read(
+        root, cells_and_sample("kind", "kind", [("red ant",), ("bee",), ("cow",), ("dog",)], ("red ant",)), "map_3"
+    )
     assert isinstance(found.submission, LabelSubmission)
 
 
@@ -86,13 +75,13 @@ def test_a_class_of_two_words_is_no_list(root: Path) -> None:
     ],
 )
 def test_classes_are_written_as_the_sample_spells_them(root: Path, shown: str, names: dict[str, str]) -> None:
-    found = read(root, layout("kind", "kind", KINDS, (shown,)), "accuracy")
+    found = read(root, cells_and_sample("kind", "kind", KINDS, (shown,)), "accuracy")
     assert isinstance(found.submission, LabelSubmission)
     assert found.submission.names == names
 
 
 def test_whole_numbers_and_fractions_of_one_value_are_one_class(root: Path) -> None:
-    found = read(root, layout("grade", "grade", [("0.0",), ("1.0",), ("2.0",)], (0,)), "quadratic_kappa")
+    found = read(root, cells_and_sample("grade", "grade", [("0.0",), ("1.0",), ("2.0",)], (0,)), "quadratic_kappa")
     assert isinstance(found.submission, LabelSubmission)
     assert found.submission.names == {"0.0": "0", "1.0": "1", "2.0": "2"}
 
@@ -109,27 +98,27 @@ def test_a_spelling_that_several_ways_explain_is_none() -> None:
 
 @pytest.mark.parametrize(("classes", "positive"), [(("no", "yes"), "yes"), (("False", "True"), "True")])
 def test_the_positive_class_of_yes_and_no_is_not_asked_for(root: Path, classes: tuple[str, str], positive: str) -> None:
-    found = read(root, layout("sick", "sick", [(name,) for name in classes], (0.5,)), "roc_auc")
+    found = read(root, cells_and_sample("sick", "sick", [(name,) for name in classes], (0.5,)), "roc_auc")
     assert isinstance(found.submission, LabelSubmission)
     assert found.submission.positive == positive
 
 
 def test_columns_of_false_and_true_are_answered_so(root: Path) -> None:
-    files = layout("x,y,z", "x,y,z", [(1, 1, 0), (0, 0, 0), (0, 1, 1)], ("False", "False", "False"))
+    files = cells_and_sample("x,y,z", "x,y,z", [(1, 1, 0), (0, 0, 0), (0, 1, 1)], ("False", "False", "False"))
     found = read(root, files, "macro_f1")
     assert isinstance(found.submission, DecisionSubmission)
     assert found.submission.marks == ("False", "True")
 
 
 def test_columns_of_false_and_true_are_no_probabilities(root: Path) -> None:
-    files = layout("x,y,z", "x,y,z", [(1, 1, 0), (0, 0, 0), (0, 1, 1)], ("False", "False", "False"))
+    files = cells_and_sample("x,y,z", "x,y,z", [(1, 1, 0), (0, 0, 0), (0, 1, 1)], ("False", "False", "False"))
     with pytest.raises(InputError, match="x holds 'False', which is no number"):
         read(root, files, "roc_auc")
 
 
 @pytest.mark.parametrize(("odd", "words"), [("-1", "-1"), ("", "blanks")])
 def test_marks_that_are_neither_0_nor_1_are_asked_about(root: Path, odd: str, words: str) -> None:
-    files = layout("x,y,z", "x,y,z", [(1, 1, odd), (0, 0, 0), (0, 1, 1)], (0, 0, 0))
+    files = cells_and_sample("x,y,z", "x,y,z", [(1, 1, odd), (0, 0, 0), (0, 1, 1)], (0, 0, 0))
     with pytest.raises(
         InputError, match=f"they hold {words} in addition to 0 and 1: for several labels write 0 or 1 there"
     ):
@@ -138,7 +127,7 @@ def test_marks_that_are_neither_0_nor_1_are_asked_about(root: Path, odd: str, wo
 
 def test_a_patient_that_the_sample_asks_about_is_no_answer(root: Path) -> None:
     train = rows("image,patient,sick", *((f"a{n}", f"p{n // 3}", n // 3 % 2) for n in range(24)))
-    files = layout("x", "y", [(1,)], (1,)) | {
+    files = cells_and_sample("x", "y", [(1,)], (1,)) | {
         "train.csv": train,
         "test.csv": rows("image,patient", *((f"b{n}", f"q{n // 2}") for n in range(6))),
         "sample_submission.csv": rows("patient,sick", *((f"q{n}", 0.5) for n in range(3))),
@@ -152,7 +141,7 @@ def test_a_patient_that_the_sample_asks_about_is_no_answer(root: Path) -> None:
 
 def test_the_order_of_grades_is_read_from_a_file(root: Path) -> None:
     cells = [('"mild, early"',), ("none",), ("bad",)]
-    files = layout("grade", "grade", cells, ("none",))
+    files = cells_and_sample("grade", "grade", cells, ("none",))
     order = root / "order.txt"
     order.write_text("\ufeffnone\nmild, early\n\n bad \n", encoding="utf-8")
     found = read(root, files, "quadratic_kappa", order=str(order))
@@ -164,7 +153,7 @@ def test_an_order_that_is_no_text_file_is_one_line(root: Path, content: bytes | 
     order = root / "order.txt"
     if content is not None:
         order.write_bytes(content)
-    files = layout("grade", "grade", [("mild",), ("none",), ("bad",)], ("none",))
+    files = cells_and_sample("grade", "grade", [("mild",), ("none",), ("bad",)], ("none",))
     with pytest.raises(InputError, match=r"order\.txt is no file of UTF-8 text .*; write one grade on each line"):
         read(root, files, "quadratic_kappa", order=str(order))
 
@@ -172,12 +161,12 @@ def test_an_order_that_is_no_text_file_is_one_line(root: Path, content: bytes | 
 def test_a_separator_that_is_inside_labels_is_refused(root: Path) -> None:
     cells = [("red ant|bee",), ("bee|cow",), ("cow|red ant",)]
     with pytest.raises(InputError, match="tags lists labels between ' ', which is inside 1 labels, such as 'red ant'"):
-        read(root, layout("tags", "tags", cells, ("bee cow",)), "row_f1")
+        read(root, cells_and_sample("tags", "tags", cells, ("bee cow",)), "row_f1")
     assert not (root / "configs" / "competitions" / "shape.yaml").exists()
 
 
 def test_a_group_with_one_value_is_refused_before_anything_is_written(root: Path) -> None:
-    files = layout("site,kind", "kind", [("x", "ant"), ("x", "bee")], ("ant",))
+    files = cells_and_sample("site,kind", "kind", [("x", "ant"), ("x", "bee")], ("ant",))
     with pytest.raises(InputError, match=r"--group site: all 12 rows of train\.csv have one value, 'x'"):
         read(root, files, "accuracy", group="site")
     assert not (root / "configs" / "competitions" / "shape.yaml").exists()

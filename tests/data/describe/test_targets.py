@@ -1,10 +1,9 @@
 """Kinds of targets and forms of answers, from files to what is prepared: one small layout for each."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from support.competition_files import Files, animals, dog_breeds, images, read, rows
+from support.competition_files import Files, animals, cells_and_sample, dog_breeds, images, read, rows
 
 from pipeline.core.answers import (
     DecisionSubmission,
@@ -23,17 +22,6 @@ from pipeline.data.prepared.training_records import list_training_records
 WORDS = ("haze", "haze road", "road water", "water haze", "road", "water")
 
 
-def layout(
-    train: str, sample: str, cells: Sequence[tuple[object, ...]], shown: tuple[object, ...]
-) -> dict[str, bytes | str]:
-    """Twelve training images with one row of cells each, and three test images of which each row shows the same."""
-    return {
-        "train.csv": rows("Id," + train, *((f"a{n}", *cells[n % len(cells)]) for n in range(12))),
-        "sample_submission.csv": rows("Id," + sample, *((f"b{n}", *shown) for n in range(3))),
-        **images([f"train/a{n}.png" for n in range(12)] + [f"test/b{n}.png" for n in range(3)], (32, 32)),
-    }
-
-
 def columns(root: Path, found: Competition) -> tuple[str, ...]:
     """What is predicted, from the unpacked files."""
     return encode_truth(list_training_records(root / "unpacked", found)[0], found)[0].columns
@@ -42,7 +30,7 @@ def columns(root: Path, found: Competition) -> tuple[str, ...]:
 @pytest.mark.parametrize("separator", [" ", "|", ";"])
 def test_cells_of_several_labels(root: Path, separator: str) -> None:
     cells = [(word.replace(" ", separator),) for word in WORDS]
-    found = read(root, layout("tags", "tags", cells, (separator.join(("haze", "road", "water")),)))
+    found = read(root, cells_and_sample("tags", "tags", cells, (separator.join(("haze", "road", "water")),)))
     assert found.target == SeveralLabelsSpec(kind="several_labels", separator=separator)
     assert isinstance(found.submission, LabelSetSubmission)
     assert found.submission.separator == separator
@@ -51,27 +39,27 @@ def test_cells_of_several_labels(root: Path, separator: str) -> None:
 
 def test_names_of_two_words_stay_classes(root: Path) -> None:
     names = ("Common wheat", "Fat Hen", "Sugar beet")
-    found = read(root, layout("species", "species", [(name,) for name in names], ("Fat Hen",)))
+    found = read(root, cells_and_sample("species", "species", [(name,) for name in names], ("Fat Hen",)))
     assert found.target.kind == "one_class"
     assert columns(root, found) == names
 
 
 @pytest.mark.parametrize(("metric", "form"), [("roc_auc", ProbabilitySubmission), ("macro_f1", DecisionSubmission)])
 def test_columns_that_mark_several_labels_or_none(root: Path, metric: str, form: type) -> None:
-    found = read(root, layout("x,y,z", "x,y,z", [(1, 1, 0), (0, 0, 0), (0, 1, 1)], (0, 0, 0)), metric)
+    found = read(root, cells_and_sample("x,y,z", "x,y,z", [(1, 1, 0), (0, 0, 0), (0, 1, 1)], (0, 0, 0)), metric)
     assert found.target.kind == "several_labels"
     assert isinstance(found.submission, form)
     assert columns(root, found) == ("x", "y", "z")
 
 
 def test_grades_by_value_and_by_order(root: Path) -> None:
-    found = read(root, layout("grade", "grade", [(0,), (10,), (2,)], (0,)), "quadratic_kappa")
+    found = read(root, cells_and_sample("grade", "grade", [(0,), (10,), (2,)], (0,)), "quadratic_kappa")
     assert found.target == GradesSpec(kind="grades")
     assert columns(root, found) == ("0", "2", "10")
 
 
 def test_grades_in_words_ask_for_their_order(root: Path) -> None:
-    files = layout("grade", "grade", [("mild",), ("bad",), ("worse",)], ("mild",))
+    files = cells_and_sample("grade", "grade", [("mild",), ("bad",), ("worse",)], ("mild",))
     with pytest.raises(InputError, match="give --order LOWEST"):
         read(root, files, "quadratic_kappa")
     with pytest.raises(InputError, match="it lacks worse and names none"):
@@ -81,27 +69,27 @@ def test_grades_in_words_ask_for_their_order(root: Path) -> None:
 
 
 def test_numbers_in_several_columns(root: Path) -> None:
-    found = read(root, layout("mass,width", "mass,width", [(1.5, 20), (2.25, 3), (0.5, -1)], (0, 0)), "rmse")
+    found = read(root, cells_and_sample("mass,width", "mass,width", [(1.5, 20), (2.25, 3), (0.5, -1)], (0, 0)), "rmse")
     assert found.target.kind == "numbers"
     assert isinstance(found.submission, NumberSubmission)
     assert columns(root, found) == ("mass", "width")
 
 
 def test_votes_that_the_sample_wants_as_shares(root: Path) -> None:
-    found = read(root, layout("cat,dog", "cat,dog", [(3, 1), (0, 2), (5, 5)], (0.5, 0.5)))
+    found = read(root, cells_and_sample("cat,dog", "cat,dog", [(3, 1), (0, 2), (5, 5)], (0.5, 0.5)))
     assert (found.target.kind, found.metric.name) == ("vote_shares", "kl_divergence")
     assert isinstance(found.submission, ProbabilitySubmission)
 
 
 def test_several_targets_in_columns(root: Path) -> None:
-    found = read(root, layout("root,tone", "root,tone", [("ka", "x"), ("ki", "y"), ("ku", "x")], ("ka", "x")))
+    found = read(root, cells_and_sample("root,tone", "root,tone", [("ka", "x"), ("ki", "y"), ("ku", "x")], ("ka", "x")))
     assert found.target.kind == "several_targets"
     assert isinstance(found.submission, DecisionSubmission)
     assert columns(root, found) == ("root:ka", "root:ki", "root:ku", "tone:x", "tone:y")
 
 
 def test_a_class_with_its_confidence(root: Path) -> None:
-    found = read(root, layout("place", "places", [(7,), (203,), (137790,)], ("137790 0.0979",)))
+    found = read(root, cells_and_sample("place", "places", [(7,), (203,), (137790,)], ("137790 0.0979",)))
     assert isinstance(found.submission, LabelConfidenceSubmission)
     assert found.metric.name == "gap"
 
