@@ -116,9 +116,12 @@ def scale_bands(bands: Bands, wanted: ValueRange) -> Images:
     values = bands.values
     if values.dtype.kind in "ui" and values.dtype.itemsize <= 2 and values.size > _TABLE:
         wide = values.astype(np.int16) if values.dtype.itemsize == 1 else values
-        table = _make_table(wide.dtype.kind == "i", low, high, bands.inverted)
         # One row of values: OpenCV looks up any number of them, but only so many channels.
-        found = cv2.LUT(np.ascontiguousarray(wide).view(np.uint16).reshape(1, -1), table)
+        row = np.ascontiguousarray(wide).reshape(1, -1)
+        choice = wide.dtype.kind == "i", low, high, bands.inverted
+        found = (
+            _multiply(row, *choice[1:]) if _is_product(*choice) else cv2.LUT(row.view(np.uint16), _make_table(*choice))
+        )
         return np.asarray(found, dtype=np.uint8).reshape(values.shape)
     return _rounded(_as_numbers(_levels(values.astype(np.float64), low, high)), bands.inverted)
 
@@ -136,8 +139,34 @@ def _as_numbers(levels: NDArray[np.float64]) -> NDArray[np.float64]:
 @lru_cache(maxsize=8)
 def _make_table(signed: bool, low: float, high: float, inverted: bool) -> Images:
     """Makes the grey levels of all 16-bit values: looking them up is several times faster than arithmetic on pixels."""
+    return _rounded(_levels(_list_steps(signed).astype(np.float64), low, high), inverted)
+
+
+@lru_cache(maxsize=64)
+def _is_product(signed: bool, low: float, high: float, inverted: bool) -> bool:
+    """Says whether `_multiply`, three times faster than the table, gives its level for each of the 16-bit values.
+
+    It multiplies in float32, so a value that lies right between two levels may come out one level off.
+    """
+    if low >= high:
+        return False
+    table = _make_table(signed, low, high, inverted)
+    return bool(np.array_equal(_multiply(_list_steps(signed)[None], low, high, inverted)[0], table))
+
+
+def _multiply(row: NDArray[Any], low: float, high: float, inverted: bool) -> Images:
+    """Scales one row of 16-bit values in float32; OpenCV takes the absolute value of what it multiplied."""
+    info = np.iinfo(row.dtype)
+    kept = np.maximum(row, row.dtype.type(min(np.floor(low), info.max))) if low >= info.min + 1 else row
+    scale = 255 / (high - low)
+    levels = cv2.convertScaleAbs(kept, alpha=scale, beta=-low * scale)
+    return np.asarray(cv2.bitwise_not(levels) if inverted else levels, dtype=np.uint8)
+
+
+def _list_steps(signed: bool) -> NDArray[Any]:
+    """Lists all 16-bit values in the order of their bits."""
     steps = np.arange(_TABLE, dtype=np.uint16)
-    return _rounded(_levels((steps.view(np.int16) if signed else steps).astype(np.float64), low, high), inverted)
+    return steps.view(np.int16) if signed else steps
 
 
 def _levels(values: NDArray[np.float64], low: float, high: float) -> NDArray[np.float64]:

@@ -51,6 +51,18 @@ def test_large_and_small_pictures_are_scaled_alike(kind: str) -> None:
     assert (large[0, 10, 0], large[0, 45, 0], large[0, 80, 0]) == (0, 128, 255)
 
 
+@pytest.mark.parametrize("kind", ["u2", "i2"])
+@pytest.mark.parametrize("inverted", [False, True])
+@pytest.mark.parametrize("wanted", [(0.0, 4095.0), (-200.0, 1800.0), (100.0, 500.0), (0.0, 400.0), (-7.5, 61.25)])
+def test_every_16_bit_value_gets_the_level_that_exact_arithmetic_gives(
+    kind: str, inverted: bool, wanted: tuple[float, float]
+) -> None:
+    values = np.tile(np.arange(65536, dtype=np.uint16).view(kind), (2, 1))
+    exact = np.rint(np.clip((values.astype(np.float64) - wanted[0]) * (255 / (wanted[1] - wanted[0])), 0, 255))
+    levels = scale_bands(Bands(values[..., None], (0.0, 65535.0), inverted=inverted), wanted)
+    assert np.array_equal(levels[..., 0], 255 - exact if inverted else exact)
+
+
 def test_a_flat_picture_becomes_black() -> None:
     assert _scaled([7, 7], "data") == [0, 0]
 
