@@ -3,11 +3,15 @@
     python -m benchmarks.several_labels FOLDER --seeds 2
 
 Draws 2,000 images of 20 labels (a short stroke each, of its own direction and colour, among noise), writes them into
-FOLDER as if they had been prepared, and trains both: OOF macro ROC AUC, and the standard error of its difference.
+FOLDER as if they had been prepared, and trains both: OOF macro ROC AUC of each seed as soon as it is there, and what
+all seeds say at the end. Run again on the same FOLDER, it goes on with what is not there yet.
 """
 
 import argparse
 import json
+import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -29,9 +33,9 @@ EPOCHS, BATCH, RATE = 20, 32, 0.003
 
 
 def main() -> None:
-    """Prints the scores of both as JSON."""
+    """Prints the scores of both as JSON: a line for each seed, and one for all."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("folder", type=Path, help="an empty folder")
+    parser.add_argument("folder", type=Path, help="an empty folder, or one of a run that was stopped")
     parser.add_argument("--rows", type=int, default=2000)
     parser.add_argument("--seeds", type=int, default=1)
     options = parser.parse_args()
@@ -39,21 +43,48 @@ def main() -> None:
     folds = np.random.default_rng(1).permutation(options.rows) % FOLDS
     target = _write_repository(options.folder, images, marks, folds)
     ids = [str(row) for row in range(options.rows)]
-    ours, plain = [], []
-    for seed in range(options.seeds):
+
+    def train_ours(seed: int) -> NDArray[np.float32]:
         files.write_json(options.folder / "params.yaml", _params(seed))
         train.run(options.folder, "cnn")
         path = oof_path(options.folder, "cnn")
-        ours.append(read_predictions(path, target).aligned(ids, str(path)))
-        plain.append(_train_plainly(images, marks, folds, seed))
-    found = {"ours": [macro_auc(marks, one) for one in ours], "keras": [macro_auc(marks, one) for one in plain]}
+        return read_predictions(path, target).aligned(ids, str(path))
+
+    found: dict[str, list[float]] = {"ours": [], "keras": [], "standard_error": [], "standard_error_of_difference": []}
+    for seed in range(options.seeds):
+        ours = _keep(options.folder / f"ours_{seed}.npy", partial(train_ours, seed))
+        plain = _keep(options.folder / f"keras_{seed}.npy", partial(_train_plainly, images, marks, folds, seed))
+        scores = [macro_auc(marks, ours), macro_auc(marks, plain), *_standard_errors(marks, ours, plain)]
+        for values, score in zip(found.values(), scores, strict=True):
+            values.append(round(score, 4))
+        print(json.dumps({"seed": seed} | {name: values[-1] for name, values in found.items()}), flush=True)
+    gains = np.array(found["ours"]) - np.array(found["keras"])
+    mean = {"mean_gain": round(float(gains.mean()), 4), "seeds_ours_above": int((gains > 0).sum())}
+    if len(gains) > 1:
+        mean["standard_error_over_seeds"] = round(float(gains.std(ddof=1) / np.sqrt(len(gains))), 4)
+    print(json.dumps({"rows": options.rows} | found | mean | {"hardware": hardware.name_hardware()}))
+
+
+def _keep(path: Path, train_once: Callable[[], NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Returns the predictions of a run that is done, else trains and keeps them; prints the CPU seconds."""
+    if not path.exists():
+        begun = time.process_time()
+        probs = train_once()
+        with files.atomic_path(path) as temporary, temporary.open("wb") as file:
+            np.save(file, probs)
+        print(f"{path.stem}: {time.process_time() - begun:.0f} CPU s", flush=True)
+    kept: NDArray[np.float32] = np.load(path)
+    return kept
+
+
+def _standard_errors(
+    marks: NDArray[np.float32], ours: NDArray[np.float32], plain: NDArray[np.float32]
+) -> tuple[float, float]:
+    """Returns the standard error of the plain score over rows, and that of the paired difference (bootstrap)."""
     rng = np.random.default_rng(2)
-    draws = [rng.integers(0, options.rows, options.rows) for _ in range(200)]
-    gains = [macro_auc(marks[rows], ours[0][rows]) - macro_auc(marks[rows], plain[0][rows]) for rows in draws]
-    error = float(np.std([macro_auc(marks[rows], plain[0][rows]) for rows in draws]))
-    found |= {"standard_error": [error], "standard_error_of_difference": [float(np.std(gains))]}
-    rounded = {name: [round(value, 4) for value in values] for name, values in found.items()}
-    print(json.dumps({"rows": options.rows} | rounded | {"hardware": hardware.name_hardware()}))
+    draws = [rng.integers(0, len(marks), len(marks)) for _ in range(200)]
+    scores = np.array([[macro_auc(marks[rows], one[rows]) for one in (ours, plain)] for rows in draws])
+    return float(scores[:, 1].std()), float((scores[:, 0] - scores[:, 1]).std())
 
 
 def draw_images(rows: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
@@ -137,7 +168,7 @@ def _train_plainly(
         rows = np.flatnonzero(folds != fold)
         steps = EPOCHS * -(-len(rows) // BATCH)
         rate = keras.optimizers.schedules.CosineDecay(RATE, steps)
-        model.compile(keras.optimizers.Adam(rate), "binary_crossentropy")
+        model.compile(keras.optimizers.Adam(rate), "binary_crossentropy", steps_per_execution=10)
         model.fit(images[rows], marks[rows], BATCH, EPOCHS, verbose=0)
         out[folds == fold] = model.predict(images[folds == fold], verbose=0)
     return out
