@@ -36,7 +36,7 @@ class Score(Section):
             direction, ``response`` whether it takes decisions (``predict``) or probabilities (``predict_proba``).
         greater_is_better: of a metric of your own: whether the higher value is the better one.
         response: of a metric of your own: whether it takes decisions (``predict``) or probabilities
-            (``predict_proba``).
+            (``predict_proba``); as in scikit-learn, decisions where it is left out.
     """
 
     name: str
@@ -60,9 +60,9 @@ class Score(Section):
 
     @model_validator(mode="after")
     def _options_of_the_metric(self) -> "Score":
-        own = (self.greater_is_better is not None, self.response is not None)
-        if any(each != (self.file is not None) for each in own):
-            raise ValueError("file, greater_is_better and response go together: they describe a metric of your own")
+        own = self.file is not None
+        if (self.greater_is_better is not None) != own or (self.response is not None and not own):
+            raise ValueError("file and greater_is_better go together, response with them: a metric of your own")
         if self.file is None and self.name not in METRIC_NAMES:
             raise ValueError(f"metric {self.name!r} is unknown; {near_names(self.name, METRIC_NAMES)}")
         wanted = REQUIRED.get(self.name)
@@ -90,9 +90,9 @@ class Score(Section):
     @property
     def own_metric(self) -> OwnMetric | None:
         """The metric of the user's own, where ``file`` names one."""
-        if self.file is None or self.greater_is_better is None or self.response is None:
+        if self.file is None or self.greater_is_better is None:
             return None
-        return OwnMetric(self._folder / self.file, self.name, self.greater_is_better, self.response)
+        return OwnMetric(self._folder / self.file, self.name, self.greater_is_better, self.response or "predict")
 
     def look_in(self, folder: Path) -> None:
         """Says where ``file`` lies."""

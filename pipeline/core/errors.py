@@ -80,7 +80,7 @@ def some(values: Iterable[object], limit: int = 10) -> str:
     return ", ".join(items[:limit]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def one_line(error: Exception) -> str:
+def one_line(error: BaseException) -> str:
     """Returns the message of another library's error on one line, its first 200 characters."""
     return " ".join(str(error).split())[:200]
 

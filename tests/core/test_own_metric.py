@@ -4,7 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
+from pipeline.core.competition import Score
 from pipeline.core.errors import InputError
 from pipeline.core.measures.own_metric import OwnMetric, Response
 from pipeline.core.targets.classes import OneClass
@@ -45,6 +47,8 @@ def test_labels_come_as_marks(tmp_path: Path) -> None:
         ("return 1 / 0", r"mine.py raised ZeroDivisionError \(division by zero\) on 3 rows; correct that file"),
         ("return float('nan')", "returned nan on 3 rows"),
         ("return 'high'", "raised ValueError"),
+        ("raise SystemExit(3)", r"raised SystemExit \(3\) on 3 rows"),
+        ("return None", "raised TypeError"),
         ("y_true[:] = 'cat'; return 1.0", "changed the arrays that it was given"),
     ],
 )
@@ -67,3 +71,20 @@ def test_a_missing_file_or_function_names_the_near_ones(tmp_path: Path) -> None:
     metric.file.write_text("import nothing_of_that_name", encoding="utf-8")
     with pytest.raises(InputError, match="cannot be run: ModuleNotFoundError"):
         metric.open_metric(CLASSES)
+
+
+def test_a_function_of_other_arguments_is_refused_in_one_line(tmp_path: Path) -> None:
+    metric = own(tmp_path, "return 1.0")
+    metric.file.write_text("def score(y_true):\n    return 1.0\n", encoding="utf-8")
+    with pytest.raises(
+        InputError, match=r"raised TypeError \(score\(\) takes 1 positional argument but 2 were given\)"
+    ):
+        metric.try_out(CLASSES, TRUTH)
+
+
+def test_a_metric_of_ones_own_takes_decisions_unless_told_otherwise_as_scikit_learn_does() -> None:
+    own_metric = Score(name="score", file="mine.py", greater_is_better=True).own_metric
+    assert own_metric is not None
+    assert own_metric.response == "predict"
+    with pytest.raises(ValidationError, match="file and greater_is_better go together"):
+        Score(name="score", file="mine.py")

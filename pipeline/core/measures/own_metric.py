@@ -52,8 +52,8 @@ class OwnMetric:
             true, predicted = self._show(target, truth, values)
             try:
                 value = float(function(true, predicted))
-            except Exception as error:  # whatever a person's own code raises becomes one line
-                if is_out_of_memory(error):
+            except (Exception, SystemExit) as error:  # whatever a person's own code raises becomes one line
+                if isinstance(error, Exception) and is_out_of_memory(error):
                     raise
                 words = f"raised {type(error).__name__} ({one_line(error)}) on {len(values)} rows"
                 raise self._refuse(words) from error
@@ -99,7 +99,7 @@ class OwnMetric:
         module = importlib.util.module_from_spec(spec)
         try:
             spec.loader.exec_module(module)
-        except Exception as error:  # so does what its file raises when it is read
+        except (Exception, SystemExit) as error:  # so does what its file raises when it is read
             raise InputError(
                 f"{self.file} cannot be run: {type(error).__name__} ({one_line(error)}); correct it"
             ) from error
