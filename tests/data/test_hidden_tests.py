@@ -50,6 +50,17 @@ def test_where_no_file_can_be_a_test_image_they_are_taken_for_hidden_and_marked_
 
 
 @pytest.mark.parametrize(
+    ("header", "cells", "metric"),
+    [("image_id,grade", ("a",), "accuracy"), ("image_id,a,b,c", (0.3, 0.3, 0.4), "log_loss")],
+)
+def test_a_sample_of_one_row_names_a_hidden_image_in_its_first_column(
+    root: Path, header: str, cells: tuple[object, ...], metric: str
+) -> None:
+    files = biopsies(**{"sample_submission.csv": rows(header, ("f009", *cells))})
+    assert read(root, files, metric=metric).hides_tests
+
+
+@pytest.mark.parametrize(
     "more",
     [
         images(["test_images/other.png"]),

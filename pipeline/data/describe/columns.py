@@ -1,15 +1,18 @@
 """Columns beside the picture that the tables of training and test images share, with their types."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pandas as pd
 
 from pipeline.core.errors import some
 from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import Reading
+from pipeline.data.prepared.metadata import LEAK, find_told_share
 
 _MOST_CATEGORIES = 50
 _MOST_COLUMNS = 1000
+_JUDGED = 5000  # rows that tell whether a column is the answer in other words; prepare looks at all of them
 _BLANK = ("", "nan", "na")
 
 
@@ -43,9 +46,39 @@ def describe_columns(
         unit = section.get("group")
         shared = [str(name) for name in table.columns if name in other.columns and name not in (column, unit, *answers)]
         kinds = {name: kind for name in shared if (kind := find_column_type(table[name], other[name])) is not None}
+        unlike = [line for name in shared if (line := _tell_types_apart(table, other, name, path, kinds))]
+        leaks = _list_leaks(table, kinds, label) if len(kinds) <= _MOST_COLUMNS else {}
+        kinds = {name: kind for name, kind in kinds.items() if name not in leaks}
         if kinds and len(kinds) <= _MOST_COLUMNS:
-            return {"columns": _make_section(own, path, column, kinds, unit if unit in other.columns else None)}
+            reading = _make_section(own, path, column, kinds, unit if unit in other.columns else None)
+            return {"columns": replace(reading, check=(*reading.check, *unlike, *leaks.values()))}
     return {}
+
+
+def _tell_types_apart(train: pd.DataFrame, test: pd.DataFrame, name: str, path: str, kinds: dict[str, str]) -> str:
+    """Says that a column holds numbers in one of two tables alone, and what was made of it; empty where it does not."""
+    wrong = [_find_no_number(cells) for cells in (train[name], test[name])]
+    if (wrong[0] is None) == (wrong[1] is None):
+        return ""
+    place = path if wrong[1] is not None else "the training table"
+    made = f"read as {kinds[name]}" if name in kinds else "left out of columns"
+    return f"{name} holds numbers in one table alone, and {wrong[0] or wrong[1]!r} in {place}: {made}"
+
+
+def _list_leaks(table: pd.DataFrame, kinds: dict[str, str], label: object) -> dict[str, str]:
+    """Lists the columns that tell the class of the rows by themselves, with a line about each."""
+    if not isinstance(label, str) or label not in table:
+        return {}
+    known = table[table[label] != ""]
+    known = known.sample(min(_JUDGED, len(known)), random_state=0)
+    labels = pd.factorize(known[label])[0]
+    shares = {name: find_told_share(known[name], kind, labels) for name, kind in kinds.items()}
+    return {
+        name: f"{name} tells {label} of {share:.1%} of the rows by itself: it is the answer in other words, left out "
+        "of columns"
+        for name, share in shares.items()
+        if share is not None and share >= LEAK
+    }
 
 
 def _lists_tests(table: pd.DataFrame, column: str, sample: pd.DataFrame, test: Reading, path: str) -> bool:
@@ -67,6 +100,13 @@ def find_column_type(train: pd.Series, test: pd.Series) -> str | None:
         whole = known.str.fullmatch(r"[+-]?\d+").all()
         return None if whole and distinct == len(cells) else "number"
     return "category" if distinct <= min(_MOST_CATEGORIES, len(known) / 2) else None
+
+
+def _find_no_number(cells: pd.Series) -> str | None:
+    """Finds the first cell that is neither a number nor blank; None where all are."""
+    texts = cells.str.strip()
+    wrong = pd.to_numeric(texts, errors="coerce").isna() & ~texts.str.lower().isin(_BLANK)
+    return str(cells[wrong].iloc[0]) if wrong.any() else None
 
 
 def _make_section(train: str, test: str, column: str, kinds: dict[str, str], unit: str | None) -> Reading:

@@ -121,6 +121,10 @@ def describe_grades(classes: tuple[str, ...], place: str, choices: Choices) -> t
             )
         return tuple(sorted(classes, key=float)), {"kind": "grades"}
     order = _list_order(choices.order)
+    if twice := [name for name in dict.fromkeys(order) if order.count(name) > 1]:
+        raise InputError(
+            f"--order {choices.order} names {some(twice)} more than once; name each once, the lowest first"
+        )
     if sorted(order) != sorted(classes):
         missing, strange = [name for name in classes if name not in order], [n for n in order if n not in classes]
         raise InputError(

@@ -81,7 +81,10 @@ def _describe_hidden(
     Code competitions show a sample submission and keep the images for the notebook.
     """
     folder = str(train.section.get("images", ""))
-    likely = [name for name in sample.columns if is_id(sample.table[name])]
+    label = train.section.get("label", ())
+    answers = {*train.classes, *((label,) if isinstance(label, str) else label)}
+    likely = [name for name in sample.columns if is_id(sample.table[name]) and name not in answers]
+    likely = likely[:1] if len(sample.table) == 1 else likely  # of one row every column tells the rows apart
     if choices.test is not None or not folder or len(likely) != 1 or format_unread(listing):
         return None
     ids = sample.table[likely[0]].tolist()

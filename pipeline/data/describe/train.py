@@ -2,13 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import PurePosixPath
-from typing import Any
-
-import pandas as pd
 
 from pipeline.core.errors import InputError, some
-from pipeline.core.files import is_junk
 from pipeline.data.containers.formats import ROW_SUFFIXES
 from pipeline.data.describe.candidates import TableCandidate, find_candidates, find_name_candidates, format_nothing
 from pipeline.data.describe.classes import find_id_beside
@@ -24,11 +19,11 @@ from pipeline.data.describe.group_readings import GroupedRows, GroupReading
 from pipeline.data.describe.groups import describe_groups
 from pipeline.data.describe.joined_answers import find_joined_answers
 from pipeline.data.describe.label_columns import read_labels
+from pipeline.data.describe.left_out import describe_lacking, describe_left_out
 from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import (
     Choices,
     ImageFiles,
-    Match,
     Reading,
     is_below,
     is_id,
@@ -40,8 +35,6 @@ from pipeline.data.describe.sample import SampleSubmission
 from pipeline.data.describe.storage import PixelTable
 from pipeline.data.describe.targets import describe_single_class
 from pipeline.data.describe.test_tables import find_test_tables
-
-_LISTED = 20  # ids of rows that are left out; more are left out by a rule
 
 
 def describe_train(
@@ -149,13 +142,11 @@ def _describe_table(
         *(joined.facts if joined is not None else ()),
         *labels.facts,
     ]
-    check = [*labels.check]
+    check: list[str] = []
     files = candidate.files
     if files is not None:
         facts.append(f"files of each image: {files.path}, {len(files.channels) or 1} of them, by columns of its row")
         check += [f"files differ in more than the channel ({each}): the first is taken" for each in files.further]
-    if match.share < 1:
-        check.append(f"{match.rows - len(match.images):,} ids of {candidate.table} have no image in {match.folder}")
     row_id = find_id_beside(table, match.column) if choices.id is None else match.column
     taken = [row_id, *taken, match.column, *labels.columns, *sample.columns]
     places = list(match.places)
@@ -165,9 +156,7 @@ def _describe_table(
         groups = GroupReading(joined.key)
     else:
         groups = describe_groups(listing, rows, tests, choices)
-    leave_out = _describe_left_out(table[row_id], labels.cells, match)
-    if leave_out:
-        facts.append(f"rows of {candidate.table} that are no training images are left out, see leave_out")
+    left = describe_left_out(table, row_id, labels, match, candidate.table)
     section = {
         "layout": "csv_one_hot" if labels.marks else "csv_images",
         "images": match.folder,
@@ -180,32 +169,19 @@ def _describe_table(
         **({"answers": {"table": joined.path, "key": joined.key}} if joined is not None else {}),
         **({"group": groups.column} if groups.column else {}),
     }
-    more = groups.sections | leave_out
-    facts, check = [*facts, *groups.facts], [*check, *groups.check]
+    more = groups.sections | left.section
+    facts, check = [*facts, *left.facts, *groups.facts], [*check, *left.check, *groups.check]
     return Reading(
         section,
         tuple(facts),
         tuple(check),
         match.images,
         labels.classes,
-        rows=len(match.images),
+        rows=len(match.images) - left.lacking,
         more=more,
         target=labels.section,
         labelled=labels.labelled,
     )
-
-
-def _describe_left_out(ids: pd.Series, labels: pd.Series, match: Match) -> dict[str, dict[str, Any]]:
-    """Describes the rows that are no images: neither label nor image, or a name that other programs leave behind."""
-    there = set(match.places)
-    out = [
-        name
-        for place, (name, label) in enumerate(zip(ids, labels, strict=True))
-        if place not in there and (label == "" or is_junk(PurePosixPath(name)))
-    ]
-    if not out:
-        return {}
-    return {"leave_out": {"ids": out} if len(out) <= _LISTED else {"no_label": True, "no_image": True}}
 
 
 def _describe_pixels(pixels: PixelTable, listing: Listing, sample: SampleSubmission, choices: Choices) -> Reading:
@@ -220,15 +196,9 @@ def _describe_pixels(pixels: PixelTable, listing: Listing, sample: SampleSubmiss
     )
     named = {"label": labels.columns} if labels.marks else labels.train_keys
     section = {"layout": "csv_pixels", "table": pixels.table, **named, **pixels.section(row_id)}
-    check, more = labels.check, dict[str, dict[str, Any]]()
-    sets = labels.kind == "several_labels" and not labels.marks  # a blank cell is a set without a label
-    told = set(labels.columns) <= set(others) and not sets
-    lacking = int((others[list(labels.columns)] == "").any(axis=1).sum()) if told else 0
-    if lacking:
-        one = len(labels.columns) == 1  # what is said of its blank cells holds before they are left out
-        words = f"{lacking:,} rows lack {'their answer' if one else 'some of their answers'} and are left out"
-        check, more = (*(() if one else check), f"{words}, see leave_out"), {"leave_out": {"no_label": True}}
-    rows, target = len(others) - lacking, labels.section
+    left = describe_lacking(others, labels)
+    rows, target = len(others) - left.lacking, labels.section
+    check = left.check
     if pixels.planes:
         words = (
             "planes is true, as neighbours are more alike so: a row holds all values of one channel, then of the next"
@@ -236,5 +206,5 @@ def _describe_pixels(pixels: PixelTable, listing: Listing, sample: SampleSubmiss
         check = (*check, words)
     known = labels.labelled
     return Reading(
-        section, facts, check, (), labels.classes, pixels.shape, rows, more=more, target=target, labelled=known
+        section, facts, check, (), labels.classes, pixels.shape, rows, more=left.section, target=target, labelled=known
     )

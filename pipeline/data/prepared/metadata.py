@@ -12,7 +12,7 @@ from pipeline.core.csvs import require_columns
 from pipeline.core.errors import InputError, some
 from pipeline.data.containers.tables import read_rows
 
-_LEAK = 0.995  # share of rows whose class a column tells by itself
+LEAK = 0.995  # share of rows whose class a column tells by itself
 _LEAF = 3  # rows, so that an id of one image each tells nothing
 
 
@@ -74,19 +74,34 @@ def refuse_leaks(index: pd.DataFrame, labels: Labels, columns: Columns) -> None:
     Raises:
         InputError: names the column and the share of rows whose class it tells.
     """
-    from sklearn.model_selection import cross_val_score
-    from sklearn.tree import DecisionTreeClassifier
-
-    rows = np.bincount(labels[labels >= 0], minlength=2)
-    if (labels < 0).any() or rows[rows > 0].min() < 2 * _LEAF or rows.max() / rows.sum() >= _LEAK:
+    if (labels < 0).any():
         return
     for name, kind in columns.features.items():
-        cells = index[f"{kind}:{name}"]
-        codes = pd.to_numeric(cells, errors="coerce") if kind == "number" else pd.Series(pd.factorize(cells)[0])
-        tree = DecisionTreeClassifier(min_samples_leaf=_LEAF, random_state=0)
-        share = float(cross_val_score(tree, codes.to_numpy(dtype=np.float64)[:, None], labels, cv=3).mean())
-        if share >= _LEAK:
+        share = find_told_share(index[f"{kind}:{name}"], kind, labels)
+        if share is not None and share >= LEAK:
             raise InputError(
                 f"columns.features: {name} tells the class of {share:.1%} of the training images by itself (3-fold "
                 "tree on that column alone): it is the answer in other words; remove it from the competition's file"
             )
+
+
+def find_told_share(cells: pd.Series, kind: str, labels: Labels) -> float | None:
+    """Finds the share of rows whose class a column tells by itself: a tree on it alone, in three folds.
+
+    Args:
+        cells: (n,) as text.
+        kind: ``number`` or ``category``.
+        labels: (n,) class indices, none below 0.
+
+    Returns:
+        The share; None where a class has too few rows, or nearly all rows, for it to say anything.
+    """
+    from sklearn.model_selection import cross_val_score
+    from sklearn.tree import DecisionTreeClassifier
+
+    rows = np.bincount(labels, minlength=2)
+    if rows[rows > 0].min() < 2 * _LEAF or rows.max() / rows.sum() >= LEAK:
+        return None
+    codes = pd.to_numeric(cells, errors="coerce") if kind == "number" else pd.Series(pd.factorize(cells)[0])
+    tree = DecisionTreeClassifier(min_samples_leaf=_LEAF, random_state=0)
+    return float(cross_val_score(tree, codes.to_numpy(dtype=np.float64)[:, None], labels, cv=3).mean())

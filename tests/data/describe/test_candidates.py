@@ -7,6 +7,7 @@ from support.competition_files import Files, animals, images, labels, read, rows
 
 from pipeline.core.errors import InputError
 from pipeline.data.describe.candidates import find_candidates
+from pipeline.data.describe.description import describe_files
 from pipeline.data.describe.listing import open_listing
 from pipeline.data.describe.match import Choices, ImageFiles
 from pipeline.data.describe.ruled_out import rule_out_candidates
@@ -80,6 +81,19 @@ def test_rows_that_are_no_images_are_left_out(root: Path) -> None:
     found = read(root, files)
     assert found.leave_out is not None
     assert found.leave_out.ids == (".DS_Store",)
+
+
+def test_rows_that_lack_their_answer_or_their_image_are_said_once_with_the_rule(tmp_path: Path) -> None:
+    lines = str(animals()["train.csv"]).splitlines()
+    files = animals() | {"train.csv": "\n".join([*lines[:3], "2,", *lines[4:], ".DS_Store,", "99,ant", "98,"]) + "\n"}
+    found = describe_files(write(tmp_path / "root", files), Choices(), "accuracy")
+    assert found.sections["leave_out"].section == {"ids": [".DS_Store", "98"], "no_label": True}
+    assert [line for line in found.check if "row" in line or "ids" in line] == [
+        "1 rows lack their answer and are left out, see leave_out",
+        "1 ids of train.csv have no image in train (99): prepare will refuse them; add the files, or write "
+        "leave_out: {no_image: true}",
+    ]
+    assert found.sections["train"].rows == 11
 
 
 def test_a_table_that_lists_more_test_images_than_the_sample_is_taken(root: Path) -> None:

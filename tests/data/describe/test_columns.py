@@ -4,14 +4,16 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from support.competition_files import Files, images, read, rows
+from support.competition_files import Files, images, read, rows, write
 
 from pipeline.data.describe.columns import find_column_type
+from pipeline.data.describe.description import describe_files
+from pipeline.data.describe.match import Choices
 
 
 def lesions(test_header: str = "id,age,sex,note") -> Files:
     """Twelve training and four test images with an age, a sex and a note each."""
-    train = [(f"i{n}.png", 40 + n, ("f", "m")[n % 2], f"text {n}", n % 2) for n in range(12)]
+    train = [(f"i{n}.png", 40 + n, ("f", "m")[n % 2], f"text {n}", n // 3 % 2) for n in range(12)]
     test = [(f"t{n}.png", 50.5 + n, ("f", "m")[n % 2], f"other {n}") for n in range(4)]
     names = [row[0] for row in train], [row[0] for row in test]
     return {
@@ -47,3 +49,22 @@ def test_columns_of_one_side_are_not_described(root: Path) -> None:
 )
 def test_the_type_of_a_column(train: list[str], test: list[str], kind: str | None) -> None:
     assert find_column_type(pd.Series(train), pd.Series(test)) == kind
+
+
+def test_a_column_of_numbers_in_one_table_alone_is_named(tmp_path: Path) -> None:
+    files = dict(lesions())
+    files["test.csv"] = str(files["test.csv"]).replace("50.5", "unknown")
+    found = describe_files(write(tmp_path / "root", files), Choices(), None)
+    assert found.sections["columns"].section["features"] == {"sex": "category"}
+    assert "age holds numbers in one table alone, and 'unknown' in test.csv: left out of columns" in found.check
+
+
+def test_a_column_that_is_the_answer_in_other_words_is_not_described(tmp_path: Path) -> None:
+    files = dict(lesions())
+    lines = [line.split(",") for line in str(files["train.csv"]).splitlines()]
+    lines = [lines[0], *([*line[:2], "fm"[int(line[4])], *line[3:]] for line in lines[1:])]
+    files["train.csv"] = "\n".join(",".join(line) for line in lines) + "\n"
+    found = describe_files(write(tmp_path / "root", files), Choices(), None)
+    assert found.sections["columns"].section["features"] == {"age": "number"}
+    words = "sex tells target of 100.0% of the rows by itself: it is the answer in other words, left out of columns"
+    assert words in found.check

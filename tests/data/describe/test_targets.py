@@ -64,6 +64,8 @@ def test_grades_in_words_ask_for_their_order(root: Path) -> None:
         read(root, files, "quadratic_kappa")
     with pytest.raises(InputError, match="it lacks worse and names none"):
         read(root, files, "quadratic_kappa", order="mild,bad")
+    with pytest.raises(InputError, match="--order mild,bad,worse,bad names bad more than once; name each once"):
+        read(root, files, "quadratic_kappa", order="mild,bad,worse,bad")
     found = read(root, files, "quadratic_kappa", order="mild,bad,worse")
     assert columns(root, found) == ("mild", "bad", "worse")
 

@@ -1,0 +1,92 @@
+"""Rows that train nothing: the rule `leave_out` that takes them out of a table, and what a person should check."""
+
+from pathlib import PurePosixPath
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from pipeline.core.errors import some
+from pipeline.core.files import is_junk
+from pipeline.data.describe.match import Match
+from pipeline.data.describe.target_columns import TargetReading
+from pipeline.data.prepared.rows_left_out import is_blank
+
+_LISTED = 20  # ids of rows that are left out; more are left out by a rule
+
+
+class LeftOutReading(NamedTuple):
+    """Rows left out, as read off a table.
+
+    Attributes:
+        section: ``leave_out`` by its name; empty where all rows train.
+        facts: as read from the files.
+        check: guesses that a person should check.
+        lacking: number of rows that lack an answer, and nothing else.
+    """
+
+    section: dict[str, dict[str, Any]]
+    facts: tuple[str, ...]
+    check: tuple[str, ...]
+    lacking: int = 0
+
+
+def describe_lacking(
+    table: pd.DataFrame, labels: TargetReading, apart: "pd.Series[bool] | None" = None
+) -> LeftOutReading:
+    """Describes the rows that lack answers; what is said of blank cells of one column holds before they are left out.
+
+    Args:
+        table: the training table, or its columns that hold no pixels.
+        labels: the columns of answers.
+        apart: rows that are left out for another reason.
+    """
+    mark = _find_lacking(table, labels)
+    lacking = int((mark if apart is None else mark & ~apart).sum())
+    one = len(labels.columns) == 1
+    said = () if one and mark.any() else labels.check
+    if not lacking:
+        return LeftOutReading({}, (), said)
+    words = f"{lacking:,} rows lack {'their answer' if one else 'some of their answers'} and are left out"
+    return LeftOutReading({"leave_out": {"no_label": True}}, (), (*said, f"{words}, see leave_out"), lacking)
+
+
+def describe_left_out(
+    table: pd.DataFrame, row_id: str, labels: TargetReading, match: Match, path: str
+) -> LeftOutReading:
+    """Describes the rows of a table beside images that are left out, and those that have no image and stop `prepare`.
+
+    Left out are rows with neither label nor image, names that other programs leave behind, and rows without an answer.
+
+    Args:
+        table: the training table.
+        row_id: its column of ids.
+        labels: the columns of answers.
+        match: the ids, and the images that they name.
+        path: the table's name.
+    """
+    there = set(match.places)
+    absent = pd.Series([place not in there for place in range(len(table))], index=table.index)
+    junk = table[row_id].map(lambda name: is_junk(PurePosixPath(name)))
+    none = absent & ((labels.cells == "") | junk)
+    ids = table[row_id][none].tolist()
+    lacking = describe_lacking(table, labels, none)
+    section: dict[str, Any] = {"ids": ids} if 0 < len(ids) <= _LISTED else {}
+    section |= {"no_label": True, "no_image": True} if len(ids) > _LISTED else {}
+    section |= lacking.section.get("leave_out", {})
+    facts = (f"rows of {path} that are no training images are left out, see leave_out",) if section else ()
+    check = list(lacking.check)
+    without = absent & ~none
+    if without.any() and "no_image" not in section:
+        check.append(
+            f"{int(without.sum()):,} ids of {path} have no image in {match.folder} ({some(table[row_id][without])}): "
+            "prepare will refuse them; add the files, or write leave_out: {no_image: true}"
+        )
+    return LeftOutReading({"leave_out": section} if section else {}, facts, tuple(check), lacking.lacking)
+
+
+def _find_lacking(table: pd.DataFrame, labels: TargetReading) -> "pd.Series[bool]":
+    """Says which rows lack some of their answers: none where a blank cell is a set without a label."""
+    told = set(labels.columns) <= set(table) and (labels.kind != "several_labels" or labels.marks)
+    if not told:
+        return pd.Series(False, index=table.index)
+    return table[list(labels.columns)].apply(is_blank).any(axis=1)
