@@ -32,13 +32,16 @@ def _init(
             help="ordered grades, the lowest first: mild,moderate,severe, or a .txt file with one on each line"
         ),
     ] = None,
+    placeholder: Annotated[
+        str | None, typer.Option(help="what the sample's cells hold in place of the name of a class, such as unknown")
+    ] = None,
     activate: Annotated[bool, typer.Option("--activate", help="with --from: make it the active one at once")] = False,
 ) -> None:
     """Make a competition the active one, or describe a new one; options decide what its files leave open."""
     from pipeline.data.describe.match import Choices
     from pipeline.stages import init
 
-    choices = Choices(train, id, label, test, sample, positive, encoding, group, target, order)
+    choices = Choices(train, id, label, test, sample, positive, encoding, group, target, order, None, placeholder)
     init.run(find_root(), init.InitSubject(name, source, kaggle), new_name, metric, choices, activate)
 
 

@@ -73,7 +73,7 @@ class NumberSubmission(_Answer):
 
 
 class DecisionSubmission(_Answer):
-    """One column per target with its class or number, or one per label with 1 where an image has it, else 0.
+    """One column per target with its class or number, or one per label or class with 1 where an image has it, else 0.
 
     Attributes:
         columns: column -> target or label, where the names differ.

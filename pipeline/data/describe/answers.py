@@ -6,13 +6,11 @@ from typing import Any
 import pandas as pd
 
 from pipeline.core.errors import InputError, some
-from pipeline.data.describe.class_answers import describe_class_answers, pair_columns
+from pipeline.data.describe.class_answers import WHOLE, describe_class_answers, find_marks, pair_columns
 from pipeline.data.describe.list_answers import FRACTION, describe_sets, find_confidence, find_ranking
 from pipeline.data.describe.match import Choices, Reading
 from pipeline.data.describe.metric import find_wants
 from pipeline.data.describe.sample import SampleSubmission
-
-_MARKS = (["False", "True"], ["false", "true"], ["FALSE", "TRUE"])  # words for 0 and 1 in columns of labels
 
 
 def describe_answer(
@@ -84,7 +82,8 @@ def _describe_columns(
             "submission.columns by hand (docs/competitions.md)"
         )
     wants = find_wants(choices.metric, train.kind)
-    marks = _find_marks(sample, values) if train.kind == "several_labels" and wants != "probabilities" else None
+    marks = find_marks(sample, values) if train.kind == "several_labels" and wants != "probabilities" else None
+    marks = None if marks == ["0", "1"] else marks
     if marks is None:
         _require_numbers(sample, values, train)
     renamed = {column: name for column, name in paired.items() if column != name}
@@ -96,19 +95,11 @@ def _describe_columns(
     elif train.kind == "several_labels" and whole:
         kind = "decisions" if wants == "label" else kind
         if wants is None:
-            check.append(
-                "columns of whole numbers were read as probabilities; --metric decides whether 0 and 1 are wanted"
-            )
+            check.append(WHOLE)
     section = {"kind": kind, **base, **({"columns": renamed} if renamed else {})}
     section |= {"marks": marks} if marks is not None else {}
     facts = f"{sample.path}: {len(sample.table):,} rows, {len(values)} columns of {kind}"
     return Reading(section, (facts,), tuple(check))
-
-
-def _find_marks(sample: SampleSubmission, values: Sequence[str]) -> list[str] | None:
-    """Finds the words for 0 and 1 in columns of labels; None where the cells are others."""
-    shown = {cell for column in values for cell in sample.table[column] if cell}
-    return next((words for words in _MARKS if shown and shown <= set(words)), None)
 
 
 def _require_numbers(sample: SampleSubmission, values: Sequence[str], train: Reading) -> None:

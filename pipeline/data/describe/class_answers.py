@@ -11,6 +11,8 @@ from pipeline.data.describe.match import Choices, Reading, pick_reading
 from pipeline.data.describe.sample import SampleSubmission
 from pipeline.data.describe.spellings import find_spelling
 
+WHOLE = "columns of whole numbers were read as probabilities; --metric decides whether 0 and 1 are wanted"
+_MARKS = (["0", "1"], ["False", "True"], ["false", "true"], ["FALSE", "TRUE"])  # words for 0 and 1 in columns
 _NO_YES = {("no", "yes"), ("n", "y"), ("false", "true"), ("f", "t"), ("negative", "positive"), ("absent", "present")}
 
 
@@ -30,6 +32,8 @@ def describe_class_answers(
         InputError: columns that are neither the classes nor one label, or a probability of an unknown class.
     """
     values = [name for name in sample.columns if name != id_column]
+    if choices.placeholder is not None:
+        _require_placeholder(sample, values, choices.placeholder)
     if len(values) == 1:
         return _label(sample, id_column, values[0], classes, wants, choices)
     columns = pair_columns(values, classes)
@@ -47,8 +51,14 @@ def describe_class_answers(
     if renamed:
         section["columns"] = renamed
     facts = f"{sample.path}: {len(sample.table):,} rows, one column per class"
-    check = (f"{len(renamed)} columns were matched to classes of another spelling",) if renamed else ()
-    return Reading(section, (facts,), check)
+    check = [f"{len(renamed)} columns were matched to classes of another spelling"] if renamed else []
+    marks = find_marks(sample, values)
+    if marks is not None and wants == "label":
+        section |= {"kind": "decisions"} | ({} if marks == ["0", "1"] else {"marks": marks})
+        facts += f", {marks[1]} for the class of a row and {marks[0]} for all others, as the metric needs decisions"
+    elif marks == ["0", "1"] and wants is None:
+        check.append(WHOLE)
+    return Reading(section, (facts,), tuple(check))
 
 
 def _label(
@@ -75,24 +85,45 @@ def _label(
         if spelling is not None:
             words = f"{column} writes classes in another way, {spelling[0]}: answers are written so"
             return Reading(section | {"names": spelling[1]}, facts, (words,))
-        if _are_placeholders(values, unknown, classes):
-            words = f"{column} holds {some(unknown, 5)}, which is not a class: read as a placeholder for classes"
+        if choices.placeholder is not None and unknown == [choices.placeholder]:
+            words = f"{column}: {unknown[0]} shows where the name of a class belongs (--placeholder)"
+            return Reading(section | {"names": {}}, (*facts, words))
+        if _is_other_number(values, unknown, classes):
+            words = (
+                f"{column} holds {unknown[0]}, which is no class, but a whole number as all classes are: read as one"
+            )
             return Reading(section, facts, (words,))
+    hint = f", --placeholder {unknown[0]!r} if it only shows where a name belongs" if len(unknown) == 1 else ""
     if len(classes) != 2 or not (numbers.between(0, 1).all() or not unknown):
         raise InputError(
             f"{sample.path}: {column} holds {some(unknown or values, 5)}, not among the {len(classes)} classes "
-            f"({some(classes, 5)}), no list of them and no probability of one of two; choose another --label, or write "
-            "the competition's file by hand (docs/competitions.md)"
+            f"({some(classes, 5)}), no list of them and no probability of one of two; choose another --label{hint}, or "
+            "write the competition's file by hand (docs/competitions.md)"
         )
     positive = _positive(sample, column, classes, choices)
     return Reading(section | {"positive": positive}, facts, (f"{column} was read as the probability of {positive}",))
 
 
-def _are_placeholders(values: Sequence[str], unknown: Sequence[str], classes: Sequence[str]) -> bool:
-    """Says whether cells stand in the place of a class: one word, or a whole number for whole numbers."""
-    numbers = all(re.fullmatch(r"-?\d+", name) for name in classes)
-    form = r"[^\W\d]+|-?\d+" if numbers else r"[^\W\d]+"
-    return len(values) == len(unknown) == 1 and re.fullmatch(form, unknown[0]) is not None
+def _is_other_number(values: Sequence[str], unknown: Sequence[str], classes: Sequence[str]) -> bool:
+    """Says whether all cells hold one whole number, and all classes are whole numbers, too."""
+    return len(values) == len(unknown) == 1 and all(re.fullmatch(r"-?\d+", name) for name in (*unknown, *classes))
+
+
+def find_marks(sample: SampleSubmission, values: Sequence[str]) -> list[str] | None:
+    """Finds the words for 0 and 1 in columns of classes or labels; None where the cells are others."""
+    shown = {cell for column in values for cell in sample.table[column] if cell}
+    return next((words for words in _MARKS if shown and shown <= set(words)), None)
+
+
+def _require_placeholder(sample: SampleSubmission, values: Sequence[str], given: str) -> None:
+    """Refuses a placeholder that the sample does not show.
+
+    Raises:
+        InputError: names what it shows.
+    """
+    shown = sorted({cell for column in values for cell in sample.table[column]})
+    if given not in shown:
+        raise InputError(f"--placeholder {given}: {sample.path} holds {some(shown, 5)} instead; leave it out")
 
 
 def _positive(sample: SampleSubmission, column: str, classes: Sequence[str], choices: Choices) -> str:

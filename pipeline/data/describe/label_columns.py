@@ -62,7 +62,13 @@ def _find(
     if len(parts) > 1:
         return parts, "the rows of the sample submission ask for them"
     lower = {column.lower() for column in sample.columns}
-    by_name = [name for name in columns if name.lower() in lower and (name in possible or _is_measured(table[name]))]
+    asked = {column.lower() for column in sample.columns[1:]}
+    by_name = [
+        name
+        for name in columns
+        if (name.lower() in lower and (name in possible or _is_measured(table[name])))
+        or (name.lower() in asked and is_number_column(table[name]))  # numbers of each row its own, too, if asked for
+    ]
     if len(by_name) == 1:
         return by_name, "the sample submission asks for a column of that name"
     if _COCO in columns:
@@ -95,7 +101,10 @@ def holds_answers(others: pd.DataFrame, sample: SampleSubmission, choices: Choic
     asked = {*sample.columns, *sample.parts}
     chosen = {name.strip() for name in (choices.label or "").split(",")} | {choices.label}
     return any(
-        _may_answer(others[name]) or name in chosen or (name in asked and _is_measured(others[name]))
+        _may_answer(others[name])
+        or name in chosen
+        or (name in asked and _is_measured(others[name]))
+        or (name in sample.columns[1:] and is_number_column(others[name]))
         for name in others.columns
     )
 

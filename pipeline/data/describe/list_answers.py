@@ -119,13 +119,16 @@ def describe_sets(
         check = (f"{column} names {some(unknown, 3)}, which no training image has",) if unknown else ()
         shown = f"such as {min(cells)!r}" if cells else "and is empty in the sample"
         return Reading(section, (f"{column} holds labels between {separator!r}, {shown}",), check)
-    if len(strange) == 1 and re.fullmatch(r"[^\W\d]+", strange[0]):
+    if choices.placeholder is not None and strange == [choices.placeholder]:
+        fact = f"{column} holds labels; {strange[0]!r} shows where they belong (--placeholder)"
+        return Reading(section | {"none": strange[0], "at_least_one": True}, (fact,))
+    if len(strange) == 1 and not train.labelled and re.fullmatch(r"[^\W\d]+", strange[0]):
         word = f"{strange[0]!r} in {column} was read as the word for an image without a label"
         return Reading(section | {"none": strange[0]}, (f"{column} holds labels",), (word,))
     raise InputError(
         f"{sample.path}: {column} holds {some(strange, 3)}, and no part of it is one of the {len(known)} labels "
-        f"({some(train.classes, 5)}); choose other columns with --label, or write the competition's file by hand "
-        "(docs/competitions.md)"
+        f"({some(train.classes, 5)}); choose other columns with --label, --placeholder if the cell only shows where "
+        "labels belong, or write the competition's file by hand (docs/competitions.md)"
     )
 
 

@@ -30,12 +30,13 @@ class Choices:
         label: the label column of the training table.
         test: the folder or table of test images.
         sample: the sample submission.
-        positive: the class whose probability a single submission column holds.
+        positive: the class whose probability a single column holds.
         encoding: of tables that are not UTF-8.
         group: the column, or the pattern over ids, that ties training images together; ``none`` for neither.
         target: the kind of what is predicted.
-        order: grades, the lowest first, with commas between them; or a file, one on each line.
+        order: grades, the lowest first, between commas; or a file of them.
         metric: the competition's metric, which is evidence for the kind.
+        placeholder: what the sample's cells hold where the name of a class belongs.
     """
 
     train: str | None = None
@@ -49,6 +50,7 @@ class Choices:
     target: str | None = None
     order: str | None = None
     metric: str | None = None
+    placeholder: str | None = None
 
 
 @dataclass(frozen=True)
@@ -235,8 +237,7 @@ def _drop_outer(matches: Sequence[Match]) -> list[Match]:
 
 
 def _match(column: str, ids: Sequence[str], folder: str, names: Mapping[str, str], taken: set[str]) -> Match:
-    there = [(place, names.get(name)) for place, name in enumerate(ids)]
-    pairs = [(place, path) for place, path in there if path is not None and path not in taken]
+    pairs = [(place, names[name]) for place, name in enumerate(ids) if name in names and names[name] not in taken]
     images = tuple(path for _, path in pairs)
     free = sum(path not in taken for path in names.values())
     share, either = len(images) / max(1, len(ids)), len(set(ids)) + free - len(set(images))

@@ -92,7 +92,7 @@ def describe_metric(metric: str | None, submission: Reading, train: Reading) -> 
     Raises:
         InputError: a list that is as long as there are classes.
     """
-    wants = _wanted(submission)
+    wants = _wanted(submission, train.kind)
     if metric is None:
         return _guess(submission, train, wants)
     given = parse_metric(metric)
@@ -130,7 +130,7 @@ def _guess(submission: Reading, train: Reading, wants: str) -> Reading:
 
 def list_metrics(submission: Reading, kind: str) -> str:
     """Lists the metrics, those first that fit what the sample submission asks for."""
-    wants = _wanted(submission)
+    wants = _wanted(submission, kind)
     judging = METRICS if kind == "one_class" else _list_metrics(kind)
     fitting = [name for name, metric in judging.items() if metric.wants == wants]
     others = [name for name in judging if name not in fitting]
@@ -140,11 +140,13 @@ def list_metrics(submission: Reading, kind: str) -> str:
     )
 
 
-def _wanted(submission: Reading) -> str:
+def _wanted(submission: Reading, kind: str) -> str:
     """What a form holds: one of ``label``, ``probabilities`` and ``numbers``."""
     section = submission.section
     if section["kind"] == "label":
         return "probabilities" if "positive" in section else "label"
+    if section["kind"] == "rows" and kind == "numbers":
+        return "numbers"
     if section["kind"] == "rows":
         return "label" if section.get("holds") == "decisions" else "probabilities"
     forms = {"probabilities": "probabilities", "numbers": "numbers"}

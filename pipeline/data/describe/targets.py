@@ -11,7 +11,7 @@ from pipeline.core.errors import InputError, some
 from pipeline.core.targets.spec import KINDS
 from pipeline.data.describe.classes import format_counts, list_classes
 from pipeline.data.describe.label_sets import LabelSets, find_label_sets, refuse_lists
-from pipeline.data.describe.match import Choices, pick_reading
+from pipeline.data.describe.match import Choices, is_id, pick_reading
 from pipeline.data.describe.metric import list_kinds
 from pipeline.data.describe.sample import SampleSubmission
 from pipeline.data.describe.target_columns import (
@@ -181,7 +181,7 @@ def _choose_kind(
     if choices.metric in _ORDERED:
         return "grades"
     numbers = pd.to_numeric(cells[cells != ""], errors="coerce")
-    fractions = bool((numbers % 1 != 0).any())
+    fractions = bool((numbers % 1 != 0).any()) or is_id(cells)
     if "numbers" in likely and ("one_class" not in likely or fractions or _shows_fractions(cells, sample)):
         return "numbers"
     return "one_class" if "one_class" in likely else likely[0]

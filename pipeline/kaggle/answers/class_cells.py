@@ -48,7 +48,7 @@ class ClassCell(Cell):
         return values
 
     def find_misfit(self, cells: Cells) -> str | None:
-        """Refuses a sample of several classes in a cell, of a class with a number, and of numbers for words."""
+        """Refuses a sample of several classes in a cell, of a class with a number, and of nothing that is a class."""
         unknown = sorted({cell for cell in cells if cell and cell not in self._place})
         for cell in unknown:
             words = [word for word in _WORDS.split(cell) if word]
@@ -57,15 +57,21 @@ class ClassCell(Cell):
                 return f"{cell!r} is a class and a number; describe it with kind: confidence"
             if len(words) > 1 and known:
                 return f"{cell!r} is several classes; describe it with kind: ranked, or label_set"
-        if self._checked or not unknown or any(is_number(name) for name in self._names):
+        if self._checked or not unknown or len(unknown) < len(set(cells)):
             return None
-        if len(unknown) == len(set(cells)) and all(is_number(cell) for cell in unknown):
+        numbers = all(is_number(cell) for cell in unknown)
+        if numbers and any(is_number(name) for name in self._names):
+            return None
+        if numbers:
             return (
                 f"its cells hold {some(unknown, 3)}, and no class is a number ({some(self._names, 5)}); give the "
                 "number of each class with submission.names, or submission.names: {} where the numbers are "
                 f"placeholders{', or submission.positive for a probability' if self.width == 2 else ''}"
             )
-        return None
+        return (
+            f"its cells hold {some(unknown, 3)}, which is no class ({some(self._names, 5)}); write submission.names: "
+            "{} where such a cell only shows where a class's name belongs, else what answers call each class"
+        )
 
 
 class PositiveCell(ProbabilityCell):

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.core.answers import ProbabilitySubmission, RankedSubmission
+from pipeline.core.answers import DecisionSubmission, ProbabilitySubmission, RankedSubmission
 from pipeline.core.arrays import Truth, Values
 from pipeline.core.errors import InputError, near_names, some
 from pipeline.core.ids import check_unique
@@ -14,7 +14,7 @@ from pipeline.core.targets.classes import OneClass
 from pipeline.kaggle.answers.cells import SUM_TOLERANCE, Cells
 from pipeline.kaggle.answers.class_cells import ClassCell
 from pipeline.kaggle.answers.contract import AnswerForm, AnswerSheet, name_row
-from pipeline.kaggle.answers.parts import FIX, AnswerPart, list_column_parts
+from pipeline.kaggle.answers.parts import FIX, AnswerPart, list_column_parts, mark_likeliest
 
 
 class ColumnForm(AnswerForm):
@@ -26,7 +26,8 @@ class ColumnForm(AnswerForm):
         section = sheet.section
         lists: Cells = sheet.sample[self.others[0]].tolist() if isinstance(section, RankedSubmission) else ()
         self.parts = list_column_parts(section, sheet.target, self.others, lists, sheet.rule.new_threshold)
-        self._sums = isinstance(section, ProbabilitySubmission) and sheet.target.activation == "softmax"
+        one_each = isinstance(section, ProbabilitySubmission | DecisionSubmission)
+        self._sums = one_each and sheet.target.activation == "softmax"
         if isinstance(section, RankedSubmission) and section.new is not None and section.new not in self.target.columns:
             # Read again, answers speak of one class more than predictions do.
             self.target = OneClass(columns=(*sheet.target.columns, section.new))
@@ -44,6 +45,7 @@ class ColumnForm(AnswerForm):
         if self.sheet.target.activation == "softmax":
             # float64 and divided by the sum: nine digits of each still sum to 1 within the tolerance
             values = values / values.sum(axis=1, keepdims=True)
+        values = mark_likeliest(self.sheet.section, self.sheet.target, values)
         return {column: cell.write(values[:, columns]) for column, (columns, cell) in self.parts.items()}
 
     def check(self, frame: pd.DataFrame) -> None:
@@ -52,7 +54,8 @@ class ColumnForm(AnswerForm):
             if fault := cell.find_fault(frame[column].astype("str").tolist()):
                 raise InputError(f"{name_row(fault.row, self.ids)}, column {column}: {fault.problem}")
         if self._sums:
-            sums = frame[list(self.parts)].astype("float64").sum(axis=1).to_numpy()
+            cells = [cell.read(frame[column].astype("str").tolist()) for column, (_, cell) in self.parts.items()]
+            sums = np.hstack(cells).sum(axis=1)
             for row in np.flatnonzero(np.abs(sums - 1) > SUM_TOLERANCE)[:1]:
                 where = f"{name_row(int(row), self.ids)}, columns {some(self.parts, 3)}"
                 raise InputError(f"{where}: the probabilities sum to {sums[row]:.9g}, wanted 1")

@@ -3,6 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pipeline.core.answers import (
     DecisionSubmission,
     LabelConfidenceSubmission,
@@ -93,12 +96,19 @@ def list_named_parts(
         refuse_form(section, target, "numbers")
     if isinstance(section, NumberSubmission) and not numeric:
         refuse_form(section, target, "probabilities")
-    if decided and target.activation == "softmax":
-        refuse_form(section, target, "label, or probabilities")
     cell: Cell = NumberCell() if numeric else ProbabilityCell()
     if decided and not numeric:
         cell = MarkCell(section.marks if isinstance(section, DecisionSubmission) else ("0", "1"))
     return {name: AnswerPart(slice(place, place + 1), cell) for place, name in enumerate(target.columns)}
+
+
+def mark_likeliest(section: Submission, target: Target, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns what decisions are written from: of classes that exclude each other 1 for the likeliest, else 0."""
+    decided = getattr(section, "holds", section.kind) == "decisions"
+    if not decided or target.activation != "softmax":
+        return values
+    marked: NDArray[np.float64] = np.eye(values.shape[1])[values.argmax(axis=1)]
+    return marked
 
 
 def _decided_cell(part: Target) -> Cell:

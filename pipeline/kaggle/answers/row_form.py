@@ -13,7 +13,7 @@ from pipeline.core.errors import InputError, near_names, some
 from pipeline.core.ids import check_unique
 from pipeline.kaggle.answers.cells import Cells, Fault
 from pipeline.kaggle.answers.contract import AnswerForm, AnswerSheet, name_row
-from pipeline.kaggle.answers.parts import FIX, AnswerPart, list_named_parts
+from pipeline.kaggle.answers.parts import FIX, AnswerPart, list_named_parts, mark_likeliest
 
 
 class RowForm(AnswerForm):
@@ -72,6 +72,7 @@ class RowForm(AnswerForm):
 
     def write(self, values: NDArray[np.float64]) -> dict[str, list[str]]:
         """Writes the rows of each part."""
+        values = mark_likeliest(self.sheet.section, self.sheet.target, values)
         place = {name: row for row, name in enumerate(self.subjects)}
         at = np.array([place[name] for name in self._images], dtype=np.int64)
         cells = np.empty(len(self.ids), dtype=np.object_)

@@ -66,6 +66,7 @@ def test_rows_that_fit_no_image_or_each_other_are_one_line(
 def test_numbers_of_an_image_become_columns(root: Path) -> None:
     files = dict(scans([(f"{image}_{part}", n * 0.37) for n, (image, part, _) in enumerate(MARKS)]))
     found = read(root, files, metric="rmse")
+    assert "is computed from" not in (root / "configs" / "competitions" / "shape.yaml").read_text()
     assert found.target.kind == "numbers"
     assert isinstance(found.train, CsvImages)
     assert found.train.labels == KINDS

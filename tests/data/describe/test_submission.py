@@ -21,10 +21,34 @@ def test_dogs_vs_cats_asks_whose_probability_is_wanted(root: Path) -> None:
         read(root, cats())
 
 
-def test_a_label_placeholder_that_is_no_class_is_marked_to_check(root: Path) -> None:
+def test_a_word_that_is_no_class_is_refused_until_it_is_said_to_replace_one(root: Path) -> None:
     files = animals() | {"sample_submission.csv": rows("Id,Category", *((n, "unknown") for n in range(3)))}
-    source = write(root, files)
-    assert "check: Category holds unknown, which is not a class" in describe_local(root, source)
+    with pytest.raises(
+        InputError, match=r"Category holds unknown, not among the 2 classes .* --placeholder 'unknown' if"
+    ):
+        read(root, files)
+    with pytest.raises(InputError, match=r"--placeholder x: sample_submission\.csv holds unknown instead"):
+        read(root, files, placeholder="x")
+    found = read(root, files, placeholder="unknown").submission
+    assert isinstance(found, LabelSubmission)
+    assert found.names == {}
+
+
+@pytest.mark.parametrize(
+    ("cells", "metric", "kind", "marks"),
+    [
+        ((0, 0, 1), "accuracy", "decisions", ("0", "1")),
+        (("False", "False", "True"), "macro_f1", "decisions", ("False", "True")),
+        ((0, 0, 1), "log_loss", "probabilities", None),
+        ((0.3, 0.3, 0.4), "accuracy", "probabilities", None),
+    ],
+)
+def test_columns_of_classes_hold_decisions_where_the_metric_and_the_sample_do(
+    root: Path, cells: tuple[object, ...], metric: str, kind: str, marks: tuple[str, str] | None
+) -> None:
+    sample = rows("id," + ",".join(BREEDS), *((f"b{n}", *cells) for n in range(4)))
+    found = read(root, dog_breeds() | {"sample_submission.csv": sample}, metric=metric).submission
+    assert (found.kind, getattr(found, "marks", None)) == (kind, marks)
 
 
 def test_columns_of_another_spelling_are_mapped(root: Path) -> None:

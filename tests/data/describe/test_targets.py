@@ -52,6 +52,11 @@ def test_columns_that_mark_several_labels_or_none(root: Path, metric: str, form:
     assert columns(root, found) == ("x", "y", "z")
 
 
+def test_whole_numbers_of_each_row_its_own_are_measurements_where_the_sample_asks_for_them(root: Path) -> None:
+    found = read(root, cells_and_sample("days", "days", [(100 + 7 * n,) for n in range(12)], (0,)))
+    assert (found.target.kind, found.metric.name) == ("numbers", "rmse")
+
+
 def test_grades_by_value_and_by_order(root: Path) -> None:
     found = read(root, cells_and_sample("grade", "grade", [(0,), (10,), (2,)], (0,)), "quadratic_kappa")
     assert found.target == GradesSpec(kind="grades")
