@@ -83,7 +83,7 @@ def main() -> None:
                 recipe = model.network.recipe.model_copy(update={"views": views})
                 network = dataclasses.replace(model.network, recipe=recipe)
                 with tempfile.TemporaryDirectory() as work:
-                    (logits,) = network.predict_logits([checkpoint], np.asarray(data.images[rows]), Path(work))
+                    (logits,) = network.predict_logits(checkpoint[:1], np.asarray(data.images[rows]), Path(work))
                 words = measure(logits, data.truth[rows], model.target)
                 count = len(make_view_transforms(views))
                 print(f"{name} fold {fold}, {len(rows)} rows, {count} views ({kind}): {words}", flush=True)

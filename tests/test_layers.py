@@ -54,7 +54,7 @@ ROOMS = {
         """classic.recipe classic.training context data dependencies doubted fingerprints finished fold_predictions
         heads.backbones heads.other_heads heads.recipe heads.session looking lr_range machines.job_files
         machines.parcels machines.ray_cluster machines.ray_training machines.ray_worker machines.travelling
-        memory model_file model_folds opening recipes.balance recipes.model_yaml recipes.recipe results setup
+        memory model_file model_folds opening recipes.balance recipes.model_yaml recipes.recipe results seeds setup
         side_by_side tabular.recipe task task_list unseen_folds""",
     ),
     "networks": Room(
@@ -97,10 +97,12 @@ ROOMS = {
         1,
         "",
         """active answers archives.kinds archives.listed archives.members archives.packed archives.unpacking
-        archives.written arrays bounds cards closure columns competition config confined csvs digests errors
-        file_layouts files folders formats ids layouts measures.class_metrics measures.metric memory metrics origin
+        archives.written arrays bounds candidate_cards cards closure columns competition config confined csvs
+        digests errors file_layouts files folders formats ids layouts measures.class_metrics measures.metric
+        memory metrics origin
         paired params_file paths picture_formats plots
-        predictions processes progress row_rules sampling scores shift_cards simplex source_kinds storage tables threads
+        predictions processes progress row_rules sampling scores seed_cards shift_cards simplex source_kinds
+        storage tables threads
         targets.classes targets.contract targets.grade_heads targets.numbers targets.prepared
         targets.several_labels targets.several_targets targets.spec targets.vote_shares units""",
     ),

@@ -50,7 +50,7 @@ def _tasks(
 
 @machine_commands.command("batch")
 def _batch(
-    tasks: Annotated[Path, typer.Argument(help="a JSON list of model, fold and fingerprint")],
+    tasks: Annotated[Path, typer.Argument(help="a JSON list of model, fold, seed and fingerprint")],
     out: Annotated[Path, typer.Option(help="the file that takes the folds")],
     seconds: Annotated[float, typer.Option(min=1, help="after which folds are ended, their last epoch kept")],
 ) -> None:

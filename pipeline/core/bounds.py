@@ -15,6 +15,7 @@ Epochs = Annotated[int, Field(ge=1, le=100_000)]
 Rounds = Annotated[int, Field(ge=1, le=1_000_000)]  # iterations of a solver, trees, neighbours, rows
 BatchSize = Annotated[int, Field(ge=1, le=65_536)]  # images a step
 Workers = Annotated[int, Field(ge=1, le=1_024)]  # processes
+SeedCount = Annotated[int, Field(ge=1, le=100)]  # trainings of a fold
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]  # what NumPy and scikit-learn take
 
 

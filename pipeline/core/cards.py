@@ -6,10 +6,12 @@ from typing import Any
 
 from pydantic import Field
 
+from pipeline.core.candidate_cards import CandidateCard, GainCard, ReliabilityCard
 from pipeline.core.config import S, Section
 from pipeline.core.digests import hash_value
 from pipeline.core.errors import InputError, one_line
 from pipeline.core.files import write_text
+from pipeline.core.seed_cards import SeedsCard
 from pipeline.core.shift_cards import ShiftCard
 
 _DIGEST = "digest"
@@ -35,11 +37,12 @@ class Scored(Section):
 class ModelCard(Scored):
     """What a trained model is worth and what it cost; never a dependency of a stage.
 
-    ``train_seconds`` is wall time over all folds, ``feature_seconds`` that of features computed once, which others may
-    share. ``peeked`` says which choices looked at the rows of the OOF score: none by default. ``view_weights``: of test
-    images; ``fold_table``: digest of that it was trained on; ``column_gains``: what each column of a tabular model adds
-    to the OOF score, with its 95 % interval; ``backbones``: SHA-256 of a head's frozen backbones, by file,
-    ``backbone_precisions`` what each computed in; ``trained_on``: by fold, hardware and machine; ``digests``: of files.
+    ``train_seconds`` is wall time over all folds and seeds, ``feature_seconds`` that of features computed once, which
+    others may share. ``peeked`` says which choices looked at the rows of the OOF score: none by default. ``seed`` is
+    the first of ``seeds``. ``view_weights``: of test images; ``fold_table``: digest of that it was trained on;
+    ``column_gains``: what each column of a tabular model adds to the OOF score, with its 95 % interval; ``backbones``:
+    SHA-256 of a head's frozen backbones, by file, ``backbone_precisions`` what each computed in; ``trained_on``: by
+    fold, hardware and machine; ``digests``: of files.
     """
 
     model: str
@@ -50,6 +53,7 @@ class ModelCard(Scored):
     predict_milliseconds_per_image: float
     images_per_second: float
     seed: int
+    seeds: SeedsCard | None = Field(default=None, exclude_if=lambda seeds: seeds is None)
     precision: str
     peeked: tuple[str, ...]
     fingerprint: str
@@ -68,43 +72,10 @@ class ModelCard(Scored):
         """Whether the model is a network of its own: no classic or tabular model, and no head on cached features."""
         return not {"classifier", "tabular", "backbones"} & self.config.keys()
 
-
-class CandidateCard(Section):
-    """One way to combine, and what it is worth by the competition's metric.
-
-    ``in_sample`` is the score on the rows that it was fitted to, ``nested`` that on rows it was not; ``error`` is the
-    standard error of ``nested``, ``behind`` how much worse than the best candidate, with its paired standard error.
-    ``temperatures`` of the members are empty where they stay as they are; ``class_weights`` hold one weight per class
-    where the combiner fits them, and ``weights`` their mean.
-    """
-
-    name: str
-    in_sample: float
-    nested: float
-    error: float
-    behind: float
-    behind_error: float
-    weights: dict[str, float]
-    class_weights: dict[str, dict[str, float]]
-    temperatures: dict[str, float]
-    seconds: float
-
-
-class ReliabilityCard(Section):
-    """Confidence against accuracy, by bins of confidence; ``error`` is the expected calibration error."""
-
-    confidence: tuple[float, ...]
-    accuracy: tuple[float, ...]
-    rows: tuple[int, ...]
-    error: float
-
-
-class GainCard(Section):
-    """How much better than the best single member, positive when it is, with the paired 95 % bootstrap interval."""
-
-    member: str
-    value: float
-    interval: tuple[float, float]
+    @property
+    def all_seeds(self) -> tuple[int, ...]:
+        """The seeds that each fold was trained with, in their order."""
+        return tuple(map(int, self.seeds.scores)) if self.seeds else (self.seed,)
 
 
 class EnsembleCard(Scored):

@@ -184,6 +184,11 @@ def checkpoints_folder(root: Path, model: str) -> Path:
     return model_folder(root, model) / "checkpoints"
 
 
+def oof_seed_path(root: Path, model: str, seed: int) -> Path:
+    """OOF predictions of one seed of a model alone."""
+    return model_folder(root, model) / "oof_by_seed" / f"seed{seed}.parquet"
+
+
 def history_path(root: Path, model: str) -> Path:
     """The epochs of a model's training, all folds."""
     return model_folder(root, model) / "history.csv"

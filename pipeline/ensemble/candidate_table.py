@@ -4,7 +4,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.core.cards import CandidateCard, EnsembleCard
+from pipeline.core.candidate_cards import CandidateCard
+from pipeline.core.cards import EnsembleCard
 
 WIDTH = 160
 NARROW = 110  # columns of a terminal: below, columns without room are left to the card

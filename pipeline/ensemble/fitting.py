@@ -8,7 +8,7 @@ from pydantic import field_validator
 
 from pipeline.core.arrays import Values
 from pipeline.core.bounds import AllNames
-from pipeline.core.cards import CandidateCard, GainCard, ReliabilityCard
+from pipeline.core.candidate_cards import CandidateCard, GainCard, ReliabilityCard
 from pipeline.core.config import Section
 from pipeline.core.errors import near_names
 from pipeline.core.measures.metric import Metric

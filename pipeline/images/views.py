@@ -4,15 +4,16 @@ Reference: Jordan 2024, 94% on CIFAR-10 in 3.29 seconds, section 3.5, https://ar
 scales: Krizhevsky et al. 2012, section 4.1
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Annotated, Literal
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from pipeline.core.arrays import Logits, Pixels
+from pipeline.core.arrays import Logits, Pixels, Values
 from pipeline.core.config import Section
 from pipeline.core.targets.contract import Target
 
@@ -113,6 +114,25 @@ def average_views(logits: Logits, views: Views, target: Target) -> Logits:
     if views.average == "logits":
         return np.asarray(np.mean(logits, axis=0), dtype=np.float32)
     return target.average_outputs(logits)
+
+
+def average_seeds(made: Sequence[Values], views: Views, target: Target) -> Values:
+    """Averages what the seeds of one fold predict of some rows, in the way in which its views are averaged.
+
+    Args:
+        made: predictions float32 (n, n_columns) of each seed.
+        views: how.
+        target: what is predicted, with the model's own head.
+
+    Returns:
+        Predictions float32 (n, n_columns); those of one seed as they are.
+    """
+    if len(made) == 1:
+        return made[0]
+    if views.average == "logits":
+        return target.from_outputs(np.stack([target.to_outputs(each) for each in made]).mean(axis=0)).astype(np.float32)
+    mean: NDArray[np.float64] = np.stack(made).mean(axis=0, dtype=np.float64)
+    return mean.astype(np.float32)
 
 
 def _same(images: Pixels) -> Pixels:

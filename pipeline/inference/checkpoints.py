@@ -1,6 +1,6 @@
 """Predictions for new images from checkpoints, the same as training makes for the test images."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,15 +11,17 @@ from pipeline.core.arrays import Images, Logits, Values
 from pipeline.core.cards import ModelCard
 from pipeline.core.config import parse
 from pipeline.core.targets.contract import Target
-from pipeline.core.targets.grade_heads import give_head
 from pipeline.images.prefetching import default_workers
 from pipeline.images.preprocessing import open_preprocessed
-from pipeline.images.views import Views, average_views, make_view_transforms
+from pipeline.images.views import Views, average_seeds, average_views, make_view_transforms
 from pipeline.inference.opened_head import open_head
 from pipeline.inference.opened_network import TaskShape, open_network
 from pipeline.training.classic.recipe import ClassicRecipe, load_classic_model
 from pipeline.training.classic.training import ClassicSession
 from pipeline.training.data import Data
+from pipeline.training.seeds import give_recipe_head
+
+FoldCheckpoints = Mapping[int, tuple[Path, ...]]  # by fold, of each seed
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,12 @@ class InferenceInput:
     work: Path
 
 
-def predict_images(card: ModelCard, checkpoints: Sequence[Path], inputs: InferenceInput) -> NDArray[np.float32]:
+def predict_images(card: ModelCard, checkpoints: FoldCheckpoints, inputs: InferenceInput) -> NDArray[np.float32]:
     """Predicts images with all folds of a model.
 
     Args:
         card: of the model; its recipe is the one that was trained.
-        checkpoints: of its folds, in their order.
+        checkpoints: of its folds, in their order, by fold, of each seed.
         inputs: the images.
 
     Returns:
@@ -53,15 +55,20 @@ def predict_images(card: ModelCard, checkpoints: Sequence[Path], inputs: Inferen
     Raises:
         InputError: the card's recipe is not one of this version, or a checkpoint does not fit it.
     """
+    paths = [path for of_seeds in checkpoints.values() for path in of_seeds]
     place, target = f"card of {card.model}: config", give_trained_head(card, inputs.target)
     shape = TaskShape(inputs.images.shape[1], inputs.images.shape[-1], target.n_outputs)
     opened = open_head(card, shape, target, inputs.weights) or open_network(card, shape, inputs.weights)
     parts = (
-        predict_classic_logits(parse(card.config, ClassicRecipe, place), checkpoints, inputs)
+        predict_classic_logits(parse(card.config, ClassicRecipe, place), paths, inputs)
         if opened is None
-        else opened.predict_logits(checkpoints, inputs.images, inputs.work)
+        else opened.predict_logits(paths, inputs.images, inputs.work)
     )
-    return average_folds([combine_views(logits, card, target) for logits in parts])
+    seeds = len(next(iter(checkpoints.values())))
+    made = [combine_views(logits, card, target) for logits in parts]
+    return average_folds(
+        [combine_seeds(made[place : place + seeds], card, target) for place in range(0, len(made), seeds)]
+    )
 
 
 def average_folds(folds: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
@@ -72,8 +79,18 @@ def average_folds(folds: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
 
 def give_trained_head(card: ModelCard, target: Target) -> Target:
     """Returns the target with the head that a model was trained with."""
-    section = card.config.get("classifier") or card.config.get("training") or {}
-    return give_head(target, section.get("grades", "classification"), f"card of {card.model}: grades")
+    return give_recipe_head(target, card.config, f"card of {card.model}: grades")
+
+
+def combine_seeds(made: Sequence[Values], card: ModelCard, target: Target) -> Values:
+    """Combines the predictions (n, n_columns) of each seed of one fold as training did.
+
+    Args:
+        made: of each seed.
+        card: of the model.
+        target: with the model's own head.
+    """
+    return average_seeds(made, _read_views(card), target)
 
 
 def combine_views(logits: Logits, card: ModelCard, target: Target) -> Values:
@@ -84,7 +101,7 @@ def combine_views(logits: Logits, card: ModelCard, target: Target) -> Values:
         card: of the model.
         target: with the model's own head.
     """
-    views = parse(card.config["views"], Views, f"card of {card.model}: config.views")
+    views = _read_views(card)
     if views.weights == "equal":
         return target.from_outputs(average_views(logits, views, target))
     mixed = np.zeros((logits.shape[1], len(target.columns)), dtype=np.float64)
@@ -92,6 +109,10 @@ def combine_views(logits: Logits, card: ModelCard, target: Target) -> Values:
         if card.view_weights[name]:
             mixed += card.view_weights[name] * target.from_outputs(view_logits.astype(np.float64))
     return mixed.astype(np.float32)
+
+
+def _read_views(card: ModelCard) -> Views:
+    return parse(card.config["views"], Views, f"card of {card.model}: config.views")
 
 
 def predict_classic_logits(

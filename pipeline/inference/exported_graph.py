@@ -17,7 +17,7 @@ from pipeline.core.errors import InputError, some
 from pipeline.core.targets.contract import Target
 from pipeline.images.preprocessing import Steps
 from pipeline.images.views import Views, make_view_transforms
-from pipeline.inference.graph_outputs import AverageViews
+from pipeline.inference.graph_outputs import AverageSeeds, AverageViews
 from pipeline.inference.opened_head import OpenedHead, open_head
 from pipeline.inference.opened_network import OpenedNetwork, TaskShape, open_network
 from pipeline.networks.mlp_hog import MlpHog
@@ -58,13 +58,13 @@ class StackViews(layers.Layer):  # type: ignore[misc]
 
 
 def build_graph(
-    card: ModelCard, checkpoints: dict[int, Path], shape: TaskShape, target: Target, weights: Path
+    card: ModelCard, checkpoints: dict[int, tuple[Path, ...]], shape: TaskShape, target: Target, weights: Path
 ) -> keras.Model:
     """Builds the graph with trained weights.
 
     Args:
         card: of the model.
-        checkpoints: by fold, those that are averaged.
+        checkpoints: by fold, of each seed, those that are averaged.
         shape: of its images and outputs.
         target: what is predicted, with the model's own head.
         weights: folder of the files that a network needs before its checkpoint can be loaded.
@@ -78,20 +78,38 @@ def build_graph(
     pictures = keras.Input((shape.stored, shape.stored, shape.channels), dtype=shape.dtype, name="pictures")
     pixels = layers.Rescaling(1.0, dtype="float32", name="as_float")(pictures)
     head = open_head(card, shape, target, weights, "float32")
+    trained = {
+        f"{fold}_{seed}" if seed else str(fold): path
+        for fold, of_seeds in checkpoints.items()
+        for seed, path in enumerate(of_seeds)
+    }
     if head is not None:
-        views, logits = head.recipe.views, _build_on_backbones(card.model, head, checkpoints, (shape, weights), pixels)
+        views, logits = head.recipe.views, _build_on_backbones(card.model, head, trained, (shape, weights), pixels)
     else:
-        views, logits = _build_on_network(card, checkpoints, shape, weights, pixels)
+        views, logits = _build_on_network(card, trained, shape, weights, pixels)
+    outputs = iter(logits)
     folds = [
-        AverageViews(views, card.view_weights, target, f"probabilities_of_fold{fold}")(one)
-        for fold, one in zip(checkpoints, logits, strict=True)
+        _average_fold(
+            [next(outputs) for _ in of_seeds], views, card.view_weights, target, f"probabilities_of_fold{fold}"
+        )
+        for fold, of_seeds in checkpoints.items()
     ]
     mean = layers.Average(dtype="float32", name="probabilities")(folds) if len(folds) > 1 else folds[0]
     return keras.Model(pictures, mean, name=card.model.replace("-", "_"))
 
 
+def _average_fold(
+    seeds: list[Any], views: Views, weights: dict[str, float], target: Target, name: str
+) -> keras.KerasTensor:
+    """Averages the views of a fold's model, and the models of its seeds."""
+    if len(seeds) == 1:
+        return AverageViews(views, weights, target, name)(seeds[0])
+    each = [AverageViews(views, weights, target, f"{name}_{number}")(one) for number, one in enumerate(seeds)]
+    return AverageSeeds(views, target, name)(each)
+
+
 def _build_on_network(
-    card: ModelCard, checkpoints: dict[int, Path], shape: TaskShape, weights: Path, pixels: keras.KerasTensor
+    card: ModelCard, checkpoints: dict[str, Path], shape: TaskShape, weights: Path, pixels: keras.KerasTensor
 ) -> tuple[Views, list[Any]]:
     """Returns the views of a network of its own, and the outputs of each fold for all of them."""
 
@@ -122,7 +140,7 @@ def _build_on_network(
 def _build_on_backbones(
     name: str,
     head: OpenedHead,
-    checkpoints: dict[int, Path],
+    checkpoints: dict[str, Path],
     place: tuple[TaskShape, Path],
     pixels: keras.KerasTensor,
 ) -> list[Any]:
@@ -162,7 +180,7 @@ def list_view_indices(views: Views, size: int) -> list[tuple[NDArray[np.int32], 
     return [(down[0, :, 0, 0].astype(np.int32), right[0, 0, :, 0].astype(np.int32)) for down, right in taken]
 
 
-def _build_on_one_backbone(network: OpenedNetwork, checkpoints: dict[int, Path], views: keras.KerasTensor) -> list[Any]:
+def _build_on_one_backbone(network: OpenedNetwork, checkpoints: dict[str, Path], views: keras.KerasTensor) -> list[Any]:
     """Computes a frozen backbone once for all folds."""
     net = network.net
     assert net.head is not None  # the recipe refuses to freeze what has no backbone

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pipeline.core.errors import InputError
 from pipeline.core.targets.classes import OneClass
-from pipeline.core.targets.contract import Target
+from pipeline.core.targets.contract import FLOOR, Target
 from pipeline.core.targets.grade_heads import CumulativeGrades, RegressedGrades
 from pipeline.core.targets.numbers import Numbers
 from pipeline.core.targets.several_labels import SeveralLabels
@@ -53,6 +53,41 @@ class AverageViews(layers.Layer):  # type: ignore[misc]
         return ops.sum(convert_outputs(target, by_view) * self._weights, axis=0)
 
 
+class AverageSeeds(layers.Layer):  # type: ignore[misc]
+    """Averages what the seeds of a fold predict, as `views.average_seeds` does."""
+
+    def __init__(self, views: Views, target: Target, name: str) -> None:
+        """Takes the views, whose way of averaging is that of seeds, and the target with the model's own head."""
+        super().__init__(dtype="float32", name=name)
+        self._target, self._logits = target, views.average == "logits"
+
+    def call(self, made: list[keras.KerasTensor]) -> keras.KerasTensor:
+        """Returns (batch, n_columns) from as much of each seed."""
+        stacked = ops.stack(made)
+        if not self._logits:
+            return ops.mean(stacked, axis=0)
+        parts = [
+            convert_outputs(part, ops.mean(revert_predictions(part, stacked[..., columns]), axis=0))
+            for part, columns in _split_predictions(self._target)
+        ]
+        return ops.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
+
+
+def revert_predictions(target: Target, values: keras.KerasTensor) -> keras.KerasTensor:
+    """Turns predictions (..., n_columns) of a target that stands alone into outputs, as `Target.to_outputs` does."""
+    if isinstance(target, RegressedGrades):
+        numbers = np.asarray(target.numbers, dtype=np.float32)[:, None]
+        return (ops.matmul(values, numbers) - target.centre) / target.spread
+    if isinstance(target, CumulativeGrades):
+        reached = ops.matmul(values, np.tri(len(target.columns), dtype=np.float32))
+        return _log_odds(reached[..., 1:] / ops.maximum(reached[..., :-1], FLOOR))
+    if isinstance(target, SeveralLabels):
+        return _log_odds(values)
+    if isinstance(target, Numbers):
+        return (values - np.asarray(target.means, dtype=np.float32)) / np.asarray(target.scales, dtype=np.float32)
+    return ops.log(ops.maximum(values, FLOOR))
+
+
 def convert_outputs(target: Target, outputs: keras.KerasTensor) -> keras.KerasTensor:
     """Turns outputs (..., n_outputs) of a target that stands alone into predictions (..., n_columns).
 
@@ -86,6 +121,17 @@ def _split_outputs(target: Target) -> list[tuple[Target, slice]]:
     if not isinstance(target, SeveralTargets):
         return [(target, slice(0, target.n_outputs))]
     return [(part, columns) for _, part, columns, _ in target.each()]
+
+
+def _split_predictions(target: Target) -> list[tuple[Target, slice]]:
+    if not isinstance(target, SeveralTargets):
+        return [(target, slice(0, len(target.columns)))]
+    return _split_outputs(target)  # targets that stand beside others have an output for each column
+
+
+def _log_odds(values: keras.KerasTensor) -> keras.KerasTensor:
+    clipped = ops.clip(values, FLOOR, 1 - FLOOR)
+    return ops.log(clipped / (1 - clipped))
 
 
 def _share_numbers(numbers: keras.KerasTensor, grades: NDArray[np.float32]) -> keras.KerasTensor:

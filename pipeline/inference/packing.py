@@ -62,7 +62,7 @@ def _files(root: Path, selection: Selection) -> Iterator[Path]:
     yield predicted_test_path(root, selection.name)  # for the notebook to compare its own with
     for card in selection.models:
         yield model_path(root, card.model)
-        yield from list_checkpoints(root, card)
+        yield from (path for of_seeds in list_checkpoints(root, card).values() for path in of_seeds)
     if selection.members:
         yield card_path(root, ENSEMBLE)
         yield folds_path(root)

@@ -86,7 +86,7 @@ class Predictor:
         return ImagePredictions(probs, self.detector.compute_p_values(by_fold))
 
     def compute_heat(self, images: Images, classes: NDArray[np.int64]) -> Heat:
-        """Computes heat maps: the mean over all folds of the models that have them.
+        """Computes heat maps: the mean over all folds and seeds of the models that have them.
 
         Args:
             images: uint8 (n, size, size, channels), n > 0.
@@ -99,7 +99,8 @@ class Predictor:
             (attribution, path)
             for model in self.models.values()
             if (attribution := model.attribution) is not None
-            for path in model.checkpoints.values()
+            for of_seeds in model.checkpoints.values()
+            for path in of_seeds
         ]
         # Added up one by one: maps of all folds of all models of a thousand images would be gigabytes.
         total = np.zeros(images.shape[:3])

@@ -10,6 +10,7 @@ from pipeline.core.digests import require_digest
 from pipeline.core.errors import InputError, near_names, some
 from pipeline.core.paths import ENSEMBLE, card_path, checkpoints_folder
 from pipeline.ensemble.recombining import check_combination, list_used_members
+from pipeline.training.seeds import name_fold
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,8 @@ def select_models(root: Path, name: str) -> Selection:
     return Selection(name, tuple(_card(root, member) for member in used), card.members)
 
 
-def list_checkpoints(root: Path, card: ModelCard) -> list[Path]:
-    """Returns the checkpoints of a model's folds, in their order.
+def list_checkpoints(root: Path, card: ModelCard) -> dict[int, tuple[Path, ...]]:
+    """Returns the checkpoints of a model's folds, in their order: of each fold those of all seeds.
 
     Raises:
         InputError: one is missing, the model reads columns beside the pictures, or its trees are kept in no file.
@@ -73,14 +74,18 @@ def list_checkpoints(root: Path, card: ModelCard) -> list[Path]:
         )
     folder = checkpoints_folder(root, card.model)
     kind = "weights.h5" if card.has_network else "npz"
-    paths = [folder / f"fold{fold}.{kind}" for fold in sorted(map(int, card.fold_scores))]
+    by_fold = {
+        fold: tuple(folder / f"{name_fold(fold, seed, card.seed)}.{kind}" for seed in card.all_seeds)
+        for fold in sorted(map(int, card.fold_scores))
+    }
+    paths = [path for of_seeds in by_fold.values() for path in of_seeds]
     missing = [path.name for path in paths if not path.is_file()]
     if missing:
         raise InputError(f"{folder} lacks {some(missing)}; run `dvc repro train@{card.model}`, or `dvc checkout`")
     for path in paths:
         fix = f"run `dvc checkout --force {folder.parent}`, or `dvc repro -f train@{card.model}`"
         require_digest(path, card.digests.get(f"{folder.name}/{path.name}"), fix)
-    return paths
+    return by_fold
 
 
 def _card(root: Path, model: str) -> ModelCard:

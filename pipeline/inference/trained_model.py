@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -17,7 +17,13 @@ from pipeline.core.paths import prepared_folder
 from pipeline.core.targets.contract import Target
 from pipeline.core.targets.prepared import read_target
 from pipeline.images.fitting import StorageForm
-from pipeline.inference.checkpoints import InferenceInput, combine_views, give_trained_head, predict_classic_logits
+from pipeline.inference.checkpoints import (
+    InferenceInput,
+    combine_seeds,
+    combine_views,
+    give_trained_head,
+    predict_classic_logits,
+)
 from pipeline.inference.opened_head import OpenedHead, open_head
 from pipeline.inference.opened_network import OpenedNetwork, TaskShape, open_network
 from pipeline.inference.outputs import FoldOutputs
@@ -33,7 +39,7 @@ class TrainedModel:
 
     Attributes:
         card: of the training.
-        checkpoints: by fold.
+        checkpoints: by fold, of each seed.
         target: what is predicted, with the model's own head.
         weights: folder of the files that a network needs before its checkpoint can be loaded.
         network: opened; None for a model without one of its own.
@@ -41,7 +47,7 @@ class TrainedModel:
     """
 
     card: ModelCard
-    checkpoints: dict[int, Path]
+    checkpoints: dict[int, tuple[Path, ...]]
     target: Target
     weights: Path
     network: OpenedNetwork | None
@@ -60,14 +66,24 @@ class TrainedModel:
     def predict_folds(
         self, images: Images, folds: Sequence[int] | None = None, with_features: bool = False
     ) -> Iterator[FoldOutputs]:
-        """Yields the outputs of each fold's model for images.
+        """Yields the outputs of each fold's model for images, of its seeds together.
+
+        Logits and features are those of the first seed: each seed has a space of features of its own.
 
         Args:
             images: uint8 (n, size, size, channels), as the image store keeps them; n > 0.
             folds: which; None for all.
             with_features: whether logits and features are computed as well, which only a network has.
         """
-        paths = [self.checkpoints[fold] for fold in (self.checkpoints if folds is None else folds)]
+        chosen = [self.checkpoints[fold] for fold in (self.checkpoints if folds is None else folds)]
+        outputs = self._predict_checkpoints([path for of_seeds in chosen for path in of_seeds], images, with_features)
+        for of_seeds in chosen:
+            made = [next(outputs) for _ in of_seeds]
+            yield replace(made[0], probs=combine_seeds([each.probs for each in made], self.card, self.target))
+        next(outputs, None)  # its folder of intermediate results goes
+
+    def _predict_checkpoints(self, paths: list[Path], images: Images, with_features: bool) -> Iterator[FoldOutputs]:
+        """Yields the outputs of the model of each checkpoint."""
         with tempfile.TemporaryDirectory(prefix="predicting-") as folder:
             work = Path(folder)
             if self.head is not None:
@@ -111,9 +127,8 @@ def open_trained_model(
     """
     target = give_trained_head(card, read_target(prepared_folder(root)))
     form, weights = read_form(root), weights_folder(root)
-    paths = list_checkpoints(root, card)
+    checkpoints = list_checkpoints(root, card)
     shape = TaskShape(form.size, form.channels, target.n_outputs)
     head = open_head(card, shape, target, weights, precision)
     network = open_network(card, shape, weights, keep, precision)
-    by_fold = dict(zip(sorted(map(int, card.fold_scores)), paths, strict=True))
-    return TrainedModel(card, by_fold, target, weights, network, head)
+    return TrainedModel(card, checkpoints, target, weights, network, head)

@@ -20,10 +20,11 @@ _MARGIN = 300  # seconds that a notebook keeps for its output
 
 
 class SentFold(Section):
-    """A fold that was sent out: its model, its number, the fingerprint that it must have."""
+    """A fold that was sent out: model, number, seed (None: the first) and the fingerprint that it must have."""
 
     model: str
     fold: int
+    seed: int | None = None
     fingerprint: str
 
 

@@ -16,11 +16,12 @@ from typing import IO
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from pipeline.core.bounds import Seed
 from pipeline.core.config import Section
 from pipeline.core.errors import InputError, one_line
 from pipeline.core.files import read_json, require_file_place
 from pipeline.core.paths import work_folder
-from pipeline.training.machines.parcels import list_fold_files, verify_arrival, write_parcel
+from pipeline.training.machines.parcels import list_fold_files, name_sent, verify_arrival, write_parcel
 from pipeline.training.task import find_fold_folder
 
 _GRACE = 60.0  # seconds that a fold gets to end
@@ -29,10 +30,11 @@ _MEANINGS = {0: "done", 65: "wrong input", 75: "unfinished"}
 
 
 class SentTask(Section):
-    """One fold to train: model, number and the fingerprint that it must have."""
+    """One fold to train: model, number, seed (None: that of params.yaml) and the fingerprint that it must have."""
 
     model: str
     fold: int = Field(ge=0)
+    seed: Seed | None = None
     fingerprint: str = Field(pattern="^[0-9a-f]{16,64}$")
 
 
@@ -75,7 +77,8 @@ def run(root: Path, listing: Path, out: Path, seconds: float) -> None:
             if each.process.poll() is not None:
                 del running[slot]
                 outcomes[_name(each.task)] = _describe(each)
-                print(f"{each.task.model} fold {each.task.fold}: {outcomes[_name(each.task)]}", flush=True)
+                seed = f" seed {each.task.seed}" if each.task.seed else ""
+                print(f"{each.task.model} fold {each.task.fold}{seed}: {outcomes[_name(each.task)]}", flush=True)
                 still = [one.task for one in running.values()]  # their files change while they would be packed
                 _write(root, out, [task for task in tasks if task not in still], outcomes)
         if over:
@@ -105,6 +108,7 @@ def _list_slots() -> list[dict[str, str]]:
 
 def _start(root: Path, task: SentTask, slot: dict[str, str]) -> _Running:
     command = [sys.executable, "-m", "pipeline", "fold", task.model, str(task.fold), "--fingerprint", task.fingerprint]
+    command += [] if task.seed is None else ["--seed", str(task.seed)]
     errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the fold has ended
     return _Running(task, subprocess.Popen(command, cwd=root, env=os.environ | slot, stderr=errors), errors)
 
@@ -137,7 +141,7 @@ def _describe(running: _Running) -> str:
 
 
 def _name(task: SentTask) -> str:
-    return f"{task.model} {task.fold}"
+    return name_sent(task.model, task.fold, task.seed)
 
 
 def _write(root: Path, out: Path, tasks: list[SentTask], outcomes: dict[str, str]) -> None:

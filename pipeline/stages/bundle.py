@@ -38,7 +38,9 @@ def run(root: Path, out: Path, held: Path | None = None) -> None:
         raise InputError("no fold is open: `python -m pipeline tasks` lists all; run `dvc repro` to gather them")
     models = tuple(dict.fromkeys(task.model for task in wanted))
     contents = list_travelling_files(root, models)
-    sent = [{"model": task.model, "fold": task.fold, "fingerprint": task.fingerprint} for task in wanted]
+    sent = [
+        {"model": task.model, "fold": task.fold, "seed": task.seed, "fingerprint": task.fingerprint} for task in wanted
+    ]
     contents[_TASKS] = json.dumps(sent, indent=2).encode()
     write_parcel(out, contents, held=known)
     print(f"{out}: {len(wanted)} folds of {len(models)} models, {out.stat().st_size / 1e6:,.1f} MB")

@@ -130,7 +130,9 @@ def _push_open_folds(root: Path, rental: Rental) -> list[PushedKernel]:
     slug, folder = make_slug(active_name(root), "folds"), _folder(root)
     renting = Renting(folder, user, slug, rental.accelerator, rental.seconds)
     digest = send_bundle(renting, lambda path: write_parcel(path, list_travelling_files(root, models)))
-    sent = [SentFold(model=task.model, fold=task.fold, fingerprint=task.fingerprint) for task in open_tasks]
+    sent = [
+        SentFold(model=task.model, fold=task.fold, seed=task.seed, fingerprint=task.fingerprint) for task in open_tasks
+    ]
     pushed = list[PushedKernel]()
     for number in range(min(rental.kernels, len(sent))):
         share = sent[number :: rental.kernels]
@@ -175,7 +177,7 @@ def _make_tasks(root: Path, kernel: PushedKernel) -> list[FoldTask]:
     models = {model: ModelFolds(root, model) for model in dict.fromkeys(sent.model for sent in kernel.tasks)}
     made = []
     for sent in kernel.tasks:
-        task = models[sent.model].make_task(sent.fold)
+        task = models[sent.model].make_task(sent.fold, sent.seed)
         if task.fingerprint != sent.fingerprint:
             raise InputError(
                 f"{sent.model} fold {sent.fold} was sent with the fingerprint {sent.fingerprint[:16]}, here it is "

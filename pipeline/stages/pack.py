@@ -96,7 +96,7 @@ def _is_pack(target: Path) -> bool:
 
 
 def _print_result(target: Path, selection: Selection, size: int, slug: str, user: str) -> None:
-    count = sum(len(card.fold_scores) for card in selection.models)
+    count = sum(len(card.fold_scores) * len(card.all_seeds) for card in selection.models)
     print(f"packed {selection.name} into {target}: {count} checkpoints, {size / 1e6:,.1f} MB")
     print(f"models: {', '.join(card.model for card in selection.models)}")
     if user == _USER:

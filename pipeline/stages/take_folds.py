@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline.core.active import active_models
 from pipeline.core.errors import InputError, some
-from pipeline.training.machines.parcels import list_problems, place_folds
+from pipeline.training.machines.parcels import list_problems, name_sent, place_folds
 from pipeline.training.model_folds import ModelFolds
 
 
@@ -28,14 +28,18 @@ def run(root: Path, parcel: Path) -> None:
     for model in active_models(root):
         folds = ModelFolds(root, model)
         try:
-            tasks += [folds.make_task(fold) for fold in folds.context.chosen_folds]
+            tasks += folds.make_tasks()
         except InputError as error:  # of a teacher that is not trained yet: its folds cannot be in the parcel
             print(f"{model} is left out: {error}")
     about, placed = place_folds(root, parcel, tasks)
     for fold in placed:
         further = f", epoch {fold.epoch}" if fold.epoch else ""
         print(f"{fold.model} fold {fold.fold}: {fold.outcome}{further}")
-    here = {f"{task.model} {task.fold}": task.fingerprint for task in tasks}
+    here = {name_sent(task.model, task.fold, task.seed): task.fingerprint for task in tasks}
+    firsts = dict[str, str]()
+    for task in tasks:  # the first seed comes first
+        firsts.setdefault(name_sent(task.model, task.fold, None), task.fingerprint)
+    here |= firsts
     sent = {str(name): str(fingerprint) for name, fingerprint in about.get("fingerprints", {}).items()}
     other = sorted(name for name, fingerprint in sent.items() if here.get(name) != fingerprint)
     problems = list_problems(about)

@@ -1,4 +1,4 @@
-"""Trains one model on every fold, in one process, or several folds at once in processes of their own.
+"""Trains one model on every fold, with every seed, in one process, or several folds at once in processes of their own.
 
 Reads: data/prepared, folds/folds.csv, configs/models/<model>.yaml. Writes: folds/predictions/<model>/ (OOF and test
 predictions) and folds/<model>/ (checkpoints, test predictions by fold, history, curves, card, metrics). What is half
@@ -25,23 +25,26 @@ def run(root: Path, model: str) -> None:
         InputError: no such model, a setting that does not fit, or a training that diverged.
     """
     folds = ModelFolds(root, model)  # a mistake in a file ends this before any process is started
+    if not folds.recipe.is_random and (folds.recipe.seeds or folds.context.seeds) > 1:
+        print(f"{model}: nothing in it is random, so other seeds would train the same again: it is trained once")
     tasks = retry_with_half_batches(lambda: _train_folds(root, folds))
-    if len({task.fingerprint for task in tasks}) > 1:
+    if len({task.fingerprint for task in tasks}) > len(folds.seeds):
         raise InputError(
             f"{model}: its folds settled on unlike precisions or batch sizes, as the GPUs are of several kinds; set "
             "train.precision and batch_size, or train.workers to 1"
         )
     if folds.context.same_hardware:
         for task in tasks:
-            require_same_hardware(task, folds.context.chosen_folds, read_fold_hardware(task))
+            require_same_hardware(task, tasks, read_fold_hardware(task))
     gather_folds(root, tasks, folds.context.data, active_name(root), describe_surroundings(folds.recipe)[0])
 
 
 def _train_folds(root: Path, folds: ModelFolds) -> list[FoldTask]:
-    """Trains the folds, as far as they are not trained yet; returns their tasks."""
+    """Trains the folds of all seeds, as far as they are not trained yet; returns their tasks."""
     model, chosen, workers = folds.model, folds.context.chosen_folds, folds.context.workers
+    wanted = [(fold, seed) for seed in folds.seeds for fold in chosen]
     count = (workers or 1) if isinstance(folds.recipe, HeadRecipe) else count_workers(workers)
     if count > 1:
-        return run_side_by_side(make_fold_trainer, (root, model), chosen, count)
+        return run_side_by_side(make_fold_trainer, (root, model), wanted, count)
     train = make_fold_trainer(root, model)
-    return [train(fold) for fold in chosen]
+    return [train(each) for each in wanted]

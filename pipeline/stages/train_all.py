@@ -28,7 +28,7 @@ class ProgressTable:
         Args:
             root: the repository folder.
         """
-        self._root, self._printed = root, set[tuple[str, int]]()
+        self._root, self._printed = root, set[ListedTask]()
         self._live: Live | None = None
 
     def __enter__(self) -> Self:
@@ -45,19 +45,19 @@ class ProgressTable:
         if self._live is not None:
             self._live.stop()
 
-    def update(self, tasks: list[ListedTask], results: dict[tuple[str, int], RemoteResult]) -> None:
+    def update(self, tasks: list[ListedTask], results: dict[ListedTask, RemoteResult]) -> None:
         """Shows how far the tasks are."""
         if self._live is not None:
             from rich.text import Text
 
             self._live.update(Text(render_tasks(refresh_tasks(self._root, tasks))), refresh=True)
             return
-        for place, result in results.items():
-            if place not in self._printed:
-                self._printed.add(place)
+        for task, result in results.items():
+            if task not in self._printed:
+                self._printed.add(task)
                 ended = f"failed: {result.error}" if result.error else f"done in {result.seconds:.1f} s"
                 count = f"{len(self._printed)}/{len(tasks)}"
-                print(f"{count} {place[0]} fold {place[1]} {ended} ({result.machine})", flush=True)
+                print(f"{count} {task.name} {ended} ({result.machine})", flush=True)
 
 
 def run(root: Path, address: str | None = None) -> None:

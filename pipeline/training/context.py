@@ -8,7 +8,7 @@ from pydantic import Field, PositiveInt
 
 from pipeline.core import paths
 from pipeline.core.active import weights_folder
-from pipeline.core.bounds import AllFolds, AutoText, AutoWorkers, Seed
+from pipeline.core.bounds import AllFolds, AutoText, AutoWorkers, Seed, SeedCount
 from pipeline.core.competition import load_competition
 from pipeline.core.config import Section, load_params
 from pipeline.core.errors import InputError
@@ -16,6 +16,7 @@ from pipeline.core.paths import prepared_folder
 from pipeline.networks.processor import Precision
 from pipeline.training import fingerprints
 from pipeline.training.data import Data, load_data
+from pipeline.training.seeds import dump_trained_recipe
 from pipeline.training.task import AnyRecipe
 
 
@@ -40,6 +41,7 @@ class TrainParams(Section):
 
     Attributes:
         seed: of all that is random.
+        seeds: trainings of each fold, each with the next seed; the model is the mean of what they predict.
         folds: which are trained; ``all``, or a list of their numbers.
         workers: processes that train folds at once, each with its part of the cores or a GPU of its own; ``auto`` means
             one for each GPU, or one.
@@ -52,6 +54,7 @@ class TrainParams(Section):
     """
 
     seed: Seed = 0
+    seeds: SeedCount = 1
     folds: AllFolds = None
     workers: AutoWorkers = None
     executor: Literal["local", "ray"] = "local"
@@ -72,11 +75,12 @@ class TrainingContext:
         data: what lies there, opened.
         precision: as in params.yaml.
         weights: folder of files with pretrained weights.
-        seed: the run's seed.
+        seed: the run's seed, or the first of several.
         score: the competition's metric, as plain values.
         chosen_folds: the folds that will be trained.
         workers: how many of them at once; None means one for each GPU, or one.
         same_hardware: whether all folds of a model must be trained on one kind of hardware.
+        seeds: how many each model is trained with, where its file says nothing else.
     """
 
     root: Path
@@ -90,11 +94,12 @@ class TrainingContext:
     chosen_folds: tuple[int, ...]
     workers: int | None = None
     same_hardware: bool = False
+    seeds: int = 1
 
     def fingerprint(self, trainer: str, images: list[str], recipe: AnyRecipe, precision: str, **more: Any) -> str:
         """Returns the fingerprint of a training."""
         more |= self.digest_doubts()
-        known = {"recipe": recipe.model_dump(mode="json"), "score": self.score, "seed": self.seed}
+        known = {"recipe": dump_trained_recipe(recipe), "score": self.score, "seed": self.seed}
         return fingerprints.fingerprint_training(
             self.prepared, self.folds, images, trainer, known | more | {"precision": precision}
         )
@@ -139,6 +144,7 @@ def read_context(root: Path, params: TrainParams | None = None) -> TrainingConte
         chosen_folds=_chosen(params, int(data.fold_of.max()) + 1),
         workers=params.workers,
         same_hardware=params.same_hardware,
+        seeds=params.seeds,
     )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.core.closure import code_digest
+from pipeline.core.digests import hash_file
 from pipeline.core.files import sha256
 from pipeline.images.sift import Sift
 from pipeline.networks import hardware
@@ -19,8 +20,8 @@ _NOT_IN_FEATURES = {"head", "norm", "norm_momentum"}
 
 
 def digest_images(prepared: Path) -> list[str]:
-    """Digests the image stores."""
-    return [sha256(prepared / name) for name in ("train_images.npy", "test_images.npy")]
+    """Digests the image stores, each read once by a process."""
+    return [hash_file(prepared / name) for name in ("train_images.npy", "test_images.npy")]
 
 
 def fingerprint_training(

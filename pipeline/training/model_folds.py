@@ -2,19 +2,19 @@
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.core.competition import load_competition
 from pipeline.core.errors import ElsewhereError, InputError
 from pipeline.core.files import locked
-from pipeline.training.context import read_context
+from pipeline.training.context import TrainingContext, read_context
 from pipeline.training.finished import is_finished, read_done
 from pipeline.training.model_file import load_model
 from pipeline.training.opening import define_fold_task, describe_surroundings, settle_trained_model
+from pipeline.training.seeds import list_seeds
 from pipeline.training.task import FoldTask, Trainable, find_lock
 
 if TYPE_CHECKING:  # which starts the backend
@@ -28,6 +28,7 @@ class ModelFolds:
         model: its name.
         recipe: as its file says.
         context: what its training depends on beside that.
+        seeds: that each fold is trained with, in their order.
     """
 
     def __init__(self, root: Path, model: str, seed: int | None = None) -> None:
@@ -36,7 +37,7 @@ class ModelFolds:
         Args:
             root: the repository folder.
             model: a file under configs/models.
-            seed: of the run; None takes that of params.yaml.
+            seed: the only one; None takes those of params.yaml and of the model's file.
 
         Raises:
             InputError: no such model, or a setting that does not fit.
@@ -46,20 +47,42 @@ class ModelFolds:
         self.recipe = load_model(root, model, competition.mirror)
         context = read_context(root)
         self.context = context if seed is None else dataclasses.replace(context, seed=seed)
+        self.seeds = list_seeds(self.recipe, context.seed, context.seeds) if seed is None else (seed,)
+        self._settled: dict[int, SettledModel | Trainable] = {}
         self._trainable: Trainable | None = None
 
-    @cached_property
+    @property
     def settled(self) -> "SettledModel | Trainable":
-        """Recipe, precision and fingerprint; a head on features that are kept starts no backend."""
-        return settle_trained_model(self.recipe, self.context)
+        """Recipe, precision and fingerprint of the first seed; a head on features that are kept starts no backend."""
+        return self._settle(self.context)
 
-    def make_task(self, fold: int) -> FoldTask:
+    def _settle(self, context: TrainingContext) -> "SettledModel | Trainable":
+        if context.seed not in self._settled:
+            self._settled[context.seed] = settle_trained_model(self.recipe, context)
+        return self._settled[context.seed]
+
+    def make_task(self, fold: int, seed: int | None = None) -> FoldTask:
         """Makes the task of a fold.
+
+        Args:
+            fold: its number.
+            seed: one of `seeds`; None is the first.
 
         Raises:
             InputError: the recipe does not fit the images or the classes, or a file that it names cannot be had.
         """
-        return define_fold_task(self.settled, self.model, fold, self.context, self._score)
+        context = self.context if seed is None else dataclasses.replace(self.context, seed=seed)
+        task = define_fold_task(self._settle(context), self.model, fold, context, self._score)
+        several = f"{self.model} seed {context.seed}" if len(self.seeds) > 1 else ""
+        return dataclasses.replace(task, display_name=several)
+
+    def make_tasks(self) -> list[FoldTask]:
+        """Makes the tasks of all folds that ``train.folds`` names, of the first seed, then of the next.
+
+        Raises:
+            InputError: as `make_task`.
+        """
+        return [self.make_task(fold, seed) for seed in self.seeds for fold in self.context.chosen_folds]
 
     def train(self, task: FoldTask, wait: bool = True) -> None:
         """Trains a fold, or finds it finished; no other process trains it at the same time.
@@ -77,7 +100,7 @@ class ModelFolds:
             if is_finished(task):
                 return
             if self.context.same_hardware:
-                require_same_hardware(task, self.context.chosen_folds, describe_surroundings(self.recipe)[1])
+                require_same_hardware(task, self.make_tasks(), describe_surroundings(self.recipe)[1])
             if self._trainable is None:
                 self._trainable = self._build()
             self._trainable.train(task)
@@ -92,12 +115,12 @@ class ModelFolds:
         return settled.build()
 
 
-def make_fold_trainer(root: Path, model: str) -> Callable[[int], FoldTask]:
-    """Opens a model; returns what trains a fold of it and says as which task."""
+def make_fold_trainer(root: Path, model: str) -> Callable[[tuple[int, int]], FoldTask]:
+    """Opens a model; returns what trains a fold of it with a seed and says as which task."""
     folds = ModelFolds(root, model)
 
-    def train(fold: int) -> FoldTask:
-        task = folds.make_task(fold)
+    def train(wanted: tuple[int, int]) -> FoldTask:
+        task = folds.make_task(*wanted)
         folds.train(task)
         return task
 
@@ -109,25 +132,24 @@ def read_fold_hardware(task: FoldTask) -> str:
     return str(read_done(task)["hardware"])
 
 
-def require_same_hardware(task: FoldTask, folds: tuple[int, ...], hardware: str) -> None:
+def require_same_hardware(task: FoldTask, others: Sequence[FoldTask], hardware: str) -> None:
     """Refuses to train a fold on other hardware than the finished folds of the model.
 
     Args:
         task: the fold.
-        folds: all folds that count.
+        others: all that count.
         hardware: on which it would be trained, or was.
 
     Raises:
         InputError: one of them was trained on another.
     """
-    for fold in folds:
-        other = dataclasses.replace(task, fold=fold)
+    for other in others:
         if not is_finished(other):
             continue
         trained_on = read_fold_hardware(other)
         if trained_on != hardware:
             raise InputError(
-                f"{task.name} fold {fold} was trained on {trained_on}, fold {task.fold} is for {hardware}: set "
+                f"{other.name} fold {other.fold} was trained on {trained_on}, fold {task.fold} is for {hardware}: set "
                 f"train.same_hardware: false in params.yaml, or remove {other.folder} to train that fold here"
             )
 

@@ -33,6 +33,14 @@ class AnyRecipe(Protocol):
         """What becomes of rows whose labels are doubted."""
 
     @property
+    def seeds(self) -> int | None:
+        """Trainings of each fold, each with the next seed; None means as many as ``train.seeds``."""
+
+    @property
+    def is_random(self) -> bool:
+        """Whether another seed trains another model."""
+
+    @property
     def views(self) -> Views:
         """What is averaged at prediction."""
 

@@ -26,7 +26,8 @@ class ListedTask:
     Attributes:
         model: its name.
         fold: which fold is held out.
-        seed: the run's seed.
+        seed: that it is trained with.
+        seeds: with how many each fold of the model is trained.
         status: ``blocked`` where the model cannot be trained yet.
         epoch: whole epochs done; of the hardware that is furthest.
         epochs: of a whole training; 1 where a model has none.
@@ -41,6 +42,7 @@ class ListedTask:
     fold: int
     seed: int
     status: TaskStatus
+    seeds: int = 1
     epoch: int = 0
     epochs: int = 1
     running: bool = False
@@ -49,9 +51,14 @@ class ListedTask:
     fingerprint: str = ""
     reason: str = ""
 
+    @property
+    def name(self) -> str:
+        """What lines and errors call it."""
+        return f"{self.model} seed {self.seed} fold {self.fold}" if self.seeds > 1 else f"{self.model} fold {self.fold}"
+
 
 def list_tasks(root: Path, models: tuple[str, ...]) -> list[ListedTask]:
-    """Lists the folds of models, in the order of models and folds.
+    """Lists the folds of models, in the order of models, seeds and folds.
 
     Args:
         root: the repository folder.
@@ -65,15 +72,21 @@ def list_tasks(root: Path, models: tuple[str, ...]) -> list[ListedTask]:
 
 def _list_model_tasks(root: Path, model: str) -> list[ListedTask]:
     folds = ModelFolds(root, model)
-    chosen, seed = folds.context.chosen_folds, folds.context.seed
+    chosen, many = folds.context.chosen_folds, len(folds.seeds)
     try:
-        tasks = [folds.make_task(fold) for fold in chosen]
+        tasks = folds.make_tasks()
     except InputError as error:  # of a teacher that is not trained yet, or of a file that is not there
-        return [ListedTask(model, fold, seed, "blocked", reason=str(error)) for fold in chosen]
+        reason = str(error)
+        return [
+            ListedTask(model, fold, seed, "blocked", many, reason=reason) for seed in folds.seeds for fold in chosen
+        ]
     recipe = folds.settled.recipe
     epochs = recipe.training.all_epochs if isinstance(recipe, Recipe) else 1
     return [
-        _read_state(root, ListedTask(model, task.fold, seed, "open", epochs=epochs, fingerprint=task.fingerprint))
+        _read_state(
+            root,
+            ListedTask(model, task.fold, task.seed, "open", many, epochs=epochs, fingerprint=task.fingerprint),
+        )
         for task in tasks
     ]
 

@@ -74,18 +74,18 @@ def collect_views(made: Iterable[Logits], rows: ViewedRows, path: Path) -> Logit
     return found
 
 
-def fit_view_weights(paths: Sequence[Path], truth: Sequence[Truth], target: Target) -> ViewWeights:
+def fit_view_weights(paths: Sequence[Sequence[Path]], truth: Sequence[Truth], target: Target) -> ViewWeights:
     """Fits the weights of views by the target's loss: log loss, for classes.
 
     Args:
-        paths: of what `collect_views` kept of the valid rows of each fold.
+        paths: of what `collect_views` kept of the valid rows of each fold, by each of its seeds.
         truth: of these rows, by fold.
         target: what is predicted.
 
     Returns:
         The weights; all the same where there is one fold alone.
     """
-    kept, folds = [_load(path) for path in paths], range(len(paths))
+    kept, folds = [_load(of_seeds) for of_seeds in paths], range(len(paths))
     if len(kept) == 1:
         equal = np.full(len(kept[0]), 1 / len(kept[0]))
         return ViewWeights((equal,), equal)
@@ -117,7 +117,7 @@ def _fit(folds: Sequence[int], kept: Sequence[Values], truth: Sequence[Truth], t
 
 def weigh_views(path: Path, weights: Weights) -> Values:
     """Returns the weighted mean of the views that `collect_views` kept: float32 (n_rows, n_columns)."""
-    kept = _load(path)
+    kept = _load([path])
     mixed = np.zeros(kept.shape[1:], dtype=np.float64)
     for weight, probs in zip(weights, kept, strict=True):
         if weight:
@@ -135,6 +135,7 @@ def _fill(found: Logits, made: Iterable[Logits], rows: ViewedRows, kept: Values 
         begin = end
 
 
-def _load(path: Path) -> Values:
-    kept: Values = np.load(path, mmap_mode="r")
-    return kept
+def _load(paths: Sequence[Path]) -> Values:
+    """Returns the mean over seeds, or the map of one seed's file."""
+    kept: list[Values] = [np.load(path, mmap_mode="r") for path in paths]
+    return kept[0] if len(kept) == 1 else np.mean(kept, axis=0)

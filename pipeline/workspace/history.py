@@ -78,7 +78,13 @@ def record_run(
         folds=oof.folds or "",
         members=ensemble.members,
         models={
-            name: {**card.config, "seed": card.seed, "fingerprint": card.fingerprint} for name, card in models.items()
+            name: {
+                **card.config,
+                "seed": card.seed,
+                **({"seeds": len(card.all_seeds)} if card.seeds else {}),
+                "fingerprint": card.fingerprint,
+            }
+            for name, card in models.items()
         },
     )
     before = _read_last(folder)

@@ -171,10 +171,11 @@ def _read_curves(path: Path) -> Iterator[tuple[str, float, int]]:
         return
     with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
-            fold, epoch = row.pop("fold"), int(float(row.pop("epoch")))
+            fold, epoch, seed = row.pop("fold"), int(float(row.pop("epoch"))), row.pop("seed", None)
+            place = f"fold{fold}" if seed is None else f"fold{fold}-seed{seed}"
             for name, value in row.items():
                 if value:
-                    yield f"fold{fold}/{name}", float(value), epoch
+                    yield f"{place}/{name}", float(value), epoch
 
 
 def _open_client(address: str) -> tuple[Any, type[Exception]]:

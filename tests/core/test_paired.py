@@ -5,7 +5,7 @@ import pytest
 from support.members import simulate
 
 from pipeline.core.metrics import get_metric
-from pipeline.core.paired import Gain, describe_gain, measure_gain, measure_standing
+from pipeline.core.paired import Gain, describe_gain, measure_gain, measure_seed_gain, measure_standing
 from pipeline.core.scores import LabelledRows
 
 ACCURACY, ROWS = get_metric("accuracy"), np.arange(400)
@@ -33,6 +33,23 @@ def test_equal_predictions_gain_nothing(metric: str) -> None:
     weak, _, labels = two()
     found = measure_gain(LabelledRows(labels, ROWS), weak, weak, get_metric(metric))
     assert (found.value, found.low, found.high) == (0, 0, 0)
+
+
+def test_a_gain_over_seeds_is_the_mean_of_their_gains_and_its_interval_knows_how_they_differ() -> None:
+    weak, strong, labels = two()
+    rows = LabelledRows(labels, ROWS)
+    gain = measure_gain(rows, strong, weak, ACCURACY)
+    alike = measure_seed_gain(rows, [strong] * 3, [weak] * 3, ACCURACY)
+    assert (alike.value, alike.low, alike.high) == pytest.approx((gain.value, gain.low, gain.high))
+    unlike = measure_seed_gain(rows, [strong, weak, strong], [weak] * 3, ACCURACY)
+    assert unlike.value == pytest.approx(gain.value * 2 / 3)
+    assert unlike.high - unlike.low > 1.5 * (gain.high - gain.low)
+
+
+def test_a_gain_over_seeds_by_a_metric_that_is_no_mean_over_rows() -> None:
+    weak, strong, labels = two()
+    found = measure_seed_gain(LabelledRows(labels, ROWS), [strong] * 2, [weak] * 2, get_metric("macro_f1"))
+    assert 0 < found.low < found.value < found.high
 
 
 def test_the_standard_error_of_an_accuracy_is_the_binomial_one() -> None:

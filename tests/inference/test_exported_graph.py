@@ -64,7 +64,13 @@ def test_a_frozen_backbone_stands_in_the_graph_once(
         net.head.set_weights([(4 * fold + 1) * weight for weight in net.head.get_weights()])
         checkpoints[fold] = tmp_path / f"fold{fold}.weights.h5"
         net.model.save_weights(checkpoints[fold])
-    graph = build_graph(card, checkpoints, TaskShape(12, 3, 3), OneClass(columns=CLASSES), tmp_path)
+    graph = build_graph(
+        card,
+        {fold: (path,) for fold, path in checkpoints.items()},
+        TaskShape(12, 3, 3),
+        OneClass(columns=CLASSES),
+        tmp_path,
+    )
     opened = open_network(card, TaskShape(12, 3, 3), tmp_path, precision="float32")
     assert opened is not None
     from pipeline.inference.checkpoints import combine_views

@@ -13,9 +13,10 @@ from pipeline.core.targets.numbers import Numbers
 from pipeline.core.targets.several_labels import SeveralLabels
 from pipeline.core.targets.several_targets import SeveralTargets
 from pipeline.core.targets.vote_shares import VoteShares
-from pipeline.images.views import Views
+from pipeline.images.views import Views, average_seeds
 from pipeline.inference.checkpoints import combine_views
-from pipeline.inference.graph_outputs import AverageViews, describe_decision
+from pipeline.inference.graph_outputs import AverageSeeds, AverageViews, describe_decision
+from pipeline.networks.runtime import ops
 
 NAMES = ("a", "b", "c")
 GRADES: dict[str, Any] = {"columns": ("0", "1", "4"), "numbers": (0.0, 1.0, 4.0)}
@@ -49,6 +50,16 @@ def test_views_become_what_the_pipeline_makes_of_them(name: str, way: str) -> No
     card = ModelCard.model_construct(model="one", config={"views": views.model_dump()}, view_weights=weights)
     made = AverageViews(views, weights, target, "views")(outputs.reshape(40, -1))
     np.testing.assert_allclose(np.asarray(made), combine_views(outputs, card, target), rtol=1e-5, atol=2e-6)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", TARGETS)
+def test_seeds_become_what_the_pipeline_makes_of_them(name: str, way: str) -> None:
+    target, views = TARGETS[name], Views(mirror=True, **WAYS[way])
+    outputs = np.random.default_rng(0).normal(0, 3, (3, 20, target.n_outputs)).astype(np.float32)
+    made = [np.asarray(target.from_outputs(one), dtype=np.float32) for one in outputs]
+    averaged = AverageSeeds(views, target, "seeds")([ops.convert_to_tensor(one) for one in made])
+    np.testing.assert_allclose(np.asarray(averaged), average_seeds(made, views, target), rtol=1e-4, atol=5e-6)
 
 
 def test_decisions_of_several_targets_are_named_by_target() -> None:

@@ -59,7 +59,7 @@ def test_the_heat_of_a_fold_comes_by_its_own_weights(root: Path) -> None:
     assert model.attribution is not None
     first, second = (
         model.attribution.compute_heat(path, images, np.zeros(4, np.int64))
-        for path in list(model.checkpoints.values())[:2]
+        for (path,) in list(model.checkpoints.values())[:2]
     )
     assert not np.allclose(first, second)
 

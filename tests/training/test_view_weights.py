@@ -62,18 +62,18 @@ def test_weights_mix_the_probabilities_of_views(tmp_path: Path) -> None:
 
 def test_the_weights_of_a_fold_come_from_the_other_folds(tmp_path: Path) -> None:
     paths, true = [kept(tmp_path, fold) for fold in range(3)], [labels(fold) for fold in range(3)]
-    found = fit_view_weights(paths, true, TARGET)
+    found = fit_view_weights([[path] for path in paths], true, TARGET)
     probs = [np.load(path)[:, np.arange(6), of] for path, of in zip(paths, true, strict=True)]
     assert found.nested[1] == pytest.approx(fit_log_loss_weights(np.concatenate([probs[0], probs[2]], axis=1)))
     assert found.whole == pytest.approx(fit_log_loss_weights(np.concatenate(probs, axis=1)))
     moved = [true[0], (true[1] + 1) % 3, true[2]]
-    other = fit_view_weights([paths[0], kept(tmp_path, 1, seed=5), paths[2]], moved, TARGET)
+    other = fit_view_weights([[paths[0]], [kept(tmp_path, 1, seed=5)], [paths[2]]], moved, TARGET)
     assert other.nested[1].tobytes() == found.nested[1].tobytes()
     assert other.nested[0].tobytes() != found.nested[0].tobytes()
 
 
 def test_a_fold_alone_weighs_all_views_the_same(tmp_path: Path) -> None:
-    found = fit_view_weights([kept(tmp_path, 0)], [labels(0)], TARGET)
+    found = fit_view_weights([[kept(tmp_path, 0)]], [labels(0)], TARGET)
     assert found.nested[0].tolist() == found.whole.tolist() == [0.5, 0.5]
 
 
@@ -91,7 +91,7 @@ def test_a_model_is_scored_with_weights_of_other_folds(tmp_path: Path) -> None:
     table = tables.read_folds(folds_path(root)).set_index("id")["label"]
     valid = [predictions.read_predictions(place / "valid.parquet", CLASSES) for place in folds]
     found = fit_view_weights(
-        [place / "valid_views.npy" for place in folds], [table[list(part.ids)].to_numpy() for part in valid], TARGET
+        [[place / "valid_views.npy"] for place in folds], [table[list(part.ids)].to_numpy() for part in valid], TARGET
     )
     oof, by_id = predictions.read_predictions(oof_path(root, "one"), CLASSES), dict[str, NDArray[np.float32]]()
     for place, part, weights in zip(folds, valid, found.nested, strict=True):

@@ -14,7 +14,8 @@ from support.fabricated import write_model_card, write_repository
 from support.project_imports import ROOT
 
 from pipeline.core import paths
-from pipeline.core.cards import EnsembleCard, GainCard, ModelCard, ReliabilityCard, Scored, read_card, write_card
+from pipeline.core.candidate_cards import GainCard, ReliabilityCard
+from pipeline.core.cards import EnsembleCard, ModelCard, Scored, read_card, write_card
 from pipeline.core.errors import InputError
 from pipeline.stages import track
 from pipeline.workspace.tracking import log_results, make_address

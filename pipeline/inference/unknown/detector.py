@@ -169,7 +169,11 @@ def _read_outputs(
 def _key(model: TrainedModel, folds: Path) -> str:
     determined_by = {
         "model": [model.card.fingerprint, list(model.checkpoints)],
-        "checkpoints": [[path.stat().st_size, path.stat().st_mtime_ns] for path in model.checkpoints.values()],
+        "checkpoints": [
+            [path.stat().st_size, path.stat().st_mtime_ns]
+            for of_seeds in model.checkpoints.values()
+            for path in of_seeds
+        ],
         "folds": sha256(folds),
         "code": code_digest("pipeline.inference.unknown.detector"),
     }

@@ -184,6 +184,8 @@ def _read_history(root: Path, name: str, card: cards.ModelCard | None) -> pd.Dat
     words += [column for column in ("fold", "epoch") if history[column].isna().any()]
     if words:
         raise InputError(f"{path} is not a training history: {some(words)} should hold numbers; {fix}")
+    if "seed" in history:
+        history = history[history["seed"] == history["seed"].iloc[0]].drop(columns="seed")
     return history
 
 

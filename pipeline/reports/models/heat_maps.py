@@ -124,7 +124,8 @@ def _compute_model_heat(
     chosen = choose_examples(data.labels, model.probs)
     rows = np.array([*sampled, *chosen], dtype=np.int64)
     predicted = model.probs[rows].argmax(axis=1).astype(np.int64)
-    heat = _compute_heat(data, opened, list_checkpoints(data.root, card), rows, predicted)
+    first = [of_seeds[0] for of_seeds in list_checkpoints(data.root, card).values()]
+    heat = _compute_heat(data, opened, first, rows, predicted)
     examples = [
         HeatExample(int(row), int(data.labels[row]), int(label), float(model.probs[row, label]), one)
         for row, label, one in zip(chosen, predicted[len(sampled) :], heat[len(sampled) :], strict=True)
@@ -136,7 +137,7 @@ def _compute_model_heat(
 def _compute_heat(
     data: EvaluationData, opened: "Attribution", checkpoints: Sequence[Path], rows: Labels, predicted: Labels
 ) -> NDArray[np.float32]:
-    """Returns heat (n, size, size), each row by the checkpoint of its own fold."""
+    """Returns heat (n, size, size), each row by the checkpoint of its own fold, of the first seed."""
     heat = np.zeros((len(rows), *data.images.shape[1:3]), dtype=np.float32)
     numbers = np.unique(data.folds).tolist()
     for fold, checkpoint in zip(numbers, checkpoints, strict=True):

@@ -83,6 +83,9 @@ def _compare(data: EvaluationData, summaries: Sequence[ModelSummary]) -> list[st
     if card is not None and len(alone) > 1:
         gain = describe_gain(Gain(card.gain.value, *card.gain.interval), card.greater_is_better)
         sentences.append(f"The ensemble scores {summaries[0].pooled:.4f}; against {card.gain.member} that is {gain}.")
+    for model in data.models:
+        if model.card is not None and model.card.seeds is not None:
+            sentences.append(f"{model.name} is the mean of {model.card.seeds.describe()}.")
     costs = [summary for summary in alone if summary.train_seconds is not None]
     if len(costs) > 1:
         dear = max(costs, key=lambda summary: summary.train_seconds or 0.0)

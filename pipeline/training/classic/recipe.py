@@ -54,6 +54,11 @@ class ClassicRecipe(StandaloneRecipe):
     mirror_training: bool = False
     views: Views = Views()
 
+    @property
+    def is_random(self) -> bool:
+        """Whether another seed trains another model: words are found from drawn descriptors."""
+        return isinstance(self.features, Sift)
+
     @field_validator("views")
     @classmethod
     def _mirror_alone(cls, views: Views) -> Views:

@@ -31,6 +31,7 @@ from pipeline.training.heads.linear_heads import check_head
 from pipeline.training.heads.other_heads import save_neighbours
 from pipeline.training.heads.recipe import HeadRecipe, NeighbourHead, TreesHead
 from pipeline.training.heads.session import FeatureViews, FittedHead, HeadSession, open_views, predict_head
+from pipeline.training.seeds import dump_trained_recipe
 from pipeline.training.task import FoldTask, OnEpoch, describe_machine
 from pipeline.training.view_weights import ViewedRows, collect_views
 
@@ -97,7 +98,7 @@ def make_head(recipe: HeadRecipe, context: TrainingContext) -> TrainableHead:
         )
     backbones = tuple(open_backbone(section, context, images) for section in recipe.backbones)
     determined_by = {
-        "recipe": recipe.model_dump(mode="json"),
+        "recipe": dump_trained_recipe(recipe),
         "score": context.score,
         "seed": context.seed,
         "features": [each.digest for each in backbones],

@@ -32,9 +32,9 @@ cd "${{SLURM_SUBMIT_DIR:-.}}"
 tasks=(
 {tasks}
 )
-read -r model fold fingerprint <<< "${{tasks[$SLURM_ARRAY_TASK_ID]}}"
+read -r model fold seed fingerprint <<< "${{tasks[$SLURM_ARRAY_TASK_ID]}}"
 export PATH="$PWD/.venv/bin:$PATH"
-python -m pipeline fold "$model" "$fold" --fingerprint "$fingerprint" &
+python -m pipeline fold "$model" "$fold" --seed "$seed" --fingerprint "$fingerprint" &
 child=$!
 trap 'kill -TERM "$child"' TERM
 code=0
@@ -105,8 +105,8 @@ def make_kubernetes_job(tasks: list[ListedTask], needs: RayParams, place: Contai
     lines = "\n".join(f'  "{_name_task(task)}"' for task in wanted)
     script = (
         f"set -euo pipefail\ntasks=(\n{lines}\n)\n"
-        'read -r model fold fingerprint <<< "${tasks[$JOB_COMPLETION_INDEX]}"\n'
-        'exec python -m pipeline fold "$model" "$fold" --fingerprint "$fingerprint"\n'
+        'read -r model fold seed fingerprint <<< "${tasks[$JOB_COMPLETION_INDEX]}"\n'
+        'exec python -m pipeline fold "$model" "$fold" --seed "$seed" --fingerprint "$fingerprint"\n'
     )
     limits: dict[str, object] = {"cpu": str(needs.cpus_per_fold)}
     if needs.memory_gb:
@@ -153,7 +153,7 @@ def make_kubernetes_job(tasks: list[ListedTask], needs: RayParams, place: Contai
 
 
 def _name_task(task: ListedTask) -> str:
-    return f"{task.model} {task.fold} {task.fingerprint}"
+    return f"{task.model} {task.fold} {task.seed} {task.fingerprint}"
 
 
 def _choose_open(tasks: list[ListedTask]) -> list[ListedTask]:

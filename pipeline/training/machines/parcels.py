@@ -31,7 +31,7 @@ class PlacedFold:
     """What became of one fold of a parcel.
 
     Attributes:
-        model: its name.
+        model: its name, with the seed where there are several.
         fold: which fold.
         outcome: ``done``, ``continued`` (unfinished, further than here), or ``kept`` (what is here is as good).
         epoch: whole epochs done, of an unfinished one.
@@ -161,6 +161,11 @@ def verify_arrival(root: Path) -> None:
             )
 
 
+def name_sent(model: str, fold: int, seed: int | None) -> str:
+    """Names a fold in what a parcel says about itself; a list of tasks without seeds means those of params.yaml."""
+    return f"{model} {fold}" if seed is None else f"{model} {fold} seed {seed}"
+
+
 def list_problems(about: Mapping[str, Any]) -> list[str]:
     """Lists the folds that ended with an error, and the error, from what a parcel of folds says about itself."""
     outcomes = {str(key): str(value) for key, value in about.get("outcomes", {}).items()}
@@ -202,7 +207,7 @@ def _place(came: Path, task: FoldTask) -> PlacedFold | None:
         return None
     with locked(find_lock(task.folder)):
         if is_finished(task):
-            return PlacedFold(task.model, task.fold, "kept")
+            return PlacedFold(task.name, task.fold, "kept")
         if (came / "done.json").is_file():
             old = task.folder.with_name(f".tmp-{task.folder.name}")
             shutil.rmtree(old, ignore_errors=True)
@@ -210,10 +215,10 @@ def _place(came: Path, task: FoldTask) -> PlacedFold | None:
                 task.folder.rename(old)
             came.rename(task.folder)
             shutil.rmtree(old, ignore_errors=True)
-            return PlacedFold(task.model, task.fold, "done")
+            return PlacedFold(task.name, task.fold, "done")
         epochs = [_place_state(state, task.folder / state.name) for state in list_states(came)]
         further = [epoch for epoch in epochs if epoch]
-        return PlacedFold(task.model, task.fold, "continued" if further else "kept", max(further, default=0))
+        return PlacedFold(task.name, task.fold, "continued" if further else "kept", max(further, default=0))
 
 
 def _place_state(came: Path, target: Path) -> int:

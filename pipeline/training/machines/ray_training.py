@@ -14,7 +14,8 @@ from pipeline.training.task_list import ListedTask
 _RETRIES = 5  # of a task whose worker or node is lost
 _LOOK = 2.0  # seconds between two looks at what is under way
 
-OnChange = Callable[[list[ListedTask], dict[tuple[str, int], RemoteResult]], None]
+Results = dict[ListedTask, RemoteResult]
+OnChange = Callable[[list[ListedTask], Results], None]
 
 
 def train_on_ray(
@@ -23,7 +24,7 @@ def train_on_ray(
     params: RayParams,
     on_change: OnChange,
     train: Callable[[RemoteFold], RemoteResult] = train_remote_fold,
-) -> dict[tuple[str, int], RemoteResult]:
+) -> Results:
     """Trains folds on a cluster; what fails leaves the others alone.
 
     Args:
@@ -34,13 +35,13 @@ def train_on_ray(
         train: what a worker does; importable by name.
 
     Returns:
-        The result of each fold, by model and fold.
+        The result of each fold.
 
     Raises:
         InputError: as `open_cluster`; the head of the cluster is gone; or folds that failed, each with its reason, once
             all others are done.
     """
-    results: dict[tuple[str, int], RemoteResult] = {}
+    results: Results = {}
     with open_cluster(params) as ray:
         remote = ray.remote(
             num_cpus=params.cpus_per_fold,
@@ -49,24 +50,21 @@ def train_on_ray(
             max_retries=_RETRIES,
             retry_exceptions=False,
         )(train)
-        waiting = {
-            remote.options(name=f"{task.model} fold {task.fold}").remote(_describe(root, task, params)): task
-            for task in tasks
-        }
+        waiting = {remote.options(name=task.name).remote(_describe(root, task, params)): task for task in tasks}
         silent = 0
         try:
             while waiting:
                 ready, _ = ray.wait(list(waiting), timeout=_LOOK)
                 for reference in ready:
                     task = waiting.pop(reference)
-                    results[task.model, task.fold] = _receive(ray, reference)
+                    results[task] = _receive(ray, reference)
                 on_change(tasks, results)
                 silent = require_head(params.address, silent)
         except KeyboardInterrupt:
             for reference in waiting:
                 ray.cancel(reference, force=True)
             raise
-    failed = [f"{model} fold {fold}: {each.error}" for (model, fold), each in results.items() if each.error]
+    failed = [f"{task.name}: {each.error}" for task, each in results.items() if each.error]
     if failed:
         raise InputError(
             f"{len(failed)} of {len(tasks)} folds failed, the others are done: {some(failed, 3)}; correct it, then run "

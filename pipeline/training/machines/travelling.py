@@ -57,7 +57,7 @@ def list_travelling_files(root: Path, models: tuple[str, ...]) -> dict[str, Path
     precisions = []
     for model in models:
         folds = ModelFolds(root, model)
-        tasks = [folds.make_task(fold) for fold in folds.context.chosen_folds]
+        tasks = folds.make_tasks()
         precisions.append(tasks[0].precision)
         kept += [model_path(root, model), *(state for task in tasks for state in _list_still_states(task))]
         kept += [path for path in (tuned_path(root, model),) if path.is_file()]

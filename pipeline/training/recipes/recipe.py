@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from pipeline.core.bounds import Epochs
+from pipeline.core.bounds import Epochs, SeedCount
 from pipeline.core.config import Section, parse
 from pipeline.core.errors import InputError
 from pipeline.core.paths import model_path
@@ -119,6 +119,8 @@ class Recipe(Section):
         doubted: of the rows in ``configs/doubted/<competition>.csv``: ``keep`` trains on them as they are labelled,
             ``drop`` leaves them out of training, ``relabel`` trains on the class ``predicted``; all are validated as
             they are labelled.
+        seeds: trainings of each fold, each with the next seed; None means as many as ``train.seeds``. The model is the
+            mean of what they predict.
     """
 
     input: Input = Input()
@@ -129,6 +131,12 @@ class Recipe(Section):
     views: Views = Views()
     more_rows: bool = True
     doubted: DoubtedRows = "keep"
+    seeds: SeedCount | None = Field(default=None, exclude_if=lambda seeds: seeds is None)
+
+    @property
+    def is_random(self) -> bool:
+        """Whether another seed trains another model."""
+        return True
 
     @model_validator(mode="after")
     def _phases_fit_the_network(self) -> "Recipe":

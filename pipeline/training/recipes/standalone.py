@@ -2,6 +2,9 @@
 
 from typing import Literal
 
+from pydantic import Field
+
+from pipeline.core.bounds import SeedCount
 from pipeline.core.config import Section
 
 DoubtedRows = Literal["keep", "drop", "relabel"]
@@ -15,10 +18,18 @@ class StandaloneRecipe(Section):
         doubted: of the rows in ``configs/doubted/<competition>.csv``: ``keep`` trains on them as they are labelled,
             ``drop`` leaves them out of training, ``relabel`` trains on the class ``predicted``; all are validated as
             they are labelled.
+        seeds: trainings of each fold, each with the next seed; None means as many as ``train.seeds``. A model in which
+            nothing is random is trained once.
     """
 
     more_rows: bool = True
     doubted: DoubtedRows = "keep"
+    seeds: SeedCount | None = Field(default=None, exclude_if=lambda seeds: seeds is None)
+
+    @property
+    def is_random(self) -> bool:
+        """Whether another seed trains another model: none of what is fitted here draws anything."""
+        return False
 
     @property
     def peeked(self) -> tuple[str, ...]:

@@ -47,7 +47,7 @@ def test_the_script_runs_its_task_and_requeues_what_another_machine_may_do(
     tmp_path: Path, code: int, restarts: int, requeued: bool
 ) -> None:
     assert start(tmp_path, f"exit {code}", restarts).wait(20) == code
-    assert (tmp_path / "called").read_text() == f"-m pipeline fold two 4 --fingerprint {'b' * 64}\n"
+    assert (tmp_path / "called").read_text() == f"-m pipeline fold two 4 --seed 0 --fingerprint {'b' * 64}\n"
     assert (tmp_path / "requeued").is_file() == requeued
     assert not requeued or (tmp_path / "requeued").read_text() == "requeue 77_1\n"
 
@@ -100,7 +100,7 @@ def test_the_manifest_keeps_the_rules_of_an_indexed_job(tmp_path: Path) -> None:
     write_program(tmp_path, "python", 'echo "$@" > called; exit 65\n')
     environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "JOB_COMPLETION_INDEX": "0"}
     assert subprocess.run(container["command"], cwd=tmp_path, env=environment, check=False).returncode == 65
-    assert (tmp_path / "called").read_text() == f"-m pipeline fold one 1 --fingerprint {'a' * 64}\n"
+    assert (tmp_path / "called").read_text() == f"-m pipeline fold one 1 --seed 0 --fingerprint {'a' * 64}\n"
 
 
 def test_without_an_open_fold_there_is_no_job() -> None:
