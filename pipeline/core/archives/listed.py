@@ -54,7 +54,7 @@ class PackedListing:
                 below = opened.choose_folder() if depth else below
                 guard = Guard(name, self.copies.budget)
                 admitted = guard.admit_all(opened.list_members())
-                found = {str(below / path) if below.parts else path: each.place for path, each in admitted}
+                found = {_join(below, path): each.place for path, each in admitted}
         if not opened.has_directory:
             found = {}
             box.read(None, self._list_into(found, name, name if depth else None))
@@ -93,7 +93,7 @@ class PackedListing:
                 return None
             if nested and not folders:
                 folders.append(choose_stream_folder(nested, path))
-            path = str(folders[0] / path)
+            path = _join(folders[0], path)
             found[path] = member.place
             if has_archive_name(path) or is_part_name(path):
                 return self.copies.open_file(path, member)
@@ -169,6 +169,10 @@ class PackedListing:
             self._merge(PackedArchive(name, outer=file), found[name])
             self.nested.append(name)
             self._open_nested(list(found[name]), depth + 1)
+
+
+def _join(folder: PurePosixPath, path: str) -> str:
+    return f"{folder}/{path}" if folder.parts else path
 
 
 def list_archive_files(archive: Path, folder: Path, left: tuple[str, ...]) -> PackedListing:

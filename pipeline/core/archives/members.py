@@ -140,7 +140,7 @@ class Guard:
         if place[1] or is_junk_name(file):
             return None
         name = f"{place[0]}/{file}" if place[0] else file
-        if any("\ud800" <= letter <= "\udfff" for letter in name):
+        if not name.isascii() and any("\ud800" <= letter <= "\udfff" for letter in name):
             raise InputError(
                 f"{self.archive} holds {name!a}, a name that is not UTF-8; unpack it by hand and rename it"
             )

@@ -57,7 +57,7 @@ def find_candidates(
         if pixels is not None and holds_answers(head[list(pixels.others)], sample, choices):
             found[path] = pixels
     described = {}
-    channels = {} if found else _find_channels(listing, images, tables, sample, choices)
+    packed = bool(found)
     for path in tables:
         for folder, matches in _naming(listing, images, path, sample, choices).items():
             described[folder] = path
@@ -71,7 +71,9 @@ def find_candidates(
             images.under(folder), folder, found
         ):
             found[folder] = FolderCandidate(folder, list_class_folders(images, folder))
-    if channels and not any(isinstance(candidate, TableCandidate) for candidate in found.values()):
+    named = packed or any(isinstance(candidate, TableCandidate) for candidate in found.values())
+    channels = {} if named else _find_channels(listing, images, tables, sample, choices)
+    if channels:
         # Parts of composed paths look like classes: as long as a table makes the paths, they are none.
         found = {name: value for name, value in found.items() if name == choices.train} | channels
     if len(found) > 1 and choices.train is None:

@@ -48,14 +48,15 @@ class ChannelPaths:
 
     def compose(self, table: pd.DataFrame, id_column: str) -> list[list[str]]:
         """Makes the paths of each row, one for each channel."""
-        cells = [table[id_column if name == "id" else name] for name in self.columns]
-        start = "" if self.folder == "." else f"{self.folder}/"
+        columns = self.columns
+        cells = [table[id_column if name == "id" else name].tolist() for name in columns]
+        start, marks = "" if self.folder == "." else f"{self.folder}/", [f"{{{name}}}" for name in columns]
         rows = []
         for row in zip(*cells, strict=True):
-            path = self.path
-            for name, cell in zip(self.columns, row, strict=True):
-                path = path.replace(f"{{{name}}}", cell)
-            rows.append([start + path.replace(f"{{{CHANNEL}}}", channel) for channel in self.channels or ("",)])
+            path = start + self.path
+            for mark, cell in zip(marks, row, strict=True):
+                path = path.replace(mark, cell)
+            rows.append([path.replace(f"{{{CHANNEL}}}", channel) for channel in self.channels or ("",)])
         return rows
 
     def move(self, paths: Iterable[str], table: pd.DataFrame, id_column: str) -> "ChannelPaths | None":

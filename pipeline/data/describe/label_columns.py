@@ -121,4 +121,4 @@ def _is_measured(cells: pd.Series) -> bool:
 
 def _list_names(cells: pd.Series) -> set[str]:
     sets = None if is_number_column(cells) else find_label_sets(cells)
-    return set(cells) | (set(sets.labels) if sets is not None else set())
+    return set(cells.unique()) | (set(sets.labels) if sets is not None else set())

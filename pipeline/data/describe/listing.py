@@ -90,7 +90,7 @@ class Listing:
         paths = self.of(*ROW_SUFFIXES)
         return [path for path in paths if not path.lower().endswith(_PICTURE_OR_ROWS)] if many else paths
 
-    @property
+    @cached_property
     def tables(self) -> list[str]:
         """The paths of all tables."""
         return self.of(*TABLE_SUFFIXES)

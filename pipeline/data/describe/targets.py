@@ -188,7 +188,7 @@ def _choose_kind(
 
 
 def _list_fitting(cells: pd.Series, sets: LabelSets | None) -> list[str]:
-    distinct = set(cells) - {""}
+    distinct = set(cells.unique()) - {""}
     fitting = ["several_labels"] if sets is not None else []
     fitting += ["one_class", "grades"] if len(distinct) > 1 else []
     return [*fitting, "numbers"] if len(distinct) > 1 and is_number_column(cells) else fitting
