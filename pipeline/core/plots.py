@@ -14,7 +14,6 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from sklearn.metrics import confusion_matrix
 
 from pipeline.core.arrays import Truth, Values
 from pipeline.core.errors import InputError, some
@@ -75,6 +74,8 @@ def draw_confusion(labels: NDArray[np.int64], probs: NDArray[np.float32], classe
         classes: class names; none are written where they are too many to read.
         path: a .png or .svg file.
     """
+    from sklearn.metrics import confusion_matrix  # here alone: it takes seconds to start, and curves need none
+
     counts = confusion_matrix(labels, probs.argmax(axis=1), labels=list(range(len(classes))))
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     side = 2.2 + 0.32 * min(len(classes), 24)
@@ -140,6 +141,8 @@ def draw_calibration(before: Bins, after: Bins, path: Path) -> None:
 
 
 def _draw_parts(target: SeveralTargets, truth: Truth, values: Values, path: Path) -> None:
+    from sklearn.metrics import confusion_matrix
+
     parts = list(target.each())
     figure = Figure(figsize=(4.4 * len(parts), 3.6), layout="constrained")
     for axes, (name, part, columns, width) in zip(figure.subplots(1, len(parts), squeeze=False)[0], parts, strict=True):

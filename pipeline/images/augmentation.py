@@ -6,7 +6,7 @@ after a crash, with any number of threads, in any order.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +17,18 @@ from pipeline.core.config import Section
 from pipeline.core.errors import InputError, one_line
 from pipeline.core.memory import is_out_of_memory
 from pipeline.images.policies import Policy, PolicyTransform
-from pipeline.images.quiet_albumentations import A, name_failing
-from pipeline.images.transforms import TransformChain, make_transform, run_transforms
+
+if TYPE_CHECKING:  # albumentations takes seconds to start: only where something is declared
+    from pipeline.images.quiet_albumentations import A
+    from pipeline.images.transforms import TransformChain
 
 Declared = tuple[dict[str, dict[str, Any]], ...]
 _WHOLE = 1e-3  # grey levels: less than half a step of a uint16 store, more than float32 loses by 255
 
 
 def _checked(transforms: Declared) -> Declared:
+    if transforms:
+        from pipeline.images.transforms import make_transform
     for entry in transforms:
         make_transform(entry)
     return transforms
@@ -74,8 +78,8 @@ class ImageTransform:
         """
         self._declared = {"augmentation.transforms": config.transforms, "balance.stronger.transforms": stronger}
         self._policy = PolicyTransform(config.policy) if config.policy is not None else None
-        self._compose = TransformChain(config.transforms) if config.transforms else None
-        self._stronger = TransformChain(stronger) if stronger else None
+        self._compose = _make_chain(config.transforms)
+        self._stronger = _make_chain(stronger)
         self._idle = self._policy is None and self._compose is None
 
     def seed(self, seed: int) -> None:
@@ -101,6 +105,10 @@ class ImageTransform:
             )
         deep = image.dtype != np.uint8
         for place, declared in self._declared.items():
+            if not declared:
+                continue
+            from pipeline.images.transforms import make_transform
+
             transforms = [make_transform(entry, deep) for entry in declared]
             rare = [number for number, each in enumerate(transforms) if each.p < 1]
             for left_out in (None, *rare):
@@ -129,7 +137,18 @@ class ImageTransform:
         return result
 
 
-def _always(transforms: list[A.BasicTransform], image: Pixels, place: str) -> NDArray[Any]:
+def _make_chain(declared: Declared) -> "TransformChain | None":
+    if not declared:
+        return None
+    from pipeline.images.transforms import TransformChain
+
+    return TransformChain(declared)
+
+
+def _always(transforms: "list[A.BasicTransform]", image: Pixels, place: str) -> NDArray[Any]:
+    from pipeline.images.quiet_albumentations import A
+    from pipeline.images.transforms import run_transforms
+
     chances = [each.p for each in transforms]
     for each in transforms:
         each.p = 1.0
@@ -142,7 +161,7 @@ def _always(transforms: list[A.BasicTransform], image: Pixels, place: str) -> ND
     return changed
 
 
-def _require_fractions(transforms: list[A.BasicTransform], image: Images, place: str) -> None:
+def _require_fractions(transforms: "list[A.BasicTransform]", image: Images, place: str) -> None:
     # An image of its own: the store's may be files of 8 bits, whose levels are whole before.
     levels = np.random.default_rng(0).uniform(0, 255, image.shape).astype(np.float32)
     for number, transform in enumerate(transforms, 1):
@@ -168,10 +187,12 @@ def explain_errors(what: str) -> Iterator[None]:
     except Exception as error:  # albumentations and OpenCV raise whatever they like
         if isinstance(error, InputError) or is_out_of_memory(error):
             raise
+        from pipeline.images.quiet_albumentations import name_failing
+
         raise InputError(f"{what}: {name_failing(error)}{one_line(error)}") from error
 
 
-def _names(transforms: list[A.BasicTransform]) -> str:
+def _names(transforms: "list[A.BasicTransform]") -> str:
     return ", ".join(type(each).__name__ for each in transforms)
 
 

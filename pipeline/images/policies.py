@@ -6,7 +6,7 @@ Shear and shift are shares of the image's side, so that a policy means the same 
 
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import cv2
 import numpy as np
@@ -15,7 +15,6 @@ from pydantic import Field
 from pipeline.core.arrays import Images
 from pipeline.core.config import Section
 from pipeline.images.channels import map_channels
-from pipeline.images.quiet_albumentations import pixels
 
 Operation = Callable[[Images, float], Images]
 
@@ -67,6 +66,12 @@ def _rotate(image: Images, degrees: float) -> Images:
     return _warp(image, (cosine, sine, 0.0), (-sine, cosine, 0.0))
 
 
+def _pixels() -> Any:
+    from pipeline.images.quiet_albumentations import pixels  # takes seconds to start: only where a policy is declared
+
+    return pixels
+
+
 def _sharpen(image: Images, share: float) -> Images:
     smooth = cv2.filter2D(image, -1, _SMOOTH, borderType=cv2.BORDER_REPLICATE)
     return np.asarray(cv2.addWeighted(image, 1 + share, smooth, -share, 0.0))
@@ -74,19 +79,19 @@ def _sharpen(image: Images, share: float) -> Images:
 
 OPERATIONS: dict[str, Operation] = {
     "identity": lambda image, _: image,
-    "auto_contrast": lambda image, _: pixels.auto_contrast(image, cutoff=0, ignore=None, method="pil"),
-    "equalize": lambda image, _: pixels.equalize(image),
+    "auto_contrast": lambda image, _: _pixels().auto_contrast(image, cutoff=0, ignore=None, method="pil"),
+    "equalize": lambda image, _: _pixels().equalize(image),
     "rotate": _rotate,
     "shear_x": lambda image, slope: _warp(image, (1.0, slope, 0.0), (0.0, 1.0, 0.0)),
     "shear_y": lambda image, slope: _warp(image, (1.0, 0.0, 0.0), (slope, 1.0, 0.0)),
     "translate_x": lambda image, share: _warp(image, (1.0, 0.0, share * image.shape[1]), (0.0, 1.0, 0.0)),
     "translate_y": lambda image, share: _warp(image, (1.0, 0.0, 0.0), (0.0, 1.0, share * image.shape[0])),
-    "brightness": lambda image, share: pixels.adjust_brightness_torchvision(image, np.float32(1 + share)),
-    "color": lambda image, share: pixels.adjust_saturation_torchvision(image, 1 + share),
-    "contrast": lambda image, share: pixels.adjust_contrast_torchvision(image, 1 + share),
+    "brightness": lambda image, share: _pixels().adjust_brightness_torchvision(image, np.float32(1 + share)),
+    "color": lambda image, share: _pixels().adjust_saturation_torchvision(image, 1 + share),
+    "contrast": lambda image, share: _pixels().adjust_contrast_torchvision(image, 1 + share),
     "sharpness": _sharpen,
-    "posterize": lambda image, bits: pixels.posterize(image, 8 - round(bits)),
-    "solarize": lambda image, share: pixels.solarize(image, (1 - share) * 256 / 255),
+    "posterize": lambda image, bits: _pixels().posterize(image, 8 - round(bits)),
+    "solarize": lambda image, share: _pixels().solarize(image, (1 - share) * 256 / 255),
 }
 
 

@@ -7,11 +7,7 @@ at import time is set first, whatever the order of imports.
 import importlib
 import logging
 import os
-import re
-import sys
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +17,7 @@ from numpy.typing import NDArray
 from pipeline.core.memory import is_out_of_memory
 from pipeline.networks.processor import Precision as Precision
 from pipeline.networks.processor import explain_backend, read_cpu_info
+from pipeline.networks.quiet_start import hide_unused, swallow_greeting
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
@@ -28,30 +25,7 @@ os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 # By itself TensorFlow leaves oneDNN off on CPUs without AVX-512 VNNI, and trains 1.3 to 1.6 times as slowly.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
-_GREETING = re.compile(rb"All log messages before absl::InitializeLog|oneDNN custom operations are on")
-
-
-@contextmanager
-def _without_greeting() -> Iterator[None]:
-    """Keeps TensorFlow's greeting off stderr and passes all else on.
-
-    TF 2.21 prints it from C++ before it reads any log level, so no environment variable reaches it.
-    """
-    sys.stderr.flush()
-    stderr = os.dup(2)
-    with tempfile.TemporaryFile() as caught:
-        os.dup2(caught.fileno(), 2)
-        try:
-            yield
-        finally:
-            sys.stderr.flush()
-            os.dup2(stderr, 2)
-            caught.seek(0)
-            os.write(2, b"".join(line for line in caught if not _GREETING.search(line)))
-            os.close(stderr)
-
-
-with _without_greeting():
+with swallow_greeting(), hide_unused():
     try:
         import keras as keras
         from keras import layers as layers

@@ -8,7 +8,6 @@ from pipeline.networks.hardware import name_array_hardware, name_hardware, read_
 from pipeline.training.context import TrainingContext
 from pipeline.training.fingerprints import read_array_surroundings
 from pipeline.training.heads.recipe import HeadRecipe
-from pipeline.training.heads.training import make_head
 from pipeline.training.model_file import ModelRecipe
 from pipeline.training.task import FoldTask, Trainable
 
@@ -23,7 +22,7 @@ def open_model(recipe: ModelRecipe, context: TrainingContext) -> Trainable:
         InputError: the recipe does not fit the images or the classes, or a file that it names cannot be had.
     """
     if isinstance(recipe, HeadRecipe):
-        return make_head(recipe, context)
+        return _make_head(recipe, context)
     from pipeline.training.setup import make_trainable
 
     return make_trainable(recipe, context)
@@ -36,10 +35,16 @@ def settle_trained_model(recipe: ModelRecipe, context: TrainingContext) -> "Sett
         InputError: as `open_model`.
     """
     if isinstance(recipe, HeadRecipe):
-        return make_head(recipe, context)
+        return _make_head(recipe, context)
     from pipeline.training.setup import settle_model
 
     return settle_model(recipe, context)
+
+
+def _make_head(recipe: HeadRecipe, context: TrainingContext) -> Trainable:
+    from pipeline.training.heads.training import make_head  # takes scikit-learn, which takes seconds to start
+
+    return make_head(recipe, context)
 
 
 def define_fold_task(

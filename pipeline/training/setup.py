@@ -22,7 +22,6 @@ from pipeline.training.data import Data
 from pipeline.training.dependencies import digest_predictions, find_oof_files, find_pseudo_teachers
 from pipeline.training.doubted import apply_doubts
 from pipeline.training.heads.recipe import HeadRecipe
-from pipeline.training.heads.training import make_head
 from pipeline.training.inputs import NetworkInputs
 from pipeline.training.model_file import ModelRecipe
 from pipeline.training.recipes.balance import check_classes
@@ -167,6 +166,8 @@ def settle_model(recipe: ModelRecipe, context: TrainingContext) -> SettledModel:
     if isinstance(recipe, TabularRecipe):
         made = make_tabular(recipe, context)
     elif isinstance(recipe, HeadRecipe):
+        from pipeline.training.heads.training import make_head  # takes scikit-learn, which takes seconds to start
+
         made = make_head(recipe, context)
     else:
         made = _make_classic(recipe, context, fingerprints.digest_images(context.prepared))

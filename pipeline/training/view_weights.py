@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, minimize
 
 from pipeline.core.arrays import Logits, Truth, Values, Weights
 from pipeline.core.files import atomic_path, require_space
@@ -98,6 +97,8 @@ def _fit(folds: Sequence[int], kept: Sequence[Values], truth: Sequence[Truth], t
     probs = [np.stack([one for one in views if one is not None]) for views in listed if views[0] is not None]
     if len(probs) == len(folds):
         return fit_log_loss_weights(np.concatenate(probs, axis=1))
+    from scipy.optimize import Bounds, LinearConstraint, minimize  # takes a second to start
+
     views, true = (
         np.concatenate([kept[fold] for fold in folds], axis=1),
         np.concatenate([truth[fold] for fold in folds]),

@@ -1,16 +1,20 @@
 """Seeds, precision, devices, and a quiet start."""
 
+import importlib
+import json
 import logging
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from support.project_imports import ROOT
 
-from pipeline.networks import runtime
+from pipeline.networks import quiet_start, runtime
 from pipeline.networks.runtime import keras
 
 
@@ -81,14 +85,45 @@ def test_xla_is_used_where_there_is_a_gpu(monkeypatch: pytest.MonkeyPatch) -> No
     assert runtime.use_xla()
 
 
-def test_starting_prints_nothing() -> None:
-    code = "from pipeline.networks import runtime; runtime.start_backend('float32')"
-    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert (ran.stdout, ran.stderr) == ("", "")
+def test_starting_prints_nothing_and_loads_nothing_that_a_training_does_not_need() -> None:
+    unneeded = {"albumentations", "jax", "scipy.stats", "sklearn"} - (
+        {"jax"} if keras.backend.backend() == "jax" else set()
+    )
+    code = (
+        "import sys, pipeline.training.trainer, pipeline.training.setup\n"
+        "from pipeline.networks import runtime\n"
+        "runtime.start_backend('float32')\n"
+        f"sys.exit(' '.join({unneeded} & set(sys.modules)))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ran.stdout, ran.stderr.strip()) == ("", "")
+
+
+def test_packages_that_are_hidden_for_a_while_can_be_imported_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "sklearn", raising=False)
+    with quiet_start.hide_unused():
+        with pytest.raises(ImportError):
+            importlib.import_module("sklearn")
+        assert importlib.import_module("pandas") is pd  # loaded before: left alone
+    assert "sklearn" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("backend", "file", "hidden"), [("jax", "", False), ("tensorflow", "jax", True), ("", "jax", False), ("", "", True)]
+)
+def test_jax_is_hidden_unless_it_is_the_backend(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backend: str, file: str, hidden: bool
+) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", backend)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.delitem(sys.modules, "jax", raising=False)
+    (tmp_path / "keras.json").write_text(json.dumps({"backend": file}))
+    with quiet_start.hide_unused():
+        assert ("jax" in sys.modules) is hidden
 
 
 def test_what_others_write_to_stderr_while_the_backend_loads_comes_through(capfd: pytest.CaptureFixture[str]) -> None:
-    with runtime._without_greeting():
+    with quiet_start.swallow_greeting():
         os.write(2, b"oneDNN custom operations are on. You may see\nsomething is wrong\n")
     assert capfd.readouterr().err == "something is wrong\n"
 

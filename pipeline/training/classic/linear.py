@@ -7,15 +7,11 @@ logistic regression of its own, numbers by ridge regression.
 import math
 import warnings
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import sklearn.linear_model
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy.optimize import minimize
-from scipy.special import logit, logsumexp
-from sklearn.exceptions import ConvergenceWarning
 
 from pipeline.core.arrays import Labels, Targets, Truth
 from pipeline.core.bounds import Rounds
@@ -24,6 +20,9 @@ from pipeline.core.errors import InputError
 from pipeline.core.targets.contract import Target
 from pipeline.core.targets.grade_heads import GradesHead
 from pipeline.core.threads import limit_threads
+
+if TYPE_CHECKING:
+    import sklearn.linear_model
 
 Matrix = NDArray[np.float32]
 
@@ -70,6 +69,9 @@ def fit_linear(
     Raises:
         InputError: ``class_weight`` is set and there are no classes.
     """
+    # scikit-learn takes a second or two to start: only where something is fitted, not where a network is trained.
+    from sklearn.exceptions import ConvergenceWarning
+
     fits = []
     # One thread: how sums are split would change their last bits.
     with warnings.catch_warnings(), limit_threads():
@@ -93,7 +95,9 @@ def fit_linear(
     )
 
 
-def _solver(section: LogisticRegression) -> sklearn.linear_model.LogisticRegression:
+def _solver(section: LogisticRegression) -> "sklearn.linear_model.LogisticRegression":
+    import sklearn.linear_model
+
     weight = "balanced" if section.class_weight == "balanced" else None
     return sklearn.linear_model.LogisticRegression(C=section.C, max_iter=section.max_iter, class_weight=weight)
 
@@ -121,6 +125,8 @@ def _fit_classes(
 
 
 def _fit_labels(features: Matrix, marks: Targets, section: LogisticRegression, counts: Matrix | None) -> LinearFit:
+    from scipy.special import logit
+
     coefficients, intercepts = np.zeros((features.shape[1], marks.shape[1])), np.zeros(marks.shape[1])
     iterations = 0
     for column, own in enumerate(marks.T):
@@ -139,7 +145,9 @@ def _fit_labels(features: Matrix, marks: Targets, section: LogisticRegression, c
 def _fit_numbers(features: Matrix, numbers: Targets, section: LogisticRegression, counts: Matrix | None) -> LinearFit:
     if section.class_weight == "balanced":
         raise InputError("classifier.class_weight: balanced is for classes and labels, not for numbers; say none")
-    solver = sklearn.linear_model.Ridge(alpha=1 / section.C, max_iter=section.max_iter, solver="lsqr", tol=1e-6)
+    from sklearn.linear_model import Ridge
+
+    solver = Ridge(alpha=1 / section.C, max_iter=section.max_iter, solver="lsqr", tol=1e-6)
     solver.fit(features, numbers, counts)
     coefficients = np.reshape(solver.coef_, (numbers.shape[1], -1)).T
     return LinearFit(coefficients, np.ravel(solver.intercept_), math.ceil(np.max(solver.n_iter_)))
@@ -147,6 +155,9 @@ def _fit_numbers(features: Matrix, numbers: Targets, section: LogisticRegression
 
 def _fit_shares(features: Matrix, shares: Targets, section: LogisticRegression, counts: Matrix | None) -> LinearFit:
     """Minimises cross-entropy against shares, which scikit-learn's takes no targets for."""
+    from scipy.optimize import minimize
+    from scipy.special import logsumexp
+
     n_classes, width = shares.shape[1], features.shape[1]
     weights = np.ones(len(shares)) if counts is None else counts.astype(np.float64)
     if section.class_weight == "balanced":

@@ -6,7 +6,6 @@ clustering, https://doi.org/10.1145/1772690.1772862
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.cluster import MiniBatchKMeans
 
 from pipeline.core.arrays import Rows
 from pipeline.core.errors import InputError
@@ -31,6 +30,8 @@ def learn_vocabulary(features: LocalFeatures, rows: Rows, section: Sift, seed: i
     Raises:
         InputError: the images have fewer descriptors than there are words.
     """
+    from sklearn.cluster import MiniBatchKMeans  # takes a second or two to start
+
     chosen = np.concatenate([np.arange(features.starts[row], features.starts[row + 1]) for row in rows])
     if len(chosen) < section.words:
         raise InputError(

@@ -5,11 +5,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from pipeline.core.arrays import Truth, Values
 from pipeline.core.targets.classes import OneClass
@@ -109,13 +104,20 @@ def _trees(recipe: TabularRecipe, categories: tuple[bool, ...], seed: int) -> di
     }
 
 
+# scikit-learn takes seconds to start: only where something is fitted, not in the training of a network.
 def _classifier(recipe: TabularRecipe, categories: tuple[bool, ...], seed: int) -> Any:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.linear_model import LogisticRegression
+
     if recipe.tabular == "boosting":
         return HistGradientBoostingClassifier(**_trees(recipe, categories, seed))
     return _scaled(LogisticRegression(C=recipe.linear.C, max_iter=1000))
 
 
 def _regressor(recipe: TabularRecipe, categories: tuple[bool, ...], seed: int) -> Any:
+    from sklearn.ensemble import HistGradientBoostingRegressor
+    from sklearn.linear_model import Ridge
+
     if recipe.tabular == "boosting":
         return HistGradientBoostingRegressor(**_trees(recipe, categories, seed))
     return _scaled(Ridge(alpha=1 / recipe.linear.C))
@@ -123,4 +125,8 @@ def _regressor(recipe: TabularRecipe, categories: tuple[bool, ...], seed: int) -
 
 def _scaled(model: Any) -> Any:
     """Puts the mean where nothing is known, and says so in a column of its own; brings columns to one scale."""
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     return make_pipeline(SimpleImputer(add_indicator=True, keep_empty_features=True), StandardScaler(), model)
