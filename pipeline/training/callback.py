@@ -15,6 +15,7 @@ from pipeline.networks.hardware import name_hardware
 from pipeline.networks.runtime import keras
 from pipeline.training.fold_training import FoldTraining
 from pipeline.training.phases import assign_variables, copy_variables
+from pipeline.training.recipes.averaging import add_weights
 from pipeline.training.state import (
     Arrays,
     State,
@@ -106,13 +107,15 @@ class StateCallback(keras.callbacks.Callback):  # type: ignore[misc]
         self._line = EpochLine(self.name, self._recipe.all_epochs, phase.steps, phase.batch_size)
 
     def use_chosen_weights(self) -> None:
-        """Puts the weights that the recipe selects into the model: the best, the average, or the last as they are.
+        """Puts the weights that the recipe selects into the model: the best, an average, or the last as they are.
 
         Raises:
             DivergedError: all of them are zero.
         """
         if self._recipe.select == "best":
             assign_variables(self._training.phase.model.variables, self._best)
+        elif self._recipe.average is not None:
+            assign_variables(self._training.phase.model.trainable_variables, self._best)
         else:
             self._training.use_average()
         if not any(np.any(weight) for weight in copy_variables(self._training.phase.model.trainable_variables)):
@@ -160,6 +163,9 @@ class StateCallback(keras.callbacks.Callback):  # type: ignore[misc]
             row |= self._validate()
             self._decide(row["valid_loss"])
         progress.epoch = epoch + 1
+        average = self._recipe.average
+        if average is not None and (count := progress.epoch - self._recipe.all_epochs + average.epochs) > 0:
+            add_weights(self._best, copy_variables(model.trainable_variables), count)
         progress.seconds += self._line.finish(loss, self._metric.name, row.get("valid_score"), rate)
         progress.history.append(row)
         ends = progress.stopped or progress.epoch == phase.last_epoch

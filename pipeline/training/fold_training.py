@@ -70,19 +70,23 @@ class FoldTraining:
         assign_variables(weights, copy_variables(weights))
 
     def reestimate_statistics(self) -> None:
-        """Measures normalisation statistics afresh on training images, where the network asks for it."""
+        """Measures normalisation statistics afresh on training images, where network or averaged weights ask for it."""
         net, inputs = self.phase.net, self.inputs
-        if (
-            net.backbone is None
-            or self.phase.on_features
-            or inputs.recipe.network.model_dump().get("norm") != "reestimated"
-        ):
+        if self.phase.on_features:
+            return
+        if inputs.recipe.training.average is not None:
+            norms = [layer for layer in normalisation.list_batch_norms(net.model) if layer.trainable]
+        elif net.backbone is not None and inputs.recipe.network.model_dump().get("norm") == "reestimated":
+            norms = normalisation.list_batch_norms(net.backbone)
+        else:
+            return
+        if not norms:
             return
         rows = inputs.data.as_taught(self.fold).rows(self.fold)[0]
         chosen = np.random.default_rng([self.fold, 5]).permutation(rows)[:_STATISTICS_ROWS]
         batch = min(_STATISTICS_BATCH, self.phase.batch_size)
         batches = plain_batches(inputs.data.images, chosen, self.phase.size, batch, inputs.workers)
-        normalisation.reestimate_statistics(net.model, normalisation.list_batch_norms(net.backbone), batches)
+        normalisation.reestimate_statistics(net.model, norms, batches)
 
     def feed(self, epoch: int) -> AbstractContextManager[Any]:
         """Opens what ``fit`` takes for the rest of the phase, from ``epoch`` (of all phases) on."""

@@ -10,6 +10,7 @@ from pipeline.core.targets.contract import Target
 from pipeline.networks import runtime
 from pipeline.networks.build import BuiltNetwork
 from pipeline.networks.runtime import keras
+from pipeline.training.recipes.averaging import hold_rates
 from pipeline.training.recipes.optimizers import build_optimizer
 from pipeline.training.recipes.phase_recipe import PhaseRecipe
 from pipeline.training.recipes.recipe import Training
@@ -123,6 +124,8 @@ def compile_phase(recipe: PhaseRecipe, training: Training, net: BuiltNetwork, sc
             "would be made; lower it or batch_size in the model's file"
         )
     rates = tabulate_rates(recipe.schedule, recipe.optimizer.learning_rate, recipe.epochs, steps)
+    if recipe is training:
+        rates = hold_rates(rates, training.average, steps)
     unfreeze(net, recipe.unfreeze)
     whole = net.head if recipe.unfreeze == "head" and net.head is not None else net.model
     # A model of its own around the same layers, so that each phase keeps what was compiled for it.

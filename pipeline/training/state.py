@@ -49,7 +49,8 @@ class State:
         progress: how far it is.
         model: every variable of the model.
         optimizer: every variable of the optimizer.
-        best: the model's variables at the best epoch; empty where none is chosen.
+        best: the model's variables at the best epoch, or the mean of its trained ones over the last epochs; empty where
+            the last are kept.
     """
 
     progress: TrainingProgress

@@ -31,6 +31,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "momentum": {},
     "average": {"optimizer": {"name": "sgd", "learning_rate": 0.05, "ema": 0.8}},
     "average, best": {"optimizer": {"name": "adam", "learning_rate": 0.01, "ema": 0.8}, "select": "best"},
+    "average of epochs": {"average": {"epochs": 3, "learning_rate": 0.02}},
     "accumulation": {"optimizer": {"name": "adam", "learning_rate": 0.01, "accumulate": 3, "weight_decay": 0.01}},
     "plateau": {
         "epochs": 8,

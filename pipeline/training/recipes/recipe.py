@@ -17,6 +17,7 @@ from pipeline.networks.build import ON_FEATURES, Network
 from pipeline.networks.inputs import Normalise
 from pipeline.networks.mlp_hog import MlpHog
 from pipeline.training.recipes import balance, distillation
+from pipeline.training.recipes.averaging import EpochAverage
 from pipeline.training.recipes.balance import Balance
 from pipeline.training.recipes.distillation import Distillation
 from pipeline.training.recipes.model_yaml import Settings, read_model
@@ -58,6 +59,7 @@ class Training(PhaseRecipe):
         pseudo: test images of which teachers are sure, as further training rows.
         patience: stops after so many epochs without a lower validation loss; needs ``select: best``.
         validate_every: epochs between evaluations on the validation fold; they cost time and, alone, decide nothing.
+        average: what is kept instead of the last weights: their mean over the last epochs.
     """
 
     before: tuple[PhaseRecipe, ...] = ()
@@ -71,9 +73,17 @@ class Training(PhaseRecipe):
     select: Literal["last", "best"] = "last"
     patience: Epochs | None = None
     validate_every: Epochs = 1
+    average: EpochAverage | None = Field(default=None, exclude_if=lambda average: average is None)
 
     @model_validator(mode="after")
     def _settings_agree(self) -> "Training":
+        if self.average is not None:
+            if self.select == "best" or self.optimizer.ema or self.schedule.name == "plateau":
+                raise ValueError(
+                    "average keeps weights of its own; leave out select: best, optimizer.ema and schedule plateau"
+                )
+            if self.average.epochs > self.epochs:
+                raise ValueError(f"average.epochs must be at most epochs ({self.epochs}), got {self.average.epochs}")
         if self.patience is not None and self.select != "best":
             raise ValueError("patience needs select: best")
         if self.validate_every > 1 and (self.select == "best" or self.schedule.name == "plateau"):
