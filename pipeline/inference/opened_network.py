@@ -1,6 +1,5 @@
 """Networks of trained models, opened from their cards: weights by fold, logits of all views, features."""
 
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,12 +12,12 @@ from numpy.typing import NDArray
 from pipeline.core.arrays import Features, Images, KeptFeatures, Logits
 from pipeline.core.cards import ModelCard
 from pipeline.core.config import parse
-from pipeline.core.errors import InputError, one_line
 from pipeline.images.prefetching import default_workers
 from pipeline.images.preprocessing import open_preprocessed
 from pipeline.networks import runtime
 from pipeline.networks.backbones.transformers import Transformer
 from pipeline.networks.build import BuiltNetwork, WeightSource, build_network, build_penultimate
+from pipeline.networks.checkpoint_files import LoadedWeights, load_checkpoint
 from pipeline.networks.features import FeatureCache
 from pipeline.networks.predicting import predict_from_features, predict_from_images
 from pipeline.training.recipes.recipe import Recipe
@@ -49,36 +48,21 @@ class OpenedNetwork:
         recipe: of the card.
         net: the built network.
         size: side of its input in pixels.
-        keep: whether weights that were read stay in memory, for folds that are used again and again.
-        kept: these weights, by checkpoint.
+        loaded: what it holds of checkpoints.
     """
 
     recipe: Recipe
     net: BuiltNetwork
     size: int
-    keep: bool = False
-    kept: dict[Path, list[Any]] = field(default_factory=dict)
+    loaded: LoadedWeights = field(default_factory=LoadedWeights)
 
     def load(self, path: Path) -> None:
         """Loads a checkpoint.
 
         Raises:
-            InputError: it does not fit.
+            InputError: it does not fit, or the frozen backbone beside it is missing or damaged.
         """
-        if path in self.kept:
-            self.net.model.set_weights(self.kept[path])
-            return
-        try:
-            with warnings.catch_warnings():
-                # Keras keeps random weights where a file lacks some, and only warns.
-                warnings.filterwarnings("error", "Skipping", UserWarning)
-                self.net.model.load_weights(path)
-        except (ValueError, KeyError, OSError, TypeError, UserWarning) as error:
-            raise InputError(
-                f"{path} does not fit the card of its model ({one_line(error)}); train that model again"
-            ) from error
-        if self.keep:
-            self.kept[path] = self.net.model.get_weights()
+        load_checkpoint(self.net, path, self.loaded)
 
     def predict_logits(self, checkpoints: Sequence[Path], images: Images, work: Path) -> Iterator[Logits]:
         """Yields the logits of all views by each fold: float32 (n_views, n, n_classes).
@@ -165,7 +149,7 @@ def open_network(
     source = WeightSource(weights) if isinstance(recipe.network, Transformer) else None
     net = build_network(recipe.network, size, shape.channels, shape.n_classes, recipe.input.normalise, source)
     net.model.jit_compile = runtime.use_xla()
-    return OpenedNetwork(recipe, net, size, keep)
+    return OpenedNetwork(recipe, net, size, LoadedWeights(keep))
 
 
 def _start_runtime(card: ModelCard) -> None:

@@ -25,7 +25,7 @@ from pipeline.core.paths import (
     submission_path,
     target_path,
 )
-from pipeline.inference.selection import Selection, list_checkpoints
+from pipeline.inference.selection import Selection, list_checkpoints, list_shared_backbones
 from pipeline.training.heads.recipe import FrozenBackbone
 
 _TRANSFORMERS = ("vit", "dinov2", "dinov3", "siglip")
@@ -63,6 +63,7 @@ def _files(root: Path, selection: Selection) -> Iterator[Path]:
     for card in selection.models:
         yield model_path(root, card.model)
         yield from (path for of_seeds in list_checkpoints(root, card).values() for path in of_seeds)
+        yield from list_shared_backbones(root, card)
     if selection.members:
         yield card_path(root, ENSEMBLE)
         yield folds_path(root)

@@ -10,6 +10,7 @@ from pipeline.core.digests import require_digest
 from pipeline.core.errors import InputError, near_names, some
 from pipeline.core.paths import ENSEMBLE, card_path, checkpoints_folder
 from pipeline.ensemble.recombining import check_combination, list_used_members
+from pipeline.networks.checkpoint_files import BACKBONE_FILES, HEAD_KIND, WHOLE_KIND
 from pipeline.training.seeds import name_fold
 
 
@@ -60,6 +61,8 @@ def select_models(root: Path, name: str) -> Selection:
 def list_checkpoints(root: Path, card: ModelCard) -> dict[int, tuple[Path, ...]]:
     """Returns the checkpoints of a model's folds, in their order: of each fold those of all seeds.
 
+    What folds share, a frozen backbone, lies beside them and is checked as they are.
+
     Raises:
         InputError: one is missing, the model reads columns beside the pictures, or its trees are kept in no file.
     """
@@ -73,12 +76,13 @@ def list_checkpoints(root: Path, card: ModelCard) -> dict[int, tuple[Path, ...]]
             "images alone; name another model"
         )
     folder = checkpoints_folder(root, card.model)
-    kind = "weights.h5" if card.has_network else "npz"
+    heads = any(Path(name).match(f"fold*.{HEAD_KIND}") for name in card.digests)
+    kind = "npz" if not card.has_network else HEAD_KIND if heads else WHOLE_KIND
     by_fold = {
         fold: tuple(folder / f"{name_fold(fold, seed, card.seed)}.{kind}" for seed in card.all_seeds)
         for fold in sorted(map(int, card.fold_scores))
     }
-    paths = [path for of_seeds in by_fold.values() for path in of_seeds]
+    paths = [path for of_seeds in by_fold.values() for path in of_seeds] + list_shared_backbones(root, card)
     missing = [path.name for path in paths if not path.is_file()]
     if missing:
         raise InputError(f"{folder} lacks {some(missing)}; run `dvc repro train@{card.model}`, or `dvc checkout`")
@@ -86,6 +90,12 @@ def list_checkpoints(root: Path, card: ModelCard) -> dict[int, tuple[Path, ...]]
         fix = f"run `dvc checkout --force {folder.parent}`, or `dvc repro -f train@{card.model}`"
         require_digest(path, card.digests.get(f"{folder.name}/{path.name}"), fix)
     return by_fold
+
+
+def list_shared_backbones(root: Path, card: ModelCard) -> list[Path]:
+    """Lists the files of frozen backbones that the checkpoints of a model's folds share; of most models none."""
+    names = [Path(name) for name in card.digests if Path(name).match(BACKBONE_FILES)]
+    return [checkpoints_folder(root, card.model) / name.name for name in names]
 
 
 def _card(root: Path, model: str) -> ModelCard:

@@ -1,5 +1,6 @@
 """Finished folds: ``done.json``, the last file of a fold, with what it cost and the digests of all that is kept."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +13,20 @@ _KEPT = (".csv", ".h5", ".npy", ".npz", ".parquet")
 _STATE = "state"
 _DONE = "done.json"
 _AGAIN = "run `dvc repro`"
+_BESIDE = "../"
 
 
-def write_done(task: FoldTask, costs: dict[str, Any]) -> None:
+def write_done(task: FoldTask, costs: dict[str, Any], beside: Sequence[Path] = ()) -> None:
     """Writes ``done.json`` when all other files of a fold are written.
 
     Args:
         task: the fold.
         costs: of its training.
+        beside: files beside its folder that it shares with other folds.
     """
     kept = sorted(path for path in task.folder.iterdir() if path.suffix in _KEPT and not path.name.startswith(_STATE))
     digests = {path.name: sha256(path) for path in kept if not path.name.startswith(".")}
+    digests |= {f"{_BESIDE}{path.name}": hash_file(path) for path in beside}
     write_signed_json(_path(task), costs | {"digests": digests})
 
 
@@ -53,7 +57,23 @@ def list_damaged(folder: Path) -> list[str]:
         kept = read_signed_json(done, _AGAIN)["digests"]
     except InputError:
         return [done.name]
-    return [name for name, digest in kept.items() if not _is(folder / name, digest)]
+    return [name.removeprefix(_BESIDE) for name, digest in kept.items() if not _is(folder / name, digest)]
+
+
+def list_files_beside(folder: Path) -> list[Path]:
+    """Lists the files beside a finished fold's folder that it shares with other folds; none of a damaged one."""
+    try:
+        kept = read_signed_json(folder / _DONE, _AGAIN)["digests"]
+    except InputError:
+        return []
+    return [folder.parent / name.removeprefix(_BESIDE) for name in kept if name.startswith(_BESIDE)]
+
+
+def move_files_beside(came: Path, folder: Path) -> None:
+    """Moves what a finished fold shares with others beside another folder; the first of these folds brings it."""
+    for shared in list_files_beside(came):
+        if shared.is_file():
+            shared.replace(folder.with_name(shared.name))
 
 
 def _is(path: Path, digest: str) -> bool:

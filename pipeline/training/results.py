@@ -25,9 +25,10 @@ from pipeline.core.paths import (
 from pipeline.core.plots import draw_learning_curves
 from pipeline.core.predictions import Predictions
 from pipeline.core.seed_cards import make_seeds_card
+from pipeline.networks.checkpoint_files import BACKBONE_FILES
 from pipeline.training.data import Data
 from pipeline.training.doubted import list_doubt_marks
-from pipeline.training.finished import read_done
+from pipeline.training.finished import list_files_beside, read_done
 from pipeline.training.fold_predictions import read_fold_predictions
 from pipeline.training.recipes.distillation import list_oof_marks
 from pipeline.training.recipes.pseudo import list_inherited_marks
@@ -159,21 +160,27 @@ def _costs(costs: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _hash_files(folder: Path) -> dict[str, str]:
-    kept = [folder / "history.csv", *sorted((folder / "checkpoints").glob("fold*"))]
+    kept = [folder / "history.csv", *_list_checkpoint_files(folder / "checkpoints")]
     return {path.relative_to(folder).as_posix(): files.sha256(path) for path in kept}
+
+
+def _list_checkpoint_files(folder: Path) -> list[Path]:
+    return sorted(path for pattern in ("fold*", BACKBONE_FILES) for path in folder.glob(pattern))
 
 
 def _copy_folds(target: Path, tasks: list[FoldTask]) -> None:
     (target / "checkpoints").mkdir(parents=True, exist_ok=True)
-    for earlier in (target / "checkpoints").glob("fold*"):
+    for earlier in _list_checkpoint_files(target / "checkpoints"):
         earlier.unlink()  # of folds that are not part of this run
+    copies = {}
     for task in tasks:
         for checkpoint in task.folder.glob("checkpoint.*"):  # a tabular model has none
             kind = checkpoint.name.removeprefix("checkpoint")
-            with atomic_path(
-                target / "checkpoints" / f"{name_fold(task.fold, task.seed, tasks[0].seed)}{kind}"
-            ) as temporary:
-                shutil.copyfile(checkpoint, temporary)
+            copies[f"{name_fold(task.fold, task.seed, tasks[0].seed)}{kind}"] = checkpoint
+        copies |= {path.name: path for path in list_files_beside(task.folder)}
+    for name, source in copies.items():
+        with atomic_path(target / "checkpoints" / name) as temporary:
+            shutil.copyfile(source, temporary)
     history = pd.concat([_read_history(task, tasks) for task in tasks], ignore_index=True)
     with atomic_path(target / "history.csv") as temporary:
         history.to_csv(temporary, index=False, lineterminator="\n")

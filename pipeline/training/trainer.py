@@ -18,6 +18,7 @@ from pipeline.core.arrays import Logits, Rows
 from pipeline.core.files import atomic_path
 from pipeline.core.memory import require_room
 from pipeline.core.targets.contract import Target
+from pipeline.networks.checkpoint_files import save_checkpoint
 from pipeline.networks.hardware import name_hardware
 from pipeline.training.callback import StateCallback
 from pipeline.training.finished import is_finished, read_done, write_done
@@ -33,8 +34,9 @@ def train_fold(task: FoldTask, session: Session) -> None:
 
     Writes into ``task.folder``: ``state-<hardware>.npz`` after each epoch but very short ones; at the end
     ``checkpoint.weights.h5``, ``valid.parquet``, ``test.parquet``, ``history.csv`` and, last, ``done.json``, which
-    replaces the state. Where the weights of views are learned, ``valid_views.npy`` and ``test_views.npy`` hold
-    the probabilities of each view.
+    replaces the state. Where the backbone stays frozen, ``checkpoint.head.npz`` holds the head alone, and the backbone
+    lies once beside the folds' folders, named by its digest. Where the weights of views are learned,
+    ``valid_views.npy`` and ``test_views.npy`` hold the probabilities of each view.
 
     Raises:
         InputError: the augmentation does not fit the images, a step not into memory, or the training has diverged.
@@ -107,8 +109,8 @@ def _fit(training: FoldTraining, callback: StateCallback) -> None:
 
 def _write_results(task: FoldTask, training: FoldTraining, progress: TrainingProgress) -> None:
     data, phase = training.inputs.data, training.phase
-    with atomic_path(task.folder / "checkpoint.weights.h5") as temporary:
-        phase.net.model.save_weights(temporary)
+    frozen = all(each.on_features for each in training.phases)
+    beside = save_checkpoint(phase.net, task.folder, frozen)
     _write_valid(task, training)
     started = time.perf_counter()
     logits = _predict(task, training, "test", np.arange(len(data.test_ids)))
@@ -124,7 +126,7 @@ def _write_results(task: FoldTask, training: FoldTraining, progress: TrainingPro
         "parameters": phase.net.model.count_params(),
         "trainable_parameters": sum(int(np.prod(variable.shape)) for variable in phase.model.trainable_variables),
     }
-    write_done(task, done | describe_machine(name_hardware()))
+    write_done(task, done | describe_machine(name_hardware()), beside)
 
 
 def _write_valid(task: FoldTask, training: FoldTraining) -> None:

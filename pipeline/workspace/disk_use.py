@@ -70,12 +70,12 @@ def free_space(root: Path) -> int:
 
 
 def _list_freeable(folder: Path) -> list[Path]:
-    """Lists what may go: of trained folds those that are finished, of other kinds everything."""
+    """Lists what may go: of trained folds those that are finished and what they share, of other kinds everything."""
     if not folder.is_dir():
         return []
     if folder.name != "train":
         return sorted(folder.iterdir())
-    return sorted(path.parent for path in folder.glob("*/fold*/done.json"))
+    return sorted([*(path.parent for path in folder.glob("*/fold*/done.json")), *folder.glob("*/backbone-*.npz")])
 
 
 def _measure(path: Path) -> int:

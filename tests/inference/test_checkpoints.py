@@ -84,7 +84,13 @@ SLOW = ("sift", "two_sizes", "learned_views", "tuned")
     "model", [pytest.param(each, marks=pytest.mark.slow) if each in SLOW else each for each in RECIPES]
 )
 def test_checkpoints_predict_what_training_predicted_to_the_bit(root: Path, tmp_path: Path, model: str) -> None:
-    if model in ("cnn", "hog", "hog_learned", "learned_views"):  # a mean over folds, and weights of other folds
+    if model in (
+        "cnn",
+        "hog",
+        "hog_learned",
+        "learned_views",
+        "frozen",
+    ):  # a mean over folds, and weights of other folds
         train_folds(root, [0, 1])
     train.run(root, model)
     shutil.rmtree(root / "data" / "weights")  # a checkpoint holds all weights

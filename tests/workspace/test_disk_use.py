@@ -14,7 +14,8 @@ def write(path: Path, size: int) -> Path:
 def test_finished_trainings_and_caches_can_go_and_unfinished_ones_stay(tmp_path: Path) -> None:
     train = tmp_path / ".work" / "train" / "one-abc"
     write(train / "fold0" / "done.json", 10)
-    write(train / "fold0" / "checkpoint.weights.h5", 90)
+    write(train / "fold0" / "checkpoint.head.npz", 30)
+    write(train / "backbone-1.npz", 60)  # which finished folds share
     state = write(train / "fold1" / "state.npz", 50)
     write(tmp_path / ".work" / "features" / "f.npy", 30)
     study = write(tmp_path / ".work" / "tune" / "study.log", 5)

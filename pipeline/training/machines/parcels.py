@@ -19,7 +19,7 @@ from typing import Any
 from pipeline.core.errors import InputError, one_line
 from pipeline.core.files import atomic_path, locked, sha256
 from pipeline.core.paths import work_folder
-from pipeline.training.finished import is_finished
+from pipeline.training.finished import is_finished, list_files_beside, move_files_beside
 from pipeline.training.state import list_states, read_progress
 from pipeline.training.task import FoldTask, find_lock
 
@@ -173,9 +173,10 @@ def list_problems(about: Mapping[str, Any]) -> list[str]:
 
 
 def list_fold_files(folder: Path) -> list[Path]:
-    """Lists the files of a fold's folder: all of a finished one, the states of an unfinished one."""
+    """Lists the files of a fold: all of a finished one and what it shares with others, the states of another one."""
     if (folder / "done.json").is_file():
-        return [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.name.startswith(".tmp-")]
+        own = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.name.startswith(".tmp-")]
+        return own + list_files_beside(folder)
     return list_states(folder)
 
 
@@ -211,14 +212,14 @@ def _place(came: Path, task: FoldTask) -> PlacedFold | None:
         if (came / "done.json").is_file():
             old = task.folder.with_name(f".tmp-{task.folder.name}")
             shutil.rmtree(old, ignore_errors=True)
+            move_files_beside(came, task.folder)
             if task.folder.exists():
                 task.folder.rename(old)
             came.rename(task.folder)
             shutil.rmtree(old, ignore_errors=True)
             return PlacedFold(task.name, task.fold, "done")
-        epochs = [_place_state(state, task.folder / state.name) for state in list_states(came)]
-        further = [epoch for epoch in epochs if epoch]
-        return PlacedFold(task.name, task.fold, "continued" if further else "kept", max(further, default=0))
+        epoch = max((_place_state(state, task.folder / state.name) for state in list_states(came)), default=0)
+        return PlacedFold(task.name, task.fold, "continued" if epoch else "kept", epoch)
 
 
 def _place_state(came: Path, target: Path) -> int:

@@ -10,7 +10,7 @@ from support.fabricated import write_repository
 from support.trainings import recipe, task
 
 from pipeline.core.errors import InputError
-from pipeline.training.finished import write_done
+from pipeline.training.finished import is_finished, write_done
 from pipeline.training.machines.parcels import (
     list_fold_files,
     list_problems,
@@ -72,6 +72,21 @@ def test_a_finished_fold_is_put_where_training_finds_it(here: Path, there: Path,
     assert about == {"outcomes": {"one 0": "done"}}
     assert {path.name: path.read_bytes() for path in tasks_of(here)[0].folder.iterdir()} == DONE
     assert not list((here / ".work" / "parcels").iterdir())
+
+
+def test_what_finished_folds_share_comes_along_once(here: Path, there: Path, tmp_path: Path) -> None:
+    for made in tasks_of(there)[:2]:
+        lay_fold(made, {"checkpoint.head.npz": b"head"})
+        shared = made.folder.with_name("backbone-1.npz")
+        shared.write_bytes(b"backbone")
+        write_done(made, {"hardware": "gpu"}, [shared])
+    placed = place_folds(here, send(there, tasks_of(there), tmp_path / "p.bin"), tasks_of(here))[1]
+    assert [fold.outcome for fold in placed] == ["done", "done"]
+    folder = tasks_of(here)[0].folder.parent
+    assert (folder / "backbone-1.npz").read_bytes() == b"backbone"
+    assert all(is_finished(made) for made in tasks_of(here)[:2])
+    (folder / "backbone-1.npz").write_bytes(b"damaged!")
+    assert not is_finished(tasks_of(here)[0])
 
 
 def test_what_is_here_and_as_far_is_kept(here: Path, there: Path, tmp_path: Path) -> None:
