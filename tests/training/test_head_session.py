@@ -29,6 +29,7 @@ FOLDS = np.arange(COUNT) // 3 % 4
 CLASSES = OneClass(columns=("a", "b", "c"))
 HEADS: dict[str, dict[str, Any]] = {
     "logistic": {"name": "logistic"},
+    "selected": {"name": "selected", "keep": 0.6},
     "ridge": {"name": "ridge"},
     "discriminant": {"name": "discriminant"},
     "prototypes": {"name": "prototypes"},

@@ -96,6 +96,21 @@ def test_a_head_trains_without_doubted_labels_and_its_card_says_so(root: Path) -
     assert read_card(card_path(root, "two"), ModelCard).peeked == other.peeked == (DOUBTED_MARK,)
 
 
+def test_heads_compute_what_is_missing_alone(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = count_images(monkeypatch)
+    joined = LOGISTIC | {"backbones": [BACKBONE, BACKBONE | {"input": {"size": 8}}]}
+    more_views = LOGISTIC | {"views": {"mirror": True, "shift": 1}}  # four shifts, each mirrored, too
+    wanted = {"first": 4, "another head": 0, "a second backbone": 4, "views": 2 * 8, "views again": 0}
+    changes = (LOGISTIC, LOGISTIC | {"head": {"name": "ridge"}}, joined, more_views, more_views)
+    found = {}
+    for name, settings in zip(wanted, changes, strict=True):
+        before = len(counts)
+        write_model(root, "one", settings)
+        train.run(root, "one")
+        found[name] = len(counts) - before
+    assert found == wanted
+
+
 @pytest.mark.slow  # trains a network beside the heads
 def test_two_models_on_one_backbone_never_compute_features_twice(
     root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -110,9 +125,6 @@ def test_two_models_on_one_backbone_never_compute_features_twice(
     write_model(root, "one", LOGISTIC | {"head": {"name": "neighbours", "neighbours": 5}})
     train.run(root, "one")
     assert len(counts) == 4
-    write_model(root, "one", LOGISTIC | {"backbones": [BACKBONE, BACKBONE | {"input": {"size": 8}}]})
-    train.run(root, "one")
-    assert len(counts) == 8
 
 
 def test_a_second_head_starts_no_backend(root: Path) -> None:

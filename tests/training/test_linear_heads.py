@@ -20,13 +20,12 @@ from pipeline.core.targets.several_targets import SeveralTargets
 from pipeline.training.heads.linear_heads import (
     Coefficients,
     LinearRows,
-    check_head,
     fit_linear_head,
     list_scaled_outputs,
     list_strengths,
 )
 from pipeline.training.heads.moments import Matrix, Moments, join_features
-from pipeline.training.heads.recipe import DiscriminantHead, LogisticHead, PrototypeHead, RidgeHead
+from pipeline.training.heads.recipe import DiscriminantHead, LogisticHead, PrototypeHead, RidgeHead, check_head
 
 RANDOM = np.random.default_rng(0)
 LABELS = RANDOM.integers(0, 3, 300)

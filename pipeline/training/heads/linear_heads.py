@@ -15,10 +15,9 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from pipeline.core.arrays import Truth
-from pipeline.core.errors import InputError
 from pipeline.core.targets.contract import Activation, Target
 from pipeline.training.heads.moments import Matrix, Moments
-from pipeline.training.heads.recipe import AnyHead, DiscriminantHead, LogisticHead, PrototypeHead, RidgeHead
+from pipeline.training.heads.recipe import DiscriminantHead, LogisticHead, PrototypeHead, RidgeHead
 
 LinearHead = LogisticHead | RidgeHead | DiscriminantHead | PrototypeHead
 _TOLERANCE = 1e-4  # of the loss, relative; 1e-5 takes twice as long for 0.001 of log loss
@@ -78,21 +77,6 @@ class LinearRows:
         """Returns the standardised features times weights (width, k)."""
         scaled = weights / self.moments.scale[:, None]
         return np.asarray(self.features @ scaled - self.moments.mean @ scaled, dtype=np.float32)
-
-
-def check_head(head: AnyHead, target: Target) -> None:
-    """Refuses a head of classes for a target that has none.
-
-    Raises:
-        InputError: the head does not fit the target.
-    """
-    if not isinstance(head, DiscriminantHead | PrototypeHead):
-        return
-    if target.activation != "softmax" or target.truth_width != 1:
-        raise InputError(
-            f"head.name: {head.name} is for one class or for grades as classes, and the target is {target.kind}; say "
-            "logistic, ridge, neighbours or trees"
-        )
 
 
 def list_strengths(head: LinearHead) -> tuple[float, ...]:
@@ -212,16 +196,20 @@ def _factor(covariance: Matrix, share: float, ridge: float) -> Matrix:
     return root
 
 
-def _fit_ridge(rows: LinearRows, penalty: float) -> Coefficients:
+def measure_slopes(rows: LinearRows) -> tuple[Matrix, Matrix]:
+    """Returns the means of marks and numbers (n_outputs,), and their covariances with features (width, n_outputs)."""
     made = []
     for activation, wanted in _list_targets(rows.truth, rows.target):
         marks = np.where(np.isnan(wanted), np.float32(0.5), wanted)
         made.append(2 * marks - 1 if activation == "sigmoid" else marks)
     wanted = np.concatenate(made, axis=1).astype(np.float32)
     mean = wanted.mean(axis=0) if rows.weights is None else rows.weigh(wanted).sum(axis=0) / np.float32(rows.count)
-    slope = rows.multiply_transposed(rows.weigh(wanted - mean)) / np.float32(rows.count)
-    weights = _solve(rows.moments.covariance, penalty, slope)
-    return Coefficients(weights, mean)
+    return mean, rows.multiply_transposed(rows.weigh(wanted - mean)) / np.float32(rows.count)
+
+
+def _fit_ridge(rows: LinearRows, penalty: float) -> Coefficients:
+    mean, slopes = measure_slopes(rows)
+    return Coefficients(_solve(rows.moments.covariance, penalty, slopes), mean)
 
 
 def _solve(matrix: Matrix, ridge: float, wanted: Matrix) -> Matrix:

@@ -9,6 +9,8 @@ from pydantic import Field, field_validator
 
 from pipeline.core.bounds import Rounds, Width
 from pipeline.core.config import Section, parse
+from pipeline.core.errors import InputError
+from pipeline.core.targets.contract import Target
 from pipeline.core.targets.grade_heads import GradesHead
 from pipeline.images.preprocessing import Steps
 from pipeline.images.views import Views, remove_mirror_views
@@ -31,6 +33,23 @@ class LogisticHead(Section):
 
     name: Literal["logistic"]
     penalties: tuple[Penalty, ...] = Field(default=(2e-4, 6e-5, 2e-5, 6e-6, 2e-6), min_length=1)
+
+
+class SelectedHead(LogisticHead):
+    """Logistic regression on the features that a group lasso weighs most: those of many layers and backbones joined.
+
+    A group is a feature with its weights for all outputs; the lasso is that of least squares on marks of the classes.
+
+    Attributes:
+        keep: the share of features that stay, 1 for all of them.
+        lasso: its penalty, as a share of the smallest one that leaves no feature.
+
+    Reference: Evci et al. 2022, Head2Toe, https://arxiv.org/abs/2201.03529; Yuan and Lin 2006, group lasso
+    """
+
+    name: Literal["selected"]  # type: ignore[assignment]
+    keep: float = Field(default=0.5, gt=0.0, le=1.0)
+    lasso: float = Field(default=0.1, gt=0.0, lt=1.0)
 
 
 class RidgeHead(Section):
@@ -97,7 +116,7 @@ class TreesHead(Section):
 
 
 AnyHead = Annotated[
-    LogisticHead | RidgeHead | DiscriminantHead | PrototypeHead | NeighbourHead | TreesHead,
+    LogisticHead | SelectedHead | RidgeHead | DiscriminantHead | PrototypeHead | NeighbourHead | TreesHead,
     Field(discriminator="name"),
 ]
 
@@ -165,3 +184,18 @@ def parse_head_recipe(settings: Settings, place: str) -> HeadRecipe:
 def remove_mirrored_rows(recipe: HeadRecipe) -> HeadRecipe:
     """Returns the recipe for a competition whose mirrored images are no members of their class."""
     return recipe.model_copy(update={"mirror_training": False, "views": remove_mirror_views(recipe.views)})
+
+
+def check_head(head: AnyHead, target: Target) -> None:
+    """Refuses a head of classes for a target that has none.
+
+    Raises:
+        InputError: the head does not fit the target.
+    """
+    if not isinstance(head, DiscriminantHead | PrototypeHead):
+        return
+    if target.activation != "softmax" or target.truth_width != 1:
+        raise InputError(
+            f"head.name: {head.name} is for one class or for grades as classes, and the target is {target.kind}; say "
+            "logistic, selected, ridge, neighbours or trees"
+        )

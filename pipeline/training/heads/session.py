@@ -22,7 +22,6 @@ from pipeline.training.heads.linear_heads import (
     Coefficients,
     LinearHead,
     LinearRows,
-    fit_linear_head,
     list_scaled_outputs,
     list_strengths,
 )
@@ -34,6 +33,7 @@ from pipeline.training.heads.other_heads import (
     predict_neighbours,
 )
 from pipeline.training.heads.recipe import AnyHead, LogisticHead, NeighbourHead, TreesHead
+from pipeline.training.heads.selected_features import HeadFitter
 
 _CHUNK = 4096
 _SCALES = (-8.0, 6.0)  # logarithms
@@ -132,7 +132,7 @@ class HeadSession:
         rows = self.data.rows(fold)[0]
         moments = self._joined.measure_moments(frozenset({fold}))
         averaged = not isinstance(head, LogisticHead)  # of the others the mean of the views has the same sums
-        made = fit_linear_head(head, self._rows(rows, moments, averaged), chosen.strength, chosen.fit)
+        made = HeadFitter(head, self._rows(rows, moments, averaged)).fit(chosen.strength, chosen.fit)
         model = self._make_model(made, moments, chosen.scale)
         note = f"strength {chosen.strength:g} scale {chosen.scale:.3g}" + (f" {made.steps} steps" if made.steps else "")
         weights, intercepts = model.fold_scaling()
@@ -172,9 +172,9 @@ class HeadSession:
         rows = self._rows(np.flatnonzero(~np.isin(self.data.fold_of, [UNUSED, *pair])), moments, True)
         held = {each: self._rows(np.flatnonzero(self.data.fold_of == each), moments, True) for each in pair}
         judged: dict[int, list[Holdout]] = {each: [] for each in pair}
-        start = None
+        fitter, start = HeadFitter(head, rows), None
         for strength in list_strengths(head):
-            start = fit_linear_head(head, rows, strength, start)
+            start = fitter.fit(strength, start)
             for each, part in held.items():
                 outputs = part.multiply(start.weights) + start.intercepts
                 scale, loss = fit_scale(outputs, part.truth, self.data.target)

@@ -27,9 +27,8 @@ from pipeline.training.data import Data
 from pipeline.training.doubted import apply_doubts
 from pipeline.training.finished import is_finished, read_done, write_done
 from pipeline.training.heads.backbones import OpenedBackbone, open_backbone
-from pipeline.training.heads.linear_heads import check_head
 from pipeline.training.heads.other_heads import save_neighbours
-from pipeline.training.heads.recipe import HeadRecipe, NeighbourHead, TreesHead
+from pipeline.training.heads.recipe import HeadRecipe, NeighbourHead, TreesHead, check_head
 from pipeline.training.heads.session import FeatureViews, FittedHead, HeadSession, open_views, predict_head
 from pipeline.training.seeds import dump_trained_recipe
 from pipeline.training.task import FoldTask, OnEpoch, describe_machine
