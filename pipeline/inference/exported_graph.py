@@ -23,8 +23,8 @@ from pipeline.inference.opened_network import OpenedNetwork, TaskShape, open_net
 from pipeline.networks.mlp_hog import MlpHog
 from pipeline.networks.runtime import keras, layers, ops
 from pipeline.training.classic.recipe import load_classic_model
-from pipeline.training.heads.backbones import build_frozen_network
-from pipeline.training.heads.recipe import NeighbourHead
+from pipeline.training.heads.frozen_networks import build_frozen_network
+from pipeline.training.heads.recipe import TORCH_NETWORKS, NeighbourHead
 
 
 class ResizeImages(layers.Layer):  # type: ignore[misc]
@@ -147,6 +147,8 @@ def _build_on_backbones(
     """Computes the features of frozen backbones once for all folds, side by side, and each fold's head on them."""
     (shape, weights), recipe = place, head.recipe
     reasons = [f"head {recipe.head.name}"] if isinstance(recipe.head, NeighbourHead) else []
+    named = [str(each.network.get("name")) for each in recipe.backbones]
+    reasons += [f"a network of {each}" for each in named if each in TORCH_NETWORKS]
     _require_exportable(name, recipe.views, [each.input.preprocess for each in recipe.backbones], reasons)
     parts = []
     for number, (section, size) in enumerate(zip(recipe.backbones, head.sizes, strict=True)):

@@ -21,7 +21,7 @@ from pipeline.images.preprocessing import open_preprocessed
 from pipeline.inference.opened_network import TaskShape
 from pipeline.networks.features import FeatureCache
 from pipeline.training.classic.recipe import load_classic_model
-from pipeline.training.heads.backbones import Extract, list_backbone_weights, make_extract
+from pipeline.training.heads.frozen_networks import Extract, list_backbone_weights, make_extract
 from pipeline.training.heads.other_heads import load_neighbours, predict_neighbours
 from pipeline.training.heads.recipe import HeadRecipe, NeighbourHead
 from pipeline.training.heads.session import FittedHead, open_views, predict_head

@@ -81,7 +81,7 @@ def _with_weights(root: Path, target: Path, card: ModelCard) -> ModelCard:
     if "backbones" not in card.config:
         return card
     # Only this needs Keras, which takes seconds to import.
-    from pipeline.training.heads.backbones import list_backbone_weights
+    from pipeline.training.heads.frozen_networks import list_backbone_weights
 
     weights, stored, sections = weights_folder(root), load_competition(root).storage.size, []
     for number, backbone in enumerate(card.config["backbones"]):
@@ -89,8 +89,9 @@ def _with_weights(root: Path, target: Path, card: ModelCard) -> ModelCard:
         if network == backbone["network"]:
             section = parse(backbone, FrozenBackbone, f"card of {card.model}: config.backbones")
             for path in list_backbone_weights(section, weights, section.input.size or stored):
-                (target / "weights").mkdir(exist_ok=True)
-                shutil.copyfile(path, target / "weights" / path.name)
+                name = path.relative_to(weights) if path.is_relative_to(weights) else Path(path.name)
+                (target / "weights" / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, target / "weights" / name)
         sections.append(backbone | {"network": network})
     return card.model_copy(update={"config": card.config | {"backbones": sections}})
 

@@ -8,18 +8,14 @@ import hashlib
 import importlib.metadata
 import json
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from pipeline.core.arrays import Images, KeptFeatures
 from pipeline.core.closure import code_digest
+from pipeline.core.config import Section
 from pipeline.core.digests import read_noted_json, write_signed_json
-from pipeline.core.errors import InputError
 from pipeline.core.files import sha256
 from pipeline.core.paths import work_folder
 from pipeline.images.prefetching import default_workers
@@ -29,22 +25,25 @@ from pipeline.networks.features import FeatureCache
 from pipeline.networks.processor import name_processor
 from pipeline.training import fingerprints
 from pipeline.training.context import TrainingContext
-from pipeline.training.heads.recipe import FrozenBackbone
+from pipeline.training.heads.frozen_networks import make_extract, make_network_recipe
+from pipeline.training.heads.recipe import FeatureInput, FrozenBackbone
+from pipeline.training.heads.torch_backbones import (
+    Extract,
+    describe_torch,
+    list_torch_files,
+    parse_torch_backbone,
+)
 
-Extract = Callable[[NDArray[np.uint8 | np.float32]], NDArray[np.float32]]
 _CODE = ("networks.features", "networks.build", "images.preprocessing", "training.heads.backbones")
-_LIBRARIES = ("keras", "keras-hub", "numpy", "opencv-python-headless", "tensorflow", "tensorflow-cpu", "jax")
+_LIBRARIES = (
+    *("keras", "keras-hub", "numpy", "opencv-python-headless", "tensorflow", "tensorflow-cpu", "jax"),
+    *("torch", "timm", "transformers"),
+)
 _SETTINGS = {
     "TF_ENABLE_ONEDNN_OPTS": "1",
     "TF_NUM_INTRAOP_THREADS": "",
     "KERAS_BACKEND": "",
     "CUDA_VISIBLE_DEVICES": "",
-}
-_HEAD_ALONE = {
-    "unfreeze": "head",
-    "epochs": 1,
-    "batch_size": "auto",
-    "optimizer": {"name": "adamw", "learning_rate": 0.001},
 }
 
 
@@ -138,29 +137,35 @@ def _read_known(path: Path) -> dict[str, Any] | None:
     return known if same else None
 
 
-def _make_network_recipe(section: FrozenBackbone, place: str) -> Any:
-    """Makes the recipe of a network that trains its head alone on this backbone: features are kept by the same key."""
-    from pipeline.networks.build import ON_FEATURES
-    from pipeline.training.recipes.recipe import parse_network_recipe
-
-    settings = section.model_dump(mode="json") | {"training": _HEAD_ALONE}
-    named = section.network.get("name")
-    kinds = {kind.model_fields["name"].annotation.__args__[0] for kind in ON_FEATURES}  # type: ignore[union-attr]
-    if named not in kinds:
-        raise InputError(f"{place}: network.name must be a backbone ({', '.join(sorted(kinds))}), got {named!r}")
-    return parse_network_recipe(settings, place)
-
-
 def _resolve(section: FrozenBackbone, context: TrainingContext, images: list[str]) -> dict[str, Any]:
     from pipeline.networks.build import list_weight_files
     from pipeline.training import probing
 
-    recipe = _make_network_recipe(section, "backbones")
+    outside = parse_torch_backbone(section, "backbones")
+    if outside is not None:
+        described, weights = _DescribedBackbone(outside, section.input), list_torch_files(outside, context.weights)
+        computing = f"{describe_torch(outside)}, {code_digest('pipeline.training.heads.torch_backbones')}"
+        return _note(described, images, weights, ("float32", computing))
+    recipe = make_network_recipe(section, "backbones")
     stored, channels = int(context.data.images.shape[1]), int(context.data.images.shape[-1])
     shape, memory = (stored, channels, context.data.target.n_outputs), work_folder(context.root, "probing")
     precision = probing.choose_precision(context.precision, recipe, shape, memory, context.weights)
     weights = list_weight_files(recipe.network, context.weights, recipe.first_size(stored))
-    features = fingerprints.fingerprint_features(images, recipe, weights, precision)
+    return _note(recipe, images, weights, (precision, precision))
+
+
+@dataclass(frozen=True)
+class _DescribedBackbone:
+    """What determines the features of a network that Keras does not compute."""
+
+    network: Section
+    input: FeatureInput
+
+
+def _note(recipe: Any, images: list[str], weights: tuple[Path, ...], computed_in: tuple[str, str]) -> dict[str, Any]:
+    """Returns what is remembered of a request; ``computed_in`` is the precision, without and with what else counts."""
+    precision, computing = computed_in
+    features = fingerprints.fingerprint_features(images, recipe, weights, computing)
     return {
         "features": features,
         "folder": fingerprints.name_features_folder(features),
@@ -173,50 +178,3 @@ def _make_extract(section: FrozenBackbone, context: TrainingContext, precision: 
     """Returns what computes features, and builds the network with its first batch."""
     shape = (size, int(context.data.images.shape[-1]), context.data.target.n_outputs)
     return make_extract(section, shape, context.weights, precision)
-
-
-def make_extract(section: FrozenBackbone, shape: tuple[int, int, int], weights: Path, precision: str) -> Extract:
-    """Returns what computes features, and builds the network with its first batch.
-
-    Args:
-        section: which backbone, on which input.
-        shape: side of its input in pixels, channels of the stored images, outputs of what is predicted.
-        weights: folder of files with pretrained weights.
-        precision: that the backbone computes in.
-    """
-    built: list[Extract] = []
-
-    def extract(batch: NDArray[np.uint8 | np.float32]) -> NDArray[np.float32]:
-        if not built:
-            net = build_frozen_network(section, shape, weights, precision)
-            assert net.extract is not None  # it is a backbone
-            built.append(net.extract)
-        return built[0](batch)
-
-    return extract
-
-
-def list_backbone_weights(section: FrozenBackbone, weights: Path, size: int) -> tuple[Path, ...]:
-    """Returns the files that a backbone's weights come from; starts the backend.
-
-    Raises:
-        InputError: they cannot be had.
-    """
-    from pipeline.networks.build import list_weight_files
-
-    return list_weight_files(_make_network_recipe(section, "backbones").network, weights, size)
-
-
-def build_frozen_network(section: FrozenBackbone, shape: tuple[int, int, int], weights: Path, precision: str) -> Any:
-    """Builds a backbone's network, a `networks.build.BuiltNetwork`; the arguments are those of `make_extract`."""
-    from pipeline.networks import runtime
-    from pipeline.networks.build import WeightSource, build_network, list_weight_files
-
-    recipe, (size, channels, outputs) = _make_network_recipe(section, "backbones"), shape
-    runtime.start_backend(precision)  # type: ignore[arg-type]
-    # As a session does, so that a random backbone is the same one.
-    list_weight_files(recipe.network, weights, size)
-    runtime.forget_names()
-    runtime.seed_everything(0)
-    source = WeightSource(weights, size)
-    return build_network(recipe.network, size, channels, outputs, section.input.normalise, source)

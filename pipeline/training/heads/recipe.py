@@ -19,6 +19,7 @@ from pipeline.training.recipes.standalone import StandaloneRecipe
 from pipeline.training.tabular.recipe import Boosting
 
 Penalty = Annotated[float, Field(gt=0.0)]
+TORCH_NETWORKS = ("timm", "huggingface")  # that PyTorch computes: see `torch_backbones`
 
 
 class LogisticHead(Section):
@@ -140,7 +141,8 @@ class FrozenBackbone(Section):
 
     Attributes:
         network: the section that describes it, as in the file of a network with ``unfreeze: head``; its ``head`` counts
-            for nothing. It is checked when the backbone is built, as that starts the backend.
+            for nothing. It is checked when the backbone is built, as that starts the backend. ``timm`` (``model``,
+            ``weights``) and ``huggingface`` (``folder``, ``pooling``) name models that PyTorch computes, if installed.
     """
 
     input: FeatureInput = FeatureInput()
