@@ -125,11 +125,26 @@ def describe_sets(
     if len(strange) == 1 and not train.labelled and re.fullmatch(r"[^\W\d]+", strange[0]):
         word = f"{strange[0]!r} in {column} was read as the word for an image without a label"
         return Reading(section | {"none": strange[0]}, (f"{column} holds labels",), (word,))
+    _refuse_two_kinds(sample, train)
     raise InputError(
         f"{sample.path}: {column} holds {some(strange, 3)}, and no part of it is one of the {len(known)} labels "
         f"({some(train.classes, 5)}); choose other columns with --label, --placeholder if the cell only shows where "
         "labels belong, or write the competition's file by hand (docs/competitions.md)"
     )
+
+
+def _refuse_two_kinds(sample: SampleSubmission, train: Reading) -> None:
+    """Refuses a sample in which some rows end in a label and others do not: of exams, and of their images."""
+    ids = sample.table.iloc[:, 0].tolist()
+    ends = tuple(f"_{label}" for label in train.classes)
+    joined = [name for name in ids if name.endswith(ends)]
+    others = [name for name in ids if not name.endswith(ends)]
+    if joined and others:
+        raise InputError(
+            f"{sample.path} has rows of two kinds: {len(joined):,} end in a label, such as {joined[0]!r}, and "
+            f"{len(others):,} do not, such as {others[0]!r}; answers of two kinds in one file are not written: leave "
+            "those of one kind in the sample submission, and put the files of answers together by hand"
+        )
 
 
 def write_separator(cells: Sequence[str], separator: str) -> str:

@@ -38,10 +38,9 @@ def describe_listed_test(
     """
     found: dict[str, tuple[Reading, str]] = {}
     for listed in sample.lists:
-        parts = _name_parts(train)
-        part = next((name for name in _others(listed) if parts and set(listed.table[name]) <= set(parts)), None)
-        if part is not None and len(listed.ids) == 1:
-            reading = _describe_rows(listing, images, listed, part, train, choices)
+        ways = [(image, rows, fact) for each, image, rows, fact in list_row_tables(sample, train) if each is listed]
+        if ways:
+            reading = _describe_rows(listing, images, listed, ways, train, choices)
         else:
             reading = _describe_units(listing, images, listed, train)
         if reading is not None:
@@ -71,18 +70,31 @@ def find_listed_pixels(
     Returns:
         The section ``rows``, the sample's id column, and a fact; None where no table tells.
     """
+    for listed, image, rows, fact in list_row_tables(sample, train):
+        if set(listed.table[image]) <= set(ids):
+            return rows, listed.column, fact
+    return None
+
+
+def list_row_tables(sample: SampleSubmission, train: Reading) -> Iterator[tuple[IdList, str, dict[str, Any], str]]:
+    """Lists the tables that may tell the image and the part of each row of answers.
+
+    Args:
+        sample: the sample submission, with the tables that hold its ids.
+        train: the training section.
+
+    Returns:
+        The table, its column that may name the image, the section ``rows``, and a fact.
+    """
     parts = set(_name_parts(train))
-    for listed in sample.lists if parts else ():
-        others = _others(listed)
-        part = next((name for name in others if set(listed.table[name]) <= parts), None)
-        image = next((name for name in others if set(listed.table[name]) <= set(ids)), None)
-        if len(listed.ids) == 1 and part is not None and image is not None:
+    for listed in [each for each in sample.lists if parts and len(each.ids) == 1]:
+        part = next((name for name in _others(listed) if set(listed.table[name]) <= parts), None)
+        for image in [name for name in _others(listed) if part is not None and name != part]:
             rows = {"by": "table", "table": listed.path, "row": listed.ids[0], "image": image, "part": part}
             fact = (
                 f"{listed.path}: {listed.ids[0]} holds the sample's ids, {image} the image and {part} the part of each"
             )
-            return rows, listed.column, fact
-    return None
+            yield listed, image, rows, fact
 
 
 def _says_the_same(listing: Listing, one: Reading, other: Reading) -> bool:
@@ -133,15 +145,16 @@ def _name_parts(train: Reading) -> tuple[str, ...]:
 
 
 def _describe_rows(
-    listing: Listing, images: ImageFiles, listed: IdList, part: str, train: Reading, choices: Choices
+    listing: Listing,
+    images: ImageFiles,
+    listed: IdList,
+    ways: Sequence[tuple[str, dict[str, Any], str]],
+    train: Reading,
+    choices: Choices,
 ) -> Reading | None:
     """Reads rows that are about a part of an image each."""
-    for name in [name for name in _others(listed) if name != part]:
-        ids = pd.DataFrame({name: listed.table[name].unique()})
-        rows = {"by": "table", "table": listed.path, "row": listed.ids[0], "image": name, "part": part}
-        facts = (
-            f"{listed.path}: {listed.ids[0]} holds the sample's ids, {name} the image and {part} the part of each",
-        )
+    for name, rows, fact in ways:
+        ids, facts = pd.DataFrame({name: listed.table[name].unique()}), (fact,)
         match = _match_whole(images, name, ids[name].tolist(), train)
         if match is not None:
             section = {"layout": "images", "images": match.folder, "listed_by": "folder"}

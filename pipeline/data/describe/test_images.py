@@ -11,7 +11,7 @@ import pandas as pd
 from pipeline.core.errors import InputError, some
 from pipeline.core.layouts import IMAGE_SUFFIXES
 from pipeline.data.describe.channel_paths import ChannelPaths
-from pipeline.data.describe.listed_tests import describe_listed_test, find_listed_pixels
+from pipeline.data.describe.listed_tests import describe_listed_test, find_listed_pixels, list_row_tables
 from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import Choices, ImageFiles, Match, Reading, is_id, pick_reading
 from pipeline.data.describe.packed_test import describe_packed_test
@@ -155,6 +155,14 @@ def _test_files(listing: Listing, images: ImageFiles, sample: SampleSubmission, 
             facts = (f"{path}: {len(table):,} rows, whose columns make their paths",)
             first = choose_middle_files([row[0] for row in moved.compose(table, name)], images.paths)
             return Reading(section | {"files": moved.section}, facts, (), first), column
+    for told, name, rows, fact in list_row_tables(sample, train):
+        each = told.table.drop_duplicates(name)
+        moved = files.move(images.paths, each, name) if set(files.columns) <= {"id", *each.columns} else None
+        if moved is not None:
+            section = {"layout": "images", "images": moved.folder, "listed_by": "table", "table": told.path}
+            first = choose_middle_files([row[0] for row in moved.compose(each, name)], images.paths)
+            section |= {"id": name, "files": moved.section}
+            return Reading(section, (fact,), (), first, answers={"rows": rows}), column
     raise InputError(
         f"{listing.source}: no table holds the ids of {sample.path} and the columns that make the paths of training "
         f"images, {files.path}, such that all of these files are there; add the files or the table of the test images"

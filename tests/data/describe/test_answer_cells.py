@@ -170,3 +170,13 @@ def test_a_group_with_one_value_is_refused_before_anything_is_written(root: Path
     with pytest.raises(InputError, match=r"--group site: all 12 rows of train\.csv have one value, 'x'"):
         read(root, files, "accuracy", group="site")
     assert not (root / "configs" / "competitions" / "shape.yaml").exists()
+
+
+def test_a_sample_with_rows_of_images_and_rows_of_their_parts_is_refused_with_both(root: Path) -> None:
+    files = images([*(f"train/{n}.png" for n in range(12)), *(f"test/{n}.png" for n in range(20, 24))])
+    marks = [(n, n % 2, n % 3 // 2) for n in range(12)]
+    asked = [*((n, 0.5) for n in range(20, 24)), ("exam_wet", 0.5), ("exam_dry", 0.5)]
+    tables = {"train.csv": rows("id,wet,dry", *marks), "sample_submission.csv": rows("id,label", *asked)}
+    told = r"rows of two kinds: 2 end in a label, such as 'exam_wet', and 4 do not, such as '20'"
+    with pytest.raises(InputError, match=told):
+        read(root, {**files, **tables}, "log_loss", label="wet,dry")

@@ -99,3 +99,25 @@ def test_slices_with_names_of_their_own_are_slices_though_nearly_all_folders_hol
     paths = [f"train/{name}/{at * 97 + number:08x}.dcm" for at, name in enumerate(names) for number in range(20)]
     found = find_channel_paths(paths[1:], pd.DataFrame({"case": names}), ["case"], "case")
     assert found == ChannelPaths("train", "{id}")
+
+
+def test_rows_of_answers_name_folders_of_slices_and_their_parts(tmp_path: Path) -> None:
+    base, parts = _build(tmp_path / "series"), ("C1", "C2")
+    (base / "train.csv").write_text(
+        "case,C1,C2\n" + "".join(f"case{number:02d},{number % 2},{number % 3 // 2}\n" for number in range(12))
+    )
+    asked = [(f"case{number}_{part}", f"case{number}", part) for number in range(50, 54) for part in parts]
+    (base / "test.csv").write_text("row_id,case,part\n" + "".join(f"{','.join(row)}\n" for row in asked))
+    (base / "sample_submission.csv").write_text("row_id,broken\n" + "".join(f"{row[0]},0.5\n" for row in asked))
+    found = describe_files(base, Choices(), "log_loss").sections
+    assert found["train"].section["classes"] == parts
+    assert found["test"].section == {
+        "layout": "images",
+        "images": "test",
+        "listed_by": "table",
+        "table": "test.csv",
+        "id": "case",
+        "files": {"path": "{id}"},
+    }
+    rows = {"by": "table", "table": "test.csv", "row": "row_id", "image": "case", "part": "part"}
+    assert found["submission"].section["rows"] == rows
