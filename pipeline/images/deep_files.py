@@ -80,6 +80,25 @@ def find_level(file: IO[bytes]) -> int:
     return sum(side >= _SHOWS for side in sides) - 1 if sides[0] >= _SLIDE else 0
 
 
+def count_pages(file: IO[bytes]) -> int:
+    """Counts the pages of a TIFF file that are as large as its first; 1 of a slide, whose levels they are, or of none.
+
+    The file is left at its beginning.
+    """
+    import tifffile
+
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+    try:
+        pages = tifffile.TiffFile(file).pages
+        levels = len(list_levels(pages.first, pages))
+        sizes = [(page.imagewidth, page.imagelength) for page in map(_whole_page, pages)]
+    except (tifffile.TiffFileError, *_NO_HEADER):
+        return 1
+    finally:
+        file.seek(0)
+    return sizes.count(sizes[0]) if levels == 1 else 1
+
+
 def _read_level(first: Any, whole: Any, level: int, most_pixels: int) -> Bands:
     """Reads a level of a slide."""
     levels = list_levels(first, whole.pages)

@@ -83,6 +83,16 @@ def read_subject(file: IO[bytes], subject: Subject) -> str:
     return blake2b(name.encode(), digest_size=8).hexdigest() if name else ""
 
 
+def count_frames(file: IO[bytes]) -> int:
+    """Counts the frames of a file that was read before; 1 where its header names no number."""
+    from pydicom import config, dcmread
+
+    config.settings.reading_validation_mode = config.IGNORE
+    with warnings.catch_warnings(action="ignore"):
+        data = dcmread(file, force=True, stop_before_pixels=True, specific_tags=["NumberOfFrames"])
+    return max(1, int(data.get("NumberOfFrames") or 1))
+
+
 def _read_frame(data: "Dataset", frame: Frame, most_pixels: int) -> Bands:
     from pydicom.pixels.processing import apply_color_lut
     from pydicom.pixels.utils import pixel_array

@@ -2,6 +2,7 @@
 
 import io
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,8 @@ from pipeline.core.memory import has_room
 from pipeline.core.picture_formats import SIGNATURE_BYTES, describe_content, find_picture_format
 from pipeline.images.bands import Bands, list_limits
 from pipeline.images.decoding import BrokenImageError
-from pipeline.images.deep_files import find_level
+from pipeline.images.deep_files import count_pages, find_level
+from pipeline.images.dicom import count_frames
 from pipeline.images.picture_files import BROKEN, open_picture
 
 _PERCENTILES = (0.5, 99.5)
@@ -51,6 +53,7 @@ class PictureFacts:
         grey: whether all bands are alike.
         deep: its values, if they have more than 8 bits.
         level: of a slide, the one that was opened.
+        frames: pages or frames of one size in the file, of which one is read.
     """
 
     format: str
@@ -59,6 +62,7 @@ class PictureFacts:
     grey: bool
     deep: DeepValues | None = None
     level: int = 0
+    frames: int = 1
 
 
 def inspect_picture(content: bytes) -> PictureFacts:
@@ -75,15 +79,23 @@ def inspect_picture(content: bytes) -> PictureFacts:
             most = 2 * (Image.MAX_IMAGE_PIXELS or 2**31)
             level = find_level(io.BytesIO(content)) if known.name == "TIFF" else 0
             image = open_picture(io.BytesIO(content), known, most, level or "first", False).picture
+            frames = _count_frames(content, known.name, image)
     except (*BROKEN, MemoryError) as error:
         if not has_room():
             raise
         raise BrokenImageError(" ".join(str(error).split())[:200] or type(error).__name__) from error
     if isinstance(image, Image.Image):
-        return PictureFacts(known.title, image.size, 1 if _is_grey(image) else 3, _is_grey(image))
+        return PictureFacts(known.title, image.size, 1 if _is_grey(image) else 3, _is_grey(image), None, level, frames)
     height, width, bands = image.values.shape
     grey = bands == 1 or (bands == 3 and bool((image.values == image.values[..., :1]).all()))
-    return PictureFacts(known.title, (width, height), bands, grey, _read_values(image), level)
+    return PictureFacts(known.title, (width, height), bands, grey, _read_values(image), level, frames)
+
+
+def _count_frames(content: bytes, name: str, image: Image.Image | Bands) -> int:
+    """Counts the frames of a file; those of a photo that follow the first are small copies of it."""
+    if name in ("TIFF", "DICOM"):
+        return (count_pages if name == "TIFF" else count_frames)(io.BytesIO(content))
+    return int(getattr(image, "n_frames", 1)) if name not in ("JPEG", "HEIF", "AVIF") else 1
 
 
 def inspect_values(picture: bytes | NDArray[Any]) -> PictureFacts:
@@ -99,6 +111,20 @@ def inspect_values(picture: bytes | NDArray[Any]) -> PictureFacts:
     levels = picture.dtype.kind in "ui" and picture.size > 0 and picture.min() >= 0 and picture.max() <= 255
     deep = None if levels or picture.dtype.kind == "b" else _read_values(Bands(picture, list_limits(picture)))
     return PictureFacts("numbers", (width, height), bands, grey, deep)
+
+
+def name_frames(found: Sequence[PictureFacts]) -> tuple[str, ...]:
+    """Says what becomes of files with several pages or frames; nothing where each holds one picture."""
+    several = [facts.frames for facts in found if facts.frames > 1]
+    if not several:
+        return ()
+    least, most = min(several), max(several)
+    number = f"{most}" if least == most else f"{least} to {most}"
+    words = f"{len(several)} of {len(found)} images opened hold {number} pages or frames each: the first is taken; "
+    words += "storage.frame: middle takes another"
+    stacks = all(facts.frames == most and facts.bands == 1 and facts.format == found[0].format for facts in found)
+    stacks = stacks and found[0].format == "TIFF"
+    return (words + (f", storage.channels: {most} takes them all as channels" if stacks else ""),)
 
 
 def _read_values(bands: Bands) -> DeepValues | None:

@@ -21,6 +21,7 @@ class ArchiveKind(StrEnum):
 
 STREAMS = (ArchiveKind.GZ, ArchiveKind.BZ2, ArchiveKind.XZ, ArchiveKind.ZST)
 ARCHIVE_ENDINGS = (".tgz", ".tbz", ".tbz2", ".txz", ".tzst", *ArchiveKind)
+PACKED_VOLUMES = (".nii.gz",)  # as they are kept and read everywhere; nothing is gained by unpacking them
 HEAD_BYTES = _TAR_MAGIC + 5
 
 _MAGIC = {
@@ -39,7 +40,7 @@ _SPANNED = re.compile(r"(?P<whole>.+)\.z(?P<part>\d{2,4})", re.IGNORECASE)
 
 def has_archive_name(path: str) -> bool:
     """Says whether a file's name is one of an archive that can be unpacked; parts of one are none."""
-    return path.lower().endswith(ARCHIVE_ENDINGS)
+    return path.lower().endswith(ARCHIVE_ENDINGS) and not path.lower().endswith(PACKED_VOLUMES)
 
 
 def strip_archive_ending(path: str) -> str:

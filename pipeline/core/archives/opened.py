@@ -7,7 +7,14 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from pipeline.core.archives.joined import JoinedFile, buffered, join_files
-from pipeline.core.archives.kinds import HEAD_BYTES, STREAMS, ArchiveKind, find_kind, strip_archive_ending
+from pipeline.core.archives.kinds import (
+    HEAD_BYTES,
+    STREAMS,
+    ArchiveKind,
+    find_kind,
+    has_archive_name,
+    strip_archive_ending,
+)
 from pipeline.core.archives.members import ArchiveMember, DamagedArchiveError, Take
 from pipeline.core.archives.sevens import list_seven, read_seven
 from pipeline.core.archives.streams import read_stream
@@ -118,7 +125,8 @@ def choose_stream_folder(archive: str, first: str) -> PurePosixPath:
 
 def is_stream_name(path: str) -> bool:
     """Says whether a file's name is one of an archive that can be read from its first byte to its last."""
-    return path.lower().endswith((".tar", ".tgz", ".tbz", ".tbz2", ".txz", ".tzst", *STREAMS))
+    endings = (".tar", ".tgz", ".tbz", ".tbz2", ".txz", ".tzst", *STREAMS)
+    return has_archive_name(path) and path.lower().endswith(endings)
 
 
 def _ends_as_zip(file: JoinedFile) -> bool:

@@ -20,7 +20,7 @@ from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import Reading
 from pipeline.data.describe.value_range import describe_range
 from pipeline.images.decoding import BrokenImageError
-from pipeline.images.inspection import PictureFacts, inspect_values
+from pipeline.images.inspection import PictureFacts, inspect_values, name_frames
 
 _LEAST_COLUMNS = 16  # columns that differ by a number alone: fewer are no image
 _OPENED = 48
@@ -184,6 +184,7 @@ def describe_storage(listing: Listing, train: Reading) -> Reading:
         values = replace(values, section={**values.section, "level": level})
         words = f"level {level} of these slides is read; storage.tiles makes a mosaic of the tissue of a larger one"
         check = (*check, f"{words}: docs/competitions.md")
+    check = (*check, *name_frames(found))
     section = {**reading.section, **sliced.section, **values.section}
     return Reading(section, (*reading.facts, *values.facts), (*check, *sliced.check, *values.check))
 

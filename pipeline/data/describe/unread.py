@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import PurePosixPath
 
+from pipeline.core.archives.kinds import PACKED_VOLUMES
 from pipeline.core.errors import InputError, some
 from pipeline.core.files import is_hidden
 from pipeline.core.layouts import IMAGE_SUFFIXES
@@ -82,7 +83,8 @@ def _group(paths: Iterable[str]) -> dict[tuple[str, str], list[str]]:
     taken = {*IMAGE_SUFFIXES, *TABLE_SUFFIXES, *ROW_SUFFIXES, *_BESIDE}
     groups: dict[tuple[str, str], list[str]] = {}
     for path in paths:
-        ending = "." + path.rpartition(".")[2].lower()
+        name = path[:-3] if path.lower().endswith(PACKED_VOLUMES) else path
+        ending = "." + name.rpartition(".")[2].lower()
         if ending not in taken and not ("/." in f"/{path}" and is_hidden(PurePosixPath(path))):
             other = ("files of no kind that is known", "see docs/competitions.md for what is read")
             groups.setdefault(known.get(ending, other), []).append(path)

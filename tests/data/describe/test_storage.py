@@ -101,3 +101,17 @@ def test_a_level_of_slides_is_proposed(tmp_path: Path) -> None:
     found = _describe(tmp_path)
     assert found.section["level"] == 2
     assert any("level 2 of these slides is read" in line for line in found.check)
+
+
+def test_files_of_several_pages_or_frames_are_told(tmp_path: Path) -> None:
+    for number in range(3):
+        tifffile.imwrite(tmp_path / f"{number}.tif", np.stack([RAMP] * 4), photometric="minisblack")
+    told = "3 of 3 images opened hold 4 pages or frames each: the first is taken; storage.frame: middle takes another"
+    assert any(line == f"{told}, storage.channels: 4 takes them all as channels" for line in _describe(tmp_path).check)
+    write_dicom(tmp_path / "3.dcm", np.stack([RAMP] * 6))
+    assert any("4 of 4 images opened hold 4 to 6 pages or frames" in line for line in _describe(tmp_path).check)
+
+
+def test_one_page_is_nothing_to_tell(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", RAMP * 60)
+    assert not [line for line in _describe(tmp_path).check if "pages" in line]

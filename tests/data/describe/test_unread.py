@@ -1,5 +1,6 @@
 """Files that no reader takes are named where a competition is refused, and where it is described."""
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -53,3 +54,8 @@ def test_folders_of_stages_are_no_classes(root: Path) -> None:
         root, animals() | images([f"test_stg{part}/x{part}{number}.png" for part in (1, 2) for number in (0, 1)])
     )
     assert found.train.model_dump()["layout"] == "csv_images"
+
+
+def test_packed_volumes_are_volumes_and_no_archives(root: Path) -> None:
+    with pytest.raises(InputError, match=r"Not read: 1 volumes \(train/v0.nii.gz\): save its pictures as PNG or TIFF$"):
+        read(root, {"sample_submission.csv": rows("id,label", (1, 0)), "train/v0.nii.gz": gzip.compress(b"x" * 400)})
