@@ -79,13 +79,16 @@ def open_picture(
     if known.name == "DICOM":
         return OpenedPicture(read_dicom(file, "first" if isinstance(frame, int) else frame, most_pixels))
     if known.name == "JPEG XL":
-        return OpenedPicture(read_jpeg_xl(file, most_pixels))
+        bands = read_jpeg_xl(file, most_pixels)
+        levels = bands.values if bands.values.shape[2] != 1 else bands.values[..., 0]
+        plain = levels.dtype == np.uint8 and bands.values.shape[2] in (1, 3)
+        return OpenedPicture(Image.fromarray(levels) if plain else bands)  # 8 bits are grey levels, whatever the range
     if known.name == "NPY":
         return OpenedPicture(read_npy(file, most_pixels))
     if known.name == "TIFF":
-        bands = read_tiff(file, many_bands, frame, most_pixels)
-        if bands is not None:
-            return OpenedPicture(bands)
+        deep = read_tiff(file, many_bands, frame, most_pixels)
+        if deep is not None:
+            return OpenedPicture(deep)
         file.seek(0)
     try:
         return _open_with_pillow(file, known, most_pixels, least)

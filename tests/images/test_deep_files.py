@@ -108,6 +108,14 @@ def test_jpeg_xl_is_read(tmp_path: Path) -> None:
     assert np.array_equal(decode_file(tmp_path / "a.jxl", StorageForm(16, 1, "stretch")).pixels[..., 0], grey)
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_jpeg_xl_of_8_bits_holds_grey_levels_whatever_the_range_of_deep_pictures(tmp_path: Path, channels: int) -> None:
+    levels = np.arange(16 * 16 * channels, dtype=np.uint8).reshape(16, 16, channels)
+    (tmp_path / "a.jxl").write_bytes(imagecodecs.jpegxl_encode(np.squeeze(levels), lossless=True))
+    form = StorageForm(16, channels, "stretch", range=(0.0, 26000.0))
+    assert np.array_equal(decode_file(tmp_path / "a.jxl", form).pixels, levels)
+
+
 @pytest.mark.parametrize("bands_first", [False, True])
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float16", "float32", ">i2"])
 def test_a_numpy_array_is_a_picture_of_rows_columns_and_bands(tmp_path: Path, bands_first: bool, dtype: str) -> None:
