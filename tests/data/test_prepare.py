@@ -257,6 +257,13 @@ def test_other_labels_are_encoded_as_text() -> None:
     assert encode_labels(["010", "9"])[0] == ["010", "9"]
 
 
+def test_decimal_labels_are_ordered_by_value_and_kept_to_the_digit() -> None:
+    names, indices = encode_labels(["10.0", "2.0", "-1.5", "2", "2.0"])
+    assert names == ["-1.5", "2", "2.0", "10.0"]
+    assert indices.tolist() == [3, 2, 0, 1, 2]
+    assert encode_labels(["10.0", "2.0", "a"])[0] == ["10.0", "2.0", "a"]
+
+
 def test_the_fashion_download_is_prepared_whole(tmp_path: Path, competitions_dir: Path) -> None:
     shipped = Path(__file__).parents[2]
     (tmp_path / "configs" / "competitions").mkdir(parents=True)

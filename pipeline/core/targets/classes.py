@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -15,13 +16,17 @@ from pipeline.core.targets.contract import FLOOR, Activation, LossTerms, Target,
 _SUM_TOLERANCE = 1e-2  # what rounding to three digits does to the sum of some classes
 _TINY = np.finfo(np.float32).tiny
 _WHOLE_NUMBER = re.compile(r"0|-?[1-9]\d*")
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 
 
 def encode_labels(labels: Sequence[str]) -> tuple[list[str], Labels]:
     """Encodes labels as class indices 0..n_classes-1; returns the class names in that order, and the indices.
 
-    Names that are all whole numbers go by value (2 before 10), others as text.
+    Names that are all numbers go by value (2 before 10, 2.0 before 10.0), others as text.
     """
+    if any("." in label for label in labels) and all(_NUMBER.fullmatch(label) for label in labels):
+        places = {name: place for place, name in enumerate(sorted(set(labels), key=lambda name: (Decimal(name), name)))}
+        return list(places), np.array([places[label] for label in labels], dtype=np.int64)
     numeric = all(_WHOLE_NUMBER.fullmatch(label) for label in labels)
     names, indices = np.unique([int(label) for label in labels] if numeric else list(labels), return_inverse=True)
     return [str(name) for name in names.tolist()], indices.astype(np.int64)

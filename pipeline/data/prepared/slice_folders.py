@@ -32,9 +32,10 @@ def find_slices(images: ImageFolder, names: Sequence[str], form: StorageForm, pl
     for folder in slices:
         for upper in PurePosixPath(folder).parents:
             inner[str(upper)].append(folder)
-    wanted = [str(PurePosixPath(name)) if name.strip() else "" for name in names]  # a blank is not the root
+    paths = [str(PurePosixPath(name)) for name in names]
+    wanted = ["" if path.strip() in ("", ".") else path for path in paths]  # a blank or a dot is not the root
     found = [[name] if name in slices else inner.get(name, []) for name in wanted]
-    missing = [name or "(blank)" for name, folders in zip(wanted, found, strict=True) if not folders]
+    missing = [name.strip() or "(blank)" for name, folders in zip(names, found, strict=True) if not folders]
     if missing:
         raise InputError(
             f"{place}: {len(missing)} rows name no folder of pictures in {images.path}: {some(missing)}; there are "

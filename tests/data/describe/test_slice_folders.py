@@ -78,10 +78,10 @@ def test_rows_without_a_folder_and_folders_around_several_are_named(tmp_path: Pa
         find_slices(images, ["a"], FORM, Path("t.csv"))
 
 
-@pytest.mark.parametrize("blank", ["", " "])
-def test_a_blank_cell_names_no_folder(tmp_path: Path, blank: str) -> None:
+@pytest.mark.parametrize(("blank", "shown"), [("", r"\(blank\)"), (" ", r"\(blank\)"), (".", r"\."), ("./", r"\./")])
+def test_a_blank_cell_or_a_dot_names_no_folder(tmp_path: Path, blank: str, shown: str) -> None:
     _write(tmp_path, {"train/only": 3})
-    with pytest.raises(InputError, match=r"1 rows name no folder of pictures in .*: \(blank\); there are only"):
+    with pytest.raises(InputError, match=rf"1 rows name no folder of pictures in .*: {shown}; there are only"):
         find_slices(ImageFolder(tmp_path, "train"), [blank], FORM, Path("t.csv"))
 
 
