@@ -126,6 +126,21 @@ def fit_ensemble(
     return Ensemble(members, sample, candidates, skipped, choice, end, members.names[best], better)
 
 
+def fit_rule_alone(members: Members, metric: Metric, new: str | None = None) -> PostProcessing:
+    """Fits the decision rule of one member by itself, as at the end of an ensemble, without a temperature.
+
+    Args:
+        members: one alone.
+        metric: the competition's.
+        new: the class that stands for "none of the others" in ranked lists, if there is one.
+    """
+    truth, groups = members.truth, members.rows["group"].to_numpy(dtype=np.int64)
+    parts = assign_parts(members.rows["fold"].to_numpy(dtype=np.int64), groups, truth, members.target)
+    nested = NestedPredictions(members.stacked[0], members.target)
+    allowed = Allowed(temperature=False, decision=len(np.unique(parts)) > 1, new=new)
+    return fit_post_processing(LabelledRows(truth, groups), parts, nested, metric, allowed)
+
+
 def make_candidate_cards(ensemble: Ensemble) -> tuple[CandidateCard, ...]:
     """Makes the part of the card about the candidates."""
     names, sample, standing = ensemble.members.names, ensemble.sample, ensemble.choice.standing

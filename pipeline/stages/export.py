@@ -14,6 +14,7 @@ import numpy as np
 
 from pipeline.core import files
 from pipeline.core.active import active_models, active_name
+from pipeline.core.answers import RankedSubmission
 from pipeline.core.cards import ModelCard, read_card
 from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError, some
@@ -25,11 +26,13 @@ from pipeline.core.paths import ENSEMBLE, card_path, prepared_folder
 from pipeline.core.tables import read_index
 from pipeline.core.targets.contract import Target
 from pipeline.core.targets.numbers import Numbers
+from pipeline.core.targets.prepared import read_target
 from pipeline.data.sources.source import find_source_folder
 from pipeline.images.store import open_store
 from pipeline.inference import outside_graph, picture_reader
 from pipeline.inference.export_formats import FILE_NAMES, check_precision, load_exported, write_graph
 from pipeline.inference.exported_graph import build_graph
+from pipeline.inference.fitted_rule import read_fitted_rule
 from pipeline.inference.graph_outputs import describe_decision
 from pipeline.inference.licences import write_licences
 from pipeline.inference.opened_network import TaskShape
@@ -72,7 +75,8 @@ def run(
         images = np.concatenate([test[:COMPARED], stored[: max(0, COMPARED - len(test))]])
         about = measure_graph(model, folds, path, kind, images) | {"hardware": hardware.name_hardware()}
         settings = {"model": card.model, "competition": card.competition, "format": kind, "precision": precision}
-        described = _describe_graph(card, model.target, graph) | _write_outside(root, model, folds, building, kind)
+        described = _describe_graph(card, model.target, graph) | _describe_rule(root, card.model)
+        described |= _write_outside(root, model, folds, building, kind)
         files.write_json(building / "export.json", settings | {"folds": folds} | described | about)
         write_text(building / "labels.txt", "\n".join(model.classes) + "\n")
         licences = write_licences(building, [card], model.weights)
@@ -125,6 +129,14 @@ def _describe_graph(card: ModelCard, target: Target, graph: Any) -> dict[str, An
         "decision": describe_decision(target),
         "oof": {card.metric: card.pooled},
     }
+
+
+def _describe_rule(root: Path, model: str) -> dict[str, Any]:
+    """Describes what decides better than the plain decision: ``rule``, absent where nothing does."""
+    competition, target = load_competition(root), read_target(prepared_folder(root))
+    new = competition.submission.new if isinstance(competition.submission, RankedSubmission) else None
+    rule = read_fitted_rule(root, model, target, competition.metric.metric_for(target), new)
+    return {"rule": rule} if rule else {}
 
 
 def _write_outside(
