@@ -44,9 +44,9 @@ ROOMS = {
     "inference": Room(
         5,
         "images networks data ensemble kaggle training",
-        """demo.app export_formats exported_graph graph_outputs image_files image_results licences notebook
+        """checkpoints demo.app export_formats exported_graph graph_outputs image_files image_results licences notebook
         opened_network outside_graph packing parity picture_reader predictor saliency.attribution saliency.heat
-        selection trained_model""",
+        fitted_rule selection trained_model""",
     ),
     "training": Room(
         4,

@@ -23,7 +23,6 @@ from pipeline.core.targets.prepared import read_target
 from pipeline.data.prepared.answer_subjects import make_sheet
 from pipeline.data.prepared.preparing import decode_records
 from pipeline.data.sources.source import find_layout_folder
-from pipeline.ensemble.members import renormalise_rows
 from pipeline.ensemble.recombining import list_used_members, rebuild_combination
 from pipeline.images.store import open_store
 from pipeline.inference.checkpoints import InferenceInput, predict_images
@@ -98,14 +97,17 @@ def _predict_model(root: Path, name: str, inputs: InferenceInput) -> Probs:
 
 def _predict_ensemble(root: Path, competition: Competition, inputs: InferenceInput) -> Probs:
     card = read_card(paths.card_path(root, paths.ENSEMBLE), EnsembleCard)
-    combine = rebuild_combination(root, competition.metric.metric)
+    combine = rebuild_combination(root, competition.metric.metric_for(inputs.target))
     used = list_used_members(card)
     n_columns = len(inputs.target.columns)
     even = np.full((len(inputs.images), n_columns), 1 / n_columns, dtype=np.float32)
     # A member without weight has no influence, whatever its probabilities.
     return combine(
         np.stack(
-            [renormalise_rows(_predict_model(root, name, inputs)) if name in used else even for name in card.members]
+            [
+                inputs.target.normalise(_predict_model(root, name, inputs)) if name in used else even
+                for name in card.members
+            ]
         )
     )
 

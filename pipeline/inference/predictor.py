@@ -1,6 +1,5 @@
 """Predictors of any images, by one trained model or the ensemble: probabilities, unknown images and heat maps."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,14 +12,16 @@ from pipeline.core.cards import EnsembleCard, read_card
 from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError
 from pipeline.core.paths import classes_path, prepared_folder
-from pipeline.ensemble.members import renormalise_rows
+from pipeline.core.targets.classes import OneClass
+from pipeline.core.targets.contract import Target
+from pipeline.core.targets.prepared import read_target
 from pipeline.ensemble.recombining import Combine, rebuild_combination
 from pipeline.images.fitting import StorageForm
 from pipeline.inference.checkpoints import average_folds
 from pipeline.inference.outputs import FoldOutputs
 from pipeline.inference.saliency.heat import Heat, enlarge_heat
 from pipeline.inference.selection import select_models
-from pipeline.inference.trained_model import TrainedModel, open_trained_model, read_form
+from pipeline.inference.trained_model import TrainedModel, choose_columns, choose_outputs, open_trained_model, read_form
 from pipeline.inference.unknown.detector import UnknownDetector, fit_ensemble_detector, open_detector
 
 
@@ -29,12 +30,13 @@ class ImagePredictions:
     """Predictions for n images.
 
     Attributes:
-        probs: float32 (n, n_classes).
-        p_known: float64 (n,), the share of known images that look at least as unusual; small for unknown ones.
+        probs: float32 (n, n_columns).
+        p_known: float64 (n,), the share of known images that look at least as unusual; small for unknown ones. None
+            where images have no class, so that none can be of an unknown one.
     """
 
     probs: Probs
-    p_known: NDArray[np.float64]
+    p_known: NDArray[np.float64] | None
 
 
 @dataclass(frozen=True)
@@ -44,10 +46,10 @@ class Predictor:
     Attributes:
         name: the model, or ``ensemble``.
         form: how images must be stored.
-        classes: labels, in class order.
-        class_names: their readable names, in the same order.
+        target: what is predicted; its columns are the classes, labels or numbers.
+        class_names: readable names of the columns, in the same order.
         models: the models that predict, by name.
-        detector: of unknown images.
+        detector: of unknown images; None where images have no class.
         detecting_model: the model whose outputs it scores; None for the combination.
         members: all members in the ensemble's order; empty for a single model.
         combine: the ensemble's combination.
@@ -55,19 +57,19 @@ class Predictor:
 
     name: str
     form: StorageForm
-    classes: tuple[str, ...]
+    target: Target
     class_names: tuple[str, ...]
     models: dict[str, TrainedModel]
-    detector: UnknownDetector
+    detector: UnknownDetector | None
     detecting_model: str | None
     members: tuple[str, ...] = ()
     combine: Combine | None = None
 
     def predict(self, images: Images) -> ImagePredictions:
         """Predicts images, uint8 (n, size, size, channels) as `form` stores them."""
-        none = np.zeros((0, len(self.classes)), dtype=np.float32)
         if not len(images):
-            return ImagePredictions(none, np.zeros(0))
+            none = np.zeros((0, len(self.target.columns)), dtype=np.float32)
+            return ImagePredictions(none, None if self.detector is None else np.zeros(0))
         outputs = {
             name: list(
                 model.predict_folds(images, with_features=name == self.detecting_model and model.network is not None)
@@ -77,6 +79,8 @@ class Predictor:
         probs = self._combine_members(
             {name: average_folds([fold.probs for fold in folds]) for name, folds in outputs.items()}
         )
+        if self.detector is None:
+            return ImagePredictions(probs, None)
         if self.detecting_model is not None:
             return ImagePredictions(probs, self.detector.compute_p_values(outputs[self.detecting_model]))
         by_fold = [
@@ -85,18 +89,18 @@ class Predictor:
         ]
         return ImagePredictions(probs, self.detector.compute_p_values(by_fold))
 
-    def compute_heat(self, images: Images, classes: NDArray[np.int64]) -> Heat:
+    def compute_heat(self, images: Images, columns: NDArray[np.int64]) -> Heat:
         """Computes heat maps: the mean over all folds and seeds of the models that have them.
 
         Args:
             images: uint8 (n, size, size, channels), n > 0.
-            classes: int64 (n,), the class of each map.
+            columns: int64 (n,), the column of a prediction that each map is for.
 
         Returns:
             float32 (n, size, size) in [0, 1].
         """
         folds = [
-            (attribution, path)
+            (attribution, choose_outputs(model.target, columns), path)
             for model in self.models.values()
             if (attribution := model.attribution) is not None
             for of_seeds in model.checkpoints.values()
@@ -104,9 +108,13 @@ class Predictor:
         ]
         # Added up one by one: maps of all folds of all models of a thousand images would be gigabytes.
         total = np.zeros(images.shape[:3])
-        for attribution, path in folds:
-            total += attribution.compute_heat(path, images, classes)
+        for attribution, outputs, path in folds:
+            total += attribution.compute_heat(path, images, outputs)
         return enlarge_heat((total / len(folds)).astype(np.float32), images.shape[1])
+
+    def choose_columns(self, predictions: ImagePredictions) -> NDArray[np.int64]:
+        """Chooses the column of each image (n,) that a heat map is for."""
+        return choose_columns(self.target, predictions.probs)
 
     @property
     def has_heat(self) -> bool:
@@ -129,8 +137,8 @@ class Predictor:
         if self.combine is None:
             return probs[self.name]
         # A member without weight has no influence, whatever its probabilities.
-        even = np.full_like(next(iter(probs.values())), 1 / len(self.classes))
-        return self.combine(np.stack([renormalise_rows(probs.get(name, even)) for name in self.members]))
+        even = np.full_like(next(iter(probs.values())), 1 / len(self.target.columns))
+        return self.combine(np.stack([self.target.normalise(probs.get(name, even)) for name in self.members]))
 
 
 def open_predictor(root: Path, name: str, keep: bool = False) -> Predictor:
@@ -148,23 +156,25 @@ def open_predictor(root: Path, name: str, keep: bool = False) -> Predictor:
     selection = select_models(root, name)
     models = {card.model: open_trained_model(root, card, keep) for card in selection.models}
     prepared = prepared_folder(root)
-    classes, names = tables.read_classes(prepared / "classes.json"), tables.read_classes(prepared / "class_names.json")
-    detector, detecting_model = _choose_detector(root, name, models, classes)
+    target, names = read_target(prepared), tables.read_classes(prepared / "class_names.json")
+    detector, detecting_model = _choose_detector(root, name, models, target)
     form = read_form(root)
     if name != paths.ENSEMBLE:
-        return Predictor(name, form, classes, names, models, detector, detecting_model)
-    combine = rebuild_combination(root, load_competition(root).metric.metric)
-    return Predictor(name, form, classes, names, models, detector, detecting_model, selection.members, combine)
+        return Predictor(name, form, target, names, models, detector, detecting_model)
+    combine = rebuild_combination(root, load_competition(root).metric.metric_for(target))
+    return Predictor(name, form, target, names, models, detector, detecting_model, selection.members, combine)
 
 
 def _choose_detector(
-    root: Path, name: str, models: dict[str, TrainedModel], classes: Sequence[str]
-) -> tuple[UnknownDetector, str | None]:
-    """Chooses among the detectors of the models, and of the combination where there is one."""
+    root: Path, name: str, models: dict[str, TrainedModel], target: Target
+) -> tuple[UnknownDetector | None, str | None]:
+    """Chooses among the detectors of the models, and of the combination where there is one; none without classes."""
+    if not isinstance(target, OneClass):
+        return None, None
     fitted: dict[str | None, UnknownDetector] = {one: open_detector(root, model) for one, model in models.items()}
     if name == paths.ENSEMBLE:
         card = read_card(paths.card_path(root, name), EnsembleCard)
-        fitted = {None: fit_ensemble_detector(root, card, classes), **fitted}
+        fitted = {None: fit_ensemble_detector(root, card, target.columns), **fitted}
     best = max(fitted, key=lambda name: max(fitted[name].aurocs.values(), default=0.0))
     return fitted[best], best
 

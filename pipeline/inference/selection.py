@@ -8,7 +8,8 @@ from pipeline.core.cards import EnsembleCard, ModelCard, read_card
 from pipeline.core.competition import load_competition
 from pipeline.core.digests import require_digest
 from pipeline.core.errors import InputError, near_names, some
-from pipeline.core.paths import ENSEMBLE, card_path, checkpoints_folder
+from pipeline.core.paths import ENSEMBLE, card_path, checkpoints_folder, prepared_folder
+from pipeline.core.targets.prepared import read_target
 from pipeline.ensemble.recombining import check_combination, list_used_members
 from pipeline.networks.checkpoint_files import BACKBONE_FILES, HEAD_KIND, WHOLE_KIND
 from pipeline.training.seeds import name_fold
@@ -54,7 +55,7 @@ def select_models(root: Path, name: str) -> Selection:
             "ensemble.external in params.yaml and run `dvc repro`, or pack a single model: "
             f"python -m pipeline pack {used[0] if used[0] in models else models[0]}"
         )
-    check_combination(root, load_competition(root).metric.metric)
+    check_combination(root, load_competition(root).metric.metric_for(read_target(prepared_folder(root))))
     return Selection(name, tuple(_card(root, member) for member in used), card.members)
 
 

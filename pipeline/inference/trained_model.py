@@ -7,9 +7,10 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.core.active import weights_folder
-from pipeline.core.arrays import Images
+from pipeline.core.arrays import Images, Values
 from pipeline.core.cards import ModelCard
 from pipeline.core.competition import load_competition
 from pipeline.core.config import parse
@@ -73,7 +74,8 @@ class TrainedModel:
         Args:
             images: uint8 (n, size, size, channels), as the image store keeps them; n > 0.
             folds: which; None for all.
-            with_features: whether logits and features are computed as well, which only a network has.
+            with_features: whether logits and features are computed as well, which only a network with one logit for
+                each class has.
         """
         chosen = [self.checkpoints[fold] for fold in (self.checkpoints if folds is None else folds)]
         outputs = self._predict_checkpoints([path for of_seeds in chosen for path in of_seeds], images, with_features)
@@ -96,7 +98,7 @@ class TrainedModel:
                     recipe, paths, InferenceInput(images, self.target, self.weights, work)
                 ):
                     yield FoldOutputs(combine_views(logits, self.card, self.target))
-            elif not with_features:
+            elif not with_features or self.target.outputs != ((slice(0, len(self.classes)), "softmax"),):
                 for logits in self.network.predict_logits(paths, images, work):
                     yield FoldOutputs(combine_views(logits, self.card, self.target))
             else:
@@ -104,6 +106,29 @@ class TrainedModel:
                     yield FoldOutputs(
                         combine_views(logits, self.card, self.target), np.asarray(logits[0], dtype=np.float32), features
                     )
+
+
+def choose_columns(target: Target, values: Values) -> NDArray[np.int64]:
+    """Chooses the column of each prediction (n,) that a heat map is for: the likeliest one, the first of numbers.
+
+    Of several targets it is one of the first target.
+    """
+    _, first, columns, _ = next(target.each())
+    if first.activation == "linear":
+        return np.zeros(len(values), dtype=np.int64)
+    likeliest: NDArray[np.int64] = values[:, columns].argmax(axis=1).astype(np.int64)
+    return likeliest
+
+
+def choose_outputs(target: Target, columns: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Chooses the outputs of a network (n,) that speak for columns of its predictions (n,).
+
+    They are the same, but for heads of grades that have fewer: there it is the one for at least that grade.
+    """
+    if target.n_outputs >= len(target.columns):
+        return columns
+    outputs: NDArray[np.int64] = np.clip(columns - 1, 0, target.n_outputs - 1)
+    return outputs
 
 
 def read_form(root: Path) -> StorageForm:

@@ -40,7 +40,7 @@ def print_score_table(root: Path, out: Console | None = None) -> None:
     names = active_models(root)
     trained = {name: card for name in names if (card := _read_model_card(root, name)) is not None}
     models = [ScoreLine(name, card, score_held_out(root, name, competition)) for name, card in trained.items()]
-    metric = _read_metric(root, competition)
+    metric = read_prepared_metric(root, competition)
     models.sort(key=lambda line: line.card.pooled, reverse=metric.greater_is_better)
     direction = "higher is better" if metric.greater_is_better else "lower is better"
     ensemble = _read_ensemble_line(root, set(trained) | (set(active_members(root)) - set(names)), competition)
@@ -84,8 +84,8 @@ def score_held_out(root: Path, name: str, competition: Competition) -> float | N
     return competition.metric.metric_for(form.target).score(truth.truth[rows], aligned[rows])
 
 
-def _read_metric(root: Path, competition: Competition) -> Metric:
-    """The metric of the prepared target; before that, of one class per image."""
+def read_prepared_metric(root: Path, competition: Competition) -> Metric:
+    """Reads the metric of the prepared target; before that, of one class per image."""
     path = classes_path(root)
     return competition.metric.metric_for(read_target(path.parent)) if path.is_file() else competition.metric.metric
 

@@ -26,7 +26,9 @@ def run(root: Path, refresh: bool) -> None:
     if not entries:
         print(f"no submissions of {name} yet; `python -m pipeline submit` makes the first")
         return
-    metric = competition.metric.metric
+    from pipeline.reports.score_table import read_prepared_metric  # with pandas, which the rest does without
+
+    metric = read_prepared_metric(root, competition)
     direction = "higher is better" if metric.greater_is_better else "lower is better"
     title = f"{competition.title}: {metric.name} ({direction})"
     agreements = board.print_board(entries, title, metric.greater_is_better, make_console())

@@ -110,7 +110,7 @@ def _write_overlays(
     folder: Path,
 ) -> None:
     large = replace(predictor.form, size=max(predictor.form.size, _DISPLAYED))
-    heat = predictor.compute_heat(images, predictions.probs.argmax(axis=1))
+    heat = predictor.compute_heat(images, predictor.choose_columns(predictions))
     for number, (path, heat_map) in enumerate(zip(paths, heat, strict=True), first + 1):
         displayed, _ = read_image_files([path], large)
         target = folder / f"{number:05}-{_UNSAFE.sub('_', path.stem)[:80]}.png"
@@ -119,6 +119,9 @@ def _write_overlays(
 
 
 def _summarise(predictor: Predictor, results: Sequence[ImageResult], rate: float) -> str:
+    if predictor.detector is None:
+        kind = predictor.target.kind.replace("_", " ")
+        return f"{predictor.name}: {kind}; unknown images are recognised only where each image has one class"
     model = predictor.detecting_model or predictor.name
     unknown = sum(result.unknown for result in results)
     return (

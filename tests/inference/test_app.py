@@ -67,6 +67,7 @@ def test_a_picture_is_answered_as_the_library_answers(
     said = client.post("/predict", content=picture(predicting_root), headers=SENT).json()
     images = open_store(predicting_root / "data" / "prepared" / "test_images.npy")[:1]
     known = predictor.predict(images)
+    assert known.p_known is not None
     assert len(said["guesses"]) == 3
     assert said["guesses"][0]["probability"] == pytest.approx(float(known.probs.max()), abs=1e-6)
     assert said["p_known"] == pytest.approx(float(known.p_known[0]))

@@ -24,8 +24,9 @@ def ensemble(root: Path) -> Predictor:
 def test_a_models_pictures_are_predicted_as_its_test_images_were(root: Path, name: str) -> None:
     images = open_store(root / "data" / "prepared" / "test_images.npy")
     predictor = open_predictor(root, name)
-    known = predictions.read_predictions(paths.predicted_test_path(root, name), predictor.classes)
+    known = predictions.read_predictions(paths.predicted_test_path(root, name), predictor.target.columns)
     said = predictor.predict(images)
+    assert said.p_known is not None
     np.testing.assert_allclose(said.probs, known.probs, atol=1e-6)
     assert ((said.p_known > 0) & (said.p_known <= 1)).all()
     np.testing.assert_allclose(predictor.predict(images).probs, said.probs, atol=1e-6)  # and again
@@ -33,7 +34,7 @@ def test_a_models_pictures_are_predicted_as_its_test_images_were(root: Path, nam
 
 def test_the_ensembles_pictures_are_predicted_as_its_test_images_were(root: Path, ensemble: Predictor) -> None:
     images = open_store(root / "data" / "prepared" / "test_images.npy")
-    known = predictions.read_predictions(paths.predicted_test_path(root, "ensemble"), ensemble.classes)
+    known = predictions.read_predictions(paths.predicted_test_path(root, "ensemble"), ensemble.target.columns)
     np.testing.assert_allclose(ensemble.predict(images).probs, known.probs, atol=1e-6)
     assert ensemble.detecting_model is None  # too few pictures to choose by: the simplest
 

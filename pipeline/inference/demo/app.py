@@ -155,7 +155,7 @@ def _predict(predictor: Predictor, content: bytes, rate: float, turn: threading.
         except BrokenImageError as error:
             raise RefusedError(422, f"The image cannot be read: {error}.") from error
         predictions = predictor.predict(pixels)
-        heat = predictor.compute_heat(pixels, predictions.probs.argmax(axis=1))[0] if predictor.has_heat else None
+        heat = predictor.compute_heat(pixels, predictor.choose_columns(predictions))[0] if predictor.has_heat else None
     result = to_json(make_results(["picture"], predictions, predictor, rate)[0])
     plain = np.ascontiguousarray(np.broadcast_to(make_displayed(displayed), (*displayed.shape[:2], 3)))
     return result | {"seen": _png(plain), "heat": _png(overlay_heat(displayed, heat)) if heat is not None else None}

@@ -96,16 +96,19 @@ function showResult(result) {
   const [first] = result.guesses;
   const verdict = at("verdict");
   verdict.classList.toggle("unknown", result.unknown);
-  verdict.textContent = result.unknown
+  verdict.textContent = result.p_known === undefined
+    ? (first ? result.guesses.map((guess) => guess.name).join(", ") : "None of the labels reaches 50 %.")
+    : result.unknown
     ? `Probably none of the classes: only ${percent(result.p_known)} of known images look at least as unusual.`
     : `Probably ${first.name}. ${percent(result.p_known)} of known images look at least as unusual.`;
   at("guesses").replaceChildren(...result.guesses.map(makeGuess));
   at("input").replaceChildren(makeImage(result.seen, "The image, cropped and resized as the model takes it"));
+  const evidence = first ? first.name : "the likeliest label";
   at("heat-figure").hidden = !result.heat;
   at("no-heat").hidden = Boolean(result.heat);
   if (result.heat) {
-    at("heat").replaceChildren(makeImage(result.heat, `The image, with bright colours where the evidence for ${first.name} is`));
-    at("heat-caption").textContent = `Heat map for ${first.name}: lighter colours mean more evidence`;
+    at("heat").replaceChildren(makeImage(result.heat, `The image, with bright colours where the evidence for ${evidence} is`));
+    at("heat-caption").textContent = `Heat map for ${evidence}: lighter colours mean more evidence`;
   }
   at("result").hidden = false;
 }
@@ -125,6 +128,11 @@ function makeGuess(guess) {
   name.className = "name";
   name.textContent = guess.name;
   share.className = "share";
+  if (guess.value !== undefined) {
+    share.textContent = String(Number(guess.value.toPrecision(6)));
+    item.append(name, share);
+    return item;
+  }
   share.textContent = percent(guess.probability);
   bar.value = guess.probability;
   bar.setAttribute("aria-label", `probability of ${guess.name}`);

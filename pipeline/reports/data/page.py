@@ -10,6 +10,7 @@ from pipeline.page.document import PageSection
 from pipeline.page.parts import Part, build_overview
 from pipeline.reports.data import (
     adversarial,
+    answer_groups,
     augmentation,
     classes,
     duplicates,
@@ -47,7 +48,9 @@ def build_data_parts(data: PreparedData, inputs: Mapping[str, ModelInput], raw: 
         "folds": lambda: classes.show_folds(data),
         "train_against_test": lambda: adversarial.compare_train_with_test(data, train, test),
     }
-    parts = {}
+    truth, parts = data.truth, {}
+    if truth is not None:
+        builders = {"columns": lambda: answer_groups.show_columns(data.target, truth, data.grouping)} | builders
     # Small matrices: threads cost more than they give, and one thread gives the same figures everywhere.
     with limit_threads(), track_progress("exploring", len(builders)) as advance:
         train, test = (features.compute_image_features(data, part) for part in ("train", "test"))
@@ -63,9 +66,9 @@ def build_data_overview(data: PreparedData, competition: Competition, parts: Map
     figures = [
         ("training images", f"{len(data.train):,}"),
         ("test images", f"{len(data.test):,}"),
-        ("classes", f"{len(data.classes):,}"),
+        ("columns" if data.grouping else "classes", f"{len(data.target.columns):,}"),
         ("stored at", f"{height} x {width} x {channels}"),
-        ("metric", competition.metric.metric.name.replace("_", " ")),
+        ("metric", competition.metric.metric_for(data.target).name.replace("_", " ")),
         ("mirroring keeps the class", "yes" if competition.mirror else "no"),
     ]
     return build_overview(figures, parts)

@@ -1,7 +1,7 @@
 """Prepared data as the page about it reads it: indices, folds, classes; pixels are read some rows at a time."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -9,12 +9,16 @@ import numpy as np
 import pandas as pd
 
 from pipeline.core import paths, tables
-from pipeline.core.arrays import Images, Rows, round_levels
+from pipeline.core.arrays import Images, Rows, Truth, round_levels
 from pipeline.core.errors import InputError
 from pipeline.core.paths import prepared_folder
+from pipeline.core.targets.classes import OneClass
+from pipeline.core.targets.contract import Target
+from pipeline.core.targets.prepared import read_target, read_truth
 from pipeline.images.resizing import resize_image
 from pipeline.images.store import open_store
 from pipeline.page.pictures import Picture
+from pipeline.reports.data.answer_groups import group_answers
 
 _CHUNK = 128
 _SIDE = 128  # pictures larger than this are shrunk for the page
@@ -28,9 +32,12 @@ class PreparedData:
         train: its image index.
         test: its image index; may have no rows.
         folds: its fold table; None before split has run, which refuses classes too small for it.
-        classes: labels, in the order of their indices.
+        classes: labels, in the order of their indices; groups of images where they have no single class.
         names: readable names of the classes, in the same order.
         prepared: folder of the stores.
+        target: what is predicted.
+        truth: what is true of the training images, where they have no single class; else None.
+        grouping: in words what stands for classes there; empty where images have one.
     """
 
     train: pd.DataFrame
@@ -39,6 +46,9 @@ class PreparedData:
     classes: tuple[str, ...]
     names: tuple[str, ...]
     prepared: Path
+    target: Target
+    truth: Truth | None = None
+    grouping: str = ""
 
     @cached_property
     def labels(self) -> Rows:
@@ -98,20 +108,34 @@ def read_prepared_data(root: Path) -> PreparedData:
         InputError: something is missing (the command that makes it is named), or files do not fit together.
     """
     prepared, folds = prepared_folder(root), paths.folds_path(root)
+    train = tables.read_index(prepared / "train.csv")  # names the command where nothing is prepared
+    target = read_target(prepared)
     data = PreparedData(
-        train=tables.read_index(prepared / "train.csv"),
+        train=train,
         test=tables.read_index(prepared / "test.csv"),
         folds=tables.read_folds(folds) if folds.is_file() else None,
         classes=tables.read_classes(prepared / "classes.json"),
         names=tables.read_classes(prepared / "class_names.json"),
         prepared=prepared,
+        target=target,
     )
     for part in ("train", "test"):
         if rows := len(data.index(part)):
             open_store(data.store(part), rows)
     if data.folds is not None and set(data.folds["id"]) != set(data.train["id"]):
         raise InputError(f"{folds} holds other ids than the prepared images; run `dvc repro split`")
-    return data
+    return data if isinstance(target, OneClass) else _group_images(data)
+
+
+def _group_images(data: PreparedData) -> PreparedData:
+    """Gives images that have no single class the group of their answers as label."""
+    ids = data.train["id"].tolist()
+    truth = read_truth(data.prepared, data.target, ids)
+    labels, names, grouping = group_answers(data.target, truth)
+    train, folds = data.train.assign(label=labels), data.folds
+    if folds is not None:
+        folds = folds.assign(label=pd.Series(labels, index=ids).loc[folds["id"]].to_numpy())
+    return replace(data, train=train, folds=folds, classes=names, names=names, truth=truth, grouping=grouping)
 
 
 def shrink_for_page(image: Images) -> Images:

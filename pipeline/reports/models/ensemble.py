@@ -161,9 +161,12 @@ def _score_nested(sample: OofRows, combiner: str, cools: bool) -> np.ndarray[tup
 
 def show_calibration(data: EvaluationData) -> Part:
     """Shows the expected calibration error, and a reliability diagram."""
-    models = [(model.name, measure_reliability(data.labels, model.probs)) for model in data.everyone]
-    (name, bins), probs = models[0], data.judged.probs
-    overconfidence = float(probs.max(axis=1).mean() - (probs.argmax(axis=1) == data.labels).mean())
+    models = [(model.name, measure_reliability(data.labels, model.probs, data.target)) for model in data.everyone]
+    name, bins = models[0]
+    if not bins.rows:
+        return Part(PageSection("Calibration", [render_paragraph("Numbers have no confidence to calibrate.")]))
+    shares = np.asarray(bins.rows) / sum(bins.rows)
+    overconfidence = float(shares @ np.subtract(bins.confidence, bins.accuracy))
     words = "is well calibrated" if bins.error <= _RIGHT else "is nearly calibrated"
     sentence = f"{name} {words if bins.error <= _NEARLY else 'is poorly calibrated'}: its confidence deviates by "
     sentence += f"{bins.error:.3f} on average (expected calibration error)"

@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 
 from pipeline.core import cards, paths, tables
 from pipeline.core.active import active_members, active_name
-from pipeline.core.arrays import Images, Labels, Probs
+from pipeline.core.arrays import Images, Labels, Probs, Truth
 from pipeline.core.competition import Competition, load_competition
 from pipeline.core.digests import require_digest
 from pipeline.core.errors import InputError, one_line, some
 from pipeline.core.measures.metric import Metric
 from pipeline.core.paths import history_path, prepared_folder
 from pipeline.core.predictions import read_predictions
+from pipeline.core.targets.classes import OneClass
+from pipeline.core.targets.contract import Target
 from pipeline.core.targets.prepared import read_target
 from pipeline.ensemble.members import Members, read_members
 from pipeline.images.store import open_store
@@ -33,7 +35,7 @@ class EvaluatedModel:
 
     Attributes:
         name: as in params.yaml.
-        probs: float32 (n, n_classes), out-of-fold; of the ensemble nested.
+        probs: float32 (n, n_columns), out-of-fold; of the ensemble nested.
         card: what it cost; None of members made elsewhere and of the ensemble.
         history: one row per fold and epoch; None where nothing was trained here.
         peeked: choices that used the rows that it is scored on.
@@ -53,9 +55,10 @@ class EvaluationData:
     Attributes:
         root: the repository.
         competition: the active one.
-        names: readable names of the classes, in the order of their indices.
+        target: what is predicted.
+        names: readable names of the columns of predictions: classes in the order of their indices, labels, numbers.
         ids: of the scored rows.
-        labels: (n,) class indices.
+        labels: what is true of each row: (n,) class indices, or (n, truth_width) of other targets.
         folds: (n,) the fold that predicted each row.
         groups: (n,) rows of one group belong together.
         n_folds: of the fold table, scored or not.
@@ -71,9 +74,10 @@ class EvaluationData:
 
     root: Path
     competition: Competition
+    target: Target
     names: tuple[str, ...]
     ids: tuple[str, ...]
-    labels: Labels
+    labels: Truth
     folds: Labels
     groups: Labels
     n_folds: int
@@ -89,7 +93,12 @@ class EvaluationData:
     @property
     def metric(self) -> Metric:
         """The competition's."""
-        return self.competition.metric.metric
+        return self.competition.metric.metric_for(self.target)
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether each image has one class, or one grade."""
+        return isinstance(self.target, OneClass)
 
     @property
     def everyone(self) -> tuple[EvaluatedModel, ...]:
@@ -122,7 +131,7 @@ def read_evaluation_data(root: Path) -> EvaluationData:
         raise InputError(f"no model of params.yaml is trained for {active} yet; run `dvc repro` to train them")
     members = read_members(root, trained, target, allow_peeked=True)
     rows = members.rows
-    labels = rows["label"].to_numpy(dtype=np.int64)
+    labels = members.truth
     models = [
         EvaluatedModel(
             name,
@@ -133,13 +142,14 @@ def read_evaluation_data(root: Path) -> EvaluationData:
         )
         for name, probs in zip(members.names, members.stacked, strict=True)
     ]
-    metric = competition.metric.metric
+    metric = competition.metric.metric_for(target)
     models.sort(key=lambda model: metric.score(labels, model.probs), reverse=metric.greater_is_better)
     ensemble, card = _read_ensemble(root, members, active)
     images, stored = _open_images(prepared, rows["id"].tolist())
     return EvaluationData(
         root=root,
         competition=competition,
+        target=target,
         names=names,
         ids=tuple(rows["id"]),
         labels=labels,

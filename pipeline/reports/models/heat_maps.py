@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.core.arrays import Labels, Probs
+from pipeline.core.arrays import Labels, Probs, Truth, Values
 from pipeline.core.cards import ModelCard
 from pipeline.core.sampling import draw_balanced_rows
+from pipeline.core.targets.contract import Target, slice_truth
 from pipeline.inference.saliency.heat import measure_central_share
 from pipeline.inference.selection import list_checkpoints
 from pipeline.reports.models.class_quality import compute_class_quality, find_most_confident
@@ -57,6 +58,7 @@ class ModelHeat:
         method: ``Grad-CAM`` or ``attention rollout``.
         examples: for each class the most confident correct and wrong one, where there are such.
         rows: the random sample that the shares were computed on.
+        labels: (n,) the class or label of each; -1 where there is none.
         shares: (n,) share of each one's heat inside the central box; NaN without heat.
     """
 
@@ -64,6 +66,7 @@ class ModelHeat:
     method: str
     examples: tuple[HeatExample, ...]
     rows: Labels
+    labels: Labels
     shares: NDArray[np.float64]
 
     @property
@@ -113,29 +116,35 @@ def _compute_model_heat(
     data: EvaluationData, model: EvaluatedModel, card: ModelCard, weights: Path
 ) -> ModelHeat | None:
     # Keras takes seconds to start: only where a network is explained.
+    from pipeline.inference.checkpoints import give_trained_head
     from pipeline.inference.opened_network import TaskShape
     from pipeline.inference.saliency.attribution import open_attribution
+    from pipeline.inference.trained_model import choose_columns, choose_outputs
 
     _, size, _, channels = data.images.shape
-    opened = open_attribution(card, TaskShape(size, channels, len(data.names)), weights)
+    target = give_trained_head(card, data.target)
+    opened = open_attribution(card, TaskShape(size, channels, target.n_outputs), weights)
     if opened is None:
         return None
-    sampled = draw_balanced_rows(data.labels, SAMPLED, 0)
-    chosen = choose_examples(data.labels, model.probs)
+    labels, probs = find_one_label(data.target, data.labels, model.probs)
+    sampled = draw_balanced_rows(labels, SAMPLED, 0)
+    known = np.flatnonzero(labels >= 0)
+    chosen = known[choose_examples(labels[known], probs[known])].tolist() if len(known) else []
     rows = np.array([*sampled, *chosen], dtype=np.int64)
-    predicted = model.probs[rows].argmax(axis=1).astype(np.int64)
+    predicted = choose_columns(data.target, model.probs[rows])
+    outputs = choose_outputs(target, predicted)
     first = [of_seeds[0] for of_seeds in list_checkpoints(data.root, card).values()]
-    heat = _compute_heat(data, opened, first, rows, predicted)
+    heat = _compute_heat(data, opened, first, rows, outputs)
     examples = [
-        HeatExample(int(row), int(data.labels[row]), int(label), float(model.probs[row, label]), one)
+        HeatExample(int(row), int(labels[row]), int(label), float(probs[row, label]), one)
         for row, label, one in zip(chosen, predicted[len(sampled) :], heat[len(sampled) :], strict=True)
     ]
     shares = measure_central_share(heat[: len(sampled)], BOX)
-    return ModelHeat(model.name, opened.method, tuple(examples), sampled, shares)
+    return ModelHeat(model.name, opened.method, tuple(examples), sampled, labels[sampled], shares)
 
 
 def _compute_heat(
-    data: EvaluationData, opened: "Attribution", checkpoints: Sequence[Path], rows: Labels, predicted: Labels
+    data: EvaluationData, opened: "Attribution", checkpoints: Sequence[Path], rows: Labels, outputs: Labels
 ) -> NDArray[np.float32]:
     """Returns heat (n, size, size), each row by the checkpoint of its own fold, of the first seed."""
     heat = np.zeros((len(rows), *data.images.shape[1:3]), dtype=np.float32)
@@ -144,8 +153,27 @@ def _compute_heat(
         mine = np.flatnonzero(data.folds[rows] == fold)
         if len(mine):
             images = np.stack([data.image(row) for row in rows[mine]])
-            heat[mine] = opened.compute_heat(checkpoint, images, predicted[mine])
+            heat[mine] = opened.compute_heat(checkpoint, images, outputs[mine])
     return heat
+
+
+def find_one_label(target: Target, truth: Truth, values: Values) -> tuple[Labels, Values]:
+    """Finds a label for each row, where images may have several.
+
+    Of several labels it is the likeliest one that is true, of shares the largest one, of several targets the class of
+    the first one.
+
+    Returns:
+        int64 (n,), -1 where there is none, and the probabilities (n, n_labels) that they are compared with.
+    """
+    _, part, columns, width = next(target.each())
+    own, probs = slice_truth(part, truth, width), values[:, columns]
+    if own.ndim == 1:
+        return own, probs
+    if part.activation == "linear":
+        return np.full(len(own), -1, dtype=np.int64), probs
+    labels = (own if part.exclusive else np.where(own > 0, probs, -1)).argmax(axis=1)
+    return np.where(own.sum(axis=1) > 0, labels, -1).astype(np.int64), probs
 
 
 def choose_examples(labels: Labels, probs: Probs) -> list[int]:

@@ -12,15 +12,24 @@ from pipeline.page.parts import Part
 from pipeline.page.table import Column, render_table
 from pipeline.reports.models import charts
 from pipeline.reports.models.evaluation_data import EvaluatedModel, EvaluationData
-from pipeline.reports.models.overfitting import RULE, FitDiagnosis, describe_fit, diagnose_fit, name_remedy
+from pipeline.reports.models.overfitting import (
+    RULE,
+    FitDiagnosis,
+    describe_fit,
+    diagnose_fit,
+    measure_guessing,
+    name_remedy,
+)
 
 _OVER = ("overfits", "overfits strongly", "turned")
+_GUESSING = "Here guessing is the mean of all training targets for every image, and the unit is its loss."
 _OPEN = 3  # models whose curves are shown without a click
 
 
 def show_learning_curves(data: EvaluationData) -> Part:
     """Shows which models over- or underfit, and the curves of every model trained in epochs."""
-    diagnoses = {model.name: _diagnose(model, len(data.names)) for model in data.models}
+    guessing = measure_guessing(data.target, data.labels)
+    diagnoses = {model.name: _diagnose(model, guessing) for model in data.models}
     diagnosed = {name: each for name, each in diagnoses.items() if each is not None}
     remedies = {model.name: _name_remedy(model, diagnosed.get(model.name)) for model in data.models}
     remarkable = {
@@ -32,6 +41,8 @@ def show_learning_curves(data: EvaluationData) -> Part:
     blocks: list[Html] = [render_paragraph(_summarise(diagnosed), *remarkable.values())]
     blocks += [_render_table(diagnosed, without), render_note(RULE)] if diagnosed else []
     curves = [_draw_curves(model, data.metric.name) for model in data.models if _in_epochs(model)]
+    if diagnosed and not data.has_classes:
+        blocks.append(render_note(_GUESSING))
     blocks += curves[:_OPEN]
     rest = len(curves) - _OPEN
     if rest > 0:
@@ -48,8 +59,8 @@ def show_learning_curves(data: EvaluationData) -> Part:
     )
 
 
-def _diagnose(model: EvaluatedModel, n_classes: int) -> FitDiagnosis | None:
-    return None if model.history is None else diagnose_fit(model.history, n_classes)
+def _diagnose(model: EvaluatedModel, guessing: float) -> FitDiagnosis | None:
+    return None if model.history is None else diagnose_fit(model.history, guessing)
 
 
 def _name_remedy(model: EvaluatedModel, diagnosis: FitDiagnosis | None) -> str:

@@ -24,7 +24,7 @@ class ModelSummary:
         top_3: share of rows whose class is among the three most probable ones.
         log_loss: mean negative logarithm of the true class's probability.
         macro_f1: mean over classes of F1.
-        ece: expected calibration error.
+        ece: expected calibration error; None of numbers.
         parameters: of one fold's model.
         trainable: those of them that were trained.
         train_seconds: over all folds, features included.
@@ -46,7 +46,7 @@ class ModelSummary:
     top_3: float | None
     log_loss: float | None
     macro_f1: float | None
-    ece: float
+    ece: float | None
     parameters: int | None
     trainable: int | None
     train_seconds: float | None
@@ -69,6 +69,7 @@ def _standing(data: EvaluationData, model: EvaluatedModel, cheapest: float | Non
     rows = scores.LabelledRows(data.labels, data.groups)
     summary = scores.summarise_scores(rows, data.folds, model.probs, data.metric)
     seconds, card = _seconds(model), model.card
+    bins = measure_reliability(data.labels, model.probs, data.target)
     public, private = _leaderboard(data, model.name)
     return ModelSummary(
         name=model.name,
@@ -82,7 +83,7 @@ def _standing(data: EvaluationData, model: EvaluatedModel, cheapest: float | Non
         top_3=summary.scores.get("top_3_accuracy"),
         log_loss=summary.scores.get("log_loss"),
         macro_f1=summary.scores.get("macro_f1"),
-        ece=measure_reliability(data.labels, model.probs).error,
+        ece=bins.error if bins.rows else None,
         parameters=card.parameters if card else None,
         trainable=card.trainable_parameters if card else None,
         train_seconds=seconds,

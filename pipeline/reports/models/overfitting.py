@@ -11,6 +11,10 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from pipeline.core.arrays import Truth
+from pipeline.core.targets.classes import OneClass
+from pipeline.core.targets.contract import Target
+
 Verdict = Literal["overfits", "overfits strongly", "overfits slightly", "turned", "underfits", "fits", "unknown"]
 
 SLIGHT, GAP, STRONG = 0.05, 0.10, 0.25
@@ -53,12 +57,24 @@ class FitDiagnosis:
     best_epoch: int
 
 
-def diagnose_fit(history: pd.DataFrame, n_classes: int) -> FitDiagnosis | None:
+def measure_guessing(target: Target, truth: Truth) -> float:
+    """Returns the loss of guessing: ln(classes), and elsewhere that of the mean of all targets for every image."""
+    if isinstance(target, OneClass):
+        return float(np.log(len(target.columns)))
+    mean = target.make_targets(truth).mean(axis=0, dtype=np.float64)
+    outputs = np.zeros((len(truth), len(target.columns)), dtype=np.float64)
+    for _, part, columns, _ in target.each():
+        # Targets are probabilities, or numbers as a network gives them.
+        outputs[:, columns] = mean[columns] if part.activation == "linear" else part.to_outputs(mean[None, columns])
+    return float(target.measure_output_losses(truth, outputs).mean())
+
+
+def diagnose_fit(history: pd.DataFrame, guessing: float) -> FitDiagnosis | None:
     """Diagnoses a history; None where it has no losses.
 
     Args:
         history: ``fold``, ``epoch``, ``loss`` and, in the epochs with a validation, ``valid_loss``.
-        n_classes: of the competition.
+        guessing: loss of predictions that know nothing.
     """
     if not {"fold", "epoch", "loss", "valid_loss"} <= set(history.columns):
         return None
@@ -71,14 +87,14 @@ def diagnose_fit(history: pd.DataFrame, n_classes: int) -> FitDiagnosis | None:
     lowest = float(np.mean([values.min() for values in heat_maps]))
     means = history.dropna(subset=["valid_loss"]).groupby("epoch")["valid_loss"].mean()
     return FitDiagnosis(
-        verdict=_verdict(train, valid, lowest, float(np.log(n_classes))),
+        verdict=_verdict(train, valid, lowest, guessing),
         train_loss=train,
         valid_loss=valid,
         lowest=lowest,
         gap=valid - train,
         epochs=int(history["epoch"].max()),
         looks=max(len(values) for values in heat_maps),
-        share=(valid - train) / float(np.log(n_classes)),
+        share=(valid - train) / guessing,
         best_epoch=int(means.index[int(means.to_numpy().argmin())]),
     )
 

@@ -5,6 +5,9 @@ from dataclasses import asdict
 
 import pandas as pd
 
+from pipeline.core.arrays import Truth, Values
+from pipeline.core.errors import InputError
+from pipeline.core.measures.metric import Metric
 from pipeline.core.paired import Gain, describe_gain
 from pipeline.core.paths import ENSEMBLE
 from pipeline.page.blocks import render_note, render_paragraph, render_warning
@@ -43,6 +46,7 @@ def show_models(data: EvaluationData) -> Part:
         *map(render_warning, findings),
         intervals,
         _render_scores(summaries),
+        *_render_beside(data),
         *_render_costs(summaries),
         words,
     ]
@@ -62,7 +66,7 @@ def list_model_figures(data: EvaluationData) -> list[tuple[str, str]]:
     sentences = [
         ("models", f"{len(data.models)}"),
         ("images scored", f"{len(data.ids):,}"),
-        ("classes", f"{len(data.names):,}"),
+        ("classes" if data.has_classes else "columns", f"{len(data.names):,}"),
         (f"{metric}, {best.name}", f"{score(data.labels, best.probs):.4f}"),
     ]
     if whole is not None:
@@ -76,8 +80,8 @@ def _compare(data: EvaluationData, summaries: Sequence[ModelSummary]) -> list[st
     best = alone[0]
     sentences = [
         f"{len(alone)} model{'s' * (len(alone) > 1)} on {len(data.ids):,} images of {len(data.names):,} "
-        f"classes; the best alone is {best.name} with {metric.name} {best.pooled:.4f} "
-        f"[{best.low:.4f}, {best.high:.4f}]."
+        f"{'classes' if data.has_classes else 'columns'}; the best alone is {best.name} with {metric.name} "
+        f"{best.pooled:.4f} [{best.low:.4f}, {best.high:.4f}]."
     ]
     card = data.ensemble_card
     if card is not None and len(alone) > 1:
@@ -142,6 +146,26 @@ def _render_scores(summaries: Sequence[ModelSummary]) -> Html:
             ]
         )
     return _render_known_columns("Scores", columns, rows)
+
+
+def _render_beside(data: EvaluationData) -> list[Html]:
+    """Renders the metrics beside the competition's; one class per image has them among the scores."""
+    beside = data.metric.beside
+    if not beside:
+        return []
+    columns = [Column("model"), *(Column(metric.name, ".4f") for metric in beside)]
+    rows: list[list[Cell]] = [
+        [model.name, *(_score_or_none(metric, data.labels, model.probs) for metric in beside)]
+        for model in data.everyone
+    ]
+    return [_render_known_columns("Other metrics, all rows together", columns, rows)]
+
+
+def _score_or_none(metric: Metric, truth: Truth, values: Values) -> float | None:
+    try:
+        return metric.score(truth, values)
+    except InputError:  # not defined for these rows
+        return None
 
 
 def _render_costs(summaries: Sequence[ModelSummary]) -> list[Html]:

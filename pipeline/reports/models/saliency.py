@@ -103,8 +103,8 @@ def _render_table(data: EvaluationData, heat_maps: Sequence[ModelHeat]) -> Html:
 
 def _list_least_central(data: EvaluationData, model_heat: ModelHeat) -> str:
     """The three classes with the lowest mean share."""
-    labels = data.labels[model_heat.rows]
-    known = np.isfinite(model_heat.shares)
+    labels = model_heat.labels
+    known = np.isfinite(model_heat.shares) & (labels >= 0)
     means = {
         int(label): float(model_heat.shares[known & (labels == label)].mean()) for label in np.unique(labels[known])
     }

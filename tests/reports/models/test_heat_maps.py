@@ -7,7 +7,9 @@ from pipeline.reports.models.heat_maps import EVEN, ModelHeat
 
 
 def looked(shares: list[float]) -> ModelHeat:
-    return ModelHeat("one", "Grad-CAM", (), np.arange(len(shares)), np.array(shares))
+    return ModelHeat(
+        "one", "Grad-CAM", (), np.arange(len(shares)), np.zeros(len(shares), dtype=np.int64), np.array(shares)
+    )
 
 
 def test_a_model_looks_at_the_borders_when_its_share_is_surely_below_an_even_spread() -> None:

@@ -1,5 +1,6 @@
 """Overfitting: diagnoses of histories worked by hand."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -25,15 +26,15 @@ def history(train: list[float], valid: list[float | None], folds: int = 2) -> pd
     ],
 )
 def test_the_gap_is_named(train: list[float], valid: list[float | None], verdict: str) -> None:
-    found = diagnose_fit(history(train, valid), 10)  # guessing costs 2.30: gap 0.23, turn 0.12, half 1.15
+    found = diagnose_fit(history(train, valid), 2.303)  # guessing costs 2.30: gap 0.23, turn 0.12, half 1.15
     assert found is not None
     assert found.verdict == verdict
     assert found.gap == pytest.approx((valid[-1] or 0) - train[-1])
 
 
 def test_a_history_without_losses_is_not_judged() -> None:
-    assert diagnose_fit(pd.DataFrame({"fold": [0], "epoch": [1]}), 3) is None
-    assert diagnose_fit(history([1.0], [None]), 3) is None
+    assert diagnose_fit(pd.DataFrame({"fold": [0], "epoch": [1]}), 1.0) is None
+    assert diagnose_fit(history([1.0], [None]), 1.0) is None
 
 
 @pytest.mark.parametrize(
@@ -54,6 +55,6 @@ def test_a_history_without_losses_is_not_judged() -> None:
 def test_a_remedy_is_a_setting_that_the_model_has(
     train: list[float], valid: list[float | None], config: dict[str, object], remedy: str
 ) -> None:
-    found = diagnose_fit(history(train, valid), 10)
+    found = diagnose_fit(history(train, valid), float(np.log(10)))
     assert found is not None
     assert name_remedy(found, config) == remedy
