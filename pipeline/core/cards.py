@@ -187,7 +187,7 @@ class SubmissionCard(Section):
     rows: int
     sha256: str
     git_commit: str | None
-    pooling: str | None = None
+    pooling: str | dict[str, str] | None = None
     new_threshold: float | None = None
 
     @property

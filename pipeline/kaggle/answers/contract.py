@@ -16,7 +16,7 @@ from pipeline.core.arrays import Truth, Values
 from pipeline.core.errors import InputError, near_names
 from pipeline.core.ids import check_unique
 from pipeline.core.targets.contract import Target
-from pipeline.kaggle.answers.pooling import pool_values
+from pipeline.kaggle.answers.pooling import Pooling, pool_values
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,11 @@ class AnswerRule:
     """What was fitted out-of-fold for answers.
 
     Attributes:
-        pooling: of a unit's images, a name of `pooling.POOLINGS`.
+        pooling: of a unit's images, a name of `pooling.POOLINGS`, or one for each column.
         new_threshold: below it a class stands behind the one for what is new.
     """
 
-    pooling: str = "mean"
+    pooling: Pooling = "mean"
     new_threshold: float = 0.0
 
 
@@ -57,9 +57,9 @@ class AnswerSheet:
         """The sample's name in messages."""
         return f"sample submission ({self.section.sample})"
 
-    def list_fitted(self) -> dict[str, str | float]:
+    def list_fitted(self) -> dict[str, Pooling | float]:
         """Lists, for the submission's card, what the form needs of the rule."""
-        fitted: dict[str, str | float] = {"pooling": self.rule.pooling} if self.section.unit is not None else {}
+        fitted: dict[str, Pooling | float] = {"pooling": self.rule.pooling} if self.section.unit is not None else {}
         if isinstance(self.section, RankedSubmission) and self.section.new not in (None, *self.target.columns):
             fitted["new_threshold"] = self.rule.new_threshold
         return fitted

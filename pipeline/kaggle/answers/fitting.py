@@ -1,5 +1,6 @@
 """Pooling of units and threshold of what is new: all that answers need beside predictions, fitted out-of-fold."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,17 @@ from pipeline.core.targets.contract import Target
 from pipeline.kaggle.answers.contract import AnswerRule
 from pipeline.kaggle.answers.new_class import fit_new_threshold
 from pipeline.kaggle.answers.parts import find_length
-from pipeline.kaggle.answers.pooling import choose_pooling, list_poolings, pool_truth, pool_values
+from pipeline.kaggle.answers.pooling import (
+    Pooling,
+    choose_pooling,
+    choose_pooling_by_piece,
+    list_pieces,
+    list_poolings,
+    pool_truth,
+    pool_values,
+)
+
+Choose = Callable[[Target, Metric, Truth, Values, Sequence[str], Sequence[str]], tuple[Pooling, float]]
 
 
 @dataclass(frozen=True)
@@ -48,11 +59,15 @@ def fit_rule(
     Returns:
         The rule, and the score of images, or of units whose pooling was chosen on the other folds.
     """
-    pooling, score = "mean", None
+    pooling: Pooling = "mean"
+    score = None
     if section.unit is not None:
         names = list_poolings(target, section.unit.pooling)
         if all(scored.units):
-            pooling, score = _choose_nested(target, metric, scored, names)
+            pooling, score = _choose_nested(target, metric, scored, names, choose_pooling)
+            if len(names) > 1 and len(list_pieces(target)) > 1:
+                by_piece, reached = _choose_nested(target, metric, scored, names, choose_pooling_by_piece)
+                pooling, score = (by_piece, reached) if metric.better(reached, score) else (pooling, score)
         elif section.unit.pooling is not None:
             pooling = names[len(names) // 2]
     threshold = 0.0
@@ -63,10 +78,12 @@ def fit_rule(
     return AnswerRule(pooling, threshold), metric.score(scored.truth, scored.values) if score is None else score
 
 
-def _choose_nested(target: Target, metric: Metric, scored: ScoredRows, names: list[str]) -> tuple[str, float]:
+def _choose_nested(
+    target: Target, metric: Metric, scored: ScoredRows, names: list[str], choose: Choose
+) -> tuple[Pooling, float]:
     """Chooses on all folds; the score is that of choices on the other folds."""
     truth = pool_truth(target, scored.truth, scored.units)
-    chosen, score = choose_pooling(target, metric, truth, scored.values, scored.units, names)
+    chosen, score = choose(target, metric, truth, scored.values, scored.units, names)
     if len(names) == 1 or len(np.unique(scored.folds)) == 1:
         return chosen, score
     truths, pooled = [], []
@@ -74,7 +91,7 @@ def _choose_nested(target: Target, metric: Metric, scored: ScoredRows, names: li
         inner, outer = (np.flatnonzero(mask) for mask in (scored.folds != fold, scored.folds == fold))
         units = [[scored.units[row] for row in rows] for rows in (inner, outer)]
         known = pool_truth(target, scored.truth[inner], units[0])
-        best, _ = choose_pooling(target, metric, known, scored.values[inner], units[0], names)
+        best, _ = choose(target, metric, known, scored.values[inner], units[0], names)
         truths.append(pool_truth(target, scored.truth[outer], units[1]))
         pooled.append(pool_values(target, scored.values[outer], units[1], best)[1])
     return chosen, metric.score(np.concatenate(truths), np.concatenate(pooled))

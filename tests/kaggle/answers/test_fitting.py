@@ -5,13 +5,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import roc_auc_score
 
-from pipeline.core.answers import LabelSubmission, RankedSubmission
+from pipeline.core.answers import LabelSubmission, ProbabilitySubmission, RankedSubmission
 from pipeline.core.metrics import get_metric
 from pipeline.core.targets.classes import OneClass
+from pipeline.core.targets.several_labels import SeveralLabels
 from pipeline.core.units import UnitPattern, Units
 from pipeline.kaggle.answers.contract import AnswerRule
 from pipeline.kaggle.answers.fitting import ScoredRows, fit_rule
+from pipeline.kaggle.answers.pooling import pool_values
 
 TWO = OneClass(columns=("no", "yes"))
 UNIT = UnitPattern(by="pattern", pattern="(?P<unit>.)")
@@ -46,6 +49,28 @@ def test_the_pooling_is_chosen_where_training_images_have_units() -> None:
     rule, score = fit_rule(section(unit=Units(test=UNIT, train=UNIT)), SAMPLE, TWO, metric, scored)
     assert rule.pooling != "mean"
     assert score > 0.9
+
+
+def test_each_label_is_pooled_in_its_own_way_where_that_scores_better() -> None:
+    rng, n_units = np.random.default_rng(4), 120
+    marks = rng.integers(0, 2, (n_units, 2)).astype(np.float32)
+    truth = np.repeat(marks, 8, axis=0)
+    values = np.clip(rng.normal(0.3, 0.15, truth.shape) + 0.15 * truth * [1, 0], 0, 1).astype(np.float32)
+    values[:, 1] = rng.uniform(0.0, 0.5, len(values))  # of the second label one image tells, of the first all
+    values[::8, 1] += 0.45 * marks[:, 1]
+    units = tuple(f"u{number // 8}" for number in range(8 * n_units))
+    scored = ScoredRows(truth, values, np.repeat(np.arange(n_units) % 4, 8), units)
+    tags = SeveralLabels(columns=("all", "one"))
+    answer = ProbabilitySubmission(kind="probabilities", sample="s.csv", id="id", unit=Units(test=UNIT, train=UNIT))
+    rule, score = fit_rule(answer, SAMPLE, tags, get_metric("roc_auc", target=tags), scored)
+    assert isinstance(rule.pooling, dict)
+    assert rule.pooling["all"] == "mean"
+    assert rule.pooling["one"] in ("power_8", "max")
+    common = [
+        roc_auc_score(marks, pool_values(tags, values, units, name)[1])
+        for name in ("mean", "power_4", "power_8", "max")
+    ]
+    assert score > max(common)
 
 
 def test_permuted_units_score_at_chance() -> None:

@@ -8,7 +8,8 @@ from pipeline.core.metrics import get_metric
 from pipeline.core.targets.classes import OneClass
 from pipeline.core.targets.numbers import Numbers
 from pipeline.core.targets.several_labels import SeveralLabels
-from pipeline.kaggle.answers.pooling import choose_pooling, list_poolings, pool_truth, pool_values
+from pipeline.core.targets.several_targets import SeveralTargets
+from pipeline.kaggle.answers.pooling import choose_pooling, list_pieces, list_poolings, pool_truth, pool_values
 
 TAGS = SeveralLabels(columns=("x", "y"))
 TWO = OneClass(columns=("no", "yes"))
@@ -41,6 +42,19 @@ def test_numbers_have_no_powers_and_may_be_negative() -> None:
 def test_a_wanted_pooling_leaves_no_other_choice() -> None:
     assert list_poolings(TAGS, "max") == ["max"]
     assert list_poolings(TAGS, "power") == ["power_2", "power_4", "power_8"]
+
+
+def test_pieces_are_labels_numbers_and_targets_but_not_single_classes() -> None:
+    parts = SeveralTargets(columns=("a:no", "a:yes", "w:w"), parts={"a": TWO, "w": SIZES})
+    assert list_pieces(TWO) == [("no", "yes")]
+    assert list_pieces(TAGS) == [("x",), ("y",)]
+    assert list_pieces(parts) == [("a:no", "a:yes"), ("w:w",)]
+    assert list_pieces(SeveralLabels(columns=tuple(map(str, range(101))))) == [tuple(map(str, range(101)))]
+
+
+def test_columns_are_pooled_each_by_its_own_name() -> None:
+    _, pooled = pool_values(TAGS, VALUES, UNITS, {"x": "mean", "y": "max"})
+    np.testing.assert_allclose(pooled, [[0.4, 0.4], [0.5, 0.5]], rtol=1e-6)
 
 
 def test_units_whose_images_differ_are_refused() -> None:
