@@ -1,7 +1,7 @@
 """Answers about one class per image: its name, another name, the probability of one of two, a column per class."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -141,13 +141,19 @@ def _positive(sample: SampleSubmission, column: str, classes: Sequence[str], cho
 
 
 def pair_columns(columns: Sequence[str], classes: Sequence[str]) -> dict[str, str] | None:
-    """Pairs columns with classes: as they stand, by spelling, or behind a prefix such as ``class_``."""
+    """Pairs columns with classes: as they stand, by spelling, behind a prefix, or before what all classes end in."""
     if set(columns) == set(classes):
         return {column: column for column in columns}
     prefix = re.match(r"(.*?)\d*$", _common(columns))
     cut = len(prefix[1]) if prefix else 0
-    for simple in (_simple, lambda name: _simple(name[cut:])):
-        by_spelling = {_simple(name): name for name in classes}
+    ending = len(_common([name[::-1] for name in classes])) if len(classes) > 1 else 0
+    ways: tuple[tuple[Callable[[str], str], int], ...] = (
+        (_simple, 0),
+        (lambda name: _simple(name[cut:]), 0),
+        (_simple, ending),  # the training table's columns end alike: X4_mean, X11_mean
+    )
+    for simple, end in ways:
+        by_spelling = {_simple(name[: len(name) - end]): name for name in classes}
         paired = {column: by_spelling.get(simple(column)) for column in columns}
         if len(by_spelling) == len(classes) and set(paired.values()) == set(classes) and len(columns) == len(classes):
             return {column: str(name) for column, name in paired.items()}

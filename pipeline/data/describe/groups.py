@@ -16,6 +16,7 @@ from pipeline.data.describe.group_evidence import GroupEvidence, measure_groups
 from pipeline.data.describe.group_readings import GroupedRows, GroupReading, choose_header, find_headers
 from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import Choices, strip_suffix
+from pipeline.data.prepared.one_hot import is_flag
 
 _LEAST = 5  # groups: as many as there are folds by default
 # Whole names, without a closing id, number or the like: anatom_site is a part of the body, site a hospital.
@@ -84,6 +85,8 @@ def _hint_at_few(rows: GroupedRows) -> tuple[str, ...]:
     few = []
     for name in [str(name) for name in rows.table.columns if name not in rows.taken and _is_group_name(str(name))]:
         count = len(set(rows.table[name]) - {""})
+        if is_flag(rows.table[name]):  # says whether there are several, not which belong together
+            continue
         if 2 <= count < min(_LEAST, len(rows.table)):
             few.append(
                 f"{name} of {rows.name} has {count} values, too few for {_LEAST} folds: to keep their images together, "

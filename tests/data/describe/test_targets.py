@@ -57,6 +57,13 @@ def test_whole_numbers_of_each_row_its_own_are_measurements_where_the_sample_ask
     assert (found.target.kind, found.metric.name) == ("numbers", "rmse")
 
 
+def test_columns_that_end_alike_are_paired_with_those_of_the_sample(root: Path) -> None:
+    files = cells_and_sample("X4_mean,X11_mean", "X11,X4", [(1.5, 20.5), (2.25, 3), (0.5, -1)], (0, 0))
+    found = read(root, files, "r2", label="X4_mean,X11_mean").submission
+    assert found.kind == "numbers"
+    assert found.columns == {"X4": "X4_mean", "X11": "X11_mean"}
+
+
 def test_grades_by_value_and_by_order(root: Path) -> None:
     found = read(root, cells_and_sample("grade", "grade", [(0,), (10,), (2,)], (0,)), "quadratic_kappa")
     assert found.target == GradesSpec(kind="grades")

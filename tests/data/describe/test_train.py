@@ -254,6 +254,13 @@ def test_the_label_column_can_be_chosen(root: Path) -> None:
     assert read(root, files, label="kind").train.model_dump()["label"] == "kind"
 
 
+def test_a_flag_called_after_a_group_is_none(root: Path) -> None:
+    """Of pictures of pets `Group` says whether there are several."""
+    files = animals() | {"train.csv": rows("Id,Group,Category", *((n, n % 3 // 2, "ab"[n % 2]) for n in range(12)))}
+    files["sample_submission.csv"] = rows("Id,Category", *((n, "a") for n in range(3)))
+    assert "too few for" not in describe_local(root, write(root, files))
+
+
 def test_a_measured_number_is_no_label(root: Path) -> None:
     files = animals() | {"train.csv": rows("Id,weight,Category", *((n, n % 3 + 0.5, "ab"[n % 2]) for n in range(12)))}
     files["sample_submission.csv"] = rows("Id,answer", *((n, "a") for n in range(3)))
