@@ -14,6 +14,7 @@ from pipeline.data.describe.targets import describe_target
 from pipeline.data.prepared.one_hot import is_flag
 
 _COCO = "category_id"
+_ENOUGH_ROWS = 10  # of fewer any column tells the rows apart, such as those of one of many files of records
 
 
 def read_labels(
@@ -104,7 +105,7 @@ def holds_answers(others: pd.DataFrame, sample: SampleSubmission, choices: Choic
         _may_answer(others[name])
         or name in chosen
         or (name in asked and _is_measured(others[name]))
-        or (name in sample.columns[1:] and is_number_column(others[name]))
+        or (name in sample.columns[1:] and len(others) >= _ENOUGH_ROWS and is_number_column(others[name]))
         for name in others.columns
     )
 

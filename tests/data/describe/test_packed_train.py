@@ -24,7 +24,8 @@ Files = dict[str, bytes | str]
 def _describe(root: Path, files: Files, **choices: str) -> str:
     write_yaml(root / "params.yaml", {"competition": "none", "models": [], "split": {"n_splits": 3}})
     source = root.parent / "packed.zip"
-    sample = SAMPLE.replace("ant", "7") if "set/train/metadata.json" in files else SAMPLE  # COCO asks for numbers
+    numbers = [name for name in files if name == "set/train/metadata.json" or name.startswith("records-192x192")]
+    sample = SAMPLE.replace("ant", "1" if numbers[0].startswith("records-192x192") else "7") if numbers else SAMPLE
     source.write_bytes(zipped(files | {"sample_submission.csv": sample}))
     return describe_local(root, source, "packed", Choices(**choices), "accuracy")
 
