@@ -77,9 +77,10 @@ def _refuse_bombs(path: Path, text: str) -> None:
             name, before = above.pop()
             if name is not None:
                 sizes[name] = size - before
-        if len(above) > _DEEPEST or size > _MOST_VALUES:
-            what = f"nests over {_DEEPEST} levels" if len(above) > _DEEPEST else f"unfolds into over {_MOST_VALUES:,}"
-            raise InputError(f"{path} {what} of values; correct it")
+        if len(above) > _DEEPEST:
+            raise InputError(f"{path} nests over {_DEEPEST} levels of values; correct it")
+        if size > _MOST_VALUES:
+            raise InputError(f"{path} unfolds into over {_MOST_VALUES:,} values; correct it")
 
 
 def parse(data: Mapping[str, Any], section: type[S], place: str) -> S:
