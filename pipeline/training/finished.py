@@ -1,12 +1,13 @@
 """Finished folds: ``done.json``, the last file of a fold, with what it cost and the digests of all that is kept."""
 
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from pipeline.core.digests import hash_file, read_signed_json, write_signed_json
 from pipeline.core.errors import InputError
 from pipeline.core.files import sha256
+from pipeline.networks.checkpoint_files import BACKBONE_FILES
 from pipeline.training.task import FoldTask
 
 _KEPT = (".csv", ".h5", ".npy", ".npz", ".parquet")
@@ -61,12 +62,16 @@ def list_damaged(folder: Path) -> list[str]:
 
 
 def list_files_beside(folder: Path) -> list[Path]:
-    """Lists the files beside a finished fold's folder that it shares with other folds; none of a damaged one."""
+    """Lists the files beside a finished fold's folder that it shares with other folds; none of a damaged one.
+
+    A fold may come from elsewhere: names that lead to any other place are left out.
+    """
     try:
         kept = read_signed_json(folder / _DONE, _AGAIN)["digests"]
     except InputError:
         return []
-    return [folder.parent / name.removeprefix(_BESIDE) for name in kept if name.startswith(_BESIDE)]
+    names = [PurePath(name.removeprefix(_BESIDE)) for name in kept if name.startswith(_BESIDE)]
+    return [folder.parent / name for name in names if len(name.parts) == 1 and name.match(BACKBONE_FILES)]
 
 
 def move_files_beside(came: Path, folder: Path) -> None:

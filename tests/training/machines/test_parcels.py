@@ -9,8 +9,9 @@ import pytest
 from support.fabricated import write_repository
 from support.trainings import recipe, task
 
+from pipeline.core.digests import write_signed_json
 from pipeline.core.errors import InputError
-from pipeline.training.finished import is_finished, write_done
+from pipeline.training.finished import is_finished, list_files_beside, write_done
 from pipeline.training.machines.parcels import (
     list_fold_files,
     list_problems,
@@ -87,6 +88,15 @@ def test_what_finished_folds_share_comes_along_once(here: Path, there: Path, tmp
     assert all(is_finished(made) for made in tasks_of(here)[:2])
     (folder / "backbone-1.npz").write_bytes(b"damaged!")
     assert not is_finished(tasks_of(here)[0])
+
+
+@pytest.mark.parametrize("name", ["../../secret.npz", "../../backbone-1.npz", "secret.npz", "done.json"])
+def test_a_fold_from_elsewhere_brings_nothing_but_a_backbone_that_lies_beside_it(tmp_path: Path, name: str) -> None:
+    made = tasks_of(write(tmp_path / "root"))[0]
+    made.folder.mkdir(parents=True)
+    write_signed_json(made.folder / "done.json", {"digests": {f"../{name}": "0", "../backbone-2.npz": "1"}})
+    (made.folder / f"../{name}").resolve().touch()
+    assert list_files_beside(made.folder) == [made.folder.with_name("backbone-2.npz")]
 
 
 def test_what_is_here_and_as_far_is_kept(here: Path, there: Path, tmp_path: Path) -> None:
