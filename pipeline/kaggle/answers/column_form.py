@@ -11,7 +11,7 @@ from pipeline.core.arrays import Truth, Values
 from pipeline.core.errors import InputError, near_names, some
 from pipeline.core.ids import check_unique
 from pipeline.core.targets.classes import OneClass
-from pipeline.kaggle.answers.cells import SUM_TOLERANCE, Cells
+from pipeline.kaggle.answers.cells import SUM_TOLERANCE, Cells, parse_numbers
 from pipeline.kaggle.answers.class_cells import ClassCell
 from pipeline.kaggle.answers.contract import AnswerForm, AnswerSheet, name_row
 from pipeline.kaggle.answers.parts import FIX, AnswerPart, list_column_parts, mark_likeliest
@@ -49,7 +49,7 @@ class ColumnForm(AnswerForm):
         return {column: cell.write(values[:, columns]) for column, (columns, cell) in self.parts.items()}
 
     def check(self, frame: pd.DataFrame) -> None:
-        """Checks each column, and the sum of each row of probabilities."""
+        """Checks each column, and the sum of each row of probabilities or marks."""
         for column, (_, cell) in self.parts.items():
             if fault := cell.find_fault(frame[column].astype("str").tolist()):
                 raise InputError(f"{name_row(fault.row, self.ids)}, column {column}: {fault.problem}")
@@ -58,6 +58,8 @@ class ColumnForm(AnswerForm):
             sums = np.hstack(cells).sum(axis=1)
             for row in np.flatnonzero(np.abs(sums - 1) > SUM_TOLERANCE)[:1]:
                 where = f"{name_row(int(row), self.ids)}, columns {some(self.parts, 3)}"
+                if isinstance(self.sheet.section, DecisionSubmission):
+                    raise InputError(f"{where}: {sums[row]:.0f} classes are marked, wanted one")
                 raise InputError(f"{where}: the probabilities sum to {sums[row]:.9g}, wanted 1")
 
     def read(self, frame: pd.DataFrame) -> Values:
@@ -103,11 +105,19 @@ class ColumnForm(AnswerForm):
         raise InputError(f"{place} has no column {missing!r}; {near_names(missing, others)}")
 
     def _read_one_hot(self, table: pd.DataFrame, place: str) -> Truth:
+        """Reads 0 and 1, or the words that decisions are written in."""
         ordered = sorted(self.parts, key=lambda column: int(self.parts[column].columns.start))
-        cells = table[ordered].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64)
+        texts = [table[column].tolist() for column in ordered]
+        pairs = [(self.parts[column].cell, mine) for column, mine in zip(ordered, texts, strict=True)]
+        section = self.sheet.section
+        no, yes = section.marks if isinstance(section, DecisionSubmission) else ("0", "1")
+        if isinstance(section, DecisionSubmission) and not any(cell.find_truth_fault(mine) for cell, mine in pairs):
+            cells = np.hstack([cell.read_truth(mine) for cell, mine in pairs])
+        else:
+            cells = np.stack([parse_numbers(mine) for mine in texts], axis=1)
         wrong = ~np.isin(cells, (0.0, 1.0)).all(axis=1) | (cells.sum(axis=1) != 1)
         for row in np.flatnonzero(wrong)[:1]:
             where = f"{place}, row {row + 1}, columns {some(ordered, 3)}"
-            raise InputError(f"{where}: wanted exactly one 1, and 0 elsewhere")
+            raise InputError(f"{where}: wanted exactly one {yes}, and {no} elsewhere")
         labels: Truth = cells.argmax(axis=1)
         return labels

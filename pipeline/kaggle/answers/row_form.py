@@ -37,6 +37,7 @@ class RowForm(AnswerForm):
         self.parts = list_named_parts(section, sheet.target)
         self._images, self._names = self._split(self.ids, sheet.place)
         self.subjects = list(dict.fromkeys(self._images))
+        self._one_each = section.holds == "decisions" and sheet.target.activation == "softmax"
 
     def _split(self, ids: Sequence[str], place: str) -> tuple[list[str], list[str]]:
         """Returns image and part of each row."""
@@ -89,9 +90,23 @@ class RowForm(AnswerForm):
                 faults.append(Fault(int(rows[fault.row]), fault.problem))
         return min(faults, default=None)
 
+    def _find_other_count(self, cells: Cells, images: Sequence[str]) -> Fault | None:
+        """Finds the first image with more than one class marked, or with none where all its rows are there."""
+        if not self._one_each:
+            return None
+        marked = pd.Series([cell == "1" for cell in cells])
+        counts = marked.groupby(pd.Series(list(images), dtype="str")).transform("sum")
+        sizes = marked.groupby(pd.Series(list(images), dtype="str")).transform("size")
+        wrong = (counts > 1) | ((counts == 0) & (sizes == len(self.parts)))
+        for row in np.flatnonzero(wrong)[:1].tolist():
+            return Fault(row, f"{counts[row]} classes of image {images[row]} are marked, wanted one")
+        return None
+
     def check(self, frame: pd.DataFrame) -> None:
-        """Checks the rows of each part."""
-        if fault := self._find_fault(frame[self._value].astype("str").tolist(), self._names, truth=False):
+        """Checks the rows of each part, and that each image has one class where classes exclude each other."""
+        cells: list[str] = frame[self._value].astype("str").tolist()
+        fault = self._find_fault(cells, self._names, truth=False) or self._find_other_count(cells, self._images)
+        if fault:
             raise InputError(f"{name_row(fault.row, self.ids)}, column {self._value}: {fault.problem}")
 
     def read(self, frame: pd.DataFrame) -> Values:
@@ -131,7 +146,7 @@ class RowForm(AnswerForm):
             )
         images, names = self._split(ids, place)
         cells = table[self._value].tolist()
-        if fault := self._find_fault(cells, names, truth=True):
+        if fault := self._find_fault(cells, names, truth=True) or self._find_other_count(cells, images):
             raise InputError(f"{place}, row {fault.row + 1}, column {self._value}: {fault.problem}")
         subjects, values = self._gather(cells, images, names, place)
         return subjects, self.target.decide(values)
