@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from pipeline.core.columns import Columns, name_columns
 from pipeline.core.errors import InputError
-from pipeline.data.prepared.metadata import read_metadata, refuse_leaks
+from pipeline.data.prepared.metadata import find_told_share, read_metadata, refuse_leaks
 
 COLUMNS = Columns(
     train="train.csv", test="test.csv", id="id", features={"age": "number", "sex": "category"}, relative_to="patient"
@@ -62,3 +62,17 @@ def test_an_id_of_each_image_and_a_useful_column_are_kept(kind: str) -> None:
     for numbers in (np.arange(300), labels + (random.random(300) < 0.1)):
         index, columns = make_index([str(number) for number in numbers], kind)
         refuse_leaks(index, labels, columns)
+
+
+@pytest.mark.parametrize("large", ["inf", "-inf", "1e40"])
+def test_numbers_beyond_float32_tell_what_missing_ones_tell(large: str) -> None:
+    labels = np.arange(60) % 2
+    shares = [
+        find_told_share(pd.Series([odd if label else "1.5" for label in labels]), "number", labels)
+        for odd in (large, "")
+    ]
+    assert shares == [1.0, 1.0]
+
+
+def test_no_rows_tell_nothing() -> None:
+    assert find_told_share(pd.Series([], dtype="str"), "number", np.array([], dtype=np.int64)) is None

@@ -18,8 +18,10 @@ _BLANK = ("", "nan", "na")
 
 def describe_columns(
     listing: Listing, tables: Sequence[str], sample: pd.DataFrame, train: Reading, test: Reading
-) -> dict[str, Reading]:
-    """Describes the ``columns`` section; nothing where no table of test images shares columns with the training table.
+) -> Reading:
+    """Describes the ``columns`` section; an empty one where the tables of test and training images share no columns.
+
+    Where none of those that they share can be read, the guesses to check say why.
 
     Args:
         listing: the files.
@@ -30,10 +32,10 @@ def describe_columns(
     """
     section = train.section
     if section.get("layout") not in ("csv_images", "csv_one_hot") or "file" in section:
-        return {}
+        return Reading({})
     own, column = str(section["table"]), str(section["id"])
     if own not in listing.tables:
-        return {}
+        return Reading({})
     table = listing.table(own)
     label = section.get("label", ())
     answers = {*((label,) if isinstance(label, str) else label), *section.get("classes", ())}
@@ -49,10 +51,13 @@ def describe_columns(
         unlike = [line for name in shared if (line := _tell_types_apart(table, other, name, path, kinds))]
         leaks = _list_leaks(table, kinds, label) if len(kinds) <= _MOST_COLUMNS else {}
         kinds = {name: kind for name, kind in kinds.items() if name not in leaks}
+        why = (*unlike, *leaks.values())
         if kinds and len(kinds) <= _MOST_COLUMNS:
             reading = _make_section(own, path, column, kinds, unit if unit in other.columns else None)
-            return {"columns": replace(reading, check=(*reading.check, *unlike, *leaks.values()))}
-    return {}
+            return replace(reading, check=(*reading.check, *why))
+        if why and not kinds:
+            return Reading({}, check=why)
+    return Reading({})
 
 
 def _tell_types_apart(train: pd.DataFrame, test: pd.DataFrame, name: str, path: str, kinds: dict[str, str]) -> str:

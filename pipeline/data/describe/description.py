@@ -100,7 +100,7 @@ def describe_files(source: Path, choices: Choices, metric: str | None) -> Descri
         names = describe_class_names(listing, train.classes)
         refuse_look_alikes(train.classes, str(source))
         checks = (*train.check, *twins, *_differ_by_case(train.classes), *_leftovers(images, train, test))
-        train = replace(train, check=checks)
+        train = replace(train, check=checks if columns.section else (*checks, *columns.check))
         summary = (
             f"{len(listing.members):,} files, {len(images.paths):,} of them images, "
             f"tables: {', '.join([*listing.tables, *listing.row_tables])}"
@@ -108,9 +108,10 @@ def describe_files(source: Path, choices: Choices, metric: str | None) -> Descri
         if unread := format_unread(listing):
             summary += f"; not read: {unread}"
     more = {name: Reading(section) for name, section in train.more.items()}
+    more |= {"columns": columns} if columns.section else {}
     target = {"target": Reading(train.target)} if train.target else {}
     sections = {"train": train, "test": test, **target, "storage": storage}
-    sections |= {"metric": describe_metric(metric, submission, train), "submission": submission, **columns, **more}
+    sections |= {"metric": describe_metric(metric, submission, train), "submission": submission, **more}
     return Description(summary, sections, solution, names, not _are_characters(train), choices.encoding)
 
 

@@ -94,14 +94,16 @@ def find_told_share(cells: pd.Series, kind: str, labels: Labels) -> float | None
         labels: (n,) class indices, none below 0.
 
     Returns:
-        The share; None where a class has too few rows, or nearly all rows, for it to say anything.
+        The share; None where there are no rows, or a class has too few, or nearly all, for it to say anything.
     """
     from sklearn.model_selection import cross_val_score
     from sklearn.tree import DecisionTreeClassifier
 
     rows = np.bincount(labels, minlength=2)
-    if rows[rows > 0].min() < 2 * _LEAF or rows.max() / rows.sum() >= LEAK:
+    if not rows.any() or rows[rows > 0].min() < 2 * _LEAF or rows.max() / rows.sum() >= LEAK:
         return None
     codes = pd.to_numeric(cells, errors="coerce") if kind == "number" else pd.Series(pd.factorize(cells)[0])
+    numbers = codes.to_numpy(dtype=np.float64)
+    numbers = np.where(np.abs(numbers) <= np.finfo(np.float32).max, numbers, np.nan)  # trees compute in float32
     tree = DecisionTreeClassifier(min_samples_leaf=_LEAF, random_state=0)
-    return float(cross_val_score(tree, codes.to_numpy(dtype=np.float64)[:, None], labels, cv=3).mean())
+    return float(cross_val_score(tree, numbers[:, None], labels, cv=3).mean())

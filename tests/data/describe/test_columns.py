@@ -59,12 +59,32 @@ def test_a_column_of_numbers_in_one_table_alone_is_named(tmp_path: Path) -> None
     assert "age holds numbers in one table alone, and 'unknown' in test.csv: left out of columns" in found.check
 
 
-def test_a_column_that_is_the_answer_in_other_words_is_not_described(tmp_path: Path) -> None:
-    files = dict(lesions())
+LEAK = "tells target of 100.0% of the rows by itself: it is the answer in other words, left out of columns"
+
+
+def leaking(test_header: str = "id,age,sex,note", ages: tuple[str, ...] = ()) -> Files:
+    """The files of `lesions` with the answer as the sex, and other ages for the first training images."""
+    files = dict(lesions(test_header))
     lines = [line.split(",") for line in str(files["train.csv"]).splitlines()]
     lines = [lines[0], *([*line[:2], "fm"[int(line[4])], *line[3:]] for line in lines[1:])]
-    files["train.csv"] = "\n".join(",".join(line) for line in lines) + "\n"
-    found = describe_files(write(tmp_path / "root", files), Choices(), None)
+    for line, age in zip(lines[1:], ages, strict=False):
+        line[1] = age
+    return files | {"train.csv": "\n".join(",".join(line) for line in lines) + "\n"}
+
+
+def test_a_column_that_is_the_answer_in_other_words_is_not_described(tmp_path: Path) -> None:
+    found = describe_files(write(tmp_path / "root", leaking()), Choices(), None)
     assert found.sections["columns"].section["features"] == {"age": "number"}
-    words = "sex tells target of 100.0% of the rows by itself: it is the answer in other words, left out of columns"
-    assert words in found.check
+    assert f"sex {LEAK}" in found.check
+
+
+def test_the_only_column_is_named_where_it_is_the_answer_in_other_words(tmp_path: Path) -> None:
+    found = describe_files(write(tmp_path / "root", leaking("id,years,sex,remark")), Choices(), None)
+    assert "columns" not in found.sections
+    assert f"sex {LEAK}" in found.check
+
+
+def test_numbers_of_no_size_are_described(tmp_path: Path) -> None:
+    ages = ("inf", "1e40", "-inf", "41.5") * 3
+    found = describe_files(write(tmp_path / "root", leaking(ages=ages)), Choices(), None)
+    assert found.sections["columns"].section["features"] == {"age": "number"}
