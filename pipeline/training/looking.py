@@ -100,9 +100,9 @@ def compare_with_present(root: Path, model: str, made: Sequence[Predictions], ab
     truth = context.data.truth[[row_of[name] for name in ids]]
     table = read_folds(context.folds)
     score = f"{metric.name} on {len(ids):,} rows: {metric.score(truth, probs):.4f}"
-    present, reason = _read_present(root, model, about, folds_digest(table))
+    present, said = _read_present(root, model, about, folds_digest(table))
     if present is None:
-        return f"{score}; nothing to compare it with: {reason}"
+        return f"{score}; nothing to compare it with: {said}"
     at = {name: row for row, name in enumerate(present.ids)}
     shared = [row for row, name in enumerate(ids) if name in at]
     if not shared:
@@ -111,22 +111,32 @@ def compare_with_present(root: Path, model: str, made: Sequence[Predictions], ab
     groups = table.set_index("id")["group"].loc[[ids[row] for row in shared]].to_numpy()
     rows = LabelledRows(truth[shared], groups)
     gain = measure_gain(rows, probs[shared], old, metric)
-    return f"{score}, at present {metric.score(rows.labels, old):.4f}\n{describe_gain(gain, metric.greater_is_better)}"
+    beside = f"{score}, at present {metric.score(rows.labels, old):.4f}{said}"
+    return f"{beside}\n{describe_gain(gain, metric.greater_is_better)}"
 
 
 ScoredData = tuple[TrainingContext, Metric]
 
 
 def _read_present(root: Path, model: str, about: ScoredData, digest: str) -> tuple[Predictions | None, str]:
-    """Reads the present OOF predictions; None with the reason where there are none of the same data and folds."""
-    card = paths.card_path(root, model)
-    if not card.is_file() or not paths.oof_path(root, model).is_file():
+    """Reads the present OOF predictions, of the look's own seed where there are several.
+
+    Returns:
+        They, with what is to be said of them; None, with the reason, where there are none of the same data and folds.
+    """
+    path, place, said = paths.oof_path(root, model), paths.card_path(root, model), ""
+    if not place.is_file() or not path.is_file():
         return None, f"{model} has no results yet"
-    competition = cards.read_card(card, cards.ModelCard).competition
-    if competition != active_name(root):
-        return None, f"the present results of {model} are of {competition}"
-    present = read_predictions(paths.oof_path(root, model), about[0].data.target)
-    return (present, "") if present.folds == digest else (None, f"the present results of {model} are of another split")
+    card = cards.read_card(place, cards.ModelCard)
+    if card.competition != active_name(root):
+        return None, f"the present results of {model} are of {card.competition}"
+    if card.seeds:
+        alone = paths.oof_seed_path(root, model, about[0].seed)
+        path, said = (alone, "") if alone.is_file() else (path, f", the mean of {len(card.all_seeds)} seeds")
+    present = read_predictions(path, about[0].data.target)
+    if present.folds != digest:
+        return None, f"the present results of {model} are of another split"
+    return present, said
 
 
 def keep_changes(root: Path, model: str, changes: Changes) -> list[str]:

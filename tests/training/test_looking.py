@@ -1,5 +1,6 @@
 """A look at a model: its settings, its comparison with present results, and what adopting them writes."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from support.trainings import repository, settings
 from pipeline.core import tables
 from pipeline.core.errors import InputError
 from pipeline.core.metrics import get_metric
-from pipeline.core.paths import folds_path, oof_path
+from pipeline.core.paths import folds_path, oof_path, oof_seed_path
 from pipeline.core.predictions import Predictions, read_predictions
 from pipeline.training.context import read_context
 from pipeline.training.looking import (
@@ -88,6 +89,18 @@ def test_the_same_predictions_are_the_same(root: Path) -> None:
     train_fake(root, "one", 3, skill=0.9)
     write_model_card(root, "one")
     assert describe(root, look_at_fold(root, 3)).endswith("\nthe same")
+
+
+def test_a_seed_is_compared_with_itself_or_the_mean_is_called_so(root: Path) -> None:
+    made = look_at_fold(root, 3)
+    path = oof_seed_path(root, "one", read_context(root).seed)
+    path.parent.mkdir(parents=True)
+    shutil.copy(oof_path(root, "looked"), path)
+    train_fake(root, "one", 4, skill=0.5)
+    write_model_card(root, "one", seeds={"scores": {"3": 0.9, "4": 0.5}, "mean": 0.7, "std": 0.28})
+    assert describe(root, made).endswith("\nthe same")
+    path.unlink()
+    assert ", the mean of 2 seeds\n" in describe(root, made)
 
 
 @pytest.mark.parametrize(
