@@ -71,7 +71,7 @@ class TrialContext:
         files = [prepared / name for name in ("train_images.npy", "train.csv", "classes.json")]
         determined_by = {
             "data": [sha256(path) for path in [*files, self.training.folds]],
-            "default": self.space.default,
+            "default": {key: value for key, value in self.space.default.items() if key != "seeds"},  # trains the first
             "search": {name: parameter.model_dump(mode="json") for name, parameter in self.space.parameters.items()},
             "order": list(self.space.parameters),
             "mirror": self.space.mirror,

@@ -33,6 +33,13 @@ def test_a_study_has_another_name_when_its_scores_would_differ(
     assert (make_context(root).study_name == make_context(studied_root).study_name) == same
 
 
+def test_more_seeds_are_no_other_study_as_tuning_trains_the_first(studied_root: Path, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    shutil.copytree(studied_root, root, ignore=shutil.ignore_patterns(".work"))
+    tiny.write_yaml(root / "configs" / "models" / "one.yaml", settings() | {"search": SEARCH, "seeds": 3})
+    assert make_context(root).study_name == make_context(studied_root).study_name
+
+
 @pytest.mark.parametrize("what", ["space", "order", "recipe", "folds", "data", "metric"])
 def test_a_changed_space_recipe_fold_or_image_is_another_study(studied_root: Path, tmp_path: Path, what: str) -> None:
     root = tmp_path / "root"
