@@ -14,6 +14,7 @@ from pipeline.training.memory import retry_with_half_batches
 from pipeline.training.model_folds import ModelFolds, make_fold_trainer, read_fold_hardware, require_same_hardware
 from pipeline.training.opening import describe_surroundings
 from pipeline.training.results import gather_folds
+from pipeline.training.seeds import are_alike
 from pipeline.training.side_by_side import count_workers, run_side_by_side
 from pipeline.training.task import FoldTask
 
@@ -28,7 +29,7 @@ def run(root: Path, model: str) -> None:
     if not folds.recipe.is_random and (folds.recipe.seeds or folds.context.seeds) > 1:
         print(f"{model}: nothing in it is random, so other seeds would train the same again: it is trained once")
     tasks = retry_with_half_batches(lambda: _train_folds(root, folds))
-    if len({task.fingerprint for task in tasks}) > len(folds.seeds):
+    if not are_alike(tasks):
         raise InputError(
             f"{model}: its folds settled on unlike precisions or batch sizes, as the GPUs are of several kinds; set "
             "train.precision and batch_size, or train.workers to 1"

@@ -37,6 +37,13 @@ def dump_trained_recipe(recipe: AnyRecipe) -> dict[str, Any]:
     return values
 
 
+def are_alike(tasks: Sequence[FoldTask]) -> bool:
+    """Says whether all folds of all seeds are trained in one precision by one recipe, batch size included."""
+    seeds, prints = ({getattr(task, key) for task in tasks} for key in ("seed", "fingerprint"))
+    settings = [(task.precision, dump_trained_recipe(task.recipe)) for task in tasks]
+    return len(prints) <= len(seeds) and all(each == settings[0] for each in settings)
+
+
 def group_by_seed(tasks: Sequence[FoldTask]) -> dict[int, list[FoldTask]]:
     """Returns the folds of each seed, in the order in which both come."""
     grouped: dict[int, list[FoldTask]] = {}

@@ -1,6 +1,8 @@
 """Seeds: several trainings of each fold make one model, and one more trains nothing again."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,7 +32,7 @@ from pipeline.training.classic.recipe import parse_classic_recipe
 from pipeline.training.context import TrainParams
 from pipeline.training.model_folds import ModelFolds
 from pipeline.training.recipes.recipe import Recipe
-from pipeline.training.seeds import dump_trained_recipe, list_seeds, name_fold
+from pipeline.training.seeds import are_alike, dump_trained_recipe, list_seeds, name_fold
 from pipeline.training.task_list import list_tasks, render_tasks
 
 TARGET = OneClass(columns=CLASSES)
@@ -91,6 +93,23 @@ def test_each_fold_of_each_seed_is_a_task(root: Path) -> None:
     first = ModelFolds(root, "one", seed=4)
     assert first.seeds == (4,)
     assert first.make_task(0).folder == ModelFolds(root, "one").make_task(0, 4).folder
+
+
+def test_seeds_of_unlike_precisions_or_batch_sizes_make_no_model(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    choose(root, seeds=2)
+    *first, last = ModelFolds(root, "one").make_tasks()
+    assert are_alike([*first, last])
+    training = recipe(epochs=2, batch_size=4).training
+    assert isinstance(last.recipe, Recipe)
+    others: tuple[dict[str, Any], ...] = (
+        {"precision": "float16"},
+        {"recipe": last.recipe.model_copy(update={"training": training})},
+    )
+    for other in others:
+        settled = [*first[:2], *(replace(task, **other, fingerprint="other") for task in [first[2], last])]
+        monkeypatch.setattr(train, "_train_folds", lambda *_, settled=settled: settled)
+        with pytest.raises(InputError, match="unlike precisions or batch sizes"):
+            train.run(root, "one")
 
 
 def test_one_more_seed_trains_itself_alone_and_the_model_is_the_mean(
