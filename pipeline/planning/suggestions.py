@@ -65,9 +65,9 @@ def suggest_untried(
     that both know.
     """
     known = {name: estimate_recipe(name, size, table) for name in models}
-    pace = [models[name].train_seconds / each.seconds for name, each in known.items() if each and each.seconds]
+    pace = [_seconds(models[name]) / each.seconds for name, each in known.items() if each and each.seconds]
     slowness = median(pace) if pace else 1.0
-    budget = _CHEAP * sum(card.train_seconds + card.feature_seconds for card in models.values())
+    budget = _CHEAP * sum(_seconds(card) + card.feature_seconds for card in models.values())
     best: tuple[float, float, str] = (math.inf, 0.0, "")
     alike = {row.recipe for row in table if 1 / _ALIKE < row.side / size.side < _ALIKE}
     for name in sorted((alike & files) - set(models)):
@@ -79,6 +79,11 @@ def suggest_untried(
     return NextStep(
         f"{best[2]} was not tried; about {best[1]:,.0f} s for all folds", f"python -m pipeline look {best[2]}"
     )
+
+
+def _seconds(card: ModelCard) -> float:
+    """Seconds that all folds of one seed took: a look trains one, and so did the measured recipes."""
+    return card.train_seconds / len(card.all_seeds)
 
 
 def _read_table(root: Path, name: str) -> pd.DataFrame | None:
@@ -123,7 +128,7 @@ def _doubted(doubted: pd.DataFrame | None, models: Mapping[str, ModelCard], list
     if doubted is None or doubted.empty:
         return None
     plural = "labels are" if len(doubted) > 1 else "label is"
-    clean = {name: card.train_seconds for name, card in models.items() if _is_clean(card)}
+    clean = {name: _seconds(card) for name, card in models.items() if _is_clean(card)}
     if not clean:
         return NextStep(f"{len(doubted)} {plural} in doubt", "see reports/report/doubted_labels.csv")
     quickest = min(clean, key=clean.__getitem__)

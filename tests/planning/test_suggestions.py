@@ -18,8 +18,9 @@ def row(recipe: str, error: float, seconds: float) -> MeasuredRecipe:
     return MeasuredRecipe(recipe=recipe, competition="other", side=32, images=1000, error=error, seconds=seconds)
 
 
-def card(root: Path, seconds: float) -> ModelCard:
-    write_model_card(root, "one", train_seconds=seconds)
+def card(root: Path, seconds: float, seeds: int = 1) -> ModelCard:
+    several = {"scores": {str(seed): 0.5 for seed in range(seeds)}, "mean": 0.5, "std": 0.0} if seeds > 1 else None
+    write_model_card(root, "one", train_seconds=seconds, seeds=several)
     return read_card(card_path(root, "one"), ModelCard)
 
 
@@ -36,6 +37,8 @@ def test_the_best_untried_recipe_that_is_no_dearer_is_suggested(tmp_path: Path) 
     assert found.reason == "cheap was not tried; about 16 s for all folds"  # this machine is half as fast
     assert found.command == "python -m pipeline look cheap"
     assert suggest_untried({"one": card(tmp_path, 20)}, table, SIZE, {"one", "dear"}) is None
+    of_three_seeds = suggest_untried({"one": card(tmp_path, 60, seeds=3)}, table, SIZE, {"one", "cheap"})
+    assert of_three_seeds == found  # a look trains one
 
 
 def test_a_recipe_measured_on_images_of_quite_another_size_is_not_suggested(tmp_path: Path) -> None:
