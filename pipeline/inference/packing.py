@@ -26,7 +26,7 @@ from pipeline.core.paths import (
     target_path,
 )
 from pipeline.inference.selection import Selection, list_checkpoints, list_shared_backbones
-from pipeline.training.heads.recipe import FrozenBackbone
+from pipeline.training.heads.recipe import TORCH_NETWORKS, FrozenBackbone
 
 _TRANSFORMERS = ("vit", "dinov2", "dinov3", "siglip")
 _PACKAGE = Path(__file__).parents[1]
@@ -89,11 +89,24 @@ def _with_weights(root: Path, target: Path, card: ModelCard) -> ModelCard:
         if network == backbone["network"]:
             section = parse(backbone, FrozenBackbone, f"card of {card.model}: config.backbones")
             for path in list_backbone_weights(section, weights, section.input.size or stored):
-                name = path.relative_to(weights) if path.is_relative_to(weights) else Path(path.name)
-                (target / "weights" / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(path, target / "weights" / name)
+                copy = target / "weights" / _name_weights(path, weights, network)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, copy)
         sections.append(backbone | {"network": network})
     return card.model_copy(update={"config": card.config | {"backbones": sections}})
+
+
+def _name_weights(path: Path, weights: Path, network: dict[str, Any]) -> Path:
+    """Names a file of a backbone's weights as its notebook looks for it: PyTorch's by the path in the model's file."""
+    if network["name"] not in TORCH_NETWORKS:
+        return Path(path.name)
+    named = Path(network.get("weights") or network["folder"])
+    if named.is_absolute() or ".." in named.parts:
+        raise InputError(
+            f"backbones: {named} is no path below the folder of weights, where a packed notebook looks for it; copy it "
+            f"into {weights}, name it by its path in there, and train the model again"
+        )
+    return path.relative_to(weights)
 
 
 def _copy_preset(root: Path, target: Path, network: dict[str, Any], name: str) -> dict[str, Any]:

@@ -158,7 +158,31 @@ def test_a_card_of_before_and_trees_are_refused(joined: Path, tmp_path: Path) ->
         predict(joined, "joined", tmp_path / "work", joined / "data" / "weights")
 
 
-def test_a_pack_brings_the_backbones_along(joined: Path, tmp_path: Path) -> None:
+def name_in_card(root: Path, network: dict[str, str]) -> None:
+    """Puts another network into the card's sections of backbones."""
+    path = paths.card_path(root, "joined")
+    card = read_signed_json(path, "")
+    sections = [section | {"network": network} for section in card["config"]["backbones"]]
+    write_signed_json(path, card | {"config": card["config"] | {"backbones": sections}})
+
+
+@pytest.mark.parametrize("named", ["{outside}/other.safetensors", "../other.safetensors"])
+def test_weights_that_a_packed_notebook_would_not_find_are_refused(joined: Path, tmp_path: Path, named: str) -> None:
+    (joined / "data" / "other.safetensors").touch()
+    timm = {"name": "timm", "model": "vit", "weights": named.format(outside=joined / "data")}
+    name_in_card(joined, timm)
+    with pytest.raises(InputError, match=r"other\.safetensors is no path below the folder of weights"):
+        pack.run(joined, "joined", tmp_path / "pack", PackOptions())
+    assert not (tmp_path / "pack").exists()
+
+
+@pytest.mark.parametrize("below", [".", "sub"])
+def test_a_pack_brings_the_backbones_along(joined: Path, tmp_path: Path, below: str) -> None:
+    if below == "sub":
+        place = joined / "data" / "weights" / below
+        place.mkdir()
+        path = place.parent / "tiny_notop.h5"
+        name_in_card(joined, TINY["network"] | {"weights": str(path.rename(place / path.name))})
     params = tiny.read_yaml(joined / "params.yaml")
     tiny.write_yaml(joined / "params.yaml", params | {"models": ["joined"]})
     pack.run(joined, "joined", tmp_path / "pack", PackOptions())
