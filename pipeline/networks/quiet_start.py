@@ -40,6 +40,7 @@ def hide_unused() -> Iterator[None]:
 
     Keras and TensorFlow import them where they find them, for parts that nothing here uses: wrappers for scikit-learn,
     galleries, data frames as inputs, TensorFlow Lite's converter of JAX. That is a third of what their start costs.
+    Another thread that imports one of them meanwhile fails: no thread may be started before the backend is.
     """
     names = _UNUSED if _may_need_jax() else (*_UNUSED, "jax")
     absent = [name for name in names if name not in sys.modules]
