@@ -15,6 +15,7 @@ from pipeline.core.ids import natural_order
 from pipeline.core.sampling import draw_rows
 from pipeline.data.describe.match import ENOUGH
 from pipeline.data.describe.slice_paths import NAMES_OF_CHANNELS, SHARE, are_slices, list_places
+from pipeline.images.slices import are_numbered
 
 _PROBED = 24  # rows whose files are looked for by each cell; the others by the path that these make
 _MOST_CHANNELS, _MOST_PLACES = 32, 64
@@ -29,12 +30,14 @@ class ChannelPaths:
         path: below it, with ``{column}``, ``{id}`` and, where an image has several files, ``{channel}``.
         channels: their names, in natural order; none where one file makes the image.
         further: what else of the images' files differs, of which the first is taken: ``s: 1, 2``.
+        alike: of slices, the names that recur from folder to folder: they may be channels of which some are lost.
     """
 
     folder: str
     path: str
     channels: tuple[str, ...] = ()
     further: tuple[str, ...] = ()
+    alike: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -105,19 +108,24 @@ def find_channel_paths(
     made = (_choose_folder if slices else _merge)(templates) if templates else None
     if made is None:
         return None
+    if slices and not are_numbered([path for mine in files for path in mine]):
+        recurring = sorted(PurePosixPath(name).name for name in _list_common(files, cells, False, ENOUGH))
+        made = replace(made, alike=tuple(recurring) if len(recurring) > 1 else ())
     there = list_places(paths)
     rows = made.compose(table, id_column)
     alone = len({row[0] for row in rows}) == len(rows)
     return made if alone and sum(there.issuperset(row) for row in rows) >= ENOUGH * len(rows) else None
 
 
-def _list_common(files: Sequence[Collection[str]], rows: Sequence[dict[str, str]], slices: bool) -> list[str]:
+def _list_common(
+    files: Sequence[Collection[str]], rows: Sequence[dict[str, str]], slices: bool, share: float = SHARE
+) -> list[str]:
     """Lists the templates that lead to files, or folders of slices, of most rows."""
     counts: Counter[str] = Counter()
     for mine, cells in zip(files, rows, strict=True):
         named = {str(PurePosixPath(path).parent) for path in mine} if slices else mine
         counts.update({template for path in named for template in _make_templates(path, cells)})
-    return [template for template, count in counts.items() if count >= SHARE * len(files)]
+    return [template for template, count in counts.items() if count >= share * len(files)]
 
 
 def _choose_folder(templates: Sequence[str]) -> ChannelPaths | None:

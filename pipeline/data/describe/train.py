@@ -147,6 +147,11 @@ def _describe_table(
     if files is not None:
         facts.append(f"files of each image: {files.path}, {len(files.channels) or 1} of them, by columns of its row")
         check += [f"files differ in more than the channel ({each}): the first is taken" for each in files.further]
+        if files.alike:
+            check.append(
+                f"most folders, though not all, hold files named {some(files.alike)}: they are taken for slices of an "
+                "image; if they are channels, add the lost files or remove their folders"
+            )
     row_id = find_id_beside(table, match.column) if choices.id is None else match.column
     taken = [row_id, *taken, match.column, *labels.columns, *sample.columns]
     places = list(match.places)

@@ -94,6 +94,19 @@ def test_a_lost_file_leaves_channels_what_they_are(lost: str) -> None:
     assert found == ChannelPaths("train", "{id}/{id}_{channel}.png", colours)
 
 
+def test_channels_that_many_folders_lack_are_told_by_name() -> None:
+    names, colours = [f"case{number:02d}" for number in range(24)], ("blue", "green", "red", "yellow")
+    paths = [f"train/{name}/{colour}.png" for name in names for colour in colours]
+    found = find_channel_paths([*paths[:5], *paths[6:22], *paths[23:40], *paths[41:]], *_cases(names))
+    assert found == ChannelPaths("train", "{id}", alike=tuple(f"{colour}.png" for colour in colours))
+    counted = [f"train/{name}/{at}.png" for place, name in enumerate(names) for at in range(5 + place % 3)]
+    assert find_channel_paths(counted, *_cases(names)) == ChannelPaths("train", "{id}")
+
+
+def _cases(names: list[str]) -> tuple[pd.DataFrame, list[str], str]:
+    return pd.DataFrame({"case": names}), ["case"], "case"
+
+
 def test_slices_with_names_of_their_own_are_slices_though_nearly_all_folders_hold_as_many() -> None:
     names = [f"case{number:02d}" for number in range(24)]
     paths = [f"train/{name}/{at * 97 + number:08x}.dcm" for at, name in enumerate(names) for number in range(20)]
