@@ -33,12 +33,14 @@ class LoadedWeights:
     Attributes:
         keep: whether weights that were read stay in memory, for folds that are used again and again.
         backbone: digest of the frozen backbone in it; None before the first, or below a whole checkpoint.
-        kept: weights that stayed, by checkpoint; of a head its own alone.
+        kept: weights that stayed, by checkpoint.
+        kept_heads: the same of heads, each with the digest of its backbone.
     """
 
     keep: bool = False
     backbone: str | None = None
     kept: dict[Path, list[NDArray[Any]]] = field(default_factory=dict)
+    kept_heads: dict[Path, tuple[str, list[NDArray[Any]]]] = field(default_factory=dict)
 
 
 def save_checkpoint(net: "BuiltNetwork", folder: Path, frozen: bool) -> list[Path]:
@@ -81,20 +83,18 @@ def load_checkpoint(net: "BuiltNetwork", path: Path, loaded: LoadedWeights) -> N
         return
     assert net.head is not None  # the recipe refuses to freeze what has no backbone
     variables = net.head.variables
-    if path not in loaded.kept:
-        digest, arrays = _read_head(path)
-        if loaded.backbone != digest:
-            _load_backbone(net, _name_backbone(path.parent, digest), digest)
-            loaded.backbone = digest
-        _assign(variables, arrays, path)
-        if loaded.keep:
-            loaded.kept[path] = arrays
-    else:
-        _assign(variables, loaded.kept[path], path)
+    digest, arrays = loaded.kept_heads.get(path) or _read_head(path)
+    if loaded.backbone != digest:
+        _load_backbone(net, _name_backbone(path.parent, digest), digest)
+        loaded.backbone = digest
+    _assign(variables, arrays, path)
+    if loaded.keep:
+        loaded.kept_heads[path] = digest, arrays
 
 
 def _load_whole(net: "BuiltNetwork", path: Path, loaded: LoadedWeights) -> None:
     if path in loaded.kept:
+        loaded.backbone = None
         net.model.set_weights(loaded.kept[path])
         return
     try:

@@ -21,7 +21,8 @@ from pipeline.core.config import Section
 from pipeline.core.errors import InputError, one_line
 from pipeline.core.files import read_json, require_file_place
 from pipeline.core.paths import work_folder
-from pipeline.training.machines.parcels import list_fold_files, name_sent, verify_arrival, write_parcel
+from pipeline.training.finished import list_fold_files
+from pipeline.training.machines.parcels import name_sent, verify_arrival, write_parcel
 from pipeline.training.task import find_fold_folder
 
 _GRACE = 60.0  # seconds that a fold gets to end

@@ -8,6 +8,7 @@ from pipeline.core.digests import hash_file, read_signed_json, write_signed_json
 from pipeline.core.errors import InputError
 from pipeline.core.files import sha256
 from pipeline.networks.checkpoint_files import BACKBONE_FILES
+from pipeline.training.state import list_states
 from pipeline.training.task import FoldTask
 
 _KEPT = (".csv", ".h5", ".npy", ".npz", ".parquet")
@@ -53,11 +54,9 @@ def is_finished(task: FoldTask) -> bool:
 
 def list_damaged(folder: Path) -> list[str]:
     """Lists the files of a finished fold's folder that are not as they were written; removes nothing."""
-    done = folder / _DONE
-    try:
-        kept = read_signed_json(done, _AGAIN)["digests"]
-    except InputError:
-        return [done.name]
+    kept = _read_kept(folder)
+    if kept is None:
+        return [_DONE]
     return [name.removeprefix(_BESIDE) for name, digest in kept.items() if not _is(folder / name, digest)]
 
 
@@ -66,19 +65,52 @@ def list_files_beside(folder: Path) -> list[Path]:
 
     A fold may come from elsewhere: names that lead to any other place are left out.
     """
+    return [folder.parent / name for name in _list_shared(_read_kept(folder) or {})]
+
+
+def list_fold_files(folder: Path) -> list[Path]:
+    """Lists the files of a fold: all of a finished one and what it shares with others, the states of another one."""
+    if (folder / _DONE).is_file():
+        own = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.name.startswith(".tmp-")]
+        return own + list_files_beside(folder)
+    return list_states(folder)
+
+
+def move_files_beside(came: Path, folder: Path) -> bool:
+    """Moves what a finished fold shares with others beside another folder, where it is not there yet.
+
+    Args:
+        came: the fold's folder where it arrived.
+        folder: where it will lie.
+
+    Returns:
+        Whether the fold is whole there; nothing is moved where a file of its own is damaged, and what is there stays.
+    """
+    kept = _read_kept(came)
+    if kept is None or not all(_is(came / name, digest) for name, digest in kept.items() if "/" not in name):
+        return False
+    shared = _list_shared(kept)
+    for name, digest in shared.items():
+        if not folder.with_name(name).exists() and _is(came.parent / name, digest):
+            (came.parent / name).replace(folder.with_name(name))
+    return all(_is(folder.with_name(name), digest) for name, digest in shared.items())
+
+
+def _read_kept(folder: Path) -> dict[str, str] | None:
+    """Reads the digests of a finished fold's files; None where they are damaged, or no digests of names."""
     try:
-        kept = read_signed_json(folder / _DONE, _AGAIN)["digests"]
+        kept = read_signed_json(folder / _DONE, _AGAIN).get("digests")
     except InputError:
-        return []
-    names = [PurePath(name.removeprefix(_BESIDE)) for name in kept if name.startswith(_BESIDE)]
-    return [folder.parent / name for name in names if len(name.parts) == 1 and name.match(BACKBONE_FILES)]
+        return None
+    if not isinstance(kept, dict) or not all(isinstance(each, str) for each in kept.values()):
+        return None
+    return kept
 
 
-def move_files_beside(came: Path, folder: Path) -> None:
-    """Moves what a finished fold shares with others beside another folder; the first of these folds brings it."""
-    for shared in list_files_beside(came):
-        if shared.is_file():
-            shared.replace(folder.with_name(shared.name))
+def _list_shared(kept: dict[str, str]) -> dict[str, str]:
+    names = {name.removeprefix(_BESIDE): digest for name, digest in kept.items() if name.startswith(_BESIDE)}
+    plain = {name for name in names if len(PurePath(name).parts) == 1 and PurePath(name).match(BACKBONE_FILES)}
+    return {name: digest for name, digest in names.items() if name in plain}
 
 
 def _is(path: Path, digest: str) -> bool:

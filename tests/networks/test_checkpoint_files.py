@@ -93,7 +93,7 @@ def test_a_network_without_weights_predicts_what_training_predicted_to_the_bit(r
                 [part[0] for _, part in predict_from_features(net.head, features, np.arange(len(wanted)))]
             )
             assert np.array_equal(opened.data.target.from_outputs(logits), wanted)
-        assert len(loaded.kept) == (2 if keep else 0)
+        assert len(loaded.kept_heads) == (2 if keep else 0)
         pretrained = build(weights=root / "weights").backbone
         assert pretrained is not None
         assert net.backbone is not None
@@ -150,3 +150,18 @@ def test_a_network_that_trains_whole_keeps_all_its_weights(tmp_path: Path) -> No
     assert loaded.backbone is None
     for ours, theirs in zip(first.model.variables, second.model.variables, strict=True):
         assert np.array_equal(ours.numpy(), theirs.numpy())
+
+
+def test_a_head_that_stayed_in_memory_comes_back_on_its_own_backbone(tmp_path: Path) -> None:
+    loaded, net = LoadedWeights(keep=True), build()
+    assert net.head is not None
+    assert net.backbone is not None
+    for number in (1.0, 2.0):
+        for variable in net.model.variables:
+            variable.assign(np.full(variable.shape, number))
+        (tmp_path / str(number)).mkdir()
+        save_checkpoint(net, tmp_path / str(number), frozen=True)
+    for number in (1.0, 2.0, 1.0):
+        (tmp_path / f"{number}.head.npz").write_bytes((tmp_path / str(number) / "checkpoint.head.npz").read_bytes())
+        load_checkpoint(net, tmp_path / f"{number}.head.npz", loaded)
+        assert {float(variable.numpy().mean()) for variable in net.model.variables} == {number}

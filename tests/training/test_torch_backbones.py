@@ -24,7 +24,7 @@ from pipeline.inference.exported_graph import build_graph
 from pipeline.inference.opened_network import TaskShape
 from pipeline.inference.selection import list_checkpoints
 from pipeline.stages import train
-from pipeline.training.heads import torch_backbones
+from pipeline.training.heads import backbones, torch_backbones
 from pipeline.training.heads.recipe import FrozenBackbone
 from pipeline.training.heads.torch_backbones import open_torch_model, parse_torch_backbone
 
@@ -179,12 +179,22 @@ def test_without_pytorch_a_line_says_what_to_install(tmp_path: Path) -> None:
         open_extract(TIMM, lay_files(tmp_path))
 
 
-def test_a_head_on_such_features_is_a_member_like_any_other(made: list[Any], tmp_path: Path) -> None:
-    recipes = {name: {"backbones": [TIMM], "head": {"name": name}} for name in ("logistic", "ridge")}
+def test_a_head_on_such_features_is_a_member_like_any_other(
+    made: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipes = {name: {"backbones": [TIMM], "head": {"name": name}} for name in ("logistic", "ridge", "discriminant")}
     root = trained.build(tmp_path, recipes)
     lay_files(root / "data" / "weights")
-    for name in recipes:
+    for name in ("logistic", "ridge"):
         train.run(root, name)
+    made_of = ("torch", "timm", "transformers")
+    with monkeypatch.context() as patch:  # PyTorch is gone, the features are there
+        for name in made_of:
+            patch.setitem(sys.modules, name, None)
+        known = backbones._read_version
+        patch.setattr(backbones, "_read_version", lambda name: "" if name in made_of else known(name))
+        patch.setattr(backbones, "_resolve", None)
+        train.run(root, "discriminant")
     assert [name for name, _ in made] == ["vit_tiny"]  # the second head found the features
     card = read_card(paths.card_path(root, "ridge"), ModelCard)
     assert list(card.backbones) == ["vit.safetensors"]

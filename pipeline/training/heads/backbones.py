@@ -35,10 +35,8 @@ from pipeline.training.heads.torch_backbones import (
 )
 
 _CODE = ("networks.features", "networks.build", "images.preprocessing", "training.heads.backbones")
-_LIBRARIES = (
-    *("keras", "keras-hub", "numpy", "opencv-python-headless", "tensorflow", "tensorflow-cpu", "jax"),
-    *("torch", "timm", "transformers"),
-)
+_LIBRARIES = ("keras", "keras-hub", "numpy", "opencv-python-headless", "tensorflow", "tensorflow-cpu", "jax")
+_TORCH_LIBRARIES = ("torch", "timm", "transformers")
 _SETTINGS = {
     "TF_ENABLE_ONEDNN_OPTS": "1",
     "TF_NUM_INTRAOP_THREADS": "",
@@ -129,12 +127,16 @@ def _read_version(library: str) -> str:
 
 
 def _read_known(path: Path) -> dict[str, Any] | None:
-    """Reads what is remembered of a request; None where nothing is, or a file of weights has changed since."""
+    """Reads what is remembered of a request; None where nothing is, or weights or libraries have changed since.
+
+    Features of PyTorch are there for those, too, who have it no longer.
+    """
     if not path.is_file():
         return None
     known: dict[str, Any] = read_noted_json(path, "run the command again")
     same = all(Path(name).is_file() and sha256(Path(name)) == digest for name, digest in known["weights"].items())
-    return known if same else None
+    versions = {name: _read_version(name) for name in known["torch"]}
+    return known if same and (not versions.get("torch") or versions == known["torch"]) else None
 
 
 def _resolve(section: FrozenBackbone, context: TrainingContext, images: list[str]) -> dict[str, Any]:
@@ -145,7 +147,8 @@ def _resolve(section: FrozenBackbone, context: TrainingContext, images: list[str
     if outside is not None:
         described, weights = _DescribedBackbone(outside, section.input), list_torch_files(outside, context.weights)
         computing = f"{describe_torch(outside)}, {code_digest('pipeline.training.heads.torch_backbones')}"
-        return _note(described, images, weights, ("float32", computing))
+        versions = {name: _read_version(name) for name in _TORCH_LIBRARIES}
+        return _note(described, images, weights, ("float32", computing)) | {"torch": versions}
     recipe = make_network_recipe(section, "backbones")
     stored, channels = int(context.data.images.shape[1]), int(context.data.images.shape[-1])
     shape, memory = (stored, channels, context.data.target.n_outputs), work_folder(context.root, "probing")
@@ -170,6 +173,7 @@ def _note(recipe: Any, images: list[str], weights: tuple[Path, ...], computed_in
         "features": features,
         "folder": fingerprints.name_features_folder(features),
         "precision": precision,
+        "torch": {},
         "weights": {str(path): sha256(path) for path in weights},
     }
 

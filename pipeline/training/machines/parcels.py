@@ -19,7 +19,7 @@ from typing import Any
 from pipeline.core.errors import InputError, one_line
 from pipeline.core.files import atomic_path, locked, sha256
 from pipeline.core.paths import work_folder
-from pipeline.training.finished import is_finished, list_files_beside, move_files_beside
+from pipeline.training.finished import is_finished, move_files_beside
 from pipeline.training.state import list_states, read_progress
 from pipeline.training.task import FoldTask, find_lock
 
@@ -172,14 +172,6 @@ def list_problems(about: Mapping[str, Any]) -> list[str]:
     return [f"{key}: {value}" for key, value in outcomes.items() if value not in ("done", "unfinished")]
 
 
-def list_fold_files(folder: Path) -> list[Path]:
-    """Lists the files of a fold: all of a finished one and what it shares with others, the states of another one."""
-    if (folder / "done.json").is_file():
-        own = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.name.startswith(".tmp-")]
-        return own + list_files_beside(folder)
-    return list_states(folder)
-
-
 def place_folds(root: Path, parcel: Path, tasks: Sequence[FoldTask]) -> tuple[dict[str, Any], list[PlacedFold]]:
     """Puts the folds of a parcel where `train` finds them.
 
@@ -212,7 +204,11 @@ def _place(came: Path, task: FoldTask) -> PlacedFold | None:
         if (came / "done.json").is_file():
             old = task.folder.with_name(f".tmp-{task.folder.name}")
             shutil.rmtree(old, ignore_errors=True)
-            move_files_beside(came, task.folder)
+            if not move_files_beside(came, task.folder):
+                print(
+                    f"{task.name} fold {task.fold}: what came is damaged, or has another backbone than the folds here"
+                )
+                return None
             if task.folder.exists():
                 task.folder.rename(old)
             came.rename(task.folder)

@@ -11,9 +11,8 @@ from support.trainings import recipe, task
 
 from pipeline.core.digests import write_signed_json
 from pipeline.core.errors import InputError
-from pipeline.training.finished import is_finished, list_files_beside, write_done
+from pipeline.training.finished import is_finished, list_files_beside, list_fold_files, write_done
 from pipeline.training.machines.parcels import (
-    list_fold_files,
     list_problems,
     place_folds,
     read_listing,
@@ -24,13 +23,19 @@ from pipeline.training.machines.parcels import (
 from pipeline.training.state import State, TrainingProgress, write_state
 from pipeline.training.task import FoldTask
 
-DONE = {"done.json": b'{"hardware": "gpu"}', "valid.parquet": b"v", "history.csv": b"epoch\n4\n"}
+DONE = {"valid.parquet": b"v", "history.csv": b"epoch\n4\n"}
 
 
 def lay_fold(made: FoldTask, files: dict[str, bytes]) -> None:
     made.folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         (made.folder / name).write_bytes(content)
+
+
+def lay_done(made: FoldTask) -> dict[str, bytes]:
+    lay_fold(made, DONE)
+    write_done(made, {"hardware": "gpu"})
+    return {path.name: path.read_bytes() for path in made.folder.iterdir()}
 
 
 def lay_state(made: FoldTask, epoch: int) -> None:
@@ -65,13 +70,13 @@ def tasks_of(root: Path) -> list[FoldTask]:
 
 
 def test_a_finished_fold_is_put_where_training_finds_it(here: Path, there: Path, tmp_path: Path) -> None:
-    lay_fold(tasks_of(there)[0], DONE)
+    finished = lay_done(tasks_of(there)[0])
     lay_state(tasks_of(there)[1], 7)
     (tasks_of(there)[0].folder / ".tmp-half").touch()
     about, placed = place_folds(here, send(there, tasks_of(there), tmp_path / "p.bin"), tasks_of(here))
     assert [(fold.fold, fold.outcome, fold.epoch) for fold in placed] == [(0, "done", 0), (1, "continued", 7)]
     assert about == {"outcomes": {"one 0": "done"}}
-    assert {path.name: path.read_bytes() for path in tasks_of(here)[0].folder.iterdir()} == DONE
+    assert {path.name: path.read_bytes() for path in tasks_of(here)[0].folder.iterdir()} == finished
     assert not list((here / ".work" / "parcels").iterdir())
 
 
@@ -90,6 +95,29 @@ def test_what_finished_folds_share_comes_along_once(here: Path, there: Path, tmp
     assert not is_finished(tasks_of(here)[0])
 
 
+@pytest.mark.parametrize("damage", ["own file", "backbone", "no digests", "digests of no text"])
+def test_a_damaged_fold_is_left_out_and_what_is_here_stays(
+    here: Path, there: Path, tmp_path: Path, damage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for root, content in ((there, b"other" if damage == "backbone" else b"backbone"), (here, b"backbone")):
+        made = tasks_of(root)[root == here]
+        lay_fold(made, {"checkpoint.head.npz": b"head"})
+        shared = made.folder.with_name("backbone-1.npz")
+        shared.write_bytes(content)
+        write_done(made, {"hardware": "gpu"}, [shared])
+    came = tasks_of(there)[0].folder
+    if damage == "own file":
+        (came / "checkpoint.head.npz").write_bytes(b"daeh")
+    elif damage != "backbone":
+        write_signed_json(came / "done.json", {} if damage == "no digests" else {"digests": {"history.csv": 1}})
+    lay_state(tasks_of(here)[0], 3)
+    placed = place_folds(here, send(there, tasks_of(there), tmp_path / "p.bin"), tasks_of(here))[1]
+    assert [fold.fold for fold in placed] == []
+    assert "fold 0: what came is damaged, or has another backbone" in capsys.readouterr().out
+    assert (tasks_of(here)[0].folder / "state-gpu.npz").is_file()
+    assert is_finished(tasks_of(here)[1])
+
+
 @pytest.mark.parametrize("name", ["../../secret.npz", "../../backbone-1.npz", "secret.npz", "done.json"])
 def test_a_fold_from_elsewhere_brings_nothing_but_a_backbone_that_lies_beside_it(tmp_path: Path, name: str) -> None:
     made = tasks_of(write(tmp_path / "root"))[0]
@@ -100,7 +128,7 @@ def test_a_fold_from_elsewhere_brings_nothing_but_a_backbone_that_lies_beside_it
 
 
 def test_what_is_here_and_as_far_is_kept(here: Path, there: Path, tmp_path: Path) -> None:
-    lay_fold(tasks_of(there)[0], DONE)
+    lay_done(tasks_of(there)[0])
     lay_fold(tasks_of(here)[0], {"valid.parquet": b"ours"})
     write_done(tasks_of(here)[0], {"hardware": "gpu"})
     lay_state(tasks_of(there)[1], 7)
@@ -113,7 +141,7 @@ def test_what_is_here_and_as_far_is_kept(here: Path, there: Path, tmp_path: Path
 
 
 def test_a_parcel_cut_off_at_any_place_is_refused_whole(here: Path, there: Path, tmp_path: Path) -> None:
-    lay_fold(tasks_of(there)[0], DONE)
+    lay_done(tasks_of(there)[0])
     whole = send(there, tasks_of(there), tmp_path / "p.bin").read_bytes()
     end = len(whole.rstrip(b"\0"))
     for size in {0, 1, 511, 512, 700, 1024, 1536, end // 2, end - 1}:
@@ -124,16 +152,16 @@ def test_a_parcel_cut_off_at_any_place_is_refused_whole(here: Path, there: Path,
 
 
 def test_a_changed_byte_is_refused(here: Path, there: Path, tmp_path: Path) -> None:
-    lay_fold(tasks_of(there)[0], DONE)
+    lay_done(tasks_of(there)[0])
     path = send(there, tasks_of(there), tmp_path / "p.bin")
-    path.write_bytes(path.read_bytes().replace(b'"gpu"}', b'"cpu"}'))
+    path.write_bytes(path.read_bytes().replace(b'"gpu"', b'"cpu"'))
     with pytest.raises(InputError, match=r"done\.json is missing or not what was sent; fetch it again"):
         place_folds(here, path, tasks_of(here))
     assert not tasks_of(here)[0].folder.exists()
 
 
 def test_a_fold_of_another_fingerprint_is_left_out(here: Path, there: Path, tmp_path: Path) -> None:
-    lay_fold(tasks_of(there)[0], DONE)
+    lay_done(tasks_of(there)[0])
     other = there / ".work" / "train" / "one-0000000000000000" / "fold0"
     tasks_of(there)[0].folder.parent.rename(other.parent)
     parcel = tmp_path / "p.bin"
@@ -148,11 +176,10 @@ def test_an_error_page_is_no_parcel(tmp_path: Path) -> None:
 
 
 def test_the_same_contents_make_the_same_bytes(there: Path, tmp_path: Path) -> None:
-    lay_fold(tasks_of(there)[0], DONE)
+    lay_done(tasks_of(there)[0])
     first = send(there, tasks_of(there), tmp_path / "a.bin")
     copied = Path(shutil.copytree(there, tmp_path / "copied"))
     assert send(copied, tasks_of(copied), tmp_path / "b.bin").read_bytes() == first.read_bytes()
-    assert json.loads(DONE["done.json"]) == {"hardware": "gpu"}
 
 
 def test_what_the_other_machine_has_is_listed_and_left_out(tmp_path: Path) -> None:
