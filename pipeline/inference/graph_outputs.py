@@ -80,9 +80,11 @@ def revert_predictions(target: Target, values: keras.KerasTensor) -> keras.Keras
         return (ops.matmul(values, numbers) - target.centre) / target.spread
     if isinstance(target, CumulativeGrades):
         reached = ops.matmul(values, np.tri(len(target.columns), dtype=np.float32))
-        return _log_odds(reached[..., 1:] / ops.maximum(reached[..., :-1], FLOOR))
+        floored = ops.maximum(reached[..., :-1], FLOOR)
+        left = values[..., :-1] + (floored - reached[..., :-1])
+        return _log_odds(reached[..., 1:] / floored, left / floored)
     if isinstance(target, SeveralLabels):
-        return _log_odds(values)
+        return _log_odds(values, 1 - values)
     if isinstance(target, Numbers):
         return (values - np.asarray(target.means, dtype=np.float32)) / np.asarray(target.scales, dtype=np.float32)
     return ops.log(ops.maximum(values, FLOOR))
@@ -129,9 +131,9 @@ def _split_predictions(target: Target) -> list[tuple[Target, slice]]:
     return _split_outputs(target)  # targets that stand beside others have an output for each column
 
 
-def _log_odds(values: keras.KerasTensor) -> keras.KerasTensor:
-    clipped = ops.clip(values, FLOOR, 1 - FLOOR)
-    return ops.log(clipped / (1 - clipped))
+def _log_odds(values: keras.KerasTensor, others: keras.KerasTensor) -> keras.KerasTensor:
+    """Returns log-odds of values and what they lack of 1: each is cut at the floor, as float32 has no 1 - FLOOR."""
+    return ops.log(ops.maximum(values, FLOOR)) - ops.log(ops.maximum(others, FLOOR))
 
 
 def _share_numbers(numbers: keras.KerasTensor, grades: NDArray[np.float32]) -> keras.KerasTensor:

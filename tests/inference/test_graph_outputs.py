@@ -52,11 +52,12 @@ def test_views_become_what_the_pipeline_makes_of_them(name: str, way: str) -> No
     np.testing.assert_allclose(np.asarray(made), combine_views(outputs, card, target), rtol=1e-5, atol=2e-6)
 
 
+@pytest.mark.parametrize("spread", [3, 12])  # 12: many outputs beyond what float32 tells from 0 and 1
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", TARGETS)
-def test_seeds_become_what_the_pipeline_makes_of_them(name: str, way: str) -> None:
+def test_seeds_become_what_the_pipeline_makes_of_them(name: str, way: str, spread: int) -> None:
     target, views = TARGETS[name], Views(mirror=True, **WAYS[way])
-    outputs = np.random.default_rng(0).normal(0, 3, (3, 20, target.n_outputs)).astype(np.float32)
+    outputs = np.random.default_rng(0).normal(0, spread, (3, 20, target.n_outputs)).astype(np.float32)
     made = [np.asarray(target.from_outputs(one), dtype=np.float32) for one in outputs]
     averaged = AverageSeeds(views, target, "seeds")([ops.convert_to_tensor(one) for one in made])
     np.testing.assert_allclose(np.asarray(averaged), average_seeds(made, views, target), rtol=1e-4, atol=5e-6)
