@@ -25,7 +25,7 @@ class FoldPredictions:
         test: of the test images, as they go into the mean of all folds; other than ``alone`` where the weights of views
             are learned.
         view_weights: those of ``test``, by the view's name; the same for all seeds.
-        by_seed: what each seed predicts of the valid rows.
+        by_seed: what each seed predicts of the valid rows, its views weighted by what is learned from it alone.
     """
 
     valid: list[Predictions]
@@ -47,7 +47,7 @@ def read_fold_predictions(tasks: list[FoldTask], data: Data) -> FoldPredictions:
     valid, test = ({seed: _read(of, part, data) for seed, of in seeds.items()} for part in ("valid", "test"))
     views, names = recipe.views, list(make_view_transforms(recipe.views))
     folds = len(next(iter(seeds.values())))
-    alone, view_weights = test, dict.fromkeys(names, 1 / len(names))
+    by_seed, alone, view_weights = valid, test, dict.fromkeys(names, 1 / len(names))
     if views.weights == "learned":
         if folds == 1:
             print(f"{model}: one fold is scored, so its views all count the same; views.weights: learned needs two")
@@ -58,12 +58,18 @@ def read_fold_predictions(tasks: list[FoldTask], data: Data) -> FoldPredictions:
         by_fold = list(zip(*valid_views.values(), strict=True))
         truth = [data.truth[data.rows(task.fold)[1]] for task in tasks[:folds]]
         fitted = fit_view_weights(by_fold, truth, data.target)
+        own = dict.fromkeys(seeds, fitted)
+        if len(seeds) > 1:
+            own = {
+                seed: fit_view_weights([[one] for one in of], truth, data.target) for seed, of in valid_views.items()
+            }
+        by_seed = {seed: _weighed(of, valid_views[seed], own[seed].nested) for seed, of in valid.items()}
         valid = {seed: _weighed(of, valid_views[seed], fitted.nested) for seed, of in valid.items()}
         alone = {seed: _weighed(of, test_views[seed], fitted.nested) for seed, of in test.items()}
         test = {seed: _weighed(of, test_views[seed], (fitted.whole,) * folds) for seed, of in test.items()}
         view_weights = dict(zip(names, fitted.whole.tolist(), strict=True))
     mean_valid, mean_alone, mean_test = (_average(each, views, target) for each in (valid, alone, test))
-    return FoldPredictions(mean_valid, mean_alone, mean_test, view_weights, valid)
+    return FoldPredictions(mean_valid, mean_alone, mean_test, view_weights, by_seed)
 
 
 def _read(tasks: list[FoldTask], part: str, data: Data) -> list[Predictions]:

@@ -1,5 +1,6 @@
 """Learned weights of views: fitted on other folds than they are used on."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from support import tiny
 from support.fabricated import CLASSES, write_params
-from support.trainings import repository, settings
+from support.trainings import recipe, repository, settings, task
 
 from pipeline.core import cards, predictions, tables
 from pipeline.core.paths import card_path, folds_path, oof_path, predicted_test_fold_path, predicted_test_path
@@ -16,6 +17,8 @@ from pipeline.core.simplex import fit_log_loss_weights
 from pipeline.core.targets.classes import OneClass
 from pipeline.images.views import Views, average_views
 from pipeline.stages import train
+from pipeline.training.context import read_context
+from pipeline.training.fold_predictions import read_fold_predictions
 from pipeline.training.view_weights import ViewedRows, collect_views, fit_view_weights, weigh_views
 
 TARGET = OneClass(columns=CLASSES)
@@ -106,6 +109,27 @@ def test_a_model_is_scored_with_weights_of_other_folds(tmp_path: Path) -> None:
     assert list(card.view_weights.values()) == pytest.approx(found.whole.tolist())
     assert list(card.view_weights)[:3] == ["plain", "plain-mirrored", "crop0.75-top-left"]
     assert len(set(map(tuple, found.nested))) == 3
+
+
+def test_what_a_seed_predicts_alone_does_not_change_when_another_is_added(tmp_path: Path) -> None:
+    root = repository(tmp_path)
+    data = read_context(root).data
+    wanted = recipe().model_copy(update={"views": VIEWS})
+    tasks = [
+        replace(task(root, wanted, "work", fold, seed), fingerprint=str(seed) * 64)
+        for seed in (3, 4)
+        for fold in range(3)
+    ]
+    for each in tasks:
+        each.folder.mkdir(parents=True)
+        for part, ids in (("valid", [data.ids[row] for row in data.rows(each.fold)[1]]), ("test", data.test_ids)):
+            views = kept(each.folder, each.fold, len(ids), each.seed).rename(each.folder / f"{part}_views.npy")
+            made = predictions.Predictions(tuple(ids), weigh_views(views, np.full(2, 0.5)), CLASSES)
+            predictions.write_predictions(each.folder / f"{part}.parquet", made)
+    (alone, both), first = (read_fold_predictions(of, data) for of in (tasks[:3], tasks)), range(3)
+    assert all((alone.by_seed[3][fold].probs == alone.valid[fold].probs).all() for fold in first)
+    assert all((alone.by_seed[3][fold].probs == both.by_seed[3][fold].probs).all() for fold in first)
+    assert alone.view_weights != both.view_weights
 
 
 def test_one_scored_fold_weighs_all_views_the_same_and_says_so(
