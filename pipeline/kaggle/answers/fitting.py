@@ -1,6 +1,6 @@
 """Pooling of units and threshold of what is new: all that answers need beside predictions, fitted out-of-fold."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,16 +15,18 @@ from pipeline.kaggle.answers.contract import AnswerRule
 from pipeline.kaggle.answers.new_class import fit_new_threshold
 from pipeline.kaggle.answers.parts import find_length
 from pipeline.kaggle.answers.pooling import (
+    Pooled,
     Pooling,
     choose_pooling,
     choose_pooling_by_piece,
+    join_pooled,
     list_pieces,
     list_poolings,
+    pool_each,
     pool_truth,
-    pool_values,
 )
 
-Choose = Callable[[Target, Metric, Truth, Values, Sequence[str], Sequence[str]], tuple[Pooling, float]]
+Folds = frozenset[int]
 
 
 @dataclass(frozen=True)
@@ -64,10 +66,7 @@ def fit_rule(
     if section.unit is not None:
         names = list_poolings(target, section.unit.pooling)
         if all(scored.units):
-            pooling, score = _choose_nested(target, metric, scored, names, choose_pooling)
-            if len(names) > 1 and len(list_pieces(target)) > 1:
-                by_piece, reached = _choose_nested(target, metric, scored, names, choose_pooling_by_piece)
-                pooling, score = (by_piece, reached) if metric.better(reached, score) else (pooling, score)
+            pooling, score = _PoolingChoice(target, metric, scored, names).fit()
         elif section.unit.pooling is not None:
             pooling = names[len(names) // 2]
     threshold = 0.0
@@ -78,20 +77,55 @@ def fit_rule(
     return AnswerRule(pooling, threshold), metric.score(scored.truth, scored.values) if score is None else score
 
 
-def _choose_nested(
-    target: Target, metric: Metric, scored: ScoredRows, names: list[str], choose: Choose
-) -> tuple[Pooling, float]:
-    """Chooses on all folds; the score is that of choices on the other folds."""
-    truth = pool_truth(target, scored.truth, scored.units)
-    chosen, score = choose(target, metric, truth, scored.values, scored.units, names)
-    if len(names) == 1 or len(np.unique(scored.folds)) == 1:
-        return chosen, score
-    truths, pooled = [], []
-    for fold in np.unique(scored.folds):
-        inner, outer = (np.flatnonzero(mask) for mask in (scored.folds != fold, scored.folds == fold))
-        units = [[scored.units[row] for row in rows] for rows in (inner, outer)]
-        known = pool_truth(target, scored.truth[inner], units[0])
-        best, _ = choose(target, metric, known, scored.values[inner], units[0], names)
-        truths.append(pool_truth(target, scored.truth[outer], units[1]))
-        pooled.append(pool_values(target, scored.values[outer], units[1], best)[1])
-    return chosen, metric.score(np.concatenate(truths), np.concatenate(pooled))
+class _PoolingChoice:
+    """The choice of a pooling on some folds: one for all columns, or one for each piece where other folds bear it out.
+
+    Every choice is made on folds that it is not scored on; folds keep a unit together.
+    """
+
+    def __init__(self, target: Target, metric: Metric, scored: ScoredRows, names: Sequence[str]) -> None:
+        """Pools in every way."""
+        self._target = target
+        self._metric = metric
+        self._truth = pool_truth(target, scored.truth, scored.units)
+        self._pooled = pool_each(scored.values, scored.units, names)
+        folds = dict(zip(scored.units, scored.folds.tolist(), strict=True))
+        self._folds = np.array(list(folds.values()))
+        self._may_differ = len(names) > 1 and len(list_pieces(target)) > 1
+        self._known: dict[tuple[Folds, bool], Pooling] = {}
+
+    def fit(self) -> tuple[Pooling, float]:
+        """Chooses on all folds; the score is that of choices on the other folds, if there are any."""
+        folds = frozenset(self._folds.tolist())
+        chosen = self._choose(folds)
+        if len(folds) == 1:
+            return chosen, self._metric.score(self._truth, join_pooled(self._target, self._pooled, chosen))
+        return chosen, self._cross_score(self._choose, folds)
+
+    def _choose(self, folds: Folds) -> Pooling:
+        if not self._may_differ or len(folds) == 1:
+            return self._choose_one(folds)
+        one, each = (self._cross_score(choose, folds) for choose in (self._choose_one, self._choose_each))
+        return self._choose_each(folds) if self._metric.better(each, one) else self._choose_one(folds)
+
+    def _cross_score(self, choose: Callable[[Folds], Pooling], folds: Folds) -> float:
+        truths, values = [], []
+        for fold in sorted(folds):
+            truth, pooled = self._take({fold})
+            truths.append(truth)
+            values.append(join_pooled(self._target, pooled, choose(folds - {fold})))
+        return self._metric.score(np.concatenate(truths), np.concatenate(values))
+
+    def _choose_one(self, folds: Folds) -> Pooling:
+        if (folds, False) not in self._known:
+            self._known[folds, False] = choose_pooling(self._target, self._metric, *self._take(folds))[0]
+        return self._known[folds, False]
+
+    def _choose_each(self, folds: Folds) -> Pooling:
+        if (folds, True) not in self._known:
+            self._known[folds, True] = choose_pooling_by_piece(self._target, self._metric, *self._take(folds))
+        return self._known[folds, True]
+
+    def _take(self, folds: Set[int]) -> tuple[Truth, Pooled]:
+        rows = np.isin(self._folds, list(folds))
+        return self._truth[rows], {name: values[rows] for name, values in self._pooled.items()}

@@ -13,6 +13,7 @@ from pipeline.core.targets.contract import Target
 
 # Exponents of the mean of powers: 1 is the mean, and the larger it is the more the largest prediction counts.
 POOLINGS = {"mean": 1.0, "power_2": 2.0, "power_4": 4.0, "power_8": 8.0, "max": np.inf}
+Pooled = Mapping[str, NDArray[np.float64]]  # by the name of a pooling: (n_units, n_columns)
 Pooling = str | Mapping[str, str]  # a name of `POOLINGS`, or one for each column of predictions
 _MOST_PIECES = 100  # with more labels than that, one pooling for all
 
@@ -29,13 +30,32 @@ def pool_values(target: Target, values: Values, units: Sequence[str], pooling: P
     Returns:
         The units in the order of their first images, and their predictions (n_units, n_columns).
     """
-    codes, names = pd.factorize(pd.Series(list(units), dtype="str"))
     by_column = dict.fromkeys(target.columns, pooling) if isinstance(pooling, str) else pooling
-    pooled = np.empty((len(names), len(target.columns)))
-    for each in dict.fromkeys(by_column.values()):
-        columns = [place for place, column in enumerate(target.columns) if by_column[column] == each]
-        pooled[:, columns] = _pool(values[:, columns], codes, POOLINGS[each])
-    return [str(name) for name in names], target.normalise(pooled)
+    pooled = pool_each(values, units, list(dict.fromkeys(by_column.values())))
+    return list(dict.fromkeys(units)), join_pooled(target, pooled, pooling)
+
+
+def pool_each(values: Values, units: Sequence[str], names: Sequence[str]) -> Pooled:
+    """Pools predictions by unit in several ways.
+
+    Args:
+        values: (n, n_columns) of images.
+        units: (n,) of images.
+        names: of `POOLINGS`.
+
+    Returns:
+        For each name (n_units, n_columns), in the order of the units' first images, not normalised yet.
+    """
+    codes, _ = pd.factorize(pd.Series(list(units), dtype="str"))
+    return {name: _pool(values, codes, POOLINGS[name]) for name in names}
+
+
+def join_pooled(target: Target, pooled: Pooled, pooling: Pooling) -> Values:
+    """Takes each column from the predictions that are pooled in its way: float32 (n_units, n_columns)."""
+    if isinstance(pooling, str):
+        return target.normalise(pooled[pooling])
+    columns = [pooled[pooling[column]][:, place] for place, column in enumerate(target.columns)]
+    return target.normalise(np.stack(columns, axis=1))
 
 
 def _pool(values: Values, codes: NDArray[np.intp], exponent: float) -> NDArray[np.float64]:
@@ -74,23 +94,20 @@ def list_poolings(target: Target, wanted: str | None) -> list[str]:
     return [name for name in able if name.startswith(wanted)] or ["mean"]
 
 
-def choose_pooling(
-    target: Target, metric: Metric, truth: Truth, values: Values, units: Sequence[str], names: Sequence[str]
-) -> tuple[str, float]:
+def choose_pooling(target: Target, metric: Metric, truth: Truth, pooled: Pooled) -> tuple[str, float]:
     """Chooses the pooling that scores best; of equal ones the first.
 
     Args:
         target: what is predicted.
         metric: the competition's.
         truth: of units, in the order of their first images.
-        values: of images.
-        units: of images.
-        names: of the poolings to choose from.
+        pooled: of units, by each pooling to choose from.
 
     Returns:
         Its name and its score.
     """
-    scores = {name: metric.score(truth, pool_values(target, values, units, name)[1]) for name in names}
+    names = list(pooled)
+    scores = {name: metric.score(truth, join_pooled(target, pooled, name)) for name in names}
     best = names[0]
     for name in names[1:]:
         if metric.better(scores[name], scores[best]):
@@ -110,22 +127,22 @@ def list_pieces(target: Target) -> list[tuple[str, ...]]:
     return pieces if len(pieces) <= _MOST_PIECES else [target.columns]
 
 
-def choose_pooling_by_piece(
-    target: Target, metric: Metric, truth: Truth, values: Values, units: Sequence[str], names: Sequence[str]
-) -> tuple[dict[str, str], float]:
+def choose_pooling_by_piece(target: Target, metric: Metric, truth: Truth, pooled: Pooled) -> dict[str, str]:
     """Chooses a pooling for each piece of a target, one after the other, from the best one for all.
 
-    A change must raise the score; arguments and score as in `choose_pooling`.
+    A change must raise the score; arguments as in `choose_pooling`.
 
     Returns:
-        The name for each column, and the score.
+        The name for each column.
     """
-    common, best = choose_pooling(target, metric, truth, values, units, names)
+    common, best = choose_pooling(target, metric, truth, pooled)
     chosen = dict.fromkeys(target.columns, common)
     for piece in list_pieces(target):
-        for name in names:
+        for name in pooled:
+            if chosen[piece[0]] == name:
+                continue
             tried = chosen | dict.fromkeys(piece, name)
-            score = metric.score(truth, pool_values(target, values, units, tried)[1])
+            score = metric.score(truth, join_pooled(target, pooled, tried))
             if metric.better(score, best):
                 chosen, best = tried, score
-    return chosen, best
+    return chosen

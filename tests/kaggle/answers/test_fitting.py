@@ -51,26 +51,49 @@ def test_the_pooling_is_chosen_where_training_images_have_units() -> None:
     assert score > 0.9
 
 
-def test_each_label_is_pooled_in_its_own_way_where_that_scores_better() -> None:
-    rng, n_units = np.random.default_rng(4), 120
-    marks = rng.integers(0, 2, (n_units, 2)).astype(np.float32)
-    truth = np.repeat(marks, 8, axis=0)
+TAGS = SeveralLabels(columns=("all", "one"))
+AREA = get_metric("roc_auc", target=TAGS)
+EACH = ProbabilitySubmission(kind="probabilities", sample="s.csv", id="id", unit=Units(test=UNIT, train=UNIT))
+
+
+def score_labels(n_units: int, folds: int) -> ScoredRows:
+    """Units of eight images: of the second label one image tells, of the first all."""
+    rng = np.random.default_rng(4)
+    truth = np.repeat(rng.integers(0, 2, (n_units, 2)).astype(np.float32), 8, axis=0)
     values = np.clip(rng.normal(0.3, 0.15, truth.shape) + 0.15 * truth * [1, 0], 0, 1).astype(np.float32)
-    values[:, 1] = rng.uniform(0.0, 0.5, len(values))  # of the second label one image tells, of the first all
-    values[::8, 1] += 0.45 * marks[:, 1]
+    values[:, 1] = rng.uniform(0.0, 0.5, len(values))
+    values[::8, 1] += 0.45 * truth[::8, 1]
     units = tuple(f"u{number // 8}" for number in range(8 * n_units))
-    scored = ScoredRows(truth, values, np.repeat(np.arange(n_units) % 4, 8), units)
-    tags = SeveralLabels(columns=("all", "one"))
-    answer = ProbabilitySubmission(kind="probabilities", sample="s.csv", id="id", unit=Units(test=UNIT, train=UNIT))
-    rule, score = fit_rule(answer, SAMPLE, tags, get_metric("roc_auc", target=tags), scored)
-    assert isinstance(rule.pooling, dict)
-    assert rule.pooling["all"] == "mean"
-    assert rule.pooling["one"] in ("power_8", "max")
+    return ScoredRows(truth, values, np.repeat(np.arange(n_units) % folds, 8), units)
+
+
+def test_each_label_is_pooled_in_its_own_way_where_that_scores_better() -> None:
+    scored = score_labels(400, 4)
+    rule, score = fit_rule(EACH, SAMPLE, TAGS, AREA, scored)
+    assert rule.pooling == {"all": "mean", "one": "max"}
     common = [
-        roc_auc_score(marks, pool_values(tags, values, units, name)[1])
+        roc_auc_score(scored.truth[::8], pool_values(TAGS, scored.values, scored.units, name)[1])
         for name in ("mean", "power_4", "power_8", "max")
     ]
     assert score > max(common)
+
+
+def test_the_score_is_that_of_what_the_other_folds_choose() -> None:
+    scored, order, pooled = score_labels(240, 4), [], []
+    for fold in range(4):
+        inner, outer = (np.flatnonzero(mask) for mask in (scored.folds != fold, scored.folds == fold))
+        units = [tuple(scored.units[row] for row in rows) for rows in (inner, outer)]
+        others = ScoredRows(scored.truth[inner], scored.values[inner], scored.folds[inner], units[0])
+        pooling = fit_rule(EACH, SAMPLE, TAGS, AREA, others)[0].pooling
+        order += outer[::8].tolist()
+        pooled.append(pool_values(TAGS, scored.values[outer], units[1], pooling)[1])
+    _, score = fit_rule(EACH, SAMPLE, TAGS, AREA, scored)
+    assert score == pytest.approx(AREA.score(scored.truth[order], np.concatenate(pooled)), abs=1e-12)
+
+
+def test_one_scored_fold_chooses_one_pooling_for_all_labels() -> None:
+    rule, _ = fit_rule(EACH, SAMPLE, TAGS, AREA, score_labels(120, 1))
+    assert isinstance(rule.pooling, str)
 
 
 def test_permuted_units_score_at_chance() -> None:

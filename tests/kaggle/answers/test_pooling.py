@@ -9,7 +9,15 @@ from pipeline.core.targets.classes import OneClass
 from pipeline.core.targets.numbers import Numbers
 from pipeline.core.targets.several_labels import SeveralLabels
 from pipeline.core.targets.several_targets import SeveralTargets
-from pipeline.kaggle.answers.pooling import choose_pooling, list_pieces, list_poolings, pool_truth, pool_values
+from pipeline.kaggle.answers.pooling import (
+    choose_pooling,
+    choose_pooling_by_piece,
+    list_pieces,
+    list_poolings,
+    pool_each,
+    pool_truth,
+    pool_values,
+)
 
 TAGS = SeveralLabels(columns=("x", "y"))
 TWO = OneClass(columns=("no", "yes"))
@@ -66,7 +74,19 @@ def test_units_whose_images_differ_are_refused() -> None:
 def test_the_pooling_is_chosen_by_the_metric() -> None:
     # One clear image among dull ones tells: the largest prediction separates, the mean does not.
     values = np.array([[0.1, 0.9], [0.95, 0.05], [0.95, 0.05], [0.6, 0.4], [0.6, 0.4], [0.6, 0.4]], dtype=np.float32)
-    chosen = choose_pooling(
-        TWO, get_metric("roc_auc"), np.array([1, 0]), values, list("aaabbb"), list_poolings(TWO, None)
-    )
-    assert chosen == ("power_2", 1.0)
+    pooled = pool_each(values, list("aaabbb"), list_poolings(TWO, None))
+    assert choose_pooling(TWO, get_metric("roc_auc"), np.array([1, 0]), pooled) == ("power_2", 1.0)
+
+
+def test_what_was_tried_scores_as_its_pooled_predictions_do() -> None:
+    random = np.random.default_rng(5)
+    marks, units = random.integers(0, 2, (40, 2)), [f"u{number // 4}" for number in random.permutation(160)]
+    values = random.random((160, 2)).astype(np.float32)
+    metric, truth = get_metric("log_loss", target=TAGS), marks[:40]
+    names = list_poolings(TAGS, None)
+    pooled = pool_each(values, units, names)
+    chosen = choose_pooling_by_piece(TAGS, metric, truth, pooled)
+    scores = {
+        (x, y): metric.score(truth, pool_values(TAGS, values, units, {"x": x, "y": y})[1]) for x in names for y in names
+    }
+    assert scores[chosen["x"], chosen["y"]] == min(scores.values())  # a mean over labels: one after the other is all
