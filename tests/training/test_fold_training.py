@@ -55,7 +55,7 @@ def test_a_fold_that_would_end_with_zeros_is_refused() -> None:
     training, _, weight = begun()
     callback = StateCallback.__new__(StateCallback)
     callback._training, callback.name = training, "one fold 0"
-    callback._recipe = cast(Any, SimpleNamespace(select="last"))
+    callback._recipe = cast(Any, SimpleNamespace(select="last", average=None))
     callback.use_chosen_weights()
     weight.assign(np.zeros(2, dtype=np.float32))
     with pytest.raises(DivergedError, match=r"one fold 0: all weights that were trained are zero; lower training\."):
