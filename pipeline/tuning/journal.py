@@ -22,6 +22,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.files import locked
 
 _DIGEST = re.compile(rb',"digest":"([0-9a-f]{16})"}\n\Z')
+_NEARLY = re.compile(rb'"[^"]{16}"}\n\Z')  # which no line of Optuna's own ends in: a digest or its key is damaged
 
 
 class Journal(JournalFileBackend):
@@ -121,4 +122,4 @@ def _is_log(line: bytes) -> bool:
         value = json.loads(line)
     except ValueError:
         return False
-    return isinstance(value, dict) and isinstance(value.get("op_code"), int)
+    return isinstance(value, dict) and isinstance(value.get("op_code"), int) and not _NEARLY.search(line)

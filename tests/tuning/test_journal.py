@@ -85,6 +85,19 @@ def test_any_flipped_bit_and_any_cut_is_noticed_or_without_effect(tmp_path: Path
     assert noticed > 380
 
 
+def test_every_flipped_bit_in_the_last_digest_and_its_key_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "one.journal"
+    search(path)
+    content = path.read_bytes()
+    for place in range(len(content) - 29, len(content)):
+        for bit in range(8):
+            changed = bytearray(content)
+            changed[place] ^= 1 << bit
+            path.write_bytes(changed)
+            with pytest.raises(InputError, match=r"one\.journal "):
+                read_trials(Journal(path))
+
+
 @pytest.mark.parametrize("edit", ["removed", "twice", "swapped"])
 def test_whole_lines_that_are_moved_or_gone_are_noticed(tmp_path: Path, edit: str) -> None:
     path = tmp_path / "one.journal"
