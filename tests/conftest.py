@@ -47,6 +47,14 @@ def _dots() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _own_weights() -> Iterator[None]:
+    """Tests make the weights that they need, wherever the surroundings keep theirs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("WEIGHTS_DIR", raising=False)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _one_minute() -> Iterator[None]:
     """Footers of pages name one time throughout, so that a page made again across the turn of a minute is the same."""
     with pytest.MonkeyPatch.context() as patch:
