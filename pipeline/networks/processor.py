@@ -1,13 +1,18 @@
-"""The processor: its name, cores and instruction sets, as far as the system gives them away; precisions."""
+"""The processor, precisions and the backend: as far as the system and the settings give them away; starts nothing."""
 
+import json
 import os
 import platform
+import sys
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
 from pipeline.core.errors import InputError, one_line
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
+USUAL = "tensorflow"  # the backend that all figures are of
+_WITHOUT_GRADIENTS = ("numpy", "openvino")
 
 
 def read_cpu_info(key: str) -> str:
@@ -23,9 +28,58 @@ def name_processor() -> str:
     return f"{read_cpu_info('model name') or platform.processor()} x{cores}"
 
 
+def read_backend() -> str:
+    """Reads which backend Keras takes, and starts none: of ``KERAS_BACKEND``, else of Keras's own file.
+
+    Reference: https://keras.io/getting_started/#configuring-your-backend
+    """
+    return os.environ.get("KERAS_BACKEND") or str(_read_settings().get("backend") or USUAL)
+
+
+def require_trainable_backend() -> None:
+    """Refuses a backend without gradients.
+
+    Raises:
+        InputError: it is one that only predicts.
+    """
+    if (name := read_backend()) in _WITHOUT_GRADIENTS:
+        raise InputError(f"{_place_backend()} is {name!r}, which trains no network; {_fix_backend('name tensorflow')}")
+
+
+@cache
+def announce_backend() -> None:
+    """Names a backend other than `USUAL` on standard error, once in a process: it trains other weights."""
+    if (name := read_backend()) != USUAL:
+        print(f"Keras computes on {name}, not on {USUAL} ({_place_backend()})", file=sys.stderr, flush=True)
+
+
 def explain_backend(missing: Exception) -> InputError:
     """Makes the error that names a backend which cannot be imported."""
-    name = os.environ.get("KERAS_BACKEND", "that of ~/.keras/keras.json")
     return InputError(
-        f"KERAS_BACKEND is {name!r}, which cannot be imported ({one_line(missing)}); unset it, or install that backend"
+        f"{_place_backend()} is {read_backend()!r}, which cannot be imported ({one_line(missing)}); "
+        f"{_fix_backend('install that backend')}"
     )
+
+
+def _place_backend() -> str:
+    """Names where the backend is chosen."""
+    if os.environ.get("KERAS_BACKEND"):
+        return "KERAS_BACKEND"
+    return f"`backend` in {_settings_path()}" if "backend" in _read_settings() else "the usual backend of Keras"
+
+
+def _fix_backend(other: str) -> str:
+    return f"unset it, or {other}" if os.environ.get("KERAS_BACKEND") else f"set KERAS_BACKEND={USUAL}, or {other}"
+
+
+def _settings_path() -> Path:
+    return Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "keras.json"
+
+
+def _read_settings() -> dict[str, object]:
+    """Reads Keras's own file as Keras does, which takes a file that it cannot read for an empty one."""
+    try:
+        known = json.loads(_settings_path().read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}

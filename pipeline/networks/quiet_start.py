@@ -6,9 +6,10 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import ModuleType
 from typing import cast
+
+from pipeline.networks.processor import read_backend
 
 _GREETING = re.compile(rb"All log messages before absl::InitializeLog|oneDNN custom operations are on")
 _UNUSED = ("matplotlib", "pandas", "sklearn")
@@ -42,7 +43,7 @@ def hide_unused() -> Iterator[None]:
     galleries, data frames as inputs, TensorFlow Lite's converter of JAX. That is a third of what their start costs.
     Another thread that imports one of them meanwhile fails: no thread may be started before the backend is.
     """
-    names = _UNUSED if _may_need_jax() else (*_UNUSED, "jax")
+    names = _UNUSED if read_backend() == "jax" else (*_UNUSED, "jax")
     absent = [name for name in names if name not in sys.modules]
     sys.modules.update(dict.fromkeys(absent, cast(ModuleType, None)))  # which an import takes for a package not there
     try:
@@ -50,11 +51,3 @@ def hide_unused() -> Iterator[None]:
     finally:
         for name in absent:
             del sys.modules[name]
-
-
-def _may_need_jax() -> bool:
-    """Says whether the environment, or else Keras's own file, names JAX as the backend."""
-    if backend := os.environ.get("KERAS_BACKEND"):
-        return backend == "jax"
-    settings = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "keras.json"
-    return settings.is_file() and "jax" in settings.read_text(encoding="utf-8", errors="replace")

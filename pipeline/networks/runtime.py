@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pipeline.core.memory import is_out_of_memory
 from pipeline.networks.processor import Precision as Precision
-from pipeline.networks.processor import explain_backend, read_cpu_info
+from pipeline.networks.processor import announce_backend, explain_backend, read_cpu_info, require_trainable_backend
 from pipeline.networks.quiet_start import hide_unused, swallow_greeting
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -25,6 +25,7 @@ os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 # By itself TensorFlow leaves oneDNN off on CPUs without AVX-512 VNNI, and trains 1.3 to 1.6 times as slowly.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
+require_trainable_backend()
 with swallow_greeting(), hide_unused():
     try:
         import keras as keras
@@ -45,12 +46,13 @@ _POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mix
 
 
 def start_backend(precision: Precision) -> str:
-    """Makes every later Keras operation deterministic and sets the precision.
+    """Makes every later Keras operation deterministic and sets the precision; names a backend that is not the usual.
 
     Returns:
         The precision in use: ``auto`` resolved to bfloat16 where the CPU or GPU computes in it, to float16 on GPUs that
         have tensor cores for that alone (Volta and Turing, such as the T4), to float32 otherwise.
     """
+    announce_backend()
     forget_names()
     if keras.backend.backend() == "tensorflow":
         importlib.import_module("tensorflow").config.experimental.enable_op_determinism()

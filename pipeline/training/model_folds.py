@@ -1,7 +1,6 @@
 """The folds of one model on this machine: settled without a network, trained one after another, each under a lock."""
 
 import dataclasses
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -107,12 +106,7 @@ class ModelFolds:
 
     def _build(self) -> Trainable:
         settled = self.settled
-        if isinstance(settled, Trainable):
-            return settled
-        backend = os.environ.get("KERAS_BACKEND", "tensorflow")
-        if backend != "tensorflow":
-            print(f"{self.model}: trained by Keras on {backend}, not on TensorFlow (KERAS_BACKEND)", flush=True)
-        return settled.build()
+        return settled if isinstance(settled, Trainable) else settled.build()
 
 
 def make_fold_trainer(root: Path, model: str) -> Callable[[tuple[int, int]], FoldTask]:

@@ -22,7 +22,7 @@ from pipeline.images.prefetching import default_workers
 from pipeline.images.preprocessing import open_preprocessed
 from pipeline.images.views import Views
 from pipeline.networks.features import FeatureCache
-from pipeline.networks.processor import name_processor
+from pipeline.networks.processor import name_processor, read_backend
 from pipeline.training import fingerprints
 from pipeline.training.context import TrainingContext
 from pipeline.training.heads.frozen_networks import make_extract, make_network_recipe
@@ -40,7 +40,6 @@ _TORCH_LIBRARIES = ("torch", "timm", "transformers")
 _SETTINGS = {
     "TF_ENABLE_ONEDNN_OPTS": "1",
     "TF_NUM_INTRAOP_THREADS": "",
-    "KERAS_BACKEND": "",
     "CUDA_VISIBLE_DEVICES": "",
 }
 
@@ -115,6 +114,7 @@ def _digest_request(section: FrozenBackbone, context: TrainingContext, images: l
         "versions": {name: _read_version(name) for name in _LIBRARIES},
         "hardware": [name_processor(), sorted(path.name for path in Path("/dev").glob("nvidia[0-9]*"))],
         "settings": {name: os.environ.get(name, usual) for name, usual in _SETTINGS.items()},
+        "backend": read_backend(),
     }
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:32]
 
