@@ -28,10 +28,17 @@ class PictureFormat:
 
 
 _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
+# Group length (with or without its type), character set, image type, class: the first element of a file of DICOM.
+_OLD_DICOM = (b"\x08\0\0\0UL", b"\x08\0\0\0\4\0\0\0", b"\x08\0\5\0", b"\x08\0\x08\0", b"\x08\0\x16\0")
 PICTURE_FORMATS = (
     PictureFormat("PNG", "PNG", (".png", ".apng"), ((0, b"\x89PNG\r\n\x1a\n"),), "1 to 16 bits; grey, palette, RGB"),
     PictureFormat(
-        "JPEG", "JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), ((0, b"\xff\xd8\xff"),), "8 bits; grey, RGB, CMYK"
+        "JPEG",
+        "JPEG",
+        (".jpg", ".jpeg", ".jpe", ".jfif"),
+        ((0, b"\xff\xd8\xff"),),
+        "8 bits; grey, RGB, CMYK; 12 bits, lossless and JPEG-LS",
+        "Pillow, imagecodecs",
     ),
     PictureFormat("BMP", "BMP", (".bmp", ".dib"), ((0, b"BM"),), "1 to 8 bits; grey, palette, RGB"),
     PictureFormat("GIF", "GIF", (".gif",), ((0, b"GIF87a"), (0, b"GIF89a")), "8 bits, palette; the first frame"),
@@ -68,7 +75,8 @@ PICTURE_FORMATS = (
         "JPEG 2000",
         (".jp2", ".j2k", ".jpx", ".jpf", ".j2c", ".jpc"),
         ((0, b"\0\0\0\x0cjP  \r\n\x87\n"), (0, b"\xff\x4f\xff\x51")),
-        "8 to 16 bits; grey, RGB",
+        "8 to 16 bits, signed; grey, RGB, any number of bands",
+        "Pillow, imagecodecs",
     ),
     PictureFormat(
         "PPM",
@@ -77,7 +85,7 @@ PICTURE_FORMATS = (
         tuple(
             (0, b"P" + kind + blank)
             for kind in (b"1", b"2", b"3", b"4", b"5", b"6", b"f")
-            for blank in (b"\n", b" ", b"\r")
+            for blank in (b"\n", b" ", b"\r", b"\t")
         ),
         "1 to 16 bits, floating point; grey, RGB",
     ),
@@ -87,7 +95,7 @@ PICTURE_FORMATS = (
         "DICOM",
         (".dcm", ".dicom"),
         # Old files begin with their first elements, without the preamble.
-        ((128, b"DICM"), *((0, start) for start in (b"\2\0\0\0UL", b"\x08\0\5\0CS", b"\x08\0\x08\0CS"))),
+        ((128, b"DICM"), (0, b"\2\0\0\0UL"), *((0, start) for start in _OLD_DICOM)),
         "8 to 16 bits, signed; rescaled to its unit; the first or middle frame; uncompressed, RLE, JPEG (also 12 bits "
         "and lossless), JPEG-LS, JPEG 2000 (also HTJ2K)",
         "pydicom, imagecodecs",
@@ -125,6 +133,13 @@ _OTHERS = (
     (b"\0\0\1\0", "a Windows icon; convert it to PNG"),
     (b"DDS ", "a DDS texture; convert it to PNG"),
     (b"SIMPLE  =", "a FITS file; convert it to TIFF"),
+    (b"II\xbc\x01", "a JPEG XR picture; convert it to PNG"),
+    (b"v/1\x01", "an OpenEXR picture; convert it to TIFF"),
+    (b"#?RADIANCE", "a Radiance HDR picture; convert it to TIFF"),
+    (b"P7\n", "a PAM picture; convert it to PNG"),
+    (b"PF\n", "a PFM picture in colour; convert it to TIFF"),
+    (b"gimp xcf", "a GIMP file; convert it to PNG"),
+    (b"NRRD", "an NRRD volume; convert it to TIFF"),
     (b"RIFF", "a sound or film file"),
     (b"OggS", "a sound or film file"),
     (b"\x1aE\xdf\xa3", "a film file"),

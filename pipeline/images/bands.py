@@ -69,13 +69,27 @@ def _is_negative(values: NDArray[Any]) -> bool:
     return bool(values.dtype.itemsize <= 2 or (values.size and values.min() < 0))
 
 
+def leave_blank(values: NDArray[Any], blank: NDArray[np.bool_]) -> NDArray[Any]:
+    """Makes no numbers (NaN) of pixels that a file says are none of its picture, unless all are.
+
+    Args:
+        values: (height, width, ...), any type of number.
+        blank: of the same shape.
+    """
+    if not blank.any() or blank.all():
+        return values
+    numbers = values.astype(np.float32 if values.dtype.itemsize <= 2 or values.dtype.kind == "f" else np.float64)
+    numbers[blank] = np.nan
+    return numbers
+
+
 def scale_levels(bands: Bands, wanted: ValueRange) -> NDArray[np.float32]:
     """Scales a picture as `scale_bands` does, but leaves what lies between two grey levels: float32 in [0, 255].
 
     Raises:
         ValueError: no value is a number.
     """
-    levels = _as_numbers(_levels(bands.values.astype(np.float64), *find_range(bands, wanted)))
+    levels = _as_numbers(_levels(bands.values.astype(np.float64), *find_range(bands, wanted)), bands.inverted)
     kept = np.clip(levels, 0, 255).astype(np.float32)
     return 255 - kept if bands.inverted else kept
 
@@ -123,17 +137,17 @@ def scale_bands(bands: Bands, wanted: ValueRange) -> Images:
             _multiply(row, *choice[1:]) if _is_product(*choice) else cv2.LUT(row.view(np.uint16), _make_table(*choice))
         )
         return np.asarray(found, dtype=np.uint8).reshape(values.shape)
-    return _rounded(_as_numbers(_levels(values.astype(np.float64), low, high)), bands.inverted)
+    return _rounded(_as_numbers(_levels(values.astype(np.float64), low, high), bands.inverted), bands.inverted)
 
 
-def _as_numbers(levels: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Makes black of what is no number."""
+def _as_numbers(levels: NDArray[np.float64], inverted: bool) -> NDArray[np.float64]:
+    """Makes black of what is no number, also where small values are bright."""
     finite = np.isfinite(levels)
     if finite.all():
         return levels
     if not finite.any():
         raise ValueError("none of its values is a number")
-    return np.where(np.isnan(levels), 0.0, levels)
+    return np.where(np.isnan(levels), 255.0 if inverted else 0.0, levels)
 
 
 @lru_cache(maxsize=8)

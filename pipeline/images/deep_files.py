@@ -1,4 +1,4 @@
-"""Deep files: TIFF of any depth and number of bands, PNG of 16 bits in colour, JPEG XL, as the bands that they hold."""
+"""Deep files: TIFF of any depth and number of bands, and NumPy arrays, as the bands that they hold."""
 
 import logging
 import struct
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pipeline.core.errors import some
 from pipeline.core.memory import has_room
-from pipeline.images.bands import Bands, Frame, list_limits
+from pipeline.images.bands import Bands, Frame, leave_blank, list_limits
 from pipeline.images.slides import list_levels
 
 # The tag Orientation: how many quarters to turn, and whether the rows are mirrored first (TIFF 6.0, page 36).
@@ -19,6 +19,10 @@ _TURNS = {2: (0, True), 3: (2, False), 4: (2, True), 5: (1, True), 6: (3, False)
 _NO_HEADER = (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError, struct.error)
 _SLIDE, _SHOWS = 2048, 512  # pixels of the shorter side: a slide has as many, and shows what is in it at as few
 _SMALL = 1 << 24  # bytes of a picture that no machine is short of
+_NO_DATA = 42113  # GDAL's tag: the value of pixels that nothing was measured at
+# How Pillow reads TIFF of 8 bits: photometric interpretation -> samples of a pixel, opacity among them; compressions.
+_PLAIN = {0: (1, 2), 1: (1, 2), 2: (3, 4), 3: (1,), 5: (4,), 6: (3,), 8: (3,)}
+_PACKED = (1, 2, 3, 4, 5, 6, 7, 8, 32773, 32946, 34925, 50000)
 
 
 def read_tiff(file: IO[bytes], many_bands: bool, frame: Frame | int, most_pixels: int) -> Bands | None:
@@ -45,8 +49,9 @@ def read_tiff(file: IO[bytes], many_bands: bool, frame: Frame | int, most_pixels
         first = whole.pages.first
     except (tifffile.TiffFileError, *_NO_HEADER):
         return None
+    many_bands = many_bands or _are_channels(whole)
     plain = not many_bands and frame == "first"
-    if plain and first.bitspersample <= 8 and first.samplesperpixel <= 4:
+    if plain and _is_plain(first):
         return None
     try:
         if isinstance(frame, int):
@@ -54,12 +59,24 @@ def read_tiff(file: IO[bytes], many_bands: bool, frame: Frame | int, most_pixels
         pages = [first] if plain else [_whole_page(page) for page in whole.pages]
         as_bands = many_bands and len(pages) > 1 and first.samplesperpixel == 1
         chosen = pages if as_bands else [pages[(len(pages) - 1) // 2 if frame == "middle" else 0]]
-        parts = [_decode_page(page, most_pixels, whole.filehandle.size) for page in chosen]
+        parts = [_decode_page(page, most_pixels, whole.filehandle.size, many_bands) for page in chosen]
     except tifffile.TiffFileError as error:
         raise ValueError(str(error)) from error
     if len({part.shape[:2] for part in parts}) > 1:
         raise ValueError("its pages differ in size, so they are no bands of one picture")
     return _name_bands(parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2), first)
+
+
+def _is_plain(page: Any) -> bool:
+    """Says whether Pillow keeps all of a page: unsigned values of 8 bits, in colours and codes that it knows."""
+    alpha = page.samplesperpixel != 2 or bool(page.extrasamples and page.extrasamples[0] in (1, 2))
+    known = page.samplesperpixel in _PLAIN.get(page.photometric, ()) and page.compression in _PACKED and alpha
+    return bool(page.bitspersample <= 8 and page.sampleformat == 1 and known)
+
+
+def _are_channels(whole: Any) -> bool:
+    """Says whether a file of a microscope names its pages channels of one picture: ImageJ's and OME's axis C."""
+    return bool((whole.is_imagej or whole.is_ome) and len(whole.pages) > 1 and whole.series[0].axes == "CYX")
 
 
 def find_level(file: IO[bytes]) -> int:
@@ -89,14 +106,16 @@ def count_pages(file: IO[bytes]) -> int:
 
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     try:
-        pages = tifffile.TiffFile(file).pages
+        whole = tifffile.TiffFile(file)
+        pages = whole.pages
+        channels = _are_channels(whole)
         levels = len(list_levels(pages.first, pages))
         sizes = [(page.imagewidth, page.imagelength) for page in map(_whole_page, pages)]
     except (tifffile.TiffFileError, *_NO_HEADER):
         return 1
     finally:
         file.seek(0)
-    return sizes.count(sizes[0]) if levels == 1 else 1
+    return sizes.count(sizes[0]) if levels == 1 and not channels else 1
 
 
 def _read_level(first: Any, whole: Any, level: int, most_pixels: int) -> Bands:
@@ -105,24 +124,28 @@ def _read_level(first: Any, whole: Any, level: int, most_pixels: int) -> Bands:
     if level >= len(levels):
         sizes = some(f"{page.imagewidth} x {page.imagelength}" for page in levels)
         raise ValueError(f"it has the levels 0 to {len(levels) - 1} ({sizes}), but storage.level is {level}")
-    return _name_bands(_decode_page(levels[level], most_pixels, whole.filehandle.size), levels[level])
+    return _name_bands(_decode_page(levels[level], most_pixels, whole.filehandle.size, False), levels[level])
 
 
 def _name_bands(values: NDArray[Any], page: Any) -> Bands:
     """Says what the values of a page mean: their limits, and whether the largest is black."""
     import tifffile
 
+    if values.dtype.kind == "c":
+        raise ValueError("complex numbers, which are no picture; save their size or their parts as floating point")
     limits = list_limits(values)
     if values.dtype.kind == "u" and page.bitspersample < 16:
         limits = (0.0, 2.0**page.bitspersample - 1)
+    if _NO_DATA in page.tags:
+        values = leave_blank(values, values == page.nodata)
     return Bands(values, limits, inverted=page.photometric == tifffile.PHOTOMETRIC.MINISWHITE)
 
 
-def _decode_page(page: Any, most_pixels: int, size: int) -> NDArray[Any]:
+def _decode_page(page: Any, most_pixels: int, size: int, many_bands: bool) -> NDArray[Any]:
     if page.imagewidth * page.imagelength > most_pixels:
         raise ValueError(f"{page.imagewidth} x {page.imagelength} pixels are too many; {most_pixels:,} are taken")
     _require_data(page, size)
-    return _arrange(page)
+    return _arrange(page, many_bands)
 
 
 def _whole_page(page: Any) -> Any:
@@ -140,8 +163,8 @@ def _require_data(page: Any, size: int) -> None:
         raise ValueError("parts of the picture are missing from the file")
 
 
-def _arrange(page: Any) -> NDArray[Any]:
-    """Decodes a page as (height, width, bands), upright."""
+def _arrange(page: Any, many_bands: bool) -> NDArray[Any]:
+    """Decodes a page as (height, width, bands), upright; opacity is a band where many are wanted."""
     try:
         values = np.asarray(page.asarray())
     except MemoryError as error:
@@ -155,22 +178,11 @@ def _arrange(page: Any) -> NDArray[Any]:
         values = values[..., None]
     elif axes not in ("YXS", "YXC"):
         raise ValueError(f"a TIFF file with the axes {axes}, which is no picture of rows, columns and bands")
-    if page.extrasamples and values.shape[2] in (2, 4) and page.extrasamples[-1] in (1, 2):
+    if not many_bands and page.extrasamples and values.shape[2] in (2, 4) and page.extrasamples[-1] in (1, 2):
         values = values[..., :-1]  # alpha
     tag = page.tags.get("Orientation")
     turns, mirrored = _TURNS.get(int(tag.value) if tag is not None else 1, (0, False))
     return np.ascontiguousarray(np.rot90(values[:, ::-1] if mirrored else values, turns))
-
-
-def read_jpeg_xl(file: IO[bytes], most_pixels: int) -> Bands:
-    """Reads a JPEG XL file; the first frame of an animation.
-
-    Raises:
-        ValueError: damaged or too large.
-    """
-    import imagecodecs
-
-    return _decoded(imagecodecs.jpegxl_decode, file, most_pixels)
 
 
 def read_npy(file: IO[bytes], most_pixels: int) -> Bands:
@@ -196,40 +208,3 @@ def read_npy(file: IO[bytes], most_pixels: int) -> Bands:
         values = values.astype(np.float32)
     values = values[..., None] if values.ndim == 2 else np.moveaxis(values, 0, 2) if first else values
     return Bands(np.ascontiguousarray(values), list_limits(values))
-
-
-def read_deep_png(file: IO[bytes], most_pixels: int) -> Bands:
-    """Reads a PNG of 16 bits a channel, of which Pillow keeps 8 where there are several.
-
-    Raises:
-        ValueError: damaged or too large.
-    """
-    import imagecodecs
-
-    return _decoded(imagecodecs.png_decode, file, most_pixels)
-
-
-def _decoded(decode: Any, file: IO[bytes], most_pixels: int) -> Bands:
-    try:
-        values = np.asarray(decode(file.read()))
-    except RuntimeError as error:
-        raise ValueError(str(error)) from error
-    if values.ndim == 2:
-        values = values[..., None]
-    if values.ndim == 4:
-        values = values[0]
-    if values.shape[0] * values.shape[1] > most_pixels:
-        raise ValueError(f"{values.shape[1]} x {values.shape[0]} pixels are too many; {most_pixels:,} are taken")
-    if values.shape[2] in (2, 4):
-        values = _lay_over_white(values)
-    return Bands(values, list_limits(values))
-
-
-def _lay_over_white(values: NDArray[Any]) -> NDArray[Any]:
-    """Lays transparent pixels over white; the last band is the opacity."""
-    white = list_limits(values)[1]
-    opacity = values[..., -1:].astype(np.float64) / white
-    if opacity.min() == 1:
-        return values[..., :-1]
-    laid = values[..., :-1] * opacity + white * (1 - opacity)
-    return (np.rint(laid) if values.dtype.kind == "u" else laid).astype(values.dtype)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.picture_formats import SIGNATURE_BYTES, find_picture_format
-from pipeline.images.bands import Bands, Frame, list_limits
+from pipeline.images.bands import Bands, Frame, leave_blank, list_limits
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -96,11 +96,17 @@ def count_frames(file: IO[bytes]) -> int:
 def _read_frame(data: "Dataset", frame: Frame, most_pixels: int) -> Bands:
     from pydicom.pixels.processing import apply_color_lut
     from pydicom.pixels.utils import pixel_array
+    from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
     if "PixelData" not in data and "FloatPixelData" not in data and "DoubleFloatPixelData" not in data:
         raise ValueError("a DICOM file without a picture")
     if data.Rows * data.Columns > most_pixels:
         raise ValueError(f"{data.Columns} x {data.Rows} pixels are too many; {most_pixels:,} are taken")
+    if "TransferSyntaxUID" not in data.file_meta:  # an old file without a preamble
+        data.file_meta.TransferSyntaxUID = (
+            ImplicitVRLittleEndian if data.original_encoding[0] else ExplicitVRLittleEndian
+        )
+    _refuse_shifted(data)
     frames = int(data.get("NumberOfFrames") or 1)
     values = pixel_array(data, index=(frames - 1) // 2 if frame == "middle" else 0)
     if data.PhotometricInterpretation == "PALETTE COLOR":
@@ -110,11 +116,22 @@ def _read_frame(data: "Dataset", frame: Frame, most_pixels: int) -> Bands:
     return _in_unit(values, data)
 
 
+def _refuse_shifted(data: "Dataset") -> None:
+    """Refuses values that do not begin at the lowest bit: the reader would cut off their highest bits in silence."""
+    bits, highest = int(data.get("BitsStored") or 0), int(data.get("HighBit") or 0)
+    if bits and highest > bits - 1 and not data.file_meta.TransferSyntaxUID.is_compressed:
+        raise ValueError(
+            f"its {bits} bits end at bit {highest}, an old form that is not read; convert it to PNG or TIFF"
+        )
+
+
 def _in_unit(values: NDArray[Any], data: "Dataset") -> Bands:
     """Applies rescale or lookup tables to a grey frame."""
     from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
 
     inverted = data.PhotometricInterpretation == "MONOCHROME1"
+    padding = data.get("PixelPaddingValue")
+    blank = values == padding if isinstance(padding, int | float) else None
     limits = _stored_limits(values, data)
     slope, intercept = float(data.get("RescaleSlope") or 1), float(data.get("RescaleIntercept") or 0)
     if data.get("ModalityLUTSequence"):
@@ -123,8 +140,10 @@ def _in_unit(values: NDArray[Any], data: "Dataset") -> Bands:
     elif (slope, intercept) != (1, 0):
         limits = limits[0] * slope + intercept, limits[1] * slope + intercept
         values = _rescaled(values, slope, intercept, limits)
+    if blank is not None:
+        values = leave_blank(values, blank)
     window = _read_window(data)
-    if window is None and data.get("VOILUTSequence"):
+    if window is None and data.get("VOILUTSequence") and values.dtype.kind != "f":
         values = apply_voi_lut(values, data)
         return Bands(values[..., None], list_limits(values), list_limits(values), inverted)
     return Bands(values[..., None], (min(limits), max(limits)), window, inverted)

@@ -124,7 +124,10 @@ def name_frames(found: Sequence[PictureFacts]) -> tuple[str, ...]:
     words += "storage.frame: middle takes another"
     stacks = all(facts.frames == most and facts.bands == 1 and facts.format == found[0].format for facts in found)
     stacks = stacks and found[0].format == "TIFF"
-    return (words + (f", storage.channels: {most} takes them all as channels" if stacks else ""),)
+    all_of_them = f"storage.channels: {most}" + (
+        f" with storage.bands: {list(range(1, most + 1))}" if most == 3 else ""
+    )
+    return (words + (f", {all_of_them} takes them all as channels" if stacks else ""),)
 
 
 def _read_values(bands: Bands) -> DeepValues | None:

@@ -13,7 +13,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from pipeline.core.memory import has_room
 from pipeline.core.picture_formats import PictureFormat
 from pipeline.images.bands import Bands, Frame, list_limits
-from pipeline.images.deep_files import read_deep_png, read_jpeg_xl, read_npy, read_tiff
+from pipeline.images.coded_files import read_deep_png, read_jpeg_2000, read_jpeg_xl, read_rare_jpeg
+from pipeline.images.deep_files import read_npy, read_tiff
 from pipeline.images.dicom import read_dicom
 
 _MOST_LOST = 0.1  # of the rows of a JPEG file without its end
@@ -79,21 +80,28 @@ def open_picture(
     if known.name == "DICOM":
         return OpenedPicture(read_dicom(file, "first" if isinstance(frame, int) else frame, most_pixels))
     if known.name == "JPEG XL":
-        bands = read_jpeg_xl(file, most_pixels)
+        bands = read_jpeg_xl(file, many_bands, most_pixels)
         levels = bands.values if bands.values.shape[2] != 1 else bands.values[..., 0]
         plain = levels.dtype == np.uint8 and bands.values.shape[2] in (1, 3)
         return OpenedPicture(Image.fromarray(levels) if plain else bands)  # 8 bits are grey levels, whatever the range
     if known.name == "NPY":
         return OpenedPicture(read_npy(file, most_pixels))
+    deep = None
     if known.name == "TIFF":
         deep = read_tiff(file, many_bands, frame, most_pixels)
-        if deep is not None:
-            return OpenedPicture(deep)
-        file.seek(0)
+    elif known.name == "JPEG2000":
+        deep = read_jpeg_2000(file, many_bands, most_pixels)
+    if deep is not None:
+        return OpenedPicture(deep)
+    file.seek(0)
     try:
-        return _open_with_pillow(file, known, most_pixels, least)
+        return _open_with_pillow(file, known, most_pixels, many_bands, least)
     except UnidentifiedImageError:
-        raise
+        file.seek(0)
+        rare = read_rare_jpeg(file, most_pixels) if known.name == "JPEG" else None
+        if rare is None:
+            raise
+        return OpenedPicture(rare)
     except OSError as error:
         if known.name != "JPEG":
             raise
@@ -101,7 +109,7 @@ def open_picture(
 
 
 def _open_with_pillow(
-    file: IO[bytes], known: PictureFormat, most_pixels: int, least: int | None = None
+    file: IO[bytes], known: PictureFormat, most_pixels: int, many_bands: bool = False, least: int | None = None
 ) -> OpenedPicture:
     if known.name == "HEIF":
         from pi_heif import register_heif_opener
@@ -115,7 +123,7 @@ def _open_with_pillow(
             pixels = f"{image.width} x {image.height} pixels"
             raise ValueError(f"{pixels} are too many; {most_pixels / 1e6:.0f} million are taken")
         if known.name == "PNG" and image.mode in ("RGB", "RGBA", "LA") and _holds_16_bits(file):
-            return OpenedPicture(read_deep_png(file, most_pixels))
+            return OpenedPicture(read_deep_png(file, many_bands, most_pixels))
         size = image.size
         if least is not None and known.name == "JPEG":
             image.draft(None, (least, least))

@@ -12,7 +12,7 @@ from PIL import Image
 
 from pipeline.images.bands import Frame
 from pipeline.images.decoding import BrokenImageError, decode_file
-from pipeline.images.deep_files import read_tiff
+from pipeline.images.deep_files import count_pages, read_tiff
 from pipeline.images.fitting import StorageForm
 
 FIVE = np.arange(5 * 12 * 10, dtype=np.uint16).reshape(12, 10, 5) * 100
@@ -161,3 +161,51 @@ def test_an_array_that_is_cut_is_broken(tmp_path: Path) -> None:
         (tmp_path / "a.npy").write_bytes(content[:kept])
         with pytest.raises(BrokenImageError):
             decode_file(tmp_path / "a.npy", StorageForm(16, 1, "stretch"))
+
+
+def test_signed_bytes_do_not_turn_over(tmp_path: Path) -> None:
+    values = np.arange(-128, 128).astype(np.int8).reshape(16, 16)
+    (tmp_path / "a.tif").write_bytes(_tiff(values))
+    found = decode_file(tmp_path / "a.tif", StorageForm(16, 1, "stretch")).pixels[..., 0]
+    assert np.array_equal(found, values.astype(int) + 128)
+
+
+def test_codes_that_pillow_lacks_are_read(tmp_path: Path) -> None:
+    values = np.repeat((FIVE[..., :1] % 251).astype(np.uint8), 3, axis=2)
+    for compression in ("jpeg2000", "webp"):
+        (tmp_path / "a.tif").write_bytes(_tiff(values, compression=compression, photometric="rgb"))
+        found = decode_file(tmp_path / "a.tif", StorageForm(12, 3, "stretch")).pixels
+        assert found.std() > 0
+
+
+def test_four_bands_of_8_bits_are_named_and_opacity_can_be_one(tmp_path: Path) -> None:
+    four = (FIVE[..., :4] % 251).astype(np.uint8)
+    (tmp_path / "a.tif").write_bytes(_tiff(four, photometric="minisblack", planarconfig="contig"))
+    with pytest.raises(BrokenImageError, match="it has 4 bands"):
+        decode_file(tmp_path / "a.tif", StorageForm(12, 3, "stretch"))
+    for kind in (np.uint8, np.uint16):
+        content = _tiff(four.astype(kind), photometric="rgb", extrasamples=["unassalpha"])
+        assert np.array_equal(_read(content, many_bands=True), four)
+
+
+def test_channels_that_a_microscope_names_are_bands() -> None:
+    values = np.moveaxis(FIVE, 2, 0)
+    for more in ({"imagej": True}, {"ome": True}):
+        content = _tiff(values, metadata={"axes": "CYX"}, **more)
+        assert np.array_equal(_read(content), FIVE)
+        assert count_pages(io.BytesIO(content)) == 1
+
+
+@pytest.mark.parametrize("kind", ["i2", "u2", "f4"])
+def test_values_that_a_file_calls_no_data_are_no_numbers(kind: str) -> None:
+    values = (FIVE[..., 0] % 251).astype(kind)
+    nothing = -32768 if kind == "i2" else 65535
+    values[0, :3] = nothing
+    found = _read(_tiff(values, extratags=[(42113, "s", 0, str(nothing), True)]))[..., 0]
+    assert np.isnan(found[0, :3]).all()
+    assert np.array_equal(found[1:], values[1:])
+
+
+def test_complex_numbers_are_refused() -> None:
+    with pytest.raises(ValueError, match="complex numbers"):
+        _read(_tiff(FIVE[..., 0].astype(np.complex64)))

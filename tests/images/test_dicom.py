@@ -4,9 +4,13 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from pydicom import dcmread
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_dataset
 from pydicom.uid import RLELossless
 from support.dicom import ENCODERS, make_dicom
 
+from pipeline.core.picture_formats import SIGNATURE_BYTES, find_picture_format
 from pipeline.images.bands import Bands, Frame, scale_bands
 from pipeline.images.dicom import SUBJECTS, Subject, read_dicom, read_subject
 
@@ -100,3 +104,39 @@ def test_old_files_without_a_preamble_have_subjects() -> None:
 def test_a_file_without_a_header_has_no_subject() -> None:
     with pytest.raises(ValueError, match="DICOM"):
         read_subject(io.BytesIO(b"\x89PNG" * 99), "patient")
+
+
+@pytest.mark.parametrize("implicit", [False, True])
+@pytest.mark.parametrize("first", ["SpecificCharacterSet", "ImageType", None])
+def test_an_old_file_without_any_header_of_its_own_is_read(implicit: bool, first: str | None) -> None:
+    data = dcmread(io.BytesIO(make_dicom(RAMP, SOPClassUID="1.2.840.10008.5.1.4.1.1.7")))
+    if first is not None:
+        setattr(data, first, "ISO_IR 100" if first == "SpecificCharacterSet" else ["ORIGINAL", "PRIMARY"])
+    out = DicomBytesIO()
+    out.is_implicit_VR, out.is_little_endian = implicit, True
+    del data.file_meta
+    write_dataset(out, data)
+    content = out.getvalue()
+    known = find_picture_format(content[:SIGNATURE_BYTES])
+    assert known is not None
+    assert known.name == "DICOM"
+    assert np.array_equal(_read(content).values[..., 0], RAMP)
+
+
+def test_padding_is_no_number_and_black() -> None:
+    values = RAMP.astype(np.int16) - 1000
+    values[0, :5] = -2000
+    for photometric in ("MONOCHROME2", "MONOCHROME1"):
+        more: dict[str, Any] = {"PixelPaddingValue": -2000, "RescaleSlope": 1, "RescaleIntercept": -24}
+        bands = _read(make_dicom(values, **more, bits=16, PhotometricInterpretation=photometric))
+        assert np.isnan(bands.values[0, :5, 0]).all()
+        grey = scale_bands(bands, "data")[..., 0]
+        assert not grey[0, :5].any()
+        assert grey.min() == 0
+        assert grey.max() == 255
+        assert np.array_equal(bands.values[1:, :, 0], values[1:] - 24)
+
+
+def test_values_that_do_not_begin_at_the_lowest_bit_are_refused() -> None:
+    with pytest.raises(ValueError, match="its 12 bits end at bit 15"):
+        _read(make_dicom(RAMP << 4, HighBit=15))
