@@ -138,11 +138,12 @@ def measure_roc_auc(labels: Labels, probs: Probs) -> float:
         InputError: a class without a row.
     """
     columns = range(probs.shape[1])
-    absent = sorted(set(columns) - set(labels.tolist()))
+    absent = np.flatnonzero(np.bincount(labels, minlength=len(columns)) == 0).tolist()
     if absent:
         raise InputError(f"roc_auc needs every class among the scored rows; class indices {absent} have none")
     wanted = [1] if probs.shape[1] == 2 else columns
-    return float(np.mean([measure_area(labels == column, probs[:, column]) for column in wanted]))
+    by_class = np.ascontiguousarray(probs.T)
+    return float(np.mean([measure_area(labels == column, by_class[column]) for column in wanted]))
 
 
 def measure_average_precision(labels: Labels, probs: Probs) -> float:

@@ -82,7 +82,8 @@ def measure_label_roc_auc(marks: Truth, probs: Values, weights: Numbers) -> floa
         InputError: no label that some rows have and others have not.
     """
     columns = _two_sided(marks, "roc_auc")
-    areas = [measure_area(marks[:, column] == 1, probs[:, column]) for column in columns]
+    true, by_label = np.ascontiguousarray(marks.T == 1), np.ascontiguousarray(probs.T)
+    areas = [measure_area(true[column], by_label[column]) for column in columns]
     return float(np.average(areas, weights=weights[columns]))
 
 

@@ -111,6 +111,10 @@ class Rule:
 def normalise_rows(values: NDArray[np.floating]) -> Probs:
     """Divides rows by their sums; a row of zeros becomes uniform."""
     total = values.sum(axis=1, keepdims=True, dtype=np.float64)
+    if (total > 0).all():  # as nearly always: without arrays in float64 on the way
+        made = np.empty(values.shape, dtype=np.float32)
+        np.divide(values, total, out=made, casting="same_kind")
+        return made
     even = 1 / values.shape[1]
     with np.errstate(invalid="ignore", divide="ignore"):
         divided: NDArray[np.float64] = np.where(total > 0, values / total, even)
