@@ -67,7 +67,7 @@ def list_checkpoints(root: Path, card: ModelCard) -> dict[int, tuple[Path, ...]]
     Raises:
         InputError: one is missing, the model reads columns beside the pictures, or its trees are kept in no file.
     """
-    if "tabular" in card.config:
+    if "tabular" in card.config or card.config.get("columns"):
         raise InputError(
             f"{card.model} reads columns of the competition's tables, which other images lack; name a model of images"
         )

@@ -119,4 +119,6 @@ def _make_section(train: str, test: str, column: str, kinds: dict[str, str], uni
     if unit is not None:
         section["relative_to"] = unit
     facts = (f"{train} and {test} share {len(kinds)} columns in addition to the picture: {some(kinds, 6)}",)
-    return Reading(section, facts, ("columns are read by tabular models alone: see docs/models.md",))
+    return Reading(
+        section, facts, ("columns are read by tabular models, and by heads with columns: true: see docs/models.md",)
+    )

@@ -182,3 +182,12 @@ def _make_extract(section: FrozenBackbone, context: TrainingContext, precision: 
     """Returns what computes features, and builds the network with its first batch."""
     shape = (size, int(context.data.images.shape[-1]), context.data.target.n_outputs)
     return make_extract(section, shape, context.weights, precision)
+
+
+def name_weights(backbones: tuple[OpenedBackbone, ...]) -> dict[str, str]:
+    """Names the files of the backbones' weights, with their folder where two have one name; gives their digests."""
+    named: dict[str, str] = {}
+    for path, digest in (pair for each in backbones for pair in each.weights.items()):
+        name = Path(path).name
+        named[name if named.get(name, digest) == digest else f"{Path(path).parent.name}/{name}"] = digest
+    return named

@@ -5,7 +5,7 @@ A head knows the backbones by their features alone: where these are kept, no net
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipeline.core.bounds import Rounds, Width
 from pipeline.core.config import Section, parse
@@ -157,6 +157,7 @@ class HeadRecipe(StandaloneRecipe):
         head: what is fitted to them.
         mirror_training: each training row is there twice, the second time mirrored left to right.
         grades: the head of ordered grades, as ``training.grades`` of a network.
+        columns: whether the competition's columns in addition to the picture are features, too.
         views: those that are averaged.
     """
 
@@ -164,7 +165,17 @@ class HeadRecipe(StandaloneRecipe):
     head: AnyHead
     mirror_training: bool = True
     grades: GradesHead = "classification"
+    columns: bool = Field(default=False, exclude_if=lambda columns: not columns)
     views: Views = Views(mirror=True)
+
+    @model_validator(mode="after")
+    def _columns_have_weights(self) -> "HeadRecipe":
+        if self.columns and isinstance(self.head, PrototypeHead | NeighbourHead | TreesHead):
+            raise ValueError(
+                f"columns are joined to heads that weigh each feature, and {self.head.name} does not; say logistic, "
+                "selected, ridge or discriminant, or name the model under members of a tabular one"
+            )
+        return self
 
     @field_validator("backbones")
     @classmethod

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.core import predictions
-from pipeline.core.arrays import Logits, Rows
+from pipeline.core.arrays import Logits, Rows, Values
 from pipeline.core.errors import InputError
 from pipeline.core.files import atomic_path
 from pipeline.core.predictions import Predictions
@@ -26,11 +26,15 @@ from pipeline.training.context import TrainingContext
 from pipeline.training.data import Data
 from pipeline.training.doubted import apply_doubts
 from pipeline.training.finished import is_finished, read_done, write_done
-from pipeline.training.heads.backbones import OpenedBackbone, open_backbone
+from pipeline.training.heads.backbones import OpenedBackbone, name_weights, open_backbone
+from pipeline.training.heads.joined_columns import ColumnEncoder, fit_columns, join_to_features, read_column_table
 from pipeline.training.heads.other_heads import save_neighbours
 from pipeline.training.heads.recipe import HeadRecipe, NeighbourHead, TreesHead, check_head
 from pipeline.training.heads.session import FeatureViews, FittedHead, HeadSession, open_views, predict_head
 from pipeline.training.seeds import dump_trained_recipe
+from pipeline.training.tabular.estimators import Matrix
+from pipeline.training.tabular.features import FeatureTable
+from pipeline.training.tabular.training import PERMUTED, permute_sources
 from pipeline.training.task import FoldTask, OnEpoch, describe_machine
 from pipeline.training.view_weights import ViewedRows, collect_views
 
@@ -46,7 +50,8 @@ class TrainableHead:
         fingerprint: of all that determines the result.
         backbones: whose features it reads.
         data: truth and folds, the target with the head of grades.
-        sessions: those that are open, by fold; one for all folds where no label is doubted.
+        sessions: those that are open, by fold; one for all folds where no label is doubted and no column is joined.
+        table: the columns that are joined; None for none.
         precision: what the head computes in.
     """
 
@@ -55,18 +60,32 @@ class TrainableHead:
     backbones: tuple[OpenedBackbone, ...]
     data: Data
     sessions: dict[int, HeadSession]
+    table: FeatureTable | None = None
     precision: str = "float32"
 
     def open_session(self, fold: int) -> HeadSession:
         """Returns the features in memory, opened with the first fold that needs them."""
-        key = fold if self.data.doubts is not None else 0
+        key = fold if self.data.doubts is not None or self.table is not None else 0
         if key not in self.sessions:
             self.sessions.clear()  # one is in memory at a time
             trained = Views(mirror=self.recipe.mirror_training)
-            views = compute_part(self.backbones, "train", trained)
+            views = self.read_part(fold, "train", trained)
             count = len(make_view_transforms(trained))
             self.sessions[key] = HeadSession(self.recipe.head, self.data.as_taught(fold), views, count)
         return self.sessions[key]
+
+    def read_part(self, fold: int, part: Literal["train", "test"], views: Views) -> FeatureViews:
+        """Returns the features of a part's images, with columns as the training rows of a fold encode them."""
+        features = compute_part(self.backbones, part, views)
+        if self.table is None:
+            return features
+        encoder = self.fit_encoder(fold)
+        return join_to_features(features, encoder.encode(self.table.train if part == "train" else self.table.test))
+
+    def fit_encoder(self, fold: int) -> ColumnEncoder:
+        """Returns the encoding of the columns on the training rows of a fold."""
+        assert self.table is not None
+        return fit_columns(self.table, self.data.as_taught(fold).rows(fold)[0])
 
     def train(self, task: FoldTask) -> None:
         """Trains one fold."""
@@ -84,7 +103,7 @@ def make_head(recipe: HeadRecipe, context: TrainingContext) -> TrainableHead:
     Raises:
         InputError: a backbone's section does not fit, its weights cannot be had, or the head does not fit the target.
     """
-    if not recipe.more_rows:
+    if recipe.columns or not recipe.more_rows:  # columns stand beside the competition's rows alone
         context = replace(context, data=context.data.drop_more_rows())
     context = apply_doubts(context, recipe.doubted)
     images = fingerprints.digest_images(context.prepared)
@@ -111,7 +130,8 @@ def make_head(recipe: HeadRecipe, context: TrainingContext) -> TrainableHead:
         determined_by,
         fingerprints.read_array_surroundings(),
     )
-    return TrainableHead(recipe, fingerprint, backbones, data, {})
+    table = read_column_table(context.root, context.prepared, data.target) if recipe.columns else None
+    return TrainableHead(recipe, fingerprint, backbones, data, {}, table)
 
 
 def compute_part(backbones: tuple[OpenedBackbone, ...], part: str, views: Views) -> FeatureViews:
@@ -128,9 +148,9 @@ def compute_part(backbones: tuple[OpenedBackbone, ...], part: str, views: Views)
 def train_head_fold(task: FoldTask, trainable: TrainableHead) -> None:
     """Trains one fold, or finds it finished.
 
-    Writes into ``task.folder``: ``checkpoint.npz`` (not of trees), ``valid.parquet``, ``test.parquet``,
-    ``history.csv`` and, last, ``done.json``; what each view says as `trainer.train_fold` does. The training loss
-    is that of 1,024 training rows at most, evenly spaced.
+    Writes into ``task.folder``: ``checkpoint.npz`` (not of trees; with columns ``permuted.npz`` in its place),
+    ``valid.parquet``, ``test.parquet``, ``history.csv`` and, last, ``done.json``; what each view says as
+    `trainer.train_fold` does. The training loss is that of 1,024 training rows at most, evenly spaced.
     """
     if is_finished(task):
         return
@@ -142,7 +162,11 @@ def train_head_fold(task: FoldTask, trainable: TrainableHead) -> None:
     started = time.perf_counter()
     fitted = session.fit(task.fold, seed)
     seconds = time.perf_counter() - started
-    if isinstance(fitted.model, ClassicModel):
+    if trainable.table is not None:
+        permuted = _permute_columns(trainable, task, fitted, valid)
+        with atomic_path(task.folder / PERMUTED) as temporary, temporary.open("wb") as file:
+            np.savez(file, allow_pickle=False, **permuted)
+    elif isinstance(fitted.model, ClassicModel):
         save_classic_model(task.folder / "checkpoint.npz", fitted.model)
     elif fitted.model is not None:
         save_neighbours(task.folder / "checkpoint.npz", fitted.model)
@@ -155,7 +179,7 @@ def train_head_fold(task: FoldTask, trainable: TrainableHead) -> None:
     values, truth, metric = target.from_outputs(logits), data.truth[valid], task.score.metric_for(target)
     hits = target.measure_hits(truth, values)
     sample = rows[:: -(-len(rows) // _LOSS_ROWS)]
-    trained = _average(fitted, compute_part(trainable.backbones, "train", task.recipe.views), sample, trainable)
+    trained = _average(fitted, trainable.read_part(task.fold, "train", task.recipe.views), sample, trainable)
     row = {
         "fold": task.fold,
         "epoch": 1,
@@ -174,7 +198,7 @@ def train_head_fold(task: FoldTask, trainable: TrainableHead) -> None:
         "images_per_second": len(rows) / max(seconds, 1e-9),
         "parameters": parameters,
         "trainable_parameters": parameters,
-        "backbones": _name_weights(trainable.backbones),
+        "backbones": name_weights(trainable.backbones),
         "backbone_precisions": [each.precision for each in trainable.backbones],
     }
     write_done(task, done | describe_machine(name_array_hardware()))
@@ -185,20 +209,11 @@ def train_head_fold(task: FoldTask, trainable: TrainableHead) -> None:
     )
 
 
-def _name_weights(backbones: tuple[OpenedBackbone, ...]) -> dict[str, str]:
-    """Names the files of the backbones' weights, with their folder where two have one name; gives their digests."""
-    named: dict[str, str] = {}
-    for path, digest in (pair for each in backbones for pair in each.weights.items()):
-        name = Path(path).name
-        named[name if named.get(name, digest) == digest else f"{Path(path).parent.name}/{name}"] = digest
-    return named
-
-
 def _predict(
     task: FoldTask, trainable: TrainableHead, fitted: FittedHead, rows_of: Literal["valid", "test"], rows: Rows
 ) -> Logits:
     views = task.recipe.views
-    features = compute_part(trainable.backbones, "train" if rows_of == "valid" else "test", views)
+    features = trainable.read_part(task.fold, "train" if rows_of == "valid" else "test", views)
     made = predict_head(fitted, features, rows)
     return collect_views(
         made, ViewedRows(len(rows), trainable.data.target, views), task.folder / f"{rows_of}_views.npy"
@@ -208,6 +223,20 @@ def _predict(
 def _average(fitted: FittedHead, features: FeatureViews, rows: Rows, trainable: TrainableHead) -> Logits:
     views, target = trainable.recipe.views, trainable.data.target
     return np.concatenate([average_views(part, views, target) for part in predict_head(fitted, features, rows)])
+
+
+def _permute_columns(trainable: TrainableHead, task: FoldTask, fitted: FittedHead, valid: Rows) -> dict[str, Values]:
+    """Predicts the valid rows with each column in turn permuted among them, all views counting the same."""
+    table, target, encoder = trainable.table, trainable.data.target, trainable.fit_encoder(task.fold)
+    assert table is not None
+    features = compute_part(trainable.backbones, "train", task.recipe.views)
+
+    def predict(changed: Matrix) -> Values:
+        columns = encoder.encode(table.train)
+        columns[valid] = encoder.encode(changed)
+        return target.from_outputs(_average(fitted, join_to_features(features, columns), valid, trainable))
+
+    return permute_sources(predict, table.train[valid], table, task.fold)
 
 
 def _write(path: Path, ids: tuple[str, ...], logits: Logits, target: Target) -> None:

@@ -54,8 +54,8 @@ def make_features(root: Path, prepared: Path, recipe: TabularRecipe, target: Tar
     columns, other = select_columns(train), select_columns(test)
     if not columns.features:
         raise InputError(
-            "a tabular model reads columns in addition to the pictures, and the competition's file names none; "
-            "describe them under columns, see docs/models.md"
+            "the model reads columns in addition to the pictures, and the competition's file names none; describe them "
+            "under columns, see docs/models.md"
         )
     parts = [columns.cells, other.cells]
     made: list[tuple[str, str, bool, NDArray[np.floating], NDArray[np.floating]]] = []
