@@ -22,6 +22,26 @@ _LOOK = 1.0  # seconds between two looks at the processes above
 EXIT_ENDED = 130  # exit code of a process that was requested to end
 
 
+# Watches the number of the process above, which changes when that one is gone.
+_GUARD = """\
+import os, signal, threading, time
+
+def end_with_starter():
+    while os.getppid() == {starter}:
+        time.sleep({look})
+    os.kill(os.getpid(), signal.SIGTERM)
+
+threading.Thread(target=end_with_starter, daemon=True).start()
+"""
+_RUN = """\
+import runpy, sys
+
+module = sys.argv[1]
+sys.argv[:2] = ["-m"]
+runpy.run_module(module, run_name="__main__", alter_sys=True)
+"""
+
+
 class EndedError(Exception):
     """This process was requested to end, by Ctrl-C or SIGTERM."""
 
@@ -108,6 +128,16 @@ def end_process(process: BaseProcess) -> None:
         process.join()
 
 
+def make_guarded_command(module: str, *arguments: str) -> list[str]:
+    """Returns the command that runs a Python module and ends it, as SIGTERM does, when this process is gone."""
+    return [sys.executable, "-c", make_guard() + _RUN, module, *arguments]
+
+
+def make_guard() -> str:
+    """Returns the Python code by which a process that we start ends when we are gone, be it of a kill."""
+    return _GUARD.format(starter=os.getpid(), look=_LOOK)
+
+
 def end_with_parent() -> None:
     """Ends this process when the one that started it is gone, for the next run would train the same trials."""
     threading.Thread(target=_watch_parent, daemon=True).start()
@@ -132,6 +162,8 @@ def _is_orphan() -> bool:
     """
     if "DVC_STAGE" not in os.environ or sys.platform == "win32":
         return False
+    if os.getppid() == 1:  # also where a container's first process leads the session
+        return True
     above = {each.pid for each in psutil.Process().parents()}
     return os.getsid(0) not in above | {os.getpid(), 0}  # 0 is a leader outside of this container
 
@@ -170,7 +202,7 @@ def _up_to_dvc() -> list[psutil.Process]:
     above = psutil.Process().parents()
     with suppress(psutil.Error):
         for place, each in enumerate(above):
-            if any(Path(word).name == "dvc" for word in each.cmdline()[:3]):
+            if any(Path(word).name == "dvc" for word in each.cmdline()[:4]):
                 return above[: place + 1]
     return []
 

@@ -16,6 +16,7 @@ from pipeline.core.archives.members import DamagedArchiveError
 from pipeline.core.archives.unpacking import unpack_archive
 from pipeline.core.archives.written import SourceFile
 from pipeline.core.errors import InputError
+from pipeline.core.processes import make_guarded_command
 from pipeline.kaggle.client_errors import explain_refusal, select_informative_lines
 
 _SECONDS = 15.0  # between two lines of progress
@@ -56,7 +57,7 @@ def download_zip(slug: str, folder: Path) -> Path:
 
 
 def _download(slug: str, folder: Path) -> Path:
-    command = [sys.executable, "-m", "kaggle", "competitions", "download", "-c", slug, "-p", str(folder), "-q"]
+    command = make_guarded_command("kaggle", "competitions", "download", "-c", slug, "-p", str(folder), "-q")
     status, output = _run(command, slug, folder)
     if status or not _zips(folder):
         if "does not match expected size" in output:

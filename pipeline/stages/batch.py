@@ -21,6 +21,7 @@ from pipeline.core.config import Section
 from pipeline.core.errors import InputError, one_line
 from pipeline.core.files import read_json, require_file_place
 from pipeline.core.paths import work_folder
+from pipeline.core.processes import make_guarded_command
 from pipeline.training.finished import list_fold_files
 from pipeline.training.machines.parcels import name_sent, verify_arrival, write_parcel
 from pipeline.training.task import find_fold_folder
@@ -108,7 +109,7 @@ def _list_slots() -> list[dict[str, str]]:
 
 
 def _start(root: Path, task: SentTask, slot: dict[str, str]) -> _Running:
-    command = [sys.executable, "-m", "pipeline", "fold", task.model, str(task.fold), "--fingerprint", task.fingerprint]
+    command = make_guarded_command("pipeline", "fold", task.model, str(task.fold), "--fingerprint", task.fingerprint)
     command += [] if task.seed is None else ["--seed", str(task.seed)]
     errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the fold has ended
     return _Running(task, subprocess.Popen(command, cwd=root, env=os.environ | slot, stderr=errors), errors)

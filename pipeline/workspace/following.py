@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
-from pipeline.core.processes import EXIT_ENDED, EndedError, raise_on_signals
+from pipeline.core.processes import EXIT_ENDED, EndedError, make_guarded_command, raise_on_signals
 from pipeline.workspace.running import end_family, explain_end, prepare_dvc
 
 _RUNNING = re.compile(r"Running stage '(.+)':")
@@ -133,7 +133,7 @@ def _start(root: Path, targets: Sequence[str]) -> "subprocess.Popen[str]":
     kept = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which the process inherits
     try:
         return subprocess.Popen(
-            [sys.executable, "-m", "dvc", "repro", *targets],
+            make_guarded_command("dvc", "repro", *targets),
             cwd=root,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

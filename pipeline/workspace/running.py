@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from pipeline.core.processes import GRACE, sweep_dvc_lock
+from pipeline.core.processes import GRACE, make_guarded_command, sweep_dvc_lock
 
 _TICK = 0.2
 # What DVC says of a stage that was killed or that aborted, by itself or through a shell.
@@ -54,7 +54,7 @@ def run_verb(root: Path, arguments: Sequence[str], seconds: float, log: Path, ti
 
 def _run_module(root: Path, words: Sequence[str], seconds: float, log: Path, tick: Callable[[float], None]) -> Run:
     prepare_dvc(root)
-    command = [sys.executable, "-m", *words]
+    command = make_guarded_command(*words)
     log.parent.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
     with log.open("a", encoding="utf-8") as file:

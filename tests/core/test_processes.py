@@ -71,6 +71,50 @@ def test_a_stage_whose_dvc_was_gone_before_it_looked_does_not_begin(tmp_path: Pa
     assert place.exists() is (stage is None)
 
 
+def test_below_the_first_process_of_a_container_no_stage_has_its_dvc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DVC_STAGE", "tune@one")
+    assert not processes._is_orphan()
+    monkeypatch.setattr(os, "getppid", lambda: 1)
+    assert processes._is_orphan()
+
+
+GUARDED = """
+import os, pathlib, sys, time
+pathlib.Path(sys.argv[1] + ".half").write_text(f"{os.getpid()} {__name__} {sys.argv[2:]}")
+pathlib.Path(sys.argv[1] + ".half").rename(sys.argv[1])
+time.sleep(100)
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
+def test_a_guarded_command_ends_with_the_process_that_started_it(tmp_path: Path, how: signal.Signals) -> None:
+    place = tmp_path / "place"
+    (tmp_path / "below.py").write_text(GUARDED)
+    code = (
+        "import subprocess; from pipeline.core.processes import make_guarded_command as make; "
+        f"subprocess.run(make('below', {str(place)!r}, '-c', 'a b'))"
+    )
+    environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}
+    with subprocess.Popen([sys.executable, "-c", code], env=environment) as starter:
+        wait(place.is_file)
+        pid, words = place.read_text().split(" ", 1)
+        below = psutil.Process(int(pid))
+        assert words == "__main__ ['-c', 'a b']"
+        time.sleep(0.1)
+        assert below.is_running()
+        starter.send_signal(how)
+        starter.wait()
+    wait(lambda: not below.is_running() or below.status() == psutil.STATUS_ZOMBIE)
+
+
+def test_whatever_the_pipeline_lets_run_beside_itself_is_guarded() -> None:
+    starting = [path for path in (ROOT / "pipeline").rglob("*.py") if "subprocess.Popen(" in path.read_text("utf-8")]
+    elsewhere = {"training_notebook.py"}  # code of a notebook at Kaggle, whose session ends as a whole
+    bare = {path.name for path in starting if "make_guarded_command(" not in path.read_text("utf-8")}
+    assert len(starting) > 4
+    assert bare == elsewhere
+
+
 def test_a_stage_that_was_asked_to_end_ends_the_dvc_that_keeps_going(tmp_path: Path) -> None:
     stage = (
         "import sys; sys.argv = ['pipeline']; from pipeline import cli; cli.app = lambda **_: sys.exit(130); cli.main()"

@@ -70,7 +70,7 @@ def warm_downloads(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
 
         def __init__(self, command: Sequence[str], **_: Any) -> None:
             self.out = folder / "download.out"
-            self.process = _start(command[3:], self.out, self.out)
+            self.process = _start(command[command.index("kaggle") + 1 :], self.out, self.out)
 
         def communicate(self, timeout: float) -> tuple[str, None]:
             self.process.join(timeout)

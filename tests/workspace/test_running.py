@@ -1,6 +1,10 @@
 """DVC within so many seconds."""
 
+import os
+import subprocess
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -76,6 +80,41 @@ def test_a_stage_that_is_late_is_ended_and_leaves_no_process(repository: Path) -
     assert not [
         each for each in psutil.process_iter(["cmdline"]) if "time.sleep(60)" in " ".join(each.info["cmdline"] or [])
     ]
+
+
+AT_WORK = """
+import pathlib, time
+from pipeline.core.processes import end_with_dvc
+end_with_dvc()
+pathlib.Path("working").touch()
+time.sleep(61)
+"""
+CALLS = {
+    "run": "from pipeline.workspace.following import follow_stages; follow_stages(root, ('alone',), root / 'log.txt')",
+    "best": "from pipeline.workspace.running import run_stages; "
+    "run_stages(root, ('alone',), 60, root / 'log.txt', lambda gone: None)",
+}
+
+
+@pytest.mark.parametrize("verb", CALLS)
+def test_a_verb_that_is_killed_leaves_neither_dvc_nor_its_stage_at_work(repository: Path, verb: str) -> None:
+    (repository / "alone.py").write_text(AT_WORK)
+    write_yaml(repository / "dvc.yaml", {"stages": {"alone": {"cmd": f"{sys.executable} alone.py"}}})
+    code = f"from pathlib import Path; root = Path({str(repository)!r}); {CALLS[verb]}"
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.DEVNULL) as process:
+        wait(lambda: (repository / "working").is_file())
+        family = psutil.Process(process.pid).children(recursive=True)
+        process.kill()
+    assert len(family) >= 2
+    wait(lambda: not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in family))
+
+
+def wait(done: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not done():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def test_a_verb_runs_in_the_repository(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pipeline.core.arrays import Images
 from pipeline.core.errors import InputError
 from pipeline.core.files import write_text
+from pipeline.core.processes import make_guard
 from pipeline.core.source_kinds import BundledSource, KerasSource
 
 # The numpy backend starts in half a second, and a process of its own keeps Keras out of this one.
@@ -67,7 +68,7 @@ def _load_keras(folder: Path, name: str) -> dict[str, NDArray[np.generic]]:
     archive = folder / "arrays.npz"
     folder.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
-        [sys.executable, "-c", _KERAS, name, str(archive)],
+        [sys.executable, "-c", make_guard() + _KERAS, name, str(archive)],
         env={**os.environ, "KERAS_BACKEND": "numpy"},
         capture_output=True,
         text=True,
