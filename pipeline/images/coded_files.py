@@ -1,5 +1,6 @@
 """Coded files: JPEG 2000, JPEG XL, PNG of 16 bits and rare kinds of JPEG, as the bands that imagecodecs decodes."""
 
+import re
 import struct
 from collections.abc import Callable
 from typing import IO, Any
@@ -13,6 +14,9 @@ _SIZE = b"\xff\x4f\xff\x51"  # start of a JPEG 2000 code stream, and the marker 
 _FIELDS = struct.Struct(">HH8IH")  # length, capabilities, sizes, number of components
 _LOSSLESS, _LOSSLESS_SCAN = 0xC3, 0xF7  # frames of lossless JPEG and of JPEG-LS
 _FRAMES = {*range(0xC0, 0xD0), _LOSSLESS_SCAN} - {0xC4, 0xC8, 0xCC}
+_SCAN, _END = 0xDA, 0xD9  # markers of JPEG: a pass over the picture begins, and the picture ends
+_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # behind coded pixels; others belong to them
+_MOST_SCANS = 100  # that libtiff decodes, too; those who write files need about ten
 
 
 def read_jpeg_2000(file: IO[bytes], many_bands: bool, most_pixels: int) -> Bands | None:
@@ -46,6 +50,30 @@ def read_jpeg_2000(file: IO[bytes], many_bands: bool, most_pixels: int) -> Bands
     bits = (max(depths) & 0x7F) + 1
     signed = bands.dtype.kind == "i"
     return Bands(bands, (-(2.0 ** (bits - 1)), 2.0 ** (bits - 1) - 1) if signed else (0.0, 2.0**bits - 1))
+
+
+def require_few_scans(file: IO[bytes]) -> None:
+    """Refuses a JPEG file of very many scans: one takes 12 bytes, and a millisecond for each megapixel.
+
+    Args:
+        file: at its beginning, and left there.
+
+    Raises:
+        ValueError: it has more than 100.
+    """
+    content = file.read()
+    file.seek(0)
+    if content.count(bytes((0xFF, _SCAN))) > _MOST_SCANS and (found := _count_scans(content)) > _MOST_SCANS:
+        raise ValueError(f"a JPEG file of {found:,} scans would take very long; at most {_MOST_SCANS} are taken")
+
+
+def _count_scans(content: bytes) -> int:
+    """Counts the scans of the first picture; previews before it and films behind it do not matter."""
+    count, place = 0, 2
+    while (found := _MARKER.search(content, place)) and content[found.end() - 1] != _END:
+        count += content[found.end() - 1] == _SCAN
+        place = found.end() + int.from_bytes(content[found.end() : found.end() + 2], "big")
+    return count
 
 
 def read_jpeg_xl(file: IO[bytes], many_bands: bool, most_pixels: int) -> Bands:

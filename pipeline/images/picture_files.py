@@ -13,7 +13,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from pipeline.core.memory import has_room
 from pipeline.core.picture_formats import PictureFormat
 from pipeline.images.bands import Bands, Frame, list_limits
-from pipeline.images.coded_files import read_deep_png, read_jpeg_2000, read_jpeg_xl, read_rare_jpeg
+from pipeline.images.coded_files import read_deep_png, read_jpeg_2000, read_jpeg_xl, read_rare_jpeg, require_few_scans
 from pipeline.images.deep_files import read_npy, read_tiff
 from pipeline.images.dicom import read_dicom
 
@@ -91,6 +91,8 @@ def open_picture(
         deep = read_tiff(file, many_bands, frame, most_pixels)
     elif known.name == "JPEG2000":
         deep = read_jpeg_2000(file, many_bands, most_pixels)
+    elif known.name == "JPEG":
+        require_few_scans(file)
     if deep is not None:
         return OpenedPicture(deep)
     file.seek(0)

@@ -1,3 +1,4 @@
+import io
 from pathlib import Path
 from typing import Any
 
@@ -5,8 +6,9 @@ import imagecodecs
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
-from pipeline.images.decoding import decode_file
+from pipeline.images.decoding import BrokenImageError, decode_file
 from pipeline.images.fitting import StorageForm
 
 GREY = np.kron(np.array([[0, 80, 255], [160, 240, 16]], dtype=np.uint8), np.ones((8, 5), dtype=np.uint8))[:15, :15]
@@ -71,3 +73,17 @@ def test_a_rare_jpeg_that_was_cut_is_broken(tmp_path: Path) -> None:
     deep = imagecodecs.jpeg2k_encode(COLOUR.astype(np.uint16) * 257, reversible=True)
     with pytest.raises(ValueError, match=r"\S"):
         _decode(tmp_path / "a.jp2", deep[: len(deep) // 2])
+
+
+def _repeat_last_scan(times: int) -> bytes:
+    """A progressive JPEG file whose last pass comes again and again, with a preview in its head and a film behind."""
+    file = io.BytesIO()
+    Image.fromarray(COLOUR).save(file, "JPEG", progressive=True, comment=b"\xff\xda" * 500)
+    content = file.getvalue()[:-2]
+    return content + content[content.rindex(b"\xff\xda") :] * times + b"\xff\xd9" + b"\xff\xda" * 500
+
+
+def test_a_jpeg_of_very_many_scans_is_refused_and_one_of_some_is_not(tmp_path: Path) -> None:
+    assert _decode(tmp_path / "a.jpg", _repeat_last_scan(80)).shape == COLOUR.shape
+    with pytest.raises(BrokenImageError, match=r"^a JPEG file of 10,010 scans would take very long; at most 100 are"):
+        _decode(tmp_path / "a.jpg", _repeat_last_scan(10_000))
