@@ -15,12 +15,11 @@ from pipeline.core.arrays import Images
 from pipeline.core.errors import InputError
 from pipeline.core.paths import store_path
 from pipeline.images.store import open_store
-from pipeline.inference.demo.app import HOST, ImpatientProtocol, make_app
+from pipeline.inference.demo.app import HOST, MOST_CONNECTIONS, ImpatientProtocol, make_app
 from pipeline.inference.licences import list_licences
 from pipeline.inference.predictor import open_predictor
 
 _RATE = 0.05
-_CONNECTIONS = 64  # open at once; more are answered with 503
 
 
 def run(root: Path, name: str, port: int) -> None:
@@ -37,7 +36,7 @@ def run(root: Path, name: str, port: int) -> None:
             print(line, flush=True)
         app = make_app(predictor, _RATE, _open_samples(root))
         settings = uvicorn.Config(
-            app, http=ImpatientProtocol, log_level="warning", access_log=False, limit_concurrency=_CONNECTIONS
+            app, http=ImpatientProtocol, log_level="warning", access_log=False, limit_concurrency=MOST_CONNECTIONS
         )
         server = uvicorn.Server(settings)
         print(f"demo of {name}: http://{HOST}:{listening.getsockname()[1]} (stop with Ctrl-C)", flush=True)

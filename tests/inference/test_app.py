@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -218,26 +218,54 @@ def test_the_command_serves_until_it_is_interrupted_and_ends_cleanly(predicting_
 
 
 @contextmanager
-def serving(seconds: float, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, int]]:
-    """Serves nothing, with so many seconds for the head of a request; yields the address."""
+def serving(seconds: float, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[tuple[str, int], set[Any]]]:
+    """Serves a long answer, with so many seconds for the head of a request; yields the address, and who is there."""
     monkeypatch.setattr(demo, "HEAD_SECONDS", seconds)
-    server = uvicorn.Server(uvicorn.Config(FastAPI(), http=demo.ImpatientProtocol, log_level="error"))
+    app = FastAPI()
+    app.add_api_route("/long", lambda: "x" * 20_000_000)
+    server = uvicorn.Server(uvicorn.Config(app, http=demo.ImpatientProtocol, log_level="error"))
     with socket.socket() as listening:
         listening.bind((demo.HOST, 0))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         while not server.started:
             time.sleep(0.01)
-        yield listening.getsockname()
+        yield listening.getsockname(), server.server_state.connections
         server.should_exit = True
         thread.join()
 
 
 @pytest.mark.parametrize("begun", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HT"])
 def test_a_connection_without_a_whole_request_is_closed(begun: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    with serving(0.1, monkeypatch) as address, socket.create_connection(address, timeout=20) as connection:
+    with serving(0.1, monkeypatch) as (address, _), socket.create_connection(address, timeout=20) as connection:
         connection.sendall(begun)
         received = b""
         while part := connection.recv(4096):
             received += part
     assert received.count(b"HTTP/1.1 404") == begun.count(b"\r\n\r\n")
+
+
+@pytest.mark.parametrize("more", [b"", b"Connection: close\r\n"])
+def test_a_connection_on_which_nobody_reads_the_answer_is_closed(more: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(0.1, monkeypatch) as (address, there), socket.create_connection(address, timeout=20) as connection:
+        connection.sendall(b"GET /long HTTP/1.1\r\nHost: a\r\n" + more + b"\r\n")
+        wait(lambda: len(there) == 1)
+        wait(lambda: not there)
+
+
+def test_more_connections_than_the_demo_holds_are_closed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "MOST_CONNECTIONS", 2)
+    with serving(20.0, monkeypatch) as (address, there):
+        held = [socket.create_connection(address, timeout=20) for _ in range(6)]
+        ends = [each.recv(1) if number > 3 else None for number, each in enumerate(held)]
+        assert ends[4:] == [b"", b""]
+        assert len(there) == 4
+        for each in held:
+            each.close()
+
+
+def wait(done: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not done():
+        assert time.monotonic() < end
+        time.sleep(0.01)

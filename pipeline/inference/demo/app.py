@@ -31,6 +31,7 @@ HOST = "127.0.0.1"
 MAX_BYTES = 10_000_000
 MAX_PIXELS = 50_000_000
 HEAD_SECONDS = BODY_SECONDS = 30.0
+MOST_CONNECTIONS = 64  # at once; more are answered with 503
 CONTENT_TYPE = "application/octet-stream"
 _DISPLAYED = 448  # side of the images that are returned, in pixels
 _FILES = {"/": "index.html", "/style.css": "style.css", "/script.js": "script.js"}
@@ -48,21 +49,33 @@ _HEADERS = {
 
 
 class ImpatientProtocol(H11Protocol):
-    """A connection that is closed where no whole request begins on it within `HEAD_SECONDS`: others want its place."""
+    """A connection that is closed where nothing goes on: others want its place.
+
+    Within `HEAD_SECONDS` a whole request must begin on it, or something of an answer be read. Of more connections than
+    twice `MOST_CONNECTIONS` it is closed at once.
+    """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begins to look whether there are requests."""
         super().connection_made(transport)
-        self.loop.call_later(HEAD_SECONDS, self._look, None)
+        if len(self.connections) > 2 * MOST_CONNECTIONS:
+            transport.abort()
+        self.loop.call_later(HEAD_SECONDS, self._look, None, 0)
 
-    def _look(self, last: object) -> None:
-        """Closes the connection where no request has begun since ``last`` one."""
-        if self.transport.is_closing():
+    def _look(self, last: object, unread: int) -> None:
+        """Closes the connection where no request has begun since ``last`` one, or nothing of what was unread is read.
+
+        What a closed connection still has to send keeps it open until somebody reads it.
+        """
+        left = self.transport.get_write_buffer_size()
+        if left and left == unread:
+            self.transport.abort()
+        elif not left and self.transport.is_closing():
             return
-        if self.cycle is last and getattr(self.cycle, "response_complete", True):  # there is no cycle before the first
+        elif self.cycle is last and getattr(self.cycle, "response_complete", True):  # before the first there is none
             self.transport.close()
-        else:
-            self.loop.call_later(HEAD_SECONDS, self._look, self.cycle)
+        if left or not self.transport.is_closing():
+            self.loop.call_later(HEAD_SECONDS, self._look, self.cycle, left)
 
 
 class RefusedError(ValueError):
