@@ -46,9 +46,18 @@ def test_labels_come_as_marks(tmp_path: Path) -> None:
     [
         ("return 1 / 0", r"mine.py raised ZeroDivisionError \(division by zero\) on 3 rows; correct that file"),
         ("return float('nan')", "returned nan on 3 rows"),
-        ("return 'high'", "raised ValueError"),
+        ("return float('inf')", "returned inf on 3 rows; correct that file"),
+        ("return np.float32('nan')", "returned nan on 3 rows"),
+        ("return 'high'", "returned str 'high' on 3 rows, and not one number; correct that file"),
+        ("return '0.5'", "returned str '0.5' on 3 rows, and not one number"),
+        ("return bool(y_true[0] == y_pred[0])", "returned bool True on 3 rows"),
+        ("return (y_true == y_pred).all()", r"returned bool np.(True|False)_ on 3 rows, and not one"),
+        ("return y_true == y_pred", r"returned ndarray array\(\[.*\]\) on 3 rows"),
+        ("return np.array([0.5])", r"returned ndarray array\(\[0.5\]\) on 3 rows"),
+        ("return 0.5 + 0j", r"returned complex \(0.5\+0j\) on 3 rows"),
+        ("return [0.5]", r"returned list \[0.5\] on 3 rows"),
         ("raise SystemExit(3)", r"raised SystemExit \(3\) on 3 rows"),
-        ("return None", "raised TypeError"),
+        ("return None", "returned NoneType None on 3 rows, and not one number"),
         ("y_true[:] = 'cat'; return 1.0", "changed the arrays that it was given"),
     ],
 )
@@ -58,8 +67,9 @@ def test_a_function_that_fails_on_the_sample_is_refused_in_one_line(tmp_path: Pa
     assert "\n" not in str(error.value)
 
 
-def test_a_function_that_works_is_taken(tmp_path: Path) -> None:
-    own(tmp_path, "return (y_true == y_pred).mean()").try_out(CLASSES, TRUTH)
+@pytest.mark.parametrize("body", ["return (y_true == y_pred).mean()", "return np.array(0.5)", "return 1"])
+def test_a_function_that_works_is_taken(tmp_path: Path, body: str) -> None:
+    own(tmp_path, body).try_out(CLASSES, TRUTH)
 
 
 def test_a_missing_file_or_function_names_the_near_ones(tmp_path: Path) -> None:

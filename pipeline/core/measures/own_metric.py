@@ -22,6 +22,7 @@ from pipeline.core.targets.contract import Target
 
 Response = Literal["predict", "predict_proba"]
 _SAMPLE = 200  # rows of the trial before anything costly starts
+_SHOWN = 60  # characters of what is no number
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,16 @@ class OwnMetric:
         def score(truth: Truth, values: Values) -> float:
             true, predicted = self._show(target, truth, values)
             try:
-                value = float(function(true, predicted))
+                made = function(true, predicted)
             except (Exception, SystemExit) as error:  # whatever a person's own code raises becomes one line
                 if isinstance(error, Exception) and is_out_of_memory(error):
                     raise
                 words = f"raised {type(error).__name__} ({one_line(error)}) on {len(values)} rows"
                 raise self._refuse(words) from error
+            if not _is_number(made):
+                shown = one_line(repr(made))[:_SHOWN]
+                raise self._refuse(f"returned {type(made).__name__} {shown} on {len(values)} rows, and not one number")
+            value = float(made)
             if not math.isfinite(value):
                 raise self._refuse(f"returned {value} on {len(values)} rows")
             return value
@@ -68,7 +73,8 @@ class OwnMetric:
         """Calls the function once on some training rows with predictions made up near the truth.
 
         Raises:
-            InputError: it raises, returns no finite number, or changes what it is given.
+            InputError: it raises, returns no finite number (text that looks like one, True, an array and a complex
+                number are none), or changes what it is given.
         """
         rows = np.random.default_rng(0).permutation(len(truth))[:_SAMPLE]
         outputs = np.random.default_rng(1).normal(size=(len(rows), len(target.columns)))
@@ -112,3 +118,10 @@ class OwnMetric:
 
     def _refuse(self, words: str) -> InputError:
         return InputError(f"metric {self.name} of {self.file} {words}; correct that file")
+
+
+def _is_number(made: object) -> bool:
+    """Says whether a value is one real number: of Python, of NumPy, or an array of no dimension that holds one."""
+    if isinstance(made, np.ndarray):
+        return made.ndim == 0 and made.dtype.kind in "iuf"
+    return isinstance(made, int | float | np.integer | np.floating) and not isinstance(made, bool)
