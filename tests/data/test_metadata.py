@@ -39,6 +39,23 @@ def test_what_does_not_fit_is_named(tmp_path: Path, text: str, ids: list[str], m
         read_metadata(tmp_path, COLUMNS, "train", ids)
 
 
+@pytest.mark.parametrize("large", ["inf", "-Infinity", "1e400", "-3.5e38"])
+def test_numbers_that_are_infinite_or_beyond_float32_count_as_missing_and_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], large: str
+) -> None:
+    (tmp_path / "train.csv").write_text(TRAIN.replace("45.0", large), encoding="utf-8")
+    read = read_metadata(tmp_path, COLUMNS, "train", ["c", "a", "b"])
+    assert read["number:age"].tolist() == ["60", "", ""]
+    line = f"train.csv, column age: 1 numbers are infinite or beyond 3.4e38 and count as missing: {large} of id a"
+    assert line in capsys.readouterr().out
+
+
+def test_large_numbers_within_float32_stay(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "train.csv").write_text(TRAIN.replace("45.0", "-3.4e38"), encoding="utf-8")
+    assert read_metadata(tmp_path, COLUMNS, "train", ["a"])["number:age"].tolist() == ["-3.4e38"]
+    assert not capsys.readouterr().out
+
+
 def test_the_id_is_no_feature() -> None:
     with pytest.raises(ValidationError, match="features names id, which tells images apart"):
         Columns(train="t.csv", test="t.csv", id="id", features={"id": "number"})

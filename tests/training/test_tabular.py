@@ -153,6 +153,16 @@ def test_every_column_of_a_target_is_learned(kind: str, target: Target) -> None:
     assert target.measure_losses(truth[200:], values).mean() < 0.35
 
 
+@pytest.mark.parametrize("kind", ["boosting", "linear"])
+def test_the_largest_numbers_of_float32_do_no_harm(kind: str) -> None:
+    random, labels = np.random.default_rng(0), np.arange(200) % 2
+    features = np.stack([labels + random.normal(0, 0.3, 200), random.normal(size=200)], axis=1).astype(np.float32)
+    features[::7, 1] = np.finfo(np.float32).max
+    target = OneClass(columns=("a", "b"))
+    predict = fit_estimator(recipe(tabular=kind), target, features[:150], labels[:150], (False, False), 0)
+    assert METRICS["accuracy"].score(labels[150:], predict(features[150:])) > 0.8
+
+
 def test_members_are_columns_too(root: Path, tmp_path: Path) -> None:
     data = opened(root, recipe())[0]
     with pytest.raises(InputError, match=r"members: .*oof.parquet does not exist; run `dvc repro train@image` first"):

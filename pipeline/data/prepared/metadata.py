@@ -21,6 +21,8 @@ def read_metadata(
 ) -> pd.DataFrame:
     """Reads the columns of some images, as text, under the names that they have in an index.
 
+    Infinite numbers, and those beyond float32, say as little as blanks: they become blanks, and a line says so.
+
     Args:
         base: the source's folder.
         columns: of the competition's file.
@@ -48,11 +50,12 @@ def read_metadata(
     chosen = table.loc[list(ids)].reset_index(drop=True)
     for name, kind in columns.features.items():
         if kind == "number":
-            _check_numbers(chosen[name], ids, f"{path}, column {name}")
+            chosen[name] = _take_numbers(chosen[name], ids, f"{path}, column {name}")
     return name_columns(chosen, columns)
 
 
-def _check_numbers(cells: pd.Series, ids: Sequence[str], place: str) -> None:
+def _take_numbers(cells: pd.Series, ids: Sequence[str], place: str) -> pd.Series:
+    """Returns the cells of a column of numbers, blank where they are infinite or beyond float32."""
     texts = cells.str.strip()
     numbers = pd.to_numeric(texts, errors="coerce")
     wrong = np.flatnonzero((numbers.isna() & ~texts.str.lower().isin(["", "nan", "na"])).to_numpy())
@@ -61,6 +64,12 @@ def _check_numbers(cells: pd.Series, ids: Sequence[str], place: str) -> None:
             f"{place}: {cells.iloc[row]!r} of id {ids[row]} is no number ({len(wrong)} rows have none); write "
             "category for it under columns.features"
         )
+    with np.errstate(over="ignore"):
+        beyond = np.isinf(numbers.to_numpy(dtype=np.float64, na_value=np.nan).astype(np.float32))
+    if beyond.any():
+        odd = [f"{cells.iloc[row]} of id {ids[row]}" for row in np.flatnonzero(beyond).tolist()]
+        print(f"note: {place}: {len(odd)} numbers are infinite or beyond 3.4e38 and count as missing: {some(odd, 3)}")
+    return cells.mask(beyond, "")
 
 
 def refuse_leaks(index: pd.DataFrame, labels: Labels, columns: Columns) -> None:

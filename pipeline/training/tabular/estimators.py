@@ -124,9 +124,13 @@ def _regressor(recipe: TabularRecipe, categories: tuple[bool, ...], seed: int) -
 
 
 def _scaled(model: Any) -> Any:
-    """Puts the mean where nothing is known, and says so in a column of its own; brings columns to one scale."""
+    """Puts the mean where nothing is known, and says so in a column of its own; brings columns to one scale.
+
+    In float64: sums of numbers that float32 holds may be none of float32.
+    """
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
+    from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-    return make_pipeline(SimpleImputer(add_indicator=True, keep_empty_features=True), StandardScaler(), model)
+    filled = SimpleImputer(add_indicator=True, keep_empty_features=True)
+    return make_pipeline(FunctionTransformer(np.float64), filled, StandardScaler(), model)

@@ -76,12 +76,19 @@ def make_features(root: Path, prepared: Path, recipe: TabularRecipe, target: Tar
         for place, column in enumerate(target.columns):
             made.append((f"{member}: {column}", member, False, oof[:, place], tests[:, place]))
     return FeatureTable(
-        train=np.stack([each[3] for each in made], axis=1).astype(np.float32),
-        test=np.stack([each[4] for each in made], axis=1).astype(np.float32),
+        train=_narrow([each[3] for each in made]),
+        test=_narrow([each[4] for each in made]),
         names=tuple(each[0] for each in made),
         sources=tuple(each[1] for each in made),
         categories=tuple(each[2] for each in made),
     )
+
+
+def _narrow(features: list[NDArray[np.floating]]) -> NDArray[np.float32]:
+    """Puts features side by side; a difference beyond float32 is not known."""
+    with np.errstate(over="ignore"):
+        made = np.stack(features, axis=1).astype(np.float32)
+    return np.where(np.isfinite(made), made, np.float32(np.nan))
 
 
 def _encode_categories(train: pd.Series, test: pd.Series) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
