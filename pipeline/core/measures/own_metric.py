@@ -59,7 +59,7 @@ class OwnMetric:
                 words = f"raised {type(error).__name__} ({one_line(error)}) on {len(values)} rows"
                 raise self._refuse(words) from error
             if not _is_number(made):
-                shown = one_line(repr(made))[:_SHOWN]
+                shown = " ".join(repr(made).split())[:_SHOWN]
                 raise self._refuse(f"returned {type(made).__name__} {shown} on {len(values)} rows, and not one number")
             value = float(made)
             if not math.isfinite(value):

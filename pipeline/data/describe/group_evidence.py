@@ -15,6 +15,7 @@ from pipeline.images.decoding import BrokenImageError, decode_bytes
 from pipeline.images.fitting import StorageForm
 
 _SIDE, _PICTURES, _OF_A_GROUP, _SHUFFLES = 16, 400, 6, 200
+_OF_FEW = 120  # pictures of few groups together, where they have so many
 _MOST_PIXELS = 200_000_000
 _CLEAR = 0.01  # the largest share of shuffles that do as well
 
@@ -120,10 +121,11 @@ def _draw_rows(groups: Sequence[str]) -> list[int]:
             members.setdefault(name, []).append(row)
     several = [rows for rows in members.values() if len(rows) > 1]
     random = np.random.default_rng(0)
+    each_has = max(_OF_A_GROUP, _OF_FEW // max(len(several), 1))
     drawn: list[int] = []
     for place in random.permutation(len(several)).tolist():
         rows = several[place]
-        drawn += [rows[each] for each in random.permutation(len(rows))[:_OF_A_GROUP].tolist()]
+        drawn += [rows[each] for each in random.permutation(len(rows))[:each_has].tolist()]
         if len(drawn) >= _PICTURES:
             break
     return sorted(drawn)

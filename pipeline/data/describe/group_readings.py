@@ -1,6 +1,7 @@
 """Readings of the groups of training images; those that the headers of DICOM files name."""
 
 import io
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +14,16 @@ from pipeline.core.picture_formats import SIGNATURE_BYTES, find_picture_format, 
 from pipeline.data.describe.listing import Listing
 from pipeline.images.dicom import SUBJECTS, Subject, read_subject
 
+LEAST_GROUPS = 5  # as many as there are folds by default
 _OPENED, _LEAST = 200, 5  # files that are looked at, and subjects among them: fewer are a name for all, or a hospital
+# Whole names, without a closing id, number or the like: anatom_site is a part of the body, site a hospital.
+_NAMES = {
+    *("patient", "person", "subject", "participant", "driver", "donor", "animal", "specimen", "case", "study"),
+    *("studyinstance", "series", "seriesinstance", "lesion", "slide", "location", "sequence", "seq", "site", "place"),
+    *("session", "video", "clip", "scene", "camera", "group", "experiment", "plot", "field", "tree", "hospital"),
+    *("institution", "center", "centre", "photographer", "observer", "user", "owner", "flight", "dive", "burst"),
+}
+_ENDINGS = {"id", "ids", "no", "num", "number", "name", "key", "code", "uid", "hash", "idx", "index", "instance"}
 
 
 @dataclass(frozen=True)
@@ -129,3 +139,11 @@ def choose_header(listing: Listing, images: Sequence[str], wanted: str) -> Group
             "with brackets, or none"
         )
     return GroupReading(dicom=subject, facts=(f"the {subject} of DICOM headers ties images together: --group",))
+
+
+def is_group_name(name: str) -> bool:
+    """Says whether a column is called after what several images belong to: ``patient_id``, ``Location``."""
+    words = [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)]
+    while len(words) > 1 and words[-1] in _ENDINGS:
+        words.pop()
+    return "".join(words) in _NAMES or (len(words) > 1 and words[-1] in ("patient", "subject") and len(words) == 2)

@@ -12,21 +12,19 @@ from dataclasses import dataclass, field, replace
 import pandas as pd
 
 from pipeline.core.errors import InputError, some
+from pipeline.data.describe.few_groups import count_folds, describe_few_groups, list_few_columns, tell_folds
 from pipeline.data.describe.group_evidence import GroupEvidence, measure_groups
-from pipeline.data.describe.group_readings import GroupedRows, GroupReading, choose_header, find_headers
+from pipeline.data.describe.group_readings import (
+    LEAST_GROUPS,
+    GroupedRows,
+    GroupReading,
+    choose_header,
+    find_headers,
+    is_group_name,
+)
 from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import Choices, strip_suffix
-from pipeline.data.prepared.one_hot import is_flag
 
-_LEAST = 5  # groups: as many as there are folds by default
-# Whole names, without a closing id, number or the like: anatom_site is a part of the body, site a hospital.
-_NAMES = {
-    *("patient", "person", "subject", "participant", "driver", "donor", "animal", "specimen", "case", "study"),
-    *("studyinstance", "series", "seriesinstance", "lesion", "slide", "location", "sequence", "seq", "site", "place"),
-    *("session", "video", "clip", "scene", "camera", "group", "experiment", "plot", "field", "tree", "hospital"),
-    *("institution", "center", "centre", "photographer", "observer", "user", "owner", "flight", "dive", "burst"),
-}
-_ENDINGS = {"id", "ids", "no", "num", "number", "name", "key", "code", "uid", "hash", "idx", "index", "instance"}
 _SIDES = {
     *("left", "right", "l", "r", "od", "os", "front", "back", "top", "bottom", "upper", "lower", "side"),
     *("cc", "mlo", "pa", "ap", "lat", "lateral", "frontal", "dorsal", "ventral"),
@@ -69,7 +67,7 @@ def describe_groups(
     if len(coarse) > 1 and len([each for each in coarse if each.apart]) == 1:
         coarse = [each for each in coarse if each.apart]
     if not coarse:
-        return find_headers(listing, rows.images, _hint_at_few(rows)) or _ask_or_hint(listing, rows)
+        return _describe_others(listing, rows, tests)
     # Of groups that cross, the fewest tie the most: folds that keep them are the most honest.
     coarse.sort(key=lambda each: len(set(each.groups)))
     reading = _apply(listing, rows, coarse[0])
@@ -78,21 +76,6 @@ def describe_groups(
         for each in coarse[1:]
     )
     return replace(reading, check=(*reading.check, *torn))
-
-
-def _hint_at_few(rows: GroupedRows) -> tuple[str, ...]:
-    """Lists columns of the name of a group with too few values for the folds."""
-    few = []
-    for name in [str(name) for name in rows.table.columns if name not in rows.taken and _is_group_name(str(name))]:
-        count = len(set(rows.table[name]) - {""})
-        if is_flag(rows.table[name]):  # says whether there are several, not which belong together
-            continue
-        if 2 <= count < min(_LEAST, len(rows.table)):
-            few.append(
-                f"{name} of {rows.name} has {count} values, too few for {_LEAST} folds: to keep their images together, "
-                f"write train.group: {name} here and split.n_splits: {count} into params.yaml"
-            )
-    return tuple(few)
 
 
 def _apply(listing: Listing, rows: GroupedRows, chosen: _Candidate) -> GroupReading:
@@ -119,7 +102,9 @@ def _chosen(listing: Listing, rows: GroupedRows, wanted: str) -> GroupReading:
                 f"--group {wanted}: all {len(rows.table):,} rows of {rows.name} have one value, "
                 f"{rows.table[wanted].iloc[0]!r}, which no two folds can share; choose another column, or --group none"
             )
-        return GroupReading(column=wanted, facts=(f"{wanted} ties images together: chosen with --group",))
+        count = count_folds(rows.table[wanted].tolist(), rows.labels)
+        check = (tell_folds(wanted, count),) if 2 <= count < LEAST_GROUPS else ()
+        return GroupReading(column=wanted, facts=(f"{wanted} ties images together: chosen with --group",), check=check)
     if wanted.strip().lower() == "none":
         return GroupReading(facts=("no images belong together: chosen with --group",))
     if "(" in wanted:
@@ -141,7 +126,7 @@ def _chosen(listing: Listing, rows: GroupedRows, wanted: str) -> GroupReading:
 def _list_columns(rows: GroupedRows, tests: Sequence[pd.DataFrame]) -> list[_Candidate]:
     found = []
     for name in map(str, rows.table.columns):
-        if name in rows.taken or not _is_group_name(name):
+        if name in rows.taken or not is_group_name(name):
             continue
         groups = rows.table[name].tolist()
         if not _repeats(groups) or _is_label_again(groups, rows.labels):
@@ -156,18 +141,11 @@ def _list_columns(rows: GroupedRows, tests: Sequence[pd.DataFrame]) -> list[_Can
     return found
 
 
-def _is_group_name(name: str) -> bool:
-    words = [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)]
-    while len(words) > 1 and words[-1] in _ENDINGS:
-        words.pop()
-    return "".join(words) in _NAMES or (len(words) > 1 and words[-1] in ("patient", "subject") and len(words) == 2)
-
-
 def _repeats(groups: Sequence[str]) -> bool:
     """Says whether values repeat over images, in enough groups for the folds."""
     distinct = set(groups) - {""}
     named = sum(bool(name) for name in groups)
-    return _LEAST <= len(distinct) < named and 2 * named > len(groups)
+    return LEAST_GROUPS <= len(distinct) < named and 2 * named > len(groups)
 
 
 def _is_label_again(groups: Sequence[str], labels: Sequence[str]) -> bool:
@@ -195,10 +173,20 @@ def _find_sides(rows: GroupedRows) -> _Candidate | None:
     return _Candidate("the id before its last part", groups, GroupReading(pattern=pattern), False, facts)
 
 
-def _ask_or_hint(listing: Listing, rows: GroupedRows) -> GroupReading:
+def _describe_others(listing: Listing, rows: GroupedRows, tests: Sequence[pd.DataFrame]) -> GroupReading:
+    """Describes what headers name, a column of few groups, or ids numbered alike whose pictures resemble each other."""
+    few = list_few_columns(rows, tests)
+    lines = [f"{name} of {rows.name} is not applied, as headers of DICOM files name patients" for name in few]
+    headers = find_headers(listing, rows.images, lines)
+    if headers is not None:
+        return headers
+    few_groups = describe_few_groups(listing, rows, tests)
+    return few_groups if few_groups.column is not None else _ask_or_hint(listing, rows, few_groups)
+
+
+def _ask_or_hint(listing: Listing, rows: GroupedRows, few: GroupReading) -> GroupReading:
     """Looks for numbered ids (``video3_12``) whose pictures resemble each other: asks where the evidence is clear."""
     groups = [match[1] if (match := re.search(r"^(.+)[_-]\d+$", strip_suffix(name))) else "" for name in rows.ids]
-    few = GroupReading(check=_hint_at_few(rows))
     if not all(groups) or not _repeats(groups) or _is_label_again(groups, rows.labels):
         return few
     evidence = measure_groups(listing, rows.images, groups, rows.labels)
