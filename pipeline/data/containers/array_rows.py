@@ -4,11 +4,12 @@ Entries have the columns ``name`` and ``image``. Arrays have ``row``, which coun
 read is one row at a time, so that memory stays flat.
 """
 
+import io
 import math
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -102,8 +103,9 @@ def _iterate_arrays(arrays: Mapping[str, StoredArray], columns: Collection[str] 
         raise InputError(f"{path} holds no array; get it again")
     wanted = set(columns) if columns is not None else None
     if all(_is_one_image(array) for array in arrays.values()):
-        for name in natural_order(list(arrays)):
-            row: Row = {NAME: name}
+        names = natural_order(list(arrays))
+        for name, short in zip(names, _shorten(names), strict=True):
+            row: Row = {NAME: short}
             yield row if wanted is not None and IMAGE not in wanted else row | {IMAGE: arrays[name].read()}
         return
     lengths = {name: array.shape[0] if array.shape else 0 for name, array in arrays.items()}
@@ -118,9 +120,23 @@ def _iterate_arrays(arrays: Mapping[str, StoredArray], columns: Collection[str] 
         yield {ROW: number} | {name: next(cells) for name, cells in zip(chosen, rows, strict=True)}
 
 
+def _shorten(names: list[str]) -> list[str]:
+    """Drops the folders that all names begin or end with: ``images/a1`` and ``images/a2``, ``a1/image``."""
+    parts = [name.split("/") for name in names]
+    least = min(map(len, parts)) - 1
+    first = next((n for n in range(least) if len({part[n] for part in parts}) > 1), least) if len(parts) > 1 else 0
+    parts = [part[first:] for part in parts]
+    least = min(map(len, parts)) - 1
+    last = next((n for n in range(least) if len({part[-1 - n] for part in parts}) > 1), least) if len(parts) > 1 else 0
+    return ["/".join(part[: len(part) - last]) for part in parts]
+
+
 def _is_one_image(array: StoredArray) -> bool:
-    """Says whether an array is one image: encoded bytes, height x width, or height x width x channels."""
-    return array.encoded or len(array.shape) == 2 or (len(array.shape) == 3 and array.shape[-1] in _BANDS)
+    """Says whether an array is one image: encoded bytes, height x width, or that with channels behind or before."""
+    if array.encoded or len(array.shape) != 3:
+        return array.encoded or len(array.shape) == 2
+    first, *others = array.shape
+    return others[-1] in _BANDS or (first in _BANDS[1:] and first < min(others))
 
 
 def _describe_set(dataset: Any) -> StoredArray:
@@ -141,6 +157,27 @@ def _describe_set(dataset: Any) -> StoredArray:
             yield from dataset[start : start + size]
 
     return StoredArray(tuple(dataset.shape), bool(encoded), read, iterate)
+
+
+def list_single_pictures(paths: Sequence[str], read_head: Callable[[str], bytes]) -> list[str]:
+    """Lists the NumPy files that hold one picture each: three or more in a folder, of one shape that is a picture's.
+
+    Args:
+        paths: of NPY files.
+        read_head: from a path to the first `SIGNATURE_BYTES` bytes.
+    """
+    folders: dict[str, list[str]] = {}
+    for path in paths:
+        folders.setdefault(path.rpartition("/")[0], []).append(path)
+    found: list[str] = []
+    for inside in [inside for inside in folders.values() if len(inside) > 2]:
+        try:
+            shapes = {_read_header(io.BytesIO(read_head(path)))[0] for path in inside}
+        except _DAMAGED:
+            continue
+        if len(shapes) == 1 and len(shapes.pop()) in (2, 3):
+            found += inside
+    return found
 
 
 def _describe_npy(opened: Callable[[], IO[bytes]], path: Path) -> StoredArray:

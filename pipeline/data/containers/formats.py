@@ -1,5 +1,6 @@
 """Formats of files that hold rows: tables, and packed images; what reads which suffix is looked up here."""
 
+import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +36,8 @@ ROW_FORMATS = (
     RowFormat(
         "JSON",
         (".json",),
-        "a record of a list; an image of COCO's form with its category (`category_id`, `category_name`)",
+        "a record of a list, also of one inside an object; a row of a table as pandas writes it; an image of COCO's "
+        "form with its category (`category_id`, `category_name`)",
         iterate_json,
     ),
     RowFormat("JSON lines", (".jsonl", ".ndjson"), "a line", iterate_json_lines),
@@ -59,8 +61,14 @@ ROW_FORMATS = (
         iterate_numpy,
     ),
 )
+_SHARD = re.compile(r"-\d{3,6}-of-\d{3,6}$")  # a part of a set of records, as TensorFlow numbers them
 ROW_SUFFIXES = tuple(suffix for each in ROW_FORMATS for suffix in each.suffixes)
 WORKBOOK_SUFFIXES = (".xlsx", ".xls", ".xlsm", ".ods")
+
+
+def strip_shard(path: str) -> str:
+    """Drops the number of a part: ``train.tfrecord`` of train.tfrecord-00000-of-00002."""
+    return _SHARD.sub("", path)
 
 
 def find_format(path: Path | str) -> RowFormat | None:
@@ -69,7 +77,7 @@ def find_format(path: Path | str) -> RowFormat | None:
     Raises:
         InputError: an Excel workbook.
     """
-    suffix = Path(path).suffix.lower()
+    suffix = Path(strip_shard(str(path))).suffix.lower()
     if suffix in WORKBOOK_SUFFIXES:
         raise InputError(
             f"{path} is a workbook ({suffix}), whose cells a program may have changed: dates, long numbers, leading "

@@ -5,7 +5,7 @@ digits. COCO's form: https://cocodataset.org/#format-data
 """
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
 from itertools import islice
@@ -15,16 +15,18 @@ from typing import IO, Literal
 from pipeline.core.errors import InputError, one_line
 from pipeline.data.containers.cells import Row, holds_text
 
-Form = Literal["records", "coco", "columns", "pairs", "keyed", "other"]
+Form = Literal["records", "inner", "coco", "columns", "numbered", "split", "pairs", "keyed", "other"]
 _PAIR = ("key", "value")
 _LOOKED_AT = 100_000  # events of the parser: about as many values
 _DEEPEST = 100
+_NUMBERED, _RECORDS = ("start_map", "map_key", "0"), ("start_array", "start_map", None)
 
 
 def iterate_json(path: Path, columns: Collection[str] | None) -> Iterator[Row]:
     """Yields the rows of a JSON file.
 
-    An object of plain values has the columns ``key`` and ``value``; one of objects has ``key`` and their fields.
+    An object of plain values has the columns ``key`` and ``value``; one of objects has ``key`` and their fields. A list
+    of records may stand inside an object (``{"data": [...]}``); tables may be written as pandas writes them.
 
     Args:
         path: the file.
@@ -38,8 +40,14 @@ def iterate_json(path: Path, columns: Collection[str] | None) -> Iterator[Row]:
         rows = _join_coco(path)
     elif form == "records":
         rows = _items(path, "item")
+    elif form == "inner":
+        rows = _items(path, f"{_list_records(_find_kinds(path))[0]}.item")
     elif form == "columns":
         rows = _from_columns(path)
+    elif form == "numbered":
+        rows = _from_numbered(path)
+    elif form == "split":
+        rows = _from_split(path)
     elif form in ("pairs", "keyed"):
         rows = _from_pairs(path)
     else:
@@ -82,12 +90,18 @@ def find_json_form(path: Path) -> Form:
     with _opened(path) as file:
         if isinstance(next(ijson.items(file, "images.item"), None), dict):
             return "coco"
-    kinds = _find_kinds(path)
-    if kinds <= {"start_map"}:
+    kinds = set((found := _find_kinds(path)).values())
+    if kinds == {"start_map 0"}:
+        return "numbered"
+    if {"columns", "data"} <= found.keys() <= {"columns", "data", "index"}:
+        return "split"
+    if len(_list_records(found)) == 1:
+        return "inner"
+    if kinds <= {"start_map", "start_map 0"}:
         return "keyed"
     if kinds <= {"start_array"}:
         return "columns"
-    return "other" if kinds & {"start_map", "start_array"} else "pairs"
+    return "other" if any(kind.startswith("start") for kind in kinds) else "pairs"
 
 
 def _is_deep(events: list[str]) -> bool:
@@ -100,19 +114,32 @@ def _is_deep(events: list[str]) -> bool:
     return False
 
 
-def _find_kinds(path: Path) -> set[str]:
-    """The kinds of a top-level object's values, of those that lie at its beginning."""
+def _find_kinds(path: Path) -> dict[str, str]:
+    """The kinds of the values of a top-level object that lie at its beginning.
+
+    They are the parser's events; of ``start_map 0`` the first key is the number 0, of ``start_array map`` the first
+    value an object.
+    """
     import ijson
 
-    kinds: dict[str, str] = {}
+    begun: dict[str, list[tuple[str, object]]] = {}
     key = None
     with _opened(path) as file:
         for prefix, event, value in islice(ijson.parse(file), _LOOKED_AT):
             if prefix == "" and event == "map_key":
                 key = value
-            elif prefix == key:
-                kinds.setdefault(prefix, event)
-    return set(kinds.values())
+                begun[key] = []
+            elif key is not None and prefix in (key, f"{key}.item") and len(begun[key]) < 2:
+                begun[key].append((event, value))
+    kinds = {key: (events[0][0], *events[-1]) for key, events in begun.items() if events}
+    names: dict[tuple[object, ...], str] = {_NUMBERED: "start_map 0", _RECORDS: "start_array map"}
+    return {key: names.get(words, words[0]) for key, words in kinds.items()}
+
+
+def _list_records(kinds: Mapping[str, str]) -> list[str]:
+    """Lists the keys of an object that hold lists of records; none where a list of plain values stands beside them."""
+    found = [key for key, kind in kinds.items() if kind == "start_array map"]
+    return found if "start_array" not in kinds.values() else []
 
 
 def _join_coco(path: Path) -> Iterator[Row]:
@@ -153,8 +180,30 @@ def _from_columns(path: Path) -> Iterator[Row]:
     if len({len(values) for values in columns.values()}) != 1:
         lengths = ", ".join(f"{name} {len(values)}" for name, values in list(columns.items())[:5])
         raise InputError(f"{path} holds lists of several lengths ({lengths}); columns of one table have one length")
-    for cells in zip(*columns.values(), strict=True):
-        yield dict(zip(columns, cells, strict=True))
+    yield from (dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True))
+
+
+def _from_numbered(path: Path) -> Iterator[Row]:
+    """Rows of columns of numbered cells, as pandas writes a table by default."""
+    import ijson
+
+    with _opened(path) as file:
+        columns: dict[str, dict[str, object]] = dict(ijson.kvitems(file, ""))
+    for number in dict.fromkeys(number for cells in columns.values() for number in cells):
+        yield {name: cells.get(number) for name, cells in columns.items()}
+
+
+def _from_split(path: Path) -> Iterator[Row]:
+    """Rows of values beside a list of their names, as pandas' ``orient="split"`` writes them."""
+    import ijson
+
+    with _opened(path) as file:
+        names = list(ijson.items(file, "columns.item"))
+        file.seek(0)
+        for number, cells in enumerate(ijson.items(file, "data.item"), 1):
+            if not isinstance(cells, list) or len(cells) != len(names):
+                raise InputError(f"{path}: row {number} of data does not hold {len(names)} values, one for each column")
+            yield dict(zip(map(str, names), cells, strict=True))
 
 
 def _from_pairs(path: Path) -> Iterator[Row]:

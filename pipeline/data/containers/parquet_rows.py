@@ -13,7 +13,7 @@ from pipeline.data.containers.cells import Row
 
 _CELLS = 4_000_000
 _MOST_BYTES, _MOST_TIMES = 256_000_000, 100  # a file may unfold into the first, or into so many times its size
-_FIELD = "bytes"  # of a picture as Hugging Face's data sets store it: {bytes, path}
+_FIELD, _NAME = "bytes", "path"  # of a picture as Hugging Face's data sets store it: {bytes, path}
 
 
 def list_parquet_columns(path: Path) -> list[str]:
@@ -47,7 +47,7 @@ def iterate_parquet(path: Path, columns: Collection[str] | None) -> Iterator[Row
                     "values repeat or are too long; write ids and labels that are short"
                 )
             for row in batch.to_pylist():
-                yield {name: _cell(value) for name, value in row.items()}
+                yield _unfold(row)
 
 
 def iterate_parquet_pixels(path: Path, columns: Sequence[str]) -> Iterator[NDArray[Any]]:
@@ -75,8 +75,17 @@ def _rows(columns: int) -> int:
     return max(1, min(1024, _CELLS // max(1, columns)))
 
 
-def _cell(value: object) -> object:
-    return value[_FIELD] if isinstance(value, dict) and isinstance(value.get(_FIELD), bytes) else value
+def _unfold(row: Row) -> Row:
+    """Takes the bytes out of pictures of that form; their names become a column such as ``image.path``."""
+    cells: Row = {}
+    for name, value in row.items():
+        if isinstance(value, dict) and isinstance(value.get(_FIELD), bytes):
+            cells[name] = value[_FIELD]
+            if value.get(_NAME):
+                cells[f"{name}.{_NAME}"] = value[_NAME]
+        else:
+            cells[name] = value
+    return cells
 
 
 @contextmanager

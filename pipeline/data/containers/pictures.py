@@ -49,7 +49,7 @@ def sort_pixel_columns(names: Sequence[str], pattern: str) -> list[str]:
 
 
 def shape_pixels(values: NDArray[Any], shape: Sequence[int] | None, place: str) -> NDArray[Any]:
-    """Brings numbers to (height, width, channels): as stated, as they are, or square.
+    """Brings numbers to (height, width, channels): as stated, as they are, or square; channels may stand first.
 
     Raises:
         InputError: they fit neither the stated shape nor a square.
@@ -67,6 +67,8 @@ def shape_pixels(values: NDArray[Any], shape: Sequence[int] | None, place: str) 
         values = values.reshape(side, side, -1)
     if values.ndim == 2:
         values = values[..., None]
+    elif values.ndim == 3 and values.shape[0] < min(values.shape[1:]):
+        values = np.moveaxis(values, 0, 2)  # channels first
     if values.ndim != 3:
         raise InputError(f"{place} has the shape {list(values.shape)}; an image is height x width (x channels)")
     return values

@@ -71,7 +71,8 @@ def iterate_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[R
     found = find_format(path)
     if found is None:
         raise InputError(f"{path} is no file of rows")
-    wanted = None if columns is None else {name.split(".")[0] for name in columns}
+    # The id of a row names its pictures where it lists several, so it is read as well.
+    wanted = None if columns is None else {name.split(".")[0] for name in columns} | {"_id", "id"}
     for row in explode_pictures(found.iterate(path, wanted)):
         yield row if columns is None else {name: cell for name, cell in row.items() if name in columns}
 
@@ -97,7 +98,8 @@ def _read_file(path: Path, columns: Sequence[str] | None) -> pd.DataFrame:
     found = find_format(path)
     names = list(find_row_columns(path).plain) if columns is None else list(columns)
     if columns is not None and found is not None and found.kind == "Parquet":
-        _require(path, names, list_parquet_columns(path))
+        there = list_parquet_columns(path)
+        _require(path, [name.split(".")[0] if name not in there else name for name in names], there)
     cells: dict[str, list[object]] = {name: [] for name in names}
     count = 0
     for count, row in enumerate(iterate_rows(path, names), 1):

@@ -21,15 +21,15 @@ from pipeline.core.files import files_below
 from pipeline.core.ids import natural_order
 from pipeline.core.layouts import IMAGE_SUFFIXES
 from pipeline.core.picture_formats import SIGNATURE_BYTES, find_picture_format
-from pipeline.data.containers.formats import ROW_SUFFIXES, find_format
+from pipeline.data.containers.array_rows import list_single_pictures
+from pipeline.data.containers.formats import ROW_SUFFIXES, find_format, strip_shard
 from pipeline.data.containers.tables import find_row_columns, read_rows
 
 TABLE_SUFFIXES = (".csv", ".tsv")
 _HEAD_BYTES = 1_000_000
 _PICTURE_OR_ROWS = (".npy",)  # an array of one picture, or of all pictures
-_MOST_SETS = 32  # files of arrays: more hold a picture each
-_WIDE = 200  # columns: more are pixels or nothing
-_MOST_FOLDERS = 200  # of files without extension that are looked into
+_MOST_SETS = 32  # files of arrays: more are pictures
+_WIDE, _MOST_FOLDERS = 200, 200  # columns: more are pixels or nothing; folders of files without extension looked into
 
 
 @dataclass
@@ -76,19 +76,22 @@ class Listing:
         probes = {folder: paths[:: max(1, len(paths) - 1)] for folder, paths in list(folders.items())[:_MOST_FOLDERS]}
         self.load([path for paths in probes.values() for path in paths])
         drawn = {folder for folder, paths in probes.items() if all(map(self._is_picture, paths))}
-        if len(probes) < len(folders) and len(drawn) == len(probes):
-            drawn = set(folders)
-        return {path for folder in drawn for path in folders[folder]}
+        whole = set(folders) if len(drawn) == len(probes) else drawn
+        return {path for folder in whole for path in folders[folder]}
 
     def _is_picture(self, path: str) -> bool:
         return find_picture_format(self.read(path, SIGNATURE_BYTES)) is not None
 
     @cached_property
     def row_files(self) -> list[str]:
-        """The paths of the files that hold rows; of NumPy's, where they are few: many hold a picture each."""
-        many = len(self.of(*_PICTURE_OR_ROWS)) > _MOST_SETS
-        paths = self.of(*ROW_SUFFIXES)
-        return [path for path in paths if not path.lower().endswith(_PICTURE_OR_ROWS)] if many else paths
+        """The paths of the files that hold rows; of NumPy's, those that do not hold a picture each."""
+        shards = [path for path in self.of("") if "-of-" in path and strip_shard(path).endswith(ROW_SUFFIXES)]
+        arrays = self.of(*_PICTURE_OR_ROWS)
+        if len(arrays) <= _MOST_SETS:
+            self.load(arrays)
+            arrays = list_single_pictures(arrays, lambda path: self.read(path, SIGNATURE_BYTES))
+        single = set(arrays)
+        return [path for path in self.of(*ROW_SUFFIXES) if path not in single] + shards
 
     @cached_property
     def tables(self) -> list[str]:

@@ -1,11 +1,12 @@
 """Packed sets: the files of a listing that hold images row by row, grouped by name; their ids and some pictures."""
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -14,16 +15,19 @@ from numpy.typing import NDArray
 
 from pipeline.core.errors import InputError
 from pipeline.core.file_layouts import Packed
+from pipeline.core.picture_formats import SIGNATURE_BYTES, find_picture_format
 from pipeline.data.containers.array_rows import NAME, ROW
-from pipeline.data.containers.cells import LEAST_PIXELS
+from pipeline.data.containers.cells import LEAST_PIXELS, Row
+from pipeline.data.containers.formats import strip_shard
 from pipeline.data.containers.parquet_rows import iterate_parquet_pixels
 from pipeline.data.containers.pictures import Picture, iterate_pictures, sort_pixel_columns
-from pipeline.data.containers.tables import find_row_columns, read_rows
+from pipeline.data.containers.tables import find_row_columns, iterate_rows, read_rows
 from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import is_id, parent_folder
 
 _OPENED = 48
 _PIXELS = r"\d+"
+_SIDES = (("height", "rows", "h"), ("width", "cols", "columns", "w"), ("depth", "channels", "c"))
 
 
 @dataclass
@@ -91,6 +95,9 @@ def find_packed_sets(listing: Listing) -> list[PackedSet]:
     groups: dict[tuple[str, str, str], list[str]] = {}
     for path in listing.row_files:
         pure = PurePosixPath(path)
+        if strip_shard(path) != path:  # train.tfrecord-00000-of-00002: a set by what stands before the number
+            groups.setdefault((parent_folder(path), strip_shard(pure.name) + "-", ""), []).append(path)
+            continue
         start = re.split(r"\d", pure.stem)[0]
         groups.setdefault((parent_folder(path), start if start != pure.stem else pure.stem, pure.suffix), []).append(
             path
@@ -128,6 +135,8 @@ def _open_set(listing: Listing, pattern: str, files: tuple[str, ...]) -> PackedS
         columns = find_row_columns(listing.place(files[0]))
         if columns.pictures:
             packed, notes = _describe_cells(columns.pictures)
+            if packed.columns is None:
+                packed, notes = _describe_raw(listing.place(files[0]), columns.pictures[0]) or (packed, notes)
             return PackedSet(listing, pattern, files, columns.plain, packed, notes)
         return _open_pixels(listing, pattern, files, columns.plain)
     except InputError:
@@ -139,6 +148,41 @@ def _describe_cells(pictures: Sequence[str]) -> tuple[Packed, tuple[str, ...]]:
         return Packed(columns=tuple(pictures) if "." in pictures[0] else None), ()
     note = f"each row holds {len(pictures)} pictures, {', '.join(pictures)}: read as the channels of one image"
     return Packed(columns=tuple(pictures)), (note,)
+
+
+def _describe_raw(place: Path, column: str) -> tuple[Packed, tuple[str, ...]] | None:
+    """Describes bytes that are no picture file but the pixels themselves, by the sides that stand beside them.
+
+    Raises:
+        InputError: no sides beside them, and no square.
+    """
+    rows = [row for row in islice(iterate_rows(place), _OPENED) if isinstance(row.get(column), bytes)]
+    contents = [bytes(row[column]) for row in rows]  # type: ignore[call-overload]
+    drawn = sum(find_picture_format(content[:SIGNATURE_BYTES]) is not None for content in contents)
+    if 2 * drawn >= len(rows):
+        return None
+    sizes = {len(content) for content in contents}
+    sides = [_read_sides(row) for row in rows]
+    if len(sizes) == 1 and len(set(sides)) == 1 and sides[0] is not None and math.prod(sides[0]) in sizes:
+        return Packed(shape=sides[0]), ()
+    for channels in (1, 3):
+        side = math.isqrt(min(sizes) // channels)
+        if sizes == {side * side * channels} and side * side >= LEAST_PIXELS:
+            note = f"bytes of {column} are no picture files: read as the grey levels of {side} x {side} pixels"
+            return Packed(shape=(side, side, channels) if channels > 1 else (side, side)), (note,)
+    raise InputError(f"{place}: {column} holds bytes that are no picture, and no sides of one beside them")
+
+
+def _read_sides(row: Row) -> tuple[int, int] | tuple[int, int, int] | None:
+    """Reads height, width and channels out of the columns of such names."""
+    found = []
+    for words in _SIDES:
+        cells = [cell for name, cell in row.items() if re.split(r"[/_.]", name.lower())[-1] in words]
+        found.append(cells[0] if cells and isinstance(cells[0], int) else None)
+    height, width, channels = found
+    if height is None or width is None:
+        return None
+    return (height, width) if channels is None or channels == 1 else (height, width, channels)
 
 
 def _open_pixels(listing: Listing, pattern: str, files: tuple[str, ...], plain: Sequence[str]) -> PackedSet | None:

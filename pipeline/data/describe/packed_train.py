@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.core.errors import some
+from pipeline.core.errors import InputError, some
 from pipeline.data.containers.array_rows import ROW
 from pipeline.data.describe.classes import is_label
 from pipeline.data.describe.group_readings import GroupedRows
@@ -114,6 +114,11 @@ def _pick_id(images: PackedSet, sample: pd.DataFrame, choices: Choices) -> str:
         return ROW
     if images.document:
         return str((images.packed.columns or ("",))[0].split(".")[0])
+    if not images.names:
+        raise InputError(
+            f"{images.pattern} has no column that tells its images apart (it has {some(images.plain) or 'none'}); add "
+            "a column of ids to it, or write its pictures into files"
+        )
     named = [name for name in images.names if name in sample.columns and choices.id is None]
     options = {name: name for name in named or images.names}
     return pick_reading(f"the id column of {images.pattern}", options, "--id", choices.id)

@@ -16,6 +16,7 @@ from pipeline.data.describe.sample import SampleSubmission
 from pipeline.data.prepared.one_hot import ON, is_flag, mark_ones
 
 _FEW = 0.02  # the share of rows up to which marks of none or several classes may be mistakes
+_WORDS = [["no", "yes"], ["n", "y"], ["f", "t"], ["", "x"], ["-", "+"], ["absent", "present"]]
 _SUMS = 0.02  # rows of shares sum to one number, but for rounding
 
 
@@ -154,8 +155,14 @@ def _fit_kinds(cells: pd.DataFrame, sample: SampleSubmission) -> dict[str, str]:
 
 
 def _hint_at_marks(cells: pd.DataFrame) -> str:
-    """Says what keeps columns from being marks of labels where they hold 0, 1 and -1, or blanks; else an empty text."""
+    """Says what keeps columns from being marks of labels where they hold 0, 1 and -1, or blanks; else an empty text.
+
+    Also where two words stand for 0 and 1: yes and no, x and a blank.
+    """
     found = {cell for name in cells.columns for cell in cells[name]}
+    if len(found) == 2 and sorted(map(str.lower, found)) in _WORDS:
+        words = " and ".join(word or "a blank" for word in sorted(found))
+        return f", but they hold {words} instead of 0 and 1: write those, or False and True"
     values = pd.to_numeric(pd.Series(sorted(found - {""}), dtype="str"), errors="coerce")
     if not set(values) <= {-1.0, 0.0, 1.0} or 1.0 not in set(values):
         return ""

@@ -30,6 +30,7 @@ from pipeline.data.describe.match import (
     parent_folder,
     pick_reading,
 )
+from pipeline.data.describe.near_misses import check_endings, check_folders, format_near_misses, refuse_headless
 from pipeline.data.describe.ruled_out import rule_out_candidates
 from pipeline.data.describe.sample import SampleSubmission
 from pipeline.data.describe.storage import PixelTable
@@ -58,6 +59,7 @@ def describe_train(
     Raises:
         InputError: nothing to read, or several readings; the candidates are listed.
     """
+    refuse_headless(listing, images, tables)
     found = find_candidates(listing, images, tables, sample, choices)
     if len(found) > 1 and choices.train is None:
         found = rule_out_candidates(found, listing, images, sample.table)
@@ -70,7 +72,8 @@ def describe_train(
         if packed is not None:
             return packed
     if not found:
-        raise InputError(format_nothing(listing, images, tables, sample))
+        nothing, _, way = format_nothing(listing, images, tables, sample).rpartition(". ")
+        raise InputError(f"{nothing}{format_near_misses(listing, images, tables)}. {way}")
     candidate = pick_reading(f"the training data in {listing.source}", found, "--train", choices.train)
     if isinstance(candidate, FolderCandidate | NameCandidate) and (choices.label or choices.id):
         raise InputError(f"--label and --id choose columns of a table, but {candidate.folder} has none; leave them out")
@@ -161,6 +164,7 @@ def _describe_table(
         groups = GroupReading(joined.key)
     else:
         groups = describe_groups(listing, rows, tests, choices)
+    check += [*check_endings(match, table[match.column].iloc[places].tolist()), *check_folders(match, cells)]
     left = describe_left_out(table, row_id, labels, match, candidate.table)
     section = {
         "layout": "csv_one_hot" if labels.marks else "csv_images",

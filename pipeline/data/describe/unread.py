@@ -8,7 +8,7 @@ from pipeline.core.archives.kinds import PACKED_VOLUMES
 from pipeline.core.errors import InputError, some
 from pipeline.core.files import is_hidden
 from pipeline.core.layouts import IMAGE_SUFFIXES
-from pipeline.data.containers.formats import ROW_SUFFIXES
+from pipeline.data.containers.formats import ROW_SUFFIXES, strip_shard
 from pipeline.data.describe.listing import TABLE_SUFFIXES, Listing
 
 _UNPACK = "unpack it and give the folder"
@@ -30,6 +30,7 @@ _KINDS = {
     (".mp4", ".avi", ".mov", ".mkv", ".webm", ".wmv"): ("videos", _PICTURES),
     (".wav", ".mp3", ".flac", ".ogg"): ("sounds", "leave it"),
 }
+_SHARDS = ("parts of a set without an ending", "give them that of their format, such as .tfrec")
 _BESIDE = (
     *(
         ".txt",
@@ -84,8 +85,10 @@ def _group(paths: Iterable[str]) -> dict[tuple[str, str], list[str]]:
     groups: dict[tuple[str, str], list[str]] = {}
     for path in paths:
         name = path[:-3] if path.lower().endswith(PACKED_VOLUMES) else path
-        ending = "." + name.rpartition(".")[2].lower()
-        if ending not in taken and not ("/." in f"/{path}" and is_hidden(PurePosixPath(path))):
+        ending = "." + strip_shard(name).rpartition(".")[2].lower()
+        if strip_shard(name) != name and ending not in taken:
+            groups.setdefault(_SHARDS, []).append(path)
+        elif ending not in taken and not ("/." in f"/{path}" and is_hidden(PurePosixPath(path))):
             other = ("files of no kind that is known", "see docs/competitions.md for what is read")
             groups.setdefault(known.get(ending, other), []).append(path)
     return groups

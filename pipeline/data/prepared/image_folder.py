@@ -70,7 +70,8 @@ class ImageFolder:
     def find(self, ids: Sequence[str], table: Path) -> list[str]:
         """Finds each id's file: with or without extension, in any case of it; by bare name when no path fits.
 
-        Last, by what the name looks like (`plain_path`): slashes of Windows, accents of a Mac, blanks around names.
+        Then by what the name looks like (`plain_path`): slashes of Windows, accents of a Mac, blanks around names.
+        Last, by the name without an image's extension: pictures that were converted keep their ids.
 
         Returns:
             Paths below the source's folder, in the order of ``ids``.
@@ -112,7 +113,11 @@ class ImageFolder:
     def _match(self, ids: Sequence[str]) -> list[list[str]]:
         exact, bare = self._names
         return [
-            exact.get(_key(name)) or bare.get(_key(name)) or self._plain_names.get(_key(plain_path(name)), [])
+            exact.get(_key(name))
+            or bare.get(_key(name))
+            or self._plain_names.get(_key(plain_path(name)))
+            or exact.get(_stem(name))
+            or bare.get(_stem(name), [])
             for name in ids
         ]
 
@@ -167,3 +172,9 @@ def _key(path: str) -> str:
     """An image's extension counts in any case; the rest of the name to the letter."""
     suffix = PurePosixPath(path).suffix
     return path[: -len(suffix)] + suffix.lower() if suffix.lower() in IMAGE_SUFFIXES else path
+
+
+def _stem(name: str) -> str:
+    """The name without an image's extension; empty, which no file is called, where it has none."""
+    pure = PurePosixPath(name)
+    return name[: -len(pure.suffix)] if pure.suffix.lower() in IMAGE_SUFFIXES else ""

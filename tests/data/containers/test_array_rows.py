@@ -5,7 +5,7 @@ import pytest
 from support.packers import hdf5, npy, npz, png
 
 from pipeline.core.errors import InputError
-from pipeline.data.containers.array_rows import iterate_hdf5, iterate_numpy
+from pipeline.data.containers.array_rows import iterate_hdf5, iterate_numpy, list_single_pictures
 
 GREY = np.arange(3 * 8 * 8, dtype="uint8").reshape(3, 8, 8)
 
@@ -64,3 +64,22 @@ def test_damage_is_named(tmp_path: Path, name: str, content: bytes) -> None:
     path = _write(tmp_path, name, content)
     with pytest.raises(InputError, match=f"{name} is no whole"):
         list((iterate_hdf5 if name.endswith("h5") else iterate_numpy)(path, None))
+
+
+@pytest.mark.parametrize("form", ["images/{}", "{}/image", "train/{}/png", "{}"])
+def test_an_entry_is_called_without_the_folders_of_all(tmp_path: Path, form: str) -> None:
+    path = _write(tmp_path, "a.h5", hdf5({form.format(name): np.zeros((8, 8, 3), "uint8") for name in ("a1", "b1")}))
+    assert [row["name"] for row in iterate_hdf5(path, ["name"])] == ["a1", "b1"]
+    both = _write(tmp_path, "b.h5", hdf5({f"x/{name}/c": np.zeros((8, 8), "uint8") for name in ("p/1", "q/2")}))
+    assert [row["name"] for row in iterate_hdf5(both, ["name"])] == ["p/1", "q/2"]
+
+
+def test_images_with_channels_first_are_entries_of_their_own(tmp_path: Path) -> None:
+    path = _write(tmp_path, "a.npz", npz({name: np.zeros((3, 8, 8), "uint8") for name in "ab"}))
+    assert [row["name"] for row in iterate_numpy(path, ["name"])] == ["a", "b"]
+
+
+def test_files_of_one_picture_each_are_told_from_sets() -> None:
+    files = {f"train/{name}.npy": npy(GREY[0]) for name in "abc"}
+    files |= {"x_train.npy": npy(GREY), "y_train.npy": npy(np.arange(3)), "x_test.npy": npy(GREY[:2]), "t/1.npy": b""}
+    assert list_single_pictures(list(files), lambda path: files[path][:512]) == [f"train/{name}.npy" for name in "abc"]

@@ -25,6 +25,11 @@ def _write(folder: Path, text: str, name: str = "a.json") -> Path:
         ("[1, 2]", "other"),
         ('"x"', "other"),
         ('{"images": []}', "columns"),
+        ('{"data": [{"id": 1}]}', "inner"),
+        ('{"info": {"x": [1]}, "n": 2, "labels": [{"id": 1}]}', "inner"),
+        ('{"a": [{"id": 1}], "b": [{"id": 1}]}', "other"),
+        ('{"id": {"0": "a"}, "kind": {"0": "ant"}}', "numbered"),
+        ('{"columns": ["id"], "index": [0], "data": [["a"]]}', "split"),
     ],
 )
 def test_the_form_is_read_off_the_beginning(tmp_path: Path, text: str, form: str) -> None:
@@ -36,6 +41,9 @@ def test_the_form_is_read_off_the_beginning(tmp_path: Path, text: str, form: str
     [
         '[{"id": "007", "kind": 1.10}, {"id": "008", "kind": 2}]',
         '{"id": ["007", "008"], "kind": [1.10, 2]}',
+        '{"info": {"year": 1}, "rows": [{"id": "007", "kind": 1.10}, {"id": "008", "kind": 2}]}',
+        '{"id": {"0": "007", "1": "008"}, "kind": {"0": 1.10, "1": 2}}',
+        '{"columns": ["id", "kind"], "index": [0, 1], "data": [["007", 1.10], ["008", 2]]}',
     ],
 )
 def test_records_and_columns_are_one_table_with_every_digit(tmp_path: Path, text: str) -> None:

@@ -6,7 +6,7 @@ import bson
 import numpy as np
 import pytest
 from support.competition_files import zipped
-from support.packers import PACKS, TEST, TRAIN, parquet, pictures, png, tfrecords
+from support.packers import PACKS, TEST, TRAIN, npy, parquet, pictures, png, tfrecords
 from support.tiny import write_yaml
 
 from pipeline.core.competition import load_competition
@@ -168,3 +168,38 @@ def test_two_labels_stop_with_the_choice(root: Path) -> None:
     del files["train.npz"]
     with pytest.raises(InputError, match="--label 'colour' or --label 'shape'"):
         _describe(root, files)
+
+
+def test_pixels_without_a_format_take_the_sides_beside_them(root: Path) -> None:
+    shots = pictures([*TRAIN, *TEST])
+
+    def part(ids: list[str], **more: dict[str, str]) -> bytes:
+        sides = {"height": 8, "width": 8, "depth": 3}
+        cells = {name: {key: value[name].encode() for key, value in more.items()} for name in ids}
+        return tfrecords([{"raw": shots[name].tobytes(), "id": name.encode(), **sides, **cells[name]} for name in ids])
+
+    files: Files = {
+        "train/train.tfrecord-00000-of-00002": part(list(TRAIN)[:6], kind=TRAIN),
+        "train/train.tfrecord-00001-of-00002": part(list(TRAIN)[6:], kind=TRAIN),
+        "test/test.tfrecord-00000-of-00001": part(list(TEST)),
+    }
+    _describe(root, files)
+    train = load_competition(root, "packed").train.model_dump()
+    assert (train["images"], train["packed"]["shape"]) == ("train/train.tfrecord-*", (8, 8, 3))
+    assert _prepare(root) == TRAIN
+
+
+def test_bytes_of_no_picture_are_named(root: Path) -> None:
+    rows = [{"raw": bytes([255, n] * 77), "id": name.encode(), "kind": b"ant"} for n, name in enumerate(TRAIN)]
+    with pytest.raises(InputError, match=r"train\.tfrec holds bytes in raw that are no picture of a known format"):
+        _describe(root, {"train.tfrec": tfrecords(rows)})
+
+
+def test_arrays_of_one_picture_each_are_files_of_their_own(root: Path) -> None:
+    shots = pictures([*TRAIN, *TEST])
+    files: Files = {f"train/{name}.npy": npy(shots[name]) for name in TRAIN}
+    files |= {f"test/{name}.npy": npy(shots[name]) for name in TEST}
+    labels = "id,kind\n" + "".join(f"{name},{label}\n" for name, label in TRAIN.items())
+    _describe(root, files | {"train.csv": labels})
+    assert load_competition(root, "packed").train.model_dump()["images"] == "train"
+    assert _prepare(root) == TRAIN

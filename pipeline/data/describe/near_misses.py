@@ -1,0 +1,160 @@
+"""Near misses: what keeps ids from naming images, and pictures from being read, said where nothing else can be read."""
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Sequence
+from pathlib import PurePosixPath
+
+import pandas as pd
+
+from pipeline.core.errors import InputError, some
+from pipeline.core.ids import plain_path
+from pipeline.core.picture_formats import find_picture_format
+from pipeline.data.containers.tables import find_row_columns
+from pipeline.data.describe.listing import Listing
+from pipeline.data.describe.match import ENOUGH, ImageFiles, Match, is_id, strip_suffix
+from pipeline.data.describe.packed_sets import find_packed_sets
+from pipeline.data.describe.test_tables import WIDE
+
+_BASE64 = re.compile(r"[A-Za-z0-9+/\s]{64,}={0,2}")
+
+
+def _as_whole(name: str) -> str:
+    try:
+        return str(int(float(name))) if re.search("[.eE]", name) and float(name).is_integer() else name
+    except (ValueError, OverflowError):
+        return name
+
+
+_REASONS: dict[str, Callable[[str], str]] = {
+    "capital letters": str.casefold,
+    "a path before the name": lambda name: name.rpartition("/")[2],
+    "numbers that a program wrote as fractions or in powers of ten": _as_whole,
+    "zeros before a number, which a program took away": lambda name: name.lstrip("0"),
+}
+
+
+def refuse_headless(listing: Listing, images: ImageFiles, tables: Sequence[str]) -> None:
+    """Refuses a table whose first line is no header but a row: its name of a column names an image, as its cells do.
+
+    Raises:
+        InputError: names the table and the line.
+    """
+    names = {PurePosixPath(path).name for path in images.paths}
+    names |= {strip_suffix(name) for name in names}
+    for path in tables:
+        head = listing.head(path)
+        for name in [str(column) for column in head.columns[:WIDE] if len(head)]:
+            if all(plain_path(text).rpartition("/")[2] in names for text in (name, str(head[name].iloc[0]))):
+                raise InputError(
+                    f"{listing.source}: {path} has no header: its first line names the image {name!r}; write a line "
+                    "of column names above it, such as id,label"
+                )
+
+
+def format_near_misses(listing: Listing, images: ImageFiles, tables: Sequence[str]) -> str:
+    """Formats what would be read but for a detail: ids that differ a little, pictures in text or without labels."""
+    return "".join(
+        f"; {line}"
+        for line in [
+            *_list_near_ids(listing, images, tables),
+            *_list_text_pictures(listing, tables),
+            *_list_unnamed(listing),
+        ]
+    )
+
+
+def _list_near_ids(listing: Listing, images: ImageFiles, tables: Sequence[str]) -> list[str]:
+    bare = {strip_suffix(PurePosixPath(plain_path(path)).name): path for path in images.paths}
+    lines = []
+    for path in [path for path in tables if len(listing.head(path).columns) <= WIDE and bare]:
+        table = listing.table(path)
+        for name in [str(column) for column in table.columns if is_id(table[column])]:
+            ids = [strip_suffix(plain_path(cell)) for cell in table[name].tolist()]
+            if sum(cell in bare for cell in ids) >= ENOUGH * len(ids):
+                continue
+            for reason, form in _REASONS.items():
+                formed = {form(stem): image for stem, image in bare.items()}
+                hits = [(cell, formed[form(cell)]) for cell in ids if form(cell) in formed]
+                if len(hits) >= ENOUGH * len(ids):
+                    cell, image = hits[0]
+                    lines.append(f"{name} of {path} names images but for {reason} ({cell!r} for {image}): correct them")
+                    break
+    return lines
+
+
+def _list_text_pictures(listing: Listing, tables: Sequence[str]) -> list[str]:
+    found = []
+    for path in tables:
+        head = listing.head(path).head(1).astype(str)
+        found += [f"{name} of {path}" for name in head.columns[:WIDE] if _is_picture_text(head[name].iloc[:1])]
+    return (
+        [f"{some(found, 3)} hold pictures as text (base64): write them into files called by their ids"] if found else []
+    )
+
+
+def _is_picture_text(cells: pd.Series) -> bool:
+    text = "".join(cells).partition("base64,")[2] or "".join(cells)
+    if not _BASE64.fullmatch(text):
+        return False
+    try:
+        return find_picture_format(base64.b64decode(text[:1024], validate=False)) is not None
+    except (binascii.Error, ValueError):
+        return False
+
+
+def _list_unnamed(listing: Listing) -> list[str]:
+    """Lists files of rows that hold pictures, of which nothing is the training data."""
+    lines = []
+    sets = {file: each for each in find_packed_sets(listing) for file in each.files}
+    for each in dict.fromkeys(map(id, sets.values())):
+        images = next(one for one in sets.values() if id(one) == each)
+        example = f", such as {images.names[0]} {images.table[images.names[0]].iloc[0]!r}" if images.names else ""
+        lines.append(
+            f"{images.pattern} holds {len(images.table):,} pictures with the columns {some(images.plain)}{example}: no "
+            "table names them, and no label stands beside them"
+        )
+    for path in [path for path in listing.row_files if path not in sets]:
+        try:
+            columns = find_row_columns(listing.place(path)).pictures
+        except InputError:
+            continue  # named with its reason by others
+        if columns:
+            lines.append(f"{path} holds bytes in {some(columns)} that are no picture of a known format or shape")
+    return lines
+
+
+def check_folders(match: Match, cells: Sequence[str]) -> tuple[str, ...]:
+    """Says where a table names another class than the folder of an image; nothing where folders are no classes.
+
+    Args:
+        match: the table's images.
+        cells: their labels.
+    """
+    folders = [PurePosixPath(path).parent.name for path in match.images]
+    if len(set(folders)) < 2 or set(folders) != set(cells):
+        return ()
+    unlike = [
+        f"{path} ({cell})" for path, folder, cell in zip(match.images, folders, cells, strict=True) if folder != cell
+    ]
+    if not unlike:
+        return ()
+    return (f"{len(unlike):,} of {len(cells):,} rows name another class than their folder: {some(unlike, 3)}",)
+
+
+def check_endings(match: Match, ids: Sequence[str]) -> tuple[str, ...]:
+    """Says that ids name another kind of file than is there; nothing where they name none, or the right one.
+
+    Args:
+        match: the table's images.
+        ids: those of their rows.
+    """
+    unlike = [
+        f"{name} is {path}"
+        for name, path in zip(ids, match.images, strict=True)
+        if strip_suffix(name) != name and not path.lower().endswith(name.rpartition(".")[2].lower())
+    ]
+    if not unlike:
+        return ()
+    return (f"{len(unlike):,} ids name files with another extension, taken by the name alone: {some(unlike, 3)}",)

@@ -1,0 +1,83 @@
+"""Where nothing can be read, what is missing is said by name."""
+
+import base64
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.competition_files import Files, animals, image, images, labels, read, rows
+from support.packers import hdf5, png
+
+from pipeline.core.errors import InputError
+
+
+def _told(root: Path, files: Files) -> str:
+    with pytest.raises(InputError) as error:
+        read(root, files)
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("form", "stem", "reason"),
+    [
+        ("a{}", "A{}", "but for capital letters ('a0' for train/A0.png)"),
+        ("/kaggle/input/x/{}.png", "a{}", "but for a path before the name"),
+        ("C:\\data\\{}.png", "a{}", "but for a path before the name"),
+        ("{}.0", "{}", "but for numbers that a program wrote as fractions"),
+        ("{}", "00{}", "but for zeros before a number"),
+    ],
+)
+def test_ids_that_differ_a_little_are_told(root: Path, form: str, stem: str, reason: str) -> None:
+    names = [stem.format(number) for number in range(9)]
+    ids = [form.format(name if "/x/" in form or "data" in form else number) for number, name in enumerate(names)]
+    files: Files = {
+        "train.csv": rows("Id,Category", *((name, ("ant", "bee")[n % 2]) for n, name in enumerate(ids))),
+        "sample_submission.csv": rows("Id,Category", ("x1", "ant")),
+        **images([*(f"train/{name}.png" for name in names), "test/x1.png"]),
+    }
+    assert f"Id of train.csv names images {reason}" in _told(root, files)
+
+
+def test_a_table_without_a_header_is_told(root: Path) -> None:
+    files = animals()
+    files["train.csv"] = str(files["train.csv"]).split("\n", 1)[1]
+    assert "train.csv has no header: its first line names the image '0'" in _told(root, files)
+
+
+def test_pictures_in_text_and_pictures_without_labels_are_told(root: Path) -> None:
+    text = base64.b64encode(image(0)).decode()
+    sample = rows("id,label", ("x1", "ant"))
+    files: Files = {"train.csv": rows("id,shot,label", *((n, text, "ab"[n % 2]) for n in range(6)))}
+    assert "shot of train.csv hold pictures as text (base64)" in _told(root, {**files, "sample_submission.csv": sample})
+    shots = {f"{'ab'[n % 2]}/{n}": png(np.full((8, 8), n, "uint8")) for n in range(6)}
+    told = _told(root, {"train.h5": hdf5(shots), "sample_submission.csv": sample, **images(["test/x1.png"])})
+    assert "train.h5 holds 6 pictures with the columns name, such as name 'a/0': no table names them" in told
+
+
+def test_a_table_that_contradicts_folders_is_listed_to_check(root: Path) -> None:
+    names = [f"train/{'ant' if n % 2 == 0 else 'bee'}/{n}.png" for n in range(12)]
+    files = {name: value for name, value in animals().items() if not name.startswith("train/")} | images(names)
+    files["train.csv"] = str(files["train.csv"]).replace("3,bee", "3,ant")
+    read(root, files)
+    text = (root / "configs" / "competitions" / "shape.yaml").read_text("utf-8")
+    assert "1 of 12 rows name another class than their folder: train/bee/3.png (ant)" in " ".join(
+        text.replace("#", "").split()
+    )
+
+
+def test_ids_with_another_extension_are_taken_and_listed_to_check(root: Path) -> None:
+    files = animals()
+    lines = str(files["train.csv"]).splitlines()
+    files["train.csv"] = "\n".join([lines[0], *(line.replace(",", ".jpg,") for line in lines[1:])]) + "\n"
+    found = labels(root, read(root, files))
+    assert found["train/3.png"] == "bee"
+    text = (root / "configs" / "competitions" / "shape.yaml").read_text("utf-8")
+    assert "12 ids name files with another extension" in " ".join(text.replace("#", "").split())
+
+
+def test_columns_of_yes_and_no_are_told(root: Path) -> None:
+    files = animals()
+    marks = [(n, *(("yes", "no")[(n + k) % 3 > 0] for k in range(3))) for n in range(12)]
+    files |= {"train.csv": rows("Id,ant,bee,cow", *marks)}
+    files |= {"sample_submission.csv": rows("Id,ant,bee,cow", *((n, 0.3, 0.3, 0.4) for n in range(3)))}
+    assert "but they hold no and yes instead of 0 and 1" in _told(root, files)
