@@ -34,7 +34,8 @@ _MAGIC = {
     b"\xfd7zXZ\x00": ArchiveKind.XZ,
     b"\x28\xb5\x2f\xfd": ArchiveKind.ZST,
 }
-_NUMBERED = re.compile(r"(?P<whole>.+)\.(?P<part>\d{2,4})")
+# .001 of 7-Zip and others, .aa of split, both also after the word: .part1, .part-aa
+_NUMBERED = re.compile(r"(?P<whole>.+)\.(?:part[._-]?(?P<named>\d{1,4}|[a-z]{2,3})|(?P<part>\d{2,4}|[a-z]{2,3}))")
 _SPANNED = re.compile(r"(?P<whole>.+)\.z(?P<part>\d{2,4})", re.IGNORECASE)
 
 
@@ -64,18 +65,24 @@ def find_kind(head: bytes) -> ArchiveKind | None:
 def group_parts(paths: list[str]) -> dict[str, list[str]]:
     """Groups the parts of archives that were cut: the whole's name -> the parts in the order of their bytes.
 
-    ``train.zip.001`` to ``.005`` follow each other; of ``train.z01``, ``train.z02`` and ``train.zip`` the last is the
-    end. Only whole sequences from 1 are grouped.
+    ``train.zip.001`` to ``.005`` follow each other, and so do ``train.tgz.aa`` and ``.ab``; of ``train.z01``,
+    ``train.z02`` and ``train.zip`` the last is the end. Only whole sequences from the first are grouped.
     """
-    numbered: dict[str, dict[int, str]] = {}
+    numbered: dict[tuple[str, int], dict[int, str]] = {}
     spanned: dict[str, dict[int, str]] = {}
     known = set(paths)
     for path in paths:
         if (match := _NUMBERED.fullmatch(path)) and has_archive_name(match["whole"]):
-            numbered.setdefault(match["whole"], {})[int(match["part"])] = path
+            part = match["named"] or match["part"]
+            letters = 0 if part.isdigit() else len(part)  # train.zip.sig is no part beside train.zip.aa, nor .aaa
+            numbered.setdefault((match["whole"], letters), {})[_count(part)] = path
         elif match := _SPANNED.fullmatch(path):
             spanned.setdefault(match["whole"], {})[int(match["part"])] = path
-    groups = {whole: [parts[part] for part in sorted(parts)] for whole, parts in numbered.items() if _follow(parts)}
+    groups = {}
+    for (whole, letters), parts in numbered.items():
+        begun = {part: path for part, path in parts.items() if not letters or parts.keys() >= set(range(part))}
+        if begun and _follow(begun):
+            groups[whole] = [begun[part] for part in sorted(begun)]
     for stem, parts in spanned.items():
         ends = [name for name in (f"{stem}.zip", f"{stem}.ZIP") if name in known]
         if ends and _follow(parts):
@@ -101,6 +108,16 @@ def strip_part(path: str) -> str:
     """Drops the number of a part: ``train.zip`` of train.zip.001."""
     match = _NUMBERED.fullmatch(path)
     return match["whole"] if match and has_archive_name(match["whole"]) else path
+
+
+def _count(part: str) -> int:
+    """The number of a part; ``aa`` is 0, ``ab`` 1, ``ba`` 26."""
+    if part.isdigit():
+        return int(part)
+    number = 0
+    for letter in part:
+        number = 26 * number + ord(letter) - ord("a")
+    return number
 
 
 def _follow(parts: dict[int, str]) -> bool:

@@ -145,4 +145,6 @@ def _zip_errors(name: str) -> Iterator[None]:
         raise
     except ZIP_ERRORS as error:
         reason = "it is encrypted" if "encrypted" in str(error) else one_line(error)
+        if reason == "File is not a zip file":
+            reason = "it has no end with a directory: it was cut off, or is one part of several"
         raise DamagedArchiveError(name, reason or type(error).__name__) from error

@@ -237,8 +237,8 @@ def open_listing(source: Path, encoding: str | None = None) -> Iterator[Listing]
                 packed = list_archive_files(source, folder / "copies", IMAGE_SUFFIXES)
             except DamagedArchiveError as error:
                 raise InputError(
-                    f"--from {source} is neither a folder nor a whole, readable archive ({error.reason}); "
-                    "give the path of one"
+                    f"--from {source} is neither a folder nor a whole, readable archive ({error.reason}); give the "
+                    "path of one, or unpack it by hand and give the folder"
                 ) from error
             packed.files = _in_order(packed.files)
             yield Listing(source, packed.files, (), folder, packed, encoding)

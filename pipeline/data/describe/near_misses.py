@@ -79,7 +79,9 @@ def _list_near_ids(listing: Listing, images: ImageFiles, tables: Sequence[str]) 
                 hits = [(cell, formed[form(cell)]) for cell in ids if form(cell) in formed]
                 if len(hits) >= ENOUGH * len(ids):
                     cell, image = hits[0]
-                    lines.append(f"{name} of {path} names images but for {reason} ({cell!r} for {image}): correct them")
+                    lines.append(
+                        f"{name} of {path} names images except for {reason} ({cell!r} for {image}): correct them"
+                    )
                     break
     return lines
 
@@ -113,7 +115,7 @@ def _list_unnamed(listing: Listing) -> list[str]:
         example = f", such as {images.names[0]} {images.table[images.names[0]].iloc[0]!r}" if images.names else ""
         lines.append(
             f"{images.pattern} holds {len(images.table):,} pictures with the columns {some(images.plain)}{example}: no "
-            "table names them, and no label stands beside them"
+            "table names them, and they have no label of their own"
         )
     for path in [path for path in listing.row_files if path not in sets]:
         try:

@@ -170,7 +170,7 @@ def _describe_raw(place: Path, column: str) -> tuple[Packed, tuple[str, ...]] | 
         if sizes == {side * side * channels} and side * side >= LEAST_PIXELS:
             note = f"bytes of {column} are no picture files: read as the grey levels of {side} x {side} pixels"
             return Packed(shape=(side, side, channels) if channels > 1 else (side, side)), (note,)
-    raise InputError(f"{place}: {column} holds bytes that are no picture, and no sides of one beside them")
+    raise InputError(f"{place}: {column} holds bytes that are no picture, and no column says its height and width")
 
 
 def _read_sides(row: Row) -> tuple[int, int] | tuple[int, int, int] | None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import PurePosixPath
 
-from pipeline.core.archives.kinds import PACKED_VOLUMES
+from pipeline.core.archives.kinds import PACKED_VOLUMES, is_part_name
 from pipeline.core.errors import InputError, some
 from pipeline.core.files import is_hidden
 from pipeline.core.layouts import IMAGE_SUFFIXES
@@ -17,7 +17,10 @@ _PICTURES = "save its pictures as PNG or TIFF"
 # Ending -> kind, and the way on.
 _KINDS = {
     (".rar",): ("RAR archives", _UNPACK),
-    (".z", ".lz4", ".lzma", ".lz", ".lzo", ".br", ".cab", ".arj", ".iso", ".dmg"): ("archives of a rare kind", _UNPACK),
+    (".z",): ("files of Unix compress", _UNPACK),
+    (".lz4",): ("LZ4 files", _UNPACK),
+    (".lzma", ".lz", ".lzo", ".br"): ("files of a rare compression", _UNPACK),
+    (".cab", ".arj", ".iso", ".dmg", ".ace", ".lzh"): ("disk images or archives of a rare kind", _UNPACK),
     (".xlsx", ".xls", ".xlsm", ".ods"): ("workbooks", "save the sheet as CSV"),
     (".mat",): ("MATLAB files", "save the arrays as NPY or HDF5"),
     (".pkl", ".pickle", ".joblib", ".pt", ".pth"): ("Python pickles, which can run code", "save the arrays as NPY"),
@@ -30,6 +33,7 @@ _KINDS = {
     (".mp4", ".avi", ".mov", ".mkv", ".webm", ".wmv"): ("videos", _PICTURES),
     (".wav", ".mp3", ".flac", ".ogg"): ("sounds", "leave it"),
 }
+_PARTS = ("parts of archives whose other parts are missing", "put all parts into one folder, with their own names")
 _SHARDS = ("parts of a set without an ending", "give them that of their format, such as .tfrec")
 _BESIDE = (
     *(
@@ -68,7 +72,7 @@ def unread_named(listing: Listing) -> Iterator[None]:
 def format_unread(listing: Listing) -> str:
     """Names the files of a listing that no reader takes, kind by kind; the empty string where there are none."""
     closed = {} if listing.packed is None else listing.packed.closed
-    words = [f"{path} stays packed: {reason}" for path, reason in closed.items()]
+    words = [f"{path} stays packed: {reason}; {_open_by_hand(reason)}" for path, reason in closed.items()]
     if listing.nested:
         words.append(f"archives inside a folder are not opened, unpack them first: {some(listing.nested)}")
     left = [path for path in listing.members if path not in closed and path not in listing.nested]
@@ -76,6 +80,12 @@ def format_unread(listing: Listing) -> str:
     for (kind, way), paths in _group(left).items():
         words.append(f"{len(paths):,} {kind} ({some(paths, 3)}): {way}")
     return "; ".join(words)
+
+
+def _open_by_hand(reason: str) -> str:
+    if "encrypted" in reason:
+        return "unpack it with its password and give the folder"
+    return "get it again, or unpack it by hand and give the folder"
 
 
 def _group(paths: Iterable[str]) -> dict[tuple[str, str], list[str]]:
@@ -86,7 +96,9 @@ def _group(paths: Iterable[str]) -> dict[tuple[str, str], list[str]]:
     for path in paths:
         name = path[:-3] if path.lower().endswith(PACKED_VOLUMES) else path
         ending = "." + strip_shard(name).rpartition(".")[2].lower()
-        if strip_shard(name) != name and ending not in taken:
+        if is_part_name(path) and ending not in known:
+            groups.setdefault(_PARTS, []).append(path)
+        elif strip_shard(name) != name and ending not in taken:
             groups.setdefault(_SHARDS, []).append(path)
         elif ending not in taken and not ("/." in f"/{path}" and is_hidden(PurePosixPath(path))):
             other = ("files of no kind that is known", "see docs/competitions.md for what is read")

@@ -77,6 +77,17 @@ def test_an_archive_cut_into_numbered_parts_is_put_together(tmp_path: Path, kind
     assert unpacked(tmp_path / "raw") == looked_at(tmp_path / f"data.{kind}.001") == FILES
 
 
+@pytest.mark.parametrize("form", ["{}.a{}", "{}.part{}", "{}.part-a{}", "{}.aa{}"])
+@pytest.mark.parametrize("kind", ["zip", "7z", "tgz"])
+def test_parts_with_other_endings_are_put_together(tmp_path: Path, kind: str, form: str) -> None:
+    pieces = list(cut(MAKE[kind](FILES), "data", 3).values())
+    signs = "123" if "part{" in form else "abc"
+    parts = {form.format(f"train.{kind}", sign): piece for sign, piece in zip(signs, pieces, strict=True)}
+    source = put(tmp_path / "data.zip", make_zip({**parts, "train.zip.sig": b"no part"}))
+    unpack_archive(source, tmp_path / "raw")
+    assert unpacked(tmp_path / "raw") == looked_at(source) == {**FILES, "train.zip.sig": b"no part"}
+
+
 def test_parts_inside_an_archive_are_put_together_and_go(tmp_path: Path) -> None:
     source = put(tmp_path / "all.zip", make_zip({"a.txt": b"a", **cut(make_zip(FILES), "train.zip", 3)}))
     unpack_archive(source, tmp_path / "raw")

@@ -20,11 +20,11 @@ def _told(root: Path, files: Files) -> str:
 @pytest.mark.parametrize(
     ("form", "stem", "reason"),
     [
-        ("a{}", "A{}", "but for capital letters ('a0' for train/A0.png)"),
-        ("/kaggle/input/x/{}.png", "a{}", "but for a path before the name"),
-        ("C:\\data\\{}.png", "a{}", "but for a path before the name"),
-        ("{}.0", "{}", "but for numbers that a program wrote as fractions"),
-        ("{}", "00{}", "but for zeros before a number"),
+        ("a{}", "A{}", "except for capital letters ('a0' for train/A0.png)"),
+        ("/kaggle/input/x/{}.png", "a{}", "except for a path before the name"),
+        ("C:\\data\\{}.png", "a{}", "except for a path before the name"),
+        ("{}.0", "{}", "except for numbers that a program wrote as fractions"),
+        ("{}", "00{}", "except for zeros before a number"),
     ],
 )
 def test_ids_that_differ_a_little_are_told(root: Path, form: str, stem: str, reason: str) -> None:

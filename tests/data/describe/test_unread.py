@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from support.archive_files import make_seven
-from support.competition_files import animals, images, read, rows
+from support.competition_files import animals, images, read, rows, zipped
 
 from pipeline.core.errors import InputError
 
@@ -59,3 +59,25 @@ def test_folders_of_stages_are_no_classes(root: Path) -> None:
 def test_packed_volumes_are_volumes_and_no_archives(root: Path) -> None:
     with pytest.raises(InputError, match=r"Not read: 1 volumes \(train/v0.nii.gz\): save its pictures as PNG or TIFF$"):
         read(root, {"sample_submission.csv": rows("id,label", (1, 0)), "train/v0.nii.gz": gzip.compress(b"x" * 400)})
+
+
+def test_parts_that_lack_others_and_an_archive_that_was_cut_are_told(root: Path) -> None:
+    whole = make_seven({"1.png": b"x" * 999})
+    files: dict[str, bytes | str] = {
+        "sample_submission.csv": rows("id,label", (1, 0)),
+        "a.7z.001": whole[:50],
+        "a.7z.003": whole[90:],
+        "b.tgz.ac": b"x",
+        "train.csv.lz4": b"x",
+        "d.zip": zipped({"1.png": b"x" * 999})[:-40],
+        "test-00000-of-00001": b"x",
+    }
+    with pytest.raises(InputError) as error:
+        read(root, files)
+    told = str(error.value)
+    assert "3 parts of archives whose other parts are missing (a.7z.001, a.7z.003, b.tgz.ac): put all parts" in told
+    assert (
+        "d.zip stays packed: it has no end with a directory: it was cut off, or is one part of several; get it" in told
+    )
+    assert "1 LZ4 files (train.csv.lz4): unpack it" in told
+    assert "1 parts of a set without an ending (test-00000-of-00001): give them that of their format" in told
