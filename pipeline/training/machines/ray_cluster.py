@@ -31,7 +31,8 @@ def open_cluster(params: RayParams) -> Iterator[Any]:
         require_answer(params.address)
     try:
         if params.address is None:
-            ray.init(include_dashboard=False, object_store_memory=_STORE, **_quiet())
+            # Without "local" Ray would join what $RAY_ADDRESS, or the file that a killed cluster left behind, names.
+            ray.init(address="local", include_dashboard=False, object_store_memory=_STORE, **_quiet())
         else:
             ray.init(address=params.address, **_quiet())
     except (ConnectionError, ValueError, TimeoutError) as error:

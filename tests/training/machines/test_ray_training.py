@@ -102,6 +102,14 @@ def test_a_cluster_that_refuses_is_one_line(monkeypatch: pytest.MonkeyPatch, err
         pass
 
 
+@pytest.mark.slow
+def test_a_cluster_of_this_machine_alone_joins_none_that_the_surroundings_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ray")
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")  # as a cluster that was killed leaves its address behind
+    with ray_cluster.open_cluster(RayParams(address=None)) as ray:
+        assert len([node for node in ray.nodes() if node["Alive"]]) == 1
+
+
 def test_a_head_may_be_silent_twice_in_a_row() -> None:
     assert (require_head(None, 2), require_head("127.0.0.1:1", 0), require_head("127.0.0.1:1", 1)) == (0, 1, 2)
     with pytest.raises(InputError, match=r"head of the cluster at 127\.0\.0\.1:1 is gone; what is done is kept: start"):
