@@ -24,7 +24,6 @@ SHAPE = {"patch_size": 16, "layers": 2, "heads": 2, "hidden": 16, "mlp": 32}
 TRANSFORMERS = ("vit", "dinov2", "dinov3", "siglip")
 # One of each family has its own backbone, the others bring their settings to one of three layers.
 DEEP = ("convnext_tiny", "efficientnet_v2_b0", "mobilenet_v2", "resnet50", "vgg16", "xception")
-QUICK = ("hog_logreg", "small_cnn")
 
 
 def small(name: str) -> dict[str, Any]:
@@ -76,10 +75,9 @@ def build(root: Path, recipes: dict[str, dict[str, Any]], channels: int = 3) -> 
     tiny.write_yaml(root / "params.yaml", params | {"train": {**params["train"], "folds": [0]}})
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize(
-    "model", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in MODELS]
-)
+@pytest.mark.parametrize("model", MODELS)
 def test_a_shipped_file_trains_to_the_same_bits_twice_and_its_checkpoint_says_the_same(
     model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

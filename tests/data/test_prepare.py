@@ -264,6 +264,7 @@ def test_decimal_labels_are_ordered_by_value_and_kept_to_the_digit() -> None:
     assert encode_labels(["10.0", "2.0", "a"])[0] == ["10.0", "2.0", "a"]
 
 
+@pytest.mark.slow
 def test_the_fashion_download_is_prepared_whole(tmp_path: Path, competitions_dir: Path) -> None:
     shipped = Path(__file__).parents[2]
     (tmp_path / "configs" / "competitions").mkdir(parents=True)

@@ -110,6 +110,7 @@ def test_images_in_folders_are_left_out_by_path_and_know_no_rules_of_rows(base: 
         _list(base, "folders", train=train, leave_out={"ids": ["cat/9.png"]})
 
 
+@pytest.mark.slow
 def test_a_row_of_pixels_that_is_left_out_shifts_no_other(tmp_path: Path) -> None:
     tiny.build(tmp_path, "csv_pixels", per_class=4, n_test=3, zipped=False)
     fetch.run(tmp_path)

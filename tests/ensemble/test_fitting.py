@@ -199,6 +199,7 @@ def test_a_member_that_peeked_is_refused(trained: Path) -> None:
         stage.run(trained)
 
 
+@pytest.mark.slow
 def test_a_member_that_peeked_is_taken_on_request_and_marked(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
     train_fake(trained, "two", seed=3, peeked=("the best epoch",))
     write_params(trained, ["one", "two"], ensemble={"allow_peeked": True})

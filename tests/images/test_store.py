@@ -40,6 +40,7 @@ def test_row_i_is_image_i(tmp_path: Path) -> None:
     assert [(image.width, image.height) for image in facts] == [(8, 8)] * 10
 
 
+@pytest.mark.slow
 def test_more_processes_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store_filling, "_CHUNK", 7)
     names = _images(tmp_path, 100)
@@ -100,6 +101,7 @@ def test_a_full_disk_is_noticed_before_a_byte_is_written(tmp_path: Path, monkeyp
     assert not (tmp_path / "a.npy").exists()
 
 
+@pytest.mark.slow
 def test_every_core_works_where_there_is_enough_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names = _images(tmp_path, 6)
     monkeypatch.setattr(store_filling, "_CHUNK", 2)

@@ -77,7 +77,7 @@ def apart(root: Path, model: str, weights: Path, work: Path) -> float:
 
 
 # What these do, quick ones do in other ways.
-SLOW = ("sift", "two_sizes", "learned_views", "tuned")
+SLOW = ("sift", "sift_preprocessed", "two_sizes", "learned_views", "tuned", "dataset_norm_averaged_probabilities")
 
 
 @pytest.mark.parametrize(

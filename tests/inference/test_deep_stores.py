@@ -21,6 +21,7 @@ CNN: dict[str, Any] = trained.CNN | {
 PLAIN: dict[str, Any] = {"network": {"name": "mlp_pixels", "units": [6]}, "training": trained.TRAINING}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["uint16", "float16"])
 def test_a_deep_store_goes_all_the_way(tmp_path: Path, dtype: str) -> None:
     recipes = {"cnn": CNN, "plain": PLAIN, "hog": trained.HOG}

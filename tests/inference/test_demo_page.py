@@ -46,6 +46,7 @@ def drop(page: Page, content: bytes, kind: str = "image/png") -> None:
     page.evaluate(DROP, [base64.b64encode(content).decode(), kind])
 
 
+@pytest.mark.slow
 def test_the_page_can_be_read_by_everybody(browser: Browser, address: str) -> None:
     check_page(browser, address)
 
@@ -169,6 +170,7 @@ def test_what_the_camera_sees_is_answered_and_the_camera_goes_off(browser: Brows
         assert page.evaluate("window.tracks.map(track => track.readyState)") == ["ended"]
 
 
+@pytest.mark.slow
 def test_a_camera_that_is_not_allowed_is_told(browser: Browser, address: str) -> None:
     with opened(browser, address) as page:
         page.click("#camera")
@@ -176,6 +178,7 @@ def test_a_camera_that_is_not_allowed_is_told(browser: Browser, address: str) ->
         assert page.locator("#live").is_hidden()
 
 
+@pytest.mark.slow
 def test_a_second_click_leaves_no_camera_on(browser: Browser, address: str) -> None:
     with opened(browser, address) as page:
         page.evaluate(

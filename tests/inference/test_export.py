@@ -38,10 +38,8 @@ def test_an_exported_model_says_what_the_pipeline_says(
     np.testing.assert_allclose(found, known, atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("kind", "precision"),
-    [pytest.param("litert", "int8", marks=pytest.mark.slow), ("onnx", "int8"), ("onnx", "float16")],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "precision"), [("litert", "int8"), ("onnx", "int8"), ("onnx", "float16")])
 def test_one_fold_alone_is_that_fold_also_in_fewer_bits(
     predicting_root: Path, tmp_path: Path, kind: GraphFormat, precision: WeightPrecision
 ) -> None:

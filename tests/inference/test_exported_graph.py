@@ -41,6 +41,7 @@ def test_rows_and_columns_say_what_every_view_shows(views: Views) -> None:
         np.testing.assert_array_equal(images[:, down][:, :, right], change(images))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("average", ["logits", "probabilities"])
 def test_a_frozen_backbone_stands_in_the_graph_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, average: str

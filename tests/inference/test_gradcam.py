@@ -86,6 +86,7 @@ def test_the_two_halves_are_the_network() -> None:
     np.testing.assert_allclose(cut.rest(cut.maps(images)), model(images), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_of_two_things_in_a_picture_the_heat_lies_on_the_one_that_is_asked_about() -> None:
     """Taught from pictures of one coloured patch each, at any place, shown a picture of both."""
     rng = np.random.default_rng(0)
@@ -131,6 +132,7 @@ def test_a_backbone_within_is_opened(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     np.testing.assert_allclose(cut.rest(cut.maps(images)), net.model(images, training=False), rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backbone", ["MobileNetV2", "VGG19"])
 def test_backbones_end_in_their_last_convolutional_map(backbone: str) -> None:
     net = build_network(

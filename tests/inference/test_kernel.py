@@ -15,6 +15,7 @@ from pipeline.inference.kernel import predict_folder
 from pipeline.stages import ensemble, submission, train
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["ensemble", "tiny_cnn", "tiny_hog"])
 def test_a_pack_predicts_the_pipelines_submission_byte_for_byte(
     root: Path, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
@@ -26,6 +27,7 @@ def test_a_pack_predicts_the_pipelines_submission_byte_for_byte(
     assert "the same test images as in the repository: probabilities differ by 0 at most" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_hidden_images_in_the_place_of_the_shown_ones_are_predicted(root: Path, tmp_path: Path) -> None:
     folder, data = make_pack(root), root / "download" / "tiny"
     for path in sorted((data / "test").iterdir()):

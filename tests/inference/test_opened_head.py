@@ -77,6 +77,7 @@ def predict(root: Path, model: str, work: Path, weights: Path) -> np.ndarray:
     return predict_images(card, list_checkpoints(root, card), inputs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["joined", "near"])
 def test_new_images_get_what_training_predicted_of_them(root: Path, tmp_path: Path, model: str) -> None:
     train.run(root, model)
@@ -91,6 +92,7 @@ def test_new_images_get_what_training_predicted_of_them(root: Path, tmp_path: Pa
         assert np.abs(made - known[: 3 + number]).max() <= 1e-6
 
 
+@pytest.mark.slow
 def test_a_graph_of_two_backbones_and_a_linear_head_predicts_the_same(joined: Path) -> None:
     card = read_card(paths.card_path(joined, "joined"), ModelCard)
     opened = open_trained_model(joined, card, precision="float32")
@@ -102,6 +104,7 @@ def test_a_graph_of_two_backbones_and_a_linear_head_predicts_the_same(joined: Pa
     np.testing.assert_allclose(graph.predict_on_batch(np.asarray(images)), made, atol=3e-3)
 
 
+@pytest.mark.slow
 def test_the_command_predicts_files_by_a_head(
     joined: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -176,6 +179,7 @@ def test_weights_that_a_packed_notebook_would_not_find_are_refused(joined: Path,
     assert not (tmp_path / "pack").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("below", [".", "sub"])
 def test_a_pack_brings_the_backbones_along(joined: Path, tmp_path: Path, below: str) -> None:
     if below == "sub":

@@ -144,6 +144,7 @@ def test_the_picture_beside_a_model_betrays_a_reader_that_is_wrong(tmp_path: Pat
     assert all(np.abs(wrong - right).mean() > 3 for wrong in (sideways, stretched, right[..., ::-1]))
 
 
+@pytest.mark.slow
 def test_the_reader_runs_by_itself_beside_an_exported_model(predicting_root: Path, tmp_path: Path) -> None:
     from pipeline.stages import export
 

@@ -28,6 +28,7 @@ def test_heads_are_averaged() -> None:
     np.testing.assert_allclose(multiply_attentions([heads])[0], [[0.75, 0.25], [0.25, 0.75]])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pooling", ["token", "average"])
 def test_a_tiny_transformer_gives_one_place_for_each_patch(pooling: str) -> None:
     runtime.start_backend("float32")

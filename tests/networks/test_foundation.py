@@ -119,6 +119,7 @@ def test_a_network_has_depths_attention_and_weights_that_survive_a_file(name: An
     assert np.array_equal(first.model(pictures), second.model(pictures))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EACH)
 def test_a_step_changes_every_weight_and_a_file_keeps_it(name: Any, tmp_path: Path) -> None:
     made = [build_foundation(Foundation(name=name, weights="none", shape=TINY), 32, None) for _ in range(2)]

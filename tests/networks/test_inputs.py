@@ -11,6 +11,7 @@ MOBILE = Pretrained(name="pretrained", backbone="MobileNetV2", weights="none", a
 TINY = Vit(name="vit", weights="none", shape=VitShape(patch_size=8, layers=1, heads=1, hidden=8, mlp=8))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("network", "channels"), [(MOBILE, 6), (TINY, 2), (TINY, 4)])
 def test_a_backbone_for_colours_takes_any_number_of_channels(network: Pretrained | Vit, channels: int) -> None:
     net = build_network(network, 32, channels, 2)
@@ -31,6 +32,7 @@ def test_the_mix_of_one_level_is_that_level() -> None:
         assert np.allclose(mixed, 100.0)
 
 
+@pytest.mark.slow
 def test_the_mix_trains_with_the_network() -> None:
     net = build_network(TINY, 32, 5, 2)
     mix = next(layer for layer in net.model._flatten_layers() if isinstance(layer, ChannelMix))

@@ -53,6 +53,7 @@ def test_vgg16_has_its_published_size_and_so_has_a_head_on_its_flattened_feature
     assert (net.backbone.count_params(), net.head.count_params()) == (14_714_688, 501_780)
 
 
+@pytest.mark.slow
 def test_mobilenet_v2_has_its_published_sizes() -> None:
     with keras.StatelessScope(initialize_variables=False):  # sizes alone count
         net = build_network(section("MobileNetV2"), 224, 3, 20)
@@ -66,12 +67,13 @@ def test_mobilenet_v2_has_its_published_sizes() -> None:
     assert (trainable(dense.model), dense.model.count_params()) == (64_509, 2_322_493)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("backbone", "low", "high"),
     [
         ("Xception", -1, 1),
         ("VGG19", -123.68, 151.061),
-        pytest.param("DenseNet121", -0.485 / 0.229, (1 - 0.406) / 0.225, marks=pytest.mark.slow),
+        ("DenseNet121", -0.485 / 0.229, (1 - 0.406) / 0.225),
     ],
 )
 def test_input_is_preprocessed_as_the_library_does_it(backbone: str, low: float, high: float) -> None:
@@ -273,6 +275,7 @@ def test_arguments_that_are_set_elsewhere_are_refused() -> None:
         section("VGG16", arguments={"pooling": "avg"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("normalise", ["unit", "image", "symmetric", "dataset"])
 def test_a_backbone_that_scales_its_input_is_not_given_scaled_pixels(normalise: Normalise) -> None:
     with pytest.raises(InputError, match=f"input.normalise: {normalise} does not go with .*scales its input itself"):

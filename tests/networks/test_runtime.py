@@ -85,6 +85,7 @@ def test_xla_is_used_where_there_is_a_gpu(monkeypatch: pytest.MonkeyPatch) -> No
     assert runtime.use_xla()
 
 
+@pytest.mark.slow
 def test_starting_prints_nothing_and_loads_nothing_that_a_training_does_not_need() -> None:
     unneeded = {"albumentations", "jax", "scipy.stats", "sklearn"} - (
         {"jax"} if keras.backend.backend() == "jax" else set()

@@ -39,6 +39,7 @@ def root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_images_of_weak_classes_are_augmented_more_where_more_than_the_head_trains(root: Path) -> None:
     stronger = {"classes": [CLASSES[0]], "transforms": [{"Posterize": {"num_bits": 1, "p": 1.0}}]}
     balance = {"balance": {"stronger": stronger}}
@@ -66,6 +67,7 @@ def count_extractions(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
+@pytest.mark.slow
 def test_features_are_computed_once_for_all_folds_and_heads(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = count_extractions(monkeypatch)
     train(root, transfer(**HEAD), "work", folds=(0, 1, 2))
@@ -73,6 +75,7 @@ def test_features_are_computed_once_for_all_folds_and_heads(root: Path, monkeypa
     assert sorted(made) == ["test-plain", "train-plain", "train-plain-mirrored"]
 
 
+@pytest.mark.slow
 def test_a_frozen_backbone_stays_as_it_came(root: Path) -> None:
     opened = session(root, transfer(**HEAD))
     backbone = opened.phases[0].net.backbone
@@ -83,6 +86,7 @@ def test_a_frozen_backbone_stays_as_it_came(root: Path) -> None:
     assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("average", ["logits", "probabilities"])
 def test_predictions_from_features_are_those_of_the_whole_network(
     root: Path, average: Literal["logits", "probabilities"]
@@ -124,6 +128,7 @@ def test_a_staged_training_broken_off_in_every_stage_continues_to_the_same_bits(
     assert kept(train(root, wanted, "broken")) == kept(whole)
 
 
+@pytest.mark.slow
 def test_stages_follow_each_other_with_their_own_length_and_rate(root: Path) -> None:
     place = train(root, transfer(HEAD), "work")
     history = pd.read_csv(place / "history.csv")
@@ -131,6 +136,7 @@ def test_stages_follow_each_other_with_their_own_length_and_rate(root: Path) -> 
     assert history["learning_rate"].tolist() == pytest.approx([0.02] * 5)
 
 
+@pytest.mark.slow
 def test_a_stage_may_have_its_own_size(root: Path) -> None:
     place = train(root, transfer(HEAD | {"size": 8}, ALL | {"size": 12}), "work")
     assert (place / "done.json").is_file()
@@ -198,6 +204,7 @@ def test_statistics_measured_afresh_are_those_of_the_training_images(root: Path)
     assert np.allclose(keras.ops.convert_to_numpy(norm.moving_variance), activations.var(axis=(0, 1, 2)), rtol=0.02)
 
 
+@pytest.mark.slow
 def test_a_short_fine_tuning_does_not_leave_the_statistics_behind(root: Path) -> None:
     """Keras's momentum of 0.999 does: after so few steps the averages are still ImageNet's."""
 
@@ -240,6 +247,7 @@ def test_a_network_without_a_backbone_cannot_be_frozen() -> None:
         recipe(unfreeze="head")
 
 
+@pytest.mark.slow
 def test_a_network_on_gradients_trains_its_head_alone(root: Path) -> None:
     with pytest.raises(InputError, match=r"mlp_hog trains its head alone: every phase must say unfreeze: head"):
         parse(settings() | {"network": {"name": "mlp_hog"}}, Recipe, "a test")
@@ -274,6 +282,7 @@ def test_augmentation_that_a_head_never_sees_is_refused(root: Path, augmentation
         transfer(augmentation=augmentation, **HEAD)
 
 
+@pytest.mark.slow
 def test_folds_of_a_frozen_random_backbone_do_not_depend_on_their_order(root: Path) -> None:
     wanted = transfer(**HEAD, network={"weights": "none"})
     alone = train(root, wanted, "alone", folds=(1,))

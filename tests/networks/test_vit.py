@@ -110,9 +110,8 @@ def trained(precision: str, pooling: str) -> tuple[list[NDArray[np.float32]], ND
     return model.get_weights(), features(model, pixels(3))
 
 
-@pytest.mark.parametrize(
-    ("precision", "pooling"), [("float32", "token"), pytest.param("bfloat16", "average", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("precision", "pooling"), [("float32", "token"), ("bfloat16", "average")])
 def test_training_is_finite_and_gives_the_same_bits_twice(precision: str, pooling: str) -> None:
     (weights, logits), (again, logits_again) = (trained(precision, pooling) for _ in range(2))
     assert np.isfinite(logits).all()
@@ -160,6 +159,7 @@ def test_freezing_all_but_the_top_groups_leaves_those_trainable() -> None:
     assert all("block_2" in weight.path or weight.path.split("/")[-2] == "ln" for weight in backbone.trainable_weights)
 
 
+@pytest.mark.slow
 def test_pooling_takes_the_class_token_or_the_mean_of_the_patches(tmp_path: Path) -> None:
     folder = hugging_face(tmp_path / "vit")
     tokens = by_hand(tensors(), pixels())
@@ -172,6 +172,7 @@ def test_pooling_takes_the_class_token_or_the_mean_of_the_patches(tmp_path: Path
 # --- presets
 
 
+@pytest.mark.slow
 def test_tensors_of_a_classifier_load_like_those_of_a_bare_model(tmp_path: Path) -> None:
     bare, classifier = hugging_face(tmp_path / "bare"), hugging_face(tmp_path / "classifier", prefix="vit.")
     first, second = (build_vit(from_preset(folder), 32, 3, tmp_path) for folder in (bare, classifier))
@@ -186,6 +187,7 @@ def test_a_hub_name_is_looked_for_in_the_folder_of_weights_first(tmp_path: Path)
     assert list_vit_files(section, tmp_path / "weights") == (folder / "config.json", folder / "model.safetensors")
 
 
+@pytest.mark.slow
 def test_a_keras_hub_preset_gives_back_what_was_saved(tmp_path: Path) -> None:
     import keras_hub
 
@@ -200,6 +202,7 @@ def test_a_keras_hub_preset_gives_back_what_was_saved(tmp_path: Path) -> None:
     assert read_vit_scaling(section, tmp_path) == PixelScaling((0.5, 1.0, 2.0), (-1.0,) * 3)
 
 
+@pytest.mark.slow
 def test_without_a_folder_of_weights_a_preset_is_built_but_not_loaded(tmp_path: Path) -> None:
     folder = hugging_face(tmp_path / "vit")
     (folder / "model.safetensors").unlink()
@@ -238,6 +241,7 @@ def test_another_normalisation_comes_from_the_preset(tmp_path: Path) -> None:
 # --- another size
 
 
+@pytest.mark.slow
 def test_a_preset_serves_another_size_with_all_other_weights_unchanged(tmp_path: Path) -> None:
     folder = hugging_face(tmp_path / "vit")
     own, *others = (build_vit(from_preset(folder), one, 3, tmp_path) for one in (32, 16, 48))

@@ -37,6 +37,7 @@ def test_a_backbone_names_its_file(name: str, arguments: tuple[tuple[str, float]
     assert find_published(getattr(keras.applications, name), arguments).name == wanted
 
 
+@pytest.mark.slow
 def test_a_backbone_with_weights_of_a_size_names_the_file_of_that_size() -> None:
     names = [find_published(keras.applications.MobileNetV2, (), size).name for size in (96, 100, None)]
     assert [name.split("_1.0_")[1] for name in names] == ["96_no_top.h5", "224_no_top.h5", "224_no_top.h5"]

@@ -276,6 +276,7 @@ def test_a_long_word_below_a_picture_stays_whole_and_the_picture_makes_room(brow
         assert end["x"] + end["width"] <= start["x"]
 
 
+@pytest.mark.slow
 def test_ten_classes_have_ten_colours_in_either_theme() -> None:
     style = (Path(page_styles.__file__).parent / "style.css").read_text(encoding="utf-8")
     assert len(set(CATEGORIES)) == 10
@@ -283,6 +284,7 @@ def test_ten_classes_have_ten_colours_in_either_theme() -> None:
         assert len(set(re.findall(rf"--c{number}: (#\w+)", style))) == 2
 
 
+@pytest.mark.slow
 def test_a_wide_chart_is_drawn_for_the_phone_or_keeps_the_labels_of_its_rows_in_view(
     browser: Browser, tmp_path: Path
 ) -> None:

@@ -46,6 +46,7 @@ def test_averages_that_cannot_be_are_refused(changes: dict[str, Any], words: str
         recipe(**changes)
 
 
+@pytest.mark.slow
 def test_a_fold_ends_with_the_mean_of_its_last_epochs_and_statistics_of_its_own(tmp_path: Path) -> None:
     network = {"name": "deep_elu_cnn", "widths": [4], "blocks": [1]}
     data = settings(epochs=3, average={"epochs": 2}) | {"network": network}

@@ -61,6 +61,7 @@ def test_epochs_that_pass_quickly_are_not_all_kept(
     assert written == [*range(1, found + 1), 4]
 
 
+@pytest.mark.slow
 def test_several_steps_a_call_train_to_the_same_bits(root: Path, usual: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The usual training makes all five steps of an epoch in one call."""
     count, counted = phases.count_steps_per_call, list[int]()
@@ -114,6 +115,7 @@ def test_looking_at_the_valid_rows_changes_nothing(root: Path, usual: Path) -> N
     assert pd.read_csv(rarely / "history.csv")["valid_loss"].isna().tolist() == [True, True, False, False]
 
 
+@pytest.mark.slow
 def test_looking_at_the_average_changes_nothing(root: Path) -> None:
     often, rarely = (
         train(root, recipe(**RECIPES["average"]), "often"),

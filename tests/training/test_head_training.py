@@ -127,6 +127,7 @@ def test_two_models_on_one_backbone_never_compute_features_twice(
     assert len(counts) == 4
 
 
+@pytest.mark.slow
 def test_a_second_head_starts_no_backend(root: Path) -> None:
     write_model(root, "one", LOGISTIC)
     train.run(root, "one")

@@ -136,6 +136,7 @@ def test_a_sweep_writes_its_curve_and_its_suggestion(root: Path, capsys: pytest.
     assert (root / "reports" / "lr_range" / "one.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_a_sweep_gives_the_same_bits_twice_others_for_another_fold_and_nothing_to_train_on(root: Path) -> None:
     run(root, lowest=1e-4, steps=40)
     first = files(root)
@@ -155,6 +156,7 @@ def test_a_training_that_diverges_is_stopped_early(root: Path, capsys: pytest.Ca
     assert found["stopped"] is not None
 
 
+@pytest.mark.slow
 def test_rates_too_low_to_learn_are_one_sentence(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = run(root, lowest=1e-9, highest=1e-8, steps=40)
     assert (found["steepest"], found["tenth_of_minimum"]) == (None, None)
@@ -171,6 +173,7 @@ def test_each_step_has_its_rate(root: Path) -> None:
     assert session.inputs.image_batches(training.phase, 0, 0).plan.plain_from is None
 
 
+@pytest.mark.slow
 def test_stages_before_the_last_train_as_in_training(root: Path) -> None:
     first = {"epochs": 2, "batch_size": 8, "optimizer": SGD | {"ema": 0.9}}
     alone = trainings.session(root, trainings.recipe(**first))
@@ -188,6 +191,7 @@ def test_a_stage_that_diverges_before_the_last_is_named(root: Path) -> None:
         sweep_fold(trainings.session(root, trainings.recipe(before=[first])))
 
 
+@pytest.mark.slow
 def test_a_head_and_the_factors_of_its_backbone_are_swept(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     runtime.start_backend("float32")
     backbones.install(monkeypatch, root / "weights")

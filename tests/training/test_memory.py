@@ -6,6 +6,7 @@ from pipeline.core.errors import NoRoomError
 from pipeline.training.memory import retry_with_half_batches
 
 
+@pytest.mark.slow
 def test_all_folds_begin_again_until_they_fit(capsys: pytest.CaptureFixture[str]) -> None:
     sizes = [1, 4, 8]
 

@@ -244,12 +244,14 @@ def test_features_of_test_images_follow_those_of_training_images() -> None:
     assert sorted(zip(shown[:, 0].tolist(), features[:, 0].tolist(), strict=True)) == [(0, 0), (2, 0), (5, 11), (6, 12)]
 
 
+@pytest.mark.slow
 def test_hard_and_soft_labels_and_weights_train_other_weights(root: Path) -> None:
     wanted = [student(), student(labels="hard"), student(weight=0.5), recipe(epochs=2)]
     made = [kept(train(root, each, f"work {number}"))["valid.parquet"] for number, each in enumerate(wanted)]
     assert len(set(made)) == len(made)
 
 
+@pytest.mark.slow
 def test_no_image_above_the_confidence_is_said_and_changes_nothing(
     root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -260,6 +262,7 @@ def test_no_image_above_the_confidence_is_said_and_changes_nothing(
     assert kept(place) == kept(plain)
 
 
+@pytest.mark.slow
 def test_a_fold_learns_from_its_own_file_alone(root: Path) -> None:
     before = kept(train(root, student(), "before"))
     write_taught(root, "wise", 1, seed=5, sure=1)
@@ -269,12 +272,14 @@ def test_a_fold_learns_from_its_own_file_alone(root: Path) -> None:
     assert kept(train(root, student(), "own")) != before
 
 
+@pytest.mark.slow
 def test_a_fold_trained_after_others_of_other_lengths_equals_one_trained_alone(root: Path) -> None:
     together = train(root, student(), "together", (2, 0, 1))
     alone = train(root, student(), "alone", (1,))  # which came last, and has other lengths than both before
     assert kept(together.parent / "fold1") == kept(alone)
 
 
+@pytest.mark.slow
 def test_a_head_on_features_takes_pseudo_labels_too(root: Path) -> None:
     head = {"unfreeze": "head", "epochs": 2, "batch_size": 8, "optimizer": {"name": "adam", "learning_rate": 0.01}}
     made = {}

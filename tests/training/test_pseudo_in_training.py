@@ -72,6 +72,7 @@ def test_a_student_learns_from_a_teacher_that_was_trained_before(root: Path) -> 
     assert card.config["training"]["pseudo"]["labels"] == "soft"
 
 
+@pytest.mark.slow
 def test_a_student_may_teach_in_its_turn_and_hands_on_what_was_looked_at(root: Path) -> None:
     digest = tables.folds_digest(tables.read_folds(folds_path(root)))
     write_model_card(root, "wise", peeked=("x",), fold_table=digest)
@@ -80,6 +81,7 @@ def test_a_student_may_teach_in_its_turn_and_hands_on_what_was_looked_at(root: P
     assert card.peeked == ("pseudo-labels of student: pseudo-labels of wise: x",)
 
 
+@pytest.mark.slow
 def test_other_predictions_of_the_teacher_are_another_training(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first = run(root, "student", [0], pseudo={"teachers": ["wise"]}).fingerprint
     capsys.readouterr()
@@ -97,6 +99,7 @@ def test_a_student_whose_teacher_lacks_a_fold_fails_before_anything_is_trained(r
     assert not (root / "folds" / "student").exists()
 
 
+@pytest.mark.slow
 def test_a_classic_model_may_teach(root: Path) -> None:
     classic = {"features": {"name": "hog", "pixels_per_cell": 4}, "classifier": {"C": 0.1}}
     tiny.write_yaml(root / "configs" / "models" / "classic.yaml", classic)
@@ -105,6 +108,7 @@ def test_a_classic_model_may_teach(root: Path) -> None:
     assert run(root, "student", [0], pseudo={"teachers": ["classic"], "confidence": 0.5}).peeked == ()
 
 
+@pytest.mark.slow
 def test_a_training_broken_off_in_a_stage_continues_with_the_same_images(root: Path) -> None:
     first = {"epochs": 1, "batch_size": 8, "optimizer": {"name": "sgd", "learning_rate": 0.02}}
     wanted = recipe(pseudo={"teachers": ["wise"], "weight": 0.5}, before=[first])

@@ -46,6 +46,7 @@ def teacher(root: Path, favourite: int) -> str:
     return "teachers/one.parquet"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [
@@ -63,6 +64,7 @@ def test_each_setting_reaches_the_training(root: Path, plain: bytes, changes: di
     assert run(root, "two", **changes | {"training": {"epochs": 1} | changes.get("training", {})}) != plain
 
 
+@pytest.mark.slow
 def test_a_setting_that_is_the_usual_one_changes_nothing(root: Path, plain: bytes) -> None:
     assert run(root, "two", training={"epochs": 1, "focal_gamma": 0.0}) == plain
 
@@ -78,6 +80,7 @@ def test_plain_epochs_switch_augmentation_off(root: Path) -> None:
     assert never == run(root, "plain", augmentation={})
 
 
+@pytest.mark.slow
 def test_a_weighted_class_is_guessed_more_often(root: Path) -> None:
     run(root, training={"epochs": 2})
     run(root, "two", training={"epochs": 2}, balance={"class_weight": {CLASSES[2]: 50.0}})
@@ -88,6 +91,7 @@ def test_a_weighted_class_is_guessed_more_often(root: Path) -> None:
     assert mean("two") > mean("one") + 0.1
 
 
+@pytest.mark.slow
 def test_a_student_follows_its_teacher_and_the_card_says_so(root: Path) -> None:
     run(root, training={"distill": {"oof": teacher(root, 1), "weight": 1.0}, "epochs": 8})
     guesses = pd.read_parquet(paths.oof_path(root, "one"))[list(CLASSES)].to_numpy().argmax(axis=1)
@@ -95,6 +99,7 @@ def test_a_student_follows_its_teacher_and_the_card_says_so(root: Path) -> None:
     assert "soft labels" in " ".join(cards.read_card(paths.card_path(root, "one"), cards.ModelCard).peeked)
 
 
+@pytest.mark.slow
 def test_another_teacher_is_another_training(root: Path) -> None:
     def follow(favourite: int) -> bytes:
         return run(root, training={"epochs": 1, "distill": {"oof": teacher(root, favourite), "weight": 1.0}})

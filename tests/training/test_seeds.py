@@ -112,6 +112,7 @@ def test_seeds_of_unlike_precisions_or_batch_sizes_make_no_model(root: Path, mon
             train.run(root, "one")
 
 
+@pytest.mark.slow
 def test_one_more_seed_trains_itself_alone_and_the_model_is_the_mean(
     root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

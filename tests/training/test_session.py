@@ -33,6 +33,7 @@ def test_all_folds_share_what_was_compiled(root: Path) -> None:
     assert compiled == 1
 
 
+@pytest.mark.slow
 def test_folds_trained_in_one_session_equal_folds_trained_in_sessions_of_their_own(root: Path, usual: Path) -> None:
     together = train(root, recipe(), "together", (2, 0))
     alone = train(root, recipe(), "alone", (2,))

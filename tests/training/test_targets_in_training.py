@@ -52,6 +52,7 @@ def losses(root: Path, wanted: Recipe) -> tuple[float, float]:
     return float(learnt), float(target.measure_output_losses(truth, nothing).mean())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SPECS)
 def test_a_network_learns_every_kind_from_mixed_images(root: Path, kind: str) -> None:
     retarget(root, kind)
@@ -59,6 +60,7 @@ def test_a_network_learns_every_kind_from_mixed_images(root: Path, kind: str) ->
     assert learnt < 0.9 * chance
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", ["regression", "cumulative"])
 def test_a_network_learns_grades_by_other_heads(root: Path, head: GradesHead) -> None:
     retarget(root, "grades")

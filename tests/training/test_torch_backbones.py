@@ -179,6 +179,7 @@ def test_without_pytorch_a_line_says_what_to_install(tmp_path: Path) -> None:
         open_extract(TIMM, lay_files(tmp_path))
 
 
+@pytest.mark.slow
 def test_a_head_on_such_features_is_a_member_like_any_other(
     made: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

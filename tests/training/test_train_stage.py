@@ -182,6 +182,7 @@ def test_an_unknown_model_is_refused_and_nothing_is_written(bare: Path, tmp_path
     assert not (root / ".work").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("real_pictures")
 def test_a_training_that_peeks_says_so_in_its_card(bare: Path, tmp_path: Path) -> None:
     root = copy(bare, tmp_path)
@@ -352,6 +353,7 @@ def test_a_training_that_fails_side_by_side_says_why(bare: Path, tmp_path: Path)
         train.run(root, "one")
 
 
+@pytest.mark.slow
 def test_memory_that_runs_out_halves_the_batch_of_all_folds(
     bare: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -378,6 +380,7 @@ def test_memory_that_runs_out_halves_the_batch_of_all_folds(
     assert len(sizes) == 5  # what was settled is remembered, and nothing trained again
 
 
+@pytest.mark.slow
 def test_memory_that_does_not_hold_one_image_is_one_error(
     bare: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -74,7 +74,7 @@ def test_another_seed_is_another_training(root: Path, usual: Path) -> None:
 
 
 # What the slow ones keep between epochs, a quick one keeps beside other things.
-SLOW = ("momentum", "average", "plateau", "pseudo-labels")
+SLOW = ("momentum", "average", "accumulation", "plateau", "pseudo-labels", "average of epochs")
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,8 @@ def test_an_interrupted_training_continues_to_the_same_bits(root: Path, name: st
     assert kept(place) == kept(whole)
 
 
-@pytest.mark.parametrize("name", ["average", pytest.param("accumulation", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["average", "accumulation"])
 def test_so_does_one_in_float16_whose_losses_are_scaled(root: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     start = runtime.start_backend
     monkeypatch.setattr(runtime, "start_backend", lambda _: start("float16"))

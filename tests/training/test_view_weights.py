@@ -87,6 +87,7 @@ def run(root: Path, folds: list[int] | None, **changes: Any) -> cards.ModelCard:
     return cards.read_card(card_path(root, "one"), cards.ModelCard)
 
 
+@pytest.mark.slow
 def test_a_model_is_scored_with_weights_of_other_folds(tmp_path: Path) -> None:
     root = repository(tmp_path)
     card = run(root, None)

@@ -90,7 +90,8 @@ def card(made: optuna.Study, **changes: Any) -> TuningCard:
     return TuningCard.model_validate(values | changes)
 
 
-@pytest.mark.parametrize("two", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("two", [False, True])
 def test_the_page_opens_in_a_browser(browser: Browser, tmp_path: Path, two: bool) -> None:
     made = study(two)
     study_card = card(made)

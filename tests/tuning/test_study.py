@@ -47,6 +47,7 @@ def test_folds_that_are_not_there_are_refused(tmp_path: Path) -> None:
         tune.run(root, "one")
 
 
+@pytest.mark.slow
 def test_a_default_that_cannot_be_trained_gives_way_to_the_best_trial(
     studied_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -80,6 +81,7 @@ def test_a_default_that_cannot_be_trained_gives_way_to_the_best_trial(
     assert "- 32" in tuned_path(root, "one").read_text()
 
 
+@pytest.mark.slow
 def test_a_best_trial_that_fails_on_unseen_folds_leaves_the_recipe_and_the_stage(
     studied_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,6 +26,7 @@ def outcomes(study: optuna.Study) -> list[tuple[dict[str, Any], Any]]:
     return [(trial.params, trial.values) for trial in study.get_trials() if trial.state == TrialState.COMPLETE]
 
 
+@pytest.mark.slow
 def test_the_default_is_trial_0(studied_root: Path) -> None:
     study = make_spec(studied_root).open_study()
     assert study.get_trials()[0].params == DEFAULT
@@ -40,6 +41,7 @@ def test_a_trial_scores_what_train_would_score(studied_root: Path, tmp_path: Pat
     assert make_spec(studied_root).open_study().get_trials()[0].value == card.fold_scores["0"]
 
 
+@pytest.mark.slow
 def test_a_fold_that_train_finished_is_not_trained_again(tmp_path: Path) -> None:
     root = write_repository(tmp_path, n_trials=1, folds=[0, 1])
     train.run(root, "one")
@@ -49,6 +51,7 @@ def test_a_fold_that_train_finished_is_not_trained_again(tmp_path: Path) -> None
     assert {path: path.stat().st_mtime_ns for path in (root / ".work" / "train").rglob("*")} == before
 
 
+@pytest.mark.slow
 def test_train_finishes_what_the_search_trained_without_training(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -68,6 +71,7 @@ def test_two_searches_with_one_seed_try_the_same_and_score_the_same(studied_root
     assert outcomes(again) == outcomes(make_spec(studied_root).open_study())
 
 
+@pytest.mark.slow
 def test_a_search_that_was_interrupted_tries_the_same_as_one_that_was_not(studied_root: Path, tmp_path: Path) -> None:
     root = write_repository(tmp_path, n_trials=2)
     run_search(root)
@@ -83,6 +87,7 @@ def test_unfinished_trainings_of_the_best_and_the_default_alone_are_kept(studied
     assert {path.name for path in (studied_root / ".work" / "train").iterdir()} == wanted
 
 
+@pytest.mark.slow
 def test_settings_that_were_tried_are_not_tried_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = write_repository(tmp_path, n_trials=2)
     spec = make_spec(root)
@@ -94,6 +99,7 @@ def test_settings_that_were_tried_are_not_tried_again(tmp_path: Path, capsys: py
     assert "trial 1" not in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_trials_are_pruned_by_their_epochs_but_never_the_default(tmp_path: Path) -> None:
     root = write_repository(tmp_path, n_trials=3, pruner="median")
     spec = make_spec(root)
@@ -129,6 +135,7 @@ def test_a_trial_whose_scores_become_nan_is_ended_where_the_median_pruner_keeps_
     assert not trial.should_prune()
 
 
+@pytest.mark.slow
 def test_the_default_competes_though_it_is_never_stopped(tmp_path: Path) -> None:
     root = write_repository(tmp_path, n_trials=1, pruner="successive_halving")
     (trial,) = run_search(root).get_trials()

@@ -23,6 +23,7 @@ from pipeline.tuning.worker import DATABASE_DOWN, run_trials
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 
 
+@pytest.mark.slow
 def test_a_training_that_diverges_is_recorded_and_the_search_goes_on(tmp_path: Path) -> None:
     search = SEARCH | {"training.optimizer.learning_rate": {"kind": "float", "low": 0.05, "high": 1e30, "log": True}}
     root = write_repository(tmp_path, search, n_trials=2)
@@ -52,6 +53,7 @@ def test_settings_that_do_not_agree_are_recorded(tmp_path: Path) -> None:
     assert "warmup_epochs must be less than epochs (2)" in reason
 
 
+@pytest.mark.slow
 def test_a_full_disk_blames_no_trial_and_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = write_repository(tmp_path, n_trials=2)
 

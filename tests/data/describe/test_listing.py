@@ -87,7 +87,12 @@ def test_an_empty_folder_says_what_was_found(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "layout"), [("animals15", "csv_images"), ("dogs10", "folders"), ("fashion_pixels", "csv_pixels")]
+    ("name", "layout"),
+    [
+        ("animals15", "csv_images"),
+        ("dogs10", "folders"),
+        pytest.param("fashion_pixels", "csv_pixels", marks=pytest.mark.slow),
+    ],
 )
 def test_real_zips_are_read_right(root: Path, name: str, layout: str) -> None:
     folder = os.environ.get("COMPETITIONS_DIR")

@@ -211,6 +211,7 @@ def test_findings_stand_at_the_top_and_lead_to_their_sections(page: str) -> None
     assert 'href="#suspicious-images"' in first
 
 
+@pytest.mark.slow
 def test_a_second_run_gives_the_same_bytes(root: Path, page: str) -> None:
     explore.run(root)
     assert (root / "reports" / "explore.html").read_text(encoding="utf-8") == page
@@ -249,6 +250,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, name, 90)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few")
 def test_thousands_of_classes_fold_single_images_are_told_and_no_test_is_fine(tmp_path: Path) -> None:
     names = tuple(f"class {number}" for number in range(2_000))
@@ -264,6 +266,7 @@ def test_thousands_of_classes_fold_single_images_are_told_and_no_test_is_fine(tm
     assert len(page) < 15e6
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few")
 @pytest.mark.parametrize(("count", "test", "size"), [(2, 1, 4), (60, 30, 120)])
 def test_images_without_any_difference_are_explored_few_or_many_small_or_large(

@@ -202,6 +202,7 @@ def test_a_partial_run_and_a_class_that_is_never_predicted_are_told(tmp_path: Pa
     assert found.values("All classes, the lowest F1 first", "F1")["cat"] == 0.0
 
 
+@pytest.mark.slow
 def test_a_hundred_classes_fold_their_table_and_show_the_worst_in_the_matrix(tmp_path: Path) -> None:
     names = [f"c{number:02}" for number in range(100)]
     write_repository(tmp_path, classes=names[:3])
@@ -355,6 +356,7 @@ def test_a_direction_of_a_pair_that_never_happened_is_not_shown(plain: Path, mon
     assert "bee predicted as ant" not in html
 
 
+@pytest.mark.slow
 def test_the_footer_says_when_by_which_command_and_with_which_seed(plain: Path) -> None:
     html = (plain / "reports" / "report.html").read_text(encoding="utf-8")
     assert re.search(r"<footer><p>tiny: python -m pipeline report, \d{4}-\d\d-\d\d \d\d:\d\d UTC, .*seed 0</p>", html)

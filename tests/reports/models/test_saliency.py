@@ -26,6 +26,7 @@ def networks(predicting_root: Path, tmp_path_factory: pytest.TempPathFactory) ->
     return Path(shutil.copytree(predicting_root, tmp_path_factory.mktemp("networks") / "copy"))
 
 
+@pytest.mark.slow
 def test_each_picture_is_looked_at_by_the_fold_that_did_not_see_it(
     networks: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -59,6 +60,7 @@ def test_each_picture_is_looked_at_by_the_fold_that_did_not_see_it(
     assert [alt for alt in found.alts if alt.startswith("heat on ")]
 
 
+@pytest.mark.slow
 def test_a_lost_checkpoint_is_named_with_the_command_that_brings_it_back(networks: Path) -> None:
     path = networks / "folds" / "cnn" / "checkpoints" / "fold1.weights.h5"
     moved = path.rename(path.with_suffix(".away"))
@@ -81,6 +83,7 @@ def test_the_page_holds_in_a_browser_and_its_tables_sort(networks: Path, browser
     assert [float(cell) for cell in cells] == sorted(map(float, cells), reverse=True)
 
 
+@pytest.mark.slow
 def test_heat_stays_beside_its_picture_on_a_phone(networks: Path, browser: Browser) -> None:
     if not (networks / "reports" / "report.html").is_file():
         report.run(networks)
