@@ -6,9 +6,10 @@ import traceback
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # read at import time
 
 import albumentations as A  # noqa: N812 # its own convention
+from albumentations.augmentations.geometric.functional import extend_value
 from albumentations.augmentations.pixel import functional as pixels
 
-__all__ = ["A", "pixels"]
+__all__ = ["A", "extend_value", "pixels"]
 
 
 def name_failing(error: Exception) -> str:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from pipeline.core.arrays import Pixels
 from pipeline.core.errors import InputError, near_names, some
+from pipeline.images.affine import Affine
 from pipeline.images.quiet_albumentations import A
 
 _BASES = {"BasicTransform", "DualTransform", "ImageOnlyTransform"}
@@ -15,11 +16,12 @@ _LEVELS = {"fill", "fill_mask", "drop_value"}  # arguments that are grey levels 
 
 
 def _known() -> dict[str, type[A.BasicTransform]]:
-    return {
+    known = {
         name: value
         for name, value in vars(A).items()
         if isinstance(value, type) and issubclass(value, A.BasicTransform) and name not in _BASES
     }
+    return known | {"Affine": Affine}
 
 
 def make_transform(entry: dict[str, dict[str, Any]], deep: bool = False) -> A.BasicTransform:
@@ -111,7 +113,12 @@ class TransformChain:
 
 
 def run_transforms(compose: A.Compose, image: Pixels) -> NDArray[Any]:
-    """Runs transforms: on levels between two whole ones as albumentations wants them, in [0, 1]."""
-    if image.dtype == np.uint8:
-        return np.asarray(compose(image=image)["image"])
-    return np.asarray(np.clip(compose(image=image / np.float32(255))["image"] * np.float32(255), 0, 255))
+    """Runs transforms: on levels between two whole ones as albumentations wants them, in [0, 1].
+
+    One after another, as the composition does, but without its checks of boxes, key points and masks.
+    """
+    levels = image.dtype != np.uint8
+    changed = image / np.float32(255) if levels else image
+    for transform in compose.transforms:
+        changed = transform(image=changed)["image"]
+    return np.asarray(np.clip(changed * np.float32(255), 0, 255) if levels else changed)
