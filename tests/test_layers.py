@@ -102,7 +102,7 @@ ROOMS = {
         memory metrics origin
         paired params_file paths picture_formats plots
         predictions processes progress row_rules sampling scores seed_cards shift_cards simplex source_kinds
-        storage tables threads
+        storage students tables threads
         targets.classes targets.contract targets.grade_heads targets.numbers targets.prepared
         targets.several_labels targets.several_targets targets.spec targets.vote_shares units""",
     ),

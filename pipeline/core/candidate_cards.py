@@ -1,4 +1,4 @@
-"""Parts of the ensemble's card: ways to combine, confidence against accuracy, the gain over the best member."""
+"""Parts of cards: ways to combine, confidence against accuracy, gains over the best member and over a teacher."""
 
 from pipeline.core.config import Section
 
@@ -39,3 +39,17 @@ class GainCard(Section):
     member: str
     value: float
     interval: tuple[float, float]
+
+
+class StudentCard(Section):
+    """How much better a student scores than its teacher on the same rows, negative where it loses.
+
+    ``teacher`` is the file of OOF predictions, those of the ensemble nested ones; ``interval`` the paired 95 %
+    bootstrap interval; ``peeked`` says that the student's own score may be optimistic, and its loss larger.
+    """
+
+    teacher: str
+    teacher_score: float
+    value: float
+    interval: tuple[float, float]
+    peeked: bool

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from pipeline.core.candidate_cards import CandidateCard, GainCard, ReliabilityCard
+from pipeline.core.candidate_cards import CandidateCard, GainCard, ReliabilityCard, StudentCard
 from pipeline.core.config import S, Section
 from pipeline.core.digests import hash_value
 from pipeline.core.errors import InputError, one_line
@@ -39,10 +39,10 @@ class ModelCard(Scored):
 
     ``train_seconds`` is wall time over all folds and seeds, ``feature_seconds`` that of features computed once, which
     others may share. ``peeked`` says which choices looked at the rows of the OOF score: none by default. ``seed`` is
-    the first of ``seeds``. ``view_weights``: of test images; ``fold_table``: digest of that it was trained on;
-    ``column_gains``: what each column of a tabular model adds to the OOF score, with its 95 % interval; ``backbones``:
-    SHA-256 of a head's frozen backbones, by file, ``backbone_precisions`` what each computed in; ``trained_on``: by
-    fold, hardware and machine; ``digests``: of files.
+    the first of ``seeds``. ``student``: of one that learns from soft labels, against its teacher. ``view_weights``: of
+    test images; ``fold_table``: digest of that it was trained on; ``column_gains``: what each column of a tabular model
+    adds to the OOF score, with its 95 % interval; ``backbones``: SHA-256 of a head's frozen backbones, by file,
+    ``backbone_precisions`` what each computed in; ``trained_on``: by fold, hardware and machine; ``digests``: of files.
     """
 
     model: str
@@ -54,6 +54,7 @@ class ModelCard(Scored):
     images_per_second: float
     seed: int
     seeds: SeedsCard | None = Field(default=None, exclude_if=lambda seeds: seeds is None)
+    student: StudentCard | None = Field(default=None, exclude_if=lambda student: student is None)
     precision: str
     peeked: tuple[str, ...]
     fingerprint: str

@@ -128,7 +128,7 @@ def _describe_graph(card: ModelCard, target: Target, graph: Any) -> dict[str, An
         "target": target.kind,
         "decision": describe_decision(target),
         "oof": {card.metric: card.pooled},
-    }
+    } | ({"student": card.student.model_dump(mode="json")} if card.student else {})
 
 
 def _describe_rule(root: Path, model: str) -> dict[str, Any]:

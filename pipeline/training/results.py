@@ -25,6 +25,7 @@ from pipeline.core.paths import (
 from pipeline.core.plots import draw_learning_curves
 from pipeline.core.predictions import Predictions
 from pipeline.core.seed_cards import make_seeds_card
+from pipeline.core.students import describe_student, measure_student
 from pipeline.networks.checkpoint_files import BACKBONE_FILES
 from pipeline.training.data import Data
 from pipeline.training.doubted import list_doubt_marks
@@ -32,6 +33,7 @@ from pipeline.training.finished import list_files_beside, read_done
 from pipeline.training.fold_predictions import read_fold_predictions
 from pipeline.training.recipes.distillation import list_oof_marks
 from pipeline.training.recipes.pseudo import list_inherited_marks
+from pipeline.training.recipes.recipe import Recipe
 from pipeline.training.seeds import group_by_seed, name_fold
 from pipeline.training.tabular.column_gains import ScoredOof, measure_column_gains
 from pipeline.training.task import FoldTask
@@ -84,6 +86,8 @@ def gather_folds(root: Path, tasks: list[FoldTask], data: Data, competition: str
     rows = scores.LabelledRows(data.truth[scored], groups)
     summary = scores.summarise_scores(rows, data.fold_of[scored], oof, metric)
     gains = measure_column_gains([task.folder for task in tasks], made.valid, ScoredOof(ids, oof, rows), metric)
+    distill = recipe.training.distill if isinstance(recipe, Recipe) else None
+    student = measure_student(root, distill.oof, honest, rows, metric) if distill else None
     costs = [read_done(task) for task in tasks]
     _copy_folds(model_folder(root, model), tasks)
     card = cards.ModelCard(
@@ -109,6 +113,7 @@ def gather_folds(root: Path, tasks: list[FoldTask], data: Data, competition: str
         backbones=costs[0].get("backbones", {}),
         backbone_precisions=tuple(costs[0].get("backbone_precisions", ())),
         seeds=make_seeds_card({seed: metric.score(rows.labels, probs) for seed, probs in by_seed.items()}),
+        student=student,
         trained_on={
             name_fold(task.fold, task.seed, tasks[0].seed).removeprefix(
                 "fold"
@@ -124,6 +129,8 @@ def gather_folds(root: Path, tasks: list[FoldTask], data: Data, competition: str
     low, high = summary.interval
     apart = f"; {card.seeds.describe()}" if card.seeds else ""
     print(f"{model}: out-of-fold {metric.name} {summary.pooled:.4f} [{low:.4f}, {high:.4f}]{apart}")
+    if student:
+        print(f"{model}: {describe_student(student, metric.greater_is_better)}")
 
 
 def _join(parts: list[Predictions], ids: tuple[str, ...]) -> Values:

@@ -3,16 +3,19 @@
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from pipeline import cli
 from pipeline.core import paths, predictions
+from pipeline.core.candidate_cards import StudentCard
 from pipeline.core.cards import ModelCard, read_card, write_card
 from pipeline.core.errors import InputError
 from pipeline.core.formats import GraphFormat, WeightPrecision
 from pipeline.core.paths import card_path
+from pipeline.core.targets.prepared import read_target
 from pipeline.inference.export_formats import load_exported
 from pipeline.stages import export
 
@@ -36,6 +39,16 @@ def test_an_exported_model_says_what_the_pipeline_says(
         paths.predicted_test_path(predicting_root, "dense"), ("cat", "dog", "owl")
     ).probs
     np.testing.assert_allclose(found, known, atol=1e-5)
+
+
+def test_a_student_takes_what_it_loses_against_its_teacher_along(predicting_root: Path) -> None:
+    card = read_card(card_path(predicting_root, "dense"), ModelCard)
+    student = StudentCard(teacher="t.parquet", teacher_score=0.9, value=-0.1, interval=(-0.2, 0.0), peeked=True)
+    graph = SimpleNamespace(input_shape=(None, 12, 12, 3), inputs=[SimpleNamespace(dtype="uint8")])
+    target = read_target(paths.prepared_folder(predicting_root))
+    assert "student" not in export._describe_graph(card, target, graph)
+    told = export._describe_graph(card.model_copy(update={"student": student}), target, graph)["student"]
+    assert (told["teacher"], told["value"], told["interval"]) == ("t.parquet", -0.1, [-0.2, 0.0])
 
 
 @pytest.mark.slow

@@ -96,7 +96,11 @@ def test_a_student_follows_its_teacher_and_the_card_says_so(root: Path) -> None:
     run(root, training={"distill": {"oof": teacher(root, 1), "weight": 1.0}, "epochs": 8})
     guesses = pd.read_parquet(paths.oof_path(root, "one"))[list(CLASSES)].to_numpy().argmax(axis=1)
     assert (guesses == 1).mean() > 0.9
-    assert "soft labels" in " ".join(cards.read_card(paths.card_path(root, "one"), cards.ModelCard).peeked)
+    card = cards.read_card(paths.card_path(root, "one"), cards.ModelCard)
+    assert "soft labels" in " ".join(card.peeked)
+    assert card.student is not None
+    assert card.student.peeked
+    assert card.pooled - card.student.teacher_score == pytest.approx(card.student.value)
 
 
 @pytest.mark.slow

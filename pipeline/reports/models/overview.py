@@ -10,6 +10,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.measures.metric import Metric
 from pipeline.core.paired import Gain, describe_gain
 from pipeline.core.paths import ENSEMBLE
+from pipeline.core.students import describe_student
 from pipeline.page.blocks import render_note, render_paragraph, render_warning
 from pipeline.page.document import PageSection
 from pipeline.page.markup import Html
@@ -90,6 +91,9 @@ def _compare(data: EvaluationData, summaries: Sequence[ModelSummary]) -> list[st
     for model in data.models:
         if model.card is not None and model.card.seeds is not None:
             sentences.append(f"{model.name} is the mean of {model.card.seeds.describe()}.")
+        if model.card is not None and model.card.student is not None:
+            told = describe_student(model.card.student, model.card.greater_is_better)
+            sentences.append(f"{model.name} is a student; {told}.")
     costs = [summary for summary in alone if summary.train_seconds is not None]
     if len(costs) > 1:
         dear = max(costs, key=lambda summary: summary.train_seconds or 0.0)

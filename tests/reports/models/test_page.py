@@ -228,6 +228,8 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("odd")
     fabricated(root, classes=("<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "$a_b$ & co"), channels=1)
     train_fake(root, "two", 1, peeked=("epoch chosen on the validation fold",))
+    student = {"teacher": "t.parquet", "teacher_score": 0.9, "value": -0.1, "interval": (-0.2, 0.0), "peeked": False}
+    write_model_card(root, "two", config=CLASSIC, student=student)
     for public, private in ((0.5, None), (0.625, 0.5625), (None, None)):
         entry = LogEntry(
             time=submission_log.format_now(),
@@ -275,6 +277,12 @@ def test_a_model_that_peeked_is_marked(odd: Path) -> None:
     found = page_text.read(odd / "reports" / "report.html")
     assert "The score of two may be optimistic: epoch chosen on the validation fold" in found.text
     assert found.column(SCORES, "nested [95%]")["two"].text.endswith(" (uses validation labels)")
+
+
+def test_a_student_is_shown_against_its_teacher(odd: Path) -> None:
+    found = page_text.read(odd / "reports" / "report.html")
+    loss = "0.1000 lower (worse), within chance (95 %: 0.2000 worse to 0.0000 better)"
+    assert f"two is a student; against its teacher t.parquet (0.9000): {loss}." in found.text
 
 
 def test_the_leaderboard_is_that_of_the_last_scored_submission(odd: Path) -> None:
