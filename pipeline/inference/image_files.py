@@ -1,6 +1,7 @@
 """Image files named on a command line: files, folders and patterns, listed in natural order and decoded."""
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,7 +15,8 @@ from pipeline.core.files import files_below
 from pipeline.core.ids import natural_order
 from pipeline.core.layouts import IMAGE_SUFFIXES
 from pipeline.images.decoding import BrokenImageError, decode_file
-from pipeline.images.fitting import StorageForm
+from pipeline.images.fitting import StorageForm, StoredImage
+from pipeline.images.slices import choose_slices, decode_slices
 
 _WILD = "*?["
 _LONGEST = 255  # bytes of a name, as file systems have it
@@ -36,11 +38,24 @@ def find_image_files(wanted: Sequence[str]) -> list[Path]:
     return list(dict.fromkeys(paths))
 
 
-def read_image_files(paths: Sequence[Path], form: StorageForm) -> tuple[Images, dict[int, str]]:
-    """Decodes image files.
+def gather_slices(files: Sequence[Path], form: StorageForm) -> list[Path]:
+    """Puts the folder in place of its files where a folder of slices makes an image; a file that is alone stays one.
 
     Args:
-        paths: of the files.
+        files: of images.
+        form: how they are to be stored.
+    """
+    if form.slices is None:
+        return list(files)
+    beside = Counter(path.parent for path in files)
+    return list(dict.fromkeys(path if beside[path.parent] == 1 else path.parent for path in files))
+
+
+def read_image_files(paths: Sequence[Path], form: StorageForm) -> tuple[Images, dict[int, str]]:
+    """Decodes image files, and folders of slices that make an image.
+
+    Args:
+        paths: of the files or folders.
         form: how they are to be stored.
 
     Returns:
@@ -50,7 +65,7 @@ def read_image_files(paths: Sequence[Path], form: StorageForm) -> tuple[Images, 
 
     def read(path: Path) -> Images | str:
         try:
-            return decode_file(path, form).levels
+            return (_decode_folder if path.is_dir() else decode_file)(path, form).levels
         except (BrokenImageError, OSError) as error:
             return " ".join(str(error).split())
 
@@ -60,6 +75,12 @@ def read_image_files(paths: Sequence[Path], form: StorageForm) -> tuple[Images, 
     dtype = np.uint8 if form.dtype == "uint8" else np.float32
     images = np.stack(whole) if whole else np.zeros((0, form.size, form.size, form.channels), dtype)
     return cast(Images, images), {place: problem for place, problem in enumerate(decoded) if isinstance(problem, str)}
+
+
+def _decode_folder(folder: Path, form: StorageForm) -> StoredImage:
+    names = [path.name for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES]
+    chosen = [folder / name for name in choose_slices(names, form, folder)]
+    return decode_file(chosen[0], form) if form.slices == "middle" else decode_slices(chosen, form)
 
 
 def _is_utf8(path: Path) -> bool:

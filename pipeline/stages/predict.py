@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from PIL import Image
 from pipeline.core.errors import InputError, printable, some
 from pipeline.core.files import atomic_path, require_file_place, require_folder_place, write_text
 from pipeline.core.formats import ResultFormat
-from pipeline.inference.image_files import find_image_files, read_image_files
+from pipeline.inference.image_files import find_image_files, gather_slices, read_image_files
 from pipeline.inference.image_results import ImageResult, format_results, make_results
 from pipeline.inference.predictor import ImagePredictions, Predictor, open_predictor
 from pipeline.inference.saliency.heat import overlay_heat
@@ -56,6 +57,7 @@ def run(root: Path, paths: Sequence[str], name: str, options: PredictOptions) ->
     predictor = open_predictor(root, name)
     if options.gradcam is not None:
         predictor.require_heat()
+    files = gather_slices(files, predictor.form)
     results = list(_predict_files(predictor, files, options))
     text = format_results(results, options.kind)
     if options.out is None:
@@ -109,7 +111,10 @@ def _write_overlays(
     predictions: ImagePredictions,
     folder: Path,
 ) -> None:
-    large = replace(predictor.form, size=max(predictor.form.size, _DISPLAYED))
+    size = predictor.form.size
+    # A mosaic of slices needs a multiple of its own side.
+    larger = size * ceil(_DISPLAYED / size) if predictor.form.slices == "mosaic" else _DISPLAYED
+    large = replace(predictor.form, size=max(size, larger))
     heat = predictor.compute_heat(images, predictor.choose_columns(predictions))
     for number, (path, heat_map) in enumerate(zip(paths, heat, strict=True), first + 1):
         displayed, _ = read_image_files([path], large)

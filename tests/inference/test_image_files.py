@@ -1,6 +1,8 @@
 """Image files: listed in natural order, decoded, refused where they are missing."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from PIL import Image
@@ -59,3 +61,28 @@ def test_a_grey_picture_is_read_for_networks_of_colour(tmp_path: Path) -> None:
     assert images.shape == (1, 8, 8, 3)
     assert (images == 77).all()
     assert not problems
+
+
+@pytest.mark.parametrize("slices", ["middle", "spread", "mean", "mosaic"])
+def test_folders_of_slices_are_read_as_for_the_store(tmp_path: Path, slices: Literal["middle", "spread"]) -> None:
+    for folder, shift in (("p1/CT", 0), ("p2", 100)):
+        (tmp_path / folder).mkdir(parents=True)
+        for number in range(1, 11):
+            Image.new("L", (8, 8), number * 10 + shift).save(tmp_path / folder / f"img-{number}.png")
+    form = StorageForm(8, 3, "stretch", slices=slices, slice_count=4)
+    found = image_files.gather_slices(image_files.find_image_files([str(tmp_path)]), form)
+    assert found == [tmp_path / "p1" / "CT", tmp_path / "p2"]
+    images, problems = image_files.read_image_files(found, form)
+    assert not problems
+    wanted = {"middle": [60] * 3, "spread": [20, 60, 90], "mean": [55, 55, 55], "mosaic": [20, 20, 20]}[slices]
+    assert images[0, 0, 0].tolist() == wanted
+    assert images[1, 0, 0].tolist() == [value + 100 for value in wanted]
+
+
+def test_a_single_file_stays_one_where_slices_make_an_image(tmp_path: Path) -> None:
+    Image.new("L", (8, 8), 7).save(tmp_path / "a.png")
+    form = StorageForm(8, 1, "stretch", slices="middle")
+    found = image_files.gather_slices([tmp_path / "a.png"], form)
+    assert image_files.read_image_files(found, form)[0].tolist() == [[[[7]] * 8] * 8]
+    _, problems = image_files.read_image_files(found, replace(form, slices="mean"))
+    assert "makes an image of a folder of slices" in problems[0]
