@@ -53,14 +53,18 @@ def refuse_lists(cells: Iterable[str], place: str) -> None:
         )
 
 
-def find_label_sets(cells: Iterable[str], shown: Iterable[str] = ()) -> LabelSets | None:
+def find_label_sets(cells: Iterable[str], shown: Iterable[str] = (), columns: Iterable[str] = ()) -> LabelSets | None:
     """Finds the separator at which cells fall into labels that recur in other sets; None where there is none.
 
     Args:
         cells: of the training table; empty ones have no label.
-        shown: cells of the sample submission: a set of known labels that no training row has is one more sign.
+        shown: cells of the sample submission: known labels, or a set of them, that no training row has are one more
+            sign.
+        columns: of the sample submission: where they are the labels, or the cells as a whole, they decide.
     """
-    counts = Counter(cell for cell in cells if cell)
+    counts, asked = Counter(cell for cell in cells if cell), set(columns)
+    if counts and counts.keys() <= asked:
+        return None
     for separator in SEPARATORS:
         sets = {cell: split_names(cell, separator) for cell in counts}
         several = {cell: names for cell, names in sets.items() if len(names) > 1}
@@ -70,11 +74,12 @@ def find_label_sets(cells: Iterable[str], shown: Iterable[str] = ()) -> LabelSet
         used = sum(count * len(sets[cell]) for cell, count in counts.items())
         joined = {name for names in several.values() for name in names}
         shared = sum(homes[name] > 1 for name in joined) / len(joined)
-        by_sample = _are_shown(shown, separator, set(sets), set(homes), shared)
+        by_sample = homes.keys() <= asked or _are_shown(shown, separator, set(sets), set(homes), shared)
         if used < 2 * len(homes) or (shared < _SHARED and not by_sample):
             continue
         plain = separator not in _IN_NAMES or all(name.isdigit() for name in joined)
-        certain = by_sample or plain or (shared >= _MOST_SHARED and _are_unordered(list(several.values())))
+        signs = _are_unordered(list(several.values())) or _join_words(separator, joined, sets.values())
+        certain = by_sample or plain or (shared >= _MOST_SHARED and signs)
         return LabelSets(separator, tuple(natural_order(sorted(homes))), certain, min(several))
     return None
 
@@ -87,6 +92,8 @@ def _are_shown(shown: Iterable[str], separator: str, cells: set[str], names: set
         # Where names recur in other cells, two of them are enough: the sample may show labels of the whole data.
         if len(parts) > 1 and (2 * known > len(parts) or (known > 1 and shared >= _SHARED)):
             return True
+        if len(parts) == known == 1 and shared >= _SHARED:  # a label that stands alone, and is no class
+            return True
     return False
 
 
@@ -94,3 +101,11 @@ def _are_unordered(several: Sequence[Sequence[str]]) -> bool:
     """Says whether some name stands first in one set and later in another: words of a name keep their places."""
     first = {names[0] for names in several}
     return any(name in first for names in several for name in names[1:])
+
+
+def _join_words(separator: str, joined: Iterable[str], sets: Iterable[Sequence[str]]) -> bool:
+    """Says whether words of a name are joined by ``_``, so that blanks part labels: of sets of unlike sizes alone.
+
+    Where all have one size, as ``red_fox adult`` and ``red_fox young``, they may be names of two parts.
+    """
+    return separator == " " and any("_" in name for name in joined) and len({len(names) for names in sets}) > 1

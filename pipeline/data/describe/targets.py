@@ -48,7 +48,7 @@ def _describe_column(answer: AnswerColumns, sample: SampleSubmission, choices: C
     cells = answer.table[name]
     place = f"column {name} of {answer.path}"
     refuse_lists(cells, place)
-    sets = find_label_sets(cells, sample.examples)
+    sets = find_label_sets(cells, sample.examples, sample.columns[1:])
     kind = _choose_kind(cells, sets, place, sample, choices)
     blank = int((cells == "").sum())
     if kind == "several_labels" and sets is not None:
@@ -176,7 +176,8 @@ def _choose_kind(
     if "several_labels" in likely and sets is not None:
         if not sets.certain and "one_class" in likely:
             options = {kind: kind for kind in ("one_class", "several_labels")}
-            return pick_reading(f"{place} with cells such as {sets.example!r}", options, "--target", None)
+            words = f"one class of that name, or the labels {' and '.join(sets.split(sets.example))}"
+            return pick_reading(f"{place} with cells such as {sets.example!r} ({words})", options, "--target", None)
         return "several_labels"
     if choices.metric in _ORDERED:
         return "grades"

@@ -37,6 +37,32 @@ def test_cells_of_several_labels(root: Path, separator: str) -> None:
     assert columns(root, found) == ("haze", "road", "water")
 
 
+PAIRS = ("old rust", "old scab", "wet scab", "wet rust")
+
+
+@pytest.mark.parametrize(
+    ("cells", "header", "shown", "kind"),
+    [
+        (PAIRS, "old,rust,scab,wet", (0, 1, 1, 0), "several_labels"),
+        (PAIRS, ",".join(PAIRS), (0, 1, 0, 0), "one_class"),
+        (PAIRS, "Kind", ("rust",), "several_labels"),
+        (("late_rust old", "scab old", "scab wet", "late_rust wet", "good"), "Kind", ("good",), "several_labels"),
+    ],
+)
+def test_the_sample_or_the_names_tell_sets_from_names(
+    root: Path, cells: tuple[str, ...], header: str, shown: tuple[object, ...], kind: str
+) -> None:
+    found = read(root, cells_and_sample("Kind", header, [(cell,) for cell in cells], shown))
+    assert found.target.kind == kind
+
+
+@pytest.mark.parametrize("cells", [PAIRS, ("red_fox adult", "red_fox young", "grey_fox adult", "grey_fox young")])
+def test_sets_whose_labels_never_stand_alone_are_asked_for_in_words(root: Path, cells: tuple[str, ...]) -> None:
+    files = cells_and_sample("Kind", "Kind", [(cell,) for cell in cells], (cells[0],))
+    with pytest.raises(InputError, match=r"\(one class of that name, or the labels \w+ and \w+\)"):
+        read(root, files)
+
+
 def test_names_of_two_words_stay_classes(root: Path) -> None:
     names = ("Common wheat", "Fat Hen", "Sugar beet")
     found = read(root, cells_and_sample("species", "species", [(name,) for name in names], ("Fat Hen",)))
