@@ -175,7 +175,8 @@ class SubmissionCard(Section):
 
     ``cv`` is the pooled out-of-fold score; ``nested_cv`` that of weights fitted without the rows they are scored on;
     ``peeked`` says what looked at the rows that both are of: then they are too good. ``pooling`` and ``new_threshold``
-    are those of `kaggle.answers`, fitted out-of-fold, where the form of answers needs them.
+    are those of `kaggle.answers`, fitted out-of-fold, where the form of answers needs them. ``rule`` and ``decision``
+    are those of a single model whose labels or grades thresholds decide; then ``cv`` is nested, too.
     """
 
     name: str
@@ -190,11 +191,13 @@ class SubmissionCard(Section):
     git_commit: str | None
     pooling: str | dict[str, str] | None = None
     new_threshold: float | None = None
+    rule: str | None = Field(default=None, exclude_if=lambda rule: rule is None)
+    decision: dict[str, float] = Field(default_factory=dict, exclude_if=lambda decision: not decision)
 
     @property
     def needs_rule(self) -> bool:
         """Whether its answers need something that was fitted."""
-        return self.pooling is not None or self.new_threshold is not None
+        return self.pooling is not None or self.new_threshold is not None or self.rule is not None
 
 
 def write_card(path: Path, card: Section) -> None:

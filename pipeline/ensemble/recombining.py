@@ -12,9 +12,10 @@ import numpy as np
 
 from pipeline.core import paths, predictions
 from pipeline.core.arrays import Values
-from pipeline.core.cards import EnsembleCard, read_card
+from pipeline.core.cards import EnsembleCard, SubmissionCard, read_card
 from pipeline.core.errors import InputError
 from pipeline.core.measures.metric import Metric
+from pipeline.core.targets.contract import Target
 from pipeline.core.targets.prepared import read_target
 from pipeline.ensemble.calibration import apply_temperature, apply_temperatures, fit_temperatures
 from pipeline.ensemble.combiners.catalogue import COMBINERS
@@ -30,6 +31,11 @@ _SAME = 1e-5
 def list_used_members(card: EnsembleCard) -> tuple[str, ...]:
     """Names the members whose predictions count: those with a weight, or all where a combiner has none."""
     return tuple(name for name in card.members if not card.weights or card.weights[name] > 0)
+
+
+def read_rule_alone(card: SubmissionCard, target: Target) -> Callable[[Values], Values] | None:
+    """Reads the decision rule of a single model's submission from its card; None where it has none."""
+    return None if card.rule is None else read_decision(card.rule, target, card.decision)
 
 
 def rebuild_combination(root: Path, metric: Metric) -> Combine:

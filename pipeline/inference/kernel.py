@@ -5,6 +5,7 @@ Nothing is written into the folders of the checkpoints and of the images, and no
 
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,18 +13,19 @@ import numpy as np
 import pandas as pd
 
 from pipeline.core import paths
-from pipeline.core.arrays import Probs
+from pipeline.core.arrays import Probs, Values
 from pipeline.core.cards import EnsembleCard, ModelCard, SubmissionCard, read_card
 from pipeline.core.competition import Competition, load_competition
 from pipeline.core.errors import some
 from pipeline.core.files import atomic_path
 from pipeline.core.paths import prepared_folder
 from pipeline.core.predictions import Predictions, check_predictions, read_predictions
+from pipeline.core.targets.contract import Target
 from pipeline.core.targets.prepared import read_target
 from pipeline.data.prepared.answer_subjects import make_sheet
 from pipeline.data.prepared.preparing import decode_records
 from pipeline.data.sources.source import find_layout_folder
-from pipeline.ensemble.recombining import list_used_members, rebuild_combination
+from pipeline.ensemble.recombining import list_used_members, read_rule_alone, rebuild_combination
 from pipeline.images.store import open_store
 from pipeline.inference.checkpoints import InferenceInput, predict_images
 from pipeline.inference.hidden_images import list_hidden_images
@@ -67,7 +69,10 @@ def predict_folder(root: Path, data: Path, name: str, target: Path = Path("submi
     predictions = Predictions(tuple(record.id for record in ordered), probs, classes, target=predicted)
     check_predictions(predictions, name)
     _compare(root, name, predictions)
-    sheet = replace(make_sheet(base, competition, predicted, records, sample), rule=_read_rule(root, name))
+    rule, decision = _read_rule(root, name, predicted)
+    if decision is not None:
+        predictions = replace(predictions, probs=decision(predictions.probs))
+    sheet = replace(make_sheet(base, competition, predicted, records, sample), rule=rule)
     frame = submission.build_submission(predictions, sheet)
     with atomic_path(target) as temporary:
         frame.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
@@ -76,13 +81,14 @@ def predict_folder(root: Path, data: Path, name: str, target: Path = Path("submi
     return frame
 
 
-def _read_rule(root: Path, name: str) -> AnswerRule:
-    """Returns what was fitted for the submission of the repository; the defaults where the form needs nothing."""
+def _read_rule(root: Path, name: str, target: Target) -> tuple[AnswerRule, Callable[[Values], Values] | None]:
+    """Reads what was fitted for the submission of the repository; the defaults where the form needs nothing."""
     path = paths.submission_path(root, name).with_suffix(".json")
     if not path.is_file():
-        return AnswerRule()
+        return AnswerRule(), None
     card = read_card(path, SubmissionCard)
-    return AnswerRule(card.pooling or AnswerRule.pooling, card.new_threshold or AnswerRule.new_threshold)
+    rule = AnswerRule(card.pooling or AnswerRule.pooling, card.new_threshold or AnswerRule.new_threshold)
+    return rule, read_rule_alone(card, target)
 
 
 def _predict_model(root: Path, name: str, inputs: InferenceInput) -> Probs:

@@ -40,8 +40,19 @@ def run(root: Path, name: str) -> None:
     oof_path = paths.oof_path(root, name)
     oof = predictions.read_predictions(oof_path, target)
     sheet = read_sheet(prepared, competition, target)
-    scored = _align_scored(root, oof_path, oof, target)
-    rule, cv = fit_rule(sheet.section, sheet.sample, target, competition.metric.metric_for(target), scored)
+    scored, metric = _align_scored(root, oof_path, oof, target), competition.metric.metric_for(target)
+    decision = None
+    # The predictions of an ensemble are decided already; of one class per image a single model's stay as they are.
+    if name != paths.ENSEMBLE and target.kind != "one_class":
+        from pipeline.ensemble.fitting import fit_rule_alone  # takes SciPy, which takes a second to start
+
+        alone = fit_rule_alone(members.read_members(root, [name], target, allow_peeked=True), metric)
+        decision = alone.decision
+        scored = replace(scored, values=alone.nested)
+    if decision is not None:
+        test = replace(test, probs=decision(test.probs)) if test.ids else test
+        oof = replace(oof, probs=decision(oof.probs))
+    rule, cv = fit_rule(sheet.section, sheet.sample, target, metric, scored)
     sheet = replace(sheet, rule=rule)
     if competition.hides_tests and not test.ids:
         test = _fill_hidden(sheet, oof)
@@ -58,18 +69,19 @@ def run(root: Path, name: str) -> None:
         name=name,
         competition=active_name(root),
         members=_members(root, name),
-        metric=competition.metric.metric_for(target).name,
+        metric=metric.name,
         cv=cv,
-        nested_cv=cv if name == paths.ENSEMBLE else None,  # its OOF predictions are nested ones
+        nested_cv=cv if name == paths.ENSEMBLE or decision is not None else None,  # of nested predictions
         peeked=oof.peeked,
         rows=len(frame),
         sha256=sha256(path),
         git_commit=read_commit(root),
     )
     fitted = sheet.list_fitted()
-    cards.write_card(path.with_suffix(".json"), card.model_copy(update=fitted))
+    decided = {} if decision is None else {"rule": decision.rule, "decision": decision.name_numbers()}
+    cards.write_card(path.with_suffix(".json"), card.model_copy(update=fitted | decided))
     print(f"submission: {path.relative_to(root)} ({len(frame)} rows, out-of-fold {card.metric} {cv:.4f})")
-    for what, value in fitted.items():
+    for what, value in (fitted | decided).items():
         print(f"{what}: {value} (fitted out-of-fold)")
 
 
