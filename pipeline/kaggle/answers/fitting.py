@@ -80,7 +80,9 @@ def fit_rule(
 class _PoolingChoice:
     """The choice of a pooling on some folds: one for all columns, or one for each piece where other folds bear it out.
 
-    Every choice is made on folds that it is not scored on; folds keep a unit together.
+    Every choice is made on folds that it is not scored on; folds keep a unit together. Where one fold is left out
+    already, its four neighbours are left out in turn beside it, and two neighbours share what the other folds choose:
+    the cost grows with the folds, not with their square, and up to five folds are each other's neighbours.
     """
 
     def __init__(self, target: Target, metric: Metric, scored: ScoredRows, names: Sequence[str]) -> None:
@@ -105,12 +107,22 @@ class _PoolingChoice:
     def _choose(self, folds: Folds) -> Pooling:
         if not self._may_differ or len(folds) == 1:
             return self._choose_one(folds)
-        one, each = (self._cross_score(choose, folds) for choose in (self._choose_one, self._choose_each))
+        held = self._list_held(folds)
+        one, each = (self._cross_score(choose, folds, held) for choose in (self._choose_one, self._choose_each))
         return self._choose_each(folds) if self._metric.better(each, one) else self._choose_one(folds)
 
-    def _cross_score(self, choose: Callable[[Folds], Pooling], folds: Folds) -> float:
+    def _list_held(self, folds: Folds) -> Folds:
+        """Lists the folds that a choice is judged on: all, or the neighbours of the one that is left out already."""
+        ring = sorted(set(self._folds.tolist()))
+        left = [place for place, fold in enumerate(ring) if fold not in folds]
+        if not left:
+            return folds
+        near = {ring[(left[0] + step) % len(ring)] for step in (-2, -1, 1, 2)}
+        return folds & near
+
+    def _cross_score(self, choose: Callable[[Folds], Pooling], folds: Folds, held: Folds | None = None) -> float:
         truths, values = [], []
-        for fold in sorted(folds):
+        for fold in sorted(folds if held is None else held):
             truth, pooled = self._take({fold})
             truths.append(truth)
             values.append(join_pooled(self._target, pooled, choose(folds - {fold})))

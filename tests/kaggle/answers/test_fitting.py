@@ -12,9 +12,10 @@ from pipeline.core.metrics import get_metric
 from pipeline.core.targets.classes import OneClass
 from pipeline.core.targets.several_labels import SeveralLabels
 from pipeline.core.units import UnitPattern, Units
+from pipeline.kaggle.answers import fitting
 from pipeline.kaggle.answers.contract import AnswerRule
 from pipeline.kaggle.answers.fitting import ScoredRows, fit_rule
-from pipeline.kaggle.answers.pooling import pool_values
+from pipeline.kaggle.answers.pooling import choose_pooling_by_piece, pool_values
 
 TWO = OneClass(columns=("no", "yes"))
 UNIT = UnitPattern(by="pattern", pattern="(?P<unit>.)")
@@ -89,6 +90,21 @@ def test_the_score_is_that_of_what_the_other_folds_choose() -> None:
         pooled.append(pool_values(TAGS, scored.values[outer], units[1], pooling)[1])
     _, score = fit_rule(EACH, SAMPLE, TAGS, AREA, scored)
     assert score == pytest.approx(AREA.score(scored.truth[order], np.concatenate(pooled)), abs=1e-12)
+
+
+@pytest.mark.parametrize(("folds", "choices"), [(5, 1 + 5 + 10), (8, 1 + 8 + 16), (16, 1 + 16 + 32)])
+def test_the_cost_of_a_choice_grows_with_the_folds_and_not_with_their_square(
+    monkeypatch: pytest.MonkeyPatch, folds: int, choices: int
+) -> None:
+    made = []
+
+    def counted(*given: Any) -> dict[str, str]:
+        made.append(given)
+        return choose_pooling_by_piece(*given)
+
+    monkeypatch.setattr(fitting, "choose_pooling_by_piece", counted)
+    fit_rule(EACH, SAMPLE, TAGS, AREA, score_labels(320, folds))
+    assert folds < len(made) <= choices
 
 
 def test_one_scored_fold_chooses_one_pooling_for_all_labels() -> None:
