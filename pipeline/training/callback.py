@@ -15,7 +15,7 @@ from pipeline.networks.hardware import name_hardware
 from pipeline.networks.runtime import keras
 from pipeline.training.fold_training import FoldTraining
 from pipeline.training.phases import assign_variables, copy_variables
-from pipeline.training.recipes.averaging import add_weights
+from pipeline.training.recipes.averaging import add_weights, keep_best_weights, mean_of_kept
 from pipeline.training.state import (
     Arrays,
     State,
@@ -28,6 +28,7 @@ from pipeline.training.state import (
 )
 from pipeline.training.task import FoldTask, OnEpoch
 
+_BYTES = 4  # of a number of the weights, whatever a step computes in
 _CHECK_EVERY = 16  # steps; each check waits for a GPU
 _KEEP_EVERY = 1.0  # seconds: what a kill may cost; writing each of the many states of a small network takes longer
 
@@ -99,12 +100,21 @@ class StateCallback(keras.callbacks.Callback):  # type: ignore[misc]
     def advance(self) -> None:
         """Goes on to the next phase."""
         self._training.advance()
-        self.progress = replace(self.progress, best=float("inf"), waited=0, level=0)
+        self.progress = replace(self.progress, best=float("inf"), waited=0, level=0, kept=[])
+        self._best = []
         self._begin_phase()
 
     def _begin_phase(self) -> None:
         phase = self._training.phase
         self._line = EpochLine(self.name, self._recipe.all_epochs, phase.steps, phase.batch_size)
+        average = self._recipe.average
+        if average is not None and average.best is not None and self._training.is_last_phase:
+            numbers = sum(int(np.prod(variable.shape)) for variable in phase.model.trainable_variables)
+            print(
+                f"{self.name}: keeps the trained weights of its {average.best} best epochs, "
+                f"{average.best * numbers * _BYTES / 1e6:,.1f} MB in memory and in its state on disk",
+                flush=True,
+            )
 
     def use_chosen_weights(self) -> None:
         """Puts the weights that the recipe selects into the model: the best, an average, or the last as they are.
@@ -115,7 +125,9 @@ class StateCallback(keras.callbacks.Callback):  # type: ignore[misc]
         if self._recipe.select == "best":
             assign_variables(self._training.phase.model.variables, self._best)
         elif self._recipe.average is not None:
-            assign_variables(self._training.phase.model.trainable_variables, self._best)
+            many = len(self.progress.kept)
+            mean = mean_of_kept(self._best, many) if many else self._best
+            assign_variables(self._training.phase.model.trainable_variables, mean)
         else:
             self._training.use_average()
         if not any(np.any(weight) for weight in copy_variables(self._training.phase.model.trainable_variables)):
@@ -164,7 +176,11 @@ class StateCallback(keras.callbacks.Callback):  # type: ignore[misc]
             self._decide(row["valid_loss"])
         progress.epoch = epoch + 1
         average = self._recipe.average
-        if average is not None and (count := progress.epoch - self._recipe.all_epochs + average.epochs) > 0:
+        if average is not None and average.best is not None:
+            if self._training.is_last_phase:
+                trained = copy_variables(model.trainable_variables)
+                keep_best_weights(self._best, progress.kept, trained, row["valid_loss"], average.best)
+        elif average is not None and (count := progress.epoch - self._recipe.all_epochs + average.count) > 0:
             add_weights(self._best, copy_variables(model.trainable_variables), count)
         progress.seconds += self._line.finish(loss, self._metric.name, row.get("valid_score"), rate)
         progress.history.append(row)

@@ -29,6 +29,7 @@ class TrainingProgress:
         level: epochs since then or since the rate was lowered, whichever is later.
         history: one row per epoch.
         hardware: on which it runs.
+        kept: validation losses of the epochs whose weights are kept to be averaged, as they stand in `State.best`.
     """
 
     epoch: int = 0
@@ -39,6 +40,7 @@ class TrainingProgress:
     level: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
     hardware: str = ""
+    kept: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,8 @@ class State:
         progress: how far it is.
         model: every variable of the model.
         optimizer: every variable of the optimizer.
-        best: the model's variables at the best epoch, or the mean of its trained ones over the last epochs; empty where
-            the last are kept.
+        best: the model's variables at the best epoch, or the mean of its trained ones over the last epochs, or the
+            trained ones of the best epochs, one after another; empty where the last are kept.
     """
 
     progress: TrainingProgress

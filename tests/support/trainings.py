@@ -32,6 +32,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "average": {"optimizer": {"name": "sgd", "learning_rate": 0.05, "ema": 0.8}},
     "average, best": {"optimizer": {"name": "adam", "learning_rate": 0.01, "ema": 0.8}, "select": "best"},
     "average of epochs": {"average": {"epochs": 3, "learning_rate": 0.02}},
+    "average of the best": {"average": {"best": 2}, "optimizer": {"name": "adam", "learning_rate": 0.03}},
     "accumulation": {"optimizer": {"name": "adam", "learning_rate": 0.01, "accumulate": 3, "weight_decay": 0.01}},
     "plateau": {
         "epochs": 8,

@@ -74,7 +74,7 @@ def test_another_seed_is_another_training(root: Path, usual: Path) -> None:
 
 
 # What the slow ones keep between epochs, a quick one keeps beside other things.
-SLOW = ("momentum", "average", "accumulation", "plateau", "pseudo-labels", "average of epochs")
+SLOW = ("momentum", "average", "accumulation", "plateau", "pseudo-labels", "average of epochs", "average of the best")
 
 
 @pytest.mark.parametrize(

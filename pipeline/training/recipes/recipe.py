@@ -17,7 +17,7 @@ from pipeline.networks.build import ON_FEATURES, Network
 from pipeline.networks.inputs import Normalise
 from pipeline.networks.mlp_hog import MlpHog
 from pipeline.training.recipes import balance, distillation
-from pipeline.training.recipes.averaging import EpochAverage
+from pipeline.training.recipes.averaging import BEST_MARK, EpochAverage
 from pipeline.training.recipes.balance import Balance
 from pipeline.training.recipes.distillation import Distillation
 from pipeline.training.recipes.model_yaml import Settings, read_model
@@ -59,7 +59,7 @@ class Training(PhaseRecipe):
         pseudo: test images of which teachers are sure, as further training rows.
         patience: stops after so many epochs without a lower validation loss; needs ``select: best``.
         validate_every: epochs between evaluations on the validation fold; they cost time and, alone, decide nothing.
-        average: what is kept instead of the last weights: their mean over the last epochs.
+        average: what is kept instead of the last weights: their mean over the last epochs, or over the best.
     """
 
     before: tuple[PhaseRecipe, ...] = ()
@@ -82,12 +82,14 @@ class Training(PhaseRecipe):
                 raise ValueError(
                     "average keeps weights of its own; leave out select: best, optimizer.ema and schedule plateau"
                 )
-            if self.average.epochs > self.epochs:
-                raise ValueError(f"average.epochs must be at most epochs ({self.epochs}), got {self.average.epochs}")
+            if self.average.count > self.epochs:
+                key = "epochs" if self.average.best is None else "best"
+                raise ValueError(f"average.{key} must be at most epochs ({self.epochs}), got {self.average.count}")
         if self.patience is not None and self.select != "best":
             raise ValueError("patience needs select: best")
-        if self.validate_every > 1 and (self.select == "best" or self.schedule.name == "plateau"):
-            raise ValueError("select: best and schedule plateau need validate_every: 1")
+        chosen = self.select == "best" or (self.average is not None and self.average.best is not None)
+        if self.validate_every > 1 and (chosen or self.schedule.name == "plateau"):
+            raise ValueError("select: best, average.best and schedule plateau need validate_every: 1")
         if any(phase.schedule.name == "plateau" for phase in self.before):
             raise ValueError("schedule plateau belongs to the last phase")
         heads = [phase.unfreeze == "head" for phase in self.phases]
@@ -115,6 +117,7 @@ class Training(PhaseRecipe):
     def peeked(self) -> tuple[str, ...]:
         """Choices made on the fold whose score is reported."""
         found = ["epoch chosen on the validation fold"] if self.select == "best" else []
+        found += [BEST_MARK] if self.average and self.average.best else []
         found += ["stopped on the validation fold"] if self.patience else []
         found += ["learning rate lowered on the validation fold"] if self.schedule.name == "plateau" else []
         return tuple(found)
