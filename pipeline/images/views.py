@@ -35,6 +35,9 @@ class Views(Section):
         mirror: each view mirrored left to right as well.
         shift: pixels by which the image is moved left, right, up and down, its border repeated; 0 for none.
         crops: share of the side that the four corners and the centre keep, blown up to the whole size; 0 for none.
+        size: side in pixels at which a network predicts, where that is not the one that it was trained at last; its
+            weights must not depend on the size (Touvron et al. 2019, Fixing the train-test resolution discrepancy,
+            https://arxiv.org/abs/1906.06423).
         scales: factors by which the image is enlarged about its centre; below 1 its border is repeated.
         average: what is averaged. A view that is sure of itself has more say among ``logits``.
         weights: ``learned`` weighs the views by their log loss on the OOF rows of the other folds; see `view_weights`.
@@ -43,6 +46,7 @@ class Views(Section):
     mirror: bool = False
     shift: int = Field(default=0, ge=0, le=256)
     crops: float = Field(default=0.0, ge=0.0, lt=1.0)
+    size: int | None = Field(default=None, ge=4, le=2048, exclude_if=lambda size: size is None)
     scales: tuple[Annotated[float, Field(ge=0.25, le=4.0)], ...] = ()
     average: Literal["logits", "probabilities"] = "logits"
     weights: Literal["equal", "learned"] = "equal"

@@ -144,7 +144,7 @@ def open_network(
         _start_runtime(card)
     else:
         runtime.start_backend(precision)
-    size = recipe.training.size or recipe.input.size or shape.stored
+    size = recipe.last_size(shape.stored)
     # A preset holds the shape and the input scaling of a ViT; all weights are in the checkpoint.
     source = WeightSource(weights) if isinstance(recipe.network, Transformer) else None
     net = build_network(recipe.network, size, shape.channels, shape.n_classes, recipe.input.normalise, source)

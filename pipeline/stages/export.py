@@ -121,9 +121,11 @@ def _describe_graph(card: ModelCard, target: Target, graph: Any) -> dict[str, An
         if target.kind == "several_targets"
         else "probabilities"
     )
+    sized = card.config["views"].get("size")
+    size = f"{sized} x {sized} pixels, at which it predicts" if sized else "the network's size"
     return {
         "input": f"{dtype} (batch, {side}, {side}, {channels}), 0..255, {colours}",
-        "inside": f"resizing to the network's size, normalisation, views, mean over views and folds, {last}",
+        "inside": f"resizing to {size}, normalisation, views, mean over views and folds, {last}",
         "output": f"float32 (batch, {len(target.columns)}), {values} in the order of labels.txt",
         "target": target.kind,
         "decision": describe_decision(target),

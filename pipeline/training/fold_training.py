@@ -12,7 +12,9 @@ from pipeline.core.memory import is_out_of_memory
 from pipeline.images.batches import plain_batches
 from pipeline.images.views import Views, average_views
 from pipeline.networks import normalisation, runtime
+from pipeline.networks.build import BuiltNetwork
 from pipeline.networks.predicting import predict_from_features, predict_from_images
+from pipeline.networks.runtime import keras
 from pipeline.training.inputs import NetworkInputs, Part
 from pipeline.training.phases import CompiledPhase, assign_variables, copy_variables
 
@@ -30,9 +32,16 @@ class FoldTraining:
         seed: of the run.
     """
 
-    def __init__(self, inputs: NetworkInputs, phases: tuple[CompiledPhase, ...], fold: int, seed: int) -> None:
-        """Stands in the first phase, which must be entered."""
-        self.inputs, self.phases, self.fold, self.seed = inputs, phases, fold, seed
+    def __init__(
+        self,
+        inputs: NetworkInputs,
+        phases: tuple[CompiledPhase, ...],
+        fold: int,
+        seed: int,
+        showing: BuiltNetwork | None = None,
+    ) -> None:
+        """Stands in the first phase, which must be entered; ``showing`` is the network at the views' own size."""
+        self.inputs, self.phases, self.fold, self.seed, self._showing = inputs, phases, fold, seed, showing
         self.phase = phases[0]
 
     @property
@@ -107,8 +116,16 @@ class FoldTraining:
         if phase.on_features:
             batches = predict_from_features(phase.model, inputs.view_features(phase, part, views), rows)
         else:
-            batches = predict_from_images(phase.model, inputs.images(part), rows, phase.size, views, inputs.workers)
+            size = views.size or phase.size
+            model = phase.model if size == phase.size else self._show_at_size()
+            batches = predict_from_images(model, inputs.images(part), rows, size, views, inputs.workers)
         return (logits for _, logits in batches)
+
+    def _show_at_size(self) -> keras.Model:
+        """Returns the network at the size of the views, with the weights as they are."""
+        assert self._showing is not None  # the session builds it
+        assign_variables(self._showing.model.variables, copy_variables(self.phase.net.model.variables))
+        return self._showing.model
 
     @contextmanager
     def explain_lack_of_memory(self, name: str) -> Iterator[None]:

@@ -48,6 +48,7 @@ class Session:
         runtime.seed_everything(0)
         self._joining = 0
         self.phases = self._compile()
+        self._showing = self._build_for_views()
         net = self.phases[0].net
         pretrained = net.backbone is not None and recipe.network.model_dump().get("weights") != "none"
         # Features shared by all folds need one backbone, be it a random one.
@@ -86,7 +87,7 @@ class Session:
         for layer in first.net.model.layers:
             if isinstance(layer, DatasetNorm):
                 layer.measure(self.data.images, rows)
-        training = FoldTraining(self.inputs, self.phases, fold, seed)
+        training = FoldTraining(self.inputs, self.phases, fold, seed, self._showing)
         training.enter(first)
         return training
 
@@ -126,6 +127,20 @@ class Session:
             _require_same_weights(before, after)
         return tuple(phases)
 
+    def _build_for_views(self) -> BuiltNetwork | None:
+        """Builds the network at the size at which it predicts; None where that is the one of the last phase."""
+        size, last = self.recipe.views.size, self.phases[-1]
+        if size is None or size == last.size:
+            return None
+        net = self._nets[size] if size in self._nets else self._build(size)
+        if _list_shapes(net) != _list_shapes(last.net):
+            raise InputError(
+                f"views.size is {size}, but the weights of {net.model.name} depend on the size of its input, which is "
+                f"{last.size} pixels in training: leave it out; networks that flatten and ViTs predict as they train"
+            )
+        net.model.jit_compile = runtime.use_xla()  # nobody compiles it, and Keras would choose XLA
+        return net
+
     def _build(self, size: int) -> BuiltNetwork:
         return build_network(
             self.recipe.network,
@@ -138,9 +153,12 @@ class Session:
 
 
 def _require_same_weights(before: CompiledPhase, after: CompiledPhase) -> None:
-    shapes = [[variable.shape for variable in phase.net.model.variables] for phase in (before, after)]
-    if shapes[0] != shapes[1]:
+    if _list_shapes(before.net) != _list_shapes(after.net):
         raise InputError(
             f"the weights of {after.net.model.name} depend on the size of its input ({before.size}, {after.size} "
             "pixels): give all phases one size; networks that flatten and ViTs need that"
         )
+
+
+def _list_shapes(net: BuiltNetwork) -> list[tuple[int, ...]]:
+    return [variable.shape for variable in net.model.variables]

@@ -16,8 +16,10 @@ from pipeline.core.errors import InputError
 from pipeline.core.targets.prepared import read_target
 from pipeline.images.store import open_store
 from pipeline.inference.checkpoints import InferenceInput, predict_images
+from pipeline.inference.exported_graph import build_graph
+from pipeline.inference.opened_network import TaskShape
 from pipeline.inference.selection import list_checkpoints
-from pipeline.stages import train
+from pipeline.stages import export, train
 
 SIFT = {"name": "sift", "size": 32, "dense": 8, "patches": [12, 20], "words": 12, "sample": 800}
 TINY = {"name": "pretrained", "backbone": "Tiny"}
@@ -30,6 +32,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "head_on_hog": {"network": {"name": "mlp_hog"}, "training": HEAD, "views": {"mirror": True}},
     "frozen": {"network": TINY, "training": HEAD, "views": {"mirror": True}},
     "two_sizes": {"network": TINY, "training": TRAINING | {"size": 16, "before": [TRAINING | {"size": 8}]}},
+    "larger": {"network": TINY, "training": TRAINING | {"size": 8}, "views": {"mirror": True, "size": 16}},
     "learned_views": CNN | {"views": {"mirror": True, "crops": 0.8, "average": "probabilities", "weights": "learned"}},
     "dataset_norm_averaged_probabilities": {
         "input": {"normalise": "dataset"},
@@ -77,7 +80,15 @@ def apart(root: Path, model: str, weights: Path, work: Path) -> float:
 
 
 # What these do, quick ones do in other ways.
-SLOW = ("sift", "sift_preprocessed", "two_sizes", "learned_views", "tuned", "dataset_norm_averaged_probabilities")
+SLOW = (
+    "sift",
+    "sift_preprocessed",
+    "two_sizes",
+    "larger",
+    "learned_views",
+    "tuned",
+    "dataset_norm_averaged_probabilities",
+)
 
 
 @pytest.mark.parametrize(
@@ -96,6 +107,19 @@ def test_checkpoints_predict_what_training_predicted_to_the_bit(root: Path, tmp_
     shutil.rmtree(root / "data" / "weights")  # a checkpoint holds all weights
     # Weighted views are summed in other pieces: the last bit of float32 may differ.
     assert apart(root, model, tmp_path / "none", tmp_path / "work") <= (6e-8 if model == "learned_views" else 0)
+
+
+@pytest.mark.slow
+def test_a_graph_predicts_at_the_size_of_the_views(root: Path) -> None:
+    train.run(root, "larger")
+    card, target = read_card(paths.card_path(root, "larger"), ModelCard), read_target(root / "data" / "prepared")
+    images = open_store(root / "data" / "prepared" / "test_images.npy")
+    shape = TaskShape(images.shape[1], images.shape[-1], target.n_outputs)
+    graph = build_graph(card, list_checkpoints(root, card), shape, target, root / "data" / "weights")
+    told = predictions.read_predictions(paths.predicted_test_path(root, "larger"), target).probs
+    np.testing.assert_allclose(graph.predict_on_batch(np.asarray(images)), told, atol=1e-5)
+    about = export._describe_graph(card, target, graph)
+    assert about["inside"].startswith("resizing to 16 x 16 pixels, at which it predicts, normalisation")
 
 
 def test_other_images_are_predicted_otherwise(root: Path, tmp_path: Path) -> None:

@@ -288,6 +288,7 @@ def test_a_checkpoint_with_code_in_it_is_refused(tmp_path: Path) -> None:
         ({"features": {"name": "surf"}}, "features.name: unknown 'surf'; .*sift"),
         ({"features": {"name": "hog", "words": 3}}, "unknown key features.hog.words"),
         ({"classifier": {"C": 0.0}}, "classifier.C: .* greater than 0"),
+        ({"views": {"size": 12}}, "size is for networks; a classic model takes mirror alone"),
         ({"views": {"shift": 2}}, "shift is for networks; a classic model takes mirror alone"),
         ({"views": {"crops": 0.9}}, "crops is for networks; a classic model takes mirror alone"),
         ({"views": {"scales": [1.1]}}, "scales is for networks; a classic model takes mirror alone"),

@@ -45,7 +45,7 @@ class ClassicRecipe(StandaloneRecipe):
         input: what images go through first.
         features: what describes an image; its ``size`` is the size of the input.
         mirror_training: each training row is there twice, the second time mirrored left to right.
-        views: those that are averaged; ``shift``, ``crops`` and ``scales`` belong to networks.
+        views: those that are averaged; ``size``, ``shift``, ``crops`` and ``scales`` belong to networks.
     """
 
     input: ClassicInput = ClassicInput()
@@ -62,8 +62,8 @@ class ClassicRecipe(StandaloneRecipe):
     @field_validator("views")
     @classmethod
     def _mirror_alone(cls, views: Views) -> Views:
-        for key, value in {"shift": views.shift, "crops": views.crops, "scales": views.scales}.items():
-            if value:
+        for key in ("size", "shift", "crops", "scales"):
+            if getattr(views, key):
                 raise ValueError(f"{key} is for networks; a classic model takes mirror alone")
         return views
 

@@ -177,6 +177,13 @@ class HeadRecipe(StandaloneRecipe):
             )
         return self
 
+    @field_validator("views")
+    @classmethod
+    def _one_size(cls, views: Views) -> Views:
+        if views.size:
+            raise ValueError("size is for networks that train on images; set input.size of the backbones")
+        return views
+
     @field_validator("backbones")
     @classmethod
     def _no_two_alike(cls, backbones: tuple[FrozenBackbone, ...]) -> tuple[FrozenBackbone, ...]:

@@ -173,6 +173,8 @@ class Recipe(Section):
                 raise ValueError("augmentation.mixup and cutmix need images: a head alone sees features")
             if not any(phase.draws for phase in heads):
                 raise ValueError("augmentation has no effect on features computed once: set training.draws, to 5 or so")
+        if self.views.size and self.training.unfreeze == "head":
+            raise ValueError("views.size needs a network that trains on images: a head alone sees features of one size")
         if heads and self.input.normalise == "dataset":
             raise ValueError("input.normalise: dataset differs between folds, but the features of a head are shared")
         return self
@@ -187,6 +189,10 @@ class Recipe(Section):
     def first_size(self, stored: int) -> int:
         """Returns the side of the first phase's input in pixels, where images are stored with a side of ``stored``."""
         return self.training.phases[0].size or self.input.size or stored
+
+    def last_size(self, stored: int) -> int:
+        """Returns the side of the input in pixels at prediction, where images are stored with a side of ``stored``."""
+        return self.views.size or self.training.size or self.input.size or stored
 
     @property
     def oof_files(self) -> tuple[str, ...]:
