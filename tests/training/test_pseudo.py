@@ -62,6 +62,16 @@ def test_hard_labels_are_the_likeliest_class_alone(tmp_path: Path) -> None:
     assert found(tmp_path, labels="hard").targets.tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
 
 
+def test_soft_labels_are_sharpened_after_it_is_settled_who_joins(tmp_path: Path) -> None:
+    made = found(tmp_path, temperature=0.5, weight=2.0)
+    assert made.rows.tolist() == [0, 2, 3]
+    squares = np.square(PROBS[[0, 2]], dtype=np.float64)
+    assert made.targets[:2] == pytest.approx(2 * squares / squares.sum(axis=1, keepdims=True), rel=1e-5)
+    assert "temperature" not in section().model_dump(mode="json")  # what was trained before does not train again
+    with pytest.raises(InputError, match="temperature is of soft labels; leave it out with labels: hard"):
+        section(labels="hard", temperature=0.5)
+
+
 def test_targets_sum_to_the_weight(tmp_path: Path) -> None:
     assert found(tmp_path, labels="hard", weight=0.25).targets.tolist()[1] == [0, 0.25, 0]
     assert found(tmp_path, weight=2.0).targets[0] == pytest.approx([1.8, 0.12, 0.08])

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipeline.core.cards import ModelCard, read_card
 from pipeline.core.config import Section, read_params
@@ -39,12 +39,14 @@ class PseudoLabelling(Section):
         teachers: models whose probabilities are averaged; they are trained first, on the same folds.
         confidence: the highest probability that an image must reach at least.
         labels: ``soft`` the probabilities themselves, ``hard`` the likeliest class alone.
+        temperature: of soft labels: below 1 sharpened, above 1 evened out; who joins is decided before.
         weight: what such an image counts in the loss, where a training image counts 1.
     """
 
     teachers: tuple[str, ...] = Field(min_length=1)
     confidence: float = Field(default=0.9, gt=0.0, le=1.0)
     labels: Literal["soft", "hard"] = "soft"
+    temperature: float = Field(default=1.0, gt=0.0, le=100.0, exclude_if=lambda temperature: temperature == 1)
     weight: float = Field(default=1.0, gt=0.0, le=100.0)
 
     @field_validator("teachers")
@@ -54,6 +56,12 @@ class PseudoLabelling(Section):
         if twice:
             raise ValueError(f"{twice[0]} is listed more than once; keep one")
         return teachers
+
+    @model_validator(mode="after")
+    def _hard_labels_are_sharp(self) -> "PseudoLabelling":
+        if self.labels == "hard" and self.temperature != 1:
+            raise ValueError("temperature is of soft labels; leave it out with labels: hard")
+        return self
 
 
 @dataclass(frozen=True)
@@ -137,6 +145,8 @@ def make_pseudo_labels(
     chosen = probs[rows]
     if section.labels == "hard":
         chosen = target.make_strata(target.decide(chosen)).astype(np.float64)
+    elif section.temperature != 1:
+        chosen = target.soften(values, section.temperature)
     return PseudoLabels(rows, (section.weight * chosen).astype(np.float32), values, float(top.max(initial=0.0)))
 
 
