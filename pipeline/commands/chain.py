@@ -36,6 +36,17 @@ _add_model_stage("train", "Train one model on every fold.")
 _add_model_stage("tune", "Search for better settings of one model, as set in params.yaml; continues an earlier search.")
 
 
+@chain_commands.command("self-train")
+def _self_train(
+    model: Annotated[str, typer.Argument(help="a network with training.pseudo, whose teachers are trained")],
+    rounds: Annotated[int, typer.Option(min=1, max=20, help="at most")] = 3,
+) -> None:
+    """Train a student of pseudo-labels, then its own student, and so on, while each gains beyond chance out-of-fold."""
+    from pipeline.stages import self_train, train
+
+    self_train.run(find_root(), model, rounds, train.run)
+
+
 @chain_commands.command("run")
 def _run(stages: Annotated[list[str] | None, typer.Argument(help="stages of dvc.yaml, by default all")] = None) -> None:
     """Run the pipeline as `dvc repro` does, a line a stage, and print the scores; the log holds the rest."""
@@ -143,4 +154,4 @@ def _compare(
     """Print what one model gains over another on the same rows, out-of-fold, with its interval."""
     from pipeline.reports import comparison
 
-    typer.echo(comparison.compare_models(find_root(), name, other))
+    typer.echo(comparison.compare_models(find_root(), name, other).sentence)

@@ -12,7 +12,7 @@ from pipeline.core.cards import ModelCard, read_card
 from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError
 from pipeline.core.measures.metric import Metric
-from pipeline.core.paired import describe_gain, measure_gain, measure_seed_gain
+from pipeline.core.paired import Gain, describe_gain, measure_gain, measure_seed_gain
 from pipeline.core.paths import card_path, folds_path, oof_path, oof_seed_path, prepared_folder
 from pipeline.core.predictions import Predictions, read_predictions
 from pipeline.core.scores import LabelledRows
@@ -21,8 +21,20 @@ from pipeline.core.targets.contract import Target
 from pipeline.core.targets.prepared import read_fold_truth, read_target
 
 
-def compare_models(root: Path, name: str, other: str) -> str:
-    """Says what a model gains over another: both scores, the paired difference, its 95 % interval.
+class ComparedModels(NamedTuple):
+    """What a model gains over another.
+
+    Attributes:
+        gain: paired, with its 95 % interval.
+        sentence: which says it.
+    """
+
+    gain: Gain
+    sentence: str
+
+
+def compare_models(root: Path, name: str, other: str) -> ComparedModels:
+    """Measures what a model gains over another: both scores, the paired difference, its 95 % interval.
 
     Groups and duplicates are drawn together. Each row was predicted by models that did not see it, and the same rows
     are scored of both.
@@ -48,11 +60,12 @@ def compare_models(root: Path, name: str, other: str) -> str:
     gain = measure_gain(rows, values[0], values[1], metric)
     scores = [metric.score(truth, each) for each in values]
     marks = [f"{each} may be optimistic" for each, one in zip((name, other), made, strict=True) if one.peeked]
-    return (
+    return ComparedModels(
+        gain,
         f"{name} against {other}: {metric.name} {scores[0]:.4f} against {scores[1]:.4f} on {len(ids)} images: "
         f"{describe_gain(gain, metric.greater_is_better)}"
         + "".join(f"; {mark}" for mark in marks)
-        + _compare_seeds(root, (name, other), ids, rows, ScoredBy(metric, target, digest))
+        + _compare_seeds(root, (name, other), ids, rows, ScoredBy(metric, target, digest)),
     )
 
 

@@ -16,13 +16,13 @@ def test_a_gain_is_the_difference_of_the_scores_with_an_interval_around_it(tmp_p
     root = write_repository(tmp_path)
     train_fake(root, "one", 0)
     train_fake(root, "two", 2, skill=0.2)
-    words = compare_models(root, "one", "two").split()
+    words = compare_models(root, "one", "two").sentence.split()
     assert words[:4] == ["one", "against", "two:", "accuracy"]
     first, second = float(words[4]), float(words[6])
     assert float(words[10]) == pytest.approx(abs(first - second), abs=2e-4)
     assert first > second
     assert "higher (better)" in " ".join(words)
-    assert "lower (worse)" in compare_models(root, "two", "one")
+    assert "lower (worse)" in compare_models(root, "two", "one").sentence
 
 
 def test_models_of_several_seeds_are_compared_over_the_seeds_that_both_have(tmp_path: Path) -> None:
@@ -35,7 +35,7 @@ def test_models_of_several_seeds_are_compared_over_the_seeds_that_both_have(tmp_
             shutil.copyfile(oof_path(root, name), path)
         scores = {str(seed): 0.5 for seed in seeds}
         write_model_card(root, name, seed=seeds[0], seeds={"scores": scores, "mean": 0.5, "std": 0.0})
-    first, second = compare_models(root, "one", "two").splitlines()
+    first, second = compare_models(root, "one", "two").sentence.splitlines()
     assert first.startswith("one against two: accuracy")
     assert second.startswith("one training of each, over 2 seeds and all rows: ")
     assert "higher (better), beyond chance" in second
