@@ -31,6 +31,7 @@ class PackedListing:
         files: path -> a file on disk, or in an archive.
         nested: the archives inside that were opened.
         closed: those that could not be, with the reason.
+        guessed: archives that do not state the encoding of names, with one.
     """
 
     source: Path
@@ -39,6 +40,7 @@ class PackedListing:
     files: dict[str, PackedFile | Path] = field(default_factory=dict)
     nested: list[str] = field(default_factory=list)
     closed: dict[str, str] = field(default_factory=dict)
+    guessed: dict[str, str] = field(default_factory=dict)
     _kept: int = 0
 
     def add(self, paths: Sequence[Path], name: str, below: PurePosixPath, depth: int = 0) -> None:
@@ -53,7 +55,9 @@ class PackedListing:
             if opened.has_directory:
                 below = opened.choose_folder() if depth else below
                 guard = Guard(name, self.copies.budget)
-                admitted = guard.admit_all(opened.list_members())
+                members = list(opened.list_members())
+                self._note_guess(name, members)
+                admitted = guard.admit_all(members)
                 found = {_join(below, path): each.place for path, each in admitted}
         if not opened.has_directory:
             found = {}
@@ -102,6 +106,11 @@ class PackedListing:
             return self.copies.open_file(path, member) if small and not path.lower().endswith(self.left) else None
 
         return take
+
+    def _note_guess(self, archive: str, members: Sequence[ArchiveMember]) -> None:
+        guess = next((member.name for member in members if member.guessed), None)
+        if guess is not None:
+            self.guessed[archive] = guess
 
     def _merge(self, box: PackedArchive, found: Mapping[str, int]) -> None:
         if not found:

@@ -22,6 +22,7 @@ class ArchiveMember(NamedTuple):
         crc: its CRC-32; None where the format has none.
         kind: links are whatever is neither file nor folder.
         place: by which the format finds it again.
+        guessed: whether its name is read in an encoding that the archive does not state.
     """
 
     name: str
@@ -29,6 +30,7 @@ class ArchiveMember(NamedTuple):
     crc: int | None
     kind: Literal["file", "folder", "link"] = "file"
     place: int = 0
+    guessed: bool = False
 
 
 class Writer(Protocol):

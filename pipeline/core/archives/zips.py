@@ -26,7 +26,7 @@ _LOCATOR64 = struct.Struct("<4sLQL")
 _ENTRY = struct.Struct("<4s6H3L5H2L")
 _FULL = 0xFFFFFFFF
 _BATCH = 4_000
-_UTF8 = 0x800
+_UTF8, _UNICODE_PATH = 0x800, 0x7075
 
 
 def list_zip(file: JoinedFile) -> Iterator[ArchiveMember]:
@@ -45,7 +45,9 @@ def list_zip(file: JoinedFile) -> Iterator[ArchiveMember]:
         name = entry[_ENTRY.size : _ENTRY.size + fields[10]]
         length, inner, _ = _large_fields(entry)
         packed += inner
-        yield ArchiveMember(_decode(name, fields[3]), length, fields[7], _kind(fields[15]), place)
+        extra = entry[_ENTRY.size + fields[10] : _ENTRY.size + fields[10] + fields[11]]
+        text, guessed = _decode(name, fields[3], extra)
+        yield ArchiveMember(text, length, fields[7], _kind(fields[15]), place, guessed)
         place += len(entry)
         seen += 1
     if seen != count:
@@ -131,11 +133,30 @@ def _kind(attributes: int) -> Literal["file", "folder", "link"]:
     return "folder" if kind == stat.S_IFDIR else "file" if kind in (0, stat.S_IFREG) else "link"
 
 
-def _decode(name: bytes, flags: int) -> str:
+def _decode(name: bytes, flags: int, extra: bytes) -> tuple[str, bool]:
+    """Returns a member's name, and whether its encoding is a guess.
+
+    Many programs write UTF-8 without saying so; what is UTF-8 throughout is hardly ever anything else.
+    """
+    own = None if name.isascii() else _find_unicode_path(name, extra)
+    if own is not None:
+        return own, False
     try:
-        return name.decode("utf-8" if flags & _UTF8 else "cp437")
+        return name.decode("utf-8"), False
     except UnicodeDecodeError as error:
-        raise zipfile.BadZipFile(f"a name that is not UTF-8, {name!r}") from error
+        if flags & _UTF8:
+            raise zipfile.BadZipFile(f"a name that is not UTF-8, {name!r}") from error
+        return name.decode("cp437"), True
+
+
+def _find_unicode_path(name: bytes, extra: bytes) -> str | None:
+    """Returns the name that Info-ZIP keeps in UTF-8 beside one of another encoding (APPNOTE 4.6.9)."""
+    while len(extra) >= 4:
+        kind, length = struct.unpack_from("<2H", extra)
+        if kind == _UNICODE_PATH and struct.unpack_from("<L", extra, 5) == (zlib.crc32(name),):
+            return extra[9 : 4 + length].decode("utf-8", "replace")
+        extra = extra[4 + length :]
+    return None
 
 
 def _large_fields(entry: bytes) -> tuple[int, int, int]:

@@ -112,7 +112,8 @@ def _iterate_arrays(arrays: Mapping[str, StoredArray], columns: Collection[str] 
     if len(set(lengths.values())) != 1:
         raise InputError(
             f"{path} holds arrays of several lengths: {some(f'{name} {size}' for name, size in lengths.items())}; "
-            "wanted one entry per image, or arrays whose first axis counts the images"
+            "wanted one entry per image, or arrays whose first axis counts the images; save those of training and of "
+            "test images in files of their own"
         )
     chosen = {name: array for name, array in arrays.items() if wanted is None or name in wanted}
     rows = [array.iterate() for array in chosen.values()]

@@ -28,7 +28,7 @@ from pipeline.data.describe.storage import describe_storage
 from pipeline.data.describe.test_images import describe_test
 from pipeline.data.describe.test_tables import list_whole_test
 from pipeline.data.describe.train import describe_train
-from pipeline.data.describe.unread import format_unread, unread_named
+from pipeline.data.describe.unread import check_names, format_unread, unread_named
 
 _ALPHABET = 20  # letters
 _CHARACTERS = re.compile(r"grapheme|glyph|letter|character|digit|kanji|kana", re.IGNORECASE)
@@ -99,7 +99,8 @@ def describe_files(source: Path, choices: Choices, metric: str | None) -> Descri
         columns = describe_columns(listing, tables, sample.table, train, test)
         names = describe_class_names(listing, train.classes)
         refuse_look_alikes(train.classes, str(source))
-        checks = (*train.check, *twins, *_differ_by_case(train.classes), *_leftovers(images, train, test))
+        names_read = check_names(listing)
+        checks = (*train.check, *twins, *names_read, *_differ_by_case(train.classes), *_leftovers(images, train, test))
         train = replace(train, check=checks if columns.section else (*checks, *columns.check))
         summary = (
             f"{len(listing.members):,} files, {len(images.paths):,} of them images, "

@@ -17,6 +17,7 @@ from pipeline.data.describe.match import ENOUGH, ImageFiles, Match, is_id, strip
 from pipeline.data.describe.packed_sets import find_packed_sets
 from pipeline.data.describe.test_tables import WIDE
 
+_TEXTS, _MOST_TEXTS, _BEGINNING = (".txt", ".lst", ".list", ".dat", ".data"), 20, 2000
 _BASE64 = re.compile(r"[A-Za-z0-9+/\s]{64,}={0,2}")
 
 
@@ -59,6 +60,7 @@ def format_near_misses(listing: Listing, images: ImageFiles, tables: Sequence[st
         f"; {line}"
         for line in [
             *_list_near_ids(listing, images, tables),
+            *_list_text_files(listing, images),
             *_list_text_pictures(listing, tables),
             *_list_unnamed(listing),
         ]
@@ -84,6 +86,18 @@ def _list_near_ids(listing: Listing, images: ImageFiles, tables: Sequence[str]) 
                     )
                     break
     return lines
+
+
+def _list_text_files(listing: Listing, images: ImageFiles) -> list[str]:
+    """Lists text files whose first lines name images: tables without a header."""
+    names = {PurePosixPath(path).name for path in images.paths} | {PurePosixPath(path).stem for path in images.paths}
+    found = []
+    for path in listing.of(*_TEXTS)[:_MOST_TEXTS]:
+        lines = listing.read(path, _BEGINNING).decode("utf-8", "replace").splitlines()[:3]
+        words = [set(re.split(r"[\s,;|]+", line.replace("\\", "/"))) for line in lines if line.strip()]
+        if words and all(any(plain_path(word).rpartition("/")[2] in names for word in each) for each in words):
+            found.append(path)
+    return [f"{some(found, 3)} name images line by line: save them as CSV with a line of column names"] if found else []
 
 
 def _list_text_pictures(listing: Listing, tables: Sequence[str]) -> list[str]:

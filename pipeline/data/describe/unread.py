@@ -1,7 +1,7 @@
 """Files that no reader takes: named in every refusal and in the summary, with their kind and what would help."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import PurePosixPath
 
 from pipeline.core.archives.kinds import PACKED_VOLUMES, is_part_name
@@ -11,6 +11,7 @@ from pipeline.core.layouts import IMAGE_SUFFIXES
 from pipeline.data.containers.formats import ROW_SUFFIXES, strip_shard
 from pipeline.data.describe.listing import TABLE_SUFFIXES, Listing
 
+_NAME_ENCODINGS = ("cp932", "gb18030", "cp949", "cp866", "cp1252")
 _UNPACK = "unpack it and give the folder"
 _CSV = "save it as CSV"
 _PICTURES = "save its pictures as PNG or TIFF"
@@ -64,8 +65,9 @@ def unread_named(listing: Listing) -> Iterator[None]:
         yield
     except InputError as error:
         words = format_unread(listing)
-        if words:
-            raise InputError(f"{error}. Not read: {words}") from error
+        lines = [str(error), *([f"Not read: {words}"] if words else []), *check_names(listing)]
+        if len(lines) > 1:
+            raise InputError(". ".join(lines)) from error
         raise
 
 
@@ -80,6 +82,22 @@ def format_unread(listing: Listing) -> str:
     for (kind, way), paths in _group(left).items():
         words.append(f"{len(paths):,} {kind} ({some(paths, 3)}): {way}")
     return "; ".join(words)
+
+
+def check_names(listing: Listing) -> tuple[str, ...]:
+    """Says of archives that do not state the encoding of their names how these are read, and could be."""
+    lines = []
+    for archive, name in ({} if listing.packed is None else listing.packed.guessed).items():
+        raw, others = name.encode("cp437"), []
+        for encoding in _NAME_ENCODINGS:
+            with suppress(UnicodeDecodeError):
+                others.append(f"{raw.decode(encoding)!r} in {encoding}")
+        lines.append(
+            f"{archive} does not state the encoding of its names: {name!r} is read as cp437, and would be "
+            f"{some(others, len(others))}; where one of these is right, unpack it with that encoding (unzip -O) and "
+            "give the folder"
+        )
+    return tuple(lines)
 
 
 def _open_by_hand(reason: str) -> str:

@@ -2,6 +2,7 @@
 
 import struct
 import zipfile
+import zlib
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from support.archive_files import make_zip
 from pipeline.core.archives.unpacking import unpack_archive
 from pipeline.core.errors import InputError
 from pipeline.data.describe.listing import open_listing
+from pipeline.data.describe.unread import check_names
 
 FILES = {f"train/{number}.png": bytes([number]) * 90 for number in range(20)}
 
@@ -66,3 +68,43 @@ def test_members_that_overlap_are_refused(tmp_path: Path) -> None:
             info.compress_size *= 2
     with pytest.raises(InputError, match="members overlap"):
         unpack_archive(tmp_path / "a.zip", tmp_path / "raw")
+
+
+class _Unstated(zipfile.ZipInfo):
+    """A member whose entry does not state the encoding of its name."""
+
+    encoding = "utf-8"
+
+    def _encodeFilenameFlags(self) -> tuple[bytes, int]:  # noqa: N802 # its name in zipfile
+        return self.filename.encode(self.encoding), 0
+
+
+def _unstated(path: Path, encoding: str, *names: str) -> Path:
+    with zipfile.ZipFile(path, "w") as zipped:
+        for name in names:
+            info = _Unstated(name)
+            info.encoding = encoding
+            if encoding == "cp866":
+                raw = name.encode(encoding)
+                own = struct.pack("<BL", 1, zlib.crc32(raw)) + name.encode()
+                info.extra = struct.pack("<2H", 0x7075, len(own)) + own
+            zipped.writestr(info, b"x")
+    return path
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp437", "cp866"])
+def test_names_without_a_stated_encoding_are_read(tmp_path: Path, encoding: str) -> None:
+    name = "кот/1.png" if encoding == "cp866" else "bücher/1.png"
+    source = _unstated(tmp_path / "a.zip", encoding, name, "a.csv")
+    assert [file.path for file in unpack_archive(source, tmp_path / "raw")] == sorted(["a.csv", name])
+    with open_listing(source) as listing:
+        assert set(listing.members) == {"a.csv", name}
+        assert (check_names(listing) == ()) == (encoding != "cp437")
+
+
+def test_names_in_an_encoding_that_nobody_states_are_told(tmp_path: Path) -> None:
+    with open_listing(_unstated(tmp_path / "a.zip", "cp932", "猫/1.png", "犬/1.png")) as listing:
+        (line,) = check_names(listing)
+    assert "a.zip does not state the encoding of its names" in line
+    assert "'猫/1.png' in cp932" in line
+    assert "unzip -O" in line

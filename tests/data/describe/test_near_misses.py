@@ -54,6 +54,13 @@ def test_pictures_in_text_and_pictures_without_labels_are_told(root: Path) -> No
     assert "train.h5 holds 6 pictures with the columns name, such as name 'a/0': no table names them" in told
 
 
+def test_lists_in_text_files_are_told(root: Path) -> None:
+    files = animals()
+    lines = str(files.pop("train.csv")).splitlines()[1:]
+    files["train.txt"] = "".join(f"train/{line.replace(',', '.png ')}\n" for line in lines)
+    assert "train.txt name images line by line: save them as CSV" in _told(root, files)
+
+
 def test_a_table_that_contradicts_folders_is_listed_to_check(root: Path) -> None:
     names = [f"train/{'ant' if n % 2 == 0 else 'bee'}/{n}.png" for n in range(12)]
     files = {name: value for name, value in animals().items() if not name.startswith("train/")} | images(names)
