@@ -83,7 +83,8 @@ class _Unpacking:
             return
         below = opened.choose_folder() if depth else below
         guard = Guard(opened.name, self.written.budget)
-        members = {str(below / path): member for path, member in guard.admit_all(opened.list_members())}
+        start = "" if below == PurePosixPath() else f"{below}/"
+        members = {start + path: member for path, member in guard.admit_all(opened.list_members())}
         nested = list_nested(list(members)) if opened.kind == ArchiveKind.ZIP else []
         apart = {path for paths in nested for path in paths}
         self._pass_over(opened, {path: member for path, member in members.items() if path not in apart}, depth)
@@ -105,7 +106,8 @@ class _Unpacking:
         before = len(self.written.files)
         piped = {path for path in members if is_stream_name(path)}
         missing = self.written.plan({path: member for path, member in members.items() if path not in piped})
-        paths = {member.place: path for path, member in members.items() if path in piped | missing}
+        wanted = piped | missing
+        paths = {member.place: path for path, member in members.items() if path in wanted}
         broken = self._read(
             opened, [members[path] for path in paths.values()], lambda member: paths[member.place], piped
         )
@@ -210,4 +212,5 @@ def list_nested(paths: Sequence[str]) -> list[list[str]]:
     cut = group_parts(list(paths))
     parts = {path for group in cut.values() for path in group}
     whole = {path: [path] for path in paths if has_archive_name(path) and path not in parts}
-    return [(whole | cut)[name] for name in natural_order(list(whole | cut))]
+    both = whole | cut
+    return [both[name] for name in natural_order(list(both))]

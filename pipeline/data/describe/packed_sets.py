@@ -192,7 +192,8 @@ def _open_pixels(listing: Listing, pattern: str, files: tuple[str, ...], plain: 
         return None
     expression = re.escape(max(set(starts), key=starts.count)) + _PIXELS
     pixels = sort_pixel_columns(plain, expression)
-    others = tuple(name for name in plain if name not in set(pixels))
+    known = set(pixels)
+    others = tuple(name for name in plain if name not in known)
     if not others:
         return None
     rows = np.stack(list(islice(iterate_parquet_pixels(listing.place(files[0]), pixels), _OPENED)))

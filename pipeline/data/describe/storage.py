@@ -73,7 +73,8 @@ def find_pixel_table(head: pd.DataFrame, path: str) -> PixelTable | None:
     values = head[columns].head(50).apply(pd.to_numeric, errors="coerce").to_numpy()
     if not _are_grey_levels(values):
         return None
-    others = tuple(str(name) for name in head.columns if name not in set(columns))
+    known = set(columns)
+    others = tuple(str(name) for name in head.columns if name not in known)
     if pattern.count(r"\d+") == 1:  # as prepare sorts them
         values = values[:, np.argsort([int(re.sub(r"\D", "", name)) for name in columns], kind="stable")]
     return PixelTable(path, pattern, len(columns), shape, others, _are_planes(values, shape))

@@ -152,7 +152,8 @@ def _list_unnamed(base: Path, competition: Competition, used: set[str], left_out
         used = used | {source for sources in images.lookup(gone) for source in sources}
         plain = {PurePosixPath(source).stem for source in used if not may_be_twin(source)}
         twins = {source for source in images.sources if may_be_twin(source) and PurePosixPath(source).stem in plain}
-        left += [source for source in images.sources if source not in used | twins]
+        known = used | twins
+        left += [source for source in images.sources if source not in known]
     if competition.storage.slices is not None:  # of each folder some slices are taken
         folders = {PurePosixPath(source).parent for source in used}
         apart = [source for source in left if PurePosixPath(source).parent not in folders]
