@@ -59,7 +59,7 @@ def describe_train(
     Raises:
         InputError: nothing to read, or several readings; the candidates are listed.
     """
-    refuse_headless(listing, images, tables)
+    refuse_headless(listing, images, [*tables, sample.path])
     found = find_candidates(listing, images, tables, sample, choices)
     if len(found) > 1 and choices.train is None:
         found = rule_out_candidates(found, listing, images, sample.table)

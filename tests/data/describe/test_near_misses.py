@@ -38,10 +38,11 @@ def test_ids_that_differ_a_little_are_told(root: Path, form: str, stem: str, rea
     assert f"Id of train.csv names images {reason}" in _told(root, files)
 
 
-def test_a_table_without_a_header_is_told(root: Path) -> None:
+@pytest.mark.parametrize("path", ["train.csv", "sample_submission.csv"])
+def test_a_table_without_a_header_is_told(root: Path, path: str) -> None:
     files = animals()
-    files["train.csv"] = str(files["train.csv"]).split("\n", 1)[1]
-    assert "train.csv has no header: its first line names the image '0'" in _told(root, files)
+    files[path] = str(files[path]).split("\n", 1)[1]
+    assert f"{path} has no header: its first line names the image '0'" in _told(root, files)
 
 
 def test_pictures_in_text_and_pictures_without_labels_are_told(root: Path) -> None:
