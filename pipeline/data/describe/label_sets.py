@@ -1,13 +1,14 @@
 """Sets of labels in the cells of a column: names with a separator between them, told from names that hold one."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 
 from pipeline.core.errors import InputError
 from pipeline.core.ids import natural_order
 
 SEPARATORS = ("|", ";", ",", " ")
+_PLAIN = ("|", ";")  # separators of which one may stand in names that the other parts
 _IN_NAMES = (",", " ")  # separators that names hold, too
 _MOST_SHARED, _SHARED = 0.8, 0.5  # shares of the names that stand in two sets or more
 
@@ -56,6 +57,8 @@ def refuse_lists(cells: Iterable[str], place: str) -> None:
 def find_label_sets(cells: Iterable[str], shown: Iterable[str] = (), columns: Iterable[str] = ()) -> LabelSets | None:
     """Finds the separator at which cells fall into labels that recur in other sets; None where there is none.
 
+    Where ``|`` and ``;`` both do, one stands inside names: it is the other that leaves fewer labels.
+
     Args:
         cells: of the training table; empty ones have no label.
         shown: cells of the sample submission: known labels, or a set of them, that no training row has are one more
@@ -65,7 +68,17 @@ def find_label_sets(cells: Iterable[str], shown: Iterable[str] = (), columns: It
     counts, asked = Counter(cell for cell in cells if cell), set(columns)
     if counts and counts.keys() <= asked:
         return None
-    for separator in SEPARATORS:
+    plain = [found for separator in _PLAIN if (found := _read_sets(counts, shown, asked, (separator,))) is not None]
+    if plain:
+        return min(plain, key=lambda found: len(found.labels))
+    return _read_sets(counts, shown, asked, SEPARATORS)
+
+
+def _read_sets(
+    counts: Counter[str], shown: Iterable[str], asked: Set[str], separators: Sequence[str]
+) -> LabelSets | None:
+    """Reads cells at the first separator at which they fall into labels."""
+    for separator in separators:
         sets = {cell: split_names(cell, separator) for cell in counts}
         several = {cell: names for cell, names in sets.items() if len(names) > 1}
         if not several or any(len(set(names)) < len(names) for names in several.values()):

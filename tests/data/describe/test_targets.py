@@ -27,6 +27,15 @@ def columns(root: Path, found: Competition) -> tuple[str, ...]:
     return encode_truth(list_training_records(root / "unpacked", found)[0], found)[0].columns
 
 
+@pytest.mark.parametrize(("between", "within"), [(";", "|"), ("|", ";")])
+def test_a_separator_that_stands_inside_names_parts_none(root: Path, between: str, within: str) -> None:
+    names = (f"a{within}b", "c", f"d{within}e")
+    sets = [names[:1], names[1:], names[::2], names, names[1:2], names[:2]]
+    cells = [(between.join(each),) for each in sets]
+    found = read(root, cells_and_sample("tags", "tags", cells, (between.join((names[1], names[0])),)))
+    assert found.target == SeveralLabelsSpec(kind="several_labels", separator=between)
+
+
 @pytest.mark.parametrize("separator", [" ", "|", ";"])
 def test_cells_of_several_labels(root: Path, separator: str) -> None:
     cells = [(word.replace(" ", separator),) for word in WORDS]
