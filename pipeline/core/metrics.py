@@ -136,11 +136,18 @@ def _require_order(target: Target) -> None:
 
 
 def _check_ranking(metric: Metric, k: int | None, target: Target | None) -> None:
-    if target is not None and k is not None and k >= len(target.columns):
-        raise InputError(
-            f"metric.k is {k}, but there are {len(target.columns)} classes or labels: {metric.name} would be perfect "
-            "whatever is predicted; lower it in the competition's file"
-        )
+    count = 0 if target is None else len(target.columns)
+    if not count or k is None or k < count:
+        return
+    if k > count:
+        what = "a list holds each once at most"
+    elif metric.name == f"map_{k}":
+        return  # the order of all of them still counts
+    else:
+        what = f"{metric.name} would be perfect whatever is predicted"
+    raise InputError(
+        f"metric.k is {k}, but there are {count} classes or labels: {what}; lower it in the competition's file"
+    )
 
 
 def _set_beside(metric: Metric, judging: dict[str, Metric], target: Target | None) -> Metric:

@@ -99,10 +99,25 @@ def test_errors_of_grades_are_those_of_the_expected_grade() -> None:
     assert get_metric("rmse", target=grades).score(LABELS, PROBS) == pytest.approx((apart**2).mean() ** 0.5, abs=1e-6)
 
 
+THREE = OneClass(columns=("a", "b", "c"))
+
+
 @pytest.mark.parametrize("name", ["top_k_accuracy", "map_k", "recall_k"])
-def test_a_list_as_long_as_the_classes_is_refused(name: str) -> None:
+def test_a_list_longer_than_the_classes_is_refused(name: str) -> None:
+    with pytest.raises(InputError, match=r"metric.k is 4, but there are 3 classes or labels: a list holds each once"):
+        get_metric(name, target=THREE, options=MetricOptions(k=4))
+
+
+def test_the_order_of_a_list_of_all_classes_counts() -> None:
+    judge = get_metric("map_k", target=THREE, options=MetricOptions(k=3))
+    probs = np.array([[0.5, 0.3, 0.2], [0.2, 0.3, 0.5]], dtype=np.float32)
+    assert judge.score(np.array([0, 1]), probs) == pytest.approx((1 + 1 / 2) / 2)
+
+
+@pytest.mark.parametrize("name", ["top_k_accuracy", "recall_k"])
+def test_a_list_as_long_as_the_classes_is_refused_where_its_order_does_not_count(name: str) -> None:
     with pytest.raises(InputError, match=r"metric.k is 3, but there are 3 classes.* perfect whatever is predicted"):
-        get_metric(name, target=OneClass(columns=("a", "b", "c")), options=MetricOptions(k=3))
+        get_metric(name, target=THREE, options=MetricOptions(k=3))
 
 
 @pytest.mark.parametrize(

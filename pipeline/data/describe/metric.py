@@ -90,17 +90,18 @@ def describe_metric(metric: str | None, submission: Reading, train: Reading) -> 
         train: the training section with the kind of its target and the classes.
 
     Raises:
-        InputError: a list that is as long as there are classes.
+        InputError: a list that is longer than there are classes, or so long that every answer is right.
     """
     wants = _wanted(submission, train.kind)
     if metric is None:
         return _guess(submission, train, wants)
     given = parse_metric(metric)
     k = given.options.get("k")
-    if k is not None and k >= len(train.classes):
+    count = len(train.classes)
+    if k is not None and k >= count + (given.name == "map_k"):  # the order of a list of all classes counts
+        why = "a list holds each once at most" if k > count else "every answer would score 1"
         raise InputError(
-            f"--metric {metric}: there are {len(train.classes)} classes ({some(train.classes, 5)}), so every answer "
-            "would score 1; give a number below"
+            f"--metric {metric}: there are {count} classes ({some(train.classes, 5)}), and {why}; give a number below"
         )
     section: dict[str, Any] = {"name": given.name, **given.options}
     check = []
