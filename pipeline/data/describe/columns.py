@@ -46,7 +46,9 @@ def describe_columns(
         if not _lists_tests(other, column, sample, test, path) or set(other.columns) & answers:
             continue
         unit = section.get("group")
-        shared = [str(name) for name in table.columns if name in other.columns and name not in (column, unit, *answers)]
+        # What the sample submission asks for is no feature: its ids may be those of units.
+        taken = {column, unit, *answers, *sample.columns}
+        shared = [str(name) for name in table.columns if name in other.columns and name not in taken]
         kinds = {name: kind for name in shared if (kind := find_column_type(table[name], other[name])) is not None}
         unlike = [line for name in shared if (line := _tell_types_apart(table, other, name, path, kinds))]
         leaks = _list_leaks(table, kinds, label) if len(kinds) <= _MOST_COLUMNS else {}
@@ -95,7 +97,7 @@ def _lists_tests(table: pd.DataFrame, column: str, sample: pd.DataFrame, test: R
 
 
 def find_column_type(train: pd.Series, test: pd.Series) -> str | None:
-    """Finds the type of a column: ``number`` or ``category``; None for one value, free text, or ids."""
+    """Finds the type of a column: ``number`` or ``category``; None for one value, free text, ids, or no common one."""
     cells = pd.concat([train, test]).str.strip()
     known = cells[~cells.str.lower().isin(_BLANK)]
     if train.nunique() < 2 or known.empty:
@@ -104,7 +106,8 @@ def find_column_type(train: pd.Series, test: pd.Series) -> str | None:
     if pd.to_numeric(known, errors="coerce").notna().all():
         whole = known.str.fullmatch(r"[+-]?\d+").all()
         return None if whole and distinct == len(cells) else "number"
-    return "category" if distinct <= min(_MOST_CATEGORIES, len(known) / 2) else None
+    common = set(train.str.strip()) & set(test.str.strip()) & set(known)
+    return "category" if common and distinct <= min(_MOST_CATEGORIES, len(known) / 2) else None
 
 
 def _find_no_number(cells: pd.Series) -> str | None:

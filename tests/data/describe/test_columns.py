@@ -32,6 +32,21 @@ def test_shared_columns_are_described_with_their_types(root: Path) -> None:
     assert (found.columns.train, found.columns.test, found.columns.id) == ("train.csv", "test.csv", "id")
 
 
+def test_the_unit_that_answers_are_for_is_no_feature(root: Path) -> None:
+    train = [(f"i{n}", f"p{n // 2}", ("f", "m")[n // 2 % 2], ("ant", "bee")[n // 2 % 3 // 2]) for n in range(12)]
+    test = [(f"t{n}", f"q{n // 2}", ("f", "m")[n // 2]) for n in range(4)]
+    files: Files = {
+        **images([f"train/{row[0]}.png" for row in train] + [f"test/{row[0]}.png" for row in test]),
+        "train.csv": rows("image,patient,sex,kind", *train),
+        "test.csv": rows("image,patient,sex", *test),
+        "sample_submission.csv": rows("patient,kind", ("q0", "ant"), ("q1", "bee")),
+    }
+    found = read(root, files)
+    assert found.submission.unit is not None
+    assert found.columns is not None
+    assert found.columns.features == {"sex": "category"}
+
+
 def test_columns_of_one_side_are_not_described(root: Path) -> None:
     assert read(root, lesions("id,years,gender,remark")).columns is None
 
@@ -45,6 +60,7 @@ def test_columns_of_one_side_are_not_described(root: Path) -> None:
         (["a", "b", "a"], ["b"], "category"),
         (["a", "b", "c"], ["d"], None),
         (["a", "a"], ["b"], None),
+        (["a", "b"] * 4, ["c", "d"], None),  # nothing was learnt of what the test images have
     ],
 )
 def test_the_type_of_a_column(train: list[str], test: list[str], kind: str | None) -> None:
