@@ -149,7 +149,7 @@ def _fit_kinds(cells: pd.DataFrame, sample: SampleSubmission) -> dict[str, str]:
     fits = {"vote_shares": "numbers of each row sum to one"} if shares == "likely" else {}
     fits["numbers"] = f"numbers from {np.nanmin(values):g} to {np.nanmax(values):g}"
     few = all(cells[name].nunique() <= len(cells) / 2 for name in cells.columns)
-    if not shares and few and bool((values % 1 == 0).all()):
+    if not shares and few and bool((values % 1 == 0)[np.isfinite(values)].all()):  # whole numbers, beside blanks
         fits["several_targets"] = "each column is a target of its own"
     return fits
 

@@ -198,5 +198,5 @@ def _list_fitting(cells: pd.Series, sets: LabelSets | None) -> list[str]:
 def _shows_fractions(cells: pd.Series, sample: SampleSubmission) -> bool:
     """Says whether the sample shows fractions where more than two whole numbers are the answer."""
     shown = pd.to_numeric(pd.Series(sorted(sample.examples), dtype="str"), errors="coerce")
-    alone = len(sample.columns) == 2 and cells.nunique() > 2
+    alone = len(sample.columns) == 2 and cells[cells != ""].nunique() > 2
     return alone and len(shown) > 0 and bool(shown.notna().all()) and bool((np.mod(shown, 1) != 0).any())

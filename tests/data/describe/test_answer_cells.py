@@ -116,6 +116,16 @@ def test_columns_of_false_and_true_are_no_probabilities(root: Path) -> None:
         read(root, files, "roc_auc")
 
 
+def test_a_blank_makes_no_number_of_marks_of_which_the_sample_shows_probabilities(root: Path) -> None:
+    files = cells_and_sample("x,y", "x,y", [(1, 0), (0, 0), (0, 1), (1, 1), (0, 0), (1, "")], (0.5, 0.5))
+    with pytest.raises(InputError, match="they hold blanks in addition to 0 and 1: for several labels write 0 or 1"):
+        read(root, files)
+    found = read(root, cells_and_sample("x", "x", [(1,), (0,), (0,), (1,), (0,), ("",)], (0.5,)))
+    assert found.target.kind == "one_class"
+    assert found.leave_out is not None
+    assert found.leave_out.no_label
+
+
 @pytest.mark.parametrize(("odd", "words"), [("-1", "-1"), ("", "blanks")])
 def test_marks_that_are_neither_0_nor_1_are_asked_about(root: Path, odd: str, words: str) -> None:
     files = cells_and_sample("x,y,z", "x,y,z", [(1, 1, odd), (0, 0, 0), (0, 1, 1)], (0, 0, 0))
