@@ -33,7 +33,7 @@ def find_ranking(
     One class in a cell, or none but the word for what is new, is a list, too, where the metric counts lists.
 
     Raises:
-        InputError: a list longer than there are classes, or lists of several lengths.
+        InputError: a list longer than there are classes, lists of several lengths, or fractions among the classes.
     """
     known = set(train.classes)
     given = None if choices.metric is None else parse_metric(choices.metric).options.get("k")
@@ -72,6 +72,11 @@ def find_ranking(
             section["new"] = new[0]
             check.append(f"{new[0]} was read as the class of what no training image shows")
         strange = sorted(names - known - set(new))
+        if fractions := [name for name in strange if FRACTION.fullmatch(name)]:
+            raise InputError(
+                f"{base['sample']}: {column} holds {cells[0]!r}, where {fractions[0]} is no class and no probability "
+                "behind one: such cells are not written; choose another --label, or correct the sample submission"
+            )
         if strange:
             check.append(f"{column} names {some(strange, 3)}, which no training image has")
         if given is not None and given != k:

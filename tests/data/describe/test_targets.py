@@ -143,6 +143,12 @@ def test_a_class_with_its_confidence(root: Path) -> None:
     assert found.metric.name == "gap"
 
 
+def test_a_confidence_before_its_class_is_no_list_of_two_classes(root: Path) -> None:
+    files = cells_and_sample("place", "place", [(7,), (203,), (137790,)], ("0.0979 137790",))
+    with pytest.raises(InputError, match=r"place holds '0.0979 137790', where 0.0979 is no class and no probability"):
+        read(root, files)
+
+
 @pytest.mark.parametrize(("metric", "names"), [("accuracy", {"ant": "0", "bee": "1"}), ("roc_auc", None)])
 def test_0_and_1_stand_for_two_named_classes_or_a_probability(
     root: Path, metric: str, names: dict[str, str] | None
@@ -170,6 +176,8 @@ def test_a_cell_that_no_form_explains_is_refused(root: Path) -> None:
 
 
 def test_a_list_as_long_as_the_classes_is_refused(root: Path) -> None:
+    with pytest.raises(InputError, match=r"--metric map_4: there are 3 classes .*, and a list holds each once at most"):
+        read(root, dog_breeds(), "map_4")
     with pytest.raises(InputError, match="--metric top_3_accuracy: there are 3 classes"):
         read(root, dog_breeds(), "top_3_accuracy")
 
