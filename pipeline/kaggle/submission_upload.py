@@ -4,7 +4,6 @@ A failed upload leaves the client with exit status 0, and a connection may break
 what counts is what Kaggle lists afterwards.
 """
 
-import json
 import math
 import re
 import sys
@@ -12,10 +11,10 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pipeline.core.errors import InputError
-from pipeline.kaggle.client import ClientOutput, run_client
+from pipeline.kaggle.client import run_client
+from pipeline.kaggle.client_answers import ListedItem, parse_counts, parse_items
 from pipeline.kaggle.client_errors import explain_refusal
 from pipeline.kaggle.code_submission import NotebookVersion
 
@@ -121,10 +120,8 @@ def read_limits(slug: str) -> SubmissionLimits:
     """
     failed = f"Kaggle does not return the submission limits of {slug}"
     output = run_client(["submission-limits", "-c", slug, "--json"])
-    counts = _parse_json(output, slug, failed)
-    # Zeros are left out of the output; all of them are zero before the first submission, which is allowed.
-    today, total, left = (int(counts.get(name, 0)) for name in ("numToday", "numTotal", "numAllowedNow"))
-    return SubmissionLimits(today, left if total or today or left else None)
+    counts = parse_counts(output, slug, failed)
+    return SubmissionLimits(counts.today, counts.left if counts.total or counts.today or counts.left else None)
 
 
 def list_submissions(slug: str, newest: int = 50) -> tuple[ListedSubmission, ...]:
@@ -136,7 +133,8 @@ def list_submissions(slug: str, newest: int = 50) -> tuple[ListedSubmission, ...
     output = run_client(["submissions", "-c", slug, "--format", "json", "--page-size", str(newest)])
     if output.code == 0 and "No submissions found" in output.out:
         return ()
-    return tuple(map(_parse_submission, _parse_json(output, slug, f"Kaggle does not list the submissions to {slug}")))
+    listed = parse_items(output, slug, f"Kaggle does not list the submissions to {slug}")
+    return tuple(map(_parse_submission, listed))
 
 
 def make_submissions_url(slug: str) -> str:
@@ -201,16 +199,16 @@ def _find_new(upload: Upload, attempts: int) -> ListedSubmission | None:
     return None
 
 
-def _parse_submission(item: dict[str, Any]) -> ListedSubmission:
-    public, word = _parse_score(item["publicScore"]), str(item["status"]).rpartition(".")[2]
-    status = _STATUS.get(word) or re.sub("[^a-z_]", "_", word.lower()) or "unknown"
+def _parse_submission(item: ListedItem) -> ListedSubmission:
+    public, word = _parse_score(item.public), str(item.status).rpartition(".")[2]
+    status = _STATUS.get(word.upper()) or re.sub("[^a-z_]", "_", word.lower())[:40] or "unknown"
     return ListedSubmission(
-        ref=str(item["ref"]),
-        file=item["fileName"] or "",
-        description=item["description"] or "",
+        ref=item.ref,
+        file=item.file or "",
+        description=item.description or "",
         status="unscored" if status == "scored" and public is None else status,
         public=public,
-        private=_parse_score(item["privateScore"]),
+        private=_parse_score(item.private),
     )
 
 
@@ -221,12 +219,3 @@ def _parse_score(text: str | None) -> float | None:
     except ValueError:
         return None
     return score if math.isfinite(score) else None
-
-
-def _parse_json(output: ClientOutput, slug: str, failed: str) -> Any:
-    if output.code:
-        raise explain_refusal(output.lines, slug, failed)
-    try:
-        return json.loads(output.out)
-    except ValueError as error:
-        raise explain_refusal(output.lines, slug, f"{failed}, as its answer is not JSON") from error

@@ -102,3 +102,25 @@ def test_a_yes_without_a_listing_is_not_believed(root: Path, kaggle_server: Kagg
 def test_a_team_without_submissions_may_make_its_first(kaggle_server: KaggleServer) -> None:
     kaggle_server.limits = {"numToday": 0, "numTotal": 0, "numAllowedNow": 0, "limitedByTotal": False}
     assert read_limits("tiny-pets").left is None
+
+
+@pytest.mark.parametrize("answer", ["null", "{}", "[null]", "[{}]", '{"submissions": []}', '[{"ref": null}]'])
+def test_a_list_of_another_form_is_not_taken_for_an_empty_one(
+    root: Path, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    asked = []
+
+    def run(arguments: Sequence[str], *_: object) -> ClientOutput:
+        asked.append(arguments[0])
+        return ClientOutput(0, answer, "")
+
+    monkeypatch.setattr("pipeline.kaggle.submission_upload.run_client", run)
+    assert "as its answer has another form than expected" in refused(root)
+    assert asked == ["submissions"]  # nothing was sent
+
+
+@pytest.mark.parametrize("answer", ["null", "[]", '{"numToday": null}', '{"numToday": NaN}', '{"numToday": 1e400}'])
+def test_limits_of_another_form_are_refused_in_a_line(monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
+    monkeypatch.setattr("pipeline.kaggle.submission_upload.run_client", lambda *_: ClientOutput(0, answer, ""))
+    with pytest.raises(InputError, match="limits of tiny-pets, as its answer has another form than expected"):
+        read_limits("tiny-pets")
