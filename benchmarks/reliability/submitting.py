@@ -1,10 +1,11 @@
-"""Submissions under random interleavings of kills, lost networks, full disks, Ctrl-C, repetitions and company.
+"""Submissions under random interleavings of kills, lost networks, full disks, Ctrl-C, repetitions, company, new files.
 
 The pipeline's own code runs; the client is replaced by calls of the stand-in for Kaggle, so that a kill can happen
 between any two of its steps. A kill is an exception that nothing catches.
 """
 
 import contextlib
+import hashlib
 import io
 import json
 import os
@@ -13,14 +14,18 @@ import shutil
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 from support.kaggle_server import KaggleServer
 
+from pipeline.core import cards
 from pipeline.core.errors import InputError
+from pipeline.core.files import sha256
+from pipeline.core.paths import submission_path
 from pipeline.kaggle import submission_log
 from pipeline.kaggle.client import ClientOutput
 from pipeline.kaggle.submitting import ScoreWait
@@ -44,14 +49,21 @@ class Interleaving:
         self.root, self.random = root, random.Random(seed)
         self.server = KaggleServer(score_after=1)
         self.server.limits["numAllowedNow"] = 1000
-        self.created: Counter[str] = Counter()  # by file name
+        self.created: Counter[str] = Counter()  # by digest, as insisted
         self.insisted: Counter[str] = Counter()
+        self.sent: dict[str, str] = {}  # digest by number
         self.history: list[str] = []
         self._plan = threading.local()
         self._serving = threading.Lock()
         self._orphans: list[threading.Thread] = []
         submission_log.log_path(root).unlink(missing_ok=True)
         shutil.rmtree(root / "submissions" / "sent", ignore_errors=True)
+        self._train(0)
+
+    def _train(self, version: int) -> None:
+        """Puts a version of a model's submission and card in place."""
+        for path, content in _make_versions(self.root)[version].items():
+            path.write_bytes(content)
 
     def play(self) -> str | None:
         """Plays the history; returns what does not hold."""
@@ -71,16 +83,20 @@ class Interleaving:
             for orphan in self._orphans:
                 orphan.join()
             for name in ("ensemble", "one"):
-                self._submit(name, False, "none", 0)
+                self._submit(name, None, False, "none", 0)
             board.run(self.root, refresh=True)
         return self._judge()
 
     def _act(self) -> None:
+        if self.random.random() < 0.3:
+            self._train(version := self.random.randint(0, 1))
+            self.history.append(f"version {version} of one")
         moves = []
         for _ in range(self.random.choice([1, 1, 2])):
             name, again = self.random.choice(["ensemble", "ensemble", "one"]), self.random.random() < 0.15
-            moves.append((name, again, self.random.choice(FAULTS), self.random.randint(0, _STEPS)))
-            self.insisted[name] += again
+            message = self.random.choice([None, None, "mine"])
+            moves.append((name, message, again, self.random.choice(FAULTS), self.random.randint(0, _STEPS)))
+            self.insisted[sha256(submission_path(self.root, name))] += again
         self.server.lag = self.random.choice([0, 0, 1, 3])
         self.history.append(f"{moves}, lag {self.server.lag}")
         threads = [threading.Thread(target=self._submit, args=move) for move in moves]
@@ -89,10 +105,10 @@ class Interleaving:
         for thread in threads:
             thread.join()
 
-    def _submit(self, name: str, again: bool, fault: str, step: int) -> None:
+    def _submit(self, name: str, message: str | None, again: bool, fault: str, step: int) -> None:
         self._plan.fault, self._plan.left = fault, step
         with contextlib.suppress(InputError, OSError, KeyboardInterrupt, Killed):
-            submit.run(self.root, name, None, again, ScoreWait(timeout=0.01, pause=0.001))
+            submit.run(self.root, name, message, again, ScoreWait(timeout=0.01, pause=0.001))
 
     def _due(self) -> str:
         """Counts a step; returns the fault that is due now."""
@@ -115,7 +131,8 @@ class Interleaving:
     def _run_client(self, arguments: Sequence[str], seconds: float = 120.0, lock: int | None = None) -> ClientOutput:
         fault = self._due()
         if fault == "orphan" and arguments[0] == "submit" and lock is not None:
-            self._orphans.append(threading.Thread(target=self._finish, args=(list(arguments), os.dup(lock))))
+            content = _find_file(arguments).read_bytes()
+            self._orphans.append(threading.Thread(target=self._finish, args=(list(arguments), content, os.dup(lock))))
             self._orphans[-1].start()
         if fault in ("kill", "orphan"):
             raise Killed
@@ -128,13 +145,13 @@ class Interleaving:
             raise KeyboardInterrupt
         return _LOST if fault == "lost after" else output
 
-    def _finish(self, arguments: list[str], lock: int) -> None:
+    def _finish(self, arguments: list[str], content: bytes, lock: int) -> None:
         """Goes on as a client whose parent was killed; the lock is its own, too."""
         time.sleep(0.005)
-        self._answer(arguments)
+        self._answer(arguments, content)
         os.close(lock)
 
-    def _answer(self, arguments: Sequence[str]) -> ClientOutput:
+    def _answer(self, arguments: Sequence[str], content: bytes | None = None) -> ClientOutput:
         body: dict[str, Any] = {"competitionName": self.server.slug}
         with self._serving:
             if arguments[0] == "submission-limits":
@@ -143,25 +160,44 @@ class Interleaving:
                 listed = self.server.answer("ListSubmissions", {**body, "pageSize": 200})["submissions"]
                 empty = {"publicScore": "", "privateScore": ""}
                 return ClientOutput(0, json.dumps([{**empty, **each} for each in listed]), "")
-            path = Path(arguments[arguments.index("-f") + 1])
+            path = _find_file(arguments)
+            content = path.read_bytes() if content is None else content
             token = self.server.answer("StartSubmissionUpload", {**body, "fileName": path.name})["token"]
-            self.server.uploads[token] = path.read_bytes()
+            self.server.uploads[token] = content
             message = arguments[-1].removeprefix("--message=")
             self.server.answer("CreateSubmission", {**body, "blobFileTokens": token, "submissionDescription": message})
-            self.created[path.stem] += 1
+            digest = hashlib.sha256(content).hexdigest()
+            self.created[digest] += 1
+            self.sent[str(max(each["ref"] for each in self.server.submissions))] = digest
             return ClientOutput(0, f"Successfully submitted to {self.server.slug}", "")
 
     def _judge(self) -> str | None:
         problems = []
-        for name, times in self.created.items():
-            if times > 1 + self.insisted[name]:
-                problems.append(f"{name} sent {times} times, {self.insisted[name]} of them on request")
-        unlogged = {str(each["ref"]) for each in self.server.submissions} - set(self._logged())
-        if unlogged:
+        for digest, times in self.created.items():
+            if times > 1 + self.insisted[digest]:
+                problems.append(f"{digest[:8]} sent {times} times, {self.insisted[digest]} of them on request")
+        logged = {entry.ref: entry.sha256 for entry in submission_log.read_log(self.root) if entry.ref is not None}
+        if unlogged := self.sent.keys() - logged:
             problems.append(f"unlogged: {unlogged}")
+        if other := {ref for ref, digest in self.sent.items() if logged.get(ref, digest) != digest}:
+            problems.append(f"logged as another file: {other}")
         return f"{'; '.join(problems)}; {self.history}" if problems else None
 
-    def _logged(self) -> Iterator[str]:
-        for entry in submission_log.read_log(self.root):
-            if entry.ref is not None:
-                yield entry.ref
+
+@cache
+def _make_versions(root: Path) -> list[dict[Path, bytes]]:
+    """Makes two submissions of one model, as before and after a training, each with its card."""
+    path = submission_path(root, "one")
+    card = path.with_suffix(".json")
+    first = {path: path.read_bytes(), card: card.read_bytes()}
+    head, *rows = path.read_text().splitlines()
+    labels = [row.partition(",")[2] for row in rows]
+    other = next(label for label in labels if label != labels[0])
+    path.write_text("\n".join([head, f"{rows[0].partition(',')[0]},{other}", *rows[1:], ""]))
+    known = cards.read_card(card, cards.SubmissionCard)
+    cards.write_card(card, known.model_copy(update={"sha256": sha256(path), "cv": 0.125}))
+    return [first, {path: path.read_bytes(), card: card.read_bytes()}]
+
+
+def _find_file(arguments: Sequence[str]) -> Path:
+    return Path(arguments[arguments.index("-f") + 1])

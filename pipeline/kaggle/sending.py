@@ -103,6 +103,21 @@ def refuse_repeated(entries: Sequence[LogEntry], digest: str) -> None:
             )
 
 
+def refuse_confusable(entries: Sequence[LogEntry], draft: LogEntry) -> None:
+    """Refuses the name and the message of an upload of other content that Kaggle may still come to list.
+
+    Raises:
+        InputError: what it lists later could be either.
+    """
+    for entry in entries:
+        same = (entry.name, entry.message.split()) == (draft.name, draft.message.split())
+        if is_open(entry) and same and entry.sha256 != draft.sha256:
+            raise InputError(
+                f"an upload of another {_listed(draft)} with this message was cut off on {entry.time}, and Kaggle does "
+                "not list it (yet); give another --message, by which the two can be distinguished"
+            )
+
+
 def refuse_unsettled(
     entries: Sequence[LogEntry], listing: Sequence[ListedSubmission], draft: LogEntry, slug: str
 ) -> None:

@@ -65,6 +65,7 @@ class Upload:
         csv: the file, whose name Kaggle shows; or the version of a notebook.
         message: its description.
         known: the numbers of the submissions that Kaggle listed before.
+        others: messages of earlier uploads that Kaggle may list from now on.
         pause: seconds between two requests for the list, which may lag behind.
         lock: file descriptor that the client inherits: the lock lasts as long as one of us is at work.
     """
@@ -75,6 +76,7 @@ class Upload:
     known: frozenset[str]
     pause: float
     lock: int
+    others: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
@@ -184,7 +186,10 @@ def upload_submission(upload: Upload) -> ListedSubmission:
 
 
 def _find_new(upload: Upload, attempts: int) -> ListedSubmission | None:
-    """Finds the submission that is new on the list: with our message, or else the only one of our file's name."""
+    """Finds the submission that is new on the list: with our message, or else the only one of our file's name.
+
+    One with the message of an earlier upload, which the list lacked, is that upload.
+    """
     for attempt in range(attempts):
         if attempt:
             time.sleep(upload.pause)
@@ -194,8 +199,9 @@ def _find_new(upload: Upload, attempts: int) -> ListedSubmission | None:
             if submission.ref not in upload.known and upload.is_of(submission)
         ]
         ours = [submission for submission in new if submission.description.split() == upload.message.split()]
-        if ours or len(new) == 1:
-            return (ours or new)[0]
+        rest = [submission for submission in new if submission.description not in upload.others]
+        if ours or len(rest) == 1:
+            return (ours or rest)[0]
     return None
 
 

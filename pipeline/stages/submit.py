@@ -103,6 +103,7 @@ def _send_once(root: Path, competition: Competition, slug: str, subject: _Subjec
     draft = _draft(active, subject, _make_message(subject, wishes.message))
     listing = submission_upload.list_submissions(slug, sending.NEWEST)
     entries = sending.settle_log(root, listing, active)
+    sending.refuse_confusable(entries, draft)
     if not wishes.again:
         sending.refuse_repeated(entries, subject.digest)
         sending.refuse_unsettled(entries, listing, draft, slug)
@@ -113,9 +114,11 @@ def _send_once(root: Path, competition: Competition, slug: str, subject: _Subjec
     _require_one_left(slug)
     # A list that lags behind may lack what is logged.
     known = frozenset([*(submitted.ref for submitted in listing), *(entry.ref for entry in entries if entry.ref)])
+    others = frozenset(entry.message for entry in entries if sending.is_open(entry)) - {draft.message}
     source = subject.sent.path if isinstance(subject.sent, CheckedSubmission) else subject.sent
     try:
-        sent = sending.send_logged(root, Upload(slug, source, draft.message, known, wishes.pause, wishes.lock), draft)
+        upload = Upload(slug, source, draft.message, known, wishes.pause, wishes.lock, others)
+        sent = sending.send_logged(root, upload, draft)
     except submission_upload.UnlistedError:
         _keep_copy(root, subject)
         raise

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from benchmarks.reliability.submitting import Interleaving
 from pipeline.core.errors import InputError
 from pipeline.kaggle import sending, submission_log, submitting
 from pipeline.kaggle.client import ClientOutput
+from pipeline.kaggle.submission_log import LogEntry
 from pipeline.kaggle.submission_upload import list_submissions
 from pipeline.stages import board
 
@@ -43,6 +45,51 @@ def test_what_another_folder_sent_is_not_sent_again(root: Path, kaggle_server: K
     kaggle_server.answer("CreateSubmission", {"competitionName": "tiny-pets", **body})
     assert "Kaggle lists ensemble.csv with this message already, as number 50000000" in refused(root)
     assert not kaggle_server.calls("CreateSubmission")
+
+
+@pytest.fixture
+def open_line(root: Path) -> LogEntry:
+    """A line of other content under the ensemble's name, whose upload was cut off."""
+    entry = LogEntry(
+        time="2026-11-29T12:00:00Z", name="ensemble", message="mine", competition="tiny", status="sending",
+        sha256="0" * 64,
+    )  # fmt: skip
+    submission_log.append_entry(root, entry)
+    return entry
+
+
+def answer(monkeypatch: pytest.MonkeyPatch, *lists: list[dict[str, object]]) -> None:
+    """Lets the client print these lists one after the other; the connection of an upload breaks."""
+    left = list(lists)
+
+    def run(arguments: Sequence[str], *_: object) -> ClientOutput:
+        if arguments[0] == "submit":
+            return ClientOutput(1, "", "requests.exceptions.ConnectionError: Remote end closed connection")
+        listed = left.pop(0) if len(left) > 1 else left[0]
+        return ClientOutput(0, json.dumps(listed if arguments[0] == "submissions" else {}), "")
+
+    monkeypatch.setattr("pipeline.kaggle.submission_upload.run_client", run)
+
+
+def test_other_content_under_the_name_and_message_of_an_open_line_is_refused(
+    root: Path, open_line: LogEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer(monkeypatch, [])
+    assert "an upload of another ensemble.csv with this message was cut off" in refused(root, message=" mine ")
+    assert "give another --message" in refused(root, message="mine", again=True)
+
+
+def test_what_is_listed_late_is_the_upload_whose_message_it_has(
+    root: Path, open_line: LogEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item = {"ref": 7, "fileName": "ensemble.csv", "description": "mine", "status": "PENDING"}
+    scores = {"publicScore": "", "privateScore": ""}
+    answer(monkeypatch, [], [], [item | scores])
+    with pytest.raises(InputError, match="does not list ensemble"):
+        submit(root, message="new")
+    board.run(root, refresh=True)
+    refs = {entry.message: entry.ref for entry in submission_log.read_log(root)}
+    assert refs == {"mine": "7", "new": None}
 
 
 @pytest.mark.slow
