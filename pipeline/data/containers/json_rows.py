@@ -10,15 +10,15 @@ from contextlib import contextmanager
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
-from typing import IO, Literal
+from typing import Literal
 
 from pipeline.core.errors import InputError, one_line
 from pipeline.data.containers.cells import Row, holds_text
+from pipeline.data.containers.json_guard import GuardedJson
 
 Form = Literal["records", "inner", "coco", "columns", "numbered", "split", "pairs", "keyed", "other"]
 _PAIR = ("key", "value")
 _LOOKED_AT = 100_000  # events of the parser: about as many values
-_DEEPEST = 100
 _NUMBERED, _RECORDS = ("start_map", "map_key", "0"), ("start_array", "start_map", None)
 
 
@@ -75,14 +75,12 @@ def find_json_form(path: Path) -> Form:
     """Finds out which form a JSON file has, from its beginning; only COCO's images are looked for in the whole file.
 
     Raises:
-        InputError: not JSON.
+        InputError: not JSON, or values that no table has.
     """
     import ijson
 
     with _opened(path) as file:
         begun = [event for event, _ in islice(ijson.basic_parse(file), _LOOKED_AT)]
-    if _is_deep(begun):
-        return "other"
     if begun[:2] == ["start_array", "start_map"]:
         return "records"
     if begun[:2] != ["start_map", "map_key"]:
@@ -102,16 +100,6 @@ def find_json_form(path: Path) -> Form:
     if kinds <= {"start_array"}:
         return "columns"
     return "other" if any(kind.startswith("start") for kind in kinds) else "pairs"
-
-
-def _is_deep(events: list[str]) -> bool:
-    """True where values nest deeper than rows do: ijson names the whole path at each event, in quadratic time."""
-    depth = 0
-    for event in events:
-        depth += event.startswith("start_") - event.startswith("end_")
-        if depth > _DEEPEST:
-            return True
-    return False
 
 
 def _find_kinds(path: Path) -> dict[str, str]:
@@ -199,7 +187,7 @@ def _from_split(path: Path) -> Iterator[Row]:
 
     with _opened(path) as file:
         names = list(ijson.items(file, "columns.item"))
-        file.seek(0)
+    with _opened(path) as file:
         for number, cells in enumerate(ijson.items(file, "data.item"), 1):
             if not isinstance(cells, list) or len(cells) != len(names):
                 raise InputError(f"{path}: row {number} of data does not hold {len(names)} values, one for each column")
@@ -228,14 +216,14 @@ def _items(path: Path, prefix: str) -> Iterator[Row]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[IO[bytes]]:
+def _opened(path: Path) -> Iterator[GuardedJson]:
     import ijson
 
     try:
         with path.open("rb") as file:
             if file.read(3) != b"\xef\xbb\xbf":
                 file.seek(0)
-            yield file
+            yield GuardedJson(file, path)
     except (ijson.JSONError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is no whole JSON in UTF-8 ({one_line(error)}); correct it or get it again") from error
 
