@@ -15,6 +15,7 @@ STAGES: tuple[tuple[str, ...], ...] = (
     ("prepare",),
     ("split",),
     ("explore",),
+    ("tune", "small_cnn"),
     ("train", "small_cnn"),
     ("ensemble",),
     ("submission", "small_cnn"),
@@ -26,8 +27,8 @@ _MODEL = {
     "network": {"name": "mlp_pixels", "units": [8]},
     "training": {"epochs": 2, "batch_size": 8, "optimizer": {"name": "adam", "learning_rate": 0.01}},
 }
-_RESULTS = ("data/prepared", "folds", "submissions")
-_SUFFIXES = {".csv", ".parquet", ".h5", ".npy"}
+_RESULTS = ("data/prepared", "configs/tuned", "folds", "submissions")
+_SUFFIXES = {".csv", ".parquet", ".h5", ".npy", ".yaml"}
 
 
 class TinyRuns:
