@@ -82,10 +82,18 @@ def prepare_dvc(root: Path) -> None:
     sweep_dvc_lock(root)
     folder = root / ".dvc"
     configs = [path for path in (folder / "config", folder / "config.local") if path.is_file()]
-    if (root / ".git").exists() or not configs or any("no_scm" in path.read_text("utf-8") for path in configs):
+    if _has_git(root) or not configs or any("no_scm" in path.read_text("utf-8") for path in configs):
         return
     command = [sys.executable, "-m", "dvc", "config", "-q", "--local", "core.no_scm", "true"]
     subprocess.run(command, cwd=root, capture_output=True, check=False)
+
+
+def _has_git(root: Path) -> bool:
+    """Says whether Git's own folder is there: a copied worktree or submodule may name one that is not."""
+    git = root / ".git"
+    if git.is_file():
+        git = root / git.read_text(encoding="utf-8", errors="replace").partition("gitdir:")[2].strip()
+    return (git / "HEAD").is_file()
 
 
 def explain_end(line: str) -> str:

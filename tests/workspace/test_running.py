@@ -12,7 +12,7 @@ import pytest
 from support.project_imports import ROOT
 from support.tiny import write_yaml
 
-from pipeline.workspace.running import Run, explain_end, run_stages, run_verb
+from pipeline.workspace.running import Run, explain_end, prepare_dvc, run_stages, run_verb
 
 STAGES = {
     "quick": "echo done > quick.txt",
@@ -123,6 +123,20 @@ def test_a_verb_runs_in_the_repository(repository: Path, monkeypatch: pytest.Mon
     ran = run_verb(repository, ("fetch",), 60, log, lambda gone: None)
     assert (ran.code, "has no params.yaml" in ran.error) == (1, True)
     assert log.read_text().startswith("$ pipeline fetch")
+
+
+@pytest.mark.parametrize("kind", ["whole", "linked", "empty", "gone"])
+def test_dvc_is_told_of_no_git_where_its_folder_is_none(repository: Path, kind: str) -> None:
+    (repository / ".dvc" / "config").write_text("[core]\n    analytics = false\n")
+    folder = repository / ("elsewhere" if kind in ("linked", "gone") else ".git")
+    if kind != "gone":
+        folder.mkdir()
+    if kind in ("whole", "linked"):
+        (folder / "HEAD").write_text("ref: refs/heads/main\n")
+    if folder.name == "elsewhere":
+        (repository / ".git").write_text("gitdir: elsewhere\n")
+    prepare_dvc(repository)
+    assert (repository / ".dvc" / "config.local").is_file() is (kind in ("empty", "gone"))
 
 
 def test_dvc_works_in_a_folder_without_git(repository: Path) -> None:
