@@ -10,7 +10,7 @@ import pandas as pd
 
 from pipeline.core.errors import InputError
 from pipeline.data.describe.group_evidence import measure_groups
-from pipeline.data.describe.group_readings import LEAST_GROUPS, GroupedRows, GroupReading, is_group_name
+from pipeline.data.describe.group_readings import LEAST_GROUPS, GroupedRows, GroupReading, are_shared, is_group_name
 from pipeline.data.describe.listing import Listing
 from pipeline.data.prepared.one_hot import is_flag
 
@@ -63,7 +63,7 @@ def list_few_columns(rows: GroupedRows, tests: Sequence[pd.DataFrame]) -> list[s
         values = set(rows.table[name]) - {""}
         if is_flag(rows.table[name]):  # says whether there are several, not which belong together
             continue
-        if any(values & set(table[name]) for table in tests if name in table.columns):
+        if any(are_shared(set(table[name]) - {""}, values) for table in tests if name in table.columns):
             continue  # a model will have seen what test images are of
         if 2 <= len(values) < min(LEAST_GROUPS, len(rows.table)):
             found.append(name)

@@ -18,6 +18,7 @@ from pipeline.data.describe.group_readings import (
     LEAST_GROUPS,
     GroupedRows,
     GroupReading,
+    are_shared,
     choose_header,
     find_headers,
     is_group_name,
@@ -133,7 +134,7 @@ def _list_columns(rows: GroupedRows, tests: Sequence[pd.DataFrame]) -> list[_Can
             continue
         there = [set(table[name]) - {""} for table in tests if name in table.columns]
         known = set(groups)
-        if there and any(len(values & known) > len(values) / 2 for values in there):
+        if any(are_shared(values, known) for values in there):
             continue  # the test images are of the same groups: a model will have seen them
         apart = bool(there) and not any(values & known for values in there)
         facts = [f"test images are of other values of {name} than training images"] if apart else []

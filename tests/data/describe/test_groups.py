@@ -48,8 +48,14 @@ def test_columns_that_are_no_groups_are_left_alone(root: Path, column: str, valu
 
 def test_places_that_the_test_images_share_are_no_groups(root: Path) -> None:
     values = [f"p{k // 3}" for k in range(24)]
-    shared = rows("Id,location", *((k, values[k]) for k in range(3)))
+    shared = rows("Id,location", *((k, values[3 * k]) for k in range(3)))
     assert read(root, tied("location", values, shared)).train.model_dump()["group"] is None
+
+
+def test_a_few_test_images_of_one_training_patient_stand_for_hidden_ones(root: Path) -> None:
+    values = [f"p{k // 3}" for k in range(24)]
+    one = rows("Id,patient", *((k, "p2") for k in range(3)))
+    assert read(root, tied("patient", values, one)).train.model_dump()["group"] == "patient"
 
 
 def test_test_images_of_other_patients_are_evidence(root: Path) -> None:
