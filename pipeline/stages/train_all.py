@@ -56,6 +56,7 @@ class ProgressTable:
             if task not in self._printed:
                 self._printed.add(task)
                 ended = f"failed: {result.error}" if result.error else f"done in {result.seconds:.1f} s"
+                ended += f", {result.received / 1e6:,.1f} MB sent there" if result.received else ""
                 count = f"{len(self._printed)}/{len(tasks)}"
                 print(f"{count} {task.name} {ended} ({result.machine})", flush=True)
 

@@ -28,12 +28,15 @@ class RayParams(Section):
         cpus_per_fold: cores of a fold; how many decides its bits.
         gpus_per_fold: GPUs of a fold; 0.25 puts four folds on one.
         memory_gb: memory of a fold, for the placement; 0 reserves none.
+        shared: whether all nodes see the repository's folder under this path; if not, files go there and folds come
+            back through Ray's object store.
     """
 
     address: str | None = None
     cpus_per_fold: PositiveInt = 1
     gpus_per_fold: float = Field(default=0.0, ge=0)
     memory_gb: float = Field(default=0.0, ge=0)
+    shared: bool = True
 
 
 class TrainParams(Section):

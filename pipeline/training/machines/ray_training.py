@@ -7,6 +7,8 @@ from typing import Any
 
 from pipeline.core.errors import InputError, one_line, some
 from pipeline.training.context import RayParams
+from pipeline.training.machines import far_node
+from pipeline.training.machines.cargo import FarFolds, describe_far_fold
 from pipeline.training.machines.ray_cluster import open_cluster, require_head
 from pipeline.training.machines.ray_worker import SETTINGS, RemoteFold, RemoteResult, train_remote_fold
 from pipeline.training.task_list import ListedTask
@@ -28,7 +30,7 @@ def train_on_ray(
     """Trains folds on a cluster; what fails leaves the others alone.
 
     Args:
-        root: the repository folder, which all nodes see under this path.
+        root: the repository folder; nodes see it under this path, or are sent what they lack of it.
         tasks: open folds.
         params: the section ``train.ray``.
         on_change: is given the tasks and the results so far, every two seconds and at each result.
@@ -43,21 +45,29 @@ def train_on_ray(
     """
     results: Results = {}
     with open_cluster(params) as ray:
+        far = None if params.shared else FarFolds(ray, root, tasks)
+        if far is not None:
+            ray.cloudpickle.register_pickle_by_value(far_node)
         remote = ray.remote(
             num_cpus=params.cpus_per_fold,
             num_gpus=params.gpus_per_fold,
             memory=int(params.memory_gb * 1e9),
             max_retries=_RETRIES,
             retry_exceptions=False,
-        )(train)
-        waiting = {remote.options(name=task.name).remote(_describe(root, task, params)): task for task in tasks}
+        )(train if far is None else far_node.train_far_fold)
+        waiting = {}
+        for task in tasks:
+            fold = _describe(root, task, params)
+            given = (fold,) if far is None else (far.cargo, describe_far_fold(fold))
+            waiting[remote.options(name=task.name).remote(*given)] = task
         silent = 0
         try:
             while waiting:
                 ready, _ = ray.wait(list(waiting), timeout=_LOOK)
                 for reference in ready:
                     task = waiting.pop(reference)
-                    results[task] = _receive(ray, reference)
+                    came = _receive(ray, reference)
+                    results[task] = far.place(task, came) if far is not None and isinstance(came, dict) else came
                 on_change(tasks, results)
                 silent = require_head(params.address, silent)
         except KeyboardInterrupt:
@@ -80,12 +90,11 @@ def _describe(root: Path, task: ListedTask, params: RayParams) -> RemoteFold:
     )
 
 
-def _receive(ray: Any, reference: Any) -> RemoteResult:
+def _receive(ray: Any, reference: Any) -> Any:
     """Returns the result of a finished task; a lost node or a lack of memory becomes one."""
     try:
-        result: RemoteResult = ray.get(reference)
+        return ray.get(reference)
     except ray.exceptions.RayTaskError:
         raise  # a defect of ours keeps its stack trace
     except ray.exceptions.RayError as error:
         return RemoteResult("", 0.0, f"its worker was lost {_RETRIES + 1} times ({one_line(error)})")
-    return result

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.core.errors import InputError, find_fix
-from pipeline.core.paths import params_path
+from pipeline.core.paths import params_path, work_folder
+from pipeline.training.finished import list_fold_files
+from pipeline.training.machines.parcels import write_parcel
 from pipeline.training.model_folds import ModelFolds
+from pipeline.training.task import find_fold_folder
 
 _OPENED: dict[tuple[str, str, int, str], ModelFolds] = {}  # of the model at hand alone: a network is large
 _CORES: list[int] = []  # descriptors of the locks of this process's cores, held until it ends
@@ -46,11 +49,13 @@ class RemoteResult:
         machine: the worker's name.
         seconds: wall time on the worker.
         error: why it failed; empty where it did not.
+        received: bytes that the worker's machine lacked; 0 where it sees the repository's folder.
     """
 
     machine: str
     seconds: float
     error: str = ""
+    received: int = 0
 
 
 SETTINGS = (
@@ -77,6 +82,16 @@ def train_remote_fold(wanted: RemoteFold) -> RemoteResult:
             raise
         return RemoteResult(machine, time.perf_counter() - started, f"{error}; {fix} on {machine}")
     return RemoteResult(machine, time.perf_counter() - started)
+
+
+def pack_remote_fold(wanted: RemoteFold) -> bytes:
+    """Returns the files of a fold that was trained here as a parcel."""
+    root = Path(wanted.root)
+    folder = find_fold_folder(work_folder(root, "train"), wanted.model, wanted.fingerprint, wanted.fold)
+    files: dict[str, Path | bytes] = {path.relative_to(root).as_posix(): path for path in list_fold_files(folder)}
+    with tempfile.TemporaryDirectory(dir=root / ".work") as name:
+        write_parcel(Path(name) / "fold.bin", files)
+        return (Path(name) / "fold.bin").read_bytes()
 
 
 def _train(wanted: RemoteFold) -> None:
