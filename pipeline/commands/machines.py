@@ -66,11 +66,14 @@ def _bundle(
     held: Annotated[
         Path | None, typer.Option(help="an earlier bundle, or parcel.json of the machine: what it lists stays out")
     ] = None,
+    through_remote: Annotated[
+        bool, typer.Option(help="push the stores to DVC's default remote, and leave them out")
+    ] = False,
 ) -> None:
     """Pack what trains the open folds on a machine that does not see this folder, as one file."""
     from pipeline.stages import bundle
 
-    bundle.run(find_root(), out, held)
+    bundle.run(find_root(), out, held, through_remote)
 
 
 @machine_commands.command("take-folds")

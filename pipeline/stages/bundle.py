@@ -8,24 +8,26 @@ from pathlib import Path
 
 from pipeline.core.active import active_models
 from pipeline.core.errors import InputError
-from pipeline.core.files import require_file_place
+from pipeline.core.files import require_file_place, sha256
 from pipeline.training.machines.parcels import read_listing, write_parcel
+from pipeline.training.machines.remote import push_stores
 from pipeline.training.machines.travelling import list_travelling_files
 from pipeline.training.task_list import list_tasks
 
-_TASKS = "tasks.json"
+_TASKS, _STORES = "tasks.json", "data/prepared/"
 
 
-def run(root: Path, out: Path, held: Path | None = None) -> None:
+def run(root: Path, out: Path, held: Path | None = None, through_remote: bool = False) -> None:
     """Packs the open folds of ``params.yaml``.
 
     Args:
         root: the repository.
         out: the bundle, a tar.
         held: an earlier bundle, or the ``parcel.json`` of the machine that unpacked it: what it lists stays out.
+        through_remote: whether the stores travel through the default remote of DVC.
 
     Raises:
-        InputError: nothing is open, a setting does not fit, or ``held`` is no listing.
+        InputError: nothing is open, a setting does not fit, ``held`` is no listing, or the remote takes nothing.
     """
     require_file_place(out, "OUT")
     known = read_listing(held) if held is not None else {}
@@ -42,10 +44,18 @@ def run(root: Path, out: Path, held: Path | None = None) -> None:
         {"model": task.model, "fold": task.fold, "seed": task.seed, "fingerprint": task.fingerprint} for task in wanted
     ]
     contents[_TASKS] = json.dumps(sent, indent=2).encode()
+    if through_remote:
+        contents |= push_stores(root)
+        stores = {
+            place: path for place, path in contents.items() if place.startswith(_STORES) and isinstance(path, Path)
+        }
+        known |= {place: sha256(path) for place, path in stores.items()}
     write_parcel(out, contents, held=known)
     print(f"{out}: {len(wanted)} folds of {len(models)} models, {out.stat().st_size / 1e6:,.1f} MB")
     print(f"there:  mkdir -p folds && tar -xf {out.name} -C folds && cd folds")
     print("        python3.11 -m venv .venv")
     print("        .venv/bin/pip install --require-hashes --no-deps -r requirements/cpu.txt")
+    if through_remote:
+        print("        .venv/bin/dvc pull prepare")
     print(f"        .venv/bin/python -m pipeline batch {_TASKS} --out folds.bin --seconds 36000")
     print("here:   python -m pipeline take-folds folds.bin")
