@@ -9,6 +9,7 @@ this machine does not allow is skipped with the reason.
 """
 
 import argparse
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -126,6 +127,8 @@ PARTS = {
 
 def main() -> int:
     """Prints a table; 1 where something did not hold."""
+    # A shell without job control starts what runs in the background deaf to Ctrl-C, and its children inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     parser = argparse.ArgumentParser(prog="python -m benchmarks.reliability")
     parser.add_argument("--part", action="append", choices=PARTS, help="of the campaign; all where none is named")
     parser.add_argument("--tries", type=int, help="of each part")
