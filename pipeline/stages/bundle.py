@@ -9,12 +9,13 @@ from pathlib import Path
 from pipeline.core.active import active_models
 from pipeline.core.errors import InputError
 from pipeline.core.files import require_file_place, sha256
+from pipeline.core.paths import prepared_folder
 from pipeline.training.machines.parcels import read_listing, write_parcel
 from pipeline.training.machines.remote import push_stores
 from pipeline.training.machines.travelling import list_travelling_files
 from pipeline.training.task_list import list_tasks
 
-_TASKS, _STORES = "tasks.json", "data/prepared/"
+_TASKS = "tasks.json"
 
 
 def run(root: Path, out: Path, held: Path | None = None, through_remote: bool = False) -> None:
@@ -46,10 +47,11 @@ def run(root: Path, out: Path, held: Path | None = None, through_remote: bool = 
     contents[_TASKS] = json.dumps(sent, indent=2).encode()
     if through_remote:
         contents |= push_stores(root)
-        stores = {
-            place: path for place, path in contents.items() if place.startswith(_STORES) and isinstance(path, Path)
+        stores = f"{prepared_folder(root).relative_to(root).as_posix()}/"
+        pushed = {
+            place: path for place, path in contents.items() if place.startswith(stores) and isinstance(path, Path)
         }
-        known |= {place: sha256(path) for place, path in stores.items()}
+        known |= {place: sha256(path) for place, path in pushed.items()}
     write_parcel(out, contents, held=known)
     print(f"{out}: {len(wanted)} folds of {len(models)} models, {out.stat().st_size / 1e6:,.1f} MB")
     print(f"there:  mkdir -p folds && tar -xf {out.name} -C folds && cd folds")

@@ -89,7 +89,7 @@ def pack_remote_fold(wanted: RemoteFold) -> bytes:
     root = Path(wanted.root)
     folder = find_fold_folder(work_folder(root, "train"), wanted.model, wanted.fingerprint, wanted.fold)
     files: dict[str, Path | bytes] = {path.relative_to(root).as_posix(): path for path in list_fold_files(folder)}
-    with tempfile.TemporaryDirectory(dir=root / ".work") as name:
+    with tempfile.TemporaryDirectory(dir=work_folder(root, "train")) as name:
         write_parcel(Path(name) / "fold.bin", files)
         return (Path(name) / "fold.bin").read_bytes()
 
