@@ -5,8 +5,11 @@ it is there once. Both are .npz of plain arrays: nothing in them can run.
 """
 
 import hashlib
+import os
+import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,9 +56,12 @@ def save_checkpoint(net: "BuiltNetwork", folder: Path, frozen: bool) -> list[Pat
 
     Returns:
         The files beside the folder that the checkpoint needs: the backbone's, or none.
+
+    Raises:
+        OSError: the disk is full, or takes nothing.
     """
     if not frozen or net.backbone is None or net.head is None:
-        with atomic_path(folder / f"checkpoint.{WHOLE_KIND}") as temporary:
+        with atomic_path(folder / f"checkpoint.{WHOLE_KIND}") as temporary, _name_system_errors(temporary):
             net.model.save_weights(temporary)
         return []
     arrays = _copy(_list_frozen(net))
@@ -65,6 +71,18 @@ def save_checkpoint(net: "BuiltNetwork", folder: Path, frozen: bool) -> list[Pat
         _write(path, arrays, {})
     _write(folder / f"checkpoint.{HEAD_KIND}", _copy(net.head.variables), {_KEY: digest})
     return [path]
+
+
+@contextmanager
+def _name_system_errors(path: Path) -> Iterator[None]:
+    """Turns what HDF5 says of a full disk while it flushes into the error of the system, which has its own fix."""
+    try:
+        yield
+    except RuntimeError as error:
+        number = re.search(r"errno = (\d+)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
 
 
 def load_checkpoint(net: "BuiltNetwork", path: Path, loaded: LoadedWeights) -> None:

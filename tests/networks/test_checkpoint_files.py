@@ -1,6 +1,7 @@
 """Checkpoints: the head alone where the backbone stays frozen, which lies beside the folds once, by its digest."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from support import backbones
 from support.trainings import repository, session, task, transfer
 
 from pipeline.core import predictions
-from pipeline.core.errors import InputError
+from pipeline.core.errors import InputError, find_fix
 from pipeline.networks import runtime
 from pipeline.networks.build import BuiltNetwork, WeightSource, build_network
 from pipeline.networks.checkpoint_files import LoadedWeights, load_checkpoint, save_checkpoint
@@ -165,3 +166,25 @@ def test_a_head_that_stayed_in_memory_comes_back_on_its_own_backbone(tmp_path: P
         (tmp_path / f"{number}.head.npz").write_bytes((tmp_path / str(number) / "checkpoint.head.npz").read_bytes())
         load_checkpoint(net, tmp_path / f"{number}.head.npz", loaded)
         assert {float(variable.numpy().mean()) for variable in net.model.variables} == {number}
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("flush dest failure failed (file write failed: file descriptor = 6, errno = 28, error message = 'No", OSError),
+        ("something else", RuntimeError),
+    ],
+)
+def test_a_disk_that_is_full_while_hdf5_flushes_is_an_error_of_the_system(
+    tmp_path: Path, said: str, expected: type[Exception]
+) -> None:
+    def save_weights(path: Path) -> None:
+        path.write_bytes(b"half")
+        raise RuntimeError(said)
+
+    net: Any = SimpleNamespace(model=SimpleNamespace(save_weights=save_weights), backbone=None, head=None)
+    with pytest.raises(expected) as caught:
+        save_checkpoint(net, tmp_path, frozen=False)
+    if isinstance(caught.value, OSError):
+        assert find_fix(caught.value) == "free some space"
+    assert not list(tmp_path.iterdir())
