@@ -53,9 +53,9 @@ ROOMS = {
         "images networks",
         """classic.recipe classic.training context data dependencies doubted fingerprints finished fold_predictions
         heads.frozen_networks heads.other_heads heads.recipe heads.session looking lr_range machines.job_files
-        machines.parcels machines.ray_cluster machines.ray_training machines.ray_worker machines.travelling
-        memory model_file model_folds opening recipes.balance recipes.model_yaml recipes.recipe results seeds setup
-        side_by_side tabular.recipe task task_list unseen_folds""",
+        machines.parcels machines.ray_cluster machines.ray_training machines.ray_worker machines.remote
+        machines.travelling memory model_file model_folds opening recipes.balance recipes.model_yaml recipes.recipe
+        results seeds setup side_by_side tabular.recipe task task_list unseen_folds""",
     ),
     "networks": Room(
         3,
