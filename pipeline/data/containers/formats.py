@@ -71,6 +71,14 @@ def strip_shard(path: str) -> str:
     return _SHARD.sub("", path)
 
 
+def is_row_shard(path: str) -> bool:
+    """Says whether a file of rows has the number of a part behind its ending; before it, the ending tells."""
+    if "-of-" not in path:
+        return False
+    whole = strip_shard(path.lower())
+    return len(whole) < len(path) and whole.endswith(ROW_SUFFIXES)
+
+
 def find_format(path: Path | str) -> RowFormat | None:
     """Returns the format of a file's rows by its suffix; None for CSV and all else.
 

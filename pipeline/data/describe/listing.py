@@ -22,7 +22,7 @@ from pipeline.core.ids import natural_order
 from pipeline.core.layouts import IMAGE_SUFFIXES
 from pipeline.core.picture_formats import SIGNATURE_BYTES, find_picture_format
 from pipeline.data.containers.array_rows import list_single_pictures
-from pipeline.data.containers.formats import ROW_SUFFIXES, find_format, strip_shard
+from pipeline.data.containers.formats import ROW_SUFFIXES, find_format, is_row_shard
 from pipeline.data.containers.tables import find_row_columns, read_rows
 
 TABLE_SUFFIXES = (".csv", ".tsv")
@@ -85,7 +85,7 @@ class Listing:
     @cached_property
     def row_files(self) -> list[str]:
         """The paths of the files that hold rows; of NumPy's, those that do not hold a picture each."""
-        shards = [path for path in self.of("") if "-of-" in path and strip_shard(path).endswith(ROW_SUFFIXES)]
+        shards = [path for path in self.of("") if is_row_shard(path)]
         arrays = self.of(*_PICTURE_OR_ROWS)
         if len(arrays) <= _MOST_SETS:
             self.load(arrays)

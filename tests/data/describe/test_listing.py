@@ -10,6 +10,7 @@ from pipeline.core.answers import LabelSubmission
 from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError
 from pipeline.data.describe.init import describe_local
+from pipeline.data.describe.listing import open_listing
 
 
 def test_aerial_cactus_looks_into_nested_zips(root: Path) -> None:
@@ -106,3 +107,11 @@ def test_grey_images_are_stored_with_one_channel(root: Path) -> None:
     names = [*(f"train/{n}.png" for n in range(12)), *(f"test/{n}.png" for n in range(3))]
     found = read(root, animals() | images(names, (8, 8), grey=True))
     assert (found.storage.channels, found.storage.size) == (1, 16)
+
+
+def test_parts_of_a_set_are_listed_once_wherever_their_number_stands(tmp_path: Path) -> None:
+    names = ["test.tfrecord-00000-of-00001", "train-00000-of-00002.parquet", "train-00001-of-00002.parquet"]
+    for name in names:
+        (tmp_path / name).write_bytes(b"x")
+    with open_listing(tmp_path) as listing:
+        assert sorted(listing.row_files) == names
