@@ -99,7 +99,7 @@ ROOMS = {
         """active answers archives.kinds archives.listed archives.members archives.packed archives.unpacking
         archives.written arrays bounds candidate_cards cards closure columns competition config confined csvs
         digests errors file_layouts files folders formats ids layouts measures.class_metrics measures.metric
-        memory metrics origin
+        lock_file memory metrics origin
         paired params_file paths picture_formats plots
         predictions processes progress row_rules sampling scores seed_cards shift_cards simplex source_kinds
         storage students tables threads

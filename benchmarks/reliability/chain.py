@@ -25,6 +25,7 @@ import psutil
 from support.cloned import RECIPES, Repository, lay, make_environment
 from support.trained import HOG
 
+from pipeline.core.lock_file import mend_lock_file
 from pipeline.core.processes import sweep_dvc_lock
 
 GRACE = 20.0  # seconds that a stage may live on after its DVC
@@ -94,7 +95,9 @@ class Chain:
         return (self._explain() if process.returncode else None) or self._compare() or self._break(rng, end)
 
     def _start(self) -> "subprocess.Popen[bytes]":
-        sweep_dvc_lock(self._repository.root)  # as `python -m pipeline run` and `clean-up` do
+        # As `python -m pipeline run` and `clean-up` do.
+        sweep_dvc_lock(self._repository.root)
+        mend_lock_file(self._repository.root)
         with self._log.open("wb") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "dvc", "repro"],

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 
+from pipeline.core.lock_file import mend_lock_file
 from pipeline.core.processes import GRACE, make_guarded_command, sweep_dvc_lock
 
 _TICK = 0.2
@@ -78,8 +79,10 @@ def _run_module(root: Path, words: Sequence[str], seconds: float, log: Path, tic
 
 
 def prepare_dvc(root: Path) -> None:
-    """Lets DVC work after a kill that cut its lock file, and in a folder without Git, as a downloaded ZIP is."""
+    """Lets DVC work after a kill that cut its files, and in a folder without Git, as a downloaded ZIP is."""
     sweep_dvc_lock(root)
+    if mend_lock_file(root) is not None:
+        print("dvc.lock was cut by a kill: its whole stages are kept, and DVC takes the others from its run cache")
     folder = root / ".dvc"
     configs = [path for path in (folder / "config", folder / "config.local") if path.is_file()]
     if _has_git(root) or not configs or any("no_scm" in path.read_text("utf-8") for path in configs):
