@@ -102,7 +102,7 @@ def _iterate_arrays(arrays: Mapping[str, StoredArray], columns: Collection[str] 
     if not arrays:
         raise InputError(f"{path} holds no array; get it again")
     wanted = set(columns) if columns is not None else None
-    if all(_is_one_image(array) for array in arrays.values()):
+    if all(_is_one_image(array, alone=len(arrays) == 1) for array in arrays.values()):
         names = natural_order(list(arrays))
         for name, short in zip(names, _shorten(names), strict=True):
             row: Row = {NAME: short}
@@ -132,12 +132,15 @@ def _shorten(names: list[str]) -> list[str]:
     return ["/".join(part[: len(part) - last]) for part in parts]
 
 
-def _is_one_image(array: StoredArray) -> bool:
-    """Says whether an array is one image: encoded bytes, height x width, or that with channels behind or before."""
+def _is_one_image(array: StoredArray, alone: bool) -> bool:
+    """Says whether an array is one image: encoded bytes, height x width, or that with channels behind or before.
+
+    Three or four pictures in grey look like channels before: an array ``alone`` in its file is taken for pictures.
+    """
     if array.encoded or len(array.shape) != 3:
         return array.encoded or len(array.shape) == 2
     first, *others = array.shape
-    return others[-1] in _BANDS or (first in _BANDS[1:] and first < min(others))
+    return others[-1] in _BANDS or (not alone and first in _BANDS[1:] and first < min(others))
 
 
 def _describe_set(dataset: Any) -> StoredArray:
