@@ -46,8 +46,10 @@ def refuse_headless(listing: Listing, images: ImageFiles, tables: Sequence[str])
     names |= {strip_suffix(name) for name in names}
     for path in tables:
         head = listing.head(path)
-        for name in [str(column) for column in head.columns[:WIDE] if len(head)]:
-            if all(plain_path(text).rpartition("/")[2] in names for text in (name, str(head[name].iloc[0]))):
+        # Names of rows differ: columns of classes 0, 1 and 2 hold marks, and are no names of images 0.png and 1.png.
+        for name in [str(column) for column in head.columns[:WIDE] if is_id(head[column]) and len(head) > 1]:
+            known = all(plain_path(text).rpartition("/")[2] in names for text in (name, str(head[name].iloc[0])))
+            if known and name not in set(head[name]):
                 raise InputError(
                     f"{listing.source}: {path} has no header: its first line names the image {name!r}; write a line "
                     "of column names above it, such as id,label"

@@ -45,6 +45,16 @@ def test_a_table_without_a_header_is_told(root: Path, path: str) -> None:
     assert f"{path} has no header: its first line names the image '0'" in _told(root, files)
 
 
+def test_columns_of_classes_that_are_called_as_images_are_no_row(root: Path) -> None:
+    marks = [(n, *(int(n % 3 == column) for column in range(3))) for n in range(12)]
+    files: Files = {
+        "train.csv": rows("id,0,1,2", *marks),
+        "sample_submission.csv": rows("id,0,1,2", *((f"t{n}", 0, 1, 0) for n in range(4))),
+        **images([*(f"train/{n}.png" for n in range(12)), *(f"test/t{n}.png" for n in range(4))]),
+    }
+    assert read(root, files).train.model_dump()["classes"] == ("0", "1", "2")
+
+
 def test_pictures_in_text_and_pictures_without_labels_are_told(root: Path) -> None:
     text = base64.b64encode(image(0)).decode()
     sample = rows("id,label", ("x1", "ant"))
