@@ -137,8 +137,20 @@ def _name_bands(values: NDArray[Any], page: Any) -> Bands:
     if values.dtype.kind == "u" and page.bitspersample < 16:
         limits = (0.0, 2.0**page.bitspersample - 1)
     if _NO_DATA in page.tags:
-        values = leave_blank(values, values == page.nodata)
+        values = leave_blank(values, values == _read_no_data(page))
     return Bands(values, limits, inverted=page.photometric == tifffile.PHOTOMETRIC.MINISWHITE)
+
+
+def _read_no_data(page: Any) -> float:
+    """Reads the value of what was not measured; NaN, which nothing equals, where it is no number.
+
+    tifffile says 0, which is a value as any other, where the type of the pixels does not hold it as it is written:
+    255.0 or -9999 of whole numbers from 0, all of single precision.
+    """
+    try:
+        return float(page.tags[_NO_DATA].value)
+    except (TypeError, ValueError):
+        return float("nan")
 
 
 def _decode_page(page: Any, most_pixels: int, size: int, many_bands: bool) -> NDArray[Any]:

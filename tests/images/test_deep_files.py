@@ -206,6 +206,26 @@ def test_values_that_a_file_calls_no_data_are_no_numbers(kind: str) -> None:
     assert np.array_equal(found[1:], values[1:])
 
 
+@pytest.mark.parametrize("text", ["-9999", "nan", "65536", "1e20", "none"])
+def test_no_data_that_no_pixel_can_be_leaves_pixels_as_they_are(text: str) -> None:
+    values = (FIVE[..., 0] % 251).astype(np.uint16)
+    values[0, :3] = 0
+    found = _read(_tiff(values, extratags=[(42113, "s", 0, text, True)]))[..., 0]
+    assert found.dtype == np.uint16
+    assert np.array_equal(found, values)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"), [("u2", "255.0"), ("i2", "-9.99900000000000000e+03"), ("f4", "-3.4028234663852886e+38")]
+)
+def test_no_data_are_found_however_the_file_writes_them(kind: str, text: str) -> None:
+    values = (FIVE[..., 0] % 251).astype(kind)
+    values[0, :3], values[1, :3] = float(text), 0
+    found = _read(_tiff(values, extratags=[(42113, "s", 0, text, True)]))[..., 0]
+    assert np.isnan(found[0, :3]).all()
+    assert np.array_equal(found[1:], values[1:])
+
+
 def test_complex_numbers_are_refused() -> None:
     with pytest.raises(ValueError, match="complex numbers"):
         _read(_tiff(FIVE[..., 0].astype(np.complex64)))
