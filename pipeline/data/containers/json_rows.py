@@ -165,10 +165,21 @@ def _from_columns(path: Path) -> Iterator[Row]:
 
     with _opened(path) as file:
         columns = dict(ijson.kvitems(file, ""))
+    _require_kind(path, columns, list)
     if len({len(values) for values in columns.values()}) != 1:
         lengths = ", ".join(f"{name} {len(values)}" for name, values in list(columns.items())[:5])
         raise InputError(f"{path} holds lists of several lengths ({lengths}); columns of one table have one length")
     yield from (dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True))
+
+
+def _require_kind(path: Path, columns: Mapping[str, object], kind: type) -> None:
+    """Refuses what stands behind the columns by which the form was found out."""
+    other = next((name for name, cells in columns.items() if not isinstance(cells, kind)), None)
+    if other is not None:
+        raise InputError(
+            f"{path}: {other} holds {columns[other]!r:.60}, and the values before it are columns of a table; move it "
+            "into a file of its own"
+        )
 
 
 def _from_numbered(path: Path) -> Iterator[Row]:
@@ -177,6 +188,7 @@ def _from_numbered(path: Path) -> Iterator[Row]:
 
     with _opened(path) as file:
         columns: dict[str, dict[str, object]] = dict(ijson.kvitems(file, ""))
+    _require_kind(path, columns, dict)
     for number in dict.fromkeys(number for cells in columns.values() for number in cells):
         yield {name: cells.get(number) for name, cells in columns.items()}
 

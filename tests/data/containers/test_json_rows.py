@@ -51,6 +51,21 @@ def test_records_and_columns_are_one_table_with_every_digit(tmp_path: Path, text
     assert table.to_dict("list") == {"id": ["007", "008"], "kind": ["1.10", "2"]}
 
 
+@pytest.mark.parametrize("other", [5, [1, 2], {"0": 1}])
+@pytest.mark.parametrize("numbered", [True, False])
+def test_what_stands_behind_long_columns_and_is_none_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: object, numbered: bool
+) -> None:
+    monkeypatch.setattr("pipeline.data.containers.json_rows._LOOKED_AT", 100)
+    cells = {str(n): n for n in range(99)} if numbered else list(range(99))
+    path = _write(tmp_path, json.dumps({"id": cells, "n": other}))
+    if type(other) is type(cells):
+        assert find_json_form(path) == ("numbered" if numbered else "columns")
+        return
+    with pytest.raises(InputError, match=r"a\.json: n holds .*, and the values before it are columns of a table; move"):
+        read_rows(path)
+
+
 def test_json_lines_are_rows_and_a_bad_one_is_named(tmp_path: Path) -> None:
     path = _write(tmp_path, '{"id": 12345678901234567890}\n\n{"id": 2, "kind": null}\n', "a.jsonl")
     assert read_rows(path).to_dict("list") == {"id": ["12345678901234567890", "2"], "kind": ["", ""]}
