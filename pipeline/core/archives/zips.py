@@ -153,7 +153,8 @@ def _find_unicode_path(name: bytes, extra: bytes) -> str | None:
     """Returns the name that Info-ZIP keeps in UTF-8 beside one of another encoding (APPNOTE 4.6.9)."""
     while len(extra) >= 4:
         kind, length = struct.unpack_from("<2H", extra)
-        if kind == _UNICODE_PATH and struct.unpack_from("<L", extra, 5) == (zlib.crc32(name),):
+        whole = 5 <= length <= len(extra) - 4  # a field may be cut off
+        if kind == _UNICODE_PATH and whole and struct.unpack_from("<L", extra, 5) == (zlib.crc32(name),):
             return extra[9 : 4 + length].decode("utf-8", "replace")
         extra = extra[4 + length :]
     return None

@@ -102,6 +102,16 @@ def test_names_without_a_stated_encoding_are_read(tmp_path: Path, encoding: str)
         assert (check_names(listing) == ()) == (encoding != "cp437")
 
 
+@pytest.mark.parametrize("inside", [b"", b"\1", b"\1abcd"])
+def test_a_field_of_a_name_that_is_cut_off_is_passed_over(tmp_path: Path, inside: bytes) -> None:
+    source = _unstated(tmp_path / "a.zip", "cp437", "bücher/1.png")
+    with zipfile.ZipFile(source, "w") as zipped:
+        info = _Unstated("bücher/1.png")
+        info.encoding, info.extra = "cp437", struct.pack("<2H", 0x7075, len(inside)) + inside
+        zipped.writestr(info, b"x")
+    assert [file.path for file in unpack_archive(source, tmp_path / "raw")] == ["bücher/1.png"]
+
+
 def test_names_in_an_encoding_that_nobody_states_are_told(tmp_path: Path) -> None:
     with open_listing(_unstated(tmp_path / "a.zip", "cp932", "猫/1.png", "犬/1.png")) as listing:
         (line,) = check_names(listing)
