@@ -179,9 +179,14 @@ def list_single_pictures(paths: Sequence[str], read_head: Callable[[str], bytes]
             shapes = {_read_header(io.BytesIO(read_head(path)))[0] for path in inside}
         except _DAMAGED:
             continue
-        if len(shapes) == 1 and len(shapes.pop()) in (2, 3):
+        if len(shapes) == 1 and _may_be_picture(shapes.pop()):
             found += inside
     return found
+
+
+def _may_be_picture(shape: tuple[int, ...]) -> bool:
+    """Says whether an array may be a picture, with any number of bands: fewer than its height and width."""
+    return len(shape) == 2 or (len(shape) == 3 and (shape[2] < min(shape[:2]) or shape[0] < min(shape[1:])))
 
 
 def _describe_npy(opened: Callable[[], IO[bytes]], path: Path) -> StoredArray:

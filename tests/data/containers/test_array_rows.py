@@ -83,3 +83,7 @@ def test_files_of_one_picture_each_are_told_from_sets() -> None:
     files = {f"train/{name}.npy": npy(GREY[0]) for name in "abc"}
     files |= {"x_train.npy": npy(GREY), "y_train.npy": npy(np.arange(3)), "x_test.npy": npy(GREY[:2]), "t/1.npy": b""}
     assert list_single_pictures(list(files), lambda path: files[path][:512]) == [f"train/{name}.npy" for name in "abc"]
+    sets = {f"{name}.npy": npy(np.zeros((20, 8, 8), "uint8")) for name in ("train", "valid", "test")}
+    assert list_single_pictures(list(sets), lambda path: sets[path][:512]) == []
+    bands = {f"{name}.npy": npy(np.zeros((8, 9, 5), "uint8")) for name in "abc"}
+    assert list_single_pictures(list(bands), lambda path: bands[path][:512]) == list(bands)
