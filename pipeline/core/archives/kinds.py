@@ -2,6 +2,7 @@
 
 import re
 from enum import StrEnum
+from itertools import count
 from pathlib import Path
 
 _TAR_MAGIC = 257  # bytes before it
@@ -75,12 +76,13 @@ def group_parts(paths: list[str]) -> dict[str, list[str]]:
         if (match := _NUMBERED.fullmatch(path)) and has_archive_name(match["whole"]):
             part = match["named"] or match["part"]
             letters = 0 if part.isdigit() else len(part)  # train.zip.sig is no part beside train.zip.aa, nor .aaa
-            numbered.setdefault((match["whole"], letters), {})[_count(part)] = path
+            numbered.setdefault((match["whole"], letters), {})[_read_number(part)] = path
         elif match := _SPANNED.fullmatch(path):
             spanned.setdefault(match["whole"], {})[int(match["part"])] = path
     groups = {}
     for (whole, letters), parts in numbered.items():
-        begun = {part: path for part, path in parts.items() if not letters or parts.keys() >= set(range(part))}
+        absent = next(number for number in count() if number not in parts) if letters else None
+        begun = {part: path for part, path in parts.items() if absent is None or part < absent}
         if begun and _follow(begun):
             groups[whole] = [begun[part] for part in sorted(begun)]
     for stem, parts in spanned.items():
@@ -110,7 +112,7 @@ def strip_part(path: str) -> str:
     return match["whole"] if match and has_archive_name(match["whole"]) else path
 
 
-def _count(part: str) -> int:
+def _read_number(part: str) -> int:
     """The number of a part; ``aa`` is 0, ``ab`` 1, ``ba`` 26."""
     if part.isdigit():
         return int(part)

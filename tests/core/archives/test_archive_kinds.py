@@ -1,11 +1,14 @@
 """Every kind of archive, as the outer one and as an inner one, gives the same files; and so does a look into it."""
 
+import time
+from itertools import product
 from pathlib import Path
+from string import ascii_lowercase
 
 import pytest
 from support.archive_files import COMPRESS, MAKE, cut, make_seven, make_tar, make_zip
 
-from pipeline.core.archives.kinds import ARCHIVE_ENDINGS, STREAMS
+from pipeline.core.archives.kinds import ARCHIVE_ENDINGS, STREAMS, group_parts
 from pipeline.core.archives.unpacking import unpack_archive
 from pipeline.core.errors import InputError
 from pipeline.data.describe.listing import open_listing
@@ -86,6 +89,13 @@ def test_parts_with_other_endings_are_put_together(tmp_path: Path, kind: str, fo
     source = put(tmp_path / "data.zip", make_zip({**parts, "train.zip.sig": b"no part"}))
     unpack_archive(source, tmp_path / "raw")
     assert unpacked(tmp_path / "raw") == looked_at(source) == {**FILES, "train.zip.sig": b"no part"}
+
+
+def test_thousands_of_parts_with_letters_are_put_in_order_at_once() -> None:
+    names = [f"a.zip.{''.join(letters)}" for letters in product(ascii_lowercase, repeat=3)]
+    began = time.process_time()
+    assert group_parts([*reversed(names[:3000]), *names[3001:]]) == {"a.zip": names[:3000]}
+    assert time.process_time() - began < 2
 
 
 def test_parts_inside_an_archive_are_put_together_and_go(tmp_path: Path) -> None:
