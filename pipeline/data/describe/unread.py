@@ -114,7 +114,7 @@ def _group(paths: Iterable[str]) -> dict[tuple[str, str], list[str]]:
     for path in paths:
         name = path[:-3] if path.lower().endswith(PACKED_VOLUMES) else path
         ending = "." + strip_shard(name).rpartition(".")[2].lower()
-        if is_part_name(path) and ending not in known:
+        if is_part_name(path) and ending not in known and ending not in taken:  # a.zip.csv is a table
             groups.setdefault(_PARTS, []).append(path)
         elif strip_shard(name) != name and ending not in taken:
             groups.setdefault(_SHARDS, []).append(path)

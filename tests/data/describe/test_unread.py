@@ -71,6 +71,7 @@ def test_parts_that_lack_others_and_an_archive_that_was_cut_are_told(root: Path)
         "train.csv.lz4": b"x",
         "d.zip": zipped({"1.png": b"x" * 999})[:-40],
         "test-00000-of-00001": b"x",
+        "more.zip.csv": rows("id,label", (1, 0)),
     }
     with pytest.raises(InputError) as error:
         read(root, files)
