@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline.core.arrays import Rows, Values
 from pipeline.core.competition import Score
-from pipeline.core.errors import InputError
+from pipeline.core.errors import InputError, some
 from pipeline.core.paths import work_folder
 from pipeline.core.predictions import read_predictions
 from pipeline.core.tables import read_folds, write_folds
@@ -44,10 +44,13 @@ def require_clean(model: str, recipe: ModelRecipe) -> None:
     Raises:
         InputError: it chooses something on them, or learns from predictions of others, which have learnt their labels.
     """
-    if recipe.peeked or recipe.oof_files or recipe.teachers:
+    learnt = [*recipe.oof_files, *recipe.teachers]
+    found = [*recipe.peeked, *([f"predictions of others: {some(learnt)}"] if learnt else [])]
+    if found:
         raise InputError(
-            f"{model} learns from rows that it leaves out (training.select: best, or predictions of other models); "
-            "take a model that does not"
+            f"{model} learns from rows that it leaves out ({'; '.join(found)}); take a model that does not, or take "
+            "out of its file what asks for that: training.select, average.best, patience, the schedule plateau, "
+            "distill or pseudo, balance.weak"
         )
 
 

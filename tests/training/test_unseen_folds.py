@@ -87,9 +87,17 @@ def test_a_list_is_not_replaced_unasked(root: Path) -> None:
         doubt.run(root, "one", force=False)
 
 
-def test_a_model_that_looks_at_rows_left_out_is_refused(root: Path) -> None:
-    write_yaml(root / "configs" / "models" / "best.yaml", settings(select="best"))
-    with pytest.raises(InputError, match="best learns from rows that it leaves out"):
+@pytest.mark.parametrize(
+    ("training", "why"),
+    [
+        ({"select": "best"}, "epoch chosen on the validation fold"),
+        ({"average": {"best": 2}}, r"epochs chosen on the validation fold\).*average\.best"),
+        ({"pseudo": {"teachers": ["one"]}}, r"predictions of others: one\)"),
+    ],
+)
+def test_a_model_that_looks_at_rows_left_out_is_refused(root: Path, training: dict[str, Any], why: str) -> None:
+    write_yaml(root / "configs" / "models" / "best.yaml", settings(**training))
+    with pytest.raises(InputError, match=rf"best learns from rows that it leaves out \({why}"):
         require_clean("best", load_model(root, "best", True))
 
 
