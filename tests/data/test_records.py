@@ -347,6 +347,20 @@ def test_of_a_picture_and_its_tiff_the_plain_one_is_meant(tmp_path: Path) -> Non
         folder.find(["b"], tmp_path / "test.csv")
 
 
+@pytest.mark.parametrize("linked", ["images/2.png", "images/more"])
+def test_no_picture_is_read_through_a_link_out_of_the_source(tmp_path: Path, linked: str) -> None:
+    base, outside = tmp_path / "source", tmp_path / "outside"
+    for name in ("source/images/a/1.png", "source/kept/b.png", "outside/2.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    (base / "images" / "b.png").symlink_to("../kept/b.png")
+    (base / "images" / "kept").symlink_to("../kept")
+    assert ImageFolder(base, "images").files == ["a/1.png", "b.png", "kept/b.png"]
+    (base / linked).symlink_to(outside / "2.png" if linked.endswith("png") else outside)
+    with pytest.raises(InputError, match=rf"{linked} is a link to .*outside of the source; copy what it links to"):
+        _ = ImageFolder(base, "images").files
+
+
 def _answers(base: Path, text: str) -> Competition:
     _table(base, "Id,Kennel\n10,b\n1,a\n2,b\n")
     (base / "kennels.csv").write_text(text)
