@@ -6,12 +6,14 @@ path at each event, so that values nested 200,000 deep, 400 kB, take minutes.
 
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
-from pipeline.core.errors import InputError
+from pipeline.core.errors import InputError, one_line
 
 _DEEPEST = 100
 _DIGITS = sys.int_info.default_max_str_digits  # of a whole number
@@ -61,3 +63,21 @@ class GuardedJson:
             if depths.max() > _DEEPEST:
                 raise InputError(f"{self._path} nests values deeper than {_DEEPEST}, as no table does; remove it")
             self._depth = int(depths[-1])
+
+
+@contextmanager
+def open_json(path: Path) -> Iterator[GuardedJson]:
+    """Opens a file of JSON behind its byte order mark.
+
+    Raises:
+        InputError: what is read is no JSON, or values that no table has.
+    """
+    import ijson
+
+    try:
+        with path.open("rb") as file:
+            if file.read(3) != b"\xef\xbb\xbf":
+                file.seek(0)
+            yield GuardedJson(file, path)
+    except (ijson.JSONError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is no whole JSON in UTF-8 ({one_line(error)}); correct it or get it again") from error

@@ -6,7 +6,6 @@ digits. COCO's form: https://cocodataset.org/#format-data
 
 import json
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Literal
 
 from pipeline.core.errors import InputError, one_line
 from pipeline.data.containers.cells import Row, holds_text
-from pipeline.data.containers.json_guard import GuardedJson
+from pipeline.data.containers.json_guard import open_json
 
 Form = Literal["records", "inner", "coco", "columns", "numbered", "split", "pairs", "keyed", "other"]
 _PAIR = ("key", "value")
@@ -79,13 +78,13 @@ def find_json_form(path: Path) -> Form:
     """
     import ijson
 
-    with _opened(path) as file:
+    with open_json(path) as file:
         begun = [event for event, _ in islice(ijson.basic_parse(file), _LOOKED_AT)]
     if begun[:2] == ["start_array", "start_map"]:
         return "records"
     if begun[:2] != ["start_map", "map_key"]:
         return "other"
-    with _opened(path) as file:
+    with open_json(path) as file:
         if isinstance(next(ijson.items(file, "images.item"), None), dict):
             return "coco"
     kinds = set((found := _find_kinds(path)).values())
@@ -112,7 +111,7 @@ def _find_kinds(path: Path) -> dict[str, str]:
 
     begun: dict[str, list[tuple[str, object]]] = {}
     key = None
-    with _opened(path) as file:
+    with open_json(path) as file:
         for prefix, event, value in islice(ijson.parse(file), _LOOKED_AT):
             if prefix == "" and event == "map_key":
                 key = value
@@ -163,7 +162,7 @@ def _key(row: Row, *names: str) -> object:
 def _from_columns(path: Path) -> Iterator[Row]:
     import ijson
 
-    with _opened(path) as file:
+    with open_json(path) as file:
         columns = dict(ijson.kvitems(file, ""))
     _require_kind(path, columns, list)
     if len({len(values) for values in columns.values()}) != 1:
@@ -186,7 +185,7 @@ def _from_numbered(path: Path) -> Iterator[Row]:
     """Rows of columns of numbered cells, as pandas writes a table by default."""
     import ijson
 
-    with _opened(path) as file:
+    with open_json(path) as file:
         columns: dict[str, dict[str, object]] = dict(ijson.kvitems(file, ""))
     _require_kind(path, columns, dict)
     for number in dict.fromkeys(number for cells in columns.values() for number in cells):
@@ -197,9 +196,9 @@ def _from_split(path: Path) -> Iterator[Row]:
     """Rows of values beside a list of their names, as pandas' ``orient="split"`` writes them."""
     import ijson
 
-    with _opened(path) as file:
+    with open_json(path) as file:
         names = list(ijson.items(file, "columns.item"))
-    with _opened(path) as file:
+    with open_json(path) as file:
         for number, cells in enumerate(ijson.items(file, "data.item"), 1):
             if not isinstance(cells, list) or len(cells) != len(names):
                 raise InputError(f"{path}: row {number} of data does not hold {len(names)} values, one for each column")
@@ -209,7 +208,7 @@ def _from_split(path: Path) -> Iterator[Row]:
 def _from_pairs(path: Path) -> Iterator[Row]:
     import ijson
 
-    with _opened(path) as file:
+    with open_json(path) as file:
         for key, value in ijson.kvitems(file, ""):
             if isinstance(value, dict):
                 yield {_PAIR[0]: key} | {name: cell for name, cell in value.items() if name != _PAIR[0]}
@@ -220,24 +219,11 @@ def _from_pairs(path: Path) -> Iterator[Row]:
 def _items(path: Path, prefix: str) -> Iterator[Row]:
     import ijson
 
-    with _opened(path) as file:
+    with open_json(path) as file:
         for number, item in enumerate(ijson.items(file, prefix), 1):
             if not isinstance(item, dict):
                 raise InputError(f"{path}: {prefix.removesuffix('item') or 'row '}{number} is no record ({item!r:.60})")
             yield item
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[GuardedJson]:
-    import ijson
-
-    try:
-        with path.open("rb") as file:
-            if file.read(3) != b"\xef\xbb\xbf":
-                file.seek(0)
-            yield GuardedJson(file, path)
-    except (ijson.JSONError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is no whole JSON in UTF-8 ({one_line(error)}); correct it or get it again") from error
 
 
 def _parse_line(line: str, columns: Collection[str] | None, place: str) -> Row:
