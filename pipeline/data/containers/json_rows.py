@@ -171,6 +171,20 @@ def _from_columns(path: Path) -> Iterator[Row]:
     yield from (dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True))
 
 
+def read_lists(path: Path) -> dict[str, list[object]]:
+    """Reads an object of lists, of any lengths; nothing of another form.
+
+    Raises:
+        InputError: not JSON, or values that no table has.
+    """
+    import ijson
+
+    if find_json_form(path) != "columns":
+        return {}
+    with open_json(path) as file:
+        return {name: cells for name, cells in ijson.kvitems(file, "") if isinstance(cells, list)}
+
+
 def _require_kind(path: Path, columns: Mapping[str, object], kind: type) -> None:
     """Refuses what stands behind the columns by which the form was found out."""
     other = next((name for name, cells in columns.items() if not isinstance(cells, kind)), None)

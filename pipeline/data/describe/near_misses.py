@@ -3,7 +3,7 @@
 import base64
 import binascii
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePosixPath
 
 import pandas as pd
@@ -11,13 +11,17 @@ import pandas as pd
 from pipeline.core.errors import InputError, some
 from pipeline.core.ids import plain_path
 from pipeline.core.picture_formats import find_picture_format
+from pipeline.data.containers.json_rows import read_lists
 from pipeline.data.containers.tables import find_row_columns
+from pipeline.data.describe.folders import FolderCandidate
 from pipeline.data.describe.listing import Listing
-from pipeline.data.describe.match import ENOUGH, ImageFiles, Match, is_id, strip_suffix
+from pipeline.data.describe.match import ENOUGH, ImageFiles, Match, is_id, parent_folder, strip_suffix
 from pipeline.data.describe.packed_sets import find_packed_sets
 from pipeline.data.describe.test_tables import WIDE
 
 _TEXTS, _MOST_TEXTS, _BEGINNING = (".txt", ".lst", ".list", ".dat", ".data"), 20, 2000
+_POWERS = r"\d(\.\d+)?[eE]\+?\d{1,2}"
+_LONG = re.compile(rf"\d{{7,}}(\.\d*)?|{_POWERS}")  # whole numbers
 _BASE64 = re.compile(r"[A-Za-z0-9+/\s]{64,}={0,2}")
 
 
@@ -28,11 +32,17 @@ def _as_whole(name: str) -> str:
         return name
 
 
+def _as_rounded(name: str) -> str:
+    """Six digits of a long number, as spreadsheets write it: 1.23457e+12 of 1234567890123, and of 1.23457E+12."""
+    return f"{float(name):.5e}" if _LONG.fullmatch(name) else name
+
+
 _REASONS: dict[str, Callable[[str], str]] = {
     "capital letters": str.casefold,
     "a path before the name": lambda name: name.rpartition("/")[2],
     "numbers that a program wrote as fractions or in powers of ten": _as_whole,
     "zeros before a number, which a program took away": lambda name: name.lstrip("0"),
+    "the last digits of numbers, which a program rounded; get the ids again as text": _as_rounded,
 }
 
 
@@ -56,6 +66,28 @@ def refuse_headless(listing: Listing, images: ImageFiles, tables: Sequence[str])
                 )
 
 
+def refuse_two_levels(listing: Listing, found: Mapping[str, object]) -> None:
+    """Refuses classes in folders of folders, which are not read together.
+
+    Args:
+        listing: the files.
+        found: readings of the training data; folders of classes by path.
+
+    Raises:
+        InputError: several folders beside each other hold classes, no two the same.
+    """
+    folders = {name: each.classes for name, each in found.items() if isinstance(each, FolderCandidate)}
+    classes = [name for each in folders.values() for name in each]
+    together = len({parent_folder(name) for name in folders}) == 1 and len(set(classes)) == len(classes)
+    if len(folders) > 1 and len(folders) == len(found) and together:
+        first = next(iter(folders))
+        raise InputError(
+            f"{listing.source} holds folders of classes in folders ({first}/{folders[first][0]} and {len(classes) - 1} "
+            f"more in {some(folders, 3)}), which are not read together; move the folders of classes into one folder, "
+            f"or read those of one alone, with --train '{first}'"
+        )
+
+
 def format_near_misses(listing: Listing, images: ImageFiles, tables: Sequence[str]) -> str:
     """Formats what would be read but for a detail: ids that differ a little, pictures in text or without labels."""
     return "".join(
@@ -64,6 +96,7 @@ def format_near_misses(listing: Listing, images: ImageFiles, tables: Sequence[st
             *_list_near_ids(listing, images, tables),
             *_list_text_files(listing, images),
             *_list_text_pictures(listing, tables),
+            *_list_class_lists(listing, images),
             *_list_unnamed(listing),
         ]
     )
@@ -74,7 +107,9 @@ def _list_near_ids(listing: Listing, images: ImageFiles, tables: Sequence[str]) 
     lines = []
     for path in [path for path in tables if len(listing.head(path).columns) <= WIDE and bare]:
         table = listing.table(path)
-        for name in [str(column) for column in table.columns if is_id(table[column])]:
+        # What was rounded is no longer distinct.
+        rounded = {column for column in table.columns if table[column].str.fullmatch(_POWERS).mean() >= ENOUGH}
+        for name in [str(column) for column in table.columns if is_id(table[column]) or column in rounded]:
             ids = [strip_suffix(plain_path(cell)) for cell in table[name].tolist()]
             if sum(cell in bare for cell in ids) >= ENOUGH * len(ids):
                 continue
@@ -100,6 +135,24 @@ def _list_text_files(listing: Listing, images: ImageFiles) -> list[str]:
         if words and all(any(plain_path(word).rpartition("/")[2] in names for word in each) for each in words):
             found.append(path)
     return [f"{some(found, 3)} name images line by line: save them as CSV with a line of column names"] if found else []
+
+
+def _list_class_lists(listing: Listing, images: ImageFiles) -> list[str]:
+    """Lists JSON files of lists that each name other images: those of a class."""
+    names = {PurePosixPath(path).name for path in images.paths} | {PurePosixPath(path).stem for path in images.paths}
+    found = []
+    for path in listing.of(".json"):
+        try:
+            lists = read_lists(listing.place(path))
+        except InputError:
+            continue  # named with its reason by others
+        called = [[plain_path(str(cell)).rpartition("/")[2] for cell in cells] for cells in lists.values()]
+        cells = [cell for each in called for cell in each]
+        if len(lists) > 1 and all(called) and names.issuperset(cells) and len(set(cells)) == len(cells):
+            found.append(
+                f"{path} lists the images of each class ({some(lists, 3)}): save it as CSV, a line for each image"
+            )
+    return found
 
 
 def _list_text_pictures(listing: Listing, tables: Sequence[str]) -> list[str]:

@@ -30,7 +30,13 @@ from pipeline.data.describe.match import (
     parent_folder,
     pick_reading,
 )
-from pipeline.data.describe.near_misses import check_endings, check_folders, format_near_misses, refuse_headless
+from pipeline.data.describe.near_misses import (
+    check_endings,
+    check_folders,
+    format_near_misses,
+    refuse_headless,
+    refuse_two_levels,
+)
 from pipeline.data.describe.ruled_out import rule_out_candidates
 from pipeline.data.describe.sample import SampleSubmission
 from pipeline.data.describe.storage import PixelTable
@@ -74,6 +80,8 @@ def describe_train(
     if not found:
         nothing, _, way = format_nothing(listing, images, tables, sample).rpartition(". ")
         raise InputError(f"{nothing}{format_near_misses(listing, images, tables)}. {way}")
+    if choices.train is None:
+        refuse_two_levels(listing, found)
     candidate = pick_reading(f"the training data in {listing.source}", found, "--train", choices.train)
     if isinstance(candidate, FolderCandidate | NameCandidate) and (choices.label or choices.id):
         raise InputError(f"--label and --id choose columns of a table, but {candidate.folder} has none; leave them out")

@@ -1,6 +1,7 @@
 """Where nothing can be read, what is missing is said by name."""
 
 import base64
+import json
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,35 @@ def test_ids_that_differ_a_little_are_told(root: Path, form: str, stem: str, rea
         **images([*(f"train/{name}.png" for name in names), "test/x1.png"]),
     }
     assert f"Id of train.csv names images {reason}" in _told(root, files)
+
+
+@pytest.mark.parametrize("form", ["{:.5e}", "{:.5E}", "{:.1f}"])
+def test_ids_of_which_digits_were_rounded_away_are_told(root: Path, form: str) -> None:
+    names = [1234567890123 + 1000003 * number for number in range(9)]
+    ids = [form.format(np.float32(name)) for name in names]
+    files: Files = {
+        "train.csv": rows("Id,Category", *((name, ("ant", "bee")[n % 2]) for n, name in enumerate(ids))),
+        "sample_submission.csv": rows("Id,Category", ("x1", "ant")),
+        **images([*(f"train/{name}.png" for name in names), "test/x1.png"]),
+    }
+    assert "Id of train.csv names images except for the last digits of numbers, which a program" in _told(root, files)
+
+
+@pytest.mark.parametrize("bees", [6, 7])
+def test_lists_of_the_images_of_each_class_are_told(root: Path, bees: int) -> None:
+    files = {name: value for name, value in animals().items() if name != "train.csv"}
+    files["train.json"] = json.dumps(
+        {"ant": [f"{n}.png" for n in range(bees, 12)], "bee": [f"train/{n}.png" for n in range(bees)]}
+    )
+    assert "train.json lists the images of each class (ant, bee): save it as CSV" in _told(root, files)
+
+
+def test_classes_in_folders_of_folders_are_told(root: Path) -> None:
+    kinds = {"insects": ("ant", "bee"), "birds": ("owl", "jay")}
+    names = [f"train/{kind}/{name}/{n}{name}.png" for kind, inner in kinds.items() for name in inner for n in range(4)]
+    told = _told(root, {"sample_submission.csv": rows("id,label", ("x1", "ant")), **images([*names, "test/x1.png"])})
+    assert "holds folders of classes in folders (train/birds/jay and 3 more in train/birds, train/insects)" in told
+    assert "move the folders of classes into one folder, or read those of one alone, with --train 'train/birds'" in told
 
 
 @pytest.mark.parametrize("path", ["train.csv", "sample_submission.csv"])
