@@ -140,12 +140,12 @@ def _in_unit(values: NDArray[Any], data: "Dataset") -> Bands:
     elif (slope, intercept) != (1, 0):
         limits = limits[0] * slope + intercept, limits[1] * slope + intercept
         values = _rescaled(values, slope, intercept, limits)
-    if blank is not None:
-        values = leave_blank(values, blank)
     window = _read_window(data)
     if window is None and data.get("VOILUTSequence") and values.dtype.kind != "f":
         values = apply_voi_lut(values, data)
-        return Bands(values[..., None], list_limits(values), list_limits(values), inverted)
+        limits = window = list_limits(values)
+    if blank is not None:  # last, as a lookup table takes whole numbers
+        values = leave_blank(values, blank)
     return Bands(values[..., None], (min(limits), max(limits)), window, inverted)
 
 

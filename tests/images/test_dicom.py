@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 from pydicom.uid import RLELossless
@@ -135,6 +135,17 @@ def test_padding_is_no_number_and_black() -> None:
         assert grey.min() == 0
         assert grey.max() == 255
         assert np.array_equal(bands.values[1:, :, 0], values[1:] - 24)
+
+
+def test_a_lookup_table_is_applied_beside_padding_too() -> None:
+    table = Dataset()
+    table.add_new(0x00283002, "US", [4096, 0, 16])
+    table.add_new(0x00283006, "OW", (65535 - np.arange(4096) * 16).astype("<u2").tobytes())
+    plain = _read(make_dicom(RAMP, VOILUTSequence=[table]))
+    padded = _read(make_dicom(RAMP, VOILUTSequence=[table], PixelPaddingValue=0))
+    assert np.isnan(padded.values[0, 0, 0])
+    assert np.array_equal(padded.values[1:], plain.values[1:])
+    assert padded.window == plain.window == (0, 65535)
 
 
 def test_values_that_do_not_begin_at_the_lowest_bit_are_refused() -> None:
