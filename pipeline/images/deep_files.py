@@ -76,7 +76,10 @@ def _is_plain(page: Any) -> bool:
 
 def _are_channels(whole: Any) -> bool:
     """Says whether a file of a microscope names its pages channels of one picture: ImageJ's and OME's axis C."""
-    return bool((whole.is_imagej or whole.is_ome) and len(whole.pages) > 1 and whole.series[0].axes == "CYX")
+    try:
+        return bool((whole.is_imagej or whole.is_ome) and len(whole.pages) > 1 and whole.series[0].axes == "CYX")
+    except (RuntimeError, *_NO_HEADER):  # what a description says may be anything; the pages are read without it
+        return False
 
 
 def find_level(file: IO[bytes]) -> int:

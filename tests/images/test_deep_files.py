@@ -15,6 +15,10 @@ from pipeline.images.decoding import BrokenImageError, decode_file
 from pipeline.images.deep_files import count_pages, read_tiff
 from pipeline.images.fitting import StorageForm
 
+OME = (
+    "<?xml version='1.0'?><OME xmlns='http://www.openmicroscopy.org/Schemas/OME/2016-06'><Image ID='Image:0'>"
+    "<Pixels DimensionOrder='XYCZT' SizeC='x'/></Image></OME>"
+)
 FIVE = np.arange(5 * 12 * 10, dtype=np.uint16).reshape(12, 10, 5) * 100
 
 
@@ -194,6 +198,13 @@ def test_channels_that_a_microscope_names_are_bands() -> None:
         content = _tiff(values, metadata={"axes": "CYX"}, **more)
         assert np.array_equal(_read(content), FIVE)
         assert count_pages(io.BytesIO(content)) == 1
+
+
+@pytest.mark.parametrize("text", ["ImageJ=1.11a\nimages=3\nchannels=x\n", "<OME><Pixels SizeC='x'/></OME>", OME])
+def test_a_description_that_says_nonsense_is_passed_over(text: str) -> None:
+    content = _tiff(np.full((3, 8, 8), 7, np.uint16), description=text, metadata=None, photometric="minisblack")
+    assert np.array_equal(_read(content), np.full((8, 8, 1), 7))
+    assert count_pages(io.BytesIO(content)) == 3
 
 
 @pytest.mark.parametrize("kind", ["i2", "u2", "f4"])
