@@ -18,6 +18,7 @@ from pipeline.data.containers.json_guard import open_json
 Form = Literal["records", "inner", "coco", "columns", "numbered", "split", "pairs", "keyed", "other"]
 _PAIR = ("key", "value")
 _LOOKED_AT = 100_000  # events of the parser: about as many values
+_FEW = 20  # columns that may be more than rows
 _NUMBERED, _RECORDS = ("start_map", "map_key", "0"), ("start_array", "start_map", None)
 
 
@@ -41,14 +42,9 @@ def iterate_json(path: Path, columns: Collection[str] | None) -> Iterator[Row]:
         rows = _items(path, "item")
     elif form == "inner":
         rows = _items(path, f"{_list_records(_find_kinds(path))[0]}.item")
-    elif form == "columns":
-        rows = _from_columns(path)
-    elif form == "numbered":
-        rows = _from_numbered(path)
-    elif form == "split":
-        rows = _from_split(path)
-    elif form in ("pairs", "keyed"):
-        rows = _from_pairs(path)
+    elif form != "other":
+        readers = {"columns": _from_columns, "numbered": _from_numbered, "split": _from_split}
+        rows = readers.get(form, _from_pairs)(path)
     else:
         raise InputError(f"{path} holds no rows: wanted a list of records, or COCO's images and annotations")
     for row in rows:
@@ -89,7 +85,9 @@ def find_json_form(path: Path) -> Form:
             return "coco"
     kinds = set((found := _find_kinds(path)).values())
     if kinds == {"start_map 0"}:
-        return "numbered"
+        with open_json(path) as file:
+            cells = len(next(ijson.kvitems(file, ""))[1])
+        return "numbered" if len(found) <= max(cells, _FEW) else "keyed"  # by image: values of classes 0, 1, 2
     if {"columns", "data"} <= found.keys() <= {"columns", "data", "index"}:
         return "split"
     if len(_list_records(found)) == 1:

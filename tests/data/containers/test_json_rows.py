@@ -51,6 +51,14 @@ def test_records_and_columns_are_one_table_with_every_digit(tmp_path: Path, text
     assert table.to_dict("list") == {"id": ["007", "008"], "kind": ["1.10", "2"]}
 
 
+def test_values_of_numbered_classes_by_image_are_rows_and_no_columns(tmp_path: Path) -> None:
+    path = _write(tmp_path, json.dumps({f"{n}.png": {"0": n % 2, "1": 1 - n % 2} for n in range(30)}))
+    assert find_json_form(path) == "keyed"
+    assert read_rows(path).iloc[1].to_dict() == {"key": "1.png", "0": "1", "1": "0"}
+    table = {name: {str(n): n for n in range(40)} for name in "abcdefghijklmnopqrstuvwxyz"}
+    assert find_json_form(_write(tmp_path, json.dumps(table))) == "numbered"
+
+
 @pytest.mark.parametrize("other", [5, [1, 2], {"0": 1}])
 @pytest.mark.parametrize("numbered", [True, False])
 def test_what_stands_behind_long_columns_and_is_none_is_named(
