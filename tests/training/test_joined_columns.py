@@ -126,6 +126,12 @@ def test_columns_of_one_type_alone_are_encoded() -> None:
         assert fit_columns(part, np.arange(3)).encode(part.train).shape == (3, 2)
 
 
+def test_a_competition_without_test_images_is_encoded_too() -> None:
+    whole = table(np.array([[1, 5, 0], [3, 5, 1], [2, 4, 0]]))
+    encoder = fit_columns(whole, np.arange(3))
+    assert encoder.encode(whole.test).shape == (0, encoder.encode(whole.train).shape[1])
+
+
 @pytest.mark.parametrize("head", ["prototypes", "neighbours", "trees"])
 def test_heads_that_weigh_no_feature_are_refused(head: str) -> None:
     with pytest.raises(InputError, match=f"{head} does not; say logistic, selected, ridge or discriminant, or name"):
