@@ -35,6 +35,10 @@ def push_stores(root: Path) -> dict[str, Path | bytes]:
                 raise InputError(
                     "DVC has no default remote; run `dvc remote add --default NAME URL`, or leave --through-remote out"
                 )
+            if name not in repo.config["remote"]:
+                raise InputError(
+                    f"the default remote of DVC is {name!r}, which has no address here; run `dvc remote add {name} URL`"
+                )
             described = _describe(root, name, repo.config["remote"][name])
             count = repo.push(
                 targets=[f"{(root / 'dvc.yaml').resolve()}:{_STAGE}"]
@@ -48,13 +52,18 @@ def push_stores(root: Path) -> dict[str, Path | bytes]:
 def _describe(root: Path, name: str, remote: Any) -> bytes:
     """Returns the configuration of DVC for the other machine: where the remote is, and no credentials."""
     settings = {key: str(remote[key]) for key in _TOLD if key in remote}
-    address = urlsplit(settings["url"])
-    if address.password:
+    if any(urlsplit(each).password for each in settings.values()):
         raise InputError(
             f"the address of the DVC remote {name} holds a password, which would go into the bundle; take it out of "
             "the address and keep it with `dvc remote modify --local`"
         )
-    if not address.scheme:  # a folder, from where the configuration lies
+    scheme = urlsplit(settings["url"]).scheme
+    if scheme == "remote":
+        raise InputError(
+            f"the address of the DVC remote {name} is {settings['url']}, which names another remote of this machine; "
+            "give it the whole address with `dvc remote modify`"
+        )
+    if not scheme:  # a folder, from where the configuration lies
         settings["url"] = str((root / ".dvc" / settings["url"]).resolve())
     config = configparser.ConfigParser(interpolation=None)
     config["core"] = {"remote": name, "no_scm": "true", "analytics": "false"}

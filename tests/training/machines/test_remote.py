@@ -57,6 +57,25 @@ def test_a_password_in_an_address_stays_here(tmp_path: Path, address: str) -> No
     assert "secret" not in str(caught.value)
 
 
+def test_a_password_in_the_address_of_its_server_stays_here_too(tmp_path: Path) -> None:
+    settings = {"url": "s3://bucket/store", "endpointurl": "https://me:secret@minio:9000"}
+    with pytest.raises(InputError, match="the address of the DVC remote store holds a password") as caught:
+        remote._describe(tmp_path, "store", settings)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_remote_within_another_one_means_nothing_there(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="store is remote://other/part, which names another remote of this machine"):
+        remote._describe(tmp_path, "store", {"url": "remote://other/part"})
+
+
+def test_a_default_remote_that_is_described_nowhere_is_one_line(tmp_path: Path) -> None:
+    run_dvc(tmp_path, "init", "-q", "--no-scm")
+    (tmp_path / ".dvc" / "config").write_text("[core]\n    no_scm = True\n    remote = gone\n")
+    with pytest.raises(InputError, match="the default remote of DVC is 'gone', which has no address here; run `dvc re"):
+        remote.push_stores(tmp_path)
+
+
 def test_the_other_machine_is_told_the_place_and_no_credentials(tmp_path: Path) -> None:
     settings = {"url": "s3://bucket/store", "region": "eu-north-1", "secret_access_key": "x", "password": "y"}
     text = remote._describe(tmp_path, "store", settings).decode()
