@@ -108,6 +108,7 @@ def _fetch_file(kept: Path, references: Sequence[Any], fetch: Callable[[Any], by
     """Writes a file of its parts, whole or not at all; returns its bytes."""
     kept.parent.mkdir(parents=True, exist_ok=True)
     half, digest, count = kept.with_name(f".tmp-{kept.name}"), hashlib.sha256(), 0
+    half.unlink(missing_ok=True)  # of a killed process, which may be read-only already
     with half.open("wb") as file:
         for reference in references:
             part = fetch(reference)

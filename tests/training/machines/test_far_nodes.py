@@ -91,6 +91,21 @@ def test_a_file_that_arrives_damaged_leaves_nothing(tmp_path: Path) -> None:
     assert arrive(base, files, pieces, bytes)[1] == 6
 
 
+def test_a_file_that_a_killed_process_left_read_only_is_fetched_again(tmp_path: Path) -> None:
+    files, pieces = describe({"store.npy": b"pixels"})
+    base = open_base(tmp_path)
+    left = base / "objects" / f".tmp-{files['store.npy']}"
+    left.parent.mkdir()
+    left.write_bytes(b"pix")
+    left.chmod(0o400)
+    before = left.stat().st_ino
+    held = left.open("rb")  # its number is not given again
+    root, _ = arrive(base, files, pieces, bytes)
+    held.close()
+    assert (root / "store.npy").read_bytes() == b"pixels"
+    assert (root / "store.npy").stat().st_ino != before  # root could write into it, others could not
+
+
 def test_what_no_task_asked_for_in_a_week_goes(tmp_path: Path) -> None:
     base = open_base(tmp_path)
     old, _ = arrive(base, *describe({"a": b"shared", "b": b"old alone"}), bytes)
