@@ -4,6 +4,7 @@ Pickled by value, so that a node needs nothing of this project: until the code h
 imported. Files are kept by their digest, so nothing comes twice to a node, whatever competition or model it serves.
 """
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -47,7 +48,9 @@ def train_far_fold(cargo: dict[str, Any], fold: dict[str, Any]) -> dict[str, Any
         error = train_remote_fold(wanted).error
         parcel = None if error else pack_remote_fold(wanted)
     except OSError as failed:
-        error = f"{failed}; make room for the files of the competition in {tempfile.gettempdir()} on {machine}"
+        error = str(failed)
+        if failed.errno in (errno.ENOSPC, errno.EDQUOT):
+            error += f"; make room for the files of the competition in {tempfile.gettempdir()} on {machine}"
     seconds = time.perf_counter() - began
     return {"machine": machine, "seconds": seconds, "error": error, "parcel": parcel, "received": received}
 

@@ -52,10 +52,10 @@ def push_stores(root: Path) -> dict[str, Path | bytes]:
 def _describe(root: Path, name: str, remote: Any) -> bytes:
     """Returns the configuration of DVC for the other machine: where the remote is, and no credentials."""
     settings = {key: str(remote[key]) for key in _TOLD if key in remote}
-    if any(urlsplit(each).password for each in settings.values()):
+    if any(_may_hold_secret(each) for each in settings.values()):
         raise InputError(
-            f"the address of the DVC remote {name} holds a password, which would go into the bundle; take it out of "
-            "the address and keep it with `dvc remote modify --local`"
+            f"the address of the DVC remote {name} holds a password or a token, which would go into the bundle; take "
+            "it out of the address and keep it with `dvc remote modify --local`"
         )
     scheme = urlsplit(settings["url"]).scheme
     if scheme == "remote":
@@ -71,3 +71,9 @@ def _describe(root: Path, name: str, remote: Any) -> bytes:
     text = io.StringIO()
     config.write(text)
     return text.getvalue().encode()
+
+
+def _may_hold_secret(address: str) -> bool:
+    """Says whether an address holds a password, or what may be a token: a user of a web server, or a query."""
+    parts = urlsplit(address)
+    return bool(parts.password or parts.query or (parts.username and parts.scheme in ("http", "https")))

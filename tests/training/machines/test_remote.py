@@ -50,16 +50,24 @@ def test_stores_are_pulled_where_the_bundle_is_unpacked(tmp_path: Path) -> None:
     assert sha256(there / store) == sha256(root / store)
 
 
-@pytest.mark.parametrize("address", ["https://me:secret@host/store", "ssh://me:secret@host:22/store"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://me:secret@host/store",
+        "ssh://me:secret@host:22/store",
+        "https://secret@host/s",
+        "azure://c/x?sig=secret",
+    ],
+)
 def test_a_password_in_an_address_stays_here(tmp_path: Path, address: str) -> None:
-    with pytest.raises(InputError, match="the address of the DVC remote store holds a password") as caught:
+    with pytest.raises(InputError, match="the address of the DVC remote store holds a password or a token") as caught:
         remote._describe(tmp_path, "store", {"url": address})
     assert "secret" not in str(caught.value)
 
 
 def test_a_password_in_the_address_of_its_server_stays_here_too(tmp_path: Path) -> None:
     settings = {"url": "s3://bucket/store", "endpointurl": "https://me:secret@minio:9000"}
-    with pytest.raises(InputError, match="the address of the DVC remote store holds a password") as caught:
+    with pytest.raises(InputError, match="the address of the DVC remote store holds a password or a token") as caught:
         remote._describe(tmp_path, "store", settings)
     assert "secret" not in str(caught.value)
 
