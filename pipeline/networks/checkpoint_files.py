@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.errors import DAMAGE, InputError, one_line
-from pipeline.core.files import atomic_path
+from pipeline.core.files import atomic_path, require_space
 from pipeline.core.memory import is_out_of_memory
 
 if TYPE_CHECKING:  # which starts the backend
@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # which starts the backend
 HEAD_KIND, WHOLE_KIND = "head.npz", "weights.h5"
 BACKBONE_FILES = "backbone-*.npz"
 _KEY = "backbone"
+_ENTRY = 4_000  # bytes around each array in a file of HDF5, rounded up
 
 
 @dataclass
@@ -58,9 +59,12 @@ def save_checkpoint(net: "BuiltNetwork", folder: Path, frozen: bool) -> list[Pat
         The files beside the folder that the checkpoint needs: the backbone's, or none.
 
     Raises:
-        OSError: the disk is full, or takes nothing.
+        InputError: the disk has too little room.
+        OSError: it is full now, or takes nothing.
     """
     if not frozen or net.backbone is None or net.head is None:
+        # HDF5 (1.14) that meets a full disk as it closes a file may end the process, and not only fail.
+        require_space(folder, sum(_ENTRY + 4 * int(np.prod(each.shape)) for each in net.model.variables))
         with atomic_path(folder / f"checkpoint.{WHOLE_KIND}") as temporary, _name_system_errors(temporary):
             net.model.save_weights(temporary)
         return []

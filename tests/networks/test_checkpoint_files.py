@@ -182,9 +182,21 @@ def test_a_disk_that_is_full_while_hdf5_flushes_is_an_error_of_the_system(
         path.write_bytes(b"half")
         raise RuntimeError(said)
 
-    net: Any = SimpleNamespace(model=SimpleNamespace(save_weights=save_weights), backbone=None, head=None)
+    model = SimpleNamespace(save_weights=save_weights, variables=[np.zeros(3)])
+    net: Any = SimpleNamespace(model=model, backbone=None, head=None)
     with pytest.raises(expected) as caught:
         save_checkpoint(net, tmp_path, frozen=False)
     if isinstance(caught.value, OSError):
         assert find_fix(caught.value) == "free some space"
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_checkpoint_is_begun_where_the_disk_has_no_room_for_it(tmp_path: Path) -> None:
+    def save_weights(path: Path) -> None:
+        raise AssertionError("HDF5 may end the process")
+
+    model = SimpleNamespace(save_weights=save_weights, variables=[np.broadcast_to(np.float32(0), (2**40,))] * 64)
+    net: Any = SimpleNamespace(model=model, backbone=None, head=None)
+    with pytest.raises(InputError, match=r"needs 281,474,97.\.. MB, the disk has .* free; free some space"):
+        save_checkpoint(net, tmp_path, frozen=False)
     assert not list(tmp_path.iterdir())
