@@ -11,9 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from support import tiny
-from support.fabricated import write_params
-from support.trainings import repository, settings
+from support.on_ray import MODELS, make_root, read_outputs
 
 from pipeline.core.errors import InputError
 from pipeline.stages import train
@@ -25,7 +23,6 @@ from pipeline.training.machines.ray_worker import SETTINGS, RemoteFold, pack_rem
 from pipeline.training.task_list import ListedTask, list_tasks
 
 ROOT = Path(__file__).parents[3]
-MODELS = ("one", "two")
 
 
 class Store:
@@ -44,19 +41,6 @@ class Store:
 
     def get_runtime_context(self) -> Any:
         return SimpleNamespace(get_node_id=lambda: "here")
-
-
-def make_root(root: Path, **changes: Any) -> Path:
-    repository(root)
-    for name, units in zip(MODELS, (8, 6), strict=True):
-        tiny.write_yaml(root / "configs" / "models" / f"{name}.yaml", settings(units=units, **changes))
-    write_params(root, list(MODELS), train={"precision": "float32", "executor": "ray"})
-    return root
-
-
-def list_outputs(root: Path) -> dict[str, bytes]:
-    found = [path for path in (root / "folds").rglob("*") if path.is_file()]
-    return {str(path.relative_to(root)): path.read_bytes() for path in found if path.suffix != ".json"}
 
 
 def describe(contents: dict[str, bytes]) -> tuple[dict[str, str], dict[str, list[bytes]]]:
@@ -207,4 +191,4 @@ def test_nodes_that_see_nothing_train_to_the_same_bits(
         os.sched_setaffinity(0, cores)
     for model in MODELS:
         train.run(root, model)
-    assert list_outputs(root) == list_outputs(local)
+    assert read_outputs(root) == read_outputs(local)

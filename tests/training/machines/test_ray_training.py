@@ -16,9 +16,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from support import tiny
 from support.fabricated import write_params
-from support.trainings import repository, settings
+from support.on_ray import MODELS, make_root, read_outputs
 
 from benchmarks.cluster import sleep_fold
 from pipeline import cli
@@ -32,21 +31,7 @@ from pipeline.training.machines.ray_worker import RemoteFold, train_remote_fold
 from pipeline.training.task_list import ListedTask, list_tasks
 
 ROOT = Path(__file__).parents[3]
-MODELS = ("one", "two")
 NODE = {"Alive": True, "Resources": {"CPU": 4.0, "memory": 8e9}}
-
-
-def make_root(root: Path, **changes: Any) -> Path:
-    repository(root)
-    for name, units in zip(MODELS, (8, 6), strict=True):
-        tiny.write_yaml(root / "configs" / "models" / f"{name}.yaml", settings(units=units, **changes))
-    write_params(root, list(MODELS), train={"precision": "float32", "executor": "ray"})
-    return root
-
-
-def outputs(root: Path) -> dict[str, bytes]:
-    found = [path for path in (root / "folds").rglob("*") if path.is_file()]
-    return {str(path.relative_to(root)): path.read_bytes() for path in found if path.suffix != ".json"}
 
 
 @pytest.mark.parametrize(
@@ -204,7 +189,7 @@ def test_a_node_killed_in_mid_epoch_changes_no_bit(cluster: Any, tmp_path: Path)
         assert json.loads(path.read_text())["hardware"].endswith(" x1")
     for model in MODELS:
         train.run(root, model)
-    assert outputs(root) == outputs(local)
+    assert read_outputs(root) == read_outputs(local)
 
 
 @pytest.mark.slow
