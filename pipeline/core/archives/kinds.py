@@ -69,22 +69,23 @@ def group_parts(paths: list[str]) -> dict[str, list[str]]:
     ``train.zip.001`` to ``.005`` follow each other, and so do ``train.tgz.aa`` and ``.ab``; of ``train.z01``,
     ``train.z02`` and ``train.zip`` the last is the end. Only whole sequences from the first are grouped.
     """
-    numbered: dict[tuple[str, int], dict[int, str]] = {}
+    numbered: dict[tuple[str, int], dict[str, str]] = {}
     spanned: dict[str, dict[int, str]] = {}
     known = set(paths)
     for path in paths:
         if (match := _NUMBERED.fullmatch(path)) and has_archive_name(match["whole"]):
             part = match["named"] or match["part"]
             letters = 0 if part.isdigit() else len(part)  # train.zip.sig is no part beside train.zip.aa, nor .aaa
-            numbered.setdefault((match["whole"], letters), {})[_read_number(part)] = path
+            numbered.setdefault((match["whole"], letters), {})[part] = path
         elif match := _SPANNED.fullmatch(path):
             spanned.setdefault(match["whole"], {})[int(match["part"])] = path
     groups = {}
-    for (whole, letters), parts in numbered.items():
-        absent = next(number for number in count() if number not in parts) if letters else None
-        begun = {part: path for part, path in parts.items() if absent is None or part < absent}
+    for (whole, letters), named in numbered.items():
+        alike = {_read_number(part): path for part, path in named.items()} if letters else _number_alike(named)
+        absent = next(number for number in count() if number not in alike) if letters else None
+        begun = {number: path for number, path in alike.items() if absent is None or number < absent}
         if begun and _follow(begun):
-            groups[whole] = [begun[part] for part in sorted(begun)]
+            groups[whole] = [begun[number] for number in sorted(begun)]
     for stem, parts in spanned.items():
         ends = [name for name in (f"{stem}.zip", f"{stem}.ZIP") if name in known]
         if ends and _follow(parts):
@@ -120,6 +121,13 @@ def _read_number(part: str) -> int:
     for letter in part:
         number = 26 * number + ord(letter) - ord("a")
     return number
+
+
+def _number_alike(parts: dict[str, str]) -> dict[int, str]:
+    """Numbers the most parts that one program would have named: ``.01`` is none of those of ``.001``."""
+    widths = {len(part) for part in parts}
+    families = ({int(part): path for part, path in parts.items() if part == f"{int(part):0{n}}"} for n in widths)
+    return max(families, key=len)
 
 
 def _follow(parts: dict[int, str]) -> bool:

@@ -91,7 +91,7 @@ def find_json_form(path: Path) -> Form:
     if {"columns", "data"} <= found.keys() <= {"columns", "data", "index"}:
         return "split"
     if len(_list_records(found)) == 1:
-        return "inner"
+        return "inner" if len(begun) < _LOOKED_AT or len(_list_records(_find_kinds(path, whole=True))) == 1 else "other"
     if kinds <= {"start_map", "start_map 0"}:
         return "keyed"
     if kinds <= {"start_array"}:
@@ -99,8 +99,8 @@ def find_json_form(path: Path) -> Form:
     return "other" if any(kind.startswith("start") for kind in kinds) else "pairs"
 
 
-def _find_kinds(path: Path) -> dict[str, str]:
-    """The kinds of the values of a top-level object that lie at its beginning.
+def _find_kinds(path: Path, whole: bool = False) -> dict[str, str]:
+    """The kinds of the values of a top-level object that lie at its beginning, or in the whole of it.
 
     They are the parser's events; of ``start_map 0`` the first key is the number 0, of ``start_array map`` the first
     value an object.
@@ -110,7 +110,7 @@ def _find_kinds(path: Path) -> dict[str, str]:
     begun: dict[str, list[tuple[str, object]]] = {}
     key = None
     with open_json(path) as file:
-        for prefix, event, value in islice(ijson.parse(file), _LOOKED_AT):
+        for prefix, event, value in islice(ijson.parse(file), None if whole else _LOOKED_AT):
             if prefix == "" and event == "map_key":
                 key = value
                 begun[key] = []

@@ -134,3 +134,12 @@ def test_the_page_about_competitions_lists_every_kind() -> None:
     assert not missing
     streams = [f".tar{ending}" for ending in STREAMS if f"`.tar{ending}`" not in table]
     assert not streams
+
+
+def test_a_part_that_another_program_named_is_none_of_these() -> None:
+    ours = ["a.zip.001", "a.zip.002", "a.zip.003"]
+    assert group_parts(["a.zip.01", *ours]) == group_parts([*ours, "a.zip.02", "a.zip.01"]) == {"a.zip": ours}
+    tens = [f"b.7z.part{number}" for number in range(1, 12)]
+    assert group_parts([*reversed(tens), "b.7z.part01"]) == {"b.7z": tens}
+    many = [f"c.tar.{number:02}" for number in range(102)]
+    assert group_parts(many) == {"c.tar": many}

@@ -74,6 +74,17 @@ def test_what_stands_behind_long_columns_and_is_none_is_named(
         read_rows(path)
 
 
+@pytest.mark.parametrize("rows", [10, 1000])
+def test_two_lists_of_records_are_no_table_however_long_the_first_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int
+) -> None:
+    monkeypatch.setattr("pipeline.data.containers.json_rows._LOOKED_AT", 100)
+    first = [{"id": n} for n in range(rows)]
+    assert len(read_rows(_write(tmp_path, json.dumps({"about": 1, "train": first})))) == rows
+    with pytest.raises(InputError, match=r"a\.json holds no rows"):
+        read_rows(_write(tmp_path, json.dumps({"train": first, "test": first})))
+
+
 def test_json_lines_are_rows_and_a_bad_one_is_named(tmp_path: Path) -> None:
     path = _write(tmp_path, '{"id": 12345678901234567890}\n\n{"id": 2, "kind": null}\n', "a.jsonl")
     assert read_rows(path).to_dict("list") == {"id": ["12345678901234567890", "2"], "kind": ["", ""]}
