@@ -198,6 +198,7 @@ VERBS_WITHOUT_NETWORKS = (
     "stages.pack",
     "stages.board",
     "stages.score",
+    "stages.best",
     "data.describe.init",
     "reports.score_table",
 )

@@ -133,9 +133,10 @@ _add_stage(
 @chain_commands.command("best")
 def _best(hours: Annotated[float, typer.Option(min=0, help="in all, from now to the last page")]) -> None:
     """Spend hours on the best ensemble: try models, keep those that help, submission ready at any moment."""
+    from pipeline.core.processes import seconds_since_start
     from pipeline.stages import best
 
-    best.run(find_root(), hours)
+    best.run(find_root(), hours, seconds_since_start())
 
 
 @chain_commands.command("scores")

@@ -143,6 +143,24 @@ def end_with_parent() -> None:
     threading.Thread(target=_watch_parent, daemon=True).start()
 
 
+def end_at_once_with_parent() -> None:
+    """Ends a pool's worker whose parent was killed: it holds both ends of its own queue and would wait for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+
+        def watch() -> None:
+            parent.join()
+            os._exit(1)
+
+        threading.Thread(target=watch, daemon=True).start()
+
+
+def seconds_since_start() -> float:
+    """Returns how long this process is there, its imports included; 0 where a clock jumped."""
+    seconds = time.time() - psutil.Process().create_time()
+    return seconds if 0 <= seconds < GRACE else 0.0
+
+
 def end_with_dvc() -> None:
     """Ends this process, as SIGTERM does, when the DVC that started it is gone, be it killed or terminated.
 

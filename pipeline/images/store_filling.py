@@ -5,18 +5,18 @@ resident memory, and sending pixels through a queue would copy them twice.
 """
 
 import os
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
 from pipeline.core.errors import InputError
+from pipeline.core.processes import end_at_once_with_parent
 from pipeline.core.progress import track_progress
 from pipeline.images.decoding import BrokenImageError, decode_array, decode_bytes, decode_channels, decode_file
 from pipeline.images.fitting import StorageForm, StoredImage
@@ -115,7 +115,7 @@ def _run(store: Store, form: StorageForm, chunks: Iterable[Chunk], processes: in
             yield _decode_chunk(store, form, chunk)
         return
     # spawn: a forked child of a process with threads may hang.
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_end_with_parent) as pool:
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=end_at_once_with_parent) as pool:
         waiting = iter(chunks)
         running: set[Future[FilledRows]] = set()
         try:
@@ -133,18 +133,6 @@ def _run(store: Store, form: StorageForm, chunks: Iterable[Chunk], processes: in
                 "a process that decodes images was killed, most likely for want of memory; "
                 "lower prepare.workers in params.yaml"
             ) from error
-
-
-def _end_with_parent() -> None:
-    """Ends a worker whose parent was killed: it holds both ends of its own queue and would wait for ever."""
-    parent = parent_process()
-    if parent is not None:
-
-        def watch() -> None:
-            parent.join()
-            os._exit(1)
-
-        threading.Thread(target=watch, daemon=True).start()
 
 
 def _decode_chunk(store: Store, form: StorageForm, chunk: Chunk) -> FilledRows:

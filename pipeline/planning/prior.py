@@ -30,6 +30,19 @@ class DataSize:
     images: int
 
 
+@dataclass(frozen=True)
+class ModelFacts:
+    """What a plan has to know of a model's file.
+
+    Attributes:
+        by_pixels: whether it sees images as they are stored, so that its seconds grow with their pixels, too.
+        backbones: names of the frozen backbones whose features a head reads.
+    """
+
+    by_pixels: bool
+    backbones: frozenset[str] = frozenset()
+
+
 class MeasuredRecipe(Section):
     """A row of the table.
 

@@ -15,7 +15,7 @@ from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError
 from pipeline.core.params_file import write_active
 from pipeline.images.store import open_store
-from pipeline.planning.candidates import estimate_candidates
+from pipeline.planning.candidates import estimate_candidates, reading_candidates
 from pipeline.planning.choosing import MARGIN, Option, choose_option, find_standing, rank_options
 from pipeline.planning.page import write_plan_page
 from pipeline.planning.plan import Plan, plan_folder, read_plan, write_plan
@@ -27,6 +27,7 @@ from pipeline.workspace.running import Run, run_stages
 
 _OVERHEAD = 25.0  # seconds of a step beside the training, to begin with: DVC, ensembling, submission
 _PAGES = 45.0  # seconds of the pages at the end, to begin with
+_ENDING = 1.5  # seconds for the page of the plan
 _MOST = 3.0  # times what a step is expected to take: it is ended then, and what it trained is kept
 _LINE = 15.0  # seconds between two lines where there is no terminal
 
@@ -44,12 +45,13 @@ class Outlook:
     left_out: dict[str, str]
 
 
-def run(root: Path, hours: float) -> None:
+def run(root: Path, hours: float, gone: float = 0.0) -> None:
     """Spends a budget; called again, it goes on where it stood, or with what a larger budget adds.
 
     Args:
         root: the repository.
-        hours: the budget in all, whole minutes and seconds included: from now to the last page.
+        hours: the budget in all, whole minutes and seconds included: from the start to the last page.
+        gone: seconds since the start of this process, which count, too.
 
     Raises:
         InputError: the budget is used up, the data cannot be prepared, or Ray is asked for and cannot be had.
@@ -64,9 +66,11 @@ def run(root: Path, hours: float) -> None:
         )
     if (train := read_train_params(root)).executor == "ray":
         require_cluster(train.ray)  # or else each model would be given up for it
-    execution = _Execution(root, plan)
-    execution.run("data and folds", (() if plan.models else ("split",)))
-    outlook = _look_ahead(root)
+    execution, table = _Execution(root, plan, gone), read_measured_recipes(root)
+    with reading_candidates(root, load_competition(root), active_models(root), table) as read:
+        execution.run("data and folds", (() if plan.models else ("split",)))
+        candidates = read.wait()
+    outlook = Outlook(estimate_candidates(candidates.known, _find_size(root), table), candidates.left_out)
     while option := _next_option(execution.plan, outlook):
         execution.step(option)
     execution.finish(outlook)
@@ -75,10 +79,10 @@ def run(root: Path, hours: float) -> None:
 class _Execution:
     """The plan while it runs: every look at it first counts the seconds that are gone."""
 
-    def __init__(self, root: Path, plan: Plan) -> None:
-        """Starts counting; the seconds of earlier runs stand in the plan."""
+    def __init__(self, root: Path, plan: Plan, gone: float) -> None:
+        """Starts counting from ``gone`` seconds ago; the seconds of earlier runs stand in the plan."""
         self._root, self._log = root, plan_folder(root, plan.competition) / "log.txt"
-        self._began, self._spent, self._printed, self._saved = time.monotonic(), plan.spent, 0.0, 0.0
+        self._began, self._spent, self._printed, self._saved = time.monotonic() - gone, plan.spent, 0.0, 0.0
         self._words, self._plan = "", plan
 
     @property
@@ -127,7 +131,7 @@ class _Execution:
         if self.plan.left > _reserve(self._plan):
             self._plan = leave_out_idle(self._root, self._plan, self.plan.left, self._tick)
         write_active(self._root, self._plan.models)
-        ran = run_stages(self._root, (), max(self.plan.left, 0.0), self._log, self._tick)
+        ran = run_stages(self._root, (), max(self.plan.left - _ENDING, 0.0), self._log, self._tick)
         if ran.code:
             raise InputError(f"{ran.error}; the submission is written, see {self._log}")
         finished, seconds = ran.code == 0, max(ran.seconds, self._plan.pages)
@@ -152,11 +156,9 @@ class _Execution:
             print(f"[{_clock(self.plan.left)} left] {self._words}, {gone:.0f} s so far", file=sys.stderr, flush=True)
 
 
-def _look_ahead(root: Path) -> Outlook:
+def _find_size(root: Path) -> DataSize:
     images = open_store(paths.store_path(root, "train"))
-    size = DataSize(min(images.shape[1:3]), len(tables.read_index(paths.index_path(root, "train"))))
-    table = read_measured_recipes(root)
-    return Outlook(*estimate_candidates(root, load_competition(root), active_models(root), size, table))
+    return DataSize(min(images.shape[1:3]), len(tables.read_index(paths.index_path(root, "train"))))
 
 
 def _next_option(plan: Plan, outlook: Outlook) -> Option | None:

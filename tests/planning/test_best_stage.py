@@ -1,16 +1,23 @@
 """The end of a budget: what is said where the pages did not fit any more."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 from support.fabricated import write_params, write_repository
 
 from pipeline.core.errors import InputError
+from pipeline.planning.candidates import ModelsToTry
 from pipeline.planning.choosing import Option
 from pipeline.planning.plan import Plan, PlanStep, read_plan
-from pipeline.planning.prior import Estimate
+from pipeline.planning.prior import DataSize, Estimate
 from pipeline.stages import best
 from pipeline.workspace.running import Run
+
+
+class _Read:
+    def wait(self) -> ModelsToTry:
+        return ModelsToTry({}, {})
 
 
 @pytest.mark.parametrize("code", [0, None])
@@ -36,7 +43,10 @@ def test_pages_that_the_budget_cuts_off_are_left_to_dvc(
     monkeypatch.setattr(best, "run_stages", run_stages)
     monkeypatch.setattr(best, "try_model", try_model)
     monkeypatch.setattr(best, "leave_out_idle", lambda root, plan, seconds, tick: plan)
-    monkeypatch.setattr(best, "_look_ahead", lambda root: best.Outlook({"one": Estimate(1.0, 9.0, 1)}, {}))
+    monkeypatch.setattr(best, "reading_candidates", lambda *settings: nullcontext(_Read()))
+    monkeypatch.setattr(best, "estimate_candidates", lambda known, size, table: {"one": Estimate(1.0, 9.0, 1)})
+    monkeypatch.setattr(best, "_find_size", lambda root: DataSize(8, 100))
+    monkeypatch.setattr(best, "read_measured_recipes", lambda root: ())
     best.run(tmp_path, 0.1)
     printed = capsys.readouterr().out
     assert ("`dvc repro` makes the others" in printed) is (code is None)

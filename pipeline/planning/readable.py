@@ -1,0 +1,46 @@
+"""Facts of models' files that a plan has to know; checking their settings starts Keras, so a process apart does it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline.core.competition import Competition
+from pipeline.core.errors import InputError
+from pipeline.planning.prior import ModelFacts
+from pipeline.training.heads.recipe import HeadRecipe
+from pipeline.training.model_file import ModelRecipe, load_model
+from pipeline.training.recipes.recipe import Recipe
+
+
+def read_model_facts(
+    root: Path, competition: Competition, names: Sequence[str]
+) -> tuple[dict[str, ModelFacts], dict[str, str]]:
+    """Reads models' files.
+
+    Args:
+        root: the repository.
+        competition: the active one.
+        names: of the models.
+
+    Returns:
+        What a plan has to know of each, and the reasons of those that it may not try.
+    """
+    found, left_out = {}, {}
+    for name in names:
+        try:
+            recipe = load_model(root, name, competition.mirror)
+        except InputError as error:
+            left_out[name] = str(error)
+            continue
+        if isinstance(recipe, Recipe) and (recipe.training.pseudo or recipe.training.distill):
+            left_out[name] = "learns from the predictions of another model"
+            continue
+        heads = recipe.backbones if isinstance(recipe, HeadRecipe) else ()
+        found[name] = ModelFacts(_sees_stored_size(recipe), frozenset(each.model_dump_json() for each in heads))
+    return found, left_out
+
+
+def _sees_stored_size(recipe: ModelRecipe) -> bool:
+    """Whether a recipe takes images at the size that they are stored at, and so costs more where that is larger."""
+    if isinstance(recipe, HeadRecipe):
+        return any(each.input.size is None for each in recipe.backbones)
+    return recipe.input.size is None if isinstance(recipe, Recipe) else True

@@ -1,0 +1,45 @@
+"""The candidates of a plan: read in a process apart, so that none of its seconds go into a start of TensorFlow."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.core.competition import load_competition
+from pipeline.planning.candidates import estimate_candidates, reading_candidates
+from pipeline.planning.prior import DataSize, ModelFacts, read_measured_recipes
+from pipeline.planning.readable import read_model_facts
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.slow
+def test_models_are_read_while_the_plan_does_something_else() -> None:
+    table = read_measured_recipes(ROOT)
+    before = "tensorflow" in sys.modules
+    with reading_candidates(ROOT, load_competition(ROOT), ["mobilenet_v2_frozen_pseudo", "no_such"], table) as read:
+        found = read.wait()
+    assert ("tensorflow" in sys.modules) is before
+    assert set(found.known) >= {row.recipe for row in table}
+    assert found.left_out == {"mobilenet_v2_frozen_pseudo": "learns from the predictions of another model"}
+
+
+def test_facts_say_what_a_model_costs_by_and_which_features_it_reads() -> None:
+    names = ["mobilenet_v2_160_logistic", "mobilenet_v2_frozen_pseudo", "mobilenet_v2_xception_logistic", "small_cnn"]
+    known, left_out = read_model_facts(ROOT, load_competition(ROOT), [*names, "no_such"])
+    assert left_out["mobilenet_v2_frozen_pseudo"] == "learns from the predictions of another model"
+    assert "no_such" in left_out["no_such"]
+    assert known["small_cnn"] == ModelFacts(by_pixels=True)
+    assert not known["mobilenet_v2_160_logistic"].by_pixels
+    assert known["mobilenet_v2_160_logistic"].backbones < known["mobilenet_v2_xception_logistic"].backbones
+
+
+def test_estimates_know_what_features_a_head_reads() -> None:
+    table = read_measured_recipes(ROOT)
+    known = {"small_cnn": ModelFacts(by_pixels=True), "mobilenet_v2_frozen": ModelFacts(False, frozenset({"a"}))}
+    found = estimate_candidates(known | {"new": ModelFacts(True)}, DataSize(32, 7200), table)
+    assert found["new"] is None
+    assert found["small_cnn"]
+    assert not found["small_cnn"].backbones
+    assert found["mobilenet_v2_frozen"]
+    assert found["mobilenet_v2_frozen"].backbones == {"a"}
