@@ -4,8 +4,9 @@ Such files come from other people. A path that leaves the source would be copied
 into caches and remotes; a pattern that goes back over a name again and again would never end.
 """
 
+import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
@@ -119,6 +120,25 @@ def require_below(base: Path, paths: Iterable[str]) -> None:
                 f"{base / path} is a link to {behind}, outside of the source; copy what it links to, or name that "
                 "folder as the source"
             )
+
+
+def require_files_below(base: Path, folder: Path, files: Collection[str]) -> None:
+    """Refuses files of a folder that lie elsewhere, themselves or a folder on the way to them, behind a link.
+
+    Args:
+        base: the source's folder.
+        folder: below it.
+        files: by path below the folder; links that are none of them are not looked at.
+
+    Raises:
+        InputError: the file or folder behind one lies outside of the source.
+    """
+    known = set(files)
+    for inner in sorted({path.rpartition("/")[0] for path in files}):
+        with os.scandir(folder / inner) as entries:  # says for nothing which files are links
+            links = [f"{inner}/{entry.name}".lstrip("/") for entry in entries if entry.is_symlink()]
+        looked_at = [path for path in (inner, *links) if path == inner or path in known]
+        require_below(base, [(folder / path).relative_to(base).as_posix() for path in looked_at])
 
 
 def _endless(pattern: str, text: str) -> InputError:

@@ -16,6 +16,7 @@ from pipeline.core.archives.kinds import group_parts, has_archive_name
 from pipeline.core.archives.listed import PackedListing, list_archive_files
 from pipeline.core.archives.members import DamagedArchiveError
 from pipeline.core.archives.packed import PackedFile
+from pipeline.core.confined import require_files_below
 from pipeline.core.errors import InputError
 from pipeline.core.files import files_below
 from pipeline.core.ids import natural_order
@@ -57,8 +58,7 @@ class Listing:
 
     def of(self, *suffixes: str) -> list[str]:
         """Lists the paths with one of these endings (in any case) and not hidden, in natural order."""
-        named = [name for name in self.members if name.lower().endswith(suffixes)]
-        return [name for name in named if "/." not in f"/{name}"]
+        return [name for name in self.members if name.lower().endswith(suffixes) and "/." not in f"/{name}"]
 
     @cached_property
     def images(self) -> list[str]:
@@ -221,15 +221,15 @@ def open_listing(source: Path, encoding: str | None = None) -> Iterator[Listing]
         encoding: of tables that are not UTF-8.
 
     Raises:
-        InputError: neither folder nor archive, a damaged one, or members that leave their folder.
+        InputError: neither folder nor archive, a damaged one, or members or links that leave their folder.
     """
     with tempfile.TemporaryDirectory(prefix="pipeline-init-") as temporary:
         folder = Path(temporary)
         if source.is_dir():
             # A folder is used as it lies: fetch unpacks nothing in it.
-            lying: dict[str, PackedFile | Path] = {
-                path.relative_to(source).as_posix(): path for path in files_below(source)
-            }
+            lying: dict[str, PackedFile | Path]
+            lying = {path.relative_to(source).as_posix(): path for path in files_below(source)}
+            require_files_below(source, source, lying)
             nested = [name for name in lying if has_archive_name(name)] + list(group_parts(list(lying)))
             yield Listing(source, _in_order(lying), tuple(natural_order(nested)), folder, None, encoding)
         elif source.is_file():

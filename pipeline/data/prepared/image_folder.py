@@ -1,11 +1,10 @@
 """A folder of images: what lies in it, and which file an id means."""
 
-import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from pipeline.core.confined import require_below
+from pipeline.core.confined import require_files_below
 from pipeline.core.errors import InputError, some
 from pipeline.core.files import files_below, is_hidden, is_junk
 from pipeline.core.ids import plain_path
@@ -41,17 +40,8 @@ class ImageFolder:
         """
         found = [path.relative_to(self.path).as_posix() for path in files_below(self.path)]
         shown = sorted(path for path in found if not is_hidden(PurePosixPath(path)))
-        self._refuse_links_out(shown)
+        require_files_below(self.base, self.path, shown)
         return shown
-
-    def _refuse_links_out(self, files: list[str]) -> None:
-        known = set(files)
-        for folder in sorted({path.rpartition("/")[0] for path in files}):
-            with os.scandir(self.path / folder) as entries:  # says for nothing which files are links
-                links = [f"{folder}/{entry.name}".lstrip("/") for entry in entries if entry.is_symlink()]
-            require_below(
-                self.base, [self.source(path) for path in (folder, *links) if path == folder or path in known]
-            )
 
     @cached_property
     def images(self) -> list[str]:

@@ -115,3 +115,17 @@ def test_parts_of_a_set_are_listed_once_wherever_their_number_stands(tmp_path: P
         (tmp_path / name).write_bytes(b"x")
     with open_listing(tmp_path) as listing:
         assert sorted(listing.row_files) == names
+
+
+@pytest.mark.parametrize("linked", ["train/a/2.png", "train/more", "labels.csv"])
+def test_a_link_out_of_the_source_is_refused_as_prepare_would(tmp_path: Path, linked: str) -> None:
+    for name in ("source/train/a/1.png", "source/kept/b.png", "outside/2.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "source/train/b").symlink_to("../kept")
+    with open_listing(tmp_path / "source") as listing:
+        assert list(listing.members) == ["kept/b.png", "train/a/1.png", "train/b/b.png"]
+    outside = tmp_path / "outside"
+    (tmp_path / "source" / linked).symlink_to(outside if linked == "train/more" else outside / "2.png")
+    with pytest.raises(InputError, match=rf"{linked} is a link to .*, outside of the source; copy"):
+        open_listing(tmp_path / "source").__enter__()
