@@ -52,6 +52,7 @@ class Plan(Section):
         budget: seconds in all.
         spent: seconds gone.
         pages: seconds that the pages at the end took; 0 before they were made.
+        waiting: seconds by the clock of a CPU second, when data and folds were made: above 1 on a busy machine.
         steps: in their order.
         models: those in the ensemble now, in the order they came.
         metric: of the scores.
@@ -66,6 +67,7 @@ class Plan(Section):
     budget: float
     spent: float = 0.0
     pages: float = 0.0
+    waiting: float = 1.0
     steps: tuple[PlanStep, ...] = ()
     models: tuple[str, ...] = ()
     metric: str = ""
@@ -87,13 +89,13 @@ class Plan(Section):
 
     @property
     def slowness(self) -> float:
-        """How many times longer steps take than the table has it: the geometric mean, which one step at par starts."""
+        """How many times longer steps take than the table says: a geometric mean, begun by how busy the machine is."""
         ratios = [
             math.log(step.seconds / step.table_seconds)
             for step in self.steps
             if step.table_seconds and step.outcome in ("kept", "dropped")
         ]
-        return math.exp(sum(ratios) / (1 + len(ratios)))
+        return math.exp((math.log(self.waiting) + sum(ratios)) / (1 + len(ratios)))
 
 
 def plan_folder(root: Path, competition: str) -> Path:

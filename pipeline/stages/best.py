@@ -4,6 +4,7 @@ Reads: configs/models, configs/measured_recipes.csv, params.yaml. Writes: params
 .html; runs `dvc repro`, which writes everything else. What is half done lies in .work/best and .work/train.
 """
 
+import resource
 import sys
 import time
 from dataclasses import dataclass
@@ -23,10 +24,11 @@ from pipeline.planning.prior import DataSize, Estimate, read_measured_recipes
 from pipeline.planning.steps import leave_out_idle, try_model
 from pipeline.training.context import read_train_params
 from pipeline.training.machines.ray_cluster import require_cluster
-from pipeline.workspace.running import Run, run_stages
+from pipeline.workspace.running import run_stages
 
 _OVERHEAD = 25.0  # seconds of a step beside the training, to begin with: DVC, ensembling, submission
 _PAGES = 45.0  # seconds of the pages at the end, to begin with
+_LEAST = 1.0  # CPU seconds: with less, nothing is said about the machine
 _ENDING = 1.5  # seconds for the page of the plan
 _MOST = 3.0  # times what a step is expected to take: it is ended then, and what it trained is kept
 _LINE = 15.0  # seconds between two lines where there is no terminal
@@ -68,7 +70,7 @@ def run(root: Path, hours: float, gone: float = 0.0) -> None:
         require_cluster(train.ray)  # or else each model would be given up for it
     execution, table = _Execution(root, plan, gone), read_measured_recipes(root)
     with reading_candidates(root, load_competition(root), active_models(root), table) as read:
-        execution.run("data and folds", (() if plan.models else ("split",)))
+        execution.begin()
         candidates = read.wait()
     outlook = Outlook(estimate_candidates(candidates.known, _find_size(root), table), candidates.left_out)
     while option := _next_option(execution.plan, outlook):
@@ -91,19 +93,24 @@ class _Execution:
         spent = self._spent + time.monotonic() - self._began
         return self._plan.model_copy(update={"spent": round(spent, 1)})
 
-    def run(self, words: str, targets: tuple[str, ...]) -> Run:
-        """Runs stages within the budget.
+    def begin(self) -> None:
+        """Makes data and folds, unless there is an ensemble, and sees how busy the machine is.
 
         Raises:
             InputError: a stage failed, or the budget was over.
         """
-        self._words = words
-        if not targets:
-            return Run(0, 0.0)
-        ran = run_stages(self._root, targets, self.plan.left, self._log, self._tick)
+        self._words = "data and folds"
+        if self._plan.models:
+            return
+        before = _count_cpu()
+        ran = run_stages(self._root, ("split",), self.plan.left, self._log, self._tick)
         if ran.code != 0:
-            raise InputError(ran.error or f"{words}: not done within the budget; the same command with more goes on")
-        return ran
+            raise InputError(
+                ran.error or f"{self._words}: not done within the budget; the same command with more goes on"
+            )
+        cpu = _count_cpu() - before
+        if cpu > _LEAST:  # these stages keep one core busy, where there is one
+            self._plan = self._plan.model_copy(update={"waiting": max(1.0, ran.seconds / cpu)})
 
     def step(self, option: Option) -> None:
         """Takes a step and prints what came of it."""
@@ -154,6 +161,12 @@ class _Execution:
         elif now - self._printed > _LINE:
             self._printed = now
             print(f"[{_clock(self.plan.left)} left] {self._words}, {gone:.0f} s so far", file=sys.stderr, flush=True)
+
+
+def _count_cpu() -> float:
+    """CPU seconds of all processes that this one started and that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def _find_size(root: Path) -> DataSize:

@@ -63,3 +63,16 @@ def test_a_cluster_that_does_not_answer_ends_it_before_any_model_is_tried(tmp_pa
     with pytest.raises(InputError, match=r"train\.ray\.address: no Ray cluster answers at 127\.0\.0\.1:1"):
         best.run(tmp_path, 0.1)
     assert read_plan(tmp_path, "tiny") is None
+
+
+@pytest.mark.parametrize(("cpu", "waiting"), [(5.0, 4.0), (30.0, 1.0), (0.5, 1.0)])
+def test_how_busy_the_machine_is_shows_while_data_are_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cpu: float, waiting: float
+) -> None:
+    write_repository(tmp_path)
+    counted = iter((10.0, 10.0 + cpu))
+    monkeypatch.setattr(best, "_count_cpu", lambda: next(counted))
+    monkeypatch.setattr(best, "run_stages", lambda *settings: Run(0, 20.0))
+    execution = best._Execution(tmp_path, Plan(competition="tiny", budget=600.0), 0.0)
+    execution.begin()
+    assert execution.plan.waiting == pytest.approx(waiting)

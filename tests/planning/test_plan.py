@@ -32,3 +32,13 @@ def test_the_present_ensemble_is_that_of_the_last_step_kept() -> None:
     dropped = STEP.model_copy(update={"outcome": "dropped"})
     assert Plan(competition="x", budget=1.0).present == -1
     assert Plan(competition="x", budget=1.0, steps=(STEP, dropped, STEP, dropped)).present == 2
+
+
+def test_a_busy_machine_is_expected_to_be_slow_until_steps_say_otherwise() -> None:
+    steps = tuple(
+        PlanStep(model=name, outcome="kept", reason="", seconds=20.0, table_seconds=10.0) for name in ("one", "two")
+    )
+    plan = Plan(competition="tiny", budget=60.0, waiting=4.0)
+    assert Plan(competition="tiny", budget=60.0).slowness == 1.0
+    assert plan.slowness == pytest.approx(4.0)
+    assert plan.model_copy(update={"steps": steps}).slowness == pytest.approx((4 * 2 * 2) ** (1 / 3))
