@@ -60,8 +60,8 @@ ROOMS = {
     "networks": Room(
         3,
         "images",
-        """backbones.pretrained backbones.transformers build checkpoint_files features hardware head inputs mlp_hog
-        normalisation predicting processor runtime""",
+        """backbones.pretrained backbones.transformers build checkpoint_files cutting features hardware head inputs
+        mlp_hog normalisation predicting processor runtime""",
     ),
     "data": Room(
         3,

@@ -9,6 +9,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Union
 
@@ -38,6 +39,7 @@ from pipeline.networks.backbones.transformers import (
     read_transformer_scaling,
 )
 from pipeline.networks.backbones.vit import Vit
+from pipeline.networks.cutting import Body
 from pipeline.networks.head import build_head
 from pipeline.networks.inputs import Normalise, make_rgb, normalise_pixels
 from pipeline.networks.mlp_hog import MlpHog
@@ -91,6 +93,7 @@ class BuiltNetwork:
         extract: from a batch of images in [0, 255] to features float32 (batch, width), once and for all.
         head: from features to logits; shares its weights with ``model``.
         fresh_head: builds another head like it, freshly initialised.
+        body: what lies below the head, which can be cut in two; None for images that no backbone sees.
     """
 
     model: keras.Model
@@ -99,6 +102,7 @@ class BuiltNetwork:
     extract: Callable[[NDArray[np.uint8 | np.float32]], NDArray[np.float32]] | None = None
     head: keras.Model | None = None
     fresh_head: Callable[[], keras.Model] | None = None
+    body: Body | None = None
 
 
 def build_network(
@@ -176,10 +180,13 @@ def _on_pretrained(
         _require_no_scaling(backbone, normalise)
         pixels = make_rgb(normalise_pixels(images, normalise))
     read = read_layers(network, backbone)
-    maps = AsTrained(read, name="as_trained")(pixels) if network.norm == "frozen" else read(pixels)
-    features = keras.Model(images, pool_features(network, maps), name="features")
+
+    def run(part: keras.Model, x: keras.KerasTensor) -> Any:
+        return AsTrained(part, name="as_trained")(x) if network.norm == "frozen" else part(x)
+
+    body = Body(keras.Model(images, pixels), read, partial(pool_features, network), run)
     depth = tuple([layer] for layer in backbone.layers)
-    return _with_head(network, features, n_classes, backbone, depth)
+    return _with_head(network, body, n_classes, backbone, depth)
 
 
 def _require_no_scaling(backbone: keras.Model, normalise: Normalise) -> None:
@@ -202,17 +209,19 @@ def _on_transformer(
         )
     else:
         pixels = make_rgb(normalise_pixels(images, normalise))
-    features = keras.Model(images, backbone(pixels), name="features")
-    return _with_head(network, features, n_classes, backbone, tuple(group_transformer_layers(backbone)))
+    body = Body(keras.Model(images, pixels), backbone, lambda features: features, lambda part, x: part(x))
+    return _with_head(network, body, n_classes, backbone, tuple(group_transformer_layers(backbone)))
 
 
 def _with_head(
     network: Pretrained | Transformer,
-    features: keras.Model,
+    body: Body,
     n_classes: int,
     backbone: keras.Model,
     depth: tuple[list[keras.Layer], ...],
 ) -> BuiltNetwork:
+    pooled = body.pool(body.run(body.backbone, body.pixels.output))
+    features = keras.Model(body.pixels.input, pooled, name="features")
     features.jit_compile = runtime.use_xla()  # nobody compiles it, and Keras would choose XLA
 
     def extract(batch: NDArray[np.uint8 | np.float32]) -> NDArray[np.float32]:
@@ -223,7 +232,7 @@ def _with_head(
 
     head = fresh_head()
     model = keras.Model(features.input, head(features.output), name=backbone.name)
-    return BuiltNetwork(model, backbone, depth, extract, head, fresh_head)
+    return BuiltNetwork(model, backbone, depth, extract, head, fresh_head, body)
 
 
 def _on_hog(network: MlpHog, size: int, channels: int, n_classes: int) -> BuiltNetwork:

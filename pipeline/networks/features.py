@@ -1,10 +1,12 @@
-"""Features of a frozen backbone, computed once: a file for each view of all images, shared by folds, heads and trials.
+"""Features of a frozen backbone, or of its lower layers, computed once: a file for each view of all images.
 
+Folds, heads and trials share them.
 A view is written in blocks, so that a pass that was killed goes on after its last whole block. Files hold float16;
 features beyond its range stay float32. No backend starts where all files are there.
 """
 
 import hashlib
+import math
 import shutil
 import time
 from collections.abc import Callable
@@ -12,7 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,6 +29,7 @@ from pipeline.images.views import Views, ViewTransform, make_view_transforms
 if TYPE_CHECKING:  # which takes most of a second to import
     from pipeline.images.augmentation import Augmentation
 
+BYTES = 2  # of a number, in float16
 _BATCH = 64
 _BLOCK = 32 * _BATCH
 _LARGEST = float(np.finfo(np.float16).max)
@@ -38,14 +41,15 @@ class FeatureCache:
 
     Attributes:
         folder: of this very network on these very images, named by a fingerprint of both.
-        extract: grey levels (n, size, size, channels) to float32 (n, width).
+        extract: grey levels (n, size, size, channels) to float32 (n, width), or to the maps (n, ...) of a lower layer;
+            or from such maps on.
         size: side of the input in pixels.
         workers: threads that resize and augment.
         used: the seconds that computing each requested array took.
     """
 
     folder: Path
-    extract: Callable[[Pixels], Features]
+    extract: Callable[[Any], Features]
     size: int
     workers: int
     used: dict[str, float] = field(default_factory=dict)
@@ -76,15 +80,31 @@ class FeatureCache:
         from pipeline.images.augmentation import ImageTransform
 
         ImageTransform(augmentation).check(resize_image(images[0], self.size))
-        key = hashlib.sha256(augmentation.model_dump_json().encode()).hexdigest()[:12]
+        names = name_draws(augmentation, count, seed, part)
         return [
-            self._computed(
-                f"{part}-{key}-seed{seed}-draw{draw}",
-                len(images),
-                partial(self._draw, images, augmentation, seed, draw),
-            )
-            for draw in range(count)
+            self._computed(name, len(images), partial(self._draw, images, augmentation, seed, draw))
+            for draw, name in enumerate(names)
         ]
+
+    def compute_from(self, part: str, sources: dict[str, KeptFeatures]) -> list[KeptFeatures]:
+        """Returns the features made of what another cache holds of each view.
+
+        Args:
+            part: ``train`` or ``test``.
+            sources: what ``extract`` takes, of all images, by the view's name.
+        """
+
+        def read(source: KeptFeatures, rows: range) -> Pixels:
+            made: Pixels = source[rows.start : rows.stop].astype(np.float32)
+            return made
+
+        return [
+            self._computed(f"{part}-{name}", len(source), partial(read, source)) for name, source in sources.items()
+        ]
+
+    def is_kept(self, name: str) -> bool:
+        """Says whether the features of a view or draw are there, by the name of their file."""
+        return is_signed(self.folder / f"{name}.npy")
 
     def _view(self, images: Images, change: ViewTransform, rows: range) -> Pixels:
         return np.ascontiguousarray(change(np.stack([resize_unrounded(images[row], self.size) for row in rows])))
@@ -114,7 +134,7 @@ class FeatureCache:
         blocks = self._blocks(self.folder / name, count, make)
         with atomic_path(whole) as temporary, temporary.open("wb") as file:
             opened = [np.load(block, mmap_mode="r") for block in blocks]
-            shape = count, opened[0].shape[1] if opened else 0
+            shape = count, *(opened[0].shape[1:] if opened else (0,))
             dtype = np.result_type(np.float16, *opened)
             header = {"descr": dtype.str, "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_1_0(file, header)
@@ -144,11 +164,17 @@ class FeatureCache:
                 for _ in _steps(start, count):
                     parts.append(extract(next(images)))
                     if (start, len(parts)) == (missing[0][0], 1):
-                        _require_room(folder, count, parts[0].shape[1])
+                        _require_room(folder, (count, *parts[0].shape[1:]))
                     advance(len(parts[-1]))
                 with atomic_path(path) as temporary, temporary.open("wb") as file:
                     np.save(file, _halve_precision(np.concatenate(parts)), allow_pickle=False)
         return paths
+
+
+def name_draws(augmentation: "Augmentation", count: int, seed: int, part: str) -> list[str]:
+    """Names the files of the augmented versions of a part."""
+    key = hashlib.sha256(augmentation.model_dump_json().encode()).hexdigest()[:12]
+    return [f"{part}-{key}-seed{seed}-draw{draw}" for draw in range(count)]
 
 
 @dataclass(frozen=True)
@@ -156,7 +182,7 @@ class FeatureBatches:
     """All batches of the training of a head, by step.
 
     Attributes:
-        sources: versions of the features, float16 or float32 (n_images, width) each; every draw takes one by chance.
+        sources: versions of the features, float16 or float32 (n_images, ...) each; every draw takes one by chance.
         targets: float32 (n_images, n_classes).
         rows: the training rows among them.
         batch_size: rows per batch.
@@ -174,12 +200,12 @@ class FeatureBatches:
     more: list[KeptFeatures] = field(default_factory=list)
 
     def batch(self, step: int) -> tuple[Features, Targets]:
-        """Makes one batch: float32 (batch_size, width) and float32 (batch_size, n_classes)."""
+        """Makes one batch: float32 (batch_size, width), or as wide as a prefix, and float32 (batch_size, n_classes)."""
         epoch, within = divmod(step, self.steps_per_epoch)
         order = np.random.default_rng([*self.seed, 2, epoch]).permutation(len(self.rows))
         rows = self.rows[order[within * self.batch_size : (within + 1) * self.batch_size]]
         which = np.random.default_rng([*self.seed, 1, step]).integers(len(self.sources), size=len(rows))
-        features = np.empty((len(rows), self.sources[0].shape[1]), dtype=np.float32)
+        features = np.empty((len(rows), *self.sources[0].shape[1:]), dtype=np.float32)
         for number, source in enumerate(self.sources):
             later = rows >= len(source)
             chosen = (which == number) & ~later
@@ -190,10 +216,11 @@ class FeatureBatches:
         return features, self.targets[rows]
 
 
-def _require_room(folder: Path, count: int, width: int) -> None:
+def _require_room(folder: Path, shape: tuple[int, ...]) -> None:
     """Says how large a view's file will be, and refuses it where the disk has no room for it and its blocks."""
-    needed = count * width * 2
-    print(f"features {folder.name}: {count:,} x {width:,}, {needed / 1e6:,.1f} MB in {folder.parent}", flush=True)
+    needed = math.prod(shape) * BYTES
+    size = " x ".join(f"{number:,}" for number in shape)
+    print(f"features {folder.name}: {size}, {needed / 1e6:,.1f} MB in {folder.parent}", flush=True)
     require_space(folder.parent, 2 * needed)
 
 

@@ -48,14 +48,15 @@ def predict_from_features(
 
     Args:
         head: from features to logits.
-        sources: the features of all images, float16 or float32 (n, width), one array for each view; the images
-            themselves first.
+        sources: the features of all images, float16 or float32 (n, width), or (n, ...) as a prefix made them, one array
+            for each view; the images themselves first.
         rows: which of them, in this order.
 
     Yields:
         A batch of the first source, and logits float32 (n_views, rows of the batch, n_classes).
     """
     predict = runtime.halve_to_fit(head.predict_on_batch)
-    for start in range(0, len(rows), _FEATURES):
-        batches = [source[rows[start : start + _FEATURES]].astype(np.float32) for source in sources]
+    most = _FEATURES if sources[0].ndim == 2 else _IMAGES  # whole layers come above a prefix
+    for start in range(0, len(rows), most):
+        batches = [source[rows[start : start + most]].astype(np.float32) for source in sources]
         yield batches[0], np.stack([predict(batch) for batch in batches])

@@ -81,12 +81,13 @@ class FoldTraining:
     def reestimate_statistics(self) -> None:
         """Measures normalisation statistics afresh on training images, where network or averaged weights ask for it."""
         net, inputs = self.phase.net, self.inputs
-        if self.phase.on_features:
+        if self.phase.head_alone:
             return
         if inputs.recipe.training.average is not None:
             norms = [layer for layer in normalisation.list_batch_norms(net.model) if layer.trainable]
         elif net.backbone is not None and inputs.recipe.network.model_dump().get("norm") == "reestimated":
             norms = normalisation.list_batch_norms(net.backbone)
+            norms = [layer for layer in norms if layer.trainable] if self.phase.cut else norms  # a prefix stays
         else:
             return
         if not norms:

@@ -1,24 +1,28 @@
 """Inputs of a network in training and prediction: batches of images, or of features of its frozen backbone."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from pipeline.core.arrays import Images, KeptFeatures
+from pipeline.core.arrays import Features, Images, KeptFeatures
+from pipeline.core.errors import InputError
+from pipeline.core.files import require_space
 from pipeline.images.batches import AugmentationPlan, TrainBatches, TrainingSet, stream
-from pipeline.images.prefetching import default_workers
-from pipeline.images.views import Views
+from pipeline.images.prefetching import Prefetcher, default_workers
+from pipeline.images.views import Views, make_view_transforms
 from pipeline.networks import runtime
-from pipeline.networks.features import FeatureBatches, FeatureCache
+from pipeline.networks.features import BYTES, FeatureBatches, FeatureCache, name_draws
 from pipeline.training.data import Data
 from pipeline.training.phases import CompiledPhase
 from pipeline.training.recipes.recipe import Recipe
 from pipeline.training.rows import TrainingRows
 
 Part = Literal["train", "test"]
+_PARTS: tuple[Part, ...] = ("train", "test")
 
 
 class NetworkInputs:
@@ -46,12 +50,48 @@ class NetworkInputs:
         self.recipe, self.data, self.rows = recipe, data, rows
         self.workers = workers or default_workers()
         self._features = features
-        self._caches: dict[int, FeatureCache] = {}
+        self._caches: dict[str, FeatureCache] = {}
 
     @property
     def feature_seconds(self) -> float:
         """Seconds that the features used so far took when they were computed."""
         return sum(sum(cache.used.values()) for cache in self._caches.values())
+
+    def require_room(self, phase: CompiledPhase, seed: int) -> None:
+        """Says what the versions that a prefix makes of all images take on the disk, before one is written.
+
+        Raises:
+            InputError: more than the recipe allows, or than there is room for.
+        """
+        prefix = phase.recipe.prefix
+        if prefix is None:
+            return
+        cache, shape = self._cache(phase), phase.model.input_shape[1:]
+        each = BYTES * math.prod(shape)
+        sizes = {name: each * len(self.images(part)) for part in _PARTS for name in self._versions(phase, part, seed)}
+        total, missing = sum(sizes.values()), [size for name, size in sizes.items() if not cache.is_kept(name)]
+        size = f"{len(sizes)} versions of train and test images, {' x '.join(map(str, shape))} an image"
+        name, key = f"what the layers up to {prefix.after} make of them", f"{phase.scope.section}.prefix"
+        if total > prefix.limit_gb * 1e9:
+            raise InputError(
+                f"{key}: {name} ({size}) takes {total / 1e9:,.2f} GB, more than limit_gb: {prefix.limit_gb:g}; "
+                "raise it, lower draws or input.size, or cut after a later layer"
+            )
+        if missing:
+            print(f"{key}: {name}: {size}, {total / 1e6:,.1f} MB in {cache.folder}", flush=True)
+            # A version is written in blocks, and then as a whole.
+            require_space(cache.folder, sum(missing) + max(missing), f"free some, or lower {key}.draws")
+
+    def _versions(self, phase: CompiledPhase, part: Part, seed: int) -> list[str]:
+        """Names the files of a part that a phase above a prefix reads."""
+        augmentation, prefix = self.recipe.augmentation, phase.recipe.prefix
+        views = set(make_view_transforms(self.recipe.views))
+        draws: list[str] = []
+        if prefix and (part == "train" or self.recipe.teachers):
+            views |= set(make_view_transforms(Views(mirror=augmentation.flip != "none")))
+            if augmentation.transforms or augmentation.policy:
+                draws = name_draws(augmentation, prefix.draws, seed, part)
+        return [*(f"{part}-{name}" for name in sorted(views)), *draws]
 
     @contextmanager
     def feed(self, phase: CompiledPhase, fold: int, seed: int, epoch: int) -> Iterator[Any]:
@@ -60,21 +100,27 @@ class NetworkInputs:
         first, last = (epoch - phase.first_epoch) * phase.steps, phase.recipe.epochs * phase.steps
         if phase.on_features:
             features = self._feature_batches(phase, fold, seed)
-            made = (features.batch(step) for step in range(first, last))
-            yield runtime.make_feed(made, phase.model.input_shape[1:], "float32", n_classes)
+            # A head's batches are made at once; those above a prefix are large, and may come from the disk.
+            ahead = Prefetcher(features.batch, range(first, last), self.workers) if phase.cut else None
+            made = iter(ahead) if ahead else (features.batch(step) for step in range(first, last))
+            try:
+                yield runtime.make_feed(made, phase.model.input_shape[1:], "float32", n_classes)
+            finally:
+                if ahead:
+                    ahead.close()
             return
         batches = self.image_batches(phase, fold, seed)
         batches.check()  # a transform that does not fit fails here, plainly
-        ahead = stream(batches, first, last, self.workers)
+        streamed = stream(batches, first, last, self.workers)
         try:
             shape, dtype = phase.model.input_shape[1:], str(self.data.images.dtype)
-            yield runtime.make_feed(iter(ahead), shape, dtype, n_classes)
+            yield runtime.make_feed(iter(streamed), shape, dtype, n_classes)
         except runtime.get_graph_errors():
-            if ahead.failed is not None:
-                raise ahead.failed from None  # which TensorFlow has wrapped in thousands of characters
+            if streamed.failed is not None:
+                raise streamed.failed from None  # which TensorFlow has wrapped in thousands of characters
             raise
         finally:
-            ahead.close()
+            streamed.close()
 
     def image_batches(self, phase: CompiledPhase, fold: int, seed: int) -> TrainBatches:
         """Returns the training batches of a phase on a fold."""
@@ -108,7 +154,10 @@ class NetworkInputs:
 
     def view_features(self, phase: CompiledPhase, part: Part, views: Views) -> list[KeptFeatures]:
         """Returns the features of a part's images by view: float32 (n, width) each, the images themselves first."""
-        return self._cache(phase).compute_views(part, self.images(part), views)
+        if phase.later is None:
+            return self._cache(phase).compute_views(part, self.images(part), views)
+        maps = self._cache(phase.later).compute_views(part, self.images(part), views)
+        return self._cache(phase).compute_from(part, dict(zip(make_view_transforms(views), maps, strict=True)))
 
     def _feature_batches(self, phase: CompiledPhase, fold: int, seed: int) -> FeatureBatches:
         chosen = self.rows.select(fold, seed)
@@ -126,17 +175,25 @@ class NetworkInputs:
         )
 
     def _training_features(self, phase: CompiledPhase, part: Part, seed: int) -> list[KeptFeatures]:
-        augmentation, draws = self.recipe.augmentation, phase.recipe.draws
-        if draws:
-            return self._cache(phase).compute_draws(self.images(part), augmentation, draws, seed, part)
-        return self.view_features(phase, part, Views(mirror=augmentation.flip != "none"))
+        augmentation, prefix, cache = self.recipe.augmentation, phase.recipe.prefix, self._cache(phase)
+        if phase.recipe.draws:
+            return cache.compute_draws(self.images(part), augmentation, phase.recipe.draws, seed, part)
+        plain = self.view_features(phase, part, Views(mirror=augmentation.flip != "none"))
+        if prefix is None or not (augmentation.transforms or augmentation.policy):
+            return plain
+        return [*plain, *cache.compute_draws(self.images(part), augmentation, prefix.draws, seed, part)]
 
     def _cache(self, phase: CompiledPhase) -> FeatureCache:
-        extract = phase.net.extract
+        extract: Callable[[Any], Features] | None = phase.net.extract
+        name, prefix = str(phase.size), (phase.later or phase).recipe.prefix
+        if prefix and phase.cut:
+            name, extract = f"{name}-{prefix.after}", phase.cut.extract
+        elif prefix and phase.later and phase.later.cut:
+            name, extract = f"{name}-{prefix.after}-pooled", phase.later.cut.pool
         assert extract is not None  # the recipe refuses to freeze what has no backbone
-        if phase.size not in self._caches:
-            self._caches[phase.size] = FeatureCache(self._features / str(phase.size), extract, phase.size, self.workers)
-        return self._caches[phase.size]
+        if name not in self._caches:
+            self._caches[name] = FeatureCache(self._features / name, extract, phase.size, self.workers)
+        return self._caches[name]
 
 
 def _seed(phase: CompiledPhase, fold: int, seed: int) -> tuple[int, ...]:

@@ -21,7 +21,8 @@ from pipeline.core.files import atomic_path
 from pipeline.core.progress import track_progress
 from pipeline.networks import runtime
 from pipeline.training.fold_training import FoldTraining
-from pipeline.training.phases import CompiledPhase, copy_variables, depth_factors
+from pipeline.training.freezing import depth_factors
+from pipeline.training.phases import CompiledPhase, copy_variables
 from pipeline.training.recipes.optimizers import build_optimizer
 
 MOMENTUM = 0.9

@@ -9,7 +9,9 @@ from pipeline.core.errors import InputError
 from pipeline.core.targets.contract import Target
 from pipeline.networks import runtime
 from pipeline.networks.build import BuiltNetwork
+from pipeline.networks.cutting import CutNetwork
 from pipeline.networks.runtime import keras
+from pipeline.training.freezing import cut_prefix, depth_factors, free_layers
 from pipeline.training.recipes.averaging import hold_rates
 from pipeline.training.recipes.optimizers import build_optimizer
 from pipeline.training.recipes.phase_recipe import PhaseRecipe
@@ -60,8 +62,11 @@ class CompiledPhase:
         batch_size: the phase's own, or all training rows where there are fewer.
         rates: float32 (epochs * steps,), the learning rate of each step.
         net: the network at this size.
-        model: compiled; shares the weights of ``net``; takes features where the head alone trains, images otherwise.
+        model: compiled; shares the weights of ``net``; takes features where the head alone trains, what lies below
+            a cut made of images where there is one, images otherwise.
         fresh_optimizer: the optimizer's variables before the first step.
+        cut: both parts of the network where it has a prefix.
+        later: where the head alone trains, the phase after it whose prefix makes what the features are made of.
     """
 
     recipe: PhaseRecipe
@@ -71,6 +76,8 @@ class CompiledPhase:
     net: BuiltNetwork
     model: keras.Model
     fresh_optimizer: Arrays
+    cut: CutNetwork | None = None
+    later: "CompiledPhase | None" = None
 
     @property
     def steps(self) -> int:
@@ -94,12 +101,17 @@ class CompiledPhase:
 
     @property
     def on_features(self) -> bool:
-        """Whether the head alone trains, on features computed once."""
+        """Whether what trains sees no images, but what the layers below it made of them once."""
+        return self.recipe.on_features
+
+    @property
+    def head_alone(self) -> bool:
+        """Whether the head alone trains."""
         return self.recipe.unfreeze == "head"
 
     def set_trainable(self) -> None:
         """Freezes and unfreezes the layers of the backbone; what is compiled already keeps its state."""
-        unfreeze(self.net, self.recipe.unfreeze)
+        free_layers(self.net, self.recipe, self.cut)
 
 
 def compile_phase(recipe: PhaseRecipe, training: Training, net: BuiltNetwork, scope: PhaseScope) -> CompiledPhase:
@@ -112,7 +124,8 @@ def compile_phase(recipe: PhaseRecipe, training: Training, net: BuiltNetwork, sc
         scope: where it stands.
 
     Raises:
-        InputError: more layers to unfreeze than there are, or too few steps for a single update.
+        InputError: more layers to unfreeze than there are, a prefix that the network does not have, or too few steps
+            for a single update.
     """
     assert recipe.batch_size != "auto", "probing.fit_batches comes first"
     batch_size = min(recipe.batch_size, scope.rows)
@@ -126,8 +139,10 @@ def compile_phase(recipe: PhaseRecipe, training: Training, net: BuiltNetwork, sc
     rates = tabulate_rates(recipe.schedule, recipe.optimizer.learning_rate, recipe.epochs, steps)
     if recipe is training:
         rates = hold_rates(rates, training.average, steps)
-    unfreeze(net, recipe.unfreeze)
+    cut = cut_prefix(net, recipe, scope.section)
+    free_layers(net, recipe, cut)
     whole = net.head if recipe.unfreeze == "head" and net.head is not None else net.model
+    whole = cut.above if cut else whole
     # A model of its own around the same layers, so that each phase keeps what was compiled for it.
     model = keras.Model(whole.input, whole.output, name=whole.name)
     factors = depth_factors(net, model, recipe.layer_decay) if recipe.layer_decay < 1 else None
@@ -141,7 +156,7 @@ def compile_phase(recipe: PhaseRecipe, training: Training, net: BuiltNetwork, sc
         steps_per_execution=count_steps_per_call(model, batch_size, steps),
     )
     model.optimizer.build(model.trainable_variables)
-    return CompiledPhase(recipe, scope, batch_size, rates, net, model, copy_variables(model.optimizer.variables))
+    return CompiledPhase(recipe, scope, batch_size, rates, net, model, copy_variables(model.optimizer.variables), cut)
 
 
 def count_steps_per_call(model: keras.Model, batch_size: int, steps: int) -> int:
@@ -156,45 +171,6 @@ def count_steps_per_call(model: keras.Model, batch_size: int, steps: int) -> int
     if keras.backend.backend() != "tensorflow" or numbers > _SMALL_BATCH or model.count_params() > _SMALL_NETWORK:
         return 1
     return next(count for count in range(min(steps, _STEPS_PER_CALL), 0, -1) if steps % count == 0)
-
-
-def unfreeze(net: BuiltNetwork, wanted: str | int) -> None:
-    """Lets train what ``PhaseRecipe.unfreeze`` says.
-
-    Raises:
-        InputError: the backbone has fewer layers.
-    """
-    if net.backbone is None:
-        return
-    count = len(net.depth)
-    if isinstance(wanted, int) and wanted > count:
-        raise InputError(
-            f"unfreeze is {wanted}, but {net.backbone.name} has {count} layers; lower it, in training or "
-            "training.before, or say all"
-        )
-    top = {"all": count, "head": 0}.get(str(wanted), wanted)
-    for place, layers in enumerate(net.depth):
-        for layer in layers:
-            layer.trainable = place >= count - int(top)
-
-
-def depth_factors(net: BuiltNetwork, model: keras.Model, decay: float) -> list[float]:
-    """Returns the factor of the learning rate of each trainable variable, 1 for the head, less for what lies deeper.
-
-    A layer with a kernel begins a new depth; normalisation and bias belong to the kernel before them.
-    Reference: Bao et al. 2022, BEiT, https://arxiv.org/abs/2106.08254
-    """
-    if net.backbone is None:
-        return [1.0] * len(model.trainable_variables)
-    depth, depths = 0, dict[str, int]()
-    for layers in net.depth:
-        weights = [weight for layer in layers for weight in layer.weights]
-        depth += any(len(weight.shape) > 1 for weight in weights)
-        depths |= {weight.path: max(depth, 1) for weight in weights}
-    return [
-        decay ** (depth - depths[variable.path] + 1) if variable.path in depths else 1.0
-        for variable in model.trainable_variables
-    ]
 
 
 def copy_variables(variables: list[keras.Variable]) -> Arrays:

@@ -23,7 +23,7 @@ from pipeline.networks.build import BuiltNetwork, WeightSource, build_network
 from pipeline.networks.mlp_hog import MlpHog
 from pipeline.networks.processor import Precision
 from pipeline.networks.runtime import keras
-from pipeline.training.phases import unfreeze
+from pipeline.training.freezing import cut_prefix, free_layers
 from pipeline.training.recipes.optimizers import build_optimizer
 from pipeline.training.recipes.phase_recipe import PhaseRecipe
 from pipeline.training.recipes.recipe import Recipe
@@ -61,7 +61,8 @@ def choose_precision(
     head_alone = phase.unfreeze == "head"  # then features are all that takes time, the same for every head
     ignored = {"weights", "head", "norm", "norm_momentum"} if head_alone else {"weights"}
     network = {key: value for key, value in recipe.network.model_dump(mode="json").items() if key not in ignored}
-    asked = [network, shape, recipe.input.size, phase.size, None if head_alone else phase.batch_size, phase.unfreeze]
+    batch_size = None if head_alone else phase.batch_size
+    asked = [network, shape, recipe.input.size, phase.size, batch_size, phase.unfreeze, *_name_cut(phase)]
     found = _measure_once(memory, ["precision", *asked], lambda: _find_faster(recipe, shape, weights))
     return runtime.start_backend(found)
 
@@ -110,7 +111,12 @@ def halve_batch(recipe: Recipe, shape: tuple[int, int, int], memory: Path, error
 def _memory_key(recipe: Recipe, phase: PhaseRecipe, shape: tuple[int, int, int]) -> list[Any]:
     """Lists what a phase's need of memory depends on, but for the batch size."""
     network, policy = recipe.network.model_dump(mode="json"), keras.mixed_precision.global_policy().name
-    return ["room", policy, network, shape, recipe.input.size, phase.size, phase.unfreeze, phase.optimizer.name]
+    what = [network, shape, recipe.input.size, phase.size, phase.unfreeze, phase.optimizer.name]
+    return ["room", policy, *what, *_name_cut(phase)]
+
+
+def _name_cut(phase: PhaseRecipe) -> list[str]:
+    return [] if phase.prefix is None else [phase.prefix.after]
 
 
 def _fit_batch(
@@ -206,14 +212,17 @@ def _step(
     if phase.unfreeze == "head" and net.extract is not None:
         extract = net.extract
         return lambda: extract(images)
-    unfreeze(net, phase.unfreeze)
+    cut = cut_prefix(net, phase, "training")
+    free_layers(net, phase, cut)
+    model = cut.above if cut else net.model
+    inputs = np.zeros((batch_size, *cut.above.input_shape[1:]), dtype=np.float32) if cut else images
     cross_entropy = keras.losses.CategoricalCrossentropy(from_logits=True)
     loss = cross_entropy if n_classes > 1 else keras.losses.MeanSquaredError()  # of one number
     # The recipe's own optimizer, as averages and accumulated gradients need room, too.
     optimizer = build_optimizer(phase.optimizer, np.zeros(1, dtype=np.float32), plateau=True)
-    net.model.compile(optimizer, loss, jit_compile=runtime.use_xla())
+    model.compile(optimizer, loss, jit_compile=runtime.use_xla())
     targets = np.zeros((batch_size, n_classes), dtype=np.float32)
-    return lambda: net.model.train_on_batch(images, targets)
+    return lambda: model.train_on_batch(inputs, targets)
 
 
 def _measure_once(memory: Path, asked: list[Any], measure: Callable[[], Any]) -> Any:

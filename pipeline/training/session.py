@@ -1,5 +1,6 @@
 """A session: one model's network, built and compiled once, for the training of one fold after another."""
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -74,12 +75,17 @@ class Session:
         Args:
             fold: its number.
             seed: of the run; each fold has weights of its own.
+
+        Raises:
+            InputError: what a prefix makes of the images takes more room than there is, or than it may.
         """
         joining = self.inputs.rows.count_joining(fold)
         if joining != self._joining:
             self._joining = joining
             self.phases = self._compile()
         self._set_class_weights(fold, seed)
+        for phase in self.phases:
+            self.inputs.require_room(phase, seed)
         first = self.phases[0]
         runtime.seed_everything(int(np.random.SeedSequence([seed, fold]).generate_state(1)[0]))
         self._set_fresh_weights(first)
@@ -125,7 +131,17 @@ class Session:
             phases.append(compile_phase(phase, recipe.training, self._nets[size], scope))
         for before, after in pairwise(phases):
             _require_same_weights(before, after)
-        return tuple(phases)
+            _require_prefix_at_rest(before, after)
+        later = next((phase for phase in phases if phase.cut), None)
+        if later is None:
+            return tuple(phases)
+        # Features of the head, made of what the prefix makes anyhow, cost no pass over the images.
+        return tuple(
+            replace(phase, later=later)
+            if phase.head_alone and phase.size == later.size and not phase.recipe.draws
+            else phase
+            for phase in phases
+        )
 
     def _build_for_views(self) -> BuiltNetwork | None:
         """Builds the network at the size at which it predicts; None where that is the one of the last phase."""
@@ -158,6 +174,16 @@ def _require_same_weights(before: CompiledPhase, after: CompiledPhase) -> None:
             f"the weights of {after.net.model.name} depend on the size of its input ({before.size}, {after.size} "
             "pixels): give all phases one size; networks that flatten and ViTs need that"
         )
+
+
+def _require_prefix_at_rest(before: CompiledPhase, after: CompiledPhase) -> None:
+    """Refuses a prefix of which the phase before has trained a part: no other fold would share what it makes."""
+    if before.cut is None or after.cut is None or len(after.cut.below) <= len(before.cut.below):
+        return
+    raise InputError(
+        f"{after.scope.section}.prefix.after is above {before.scope.section}.prefix.after, behind which layers have "
+        "trained by then: name the same layer, or a lower one"
+    )
 
 
 def _list_shapes(net: BuiltNetwork) -> list[tuple[int, ...]]:

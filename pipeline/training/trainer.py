@@ -109,7 +109,7 @@ def _fit(training: FoldTraining, callback: StateCallback) -> None:
 
 def _write_results(task: FoldTask, training: FoldTraining, progress: TrainingProgress) -> None:
     data, phase = training.inputs.data, training.phase
-    frozen = all(each.on_features for each in training.phases)
+    frozen = all(each.head_alone for each in training.phases)
     beside = save_checkpoint(phase.net, task.folder, frozen)
     _write_valid(task, training)
     started = time.perf_counter()

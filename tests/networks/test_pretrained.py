@@ -15,7 +15,7 @@ from pipeline.networks import runtime
 from pipeline.networks.backbones.pretrained import Pretrained
 from pipeline.networks.build import BuiltNetwork, WeightSource, build_network
 from pipeline.networks.inputs import Normalise
-from pipeline.training.phases import depth_factors, unfreeze
+from pipeline.training.freezing import depth_factors, unfreeze
 
 
 @pytest.fixture(autouse=True)

@@ -146,6 +146,13 @@ def _list_remarks(training: dict[str, Any], balance: Balance) -> tuple[str, ...]
             if draws
             else "Its head is trained on features computed once, of the image and, with flips, of its mirror image."
         )
+    kept = [phase["prefix"] for phase in phases if phase.get("prefix")]
+    if kept:
+        draws = max(int(prefix.get("draws", 2)) for prefix in kept)
+        remarks.append(
+            f"Its upper layers are trained on what those up to {kept[-1]['after']} made, once, of each image, its "
+            f"mirror image (with flips) and {draws} draws of it."
+        )
     plain = int(training.get("plain_epochs", 0))
     if plain:
         remarks.append(f"The last {plain} epochs use no augmentation except flips.")

@@ -145,6 +145,7 @@ def name_remedy(diagnosis: FitDiagnosis, config: Mapping[str, Any]) -> str:
         return f"training.epochs={diagnosis.best_epoch}"
     if isinstance(network.get("dropout"), float) and network["dropout"] < MOST_DROPOUT:
         return f"network.dropout={min(MOST_DROPOUT, round(network['dropout'] + 0.2, 2))}"
-    if (config.get("augmentation") or {}).get("mixup") == 0.0 and training.get("unfreeze") == "all":
+    on_images = training.get("unfreeze") == "all" and not training.get("prefix")
+    if (config.get("augmentation") or {}).get("mixup") == 0.0 and on_images:
         return "augmentation.mixup=0.2"
     return ""

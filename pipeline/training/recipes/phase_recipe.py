@@ -10,6 +10,22 @@ from pipeline.training.recipes.optimizers import Optimizer
 from pipeline.training.recipes.schedules import Constant, Cosine, Schedule
 
 
+class Prefix(Section):
+    """The lower layers of a backbone, which rest: what they make of each image is computed once, and kept.
+
+    Attributes:
+        after: the last of these layers, by the name that Keras gives it: ``block_12_add``. What is above it trains.
+        draws: augmented versions of each image that are kept next to the image itself and, where the augmentation
+            flips, its mirror image; a step shows one of all these by chance.
+        limit_gb: gigabytes (1e9 bytes) that all kept versions may take on the disk; more is refused before any is
+            written.
+    """
+
+    after: str
+    draws: int = Field(default=2, ge=0, le=100)
+    limit_gb: float = Field(default=10.0, gt=0.0)
+
+
 class PhaseRecipe(Section):
     """One phase of a training, with its own length, pace and trainable layers.
 
@@ -24,6 +40,8 @@ class PhaseRecipe(Section):
         draws: augmented versions of each image whose features the head trains on; 0 trains on the image, and on its
             mirror image where the augmentation flips.
         plain_epochs: the last epochs of the phase, without augmentation but flips.
+        prefix: lower layers that rest and are computed once, so that an epoch costs what is above them; ``unfreeze``
+            stays out.
 
     Reference: gradual unfreezing https://arxiv.org/abs/1801.06146, layer-wise decay https://arxiv.org/abs/2106.08254,
     train-test resolution https://arxiv.org/abs/1906.06423
@@ -38,6 +56,12 @@ class PhaseRecipe(Section):
     layer_decay: float = Field(default=1.0, gt=0.0, le=1.0)
     draws: int = Field(default=0, ge=0, le=100)
     plain_epochs: int = Field(default=0, ge=0)
+    prefix: Prefix | None = Field(default=None, exclude_if=lambda prefix: prefix is None)
+
+    @property
+    def on_features(self) -> bool:
+        """Whether what trains sees no images, but what the layers below it made of them once."""
+        return self.unfreeze == "head" or self.prefix is not None
 
     @model_validator(mode="after")
     def _phase_agrees(self) -> "PhaseRecipe":
@@ -47,6 +71,10 @@ class PhaseRecipe(Section):
             raise ValueError(
                 f"plain_epochs must be at most epochs ({self.epochs}) and needs more to train than the head"
             )
+        if self.prefix is not None and self.unfreeze != "all":
+            raise ValueError("prefix says what trains: all above prefix.after; leave unfreeze out")
+        if self.prefix is not None and self.plain_epochs:
+            raise ValueError("plain_epochs needs images: above a prefix, layers see what it made of them once")
         if self.draws and self.unfreeze != "head":
             raise ValueError("draws needs unfreeze: head")
         if self.unfreeze == "head" and self.layer_decay < 1:

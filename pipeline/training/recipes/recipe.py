@@ -95,6 +95,9 @@ class Training(PhaseRecipe):
         heads = [phase.unfreeze == "head" for phase in self.phases]
         if heads != sorted(heads, reverse=True):
             raise ValueError("unfreeze: head must not follow a phase that trains more than the head")
+        kept = [phase.on_features for phase in self.phases]
+        if kept != sorted(kept, reverse=True):
+            raise ValueError("a phase with prefix must not follow one that trains the backbone without")
         return self
 
     @property
@@ -153,30 +156,31 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _phases_fit_the_network(self) -> "Recipe":
-        if self.balance.stronger and all(phase.unfreeze == "head" for phase in self.training.phases):
-            raise ValueError("balance.stronger needs images: a head alone sees features")
+        if self.balance.stronger and all(phase.on_features for phase in self.training.phases):
+            raise ValueError("balance.stronger needs images: a head alone sees features; so do layers above a prefix")
         if isinstance(self.network, MlpHog) and any(phase.unfreeze != "head" for phase in self.training.phases):
             raise ValueError("mlp_hog trains its head alone: every phase must say unfreeze: head")
         if isinstance(self.network, MlpHog) and self.input.normalise != "auto":
             raise ValueError("input.normalise has no effect on gradients, which are normalised by block; leave it out")
-        frozen = next((phase for phase in self.training.phases if phase.unfreeze != "all"), None)
+        frozen = next((phase.unfreeze for phase in self.training.phases if phase.unfreeze != "all"), None)
         if frozen is not None and not isinstance(self.network, ON_FEATURES):
-            raise ValueError(
-                f"training.unfreeze: {frozen.unfreeze} needs a pretrained network; this one has no backbone"
-            )
+            raise ValueError(f"training.unfreeze: {frozen} needs a pretrained network; this one has no backbone")
         heads = [phase for phase in self.training.phases if phase.unfreeze == "head"]
-        if not isinstance(self.network, ON_FEATURES) and any(phase.layer_decay < 1 for phase in self.training.phases):
-            raise ValueError("training.layer_decay needs a pretrained network; this one has no backbone")
+        for key, used in (("layer_decay", lambda phase: phase.layer_decay < 1), ("prefix", lambda phase: phase.prefix)):
+            if not isinstance(self.network, ON_FEATURES) and any(map(used, self.training.phases)):
+                raise ValueError(f"training.{key} needs a pretrained network; this one has no backbone")
+        kept = [phase for phase in self.training.phases if phase.on_features]
         changed = self.augmentation.transforms or self.augmentation.policy or self.augmentation.mixup
-        if len(heads) == len(self.training.phases) and (changed or self.augmentation.cutmix):
+        if len(kept) == len(self.training.phases) and (changed or self.augmentation.cutmix):
             if self.augmentation.mixup or self.augmentation.cutmix:
-                raise ValueError("augmentation.mixup and cutmix need images: a head alone sees features")
-            if not any(phase.draws for phase in heads):
-                raise ValueError("augmentation has no effect on features computed once: set training.draws, to 5 or so")
-        if self.views.size and self.training.unfreeze == "head":
+                raise ValueError("augmentation.mixup and cutmix need images: a head, or what a prefix feeds, sees none")
+            if not any(phase.prefix.draws if phase.prefix else phase.draws for phase in kept):
+                key = "training.draws" if heads else "training.prefix.draws"
+                raise ValueError(f"augmentation has no effect on features computed once: set {key}, to 5 or so")
+        if self.views.size and self.training.on_features:
             raise ValueError("views.size needs a network that trains on images: a head alone sees features of one size")
-        if heads and self.input.normalise == "dataset":
-            raise ValueError("input.normalise: dataset differs between folds, but the features of a head are shared")
+        if kept and self.input.normalise == "dataset":
+            raise ValueError("input.normalise: dataset differs between folds, which share the features of a head")
         return self
 
     @property

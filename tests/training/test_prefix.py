@@ -1,0 +1,177 @@
+"""A prefix at rest: what it makes of each image is computed once, and the layers above train as they would without."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from support import backbones
+from support.fabricated import CLASSES
+from support.trainings import ALL, kept, recipe, repository, session, task, train, transfer
+
+from pipeline.core import predictions
+from pipeline.core.config import parse
+from pipeline.core.errors import InputError
+from pipeline.images.augmentation import Augmentation
+from pipeline.images.views import Views
+from pipeline.networks import runtime
+from pipeline.networks.build import build_network
+from pipeline.networks.checkpoint_files import LoadedWeights, load_checkpoint
+from pipeline.networks.features import FeatureCache
+from pipeline.training.callback import StateCallback
+from pipeline.training.recipes.recipe import Recipe
+from pipeline.training.trainer import train_fold
+
+HEAD: dict[str, Any] = ALL | {"unfreeze": "head", "batch_size": 16}
+NOISY = Augmentation(flip="random", transforms=({"GaussNoise": {"p": 1.0}},))
+
+
+@pytest.fixture
+def root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    runtime.start_backend("float32")
+    repository(tmp_path)
+    backbones.install(monkeypatch, tmp_path / "weights")
+    return tmp_path
+
+
+def above(after: str = "relu", before: tuple[dict[str, Any], ...] = (HEAD,), **prefix: Any) -> Recipe:
+    """Returns a recipe of two phases: the head, and all above a layer of the tiny backbone."""
+    wanted = transfer(*before, prefix={"after": after, **prefix}, network={"norm": "adapted"})
+    return wanted.model_copy(update={"augmentation": NOISY, "views": Views(mirror=True)})
+
+
+def test_folds_share_one_pass_below_the_cut_which_stays_as_it_came(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+    blocks = FeatureCache._blocks
+
+    def counted(self: FeatureCache, folder: Path, count: int, make: Any) -> list[Path]:
+        made.append(f"{folder.parent.name} {re.sub('-[0-9a-f]{12}-', '-', folder.name)}")
+        return blocks(self, folder, count, make)
+
+    monkeypatch.setattr(FeatureCache, "_blocks", counted)
+    wanted = above(draws=2)
+    opened = session(root, wanted)
+    net = opened.phases[-1].net
+    assert net.backbone is not None
+    weights = {layer.name: [np.array(one) for one in layer.get_weights()] for layer in net.backbone.layers}
+    for fold in (0, 1):
+        train_fold(task(root, wanted, "work", fold), opened)
+    assert [name for name in made if name.startswith("16-relu-pooled ")] == [
+        f"16-relu-pooled train-{name}" for name in ("plain", "plain-mirrored")
+    ]
+    assert all("16-relu" in name for name in made)  # the head's features, too, take no pass of their own
+    of_cut = [name.removeprefix("16-relu ") for name in made if name.startswith("16-relu ")]
+    of_train = ["train-plain", "train-plain-mirrored", "train-seed0-draw0", "train-seed0-draw1"]
+    assert sorted(of_cut) == ["test-plain", "test-plain-mirrored", *of_train]
+    same = {
+        name: all(map(np.array_equal, before, net.backbone.get_layer(name).get_weights()))
+        for name, before in weights.items()
+        if before
+    }
+    assert same == {"conv1": True, "bn": True, "conv2": False}
+
+
+def test_the_checkpoint_is_the_whole_network_and_predicts_what_training_predicted(root: Path) -> None:
+    place = train(root, above(), "work")
+    net = build_network(above().network, 16, 1, 3)
+    load_checkpoint(net, place / "checkpoint.weights.h5", LoadedWeights())
+    opened = session(root, above())
+    training = opened.begin(0, 0)
+    keras_weights = net.model.get_weights()
+    opened.phases[-1].net.model.set_weights(keras_weights)
+    made = predictions.read_predictions(place / "test.parquet", CLASSES).probs
+    shown = np.stack([keras.ops.image.resize(image, (16, 16)) for image in opened.data.test_images.astype(np.float32)])
+    logits = np.mean([net.model.predict_on_batch(shown), net.model.predict_on_batch(shown[:, :, ::-1])], axis=0)
+    assert np.allclose(opened.data.target.from_outputs(logits), made, atol=0.02)
+    assert training.fold == 0
+
+
+def test_it_trains_as_the_same_layers_do_without_a_cache(root: Path) -> None:
+    plain = {"augmentation": Augmentation(flip="none")}
+    cached = above(draws=0).model_copy(update=plain)
+    freely = transfer(HEAD, unfreeze=1, network={"norm": "adapted"}).model_copy(
+        update=plain | {"views": Views(mirror=True)}
+    )
+    one, other = (train(root, wanted, name) for wanted, name in ((cached, "cached"), (freely, "freely")))
+    probs = [predictions.read_predictions(place / "valid.parquet", CLASSES).probs for place in (one, other)]
+    assert np.allclose(probs[0], probs[1], atol=2e-3)
+    before = predictions.read_predictions(train(root, transfer(**HEAD), "head") / "valid.parquet", CLASSES).probs
+    assert not np.allclose(probs[0], before, atol=2e-2)
+
+
+@pytest.mark.slow
+def test_a_training_broken_off_above_a_prefix_continues_to_the_same_bits(root: Path) -> None:
+    wanted = above(draws=1)
+    whole = train(root, wanted, "whole")
+    ended = StateCallback.on_epoch_end
+
+    class StopError(Exception):
+        pass
+
+    for stop in (2, 3):  # at the end of the head's phase, and within the other
+        with pytest.MonkeyPatch.context() as patch:
+
+            def stopping(
+                self: StateCallback, epoch: int, logs: dict[str, float] | None = None, stop: int = stop
+            ) -> None:
+                ended(self, epoch, logs)
+                if epoch + 1 == stop:
+                    raise StopError
+
+            patch.setattr(StateCallback, "on_epoch_end", stopping)
+            with pytest.raises(StopError):
+                train(root, wanted, "broken")
+    assert kept(train(root, wanted, "broken")) == kept(whole)
+
+
+def test_the_size_is_said_before_anything_is_written_and_refused_beyond_the_limit(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session(root, above(draws=2)).begin(0, 0)
+    said = "training.prefix: what the layers up to relu make of them: 6 versions of train and test images, 8 x 8 x 4"
+    assert f"{said} an image, 0.1 MB" in capsys.readouterr().out
+    with pytest.raises(
+        InputError, match=r"^training.prefix: .* takes 0.00 GB, more than limit_gb: 1e-05; raise it, lower draws or"
+    ):
+        session(root, above(draws=2, limit_gb=1e-5)).begin(0, 0)
+    assert not (root / "features").exists()
+
+
+def test_a_prefix_of_which_a_part_has_trained_is_refused(root: Path) -> None:
+    lower = ALL | {"prefix": {"after": "conv1"}}
+    with pytest.raises(
+        InputError,
+        match=r"training.prefix.after is above training.before\[0\].prefix.after, behind which layers have",
+    ):
+        session(root, above("relu", (lower,)))
+    assert len(session(root, above("conv1", (ALL | {"prefix": {"after": "relu"}},))).phases) == 2
+
+
+@pytest.mark.parametrize(
+    ("training", "message"),
+    [
+        ({"prefix": {"after": "relu"}, "unfreeze": 2}, "prefix says what trains: all above prefix.after"),
+        ({"prefix": {"after": "relu"}, "plain_epochs": 1}, "plain_epochs needs images"),
+        ({"prefix": {"after": "relu", "limit_gb": 0}}, "limit_gb"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(training: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        transfer(**training)
+    with pytest.raises(InputError, match="a phase with prefix must not follow one that trains the backbone without"):
+        transfer(ALL, prefix={"after": "relu"})
+
+
+def test_what_needs_images_or_a_backbone_is_refused(root: Path) -> None:
+    with pytest.raises(InputError, match=r"training.prefix needs a pretrained network; this one has no backbone"):
+        recipe(prefix={"after": "relu"})
+    settings = transfer(prefix={"after": "relu", "draws": 0}).model_dump(mode="json")
+    for changes, message in (
+        ({"augmentation": {"mixup": 0.2}}, "mixup and cutmix need images"),
+        ({"augmentation": {"transforms": [{"GaussNoise": {"p": 1.0}}]}}, "no effect on .*: set training.prefix.draws"),
+        ({"views": {"size": 32}}, "views.size needs a network that trains on images"),
+    ):
+        with pytest.raises(InputError, match=message):
+            parse(settings | changes, Recipe, "a test")
