@@ -15,6 +15,7 @@ from pipeline.commands.use import use_commands
 from pipeline.core import processes
 from pipeline.core.errors import InputError, find_fix, fit_line, printable
 from pipeline.core.memory import describe_lack, is_out_of_memory
+from pipeline.core.room import require_threads_of_verb, watch_imports
 
 app = typer.Typer(
     add_completion=False,
@@ -36,8 +37,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # DVC and make read through a pipe: a line must arrive when it is printed. A name no terminal shows stops nothing.
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
-    processes.end_with_dvc()
+    watch_imports()
     try:
+        require_threads_of_verb()
+        processes.end_with_dvc()
         app(args=arguments, prog_name="python -m pipeline", standalone_mode=True)
     except InputError as error:
         print("error:", printable(fit_line(str(error))), file=sys.stderr)

@@ -101,7 +101,7 @@ ROOMS = {
         digests errors file_layouts files folders formats ids layouts measures.class_metrics measures.metric
         lock_file memory metrics origin
         paired params_file paths picture_formats plots
-        predictions processes progress row_rules sampling scores seed_cards shift_cards simplex source_kinds
+        predictions processes progress room row_rules sampling scores seed_cards shift_cards simplex source_kinds
         storage students tables threads
         targets.classes targets.contract targets.grade_heads targets.numbers targets.prepared
         targets.several_labels targets.several_targets targets.spec targets.vote_shares units""",

@@ -7,19 +7,17 @@ the process explains signal 6.
 """
 
 import errno
-import mmap
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.core.errors import ElsewhereError, InputError, one_line
+from pipeline.core.errors import InputError, one_line
+from pipeline.core.room import FIX, is_given
 
 _ROOM = 64 * 2**20  # bytes: where even these are refused, an error of any kind is for want of memory
-_LEAST = 16 * 2**20  # bytes: with 14 MiB oneDNN aborted the smallest of networks, with 17 MiB there was a line
 _WORDS = (
     *("cannot allocate memory", "failed to map segment", "bad_alloc", "resource_exhausted", "unable to allocate"),
     *("out of memory", "out_of_memory", "insufficient memory", "cannot enlarge memory", "memoryerror"),
 )
-_FIX = "end other programs, or run it where there is more"
 
 
 def is_out_of_memory(error: Exception) -> bool:
@@ -30,35 +28,12 @@ def is_out_of_memory(error: Exception) -> bool:
 def describe_lack(error: Exception) -> str:
     """Returns the one line about memory that ran out, with the words of the library's error."""
     words = one_line(error)
-    return f"memory ran out{f' ({words})' if words else ''}; {_FIX}"
-
-
-def require_room(name: str) -> None:
-    """Refuses to begin what a library would abort: oneDNN does, in words that name no memory.
-
-    Args:
-        name: of what would begin.
-
-    Raises:
-        ElsewhereError: the machine gives this process less than 16 MiB.
-    """
-    if not _is_given(_LEAST):
-        raise ElsewhereError(
-            f"{name}: memory ran out before it began (less than {_LEAST // 2**20} MiB are left); {_FIX}"
-        )
+    return f"memory ran out{f' ({words})' if words else ''}; {FIX}"
 
 
 def has_room() -> bool:
     """Says whether the machine still gives this process a little memory."""
-    return _is_given(_ROOM)
-
-
-def _is_given(size: int) -> bool:
-    try:
-        mmap.mmap(-1, size).close()
-    except (OSError, MemoryError):
-        return False
-    return True
+    return is_given(_ROOM)
 
 
 def explain_unread(path: Path, error: Exception, damage: str, fix: str) -> InputError:

@@ -4,7 +4,6 @@ Workers write their rows straight into the file with ``pwrite``: a memory map wo
 resident memory, and sending pixels through a queue would copy them twice.
 """
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from pipeline.core.errors import InputError
 from pipeline.core.processes import end_at_once_with_parent
 from pipeline.core.progress import track_progress
+from pipeline.core.room import count_cores
 from pipeline.images.decoding import BrokenImageError, decode_array, decode_bytes, decode_channels, decode_file
 from pipeline.images.fitting import StorageForm, StoredImage
 from pipeline.images.slices import decode_slices
@@ -106,7 +106,7 @@ def _processes(files: Sequence[Path], workers: int | None) -> int:
     if workers is not None:
         return workers
     size = sum(path.stat().st_size for path in files)
-    return min(len(os.sched_getaffinity(0)), max(1, size // _WORTH_A_PROCESS))
+    return min(count_cores(), max(1, size // _WORTH_A_PROCESS))
 
 
 def _run(store: Store, form: StorageForm, chunks: Iterable[Chunk], processes: int) -> Iterator[FilledRows]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from pipeline.core.errors import InputError, one_line
+from pipeline.core.room import count_cores, require_threads
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 USUAL = "tensorflow"  # the backend that all figures are of
@@ -24,8 +25,7 @@ def read_cpu_info(key: str) -> str:
 
 def name_processor() -> str:
     """Names the processor, with the number of cores that this process may use."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{read_cpu_info('model name') or platform.processor()} x{cores}"
+    return f"{read_cpu_info('model name') or platform.processor()} x{count_cores()}"
 
 
 def read_backend() -> str:
@@ -44,6 +44,17 @@ def require_trainable_backend() -> None:
     """
     if (name := read_backend()) in _WITHOUT_GRADIENTS:
         raise InputError(f"{_place_backend()} is {name!r}, which trains no network; {_fix_backend('name tensorflow')}")
+
+
+def require_backend_threads() -> None:
+    """Refuses to start a backend that would abort this process as it starts its threads.
+
+    On one core 9 are started to train a network, on two 15 (TensorFlow 2.21): beside three, six for each core.
+
+    Raises:
+        ElsewhereError: this process may not start so many more.
+    """
+    require_threads(read_backend(), 3 + 6 * count_cores())
 
 
 @cache

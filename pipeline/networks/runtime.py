@@ -16,7 +16,13 @@ from numpy.typing import NDArray
 
 from pipeline.core.memory import is_out_of_memory
 from pipeline.networks.processor import Precision as Precision
-from pipeline.networks.processor import announce_backend, explain_backend, read_cpu_info, require_trainable_backend
+from pipeline.networks.processor import (
+    announce_backend,
+    explain_backend,
+    read_cpu_info,
+    require_backend_threads,
+    require_trainable_backend,
+)
 from pipeline.networks.quiet_start import hide_unused, swallow_greeting
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -26,6 +32,7 @@ os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 require_trainable_backend()
+require_backend_threads()
 with swallow_greeting(), hide_unused():
     try:
         import keras as keras

@@ -16,13 +16,13 @@ import pandas as pd
 from pipeline.core import predictions
 from pipeline.core.arrays import Logits, Rows
 from pipeline.core.files import atomic_path
-from pipeline.core.memory import require_room
 from pipeline.core.targets.contract import Target
 from pipeline.networks.checkpoint_files import save_checkpoint
 from pipeline.networks.hardware import name_hardware
 from pipeline.training.callback import StateCallback
 from pipeline.training.finished import is_finished, read_done, write_done
 from pipeline.training.fold_training import FoldTraining
+from pipeline.training.memory import require_room
 from pipeline.training.session import Session
 from pipeline.training.state import TrainingProgress, list_states
 from pipeline.training.task import FoldTask, OnEpoch, describe_machine

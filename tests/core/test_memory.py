@@ -1,12 +1,9 @@
 """Memory that runs out, told from defects and from damage."""
 
 import errno
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from support.project_imports import ROOT
 
 from pipeline.core import memory
 from pipeline.core.errors import InputError
@@ -65,17 +62,3 @@ def test_a_file_that_memory_did_not_suffice_for_is_not_called_damaged() -> None:
     )
     assert "damaged" not in str(lack)
     assert str(damage) == "a.parquet is damaged (bad page); train again"
-
-
-@pytest.mark.parametrize(("room", "words"), [(8, "one fold 0: memory ran out before it began"), (64, "")])
-def test_what_a_library_would_abort_for_want_of_memory_is_not_begun(room: int, words: str) -> None:
-    code = (
-        "import resource; from pathlib import Path; from pipeline.core.memory import require_room\n"
-        "used = int(Path('/proc/self/statm').read_text().split()[0]) * resource.getpagesize()\n"
-        f"resource.setrlimit(resource.RLIMIT_AS, (used + {room} * 2**20,) * 2)\n"
-        "require_room('one fold 0')"
-    )
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT)
-    assert words in ran.stderr
-    assert bool(ran.returncode) == bool(words)
-    assert ("ElsewhereError" in ran.stderr) == bool(words)  # for which `fold` ends with "try again elsewhere"

@@ -1,0 +1,116 @@
+"""Room for libraries: memory and threads that they take as they start, looked for before they are imported.
+
+Where it is missing they end the process in words of their own, or never, and raise nothing. OpenBLAS sends its own
+process Ctrl-C for a thread that cannot be started, and waits for that thread for ever where Ctrl-C is switched off; for
+a buffer that finds no room it tries without end. TensorFlow, LLVM and OpenMP abort.
+
+Reference: https://github.com/OpenMathLib/OpenBLAS (``driver/others/blas_server.c``, ``driver/others/memory.c``)
+"""
+
+import mmap
+import os
+import sys
+import threading
+from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+from pipeline.core.errors import ElsewhereError
+
+_MIB = 2**20
+# Address space in MiB, with one thread, measured (numpy 2.4, scipy 1.17, opencv 4.12: 83, 94, 170) and a fifth more.
+_NEEDS = {"numpy": 100, "scipy.linalg": 112, "cv2": 204}
+_FOR_A_THREAD = 48  # MiB: 40 were measured for the second one, of which 8 are its stack; with opencv 136
+_MOST_THREADS = 64  # that OpenBLAS is built for, in all three
+FIX = "end other programs, or run it where there is more"
+_SETTING = "OPENBLAS_NUM_THREADS"
+
+
+def watch_imports() -> None:
+    """Looks for room before each library that brings an OpenBLAS of its own is imported, in this process."""
+    if not any(isinstance(each, _Look) for each in sys.meta_path):
+        sys.meta_path.insert(0, _Look())
+
+
+def require_threads_of_verb() -> None:
+    """Refuses to begin a verb where OpenBLAS, Arrow and our own look at DVC could not start their threads.
+
+    Of six on two cores Arrow hung, or raised an error of its own; of eight all verbs without a network were done.
+
+    Raises:
+        ElsewhereError: this process may not start six, and two for each core.
+    """
+    require_threads("python -m pipeline", 6 + 2 * count_cores())
+
+
+def require_threads(name: str, count: int) -> None:
+    """Refuses to begin what a library would abort.
+
+    Args:
+        name: of what would begin.
+        count: of threads that it starts.
+
+    Raises:
+        ElsewhereError: this process may not start so many more.
+    """
+    if not can_start(count):
+        raise ElsewhereError(
+            f"{name}: {count} threads could not be started, for want of memory or by a limit on processes; {FIX}, or "
+            "raise the limit (`ulimit -u`, `ulimit -v`, or the container's)"
+        )
+
+
+def count_cores() -> int:
+    """Returns the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def can_start(count: int) -> bool:
+    """Says whether so many threads can be there at once, by starting and ending them: 0.05 ms each."""
+    over, started = threading.Event(), list[threading.Thread]()
+    try:
+        for _ in range(count):
+            thread = threading.Thread(target=over.wait, daemon=True)
+            thread.start()
+            started.append(thread)
+    except (RuntimeError, MemoryError):
+        return False
+    finally:
+        over.set()
+        for thread in started:
+            thread.join()
+    return True
+
+
+def is_given(size: int) -> bool:
+    """Says whether the machine gives this process so many bytes."""
+    try:
+        mmap.mmap(-1, size).close()
+    except (OSError, MemoryError):
+        return False
+    return True
+
+
+class _Look(MetaPathFinder):
+    """Finds nothing itself: what is imported is found as ever, once there is room for it."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname in _NEEDS:
+            _make_room(fullname)
+        return None
+
+
+def _make_room(name: str) -> None:
+    """Lets the OpenBLAS of a library start no threads where these find no room.
+
+    Raises:
+        MemoryError: nor does the library by itself.
+    """
+    needs, threads = _NEEDS[name], min(count_cores(), _MOST_THREADS) - 1
+    if not is_given((needs + threads * _FOR_A_THREAD) * _MIB) or not can_start(threads):
+        os.environ[_SETTING] = "1"
+    if not is_given(needs * _MIB):
+        raise MemoryError(f"{name} takes {needs} MiB to start")

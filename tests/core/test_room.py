@@ -1,0 +1,80 @@
+"""Room for libraries: real processes with little address space, or no room for the stack of a thread."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+from support.project_imports import ROOT
+
+_LIMIT = (
+    "import resource, sys; from pathlib import Path\n"
+    "from pipeline.core.room import can_start, require_threads, watch_imports\n"
+    "watch_imports(); import numpy\n"
+    "used = int(Path('/proc/self/statm').read_text().split()[0]) * resource.getpagesize()\n"
+    "resource.setrlimit(resource.RLIMIT_AS, (used + int(sys.argv[1]) * 2**20,) * 2)\n"
+)
+_ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "OPENBLAS_NUM_THREADS"}
+
+
+def without_threads() -> None:
+    """Makes the stack of a thread larger than all memory; switches Ctrl-C off, as a shell does behind."""
+    resource = pytest.importorskip("resource")
+    resource.setrlimit(resource.RLIMIT_STACK, (2**45, resource.getrlimit(resource.RLIMIT_STACK)[1]))
+    resource.setrlimit(resource.RLIMIT_AS, (2**44, resource.getrlimit(resource.RLIMIT_AS)[1]))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def background() -> None:
+    """Switches Ctrl-C off."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def run(begin: Callable[[], None], *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Runs Python."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env=_ENVIRONMENT,
+        preexec_fn=begin,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize("room", [40, 81, 240])
+def test_linear_algebra_that_finds_little_room_neither_hangs_nor_interrupts(room: int) -> None:
+    ran = run(background, "-c", _LIMIT + "import scipy.linalg\nprint(scipy.linalg.det(numpy.eye(100)))", str(room))
+    assert (ran.returncode, ran.stdout) == (0, "1.0\n") or "MemoryError: scipy.linalg takes 112 MiB" in ran.stderr
+    assert (ran.returncode == 0) == (room == 240)
+    assert "OpenBLAS" not in ran.stderr
+
+
+def test_linear_algebra_is_loaded_with_one_thread_where_no_second_can_be_started() -> None:
+    code = "import numpy, scipy.linalg, cv2\nprint(scipy.linalg.det(numpy.eye(100)))"
+    ran = run(without_threads, "-c", f"from pipeline.core.room import watch_imports; watch_imports(); {code}")
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "1.0\n", "")
+
+
+@pytest.mark.parametrize("verb", [("submit", "one"), ("train", "small_cnn"), ("split",)])
+def test_a_verb_that_can_start_no_threads_says_so_in_one_line(verb: tuple[str, ...]) -> None:
+    ran = run(without_threads, "-m", "pipeline", *verb)
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("error: python -m pipeline: ")
+    assert " threads could not be started, for want of memory or by a limit on processes; end other" in ran.stderr
+    assert ran.stderr.count("\n") == 1
+
+
+def test_a_backend_that_can_start_no_threads_is_not_imported() -> None:
+    ran = run(without_threads, "-c", "import pipeline.networks.runtime")
+    assert "ElsewhereError: tensorflow: " in ran.stderr
+    assert "threads could not be started" in ran.stderr
+
+
+def test_threads_that_can_be_started_are_ended_again() -> None:
+    ran = run(background, "-c", _LIMIT + "print(can_start(8), __import__('threading').active_count())", "2000")
+    assert ran.stdout == "True 1\n"
