@@ -11,6 +11,7 @@ from pipeline.core.errors import InputError
 ENSEMBLE = "ensemble"
 _RESERVED = (ENSEMBLE, "predictions", "log")  # folds/predictions, submissions/log.csv
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+_COMPETITION = re.compile(r"\w[\w. -]{0,199}")
 
 
 def find_root() -> Path:
@@ -49,7 +50,16 @@ def competitions_folder(root: Path) -> Path:
 
 
 def competition_path(root: Path, name: str) -> Path:
-    """The file that describes a competition."""
+    """The file that describes a competition.
+
+    Raises:
+        InputError: the name is a path, or has other letters that a file under configs/competitions should not have.
+    """
+    if not _COMPETITION.fullmatch(name):
+        raise InputError(
+            f"{name[:60]!r} cannot name a competition: letters, digits, _, -, . and spaces only; name a file under "
+            "configs/competitions without .yaml"
+        )
     return competitions_folder(root) / f"{name}.yaml"
 
 

@@ -29,6 +29,13 @@ def read(data: dict[str, Any]) -> Competition:
     return parse(data, Competition, "tiny.yaml")
 
 
+@pytest.mark.parametrize("name", ["../competitions/tiny", "/etc/tiny", "", "..", "tiny\n", "a" * 300, "a\\b", "~"])
+def test_a_path_names_no_competition(tmp_path: Path, name: str) -> None:
+    write_json(tmp_path / "params.yaml", {"competition": name})
+    with pytest.raises(InputError, match=r"cannot name a competition: .* name a file under configs/competitions"):
+        load_competition(tmp_path)
+
+
 def test_all_promised_competitions_ship() -> None:
     assert {path.stem for path in SHIPPED} >= EXPECTED
 
