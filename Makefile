@@ -53,7 +53,7 @@ submit: $(RUN_STAMP) ## hand the ensemble's submission in at Kaggle, wait for it
 test: $(TEST_STAMP) ## install with the test tools, run the tests
 	@$(PYTEST) -m "not slow"
 
-slow: $(TEST_STAMP) ## the slow tests: whole runs, killed and continued, big networks; PART=3/16 for a part of them
+slow: $(TEST_STAMP) ## the slow tests: whole runs, killed and continued, big networks; PART=3/24 for a part of them
 	@$(PYTEST) -m slow $(if $(PART),--part $(PART))
 
 check: lint test slow ## format, lint, types, all tests: before a change lands

@@ -51,7 +51,13 @@ def test_a_part_is_predicted_by_fits_that_did_not_see_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "useless"), [("convex", 200), ("greedy", 200), ("greedy_bagged", 60), ("metric_weights", 40)]
+    ("name", "useless"),
+    [
+        ("convex", 200),
+        ("greedy", 200),
+        pytest.param("greedy_bagged", 60, marks=pytest.mark.slow),
+        ("metric_weights", 40),
+    ],
 )
 def test_random_members_do_not_raise_the_nested_score(name: str, useless: int) -> None:
     stacked, labels = simulate([1.0, 1.2] + [0.0] * useless, 300, 4, seed=2)

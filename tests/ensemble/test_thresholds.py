@@ -114,6 +114,7 @@ def test_the_common_threshold_is_the_best_of_all_that_are_tried() -> None:
     assert all(score >= MACRO.score(truth, (values >= other).astype(np.float32)) for other in (0.1, 0.3, 0.5, 0.7))
 
 
+@pytest.mark.slow
 def test_thresholds_of_labels_are_a_hundred_times_cheaper_than_trying_all_where_labels_are_many() -> None:
     random = np.random.default_rng(0)
     values = random.random((400, 300)).astype(np.float32)

@@ -29,7 +29,12 @@ def file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     [
         ("VGG19", (), "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"),
         ("Xception", (), "xception_weights_tf_dim_ordering_tf_kernels_notop.h5"),
-        ("MobileNetV2", (("alpha", 0.35),), "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5"),
+        pytest.param(
+            "MobileNetV2",
+            (("alpha", 0.35),),
+            "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5",
+            marks=pytest.mark.slow,
+        ),
         pytest.param("NASNetMobile", (), "nasnet_mobile_no_top.h5", marks=pytest.mark.slow),
     ],
 )

@@ -262,6 +262,7 @@ def test_a_file_inside_the_page_is_saved_as_it_is(browser: Browser, tmp_path: Pa
         assert Path(saved.value.path()).read_text(encoding="utf-8") == "id,label\n7,ä\n"
 
 
+@pytest.mark.slow
 def test_a_long_word_below_a_picture_stays_whole_and_the_picture_makes_room(browser: Browser, tmp_path: Path) -> None:
     name = "old_english_sheepdog_puppies"
     block = render_pictures([Picture(grey(32), "a dog", name), Picture(grey(32), "a cat", "cat")], 60)

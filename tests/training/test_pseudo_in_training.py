@@ -65,6 +65,7 @@ def test_permuted_labels_do_not_come_back_through_copies_of_the_held_out_images(
     assert run(root, "student", [0], **MEMORISER, pseudo=LOW).pooled > 0.6
 
 
+@pytest.mark.slow
 def test_a_student_learns_from_a_teacher_that_was_trained_before(root: Path) -> None:
     run(root, "teacher", [0], select="best")
     card = run(root, "student", [0], pseudo={"teachers": ["teacher"], "confidence": 0.34})

@@ -33,6 +33,7 @@ def test_the_default_is_trial_0(studied_root: Path) -> None:
     assert len(study.get_trials()) == 4
 
 
+@pytest.mark.slow
 def test_a_trial_scores_what_train_would_score(studied_root: Path, tmp_path: Path) -> None:
     root = tmp_path / "root"
     shutil.copytree(studied_root, root, ignore=shutil.ignore_patterns(".work"))
