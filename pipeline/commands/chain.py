@@ -70,6 +70,17 @@ def _look(
     look.run(find_root(), model, settings or [], fold or [0], keep)
 
 
+@chain_commands.command("search")
+def _search(
+    model: Annotated[str, typer.Argument(help="a file under configs/models that has a section search")],
+    hours: Annotated[float, typer.Option(min=0, help="of searching, all runs of the study together")],
+) -> None:
+    """Search better settings of a model for some hours; what is found is a model of its own, MODEL_tuned."""
+    from pipeline.stages import search
+
+    search.run(find_root(), model, hours)
+
+
 @chain_commands.command("doubt")
 def _doubt(
     model: Annotated[str, typer.Argument(help="a file under configs/models, without .yaml; a quick one will do")],
@@ -131,12 +142,15 @@ _add_stage(
 
 
 @chain_commands.command("best")
-def _best(hours: Annotated[float, typer.Option(min=0, help="in all, from now to the last page")]) -> None:
+def _best(
+    hours: Annotated[float, typer.Option(min=0, help="in all, from now to the last page")],
+    search: Annotated[bool, typer.Option("--search", help="a third of them for better settings of networks")] = False,
+) -> None:
     """Spend hours on the best ensemble: try models, keep those that help, submission ready at any moment."""
     from pipeline.core.processes import seconds_since_start
     from pipeline.stages import best
 
-    best.run(find_root(), hours, seconds_since_start())
+    best.run(find_root(), hours, seconds_since_start(), search)
 
 
 @chain_commands.command("scores")

@@ -73,6 +73,11 @@ def model_path(root: Path, model: str) -> Path:
     return models_folder(root) / f"{model}.yaml"
 
 
+def found_model(model: str) -> str:
+    """The name of the model that a search by hand makes of another."""
+    return f"{model}_tuned"
+
+
 def measured_recipes_path(root: Path) -> Path:
     """The table of recipes that were measured."""
     return root / "configs" / "measured_recipes.csv"

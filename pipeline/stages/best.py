@@ -21,6 +21,7 @@ from pipeline.planning.choosing import MARGIN, Option, choose_option, find_stand
 from pipeline.planning.page import write_plan_page
 from pipeline.planning.plan import Plan, plan_folder, read_plan, write_plan
 from pipeline.planning.prior import DataSize, Estimate, read_measured_recipes
+from pipeline.planning.searching import SHARE, choose_search, run_search
 from pipeline.planning.steps import leave_out_idle, try_model
 from pipeline.training.context import read_train_params
 from pipeline.training.machines.ray_cluster import require_cluster
@@ -47,13 +48,14 @@ class Outlook:
     left_out: dict[str, str]
 
 
-def run(root: Path, hours: float, gone: float = 0.0) -> None:
+def run(root: Path, hours: float, gone: float = 0.0, search: bool = False) -> None:
     """Spends a budget; called again, it goes on where it stood, or with what a larger budget adds.
 
     Args:
         root: the repository.
         hours: the budget in all, whole minutes and seconds included: from the start to the last page.
         gone: seconds since the start of this process, which count, too.
+        search: whether a third of the budget is for settings of the models that the ensemble leans on.
 
     Raises:
         InputError: the budget is used up, the data cannot be prepared, or Ray is asked for and cannot be had.
@@ -73,8 +75,10 @@ def run(root: Path, hours: float, gone: float = 0.0) -> None:
         execution.begin()
         candidates = read.wait()
     outlook = Outlook(estimate_candidates(candidates.known, _find_size(root), table), candidates.left_out)
-    while option := _next_option(execution.plan, outlook):
-        execution.step(option)
+    execution.steps(outlook, SHARE * plan.budget if search else 0.0)
+    if search:
+        execution.searches()
+        execution.steps(outlook, 0.0)
     execution.finish(outlook)
 
 
@@ -112,18 +116,58 @@ class _Execution:
         if cpu > _LEAST:  # these stages keep one core busy, where there is one
             self._plan = self._plan.model_copy(update={"waiting": max(1.0, ran.seconds / cpu)})
 
-    def step(self, option: Option) -> None:
-        """Takes a step and prints what came of it."""
+    def steps(self, outlook: Outlook, held: float) -> None:
+        """Takes steps as long as one fits; ``held`` seconds are for something else."""
+        while True:
+            options = rank_options(self.plan, outlook.estimates, _OVERHEAD)
+            seconds = self.plan.left - _reserve(self.plan) - held
+            present = find_standing(self.plan, outlook.estimates)
+            option = choose_option(options, present, seconds, not self._plan.models)
+            if option is None:
+                return
+            others = [each.seconds for each in options if each.model != option.model]
+            self._step(option, seconds, min(others, default=0.0))
+
+    def searches(self) -> None:
+        """Searches settings of the models that the ensemble leans on, and tries what is found as any other model."""
+        while self._plan.models:
+            seconds = self.plan.left - _reserve(self._plan)
+            if (planned := choose_search(self._root, self._plan, seconds)) is None:
+                return
+            self._words = f"{planned.model}: searches better settings for {_clock(planned.seconds)}"
+            print(f"{self._words}; {_describe_standing(self.plan)}")
+            found, self._plan = run_search(self._root, self._plan, planned, seconds, self._tick)
+            if not found:
+                self._note()
+                continue
+            option = Option(planned.new_model, planned.training, 0.0, 0)
+            self._step(option, self.plan.left - _reserve(self._plan), 0.0)
+            if self._plan.steps[-1].outcome == "out_of_time":
+                return
+
+    def _step(self, option: Option, seconds: float, quickest: float) -> None:
+        """Takes a step and prints what came of it.
+
+        Args:
+            option: the model.
+            seconds: that are left for steps.
+            quickest: seconds of the quickest other model, which the first step leaves, so that there is a submission.
+        """
         hope = f"{option.gain:.0%} less error" if self._plan.models else "a first score"
         self._words = f"{option.model}: hopes for {hope} in {option.seconds:.0f} s"
         print(f"{self._words}; {_describe_standing(self.plan)}")
-        seconds = self.plan.left - _reserve(self._plan)
         if self._plan.models:
             seconds = min(seconds, _MOST * option.seconds)
-        if not self._plan.models and seconds < MARGIN * option.seconds:
+        elif seconds < MARGIN * option.seconds:
             print(f"the budget is short: {option.model}, the quickest, is expected to take {option.seconds:.0f} s")
             seconds = 4 * option.seconds
+        else:
+            seconds = max(MARGIN * option.seconds, seconds - MARGIN * quickest)
         self._plan = try_model(self._root, self._plan, option, seconds, self._tick)
+        self._note()
+
+    def _note(self) -> None:
+        """Notes when the last step ended, and prints what came of it."""
         step = self._plan.steps[-1].model_copy(update={"spent": self.plan.spent})
         self._plan = self._plan.model_copy(update={"steps": (*self._plan.steps[:-1], step)})
         score = "" if step.score is None else f", nested {self._plan.metric} {step.score:.4f}"
@@ -172,12 +216,6 @@ def _count_cpu() -> float:
 def _find_size(root: Path) -> DataSize:
     images = open_store(paths.store_path(root, "train"))
     return DataSize(min(images.shape[1:3]), len(tables.read_index(paths.index_path(root, "train"))))
-
-
-def _next_option(plan: Plan, outlook: Outlook) -> Option | None:
-    options = rank_options(plan, outlook.estimates, _OVERHEAD)
-    present = find_standing(plan, outlook.estimates)
-    return choose_option(options, present, plan.left - _reserve(plan), not plan.models)
 
 
 def _reserve(plan: Plan) -> float:

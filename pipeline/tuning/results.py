@@ -1,5 +1,6 @@
 """Results of tuning: the settings laid over a model's file, a card, its numbers, a page."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -7,15 +8,42 @@ from ruamel.yaml import YAML
 
 from pipeline.core import cards, files
 from pipeline.core.cards import TuningCard
+from pipeline.core.errors import InputError
 from pipeline.core.files import atomic_path
-from pipeline.core.paths import reports_folder, tuned_path
+from pipeline.core.paths import found_model, model_path, reports_folder, tuned_path
 from pipeline.page import document
 from pipeline.page.blocks import render_paragraph
+from pipeline.training.recipes.model_yaml import Settings, overlay_settings
+
+FOUND = "Written by the verb search."
 
 
 def study_page_path(root: Path, model: str) -> Path:
     """Returns the path of the page of a model's study."""
     return reports_folder(root) / "tuning" / f"{model}.html"
+
+
+def write_found_model(root: Path, card: TuningCard, settings: Settings, full: Settings) -> Path | None:
+    """Writes the settings that a search found as a model's file of its own, beside the one that was searched.
+
+    Args:
+        root: the repository folder.
+        card: the results.
+        settings: of the model that was searched, as they stand in its file.
+        full: the same with all defaults.
+
+    Returns:
+        The file; None where nothing better was found.
+    """
+    if not card.adopted or card.best is None:
+        return None
+    try:
+        laid = overlay_settings(settings, card.best.settings)
+    except InputError:  # in a section that the file leaves out
+        laid = overlay_settings(full, card.best.settings)
+    path = model_path(root, found_model(card.model))
+    _dump(path, f"{_headline(card, FOUND)} On {card.competition}.", laid)
+    return path
 
 
 def write_tuning_results(root: Path, card: TuningCard) -> None:
@@ -52,26 +80,30 @@ def _write_settings(path: Path, card: TuningCard) -> None:
     content: dict[str, Any] = {}
     if card.adopted and card.best is not None:
         content = {"competition": card.competition, "settings": card.best.settings}
+    _dump(path, _headline(card, "Written by the stage tune."), content)
+
+
+def _dump(path: Path, headline: str, content: Mapping[str, Any]) -> None:
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-        file.write(f"# {_headline(card)}\n")
+        file.write(f"# {headline}\n")
         if content:
-            yaml.dump(content, file)
+            yaml.dump(dict(content), file)
 
 
-def _headline(card: TuningCard) -> str:
+def _headline(card: TuningCard, writer: str) -> str:
     if not card.study:
-        return "Not tuned: the recipe is used unchanged. Written by the stage tune."
+        return f"Not tuned: the recipe is used unchanged. {writer}"
     if not card.adopted or card.best is None:
-        return f"Study {card.study} found nothing better: the recipe is used unchanged. Written by the stage tune."
+        return f"Study {card.study} found nothing better: the recipe is used unchanged. {writer}"
     if card.verdict is None:
         return (
             f"Trial {card.best.number} of study {card.study}, not measured again: the unchanged recipe could not be "
-            "trained. Written by the stage tune."
+            f"trained. {writer}"
         )
     return (
         f"Trial {card.best.number} of study {card.study}: {card.metric} {card.verdict.default:.4f} -> "
-        f"{card.verdict.tuned:.4f}, measured again. Written by the stage tune."
+        f"{card.verdict.tuned:.4f}, measured again. {writer}"
     )

@@ -57,7 +57,7 @@ class _Choice:
     adopted: bool = False
 
 
-def tune_model(root: Path, model: str, params: TuneParams, hours: float | None) -> TuningCard:
+def tune_model(root: Path, model: str, params: TuneParams, hours: float | None, page: Path | None = None) -> TuningCard:
     """Searches until the budget is spent, continuing an earlier search; then confirms the best trial on unseen rows.
 
     Args:
@@ -65,6 +65,7 @@ def tune_model(root: Path, model: str, params: TuneParams, hours: float | None) 
         model: its name.
         params: the ``tune`` section.
         hours: of this model, all runs of its study together.
+        page: where the study's page goes; None is the stage's own place.
 
     Raises:
         InputError: the space, the storage or the trainings cannot be used.
@@ -80,10 +81,10 @@ def tune_model(root: Path, model: str, params: TuneParams, hours: float | None) 
     _check_folds(context)
     spec = StudySpec(root, model, context.study_name, params, url, None, context.epochs)
     with nullcontext() if url else lock_journal(spec.locks_folder, model):  # a database may be shared
-        return _run_study(spec, context, hours)
+        return _run_study(spec, context, hours, page or study_page_path(root, model))
 
 
-def _run_study(spec: StudySpec, context: TrialContext, hours: float | None) -> TuningCard:
+def _run_study(spec: StudySpec, context: TrialContext, hours: float | None, page: Path) -> TuningCard:
     study = spec.open_study()
     study.enqueue_trial(context.space.default_params(), skip_if_exists=True)
     before = float(study.user_attrs.get(SEARCHED, 0.0))
@@ -102,7 +103,7 @@ def _run_study(spec: StudySpec, context: TrialContext, hours: float | None) -> T
             flush=True,
         )
         sys.exit(EXIT_ENDED)
-    write_study_page(study_page_path(spec.root, spec.model), study, card)
+    write_study_page(page, study, card)
     return card
 
 
