@@ -4,11 +4,13 @@ Rows are aligned by id, never by position. Ids and class names are text, exactly
 """
 
 import hashlib
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
+from pipeline.core.csvs import read_table
 from pipeline.core.digests import require_unchanged
 from pipeline.core.errors import DAMAGE, InputError, some
 from pipeline.core.files import atomic_path, read_json, write_json
@@ -30,6 +32,24 @@ def write_index(path: Path, index: pd.DataFrame) -> None:
     check_unique(index["id"].tolist(), str(path))
     with atomic_path(path) as temporary:
         index.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def copy_table(path: Path, table: pd.DataFrame, target: Path) -> None:
+    """Copies a table of a competition: as it stands where `read_table` reads the same, else as plain UTF-8.
+
+    Args:
+        path: the table.
+        table: what `read_source_table` reads, or what should stand there instead.
+        target: the copy.
+    """
+    try:
+        same = read_table(path).equals(table)
+    except InputError:
+        same = False
+    if same:
+        shutil.copyfile(path, target)
+    else:
+        table.to_csv(target, index=False, lineterminator="\n")
 
 
 def read_index(path: Path) -> pd.DataFrame:

@@ -11,12 +11,13 @@ from pathlib import Path
 
 from pipeline.core.competition import load_competition
 from pipeline.core.config import load_params
-from pipeline.core.csvs import copy_table, read_source_table
+from pipeline.core.csvs import read_source_table
 from pipeline.core.digests import write_digests
 from pipeline.core.errors import InputError, near_names
 from pipeline.core.files import write_json
 from pipeline.core.folders import atomic_folder
 from pipeline.core.paths import prepared_folder
+from pipeline.core.tables import copy_table
 from pipeline.data.prepared.answer_subjects import assign_units, list_answer_ids, make_sheet
 from pipeline.data.prepared.more_rows import add_more_rows, list_more_rows
 from pipeline.data.prepared.preparing import PrepareParams, encode_truth, list_display_names, write_prepared

@@ -10,6 +10,7 @@ from natsort import natsorted, ns
 from support.fabricated import index, random_probs, write_model_card
 
 from pipeline.core import cards, files, paths, tables
+from pipeline.core.csvs import read_source_table
 from pipeline.core.errors import InputError
 from pipeline.core.ids import check_ids, check_unique, natural_order
 from pipeline.core.predictions import Predictions, check_predictions, read_predictions, write_predictions
@@ -278,3 +279,14 @@ def test_a_damaged_fold_table_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "folds.csv").write_text(text)
     with pytest.raises(InputError, match=r"folds\.csv is damaged .*; remove it and run `dvc repro split`"):
         tables.read_folds(tmp_path / "folds.csv")
+
+
+def test_a_copy_is_the_same_file_where_it_is_plain_and_plain_where_it_is_not(tmp_path: Path) -> None:
+    for text, wanted in (
+        ("id,label\r\n1,a\r\n", "id,label\r\n1,a\r\n"),
+        ("sep=;\nid;label\n1; a\n", "id,label\n1,a\n"),
+    ):
+        path = tmp_path / "table.csv"
+        path.write_bytes(text.encode())
+        tables.copy_table(path, read_source_table(path), tmp_path / "copy.csv")
+        assert (tmp_path / "copy.csv").read_bytes() == wanted.encode()

@@ -12,7 +12,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -251,6 +251,19 @@ def test_a_connection_on_which_nobody_reads_the_answer_is_closed(more: bytes, mo
         connection.sendall(b"GET /long HTTP/1.1\r\nHost: a\r\n" + more + b"\r\n")
         wait(lambda: len(there) == 1)
         wait(lambda: not there)
+
+
+def test_a_connection_whose_answer_is_read_too_slowly_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    received = 0
+    with serving(0.1, monkeypatch) as (address, there), socket.create_connection(address, timeout=20) as connection:
+        connection.sendall(b"GET /long HTTP/1.1\r\nHost: a\r\n\r\n")
+        wait(lambda: len(there) == 1)
+        with suppress(ConnectionResetError):
+            while there and (part := connection.recv(200_000)):
+                received += len(part)
+                time.sleep(0.05)
+        wait(lambda: not there)
+    assert received < 15_000_000
 
 
 def test_more_connections_than_the_demo_holds_are_closed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

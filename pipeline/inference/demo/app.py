@@ -51,8 +51,8 @@ _HEADERS = {
 class ImpatientProtocol(H11Protocol):
     """A connection that is closed where nothing goes on: others want its place.
 
-    Within `HEAD_SECONDS` a whole request must begin on it, or something of an answer be read. Of more connections than
-    twice `MOST_CONNECTIONS` it is closed at once.
+    Within `HEAD_SECONDS` a whole request must begin on it, and within twice that an answer be read to its end. Of more
+    connections than twice `MOST_CONNECTIONS` it is closed at once.
     """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -63,12 +63,14 @@ class ImpatientProtocol(H11Protocol):
         self.loop.call_later(HEAD_SECONDS, self._look, None, 0)
 
     def _look(self, last: object, unread: int) -> None:
-        """Closes the connection where no request has begun since ``last`` one, or nothing of what was unread is read.
+        """Closes the connection where no request has begun since ``last`` one, or an answer is still not read.
+
+        Who asks again and again and reads less than comes is no reader either.
 
         What a closed connection still has to send keeps it open until somebody reads it.
         """
         left = self.transport.get_write_buffer_size()
-        if left and left == unread:
+        if left and unread and (self.cycle is last or left >= unread):
             self.transport.abort()
         elif not left and self.transport.is_closing():
             return
