@@ -68,17 +68,22 @@ class NetworkInputs:
             return
         cache, shape = self._cache(phase), phase.model.input_shape[1:]
         each = BYTES * math.prod(shape)
-        sizes = {name: each * len(self.images(part)) for part in _PARTS for name in self._versions(phase, part, seed)}
-        total, missing = sum(sizes.values()), [size for name, size in sizes.items() if not cache.is_kept(name)]
-        size = f"{len(sizes)} versions of train and test images, {' x '.join(map(str, shape))} an image"
-        name, key = f"what the layers up to {prefix.after} make of them", f"{phase.scope.section}.prefix"
+        versions = {part: self._versions(phase, part, seed) for part in _PARTS}
+        sizes = {name: each * len(self.images(part)) for part, names in versions.items() for name in names}
+        total = sum(sizes.values())
+        missing = [size for name, size in sizes.items() if not cache.is_kept(name)]
+        key, shape_text = f"{phase.scope.section}.prefix", " x ".join(map(str, shape))
+        counts = (
+            f"{len(versions['train'])} versions of the training images and {len(versions['test'])} of the test images"
+        )
+        kept = f"{counts} as {prefix.after} gives them ({shape_text} each)"
         if total > prefix.limit_gb * 1e9:
             raise InputError(
-                f"{key}: {name} ({size}) takes {total / 1e9:,.2f} GB, more than limit_gb: {prefix.limit_gb:g}; "
-                "raise it, lower draws or input.size, or cut after a later layer"
+                f"{key}: {kept} take {total / 1e9:,.2f} GB, more than limit_gb: {prefix.limit_gb:g}; raise it, lower "
+                "draws or input.size, or cut after a later layer"
             )
         if missing:
-            print(f"{key}: {name}: {size}, {total / 1e6:,.1f} MB in {cache.folder}", flush=True)
+            print(f"{key}: {kept}: {total / 1e6:,.1f} MB in {cache.folder}", flush=True)
             # A version is written in blocks, and then as a whole.
             require_space(cache.folder, sum(missing) + max(missing), f"free some, or lower {key}.draws")
 

@@ -130,10 +130,10 @@ def test_the_size_is_said_before_anything_is_written_and_refused_beyond_the_limi
     root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     session(root, above(draws=2)).begin(0, 0)
-    said = "training.prefix: what the layers up to relu make of them: 6 versions of train and test images, 8 x 8 x 4"
-    assert f"{said} an image, 0.1 MB" in capsys.readouterr().out
+    said = "training.prefix: 4 versions of the training images and 2 of the test images as relu gives them (8 x 8 x 4"
+    assert f"{said} each): 0.1 MB in" in capsys.readouterr().out
     with pytest.raises(
-        InputError, match=r"^training.prefix: .* takes 0.00 GB, more than limit_gb: 1e-05; raise it, lower draws or"
+        InputError, match=r"^training.prefix: 4 versions .* take 0.00 GB, more than limit_gb: 1e-05; raise it, lower dr"
     ):
         session(root, above(draws=2, limit_gb=1e-5)).begin(0, 0)
     assert not (root / "features").exists()
