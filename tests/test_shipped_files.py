@@ -41,6 +41,8 @@ def small(name: str) -> dict[str, Any]:
     recipe["input"] = {**recipe.get("input", {}), "size": find_least_size(network)}
     if network["name"] == "pretrained":
         network |= {"weights": "none", "backbone": network["backbone"] if name in DEEP else "Tiny"}
+    if network.get("backbone") == "Tiny" and "prefix" in training:
+        training["prefix"]["after"] = "relu"
     if network["name"] in TRANSFORMERS:
         network |= {"weights": "none", "preset": None, "shape": SHAPE}
     for stage in (training, *training.get("before", [])):

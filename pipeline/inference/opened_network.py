@@ -18,8 +18,10 @@ from pipeline.networks import runtime
 from pipeline.networks.backbones.transformers import Transformer
 from pipeline.networks.build import BuiltNetwork, WeightSource, build_network, build_penultimate
 from pipeline.networks.checkpoint_files import LoadedWeights, load_checkpoint
+from pipeline.networks.cutting import CutNetwork, cut_network
 from pipeline.networks.features import FeatureCache
 from pipeline.networks.predicting import predict_from_features, predict_from_images
+from pipeline.networks.runtime import keras
 from pipeline.training.recipes.recipe import Recipe
 
 
@@ -83,9 +85,21 @@ class OpenedNetwork:
 
     @cached_property
     def _last(self) -> Any:
-        last = build_penultimate(self.net, self.recipe.training.unfreeze == "head")
+        last = build_penultimate(self.net, self.recipe.training.on_features)
+        if self._cut is not None:
+            last = keras.Model(self._cut.pooled.input, last(self._cut.pooled.output))
         last.jit_compile = runtime.use_xla()
         return last
+
+    @cached_property
+    def _cut(self) -> CutNetwork | None:
+        """Both parts of the network, the lower of which is the same in every fold; None where it has no prefix."""
+        prefix = self.recipe.training.prefix
+        if prefix is None:
+            return None
+        assert self.net.body is not None  # the recipe refuses to cut what has no backbone
+        assert self.net.head is not None
+        return cut_network(self.net.body, self.net.head, prefix.after, "training.prefix.after")
 
     def _predict_folds(
         self, checkpoints: Sequence[Path], images: Images, work: Path, last: Any
@@ -95,12 +109,13 @@ class OpenedNetwork:
         sources: list[KeptFeatures] | None = None
         for path in checkpoints:
             self.load(path)
-            if recipe.training.unfreeze != "head":
+            if not recipe.training.on_features:
                 yield self._on_images(preprocessed_images, last)
                 continue
-            if sources is None:  # a frozen backbone is the same in every fold
-                assert self.net.extract is not None  # the recipe refuses to freeze what has no backbone
-                cache = FeatureCache(work / "features", self.net.extract, self.size, workers)
+            if sources is None:  # a frozen backbone, or its prefix, is the same in every fold
+                extract = self._cut.extract if self._cut else self.net.extract
+                assert extract is not None  # the recipe refuses to freeze what has no backbone
+                cache = FeatureCache(work / "features", extract, self.size, workers)
                 sources = cache.compute_views("test", preprocessed_images, recipe.views)
             yield self._on_features(sources, last)
 
@@ -110,9 +125,10 @@ class OpenedNetwork:
         return _join_batches(batches, last)
 
     def _on_features(self, sources: Sequence[KeptFeatures], last: Any) -> tuple[Logits, Features]:
-        assert self.net.head is not None  # it was trained
-        self.net.head.jit_compile = runtime.use_xla()
-        return _join_batches(predict_from_features(self.net.head, sources, np.arange(len(sources[0]))), last)
+        trained = self._cut.above if self._cut else self.net.head
+        assert trained is not None
+        trained.jit_compile = runtime.use_xla()
+        return _join_batches(predict_from_features(trained, sources, np.arange(len(sources[0]))), last)
 
 
 def open_network(

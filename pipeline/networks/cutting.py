@@ -42,13 +42,17 @@ class CutNetwork:
         extract: from a batch of images in [0, 255] to what the cut lets through, float32 (batch, ...), statistics and
             dropout at rest.
         above: from there to logits (batch, n_classes).
-        pool: from there to the head's features, float32 (batch, width), at rest as well.
+        pooled: from there to the head's features (batch, width).
     """
 
     below: list[keras.Layer]
     extract: Callable[[NDArray[np.uint8 | np.float32]], Features]
     above: keras.Model
-    pool: Callable[[Features], Features]
+    pooled: keras.Model
+
+    def pool(self, batch: Features) -> Features:
+        """Returns the head's features of what the cut lets through, float32 (batch, width), at rest as well."""
+        return np.asarray(self.pooled.predict_on_batch(batch), dtype=np.float32)
 
 
 def cut_network(body: Body, head: keras.Model, after: str, key: str) -> CutNetwork:
@@ -79,11 +83,8 @@ def cut_network(body: Body, head: keras.Model, after: str, key: str) -> CutNetwo
     def extract(batch: NDArray[np.uint8 | np.float32]) -> Features:
         return np.asarray(below.predict_on_batch(batch), dtype=np.float32)
 
-    def pool(batch: Features) -> Features:
-        return np.asarray(pooled.predict_on_batch(batch), dtype=np.float32)
-
     above = keras.Model(let_through, head(features), name=backbone.name)
-    return CutNetwork(list(lower.layers), extract, above, pool)
+    return CutNetwork(list(lower.layers), extract, above, pooled)
 
 
 def list_cuts(backbone: keras.Model) -> list[str]:
