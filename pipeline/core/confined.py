@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel
 
-from pipeline.core.errors import InputError
+from pipeline.core.errors import InputError, one_line
 
 if TYPE_CHECKING:
     import regex
@@ -110,11 +110,14 @@ def require_below(base: Path, paths: Iterable[str]) -> None:
         paths: below it; what is not there is not looked at.
 
     Raises:
-        InputError: the file or folder behind one lies elsewhere.
+        InputError: the file or folder behind one lies elsewhere, or links lead in a circle.
     """
     real = base.resolve()
     for path in paths:
-        behind = (base / path).resolve()
+        try:
+            behind = (base / path).resolve()
+        except (RuntimeError, OSError) as error:  # Python 3.11 raises RuntimeError, 3.13 OSError
+            raise InputError(f"{base / path} is a link in a circle ({one_line(error)}); remove it") from error
         if behind.exists() and not behind.is_relative_to(real):
             raise InputError(
                 f"{base / path} is a link to {behind}, outside of the source; copy what it links to, or name that "

@@ -190,9 +190,10 @@ def files_below(folder: Path, above: tuple[Path, ...] = ()) -> Iterator[Path]:
                 continue
             if not _is_utf8(entry.name):
                 raise InputError(f"{entry.path!a} has a name that is not UTF-8; rename it")
-            if entry.is_dir():
+            astray = entry.is_symlink() and not Path(entry.path).exists()  # `is_dir` fails where links lead in a circle
+            if not astray and entry.is_dir():
                 yield from files_below(folder / entry.name, (*above, real))
-            elif entry.is_file():
+            elif not astray and entry.is_file():
                 yield folder / entry.name
             else:
                 raise InputError(f"{entry.path} is a link to nothing, or no plain file; remove it")

@@ -50,6 +50,14 @@ def test_a_link_that_leads_out_of_the_source_is_refused(tmp_path: Path) -> None:
         require_below(source, iter(["sample.csv"]))
 
 
+def test_a_link_in_a_circle_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").symlink_to("train.csv")
+    with pytest.raises(InputError, match=r"train\.csv is a link in a circle .*; remove it"):
+        require_below(tmp_path, iter(["train.csv"]))
+    with pytest.raises(InputError, match=r"train\.csv is a link to nothing, or no plain file; remove it"):
+        list(files.files_below(tmp_path))
+
+
 @pytest.mark.parametrize("match", [match_whole, search_pattern])
 def test_a_pattern_that_goes_back_again_and_again_ends_in_time(match: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.core.confined.SECONDS", 0.05)
