@@ -36,7 +36,7 @@ def measure(competition: str, minutes: float, keep: Path | None) -> str:
     with TemporaryDirectory() as folder:
         clone, home = Path(folder) / "clone", Path(folder) / "home"
         home.mkdir()
-        subprocess.run(["git", "clone", "-q", str(ROOT), str(clone)], check=True)
+        subprocess.run(["git", "-c", "advice.detachedHead=false", "clone", "-q", str(ROOT), str(clone)], check=True)
         if competition != "digits":
             _run(clone, home, "init", competition)
         load, before, started = os.getloadavg()[0], _count_cpu(), time.perf_counter()
