@@ -31,6 +31,7 @@ _OVERHEAD = 25.0  # seconds of a step beside the training, to begin with: DVC, e
 _PAGES = 45.0  # seconds of the pages at the end, to begin with
 _LEAST = 1.0  # CPU seconds: with less, nothing is said about the machine
 _ENDING = 1.5  # seconds for the page of the plan
+_PART = 0.25
 _MOST = 3.0  # times what a step is expected to take: it is ended then, and what it trained is kept
 _LINE = 15.0  # seconds between two lines where there is no terminal
 
@@ -219,8 +220,8 @@ def _find_size(root: Path) -> DataSize:
 
 
 def _reserve(plan: Plan) -> float:
-    """Seconds that the pages at the end are expected to take."""
-    return MARGIN * max(plan.pages, _PAGES * plan.slowness)
+    """Seconds that the pages at the end are expected to take; of a short budget a part at most, for they can wait."""
+    return min(MARGIN * max(plan.pages, _PAGES * plan.slowness), _PART * plan.budget)
 
 
 def _describe_standing(plan: Plan) -> str:

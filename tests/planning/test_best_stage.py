@@ -76,3 +76,10 @@ def test_how_busy_the_machine_is_shows_while_data_are_made(
     execution = best._Execution(tmp_path, Plan(competition="tiny", budget=600.0), 0.0)
     execution.begin()
     assert execution.plan.waiting == pytest.approx(waiting)
+
+
+def test_pages_that_can_wait_take_no_more_than_a_quarter_of_a_short_budget() -> None:
+    busy = Plan(competition="tiny", budget=600.0, waiting=10.0)
+    assert best._reserve(busy) == 150.0
+    assert best._reserve(busy.model_copy(update={"budget": 36000.0})) == pytest.approx(1.15 * 450)
+    assert best._reserve(busy.model_copy(update={"waiting": 1.0})) == pytest.approx(1.15 * 45)
