@@ -40,7 +40,7 @@ def iterate_parquet(path: Path, columns: Collection[str] | None) -> Iterator[Row
     unfolded, most = 0, max(_MOST_BYTES, _MOST_TIMES * path.stat().st_size)
     with _opened(path) as file:
         for batch in file.iter_batches(_rows(len(names)), columns=names):
-            unfolded += batch.nbytes
+            unfolded += sum(_count_bytes(column) for column in batch.columns)
             if unfolded > most:
                 raise InputError(
                     f"{path} unfolds from {path.stat().st_size / 1e6:.1f} MB into more than {most / 1e6:,.0f} MB: its "
@@ -69,6 +69,11 @@ def iterate_parquet_pixels(path: Path, columns: Sequence[str]) -> Iterator[NDArr
             arrays = [batch.column(name).to_numpy(zero_copy_only=False) for name in columns]
             done += batch.num_rows
             yield from np.stack(arrays, axis=1)
+
+
+def _count_bytes(column: Any) -> int:
+    """Counts the bytes of an Arrow array with every value written out, also where it holds each but once."""
+    return int((column.dictionary_decode() if hasattr(column, "dictionary_decode") else column).nbytes)
 
 
 def _rows(columns: int) -> int:

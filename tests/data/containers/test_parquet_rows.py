@@ -11,12 +11,14 @@ from pipeline.data.containers import parquet_rows
 from pipeline.data.containers.tables import read_rows
 
 
+@pytest.mark.parametrize("once", [False, True])
 def test_a_file_that_unfolds_into_far_more_than_it_is_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, once: bool
 ) -> None:
     monkeypatch.setattr(parquet_rows, "_MOST_BYTES", 1_000_000)
     path = tmp_path / "train.parquet"
-    pq.write_table(pa.table({"id": ["a" * 1000] * 4000}), path)
+    ids = pa.array(["a" * 1000] * 4000)
+    pq.write_table(pa.table({"id": ids.dictionary_encode() if once else ids}), path)
     with pytest.raises(InputError, match=r"train\.parquet unfolds from 0\.0 MB into more than 1 MB: .*short"):
         list(parquet_rows.iterate_parquet(path, None))
     monkeypatch.setattr(parquet_rows, "_MOST_BYTES", 5_000_000)
