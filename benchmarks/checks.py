@@ -29,6 +29,7 @@ CHECKS = {
     "pipeline.core.confined": [],
     "pipeline.core.config": ["_refuse_bombs"],
     "pipeline.core.memory": [],
+    "pipeline.core.room": ["require_threads", "_make_room"],
     "pipeline.core.processes": ["end_with_dvc", "_watch_all"],
     "pipeline.core.ids": ["check_unique"],
     "pipeline.core.tables": ["folds_digest"],
