@@ -125,6 +125,24 @@ def require_below(base: Path, paths: Iterable[str]) -> None:
             )
 
 
+def require_own_folder(root: Path, folder: Path) -> None:
+    """Refuses a source that is a home folder, or holds one or this repository: all of that would be a competition's.
+
+    Args:
+        root: the repository.
+        folder: of the source.
+
+    Raises:
+        InputError: it is or does.
+    """
+    real = folder.resolve()
+    home = Path("~").expanduser() if "HOME" in os.environ else root
+    for inside, words in ((home, "your home folder"), (root, "this repository")):
+        if inside.resolve().is_relative_to(real):
+            holds = "is" if inside.resolve() == real else "holds"
+            raise InputError(f"the source {folder} {holds} {words}; name the folder of the competition's files alone")
+
+
 def require_files_below(base: Path, folder: Path, files: Collection[str]) -> None:
     """Refuses files of a folder that lie elsewhere, themselves or a folder on the way to them, behind a link.
 

@@ -10,7 +10,7 @@ from support.fabricated import LABELS, competition
 
 from pipeline.core import config, files
 from pipeline.core.competition import Competition
-from pipeline.core.confined import list_paths, match_whole, require_below, search_pattern
+from pipeline.core.confined import list_paths, match_whole, require_below, require_own_folder, search_pattern
 from pipeline.core.errors import InputError
 
 BOMB = "\n".join(["a0: &a0 [1]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 9))])
@@ -117,3 +117,25 @@ def test_a_value_beyond_reason_is_one_short_line(part: dict[str, Any], wanted: s
     with pytest.raises(InputError, match=wanted) as caught:
         parsed(train=part)
     assert len(str(caught.value)) < 900
+
+
+@pytest.mark.parametrize(
+    ("folder", "words"),
+    [
+        (".", "holds your home folder; name the folder of the competition's files alone"),
+        ("home", "is your home folder"),
+        ("work", "holds this repository"),
+        ("work/repository", "is this repository"),
+    ],
+)
+def test_a_source_that_is_more_than_a_competition_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str, words: str
+) -> None:
+    root = tmp_path / "work" / "repository"
+    for path in (tmp_path / "home" / "data", root / "data"):
+        path.mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    with pytest.raises(InputError, match=words):
+        require_own_folder(root, tmp_path / folder)
+    require_own_folder(root, root / "data")
+    require_own_folder(root, tmp_path / "home" / "data")

@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 from pipeline.core.archives.kinds import strip_archive_ending
 from pipeline.core.competition import Competition, load_competition
 from pipeline.core.config import expand, parse
+from pipeline.core.confined import require_own_folder
 from pipeline.core.errors import InputError, near_names
 from pipeline.core.files import write_text
 from pipeline.core.params_file import write_active
@@ -67,6 +68,8 @@ def describe_local(
     found = Path(expand(str(source), "--from")).expanduser()
     if not found.exists():
         raise InputError(f"--from {source} does not exist; give the path of a folder or archive")
+    if found.is_dir():
+        require_own_folder(root, found)
     name = name or propose_name(source)
     require_new_name(root, name)
     description = describe_files(found, choices or Choices(), metric)

@@ -17,7 +17,7 @@ from pipeline.core.archives.unpacking import unpack_archive
 from pipeline.core.archives.written import SourceFile, compute_crc32
 from pipeline.core.competition import Competition
 from pipeline.core.config import expand
-from pipeline.core.confined import list_paths, require_below
+from pipeline.core.confined import list_paths, require_below, require_own_folder
 from pipeline.core.errors import InputError, some
 from pipeline.core.files import files_below, is_junk, read_json, write_text
 from pipeline.core.paths import raw_folder
@@ -83,6 +83,7 @@ def _place(root: Path, source: Source) -> Path:
     if isinstance(source, LocalSource):
         path = _local(root, source)
         if path.is_dir():
+            require_own_folder(root, path)
             return path
         words = ["local", path.stem, str(path)]
     elif isinstance(source, KaggleSource):
