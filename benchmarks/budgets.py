@@ -8,6 +8,7 @@ processes, the load before and after, the nested score, and the steps. ``--keep 
 
 import argparse
 import json
+import math
 import os
 import resource
 import shutil
@@ -42,18 +43,22 @@ def measure(competition: str, minutes: float, keep: Path | None) -> str:
         load, before, started = os.getloadavg()[0], _count_cpu(), time.perf_counter()
         code = _run(clone, home, "best", "--hours", str(minutes / 60))
         wall, cpu = time.perf_counter() - started, _count_cpu() - before
-        plan: dict[str, Any] = json.loads((clone / "reports" / "best.json").read_text())
+        report = clone / "reports" / "best.json"
+        if not report.is_file():
+            return f"{competition} {minutes:g} min: {wall / 60:.2f} min, exit code {code}, no plan was written"
+        plan: dict[str, Any] = json.loads(report.read_text())
         if keep is not None:
             keep.mkdir(parents=True, exist_ok=True)
             shutil.copy(clone / "reports" / "best.json", keep / f"{competition}_{minutes:g}.json")
         valid = (clone / "submissions" / "ensemble.csv").is_file()
     over = wall / 60 / minutes - 1
     steps = ", ".join(f"{step['model']} {step['seconds']:.0f} s {step['outcome']}" for step in plan["steps"])
-    low, high = plan["interval"] or (float("nan"), float("nan"))
+    low, high = plan["interval"] or (math.nan, math.nan)
+    score = math.nan if plan["score"] is None else plan["score"]
     return (
         f"{competition} {minutes:g} min: {wall / 60:.2f} min ({over:+.1%}), exit code {code}, submission "
         f"{'there' if valid else 'missing'}, {cpu:.0f} CPU s, load {load:.1f} - {os.getloadavg()[0]:.1f}, "
-        f"nested {plan['metric']} {plan['score']:.4f} [{low:.4f}, {high:.4f}], finished {plan['finished']}: {steps}"
+        f"nested {plan['metric']} {score:.4f} [{low:.4f}, {high:.4f}], finished {plan['finished']}: {steps}"
     )
 
 

@@ -38,7 +38,7 @@ ROOMS = {
     "planning": Room(
         5,
         "workspace page training",
-        "candidates choosing page plan prior searching steps suggestions",
+        "candidates choosing page plan plan_lines prior searching steps suggestions",
     ),
     "tuning": Room(5, "page networks training", "params results space study"),
     "inference": Room(

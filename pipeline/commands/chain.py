@@ -75,7 +75,7 @@ def _search(
     model: Annotated[str, typer.Argument(help="a file under configs/models that has a section search")],
     hours: Annotated[float, typer.Option(min=0, help="of searching, all runs of the study together")],
 ) -> None:
-    """Search better settings of a model for some hours; what is found is a model of its own, MODEL_tuned."""
+    """Search better settings of a model for some hours; what is found is a model, MODEL_tuned_COMPETITION."""
     from pipeline.stages import search
 
     search.run(find_root(), model, hours)

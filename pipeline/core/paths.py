@@ -73,9 +73,9 @@ def model_path(root: Path, model: str) -> Path:
     return models_folder(root) / f"{model}.yaml"
 
 
-def found_model(model: str) -> str:
-    """The name of the model that a search by hand makes of another."""
-    return f"{model}_tuned"
+def found_model(model: str, competition: str) -> str:
+    """The name of the model that a search by hand makes of another; settings are found on a competition."""
+    return f"{model}_tuned_{competition}"
 
 
 def measured_recipes_path(root: Path) -> Path:

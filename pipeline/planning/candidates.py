@@ -1,18 +1,20 @@
 """The models that a plan may try: those of ``params.yaml`` and those of the table of measured recipes."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import TypeAlias
 
 from pipeline.core.competition import Competition
 from pipeline.core.errors import InputError
 from pipeline.core.paths import models_folder
-from pipeline.core.processes import end_at_once_with_parent
+from pipeline.core.processes import end_at_once_with_parent, end_process, start_process
 from pipeline.planning.prior import DataSize, Estimate, MeasuredRecipe, ModelFacts, estimate_recipe
+
+Facts: TypeAlias = tuple[dict[str, ModelFacts], dict[str, str]]
 
 
 @dataclass(frozen=True)
@@ -31,21 +33,21 @@ class ModelsToTry:
 class ReadAhead:
     """Models' files that another process reads, which takes as long as the start of TensorFlow, and its memory."""
 
-    def __init__(self, future: "Future[tuple[dict[str, ModelFacts], dict[str, str]]]") -> None:
-        """Takes what was begun by `reading_candidates`."""
-        self._future = future
+    def __init__(self, receiver: "Connection[None, Facts]") -> None:
+        """Takes the end of the pipe that the process writes into."""
+        self._receiver = receiver
 
     def wait(self) -> ModelsToTry:
         """Returns what was read.
 
         Raises:
-            InputError: the process was killed.
+            InputError: the process ended before.
         """
         try:
-            return ModelsToTry(*self._future.result())
-        except BrokenProcessPool as error:
+            return ModelsToTry(*self._receiver.recv())
+        except EOFError as error:
             raise InputError(
-                "the process that reads configs/models was killed, most likely for want of memory; end other "
+                "the process that reads configs/models ended before it had, most likely for want of memory; end other "
                 "programs; the same command goes on"
             ) from error
 
@@ -64,14 +66,20 @@ def reading_candidates(
     """
     files = {file.stem for file in models_folder(root).glob("*.yaml")}
     names = sorted(files & ({row.recipe for row in table} | set(named) | set(competition.models)))
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=end_at_once_with_parent) as pool:
-        yield ReadAhead(pool.submit(_read, root, competition, names))
+    receiver, sender = get_context("spawn").Pipe(duplex=False)
+    process = start_process(_read, (sender, root, competition, names), "models' files")
+    sender.close()
+    try:
+        yield ReadAhead(receiver)
+    finally:
+        end_process(process)
 
 
-def _read(root: Path, competition: Competition, names: list[str]) -> tuple[dict[str, ModelFacts], dict[str, str]]:
+def _read(sender: "Connection[Facts, None]", root: Path, competition: Competition, names: list[str]) -> None:
+    end_at_once_with_parent()
     from pipeline.planning.readable import read_model_facts
 
-    return read_model_facts(root, competition, names)
+    sender.send(read_model_facts(root, competition, names))
 
 
 def estimate_candidates(

@@ -52,7 +52,7 @@ def _describe_outcome(plan: Plan) -> list[str]:
         sentences[-1] += f" [{low:.4f}, {high:.4f}]."
     if plan.score_after_choice is not None:
         sentences.append(
-            f"{len(plan.steps)} steps were compared by that score, and the best of many is too good by luck: with the "
+            f"{plan.scored} ensembles were compared by that score, and the best of many is too good by luck: with the "
             f"choice made on other folds than those it is scored on it is {plan.score_after_choice:.4f}."
         )
     return sentences or ["Nothing was trained."]

@@ -44,6 +44,22 @@ class PlanStep(Section):
     spent: float = 0.0
 
 
+class PlannedSearch(Section):
+    """A search of better settings for a model of the ensemble.
+
+    Attributes:
+        model: that is searched.
+        new_model: name of the model that is made of what it finds.
+        seconds: of searching, all runs of the study together.
+        training: seconds that all folds of the model take here.
+    """
+
+    model: str
+    new_model: str
+    seconds: float
+    training: float
+
+
 class Plan(Section):
     """All steps on one competition.
 
@@ -54,6 +70,7 @@ class Plan(Section):
         pages: seconds that the pages at the end took; 0 before they were made.
         waiting: seconds by the clock of a CPU second, when data and folds were made: above 1 on a busy machine.
         steps: in their order.
+        search: begun, and not yet a step; the same again goes on with it.
         models: those in the ensemble now, in the order they came.
         metric: of the scores.
         greater_is_better: whether the metric is.
@@ -69,6 +86,7 @@ class Plan(Section):
     pages: float = 0.0
     waiting: float = 1.0
     steps: tuple[PlanStep, ...] = ()
+    search: PlannedSearch | None = None
     models: tuple[str, ...] = ()
     metric: str = ""
     greater_is_better: bool = True
@@ -81,6 +99,11 @@ class Plan(Section):
     def left(self) -> float:
         """Seconds of the budget that are left."""
         return self.budget - self.spent
+
+    @property
+    def scored(self) -> int:
+        """How many ensembles were scored."""
+        return sum(step.score is not None for step in self.steps)
 
     @property
     def present(self) -> int:

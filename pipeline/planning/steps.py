@@ -30,7 +30,7 @@ from pipeline.workspace.running import Run, run_stages, run_verb
 
 Tick = Callable[[float], None]
 ENSEMBLING = ("ensemble", "submission-ensemble")
-_IDLE = 1e-3  # weight below which a member does nothing
+IDLE = 1e-3  # weight below which a member does nothing
 _BACK = 300.0  # seconds at most for getting the ensemble back from DVC's cache, which takes some
 
 
@@ -158,7 +158,7 @@ def leave_out_idle(root: Path, plan: Plan, seconds: float, tick: Tick) -> Plan:
         tick: called while it runs.
     """
     weights = cards.read_card(paths.card_path(root, paths.ENSEMBLE), cards.EnsembleCard).weights
-    used = tuple(name for name in plan.models if weights.get(name, 1.0) >= _IDLE)
+    used = tuple(name for name in plan.models if weights.get(name, 1.0) >= IDLE)
     if used == plan.models or not used:
         return plan
     judge = make_judge(root)

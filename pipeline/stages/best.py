@@ -4,6 +4,7 @@ Reads: configs/models, configs/measured_recipes.csv, params.yaml. Writes: params
 .html; runs `dvc repro`, which writes everything else. What is half done lies in .work/best and .work/train.
 """
 
+import os
 import resource
 import sys
 import time
@@ -15,13 +16,15 @@ from pipeline.core.active import active_models, active_name
 from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError
 from pipeline.core.params_file import write_active
+from pipeline.core.room import count_cores
 from pipeline.images.store import open_store
 from pipeline.planning.candidates import estimate_candidates, reading_candidates
 from pipeline.planning.choosing import MARGIN, Option, choose_option, find_standing, rank_options
 from pipeline.planning.page import write_plan_page
 from pipeline.planning.plan import Plan, plan_folder, read_plan, write_plan
+from pipeline.planning.plan_lines import describe_end, describe_standing, format_clock
 from pipeline.planning.prior import DataSize, Estimate, read_measured_recipes
-from pipeline.planning.searching import SHARE, choose_search, run_search
+from pipeline.planning.searching import SHARE, choose_search, remove_dropped, run_search
 from pipeline.planning.steps import leave_out_idle, try_model
 from pipeline.training.context import read_train_params
 from pipeline.training.machines.ray_cluster import require_cluster
@@ -113,9 +116,10 @@ class _Execution:
             raise InputError(
                 ran.error or f"{self._words}: not done within the budget; the same command with more goes on"
             )
-        cpu = _count_cpu() - before
-        if cpu > _LEAST:  # these stages keep one core busy, where there is one
-            self._plan = self._plan.model_copy(update={"waiting": max(1.0, ran.seconds / cpu)})
+        cpu, most = _count_cpu() - before, 1 + os.getloadavg()[0] / count_cores()  # a download is no busy machine
+        if cpu > _LEAST:
+            waiting = max(1.0, min(ran.seconds / cpu, most))
+            self._plan = self._plan.model_copy(update={"waiting": waiting})
 
     def steps(self, outlook: Outlook, held: float) -> None:
         """Takes steps as long as one fits; ``held`` seconds are for something else."""
@@ -135,16 +139,23 @@ class _Execution:
             seconds = self.plan.left - _reserve(self._plan)
             if (planned := choose_search(self._root, self._plan, seconds)) is None:
                 return
-            self._words = f"{planned.model}: searches better settings for {_clock(planned.seconds)}"
-            print(f"{self._words}; {_describe_standing(self.plan)}")
+            self._plan = self._plan.model_copy(update={"search": planned})
+            self._save()
+            self._words = f"{planned.model}: searches better settings for {format_clock(planned.seconds)}"
+            print(f"{self._words}; {describe_standing(self.plan)}")
             found, self._plan = run_search(self._root, self._plan, planned, seconds, self._tick)
-            if not found:
+            if found:
+                option = Option(planned.new_model, planned.training, 0.0, 0)
+                self._step(option, self.plan.left - _reserve(self._plan), 0.0)
+            else:
                 self._note()
-                continue
-            option = Option(planned.new_model, planned.training, 0.0, 0)
-            self._step(option, self.plan.left - _reserve(self._plan), 0.0)
-            if self._plan.steps[-1].outcome == "out_of_time":
-                return
+            outcome = self._plan.steps[-1].outcome
+            if outcome == "out_of_time":
+                return  # with more hours it goes on
+            self._plan = self._plan.model_copy(update={"search": None})
+            self._save()
+            if outcome != "kept":
+                remove_dropped(self._root, planned.new_model)
 
     def _step(self, option: Option, seconds: float, quickest: float) -> None:
         """Takes a step and prints what came of it.
@@ -154,9 +165,9 @@ class _Execution:
             seconds: that are left for steps.
             quickest: seconds of the quickest other model, which the first step leaves, so that there is a submission.
         """
-        hope = f"{option.gain:.0%} less error" if self._plan.models else "a first score"
-        self._words = f"{option.model}: hopes for {hope} in {option.seconds:.0f} s"
-        print(f"{self._words}; {_describe_standing(self.plan)}")
+        hope = f"hopes for {option.gain:.0%} less error" if self._plan.models else "hopes for a first score"
+        self._words = f"{option.model}: {hope if option.gain else 'tried'} in {option.seconds:.0f} s"
+        print(f"{self._words}; {describe_standing(self.plan)}")
         if self._plan.models:
             seconds = min(seconds, _MOST * option.seconds)
         elif seconds < MARGIN * option.seconds:
@@ -191,7 +202,7 @@ class _Execution:
         self._save()
         options = rank_options(self.plan, outlook.estimates, _OVERHEAD)
         write_plan_page(self._root, self.plan, options, outlook.left_out)
-        print(_describe_end(self.plan, self._root))
+        print(describe_end(self.plan))
 
     def _save(self) -> None:
         write_plan(self._root, self.plan)
@@ -202,10 +213,12 @@ class _Execution:
             self._saved = now
             self._save()
         if sys.stderr.isatty():
-            print(f"\r\x1b[K[{_clock(self.plan.left)} left] {self._words}", end="", file=sys.stderr, flush=True)
+            print(f"\r\x1b[K[{format_clock(self.plan.left)} left] {self._words}", end="", file=sys.stderr, flush=True)
         elif now - self._printed > _LINE:
             self._printed = now
-            print(f"[{_clock(self.plan.left)} left] {self._words}, {gone:.0f} s so far", file=sys.stderr, flush=True)
+            print(
+                f"[{format_clock(self.plan.left)} left] {self._words}, {gone:.0f} s so far", file=sys.stderr, flush=True
+            )
 
 
 def _count_cpu() -> float:
@@ -222,26 +235,3 @@ def _find_size(root: Path) -> DataSize:
 def _reserve(plan: Plan) -> float:
     """Seconds that the pages at the end are expected to take; of a short budget a part at most, for they can wait."""
     return min(MARGIN * max(plan.pages, _PAGES * plan.slowness), _PART * plan.budget)
-
-
-def _describe_standing(plan: Plan) -> str:
-    best = "nothing yet" if plan.score is None else f"nested {plan.metric} {plan.score:.4f}"
-    return f"best so far: {best}; {_clock(plan.left)} left"
-
-
-def _describe_end(plan: Plan, root: Path) -> str:
-    low, high = plan.interval or (0.0, 0.0)
-    late = [] if plan.finished else ["the budget was over before all pages were made; `dvc repro` makes the others"]
-    return "\n".join(
-        [
-            *late,
-            f"nested {plan.metric} {plan.score:.4f} [{low:.4f}, {high:.4f}] by {', '.join(plan.models)}",
-            f"with the choice among {len(plan.steps)} ensembles made on other rows: {plan.score_after_choice:.4f}",
-            f"{plan.spent / 60:.1f} of {plan.budget / 60:.1f} minutes; submissions/ensemble.csv, reports/best.html",
-        ]
-    )
-
-
-def _clock(seconds: float) -> str:
-    whole = max(0, round(seconds))
-    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"

@@ -1,19 +1,20 @@
 """A search of some hours for better settings of a model; what it finds is a model of its own, and no stage runs again.
 
 Reads: data/prepared, folds/folds.csv, configs/models/<model>.yaml with its search space, ``tune`` of params.yaml but
-its budget. Writes: configs/models/<model>_tuned.yaml, where settings are better on rows that the search did not use;
+its budget. Writes: configs/models/<model>_tuned_<competition>.yaml, where settings are better when measured again;
 reports/search/<model>.html and .json. The study is that of the stage tune.
 """
 
 from pathlib import Path
 
 from pipeline.core import cards, paths
+from pipeline.core.active import active_name
 from pipeline.core.config import load_params
 from pipeline.core.errors import InputError
 from pipeline.training.model_file import recipe_from
-from pipeline.training.recipes.model_yaml import read_model
+from pipeline.training.recipes.model_yaml import is_found_by_search, read_model
 from pipeline.tuning.params import TuneParams
-from pipeline.tuning.results import FOUND, write_found_model
+from pipeline.tuning.results import write_found_model
 
 
 def run(root: Path, model: str, hours: float) -> None:
@@ -32,8 +33,8 @@ def run(root: Path, model: str, hours: float) -> None:
     settings, space = read_model(root, model)
     if not space:
         raise InputError(f"configs/models/{model}.yaml has no section search; docs/tuning.md says how to write one")
-    path = paths.model_path(root, paths.found_model(model))
-    if path.is_file() and FOUND not in path.read_text(encoding="utf-8").partition("\n")[0]:
+    path = paths.model_path(root, paths.found_model(model, active_name(root)))
+    if path.is_file() and not is_found_by_search(path):
         raise InputError(f"{path} was not written by a search and would be lost; rename it")
     # A search builds networks, whose imports take seconds: a mistyped name need not wait for them.
     from pipeline.tuning import study

@@ -13,9 +13,7 @@ from pipeline.core.files import atomic_path
 from pipeline.core.paths import found_model, model_path, reports_folder, tuned_path
 from pipeline.page import document
 from pipeline.page.blocks import render_paragraph
-from pipeline.training.recipes.model_yaml import Settings, overlay_settings
-
-FOUND = "Written by the verb search."
+from pipeline.training.recipes.model_yaml import FOUND, Settings, overlay_settings
 
 
 def study_page_path(root: Path, model: str) -> Path:
@@ -41,7 +39,7 @@ def write_found_model(root: Path, card: TuningCard, settings: Settings, full: Se
         laid = overlay_settings(settings, card.best.settings)
     except InputError:  # in a section that the file leaves out
         laid = overlay_settings(full, card.best.settings)
-    path = model_path(root, found_model(card.model))
+    path = model_path(root, found_model(card.model, card.competition))
     _dump(path, f"{_headline(card, FOUND)} On {card.competition}.", laid)
     return path
 
@@ -54,7 +52,7 @@ def write_tuning_results(root: Path, card: TuningCard) -> None:
         card: the results.
     """
     if not card.study:
-        how = "To tune it, run `make overnight HOURS=8`; see docs/tuning.md."
+        how = f"To tune it, run `python -m pipeline search {card.model} --hours 1`; see docs/tuning.md."
         document.write_page(
             study_page_path(root, card.model),
             f"Tuning {card.model}",

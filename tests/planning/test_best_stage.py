@@ -9,7 +9,7 @@ from support.fabricated import write_params, write_repository
 from pipeline.core.errors import InputError
 from pipeline.planning.candidates import ModelsToTry
 from pipeline.planning.choosing import Option
-from pipeline.planning.plan import Plan, PlanStep, read_plan
+from pipeline.planning.plan import Plan, PlannedSearch, PlanStep, read_plan
 from pipeline.planning.prior import DataSize, Estimate
 from pipeline.stages import best
 from pipeline.workspace.running import Run
@@ -72,6 +72,7 @@ def test_how_busy_the_machine_is_shows_while_data_are_made(
     write_repository(tmp_path)
     counted = iter((10.0, 10.0 + cpu))
     monkeypatch.setattr(best, "_count_cpu", lambda: next(counted))
+    monkeypatch.setattr("os.getloadavg", lambda: (99.0, 1.0, 1.0))
     monkeypatch.setattr(best, "run_stages", lambda *settings: Run(0, 20.0))
     execution = best._Execution(tmp_path, Plan(competition="tiny", budget=600.0), 0.0)
     execution.begin()
@@ -83,3 +84,74 @@ def test_pages_that_can_wait_take_no_more_than_a_quarter_of_a_short_budget() -> 
     assert best._reserve(busy) == 150.0
     assert best._reserve(busy.model_copy(update={"budget": 36000.0})) == pytest.approx(1.15 * 450)
     assert best._reserve(busy.model_copy(update={"waiting": 1.0})) == pytest.approx(1.15 * 45)
+
+
+@pytest.mark.parametrize(("outcomes", "runs"), [(["kept"], 1), (["dropped"], 1), (["out_of_time", "kept"], 2)])
+def test_a_search_is_tried_as_a_model_and_goes_on_where_time_ran_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outcomes: list[str], runs: int
+) -> None:
+    write_repository(tmp_path)
+    write_params(tmp_path, ["one"])
+    planned = PlannedSearch(model="one", new_model="one_tuned_tiny", seconds=60.0, training=9.0)
+    path = tmp_path / "configs" / "models" / "one_tuned_tiny.yaml"
+    asked: list[PlannedSearch] = []
+    tried: list[tuple[str, float]] = []
+
+    def choose(root: Path, plan: Plan, seconds: float) -> PlannedSearch | None:
+        done = {step.model for step in plan.steps if step.outcome != "out_of_time"}
+        return plan.search or (None if "one_tuned_tiny" in done else planned)
+
+    def search(root: Path, plan: Plan, planned: PlannedSearch, seconds: float, tick: object) -> tuple[bool, Plan]:
+        noted = read_plan(tmp_path, "tiny")
+        assert noted
+        assert noted.search == planned
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("# Trial 1. Written by the verb search. On tiny.\n")
+        asked.append(planned)
+        return True, plan
+
+    def try_model(root: Path, plan: Plan, option: Option, seconds: float, tick: object) -> Plan:
+        tried.append((option.model, seconds))
+        step = PlanStep.model_validate({"model": option.model, "outcome": outcomes.pop(0), "reason": "", "seconds": 9})
+        return plan.model_copy(update={"steps": (*plan.steps, step)})
+
+    for name, stub in (("choose_search", choose), ("run_search", search), ("try_model", try_model)):
+        monkeypatch.setattr(best, name, stub)
+    plan = Plan(competition="tiny", budget=600.0, models=("one",))
+    for _ in range(runs):
+        execution = best._Execution(tmp_path, plan, 0.0)
+        execution.searches()
+        plan = execution.plan
+    assert asked == [planned] * runs
+    assert [model for model, _ in tried] == ["one_tuned_tiny"] * runs
+    assert [seconds for _, seconds in tried] == pytest.approx([27.0] * runs)
+    assert plan.search is None
+    assert path.is_file() is (plan.steps[-1].outcome == "kept")
+
+
+def test_a_third_of_the_budget_is_held_for_searches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[float] = []
+    monkeypatch.setattr(best._Execution, "begin", lambda self: None)
+    monkeypatch.setattr(best._Execution, "steps", lambda self, outlook, seconds: held.append(seconds))
+    monkeypatch.setattr(best._Execution, "searches", lambda self: held.append(-1.0))
+    monkeypatch.setattr(best._Execution, "finish", lambda self, outlook: None)
+    monkeypatch.setattr(best, "reading_candidates", lambda *settings: nullcontext(_Read()))
+    monkeypatch.setattr(best, "_find_size", lambda root: DataSize(8, 100))
+    monkeypatch.setattr(best, "read_measured_recipes", lambda root: ())
+    write_repository(tmp_path)
+    write_params(tmp_path, ["one"])
+    best.run(tmp_path, 0.1)
+    best.run(tmp_path, 0.1, search=True)
+    assert held == [0.0, pytest.approx(120.0), -1.0, 0.0]
+
+
+def test_a_download_is_no_busy_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_repository(tmp_path)
+    counted = iter((10.0, 15.0))
+    monkeypatch.setattr(best, "_count_cpu", lambda: next(counted))
+    monkeypatch.setattr(best, "count_cores", lambda: 2)
+    monkeypatch.setattr("os.getloadavg", lambda: (1.0, 1.0, 1.0))
+    monkeypatch.setattr(best, "run_stages", lambda *settings: Run(0, 300.0))
+    execution = best._Execution(tmp_path, Plan(competition="tiny", budget=600.0), 0.0)
+    execution.begin()
+    assert execution.plan.waiting == pytest.approx(1.5)

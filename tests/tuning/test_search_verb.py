@@ -48,10 +48,10 @@ def test_what_is_found_is_a_model_of_its_own(
     card = cards.read_card(root / "reports" / "search" / "one.json", cards.TuningCard)
     assert (root / "reports" / "search" / "one.html").is_file()
     assert card.adopted is (gain > 0)
-    assert model_path(root, "one_tuned").is_file() is (gain > 0)
+    assert model_path(root, "one_tuned_tiny").is_file() is (gain > 0)
     if gain > 0:
-        assert load_model(root, "one_tuned", True) == load_model(root, "one", True, {"network.units": [32]})
-        assert model_path(root, "one_tuned").read_text().startswith("# Trial 4 of study one-")
+        assert load_model(root, "one_tuned_tiny", True) == load_model(root, "one", True, {"network.units": [32]})
+        assert model_path(root, "one_tuned_tiny").read_text().startswith("# Trial 4 of study one-")
         search.run(root, "one", 1e-9)  # its own file is written again
     assert not tuned_path(root, "one").exists()
     assert not (root / "reports" / "tuning").exists()
@@ -60,12 +60,14 @@ def test_what_is_found_is_a_model_of_its_own(
 
 def test_what_cannot_be_searched_is_said_before_anything_starts(tmp_path: Path) -> None:
     root = write_repository(tmp_path)
-    mine = model_path(root, "one_tuned")
+    mine = model_path(root, "one_tuned_tiny")
     tiny.write_yaml(mine, settings())
     before = mine.read_bytes()
-    with pytest.raises(InputError, match=r"one_tuned\.yaml was not written by a search and would be lost; rename it"):
+    with pytest.raises(
+        InputError, match=r"one_tuned_tiny\.yaml was not written by a search and would be lost; rename it"
+    ):
         search.run(root, "one", 1.0)
-    with pytest.raises(InputError, match=r"configs/models/one_tuned\.yaml has no section search"):
-        search.run(root, "one_tuned", 1.0)
+    with pytest.raises(InputError, match=r"configs/models/one_tuned_tiny\.yaml has no section search"):
+        search.run(root, "one_tuned_tiny", 1.0)
     assert mine.read_bytes() == before
     assert not (root / ".work").exists()

@@ -30,7 +30,7 @@ def test_without_a_budget_the_stage_leaves_every_recipe_unchanged(tmp_path: Path
     assert tuned_path(root, "one").read_text().startswith("# Not tuned")
     card = cards.read_card(root / "reports" / "tuning" / "one.json", cards.TuningCard)
     assert (card.study, card.adopted) == ("", False)
-    assert "make overnight" in results.study_page_path(root, "one").read_text()
+    assert "python -m pipeline search one" in results.study_page_path(root, "one").read_text()
     assert not (root / ".work").exists()
 
 

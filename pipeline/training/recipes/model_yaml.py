@@ -18,6 +18,9 @@ SEARCH = "search"
 Settings = dict[str, Any]
 
 
+FOUND = "Written by the verb search."
+
+
 class TunedSettings(Section):
     """The settings that tuning chose for a model, from ``configs/tuned/<model>.yaml``.
 
@@ -64,6 +67,11 @@ def read_tuned_settings(root: Path, model: str, competition: str) -> Settings:
             f"tune@{model}`, or remove the file"
         )
     return tuned.settings
+
+
+def is_found_by_search(path: Path) -> bool:
+    """Says whether a model's file is one that a search wrote, and may write again or remove."""
+    return path.is_file() and FOUND in path.read_text(encoding="utf-8").partition("\n")[0]
 
 
 def get_setting(settings: Mapping[str, Any], path: str) -> Any:
