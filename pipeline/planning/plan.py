@@ -51,13 +51,13 @@ class PlannedSearch(Section):
         model: that is searched.
         new_model: name of the model that is made of what it finds.
         seconds: of searching, all runs of the study together.
-        training: seconds that all folds of the model take here.
+        step: seconds that trying it is expected to take.
     """
 
     model: str
     new_model: str
     seconds: float
-    training: float
+    step: float
 
 
 class Plan(Section):

@@ -2,6 +2,7 @@
 
 import errno
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.core import cards, paths
@@ -12,8 +13,26 @@ from pipeline.training.recipes.model_yaml import is_found_by_search, read_model
 from pipeline.workspace.running import run_verb
 
 SHARE = 1 / 3  # of a budget, kept for searches where they are asked for
-_AFTER = 2.2  # trainings after a search: the best trial measured again, then trained as a model
-_LEAST = 2.0  # trainings: in less, ten trials of one fold find nothing
+_AGAIN = 1.2  # trainings, to measure the best trial again
+_LEAST, _SECONDS = 2.0, 60.0  # trainings and seconds: in less, ten trials of one fold find nothing
+
+
+@dataclass(frozen=True)
+class _Costs:
+    """Seconds of a model: of training all folds, and of its step of a plan, ensembling included."""
+
+    training: float
+    step: float
+
+    @property
+    def least(self) -> float:
+        """The shortest search."""
+        return max(_LEAST * self.training, _SECONDS)
+
+    @property
+    def after(self) -> float:
+        """What follows a search."""
+        return _AGAIN * self.training + self.step
 
 
 def choose_search(root: Path, plan: Plan, seconds: float) -> PlannedSearch | None:
@@ -29,17 +48,17 @@ def choose_search(root: Path, plan: Plan, seconds: float) -> PlannedSearch | Non
     """
     if plan.search is not None:
         return plan.search if seconds > 0 else None
-    took = {name: _training_seconds(root, plan, name) for name in _list_able(root, plan)}
-    fitting = [name for name in took if seconds >= (_AFTER + _LEAST) * took[name]]
+    costs = {name: _read_costs(root, plan, name) for name in _list_able(root, plan)}
+    fitting = [name for name, cost in costs.items() if seconds >= cost.least + cost.after]
     if not fitting:
         return None
     model = fitting[0]
-    searching = max(seconds / len(fitting) - _AFTER * took[model], _LEAST * took[model])
+    searching = max(seconds / len(fitting) - costs[model].after, costs[model].least)
     return PlannedSearch(
         model=model,
         new_model=paths.found_model(model, plan.competition),
         seconds=_searched_before(root, plan, model) + searching,
-        training=took[model],
+        step=costs[model].step,
     )
 
 
@@ -60,12 +79,13 @@ def _list_able(root: Path, plan: Plan) -> list[str]:
     return able
 
 
-def _training_seconds(root: Path, plan: Plan, model: str) -> float:
-    """Seconds of all folds of a model here: a step takes less where DVC had its training, the card more on Ray."""
+def _read_costs(root: Path, plan: Plan, model: str) -> "_Costs":
+    """Reads what a model costs here: a step takes less than its training where DVC had that."""
     step = max((step.seconds for step in plan.steps if step.model == model), default=0.0)
     path = paths.card_path(root, model)
     card = cards.read_card(path, cards.ModelCard) if path.is_file() else None
-    return step if card is None else max(step, card.train_seconds + card.feature_seconds)
+    training = step if card is None else card.train_seconds + card.feature_seconds
+    return _Costs(training, max(step, training))
 
 
 def _searched_before(root: Path, plan: Plan, model: str) -> float:

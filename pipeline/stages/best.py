@@ -145,7 +145,7 @@ class _Execution:
             print(f"{self._words}; {describe_standing(self.plan)}")
             found, self._plan = run_search(self._root, self._plan, planned, seconds, self._tick)
             if found:
-                option = Option(planned.new_model, planned.training, 0.0, 0)
+                option = Option(planned.new_model, planned.step, 0.0, 0)
                 self._step(option, self.plan.left - _reserve(self._plan), 0.0)
             else:
                 self._note()

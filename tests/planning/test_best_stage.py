@@ -92,7 +92,7 @@ def test_a_search_is_tried_as_a_model_and_goes_on_where_time_ran_out(
 ) -> None:
     write_repository(tmp_path)
     write_params(tmp_path, ["one"])
-    planned = PlannedSearch(model="one", new_model="one_tuned_tiny", seconds=60.0, training=9.0)
+    planned = PlannedSearch(model="one", new_model="one_tuned_tiny", seconds=60.0, step=9.0)
     path = tmp_path / "configs" / "models" / "one_tuned_tiny.yaml"
     asked: list[PlannedSearch] = []
     tried: list[tuple[str, float]] = []

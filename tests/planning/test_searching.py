@@ -16,7 +16,7 @@ from pipeline.stages import ensemble
 from pipeline.workspace.running import Run
 
 SPACE = {"search": {"training.epochs": {"kind": "int", "low": 1, "high": 3}}}
-PLANNED = PlannedSearch(model="weak", new_model="weak_tuned_tiny", seconds=100.0, training=20.0)
+PLANNED = PlannedSearch(model="weak", new_model="weak_tuned_tiny", seconds=100.0, step=20.0)
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def plan_of(*steps: tuple[str, float, str]) -> Plan:
 
 
 def planned(model: str, seconds: float, training: float) -> PlannedSearch:
-    return PlannedSearch(model=model, new_model=f"{model}_tuned_tiny", seconds=seconds, training=training)
+    return PlannedSearch(model=model, new_model=f"{model}_tuned_tiny", seconds=seconds, step=training)
 
 
 TRAINED = (("weak", 20.0, "kept"), ("plain", 10.0, "kept"), ("strong", 100.0, "kept"))
@@ -63,11 +63,11 @@ def test_the_model_with_the_largest_weight_is_searched_first_and_time_is_shared(
 
 def test_a_search_that_would_be_too_short_is_not_begun(root: Path) -> None:
     plan = plan_of(*TRAINED)
-    assert choose_search(root, plan, 83.0) is None
-    chosen = choose_search(root, plan, 85.0)
+    assert choose_search(root, plan, 103.0) is None
+    chosen = choose_search(root, plan, 105.0)
     assert chosen
     assert chosen.model == "weak"
-    assert chosen.seconds == pytest.approx(41.0)
+    assert chosen.seconds == pytest.approx(61.0)
 
 
 @pytest.mark.parametrize(
@@ -149,5 +149,7 @@ def test_a_full_disk_is_no_failed_search(root: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_step_that_found_its_training_done_is_no_measure_of_it(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(searching, "_training_seconds", lambda root, plan, model: 400.0)
-    assert choose_search(root, plan_of(*TRAINED), 4000.0) == planned("strong", 2000.0 - 880.0, 400.0)
+    monkeypatch.setattr(searching, "_read_costs", lambda root, plan, model: searching._Costs(400.0, 410.0))
+    assert choose_search(root, plan_of(*TRAINED), 4000.0) == planned("strong", 2000.0 - 890.0, 410.0)
+    quick = searching._Costs(7.0, 72.0)  # a step is mostly DVC and the ensemble
+    assert [quick.least, quick.after] == pytest.approx([60.0, 80.4])
