@@ -76,5 +76,21 @@ def test_a_backend_that_can_start_no_threads_is_not_imported() -> None:
 
 
 def test_threads_that_can_be_started_are_ended_again() -> None:
-    ran = run(background, "-c", _LIMIT + "print(can_start(8), __import__('threading').active_count())", "2000")
-    assert ran.stdout == "True 1\n"
+    ran = run(background, "-c", _LIMIT + "print(can_start(8), len(list(Path('/proc/self/task').iterdir())))", "2000")
+    before = run(background, "-c", _LIMIT + "print(True, len(list(Path('/proc/self/task').iterdir())))", "2000")
+    assert ran.stdout == before.stdout != ""
+
+
+def test_the_look_for_threads_takes_no_room_from_what_follows() -> None:
+    size = "int(Path('/proc/self/statm').read_text().split()[0]) * resource.getpagesize()"
+    ran = run(background, "-c", _LIMIT + f"before = {size}; print(can_start(10), {size} - before)", "2000")
+    started, grown = ran.stdout.split()
+    assert started == "True"
+    assert int(grown) < 32 * 2**20
+
+
+def test_a_limit_on_processes_is_seen() -> None:
+    # No limit holds for root.
+    limited = "os.getuid() or os.setuid(65534); resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))"
+    ran = run(background, "-c", _LIMIT + f"import os; print(can_start(2)); {limited}; print(can_start(2))", "2000")
+    assert ran.stdout == "True\nFalse\n"
