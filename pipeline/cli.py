@@ -38,8 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
     watch_imports()
+    words = sys.argv[1:] if arguments is None else arguments
     try:
-        require_threads_of_verb()
+        if words and "--help" not in words:
+            require_threads_of_verb()
         processes.end_with_dvc()
         app(args=arguments, prog_name="python -m pipeline", standalone_mode=True)
     except InputError as error:

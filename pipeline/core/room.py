@@ -25,7 +25,7 @@ _MOST_THREADS = 64  # that OpenBLAS is built for, in all three
 _USUAL_STACK, _SMALL_STACK = 2 * _MIB, _MIB // 8  # bytes: glibc's where no limit is set; enough to wait in
 _ROOM_OF_STRUCT = 128  # bytes: more than a semaphore (32) or the attributes of a thread (56) take on any machine
 FIX = "end other programs, or run it where there is more"
-_SETTING = "OPENBLAS_NUM_THREADS"
+_SETTING, _ARROW_SETTING = "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"  # OpenBLAS reads the second where it lacks its own
 
 
 def watch_imports() -> None:
@@ -40,17 +40,19 @@ def require_threads_of_verb() -> None:
     Of six on two cores Arrow hung, or raised an error of its own; of eight all verbs without a network were done.
 
     Raises:
-        ElsewhereError: this process may not start six, and two for each core.
+        ElsewhereError: this process may not start eight, and those of Arrow.
     """
-    require_threads("python -m pipeline", 6 + 2 * count_cores())
+    fewer = f", or set {_ARROW_SETTING}=1, for fewer of Arrow's" if _count_arrow_threads() > 1 else ""
+    require_threads("python -m pipeline", _count_threads_of_verb(), fewer)
 
 
-def require_threads(name: str, count: int) -> None:
+def require_threads(name: str, count: int, other_fix: str = "") -> None:
     """Refuses to begin what a library would abort.
 
     Args:
         name: of what would begin.
         count: of threads that it starts.
+        other_fix: what else would help, as the end of the line.
 
     Raises:
         ElsewhereError: this process may not start so many more.
@@ -58,13 +60,38 @@ def require_threads(name: str, count: int) -> None:
     if not can_start(count):
         raise ElsewhereError(
             f"{name}: {count} threads could not be started, for want of memory or by a limit on processes; {FIX}, or "
-            "raise the limit (`ulimit -u`, `ulimit -v`, or the container's)"
+            f"raise the limit (`ulimit -u`, `ulimit -v`, or the container's){other_fix}"
         )
 
 
 def count_cores() -> int:
     """Returns the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _count_threads_of_verb() -> int:
+    return 8 + _count_arrow_threads()
+
+
+def _count_arrow_threads() -> int:
+    """Counts the threads that Arrow computes with: more than there are cores, too, where its setting says so.
+
+    Like OpenBLAS it asks nothing but the setting and the cores: a container's share of their time lowers neither.
+
+    Source: https://arrow.apache.org/docs/cpp/env_vars.html
+    """
+    return _read_setting(_ARROW_SETTING) or count_cores()
+
+
+def _count_openblas_threads() -> int:
+    setting = _read_setting(_SETTING) or _read_setting(_ARROW_SETTING) or _MOST_THREADS
+    return min(setting, count_cores(), _MOST_THREADS)
+
+
+def _read_setting(name: str) -> int:
+    """Reads a number of threads; of a list, one for each level, the first; 0 where there is none."""
+    first = os.environ.get(name, "").partition(",")[0].strip()
+    return int(first) if first.isdecimal() else 0
 
 
 def can_start(count: int) -> bool:
@@ -123,13 +150,14 @@ class _Look(MetaPathFinder):
 
 
 def _make_room(name: str) -> None:
-    """Lets the OpenBLAS of a library start no threads where these find no room.
+    """Lets the OpenBLAS of a library start no threads where these find no room, or leave none for Arrow's.
 
     Raises:
         MemoryError: nor does the library by itself.
     """
-    needs, threads = _NEEDS[name], min(count_cores(), _MOST_THREADS) - 1
-    if not is_given((needs + threads * _FOR_A_THREAD) * _MIB) or not can_start(threads):
+    needs, threads = _NEEDS[name], _count_openblas_threads() - 1
+    fits = is_given((needs + threads * _FOR_A_THREAD) * _MIB)
+    if threads and not (fits and can_start(threads + _count_threads_of_verb())):
         os.environ[_SETTING] = "1"
     if not is_given(needs * _MIB):
         raise MemoryError(f"{name} takes {needs} MiB to start")

@@ -9,6 +9,9 @@ from collections.abc import Callable
 import pytest
 from support.project_imports import ROOT
 
+from pipeline.core import room
+from pipeline.core.errors import ElsewhereError
+
 _LIMIT = (
     "import resource, sys; from pathlib import Path\n"
     "from pipeline.core.room import can_start, require_threads, watch_imports\n"
@@ -16,7 +19,8 @@ _LIMIT = (
     "used = int(Path('/proc/self/statm').read_text().split()[0]) * resource.getpagesize()\n"
     "resource.setrlimit(resource.RLIMIT_AS, (used + int(sys.argv[1]) * 2**20,) * 2)\n"
 )
-_ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "OPENBLAS_NUM_THREADS"}
+_SETTINGS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
+_ENVIRONMENT = {key: value for key, value in os.environ.items() if key not in _SETTINGS}
 
 
 def without_threads() -> None:
@@ -46,11 +50,11 @@ def run(begin: Callable[[], None], *arguments: str) -> "subprocess.CompletedProc
     )
 
 
-@pytest.mark.parametrize("room", [40, 81, 240])
-def test_linear_algebra_that_finds_little_room_neither_hangs_nor_interrupts(room: int) -> None:
-    ran = run(background, "-c", _LIMIT + "import scipy.linalg\nprint(scipy.linalg.det(numpy.eye(100)))", str(room))
+@pytest.mark.parametrize("left", [40, 81, 240])
+def test_linear_algebra_that_finds_little_room_neither_hangs_nor_interrupts(left: int) -> None:
+    ran = run(background, "-c", _LIMIT + "import scipy.linalg\nprint(scipy.linalg.det(numpy.eye(100)))", str(left))
     assert (ran.returncode, ran.stdout) == (0, "1.0\n") or "MemoryError: scipy.linalg takes 112 MiB" in ran.stderr
-    assert (ran.returncode == 0) == (room == 240)
+    assert (ran.returncode == 0) == (left == 240)
     assert "OpenBLAS" not in ran.stderr
 
 
@@ -94,3 +98,65 @@ def test_a_limit_on_processes_is_seen() -> None:
     limited = "os.getuid() or os.setuid(65534); resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))"
     ran = run(background, "-c", _LIMIT + f"import os; print(can_start(2)); {limited}; print(can_start(2))", "2000")
     assert ran.stdout == "True\nFalse\n"
+
+
+def test_no_lack_of_threads_keeps_the_help_back() -> None:
+    ran = run(without_threads, "-m", "pipeline", "train", "--help")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "Usage: python -m pipeline train" in ran.stdout
+
+
+@pytest.fixture
+def on_64_cores(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Counts 64 cores, with no setting of threads."""
+    monkeypatch.setattr(room, "count_cores", lambda: 64)
+    for name in _SETTINGS:
+        monkeypatch.setenv(name, "")  # so that it is as before after the test
+        monkeypatch.delenv(name)
+    return monkeypatch
+
+
+@pytest.mark.parametrize(
+    ("openblas", "omp", "taken", "needed"),
+    [
+        ("", "", 64, 72),
+        ("4", "", 4, 72),  # Arrow does not read it
+        ("", "4", 4, 12),
+        ("2", "4", 2, 12),
+        ("", "4,2", 4, 12),
+        ("many", "0", 64, 72),
+        ("100", "100", 64, 108),
+    ],
+)
+def test_threads_are_counted_as_the_libraries_read_their_settings(
+    on_64_cores: pytest.MonkeyPatch, openblas: str, omp: str, taken: int, needed: int
+) -> None:
+    for name, value in zip(_SETTINGS, (openblas, omp), strict=True):
+        on_64_cores.setenv(name, value)
+    assert room._count_openblas_threads() == taken
+    on_64_cores.setattr(room, "can_start", lambda count: count < needed)
+    with pytest.raises(ElsewhereError, match=rf"^python -m pipeline: {needed} threads .*, or set OMP_NUM_THREADS=1, "):
+        room.require_threads_of_verb()
+    on_64_cores.setattr(room, "can_start", lambda count: count <= needed)
+    room.require_threads_of_verb()
+
+
+@pytest.mark.parametrize(
+    ("setting", "most", "kept"),
+    [
+        (None, 63 + 72, None),
+        (None, 62 + 72, "1"),  # those of Arrow must find room after it
+        ("8", 7 + 72, "8"),
+        ("8", 6 + 72, "1"),
+        ("1", 0, "1"),
+    ],
+)
+def test_a_setting_of_threads_that_fits_is_kept(
+    on_64_cores: pytest.MonkeyPatch, setting: str | None, most: int, kept: str | None
+) -> None:
+    on_64_cores.setattr(room, "is_given", lambda size: True)
+    on_64_cores.setattr(room, "can_start", lambda count: count <= most)
+    if setting:
+        on_64_cores.setenv("OPENBLAS_NUM_THREADS", setting)
+    room._make_room("numpy")
+    assert os.environ.get("OPENBLAS_NUM_THREADS") == kept
