@@ -136,8 +136,10 @@ def require_own_folder(root: Path, folder: Path) -> None:
         InputError: it is or does.
     """
     real = folder.resolve()
-    home = Path("~").expanduser() if "HOME" in os.environ else root
-    for inside, words in ((home, "your home folder"), (root, "this repository")):
+    places = [(root, "this repository")]
+    if "HOME" in os.environ:
+        places.insert(0, (Path("~").expanduser(), "your home folder"))
+    for inside, words in places:
         if inside.resolve().is_relative_to(real):
             holds = "is" if inside.resolve() == real else "holds"
             raise InputError(f"the source {folder} {holds} {words}; name the folder of the competition's files alone")

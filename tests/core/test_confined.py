@@ -139,3 +139,9 @@ def test_a_source_that_is_more_than_a_competition_is_refused(
         require_own_folder(root, tmp_path / folder)
     require_own_folder(root, root / "data")
     require_own_folder(root, tmp_path / "home" / "data")
+
+
+def test_without_a_home_a_source_holds_the_repository_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HOME")
+    with pytest.raises(InputError, match="holds this repository; name the folder"):
+        require_own_folder(tmp_path / "repository", tmp_path)
