@@ -56,10 +56,10 @@ def competition_path(root: Path, name: str) -> Path:
         InputError: the name is a path, or has other letters that a file under configs/competitions should not have.
     """
     if not _COMPETITION.fullmatch(name):
-        raise InputError(
-            f"{name[:60]!r} cannot name a competition: letters, digits, _, -, . and spaces only; name a file under "
-            "configs/competitions without .yaml"
-        )
+        fix = "name a file under configs/competitions without .yaml, or give a folder or archive to `init --from PATH`"
+        if any(file.stem == name for file in competitions_folder(root).glob("*.yaml")):
+            fix = f"rename the file configs/competitions/{name}.yaml"
+        raise InputError(f"{name[:60]!r} cannot name a competition: letters, digits, _, -, . and spaces only; {fix}")
     return competitions_folder(root) / f"{name}.yaml"
 
 

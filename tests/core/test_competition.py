@@ -1,5 +1,6 @@
 """The competition schema, and every competition that ships."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,19 @@ def test_a_path_names_no_competition(tmp_path: Path, name: str) -> None:
     write_json(tmp_path / "params.yaml", {"competition": name})
     with pytest.raises(InputError, match=r"cannot name a competition: .* name a file under configs/competitions"):
         load_competition(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["photos (1)", "a+b"])
+def test_a_file_whose_name_has_other_letters_is_to_be_renamed(tmp_path: Path, name: str) -> None:
+    write_json(tmp_path / "configs" / "competitions" / f"{name}.yaml", {})
+    with pytest.raises(InputError, match=rf"; rename the file configs/competitions/{re.escape(name)}\.yaml$"):
+        competition_path(tmp_path, name)
+
+
+@pytest.mark.parametrize("name", ["./photos.zip", "/data/photos", "~/photos", "..", "a\\b"])
+def test_a_path_in_place_of_a_name_belongs_to_an_option(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match=r"without \.yaml, or give a folder or archive to `init --from PATH`$"):
+        competition_path(tmp_path, name)
 
 
 def test_all_promised_competitions_ship() -> None:
