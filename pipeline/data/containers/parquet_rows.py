@@ -72,8 +72,21 @@ def iterate_parquet_pixels(path: Path, columns: Sequence[str]) -> Iterator[NDArr
 
 
 def _count_bytes(column: Any) -> int:
-    """Counts the bytes of an Arrow array with every value written out, also where it holds each but once."""
-    return int((column.dictionary_decode() if hasattr(column, "dictionary_decode") else column).nbytes)
+    """Counts the bytes of an Arrow array as if every value were written out, also where it holds each but once.
+
+    Of values that are held once Parquet gives text and bytes alone.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if isinstance(column, pa.DictionaryArray):
+        lengths = pc.binary_length(column.dictionary).take(column.indices)
+        return int(column.indices.nbytes + (pc.sum(lengths).as_py() or 0))
+    if isinstance(column, pa.StructArray):
+        return max(int(column.nbytes), sum(_count_bytes(field) for field in column.flatten()))
+    if isinstance(column, pa.ListArray | pa.LargeListArray | pa.FixedSizeListArray):
+        return max(int(column.nbytes), _count_bytes(column.flatten()))
+    return int(column.nbytes)
 
 
 def _rows(columns: int) -> int:

@@ -25,6 +25,23 @@ def test_a_file_that_unfolds_into_far_more_than_it_is_is_refused(
     assert sum(1 for _ in parquet_rows.iterate_parquet(path, ["id"])) == 4000
 
 
+def test_values_that_are_held_once_are_counted_and_not_written_out(tmp_path: Path) -> None:
+    path, texts = tmp_path / "train.parquet", pa.array(["a" * 2_200_000])
+    pq.write_table(pa.table({"id": pa.DictionaryArray.from_arrays(pa.array([0] * 1024, pa.int32()), texts)}), path)
+    before = pa.default_memory_pool().max_memory()
+    with pytest.raises(InputError, match=r"train\.parquet unfolds from 0\.1 MB into more than 256 MB: .*short"):
+        list(parquet_rows.iterate_parquet(path, None))
+    assert pa.default_memory_pool().max_memory() < max(before, 100_000_000)
+
+
+def test_bytes_are_counted_inside_of_lists_and_structures() -> None:
+    texts = pa.array(["a" * 1000] * 99 + [None]).dictionary_encode()
+    plain = texts.dictionary_decode()
+    assert parquet_rows._count_bytes(texts) == parquet_rows._count_bytes(plain) == plain.nbytes > 99_000
+    assert 99_000 < parquet_rows._count_bytes(pa.StructArray.from_arrays([texts], ["x"])) < 100_000
+    assert 99_000 < parquet_rows._count_bytes(pa.ListArray.from_arrays(pa.array([0, 100], pa.int32()), texts)) < 100_000
+
+
 def test_pictures_of_hugging_face_keep_their_names(tmp_path: Path) -> None:
     path = tmp_path / "train.parquet"
     pictures = [{"bytes": b"\xff\xd8\xff", "path": "a.jpg"}, {"bytes": b"\xff\xd8\xfe", "path": "b.jpg"}]
