@@ -17,6 +17,8 @@ from typing import Any
 
 import psutil
 
+from pipeline.core.room import WatchedProcess, watch_imports
+
 GRACE = 60.0  # seconds that a process gets to end
 _LOOK = 1.0  # seconds between two looks at the processes above
 EXIT_ENDED = 130  # exit code of a process that was requested to end
@@ -107,9 +109,7 @@ class EndRequest:
 
 def start_process(target: Callable[..., None], arguments: tuple[Any, ...], name: str) -> BaseProcess:
     """Starts a process that ignores Ctrl-C: a terminal sends it to all, but only this process decides."""
-    process = multiprocessing.get_context("spawn").Process(  # TensorFlow does not survive a fork
-        target=target, args=arguments, name=name
-    )
+    process = WatchedProcess(target=target, args=arguments, name=name)  # TensorFlow does not survive a fork
     resource_tracker.ensure_running()  # or it would undo the mask
     kept = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which the process inherits
     try:
@@ -144,7 +144,11 @@ def end_with_parent() -> None:
 
 
 def end_at_once_with_parent() -> None:
-    """Ends a pool's worker whose parent was killed: it holds both ends of its own queue and would wait for ever."""
+    """Ends a pool's worker whose parent was killed: it holds both ends of its own queue and would wait for ever.
+
+    It looks for the room of libraries, too: a process that is spawned inherits no such look.
+    """
+    watch_imports()
     parent = multiprocessing.parent_process()
     if parent is not None:
 

@@ -10,10 +10,12 @@ Reference: https://github.com/OpenMathLib/OpenBLAS (``driver/others/blas_server.
 import mmap
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
+from multiprocessing.context import SpawnProcess
 from types import ModuleType
+from typing import Any
 
 from pipeline.core.errors import ElsewhereError
 
@@ -32,6 +34,19 @@ def watch_imports() -> None:
     """Looks for room before each library that brings an OpenBLAS of its own is imported, in this process."""
     if not any(isinstance(each, _Look) for each in sys.meta_path):
         sys.meta_path.insert(0, _Look())
+
+
+class WatchedProcess(SpawnProcess):
+    """A process that looks for room before its target and arguments import libraries: it inherits no such look."""
+
+    def __reduce__(self) -> tuple[Callable[[], SpawnProcess], tuple[()], dict[str, Any]]:
+        """Lets the started process look before it reads the attributes of this one, target and arguments among them."""
+        return _make_watched, (), self.__dict__
+
+
+def _make_watched() -> SpawnProcess:
+    watch_imports()
+    return WatchedProcess.__new__(WatchedProcess)
 
 
 def require_threads_of_verb() -> None:

@@ -5,10 +5,13 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import psutil
 import pytest
+from support.watched import write_finders
 
 from pipeline.core import processes
 from pipeline.core.processes import EndRequest
@@ -52,6 +55,19 @@ from pipeline.core import processes
 processes.end_with_dvc()
 pathlib.Path({place!r}).touch()
 """
+
+
+def test_a_process_that_is_started_looks_for_room_before_its_arguments_import_anything(tmp_path: Path) -> None:
+    process = processes.start_process(write_finders, (tmp_path / "found",), "watched")
+    process.join()
+    assert process.exitcode == 0
+    assert (tmp_path / "found").read_text().split("\n")[0] == "pipeline.core.room"
+
+
+def test_the_worker_of_a_pool_looks_for_room_before_its_first_task_is_read(tmp_path: Path) -> None:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=processes.end_at_once_with_parent) as pool:
+        pool.submit(write_finders, tmp_path / "found").result()
+    assert (tmp_path / "found").read_text().split("\n")[0] == "pipeline.core.room"
 
 
 @pytest.mark.parametrize("stage", ["tune@one", None], ids=["a stage", "no stage"])
