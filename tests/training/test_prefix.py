@@ -101,6 +101,19 @@ def test_it_trains_as_the_same_layers_do_without_a_cache(root: Path) -> None:
     assert not np.allclose(probs[0], before, atol=2e-2)
 
 
+def test_each_draw_is_of_the_image_of_its_own_row(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (150, 8, 8, 3), dtype=np.uint8)
+    unchanged = Augmentation(flip="random", transforms=({"GaussNoise": {"p": 0.0}},))
+    cache = FeatureCache(tmp_path, lambda batch: batch.astype(np.float32), 8, 2)
+    flips = []
+    for draw in cache.compute_draws(images, unchanged, 2, 0):
+        plain, mirrored = (np.all(draw == wanted, axis=(1, 2, 3)) for wanted in (images, images[:, :, ::-1]))
+        assert np.all(plain ^ mirrored)
+        assert 0 < mirrored.sum() < len(images)
+        flips.append(mirrored)
+    assert not np.array_equal(*flips)
+
+
 @pytest.mark.slow
 def test_a_training_broken_off_above_a_prefix_continues_to_the_same_bits(root: Path) -> None:
     wanted = above(draws=1)
