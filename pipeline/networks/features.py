@@ -106,6 +106,10 @@ class FeatureCache:
         """Says whether the features of a view or draw are there, by the name of their file."""
         return is_signed(self.folder / f"{name}.npy")
 
+    def count_begun(self, name: str) -> int:
+        """Counts the bytes of the blocks of a view or draw that a pass which was killed left behind."""
+        return sum(block.stat().st_size for block in (self.folder / name).glob("*.npy"))
+
     def _view(self, images: Images, change: ViewTransform, rows: range) -> Pixels:
         return np.ascontiguousarray(change(np.stack([resize_unrounded(images[row], self.size) for row in rows])))
 
@@ -164,7 +168,7 @@ class FeatureCache:
                 for _ in _steps(start, count):
                     parts.append(extract(next(images)))
                     if (start, len(parts)) == (missing[0][0], 1):
-                        _require_room(folder, (count, *parts[0].shape[1:]))
+                        _require_room(folder, (count, *parts[0].shape[1:]), self.count_begun(folder.name))
                     advance(len(parts[-1]))
                 with atomic_path(path) as temporary, temporary.open("wb") as file:
                     np.save(file, _halve_precision(np.concatenate(parts)), allow_pickle=False)
@@ -216,12 +220,12 @@ class FeatureBatches:
         return features, self.targets[rows]
 
 
-def _require_room(folder: Path, shape: tuple[int, ...]) -> None:
-    """Says how large a view's file will be, and refuses it where the disk has no room for it and its blocks."""
+def _require_room(folder: Path, shape: tuple[int, ...], begun: int) -> None:
+    """Says how large a view's file will be, and refuses it where the disk has no room for it and the missing blocks."""
     needed = math.prod(shape) * BYTES
     size = " x ".join(f"{number:,}" for number in shape)
     print(f"features {folder.name}: {size}, {needed / 1e6:,.1f} MB in {folder.parent}", flush=True)
-    require_space(folder.parent, 2 * needed)
+    require_space(folder.parent, 2 * needed - min(begun, needed))
 
 
 def _halve_precision(features: Features) -> KeptFeatures:

@@ -71,7 +71,7 @@ class NetworkInputs:
         versions = {part: self._versions(phase, part, seed) for part in _PARTS}
         sizes = {name: each * len(self.images(part)) for part, names in versions.items() for name in names}
         total = sum(sizes.values())
-        missing = [size for name, size in sizes.items() if not cache.is_kept(name)]
+        missing = {name: size for name, size in sizes.items() if not cache.is_kept(name)}
         key, shape_text = f"{phase.scope.section}.prefix", " x ".join(map(str, shape))
         counts = (
             f"{len(versions['train'])} versions of the training images and {len(versions['test'])} of the test images"
@@ -84,8 +84,10 @@ class NetworkInputs:
             )
         if missing:
             print(f"{key}: {kept}: {total / 1e6:,.1f} MB in {cache.folder}", flush=True)
-            # A version is written in blocks, and then as a whole.
-            require_space(cache.folder, sum(missing) + max(missing), f"free some, or lower {key}.draws")
+            # A version is written in blocks, and then as a whole; blocks may be there after a kill.
+            begun = sum(min(cache.count_begun(name), size) for name, size in missing.items())
+            needed = sum(missing.values()) + max(missing.values()) - begun
+            require_space(cache.folder, needed, f"free some, or lower {key}.draws")
 
     def _versions(self, phase: CompiledPhase, part: Part, seed: int) -> list[str]:
         """Names the files of a part that a phase above a prefix reads."""

@@ -1,7 +1,9 @@
 """A prefix at rest: what it makes of each image is computed once, and the layers above train as they would without."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import keras
@@ -150,6 +152,42 @@ def test_the_size_is_said_before_anything_is_written_and_refused_beyond_the_limi
     ):
         session(root, above(draws=2, limit_gb=1e-5)).begin(0, 0)
     assert not (root / "features").exists()
+
+
+def test_after_a_kill_blocks_that_are_there_need_no_room_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.networks.features._BLOCK", 20)
+    monkeypatch.setattr("pipeline.networks.features._BATCH", 20)
+    opened, row = session(root, above(draws=2)), 8 * 8 * 4 * 2
+    cache, images = opened.inputs._cache(opened.phases[-1]), opened.data.images
+    calls: list[int] = []
+
+    def until_killed(batch: Any) -> Any:
+        calls.append(len(batch))
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return opened.phases[-1].cut.extract(batch)  # type: ignore[union-attr]
+
+    with pytest.raises(KeyboardInterrupt):
+        replace(cache, extract=until_killed).compute_views("train", images, Views())
+    begun = cache.count_begun("train-plain")
+    assert begun == sum(path.stat().st_size for path in (cache.folder / "train-plain").iterdir()) >= 40 * row
+    # All versions of 60 training and 20 test images, and the largest a second time as a whole.
+    needed = row * (4 * 60 + 2 * 20 + 60) - begun
+    free(monkeypatch, needed - 1)
+    with pytest.raises(InputError, match=r"free some, or lower training\.prefix\.draws"):
+        opened.begin(0, 0)
+    free(monkeypatch, needed)
+    opened.begin(0, 0)
+    free(monkeypatch, 2 * 60 * row - begun - 1)
+    with pytest.raises(InputError, match="the disk has"):
+        cache.compute_views("train", images, Views())
+    free(monkeypatch, 2 * 60 * row - begun)
+    assert len(cache.compute_views("train", images, Views())[0]) == 60
+
+
+def free(monkeypatch: pytest.MonkeyPatch, room: int) -> None:
+    """Lets the disk have so many bytes free."""
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=room))
 
 
 def test_a_prefix_of_which_a_part_has_trained_is_refused(root: Path) -> None:
