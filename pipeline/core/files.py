@@ -137,21 +137,25 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def count_free_bytes(folder: Path) -> int:
+    """Returns the bytes that are free where a folder is, or will be: its nearest existing parent is asked."""
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
+
+
 def require_space(folder: Path, needed: int, fix: str = "free some space") -> None:
     """Refuses to start what cannot be finished.
 
     Args:
-        folder: where the bytes will go; its nearest existing parent is asked.
+        folder: where the bytes will go.
         needed: bytes.
         fix: what a person can do about it.
 
     Raises:
         InputError: the disk has less room than that.
     """
-    place = folder
-    while not place.exists():
-        place = place.parent
-    free = shutil.disk_usage(place).free
+    free = count_free_bytes(folder)
     if free < needed:
         raise InputError(f"{folder} needs {needed / 1e6:,.1f} MB, the disk has {free / 1e6:,.1f} MB free; {fix}")
 

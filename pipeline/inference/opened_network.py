@@ -1,5 +1,6 @@
 """Networks of trained models, opened from their cards: weights by fold, logits of all views, features."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,17 +13,21 @@ from numpy.typing import NDArray
 from pipeline.core.arrays import Features, Images, KeptFeatures, Logits
 from pipeline.core.cards import ModelCard
 from pipeline.core.config import parse
+from pipeline.core.files import count_free_bytes
 from pipeline.images.prefetching import default_workers
 from pipeline.images.preprocessing import open_preprocessed
+from pipeline.images.views import make_view_transforms
 from pipeline.networks import runtime
 from pipeline.networks.backbones.transformers import Transformer
 from pipeline.networks.build import BuiltNetwork, WeightSource, build_network, build_penultimate
 from pipeline.networks.checkpoint_files import LoadedWeights, load_checkpoint
 from pipeline.networks.cutting import CutNetwork, cut_network
-from pipeline.networks.features import FeatureCache
+from pipeline.networks.features import BYTES, FeatureCache
 from pipeline.networks.predicting import predict_from_features, predict_from_images
 from pipeline.networks.runtime import keras
 from pipeline.training.recipes.recipe import Recipe
+
+_MOST_KEPT = 1e9  # bytes of what a prefix makes of the images; beyond them each fold computes it again
 
 
 @dataclass(frozen=True)
@@ -74,20 +79,26 @@ class OpenedNetwork:
             images: uint8 (n, size, size, channels), as the image store keeps them.
             work: folder for intermediate results, of these images alone.
         """
-        for logits, _ in self._predict_folds(checkpoints, images, work, None):
+        for logits, _ in self._predict_folds(checkpoints, images, work, False):
             yield logits
 
     def predict_logits_and_features(
         self, checkpoints: Sequence[Path], images: Images, work: Path
     ) -> Iterator[tuple[Logits, Features]]:
         """Yields the same, and the inputs of the layer of logits for the images themselves: float32 (n, width)."""
-        return self._predict_folds(checkpoints, images, work, self._last)
+        return self._predict_folds(checkpoints, images, work, True)
 
     @cached_property
     def _last(self) -> Any:
         last = build_penultimate(self.net, self.recipe.training.on_features)
         if self._cut is not None:
             last = keras.Model(self._cut.pooled.input, last(self._cut.pooled.output))
+        last.jit_compile = runtime.use_xla()
+        return last
+
+    @cached_property
+    def _last_of_images(self) -> Any:
+        last = build_penultimate(self.net, False)
         last.jit_compile = runtime.use_xla()
         return last
 
@@ -102,22 +113,31 @@ class OpenedNetwork:
         return cut_network(self.net.body, self.net.head, prefix.after, "training.prefix.after")
 
     def _predict_folds(
-        self, checkpoints: Sequence[Path], images: Images, work: Path, last: Any
+        self, checkpoints: Sequence[Path], images: Images, work: Path, with_features: bool
     ) -> Iterator[tuple[Logits, Features]]:
         recipe, workers = self.recipe, default_workers()
         preprocessed_images = open_preprocessed(images, recipe.input.preprocess, work / "preprocessed", "test", workers)
+        shared = recipe.training.on_features and (self._cut is None or self._have_room(self._cut, len(images), work))
         sources: list[KeptFeatures] | None = None
+        below: list[NDArray[Any]] = []
         for path in checkpoints:
             self.load(path)
-            if not recipe.training.on_features:
-                yield self._on_images(preprocessed_images, last)
+            found = [weight for layer in self._cut.below for weight in layer.get_weights()] if self._cut else []
+            if not shared or (sources is not None and not all(map(np.array_equal, below, found))):
+                yield self._on_images(preprocessed_images, self._last_of_images if with_features else None)
                 continue
             if sources is None:  # a frozen backbone, or its prefix, is the same in every fold
                 extract = self._cut.extract if self._cut else self.net.extract
                 assert extract is not None  # the recipe refuses to freeze what has no backbone
                 cache = FeatureCache(work / "features", extract, self.size, workers)
-                sources = cache.compute_views("test", preprocessed_images, recipe.views)
-            yield self._on_features(sources, last)
+                sources, below = cache.compute_views("test", preprocessed_images, recipe.views), found
+            yield self._on_features(sources, self._last if with_features else None)
+
+    def _have_room(self, cut: CutNetwork, count: int, work: Path) -> bool:
+        """Says whether what a prefix makes of all views may be kept: some of it, and twice while it is written."""
+        each: int = BYTES * count * math.prod(cut.above.input_shape[1:])
+        needed = each * len(make_view_transforms(self.recipe.views))
+        return needed <= _MOST_KEPT and needed + each <= count_free_bytes(work)
 
     def _on_images(self, images: Images, last: Any) -> tuple[Logits, Features]:
         rows, workers = np.arange(len(images)), default_workers()

@@ -18,6 +18,7 @@ from pipeline.core.config import parse
 from pipeline.core.errors import InputError
 from pipeline.images.augmentation import Augmentation
 from pipeline.images.views import Views
+from pipeline.inference.opened_network import OpenedNetwork
 from pipeline.networks import runtime
 from pipeline.networks.build import build_network
 from pipeline.networks.checkpoint_files import LoadedWeights, load_checkpoint
@@ -88,6 +89,40 @@ def test_the_checkpoint_is_the_whole_network_and_predicts_what_training_predicte
     logits = np.mean([net.model.predict_on_batch(shown), net.model.predict_on_batch(shown[:, :, ::-1])], axis=0)
     assert np.allclose(opened.data.target.from_outputs(logits), made, atol=0.02)
     assert training.fold == 0
+
+
+@pytest.mark.parametrize("most", [1e9, 0])
+def test_folds_are_predicted_on_images_where_maps_take_too_much_or_are_of_other_weights(
+    root: Path, monkeypatch: pytest.MonkeyPatch, most: float
+) -> None:
+    monkeypatch.setattr("pipeline.inference.opened_network._MOST_KEPT", most)
+    wanted = above()
+    opened = OpenedNetwork(wanted, build_network(wanted.network, 16, 1, 3), 16)
+    model, backbone = opened.net.model, opened.net.backbone
+    assert backbone is not None
+    images = np.random.default_rng(0).integers(0, 256, (20, 16, 16, 1), dtype=np.uint8)
+    paths, logits = [], []
+    for fold, changed in enumerate(("conv2", "conv2", "conv1")):
+        kernel, *others = backbone.get_layer(changed).get_weights()
+        backbone.get_layer(changed).set_weights([kernel[::-1] * 2, *others])
+        paths.append(root / f"{fold}.weights.h5")
+        model.save_weights(paths[-1])
+        logits.append([model.predict_on_batch(shown.astype(np.float32)) for shown in (images, images[:, :, ::-1])])
+    on_maps: list[int] = []
+    of_maps, with_maps = OpenedNetwork._on_features, bool(most)
+
+    def counted(self: OpenedNetwork, sources: Any, last: Any) -> Any:
+        on_maps.append(len(sources))
+        return of_maps(self, sources, last)
+
+    monkeypatch.setattr(OpenedNetwork, "_on_features", counted)
+    made = list(opened.predict_logits_and_features(paths, images, root / "predicting"))
+    assert np.allclose([each for each, _ in made], logits, atol=5e-3)
+    assert not np.allclose(logits[1], logits[2], atol=5e-2)
+    last = opened._last_of_images.predict_on_batch(images.astype(np.float32))  # of the fold that is loaded, the last
+    assert np.allclose(made[2][1], last, atol=5e-3)
+    assert on_maps == [2, 2] * with_maps
+    assert (root / "predicting" / "features").exists() == with_maps
 
 
 def test_it_trains_as_the_same_layers_do_without_a_cache(root: Path) -> None:
