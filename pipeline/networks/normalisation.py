@@ -51,7 +51,7 @@ def reestimate_statistics(
     Args:
         model: what the batches run through, in training mode.
         norms: its batch-normalisation layers.
-        batches: (batch, size, size, channels) in [0, 255] each.
+        batches: (batch, size, size, channels) in [0, 255] each, or what the model takes instead of images.
 
     Reference: Wu and Johnson 2021, Rethinking "Batch" in BatchNorm, section 3 (precise statistics),
     https://arxiv.org/abs/2105.07576

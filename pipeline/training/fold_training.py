@@ -95,8 +95,15 @@ class FoldTraining:
         rows = inputs.data.as_taught(self.fold).rows(self.fold)[0]
         chosen = np.random.default_rng([self.fold, 5]).permutation(rows)[:_STATISTICS_ROWS]
         batch = min(_STATISTICS_BATCH, self.phase.batch_size)
-        batches = plain_batches(inputs.data.images, chosen, self.phase.size, batch, inputs.workers)
-        normalisation.reestimate_statistics(net.model, norms, batches)
+        if self.phase.cut is None:
+            batches = plain_batches(inputs.data.images, chosen, self.phase.size, batch, inputs.workers)
+            normalisation.reestimate_statistics(net.model, norms, batches)
+            return
+        # Training mode is for what is above the cut: below it, dropout rests as it did while the maps were made.
+        maps = inputs.view_features(self.phase, "train", Views())[0]
+        starts = range(0, len(chosen), batch)
+        kept = (maps[chosen[start : start + batch]].astype(np.float32) for start in starts)
+        normalisation.reestimate_statistics(self.phase.cut.above, norms, kept)
 
     def feed(self, epoch: int) -> AbstractContextManager[Any]:
         """Opens what ``fit`` takes for the rest of the phase, from ``epoch`` (of all phases) on."""

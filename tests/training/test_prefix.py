@@ -189,6 +189,23 @@ def test_the_size_is_said_before_anything_is_written_and_refused_beyond_the_limi
     assert not (root / "features").exists()
 
 
+@pytest.mark.parametrize("training", [{}, {"average": {"epochs": 2}}])
+def test_statistics_are_measured_on_what_is_kept(root: Path, training: dict[str, Any]) -> None:
+    wanted = transfer(prefix={"after": "conv1"}, network={"norm": "adapted" if training else "reestimated"}, **training)
+    opened = session(root, wanted)
+    fold = opened.begin(0, 0)
+    cut, backbone = fold.phase.cut, fold.phase.net.backbone
+    assert cut is not None
+    assert backbone is not None
+    maps = fold.inputs.view_features(fold.phase, "train", Views())[0][opened.data.rows(0)[0]].astype(np.float64)
+    for layer in cut.below:  # nothing runs through them again
+        layer.set_weights([np.full_like(weight, np.nan) for weight in layer.get_weights()])
+    fold.reestimate_statistics()
+    norm = backbone.get_layer("bn")
+    assert np.allclose(norm.moving_mean, maps.mean(axis=(0, 1, 2)), atol=1e-3)
+    assert np.allclose(norm.moving_variance, maps.var(axis=(0, 1, 2)), rtol=1e-2)
+
+
 def test_after_a_kill_blocks_that_are_there_need_no_room_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.networks.features._BLOCK", 20)
     monkeypatch.setattr("pipeline.networks.features._BATCH", 20)
