@@ -271,9 +271,15 @@ def test_what_needs_images_or_a_backbone_is_refused(root: Path) -> None:
     with pytest.raises(InputError, match=r"training.prefix needs a pretrained network; this one has no backbone"):
         recipe(prefix={"after": "relu"})
     settings = transfer(prefix={"after": "relu", "draws": 0}).model_dump(mode="json")
+    noise = {"augmentation": {"transforms": [{"GaussNoise": {"p": 1.0}}]}}
+    headed = transfer(HEAD, prefix={"after": "relu", "draws": 0}).model_dump(mode="json")
+    with pytest.raises(InputError, match=r"no effect on .*: set training\.prefix\.draws"):
+        parse(headed | noise, Recipe, "a test")  # a head's own phase comes before
+    headed["training"]["prefix"]["draws"] = 2
+    assert parse(headed | noise, Recipe, "a test").training.prefix
     for changes, message in (
         ({"augmentation": {"mixup": 0.2}}, "mixup and cutmix need images"),
-        ({"augmentation": {"transforms": [{"GaussNoise": {"p": 1.0}}]}}, "no effect on .*: set training.prefix.draws"),
+        (noise, "no effect on .*: set training.prefix.draws"),
         ({"views": {"size": 32}}, "views.size needs a network that trains on images"),
     ):
         with pytest.raises(InputError, match=message):

@@ -165,7 +165,6 @@ class Recipe(Section):
         frozen = next((phase.unfreeze for phase in self.training.phases if phase.unfreeze != "all"), None)
         if frozen is not None and not isinstance(self.network, ON_FEATURES):
             raise ValueError(f"training.unfreeze: {frozen} needs a pretrained network; this one has no backbone")
-        heads = [phase for phase in self.training.phases if phase.unfreeze == "head"]
         for key, used in (("layer_decay", lambda phase: phase.layer_decay < 1), ("prefix", lambda phase: phase.prefix)):
             if not isinstance(self.network, ON_FEATURES) and any(map(used, self.training.phases)):
                 raise ValueError(f"training.{key} needs a pretrained network; this one has no backbone")
@@ -175,7 +174,7 @@ class Recipe(Section):
             if self.augmentation.mixup or self.augmentation.cutmix:
                 raise ValueError("augmentation.mixup and cutmix need images: a head, or what a prefix feeds, sees none")
             if not any(phase.prefix.draws if phase.prefix else phase.draws for phase in kept):
-                key = "training.draws" if heads else "training.prefix.draws"
+                key = "training.prefix.draws" if self.training.prefix else "training.draws"
                 raise ValueError(f"augmentation has no effect on features computed once: set {key}, to 5 or so")
         if self.views.size and self.training.on_features:
             raise ValueError("views.size needs a network that trains on images: a head alone sees features of one size")
