@@ -16,9 +16,9 @@ class Prefix(Section):
     Attributes:
         after: the last of these layers, by the name that Keras gives it: ``block_12_add``. What is above it trains.
         draws: augmented versions of each image that are kept next to the image itself and, where the augmentation
-            flips, its mirror image; a step shows one of all these by chance. None where it only flips.
-        limit_gb: gigabytes (1e9 bytes) that all kept versions may take on the disk; more is refused before any is
-            written.
+            flips, its mirror image; a step shows one of all these by chance. Where it only flips, none are made.
+        limit_gb: gigabytes (1e9 bytes) that all kept versions of one seed may take on the disk; more is refused before
+            any is written.
     """
 
     after: str
