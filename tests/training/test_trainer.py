@@ -17,7 +17,7 @@ from support import trainings
 from support.fabricated import CLASSES
 from support.trainings import RECIPES, accuracy, kept, recipe, task, train
 
-from pipeline.core import memory, paths, tables
+from pipeline.core import paths, tables
 from pipeline.core.errors import InputError
 from pipeline.images.batches import TrainBatches
 from pipeline.networks import runtime
@@ -64,7 +64,7 @@ def test_two_trainings_are_equal_bit_for_bit(root: Path, usual: Path) -> None:
 
 
 def test_a_fold_that_finds_no_memory_is_not_begun(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "_LEAST", 2**62)
+    monkeypatch.setattr("pipeline.training.memory._LEAST", 2**62)
     with pytest.raises(InputError, match=r"fold 0: memory ran out before it began .*; end other programs"):
         train(root, recipe(), "no memory")
 
