@@ -10,7 +10,19 @@ import pytest
 from numpy.typing import NDArray
 from support import backbones
 from support.fabricated import CLASSES
-from support.trainings import ALL, accuracy, kept, recipe, repository, session, settings, task, train, transfer
+from support.trainings import (
+    ALL,
+    accuracy,
+    break_off,
+    kept,
+    recipe,
+    repository,
+    session,
+    settings,
+    task,
+    train,
+    transfer,
+)
 
 from pipeline.core.config import parse
 from pipeline.core.errors import InputError
@@ -19,7 +31,6 @@ from pipeline.images.views import Views
 from pipeline.networks import features, runtime
 from pipeline.networks.features import FeatureCache
 from pipeline.networks.normalisation import list_batch_norms, reestimate_statistics
-from pipeline.training.callback import StateCallback
 from pipeline.training.recipes.recipe import Recipe
 from pipeline.training.trainer import train_fold
 
@@ -108,23 +119,7 @@ def test_a_staged_training_broken_off_in_every_stage_continues_to_the_same_bits(
     wanted = transfer(HEAD, part, network={"norm": "adapted"})
     whole = train(root, wanted, "whole")
 
-    class StopError(Exception):
-        pass
-
-    ended = StateCallback.on_epoch_end
-    for stop in (2, 3, 6):  # within the first phase, at its end, within the last
-        with pytest.MonkeyPatch.context() as patch:
-
-            def stopping(
-                self: StateCallback, epoch: int, logs: dict[str, float] | None = None, stop: int = stop
-            ) -> None:
-                ended(self, epoch, logs)
-                if epoch + 1 == stop:
-                    raise StopError
-
-            patch.setattr(StateCallback, "on_epoch_end", stopping)
-            with pytest.raises(StopError):
-                train(root, wanted, "broken")
+    break_off(root, wanted, "broken", (2, 3, 6))  # within the first phase, at its end, within the last
     assert kept(train(root, wanted, "broken")) == kept(whole)
 
 

@@ -1,10 +1,12 @@
 """Tiny trainings for tests: fabricated prepared folders, small recipes, and what a training leaves behind."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 from support import tiny
 from support.fabricated import CLASSES, write_model_card, write_params, write_repository
@@ -14,6 +16,7 @@ from pipeline.core.competition import Score
 from pipeline.core.config import parse
 from pipeline.core.targets.grade_heads import give_head
 from pipeline.networks import runtime
+from pipeline.training.callback import StateCallback
 from pipeline.training.data import load_data
 from pipeline.training.inputs import NetworkInputs
 from pipeline.training.recipes.pseudo import Teachers
@@ -179,3 +182,25 @@ def transfer(
         "training": ALL | training | {"before": list(before)},
     }
     return parse(data, Recipe, "a test")
+
+
+def break_off(root: Path, recipe: Recipe, name: str, stops: Sequence[int]) -> None:
+    """Breaks a training off at the end of one epoch after another, going on in between; ``stops`` count from 1."""
+    ended = StateCallback.on_epoch_end
+
+    class StopError(Exception):
+        pass
+
+    for stop in stops:
+        with pytest.MonkeyPatch.context() as patch:
+
+            def stopping(
+                self: StateCallback, epoch: int, logs: dict[str, float] | None = None, stop: int = stop
+            ) -> None:
+                ended(self, epoch, logs)
+                if epoch + 1 == stop:
+                    raise StopError
+
+            patch.setattr(StateCallback, "on_epoch_end", stopping)
+            with pytest.raises(StopError):
+                train(root, recipe, name)

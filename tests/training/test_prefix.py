@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from support import backbones
 from support.fabricated import CLASSES
-from support.trainings import ALL, kept, recipe, repository, session, task, train, transfer
+from support.trainings import ALL, break_off, kept, recipe, repository, session, task, train, transfer
 
 from pipeline.core import predictions
 from pipeline.core.config import parse
@@ -23,7 +23,6 @@ from pipeline.networks import runtime
 from pipeline.networks.build import build_network
 from pipeline.networks.checkpoint_files import LoadedWeights, load_checkpoint
 from pipeline.networks.features import FeatureCache
-from pipeline.training.callback import StateCallback
 from pipeline.training.recipes.recipe import Recipe
 from pipeline.training.trainer import train_fold
 
@@ -155,24 +154,7 @@ def test_each_draw_is_of_the_image_of_its_own_row(tmp_path: Path) -> None:
 def test_a_training_broken_off_above_a_prefix_continues_to_the_same_bits(root: Path) -> None:
     wanted = above(draws=1)
     whole = train(root, wanted, "whole")
-    ended = StateCallback.on_epoch_end
-
-    class StopError(Exception):
-        pass
-
-    for stop in (2, 3):  # at the end of the head's phase, and within the other
-        with pytest.MonkeyPatch.context() as patch:
-
-            def stopping(
-                self: StateCallback, epoch: int, logs: dict[str, float] | None = None, stop: int = stop
-            ) -> None:
-                ended(self, epoch, logs)
-                if epoch + 1 == stop:
-                    raise StopError
-
-            patch.setattr(StateCallback, "on_epoch_end", stopping)
-            with pytest.raises(StopError):
-                train(root, wanted, "broken")
+    break_off(root, wanted, "broken", (2, 3))  # at the end of the head's phase, and within the other
     assert kept(train(root, wanted, "broken")) == kept(whole)
 
 
