@@ -40,12 +40,13 @@ def require_made_from(path: Path, sources: Sequence[Path], fix: str) -> None:
     """Refuses a table that was made from other files than those that are there now; without a note nothing is known.
 
     Raises:
-        InputError: a source has changed since; ``fix`` says how to make the table again.
+        InputError: a source has changed since, or is gone; ``fix`` says how to make the table again.
     """
     noted = path.with_name(_DIGESTS)
     made_from = read_signed_json(noted, fix).get("made_from", {}) if noted.is_file() else {}
     for source in sources:
-        if made_from.get(source.name) not in (None, hash_file(source)):
+        wanted = made_from.get(source.name)
+        if wanted is not None and (not source.is_file() or hash_file(source) != wanted):
             raise InputError(f"{path} was made from another {source.name} than {source}; {fix}")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline.core.csvs import read_table
-from pipeline.core.digests import require_unchanged
+from pipeline.core.digests import note_digest, require_made_from, require_unchanged
 from pipeline.core.errors import DAMAGE, InputError, some
 from pipeline.core.files import atomic_path, read_json, write_json
 from pipeline.core.ids import check_unique
@@ -20,6 +20,7 @@ from pipeline.core.memory import explain_unread
 INDEX_COLUMNS = ("id", "source", "label", "group", "width", "height", "hash", "perceptual_hash")
 FOLD_COLUMNS = ("id", "label", "group", "fold")
 _PREPARE = "run `dvc repro -f prepare`"
+_SPLIT_FROM = ("train.csv", "classes.json", "target.json")  # of data/prepared: what a fold's rows and numbers mean
 TRAINING_ONLY = -1  # the fold of rows that train in every fold and are never validated
 
 
@@ -87,9 +88,24 @@ def write_folds(path: Path, folds: pd.DataFrame) -> None:
         folds.loc[:, list(FOLD_COLUMNS)].to_csv(temporary, index=False, lineterminator="\n")
 
 
-def read_folds(path: Path) -> pd.DataFrame:
-    """Reads a fold table: ``id`` text; ``label``, ``group`` and ``fold`` int64."""
+def note_split(path: Path, prepared: Path) -> None:
+    """Notes beside a fold table its digest, and those of the files of ``prepared`` that it was made from."""
+    note_digest(path, [prepared / name for name in _SPLIT_FROM if (prepared / name).is_file()])
+
+
+def read_folds(path: Path, prepared: Path | None = None) -> pd.DataFrame:
+    """Reads a fold table: ``id`` text; ``label``, ``group`` and ``fold`` int64.
+
+    Args:
+        path: of the table.
+        prepared: data/prepared, where index and classes are read beside it: it must have been made from them.
+
+    Raises:
+        InputError: it is damaged, or was made from other files.
+    """
     require_unchanged(path, "run `dvc repro -f split`")
+    if prepared is not None:
+        require_made_from(path, [prepared / name for name in _SPLIT_FROM], "run `dvc repro split`")
     folds = _read_csv(path, FOLD_COLUMNS, ("label", "group", "fold"), "run `dvc repro split`")
     check_folds(folds, str(path))
     return folds

@@ -66,7 +66,7 @@ def read_members(root: Path, names: Sequence[str], target: Target, allow_peeked:
     """
     if not names:
         raise InputError("there are no members to combine; list models in params.yaml")
-    folds = tables.read_folds(paths.folds_path(root))
+    folds = tables.read_folds(paths.folds_path(root), paths.prepared_folder(root))
     digest = tables.folds_digest(folds)
     ordered = tuple(sorted(names))
     rows: pd.DataFrame | None = None

@@ -45,7 +45,7 @@ def compare_models(root: Path, name: str, other: str) -> ComparedModels:
     if name == other:
         raise InputError(f"{name} is compared with itself; name two models")
     prepared, competition = prepared_folder(root), load_competition(root)
-    target, folds = read_target(prepared), read_folds(folds_path(root))
+    target, folds = read_target(prepared), read_folds(folds_path(root), prepared)
     metric = competition.metric.metric_for(target)
     digest = folds_digest(folds)
     made = [read_predictions(_find(root, each), target) for each in (name, other)]

@@ -37,7 +37,7 @@ def run(root: Path, name: str, oof: PredictionFiles, test: PredictionFiles, fold
     load_params(root, "ensemble", EnsembleParams)  # a wrong section is refused before anything is written
     members = active_members(root)
     target = read_target(prepared_folder(root))
-    table = tables.read_folds(paths.folds_path(root))
+    table = tables.read_folds(paths.folds_path(root), prepared_folder(root))
     test_ids = tables.read_index(index_path(root, "test"))["id"].tolist()
     digest = check_same_folds(folds, table) if folds is not None else None
     out_of_fold = replace(read_external(oof, target, table["id"].tolist()), folds=digest)

@@ -12,7 +12,6 @@ from pipeline.core import cards, files, paths, plots, predictions, scores, table
 from pipeline.core.active import active_members, active_name
 from pipeline.core.competition import load_competition
 from pipeline.core.config import load_params
-from pipeline.core.digests import require_made_from
 from pipeline.core.errors import some
 from pipeline.core.paired import Gain, describe_gain
 from pipeline.core.paths import class_names_path, index_path, metrics_path, reports_folder
@@ -49,7 +48,6 @@ def run(root: Path) -> None:
     card = cards.EnsembleCard.model_validate({**about, **fields, **vars(summary)})
 
     name = paths.ENSEMBLE
-    require_made_from(paths.folds_path(root), [index_path(root, "train")], "run `dvc repro split`")
     digest = tables.folds_digest(tables.read_folds(paths.folds_path(root)))
     peeked = tuple(sorted({mark for marks in read.peeked.values() for mark in marks}))
     oof = predictions.Predictions(tuple(read.rows["id"]), fitted.nested, target.columns, digest, peeked, target)

@@ -11,9 +11,8 @@ from pathlib import Path
 from pipeline.core import paths, tables
 from pipeline.core.competition import load_competition
 from pipeline.core.config import load_params
-from pipeline.core.digests import note_digest
 from pipeline.core.errors import some
-from pipeline.core.paths import index_path, prepared_folder
+from pipeline.core.paths import prepared_folder
 from pipeline.core.targets.classes import OneClass
 from pipeline.core.targets.prepared import read_target, read_truth
 from pipeline.data.prepared import duplicates, folds
@@ -42,7 +41,7 @@ def run(root: Path) -> None:
     table = folds.make_fold_table(train, target.columns, params.n_splits, params.seed, params.group_duplicates, strata)
     only = table[table["fold"] == tables.TRAINING_ONLY]
     tables.write_folds(paths.folds_path(root), folds.add_training_rows(table, whole.iloc[len(train) :]))
-    note_digest(paths.folds_path(root), [index_path(root, "train")])
+    tables.note_split(paths.folds_path(root), prepared)
     if len(only):
         rare = sorted({target.columns[label] for label in only["label"]})
         print(

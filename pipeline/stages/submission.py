@@ -93,9 +93,9 @@ def _fill_hidden(sheet: AnswerSheet, oof: predictions.Predictions) -> prediction
 
 
 def _align_scored(root: Path, path: Path, oof: predictions.Predictions, target: Target) -> ScoredRows:
-    folds = members.select_scored_rows(tables.read_folds(paths.folds_path(root)), oof, str(path))
-    ids = folds["id"].tolist()
     prepared = prepared_folder(root)
+    folds = members.select_scored_rows(tables.read_folds(paths.folds_path(root), prepared), oof, str(path))
+    ids = folds["id"].tolist()
     index = tables.read_index(prepared / "train.csv").set_index("id")
     units = index["unit"].loc[ids].tolist() if "unit" in index.columns else [""] * len(ids)
     truth = read_truth(prepared, target, ids)

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from pipeline.core import tables
 from pipeline.core.arrays import Images, Labels, Rows, Truth
-from pipeline.core.digests import require_made_from
 from pipeline.core.errors import InputError
 from pipeline.core.targets.contract import Target
 from pipeline.core.targets.prepared import read_target, read_truth
@@ -128,8 +127,7 @@ def load_data(prepared: Path, folds: Path) -> Data:
         InputError: a store is damaged; or it and its index, or the index and the fold table, do not belong together.
     """
     train, test = tables.read_index(prepared / "train.csv"), tables.read_index(prepared / "test.csv")
-    table = tables.read_folds(folds).set_index("id")
-    require_made_from(folds, [prepared / "train.csv"], "run `dvc repro split`")
+    table = tables.read_folds(folds, prepared).set_index("id")
     if set(table.index) != set(train["id"]):
         raise InputError(f"{folds} and {prepared / 'train.csv'} hold different ids; run `dvc repro split`")
     target = read_target(prepared)

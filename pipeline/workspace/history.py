@@ -161,7 +161,7 @@ def _compare(root: Path, before: RunSettings, now: RunSettings, about: tuple[Pat
         change = now.score - before.score
         better = "the same" if not change else "better" if (change > 0) == metric.greater_is_better else "worse"
         return f"{abs(change):.4f} {'higher' if change > 0 else 'lower'} ({better}), on other rows or folds: not paired"
-    table = tables.read_folds(folds_path(root)).set_index("id")
+    table = tables.read_folds(folds_path(root), prepared_folder(root)).set_index("id")
     rows = LabelledRows(
         read_truth(prepared_folder(root), target, new.ids), table["group"].loc[list(new.ids)].to_numpy(dtype=np.int64)
     )

@@ -101,3 +101,15 @@ def test_a_name_that_params_do_not_list_is_refused(trained: Path) -> None:
     write_params(trained, ["one"])
     with pytest.raises(InputError, match=r"no model of params.yaml is called 'onne'; did you mean one"):
         stage.run(trained, "onne")
+
+
+def test_folds_of_other_classes_are_refused(trained: Path) -> None:
+    prepared, folds = trained / "data" / "prepared", trained / "folds" / "folds.csv"
+    tables.note_split(folds, prepared)
+    (prepared / "digests.json").unlink(missing_ok=True)
+    tables.write_classes(prepared / "classes.json", tables.read_classes(prepared / "classes.json")[::-1])
+    with pytest.raises(
+        InputError, match=r"folds\.csv was made from another classes\.json than .*; run `dvc repro spli"
+    ):
+        stage.run(trained, "one")
+    assert not (trained / "submissions").exists()

@@ -113,7 +113,7 @@ def read_prepared_data(root: Path) -> PreparedData:
     data = PreparedData(
         train=train,
         test=tables.read_index(prepared / "test.csv"),
-        folds=tables.read_folds(folds) if folds.is_file() else None,
+        folds=tables.read_folds(folds, prepared) if folds.is_file() else None,
         classes=tables.read_classes(prepared / "classes.json"),
         names=tables.read_classes(prepared / "class_names.json"),
         prepared=prepared,
