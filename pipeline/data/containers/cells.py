@@ -95,6 +95,8 @@ def _is_plain(cell: object) -> bool:
 
 
 def _format_cell(cell: object, whole: bool, place: str) -> str:
+    if type(cell) is str:
+        return cell
     if cell is None:
         return ""
     if isinstance(cell, np.generic):

@@ -11,8 +11,21 @@ from numpy.typing import NDArray
 from pipeline.core.errors import InputError, one_line
 from pipeline.data.containers.cells import Row
 
-_CELLS = 4_000_000
+_CELLS, _ROWS, _ROWS_OF_NESTED = 4_000_000, 1024, 64
 _MOST_BYTES, _MOST_TIMES = 256_000_000, 100  # a file may unfold into the first, or into so many times its size
+_PLAIN = (
+    "string",
+    "dictionary<values=string",
+    "large_string",
+    "int",
+    "uint",
+    "bool",
+    "float",
+    "double",
+    "date",
+    "decimal",
+    "timestamp",
+)
 _FIELD, _NAME = "bytes", "path"  # of a picture as Hugging Face's data sets store it: {bytes, path}
 
 
@@ -36,18 +49,28 @@ def iterate_parquet(path: Path, columns: Collection[str] | None) -> Iterator[Row
     Raises:
         InputError: no whole Parquet file, or one that unfolds into far more than it is.
     """
-    names = [name for name in list_parquet_columns(path) if columns is None or name in columns]
-    unfolded, most = 0, max(_MOST_BYTES, _MOST_TIMES * path.stat().st_size)
+    for names, values in _iterate_batches(path, columns):
+        for row in zip(*values, strict=True):
+            yield _unfold(dict(zip(names, row, strict=True)))
+
+
+def read_plain_parquet(path: Path, columns: Collection[str]) -> dict[str, list[object]] | None:
+    """Reads columns of one plain value a row; None where one of them holds bytes, or several values in a cell.
+
+    A third of the time of `iterate_parquet`, which makes a dictionary of each row.
+
+    Raises:
+        InputError: as `iterate_parquet`.
+    """
     with _opened(path) as file:
-        for batch in file.iter_batches(_rows(len(names)), columns=names):
-            unfolded += sum(_count_bytes(column) for column in batch.columns)
-            if unfolded > most:
-                raise InputError(
-                    f"{path} unfolds from {path.stat().st_size / 1e6:.1f} MB into more than {most / 1e6:,.0f} MB: its "
-                    "values repeat or are too long; write ids and labels that are short"
-                )
-            for row in batch.to_pylist():
-                yield _unfold(row)
+        kinds = [str(file.schema_arrow.field(name).type) for name in columns]
+    if not all(kind.startswith(_PLAIN) for kind in kinds):
+        return None
+    cells: dict[str, list[object]] = {name: [] for name in columns}
+    for names, values in _iterate_batches(path, columns):
+        for name, column in zip(names, values, strict=True):
+            cells[name].extend(column)
+    return cells
 
 
 def iterate_parquet_pixels(path: Path, columns: Sequence[str]) -> Iterator[NDArray[Any]]:
@@ -71,6 +94,46 @@ def iterate_parquet_pixels(path: Path, columns: Sequence[str]) -> Iterator[NDArr
             yield from np.stack(arrays, axis=1)
 
 
+def _iterate_batches(path: Path, columns: Collection[str] | None) -> Iterator[tuple[list[str], list[list[object]]]]:
+    """Yields names of columns and their values, some rows at a time, which are counted before they are written out."""
+    import pyarrow as pa
+
+    names = [name for name in list_parquet_columns(path) if columns is None or name in columns]
+    unfolded, most = 0, max(_MOST_BYTES, _MOST_TIMES * path.stat().st_size)
+    with _opened(path) as file:
+        shared, nested = _list_shared(file.metadata)
+    with _opened(path, shared) as file:
+        for batch in file.iter_batches(min(_rows(len(names)), _ROWS_OF_NESTED if nested else _ROWS), columns=names):
+            unfolded += sum(_count_bytes(column) for column in batch.columns)
+            if unfolded > most:
+                raise InputError(
+                    f"{path} unfolds from {path.stat().st_size / 1e6:.1f} MB into more than {most / 1e6:,.0f} MB: its "
+                    "values repeat or are too long; write ids and labels that are short"
+                )
+            plain = [
+                column.dictionary_decode() if isinstance(column, pa.DictionaryArray) else column
+                for column in batch.columns
+            ]
+            yield batch.schema.names, [column.to_pylist() for column in plain]
+
+
+def _list_shared(about: Any) -> tuple[list[str], bool]:
+    """Lists the columns of text and bytes whose values the file may hold once for many rows, each small enough.
+
+    Arrow hands them over as they stand, unless other columns are around them: it says whether there are such, too.
+    """
+    shared, nested = [], False
+    for place in range(about.num_columns):
+        parts = [about.row_group(group).column(place) for group in range(about.num_row_groups)]
+        if not parts or parts[0].physical_type != "BYTE_ARRAY":
+            continue
+        if "." in parts[0].path_in_schema:
+            nested = True
+        elif all(part.total_uncompressed_size <= _MOST_BYTES for part in parts):
+            shared.append(parts[0].path_in_schema)
+    return shared, nested
+
+
 def _count_bytes(column: Any) -> int:
     """Counts the bytes of an Arrow array as if every value were written out, also where it holds each but once.
 
@@ -90,7 +153,7 @@ def _count_bytes(column: Any) -> int:
 
 
 def _rows(columns: int) -> int:
-    return max(1, min(1024, _CELLS // max(1, columns)))
+    return max(1, min(_ROWS, _CELLS // max(1, columns)))
 
 
 def _unfold(row: Row) -> Row:
@@ -107,12 +170,12 @@ def _unfold(row: Row) -> Row:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
+def _opened(path: Path, shared: Sequence[str] = ()) -> Iterator[Any]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, read_dictionary=list(shared)) as file:
             yield file
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path} is no whole Parquet file ({one_line(error)}); get it again") from error

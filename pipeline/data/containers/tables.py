@@ -11,7 +11,7 @@ from pipeline.core.csvs import read_source_table
 from pipeline.core.errors import InputError, near_names, some
 from pipeline.data.containers.cells import Row, explode_pictures, format_texts, holds_picture, holds_text
 from pipeline.data.containers.formats import find_format
-from pipeline.data.containers.parquet_rows import list_parquet_columns
+from pipeline.data.containers.parquet_rows import list_parquet_columns, read_plain_parquet
 from pipeline.data.containers.patterns import expand_path
 
 _HEAD = 50
@@ -97,9 +97,12 @@ def find_row_columns(path: Path) -> RowColumns:
 def _read_file(path: Path, columns: Sequence[str] | None) -> pd.DataFrame:
     found = find_format(path)
     names = list(find_row_columns(path).plain) if columns is None else list(columns)
-    if columns is not None and found is not None and found.kind == "Parquet":
+    if found is not None and found.kind == "Parquet":
         there = list_parquet_columns(path)
         _require(path, [name.split(".")[0] if name not in there else name for name in names], there)
+        plain = read_plain_parquet(path, names) if set(names) <= set(there) else None
+        if plain is not None:
+            return _format_columns(path, plain)
     cells: dict[str, list[object]] = {name: [] for name in names}
     count = 0
     for count, row in enumerate(iterate_rows(path, names), 1):
@@ -113,6 +116,10 @@ def _read_file(path: Path, columns: Sequence[str] | None) -> pd.DataFrame:
         if columns is not None and count and not column:
             _require(path, [name], find_row_columns(path).plain)
         column.extend([None] * (count - len(column)))
+    return _format_columns(path, cells)
+
+
+def _format_columns(path: Path, cells: dict[str, list[object]]) -> pd.DataFrame:
     return pd.DataFrame({name: format_texts(column, f"{path}, {name}") for name, column in cells.items()}, dtype="str")
 
 

@@ -1,5 +1,7 @@
 """Parquet: files that unfold into far more than they are."""
 
+import datetime
+import decimal
 from pathlib import Path
 
 import pyarrow as pa
@@ -7,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.core.errors import InputError
-from pipeline.data.containers import parquet_rows
+from pipeline.data.containers import parquet_rows, tables
 from pipeline.data.containers.tables import read_rows
 
 
@@ -25,13 +27,36 @@ def test_a_file_that_unfolds_into_far_more_than_it_is_is_refused(
     assert sum(1 for _ in parquet_rows.iterate_parquet(path, ["id"])) == 4000
 
 
-def test_values_that_are_held_once_are_counted_and_not_written_out(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kept_as_dictionary", [True, False])
+def test_values_that_are_held_once_are_counted_and_not_written_out(tmp_path: Path, kept_as_dictionary: bool) -> None:
     path, texts = tmp_path / "train.parquet", pa.array(["a" * 2_200_000])
-    pq.write_table(pa.table({"id": pa.DictionaryArray.from_arrays(pa.array([0] * 1024, pa.int32()), texts)}), path)
+    ids = pa.DictionaryArray.from_arrays(pa.array([0] * 1024, pa.int32()), texts)
+    pq.write_table(pa.table({"id": ids}), path, store_schema=kept_as_dictionary)
     before = pa.default_memory_pool().max_memory()
     with pytest.raises(InputError, match=r"train\.parquet unfolds from 0\.1 MB into more than 256 MB: .*short"):
         list(parquet_rows.iterate_parquet(path, None))
     assert pa.default_memory_pool().max_memory() < max(before, 100_000_000)
+
+
+def test_plain_columns_are_read_as_row_by_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, day = tmp_path / "train.parquet", datetime.date(2020, 1, 2)
+    columns = {
+        "id": pa.array([f"i{row // 2}" for row in range(3000)]),
+        "once": pa.array(["a", None, "b"] * 1000).dictionary_encode(),
+        "whole": pa.array([1.0, None, 2.0] * 1000),
+        "share": pa.array([0.1, float("nan"), 2.0] * 1000),
+        "large": pa.array([2**53 + 1, None, 0] * 1000),
+        "flag": pa.array([True, False, None] * 1000),
+        "day": pa.array([day, None, day] * 1000),
+        "cents": pa.array([decimal.Decimal("1.10"), None, None] * 1000),
+    }
+    pq.write_table(pa.table(columns), path, row_group_size=1100)
+    assert parquet_rows.read_plain_parquet(path, list(columns))
+    fast = read_rows(path)
+    monkeypatch.setattr(tables, "read_plain_parquet", lambda *_: None)
+    assert fast.equals(read_rows(path))
+    assert fast.iloc[1].tolist() == ["i0", "", "", "", "", "False", "", ""]
+    assert fast.iloc[0].tolist() == ["i0", "a", "1", "0.1", "9007199254740993", "True", "2020-01-02", "1.10"]
 
 
 def test_bytes_are_counted_inside_of_lists_and_structures() -> None:
