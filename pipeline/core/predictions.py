@@ -17,6 +17,7 @@ from pipeline.core.errors import DAMAGE, InputError, some
 from pipeline.core.files import atomic_path
 from pipeline.core.ids import check_unique
 from pipeline.core.memory import explain_unread
+from pipeline.core.room import require_room_of_arrow
 from pipeline.core.targets.classes import OneClass
 from pipeline.core.targets.contract import Target
 
@@ -64,9 +65,10 @@ class Predictions:
 def write_predictions(path: Path, predictions: Predictions) -> None:
     """Writes predictions as parquet after checking them; what they were made on travels in the file's metadata."""
     check_predictions(predictions, str(path))
+    require_room_of_arrow(path)
     frame = pd.DataFrame(predictions.probs.astype(np.float32), columns=list(predictions.classes))
     frame.insert(0, "id", pd.Series(list(predictions.ids), dtype="str"))
-    table = pa.Table.from_pandas(frame, preserve_index=False)
+    table = pa.Table.from_pandas(frame, preserve_index=False, nthreads=1)
     about: dict[str, Any] = {"folds": predictions.folds, "peeked": list(predictions.peeked)}
     about["digest"] = _hash(predictions, about)
     table = table.replace_schema_metadata((table.schema.metadata or {}) | {_ABOUT: json.dumps(about).encode()})
@@ -88,8 +90,10 @@ def read_predictions(path: Path, target: Target | Sequence[str]) -> Predictions:
     if not path.is_file():
         raise InputError(f"{path} does not exist; run `dvc repro` to train that model")
     try:
-        table = pq.read_table(path, page_checksum_verification=True)
-        frame = table.to_pandas()
+        require_room_of_arrow(path)
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:  # pq.read_table starts threads
+            table = file.read(use_threads=False)
+        frame = table.to_pandas(use_threads=False)
         about = json.loads((table.schema.metadata or {}).get(_ABOUT, b"{}"))
         noted = about.pop("digest", None)
     except DAMAGE as error:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from multiprocessing.context import SpawnProcess
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -22,6 +23,7 @@ from pipeline.core.errors import ElsewhereError
 _MIB = 2**20
 # Address space in MiB, with one thread, measured (numpy 2.4, scipy 1.17, opencv 4.12: 83, 94, 170) and a fifth more.
 _NEEDS = {"numpy": 100, "scipy.linalg": 112, "cv2": 204}
+_ARROW = 16 * _MIB
 _FOR_A_THREAD = 48  # MiB: 40 were measured for the second one, of which 8 are its stack; with opencv 136
 _MOST_THREADS = 64  # that OpenBLAS is built for, in all three
 _USUAL_STACK, _SMALL_STACK = 2 * _MIB, _MIB // 8  # bytes: glibc's where no limit is set; enough to wait in
@@ -151,6 +153,16 @@ def is_given(size: int) -> bool:
     except (OSError, MemoryError):
         return False
     return True
+
+
+def require_room_of_arrow(path: Path) -> None:
+    """Looks for what Arrow needs to read or write a small table: with 0.8 and 1.8 MiB it ended the process.
+
+    Raises:
+        MemoryError: the machine gives this process less than 16 MiB.
+    """
+    if not is_given(_ARROW):
+        raise MemoryError(f"{path}: Arrow needs {_ARROW // _MIB} MiB")
 
 
 class _Look(MetaPathFinder):

@@ -111,7 +111,8 @@ def _table(path: Path, kind: str, classes: Sequence[str]) -> tuple[list[str], li
         frame = read_table(path)
     else:
         try:
-            frame = pq.read_table(path).to_pandas()
+            with pq.ParquetFile(path) as file:
+                frame = file.read().to_pandas()
         except ValueError as error:  # pyarrow's own errors are of this kind
             raise InputError(f"{path} is no parquet file ({one_line(error)})") from error
     frame.columns = [str(column) for column in frame.columns]

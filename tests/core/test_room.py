@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from support.project_imports import ROOT
@@ -160,3 +161,33 @@ def test_a_setting_of_threads_that_fits_is_kept(
         on_64_cores.setenv("OPENBLAS_NUM_THREADS", setting)
     room._make_room("numpy")
     assert os.environ.get("OPENBLAS_NUM_THREADS") == kept
+
+
+_PREDICTIONS = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+from pipeline.core.errors import InputError
+from pipeline.core.predictions import Predictions, read_predictions, write_predictions
+made = Predictions(("a", "b"), np.full((2, 2), 0.5, np.float32), ("x", "y"))
+kept, path = Path(sys.argv[1], "kept.parquet"), Path(sys.argv[1], "new.parquet")
+write_predictions(kept, made)
+before = resource.getrlimit(resource.RLIMIT_AS)
+for room in (0.8, 1.8, 8, 17):
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + int(room * 2**20), before[1]))
+    for act in (lambda: write_predictions(path, made), lambda: read_predictions(kept, ("x", "y"))):
+        try:
+            act()
+            print("done")
+        except (MemoryError, InputError) as error:
+            print("Arrow needs 16 MiB" in str(error))
+    resource.setrlimit(resource.RLIMIT_AS, before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of address space are Linux's")
+def test_arrow_is_asked_for_nothing_without_room(tmp_path: Path) -> None:
+    ran = run(lambda: None, "-c", _PREDICTIONS, str(tmp_path))
+    assert (ran.returncode, ran.stdout.split()) == (0, ["True"] * 6 + ["done"] * 2), ran.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["kept.parquet", "new.parquet"]

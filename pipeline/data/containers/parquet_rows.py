@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.errors import InputError, one_line
+from pipeline.core.room import require_room_of_arrow
 from pipeline.data.containers.cells import Row
 
 _CELLS, _ROWS, _ROWS_OF_NESTED = 4_000_000, 1024, 64
@@ -174,6 +175,7 @@ def _opened(path: Path, shared: Sequence[str] = ()) -> Iterator[Any]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    require_room_of_arrow(path)
     try:
         with pq.ParquetFile(path, read_dictionary=list(shared)) as file:
             yield file
