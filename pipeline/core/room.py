@@ -22,7 +22,10 @@ from pipeline.core.errors import ElsewhereError
 
 _MIB = 2**20
 # Address space in MiB, with one thread, measured (numpy 2.4, scipy 1.17, opencv 4.12: 83, 94, 170) and a fifth more.
-_NEEDS = {"numpy": 100, "scipy.linalg": 112, "cv2": 204}
+_NEEDS = {"numpy": 100, "scipy": 112, "cv2": 204}
+# What loads an OpenBLAS: these parts of scipy (1.17), by `readelf -d` of its libraries, and not `scipy` itself.
+_PARTS = ("linalg", "special", "optimize", "integrate", "interpolate", "sparse.linalg", "odr")
+_LOADERS = {"numpy": "numpy", "cv2": "cv2"} | {f"scipy.{part}": "scipy" for part in _PARTS}
 _ARROW = 16 * _MIB
 _FOR_A_THREAD = 48  # MiB: 40 were measured for the second one, of which 8 are its stack; with opencv 136
 _MOST_THREADS = 64  # that OpenBLAS is built for, in all three
@@ -171,8 +174,9 @@ class _Look(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if fullname in _NEEDS:
-            _make_room(fullname)
+        library = _LOADERS.get(fullname)
+        if library and not any(other in sys.modules for other, each in _LOADERS.items() if each == library):
+            _make_room(library)
         return None
 
 
