@@ -22,7 +22,7 @@ from pipeline.core.scores import LabelledRows
 from pipeline.core.targets.classes import OneClass
 from pipeline.core.targets.contract import Target
 from pipeline.ensemble.calibration import apply_temperatures, fit_temperatures
-from pipeline.ensemble.combiners.catalogue import COMBINERS, SCALE_MATTERS, explain_skip
+from pipeline.ensemble.combiners.catalogue import COMBINERS, COSTLY, SCALE_MATTERS, explain_skip
 from pipeline.ensemble.combiners.contract import Fitted, OofRows
 
 PARTS = 5
@@ -93,7 +93,7 @@ def score_candidates(
         cooling: whether members are tried as they are (False), with temperatures (True), or both.
 
     Returns:
-        the candidates, in the order of `COMBINERS`, and why others were not tried, by name.
+        the candidates, in the order of `COMBINERS`, and why others were not tried, or not to the end, by name.
     """
     reasons = {name: reason for name in names if (reason := explain_skip(name, sample)) is not None}
     if len(np.unique(sample.folds)) < 2:
@@ -112,11 +112,45 @@ def score_candidates(
     candidates = [Candidate(name, cools, np.empty(sample.stacked.shape[1:], np.float32)) for name, cools in pairs]
     parts = np.unique(sample.folds)
     with track_progress("combiners: fits", len(candidates) * (len(parts) + 1)) as advance:
-        for part in parts:
+        for number, part in enumerate(parts):
             held = sample.folds == part
             _fit(candidates, sample.where(~held), sample.stacked[:, held], held, advance)
+            if number == 0 and (lagging := _find_lagging(candidates, sample, held)):
+                reasons |= lagging
+                advance(len(parts) * len(lagging))
+                candidates = [each for each in candidates if each.name not in lagging]
         _fit(candidates, sample, None, None, advance)
     return candidates, reasons
+
+
+def _find_lagging(candidates: list[Candidate], sample: OofRows, held: NDArray[np.bool_]) -> dict[str, str]:
+    """Finds costly candidates that are far behind on the first part, and says so, by name: the others end their race.
+
+    Far behind is two standard errors of the paired difference by the metric, or any difference by the metric together
+    with three by the loss, which they minimise. A metric that is no mean over rows gives no such error, and ends none.
+    """
+    others = [each for each in candidates if each.combiner not in COSTLY]
+    if sample.metric.rows is None or not others or len(others) == len(candidates):
+        return {}
+    sign, truth = 1 if sample.metric.greater_is_better else -1, sample.truth[held]
+    gains = {each.name: sign * sample.metric.rows(truth, each.nested[held]) for each in candidates}
+    losses = {each.name: sample.target.measure_losses(truth, each.nested[held]) for each in candidates}
+    best = max(others, key=lambda each: gains[each.name].mean()).name
+    surest = min(others, key=lambda each: losses[each.name].mean()).name
+    found = {}
+    for each in candidates:
+        if each.combiner in COSTLY:
+            behind, error = _measure_mean(gains[best] - gains[each.name])
+            dearer, loss_error = _measure_mean(losses[each.name] - losses[surest])
+            if behind > 2 * error or (behind > 0 and dearer > 3 * loss_error):
+                worse = f"its {sample.metric.name} was {behind:.4f} worse than that of {best}"
+                found[each.name] = f"to the end: on the first part {worse}"
+    return found
+
+
+def _measure_mean(values: NDArray[np.floating]) -> tuple[float, float]:
+    """Returns a mean and its standard error."""
+    return float(values.mean()), float(values.std(ddof=1) / len(values) ** 0.5) if len(values) > 1 else np.inf
 
 
 def _only_mean(sample: OofRows) -> Candidate:

@@ -1,12 +1,15 @@
 """Every combiner under one contract, and values worked by hand."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from support.members import number_classes, sample, simulate
 
+from pipeline.core.arrays import Labels, Probs, Weights
 from pipeline.core.metrics import get_metric
+from pipeline.ensemble.combiners import greedy
 from pipeline.ensemble.combiners.catalogue import COMBINERS, explain_skip
 from pipeline.ensemble.combiners.contract import OofRows, blend_members, normalise_rows
 from pipeline.ensemble.combiners.greedy import (
@@ -154,9 +157,38 @@ def test_greedy_selection_picks_what_the_hand_picks() -> None:
 def test_selection_by_accuracy_and_by_any_metric_agree_on_accuracy() -> None:
     given = sample((0.5, 1.0, 1.5, 0.2))
     everyone = np.arange(4)
-    fast = select_members(given.stacked, everyone, make_accuracy_scorer(given.truth), rounds=8)
+    values, score = make_accuracy_scorer(given.stacked, given.truth)
+    fast = select_members(values, everyone, score, rounds=8)
     slow = select_members(given.stacked, everyone, make_metric_scorer(given.truth, get_metric("accuracy")), rounds=8)
     np.testing.assert_array_equal(fast, slow)
+
+
+def test_of_equally_likely_classes_the_first_counts_as_predicted() -> None:
+    probs = np.array([[[0.5, 0.5, 0.0], [0.2, 0.4, 0.4], [0.4, 0.2, 0.4], [0.1, 0.1, 0.8]]] * 2, dtype=np.float32)
+    for labels, accuracy in (([0, 1, 0, 2], 1.0), ([1, 2, 2, 2], 0.25), ([2, 0, 1, 0], 0.0)):
+        values, score = make_accuracy_scorer(probs, np.array(labels))
+        assert score(values[0], values[1], 2) == accuracy
+
+
+def test_a_half_that_is_drawn_again_is_searched_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = sample((0.5, 1.0, 1.5, 0.2))
+    searched: list[tuple[int, ...]] = []
+    values, score = make_accuracy_scorer(given.stacked, given.truth)
+    select = greedy.select_members
+
+    def count(values: Probs, members: Labels, *rest: Any) -> Weights:
+        searched.append(tuple(members))
+        return select(values, members, *rest)
+
+    monkeypatch.setattr(greedy, "select_members", count)
+    weights = greedy.select_in_bags(values, score, greedy.BY_ACCURACY, 0)
+    assert len(searched) == len(set(searched)) <= 4
+    random = np.random.default_rng(0)
+    each = np.zeros(4)
+    for _ in range(greedy.BY_ACCURACY.bags):
+        members = np.sort(random.permutation(4)[:3])
+        each[members] += select(values, members, score, greedy.BY_ACCURACY.rounds)
+    np.testing.assert_array_equal(weights, each / each.sum())
 
 
 def test_the_scorer_of_sums_is_the_log_loss_of_their_mean() -> None:

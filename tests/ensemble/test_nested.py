@@ -1,5 +1,7 @@
 """Nested scores tell the truth, and the tests of it are able to fail."""
 
+import re
+
 import numpy as np
 import pytest
 from support.members import number_classes, sample, simulate
@@ -8,7 +10,7 @@ from pipeline.core.arrays import Probs
 from pipeline.core.errors import InputError
 from pipeline.core.metrics import get_metric
 from pipeline.ensemble.combiners.catalogue import COMBINERS
-from pipeline.ensemble.combiners.contract import OofRows
+from pipeline.ensemble.combiners.contract import OofRows, Rule
 from pipeline.ensemble.nested import Candidate, assign_parts, choose_candidate, score_candidates
 
 FITTED = (
@@ -154,6 +156,38 @@ def test_a_single_fold_is_cut_into_parts_of_whole_groups_and_of_every_class() ->
     parts = assign_parts(np.zeros(120, dtype=np.int64), groups, labels, number_classes(4))
     assert all(len(np.unique(parts[groups == group])) == 1 for group in range(40))
     assert all(set(labels[parts == part]) == {0, 1, 2, 3} for part in range(5))
+
+
+def test_trees_that_are_far_behind_on_the_first_part_are_fitted_to_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    fitted = []
+
+    def fit_wrong(given: OofRows) -> Rule:
+        fitted.append(len(given.truth))
+        return Rule(lambda stacked: np.roll(stacked[0], 1, axis=1))
+
+    monkeypatch.setitem(COMBINERS, "stack_boosting", fit_wrong)
+    given = sample((2.0, 1.0), rows=300)
+    candidates, skipped = score_candidates(given, ("mean", "stack_boosting"), (False,))
+    assert [candidate.name for candidate in candidates] == ["mean"]
+    assert fitted == [240]
+    assert re.fullmatch(
+        r"to the end: .* first part its accuracy was 0\.\d{4} worse than that of mean", skipped["stack_boosting"]
+    )
+    assert not score_candidates(sample((2.0, 1.0), rows=300, metric="macro_f1"), ("mean", "stack_boosting"), (False,))[
+        1
+    ]
+
+
+def test_trees_that_alone_see_how_members_belong_together_stay() -> None:
+    random = np.random.default_rng(0)
+    says = random.random((2, 600)) < 0.5
+    sure = np.where(says, 0.9, 0.1) + random.uniform(-0.05, 0.05, says.shape)
+    stacked = np.stack([sure, 1 - sure], axis=2).astype(np.float32)
+    given = OofRows(stacked, (says[0] ^ says[1]).astype(np.int64), np.arange(600) % 5, ACCURACY, number_classes(2))
+    candidates, skipped = score_candidates(given, ("mean", "stack_boosting"), (False,))
+    assert [candidate.name for candidate in candidates] == ["mean", "stack_boosting"]
+    assert not skipped
+    assert accuracy(given, candidates[1].nested) > 0.9
 
 
 def test_where_nothing_can_be_left_out_the_mean_is_all_there_is() -> None:

@@ -42,6 +42,9 @@ SCALE_MATTERS = (
 )
 
 
+# Fitted to further parts only where they are not far behind on the first: half the seconds of all, and seldom chosen.
+COSTLY = ("stack_boosting",)
+
 # Of numbers: the mean of ranks has no unit, and what is averaged in the space of outputs is averaged as it is.
 _NOT_OF_NUMBERS = {
     "geometric_mean": "the mean of numbers is the same in every space",
