@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedKFold
 
 from pipeline.core.errors import InputError
-from pipeline.data.prepared.stratification import deal_groups
+from pipeline.data.prepared.stratification import deal_groups, deal_rows
 
 
 def make_labels(rows: int, shares: list[float], seed: int = 0) -> NDArray[np.bool_]:
@@ -58,3 +59,15 @@ def test_groups_of_mixed_labels_and_sizes_come_within_some_rows_of_their_shares(
     for counted in (*strata.T, np.ones(4000, dtype=np.bool_)):
         counts = np.bincount(fold[counted], minlength=5)
         assert counts.max() - counts.min() <= 8
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_rows_of_one_class_each_are_dealt_to_the_folds_of_scikit_learn(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    n_splits, classes = int(random.integers(2, 11)), int(random.integers(2, 30))
+    labels = random.permutation(np.repeat(random.permutation(classes), random.integers(n_splits, 60, classes)))
+    theirs = np.empty(len(labels), dtype=np.int64)
+    splits = StratifiedKFold(n_splits, shuffle=True, random_state=seed).split(labels, labels)
+    for fold, (_, valid) in enumerate(splits):
+        theirs[valid] = fold
+    assert deal_rows(labels, n_splits, seed).tolist() == theirs.tolist()

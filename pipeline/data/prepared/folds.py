@@ -8,14 +8,13 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedKFold
 
 from pipeline.core.errors import InputError, some
 from pipeline.core.ids import natural_order
 from pipeline.core.tables import TRAINING_ONLY
 from pipeline.data.prepared.duplicates import HASHES, MIRRORED, number_components
 from pipeline.data.prepared.group_cover import Outcome, find_conflict, find_cover
-from pipeline.data.prepared.stratification import deal_groups
+from pipeline.data.prepared.stratification import deal_groups, deal_rows
 
 _PROVEN = 5  # times the folds: of classes in more groups no proof is tried
 _PROVEN_GROUPS = 500
@@ -115,8 +114,11 @@ def find_training_only(
 
 def _count_groups(labels: NDArray[np.int64], groups: NDArray[np.int64], n_classes: int = 0) -> NDArray[np.int64]:
     """Counts the groups that each class lies in: (n_classes,)."""
-    pairs = np.unique(np.stack([labels, groups]), axis=1)
-    return np.bincount(pairs[0], minlength=n_classes)
+    if not len(labels):
+        return np.zeros(n_classes, dtype=np.int64)
+    classes = int(labels.max()) + 1
+    pairs = np.unique(groups * classes + labels)
+    return np.bincount(pairs % classes, minlength=n_classes)
 
 
 def assign_folds(
@@ -146,11 +148,7 @@ def assign_folds(
     """
     _check_counts(labels, groups, n_splits, classes)
     if len(np.unique(groups)) == len(groups):
-        splits = StratifiedKFold(n_splits, shuffle=True, random_state=seed).split(labels, labels)
-        fold = np.full(len(labels), -1, dtype=np.int64)
-        for number, (_, valid) in enumerate(splits):
-            fold[valid] = number
-        return fold
+        return deal_rows(labels, n_splits, seed)
     fold = deal_groups(np.eye(len(classes), dtype=np.bool_)[labels], groups, n_splits, seed)
     reached = np.zeros((n_splits, len(classes)), dtype=np.bool_)
     reached[fold, labels] = True

@@ -8,8 +8,6 @@ from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import csr_array, eye_array, hstack, kron
 
 _NODES = 20_000
 _VARIABLES = 20_000
@@ -38,6 +36,13 @@ def find_cover(held: NDArray[np.bool_], n_splits: int, n_folds: int) -> NDArray[
     n_dealt = n_groups * n_splits
     if n_dealt > _VARIABLES:
         return Outcome.GIVEN_UP
+    from scipy.optimize import (
+        Bounds,
+        LinearConstraint,
+        milp,
+    )  # most splits need no search, which takes a second to start
+    from scipy.sparse import csr_array, eye_array, hstack, kron
+
     # Variables: whether group g lies in fold f, then whether class c counts as lying in fold f.
     folds = eye_array(n_splits, format="csr")
     once = kron(eye_array(n_groups), np.ones((1, n_splits)))
