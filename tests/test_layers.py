@@ -67,7 +67,7 @@ ROOMS = {
         3,
         "images kaggle",
         """describe.from_kaggle describe.init describe.match prepared.answer_subjects prepared.duplicates prepared.folds
-        prepared.image_folder prepared.mirrored_twins prepared.more_rows prepared.packed_images
+        prepared.image_folder prepared.mirrored_twins prepared.more_rows prepared.near_duplicates prepared.packed_images
         prepared.preparing prepared.record prepared.records prepared.stratification sources.listing
         sources.source""",
     ),
@@ -211,6 +211,7 @@ LIGHT_VERBS = {
     "stages.submission": "pandas",
     "stages.submit": "pandas",
     "stages.score": "pandas",
+    "stages.split": "pandas",
 }
 
 

@@ -1,14 +1,20 @@
 """Assigns every training image to the fold that validates it.
 
 Reads: data/prepared/train.csv, data/prepared/test.csv, data/prepared/classes.json, where it exists
-    data/prepared/target.json and, where a mirrored image keeps its class, data/prepared/train_images.npy
+    data/prepared/target.json and, where hashes are alike or a mirrored image keeps its class,
+    data/prepared/train_images.npy and test_images.npy
 Writes: folds/folds.csv; folds/digests.json (of it, and of what it was made from)
 Reference: scikit-learn's StratifiedKFold; pipeline/data/prepared/whole_groups.py where images belong together.
 """
 
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
 from pipeline.core import paths, tables
+from pipeline.core.arrays import Images
 from pipeline.core.competition import load_competition
 from pipeline.core.config import load_params
 from pipeline.core.errors import some
@@ -17,8 +23,8 @@ from pipeline.core.targets.classes import OneClass
 from pipeline.core.targets.prepared import read_target, read_truth
 from pipeline.data.prepared import duplicates, folds
 from pipeline.data.prepared.mirrored_twins import name_mirrored_twins
+from pipeline.data.prepared.near_duplicates import find_near_duplicates
 from pipeline.data.prepared.stratification import SplitParams
-from pipeline.images.store import open_store
 
 
 def run(root: Path) -> None:
@@ -32,12 +38,17 @@ def run(root: Path) -> None:
     strata = None
     if not isinstance(target, OneClass):
         strata = target.make_strata(read_truth(prepared, target, train["id"].tolist()))
-    for line in duplicates.find_duplicates(train, tables.read_index(prepared / "test.csv")).lines():
+    test = tables.read_index(prepared / "test.csv")
+    for line in duplicates.find_duplicates(train, test).lines():
         print(line)
+    if params.group_duplicates and params.group_near:
+        train[duplicates.NEAR] = _name_near(prepared, train, test)
     if params.group_duplicates and params.group_mirrored and load_competition(root).mirror:
+        from pipeline.images.store import open_store  # with OpenCV, which not every split needs
+
         images = open_store(prepared / "train_images.npy", len(whole))
         train[duplicates.MIRRORED] = name_mirrored_twins(images, len(train))
-        print(duplicates.describe_twins(train))
+        print(duplicates.describe_alike(train, duplicates.MIRRORED, "mirrored twins"))
     table = folds.make_fold_table(train, target.columns, params.n_splits, params.seed, params.group_duplicates, strata)
     only = table[table["fold"] == tables.TRAINING_ONLY]
     tables.write_folds(paths.folds_path(root), folds.add_training_rows(table, whole.iloc[len(train) :]))
@@ -53,3 +64,28 @@ def run(root: Path) -> None:
         print(f"more_rows: {len(whole) - len(train)} images from elsewhere train in every fold")
     sizes = table[table["fold"] != tables.TRAINING_ONLY].groupby("fold")["id"].size().tolist()
     print(f"folds: {params.n_splits} of {sizes} images; {table['group'].nunique()} groups, seed {params.seed}")
+
+
+def _name_near(prepared: Path, train: pd.DataFrame, test: pd.DataFrame) -> list[str]:
+    """Names the set of near-duplicates of each training image, and says what there are, in test as well."""
+
+    def take(rows: NDArray[np.int64]) -> Images:
+        from pipeline.images.store import open_store  # with OpenCV, which most splits do without
+
+        images = open_store(prepared / "train_images.npy")
+        taken = np.empty((len(rows), *images.shape[1:]), dtype=images.dtype)
+        known = rows < len(train)
+        taken[known] = images[rows[known]]
+        if not known.all():
+            taken[~known] = open_store(prepared / "test_images.npy", len(test))[rows[~known] - len(train)]
+        return taken
+
+    pairs = find_near_duplicates([*train["perceptual_hash"], *test["perceptual_hash"]], take)
+    ids = [*train["id"], *test["id"]]
+    within, across = pairs[pairs[:, 1] < len(train)], pairs[(pairs[:, 0] < len(train)) & (pairs[:, 1] >= len(train))]
+    names = duplicates.name_sets(within, len(train))
+    print(duplicates.describe_alike(train.assign(**{duplicates.NEAR: names}), duplicates.NEAR, "near-duplicates"))
+    print(
+        duplicates.describe_alike_across([(ids[one], ids[other]) for one, other in across.tolist()], "near-duplicates")
+    )
+    return names

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from pipeline.core.errors import some
 
 HASHES = ("hash", "perceptual_hash")
-MIRRORED = "mirrored"  # the column of an index, where there is one, that names sets of mirrored twins
+# Columns of an index, where there are such, that name sets of mirrored twins and of near-duplicates.
+MIRRORED, NEAR = "mirrored", "near"
 
 
 @dataclass(frozen=True)
@@ -53,17 +52,46 @@ def number_components(index: pd.DataFrame, columns: Sequence[str]) -> NDArray[np
     Returns:
         (n,) component of each row, numbered by first appearance.
     """
-    rows, keys, known = [], [], len(index)
+    ends = np.empty((0, 2), dtype=np.int64)
     for column in columns:
         linked = np.flatnonzero(index[column].to_numpy() != "")
-        codes, values = pd.factorize(index[column].to_numpy()[linked])
-        rows.append(linked)
-        keys.append(codes + known)
-        known += len(values)
-    ends = (np.concatenate([*rows, []]).astype(np.int64), np.concatenate([*keys, []]).astype(np.int64))
-    graph = coo_array((np.ones(len(ends[0]), dtype=np.int8), ends), shape=(known, known))
-    _, component = connected_components(graph, directed=False)
-    return pd.factorize(component[: len(index)])[0].astype(np.int64)
+        codes = pd.factorize(index[column].to_numpy()[linked])[0]
+        first = np.unique(codes, return_index=True)[1]
+        ends = np.concatenate([ends, np.stack([linked[first][codes], linked], axis=1)])
+    return number_linked(ends, len(index))
+
+
+def number_linked(pairs: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Numbers the connected components of rows that stand in pairs, by first appearance.
+
+    Args:
+        pairs: (n_pairs, 2) rows.
+        count: of all rows.
+
+    Returns:
+        (count,) component of each row.
+    """
+    apart = pairs[pairs[:, 0] != pairs[:, 1]]
+    if not len(apart):
+        return np.arange(count)
+    from scipy.sparse import coo_array  # takes half a second to start, and most rows have no like
+    from scipy.sparse.csgraph import connected_components
+
+    graph = coo_array((np.ones(len(apart), dtype=np.int8), (apart[:, 0], apart[:, 1])), shape=(count, count))
+    return pd.factorize(connected_components(graph, directed=False)[1])[0].astype(np.int64)
+
+
+def name_sets(pairs: NDArray[np.int64], count: int) -> list[str]:
+    """Names the set of each row that stands in a pair, as a column of an index holds them; empty where it has none.
+
+    Args:
+        pairs: (n_pairs, 2) rows.
+        count: of all rows.
+    """
+    names = np.full(count, "", dtype=np.object_)
+    paired = np.unique(pairs)
+    names[paired] = number_linked(pairs, count)[paired].astype(str)
+    return names.tolist()
 
 
 def find_duplicates(train: pd.DataFrame, test: pd.DataFrame, hashes: Sequence[str] = HASHES) -> Duplicates:
@@ -88,11 +116,17 @@ def find_duplicates(train: pd.DataFrame, test: pd.DataFrame, hashes: Sequence[st
     return Duplicates(sets, conflicts, across)
 
 
-def describe_twins(train: pd.DataFrame) -> str:
-    """Says in a line how many mirrored twins the column ``mirrored`` of an image index names."""
-    sets = _sets(train, number_components(train, (MIRRORED,)))
+def describe_alike(train: pd.DataFrame, column: str, what: str) -> str:
+    """Says in a line what sets of images a column of an image index names, and how many images they have."""
+    sets = _sets(train, number_components(train, (column,)))
     images = sum(len(ids) for ids in sets)
-    return f"mirrored twins in train ({images} images): {_examples(map(_together, sets))}"
+    return f"{what} in train ({images} images): {_examples(map(_together, sets))}"
+
+
+def describe_alike_across(pairs: Sequence[tuple[str, str]], what: str) -> str:
+    """Says in a line which training and test images are pairs."""
+    images = len({test for _, test in pairs})
+    return f"{what} between train and test ({images} test images): {_examples(map(' ~ '.join, pairs), 'pairs')}"
 
 
 def _sets(index: pd.DataFrame, component: NDArray[np.int64]) -> tuple[tuple[str, ...], ...]:
@@ -104,6 +138,6 @@ def _together(ids: Sequence[str]) -> str:
     return "=".join(ids[:4]) + ("=..." if len(ids) > 4 else "")
 
 
-def _examples(texts: Iterable[str]) -> str:
+def _examples(texts: Iterable[str], what: str = "sets") -> str:
     found = list(texts)
-    return f"{len(found)} sets: {some(found, 3)}" if found else "none"
+    return f"{len(found)} {what}: {some(found, 3)}" if found else "none"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pipeline.core.errors import InputError, some
 from pipeline.core.ids import natural_order
 from pipeline.core.tables import TRAINING_ONLY
-from pipeline.data.prepared.duplicates import HASHES, MIRRORED, number_components
+from pipeline.data.prepared.duplicates import HASHES, MIRRORED, NEAR, number_components
 from pipeline.data.prepared.group_cover import Outcome, find_conflict, find_cover
 from pipeline.data.prepared.stratification import deal_groups, deal_rows
 
@@ -34,12 +34,12 @@ def make_fold_table(
     Ids are put into natural order first, so that the order of the rows changes nothing.
 
     Args:
-        index: the training images; a column ``mirrored`` names sets of mirrored twins.
+        index: the training images; columns ``mirrored`` and ``near`` name sets of mirrored twins and near-duplicates.
         classes: class names, for errors.
         n_splits: how many folds.
         seed: another seed is another split.
-        group_duplicates: whether images of one content or perceptual hash, and mirrored twins, share a fold; user
-            groups always do.
+        group_duplicates: whether images of one content or perceptual hash, mirrored twins and near-duplicates share a
+            fold; user groups always do.
         strata: (n, n_strata) of the index's rows, what folds share out evenly; None for the classes.
 
     Returns:
@@ -53,7 +53,7 @@ def make_fold_table(
     order = place.loc[natural_order(index["id"].tolist())].to_numpy()
     ordered = index.iloc[order].reset_index(drop=True)
     tied = [name for name in ("group", "unit") if name in ordered]  # a unit has one answer for several images
-    alike = [name for name in (*HASHES, MIRRORED) if name in ordered]
+    alike = [name for name in (*HASHES, MIRRORED, NEAR) if name in ordered]
     groups = number_components(ordered, [*tied, *alike] if group_duplicates else tied)
     labels = ordered["label"].to_numpy(dtype=np.int64)
     if strata is not None:

@@ -9,10 +9,9 @@ from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from pipeline.core.arrays import Images
+from pipeline.data.prepared.duplicates import name_sets
 
 _ORDERS = 8  # frequencies along each side
 _FLAT = 4.0  # levels of standard deviation: below it there is nothing to compare
@@ -32,12 +31,7 @@ def name_mirrored_twins(images: Images, count: int | None = None) -> list[str]:
     """
     count = len(images) if count is None else count
     pairs = find_mirrored_twins(images, count)
-    graph = coo_array((np.ones(len(pairs), dtype=np.int8), (pairs[:, 0], pairs[:, 1])), shape=(count, count))
-    _, component = connected_components(graph, directed=False)
-    names = np.full(count, "", dtype=np.object_)
-    paired = np.unique(pairs)
-    names[paired] = component[paired].astype(str)
-    return names.tolist()
+    return name_sets(pairs, count)
 
 
 def find_mirrored_twins(images: Images, count: int | None = None) -> NDArray[np.int64]:

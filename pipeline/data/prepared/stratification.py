@@ -25,12 +25,14 @@ class SplitParams(Section):
         seed: another seed is another split: the way to repeat a cross-validation.
         group_duplicates: images with the same content or perceptual hash share a fold.
         group_mirrored: and so do mirrored twins, where a mirrored image keeps its class.
+        group_near: and so do near-duplicates: hashes differ by a few bits, details agree.
     """
 
     n_splits: int = Field(default=5, ge=2, le=1_000)
     seed: Seed = 0
     group_duplicates: bool = True
     group_mirrored: bool = True
+    group_near: bool = True
 
 
 def deal_rows(labels: NDArray[np.int64], n_splits: int, seed: int) -> NDArray[np.int64]:
