@@ -43,7 +43,8 @@ def _peak() -> float:
 
 
 def _select() -> Fit:
-    from pipeline.ensemble.combiners.greedy import make_log_loss_scorer, select_members
+    from pipeline.ensemble.combiners.greedy import select_members
+    from pipeline.ensemble.combiners.scorers import make_log_loss_scorer
 
     def fit(stacked: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float64]:
         true_probs = stacked[:, np.arange(len(labels)), labels]

@@ -12,13 +12,9 @@ from pipeline.core.metrics import get_metric
 from pipeline.ensemble.combiners import greedy
 from pipeline.ensemble.combiners.catalogue import COMBINERS, explain_skip
 from pipeline.ensemble.combiners.contract import OofRows, blend_members, normalise_rows
-from pipeline.ensemble.combiners.greedy import (
-    make_accuracy_scorer,
-    make_log_loss_scorer,
-    make_metric_scorer,
-    select_members,
-)
+from pipeline.ensemble.combiners.greedy import select_members
 from pipeline.ensemble.combiners.means import find_best_member
+from pipeline.ensemble.combiners.scorers import make_accuracy_scorer, make_log_loss_scorer, make_metric_scorer
 
 STRENGTHS = (0.3, 1.0, 2.0)
 ALL = sorted(COMBINERS)
