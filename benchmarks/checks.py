@@ -27,7 +27,7 @@ CHECKS = {
     "pipeline.core.files": ["sha256", "list_stale", "list_temporary", "has_no_writer", "require_space"],
     "pipeline.core.digests": [],
     "pipeline.core.confined": [],
-    "pipeline.core.config": ["_refuse_bombs"],
+    "pipeline.core.yaml_text": ["_find_bomb"],
     "pipeline.core.memory": [],
     "pipeline.core.room": ["require_threads", "_make_room"],
     "pipeline.core.processes": ["end_with_dvc", "_watch_all"],

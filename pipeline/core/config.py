@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
 
 from pipeline.core.errors import InputError, near_names, one_line
 from pipeline.core.paths import params_path
+from pipeline.core.yaml_text import load_yaml_text
 
 
 class Section(BaseModel):
@@ -28,7 +28,6 @@ class Section(BaseModel):
 S = TypeVar("S", bound=Section)
 
 PARAMS = ("competition", "models", "prepare", "split", "tune", "train", "ensemble", "track")
-_MOST_LETTERS, _DEEPEST, _MOST_VALUES = 4_000_000, 40, 500_000
 _SHOWN = 200  # letters of a value that does not fit
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
@@ -44,8 +43,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} does not exist; {near_names(path.stem, known)}")
     try:
         text = path.read_text(encoding="utf-8-sig")
-        _refuse_bombs(path, text)
-        data = YAML(typ="safe", pure=True).load(text)
+        bomb, data = load_yaml_text(text)
+        if bomb:
+            raise InputError(f"{path} {bomb}; correct it")
     except (YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not valid YAML: {_where(error)}; correct it there") from error
     except InputError:
@@ -59,28 +59,6 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise InputError(f"{path} must hold a mapping (key: value), got {type(data).__name__}")
     return data
-
-
-def _refuse_bombs(path: Path, text: str) -> None:
-    """Refuses what would unfold into more than anybody writes: aliases of aliases, deep nests, megabytes."""
-    if len(text) > _MOST_LETTERS:
-        raise InputError(f"{path} has {len(text):,} letters, at most {_MOST_LETTERS:,} are read; correct it")
-    sizes: dict[str, int] = {}  # values below each anchor, aliases unfolded
-    above: list[tuple[str | None, int]] = []
-    size = 0
-    for event in YAML(typ="safe", pure=True).parse(text):
-        anchor = getattr(event, "anchor", None)
-        size += sizes.get(str(anchor), 1) if isinstance(event, AliasEvent) else 1
-        if isinstance(event, CollectionStartEvent):
-            above.append((anchor, size))
-        elif isinstance(event, CollectionEndEvent):
-            name, before = above.pop()
-            if name is not None:
-                sizes[name] = size - before
-        if len(above) > _DEEPEST:
-            raise InputError(f"{path} nests over {_DEEPEST} levels of values; correct it")
-        if size > _MOST_VALUES:
-            raise InputError(f"{path} unfolds into over {_MOST_VALUES:,} values; correct it")
 
 
 def parse(data: Mapping[str, Any], section: type[S], place: str) -> S:

@@ -7,6 +7,7 @@ import pytest
 from pydantic import Field, ValidationError
 from support.project_imports import ROOT
 
+from pipeline.core import yaml_text
 from pipeline.core.config import PARAMS, Section, expand, load, load_params, parse, read_params, read_yaml
 from pipeline.core.errors import InputError
 
@@ -223,3 +224,33 @@ def test_a_kind_that_does_not_exist_names_the_near_ones(tmp_path: Path, shape: s
 def test_a_tab_is_named_with_its_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"a\.yaml is not valid YAML: .*, line 2, column 1; correct it there"):
         read(tmp_path, "shape:\n\tkind: square\n")
+
+
+def test_a_file_is_read_as_it_stands_whatever_a_reader_did_to_the_values_before(tmp_path: Path) -> None:
+    path = tmp_path / "file.yaml"
+    path.write_text("a: &list [1, 2]\nb: *list\n")
+    first = read_yaml(path)
+    first["a"].append(3)
+    first["c"] = 4
+    assert read_yaml(path) == {"a": [1, 2], "b": [1, 2]}
+    path.write_text("a: [1]\n")
+    assert read_yaml(path) == {"a": [1]}
+    path.write_text("a: [1\n")
+    for _ in range(2):
+        with pytest.raises(InputError, match=r"file.yaml is not valid YAML: .* line 2"):
+            read_yaml(path)
+
+
+@pytest.mark.parametrize(("letters", "times"), [(30, 1), (20_001, 2)])
+def test_a_text_is_loaded_once_where_it_is_short(monkeypatch: pytest.MonkeyPatch, letters: int, times: int) -> None:
+    looked = []
+
+    def find_none(text: str) -> str:
+        looked.append(text)
+        return ""
+
+    monkeypatch.setattr(yaml_text, "_find_bomb", find_none)
+    word = "loaded-once-" + "a" * letters
+    for _ in range(2):
+        assert yaml_text.load_yaml_text(f"own: {word}\n") == ("", {"own": word})
+    assert len(looked) == times
