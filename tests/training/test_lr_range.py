@@ -149,6 +149,7 @@ def test_a_sweep_gives_the_same_bits_twice_others_for_another_fold_and_nothing_t
     assert files(root)["one.csv"] != first["one.csv"]
 
 
+@pytest.mark.slow
 def test_a_training_that_diverges_is_stopped_early(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = run(root, lowest=1e-3, highest=1e5, steps=80)
     assert found["steps_done"] < 80

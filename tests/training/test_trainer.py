@@ -74,7 +74,16 @@ def test_another_seed_is_another_training(root: Path, usual: Path) -> None:
 
 
 # What the slow ones keep between epochs, a quick one keeps beside other things.
-SLOW = ("momentum", "average", "accumulation", "plateau", "pseudo-labels", "average of epochs", "average of the best")
+SLOW = (
+    "momentum",
+    "average",
+    "accumulation",
+    "patience",
+    "plateau",
+    "pseudo-labels",
+    "average of epochs",
+    "average of the best",
+)
 
 
 @pytest.mark.parametrize(
@@ -231,6 +240,7 @@ def test_a_fold_sees_each_of_its_training_rows(root: Path, usual: Path, tmp_path
     assert kept(other)["checkpoint.weights.h5"] != kept(usual)["checkpoint.weights.h5"]
 
 
+@pytest.mark.slow
 def test_labels_are_learnt_and_permuted_labels_score_at_chance(root: Path, tmp_path: Path) -> None:
     wanted = recipe(epochs=20, units=16)
     assert accuracy(root, train(root, wanted, "learnt")) > 0.75
