@@ -74,6 +74,18 @@ def test_pictures_of_one_outline_with_other_details_are_no_copies() -> None:
     assert abs(detail) < 0.4
 
 
+@pytest.mark.parametrize(("length", "kept"), [(40, True), (60, False)])
+def test_a_long_chain_of_pictures_that_are_somewhat_alike_is_no_set(length: int, kept: bool) -> None:
+    one, other = np.random.default_rng(0).normal(0, 40, (2, 64, 64, 1))
+    turns = np.linspace(0, 2 * np.pi, length, endpoint=False)
+    images = np.stack([np.cos(turn) * one + np.sin(turn) * other + 128 for turn in turns]).clip(0, 255).astype(np.uint8)
+    noise = np.random.default_rng(1).normal(0, 20, images.shape)
+    images = (images + noise).clip(0, 255).astype(np.uint8)
+    hashes = [f"{(1 << place) - 1:016x}" for place in range(length)]
+    pairs = find(images, hashes)
+    assert {(place, place + 1) for place in range(length - 1)} <= set(map(tuple, pairs)) if kept else not pairs
+
+
 def test_what_has_no_perceptual_hash_is_like_no_other() -> None:
     images = np.zeros((3, 16, 16, 1), dtype=np.uint8)
     assert find(images, ["0" * 32, "0" * 31 + "1", "broken-7"]) == []
