@@ -123,7 +123,7 @@ def make_kubernetes_job(tasks: list[ListedTask], needs: RayParams, place: Contai
     }
     policy = [
         {"action": "FailIndex", "onExitCodes": {"containerName": "fold", "operator": "In", "values": [65]}},
-        {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]},
+        {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
     ]
     job = {
         "apiVersion": "batch/v1",

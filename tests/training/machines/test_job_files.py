@@ -1,5 +1,6 @@
 """Job files: the script does what an exit code asks for, the manifest keeps the API's rules."""
 
+import json
 import os
 import shutil
 import signal
@@ -7,6 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import jsonschema
 import pytest
 from ruamel.yaml import YAML
 
@@ -15,6 +17,7 @@ from pipeline.training.context import RayParams
 from pipeline.training.machines.job_files import ContainerPlace, make_kubernetes_job, make_slurm_script
 from pipeline.training.task_list import ListedTask
 
+SCHEMA = Path(__file__).with_name("job_schema.json")
 TASKS = [
     ListedTask("one", 0, 0, "done", fingerprint="a" * 64),
     ListedTask("one", 1, 0, "open", fingerprint="a" * 64),
@@ -101,6 +104,16 @@ def test_the_manifest_keeps_the_rules_of_an_indexed_job(tmp_path: Path) -> None:
     environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "JOB_COMPLETION_INDEX": "0"}
     assert subprocess.run(container["command"], cwd=tmp_path, env=environment, check=False).returncode == 65
     assert (tmp_path / "called").read_text() == f"-m pipeline fold one 1 --seed 0 --fingerprint {'a' * 64}\n"
+
+
+@pytest.mark.parametrize("needs", [RayParams(), RayParams(cpus_per_fold=2, gpus_per_fold=0.25, memory_gb=0.5)])
+def test_the_manifest_fits_the_schema_of_the_api(needs: RayParams) -> None:
+    job = YAML(typ="safe", pure=True).load(make_kubernetes_job(TASKS, needs, ContainerPlace("folds", "repository")))
+    schema = json.loads(SCHEMA.read_text())
+    jsonschema.validate(job, schema)
+    job["spec"]["backoffLimitPerIndexes"] = job["spec"].pop("backoffLimitPerIndex")
+    with pytest.raises(jsonschema.ValidationError, match="backoffLimitPerIndexes"):
+        jsonschema.validate(job, schema)
 
 
 def test_without_an_open_fold_there_is_no_job() -> None:
