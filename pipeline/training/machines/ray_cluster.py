@@ -5,6 +5,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from pipeline.core.errors import InputError, one_line
@@ -23,8 +24,8 @@ def open_cluster(params: RayParams) -> Iterator[Any]:
         params: the section ``train.ray``.
 
     Raises:
-        InputError: Ray is not installed, nothing answers at the address, its version is another, or no node is as
-            large as a fold needs.
+        InputError: Ray is not installed, nothing answers at the address, its token is missing here, its version is
+            another, or no node is as large as a fold needs.
     """
     ray = _import_ray(alone=params.address is None)
     if params.address is not None:
@@ -37,8 +38,9 @@ def open_cluster(params: RayParams) -> Iterator[Any]:
             ray.init(address=params.address, **_quiet())
     except (ConnectionError, ValueError, TimeoutError) as error:
         raise InputError(
-            f"train.ray.address: no Ray cluster answers at {params.address!r} ({one_line(error)}); start one with "
-            "`ray start --head`, or set address: null for this machine alone"
+            f"train.ray.address: no Ray cluster answers at {params.address!r} ({one_line(error)}); where one runs "
+            "there, have its token in ~/.ray/auth_token here, too; else start one with `ray start --head`, or set "
+            "address: null for this machine alone"
         ) from error
     except RuntimeError as error:
         raise InputError(
@@ -155,11 +157,19 @@ def _import_ray(alone: bool) -> Any:
     _require_ray()
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")
+    if not alone and _has_token():  # Ray takes the token of itself, but not where it is given an address
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
     if alone:  # despite its name this binds the servers of Ray on a single machine to loopback, on Linux, too
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     import ray
 
     return ray
+
+
+def _has_token() -> bool:
+    """Says whether Ray would find a token: https://docs.ray.io/en/latest/ray-security/token-auth.html."""
+    path = os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token"
+    return bool(os.environ.get("RAY_AUTH_TOKEN")) or Path(path).is_file()
 
 
 def _quiet() -> dict[str, Any]:

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -74,7 +73,10 @@ def test_an_address_where_nothing_listens_is_refused_at_once(address: str, words
             RuntimeError("Version mismatch: The cluster was started with: Ray: 2.59.0\n This process: Ray: 2.60.0"),
             r"somewhere:1': Version mismatch: .* 2\.60\.0; install the same versions of Ray and Python on all machines",
         ),
-        (ConnectionError("no GCS"), r"no Ray cluster answers at 'somewhere:1' \(no GCS\); start one with"),
+        (
+            ConnectionError("no GCS"),
+            r"no Ray cluster answers at 'somewhere:1' \(no GCS\); .*auth_token here, too; else",
+        ),
     ],
 )
 def test_a_cluster_that_refuses_is_one_line(monkeypatch: pytest.MonkeyPatch, error: Exception, words: str) -> None:
@@ -85,6 +87,21 @@ def test_a_cluster_that_refuses_is_one_line(monkeypatch: pytest.MonkeyPatch, err
     monkeypatch.setattr(ray_cluster, "_import_ray", lambda alone: SimpleNamespace(init=init))
     with pytest.raises(InputError, match=words), ray_cluster.open_cluster(RayParams(address="somewhere:1")):
         pass
+
+
+@pytest.mark.parametrize(("alone", "token", "mode"), [(False, True, "token"), (False, False, None), (True, True, None)])
+def test_a_token_opens_the_cluster_at_an_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, alone: bool, token: bool, mode: str | None
+) -> None:
+    environment = {"HOME": str(tmp_path)}
+    monkeypatch.setattr(os, "environ", environment)
+    monkeypatch.setattr(ray_cluster, "_require_ray", lambda: None)
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace())
+    if token:
+        (tmp_path / ".ray").mkdir()
+        (tmp_path / ".ray" / "auth_token").write_text("0" * 64)
+    vars(ray_cluster)["_import_ray"](alone)
+    assert environment.get("RAY_AUTH_MODE") == mode
 
 
 @pytest.mark.slow
@@ -140,17 +157,6 @@ def test_a_full_disk_of_a_worker_is_the_reason_of_its_fold(tmp_path: Path, monke
     result = train_remote_fold(RemoteFold(str(root), "one", 0, 0, "", 64, {}))
     assert f"No space left on device: '{root}/.work'; free some space on {os.uname().nodename}" in result.error
     assert os.sched_getaffinity(0) == kept
-
-
-@pytest.fixture
-def cluster() -> Iterator[Any]:
-    """A head without cores and two nodes with one core each."""
-    os.environ.update({"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"})
-    cluster_utils = pytest.importorskip("ray.cluster_utils")
-    made = cluster_utils.Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
-    made.nodes = [made.add_node(num_cpus=1) for _ in range(2)]
-    yield made
-    made.shutdown()
 
 
 @pytest.mark.usefixtures("real_pictures")  # another process draws them
