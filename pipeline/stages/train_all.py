@@ -3,6 +3,7 @@
 Reads: what `train` reads. Writes: the folds' folders below .work/train, which `train` gathers.
 """
 
+import math
 import sys
 import time
 from pathlib import Path
@@ -57,6 +58,7 @@ class ProgressTable:
                 self._printed.add(task)
                 ended = f"failed: {result.error}" if result.error else f"done in {result.seconds:.1f} s"
                 ended += f", {result.received / 1e6:,.1f} MB sent there" if result.received else ""
+                ended += f", {result.memory / 1e9:.2f} GB of memory" if result.memory else ""
                 count = f"{len(self._printed)}/{len(tasks)}"
                 print(f"{count} {task.name} {ended} ({result.machine})", flush=True)
 
@@ -84,5 +86,11 @@ def run(root: Path, address: str | None = None) -> None:
         return
     ray_params = params.ray.model_copy(update={"address": address}) if address else params.ray
     with ProgressTable(root) as table:
-        train_on_ray(root, wanted, ray_params, table.update)
+        results = train_on_ray(root, wanted, ray_params, table.update)
     print(f"{len(wanted)} folds done in {time.perf_counter() - started:.0f} s; `dvc repro` gathers them", flush=True)
+    most = max((result.memory for result in results.values()), default=0)
+    if most > ray_params.memory_gb * 1e9:
+        took, fitting = f"{most / 1e9:.2f} GB", f"train.ray.memory_gb: {math.ceil(most / 1e8) / 10:g}"
+        print(
+            f"a process took up to {took} of memory: with {fitting} Ray gives no node more than it can hold", flush=True
+        )

@@ -61,7 +61,7 @@ class FarFolds:
         """
         task = self._tasks[listed.model, listed.fold, listed.seed]
         error = came["error"] or _place(self._root, task, came["parcel"])
-        return RemoteResult(came["machine"], came["seconds"], error, came["received"])
+        return RemoteResult(came["machine"], came["seconds"], error, came["received"], came["memory"])
 
 
 def describe_far_fold(fold: RemoteFold) -> dict[str, Any]:

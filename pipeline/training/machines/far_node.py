@@ -31,12 +31,12 @@ def train_far_fold(cargo: dict[str, Any], fold: dict[str, Any]) -> dict[str, Any
 
     Returns:
         ``machine``, ``seconds``, ``error`` (empty for none), ``parcel`` (the fold's files as bytes, None where it
-        failed) and ``received`` (bytes that came for it).
+        failed), ``received`` (bytes that came for it) and ``memory`` (bytes that its process held at most so far).
     """
     import ray
 
     began, machine, received = time.perf_counter(), os.uname().nodename, 0
-    parcel, error = None, ""
+    parcel, error, memory = None, "", 0
     try:
         base = open_base(Path(tempfile.gettempdir()))
         root, received = arrive(base, cargo["files"], cargo["pieces"], ray.get)
@@ -45,14 +45,16 @@ def train_far_fold(cargo: dict[str, Any], fold: dict[str, Any]) -> dict[str, Any
         from pipeline.training.machines.ray_worker import RemoteFold, pack_remote_fold, train_remote_fold
 
         wanted = RemoteFold(root=str(root), **fold)
-        error = train_remote_fold(wanted).error
+        result = train_remote_fold(wanted)
+        error, memory = result.error, result.memory
         parcel = None if error else pack_remote_fold(wanted)
     except OSError as failed:
         error = str(failed)
         if failed.errno in (errno.ENOSPC, errno.EDQUOT):
             error += f"; make room for the files of the competition in {tempfile.gettempdir()} on {machine}"
     seconds = time.perf_counter() - began
-    return {"machine": machine, "seconds": seconds, "error": error, "parcel": parcel, "received": received}
+    about = {"machine": machine, "seconds": seconds, "error": error, "received": received, "memory": memory}
+    return about | {"parcel": parcel}
 
 
 def open_base(folder: Path) -> Path:

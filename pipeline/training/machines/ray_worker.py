@@ -2,6 +2,8 @@
 
 import fcntl
 import os
+import resource
+import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -50,12 +52,14 @@ class RemoteResult:
         seconds: wall time on the worker.
         error: why it failed; empty where it did not.
         received: bytes that the worker's machine lacked; 0 where it sees the repository's folder.
+        memory: bytes that its process held at most so far; 0 where it is not known.
     """
 
     machine: str
     seconds: float
     error: str = ""
     received: int = 0
+    memory: int = 0
 
 
 SETTINGS = (
@@ -81,7 +85,13 @@ def train_remote_fold(wanted: RemoteFold) -> RemoteResult:
         if (fix := find_fix(error)) is None:
             raise
         return RemoteResult(machine, time.perf_counter() - started, f"{error}; {fix} on {machine}")
-    return RemoteResult(machine, time.perf_counter() - started)
+    return RemoteResult(machine, time.perf_counter() - started, memory=measure_memory())
+
+
+def measure_memory() -> int:
+    """Returns the bytes of memory that this process held at most so far."""
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else 1024 * most
 
 
 def pack_remote_fold(wanted: RemoteFold) -> bytes:

@@ -129,13 +129,15 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, bytes
     fold = describe_far_fold(RemoteFold("", "one", 0, listed[0].seed, listed[0].fingerprint, 64, surroundings))
     wanted = RemoteFold(root=str(there), **fold)
     kept = os.sched_getaffinity(0)
-    assert train_remote_fold(wanted).error == ""
+    result = train_remote_fold(wanted)
+    assert result.error == ""
+    assert 1e8 < result.memory < 1e11  # TensorFlow alone takes more than 100 MB
     assert os.sched_getaffinity(0) == kept
     return root, there, pack_remote_fold(wanted)
 
 
 def came_back(parcel: bytes, error: str = "") -> dict[str, Any]:
-    return {"machine": "far", "seconds": 1.0, "error": error, "parcel": parcel, "received": 5}
+    return {"machine": "far", "seconds": 1.0, "error": error, "parcel": parcel, "received": 5, "memory": 7}
 
 
 def test_a_fold_that_comes_back_is_done_here(trained: tuple[Path, Path, bytes]) -> None:
@@ -148,7 +150,7 @@ def test_a_fold_that_comes_back_is_done_here(trained: tuple[Path, Path, bytes]) 
     assert "damaged or cut off" in far.place(listed[0], came_back(b"")).error
     assert far.place(listed[0], came_back(parcel, "no room there")).error == "no room there"
     result = far.place(listed[0], came_back(parcel))
-    assert (result.error, result.machine, result.received) == ("", "far", 5)
+    assert (result.error, result.machine, result.received, result.memory) == ("", "far", 5, 7)
     assert list_tasks(root, ("one",))[0].status == "done"
     assert not list((root / ".work" / "parcels").glob("*"))
     known = {path.name: path.read_bytes() for path in there.glob(".work/train/*/fold0/*")}
@@ -178,10 +180,10 @@ def test_nodes_that_see_nothing_train_to_the_same_bits(
     store = (root / "data" / "prepared" / "train_images.npy").stat().st_size
     assert first > store
     assert 0 < told[-1] < first / 10  # the second model on the same competition: no store, no code twice
-    assert {task.status for task in list_tasks(root, MODELS)} == {"done"}
+    assert {task.status for task in list_tasks(root, MODELS[:2])} == {"done"}
     code = (
         "import pathlib; from pipeline.stages import train; "
-        f"[train.run(pathlib.Path({str(local)!r}), model) for model in {MODELS}]"
+        f"[train.run(pathlib.Path({str(local)!r}), model) for model in {MODELS[:2]}]"
     )
     cores = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(cores)})
@@ -189,6 +191,6 @@ def test_nodes_that_see_nothing_train_to_the_same_bits(
         subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
     finally:
         os.sched_setaffinity(0, cores)
-    for model in MODELS:
+    for model in MODELS[:2]:
         train.run(root, model)
     assert read_outputs(root) == read_outputs(local)
