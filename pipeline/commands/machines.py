@@ -25,12 +25,17 @@ def _fold(
 
 @machine_commands.command("train-all")
 def _train_all(
+    models: Annotated[list[str] | None, typer.Argument(help="by default those of params.yaml")] = None,
+    following: Annotated[
+        list[str] | None,
+        typer.Option("--next", help="a model for cores that the others leave free, ended with them; several"),
+    ] = None,
     address: Annotated[str | None, typer.Option(help="of a Ray cluster; by default train.ray.address")] = None,
 ) -> None:
     """Train all open folds of all models at once on Ray (train.executor: ray); `dvc repro` gathers them."""
     from pipeline.stages import train_all
 
-    train_all.run(find_root(), address)
+    train_all.run(find_root(), address, train_all.ModelsToTrain(models or (), following or ()))
 
 
 @machine_commands.command("tasks")

@@ -126,6 +126,27 @@ def choose_option(options: Sequence[Option], present: PlanStanding, seconds: flo
     return best[0]
 
 
+def choose_beside(options: Sequence[Option], chosen: Option, present: PlanStanding, seconds: float) -> tuple[str, ...]:
+    """Chooses the models that come next where all goes as expected, to be trained on what a step leaves free.
+
+    Args:
+        options: ranked, the chosen one among them.
+        chosen: the step.
+        present: where the ensemble stands before it.
+        seconds: that are left for steps.
+    """
+    found, left, option = list[str](), list(options), chosen
+    for _ in range(_AHEAD):
+        present, seconds = present.add(option.error, option.backbones), seconds - option.seconds
+        left = [each for each in left if each.model != option.model]
+        following = choose_option(left, present, seconds, first=False)
+        if following is None:
+            break
+        found.append(following.model)
+        option = following
+    return tuple(found)
+
+
 def _sum_seconds(options: Sequence[Option]) -> float:
     """Sums what options cost together: features that several read are computed once."""
     shared: dict[str, float] = {}

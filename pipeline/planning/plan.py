@@ -71,6 +71,7 @@ class Plan(Section):
         waiting: seconds by the clock of a CPU second, when data and folds were made: above 1 on a busy machine.
         steps: in their order.
         search: begun, and not yet a step; the same again goes on with it.
+        beside: models that Ray trained beside the steps of others, so that their own steps took less.
         models: those in the ensemble now, in the order they came.
         metric: of the scores.
         greater_is_better: whether the metric is.
@@ -87,6 +88,7 @@ class Plan(Section):
     waiting: float = 1.0
     steps: tuple[PlanStep, ...] = ()
     search: PlannedSearch | None = None
+    beside: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
     metric: str = ""
     greater_is_better: bool = True
@@ -112,13 +114,18 @@ class Plan(Section):
 
     @property
     def slowness(self) -> float:
-        """How many times longer steps take than the table says: a geometric mean, begun by how busy the machine is."""
-        ratios = [
-            math.log(step.seconds / step.table_seconds)
-            for step in self.steps
-            if step.table_seconds and step.outcome in ("kept", "dropped")
-        ]
-        return math.exp((math.log(self.waiting) + sum(ratios)) / (1 + len(ratios)))
+        """How many times longer steps take than the table says: a geometric mean, begun by how busy the machine is.
+
+        Steps of models that were trained beside others count where they took longer than that all the same.
+        """
+        ratios, partly = [math.log(self.waiting)], list[float]()
+        for step in self.steps:
+            if step.table_seconds and step.outcome in ("kept", "dropped"):
+                counted = partly if step.model in self.beside else ratios
+                counted.append(math.log(step.seconds / step.table_seconds))
+        least = sum(ratios) / len(ratios)
+        ratios += [ratio for ratio in partly if ratio > least]
+        return math.exp(sum(ratios) / len(ratios))
 
 
 def plan_folder(root: Path, competition: str) -> Path:

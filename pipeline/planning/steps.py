@@ -65,7 +65,7 @@ def make_judge(root: Path) -> Judge:
     return Judge(rows, tuple(folds["id"]), folds["fold"].to_numpy(), metric, target)
 
 
-def try_model(root: Path, plan: Plan, option: Option, seconds: float, tick: Tick) -> Plan:
+def try_model(root: Path, plan: Plan, option: Option, seconds: float, tick: Tick, beside: tuple[str, ...] = ()) -> Plan:
     """Trains a model, combines it with the present ones, and keeps it or puts everything back.
 
     Args:
@@ -74,6 +74,7 @@ def try_model(root: Path, plan: Plan, option: Option, seconds: float, tick: Tick
         option: the model.
         seconds: after which the step is ended; what is half done is kept for a later run.
         tick: called while it runs.
+        beside: models that Ray trains on what the step leaves free, until it is trained; local training leaves none.
 
     Returns:
         The plan with the step. Its ``spent`` is the caller's to set.
@@ -81,8 +82,9 @@ def try_model(root: Path, plan: Plan, option: Option, seconds: float, tick: Tick
     began = time.monotonic()
     log = plan_folder(root, plan.competition) / "log.txt"
     write_active(root, (*plan.models, option.model))
+    plan = plan.model_copy(update={"beside": tuple(dict.fromkeys((*plan.beside, *beside)))})
     try:
-        ran = _train_and_combine(root, option.model, seconds, log, tick)
+        ran = _train_and_combine(root, (option.model, *beside), seconds, log, tick)
     except BaseException:
         put_back(root, plan, option.model)
         raise
@@ -136,11 +138,12 @@ def try_model(root: Path, plan: Plan, option: Option, seconds: float, tick: Tick
     return after.model_copy(update={"score_after_choice": _score_choice(root, after, judge)})
 
 
-def _train_and_combine(root: Path, model: str, seconds: float, log: Path, tick: Tick) -> Run:
-    """Trains the folds of a model, all at once where they go to Ray, and combines it with the others."""
-    trained = Run(0, 0.0)
+def _train_and_combine(root: Path, models: tuple[str, ...], seconds: float, log: Path, tick: Tick) -> Run:
+    """Trains the folds of the first model, on Ray all at once with the others beside it, and adds it to the rest."""
+    trained, (model, *beside) = Run(0, 0.0), models
     if read_train_params(root).executor == "ray":
-        trained = run_verb(root, ("train-all",), seconds, log, tick)
+        words = ("train-all", model, *(f"--next={each}" for each in beside))
+        trained = run_verb(root, words, seconds, log, tick)
     if trained.code != 0:
         return trained
     targets, left = (f"train@{model}", *ENSEMBLING), seconds - trained.seconds

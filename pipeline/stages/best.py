@@ -19,7 +19,7 @@ from pipeline.core.params_file import write_active
 from pipeline.core.room import count_cores
 from pipeline.images.store import open_store
 from pipeline.planning.candidates import estimate_candidates, reading_candidates
-from pipeline.planning.choosing import MARGIN, Option, choose_option, find_standing, rank_options
+from pipeline.planning.choosing import MARGIN, Option, choose_beside, choose_option, find_standing, rank_options
 from pipeline.planning.page import write_plan_page
 from pipeline.planning.plan import Plan, plan_folder, read_plan, write_plan
 from pipeline.planning.plan_lines import describe_end, describe_standing, format_clock
@@ -46,10 +46,12 @@ class Outlook:
     Attributes:
         estimates: of each model that may be tried.
         left_out: models that may not, with the reason.
+        on_ray: whether the next models train on what a step leaves free.
     """
 
     estimates: dict[str, Estimate | None]
     left_out: dict[str, str]
+    on_ray: bool = False
 
 
 def run(root: Path, hours: float, gone: float = 0.0, search: bool = False) -> None:
@@ -78,7 +80,8 @@ def run(root: Path, hours: float, gone: float = 0.0, search: bool = False) -> No
     with reading_candidates(root, load_competition(root), active_models(root), table) as read:
         execution.begin()
         candidates = read.wait()
-    outlook = Outlook(estimate_candidates(candidates.known, _find_size(root), table), candidates.left_out)
+    estimates = estimate_candidates(candidates.known, _find_size(root), table)
+    outlook = Outlook(estimates, candidates.left_out, train.executor == "ray")
     execution.steps(outlook, SHARE * plan.budget if search else 0.0)
     if search:
         execution.searches()
@@ -131,7 +134,8 @@ class _Execution:
             if option is None:
                 return
             others = [each.seconds for each in options if each.model != option.model]
-            self._step(option, seconds, min(others, default=0.0))
+            beside = choose_beside(options, option, present, seconds) if outlook.on_ray else ()
+            self._step(option, seconds, min(others, default=0.0), beside)
 
     def searches(self) -> None:
         """Searches settings of the models that the ensemble leans on, and tries what is found as any other model."""
@@ -157,17 +161,19 @@ class _Execution:
             if outcome != "kept":
                 remove_dropped(self._root, planned.new_model)
 
-    def _step(self, option: Option, seconds: float, quickest: float) -> None:
+    def _step(self, option: Option, seconds: float, quickest: float, beside: tuple[str, ...] = ()) -> None:
         """Takes a step and prints what came of it.
 
         Args:
             option: the model.
             seconds: that are left for steps.
             quickest: seconds of the quickest other model, which the first step leaves, so that there is a submission.
+            beside: models that Ray trains where the step leaves cores free.
         """
         hope = f"hopes for {option.gain:.0%} less error" if self._plan.models else "hopes for a first score"
         self._words = f"{option.model}: {hope if option.gain else 'tried'} in {option.seconds:.0f} s"
-        print(f"{self._words}; {describe_standing(self.plan)}")
+        ahead = f"; on cores that it leaves free: {', '.join(beside)}" if beside else ""
+        print(f"{self._words}; {describe_standing(self.plan)}{ahead}")
         if self._plan.models:
             seconds = min(seconds, _MOST * option.seconds)
         elif seconds < MARGIN * option.seconds:
@@ -175,7 +181,7 @@ class _Execution:
             seconds = 4 * option.seconds
         else:
             seconds = max(MARGIN * option.seconds, seconds - MARGIN * quickest)
-        self._plan = try_model(self._root, self._plan, option, seconds, self._tick)
+        self._plan = try_model(self._root, self._plan, option, seconds, self._tick, beside)
         self._note()
 
     def _note(self) -> None:

@@ -35,7 +35,7 @@ def test_pages_that_the_budget_cuts_off_are_left_to_dvc(
         granted.append(seconds)
         return Run(0 if targets else code, 1.0)
 
-    def try_model(root: Path, plan: Plan, option: Option, seconds: float, tick: object) -> Plan:
+    def try_model(root: Path, plan: Plan, option: Option, seconds: float, tick: object, beside: object) -> Plan:
         step = PlanStep(model=option.model, outcome="kept", reason="", seconds=9.0, expected_seconds=9.0, score=0.8)
         update = {"steps": (step,), "models": ("one",), "metric": "accuracy", "score": 0.8, "interval": (0.7, 0.9)}
         return plan.model_copy(update=update | {"score_after_choice": 0.8})
@@ -110,7 +110,7 @@ def test_a_search_is_tried_as_a_model_and_goes_on_where_time_ran_out(
         asked.append(planned)
         return True, plan
 
-    def try_model(root: Path, plan: Plan, option: Option, seconds: float, tick: object) -> Plan:
+    def try_model(root: Path, plan: Plan, option: Option, seconds: float, tick: object, beside: object) -> Plan:
         tried.append((option.model, seconds))
         step = PlanStep.model_validate({"model": option.model, "outcome": outcomes.pop(0), "reason": "", "seconds": 9})
         return plan.model_copy(update={"steps": (*plan.steps, step)})
@@ -155,3 +155,23 @@ def test_a_download_is_no_busy_machine(tmp_path: Path, monkeypatch: pytest.Monke
     execution = best._Execution(tmp_path, Plan(competition="tiny", budget=600.0), 0.0)
     execution.begin()
     assert execution.plan.waiting == pytest.approx(1.5)
+
+
+@pytest.mark.parametrize(("on_ray", "expected"), [(True, [("b",), ()]), (False, [(), ()])])
+def test_the_next_models_train_beside_a_step_on_ray_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on_ray: bool, expected: list[tuple[str, ...]]
+) -> None:
+    write_repository(tmp_path)
+    given: list[tuple[str, ...]] = []
+
+    def try_model(
+        root: Path, plan: Plan, option: Option, seconds: float, tick: object, beside: tuple[str, ...]
+    ) -> Plan:
+        given.append(beside)
+        step = PlanStep.model_validate({"model": option.model, "outcome": "kept", "reason": "", "seconds": 9})
+        return plan.model_copy(update={"steps": (*plan.steps, step), "models": (*plan.models, option.model)})
+
+    monkeypatch.setattr(best, "try_model", try_model)
+    execution = best._Execution(tmp_path, Plan(competition="tiny", budget=600.0), 0.0)
+    execution.steps(best.Outlook({"a": Estimate(1.0, 9.0, 1), "b": Estimate(2.0, 9.0, 1)}, {}, on_ray), 0.0)
+    assert given == expected

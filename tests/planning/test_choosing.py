@@ -2,7 +2,15 @@
 
 import pytest
 
-from pipeline.planning.choosing import Option, PlanStanding, choose_option, expect_standing, find_standing, rank_options
+from pipeline.planning.choosing import (
+    Option,
+    PlanStanding,
+    choose_beside,
+    choose_option,
+    expect_standing,
+    find_standing,
+    rank_options,
+)
 from pipeline.planning.plan import Outcome, Plan, PlanStep
 from pipeline.planning.prior import Estimate
 
@@ -125,3 +133,11 @@ def test_models_trained_here_say_where_the_ensemble_stands() -> None:
     assert find_standing(loss, ESTIMATES).error == pytest.approx(2.0 * 0.3 / 0.6)
     perfect = scored.model_copy(update={"score": 1.0})
     assert find_standing(perfect, ESTIMATES) == expect_standing([QUICK])
+
+
+def test_beside_a_step_train_those_that_are_expected_to_follow_it() -> None:
+    first, *others = [Option(name, 100, 0.1, 1, error=1.0) for name in ("first", "a", "b", "c", "d")]
+    options, present = [first, *others], PlanStanding(1.0)
+    assert choose_beside(options, first, present, 10_000) == ("a", "b", "c")
+    assert choose_beside(options, first, present, 330) == ("a", "b")  # 1.15 x 100 do not fit the 30 s left after them
+    assert choose_beside([first], first, present, 10_000) == ()

@@ -42,3 +42,13 @@ def test_a_busy_machine_is_expected_to_be_slow_until_steps_say_otherwise() -> No
     assert Plan(competition="tiny", budget=60.0).slowness == 1.0
     assert plan.slowness == pytest.approx(4.0)
     assert plan.model_copy(update={"steps": steps}).slowness == pytest.approx((4 * 2 * 2) ** (1 / 3))
+
+
+def test_a_step_whose_folds_were_trained_before_does_not_make_the_machine_quick() -> None:
+    own, spared, slow = (
+        PlanStep(model=name, outcome="kept", reason="", seconds=seconds, table_seconds=10.0)
+        for name, seconds in (("own", 20.0), ("spared", 1.0), ("slow", 80.0))
+    )
+    plan = Plan(competition="tiny", budget=60.0, waiting=2.0, beside=("spared", "slow"))
+    assert plan.model_copy(update={"steps": (own, spared)}).slowness == pytest.approx(2.0)
+    assert plan.model_copy(update={"steps": (own, spared, slow)}).slowness == pytest.approx((2 * 2 * 8) ** (1 / 3))

@@ -124,8 +124,25 @@ def test_folds_go_to_ray_at_once_before_dvc_gathers_them(root: Path, monkeypatch
     monkeypatch.setattr(steps, "run_verb", run_verb)
     monkeypatch.setattr(steps, "run_stages", run_stages)
     plan = attempt(root, Plan(competition="tiny", budget=600.0), "best")
-    assert called == [("train-all", 60.0), ("train@best", 40.0)]
+    assert called == [("train-all best", 60.0), ("train@best", 40.0)]
     assert plan.models == ("best",)
     assert attempt(root, plan, "good").steps[1].reason == "one fold failed"
     assert attempt(root, plan, "good").steps[1].outcome == "out_of_time"
     assert not [target for target, _ in called if target == "train@good"]
+
+
+def test_other_models_train_beside_a_step_and_are_known_by_it(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[tuple[str, ...]] = []
+
+    def run_verb(root: Path, arguments: tuple[str, ...], seconds: float, log: Path, tick: object) -> Run:
+        called.append(arguments)
+        return Run(0, 20.0)
+
+    write_params(root, ["one"], ensemble={"combiners": ["convex"]}, train={"executor": "ray"})
+    monkeypatch.setattr(steps, "run_verb", run_verb)
+    plan = Plan(competition="tiny", budget=600.0)
+    for model, beside in (("best", ("good", "bad")), ("good", ("bad",))):
+        plan = steps.try_model(root, plan, Option(model, 10.0, 0.1, 1), 60.0, lambda gone: None, beside)
+    assert called == [("train-all", "best", "--next=good", "--next=bad"), ("train-all", "good", "--next=bad")]
+    assert set(active_models(root)) == set(plan.models) <= {"best", "good"}  # what trains beside them is no member
+    assert plan.beside == ("good", "bad")

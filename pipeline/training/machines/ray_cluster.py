@@ -3,7 +3,7 @@
 import importlib.util
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -127,7 +127,7 @@ def require_resources(nodes: list[dict[str, Any]], params: RayParams) -> None:
     Raises:
         InputError: no node has as much; the largest is named.
     """
-    wanted = {"CPU": params.cpus_per_fold, "GPU": params.gpus_per_fold, "memory": params.memory_gb * 1e9}
+    wanted = _list_needs(params)
     names = {"CPU": "cpus_per_fold", "GPU": "gpus_per_fold", "memory": "memory_gb"}
     alive = [node["Resources"] for node in nodes if node["Alive"]]
     for kind, amount in wanted.items():
@@ -143,6 +143,20 @@ def require_resources(nodes: list[dict[str, Any]], params: RayParams) -> None:
             f"train.ray: no node has {params.cpus_per_fold} cores, {params.gpus_per_fold:g} GPUs and "
             f"{params.memory_gb:g} GB at once; lower one of them in params.yaml, or add a node"
         )
+
+
+def count_free(available: Mapping[str, float], params: RayParams) -> int:
+    """Counts the folds that would begin at once; what is free on several nodes counts as if it were on one.
+
+    Args:
+        available: as `ray.available_resources` returns it.
+        params: the section ``train.ray``.
+    """
+    return int(min(available.get(kind, 0.0) // need for kind, need in _list_needs(params).items() if need))
+
+
+def _list_needs(params: RayParams) -> dict[str, float]:
+    return {"CPU": params.cpus_per_fold, "GPU": params.gpus_per_fold, "memory": params.memory_gb * 1e9}
 
 
 def _require_ray() -> None:
