@@ -100,6 +100,8 @@ def try_model(root: Path, plan: Plan, option: Option, seconds: float, tick: Tick
             run_stages(root, ENSEMBLING, _BACK, log, tick)
         if os.strerror(errno.ENOSPC) in ran.error:
             raise InputError(f"{ran.error}; free some space, then the same command goes on")
+        if ran.error.startswith("train.ray"):  # of the cluster, which is no model's fault
+            raise InputError(f"{ran.error}; the same command goes on")
         late = ran.code is None
         reason = f"not done within {seconds:.0f} s; what was trained is kept" if late else ran.error
         outcome = "out_of_time" if late else "failed"

@@ -94,6 +94,14 @@ def test_a_full_disk_ends_the_run_and_blames_no_model(root: Path) -> None:
     assert active_models(root) == ("best",)
 
 
+def test_a_cluster_that_is_gone_ends_the_run_and_blames_no_model(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_params(root, ["one"], train={"executor": "ray"})
+    gone = "train.ray.address: the head of the cluster at 10.0.0.1:6379 is gone"
+    monkeypatch.setattr(steps, "run_verb", lambda *_: Run(1, 1.0, gone))
+    with pytest.raises(InputError, match=r"10\.0\.0\.1:6379 is gone; the same command goes on"):
+        attempt(root, Plan(competition="tiny", budget=600.0), "best")
+
+
 def test_a_model_without_weight_is_left_out_at_the_end_where_that_costs_nothing(root: Path) -> None:
     plan = Plan(competition="tiny", budget=600.0, models=("bad", "best"))
     for name in plan.models:

@@ -25,7 +25,7 @@ def open_cluster(params: RayParams) -> Iterator[Any]:
 
     Raises:
         InputError: Ray is not installed, nothing answers at the address, its token is missing here, its version is
-            another, or no node is as large as a fold needs.
+            another, Ray does not start, or no node is as large as a fold needs.
     """
     ray = _import_ray(alone=params.address is None)
     if params.address is not None:
@@ -46,6 +46,13 @@ def open_cluster(params: RayParams) -> Iterator[Any]:
         raise InputError(
             f"train.ray.address: {params.address!r}: {one_line(error)}; install the same versions of Ray and Python on "
             "all machines (requirements/ray.txt)"
+        ) from error
+    except Exception as error:
+        if type(error) is not Exception:  # which Ray raises where its own start takes more than half a minute
+            raise
+        raise InputError(
+            f"train.ray: Ray did not start on this machine ({one_line(error)}); end other programs, then run the "
+            "command again"
         ) from error
     try:
         require_resources(ray.nodes(), params)

@@ -74,6 +74,10 @@ def test_an_address_where_nothing_listens_is_refused_at_once(address: str, words
             r"somewhere:1': Version mismatch: .* 2\.60\.0; install the same versions of Ray and Python on all machines",
         ),
         (
+            Exception("The current node timed out during startup."),
+            r"train\.ray: Ray did not start on this machine \(The current node timed out .*\); end other programs",
+        ),
+        (
             ConnectionError("no GCS"),
             r"no Ray cluster answers at 'somewhere:1' \(no GCS\); .*auth_token here, too; else",
         ),
