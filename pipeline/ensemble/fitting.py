@@ -37,7 +37,7 @@ class EnsembleParams(Section):
     Attributes:
         combiners: which are tried, or ``all``. With several the nested score chooses.
         temperature: whether members are divided by their temperatures first; ``auto`` tries both.
-        decision: ``auto`` tries thresholds by class for metrics that argmax does not maximise.
+        decision: ``auto`` tries thresholds by class for metrics that argmax does not maximise, also of single models.
         external: members made elsewhere, as `python -m pipeline add-member` named them.
         allow_peeked: whether members are taken whose score is optimistic, or may be.
     """
@@ -126,18 +126,20 @@ def fit_ensemble(
     return Ensemble(members, sample, candidates, skipped, choice, end, members.names[best], better)
 
 
-def fit_rule_alone(members: Members, metric: Metric, new: str | None = None) -> PostProcessing:
+def fit_rule_alone(members: Members, metric: Metric, params: EnsembleParams, new: str | None = None) -> PostProcessing:
     """Fits the decision rule of one member by itself, as at the end of an ensemble, without a temperature.
 
     Args:
         members: one alone.
         metric: the competition's.
+        params: ``decision`` says whether a rule is tried.
         new: the class that stands for "none of the others" in ranked lists, if there is one.
     """
     truth, groups = members.truth, members.rows["group"].to_numpy(dtype=np.int64)
     parts = assign_parts(members.rows["fold"].to_numpy(dtype=np.int64), groups, truth, members.target)
     nested = NestedPredictions(members.stacked[0], members.target)
-    allowed = Allowed(temperature=False, decision=len(np.unique(parts)) > 1, new=new)
+    tried = params.decision == "auto" and len(np.unique(parts)) > 1
+    allowed = Allowed(temperature=False, decision=tried, new=new)
     return fit_post_processing(LabelledRows(truth, groups), parts, nested, metric, allowed)
 
 

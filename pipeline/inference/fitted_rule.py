@@ -3,12 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+from pipeline.core.config import load_params
 from pipeline.core.measures.metric import Metric
 from pipeline.core.paths import oof_path
 from pipeline.core.targets.classes import Grades
 from pipeline.core.targets.contract import Target
 from pipeline.core.targets.several_targets import SeveralTargets
-from pipeline.ensemble.fitting import fit_rule_alone
+from pipeline.ensemble.fitting import EnsembleParams, fit_rule_alone
 from pipeline.ensemble.members import Members, read_members
 
 _WORDS = {
@@ -24,7 +25,9 @@ _WORDS = {
 
 
 def read_fitted_rule(root: Path, model: str, target: Target, metric: Metric, new: str | None) -> dict[str, Any]:
-    """Reads the out-of-fold predictions of a model and describes the rule fitted to them; empty where none lie there.
+    """Reads the out-of-fold predictions of a model and describes the rule fitted to them.
+
+    Empty where none lie there, or where ``ensemble.decision`` of ``params.yaml`` wants none.
 
     Args:
         root: the repository.
@@ -35,10 +38,13 @@ def read_fitted_rule(root: Path, model: str, target: Target, metric: Metric, new
     """
     if not oof_path(root, model).is_file():
         return {}
-    return describe_fitted_rule(read_members(root, [model], target, allow_peeked=True), metric, new)
+    params = load_params(root, "ensemble", EnsembleParams)
+    return describe_fitted_rule(read_members(root, [model], target, allow_peeked=True), metric, params, new)
 
 
-def describe_fitted_rule(members: Members, metric: Metric, new: str | None = None) -> dict[str, Any]:
+def describe_fitted_rule(
+    members: Members, metric: Metric, params: EnsembleParams, new: str | None = None
+) -> dict[str, Any]:
     """Describes the rule that the ensemble of one model alone would have.
 
     Returns:
@@ -46,7 +52,7 @@ def describe_fitted_rule(members: Members, metric: Metric, new: str | None = Non
         step between grades or end of a range; ``values`` of grades; and the scores ``plain`` and ``nested``, of rows
         that the rule was not fitted on. Empty where the plain decision is as good.
     """
-    finished, target = fit_rule_alone(members, metric, new), members.target
+    finished, target = fit_rule_alone(members, metric, params, new), members.target
     if finished.decision is None:
         return {}
     name = finished.decision.rule

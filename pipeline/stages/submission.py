@@ -1,8 +1,8 @@
 """Writes one submission, of a model or of the ensemble, after checking it against the sample submission.
 
 Reads: data/prepared/{classes.json,train.csv,test.csv,sample_submission.csv} and target.json where it exists,
-    folds/folds.csv, folds/predictions/<name>/{oof,test}.parquet; for the ensemble folds/ensemble/{oof,test}.parquet
-    and reports/ensemble.json
+    folds/folds.csv, folds/predictions/<name>/{oof,test}.parquet, ensemble.decision of params.yaml; for the ensemble
+    folds/ensemble/{oof,test}.parquet and reports/ensemble.json
 Writes: submissions/<name>.csv, submissions/<name>.json
 """
 
@@ -14,6 +14,7 @@ import numpy as np
 from pipeline.core import cards, paths, predictions, tables
 from pipeline.core.active import active_models, active_name
 from pipeline.core.competition import load_competition
+from pipeline.core.config import load_params
 from pipeline.core.errors import InputError, near_names
 from pipeline.core.files import atomic_path, sha256
 from pipeline.core.origin import read_commit
@@ -44,9 +45,10 @@ def run(root: Path, name: str) -> None:
     decision = None
     # The predictions of an ensemble are decided already; of one class per image a single model's stay as they are.
     if name != paths.ENSEMBLE and target.kind != "one_class":
-        from pipeline.ensemble.fitting import fit_rule_alone  # takes SciPy, which takes a second to start
+        from pipeline.ensemble.fitting import EnsembleParams, fit_rule_alone  # takes SciPy, a second to start
 
-        alone = fit_rule_alone(members.read_members(root, [name], target, allow_peeked=True), metric)
+        params = load_params(root, "ensemble", EnsembleParams)
+        alone = fit_rule_alone(members.read_members(root, [name], target, allow_peeked=True), metric, params)
         decision = alone.decision
         scored = replace(scored, values=alone.nested)
     if decision is not None:

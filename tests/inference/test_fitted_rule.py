@@ -12,6 +12,7 @@ from pipeline.core.arrays import Values
 from pipeline.core.metrics import get_metric
 from pipeline.core.targets.classes import Grades
 from pipeline.ensemble.decisions import read_decision
+from pipeline.ensemble.fitting import EnsembleParams
 from pipeline.ensemble.members import Members
 from pipeline.inference.fitted_rule import describe_fitted_rule
 
@@ -43,7 +44,7 @@ def decide_outside(rule: dict[str, Any], columns: tuple[str, ...], values: Value
 def test_the_words_and_numbers_decide_as_the_pipeline_does(kind: str, metric: str, bent: float) -> None:
     members = one_member(kind, metric, bent)
     target = members.target
-    rule = describe_fitted_rule(members, get_metric(metric, target=target))
+    rule = describe_fitted_rule(members, get_metric(metric, target=target), EnsembleParams())
     decision = read_decision(rule["name"], target, rule["numbers"])
     assert decision is not None
     wanted = target.decide(decision(members.stacked[0]))
@@ -55,4 +56,11 @@ def test_the_words_and_numbers_decide_as_the_pipeline_does(kind: str, metric: st
 
 def test_where_the_plain_decision_is_as_good_there_is_no_rule() -> None:
     members = one_member("one_class", "accuracy")
-    assert describe_fitted_rule(members, get_metric("accuracy", target=TARGETS["one_class"])) == {}
+    assert describe_fitted_rule(members, get_metric("accuracy", target=TARGETS["one_class"]), EnsembleParams()) == {}
+
+
+def test_argmax_in_params_leaves_the_rule_out() -> None:
+    members = one_member("several_labels", "macro_f1", 2.0)
+    metric = get_metric("macro_f1", target=members.target)
+    assert describe_fitted_rule(members, metric, EnsembleParams())
+    assert describe_fitted_rule(members, metric, EnsembleParams(decision="argmax")) == {}

@@ -10,6 +10,7 @@ from support.kinds import METRICS
 from support.written_kinds import write_kind
 
 from pipeline.core import cards, files, paths, tables
+from pipeline.core.config import read_params
 from pipeline.core.csvs import read_table
 from pipeline.core.metrics import get_metric
 from pipeline.core.predictions import read_predictions, write_predictions
@@ -57,6 +58,24 @@ def test_a_models_answers_are_decided_by_thresholds_of_other_folds(
     said = [" ".join(cell.split("\x1f")) or "none" for cell in decided] if kind == "several_labels" else decided
     assert frame.tolist() == said
     assert frame.nunique() > 1
+
+
+@pytest.mark.parametrize(("kind", "form"), [("several_labels", SET), ("grades", GRADE)])
+def test_argmax_in_params_leaves_answers_as_predicted(tmp_path: Path, kind: str, form: dict[str, Any]) -> None:
+    target = write_bent(tmp_path, kind, form)
+    params = read_params(tmp_path)
+    files.write_json(tmp_path / "params.yaml", params | {"ensemble": {"decision": "argmax"}})
+    stage.run(tmp_path, "one")
+    card = cards.read_card(tmp_path / "submissions" / "one.json", cards.SubmissionCard)
+    assert (card.rule, card.decision, card.nested_cv, card.needs_rule) == (None, {}, None, False)
+    oof = read_predictions(paths.oof_path(tmp_path, "one"), target)
+    truth = read_truth(tmp_path / "data" / "prepared", target, list(oof.ids))
+    assert card.cv == pytest.approx(get_metric(METRICS[kind], target=target).score(truth, oof.probs))
+    tests = read_predictions(paths.predicted_test_path(tmp_path, "one"), target)
+    decided = target.decode(target.decide(tests.probs))
+    frame = read_table(tmp_path / "submissions" / "one.csv").set_index("Id")["Category"].loc[list(tests.ids)]
+    said = [" ".join(cell.split("\x1f")) or "none" for cell in decided] if kind == "several_labels" else decided
+    assert frame.tolist() == said
 
 
 def test_where_the_plain_decision_is_as_good_nothing_is_fitted(tmp_path: Path) -> None:
