@@ -22,8 +22,11 @@ _NAMES = {
     *("studyinstance", "series", "seriesinstance", "lesion", "slide", "location", "sequence", "seq", "site", "place"),
     *("session", "video", "clip", "scene", "camera", "group", "experiment", "plot", "field", "tree", "hospital"),
     *("institution", "center", "centre", "photographer", "observer", "user", "owner", "flight", "dive", "burst"),
+    *("wsi", "wholeslide", "tissue", "biopsy", "exam", "accession", "individual", "observation", "deployment", "trap"),
+    *("cameratrap", "recording", "trip", "mouse", "farm"),
 }
 _ENDINGS = {"id", "ids", "no", "num", "number", "name", "key", "code", "uid", "hash", "idx", "index", "instance"}
+_LAST = ("patient", "subject", "slide", "wsi", "donor")  # also behind another word: source_slide
 
 
 @dataclass(frozen=True)
@@ -142,11 +145,13 @@ def choose_header(listing: Listing, images: Sequence[str], wanted: str) -> Group
 
 
 def is_group_name(name: str) -> bool:
-    """Says whether a column is called after what several images belong to: ``patient_id``, ``Location``."""
+    """Says whether a column is called after what several images belong to: ``patient_id``, ``slideid``, ``Site``."""
     words = [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)]
     while len(words) > 1 and words[-1] in _ENDINGS:
         words.pop()
-    return "".join(words) in _NAMES or (len(words) > 1 and words[-1] in ("patient", "subject") and len(words) == 2)
+    whole = "".join(words)
+    bare = [whole, *(whole.removesuffix(ending) for ending in _ENDINGS)] if len(words) == 1 else [whole]
+    return not _NAMES.isdisjoint(bare) or (len(words) == 2 and words[-1] in _LAST)
 
 
 def are_shared(tests: Set[str], known: Set[str]) -> bool:

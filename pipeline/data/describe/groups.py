@@ -69,14 +69,43 @@ def describe_groups(
         coarse = [each for each in coarse if each.apart]
     if not coarse:
         return _describe_others(listing, rows, tests)
-    # Of groups that cross, the fewest tie the most: folds that keep them are the most honest.
-    coarse.sort(key=lambda each: len(set(each.groups)))
+    coarse = _order_crossed(listing, rows, coarse)
     reading = _apply(listing, rows, coarse[0])
     torn = tuple(
         f"{each.name} crosses {reading.column or reading.pattern} and is torn: --group '{each.name}' keeps it whole"
         for each in coarse[1:]
     )
     return replace(reading, check=(*reading.check, *torn))
+
+
+def _order_crossed(listing: Listing, rows: GroupedRows, found: list[_Candidate]) -> list[_Candidate]:
+    """Puts groups that cross in order, the one to apply first.
+
+    Numbers that begin anew in each of other groups (the second slide of each patient) tie nothing. Groups whose small
+    pictures resemble each other come before others; of equals the fewest tie the most: folds that keep them are the
+    most honest.
+    """
+    if len(found) < 2:
+        return found
+    counters = [each for each in found if any(_counts(each, other) and not _counts(other, each) for other in found)]
+
+    def rank(each: _Candidate) -> tuple[bool, bool, int]:
+        evidence = measure_groups(listing, rows.images, each.groups, rows.labels)
+        return each in counters, evidence is None or not evidence.clear, len(set(each.groups))
+
+    return sorted(found, key=rank)
+
+
+def _counts(one: _Candidate, other: _Candidate) -> bool:
+    """Says whether values of ``one`` count from the same number on in each group of ``other``: slide 1, 2, 3 ..."""
+    numbers: dict[str, set[int]] = {}
+    for cell, group in zip(one.groups, other.groups, strict=True):
+        if cell and not re.fullmatch(r"\d{1,9}", cell):
+            return False
+        if cell:
+            numbers.setdefault(group, set()).add(int(cell))
+    first = min(map(min, numbers.values()))
+    return all(each == set(range(first, first + len(each))) for each in numbers.values())
 
 
 def _apply(listing: Listing, rows: GroupedRows, chosen: _Candidate) -> GroupReading:

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import pandas as pd
+
 from pipeline.core.errors import InputError, some
 from pipeline.data.containers.formats import ROW_SUFFIXES
 from pipeline.data.describe.candidates import TableCandidate, find_candidates, find_name_candidates, format_nothing
@@ -39,7 +41,7 @@ from pipeline.data.describe.near_misses import (
 )
 from pipeline.data.describe.ruled_out import rule_out_candidates
 from pipeline.data.describe.sample import SampleSubmission
-from pipeline.data.describe.storage import PixelTable
+from pipeline.data.describe.storage import PixelTable, find_pixel_table
 from pipeline.data.describe.targets import describe_single_class
 from pipeline.data.describe.test_tables import find_test_tables
 
@@ -99,7 +101,8 @@ def describe_train(
         reading = _judge_classes(reading, candidate.folder, choices)
         return describe_groups_of_folders(listing, images, reading, tables, choices)
     if isinstance(candidate, NameCandidate):
-        return _judge_classes(describe_file_names(candidate, images), candidate.folder, choices)
+        reading = _judge_classes(describe_file_names(candidate, images), candidate.folder, choices)
+        return describe_groups_of_folders(listing, images, reading, tables, choices)
     if isinstance(candidate, PixelTable):
         return _describe_pixels(candidate, listing, sample, choices)
     return _describe_table(candidate, listing, tables, sample, choices)
@@ -215,7 +218,12 @@ def _describe_pixels(pixels: PixelTable, listing: Listing, sample: SampleSubmiss
     section = {"layout": "csv_pixels", "table": pixels.table, **named, **pixels.section(row_id)}
     left = describe_lacking(others, labels)
     rows, target = len(others) - left.lacking, labels.section
-    check = left.check
+    names = others[row_id].tolist() if row_id else [str(row) for row in range(len(others))]
+    taken = [*([row_id] if row_id else []), *labels.columns, *sample.columns]
+    grouped = GroupedRows(others, pixels.table, names, (), labels.cells.tolist(), taken)
+    groups = describe_groups(listing, grouped, _list_test_pixels(listing, pixels, sample), choices)
+    section |= {"group": groups.column} if groups.column else {}
+    facts, check, more = (*facts, *groups.facts), (*left.check, *groups.check), left.section | groups.sections
     if pixels.planes:
         words = (
             "planes is true, as neighbours are more alike so: a row holds all values of one channel, then of the next"
@@ -223,5 +231,12 @@ def _describe_pixels(pixels: PixelTable, listing: Listing, sample: SampleSubmiss
         check = (*check, words)
     known = labels.labelled
     return Reading(
-        section, facts, check, (), labels.classes, pixels.shape, rows, more=left.section, target=target, labelled=known
+        section, facts, check, (), labels.classes, pixels.shape, rows, more=more, target=target, labelled=known
     )
+
+
+def _list_test_pixels(listing: Listing, pixels: PixelTable, sample: SampleSubmission) -> list[pd.DataFrame]:
+    """Lists what other tables of pixels say beside them: of which groups test images are."""
+    others = [path for path in listing.tables if path not in (pixels.table, sample.path)]
+    found = [find_pixel_table(listing.head(path), path) for path in others]
+    return [listing.columns(each.table, each.others) for each in found if each is not None and each.others]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.competition_files import Files, animals, images, read, rows, write
+from support.competition_files import Files, animals, cats, image, images, pixels, read, rows, write
 
 from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError
@@ -22,7 +22,21 @@ def tied(column: str, values: list[str], test: str | None = None) -> Files:
     return files if test is None else files | {"test.csv": test}
 
 
-@pytest.mark.parametrize("column", ["patient_id", "PatientID", "subject", "location", "seq_id", "site"])
+@pytest.mark.parametrize(
+    "column",
+    [
+        "patient_id",
+        "PatientID",
+        "patientid",
+        "subject",
+        "location",
+        "seq_id",
+        "site",
+        "slide",
+        "slideid",
+        "source_slide",
+    ],
+)
 def test_a_column_of_a_groups_name_that_repeats_is_applied_and_marked_to_check(root: Path, column: str) -> None:
     source = write(root, tied(column, [f"p{k // 3}" for k in range(24)]))
     printed = describe_local(root, source)
@@ -37,6 +51,7 @@ def test_a_column_of_a_groups_name_that_repeats_is_applied_and_marked_to_check(r
     ("column", "values"),
     [
         ("anatom_site_general_challenge", [f"s{k % 6}" for k in range(24)]),
+        ("tumor_site", [f"s{k % 6}" for k in range(24)]),
         ("age_approx", [str(40 + k % 8) for k in range(24)]),
         ("patient_id", [f"p{k}" for k in range(24)]),
         ("location", [KINDS[k % 2] for k in range(24)]),
@@ -82,6 +97,52 @@ def test_of_nested_and_of_crossed_groups_the_coarse_one_is_taken(root: Path) -> 
     assert read(root, crossed, group="none").train.model_dump()["group"] is None
     with pytest.raises(InputError, match=r"--group 'sequence' is no column of train.csv and no pattern"):
         describe_local(root, write(root, crossed), "other", Choices(group="sequence"))
+
+
+def test_numbers_that_begin_anew_in_each_patient_tie_nothing(root: Path) -> None:
+    going_on = [(k, KINDS[k % 2], f"p{k // 4}", 1 + k % 6) for k in range(48)]  # 5, 6, 1, 2 of the second patient
+    files = animals(48) | {"train.csv": rows("Id,Category,patient,slide_no", *going_on)}
+    assert read(root, files).train.model_dump()["group"] == "slide_no"
+    (root / "configs/competitions/shape.yaml").unlink()
+    anew = [(k, KINDS[k % 3 // 2], f"p{k // 6}", 1 + k % 6) for k in range(47)]
+    files = animals(47) | {"train.csv": rows("Id,Category,patient,slide_no", *anew)}
+    printed = describe_local(root, write(root, files))
+    assert load_competition(root, "shape").train.model_dump()["group"] == "patient"
+    assert "check: slide_no crosses patient and is torn: --group 'slide_no' keeps it whole" in printed
+
+
+def test_crossed_groups_whose_pictures_resemble_each_other_come_first(root: Path) -> None:
+    base = {number: image(number) for number in range(12)}
+    lines = [(k, KINDS[k % 2], f"p{k // 4}", f"s{k % 6}") for k in range(48)]
+    files = animals(48) | {f"train/{k}.png": base[k // 4] + bytes(k) for k in range(48)}
+    files["train.csv"] = rows("Id,Category,patient,site", *lines)
+    assert read(root, files).train.model_dump()["group"] == "patient"
+
+
+def test_subjects_beside_pixels_are_applied_and_chosen(root: Path) -> None:
+    table = pixels(24)
+    header, *lines = str(table["train.csv"]).splitlines()
+    tied = "\n".join([f"{header},subject,run", *(f"{line},w{k // 3},{k % 7}" for k, line in enumerate(lines))]) + "\n"
+    assert read(root, table | {"train.csv": tied}).train.model_dump()["group"] == "subject"
+    (root / "configs/competitions/shape.yaml").unlink()
+    assert read(root, table | {"train.csv": tied}, group="run").train.model_dump()["group"] == "run"
+    with pytest.raises(InputError, match=r"--group 'nobody' is no column of train\.csv"):
+        describe_local(root, write(root, table | {"train.csv": tied}), "other", Choices(group="nobody"))
+
+
+def test_subjects_that_test_pixels_share_are_no_groups(root: Path) -> None:
+    table = pixels(24)
+    for name in ("train.csv", "test.csv"):
+        header, *lines = str(table[name]).splitlines()
+        table[name] = "\n".join([f"{header},subject", *(f"{line},w{k % 8}" for k, line in enumerate(lines))]) + "\n"
+    assert read(root, table).train.model_dump()["group"] is None
+
+
+def test_names_of_classes_are_tied_by_a_pattern(root: Path) -> None:
+    found = read(root, cats(), positive="dog", group=r"^\w+\.(\d)")
+    assert found.train.model_dump()["layout"] == "file_names"
+    assert found.groups is not None
+    assert found.groups.match("cat.3.jpg") == "3"
 
 
 def test_two_eyes_of_a_patient_are_tied_by_a_pattern_over_ids(root: Path) -> None:
