@@ -31,8 +31,8 @@ def describe_columns(
         test: that of the test images.
     """
     section = train.section
-    if section.get("layout") not in ("csv_images", "csv_one_hot") or "file" in section:
-        return Reading({})
+    if section.get("layout") not in ("csv_images", "csv_one_hot") or "file" in section or "rows" in section:
+        return Reading({})  # the id column of joined ids names parts of images
     own, column = str(section["table"]), str(section["id"])
     if own not in listing.tables:
         return Reading({})

@@ -16,7 +16,7 @@ from pipeline.data.describe.target_columns import AnswerColumns, TargetReading
 from pipeline.data.describe.targets import describe_target
 from pipeline.data.prepared.joined_rows import unfold_rows
 
-JOINTS = ("_", "-", " ", "|", ":", ".", "/")
+JOINTS = ("__", "_", "-", " ", "|", ":", ".", "/")
 # Ids that separators are tried on, from the top and drawn from all, and the least share of ids that names an image.
 _PROBES, _ENOUGH = 2000, 0.9
 
@@ -89,15 +89,19 @@ def _split_ids(ids: Sequence[str], separator: str, stems: Set[str]) -> tuple[str
 
 def write_pattern(separator: str, parts: Sequence[str]) -> str:
     """Writes the pattern of ids that join an image and one of some parts."""
-    plain = not any(separator in part for part in parts)
+    plain = len(separator) == 1 and not any(separator in part for part in parts)
     ends = f"[^{re.escape(separator)}]+" if plain else "|".join(re.escape(part) for part in parts)
     image = ".+" if plain else ".+?"  # a part such as left_eye may end in another one
     return f"(?P<image>{image}){re.escape(separator)}(?P<part>{ends})"
 
 
 def _find_part(name: str, separator: str, stems: Set[str]) -> str | None:
-    """Finds what follows the longest name of an image that an id begins with; None where there is no image."""
+    """Finds what follows the longest name of an image that an id begins with; None where there is no image.
+
+    A part does not begin with the separator: two of them are another one.
+    """
     cut = name.rfind(separator)
     while cut >= 0 and name[:cut] not in stems:
         cut = name.rfind(separator, 0, cut)
-    return name[cut + len(separator) :] if cut >= 0 else None
+    part = name[cut + len(separator) :]
+    return part if cut >= 0 and not part.startswith(separator) else None

@@ -1,5 +1,6 @@
 """Readings of training data that the files themselves contradict: no person should be asked about them."""
 
+import re
 from pathlib import PurePosixPath
 
 import pandas as pd
@@ -12,6 +13,7 @@ from pipeline.data.describe.match import ImageFiles, is_below, is_id
 from pipeline.data.describe.storage import PixelTable
 
 _MOST_OF = 0.9  # of a folder's images
+_TESTS = ("test", "tests", "testing")  # words of public_test, stage_2_test
 _PREVIEW = ("sample", "preview", "example", "demo", "thumb", "tiny", "mini")
 
 
@@ -20,13 +22,16 @@ def rule_out_candidates(
 ) -> dict[str, Candidate]:
     """Leaves out candidates that others or the sample submission contradict, as long as one is left.
 
-    These are images that the sample asks for, folders whose images a table names, and previews of other folders.
+    These are images that the sample asks for, tables without what it asks for beside one that holds it, folders whose
+    images a table names, and previews of other folders.
     """
     paths = {name: _images_of(candidate, images) for name, candidate in found.items()}
     folders = [name for name, candidate in found.items() if isinstance(candidate, FolderCandidate)]
     tables = {name: candidate for name, candidate in found.items() if isinstance(candidate, TableCandidate)}
     wanted = _images_of_sample(images, sample)
     out = {name for name in found if _is_test(name) or (paths[name] and paths[name] <= wanted)}
+    answered = {name for name, table in tables.items() if _holds_asked(table, listing, sample)}
+    out |= {name for name in tables if answered and name not in answered}
     for folder in folders:
         for name, table in tables.items():
             if len(paths[folder] & paths[name]) >= _MOST_OF * len(paths[folder]):
@@ -63,6 +68,18 @@ def _weaker(folder: str, name: str, candidate: TableCandidate, listing: Listing,
     return name if len(kinds & set(map(str, sample.columns))) >= max(2, _MOST_OF * len(kinds)) else ""
 
 
+def _holds_asked(candidate: TableCandidate, listing: Listing, sample: pd.DataFrame) -> bool:
+    """Says whether a table has a column that the sample submission asks for, or one whose values are its columns."""
+    if candidate.label_rows is not None:
+        return True
+    table, asked = listing.table(candidate.table), [str(name) for name in sample.columns]
+    ids = {match.column for match in candidate.matches}
+    if any(name in table.columns and name not in ids for name in asked[1:]):
+        return True
+    possible = [str(name) for name in table.columns if name not in ids and is_label(table[name])]
+    return any(len(set(asked) & set(table[name])) >= max(2, _MOST_OF * len(asked) - 1) for name in possible)
+
+
 def _images_of(candidate: Candidate, images: ImageFiles) -> set[str]:
     if isinstance(candidate, TableCandidate):
         return {path for match in candidate.matches for path in match.images}
@@ -79,5 +96,6 @@ def _images_of_sample(images: ImageFiles, sample: pd.DataFrame) -> set[str]:
 
 
 def _is_test(name: str) -> bool:
-    folder = name.partition(":")[2] or name
-    return any(part.lower().startswith("test") for part in PurePosixPath(folder).parts)
+    folder = (name.partition(":")[2] or name).lower()
+    words = {word for part in PurePosixPath(folder).parts for word in re.split(r"[\W_\d]+", part)}
+    return any(part.startswith("test") for part in PurePosixPath(folder).parts) or not words.isdisjoint(_TESTS)

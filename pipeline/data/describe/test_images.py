@@ -180,7 +180,8 @@ def _find_listed(
         for column, name in _shared_ids(sample.table, table):
             for files in [str(other) for other in table.columns if other != name and _are_files(table[other])]:
                 found = [m for m in images.matches(files, table[files].tolist(), train.images) if m.share == 1]
-                if len(found) == 1:
+                # A file that several rows name is no row's own: they are about parts of it.
+                if len(found) == 1 and len(set(found[0].images)) == len(table):
                     section = {"layout": "images", "images": found[0].folder, "listed_by": "table", "table": path}
                     facts = f"{path}: {len(table):,} rows; {name} holds the ids of {sample.path}, {files} their images"
                     return Reading(section | {"id": name, "file": files}, (facts,), (), found[0].images), column

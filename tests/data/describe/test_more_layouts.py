@@ -1,0 +1,69 @@
+"""Layouts of further real competitions, each small: read as they are meant, or refused with the reason."""
+
+from pathlib import Path
+
+import pytest
+from support.competition_files import Files, images, read, rows
+
+from pipeline.core.layouts import CsvImages
+from pipeline.data.prepared.preparing import encode_truth
+from pipeline.data.prepared.records import list_records
+
+
+def test_a_table_without_the_classes_that_the_sample_asks_for_is_not_offered(root: Path) -> None:
+    """Mayo: one answer per patient; other.csv holds images of other causes."""
+    lines = [(f"p{k // 2}_{k % 2}", k % 11, f"p{k // 2}", k % 2, ("CE", "LAA")[k // 2 % 2]) for k in range(24)]
+    others = [(f"o{k}_0", f"o{k}", 0, ("Unknown", "Other")[k % 2]) for k in range(8)]
+    tests = [(f"t{k // 2}_{k % 2}", k % 11, f"t{k // 2}", k % 2) for k in range(6)]
+    files: Files = {
+        "train.csv": rows("image_id,center_id,patient_id,image_num,label", *lines),
+        "other.csv": rows("image_id,patient_id,image_num,label", *others),
+        "test.csv": rows("image_id,center_id,patient_id,image_num", *tests),
+        "sample_submission.csv": rows("patient_id,CE,LAA", *((f"t{k}", 0.5, 0.5) for k in range(3))),
+        **images([f"{part}/{line[0]}.png" for part, of in (("train", lines), ("other", others)) for line in of]),
+        **images([f"test/{line[0]}.png" for line in tests]),
+    }
+    found = read(root, files, metric="log_loss")
+    assert found.train.model_dump()["table"] == "train.csv"
+    assert found.submission.unit is not None
+    assert found.submission.unit.model_dump()["train"]["columns"] == ("patient_id",)
+
+
+def test_a_list_of_units_called_after_tests_is_no_training_data(root: Path) -> None:
+    """SnakeCLEF: one answer per observation of several photos, whose list has a column of countries, too."""
+    lines = [(k // 2, ("DE", "IN")[k % 3 // 2], 7 + k // 2 % 3, f"2021/{k}.png") for k in range(24)]
+    tests = [(100 + k // 2, ("DE", "IN")[k % 3 // 2], f"t{k}.png") for k in range(12)]
+    files: Files = {
+        "TrainMetadata.csv": rows("observation_id,country,class_id,image_path", *lines),
+        "PubTestMetadata.csv": rows("observation_id,country,image_path", *tests),
+        "sample_submission.csv": rows("observation_id,class_id", *((100 + k, 7) for k in range(6))),
+        **images([f"small/{line[-1]}" for line in lines] + [f"public_test/{line[-1]}" for line in tests]),
+    }
+    found = read(root, files, metric="macro_f1")
+    assert found.train.model_dump()["images"] == "small"
+    assert found.submission.unit is not None
+    assert found.submission.unit.model_dump()["train"]["columns"] == ("observation_id",)
+
+
+def test_rows_of_targets_that_two_underscores_join_to_an_image_are_numbers(root: Path) -> None:
+    """CSIRO: five weights of each picture; the list of the rows wanted names the picture of each five times."""
+    parts = ("Dry_Clover_g", "Dry_Dead_g", "GDM_g")
+    train = [
+        (f"ID{k}__{part}", f"train/ID{k}.png", part, k + place / 4)
+        for k in range(12)
+        for place, part in enumerate(parts)
+    ]
+    tests = [(f"ID{k}__{part}", f"test/ID{k}.png", part) for k in (70, 71) for part in parts]
+    files: Files = {
+        "train.csv": rows("sample_id,image_path,target_name,target", *train),
+        "test.csv": rows("sample_id,image_path,target_name", *tests),
+        "sample_submission.csv": rows("sample_id,target", *((line[0], 0.0) for line in tests)),
+        **images([f"train/ID{k}.png" for k in range(12)] + ["test/ID70.png", "test/ID71.png"]),
+    }
+    found = read(root, files, metric="pooled_r2")
+    assert isinstance(found.train, CsvImages)
+    assert (found.target.kind, found.train.labels, found.columns) == ("numbers", parts, None)
+    train_records, test_records, _ = list_records(root / "unpacked", found)
+    truth = encode_truth(train_records, found)[1]
+    assert truth[1].tolist() == pytest.approx([1, 1.25, 1.5])
+    assert [record.source for record in test_records] == ["test/ID70.png", "test/ID71.png"]
