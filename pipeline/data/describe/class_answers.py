@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.core.errors import InputError, some
+from pipeline.data.describe.class_codes import find_codes
 from pipeline.data.describe.match import Choices, Reading, pick_reading
 from pipeline.data.describe.sample import SampleSubmission
 from pipeline.data.describe.spellings import find_spelling
@@ -81,6 +82,10 @@ def _label(
             binary = len(classes) == 2 and len(values) == 1 and numbers.notna().all()
             doubt = f"{column} was read as labels; if it asks for a probability, describe again with --positive CLASS"
             return Reading(section, facts, (doubt,) if binary else ())
+        coded = None if marks else find_codes(sample.codes, values)
+        if coded is not None:
+            words = f"{column} calls classes as {coded.place} does: {coded.names[classes[0]]!r} is {classes[0]}"
+            return Reading(section | {"names": coded.names}, facts, (words,))
         spelling = None if marks else find_spelling(classes, values)
         if spelling is not None:
             words = f"{column} writes classes in another way, {spelling[0]}: answers are written so"
@@ -132,6 +137,8 @@ def _positive(sample: SampleSubmission, column: str, classes: Sequence[str], cho
             return "1"
         if yes := next((one for one in classes if (min(set(classes) - {one}).lower(), one.lower()) in _NO_YES), None):
             return yes
+        if (coded := find_codes(sample.codes, ("0", "1"))) is not None:
+            return next(name for name, code in coded.names.items() if code == "1")
         words = re.split(r"[\W_]+", column.lower())
         named = [name for name in classes if name.lower() in words]
         if len(named) == 1:

@@ -13,7 +13,7 @@ from pipeline.data.describe.listing import Listing
 from pipeline.data.prepared.one_hot import is_flag
 
 _COCO = "category_id"
-_MOST = 1_000_000  # bytes: a map of class names is small
+MOST_BYTES = 1_000_000  # a map of class names is small
 
 
 def decide_label(
@@ -85,13 +85,15 @@ def describe_class_names(listing: Listing, classes: Sequence[str]) -> ClassNames
     found: dict[str, dict[str, str]] = {}
     partly: list[str] = []
     for path in listing.of(".json"):
-        pairs = _pairs(listing.read(path, _MOST))
+        pairs, whole = read_pairs(listing.read(path, MOST_BYTES)), False
         for mapping in (pairs, {name: label for label, name in pairs.items()}):
             if set(mapping) == set(classes) and len(set(mapping.values())) == len(classes):
-                found.setdefault(path, {label: mapping[label] for label in classes})
+                whole = True
+                if not all(name.isdigit() for name in mapping.values()):  # numbers are codes, and no names to show
+                    found.setdefault(path, {label: mapping[label] for label in classes})
         if set(classes) <= set(categories := _categories(listing, path)):
             found[path] = {label: categories[label] for label in classes}
-        elif path not in found and len(set(classes) & (set(pairs) | set(pairs.values()))) > 1:
+        elif not whole and len(set(classes) & (set(pairs) | set(pairs.values()))) > 1:
             partly.append(path)
     if not found:
         return ClassNames(
@@ -116,8 +118,8 @@ def _categories(listing: Listing, path: str) -> dict[str, str]:
     return pairs if len(set(pairs.values())) == len(pairs) and all(pairs.values()) else {}
 
 
-def _pairs(raw: bytes) -> dict[str, str]:
-    """The pairs of a flat JSON object as text; empty for anything else."""
+def read_pairs(raw: bytes) -> dict[str, str]:
+    """Reads the pairs of a flat JSON object as text; none of anything else."""
     try:
         pairs = json.loads(raw)
     except (ValueError, RecursionError):

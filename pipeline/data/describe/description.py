@@ -16,6 +16,7 @@ from pipeline.core.errors import InputError, some
 from pipeline.core.ids import find_look_alikes, natural_order, refuse_look_alikes
 from pipeline.core.picture_formats import find_suffix_format
 from pipeline.data.describe.answers import describe_answer
+from pipeline.data.describe.class_codes import list_class_codes
 from pipeline.data.describe.classes import ClassNames, describe_class_names
 from pipeline.data.describe.columns import describe_columns
 from pipeline.data.describe.folders import find_class_folders, list_class_folders
@@ -92,7 +93,8 @@ def describe_files(source: Path, choices: Choices, metric: str | None) -> Descri
         others = [path for path in tables if path != train.section.get("table")]
         test = list_whole_test(listing, images, others, sample.table, test)
         _refuse_other_folders(images, train, test)
-        submission = describe_answer(sample, id_column, train, test, choices)
+        codes = list_class_codes(listing, train.classes, (sample.path, str(train.section.get("table"))))
+        submission = describe_answer(replace(sample, codes=codes), id_column, train, test, choices)
         if "group" in test.section:
             submission = _answer_by_group(submission)
         storage = describe_storage(listing, train)

@@ -1,8 +1,10 @@
 """Sets of labels in the cells of a column: names with a separator between them, told from names that hold one."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
+from itertools import pairwise
 
 from pipeline.core.errors import InputError
 from pipeline.core.ids import natural_order
@@ -10,6 +12,9 @@ from pipeline.core.ids import natural_order
 SEPARATORS = ("|", ";", ",", " ")
 _PLAIN = ("|", ";")  # separators of which one may stand in names that the other parts
 _IN_NAMES = (",", " ")  # separators that names hold, too
+_RUNS = re.compile(r"\d{1,9}( \d{1,9})+")
+_MASKS = re.compile(r"encoded.?pixels|rle|mask", re.IGNORECASE)
+_TWO_PAIRS, _ENOUGH_MASKS = 4, 3
 _MOST_SHARED, _SHARED = 0.8, 0.5  # shares of the names that stand in two sets or more
 
 
@@ -52,6 +57,30 @@ def refuse_lists(cells: Iterable[str], place: str) -> None:
             f"{place} holds lists in brackets, such as {max(lists, key=len)[:60]}; write the names alone with a | "
             "between them, in the table and in the sample submission, and submit what the competition asks for"
         )
+
+
+def refuse_masks(cells: Iterable[str], name: str, place: str) -> None:
+    """Refuses cells that hold masks as run lengths, such as ``12 3 40 5``: each would be a class, or a set of labels.
+
+    Raises:
+        InputError: a column called after masks that holds whole numbers; or cells of two pairs of them and more, each
+            of which begins where the one before has ended.
+    """
+    runs = {cell: [int(number) for number in cell.split()] for cell in set(cells) if _RUNS.fullmatch(cell)}
+    long = [numbers for numbers in runs.values() if len(numbers) >= _TWO_PAIRS]
+    if long and (_MASKS.search(name) or (len(long) >= _ENOUGH_MASKS and all(map(_are_apart, long)))):
+        shown = max(runs, key=len)[:40]
+        raise InputError(
+            f"{place} holds masks, such as {shown!r}: pixels of each image are asked for, and classes of whole images "
+            "are what is predicted here; choose another column with --label if there is one"
+        )
+
+
+def _are_apart(numbers: Sequence[int]) -> bool:
+    """Says whether numbers are beginnings and lengths of runs of pixels, one behind the other."""
+    pairs = list(zip(numbers[::2], numbers[1::2], strict=False))
+    apart = all(two[0] > one[0] + one[1] for one, two in pairwise(pairs))
+    return len(numbers) % 2 == 0 and apart
 
 
 def find_label_sets(cells: Iterable[str], shown: Iterable[str] = (), columns: Iterable[str] = ()) -> LabelSets | None:

@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 import pandas as pd
 
 from pipeline.core.errors import InputError, some
+from pipeline.data.describe.class_codes import ClassCodes
 from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import Choices, is_id, pick_reading
 
@@ -27,11 +28,13 @@ class SampleSubmission:
         path: of the file.
         table: its cells, as text.
         lists: tables of which a column holds all its ids: they say what each row is about.
+        codes: what its cells may call the classes, as other files say.
     """
 
     path: str
     table: pd.DataFrame
     lists: "tuple[IdList, ...]" = ()
+    codes: tuple[ClassCodes, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:

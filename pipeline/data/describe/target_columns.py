@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pipeline.core.errors import InputError, some
 from pipeline.core.targets.contract import CELL_SEPARATOR
+from pipeline.data.describe.label_sets import refuse_masks
 from pipeline.data.describe.match import Choices, pick_reading
 from pipeline.data.describe.metric import list_kinds
 from pipeline.data.describe.sample import SampleSubmission
@@ -114,6 +115,8 @@ def describe_several_columns(answer: AnswerColumns, sample: SampleSubmission, ch
                 "--target several_targets"
             )
         kind = pick_reading(f"the {place}", likely, "--target", None)
+    if kind == "several_targets":
+        _refuse_texts(cells, answer.path)
     joined = cells.agg(CELL_SEPARATOR.join, axis=1)
     words = f"{some(names, 6)}: {answer.reason}; {fits[kind]}"
     if kind in ("one_class", "several_labels", "vote_shares"):
@@ -128,6 +131,21 @@ def describe_several_columns(answer: AnswerColumns, sample: SampleSubmission, ch
         for value in ([name] if parts[name]["kind"] == "numbers" else sorted(set(cells[name])))
     )
     return TargetReading(names, joined, {"kind": kind, "targets": parts}, columns, (words,))
+
+
+def _refuse_texts(cells: pd.DataFrame, path: str) -> None:
+    """Refuses columns that are no target: masks, and texts that differ from row to row.
+
+    Raises:
+        InputError: names the column.
+    """
+    for name in cells.columns:
+        refuse_masks(cells[name], str(name), f"column {name} of {path}")
+        if not is_number_column(cells[name]) and cells[name].nunique() > len(cells) / 2:
+            raise InputError(
+                f"column {name} of {path} holds {cells[name].nunique():,} texts in {len(cells):,} rows, such as "
+                f"{cells[name].iloc[0][:40]!r}, which are no classes; choose the columns of the answers with --label"
+            )
 
 
 def is_number_column(cells: pd.Series) -> bool:

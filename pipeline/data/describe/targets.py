@@ -10,7 +10,7 @@ import pandas as pd
 from pipeline.core.errors import InputError, some
 from pipeline.core.targets.spec import KINDS
 from pipeline.data.describe.classes import format_counts, list_classes
-from pipeline.data.describe.label_sets import LabelSets, find_label_sets, refuse_lists
+from pipeline.data.describe.label_sets import LabelSets, find_label_sets, refuse_lists, refuse_masks
 from pipeline.data.describe.match import Choices, is_id, pick_reading
 from pipeline.data.describe.metric import list_kinds
 from pipeline.data.describe.sample import SampleSubmission
@@ -48,6 +48,7 @@ def _describe_column(answer: AnswerColumns, sample: SampleSubmission, choices: C
     cells = answer.table[name]
     place = f"column {name} of {answer.path}"
     refuse_lists(cells, place)
+    refuse_masks(cells, name, place)
     sets = find_label_sets(cells, sample.examples, sample.columns[1:])
     kind = _choose_kind(cells, sets, place, sample, choices)
     blank = int((cells == "").sum())

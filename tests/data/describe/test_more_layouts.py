@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from support.competition_files import Files, images, read, rows
 
+from pipeline.core.answers import LabelSubmission
+from pipeline.core.errors import InputError
 from pipeline.core.layouts import CsvImages
 from pipeline.data.prepared.preparing import encode_truth
 from pipeline.data.prepared.records import list_records
@@ -67,3 +69,71 @@ def test_rows_of_targets_that_two_underscores_join_to_an_image_are_numbers(root:
     truth = encode_truth(train_records, found)[1]
     assert truth[1].tolist() == pytest.approx([1, 1.25, 1.5])
     assert [record.source for record in test_records] == ["test/ID70.png", "test/ID71.png"]
+
+
+CODES: dict[str, Files] = {
+    "table": {"classes.csv": rows("class_id,class_name,kin", (7, "bee", "x"), (3, "ant", "x"))},
+    "json": {"label_map.json": '{"ant": 3, "bee": 7}'},
+}
+
+
+@pytest.mark.parametrize("kind", CODES)
+def test_codes_of_classes_that_another_file_tells_are_written_in_answers(root: Path, kind: str) -> None:
+    names = [f"train/{name}/{name}{k}.png" for name in ("ant", "bee") for k in range(6)]
+    sample = rows("id,label", *((f"t{k}.png", 3) for k in range(3)))
+    files: Files = {"sample_submission.csv": sample, **images([*names, *(f"test/t{k}.png" for k in range(3))])}
+    with pytest.raises(InputError, match="label holds 3, not among the 2 classes"):
+        read(root, files)
+    found = read(root, files | CODES[kind])
+    assert isinstance(found.submission, LabelSubmission)
+    assert (found.submission.names, found.class_names) == ({"ant": "3", "bee": "7"}, None)
+
+
+def test_two_files_that_call_classes_differently_tell_nothing(root: Path) -> None:
+    other = {"more.csv": rows("class_id,class_name", (7, "ant"), (3, "bee"))}
+    names = [f"train/{name}/{name}{k}.png" for name in ("ant", "bee") for k in range(6)]
+    sample = rows("id,label", *((f"t{k}.png", 3) for k in range(3)))
+    files: Files = {"sample_submission.csv": sample, **images([*names, *(f"test/t{k}.png" for k in range(3))])}
+    with pytest.raises(InputError, match="label holds 3, not among the 2 classes"):
+        read(root, files | CODES["table"] | other)
+
+
+@pytest.mark.parametrize(("one", "metric"), [("0", "accuracy"), ("0.5", "log_loss")])
+def test_which_of_two_classes_is_1_is_told_by_another_file(root: Path, one: str, metric: str) -> None:
+    names = [f"train/{name}/{name}{k}.png" for name in ("ant", "bee") for k in range(6)]
+    files: Files = {
+        "classes.csv": rows("id,name", (1, "ant"), (0, "bee")),
+        "sample_submission.csv": rows("id,label", *((f"t{k}.png", one) for k in range(3))),
+        **images([*names, *(f"test/t{k}.png" for k in range(3))]),
+    }
+    found = read(root, files, metric=metric).submission
+    assert isinstance(found, LabelSubmission)
+    assert (found.names or {}).get("ant", found.positive) == ("1" if metric == "accuracy" else "ant")
+
+
+def test_masks_of_pixels_are_no_classes(root: Path) -> None:
+    """Pneumothorax, salt and steel: run lengths in a cell, most of them -1 or blank."""
+    for name, none in (("EncodedPixels", "-1"), ("answer", "")):
+        lines = [(f"a{k}", none if k % 3 else f"9 2 1{k:02d} 3") for k in range(24)]
+        files: Files = {
+            "train.csv": rows(f"ImageId,{name}", *lines),
+            "sample_submission.csv": rows(f"ImageId,{name}", *((f"b{k}", "-1") for k in range(3))),
+            **images([f"train/a{k}.png" for k in range(24)] + [f"test/b{k}.png" for k in range(3)]),
+        }
+        with pytest.raises(InputError, match=rf"column {name} of train\.csv holds masks, such as '9 2 1"):
+            read(root, files)
+
+
+def test_classes_beside_masks_are_not_two_targets(root: Path) -> None:
+    lines = [(f"a{k}", k % 4, f"{k * 7} 20 {k * 7 + 40} 3") for k in range(24)]
+    files: Files = {
+        "train.csv": rows("ImageId,ClassId,EncodedPixels", *lines),
+        "sample_submission.csv": rows("ImageId,EncodedPixels,ClassId", *((f"b{k}", "1 9", 1) for k in range(3))),
+        **images([f"train/a{k}.png" for k in range(24)] + [f"test/b{k}.png" for k in range(3)]),
+    }
+    with pytest.raises(InputError, match=r"column EncodedPixels of train\.csv holds masks"):
+        read(root, files)
+    captions = [(f"a{k}", k % 4, f"text number {k}") for k in range(24)]
+    files = {**files, "train.csv": rows("ImageId,ClassId,EncodedPixels", *captions)}
+    with pytest.raises(InputError, match=r"EncodedPixels of train\.csv holds 24 texts in 24 rows"):
+        read(root, files)
