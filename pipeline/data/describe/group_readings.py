@@ -52,12 +52,13 @@ class GroupedRows:
 
 @dataclass(frozen=True)
 class GroupReading:
-    """The groups of the training images: a column of their table, a pattern over ids, what headers name, or nothing.
+    """The groups of the training images: a column, a pattern over ids, what headers name, or nothing.
 
     Attributes:
         column: of the training table.
         pattern: over ids.
         dicom: what the headers of DICOM files name: patient, study or series.
+        beside: another table of the images, its column of their ids, and that of their groups.
         facts: as read from the files.
         check: guesses that a person should check.
     """
@@ -65,13 +66,15 @@ class GroupReading:
     column: str | None = None
     pattern: str | None = None
     dicom: str | None = None
+    beside: tuple[str, str, str] | None = None
     facts: tuple[str, ...] = ()
     check: tuple[str, ...] = ()
 
     @property
     def sections(self) -> dict[str, dict[str, Any]]:
         """The section ``groups`` of the competition's file, if it needs one."""
-        keys = {"pattern": self.pattern, "dicom": self.dicom}
+        table, row, column = self.beside or (None, None, None)
+        keys = {"pattern": self.pattern, "dicom": self.dicom, "table": table, "id": row, "column": column}
         section = {name: value for name, value in keys.items() if value is not None}
         return {"groups": section} if section else {}
 

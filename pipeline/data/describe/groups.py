@@ -13,7 +13,7 @@ import pandas as pd
 
 from pipeline.core.errors import InputError, some
 from pipeline.data.describe.few_groups import count_folds, describe_few_groups, list_few_columns, tell_folds
-from pipeline.data.describe.group_evidence import GroupEvidence, measure_groups
+from pipeline.data.describe.group_evidence import measure_groups
 from pipeline.data.describe.group_readings import (
     LEAST_GROUPS,
     GroupedRows,
@@ -31,6 +31,8 @@ _SIDES = {
     *("cc", "mlo", "pa", "ap", "lat", "lateral", "frontal", "dorsal", "ventral"),
 }
 _SIDE_PATTERN = r"^(.+)[_-][A-Za-z]+$"
+# What ids may have in common, and how it is said: a folder, or all before a number.
+_ALIKE = ((r"^(.+)/[^/]+$", "^(.+)/"), (r"^(.+)[_-]\d+$", r"^(.+)[_-]\d+"))
 
 
 @dataclass(frozen=True)
@@ -215,18 +217,15 @@ def _describe_others(listing: Listing, rows: GroupedRows, tests: Sequence[pd.Dat
 
 
 def _ask_or_hint(listing: Listing, rows: GroupedRows, few: GroupReading) -> GroupReading:
-    """Looks for numbered ids (``video3_12``) whose pictures resemble each other: asks where the evidence is clear."""
-    groups = [match[1] if (match := re.search(r"^(.+)[_-]\d+$", strip_suffix(name))) else "" for name in rows.ids]
-    if not all(groups) or not _repeats(groups) or _is_label_again(groups, rows.labels):
-        return few
-    evidence = measure_groups(listing, rows.images, groups, rows.labels)
-    if evidence is None or not evidence.clear:
-        return few
-    raise InputError(_ask(rows, groups, evidence))
-
-
-def _ask(rows: GroupedRows, groups: Sequence[str], evidence: GroupEvidence) -> str:
-    return (
-        f"ids of {rows.name} such as {some(rows.ids, 3)} begin alike in {len(set(groups)):,} groups, and {evidence}; "
-        r"choose with --group '^(.+)[_-]\d+' or --group none"
-    )
+    """Looks for ids in folders, or numbered ones (``video3_12``), whose pictures resemble each other: asks if so."""
+    for pattern, shown in _ALIKE:
+        groups = [match[1] if (match := re.search(pattern, strip_suffix(name))) else "" for name in rows.ids]
+        if not all(groups) or not _repeats(groups) or _is_label_again(groups, rows.labels):
+            continue
+        evidence = measure_groups(listing, rows.images, groups, rows.labels)
+        if evidence is not None and evidence.clear:
+            raise InputError(
+                f"ids of {rows.name} such as {some(rows.ids, 3)} begin alike in {len(set(groups)):,} groups, and "
+                f"{evidence}; choose with --group '{shown}' or --group none"
+            )
+    return few

@@ -9,7 +9,7 @@ from pipeline.core.errors import InputError, some
 from pipeline.data.containers.formats import ROW_SUFFIXES
 from pipeline.data.describe.candidates import TableCandidate, find_candidates, find_name_candidates, format_nothing
 from pipeline.data.describe.classes import find_id_beside
-from pipeline.data.describe.folder_groups import describe_groups_of_folders
+from pipeline.data.describe.folder_groups import describe_groups_of_folders, describe_groups_of_rows
 from pipeline.data.describe.folders import (
     FolderCandidate,
     NameCandidate,
@@ -105,7 +105,7 @@ def describe_train(
         return describe_groups_of_folders(listing, images, reading, tables, choices)
     if isinstance(candidate, PixelTable):
         return _describe_pixels(candidate, listing, sample, choices)
-    return _describe_table(candidate, listing, tables, sample, choices)
+    return _describe_table(candidate, listing, images, tables, sample, choices)
 
 
 def _list_sample_folders(images: ImageFiles, sample: SampleSubmission) -> set[str]:
@@ -124,6 +124,7 @@ def _judge_classes(reading: Reading, folder: str, choices: Choices) -> Reading:
 def _describe_table(
     candidate: TableCandidate,
     listing: Listing,
+    images: ImageFiles,
     tables: Sequence[str],
     sample: SampleSubmission,
     choices: Choices,
@@ -174,7 +175,8 @@ def _describe_table(
     if joined is not None and choices.group is None:
         groups = GroupReading(joined.key)
     else:
-        groups = describe_groups(listing, rows, tests, choices)
+        beside = others if files is None else []
+        groups = describe_groups_of_rows(listing, images, rows, tests, beside, choices)
     check += [*check_endings(match, table[match.column].iloc[places].tolist()), *check_folders(match, cells)]
     left = describe_left_out(table, row_id, labels, match, candidate.table)
     section = {

@@ -137,8 +137,9 @@ def group_records(base: Path, records: Sequence[Record], competition: Competitio
     table = read_rows(path, encoding=competition.encoding)
     columns = str(rules.id), str(rules.column)
     require_columns(table.columns.tolist(), columns, path)
-    there = ImageFolder(base, layout.images).find(table[columns[0]].tolist(), path)
-    group = dict(zip(there, table[columns[1]], strict=True))
+    folder = ImageFolder(base, layout.images)
+    table = table[folder.has(table[columns[0]].tolist())]  # it may list test images, too
+    group = dict(zip(folder.find(table[columns[0]].tolist(), path), table[columns[1]], strict=True))
     missing = [record.source for record in records if record.source not in group]
     if missing:
         raise InputError(f"{path}: {len(missing)} training images have no row: {some(missing)}; add their rows")

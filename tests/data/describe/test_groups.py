@@ -1,5 +1,6 @@
 """Groups of a new competition: applied where name and files speak for them, asked for where they leave it open."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from pipeline.core.errors import InputError
 from pipeline.data.describe.group_evidence import compare_groups
 from pipeline.data.describe.init import describe_local
 from pipeline.data.describe.match import Choices
+from pipeline.data.prepared.records import list_records
 
 KINDS = ("ant", "bee")
 
@@ -168,6 +170,44 @@ def test_a_list_of_drivers_beside_folders_of_classes_is_applied(root: Path) -> N
     assert found.train.model_dump() == {"layout": "folders", "images": "train"}
     assert found.groups is not None
     assert found.groups.model_dump(exclude_none=True) == {"table": "drivers.csv", "id": "img", "column": "subject"}
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_patients_in_a_table_beside_that_of_classes_are_applied(root: Path, whole: bool) -> None:
+    lines = [(f"{k}.png", 40 + k % 30, f"p{k // 3}") for k in range(24)]
+    tests = [(f"t{k}.png", 50, f"q{k}") for k in range(3)]
+    files = animals(24) | {
+        "metadata.csv": rows("image,age,patient_id", *lines, *(tests if whole else [])),
+        "sample_submission.csv": rows("Id,Category", *((f"t{k}", "ant") for k in range(3))),
+        **images([f"test/t{k}.png" for k in range(3)]),
+    }
+    found = read(root, {name: held for name, held in files.items() if name not in [f"test/{k}.png" for k in range(3)]})
+    assert found.train.model_dump()["group"] is None
+    assert found.groups is not None
+    wanted = {"table": "metadata.csv", "id": "image", "column": "patient_id"}
+    assert found.groups.model_dump(exclude_none=True) == wanted
+    groups = {record.id: record.group for record in list_records(root / "unpacked", found).train}
+    assert (groups["0"], groups["2"], groups["23"]) == ("p0", "p0", "p7")
+    (root / "configs/competitions/shape.yaml").unlink()
+    describe_local(root, root.parent / "shape.zip", None, Choices(group="age"))
+    chosen = load_competition(root, "shape").groups
+    assert chosen is not None
+    assert chosen.column == "age"
+
+
+@pytest.mark.parametrize(("name", "pattern"), [("{0}/{1}", "^(.+)/"), ("seq{0}_{1}", r"^(.+)[_-]\d+")])
+def test_ids_that_begin_alike_are_asked_about_where_their_pictures_are_alike(
+    root: Path, name: str, pattern: str
+) -> None:
+    ids = [name.format(k // 4, k) for k in range(48)]
+    files: Files = {
+        "train.csv": rows("Id,Category", *((f"{each}.png", KINDS[k % 2]) for k, each in enumerate(ids))),
+        "sample_submission.csv": rows("Id,Category", *((f"t{k}.png", "ant") for k in range(3))),
+        **{f"train/{each}.png": image(k // 4) + bytes(k) for k, each in enumerate(ids)},
+        **images([f"test/t{k}.png" for k in range(3)]),
+    }
+    with pytest.raises(InputError, match="begin alike in 12 groups.*choose with --group '" + re.escape(pattern)):
+        read(root, files)
 
 
 def test_the_nearest_picture_tells_groups_that_look_alike_from_groups_that_do_not() -> None:
