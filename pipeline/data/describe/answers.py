@@ -56,7 +56,8 @@ def _describe_classes(
     if len(values) == 1:
         cells = [cell for cell in sample.table[values[0]] if cell]
         known = set(train.classes)
-        reading = find_confidence(cells, known, values[0], base) or find_ranking(cells, train, values[0], base, choices)
+        reading = find_confidence(cells, known, values[0], base, choices)
+        reading = reading or find_ranking(cells, train, values[0], base, choices)
         if reading is not None:
             return reading
         if train.kind == "grades" and cells and all(FRACTION.fullmatch(cell) for cell in cells):

@@ -94,7 +94,8 @@ def _find(
 
 def _names_subjects(sample: SampleSubmission, name: str, cells: pd.Series) -> bool:
     """Says whether a column is what the sample's rows are about: a patient of several images, who is no answer."""
-    return name == sample.columns[0] and is_id(sample.table[name]) and not is_id(cells)
+    first = sample.columns[0]
+    return name.lower() == first.lower() and is_id(sample.table[first]) and not is_id(cells)
 
 
 def holds_answers(others: pd.DataFrame, sample: SampleSubmission, choices: Choices) -> bool:

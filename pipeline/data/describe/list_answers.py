@@ -14,15 +14,25 @@ _NEW = re.compile(r"(^|[_ -])(new|unknown|unseen)([_ -]|$)", re.IGNORECASE)
 FRACTION = re.compile(r"\d*\.\d+([eE][-+]?\d+)?")
 
 
-def find_confidence(cells: Sequence[str], known: set[str], column: str, base: dict[str, Any]) -> Reading | None:
-    """Reads cells of a class and its probability."""
+def find_confidence(
+    cells: Sequence[str], known: set[str], column: str, base: dict[str, Any], choices: Choices
+) -> Reading | None:
+    """Reads cells of a class and its probability; also blank ones, or of other classes, where the metric is gap."""
+    section = {"kind": "confidence", **base, "label": column}
+    ranked = choices.metric == "gap"
+    if ranked and not cells:
+        words = (
+            f"{column} is blank in the sample and was read as a class and its probability, as gap ranks answers by it"
+        )
+        return Reading(section, (f"{column} holds a class and its probability",), (words,))
     pairs = [cell.rpartition(" ") for cell in cells]
     if not pairs or not all(name and FRACTION.fullmatch(number) for name, _, number in pairs):
         return None
-    if not known.intersection(name for name, _, _ in pairs) or known.intersection(cells):
+    told = bool(known.intersection(name for name, _, _ in pairs))
+    if not (told or ranked) or known.intersection(cells):
         return None
-    section = {"kind": "confidence", **base, "label": column}
-    return Reading(section, (f"{column} holds a class and its probability, such as {cells[0]!r}",))
+    check = () if told else (f"{column} shows {some(pairs[0][:1])}, which no training image has",)
+    return Reading(section, (f"{column} holds a class and its probability, such as {cells[0]!r}",), check)
 
 
 def find_ranking(
@@ -37,12 +47,12 @@ def find_ranking(
     """
     known = set(train.classes)
     given = None if choices.metric is None else parse_metric(choices.metric).options.get("k")
-    if given is not None and given > 1 and cells and _are_alone(cells, known):
+    if given is not None and given > 1 and _are_alone(cells, known):
         section: dict[str, Any] = {"kind": "ranked", **base, "label": column, "separator": " ", "k": int(given)}
-        section |= {"new": cells[0].split()[0]} if cells[0] not in known else {}
+        section |= {"new": cells[0].split()[0]} if cells and cells[0] not in known else {}
         words = (
             f"{column} was read as a list of {given:g} classes with blanks between them, as {choices.metric} counts "
-            f"them, though the sample shows {cells[0]!r}"
+            f"them, though the sample shows {repr(cells[0]) if cells else 'none'}"
         )
         return Reading(section, (f"{column} lists {given:g} classes",), (words,))
     if known.intersection(cells):

@@ -53,6 +53,12 @@ def describe_test(
     if not found and (hidden := _describe_hidden(listing, images, sample, train, choices)) is not None:
         return hidden
     if not found:
+        both = {m.folder for name in likely for m in images.matches(name, sample.table[name].tolist()) if m.share == 1}
+        if both:
+            raise InputError(
+                f"{listing.source}: the ids of {sample.path} name images in {some(sorted(both), 3)} that the training "
+                "data labels, too; leave their rows out of the table, or their labels blank"
+            )
         folders = [f"{folder} ({len(stems):,})" for folder, stems in images.by_folder.items()]
         raise InputError(
             f"{listing.source}: no column of {sample.path} names test images; it begins with "

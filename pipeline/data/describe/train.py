@@ -6,6 +6,7 @@ from dataclasses import replace
 import pandas as pd
 
 from pipeline.core.errors import InputError, some
+from pipeline.core.targets.contract import CELL_SEPARATOR
 from pipeline.data.containers.formats import ROW_SUFFIXES
 from pipeline.data.describe.candidates import TableCandidate, find_candidates, find_name_candidates, format_nothing
 from pipeline.data.describe.classes import find_id_beside
@@ -192,12 +193,17 @@ def _describe_table(
         **({"group": groups.column} if groups.column else {}),
     }
     more = groups.sections | left.section
+    # Rows without an answer may list the test images.
+    blank = "no_label" in left.section.get("leave_out", {})
+    paths = tuple(
+        path for path, cell in zip(match.images, cells, strict=True) if cell.strip(CELL_SEPARATOR) or not blank
+    )
     facts, check = [*facts, *left.facts, *groups.facts], [*check, *left.check, *groups.check]
     return Reading(
         section,
         tuple(facts),
         tuple(check),
-        match.images,
+        paths,
         labels.classes,
         rows=len(match.images) - left.lacking,
         more=more,

@@ -11,6 +11,8 @@ from pipeline.core.layouts import CsvImages
 from pipeline.data.prepared.preparing import encode_truth
 from pipeline.data.prepared.records import list_records
 
+KINDS = ("ant", "bee", "cat")
+
 
 def test_a_table_without_the_classes_that_the_sample_asks_for_is_not_offered(root: Path) -> None:
     """Mayo: one answer per patient; other.csv holds images of other causes."""
@@ -137,3 +139,58 @@ def test_classes_beside_masks_are_not_two_targets(root: Path) -> None:
     files = {**files, "train.csv": rows("ImageId,ClassId,EncodedPixels", *captions)}
     with pytest.raises(InputError, match=r"EncodedPixels of train\.csv holds 24 texts in 24 rows"):
         read(root, files)
+
+
+def test_the_unit_of_answers_is_no_class_however_it_is_spelt(root: Path) -> None:
+    """FungiCLEF: observationID in the tables, observationId in the sample, whose cells list numbers."""
+    lines = [(k // 2, f"a{k}.png", k // 2 % 5) for k in range(40)]
+    tests = [(900 + k // 2, f"t{k}.png") for k in range(6)]
+    files: Files = {
+        "train.csv": rows("observationID,filename,category_id", *lines),
+        "test.csv": rows("observationID,filename", *tests),
+        "sample_submission.csv": rows("observationId,predictions", *((900 + k, "1 2 0") for k in range(3))),
+        **images([f"train/{line[1]}" for line in lines] + [f"test/{line[1]}" for line in tests]),
+    }
+    found = read(root, files, metric="recall_3").train.model_dump()
+    assert (found["label"], found["group"]) == ("category_id", "observationID")
+
+
+def named(cell: str) -> Files:
+    """Images of three classes, and a sample that shows one cell."""
+    return {
+        "train.csv": rows("id,landmark_id", *((f"a{k}", 7 + k % 3) for k in range(12))),
+        "sample_submission.csv": rows("id,landmarks", *((f"t{k}", cell) for k in range(3))),
+        **images([f"train/a{k}.png" for k in range(12)] + [f"test/t{k}.png" for k in range(3)]),
+    }
+
+
+@pytest.mark.parametrize(
+    ("cell", "metric", "kind"),
+    [("", "gap", "confidence"), ("8815 0.03", "gap", "confidence"), ("", "map_2", "ranked"), ("", "accuracy", "label")],
+)
+def test_blank_cells_of_a_sample_take_the_form_that_the_metric_needs(
+    root: Path, cell: str, metric: str, kind: str
+) -> None:
+    assert read(root, named(cell), metric=metric).submission.kind == kind
+
+
+def all_in_one(label: str) -> Files:
+    """One table of all images, of which every fourth one is for testing."""
+    lines = [(f"a{k}.png", label if k % 4 == 3 else KINDS[k % 3], ("train", "test")[k % 4 == 3]) for k in range(48)]
+    return {
+        "data.csv": rows("image,species,split", *lines),
+        "sample_submission.csv": rows("image,species", *((f"a{k}.png", "ant") for k in range(3, 48, 4))),
+        **images([f"images/a{k}.png" for k in range(48)]),
+    }
+
+
+def test_rows_without_a_label_in_the_training_table_may_be_the_test_images(root: Path) -> None:
+    found = read(root, all_in_one(""))
+    train, test, _ = list_records(root / "unpacked", found)
+    assert (len(train), len(test)) == (36, 12)
+    assert not {record.source for record in train} & {record.source for record in test}
+
+
+def test_test_images_that_the_training_table_labels_are_one_line(root: Path) -> None:
+    with pytest.raises(InputError, match="name images in images that the training data labels, too; leave their rows"):
+        read(root, all_in_one("bee"))
