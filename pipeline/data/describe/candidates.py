@@ -155,7 +155,7 @@ def _naming_by_rows(
     for rows in [*ways, *find_joined_ids(table, path, images, sample, choices)]:
         ids = rows.join(table)[rows.id].tolist()
         for match in images.matches(rows.id, ids):
-            found[f"{path}:{match.folder}"] = TableCandidate(path, (match,), label_rows=rows)
+            found.setdefault(f"{path}:{match.folder}", TableCandidate(path, (match,), label_rows=rows))
     return found
 
 

@@ -88,7 +88,10 @@ def tell_folds(name: str, count: int) -> str:
 
 def _hint(name: str, rows: GroupedRows, evidence: str) -> str:
     count = len(set(rows.table[name]) - {""})
-    return (
-        f"{name} of {rows.name} has {count} values, too few for {LEAST_GROUPS} folds{evidence}: to keep their images "
-        f"together, write train.group: {name} here and split.n_splits: {count} into params.yaml"
+    folds = count_folds(rows.table[name].tolist(), rows.labels)
+    way = (
+        f"to keep their images together, write train.group: {name} here and split.n_splits: {folds} into params.yaml"
+        if folds >= 2
+        else "a class is in one of them alone, so that no folds keep them together"
     )
+    return f"{name} of {rows.name} has {count} values, too few for {LEAST_GROUPS} folds{evidence}: {way}"

@@ -68,6 +68,7 @@ def find_joined_ids(
     wanted = [name for name in columns if name in ([choices.label] if choices.label else sample.columns[1:])]
     found = []
     stems = frozenset(name for names in images.by_folder.values() for name in names)
+    stems |= {path.rpartition("/")[2] for path in images.paths}  # a.png_Fish
     for name in [name for name in columns if choices.id in (None, name) and is_id(table[name])]:
         values = [each for each in wanted if each != name] or [each for each in columns if each != name]
         ids = table[name].tolist()

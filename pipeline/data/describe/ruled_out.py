@@ -32,7 +32,11 @@ def rule_out_candidates(
     out = {name for name in found if _is_test(name) or (paths[name] and paths[name] <= wanted)}
     answered = {name for name, table in tables.items() if _holds_asked(table, listing, sample)}
     out |= {name for name in tables if answered and name not in answered}
+    named = {path for name in tables for path in paths[name]}
     for folder in folders:
+        parts = [name for name in tables if paths[folder] & paths[name]]
+        if len(parts) > 1 and len(paths[folder] & named) >= _MOST_OF * len(paths[folder]):
+            out.add(folder)  # whose images several tables share out: training, validation
         for name, table in tables.items():
             if len(paths[folder] & paths[name]) >= _MOST_OF * len(paths[folder]):
                 out.add(_weaker(folder, name, table, listing, sample))

@@ -112,6 +112,10 @@ def _test_pixels(listing: Listing, sample: SampleSubmission, train: Reading, cho
         pixels = find_pixel_table(listing.head(path), path)
         if pixels is not None and pixels.shape == train.pixels and path not in (train.section["table"], sample.path):
             options[path] = replace(pixels, planes=train.section.get("planes", False))
+    label = train.section.get("label", ())
+    answers = {label} if isinstance(label, str) else set(label)
+    # A table that holds the answers, too, is one of further training images.
+    options = {path: each for path, each in options.items() if not answers <= set(each.others)} or options
     if not options:
         raise InputError(
             f"{listing.source}: no table but {train.section['table']} has pixels of the shape {train.pixels}; "

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from support.competition_files import Files, images, read, rows
+from support.competition_files import Files, images, pixels, read, rows
 
 from pipeline.core.answers import LabelSubmission
 from pipeline.core.errors import InputError
@@ -194,3 +194,45 @@ def test_rows_without_a_label_in_the_training_table_may_be_the_test_images(root:
 def test_test_images_that_the_training_table_labels_are_one_line(root: Path) -> None:
     with pytest.raises(InputError, match="name images in images that the training data labels, too; leave their rows"):
         read(root, all_in_one("bee"))
+
+
+def test_folders_whose_images_two_tables_share_out_are_no_training_data(root: Path) -> None:
+    """iNaturalist: train.csv and val.csv name images by paths below folders of families."""
+    paths = [f"all/{('Birds', 'Plants')[k % 2]}/{k % 4}/{k}.png" for k in range(48)]
+    files: Files = {
+        f"{part}.csv": rows("file_name,category_id", *((paths[k], k % 4) for k in range(48) if (k % 3 == 0) == own))
+        for part, own in (("val", True), ("train", False))
+    }
+    sample = rows("file_name,category_id", *((f"test/t{k}.png", 0) for k in range(3)))
+    files = {**files, "sample_submission.csv": sample, **images([*paths, *(f"test/t{k}.png" for k in range(3))])}
+    with pytest.raises(
+        InputError, match=r"read in 2 ways; choose with --train '\w+\.csv:\.' or --train '\w+\.csv:\.'$"
+    ):
+        read(root, files)
+
+
+def test_a_table_of_pixels_with_classes_is_no_test_table(root: Path) -> None:
+    """Kannada: Dig-MNIST.csv is labelled, too."""
+    files = pixels(24)
+    assert (
+        read(root, files | {"more.csv": files["train.csv"]}, train="train.csv").test.model_dump()["table"] == "test.csv"
+    )
+
+
+def test_names_with_an_extension_join_a_label(root: Path) -> None:
+    """Clouds, with answers of 0 and 1: a.png_Fish."""
+    parts = ("Fish", "Sugar")
+    files: Files = {
+        "train.csv": rows(
+            "Image_Label,here",
+            *((f"a{k}.png_{part}", (k + at) % 2) for k in range(12) for at, part in enumerate(parts)),
+        ),
+        "sample_submission.csv": rows(
+            "Image_Label,here", *((f"t{k}.png_{part}", 0.5) for k in range(3) for part in parts)
+        ),
+        **images([f"train/a{k}.png" for k in range(12)] + [f"test/t{k}.png" for k in range(3)]),
+    }
+    found = read(root, files, metric="roc_auc")
+    assert found.train.model_dump()["classes"] == parts
+    train, test, _ = list_records(root / "unpacked", found)
+    assert (train[0].id, test[0].id) == ("a0.png", "t0.png")
