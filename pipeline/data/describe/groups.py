@@ -106,7 +106,7 @@ def _counts(one: _Candidate, other: _Candidate) -> bool:
             return False
         if cell:
             numbers.setdefault(group, set()).add(int(cell))
-    first = min(map(min, numbers.values()))
+    first = min(min(each) for each in numbers.values())
     return all(each == set(range(first, first + len(each))) for each in numbers.values())
 
 

@@ -193,11 +193,11 @@ def _describe_table(
         **({"group": groups.column} if groups.column else {}),
     }
     more = groups.sections | left.section
-    # Rows without an answer may list the test images.
-    blank = "no_label" in left.section.get("leave_out", {})
-    paths = tuple(
-        path for path, cell in zip(match.images, cells, strict=True) if cell.strip(CELL_SEPARATOR) or not blank
-    )
+    rule = "no_label" in left.section.get("leave_out", {})
+    blank = {name for name, cell in zip(ids, cells, strict=True) if rule and not cell.strip(CELL_SEPARATOR)}
+    tests_here = blank & set(sample.table.iloc[:, 0])  # rows without an answer, if they are all test images
+    tests_here = tests_here if len(tests_here) == sample.table.iloc[:, 0].nunique() else set()
+    paths = tuple(path for path, name in zip(match.images, ids, strict=True) if name not in tests_here)
     facts, check = [*facts, *left.facts, *groups.facts], [*check, *left.check, *groups.check]
     return Reading(
         section,

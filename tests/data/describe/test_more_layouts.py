@@ -86,7 +86,7 @@ def test_codes_of_classes_that_another_file_tells_are_written_in_answers(root: P
     files: Files = {"sample_submission.csv": sample, **images([*names, *(f"test/t{k}.png" for k in range(3))])}
     with pytest.raises(InputError, match="label holds 3, not among the 2 classes"):
         read(root, files)
-    found = read(root, files | CODES[kind])
+    found = read(root, {**files, **CODES[kind]})
     assert isinstance(found.submission, LabelSubmission)
     assert (found.submission.names, found.class_names) == ({"ant": "3", "bee": "7"}, None)
 
@@ -97,7 +97,7 @@ def test_two_files_that_call_classes_differently_tell_nothing(root: Path) -> Non
     sample = rows("id,label", *((f"t{k}.png", 3) for k in range(3)))
     files: Files = {"sample_submission.csv": sample, **images([*names, *(f"test/t{k}.png" for k in range(3))])}
     with pytest.raises(InputError, match="label holds 3, not among the 2 classes"):
-        read(root, files | CODES["table"] | other)
+        read(root, {**files, **CODES["table"], **other})
 
 
 @pytest.mark.parametrize(("one", "metric"), [("0", "accuracy"), ("0.5", "log_loss")])
