@@ -7,8 +7,7 @@ import hashlib
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from pipeline.core.csvs import read_table
 from pipeline.core.digests import note_digest, require_made_from, require_unchanged
@@ -17,6 +16,9 @@ from pipeline.core.files import atomic_path, read_json, write_json
 from pipeline.core.ids import check_unique
 from pipeline.core.memory import explain_unread
 
+if TYPE_CHECKING:  # takes half a second to import, and who reads classes alone does without
+    import pandas as pd
+
 INDEX_COLUMNS = ("id", "source", "label", "group", "width", "height", "hash", "perceptual_hash")
 FOLD_COLUMNS = ("id", "label", "group", "fold")
 _PREPARE = "run `dvc repro -f prepare`"
@@ -24,7 +26,7 @@ _SPLIT_FROM = ("train.csv", "classes.json", "target.json")  # of data/prepared: 
 TRAINING_ONLY = -1  # the fold of rows that train in every fold and are never validated
 
 
-def write_index(path: Path, index: pd.DataFrame) -> None:
+def write_index(path: Path, index: "pd.DataFrame") -> None:
     """Writes an image index: row i describes row i of the image store beside it.
 
     Of other targets than one class a training index has one column more, named by the kind: see `targets.prepared`.
@@ -35,7 +37,7 @@ def write_index(path: Path, index: pd.DataFrame) -> None:
         index.to_csv(temporary, index=False, lineterminator="\n")
 
 
-def copy_table(path: Path, table: pd.DataFrame, target: Path) -> None:
+def copy_table(path: Path, table: "pd.DataFrame", target: Path) -> None:
     """Copies a table of a competition: as it stands where `read_table` reads the same, else as plain UTF-8.
 
     Args:
@@ -53,7 +55,7 @@ def copy_table(path: Path, table: pd.DataFrame, target: Path) -> None:
         table.to_csv(target, index=False, lineterminator="\n")
 
 
-def read_index(path: Path) -> pd.DataFrame:
+def read_index(path: Path) -> "pd.DataFrame":
     """Reads an image index: text columns, ``label`` (class index, -1 where unknown), ``width`` and ``height`` int64."""
     require_unchanged(path, _PREPARE)
     index = _read_csv(path, INDEX_COLUMNS, ("label", "width", "height"), "run `dvc repro prepare`")
@@ -81,7 +83,7 @@ def read_classes(path: Path) -> tuple[str, ...]:
     return tuple(str(name) for name in names)
 
 
-def write_folds(path: Path, folds: pd.DataFrame) -> None:
+def write_folds(path: Path, folds: "pd.DataFrame") -> None:
     """Writes a fold table after checking that it leaks nothing."""
     check_folds(folds, str(path))
     with atomic_path(path) as temporary:
@@ -93,7 +95,7 @@ def note_split(path: Path, prepared: Path) -> None:
     note_digest(path, [prepared / name for name in _SPLIT_FROM if (prepared / name).is_file()])
 
 
-def read_folds(path: Path, prepared: Path | None = None) -> pd.DataFrame:
+def read_folds(path: Path, prepared: Path | None = None) -> "pd.DataFrame":
     """Reads a fold table: ``id`` text; ``label``, ``group`` and ``fold`` int64.
 
     Args:
@@ -111,7 +113,7 @@ def read_folds(path: Path, prepared: Path | None = None) -> pd.DataFrame:
     return folds
 
 
-def check_folds(folds: pd.DataFrame, place: str) -> None:
+def check_folds(folds: "pd.DataFrame", place: str) -> None:
     """Holds a fold table to its invariants: every class that is validated lies in two folds or more.
 
     In every fold as far as groups allow it, in two always: so every fold's models train on every class.
@@ -140,14 +142,16 @@ def check_folds(folds: pd.DataFrame, place: str) -> None:
         )
 
 
-def folds_digest(folds: pd.DataFrame) -> str:
+def folds_digest(folds: "pd.DataFrame") -> str:
     """Returns the digest of which id lies in which fold; the order of rows plays no part."""
     lines = sorted(f"{name},{fold}" for name, fold in zip(folds["id"], folds["fold"], strict=True))
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def _read_csv(path: Path, columns: Sequence[str], numbers: Sequence[str], fix: str) -> pd.DataFrame:
+def _read_csv(path: Path, columns: Sequence[str], numbers: Sequence[str], fix: str) -> "pd.DataFrame":
     """Reads one of our own tables: text, and int64 in the columns ``numbers``."""
+    import pandas as pd
+
     if not path.is_file():
         raise InputError(f"{path} does not exist; {fix}")
     try:
@@ -161,7 +165,7 @@ def _read_csv(path: Path, columns: Sequence[str], numbers: Sequence[str], fix: s
         raise explain_unread(path, error, "is damaged", f"remove it and {fix}") from error
 
 
-def _require_columns(frame: pd.DataFrame, columns: Sequence[str], path: Path) -> None:
+def _require_columns(frame: "pd.DataFrame", columns: Sequence[str], path: Path) -> None:
     missing = [column for column in columns if column not in frame.columns]
     if missing:
         raise InputError(f"{path} lacks the columns {some(missing)}; it has {some(frame.columns)}")

@@ -13,6 +13,7 @@ from pipeline.core.active import active_models, active_name
 from pipeline.core.competition import load_competition
 from pipeline.core.config import load_params
 from pipeline.core.paths import prepared_folder
+from pipeline.core.targets.prepared import read_target
 from pipeline.training.recipes.model_yaml import read_model
 from pipeline.tuning import results
 from pipeline.tuning.params import TuneParams
@@ -41,8 +42,6 @@ def run(root: Path, model: str) -> None:
 
 
 def _make_untuned_card(root: Path, model: str) -> cards.TuningCard:
-    from pipeline.core.targets.prepared import read_target  # with pandas, which the stage itself does without
-
     metric = load_competition(root).metric.metric_for(read_target(prepared_folder(root)))
     return cards.TuningCard(
         model=model, competition=active_name(root), metric=metric.name, greater_is_better=metric.greater_is_better

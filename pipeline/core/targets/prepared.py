@@ -8,9 +8,9 @@ as JSON. So whatever depends on the index and the classes depends on the whole t
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from pipeline.core.arrays import Truth
 from pipeline.core.config import parse
@@ -21,6 +21,9 @@ from pipeline.core.tables import read_classes, read_index, write_classes
 from pipeline.core.targets.classes import OneClass
 from pipeline.core.targets.contract import CELL_SEPARATOR, Target
 from pipeline.core.targets.spec import KINDS
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _AGAIN = "run `dvc repro prepare`"
 
@@ -59,7 +62,7 @@ def read_target(folder: Path) -> Target:
     return parse(data, KINDS[kind], str(path))
 
 
-def read_fold_truth(folder: Path, target: Target, rows: pd.DataFrame) -> Truth:
+def read_fold_truth(folder: Path, target: Target, rows: "pd.DataFrame") -> Truth:
     """Reads the truth of rows of the fold table, as `read_truth` does; class indices stand in the table itself.
 
     Raises:
