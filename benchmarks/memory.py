@@ -9,6 +9,7 @@ summed) and RSS (which counts shared libraries once per process).
 
 import argparse
 import json
+import resource
 import shutil
 import subprocess
 import sys
@@ -21,7 +22,7 @@ import psutil
 from PIL import Image
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-_RUN = """
+RUN_STAGE = """
 import sys
 from pathlib import Path
 from importlib import import_module
@@ -55,9 +56,9 @@ def main() -> None:
 def _measure(root: Path, count: int, workers: int) -> dict[str, object]:
     _write_competition(root, count, workers)
     run = root / "run.py"
-    run.write_text(_RUN)
+    run.write_text(RUN_STAGE)
     peaks = {
-        stage: _measure_peak([sys.executable, str(run), stage], root)
+        stage: measure_peak([sys.executable, str(run), stage], root)
         for stage in ("fetch", "prepare", "split", "explore")
     }
     page = (root / "reports" / "explore.html").stat().st_size
@@ -83,8 +84,10 @@ def _write_competition(root: Path, count: int, workers: int) -> None:
     (root / "params.yaml").write_text(f"competition: synthetic\nmodels: [small_cnn]\nprepare: {{workers: {workers}}}\n")
 
 
-def _measure_peak(command: list[str], root: Path) -> dict[str, float | int]:
+def measure_peak(command: list[str], root: Path) -> dict[str, float | int]:
+    """Runs a command in a folder; returns its seconds (CPU's too) and the largest USS and RSS of its process tree."""
     start, peak_uss, peak_rss = time.monotonic(), 0, 0
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     process = subprocess.Popen(command, cwd=root, env={**psutil.Process().environ(), "PYTHONPATH": str(REPOSITORY)})
     while process.poll() is None:
         uss, rss = _tree_memory(process.pid)
@@ -92,8 +95,10 @@ def _measure_peak(command: list[str], root: Path) -> dict[str, float | int]:
         time.sleep(0.05)
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} failed")
-    seconds = round(time.monotonic() - start, 1)
-    return {"peak_uss_mb": round(peak_uss / 1e6), "peak_rss_mb": round(peak_rss / 1e6), "seconds": seconds}
+    seconds, after = round(time.monotonic() - start, 1), resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = round(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, 1)
+    peaks = {"peak_uss_mb": round(peak_uss / 1e6), "peak_rss_mb": round(peak_rss / 1e6)}
+    return {**peaks, "seconds": seconds, "cpu_seconds": cpu}
 
 
 def _tree_memory(pid: int) -> tuple[int, int]:
