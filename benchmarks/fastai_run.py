@@ -50,11 +50,12 @@ class EndInTime(Callback):  # type: ignore[misc]
 
     def __init__(self, moment: float) -> None:
         """Takes the moment as `time.time` counts."""
-        self.moment = moment
+        self.moment, self.early = moment, False
 
     def after_batch(self) -> None:
         """Looks at the clock."""
         if self.training and time.time() > self.moment:
+            self.early = True
             raise CancelFitException
 
     def before_validate(self) -> None:
@@ -106,16 +107,18 @@ def train(learner: Learner, deadline: float, n_test: int) -> tuple[str, bool]:
     """
     with learner.no_bar(), learner.no_logging():
         begun = time.time()
-        learner.fit_one_cycle(1, RATE / 10, cbs=EndInTime(deadline - _ENDING))
+        learner.fit_one_cycle(1, RATE / 10, cbs=(ending := EndInTime(deadline - _ENDING)))
         epoch = time.time() - begun
         look = epoch * n_test / len(learner.dls.train_ds) / 2  # a pass without gradients costs less than half
         left = deadline - time.time() - _ENDING - (1 + _VIEWS) * look
         epochs = int(_MARGIN * left / epoch)
         if epochs > 0:
             mixup = [MixUp()] if epochs >= _MIXUP else []
-            learner.fit_one_cycle(epochs, RATE, cbs=[EndInTime(deadline - _ENDING - look), *mixup])
+            ending = EndInTime(deadline - _ENDING - look)
+            learner.fit_one_cycle(epochs, RATE, cbs=[ending, *mixup])
     views = deadline - time.time() - _ENDING > (1 + _VIEWS) * look
-    return f"1 + {max(epochs, 0)} epochs, the first {epoch:.1f} s{', mixup' * (epochs >= _MIXUP)}", views
+    more = ", mixup" * (epochs >= _MIXUP) + ", ended early" * ending.early
+    return f"1 + {max(epochs, 0)} epochs, the first {epoch:.1f} s{more}", views
 
 
 def main() -> None:
