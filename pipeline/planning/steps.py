@@ -57,7 +57,7 @@ def make_judge(root: Path) -> Judge:
     """Reads the truth of the rows that the ensemble scored."""
     target = read_target(paths.prepared_folder(root))
     scored = read_predictions(paths.oof_path(root, paths.ENSEMBLE), target)
-    folds = read_folds(paths.folds_path(root))
+    folds = read_folds(paths.folds_path(root), paths.prepared_folder(root))
     folds = folds[folds["id"].isin(scored.ids)]
     truth = read_fold_truth(paths.prepared_folder(root), target, folds)
     rows = LabelledRows(truth, folds["group"].to_numpy())

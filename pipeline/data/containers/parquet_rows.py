@@ -1,5 +1,6 @@
 """Rows of Apache Parquet, batch by batch: plain columns, encoded pictures, one column per pixel."""
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.core.errors import InputError, one_line
+from pipeline.core.errors import InputError, one_line, some
 from pipeline.core.room import require_room_of_arrow
 from pipeline.data.containers.cells import Row
 
@@ -34,10 +35,13 @@ def list_parquet_columns(path: Path) -> list[str]:
     """Lists the columns, without the one that pandas writes for its row names.
 
     Raises:
-        InputError: no whole Parquet file.
+        InputError: no whole Parquet file, or two of its columns have one name.
     """
     with _opened(path) as file:
-        return [name for name in file.schema_arrow.names if not name.startswith("__index_level_")]
+        names = file.schema_arrow.names
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise InputError(f"{path}: columns {some(twice)} are there more than once; rename or remove them")
+    return [name for name in names if not name.startswith("__index_level_")]
 
 
 def iterate_parquet(path: Path, columns: Collection[str] | None) -> Iterator[Row]:

@@ -156,7 +156,7 @@ def _read_outputs(
     Raises:
         InputError: they were made on other folds.
     """
-    path, table = paths.oof_path(root, name), tables.read_folds(paths.folds_path(root))
+    path, table = paths.oof_path(root, name), tables.read_folds(paths.folds_path(root), paths.prepared_folder(root))
     read = predictions.read_predictions(path, classes)
     if read.folds not in (None, tables.folds_digest(table)) or not set(read.ids) <= set(table["id"]):
         raise InputError(f"{path} was made on other folds than folds/folds.csv; run `dvc repro`, which trains again")

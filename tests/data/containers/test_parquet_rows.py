@@ -75,3 +75,11 @@ def test_pictures_of_hugging_face_keep_their_names(tmp_path: Path) -> None:
     assert read_rows(path).to_dict("list") == {"image.path": ["a.jpg", "b.jpg"], "label": ["0", "1"]}
     pq.write_table(pa.table({"id": ["x", "y"], "shots": [pictures, pictures[:1]]}), path)
     assert read_rows(path, ["shots"])["shots"].tolist() == ["x_0", "x_1", "y_0"]
+
+
+def test_a_name_that_two_columns_share_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "train.parquet"
+    pq.write_table(pa.table([pa.array(["x"]), pa.array(["y"]), pa.array(["z"])], names=["id", "label", "id"]), path)
+    for columns in (None, ["id"], ["label"]):
+        with pytest.raises(InputError, match=r"train\.parquet: columns id are there more than once; rename"):
+            read_rows(path, columns)
