@@ -111,7 +111,7 @@ def fit_ensemble(
     rows = LabelledRows(truth, groups)
     sample = OofRows(members.stacked, truth, parts, metric, target, seed)
     cooling = _COOLING[params.temperature]
-    candidates, skipped = score_candidates(sample, params.combiners or tuple(COMBINERS), cooling)
+    candidates, skipped = score_candidates(sample, params.combiners or tuple(COMBINERS), cooling, groups)
     several = len(np.unique(parts)) > 1
     allowed = Allowed(several and params.temperature != "never", several and params.decision == "auto", new)
     # By the loss a temperature at the end changes who is best: averages, too cautious as they come, gain most.

@@ -1,7 +1,8 @@
 """Nested scores: every combiner is fitted on all folds but one and scored on that one, for each fold in turn.
 
 Which combiner is used is chosen by the nested scores, and that choice too is scored without the rows it was made on:
-the predictions of a fold come from the combiner that the other folds would have chosen.
+the predictions of a fold come from the combiner that the other folds would have chosen. One thing the first part does
+see of itself: combiners that cost much and are far behind on it are no candidates of any part.
 References: Varma and Simon 2006, Bias in error estimation when using cross-validation for model selection,
 https://doi.org/10.1186/1471-2105-7-91; Breiman et al. 1984, Classification and regression trees, section 3.4.3 (the
 simplest within one standard error).
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from pipeline.core.arrays import Labels, Truth, Values, Weights
 from pipeline.core.errors import InputError
-from pipeline.core.paired import Standing, measure_standing
+from pipeline.core.paired import Standing, error_of_mean, measure_standing
 from pipeline.core.progress import track_progress
 from pipeline.core.scores import LabelledRows
 from pipeline.core.targets.classes import OneClass
@@ -83,7 +84,7 @@ def assign_parts(folds: Labels, groups: Labels, truth: Truth, target: Target) ->
 
 
 def score_candidates(
-    sample: OofRows, names: Sequence[str], cooling: Sequence[bool]
+    sample: OofRows, names: Sequence[str], cooling: Sequence[bool], groups: Labels | None = None
 ) -> tuple[list[Candidate], dict[str, str]]:
     """Fits every combiner on all parts but one, for each part, and on all rows.
 
@@ -91,6 +92,7 @@ def score_candidates(
         sample: the members; its ``folds`` are the parts left out in turn.
         names: of combiners.
         cooling: whether members are tried as they are (False), with temperatures (True), or both.
+        groups: (n_samples,) rows of one group belong together; each row by itself if absent.
 
     Returns:
         the candidates, in the order of `COMBINERS`, and why others were not tried, or not to the end, by name.
@@ -115,7 +117,7 @@ def score_candidates(
         for number, part in enumerate(parts):
             held = sample.folds == part
             _fit(candidates, sample.where(~held), sample.stacked[:, held], held, advance)
-            if number == 0 and (lagging := _find_lagging(candidates, sample, held)):
+            if number == 0 and (lagging := _find_lagging(candidates, sample, held, groups)):
                 reasons |= lagging
                 advance(len(parts) * len(lagging))
                 candidates = [each for each in candidates if each.name not in lagging]
@@ -123,14 +125,21 @@ def score_candidates(
     return candidates, reasons
 
 
-def _find_lagging(candidates: list[Candidate], sample: OofRows, held: NDArray[np.bool_]) -> dict[str, str]:
+def _find_lagging(
+    candidates: list[Candidate], sample: OofRows, held: NDArray[np.bool_], groups: Labels | None
+) -> dict[str, str]:
     """Finds costly candidates that are far behind on the first part, and says so, by name: the others end their race.
 
     Far behind is two standard errors of the paired difference by the metric, or any difference by the metric together
-    with three by the loss, which they minimise. A metric that is no mean over rows gives no such error, and ends none.
+    with three by the loss, which they minimise; of means over groups. A metric that is no mean over rows gives no such
+    error, nor does a single group: they end none.
+
+    The first part is judged without them, too, though its own labels say so: to keep its choice free of them they would
+    have to be fitted to all others, which is what this spares.
     """
     others = [each for each in candidates if each.combiner not in COSTLY]
-    if sample.metric.rows is None or not others or len(others) == len(candidates):
+    group = np.unique(np.flatnonzero(held) if groups is None else groups[held], return_inverse=True)[1]
+    if sample.metric.rows is None or not others or len(others) == len(candidates) or not group.any():
         return {}
     sign, truth = 1 if sample.metric.greater_is_better else -1, sample.truth[held]
     gains = {each.name: sign * sample.metric.rows(truth, each.nested[held]) for each in candidates}
@@ -140,17 +149,12 @@ def _find_lagging(candidates: list[Candidate], sample: OofRows, held: NDArray[np
     found = {}
     for each in candidates:
         if each.combiner in COSTLY:
-            behind, error = _measure_mean(gains[best] - gains[each.name])
-            dearer, loss_error = _measure_mean(losses[each.name] - losses[surest])
-            if behind > 2 * error or (behind > 0 and dearer > 3 * loss_error):
-                worse = f"its {sample.metric.name} was {behind:.4f} worse than that of {best}"
+            behind, dearer = gains[best] - gains[each.name], losses[each.name] - losses[surest]
+            error, loss_error = error_of_mean(behind, group), error_of_mean(dearer, group)
+            if behind.mean() > 2 * error or (behind.mean() > 0 and dearer.mean() > 3 * loss_error):
+                worse = f"its {sample.metric.name} was {behind.mean():.4f} worse than that of {best}"
                 found[each.name] = f"to the end: on the first part {worse}"
     return found
-
-
-def _measure_mean(values: NDArray[np.floating]) -> tuple[float, float]:
-    """Returns a mean and its standard error."""
-    return float(values.mean()), float(values.std(ddof=1) / len(values) ** 0.5) if len(values) > 1 else np.inf
 
 
 def _only_mean(sample: OofRows) -> Candidate:

@@ -178,6 +178,23 @@ def test_trees_that_are_far_behind_on_the_first_part_are_fitted_to_no_other(monk
     ]
 
 
+@pytest.mark.parametrize(("each", "dropped"), [(20, False), (1, True)])
+def test_rows_of_one_group_are_one_sign_of_being_behind(
+    monkeypatch: pytest.MonkeyPatch, each: int, dropped: bool
+) -> None:
+    monkeypatch.setitem(COMBINERS, "stack_boosting", lambda given: Rule(lambda stacked: stacked[2]))
+    labels = np.repeat(np.arange(60) % 4, 20)
+    right = np.eye(4, dtype=np.float32)[labels] * 0.9 + 0.025
+    wrong = right.copy()
+    wrong[:200] = np.roll(wrong[:200], 1, axis=1)  # two of twelve groups in each part
+    groups = np.arange(1200) // 20
+    given = OofRows(np.stack([right, right, wrong]), labels, groups % 5, ACCURACY, FOUR)
+    skipped = score_candidates(given, ("mean", "stack_boosting"), (False,), np.arange(1200) // each)[1]
+    assert ("stack_boosting" in skipped) == dropped
+    alone = score_candidates(given, ("mean", "stack_boosting"), (False,), groups % 5)[1]
+    assert not alone  # one group in a part gives no error
+
+
 def test_trees_that_alone_see_how_members_belong_together_stay() -> None:
     random = np.random.default_rng(0)
     says = random.random((2, 600)) < 0.5
