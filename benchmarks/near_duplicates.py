@@ -92,7 +92,7 @@ def _measure_copies(files: list[Path], form: StorageForm) -> None:
         origin += range(len(photos))
         way += [name] * len(photos)
     hashes, images = [each.perceptual_hash for each in stored], np.stack([each.pixels for each in stored])
-    pairs = find_near_duplicates(hashes, lambda rows: images[rows])
+    pairs = find_near_duplicates(hashes, lambda rows: images[rows]).pairs
     of = np.array(origin)
     right = of[pairs[:, 0]] == of[pairs[:, 1]]
     first = {value: row for row, value in reversed(list(enumerate(hashes)))}
@@ -115,7 +115,7 @@ def _measure_seconds(count: int, form: StorageForm) -> None:
     stored += [_store(_recode(Image.fromarray(each.pixels), 20), form) for each in stored[: count // 100]]
     hashes, images = [each.perceptual_hash for each in stored], np.stack([each.pixels for each in stored])
     begun = time.process_time()
-    pairs = find_near_duplicates(hashes, lambda rows: images[rows])
+    pairs = find_near_duplicates(hashes, lambda rows: images[rows]).pairs
     spent = time.process_time() - begun
     print(f"{count} pictures of {form.size} px: {spent:.2f} CPU s, {len(pairs)} near pairs")
 

@@ -23,7 +23,7 @@ from pipeline.core.targets.classes import OneClass
 from pipeline.core.targets.prepared import read_target, read_truth
 from pipeline.data.prepared import duplicates, folds
 from pipeline.data.prepared.mirrored_twins import name_mirrored_twins
-from pipeline.data.prepared.near_duplicates import find_near_duplicates
+from pipeline.data.prepared.near_duplicates import NearDuplicates, find_near_duplicates
 from pipeline.data.prepared.stratification import SplitParams
 
 
@@ -42,7 +42,7 @@ def run(root: Path) -> None:
     for line in duplicates.find_duplicates(train, test).lines():
         print(line)
     if params.group_duplicates and params.group_near:
-        train[duplicates.NEAR] = _name_near(prepared, train, test)
+        train[duplicates.NEAR] = _name_near(prepared, train, test, whole)
     if params.group_duplicates and params.group_mirrored and load_competition(root).mirror:
         from pipeline.images.store import open_store  # with OpenCV, which not every split needs
 
@@ -66,8 +66,32 @@ def run(root: Path) -> None:
     print(f"folds: {params.n_splits} of {sizes} images; {table['group'].nunique()} groups, seed {params.seed}")
 
 
-def _name_near(prepared: Path, train: pd.DataFrame, test: pd.DataFrame) -> list[str]:
-    """Names the set of near-duplicates of each training image, and says what there are, in test as well."""
+def _name_near(prepared: Path, train: pd.DataFrame, test: pd.DataFrame, whole: pd.DataFrame) -> list[str]:
+    """Names the set of near-duplicates of each training image; says what there are, in test and in `more_rows` too."""
+    found = _find_near(prepared, train, test)
+    ids, pairs = [*train["id"], *test["id"]], found.pairs
+    within, across = pairs[pairs[:, 1] < len(train)], pairs[(pairs[:, 0] < len(train)) & (pairs[:, 1] >= len(train))]
+    names = duplicates.name_sets(within, len(train))
+    print(duplicates.describe_alike(train.assign(**{duplicates.NEAR: names}), duplicates.NEAR, "near-duplicates"))
+    named = [(ids[one], ids[other]) for one, other in across.tolist()]
+    print(duplicates.describe_alike_across(named, "near-duplicates", ("train", "test")))
+    for line in found.lines():
+        print(line)
+    if len(whole) > len(train):
+        # Apart from the search above, so that images from elsewhere change nothing about the folds of the own ones.
+        ids, pairs = [*whole["id"], *test["id"]], _find_near(prepared, whole, test).pairs
+        more = (pairs >= len(train)) & (pairs < len(whole))
+        named = [
+            (ids[pair[~is_more][0]], ids[pair[is_more][0]])
+            for pair, is_more in zip(pairs, more, strict=True)
+            if is_more.sum() == 1
+        ]
+        print(duplicates.describe_alike_across(named, "near-duplicates", ("own images", "more_rows")))
+    return names
+
+
+def _find_near(prepared: Path, train: pd.DataFrame, test: pd.DataFrame) -> NearDuplicates:
+    """Finds near-duplicates among the first images of the training store and those of test."""
 
     def take(rows: NDArray[np.int64]) -> Images:
         from pipeline.images.store import open_store  # with OpenCV, which most splits do without
@@ -80,12 +104,4 @@ def _name_near(prepared: Path, train: pd.DataFrame, test: pd.DataFrame) -> list[
             taken[~known] = open_store(prepared / "test_images.npy", len(test))[rows[~known] - len(train)]
         return taken
 
-    pairs = find_near_duplicates([*train["perceptual_hash"], *test["perceptual_hash"]], take)
-    ids = [*train["id"], *test["id"]]
-    within, across = pairs[pairs[:, 1] < len(train)], pairs[(pairs[:, 0] < len(train)) & (pairs[:, 1] >= len(train))]
-    names = duplicates.name_sets(within, len(train))
-    print(duplicates.describe_alike(train.assign(**{duplicates.NEAR: names}), duplicates.NEAR, "near-duplicates"))
-    print(
-        duplicates.describe_alike_across([(ids[one], ids[other]) for one, other in across.tolist()], "near-duplicates")
-    )
-    return names
+    return find_near_duplicates([*train["perceptual_hash"], *test["perceptual_hash"]], take)

@@ -11,7 +11,7 @@ from support import tiny
 
 from pipeline.core.errors import InputError
 from pipeline.core.files import read_json
-from pipeline.core.tables import TRAINING_ONLY, read_folds, read_index
+from pipeline.core.tables import TRAINING_ONLY, read_folds, read_index, write_index
 from pipeline.images.store import open_store
 from pipeline.stages import fetch, prepare, split
 from pipeline.training.data import UNUSED, load_data
@@ -63,6 +63,26 @@ def test_they_join_behind_the_own_rows_and_are_never_validated(tmp_path: Path) -
     report = read_json(prepared / "report.json", "again")["more_rows"]
     counts = {"images": 3, "weight": 0.25, "copies_left_out": 2, "of_other_classes": 1, "broken": 0}
     assert report == [{"name": "web"} | counts]
+
+
+def test_near_duplicates_of_own_images_among_them_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    build(tmp_path)
+    tiny.prepare_tiny(tmp_path)
+    prepared = tmp_path / "data" / "prepared"
+    index, test = read_index(prepared / "train.csv"), read_index(prepared / "test.csv")
+    images, shown = np.load(prepared / "train_images.npy"), np.load(prepared / "test_images.npy")
+    images[12], images[13] = images[4], shown[1]
+    near = {12: index["perceptual_hash"][4], 13: test["perceptual_hash"][1]}
+    for row, digits in near.items():
+        index.loc[row, "perceptual_hash"] = f"{int(digits, 16) ^ 5:016x}"
+    np.save(prepared / "train_images.npy", images)
+    write_index(prepared / "train.csv", index)
+    (prepared / "digests.json").unlink()
+    split.run(tmp_path)
+    (line,) = (each for each in capsys.readouterr().out.splitlines() if "own images and more_rows" in each)
+    assert "(2 more_rows images): 2 pairs: " in line
+    assert f"{index['id'][4]} ~ {index['id'][12]}" in line
+    assert f"{test['id'][1]} ~ {index['id'][13]}" in line
 
 
 def test_own_rows_keep_their_folds(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Near-duplicates: copies whose hashes differ by a few bits, and what only has their outline."""
 
 import io
+import tracemalloc
 from pathlib import Path
 
 import cv2
@@ -45,7 +46,7 @@ def flip(digits: str, *bits: int) -> str:
 
 
 def find(images: Images, hashes: list[str]) -> list[list[int]]:
-    found: list[list[int]] = find_near_duplicates(hashes, lambda rows: images[rows]).tolist()
+    found: list[list[int]] = find_near_duplicates(hashes, lambda rows: images[rows]).pairs.tolist()
     return found
 
 
@@ -82,8 +83,11 @@ def test_a_long_chain_of_pictures_that_are_somewhat_alike_is_no_set(length: int,
     noise = np.random.default_rng(1).normal(0, 20, images.shape)
     images = (images + noise).clip(0, 255).astype(np.uint8)
     hashes = [f"{(1 << place) - 1:016x}" for place in range(length)]
-    pairs = find(images, hashes)
-    assert {(place, place + 1) for place in range(length - 1)} <= set(map(tuple, pairs)) if kept else not pairs
+    found = find_near_duplicates(hashes, lambda rows: images[rows])
+    pairs = set(map(tuple, found.pairs.tolist()))
+    assert {(place, place + 1) for place in range(length - 1)} <= pairs if kept else not pairs
+    assert found.chained.tolist() == ([] if kept else list(range(length)))
+    assert any("pairs of 60 images in chains" in line for line in found.lines()) != kept
 
 
 def test_what_has_no_perceptual_hash_is_like_no_other() -> None:
@@ -114,7 +118,7 @@ def test_up_to_six_bits_may_differ_wherever_they_lie(changed: int) -> None:
         hashes[place + 1] = hashes[place] ^ np.uint64(sum(1 << int(bit) for bit in bits))
         wanted.append(sorted(hashes[place : place + 2].tolist()))
     ordered = np.unique(hashes)
-    found = ordered[pair_hashes(ordered)].tolist()
+    found = ordered[pair_hashes(ordered, 10000)[0]].tolist()
     assert sorted(found) == (sorted(wanted) if changed <= 6 else [])
 
 
@@ -124,7 +128,37 @@ def test_all_pairs_are_those_of_comparing_every_pair() -> None:
     noise = np.bitwise_and.reduce(random.integers(0, 2**64, (4, 400), dtype=np.uint64))
     hashes = np.unique(np.repeat(centres, 20) ^ noise)
     apart = np.bitwise_count(hashes[:, None] ^ hashes)
-    assert pair_hashes(hashes).tolist() == np.argwhere(np.triu(apart <= 6, 1)).tolist()
+    every = np.argwhere(np.triu(apart <= 6, 1)).tolist()
+    pairs, crowded = pair_hashes(hashes, 10000)
+    assert sorted(pairs.tolist()) == every
+    assert not len(crowded)
+    every.sort(key=lambda pair: (apart[*pair], pair))
+    pairs, crowded = pair_hashes(hashes, 30)
+    assert pairs.tolist() == every[:30]
+    assert crowded.tolist() == sorted({place for pair in every[30:] for place in pair})
+
+
+def test_of_hashes_in_a_crowd_few_pairs_are_held_at_a_time_and_those_that_lost_some_are_named() -> None:
+    crowd = np.unique(np.random.default_rng(0).integers(0, 2**24, 4000, dtype=np.uint64))
+    tracemalloc.start()
+    pairs, crowded = pair_hashes(crowd, 2 * len(crowd))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(pairs) == 2 * len(crowd)
+    assert len(crowded) > 0.9 * len(crowd)
+    assert peak < 4e6  # all that are found at once: 16 MB
+
+
+def test_large_pictures_are_compared_few_at_a_time() -> None:
+    hashes = [f"{(1 << place) - 1:016x}" for place in range(8)]
+    tracemalloc.start()
+    found = find_near_duplicates(hashes, lambda rows: np.zeros((len(rows), 512, 512, 3), np.uint8))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert not len(found.pairs)
+    assert len(found.crowded)  # 8 images have 16 pairs compared: more are near
+    assert any("looked for in part" in line for line in found.lines())
+    assert peak < 50e6
 
 
 @pytest.mark.parametrize(

@@ -123,10 +123,10 @@ def describe_alike(train: pd.DataFrame, column: str, what: str) -> str:
     return f"{what} in train ({images} images): {_examples(map(_together, sets))}"
 
 
-def describe_alike_across(pairs: Sequence[tuple[str, str]], what: str) -> str:
-    """Says in a line which training and test images are pairs."""
-    images = len({test for _, test in pairs})
-    return f"{what} between train and test ({images} test images): {_examples(map(' ~ '.join, pairs), 'pairs')}"
+def describe_alike_across(pairs: Sequence[tuple[str, str]], what: str, between: tuple[str, str]) -> str:
+    """Says in a line which images of the one and of the other kind are pairs, and how many those of the other are."""
+    images, (one, other) = len({second for _, second in pairs}), between
+    return f"{what} between {one} and {other} ({images} {other} images): {_examples(map(' ~ '.join, pairs), 'pairs')}"
 
 
 def _sets(index: pd.DataFrame, component: NDArray[np.int64]) -> tuple[tuple[str, ...], ...]:
