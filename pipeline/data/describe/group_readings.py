@@ -22,11 +22,12 @@ _NAMES = {
     *("studyinstance", "series", "seriesinstance", "lesion", "slide", "location", "sequence", "seq", "site", "place"),
     *("session", "video", "clip", "scene", "camera", "group", "experiment", "plot", "field", "tree", "hospital"),
     *("institution", "center", "centre", "photographer", "observer", "user", "owner", "flight", "dive", "burst"),
-    *("wsi", "wholeslide", "tissue", "biopsy", "exam", "accession", "individual", "observation", "deployment", "trap"),
+    *("wsi", "wholeslide", "biopsy", "accession", "individual", "observation", "deployment", "trap"),
     *("cameratrap", "recording", "trip", "mouse", "farm"),
 }
 _ENDINGS = {"id", "ids", "no", "num", "number", "name", "key", "code", "uid", "hash", "idx", "index", "instance"}
 _LAST = ("patient", "subject", "slide", "wsi", "donor")  # also behind another word: source_slide
+_LIVING = {"patient", "subject", "person", "participant", "donor", "driver", "individual", "animal", "mouse"}
 
 
 @dataclass(frozen=True)
@@ -149,12 +150,23 @@ def choose_header(listing: Listing, images: Sequence[str], wanted: str) -> Group
 
 def is_group_name(name: str) -> bool:
     """Says whether a column is called after what several images belong to: ``patient_id``, ``slideid``, ``Site``."""
+    words, called = _read_name(name)
+    return not _NAMES.isdisjoint(called) or (len(words) == 2 and words[-1] in _LAST)
+
+
+def is_living_name(name: str) -> bool:
+    """Says whether a column is called after a living being: ``patient_id``, ``source_subject``, no place or visit."""
+    words, called = _read_name(name)
+    return not _LIVING.isdisjoint(called) or (len(words) == 2 and words[-1] in _LIVING.intersection(_LAST))
+
+
+def _read_name(name: str) -> tuple[list[str], list[str]]:
+    """The words of a column's name without a closing id, number or the like, and what it may be called as a whole."""
     words = [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)]
     while len(words) > 1 and words[-1] in _ENDINGS:
         words.pop()
     whole = "".join(words)
-    bare = [whole, *(whole.removesuffix(ending) for ending in _ENDINGS)] if len(words) == 1 else [whole]
-    return not _NAMES.isdisjoint(bare) or (len(words) == 2 and words[-1] in _LAST)
+    return words, [whole, *(whole.removesuffix(ending) for ending in _ENDINGS)] if len(words) == 1 else [whole]
 
 
 def are_shared(tests: Set[str], known: Set[str]) -> bool:

@@ -22,6 +22,7 @@ from pipeline.data.describe.group_readings import (
     choose_header,
     find_headers,
     is_group_name,
+    is_living_name,
 )
 from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import Choices, strip_suffix
@@ -83,17 +84,18 @@ def describe_groups(
 def _order_crossed(listing: Listing, rows: GroupedRows, found: list[_Candidate]) -> list[_Candidate]:
     """Puts groups that cross in order, the one to apply first.
 
-    Numbers that begin anew in each of other groups (the second slide of each patient) tie nothing. Groups whose small
-    pictures resemble each other come before others; of equals the fewest tie the most: folds that keep them are the
-    most honest.
+    Numbers that begin anew in each of other groups (the second slide of each patient) tie nothing. Patients and other
+    living beings come before places, visits and the like, which may be parts of the body. Groups whose small pictures
+    resemble each other come before others; of equals the fewest tie the most: folds that keep them are the most honest.
     """
     if len(found) < 2:
         return found
     counters = [each for each in found if any(_counts(each, other) and not _counts(other, each) for other in found)]
 
-    def rank(each: _Candidate) -> tuple[bool, bool, int]:
+    def rank(each: _Candidate) -> tuple[bool, bool, bool, int]:
         evidence = measure_groups(listing, rows.images, each.groups, rows.labels)
-        return each in counters, evidence is None or not evidence.clear, len(set(each.groups))
+        unlike = evidence is None or not evidence.clear
+        return each in counters, not is_living_name(each.name), unlike, len(set(each.groups))
 
     return sorted(found, key=rank)
 

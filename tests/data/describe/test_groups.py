@@ -54,6 +54,7 @@ def test_a_column_of_a_groups_name_that_repeats_is_applied_and_marked_to_check(r
     [
         ("anatom_site_general_challenge", [f"s{k % 6}" for k in range(24)]),
         ("tumor_site", [f"s{k % 6}" for k in range(24)]),
+        ("tissue", [f"s{k % 6}" for k in range(24)]),
         ("age_approx", [str(40 + k % 8) for k in range(24)]),
         ("patient_id", [f"p{k}" for k in range(24)]),
         ("location", [KINDS[k % 2] for k in range(24)]),
@@ -102,8 +103,8 @@ def test_of_nested_and_of_crossed_groups_the_coarse_one_is_taken(root: Path) -> 
 
 
 def test_numbers_that_begin_anew_in_each_patient_tie_nothing(root: Path) -> None:
-    going_on = [(k, KINDS[k % 2], f"p{k // 4}", 1 + k % 6) for k in range(48)]  # 5, 6, 1, 2 of the second patient
-    files = animals(48) | {"train.csv": rows("Id,Category,patient,slide_no", *going_on)}
+    going_on = [(k, KINDS[k % 2], f"p{k // 4}", 1 + k % 6) for k in range(48)]  # 5, 6, 1, 2 of the second place
+    files = animals(48) | {"train.csv": rows("Id,Category,location,slide_no", *going_on)}
     assert read(root, files).train.model_dump()["group"] == "slide_no"
     (root / "configs/competitions/shape.yaml").unlink()
     anew = [(k, KINDS[k % 3 // 2], f"p{k // 6}", 1 + k % 6) for k in range(47)]
@@ -111,6 +112,16 @@ def test_numbers_that_begin_anew_in_each_patient_tie_nothing(root: Path) -> None
     printed = describe_local(root, write(root, files))
     assert load_competition(root, "shape").train.model_dump()["group"] == "patient"
     assert "check: slide_no crosses patient and is torn: --group 'slide_no' keeps it whole" in printed
+
+
+@pytest.mark.parametrize("coarse", ["site", "slide_no"])
+def test_patients_are_not_torn_by_fewer_groups_whose_pictures_resemble_each_other(root: Path, coarse: str) -> None:
+    lines = [(k, KINDS[k // 4 % 2], f"p{k // 4}", 1 + k % 6) for k in range(48)]
+    alike = {f"train/{k}.png": image(k % 6) + bytes(k) for k in range(48)}
+    files = animals(48) | alike | {"train.csv": rows(f"Id,Category,patient,{coarse}", *lines)}
+    printed = describe_local(root, write(root, files))
+    assert load_competition(root, "shape").train.model_dump()["group"] == "patient"
+    assert f"check: {coarse} crosses patient and is torn: --group '{coarse}' keeps it whole" in printed
 
 
 def test_crossed_groups_whose_pictures_resemble_each_other_come_first(root: Path) -> None:
