@@ -4,7 +4,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -41,6 +41,7 @@ class GroupedRows:
         images: their paths.
         labels: their classes.
         taken: columns that are something else: id, label, what the sample submission asks for.
+        asked: ids of the sample submission, without suffix.
     """
 
     table: pd.DataFrame
@@ -49,6 +50,15 @@ class GroupedRows:
     images: Sequence[str]
     labels: Sequence[str]
     taken: Sequence[str]
+    asked: Set[str] = frozenset()
+
+    def part(self, tests: Set[str]) -> tuple["GroupedRows", list[pd.DataFrame]]:
+        """Parts rows of test images off: the rows that train, and a table of the others, if there are any."""
+        mine = [place for place, name in enumerate(self.ids) if name not in tests]
+        ids, images, labels = ([cells[place] for place in mine] for cells in (self.ids, self.images, self.labels))
+        rest = self.table.iloc[[place for place, name in enumerate(self.ids) if name in tests]]
+        rows = replace(self, table=self.table.iloc[mine], ids=ids, images=images, labels=labels)
+        return rows, [rest] if len(rest) else []
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ other groups; small pictures say what tearing it apart would cost.
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import pandas as pd
@@ -48,7 +48,11 @@ class _Candidate:
 
 
 def describe_groups(
-    listing: Listing, rows: GroupedRows, tests: Sequence[pd.DataFrame], choices: Choices
+    listing: Listing,
+    rows: GroupedRows,
+    tests: Sequence[pd.DataFrame],
+    choices: Choices,
+    find_beside: Callable[[], GroupReading] = GroupReading,
 ) -> GroupReading:
     """Describes the groups of the training images.
 
@@ -57,6 +61,7 @@ def describe_groups(
         rows: the training table.
         tests: tables of test images: where one has the same column, they tell whether groups are new there.
         choices: ``group`` decides: a column, a pattern with brackets, ``dicom:patient`` or the like, or ``none``.
+        find_beside: finds groups in other tables, before a person is asked about ids that begin alike.
 
     Raises:
         InputError: a choice that is none, or a doubtful group that only a person can decide on.
@@ -71,7 +76,7 @@ def describe_groups(
     if len(coarse) > 1 and len([each for each in coarse if each.apart]) == 1:
         coarse = [each for each in coarse if each.apart]
     if not coarse:
-        return _describe_others(listing, rows, tests)
+        return _describe_others(listing, rows, tests, find_beside)
     coarse = _order_crossed(listing, rows, coarse)
     reading = _apply(listing, rows, coarse[0])
     torn = tuple(
@@ -207,7 +212,9 @@ def _find_sides(rows: GroupedRows) -> _Candidate | None:
     return _Candidate("the id before its last part", groups, GroupReading(pattern=pattern), False, facts)
 
 
-def _describe_others(listing: Listing, rows: GroupedRows, tests: Sequence[pd.DataFrame]) -> GroupReading:
+def _describe_others(
+    listing: Listing, rows: GroupedRows, tests: Sequence[pd.DataFrame], find_beside: Callable[[], GroupReading]
+) -> GroupReading:
     """Describes what headers name, a column of few groups, or ids numbered alike whose pictures resemble each other."""
     few = list_few_columns(rows, tests)
     lines = [f"{name} of {rows.name} is not applied, as headers of DICOM files name patients" for name in few]
@@ -215,7 +222,11 @@ def _describe_others(listing: Listing, rows: GroupedRows, tests: Sequence[pd.Dat
     if headers is not None:
         return headers
     few_groups = describe_few_groups(listing, rows, tests)
-    return few_groups if few_groups.column is not None else _ask_or_hint(listing, rows, few_groups)
+    if few_groups.column is not None:
+        return few_groups
+    beside = find_beside()
+    beside = replace(beside, check=(*few_groups.check, *beside.check))
+    return beside if beside.beside is not None else _ask_or_hint(listing, rows, beside)
 
 
 def _ask_or_hint(listing: Listing, rows: GroupedRows, few: GroupReading) -> GroupReading:

@@ -1,5 +1,6 @@
 """Rows that train nothing: the rule `leave_out` that takes them out of a table, and what a person should check."""
 
+from collections.abc import Sequence, Set
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
@@ -7,7 +8,8 @@ import pandas as pd
 
 from pipeline.core.errors import some
 from pipeline.core.files import is_junk
-from pipeline.data.describe.match import Match
+from pipeline.core.targets.contract import CELL_SEPARATOR
+from pipeline.data.describe.match import Match, plain_stem
 from pipeline.data.describe.target_columns import TargetReading
 from pipeline.data.prepared.rows_left_out import is_blank
 
@@ -82,6 +84,21 @@ def describe_left_out(
             "prepare will refuse them; add the files, or write leave_out: {no_image: true}"
         )
     return LeftOutReading({"leave_out": section} if section else {}, facts, tuple(check), lacking.lacking)
+
+
+def list_tests_here(ids: Sequence[str], cells: Sequence[str], asked: Set[str], left: LeftOutReading) -> set[str]:
+    """Lists the ids of test images in a training table: its rows without an answer, if they are all that are asked for.
+
+    Args:
+        ids: of the rows that name an image.
+        cells: their answers.
+        asked: ids of the sample submission, without suffix.
+        left: the rows that are left out.
+    """
+    rule = "no_label" in left.section.get("leave_out", {})
+    blank = {name for name, cell in zip(ids, cells, strict=True) if rule and not cell.strip(CELL_SEPARATOR)}
+    here = {name for name in blank if plain_stem(name) in asked}
+    return here if {plain_stem(name) for name in here} == asked else set()
 
 
 def _find_lacking(table: pd.DataFrame, labels: TargetReading) -> "pd.Series[bool]":

@@ -116,7 +116,7 @@ def strip_suffix(name: str) -> str:
     return stem if dot and f".{ending.lower()}" in IMAGE_SUFFIXES else name
 
 
-def _stem(path: str) -> str:
+def plain_stem(path: str) -> str:
     """What an id may call an image: its path without extension, as it looks."""
     return plain_path(strip_suffix(path))
 
@@ -165,21 +165,21 @@ class ImageFiles:
         """Folder -> stem -> path, for the images that lie directly in it."""
         folders: dict[str, dict[str, str]] = {}
         for path in self.paths:
-            folders.setdefault(parent_folder(path), {})[_stem(path.rpartition("/")[2])] = path
+            folders.setdefault(parent_folder(path), {})[plain_stem(path.rpartition("/")[2])] = path
         return folders
 
     @cached_property
     def by_stem(self) -> dict[str, str]:
         """Whole path without extension -> path."""
-        return {_stem(path): path for path in self.paths}
+        return {plain_stem(path): path for path in self.paths}
 
     @cached_property
     def by_ancestor(self) -> dict[str, dict[str, str]]:
         """Folder -> stem -> path, for the images in sub-folders; a bare name that two images share is left out."""
         found: dict[str, dict[str, str]] = {}
         for folder in sorted({upper.as_posix() for name in self.by_folder for upper in PurePosixPath(name).parents}):
-            counts = Counter(_stem(path.rpartition("/")[2]) for path in self.under(folder))
-            by_name = {_stem(path.rpartition("/")[2]): path for path in self.under(folder)}
+            counts = Counter(plain_stem(path.rpartition("/")[2]) for path in self.under(folder))
+            by_name = {plain_stem(path.rpartition("/")[2]): path for path in self.under(folder)}
             found[folder] = {name: path for name, path in by_name.items() if counts[name] == 1}
         return found
 
@@ -224,9 +224,7 @@ class ImageFiles:
                 if f"/{whole}".endswith(f"/{name}")
             }
         cuts = {folder: 0 if folder == "." else len(folder) + 1 for folder in bases}
-        return {
-            folder: {_stem(path[cut:]): path for path in self.under(folder)} for folder, cut in sorted(cuts.items())
-        }
+        return {base: {plain_stem(path[cut:]): path for path in self.under(base)} for base, cut in sorted(cuts.items())}
 
 
 def _drop_outer(matches: Sequence[Match]) -> list[Match]:

@@ -6,7 +6,6 @@ from dataclasses import replace
 import pandas as pd
 
 from pipeline.core.errors import InputError, some
-from pipeline.core.targets.contract import CELL_SEPARATOR
 from pipeline.data.containers.formats import ROW_SUFFIXES
 from pipeline.data.describe.candidates import TableCandidate, find_candidates, find_name_candidates, format_nothing
 from pipeline.data.describe.classes import find_id_beside
@@ -22,7 +21,7 @@ from pipeline.data.describe.group_readings import GroupedRows, GroupReading
 from pipeline.data.describe.groups import describe_groups
 from pipeline.data.describe.joined_answers import find_joined_answers
 from pipeline.data.describe.label_columns import read_labels
-from pipeline.data.describe.left_out import describe_lacking, describe_left_out
+from pipeline.data.describe.left_out import describe_lacking, describe_left_out, list_tests_here
 from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import (
     Choices,
@@ -32,6 +31,7 @@ from pipeline.data.describe.match import (
     is_id,
     parent_folder,
     pick_reading,
+    plain_stem,
 )
 from pipeline.data.describe.near_misses import (
     check_endings,
@@ -100,10 +100,10 @@ def describe_train(
             )
             reading = replace(reading, check=(*reading.check, line))
         reading = _judge_classes(reading, candidate.folder, choices)
-        return describe_groups_of_folders(listing, images, reading, tables, choices)
+        return describe_groups_of_folders(listing, images, reading, tables, sample.table, choices)
     if isinstance(candidate, NameCandidate):
         reading = _judge_classes(describe_file_names(candidate, images), candidate.folder, choices)
-        return describe_groups_of_folders(listing, images, reading, tables, choices)
+        return describe_groups_of_folders(listing, images, reading, tables, sample.table, choices)
     if isinstance(candidate, PixelTable):
         return _describe_pixels(candidate, listing, sample, choices)
     return _describe_table(candidate, listing, images, tables, sample, choices)
@@ -172,14 +172,17 @@ def _describe_table(
     taken = [row_id, *taken, match.column, *labels.columns, *sample.columns]
     places = list(match.places)
     ids, cells = table[row_id].iloc[places].tolist(), labels.cells.iloc[places].tolist()
-    rows = GroupedRows(table.iloc[places], candidate.table, ids, match.images, cells, taken)
+    left = describe_left_out(table, row_id, labels, match, candidate.table)
+    asked = {plain_stem(name) for name in sample.table.iloc[:, 0]}
+    rows = GroupedRows(table.iloc[places], candidate.table, ids, match.images, cells, taken, asked)
+    rows, tests_here = rows.part(list_tests_here(ids, cells, asked, left))
+    tests += tests_here
     if joined is not None and choices.group is None:
         groups = GroupReading(joined.key)
     else:
         beside = others if files is None else []
         groups = describe_groups_of_rows(listing, images, rows, tests, beside, choices)
     check += [*check_endings(match, table[match.column].iloc[places].tolist()), *check_folders(match, cells)]
-    left = describe_left_out(table, row_id, labels, match, candidate.table)
     section = {
         "layout": "csv_one_hot" if labels.marks else "csv_images",
         "images": match.folder,
@@ -193,17 +196,12 @@ def _describe_table(
         **({"group": groups.column} if groups.column else {}),
     }
     more = groups.sections | left.section
-    rule = "no_label" in left.section.get("leave_out", {})
-    blank = {name for name, cell in zip(ids, cells, strict=True) if rule and not cell.strip(CELL_SEPARATOR)}
-    tests_here = blank & set(sample.table.iloc[:, 0])  # rows without an answer, if they are all test images
-    tests_here = tests_here if len(tests_here) == sample.table.iloc[:, 0].nunique() else set()
-    paths = tuple(path for path, name in zip(match.images, ids, strict=True) if name not in tests_here)
     facts, check = [*facts, *left.facts, *groups.facts], [*check, *left.check, *groups.check]
     return Reading(
         section,
         tuple(facts),
         tuple(check),
-        paths,
+        tuple(rows.images),
         labels.classes,
         rows=len(match.images) - left.lacking,
         more=more,

@@ -15,6 +15,7 @@ from pipeline.data.describe.match import Choices
 from pipeline.data.prepared.records import list_records
 
 KINDS = ("ant", "bee")
+OWN_TESTS = [f"test/{k}.png" for k in range(3)]  # of `animals`, whose names are those of training images
 
 
 def tied(column: str, values: list[str], test: str | None = None) -> Files:
@@ -204,6 +205,60 @@ def test_patients_in_a_table_beside_that_of_classes_are_applied(root: Path, whol
     chosen = load_competition(root, "shape").groups
     assert chosen is not None
     assert chosen.column == "age"
+
+
+def listed(table: str) -> Files:
+    """A competition of 24 images whose patients another table names."""
+    sample = rows("Id,Category", *((f"t{k}", "ant") for k in range(3)))
+    files = animals(24) | {"metadata.csv": table, "sample_submission.csv": sample}
+    files |= images([f"test/t{k}.png" for k in range(3)])
+    return {name: held for name, held in files.items() if name not in OWN_TESTS}
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_rows_of_a_table_beside_are_test_images_where_the_sample_names_them(root: Path, shared: bool) -> None:
+    others = [(f"{('gone', 't')[shared]}{k}", f"p{k}") for k in range(3)]
+    files = listed(rows("image,patient_id", *((k, f"p{k // 3}") for k in range(24)), *others))
+    groups = read(root, files).groups
+    assert (groups is None) == shared
+
+
+@pytest.mark.parametrize(("twice", "words"), [(True, "several rows of some of the 24"), (False, "none of 2 of the 24")])
+def test_a_table_beside_without_one_row_of_each_image_is_named(root: Path, twice: bool, words: str) -> None:
+    lines = [(k, f"p{k // 3}") for k in range(24)]
+    files = listed(rows("image,patient_id", *(lines * 2 if twice else lines[:22])))
+    printed = describe_local(root, write(root, files))
+    assert f"check: patient_id of metadata.csv may tie training images together, but it has {words}" in printed
+    assert load_competition(root, "shape").groups is None
+
+
+def test_patients_beside_come_before_ids_that_begin_alike(root: Path) -> None:
+    ids = [f"seq{k // 4}_{k}" for k in range(48)]
+    files: Files = {
+        "labels.csv": rows("Id,Category", *((each, KINDS[k % 2]) for k, each in enumerate(ids))),
+        "metadata.csv": rows("Id,patient", *((each, f"p{k // 8}") for k, each in enumerate(ids))),
+        "sample_submission.csv": rows("Id,Category", *((f"t{k}", "ant") for k in range(3))),
+        **{f"train/{each}.png": image(k // 4) + bytes(k) for k, each in enumerate(ids)},
+        **images([f"test/t{k}.png" for k in range(3)]),
+    }
+    groups = read(root, files).groups
+    assert groups is not None
+    assert groups.column == "patient"
+
+
+@pytest.mark.parametrize("test", ["p", "q"])
+def test_unlabelled_test_rows_of_the_one_table_tell_whether_their_groups_are_new(root: Path, test: str) -> None:
+    lines = [(f"{k}.png", KINDS[k % 2], f"p{k % 6}") for k in range(24)]
+    tests = [(f"t{k}.png", "", f"{test}{k}") for k in range(4)]
+    files: Files = {
+        "data.csv": rows("file,Category,hospital", *lines, *tests),
+        "sample_submission.csv": rows("Id,Category", *((f"t{k}", "ant") for k in range(4))),
+        **images([f"images/{name}" for name, *_ in (*lines, *tests)]),
+    }
+    found = read(root, files)
+    assert found.train.model_dump()["group"] == (None if test == "p" else "hospital")
+    prepared = list_records(root / "unpacked", found)
+    assert (len(prepared.train), len(prepared.test)) == (24, 4)
 
 
 @pytest.mark.parametrize(("name", "pattern"), [("{0}/{1}", "^(.+)/"), ("seq{0}_{1}", r"^(.+)[_-]\d+")])
