@@ -82,21 +82,23 @@ def _label(
             binary = len(classes) == 2 and len(values) == 1 and numbers.notna().all()
             doubt = f"{column} was read as labels; if it asks for a probability, describe again with --positive CLASS"
             return Reading(section, facts, (doubt,) if binary else ())
+        if choices.placeholder is not None and unknown == [choices.placeholder]:
+            words = f"{column}: {unknown[0]} shows where the name of a class belongs (--placeholder)"
+            return Reading(section | {"names": {}}, (*facts, words))
         coded = None if marks else find_codes(sample.codes, values)
-        if coded is not None:
+        other = _is_other_number(values, unknown, classes)  # of one number no table says that it is a code
+        if coded is not None and not other:
             words = f"{column} calls classes as {coded.place} does: {coded.names[classes[0]]!r} is {classes[0]}"
             return Reading(section | {"names": coded.names}, facts, (words,))
         spelling = None if marks else find_spelling(classes, values)
         if spelling is not None:
             words = f"{column} writes classes in another way, {spelling[0]}: answers are written so"
             return Reading(section | {"names": spelling[1]}, facts, (words,))
-        if choices.placeholder is not None and unknown == [choices.placeholder]:
-            words = f"{column}: {unknown[0]} shows where the name of a class belongs (--placeholder)"
-            return Reading(section | {"names": {}}, (*facts, words))
-        if _is_other_number(values, unknown, classes):
+        if other:
             words = (
                 f"{column} holds {unknown[0]}, which is no class, but a whole number as all classes are: read as one"
             )
+            words += "" if coded is None else f"; if it is a code, as in {coded.place}, write submission.names by hand"
             return Reading(section, facts, (words,))
     hint = f", --placeholder {unknown[0]!r} if it only shows where a name belongs" if len(unknown) == 1 else ""
     if len(classes) != 2 or not (numbers.between(0, 1).all() or not unknown):

@@ -93,7 +93,8 @@ def describe_files(source: Path, choices: Choices, metric: str | None) -> Descri
         others = [path for path in tables if path != train.section.get("table")]
         test = list_whole_test(listing, images, others, sample.table, test)
         _refuse_other_folders(images, train, test)
-        codes = list_class_codes(listing, train.classes, (sample.path, str(train.section.get("table"))))
+        own = (sample.path, str(train.section.get("table")))
+        codes = list_class_codes(listing, images, train.classes, sample.table, own)
         submission = describe_answer(replace(sample, codes=codes), id_column, train, test, choices)
         if "group" in test.section:
             submission = _answer_by_group(submission)
