@@ -13,7 +13,9 @@ SEPARATORS = ("|", ";", ",", " ")
 _PLAIN = ("|", ";")  # separators of which one may stand in names that the other parts
 _IN_NAMES = (",", " ")  # separators that names hold, too
 _RUNS = re.compile(r"\d{1,9}( \d{1,9})+")
-_MASKS = re.compile(r"encoded.?pixels|rle|mask", re.IGNORECASE)
+_MASKS = re.compile(r"encoded.?pixels|(?<![a-z])(rle|masks?)(?![a-z])", re.IGNORECASE)
+_WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")  # where words of a name in capitals begin
+_NO_MASK = ("", "-1")
 _TWO_PAIRS, _ENOUGH_MASKS = 4, 3
 _MOST_SHARED, _SHARED = 0.8, 0.5  # shares of the names that stand in two sets or more
 
@@ -62,13 +64,20 @@ def refuse_lists(cells: Iterable[str], place: str) -> None:
 def refuse_masks(cells: Iterable[str], name: str, place: str) -> None:
     """Refuses cells that hold masks as run lengths, such as ``12 3 40 5``: each would be a class, or a set of labels.
 
+    Numbers that recur in other cells, none twice in one, are labels: lengths of runs soon come twice.
+
     Raises:
-        InputError: a column called after masks that holds whole numbers; or cells of two pairs of them and more, each
-            of which begins where the one before has ended.
+        InputError: a column called after masks that holds whole numbers; or cells of which most are two pairs of them
+            and more, each of which begins where the one before has ended.
     """
-    runs = {cell: [int(number) for number in cell.split()] for cell in set(cells) if _RUNS.fullmatch(cell)}
+    rows = [cell for cell in cells if cell not in _NO_MASK]
+    filled = set(rows)
+    runs = {cell: [int(number) for number in cell.split()] for cell in filled if _RUNS.fullmatch(cell)}
     long = [numbers for numbers in runs.values() if len(numbers) >= _TWO_PAIRS]
-    if long and (_MASKS.search(name) or (len(long) >= _ENOUGH_MASKS and all(map(_are_apart, long)))):
+    if not long or find_label_sets(rows) is not None:
+        return
+    most = len(long) >= max(_ENOUGH_MASKS, len(filled) / 2)
+    if _MASKS.search(_WORDS.sub("_", name)) or (most and all(map(_are_apart, long))):
         shown = max(runs, key=len)[:40]
         raise InputError(
             f"{place} holds masks, such as {shown!r}: pixels of each image are asked for, and classes of whole images "

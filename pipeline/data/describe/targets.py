@@ -48,7 +48,8 @@ def _describe_column(answer: AnswerColumns, sample: SampleSubmission, choices: C
     cells = answer.table[name]
     place = f"column {name} of {answer.path}"
     refuse_lists(cells, place)
-    refuse_masks(cells, name, place)
+    if choices.target is None:
+        refuse_masks(cells, name, place)
     sets = find_label_sets(cells, sample.examples, sample.columns[1:])
     kind = _choose_kind(cells, sets, place, sample, choices)
     blank = int((cells == "").sum())

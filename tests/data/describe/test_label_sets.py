@@ -1,0 +1,82 @@
+"""Label sets: cells of numbers that are labels, told from run lengths of masks."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.competition_files import Files, images, read, rows
+
+from pipeline.core.answers import LabelSetSubmission
+from pipeline.core.errors import InputError
+from pipeline.data.describe.label_sets import refuse_masks
+
+TWELVE = ("1 4 9 12", "2 5 11 30", "0 3 7 20", "1 4 9 30")
+
+
+def tags(name: str, cells: list[str]) -> Files:
+    """Images with a cell each, and a sample that shows one label."""
+    tests = [f"t{k}" for k in range(3)]
+    return {
+        "train.csv": rows(f"id,{name}", *((f"a{k}", cell) for k, cell in enumerate(cells))),
+        "sample_submission.csv": rows(f"id,{name}", *((each, "1") for each in tests)),
+        **images([*(f"train/a{k}.png" for k in range(len(cells))), *(f"test/{each}.png" for each in tests)]),
+    }
+
+
+def _list_few() -> list[str]:
+    """Lists 56 cells of one or two labels of 31, and four of four labels."""
+    few = [f"{k % 31} {(k * 7 + 3) % 31}" if k % 2 and k % 31 != (k * 7 + 3) % 31 else str(k % 31) for k in range(56)]
+    return [*few, *TWELVE]
+
+
+def _draw_masks(size: int, n: int) -> list[str]:
+    """Draws run lengths of rectangles, some of them in two parts, numbered row by row."""
+    rng, cells = np.random.default_rng(0), []
+    for _ in range(n):
+        top, left, width = (int(rng.integers(1, size // 3)) for _ in range(3))
+        starts = [row * size + left for row in range(top, top + int(rng.integers(4, size // 3)))]
+        cells.append(" ".join(f"{start} {width + place % 3}" for place, start in enumerate(starts)))
+    return cells
+
+
+SETS = {
+    "Target": _list_few(),
+    "attribute_ids": [f"{k % 5} {10 + k % 3} {100 + k % 4} {1000 + k % 6}" for k in range(30)],
+    "masked_ids": [("1 2 3 4", "2 3 4 5", "1 3", "2")[k % 4] for k in range(12)],
+}
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_sets_of_numbers_are_no_masks(root: Path, name: str) -> None:
+    found = read(root, tags(name, SETS[name]), metric="macro_f1")
+    assert found.target.kind == "several_labels"
+    assert isinstance(found.submission, LabelSetSubmission)
+
+
+@pytest.mark.parametrize("target", [None, "one_class"])
+def test_a_person_may_say_that_numbers_are_no_masks(root: Path, target: str | None) -> None:
+    files = tags("seen", [f"{9 * k + 1} 2 {9 * k + 5} 3" for k in range(12)])
+    if target is None:
+        with pytest.raises(InputError, match=r"column seen of train\.csv holds masks"):
+            read(root, files, label="seen")
+        return
+    with pytest.raises(InputError, match="seen holds 1, not among the 12 classes"):
+        read(root, files, label="seen", target=target)
+
+
+@pytest.mark.parametrize("name", ["barley", "masked_ids", "bitmasks2", "purler"])
+def test_a_mask_or_rle_within_a_word_makes_no_masks(name: str) -> None:
+    refuse_masks(["1 4 9 12", "3", "5 8"], name, f"column {name}")
+
+
+@pytest.mark.parametrize("name", ["rle", "EncodedPixels", "encoded_pixels", "RLEMask", "maskRle", "mask_1", "Masks"])
+def test_one_mask_is_enough_in_a_column_called_so(name: str) -> None:
+    with pytest.raises(InputError, match=f"column {name} holds masks, such as '1 4 9 12'"):
+        refuse_masks(["1 4 9 12", "-1", "", "5 8"], name, f"column {name}")
+
+
+@pytest.mark.parametrize(("size", "n"), [(128, 12), (24, 600)])
+def test_masks_whose_numbers_recur_are_none_the_less_masks(size: int, n: int) -> None:
+    cells = [*_draw_masks(size, n), *[""] * n, *["-1"] * n]
+    with pytest.raises(InputError, match="column answer holds masks"):
+        refuse_masks(cells, "answer", "column answer")
