@@ -8,12 +8,15 @@ import pandas as pd
 from pipeline.data.describe.candidates import Candidate, TableCandidate
 from pipeline.data.describe.classes import decide_label, is_label
 from pipeline.data.describe.folders import FolderCandidate
+from pipeline.data.describe.group_readings import is_group_name
 from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import ImageFiles, is_below, is_id
 from pipeline.data.describe.storage import PixelTable
 
 _MOST_OF = 0.9  # of a folder's images
 _TESTS = ("test", "tests", "testing")  # words of public_test, stage_2_test
+_TRAINS = ("train", "training")
+_TRAIN_TABLES = ("train", "training", "labels", "train_labels")
 _PREVIEW = ("sample", "preview", "example", "demo", "thumb", "tiny", "mini")
 
 
@@ -31,7 +34,9 @@ def rule_out_candidates(
     wanted = _images_of_sample(images, sample)
     out = {name for name in found if _is_test(name) or (paths[name] and paths[name] <= wanted)}
     answered = {name for name, table in tables.items() if _holds_asked(table, listing, sample)}
-    out |= {name for name in tables if answered and name not in answered}
+    # A table that is called after training is asked about rather than passed over.
+    kept = set() if any(map(_is_train_table, answered)) else set(filter(_is_train_table, tables))
+    out |= {name for name in tables if answered and name not in answered | kept}
     named = {path for name in tables for path in paths[name]}
     for folder in folders:
         parts = [name for name in tables if paths[folder] & paths[name]]
@@ -73,12 +78,16 @@ def _weaker(folder: str, name: str, candidate: TableCandidate, listing: Listing,
 
 
 def _holds_asked(candidate: TableCandidate, listing: Listing, sample: pd.DataFrame) -> bool:
-    """Says whether a table has a column that the sample submission asks for, or one whose values are its columns."""
+    """Says whether a table has a column that the sample submission asks for, or one whose values are its columns.
+
+    The unit of answers, such as the patient, is asked for only where nothing else is.
+    """
     if candidate.label_rows is not None:
         return True
     table, asked = listing.table(candidate.table), [str(name) for name in sample.columns]
     ids = {match.column for match in candidate.matches}
-    if any(name in table.columns and name not in ids for name in asked[1:]):
+    answers = [name for name in asked[1:] if not is_group_name(name)] or asked[1:]
+    if any(name in table.columns and name not in ids for name in answers):
         return True
     possible = [str(name) for name in table.columns if name not in ids and is_label(table[name])]
     return any(len(set(asked) & set(table[name])) >= max(2, _MOST_OF * len(asked) - 1) for name in possible)
@@ -99,7 +108,16 @@ def _images_of_sample(images: ImageFiles, sample: pd.DataFrame) -> set[str]:
     return wanted
 
 
+def _is_train_table(name: str) -> bool:
+    return PurePosixPath(name.partition(":")[0]).stem.lower() in _TRAIN_TABLES
+
+
 def _is_test(name: str) -> bool:
-    folder = (name.partition(":")[2] or name).lower()
-    words = {word for part in PurePosixPath(folder).parts for word in re.split(r"[\W_\d]+", part)}
-    return any(part.startswith("test") for part in PurePosixPath(folder).parts) or not words.isdisjoint(_TESTS)
+    """Says whether the innermost part of a folder that is called after training or tests is one of tests."""
+    for part in reversed(PurePosixPath((name.partition(":")[2] or name).lower()).parts):
+        words = re.split(r"[\W_\d]+", part)
+        if not set(words).isdisjoint(_TRAINS):
+            return False
+        if part.startswith("test") or not set(words).isdisjoint(_TESTS):
+            return True
+    return False

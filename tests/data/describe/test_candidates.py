@@ -165,3 +165,33 @@ def test_images_that_nothing_uses_are_listed_to_check(root: Path) -> None:
 
 def described(root: Path) -> str:
     return (root / "configs" / "competitions" / "shape.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("mine", "name", "head", "columns", "asked"),
+    [
+        ("labels.csv", "metadata.csv", "image,patient_id,view", ("p", "v"), "image,patient_id,prediction"),
+        ("train.csv", "noisy.csv", "image,label", ("n",), "image,label"),
+        ("train.csv", "train_metadata.csv", "image,maker,label", ("m", "b"), "image,label"),
+    ],
+)
+def test_a_training_table_is_not_passed_over_in_silence(
+    root: Path, mine: str, name: str, head: str, columns: tuple[str, ...], asked: str
+) -> None:
+    tests = [(f"t{k}", *("x" * asked.count(","))) for k in range(3)]
+    files: Files = {
+        mine: rows("image,kind", *((f"a{k}", KINDS[k // 3 % 2]) for k in range(24))),
+        name: rows(head, *((f"a{k}", *(f"{column}{k // 4}" for column in columns)) for k in range(24))),
+        "sample_submission.csv": rows(asked, *tests),
+        **images([f"train/a{k}.png" for k in range(24)] + [f"test/t{k}.png" for k in range(3)]),
+    }
+    with pytest.raises(InputError, match=rf"can be read in 2 ways; choose with --train .*{mine}:train"):
+        read(root, files)
+
+
+def test_a_folder_of_training_below_one_that_is_called_after_a_test_is_offered(root: Path) -> None:
+    paths = [f"{place}/{KINDS[k % 2]}/{k}.png" for place in ("blood_test_images/train", "extras") for k in range(12)]
+    sample = rows("id,label", *((f"t{k}", "ant") for k in range(3)))
+    files = images([*paths, *(f"blood_test_images/test/t{k}.png" for k in range(3))])
+    with pytest.raises(InputError, match="--train 'blood_test_images/train' or --train 'extras'"):
+        read(root, {"sample_submission.csv": sample, **files})
