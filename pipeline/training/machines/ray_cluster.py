@@ -3,7 +3,7 @@
 import importlib.util
 import os
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -152,14 +152,24 @@ def require_resources(nodes: list[dict[str, Any]], params: RayParams) -> None:
         )
 
 
-def count_free(available: Mapping[str, float], params: RayParams) -> int:
-    """Counts the folds that would begin at once; what is free on several nodes counts as if it were on one.
+def list_free(ray: Any) -> list[Mapping[str, float]]:
+    """Lists what is free on each node: what all nodes have free together may be too little on any one of them.
 
     Args:
-        available: as `ray.available_resources` returns it.
+        ray: the module, connected.
+    """
+    return list(ray._private.state.available_resources_per_node().values())  # no public call tells nodes apart
+
+
+def count_free(nodes: Iterable[Mapping[str, float]], params: RayParams) -> int:
+    """Counts the folds that would begin at once.
+
+    Args:
+        nodes: as `list_free` returns them.
         params: the section ``train.ray``.
     """
-    return int(min(available.get(kind, 0.0) // need for kind, need in _list_needs(params).items() if need))
+    needs = {kind: need for kind, need in _list_needs(params).items() if need}
+    return sum(int(min(node.get(kind, 0.0) // need for kind, need in needs.items())) for node in nodes)
 
 
 def _list_needs(params: RayParams) -> dict[str, float]:

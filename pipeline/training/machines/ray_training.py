@@ -9,7 +9,7 @@ from pipeline.core.errors import InputError, one_line, some
 from pipeline.training.context import RayParams
 from pipeline.training.machines import far_node
 from pipeline.training.machines.cargo import FarFolds, describe_far_fold
-from pipeline.training.machines.ray_cluster import count_free, open_cluster, require_head
+from pipeline.training.machines.ray_cluster import count_free, list_free, open_cluster, require_head
 from pipeline.training.machines.ray_worker import SETTINGS, RemoteFold, RemoteResult, train_remote_fold
 from pipeline.training.task_list import ListedTask
 
@@ -78,7 +78,7 @@ def train_on_ray(
                     came = _receive(ray, reference, task in wanted)
                     results[task] = far.place(task, came) if far is not None and isinstance(came, dict) else came
                 if held and not wanted <= results.keys():
-                    free = count_free(ray.available_resources(), params)
+                    free = count_free(list_free(ray), params)
                     submit(held[:free])
                     del held[:free]
                 on_change([*tasks, *beside], results)

@@ -37,19 +37,28 @@ class RayTaskError(RayError):
 
 
 class Queue:
-    """Ray's queue with one worker: a task runs when it is waited for, the first one first, or the last one."""
+    """Ray's queue with one worker: a task runs when it is waited for, the first one first, or the last one.
+
+    What is put into it after the first ones takes cores of a node that has enough of them, until it ran.
+    """
 
     exceptions = SimpleNamespace(RayError=RayError, RayTaskError=RayTaskError)
 
-    def __init__(self, free: float, last_first: bool) -> None:
-        self.free, self.last_first = free, last_first
+    def __init__(self, free: tuple[float, ...], last_first: bool) -> None:
+        self.nodes, self.last_first, self.began = [{"CPU": cores} for cores in free], last_first, False
+        state = SimpleNamespace(available_resources_per_node=lambda: dict(enumerate(self.nodes)))
+        self._private, self._taken = SimpleNamespace(state=state), dict[int, dict[str, float]]()
         self.tasks, self.done, self.cancelled = dict[int, tuple[Any, RemoteFold]](), dict[int, Any](), list[int]()
 
     def remote(self, **needs: float) -> Callable[[Any], Any]:
         def submit(train: Any) -> Callable[[RemoteFold], int]:
             def put(fold: RemoteFold) -> int:
-                self.tasks[len(self.tasks)] = train, fold
-                return len(self.tasks) - 1
+                self.tasks[number := len(self.tasks)] = train, fold
+                fitting = [node for node in self.nodes if self.began and node["CPU"] >= needs["num_cpus"]]
+                for node in fitting[:1]:
+                    node["CPU"] -= needs["num_cpus"]
+                    self._taken[number] = node
+                return number
 
             return put
 
@@ -58,10 +67,13 @@ class Queue:
     def wait(self, references: list[int], timeout: float) -> tuple[list[int], list[int]]:
         first, *others = references[::-1] if self.last_first else references
         train, fold = self.tasks[first]
+        self.began = True
         try:
             self.done[first] = train(fold)
         except RayError as error:
             self.done[first] = error
+        if first in self._taken:
+            self._taken.pop(first)["CPU"] += fold.cores
         return [first], others
 
     def get(self, reference: int) -> Any:
@@ -69,15 +81,12 @@ class Queue:
             raise came
         return came
 
-    def available_resources(self) -> dict[str, float]:
-        return {"CPU": self.free}
-
     def cancel(self, reference: int, force: bool) -> None:
         assert force
         self.cancelled.append(reference)
 
 
-def queue(monkeypatch: pytest.MonkeyPatch, free: float = 0.0, last_first: bool = False) -> Queue:
+def queue(monkeypatch: pytest.MonkeyPatch, free: tuple[float, ...] = (), last_first: bool = False) -> Queue:
     made = Queue(free, last_first)
 
     @contextmanager
@@ -109,8 +118,9 @@ def test_a_fold_that_fails_leaves_the_others_alone(tmp_path: Path, monkeypatch: 
     assert not ray.cancelled
 
 
-def test_what_is_beside_fills_free_cores_and_ends_with_the_tasks(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("free", "beside"), [((5.0,), [3, 4]), ((3.0, 3.0), [3, 4]), ((1.0,) * 5, [])])
+def test_what_is_beside_fills_free_cores_of_a_node_and_ends_with_the_tasks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: tuple[float, ...], beside: list[int]
 ) -> None:
     began: list[tuple[str, int]] = []
 
@@ -118,10 +128,10 @@ def test_what_is_beside_fills_free_cores_and_ends_with_the_tasks(
         began.append((fold.model, fold.fold))
         return RemoteResult("here", 1.0)
 
-    ray, needs = queue(monkeypatch, free=5.0), RayParams(cpus_per_fold=2)
+    ray, needs = queue(monkeypatch, free), RayParams(cpus_per_fold=2)
     results = train_on_ray(tmp_path, tasks("one", 3), needs, lambda *_: None, train, tasks("next", 6))
     assert began == [("one", 0), ("one", 1), ("one", 2)]
-    assert sorted(ray.cancelled) == [3, 4, 5, 6]  # two folds of two cores at each of two looks
+    assert sorted(ray.cancelled) == beside  # nothing waits in the queue for what no node has
     assert list(results) == tasks("one", 3)
 
 
@@ -131,17 +141,19 @@ def test_that_a_fold_beside_the_tasks_fails_is_no_error(tmp_path: Path, monkeypa
             raise RayTaskError("a defect")
         return RemoteResult("here", 1.0, "diverged" if fold.model == "next" else "")
 
-    queue(monkeypatch, free=5.0, last_first=True)
+    queue(monkeypatch, free=(5.0,), last_first=True)
     results = train_on_ray(tmp_path, tasks("one", 2), RayParams(), lambda *_: None, train, tasks("next", 2))
     errors = {task.name: result.error for task, result in results.items()}
     assert errors == {"one fold 1": "", "next fold 1": "diverged", "next fold 0": "a defect", "one fold 0": ""}
 
 
-def test_free_cores_are_counted_in_folds() -> None:
-    assert count_free({"CPU": 7.0, "GPU": 1.0}, RayParams(cpus_per_fold=2)) == 3
-    assert count_free({"CPU": 7.0, "GPU": 0.5}, RayParams(gpus_per_fold=0.25)) == 2
-    assert count_free({"CPU": 7.0, "memory": 5e9}, RayParams(memory_gb=2.0)) == 2
-    assert count_free({}, RayParams()) == 0
+def test_free_cores_are_counted_in_folds_node_by_node() -> None:
+    assert count_free([{"CPU": 7.0, "GPU": 1.0}], RayParams(cpus_per_fold=2)) == 3
+    assert count_free([{"CPU": 7.0, "GPU": 0.5}], RayParams(gpus_per_fold=0.25)) == 2
+    assert count_free([{"CPU": 7.0, "memory": 5e9}], RayParams(memory_gb=2.0)) == 2
+    assert count_free([{"CPU": 3.0}, {"CPU": 5.0}, {"GPU": 1.0}], RayParams(cpus_per_fold=2)) == 3
+    assert count_free([{"CPU": 2.0}, {"CPU": 2.0}], RayParams(cpus_per_fold=4)) == 0
+    assert count_free([{}], RayParams()) == count_free([], RayParams()) == 0
 
 
 def test_models_may_be_named_and_what_is_wrong_with_one_beside_them_stops_nothing(
