@@ -58,6 +58,9 @@ class FarFolds:
         Args:
             listed: the fold.
             came: what `train_far_fold` returned.
+
+        Raises:
+            OSError: of this machine, such as a full disk.
         """
         task = self._tasks[listed.model, listed.fold, listed.seed]
         error = came["error"] or _place(self._root, task, came["parcel"])

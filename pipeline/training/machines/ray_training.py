@@ -76,7 +76,7 @@ def train_on_ray(
                 for reference in ready:
                     task = waiting.pop(reference)
                     came = _receive(ray, reference, task in wanted)
-                    results[task] = far.place(task, came) if far is not None and isinstance(came, dict) else came
+                    results[task] = came if far is None else _place(far, task, came, task in wanted)
                 if held and not wanted <= results.keys():
                     free = count_free(list_free(ray), params)
                     submit(held[:free])
@@ -131,3 +131,15 @@ def _receive(ray: Any, reference: Any, needed: bool) -> Any:
         return RemoteResult("", 0.0, one_line(error))
     except ray.exceptions.RayError as error:
         return RemoteResult("", 0.0, f"its worker was lost {_RETRIES + 1} times ({one_line(error)})")
+
+
+def _place(far: FarFolds, task: ListedTask, came: Any, needed: bool) -> RemoteResult:
+    """Puts a fold that came back in place; that there is no room for one beside the others ends none of them."""
+    if isinstance(came, RemoteResult):  # nothing came back
+        return came
+    try:
+        return far.place(task, came)
+    except OSError as error:
+        if needed:
+            raise
+        return RemoteResult(came["machine"], came["seconds"], one_line(error))

@@ -1,5 +1,6 @@
 """Tasks on Ray: one that fails leaves the others alone, others fill free cores beside them, a signal ends them all."""
 
+import errno
 import signal
 import subprocess
 import sys
@@ -145,6 +146,20 @@ def test_that_a_fold_beside_the_tasks_fails_is_no_error(tmp_path: Path, monkeypa
     results = train_on_ray(tmp_path, tasks("one", 2), RayParams(), lambda *_: None, train, tasks("next", 2))
     errors = {task.name: result.error for task, result in results.items()}
     assert errors == {"one fold 1": "", "next fold 1": "diverged", "next fold 0": "a defect", "one fold 0": ""}
+
+
+def test_no_room_here_for_a_fold_beside_the_tasks_ends_none_of_them(tmp_path: Path) -> None:
+    def place(task: ListedTask, came: dict[str, Any]) -> RemoteResult:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    far: Any = SimpleNamespace(place=place)
+    (task,), came = tasks("one", 1), {"machine": "far", "seconds": 3.0}
+    result = ray_training._place(far, task, came, needed=False)
+    assert result == RemoteResult("far", 3.0, "[Errno 28] No space left on device")
+    with pytest.raises(OSError, match="No space left on device"):
+        ray_training._place(far, task, came, needed=True)
+    lost = RemoteResult("", 0.0, "its worker was lost")
+    assert ray_training._place(far, task, lost, needed=True) == lost
 
 
 def test_free_cores_are_counted_in_folds_node_by_node() -> None:
