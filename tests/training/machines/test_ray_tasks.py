@@ -162,6 +162,21 @@ def test_no_room_here_for_a_fold_beside_the_tasks_ends_none_of_them(tmp_path: Pa
     assert ray_training._place(far, task, lost, needed=True) == lost
 
 
+@pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit])  # Ctrl-C, and what Ray makes of SIGTERM
+def test_what_ends_the_run_takes_all_folds_back_from_ray(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: type[BaseException]
+) -> None:
+    def train(fold: RemoteFold) -> RemoteResult:
+        if fold.fold == 1:
+            raise end
+        return RemoteResult("here", 1.0)
+
+    ray = queue(monkeypatch, free=(1.0,))
+    with pytest.raises(end):
+        train_on_ray(tmp_path, tasks("one", 3), RayParams(), lambda *_: None, train, tasks("next", 2))
+    assert ray.cancelled == [1, 2, 3]  # the one under way, the next, and the one beside them
+
+
 def test_free_cores_are_counted_in_folds_node_by_node() -> None:
     assert count_free([{"CPU": 7.0, "GPU": 1.0}], RayParams(cpus_per_fold=2)) == 3
     assert count_free([{"CPU": 7.0, "GPU": 0.5}], RayParams(gpus_per_fold=0.25)) == 2
