@@ -71,7 +71,7 @@ class Plan(Section):
         waiting: seconds by the clock of a CPU second, when data and folds were made: above 1 on a busy machine.
         steps: in their order.
         search: begun, and not yet a step; the same again goes on with it.
-        beside: models that Ray trained beside the steps of others, so that their own steps took less.
+        beside: models of which Ray trained folds beside the steps of others, so that their own steps took less.
         models: those in the ensemble now, in the order they came.
         metric: of the scores.
         greater_is_better: whether the metric is.

@@ -4,7 +4,7 @@ import errno
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,9 +26,11 @@ from pipeline.planning.choosing import Option
 from pipeline.planning.evidence import compare_ensembles, score_after_choice
 from pipeline.planning.plan import Plan, PlanStep, plan_folder
 from pipeline.training.context import read_train_params
+from pipeline.training.task import find_fold_folder
 from pipeline.workspace.running import Run, run_stages, run_verb
 
 Tick = Callable[[float], None]
+FoldFiles = frozenset[tuple[Path, int]]
 ENSEMBLING = ("ensemble", "submission-ensemble")
 IDLE = 1e-3  # weight below which a member does nothing
 _BACK = 300.0  # seconds at most for getting the ensemble back from DVC's cache, which takes some
@@ -82,7 +84,6 @@ def try_model(root: Path, plan: Plan, option: Option, seconds: float, tick: Tick
     began = time.monotonic()
     log = plan_folder(root, plan.competition) / "log.txt"
     write_active(root, (*plan.models, option.model))
-    plan = plan.model_copy(update={"beside": tuple(dict.fromkeys((*plan.beside, *beside)))})
     try:
         ran = _train_and_combine(root, (option.model, *beside), seconds, log, tick)
     except BaseException:
@@ -151,6 +152,31 @@ def _train_and_combine(root: Path, models: tuple[str, ...], seconds: float, log:
     targets, left = (f"train@{model}", *ENSEMBLING), seconds - trained.seconds
     ran = run_stages(root, targets, left, log, lambda gone: tick(trained.seconds + gone))
     return Run(ran.code, trained.seconds + ran.seconds, ran.error)
+
+
+def read_progress_of(root: Path, models: Iterable[str]) -> dict[str, FoldFiles]:
+    """Reads which files of models' folds are done or under way, and when each was written, in nanoseconds.
+
+    Files of any fingerprint count: what was written since is of the present one, which only a backend knows.
+    """
+    work, found = paths.work_folder(root, "train"), dict[str, FoldFiles]()
+    for model in models:
+        name = find_fold_folder(work, model, "?" * 16, 0).parent.name
+        files = (file for kind in ("done.json", "state-*.npz") for file in work.glob(f"{name}/fold*/{kind}"))
+        found[model] = frozenset((file, file.stat().st_mtime_ns) for file in files)
+    return found
+
+
+def note_beside(root: Path, plan: Plan, before: Mapping[str, FoldFiles]) -> Plan:
+    """Notes the models of which a fold was trained beside a step; a fold that only waited for its turn is none.
+
+    Args:
+        root: the repository.
+        plan: so far.
+        before: of the models that might be, what `read_progress_of` returned before the step.
+    """
+    trained = [model for model, now in read_progress_of(root, before).items() if now - before[model]]
+    return plan.model_copy(update={"beside": tuple(dict.fromkeys((*plan.beside, *trained)))})
 
 
 def leave_out_idle(root: Path, plan: Plan, seconds: float, tick: Tick) -> Plan:

@@ -25,7 +25,7 @@ from pipeline.planning.plan import Plan, plan_folder, read_plan, write_plan
 from pipeline.planning.plan_lines import describe_end, describe_standing, format_clock
 from pipeline.planning.prior import DataSize, Estimate, read_measured_recipes
 from pipeline.planning.searching import SHARE, choose_search, remove_dropped, run_search
-from pipeline.planning.steps import leave_out_idle, try_model
+from pipeline.planning.steps import leave_out_idle, note_beside, read_progress_of, try_model
 from pipeline.training.context import read_train_params
 from pipeline.training.machines.ray_cluster import require_cluster
 from pipeline.workspace.running import run_stages
@@ -181,7 +181,12 @@ class _Execution:
             seconds = 4 * option.seconds
         else:
             seconds = max(MARGIN * option.seconds, seconds - MARGIN * quickest)
-        self._plan = try_model(self._root, self._plan, option, seconds, self._tick, beside)
+        before = read_progress_of(self._root, beside)
+        try:
+            self._plan = try_model(self._root, self._plan, option, seconds, self._tick, beside)
+        finally:  # also where it is broken off
+            self._plan = note_beside(self._root, self._plan, before)
+            self._save()
         self._note()
 
     def _note(self) -> None:

@@ -175,3 +175,22 @@ def test_the_next_models_train_beside_a_step_on_ray_alone(
     execution = best._Execution(tmp_path, Plan(competition="tiny", budget=600.0), 0.0)
     execution.steps(best.Outlook({"a": Estimate(1.0, 9.0, 1), "b": Estimate(2.0, 9.0, 1)}, {}, on_ray), 0.0)
     assert given == expected
+
+
+def test_what_trained_beside_a_step_is_noted_also_where_the_step_is_broken_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def try_model(root: Path, plan: Plan, *_: object) -> Plan:
+        path = root / ".work" / "train" / f"b-{'0' * 16}" / "fold0" / "done.json"
+        path.parent.mkdir(parents=True)
+        path.write_text("{}")
+        raise KeyboardInterrupt
+
+    write_repository(tmp_path)
+    monkeypatch.setattr(best, "try_model", try_model)
+    execution = best._Execution(tmp_path, Plan(competition="tiny", budget=600.0), 0.0)
+    with pytest.raises(KeyboardInterrupt):
+        execution._step(Option("a", 9.0, 0.1, 1), 60.0, 0.0, ("b", "c"))
+    plan = read_plan(tmp_path, "tiny")
+    assert plan
+    assert plan.beside == ("b",)

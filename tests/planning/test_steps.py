@@ -139,7 +139,7 @@ def test_folds_go_to_ray_at_once_before_dvc_gathers_them(root: Path, monkeypatch
     assert not [target for target, _ in called if target == "train@good"]
 
 
-def test_other_models_train_beside_a_step_and_are_known_by_it(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_models_train_beside_a_step_and_are_no_members(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     called: list[tuple[str, ...]] = []
 
     def run_verb(root: Path, arguments: tuple[str, ...], seconds: float, log: Path, tick: object) -> Run:
@@ -152,5 +152,19 @@ def test_other_models_train_beside_a_step_and_are_known_by_it(root: Path, monkey
     for model, beside in (("best", ("good", "bad")), ("good", ("bad",))):
         plan = steps.try_model(root, plan, Option(model, 10.0, 0.1, 1), 60.0, lambda gone: None, beside)
     assert called == [("train-all", "best", "--next=good", "--next=bad"), ("train-all", "good", "--next=bad")]
-    assert set(active_models(root)) == set(plan.models) <= {"best", "good"}  # what trains beside them is no member
-    assert plan.beside == ("good", "bad")
+    assert set(active_models(root)) == set(plan.models) <= {"best", "good"}
+
+
+def test_only_models_whose_folds_began_count_as_trained_beside_a_step(tmp_path: Path) -> None:
+    def write(model: str, fingerprint: str, file: str) -> None:
+        path = tmp_path / ".work" / "train" / f"{model}-{fingerprint * 16}" / "fold0" / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(model)
+
+    write("old", "0", "done.json")  # of other settings
+    before = steps.read_progress_of(tmp_path, ("old", "waited", "one", "one-more", "done"))
+    write("old", "1", "fold.log")
+    write("one-more", "1", "state-1.npz")
+    write("done", "1", "done.json")
+    plan = Plan(competition="tiny", budget=600.0, beside=("done", "earlier"))
+    assert steps.note_beside(tmp_path, plan, before).beside == ("done", "earlier", "one-more")
