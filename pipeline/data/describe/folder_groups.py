@@ -72,7 +72,7 @@ def describe_groups_of_rows(
     labels = dict(zip(rows.images, rows.labels, strict=True))
 
     def find_beside() -> GroupReading:
-        return _find_beside(listing, images, labels, tables, choices, rows.asked)
+        return _find_beside(listing, images, labels, tables, choices, rows.sample_ids)
 
     if choices.group is not None and choices.group not in rows.table.columns:
         beside = find_beside()
@@ -86,7 +86,7 @@ def _find_beside(
     labels: Mapping[str, str],
     tables: Sequence[str],
     choices: Choices,
-    asked: Set[str],
+    sample_ids: Set[str],
 ) -> GroupReading:
     """Finds the groups of images in a table that names all of them, and perhaps test images, too.
 
@@ -96,7 +96,7 @@ def _find_beside(
         labels: training image -> its class.
         tables: that may name the images and their groups.
         choices: ``group`` decides.
-        asked: ids of test images, without suffix: of which groups these are says whether groups are new there.
+        sample_ids: ids of test images, without suffix: of which groups these are says whether groups are new there.
 
     Returns:
         Nothing but lines to check where no table names all of the images once.
@@ -110,7 +110,7 @@ def _find_beside(
             for match in images.matches(name, table[name].tolist()):
                 known = labels.keys() & set(match.images)
                 if is_id(table[name]) and len(known) == len(labels):
-                    groups = _read_beside(listing, table, (path, match), labels, choices, asked)
+                    groups = _read_beside(listing, table, (path, match), labels, choices, sample_ids)
                     if groups.beside is not None:
                         return groups
                 elif 2 * len(known) > len(labels):
@@ -136,7 +136,7 @@ def _read_beside(
     named: tuple[str, Match],
     labels: Mapping[str, str],
     choices: Choices,
-    asked: Set[str],
+    sample_ids: Set[str],
 ) -> GroupReading:
     """Reads the groups of a table that names all training images: its path, and the column that names them."""
     path, match = named
@@ -146,7 +146,9 @@ def _read_beside(
     rows = GroupedRows(mine, path, mine[name].tolist(), found, [labels[image] for image in found], [name])
     others = table.drop(index=mine.index)  # of test images, or of none that is there
     stems = others[name].map(plain_stem)
-    others = others[stems.isin(list(asked)) | stems.map(lambda stem: PurePosixPath(stem).name).isin(list(asked))]
+    others = others[
+        stems.isin(list(sample_ids)) | stems.map(lambda stem: PurePosixPath(stem).name).isin(list(sample_ids))
+    ]
     groups = describe_groups(listing, rows, [others] if len(others) else [], choices)
     if groups.column is None:
         return GroupReading()

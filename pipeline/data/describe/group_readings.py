@@ -41,7 +41,7 @@ class GroupedRows:
         images: their paths.
         labels: their classes.
         taken: columns that are something else: id, label, what the sample submission asks for.
-        asked: ids of the sample submission, without suffix.
+        sample_ids: ids of the sample submission, without suffix.
     """
 
     table: pd.DataFrame
@@ -50,7 +50,7 @@ class GroupedRows:
     images: Sequence[str]
     labels: Sequence[str]
     taken: Sequence[str]
-    asked: Set[str] = frozenset()
+    sample_ids: Set[str] = frozenset()
 
     def part(self, tests: Set[str]) -> tuple["GroupedRows", list[pd.DataFrame]]:
         """Parts rows of test images off: the rows that train, and a table of the others, if there are any."""

@@ -55,7 +55,7 @@ class NearDuplicates:
         if len(self.chained):
             lines.append(
                 f"near-duplicates left out: pairs of {len(self.chained)} images in chains of over {_LARGE_SET} images "
-                f"and {_LARGE_SHARE:.0%}, all but those whose details correlate by {_ALIKE_ON_PLAIN}; they may lie in "
+                f"and {_LARGE_SHARE:.0%}, all but those whose details correlate by {_ALIKE_ON_PLAIN}; they may be in "
                 "different folds"
             )
         if len(self.crowded):
