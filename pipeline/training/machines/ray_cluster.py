@@ -47,8 +47,8 @@ def open_cluster(params: RayParams) -> Iterator[Any]:
             f"train.ray.address: {params.address!r}: {one_line(error)}; install the same versions of Ray and Python on "
             "all machines (requirements/ray.txt)"
         ) from error
-    except Exception as error:
-        if type(error) is not Exception:  # which Ray raises where its own start takes more than half a minute
+    except Exception as error:  # Ray raises a bare one where its own start takes more than half a minute
+        if type(error) is not Exception:
             raise
         raise InputError(
             f"train.ray: Ray did not start on this machine ({one_line(error)}); end other programs, then run the "

@@ -62,27 +62,25 @@ def test_a_placeholder_that_a_person_tells_is_no_code(root: Path) -> None:
     assert found.names == {}
 
 
+def check_codes(root: Path, files: Files, code: bool) -> None:
+    """Checks whether 3 and 7 are read as the codes of two classes, or refused."""
+    if not code:
+        with pytest.raises(InputError, match="label holds 3, not among the 2 classes"):
+            read(root, files)
+        return
+    found = read(root, files).submission
+    assert isinstance(found, LabelSubmission)
+    assert found.names == {"ant": "3", "bee": "7"}
+
+
 @pytest.mark.parametrize(
     ("head", "code"), [("n_images", False), ("parent_id", False), ("label", True), ("ClassId", True)]
 )
 def test_numbers_are_codes_in_columns_that_are_called_so(root: Path, head: str, code: bool) -> None:
     files = {**folders(3), "classes.csv": rows(f"name,{head},rank", ("ant", 3, 1), ("bee", 7, 3))}
-    if not code:
-        with pytest.raises(InputError, match="label holds 3, not among the 2 classes"):
-            read(root, files)
-        return
-    found = read(root, files).submission
-    assert isinstance(found, LabelSubmission)
-    assert found.names == {"ant": "3", "bee": "7"}
+    check_codes(root, files, code)
 
 
 @pytest.mark.parametrize(("stem", "code"), [("class_counts", False), ("labels", True)])
 def test_amounts_in_a_file_of_pairs_are_no_codes(root: Path, stem: str, code: bool) -> None:
-    files = {**folders(3), f"{stem}.json": '{"ant": 3, "bee": 7}'}
-    if not code:
-        with pytest.raises(InputError, match="label holds 3, not among the 2 classes"):
-            read(root, files)
-        return
-    found = read(root, files).submission
-    assert isinstance(found, LabelSubmission)
-    assert found.names == {"ant": "3", "bee": "7"}
+    check_codes(root, {**folders(3), f"{stem}.json": '{"ant": 3, "bee": 7}'}, code)
