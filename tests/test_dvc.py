@@ -108,6 +108,12 @@ def test_params_that_are_listed_exist(stage: str) -> None:
             value = value[part]
 
 
+def test_stages_depend_on_whole_sections_of_params() -> None:
+    """DVC refuses a params.yaml that lacks one of the keys named here, though each has a default."""
+    keys = {key for stage in STAGES for key in params(stage)["params.yaml"] if "." in key}
+    assert keys <= {"prepare.drop_broken"}
+
+
 def test_foreach_runs_over_plain_strings() -> None:
     for name, stage in read_yaml(ROOT / "dvc.yaml")["stages"].items():
         assert stage.get("foreach", "${models}") == "${models}", name
