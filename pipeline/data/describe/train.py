@@ -3,8 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-import pandas as pd
-
 from pipeline.core.errors import InputError, some
 from pipeline.data.containers.formats import ROW_SUFFIXES
 from pipeline.data.describe.candidates import TableCandidate, find_candidates, find_name_candidates, format_nothing
@@ -18,10 +16,9 @@ from pipeline.data.describe.folders import (
     find_classes_beside_tests,
 )
 from pipeline.data.describe.group_readings import GroupedRows, GroupReading
-from pipeline.data.describe.groups import describe_groups
 from pipeline.data.describe.joined_answers import find_joined_answers
 from pipeline.data.describe.label_columns import read_labels
-from pipeline.data.describe.left_out import describe_lacking, describe_left_out, list_tests_here
+from pipeline.data.describe.left_out import describe_left_out, list_tests_here
 from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import (
     Choices,
@@ -40,9 +37,10 @@ from pipeline.data.describe.near_misses import (
     refuse_headless,
     refuse_two_levels,
 )
+from pipeline.data.describe.pixel_train import describe_pixels
 from pipeline.data.describe.ruled_out import rule_out_candidates
 from pipeline.data.describe.sample import SampleSubmission
-from pipeline.data.describe.storage import PixelTable, find_pixel_table
+from pipeline.data.describe.storage import PixelTable
 from pipeline.data.describe.targets import describe_single_class
 from pipeline.data.describe.test_tables import find_test_tables
 
@@ -105,7 +103,7 @@ def describe_train(
         reading = _judge_classes(describe_file_names(candidate, images), candidate.folder, choices)
         return describe_groups_of_folders(listing, images, reading, tables, sample.table, choices)
     if isinstance(candidate, PixelTable):
-        return _describe_pixels(candidate, listing, sample, choices)
+        return describe_pixels(candidate, listing, sample, choices)
     return _describe_table(candidate, listing, images, tables, sample, choices)
 
 
@@ -208,41 +206,3 @@ def _describe_table(
         target=labels.section,
         labelled=labels.labelled,
     )
-
-
-def _describe_pixels(pixels: PixelTable, listing: Listing, sample: SampleSubmission, choices: Choices) -> Reading:
-    others = listing.columns(pixels.table, pixels.others)
-    answers = {*sample.columns[1:], *sample.parts, choices.label, *(choices.label or "").split(",")}
-    ids = {name: name for name in pixels.others if is_id(others[name]) and name not in answers}
-    row_id = pick_reading(f"the id column of {pixels.table}", ids, "--id", choices.id) if ids or choices.id else None
-    labels = read_labels(others, pixels.table, [row_id] if row_id else [], sample, choices)
-    facts = (
-        f"{pixels.table}: {len(others):,} rows of {pixels.count:,} pixels and {some(pixels.others)}",
-        *labels.facts,
-    )
-    named = {"label": labels.columns} if labels.marks else labels.train_keys
-    section = {"layout": "csv_pixels", "table": pixels.table, **named, **pixels.section(row_id)}
-    left = describe_lacking(others, labels)
-    rows, target = len(others) - left.lacking, labels.section
-    names = others[row_id].tolist() if row_id else [str(row) for row in range(len(others))]
-    taken = [*([row_id] if row_id else []), *labels.columns, *sample.columns]
-    grouped = GroupedRows(others, pixels.table, names, (), labels.cells.tolist(), taken)
-    groups = describe_groups(listing, grouped, _list_test_pixels(listing, pixels, sample), choices)
-    section |= {"group": groups.column} if groups.column else {}
-    facts, check, more = (*facts, *groups.facts), (*left.check, *groups.check), left.section | groups.sections
-    if pixels.planes:
-        words = (
-            "planes is true, as neighbours are more alike so: a row holds all values of one channel, then of the next"
-        )
-        check = (*check, words)
-    known = labels.labelled
-    return Reading(
-        section, facts, check, (), labels.classes, pixels.shape, rows, more=more, target=target, labelled=known
-    )
-
-
-def _list_test_pixels(listing: Listing, pixels: PixelTable, sample: SampleSubmission) -> list[pd.DataFrame]:
-    """Lists what other tables of pixels say beside them: of which groups test images are."""
-    others = [path for path in listing.tables if path not in (pixels.table, sample.path)]
-    found = [find_pixel_table(listing.head(path), path) for path in others]
-    return [listing.columns(each.table, each.others) for each in found if each is not None and each.others]
