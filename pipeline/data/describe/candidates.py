@@ -1,13 +1,9 @@
 """Candidates for the training data: every way in which the files of a listing can be read as images with labels."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from pipeline.core.errors import InputError, some
-from pipeline.data.containers.formats import WORKBOOK_SUFFIXES
-from pipeline.data.containers.tables import find_row_columns
 from pipeline.data.describe.channel_paths import ChannelPaths, find_channel_paths
 from pipeline.data.describe.classes import is_label
 from pipeline.data.describe.folders import (
@@ -26,8 +22,6 @@ from pipeline.data.describe.sample import SampleSubmission
 from pipeline.data.describe.slice_paths import choose_middle_files, list_places
 from pipeline.data.describe.storage import PixelTable, find_pixel_table
 from pipeline.data.describe.test_tables import WIDE
-
-_PIXELS = re.compile(r"\s*(\d+\s+){63}\d+")  # of 8 x 8 pixels at least, with blanks between them
 
 
 @dataclass(frozen=True)
@@ -184,64 +178,3 @@ def _find_channels(
         match = Match(ids[0], files.folder, first, len(table), share, share, places)
         found[f"{path}:{files.folder}"] = TableCandidate(path, (match,), files)
     return found
-
-
-def format_nothing(listing: Listing, images: ImageFiles, tables: Sequence[str], sample: SampleSubmission) -> str:
-    """Formats what was looked for and what is there, where nothing can be the training data."""
-    folders = [f"{folder} ({len(stems):,} images)" for folder, stems in images.by_folder.items()]
-    return (
-        f"{listing.source} holds no training data that could be read. Looked for a table whose ids name images, a "
-        "table of pixels with a label, one folder per class, and classes in file names; "
-        f"found tables {some(tables) or 'none'}, folders {some(folders) or 'none'}"
-        f"{_format_unread(listing)}{_format_repeating(listing, images, tables)}"
-        f"{_format_unanswered(listing, images, tables, sample)}. "
-        "see docs/competitions.md for writing the competition's file by hand"
-    )
-
-
-def _format_unread(listing: Listing) -> str:
-    """Lists the files of rows that no reader takes, each with the reason."""
-    found = []
-    for path in sorted([*listing.row_files, *listing.of(*WORKBOOK_SUFFIXES)]):
-        place = listing.place(path)
-        try:
-            find_row_columns(place)
-        except InputError as error:
-            found.append(str(error).replace(str(place), path))
-    return f"; not read: {some(found, 3)}" if found else ""
-
-
-def _format_repeating(listing: Listing, images: ImageFiles, tables: Sequence[str]) -> str:
-    """Lists the columns that name images, but name them more than once."""
-    found = []
-    for path in [path for path in tables if len(listing.head(path).columns) <= WIDE]:
-        for name, values in listing.table(path).items():
-            distinct = sorted(set(values))
-            if not is_id(values) and images.matches(str(name), distinct):
-                found.append(f"{name} of {path} ({len(values):,} rows, {len(distinct):,} different)")
-    return f"; images are named more than once by {some(found, 3)}: one row per image is wanted" if found else ""
-
-
-def _format_unanswered(listing: Listing, images: ImageFiles, tables: Sequence[str], sample: SampleSubmission) -> str:
-    """Lists columns that name images beside no answer, and those that join the name of an image and of a target."""
-    stems = {PurePosixPath(path).stem for path in images.paths}
-    alone, joined, packed = [], [], []
-    for path in [path for path in tables if len(listing.head(path).columns) <= WIDE]:
-        table = listing.table(path)
-        first = table.iloc[:1].astype(str).to_dict("list")
-        packed += [f"{name} of {path}" for name, cells in first.items() if _PIXELS.match("".join(cells))]
-        for name in [str(column) for column in table.columns if is_id(table[column])]:
-            cell = str(table[name].iloc[0])
-            if images.matches(name, table[name].tolist()):
-                alone.append(f"{name} of {path}")
-            elif any(cell[: place.start()] in stems for place in re.finditer("_+", cell)):
-                joined.append(f"{name} of {path} ({cell})")
-    words = f"; images are named by {some(alone, 3)}, and no column of the sample is ({some(sample.columns[1:], 5)})"
-    words += " and none that is surely the label: choose with --label, several with commas between them"
-    pairs = f"; the name of an image and of a target are joined by {some(joined, 3)}: choose the "
-    pairs += "column of the answers with --label"
-    strings = (
-        f"; cells of {some(packed, 3)} hold many numbers each, but no square of grey levels: write the competition's "
-    )
-    strings += "file by hand, with train.pixels and train.shape"
-    return (words if alone else "") + (pairs if joined else "") + (strings if packed else "")

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from pipeline.core.errors import InputError, some
 from pipeline.data.containers.formats import ROW_SUFFIXES
-from pipeline.data.describe.candidates import TableCandidate, find_candidates, find_name_candidates, format_nothing
+from pipeline.data.describe.candidates import TableCandidate, find_candidates, find_name_candidates
 from pipeline.data.describe.classes import find_id_beside
 from pipeline.data.describe.folder_groups import describe_groups_of_folders, describe_groups_of_rows
 from pipeline.data.describe.folders import (
@@ -37,6 +37,7 @@ from pipeline.data.describe.near_misses import (
     refuse_headless,
     refuse_two_levels,
 )
+from pipeline.data.describe.nothing_read import format_nothing
 from pipeline.data.describe.pixel_train import describe_pixels
 from pipeline.data.describe.ruled_out import rule_out_candidates
 from pipeline.data.describe.sample import SampleSubmission
