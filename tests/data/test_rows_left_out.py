@@ -110,6 +110,14 @@ def test_images_in_folders_are_left_out_by_path_and_know_no_rules_of_rows(base: 
         _list(base, "folders", train=train, leave_out={"ids": ["cat/9.png"]})
 
 
+def test_a_table_of_groups_may_name_images_by_the_folders_above_them(base: Path) -> None:
+    _images(base, "all/kinds/cat/1.png", "all/kinds/cat/2.png", "all/kinds/dog/3.png")
+    (base / "meta.csv").write_text("path,who\nkinds/cat/1.png,p\nkinds/cat/2.png,q\nkinds/dog/3.png,q\ntest/1.png,r\n")
+    groups = {"table": "meta.csv", "id": "path", "column": "who"}
+    listed = _list(base, "folders", train={"images": "all/kinds"}, groups=groups)
+    assert [record.group for record in listed.train] == ["p", "q", "q"]
+
+
 @pytest.mark.slow
 def test_a_row_of_pixels_that_is_left_out_shifts_no_other(tmp_path: Path) -> None:
     tiny.build(tmp_path, "csv_pixels", per_class=4, n_test=3, zipped=False)

@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.core.errors import InputError, some
+from pipeline.data.describe.answer_evidence import explains_sample, names_groups_alone, shows_classes
 from pipeline.data.describe.channel_paths import ChannelPaths, find_channel_paths
 from pipeline.data.describe.classes import is_label
 from pipeline.data.describe.folders import (
     FolderCandidate,
     NameCandidate,
+    are_parts_of_names,
     find_class_folders,
     find_file_names,
     list_class_folders,
@@ -59,12 +61,14 @@ def find_candidates(
     if not found:
         for path in tables:
             found |= _naming_by_rows(listing, images, path, sample, choices)
+    chosen = (choices.train or "").strip().removeprefix("./").rstrip("/")
     for folder in find_class_folders(images):
+        each = FolderCandidate(folder, list_class_folders(images, folder))
         # A table that names the images of one such folder lists images, not classes.
-        if not any(parent_folder(inner) == folder and inner != "." for inner in described) and not _is_named(
-            images.under(folder), folder, found
-        ):
-            found[folder] = FolderCandidate(folder, list_class_folders(images, folder))
+        listed = any(parent_folder(inner) == folder and inner != "." for inner in described)
+        listed = listed or _is_named(images.under(folder), folder, found)
+        if not listed or folder == chosen or _speaks_for(each, images, listing, found, sample):
+            found[folder] = each
     named = packed or any(isinstance(candidate, TableCandidate) for candidate in found.values())
     channels = {} if named else _find_channels(listing, images, tables, sample, choices)
     if channels:
@@ -114,6 +118,30 @@ def _is_named(paths: Sequence[str], folder: str, found: Mapping[str, Candidate])
     tables = [candidate for candidate in found.values() if isinstance(candidate, TableCandidate)]
     matches = [match for table in tables for match in table.matches if match.folder != folder]
     return any(is_below(match.folder, folder) and set(paths) <= set(match.images) for match in matches)
+
+
+def _speaks_for(
+    folder: FolderCandidate,
+    images: ImageFiles,
+    listing: Listing,
+    found: Mapping[str, Candidate],
+    sample: SampleSubmission,
+) -> bool:
+    """Says whether folders may be classes, though tables name their images: the tables hold nothing that is asked for.
+
+    Either the sample submission shows the folders, or the tables name groups alone: patients of images.
+    """
+    mine = set(images.under(folder.folder))
+    tables = [each for each in found.values() if isinstance(each, TableCandidate)]
+    tables = [each for each in tables if not mine.isdisjoint(path for match in each.matches for path in match.images)]
+    shown = shows_classes(folder.classes, sample)
+    for each in tables:
+        table, ids = listing.table(each.table), {match.column for match in each.matches}
+        if each.label_rows is not None or explains_sample(table, ids, sample):
+            return False
+        if not shown and not (names_groups_alone(table, ids) and not are_parts_of_names(images, folder.folder)):
+            return False
+    return True
 
 
 def _naming(

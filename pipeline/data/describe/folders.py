@@ -44,12 +44,27 @@ class NameCandidate:
 
 
 def find_class_folders(images: ImageFiles) -> list[str]:
-    """Lists the folders whose sub-folders can be classes."""
+    """Lists the folders whose sub-folders can be classes: not those that part images by letters of their names."""
     return [
         folder
         for folder in sorted({parent_folder(name) for name in images.by_folder if name != "."})
-        if list_class_folders(images, folder)
+        if list_class_folders(images, folder) and not _are_shards(images, folder)
     ]
+
+
+def _are_shards(images: ImageFiles, folder: str) -> bool:
+    """Says whether two folders above each image are parts of its name, beside each other: ``3f/a2/3fa2c1.png``."""
+    outer = PurePosixPath(folder).name
+    for path in images.under(folder):
+        inner, stem = PurePosixPath(path).parent.name, PurePosixPath(path).stem
+        if not outer or (outer + inner not in stem and inner + outer not in stem):
+            return False
+    return True
+
+
+def are_parts_of_names(images: ImageFiles, folder: str) -> bool:
+    """Says whether each sub-folder is called after a part of the names of its images: ``3f/3fa2c1.png``."""
+    return all(PurePosixPath(path).parent.name in PurePosixPath(path).stem for path in images.under(folder))
 
 
 def list_class_folders(images: ImageFiles, folder: str) -> tuple[str, ...]:

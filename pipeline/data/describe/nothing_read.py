@@ -1,4 +1,4 @@
-"""What was looked for and what is there, where nothing in a listing can be the training data."""
+"""The refusal where nothing in a listing can be the training data: what was looked for, and what is there."""
 
 import re
 from collections.abc import Sequence

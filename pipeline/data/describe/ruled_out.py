@@ -1,16 +1,19 @@
 """Readings of training data that the files themselves contradict: no person should be asked about them."""
 
 import re
+from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 import pandas as pd
 
+from pipeline.core.errors import some
+from pipeline.data.describe.answer_evidence import explains_sample, holds_asked, names_groups_alone, shows_classes
 from pipeline.data.describe.candidates import Candidate, TableCandidate
 from pipeline.data.describe.classes import decide_label, is_label
 from pipeline.data.describe.folders import FolderCandidate
-from pipeline.data.describe.group_readings import is_group_name
 from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import ImageFiles, is_below, is_id
+from pipeline.data.describe.sample import SampleSubmission
 from pipeline.data.describe.storage import PixelTable
 
 _MOST_OF = 0.9  # of a folder's images
@@ -21,76 +24,90 @@ _PREVIEW = ("sample", "preview", "example", "demo", "thumb", "tiny", "mini")
 
 
 def rule_out_candidates(
-    found: dict[str, Candidate], listing: Listing, images: ImageFiles, sample: pd.DataFrame
-) -> dict[str, Candidate]:
+    found: dict[str, Candidate], listing: Listing, images: ImageFiles, sample: SampleSubmission
+) -> tuple[dict[str, Candidate], tuple[str, ...]]:
     """Leaves out candidates that others or the sample submission contradict, as long as one is left.
 
-    These are images that the sample asks for, tables without what it asks for beside one that holds it, folders whose
-    images a table names, and previews of other folders.
+    These are images that the sample asks for, tables without what it asks for beside one that holds it or beside
+    folders of the classes that it shows, folders whose images a table names, and previews of other folders.
+
+    Returns:
+        What is left, and a line about each table that lacks what the sample asks for, for a person to check.
     """
     paths = {name: _images_of(candidate, images) for name, candidate in found.items()}
-    folders = [name for name, candidate in found.items() if isinstance(candidate, FolderCandidate)]
+    folders = {name: candidate for name, candidate in found.items() if isinstance(candidate, FolderCandidate)}
     tables = {name: candidate for name, candidate in found.items() if isinstance(candidate, TableCandidate)}
-    wanted = _images_of_sample(images, sample)
-    out = {name for name in found if _is_test(name) or (paths[name] and paths[name] <= wanted)}
+    wanted = _images_of_sample(images, sample.table)
+    tests = {name for name in found if _is_test(name) or (paths[name] and paths[name] <= wanted)}
     answered = {name for name, table in tables.items() if _holds_asked(table, listing, sample)}
     # A table that is called after training is asked about rather than passed over.
     kept = set() if any(map(_is_train_table, answered)) else set(filter(_is_train_table, tables))
-    out |= {name for name in tables if answered and name not in answered | kept}
+    out = tests | {name for name in tables if answered and name not in answered | kept}
     named = {path for name in tables for path in paths[name]}
-    for folder in folders:
+    for folder, classes in folders.items():
         parts = [name for name in tables if paths[folder] & paths[name]]
         if len(parts) > 1 and len(paths[folder] & named) >= _MOST_OF * len(paths[folder]):
             out.add(folder)  # whose images several tables share out: training, validation
         for name, table in tables.items():
             if len(paths[folder] & paths[name]) >= _MOST_OF * len(paths[folder]):
-                out.add(_weaker(folder, name, table, listing, sample))
+                out.add(_weaker(classes, name, table, listing, sample))
         stems = {PurePosixPath(path).stem for path in paths[folder]}
         for other in [other for other in folders if other != folder and len(paths[other]) > len(paths[folder])]:
             is_preview = PurePosixPath(folder).name.lower().startswith(_PREVIEW)
             if is_preview and stems <= {PurePosixPath(path).stem for path in paths[other]}:
                 out.add(folder)
-    return {name: candidate for name, candidate in found.items() if name not in out} or found
+    left = {name: candidate for name, candidate in found.items() if name not in out}
+    lacking = [name for name in tables if left and name in out - tests and name not in answered]
+    return left or found, tuple(_tell_passed(name, paths[name], left, sample) for name in lacking)
 
 
-def _weaker(folder: str, name: str, candidate: TableCandidate, listing: Listing, sample: pd.DataFrame) -> str:
+def _tell_passed(name: str, images: set[str], left: Iterable[str], sample: SampleSubmission) -> str:
+    """Says that a table of images is no training data, and why."""
+    return (
+        f"{name.partition(':')[0]} names {len(images):,} images, but holds nothing that {sample.path} asks for "
+        f"({some(sample.columns[1:], 3)}), as {some(left)} does: it is no training data; --train '{name}' takes it"
+    )
+
+
+def _weaker(
+    folder: FolderCandidate, name: str, candidate: TableCandidate, listing: Listing, sample: SampleSubmission
+) -> str:
     """Says which of a folder of classes and a table of its images is not the training data; "" for neither.
 
-    The table is, where it names images of other folders, too, where one of its columns is the folder of each image,
-    or where the sample submission asks for one of its columns; the folder is, where the sample's columns are its
-    classes and no column's.
+    The table is not, where the sample submission shows classes of the folder, and nothing that is in the table. The
+    folder is not, where the table names images of other folders, too, where one of its columns is the folder of each
+    image, or where the sample asks for one of its columns.
     """
-    if folder not in {match.folder for match in candidate.matches}:
-        return folder  # the table names images of several folders alike
-    table = listing.table(candidate.table)
-    match = candidate.matches[0]
-    place = {path: PurePosixPath(path).relative_to(folder).parts[0] for path in match.images if is_below(folder, path)}
+    table, match, ids = (
+        listing.table(candidate.table),
+        candidate.matches[0],
+        {each.column for each in candidate.matches},
+    )
+    explained = candidate.label_rows is not None or explains_sample(table, ids, sample)
+    if not explained and shows_classes(folder.classes, sample):
+        return name
+    if folder.folder not in {each.folder for each in candidate.matches}:  # it names images of several folders alike
+        return folder.folder if explained or not names_groups_alone(table, ids) else ""
+    place = {
+        path: PurePosixPath(path).relative_to(folder.folder).parts[0]
+        for path in match.images
+        if is_below(folder.folder, path)
+    }
     columns = [str(column) for column in table.columns if column != match.column]
     if len(match.images) == len(table) == len(place):
         inside = [place[path] for path in match.images]
         if any(table[column].tolist() == inside for column in columns):
-            return folder
+            return folder.folder
     possible = [column for column in columns if is_label(table[column])]
-    if decide_label(table, possible, sample, match.column) is not None:
-        return folder
-    kinds = set(place.values())
-    return name if len(kinds & set(map(str, sample.columns))) >= max(2, _MOST_OF * len(kinds)) else ""
+    if decide_label(table, possible, sample.table, match.column) is not None:
+        return folder.folder
+    return ""
 
 
-def _holds_asked(candidate: TableCandidate, listing: Listing, sample: pd.DataFrame) -> bool:
-    """Says whether a table has a column that the sample submission asks for, or one whose values are its columns.
-
-    The unit of answers, such as the patient, is asked for only where nothing else is.
-    """
-    if candidate.label_rows is not None:
-        return True
-    table, asked = listing.table(candidate.table), [str(name) for name in sample.columns]
+def _holds_asked(candidate: TableCandidate, listing: Listing, sample: SampleSubmission) -> bool:
+    """Says whether a table holds what the sample submission asks for."""
     ids = {match.column for match in candidate.matches}
-    answers = [name for name in asked[1:] if not is_group_name(name)] or asked[1:]
-    if any(name in table.columns and name not in ids for name in answers):
-        return True
-    possible = [str(name) for name in table.columns if name not in ids and is_label(table[name])]
-    return any(len(set(asked) & set(table[name])) >= max(2, _MOST_OF * len(asked) - 1) for name in possible)
+    return candidate.label_rows is not None or holds_asked(listing.table(candidate.table), ids, sample)
 
 
 def _images_of(candidate: Candidate, images: ImageFiles) -> set[str]:

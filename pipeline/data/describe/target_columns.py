@@ -15,6 +15,7 @@ from pipeline.data.describe.match import Choices, pick_reading
 from pipeline.data.describe.metric import list_kinds
 from pipeline.data.describe.sample import SampleSubmission
 from pipeline.data.prepared.one_hot import ON, is_flag, mark_ones
+from pipeline.data.prepared.rows_left_out import is_blank
 
 _FEW = 0.02  # the share of rows up to which marks of none or several classes may be mistakes
 _WORDS = [["no", "yes"], ["n", "y"], ["f", "t"], ["", "x"], ["-", "+"], ["absent", "present"]]
@@ -70,7 +71,8 @@ class TargetReading:
         """Says whether no row lacks a label, of several labels."""
         if not self.marks:
             return bool((self.cells != "").all())
-        return bool(self.cells.map(lambda cell: any(word in ON for word in cell.split(CELL_SEPARATOR))).all())
+        known = self.cells[self.cells.str.strip(CELL_SEPARATOR) != ""]  # rows without any answer are left out
+        return bool(known.map(lambda cell: any(word in ON for word in cell.split(CELL_SEPARATOR))).all())
 
     @property
     def train_keys(self) -> dict[str, Any]:
@@ -91,7 +93,8 @@ def describe_several_columns(answer: AnswerColumns, sample: SampleSubmission, ch
     Raises:
         InputError: a kind that the cells contradict, or several kinds that fit.
     """
-    names, cells = answer.names, answer.table[list(answer.names)]
+    names, whole = answer.names, answer.table[list(answer.names)]
+    cells = _drop_unanswered(whole)
     fits = _fit_kinds(cells, sample)
     place = f"columns {some(names, 5)} of {answer.path}"
     judged = list_kinds(choices.metric)
@@ -117,7 +120,7 @@ def describe_several_columns(answer: AnswerColumns, sample: SampleSubmission, ch
         kind = pick_reading(f"the {place}", likely, "--target", None)
     if kind == "several_targets":
         _refuse_texts(cells, answer.path)
-    joined = cells.agg(CELL_SEPARATOR.join, axis=1)
+    joined = whole.agg(CELL_SEPARATOR.join, axis=1)
     words = f"{some(names, 6)}: {answer.reason}; {fits[kind]}"
     if kind in ("one_class", "several_labels", "vote_shares"):
         section = {} if kind == "one_class" else {"kind": kind}
@@ -131,6 +134,16 @@ def describe_several_columns(answer: AnswerColumns, sample: SampleSubmission, ch
         for value in ([name] if parts[name]["kind"] == "numbers" else sorted(set(cells[name])))
     )
     return TargetReading(names, joined, {"kind": kind, "targets": parts}, columns, (words,))
+
+
+def _drop_unanswered(cells: pd.DataFrame) -> pd.DataFrame:
+    """Leaves rows out that lack all answers, where no other row lacks any: test images, or images without a label.
+
+    Where blanks stand beside answers they may mean "no", and a row of blanks none of all labels.
+    """
+    blank = cells.apply(is_blank)
+    none = blank.all(axis=1)
+    return cells[~none] if none.any() and not none.all() and not blank[~none].to_numpy().any() else cells
 
 
 def _refuse_texts(cells: pd.DataFrame, path: str) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from pipeline.core.errors import InputError, some
 from pipeline.data.containers.formats import ROW_SUFFIXES
-from pipeline.data.describe.candidates import TableCandidate, find_candidates, find_name_candidates
+from pipeline.data.describe.candidates import Candidate, TableCandidate, find_candidates, find_name_candidates
 from pipeline.data.describe.classes import find_id_beside
 from pipeline.data.describe.folder_groups import describe_groups_of_folders, describe_groups_of_rows
 from pipeline.data.describe.folders import (
@@ -68,13 +68,7 @@ def describe_train(
         InputError: nothing to read, or several readings; the candidates are listed.
     """
     refuse_headless(listing, images, [*tables, sample.path])
-    found = find_candidates(listing, images, tables, sample, choices)
-    if len(found) > 1 and choices.train is None:
-        found = rule_out_candidates(found, listing, images, sample.table)
-    found = found or dict(find_name_candidates(listing, images, tables, choices))
-    if not found or any(isinstance(each, FolderCandidate) for each in found.values()):
-        beside = find_classes_beside_tests(images, _list_sample_folders(images, sample))
-        found |= {each.folder: each for each in beside if not found or each.folder in found}
+    found, passed = _list_readings(listing, images, tables, sample, choices)
     if not found or (choices.train or "").lower().endswith(ROW_SUFFIXES):
         packed = describe_packed()
         if packed is not None:
@@ -85,6 +79,33 @@ def describe_train(
     if choices.train is None:
         refuse_two_levels(listing, found)
     candidate = pick_reading(f"the training data in {listing.source}", found, "--train", choices.train)
+    reading = _describe_candidate(candidate, listing, images, tables, sample, choices)
+    return replace(reading, check=(*reading.check, *passed))
+
+
+def _list_readings(
+    listing: Listing, images: ImageFiles, tables: Sequence[str], sample: SampleSubmission, choices: Choices
+) -> tuple[dict[str, Candidate], tuple[str, ...]]:
+    """Lists what may be the training data, and lines about tables that are none though they name images."""
+    found = find_candidates(listing, images, tables, sample, choices)
+    passed: tuple[str, ...] = ()
+    if len(found) > 1 and choices.train is None:
+        found, passed = rule_out_candidates(found, listing, images, sample)
+    found = found or dict(find_name_candidates(listing, images, tables, choices))
+    if not found or any(isinstance(each, FolderCandidate) for each in found.values()):
+        beside = find_classes_beside_tests(images, _list_sample_folders(images, sample))
+        found |= {each.folder: each for each in beside if not found or each.folder in found}
+    return found, passed
+
+
+def _describe_candidate(
+    candidate: Candidate,
+    listing: Listing,
+    images: ImageFiles,
+    tables: Sequence[str],
+    sample: SampleSubmission,
+    choices: Choices,
+) -> Reading:
     if isinstance(candidate, FolderCandidate | NameCandidate) and (choices.label or choices.id):
         raise InputError(f"--label and --id choose columns of a table, but {candidate.folder} has none; leave them out")
     if isinstance(candidate, FolderCandidate):

@@ -11,6 +11,7 @@ import pandas as pd
 from pipeline.core.competition import Competition
 from pipeline.core.csvs import require_columns
 from pipeline.core.errors import InputError, some
+from pipeline.core.ids import plain_path
 from pipeline.core.layouts import CsvImages, CsvOneHot, CsvPixels, list_answer_columns
 from pipeline.core.targets.spec import OneClassSpec
 from pipeline.data.containers.tables import read_rows
@@ -138,12 +139,25 @@ def group_records(base: Path, records: Sequence[Record], competition: Competitio
     columns = str(rules.id), str(rules.column)
     require_columns(table.columns.tolist(), columns, path)
     folder = ImageFolder(base, layout.images)
-    table = table[folder.has(table[columns[0]].tolist())]  # it may list test images, too
-    group = dict(zip(folder.find(table[columns[0]].tolist(), path), table[columns[1]], strict=True))
+    written = table[columns[0]].tolist()
+    ids = [
+        name if known else _cut_folder(name, layout.images)
+        for name, known in zip(written, folder.has(written), strict=True)
+    ]
+    there = folder.has(ids)  # the table may list test images, too
+    ids = [name for name, known in zip(ids, there, strict=True) if known]
+    group = dict(zip(folder.find(ids, path), table[columns[1]][there], strict=True))
     missing = [record.source for record in records if record.source not in group]
     if missing:
         raise InputError(f"{path}: {len(missing)} training images have no row: {some(missing)}; add their rows")
     return [replace(record, group=group[record.source]) for record in records]
+
+
+def _cut_folder(name: str, folder: str) -> str:
+    """Cuts from an id the end of the images' folder that it begins with: ``train/ant/1.png`` of images in ``train``."""
+    parts, above = plain_path(name).split("/"), folder.split("/")
+    counts = range(min(len(parts) - 1, len(above)), 0, -1)
+    return "/".join(parts[next((count for count in counts if above[-count:] == parts[:count]), 0) :])
 
 
 def _read_subjects(base: Path, sources: Sequence[str], subject: Subject) -> list[str]:

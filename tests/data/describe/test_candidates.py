@@ -36,7 +36,7 @@ def test_folders_of_letters_are_no_training_sets_where_a_table_names_their_image
     with open_listing(write(root, sharded(deep))) as listing:
         sample, files = find_sample(listing, Choices()), ImageFiles(listing.images)
         found = find_candidates(listing, files, ["train.csv"], sample, Choices())
-        found = rule_out_candidates(found, listing, files, sample.table)
+        found, _ = rule_out_candidates(found, listing, files, sample)
     assert list(found) == ["train.csv:train"] if deep else "test" not in found
 
 

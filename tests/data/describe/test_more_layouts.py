@@ -236,3 +236,32 @@ def test_names_with_an_extension_join_a_label(root: Path) -> None:
     assert found.train.model_dump()["classes"] == parts
     train, test, _ = list_records(root / "unpacked", found)
     assert (train[0].id, test[0].id) == ("a0.png", "t0.png")
+
+
+@pytest.mark.parametrize(
+    ("marks", "kind"),
+    [([(1, 0), (0, 1)], "one_class"), ([(1, 1), (0, 1), (0, 0)], "several_labels")],
+)
+def test_columns_of_0_and_1_may_be_blank_in_the_rows_of_test_images(
+    root: Path, marks: list[tuple[int, int]], kind: str
+) -> None:
+    lines = [(f"i{k}", *marks[k % len(marks)]) for k in range(12)] + [(f"i{k}", "", "") for k in range(12, 16)]
+    files: Files = {
+        "data.csv": rows("id,rust,scab", *lines),
+        "sample_submission.csv": rows("id,rust,scab", *((f"i{k}", 0.5, 0.5) for k in range(12, 16))),
+        **images([f"images/i{k}.png" for k in range(16)]),
+    }
+    found = read(root, files, metric="roc_auc")
+    train, tests, _ = list_records(root / "unpacked", found)
+    assert (found.target.kind, len(train), [record.id for record in tests]) == (kind, 12, ["i12", "i13", "i14", "i15"])
+
+
+def test_blanks_beside_ones_may_mean_no_and_leave_no_row_out(root: Path) -> None:
+    lines = [(f"i{k}", *[("1", ""), ("", "1"), ("1", "1"), ("", "")][k % 4]) for k in range(12)]
+    files: Files = {
+        "data.csv": rows("id,rust,scab", *lines),
+        "sample_submission.csv": rows("id,rust,scab", *((f"t{k}", 0.5, 0.5) for k in range(3))),
+        **images([f"train/i{k}.png" for k in range(12)] + [f"test/t{k}.png" for k in range(3)]),
+    }
+    with pytest.raises(InputError, match="but they hold blanks in addition to 0 and 1"):
+        read(root, files, metric="roc_auc")

@@ -1,0 +1,69 @@
+"""Evidence of the sample submission: whether a table of images, or the folders around them, hold what it asks for."""
+
+import re
+from collections.abc import Collection
+
+import pandas as pd
+
+from pipeline.data.describe.classes import is_label
+from pipeline.data.describe.group_readings import is_group_name
+from pipeline.data.describe.sample import SampleSubmission
+
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+_MOST = 0.9  # of the classes, or of the sample's columns
+
+
+def holds_asked(table: pd.DataFrame, ids: Collection[str], sample: SampleSubmission) -> bool:
+    """Says whether a table has a column that the sample submission asks for, or one whose values are its columns.
+
+    The unit of answers, such as the patient, is asked for only where nothing else is.
+
+    Args:
+        table: as text.
+        ids: its columns that name images.
+        sample: the sample submission.
+    """
+    asked = sample.columns
+    answers = [name for name in asked[1:] if not is_group_name(name)] or asked[1:]
+    if any(name in table.columns and name not in ids for name in answers):
+        return True
+    possible = [str(name) for name in table.columns if name not in ids and is_label(table[name])]
+    return any(len(set(asked) & set(table[name])) >= max(2, _MOST * len(asked) - 1) for name in possible)
+
+
+def explains_sample(table: pd.DataFrame, ids: Collection[str], sample: SampleSubmission) -> bool:
+    """Says whether a table holds what the sample submission asks for, or a column with all that its cells show.
+
+    Args:
+        table: as text.
+        ids: its columns that name images.
+        sample: the sample submission.
+    """
+    if holds_asked(table, ids, sample):
+        return True
+    shown = split_words(sample.examples)
+    others = [name for name in table.columns if name not in ids]
+    return bool(shown) and any(shown <= split_words(table[name].unique()) for name in others)
+
+
+def shows_classes(classes: Collection[str], sample: SampleSubmission) -> bool:
+    """Says whether the sample submission shows classes: most of them as its columns, or nothing else in its cells.
+
+    One number in all cells says little: 0 stands for any answer, and is also what folders of parts are called.
+    """
+    if len(set(classes).intersection(sample.columns[1:])) >= max(2, _MOST * len(classes)):
+        return True
+    cells, known = sample.examples, set(classes)
+    alone = len(cells) == 1 and _NUMBER.fullmatch(min(cells)) is not None
+    return bool(cells) and not alone and (cells <= known or split_words(cells) <= known)
+
+
+def names_groups_alone(table: pd.DataFrame, ids: Collection[str]) -> bool:
+    """Says whether the columns of a table that repeat are called after groups, such as the patient of each image."""
+    possible = [str(name) for name in table.columns if name not in ids and is_label(table[name])]
+    return bool(possible) and all(map(is_group_name, possible))
+
+
+def split_words(cells: Collection[str]) -> set[str]:
+    """Splits cells at blanks: the classes of lists and sets, and words of names."""
+    return {word for cell in cells for word in cell.split()}

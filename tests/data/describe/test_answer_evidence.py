@@ -1,0 +1,117 @@
+"""Folders of classes beside tables of their images: the one that the sample submission speaks for is read."""
+
+from pathlib import Path
+
+import pytest
+from support.competition_files import Files, images, read, rows, write
+
+from pipeline.core.competition import load_competition
+from pipeline.core.errors import InputError
+from pipeline.data.describe.init import describe_local
+
+KINDS = ("ant", "bee")
+
+
+def in_folders(table: str, shown: str = "ant") -> Files:
+    """24 images in folders of two classes and six test images, with a table of all of them."""
+    names = [f"train/{KINDS[k % 2]}/i{k}.png" for k in range(24)]
+    sample = rows("file,label", *((f"t{k}.png", shown) for k in range(6)))
+    return {"meta.csv": table, "sample_submission.csv": sample} | images(
+        [*names, *(f"test/t{k}.png" for k in range(6))]
+    )
+
+
+def list_all(header: str, path: bool, *more: str) -> str:
+    """A table of all images with their patients, of which none has training and test images."""
+    names = [(f"train/{KINDS[k % 2]}/" if path else "") + f"i{k}.png" for k in range(24)]
+    names += [("test/" if path else "") + f"t{k}.png" for k in range(6)]
+    return rows(
+        header, *((name, f"p{k // 3}", *(each[k % len(each)] for each in more)) for k, name in enumerate(names))
+    )
+
+
+@pytest.mark.parametrize(
+    ("header", "path", "more"),
+    [
+        ("file,patient_id", False, ()),
+        ("file,patient_id,sex,scanner", False, ("mf", "ABC")),
+        ("path,patient_id,age", True, ("345",)),
+    ],
+)
+def test_class_folders_beside_a_table_of_patients_that_lists_test_images_are_read(
+    root: Path, header: str, path: bool, more: tuple[str, ...]
+) -> None:
+    found = read(root, in_folders(list_all(header, path, *more)))
+    assert (found.train.layout, found.train.model_dump()["images"]) == ("folders", "train")
+    assert found.groups is not None
+    assert (found.groups.table, found.groups.column) == ("meta.csv", "patient_id")
+
+
+def test_the_table_that_is_no_training_data_is_named(root: Path) -> None:
+    said = describe_local(root, write(root, in_folders(list_all("file,patient_id,sex", False, "mf"))))
+    assert "check: meta.csv names 30 images, but holds nothing that sample_submission.csv asks for (label)" in said
+
+
+def test_a_table_of_classes_is_read_though_folders_are_called_after_some_of_them(root: Path) -> None:
+    table = rows("file,kind,patient_id", *((f"i{k}.png", ("bee", "ant")[k % 2], f"p{k // 3}") for k in range(24)))
+    assert read(root, in_folders(table)).train.model_dump()["table"] == "meta.csv"
+
+
+def test_a_table_of_patients_alone_and_a_sample_that_shows_no_class_are_asked_about(root: Path) -> None:
+    files = in_folders(list_all("file,patient_id", False), "0")
+    with pytest.raises(InputError, match=r"--train 'meta\.csv:\.' or --train 'train'"):
+        read(root, files)
+    assert read(root, files, train="train", positive="bee").train.layout == "folders"
+
+
+def test_one_number_speaks_for_no_folders(root: Path) -> None:
+    """Folders 0 and 1 hold parts of the images, and the sample shows 0 for any answer."""
+    names = [f"train/{k % 2}/i{k}.png" for k in range(24)]
+    files: Files = {
+        "meta.csv": rows("file,grade,age", *((f"i{k}.png", f"g{k % 3}", 40 + k % 3) for k in range(24))),
+        "sample_submission.csv": rows("file,label", *((f"t{k}.png", 0) for k in range(6))),
+        **images([*names, *(f"test/t{k}.png" for k in range(6))]),
+    }
+    with pytest.raises(InputError, match=r"--train 'meta\.csv:train' or --train 'train'"):
+        read(root, files)
+
+
+def test_a_folder_can_be_chosen_beside_a_table_of_its_images(root: Path) -> None:
+    table = rows("file,kind", *((f"i{k}.png", f"k{k % 3}") for k in range(24)))
+    files = in_folders(table, "0.5")
+    assert read(root, files, train="train", positive="bee").train.layout == "folders"
+
+
+def test_folders_that_part_images_by_letters_of_their_names_are_no_classes(root: Path) -> None:
+    """Molecules: one text for each image, in folders of the first letters of its name."""
+    names = [f"{k % 3}{k % 2}{k:02d}" for k in range(24)]
+    tests = [f"{k % 3}{k % 2}{50 + k}" for k in range(6)]
+    files: Files = {
+        "labels.csv": rows("image_id,InChI", *((name, f"InChI=1S/C{name}") for name in names)),
+        "sample_submission.csv": rows("image_id,InChI", *((name, "InChI=1S/H2O") for name in tests)),
+        **images([f"{'train' if name in names else 'test'}/{name[0]}/{name[1]}/{name}.png" for name in names + tests]),
+    }
+    with pytest.raises(InputError, match=r"images are named by image_id of labels.csv, and no column .* \(InChI\)"):
+        read(root, files)
+
+
+def test_classes_that_are_parts_of_file_names_stay_classes(root: Path) -> None:
+    names = [f"train/{kind}/{kind}_{k}.png" for kind in KINDS for k in range(6)]
+    files: Files = {
+        "sample_submission.csv": rows("id,label", *((f"t{k}.png", "ant") for k in range(3))),
+        **images([*names, *(f"test/t{k}.png" for k in range(3))]),
+    }
+    assert read(root, files).train.layout == "folders"
+
+
+def test_a_table_without_what_the_sample_asks_for_is_named_where_another_is_taken(root: Path) -> None:
+    files: Files = {
+        "curated.csv": rows("id,diagnosis", *((f"i{k}", KINDS[k % 2]) for k in range(12))),
+        "noisy.csv": rows("id,label", *((f"i{k}", KINDS[k // 2 % 2]) for k in range(24))),
+        "sample_submission.csv": rows("id,label", *((f"t{k}", "ant") for k in range(3))),
+        **images([f"train/i{k}.png" for k in range(24)] + [f"test/t{k}.png" for k in range(3)]),
+    }
+    said = describe_local(root, write(root, files))
+    assert load_competition(root, "shape").train.model_dump()["table"] == "noisy.csv"
+    assert "check: curated.csv names 12 images, but holds nothing that sample_submission.csv asks for (label)" in said
+    assert "--train 'curated.csv:train' takes it" in said
