@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from pipeline.core.errors import InputError
 from pipeline.core.file_layouts import ChannelFiles
 from pipeline.core.layouts import CsvImages
-from pipeline.data.prepared.channel_files import find_channel_files, refuse_other_number
+from pipeline.data.prepared.channel_files import find_channel_files, have_files, refuse_other_number
 from pipeline.data.prepared.image_folder import ImageFolder
 from pipeline.images.decoding import BrokenImageError, decode_channels
 from pipeline.images.fitting import StorageForm
@@ -51,6 +51,11 @@ def test_missing_files_are_named_beside_what_is_there(tmp_path: Path) -> None:
     _write(tmp_path, "Plate1/B03_w1.png")
     with pytest.raises(InputError, match=r"3 of 4 files that files.path .* are not in .*train: Plate1/B03_w2.png"):
         _find(tmp_path, _layout())
+
+
+def test_rows_without_all_of_their_files_are_known(tmp_path: Path) -> None:
+    _write(tmp_path, "Plate1/B03_w1.png", "Plate1/B03_w2.png", "Plate2/C04_w1.png")
+    assert have_files(ImageFolder(tmp_path, "train"), _layout(), TABLE, "code", tmp_path) == [True, False]
 
 
 def test_a_path_without_enough_columns_is_refused(tmp_path: Path) -> None:

@@ -113,6 +113,19 @@ def find_name_candidates(
     return found
 
 
+def find_shown_names(
+    listing: Listing, images: ImageFiles, found: Mapping[str, Candidate], sample: SampleSubmission
+) -> dict[str, NameCandidate]:
+    """Finds folders whose file names hold classes that the sample shows, where no table of their images does."""
+    tables = [each for each in found.values() if isinstance(each, TableCandidate) and each.label_rows is None]
+    if not tables or len(tables) < len(found):
+        return {}
+    ids = [{match.column for match in each.matches} for each in tables]
+    if any(explains_sample(listing.table(each.table), mine, sample) for each, mine in zip(tables, ids, strict=True)):
+        return {}
+    return {each.folder: each for each in find_file_names(images) if shows_classes(tuple(each.counts), sample)}
+
+
 def _is_named(paths: Sequence[str], folder: str, found: Mapping[str, Candidate]) -> bool:
     """Says whether a table names all these images from a folder above: then their folder is no class."""
     tables = [candidate for candidate in found.values() if isinstance(candidate, TableCandidate)]

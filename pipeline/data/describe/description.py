@@ -20,6 +20,7 @@ from pipeline.data.describe.class_codes import list_class_codes
 from pipeline.data.describe.classes import ClassNames, describe_class_names
 from pipeline.data.describe.columns import describe_columns
 from pipeline.data.describe.folders import find_class_folders, list_class_folders
+from pipeline.data.describe.left_out import leave_others_out
 from pipeline.data.describe.listing import Listing, open_listing
 from pipeline.data.describe.match import Choices, ImageFiles, Reading, is_below, is_id, parent_folder
 from pipeline.data.describe.metric import describe_metric, parse_metric
@@ -103,6 +104,7 @@ def describe_files(source: Path, choices: Choices, metric: str | None) -> Descri
         names = describe_class_names(listing, train.classes)
         refuse_look_alikes(train.classes, str(source))
         names_read = check_names(listing)
+        train = leave_others_out(listing, images, [path for path in tables if path not in own], train, test)
         checks = (*train.check, *twins, *names_read, *_differ_by_case(train.classes), *_leftovers(images, train, test))
         train = replace(train, check=checks if columns.section else (*checks, *columns.check))
         summary = (
@@ -165,7 +167,8 @@ def _leftovers(images: ImageFiles, train: Reading, test: Reading) -> tuple[str, 
     used = {*train.images, *test.images}
     folders = {str(reading.section["images"]) for reading in (train, test) if "images" in reading.section}
     left = [path for path in images.paths if path not in used and any(is_below(folder, path) for folder in folders)]
-    left = [] if "files" in train.section else left  # prepare leaves those out by itself, and says so
+    # Prepare leaves those out by itself, or by this rule, and says so.
+    left = [] if "files" in train.section or "not_in_table" in train.more.get("leave_out", {}) else left
     lines = (
         [f"{len(left):,} images have no row in any table, prepare will refuse them: {some(left, 3)}"] if left else []
     )

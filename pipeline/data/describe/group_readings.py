@@ -164,6 +164,12 @@ def is_group_name(name: str) -> bool:
     return not _NAMES.isdisjoint(called) or (len(words) == 2 and words[-1] in _LAST)
 
 
+def is_id_name(name: str) -> bool:
+    """Says whether a column is called after ids of anything: ``RescuerID``, ``batch_no``."""
+    words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)
+    return len(words) > 1 and words[-1].lower() in _ENDINGS
+
+
 def is_living_name(name: str) -> bool:
     """Says whether a column is called after a living being: ``patient_id``, ``source_subject``, no place or visit."""
     words, called = _read_name(name)

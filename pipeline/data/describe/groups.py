@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 import pandas as pd
 
 from pipeline.core.errors import InputError, some
+from pipeline.data.describe.apart_groups import describe_apart_groups
 from pipeline.data.describe.few_groups import count_folds, describe_few_groups, list_few_columns, tell_folds
 from pipeline.data.describe.group_evidence import measure_groups
 from pipeline.data.describe.group_readings import (
@@ -226,7 +227,11 @@ def _describe_others(
         return few_groups
     beside = find_beside()
     beside = replace(beside, check=(*few_groups.check, *beside.check))
-    return beside if beside.beside is not None else _ask_or_hint(listing, rows, beside)
+    if beside.beside is not None:
+        return beside
+    apart = describe_apart_groups(listing, rows, tests)
+    apart = replace(apart, check=(*beside.check, *apart.check))
+    return apart if apart.column is not None else _ask_or_hint(listing, rows, apart)
 
 
 def _ask_or_hint(listing: Listing, rows: GroupedRows, few: GroupReading) -> GroupReading:

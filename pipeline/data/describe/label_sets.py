@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Collection, Iterable, Sequence, Set
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -17,6 +17,7 @@ _MASKS = re.compile(r"encoded.?pixels|(?<![a-z])(rle|masks?)(?![a-z])", re.IGNOR
 _WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")  # where words of a name in capitals begin
 _NO_MASK = ("", "-1")
 _TWO_PAIRS, _ENOUGH_MASKS = 4, 3
+_LEAST_ASKED = 3  # labels: two that the sample asks for, and the word for none of them
 _MOST_SHARED, _SHARED = 0.8, 0.5  # shares of the names that stand in two sets or more
 
 
@@ -39,6 +40,21 @@ class LabelSets:
     def split(self, cell: str) -> list[str]:
         """Splits a cell into its labels."""
         return split_names(cell, self.separator)
+
+
+def find_word_for_none(cells: Iterable[str], sets: LabelSets, asked: Collection[str]) -> str | None:
+    """Finds the label that says that there is none: it always stands alone, and the sample asks for all others.
+
+    Args:
+        cells: of the training table.
+        sets: the same, as they were read.
+        asked: columns of the sample submission.
+    """
+    left = set(sets.labels).difference(asked)
+    if len(left) != 1 or len(sets.labels) < _LEAST_ASKED or not set(asked) <= set(sets.labels):
+        return None
+    word = min(left)
+    return word if all(word not in names or len(names) == 1 for names in map(sets.split, set(cells))) else None
 
 
 def split_names(cell: str, separator: str) -> list[str]:

@@ -1,6 +1,7 @@
 """Rows that train nothing: the rule `leave_out` that takes them out of a table, and what a person should check."""
 
 from collections.abc import Sequence, Set
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
@@ -9,8 +10,10 @@ import pandas as pd
 from pipeline.core.errors import some
 from pipeline.core.files import is_junk
 from pipeline.core.targets.contract import CELL_SEPARATOR
-from pipeline.data.describe.match import Match, plain_stem
+from pipeline.data.describe.listing import Listing
+from pipeline.data.describe.match import ImageFiles, Match, Reading, is_id, plain_stem
 from pipeline.data.describe.target_columns import TargetReading
+from pipeline.data.describe.test_tables import WIDE
 from pipeline.data.prepared.rows_left_out import is_blank
 
 _LISTED = 20  # ids of rows that are left out; more are left out by a rule
@@ -84,6 +87,37 @@ def describe_left_out(
             "prepare will refuse them; add the files, or write leave_out: {no_image: true}"
         )
     return LeftOutReading({"leave_out": section} if section else {}, facts, tuple(check), lacking.lacking)
+
+
+def leave_others_out(
+    listing: Listing, images: ImageFiles, tables: Sequence[str], train: Reading, test: Reading
+) -> Reading:
+    """Leaves images of the training folder out that other tables name, such as one of validation.
+
+    Args:
+        listing: the files.
+        images: the same, by folder.
+        tables: the others.
+        train: the training section.
+        test: that of the test images.
+    """
+    folder = train.section.get("images", "")
+    used = {*train.images, *test.images}
+    left = {path for path in images.under(folder) if path not in used} if "table" in train.section and used else set()
+    named: set[str] = set()
+    others = []
+    for path in [path for path in tables if left and len(listing.head(path).columns) <= WIDE]:
+        table = listing.table(path)
+        likely = [str(name) for name in table.columns if is_id(table[name])]
+        found = [match for name in likely for match in images.matches(name, table[name].tolist(), used)]
+        mine = {path for match in found for path in match.images} & left
+        named |= mine
+        others += [path] if mine else []
+    if not left or named != left or "files" in train.section:
+        return train
+    rules = {**train.more.get("leave_out", {}), "not_in_table": True}
+    words = f"{len(left):,} images of {folder} are in {some(others)} alone, and are left out, see leave_out"
+    return replace(train, more={**train.more, "leave_out": rules}, check=(*train.check, words))
 
 
 def list_tests_here(ids: Sequence[str], cells: Sequence[str], asked: Set[str], left: LeftOutReading) -> set[str]:

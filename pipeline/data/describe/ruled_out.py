@@ -58,13 +58,14 @@ def rule_out_candidates(
                 out.add(folder)
     left = {name: candidate for name, candidate in found.items() if name not in out}
     lacking = [name for name in tables if left and name in out - tests and name not in answered]
-    return left or found, tuple(_tell_passed(name, paths[name], left, sample) for name in lacking)
+    return left or found, tuple(tell_passed(name, tables[name], left, sample) for name in lacking)
 
 
-def _tell_passed(name: str, images: set[str], left: Iterable[str], sample: SampleSubmission) -> str:
+def tell_passed(name: str, table: TableCandidate, left: Iterable[str], sample: SampleSubmission) -> str:
     """Says that a table of images is no training data, and why."""
+    images = {path for match in table.matches for path in match.images}
     return (
-        f"{name.partition(':')[0]} names {len(images):,} images, but holds nothing that {sample.path} asks for "
+        f"{table.table} names {len(images):,} images, but holds nothing that {sample.path} asks for "
         f"({some(sample.columns[1:], 3)}), as {some(left)} does: it is no training data; --train '{name}' takes it"
     )
 

@@ -46,3 +46,32 @@ def are_slices(files: Sequence[Collection[str]], alike: float = SHARE) -> bool:
     word = re.split(r"\d", PurePosixPath(names[0]).stem)[0].strip("_-").lower()
     many = max(counts) > _MOST_OF_ONE and are_numbered(names) and word not in NAMES_OF_CHANNELS
     return max(counts) > 1 and (many or max(counts.values()) < alike * counts.total())
+
+
+def check_further_files(template: str, used: Sequence[str], paths: Iterable[str], id_column: str) -> tuple[str, ...]:
+    """Says that rows have more files than the one whose number the path names: photographs ``a-1.jpg``, ``a-2.jpg``.
+
+    Args:
+        template: the path that columns make, of one file for each row.
+        used: these files.
+        paths: of all images.
+        id_column: of the table.
+    """
+    tail = template.rpartition("}")[2]
+    if re.search(r"\d", PurePosixPath(tail).stem) is None:
+        return ()
+    taken, mine = set(used), {_cut_number(path) for path in used}
+    further = [path for path in paths if path not in taken and _cut_number(path) in mine]
+    if not further:
+        return ()
+    rows = set(map(_cut_number, further))
+    return (
+        f"{len(rows):,} of {len(used):,} rows have several numbered files, such as {further[0]}: the one that ends in "
+        f"{tail} is taken, and {len(further):,} others are not; for answers from all files of a row list the files in "
+        f"a table with {id_column}, and write train.answers and submission.unit by hand (docs/competitions.md)",
+    )
+
+
+def _cut_number(path: str) -> str:
+    """Cuts the last number off a file's name."""
+    return re.sub(r"\d+(?=\D*$)", "", str(PurePosixPath(path).with_suffix("")))

@@ -10,7 +10,7 @@ import pandas as pd
 from pipeline.core.errors import InputError, some
 from pipeline.core.targets.spec import KINDS
 from pipeline.data.describe.classes import format_counts, list_classes
-from pipeline.data.describe.label_sets import LabelSets, find_label_sets, refuse_lists, refuse_masks
+from pipeline.data.describe.label_sets import LabelSets, find_label_sets, find_word_for_none, refuse_lists, refuse_masks
 from pipeline.data.describe.match import Choices, is_id, pick_reading
 from pipeline.data.describe.metric import list_kinds
 from pipeline.data.describe.sample import SampleSubmission
@@ -54,14 +54,7 @@ def _describe_column(answer: AnswerColumns, sample: SampleSubmission, choices: C
     kind = _choose_kind(cells, sets, place, sample, choices)
     blank = int((cells == "").sum())
     if kind == "several_labels" and sets is not None:
-        section: dict[str, Any] = {"kind": kind, "separator": sets.separator}
-        counts = Counter(label for cell in cells for label in sets.split(cell))
-        words = (
-            f"{name}: {answer.reason}; labels between {sets.separator!r} such as {sets.example!r}; "
-            f"{format_counts(counts, sets.labels, 'labels')}"
-        )
-        check = (f"{blank:,} rows of {answer.path} have no label in {name}: none was read",) if blank else ()
-        return TargetReading(answer.names, cells, section, sets.labels, (words,), check)
+        return _describe_sets(answer, sets, sample)
     words = (
         f"{blank:,} rows of {answer.path} have no {name}: leave_out: {{no_label: true}} in this file leaves them out"
     )
@@ -76,11 +69,32 @@ def _describe_column(answer: AnswerColumns, sample: SampleSubmission, choices: C
             f"{answer.path}, column {name} holds {len(classes)} class ({some(classes)}); a classification needs two or "
             "more"
         )
-    section = {}
+    section: dict[str, Any] = {}
     if kind == "grades":
         classes, section = describe_grades(classes, place, choices)
     words = f"{name}: {answer.reason}; {format_counts(Counter(cells), classes)}"
     return TargetReading(answer.names, cells, section, classes, (words,), check)
+
+
+def _describe_sets(answer: AnswerColumns, sets: LabelSets, sample: SampleSubmission) -> TargetReading:
+    name, path = answer.names[0], answer.path
+    cells = answer.table[name]
+    section: dict[str, Any] = {"kind": "several_labels", "separator": sets.separator}
+    labels, check = sets.labels, []
+    none = find_word_for_none(cells, sets, sample.columns[1:])
+    if none is not None:
+        section["none"] = none
+        labels = tuple(label for label in labels if label != none)
+        check.append(f"{none!r} in {name} was read as the word for an image without a label, as {sample.path} lacks it")
+        cells = cells.where(cells.str.strip() != none, "")
+    blank = int((answer.table[name] == "").sum())
+    check += [f"{blank:,} rows of {path} have no label in {name}: none was read"] if blank else []
+    counts = Counter(label for cell in cells for label in sets.split(cell))
+    words = (
+        f"{name}: {answer.reason}; labels between {sets.separator!r} such as {sets.example!r}; "
+        f"{format_counts(counts, labels, 'labels')}"
+    )
+    return TargetReading(answer.names, cells, section, labels, (words,), tuple(check))
 
 
 def describe_single_class(

@@ -5,7 +5,13 @@ from dataclasses import replace
 
 from pipeline.core.errors import InputError, some
 from pipeline.data.containers.formats import ROW_SUFFIXES
-from pipeline.data.describe.candidates import Candidate, TableCandidate, find_candidates, find_name_candidates
+from pipeline.data.describe.candidates import (
+    Candidate,
+    TableCandidate,
+    find_candidates,
+    find_name_candidates,
+    find_shown_names,
+)
 from pipeline.data.describe.classes import find_id_beside
 from pipeline.data.describe.folder_groups import describe_groups_of_folders, describe_groups_of_rows
 from pipeline.data.describe.folders import (
@@ -39,8 +45,9 @@ from pipeline.data.describe.near_misses import (
 )
 from pipeline.data.describe.nothing_read import format_nothing
 from pipeline.data.describe.pixel_train import describe_pixels
-from pipeline.data.describe.ruled_out import rule_out_candidates
+from pipeline.data.describe.ruled_out import rule_out_candidates, tell_passed
 from pipeline.data.describe.sample import SampleSubmission
+from pipeline.data.describe.slice_paths import check_further_files
 from pipeline.data.describe.storage import PixelTable
 from pipeline.data.describe.targets import describe_single_class
 from pipeline.data.describe.test_tables import find_test_tables
@@ -91,10 +98,14 @@ def _list_readings(
     passed: tuple[str, ...] = ()
     if len(found) > 1 and choices.train is None:
         found, passed = rule_out_candidates(found, listing, images, sample)
+    if names := find_shown_names(listing, images, found, sample):
+        beside = [(name, each) for name, each in found.items() if isinstance(each, TableCandidate)]
+        passed = tuple(tell_passed(name, each, names, sample) for name, each in beside)
+        found = {**(found if choices.train is not None else {}), **names}
     found = found or dict(find_name_candidates(listing, images, tables, choices))
     if not found or any(isinstance(each, FolderCandidate) for each in found.values()):
-        beside = find_classes_beside_tests(images, _list_sample_folders(images, sample))
-        found |= {each.folder: each for each in beside if not found or each.folder in found}
+        folders = find_classes_beside_tests(images, _list_sample_folders(images, sample))
+        found |= {each.folder: each for each in folders if not found or each.folder in found}
     return found, passed
 
 
@@ -183,6 +194,8 @@ def _describe_table(
     if files is not None:
         facts.append(f"files of each image: {files.path}, {len(files.channels) or 1} of them, by columns of its row")
         check += [f"files differ in more than the channel ({each}): the first is taken" for each in files.further]
+        one = not files.channels
+        check += check_further_files(files.path, match.images, images.paths, match.column) if one else ()
         if files.alike:
             check.append(
                 f"most folders, though not all, hold files named {some(files.alike)}: they are taken for slices of an "

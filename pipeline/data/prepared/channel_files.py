@@ -66,6 +66,20 @@ def find_channel_files(
     return [tuple(map(folder.source, row)) for row in paths]
 
 
+def have_files(
+    images: ImageFolder, layout: CsvImages | CsvOneHot, table: pd.DataFrame, id_column: str, place: Path
+) -> list[bool]:
+    """Says of each row of a table whether all files of its image are there.
+
+    Raises:
+        InputError: a column of the path is missing.
+    """
+    if layout.files is None:
+        return images.has(table[layout.file or id_column].tolist())
+    there = set(images.files)
+    return [there.issuperset(row) for row in _compose(layout.files, table, id_column, place)]
+
+
 def _compose(files: ChannelFiles, table: pd.DataFrame, id_column: str, place: Path) -> list[Sequence[str]]:
     """Composes the paths of each row."""
     columns = {name: id_column if name == "id" and "id" not in table.columns else name for name in files.columns}

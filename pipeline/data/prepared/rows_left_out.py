@@ -15,6 +15,7 @@ from pipeline.core.ids import plain_path
 from pipeline.core.layouts import CsvImages, CsvOneHot, CsvPixels, list_answer_columns
 from pipeline.core.targets.spec import OneClassSpec
 from pipeline.data.containers.tables import read_rows
+from pipeline.data.prepared.channel_files import have_files
 from pipeline.data.prepared.image_folder import ImageFolder
 from pipeline.data.prepared.packed_images import PackedImages
 from pipeline.data.prepared.record import Record
@@ -72,14 +73,18 @@ def leave_rows_out(
         answers = table[list(list_answer_columns(layout))]
         blank = answers.apply(is_blank)
         marks += [(blank.all(axis=1), NO_LABEL), (blank.any(axis=1), "it lacks some of its answers")]
-    if rules.no_image and (getattr(layout, "files", None) is not None or competition.storage.slices is not None):
+    if rules.no_image and competition.storage.slices is not None:
         raise InputError(
-            "leave_out.no_image looks for images by their id, which names none with train.files or storage.slices; "
-            "remove it"
+            "leave_out.no_image looks for files of images, which are folders with storage.slices; remove it"
         )
-    if rules.no_image and images is not None:
-        named = table[(layout.file or layout.id) if not isinstance(layout, CsvPixels) else layout.id].tolist()
-        marks.append((pd.Series([not there for there in images.has(named)], index=table.index), NO_IMAGE))
+    if rules.no_image and images is not None and not isinstance(layout, CsvPixels):
+        named = table[layout.file or layout.id].tolist()
+        known = (
+            images.has(named)
+            if isinstance(images, PackedImages)
+            else have_files(images, layout, table, layout.id, Path(place))
+        )
+        marks.append((pd.Series([not there for there in known], index=table.index), NO_IMAGE))
     for mark, words in marks:
         reason[mark & (reason == "")] = words
     out = reason != ""

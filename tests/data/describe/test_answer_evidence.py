@@ -8,6 +8,8 @@ from support.competition_files import Files, images, read, rows, write
 from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError
 from pipeline.data.describe.init import describe_local
+from pipeline.data.describe.match import Choices
+from pipeline.data.prepared.records import list_records
 
 KINDS = ("ant", "bee")
 
@@ -115,3 +117,45 @@ def test_a_table_without_what_the_sample_asks_for_is_named_where_another_is_take
     assert load_competition(root, "shape").train.model_dump()["table"] == "noisy.csv"
     assert "check: curated.csv names 12 images, but holds nothing that sample_submission.csv asks for (label)" in said
     assert "--train 'curated.csv:train' takes it" in said
+
+
+def test_classes_in_file_names_are_read_beside_a_table_of_patients(root: Path) -> None:
+    names = [f"{KINDS[k % 2]}.{k}.png" for k in range(24)]
+    files: Files = {
+        "meta.csv": rows("file,patient_id,age", *((name, f"p{k // 3}", k % 4) for k, name in enumerate(names))),
+        "sample_submission.csv": rows("id,label", *((f"t{k}", "ant") for k in range(3))),
+        **images([*(f"train/{name}" for name in names), *(f"test/t{k}.png" for k in range(3))]),
+    }
+    found = read(root, files)
+    assert found.train.layout == "file_names"
+    assert found.groups is not None
+    assert found.groups.column == "patient_id"
+    (root / "configs/competitions/shape.yaml").unlink()
+    labelled = {"meta.csv": rows("file,label", *((name, KINDS[k // 2 % 2]) for k, name in enumerate(names)))}
+    assert read(root, {**files, **labelled}).train.layout == "csv_images"
+
+
+def test_images_that_a_table_of_validation_names_are_left_out_of_the_folder_of_both(root: Path) -> None:
+    files: Files = {
+        "train.csv": rows("id,kind", *((f"i{k}", KINDS[k % 2]) for k in range(16))),
+        "val.csv": rows("id,kind", *((f"i{k}", KINDS[k % 2]) for k in range(16, 24))),
+        "sample_submission.csv": rows("id,kind", *((f"t{k}", "ant") for k in range(3))),
+        **images([*(f"images/i{k}.png" for k in range(24)), *(f"test/t{k}.png" for k in range(3))]),
+    }
+    with pytest.raises(InputError, match=r"--train 'train.csv:images' or --train 'val.csv:images'"):
+        read(root, files)
+    found = read(root, files, train="train.csv")
+    listed = list_records(root / "unpacked", found)
+    assert (len(listed.train), [row.id for row in listed.left_out]) == (16, [f"images/i{k}.png" for k in range(16, 24)])
+
+
+def test_images_that_no_table_names_are_not_left_out_in_silence(root: Path) -> None:
+    files: Files = {
+        "train.csv": rows("id,kind", *((f"i{k}", KINDS[k % 2]) for k in range(16))),
+        "val.csv": rows("id,kind", *((f"i{k}", KINDS[k % 2]) for k in range(16, 23))),
+        "sample_submission.csv": rows("id,kind", *((f"t{k}", "ant") for k in range(3))),
+        **images([*(f"images/i{k}.png" for k in range(24)), *(f"test/t{k}.png" for k in range(3))]),
+    }
+    said = describe_local(root, write(root, files), choices=Choices(train="train.csv"))
+    assert "check: 8 images have no row in any table, prepare will refuse them" in said
+    assert load_competition(root, "shape").leave_out is None

@@ -4,10 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 from PIL import Image
+from support.competition_files import Files, images, rows, write
 
 from pipeline.data.describe.channel_paths import ChannelPaths, find_channel_paths
 from pipeline.data.describe.description import describe_files
+from pipeline.data.describe.init import describe_local
 from pipeline.data.describe.match import Choices
 
 CELLS = ("HEPG2-01", "HEPG2-02", "HUVEC-01")
@@ -84,3 +87,28 @@ def test_a_competition_of_channel_files_is_described(tmp_path: Path) -> None:
     assert (sections["train"].section["files"], sections["test"].section["files"]) == (files, files)
     assert sections["test"].section["table"] == "test.csv"
     assert sections["storage"].section["channels"] == 3
+
+
+@pytest.mark.parametrize("name", ["{}-{}.png", "{}_{}.png"])
+def test_several_numbered_files_of_a_row_are_told(root: Path, name: str) -> None:
+    """Petfinder: one to three photographs of each animal."""
+    trains = [name.format(f"a{k}", part) for k in range(12) for part in range(1, 2 + k % 3)]
+    tests = [name.format(f"t{k}", part) for k in range(3) for part in range(1, 2 + k % 3)]
+    files: Files = {
+        "train.csv": rows("PetID,Speed", *((f"a{k}", k % 3) for k in range(12))),
+        "test.csv": rows("PetID", *((f"t{k}",) for k in range(3))),
+        "sample_submission.csv": rows("PetID,Speed", *((f"t{k}", 0) for k in range(3))),
+        **images([f"train/{each}" for each in trains] + [f"test/{each}" for each in tests]),
+    }
+    said = describe_local(root, write(root, files))
+    assert "check: 8 of 12 rows have several numbered files" in said
+    assert f"the one that ends in {name.format('', 1)} is taken, and 12 others are not" in said
+
+
+def test_files_of_one_number_alone_are_nothing_to_tell(root: Path) -> None:
+    files: Files = {
+        "train.csv": rows("PetID,Speed", *((f"a{k}", k % 3) for k in range(12))),
+        "sample_submission.csv": rows("PetID,Speed", *((f"t{k}", 0) for k in range(3))),
+        **images([f"train/a{k}_2.png" for k in range(12)] + [f"test/t{k}_2.png" for k in range(3)]),
+    }
+    assert "numbered files" not in describe_local(root, write(root, files))

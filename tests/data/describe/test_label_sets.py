@@ -8,7 +8,9 @@ from support.competition_files import Files, images, read, rows
 
 from pipeline.core.answers import LabelSetSubmission
 from pipeline.core.errors import InputError
+from pipeline.core.targets.contract import CELL_SEPARATOR
 from pipeline.data.describe.label_sets import refuse_masks
+from pipeline.data.prepared.records import list_records
 
 TWELVE = ("1 4 9 12", "2 5 11 30", "0 3 7 20", "1 4 9 30")
 
@@ -80,3 +82,41 @@ def test_masks_whose_numbers_recur_are_none_the_less_masks(size: int, n: int) ->
     cells = [*_draw_masks(size, n), *[""] * n, *["-1"] * n]
     with pytest.raises(InputError, match="column answer holds masks"):
         refuse_masks(cells, "answer", "column answer")
+
+
+FINDINGS = ["none here", "mass", "mass|nodule", "nodule", "nodule|fibrosis", "fibrosis"]
+
+
+def findings(cells: list[str], asked: list[str]) -> Files:
+    """Images with a set of findings each, and a sample with a column of each that is asked for."""
+    files = tags("finding", [cells[k % len(cells)] for k in range(24)])
+    sample = rows("id," + ",".join(asked), *((f"t{k}", *[0.5] * len(asked)) for k in range(3)))
+    return {**files, "sample_submission.csv": sample}
+
+
+def test_a_label_that_stands_alone_and_is_not_asked_for_says_that_there_is_none(root: Path) -> None:
+    found = read(root, findings(FINDINGS, ["mass", "nodule", "fibrosis"]), metric="roc_auc")
+    assert found.target.model_dump() == {"kind": "several_labels", "separator": "|", "none": "none here"}
+    cells = {record.label for record in list_records(root / "unpacked", found).train}
+    assert cells == {"", "mass", "nodule", "fibrosis", *(CELL_SEPARATOR.join(each) for each in PAIRS)}
+
+
+PAIRS = (("mass", "nodule"), ("nodule", "fibrosis"))
+
+
+@pytest.mark.parametrize(
+    ("cells", "asked"),
+    [
+        ([*FINDINGS, "none here|mass"], ["mass", "nodule", "fibrosis"]),
+        (FINDINGS, ["mass", "nodule", "oedema"]),
+        ([*FINDINGS, "oedema"], ["mass", "nodule", "fibrosis"]),
+    ],
+)
+def test_labels_that_are_not_asked_for_are_no_word_for_none(root: Path, cells: list[str], asked: list[str]) -> None:
+    with pytest.raises(InputError, match="they do not match: columns without a meaning"):
+        read(root, findings(cells, asked), metric="roc_auc")
+
+
+def test_a_label_that_is_asked_for_stays_one(root: Path) -> None:
+    found = read(root, findings(FINDINGS, ["mass", "nodule", "fibrosis", "none here"]), metric="roc_auc")
+    assert found.target.model_dump()["none"] is None

@@ -1,0 +1,44 @@
+"""Groups that test images are not of: columns of ids, called after nothing known, with other values in the test."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import pandas as pd
+
+from pipeline.data.describe.group_evidence import measure_groups
+from pipeline.data.describe.group_readings import LEAST_GROUPS, GroupedRows, GroupReading, is_id_name
+from pipeline.data.describe.listing import Listing
+
+
+def describe_apart_groups(listing: Listing, rows: GroupedRows, tests: Sequence[pd.DataFrame]) -> GroupReading:
+    """Describes columns of ids, such as ``RescuerID``, of which test images have other values than training images.
+
+    Small pictures decide whether one is applied; by its name alone it is listed to check.
+
+    Args:
+        listing: the files.
+        rows: the training table.
+        tests: tables of test images; where they have no such column nothing is known.
+    """
+    lines: list[str] = []
+    for name in [str(column) for column in rows.table.columns if column not in rows.taken and is_id_name(str(column))]:
+        groups = rows.table[name].tolist()
+        sizes = Counter(cell for cell in groups if cell)
+        there = [set(table[name]) - {""} for table in tests if name in table.columns]
+        new = bool(there) and all(len(values) >= LEAST_GROUPS and values.isdisjoint(sizes) for values in there)
+        if not new or not LEAST_GROUPS <= len(sizes) < sizes.total() or _tells_class(groups, rows.labels):
+            continue
+        evidence = measure_groups(listing, rows.images, groups, rows.labels)
+        said = f"{name}: {len(sizes):,} values of up to {max(sizes.values()):,} images, and test images are of others"
+        if evidence is not None and evidence.clear:
+            check = f"images of one {name} share a fold; describe again with --group none if they need not"
+            return GroupReading(column=name, facts=(said, str(evidence)), check=(check, *lines))
+        shown = "" if evidence is None else f" ({evidence})"
+        lines.append(f"{said}{shown}: --group '{name}' keeps the images of one together, as the test does")
+    return GroupReading(check=tuple(lines))
+
+
+def _tells_class(groups: Sequence[str], labels: Sequence[str]) -> bool:
+    """Says whether each value belongs to one class alone, and each class to one value: a class by another name."""
+    pairs = set(zip(groups, labels, strict=True))
+    return len(pairs) == len(set(groups)) == len(set(labels))
