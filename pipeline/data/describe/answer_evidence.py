@@ -10,6 +10,10 @@ from pipeline.data.describe.group_readings import is_group_name
 from pipeline.data.describe.sample import SampleSubmission
 
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
+_KNOWN = {
+    *("age", "sex", "gender", "race", "ethnicity", "height", "width", "date", "time", "year", "month", "hour"),
+    *("scanner", "device", "manufacturer", "view", "laterality", "side", "split", "fold", "subset", "usage"),
+}
 _MOST = 0.9  # of the classes, or of the sample's columns
 
 
@@ -54,14 +58,22 @@ def shows_classes(classes: Collection[str], sample: SampleSubmission) -> bool:
     if len(set(classes).intersection(sample.columns[1:])) >= max(2, _MOST * len(classes)):
         return True
     cells, known = sample.examples, set(classes)
+    named = set(map(str.lower, known)) & set(re.split(r"[\W_]+", sample.columns[1].lower()))
+    if len(known) == len(sample.columns) == 2 and len(named) == 1:
+        return True  # malignant, of benign and malignant
     alone = len(cells) == 1 and _NUMBER.fullmatch(min(cells)) is not None
     return bool(cells) and not alone and (cells <= known or split_words(cells) <= known)
 
 
-def names_groups_alone(table: pd.DataFrame, ids: Collection[str]) -> bool:
-    """Says whether the columns of a table that repeat are called after groups, such as the patient of each image."""
+def holds_no_answer(table: pd.DataFrame, ids: Collection[str]) -> bool:
+    """Says whether all columns of a table that repeat are called after groups, or what is known of images or persons.
+
+    Patients, ages, sexes, scanners, sides and dates are answers only where the sample submission asks for them.
+    """
     possible = [str(name) for name in table.columns if name not in ids and is_label(table[name])]
-    return bool(possible) and all(map(is_group_name, possible))
+    words = [set(re.findall(r"[a-z]+", name.lower())) for name in possible]
+    known = [is_group_name(name) or not _KNOWN.isdisjoint(each) for name, each in zip(possible, words, strict=True)]
+    return bool(possible) and all(known)
 
 
 def split_words(cells: Collection[str]) -> set[str]:

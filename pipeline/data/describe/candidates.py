@@ -1,10 +1,11 @@
 """Candidates for the training data: every way in which the files of a listing can be read as images with labels."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from pipeline.core.errors import InputError, some
-from pipeline.data.describe.answer_evidence import explains_sample, names_groups_alone, shows_classes
+from pipeline.data.describe.answer_evidence import explains_sample, holds_no_answer, shows_classes
 from pipeline.data.describe.channel_paths import ChannelPaths, find_channel_paths
 from pipeline.data.describe.classes import is_label
 from pipeline.data.describe.folders import (
@@ -24,6 +25,10 @@ from pipeline.data.describe.sample import SampleSubmission
 from pipeline.data.describe.slice_paths import choose_middle_files, list_places
 from pipeline.data.describe.storage import PixelTable, find_pixel_table
 from pipeline.data.describe.test_tables import WIDE
+from pipeline.images.decoding import BrokenImageError
+from pipeline.images.inspection import inspect_values
+
+_LOOKED_AT = 5  # rows whose files tell whether they are grey
 
 
 @dataclass(frozen=True)
@@ -142,7 +147,7 @@ def _speaks_for(
 ) -> bool:
     """Says whether folders may be classes, though tables name their images: the tables hold nothing that is asked for.
 
-    Either the sample submission shows the folders, or the tables name groups alone: patients of images.
+    Either the sample submission shows the folders, or the tables hold patients, ages and the like alone.
     """
     mine = set(images.under(folder.folder))
     tables = [each for each in found.values() if isinstance(each, TableCandidate)]
@@ -152,7 +157,7 @@ def _speaks_for(
         table, ids = listing.table(each.table), {match.column for match in each.matches}
         if each.label_rows is not None or explains_sample(table, ids, sample):
             return False
-        if not shown and not (names_groups_alone(table, ids) and not are_parts_of_names(images, folder.folder)):
+        if not shown and not (holds_no_answer(table, ids) and not are_parts_of_names(images, folder.folder)):
             return False
     return True
 
@@ -212,6 +217,8 @@ def _find_channels(
         files = find_channel_paths(images.paths, table, columns, ids[0])
         if files is None:
             continue
+        if files.channels and not _are_grey(listing, files.compose(table.head(_LOOKED_AT), ids[0])):
+            files = files.take_first()
         there = list_places(images.paths)
         rows = [(place, row) for place, row in enumerate(files.compose(table, ids[0])) if there.issuperset(row)]
         first, share = choose_middle_files([row[0] for _, row in rows], images.paths), len(rows) / len(table)
@@ -219,3 +226,14 @@ def _find_channels(
         match = Match(ids[0], files.folder, first, len(table), share, share, places)
         found[f"{path}:{files.folder}"] = TableCandidate(path, (match,), files)
     return found
+
+
+def _are_grey(listing: Listing, rows: Sequence[Sequence[str]]) -> bool:
+    """Says whether the first files of rows are grey, as channels of an image are; also where none can be read."""
+    paths = [row[0] for row in rows if row[0] in listing.members]
+    listing.load(paths)
+    facts = []
+    for path in paths:
+        with suppress(BrokenImageError):
+            facts.append(inspect_values(listing.read(path)))
+    return all(each.grey for each in facts)

@@ -49,6 +49,10 @@ class ChannelPaths:
         """The key ``files`` of a layout."""
         return {"path": self.path} | ({"channels": list(self.channels)} if self.channels else {})
 
+    def take_first(self) -> "ChannelPaths":
+        """Takes the first of several files that are no channels: the views or photographs of one thing."""
+        return ChannelPaths(self.folder, self.path.replace(f"{{{CHANNEL}}}", self.channels[0]))
+
     def compose(self, table: pd.DataFrame, id_column: str) -> list[list[str]]:
         """Makes the paths of each row, one for each channel."""
         columns = self.columns

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 import pandas as pd
 
-from pipeline.data.describe.classes import MOST_BYTES, read_pairs
+from pipeline.data.describe.classes import MOST_BYTES, invert_pairs, read_pairs
 from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import ImageFiles
 
@@ -66,7 +66,7 @@ def list_class_codes(
     for path in listing.of(".json"):
         pairs_of_file = read_pairs(listing.read(path, MOST_BYTES))
         amounts = _AMOUNTS.search(PurePosixPath(path).stem) and all(map(_NUMBER.fullmatch, pairs_of_file.values()))
-        for each in () if amounts else (pairs_of_file, {code: name for name, code in pairs_of_file.items()}):
+        for each in () if amounts else (pairs_of_file, invert_pairs(pairs_of_file)):
             if set(classes) <= each.keys() and len(set(each.values())) == len(each):
                 found.append(ClassCodes(path, _pick(each, classes)))
     return tuple(found)

@@ -86,7 +86,7 @@ def describe_class_names(listing: Listing, classes: Sequence[str]) -> ClassNames
     partly: list[str] = []
     for path in listing.of(".json"):
         pairs, whole = read_pairs(listing.read(path, MOST_BYTES)), False
-        for mapping in (pairs, {name: label for label, name in pairs.items()}):
+        for mapping in (pairs, invert_pairs(pairs)):
             if set(mapping) == set(classes) and len(set(mapping.values())) == len(classes):
                 whole = True
                 if not all(name.isdigit() for name in mapping.values()):  # numbers are codes, and no names to show
@@ -94,7 +94,8 @@ def describe_class_names(listing: Listing, classes: Sequence[str]) -> ClassNames
         if set(classes) <= set(categories := _categories(listing, path)):
             found[path] = {label: categories[label] for label in classes}
         elif not whole and len(set(classes) & (set(pairs) | set(pairs.values()))) > 1:
-            partly.append(path)
+            lists_images = not invert_pairs(pairs) and set(pairs.values()) <= set(classes)
+            partly += [] if lists_images else [path]
     if not found:
         return ClassNames(
             check=tuple(f"{path} names some of the classes, not all and only these: unused" for path in partly)
@@ -128,6 +129,12 @@ def read_pairs(raw: bytes) -> dict[str, str]:
         return {}
     texts = {str(key).strip(): str(value).strip() for key, value in pairs.items()}
     return texts if len(texts) == len(pairs) and all(texts.values()) else {}
+
+
+def invert_pairs(pairs: Mapping[str, str]) -> dict[str, str]:
+    """Returns name -> key; none where two keys have one name, as images of a class do."""
+    names = {name: key for key, name in pairs.items()}
+    return names if len(names) == len(pairs) else {}
 
 
 def find_id_beside(table: pd.DataFrame, column: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 import pandas as pd
 
 from pipeline.core.errors import some
-from pipeline.data.describe.answer_evidence import explains_sample, holds_asked, names_groups_alone, shows_classes
+from pipeline.data.describe.answer_evidence import explains_sample, holds_asked, holds_no_answer, shows_classes
 from pipeline.data.describe.candidates import Candidate, TableCandidate
 from pipeline.data.describe.classes import decide_label, is_label
 from pipeline.data.describe.folders import FolderCandidate
@@ -88,7 +88,7 @@ def _weaker(
     if not explained and shows_classes(folder.classes, sample):
         return name
     if folder.folder not in {each.folder for each in candidate.matches}:  # it names images of several folders alike
-        return folder.folder if explained or not names_groups_alone(table, ids) else ""
+        return folder.folder if explained or not holds_no_answer(table, ids) else ""
     place = {
         path: PurePosixPath(path).relative_to(folder.folder).parts[0]
         for path in match.images

@@ -49,7 +49,7 @@ def are_slices(files: Sequence[Collection[str]], alike: float = SHARE) -> bool:
 
 
 def check_further_files(template: str, used: Sequence[str], paths: Iterable[str], id_column: str) -> tuple[str, ...]:
-    """Says that rows have more files than the one whose number the path names: photographs ``a-1.jpg``, ``a-2.jpg``.
+    """Says that rows have more files than the one whose end the path says: ``a-1.jpg``, ``a-2.jpg``, ``a_back.png``.
 
     Args:
         template: the path that columns make, of one file for each row.
@@ -58,20 +58,21 @@ def check_further_files(template: str, used: Sequence[str], paths: Iterable[str]
         id_column: of the table.
     """
     tail = template.rpartition("}")[2]
-    if re.search(r"\d", PurePosixPath(tail).stem) is None:
+    if not tail or tail[0].isalnum() or tail[0] in "./":
         return ()
-    taken, mine = set(used), {_cut_number(path) for path in used}
-    further = [path for path in paths if path not in taken and _cut_number(path) in mine]
-    if not further:
+    starts = {path.removesuffix(tail) for path in used}
+    ends = {path: cut for path in set(paths).difference(used) if (cut := _cut_end(path, tail[0], starts)) is not None}
+    if not ends:
         return ()
-    rows = set(map(_cut_number, further))
+    rows = len(set(ends.values()))
     return (
-        f"{len(rows):,} of {len(used):,} rows have several numbered files, such as {further[0]}: the one that ends in "
-        f"{tail} is taken, and {len(further):,} others are not; for answers from all files of a row list the files in "
+        f"{rows:,} of {len(used):,} rows have several files, such as {min(ends)}: the one that ends in "
+        f"{tail} is taken, and {len(ends):,} others are not; for answers from all files of a row list the files in "
         f"a table with {id_column}, and write train.answers and submission.unit by hand (docs/competitions.md)",
     )
 
 
-def _cut_number(path: str) -> str:
-    """Cuts the last number off a file's name."""
-    return re.sub(r"\d+(?=\D*$)", "", str(PurePosixPath(path).with_suffix("")))
+def _cut_end(path: str, joint: str, starts: Collection[str]) -> str | None:
+    """Returns the one of some starts that a path has before a joint; None where it has none."""
+    places = [place for place, letter in enumerate(path) if letter == joint]
+    return next((path[:place] for place in reversed(places) if path[:place] in starts), None)

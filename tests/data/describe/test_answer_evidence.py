@@ -66,6 +66,20 @@ def test_a_table_of_patients_alone_and_a_sample_that_shows_no_class_are_asked_ab
     assert read(root, files, train="train", positive="bee").train.layout == "folders"
 
 
+@pytest.mark.parametrize("more", [("age", "345"), ("scanner_type", "ABC")])
+def test_a_table_of_ages_and_a_sample_that_shows_no_class_are_asked_about(root: Path, more: tuple[str, str]) -> None:
+    files = in_folders(list_all(f"file,patient_id,{more[0]}", False, more[1]), "0")
+    with pytest.raises(InputError, match=r"--train 'meta\.csv:\.' or --train 'train'"):
+        read(root, files)
+
+
+def test_a_column_called_after_one_of_two_classes_asks_for_the_folders(root: Path) -> None:
+    sample = rows("file,bee_present", *((f"t{k}.png", 0) for k in range(6)))
+    files = {**in_folders(list_all("file,patient_id,age", False, "345")), "sample_submission.csv": sample}
+    found = read(root, files, metric="roc_auc")
+    assert (found.train.layout, found.submission.model_dump()["positive"]) == ("folders", "bee")
+
+
 def test_one_number_speaks_for_no_folders(root: Path) -> None:
     """Folders 0 and 1 hold parts of the images, and the sample shows 0 for any answer."""
     names = [f"train/{k % 2}/i{k}.png" for k in range(24)]

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 from support.competition_files import Files, images, rows, write
 
+from pipeline.core.competition import load_competition
 from pipeline.data.describe.channel_paths import ChannelPaths, find_channel_paths
 from pipeline.data.describe.description import describe_files
 from pipeline.data.describe.init import describe_local
@@ -101,8 +102,29 @@ def test_several_numbered_files_of_a_row_are_told(root: Path, name: str) -> None
         **images([f"train/{each}" for each in trains] + [f"test/{each}" for each in tests]),
     }
     said = describe_local(root, write(root, files))
-    assert "check: 8 of 12 rows have several numbered files" in said
+    assert "check: 8 of 12 rows have several files" in said
     assert f"the one that ends in {name.format('', 1)} is taken, and 12 others are not" in said
+
+
+@pytest.mark.parametrize(
+    ("grey", "path", "told"), [(False, "{id}_back.png", True), (True, "{id}_{channel}.png", False)]
+)
+def test_files_in_colour_are_views_and_no_channels(root: Path, grey: bool, path: str, told: bool) -> None:
+    names = [
+        f"{part}/{letter}{k}_{view}.png"
+        for part, letter, count in (("train", "a", 12), ("test", "t", 3))
+        for k in range(count)
+        for view in ("front", "back")
+    ]
+    files: Files = {
+        "train.csv": rows("patient,sick", *((f"a{k}", k % 2) for k in range(12))),
+        "sample_submission.csv": rows("patient,sick", *((f"t{k}", 0.5) for k in range(3))),
+        **images(names, grey=grey),
+    }
+    said = describe_local(root, write(root, files))
+    made = load_competition(root, "shape")
+    assert made.train.model_dump()["files"]["path"] == made.test.model_dump()["files"]["path"] == path
+    assert ("check: 12 of 12 rows have several files, such as train/a0_front.png" in said) == told
 
 
 def test_files_of_one_number_alone_are_nothing_to_tell(root: Path) -> None:
@@ -111,4 +133,4 @@ def test_files_of_one_number_alone_are_nothing_to_tell(root: Path) -> None:
         "sample_submission.csv": rows("PetID,Speed", *((f"t{k}", 0) for k in range(3))),
         **images([f"train/a{k}_2.png" for k in range(12)] + [f"test/t{k}_2.png" for k in range(3)]),
     }
-    assert "numbered files" not in describe_local(root, write(root, files))
+    assert "several files" not in describe_local(root, write(root, files))

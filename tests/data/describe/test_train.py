@@ -121,6 +121,16 @@ def test_a_json_that_names_a_part_of_the_classes_is_marked_to_check(root: Path) 
     assert "# CHECK: label_num_to_disease_map.json names" in (root / "configs/competitions/shape.yaml").read_text()
 
 
+def test_a_json_of_the_class_of_each_image_names_no_class(root: Path) -> None:
+    files = {name: value for name, value in cats().items() if name.startswith("test/")}
+    names = [f"{n}a.jpg" for n in range(8)]
+    files |= {f"train/{name}": cats()["train/cat.0.jpg"] for name in names}
+    files["labels.json"] = json.dumps({name: ("cat", "dog")[n % 2] for n, name in enumerate(names)})
+    files["sample_submission.csv"] = rows("id,label", *((n, "cat") for n in range(1, 4)))
+    assert read(root, files).class_names is None
+    assert "labels.json names" not in (root / "configs/competitions/shape.yaml").read_text()
+
+
 def test_two_jsons_that_name_the_classes_differently_name_none(root: Path) -> None:
     files = {**cassava('{"0": "Blight", "1": "Healthy"}'), "more.json": '{"0": "Healthy", "1": "Blight"}'}
     assert read(root, files).class_names is None
