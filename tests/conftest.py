@@ -1,5 +1,6 @@
 """Fixtures that several test files share, and the options of a run."""
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,17 @@ from support.parts import UnitScheduling, order, read_part, split_units, unit_of
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--part", metavar="K/N", help="of the slow tests, the K-th of N parts alone")
+
+
+def pytest_sessionstart() -> None:
+    """What is imported and collected is here to stay: no search for garbage in it."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Later searches leave it out, too."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)
