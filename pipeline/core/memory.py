@@ -1,4 +1,4 @@
-"""Memory that runs out, known by whatever name a library gives it, so that nothing else is blamed for it.
+"""Memory that runs out, known by whatever name a library gives it; and which objects are searched for garbage.
 
 Python, NumPy and pandas raise `MemoryError`; the loader of libraries an `ImportError`, TensorFlow and oneDNN errors of
 their own, pydantic a `SystemError` without a word. Where the words leave it open, a look at what the machine still
@@ -7,6 +7,7 @@ the process explains signal 6.
 """
 
 import errno
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,10 +15,28 @@ from pipeline.core.errors import InputError, one_line
 from pipeline.core.room import FIX, is_given
 
 _ROOM = 64 * 2**20  # bytes: where even these are refused, an error of any kind is for want of memory
+_USUAL, _NEVER = 10, 1_000_000  # searches of younger objects before one of old ones; 10 is Python's own
 _WORDS = (
     *("cannot allocate memory", "failed to map segment", "bad_alloc", "resource_exhausted", "unable to allocate"),
     *("out of memory", "out_of_memory", "insufficient memory", "cannot enlarge memory", "memoryerror"),
 )
+
+
+def spare_old_objects() -> None:
+    """Searches objects that have been there for a while for garbage no more; young ones as ever.
+
+    While libraries are imported, each such search goes over all modules there are, of which none ever goes: of the CPU
+    time of `import pipeline.networks.runtime` that was a sixth, of `import pipeline.stages.ensemble` a fifth.
+    """
+    young, middle, _ = gc.get_threshold()
+    gc.set_threshold(young, middle, _NEVER)
+
+
+def keep_objects() -> None:
+    """Takes all that is there for what stays, and searches what comes after it as Python does by itself."""
+    young, middle, _ = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(young, middle, _USUAL)
 
 
 def is_out_of_memory(error: Exception) -> bool:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.core.memory import is_out_of_memory
+from pipeline.core.memory import is_out_of_memory, keep_objects, spare_old_objects
 from pipeline.networks.processor import Precision as Precision
 from pipeline.networks.processor import (
     announce_backend,
@@ -33,6 +33,7 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 require_trainable_backend()
 require_backend_threads()
+spare_old_objects()
 with swallow_greeting(), hide_unused():
     try:
         import keras as keras
@@ -40,6 +41,7 @@ with swallow_greeting(), hide_unused():
         from keras import ops as ops
     except (ImportError, ValueError) as missing:
         raise explain_backend(missing) from missing
+keep_objects()
 
 
 def _is_news(record: logging.LogRecord) -> bool:

@@ -1,13 +1,15 @@
 """Memory that runs out, told from defects and from damage."""
 
 import errno
+import gc
+import weakref
 from pathlib import Path
 
 import pytest
 
 from pipeline.core import memory
 from pipeline.core.errors import InputError
-from pipeline.core.memory import explain_unread, is_out_of_memory
+from pipeline.core.memory import explain_unread, is_out_of_memory, keep_objects, spare_old_objects
 
 
 class ResourceExhaustedError(Exception):
@@ -62,3 +64,26 @@ def test_a_file_that_memory_did_not_suffice_for_is_not_called_damaged() -> None:
     )
     assert "damaged" not in str(lack)
     assert str(damage) == "a.parquet is damaged (bad page); train again"
+
+
+class Node:
+    """Can be in a circle."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+def test_old_objects_are_searched_for_garbage_no_more_until_they_are_kept_and_young_ones_always() -> None:
+    usual = gc.get_threshold()
+    try:
+        spare_old_objects()
+        before = gc.get_stats()[2]["collections"]
+        young = weakref.ref(Node())
+        stay = [[number] for number in range(200_000)]
+        assert young() is None
+        assert gc.get_stats()[2]["collections"] == before
+        keep_objects()
+        assert gc.get_threshold() == usual
+        assert gc.get_freeze_count() >= len(stay)
+    finally:
+        gc.set_threshold(*usual)
