@@ -14,9 +14,10 @@ from multiprocessing.process import BaseProcess
 from multiprocessing.reduction import DupFd
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pytest
+if TYPE_CHECKING:  # each process of a client imports this file: pytest would be most of its start
+    import pytest
 
 # All that importing the client takes long for; the client itself logs in when it is imported.
 _LIBRARIES = ["argparse", "bleach", "dateutil.relativedelta", "dotenv", "google.protobuf.text_format", "kagglesdk"]
@@ -37,7 +38,7 @@ def _take_over(given: Any) -> _Inherited:
     return _Inherited(given.detach())
 
 
-def warm(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+def warm(monkeypatch: "pytest.MonkeyPatch", folder: Path) -> None:
     """Runs the real client that way.
 
     Args:
@@ -60,7 +61,7 @@ def warm(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     monkeypatch.setattr("pipeline.kaggle.client.subprocess", stands_in)
 
 
-def warm_downloads(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+def warm_downloads(monkeypatch: "pytest.MonkeyPatch", folder: Path) -> None:
     """Runs the client of downloads that way; takes what `warm` takes."""
 
     class Popen:
