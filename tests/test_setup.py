@@ -189,7 +189,7 @@ def test_ci_goes_through_the_same_targets() -> None:
     script = ROOT / ".ci" / "run"
     text = script.read_text(encoding="utf-8")
     assert os.access(script, os.X_OK)
-    assert all(command in text for command in ("make lint test", 'make slow PART="$part"', "make run"))
+    assert all(command in text for command in ("make test", "make lint", 'make slow PART="$part"', "make run"))
 
 
 def test_the_builders_guide_has_a_row_for_each_room() -> None:
