@@ -74,6 +74,14 @@ def _one_minute() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_flush() -> Iterator[None]:
+    """Nothing waits for the disk: a power cut alone would show it. `tests/core/test_files.py` holds writes to it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
+        yield
+
+
 @pytest.fixture
 def real_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures of stages are drawn all the same."""

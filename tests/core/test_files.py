@@ -35,6 +35,17 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     assert [file.read_text(encoding="utf-8") for file in tmp_path.iterdir()] == ["old"]
 
 
+def test_a_file_is_on_the_disk_whole_before_it_takes_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flushed = list[tuple[str, bool]]()
+
+    def flush(number: int) -> None:
+        flushed.append((os.pread(number, 100, 0).decode(), (tmp_path / "a.txt").exists()))
+
+    monkeypatch.setattr(os, "fsync", flush)
+    write_text(tmp_path / "a.txt", "new")
+    assert flushed == [("new", False)]
+
+
 def test_the_temporary_file_keeps_the_suffix_by_which_writers_choose_a_format(tmp_path: Path) -> None:
     with atomic_path(tmp_path / "fold0.weights.h5") as temporary:
         assert temporary.name.endswith(".weights.h5")
