@@ -97,6 +97,6 @@ def estimate_candidates(
     """
     found = {name: estimate_recipe(name, size, table, candidate.by_pixels) for name, candidate in known.items()}
     return {
-        name: replace(estimate, backbones=known[name].backbones) if estimate and known[name].backbones else estimate
+        name: replace(estimate, backbones=known[name].backbones, length=known[name].length) if estimate else None
         for name, estimate in found.items()
     }

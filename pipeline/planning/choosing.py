@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from itertools import combinations
 
 from pipeline.planning.plan import Plan
-from pipeline.planning.prior import UNKNOWN, Estimate
+from pipeline.planning.prior import UNKNOWN, Estimate, TrainingLength
+from pipeline.planning.tried import find_family, find_paces, find_tried
 
 _MIXED = 0.1  # of the error, taken away by a second model as good as the ensemble
 _DECAY = 3.0  # how fast that fades with the error of the model beside the ensemble's
@@ -36,6 +37,7 @@ class Option:
         error: its own, relative to the best of the table.
         features: of its seconds, those of frozen backbones' features, which other models would share.
         backbones: whose features it reads, also where they are kept.
+        length: how long it trains; None where its epochs cannot be fewer.
     """
 
     model: str
@@ -46,6 +48,12 @@ class Option:
     error: float = UNKNOWN
     features: Mapping[str, float] = field(default_factory=dict)
     backbones: frozenset[str] = frozenset()
+    length: TrainingLength | None = None
+
+    @property
+    def family(self) -> str:
+        """The model of which it is a training."""
+        return self.length.base if self.length else self.model
 
     @property
     def rate(self) -> float:
@@ -79,24 +87,27 @@ def rank_options(plan: Plan, estimates: Mapping[str, Estimate | None], overhead:
         estimates: of each model; None where the table knows nothing of it.
         overhead: seconds of a step beside the training.
     """
-    done = {step.model for step in plan.steps if step.outcome != "out_of_time"}
+    tried = find_tried(plan, estimates)
     begun = {step.model: step.seconds for step in plan.steps if step.outcome == "out_of_time"}
+    paces = find_paces(plan, estimates)
     present = find_standing(plan, estimates)
     costs = measure_features(estimates)
     kept = {each: costs.get(each, 0.0) for each in _list_kept(plan, estimates)}
     options = []
     for name, estimate in estimates.items():
-        if name not in done:
+        family, share = find_family(name, estimates)
+        if share > tried.get(family, 0.0):
             error = estimate.relative_error if estimate else UNKNOWN
             training = estimate.seconds if estimate else _mean_seconds(estimates)
             backbones = estimate.backbones if estimate else frozenset()
             spared = sum(kept.get(each, 0.0) for each in backbones)
             table = max(training - spared, 0.0) + overhead
-            seconds = max(plan.slowness * table, begun.get(name, 0.0))
+            seconds = max(paces.get(family, plan.slowness) * table, begun.get(name, 0.0))
             rows = estimate.rows if estimate else 0
             gain = _expect_gain(present, error, backbones)
             shared = {each: plan.slowness * costs.get(each, 0.0) for each in backbones - kept.keys()}
-            options.append(Option(name, seconds, gain, rows, table, error, shared, backbones))
+            length = estimate.length if estimate else None
+            options.append(Option(name, seconds, gain, rows, table, error, shared, backbones, length))
     return sorted(options, key=lambda option: (-option.rate, option.model))
 
 
@@ -120,7 +131,7 @@ def choose_option(options: Sequence[Option], present: PlanStanding, seconds: flo
         some
         for count in range(1, _AHEAD + 1)
         for some in combinations(fitting, count)
-        if MARGIN * _sum_seconds(some) <= seconds
+        if len({option.family for option in some}) == count and MARGIN * _sum_seconds(some) <= seconds
     ]
     best = min(sets, key=lambda some: (_expect_error(present, some), _sum_seconds(some)))
     return best[0]
@@ -138,7 +149,7 @@ def choose_beside(options: Sequence[Option], chosen: Option, present: PlanStandi
     found, left, option = list[str](), list(options), chosen
     for _ in range(_AHEAD):
         present, seconds = present.add(option.error, option.backbones), seconds - option.seconds
-        left = [each for each in left if each.model != option.model]
+        left = [each for each in left if each.family != option.family]
         following = choose_option(left, present, seconds, first=False)
         if following is None:
             break

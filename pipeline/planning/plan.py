@@ -28,6 +28,7 @@ class PlanStep(Section):
         gain_error: its paired standard error.
         alone: its own out-of-fold score.
         spent: seconds of the budget that were gone at its end.
+        projected: seconds that it would have taken, where its first epochs showed that they are too many.
     """
 
     model: str
@@ -42,6 +43,12 @@ class PlanStep(Section):
     gain_error: float | None = None
     alone: float | None = None
     spent: float = 0.0
+    projected: float | None = None
+
+    @property
+    def pace(self) -> float | None:
+        """How many times longer it takes than the table says, or takes at least; None where that is not known."""
+        return (self.projected or self.seconds) / self.table_seconds if self.table_seconds else None
 
 
 class PlannedSearch(Section):
@@ -120,9 +127,9 @@ class Plan(Section):
         """
         ratios, partly = [math.log(self.waiting)], list[float]()
         for step in self.steps:
-            if step.table_seconds and step.outcome in ("kept", "dropped"):
+            if step.pace and (step.projected or step.outcome in ("kept", "dropped")):
                 counted = partly if step.model in self.beside else ratios
-                counted.append(math.log(step.seconds / step.table_seconds))
+                counted.append(math.log(step.pace))
         least = sum(ratios) / len(ratios)
         ratios += [ratio for ratio in partly if ratio > least]
         return math.exp(sum(ratios) / len(ratios))

@@ -31,16 +31,40 @@ class DataSize:
 
 
 @dataclass(frozen=True)
+class TrainingLength:
+    """How long a network trains.
+
+    Attributes:
+        base: the model whose file says so.
+        whole: epochs of its last phase.
+        before: epochs of the phases before that, of the head alone.
+        epochs: of ``whole``, those that are trained.
+    """
+
+    base: str
+    whole: int
+    before: int
+    epochs: int
+
+    @property
+    def share(self) -> float:
+        """Part of the epochs."""
+        return self.epochs / self.whole
+
+
+@dataclass(frozen=True)
 class ModelFacts:
     """What a plan has to know of a model's file.
 
     Attributes:
         by_pixels: whether it sees images as they are stored, so that its seconds grow with their pixels, too.
         backbones: names of the frozen backbones whose features a head reads.
+        length: how long it trains, where fewer epochs make a model, too; None where not.
     """
 
     by_pixels: bool
     backbones: frozenset[str] = frozenset()
+    length: TrainingLength | None = None
 
 
 class MeasuredRecipe(Section):
@@ -75,6 +99,7 @@ class Estimate:
         rows: rows of the table behind it.
         features: seconds of the features among those.
         backbones: names of the frozen backbones whose features it reads.
+        length: how long it trains; None where its epochs cannot be fewer.
     """
 
     relative_error: float
@@ -82,6 +107,7 @@ class Estimate:
     rows: int
     features: float = 0.0
     backbones: frozenset[str] = frozenset()
+    length: TrainingLength | None = None
 
 
 def read_measured_recipes(root: Path) -> tuple[MeasuredRecipe, ...]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pipeline.core.competition import Competition
 from pipeline.core.errors import InputError
-from pipeline.planning.prior import ModelFacts
+from pipeline.planning.prior import ModelFacts, TrainingLength
 from pipeline.training.heads.recipe import HeadRecipe
 from pipeline.training.model_file import ModelRecipe, load_model
 from pipeline.training.recipes.recipe import Recipe
@@ -35,7 +35,8 @@ def read_model_facts(
             left_out[name] = "learns from the predictions of another model"
             continue
         heads = recipe.backbones if isinstance(recipe, HeadRecipe) else ()
-        found[name] = ModelFacts(_sees_stored_size(recipe), frozenset(each.model_dump_json() for each in heads))
+        backbones = frozenset(each.model_dump_json() for each in heads)
+        found[name] = ModelFacts(_sees_stored_size(recipe), backbones, _find_length(name, recipe))
     return found, left_out
 
 
@@ -44,3 +45,14 @@ def _sees_stored_size(recipe: ModelRecipe) -> bool:
     if isinstance(recipe, HeadRecipe):
         return any(each.input.size is None for each in recipe.backbones)
     return recipe.input.size is None if isinstance(recipe, Recipe) else True
+
+
+def _find_length(name: str, recipe: ModelRecipe) -> TrainingLength | None:
+    """Finds how long a network trains, where fewer epochs of its last phase are a training, too."""
+    if not isinstance(recipe, Recipe):
+        return None
+    training = recipe.training
+    by_epochs = training.patience or training.average or training.plain_epochs
+    if by_epochs or training.on_features or training.schedule.name in ("plateau", "step"):
+        return None  # settings that count epochs, and layers whose features cost more than they
+    return TrainingLength(name, training.epochs, training.all_epochs - training.epochs, training.epochs)

@@ -24,13 +24,12 @@ from pipeline.core.targets.contract import Target
 from pipeline.core.targets.prepared import read_fold_truth, read_target
 from pipeline.planning.choosing import Option
 from pipeline.planning.evidence import compare_ensembles, score_after_choice
+from pipeline.planning.pace import FoldFiles, TooSlowError, read_changes
 from pipeline.planning.plan import Plan, PlanStep, plan_folder
 from pipeline.training.context import read_train_params
-from pipeline.training.task import find_fold_folder
 from pipeline.workspace.running import Run, run_stages, run_verb
 
 Tick = Callable[[float], None]
-FoldFiles = frozenset[tuple[Path, int]]
 ENSEMBLING = ("ensemble", "submission-ensemble")
 IDLE = 1e-3  # weight below which a member does nothing
 _BACK = 300.0  # seconds at most for getting the ensemble back from DVC's cache, which takes some
@@ -75,7 +74,7 @@ def try_model(root: Path, plan: Plan, option: Option, seconds: float, tick: Tick
         plan: so far.
         option: the model.
         seconds: after which the step is ended; what is half done is kept for a later run.
-        tick: called while it runs.
+        tick: called while it runs; may end the step by `TooSlowError`.
         beside: models that Ray trains on what the step leaves free, until it is trained; local training leaves none.
 
     Returns:
@@ -86,15 +85,13 @@ def try_model(root: Path, plan: Plan, option: Option, seconds: float, tick: Tick
     write_active(root, (*plan.models, option.model))
     try:
         ran = _train_and_combine(root, (option.model, *beside), seconds, log, tick)
+    except TooSlowError as slow:
+        put_back(root, plan, option.model)
+        return _note_too_slow(plan, option, slow, seconds)
     except BaseException:
         put_back(root, plan, option.model)
         raise
-    known = {
-        "model": option.model,
-        "expected_seconds": option.seconds,
-        "table_seconds": option.table_seconds,
-        "expected_gain": option.gain,
-    }
+    known = _list_known(option)
     if ran.code != 0:
         put_back(root, plan, option.model)
         if plan.models:
@@ -141,6 +138,19 @@ def try_model(root: Path, plan: Plan, option: Option, seconds: float, tick: Tick
     return after.model_copy(update={"score_after_choice": _score_choice(root, after, judge)})
 
 
+def _list_known(option: Option) -> dict[str, float | str | None]:
+    known = {"expected_seconds": option.seconds, "table_seconds": option.table_seconds, "expected_gain": option.gain}
+    return {"model": option.model, **known}
+
+
+def _note_too_slow(plan: Plan, option: Option, slow: TooSlowError, seconds: float) -> Plan:
+    """Adds a step that its first epochs ended; the ensemble was not touched by then."""
+    reason = f"by its first epochs it takes {slow.projected:.0f} s of {seconds:.0f} s; what was trained is kept"
+    known = {**_list_known(option), "outcome": "out_of_time", "reason": reason, "seconds": round(slow.gone, 1)}
+    step = PlanStep.model_validate({**known, "projected": round(slow.projected, 1)})
+    return plan.model_copy(update={"steps": (*plan.steps, step)})
+
+
 def _train_and_combine(root: Path, models: tuple[str, ...], seconds: float, log: Path, tick: Tick) -> Run:
     """Trains the folds of the first model, on Ray all at once with the others beside it, and adds it to the rest."""
     trained, (model, *beside) = Run(0, 0.0), models
@@ -155,16 +165,8 @@ def _train_and_combine(root: Path, models: tuple[str, ...], seconds: float, log:
 
 
 def read_progress_of(root: Path, models: Iterable[str]) -> dict[str, FoldFiles]:
-    """Reads which files of models' folds are done or under way, and when each was written, in nanoseconds.
-
-    Files of any fingerprint count: what was written since is of the present one, which only a backend knows.
-    """
-    work, found = paths.work_folder(root, "train"), dict[str, FoldFiles]()
-    for model in models:
-        name = find_fold_folder(work, model, "?" * 16, 0).parent.name
-        files = (file for kind in ("done.json", "state-*.npz") for file in work.glob(f"{name}/fold*/{kind}"))
-        found[model] = frozenset((file, file.stat().st_mtime_ns) for file in files)
-    return found
+    """Reads `read_changes` of several models."""
+    return {model: read_changes(paths.work_folder(root, "train"), model) for model in models}
 
 
 def note_beside(root: Path, plan: Plan, before: Mapping[str, FoldFiles]) -> Plan:

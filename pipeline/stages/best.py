@@ -8,24 +8,24 @@ import os
 import resource
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.core import paths, tables
 from pipeline.core.active import active_models, active_name
 from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError
 from pipeline.core.params_file import write_active
 from pipeline.core.room import count_cores
-from pipeline.images.store import open_store
-from pipeline.planning.candidates import estimate_candidates, reading_candidates
+from pipeline.planning.candidates import reading_candidates
 from pipeline.planning.choosing import MARGIN, Option, choose_beside, choose_option, find_standing, rank_options
+from pipeline.planning.outlook import Outlook, look_ahead
+from pipeline.planning.pace import Pace
 from pipeline.planning.page import write_plan_page
 from pipeline.planning.plan import Plan, plan_folder, read_plan, write_plan
 from pipeline.planning.plan_lines import describe_end, describe_standing, format_clock
-from pipeline.planning.prior import DataSize, Estimate, read_measured_recipes
+from pipeline.planning.prior import read_measured_recipes
 from pipeline.planning.searching import SHARE, choose_search, remove_dropped, run_search
-from pipeline.planning.steps import leave_out_idle, note_beside, read_progress_of, try_model
+from pipeline.planning.shortened import remove_shortened, write_shortened
+from pipeline.planning.steps import Tick, leave_out_idle, note_beside, read_progress_of, try_model
 from pipeline.training.context import read_train_params
 from pipeline.training.machines.ray_cluster import require_cluster
 from pipeline.workspace.running import run_stages
@@ -37,21 +37,6 @@ _ENDING = 1.5  # seconds for the page of the plan
 _PART = 0.25
 _MOST = 3.0  # times what a step is expected to take: it is ended then, and what it trained is kept
 _LINE = 15.0  # seconds between two lines where there is no terminal
-
-
-@dataclass(frozen=True)
-class Outlook:
-    """What a plan may still do.
-
-    Attributes:
-        estimates: of each model that may be tried.
-        left_out: models that may not, with the reason.
-        on_ray: whether the next models train on what a step leaves free.
-    """
-
-    estimates: dict[str, Estimate | None]
-    left_out: dict[str, str]
-    on_ray: bool = False
 
 
 def run(root: Path, hours: float, gone: float = 0.0, search: bool = False) -> None:
@@ -80,8 +65,7 @@ def run(root: Path, hours: float, gone: float = 0.0, search: bool = False) -> No
     with reading_candidates(root, load_competition(root), active_models(root), table) as read:
         execution.begin()
         candidates = read.wait()
-    estimates = estimate_candidates(candidates.known, _find_size(root), table)
-    outlook = Outlook(estimates, candidates.left_out, train.executor == "ray")
+    outlook = look_ahead(root, candidates, table, train.executor == "ray")
     execution.steps(outlook, SHARE * plan.budget if search else 0.0)
     if search:
         execution.searches()
@@ -135,6 +119,8 @@ class _Execution:
                 return
             others = [each.seconds for each in options if each.model != option.model]
             beside = choose_beside(options, option, present, seconds) if outlook.on_ray else ()
+            if option.length:
+                write_shortened(self._root, option.length, self._plan.competition, option.model)
             self._step(option, seconds, min(others, default=0.0), beside)
 
     def searches(self) -> None:
@@ -181,13 +167,25 @@ class _Execution:
             seconds = 4 * option.seconds
         else:
             seconds = max(MARGIN * option.seconds, seconds - MARGIN * quickest)
-        before = read_progress_of(self._root, beside)
+        before, tick = read_progress_of(self._root, beside), self._watch(option, seconds)
         try:
-            self._plan = try_model(self._root, self._plan, option, seconds, self._tick, beside)
+            self._plan = try_model(self._root, self._plan, option, seconds, tick, beside)
         finally:  # also where it is broken off
             self._plan = note_beside(self._root, self._plan, before)
             self._save()
         self._note()
+
+    def _watch(self, option: Option, seconds: float) -> Tick:
+        """Returns the tick of a step: it ends a training that by its first epochs will not be done in time."""
+        if option.length is None or not (self._plan.models or seconds < self.plan.left):
+            return self._tick
+        pace, least = Pace(self._root, option.model, option.length), seconds - _OVERHEAD * self._plan.slowness / 2
+
+        def tick(gone: float) -> None:
+            self._tick(gone)
+            pace.check(gone, least)
+
+        return tick
 
     def _note(self) -> None:
         """Notes when the last step ended, and prints what came of it."""
@@ -205,6 +203,7 @@ class _Execution:
         if self.plan.left > _reserve(self._plan):
             self._plan = leave_out_idle(self._root, self._plan, self.plan.left, self._tick)
         write_active(self._root, self._plan.models)
+        remove_shortened(self._root, {step.model for step in self._plan.steps} - set(self._plan.models))
         ran = run_stages(self._root, (), max(self.plan.left - _ENDING, 0.0), self._log, self._tick)
         if ran.code:
             raise InputError(f"{ran.error}; the submission is written, see {self._log}")
@@ -236,11 +235,6 @@ def _count_cpu() -> float:
     """CPU seconds of all processes that this one started and that have ended."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
-
-
-def _find_size(root: Path) -> DataSize:
-    images = open_store(paths.store_path(root, "train"))
-    return DataSize(min(images.shape[1:3]), len(tables.read_index(paths.index_path(root, "train"))))
 
 
 def _reserve(plan: Plan) -> float:

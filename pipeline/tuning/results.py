@@ -1,19 +1,15 @@
 """Results of tuning: the settings laid over a model's file, a card, its numbers, a page."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-from ruamel.yaml import YAML
 
 from pipeline.core import cards, files
 from pipeline.core.cards import TuningCard
 from pipeline.core.errors import InputError
-from pipeline.core.files import atomic_path
 from pipeline.core.paths import found_model, model_path, reports_folder, tuned_path
 from pipeline.page import document
 from pipeline.page.blocks import render_paragraph
-from pipeline.training.recipes.model_yaml import FOUND, Settings, overlay_settings
+from pipeline.training.recipes.model_yaml import FOUND, Settings, overlay_settings, write_settings
 
 
 def study_page_path(root: Path, model: str) -> Path:
@@ -40,7 +36,7 @@ def write_found_model(root: Path, card: TuningCard, settings: Settings, full: Se
     except InputError:  # in a section that the file leaves out
         laid = overlay_settings(full, card.best.settings)
     path = model_path(root, found_model(card.model, card.competition))
-    _dump(path, f"{_headline(card, FOUND)} On {card.competition}.", laid)
+    write_settings(path, f"{_headline(card, FOUND)} On {card.competition}.", laid)
     return path
 
 
@@ -78,17 +74,7 @@ def _write_settings(path: Path, card: TuningCard) -> None:
     content: dict[str, Any] = {}
     if card.adopted and card.best is not None:
         content = {"competition": card.competition, "settings": card.best.settings}
-    _dump(path, _headline(card, "Written by the stage tune."), content)
-
-
-def _dump(path: Path, headline: str, content: Mapping[str, Any]) -> None:
-    yaml = YAML(typ="safe", pure=True)
-    yaml.default_flow_style = False
-    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-        file.write(f"# {headline}\n")
-        if content:
-            yaml.dump(dict(content), file)
+    write_settings(path, _headline(card, "Written by the stage tune."), content)
 
 
 def _headline(card: TuningCard, writer: str) -> str:

@@ -9,8 +9,10 @@ from support.fabricated import write_params, write_repository
 from pipeline.core.errors import InputError
 from pipeline.planning.candidates import ModelsToTry
 from pipeline.planning.choosing import Option
+from pipeline.planning.outlook import Outlook
 from pipeline.planning.plan import Plan, PlannedSearch, PlanStep, read_plan
-from pipeline.planning.prior import DataSize, Estimate
+from pipeline.planning.prior import Estimate, TrainingLength
+from pipeline.planning.shortened import estimate_shortened
 from pipeline.stages import best
 from pipeline.workspace.running import Run
 
@@ -44,8 +46,7 @@ def test_pages_that_the_budget_cuts_off_are_left_to_dvc(
     monkeypatch.setattr(best, "try_model", try_model)
     monkeypatch.setattr(best, "leave_out_idle", lambda root, plan, seconds, tick: plan)
     monkeypatch.setattr(best, "reading_candidates", lambda *settings: nullcontext(_Read()))
-    monkeypatch.setattr(best, "estimate_candidates", lambda known, size, table: {"one": Estimate(1.0, 9.0, 1)})
-    monkeypatch.setattr(best, "_find_size", lambda root: DataSize(8, 100))
+    monkeypatch.setattr(best, "look_ahead", lambda *settings: Outlook({"one": Estimate(1.0, 9.0, 1)}, {}))
     monkeypatch.setattr(best, "read_measured_recipes", lambda root: ())
     best.run(tmp_path, 0.1)
     printed = capsys.readouterr().out
@@ -136,7 +137,7 @@ def test_a_third_of_the_budget_is_held_for_searches(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(best._Execution, "searches", lambda self: held.append(-1.0))
     monkeypatch.setattr(best._Execution, "finish", lambda self, outlook: None)
     monkeypatch.setattr(best, "reading_candidates", lambda *settings: nullcontext(_Read()))
-    monkeypatch.setattr(best, "_find_size", lambda root: DataSize(8, 100))
+    monkeypatch.setattr(best, "look_ahead", lambda *settings: Outlook({}, {}))
     monkeypatch.setattr(best, "read_measured_recipes", lambda root: ())
     write_repository(tmp_path)
     write_params(tmp_path, ["one"])
@@ -173,7 +174,7 @@ def test_the_next_models_train_beside_a_step_on_ray_alone(
 
     monkeypatch.setattr(best, "try_model", try_model)
     execution = best._Execution(tmp_path, Plan(competition="tiny", budget=600.0), 0.0)
-    execution.steps(best.Outlook({"a": Estimate(1.0, 9.0, 1), "b": Estimate(2.0, 9.0, 1)}, {}, on_ray), 0.0)
+    execution.steps(Outlook({"a": Estimate(1.0, 9.0, 1), "b": Estimate(2.0, 9.0, 1)}, {}, on_ray), 0.0)
     assert given == expected
 
 
@@ -194,3 +195,37 @@ def test_what_trained_beside_a_step_is_noted_also_where_the_step_is_broken_off(
     plan = read_plan(tmp_path, "tiny")
     assert plan
     assert plan.beside == ("b",)
+
+
+def test_a_network_that_does_not_fit_is_trained_shorter_and_its_file_stays_with_it_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_repository(tmp_path)
+    write_params(tmp_path, ["one"])
+    folder = tmp_path / "configs" / "models"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("net", "other"):
+        (folder / f"{name}.yaml").write_text("network: {name: plain_cnn}\ntraining: {epochs: 8}\n")
+    lengths = {name: TrainingLength(name, 8, 0, 8) for name in ("net", "other")}
+    whole = {name: Estimate(1.0, 900.0, 1, length=length) for name, length in lengths.items()}
+    present: list[list[str]] = []
+
+    def try_model(root: Path, plan: Plan, option: Option, seconds: float, tick: object, beside: object) -> Plan:
+        present.append(sorted(path.stem for path in folder.glob("*_epochs.yaml")))
+        assert option.model in present[-1]
+        kept = not plan.models
+        step = PlanStep(model=option.model, outcome="kept" if kept else "dropped", reason="", seconds=99, score=0.8)
+        update = {"metric": "accuracy", "score": 0.8, "interval": (0.7, 0.9), "score_after_choice": 0.8}
+        models = (*plan.models, option.model) if kept else plan.models
+        return plan.model_copy(update={"steps": (*plan.steps, step), "models": models} | update)
+
+    monkeypatch.setattr(best, "try_model", try_model)
+    monkeypatch.setattr(best, "run_stages", lambda *settings: Run(0, 1.0))
+    monkeypatch.setattr(best, "leave_out_idle", lambda root, plan, seconds, tick: plan)
+    outlook = Outlook(estimate_shortened(tmp_path, whole), {})
+    execution = best._Execution(tmp_path, Plan(competition="tiny", budget=700.0), 0.0)
+    execution.steps(outlook, 0.0)
+    execution.finish(outlook)
+    (kept,) = execution.plan.models
+    assert len(present) > 1
+    assert [path.stem for path in folder.glob("*_epochs.yaml")] == [kept]

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.core.competition import load_competition
 from pipeline.planning.candidates import estimate_candidates, reading_candidates
-from pipeline.planning.prior import DataSize, ModelFacts, read_measured_recipes
+from pipeline.planning.prior import DataSize, ModelFacts, TrainingLength, read_measured_recipes
 from pipeline.planning.readable import read_model_facts
 
 ROOT = Path(__file__).parents[2]
@@ -29,7 +29,7 @@ def test_facts_say_what_a_model_costs_by_and_which_features_it_reads() -> None:
     known, left_out = read_model_facts(ROOT, load_competition(ROOT), [*names, "no_such"])
     assert left_out["mobilenet_v2_frozen_pseudo"] == "learns from the predictions of another model"
     assert "no_such" in left_out["no_such"]
-    assert known["small_cnn"] == ModelFacts(by_pixels=True)
+    assert known["small_cnn"] == ModelFacts(by_pixels=True, length=TrainingLength("small_cnn", 40, 0, 40))
     assert not known["mobilenet_v2_160_logistic"].by_pixels
     assert known["mobilenet_v2_160_logistic"].backbones < known["mobilenet_v2_xception_logistic"].backbones
 

@@ -11,6 +11,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.files import write_json
 from pipeline.planning import steps
 from pipeline.planning.choosing import Option
+from pipeline.planning.pace import TooSlowError
 from pipeline.planning.plan import Plan
 from pipeline.planning.steps import Tick
 from pipeline.stages import ensemble
@@ -59,6 +60,28 @@ def test_the_first_model_stays_and_a_better_ensemble_replaces_it(root: Path) -> 
     assert plan.steps[1].gain > 0
     assert plan.score == plan.steps[1].score
     assert plan.score_after_choice is not None
+
+
+def test_a_step_that_its_first_epochs_end_says_what_it_would_take(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = attempt(root, Plan(competition="tiny", budget=600.0), "good")
+    ensemble_file = paths.oof_path(root, paths.ENSEMBLE).read_bytes()
+
+    def tick(gone: float) -> None:
+        raise TooSlowError(20.0, 400.0)
+
+    def run_stages(root: Path, targets: tuple[str, ...], seconds: float, log: Path, tick: Tick) -> Run:
+        assert targets[0] == "train@late"
+        tick(20.0)
+        raise AssertionError("nothing follows")
+
+    monkeypatch.setattr(steps, "run_stages", run_stages)
+    after = steps.try_model(root, plan, Option("late", 10.0, 0.1, 1, 10.0), 60.0, tick)
+    step = after.steps[-1]
+    assert (step.outcome, step.seconds, step.projected, step.pace) == ("out_of_time", 20.0, 400.0, 40.0)
+    assert "takes 400 s of 60 s" in step.reason
+    assert after.models == active_models(root) == ("good",)
+    assert paths.oof_path(root, paths.ENSEMBLE).read_bytes() == ensemble_file
+    assert plan.slowness < after.slowness
 
 
 def test_a_model_that_does_not_help_leaves_nothing_behind(root: Path) -> None:

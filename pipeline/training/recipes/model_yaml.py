@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import Field
+from ruamel.yaml import YAML
 
 from pipeline.core.config import Section, load, read_yaml
 from pipeline.core.errors import InputError, near_names
+from pipeline.core.files import atomic_path
 from pipeline.core.paths import check_model_name, model_path, tuned_path
 
 SEARCH = "search"
@@ -72,6 +74,23 @@ def read_tuned_settings(root: Path, model: str, competition: str) -> Settings:
 def is_found_by_search(path: Path) -> bool:
     """Says whether a model's file is one that a search wrote, and may write again or remove."""
     return path.is_file() and FOUND in path.read_text(encoding="utf-8").partition("\n")[0]
+
+
+def write_settings(path: Path, headline: str, settings: Mapping[str, Any]) -> None:
+    """Writes settings as YAML below a comment, whole or not at all.
+
+    Args:
+        path: the file.
+        headline: the comment.
+        settings: in their order; where there are none the comment is all.
+    """
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        file.write(f"# {headline}\n")
+        if settings:
+            yaml.dump(dict(settings), file)
 
 
 def get_setting(settings: Mapping[str, Any], path: str) -> Any:

@@ -1,0 +1,110 @@
+"""How fast a training goes, read off its folds' states: whether it will be done in time shows after a few epochs."""
+
+from contextlib import suppress
+from pathlib import Path
+
+from pipeline.core.paths import folds_path, work_folder
+from pipeline.core.tables import read_folds
+from pipeline.planning.prior import TrainingLength
+from pipeline.training.context import read_train_params
+from pipeline.training.state import list_states, read_progress
+from pipeline.training.task import find_fold_folder
+
+FoldFiles = frozenset[tuple[Path, int]]
+_EPOCHS, _SECONDS = 2, 5.0  # between the first look and one that counts
+_EVERY = 1.0  # seconds between two looks
+
+
+class TooSlowError(Exception):
+    """A training will not be done in time.
+
+    Attributes:
+        gone: seconds since it began.
+        projected: seconds that it would take in all.
+    """
+
+    def __init__(self, gone: float, projected: float) -> None:
+        """Takes both."""
+        super().__init__(f"{projected:.0f} s")
+        self.gone, self.projected = gone, projected
+
+
+class Pace:
+    """The epochs of a model's folds over time.
+
+    Only those of the last phase count: those before it, of a head alone, are much quicker.
+    """
+
+    def __init__(self, root: Path, model: str, length: TrainingLength) -> None:
+        """Starts to watch.
+
+        Args:
+            root: the repository.
+            model: that is trained.
+            length: of the training of a fold.
+        """
+        params, self._work = read_train_params(root), work_folder(root, "train")
+        folds = params.folds or read_folds(folds_path(root))["fold"].unique()
+        self._model, self._begun = model, read_changes(self._work, model)
+        self._epochs, self._before = length.epochs, length.before
+        self._whole = len(folds) * params.seeds * length.epochs
+        self._first: tuple[float, float] | None = None
+        self._looked = 0.0
+
+    def project(self, gone: float) -> float | None:
+        """Returns the seconds that all folds take; None before a few epochs are done.
+
+        Args:
+            gone: seconds so far.
+        """
+        done = self._count_epochs()
+        if not done:
+            return None
+        began, already = self._first = self._first or (gone, done)
+        if done - already < _EPOCHS or gone - began < _SECONDS:
+            return None
+        return gone + (self._whole - done) * (gone - began) / (done - already)
+
+    def check(self, gone: float, seconds: float) -> None:
+        """Refuses a training that will not be done in time.
+
+        Args:
+            gone: seconds so far.
+            seconds: that it may take.
+
+        Raises:
+            TooSlowError: it takes more.
+        """
+        if gone - self._looked < _EVERY:
+            return
+        self._looked, projected = gone, self.project(gone)
+        if projected is not None and projected > seconds:
+            raise TooSlowError(gone, projected)
+
+    def _count_epochs(self) -> float:
+        """Counts the epochs done under the settings that are trained now: those of which a file has changed."""
+        changed = {file.parent.parent for file, _ in read_changes(self._work, self._model) - self._begun}
+        return sum(self._count_of(fold) for folder in changed for fold in folder.glob("fold*") if fold.is_dir())
+
+    def _count_of(self, fold: Path) -> float:
+        if (fold / "done.json").is_file():
+            return self._epochs
+        states = [progress for path in list_states(fold) if (progress := read_progress(path)) is not None]
+        return max((min(max(each.epoch - self._before, 0), self._epochs) for each in states), default=0)
+
+
+def read_changes(work: Path, model: str) -> FoldFiles:
+    """Reads which files of a model's folds are done or under way, and when each was written, in nanoseconds.
+
+    Files of any fingerprint count: what was written since is of the present one, which only a backend knows.
+
+    Args:
+        work: folder of trainings.
+        model: any.
+    """
+    name = find_fold_folder(work, model, "?" * 16, 0).parent.name
+    found = set()
+    for file in (file for kind in ("done.json", "state-*.npz") for file in work.glob(f"{name}/fold*/{kind}")):
+        with suppress(FileNotFoundError):  # replaced just now
+            found.add((file, file.stat().st_mtime_ns))
+    return frozenset(found)

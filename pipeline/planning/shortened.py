@@ -1,0 +1,102 @@
+"""Shortened trainings: where a network's epochs do not fit the time that is left, fewer of them, as a model of its own.
+
+A schedule of the learning rate spans whatever epochs there are, so that a training of half as many anneals as well as
+the whole one: Li, Yumer and Ramanan 2020, Budgeted Training, https://arxiv.org/abs/1905.04753. Its file stands beside
+the others under configs/models, so that `dvc repro` and a clean clone know it.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+
+from pipeline.core.paths import model_path
+from pipeline.planning.prior import Estimate, TrainingLength
+from pipeline.training.recipes.model_yaml import overlay_settings, read_model, read_tuned_settings, write_settings
+
+_MARK = "Written by the verb best."
+_STEP = 2**0.5  # between two lengths
+_LEAST = 1 / 8  # of the epochs
+_FEWEST = 2  # epochs
+_FIXED = 0.1  # of the seconds, which do not depend on the epochs: building, the head's own phase, predicting
+_POWER = 0.2  # errors grow with the epochs left out: docs/best.md
+
+
+def estimate_shortened(root: Path, estimates: Mapping[str, Estimate | None]) -> dict[str, Estimate | None]:
+    """Adds to the estimates those of shortened trainings.
+
+    Args:
+        root: the repository.
+        estimates: of each model.
+
+    Returns:
+        All estimates by model. A name whose file someone else wrote is left to them.
+    """
+    found = dict(estimates)
+    for base, estimate in estimates.items():
+        if estimate is None or estimate.length is None:
+            continue
+        for epochs in _list_lengths(estimate.length.whole):
+            name, length = f"{base}_{epochs}_epochs", replace(estimate.length, epochs=epochs)
+            if name in found or (model_path(root, name).is_file() and not is_shortened(root, name)):
+                continue
+            found[name] = replace(
+                estimate,
+                relative_error=estimate.relative_error * length.share**-_POWER,
+                seconds=estimate.seconds * (_FIXED + (1 - _FIXED) * length.share),
+                length=length,
+            )
+    return found
+
+
+def _list_lengths(epochs: int) -> list[int]:
+    """Lists numbers of epochs below the whole, the largest first."""
+    lengths: list[int] = []
+    for power in count(1):
+        length = round(epochs / _STEP**power)
+        if length < max(_FEWEST, _LEAST * epochs):
+            return lengths
+        if length < epochs and length not in lengths:
+            lengths.append(length)
+    return lengths
+
+
+def write_shortened(root: Path, length: TrainingLength, competition: str, name: str) -> None:
+    """Writes the file of a shortened training, with the settings of tuning in it; of a whole one there is a file.
+
+    Args:
+        root: the repository.
+        length: of the training.
+        competition: the active one.
+        name: of the new model.
+
+    Raises:
+        InputError: the file of the model that is shortened cannot be read.
+    """
+    if length.epochs == length.whole:
+        return
+    settings = read_model(root, length.base)[0]
+    tuned = read_tuned_settings(root, length.base, competition)
+    settings = overlay_settings(settings, tuned) if tuned else settings
+    training = settings["training"]
+    training["epochs"] = length.epochs
+    if "validate_every" in training:
+        training["validate_every"] = min(training["validate_every"], length.epochs)
+    schedule = training.get("schedule", {})
+    if "warmup_epochs" in schedule:
+        schedule["warmup_epochs"] = round(schedule["warmup_epochs"] * length.share, 3)
+    headline = f"{length.epochs} of the {length.whole} epochs of {length.base}. {_MARK}"
+    write_settings(model_path(root, name), headline, settings)
+
+
+def is_shortened(root: Path, model: str) -> bool:
+    """Says whether a model's file is one that a plan wrote, and may write again or remove."""
+    path = model_path(root, model)
+    return path.is_file() and _MARK in path.read_text(encoding="utf-8").partition("\n")[0]
+
+
+def remove_shortened(root: Path, models: Iterable[str]) -> None:
+    """Removes the files of shortened trainings that do not stay; other models' are left alone."""
+    for model in models:
+        if is_shortened(root, model):
+            model_path(root, model).unlink()

@@ -1,0 +1,51 @@
+"""What the steps of a plan say of the models that may come next: which were tried, and how long they take here."""
+
+import math
+from collections.abc import Mapping
+
+from pipeline.planning.plan import Plan
+from pipeline.planning.prior import Estimate
+
+
+def find_family(model: str, estimates: Mapping[str, Estimate | None]) -> tuple[str, float]:
+    """Returns the model of which this is a training, and the share of its epochs.
+
+    Args:
+        model: any.
+        estimates: of each.
+    """
+    estimate = estimates.get(model)
+    length = estimate.length if estimate else None
+    return (length.base, length.share) if length else (model, 1.0)
+
+
+def find_tried(plan: Plan, estimates: Mapping[str, Estimate | None]) -> dict[str, float]:
+    """Finds which models were tried, and at most with which share of their epochs; infinite where that failed.
+
+    What time cut off was not tried.
+
+    Args:
+        plan: so far.
+        estimates: of each model.
+    """
+    tried: dict[str, float] = {}
+    for step in plan.steps:
+        if step.outcome != "out_of_time":
+            family, share = find_family(step.model, estimates)
+            tried[family] = max(tried.get(family, 0.0), math.inf if step.outcome == "failed" else share)
+    return tried
+
+
+def find_paces(plan: Plan, estimates: Mapping[str, Estimate | None]) -> dict[str, float]:
+    """Finds how many times longer models take than the table says, where they ran; what was cut off takes longer yet.
+
+    Args:
+        plan: so far.
+        estimates: of each model.
+    """
+    paces: dict[str, float] = {}
+    for step in plan.steps:
+        if step.pace and step.outcome != "failed":
+            cut = step.outcome == "out_of_time" and step.projected is None
+            paces[find_family(step.model, estimates)[0]] = max(step.pace, plan.slowness) if cut else step.pace
+    return paces

@@ -1,0 +1,126 @@
+"""Shortened trainings: what they are expected to cost, their files, and how a plan chooses among lengths."""
+
+from pathlib import Path
+
+import pytest
+from support.fabricated import write_repository
+
+from pipeline.core.competition import load_competition
+from pipeline.core.paths import model_path, models_folder, tuned_path
+from pipeline.planning.choosing import PlanStanding, choose_beside, choose_option, rank_options
+from pipeline.planning.plan import Outcome, Plan, PlanStep
+from pipeline.planning.prior import Estimate, TrainingLength
+from pipeline.planning.readable import read_model_facts
+from pipeline.planning.shortened import estimate_shortened, is_shortened, remove_shortened, write_shortened
+from pipeline.training.recipes.recipe import load_recipe
+
+ROOT = Path(__file__).parents[2]
+NETWORK = Estimate(1.0, 1000.0, 1, length=TrainingLength("net", 20, 0, 20))
+HEAD = Estimate(2.0, 50.0, 1)
+
+
+def plan(*steps: tuple[str, Outcome, float, float | None]) -> Plan:
+    made = tuple(
+        PlanStep(model=model, outcome=outcome, reason="", seconds=seconds, table_seconds=100.0, projected=projected)
+        for model, outcome, seconds, projected in steps
+    )
+    return Plan(competition="x", budget=3600, steps=made)
+
+
+def test_fewer_epochs_cost_less_and_score_worse(tmp_path: Path) -> None:
+    found = estimate_shortened(tmp_path, {"net": NETWORK, "head": HEAD, "new": None})
+    short = {name: estimate for name, estimate in found.items() if name not in ("net", "head", "new")}
+    assert list(short) == ["net_14_epochs", "net_10_epochs", "net_7_epochs", "net_5_epochs", "net_4_epochs"]
+    costs = [(each.seconds, each.relative_error) for each in (NETWORK, *short.values()) if each]
+    assert costs == sorted(costs, key=lambda cost: -cost[0])
+    assert costs == sorted(costs, key=lambda cost: cost[1])
+    half = short["net_10_epochs"]
+    assert half
+    assert half.seconds == pytest.approx(550)
+
+
+def test_a_file_of_yours_is_left_alone(tmp_path: Path) -> None:
+    write_repository(tmp_path)
+    models_folder(tmp_path).mkdir(exist_ok=True)
+    model_path(tmp_path, "net_10_epochs").write_text("# mine\nnetwork: {name: small}\n")
+    assert "net_10_epochs" not in estimate_shortened(tmp_path, {"net": NETWORK})
+    remove_shortened(tmp_path, ["net_10_epochs", "no_such"])
+    assert model_path(tmp_path, "net_10_epochs").is_file()
+
+
+@pytest.mark.parametrize("base", ["relu_cnn", "small_cnn", "deep_elu_cnn", "mobilenet_v2", "xception", "vgg19"])
+def test_each_length_of_a_shipped_recipe_is_a_recipe(tmp_path: Path, base: str) -> None:
+    (known, _) = read_model_facts(ROOT, load_competition(ROOT), [base])
+    whole = known[base].length
+    assert whole
+    found = estimate_shortened(tmp_path, {base: Estimate(1.0, 1000.0, 1, length=whole)})
+    models_folder(tmp_path).mkdir(parents=True)
+    model_path(tmp_path, base).write_bytes(model_path(ROOT, base).read_bytes())
+    assert len(found) > 1
+    for name, estimate in found.items():
+        assert estimate
+        assert estimate.length
+        write_shortened(tmp_path, estimate.length, "tiny", name)
+        recipe = load_recipe(tmp_path, name)
+        assert recipe.training.epochs == estimate.length.epochs
+        assert recipe.training.before == load_recipe(ROOT, base).training.before
+        assert is_shortened(tmp_path, name) is (name != base)
+    remove_shortened(tmp_path, found)
+    assert [path.stem for path in models_folder(tmp_path).iterdir()] == [base]
+
+
+def test_settings_of_tuning_stay(tmp_path: Path) -> None:
+    models_folder(tmp_path).mkdir(parents=True)
+    model_path(tmp_path, "relu_cnn").write_bytes(model_path(ROOT, "relu_cnn").read_bytes())
+    tuned_path(tmp_path, "relu_cnn").parent.mkdir(parents=True)
+    tuned_path(tmp_path, "relu_cnn").write_text("competition: tiny\nsettings: {training.batch_size: 32}\n")
+    write_shortened(tmp_path, TrainingLength("relu_cnn", 20, 0, 5), "tiny", "relu_cnn_5_epochs")
+    assert load_recipe(tmp_path, "relu_cnn_5_epochs").training.batch_size == 32
+
+
+def test_heads_and_settings_that_count_epochs_have_one_length_alone() -> None:
+    names = ["mobilenet_v2_frozen", "mobilenet_v2_160_logistic", "hog_logreg", "mobilenet_v2_128_last_blocks"]
+    known, _ = read_model_facts(ROOT, load_competition(ROOT), names)
+    assert {name: known[name].length for name in names} == dict.fromkeys(names)
+
+
+def test_the_longest_training_that_fits_comes_and_no_two_lengths_of_one_network(tmp_path: Path) -> None:
+    estimates = estimate_shortened(tmp_path, {"net": NETWORK})
+    options = rank_options(plan(), estimates, 0.0)
+    standing = PlanStanding(6.0)
+    chosen = {seconds: choose_option(options, standing, seconds, first=False) for seconds in (2000, 700, 330)}
+    assert {seconds: each.model for seconds, each in chosen.items() if each} == {
+        2000: "net",
+        700: "net_10_epochs",
+        330: "net_4_epochs",
+    }
+    longest = chosen[700]
+    assert longest
+    assert choose_beside(options, longest, standing, 3000) == ()
+
+
+@pytest.mark.parametrize(
+    ("step", "left"),
+    [
+        (("net_10_epochs", "kept", 50.0, None), {"net", "net_14_epochs"}),
+        (("net", "dropped", 50.0, None), set()),
+        (("net_4_epochs", "failed", 50.0, None), set()),
+        (("net_14_epochs", "out_of_time", 50.0, 200.0), {"net", *(f"net_{n}_epochs" for n in (14, 10, 7, 5, 4))}),
+    ],
+)
+def test_only_longer_trainings_follow_one_that_was_tried(
+    tmp_path: Path, step: tuple[str, Outcome, float, float | None], left: set[str]
+) -> None:
+    estimates = estimate_shortened(tmp_path, {"net": NETWORK})
+    assert {option.model for option in rank_options(plan(step), estimates, 0.0)} == left
+
+
+def test_first_epochs_say_what_other_lengths_take_here(tmp_path: Path) -> None:
+    estimates = estimate_shortened(tmp_path, {"net": NETWORK, "head": HEAD})
+    slow = plan(("net", "out_of_time", 30.0, 400.0))
+    seconds = {option.model: option.seconds for option in rank_options(slow, estimates, 0.0)}
+    assert seconds["net"] == pytest.approx(4000)
+    assert seconds["net_10_epochs"] == pytest.approx(2200)
+    assert 50 < seconds["head"] < 200
+    fast = rank_options(plan(("net", "out_of_time", 30.0, 50.0)), estimates, 0.0)
+    assert {option.model: option.seconds for option in fast}["net_10_epochs"] == pytest.approx(275)
