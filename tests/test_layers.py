@@ -38,7 +38,7 @@ ROOMS = {
     "planning": Room(
         5,
         "workspace page training",
-        "candidates choosing page plan plan_lines prior searching steps suggestions",
+        "candidates choosing outlook pace page plan plan_lines prior searching shortened steps suggestions",
     ),
     "tuning": Room(5, "page networks training", "params results space study"),
     "inference": Room(
@@ -55,7 +55,7 @@ ROOMS = {
         heads.frozen_networks heads.other_heads heads.recipe heads.session looking lr_range machines.job_files
         machines.parcels machines.ray_cluster machines.ray_training machines.ray_worker machines.remote
         machines.travelling memory model_file model_folds opening recipes.balance recipes.model_yaml recipes.recipe
-        results seeds setup side_by_side tabular.recipe task task_list unseen_folds""",
+        results seeds setup side_by_side state step_time tabular.recipe task task_list unseen_folds""",
     ),
     "networks": Room(
         3,

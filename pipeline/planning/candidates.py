@@ -14,7 +14,7 @@ from pipeline.core.paths import models_folder
 from pipeline.core.processes import end_at_once_with_parent, end_process, start_process
 from pipeline.planning.prior import DataSize, Estimate, MeasuredRecipe, ModelFacts, estimate_recipe
 
-Facts: TypeAlias = tuple[dict[str, ModelFacts], dict[str, str]]
+Facts: TypeAlias = tuple[dict[str, ModelFacts], dict[str, str], float]
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,12 @@ class ModelsToTry:
     Attributes:
         known: what has to be known of each, by model.
         left_out: models that may not be tried, with the reason.
+        slower: how many times longer a network's step takes here than on the machine of the table.
     """
 
     known: Mapping[str, ModelFacts]
     left_out: dict[str, str]
+    slower: float = 1.0
 
 
 class ReadAhead:
@@ -79,24 +81,34 @@ def _read(sender: "Connection[Facts, None]", root: Path, competition: Competitio
     end_at_once_with_parent()
     from pipeline.planning.readable import read_model_facts
 
-    sender.send(read_model_facts(root, competition, names))
+    facts = read_model_facts(root, competition, names)
+    from pipeline.training.step_time import time_machine
+
+    sender.send((*facts, time_machine()))
 
 
 def estimate_candidates(
-    known: Mapping[str, ModelFacts], size: DataSize, table: Sequence[MeasuredRecipe]
+    models: ModelsToTry, size: DataSize, table: Sequence[MeasuredRecipe]
 ) -> dict[str, Estimate | None]:
     """Estimates what each candidate costs and scores here.
 
     Args:
-        known: what has to be known of each.
+        models: what has to be known of each.
         size: of the competition.
         table: of measured recipes.
 
     Returns:
         The estimates by model; None of one that the table does not know.
     """
-    found = {name: estimate_recipe(name, size, table, candidate.by_pixels) for name, candidate in known.items()}
-    return {
-        name: replace(estimate, backbones=known[name].backbones, length=known[name].length) if estimate else None
-        for name, estimate in found.items()
-    }
+    found: dict[str, Estimate | None] = {}
+    for name, facts in models.known.items():
+        estimate = estimate_recipe(name, size, table, facts.by_pixels)
+        slower = models.slower if facts.is_network else 1.0
+        found[name] = estimate and replace(
+            estimate,
+            seconds=slower * estimate.seconds,
+            features=slower * estimate.features,
+            backbones=facts.backbones,
+            length=facts.length,
+        )
+    return found

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.core import paths, tables
-from pipeline.images.store import open_store
 from pipeline.planning.candidates import ModelsToTry, estimate_candidates
 from pipeline.planning.prior import DataSize, Estimate, MeasuredRecipe
 from pipeline.planning.shortened import estimate_shortened
@@ -26,16 +24,17 @@ class Outlook:
     on_ray: bool = False
 
 
-def look_ahead(root: Path, models: ModelsToTry, table: Sequence[MeasuredRecipe], on_ray: bool) -> Outlook:
-    """Estimates what may be tried on the prepared images.
+def look_ahead(
+    root: Path, models: ModelsToTry, size: DataSize, table: Sequence[MeasuredRecipe], on_ray: bool
+) -> Outlook:
+    """Estimates what may be tried.
 
     Args:
         root: the repository.
         models: that may be tried.
+        size: of the competition.
         table: of measured recipes.
         on_ray: whether the next models train on what a step leaves free.
     """
-    images = open_store(paths.store_path(root, "train"))
-    size = DataSize(min(images.shape[1:3]), len(tables.read_index(paths.index_path(root, "train"))))
-    estimates = estimate_shortened(root, estimate_candidates(models.known, size, table))
+    estimates = estimate_shortened(root, estimate_candidates(models, size, table))
     return Outlook(estimates, models.left_out, on_ray)

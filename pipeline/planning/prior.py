@@ -60,11 +60,13 @@ class ModelFacts:
         by_pixels: whether it sees images as they are stored, so that its seconds grow with their pixels, too.
         backbones: names of the frozen backbones whose features a head reads.
         length: how long it trains, where fewer epochs make a model, too; None where not.
+        is_network: whether a backend computes it, or the features that it reads.
     """
 
     by_pixels: bool
     backbones: frozenset[str] = frozenset()
     length: TrainingLength | None = None
+    is_network: bool = False
 
 
 class MeasuredRecipe(Section):

@@ -36,7 +36,8 @@ def read_model_facts(
             continue
         heads = recipe.backbones if isinstance(recipe, HeadRecipe) else ()
         backbones = frozenset(each.model_dump_json() for each in heads)
-        found[name] = ModelFacts(_sees_stored_size(recipe), backbones, _find_length(name, recipe))
+        is_network = bool(heads) or isinstance(recipe, Recipe)
+        found[name] = ModelFacts(_sees_stored_size(recipe), backbones, _find_length(name, recipe), is_network)
     return found, left_out
 
 

@@ -10,11 +10,13 @@ import sys
 import time
 from pathlib import Path
 
+from pipeline.core import paths, tables
 from pipeline.core.active import active_models, active_name
 from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError
 from pipeline.core.params_file import write_active
 from pipeline.core.room import count_cores
+from pipeline.images.store import open_store
 from pipeline.planning.candidates import reading_candidates
 from pipeline.planning.choosing import MARGIN, Option, choose_beside, choose_option, find_standing, rank_options
 from pipeline.planning.outlook import Outlook, look_ahead
@@ -22,7 +24,7 @@ from pipeline.planning.pace import Pace
 from pipeline.planning.page import write_plan_page
 from pipeline.planning.plan import Plan, plan_folder, read_plan, write_plan
 from pipeline.planning.plan_lines import describe_end, describe_standing, format_clock
-from pipeline.planning.prior import read_measured_recipes
+from pipeline.planning.prior import DataSize, read_measured_recipes
 from pipeline.planning.searching import SHARE, choose_search, remove_dropped, run_search
 from pipeline.planning.shortened import remove_shortened, write_shortened
 from pipeline.planning.steps import Tick, leave_out_idle, note_beside, read_progress_of, try_model
@@ -65,7 +67,7 @@ def run(root: Path, hours: float, gone: float = 0.0, search: bool = False) -> No
     with reading_candidates(root, load_competition(root), active_models(root), table) as read:
         execution.begin()
         candidates = read.wait()
-    outlook = look_ahead(root, candidates, table, train.executor == "ray")
+    outlook = look_ahead(root, candidates, _find_size(root), table, train.executor == "ray")
     execution.steps(outlook, SHARE * plan.budget if search else 0.0)
     if search:
         execution.searches()
@@ -235,6 +237,11 @@ def _count_cpu() -> float:
     """CPU seconds of all processes that this one started and that have ended."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
+
+
+def _find_size(root: Path) -> DataSize:
+    images = open_store(paths.store_path(root, "train"))
+    return DataSize(min(images.shape[1:3]), len(tables.read_index(paths.index_path(root, "train"))))
 
 
 def _reserve(plan: Plan) -> float:

@@ -11,7 +11,7 @@ from pipeline.planning.candidates import ModelsToTry
 from pipeline.planning.choosing import Option
 from pipeline.planning.outlook import Outlook
 from pipeline.planning.plan import Plan, PlannedSearch, PlanStep, read_plan
-from pipeline.planning.prior import Estimate, TrainingLength
+from pipeline.planning.prior import DataSize, Estimate, TrainingLength
 from pipeline.planning.shortened import estimate_shortened
 from pipeline.stages import best
 from pipeline.workspace.running import Run
@@ -46,6 +46,7 @@ def test_pages_that_the_budget_cuts_off_are_left_to_dvc(
     monkeypatch.setattr(best, "try_model", try_model)
     monkeypatch.setattr(best, "leave_out_idle", lambda root, plan, seconds, tick: plan)
     monkeypatch.setattr(best, "reading_candidates", lambda *settings: nullcontext(_Read()))
+    monkeypatch.setattr(best, "_find_size", lambda root: DataSize(8, 100))
     monkeypatch.setattr(best, "look_ahead", lambda *settings: Outlook({"one": Estimate(1.0, 9.0, 1)}, {}))
     monkeypatch.setattr(best, "read_measured_recipes", lambda root: ())
     best.run(tmp_path, 0.1)
@@ -137,6 +138,7 @@ def test_a_third_of_the_budget_is_held_for_searches(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(best._Execution, "searches", lambda self: held.append(-1.0))
     monkeypatch.setattr(best._Execution, "finish", lambda self, outlook: None)
     monkeypatch.setattr(best, "reading_candidates", lambda *settings: nullcontext(_Read()))
+    monkeypatch.setattr(best, "_find_size", lambda root: DataSize(8, 100))
     monkeypatch.setattr(best, "look_ahead", lambda *settings: Outlook({}, {}))
     monkeypatch.setattr(best, "read_measured_recipes", lambda root: ())
     write_repository(tmp_path)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.core.competition import load_competition
-from pipeline.planning.candidates import estimate_candidates, reading_candidates
+from pipeline.planning.candidates import ModelsToTry, estimate_candidates, reading_candidates
 from pipeline.planning.prior import DataSize, ModelFacts, TrainingLength, read_measured_recipes
 from pipeline.planning.readable import read_model_facts
 
@@ -21,6 +21,7 @@ def test_models_are_read_while_the_plan_does_something_else() -> None:
         found = read.wait()
     assert ("tensorflow" in sys.modules) is before
     assert set(found.known) >= {row.recipe for row in table}
+    assert 0.02 < found.slower < 200
     assert found.left_out == {"mobilenet_v2_frozen_pseudo": "learns from the predictions of another model"}
 
 
@@ -29,7 +30,7 @@ def test_facts_say_what_a_model_costs_by_and_which_features_it_reads() -> None:
     known, left_out = read_model_facts(ROOT, load_competition(ROOT), [*names, "no_such"])
     assert left_out["mobilenet_v2_frozen_pseudo"] == "learns from the predictions of another model"
     assert "no_such" in left_out["no_such"]
-    assert known["small_cnn"] == ModelFacts(by_pixels=True, length=TrainingLength("small_cnn", 40, 0, 40))
+    assert known["small_cnn"] == ModelFacts(True, length=TrainingLength("small_cnn", 40, 0, 40), is_network=True)
     assert not known["mobilenet_v2_160_logistic"].by_pixels
     assert known["mobilenet_v2_160_logistic"].backbones < known["mobilenet_v2_xception_logistic"].backbones
 
@@ -37,9 +38,19 @@ def test_facts_say_what_a_model_costs_by_and_which_features_it_reads() -> None:
 def test_estimates_know_what_features_a_head_reads() -> None:
     table = read_measured_recipes(ROOT)
     known = {"small_cnn": ModelFacts(by_pixels=True), "mobilenet_v2_frozen": ModelFacts(False, frozenset({"a"}))}
-    found = estimate_candidates(known | {"new": ModelFacts(True)}, DataSize(32, 7200), table)
+    found = estimate_candidates(ModelsToTry(known | {"new": ModelFacts(True)}, {}), DataSize(32, 7200), table)
     assert found["new"] is None
     assert found["small_cnn"]
     assert not found["small_cnn"].backbones
     assert found["mobilenet_v2_frozen"]
     assert found["mobilenet_v2_frozen"].backbones == {"a"}
+
+
+def test_a_machine_that_is_slow_with_networks_takes_longer_for_them_alone() -> None:
+    table = read_measured_recipes(ROOT)
+    known = {"small_cnn": ModelFacts(True, is_network=True), "hog_logreg": ModelFacts(True)}
+    plain, slow = (
+        estimate_candidates(ModelsToTry(known, {}, slower), DataSize(32, 7200), table) for slower in (1.0, 3.0)
+    )
+    ratios = {name: slow[name].seconds / plain[name].seconds for name in known}  # type: ignore[union-attr]
+    assert ratios == pytest.approx({"small_cnn": 3.0, "hog_logreg": 1.0})
