@@ -1,4 +1,4 @@
-"""What a plan may still do: models with what they are expected to cost and score, shortened trainings among them."""
+"""The outlook of a plan: models with what they are expected to cost and score, shortened trainings among them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How fast a training goes, read off its folds' states: whether it will be done in time shows after a few epochs."""
+"""The pace of a training, read off its folds' states: whether it will be done in time shows after a few epochs."""
 
 from contextlib import suppress
 from pathlib import Path

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pipeline.core.paths import model_path
 from pipeline.planning.prior import Estimate, TrainingLength
-from pipeline.training.recipes.model_yaml import overlay_settings, read_model, read_tuned_settings, write_settings
+from pipeline.training.recipes.model_yaml import overlay_settings, read_model, read_tuned_settings, write_model_settings
 
 _MARK = "Written by the verb best."
 _STEP = 2**0.5  # between two lengths
@@ -86,7 +86,7 @@ def write_shortened(root: Path, length: TrainingLength, competition: str, name: 
     if "warmup_epochs" in schedule:
         schedule["warmup_epochs"] = round(schedule["warmup_epochs"] * length.share, 3)
     headline = f"{length.epochs} of the {length.whole} epochs of {length.base}. {_MARK}"
-    write_settings(model_path(root, name), headline, settings)
+    write_model_settings(model_path(root, name), headline, settings)
 
 
 def is_shortened(root: Path, model: str) -> bool:

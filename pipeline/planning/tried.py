@@ -1,4 +1,4 @@
-"""What the steps of a plan say of the models that may come next: which were tried, and how long they take here."""
+"""The models that a plan has tried: with how many of their epochs, and how long they take here."""
 
 import math
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""How fast this machine trains a network: a few timed steps of a small one, against the machine of the table.
+"""The time of a training step on this machine: a few of a small network, against the machine of the table.
 
 Recipes were measured on two cores. A machine with other instructions, more cores or a GPU trains networks several times
 as fast, while classic models gain little; so networks' seconds are carried over by what a step takes, before any was

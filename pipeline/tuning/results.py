@@ -9,7 +9,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.paths import found_model, model_path, reports_folder, tuned_path
 from pipeline.page import document
 from pipeline.page.blocks import render_paragraph
-from pipeline.training.recipes.model_yaml import FOUND, Settings, overlay_settings, write_settings
+from pipeline.training.recipes.model_yaml import FOUND, Settings, overlay_settings, write_model_settings
 
 
 def study_page_path(root: Path, model: str) -> Path:
@@ -36,7 +36,7 @@ def write_found_model(root: Path, card: TuningCard, settings: Settings, full: Se
     except InputError:  # in a section that the file leaves out
         laid = overlay_settings(full, card.best.settings)
     path = model_path(root, found_model(card.model, card.competition))
-    write_settings(path, f"{_headline(card, FOUND)} On {card.competition}.", laid)
+    write_model_settings(path, f"{_headline(card, FOUND)} On {card.competition}.", laid)
     return path
 
 
@@ -57,7 +57,7 @@ def write_tuning_results(root: Path, card: TuningCard) -> None:
         )
     cards.write_card(reports_folder(root) / "tuning" / f"{card.model}.json", card)
     files.write_json(reports_folder(root) / "tuning" / f"{card.model}.metrics.json", _numbers(card))
-    _write_settings(tuned_path(root, card.model), card)
+    _write_model_settings(tuned_path(root, card.model), card)
 
 
 def _numbers(card: TuningCard) -> dict[str, float]:
@@ -70,11 +70,11 @@ def _numbers(card: TuningCard) -> dict[str, float]:
     return numbers
 
 
-def _write_settings(path: Path, card: TuningCard) -> None:
+def _write_model_settings(path: Path, card: TuningCard) -> None:
     content: dict[str, Any] = {}
     if card.adopted and card.best is not None:
         content = {"competition": card.competition, "settings": card.best.settings}
-    write_settings(path, _headline(card, "Written by the stage tune."), content)
+    write_model_settings(path, _headline(card, "Written by the stage tune."), content)
 
 
 def _headline(card: TuningCard, writer: str) -> str:

@@ -76,7 +76,7 @@ def is_found_by_search(path: Path) -> bool:
     return path.is_file() and FOUND in path.read_text(encoding="utf-8").partition("\n")[0]
 
 
-def write_settings(path: Path, headline: str, settings: Mapping[str, Any]) -> None:
+def write_model_settings(path: Path, headline: str, settings: Mapping[str, Any]) -> None:
     """Writes settings as YAML below a comment, whole or not at all.
 
     Args:
