@@ -46,7 +46,9 @@ def explains_sample(table: pd.DataFrame, ids: Collection[str], sample: SampleSub
     if holds_asked(table, ids, sample):
         return True
     shown = split_words(sample.examples)
-    others = [name for name in table.columns if name not in ids]
+    alone = len(shown) == 1 and _NUMBER.fullmatch(min(shown)) is not None  # 0, which folds and sites hold, too
+    others = [str(name) for name in table.columns if name not in ids and not _is_known(str(name))]
+    others = [name for name in others if not (alone and is_group_name(name))]
     return bool(shown) and any(shown <= split_words(table[name].unique()) for name in others)
 
 
@@ -71,9 +73,12 @@ def holds_no_answer(table: pd.DataFrame, ids: Collection[str]) -> bool:
     Patients, ages, sexes, scanners, sides and dates are answers only where the sample submission asks for them.
     """
     possible = [str(name) for name in table.columns if name not in ids and is_label(table[name])]
-    words = [set(re.findall(r"[a-z]+", name.lower())) for name in possible]
-    known = [is_group_name(name) or not _KNOWN.isdisjoint(each) for name, each in zip(possible, words, strict=True)]
-    return bool(possible) and all(known)
+    return bool(possible) and all(is_group_name(name) or _is_known(name) for name in possible)
+
+
+def _is_known(name: str) -> bool:
+    """Says whether a column is called after what is known of images or persons."""
+    return not _KNOWN.isdisjoint(re.findall(r"[a-z]+", name.lower()))
 
 
 def split_words(cells: Collection[str]) -> set[str]:

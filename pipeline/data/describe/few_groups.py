@@ -63,8 +63,6 @@ def list_few_columns(rows: GroupedRows, tests: Sequence[pd.DataFrame]) -> list[s
         values = set(rows.table[name]) - {""}
         if is_flag(rows.table[name]):  # says whether there are several, not which belong together
             continue
-        if len(set(zip(rows.table[name], rows.labels, strict=True))) == len(set(rows.labels)):  # kinds of classes
-            continue
         if any(are_shared(set(table[name]) - {""}, values) for table in tests if name in table.columns):
             continue  # a model will have seen what test images are of
         if 2 <= len(values) < min(LEAST_GROUPS, len(rows.table)):

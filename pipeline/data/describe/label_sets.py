@@ -94,7 +94,7 @@ def refuse_masks(cells: Iterable[str], name: str, place: str) -> None:
         return
     most = len(long) >= max(_ENOUGH_MASKS, len(filled) / 2)
     if _MASKS.search(_WORDS.sub("_", name)) or (most and all(map(_are_apart, long))):
-        shown = max(runs, key=len)[:40]
+        shown = max(sorted(runs), key=len)[:40]
         raise InputError(
             f"{place} holds masks, such as {shown!r}: pixels of each image are asked for, and classes of whole images "
             "are what is predicted here; choose another column with --label if there is one"

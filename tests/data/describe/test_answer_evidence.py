@@ -66,7 +66,7 @@ def test_a_table_of_patients_alone_and_a_sample_that_shows_no_class_are_asked_ab
     assert read(root, files, train="train", positive="bee").train.layout == "folders"
 
 
-@pytest.mark.parametrize("more", [("age", "345"), ("scanner_type", "ABC")])
+@pytest.mark.parametrize("more", [("age", "345"), ("scanner_type", "ABC"), ("fold", "012"), ("site", "0123")])
 def test_a_table_of_ages_and_a_sample_that_shows_no_class_are_asked_about(root: Path, more: tuple[str, str]) -> None:
     files = in_folders(list_all(f"file,patient_id,{more[0]}", False, more[1]), "0")
     with pytest.raises(InputError, match=r"--train 'meta\.csv:\.' or --train 'train'"):

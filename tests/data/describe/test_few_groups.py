@@ -79,11 +79,3 @@ def test_folds_are_counted_for_classes_that_are_not_rare() -> None:
     assert count_folds(groups, ["ant"] * 12 + ["bee"] * 12) == 4
     assert count_folds(groups, ["ant"] * 20 + ["rare"] * 4) == 4
     assert count_folds(["a", "b", ""] * 8, ["ant"] * 24) == 2
-
-
-def test_kinds_of_classes_are_no_groups(root: Path) -> None:
-    """Products: each class is of one group of classes."""
-    files = dict(animals(COUNT))
-    files["train.csv"] = rows("Id,Category,group", *((k, "abcdef"[k % 6], k % 6 // 2) for k in range(COUNT)))
-    files["sample_submission.csv"] = rows("Id,Category", *((k, "a") for k in range(3)))
-    assert "group of train.csv has 3 values" not in describe_local(root, write(root, files))
