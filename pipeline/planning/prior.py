@@ -19,6 +19,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.paths import measured_recipes_path
 
 UNKNOWN = 3.0  # relative error of a recipe of which nothing is known
+_START = 8.0  # seconds of a training that do not grow with the images: imports, building, at most half of a row's
 _DOUBT = 0.1  # weight of that beside the table's rows; a row of data of the same size has 1
 
 
@@ -165,9 +166,11 @@ def estimate_recipe(
     weights = [_nearness(row, size) for row in rows]
     errors = [math.log(row.error / best[row.competition] / UNKNOWN) for row in rows]
     power = 2 if by_pixels else 0
-    seconds = [math.log(row.seconds * size.images / row.images * (size.side / row.side) ** power) for row in rows]
+    start = min(_START, *(row.seconds / 2 for row in rows))
+    growth = [size.images / row.images * (size.side / row.side) ** power for row in rows]
+    seconds = [math.log((row.seconds - start) * times) for row, times in zip(rows, growth, strict=True)]
     whole = sum(weights)
-    expected = math.exp(sum(w * s for w, s in zip(weights, seconds, strict=True)) / whole)
+    expected = start + math.exp(sum(w * s for w, s in zip(weights, seconds, strict=True)) / whole)
     return Estimate(
         relative_error=UNKNOWN * math.exp(sum(w * e for w, e in zip(weights, errors, strict=True)) / (whole + _DOUBT)),
         seconds=expected,
