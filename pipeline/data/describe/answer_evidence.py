@@ -6,7 +6,7 @@ from collections.abc import Collection
 import pandas as pd
 
 from pipeline.data.describe.classes import is_label
-from pipeline.data.describe.group_readings import is_group_name
+from pipeline.data.describe.group_readings import is_group_name, is_living_name
 from pipeline.data.describe.sample import SampleSubmission
 
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
@@ -55,7 +55,7 @@ def explains_sample(table: pd.DataFrame, ids: Collection[str], sample: SampleSub
 def shows_classes(classes: Collection[str], sample: SampleSubmission) -> bool:
     """Says whether the sample submission shows classes: most of them as its columns, or nothing else in its cells.
 
-    One number in all cells says little: 0 stands for any answer, and is also what folders of parts are called.
+    Numbers in cells say little: they may be codes or stand for any answer, and folders of parts are called so, too.
     """
     if len(set(classes).intersection(sample.columns[1:])) >= max(2, _MOST * len(classes)):
         return True
@@ -63,8 +63,8 @@ def shows_classes(classes: Collection[str], sample: SampleSubmission) -> bool:
     named = set(map(str.lower, known)) & set(re.split(r"[\W_]+", sample.columns[1].lower()))
     if len(known) == len(sample.columns) == 2 and len(named) == 1:
         return True  # malignant, of benign and malignant
-    alone = len(cells) == 1 and _NUMBER.fullmatch(min(cells)) is not None
-    return bool(cells) and not alone and (cells <= known or split_words(cells) <= known)
+    numbers = all(map(_NUMBER.fullmatch, split_words(cells)))
+    return bool(cells) and not numbers and (cells <= known or split_words(cells) <= known)
 
 
 def holds_no_answer(table: pd.DataFrame, ids: Collection[str]) -> bool:
@@ -73,7 +73,7 @@ def holds_no_answer(table: pd.DataFrame, ids: Collection[str]) -> bool:
     Patients, ages, sexes, scanners, sides and dates are answers only where the sample submission asks for them.
     """
     possible = [str(name) for name in table.columns if name not in ids and is_label(table[name])]
-    return bool(possible) and all(is_group_name(name) or _is_known(name) for name in possible)
+    return bool(possible) and all(is_living_name(name) or _is_known(name) for name in possible)
 
 
 def _is_known(name: str) -> bool:

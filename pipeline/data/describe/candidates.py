@@ -67,7 +67,9 @@ def find_candidates(
         for path in tables:
             found |= _naming_by_rows(listing, images, path, sample, choices)
     chosen = (choices.train or "").strip().removeprefix("./").rstrip("/")
-    for folder in find_class_folders(images):
+    folders = find_class_folders(images)
+    folders += [chosen] if chosen not in folders and list_class_folders(images, chosen) else []
+    for folder in folders:
         each = FolderCandidate(folder, list_class_folders(images, folder))
         # A table that names the images of one such folder lists images, not classes.
         listed = any(parent_folder(inner) == folder and inner != "." for inner in described)

@@ -19,6 +19,7 @@ from pipeline.data.prepared.rows_left_out import is_blank
 
 _FEW = 0.02  # the share of rows up to which marks of none or several classes may be mistakes
 _WORDS = [["no", "yes"], ["n", "y"], ["f", "t"], ["", "x"], ["-", "+"], ["absent", "present"]]
+_MOST_BLANK = 0.5  # of the rows: where more are blank, blanks may mean "no"
 _SUMS = 0.02  # rows of shares sum to one number, but for rounding
 
 
@@ -143,7 +144,8 @@ def _drop_unanswered(cells: pd.DataFrame) -> pd.DataFrame:
     """
     blank = cells.apply(is_blank)
     none = blank.all(axis=1)
-    return cells[~none] if none.any() and not none.all() and not blank[~none].to_numpy().any() else cells
+    few = 0 < none.mean() <= _MOST_BLANK
+    return cells[~none] if few and not blank[~none].to_numpy().any() else cells
 
 
 def _refuse_texts(cells: pd.DataFrame, path: str) -> None:

@@ -86,7 +86,6 @@ def _describe_sets(answer: AnswerColumns, sets: LabelSets, sample: SampleSubmiss
         section["none"] = none
         labels = tuple(label for label in labels if label != none)
         check.append(f"{none!r} in {name} was read as the word for an image without a label, as {sample.path} lacks it")
-        cells = cells.where(cells.str.strip() != none, "")
     blank = int((answer.table[name] == "").sum())
     check += [f"{blank:,} rows of {path} have no label in {name}: none was read"] if blank else []
     counts = Counter(label for cell in cells for label in sets.split(cell))

@@ -66,7 +66,7 @@ def test_a_table_of_patients_alone_and_a_sample_that_shows_no_class_are_asked_ab
     assert read(root, files, train="train", positive="bee").train.layout == "folders"
 
 
-@pytest.mark.parametrize("more", [("age", "345"), ("scanner_type", "ABC"), ("fold", "012"), ("site", "0123")])
+@pytest.mark.parametrize("more", [("age", "345"), ("scanner_type", "ABC"), ("fold", "012")])
 def test_a_table_of_ages_and_a_sample_that_shows_no_class_are_asked_about(root: Path, more: tuple[str, str]) -> None:
     files = in_folders(list_all(f"file,patient_id,{more[0]}", False, more[1]), "0")
     with pytest.raises(InputError, match=r"--train 'meta\.csv:\.' or --train 'train'"):
@@ -173,3 +173,24 @@ def test_images_that_no_table_names_are_not_left_out_in_silence(root: Path) -> N
     said = describe_local(root, write(root, files), choices=Choices(train="train.csv"))
     assert "check: 8 images have no row in any table, prepare will refuse them" in said
     assert load_competition(root, "shape").leave_out is None
+
+
+def test_codes_in_the_sample_speak_for_no_folders_of_parts(root: Path) -> None:
+    """Two classes in words, which the sample calls 0 and 1, in folders 0, 1 and 2 of parts."""
+    names = [f"train/{k % 3}/{k:04d}.png" for k in range(24)]
+    files: Files = {
+        "labels.csv": rows("path,lesion", *((name, ("no", "yes")[k // 3 % 2]) for k, name in enumerate(names))),
+        "sample_submission.csv": rows("id,target", *((f"t{k}", k % 2) for k in range(6))),
+        **images([*names, *(f"test/t{k}.png" for k in range(6))]),
+    }
+    found = read(root, files, metric="accuracy")
+    assert found.train.model_dump()["label"] == "lesion"
+
+
+def test_class_folders_that_names_repeat_are_classes(root: Path) -> None:
+    names = [f"class/{k % 2}/class{k % 2}_{k}.png" for k in range(12)]
+    files: Files = {
+        "sample_submission.csv": rows("id,label", *((f"t{k}.png", k % 2) for k in range(3))),
+        **images([*names, *(f"test/t{k}.png" for k in range(3))]),
+    }
+    assert read(root, files).train.layout == "folders"
