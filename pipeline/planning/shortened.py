@@ -61,20 +61,23 @@ def _list_lengths(epochs: int) -> list[int]:
     return lengths
 
 
-def write_shortened(root: Path, length: TrainingLength, competition: str, name: str) -> None:
-    """Writes the file of a shortened training, with the settings of tuning in it; of a whole one there is a file.
+def write_shortened(root: Path, lengths: Mapping[str, TrainingLength | None], competition: str) -> None:
+    """Writes the files of shortened trainings, with the settings of tuning in them; of whole ones there are files.
 
     Args:
         root: the repository.
-        length: of the training.
+        lengths: of the trainings by model; None where the epochs cannot be fewer.
         competition: the active one.
-        name: of the new model.
 
     Raises:
-        InputError: the file of the model that is shortened cannot be read.
+        InputError: the file of a model that is shortened cannot be read.
     """
-    if length.epochs == length.whole:
-        return
+    for name, length in lengths.items():
+        if length is not None and length.epochs < length.whole:
+            _write_one(root, name, length, competition)
+
+
+def _write_one(root: Path, name: str, length: TrainingLength, competition: str) -> None:
     settings = read_model(root, length.base)[0]
     tuned = read_tuned_settings(root, length.base, competition)
     settings = overlay_settings(settings, tuned) if tuned else settings

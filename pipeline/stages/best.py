@@ -121,9 +121,10 @@ class _Execution:
                 return
             others = [each.seconds for each in options if each.model != option.model]
             beside = choose_beside(options, option, present, seconds) if outlook.on_ray else ()
-            if option.length:
-                write_shortened(self._root, option.length, self._plan.competition, option.model)
+            lengths = {each.model: each.length for each in options if each.model in (option.model, *beside)}
+            write_shortened(self._root, lengths, self._plan.competition)
             self._step(option, seconds, min(others, default=0.0), beside)
+            remove_shortened(self._root, beside)  # written again when their turn comes
 
     def searches(self) -> None:
         """Searches settings of the models that the ensemble leans on, and tries what is found as any other model."""

@@ -213,8 +213,9 @@ def test_a_network_that_does_not_fit_is_trained_shorter_and_its_file_stays_with_
     present: list[list[str]] = []
 
     def try_model(root: Path, plan: Plan, option: Option, seconds: float, tick: object, beside: object) -> Plan:
+        assert isinstance(beside, tuple)
         present.append(sorted(path.stem for path in folder.glob("*_epochs.yaml")))
-        assert option.model in present[-1]
+        assert {option.model, *beside} <= set(present[-1])
         kept = not plan.models
         step = PlanStep(model=option.model, outcome="kept" if kept else "dropped", reason="", seconds=99, score=0.8)
         update = {"metric": "accuracy", "score": 0.8, "interval": (0.7, 0.9), "score_after_choice": 0.8}
@@ -224,7 +225,7 @@ def test_a_network_that_does_not_fit_is_trained_shorter_and_its_file_stays_with_
     monkeypatch.setattr(best, "try_model", try_model)
     monkeypatch.setattr(best, "run_stages", lambda *settings: Run(0, 1.0))
     monkeypatch.setattr(best, "leave_out_idle", lambda root, plan, seconds, tick: plan)
-    outlook = Outlook(estimate_shortened(tmp_path, whole), {})
+    outlook = Outlook(estimate_shortened(tmp_path, whole), {}, on_ray=True)
     execution = best._Execution(tmp_path, Plan(competition="tiny", budget=700.0), 0.0)
     execution.steps(outlook, 0.0)
     execution.finish(outlook)

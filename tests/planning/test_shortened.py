@@ -60,7 +60,7 @@ def test_each_length_of_a_shipped_recipe_is_a_recipe(tmp_path: Path, base: str) 
     for name, estimate in found.items():
         assert estimate
         assert estimate.length
-        write_shortened(tmp_path, estimate.length, "tiny", name)
+        write_shortened(tmp_path, {name: estimate.length}, "tiny")
         recipe = load_recipe(tmp_path, name)
         assert recipe.training.epochs == estimate.length.epochs
         assert recipe.training.before == load_recipe(ROOT, base).training.before
@@ -74,7 +74,7 @@ def test_settings_of_tuning_stay(tmp_path: Path) -> None:
     model_path(tmp_path, "relu_cnn").write_bytes(model_path(ROOT, "relu_cnn").read_bytes())
     tuned_path(tmp_path, "relu_cnn").parent.mkdir(parents=True)
     tuned_path(tmp_path, "relu_cnn").write_text("competition: tiny\nsettings: {training.batch_size: 32}\n")
-    write_shortened(tmp_path, TrainingLength("relu_cnn", 20, 0, 5), "tiny", "relu_cnn_5_epochs")
+    write_shortened(tmp_path, {"relu_cnn_5_epochs": TrainingLength("relu_cnn", 20, 0, 5)}, "tiny")
     assert load_recipe(tmp_path, "relu_cnn_5_epochs").training.batch_size == 32
 
 
