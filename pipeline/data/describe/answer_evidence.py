@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Collection
+from pathlib import PurePosixPath
 
 import pandas as pd
 
 from pipeline.data.describe.classes import is_label
-from pipeline.data.describe.group_readings import is_group_name, is_living_name
+from pipeline.data.describe.group_readings import is_group_name
 from pipeline.data.describe.sample import SampleSubmission
 
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
@@ -14,6 +15,8 @@ _KNOWN = {
     *("age", "sex", "gender", "race", "ethnicity", "height", "width", "date", "time", "year", "month", "hour"),
     *("scanner", "device", "manufacturer", "view", "laterality", "side", "split", "fold", "subset", "usage"),
 }
+_PATIENTS = re.compile(r"patient|subject|participant|donor", re.IGNORECASE)
+_TRAIN_TABLES = ("train", "training", "labels", "train_labels")
 _MOST = 0.9  # of the classes, or of the sample's columns
 
 
@@ -67,13 +70,26 @@ def shows_classes(classes: Collection[str], sample: SampleSubmission) -> bool:
     return bool(cells) and not numbers and (cells <= known or split_words(cells) <= known)
 
 
-def holds_no_answer(table: pd.DataFrame, ids: Collection[str]) -> bool:
+def holds_no_answer(table: pd.DataFrame, ids: Collection[str], path: str) -> bool:
     """Says whether all columns of a table that repeat are called after groups, or what is known of images or persons.
 
-    Patients, ages, sexes, scanners, sides and dates are answers only where the sample submission asks for them.
+    Patients, ages, sexes, scanners, sides and dates are answers only where the sample submission asks for them. The
+    only such column of a table called after training may be one: the camera, or the individual.
+
+    Args:
+        table: as text.
+        ids: its columns that name images.
+        path: of the table.
     """
     possible = [str(name) for name in table.columns if name not in ids and is_label(table[name])]
-    return bool(possible) and all(is_living_name(name) or _is_known(name) for name in possible)
+    lone = len(possible) == 1 and is_train_table(path) and not _PATIENTS.search(possible[0])
+    others = [name for name in possible if not _is_known(name)]
+    return bool(possible) and all(map(is_group_name, others)) and not (lone and others)
+
+
+def is_train_table(path: str) -> bool:
+    """Says whether a table is called after training."""
+    return PurePosixPath(path).stem.lower() in _TRAIN_TABLES
 
 
 def _is_known(name: str) -> bool:

@@ -159,7 +159,9 @@ def _speaks_for(
         table, ids = listing.table(each.table), {match.column for match in each.matches}
         if each.label_rows is not None or explains_sample(table, ids, sample):
             return False
-        if not shown and not (holds_no_answer(table, ids) and not are_parts_of_names(images, folder.folder)):
+        if not shown and not (
+            holds_no_answer(table, ids, each.table) and not are_parts_of_names(images, folder.folder)
+        ):
             return False
     return True
 

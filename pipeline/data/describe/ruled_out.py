@@ -6,8 +6,14 @@ from pathlib import PurePosixPath
 
 import pandas as pd
 
-from pipeline.core.errors import some
-from pipeline.data.describe.answer_evidence import explains_sample, holds_asked, holds_no_answer, shows_classes
+from pipeline.core.errors import InputError, some
+from pipeline.data.describe.answer_evidence import (
+    explains_sample,
+    holds_asked,
+    holds_no_answer,
+    is_train_table,
+    shows_classes,
+)
 from pipeline.data.describe.candidates import Candidate, TableCandidate
 from pipeline.data.describe.classes import decide_label, is_label
 from pipeline.data.describe.folders import FolderCandidate
@@ -19,7 +25,6 @@ from pipeline.data.describe.storage import PixelTable
 _MOST_OF = 0.9  # of a folder's images
 _TESTS = ("test", "tests", "testing")  # words of public_test, stage_2_test
 _TRAINS = ("train", "training")
-_TRAIN_TABLES = ("train", "training", "labels", "train_labels")
 _PREVIEW = ("sample", "preview", "example", "demo", "thumb", "tiny", "mini")
 
 
@@ -33,6 +38,9 @@ def rule_out_candidates(
 
     Returns:
         What is left, and a line about each table that lacks what the sample asks for, for a person to check.
+
+    Raises:
+        InputError: folders and a column of their images hold what the sample shows, and contradict each other.
     """
     paths = {name: _images_of(candidate, images) for name, candidate in found.items()}
     folders = {name: candidate for name, candidate in found.items() if isinstance(candidate, FolderCandidate)}
@@ -41,7 +49,8 @@ def rule_out_candidates(
     tests = {name for name in found if _is_test(name) or (paths[name] and paths[name] <= wanted)}
     answered = {name for name, table in tables.items() if _holds_asked(table, listing, sample)}
     # A table that is called after training is asked about rather than passed over.
-    kept = set() if any(map(_is_train_table, answered)) else set(filter(_is_train_table, tables))
+    trains = {name for name, table in tables.items() if is_train_table(table.table)}
+    kept = set() if answered & trains else trains
     out = tests | {name for name in tables if answered and name not in answered | kept}
     named = {path for name in tables for path in paths[name]}
     for folder, classes in folders.items():
@@ -57,6 +66,8 @@ def rule_out_candidates(
             if is_preview and stems <= {PurePosixPath(path).stem for path in paths[other]}:
                 out.add(folder)
     left = {name: candidate for name, candidate in found.items() if name not in out}
+    for folder, name in [(folder, name) for folder in folders for name in tables if {folder, name} <= left.keys()]:
+        _refuse_dispute(folders[folder], name, tables[name], listing, sample)
     lacking = [name for name in tables if left and name in out - tests and name not in answered]
     return left or found, tuple(tell_passed(name, tables[name], left, sample) for name in lacking)
 
@@ -88,7 +99,7 @@ def _weaker(
     if not explained and shows_classes(folder.classes, sample):
         return name
     if folder.folder not in {each.folder for each in candidate.matches}:  # it names images of several folders alike
-        return folder.folder if explained or not holds_no_answer(table, ids) else ""
+        return folder.folder if explained or not holds_no_answer(table, ids, candidate.table) else ""
     place = {
         path: PurePosixPath(path).relative_to(folder.folder).parts[0]
         for path in match.images
@@ -100,9 +111,52 @@ def _weaker(
         if any(table[column].tolist() == inside for column in columns):
             return folder.folder
     possible = [column for column in columns if is_label(table[column])]
-    if decide_label(table, possible, sample.table, match.column) is not None:
-        return folder.folder
-    return ""
+    decided = decide_label(table, possible, sample.table, match.column)
+    if decided is None or _find_dispute(folder, candidate, decided[0], table, sample):
+        return ""
+    return folder.folder
+
+
+def _refuse_dispute(
+    folder: FolderCandidate, name: str, candidate: TableCandidate, listing: Listing, sample: SampleSubmission
+) -> None:
+    """Refuses folders and a column of their images that both hold what the sample shows, and contradict each other.
+
+    Raises:
+        InputError: names both ways to read them.
+    """
+    table = listing.table(candidate.table)
+    ids = {each.column for each in candidate.matches}
+    possible = [str(column) for column in table.columns if column not in ids and is_label(table[column])]
+    for column in possible:
+        if sample.examples <= set(table[column]) and (
+            unlike := _find_dispute(folder, candidate, column, table, sample)
+        ):
+            raise InputError(
+                f"folders of {folder.folder} ({some(folder.classes, 3)}) and column {column} of {candidate.table} both "
+                f"hold what {sample.path} shows ({some(sorted(sample.examples), 3)}), and contradict each other for "
+                f"{unlike:,} images: choose with --train '{folder.folder}', or --train '{name}' --label '{column}'"
+            )
+
+
+def _find_dispute(
+    folder: FolderCandidate, candidate: TableCandidate, column: str, table: pd.DataFrame, sample: SampleSubmission
+) -> int:
+    """Counts images that a column and their folder call differently, where each may be what the sample shows; else 0.
+
+    The column is, where the sample asks for it by name, and where it calls most images as their folder does.
+    """
+    ids = {each.column for each in candidate.matches}
+    if not sample.examples or not sample.examples <= set(folder.classes) or holds_asked(table, ids, sample):
+        return 0
+    match, cells = candidate.matches[0], table[column].tolist()
+    inside = [
+        (PurePosixPath(path).relative_to(folder.folder).parts[0], cells[row])
+        for path, row in zip(match.images, match.places, strict=True)
+        if is_below(folder.folder, path)
+    ]
+    unlike = sum(one != other for one, other in inside)
+    return unlike if unlike > (1 - _MOST_OF) * len(inside) else 0
 
 
 def _holds_asked(candidate: TableCandidate, listing: Listing, sample: SampleSubmission) -> bool:
@@ -124,10 +178,6 @@ def _images_of_sample(images: ImageFiles, sample: pd.DataFrame) -> set[str]:
         matches = images.matches(name, sample[name].tolist())
         wanted |= set(matches[0].images) if len(matches) == 1 else set()
     return wanted
-
-
-def _is_train_table(name: str) -> bool:
-    return PurePosixPath(name.partition(":")[0]).stem.lower() in _TRAIN_TABLES
 
 
 def _is_test(name: str) -> bool:

@@ -54,9 +54,34 @@ def test_the_table_that_is_no_training_data_is_named(root: Path) -> None:
     assert "check: meta.csv names 30 images, but holds nothing that sample_submission.csv asks for (label)" in said
 
 
-def test_a_table_of_classes_is_read_though_folders_are_called_after_some_of_them(root: Path) -> None:
+def test_folders_and_a_column_that_both_hold_what_is_shown_and_contradict_each_other_are_asked_about(
+    root: Path,
+) -> None:
     table = rows("file,kind,patient_id", *((f"i{k}.png", ("bee", "ant")[k % 2], f"p{k // 3}") for k in range(24)))
+    with pytest.raises(InputError, match=r"for 24 images: .* --train 'train', or .* 'meta\.csv:train' --label 'kind'"):
+        read(root, in_folders(table))
+    assert read(root, in_folders(table), train="meta.csv", label="kind").train.layout == "csv_images"
+
+
+def test_a_table_that_corrects_the_class_of_a_few_folders_is_read(root: Path) -> None:
+    table = rows("file,kind", *((f"i{k}.png", KINDS[0 if k == 3 else k % 2]) for k in range(24)))
     assert read(root, in_folders(table)).train.model_dump()["table"] == "meta.csv"
+
+
+@pytest.mark.parametrize("tests", [0, 6])
+@pytest.mark.parametrize("path", [False, True])
+def test_a_sex_of_0_and_1_is_not_taken_for_the_class_of_folders_0_and_1(root: Path, tests: int, path: bool) -> None:
+    places = [f"train/{k % 2}/i{k}.png" for k in range(24)] + [f"test/t{k}.png" for k in range(6)]
+    names = places if path else [place.rpartition("/")[2] for place in places]
+    lines = [(name, f"p{k // 4}", k // 4 % 2, 40 + k // 4) for k, name in enumerate(names)]
+    files: Files = {
+        "meta.csv": rows("file,patient_id,sex,age", *lines[: 24 + tests]),
+        "sample_submission.csv": rows("file,label", *((f"t{k}.png", k % 2) for k in range(6))),
+        **images(places),
+    }
+    with pytest.raises(InputError, match=r"column sex of meta\.csv both .*: choose with --train 'train', or "):
+        read(root, files)
+    assert read(root, files, train="train").train.layout == "folders"
 
 
 def test_a_table_of_patients_alone_and_a_sample_that_shows_no_class_are_asked_about(root: Path) -> None:
@@ -66,11 +91,23 @@ def test_a_table_of_patients_alone_and_a_sample_that_shows_no_class_are_asked_ab
     assert read(root, files, train="train", positive="bee").train.layout == "folders"
 
 
-@pytest.mark.parametrize("more", [("age", "345"), ("scanner_type", "ABC"), ("fold", "012")])
+@pytest.mark.parametrize("more", [("age", "345"), ("scanner_type", "ABC"), ("fold", "012"), ("site", "0123")])
 def test_a_table_of_ages_and_a_sample_that_shows_no_class_are_asked_about(root: Path, more: tuple[str, str]) -> None:
     files = in_folders(list_all(f"file,patient_id,{more[0]}", False, more[1]), "0")
     with pytest.raises(InputError, match=r"--train 'meta\.csv:\.' or --train 'train'"):
         read(root, files)
+
+
+def test_a_label_called_like_a_group_is_one_in_a_table_of_training_alone(root: Path) -> None:
+    """Folders hold batches; nothing but the table's name says that cameras are not those of the images."""
+    names = [f"train/batch{k % 3}/i{k}.png" for k in range(24)]
+    table = rows("path,camera", *((name, f"c{k // 3 % 4}") for k, name in enumerate(names)))
+    sample = rows("file,label", *((f"t{k}.png", "new") for k in range(6)))
+    files: Files = {"sample_submission.csv": sample, **images([*names, *(f"test/t{k}.png" for k in range(6))])}
+    assert read(root, {**files, "train.csv": table}, placeholder="new").train.model_dump()["label"] == "camera"
+    (root / "configs/competitions/shape.yaml").unlink()
+    with pytest.raises(InputError, match=r"--train 'meta\.csv:\.' or --train 'train'"):
+        read(root, {**files, "meta.csv": table}, placeholder="new")
 
 
 def test_a_column_called_after_one_of_two_classes_asks_for_the_folders(root: Path) -> None:
