@@ -25,16 +25,22 @@ class Outlook:
 
 
 def look_ahead(
-    root: Path, models: ModelsToTry, size: DataSize, table: Sequence[MeasuredRecipe], on_ray: bool
+    root: Path,
+    competition: str,
+    models: ModelsToTry,
+    size: DataSize,
+    table: Sequence[MeasuredRecipe],
+    on_ray: bool,
 ) -> Outlook:
     """Estimates what may be tried.
 
     Args:
         root: the repository.
+        competition: the active one.
         models: that may be tried.
         size: of the competition.
         table: of measured recipes.
         on_ray: whether the next models train on what a step leaves free.
     """
-    estimates = estimate_shortened(root, estimate_candidates(models, size, table))
+    estimates = estimate_shortened(root, competition, estimate_candidates(models, size, table))
     return Outlook(estimates, models.left_out, on_ray)

@@ -1,5 +1,6 @@
 """The pace of a training, read off its folds' states: whether it will be done in time shows after a few epochs."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -43,27 +44,31 @@ class Pace:
             model: that is trained.
             length: of the training of a fold.
         """
-        params, self._work = read_train_params(root), work_folder(root, "train")
-        folds = params.folds or read_folds(folds_path(root))["fold"].unique()
-        self._model, self._begun = model, read_changes(self._work, model)
-        self._epochs, self._before = length.epochs, length.before
-        self._whole = len(folds) * params.seeds * length.epochs
+        folds = read_train_params(root).folds or read_folds(folds_path(root))["fold"].unique()
+        self._work, self._model = work_folder(root, "train"), model
+        self._begun = read_changes(self._work, model)
+        self._epochs, self._before, self._folds = length.epochs, length.before, len(folds)
         self._first: tuple[float, float] | None = None
-        self._looked = 0.0
+        self._last, self._looked = (0.0, 0.0), 0.0
 
     def project(self, gone: float) -> float | None:
-        """Returns the seconds that all folds take; None before a few epochs are done.
+        """Returns the seconds that all folds take; None before a few epochs are done, and when all are.
+
+        Of several seeds it counts those that have begun. Between the ends of two epochs it says what it said before.
 
         Args:
             gone: seconds so far.
         """
-        done = self._count_epochs()
-        if not done:
+        done, whole = self._count_epochs()
+        if not done or done >= whole:
             return None
-        began, already = self._first = self._first or (gone, done)
-        if done - already < _EPOCHS or gone - began < _SECONDS:
+        self._first = self._first or (gone, done)
+        if done != self._last[1]:
+            self._last = (gone, done)
+        seconds, epochs = self._last[0] - self._first[0], done - self._first[1]
+        if epochs < _EPOCHS or seconds < _SECONDS:
             return None
-        return gone + (self._whole - done) * (gone - began) / (done - already)
+        return max(gone, self._last[0] + (whole - done) * seconds / epochs)
 
     def check(self, gone: float, seconds: float) -> None:
         """Refuses a training that will not be done in time.
@@ -81,10 +86,20 @@ class Pace:
         if projected is not None and projected > seconds:
             raise TooSlowError(gone, projected)
 
-    def _count_epochs(self) -> float:
-        """Counts the epochs done under the settings that are trained now: those of which a file has changed."""
+    def watch(self, tick: Callable[[float], None], seconds: float) -> Callable[[float], None]:
+        """Returns a tick that does what another does, and `check`."""
+
+        def both(gone: float) -> None:
+            tick(gone)
+            self.check(gone, seconds)
+
+        return both
+
+    def _count_epochs(self) -> tuple[float, float]:
+        """Counts the epochs done, and all, under the settings that are trained: those of which a file has changed."""
         changed = {file.parent.parent for file, _ in read_changes(self._work, self._model) - self._begun}
-        return sum(self._count_of(fold) for folder in changed for fold in folder.glob("fold*") if fold.is_dir())
+        done = sum(self._count_of(fold) for folder in changed for fold in folder.glob("fold*") if fold.is_dir())
+        return done, len(changed) * self._folds * self._epochs
 
     def _count_of(self, fold: Path) -> float:
         if (fold / "done.json").is_file():

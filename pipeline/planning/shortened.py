@@ -5,16 +5,25 @@ the whole one: Li, Yumer and Ramanan 2020, Budgeted Training, https://arxiv.org/
 the others under configs/models, so that `dvc repro` and a clean clone know it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
+from glob import escape
 from itertools import count
 from pathlib import Path
+from typing import Any
 
-from pipeline.core.paths import model_path
+from pipeline.core.paths import model_path, models_folder
 from pipeline.planning.prior import Estimate, TrainingLength
-from pipeline.training.recipes.model_yaml import overlay_settings, read_model, read_tuned_settings, write_model_settings
+from pipeline.training.recipes.model_yaml import (
+    Settings,
+    overlay_settings,
+    read_model,
+    read_tuned_settings,
+    write_model_settings,
+)
 
 _MARK = "Written by the verb best."
+_INFIX = "_{}_epochs_"  # between the names of the model and of the competition
 _STEP = 2**0.5  # between two lengths
 _LEAST = 1 / 8  # of the epochs
 _FEWEST = 2  # epochs
@@ -22,11 +31,14 @@ _FIXED = 0.1  # of the seconds, which do not depend on the epochs: building, the
 _POWER = 0.2  # errors grow with the epochs left out: docs/best.md
 
 
-def estimate_shortened(root: Path, estimates: Mapping[str, Estimate | None]) -> dict[str, Estimate | None]:
+def estimate_shortened(
+    root: Path, competition: str, estimates: Mapping[str, Estimate | None]
+) -> dict[str, Estimate | None]:
     """Adds to the estimates those of shortened trainings.
 
     Args:
         root: the repository.
+        competition: the active one, whose name is in theirs: another's time is another's.
         estimates: of each model.
 
     Returns:
@@ -37,7 +49,7 @@ def estimate_shortened(root: Path, estimates: Mapping[str, Estimate | None]) -> 
         if estimate is None or estimate.length is None:
             continue
         for epochs in _list_lengths(estimate.length.whole):
-            name, length = f"{base}_{epochs}_epochs", replace(estimate.length, epochs=epochs)
+            name, length = f"{base}{_INFIX.format(epochs)}{competition}", replace(estimate.length, epochs=epochs)
             if name in found or (model_path(root, name).is_file() and not is_shortened(root, name)):
                 continue
             found[name] = replace(
@@ -80,7 +92,9 @@ def write_shortened(root: Path, lengths: Mapping[str, TrainingLength | None], co
 def _write_one(root: Path, name: str, length: TrainingLength, competition: str) -> None:
     settings = read_model(root, length.base)[0]
     tuned = read_tuned_settings(root, length.base, competition)
-    settings = overlay_settings(settings, tuned) if tuned else settings
+    for path, value in tuned.items():
+        _open_sections(settings, path)
+        settings = overlay_settings(settings, {path: value})
     training = settings["training"]
     training["epochs"] = length.epochs
     if "validate_every" in training:
@@ -92,14 +106,29 @@ def _write_one(root: Path, name: str, length: TrainingLength, competition: str) 
     write_model_settings(model_path(root, name), headline, settings)
 
 
+def _open_sections(settings: Settings, path: str) -> None:
+    """Opens the sections above a path that a file leaves out."""
+    inner: Any = settings
+    for key in path.split(".")[:-1]:
+        if not isinstance(inner, dict):
+            return
+        inner = inner.setdefault(key, {})
+
+
 def is_shortened(root: Path, model: str) -> bool:
     """Says whether a model's file is one that a plan wrote, and may write again or remove."""
     path = model_path(root, model)
     return path.is_file() and _MARK in path.read_text(encoding="utf-8").partition("\n")[0]
 
 
-def remove_shortened(root: Path, models: Iterable[str]) -> None:
-    """Removes the files of shortened trainings that do not stay; other models' are left alone."""
-    for model in models:
-        if is_shortened(root, model):
-            model_path(root, model).unlink()
+def remove_shortened(root: Path, competition: str, kept: Collection[str]) -> None:
+    """Removes the files of a competition's shortened trainings that do not stay; other files are left alone.
+
+    Args:
+        root: the repository.
+        competition: the active one.
+        kept: models that stay.
+    """
+    for path in models_folder(root).glob(f"*{_INFIX.format('*')}{escape(competition)}.yaml"):
+        if path.stem not in kept and is_shortened(root, path.stem):
+            path.unlink()

@@ -144,7 +144,7 @@ def _list_known(option: Option) -> dict[str, float | str | None]:
 
 
 def _note_too_slow(plan: Plan, option: Option, slow: TooSlowError, seconds: float) -> Plan:
-    """Adds a step that its first epochs ended; the ensemble was not touched by then."""
+    """Adds a step that its epochs ended, while some were left: no stage after the training was begun."""
     reason = f"by its first epochs it takes {slow.projected:.0f} s of {seconds:.0f} s; what was trained is kept"
     known = {**_list_known(option), "outcome": "out_of_time", "reason": reason, "seconds": round(slow.gone, 1)}
     step = PlanStep.model_validate({**known, "projected": round(slow.projected, 1)})

@@ -37,15 +37,20 @@ def find_tried(plan: Plan, estimates: Mapping[str, Estimate | None]) -> dict[str
 
 
 def find_paces(plan: Plan, estimates: Mapping[str, Estimate | None]) -> dict[str, float]:
-    """Finds how many times longer models take than the table says, where they ran; what was cut off takes longer yet.
+    """Finds how many times longer models take than the table says, where they ran.
+
+    What was cut off takes longer yet; what another step, or an earlier try, had trained a part of says too little.
 
     Args:
         plan: so far.
         estimates: of each model.
     """
-    paces: dict[str, float] = {}
+    paces, partly = dict[str, float](), set(plan.beside)
     for step in plan.steps:
         if step.pace and step.outcome != "failed":
             cut = step.outcome == "out_of_time" and step.projected is None
-            paces[find_family(step.model, estimates)[0]] = max(step.pace, plan.slowness) if cut else step.pace
+            least = plan.slowness if cut or step.model in partly else 0.0
+            paces[find_family(step.model, estimates)[0]] = max(step.pace, least)
+        if step.outcome == "out_of_time":
+            partly.add(step.model)
     return paces

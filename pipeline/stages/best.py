@@ -67,7 +67,7 @@ def run(root: Path, hours: float, gone: float = 0.0, search: bool = False) -> No
     with reading_candidates(root, load_competition(root), active_models(root), table) as read:
         execution.begin()
         candidates = read.wait()
-    outlook = look_ahead(root, candidates, _find_size(root), table, train.executor == "ray")
+    outlook = look_ahead(root, name, candidates, _find_size(root), table, train.executor == "ray")
     execution.steps(outlook, SHARE * plan.budget if search else 0.0)
     if search:
         execution.searches()
@@ -124,7 +124,7 @@ class _Execution:
             lengths = {each.model: each.length for each in options if each.model in (option.model, *beside)}
             write_shortened(self._root, lengths, self._plan.competition)
             self._step(option, seconds, min(others, default=0.0), beside)
-            remove_shortened(self._root, beside)  # written again when their turn comes
+            self._sweep()
 
     def searches(self) -> None:
         """Searches settings of the models that the ensemble leans on, and tries what is found as any other model."""
@@ -180,15 +180,10 @@ class _Execution:
 
     def _watch(self, option: Option, seconds: float) -> Tick:
         """Returns the tick of a step: it ends a training that by its first epochs will not be done in time."""
-        if option.length is None or not (self._plan.models or seconds < self.plan.left):
+        if not option.length or not option.table_seconds or not (self._plan.models or seconds < self.plan.left):
             return self._tick
-        pace, least = Pace(self._root, option.model, option.length), seconds - _OVERHEAD * self._plan.slowness / 2
-
-        def tick(gone: float) -> None:
-            self._tick(gone)
-            pace.check(gone, least)
-
-        return tick
+        most = seconds - _OVERHEAD / 2 * option.seconds / option.table_seconds
+        return Pace(self._root, option.model, option.length).watch(self._tick, most)
 
     def _note(self) -> None:
         """Notes when the last step ended, and prints what came of it."""
@@ -206,7 +201,8 @@ class _Execution:
         if self.plan.left > _reserve(self._plan):
             self._plan = leave_out_idle(self._root, self._plan, self.plan.left, self._tick)
         write_active(self._root, self._plan.models)
-        remove_shortened(self._root, {step.model for step in self._plan.steps} - set(self._plan.models))
+        self._save()
+        self._sweep()
         ran = run_stages(self._root, (), max(self.plan.left - _ENDING, 0.0), self._log, self._tick)
         if ran.code:
             raise InputError(f"{ran.error}; the submission is written, see {self._log}")
@@ -216,6 +212,10 @@ class _Execution:
         options = rank_options(self.plan, outlook.estimates, _OVERHEAD)
         write_plan_page(self._root, self.plan, options, outlook.left_out)
         print(describe_end(self.plan))
+
+    def _sweep(self) -> None:
+        if self._plan.models:  # else params.yaml still names the one that was tried
+            remove_shortened(self._root, self._plan.competition, self._plan.models)
 
     def _save(self) -> None:
         write_plan(self._root, self.plan)

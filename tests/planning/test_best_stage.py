@@ -10,9 +10,11 @@ from pipeline.core.errors import InputError
 from pipeline.planning.candidates import ModelsToTry
 from pipeline.planning.choosing import Option
 from pipeline.planning.outlook import Outlook
+from pipeline.planning.pace import Pace, TooSlowError
 from pipeline.planning.plan import Plan, PlannedSearch, PlanStep, read_plan
 from pipeline.planning.prior import DataSize, Estimate, TrainingLength
 from pipeline.planning.shortened import estimate_shortened
+from pipeline.planning.steps import Tick
 from pipeline.stages import best
 from pipeline.workspace.running import Run
 
@@ -214,7 +216,7 @@ def test_a_network_that_does_not_fit_is_trained_shorter_and_its_file_stays_with_
 
     def try_model(root: Path, plan: Plan, option: Option, seconds: float, tick: object, beside: object) -> Plan:
         assert isinstance(beside, tuple)
-        present.append(sorted(path.stem for path in folder.glob("*_epochs.yaml")))
+        present.append(sorted(path.stem for path in folder.glob("*_epochs_tiny.yaml")))
         assert {option.model, *beside} <= set(present[-1])
         kept = not plan.models
         step = PlanStep(model=option.model, outcome="kept" if kept else "dropped", reason="", seconds=99, score=0.8)
@@ -225,10 +227,32 @@ def test_a_network_that_does_not_fit_is_trained_shorter_and_its_file_stays_with_
     monkeypatch.setattr(best, "try_model", try_model)
     monkeypatch.setattr(best, "run_stages", lambda *settings: Run(0, 1.0))
     monkeypatch.setattr(best, "leave_out_idle", lambda root, plan, seconds, tick: plan)
-    outlook = Outlook(estimate_shortened(tmp_path, whole), {}, on_ray=True)
+    outlook = Outlook(estimate_shortened(tmp_path, "tiny", whole), {}, on_ray=True)
     execution = best._Execution(tmp_path, Plan(competition="tiny", budget=700.0), 0.0)
     execution.steps(outlook, 0.0)
     execution.finish(outlook)
     (kept,) = execution.plan.models
     assert len(present) > 1
-    assert [path.stem for path in folder.glob("*_epochs.yaml")] == [kept]
+    assert [path.stem for path in folder.glob("*_epochs_tiny.yaml")] == [kept]
+
+
+def test_a_step_that_its_epochs_show_to_be_too_long_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_repository(tmp_path)
+    ended: list[float] = []
+
+    def try_model(root: Path, plan: Plan, option: Option, seconds: float, tick: Tick, beside: object) -> Plan:
+        try:
+            tick(10.0)
+        except TooSlowError as slow:
+            ended.append(slow.projected)
+        step = PlanStep.model_validate({"model": option.model, "outcome": "out_of_time", "reason": "", "seconds": 9})
+        return plan.model_copy(update={"steps": (*plan.steps, step)})
+
+    monkeypatch.setattr(best, "try_model", try_model)
+    monkeypatch.setattr(Pace, "project", lambda self, gone: 50.0)
+    execution = best._Execution(tmp_path, Plan(competition="tiny", budget=600.0, models=("one",)), 0.0)
+    length = TrainingLength("net", 8, 0, 8)
+    for seconds in (40.0, 60.0, 80.0):  # of which ensembling takes half of 25
+        execution._step(Option("net", 30.0, 0.1, 1, 30.0, length=length), seconds, 0.0)
+    execution._step(Option("head", 30.0, 0.1, 1, 30.0), 20.0, 0.0)
+    assert ended == [50.0, 50.0]

@@ -4,8 +4,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.fabricated import write_repository
 
 from pipeline.core.competition import load_competition
+from pipeline.core.paths import model_path, models_folder
+from pipeline.planning import candidates
 from pipeline.planning.candidates import ModelsToTry, estimate_candidates, reading_candidates
 from pipeline.planning.prior import DataSize, ModelFacts, TrainingLength, read_measured_recipes
 from pipeline.planning.readable import read_model_facts
@@ -23,6 +26,18 @@ def test_models_are_read_while_the_plan_does_something_else() -> None:
     assert set(found.known) >= {row.recipe for row in table}
     assert 0.02 < found.slower < 200
     assert found.left_out == {"mobilenet_v2_frozen_pseudo": "learns from the predictions of another model"}
+
+
+def test_shortened_models_come_with_what_they_shorten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_repository(tmp_path)
+    models_folder(tmp_path).mkdir(exist_ok=True)
+    for name, headline in (("net", "Mine."), ("net_7_epochs_tiny", "7 of 20. Written by the verb best.")):
+        model_path(tmp_path, name).write_text(f"# {headline}\nnetwork: {{name: plain_cnn}}\n")
+    read: list[list[str]] = []
+    monkeypatch.setattr(candidates, "start_process", lambda target, given, words: read.append(given[3]))
+    monkeypatch.setattr(candidates, "end_process", lambda process: None)
+    with reading_candidates(tmp_path, load_competition(tmp_path), ["net", "net_7_epochs_tiny"], ()):
+        assert read == [["net", "one", "two"]]
 
 
 def test_facts_say_what_a_model_costs_by_and_which_features_it_reads() -> None:

@@ -44,6 +44,28 @@ def test_two_epochs_say_how_long_all_take(root: Path) -> None:
     assert caught.value.projected == pytest.approx(210)
 
 
+def test_between_two_epochs_a_steady_training_is_no_slower(root: Path) -> None:
+    pace = Pace(root, "net", LENGTH)
+    for gone in range(1, 200):
+        write_epoch(root, 0, 3 + gone // 20)
+        projected = pace.project(float(gone))
+        assert projected is None or projected <= 1.05 * (20 * 20)
+    assert projected == pytest.approx(400, rel=0.05)
+
+
+def test_seeds_that_are_done_are_not_waited_for(root: Path) -> None:
+    for fold in (0, 1):
+        write_epoch(root, fold, 13, "s")
+    pace = Pace(root, "net", LENGTH)
+    for gone, epoch in ((10.0, 4), (20.0, 5), (30.0, 6)):
+        write_epoch(root, 0, epoch)
+        projected = pace.project(gone)
+    assert projected == pytest.approx(30 + 10 * 17)
+    for fold in (0, 1):
+        write_epoch(root, fold, 13)
+    assert pace.project(500.0) is None
+
+
 def test_folds_that_are_done_count_whole(root: Path) -> None:
     pace = Pace(root, "net", LENGTH)
     write_epoch(root, 0, 13)
