@@ -23,13 +23,13 @@ def describe_apart_groups(listing: Listing, rows: GroupedRows, tests: Sequence[p
         tests: tables of test images; where they have no such column nothing is known.
     """
     lines: list[str] = []
-    clear: list[tuple[int, GroupReading]] = []
+    clear: list[tuple[list[str], GroupReading]] = []
     for name in [str(column) for column in rows.table.columns if column not in rows.taken and is_id_name(str(column))]:
         groups = rows.table[name].tolist()
         sizes = Counter(cell for cell in groups if cell)
         there = [set(table[name]) - {""} for table in tests if name in table.columns]
         new = bool(there) and all(len(values) >= LEAST_GROUPS and values.isdisjoint(sizes) for values in there)
-        measured = any(re.fullmatch(r"-?\d*\.\d+", cell) for cell in sizes)
+        measured = any(re.fullmatch(r"-?\d*\.\d*[1-9]\d*", cell) for cell in sizes)  # 12.0 is a number of something
         if not new or measured or 2 * sizes.total() <= len(groups):
             continue
         if not LEAST_GROUPS <= len(sizes) < sizes.total() or _tells_class(groups, rows.labels):
@@ -38,14 +38,15 @@ def describe_apart_groups(listing: Listing, rows: GroupedRows, tests: Sequence[p
         said = f"{name}: {len(sizes):,} values of up to {max(sizes.values()):,} images, and test images are of others"
         if evidence is not None and evidence.clear:
             check = f"images of one {name} share a fold; describe again with --group none if they need not"
-            clear.append((len(sizes), GroupReading(column=name, facts=(said, str(evidence)), check=(check,))))
+            clear.append((groups, GroupReading(column=name, facts=(said, str(evidence)), check=(check,))))
             continue
         shown = "" if evidence is None else f" ({evidence})"
         lines.append(f"{said}{shown}: --group '{name}' keeps the images of one together, as the test does")
     if not clear:
         return GroupReading(check=tuple(lines))
-    (_, first), *others = sorted(clear, key=lambda pair: pair[0])  # the fewest groups tie the most
-    lines += [f"{each.column} may tie images, too: --group '{each.column}' keeps them together" for _, each in others]
+    (coarse, first), *others = sorted(clear, key=lambda pair: len(set(pair[0])))  # the fewest groups tie the most
+    torn = [each.column for fine, each in others if len(set(zip(fine, coarse, strict=True))) > len(set(fine))]
+    lines += [f"{name} crosses {first.column} and is torn: --group '{name}' keeps it whole" for name in torn]
     return replace(first, check=(*first.check, *lines))
 
 

@@ -47,7 +47,8 @@ def test_a_column_that_pictures_do_not_speak_for_is_named(root: Path) -> None:
         ("RescuerID", OWNERS, OTHERS[:2]),  # too few test images to tell
         ("colour", OWNERS, OTHERS),  # no id
         ("photo_id", [f"r{k}" for k in range(48)], OTHERS),  # each image its own
-        ("kind_id", [f"r{k % 2}" for k in range(48)], OTHERS),  # the class by another name
+        ("vegetation_index", [f"0.{k // 4 + 10}" for k in range(48)], [f"0.{k}" for k in range(50, 56)]),  # measured
+        ("RescuerID", [*OWNERS[:20], *[""] * 28], OTHERS),  # most rows lack it
     ],
 )
 def test_columns_that_may_be_anything_else_tie_nothing(
@@ -55,3 +56,35 @@ def test_columns_that_may_be_anything_else_tie_nothing(
 ) -> None:
     group, said = describe(root, kept(column, values, tests, alike=True))
     assert (group, f"{column}:" in said) == (None, False)
+
+
+def test_the_class_by_another_name_ties_nothing(root: Path) -> None:
+    files = kept("kind_id", [f"r{k // 4 % 6}" for k in range(48)], OTHERS, alike=True)
+    files = {
+        **files,
+        "train.csv": rows("Id,kind,kind_id", *((k, f"c{k // 4 % 6}", f"r{k // 4 % 6}") for k in range(48))),
+    }
+    files["sample_submission.csv"] = rows("Id,kind", *((k, "c0") for k in range(6)))
+    group, said = describe(root, files)
+    assert (group, "kind_id:" in said) == (None, False)
+
+
+def test_numbers_of_owners_that_blanks_have_made_fractions_are_ids(root: Path) -> None:
+    values = [*(f"{k // 4 + 20}.0" for k in range(44)), *[""] * 4]
+    assert describe(root, kept("owner_num", values, OTHERS, alike=True))[0] == "owner_num"
+
+
+@pytest.mark.parametrize(
+    ("columns", "fine", "coarse", "chosen", "crosses"),
+    [
+        ("litter_id,RescuerID", 12, 2, "RescuerID", False),  # each litter is of one rescuer
+        ("RescuerID,kennel_id", 5, 2, "RescuerID", True),
+    ],
+)
+def test_of_several_columns_the_coarser_one_is_applied_and_what_crosses_it_is_named(
+    root: Path, columns: str, fine: int, coarse: int, chosen: str, crosses: bool
+) -> None:
+    values = [f"l{k // 4 % fine},r{k // 4 // coarse}" for k in range(48)]
+    group, said = describe(root, kept(columns, values, [f"x{k},y{k}" for k in range(6)], alike=True))
+    assert (group, "check: kennel_id crosses RescuerID and is torn" in said) == (chosen, crosses)
+    assert "litter_id" not in said
