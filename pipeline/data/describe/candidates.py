@@ -157,7 +157,7 @@ def _speaks_for(
     shown = shows_classes(folder.classes, sample)
     for each in tables:
         table, ids = listing.table(each.table), {match.column for match in each.matches}
-        if each.label_rows is not None or explains_sample(table, ids, sample):
+        if explains_sample(table, ids, sample):
             return False
         if not shown and not (
             holds_no_answer(table, ids, each.table) and not are_parts_of_names(images, folder.folder)

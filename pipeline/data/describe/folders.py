@@ -59,7 +59,7 @@ def _are_shards(images: ImageFiles, folder: str) -> bool:
         return False
     for path in images.under(folder):
         inner, stem = PurePosixPath(path).parent.name, PurePosixPath(path).stem
-        if len(inner) != len(outer) or (outer + inner not in stem and inner + outer not in stem):
+        if len(inner) != len(outer) or outer + inner not in stem:
             return False
     return True
 

@@ -17,7 +17,6 @@ _MASKS = re.compile(r"encoded.?pixels|(?<![a-z])(rle|masks?)(?![a-z])", re.IGNOR
 _WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")  # where words of a name in capitals begin
 _NO_MASK = ("", "-1")
 _TWO_PAIRS, _ENOUGH_MASKS = 4, 3
-_LEAST_ASKED = 3  # labels: two that the sample asks for, and the word for none of them
 _MOST_SHARED, _SHARED = 0.8, 0.5  # shares of the names that stand in two sets or more
 
 
@@ -51,7 +50,7 @@ def find_word_for_none(cells: Iterable[str], sets: LabelSets, asked: Collection[
         asked: columns of the sample submission.
     """
     left = set(sets.labels).difference(asked)
-    if len(left) != 1 or len(sets.labels) < _LEAST_ASKED or not set(asked) <= set(sets.labels):
+    if len(left) != 1 or not set(asked) <= set(sets.labels):
         return None
     word = min(left)
     return word if all(word not in names or len(names) == 1 for names in map(sets.split, set(cells))) else None
