@@ -51,8 +51,11 @@ def describe_lacking(
     said = () if one and mark.any() else labels.check
     if not lacking:
         return LeftOutReading({}, (), said)
-    words = f"{lacking:,} rows lack {'their answer' if one else 'some of their answers'} and are left out"
-    return LeftOutReading({"leave_out": {"no_label": True}}, (), (*said, f"{words}, see leave_out"), lacking)
+    blank = table[list(labels.columns)][mark].apply(is_blank).all(axis=None)
+    what = "their answer" if one else "all of their answers" if blank else "some of their answers"
+    words = f"{lacking:,} rows lack {what} and are left out, see leave_out"
+    words += "; where blanks mean none of these labels, write 0 there" if labels.kind == "several_labels" else ""
+    return LeftOutReading({"leave_out": {"no_label": True}}, (), (*said, words), lacking)
 
 
 def describe_left_out(

@@ -21,6 +21,7 @@ from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import ImageFiles, is_below, is_id
 from pipeline.data.describe.sample import SampleSubmission
 from pipeline.data.describe.storage import PixelTable
+from pipeline.data.describe.test_tables import find_test_tables
 
 _MOST_OF = 0.9  # of a folder's images
 _TESTS = ("test", "tests", "testing")  # words of public_test, stage_2_test
@@ -69,6 +70,9 @@ def rule_out_candidates(
     for folder, name in [(folder, name) for folder in folders for name in tables if {folder, name} <= left.keys()]:
         _refuse_dispute(folders[folder], name, tables[name], listing, sample)
     lacking = [name for name in tables if left and name in out - tests and name not in answered]
+    trained = {path for name in left for path in paths[name]}
+    lists = find_test_tables(listing, [tables[name].table for name in lacking], sample.table)
+    lacking = [name for name in lacking if tables[name].table not in lists or paths[name] & trained]
     return left or found, tuple(tell_passed(name, tables[name], left, sample) for name in lacking)
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pipeline.core.errors import InputError, some
 from pipeline.core.targets.contract import CELL_SEPARATOR
 from pipeline.data.describe.label_sets import refuse_masks
-from pipeline.data.describe.match import Choices, pick_reading
+from pipeline.data.describe.match import Choices, pick_reading, plain_stem
 from pipeline.data.describe.metric import list_kinds
 from pipeline.data.describe.sample import SampleSubmission
 from pipeline.data.prepared.one_hot import ON, is_flag, mark_ones
@@ -19,7 +19,7 @@ from pipeline.data.prepared.rows_left_out import is_blank
 
 _FEW = 0.02  # the share of rows up to which marks of none or several classes may be mistakes
 _WORDS = [["no", "yes"], ["n", "y"], ["f", "t"], ["", "x"], ["-", "+"], ["absent", "present"]]
-_MOST_BLANK = 0.5  # of the rows: where more are blank, blanks may mean "no"
+_MOST_BLANK = 0.5  # of the rows: where as many are blank, blanks may mean "no"
 _SUMS = 0.02  # rows of shares sum to one number, but for rounding
 
 
@@ -95,7 +95,7 @@ def describe_several_columns(answer: AnswerColumns, sample: SampleSubmission, ch
         InputError: a kind that the cells contradict, or several kinds that fit.
     """
     names, whole = answer.names, answer.table[list(answer.names)]
-    cells = _drop_unanswered(whole)
+    cells = _drop_unanswered(answer, sample)
     fits = _fit_kinds(cells, sample)
     place = f"columns {some(names, 5)} of {answer.path}"
     judged = list_kinds(choices.metric)
@@ -137,15 +137,18 @@ def describe_several_columns(answer: AnswerColumns, sample: SampleSubmission, ch
     return TargetReading(names, joined, {"kind": kind, "targets": parts}, columns, (words,))
 
 
-def _drop_unanswered(cells: pd.DataFrame) -> pd.DataFrame:
-    """Leaves rows out that lack all answers, where no other row lacks any: test images, or images without a label.
+def _drop_unanswered(answer: AnswerColumns, sample: SampleSubmission) -> pd.DataFrame:
+    """Leaves rows out that lack all answers: test images, or images without a label.
 
-    Where blanks stand beside answers they may mean "no", and a row of blanks none of all labels.
+    Where half of the others are blank, or more, a row of blanks may mean none of all labels.
     """
-    blank = cells.apply(is_blank)
-    none = blank.all(axis=1)
-    few = 0 < none.mean() <= _MOST_BLANK
-    return cells[~none] if few and not blank[~none].to_numpy().any() else cells
+    cells = answer.table[list(answer.names)]
+    none = cells.apply(is_blank).all(axis=1)
+    if not none.any():
+        return cells
+    asked, others = {plain_stem(name) for name in sample.table.iloc[:, 0]}, answer.table[none].drop(columns=cells)
+    tests = others.apply(lambda column: column.map(plain_stem).isin(asked)).any(axis=1).sum()
+    return cells[~none] if none.sum() - tests < _MOST_BLANK * (len(cells) - tests) else cells
 
 
 def _refuse_texts(cells: pd.DataFrame, path: str) -> None:

@@ -100,7 +100,8 @@ def _list_readings(
         found, passed = rule_out_candidates(found, listing, images, sample)
     if names := find_shown_names(listing, images, found, sample):
         beside = [(name, each) for name, each in found.items() if isinstance(each, TableCandidate)]
-        passed = tuple(tell_passed(name, each, names, sample) for name, each in beside)
+        lines = tuple(tell_passed(name, each, names, sample) for name, each in beside)
+        passed = lines if choices.train is None else ()
         found = {**(found if choices.train is not None else {}), **names}
     found = found or dict(find_name_candidates(listing, images, tables, choices))
     if not found or any(isinstance(each, FolderCandidate) for each in found.values()):

@@ -231,3 +231,62 @@ def test_class_folders_that_names_repeat_are_classes(root: Path) -> None:
         **images([*names, *(f"test/t{k}.png" for k in range(3))]),
     }
     assert read(root, files).train.layout == "folders"
+
+
+@pytest.mark.parametrize(("header", "cells"), [("file,label", ["bee ant"]), ("file,ant,bee", [0.5, 0.5])])
+def test_lists_or_columns_of_the_folders_names_show_that_they_are_classes(
+    root: Path, header: str, cells: list[object]
+) -> None:
+    table = rows("file,weather", *((f"i{k}.png", ("sun", "rain", "snow")[k // 2 % 3]) for k in range(24)))
+    sample = rows(header, *((f"t{k}.png", *cells) for k in range(6)))
+    assert read(root, {**in_folders(table), "sample_submission.csv": sample}).train.layout == "folders"
+
+
+def test_a_folder_can_be_chosen_beside_a_table_of_whole_paths(root: Path) -> None:
+    table = rows("path,kind", *((f"train/{KINDS[k % 2]}/i{k}.png", f"k{k % 3}") for k in range(24)))
+    assert read(root, in_folders(table, "0.5"), train="train", positive="bee").train.layout == "folders"
+
+
+def test_a_group_is_the_label_where_folders_are_but_letters_of_names(root: Path) -> None:
+    names = [f"train/{k % 3}/{k % 3}{k:02d}.png" for k in range(24)]
+    files: Files = {
+        "meta.csv": rows("path,individual_id", *((name, f"w{k // 3}") for k, name in enumerate(names))),
+        "sample_submission.csv": rows("id,who", *((f"t{k}", "new") for k in range(3))),
+        **images([*names, *(f"test/t{k}.png" for k in range(3))]),
+    }
+    assert read(root, files, placeholder="new").train.model_dump()["label"] == "individual_id"
+
+
+def test_a_table_chosen_beside_names_of_classes_is_not_said_to_be_no_training_data(root: Path) -> None:
+    names = [f"{KINDS[k % 2]}.{k}.png" for k in range(24)]
+    files: Files = {
+        "meta.csv": rows("file,patient_id,band", *((name, f"p{k // 3}", "xy"[k % 2]) for k, name in enumerate(names))),
+        "sample_submission.csv": rows("id,label", *((f"t{k}", "ant") for k in range(3))),
+        **images([*(f"train/{name}" for name in names), *(f"test/t{k}.png" for k in range(3))]),
+    }
+    choices = Choices(train="meta.csv", label="band", placeholder="ant")
+    assert "no training data" not in describe_local(root, write(root, files), choices=choices)
+
+
+def test_a_list_of_test_images_in_the_folder_of_both_is_not_called_no_training_data(root: Path) -> None:
+    names = [*(f"i{k}" for k in range(16)), *(f"t{k}" for k in range(8))]
+    files: Files = {
+        "train.csv": rows("id,kind", *((f"i{k}", KINDS[k % 2]) for k in range(16))),
+        "holdout.csv": rows("id,age", *((f"t{k}", k % 4) for k in range(8))),
+        "sample_submission.csv": rows("id,kind", *((f"t{k}", "ant") for k in range(5))),
+        **images([f"images/{name}.png" for name in names]),
+    }
+    assert "no training data" not in describe_local(root, write(root, files))
+
+
+def test_further_files_of_rows_need_no_rule_where_a_table_lists_them(root: Path) -> None:
+    places = [f"train/a{k}_{end}.png" for k in range(12) for end in ("front", "back")]
+    files: Files = {
+        "train.csv": rows("PetID,Speed", *((f"a{k}", k % 3) for k in range(12))),
+        "test.csv": rows("PetID", *((f"t{k}",) for k in range(3))),
+        "sizes.csv": rows("file,width", *((f"a{k}_back.png", f"{k}.5") for k in range(12))),
+        "sample_submission.csv": rows("PetID,Speed", *((f"t{k}", 0) for k in range(3))),
+        **images([*places, *(f"test/t{k}_{end}.png" for k in range(3) for end in ("front", "back"))]),
+    }
+    found = read(root, files)
+    assert (found.train.model_dump()["files"] is not None, found.leave_out) == (True, None)

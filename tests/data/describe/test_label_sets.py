@@ -4,11 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.competition_files import Files, images, read, rows
+from support.competition_files import Files, images, read, rows, write
 
 from pipeline.core.answers import LabelSetSubmission
+from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError
 from pipeline.core.targets.contract import CELL_SEPARATOR
+from pipeline.data.describe.init import describe_local
 from pipeline.data.describe.label_sets import refuse_masks
 from pipeline.data.prepared.records import list_records
 
@@ -115,6 +117,15 @@ PAIRS = (("mass", "nodule"), ("nodule", "fibrosis"))
 def test_labels_that_are_not_asked_for_are_no_word_for_none(root: Path, cells: list[str], asked: list[str]) -> None:
     with pytest.raises(InputError, match="they do not match: columns without a meaning"):
         read(root, findings(cells, asked), metric="roc_auc")
+
+
+def test_rows_of_the_word_for_none_whose_image_is_missing_are_said(root: Path) -> None:
+    files = {
+        name: held for name, held in findings(FINDINGS, ["mass", "nodule", "fibrosis"]).items() if "a6." not in name
+    }
+    said = describe_local(root, write(root, files), metric="roc_auc")
+    assert "check: 1 ids of train.csv have no image in train (a6): prepare will refuse them" in said
+    assert load_competition(root, "shape").leave_out is None
 
 
 def test_a_label_that_is_asked_for_stays_one(root: Path) -> None:

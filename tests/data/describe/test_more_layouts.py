@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import pytest
-from support.competition_files import Files, images, pixels, read, rows
+from support.competition_files import Files, images, pixels, read, rows, write
 
 from pipeline.core.answers import LabelSubmission
 from pipeline.core.errors import InputError
 from pipeline.core.layouts import CsvImages
+from pipeline.data.describe.init import describe_local
 from pipeline.data.prepared.preparing import encode_truth
 from pipeline.data.prepared.records import list_records
 
@@ -265,3 +266,24 @@ def test_blanks_beside_ones_may_mean_no_and_leave_no_row_out(root: Path) -> None
     }
     with pytest.raises(InputError, match="but they hold blanks in addition to 0 and 1"):
         read(root, files, metric="roc_auc")
+
+
+@pytest.mark.parametrize(("blank", "tests"), [(12, 0), (12, 12), (3, 0)])
+def test_rows_of_blanks_are_left_out_where_they_are_few_or_those_of_test_images(
+    root: Path, blank: int, tests: int
+) -> None:
+    """Twelve rows have marks; a blank row of an image that is no test image may mean that it has none of the labels."""
+    lines = [(f"i{k}", *[(1, 0), (0, 1), (1, 1)][k % 3]) for k in range(12)]
+    names = [f"i{k}" for k in range(12 + blank)]
+    asked = names[-tests:] if tests else ["t0", "t1", "t2"]
+    files: Files = {
+        "data.csv": rows("id,rust,scab", *lines, *((name, "", "") for name in names[12:])),
+        "sample_submission.csv": rows("id,rust,scab", *((name, 0.5, 0.5) for name in asked)),
+        **images([f"images/{name}.png" for name in names] + ([] if tests else [f"test/{name}.png" for name in asked])),
+    }
+    if blank == 12 and not tests:
+        with pytest.raises(InputError, match="but they hold blanks in addition to 0 and 1"):
+            read(root, files, metric="roc_auc")
+        return
+    said = describe_local(root, write(root, files), metric="roc_auc")
+    assert f"check: {blank} rows lack all of their answers and are left out, see leave_out; where blanks mean" in said
