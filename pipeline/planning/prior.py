@@ -19,7 +19,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.paths import measured_recipes_path
 
 UNKNOWN = 3.0  # relative error of a recipe of which nothing is known
-_START = 8.0  # seconds of a training that do not grow with the images: imports, building, at most half of a row's
+_START = 16.0  # seconds of a training that do not grow with the images: imports, five networks; half of a row's at most
 _DOUBT = 0.1  # weight of that beside the table's rows; a row of data of the same size has 1
 
 

@@ -23,7 +23,7 @@ def test_seconds_grow_with_the_images_and_errors_are_relative_to_the_best() -> N
     a, b = (estimate_recipe(name, DataSize(32, 4000), table) for name in "ab")
     assert a
     assert b
-    assert [a.seconds, b.seconds] == pytest.approx([8 + 4 * 42, 5 + 4 * 5])
+    assert [a.seconds, b.seconds] == pytest.approx([16 + 4 * 34, 5 + 4 * 5])
     assert a.relative_error < b.relative_error < 2 * UNKNOWN / 3 + 1
     assert (a.rows, b.rows) == (1, 1)
 
@@ -33,14 +33,14 @@ def test_what_sees_images_as_they_are_stored_takes_longer_where_they_are_larger(
     fixed, grows = (estimate_recipe("a", DataSize(96, 1000), table, by_pixels) for by_pixels in (False, True))
     assert fixed
     assert grows
-    assert [fixed.seconds, grows.seconds] == pytest.approx([50, 8 + 9 * 42])  # starting takes as long
+    assert [fixed.seconds, grows.seconds] == pytest.approx([50, 16 + 9 * 34])  # starting takes as long
 
 
 def test_the_start_of_a_training_does_not_grow_with_the_images() -> None:
-    (short, quick) = (estimate_recipe("a", DataSize(32, 10_000), [row("a", 32, 1000, 0.1, each)]) for each in (28, 4))
+    (short, quick) = (estimate_recipe("a", DataSize(32, 10_000), [row("a", 32, 1000, 0.1, each)]) for each in (36, 4))
     assert short
     assert quick
-    assert [short.seconds, quick.seconds] == pytest.approx([8 + 10 * 20, 2 + 10 * 2])
+    assert [short.seconds, quick.seconds] == pytest.approx([16 + 10 * 20, 2 + 10 * 2])
 
 
 def test_a_row_of_data_of_the_same_size_weighs_more_than_one_of_another() -> None:
