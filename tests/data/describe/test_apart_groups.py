@@ -69,9 +69,9 @@ def test_the_class_by_another_name_ties_nothing(root: Path) -> None:
     assert (group, "kind_id:" in said) == (None, False)
 
 
-def test_numbers_of_owners_that_blanks_have_made_fractions_are_ids(root: Path) -> None:
+def test_numbers_of_rescuers_that_blanks_have_made_fractions_are_ids(root: Path) -> None:
     values = [*(f"{k // 4 + 20}.0" for k in range(44)), *[""] * 4]
-    assert describe(root, kept("owner_num", values, OTHERS, alike=True))[0] == "owner_num"
+    assert describe(root, kept("rescuer_num", values, OTHERS, alike=True))[0] == "rescuer_num"
 
 
 @pytest.mark.parametrize(
