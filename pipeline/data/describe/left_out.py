@@ -116,7 +116,7 @@ def leave_others_out(
         mine = {path for match in found for path in match.images} & left
         named |= mine
         others += [path] if mine else []
-    if not left or named != left or "files" in train.section:
+    if not left or named != left:
         return train
     rules = {**train.more.get("leave_out", {}), "not_in_table": True}
     words = f"{len(left):,} images of {folder} are in {some(others)} alone, and are left out, see leave_out"
