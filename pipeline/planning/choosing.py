@@ -119,14 +119,14 @@ def choose_option(options: Sequence[Option], present: PlanStanding, seconds: flo
         present: where the ensemble stands.
         seconds: that are left for steps.
         first: whether nothing was trained yet: then something is chosen whatever the time, and what is quick goes
-            ahead, so that there is a score and a submission early.
+            ahead, so that there is a score and a submission early; whole trainings before shortened ones.
     """
     fitting = [option for option in options if MARGIN * option.seconds <= seconds]
     if not fitting:
         return min(options, key=lambda option: option.seconds) if first and options else None
     quick = [option for option in fitting if option.seconds <= _QUICK * seconds]
     if first and quick:
-        return quick[0]
+        return next((option for option in quick if not option.length or option.length.share == 1), quick[0])
     sets = [
         some
         for count in range(1, _AHEAD + 1)

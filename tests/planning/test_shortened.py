@@ -150,6 +150,14 @@ def test_the_longest_training_that_fits_comes_and_no_two_lengths_of_one_network(
     assert choose_beside(options, longest, standing, 3000) == ()
 
 
+def test_what_goes_ahead_for_an_early_score_is_trained_whole_where_it_can_be(tmp_path: Path) -> None:
+    estimates = estimate_shortened(tmp_path, "x", {"net": NETWORK})
+    options = rank_options(plan(), estimates, 25.0)
+    assert options[0].model != "net"
+    chosen = {seconds: choose_option(options, PlanStanding(6.0), seconds, first=True) for seconds in (20_000, 4000)}
+    assert {seconds: each.model for seconds, each in chosen.items() if each} == {20_000: "net", 4000: options[0].model}
+
+
 @pytest.mark.parametrize(
     ("step", "left"),
     [
