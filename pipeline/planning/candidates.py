@@ -110,6 +110,7 @@ def estimate_candidates(
             estimate,
             seconds=slower * estimate.seconds,
             features=slower * estimate.features,
+            start=slower * estimate.start,
             backbones=facts.backbones,
             length=facts.length,
         )

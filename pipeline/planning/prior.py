@@ -103,6 +103,7 @@ class Estimate:
         features: seconds of the features among those.
         backbones: names of the frozen backbones whose features it reads.
         length: how long it trains; None where its epochs cannot be fewer.
+        start: of the seconds, those that grow neither with the images nor with the epochs.
     """
 
     relative_error: float
@@ -111,6 +112,7 @@ class Estimate:
     features: float = 0.0
     backbones: frozenset[str] = frozenset()
     length: TrainingLength | None = None
+    start: float = 0.0
 
 
 def read_measured_recipes(root: Path) -> tuple[MeasuredRecipe, ...]:
@@ -176,6 +178,7 @@ def estimate_recipe(
         seconds=expected,
         rows=len(rows),
         features=expected * sum(row.features for row in rows) / sum(row.seconds for row in rows),
+        start=start,
     )
 
 

@@ -27,7 +27,6 @@ _INFIX = "_{}_epochs_"  # between the names of the model and of the competition
 _STEP = 2**0.5  # between two lengths
 _LEAST = 1 / 8  # of the epochs
 _FEWEST = 2  # epochs
-_FIXED = 0.1  # of the seconds, which do not depend on the epochs: building, the head's own phase, predicting
 _POWER = 0.2  # errors grow with the epochs left out: docs/best.md
 
 
@@ -55,7 +54,7 @@ def estimate_shortened(
             found[name] = replace(
                 estimate,
                 relative_error=estimate.relative_error * length.share**-_POWER,
-                seconds=estimate.seconds * (_FIXED + (1 - _FIXED) * length.share),
+                seconds=estimate.start + length.share * (estimate.seconds - estimate.start),
                 length=length,
             )
     return found

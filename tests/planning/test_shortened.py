@@ -15,7 +15,7 @@ from pipeline.planning.shortened import estimate_shortened, is_shortened, remove
 from pipeline.training.recipes.recipe import load_recipe
 
 ROOT = Path(__file__).parents[2]
-NETWORK = Estimate(1.0, 1000.0, 1, length=TrainingLength("net", 20, 0, 20))
+NETWORK = Estimate(1.0, 1000.0, 1, length=TrainingLength("net", 20, 0, 20), start=100.0)
 HEAD = Estimate(2.0, 50.0, 1)
 
 
