@@ -82,7 +82,7 @@ class _Execution:
         """Starts counting from ``gone`` seconds ago; the seconds of earlier runs stand in the plan."""
         self._root, self._log = root, plan_folder(root, plan.competition) / "log.txt"
         self._began, self._spent, self._printed, self._saved = time.monotonic() - gone, plan.spent, 0.0, 0.0
-        self._words, self._plan = "", plan
+        self._words, self._plan, self._named = "", plan, active_models(root)
 
     @property
     def plan(self) -> Plan:
@@ -124,7 +124,8 @@ class _Execution:
             lengths = {each.model: each.length for each in options if each.model in (option.model, *beside)}
             write_shortened(self._root, lengths, self._plan.competition)
             self._step(option, seconds, min(others, default=0.0), beside)
-            self._sweep()
+            if self._plan.models:  # else params.yaml still names the one that was tried
+                remove_shortened(self._root, self._plan.competition, self._plan.models)
 
     def searches(self) -> None:
         """Searches settings of the models that the ensemble leans on, and tries what is found as any other model."""
@@ -196,13 +197,15 @@ class _Execution:
     def finish(self, outlook: Outlook) -> None:
         """Makes what is left of `dvc repro` within the budget, and the page; the submission is there already."""
         if not self._plan.models:
+            write_active(self._root, self._named)
+            remove_shortened(self._root, self._plan.competition, self._named)
             raise InputError(f"no model could be trained; see {self._log}")
         self._words = "models without weight, pages, submissions"
         if self.plan.left > _reserve(self._plan):
             self._plan = leave_out_idle(self._root, self._plan, self.plan.left, self._tick)
         write_active(self._root, self._plan.models)
         self._save()
-        self._sweep()
+        remove_shortened(self._root, self._plan.competition, self._plan.models)
         ran = run_stages(self._root, (), max(self.plan.left - _ENDING, 0.0), self._log, self._tick)
         if ran.code:
             raise InputError(f"{ran.error}; the submission is written, see {self._log}")
@@ -212,10 +215,6 @@ class _Execution:
         options = rank_options(self.plan, outlook.estimates, _OVERHEAD)
         write_plan_page(self._root, self.plan, options, outlook.left_out)
         print(describe_end(self.plan))
-
-    def _sweep(self) -> None:
-        if self._plan.models:  # else params.yaml still names the one that was tried
-            remove_shortened(self._root, self._plan.competition, self._plan.models)
 
     def _save(self) -> None:
         write_plan(self._root, self.plan)

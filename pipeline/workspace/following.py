@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TextIO
 
 from pipeline.core.processes import EXIT_ENDED, EndedError, make_guarded_command, raise_on_signals
-from pipeline.workspace.running import end_family, explain_end, prepare_dvc
+from pipeline.workspace.running import end_family, explain_end, make_stage_environment, prepare_dvc
 
 _RUNNING = re.compile(r"Running stage '(.+)':")
 _CACHED = re.compile(r"Stage '(.+)' is cached - skipping run")
@@ -135,6 +135,7 @@ def _start(root: Path, targets: Sequence[str]) -> "subprocess.Popen[str]":
         return subprocess.Popen(
             make_guarded_command("dvc", "repro", *targets),
             cwd=root,
+            env=make_stage_environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -1,5 +1,6 @@
 """DVC or a verb as a process that has so many seconds: its output goes to a log, one line says how long is left."""
 
+import os
 import re
 import subprocess
 import sys
@@ -62,7 +63,9 @@ def _run_module(root: Path, words: Sequence[str], seconds: float, log: Path, tic
         file.write(f"$ {' '.join(words)}\n")
         file.flush()
         begun = file.tell()
-        process = subprocess.Popen(command, cwd=root, stdout=file, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            command, cwd=root, env=make_stage_environment(), stdout=file, stderr=subprocess.STDOUT
+        )
         try:
             while process.poll() is None:
                 gone = time.monotonic() - began
@@ -76,6 +79,12 @@ def _run_module(root: Path, words: Sequence[str], seconds: float, log: Path, tic
             raise
     code = process.returncode
     return Run(code, time.monotonic() - began, _find_error(log, begun, code) if code else "")
+
+
+def make_stage_environment() -> dict[str, str]:
+    """Returns this process's environment with its Python first: stages call `python`, also where none is activated."""
+    folders = [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
+    return os.environ | {"PATH": os.pathsep.join(folders)}
 
 
 def prepare_dvc(root: Path) -> None:

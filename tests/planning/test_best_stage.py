@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from support.fabricated import write_params, write_repository
 
+from pipeline.core.active import active_models
 from pipeline.core.errors import InputError
 from pipeline.planning.candidates import ModelsToTry
 from pipeline.planning.choosing import Option
@@ -256,3 +257,29 @@ def test_a_step_that_its_epochs_show_to_be_too_long_is_ended(tmp_path: Path, mon
         execution._step(Option("net", 30.0, 0.1, 1, 30.0, length=length), seconds, 0.0)
     execution._step(Option("head", 30.0, 0.1, 1, 30.0), 20.0, 0.0)
     assert ended == [50.0, 50.0]
+
+
+def test_where_no_model_can_be_trained_all_is_left_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_repository(tmp_path)
+    write_params(tmp_path, ["one"])
+    folder = tmp_path / "configs" / "models"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "net.yaml").write_text("network: {name: plain_cnn}\ntraining: {epochs: 8}\n")
+    tried: list[str] = []
+
+    def try_model(root: Path, plan: Plan, option: Option, seconds: float, tick: object, beside: object) -> Plan:
+        tried.append(option.model)
+        write_params(root, [option.model])
+        step = PlanStep.model_validate({"model": option.model, "outcome": "failed", "reason": "", "seconds": 1})
+        return plan.model_copy(update={"steps": (*plan.steps, step)})
+
+    monkeypatch.setattr(best, "try_model", try_model)
+    whole: dict[str, Estimate | None] = {"net": Estimate(1.0, 900.0, 1, length=TrainingLength("net", 8, 0, 8))}
+    outlook = Outlook(estimate_shortened(tmp_path, "tiny", whole), {})
+    execution = best._Execution(tmp_path, Plan(competition="tiny", budget=300.0), 0.0)
+    execution.steps(outlook, 0.0)
+    with pytest.raises(InputError, match="no model could be trained"):
+        execution.finish(outlook)
+    assert tried[0].endswith("_epochs_tiny")
+    assert active_models(tmp_path) == ("one",)
+    assert [path.stem for path in folder.glob("*_epochs_*")] == []

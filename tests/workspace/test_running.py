@@ -117,6 +117,16 @@ def wait(done: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
+def test_stages_find_this_python_where_no_environment_is_active(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = "python -c 'import sys; print(sys.prefix)' > python.txt"
+    write_yaml(repository / "dvc.yaml", {"stages": {"which": {"cmd": command}}})
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    assert run(repository, "which", 60).code == 0
+    assert (repository / "python.txt").read_text().strip() == sys.prefix
+
+
 def test_a_verb_runs_in_the_repository(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     log = repository / "logs" / "log.txt"
