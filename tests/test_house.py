@@ -2,9 +2,11 @@
 
 import ast
 import re
+import subprocess
 from collections import defaultdict
 from pathlib import Path
 
+import pytest
 from support.project_imports import ROOT, modules, tree, walk
 
 MODULES = [name for name in modules() if name != "pipeline.__main__"]
@@ -14,6 +16,11 @@ LINES, TEST_LINES, PARAMETERS = 250, 400, 6
 QUESTIONS = re.compile(r"(What|How|Where|Which|Whether|Who|Whose|When|Why)\b")
 SPEECH = {"told", "said", "shown", "heard", "found", "seen", "around", "asked"}
 FOLDERS = {"configs", "data", "prepared", "raw", ".work", "folds", "reports", "submissions", "params.yaml"}
+# What stands at the top, and what a path of somebody's own machine begins with.
+TOP = """.ci .dvc .dvcignore .gitattributes .gitignore .vscode CHANGELOG.md CONTRIBUTING.md Containerfile LICENSE
+Makefile README.md benchmarks configs docs dvc.lock dvc.yaml findings folds notebooks params.yaml pipeline
+pyproject.toml requirements submissions tests"""
+OWN_PATHS = re.compile(rb"(?<![\w.~$}/-])/(work|home|Users|root|mnt)/\w+")
 FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -29,6 +36,23 @@ def exported(module: str) -> set[str]:
 
 def count_lines(path: Path) -> int:
     return len(path.read_text(encoding="utf-8").splitlines())
+
+
+def tracked() -> list[str]:
+    """Paths of the files that git keeps, in the order of their names."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("no clone of git: which files belong to it is not known")
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, text=True)
+    return [each for each in listed.stdout.split("\0") if (ROOT / each).is_file()]
+
+
+def test_nothing_stands_at_the_top_that_does_not_belong_there() -> None:
+    assert not {each.split("/")[0] for each in tracked()} - set(TOP.split())
+
+
+def test_no_file_names_a_path_of_somebodys_machine() -> None:
+    named = {each: OWN_PATHS.findall((ROOT / each).read_bytes()) for each in tracked() if not each.startswith("tests/")}
+    assert not {each: found for each, found in named.items() if found}
 
 
 def test_no_module_is_too_long() -> None:
