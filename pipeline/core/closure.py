@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import re
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -58,6 +59,15 @@ def _source(base: Path, module: str) -> Path | None:
     return None
 
 
+def _walk_statements(node: ast.AST) -> Iterator[ast.AST]:
+    """Yields a node and all statements below it; their expressions, most of a tree, hold no imports."""
+    yield node
+    for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+        below = getattr(node, name, ())
+        for each in below if isinstance(below, list) else ():
+            yield from _walk_statements(each)
+
+
 @cache
 def _parsed(path: Path, changed: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Reads the imports of a file; ``changed`` is when it was written, so that a later one is read anew.
@@ -68,7 +78,7 @@ def _parsed(path: Path, changed: int) -> tuple[tuple[str, ...], tuple[str, ...]]
     """
     text = path.read_text(encoding="utf-8")
     names: list[str] = []
-    for node in ast.walk(ast.parse(text)):
+    for node in _walk_statements(ast.parse(text)):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:

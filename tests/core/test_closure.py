@@ -35,6 +35,23 @@ def test_imports_inside_functions_count(tmp_path: Path) -> None:
     assert names(tmp_path, "pipeline.a") == ["a.py", "inner/b.py"]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "try:\n    import pipeline.b\nexcept ImportError:\n    pass",
+        "try:\n    pass\nexcept ImportError:\n    import pipeline.b",
+        "try:\n    pass\nfinally:\n    import pipeline.b",
+        "if a:\n    pass\nelif b:\n    pass\nelse:\n    import pipeline.b",
+        "for each in a:\n    pass\nelse:\n    import pipeline.b",
+        "with a:\n    while b:\n        import pipeline.b",
+        "match a:\n    case 1:\n        pass\n    case _:\n        import pipeline.b",
+        "class A:\n    async def f(self):\n        import pipeline.b",
+    ],
+)
+def test_imports_below_any_statement_count(tmp_path: Path, text: str) -> None:
+    assert names(package(tmp_path, a=text, b=""), "pipeline.a") == ["a.py", "b.py"]
+
+
 def test_a_circle_ends(tmp_path: Path) -> None:
     package(tmp_path, a="import pipeline.b", b="import pipeline.a")
     assert names(tmp_path, "pipeline.a") == ["a.py", "b.py"]

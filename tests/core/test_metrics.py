@@ -79,6 +79,15 @@ def test_a_certain_mistake_costs_a_finite_log_loss_by_rows_and_as_a_whole() -> N
     assert np.isfinite(metric.score(np.array([1, 1]), probs))
 
 
+@pytest.mark.parametrize("n_classes", [2, 7])
+def test_log_loss_is_that_of_scikit_learn_to_the_bit(n_classes: int) -> None:
+    rng = np.random.default_rng(n_classes)
+    labels, probs = rng.integers(0, n_classes, 500), rng.dirichlet(np.full(n_classes, 0.1), 500).astype(np.float32)
+    double = probs.astype(np.float64)
+    double /= double.sum(axis=1, keepdims=True)
+    assert get_metric("log_loss").score(labels, probs) == sk.log_loss(labels, double, labels=range(n_classes))
+
+
 def test_two_classes_are_scored_like_many() -> None:
     labels = np.array([0, 1, 1])
     probs = np.array([[0.6, 0.4], [0.7, 0.3], [0.2, 0.8]], dtype=np.float32)
