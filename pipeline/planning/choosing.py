@@ -1,9 +1,9 @@
 """The next step of a plan: of the few models that together are hoped to leave least error in time, the best a second.
 
 The rule is simple enough to be read off its table: a model as good as the ensemble takes a tenth of its error away, a
-worse one less, a better one puts its own error, less a tenth, in the place of the ensemble's; where both read the same
-features, next to nothing is added. Errors are the table's until models were trained here; these then say where the
-ensemble stands, and how far the table's are from theirs.
+worse one less, a better one puts its own error, less a tenth, in the place of the ensemble's; where both read features
+of one network and size, next to nothing is added. Errors are the table's until models were trained here; these then say
+where the ensemble stands, and how far the table's are from theirs.
 """
 
 import math
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 
 from pipeline.planning.plan import Plan
-from pipeline.planning.prior import UNKNOWN, Estimate, TrainingLength
+from pipeline.planning.prior import UNKNOWN, Estimate, TrainingLength, list_networks
 from pipeline.planning.tried import find_family, find_paces, find_tried
 
 _MIXED = 0.1  # of the error, taken away by a second model as good as the ensemble
@@ -231,7 +231,8 @@ def _expect_gain(present: PlanStanding, error: float, backbones: frozenset[str])
     """Share of the present error that a model with its own takes away."""
     if present.error == _UNTRIED and error < present.error:
         return 1 - error / present.error
-    common = len(backbones & present.backbones) / max(1, min(len(backbones), len(present.backbones)))
+    own, there = list_networks(backbones), list_networks(present.backbones)
+    common = len(own & there) / max(1, min(len(own), len(there)))
     mixed = _MIXED * (1 - _SAME * common)
     if error < present.error:
         return 1 - (1 - mixed) * error / present.error

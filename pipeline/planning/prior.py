@@ -12,6 +12,7 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from pipeline.core.config import Section, parse
@@ -19,6 +20,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.paths import measured_recipes_path
 
 UNKNOWN = 3.0  # relative error of a recipe of which nothing is known
+INNER = "#"  # in the name of a backbone's features, before the inner layers that join those of the last one
 _START = 16.0  # seconds of a training that do not grow with the images: imports, five networks; half of a row's at most
 _DOUBT = 0.1  # weight of that beside the table's rows; a row of data of the same size has 1
 
@@ -59,7 +61,7 @@ class ModelFacts:
 
     Attributes:
         by_pixels: whether it sees images as they are stored, so that its seconds grow with their pixels, too.
-        backbones: names of the frozen backbones whose features a head reads.
+        backbones: names of the frozen backbones whose features a head reads, as of their passes over the images.
         length: how long it trains, where fewer epochs make a model, too; None where not.
         is_network: whether a backend computes it, or the features that it reads.
     """
@@ -180,6 +182,12 @@ def estimate_recipe(
         features=expected * sum(row.features for row in rows) / sum(row.seconds for row in rows),
         start=start,
     )
+
+
+@cache
+def list_networks(backbones: frozenset[str]) -> frozenset[str]:
+    """Lists the frozen networks, each with its input: its inner layers say little that its last layer does not."""
+    return frozenset(name.partition(INNER)[0] for name in backbones)
 
 
 def _nearness(row: MeasuredRecipe, size: DataSize) -> float:

@@ -1,12 +1,14 @@
 """Facts of models' files that a plan has to know; checking their settings starts Keras, so a process apart does it."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from pipeline.core.competition import Competition
 from pipeline.core.errors import InputError
-from pipeline.planning.prior import ModelFacts, TrainingLength
-from pipeline.training.heads.recipe import HeadRecipe
+from pipeline.planning.prior import INNER, ModelFacts, TrainingLength
+from pipeline.training.heads.recipe import FrozenBackbone, HeadRecipe
 from pipeline.training.model_file import ModelRecipe, load_model
 from pipeline.training.recipes.recipe import Recipe
 
@@ -34,11 +36,26 @@ def read_model_facts(
         if isinstance(recipe, Recipe) and (recipe.training.pseudo or recipe.training.distill):
             left_out[name] = "learns from the predictions of another model"
             continue
-        heads = recipe.backbones if isinstance(recipe, HeadRecipe) else ()
-        backbones = frozenset(each.model_dump_json() for each in heads)
-        is_network = bool(heads) or isinstance(recipe, Recipe)
-        found[name] = ModelFacts(_sees_stored_size(recipe), backbones, _find_length(name, recipe), is_network)
+        is_network = isinstance(recipe, HeadRecipe | Recipe)
+        length, features = _find_length(name, recipe), _list_features(name, recipe)
+        found[name] = ModelFacts(_sees_stored_size(recipe), features, length, is_network)
     return found, left_out
+
+
+def _list_features(name: str, recipe: ModelRecipe) -> frozenset[str]:
+    """Names the features that a head reads: the frozen network and its input, then what tells passes of it apart."""
+    if isinstance(recipe, HeadRecipe):
+        return frozenset(
+            _name_network(each, each.network) + INNER + each.model_dump_json() for each in recipe.backbones
+        )
+    if isinstance(recipe, Recipe) and recipe.training.unfreeze == "head":
+        return frozenset({_name_network(recipe, recipe.network.model_dump(mode="json")) + INNER + name})
+    return frozenset()
+
+
+def _name_network(section: FrozenBackbone | Recipe, network: Mapping[str, Any]) -> str:
+    which = [network.get(key) for key in ("name", "backbone", "preset", "model", "folder")]
+    return json.dumps([*which, section.input.size])
 
 
 def _sees_stored_size(recipe: ModelRecipe) -> bool:

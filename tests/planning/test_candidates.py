@@ -10,7 +10,7 @@ from pipeline.core.competition import load_competition
 from pipeline.core.paths import model_path, models_folder
 from pipeline.planning import candidates
 from pipeline.planning.candidates import ModelsToTry, estimate_candidates, reading_candidates
-from pipeline.planning.prior import DataSize, ModelFacts, TrainingLength, read_measured_recipes
+from pipeline.planning.prior import DataSize, ModelFacts, TrainingLength, list_networks, read_measured_recipes
 from pipeline.planning.readable import read_model_facts
 
 ROOT = Path(__file__).parents[2]
@@ -41,13 +41,18 @@ def test_shortened_models_come_with_what_they_shorten(tmp_path: Path, monkeypatc
 
 
 def test_facts_say_what_a_model_costs_by_and_which_features_it_reads() -> None:
-    names = ["mobilenet_v2_160_logistic", "mobilenet_v2_frozen_pseudo", "mobilenet_v2_xception_logistic", "small_cnn"]
+    heads = [f"mobilenet_v2_{each}" for each in ("160_logistic", "160_inner_logistic", "frozen_160", "224_logistic")]
+    names = [*heads, "mobilenet_v2_xception_logistic", "mobilenet_v2_frozen_pseudo", "mobilenet_v2", "small_cnn"]
     known, left_out = read_model_facts(ROOT, load_competition(ROOT), [*names, "no_such"])
     assert left_out["mobilenet_v2_frozen_pseudo"] == "learns from the predictions of another model"
     assert "no_such" in left_out["no_such"]
     assert known["small_cnn"] == ModelFacts(True, length=TrainingLength("small_cnn", 40, 0, 40), is_network=True)
     assert not known["mobilenet_v2_160_logistic"].by_pixels
-    assert known["mobilenet_v2_160_logistic"].backbones < known["mobilenet_v2_xception_logistic"].backbones
+    small, inner, network, large = (known[each].backbones for each in heads)
+    assert small < known["mobilenet_v2_xception_logistic"].backbones
+    assert len({small, inner, network}) == 3  # passes of their own
+    assert list_networks(small) == list_networks(inner) == list_networks(network) != list_networks(large)
+    assert not known["mobilenet_v2"].backbones  # which trains them
 
 
 def test_estimates_know_what_features_a_head_reads() -> None:

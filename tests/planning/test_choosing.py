@@ -107,6 +107,7 @@ def test_a_second_head_on_the_same_features_adds_next_to_nothing() -> None:
     first = expect_standing([same])
     assert first.add(2.0, other.backbones).error == pytest.approx(1.8)
     assert first.add(2.0, same.backbones).error == pytest.approx(1.98)
+    assert first.add(2.0, frozenset({"a#inner"})).error == pytest.approx(1.98)  # nor do other layers of the network
 
 
 def test_features_that_an_earlier_step_computed_are_not_paid_again() -> None:
