@@ -1,10 +1,13 @@
 """The columns of answers of a training table: chosen by the user, or by what the sample submission asks for."""
 
+import re
 from collections.abc import Sequence
 
 import pandas as pd
 
 from pipeline.core.errors import InputError, some
+from pipeline.core.ids import natural_order
+from pipeline.data.describe.class_answers import pair_columns
 from pipeline.data.describe.classes import decide_label, is_label
 from pipeline.data.describe.label_sets import find_label_sets
 from pipeline.data.describe.match import Choices, is_id, pick_reading
@@ -14,6 +17,7 @@ from pipeline.data.describe.targets import describe_target
 from pipeline.data.prepared.one_hot import is_flag
 
 _COCO = "category_id"
+_SPREADS = {"sd", "std", "stdev", "var", "variance", "se", "sem", "err", "error", "min", "max", "count", "n"}
 _ENOUGH_ROWS = 10  # of fewer any column tells the rows apart, such as those of one of many files of records
 
 
@@ -77,16 +81,23 @@ def _find(
     decided = decide_label(table, [name for name in columns if is_label(table[name])], sample.table, id_column)
     if decided is not None:
         return [decided[0]], decided[1]
-    if not possible:
+    spelled = any(pair_columns(sample.columns[1:], natural_order(sorted(known))) for known in possible.values())
+    ended = {} if spelled else _find_endings(table[columns], sample)
+    values = {ending: names for ending, names in ended.items() if _SPREADS.isdisjoint(re.findall(r"[a-z]+", ending))}
+    if len(values) == 1:
+        ending, names = next(iter(values.items()))
+        return names, f"the sample submission asks for columns of these names without {ending!r}"
+    if not possible and not ended:
         possible = {name: set() for name in columns if _is_measured(table[name])}
-    if not possible:
+    if not possible and not ended:
         raise InputError(
             f"{path} has no column that looks like a label (2 classes or more, 2 rows or more per class on average); "
             f"in addition to the id it has {some(columns) or 'none'}; choose with --label COLUMN, or another --train"
         )
     # Columns of 0 and 1 can also be read together: one class, or one label, each.
     flags = [name for name in possible if is_flag(table[name])]
-    options = ({",".join(flags): flags} if len(flags) > 1 else {}) | {name: [name] for name in possible}
+    options = {",".join(names): names for names in (*ended.values(), flags) if len(names) > 1}
+    options |= {name: [name] for name in possible}
     return pick_reading(
         f"the label column of {path}", options, "--label", None
     ), "the only column with few distinct values"
@@ -96,6 +107,25 @@ def _names_subjects(sample: SampleSubmission, name: str, cells: pd.Series) -> bo
     """Says whether a column is what the sample's rows are about: a patient of several images, who is no answer."""
     first = sample.columns[0]
     return name.lower() == first.lower() and is_id(sample.table[first]) and not is_id(cells)
+
+
+def _find_endings(table: pd.DataFrame, sample: SampleSubmission) -> dict[str, list[str]]:
+    """Finds columns of numbers called as those of the sample, all with one ending: ``X4_mean`` and ``X11_mean``.
+
+    What the list of test images tells, too, is no answer.
+    """
+    asked = sample.columns[1:]
+    if len(asked) < 2:
+        return {}
+    known = {str(name) for each in sample.lists for name in each.table.columns}
+    there = [str(name) for name in table.columns if name not in known]
+    endings = [name.removeprefix(asked[0]) for name in there if re.fullmatch(re.escape(asked[0]) + r"[-_. ]\w+", name)]
+    found = {ending: [name + ending for name in asked] for ending in endings}
+    return {
+        ending: names
+        for ending, names in found.items()
+        if set(names) <= set(there) and all(is_number_column(table[name]) for name in names)
+    }
 
 
 def holds_answers(others: pd.DataFrame, sample: SampleSubmission, choices: Choices) -> bool:
@@ -108,7 +138,7 @@ def holds_answers(others: pd.DataFrame, sample: SampleSubmission, choices: Choic
         or (name in asked and _is_measured(others[name]))
         or (name in sample.columns[1:] and len(others) >= _ENOUGH_ROWS and is_number_column(others[name]))
         for name in others.columns
-    )
+    ) or bool(_find_endings(others, sample))
 
 
 def _may_answer(cells: pd.Series) -> bool:

@@ -99,6 +99,37 @@ def test_columns_that_end_alike_are_paired_with_those_of_the_sample(root: Path) 
     assert found.columns == {"X4": "X4_mean", "X11": "X11_mean"}
 
 
+PLANTS = [(k % 3, 1.5 + k, 20.5 - k, 0.1 * k, 0.2 + k) for k in range(12)]
+
+
+def test_columns_of_the_sample_s_names_and_one_ending_are_the_numbers_asked_for(root: Path) -> None:
+    """PlantTraits: each trait's mean and its spread, beside features that the test table has, too."""
+    files = cells_and_sample("soil,X4_mean,X11_mean,X4_sd,X11_sd", "X4,X11", PLANTS, (0, 0))
+    found = read(root, files, "r2")
+    assert columns(root, found) == ("X4_mean", "X11_mean")
+    assert found.submission.kind == "numbers"
+
+
+def test_two_endings_of_values_are_asked_about_by_the_columns_to_choose(root: Path) -> None:
+    files = cells_and_sample("soil,X4_mean,X11_mean,X4_median,X11_median", "X4,X11", PLANTS, (0, 0))
+    with pytest.raises(InputError, match="--label 'X4_mean,X11_mean' or --label 'X4_median,X11_median' or"):
+        read(root, files, "r2")
+
+
+def test_columns_that_end_alike_are_no_answers_beside_the_classes_of_the_sample(root: Path) -> None:
+    """Colours of pictures, and kinds that the sample's columns spell otherwise."""
+    colours = [(("Red hat", "Blue hat")[k % 2], 0.5 + k, 0.25 + k) for k in range(12)]
+    files = cells_and_sample("kind,red_mean,blue_mean", "red,blue", colours, (0.5, 0.5))
+    assert columns(root, read(root, files)) == ("Blue hat", "Red hat")
+
+
+def test_columns_that_the_list_of_test_images_holds_are_no_answers(root: Path) -> None:
+    files = cells_and_sample("kind,red_mean,blue_mean", "red,blue", [(k % 3, k / 4, k / 3) for k in range(12)], (0, 0))
+    files["test.csv"] = rows("Id,red_mean,blue_mean", *((f"b{n}", 0.5, 0.25) for n in range(3)))
+    with pytest.raises(InputError, match="do not match: columns without a class red, blue"):
+        read(root, files)
+
+
 def test_grades_by_value_and_by_order(root: Path) -> None:
     found = read(root, cells_and_sample("grade", "grade", [(0,), (10,), (2,)], (0,)), "quadratic_kappa")
     assert found.target == GradesSpec(kind="grades")
