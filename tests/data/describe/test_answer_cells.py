@@ -96,6 +96,23 @@ def test_a_spelling_that_several_ways_explain_is_none() -> None:
     assert find_spelling(["01", "1"], ["1"]) is None
 
 
+@pytest.mark.parametrize(
+    ("shown", "answers"),
+    [("2", ("1", "2")), ("02", ("01", "02")), ("Red ant", ("Bee", "Red ant")), ("0", None), ("Wasp", None)],
+)
+def test_classes_numbered_one_after_the_other_are_written_by_the_half_that_the_sample_shows(
+    shown: str, answers: tuple[str, str] | None
+) -> None:
+    """Birds of CUB: ``001.Black_footed_Albatross``."""
+    found = find_spelling(["01.Bee", "02.Red ant"], [shown])
+    assert (None if found is None else tuple(found[1].values())) == answers
+
+
+@pytest.mark.parametrize("classes", [["1 dollar", "5 dollars"], ["1. Bee", "1. Ant"], ["1.Bee", "Ant"]])
+def test_numbers_before_classes_that_do_not_count_them_are_no_answers(classes: list[str]) -> None:
+    assert find_spelling(classes, ["1"]) is None
+
+
 @pytest.mark.parametrize(("classes", "positive"), [(("no", "yes"), "yes"), (("False", "True"), "True")])
 def test_the_positive_class_of_yes_and_no_is_not_asked_for(root: Path, classes: tuple[str, str], positive: str) -> None:
     found = read(root, cells_and_sample("sick", "sick", [(name,) for name in classes], (0.5,)), "roc_auc")
