@@ -8,6 +8,7 @@ import pandas as pd
 
 from pipeline.data.describe.classes import is_label
 from pipeline.data.describe.group_readings import is_group_name
+from pipeline.data.describe.match import plain_stem
 from pipeline.data.describe.sample import SampleSubmission
 
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
@@ -85,6 +86,25 @@ def holds_no_answer(table: pd.DataFrame, ids: Collection[str], path: str) -> boo
     lone = len(possible) == 1 and is_train_table(path) and not _PATIENTS.search(possible[0])
     others = [name for name in possible if not _is_known(name)]
     return bool(possible) and all(map(is_group_name, others)) and not (lone and others)
+
+
+def labels_tests(table: pd.DataFrame, ids: Collection[str], sample: SampleSubmission) -> bool:
+    """Says whether a table tells of all test images what it may label: then none of its columns is asked for.
+
+    One value for all of them may stand for an answer instead.
+
+    Args:
+        table: as text.
+        ids: its columns that name images.
+        sample: the sample submission.
+    """
+    asked = {plain_stem(name) for name in sample.table.iloc[:, 0]}
+    for name in ids:
+        mine = table[name].map(plain_stem).isin(asked)
+        told = table[mine][[each for each in table.columns if each not in ids and is_label(table[each])]]
+        if set(table[name][mine].map(plain_stem)) == asked and len(told.columns):
+            return bool((told != "").all(axis=None)) and bool((told.nunique() > 1).all())
+    return False
 
 
 def is_train_table(path: str) -> bool:

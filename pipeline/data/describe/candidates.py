@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from pipeline.core.errors import InputError, some
-from pipeline.data.describe.answer_evidence import explains_sample, holds_no_answer, shows_classes
+from pipeline.data.describe.answer_evidence import explains_sample, holds_no_answer, labels_tests, shows_classes
 from pipeline.data.describe.channel_paths import ChannelPaths, find_channel_paths
 from pipeline.data.describe.classes import is_label
 from pipeline.data.describe.folders import (
@@ -149,7 +149,8 @@ def _speaks_for(
 ) -> bool:
     """Says whether folders may be classes, though tables name their images: the tables hold nothing that is asked for.
 
-    Either the sample submission shows the folders, or the tables hold patients, ages and the like alone.
+    Either the sample submission shows the folders, or the tables hold patients, ages and the like alone, or tell of the
+    test images all that they tell.
     """
     mine = set(images.under(folder.folder))
     tables = [each for each in found.values() if isinstance(each, TableCandidate)]
@@ -159,9 +160,8 @@ def _speaks_for(
         table, ids = listing.table(each.table), {match.column for match in each.matches}
         if explains_sample(table, ids, sample):
             return False
-        if not shown and not (
-            holds_no_answer(table, ids, each.table) and not are_parts_of_names(images, folder.folder)
-        ):
+        nothing = holds_no_answer(table, ids, each.table) and not are_parts_of_names(images, folder.folder)
+        if not (shown or nothing or labels_tests(table, ids, sample)):
             return False
     return True
 

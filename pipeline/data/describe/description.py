@@ -92,7 +92,7 @@ def describe_files(source: Path, choices: Choices, metric: str | None) -> Descri
         train = describe_train(listing, images, tables, sample, choices, packed)
         test, id_column = describe_test(listing, images, sample, train, choices)
         others = [path for path in tables if path != train.section.get("table")]
-        test = list_whole_test(listing, images, others, sample.table, test)
+        test = list_whole_test(listing, images, others, sample.table, train, test)
         _refuse_other_folders(images, train, test)
         own = (sample.path, str(train.section.get("table")))
         codes = list_class_codes(listing, images, train.classes, sample.table, own)

@@ -97,6 +97,8 @@ def leave_others_out(
 ) -> Reading:
     """Leaves images of the training folder out that other tables name, such as one of validation.
 
+    Also those that no table names, where each row of the training table has its image: they are no rows' own then.
+
     Args:
         listing: the files.
         images: the same, by folder.
@@ -112,15 +114,29 @@ def leave_others_out(
     for path in [path for path in tables if left and len(listing.head(path).columns) <= WIDE]:
         table = listing.table(path)
         likely = [str(name) for name in table.columns if is_id(table[name])]
-        found = [match for name in likely for match in images.matches(name, table[name].tolist(), used)]
+        found = [match for name in likely for match in images.matches(name, table[name].tolist())]
         mine = {path for match in found for path in match.images} & left
         named |= mine
         others += [path] if mine else []
-    if not left or named != left:
+    if not left or (named != left and not _names_whole(listing, train, used)):
         return train
     rules = {**train.more.get("leave_out", {}), "not_in_table": True}
-    words = f"{len(left):,} images of {folder} are in {some(others)} alone, and are left out, see leave_out"
+    where = f"are in {some(others)} alone" if named == left else f"have no row in {train.section['table']}"
+    words = f"{len(left):,} images of {folder} {where}, and are left out, see leave_out"
     return replace(train, more={**train.more, "leave_out": rules}, check=(*train.check, words))
+
+
+def _names_whole(listing: Listing, train: Reading, used: Set[str]) -> bool:
+    """Says whether every row of the training table names an image that is used."""
+    path, column = str(train.section["table"]), str(train.section.get("file", train.section.get("id")))
+    if (
+        path not in (*listing.tables, *listing.row_tables)
+        or column not in listing.head(path).columns
+        or "files" in train.section
+    ):
+        return False
+    names = {plain_stem(PurePosixPath(each).name) for each in used}
+    return all(plain_stem(PurePosixPath(cell).name) in names for cell in listing.table(path)[column])
 
 
 def list_tests_here(ids: Sequence[str], cells: Sequence[str], asked: Set[str], left: LeftOutReading) -> set[str]:

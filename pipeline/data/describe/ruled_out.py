@@ -12,6 +12,7 @@ from pipeline.data.describe.answer_evidence import (
     holds_asked,
     holds_no_answer,
     is_train_table,
+    labels_tests,
     shows_classes,
 )
 from pipeline.data.describe.candidates import Candidate, TableCandidate
@@ -103,7 +104,8 @@ def _weaker(
     if not explained and shows_classes(folder.classes, sample):
         return name
     if folder.folder not in {each.folder for each in candidate.matches}:  # it names images of several folders alike
-        return folder.folder if explained or not holds_no_answer(table, ids, candidate.table) else ""
+        known = holds_no_answer(table, ids, candidate.table) or labels_tests(table, ids, sample)
+        return folder.folder if explained or not known else ""
     place = {
         path: PurePosixPath(path).relative_to(folder.folder).parts[0]
         for path in match.images

@@ -11,9 +11,10 @@ import pandas as pd
 from pipeline.core.errors import InputError, some
 from pipeline.core.layouts import IMAGE_SUFFIXES
 from pipeline.data.describe.channel_paths import ChannelPaths
+from pipeline.data.describe.folders import find_class_folders
 from pipeline.data.describe.listed_tests import describe_listed_test, find_listed_pixels, list_row_tables
 from pipeline.data.describe.listing import Listing
-from pipeline.data.describe.match import Choices, ImageFiles, Match, Reading, is_id, pick_reading
+from pipeline.data.describe.match import Choices, ImageFiles, Match, Reading, is_below, is_id, pick_reading
 from pipeline.data.describe.packed_test import describe_packed_test
 from pipeline.data.describe.sample import SampleSubmission
 from pipeline.data.describe.slice_paths import choose_middle_files
@@ -55,9 +56,13 @@ def describe_test(
     if not found:
         both = {m.folder for name in likely for m in images.matches(name, sample.table[name].tolist()) if m.share == 1}
         if both:
+            apart = [
+                name for name in find_class_folders(images) if not any(is_below(name, f"{each}/x") for each in both)
+            ]
             raise InputError(
                 f"{listing.source}: the ids of {sample.path} name images in {some(sorted(both), 3)} that the training "
                 "data labels, too; leave their rows out of the table, or their labels blank"
+                + (f"; if folders are the classes, choose --train '{apart[0]}'" if len(apart) == 1 else "")
             )
         folders = [f"{folder} ({len(stems):,})" for folder, stems in images.by_folder.items()]
         raise InputError(

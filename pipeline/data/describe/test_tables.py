@@ -25,7 +25,7 @@ def find_test_tables(listing: Listing, tables: Sequence[str], sample: pd.DataFra
 
 
 def list_whole_test(
-    listing: Listing, images: ImageFiles, tables: Sequence[str], sample: pd.DataFrame, test: Reading
+    listing: Listing, images: ImageFiles, tables: Sequence[str], sample: pd.DataFrame, train: Reading, test: Reading
 ) -> Reading:
     """Lists the test images by a table, where the sample submission shows the format by some rows alone.
 
@@ -34,6 +34,7 @@ def list_whole_test(
         images: the same, by folder.
         tables: those that may list the test images.
         sample: the sample submission.
+        train: the training section: a table that names its images, too, lists no test images.
         test: as the sample submission names the images.
 
     Returns:
@@ -48,7 +49,7 @@ def list_whole_test(
             if not ids < set(values) or len(set(values)) < len(values):
                 continue
             found = [match for match in images.matches(name, values) if match.folder == test.section["images"]]
-            if found and found[0].share == 1:
+            if found and found[0].share == 1 and set(found[0].images).isdisjoint(train.images):
                 section = test.section | {"listed_by": "table", "table": path, "id": name}
                 shows = f"the sample submission shows {len(ids):,} of the {len(values):,} ids of {path}"
                 check = f"{shows}: submissions hold all of them, in the order of {path}"

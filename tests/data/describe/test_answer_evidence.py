@@ -1,5 +1,6 @@
 """Folders of classes beside tables of their images: the one that the sample submission speaks for is read."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -200,16 +201,64 @@ def test_images_that_a_table_of_validation_names_are_left_out_of_the_folder_of_b
     assert (len(listed.train), [row.id for row in listed.left_out]) == (16, [f"images/i{k}.png" for k in range(16, 24)])
 
 
-def test_images_that_no_table_names_are_not_left_out_in_silence(root: Path) -> None:
-    files: Files = {
-        "train.csv": rows("id,kind", *((f"i{k}", KINDS[k % 2]) for k in range(16))),
-        "val.csv": rows("id,kind", *((f"i{k}", KINDS[k % 2]) for k in range(16, 23))),
+@pytest.mark.parametrize("rows_there", [True, False])
+def test_images_without_a_row_are_left_out_and_named_where_every_row_has_its_image(
+    root: Path, rows_there: bool
+) -> None:
+    files = dict(list_some(16, "val.csv", range(16, 23)))
+    files["train.csv"] = str(files["train.csv"]) + ("" if rows_there else "lost,ant\n")
+    said = describe_local(root, write(root, files), choices=Choices(train="train.csv"))
+    out = "8 images of images have no row in train.csv, and are left out"
+    assert (out if rows_there else "8 images have no row in any table, prepare will refuse them") in said
+    left = load_competition(root, "shape").leave_out
+    assert (left is not None and left.not_in_table) is rows_there
+
+
+def test_another_table_of_all_images_says_which_have_no_class(root: Path) -> None:
+    files = list_some(16, "sizes.csv", [*range(24), "t0", "t1", "t2"])
+    said = describe_local(root, write(root, files), choices=Choices(train="train.csv"))
+    assert "check: 8 images of images are in sizes.csv alone, and are left out" in said
+
+
+def test_a_table_of_training_and_test_images_is_no_list_of_test_images(root: Path) -> None:
+    """All images in one folder: 24 rows of sizes, 16 of which have a class, and three of the others are asked for."""
+    files = dict(list_some(16, "sizes.csv", range(24)))
+    files["sample_submission.csv"] = rows("id,kind", *((f"i{k}", "ant") for k in range(16, 19)))
+    found = read(root, files, train="train.csv")
+    assert found.test.model_dump()["listed_by"] == "sample_submission"
+    assert found.leave_out is not None
+    assert found.leave_out.not_in_table
+
+
+def list_some(known: int, path: str, listed: Iterable[object]) -> dict[str, bytes | str]:
+    """24 training images, of which the first have a class in train.csv; another table names others."""
+    return {
+        "train.csv": rows("id,kind", *((f"i{k}", KINDS[k % 2]) for k in range(known))),
+        path: rows("id,width", *((f"i{k}" if isinstance(k, int) else k, 20) for k in listed)),
         "sample_submission.csv": rows("id,kind", *((f"t{k}", "ant") for k in range(3))),
         **images([*(f"images/i{k}.png" for k in range(24)), *(f"test/t{k}.png" for k in range(3))]),
     }
-    said = describe_local(root, write(root, files), choices=Choices(train="train.csv"))
-    assert "check: 8 images have no row in any table, prepare will refuse them" in said
-    assert load_competition(root, "shape").leave_out is None
+
+
+@pytest.mark.parametrize("told", [("x", "y"), ("x", "x")])
+def test_a_table_that_tells_of_the_test_images_too_is_asked_about_beside_folders(
+    root: Path, told: tuple[str, str]
+) -> None:
+    """Breeds beside folders of numbers that a sample of 0 may mean; one value for all tests may stand for an answer."""
+    names = [f"train/{k % 3}/{k:04d}.png" for k in range(24)]
+    files: Files = {
+        "meta.csv": rows(
+            "image,breed",
+            *((f"{k:04d}", "xyz"[k // 3 % 3]) for k in range(24)),
+            *((f"t{k}", told[k % 2]) for k in range(6)),
+        ),
+        "sample_submission.csv": rows("image,label", *((f"t{k}", 0) for k in range(6))),
+        **images([*names, *(f"test/t{k}.png" for k in range(6))]),
+    }
+    words = "choose with --train 'meta.csv:.' or" if told == ("x", "y") else "training data labels, too.*; if folders"
+    with pytest.raises(InputError, match=f"{words}.* --train 'train'"):
+        read(root, files)
+    assert read(root, files, train="train").train.layout == "folders"
 
 
 def test_codes_in_the_sample_speak_for_no_folders_of_parts(root: Path) -> None:

@@ -137,7 +137,7 @@ def test_stages_are_no_classes(root: Path) -> None:
 
 def test_ids_without_the_columns_of_the_sample_are_named(root: Path) -> None:
     files: Files = {
-        "train.csv": rows("id,height_mean,mass_mean", *((f"a{k}", k + 0.5, k / 7) for k in range(12))),
+        "train.csv": rows("id,tall,heavy", *((f"a{k}", k + 0.5, k / 7) for k in range(12))),
         "sample_submission.csv": rows("id,height,mass", *((f"t{k}", 1.5, 2.5) for k in range(3))),
         **images([f"train/a{k}.png" for k in range(12)] + [f"test/t{k}.png" for k in range(3)]),
     }
