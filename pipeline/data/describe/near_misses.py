@@ -3,7 +3,7 @@
 import base64
 import binascii
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
 
 import pandas as pd
@@ -13,9 +13,8 @@ from pipeline.core.ids import plain_path
 from pipeline.core.picture_formats import find_picture_format
 from pipeline.data.containers.json_rows import read_lists
 from pipeline.data.containers.tables import find_row_columns
-from pipeline.data.describe.folders import FolderCandidate
 from pipeline.data.describe.listing import Listing
-from pipeline.data.describe.match import ENOUGH, ImageFiles, Match, is_id, parent_folder, strip_suffix
+from pipeline.data.describe.match import ENOUGH, ImageFiles, Match, is_id, strip_suffix
 from pipeline.data.describe.packed_sets import find_packed_sets
 from pipeline.data.describe.test_tables import WIDE
 
@@ -64,28 +63,6 @@ def refuse_headless(listing: Listing, images: ImageFiles, tables: Sequence[str])
                     f"{listing.source}: {path} has no header: its first line names the image {name!r}; write a line "
                     "of column names above it, such as id,label"
                 )
-
-
-def refuse_two_levels(listing: Listing, found: Mapping[str, object]) -> None:
-    """Refuses classes in folders of folders, which are not read together.
-
-    Args:
-        listing: the files.
-        found: readings of the training data; folders of classes by path.
-
-    Raises:
-        InputError: several folders beside each other hold classes, no two the same.
-    """
-    folders = {name: each.classes for name, each in found.items() if isinstance(each, FolderCandidate)}
-    classes = [name for each in folders.values() for name in each]
-    together = len({parent_folder(name) for name in folders}) == 1 and len(set(classes)) == len(classes)
-    if len(folders) > 1 and len(folders) == len(found) and together:
-        first = next(iter(folders))
-        raise InputError(
-            f"{listing.source} holds folders of classes in folders ({first}/{folders[first][0]} and {len(classes) - 1} "
-            f"more in {some(folders, 3)}), which are not read together; move the folders of classes into one folder, "
-            f"or read those of one alone, with --train '{first}'"
-        )
 
 
 def format_near_misses(listing: Listing, images: ImageFiles, tables: Sequence[str]) -> str:

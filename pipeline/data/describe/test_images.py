@@ -160,7 +160,8 @@ def _test_files(listing: Listing, images: ImageFiles, sample: SampleSubmission, 
     column = sample.columns[0]
     tables = [(each.path, each.table, each.ids[0]) for each in sample.lists if len(each.ids) == 1]
     for path, table, name in [*tables, (sample.path, sample.table, column)]:
-        if path == train.section["table"] or not set(files.columns) <= {"id", *map(str, table.columns)}:
+        twice = path != sample.path and table[name].duplicated().any()  # series of one patient
+        if path == train.section["table"] or twice or not set(files.columns) <= {"id", *map(str, table.columns)}:
             continue
         moved = files.move(images.paths, table, name)
         if moved is not None:

@@ -41,8 +41,8 @@ from pipeline.data.describe.near_misses import (
     check_folders,
     format_near_misses,
     refuse_headless,
-    refuse_two_levels,
 )
+from pipeline.data.describe.nested_folders import refuse_two_levels
 from pipeline.data.describe.nothing_read import format_nothing
 from pipeline.data.describe.pixel_train import describe_pixels
 from pipeline.data.describe.ruled_out import rule_out_candidates, tell_passed
@@ -84,7 +84,7 @@ def describe_train(
         nothing, _, way = format_nothing(listing, images, tables, sample).rpartition(". ")
         raise InputError(f"{nothing}{format_near_misses(listing, images, tables)}. {way}")
     if choices.train is None:
-        refuse_two_levels(listing, found)
+        refuse_two_levels(listing, images, tables, found, sample)
     candidate = pick_reading(f"the training data in {listing.source}", found, "--train", choices.train)
     reading = _describe_candidate(candidate, listing, images, tables, sample, choices)
     return replace(reading, check=(*reading.check, *passed))

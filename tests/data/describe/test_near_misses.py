@@ -68,6 +68,41 @@ def test_classes_in_folders_of_folders_are_told(root: Path) -> None:
     assert "move the folders of classes into one folder, or read those of one alone, with --train 'train/birds'" in told
 
 
+def test_folders_of_the_rows_of_a_table_are_no_classes(root: Path) -> None:
+    """Series of patients, as RSNA's CT scans; a list of orders beside classes that the sample shows names none."""
+    series = [f"train/{100 + k}/{700 + 2 * k + s}/{z}.png" for k in range(8) for s in range(2) for z in range(3)]
+    files: Files = {
+        "train.csv": rows("patient_id,injury,age", *((100 + k, k % 2, 40 + k % 3) for k in range(8))),
+        "sample_submission.csv": rows("patient_id,injury", (900, 0.5), (901, 0.5)),
+        **images([*series, *(f"test/{k}/{k}5/{z}.png" for k in (900, 901) for z in range(3))]),
+    }
+    told = _told(root, files)
+    assert "patient_id of train.csv names folders, such as train/100, that hold folders themselves (700, 701)" in told
+    assert "move the images of one of them directly into train/100" in told
+    kinds = {"birds": ("jay", "owl"), "insects": ("ant", "bee")}
+    names = [f"train/{kind}/{name}/{name}{n}.png" for kind, inner in kinds.items() for name in inner for n in range(4)]
+    files = {
+        "orders.csv": rows("order,remark", ("birds", "warm"), ("insects", "small")),
+        "sample_submission.csv": rows("id,label", ("x1", "ant")),
+        **images([*names, "test/x1.png"]),
+    }
+    assert "holds folders of classes in folders" in _told(root, files)
+
+
+def test_files_in_folders_of_digits_are_told_by_their_ids(root: Path) -> None:
+    """GeoLifeCLEF: 10000702_rgb.jpg in patches/02/07."""
+    ids = [10000000 + 100 * k + k % 3 for k in range(30)]
+    names = [f"patches/{str(k)[-2:]}/{str(k)[-4:-2]}/{k}_{end}.png" for k in ids for end in ("rgb", "near_ir")]
+    files: Files = {
+        "train.csv": rows("observation_id,species_id", *((k, n % 3) for n, k in enumerate(ids[:24]))),
+        "sample_submission.csv": rows("Id,Predicted", *((k, "0 1 2") for k in ids[24:])),
+        **images(names),
+    }
+    told = _told(root, files)
+    assert "called by observation_id of train.csv with _near_ir, _rgb behind it, in folders" in told
+    assert "into one folder, and likewise for the test images" in told
+
+
 @pytest.mark.parametrize("path", ["train.csv", "sample_submission.csv"])
 def test_a_table_without_a_header_is_told(root: Path, path: str) -> None:
     files = animals()

@@ -66,6 +66,13 @@ def test_of_several_series_the_first_is_taken_and_the_others_are_named(tmp_path:
     assert any("folders: FLAIR, T2w" in line for line in found.check)
 
 
+def test_a_list_of_series_names_a_test_patient_twice_and_lists_no_test_images(tmp_path: Path) -> None:
+    base = _build(tmp_path / "series")
+    (base / "test_series.csv").write_text("case,dose\n" + "".join(f"case{k // 2},{k}\n" for k in range(100, 107)))
+    test = describe_files(base, Choices(), "accuracy").sections["test"].section
+    assert (test["listed_by"], test["files"]) == ("sample_submission", {"path": "{id}"})
+
+
 def test_rows_without_a_folder_and_folders_around_several_are_named(tmp_path: Path) -> None:
     _write(tmp_path, {"train/a/1": 2, "train/a/2": 2, "train/b/only": 3})
     images = ImageFolder(tmp_path, "train")

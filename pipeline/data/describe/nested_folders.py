@@ -1,0 +1,81 @@
+"""Folders in folders that are not read together: classes of classes, rows of several folders, files by digits."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+
+from pipeline.core.errors import InputError, some
+from pipeline.core.ids import natural_order
+from pipeline.data.describe.answer_evidence import split_words
+from pipeline.data.describe.folders import FolderCandidate
+from pipeline.data.describe.listing import Listing
+from pipeline.data.describe.match import ENOUGH, ImageFiles, is_id, parent_folder
+from pipeline.data.describe.sample import SampleSubmission
+from pipeline.data.describe.test_tables import WIDE
+
+_MOST = 0.9  # of the folders
+
+
+def refuse_two_levels(
+    listing: Listing,
+    images: ImageFiles,
+    tables: Sequence[str],
+    found: Mapping[str, object],
+    sample: SampleSubmission,
+) -> None:
+    """Refuses folders in folders, which are not read together.
+
+    Args:
+        listing: the files.
+        images: the same, by folder.
+        tables: those that may hold training labels.
+        found: readings of the training data; folders of classes by path.
+        sample: the sample submission: folders that it shows are classes.
+
+    Raises:
+        InputError: a table names the outer folders, or the files by how they begin, and the sample shows no class of
+            them; else several folders beside each other hold classes, no two the same.
+    """
+    folders = {name: each.classes for name, each in found.items() if isinstance(each, FolderCandidate)}
+    if len(folders) < max(2, len(found)):
+        return
+    first = next(iter(folders))
+    classes = [name for each in folders.values() for name in each]
+    shown = not {*sample.columns, *split_words(sample.examples)}.isdisjoint(classes)
+    for path in [path for path in tables if not shown and len(listing.head(path).columns) <= WIDE]:
+        table = listing.table(path)
+        for name in [str(column) for column in table.columns if is_id(table[column])]:
+            _refuse_named(listing, images, folders, f"{name} of {path}", set(table[name]))
+    if len({parent_folder(name) for name in folders}) == 1 and len(set(classes)) == len(classes):
+        raise InputError(
+            f"{listing.source} holds folders of classes in folders ({first}/{folders[first][0]} and {len(classes) - 1} "
+            f"more in {some(folders, 3)}), which are not read together; move the folders of classes into one folder, "
+            f"or read those of one alone, with --train '{first}'"
+        )
+
+
+def _refuse_named(
+    listing: Listing, images: ImageFiles, folders: Mapping[str, tuple[str, ...]], column: str, ids: set[str]
+) -> None:
+    """Refuses folders, or files, that a column of ids calls so: they are no classes.
+
+    Raises:
+        InputError: says what to move.
+    """
+    named = [folder for folder in folders if PurePosixPath(folder).name in ids]
+    if len(named) >= _MOST * len(folders):
+        first = named[0]
+        raise InputError(
+            f"{listing.source}: {column} names folders, such as {first}, that hold folders themselves "
+            f"({some(folders[first], 3)}), which are not read together; move the images of one of them directly into "
+            f"{first}, and likewise for every other row and test image"
+        )
+    stems = [PurePosixPath(path).stem for folder in folders for path in images.under(folder)]
+    ends = [stem[len(start) :] for stem in stems if (start := re.split("[-_]", stem)[0]) in ids and start != stem]
+    if len(ends) >= ENOUGH * len(stems):  # the others are those of test images
+        kinds = natural_order(sorted(set(ends)))
+        raise InputError(
+            f"{listing.source}: files are called by {column} with {some(kinds, 4)} behind it, in folders of "
+            f"folders ({some(folders, 3)}), which are not read together; move those with one ending, such as "
+            f"{stems[0]}, into one folder, and likewise for the test images"
+        )
