@@ -194,6 +194,7 @@ VERBS_WITHOUT_NETWORKS = (
     "stages.init",
     "stages.fetch",
     "stages.split",
+    "stages.train",  # of heads and classical models; a network starts the backend itself
     "stages.ensemble",
     "stages.submission",
     "stages.submit",

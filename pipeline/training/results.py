@@ -33,7 +33,6 @@ from pipeline.training.finished import list_files_beside, read_done
 from pipeline.training.fold_predictions import read_fold_predictions
 from pipeline.training.recipes.distillation import list_oof_marks
 from pipeline.training.recipes.pseudo import list_inherited_marks
-from pipeline.training.recipes.recipe import Recipe
 from pipeline.training.seeds import group_by_seed, name_fold
 from pipeline.training.tabular.column_gains import ScoredOof, measure_column_gains
 from pipeline.training.task import FoldTask
@@ -86,8 +85,7 @@ def gather_folds(root: Path, tasks: list[FoldTask], data: Data, competition: str
     rows = scores.LabelledRows(data.truth[scored], groups)
     summary = scores.summarise_scores(rows, data.fold_of[scored], oof, metric)
     gains = measure_column_gains([task.folder for task in tasks], made.valid, ScoredOof(ids, oof, rows), metric)
-    distill = recipe.training.distill if isinstance(recipe, Recipe) else None
-    student = measure_student(root, distill.oof, honest, rows, metric) if distill else None
+    student = measure_student(root, recipe.teacher_oof, honest, rows, metric) if recipe.teacher_oof else None
     costs = [read_done(task) for task in tasks]
     _copy_folds(model_folder(root, model), tasks)
     card = cards.ModelCard(

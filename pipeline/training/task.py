@@ -25,6 +25,10 @@ class AnyRecipe(Protocol):
         """Models whose test predictions are learnt from."""
 
     @property
+    def teacher_oof(self) -> str | None:
+        """OOF predictions of a teacher whose soft labels are learnt from; None without one."""
+
+    @property
     def oof_files(self) -> tuple[str, ...]:
         """OOF predictions that are learnt from, relative to the repository."""
 

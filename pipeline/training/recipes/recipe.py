@@ -185,9 +185,8 @@ class Recipe(Section):
     @property
     def peeked(self) -> tuple[str, ...]:
         """Choices made on rows whose score is reported, or by models that trained on them."""
-        found: tuple[str, ...] = (distillation.SOFT_LABELS_MARK,) if self.training.distill else ()
-        found += (balance.WEAK_CLASSES_MARK,) if self.balance.weak else ()
-        return *self.training.peeked, *found
+        marks = {distillation.SOFT_LABELS_MARK: self.training.distill, balance.WEAK_CLASSES_MARK: self.balance.weak}
+        return *self.training.peeked, *(mark for mark, made in marks.items() if made)
 
     def first_size(self, stored: int) -> int:
         """Returns the side of the first phase's input in pixels, where images are stored with a side of ``stored``."""
@@ -198,10 +197,15 @@ class Recipe(Section):
         return self.views.size or self.training.size or self.input.size or stored
 
     @property
+    def teacher_oof(self) -> str | None:
+        """OOF predictions of the teacher whose soft labels are learnt from; None without one."""
+        return self.training.distill.oof if self.training.distill else None
+
+    @property
     def oof_files(self) -> tuple[str, ...]:
         """OOF predictions that are learnt from, relative to the repository."""
-        distill, weak = self.training.distill, self.balance.weak
-        return (*((distill.oof,) if distill else ()), *((weak.oof,) if weak else ()))
+        weak = self.balance.weak
+        return tuple(oof for oof in (self.teacher_oof, weak.oof if weak else None) if oof)
 
     @property
     def teachers(self) -> tuple[str, ...]:
@@ -243,6 +247,4 @@ def check_teachers(recipe: Recipe, model: str, path: Path) -> None:
         InputError: it does.
     """
     if model in recipe.teachers:
-        raise InputError(
-            f"{path}: training.pseudo.teachers names {model} itself; name models that are trained before it"
-        )
+        raise InputError(f"{path}: training.pseudo.teachers names {model} itself; name models trained before it")

@@ -37,6 +37,11 @@ class StandaloneRecipe(Section):
         return ()
 
     @property
+    def teacher_oof(self) -> str | None:
+        """OOF predictions of a teacher whose soft labels are learnt from: none."""
+        return None
+
+    @property
     def oof_files(self) -> tuple[str, ...]:
         """OOF predictions that are learnt from, relative to the repository: none."""
         return ()
