@@ -105,7 +105,14 @@ def describe_files(source: Path, choices: Choices, metric: str | None) -> Descri
         refuse_look_alikes(train.classes, str(source))
         names_read = check_names(listing)
         train = leave_others_out(listing, images, [path for path in tables if path not in own], train, test)
-        checks = (*train.check, *twins, *names_read, *_differ_by_case(train.classes), *_leftovers(images, train, test))
+        checks = (
+            *sample.check,
+            *train.check,
+            *twins,
+            *names_read,
+            *_differ_by_case(train.classes),
+            *_leftovers(images, train, test),
+        )
         train = replace(train, check=checks if columns.section else (*checks, *columns.check))
         summary = (
             f"{len(listing.members):,} files, {len(images.paths):,} of them images, "

@@ -17,6 +17,8 @@ from pipeline.data.describe.match import Choices, is_id, pick_reading
 _SAMPLE = re.compile(r"sample|submission", re.IGNORECASE)
 _WIDE = 50  # columns: a list of ids has few
 _ENOUGH_ROWS = 1000
+_STANDS_IN = {"test", "benchmark", "baseline", "dummy", "example", "entry", "zeros", "ones"}  # words of a name
+_TRAITS = "the columns of the training table, other ids and one answer for all of them"
 _SOLUTION = re.compile(r"solution", re.IGNORECASE)
 
 
@@ -29,12 +31,14 @@ class SampleSubmission:
         table: its cells, as text.
         lists: tables of which a column holds all its ids: they say what each row is about.
         codes: what its cells may call the classes, as other files say.
+        check: what of it was guessed, for a person to check.
     """
 
     path: str
     table: pd.DataFrame
     lists: "tuple[IdList, ...]" = ()
     codes: tuple[ClassCodes, ...] = ()
+    check: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -75,17 +79,26 @@ class IdList:
 
 
 def find_sample(listing: Listing, choices: Choices) -> SampleSubmission:
-    """Finds the sample submission by its name.
+    """Finds the sample submission by its name, or by what stands in the place of its answers.
 
     Raises:
         InputError: none, or several and none chosen.
     """
     named = {path: path for path in listing.tables if _SAMPLE.search(PurePosixPath(path).name)}
     options = {path: path for path in listing.tables} if choices.sample else named
+    alike = {} if options else _find_unnamed(listing)
+    words = {path: re.split(r"[\W\d_]+", PurePosixPath(path).stem.lower()) for path in alike}
+    called = [path for path in alike if not _STANDS_IN.isdisjoint(words[path])]
+    check: tuple[str, ...] = ()
+    if called and len({alike[path] for path in called}) == 1:
+        options = {called[0]: called[0]}
+        check = (f"{called[0]} was taken for the sample submission, as it has {_TRAITS}; --sample takes another",)
     if not options:
+        offers = " or ".join(f"--sample '{path}'" for path in alike) or "--sample TABLE"
+        reason = f" if it lists the test images: it has {_TRAITS}" if alike else ""
         raise InputError(
             f"{listing.source} has no sample submission: looked for a CSV whose name holds 'sample' or 'submission', "
-            f"found the tables {some(listing.tables) or 'none'}; choose one with --sample TABLE, or add a CSV "
+            f"found the tables {some(listing.tables) or 'none'}; choose one with {offers}{reason}, or add a CSV "
             "with the id of every test image and the columns to predict: it shows the format of a submission"
         )
     path = pick_reading(f"the sample submission of {listing.source}", options, "--sample", choices.sample)
@@ -95,8 +108,29 @@ def find_sample(listing: Listing, choices: Choices) -> SampleSubmission:
             f"{listing.source}: {path} has {len(table)} rows and the columns {some(table.columns)}; "
             "wanted an id and a value"
         )
-    sample = SampleSubmission(path, table)
+    sample = SampleSubmission(path, table, check=check)
     return replace(sample, lists=tuple(_find_lists(listing, sample)))
+
+
+def _find_unnamed(listing: Listing) -> dict[str, tuple[object, ...]]:
+    """Finds tables with the columns of another one, other ids, and one answer for all ids: path -> columns and ids."""
+    heads = {path: listing.head(path) for path in listing.tables}
+    found: dict[str, tuple[object, ...]] = {}
+    for path, head in heads.items():
+        if not 2 <= len(head.columns) <= _WIDE or len(head) < 2 or not _holds_one_answer(head):
+            continue
+        table = listing.table(path)
+        names, ids = sorted(map(str, table.columns)), table.iloc[:, 0]
+        others = [each for each in heads if each != path and sorted(map(str, heads[each].columns)) == names]
+        apart = [each for each in others if set(listing.table(each)[ids.name]).isdisjoint(ids)]
+        if ids.is_unique and _holds_one_answer(table) and any(not _holds_one_answer(listing.table(e)) for e in apart):
+            found[path] = (*table.columns, *ids)
+    return found
+
+
+def _holds_one_answer(table: pd.DataFrame) -> bool:
+    """Says whether each column behind the first holds one value."""
+    return all(table[name].nunique() == 1 for name in table.columns[1:])
 
 
 def _find_lists(listing: Listing, sample: SampleSubmission) -> Iterator[IdList]:
