@@ -37,7 +37,7 @@ ROW_FORMATS = (
         "JSON",
         (".json",),
         "a record of a list, also of one inside an object; a row of a table as pandas writes it; an image of COCO's "
-        "form with its category (`category_id`, `category_name`)",
+        "form with its category (`category_id`, `category_name`; also `label_id`, or a list of them)",
         iterate_json,
     ),
     RowFormat("JSON lines", (".jsonl", ".ndjson"), "a line", iterate_json_lines),

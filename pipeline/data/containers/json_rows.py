@@ -17,6 +17,7 @@ from pipeline.data.containers.json_guard import open_json
 
 Form = Literal["records", "inner", "coco", "columns", "numbered", "split", "pairs", "keyed", "other"]
 _PAIR = ("key", "value")
+_CATEGORIES, _IMAGES = ("category_id", "label_id", "labelId"), ("image_id", "imageId")  # of COCO, and of iMaterialist
 _LOOKED_AT = 100_000  # events of the parser: about as many values
 _FEW = 20  # columns that may be more than rows
 _NUMBERED, _RECORDS = ("start_map", "map_key", "0"), ("start_array", "start_map", None)
@@ -130,18 +131,19 @@ def _list_records(kinds: Mapping[str, str]) -> list[str]:
 def _join_coco(path: Path) -> Iterator[Row]:
     """One row for each image and category: the image's cells, ``category_id`` and what its category says of it.
 
-    Several annotations of one image with one category (boxes) are one row; images without an annotation keep their row.
+    Boxes of one image and category are one row; images without an annotation keep theirs; a list of labels is one cell.
     """
     names = {_key(row, "id", "category_id"): row for row in _items(path, "categories.item")}
     marks: dict[object, dict[object, Row]] = {}
     fields: list[str] = []
     for row in _items(path, "annotations.item"):
-        if "category_id" in row:
-            marks.setdefault(row.get("image_id"), {}).setdefault(row["category_id"], {})
-            fields = fields or ["category_id"]
+        for name in [name for name in _CATEGORIES if name in row][:1]:
+            cell = " ".join(map(str, cells)) if isinstance(cells := row[name], list) else cells
+            marks.setdefault(_key(row, *_IMAGES), {}).setdefault(cell, {})
+            fields = fields or [name]
     for image in _items(path, "images.item"):
         cells = {name: cell for name, cell in image.items() if holds_text(cell)}
-        found = marks.get(_key(image, "id", "image_id"))
+        found = marks.get(_key(image, "id", *_IMAGES))
         if not fields:
             yield cells
         for category in found if found else ([None] if fields else []):
@@ -150,7 +152,7 @@ def _join_coco(path: Path) -> Iterator[Row]:
                 for name, cell in names.get(category, {}).items()
                 if name not in ("id", "category_id") and holds_text(cell)
             }
-            yield cells | {"category_id": category} | about
+            yield cells | {fields[0]: category} | about
 
 
 def _key(row: Row, *names: str) -> object:

@@ -118,6 +118,24 @@ def test_boxes_of_one_category_are_one_row_and_an_image_without_any_has_no_categ
     assert table[["id", "category_id"]].to_numpy().tolist() == [["1", "7"], ["2", ""]]
 
 
+@pytest.mark.parametrize(("given", "cell"), [(5, "5"), (["1", "12"], "1 12")])
+@pytest.mark.parametrize(("image", "label"), [("image_id", "label_id"), ("imageId", "labelId")])
+def test_labels_of_images_may_be_the_annotations(
+    tmp_path: Path, image: str, label: str, given: object, cell: str
+) -> None:
+    """iMaterialist: furniture has one label for each image, fashion a list of them."""
+    whole = {"images": [{"url": "u/1", image: "1"}, {"url": "u/2", image: "2"}]}
+    marks = [{label: given, image: "2"}]
+    table = read_rows(_write(tmp_path, json.dumps(whole | {"annotations": marks})))
+    assert table[[image, label]].to_numpy().tolist() == [["1", ""], ["2", cell]]
+
+
+def test_an_annotation_without_a_category_or_a_label_marks_nothing(tmp_path: Path) -> None:
+    marks = [{"id": 9, "image_id": 2, "caption": "a bee", "label": "x"}]
+    table = read_rows(_write(tmp_path, json.dumps(_coco(annotations=marks))))
+    assert list(table.columns) == ["id", "file_name", "location"]
+
+
 def test_image_id_and_category_id_may_be_the_keys(tmp_path: Path) -> None:
     whole = {
         "annotations": [{"image_id": "00__1", "category_id": 3}],

@@ -108,6 +108,14 @@ def test_classes_numbered_one_after_the_other_are_written_by_the_half_that_the_s
     assert (None if found is None else tuple(found[1].values())) == answers
 
 
+@pytest.mark.parametrize(("metric", "offered"), [("accuracy", True), ("roc_auc", False)])
+def test_a_placeholder_is_offered_where_names_are_wanted(root: Path, metric: str, offered: bool) -> None:
+    """ALASKA2: a 0 for the probability of three of four classes together is no name's place."""
+    with pytest.raises(InputError, match="no probability of one of two") as error:
+        read(root, cells_and_sample("kind", "Label", KINDS, (0,)), metric)
+    assert ("--placeholder '0'" in str(error.value)) is offered
+
+
 @pytest.mark.parametrize("classes", [["1 dollar", "5 dollars"], ["1. Bee", "1. Ant"], ["1.Bee", "Ant"]])
 def test_numbers_before_classes_that_do_not_count_them_are_no_answers(classes: list[str]) -> None:
     assert find_spelling(classes, ["1"]) is None
