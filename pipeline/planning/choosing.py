@@ -20,6 +20,7 @@ _DECAY = 3.0  # how fast that fades with the error of the model beside the ensem
 _UNTRIED = 6.0  # relative error before anything is trained: about what guessing has
 _SAME = 0.9  # of what is added, gone where both read the same features: nine heads on three backbones gain nothing
 _AHEAD = 3  # models whose seconds are weighed together
+_LEAST = 0.002  # of the error: what is hoped to take less away is not worth a step
 _QUICK = 0.1  # of the time: what costs less comes first where there is nothing yet
 MARGIN = 1.15  # seconds that a step is granted, times what is expected
 
@@ -121,7 +122,8 @@ def choose_option(options: Sequence[Option], present: PlanStanding, seconds: flo
         first: whether nothing was trained yet: then something is chosen whatever the time, and what is quick goes
             ahead, so that there is a score and a submission early; whole trainings before shortened ones.
     """
-    fitting = [option for option in options if MARGIN * option.seconds <= seconds]
+    hopeful = [option for option in options if first or option.gain >= _LEAST]
+    fitting = [option for option in hopeful if MARGIN * option.seconds <= seconds]
     if not fitting:
         return min(options, key=lambda option: option.seconds) if first and options else None
     quick = [option for option in fitting if option.seconds <= _QUICK * seconds]

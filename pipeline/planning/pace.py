@@ -1,4 +1,4 @@
-"""The pace of a training, read off its folds' states: whether it will be done in time shows after a few epochs."""
+"""The pace of a training, read off its folds' states: whether it will be done in time shows after one or two epochs."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,6 +13,7 @@ from pipeline.training.task import find_fold_folder
 
 FoldFiles = frozenset[tuple[Path, int]]
 _EPOCHS, _SECONDS = 2, 5.0  # between the first look and one that counts
+_LONG = 30.0  # seconds of one epoch that counts alone
 _EVERY = 1.0  # seconds between two looks
 
 
@@ -52,7 +53,7 @@ class Pace:
         self._last, self._looked = (0.0, 0.0), 0.0
 
     def project(self, gone: float) -> float | None:
-        """Returns the seconds that all folds take; None before a few epochs are done, and when all are.
+        """Returns the seconds that all folds take; None before an epoch or two were seen whole, and when all are.
 
         Of several seeds it counts those that have begun. Between the ends of two epochs it says what it said before.
 
@@ -66,7 +67,7 @@ class Pace:
         if done != self._last[1]:
             self._last = (gone, done)
         seconds, epochs = self._last[0] - self._first[0], done - self._first[1]
-        if epochs < _EPOCHS or seconds < _SECONDS:
+        if (epochs < _EPOCHS or seconds < _SECONDS) and seconds < _LONG:
             return None
         return max(gone, self._last[0] + (whole - done) * seconds / epochs)
 

@@ -65,6 +65,15 @@ def test_an_option_fits_with_a_margin() -> None:
     assert choose_option([], nothing, 1, first=True) is None
 
 
+def test_what_is_hoped_to_bring_next_to_nothing_is_no_step() -> None:
+    nothing, little = Option("nothing", 20, 0.0019, 1, error=5.0), Option("little", 500, 0.0021, 1, error=4.0)
+    standing = PlanStanding(1.0)
+    chosen = choose_option([nothing, little], standing, 1000, first=False)
+    assert chosen == little
+    assert choose_option([nothing], standing, 1000, first=False) is None
+    assert choose_option([nothing], standing, 1000, first=True) == nothing
+
+
 def test_a_quick_model_does_not_take_the_seconds_of_a_better_one() -> None:
     quick = Option("quick", 60, 0.6, 1, error=2.0)
     good = Option("good", 150, 0.8, 1, error=1.2)

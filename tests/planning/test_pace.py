@@ -44,6 +44,19 @@ def test_two_epochs_say_how_long_all_take(root: Path) -> None:
     assert caught.value.projected == pytest.approx(210)
 
 
+def test_one_long_epoch_says_how_long_all_take(root: Path) -> None:
+    pace = Pace(root, "net", TrainingLength("net", 6, 3, 2))
+    write_epoch(root, 0, 4)
+    assert pace.project(100.0) is None
+    write_epoch(root, 0, 5)
+    assert pace.project(129.0) is None  # a whole epoch in 29 s
+    pace = Pace(root, "net", TrainingLength("net", 6, 3, 2))
+    write_epoch(root, 0, 4)
+    assert pace.project(100.0) is None
+    write_epoch(root, 0, 5)
+    assert pace.project(200.0) == pytest.approx(200 + 2 * 100)
+
+
 def test_between_two_epochs_a_steady_training_is_no_slower(root: Path) -> None:
     pace = Pace(root, "net", LENGTH)
     for gone in range(1, 200):
