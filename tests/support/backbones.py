@@ -1,6 +1,8 @@
 """A backbone of three layers under Keras's roof, so that tests of transfer learning take no time."""
 
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import keras
 import pytest
@@ -36,10 +38,14 @@ def install(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Path:
     monkeypatch.setenv("KERAS_HOME", str(folder / "keras"))
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "tiny_notop.h5"
-    keras.utils.set_random_seed(7)
-    Tiny().save_weights(folder / "made.weights.h5")
-    model = Tiny()
-    model.load_weights(folder / "made.weights.h5")
-    (folder / "made.weights.h5").unlink()
-    model.save(path)  # the legacy format that keras.applications publishes in
+    path.write_bytes(_publish())
     return path
+
+
+@cache
+def _publish() -> bytes:
+    keras.utils.set_random_seed(7)
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "tiny_notop.h5")
+        Tiny().save(path)  # the legacy format that keras.applications publishes in
+        return path.read_bytes()
