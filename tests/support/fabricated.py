@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from support.once import remembered
 
 from pipeline.core import cards, files, paths, tables
 from pipeline.core.predictions import Predictions, read_predictions, write_predictions
@@ -35,6 +36,7 @@ def competition(submission: dict[str, Any], metric: str = "accuracy") -> dict[st
     }
 
 
+@remembered
 def write_repository(
     root: Path,
     submission: dict[str, Any] = LABELS,

@@ -3,11 +3,16 @@
 import os
 import shutil
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Concatenate, ParamSpec
 
 import pytest
 
 from pipeline.core.files import locked
+
+P = ParamSpec("P")
 
 
 def make_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
@@ -30,3 +35,32 @@ def make_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
             make(begun)
             begun.rename(made)
     return Path(shutil.copytree(made, own))
+
+
+def remembered(build: Callable[Concatenate[Path, P], Path]) -> Callable[Concatenate[Path, P], Path]:
+    """Makes a builder of folders write again what it wrote when it was first called with the same arguments.
+
+    These must be plain values, and what it writes must not name its own place.
+    """
+    made: dict[str, tuple[Path, dict[Path, bytes | None]]] = {}
+
+    @wraps(build)
+    def written(root: Path, /, *args: P.args, **kwargs: P.kwargs) -> Path:
+        asked = repr((args, sorted(kwargs.items())))
+        if asked not in made:
+            with TemporaryDirectory() as folder:
+                returned = build(Path(folder), *args, **kwargs).relative_to(folder)
+                found = {
+                    path: path.read_bytes() if path.is_file() else None for path in sorted(Path(folder).rglob("*"))
+                }
+                made[asked] = returned, {path.relative_to(folder): content for path, content in found.items()}
+        returned, contents = made[asked]
+        root.mkdir(parents=True, exist_ok=True)
+        for path, content in contents.items():
+            if content is None:
+                (root / path).mkdir(parents=True, exist_ok=True)
+            else:
+                (root / path).write_bytes(content)
+        return root / returned
+
+    return written

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 from ruamel.yaml import YAML
+from support.once import remembered
 
 from pipeline.stages import fetch, prepare
 
@@ -28,6 +29,7 @@ def stripes(label: str, size: int, rng: np.random.Generator, channels: int = 3) 
     return drawn
 
 
+@remembered
 def build(
     root: Path,
     layout: str = "csv_images",

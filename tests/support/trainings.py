@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from support import tiny
 from support.fabricated import CLASSES, write_model_card, write_params, write_repository
+from support.once import remembered
 
 from pipeline.core import paths, predictions, tables
 from pipeline.core.competition import Score
@@ -65,7 +66,8 @@ RECIPES: dict[str, dict[str, Any]] = {
 ALL: dict[str, Any] = {"epochs": 2, "batch_size": 8, "optimizer": {"name": "sgd", "learning_rate": 0.02}}
 
 
-def repository(root: Path, **train: Any) -> Path:
+@remembered
+def repository(root: Path, /, **train: Any) -> Path:
     """Writes a root with 60 training and 20 test images (8x8 grey) of three learnable classes, three folds.
 
     Args:
