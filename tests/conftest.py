@@ -2,6 +2,7 @@
 
 import gc
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,6 +80,19 @@ def _no_flush() -> Iterator[None]:
     """Nothing waits for the disk: a power cut alone would show it. `tests/core/test_files.py` holds writes to it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda _: None)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_step_a_call(pytestconfig: pytest.Config) -> Iterator[None]:
+    """Small networks, too, train a step a call in the quick tests: a graph of several takes a third longer to make.
+
+    `test_several_steps_a_call_train_to_the_same_bits` holds the two to each other, and slow tests train as users do.
+    """
+    phases = sys.modules.get("pipeline.training.phases")
+    with pytest.MonkeyPatch.context() as patch:
+        if phases is not None and pytestconfig.getoption("markexpr") == "not slow":
+            patch.setattr(phases, "_STEPS_PER_CALL", 1)
         yield
 
 
