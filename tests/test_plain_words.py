@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.project_imports import ROOT, module_name, walk
 
-ROOT = Path(__file__).parents[1]
 LIST = ROOT / "docs" / "plain_words.csv"
 PAGES = ["README.md", "submissions/README.md", "configs/metrics/README.md", "configs/doubted/README.md"]
 FEW = 3  # words: shorter strings of code are keys and names
@@ -37,12 +37,12 @@ def read_prose(path: Path) -> str:
 
 def list_strings(path: Path) -> Iterator[str]:
     """The texts of a module: messages, help and what is written; docstrings of commands are their help."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    nodes = walk(module_name(path))
     helps = path.parent.name == "commands"
-    scopes = [node for node in ast.walk(tree) if isinstance(node, SCOPES) and node.body]
+    scopes = [node for node in nodes if isinstance(node, SCOPES) and node.body]
     first = [scope.body[0] for scope in scopes if not (helps and isinstance(scope, ast.FunctionDef))]
     docstrings = {id(node.value) for node in first if isinstance(node, ast.Expr)}
-    for node in ast.walk(tree):
+    for node in nodes:
         text = node.value if isinstance(node, ast.Constant) and id(node) not in docstrings else None
         if isinstance(text, str) and len(text.split()) >= FEW:
             yield re.sub(r"`[^`]*`", "", text)

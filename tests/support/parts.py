@@ -1,6 +1,7 @@
 """Parts of the slow tests, about equally long; and which tests stay together when two processes share them.
 
-A unit is a file, as its tests share what was made once; of a file whose tests share nothing, a unit is a test.
+A unit is a file, as its tests share what was made once; of a file whose tests share nothing, a unit is a test. Some
+files share as much, and are a unit together.
 """
 
 import heapq
@@ -11,6 +12,8 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped] # xdist has no types
 
 ALONE = ("tests/test_shipped_files.py", "tests/tuning/test_search.py")
+# One unit: all four parse every source of the project, which one process does once, see `project_imports.py`.
+SOURCES = ("tests/test_layers.py", "tests/test_house.py", "tests/test_plain_words.py", "tests/test_dvc.py")
 _SHIPPED = f"{ALONE[0]}::test_a_shipped_file_trains_to_the_same_bits_twice_and_its_checkpoint_says_the_same"
 # Seconds of the slow tests of a unit on 2 cores that do both; rough, as they are for parts of about the same length.
 SECONDS = {
@@ -52,7 +55,7 @@ FIRST = (
 def unit_of(nodeid: str) -> str:
     """The unit that a test belongs to."""
     file = nodeid.partition("::")[0]
-    return nodeid if file in ALONE else file
+    return nodeid if file in ALONE else SOURCES[0] if file in SOURCES else file
 
 
 def read_part(text: str) -> tuple[int, int]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from conftest import pytest_collection_modifyitems
-from support.parts import ALONE, FIRST, SECONDS, UnitScheduling, read_part, split_units, unit_of
+from support.parts import ALONE, FIRST, SECONDS, SOURCES, UnitScheduling, read_part, split_units, unit_of
 from support.project_imports import ROOT
 
 
@@ -72,6 +72,7 @@ def test_parts_do_not_depend_on_the_order_of_the_tests() -> None:
 def test_tests_of_a_file_stay_together_but_where_they_share_nothing() -> None:
     assert unit_of("tests/core/test_files.py::test_a[x::y]") == "tests/core/test_files.py"
     assert unit_of(f"{ALONE[0]}::test_a[x]") == f"{ALONE[0]}::test_a[x]"
+    assert {unit_of(f"{file}::test_a") for file in SOURCES} == {SOURCES[0]}
     scheduling: Any = UnitScheduling
     assert scheduling._split_scope(None, "tests/core/test_files.py::test_a") == "tests/core/test_files.py"
 
@@ -91,7 +92,7 @@ def test_long_units_begin_where_processes_share_the_tests(monkeypatch: pytest.Mo
 
 
 def test_what_is_named_here_exists() -> None:
-    named = {unit.partition("::")[0] for unit in (*SECONDS, *ALONE)} | {f"tests/{name}.py" for name in FIRST}
+    named = {unit.partition("::")[0] for unit in (*SECONDS, *ALONE, *SOURCES)} | {f"tests/{name}.py" for name in FIRST}
     assert not [name for name in named if not (ROOT / name).is_file()]
     models = {unit.partition("[")[2].rstrip("]") for unit in SECONDS if "[" in unit}
     assert models <= {path.stem for path in (ROOT / "configs" / "models").glob("*.yaml")}
