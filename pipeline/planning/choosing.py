@@ -20,8 +20,8 @@ _DECAY = 3.0  # how fast that fades with the error of the model beside the ensem
 _UNTRIED = 6.0  # relative error before anything is trained: about what guessing has
 _SAME = 0.9  # of what is added, gone where both read the same features: nine heads on three backbones gain nothing
 _AHEAD = 3  # models whose seconds are weighed together
-_LEAST = 0.002  # of the error: what is hoped to take less away is not worth a step
 _QUICK = 0.1  # of the time: what costs less comes first where there is nothing yet
+LEAST_GAIN = 0.002  # of the error: what is known and hoped to take less away is not worth a step
 MARGIN = 1.15  # seconds that a step is granted, times what is expected
 
 
@@ -81,7 +81,7 @@ class PlanStanding:
 
 
 def rank_options(plan: Plan, estimates: Mapping[str, Estimate | None], overhead: float) -> list[Option]:
-    """Ranks the models that were not tried yet, the best gain per second first.
+    """Ranks the models that were not tried yet and may help, the best gain per second first.
 
     Args:
         plan: so far.
@@ -106,6 +106,8 @@ def rank_options(plan: Plan, estimates: Mapping[str, Estimate | None], overhead:
             seconds = max(paces.get(family, plan.slowness) * table, begun.get(name, 0.0))
             rows = estimate.rows if estimate else 0
             gain = _expect_gain(present, error, backbones)
+            if plan.models and rows and gain < LEAST_GAIN:
+                continue
             shared = {each: plan.slowness * costs.get(each, 0.0) for each in backbones - kept.keys()}
             length = estimate.length if estimate else None
             options.append(Option(name, seconds, gain, rows, table, error, shared, backbones, length))
@@ -122,8 +124,7 @@ def choose_option(options: Sequence[Option], present: PlanStanding, seconds: flo
         first: whether nothing was trained yet: then something is chosen whatever the time, and what is quick goes
             ahead, so that there is a score and a submission early; whole trainings before shortened ones.
     """
-    hopeful = [option for option in options if first or option.gain >= _LEAST]
-    fitting = [option for option in hopeful if MARGIN * option.seconds <= seconds]
+    fitting = [option for option in options if MARGIN * option.seconds <= seconds]
     if not fitting:
         return min(options, key=lambda option: option.seconds) if first and options else None
     quick = [option for option in fitting if option.seconds <= _QUICK * seconds]
@@ -234,7 +235,7 @@ def _expect_gain(present: PlanStanding, error: float, backbones: frozenset[str])
     if present.error == _UNTRIED and error < present.error:
         return 1 - error / present.error
     own, there = list_networks(backbones), list_networks(present.backbones)
-    common = len(own & there) / max(1, min(len(own), len(there)))
+    common = len(own & there) / max(1, len(own))
     mixed = _MIXED * (1 - _SAME * common)
     if error < present.error:
         return 1 - (1 - mixed) * error / present.error

@@ -49,7 +49,7 @@ class Pace:
         self._work, self._model = work_folder(root, "train"), model
         self._begun = read_changes(self._work, model)
         self._epochs, self._before, self._folds = length.epochs, length.before, len(folds)
-        self._first: tuple[float, float] | None = None
+        self._first: tuple[float, dict[Path, float]] | None = None
         self._last, self._looked = (0.0, 0.0), 0.0
 
     def project(self, gone: float) -> float | None:
@@ -60,14 +60,16 @@ class Pace:
         Args:
             gone: seconds so far.
         """
-        done, whole = self._count_epochs()
+        counts, whole = self._count_epochs()
+        done = sum(counts.values())
         if not done or done >= whole:
             return None
-        self._first = self._first or (gone, done)
+        self._first = self._first or (gone, counts)
         if done != self._last[1]:
             self._last = (gone, done)
-        seconds, epochs = self._last[0] - self._first[0], done - self._first[1]
-        if (epochs < _EPOCHS or seconds < _SECONDS) and seconds < _LONG:
+        seconds, epochs = self._last[0] - self._first[0], done - sum(self._first[1].values())
+        few = epochs < _EPOCHS or seconds < _SECONDS
+        if few and (seconds < _LONG or not self._is_one_fold(counts)):
             return None
         return max(gone, self._last[0] + (whole - done) * seconds / epochs)
 
@@ -96,11 +98,19 @@ class Pace:
 
         return both
 
-    def _count_epochs(self) -> tuple[float, float]:
-        """Counts the epochs done, and all, under the settings that are trained: those of which a file has changed."""
+    def _is_one_fold(self, counts: dict[Path, float]) -> bool:
+        """Whether one fold was in the middle of its epochs at the first look, and it alone has gone on since."""
+        begun = self._first[1] if self._first else {}
+        under_way = [fold for fold, count in begun.items() if 0 < count < self._epochs]
+        return (
+            under_way == [fold for fold, count in counts.items() if count > begun.get(fold, 0)] and len(under_way) == 1
+        )
+
+    def _count_epochs(self) -> tuple[dict[Path, float], float]:
+        """Counts the epochs done by fold, and all, under the settings trained: those of which a file has changed."""
         changed = {file.parent.parent for file, _ in read_changes(self._work, self._model) - self._begun}
-        done = sum(self._count_of(fold) for folder in changed for fold in folder.glob("fold*") if fold.is_dir())
-        return done, len(changed) * self._folds * self._epochs
+        folds = sorted(fold for folder in changed for fold in folder.glob("fold*") if fold.is_dir())
+        return {fold: self._count_of(fold) for fold in folds}, len(changed) * self._folds * self._epochs
 
     def _count_of(self, fold: Path) -> float:
         if (fold / "done.json").is_file():

@@ -1,5 +1,6 @@
 """Lines for the terminal: where a plan stands, and what came of it."""
 
+from pipeline.planning.choosing import LEAST_GAIN
 from pipeline.planning.plan import Plan
 
 
@@ -9,13 +10,14 @@ def describe_standing(plan: Plan) -> str:
     return f"best so far: {best}; {format_clock(plan.left)} left"
 
 
-def describe_end(plan: Plan) -> str:
-    """Returns the lines at the end: the score, what it is worth, what was spent."""
+def describe_end(plan: Plan, more: bool) -> str:
+    """Returns the lines at the end: the score, what it is worth, what was spent; ``more`` could have been tried."""
     low, high = plan.interval or (0.0, 0.0)
     late = [] if plan.finished else ["the budget was over before all pages were made; `dvc repro` makes the others"]
     return "\n".join(
         [
             *late,
+            *([] if more else [f"no other model is hoped to take {LEAST_GAIN:.1%} of the error away"]),
             f"nested {plan.metric} {plan.score:.4f} [{low:.4f}, {high:.4f}] by {', '.join(plan.models)}",
             f"with the choice among {plan.scored} ensembles made on other rows: {plan.score_after_choice:.4f}",
             f"{plan.spent / 60:.1f} of {plan.budget / 60:.1f} minutes; submissions/ensemble.csv, reports/best.html",

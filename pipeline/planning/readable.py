@@ -55,7 +55,8 @@ def _list_features(name: str, recipe: ModelRecipe) -> frozenset[str]:
 
 def _name_network(section: FrozenBackbone | Recipe, network: Mapping[str, Any]) -> str:
     which = [network.get(key) for key in ("name", "backbone", "preset", "model", "folder")]
-    return json.dumps([*which, section.input.size])
+    weights = [network.get("weights") or "imagenet", network.get("arguments") or {}]
+    return json.dumps([*which, *weights, section.input.size])
 
 
 def _sees_stored_size(recipe: ModelRecipe) -> bool:

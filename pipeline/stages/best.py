@@ -214,7 +214,7 @@ class _Execution:
         self._save()
         options = rank_options(self.plan, outlook.estimates, _OVERHEAD)
         write_plan_page(self._root, self.plan, options, outlook.left_out)
-        print(describe_end(self.plan))
+        print(describe_end(self.plan, bool(options)))
 
     def _save(self) -> None:
         write_plan(self._root, self.plan)

@@ -65,13 +65,16 @@ def test_an_option_fits_with_a_margin() -> None:
     assert choose_option([], nothing, 1, first=True) is None
 
 
-def test_what_is_hoped_to_bring_next_to_nothing_is_no_step() -> None:
-    nothing, little = Option("nothing", 20, 0.0019, 1, error=5.0), Option("little", 500, 0.0021, 1, error=4.0)
-    standing = PlanStanding(1.0)
-    chosen = choose_option([nothing, little], standing, 1000, first=False)
-    assert chosen == little
-    assert choose_option([nothing], standing, 1000, first=False) is None
-    assert choose_option([nothing], standing, 1000, first=True) == nothing
+def test_what_is_known_to_bring_next_to_nothing_is_no_step() -> None:
+    estimates: dict[str, Estimate | None] = {
+        "best": Estimate(1.0, 100, 1),
+        "poor": Estimate(2.4, 10, 1),
+        "fair": Estimate(2.2, 900, 1),
+        "unknown": None,
+    }
+    assert {each.model for each in rank_options(plan(), estimates, 10)} == set(estimates)  # the first step may be any
+    left = rank_options(plan(("best", "kept", 100)), estimates, 10)
+    assert {each.model: each.gain > 0.002 for each in left} == {"fair": True, "unknown": False}
 
 
 def test_a_quick_model_does_not_take_the_seconds_of_a_better_one() -> None:
@@ -117,6 +120,7 @@ def test_a_second_head_on_the_same_features_adds_next_to_nothing() -> None:
     assert first.add(2.0, other.backbones).error == pytest.approx(1.8)
     assert first.add(2.0, same.backbones).error == pytest.approx(1.98)
     assert first.add(2.0, frozenset({"a#inner"})).error == pytest.approx(1.98)  # nor do other layers of the network
+    assert first.add(2.0, frozenset({"a#inner", "b"})).error == pytest.approx(2 - 0.2 * 0.55)  # half of it is new
 
 
 def test_features_that_an_earlier_step_computed_are_not_paid_again() -> None:

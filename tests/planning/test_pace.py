@@ -57,6 +57,20 @@ def test_one_long_epoch_says_how_long_all_take(root: Path) -> None:
     assert pace.project(200.0) == pytest.approx(200 + 2 * 100)
 
 
+def test_one_long_epoch_counts_for_one_fold_alone(root: Path) -> None:
+    continued = Pace(root, "net", TrainingLength("net", 6, 3, 3))
+    write_epoch(root, 0, 6)  # its last one: predictions follow
+    assert continued.project(10.0) is None
+    write_epoch(root, 1, 4)
+    assert continued.project(80.0) is None
+    side_by_side = Pace(root, "net", TrainingLength("net", 6, 3, 2))
+    for fold in (0, 1):
+        write_epoch(root, fold, 4)
+    assert side_by_side.project(100.0) is None
+    write_epoch(root, 0, 5)
+    assert side_by_side.project(170.0) is None  # the other's comes in a moment
+
+
 def test_between_two_epochs_a_steady_training_is_no_slower(root: Path) -> None:
     pace = Pace(root, "net", LENGTH)
     for gone in range(1, 200):
