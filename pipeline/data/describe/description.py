@@ -84,7 +84,7 @@ def describe_files(source: Path, choices: Choices, metric: str | None) -> Descri
     with open_listing(source, choices.encoding) as listing, unread_named(listing):
         images, twins = _without_twins(listing.images, choices)
         _require_tests(listing, images, choices)
-        sample = find_sample(listing, choices)
+        sample = find_sample(listing, images, choices)
         solution = find_solution(listing, sample)
         tables = [path for path in listing.tables if path not in (sample.path, solution)]
         tables += [path for path in listing.row_tables if not _lists_tests(listing.table(path), sample.table)]

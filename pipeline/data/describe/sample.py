@@ -6,13 +6,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
 import pandas as pd
 
 from pipeline.core.errors import InputError, some
 from pipeline.data.describe.class_codes import ClassCodes
+from pipeline.data.describe.folders import find_class_folders, find_file_names
 from pipeline.data.describe.listing import Listing
-from pipeline.data.describe.match import Choices, is_id, pick_reading
+from pipeline.data.describe.match import Choices, ImageFiles, is_id, parent_folder, pick_reading
+from pipeline.data.prepared.one_hot import is_flag
 
 _SAMPLE = re.compile(r"sample|submission", re.IGNORECASE)
 _WIDE = 50  # columns: a list of ids has few
@@ -78,8 +81,13 @@ class IdList:
     column: str
 
 
-def find_sample(listing: Listing, choices: Choices) -> SampleSubmission:
+def find_sample(listing: Listing, images: ImageFiles, choices: Choices) -> SampleSubmission:
     """Finds the sample submission by its name, or by what stands in the place of its answers.
+
+    Args:
+        listing: the files.
+        images: the same, by folder: folders of classes say that tables may hold no answers.
+        choices: ``sample`` decides.
 
     Raises:
         InputError: none, or several and none chosen.
@@ -90,7 +98,10 @@ def find_sample(listing: Listing, choices: Choices) -> SampleSubmission:
     words = {path: re.split(r"[\W\d_]+", PurePosixPath(path).stem.lower()) for path in alike}
     called = [path for path in alike if not _STANDS_IN.isdisjoint(words[path])]
     check: tuple[str, ...] = ()
-    if called and len({alike[path] for path in called}) == 1:
+    one = len({alike[path].cells for path in called}) == 1 and not (
+        find_class_folders(images) or find_file_names(images)
+    )
+    if one and all(_hold_answers_alone(listing, images, path, alike[path].trains) for path in called):
         options = {called[0]: called[0]}
         check = (f"{called[0]} was taken for the sample submission, as it has {_TRAITS}; --sample takes another",)
     if not options:
@@ -112,10 +123,17 @@ def find_sample(listing: Listing, choices: Choices) -> SampleSubmission:
     return replace(sample, lists=tuple(_find_lists(listing, sample)))
 
 
-def _find_unnamed(listing: Listing) -> dict[str, tuple[object, ...]]:
-    """Finds tables with the columns of another one, other ids, and one answer for all ids: path -> columns and ids."""
+class _Unnamed(NamedTuple):
+    """A table that no name tells: its columns and ids, and the tables with the same columns that it may ask for."""
+
+    cells: tuple[object, ...]
+    trains: tuple[str, ...]
+
+
+def _find_unnamed(listing: Listing) -> dict[str, _Unnamed]:
+    """Finds tables with the columns of another one, other ids, and one answer for all ids."""
     heads = {path: listing.head(path) for path in listing.tables}
-    found: dict[str, tuple[object, ...]] = {}
+    found: dict[str, _Unnamed] = {}
     for path, head in heads.items():
         if not 2 <= len(head.columns) <= _WIDE or len(head) < 2 or not _holds_one_answer(head):
             continue
@@ -123,9 +141,38 @@ def _find_unnamed(listing: Listing) -> dict[str, tuple[object, ...]]:
         names, ids = sorted(map(str, table.columns)), table.iloc[:, 0]
         others = [each for each in heads if each != path and sorted(map(str, heads[each].columns)) == names]
         apart = [each for each in others if set(listing.table(each)[ids.name]).isdisjoint(ids)]
-        if ids.is_unique and _holds_one_answer(table) and any(not _holds_one_answer(listing.table(e)) for e in apart):
-            found[path] = (*table.columns, *ids)
+        trains = tuple(each for each in apart if not _holds_one_answer(listing.table(each)))
+        if ids.is_unique and _holds_one_answer(table) and trains:
+            found[path] = _Unnamed((*table.columns, *ids), trains)
     return found
+
+
+def _hold_answers_alone(listing: Listing, images: ImageFiles, path: str, trains: Sequence[str]) -> bool:
+    """Says whether the training tables of an unnamed sample can hold nothing but what is asked for.
+
+    That is one column beside the ids, or columns that are all 0 and 1, or all fractions; ages, sites and sizes may be
+    among others. No column is the same in all rows, no table with other columns tells of the same ids, and their images
+    are in one folder, not in those of classes.
+    """
+    name = listing.head(path).columns[0]
+    for train in trains:
+        table = listing.table(train)
+        cells = table.drop(columns=name)
+        fractions = cells.apply(pd.to_numeric, errors="coerce").mod(1)
+        shares = bool(fractions.notna().all(axis=None) and (fractions > 0).any().all())
+        alike = len(cells.columns) == 1 or shares or all(is_flag(cells[each]) for each in cells)
+        if not alike or (cells.nunique() < 2).any():
+            return False
+        if any(len(set(map(parent_folder, each.images))) > 1 for each in images.matches(name, table[name].tolist())):
+            return False
+        ids = set(table[name])
+        for other in [other for other in listing.tables if len(listing.head(other).columns) <= _WIDE]:
+            head = listing.head(other)
+            likely = [each for each in head.columns if set(head.columns) != set(table.columns)]
+            likely = [each for each in likely if not ids.isdisjoint(head[each])]
+            if any(ids <= set(listing.table(other)[each]) for each in likely):
+                return False
+    return True
 
 
 def _holds_one_answer(table: pd.DataFrame) -> bool:

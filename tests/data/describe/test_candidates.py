@@ -34,7 +34,8 @@ def sharded(deep: bool) -> Files:
 @pytest.mark.parametrize("deep", [True, False])
 def test_folders_of_letters_are_no_training_sets_where_a_table_names_their_images(root: Path, deep: bool) -> None:
     with open_listing(write(root, sharded(deep))) as listing:
-        sample, files = find_sample(listing, Choices()), ImageFiles(listing.images)
+        files = ImageFiles(listing.images)
+        sample = find_sample(listing, files, Choices())
         found = find_candidates(listing, files, ["train.csv"], sample, Choices())
         found, _ = rule_out_candidates(found, listing, files, sample)
     assert list(found) == ["train.csv:train"] if deep else "test" not in found

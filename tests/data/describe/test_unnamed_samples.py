@@ -1,5 +1,6 @@
 """Sample submissions that no file name tells: known by the columns of the training table and one answer for all ids."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -54,4 +55,64 @@ def test_a_feature_of_the_test_images_is_no_answer(root: Path) -> None:
         "test.csv": rows("id,sex", *((k, "m") for k in range(50, 56))),
     }
     with pytest.raises(InputError, match="choose one with --sample TABLE, or add"):
+        read(root, shipped)
+
+
+SITES = tuple(f"s{k // 2 % 3}" for k in range(16))
+
+
+def two(header: str, train: Sequence[Sequence[object]], test: Sequence[object]) -> Files:
+    """The images of ``files``, and both tables with these columns."""
+    return dict(files({})) | {
+        "train.csv": rows(f"id,{header}", *((k, *train[k % len(train)]) for k in range(16))),
+        "test.csv": rows(f"id,{header}", *((k, *test) for k in range(50, 56))),
+    }
+
+
+@pytest.mark.parametrize(
+    ("header", "train", "test"),
+    [
+        ("kind,site", [(KINDS[k % 2], SITES[k]) for k in range(16)], ("ant", "s0")),
+        ("kind,split", [(kind, "train") for kind in KINDS], ("", "test")),
+        ("split,mark", [(1, 0), (1, 1)], (0, 0)),
+        ("width,height,kind", [(20, 20, kind) for kind in KINDS], (20, 20, "")),
+        ("kind,age,sex", [(KINDS[k % 2], 40 + k, "mf"[k % 2]) for k in range(16)], ("", "", "")),
+        ("mark,age,size", [(k % 2, 40 + k, 0.5 + k) for k in range(16)], ("", "", "")),
+        ("grade,width", [(k % 5, 20 + k) for k in range(16)], (0, 0)),
+    ],
+)
+def test_columns_that_may_hold_anything_else_are_asked_about(
+    root: Path, header: str, train: Sequence[Sequence[object]], test: Sequence[object]
+) -> None:
+    """Sites, splits, sizes and persons would be predicted with the class."""
+    with pytest.raises(InputError, match=r"choose one with --sample 'test\.csv' if it lists the test images"):
+        read(root, two(header, train, test))
+
+
+@pytest.mark.parametrize(
+    ("header", "train"),
+    [("ant,bee", [(1, 0), (0, 1)]), ("smooth,disk", [(k / 17, 0.5 + k / 40) for k in range(16)])],
+)
+def test_several_columns_of_marks_or_of_fractions_make_a_sample(
+    root: Path, header: str, train: Sequence[Sequence[object]]
+) -> None:
+    assert read(root, two(header, train, (0, 0))).submission.sample == "test.csv"
+
+
+@pytest.mark.parametrize("place", ["shots/{kind}/{k}", "{kind}/{k}", "train/{kind}.{k}"])
+def test_a_table_of_persons_beside_classes_of_folders_or_names_is_no_sample(root: Path, place: str) -> None:
+    places = [place.format(kind=KINDS[k // 2 % 2], k=k) for k in range(16)]
+    shipped = dict(two("sex", ["m", "f"], ("m",)))
+    shipped = {name: value for name, value in shipped.items() if not name.startswith("train/")}
+    shipped |= images([f"{each}.png" for each in places])
+    shipped["train.csv"] = rows("id,sex", *((each.rpartition("/")[2], "mf"[k % 2]) for k, each in enumerate(places)))
+    with pytest.raises(InputError, match=r"choose one with --sample 'test\.csv'"):
+        read(root, shipped)
+
+
+def test_a_table_of_sites_beside_one_of_classes_is_no_sample(root: Path) -> None:
+    shipped = dict(two("site", [(site,) for site in SITES], ("s0",)))
+    shipped["kinds.csv"] = rows("id,kind", *((k, KINDS[k % 2]) for k in range(16)))
+    shipped["test.csv"] = rows("id,site", *((k, "s0") for k in range(50, 56)))
+    with pytest.raises(InputError, match=r"choose one with --sample 'test\.csv'"):
         read(root, shipped)
