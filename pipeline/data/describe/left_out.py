@@ -16,6 +16,7 @@ from pipeline.data.describe.target_columns import TargetReading
 from pipeline.data.describe.test_tables import WIDE
 from pipeline.data.prepared.rows_left_out import is_blank
 
+_FEW = 0.1  # of the images of a folder: those that no table names
 _LISTED = 20  # ids of rows that are left out; more are left out by a rule
 
 
@@ -97,7 +98,8 @@ def leave_others_out(
 ) -> Reading:
     """Leaves images of the training folder out that other tables name, such as one of validation.
 
-    Also those that no table names, where each row of the training table has its image: they are no rows' own then.
+    Also those that no table names, where each row of the training table has its image: they are no rows' own then. They
+    are few, and no test images are in the folder: more may be a class of their own, or test images that nothing lists.
 
     Args:
         listing: the files.
@@ -118,7 +120,9 @@ def leave_others_out(
         mine = {path for match in found for path in match.images} & left
         named |= mine
         others += [path] if mine else []
-    if not left or (named != left and not _names_whole(listing, train, used)):
+    few = len(left - named) <= _FEW * (len(train.images) + len(left))
+    few = few and set(test.images).isdisjoint(images.under(folder))
+    if not left or (named != left and not (few and _names_whole(listing, train, used))):
         return train
     rules = {**train.more.get("leave_out", {}), "not_in_table": True}
     where = f"are in {some(others)} alone" if named == left else f"have no row in {train.section['table']}"

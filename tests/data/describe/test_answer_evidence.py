@@ -205,13 +205,27 @@ def test_images_that_a_table_of_validation_names_are_left_out_of_the_folder_of_b
 def test_images_without_a_row_are_left_out_and_named_where_every_row_has_its_image(
     root: Path, rows_there: bool
 ) -> None:
-    files = dict(list_some(16, "val.csv", range(16, 23)))
+    files = dict(list_some(20, "val.csv", range(20, 22)))
     files["train.csv"] = str(files["train.csv"]) + ("" if rows_there else "lost,ant\n")
     said = describe_local(root, write(root, files), choices=Choices(train="train.csv"))
-    out = "8 images of images have no row in train.csv, and are left out"
-    assert (out if rows_there else "8 images have no row in any table, prepare will refuse them") in said
+    out = "4 images of images have no row in train.csv, and are left out"
+    assert (out if rows_there else "4 images have no row in any table, prepare will refuse them") in said
     left = load_competition(root, "shape").leave_out
     assert (left is not None and left.not_in_table) is rows_there
+
+
+@pytest.mark.parametrize(("known", "tests"), [(20, "test"), (24, "images")])
+def test_images_without_a_row_are_left_in_where_they_are_many_or_may_be_test_images(
+    root: Path, known: int, tests: str
+) -> None:
+    """A class that the table does not name, and a sample that shows some of the test images of the same folder."""
+    files = dict(list_some(known, "val.csv", []))
+    del files["val.csv"]
+    files |= images([f"{tests}/t{k}.png" for k in range(5 if tests == "images" else 3)])
+    files = {name: value for name, value in files.items() if tests == "test" or not name.startswith("test/")}
+    said = describe_local(root, write(root, files))
+    assert "have no row in any table, prepare will refuse them" in said
+    assert load_competition(root, "shape").leave_out is None
 
 
 def test_another_table_of_all_images_says_which_have_no_class(root: Path) -> None:
