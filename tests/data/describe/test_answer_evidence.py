@@ -244,6 +244,15 @@ def test_a_table_of_training_and_test_images_is_no_list_of_test_images(root: Pat
     assert found.leave_out.not_in_table
 
 
+def test_a_list_of_test_images_may_name_a_training_image(root: Path) -> None:
+    """The sample shows three of five test images of the folder of both, and the list has one training image, too."""
+    files = dict(list_some(24, "test.csv", [*(f"t{k}" for k in range(5)), "i3"]))
+    files = {name: value for name, value in files.items() if not name.startswith("test/")}
+    found = read(root, files | images([f"images/t{k}.png" for k in range(5)]))
+    assert found.test.model_dump()["table"] == "test.csv"
+    assert found.leave_out is None
+
+
 def list_some(known: int, path: str, listed: Iterable[object]) -> dict[str, bytes | str]:
     """24 training images, of which the first have a class in train.csv; another table names others."""
     return {
