@@ -55,7 +55,7 @@ def find_candidates(
     for path in tables:
         head = listing.head(path)
         pixels = find_pixel_table(head, path)
-        if pixels is not None and holds_answers(head[list(pixels.others)], sample, choices):
+        if pixels is not None and holds_answers(head[list(pixels.others)], images, sample, choices):
             found[path] = pixels
     described = {}
     packed = bool(found)
@@ -181,7 +181,7 @@ def _naming(
     found: dict[str, list[Match]] = {}
     for name in likely:
         others = [column for column in table.columns if column != name]
-        if holds_answers(table[others], sample, choices):
+        if holds_answers(table[others], images, sample, choices):
             for match in images.matches(name, table[name].tolist()):
                 found.setdefault(match.folder, []).append(match)
     return {folder: tuple(matches) for folder, matches in found.items()}
@@ -216,7 +216,8 @@ def _find_channels(
         labels = {*sample.columns[1:], choices.label}
         shared = [str(name) for name in table.columns if any(name in test.columns for test in tests)]
         columns = [name for name in shared if name not in labels]
-        if not ids or not holds_answers(table[[name for name in table.columns if name != ids[0]]], sample, choices):
+        others = table[[name for name in table.columns if name not in ids[:1]]]
+        if not ids or not holds_answers(others, images, sample, choices):
             continue
         files = find_channel_paths(images.paths, table, columns, ids[0])
         if files is None:

@@ -1,16 +1,19 @@
 """The columns of answers of a training table: chosen by the user, or by what the sample submission asks for."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
 from pipeline.core.errors import InputError, some
 from pipeline.core.ids import natural_order
+from pipeline.data.describe.answer_evidence import shows_classes
 from pipeline.data.describe.class_answers import pair_columns
 from pipeline.data.describe.classes import decide_label, is_label
+from pipeline.data.describe.folders import find_class_folders, list_class_folders
 from pipeline.data.describe.label_sets import find_label_sets
-from pipeline.data.describe.match import Choices, is_id, pick_reading
+from pipeline.data.describe.match import Choices, ImageFiles, is_id, pick_reading
 from pipeline.data.describe.sample import SampleSubmission
 from pipeline.data.describe.target_columns import AnswerColumns, TargetReading, is_number_column
 from pipeline.data.describe.targets import describe_target
@@ -41,7 +44,19 @@ def read_labels(
         names, reason = _choose(path, columns, choices.label), "chosen with --label"
     else:
         names, reason = _find(table, path, columns, sample, taken[0] if taken else None)
-    return describe_target(AnswerColumns(table, path, tuple(names), reason), sample, choices)
+    reading = describe_target(AnswerColumns(table, path, tuple(names), reason), sample, choices)
+    check = _check_ending(names, path, sample) if choices.label is None else ()
+    return replace(reading, check=(*reading.check, *check))
+
+
+def _check_ending(names: Sequence[str], path: str, sample: SampleSubmission) -> tuple[str, ...]:
+    """Says that columns were taken which are called as those of the sample, but for their ending."""
+    asked = sample.columns[1:]
+    ending = names[0].removeprefix(asked[0])
+    if not ending or list(names) != [name + ending for name in asked]:
+        return ()
+    words = f"{some(names, 4)} of {path} were taken for {some(asked, 4)} of {sample.path}, as all end in {ending!r}"
+    return (f"{words}; --label takes other columns",)
 
 
 def _choose(path: str, columns: Sequence[str], chosen: str) -> list[str]:
@@ -83,13 +98,13 @@ def _find(
         return [decided[0]], decided[1]
     spelled = any(pair_columns(sample.columns[1:], natural_order(sorted(known))) for known in possible.values())
     ended = {} if spelled else _find_endings(table[columns], sample)
-    values = {ending: names for ending, names in ended.items() if _SPREADS.isdisjoint(re.findall(r"[a-z]+", ending))}
-    if len(values) == 1:
+    values = _drop_spreads(ended)
+    if len(values) == 1 and all(_tells_tests(sample, name) for name in possible):
         ending, names = next(iter(values.items()))
         return names, f"the sample submission asks for columns of these names without {ending!r}"
-    if not possible and not ended:
+    if not possible and not values:
         possible = {name: set() for name in columns if _is_measured(table[name])}
-    if not possible and not ended:
+    if not possible and not values:
         raise InputError(
             f"{path} has no column that looks like a label (2 classes or more, 2 rows or more per class on average); "
             f"in addition to the id it has {some(columns) or 'none'}; choose with --label COLUMN, or another --train"
@@ -112,7 +127,7 @@ def _names_subjects(sample: SampleSubmission, name: str, cells: pd.Series) -> bo
 def _find_endings(table: pd.DataFrame, sample: SampleSubmission) -> dict[str, list[str]]:
     """Finds columns of numbers called as those of the sample, all with one ending: ``X4_mean`` and ``X11_mean``.
 
-    What the list of test images tells, too, is no answer.
+    What the list of test images tells, too, is no answer, nor is a mark of 0 or 1, such as that of a missing value.
     """
     asked = sample.columns[1:]
     if len(asked) < 2:
@@ -124,12 +139,27 @@ def _find_endings(table: pd.DataFrame, sample: SampleSubmission) -> dict[str, li
     return {
         ending: names
         for ending, names in found.items()
-        if set(names) <= set(there) and all(is_number_column(table[name]) for name in names)
+        if set(names) <= set(there)
+        and all(is_number_column(table[name]) and not is_flag(table[name]) for name in names)
     }
 
 
-def holds_answers(others: pd.DataFrame, sample: SampleSubmission, choices: Choices) -> bool:
-    """Says whether some column beside the ids may hold answers: measurements only where the sample asks for them."""
+def _drop_spreads(ended: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """Leaves endings out that name spreads of values, not the values."""
+    return {ending: names for ending, names in ended.items() if _SPREADS.isdisjoint(re.findall(r"[a-z]+", ending))}
+
+
+def _tells_tests(sample: SampleSubmission, name: str) -> bool:
+    """Says whether a list of test images tells a column of each of them, not one value for all: it is no answer."""
+    cells = [each.table[name] for each in sample.lists if name in each.table.columns]
+    return any(bool((each != "").all()) and each.nunique() > 1 for each in cells)
+
+
+def holds_answers(others: pd.DataFrame, images: ImageFiles, sample: SampleSubmission, choices: Choices) -> bool:
+    """Says whether some column beside the ids may hold answers: measurements only where the sample asks for them.
+
+    What is asked for but for an ending is none where folders of classes are called as the sample's columns.
+    """
     asked = {*sample.columns, *sample.parts}
     chosen = {name.strip() for name in (choices.label or "").split(",")} | {choices.label}
     return any(
@@ -138,7 +168,10 @@ def holds_answers(others: pd.DataFrame, sample: SampleSubmission, choices: Choic
         or (name in asked and _is_measured(others[name]))
         or (name in sample.columns[1:] and len(others) >= _ENOUGH_ROWS and is_number_column(others[name]))
         for name in others.columns
-    ) or bool(_find_endings(others, sample))
+    ) or (
+        bool(_drop_spreads(_find_endings(others, sample)))
+        and not any(shows_classes(list_class_folders(images, each), sample) for each in find_class_folders(images))
+    )
 
 
 def _may_answer(cells: pd.Series) -> bool:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from support.competition_files import Files, animals, cells_and_sample, dog_breeds, images, read, rows
+from support.competition_files import Files, animals, cells_and_sample, dog_breeds, images, read, rows, write
 
 from pipeline.core.answers import (
     DecisionSubmission,
@@ -13,9 +13,10 @@ from pipeline.core.answers import (
     NumberSubmission,
     ProbabilitySubmission,
 )
-from pipeline.core.competition import Competition
+from pipeline.core.competition import Competition, load_competition
 from pipeline.core.errors import InputError
 from pipeline.core.targets.spec import GradesSpec, SeveralLabelsSpec
+from pipeline.data.describe.init import describe_local
 from pipeline.data.prepared.preparing import encode_truth
 from pipeline.data.prepared.training_records import list_training_records
 
@@ -105,15 +106,47 @@ PLANTS = [(k % 3, 1.5 + k, 20.5 - k, 0.1 * k, 0.2 + k) for k in range(12)]
 def test_columns_of_the_sample_s_names_and_one_ending_are_the_numbers_asked_for(root: Path) -> None:
     """PlantTraits: each trait's mean and its spread, beside features that the test table has, too."""
     files = cells_and_sample("soil,X4_mean,X11_mean,X4_sd,X11_sd", "X4,X11", PLANTS, (0, 0))
-    found = read(root, files, "r2")
-    assert columns(root, found) == ("X4_mean", "X11_mean")
+    files["test.csv"] = rows("Id,soil", *((f"b{n}", n) for n in range(3)))
+    said = describe_local(root, write(root, files), metric="r2")
+    found = load_competition(root, "shape")
+    assert found.train.model_dump()["label"] == ("X4_mean", "X11_mean")
     assert found.submission.kind == "numbers"
+    assert "check: X4_mean, X11_mean of train.csv were taken for X4, X11 of sample_submission.csv, as all end" in said
 
 
 def test_two_endings_of_values_are_asked_about_by_the_columns_to_choose(root: Path) -> None:
     files = cells_and_sample("soil,X4_mean,X11_mean,X4_median,X11_median", "X4,X11", PLANTS, (0, 0))
     with pytest.raises(InputError, match="--label 'X4_mean,X11_mean' or --label 'X4_median,X11_median' or"):
         read(root, files, "r2")
+
+
+@pytest.mark.parametrize("told", [None, "", 1])
+def test_an_ending_beside_a_column_that_may_be_the_answer_is_asked_about(root: Path, told: object) -> None:
+    """Confidences beside the code of the class, which the list of test images has not, or not of each image."""
+    files = cells_and_sample("kind,red_conf,blue_conf", "red,blue", [(k % 2, k / 4, k / 3) for k in range(12)], (0, 0))
+    if told is not None:
+        files["test.csv"] = rows("Id,kind", *((f"b{n}", told) for n in range(3)))
+    with pytest.raises(InputError, match="in 2 ways; choose with --label 'red_conf,blue_conf' or --label 'kind'"):
+        read(root, files)
+
+
+@pytest.mark.parametrize("more", ["", "soil,"])
+def test_spreads_and_marks_of_missing_values_are_taken_for_no_answers(root: Path, more: str) -> None:
+    cells = [(*(["clay", "sand"][k % 2 :][:1] if more else []), 0.1 * k, 0.2 + k) for k in range(12)]
+    spreads = cells_and_sample(f"{more}X4_sd,X11_sd", "X4,X11", cells, (1.5, 2.5))
+    asked = "choose with --label 'X4_sd,X11_sd' or --label 'soil'" if more else "choose with --label, several with"
+    with pytest.raises(InputError, match=asked):
+        read(root, spreads, "rmse")
+    flags = cells_and_sample("X4_missing,X11_missing", "X4,X11", [(0, 1), (1, 1), (0, 0)], (1.5, 2.5))
+    with pytest.raises(InputError, match="in 3 ways; choose with --label 'X4_missing,X11_missing' or --label"):
+        read(root, flags, "rmse")
+
+
+def test_columns_that_end_alike_are_no_answers_beside_folders_called_as_the_columns_of_the_sample(root: Path) -> None:
+    files = cells_and_sample("red_score,blue_score", "red,blue", [(k / 4, k / 3) for k in range(12)], (0.5, 0.5))
+    files = {name: value for name, value in files.items() if not name.startswith("train/")}
+    files |= images([f"train/{('red', 'blue')[n % 2]}/a{n}.png" for n in range(12)])
+    assert read(root, files).train.layout == "folders"
 
 
 def test_columns_that_end_alike_are_no_answers_beside_the_classes_of_the_sample(root: Path) -> None:
