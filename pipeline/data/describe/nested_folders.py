@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from pipeline.core.errors import InputError, some
 from pipeline.core.ids import natural_order
 from pipeline.data.describe.answer_evidence import split_words
+from pipeline.data.describe.classes import is_label
 from pipeline.data.describe.folders import FolderCandidate
 from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import ENOUGH, ImageFiles, is_id, parent_folder
@@ -14,6 +15,7 @@ from pipeline.data.describe.sample import SampleSubmission
 from pipeline.data.describe.test_tables import WIDE
 
 _MOST = 0.9  # of the folders
+_FEW = 5  # rows, of what may be a list of the outer folders rather than of images
 
 
 def refuse_two_levels(
@@ -30,28 +32,36 @@ def refuse_two_levels(
         images: the same, by folder.
         tables: those that may hold training labels.
         found: readings of the training data; folders of classes by path.
-        sample: the sample submission: folders that it shows are classes.
+        sample: the sample submission: folders that it shows are classes, and tables with its ids list images.
 
     Raises:
-        InputError: a table names the outer folders, or the files by how they begin, and the sample shows no class of
-            them; else several folders beside each other hold classes, no two the same.
+        InputError: a table of images names the outer folders, or the files by how they begin, and the sample shows
+            none of the folders; else several folders beside each other hold classes, no two the same.
     """
     folders = {name: each.classes for name, each in found.items() if isinstance(each, FolderCandidate)}
     if len(folders) < max(2, len(found)):
         return
     first = next(iter(folders))
     classes = [name for each in folders.values() for name in each]
-    shown = not {*sample.columns, *split_words(sample.examples)}.isdisjoint(classes)
+    outer = [name for name in map(_base, folders) if not name.isdigit()]  # digits say little: they count patients, too
+    shown = not {*sample.columns, *split_words(sample.examples)}.isdisjoint([*classes, *outer])
+    asked = set(sample.table.iloc[:, 0])
     for path in [path for path in tables if not shown and len(listing.head(path).columns) <= WIDE]:
         table = listing.table(path)
+        labelled = len(table) > _FEW and any(is_label(table[column]) for column in table.columns)
         for name in [str(column) for column in table.columns if is_id(table[column])]:
-            _refuse_named(listing, images, folders, f"{name} of {path}", set(table[name]))
+            if labelled or asked <= set(table[name]):
+                _refuse_named(listing, images, folders, f"{name} of {path}", set(table[name]))
     if len({parent_folder(name) for name in folders}) == 1 and len(set(classes)) == len(classes):
         raise InputError(
             f"{listing.source} holds folders of classes in folders ({first}/{folders[first][0]} and {len(classes) - 1} "
             f"more in {some(folders, 3)}), which are not read together; move the folders of classes into one folder, "
             f"or read those of one alone, with --train '{first}'"
         )
+
+
+def _base(folder: str) -> str:
+    return PurePosixPath(folder).name
 
 
 def _refuse_named(
@@ -62,13 +72,14 @@ def _refuse_named(
     Raises:
         InputError: says what to move.
     """
-    named = [folder for folder in folders if PurePosixPath(folder).name in ids]
+    named = [folder for folder in folders if _base(folder) in ids]
+    alone = f"or, if these are classes, read those of one alone, with --train '{(named or [*folders])[0]}'"
     if len(named) >= _MOST * len(folders):
         first = named[0]
         raise InputError(
             f"{listing.source}: {column} names folders, such as {first}, that hold folders themselves "
             f"({some(folders[first], 3)}), which are not read together; move the images of one of them directly into "
-            f"{first}, and likewise for every other row and test image"
+            f"{first}, and likewise for every other row and test image; {alone}"
         )
     stems = [PurePosixPath(path).stem for folder in folders for path in images.under(folder)]
     ends = [stem[len(start) :] for stem in stems if (start := re.split("[-_]", stem)[0]) in ids and start != stem]
@@ -77,5 +88,5 @@ def _refuse_named(
         raise InputError(
             f"{listing.source}: files are called by {column} with {some(kinds, 4)} behind it, in folders of "
             f"folders ({some(folders, 3)}), which are not read together; move those with one ending, such as "
-            f"{stems[0]}, into one folder, and likewise for the test images"
+            f"{stems[0]}, into one folder, and likewise for the test images; {alone}"
         )

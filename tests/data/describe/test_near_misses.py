@@ -79,6 +79,7 @@ def test_folders_of_the_rows_of_a_table_are_no_classes(root: Path) -> None:
     told = _told(root, files)
     assert "patient_id of train.csv names folders, such as train/100, that hold folders themselves (700, 701)" in told
     assert "move the images of one of them directly into train/100" in told
+    assert "; or, if these are classes, read those of one alone, with --train 'train/100'" in told
     kinds = {"birds": ("jay", "owl"), "insects": ("ant", "bee")}
     names = [f"train/{kind}/{name}/{name}{n}.png" for kind, inner in kinds.items() for name in inner for n in range(4)]
     files = {
@@ -87,6 +88,31 @@ def test_folders_of_the_rows_of_a_table_are_no_classes(root: Path) -> None:
         **images([*names, "test/x1.png"]),
     }
     assert "holds folders of classes in folders" in _told(root, files)
+
+
+@pytest.mark.parametrize("shown", ["0", "cats"])
+def test_a_table_of_few_outer_folders_or_folders_that_the_sample_shows_are_no_images(root: Path, shown: str) -> None:
+    """Genera of species, and a table of many of them where the sample shows one."""
+    many = ["cats", "dogs", *(f"g{k}" for k in range(8 if shown == "cats" else 0))]
+    names = [f"train/{kind}/{kind}_{part}/{n}.png" for kind in many for part in "ab" for n in range(4)]
+    files: Files = {
+        "genera.csv": rows("genus,order", *((kind, "wild" if k % 2 else "tame") for k, kind in enumerate(many))),
+        "sample_submission.csv": rows("id,label", ("x1", shown)),
+        **images([*names, "test/x1.png"]),
+    }
+    told = _told(root, files)
+    assert "holds folders of classes in folders" in told
+    assert "or read those of one alone, with --train 'train/cats'" in told
+
+
+def test_parts_that_a_table_counts_are_asked_about(root: Path) -> None:
+    names = [f"{part}/{kind}/{part}{n}.png" for part in ("one", "two") for kind in ("cat", "dog") for n in range(4)]
+    files: Files = {
+        "parts.csv": rows("part,count", ("one", 8), ("two", 8)),
+        "sample_submission.csv": rows("id,label", ("x1", "0")),
+        **images([*names, "test/x1.png"]),
+    }
+    assert "choose with --train 'one' or --train 'two'" in _told(root, files)
 
 
 def test_files_in_folders_of_digits_are_told_by_their_ids(root: Path) -> None:
