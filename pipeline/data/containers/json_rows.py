@@ -7,17 +7,18 @@ digits. COCO's form: https://cocodataset.org/#format-data
 import json
 from collections.abc import Collection, Iterator, Mapping
 from decimal import Decimal
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Literal
 
 from pipeline.core.errors import InputError, one_line
-from pipeline.data.containers.cells import Row, holds_text
+from pipeline.data.containers.cells import Row
+from pipeline.data.containers.coco_rows import join_coco
 from pipeline.data.containers.json_guard import open_json
 
 Form = Literal["records", "inner", "coco", "columns", "numbered", "split", "pairs", "keyed", "other"]
 _PAIR = ("key", "value")
-_CATEGORIES, _IMAGES = ("category_id", "label_id", "labelId"), ("image_id", "imageId")  # of COCO, and of iMaterialist
 _LOOKED_AT = 100_000  # events of the parser: about as many values
 _FEW = 20  # columns that may be more than rows
 _NUMBERED, _RECORDS = ("start_map", "map_key", "0"), ("start_array", "start_map", None)
@@ -38,7 +39,7 @@ def iterate_json(path: Path, columns: Collection[str] | None) -> Iterator[Row]:
     """
     form = find_json_form(path)
     if form == "coco":
-        rows = _join_coco(path)
+        rows = join_coco(partial(_items, path))
     elif form == "records":
         rows = _items(path, "item")
     elif form == "inner":
@@ -126,37 +127,6 @@ def _list_records(kinds: Mapping[str, str]) -> list[str]:
     """Lists the keys of an object that hold lists of records; none where a list of plain values stands beside them."""
     found = [key for key, kind in kinds.items() if kind == "start_array map"]
     return found if "start_array" not in kinds.values() else []
-
-
-def _join_coco(path: Path) -> Iterator[Row]:
-    """One row for each image and category: the image's cells, ``category_id`` and what its category says of it.
-
-    Boxes of one image and category are one row; images without an annotation keep theirs; a list of labels is one cell.
-    """
-    names = {_key(row, "id", "category_id"): row for row in _items(path, "categories.item")}
-    marks: dict[object, dict[object, Row]] = {}
-    fields: list[str] = []
-    for row in _items(path, "annotations.item"):
-        for name in [name for name in _CATEGORIES if name in row][:1]:
-            cell = " ".join(map(str, cells)) if isinstance(cells := row[name], list) else cells
-            marks.setdefault(_key(row, *_IMAGES), {}).setdefault(cell, {})
-            fields = fields or [name]
-    for image in _items(path, "images.item"):
-        cells = {name: cell for name, cell in image.items() if holds_text(cell)}
-        found = marks.get(_key(image, "id", *_IMAGES))
-        if not fields:
-            yield cells
-        for category in found if found else ([None] if fields else []):
-            about = {
-                name if name.startswith("category") else f"category_{name}": cell
-                for name, cell in names.get(category, {}).items()
-                if name not in ("id", "category_id") and holds_text(cell)
-            }
-            yield cells | {fields[0]: category} | about
-
-
-def _key(row: Row, *names: str) -> object:
-    return next((row[name] for name in names if name in row), None)
 
 
 def _from_columns(path: Path) -> Iterator[Row]:

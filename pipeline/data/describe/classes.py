@@ -9,10 +9,10 @@ import pandas as pd
 
 from pipeline.core.errors import some
 from pipeline.core.ids import natural_order
+from pipeline.data.containers.coco_rows import CATEGORY_KEYS
 from pipeline.data.describe.listing import Listing
 from pipeline.data.prepared.one_hot import is_flag
 
-_COCO = "category_id"
 MOST_BYTES = 1_000_000  # a map of class names is small
 
 
@@ -110,12 +110,14 @@ def describe_class_names(listing: Listing, classes: Sequence[str]) -> ClassNames
 
 def _categories(listing: Listing, path: str) -> dict[str, str]:
     """Class -> name as COCO's categories say; empty where two have one name, or there are none."""
-    if path not in listing.row_tables or _COCO not in (table := listing.table(path)).columns:
+    coco = [name for name in CATEGORY_KEYS if path in listing.row_tables and name in listing.head(path).columns]
+    if not coco:
         return {}
+    table = listing.table(path)
     named = next(
         (name for name in table.columns if name.startswith("category_") and name.lower().endswith("name")), None
     )
-    pairs = {} if named is None else dict(zip(table[_COCO], table[named], strict=True))
+    pairs = {} if named is None else dict(zip(table[coco[0]], table[named], strict=True))
     return pairs if len(set(pairs.values())) == len(pairs) and all(pairs.values()) else {}
 
 

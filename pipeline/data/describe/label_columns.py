@@ -8,7 +8,8 @@ import pandas as pd
 
 from pipeline.core.errors import InputError, some
 from pipeline.core.ids import natural_order
-from pipeline.data.describe.answer_evidence import shows_classes
+from pipeline.data.containers.coco_rows import CATEGORY_KEYS
+from pipeline.data.describe.answer_evidence import shows_classes, split_words
 from pipeline.data.describe.class_answers import pair_columns
 from pipeline.data.describe.classes import decide_label, is_label
 from pipeline.data.describe.folders import find_class_folders, list_class_folders
@@ -19,7 +20,7 @@ from pipeline.data.describe.target_columns import AnswerColumns, TargetReading, 
 from pipeline.data.describe.targets import describe_target
 from pipeline.data.prepared.one_hot import is_flag
 
-_COCO = "category_id"
+_CATEGORY = "COCO's category of each image"
 _SPREADS = {"sd", "std", "stdev", "var", "variance", "se", "sem", "err", "error", "min", "max", "count", "n"}
 _ENOUGH_ROWS = 10  # of fewer any column tells the rows apart, such as those of one of many files of records
 
@@ -53,7 +54,7 @@ def _check_ending(names: Sequence[str], path: str, sample: SampleSubmission) -> 
     """Says that columns were taken which are called as those of the sample, but for their ending."""
     asked = sample.columns[1:]
     ending = names[0].removeprefix(asked[0])
-    if not ending or list(names) != [name + ending for name in asked]:
+    if len(asked) < 2 or not ending or list(names) != [name + ending for name in asked]:
         return ()
     words = f"{some(names, 4)} of {path} were taken for {some(asked, 4)} of {sample.path}, as all end in {ending!r}"
     return (f"{words}; --label takes other columns",)
@@ -91,11 +92,17 @@ def _find(
     ]
     if len(by_name) == 1:
         return by_name, "the sample submission asks for a column of that name"
-    if _COCO in columns:
-        return [_COCO], "COCO's category of each image"
+    coco = [name for name in CATEGORY_KEYS if name in columns]
+    if CATEGORY_KEYS[0] in coco:
+        return coco[:1], _CATEGORY
     decided = decide_label(table, [name for name in columns if is_label(table[name])], sample.table, id_column)
     if decided is not None:
         return [decided[0]], decided[1]
+    about = [name for name in columns if name.startswith("category_") and path.lower().endswith(".json")]
+    if coco and about:
+        shown = split_words(sample.examples)
+        named = [name for name in about if shown <= possible.get(name, set())]
+        return named if shown and len(named) == 1 and not shown <= possible.get(coco[0], set()) else coco[:1], _CATEGORY
     spelled = any(pair_columns(sample.columns[1:], natural_order(sorted(known))) for known in possible.values())
     ended = {} if spelled else _find_endings(table[columns], sample)
     values = _drop_spreads(ended)

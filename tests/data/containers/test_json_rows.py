@@ -130,6 +130,21 @@ def test_labels_of_images_may_be_the_annotations(
     assert table[[image, label]].to_numpy().tolist() == [["1", ""], ["2", cell]]
 
 
+@pytest.mark.parametrize(("second", "cell"), [("bee", "bee ant"), ("honey bee", "honey bee|ant")])
+def test_names_of_a_list_of_labels_are_one_cell(tmp_path: Path, second: str, cell: str) -> None:
+    kinds = [{"id": 0, "name": "ant", "count": 1}, {"id": 7, "name": second, "count": 1}]
+    marks = [{"image_id": 2, "labelId": ["7", 0]}, {"image_id": 1, "labelId": []}]
+    table = read_rows(_write(tmp_path, json.dumps(_coco(annotations=marks, categories=kinds))))
+    assert table[["id", "labelId", "category_name"]].to_numpy().tolist() == [["1", "", ""], ["2", "7 0", cell]]
+
+
+@pytest.mark.parametrize("given", [{"a": 7}, [{"a": 7}], [[7]]])
+def test_a_category_that_is_neither_text_nor_a_number_marks_nothing(tmp_path: Path, given: object) -> None:
+    marks = [{"image_id": 2, "label_id": given}, {"image_id": {"a": 1}, "label_id": 7}, {"image_id": 1, "label_id": 0}]
+    table = read_rows(_write(tmp_path, json.dumps(_coco(annotations=marks))))
+    assert table[["id", "label_id"]].to_numpy().tolist() == [["1", "0"], ["2", ""]]
+
+
 def test_an_annotation_without_a_category_or_a_label_marks_nothing(tmp_path: Path) -> None:
     marks = [{"id": 9, "image_id": 2, "caption": "a bee", "label": "x"}]
     table = read_rows(_write(tmp_path, json.dumps(_coco(annotations=marks))))

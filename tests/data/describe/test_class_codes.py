@@ -1,12 +1,16 @@
 """Class codes: tables that tell them, and tables of something else that hold unique numbers beside the classes."""
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.competition_files import Files, images, read, rows
+from support.competition_files import Files, images, read, rows, write
 
 from pipeline.core.answers import LabelSubmission
+from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError
+from pipeline.data.describe.init import describe_local
 
 
 def numbered(cells: tuple[int, ...], first: int = 101) -> Files:
@@ -84,3 +88,33 @@ def test_numbers_are_codes_in_columns_that_are_called_so(root: Path, head: str, 
 @pytest.mark.parametrize(("stem", "code"), [("class_counts", False), ("labels", True)])
 def test_amounts_in_a_file_of_pairs_are_no_codes(root: Path, stem: str, code: bool) -> None:
     check_codes(root, {**folders(3), f"{stem}.json": '{"ant": 3, "bee": 7}'}, code)
+
+
+@pytest.mark.parametrize(
+    ("key", "given", "shown", "label"),
+    [
+        ("category_id", lambda k: k % 3, "0", "category_id"),
+        ("label_id", lambda k: k % 3, "0", "label_id"),
+        ("label_id", lambda k: k % 3, "bee", "category_name"),
+        ("labelId", lambda k: [k % 3, (k + 1) % 3], "2 1 0", "labelId"),
+        ("labelId", lambda k: [k % 3, (k + 1) % 3], "cow bee ant", "category_name"),
+    ],
+)
+def test_labels_of_annotations_are_coco_s_category_by_number_or_by_name(
+    root: Path, key: str, given: Callable[[int], object], shown: str, label: str
+) -> None:
+    whole = {
+        "images": [{"id": k, "file_name": f"i{k}.png"} for k in range(12)],
+        "annotations": [{"image_id": k, key: given(k)} for k in range(12)],
+        "categories": [{"id": code, "name": name} for code, name in enumerate(("ant", "bee", "cow"))],
+    }
+    files: Files = {
+        "train.json": json.dumps(whole),
+        "sample_submission.csv": rows("id,label", *((f"t{k}", shown) for k in range(3))),
+        **images([*(f"train/i{k}.png" for k in range(12)), *(f"test/t{k}.png" for k in range(3))]),
+    }
+    said = describe_local(root, write(root, files), metric="accuracy" if " " not in shown else "macro_f1")
+    found = load_competition(root, "shape")
+    assert found.train.model_dump()["label"] == label
+    assert (found.class_names is None) is (label == "category_name" or key == "labelId")
+    assert "as all end in" not in said
