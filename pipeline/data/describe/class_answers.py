@@ -101,7 +101,7 @@ def _label(
             words += "" if coded is None else f"; if it is a code, as in {coded.place}, write submission.names by hand"
             return Reading(section, facts, (words,))
     hint = f", --placeholder {unknown[0]!r} if it only shows where a name belongs" if len(unknown) == 1 else ""
-    hint = "" if wants == "probabilities" else hint  # 0 stands for a probability there, not for a name
+    hint = "" if wants == "probabilities" and numbers.notna().any() else hint  # 0 is a probability there, no name
     if len(classes) != 2 or not (numbers.between(0, 1).all() or not unknown):
         raise InputError(
             f"{sample.path}: {column} holds {some(unknown or values, 5)}, not among the {len(classes)} classes "

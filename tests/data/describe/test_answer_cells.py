@@ -108,12 +108,17 @@ def test_classes_numbered_one_after_the_other_are_written_by_the_half_that_the_s
     assert (None if found is None else tuple(found[1].values())) == answers
 
 
-@pytest.mark.parametrize(("metric", "offered"), [("accuracy", True), ("roc_auc", False)])
-def test_a_placeholder_is_offered_where_names_are_wanted(root: Path, metric: str, offered: bool) -> None:
-    """ALASKA2: a 0 for the probability of three of four classes together is no name's place."""
+@pytest.mark.parametrize(
+    ("metric", "shown", "offered"),
+    [("accuracy", "0", True), ("roc_auc", "0", False), ("roc_auc", "none", True), ("map_5", "nothing", True)],
+)
+def test_a_placeholder_is_offered_where_a_name_may_be_wanted(
+    root: Path, metric: str, shown: str, offered: bool
+) -> None:
+    """ALASKA2: a 0 for the probability of three of four classes together is no name's place; a word may be one."""
     with pytest.raises(InputError, match="no probability of one of two") as error:
-        read(root, cells_and_sample("kind", "Label", KINDS, (0,)), metric)
-    assert ("--placeholder '0'" in str(error.value)) is offered
+        read(root, cells_and_sample("kind", "Label", KINDS, (shown,)), metric)
+    assert (f"--placeholder '{shown}'" in str(error.value)) is offered
 
 
 @pytest.mark.parametrize("classes", [["1 dollar", "5 dollars"], ["1. Bee", "1. Ant"], ["1.Bee", "Ant"]])
