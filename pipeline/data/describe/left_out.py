@@ -98,8 +98,8 @@ def leave_others_out(
 ) -> Reading:
     """Leaves images of the training folder out that other tables name, such as one of validation.
 
-    Also those that no table names, where each row of the training table has its image: they are no rows' own then. They
-    are few, and no test images are in the folder: more may be a class of their own, or test images that nothing lists.
+    Also those that no table names, where each row of the training table has its image, they are few, and no test images
+    are in the folder: more may be a class of their own, or test images that nothing lists.
 
     Args:
         listing: the files.

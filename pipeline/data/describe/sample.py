@@ -6,22 +6,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
 from pathlib import PurePosixPath
-from typing import NamedTuple
 
 import pandas as pd
 
 from pipeline.core.errors import InputError, some
 from pipeline.data.describe.class_codes import ClassCodes
-from pipeline.data.describe.folders import find_class_folders, find_file_names
 from pipeline.data.describe.listing import Listing
-from pipeline.data.describe.match import Choices, ImageFiles, is_id, parent_folder, pick_reading
-from pipeline.data.prepared.one_hot import is_flag
+from pipeline.data.describe.match import Choices, ImageFiles, is_id, pick_reading
+from pipeline.data.describe.unnamed_samples import TRAITS, choose_unnamed_sample, find_unnamed_samples
 
 _SAMPLE = re.compile(r"sample|submission", re.IGNORECASE)
 _WIDE = 50  # columns: a list of ids has few
 _ENOUGH_ROWS = 1000
-_STANDS_IN = {"test", "benchmark", "baseline", "dummy", "example", "entry", "zeros", "ones"}  # words of a name
-_TRAITS = "the columns of the training table, other ids and one answer for all of them"
 _SOLUTION = re.compile(r"solution", re.IGNORECASE)
 
 
@@ -94,19 +90,14 @@ def find_sample(listing: Listing, images: ImageFiles, choices: Choices) -> Sampl
     """
     named = {path: path for path in listing.tables if _SAMPLE.search(PurePosixPath(path).name)}
     options = {path: path for path in listing.tables} if choices.sample else named
-    alike = {} if options else _find_unnamed(listing)
-    words = {path: re.split(r"[\W\d_]+", PurePosixPath(path).stem.lower()) for path in alike}
-    called = [path for path in alike if not _STANDS_IN.isdisjoint(words[path])]
+    alike = {} if options else find_unnamed_samples(listing)
     check: tuple[str, ...] = ()
-    one = len({alike[path].cells for path in called}) == 1 and not (
-        find_class_folders(images) or find_file_names(images)
-    )
-    if one and all(_hold_answers_alone(listing, images, path, alike[path].trains) for path in called):
-        options = {called[0]: called[0]}
-        check = (f"{called[0]} was taken for the sample submission, as it has {_TRAITS}; --sample takes another",)
+    if (unnamed := choose_unnamed_sample(listing, images, alike)) is not None:
+        options = {unnamed: unnamed}
+        check = (f"{unnamed} was taken for the sample submission, as it has {TRAITS}; --sample takes another",)
     if not options:
         offers = " or ".join(f"--sample '{path}'" for path in alike) or "--sample TABLE"
-        reason = f" if it lists the test images: it has {_TRAITS}" if alike else ""
+        reason = f" if it lists the test images: it has {TRAITS}" if alike else ""
         raise InputError(
             f"{listing.source} has no sample submission: looked for a CSV whose name holds 'sample' or 'submission', "
             f"found the tables {some(listing.tables) or 'none'}; choose one with {offers}{reason}, or add a CSV "
@@ -121,63 +112,6 @@ def find_sample(listing: Listing, images: ImageFiles, choices: Choices) -> Sampl
         )
     sample = SampleSubmission(path, table, check=check)
     return replace(sample, lists=tuple(_find_lists(listing, sample)))
-
-
-class _Unnamed(NamedTuple):
-    """A table that no name tells: its columns and ids, and the tables with the same columns that it may ask for."""
-
-    cells: tuple[object, ...]
-    trains: tuple[str, ...]
-
-
-def _find_unnamed(listing: Listing) -> dict[str, _Unnamed]:
-    """Finds tables with the columns of another one, other ids, and one answer for all ids."""
-    heads = {path: listing.head(path) for path in listing.tables}
-    found: dict[str, _Unnamed] = {}
-    for path, head in heads.items():
-        if not 2 <= len(head.columns) <= _WIDE or len(head) < 2 or not _holds_one_answer(head):
-            continue
-        table = listing.table(path)
-        names, ids = sorted(map(str, table.columns)), table.iloc[:, 0]
-        others = [each for each in heads if each != path and sorted(map(str, heads[each].columns)) == names]
-        apart = [each for each in others if set(listing.table(each)[ids.name]).isdisjoint(ids)]
-        trains = tuple(each for each in apart if not _holds_one_answer(listing.table(each)))
-        if ids.is_unique and _holds_one_answer(table) and trains:
-            found[path] = _Unnamed((*table.columns, *ids), trains)
-    return found
-
-
-def _hold_answers_alone(listing: Listing, images: ImageFiles, path: str, trains: Sequence[str]) -> bool:
-    """Says whether the training tables of an unnamed sample can hold nothing but what is asked for.
-
-    That is one column beside the ids, or columns that are all 0 and 1, or all fractions; ages, sites and sizes may be
-    among others. No column is the same in all rows, no table with other columns tells of the same ids, and their images
-    are in one folder, not in those of classes.
-    """
-    name = listing.head(path).columns[0]
-    for train in trains:
-        table = listing.table(train)
-        cells = table.drop(columns=name)
-        fractions = cells.apply(pd.to_numeric, errors="coerce").mod(1)
-        shares = bool(fractions.notna().all(axis=None) and (fractions > 0).any().all())
-        alike = len(cells.columns) == 1 or shares or all(is_flag(cells[each]) for each in cells)
-        if not alike or (cells.nunique() < 2).any():
-            return False
-        if any(len(set(map(parent_folder, each.images))) > 1 for each in images.matches(name, table[name].tolist())):
-            return False
-        ids = set(table[name])
-        for other in [other for other in listing.tables if len(listing.head(other).columns) <= _WIDE]:
-            head = listing.head(other)
-            likely = [each for each in head.columns if set(head.columns) != set(table.columns)]
-            likely = [each for each in likely if not ids.isdisjoint(head[each])]
-            if any(ids <= set(listing.table(other)[each]) for each in likely):
-                return False
-    return True
-
-
-def _holds_one_answer(table: pd.DataFrame) -> bool:
-    """Says whether each column behind the first holds one value."""
-    return all(table[name].nunique() == 1 for name in table.columns[1:])
 
 
 def _find_lists(listing: Listing, sample: SampleSubmission) -> Iterator[IdList]:
