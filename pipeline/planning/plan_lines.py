@@ -17,12 +17,17 @@ def describe_end(plan: Plan, more: bool) -> str:
     return "\n".join(
         [
             *late,
-            *([] if more else [f"no other model is hoped to take {LEAST_GAIN:.1%} of the error away"]),
+            *([] if more else [f"no other model is hoped to take {describe_share(LEAST_GAIN)} of the error away"]),
             f"nested {plan.metric} {plan.score:.4f} [{low:.4f}, {high:.4f}] by {', '.join(plan.models)}",
             f"with the choice among {plan.scored} ensembles made on other rows: {plan.score_after_choice:.4f}",
             f"{plan.spent / 60:.1f} of {plan.budget / 60:.1f} minutes; submissions/ensemble.csv, reports/best.html",
         ]
     )
+
+
+def describe_share(share: float) -> str:
+    """Returns a share in percent, one below a hundredth with a decimal."""
+    return f"{share:.1%}" if abs(share) < 0.01 else f"{share:.0%}"
 
 
 def format_clock(seconds: float) -> str:

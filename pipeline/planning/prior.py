@@ -20,7 +20,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.paths import measured_recipes_path
 
 UNKNOWN = 3.0  # relative error of a recipe of which nothing is known
-INNER = "#"  # in the name of a backbone's features, before the inner layers that join those of the last one
+PASS_MARK = "\n"  # in the name of features: behind the network and its input, before what else tells passes apart
 _START = 16.0  # seconds of a training that do not grow with the images: imports, five networks; half of a row's at most
 _DOUBT = 0.1  # weight of that beside the table's rows; a row of data of the same size has 1
 
@@ -187,7 +187,7 @@ def estimate_recipe(
 @cache
 def list_networks(backbones: frozenset[str]) -> frozenset[str]:
     """Lists the frozen networks, each with its input: its inner layers say little that its last layer does not."""
-    return frozenset(name.partition(INNER)[0] for name in backbones)
+    return frozenset(name.partition(PASS_MARK)[0] for name in backbones)
 
 
 def _nearness(row: MeasuredRecipe, size: DataSize) -> float:

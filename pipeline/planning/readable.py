@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.core.competition import Competition
 from pipeline.core.errors import InputError
-from pipeline.planning.prior import INNER, ModelFacts, TrainingLength
+from pipeline.planning.prior import PASS_MARK, ModelFacts, TrainingLength
 from pipeline.training.heads.recipe import FrozenBackbone, HeadRecipe
 from pipeline.training.model_file import ModelRecipe, load_model
 from pipeline.training.recipes.recipe import Recipe
@@ -46,10 +46,10 @@ def _list_features(name: str, recipe: ModelRecipe) -> frozenset[str]:
     """Names the features that a head reads: the frozen network and its input, then what tells passes of it apart."""
     if isinstance(recipe, HeadRecipe):
         return frozenset(
-            _name_network(each, each.network) + INNER + each.model_dump_json() for each in recipe.backbones
+            _name_network(each, each.network) + PASS_MARK + each.model_dump_json() for each in recipe.backbones
         )
     if isinstance(recipe, Recipe) and recipe.training.unfreeze == "head":
-        return frozenset({_name_network(recipe, recipe.network.model_dump(mode="json")) + INNER + name})
+        return frozenset({_name_network(recipe, recipe.network.model_dump(mode="json")) + PASS_MARK + name})
     return frozenset()
 
 

@@ -23,7 +23,7 @@ from pipeline.planning.outlook import Outlook, look_ahead
 from pipeline.planning.pace import Pace
 from pipeline.planning.page import write_plan_page
 from pipeline.planning.plan import Plan, plan_folder, read_plan, write_plan
-from pipeline.planning.plan_lines import describe_end, describe_standing, format_clock
+from pipeline.planning.plan_lines import describe_end, describe_share, describe_standing, format_clock
 from pipeline.planning.prior import DataSize, read_measured_recipes
 from pipeline.planning.searching import SHARE, choose_search, remove_dropped, run_search
 from pipeline.planning.shortened import remove_shortened, write_shortened
@@ -160,7 +160,7 @@ class _Execution:
             quickest: seconds of the quickest other model, which the first step leaves, so that there is a submission.
             beside: models that Ray trains where the step leaves cores free.
         """
-        hope = f"hopes for {option.gain:.0%} less error" if self._plan.models else "hopes for a first score"
+        hope = f"hopes for {describe_share(option.gain)} less error" if self._plan.models else "hopes for a first score"
         self._words = f"{option.model}: {hope if option.gain else 'tried'} in {option.seconds:.0f} s"
         ahead = f"; on cores that it leaves free: {', '.join(beside)}" if beside else ""
         print(f"{self._words}; {describe_standing(self.plan)}{ahead}")

@@ -12,7 +12,7 @@ from pipeline.planning.choosing import (
     rank_options,
 )
 from pipeline.planning.plan import Outcome, Plan, PlanStep
-from pipeline.planning.prior import Estimate
+from pipeline.planning.prior import PASS_MARK, Estimate
 
 QUICK, SLOW, WEAK = Estimate(2.0, 20, 1), Estimate(1.0, 2000, 1), Estimate(4.0, 20, 1)
 ESTIMATES = {"quick": QUICK, "slow": SLOW, "weak": WEAK, "new": None}
@@ -119,8 +119,12 @@ def test_a_second_head_on_the_same_features_adds_next_to_nothing() -> None:
     first = expect_standing([same])
     assert first.add(2.0, other.backbones).error == pytest.approx(1.8)
     assert first.add(2.0, same.backbones).error == pytest.approx(1.98)
-    assert first.add(2.0, frozenset({"a#inner"})).error == pytest.approx(1.98)  # nor do other layers of the network
-    assert first.add(2.0, frozenset({"a#inner", "b"})).error == pytest.approx(2 - 0.2 * 0.55)  # half of it is new
+    assert first.add(2.0, frozenset({f"a{PASS_MARK}inner"})).error == pytest.approx(
+        1.98
+    )  # nor do other layers of the network
+    assert first.add(2.0, frozenset({f"a{PASS_MARK}inner", "b"})).error == pytest.approx(
+        2 - 0.2 * 0.55
+    )  # half of it is new
 
 
 def test_features_that_an_earlier_step_computed_are_not_paid_again() -> None:
