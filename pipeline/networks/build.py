@@ -224,15 +224,12 @@ def _with_head(
     features = keras.Model(body.pixels.input, pooled, name="features")
     features.jit_compile = runtime.use_xla()  # nobody compiles it, and Keras would choose XLA
 
-    def extract(batch: NDArray[np.uint8 | np.float32]) -> NDArray[np.float32]:
-        return np.asarray(features.predict_on_batch(batch), dtype=np.float32)
-
     def fresh_head() -> keras.Model:
         return build_head(network.head, features.output_shape[-1], n_classes)
 
     head = fresh_head()
     model = keras.Model(features.input, head(features.output), name=backbone.name)
-    return BuiltNetwork(model, backbone, depth, extract, head, fresh_head, body)
+    return BuiltNetwork(model, backbone, depth, runtime.compile_at_rest(features), head, fresh_head, body)
 
 
 def _on_hog(network: MlpHog, size: int, channels: int, n_classes: int) -> BuiltNetwork:

@@ -79,12 +79,8 @@ def cut_network(body: Body, head: keras.Model, after: str, key: str) -> CutNetwo
     features = body.pool(body.run(upper, let_through))
     pooled = keras.Model(let_through, features)
     pooled.jit_compile = runtime.use_xla()
-
-    def extract(batch: NDArray[np.uint8 | np.float32]) -> Features:
-        return np.asarray(below.predict_on_batch(batch), dtype=np.float32)
-
     above = keras.Model(let_through, head(features), name=backbone.name)
-    return CutNetwork(list(lower.layers), extract, above, pooled)
+    return CutNetwork(list(lower.layers), runtime.compile_at_rest(below), above, pooled)
 
 
 def list_cuts(backbone: keras.Model) -> list[str]:

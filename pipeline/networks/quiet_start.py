@@ -1,5 +1,6 @@
 """A start of Keras that says nothing and takes no more than it needs."""
 
+import logging
 import os
 import re
 import sys
@@ -51,3 +52,10 @@ def hide_unused() -> Iterator[None]:
     finally:
         for name in absent:
             del sys.modules[name]
+
+
+def hide_retracing() -> None:
+    """Keeps quiet about networks that are built anew, fold by fold and trial by trial, and so traced anew."""
+    logging.getLogger("tensorflow").addFilter(
+        lambda record: "triggered tf.function retracing" not in record.getMessage()
+    )

@@ -5,7 +5,6 @@ at import time is set first, whatever the order of imports.
 """
 
 import importlib
-import logging
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,7 +22,7 @@ from pipeline.networks.processor import (
     require_backend_threads,
     require_trainable_backend,
 )
-from pipeline.networks.quiet_start import hide_unused, swallow_greeting
+from pipeline.networks.quiet_start import hide_retracing, hide_unused, swallow_greeting
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
@@ -44,13 +43,9 @@ with swallow_greeting(), hide_unused():
 keep_objects()
 
 
-def _is_news(record: logging.LogRecord) -> bool:
-    """Keeps quiet about networks that are built anew, fold by fold and trial by trial, and so traced anew."""
-    return "triggered tf.function retracing" not in record.getMessage()
+hide_retracing()
 
-
-logging.getLogger("tensorflow").addFilter(_is_news)
-
+_MOST_CONSTANTS = 200_000_000  # weights in a graph, which may hold 2 GB
 _POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 
 
@@ -126,6 +121,33 @@ def halve_to_fit(compute: Callable[[NDArray[Any]], Any]) -> Callable[[NDArray[An
                 most = step = step // 2
 
     return computed
+
+
+def compile_at_rest(model: keras.Model) -> Callable[[NDArray[Any]], NDArray[np.float32]]:
+    """Returns what computes a model at rest, its weights as they are at the first call.
+
+    In float32 on a CPU these become constants of TensorFlow's graph, which melts normalisations into convolutions:
+    MobileNetV2 is 1.5 times as fast, and results differ by 1e-5 of the largest. Nothing gains in bfloat16.
+    """
+    known = keras.backend.backend() == "tensorflow" and not list_gpus() and model.count_params() < _MOST_CONSTANTS
+    norms = [layer for layer in model._flatten_layers() if isinstance(layer, layers.BatchNormalization)]
+    if not known or not norms or any(layer.compute_dtype != "float32" for layer in norms):
+        return lambda batch: np.asarray(model.predict_on_batch(batch), dtype=np.float32)
+    tf, weights = importlib.import_module("tensorflow"), list[Any]()
+
+    def run(images: Any) -> Any:
+        constants = [[tf.constant(each) for each in group] for group in weights]
+        return model.stateless_call(*constants, images, training=False)[0]
+
+    graph = tf.function(run, [tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)], autograph=False)
+
+    def compute(batch: NDArray[Any]) -> NDArray[np.float32]:
+        if not weights:
+            groups = model.trainable_variables, model.non_trainable_variables
+            weights.extend([each.numpy() for each in group] for group in groups)
+        return np.asarray(graph(np.asarray(batch, dtype=np.float32)))
+
+    return compute
 
 
 def make_feed(batches: Iterator[Any], shape: tuple[int, ...], dtype: str, n_classes: int) -> Any:

@@ -15,7 +15,7 @@ import pytest
 from support.project_imports import ROOT
 
 from pipeline.networks import quiet_start, runtime
-from pipeline.networks.runtime import keras
+from pipeline.networks.runtime import keras, layers
 
 
 @pytest.fixture(autouse=True)
@@ -160,3 +160,57 @@ def test_one_image_that_does_not_fit_is_an_error() -> None:
 
     with pytest.raises(MemoryError):
         runtime.halve_to_fit(never)(np.arange(4))
+
+
+def test_normalisations_melt_into_convolutions_and_results_stay() -> None:
+    model = _normalised()
+    images = np.random.default_rng(0).uniform(0, 255, (5, 8, 8, 3)).astype(np.float32)
+
+    compute = runtime.compile_at_rest(model)
+
+    expected = model.predict_on_batch(images)
+    np.testing.assert_allclose(compute(images), expected, atol=1e-5 * np.abs(expected).max())
+    np.testing.assert_array_equal(compute(images[:2]), compute(images)[:2])
+
+
+def test_grey_levels_may_be_whole_numbers() -> None:
+    compute, images = runtime.compile_at_rest(_normalised()), np.full((1, 8, 8, 3), 7, dtype=np.uint8)
+
+    np.testing.assert_array_equal(compute(images), compute(images.astype(np.float32)))
+
+
+def test_weights_are_those_of_the_first_call() -> None:
+    model, images = _normalised(), np.ones((1, 8, 8, 3), dtype=np.float32)
+    compute = runtime.compile_at_rest(model)
+    model.get_layer("convolution").set_weights([np.zeros((3, 3, 3, 4), dtype=np.float32)])
+
+    before, expected = compute(images), model.predict_on_batch(images)
+    model.get_layer("convolution").set_weights([np.ones((3, 3, 3, 4), dtype=np.float32)])
+
+    np.testing.assert_allclose(before, expected, rtol=1e-5)
+    np.testing.assert_array_equal(compute(images), before)
+
+
+def test_other_precisions_are_computed_as_ever() -> None:
+    runtime.start_backend("bfloat16")
+    model, images = _normalised(), np.ones((1, 8, 8, 3), dtype=np.float32)
+    compute = runtime.compile_at_rest(model)
+    before = compute(images)
+
+    model.get_layer("convolution").set_weights([np.zeros((3, 3, 3, 4), dtype=np.float32)])
+
+    assert before.dtype == np.float32
+    assert (compute(images) != before).any()
+
+
+def _normalised() -> keras.Model:
+    keras.utils.set_random_seed(0)
+    images = keras.Input((8, 8, 3))
+    maps = layers.Conv2D(4, 3, use_bias=False, name="convolution")(images)
+    maps = layers.BatchNormalization(
+        name="normalised",
+        beta_initializer="random_normal",
+        gamma_initializer="random_normal",
+        moving_mean_initializer=keras.initializers.Constant(2.0),
+    )(maps)
+    return keras.Model(images, layers.GlobalAveragePooling2D()(maps))
