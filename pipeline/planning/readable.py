@@ -72,6 +72,6 @@ def _find_length(name: str, recipe: ModelRecipe) -> TrainingLength | None:
         return None
     training = recipe.training
     by_epochs = training.patience or training.average or training.plain_epochs
-    if by_epochs or training.on_features or training.schedule.name in ("plateau", "step"):
-        return None  # settings that count epochs, and layers whose features cost more than they
+    if by_epochs or training.unfreeze == "head" or training.schedule.name in ("plateau", "step"):
+        return None  # settings that count epochs, and heads, whose features cost more than they
     return TrainingLength(name, training.epochs, training.all_epochs - training.epochs, training.epochs)

@@ -51,10 +51,11 @@ def estimate_shortened(
             name, length = f"{base}{_INFIX.format(epochs)}{competition}", replace(estimate.length, epochs=epochs)
             if name in found or (model_path(root, name).is_file() and not is_shortened(root, name)):
                 continue
+            rest = min(estimate.start + estimate.features, estimate.seconds)
             found[name] = replace(
                 estimate,
                 relative_error=estimate.relative_error * length.share**-_POWER,
-                seconds=estimate.start + length.share * (estimate.seconds - estimate.start),
+                seconds=rest + length.share * (estimate.seconds - rest),
                 length=length,
             )
     return found

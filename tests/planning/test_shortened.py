@@ -1,5 +1,6 @@
 """Shortened trainings: what they are expected to cost, their files, and how a plan chooses among lengths."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from pipeline.planning.plan import Outcome, Plan, PlanStep
 from pipeline.planning.prior import Estimate, TrainingLength
 from pipeline.planning.readable import read_model_facts
 from pipeline.planning.shortened import estimate_shortened, is_shortened, remove_shortened, write_shortened
+from pipeline.training.recipes.phase_recipe import Prefix
 from pipeline.training.recipes.recipe import load_recipe
 
 ROOT = Path(__file__).parents[2]
@@ -130,9 +132,32 @@ def test_tuned_settings_of_a_section_that_the_file_leaves_out_stay(tmp_path: Pat
 
 
 def test_heads_and_settings_that_count_epochs_x_have_one_length_alone() -> None:
-    names = ["mobilenet_v2_frozen", "mobilenet_v2_160_logistic", "hog_logreg", "mobilenet_v2_128_last_blocks"]
+    names = ["mobilenet_v2_frozen", "mobilenet_v2_160_logistic", "hog_logreg"]
     known, _ = read_model_facts(ROOT, load_competition(ROOT), names)
     assert {name: known[name].length for name in names} == dict.fromkeys(names)
+
+
+def test_layers_above_a_kept_prefix_can_train_for_fewer_epochs(tmp_path: Path) -> None:
+    name = "mobilenet_v2_160_upper_blocks"
+    known, _ = read_model_facts(ROOT, load_competition(ROOT), [name])
+    assert known[name].length == TrainingLength(name, 5, 20, 5)
+    write_repository(tmp_path)
+    models_folder(tmp_path).mkdir(exist_ok=True)
+    model_path(tmp_path, name).write_text(model_path(ROOT, name).read_text(encoding="utf-8"), encoding="utf-8")
+
+    short = f"{name}_2_epochs_x"
+    write_shortened(tmp_path, {short: TrainingLength(name, 5, 20, 2)}, "x")
+
+    recipe = load_recipe(tmp_path, short)
+    assert (recipe.training.epochs, recipe.training.prefix) == (2, Prefix(after="block_5_add", draws=2))
+
+
+def test_the_one_pass_over_the_images_costs_what_it_costs(tmp_path: Path) -> None:
+    above = replace(NETWORK, features=400.0)
+    estimates = estimate_shortened(tmp_path, "x", {"net": above})
+    half = estimates["net_10_epochs_x"]
+    assert half is not None
+    assert half.seconds == 500 + 0.5 * 500
 
 
 def test_the_longest_training_that_fits_comes_and_no_two_lengths_of_one_network(tmp_path: Path) -> None:
