@@ -82,7 +82,8 @@ class MeasuredRecipe(Section):
         images: its training images.
         error: share of images classified wrong, out-of-fold.
         seconds: of training all folds, features included.
-        features: of these, the seconds of its frozen backbones' features, which recipes share; 0 where it has none.
+        features: of these, the seconds of passes by frozen layers: of backbones, which recipes share, or of a prefix; 0
+            where it has none.
     """
 
     recipe: str
@@ -102,7 +103,7 @@ class Estimate:
         relative_error: its error, where the best recipe of the table would have 1.
         seconds: of training all folds on a machine like that of the table.
         rows: rows of the table behind it.
-        features: seconds of the features among those.
+        features: seconds of the passes by frozen layers among those.
         backbones: names of the frozen backbones whose features it reads.
         length: how long it trains; None where its epochs cannot be fewer.
         start: of the seconds, those that grow neither with the images nor with the epochs.

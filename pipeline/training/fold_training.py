@@ -105,6 +105,11 @@ class FoldTraining:
         kept = (maps[chosen[start : start + batch]].astype(np.float32) for start in starts)
         normalisation.reestimate_statistics(self.phase.cut.above, norms, kept)
 
+    def compute_test_maps(self, views: Views) -> None:
+        """Computes what layers above a prefix read of test images, before epochs, whose seconds tell of the others."""
+        if (last := self.phases[-1]).cut is not None:
+            self.inputs.view_features(last, "test", views)
+
     def feed(self, epoch: int) -> AbstractContextManager[Any]:
         """Opens what ``fit`` takes for the rest of the phase, from ``epoch`` (of all phases) on."""
         return self.inputs.feed(self.phase, self.fold, self.seed, epoch)

@@ -80,6 +80,8 @@ def _train(task: FoldTask, session: Session, on_epoch: OnEpoch | None) -> tuple[
     callback = StateCallback(training, task, on_epoch)
     callback.restore()
     require_room(callback.name)
+    if on_epoch is None:
+        training.compute_test_maps(task.recipe.views)
     _fit(training, callback)
     callback.use_chosen_weights()
     with training.explain_lack_of_memory(callback.name):
