@@ -1,16 +1,17 @@
 """Features of a frozen backbone, or of its lower layers, computed once: a file for each view of all images.
 
 Folds, heads and trials share them.
-A view is written in blocks, so that a pass that was killed goes on after its last whole block. Files hold float16;
-features beyond its range stay float32. No backend starts where all files are there.
+A view is written in blocks: a pass that was killed goes on after its last whole block, and processes that train folds
+at once share its blocks out. Files hold float16; features beyond its range stay float32. No backend starts where all
+files are there.
 """
 
 import hashlib
 import math
 import shutil
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.core.arrays import Features, Images, KeptFeatures, Pixels, Rows, Targets
+from pipeline.core.arrays import Features, Images, KeptFeatures, Pixels
 from pipeline.core.digests import is_signed, sign_file
 from pipeline.core.files import atomic_path, locked, require_space, write_text
 from pipeline.core.progress import track_progress
@@ -125,99 +126,70 @@ class FeatureCache:
 
     def _computed(self, name: str, count: int, make: Callable[[range], Pixels]) -> KeptFeatures:
         whole, seconds = self.folder / f"{name}.npy", self.folder / f"{name}.seconds"
-        with locked(self.folder / f"{name}.lock"):
-            self._compute(whole, seconds, name, count, make)
+        if not _is_whole(whole):
+            self._compute(whole, seconds, count, make)
         self.used[name] = float(seconds.read_text(encoding="utf-8")) if is_signed(seconds) else 0.0
         features: KeptFeatures = np.load(whole, mmap_mode="r")
         return features
 
-    def _compute(self, whole: Path, seconds: Path, name: str, count: int, make: Callable[[range], Pixels]) -> None:
-        if is_signed(whole):
-            return
+    def _compute(self, whole: Path, seconds: Path, count: int, make: Callable[[range], Pixels]) -> None:
         begun = time.perf_counter()
-        blocks = self._blocks(self.folder / name, count, make)
-        with atomic_path(whole) as temporary, temporary.open("wb") as file:
-            opened = [np.load(block, mmap_mode="r") for block in blocks]
-            shape = count, *(opened[0].shape[1:] if opened else (0,))
-            dtype = np.result_type(np.float16, *opened)
-            header = {"descr": dtype.str, "fortran_order": False, "shape": shape}
-            np.lib.format.write_array_header_1_0(file, header)
-            for block in opened:
-                file.write(block.astype(dtype).tobytes())
-        del opened
-        sign_file(whole)
-        shutil.rmtree(self.folder / name, ignore_errors=True)
-        write_text(seconds, str(time.perf_counter() - begun))
-        sign_file(seconds)
+        folder = whole.with_suffix("")
+        blocks = self._blocks(folder, count, make)
+        with locked(whole.with_suffix(".lock")):
+            if is_signed(whole):  # another process was quicker, and its folder may have been made anew for a lock
+                shutil.rmtree(folder, ignore_errors=True)
+                return
+            with atomic_path(whole) as temporary, temporary.open("wb") as file:
+                opened = [np.load(block, mmap_mode="r") for block in blocks]
+                shape = count, *(opened[0].shape[1:] if opened else (0,))
+                dtype = np.result_type(np.float16, *opened)
+                header = {"descr": dtype.str, "fortran_order": False, "shape": shape}
+                np.lib.format.write_array_header_1_0(file, header)
+                for block in opened:
+                    file.write(block.astype(dtype).tobytes())
+            del opened
+            sign_file(whole)
+            shutil.rmtree(folder, ignore_errors=True)
+            write_text(seconds, str(time.perf_counter() - begun))
+            sign_file(seconds)
 
     def _blocks(self, folder: Path, count: int, make: Callable[[range], Pixels]) -> list[Path]:
+        """Computes the blocks that nobody has; those that other processes are at are waited for at the end."""
         from pipeline.networks import runtime
 
-        starts = range(0, count, _BLOCK)
-        paths = [folder / f"{start:09}.npy" for start in starts]
-        missing = [(start, path) for start, path in zip(starts, paths, strict=True) if not path.is_file()]
-        batches = [range(at, min(at + _BATCH, count)) for start, _ in missing for at in _steps(start, count)]
-        with (
-            track_progress(f"features {folder.name}", count) as advance,
-            closing(Prefetcher(lambda number: make(batches[number]), range(len(batches)), self.workers)) as ahead,
-        ):
-            advance(count - sum(map(len, batches)))
-            images, extract = iter(ahead), runtime.halve_to_fit(self.extract)
-            for start, path in missing:
+        whole, extract = folder.with_name(f"{folder.name}.npy"), runtime.halve_to_fit(self.extract)
+        blocks, said = {folder / f"{rows.start:09}.npy": rows for rows in _cut(range(count), _BLOCK)}, False
+        with track_progress(f"features {folder.name}", count) as advance:
+            for path, rows, there in _claim(blocks, whole):
+                if there:
+                    advance(len(rows))
+                    continue
                 parts = []
-                for _ in _steps(start, count):
-                    parts.append(extract(next(images)))
-                    if (start, len(parts)) == (missing[0][0], 1):
-                        _require_room(folder, (count, *parts[0].shape[1:]), self.count_begun(folder.name))
-                    advance(len(parts[-1]))
+                for part in self._extracted(rows, make, extract):
+                    if not said:
+                        said = True
+                        _require_room(folder, (count, *part.shape[1:]), self.count_begun(folder.name))
+                    parts.append(part)
+                    advance(len(part))
                 with atomic_path(path) as temporary, temporary.open("wb") as file:
                     np.save(file, _halve_precision(np.concatenate(parts)), allow_pickle=False)
-        return paths
+        return list(blocks)
+
+    def _extracted(
+        self, rows: range, make: Callable[[range], Pixels], extract: Callable[[Any], Features]
+    ) -> Iterator[Features]:
+        """Yields the features of a block, batch by batch."""
+        batches = _cut(rows, _BATCH)
+        with closing(Prefetcher(lambda number: make(batches[number]), range(len(batches)), self.workers)) as ahead:
+            for images in ahead:
+                yield extract(images)
 
 
 def name_draws(augmentation: "Augmentation", count: int, seed: int, part: str) -> list[str]:
     """Names the files of the augmented versions of a part."""
     key = hashlib.sha256(augmentation.model_dump_json().encode()).hexdigest()[:12]
     return [f"{part}-{key}-seed{seed}-draw{draw}" for draw in range(count)]
-
-
-@dataclass(frozen=True)
-class FeatureBatches:
-    """All batches of the training of a head, by step.
-
-    Attributes:
-        sources: versions of the features, float16 or float32 (n_images, ...) each; every draw takes one by chance.
-        targets: float32 (n_images, n_classes).
-        rows: the training rows among them.
-        batch_size: rows per batch.
-        steps_per_epoch: batches per epoch.
-        seed: fixes order and draws.
-        more: as ``sources``; row ``len(source) + i`` is row i of these.
-    """
-
-    sources: list[KeptFeatures]
-    targets: Targets
-    rows: Rows
-    batch_size: int
-    steps_per_epoch: int
-    seed: tuple[int, ...]
-    more: list[KeptFeatures] = field(default_factory=list)
-
-    def batch(self, step: int) -> tuple[Features, Targets]:
-        """Makes one batch: float32 (batch_size, width), or as wide as a prefix, and float32 (batch_size, n_classes)."""
-        epoch, within = divmod(step, self.steps_per_epoch)
-        order = np.random.default_rng([*self.seed, 2, epoch]).permutation(len(self.rows))
-        rows = self.rows[order[within * self.batch_size : (within + 1) * self.batch_size]]
-        which = np.random.default_rng([*self.seed, 1, step]).integers(len(self.sources), size=len(rows))
-        features = np.empty((len(rows), *self.sources[0].shape[1:]), dtype=np.float32)
-        for number, source in enumerate(self.sources):
-            later = rows >= len(source)
-            chosen = (which == number) & ~later
-            features[chosen] = source[rows[chosen]]
-            if later.any():
-                chosen = (which == number) & later
-                features[chosen] = self.more[number][rows[chosen] - len(source)]
-        return features, self.targets[rows]
 
 
 def _require_room(folder: Path, shape: tuple[int, ...], begun: int) -> None:
@@ -235,5 +207,25 @@ def _halve_precision(features: Features) -> KeptFeatures:
     return whole if beyond else whole.astype(np.float16)
 
 
-def _steps(start: int, count: int) -> range:
-    return range(start, min(start + _BLOCK, count), _BATCH)
+def _cut(rows: range, length: int) -> list[range]:
+    return [range(start, min(start + length, rows.stop)) for start in range(rows.start, rows.stop, length)]
+
+
+def _is_whole(file: Path) -> bool:
+    """Says whether all features of a view are there; waits where a process is putting them together."""
+    with locked(file.with_suffix(".lock")):
+        return is_signed(file)
+
+
+def _claim(blocks: dict[Path, range], whole: Path) -> Iterator[tuple[Path, range, bool]]:
+    """Yields blocks, nobody else at them meanwhile, and whether they or the whole are there; those of others last."""
+    left = dict(blocks)
+    for wait in (False, True):
+        for path, rows in tuple(left.items()):
+            with ExitStack() as stack:
+                try:
+                    stack.enter_context(locked(path.with_suffix(".lock"), wait))
+                except BlockingIOError:
+                    continue
+                del left[path]
+                yield path, rows, path.is_file() or _is_whole(whole)

@@ -13,10 +13,13 @@ from pipeline.training.heads.recipe import HeadRecipe
 from pipeline.training.memory import retry_with_half_batches
 from pipeline.training.model_folds import ModelFolds, make_fold_trainer, read_fold_hardware, require_same_hardware
 from pipeline.training.opening import describe_surroundings
+from pipeline.training.recipes.standalone import StandaloneRecipe
 from pipeline.training.results import gather_folds
 from pipeline.training.seeds import are_alike
 from pipeline.training.side_by_side import count_workers, run_side_by_side
 from pipeline.training.task import FoldTask
+
+_FEW = 10_000  # images that a training sees, over all epochs
 
 
 def run(root: Path, model: str) -> None:
@@ -42,10 +45,25 @@ def run(root: Path, model: str) -> None:
 
 def _train_folds(root: Path, folds: ModelFolds) -> list[FoldTask]:
     """Trains the folds of all seeds, as far as they are not trained yet; returns their tasks."""
-    model, chosen, workers = folds.model, folds.context.chosen_folds, folds.context.workers
-    wanted = [(fold, seed) for seed in folds.seeds for fold in chosen]
-    count = (workers or 1) if isinstance(folds.recipe, HeadRecipe) else count_workers(workers)
-    if count > 1:
-        return run_side_by_side(make_fold_trainer, (root, model), wanted, count)
-    train = make_fold_trainer(root, model)
+    wanted = [(fold, seed) for seed in folds.seeds for fold in folds.context.chosen_folds]
+    if (count := _count_processes(folds, len(wanted))) > 1:
+        return run_side_by_side(make_fold_trainer, (root, folds.model), wanted, count)
+    train = make_fold_trainer(root, folds.model)
     return [train(each) for each in wanted]
+
+
+def _count_processes(folds: ModelFolds, jobs: int) -> int:
+    """Returns how many folds train at once: several where that saves more than starts take.
+
+    Features of a frozen network take all cores by themselves, and the heads on them seconds.
+    """
+    recipe, workers = folds.recipe, folds.context.workers
+    if isinstance(recipe, HeadRecipe):
+        return workers or 1
+    if isinstance(recipe, StandaloneRecipe):
+        return count_workers(workers)
+    from pipeline.training.recipes.recipe import Recipe  # starts the backend, as this recipe did
+
+    assert isinstance(recipe, Recipe)
+    seen = len(folds.context.data.ids) * recipe.training.epochs
+    return count_workers(workers, 1 if recipe.training.unfreeze == "head" or seen < _FEW else jobs)

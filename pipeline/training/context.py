@@ -47,7 +47,8 @@ class TrainParams(Section):
         seeds: trainings of each fold, each with the next seed; the model is the mean of what they predict.
         folds: which are trained; ``all``, or a list of their numbers.
         workers: processes that train folds at once, each with its part of the cores or a GPU of its own; ``auto`` means
-            one for each GPU, or one.
+            one for each GPU; without one as many as there are cores, folds, and 3 GB of memory for each, and one where
+            a fold sees fewer than 10,000 images, over all epochs, or trains a head alone.
         executor: what `train-all` trains on: ``ray``, or ``local`` for nothing but the `train` stage.
         ray: the cluster.
         precision: what networks compute in.
@@ -81,7 +82,7 @@ class TrainingContext:
         seed: the run's seed, or the first of several.
         score: the competition's metric, as plain values.
         chosen_folds: the folds that will be trained.
-        workers: how many of them at once; None means one for each GPU, or one.
+        workers: how many of them at once; None leaves it to the machine, as in params.yaml.
         same_hardware: whether all folds of a model must be trained on one kind of hardware.
         seeds: how many each model is trained with, where its file says nothing else.
     """

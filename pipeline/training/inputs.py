@@ -15,7 +15,8 @@ from pipeline.images.batches import AugmentationPlan, TrainBatches, TrainingSet,
 from pipeline.images.prefetching import Prefetcher, default_workers
 from pipeline.images.views import Views, make_view_transforms
 from pipeline.networks import runtime
-from pipeline.networks.features import BYTES, FeatureBatches, FeatureCache, name_draws
+from pipeline.networks.feature_batches import FeatureBatches
+from pipeline.networks.features import BYTES, FeatureCache, name_draws
 from pipeline.training.data import Data
 from pipeline.training.phases import CompiledPhase
 from pipeline.training.recipes.recipe import Recipe

@@ -11,8 +11,13 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
+import psutil
+
 from pipeline.core import processes
 from pipeline.core.errors import InputError
+from pipeline.core.room import count_cores
+
+_MEMORY = 3 * 2**30  # bytes of a process: 1 GB with TensorFlow, 2 to 3 with a large network's batch
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -22,9 +27,16 @@ class DiedError(InputError):
     """A process ended before its job was done."""
 
 
-def count_workers(workers: int | None) -> int:
-    """Returns how many processes work at once: as many as asked for, else one for each GPU, or one."""
-    return workers or max(1, _count_gpus())
+def count_workers(workers: int | None, jobs: int = 1) -> int:
+    """Returns how many processes work at once: as many as asked for, else one for each GPU, or else for each core.
+
+    Args:
+        workers: as asked for; None leaves it to the machine.
+        jobs: more processes than that, or than memory has room for, no core gets.
+    """
+    if workers or (workers := _count_gpus()):
+        return workers
+    return max(1, min(jobs, count_cores(), psutil.virtual_memory().available // _MEMORY))
 
 
 def run_side_by_side(

@@ -16,7 +16,7 @@ from pipeline.core.config import parse
 from pipeline.core.errors import InputError
 from pipeline.core.paths import folds_path, predicted_test_fold_path
 from pipeline.core.targets.classes import OneClass
-from pipeline.networks.features import FeatureBatches
+from pipeline.networks.feature_batches import FeatureBatches
 from pipeline.training.classic.recipe import load_classic_recipe
 from pipeline.training.data import Data, load_data
 from pipeline.training.lr_range import Sweep, range_test

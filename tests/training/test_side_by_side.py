@@ -6,12 +6,15 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
+import psutil
 import pytest
 from support.jobs import failing, opened
 
 from pipeline.core.errors import InputError, NoRoomError
 from pipeline.networks import hardware
+from pipeline.training import side_by_side
 from pipeline.training.side_by_side import DiedError, count_workers, run_side_by_side, share_machine
 
 CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
@@ -67,11 +70,21 @@ def test_nothing_outlives_the_one_that_is_killed(tmp_path: Path) -> None:
     _wait_until(lambda: not any(_lives(pid) for pid in pids))
 
 
-def test_by_default_each_gpu_trains_a_fold_and_a_machine_without_any_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_by_default_each_gpu_trains_a_fold_or_each_core_that_there_are_folds_and_memory_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(hardware, "count_gpus", lambda: 0)
-    assert (count_workers(None), count_workers(3)) == (1, 3)
+    monkeypatch.setattr(side_by_side, "count_cores", lambda: 8)
+    memory = {"free": 64}
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=memory["free"] * 2**30))
+    assert (count_workers(None), count_workers(3), count_workers(3, 5)) == (1, 3, 3)
+    assert (count_workers(None, 5), count_workers(None, 15)) == (5, 8)
+    memory["free"] = 11
+    assert count_workers(None, 5) == 3
+    memory["free"] = 1
+    assert count_workers(None, 5) == 1
     monkeypatch.setattr(hardware, "count_gpus", lambda: 4)
-    assert (count_workers(None), count_workers(1)) == (4, 1)
+    assert (count_workers(None), count_workers(None, 5), count_workers(1, 5)) == (4, 4, 1)
 
 
 @pytest.mark.parametrize(("visible", "seen"), [(None, ["0", "1", "0"]), ("5,7", ["5", "7", "5"])])
