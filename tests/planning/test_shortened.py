@@ -149,7 +149,7 @@ def test_layers_above_a_kept_prefix_can_train_for_fewer_epochs(tmp_path: Path) -
     write_shortened(tmp_path, {short: TrainingLength(name, 5, 20, 2)}, "x")
 
     recipe = load_recipe(tmp_path, short)
-    assert (recipe.training.epochs, recipe.training.prefix) == (2, Prefix(after="block_5_add", draws=2))
+    assert (recipe.training.epochs, recipe.training.prefix) == (2, Prefix(after="block_5_add", draws=2, limit_gb=50))
 
 
 def test_the_one_pass_over_the_images_costs_what_it_costs(tmp_path: Path) -> None:

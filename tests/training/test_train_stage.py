@@ -21,7 +21,6 @@ from pipeline.core.errors import InputError, NoRoomError
 from pipeline.networks import hardware
 from pipeline.stages import train
 from pipeline.training import fingerprints, setup
-from pipeline.training.model_folds import ModelFolds
 
 
 def write_recipe(root: Path, **changes: Any) -> None:
@@ -343,23 +342,6 @@ def test_folds_trained_side_by_side_are_those_that_one_core_trains(bare: Path, t
     assert outputs(one) == outputs(two)
     assert card(two).versions["hardware"].endswith(" x1")
     assert (card(one).fingerprint, card(one).versions) == (card(two).fingerprint, card(two).versions)
-
-
-def test_folds_train_at_once_where_each_sees_enough_images(
-    bare: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    root = copy(bare, tmp_path)
-    images = len(tables.read_folds(paths.folds_path(root)))
-    monkeypatch.setattr(train, "_FEW", 8 * images)
-    monkeypatch.setattr(train, "count_workers", lambda workers, jobs=1: workers or jobs)
-
-    def count(epochs: int) -> int:
-        write_recipe(root, epochs=epochs)
-        return train._count_processes(ModelFolds(root, "one"), 3)
-
-    assert (count(7), count(8)) == (1, 3)
-    set_train(root, workers=2)
-    assert (count(7), count(8)) == (2, 2)
 
 
 @pytest.mark.slow
