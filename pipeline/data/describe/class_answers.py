@@ -38,6 +38,9 @@ def describe_class_answers(
     if len(values) == 1:
         return _label(sample, id_column, values[0], classes, wants, choices)
     columns = pair_columns(values, classes)
+    coded = next((each for each in sample.codes if columns is None and set(each.names.values()) == set(values)), None)
+    if coded is not None:
+        columns = {column: name for name, column in coded.names.items()}
     if columns is None:
         missing = [name for name in classes if name not in values]
         extra = [name for name in values if name not in classes]
@@ -53,6 +56,9 @@ def describe_class_answers(
         section["columns"] = renamed
     facts = f"{sample.path}: {len(sample.table):,} rows, one column per class"
     check = [f"{len(renamed)} columns were matched to classes of another spelling"] if renamed else []
+    if coded is not None:
+        words = some([f"{name} is {column}" for name, column in coded.names.items()], 5)
+        check = [f"columns of {sample.path} were paired with the classes by {coded.place}: {words}"]
     marks = find_marks(sample, values)
     if marks is not None and wants == "label":
         section |= {"kind": "decisions"} | ({} if marks == ["0", "1"] else {"marks": marks})

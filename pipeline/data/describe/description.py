@@ -18,6 +18,7 @@ from pipeline.core.picture_formats import find_suffix_format
 from pipeline.data.describe.answers import describe_answer
 from pipeline.data.describe.class_codes import list_class_codes
 from pipeline.data.describe.classes import ClassNames, describe_class_names
+from pipeline.data.describe.code_columns import pair_codes
 from pipeline.data.describe.columns import describe_columns
 from pipeline.data.describe.folders import find_class_folders, list_class_folders
 from pipeline.data.describe.left_out import leave_others_out
@@ -96,6 +97,7 @@ def describe_files(source: Path, choices: Choices, metric: str | None) -> Descri
         _refuse_other_folders(images, train, test)
         own = (sample.path, str(train.section.get("table")))
         codes = list_class_codes(listing, images, train.classes, sample.table, own)
+        codes += pair_codes(listing, train, [name for name in sample.columns if name != id_column], choices)
         submission = describe_answer(replace(sample, codes=codes), id_column, train, test, choices)
         if "group" in test.section:
             submission = _answer_by_group(submission)

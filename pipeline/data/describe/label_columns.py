@@ -1,7 +1,7 @@
 """The columns of answers of a training table: chosen by the user, or by what the sample submission asks for."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import pandas as pd
@@ -105,7 +105,7 @@ def _find(
         return named if shown and len(named) == 1 and not shown <= possible.get(coco[0], set()) else coco[:1], _CATEGORY
     spelled = any(pair_columns(sample.columns[1:], natural_order(sorted(known))) for known in possible.values())
     ended = {} if spelled else _find_endings(table[columns], sample)
-    values = _drop_spreads(ended)
+    values = {ending: ended[ending] for ending in drop_spreads(ended)}
     if len(values) == 1 and all(_tells_tests(sample, name) for name in possible):
         ending, names = next(iter(values.items()))
         return names, f"the sample submission asks for columns of these names without {ending!r}"
@@ -141,7 +141,7 @@ def _find_endings(table: pd.DataFrame, sample: SampleSubmission) -> dict[str, li
         return {}
     known = {str(name) for each in sample.lists for name in each.table.columns}
     there = [str(name) for name in table.columns if name not in known]
-    endings = [name.removeprefix(asked[0]) for name in there if re.fullmatch(re.escape(asked[0]) + r"[-_. ]\w+", name)]
+    endings = list_endings(table[there], asked)
     found = {ending: [name + ending for name in asked] for ending in endings}
     return {
         ending: names
@@ -151,9 +151,15 @@ def _find_endings(table: pd.DataFrame, sample: SampleSubmission) -> dict[str, li
     }
 
 
-def _drop_spreads(ended: Mapping[str, list[str]]) -> dict[str, list[str]]:
+def list_endings(table: pd.DataFrame, asked: Sequence[str]) -> list[str]:
+    """Lists what columns that begin with the name of the first one asked for have behind it: ``_mean``."""
+    pattern = re.compile(re.escape(asked[0]) + r"[-_. ]\w+")
+    return [str(name).removeprefix(asked[0]) for name in table.columns if pattern.fullmatch(str(name))]
+
+
+def drop_spreads(endings: Iterable[str]) -> list[str]:
     """Leaves endings out that name spreads of values, not the values."""
-    return {ending: names for ending, names in ended.items() if _SPREADS.isdisjoint(re.findall(r"[a-z]+", ending))}
+    return [ending for ending in endings if _SPREADS.isdisjoint(re.findall(r"[a-z]+", ending))]
 
 
 def _tells_tests(sample: SampleSubmission, name: str) -> bool:
@@ -176,7 +182,7 @@ def holds_answers(others: pd.DataFrame, images: ImageFiles, sample: SampleSubmis
         or (name in sample.columns[1:] and len(others) >= _ENOUGH_ROWS and is_number_column(others[name]))
         for name in others.columns
     ) or (
-        bool(_drop_spreads(_find_endings(others, sample)))
+        bool(drop_spreads(_find_endings(others, sample)))
         and not any(shows_classes(list_class_folders(images, each), sample) for each in find_class_folders(images))
     )
 
