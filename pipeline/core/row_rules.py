@@ -72,7 +72,7 @@ class LeaveOut(Section):
     Attributes:
         ids: of the images.
         no_label: rows of a table without a label.
-        no_image: rows of a table without an image.
+        no_image: rows of a table without an image; of test images they stay, and are predicted from a black picture.
         not_in_table: images that no row names, of training and test folders alike.
         rows: those that meet a condition.
         classes_rarer_than: images of classes with fewer than so many.

@@ -42,7 +42,7 @@ def fill_store(
     Args:
         store: where the rows go.
         base: folder that ``sources`` are relative to.
-        sources: the path of each image's file, or of its files, one for each channel.
+        sources: the path of each image's file, or of its files, one for each channel; none for a black row.
         form: size, channels and resize policy.
         workers: processes; None takes one per core where that pays.
 
@@ -138,6 +138,9 @@ def _run(store: Store, form: StorageForm, chunks: Iterable[Chunk], processes: in
 def _decode_chunk(store: Store, form: StorageForm, chunk: Chunk) -> FilledRows:
     found: FilledRows = []
     for row, place, picture in chunk:
+        if isinstance(picture, list) and not picture:
+            found.append((row, ImageFacts()))
+            continue
         try:
             image = _decode(picture, place, form)
         except BrokenImageError as error:

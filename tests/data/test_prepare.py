@@ -186,6 +186,22 @@ def test_broken_training_images_are_dropped_and_test_images_stored_black(tiny: P
     ]
 
 
+@pytest.mark.parametrize("layout", ["csv_images", "folders"])
+def test_a_test_row_without_an_image_is_black_and_stays_in_the_submission(
+    tmp_path: Path, layout: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    download = tiny.build(tmp_path, layout, per_class=4, n_test=3)
+    (download / "test" / "1.png").unlink()
+    path = tmp_path / "configs" / "competitions" / "tiny.yaml"
+    tiny.write_yaml(path, {**tiny.read_yaml(path), "leave_out": {"no_image": True}})
+    tiny.prepare_tiny(tmp_path)
+    index = read_index(_out(tmp_path) / "test.csv")
+    assert index["id"].tolist() == ["0", "1", "2"]
+    assert [int(image.max()) > 0 for image in open_store(_out(tmp_path) / "test_images.npy")] == [True, False, True]
+    assert "note: 1 test rows have no image and are predicted from a black picture: 1" in capsys.readouterr().out
+    assert _report(tmp_path)["test"]["broken"] == []
+
+
 def test_a_class_that_loses_its_last_image_is_refused(tiny: Path) -> None:
     for row in range(0, 45, 3):
         (tiny / "download" / "tiny" / "train" / f"{row}.png").write_bytes(b"")

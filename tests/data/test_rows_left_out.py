@@ -54,6 +54,17 @@ def test_rows_without_label_or_image_are_left_out_by_a_rule_and_listed(base: Pat
     ]
 
 
+def test_test_rows_without_an_image_stay_without_a_file_where_a_rule_says_so(base: Path) -> None:
+    (base / "sample_submission.csv").write_text("Id,Label\n77,cat\n1,cat\n")
+    with pytest.raises(InputError, match=r"77; .* leave_out: {no_image: true}, which .* predicts such test rows"):
+        _list(base)
+    listed = _list(base, leave_out={"no_image": True})
+    assert [(record.id, record.files) for record in listed.test] == [("77", ()), ("1", ("test/1.png",))]
+    (base / "sample_submission.csv").write_text("Id,Label\n77,cat\n1,cat\n78,cat\n")
+    with pytest.raises(InputError, match=r"2 ids have no image in .*test: 77, 78"):
+        _list(base, leave_out={"no_image": True})
+
+
 def test_ids_and_rows_that_meet_a_condition_are_left_out(base: Path) -> None:
     _images(base, "train/5.png")
     with (base / "train.csv").open("a") as file:

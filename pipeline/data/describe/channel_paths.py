@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import PurePosixPath
@@ -66,21 +66,25 @@ class ChannelPaths:
             rows.append([path.replace(f"{{{CHANNEL}}}", channel) for channel in self.channels or ("",)])
         return rows
 
-    def move(self, paths: Iterable[str], table: pd.DataFrame, id_column: str) -> "ChannelPaths | None":
+    def move(
+        self, paths: Collection[str], table: pd.DataFrame, id_column: str, share: float = 1
+    ) -> "ChannelPaths | None":
         """Finds the other folder in which the same path leads to files of every row of a table; None where none does.
 
         Args:
             paths: of images.
             table: another one with these columns.
             id_column: of it.
+            share: of the rows that have such files at least; below 1, folders of slices are no files.
         """
-        every = list_places(paths)
+        every = list_places(paths) if share == 1 else set(paths)
         here = replace(self, folder=".")
-        first = here.compose(table.head(1), id_column)[0][0]
+        likely = [row[0] for row in here.compose(table.head(1 if share == 1 else _PROBED), id_column)]
+        first = next((name for name in likely if any(f"/{path}".endswith(f"/{name}") for path in every)), likely[0])
         folders = sorted(path[: -len(first)].rstrip("/") or "." for path in every if f"/{path}".endswith(f"/{first}"))
         for folder in sorted(folders, key=lambda name: name == self.folder):  # its own, at last, if they share it
             moved = replace(self, folder=folder)
-            if all(path in every for row in moved.compose(table, id_column) for path in row):
+            if sum(every.issuperset(row) for row in moved.compose(table, id_column)) >= share * len(table):
                 return moved
         return None
 

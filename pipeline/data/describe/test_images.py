@@ -14,7 +14,7 @@ from pipeline.data.describe.channel_paths import ChannelPaths
 from pipeline.data.describe.folders import find_class_folders
 from pipeline.data.describe.listed_tests import describe_listed_test, find_listed_pixels, list_row_tables
 from pipeline.data.describe.listing import Listing
-from pipeline.data.describe.match import Choices, ImageFiles, Match, Reading, is_below, is_id, pick_reading
+from pipeline.data.describe.match import ENOUGH, Choices, ImageFiles, Match, Reading, is_below, is_id, pick_reading
 from pipeline.data.describe.packed_test import describe_packed_test
 from pipeline.data.describe.sample import SampleSubmission
 from pipeline.data.describe.slice_paths import choose_middle_files
@@ -75,13 +75,20 @@ def describe_test(
     facts = (
         f"{match.column} of {sample.path}: {len(match.images):,} of {match.rows:,} ids name an image in {match.folder}",
     )
-    missing = match.rows - len(match.images)
-    check = [f"{missing:,} ids of {sample.path} have no image in {match.folder}"] if missing else []
+    check = [*_check_missing(match.rows - len(match.images), sample.path, match.folder, train)]
     if match.rows < _FEW_TESTS and match.rows * 10 < train.rows:
         check.append(
             f"{match.rows} test images replace hidden ones: a notebook has to predict those (code competition)"
         )
     return Reading(section, facts, tuple(check), match.images), match.column
+
+
+def _check_missing(missing: int, path: str, folder: str, train: Reading) -> tuple[str, ...]:
+    """Says how many ids of test images have no image, and what becomes of them."""
+    told, black = train.more.get("leave_out", {}).get("no_image"), "they are predicted from a black picture"
+    refused = f"prepare will refuse them; add the files, or write leave_out: {{no_image: true}}, with which {black}"
+    words = f"{missing:,} ids of {path} have no image in {folder}: {f'{black}, see leave_out' if told else refused}"
+    return (words,) if missing else ()
 
 
 def _describe_hidden(
@@ -159,18 +166,22 @@ def _test_files(listing: Listing, images: ImageFiles, sample: SampleSubmission, 
     files = ChannelPaths(train.section["images"], **train.section["files"])
     column = sample.columns[0]
     tables = [(each.path, each.table, each.ids[0]) for each in sample.lists if len(each.ids) == 1]
-    for path, table, name in [*tables, (sample.path, sample.table, column)]:
+    ways = [*tables, (sample.path, sample.table, column)]
+    for path, table, name, share in [(*way, share) for share in (1, ENOUGH) for way in ways]:
         twice = path != sample.path and table[name].duplicated().any()  # series of one patient
         if path == train.section["table"] or twice or not set(files.columns) <= {"id", *map(str, table.columns)}:
             continue
-        moved = files.move(images.paths, table, name)
+        moved = files.move(images.paths, table, name, share)
         if moved is not None:
             listed = {"listed_by": "table", "table": path, "id": name}
             section: dict[str, Any] = {"layout": "images", "images": moved.folder}
             section |= listed if path != sample.path else {"listed_by": "sample_submission"}
             facts = (f"{path}: {len(table):,} rows, whose columns make their paths",)
-            first = choose_middle_files([row[0] for row in moved.compose(table, name)], images.paths)
-            return Reading(section | {"files": moved.section}, facts, (), first), column
+            rows = moved.compose(table, name)
+            there = [row for row in rows if share == 1 or set(images.paths).issuperset(row)]
+            first = choose_middle_files([row[0] for row in there], images.paths)
+            check = _check_missing(len(rows) - len(there), path, moved.folder, train)
+            return Reading(section | {"files": moved.section}, facts, check, first), column
     for told, name, rows, fact in list_row_tables(sample, train):
         each = told.table.drop_duplicates(name)
         moved = files.move(images.paths, each, name) if set(files.columns) <= {"id", *each.columns} else None

@@ -61,13 +61,13 @@ def find_channel_files(
         raise InputError(
             f"{place}: {len(missing)} of {sum(map(len, paths))} files that files.path {files.path!r} makes are not in "
             f"{folder.path}: {some(missing, 3)}; there are {some(folder.files, 3) or 'none'}; correct the "
-            "competition's file"
+            "competition's file, or write leave_out: {no_image: true} there if such rows have no image"
         )
     return [tuple(map(folder.source, row)) for row in paths]
 
 
 def have_files(
-    images: ImageFolder, layout: CsvImages | CsvOneHot, table: pd.DataFrame, id_column: str, place: Path
+    images: ImageFolder, layout: CsvImages | CsvOneHot | TestImages, table: pd.DataFrame, id_column: str, place: Path
 ) -> list[bool]:
     """Says of each row of a table whether all files of its image are there.
 

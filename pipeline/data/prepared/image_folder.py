@@ -100,7 +100,8 @@ class ImageFolder:
         if missing:
             raise InputError(
                 f"{table}: {len(missing)} ids have no image in {self.path}: {some(missing)}; "
-                "add the files, remove the rows, or leave such training rows out with leave_out: {no_image: true}"
+                "add the files, remove the rows, or write leave_out: {no_image: true}, which leaves such training rows "
+                "out and predicts such test rows, half of all at most, from a black picture"
             )
         if double:
             raise InputError(

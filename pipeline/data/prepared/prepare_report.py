@@ -11,6 +11,7 @@ import pandas as pd
 from pipeline.core.errors import some
 from pipeline.core.storage import Storage
 from pipeline.data.prepared.duplicates import HASHES, Duplicates, find_duplicates
+from pipeline.data.prepared.record import Record
 from pipeline.data.prepared.rows_left_out import LeftOut
 from pipeline.images.store import ImageFacts, open_store
 
@@ -101,6 +102,12 @@ def print_left_out(rows: Sequence[LeftOut]) -> None:
     """Prints how many training rows were left out, by reason."""
     for reason, count in Counter(row.reason for row in rows).most_common():
         print(f"left out: {count} images, as {reason}: {some((row.id for row in rows if row.reason == reason), 5)}")
+
+
+def print_without_image(test: Sequence[Record]) -> None:
+    """Prints which test rows have no image."""
+    if ids := [record.id for record in test if not record.source]:
+        print(f"note: {len(ids)} test rows have no image and are predicted from a black picture: {some(ids, 5)}")
 
 
 def print_warnings(pictures: Mapping[str, Mapping[str, Any]], storage: Storage) -> None:

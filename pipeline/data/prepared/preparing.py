@@ -24,7 +24,14 @@ from pipeline.data.prepared.channel_files import refuse_other_number
 from pipeline.data.prepared.metadata import read_metadata, refuse_leaks
 from pipeline.data.prepared.packed_images import PackedImages, fill_from_packed, open_images
 from pipeline.data.prepared.pixel_rows import fill_from_table
-from pipeline.data.prepared.prepare_report import Broken, describe_pictures, make_report, print_left_out, print_warnings
+from pipeline.data.prepared.prepare_report import (
+    Broken,
+    describe_pictures,
+    make_report,
+    print_left_out,
+    print_warnings,
+    print_without_image,
+)
 from pipeline.data.prepared.record import Record
 from pipeline.data.prepared.records import ListedRecords
 from pipeline.images.fitting import StorageForm
@@ -94,6 +101,7 @@ def write_prepared(
     indices = {"train": train_index, "test": test_index}
     pictures = {part: describe_pictures(stores[part], indices[part], facts[part]) for part in stores}
     print_warnings(pictures, competition.storage)
+    print_without_image(listed.test)
     report = make_report(train_index, test_index, classes, broken) | {"pictures": pictures}
     report["range"] = competition.storage.range  # of the values of deep files, as the competition's file says
     if listed.left_out or competition.leave_out is not None:

@@ -9,7 +9,8 @@ class Record:
 
     Attributes:
         id: as the competition writes it.
-        source: path of its file below the source's folder; ``<file>:<row>`` (from 1) where files pack images.
+        source: path of its file below the source's folder; ``<file>:<row>`` (from 1) where files pack images; empty for
+            a test row without an image, whose picture is black.
         label: class name, or the cell of another kind of target (see `core.targets.contract`); None for a test image.
         group: what the user says must not be torn apart; empty for none.
         others: paths of its further files, where each channel has one.
@@ -26,4 +27,4 @@ class Record:
     @property
     def files(self) -> tuple[str, ...]:
         """All its files, in the order of the channels."""
-        return (self.source, *self.others)
+        return (self.source, *self.others) if self.source else ()

@@ -17,7 +17,7 @@ from pipeline.core.ids import check_ids, check_unique
 from pipeline.core.layouts import CsvPixels, TestImages, TestPixels
 from pipeline.data.containers.tables import read_rows
 from pipeline.data.prepared.answer_tables import list_known_ids
-from pipeline.data.prepared.channel_files import find_channel_files
+from pipeline.data.prepared.channel_files import find_channel_files, have_files
 from pipeline.data.prepared.image_folder import ImageFolder, may_be_twin
 from pipeline.data.prepared.packed_images import PackedImages, open_images
 from pipeline.data.prepared.record import Record
@@ -29,6 +29,8 @@ from pipeline.data.prepared.training_records import (
     number_rows,
 )
 from pipeline.images.fitting import StorageForm
+
+_ENOUGH = 0.5  # of the test rows have an image, at least
 
 
 class ListedRecords(NamedTuple):
@@ -79,13 +81,30 @@ def list_test_records(base: Path, competition: Competition) -> list[Record]:
     ids = rows[column].tolist()
     check_unique(ids, str(path))
     check_ids(ids, str(path))
-    form = StorageForm(**competition.storage.model_dump())
-    files = find_channel_files(open_images(base, layout), layout, rows, column, path, form)
+    files = _find_test_files(open_images(base, layout), competition, rows, column, path)
     groups = rows[layout.group].tolist() if layout.group else [""] * len(ids)
     return [
         Record(name, first, None, group, tuple(others))
         for name, (first, *others), group in zip(ids, files, groups, strict=True)
     ]
+
+
+def _find_test_files(
+    images: ImageFolder | PackedImages, competition: Competition, rows: pd.DataFrame, column: str, place: Path
+) -> list[tuple[str, ...]]:
+    """Finds the files of test rows; one empty path where ``leave_out.no_image`` holds and a row has none.
+
+    A submission needs these rows. Where most rows have no image, the folder is the wrong one.
+    """
+    layout, form = competition.test, StorageForm(**competition.storage.model_dump())
+    assert isinstance(layout, TestImages)
+    told = competition.leave_out is not None and competition.leave_out.no_image and form.slices is None
+    there = [True] * len(rows)
+    if told and isinstance(images, ImageFolder):
+        there = have_files(images, layout, rows, column, place)
+        there = there if sum(there) >= _ENOUGH * len(there) else [True] * len(rows)
+    found = iter(find_channel_files(images, layout, rows[there], column, place, form))
+    return [next(found) if each else ("",) for each in there]
 
 
 def shows_beginning(sample: pd.DataFrame, competition: Competition, ids: Sequence[str]) -> bool:

@@ -12,7 +12,7 @@ from pipeline.core.competition import Competition
 from pipeline.core.csvs import require_columns
 from pipeline.core.errors import InputError, some
 from pipeline.core.ids import plain_path
-from pipeline.core.layouts import CsvImages, CsvOneHot, CsvPixels, list_answer_columns
+from pipeline.core.layouts import CsvImages, CsvOneHot, CsvPixels, TestImages, list_answer_columns
 from pipeline.core.targets.spec import OneClassSpec
 from pipeline.data.containers.tables import read_rows
 from pipeline.data.prepared.channel_files import have_files
@@ -102,7 +102,8 @@ def leave_records_out(records: Sequence[Record], competition: Competition) -> tu
         return list(records), []
     out: dict[str, str] = {}
     if not isinstance(layout, CsvImages | CsvOneHot | CsvPixels):
-        for name in ("no_label", "no_image", "rows"):
+        tests = isinstance(competition.test, TestImages)  # no_image is about their rows, too
+        for name in ("no_label", *(() if tests else ("no_image",)), "rows"):
             if getattr(rules, name):
                 raise InputError(f"leave_out.{name} is about the rows of a table, train.layout is {layout.layout}")
         unknown = sorted(set(rules.ids) - {record.id for record in records})
