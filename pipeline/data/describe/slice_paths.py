@@ -5,11 +5,14 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import PurePosixPath
 
+from pipeline.core.errors import some
+from pipeline.core.file_layouts import CHANNEL
 from pipeline.images.slices import are_numbered
 
 SHARE = 0.9  # of the rows have a file of the path, or as many slices, at least: some files are lost
 _MOST_OF_ONE = 4  # numbered files of a folder that are channels, as far as the files tell
 NAMES_OF_CHANNELS = frozenset({"w", "c", "ch", "chan", "channel", "band", "b", "stain", "filter"})
+_COLOURS = {"red", "green", "blue", "yellow", "cyan", "magenta", "nir", "swir", "infrared", "dapi", "gfp", "rfp", "cy"}
 
 
 def list_places(paths: Iterable[str]) -> set[str]:
@@ -46,6 +49,29 @@ def are_slices(files: Sequence[Collection[str]], alike: float = SHARE) -> bool:
     word = re.split(r"\d", PurePosixPath(names[0]).stem)[0].strip("_-").lower()
     many = max(counts) > _MOST_OF_ONE and are_numbered(names) and word not in NAMES_OF_CHANNELS
     return max(counts) > 1 and (many or max(counts.values()) < alike * counts.total())
+
+
+def check_channels(path: str, channels: Sequence[str]) -> tuple[str, ...]:
+    """Says that files were read as channels of an image though neither a word before them nor a colour calls them so.
+
+    Args:
+        path: that columns make, with ``{channel}``.
+        channels: their names; none where one file makes the image.
+    """
+    mark = f"{{{CHANNEL}}}"
+    word = re.search(r"([A-Za-z]+)[-_. ]?$", path.partition(mark)[0])
+    named = word is not None and word[1].lower() in NAMES_OF_CHANNELS
+    if not channels or named or not _COLOURS.isdisjoint(map(str.lower, channels)):
+        return ()
+    folder, name = str(PurePosixPath(path).parent), PurePosixPath(path).name
+    inside, around = (set(re.findall(r"{[^{}]*}", part)) - {mark} for part in (name, folder))
+    apart = mark not in folder and bool(around) and inside <= around  # each row has a folder of its own
+    what, key = ("slices", "slices: spread") if apart else ("pictures of their own", "channels: 1")
+    other = folder if apart else path.replace(mark, channels[0])
+    return (
+        f"the {len(channels)} files of each row ({some(channels, 4)}) were read as channels of one image, though no "
+        f"name says so; if they are {what}, write files: {{path: '{other}'}} in train and test, and {key} in storage",
+    )
 
 
 def check_further_files(template: str, used: Sequence[str], paths: Iterable[str], id_column: str) -> tuple[str, ...]:

@@ -47,7 +47,7 @@ from pipeline.data.describe.nothing_read import format_nothing
 from pipeline.data.describe.pixel_train import describe_pixels
 from pipeline.data.describe.ruled_out import rule_out_candidates, tell_passed
 from pipeline.data.describe.sample import SampleSubmission
-from pipeline.data.describe.slice_paths import check_further_files
+from pipeline.data.describe.slice_paths import check_channels, check_further_files
 from pipeline.data.describe.storage import PixelTable
 from pipeline.data.describe.targets import describe_single_class
 from pipeline.data.describe.test_tables import find_test_tables
@@ -195,6 +195,7 @@ def _describe_table(
     if files is not None:
         facts.append(f"files of each image: {files.path}, {len(files.channels) or 1} of them, by columns of its row")
         check += [f"files differ in more than the channel ({each}): the first is taken" for each in files.further]
+        check += check_channels(files.path, files.channels)
         one = not files.channels
         check += check_further_files(files.path, match.images, images.paths, match.column) if one else ()
         if files.alike:

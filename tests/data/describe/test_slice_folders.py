@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 from support import tiny
+from support.competition_files import Files, images, rows, write
 
 from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError
@@ -16,6 +17,7 @@ from pipeline.data.describe.description import describe_files
 from pipeline.data.describe.init import describe_local
 from pipeline.data.describe.match import Choices
 from pipeline.data.prepared.image_folder import ImageFolder
+from pipeline.data.prepared.records import list_records
 from pipeline.data.prepared.slice_folders import find_slices
 from pipeline.images.fitting import StorageForm
 from pipeline.images.store import open_store
@@ -112,6 +114,41 @@ def test_channels_that_many_folders_lack_are_told_by_name() -> None:
 
 def _cases(names: list[str]) -> tuple[pd.DataFrame, list[str], str]:
     return pd.DataFrame({"case": names}), ["case"], "case"
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("{0}/{1}.png", "slices, write files: {path: '{id}'} in train and test, and slices: spread in storage"),
+        ("{0}/im_{1}.png", "slices, write files: {path: '{id}'} in train and test, and slices: spread in storage"),
+        ("{0}_{1}.png", "pictures of their own, write files: {path: '{id}_1.png'} in train and test, and channels: 1"),
+        ("{0}/{0}_B0{1}.png", ""),
+        ("{0}/{0}_{2}.png", ""),
+    ],
+)
+def test_files_that_no_name_calls_channels_are_told_with_a_way_out_that_works(root: Path, name: str, told: str) -> None:
+    """Studies of three slices each, satellites' bands, stains."""
+    cases = {"train": [f"a{k}" for k in range(12)], "test": [f"t{k}" for k in range(3)]}
+    parts = [(str(at), colour) for at, colour in enumerate(("red", "green", "blue"), 1)]
+    made = [f"{part}/{name.format(case, *each)}" for part, names in cases.items() for case in names for each in parts]
+    files: Files = {
+        "train.csv": rows("case,kind", *((case, "ab"[k % 2]) for k, case in enumerate(cases["train"]))),
+        "sample_submission.csv": rows("case,kind", *((case, "a") for case in cases["test"])),
+        **images(made, grey=True),
+    }
+    base = write(root, files)
+    said = describe_local(root, base)
+    assert ("files of each row (1, 2, 3) were read as channels of one image" in said) == bool(told)
+    assert told in said
+    assert len(load_competition(root, "shape").train.model_dump()["files"]["channels"]) == 3
+    if told:
+        path = root / "configs" / "competitions" / "shape.yaml"
+        found = tiny.read_yaml(path)
+        more = {"slices": "spread"} if told.startswith("slices") else {"channels": 1}
+        other = {"path": "{id}" if told.startswith("slices") else "{id}_1.png"}
+        parts_told = {part: {**found[part], "files": other} for part in cases}
+        tiny.write_yaml(path, {**found, **parts_told, "storage": {**found["storage"], **more}})
+        assert len(list_records(base, load_competition(root, "shape")).train) == 12
 
 
 def test_slices_with_names_of_their_own_are_slices_though_nearly_all_folders_hold_as_many() -> None:
