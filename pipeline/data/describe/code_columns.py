@@ -38,15 +38,15 @@ def pair_codes(listing: Listing, train: Reading, asked: Sequence[str], choices: 
         if set(beside) <= set(head.columns):
             table = listing.columns(path, [label, *beside])
             numbers = all(is_number_column(table[name]) for name in beside)
-            held = _pair_by_values(table[label], table[beside].set_axis(asked, axis=1)) if numbers else {}
+            held = _pair_by_values(table[label], table[beside].set_axis(list(asked), axis=1)) if numbers else {}
             if held.keys() >= set(codes) and len(set(held.values())) == len(asked):
                 place = f"the values of {some(beside, 3)} of {path}"
                 return (ClassCodes(place, {code: held[code] for code in codes}),)
     begun = {code: [name for name in asked if name.lower().startswith(code.lower())] for code in codes}
     if all(len(names) == 1 for names in begun.values()) and len({names[0] for names in begun.values()}) == len(asked):
         return (ClassCodes("the beginnings of their names", {code: names[0] for code, names in begun.items()}),)
-    numbers = sorted(int(code) for code in codes if re.fullmatch(r"\d{1,9}", code))
-    if numbers in (list(range(len(codes))), [*range(1, len(codes) + 1)]):
+    counted = sorted(int(code) for code in codes if re.fullmatch(r"\d{1,9}", code))
+    if counted in (list(range(len(codes))), [*range(1, len(codes) + 1)]):
         return (ClassCodes("their order alone", dict(zip(sorted(codes, key=int), asked, strict=True))),)
     return ()
 

@@ -177,10 +177,10 @@ def _test_files(listing: Listing, images: ImageFiles, sample: SampleSubmission, 
             section: dict[str, Any] = {"layout": "images", "images": moved.folder}
             section |= listed if path != sample.path else {"listed_by": "sample_submission"}
             facts = (f"{path}: {len(table):,} rows, whose columns make their paths",)
-            rows = moved.compose(table, name)
-            there = [row for row in rows if share == 1 or set(images.paths).issuperset(row)]
+            made = moved.compose(table, name)
+            there = [row for row in made if share == 1 or set(images.paths).issuperset(row)]
             first = choose_middle_files([row[0] for row in there], images.paths)
-            check = _check_missing(len(rows) - len(there), path, moved.folder, train)
+            check = _check_missing(len(made) - len(there), path, moved.folder, train)
             return Reading(section | {"files": moved.section}, facts, check, first), column
     for told, name, rows, fact in list_row_tables(sample, train):
         each = told.table.drop_duplicates(name)
