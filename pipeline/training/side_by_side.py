@@ -32,11 +32,12 @@ def count_workers(workers: int | None, jobs: int = 1) -> int:
 
     Args:
         workers: as asked for; None leaves it to the machine.
-        jobs: more processes than that, or than memory has room for, no core gets.
+        jobs: no more processes than that, nor than the machine has memory for: what is free now would give a training
+            that continues other cores, and other bits.
     """
     if workers or (workers := _count_gpus()):
         return workers
-    return max(1, min(jobs, count_cores(), psutil.virtual_memory().available // _MEMORY))
+    return max(1, min(jobs, count_cores(), psutil.virtual_memory().total // _MEMORY))
 
 
 def run_side_by_side(

@@ -75,13 +75,13 @@ def test_by_default_each_gpu_trains_a_fold_or_each_core_that_there_are_folds_and
 ) -> None:
     monkeypatch.setattr(hardware, "count_gpus", lambda: 0)
     monkeypatch.setattr(side_by_side, "count_cores", lambda: 8)
-    memory = {"free": 64}
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=memory["free"] * 2**30))
+    memory = {"all": 64}
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(total=memory["all"] * 2**30, available=0))
     assert (count_workers(None), count_workers(3), count_workers(3, 5)) == (1, 3, 3)
     assert (count_workers(None, 5), count_workers(None, 15)) == (5, 8)
-    memory["free"] = 11
+    memory["all"] = 11
     assert count_workers(None, 5) == 3
-    memory["free"] = 1
+    memory["all"] = 1
     assert count_workers(None, 5) == 1
     monkeypatch.setattr(hardware, "count_gpus", lambda: 4)
     assert (count_workers(None), count_workers(None, 5), count_workers(1, 5)) == (4, 4, 1)
