@@ -19,7 +19,7 @@ from pipeline.training.seeds import are_alike
 from pipeline.training.side_by_side import count_workers, run_side_by_side
 from pipeline.training.task import FoldTask
 
-_FEW = 10_000  # images that a training sees, over all epochs
+_FEW = 10_000  # images times epochs
 
 
 def run(root: Path, model: str) -> None:

@@ -48,7 +48,7 @@ class TrainParams(Section):
         folds: which are trained; ``all``, or a list of their numbers.
         workers: processes that train folds at once, each with its part of the cores or a GPU of its own; ``auto`` means
             one for each GPU; without one as many as there are cores, folds, and 3 GB of memory for each, and one where
-            a fold sees fewer than 10,000 images, over all epochs, or trains a head alone.
+            images times epochs are below 10,000, or a head alone is trained.
         executor: what `train-all` trains on: ``ray``, or ``local`` for nothing but the `train` stage.
         ray: the cluster.
         precision: what networks compute in.
