@@ -54,15 +54,15 @@ ROOMS = {
         """classic.recipe classic.training context data dependencies doubted fingerprints finished fold_predictions
         heads.frozen_networks heads.other_heads heads.recipe heads.session looking lr_range machines.job_files
         machines.parcels machines.ray_cluster machines.ray_training machines.ray_worker machines.remote
-        machines.travelling memory model_file model_folds opening recipes.balance recipes.model_yaml recipes.recipe
-        recipes.standalone results seeds setup side_by_side state step_time tabular.recipe task task_list
+        machines.travelling memory missing_weights model_file model_folds opening recipes.balance recipes.model_yaml
+        recipes.recipe recipes.standalone results seeds setup side_by_side state step_time tabular.recipe task task_list
         unseen_folds""",
     ),
     "networks": Room(
         3,
         "images",
-        """backbones.pretrained backbones.transformers build checkpoint_files cutting feature_batches features hardware
-        head inputs mlp_hog normalisation predicting processor runtime""",
+        """backbones.pretrained backbones.published backbones.transformers build checkpoint_files cutting
+        feature_batches features hardware head inputs mlp_hog normalisation predicting processor runtime""",
     ),
     "data": Room(
         3,

@@ -5,10 +5,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.core.active import weights_folder
 from pipeline.core.competition import Competition
 from pipeline.core.errors import InputError
 from pipeline.planning.prior import PASS_MARK, ModelFacts, TrainingLength
 from pipeline.training.heads.recipe import FrozenBackbone, HeadRecipe
+from pipeline.training.missing_weights import explain_missing_weights
 from pipeline.training.model_file import ModelRecipe, load_model
 from pipeline.training.recipes.recipe import Recipe
 
@@ -26,15 +28,19 @@ def read_model_facts(
     Returns:
         What a plan has to know of each, and the reasons of those that it may not try.
     """
-    found, left_out = {}, {}
+    found, left_out, weights = {}, {}, weights_folder(root)
     for name in names:
         try:
             recipe = load_model(root, name, competition.mirror)
+            missing = explain_missing_weights(recipe, competition.storage.size, weights)
         except InputError as error:
             left_out[name] = str(error)
             continue
         if isinstance(recipe, Recipe) and (recipe.training.pseudo or recipe.training.distill):
             left_out[name] = "learns from the predictions of another model"
+            continue
+        if missing:
+            left_out[name] = missing
             continue
         is_network = isinstance(recipe, HeadRecipe | Recipe)
         length, features = _find_length(name, recipe), _list_features(name, recipe)

@@ -14,8 +14,9 @@ from support import backbones
 
 from pipeline.core.errors import InputError
 from pipeline.networks import runtime
-from pipeline.networks.backbones import weights
-from pipeline.networks.backbones.weights import PublishedWeights, find_published, find_weights, load_weights
+from pipeline.networks.backbones import published, weights
+from pipeline.networks.backbones.published import PublishedWeights, explain_unreachable, find_published
+from pipeline.networks.backbones.weights import find_weights, load_weights
 
 
 @pytest.fixture
@@ -62,12 +63,12 @@ def test_the_file_of_the_inputs_own_size_comes_first(tmp_path: Path, there: list
 def test_a_file_of_any_size_in_kerass_cache_saves_a_download(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     files = [PublishedWeights(f"mobilenet_{size}.h5", "http://127.0.0.1:9/x", None) for size in (96, 224)]
-    monkeypatch.setattr(weights, "find_published", lambda _make, _arguments, size=None: files[size is None])
+    monkeypatch.setattr(published, "find_published", lambda _make, _arguments, size=None: files[size is None])
     (tmp_path / "keras" / "models").mkdir(parents=True)
     keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(1, 3)]).save(
         tmp_path / "keras/models/mobilenet_224.h5"
     )
-    assert find_weights("imagenet", tmp_path, backbones.Tiny, (), 96).name == "mobilenet_224.h5"
+    assert find_weights("imagenet", tmp_path, keras.applications.MobileNetV2, (), 96).name == "mobilenet_224.h5"
 
 
 def test_both_names_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,9 +77,9 @@ def test_both_names_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         PublishedWeights("mobilenet_1.0_96.h5", "http://127.0.0.1:9/x", None),
         PublishedWeights("mobilenet_1.0_224.h5", "", None),
     )
-    monkeypatch.setattr(weights, "find_published", lambda _make, _arguments, size=None: offline[size is None])
+    monkeypatch.setattr(published, "find_published", lambda _make, _arguments, size=None: offline[size is None])
     with pytest.raises(InputError, match=r"neither \S+_96.h5 nor \S+_224.h5 nor \S+_96.h5 exists and the download"):
-        find_weights("imagenet", tmp_path, backbones.Tiny, (), 96)
+        find_weights("imagenet", tmp_path, keras.applications.MobileNetV2, (), 96)
 
 
 def test_building_without_loading_leaves_the_library_as_it_was() -> None:
@@ -162,7 +163,7 @@ def server(file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def publish(monkeypatch: pytest.MonkeyPatch, origin: str, digest: str | None) -> None:
-    monkeypatch.setattr(weights, "find_published", lambda *_: PublishedWeights("tiny_notop.h5", origin, digest))
+    monkeypatch.setattr(published, "find_published", lambda *_: PublishedWeights("tiny_notop.h5", origin, digest))
 
 
 def test_what_is_published_is_downloaded_once(file: Path, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,6 +172,11 @@ def test_what_is_published_is_downloaded_once(file: Path, server: str, monkeypat
     assert first.read_bytes() == Publisher.content
     publish(monkeypatch, "http://127.0.0.1:9/tiny_notop.h5", None)
     assert find_weights("imagenet", file.parent, backbones.Tiny) == first
+
+
+def test_a_host_that_does_not_answer_is_named(server: str) -> None:
+    assert explain_unreachable(PublishedWeights("x.h5", server, None)) == ""
+    assert explain_unreachable(PublishedWeights("x.h5", "http://127.0.0.1:9/x.h5", None)).startswith("127.0.0.1:9: ")
 
 
 def test_a_download_that_breaks_off_says_so_and_leaves_nothing(

@@ -12,6 +12,7 @@ from pipeline.planning import candidates
 from pipeline.planning.candidates import ModelsToTry, estimate_candidates, reading_candidates
 from pipeline.planning.prior import DataSize, ModelFacts, TrainingLength, list_networks, read_measured_recipes
 from pipeline.planning.readable import read_model_facts
+from pipeline.training import missing_weights
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,9 +24,9 @@ def test_models_are_read_while_the_plan_does_something_else() -> None:
     with reading_candidates(ROOT, load_competition(ROOT), ["mobilenet_v2_frozen_pseudo", "no_such"], table) as read:
         found = read.wait()
     assert ("tensorflow" in sys.modules) is before
-    assert set(found.known) >= {row.recipe for row in table}
+    assert {*found.known, *found.left_out} >= {row.recipe for row in table}
     assert 0.02 < found.slower < 200
-    assert found.left_out == {"mobilenet_v2_frozen_pseudo": "learns from the predictions of another model"}
+    assert found.left_out["mobilenet_v2_frozen_pseudo"] == "learns from the predictions of another model"
 
 
 def test_shortened_models_come_with_what_they_shorten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,7 +41,25 @@ def test_shortened_models_come_with_what_they_shorten(tmp_path: Path, monkeypatc
         assert read == [["net", "one", "two"]]
 
 
-def test_facts_say_what_a_model_costs_by_and_which_features_it_reads() -> None:
+def test_models_whose_weights_cannot_be_had_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEIGHTS_DIR", str(tmp_path))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    names = ["mobilenet_v2", "mobilenet_v2_160_logistic", "small_cnn", "hog_logreg"]
+    monkeypatch.setattr(missing_weights, "explain_unreachable", lambda file: "host: no route")
+    known, left_out = read_model_facts(ROOT, load_competition(ROOT), names)
+    assert list(known) == ["small_cnn", "hog_logreg"]
+    assert left_out["mobilenet_v2_160_logistic"] == (
+        "its weights (mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_160_no_top.h5) are not in "
+        f"{tmp_path} and cannot be downloaded (host: no route)"
+    )
+    monkeypatch.setattr(missing_weights, "explain_unreachable", lambda file: "")
+    known, left_out = read_model_facts(ROOT, load_competition(ROOT), names)
+    assert list(known) == names
+    assert not left_out
+
+
+def test_facts_say_what_a_model_costs_by_and_which_features_it_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(missing_weights, "explain_unreachable", lambda file: "")
     heads = [f"mobilenet_v2_{each}" for each in ("160_logistic", "160_inner_logistic", "frozen_160", "224_logistic")]
     names = [*heads, "mobilenet_v2_xception_logistic", "mobilenet_v2_frozen_pseudo", "mobilenet_v2", "small_cnn"]
     known, left_out = read_model_facts(ROOT, load_competition(ROOT), [*names, "no_such"])

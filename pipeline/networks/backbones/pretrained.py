@@ -12,6 +12,7 @@ from pydantic import Field, field_validator
 
 from pipeline.core.config import Section
 from pipeline.core.errors import InputError, near_names
+from pipeline.networks.backbones.published import PublishedWeights, list_published
 from pipeline.networks.backbones.weights import build_unloaded, find_weights, load_weights
 from pipeline.networks.head import Head
 from pipeline.networks.normalisation import list_batch_norms
@@ -143,6 +144,13 @@ def find_backbone_weights(section: Pretrained, folder: Path, size: int) -> Path 
         return None
     make = getattr(keras.applications, section.backbone)
     return find_weights(section.weights, folder, make, tuple(section.arguments.items()), size)
+
+
+def list_wanted_weights(section: Pretrained, size: int) -> list[PublishedWeights]:
+    """Lists the published files, any of which serves a section at a side in pixels; none where it names its own."""
+    if section.weights != "imagenet":
+        return []
+    return list_published(getattr(keras.applications, section.backbone), tuple(section.arguments.items()), size)
 
 
 def preprocess_pixels(section: Pretrained, images: keras.KerasTensor) -> keras.KerasTensor:

@@ -4,13 +4,10 @@ Reference: https://keras.io/api/applications
 """
 
 import http.client
-import os
 import urllib.request
 import warnings
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -20,74 +17,18 @@ import numpy as np
 from pipeline.core.errors import InputError, some
 from pipeline.core.files import atomic_path
 from pipeline.core.progress import track_progress
+from pipeline.networks.backbones.published import (
+    Arguments,
+    PublishedWeights,
+    file_utils,
+    find_cached,
+    find_local,
+    list_published,
+)
 from pipeline.networks.runtime import keras
 
-file_utils = keras.src.utils.file_utils  # what downloads weights
-Arguments = tuple[tuple[str, Any], ...]
 _SECONDS = 15.0
 _PIECE = 1 << 20
-
-
-@dataclass(frozen=True)
-class PublishedWeights:
-    """A file of weights, as published by Keras.
-
-    Attributes:
-        name: of the file.
-        origin: its URL.
-        digest: what Keras checks a download against; None where it does not.
-    """
-
-    name: str
-    origin: str
-    digest: str | None
-
-
-class _NamedError(Exception):
-    """Ends the building of a network as soon as it has named its file."""
-
-    def __init__(self, file: PublishedWeights) -> None:
-        super().__init__(file.name)
-        self.file = file
-
-
-@lru_cache(maxsize=64)
-def find_published(
-    make: Callable[..., keras.Model], arguments: Arguments = (), size: int | None = None
-) -> PublishedWeights:
-    """Asks `keras.applications` which file holds a backbone's ImageNet weights without top; loads nothing.
-
-    Args:
-        make: the backbone's function.
-        arguments: what it is called with beside weights and shape.
-        size: side of the input in pixels, as MobileNet and MobileNetV2 have a file for each of some sides; None for the
-            file of any other.
-
-    Raises:
-        InputError: Keras publishes none for these arguments.
-    """
-
-    def name(fname: str, origin: str, *_: Any, file_hash: str | None = None, **__: Any) -> None:
-        raise _NamedError(PublishedWeights(fname, origin, file_hash))
-
-    # No function of Keras returns the name: let it request the file, and note which.
-    original, file_utils.get_file = file_utils.get_file, name
-    problem = ""
-    try:
-        for side in dict.fromkeys((size, None, 224, 331)):  # NASNet wants a number, and one that is not too small
-            try:
-                with warnings.catch_warnings(action="ignore"):
-                    make(weights="imagenet", include_top=False, input_shape=(side, side, 3), **dict(arguments))
-            except _NamedError as error_with_file:
-                return error_with_file.file
-            except (ValueError, TypeError, KeyError) as error:
-                problem = problem or " ".join(str(error).split())
-    finally:
-        file_utils.get_file = original
-    raise InputError(
-        f"Keras publishes no ImageNet weights for {make.__name__} with {dict(arguments)} ({problem}); "
-        "use weights: none or the path of a file in network.weights"
-    )
 
 
 def build_unloaded(make: Callable[..., keras.Model], size: int, arguments: Arguments = ()) -> keras.Model:
@@ -136,17 +77,9 @@ def find_weights(
                 f"network.weights: {weights} does not exist; give imagenet, none or the path of a .h5 file"
             )
         return _whole(path)
-    files = list(dict.fromkeys([find_published(make, arguments, size), find_published(make, arguments)]))
-    wanted = [folder / file.name for file in files]
-    for path in wanted:
-        if path.is_file():
-            return _whole(path)
-    cache = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models"
-    for file in files:
-        cached = cache / file.name
-        if cached.is_file() and (not file.digest or file_utils.validate_file(cached, file.digest)):
-            return _whole(cached)
-    return _whole(_downloaded(files[0], wanted, cache / files[0].name))
+    files = list_published(make, arguments, size)
+    local = find_local(files, folder)
+    return _whole(local or _downloaded(files[0], [folder / file.name for file in files], find_cached(files[0])))
 
 
 def load_weights(model: keras.Model, path: Path) -> None:
