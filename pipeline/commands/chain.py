@@ -32,8 +32,20 @@ _add_stage("prepare", "Join images and labels, and decode every image once.")
 _add_stage("split", "Assign every training image to a fold.")
 _add_stage("clean-up", "Remove half-written files that killed processes left; nothing that is whole, or being written.")
 _add_stage("explore", "Write a page about the data: reports/explore.html.")
-_add_model_stage("train", "Train one model on every fold.")
 _add_model_stage("tune", "Search for better settings of one model, as set in params.yaml; continues an earlier search.")
+
+
+@chain_commands.command("train")
+def _train(
+    model: Annotated[str, typer.Argument(help="a file under configs/models, without .yaml")],
+    ahead: Annotated[
+        bool, typer.Option("--ahead", help="also train folds of the next models of params.yaml on cores left over")
+    ] = False,
+) -> None:
+    """Train one model on every fold."""
+    from pipeline.stages import train
+
+    train.run(find_root(), model, ahead)
 
 
 @chain_commands.command("self-train")

@@ -5,9 +5,12 @@ predictions) and folds/<model>/ (checkpoints, test predictions by fold, history,
 done lies in .work/train.
 """
 
+from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 
-from pipeline.core.active import active_name
+from pipeline.core.active import active_models, active_name
+from pipeline.core.config import read_params
 from pipeline.core.errors import InputError
 from pipeline.training.heads.recipe import HeadRecipe
 from pipeline.training.memory import retry_with_half_batches
@@ -19,11 +22,18 @@ from pipeline.training.seeds import are_alike
 from pipeline.training.side_by_side import count_workers, run_side_by_side
 from pipeline.training.task import FoldTask
 
-_FEW = 10_000  # images times epochs
+# Images times epochs: below the one a training takes less than a process to start, below the other less than a minute.
+_FEW, _BRIEF = 10_000, 100_000
 
 
-def run(root: Path, model: str) -> None:
+def run(root: Path, model: str, ahead: bool = False) -> None:
     """Trains what is not trained yet, here or elsewhere, and gathers the folds into predictions, card and metrics.
+
+    Args:
+        root: the repository folder.
+        model: its name.
+        ahead: whether processes that have no more folds of it train folds of the other models of ``params.yaml``, as
+            far as they get before its last fold is done; small ones to their end.
 
     Raises:
         InputError: no such model, a setting that does not fit, or a training that diverged.
@@ -31,7 +41,7 @@ def run(root: Path, model: str) -> None:
     folds = ModelFolds(root, model)  # a mistake in a file ends this before any process is started
     if not folds.recipe.is_random and (folds.recipe.seeds or folds.context.seeds) > 1:
         print(f"{model}: nothing in it is random, so other seeds would train the same again: it is trained once")
-    tasks = retry_with_half_batches(lambda: _train_folds(root, folds))
+    tasks = retry_with_half_batches(lambda: _train_folds(root, folds, ahead))
     if not are_alike(tasks):
         raise InputError(
             f"{model}: its folds settled on unlike precisions or batch sizes, as the GPUs are of several kinds; set "
@@ -43,16 +53,51 @@ def run(root: Path, model: str) -> None:
     gather_folds(root, tasks, folds.context.data, active_name(root), describe_surroundings(folds.recipe)[0])
 
 
-def _train_folds(root: Path, folds: ModelFolds) -> list[FoldTask]:
+def _train_folds(root: Path, folds: ModelFolds, ahead: bool) -> list[FoldTask]:
     """Trains the folds of all seeds, as far as they are not trained yet; returns their tasks."""
-    wanted = [(fold, seed) for seed in folds.seeds for fold in folds.context.chosen_folds]
-    if (count := _count_processes(folds, len(wanted))) > 1:
-        return run_side_by_side(make_fold_trainer, (root, folds.model), wanted, count)
-    train = make_fold_trainer(root, folds.model)
+    wanted = _list_folds(folds)
+    if (count := _count_processes(folds)) > 1:
+        others = _list_others(root, folds.model, count) if ahead else []
+        brief = [_list_folds(other) for other in others if _count_seen(other) < _BRIEF]
+        spare = [*chain(*brief), *chain(*(_list_folds(other) for other in others if _count_seen(other) >= _BRIEF))]
+        return run_side_by_side(make_fold_trainer, (root,), wanted, count, spare, sum(map(len, brief)))
+    train = make_fold_trainer(root)
     return [train(each) for each in wanted]
 
 
-def _count_processes(folds: ModelFolds, jobs: int) -> int:
+def _list_folds(folds: ModelFolds) -> list[tuple[str, int, int]]:
+    return [(folds.model, fold, seed) for seed in folds.seeds for fold in folds.context.chosen_folds]
+
+
+def _list_others(root: Path, model: str, count: int) -> list[ModelFolds]:
+    """Lists the other networks of ``params.yaml`` that get the same part of the machine.
+
+    None that learns from others, which may not be trained yet, and none while searches may change their settings.
+    """
+    listed, tuning = list[ModelFolds](), read_params(root).get("tune") or {}
+    for name in active_models(root) if tuning.get("n_trials", 0) == 0 else ():
+        with suppress(InputError):  # its own stage says so
+            other = ModelFolds(root, name)
+            if name != model and _is_alone(other) and _count_processes(other) == count:
+                listed.append(other)
+    return listed
+
+
+def _is_alone(folds: ModelFolds) -> bool:
+    """Whether a model is a network that trains from images alone, and keeps nothing large between its folds."""
+    from pipeline.training.recipes.recipe import Recipe  # starts the backend, as the model that is trained did
+
+    recipe = folds.recipe
+    return isinstance(recipe, Recipe) and not (recipe.teachers or recipe.oof_files or recipe.training.on_features)
+
+
+def _count_seen(folds: ModelFolds) -> int:
+    """Counts the images that all epochs of a network show."""
+    assert not isinstance(folds.recipe, HeadRecipe | StandaloneRecipe)
+    return len(folds.context.data.ids) * folds.recipe.training.epochs
+
+
+def _count_processes(folds: ModelFolds) -> int:
     """Returns how many folds train at once: several where that saves more than starts take.
 
     Features of a frozen network take all cores by themselves, and the heads on them seconds.
@@ -65,5 +110,5 @@ def _count_processes(folds: ModelFolds, jobs: int) -> int:
     from pipeline.training.recipes.recipe import Recipe  # starts the backend, as this recipe did
 
     assert isinstance(recipe, Recipe)
-    seen = len(folds.context.data.ids) * recipe.training.epochs
-    return count_workers(workers, 1 if recipe.training.unfreeze == "head" or seen < _FEW else jobs)
+    few = recipe.training.unfreeze == "head" or _count_seen(folds) < _FEW
+    return count_workers(workers, 1 if few else len(_list_folds(folds)))

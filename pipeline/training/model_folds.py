@@ -109,13 +109,17 @@ class ModelFolds:
         return settled if isinstance(settled, Trainable) else settled.build()
 
 
-def make_fold_trainer(root: Path, model: str) -> Callable[[tuple[int, int]], FoldTask]:
-    """Opens a model; returns what trains a fold of it with a seed and says as which task."""
-    folds = ModelFolds(root, model)
+def make_fold_trainer(root: Path) -> Callable[[tuple[str, int, int]], FoldTask]:
+    """Returns what trains a fold of a model with a seed, and says as which task; it keeps the last model at hand."""
+    opened = dict[str, ModelFolds]()
 
-    def train(wanted: tuple[int, int]) -> FoldTask:
-        task = folds.make_task(*wanted)
-        folds.train(task)
+    def train(wanted: tuple[str, int, int]) -> FoldTask:
+        model, fold, seed = wanted
+        if model not in opened:
+            opened.clear()
+            opened[model] = ModelFolds(root, model)
+        task = opened[model].make_task(fold, seed)
+        opened[model].train(task)
         return task
 
     return train

@@ -37,11 +37,29 @@ def count_workers(workers: int | None, jobs: int = 1) -> int:
     """
     if workers or (workers := _count_gpus()):
         return workers
-    return max(1, min(jobs, count_cores(), psutil.virtual_memory().total // _MEMORY))
+    return max(1, min(jobs, count_cores(), _count_fitting()))
+
+
+def count_places(workers: int) -> int:
+    """Returns how many processes have room beside one another, each with the part that one of so many workers gets.
+
+    Five workers on eight cores get one each, and leave three.
+
+    Args:
+        workers: how many share the machine.
+    """
+    if _count_gpus() or workers < 2:
+        return workers
+    return max(workers, min(count_cores() // max(1, count_cores() // workers), _count_fitting()))
 
 
 def run_side_by_side(
-    make_worker: Callable[..., Callable[[Job], Result]], arguments: tuple[Any, ...], jobs: Sequence[Job], workers: int
+    make_worker: Callable[..., Callable[[Job], Result]],
+    arguments: tuple[Any, ...],
+    jobs: Sequence[Job],
+    workers: int,
+    spare: Sequence[Job] = (),
+    to_end: int = 0,
 ) -> list[Result]:
     """Does jobs in processes of their own, which take their memory with them; the first failure ends all.
 
@@ -53,6 +71,9 @@ def run_side_by_side(
         arguments: what it is called with.
         jobs: whoever is free takes the next.
         workers: how many processes share the machine.
+        spare: what is free takes these when no more jobs wait; that one fails is no error here, it ends its process
+            alone.
+        to_end: how many of these, from the first on, are waited for; the others are ended with the last job.
 
     Returns:
         What came of each job, in the order of the jobs.
@@ -61,22 +82,41 @@ def run_side_by_side(
         InputError: of a job.
         DiedError: a process ended by itself.
     """
-    waiting, results = list(enumerate(jobs))[::-1], dict[int, Result]()
+    results, under_way = dict[int, Result](), dict[Connection, int]()
+    waiting = [*enumerate(jobs), *enumerate(spare, len(jobs))][::-1]
     running = dict[Connection, BaseProcess]()
+
+    def give(free: Connection) -> None:
+        under_way[free], job = waiting.pop()
+        try:
+            _send_job(free, running[free], (under_way[free], job))
+        except DiedError as error:
+            give_up(free, error)
+
+    def give_up(failed: Connection, error: InputError) -> None:
+        if under_way.pop(failed) < len(jobs):
+            raise error
+        processes.end_process(running.pop(failed))
+
     try:
-        for slot in range(min(workers, len(jobs))):
+        for slot in range(min(count_places(workers) if spare else workers, len(waiting))):
             here, there = get_context("spawn").Pipe()
             with share_machine(slot, workers):
                 running[here] = processes.start_process(_work, (make_worker, arguments, there), f"side by side {slot}")
             there.close()
-            _send_job(here, running[here], waiting.pop())
-        while len(results) < len(jobs):
-            for ready in wait(list(running)):
+            give(here)
+        while any(place < len(jobs) + to_end for place in under_way.values()):
+            for ready in wait(list(under_way)):
                 assert isinstance(ready, Connection)
-                place, result = _receive_result(ready, running[ready])
+                try:
+                    place, result = _receive_result(ready, running[ready])
+                except InputError as error:
+                    give_up(ready, error)
+                    continue
                 results[place] = result
+                del under_way[ready]
                 if waiting:
-                    _send_job(ready, running[ready], waiting.pop())
+                    give(ready)
     finally:
         for process in running.values():
             process.terminate()
@@ -107,6 +147,11 @@ def share_machine(slot: int, workers: int) -> Iterator[None]:
             os.sched_setaffinity(0, cores)
     else:
         yield
+
+
+def _count_fitting() -> int:
+    """Counts the processes that the machine's memory holds."""
+    return psutil.virtual_memory().total // _MEMORY
 
 
 def _count_gpus() -> int:

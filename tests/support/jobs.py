@@ -47,3 +47,23 @@ def lasting(folder: str) -> Callable[[int], None]:
         time.sleep(600)
 
     return do
+
+
+def marking(folder: str) -> Callable[[str], str]:
+    """Marks each job that was begun; fails, dies or lasts where its name says so, else returns the name."""
+
+    def do(job: str) -> str:
+        Path(folder, job).touch()
+        if job.startswith("fails"):
+            raise InputError(f"{job} has no such thing")
+        if job.startswith("dies"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        if job.startswith("lasts"):
+            time.sleep(600)
+        until = time.monotonic() + 60
+        while job.startswith("waits") and len(list(Path(folder).iterdir())) < int(job.rpartition(" ")[2]):
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        return job
+
+    return do

@@ -1,6 +1,7 @@
 """How many folds the train stage trains at once, where nobody says."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support import tiny
@@ -20,8 +21,36 @@ def test_folds_train_at_once_where_each_sees_enough_images(tmp_path: Path, monke
 
     def count(epochs: int) -> int:
         tiny.write_yaml(root / "configs" / "models" / "one.yaml", settings(epochs=epochs))
-        return train._count_processes(ModelFolds(root, "one"), 3)
+        return train._count_processes(ModelFolds(root, "one"))
 
-    assert (count(7), count(8)) == (1, 3)
+    assert (count(7), count(8)) == (1, len(tables.read_folds(paths.folds_path(root))["fold"].unique()))
     write_params(root, ["one"], train={"workers": 2})
     assert (count(7), count(8)) == (2, 2)
+
+
+def test_what_is_free_trains_the_next_networks_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = repository(tmp_path)
+    images = len(tables.read_folds(paths.folds_path(root)))
+    monkeypatch.setattr(train, "_FEW", 2 * images)
+    monkeypatch.setattr(train, "_BRIEF", 4 * images)
+    monkeypatch.setattr(train, "count_workers", lambda workers, jobs=1: jobs)
+    models = {"one": settings(epochs=2), "brief": settings(epochs=3), "long": settings(epochs=4)}
+    models |= {"few": settings(epochs=1), "wrong": {"network": {"name": "plain_cnn"}}}
+    models["taught"] = settings(epochs=3) | {
+        "training": settings(epochs=3)["training"] | {"pseudo": {"teachers": ["one"]}}
+    }
+    for name, content in models.items():
+        tiny.write_yaml(root / "configs" / "models" / f"{name}.yaml", content)
+    write_params(root, list(models))
+    given = list[tuple[Any, ...]]()
+    monkeypatch.setattr(train, "run_side_by_side", lambda *arguments: given.append(arguments))
+    train._train_folds(root, ModelFolds(root, "one"), ahead=True)
+    _, _, wanted, count, spare, to_end = given.pop()
+    assert {job[0] for job in wanted} == {"one"}
+    assert [job[0] for job in spare] == ["brief"] * count + ["long"] * count
+    assert to_end == count == len(wanted)
+    train._train_folds(root, ModelFolds(root, "one"), ahead=False)
+    assert given.pop()[4:] == ([], 0)
+    write_params(root, list(models), tune={"n_trials": 5})
+    train._train_folds(root, ModelFolds(root, "one"), ahead=True)
+    assert given.pop()[4:] == ([], 0)

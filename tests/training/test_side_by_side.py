@@ -10,12 +10,12 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
-from support.jobs import failing, opened
+from support.jobs import failing, marking, opened
 
 from pipeline.core.errors import InputError, NoRoomError
 from pipeline.networks import hardware
 from pipeline.training import side_by_side
-from pipeline.training.side_by_side import DiedError, count_workers, run_side_by_side, share_machine
+from pipeline.training.side_by_side import DiedError, count_places, count_workers, run_side_by_side, share_machine
 
 CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 HERE = Path(__file__).parents[1]
@@ -47,6 +47,33 @@ def test_the_first_failure_ends_all(how: str, error: type[InputError], words: st
     with pytest.raises(error, match=words):
         run_side_by_side(failing, (1, how), range(3), 2)
     assert time.monotonic() - began < 50
+
+
+@pytest.mark.parametrize("spare", ["fails", "dies"])
+def test_what_is_free_takes_spare_jobs_whose_failure_is_no_error(spare: str, tmp_path: Path) -> None:
+    jobs = ["waits for 3", "b"]
+    assert run_side_by_side(marking, (str(tmp_path),), jobs, 2, [spare, "next"]) == jobs
+    assert {path.name for path in tmp_path.iterdir()} >= {*jobs, spare}
+
+
+def test_spare_jobs_are_ended_with_the_last_job_but_those_that_are_waited_for(tmp_path: Path) -> None:
+    began = time.monotonic()
+    made = run_side_by_side(marking, (str(tmp_path),), ["a"], 2, ["waits for 3", "lasts"], to_end=1)
+    assert made == ["a"]
+    assert {path.name for path in tmp_path.iterdir()} == {"a", "waits for 3", "lasts"}
+    assert time.monotonic() - began < 60
+
+
+def test_spare_jobs_take_the_cores_that_no_worker_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hardware, "count_gpus", lambda: 0)
+    monkeypatch.setattr(side_by_side, "count_cores", lambda: 8)
+    memory = {"all": 64}
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(total=memory["all"] * 2**30, available=0))
+    assert [count_places(workers) for workers in (1, 2, 3, 5, 8, 12)] == [1, 2, 4, 8, 8, 12]
+    memory["all"] = 18
+    assert count_places(5) == 6
+    monkeypatch.setattr(hardware, "count_gpus", lambda: 4)
+    assert count_places(4) == 4
 
 
 def test_an_error_comes_over_with_all_it_knows() -> None:
