@@ -19,7 +19,7 @@ from pipeline.core.row_rules import Groups, LeaveOut, MoreRows
 from pipeline.core.source_kinds import SLUG, KaggleSource, Source
 from pipeline.core.storage import Storage
 from pipeline.core.targets.contract import Target
-from pipeline.core.targets.spec import OneClassSpec, TargetSpec
+from pipeline.core.targets.spec import OneClassSpec, SeveralLabelsSpec, TargetSpec
 
 
 class Score(Section):
@@ -165,6 +165,13 @@ class Competition(Section):
             raise ValueError(f"the sample submission lists {apart}, not images: set test.listed_by to table or folder")
         if apart is not None and self.hides_tests:
             raise ValueError(f"test.hidden does not go with a sample submission of {apart}")
+        return self
+
+    @model_validator(mode="after")
+    def _present_labels(self) -> "Competition":
+        plain = isinstance(self.target, SeveralLabelsSpec) and self.target.separator is None
+        if isinstance(self.train, CsvImages) and self.train.present is not None and not plain:
+            raise ValueError("train.present is about rows of one label each: target.kind several_labels, no separator")
         return self
 
     @model_validator(mode="after")

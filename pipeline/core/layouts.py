@@ -32,6 +32,7 @@ class CsvImages(Section):
         id: the column that names each image.
         label: the column of the answer; a list of columns where an image has several numbers or targets. Where
             ``target.kind`` is several_labels and names no separator, each row names one label of an image.
+        present: the column that says whether the label of such a row is there: 0 and 1, false and true, no and yes.
         group: a column; images with the same cell share a fold.
         file: the column that names each image's file where the id does not.
         files: a path made of columns, of one file or one for each channel.
@@ -46,6 +47,7 @@ class CsvImages(Section):
     table: str
     id: str
     label: str | tuple[str, ...]
+    present: str | None = None
     group: str | None = None
     file: str | None = None
     files: ChannelFiles | None = None

@@ -48,7 +48,8 @@ def _format_repeating(listing: Listing, images: ImageFiles, tables: Sequence[str
             distinct = sorted(set(values))
             if not is_id(values) and images.matches(str(name), distinct):
                 found.append(f"{name} of {path} ({len(values):,} rows, {len(distinct):,} different)")
-    return f"; images are named more than once by {some(found, 3)}: one row per image is wanted" if found else ""
+    wanted = "one row per image is wanted, with a column for each label or number"
+    return f"; images are named more than once by {some(found, 3)}: {wanted}" if found else ""
 
 
 def _format_unanswered(listing: Listing, images: ImageFiles, tables: Sequence[str], sample: SampleSubmission) -> str:

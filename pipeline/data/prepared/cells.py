@@ -13,6 +13,7 @@ from pipeline.core.targets.contract import CELL_SEPARATOR
 from pipeline.core.targets.spec import OneClassSpec, SeveralLabelsSpec, TargetSpec, VoteSharesSpec
 from pipeline.data.containers.tables import read_rows
 from pipeline.data.prepared.one_hot import read_marks, read_one_hot
+from pipeline.data.prepared.present_rows import blank_absent
 
 _MARKED = OneClassSpec | SeveralLabelsSpec | VoteSharesSpec  # what columns of 0 and 1, or of votes, may say
 
@@ -63,12 +64,18 @@ def _split_cells(cells: Sequence[str], target: SeveralLabelsSpec) -> list[str]:
 def join_rows_of_ids(table: pd.DataFrame, layout: CsvImages | CsvOneHot, target: SeveralLabelsSpec) -> pd.DataFrame:
     """Joins rows that name one label of an image each: one row per id is left, in the order of their first rows.
 
+    Labels that ``present`` calls absent are not joined.
+
     Raises:
-        InputError: rows of one image differ in their group.
+        InputError: rows of one image differ in their group, or ``present`` says neither.
     """
-    if not isinstance(layout, CsvImages) or target.separator is not None or not table[layout.id].duplicated().any():
+    if not isinstance(layout, CsvImages) or target.separator is not None:
         return table
     label = layout.labels[0]
+    if layout.present is not None:
+        table = blank_absent(table, label, layout.present, layout.table)
+    if not table[layout.id].duplicated().any():
+        return table
     by_id = table.groupby(layout.id, sort=False)
     if layout.group is not None:
         torn = by_id[layout.group].nunique()

@@ -101,6 +101,7 @@ def _from_table(
     table = read_rows(path, encoding=competition.encoding)
     others = [name for name in (layout.group, layout.file) if name]
     if isinstance(layout, CsvImages):
+        others += [layout.present] if layout.present else []
         table = join_answers(table, layout, base, competition.encoding)
     if layout.rows is not None:
         require_columns(table.columns.tolist(), [layout.id, layout.rows.value], path)
