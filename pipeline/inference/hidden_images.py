@@ -11,9 +11,9 @@ from pipeline.core.errors import InputError
 from pipeline.core.layouts import IMAGE_SUFFIXES, CsvPixels, TestImages
 from pipeline.data.prepared.answer_subjects import assign_part_units, list_answer_ids
 from pipeline.data.prepared.image_folder import ImageFolder
-from pipeline.data.prepared.packed_images import PackedImages, open_images
+from pipeline.data.prepared.packed_images import PackedImages
 from pipeline.data.prepared.record import Record
-from pipeline.data.prepared.records import list_test_records
+from pipeline.data.prepared.records import list_test_records, open_test_images
 from pipeline.kaggle.submission import fill_sample
 
 
@@ -50,7 +50,7 @@ def _list_records(base: Path, competition: Competition, known: Sequence[str]) ->
     shared = isinstance(layout, TestImages) and not isinstance(train, CsvPixels) and train.images == layout.images
     if not isinstance(layout, TestImages) or shared or layout.files is not None or competition.storage.slices:
         return list_test_records(base, competition)
-    folder = open_images(base, layout)
+    folder = open_test_images(base, competition, layout)
     if isinstance(folder, PackedImages):
         return _list_packed(base, competition, folder)
     with_suffix = any(PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES for name in known)

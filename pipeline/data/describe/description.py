@@ -178,9 +178,8 @@ def _leftovers(images: ImageFiles, train: Reading, test: Reading) -> tuple[str, 
     left = [path for path in images.paths if path not in used and any(is_below(folder, path) for folder in folders)]
     # Prepare leaves those out by itself, or by this rule, and says so.
     left = [] if "files" in train.section or "not_in_table" in train.more.get("leave_out", {}) else left
-    lines = (
-        [f"{len(left):,} images have no row in any table, prepare will refuse them: {some(left, 3)}"] if left else []
-    )
+    words = f"{len(left):,} images have no row in any table, prepare will refuse them: {some(left, 3)}"
+    lines = [f"{words}; leave_out: {{not_in_table: true}} leaves them out"] if left else []
     apart = [path for path in images.paths if not any(is_below(folder, path) for folder in folders)]
     if apart:
         others = natural_order(sorted({parent_folder(path) for path in apart}))

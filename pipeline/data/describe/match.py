@@ -202,7 +202,8 @@ class ImageFiles:
         good = [match for match in found if match.share >= ENOUGH]
         best = max((match.share for match in good), default=0.0)
         if best < 1 and not deep:
-            bare = [_match(column, ids, folder, names, taken) for folder, names in self.by_ancestor.items()]
+            rest = ImageFiles([path for path in self.paths if path not in taken]) if taken else self
+            bare = [_match(column, ids, folder, names, taken) for folder, names in rest.by_ancestor.items()]
             good += [match for match in bare if match.share >= ENOUGH and match.share > best]
         whole = _drop_outer([match for match in good if match.share == max(m.share for m in good)])
         exact = [match for match in whole if match.overlap == 1]

@@ -19,6 +19,7 @@ from pipeline.data.describe.packed_test import describe_packed_test
 from pipeline.data.describe.sample import SampleSubmission
 from pipeline.data.describe.slice_paths import choose_middle_files
 from pipeline.data.describe.storage import PixelTable, find_pixel_table
+from pipeline.data.describe.test_folders import check_missing, check_test_folder
 from pipeline.data.describe.unread import format_unread
 
 _LOOKED_AT = 20  # ids that are looked for within the names of files
@@ -75,20 +76,12 @@ def describe_test(
     facts = (
         f"{match.column} of {sample.path}: {len(match.images):,} of {match.rows:,} ids name an image in {match.folder}",
     )
-    check = [*_check_missing(match.rows - len(match.images), sample.path, match.folder, train)]
+    check = [*check_test_folder(images, match, sample, train)]
     if match.rows < _FEW_TESTS and match.rows * 10 < train.rows:
         check.append(
             f"{match.rows} test images replace hidden ones: a notebook has to predict those (code competition)"
         )
     return Reading(section, facts, tuple(check), match.images), match.column
-
-
-def _check_missing(missing: int, path: str, folder: str, train: Reading) -> tuple[str, ...]:
-    """Says how many ids of test images have no image, and what becomes of them."""
-    told, black = train.more.get("leave_out", {}).get("no_image"), "they are predicted from a black picture"
-    refused = f"prepare will refuse them; add the files, or write leave_out: {{no_image: true}}, with which {black}"
-    words = f"{missing:,} ids of {path} have no image in {folder}: {f'{black}, see leave_out' if told else refused}"
-    return (words,) if missing else ()
 
 
 def _describe_hidden(
@@ -180,7 +173,7 @@ def _test_files(listing: Listing, images: ImageFiles, sample: SampleSubmission, 
             made = moved.compose(table, name)
             there = [row for row in made if share == 1 or set(images.paths).issuperset(row)]
             first = choose_middle_files([row[0] for row in there], images.paths)
-            check = _check_missing(len(made) - len(there), path, moved.folder, train)
+            check = check_missing(len(made) - len(there), path, moved.folder, train)
             return Reading(section | {"files": moved.section}, facts, check, first), column
     for told, name, rows, fact in list_row_tables(sample, train):
         each = told.table.drop_duplicates(name)

@@ -1,6 +1,6 @@
 """A folder of images: what lies in it, and which file an id means."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
@@ -19,9 +19,10 @@ class ImageFolder:
     file counts only where a table names it.
     """
 
-    def __init__(self, base: Path, name: str) -> None:
-        """Takes the source's folder and the name of the images' folder in it."""
+    def __init__(self, base: Path, name: str, taken: Set[str] = frozenset()) -> None:
+        """Takes the source's folder, the name of the images' folder in it, and files that are something else's."""
         self.base = base
+        self.taken = taken
         self.name = name
         self.path = base / name
         if not self.path.is_dir():
@@ -33,7 +34,7 @@ class ImageFolder:
 
     @cached_property
     def files(self) -> list[str]:
-        """All files, sorted, without hidden ones and what operating systems leave behind.
+        """All files, sorted, without those taken, hidden ones and what operating systems leave behind.
 
         Raises:
             InputError: a link leads out of the source: what it links to would be copied into the store.
@@ -41,7 +42,7 @@ class ImageFolder:
         found = [path.relative_to(self.path).as_posix() for path in files_below(self.path)]
         shown = sorted(path for path in found if not is_hidden(PurePosixPath(path)))
         require_files_below(self.base, self.path, shown)
-        return shown
+        return [path for path in shown if self.source(path) not in self.taken] if self.taken else shown
 
     @cached_property
     def images(self) -> list[str]:

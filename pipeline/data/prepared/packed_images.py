@@ -1,7 +1,7 @@
 """Packed images: those of files that hold many, found by id as `ImageFolder` finds files, and decoded into a store."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from functools import cached_property
 from pathlib import Path
 
@@ -113,14 +113,19 @@ class PackedImages:
         return (None if wanted is None else ids), sources
 
 
-def open_images(base: Path, layout: ImageLayout) -> ImageFolder | PackedImages:
+def open_images(base: Path, layout: ImageLayout, taken: Set[str] = frozenset()) -> ImageFolder | PackedImages:
     """Opens the images of a layout: those of a folder, or packed ones.
+
+    Args:
+        base: the source's folder.
+        layout: says where they are.
+        taken: files of the folder that are something else's, by path below ``base``.
 
     Raises:
         InputError: neither a folder nor packed files.
     """
     if isinstance(layout, Folders | FileNames) or (base / layout.images).is_dir():
-        return ImageFolder(base, layout.images)
+        return ImageFolder(base, layout.images, taken)
     if not list_row_files(base / layout.images):
         return ImageFolder(base, layout.images)  # its error names the folders that are there
     return PackedImages(base, layout.images, layout.packed or Packed(), layout.id)

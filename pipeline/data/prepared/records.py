@@ -71,7 +71,7 @@ def list_test_records(base: Path, competition: Competition) -> list[Record]:
     if layout.hidden and not (base / layout.images).exists():
         return []
     if layout.listed_by == "folder" and competition.storage.slices is None:
-        return _test_folder(base, open_images(base, layout), competition)
+        return _test_folder(base, open_test_images(base, competition, layout), competition)
     table, column = _test_listing(layout, competition)
     path = base / table
     rows = read_rows(path, encoding=competition.encoding)
@@ -81,12 +81,20 @@ def list_test_records(base: Path, competition: Competition) -> list[Record]:
     ids = rows[column].tolist()
     check_unique(ids, str(path))
     check_ids(ids, str(path))
-    files = _find_test_files(open_images(base, layout), competition, rows, column, path)
+    files = _find_test_files(open_test_images(base, competition, layout), competition, rows, column, path)
     groups = rows[layout.group].tolist() if layout.group else [""] * len(ids)
     return [
         Record(name, first, None, group, tuple(others))
         for name, (first, *others), group in zip(ids, files, groups, strict=True)
     ]
+
+
+def open_test_images(base: Path, competition: Competition, layout: TestImages) -> ImageFolder | PackedImages:
+    """Opens the test images; training images that lie in a folder below are none, though ids may be called so."""
+    train = competition.train
+    below = not isinstance(train, CsvPixels) and PurePosixPath(layout.images) in PurePosixPath(train.images).parents
+    known = list_training_records(base, competition)[0] if below else []
+    return open_images(base, layout, frozenset(path for record in known for path in record.files))
 
 
 def _find_test_files(
