@@ -126,9 +126,9 @@ def _find(
 
 
 def _names_subjects(sample: SampleSubmission, name: str, cells: pd.Series) -> bool:
-    """Says whether a column is what the sample's rows are about: a patient of several images, who is no answer."""
-    first = sample.columns[0]
-    return name.lower() == first.lower() and is_id(sample.table[first]) and not is_id(cells)
+    """Says whether a column is what the sample's rows are about, and no answer: a number of images, a patient."""
+    first, amount = sample.columns[0], is_id(cells) and _is_measured(cells)
+    return name.lower() == first.lower() and is_id(sample.table[first]) and not amount
 
 
 def _find_endings(table: pd.DataFrame, sample: SampleSubmission) -> dict[str, list[str]]:

@@ -82,9 +82,13 @@ def describe_left_out(
     section: dict[str, Any] = {"ids": ids} if 0 < len(ids) <= _LISTED else {}
     section |= {"no_label": True, "no_image": True} if len(ids) > _LISTED else {}
     section |= lacking.section.get("leave_out", {})
+    without = absent & ~none
+    nameless = without.any() and bool((table[match.column][without] == "").all())  # no file can be lost
+    section |= {"no_image": True} if nameless else {}
     facts = (f"rows of {path} that are no training images are left out, see leave_out",) if section else ()
     check = list(lacking.check)
-    without = absent & ~none
+    if nameless:
+        check.append(f"{int(without.sum()):,} rows of {path} name no image and are left out, see leave_out")
     if without.any() and "no_image" not in section:
         check.append(
             f"{int(without.sum()):,} ids of {path} have no image in {match.folder} ({some(table[row_id][without])}): "

@@ -16,6 +16,7 @@ from pipeline.data.describe.listed_tests import describe_listed_test, find_liste
 from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import ENOUGH, Choices, ImageFiles, Match, Reading, is_below, is_id, pick_reading
 from pipeline.data.describe.packed_test import describe_packed_test
+from pipeline.data.describe.rows_of_ids import describe_rows_of_ids
 from pipeline.data.describe.sample import SampleSubmission
 from pipeline.data.describe.slice_paths import choose_middle_files
 from pipeline.data.describe.storage import PixelTable, find_pixel_table
@@ -52,6 +53,8 @@ def describe_test(
     packed = None if found else describe_packed_test(listing, sample.path, sample.table, train, choices)
     if packed is not None:
         return packed
+    if not found and choices.test is None and (rows := describe_rows_of_ids(images, sample, train)) is not None:
+        return rows
     if not found and (hidden := _describe_hidden(listing, images, sample, train, choices)) is not None:
         return hidden
     if not found:

@@ -14,14 +14,14 @@ from pipeline.core.competition import Competition
 from pipeline.core.csvs import detect_dialect, read_columns, require_columns
 from pipeline.core.errors import InputError, some
 from pipeline.core.ids import check_ids, check_unique
-from pipeline.core.layouts import CsvPixels, TestImages, TestPixels
+from pipeline.core.layouts import CsvPixels, TestImages, TestPixels, list_answer_columns
 from pipeline.data.containers.tables import read_rows
 from pipeline.data.prepared.answer_tables import list_known_ids
 from pipeline.data.prepared.channel_files import find_channel_files, have_files
 from pipeline.data.prepared.image_folder import ImageFolder, may_be_twin
 from pipeline.data.prepared.packed_images import PackedImages, open_images
 from pipeline.data.prepared.record import Record
-from pipeline.data.prepared.rows_left_out import NO_IMAGE, LeftOut
+from pipeline.data.prepared.rows_left_out import NO_IMAGE, LeftOut, is_blank
 from pipeline.data.prepared.training_records import (
     check_labels,
     list_training_records,
@@ -76,6 +76,8 @@ def list_test_records(base: Path, competition: Competition) -> list[Record]:
     path = base / table
     rows = read_rows(path, encoding=competition.encoding)
     require_columns(rows.columns.tolist(), [column, *([layout.group] if layout.group else [])], path)
+    if table == getattr(competition.train, "table", None):
+        rows = _leave_training_rows(base, competition, rows, column)
     if isinstance(competition.submission, RowSubmission):  # the table may list the rows of answers, some for each image
         rows = rows.drop_duplicates(column, ignore_index=True)
     ids = rows[column].tolist()
@@ -87,6 +89,15 @@ def list_test_records(base: Path, competition: Competition) -> list[Record]:
         Record(name, first, None, group, tuple(others))
         for name, (first, *others), group in zip(ids, files, groups, strict=True)
     ]
+
+
+def _leave_training_rows(base: Path, competition: Competition, rows: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Leaves labelled rows of the training table out where it lists the test images, too: those the sample asks for."""
+    section = competition.submission
+    asked = rows[column].isin(_ids(base / section.sample, section.id, competition.encoding))
+    answers = [name for name in list_answer_columns(competition.train) if name in rows.columns]
+    labelled = ~rows[answers].apply(is_blank).all(axis=1)
+    return rows[asked | ~labelled].reset_index(drop=True) if answers and asked.any() else rows
 
 
 def open_test_images(base: Path, competition: Competition, layout: TestImages) -> ImageFolder | PackedImages:
