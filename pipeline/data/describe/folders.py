@@ -27,11 +27,15 @@ _PATTERNS = (
 
 @dataclass(frozen=True)
 class FolderCandidate:
-    """A folder whose sub-folders are classes, but for one of test images that lies beside them (``aside``)."""
+    """A folder whose sub-folders are classes, but for one of test images that lies beside them (``aside``).
+
+    Images of each class may lie in a folder of one name (``inner``): ``train/ant/images/1.png``.
+    """
 
     folder: str
     classes: tuple[str, ...]
     aside: str | None = None
+    inner: str | None = None
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,11 @@ def list_class_folders(images: ImageFiles, folder: str) -> tuple[str, ...]:
     return tuple(natural_order(names))
 
 
+def is_part(name: str) -> bool:
+    """Says whether a folder is called after a part of the data, such as training or tests, and is no class by that."""
+    return bool(_PARTS.match(name) or _LONGER_PARTS.match(name))
+
+
 def find_classes_beside_tests(images: ImageFiles, tests: Collection[str]) -> list[FolderCandidate]:
     """Finds folders whose sub-folders are classes, all but one: that of the test images.
 
@@ -90,7 +99,7 @@ def find_classes_beside_tests(images: ImageFiles, tests: Collection[str]) -> lis
         likely = [name for name in inner if name in tests]
         likely = [name for name in likely if _TESTS.match(PurePosixPath(name).name)] if len(likely) > 1 else likely
         names = [PurePosixPath(name).name for name in inner if name not in likely]
-        parts = any(_PARTS.match(name) or _LONGER_PARTS.match(name) for name in names)
+        parts = any(map(is_part, names))
         if len(likely) == 1 and len(names) > 1 and not parts:
             found.append(FolderCandidate(folder, tuple(natural_order(names)), likely[0]))
     return found
@@ -100,8 +109,10 @@ def describe_class_folders(candidate: FolderCandidate, images: ImageFiles) -> Re
     """Reads one folder per class."""
     aside = set(images.under(candidate.aside)) if candidate.aside else set()
     below = [path for path in images.under(candidate.folder) if path not in aside]
-    mine = [path for path in below if parent_folder(parent_folder(path)) == candidate.folder]
-    counts = Counter(PurePosixPath(path).parent.name for path in mine)
+    start, end = ("" if candidate.folder == "." else f"{candidate.folder}/"), candidate.inner and f"/{candidate.inner}"
+    homes = {f"{start}{name}{end or ''}": name for name in candidate.classes}
+    mine = [path for path in below if parent_folder(path) in homes]
+    counts = Counter(homes[parent_folder(path)] for path in mine)
     facts = (
         f"{candidate.folder}: {len(mine):,} images in one folder per class; {format_counts(counts, candidate.classes)}",
     )

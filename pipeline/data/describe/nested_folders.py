@@ -1,21 +1,56 @@
-"""Folders in folders that are not read together: classes of classes, rows of several folders, files by digits."""
+"""Folders in folders: one in each class is read; classes of classes, folders of rows and files by digits are not."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
 from pipeline.core.errors import InputError, some
 from pipeline.core.ids import natural_order
-from pipeline.data.describe.answer_evidence import split_words
+from pipeline.data.describe.answer_evidence import shows_classes, split_words
+from pipeline.data.describe.candidates import Candidate, TableCandidate
 from pipeline.data.describe.classes import is_label
-from pipeline.data.describe.folders import FolderCandidate
+from pipeline.data.describe.folders import FolderCandidate, is_part
 from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import ENOUGH, ImageFiles, is_id, parent_folder
 from pipeline.data.describe.sample import SampleSubmission
 from pipeline.data.describe.test_tables import WIDE
 
+_INNER = re.compile(r"^(images?|imgs?|pictures?|photos?)$", re.IGNORECASE)
 _MOST = 0.9  # of the folders
 _FEW = 5  # rows, of what may be a list of the outer folders rather than of images
+
+
+def find_inner_folders(
+    images: ImageFiles, found: Mapping[str, Candidate], sample: SampleSubmission
+) -> dict[str, FolderCandidate]:
+    """Finds folders of classes whose images lie one folder further down, called ``images`` or the like in each.
+
+    Beside other training data they count only where the sample shows the classes, and no table names the images.
+
+    Args:
+        images: by folder.
+        found: other readings of the training data.
+        sample: the sample submission.
+    """
+    counts = {home: len(files) for home, files in images.by_folder.items()}
+    below: Counter[str] = Counter()
+    classes: dict[tuple[str, str], list[str]] = {}
+    for home, count in counts.items():
+        below.update({str(upper): count for upper in PurePosixPath(home).parents})
+    for home, count in counts.items():
+        outer = parent_folder(home)
+        if outer != "." and _INNER.match(_base(home)) and below[outer] + counts.get(outer, 0) == count:
+            classes.setdefault((parent_folder(outer), _base(home)), []).append(_base(outer))
+    tables = [each for each in found.values() if isinstance(each, TableCandidate)]
+    named = {path for each in tables for match in each.matches for path in match.images}
+    return {
+        folder: FolderCandidate(folder, tuple(natural_order(names)), inner=inner)
+        for (folder, inner), names in sorted(classes.items())
+        if len(names) > 1
+        and not any(map(is_part, names))
+        and (not found or (shows_classes(names, sample) and named.isdisjoint(images.under(folder))))
+    }
 
 
 def refuse_two_levels(

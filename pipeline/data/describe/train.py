@@ -42,7 +42,7 @@ from pipeline.data.describe.near_misses import (
     format_near_misses,
     refuse_headless,
 )
-from pipeline.data.describe.nested_folders import refuse_two_levels
+from pipeline.data.describe.nested_folders import find_inner_folders, refuse_two_levels
 from pipeline.data.describe.nothing_read import format_nothing
 from pipeline.data.describe.pixel_train import describe_pixels
 from pipeline.data.describe.ruled_out import rule_out_candidates, tell_passed
@@ -104,6 +104,7 @@ def _list_readings(
         passed = lines if choices.train is None else ()
         found = {**(found if choices.train is not None else {}), **names}
     found = found or dict(find_name_candidates(listing, images, tables, choices))
+    found = {**found, **find_inner_folders(images, found, sample)}
     if not found or any(isinstance(each, FolderCandidate) for each in found.values()):
         folders = find_classes_beside_tests(images, _list_sample_folders(images, sample))
         found |= {each.folder: each for each in folders if not found or each.folder in found}
