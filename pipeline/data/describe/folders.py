@@ -17,6 +17,8 @@ _PARTS = re.compile(r"^(train|test|val|valid|validation|images?|img|data|sample)
 _LONGER_PARTS = re.compile(
     r"^(train|test|valid|validation)(ing|s)?[-_ .].+$|^.+[-_ .](train|test|valid|validation)(ing|s)?$", re.IGNORECASE
 )
+# With something on both sides, such as stage_2_train_images: as words of classes these are not rare.
+_WITHIN = re.compile(r"^.+[-_ .](train|test|valid|validation)(ing|s)?[-_ .].+$", re.IGNORECASE)
 _TESTS = re.compile(r"^test(ing|s)?([-_ ].*)?$", re.IGNORECASE)
 # Matched from the start of the file name: cat.0.jpg, beagle_0012.png and 17_cat.png.
 _PATTERNS = (
@@ -76,9 +78,13 @@ def are_parts_of_names(images: ImageFiles, folder: str) -> bool:
 def list_class_folders(images: ImageFiles, folder: str) -> tuple[str, ...]:
     """Lists the sub-folders with images in natural order; none unless they can be classes."""
     names = [PurePosixPath(name).name for name in images.by_folder if name != "." and parent_folder(name) == folder]
-    if len(names) < 2 or any(_PARTS.match(name) for name in names) or all(map(_LONGER_PARTS.match, names)):
+    if len(names) < 2 or any(_PARTS.match(name) for name in names) or all(map(_is_longer_part, names)):
         return ()
     return tuple(natural_order(names))
+
+
+def _is_longer_part(name: str) -> bool:
+    return bool(_LONGER_PARTS.match(name) or _WITHIN.match(name))
 
 
 def is_part(name: str) -> bool:

@@ -136,6 +136,15 @@ def test_stages_are_no_classes(root: Path) -> None:
     assert read(root, files).train.model_dump()["images"] == "stage_2_train"
 
 
+@pytest.mark.parametrize("word", ["", "_images", "_png-2"])
+def test_stages_with_more_behind_them_are_no_classes(root: Path, word: str) -> None:
+    names = [f"stage_2_train{word}/a{k}.png" for k in range(6)] + [f"stage_2_test{word}/b{k}.png" for k in range(3)]
+    boxes = rows("id,x,y,kind", *((f"a{k % 6}", k, 2 * k, k % 2) for k in range(18)))
+    sample = rows("id,boxes", *((f"b{k}", "0.5 0 0 9 9") for k in range(3)))
+    with pytest.raises(InputError, match=r"images are named more than once by id of boxes\.csv \(18 rows, 6 different"):
+        read(root, {"boxes.csv": boxes, "sample_submission.csv": sample, **images(names)})
+
+
 def test_ids_without_the_columns_of_the_sample_are_named(root: Path) -> None:
     files: Files = {
         "train.csv": rows("id,tall,heavy", *((f"a{k}", k + 0.5, k / 7) for k in range(12))),
