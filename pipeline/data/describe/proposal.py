@@ -14,7 +14,7 @@ FEW = 2_000  # training images: below, networks trained from scratch lose to fea
 _GREY = {True: ("quick_cnn", "relu_cnn", "mlp_pixels"), False: ("quick_cnn", "deep_elu_cnn")}
 _COLOUR = {
     True: ("mobilenet_v2_inner_logistic", "xception_160_logistic"),
-    False: ("mobilenet_v2_xception_logistic", "mobilenet_v2_160_upper_blocks", "xception"),
+    False: ("mobilenet_v2_xception_logistic", "mobilenet_v2_160_upper_blocks", "xception_160_upper_blocks"),
 }
 _PHOTOS = {
     True: ("mobilenet_v2_224_logistic", "xception_160_logistic"),
