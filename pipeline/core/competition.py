@@ -13,7 +13,7 @@ from pipeline.core.errors import near_names
 from pipeline.core.layouts import CsvImages, CsvOneHot, Test, TestImages, Train
 from pipeline.core.measures.metric import Metric, MetricOptions
 from pipeline.core.measures.own_metric import OwnMetric, Response
-from pipeline.core.metrics import METRIC_NAMES, REQUIRED, get_metric
+from pipeline.core.metrics import METRIC_NAMES, REQUIRED, get_metric, set_beside
 from pipeline.core.paths import competition_path, metrics_folder
 from pipeline.core.row_rules import Groups, LeaveOut, MoreRows
 from pipeline.core.source_kinds import SLUG, KaggleSource, Source
@@ -85,7 +85,9 @@ class Score(Section):
             InputError: the metric does not judge targets of this kind, or its options do not fit the target.
         """
         own = self.own_metric
-        return own.open_metric(target) if own else get_metric(self.name, target=target, options=self._options)
+        if own:
+            return set_beside(own.open_metric(target), target)
+        return get_metric(self.name, target=target, options=self._options)
 
     @property
     def own_metric(self) -> OwnMetric | None:

@@ -31,6 +31,11 @@ REQUIRED = {
     "partial_roc_auc": "min_tpr",
     "weighted_roc_auc": "tpr_bands",
 }
+# Shown beside the metric of one class per image and of grades.
+_BESIDE_CLASSES = (
+    *(METRICS[name] for name in ("accuracy", "log_loss", "macro_f1")),
+    make_class_metrics(MetricOptions(k=3), ())["top_k_accuracy"],
+)
 _BESIDE = {
     "several_labels": ("roc_auc", "average_precision", "micro_f1", "log_loss"),
     "numbers": ("rmse", "mae", "r2"),
@@ -124,7 +129,7 @@ def get_metric(
     if name == "quadratic_kappa" and target is not None:
         _require_order(target)
     _check_ranking(judging[name], options.k if options else k, target)
-    return _set_beside(judging[name], judging, target)
+    return set_beside(judging[name], target, options)
 
 
 def _require_order(target: Target) -> None:
@@ -150,10 +155,19 @@ def _check_ranking(metric: Metric, k: int | None, target: Target | None) -> None
     )
 
 
-def _set_beside(metric: Metric, judging: dict[str, Metric], target: Target | None) -> Metric:
-    names = _BESIDE.get("one_class" if target is None else target.kind, ())
-    beside = tuple(judging[name] for name in names if name in judging)
-    return replace(metric, beside=beside)
+def set_beside(metric: Metric, target: Target | None, options: MetricOptions | None = None) -> Metric:
+    """Returns a metric with those that are shown beside it: all of them judge the target, of some there are none.
+
+    Args:
+        metric: one shipped, or the user's own.
+        target: what is predicted; None for one class per image.
+        options: of the competition's file.
+    """
+    kind = "one_class" if target is None else target.kind
+    if kind in ("one_class", "grades"):
+        return replace(metric, beside=_BESIDE_CLASSES)
+    judging = list_metrics_for(target, options or MetricOptions())
+    return replace(metric, beside=tuple(judging[name] for name in _BESIDE[kind] if name in judging))
 
 
 def parse_metric_name(text: str) -> tuple[str, dict[str, int | float]]:

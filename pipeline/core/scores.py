@@ -12,14 +12,7 @@ from numpy.typing import NDArray
 from pipeline.core.arrays import Labels, Truth, Values
 from pipeline.core.errors import InputError
 from pipeline.core.measures.metric import Metric
-from pipeline.core.metrics import get_metric
 
-TABLE_METRICS = (
-    get_metric("accuracy"),
-    get_metric("log_loss"),
-    get_metric("macro_f1"),
-    get_metric("top_k_accuracy", 3),
-)
 _DRAWS_AT_ONCE = 1_000_000
 _COSTLY_RESAMPLES = 200
 
@@ -85,7 +78,7 @@ def summarise_scores(
     by_fold = {str(fold): metric.score(labels[folds == fold], probs[folds == fold]) for fold in np.unique(folds)}
     values = np.array(list(by_fold.values()))
     scores = {}
-    for each in (*(metric.beside or TABLE_METRICS), metric):
+    for each in (*metric.beside, metric):
         try:
             scores[each.name] = each.score(labels, probs)
         except InputError:

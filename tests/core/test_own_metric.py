@@ -5,15 +5,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pydantic import ValidationError
+from support.kinds import TARGETS, draw_truth, make_outputs
 
 from pipeline.core.competition import Score
 from pipeline.core.errors import InputError
 from pipeline.core.measures.own_metric import OwnMetric, Response
+from pipeline.core.scores import LabelledRows, summarise_scores
 from pipeline.core.targets.classes import OneClass
 from pipeline.core.targets.several_labels import SeveralLabels
 
 CLASSES = OneClass(columns=("cat", "dog"))
 TRUTH, PROBS = np.array([0, 1, 1]), np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]], dtype=np.float32)
+CLASS_METRICS = {"accuracy", "log_loss", "macro_f1", "top_3_accuracy"}
+BESIDE = {
+    "one_class": CLASS_METRICS,
+    "grades": CLASS_METRICS,
+    "several_labels": {"roc_auc", "average_precision", "micro_f1", "log_loss"},
+    "numbers": {"rmse", "mae", "r2"},
+    "vote_shares": {"kl_divergence", "accuracy"},
+    "several_targets": set[str](),  # of classes and a number: no metric judges both
+}
 
 
 def own(folder: Path, body: str, response: Response = "predict") -> OwnMetric:
@@ -98,3 +109,17 @@ def test_a_metric_of_ones_own_takes_decisions_unless_told_otherwise_as_scikit_le
     assert own_metric.response == "predict"
     with pytest.raises(ValidationError, match="file and greater_is_better go together"):
         Score(name="score", file="mine.py")
+
+
+@pytest.mark.parametrize("response", ["predict", "predict_proba"])
+@pytest.mark.parametrize("kind", TARGETS)
+def test_beside_a_metric_of_ones_own_stand_those_of_its_target(tmp_path: Path, kind: str, response: Response) -> None:
+    target = TARGETS[kind]
+    own(tmp_path, "return float(len(y_true))")
+    score = Score(name="score", file="mine.py", greater_is_better=True, response=response)
+    score.look_in(tmp_path)
+    truth = draw_truth(target, 48, np.random.default_rng(0))
+    rows, values = np.arange(48), target.from_outputs(make_outputs(target, truth))
+    summary = summarise_scores(LabelledRows(truth, rows), rows % 3, values, score.metric_for(target), n_resamples=2)
+    assert set(summary.scores) == {"score", *BESIDE[kind]}
+    assert summary.fold_scores == {"0": 16.0, "1": 16.0, "2": 16.0}

@@ -5,10 +5,12 @@ import time
 import numpy as np
 import pytest
 from support.fabricated import random_probs
+from support.kinds import TARGETS, draw_truth, make_outputs
 
 from pipeline.core.measures.class_metrics import METRICS
 from pipeline.core.metrics import get_metric
 from pipeline.core.scores import LabelledRows, bootstrap_interval, summarise_scores
+from pipeline.core.targets.several_targets import Part, SeveralTargets, list_part_columns
 
 ACCURACY = get_metric("accuracy")
 LABELS = np.array([0, 1, 0, 1, 0, 1])
@@ -41,6 +43,21 @@ def test_scores_hold_every_metric_shown_and_the_competitions() -> None:
     summary = summarise_scores(LabelledRows(LABELS, ROWS), FOLDS, PROBS, get_metric("quadratic_kappa"))
     assert set(summary.scores) == {"accuracy", "log_loss", "macro_f1", "top_3_accuracy", "quadratic_kappa"}
     assert summary.scores["quadratic_kappa"] == summary.pooled
+
+
+@pytest.mark.parametrize(
+    ("kinds", "name", "shown"),
+    [(("grades", "numbers"), "rmse", {"rmse"}), (("grades", "one_class"), "log_loss", {"accuracy", "log_loss"})],
+)
+def test_beside_the_metric_of_several_targets_stand_those_that_judge_each(
+    kinds: tuple[str, ...], name: str, shown: set[str]
+) -> None:
+    parts: dict[str, Part] = {kind: TARGETS[kind] for kind in kinds}  # type: ignore[misc]  # kinds that may be parts
+    target = SeveralTargets(columns=list_part_columns(parts), parts=parts)
+    truth = draw_truth(target, 48, np.random.default_rng(0))
+    rows, values = np.arange(48), target.from_outputs(make_outputs(target, truth))
+    metric = get_metric(name, target=target)
+    assert set(summarise_scores(LabelledRows(truth, rows), rows % 3, values, metric, n_resamples=2).scores) == shown
 
 
 def test_numbers_for_dvc_are_plain_floats() -> None:

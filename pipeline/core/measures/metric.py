@@ -23,7 +23,7 @@ class Metric:
         score: (truth, values (n, n_columns)) -> float; the truth is class indices (n,), or (n, truth_width).
         wants: what a submission must hold for this metric: ``label``, ``probabilities`` or ``numbers``.
         rows: what each row adds to ``score``, where that is a mean over rows: makes a bootstrap cheap.
-        beside: metrics that are shown beside it; empty for those of one class per image.
+        beside: metrics that are shown beside it, which judge the same target; may be none.
         parts: of several targets the metric of each, in their order.
     """
 
