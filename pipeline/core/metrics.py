@@ -141,8 +141,11 @@ def _require_order(target: Target) -> None:
 
 
 def _check_ranking(metric: Metric, k: int | None, target: Target | None) -> None:
-    count = 0 if target is None else len(target.columns)
-    if not count or k is None or k < count:
+    if target is None or k is None:
+        return
+    counts = {f" of target {name}" if name else "": len(part.columns) for name, part, _, _ in target.each()}
+    place, count = min(counts.items(), key=lambda each: each[1])
+    if not count or k < count:
         return
     if k > count:
         what = "a list holds each once at most"
@@ -151,7 +154,7 @@ def _check_ranking(metric: Metric, k: int | None, target: Target | None) -> None
     else:
         what = f"{metric.name} would be perfect whatever is predicted"
     raise InputError(
-        f"metric.k is {k}, but there are {count} classes or labels: {what}; lower it in the competition's file"
+        f"metric.k is {k}, but there are {count} classes or labels{place}: {what}; lower it in the competition's file"
     )
 
 

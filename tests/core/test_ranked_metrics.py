@@ -8,6 +8,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.measures.metric import Metric, MetricOptions
 from pipeline.core.metrics import get_metric, parse_metric_name
 from pipeline.core.targets.classes import Grades, OneClass
+from pipeline.core.targets.several_targets import Part, SeveralTargets, list_part_columns
 
 LABELS = np.array([0, 0, 1, 2])
 PROBS = np.array([[0.5, 0.3, 0.2], [0.2, 0.5, 0.3], [0.1, 0.8, 0.1], [0.3, 0.6, 0.1]], dtype=np.float32)
@@ -118,6 +119,24 @@ def test_the_order_of_a_list_of_all_classes_counts() -> None:
 def test_a_list_as_long_as_the_classes_is_refused_where_its_order_does_not_count(name: str) -> None:
     with pytest.raises(InputError, match=r"metric.k is 3, but there are 3 classes.* perfect whatever is predicted"):
         get_metric(name, target=THREE, options=MetricOptions(k=3))
+
+
+@pytest.mark.parametrize(
+    ("name", "k", "match"),
+    [
+        ("top_k_accuracy", 2, "top_2_accuracy would be perfect"),
+        ("recall_k", 2, "recall_2"),
+        ("map_k", 3, "a list holds"),
+    ],
+)
+def test_a_list_is_held_against_the_target_with_the_fewest_classes(name: str, k: int, match: str) -> None:
+    parts: dict[str, Part] = {"letter": THREE, "case": OneClass(columns=("lower", "upper"))}
+    target = SeveralTargets(columns=list_part_columns(parts), parts=parts)
+    with pytest.raises(
+        InputError, match=rf"metric.k is {k}, but there are 2 classes or labels of target case: {match}"
+    ):
+        get_metric(name, target=target, options=MetricOptions(k=k))
+    assert get_metric(name, target=target, options=MetricOptions(k=k - 1)).greater_is_better
 
 
 @pytest.mark.parametrize(

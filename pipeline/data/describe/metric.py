@@ -1,5 +1,6 @@
 """The metric, which no file names: given by the user, or guessed from the submission's format and listed to check."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -97,11 +98,12 @@ def describe_metric(metric: str | None, submission: Reading, train: Reading) -> 
         return _guess(submission, train, wants)
     given = parse_metric(metric)
     k = given.options.get("k")
-    count = len(train.classes)
+    place, classes = _find_fewest(train)
+    count = len(classes)
     if k is not None and k >= count + (given.name == "map_k"):  # the order of a list of all classes counts
         why = "a list holds each once at most" if k > count else "every answer would score 1"
         raise InputError(
-            f"--metric {metric}: there are {count} classes ({some(train.classes, 5)}), and {why}; give a number below"
+            f"--metric {metric}: there are {count} classes{place} ({some(classes, 5)}), and {why}; give a number below"
         )
     section: dict[str, Any] = {"name": given.name, **given.options}
     check = []
@@ -113,6 +115,16 @@ def describe_metric(metric: str | None, submission: Reading, train: Reading) -> 
     if own not in (None, wants) and not given.options:
         check.append(f"{metric} is computed from {_LONG[str(own)]}, but the sample submission asks for {_LONG[wants]}")
     return Reading(section, ("given with --metric",), tuple(check))
+
+
+def _find_fewest(train: Reading) -> tuple[str, Sequence[str]]:
+    """The classes, of several targets those of the one with the fewest, and words that say of which."""
+    targets = [name for name, part in train.target.get("targets", {}).items() if part["kind"] != "numbers"]
+    classes = {
+        f" of target {name}": [each.removeprefix(f"{name}:") for each in train.classes if each.startswith(f"{name}:")]
+        for name in targets
+    }
+    return min(classes.items(), key=lambda each: len(each[1]), default=("", train.classes))
 
 
 def _guess(submission: Reading, train: Reading, wants: str) -> Reading:

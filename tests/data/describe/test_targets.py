@@ -246,6 +246,14 @@ def test_a_list_as_long_as_the_classes_is_refused(root: Path) -> None:
         read(root, dog_breeds(), "top_3_accuracy")
 
 
+@pytest.mark.parametrize("metric", ["top_2_accuracy", "recall_2", "map_3"])
+def test_a_list_as_long_as_the_classes_of_one_of_several_targets_is_refused(root: Path, metric: str) -> None:
+    files = cells_and_sample("root,tone", "root,tone", [("ka", "x"), ("ki", "y"), ("ku", "x")], ("ka", "x"))
+    with pytest.raises(InputError, match=rf"--metric {metric}: there are 2 classes of target tone \(x, y\), and"):
+        read(root, files, metric)
+    assert read(root, files, "map_2").metric.k == 2  # the order of both counts
+
+
 def grade_folders() -> Files:
     names = [f"train/{name}/{n}.png" for name in ("mild", "none", "severe") for n in range(4)]
     sample = rows("id,grade", *((f"t{n}", "none") for n in range(3)))
