@@ -30,7 +30,7 @@ BESIDE = {
 def own(folder: Path, body: str, response: Response = "predict") -> OwnMetric:
     """A metric whose function has this body."""
     (folder / "mine.py").write_text(
-        f"import numpy as np\n\n\ndef score(y_true, y_pred):\n    {body}\n", encoding="utf-8"
+        f"import numpy as np\n\nseen = []\n\n\ndef score(y_true, y_pred):\n    {body}\n", encoding="utf-8"
     )
     return OwnMetric(folder / "mine.py", "score", True, response)
 
@@ -69,6 +69,8 @@ def test_labels_come_as_marks(tmp_path: Path) -> None:
         ("return [0.5]", r"returned list \[0.5\] on 3 rows"),
         ("raise SystemExit(3)", r"raised SystemExit \(3\) on 3 rows"),
         ("return None", "returned NoneType None on 3 rows, and not one number"),
+        ("seen.append(1); return 1.0 / (2 - len(seen))", r"raised ZeroDivisionError .* on 3 rows; correct that file"),
+        ("open(__file__ + '.called', 'x').close(); return 1.0", r"raised FileExistsError .* on 3 rows"),
         ("y_true[:] = 'cat'; return 1.0", "changed the arrays that it was given"),
     ],
 )

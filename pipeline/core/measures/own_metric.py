@@ -20,6 +20,7 @@ from pipeline.core.memory import is_out_of_memory
 from pipeline.core.targets.classes import OneClass
 from pipeline.core.targets.contract import Target
 
+Function = Callable[[NDArray[Any], NDArray[Any]], float]
 Response = Literal["predict", "predict_proba"]
 _SAMPLE = 200  # rows of the trial before anything costly starts
 _SHOWN = 60  # characters of what is no number
@@ -50,27 +51,13 @@ class OwnMetric:
         function = self._read_function()
 
         def score(truth: Truth, values: Values) -> float:
-            true, predicted = self._show(target, truth, values)
-            try:
-                made = function(true, predicted)
-            except (Exception, SystemExit) as error:  # whatever a person's own code raises becomes one line
-                if isinstance(error, Exception) and is_out_of_memory(error):
-                    raise
-                words = f"raised {type(error).__name__} ({one_line(error)}) on {len(values)} rows"
-                raise self._refuse(words) from error
-            if not _is_number(made):
-                shown = " ".join(repr(made).split())[:_SHOWN]
-                raise self._refuse(f"returned {type(made).__name__} {shown} on {len(values)} rows, and not one number")
-            value = float(made)
-            if not math.isfinite(value):
-                raise self._refuse(f"returned {value} on {len(values)} rows")
-            return value
+            return self._call(function, *self._show(target, truth, values))
 
         wants = "label" if self.response == "predict" else "probabilities"
         return Metric(self.name, self.greater_is_better, score, wants)
 
     def try_out(self, target: Target, truth: Truth) -> None:
-        """Calls the function once on some training rows with predictions made up near the truth.
+        """Calls the function twice on some training rows with predictions made up near the truth.
 
         Raises:
             InputError: it raises, returns no finite number (text that looks like one, True, an array and a complex
@@ -79,13 +66,29 @@ class OwnMetric:
         rows = np.random.default_rng(0).permutation(len(truth))[:_SAMPLE]
         outputs = np.random.default_rng(1).normal(size=(len(rows), len(target.columns)))
         values = target.from_outputs(outputs + 2 * target.make_targets(truth[rows]))
-        metric = self.open_metric(target)
-        metric.score(truth[rows], values)
         function = self._read_function()
-        given, before = (self._show(target, truth[rows], values) for _ in range(2))
-        function(*given)
-        if not all(np.array_equal(one, other) for one, other in zip(given, before, strict=True)):
-            raise self._refuse("changed the arrays that it was given")
+        for _ in range(2):  # a function that keeps something between calls may fail at the second
+            given, before = (self._show(target, truth[rows], values) for _ in range(2))
+            self._call(function, *given)
+            if not all(np.array_equal(one, other) for one, other in zip(given, before, strict=True)):
+                raise self._refuse("changed the arrays that it was given")
+
+    def _call(self, function: Function, true: NDArray[Any], predicted: NDArray[Any]) -> float:
+        """Returns what the function makes of the rows, one finite number."""
+        try:
+            made = function(true, predicted)
+        except (Exception, SystemExit) as error:  # whatever a person's own code raises becomes one line
+            if isinstance(error, Exception) and is_out_of_memory(error):
+                raise
+            words = f"raised {type(error).__name__} ({one_line(error)}) on {len(predicted)} rows"
+            raise self._refuse(words) from error
+        if not _is_number(made):
+            shown = " ".join(repr(made).split())[:_SHOWN]
+            raise self._refuse(f"returned {type(made).__name__} {shown} on {len(predicted)} rows, and not one number")
+        value = float(made)
+        if not math.isfinite(value):
+            raise self._refuse(f"returned {value} on {len(predicted)} rows")
+        return value
 
     def _show(self, target: Target, truth: Truth, values: Values) -> tuple[NDArray[Any], NDArray[Any]]:
         """Returns truth and predictions as the function takes them: copies, classes by name."""
@@ -95,7 +98,7 @@ class OwnMetric:
         names = np.array(target.columns, dtype=np.object_)
         return names[truth], names[predicted] if self.response == "predict" else np.array(predicted)
 
-    def _read_function(self) -> Callable[[NDArray[Any], NDArray[Any]], float]:
+    def _read_function(self) -> Function:
         if not self.file.is_file():
             known = [path.name for path in self.file.parent.glob("*.py")] if self.file.parent.is_dir() else []
             raise InputError(f"metric.file: {self.file} does not exist; {near_names(self.file.name, known)}")
@@ -113,7 +116,7 @@ class OwnMetric:
         if not callable(function):
             known = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
             raise InputError(f"{self.file} has no function {self.name!r}; {near_names(self.name, known)}")
-        made: Callable[[NDArray[Any], NDArray[Any]], float] = function
+        made: Function = function
         return made
 
     def _refuse(self, words: str) -> InputError:
