@@ -1,6 +1,7 @@
 """The competition: one typed file with its source, layout, columns, metric and submission."""
 
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
@@ -13,7 +14,7 @@ from pipeline.core.errors import near_names
 from pipeline.core.layouts import CsvImages, CsvOneHot, Test, TestImages, Train
 from pipeline.core.measures.metric import Metric, MetricOptions
 from pipeline.core.measures.own_metric import OwnMetric, Response
-from pipeline.core.metrics import METRIC_NAMES, REQUIRED, get_metric, set_beside
+from pipeline.core.metrics import METRIC_NAMES, REQUIRED, WEIGHTED, get_metric, set_beside
 from pipeline.core.paths import competition_path, metrics_folder
 from pipeline.core.row_rules import Groups, LeaveOut, MoreRows
 from pipeline.core.source_kinds import SLUG, KaggleSource, Source
@@ -42,7 +43,7 @@ class Score(Section):
     name: str
     k: int | None = Field(default=None, ge=1)
     beta: float | None = Field(default=None, gt=0.0)
-    weights: dict[str, float] | None = None
+    weights: dict[str, Annotated[float, Field(ge=0.0, allow_inf_nan=False)]] | None = None
     min_tpr: float | None = Field(default=None, ge=0.0, lt=1.0)
     tpr_bands: tuple[tuple[float, float], ...] | None = None
     file: str | None = Field(default=None, pattern=r"^[\w-]+\.py$")
@@ -167,6 +168,16 @@ class Competition(Section):
             raise ValueError(f"the sample submission lists {apart}, not images: set test.listed_by to table or folder")
         if apart is not None and self.hides_tests:
             raise ValueError(f"test.hidden does not go with a sample submission of {apart}")
+        return self
+
+    @model_validator(mode="after")
+    def _weights_that_count(self) -> "Competition":
+        metric, kind = self.metric, self.target.kind
+        known = () if metric.file is not None else WEIGHTED.get(kind, ())
+        every = metric.file is None and kind == "several_targets"
+        if metric.weights is not None and not every and metric.name not in known:
+            there = f"; they count for {', '.join(known)}" if known else ""
+            raise ValueError(f"metric.weights has no meaning for {metric.name} of target.kind {kind}{there}; remove it")
         return self
 
     @model_validator(mode="after")

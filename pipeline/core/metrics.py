@@ -31,6 +31,14 @@ REQUIRED = {
     "partial_roc_auc": "min_tpr",
     "weighted_roc_auc": "tpr_bands",
 }
+_CLASS_WEIGHTED = ("macro_recall", "balanced_log_loss", "weighted_log_loss")
+# Metrics that are means by weights of classes, labels or numbers; those of several targets all weigh the targets.
+WEIGHTED = {
+    "one_class": _CLASS_WEIGHTED,
+    "grades": _CLASS_WEIGHTED,
+    "several_labels": ("roc_auc", "average_precision", "log_loss", "macro_f1", "macro_f_beta"),
+    "numbers": ("rmse", "column_rmse", "mse", "mae", "r2", "pooled_r2"),
+}
 # Shown beside the metric of one class per image and of grades.
 _BESIDE_CLASSES = (
     *(METRICS[name] for name in ("accuracy", "log_loss", "macro_f1")),

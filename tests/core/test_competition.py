@@ -120,12 +120,43 @@ def test_the_metric_knows_its_direction_and_its_k() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "target", "message"),
+    [
+        ("accuracy", {}, "no meaning for accuracy of target.kind one_class; they count for macro_recall, balanced_log"),
+        ("roc_auc", {}, "no meaning for roc_auc of target.kind one_class"),
+        ("macro_f1", {"target": {"kind": "grades"}}, "no meaning for macro_f1 of target.kind grades"),
+        ("micro_f1", {"target": {"kind": "several_labels"}}, "they count for roc_auc, average_precision"),
+        ("spearman", {"target": {"kind": "numbers"}}, "no meaning for spearman of target.kind numbers; they count for"),
+        ("log_loss", {"target": {"kind": "vote_shares"}}, "no meaning for log_loss of target.kind vote_shares; remove"),
+    ],
+)
+def test_weights_without_a_meaning_are_refused(name: str, target: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message) as error:
+        read(changed(metric={"name": name, "weights": {"zebra": 3}}, **target))
+    assert "\n" not in str(error.value)
+
+
+def test_a_metric_of_ones_own_takes_no_weights() -> None:
+    own = {"name": "macro_recall", "file": "my.py", "greater_is_better": True}
+    read(changed(metric=own))
+    with pytest.raises(InputError, match=r"weights has no meaning for macro_recall of target.kind one_class; remove"):
+        read(changed(metric={**own, "weights": {"cat": 3}}))
+
+
+def test_weights_with_a_meaning_are_taken() -> None:
+    parts = {"kind": "several_targets", "targets": {"a": {"kind": "one_class"}, "b": {"kind": "one_class"}}}
+    for name, target in (("macro_recall", {"kind": "one_class"}), ("rmse", {"kind": "numbers"}), ("accuracy", parts)):
+        assert read(changed(metric={"name": name, "weights": {"a": 3, "b": 0}}, target=target)).metric.weights
+
+
+@pytest.mark.parametrize(
     ("sections", "message"),
     [
         ({"metric": {"name": "acc"}}, "metric.*'acc' is unknown; .*accuracy"),
         ({"metric": {"name": "accuracy", "k": 3}}, "k has no meaning for accuracy"),
         ({"metric": {"name": "top_k_accuracy"}}, "top_k_accuracy needs k"),
         ({"metric": {"name": "top_k_accuracy", "k": 0}}, "k: .*got 0"),
+        ({"metric": {"name": "macro_recall", "weights": {"cat": -1}}}, "metric.weights.cat: .*got -1"),
         ({"train": {"layout": "file_names", "images": "t", "pattern": "("}}, "pattern is not a regular expression"),
         ({"train": {"layout": "file_names", "images": "t", "pattern": r"\w+"}}, "pattern needs a group named label"),
         ({"train": {"layout": "folder", "images": "t"}}, r"train\.layout: unknown 'folder'; did you mean folders"),

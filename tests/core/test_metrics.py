@@ -7,10 +7,12 @@ import pytest
 from numpy.typing import NDArray
 from sklearn import metrics as sk
 from support.fabricated import random_probs
+from support.kinds import TARGETS, draw_truth, make_outputs
 
 from pipeline.core.errors import InputError
 from pipeline.core.measures.class_metrics import METRICS
-from pipeline.core.metrics import get_metric
+from pipeline.core.measures.metric import MetricOptions
+from pipeline.core.metrics import WEIGHTED, get_metric, list_metrics_for
 
 LABELS = np.array([0, 0, 1, 2])
 PROBS = np.array([[0.5, 0.3, 0.2], [0.2, 0.5, 0.3], [0.1, 0.8, 0.1], [0.25, 0.5, 0.25]], dtype=np.float32)
@@ -161,3 +163,23 @@ def test_scores_equal_those_of_scikit_learn(n_classes: int, seed: int) -> None:
     }
     for name, value in wanted.items():
         assert get_metric(name).score(labels, probs) == pytest.approx(value, abs=1e-12), name
+
+
+@pytest.mark.parametrize("kind", [kind for kind in TARGETS if kind != "several_targets"])
+def test_weights_change_the_metrics_that_are_said_to_weigh_and_no_other(kind: str) -> None:
+    target, random = TARGETS[kind], np.random.default_rng(0)
+    truth = draw_truth(target, 60, random)
+    outputs = make_outputs(target, truth)
+    values = target.from_outputs(outputs + random.normal(size=outputs.shape) * np.arange(1, outputs.shape[1] + 1))
+    plain = list_metrics_for(target, MetricOptions(beta=2.0))
+    weighted = list_metrics_for(target, MetricOptions(beta=2.0, weights={target.columns[0]: 5.0}))
+    apart = ("probabilistic_f1", "partial_roc_auc", "weighted_roc_auc", "rmsle")  # of two classes, of numbers above 0
+    judging = [name for name in plain if name not in apart]
+    changed = {name for name in judging if weighted[name].score(truth, values) != plain[name].score(truth, values)}
+    assert changed == set(WEIGHTED.get(kind, ()))
+
+
+def test_a_weight_of_no_class_is_refused_before_anything_is_scored() -> None:
+    for kind in ("one_class", "grades"):
+        with pytest.raises(InputError, match=r"metric.weights names 'zebra'; known: "):
+            get_metric("macro_recall", target=TARGETS[kind], options=MetricOptions(weights={"zebra": 3.0}))

@@ -43,12 +43,16 @@ def make_class_metrics(options: MetricOptions, columns: tuple[str, ...]) -> dict
     Args:
         options: of the competition's file.
         columns: class names, which weights go by; empty where they are not known yet.
+
+    Raises:
+        InputError: a weight of no class.
     """
     k, beta = options.k or 1, options.beta or 1.0
     bands = options.tpr_bands or ((1.0, 1.0),)
+    weights = options.weigh(columns) if columns else None
 
     def weigh(probs: Values) -> Weights:
-        return options.weigh(columns) if columns else np.ones(probs.shape[1])
+        return np.ones(probs.shape[1]) if weights is None else weights
 
     def macro_f_beta(truth: Truth, probs: Values) -> float:
         return classes.measure_macro_f_beta(truth, probs, beta)
