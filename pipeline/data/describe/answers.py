@@ -1,13 +1,14 @@
 """The form of answers: the submission section of any target, told by the sample's columns and cells."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
 from pipeline.core.errors import InputError, some
 from pipeline.data.describe.class_answers import WHOLE, describe_class_answers, find_marks, pair_columns
-from pipeline.data.describe.list_answers import FRACTION, describe_sets, find_confidence, find_ranking
+from pipeline.data.describe.list_answers import FRACTION, check_lone, describe_sets, find_confidence, find_ranking
 from pipeline.data.describe.match import Choices, Reading
 from pipeline.data.describe.metric import find_wants
 from pipeline.data.describe.sample import SampleSubmission
@@ -53,8 +54,8 @@ def _describe_classes(
     sample: SampleSubmission, id_column: str, values: Sequence[str], train: Reading, choices: Choices
 ) -> Reading:
     base = {"sample": sample.path, "id": id_column}
+    cells = [cell for cell in sample.table[values[0]] if cell] if values else []
     if len(values) == 1:
-        cells = [cell for cell in sample.table[values[0]] if cell]
         known = set(train.classes)
         reading = find_confidence(cells, known, values[0], base, choices)
         reading = reading or find_ranking(cells, train, values[0], base, choices)
@@ -63,7 +64,10 @@ def _describe_classes(
         if train.kind == "grades" and cells and all(FRACTION.fullmatch(cell) for cell in cells):
             words = f"{sample.path}: {values[0]} holds {some(sorted(set(cells)), 3)}: the expected grade"
             return Reading({"kind": "numbers", **base}, (words,))
-    return describe_class_answers(sample, id_column, train.classes, find_wants(choices.metric, train.kind), choices)
+    wants = find_wants(choices.metric, train.kind)
+    reading = describe_class_answers(sample, id_column, train.classes, wants, choices)
+    lone = check_lone(cells, train, values[0], choices) if len(values) == 1 else ()
+    return replace(reading, check=(*reading.check, *lone))
 
 
 def _describe_columns(

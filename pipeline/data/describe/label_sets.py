@@ -141,11 +141,12 @@ def _read_sets(
         joined = {name for names in several.values() for name in names}
         shared = sum(homes[name] > 1 for name in joined) / len(joined)
         by_sample = homes.keys() <= asked or _are_shown(shown, separator, set(sets), set(homes), shared)
+        torn = shared < _SHARED and any(_lists_whole(cell, separator, set(sets)) for cell in shown)
         if used < 2 * len(homes) or (shared < _SHARED and not by_sample):
             continue
         plain = separator not in _IN_NAMES or all(name.isdigit() for name in joined)
         signs = _are_unordered(list(several.values())) or _join_words(separator, joined, sets.values())
-        certain = by_sample or plain or (shared >= _MOST_SHARED and signs)
+        certain = (by_sample and not torn) or plain or (shared >= _MOST_SHARED and signs)
         return LabelSets(separator, tuple(natural_order(sorted(homes))), certain, min(several))
     return None
 
@@ -153,6 +154,8 @@ def _read_sets(
 def _are_shown(shown: Iterable[str], separator: str, cells: set[str], names: set[str], shared: float) -> bool:
     """Says whether the sample shows a set of labels that no training row has."""
     for cell in set(shown) - cells:
+        if any(other != separator and _is_list(cell, other, cells) for other in SEPARATORS):
+            continue  # the cells are names, as a whole
         parts = split_names(cell, separator)
         known = len(names.intersection(parts))
         # Where names recur in other cells, two of them are enough: the sample may show labels of the whole data.
@@ -161,6 +164,31 @@ def _are_shown(shown: Iterable[str], separator: str, cells: set[str], names: set
         if len(parts) == known == 1 and shared >= _SHARED:  # a label that stands alone, and is no class
             return True
     return False
+
+
+def _is_list(cell: str, separator: str, cells: Set[str]) -> bool:
+    """Says whether a cell is a list of other cells with a separator between them."""
+    parts = split_names(cell, separator)
+    return len(parts) > 1 and set(parts) <= cells
+
+
+def _lists_whole(cell: str, separator: str, cells: Set[str]) -> bool:
+    """Says whether a cell is a list of other cells of which some hold the separator: ``ant red bee`` of ``ant red``."""
+    names = find_names(cell, separator, cells)
+    return len(names) > 1 and any(separator in name for name in names)
+
+
+def find_names(cell: str, separator: str, names: Collection[str]) -> list[str]:
+    """Splits a cell into names that may hold the separator, the longest first; none where they leave some of it."""
+    found, left = [], cell.strip()
+    known = sorted(filter(None, names), key=len, reverse=True)
+    while left:
+        name = next((each for each in known if left == each or left.startswith(each + separator)), None)
+        if name is None:
+            return []
+        found.append(name)
+        left = left[len(name) :].removeprefix(separator).strip()
+    return found
 
 
 def _are_unordered(several: Sequence[Sequence[str]]) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline.core.errors import InputError, some
-from pipeline.data.describe.label_sets import SEPARATORS, split_names
+from pipeline.data.describe.label_sets import SEPARATORS, find_names, split_names
 from pipeline.data.describe.match import Choices, Reading
 from pipeline.data.describe.metric import parse_metric
 from pipeline.data.describe.sample import SampleSubmission
@@ -57,13 +57,14 @@ def find_ranking(
         return Reading(section, (f"{column} lists {given:g} classes",), (words,))
     if known.intersection(cells):
         return None
+    _refuse_torn(cells, known, f"{base['sample']}: {column}")
     for separator in SEPARATORS:
         lists = [split_names(cell, separator) for cell in cells]
         names = {name for each in lists for name in each}
         lengths = sorted({len(each) for each in lists})
         if not known & names or lengths[-1] < 2:
             continue
-        k = int(given) if len(lengths) > 1 and given is not None else lengths[-1]
+        k = max(int(given), lengths[-1]) if len(lengths) > 1 and given is not None else lengths[-1]
         if len(lengths) > 1 and given is None:
             raise InputError(
                 f"{base['sample']}: {column} lists {lengths[0]} to {lengths[-1]} classes, but each training image has "
@@ -118,8 +119,11 @@ def describe_sets(
     k = None if choices.metric is None else parse_metric(choices.metric).options.get("k")
     if k is not None and fitting:
         section = {"kind": "ranked", **base, "label": column, "separator": write_separator(cells, fitting[0])}
-        section |= {"k": int(k)}
-        return Reading(section, (f"{column} lists the likeliest labels, as {choices.metric} counts them",))
+        longest = max((len(split_names(cell, fitting[0])) for cell in cells), default=int(k))
+        unlike = f"{choices.metric} counts the first {k:g}, but the sample's longest cell lists {longest}"
+        section |= {"k": max(int(k), longest)}
+        fact = f"{column} lists the likeliest labels, as {choices.metric} counts them"
+        return Reading(section, (fact,), (unlike,) if longest != k else ())
     separator = write_separator(cells, fitting[0] if fitting else own)
     section = {"kind": "label_set", **base, "label": column, "separator": separator}
     if torn := [name for name in train.classes if separator in name]:
@@ -168,6 +172,36 @@ def write_separator(cells: Sequence[str], separator: str) -> str:
     shown = [cell for cell in cells if separator in cell]
     whole = separator != " " and bool(shown) and all(cell.count(behind) == cell.count(separator) for cell in shown)
     return behind if whole else separator
+
+
+def check_lone(cells: Sequence[str], train: Reading, column: str, choices: Choices) -> tuple[str, ...]:
+    """Says that one class was read where the metric counts lists: names hold blanks, which cannot part them."""
+    given = None if choices.metric is None else parse_metric(choices.metric).options.get("k")
+    torn = [name for name in train.classes if " " in name]
+    if given is None or given < 2 or not torn or not set(train.classes).issuperset(cells):
+        return ()
+    words = (
+        f"{column} was read as one class, as the sample shows no list and names such as {torn[0]!r} hold blanks, but "
+        f"{choices.metric} counts {given:g} of them: if lists are wanted, write kind: ranked, k: {given:g} and their "
+        "separator into submission"
+    )
+    return (words,)
+
+
+def _refuse_torn(cells: Sequence[str], known: set[str], place: str) -> None:
+    """Refuses lists with blanks between classes of which some hold blanks.
+
+    Raises:
+        InputError: names the class.
+    """
+    lists = [find_names(cell, " ", known) for cell in cells]
+    torn = [name for names in lists if len(names) > 1 for name in names if " " in name]
+    if torn and all(lists):
+        raise InputError(
+            f"{place} lists classes with blanks between them, such as {cells[0]!r}, and a blank is inside {torn[0]!r}: "
+            "no reader could tell them apart; rename such classes in the training table and in the sample submission "
+            "(ant_red), or correct the sample submission, if it is to have another separator"
+        )
 
 
 def _are_alone(cells: Sequence[str], known: set[str]) -> bool:

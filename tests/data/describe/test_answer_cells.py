@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import pytest
-from support.competition_files import cells_and_sample, images, read, rows
+from support.competition_files import cells_and_sample, images, read, rows, write
 
 from pipeline.core.answers import DecisionSubmission, LabelSetSubmission, LabelSubmission, RankedSubmission
 from pipeline.core.errors import InputError
 from pipeline.core.targets.spec import GradesSpec
+from pipeline.data.describe.description import describe_files
+from pipeline.data.describe.match import Choices
 from pipeline.data.describe.spellings import find_spelling
 from pipeline.kaggle.answers.parts import find_length
 
@@ -65,6 +67,43 @@ def test_a_class_of_two_words_is_no_list(root: Path) -> None:
         root, cells_and_sample("kind", "kind", [("red ant",), ("bee",), ("cow",), ("dog",)], ("red ant",)), "map_3"
     )
     assert isinstance(found.submission, LabelSubmission)
+
+
+BLANKS = [("ant red",), ("bee",), ("cat",)]
+
+
+@pytest.mark.parametrize(("shown", "separator"), [('"ant red, bee"', ", "), ("bee;ant red", ";")])
+def test_names_with_blanks_are_listed_where_the_sample_parts_them_otherwise(
+    root: Path, shown: str, separator: str
+) -> None:
+    found = read(root, cells_and_sample("kind", "kind", BLANKS, (shown,)), "map_2")
+    assert found.target.kind == "one_class"
+    assert isinstance(found.submission, RankedSubmission)
+    assert (found.submission.k, found.submission.separator) == (2, separator)
+
+
+def test_names_with_blanks_between_blanks_are_asked_about_and_then_refused(root: Path) -> None:
+    files = cells_and_sample("kind", "kind", BLANKS, ("ant red bee cat",))
+    with pytest.raises(InputError, match="choose with --target 'one_class' or --target 'several_labels'"):
+        read(root, files, "map_3")
+    with pytest.raises(InputError, match="a blank is inside 'ant red': no reader could tell them apart; rename"):
+        read(root, files, "map_3", target="one_class")
+
+
+@pytest.mark.parametrize(
+    ("cells", "shown", "metric", "words"),
+    [
+        (BLANKS, "bee", "map_2", "kind was read as one class, as the sample shows no list and names such as 'ant red'"),
+        (BLANKS, '"ant red, bee"', "map_3", "map_3 counts the first 3, but kind lists 2"),
+        (SETS, "haze|road|water", "map_2", "map_2 counts the first 2, but the sample's longest cell lists 3"),
+    ],
+)
+def test_lists_that_the_metric_and_the_sample_count_otherwise_are_said(
+    tmp_path: Path, cells: list[tuple[str]], shown: str, metric: str, words: str
+) -> None:
+    files = cells_and_sample("kind", "kind", cells, (shown,))
+    check = describe_files(write(tmp_path / "files", files), Choices(), metric).check
+    assert any(line.startswith(words) for line in check)
 
 
 @pytest.mark.parametrize(
