@@ -1,15 +1,13 @@
-"""Columns beside the picture: read by id, held to their types, refused where they are the answer."""
+"""Columns beside the picture: read by id and held to their types."""
 
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from pipeline.core.columns import Columns, name_columns
+from pipeline.core.columns import Columns
 from pipeline.core.errors import InputError
-from pipeline.data.prepared.metadata import find_told_share, read_metadata, refuse_leaks
+from pipeline.data.prepared.metadata import read_metadata
 
 COLUMNS = Columns(
     train="train.csv", test="test.csv", id="id", features={"age": "number", "sex": "category"}, relative_to="patient"
@@ -59,37 +57,3 @@ def test_large_numbers_within_float32_stay(tmp_path: Path, capsys: pytest.Captur
 def test_the_id_is_no_feature() -> None:
     with pytest.raises(ValidationError, match="features names id, which tells images apart"):
         Columns(train="t.csv", test="t.csv", id="id", features={"id": "number"})
-
-
-def make_index(cells: list[str], kind: str) -> tuple[pd.DataFrame, Columns]:
-    columns = Columns(train="t", test="t", id="id", features={"said": kind})  # type: ignore[dict-item]
-    return name_columns(pd.DataFrame({"said": cells}), columns), columns
-
-
-def test_a_column_that_is_the_answer_in_other_words_is_refused() -> None:
-    labels = np.arange(60) % 2
-    index, columns = make_index(["benign" if label else "malignant" for label in labels], "category")
-    with pytest.raises(InputError, match=r"said tells the class of 100.0% of the training images by itself"):
-        refuse_leaks(index, labels, columns)
-
-
-@pytest.mark.parametrize("kind", ["category", "number"])
-def test_an_id_of_each_image_and_a_useful_column_are_kept(kind: str) -> None:
-    random, labels = np.random.default_rng(0), np.arange(300) % 2
-    for numbers in (np.arange(300), labels + (random.random(300) < 0.1)):
-        index, columns = make_index([str(number) for number in numbers], kind)
-        refuse_leaks(index, labels, columns)
-
-
-@pytest.mark.parametrize("large", ["inf", "-inf", "1e40"])
-def test_numbers_beyond_float32_tell_what_missing_ones_tell(large: str) -> None:
-    labels = np.arange(60) % 2
-    shares = [
-        find_told_share(pd.Series([odd if label else "1.5" for label in labels]), "number", labels)
-        for odd in (large, "")
-    ]
-    assert shares == [1.0, 1.0]
-
-
-def test_no_rows_tell_nothing() -> None:
-    assert find_told_share(pd.Series([], dtype="str"), "number", np.array([], dtype=np.int64)) is None

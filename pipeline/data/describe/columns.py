@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 
 from pipeline.core.errors import some
+from pipeline.data.describe.label_sets import split_names
 from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import Reading
-from pipeline.data.prepared.metadata import LEAK, find_told_share
+from pipeline.data.prepared.leaks import Answer, find_leaks
 
 _MOST_CATEGORIES = 50
 _MOST_COLUMNS = 1000
@@ -51,7 +53,7 @@ def describe_columns(
         shared = [str(name) for name in table.columns if name in other.columns and name not in taken]
         kinds = {name: kind for name in shared if (kind := find_column_type(table[name], other[name])) is not None}
         unlike = [line for name in shared if (line := _tell_types_apart(table, other, name, path, kinds))]
-        leaks = _list_leaks(table, kinds, label) if len(kinds) <= _MOST_COLUMNS else {}
+        leaks = _list_leaks(table, kinds, train) if len(kinds) <= _MOST_COLUMNS else {}
         kinds = {name: kind for name, kind in kinds.items() if name not in leaks}
         why = (*unlike, *leaks.values())
         if kinds and len(kinds) <= _MOST_COLUMNS:
@@ -72,20 +74,36 @@ def _tell_types_apart(train: pd.DataFrame, test: pd.DataFrame, name: str, path: 
     return f"{name} holds numbers in one table alone, and {wrong[0] or wrong[1]!r} in {place}: {made}"
 
 
-def _list_leaks(table: pd.DataFrame, kinds: dict[str, str], label: object) -> dict[str, str]:
-    """Lists the columns that tell the class of the rows by themselves, with a line about each."""
-    if not isinstance(label, str) or label not in table:
-        return {}
-    known = table[table[label] != ""]
+def _list_leaks(table: pd.DataFrame, kinds: dict[str, str], train: Reading) -> dict[str, str]:
+    """Lists the columns that tell an answer of the rows by themselves, with a line about each."""
+    label = train.section.get("label", train.section.get("classes", ()))
+    names = [name for name in ((label,) if isinstance(label, str) else label) if name in table]
+    known = table[(table[names] != "").any(axis=1)]
     known = known.sample(min(_JUDGED, len(known)), random_state=0)
-    labels = pd.factorize(known[label])[0]
-    shares = {name: find_told_share(known[name], kind, labels) for name, kind in kinds.items()}
+    answers = _list_answers(known[names], train)
+    told = {name: next(find_leaks(known[name], kind, answers), None) for name, kind in kinds.items()}
     return {
-        name: f"{name} tells {label} of {share:.1%} of the rows by itself: it is the answer in other words, left out "
-        "of columns"
-        for name, share in shares.items()
-        if share is not None and share >= LEAK
+        name: f"{name} {words} by itself: it is the answer in other words, left out of columns"
+        for name, words in told.items()
+        if words is not None
     }
+
+
+def _list_answers(cells: pd.DataFrame, train: Reading) -> list[Answer]:
+    """Lists the answers of rows: of each column, and of a column of sets each of its labels."""
+    names, parts = [str(name) for name in cells.columns], dict(train.target.get("targets", {}))
+    separator = train.target.get("separator")
+    if train.kind == "several_labels" and len(names) == 1 and separator:
+        sets = [set(split_names(cell, separator)) for cell in cells[names[0]]]
+        marks = {name: [float(name in held) for held in sets] for name in train.classes}
+        return [Answer(name, np.array(values), alone=False) for name, values in marks.items()]
+    answers = []
+    for name in names:
+        kind = parts.get(name, {}).get("kind", train.kind)
+        measured = kind in ("numbers", "vote_shares")
+        values = pd.to_numeric(cells[name], errors="coerce") if measured else pd.Series(pd.factorize(cells[name])[0])
+        answers.append(Answer(name, values.to_numpy(dtype=np.float64), measured, alone=len(names) == 1))
+    return answers
 
 
 def _lists_tests(table: pd.DataFrame, column: str, sample: pd.DataFrame, test: Reading, path: str) -> bool:

@@ -21,7 +21,8 @@ from pipeline.core.targets.contract import Target
 from pipeline.core.targets.prepared import format_cells, write_target
 from pipeline.data.prepared.answer_tables import read_row_table
 from pipeline.data.prepared.channel_files import refuse_other_number
-from pipeline.data.prepared.metadata import read_metadata, refuse_leaks
+from pipeline.data.prepared.leaks import list_answers, refuse_leaks
+from pipeline.data.prepared.metadata import read_metadata
 from pipeline.data.prepared.packed_images import PackedImages, fill_from_packed, open_images
 from pipeline.data.prepared.pixel_rows import fill_from_table
 from pipeline.data.prepared.prepare_report import (
@@ -92,7 +93,7 @@ def write_prepared(
         test_index["rows"] = format_rows(rows, test_index["id"].tolist())
     if competition.columns is not None:
         train_index = _join_columns(base, competition, competition.columns, train_index, "train")
-        refuse_leaks(train_index, train_index["label"].to_numpy(dtype=np.int64), competition.columns)
+        refuse_leaks(train_index, list_answers(target, truth), competition.columns)
         test_index = _join_columns(base, competition, competition.columns, test_index, "test")
     write_index(folder / "train.csv", train_index)
     write_index(folder / "test.csv", test_index)

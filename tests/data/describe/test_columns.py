@@ -104,3 +104,37 @@ def test_numbers_of_no_size_are_described(tmp_path: Path) -> None:
     ages = ("inf", "1e40", "-inf", "41.5") * 3
     found = describe_files(write(tmp_path / "root", leaking(ages=ages)), Choices(), None)
     assert found.sections["columns"].section["features"] == {"age": "number"}
+
+
+@pytest.mark.parametrize(
+    ("header", "answers", "copies", "told"),
+    [
+        ("y", [(f"{n * 1.3 + 0.7:.2f}",) for n in range(48)], [f"{2.6 * n + 1.4:.2f}" for n in range(48)], "rises or"),
+        ("p,q", [(n % 2, n // 2 % 2) for n in range(48)], ["yes" if n % 2 else "no" for n in range(48)], "tells p of"),
+        (
+            "y",
+            [(("ant;bee", "ant", "bee;cat", "cat")[n % 4],) for n in range(48)],
+            [str(n % 4 // 2) for n in range(48)],
+            "tells ant of",
+        ),
+        ("y", [("rare" if n < 4 else "abc"[n % 3],) for n in range(48)], [], "tells y of"),
+    ],
+)
+def test_a_copy_of_a_number_a_label_or_a_class_beside_a_rare_one_is_not_described(
+    tmp_path: Path, header: str, answers: list[tuple[object, ...]], copies: list[str], told: str
+) -> None:
+    codes = copies or [{"rare": "9", "a": "1", "b": "2", "c": "3"}[str(answer[0])] for answer in answers]
+    ages = [40.5 + 7 * n % 31 for n in range(48)]
+    train = [(f"a{n}", ages[n], codes[n], *answers[n]) for n in range(48)]
+    names = [f"b{n}" for n in range(12)]
+    files: Files = {
+        "train.csv": rows(f"Id,age,copy,{header}", *train),
+        "test.csv": rows("Id,age,copy", *((name, 50.5 + n, codes[5 * n % 48]) for n, name in enumerate(names))),
+        "sample_submission.csv": rows(
+            f"Id,{header}", *((name, *((0.5,) if told == "rises or" else answers[5])) for name in names)
+        ),
+        **images([f"train/{row[0]}.png" for row in train] + [f"test/{name}.png" for name in names]),
+    }
+    found = describe_files(write(tmp_path / "root", files), Choices(), None)
+    assert found.sections["columns"].section["features"] == {"age": "number"}
+    assert any(line.startswith(f"copy {told}") and line.endswith("left out of columns") for line in found.check)
