@@ -80,6 +80,7 @@ def _find(
     if len(wanted) >= max(2, len(sample.columns) - 1):
         return wanted, "the sample submission asks for columns of these names"
     parts = [name for name in columns if name in sample.parts]
+    _refuse_unknown(columns, _list_ends(sample), path, sample.path)
     if len(parts) > 1:
         return parts, "the rows of the sample submission ask for them"
     lower = {column.lower() for column in sample.columns}
@@ -116,6 +117,7 @@ def _find(
             f"{path} has no column that looks like a label (2 classes or more, 2 rows or more per class on average); "
             f"in addition to the id it has {some(columns) or 'none'}; choose with --label COLUMN, or another --train"
         )
+    _refuse_unknown(columns, sample.columns[1:], path, sample.path)
     # Columns of 0 and 1 can also be read together: one class, or one label, each.
     flags = [name for name in possible if is_flag(table[name])]
     options = {",".join(names): names for names in (*ended.values(), flags) if len(names) > 1}
@@ -123,6 +125,32 @@ def _find(
     return pick_reading(
         f"the label column of {path}", options, "--label", None
     ), "the only column with few distinct values"
+
+
+def _refuse_unknown(columns: Sequence[str], asked: Sequence[str], path: str, place: str) -> None:
+    """Refuses training columns of which one or more are asked for, while others that are asked for are missing.
+
+    Raises:
+        InputError: names those that no training column holds.
+    """
+    there, missing = [name for name in asked if name in columns], [name for name in asked if name not in columns]
+    if not missing or 2 * len(there) < len(asked):
+        return
+    others = [name for name in columns if name not in asked]
+    beside = f" and, not asked for, {some(others)}" if others else ""
+    raise InputError(
+        f"{place} asks for {some(asked)}, and no column of {path} is called {some(missing)}: it has {some(there)}"
+        f"{beside}; rename the column that is meant, or add one of that name; if nothing is known of {some(missing)}, "
+        f"take it out of {place}, and write its answers into the submission by hand"
+    )
+
+
+def _list_ends(sample: SampleSubmission) -> list[str]:
+    """Lists what the sample's ids have behind their last ``_``, if each image has each of them; else none."""
+    pairs = [name.rpartition("_")[::2] for name in sample.table.iloc[:, 0]]
+    heads, ends = {head for head, _ in pairs}, dict.fromkeys(end for _, end in pairs)
+    whole = len(pairs) == len(set(pairs)) == len(heads) * len(ends) and "" not in heads
+    return list(ends) if whole and len(ends) > 1 and len(heads) > 1 else []
 
 
 def _names_subjects(sample: SampleSubmission, name: str, cells: pd.Series) -> bool:

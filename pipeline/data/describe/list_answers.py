@@ -11,6 +11,10 @@ from pipeline.data.describe.metric import parse_metric
 from pipeline.data.describe.sample import SampleSubmission
 
 _NEW = re.compile(r"(^|[_ -])(new|unknown|unseen)([_ -]|$)", re.IGNORECASE)
+_UNKNOWN = (
+    "which no training image has, so that it is never answered: if it is another spelling, write one alone in the "
+    "training table and in the sample submission"
+)
 FRACTION = re.compile(r"\d*\.\d+([eE][-+]?\d+)?")
 
 
@@ -31,7 +35,7 @@ def find_confidence(
     told = bool(known.intersection(name for name, _, _ in pairs))
     if not (told or ranked) or known.intersection(cells):
         return None
-    check = () if told else (f"{column} shows {some(pairs[0][:1])}, which no training image has",)
+    check = () if told else (f"{column} shows {some(pairs[0][:1])}, {_UNKNOWN}",)
     return Reading(section, (f"{column} holds a class and its probability, such as {cells[0]!r}",), check)
 
 
@@ -89,7 +93,7 @@ def find_ranking(
                 "behind one: such cells are not written; choose another --label, or correct the sample submission"
             )
         if strange:
-            check.append(f"{column} names {some(strange, 3)}, which no training image has")
+            check.append(f"{column} names {some(strange, 3)}, {_UNKNOWN}")
         if given is not None and given != k:
             check.append(f"{choices.metric} counts the first {given:g}, but {column} lists {k}")
         return Reading(section, (f"{column} lists {k} classes, such as {cells[0]!r}",), tuple(check))
@@ -135,7 +139,7 @@ def describe_sets(
     if fitting:
         section |= {"at_least_one": True} if train.labelled else {}
         unknown = sorted(names[fitting[0]] - known)
-        check = (f"{column} names {some(unknown, 3)}, which no training image has",) if unknown else ()
+        check = (f"{column} names {some(unknown, 3)}, {_UNKNOWN}",) if unknown else ()
         shown = f"such as {min(cells)!r}" if cells else "and is empty in the sample"
         return Reading(section, (f"{column} holds labels between {separator!r}, {shown}",), check)
     if choices.placeholder is not None and strange == [choices.placeholder]:

@@ -289,3 +289,33 @@ def test_folders_refuse_kinds_of_other_targets(
 ) -> None:
     with pytest.raises(InputError, match=message):
         read(root, grade_folders(), metric, **choices)
+
+
+MARKS = [(1, 1, 0), (0, 0, 0), (0, 1, 1), (1, 0, 1)]
+
+
+@pytest.mark.parametrize(
+    ("train", "ends", "words"),
+    [
+        ("p,q,r", "", "is called z: it has p, q and, not asked for, r;"),
+        (
+            "p,q,r",
+            "pqz",
+            "is called z: it has p, q and, not asked for, r;",
+        ),
+        ("p,q", "pz", "is called z: it has p and, not asked for, q;"),
+        ("p,q", "pqz", "is called z: it has p, q;"),
+    ],
+)
+def test_a_label_that_no_training_column_holds_is_named(root: Path, train: str, ends: str, words: str) -> None:
+    files = cells_and_sample(train, "p,q,z", [row[: len(train) // 2 + 1] for row in MARKS], (0.5, 0.5, 0.5))
+    if ends:
+        files["sample_submission.csv"] = rows("Id,v", *((f"b{n}_{end}", 0.5) for n in range(3) for end in ends))
+    with pytest.raises(InputError, match=rf"asks for .*, and no column of train\.csv {words}"):
+        read(root, files)
+
+
+def test_a_name_that_only_the_sample_holds_is_said_with_what_to_write(root: Path) -> None:
+    cells = [("ant bee",), ("ant",), ("bee cat",), ("cat",)]
+    said = describe_local(root, write(root, cells_and_sample("y", "y", cells, ("ant dog",))))
+    assert "y names dog, which no training image has, so that it is never answered: if it is another spelling" in said
