@@ -97,9 +97,27 @@ def _make_guess(predictor: Predictor, column: int, value: float) -> Guess:
     return Guess(predictor.target.columns[column], predictor.class_names[column], value, is_number)
 
 
-def format_results(results: Sequence[ImageResult], kind: ResultFormat) -> str:
-    """Returns results as text that ends in a line break."""
-    return {"table": _table, "csv": _csv, "json": _json}[kind](results)
+def format_results(results: Sequence[ImageResult], kind: ResultFormat, separator: str = " ") -> str:
+    """Returns results as text that ends in a line break.
+
+    Args:
+        results: of all images.
+        kind: the format.
+        separator: between the names of an answer, in a CSV.
+    """
+    if kind == "csv":
+        return _csv(results, separator)
+    return _table(results) if kind == "table" else _json(results)
+
+
+def choose_separator(names: Sequence[str], written: str | None) -> str:
+    """Chooses what stands between names: what the submission has there, else a blank, or `|` where names hold blanks.
+
+    Args:
+        names: of the columns of a prediction.
+        written: the separator of the submission; None where it has none.
+    """
+    return next((each for each in (written, " ", "|", ";") if each and not any(each in name for name in names)), "|")
 
 
 def _table(results: Sequence[ImageResult]) -> str:
@@ -136,7 +154,7 @@ def _print_table(table: "Table") -> str:
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 
 
-def _csv(results: Sequence[ImageResult]) -> str:
+def _csv(results: Sequence[ImageResult], separator: str) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     columns = next((tuple(name for name, _ in result.values) for result in results if result.values), ())
@@ -147,7 +165,7 @@ def _csv(results: Sequence[ImageResult]) -> str:
                 f"{guess.label}={guess.probability:.6g}" if guess.is_number else guess.label for guess in result.guesses
             ]
             numbers = [f"{value:.6g}" for _, value in result.values] or [""] * len(columns)
-            writer.writerow([result.name, " ".join(answer), *numbers, result.problem])
+            writer.writerow([result.name, separator.join(answer), *numbers, result.problem])
         return out.getvalue()
     guesses = [f"{what}_{place}" for place in range(1, TOP + 1) for what in ("class", "probability")]
     writer.writerow(["picture", *guesses, "unknown", "p_known", "problem"])

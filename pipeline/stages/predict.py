@@ -15,11 +15,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError, printable, some
 from pipeline.core.files import atomic_path, require_file_place, require_folder_place, write_text
 from pipeline.core.formats import ResultFormat
 from pipeline.inference.image_files import find_image_files, gather_slices, read_image_files
-from pipeline.inference.image_results import ImageResult, format_results, make_results
+from pipeline.inference.image_results import ImageResult, choose_separator, format_results, make_results
 from pipeline.inference.predictor import ImagePredictions, Predictor, open_predictor
 from pipeline.inference.saliency.heat import overlay_heat
 
@@ -59,7 +60,8 @@ def run(root: Path, paths: Sequence[str], name: str, options: PredictOptions) ->
         predictor.require_heat()
     files = gather_slices(files, predictor.form)
     results = list(_predict_files(predictor, files, options))
-    text = format_results(results, options.kind)
+    written = getattr(load_competition(root).submission, "separator", None)
+    text = format_results(results, options.kind, choose_separator(predictor.target.columns, written))
     if options.out is None:
         print(text, end="")
     else:

@@ -1,6 +1,8 @@
-"""Image results: names in a table are printed as they are, without control characters."""
+"""Image results: names in a table are printed as they are, without control characters; those of a CSV stay apart."""
 
-from pipeline.inference.image_results import Guess, ImageResult, format_results
+import pytest
+
+from pipeline.inference.image_results import Guess, ImageResult, choose_separator, format_results
 
 
 def test_names_that_look_like_markup_are_shown_as_they_are() -> None:
@@ -16,3 +18,21 @@ def test_names_cannot_steer_a_terminal_and_long_ones_are_not_broken() -> None:
     assert r"a\x1b[31m\nb.png" in text
     assert len(text.splitlines()) == 3
     assert long in text
+
+
+@pytest.mark.parametrize(
+    ("names", "written", "separator"),
+    [
+        (("ant red", "bee"), ";", ";"),
+        (("ant red", "bee"), None, "|"),
+        (("ant", "bee"), None, " "),
+        (("ant", "bee"), ", ", ", "),
+        (("ant red", "bee"), " ", "|"),
+    ],
+)
+def test_names_of_an_answer_are_told_apart(names: tuple[str, ...], written: str | None, separator: str) -> None:
+    assert choose_separator(names, written) == separator
+    guesses = tuple(Guess(name, name, 0.75) for name in names)
+    result = ImageResult("a.png", guesses, values=tuple((name, 0.75) for name in names))
+    text = format_results([result], "csv", separator)
+    assert separator.join(names) in text
