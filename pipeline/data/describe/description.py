@@ -91,6 +91,11 @@ def describe_files(source: Path, choices: Choices, metric: str | None) -> Descri
         tables += [path for path in listing.row_tables if not _lists_tests(listing.table(path), sample.table)]
         packed = partial(describe_packed_train, listing, tables, sample, choices)
         train = describe_train(listing, images, tables, sample, choices, packed)
+        if choices.order is not None and train.kind != "grades":
+            raise InputError(
+                f"--order {choices.order} is for one target of grades, and this one is {train.kind}; leave --order "
+                "out, or read one column, folders or file names as --target grades"
+            )
         test, id_column = describe_test(listing, images, sample, train, choices)
         others = [path for path in tables if path != train.section.get("table")]
         test = list_whole_test(listing, images, others, sample.table, train, test)

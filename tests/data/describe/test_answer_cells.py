@@ -237,6 +237,16 @@ def test_an_order_that_is_no_text_file_is_one_line(root: Path, content: bytes | 
         read(root, files, "quadratic_kappa", order=str(order))
 
 
+@pytest.mark.parametrize(
+    ("cells", "target"), [([("mild",), ("none",), ("bad",)], "one_class"), ([("0",), ("1.5",), ("2",)], "numbers")]
+)
+def test_an_order_of_what_is_no_grade_is_refused(root: Path, cells: list[tuple[str]], target: str) -> None:
+    files = cells_and_sample("grade", "grade", cells, cells[0])
+    order = ",".join(cell for (cell,) in cells)
+    with pytest.raises(InputError, match=f"is for one target of grades, and this one is {target}; leave --order"):
+        read(root, files, order=order, target=target)
+
+
 def test_a_separator_that_is_inside_labels_is_refused(root: Path) -> None:
     cells = [("red ant|bee",), ("bee|cow",), ("cow|red ant",)]
     with pytest.raises(InputError, match="tags lists labels between ' ', which is inside 1 labels, such as 'red ant'"):
