@@ -124,11 +124,27 @@ def _table(path: Path, kind: str, classes: Sequence[str]) -> tuple[list[str], li
         )
     name = "id" if "id" in others else others[0]
     columns = [column for column in frame.columns if column != name]
+    _require_numbers(frame, name, columns, path)
     try:
         values = frame[columns].to_numpy(dtype=np.float64)
     except ValueError as error:
         raise InputError(f"{path} has cells that are no numbers ({one_line(error)}); correct them") from error
     return frame[name].astype(str).tolist(), columns, values
+
+
+def _require_numbers(frame: pd.DataFrame, ids: str, columns: Sequence[str], path: Path) -> None:
+    """Refuses cells that are empty or no numbers.
+
+    Raises:
+        InputError: names the id and the column of the first one.
+    """
+    wrong = frame[columns].apply(pd.to_numeric, errors="coerce").isna().to_numpy()
+    for row, place in np.argwhere(wrong)[:1].tolist():
+        cell = frame[columns[place]].iloc[row]
+        raise InputError(
+            f"{path} has {int(wrong.sum()):,} cells that are no numbers, such as {cell!r} in row {row + 1:,} "
+            f"(id {frame[ids].iloc[row]}), column {columns[place]}; correct them"
+        )
 
 
 def _array(given: PredictionFiles) -> tuple[list[str], list[str], NDArray[np.float64]]:

@@ -111,6 +111,16 @@ def test_what_does_not_fit_is_refused(tmp_path: Path, probs: np.ndarray, how: st
         read_external(given, TARGET, IDS)
 
 
+@pytest.mark.parametrize("kind", [".csv", ".parquet"])
+def test_an_empty_cell_is_named_by_its_row_and_column(tmp_path: Path, probs: np.ndarray, kind: str) -> None:
+    frame = table(probs)
+    frame.iloc[1, 2] = np.nan
+    given = write(tmp_path / f"oof{kind}", frame)
+    words = rf"1 cells that are no numbers, such as .* row 2 \(id {frame['id'].iloc[1]}\), column {frame.columns[2]};"
+    with pytest.raises(InputError, match=words):
+        read_external(given, TARGET, IDS)
+
+
 def test_an_unknown_kind_of_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "oof.pkl").write_bytes(b"")
     with pytest.raises(InputError, match=r"oof.pkl is no .csv, .parquet or .npy file"):
