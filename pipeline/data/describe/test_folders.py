@@ -23,7 +23,7 @@ def check_test_folder(images: ImageFiles, match: Match, sample: SampleSubmission
         lines = _check_others(images, match, sample, train)
     homes = natural_order(sorted({parent_folder(path) for path in match.images}))
     if len(homes) > 1 and any(is_below(match.folder, path) for path in train.images[:1]):
-        lines += (f"test images were read from several folders beside the training images: {some(homes, 5)}",)
+        lines += (f"test images were read from several folders next to the training images: {some(homes, 5)}",)
     return lines
 
 
@@ -44,7 +44,7 @@ def _check_others(images: ImageFiles, match: Match, sample: SampleSubmission, tr
         )
     lines = check_missing(len(ids), sample.path, match.folder, train)
     elsewhere = natural_order(sorted({parent_folder(path) for paths in found.values() for path in paths}))
-    words = f"images of {len(found):,} of these ids lie in {some(elsewhere, 5)}: move the test images into one folder"
+    words = f"images of {len(found):,} of these ids are in {some(elsewhere, 5)}: move the test images into one folder"
     return (*lines, words) if elsewhere else lines
 
 

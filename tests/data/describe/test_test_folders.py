@@ -25,7 +25,7 @@ def test_ids_are_looked_for_outside_the_training_images(root: Path) -> None:
     assert [each.source for each in listed.test] == [f"test{'_stg2' * (n > 3)}/{n}.png" for n in range(10)]
     assert len(listed.train) == 8
     text = (root / "configs" / "competitions" / "shape.yaml").read_text()
-    assert "# CHECK: test images were read from several folders beside the training images: test, test_stg2" in text
+    assert "# CHECK: test images were read from several folders next to the training images: test, test_stg2" in text
 
 
 def test_training_images_of_a_table_are_no_test_images_either(root: Path) -> None:
@@ -52,4 +52,4 @@ def test_folders_of_missing_images_are_named(root: Path) -> None:
     source = write(root, stages(*(f"more/{n}.png" for n in range(10, 20)), *(f"more/{n}.png" for n in range(4))))
     said = describe_local(root, source, None, None, "log_loss")
     assert "4 ids of sample_submission.csv have no image in test_stg2: prepare will refuse them" in said
-    assert "images of 4 of these ids lie in more, test: move the test images into one folder" in said
+    assert "images of 4 of these ids are in more, test: move the test images into one folder" in said
