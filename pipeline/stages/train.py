@@ -12,6 +12,8 @@ from pathlib import Path
 from pipeline.core.active import active_models, active_name
 from pipeline.core.config import read_params
 from pipeline.core.errors import InputError
+from pipeline.core.paths import work_folder
+from pipeline.training.finished import is_finished
 from pipeline.training.heads.recipe import HeadRecipe
 from pipeline.training.memory import retry_with_half_batches
 from pipeline.training.model_folds import ModelFolds, make_fold_trainer, read_fold_hardware, require_same_hardware
@@ -20,7 +22,7 @@ from pipeline.training.recipes.standalone import StandaloneRecipe
 from pipeline.training.results import gather_folds
 from pipeline.training.seeds import are_alike
 from pipeline.training.side_by_side import count_workers, run_side_by_side
-from pipeline.training.task import FoldTask
+from pipeline.training.task import FoldTask, find_fold_folder
 
 # Images times epochs: below the one a training takes less than a process to start, below the other less than a minute.
 _FEW, _BRIEF = 10_000, 100_000
@@ -57,12 +59,23 @@ def _train_folds(root: Path, folds: ModelFolds, ahead: bool) -> list[FoldTask]:
     """Trains the folds of all seeds, as far as they are not trained yet; returns their tasks."""
     wanted = _list_folds(folds)
     if (count := _count_processes(folds)) > 1:
+        if _may_be_finished(root, wanted) and all(map(is_finished, tasks := folds.make_tasks())):
+            return tasks
         others = _list_others(root, folds.model, count) if ahead else []
         brief = [_list_folds(other) for other in others if _count_seen(other) < _BRIEF]
         spare = [*chain(*brief), *chain(*(_list_folds(other) for other in others if _count_seen(other) >= _BRIEF))]
         return run_side_by_side(make_fold_trainer, (root,), wanted, count, spare, sum(map(len, brief)))
     train = make_fold_trainer(root)
     return [train(each) for each in wanted]
+
+
+def _may_be_finished(root: Path, wanted: list[tuple[str, int, int]]) -> bool:
+    """Whether as many folds as are wanted are done, under whatever settings: what these are takes time to settle.
+
+    Processes would take seconds to find out that nothing is left to train.
+    """
+    folder = find_fold_folder(work_folder(root, "train"), wanted[0][0], "?" * 16, 0).parent
+    return len(list(folder.parent.glob(f"{folder.name}/fold*/done.json"))) >= len(wanted)
 
 
 def _list_folds(folds: ModelFolds) -> list[tuple[str, int, int]]:

@@ -28,6 +28,26 @@ def test_folds_train_at_once_where_each_sees_enough_images(tmp_path: Path, monke
     assert (count(7), count(8)) == (2, 2)
 
 
+def test_no_process_is_started_to_find_all_folds_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = repository(tmp_path)
+    tiny.write_yaml(root / "configs" / "models" / "one.yaml", settings(epochs=2))
+    write_params(root, ["one"], train={"workers": 2})
+    started = list[list[tuple[str, int, int]]]()
+    monkeypatch.setattr(train, "run_side_by_side", lambda make, given, wanted, *_: started.append(wanted))
+    folds = ModelFolds(root, "one")
+    train._train_folds(root, folds, ahead=True)
+    tasks = folds.make_tasks()
+    for task in tasks:
+        task.folder.mkdir(parents=True)
+        (task.folder / "done.json").write_text("{}")
+    monkeypatch.setattr(train, "is_finished", lambda task: task.fold != 1)
+    train._train_folds(root, folds, ahead=True)
+    assert [len(wanted) for wanted in started] == [len(tasks)] * 2
+    monkeypatch.setattr(train, "is_finished", lambda task: True)
+    assert train._train_folds(root, folds, ahead=True) == tasks
+    assert len(started) == 2
+
+
 def test_what_is_free_trains_the_next_networks_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = repository(tmp_path)
     images = len(tables.read_folds(paths.folds_path(root)))
