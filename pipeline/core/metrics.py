@@ -181,6 +181,11 @@ def set_beside(metric: Metric, target: Target | None, options: MetricOptions | N
     return replace(metric, beside=tuple(judging[name] for name in _BESIDE[kind] if name in judging))
 
 
+def list_own_columns(metric: Metric) -> tuple[Metric, ...]:
+    """Lists the metrics beside one that tables show in columns of their own: none of classes, which these have."""
+    return () if metric.beside == _BESIDE_CLASSES else metric.beside
+
+
 def parse_metric_name(text: str) -> tuple[str, dict[str, int | float]]:
     """Splits a metric as people write it, ``top_3_accuracy``, ``map_5`` or ``row_f2``, into its name and options.
 

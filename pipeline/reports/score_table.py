@@ -12,6 +12,7 @@ from pipeline.core.active import active_members, active_models, active_name
 from pipeline.core.competition import Competition, load_competition
 from pipeline.core.digests import require_unchanged
 from pipeline.core.measures.metric import Metric
+from pipeline.core.metrics import list_own_columns
 from pipeline.core.paths import classes_path, prepared_folder, solution_path
 from pipeline.core.predictions import read_predictions
 from pipeline.core.targets.prepared import read_target
@@ -46,7 +47,7 @@ def print_score_table(root: Path, out: Console | None = None) -> None:
     ensemble = _read_ensemble_line(root, set(trained) | (set(active_members(root)) - set(names)), competition)
     title = f"{competition.title}: {metric.name} ({direction})"
     if models:
-        beside = [each.name for each in metric.beside if each.name not in (metric.name, "log_loss")]
+        beside = [each.name for each in list_own_columns(metric) if each.name not in (metric.name, "log_loss")]
         _print_lines(out, title, [*models, *([ensemble] if ensemble else [])], beside)
     else:
         out.print(title)

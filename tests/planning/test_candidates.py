@@ -58,8 +58,7 @@ def test_models_whose_weights_cannot_be_had_are_left_out(tmp_path: Path, monkeyp
     assert not left_out
 
 
-def test_facts_say_what_a_model_costs_by_and_which_features_it_reads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(missing_weights, "explain_unreachable", lambda file: "")
+def test_facts_say_what_a_model_costs_by_and_which_features_it_reads() -> None:
     heads = [f"mobilenet_v2_{each}" for each in ("160_logistic", "160_inner_logistic", "frozen_160", "224_logistic")]
     names = [*heads, "mobilenet_v2_xception_logistic", "mobilenet_v2_frozen_pseudo", "mobilenet_v2", "small_cnn"]
     known, left_out = read_model_facts(ROOT, load_competition(ROOT), [*names, "no_such"])

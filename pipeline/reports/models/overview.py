@@ -8,6 +8,7 @@ import pandas as pd
 from pipeline.core.arrays import Truth, Values
 from pipeline.core.errors import InputError
 from pipeline.core.measures.metric import Metric
+from pipeline.core.metrics import list_own_columns
 from pipeline.core.paired import Gain, describe_gain
 from pipeline.core.paths import ENSEMBLE
 from pipeline.core.students import describe_student
@@ -154,7 +155,7 @@ def _render_scores(summaries: Sequence[ModelSummary]) -> Html:
 
 def _render_beside(data: EvaluationData) -> list[Html]:
     """Renders the metrics beside the competition's; one class per image has them among the scores."""
-    beside = data.metric.beside
+    beside = list_own_columns(data.metric)
     if not beside:
         return []
     columns = [Column("model"), *(Column(metric.name, ".4f") for metric in beside)]
