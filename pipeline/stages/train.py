@@ -87,8 +87,9 @@ def _list_others(root: Path, model: str, count: int) -> list[ModelFolds]:
 
     None that learns from others, which may not be trained yet, and none while searches may change their settings.
     """
-    listed, tuning = list[ModelFolds](), read_params(root).get("tune") or {}
-    for name in active_models(root) if tuning.get("n_trials", 0) == 0 else ():
+    listed, section = list[ModelFolds](), read_params(root).get("tune")
+    tunes = isinstance(section, dict) and section.get("n_trials", 0) != 0
+    for name in () if tunes else active_models(root):
         with suppress(InputError):  # its own stage says so
             other = ModelFolds(root, name)
             if name != model and _is_alone(other) and _count_processes(other) == count:

@@ -71,6 +71,9 @@ def test_what_is_free_trains_the_next_networks_alone(tmp_path: Path, monkeypatch
     assert to_end == count == len(wanted)
     train._train_folds(root, ModelFolds(root, "one"), ahead=False)
     assert given.pop()[4:] == ([], 0)
+    write_params(root, list(models), tune=["no section"])  # which is for the stage of tuning to refuse
+    train._train_folds(root, ModelFolds(root, "one"), ahead=True)
+    assert given.pop()[5] == count
     write_params(root, list(models), tune={"n_trials": 5})
     train._train_folds(root, ModelFolds(root, "one"), ahead=True)
     assert given.pop()[4:] == ([], 0)
