@@ -45,8 +45,8 @@ ROOMS = {
         5,
         "images networks data ensemble kaggle training",
         """checkpoints demo.app export_formats exported_graph graph_outputs image_files image_results licences notebook
-        opened_network outside_graph packing parity picture_reader predictor saliency.attribution saliency.heat
-        fitted_rule selection trained_model""",
+        outside_graph packing parity picture_reader predictor saliency.attribution saliency.heat
+        fitted_rule selection task_shape trained_model""",
     ),
     "training": Room(
         4,
@@ -200,6 +200,7 @@ VERBS_WITHOUT_NETWORKS = (
     "stages.submission",
     "stages.submit",
     "stages.pack",
+    "stages.predict",  # of heads and classical models, and of networks whose graph is kept
     "stages.board",
     "stages.score",
     "stages.best",

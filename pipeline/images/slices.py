@@ -61,12 +61,15 @@ def decode_slices(paths: Sequence[Path], form: StorageForm) -> StoredImage:
         with naming(path):
             read.append(decode_file(path, each))
     levels: Pixels = np.stack([one.levels for one in read])
-    digest = hashlib.blake2b("".join(one.hash for one in read).encode(), digest_size=16).hexdigest()
     made = _join(levels, form, across)
+    lost = max(one.lost for one in read)
+    if not form.hashed:
+        return StoredImage(encode_levels(made, form.dtype), read[0].width, read[0].height, "", "", lost)
+    digest = hashlib.blake2b("".join(one.hash for one in read).encode(), digest_size=16).hexdigest()
     seen = Image.fromarray(round_levels(made.mean(axis=2)))
     appearance = hash_appearance(seen, digest)
     pixels = encode_levels(made, form.dtype)
-    return StoredImage(pixels, read[0].width, read[0].height, digest, appearance, max(one.lost for one in read))
+    return StoredImage(pixels, read[0].width, read[0].height, digest, appearance, lost)
 
 
 def _join(levels: Pixels, form: StorageForm, across: int) -> Pixels:

@@ -14,8 +14,7 @@ from pipeline.core.targets.contract import Target
 from pipeline.images.prefetching import default_workers
 from pipeline.images.preprocessing import open_preprocessed
 from pipeline.images.views import Views, average_seeds, average_views, make_view_transforms
-from pipeline.inference.opened_head import open_head
-from pipeline.inference.opened_network import TaskShape, open_network
+from pipeline.inference.task_shape import TaskShape
 from pipeline.training.classic.recipe import ClassicRecipe, load_classic_model
 from pipeline.training.classic.training import ClassicSession
 from pipeline.training.data import Data
@@ -55,6 +54,9 @@ def predict_images(card: ModelCard, checkpoints: FoldCheckpoints, inputs: Infere
     Raises:
         InputError: the card's recipe is not one of this version, or a checkpoint does not fit it.
     """
+    from pipeline.inference.opened_head import open_head  # which starts the backend
+    from pipeline.inference.opened_network import open_network
+
     paths = [path for of_seeds in checkpoints.values() for path in of_seeds]
     place, target = f"card of {card.model}: config", give_trained_head(card, inputs.target)
     shape = TaskShape(inputs.images.shape[1], inputs.images.shape[-1], target.n_outputs)

@@ -19,7 +19,8 @@ from pipeline.images.preprocessing import Steps
 from pipeline.images.views import Views, make_view_transforms
 from pipeline.inference.graph_outputs import AverageSeeds, AverageViews
 from pipeline.inference.opened_head import OpenedHead, open_head
-from pipeline.inference.opened_network import OpenedNetwork, TaskShape, open_network
+from pipeline.inference.opened_network import OpenedNetwork, open_network
+from pipeline.inference.task_shape import TaskShape
 from pipeline.networks.mlp_hog import MlpHog
 from pipeline.networks.runtime import keras, layers, ops
 from pipeline.training.classic.recipe import load_classic_model

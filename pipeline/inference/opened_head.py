@@ -18,7 +18,7 @@ from pipeline.core.files import sha256
 from pipeline.core.targets.contract import Target
 from pipeline.images.prefetching import default_workers
 from pipeline.images.preprocessing import open_preprocessed
-from pipeline.inference.opened_network import TaskShape
+from pipeline.inference.task_shape import TaskShape
 from pipeline.networks.features import FeatureCache
 from pipeline.training.classic.recipe import load_classic_model
 from pipeline.training.heads.frozen_networks import Extract, list_backbone_weights, make_extract

@@ -17,6 +17,7 @@ from pipeline.core.files import count_free_bytes
 from pipeline.images.prefetching import default_workers
 from pipeline.images.preprocessing import open_preprocessed
 from pipeline.images.views import make_view_transforms
+from pipeline.inference.task_shape import TaskShape
 from pipeline.networks import runtime
 from pipeline.networks.backbones.transformers import Transformer
 from pipeline.networks.build import BuiltNetwork, WeightSource, build_network, build_penultimate
@@ -28,23 +29,6 @@ from pipeline.networks.runtime import keras
 from pipeline.training.recipes.recipe import Recipe
 
 _MOST_KEPT = 1e9  # bytes of what a prefix makes of the images; beyond them each fold computes it again
-
-
-@dataclass(frozen=True)
-class TaskShape:
-    """The shape of a competition's images and classes.
-
-    Attributes:
-        stored: side of the images in the image store, in pixels.
-        channels: of the stored images.
-        n_classes: number of classes.
-        dtype: of the grey levels that are read from the store: uint8 or float32.
-    """
-
-    stored: int
-    channels: int
-    n_classes: int
-    dtype: str = "uint8"
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,6 @@ from pipeline.core.paths import classes_path, prepared_folder
 from pipeline.core.targets.classes import OneClass
 from pipeline.core.targets.contract import Target
 from pipeline.core.targets.prepared import read_target
-from pipeline.ensemble.recombining import Combine, rebuild_combination
 from pipeline.images.fitting import StorageForm
 from pipeline.inference.checkpoints import average_folds
 from pipeline.inference.outputs import FoldOutputs
@@ -23,6 +23,9 @@ from pipeline.inference.saliency.heat import Heat, enlarge_heat
 from pipeline.inference.selection import select_models
 from pipeline.inference.trained_model import TrainedModel, choose_columns, choose_outputs, open_trained_model, read_form
 from pipeline.inference.unknown.detector import UnknownDetector, fit_ensemble_detector, open_detector
+
+if TYPE_CHECKING:
+    from pipeline.ensemble.recombining import Combine
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class Predictor:
     detector: UnknownDetector | None
     detecting_model: str | None
     members: tuple[str, ...] = ()
-    combine: Combine | None = None
+    combine: "Combine | None" = None
 
     def predict(self, images: Images) -> ImagePredictions:
         """Predicts images, uint8 (n, size, size, channels) as `form` stores them."""
@@ -72,7 +75,7 @@ class Predictor:
             return ImagePredictions(none, None if self.detector is None else np.zeros(0))
         outputs = {
             name: list(
-                model.predict_folds(images, with_features=name == self.detecting_model and model.network is not None)
+                model.predict_folds(images, with_features=name == self.detecting_model and model.card.has_network)
             )
             for name, model in self.models.items()
         }
@@ -154,13 +157,15 @@ def open_predictor(root: Path, name: str, keep: bool = False) -> Predictor:
     """
     _require_trained(root, name)
     selection = select_models(root, name)
-    models = {card.model: open_trained_model(root, card, keep) for card in selection.models}
+    models = {card.model: open_trained_model(root, card, keep, by_graph=True) for card in selection.models}
     prepared = prepared_folder(root)
     target, names = read_target(prepared), tables.read_classes(prepared / "class_names.json")
     detector, detecting_model = _choose_detector(root, name, models, target)
     form = read_form(root)
     if name != paths.ENSEMBLE:
         return Predictor(name, form, target, names, models, detector, detecting_model)
+    from pipeline.ensemble.recombining import rebuild_combination  # scikit-learn: not for a single model
+
     combine = rebuild_combination(root, load_competition(root).metric.metric_for(target))
     return Predictor(name, form, target, names, models, detector, detecting_model, selection.members, combine)
 

@@ -10,7 +10,6 @@ from pipeline.core.digests import require_digest
 from pipeline.core.errors import InputError, near_names, some
 from pipeline.core.paths import ENSEMBLE, card_path, checkpoints_folder, prepared_folder
 from pipeline.core.targets.prepared import read_target
-from pipeline.ensemble.recombining import check_combination, list_used_members
 from pipeline.networks.checkpoint_files import BACKBONE_FILES, HEAD_KIND, WHOLE_KIND
 from pipeline.training.seeds import name_fold
 
@@ -45,6 +44,8 @@ def select_models(root: Path, name: str) -> Selection:
         raise InputError(f"params.yaml has no model {name!r}; {near_names(name, (*models, ENSEMBLE))}")
     if name != ENSEMBLE:
         return Selection(name, (_card(root, name),), ())
+    from pipeline.ensemble.recombining import check_combination, list_used_members
+
     card = read_card(card_path(root, name), EnsembleCard)
     _require_active(root, name, card.competition)
     used = list_used_members(card)

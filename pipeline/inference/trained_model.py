@@ -1,16 +1,17 @@
 """Trained models of this repository: the card, the folds' checkpoints and the network, built once for all images."""
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.active import weights_folder
-from pipeline.core.arrays import Images, Values
+from pipeline.core.arrays import Features, Images, Logits, Values
 from pipeline.core.cards import ModelCard
 from pipeline.core.competition import load_competition
 from pipeline.core.config import parse
@@ -25,13 +26,17 @@ from pipeline.inference.checkpoints import (
     give_trained_head,
     predict_classic_logits,
 )
-from pipeline.inference.opened_head import OpenedHead, open_head
-from pipeline.inference.opened_network import OpenedNetwork, TaskShape, open_network
+from pipeline.inference.kept_graph import KeptGraph, open_kept_graph
 from pipeline.inference.outputs import FoldOutputs
-from pipeline.inference.saliency.attribution import Attribution, make_attribution
 from pipeline.inference.selection import list_checkpoints
-from pipeline.networks.runtime import Precision
+from pipeline.inference.task_shape import TaskShape
+from pipeline.networks.processor import Precision
 from pipeline.training.classic.recipe import ClassicRecipe
+
+if TYPE_CHECKING:  # which start the backend
+    from pipeline.inference.opened_head import OpenedHead
+    from pipeline.inference.opened_network import OpenedNetwork
+    from pipeline.inference.saliency.attribution import Attribution
 
 
 @dataclass(frozen=True)
@@ -43,16 +48,18 @@ class TrainedModel:
         checkpoints: by fold, of each seed.
         target: what is predicted, with the model's own head.
         weights: folder of the files that a network needs before its checkpoint can be loaded.
-        network: opened; None for a model without one of its own.
+        open_own_network: opens the network; None for a model without one of its own.
         head: on frozen backbones, opened; None for a model of another kind.
+        graph: what predicts in place of the network; None where it does that itself.
     """
 
     card: ModelCard
     checkpoints: dict[int, tuple[Path, ...]]
     target: Target
     weights: Path
-    network: OpenedNetwork | None
-    head: OpenedHead | None = None
+    open_own_network: "Callable[[], OpenedNetwork] | None"
+    head: "OpenedHead | None" = None
+    graph: KeptGraph | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -60,9 +67,18 @@ class TrainedModel:
         return self.target.columns
 
     @cached_property
-    def attribution(self) -> Attribution | None:
+    def network(self) -> "OpenedNetwork | None":
+        """Its network, opened when it is first asked for; None for a model without one of its own."""
+        return self.open_own_network() if self.open_own_network is not None else None
+
+    @cached_property
+    def attribution(self) -> "Attribution | None":
         """Computes heat maps; None for a model without convolutions or attention."""
-        return make_attribution(self.network) if self.network is not None else None
+        if self.network is None:
+            return None
+        from pipeline.inference.saliency.attribution import make_attribution
+
+        return make_attribution(self.network)
 
     def predict_folds(
         self, images: Images, folds: Sequence[int] | None = None, with_features: bool = False
@@ -91,6 +107,9 @@ class TrainedModel:
             if self.head is not None:
                 for logits in self.head.predict_logits(paths, images, work):
                     yield FoldOutputs(combine_views(logits, self.card, self.target))
+            elif self.graph is not None:
+                for logits, features in self.graph.predict_logits_and_features(paths, images):
+                    yield self._describe_outputs(logits, features if with_features else None)
             elif self.network is None:
                 place = f"card of {self.card.model}: config"
                 recipe = parse(self.card.config, ClassicRecipe, place)
@@ -98,14 +117,23 @@ class TrainedModel:
                     recipe, paths, InferenceInput(images, self.target, self.weights, work)
                 ):
                     yield FoldOutputs(combine_views(logits, self.card, self.target))
-            elif not with_features or self.target.outputs != ((slice(0, len(self.classes)), "softmax"),):
+            elif not with_features or not self._has_logits:
                 for logits in self.network.predict_logits(paths, images, work):
-                    yield FoldOutputs(combine_views(logits, self.card, self.target))
+                    yield self._describe_outputs(logits, None)
             else:
                 for logits, features in self.network.predict_logits_and_features(paths, images, work):
-                    yield FoldOutputs(
-                        combine_views(logits, self.card, self.target), np.asarray(logits[0], dtype=np.float32), features
-                    )
+                    yield self._describe_outputs(logits, features)
+
+    @property
+    def _has_logits(self) -> bool:
+        """Whether its network has one logit for each class."""
+        return self.target.outputs == ((slice(0, len(self.classes)), "softmax"),)
+
+    def _describe_outputs(self, logits: Logits, features: Features | None) -> FoldOutputs:
+        probs = combine_views(logits, self.card, self.target)
+        if features is None or not self._has_logits:
+            return FoldOutputs(probs)
+        return FoldOutputs(probs, np.asarray(logits[0], dtype=np.float32), features)
 
 
 def choose_columns(target: Target, values: Values) -> NDArray[np.int64]:
@@ -132,12 +160,12 @@ def choose_outputs(target: Target, columns: NDArray[np.int64]) -> NDArray[np.int
 
 
 def read_form(root: Path) -> StorageForm:
-    """Reads how the active competition stores its images."""
-    return StorageForm(**load_competition(root).storage.model_dump())
+    """Reads how the active competition stores its images; without hashes, which predictions have no use for."""
+    return StorageForm(**load_competition(root).storage.model_dump(), hashed=False)
 
 
 def open_trained_model(
-    root: Path, card: ModelCard, keep: bool = False, precision: Precision | None = None
+    root: Path, card: ModelCard, keep: bool = False, precision: Precision | None = None, by_graph: bool = False
 ) -> TrainedModel:
     """Opens a trained model.
 
@@ -146,6 +174,7 @@ def open_trained_model(
         card: of the model.
         keep: whether weights that were read stay in memory.
         precision: what to compute in; None for what it was trained in.
+        by_graph: whether a small network may predict by a graph that is kept, in float32.
 
     Raises:
         InputError: a checkpoint is missing, or the card is not one of this version.
@@ -154,6 +183,34 @@ def open_trained_model(
     form, weights = read_form(root), weights_folder(root)
     checkpoints = list_checkpoints(root, card)
     shape = TaskShape(form.size, form.channels, target.n_outputs)
-    head = open_head(card, shape, target, weights, precision)
+    if not card.has_network:
+        return TrainedModel(
+            card, checkpoints, target, weights, None, _open_head(card, shape, target, weights, precision)
+        )
+    paths = [path for of_seeds in checkpoints.values() for path in of_seeds]
+    graph = open_kept_graph(root, card, paths, shape, weights) if by_graph else None
+    opening = partial(_open_network, card, shape, weights, keep, precision)
+    model = TrainedModel(card, checkpoints, target, weights, opening, None, graph)
+    if graph is None:
+        model.network  # noqa: B018 - a card that is not of this version is refused now
+    return model
+
+
+def _open_head(
+    card: ModelCard, shape: TaskShape, target: Target, weights: Path, precision: Precision | None
+) -> "OpenedHead | None":
+    if "backbones" not in card.config:
+        return None
+    from pipeline.inference.opened_head import open_head
+
+    return open_head(card, shape, target, weights, precision)
+
+
+def _open_network(
+    card: ModelCard, shape: TaskShape, weights: Path, keep: bool, precision: Precision | None
+) -> "OpenedNetwork":
+    from pipeline.inference.opened_network import open_network
+
     network = open_network(card, shape, weights, keep, precision)
-    return TrainedModel(card, checkpoints, target, weights, network, head)
+    assert network is not None  # the card has one
+    return network

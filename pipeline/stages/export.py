@@ -35,9 +35,9 @@ from pipeline.inference.exported_graph import build_graph
 from pipeline.inference.fitted_rule import read_fitted_rule
 from pipeline.inference.graph_outputs import describe_decision
 from pipeline.inference.licences import write_licences
-from pipeline.inference.opened_network import TaskShape
 from pipeline.inference.parity import COMPARED, choose_files, describe_differences, measure_files, measure_graph
 from pipeline.inference.selection import select_models
+from pipeline.inference.task_shape import TaskShape
 from pipeline.inference.trained_model import TrainedModel, open_trained_model, read_form
 from pipeline.networks import hardware
 

@@ -1,5 +1,6 @@
 import io
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -340,3 +341,15 @@ def test_a_large_jpeg_file_with_other_metadata_is_the_same_picture(tmp_path: Pat
 def test_a_picture_below_twice_the_smallest_scale_is_decoded_whole(tmp_path: Path, name: str) -> None:
     path = _save(tmp_path, _photo(1, 500), name)
     assert decode_file(path, RGB).hash == hash_pixels(np.asarray(Image.open(path)))
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_an_image_is_decoded_alike_without_its_hashes(tmp_path: Path, channels: int) -> None:
+    levels = np.random.default_rng(0).integers(0, 256, (20, 30, 4), dtype=np.uint8)
+    Image.fromarray(levels[..., :channels].squeeze()).save(tmp_path / "a.png")
+    form = StorageForm(12, channels, "crop")
+    hashed, bare = (decode_file(tmp_path / "a.png", replace(form, hashed=asked)) for asked in (True, False))
+    np.testing.assert_array_equal(bare.pixels, hashed.pixels)
+    assert (bare.width, bare.height, bare.hash, bare.perceptual_hash) == (30, 20, "", "")
+    assert hashed.hash
+    assert hashed.perceptual_hash

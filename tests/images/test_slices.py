@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -81,3 +82,13 @@ def test_a_broken_slice_is_named(tmp_path: Path) -> None:
     paths[2].write_bytes(b"xx")
     with pytest.raises(BrokenImageError, match=rf"^{tmp_path.name}/2.png: "):
         decode_slices(paths, StorageForm(8, 1, "stretch", slices="mean"))
+
+
+def test_slices_make_the_same_image_without_hashes(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{number}.png" for number in range(4)]
+    for number, path in enumerate(paths):
+        Image.fromarray(np.full((8, 8), 40 * number, dtype=np.uint8)).save(path)
+    form = StorageForm(8, 1, "crop", slices="mosaic", slice_count=4)
+    hashed, bare = (decode_slices(paths, replace(form, hashed=asked)) for asked in (True, False))
+    np.testing.assert_array_equal(bare.pixels, hashed.pixels)
+    assert (bool(hashed.hash), bare.hash, bare.perceptual_hash) == (True, "", "")

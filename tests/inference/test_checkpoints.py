@@ -17,8 +17,8 @@ from pipeline.core.targets.prepared import read_target
 from pipeline.images.store import open_store
 from pipeline.inference.checkpoints import InferenceInput, predict_images
 from pipeline.inference.exported_graph import build_graph
-from pipeline.inference.opened_network import TaskShape
 from pipeline.inference.selection import list_checkpoints
+from pipeline.inference.task_shape import TaskShape
 from pipeline.stages import export, train
 
 SIFT = {"name": "sift", "size": 32, "dense": 8, "patches": [12, 20], "words": 12, "sample": 800}

@@ -16,7 +16,8 @@ from pipeline.core.targets.classes import OneClass
 from pipeline.images.resizing import resize_unrounded
 from pipeline.images.views import Views, make_view_transforms
 from pipeline.inference.exported_graph import build_graph, list_view_indices, make_resize_matrix
-from pipeline.inference.opened_network import TaskShape, open_network
+from pipeline.inference.opened_network import open_network
+from pipeline.inference.task_shape import TaskShape
 from pipeline.networks import runtime
 from pipeline.networks.build import build_network
 from pipeline.training.recipes.recipe import Recipe

@@ -21,8 +21,8 @@ from pipeline.images.store import open_store
 from pipeline.inference.checkpoints import InferenceInput, predict_images
 from pipeline.inference.exported_graph import build_graph
 from pipeline.inference.opened_head import OpenedHead
-from pipeline.inference.opened_network import TaskShape
 from pipeline.inference.selection import list_checkpoints
+from pipeline.inference.task_shape import TaskShape
 from pipeline.inference.trained_model import open_trained_model
 from pipeline.stages import pack, train
 from pipeline.stages.pack import PackOptions

@@ -21,8 +21,8 @@ from pipeline.core.targets.prepared import read_target
 from pipeline.images.store import open_store
 from pipeline.inference.checkpoints import InferenceInput, predict_images
 from pipeline.inference.exported_graph import build_graph
-from pipeline.inference.opened_network import TaskShape
 from pipeline.inference.selection import list_checkpoints
+from pipeline.inference.task_shape import TaskShape
 from pipeline.stages import train
 from pipeline.training.heads import backbones, torch_backbones
 from pipeline.training.heads.recipe import FrozenBackbone

@@ -72,7 +72,7 @@ def measure_groups(
         return None
     rows = _draw_rows(groups)
     listing.load([images[row] for row in rows])
-    form = StorageForm(size=_SIDE, channels=1, resize="stretch")
+    form = StorageForm(size=_SIDE, channels=1, resize="stretch", hashed=False)
     pictures, kept = [], []
     for row in rows:
         try:

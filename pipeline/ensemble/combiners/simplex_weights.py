@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-from scipy.optimize import minimize
 
 from pipeline.core.arrays import Labels, Weights
 from pipeline.core.simplex import fit_mixture_weights
@@ -114,6 +113,8 @@ def _fit_weighted_outputs(sample: OofRows) -> Fitted:
 
 
 def _fit_powers(sample: OofRows, loss: Callable[[Weights], tuple[float, Weights]]) -> Fitted:
+    from scipy.optimize import minimize  # slow to import: not where no weights are fitted
+
     n_members = len(sample.stacked)
     start = np.full(n_members, 1 / n_members)
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(0, None)] * n_members, options={"maxiter": 100})
@@ -163,6 +164,8 @@ def _fit_weights_of_classes(sample: OofRows, labels: Labels) -> Fitted:
         pull = (1 / total)[:, None] - member_of_class / own[:, None]
         slope = np.stack([np.einsum("nc,nc->c", pull, member) for member in sample.stacked]) / n_rows
         return value, (slope + 2 * _CLASS_PENALTY * apart).ravel()
+
+    from scipy.optimize import minimize
 
     start = np.repeat(common, n_classes, axis=1).ravel()
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(0, None)] * len(start), options={"maxiter": 50})

@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-from sklearn.linear_model import LogisticRegression, Ridge
 
 from pipeline.core.arrays import Labels, Values
 from pipeline.core.targets.contract import FLOOR, Target
@@ -52,12 +50,16 @@ def is_too_large_for_boosting(sample: OofRows) -> bool:
 
 
 def _make_linear(strength: float, sample: OofRows, numbers: bool) -> Any:
+    from sklearn.linear_model import LogisticRegression, Ridge  # slow to import, and most ensembles are no stack
+
     if numbers:  # the penalty of one row's share, as that of the logistic regression, whose C is of the sum of rows
         return Ridge(alpha=1 / strength)
     return LogisticRegression(C=strength, max_iter=200, tol=1e-3)
 
 
 def _make_trees(strength: float, sample: OofRows, numbers: bool) -> Any:
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
     kind = HistGradientBoostingRegressor if numbers else HistGradientBoostingClassifier
     return kind(
         learning_rate=0.1,

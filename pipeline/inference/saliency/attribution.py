@@ -11,10 +11,11 @@ from pipeline.core.arrays import Images, Pixels
 from pipeline.core.cards import ModelCard
 from pipeline.images.preprocessing import preprocess_image
 from pipeline.images.resizing import resize_unrounded
-from pipeline.inference.opened_network import OpenedNetwork, TaskShape, open_network
+from pipeline.inference.opened_network import OpenedNetwork, open_network
 from pipeline.inference.saliency.gradcam import compute_grad_cam, split_network
 from pipeline.inference.saliency.heat import Heat, enlarge_heat
 from pipeline.inference.saliency.rollout import compute_rollout
+from pipeline.inference.task_shape import TaskShape
 from pipeline.networks.backbones.pretrained import Pretrained
 from pipeline.networks.backbones.transformers import Transformer
 

@@ -33,7 +33,6 @@ from pipeline.core.paths import prepared_folder, work_folder
 from pipeline.core.progress import track_progress
 from pipeline.inference.outputs import FoldOutputs
 from pipeline.inference.trained_model import TrainedModel
-from pipeline.inference.unknown.evaluation import evaluate_scores
 from pipeline.inference.unknown.scores import (
     NEIGHBOURS,
     FeatureBank,
@@ -100,6 +99,8 @@ def fit_detector(
     folds: Sequence[FoldOutputs], labels: Sequence[Labels], n_classes: int, smoothing: float = 0.0
 ) -> UnknownDetector:
     """Chooses and calibrates a score on the folds' outputs for their valid rows; arguments as in `evaluate_scores`."""
+    from pipeline.inference.unknown.evaluation import evaluate_scores  # scikit-learn: not where a detector is kept
+
     aurocs = evaluate_scores(folds, labels, n_classes, smoothing)
     name = choose_score(aurocs)
     if name != NEIGHBOURS:
@@ -114,24 +115,28 @@ def fit_detector(
 def open_detector(root: Path, model: TrainedModel) -> UnknownDetector:
     """Fits a model's detector, or reads the one fitted before."""
     folds = paths.folds_path(root)
-    path = work_folder(root, "unknown") / f"{model.card.model}-{_key(model, folds)}.npz"
+    path = work_folder(root, "unknown") / f"{model.card.model}-{_key(_identify(model), folds)}.npz"
     if is_signed(path):
         return _read(path)
-    if model.network is None:
+    if not model.card.has_network:
         outputs, labels = _read_outputs(root, model.card.model, list(model.checkpoints), model.classes)
     else:
         outputs, labels = _compute_outputs(root, folds, model)
-    smoothing = model.network.recipe.training.label_smoothing if model.network is not None else 0.0
-    detector = fit_detector(outputs, labels, len(model.classes), smoothing)
-    _write(path, detector)
-    sign_file(path)
-    return detector
+    smoothing = model.card.config["training"]["label_smoothing"] if model.card.has_network else 0.0
+    return _keep(path, fit_detector(outputs, labels, len(model.classes), smoothing))
 
 
 def fit_ensemble_detector(root: Path, card: EnsembleCard, classes: Sequence[str]) -> UnknownDetector:
-    """Fits a detector to the combined probabilities, fold by fold, from the ensemble's out-of-fold predictions."""
+    """Fits a detector to the combined probabilities, fold by fold, from the ensemble's out-of-fold predictions.
+
+    One that was fitted to the same before is read.
+    """
+    combined = {"card": card.model_dump(mode="json"), "predictions": sha256(paths.oof_path(root, paths.ENSEMBLE))}
+    path = work_folder(root, "unknown") / f"{paths.ENSEMBLE}-{_key(combined, paths.folds_path(root))}.npz"
+    if is_signed(path):
+        return _read(path)
     outputs, labels = _read_outputs(root, paths.ENSEMBLE, sorted(map(int, card.fold_scores)), classes)
-    return fit_detector(outputs, labels, len(classes))
+    return _keep(path, fit_detector(outputs, labels, len(classes)))
 
 
 def _compute_outputs(root: Path, folds: Path, model: TrainedModel) -> tuple[list[FoldOutputs], list[Labels]]:
@@ -166,17 +171,25 @@ def _read_outputs(
     return [FoldOutputs(read.probs[own]) for own in rows], [labels[own] for own in rows]
 
 
-def _key(model: TrainedModel, folds: Path) -> str:
-    determined_by = {
+def _keep(path: Path, detector: UnknownDetector) -> UnknownDetector:
+    _write(path, detector)
+    sign_file(path)
+    return detector
+
+
+def _identify(model: TrainedModel) -> dict[str, Any]:
+    return {
         "model": [model.card.fingerprint, list(model.checkpoints)],
         "checkpoints": [
             [path.stat().st_size, path.stat().st_mtime_ns]
             for of_seeds in model.checkpoints.values()
             for path in of_seeds
         ],
-        "folds": sha256(folds),
-        "code": code_digest("pipeline.inference.unknown.detector"),
     }
+
+
+def _key(scored: dict[str, Any], folds: Path) -> str:
+    determined_by = {**scored, "folds": sha256(folds), "code": code_digest("pipeline.inference.unknown.detector")}
     return hashlib.sha256(json.dumps(determined_by).encode()).hexdigest()[:16]
 
 

@@ -117,8 +117,8 @@ def _compute_model_heat(
 ) -> ModelHeat | None:
     # Keras takes seconds to start: only where a network is explained.
     from pipeline.inference.checkpoints import give_trained_head
-    from pipeline.inference.opened_network import TaskShape
     from pipeline.inference.saliency.attribution import open_attribution
+    from pipeline.inference.task_shape import TaskShape
     from pipeline.inference.trained_model import choose_columns, choose_outputs
 
     _, size, _, channels = data.images.shape
