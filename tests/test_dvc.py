@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 from support.project_imports import ROOT, closure, code_deps, tree
 
+from pipeline.core.competition import Competition
 from pipeline.core.config import read_yaml
 
 STAGES: dict[str, dict[str, Any]] = {
@@ -92,10 +94,44 @@ def test_sections_that_a_stage_reads_are_among_its_params(stage: str) -> None:
     assert read - {"track"} <= listed  # where runs are logged changes no out
 
 
+COMPETITION, MODEL = "configs/competitions/${competition}.yaml", "configs/models/${item}.yaml"
+# What DVC's run cache leaves out of its keys, wherever it stands, and what holds a digest of the whole file.
+UNSEEN, SEEN_BY = {"size", "nfiles"}, {COMPETITION: "data/source.json", MODEL: "configs/tuned/${item}.yaml"}
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_the_competition_is_a_param_of_each_stage_that_reads_it(stage: str) -> None:
     read = any(name == "load_competition" for name, _ in calls(f"pipeline.stages.{verb(stage)}"))
-    assert read == ("configs/competitions/${competition}.yaml" in params(stage))
+    assert read == (COMPETITION in params(stage) or COMPETITION in STAGES[stage]["deps"])
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_run_cache_sees_every_change_of_the_files_that_a_stage_reads(stage: str) -> None:
+    for file, keys in params(stage).items():
+        if not keys:
+            assert SEEN_BY[file] in STAGES[stage]["deps"]
+        elif file == COMPETITION:
+            assert not [key for key in keys if UNSEEN & keys_below(Competition.model_fields[key].annotation)]
+        else:
+            assert not UNSEEN & keys_of({key: read_yaml(ROOT / file).get(key) for key in keys})
+
+
+@pytest.mark.parametrize("stage", ["fetch", "tune"])
+def test_a_stage_whose_outs_hold_the_digest_of_a_file_depends_on_the_file_itself(stage: str) -> None:
+    held = [file for file, holder in SEEN_BY.items() if holder in outs(stage)]
+    assert held
+    assert set(held) <= set(STAGES[stage]["deps"])
+
+
+def keys_below(annotation: Any) -> set[str]:
+    """The names of all properties that a section of a YAML file may hold, at any depth."""
+    return keys_of(TypeAdapter(annotation).json_schema())
+
+
+def keys_of(value: Any) -> set[str]:
+    if isinstance(value, list):
+        return set().union(*map(keys_of, value))
+    return set(value).union(*map(keys_of, value.values())) if isinstance(value, dict) else set()
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -143,7 +179,8 @@ def test_every_dep_exists_or_is_made_by_a_stage(stage: str) -> None:
     made = [path for other in STAGES if other != stage for path in outs(other)]
     for dep in STAGES[stage]["deps"]:
         within = any(Path(path).is_relative_to(dep) or Path(dep).is_relative_to(path) for path in made)
-        assert within or (ROOT / dep).exists(), dep
+        there = ROOT / dep.replace("${competition}", "digits").replace("${item}", "quick_cnn")
+        assert within or there.exists(), dep
 
 
 def test_the_pipeline_can_be_read_in_one_go() -> None:

@@ -12,6 +12,7 @@ from support.cloned import MODELS, Repository, lay, run
 from pipeline.core import cards, paths, predictions, tables
 from pipeline.core.competition import load_competition
 from pipeline.core.csvs import read_table
+from pipeline.images.store import open_store
 from pipeline.kaggle.answers.sheets import read_sheet
 from pipeline.kaggle.submission_checks import check_submission
 
@@ -76,8 +77,8 @@ def test_a_second_run_does_nothing(repository: Repository) -> None:
 def test_a_run_from_scratch_is_equal_bit_for_bit(repository: Repository, tmp_path: Path) -> None:
     again = clone(tmp_path)
     first = digests(repository.root)
-    # Folds, predictions, checkpoints and test predictions by fold, submissions.
-    assert len(first) == 1 + 2 * 3 + 2 * 3 * len(MODELS) + 3
+    # Folds, predictions, checkpoints and test predictions by fold, OOF predictions by seed, submissions.
+    assert len(first) == 1 + 2 * 3 + (2 * 3 + 1) * len(MODELS) + 3
     assert digests(again.root) == first
 
 
@@ -91,6 +92,28 @@ def test_going_back_to_an_earlier_recipe_trains_nothing_again(repository: Reposi
     assert digests(repository.root) != before
     path.write_text(recipe, encoding="utf-8")
     assert "Running stage" not in repository.dvc("repro")
+    assert digests(repository.root) == before
+
+
+def test_a_changed_size_is_not_answered_from_the_run_cache(repository: Repository) -> None:
+    """DVC leaves parameters called ``size`` out of the keys of its run cache: docs/decisions/0023."""
+    before = digests(repository.root)
+    competition = repository.root / "configs" / "competitions" / "tiny.yaml"
+    model = repository.root / "configs" / "models" / f"{MODELS[1]}.yaml"
+    described, recipe = competition.read_text(encoding="utf-8"), model.read_text(encoding="utf-8")
+    model.write_text(f"input: {{size: 8}}\n{recipe}", encoding="utf-8")
+    assert f"Running stage 'train@{MODELS[1]}'" in repository.dvc("repro", f"train@{MODELS[1]}")
+    card = cards.read_card(paths.card_path(repository.root, MODELS[1]), cards.ModelCard)
+    assert card.config["input"]["size"] == 8
+    stored = load_competition(repository.root).storage.size
+    assert f"size: {stored}\n" in described
+    competition.write_text(described.replace(f"size: {stored}\n", f"size: {stored + 4}\n"), encoding="utf-8")
+    assert "Running stage 'prepare'" in repository.dvc("repro", "prepare")
+    assert open_store(repository.root / "data" / "prepared" / "train_images.npy").shape[1] == stored + 4
+    competition.write_text(described, encoding="utf-8")
+    model.write_text(recipe, encoding="utf-8")
+    assert "Running stage" not in repository.dvc("repro")
+    assert open_store(repository.root / "data" / "prepared" / "train_images.npy").shape[1] == stored
     assert digests(repository.root) == before
 
 

@@ -5,11 +5,12 @@ from typing import Any
 
 from pipeline.core import cards, files
 from pipeline.core.cards import TuningCard
+from pipeline.core.digests import hash_value
 from pipeline.core.errors import InputError
 from pipeline.core.paths import found_model, model_path, reports_folder, tuned_path
 from pipeline.page import document
 from pipeline.page.blocks import render_paragraph
-from pipeline.training.recipes.model_yaml import FOUND, Settings, overlay_settings, write_model_settings
+from pipeline.training.recipes.model_yaml import FOUND, Settings, overlay_settings, read_model, write_model_settings
 
 
 def study_page_path(root: Path, model: str) -> Path:
@@ -57,7 +58,7 @@ def write_tuning_results(root: Path, card: TuningCard) -> None:
         )
     cards.write_card(reports_folder(root) / "tuning" / f"{card.model}.json", card)
     files.write_json(reports_folder(root) / "tuning" / f"{card.model}.metrics.json", _numbers(card))
-    _write_model_settings(tuned_path(root, card.model), card)
+    _write_model_settings(root, card)
 
 
 def _numbers(card: TuningCard) -> dict[str, float]:
@@ -70,11 +71,13 @@ def _numbers(card: TuningCard) -> dict[str, float]:
     return numbers
 
 
-def _write_model_settings(path: Path, card: TuningCard) -> None:
+def _write_model_settings(root: Path, card: TuningCard) -> None:
+    """Writes the settings, and the digest of the model's file, which DVC's run cache does not see whole."""
     content: dict[str, Any] = {}
     if card.adopted and card.best is not None:
         content = {"competition": card.competition, "settings": card.best.settings}
-    write_model_settings(path, _headline(card, "Written by the stage tune."), content)
+    content["model_file"] = hash_value(read_model(root, card.model))
+    write_model_settings(tuned_path(root, card.model), _headline(card, "Written by the stage tune."), content)
 
 
 def _headline(card: TuningCard, writer: str) -> str:

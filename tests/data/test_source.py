@@ -41,7 +41,7 @@ def test_a_zip_is_unpacked_and_listed(zipped: Path) -> None:
     folder = _folder(zipped)
     assert folder.is_relative_to(zipped / "data" / "raw")
     listed = json.loads((zipped / "data" / "source.json").read_text())
-    assert sorted(listed) == sorted(_tree(folder))
+    assert sorted(listed) == sorted([*_tree(folder), "description of the competition"])
     assert "train/0.png" in listed
 
 
@@ -52,6 +52,20 @@ def test_a_folder_is_used_where_it_lies(tiny: Path) -> None:
     listed = json.loads((tiny / "data" / "source.json").read_text())
     size = (tiny / "download" / "tiny" / "train.csv").stat().st_size
     assert listed["train.csv"].startswith(f"{size} ")
+
+
+def test_the_listing_tells_descriptions_apart_by_what_they_say(tiny: Path) -> None:
+    path = tiny / "configs" / "competitions" / "tiny.yaml"
+    listed = []
+    for text in (
+        path.read_text(),
+        f"# a comment\n{path.read_text()}",
+        path.read_text().replace("size: 12", "size: 16"),
+    ):
+        path.write_text(text)
+        fetch.run(tiny)
+        listed.append((tiny / "data" / "source.json").read_bytes())
+    assert listed[0] == listed[1] != listed[2]
 
 
 def test_a_second_fetch_writes_nothing_again(zipped: Path) -> None:
@@ -186,7 +200,8 @@ def test_a_damaged_note_of_what_was_unpacked_is_written_anew(zipped: Path) -> No
     note.write_text("{")
     fetch.run(zipped)
     assert (zipped / "data" / "source.json").read_bytes() == listed
-    assert json.loads(note.read_text())["files"] == json.loads(listed)
+    files = {name: facts for name, facts in json.loads(listed).items() if name != "description of the competition"}
+    assert json.loads(note.read_text())["files"] == files
 
 
 def test_a_pattern_reaches_no_table_through_a_link(tmp_path: Path) -> None:

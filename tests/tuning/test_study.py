@@ -34,6 +34,17 @@ def test_without_a_budget_the_stage_leaves_every_recipe_unchanged(tmp_path: Path
     assert not (root / ".work").exists()
 
 
+def test_the_file_of_the_stage_tells_recipes_apart_by_what_they_say(tmp_path: Path) -> None:
+    root = write_repository(tmp_path, n_trials=0)
+    path, written = root / "configs" / "models" / "one.yaml", []
+    recipe = path.read_text()
+    for text in (recipe, f"# a comment\n{recipe}", f"{recipe}\nviews: {{size: 12}}\n"):
+        path.write_text(text)
+        tune.run(root, "one")
+        written.append(tuned_path(root, "one").read_text())
+    assert written[0] == written[1] != written[2]
+
+
 def test_a_model_without_a_space_is_not_tuned(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = write_repository(tmp_path)
     tiny.write_yaml(root / "configs" / "models" / "one.yaml", settings())

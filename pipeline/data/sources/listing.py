@@ -5,12 +5,15 @@ from pathlib import Path
 from pipeline.core.archives.written import compute_crc32
 from pipeline.core.competition import Competition, load_competition
 from pipeline.core.config import expand
+from pipeline.core.digests import hash_value
 from pipeline.core.errors import InputError, some
 from pipeline.core.files import read_json
 from pipeline.core.layouts import Folders
 from pipeline.core.paths import competition_path, source_listing_path
 from pipeline.core.row_rules import MoreRows
 from pipeline.data.sources.source import FileList, fetch_competition, list_fetched_files, list_folder_files
+
+_DESCRIPTION = "description of the competition"
 
 
 def list_source_files(root: Path, competition: Competition) -> FileList:
@@ -27,6 +30,14 @@ def list_source_files(root: Path, competition: Competition) -> FileList:
     return listing
 
 
+def describe_source(root: Path, competition: Competition) -> FileList:
+    """Lists the source's files, and the digest of the competition's description.
+
+    DVC's run cache takes no notice of every change of a description; of one in this list it does.
+    """
+    return list_source_files(root, competition) | {_DESCRIPTION: hash_value(competition.model_dump(mode="json"))}
+
+
 def check_source_unchanged(root: Path, competition: Competition) -> None:
     """Compares the source with what the stage fetch wrote down.
 
@@ -35,6 +46,7 @@ def check_source_unchanged(root: Path, competition: Competition) -> None:
     """
     path = source_listing_path(root)
     written: FileList = read_json(path, "run `dvc repro fetch`")
+    written.pop(_DESCRIPTION, None)
     present = list_source_files(root, competition)
     differ = sorted(name for name in {*written, *present} if written.get(name) != present.get(name))
     if differ:

@@ -29,10 +29,12 @@ class TunedSettings(Section):
     Attributes:
         competition: on which they were found; None where there are none.
         settings: by path, laid over the model's own file.
+        model_file: digest of what that file said, so that DVC's run cache tells all of its versions apart.
     """
 
     competition: str | None = None
     settings: Settings = Field(default_factory=dict)
+    model_file: str = ""
 
 
 def read_model(root: Path, model: str) -> tuple[Settings, Settings]:
