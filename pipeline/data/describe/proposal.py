@@ -17,7 +17,7 @@ _COLOUR = {
     False: ("mobilenet_v2_xception_logistic", "mobilenet_v2_160_upper_blocks", "xception_160_upper_blocks"),
 }
 _PHOTOS = {
-    True: ("mobilenet_v2_224_logistic", "xception_160_logistic"),
+    True: ("mobilenet_v2_224_logistic", "xception_299_logistic"),
     False: ("mobilenet_v2_224_logistic", "xception_160_logistic", "xception"),
 }
 

@@ -20,7 +20,7 @@ REPOSITORY = Path(__file__).parents[3]
             *(SMALL, 3, FEW),
             ("mobilenet_v2_xception_logistic", "mobilenet_v2_160_upper_blocks", "xception_160_upper_blocks"),
         ),
-        (SMALL + 1, 3, FEW - 1, ("mobilenet_v2_224_logistic", "xception_160_logistic")),
+        (SMALL + 1, 3, FEW - 1, ("mobilenet_v2_224_logistic", "xception_299_logistic")),
         (SMALL + 1, 1, FEW, ("mobilenet_v2_224_logistic", "xception_160_logistic", "xception")),
     ],
 )

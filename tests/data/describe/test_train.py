@@ -40,7 +40,7 @@ def test_dog_breed_identification_is_a_table_and_probabilities(root: Path) -> No
     }
     assert found.submission == ProbabilitySubmission(kind="probabilities", sample="sample_submission.csv", id="id")
     assert (found.test.layout, found.metric.name, found.storage.size) == ("images", "log_loss", 70)
-    assert found.models == ("mobilenet_v2_224_logistic", "xception_160_logistic")
+    assert found.models == ("mobilenet_v2_224_logistic", "xception_299_logistic")
 
 
 def test_digit_recognizer_is_pixels_numbered_from_one(root: Path) -> None:
