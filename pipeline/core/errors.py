@@ -70,7 +70,7 @@ def near_names(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     if close:
         return "did you mean " + " or ".join(close) + "?"
-    return "known: " + (", ".join(names) if names else "none")
+    return "known: " + ", ".join(names) if names else "there is none yet"
 
 
 def some(values: Iterable[object], limit: int = 10) -> str:

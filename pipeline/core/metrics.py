@@ -130,6 +130,8 @@ def get_metric(
     judging = list_metrics_for(target, options or MetricOptions(k=k))
     if name not in judging:
         kind = "one_class" if target is None else target.kind
+        if not judging:
+            raise InputError(_explain_none(name, target))
         raise InputError(
             f"metric {name!r} does not judge a target of kind {kind}; {near_names(name, judging)}; correct metric.name "
             "or target.kind in the competition's file"
@@ -138,6 +140,15 @@ def get_metric(
         _require_order(target)
     _check_ranking(judging[name], options.k if options else k, target)
     return set_beside(judging[name], target, options)
+
+
+def _explain_none(name: str, target: Target | None) -> str:
+    kinds = [] if target is None else [f"{part} ({each.kind})" for part, each, _, _ in target.each()]
+    return (
+        f"metric {name!r} does not judge {some(kinds)} together, and no shipped metric does; write one of your own, "
+        "metric: {file: my_metric.py, name: score, greater_is_better: true}, into the competition's file: "
+        "configs/metrics/README.md says how"
+    )
 
 
 def _require_order(target: Target) -> None:

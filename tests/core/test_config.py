@@ -154,7 +154,7 @@ def test_a_missing_file_names_the_near_ones(tmp_path: Path) -> None:
 
 
 def test_a_missing_folder_knows_no_names(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="does not exist; known: none"):
+    with pytest.raises(InputError, match="does not exist; there is none yet"):
         read_yaml(tmp_path / "nowhere" / "a.yaml")
 
 

@@ -12,7 +12,7 @@ def test_all_names_are_listed_in_order_when_none_is_near() -> None:
 
 
 def test_no_names_are_said_to_be_none() -> None:
-    assert near_names("x", []) == "known: none"
+    assert near_names("x", []) == "there is none yet"
 
 
 def test_a_short_list_is_whole() -> None:

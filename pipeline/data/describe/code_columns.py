@@ -10,7 +10,7 @@ from pipeline.data.describe.class_codes import ClassCodes
 from pipeline.data.describe.label_columns import drop_spreads, list_endings
 from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import Choices, Reading
-from pipeline.data.describe.target_columns import is_number_column
+from pipeline.data.describe.target_parts import is_number_column
 
 _MOST = 0.5  # of the rows of a code: more have their largest value in the column of its class
 

@@ -14,6 +14,7 @@ from pipeline.data.describe.description import Description, describe_files
 from pipeline.data.describe.init import activate_competition, require_new_name, write_description
 from pipeline.data.describe.match import Choices
 from pipeline.data.describe.metric import list_metrics, parse_metric
+from pipeline.data.describe.target_parts import list_mixed
 from pipeline.data.sources.source import fetch_source
 
 
@@ -46,7 +47,7 @@ def describe_kaggle(root: Path, slug: str, name: str | None, choices: Choices, m
         parse_metric(metric)
     folder = fetch_source(root, KaggleSource(kind="kaggle", slug=slug))
     description = describe_files(folder, choices, metric)
-    if metric is None:
+    if metric is None and list_mixed(description.sections["train"].target) is None:
         raise InputError(_ask_for_metric(slug, description))
     source = {"kind": "kaggle", "slug": slug}
     lines = write_description(root, name, description, source, f"python -m pipeline init --kaggle {slug}")

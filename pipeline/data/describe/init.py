@@ -1,11 +1,12 @@
 """The competition to work on: makes a described one the active one, or describes a new one.
 
 Reads: configs/competitions, configs/models, a folder or zip. Writes: params.yaml, or a new file under
-configs/competitions.
+configs/competitions, with one under configs/metrics where no shipped metric fits.
 """
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from ruamel.yaml import YAML
@@ -17,10 +18,11 @@ from pipeline.core.confined import require_own_folder
 from pipeline.core.errors import InputError, near_names
 from pipeline.core.files import write_text
 from pipeline.core.params_file import write_active
-from pipeline.core.paths import competition_path, models_folder
+from pipeline.core.paths import competition_path, metrics_folder, models_folder
 from pipeline.data.describe.description import Description, describe_files
 from pipeline.data.describe.match import Choices
 from pipeline.data.describe.proposal import propose_models
+from pipeline.data.describe.target_parts import format_own_metric, list_mixed
 from pipeline.data.describe.text import format_competition
 
 
@@ -111,17 +113,32 @@ def write_description(
     path = competition_path(root, name)
     storage, train = description.sections["storage"].section, description.sections["train"]
     models = propose_models(root, storage["size"], storage["channels"], train.rows)
+    description, starter = _name_own_metric(description, name)
     text = format_competition(description, name, source, models, made_by)
     parse(YAML(typ="safe", pure=True).load(text), Competition, f"{path.relative_to(root)} (described)")
+    own = metrics_folder(root) / f"{name}.py"
+    made = [] if starter is None else [f"{'kept' if own.exists() else 'wrote'} {own.relative_to(root)}: the metric"]
+    if starter is not None and not own.exists():  # what a person wrote there stays
+        write_text(own, starter)
     write_text(path, text)
     submission = description.sections["submission"].section
     return [
         f"wrote {path.relative_to(root)}: {train.section['layout']}, {train.rows:,} images, "
         f"{len(train.classes)} classes, submission {submission['kind']}, "
         f"metric {description.sections['metric'].section['name']}",
+        *made,
         f"models: {', '.join(models.names)} ({models.reason})",
         *(f"check: {line}" for line in description.check),
     ]
+
+
+def _name_own_metric(description: Description, name: str) -> tuple[Description, str | None]:
+    """Names the file of a metric of the user's own after the competition: the description, and a file to start from."""
+    metric, target = description.sections["metric"], description.sections["train"].target
+    if list_mixed(target) is None:
+        return description, None
+    metric = replace(metric, section={"file": f"{name}.py", **metric.section})
+    return replace(description, sections=description.sections | {"metric": metric}), format_own_metric(name, target)
 
 
 def _source_path(root: Path, source: Path, found: Path) -> str:

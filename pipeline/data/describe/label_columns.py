@@ -16,7 +16,8 @@ from pipeline.data.describe.folders import find_class_folders, list_class_folder
 from pipeline.data.describe.label_sets import find_label_sets
 from pipeline.data.describe.match import Choices, ImageFiles, is_id, pick_reading
 from pipeline.data.describe.sample import SampleSubmission
-from pipeline.data.describe.target_columns import AnswerColumns, TargetReading, is_number_column
+from pipeline.data.describe.target_columns import AnswerColumns, TargetReading
+from pipeline.data.describe.target_parts import is_number_column
 from pipeline.data.describe.targets import describe_target
 from pipeline.data.prepared.one_hot import is_flag
 

@@ -14,7 +14,8 @@ from pipeline.data.describe.classes import format_counts
 from pipeline.data.describe.match import Choices, is_id
 from pipeline.data.describe.metric import list_kinds
 from pipeline.data.describe.sample import SampleSubmission
-from pipeline.data.describe.target_columns import TargetReading, is_number_column
+from pipeline.data.describe.target_columns import TargetReading
+from pipeline.data.describe.target_parts import is_number_column
 from pipeline.data.prepared.present_rows import are_present_marks, blank_absent
 
 _IDS = re.compile(r"(?i:(^|[^a-z])(id|index|unnamed: \d+)$)|[a-z]I[Dd]$")

@@ -15,6 +15,7 @@ from pipeline.core.targets.numbers import Numbers
 from pipeline.core.targets.several_labels import SeveralLabels
 from pipeline.core.targets.spec import VoteSharesSpec
 from pipeline.data.describe.match import Reading
+from pipeline.data.describe.target_parts import describe_own_metric, list_mixed
 
 _TOP = "top_3_accuracy"  # stands for any k
 # Of each kind the smallest target: the metrics of a kind depend on nothing else.
@@ -83,7 +84,7 @@ def find_wants(metric: str | None, kind: str) -> str | None:
 
 
 def describe_metric(metric: str | None, submission: Reading, train: Reading) -> Reading:
-    """Describes the metric section: as given, else a guess to check.
+    """Describes the metric section: as given, else a guess to check; of classes beside numbers one of the user's own.
 
     Args:
         metric: as the user gives it.
@@ -93,6 +94,9 @@ def describe_metric(metric: str | None, submission: Reading, train: Reading) -> 
     Raises:
         InputError: a list that is longer than there are classes, or so long that every answer is right.
     """
+    if list_mixed(train.target) is not None:
+        section, words = describe_own_metric()
+        return Reading(section, (), (words,))
     wants = _wanted(submission, train.kind)
     if metric is None:
         return _guess(submission, train, wants)
@@ -105,7 +109,7 @@ def describe_metric(metric: str | None, submission: Reading, train: Reading) -> 
         raise InputError(
             f"--metric {metric}: there are {count} classes{place} ({some(classes, 5)}), and {why}; give a number below"
         )
-    section: dict[str, Any] = {"name": given.name, **given.options}
+    section = {"name": given.name, **given.options}
     check = []
     if REQUIRED.get(given.name) in _EXAMPLES:
         option = str(REQUIRED[given.name])

@@ -1,6 +1,5 @@
 """Targets that stand in several columns: marks of classes or labels, numbers, votes, several targets at once."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +9,10 @@ from numpy.typing import NDArray
 
 from pipeline.core.errors import InputError, some
 from pipeline.core.targets.contract import CELL_SEPARATOR
-from pipeline.data.describe.label_sets import refuse_masks
 from pipeline.data.describe.match import Choices, pick_reading, plain_stem
 from pipeline.data.describe.metric import list_kinds
 from pipeline.data.describe.sample import SampleSubmission
+from pipeline.data.describe.target_parts import describe_parts, is_number_column, refuse_metric
 from pipeline.data.prepared.one_hot import ON, is_flag, mark_ones
 from pipeline.data.prepared.rows_left_out import is_blank
 
@@ -109,6 +108,8 @@ def describe_several_columns(answer: AnswerColumns, sample: SampleSubmission, ch
     else:
         likely = {kind: kind for kind in fits if judged is None or kind in judged}
         if not likely:
+            if "several_targets" in fits and not _hint_at_marks(cells):
+                refuse_metric(choices.metric, describe_parts(cells, sample.table, answer.path)[0], answer.path)
             raise InputError(
                 f"--metric {choices.metric} judges {some(judged or ())}, but the {place} fit {some(fits)}"
                 f"{_hint_at_marks(cells)}; choose other columns with --label, or another metric"
@@ -119,8 +120,6 @@ def describe_several_columns(answer: AnswerColumns, sample: SampleSubmission, ch
                 "--target several_targets"
             )
         kind = pick_reading(f"the {place}", likely, "--target", None)
-    if kind == "several_targets":
-        _refuse_texts(cells, answer.path)
     joined = whole.agg(CELL_SEPARATOR.join, axis=1)
     words = f"{some(names, 6)}: {answer.reason}; {fits[kind]}"
     if kind in ("one_class", "several_labels", "vote_shares"):
@@ -128,12 +127,8 @@ def describe_several_columns(answer: AnswerColumns, sample: SampleSubmission, ch
         return TargetReading(names, joined, section, names, (words,), (), marks=True)
     if kind == "numbers":
         return TargetReading(names, joined, {"kind": kind}, names, (words,))
-    parts = {name: {"kind": _part_kind(cells[name])} for name in names}
-    columns = tuple(
-        f"{name}:{value}"
-        for name in names
-        for value in ([name] if parts[name]["kind"] == "numbers" else sorted(set(cells[name])))
-    )
+    parts, columns = describe_parts(cells, sample.table, answer.path)
+    refuse_metric(choices.metric, parts, answer.path)
     return TargetReading(names, joined, {"kind": kind, "targets": parts}, columns, (words,))
 
 
@@ -149,27 +144,6 @@ def _drop_unanswered(answer: AnswerColumns, sample: SampleSubmission) -> pd.Data
     asked, others = {plain_stem(name) for name in sample.table.iloc[:, 0]}, answer.table[none].drop(columns=cells)
     tests = others.apply(lambda column: column.map(plain_stem).isin(asked)).any(axis=1).sum()
     return cells[~none] if none.sum() - tests < _MOST_BLANK * (len(cells) - tests) else cells
-
-
-def _refuse_texts(cells: pd.DataFrame, path: str) -> None:
-    """Refuses columns that are no target: masks, and texts that differ from row to row.
-
-    Raises:
-        InputError: names the column.
-    """
-    for name in cells.columns:
-        refuse_masks(cells[name], str(name), f"column {name} of {path}")
-        if not is_number_column(cells[name]) and cells[name].nunique() > len(cells) / 2:
-            raise InputError(
-                f"column {name} of {path} holds {cells[name].nunique():,} texts in {len(cells):,} rows, such as "
-                f"{cells[name].iloc[0][:40]!r}, which are no classes; choose the columns of the answers with --label"
-            )
-
-
-def is_number_column(cells: pd.Series) -> bool:
-    """Says whether a column holds numbers alone, beside blanks."""
-    filled = cells[cells != ""]
-    return len(filled) > 0 and bool(np.isfinite(pd.to_numeric(filled, errors="coerce")).all())
 
 
 def _fit_kinds(cells: pd.DataFrame, sample: SampleSubmission) -> dict[str, str]:
@@ -238,8 +212,3 @@ def _fit_votes(values: NDArray[np.float64], sample: SampleSubmission) -> str:
 
 def _sum_to(sums: NDArray[np.float64], total: float) -> bool:
     return bool((np.abs(sums - total) <= _SUMS * total).all())
-
-
-def _part_kind(cells: Sequence[str] | pd.Series) -> str:
-    numbers = pd.to_numeric(pd.Series(cells), errors="coerce")
-    return "numbers" if numbers.notna().all() and bool((numbers % 1 != 0).any()) else "one_class"

@@ -18,8 +18,8 @@ from pipeline.data.describe.target_columns import (
     AnswerColumns,
     TargetReading,
     describe_several_columns,
-    is_number_column,
 )
+from pipeline.data.describe.target_parts import is_number_column
 
 _ORDER_FILES = (".txt", ".csv")
 _ORDERED = {"quadratic_kappa"}  # metrics that nothing but grades are scored by
