@@ -16,7 +16,7 @@ from pipeline.data.describe.metric import list_kinds
 from pipeline.data.describe.sample import SampleSubmission
 from pipeline.data.describe.target_columns import TargetReading
 from pipeline.data.describe.target_parts import is_number_column
-from pipeline.data.prepared.present_rows import are_present_marks, blank_absent
+from pipeline.data.prepared.present_rows import are_present_marks, blank_absent, list_varying
 
 _IDS = re.compile(r"(?i:(^|[^a-z])(id|index|unnamed: \d+)$)|[a-z]I[Dd]$")
 
@@ -120,10 +120,7 @@ def _tell_apart(table: pd.DataFrame, rows: LabelRows) -> LabelRows:
     What follows from the label alone is none; nor are numbers of rows, and several columns of numbers, such as boxes,
     unless every image has a row of every label: then the rows alone say nothing.
     """
-    others = [str(name) for name in table.columns if name not in (rows.id, rows.label)]
-    differ = [
-        name for name in others if all((table.groupby(key)[name].nunique() > 1).any() for key in (rows.id, rows.label))
-    ]
+    differ = list_varying(table, rows.id, rows.label)
     marks = [name for name in differ if are_present_marks(table[name][table[rows.label] != ""])]
     counted = table.groupby(rows.id).cumcount()
     numbers = [name for name in differ if name not in marks and is_number_column(table[name])]

@@ -13,7 +13,7 @@ from pipeline.core.targets.contract import CELL_SEPARATOR
 from pipeline.core.targets.spec import OneClassSpec, SeveralLabelsSpec, TargetSpec, VoteSharesSpec
 from pipeline.data.containers.tables import read_rows
 from pipeline.data.prepared.one_hot import read_marks, read_one_hot
-from pipeline.data.prepared.present_rows import blank_absent
+from pipeline.data.prepared.present_rows import blank_absent, refuse_unnamed_marks
 
 _MARKED = OneClassSpec | SeveralLabelsSpec | VoteSharesSpec  # what columns of 0 and 1, or of votes, may say
 
@@ -67,7 +67,8 @@ def join_rows_of_ids(table: pd.DataFrame, layout: CsvImages | CsvOneHot, target:
     Labels that ``present`` calls absent are not joined.
 
     Raises:
-        InputError: rows of one image differ in their group, or ``present`` says neither.
+        InputError: rows of one image differ in their group, ``present`` says neither, or is left out where every image
+            has a row of every label and a column may tell which are there.
     """
     if not isinstance(layout, CsvImages) or target.separator is not None:
         return table
@@ -76,6 +77,9 @@ def join_rows_of_ids(table: pd.DataFrame, layout: CsvImages | CsvOneHot, target:
         table = blank_absent(table, label, layout.present, layout.table)
     if not table[layout.id].duplicated().any():
         return table
+    if layout.present is None:
+        paths = layout.files.columns if layout.files else ()
+        refuse_unnamed_marks(table, layout.id, label, (layout.group, layout.file, *paths), layout.table)
     by_id = table.groupby(layout.id, sort=False)
     if layout.group is not None:
         torn = by_id[layout.group].nunique()

@@ -110,3 +110,49 @@ def test_present_is_about_rows_of_labels(root: Path) -> None:
     described = describe(root, "present", lambda n, m: (n >> m & 1,)).model_dump()
     with pytest.raises(ValueError, match=r"train\.present is about rows of one label each"):
         Competition(**{**described, "target": {"kind": "one_class"}})
+
+
+def by_hand(root: Path, found: Competition, **keys: object) -> Competition:
+    """The description as by hand, without ``present``."""
+    described = found.model_dump()
+    return Competition(**{**described, "train": {**described["train"], "present": None, **keys}})
+
+
+@pytest.mark.parametrize("words", [("0", "1"), ("no", "yes"), ("False", "True")])
+def test_a_description_without_present_is_refused_where_rows_say_nothing(root: Path, words: tuple[str, str]) -> None:
+    found = describe(root, "male,there", lambda n, m: (n % 2, words[n >> m & 1]))
+    said = rf"every image has a row of every finding.*write present: there under train.*if there, whose {words[0]} and"
+    with pytest.raises(InputError, match=said):
+        labels(root, by_hand(root, found))
+    kept = labels(root, by_hand(root, found, present="there"))
+    assert kept == labels(root, found)
+
+
+def test_where_some_rows_are_listed_alone_a_line_says_so(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = describe(root, "there", lambda n, m: (n >> m & 1,), skip=True)
+    capsys.readouterr()
+    labels(root, found)
+    assert capsys.readouterr().out == ""
+    labels(root, by_hand(root, found))
+    assert "without a look at there, whose 0 and 1 differ between the rows of an image" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("more", "tell", "skip"),
+    [
+        ("male", lambda n, m: (n % 2,), False),  # of the image
+        ("rare", lambda n, m: (m % 2,), False),  # of the label
+        ("x0,y0,occluded", lambda n, m: (n * 5 % 8 + m, n * m + 5, n >> m & 1), True),  # boxes
+    ],
+)
+def test_marks_of_images_of_labels_and_of_boxes_are_no_answers(
+    root: Path,
+    more: str,
+    tell: Callable[[int, int], tuple[object, ...]],
+    skip: bool,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    found = by_hand(root, describe(root, more, tell, skip))
+    capsys.readouterr()
+    assert len(labels(root, found)) == 8
+    assert capsys.readouterr().out == ""
