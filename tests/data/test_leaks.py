@@ -100,3 +100,42 @@ def test_a_class_of_few_rows_does_not_hide_a_leak() -> None:
     index, columns = make_index([str(label + 1) for label in labels], "number")
     with pytest.raises(InputError, match=r"said tells the class of 100.0% of the training images by itself"):
         refuse_leaks(index, list_answers(OneClass(columns=("ant", "bee", "cat", "rare")), labels), columns)
+
+
+FEW = np.random.default_rng(2).choice([0.5, 1.0, 2.5, 4.0], 200)
+WORDS = {0.5: "tiny", 1.0: "small", 2.5: "large", 4.0: "huge"}
+CODES = {0.5: "3", 1.0: "7", 2.5: "1", 4.0: "5"}
+
+
+@pytest.mark.parametrize(("names", "kind"), [(WORDS, "category"), (CODES, "category"), (CODES, "number")])
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_column_that_stands_for_numbers_of_few_values_is_found(
+    names: dict[float, str], kind: str, alone: bool
+) -> None:
+    cells = pd.Series([names[value] for value in FEW])
+    answers = [Answer("size", FEW, measured=True, alone=alone)]
+    assert list(find_leaks(cells, kind, answers)) == ["tells size of 100.0% of the rows"]
+    blank = np.where(np.arange(200) % 10 == 0, np.nan, FEW)
+    assert list(find_leaks(cells, kind, [Answer("size", blank, measured=True, alone=alone)])) != []
+
+
+@pytest.mark.parametrize("case", ["noisy", "coarse", "rough", "rare", "measured", "one"])
+def test_words_that_say_something_of_numbers_are_kept(case: str) -> None:
+    random, values = np.random.default_rng(3), FEW
+    if case == "noisy":
+        cells = [WORDS[value if random.random() > 0.03 else 1.0] for value in values]
+    elif case == "coarse":  # two words for four values
+        cells = ["low" if value < 2 else "high" for value in values]
+    elif case == "rough":  # ages of years, in spans of ten
+        values = random.integers(20, 60, 800).astype(np.float64)
+        cells = [f"{value // 10:.0f}0s" for value in values]
+    elif case == "rare":  # nearly all are 0, which a column tells of
+        values = np.where(np.arange(2000) % 200 < 2, random.choice([1.0, 2.0, 3.0, 4.0], 2000), 0.0)
+        cells = ["some" if value else "none" for value in values]
+    elif case == "measured":  # hardly a number stands in two rows
+        values = np.concatenate([random.normal(size=150), np.zeros(25), np.ones(25)])
+        cells = [f"{value:.0f}" if value in (0, 1) else "other" for value in values]
+    else:
+        values = np.ones(200)
+        cells = ["a", "b"] * 100
+    assert list(find_leaks(pd.Series(cells), "category", [Answer("size", values, measured=True)])) == []

@@ -17,7 +17,9 @@ _LEAF = 3  # rows, so that an id of one image each tells nothing
 _LEFT = 0.1  # of the mistakes that the commonest class makes: labels are rare where there are several
 _EQUAL = 0.9999  # rank correlation of numbers
 _ENOUGH = 20  # rows with both numbers
-_MOST_ROWS = 20_000  # of each of several answers
+_MOST_VALUES = 50  # of numbers that are judged as classes
+_REPEATED = 0.9  # share of the rows whose numbers stand in others, too, so that they are
+_MOST_ROWS = 20_000  # of each of several answers, and of numbers that are judged as classes
 
 
 class Answer(NamedTuple):
@@ -75,6 +77,8 @@ def refuse_leaks(index: pd.DataFrame, answers: Sequence[Answer], columns: Column
 def find_leaks(cells: pd.Series, kind: str, answers: Sequence[Answer], rows: str = "rows") -> Iterator[str]:
     """Yields what a column tells by itself: ``tells the class of 100.0% of the rows``.
 
+    Numbers of few values are judged as classes, too: a column of words may stand for them.
+
     Args:
         cells: (n,) as text.
         kind: ``number`` or ``category``.
@@ -83,21 +87,31 @@ def find_leaks(cells: pd.Series, kind: str, answers: Sequence[Answer], rows: str
     """
     for answer in answers:
         given, values = cells, answer.values
-        if not answer.alone and len(cells) > _MOST_ROWS:
-            drawn = np.random.default_rng(0).choice(len(cells), _MOST_ROWS, replace=False)
-            given, values = cells.iloc[drawn], values[drawn]
-        if answer.measured:
-            if kind == "number" and _ranks_alike(given, values):
-                yield f"rises or falls with {answer.name} over all of the {rows}"
+        if not answer.alone:
+            given, values = _draw(given, values)
+        if answer.measured and kind == "number" and _ranks_alike(given, values):
+            yield f"rises or falls with {answer.name} over all of the {rows}"
             continue
+        if answer.measured:
+            given, values = _draw(given[np.isfinite(values)], values[np.isfinite(values)])
         labels = np.unique(values, return_inverse=True)[1].astype(np.int64)
+        if answer.measured and not _are_few(labels):
+            continue
         share = find_told_share(given, kind, labels)
         if share is None or share < LEAK:
             continue
         most = _keep_enough(labels)
         often = float(np.bincount(labels[most]).max() / most.sum())
-        if answer.alone or 1 - share <= _LEFT * (1 - often):
+        if (answer.alone and not answer.measured) or 1 - share <= _LEFT * (1 - often):
             yield f"tells {answer.name} of {share:.1%} of the {rows}"
+
+
+def _draw(cells: pd.Series, values: NDArray[np.float64]) -> tuple[pd.Series, NDArray[np.float64]]:
+    """Draws some of very many rows."""
+    if len(cells) <= _MOST_ROWS:
+        return cells, values
+    drawn = np.random.default_rng(0).choice(len(cells), _MOST_ROWS, replace=False)
+    return cells.iloc[drawn], values[drawn]
 
 
 def find_told_share(cells: pd.Series, kind: str, labels: Labels) -> float | None:
@@ -131,6 +145,11 @@ def _keep_enough(labels: Labels) -> NDArray[np.bool_]:
     counts = np.bincount(labels, minlength=1)
     kept: NDArray[np.bool_] = counts[labels] >= 2 * _LEAF
     return kept
+
+
+def _are_few(labels: Labels) -> bool:
+    """Says whether numbers, by their places in order, are so few that a column of words may stand for each."""
+    return len(labels) > 0 and labels.max() < _MOST_VALUES and float(_keep_enough(labels).mean()) >= _REPEATED
 
 
 def _ranks_alike(cells: pd.Series, values: NDArray[np.float64]) -> bool:
