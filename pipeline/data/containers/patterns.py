@@ -7,7 +7,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.ids import natural_order
 
 _BRACES = re.compile(r"\{([^{}]*)\}")
-_SIGNS = re.compile(r"[*?{\[]")
+SIGNS = re.compile(r"[*?{\[]")
 
 
 def expand_path(path: Path) -> list[Path]:
@@ -21,10 +21,10 @@ def expand_path(path: Path) -> list[Path]:
     """
     if path.is_file():
         return [path]
-    if not _SIGNS.search(str(path)) or path.is_dir():
+    if not SIGNS.search(str(path)) or path.is_dir():
         return []
     parts = path.parts
-    fixed = next(place for place, part in enumerate(parts) if _SIGNS.search(part))
+    fixed = next(place for place, part in enumerate(parts) if SIGNS.search(part))
     base, pattern = Path(*parts[:fixed]), PurePosixPath(*parts[fixed:]).as_posix()
     if ".." in PurePosixPath(pattern).parts:
         raise InputError(f"{path}: '..' comes after a pattern; write the folder's own name")

@@ -37,9 +37,11 @@ def read_rows(path: Path, columns: Sequence[str] | None = None, encoding: str | 
         InputError: no such file, a file that cannot be read, or files of other columns than the first one's.
     """
     files = list_row_files(path)
-    if not files:
-        return read_source_table(path, encoding)  # a CSV, or the error that names its neighbours
-    parts = [_read_file(file, columns) for file in files]
+    if files:
+        parts = [_read_file(file, columns) for file in files]
+    else:  # CSVs of a pattern; else a CSV, or the error that names its neighbours
+        files = [file for file in expand_path(path) if file != path] or [path]
+        parts = [read_source_table(file, encoding) for file in files]
     for file, part in zip(files, parts, strict=True):
         if list(part.columns) != list(parts[0].columns):
             raise InputError(

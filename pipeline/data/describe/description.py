@@ -21,6 +21,7 @@ from pipeline.data.describe.classes import ClassNames, describe_class_names
 from pipeline.data.describe.code_columns import pair_codes
 from pipeline.data.describe.columns import describe_columns
 from pipeline.data.describe.folders import find_class_folders, list_class_folders
+from pipeline.data.describe.joined_tables import take_joined
 from pipeline.data.describe.left_out import leave_others_out
 from pipeline.data.describe.listing import Listing, open_listing
 from pipeline.data.describe.match import Choices, ImageFiles, Reading, is_below, is_id, parent_folder
@@ -89,6 +90,7 @@ def describe_files(source: Path, choices: Choices, metric: str | None) -> Descri
         solution = find_solution(listing, sample)
         tables = [path for path in listing.tables if path not in (sample.path, solution)]
         tables += [path for path in listing.row_tables if not _lists_tests(listing.table(path), sample.table)]
+        tables = take_joined(listing, tables, choices.train)
         packed = partial(describe_packed_train, listing, tables, sample, choices)
         train = describe_train(listing, images, tables, sample, choices, packed)
         if choices.order is not None and train.kind != "grades":

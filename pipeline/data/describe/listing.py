@@ -44,6 +44,7 @@ class Listing:
         folder: a temporary folder, gone when the listing closes.
         packed: the listing of an archive; None of a folder.
         encoding: of tables that are not UTF-8.
+        known: tables that were read, and those that several files make together, by their pattern.
     """
 
     source: Path
@@ -52,7 +53,7 @@ class Listing:
     folder: Path
     packed: PackedListing | None = None
     encoding: str | None = None
-    _tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+    known: dict[str, pd.DataFrame] = field(default_factory=dict)
     _heads: dict[str, pd.DataFrame] = field(default_factory=dict)
     _places: dict[str, Path] = field(default_factory=dict)
 
@@ -128,17 +129,15 @@ class Listing:
 
     def table(self, path: str) -> pd.DataFrame:
         """Reads a table, every column as text; once."""
-        if path not in self._tables:
+        if path not in self.known:
             rows = find_format(path) is not None
             place = self.place(path) if rows else self._on_disk(path)
-            self._tables[path] = (
-                self._named(path, place, lambda: read_rows(place)) if rows else self._parsed(place, path)
-            )
-        return self._tables[path]
+            self.known[path] = self._named(path, place, lambda: read_rows(place)) if rows else self._parsed(place, path)
+        return self.known[path]
 
     def columns(self, path: str, names: Sequence[str]) -> pd.DataFrame:
         """Reads some columns of a table as text: of pixels, thousands of rows are too many to hold as text."""
-        if find_format(path) is not None:
+        if path in self.known or find_format(path) is not None:
             return self.table(path)[list(names)]
         place = self._on_disk(path)
         return self._named(path, place, lambda: csvs.read_columns(place, names, self.encoding))
@@ -148,12 +147,11 @@ class Listing:
         if find_format(path) is not None:
             return self.table(path)
         if path not in self._heads:
-            self._heads[path] = self._tables[path] if path in self._tables else self._first_lines(path)
+            self._heads[path] = self.known[path] if path in self.known else self._first_lines(path)
         return self._heads[path]
 
     def _first_lines(self, path: str) -> pd.DataFrame:
-        limit = _HEAD_BYTES
-        raw = self.read(path, limit)
+        limit, raw = _HEAD_BYTES, self.read(path, _HEAD_BYTES)
         while len(raw) == limit:
             if whole := csvs.cut_whole_rows(raw):
                 raw = whole

@@ -23,6 +23,7 @@ from pipeline.data.describe.folders import (
 )
 from pipeline.data.describe.group_readings import GroupedRows, GroupReading
 from pipeline.data.describe.joined_answers import find_joined_answers
+from pipeline.data.describe.joined_tables import offer_joined
 from pipeline.data.describe.label_columns import read_labels
 from pipeline.data.describe.left_out import describe_left_out, list_tests_here
 from pipeline.data.describe.listing import Listing
@@ -85,7 +86,9 @@ def describe_train(
         raise InputError(f"{nothing}{format_near_misses(listing, images, tables)}. {way}")
     if choices.train is None:
         refuse_two_levels(listing, images, tables, found, sample)
-    candidate = pick_reading(f"the training data in {listing.source}", found, "--train", choices.train)
+    joined = offer_joined(listing, images, found, sample, choices)
+    what = f"the training data in {listing.source}" + (" (the first way joins two tables)" if joined else "")
+    candidate = pick_reading(what, {**joined, **found}, "--train", choices.train)
     reading = _describe_candidate(candidate, listing, images, tables, sample, choices)
     return replace(reading, check=(*reading.check, *passed))
 

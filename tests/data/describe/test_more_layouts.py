@@ -207,7 +207,7 @@ def test_folders_whose_images_two_tables_share_out_are_no_training_data(root: Pa
     sample = rows("file_name,category_id", *((f"test/t{k}.png", 0) for k in range(3)))
     files = {**files, "sample_submission.csv": sample, **images([*paths, *(f"test/t{k}.png" for k in range(3))])}
     with pytest.raises(
-        InputError, match=r"read in 2 ways; choose with --train '\w+\.csv:\.' or --train '\w+\.csv:\.'$"
+        InputError, match=r"read in 3 ways; choose with --train '{train,val}.csv:\.'( or --train '\w+\.csv:\.'){2}$"
     ):
         read(root, files)
 
