@@ -148,6 +148,8 @@ def test_a_row_of_pixels_that_is_left_out_shifts_no_other(tmp_path: Path) -> Non
 def test_a_pattern_ties_images_by_their_ids(base: Path) -> None:
     _images(base, "eyes/10_left.png", "eyes/10_right.png", "eyes/x.png")
     (base / "train.csv").write_text("Id,Label\n10_left,a\n10_right,b\nx,a\n")
+    with pytest.raises(InputError, match=r"groups.pattern '\(zzz\)' finds no group in any training id, such as "):
+        _list(base, train={"images": "eyes"}, groups={"pattern": "(zzz)"})
     listed = _list(base, train={"images": "eyes"}, groups={"pattern": r"^(\d+)_"})
     assert [record.group for record in listed.train] == ["10", "10", ""]
 

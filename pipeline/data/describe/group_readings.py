@@ -11,6 +11,7 @@ import pandas as pd
 
 from pipeline.core.errors import InputError, some
 from pipeline.core.picture_formats import SIGNATURE_BYTES, find_picture_format, find_suffix_format
+from pipeline.core.row_rules import Groups
 from pipeline.data.describe.listing import Listing
 from pipeline.images.dicom import SUBJECTS, Subject, read_subject
 
@@ -191,3 +192,17 @@ def are_shared(tests: Set[str], known: Set[str]) -> bool:
     One group says nothing: where test images are hidden, a few rows of one patient stand for them.
     """
     return len(tests) > 1 and 2 * len(tests & known) > len(tests)
+
+
+def refuse_one_group(pattern: str, ids: Sequence[str]) -> None:
+    """Refuses a pattern that finds one group in all ids.
+
+    Raises:
+        InputError: names the group.
+    """
+    groups = {Groups(pattern=pattern).match(name) for name in ids}
+    if len(groups) == 1:
+        raise InputError(
+            f"--group {pattern!r} finds {groups.pop()!r} in all ids, such as {ids[0]}, which no two folds can share; "
+            "correct it"
+        )

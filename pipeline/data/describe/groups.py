@@ -24,6 +24,7 @@ from pipeline.data.describe.group_readings import (
     find_headers,
     is_group_name,
     is_living_name,
+    refuse_one_group,
 )
 from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import Choices, strip_suffix
@@ -154,9 +155,9 @@ def _chosen(listing: Listing, rows: GroupedRows, wanted: str) -> GroupReading:
             raise InputError(f"--group {wanted!r} is not a regular expression ({error})") from error
         if not hits or not re.compile(wanted).groups:
             raise InputError(f"--group {wanted!r} finds no group in ids such as {some(rows.ids, 3)}; correct it")
-        return GroupReading(
-            pattern=wanted, facts=(f"a part of {hits:,} ids ties images together: chosen with --group",)
-        )
+        refuse_one_group(wanted, rows.ids)
+        words = f"a part of {hits:,} ids ties images together: chosen with --group"
+        return GroupReading(pattern=wanted, facts=(words,))
     raise InputError(
         f"--group {wanted!r} is no column of {rows.name} and no pattern with brackets; it has {some(columns)}; or "
         "none, dicom:patient, dicom:study or dicom:series for DICOM files"

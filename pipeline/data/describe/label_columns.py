@@ -17,7 +17,7 @@ from pipeline.data.describe.label_sets import find_label_sets
 from pipeline.data.describe.match import Choices, ImageFiles, is_id, pick_reading
 from pipeline.data.describe.sample import SampleSubmission
 from pipeline.data.describe.target_columns import AnswerColumns, TargetReading
-from pipeline.data.describe.target_parts import is_number_column
+from pipeline.data.describe.target_parts import format_unfit, is_number_column
 from pipeline.data.describe.targets import describe_target
 from pipeline.data.prepared.one_hot import is_flag
 
@@ -94,6 +94,9 @@ def _find(
     ]
     if len(by_name) == 1:
         return by_name, "the sample submission asks for a column of that name"
+    unlike = [name for name in columns if name.lower() in asked and name not in possible and not by_name]
+    for unfit in filter(None, [format_unfit(table[name], path) for name in unlike]):
+        raise InputError(f"{unfit}; or choose another column with --label")
     coco = [name for name in CATEGORY_KEYS if name in columns]
     if CATEGORY_KEYS[0] in coco:
         return coco[:1], _CATEGORY

@@ -10,6 +10,7 @@ from pipeline.data.containers.tables import find_row_columns
 from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import ImageFiles, is_id
 from pipeline.data.describe.sample import SampleSubmission
+from pipeline.data.describe.target_parts import format_unfit
 from pipeline.data.describe.test_tables import WIDE
 
 _PIXELS = re.compile(r"\s*(\d+\s+){63}\d+")  # of 8 x 8 pixels at least, with blanks between them
@@ -55,7 +56,7 @@ def _format_repeating(listing: Listing, images: ImageFiles, tables: Sequence[str
 def _format_unanswered(listing: Listing, images: ImageFiles, tables: Sequence[str], sample: SampleSubmission) -> str:
     """Lists columns that name images beside no answer, and those that join the name of an image and of a target."""
     stems = {PurePosixPath(path).stem for path in images.paths}
-    alone, joined, packed = [], [], []
+    alone, joined, packed, unfit = [], [], [], []
     for path in [path for path in tables if len(listing.head(path).columns) <= WIDE]:
         table = listing.table(path)
         first = table.iloc[:1].astype(str).to_dict("list")
@@ -64,10 +65,13 @@ def _format_unanswered(listing: Listing, images: ImageFiles, tables: Sequence[st
             cell = str(table[name].iloc[0])
             if images.matches(name, table[name].tolist()):
                 alone.append(f"{name} of {path}")
+                asked = [column for column in sample.columns[1:] if column in table.columns and column != name]
+                unfit += [words for column in asked if (words := format_unfit(table[column], path))]
             elif any(cell[: place.start()] in stems for place in re.finditer("_+", cell)):
                 joined.append(f"{name} of {path} ({cell})")
     words = f"; images are named by {some(alone, 3)}, and no column of the sample is ({some(sample.columns[1:], 5)})"
     words += " and none that is surely the label: choose with --label, several with commas between them"
+    words = f"; {some(unfit, 3)}" if unfit else words
     pairs = f"; the name of an image and of a target are joined by {some(joined, 3)}: choose the "
     pairs += "column of the answers with --label"
     strings = (

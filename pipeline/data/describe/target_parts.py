@@ -28,6 +28,7 @@ def {name}(y_true, y_pred):
         scores.append(1 - error / spread if spread else 0.0)
     return float(np.mean(scores))
 '''
+_MOST_STRAYS = 0.2  # of the cells: more, and a column is none of numbers
 _NAME = "score"  # of the function in it
 
 
@@ -35,6 +36,25 @@ def is_number_column(cells: pd.Series) -> bool:
     """Says whether a column holds numbers alone, beside blanks."""
     filled = cells[cells != ""]
     return len(filled) > 0 and bool(np.isfinite(pd.to_numeric(filled, errors="coerce")).all())
+
+
+def format_unfit(cells: pd.Series, path: str) -> str:
+    """Formats what keeps a column from being an answer: one value, or few words among numbers; else an empty text.
+
+    Args:
+        cells: as text.
+        path: of the table.
+    """
+    filled = cells[cells.str.strip() != ""]
+    if filled.nunique() == 1:
+        return f"{cells.name} of {path} holds {filled.iloc[0]!r} in all rows, which leaves nothing to predict"
+    wrong = filled[~np.isfinite(pd.to_numeric(filled, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan))]
+    if not len(wrong) or len(wrong) > _MOST_STRAYS * len(filled):
+        return ""
+    rows = f"{len(wrong):,} rows such as row {cells.index.tolist().index(wrong.index[0]) + 1}"
+    return (
+        f"{cells.name} of {path} holds {wrong.iloc[0]!r} among numbers, in {rows}: correct these cells, or empty them"
+    )
 
 
 def describe_parts(
@@ -53,6 +73,8 @@ def describe_parts(
     for name in cells.columns:
         refuse_masks(cells[name], str(name), f"column {name} of {path}")
         if not is_number_column(cells[name]) and cells[name].nunique() > len(cells) / 2:
+            if unfit := format_unfit(cells[name], path):
+                raise InputError(f"{unfit}; or choose the columns of the answers with --label")
             raise InputError(
                 f"column {name} of {path} holds {cells[name].nunique():,} texts in {len(cells):,} rows, such as "
                 f"{cells[name].iloc[0][:40]!r}, which are no classes; choose the columns of the answers with --label"

@@ -172,11 +172,16 @@ def _choose_kind(
     cells: pd.Series, sets: LabelSets | None, place: str, sample: SampleSubmission, choices: Choices
 ) -> str:
     fitting = _list_fitting(cells, sets)
+    if not fitting:
+        raise InputError(
+            f"{place} holds {some(sorted(set(cells) - {''})) or 'nothing'} in all rows, which leaves nothing to "
+            "predict; choose another column with --label"
+        )
     if choices.target is not None:
         if choices.target not in fitting:
             raise InputError(
                 f"--target {choices.target} contradicts {place}, which holds {some(sorted(set(cells)), 4)}; "
-                f"possible: {some(fitting) or 'none'}"
+                f"possible: {some(fitting)}"
             )
         return choices.target
     if choices.order is not None:
@@ -186,7 +191,7 @@ def _choose_kind(
     if not likely:
         raise InputError(
             f"--metric {choices.metric} judges {some(judged or ())}, but {place} holds {some(sorted(set(cells)), 4)}, "
-            f"which fits {some(fitting) or 'no kind of target'}; choose another column with --label, or another metric"
+            f"which fits {some(fitting)}; choose another column with --label, or another metric"
         )
     if "several_labels" in likely and sets is not None:
         if not sets.certain and "one_class" in likely:
@@ -206,8 +211,11 @@ def _choose_kind(
 def _list_fitting(cells: pd.Series, sets: LabelSets | None) -> list[str]:
     distinct = set(cells.unique()) - {""}
     fitting = ["several_labels"] if sets is not None else []
-    fitting += ["one_class", "grades"] if len(distinct) > 1 else []
-    return [*fitting, "numbers"] if len(distinct) > 1 and is_number_column(cells) else fitting
+    fitting += ["one_class"] if len(distinct) > 1 else []
+    numbers = len(distinct) > 1 and is_number_column(cells)
+    measured = numbers and is_id(cells) and bool((pd.to_numeric(cells[cells != ""]) % 1 != 0).any())
+    fitting += ["grades"] if len(distinct) > 1 and not measured else []
+    return [*fitting, "numbers"] if numbers else fitting
 
 
 def _shows_fractions(cells: pd.Series, sample: SampleSubmission) -> bool:

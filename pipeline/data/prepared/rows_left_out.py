@@ -133,7 +133,13 @@ def group_records(base: Path, records: Sequence[Record], competition: Competitio
     if any(record.group for record in records):
         raise InputError("train.group and groups both say what belongs together; keep one of them")
     if rules.pattern is not None:
-        return [replace(record, group=rules.match(record.id)) for record in records]
+        matched = [replace(record, group=rules.match(record.id)) for record in records]
+        if records and not any(record.group for record in matched):
+            raise InputError(
+                f"groups.pattern {rules.pattern!r} finds no group in any training id, such as {records[0].id}; correct "
+                "or remove it in the competition's file"
+            )
+        return matched
     layout = competition.train
     if rules.dicom is not None:
         groups = _read_subjects(base, [record.source for record in records], rules.dicom)

@@ -1,0 +1,58 @@
+"""Columns that the sample submission asks for and that are no answer: named, with the row and the fix."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from support.competition_files import cells_and_sample, write
+
+from pipeline.core.errors import InputError
+from pipeline.data.describe.init import describe_local
+from pipeline.data.describe.match import Choices
+
+NUMBERS = [round(1.37 * n, 2) for n in range(12)]
+
+
+def describe(
+    root: Path, header: str, cells: Sequence[tuple[object, ...]], shown: tuple[object, ...], **given: str
+) -> str:
+    files = cells_and_sample(header, ",".join(header.split(",")[-len(shown) :]), cells, shown)
+    with pytest.raises(InputError) as caught:
+        describe_local(root, write(root, files), None, Choices(**given))
+    assert not (root / "configs" / "competitions").exists()
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("word", ["inf", "unknown", "n/a"])
+@pytest.mark.parametrize("beside", [False, True])  # a column that looks like a label was taken instead
+def test_a_word_among_numbers_is_named(root: Path, word: str, beside: bool) -> None:
+    cells = [(*(["east", "west"][n % 2],) * beside, word if n == 7 else number) for n, number in enumerate(NUMBERS)]
+    said = describe(root, "site,y" if beside else "y", cells, (0.5,))
+    assert f"y of train.csv holds {word!r} among numbers, in 1 rows such as row 8: correct these cells" in said
+
+
+def test_a_word_among_the_numbers_of_several_columns_is_named(root: Path) -> None:
+    cells = [(number, "bad" if n == 3 else number + 1) for n, number in enumerate(NUMBERS)]
+    assert "q of train.csv holds 'bad' among numbers, in 1 rows such as row 4" in describe(
+        root, "p,q", cells, (0.5, 0.5)
+    )
+
+
+@pytest.mark.parametrize(("value", "given"), [(1.5, {}), ("ant", {}), (1.5, {"label": "y"}), ("ant", {"label": "y"})])
+def test_one_value_in_all_rows_leaves_nothing_to_predict(root: Path, value: object, given: dict[str, str]) -> None:
+    said = describe(root, "y", [(value,)], (value,), **given)
+    assert f"{value} in all rows" in said.replace("'", "") or "1 class (ant)" in said
+    assert "None" not in said
+
+
+def test_numbers_of_each_row_its_own_are_no_grades(root: Path) -> None:
+    said = describe(root, "y", [(number,) for number in NUMBERS], (0.5,), target="grades")
+    assert "--target grades contradicts column y of train.csv" in said
+    assert said.endswith("possible: one_class, numbers")
+
+
+def test_a_pattern_that_finds_one_group_is_refused(root: Path) -> None:
+    cells = [(("ant", "bee")[n % 2],) for n in range(12)]
+    assert "--group '^(a)' finds 'a' in all ids, such as a0, which no two folds can share; correct it" in describe(
+        root, "y", cells, ("ant",), group="^(a)"
+    )
