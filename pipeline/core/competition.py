@@ -188,6 +188,15 @@ class Competition(Section):
         return self
 
     @model_validator(mode="after")
+    def _separator_of_cells(self) -> "Competition":
+        cells = isinstance(self.target, SeveralLabelsSpec) and self.target.separator is not None
+        if isinstance(self.train, CsvOneHot) and cells:
+            raise ValueError(
+                "target.separator is for cells of names, and train.classes are columns of 0 and 1: remove it"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _slices_of_rows(self) -> "Competition":
         by_folder = isinstance(self.test, TestImages) and self.test.listed_by == "folder"
         if self.storage.slices is not None and (not isinstance(self.train, CsvImages | CsvOneHot) or by_folder):

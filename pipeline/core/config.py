@@ -176,6 +176,8 @@ def _explain(problem: Any, section: type[BaseModel]) -> str:
     if problem["type"].startswith("union_tag"):
         return _explain_tag(problem, where)
     got = "" if problem["type"] == "value_error" else f", got {_shorten(repr(problem['input']))}"
+    if problem["type"] == "string_type" and isinstance(problem["input"], int | float):
+        got += f"; put it in quotes: '{problem['input']}'"
     message = _shorten(problem["msg"].removeprefix("Value error, "), 2 * _SHOWN)
     return f"{where}: {message}{got}" if where else f"{message}{got}"
 

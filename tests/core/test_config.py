@@ -105,7 +105,7 @@ def test_an_unknown_key_names_the_near_ones_at_its_own_place(data: dict[str, obj
         ({"shape": {"kind": "square", "side": "2"}}, r"side: .*valid integer, got '2'"),
         ({"shape": {"kind": "square", "side": 2.0}}, "side: .*got 2.0"),
         ({"shape": {"kind": "square", "side": 0}}, "side: .*greater than or equal to 1, got 0"),
-        ({**SQUARE, "title": 3}, "title: .*valid string, got 3"),
+        ({**SQUARE, "title": 3}, "title: .*valid string, got 3; put it in quotes: '3'"),
         ({**SQUARE, "inner": {"shuffle": "yes"}}, "inner.shuffle: .*boolean, got 'yes'"),
         ({**SQUARE, "inner": {"shuffle": 1}}, "inner.shuffle: .*boolean, got 1"),
         ({**SQUARE, "sizes": 3}, "sizes: .*got 3"),

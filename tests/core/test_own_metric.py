@@ -91,6 +91,8 @@ def test_a_missing_file_or_function_names_the_near_ones(tmp_path: Path) -> None:
         OwnMetric(metric.file, "scor", True, "predict").open_metric(CLASSES)
     with pytest.raises(InputError, match=r"mines.py does not exist; did you mean mine.py"):
         OwnMetric(tmp_path / "mines.py", "score", True, "predict").open_metric(CLASSES)
+    with pytest.raises(InputError, match=r"mine.py does not exist; write it as configs/metrics/README.md says, or cor"):
+        OwnMetric(tmp_path / "none" / "mine.py", "score", True, "predict").open_metric(CLASSES)
     metric.file.write_text("import nothing_of_that_name", encoding="utf-8")
     with pytest.raises(InputError, match="cannot be run: ModuleNotFoundError"):
         metric.open_metric(CLASSES)

@@ -189,10 +189,36 @@ def test_contract_files(example: tuple[Target, list[str]], tmp_path: Path) -> No
 def test_grades_in_words_need_an_order() -> None:
     with pytest.raises(InputError, match=r"target.order is missing: the grades bad, mild are words"):
         GradesSpec(kind="grades").fit(["mild", "bad"], ("grade",))
-    with pytest.raises(InputError, match=r"does not name the class 'bad'"):
+    with pytest.raises(InputError, match=r"does not name bad and names, though .* worse: list bad, mild, the lowest"):
         GradesSpec(kind="grades", order=("mild", "worse")).fit(["mild", "bad"], ("grade",))
-    with pytest.raises(InputError, match=r"target.order names huge"):
+    with pytest.raises(InputError, match=r"target.order names, though no training row has it, huge"):
         GradesSpec(kind="grades", order=("mild", "bad", "huge")).fit(["mild", "bad"], ("grade",))
+    with pytest.raises(InputError, match=r"target.order names more than once bad: list bad, mild"):
+        GradesSpec(kind="grades", order=("mild", "bad", "bad")).fit(["mild", "bad"], ("grade",))
+
+
+def test_an_order_is_a_list_of_names_with_or_without_quotes() -> None:
+    assert GradesSpec.model_validate({"kind": "grades", "order": [0, "1", 2.5]}).order == ("0", "1", "2.5")
+    with pytest.raises(ValueError, match=r"a list is wanted, the lowest first.*got '0,1'"):
+        GradesSpec.model_validate({"kind": "grades", "order": "0,1"})
+
+
+def test_a_word_for_none_that_the_separator_tears_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"none is 'no finding', which target.separator ' ' would tear apart"):
+        SeveralLabelsSpec(kind="several_labels", separator=" ", none="no finding")
+    assert SeveralLabelsSpec(kind="several_labels", separator="|", none="no finding").none == "no finding"
+
+
+def test_words_where_numbers_belong_say_what_to_correct() -> None:
+    with pytest.raises(InputError, match=r"row 2, column y: 'ant' is no finite number; correct or remove that row"):
+        Numbers(columns=("y",), means=(0.0,), scales=(1.0,)).encode(["1", "ant"])
+    with pytest.raises(InputError, match=r"row 1, column y: 'ant' is no finite number; no row has one: .*target.kind"):
+        Numbers(columns=("y",), means=(0.0,), scales=(1.0,)).encode(["ant", "bee"])
+
+
+def test_votes_that_are_no_shares_are_shown_as_written() -> None:
+    with pytest.raises(InputError, match=r"row 2: votes p -0.1, q 0.3 are no shares"):
+        VoteShares(columns=("p", "q")).encode(["1\x1f0", "-0.1\x1f0.3"])
 
 
 def test_grades_that_are_numbers_go_by_value() -> None:

@@ -101,7 +101,11 @@ class OwnMetric:
     def _read_function(self) -> Function:
         if not self.file.is_file():
             known = [path.name for path in self.file.parent.glob("*.py")] if self.file.parent.is_dir() else []
-            raise InputError(f"metric.file: {self.file} does not exist; {near_names(self.file.name, known)}")
+            near = f"{near_names(self.file.name, known)}; " if known else ""
+            raise InputError(
+                f"metric.file: {self.file} does not exist; {near}write it as configs/metrics/README.md says, or "
+                "correct metric.file in the competition's file"
+            )
         spec = importlib.util.spec_from_file_location(f"own_metric_{self.file.stem}", self.file)
         assert spec is not None
         assert spec.loader is not None

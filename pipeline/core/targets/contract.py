@@ -191,6 +191,9 @@ def list_wrong_rows(wrong: Truth, ids: Sequence[str]) -> str:
     return f"{len(rows)} rows, ids {some(ids[row] for row in rows)}"
 
 
+_FIX = "correct target.kind or train.label in the competition's file"
+
+
 def read_numbers(cells: Sequence[str], columns: Sequence[str]) -> NDArray[np.float32]:
     """Reads cells of numbers, one for each column: float32 (n, n_columns).
 
@@ -208,7 +211,7 @@ def read_numbers(cells: Sequence[str], columns: Sequence[str]) -> NDArray[np.flo
     for row, column in np.argwhere(~np.isfinite(values))[:1]:
         raise InputError(
             f"training row {row + 1}, column {columns[column]}: {rows[row][column]!r} is no finite number; "
-            "correct or remove that row"
+            + ("correct or remove that row" if np.isfinite(values[:, column]).any() else "no row has one: " + _FIX)
         )
     return values.astype(np.float32)
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from pipeline.core.config import Section
 from pipeline.core.errors import InputError, near_names, some
@@ -37,6 +37,14 @@ class GradesSpec(Section):
     kind: Literal["grades"]
     order: tuple[str, ...] | None = None
 
+    @field_validator("order", mode="before")
+    @classmethod
+    def _as_text(cls, order: object) -> object:
+        if isinstance(order, str):
+            raise ValueError(f"a list is wanted, the lowest first, such as [low, high]; got {order!r}")
+        numbers = isinstance(order, list | tuple) and all(type(name) in (int, float, str) for name in order)
+        return tuple(str(name) for name in order) if numbers and isinstance(order, list | tuple) else order
+
     def fit(self, cells: Sequence[str], columns: Sequence[str]) -> Grades:
         """Takes the order as it is given, or from the numbers.
 
@@ -55,17 +63,18 @@ class GradesSpec(Section):
             if len(values) < len(present):
                 raise InputError(f"the grades {some(present)} are not all different numbers; write each in one way")
             return Grades(columns=tuple(name for _, name in values), numbers=tuple(number for number, _ in values))
-        unknown = [name for name in present if name not in self.order]
-        if unknown:
+        faults = {
+            "does not name": [name for name in present if name not in self.order],
+            "names, though no training row has it,": [
+                name for name in dict.fromkeys(self.order) if name not in present
+            ],
+            "names more than once": [name for name in dict.fromkeys(self.order) if self.order.count(name) > 1],
+        }
+        if any(faults.values()):
+            words = " and ".join(f"{fault} {some(names)}" for fault, names in faults.items() if names)
             raise InputError(
-                f"target.order does not name the class {unknown[0]!r}; {near_names(unknown[0], self.order)}; list "
-                f"all of {some(natural_order(present))}, the lowest first"
-            )
-        unused = [name for name in self.order if name not in present]
-        if unused or len(set(self.order)) < len(self.order):
-            raise InputError(
-                f"target.order names {some(unused) or 'a class twice'}, the training data has the classes "
-                f"{some(natural_order(present))}; correct the order"
+                f"target.order {words}: list {some(natural_order(present))}, the lowest first, in the competition's "
+                "file"
             )
         by_place = tuple(float(place) for place in range(len(self.order)))
         return order_by_value(self.order) or Grades(columns=self.order, numbers=by_place)
@@ -82,6 +91,15 @@ class SeveralLabelsSpec(Section):
     kind: Literal["several_labels"]
     separator: str | None = Field(default=None, min_length=1)
     none: str | None = None
+
+    @model_validator(mode="after")
+    def _word_that_no_separator_tears(self) -> "SeveralLabelsSpec":
+        if self.none is not None and self.separator is not None and self.separator in self.none.strip():
+            raise ValueError(
+                f"none is {self.none!r}, which target.separator {self.separator!r} would tear apart: give the word "
+                "of a cell without a label"
+            )
+        return self
 
     def fit(self, cells: Sequence[str], columns: Sequence[str]) -> SeveralLabels:
         """Takes the labels from the columns of 0 and 1 or, where there are none, from the cells."""

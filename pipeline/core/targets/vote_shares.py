@@ -31,8 +31,9 @@ class VoteShares(Simplex):
         """
         votes = read_numbers(cells, self.columns).astype(np.float64)
         for row in np.flatnonzero((votes < 0).any(axis=1) | (votes.sum(axis=1) <= 0))[:1]:
+            shown = ", ".join(f"{name} {vote:g}" for name, vote in zip(self.columns, votes[row], strict=True))
             raise InputError(
-                f"training row {row + 1}: votes {votes[row].tolist()} are no shares (each >= 0, some above); "
+                f"training row {row + 1}: votes {shown} are no shares (each >= 0, some above); "
                 "correct or remove that row"
             )
         shares: NDArray[np.float64] = votes / votes.sum(axis=1, keepdims=True)

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from support.competition_files import cells_and_sample, write
+from support.competition_files import cells_and_sample, read, write
 
+from pipeline.core.competition import Competition
 from pipeline.core.errors import InputError
 from pipeline.data.describe.init import describe_local
 from pipeline.data.describe.match import Choices
@@ -56,3 +57,9 @@ def test_a_pattern_that_finds_one_group_is_refused(root: Path) -> None:
     assert "--group '^(a)' finds 'a' in all ids, such as a0, which no two folds can share; correct it" in describe(
         root, "y", cells, ("ant",), group="^(a)"
     )
+
+
+def test_a_separator_goes_with_cells_of_names(root: Path) -> None:
+    found = read(root, cells_and_sample("p,q", "p,q", [(0, 1), (1, 1), (0, 0)], (0.5, 0.5))).model_dump()
+    with pytest.raises(ValueError, match=r"target.separator is for cells of names, .* columns of 0 and 1: remove it"):
+        Competition(**{**found, "target": {"kind": "several_labels", "separator": ";"}})
