@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from pipeline.core.columns import Columns
+from pipeline.core.columns import Columns, name_columns
 from pipeline.core.errors import InputError
-from pipeline.data.prepared.metadata import read_metadata
+from pipeline.data.prepared.metadata import read_metadata, refuse_other_words
 
 COLUMNS = Columns(
     train="train.csv", test="test.csv", id="id", features={"age": "number", "sex": "category"}, relative_to="patient"
@@ -26,7 +27,11 @@ def test_cells_are_joined_by_id_as_text(tmp_path: Path) -> None:
     ("text", "ids", "match"),
     [
         (TRAIN, ["a", "z"], "train.csv lacks 1 ids of train images: z; correct columns.train and columns.id"),
-        (TRAIN.replace("45.0", "old"), ["a"], r"column age: 'old' of id a is no number .* write category for it"),
+        (
+            TRAIN.replace("45.0", "old"),
+            ["a"],
+            r"column age: 'old' of id a is no number .* correct or empty these cells, or write category",
+        ),
         (TRAIN + "a,46,male,p1\n", ["a"], "1 ids have rows that differ: a; keep one row of each"),
         (TRAIN.replace("sex", "gender"), ["a"], "no column 'sex'"),
     ],
@@ -57,3 +62,16 @@ def test_large_numbers_within_float32_stay(tmp_path: Path, capsys: pytest.Captur
 def test_the_id_is_no_feature() -> None:
     with pytest.raises(ValidationError, match="features names id, which tells images apart"):
         Columns(train="t.csv", test="t.csv", id="id", features={"id": "number"})
+
+
+def test_words_that_no_training_image_has_are_refused_and_some_new_ones_kept() -> None:
+    columns = Columns(train="train.csv", test="test.csv", id="id", features={"sex": "category"})
+    train, same, other, blank = (
+        name_columns(pd.DataFrame({"sex": cells}), columns)
+        for cells in (["male", "female", ""], ["female", "unknown", ""], ["F", "M", ""], ["", ""])
+    )
+    refuse_other_words(train, same, columns)
+    refuse_other_words(train, blank, columns)
+    refuse_other_words(train, train.head(0), columns)
+    with pytest.raises(InputError, match=r"sex is F, M in test.csv, and female, male in train.csv: no word is in both"):
+        refuse_other_words(train, other, columns)

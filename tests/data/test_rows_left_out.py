@@ -100,6 +100,7 @@ def test_classes_with_few_images_are_left_out(base: Path) -> None:
     ("rules", "words"),
     [
         ({"ids": ["77"]}, "has no ids 77; correct leave_out.ids"),
+        ({"classes_rarer_than": 9}, "there is no train image after 4 were left out; correct leave_out in"),
         ({"rows": [{"column": "qualty", "equals": ["bad"]}]}, "no column 'qualty'; did you mean 'quality'"),
         ({"rows": [{"column": "quality", "below": 3}]}, "quality holds 'good' in row 1, which is no number"),
         ({"rows": [{"column": "quality"}]}, "one of equals, below and above"),

@@ -50,6 +50,26 @@ def read_metadata(
     return name_columns(chosen, columns)
 
 
+def refuse_other_words(train: pd.DataFrame, test: pd.DataFrame, columns: Columns) -> None:
+    """Refuses categories that the test images call by other words alone than the training images: nothing is learnt.
+
+    Args:
+        train: the training index with its columns.
+        test: the test index with its columns.
+        columns: of the competition's file.
+
+    Raises:
+        InputError: names the column, and words of both.
+    """
+    for name in [name for name, kind in columns.features.items() if kind == "category"]:
+        known, asked = ({cell.strip() for cell in index[f"category:{name}"]} - {""} for index in (train, test))
+        if known and asked and known.isdisjoint(asked):
+            raise InputError(
+                f"columns.features: {name} is {some(sorted(asked), 3)} in {columns.test}, and {some(sorted(known), 3)} "
+                f"in {columns.train}: no word is in both; write them alike, or remove it from the competition's file"
+            )
+
+
 def _take_numbers(cells: pd.Series, ids: Sequence[str], place: str) -> pd.Series:
     """Returns the cells of a column of numbers, blank where they are infinite or beyond float32."""
     texts = cells.str.strip()
@@ -57,8 +77,8 @@ def _take_numbers(cells: pd.Series, ids: Sequence[str], place: str) -> pd.Series
     wrong = np.flatnonzero((numbers.isna() & ~texts.str.lower().isin(["", "nan", "na"])).to_numpy())
     for row in wrong[:1].tolist():
         raise InputError(
-            f"{place}: {cells.iloc[row]!r} of id {ids[row]} is no number ({len(wrong)} rows have none); write "
-            "category for it under columns.features"
+            f"{place}: {cells.iloc[row]!r} of id {ids[row]} is no number ({len(wrong)} rows have none); correct "
+            "or empty these cells, or write category for it under columns.features"
         )
     with np.errstate(over="ignore"):
         beyond = np.isinf(numbers.to_numpy(dtype=np.float64, na_value=np.nan).astype(np.float32))

@@ -22,7 +22,7 @@ from pipeline.core.targets.prepared import format_cells, write_target
 from pipeline.data.prepared.answer_tables import read_row_table
 from pipeline.data.prepared.channel_files import refuse_other_number
 from pipeline.data.prepared.leaks import list_answers, refuse_leaks
-from pipeline.data.prepared.metadata import read_metadata
+from pipeline.data.prepared.metadata import read_metadata, refuse_other_words
 from pipeline.data.prepared.packed_images import PackedImages, fill_from_packed, open_images
 from pipeline.data.prepared.pixel_rows import fill_from_table
 from pipeline.data.prepared.prepare_report import (
@@ -95,6 +95,7 @@ def write_prepared(
         train_index = _join_columns(base, competition, competition.columns, train_index, "train")
         refuse_leaks(train_index, list_answers(target, truth), competition.columns)
         test_index = _join_columns(base, competition, competition.columns, test_index, "test")
+        refuse_other_words(train_index, test_index, competition.columns)
     write_index(folder / "train.csv", train_index)
     write_index(folder / "test.csv", test_index)
     write_target(folder, target)
@@ -114,8 +115,7 @@ def write_prepared(
 def _join_columns(
     base: Path, competition: Competition, columns: Columns, index: pd.DataFrame, part: str
 ) -> pd.DataFrame:
-    read = read_metadata(base, columns, part, index["id"].tolist(), competition.encoding)
-    return pd.concat([index, read], axis=1)
+    return pd.concat([index, read_metadata(base, columns, part, index["id"].tolist(), competition.encoding)], axis=1)
 
 
 def decode_records(

@@ -51,7 +51,9 @@ def list_records(base: Path, competition: Competition) -> ListedRecords:
     test = list_test_records(base, competition)
     for records, place in ((train, "train"), (test, "test")):
         if not records and not (place == "test" and competition.hides_tests):
-            raise InputError(f"{base}: there is no {place} image; correct {place} in the competition's file")
+            gone = f" after {len(left_out):,} were left out" if place == "train" and left_out else ""
+            key = "leave_out" if gone else place
+            raise InputError(f"{base}: there is no {place} image{gone}; correct {key} in the competition's file")
         check_ids([record.id for record in records], f"{base}: {place}")
     check_labels(train, competition)
     used = {path for record in (*train, *test) for path in record.files}
