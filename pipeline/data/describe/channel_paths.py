@@ -19,6 +19,7 @@ from pipeline.images.slices import are_numbered
 
 _PROBED = 24  # rows whose files are looked for by each cell; the others by the path that these make
 _MOST_CHANNELS, _MOST_PLACES = 32, 64
+_NEVER_CHANNELS = 2.0  # a share of folders that none has
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,8 @@ def find_channel_paths(
     cells = [dict(zip(names, row, strict=True)) for row in zip(*names.values(), strict=True)]
     slices = are_slices(files)
     templates = _list_common(files, cells, slices)
-    if not templates and not slices and are_slices(files, alike=1):  # files without a name in common: no channels
+    # Files without a name in common are no channels, however many each row has.
+    if not templates and not slices and are_slices(files, alike=_NEVER_CHANNELS):
         slices, templates = True, _list_common(files, cells, True)
     made = (_choose_folder if slices else _merge)(templates) if templates else None
     if made is None:

@@ -1,6 +1,6 @@
 """Columns beside the picture that the tables of training and test images share, with their types."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -54,14 +54,24 @@ def describe_columns(
         kinds = {name: kind for name in shared if (kind := find_column_type(table[name], other[name])) is not None}
         unlike = [line for name in shared if (line := _tell_types_apart(table, other, name, path, kinds))]
         leaks = _list_leaks(table, kinds, train) if len(kinds) <= _MOST_COLUMNS else {}
-        kinds = {name: kind for name, kind in kinds.items() if name not in leaks}
-        why = (*unlike, *leaks.values())
+        torn = _list_torn(table, column, kinds)
+        kinds = {name: kind for name, kind in kinds.items() if name not in leaks and name not in torn}
+        words = f"{some(torn, 6)} differ between rows of one {column}: left out of columns"
+        why = (*unlike, *leaks.values(), *([words] if torn else []))
         if kinds and len(kinds) <= _MOST_COLUMNS:
             reading = _make_section(own, path, column, kinds, unit if unit in other.columns else None)
             return replace(reading, check=(*reading.check, *why))
         if why and not kinds:
             return Reading({}, check=why)
     return Reading({})
+
+
+def _list_torn(table: pd.DataFrame, column: str, kinds: Iterable[str]) -> list[str]:
+    """Lists the columns that differ between the rows of one id, where a table has several: they tell of no image."""
+    if not table[column].duplicated().any():
+        return []
+    by_id = table.groupby(column)
+    return [name for name in kinds if (by_id[name].nunique(dropna=False) > 1).any()]
 
 
 def _tell_types_apart(train: pd.DataFrame, test: pd.DataFrame, name: str, path: str, kinds: dict[str, str]) -> str:

@@ -59,13 +59,16 @@ def find_class_folders(images: ImageFiles) -> list[str]:
 
 
 def _are_shards(images: ImageFiles, folder: str) -> bool:
-    """Says whether two folders above each image are parts of its name, beside each other: ``3f/a2/3fa2c1.png``."""
+    """Says whether two folders above each image are parts of its name, beside each other, in either order.
+
+    So are ``3f/a2/3fa2c1.png`` and ``75/27/3332775.png``, whose folders are called by the end of the name.
+    """
     outer = PurePosixPath(folder).name
     if not re.fullmatch(r"[0-9A-Za-z]{1,3}", outer):
         return False
     for path in images.under(folder):
         inner, stem = PurePosixPath(path).parent.name, PurePosixPath(path).stem
-        if len(inner) != len(outer) or outer + inner not in stem:
+        if len(inner) != len(outer) or not (outer + inner in stem or inner + outer in stem):
             return False
     return True
 

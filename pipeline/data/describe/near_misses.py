@@ -3,7 +3,7 @@
 import base64
 import binascii
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 import pandas as pd
@@ -14,35 +14,14 @@ from pipeline.core.picture_formats import find_picture_format
 from pipeline.data.containers.json_rows import read_lists
 from pipeline.data.containers.tables import find_row_columns
 from pipeline.data.describe.listing import Listing
-from pipeline.data.describe.match import ENOUGH, ImageFiles, Match, is_id, strip_suffix
+from pipeline.data.describe.match import ImageFiles, Match, is_id, strip_suffix
+from pipeline.data.describe.near_ids import list_ends_of_names, list_near_ids, list_spelled_labels
 from pipeline.data.describe.packed_sets import find_packed_sets
+from pipeline.data.describe.sample import SampleSubmission
 from pipeline.data.describe.test_tables import WIDE
 
 _TEXTS, _MOST_TEXTS, _BEGINNING = (".txt", ".lst", ".list", ".dat", ".data"), 20, 2000
-_POWERS = r"\d(\.\d+)?[eE]\+?\d{1,2}"
-_LONG = re.compile(rf"\d{{7,}}(\.\d*)?|{_POWERS}")  # whole numbers
 _BASE64 = re.compile(r"[A-Za-z0-9+/\s]{64,}={0,2}")
-
-
-def _as_whole(name: str) -> str:
-    try:
-        return str(int(float(name))) if re.search("[.eE]", name) and float(name).is_integer() else name
-    except (ValueError, OverflowError):
-        return name
-
-
-def _as_rounded(name: str) -> str:
-    """Six digits of a long number, as spreadsheets write it: 1.23457e+12 of 1234567890123, and of 1.23457E+12."""
-    return f"{float(name):.5e}" if _LONG.fullmatch(name) else name
-
-
-_REASONS: dict[str, Callable[[str], str]] = {
-    "capital letters": str.casefold,
-    "a path before the name": lambda name: name.rpartition("/")[2],
-    "numbers that a program wrote as fractions or in powers of ten": _as_whole,
-    "zeros before a number, which a program took away": lambda name: name.lstrip("0"),
-    "the last digits of numbers, which a program rounded; get the ids again as text": _as_rounded,
-}
 
 
 def refuse_headless(listing: Listing, images: ImageFiles, tables: Sequence[str]) -> None:
@@ -65,41 +44,20 @@ def refuse_headless(listing: Listing, images: ImageFiles, tables: Sequence[str])
                 )
 
 
-def format_near_misses(listing: Listing, images: ImageFiles, tables: Sequence[str]) -> str:
+def format_near_misses(listing: Listing, images: ImageFiles, tables: Sequence[str], sample: SampleSubmission) -> str:
     """Formats what would be read but for a detail: ids that differ a little, pictures in text or without labels."""
     return "".join(
         f"; {line}"
         for line in [
-            *_list_near_ids(listing, images, tables),
+            *list_near_ids(listing, images, tables),
+            *list_ends_of_names(listing, images, tables),
+            *list_spelled_labels(listing, tables, sample),
             *_list_text_files(listing, images),
             *_list_text_pictures(listing, tables),
             *_list_class_lists(listing, images),
             *_list_unnamed(listing),
         ]
     )
-
-
-def _list_near_ids(listing: Listing, images: ImageFiles, tables: Sequence[str]) -> list[str]:
-    bare = {strip_suffix(PurePosixPath(plain_path(path)).name): path for path in images.paths}
-    lines = []
-    for path in [path for path in tables if len(listing.head(path).columns) <= WIDE and bare]:
-        table = listing.table(path)
-        # What was rounded is no longer distinct.
-        rounded = {column for column in table.columns if table[column].str.fullmatch(_POWERS).mean() >= ENOUGH}
-        for name in [str(column) for column in table.columns if is_id(table[column]) or column in rounded]:
-            ids = [strip_suffix(plain_path(cell)) for cell in table[name].tolist()]
-            if sum(cell in bare for cell in ids) >= ENOUGH * len(ids):
-                continue
-            for reason, form in _REASONS.items():
-                formed = {form(stem): image for stem, image in bare.items()}
-                hits = [(cell, formed[form(cell)]) for cell in ids if form(cell) in formed]
-                if len(hits) >= ENOUGH * len(ids):
-                    cell, image = hits[0]
-                    lines.append(
-                        f"{name} of {path} names images except for {reason} ({cell!r} for {image}): correct them"
-                    )
-                    break
-    return lines
 
 
 def _list_text_files(listing: Listing, images: ImageFiles) -> list[str]:

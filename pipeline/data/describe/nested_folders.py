@@ -12,7 +12,7 @@ from pipeline.data.describe.candidates import Candidate, TableCandidate
 from pipeline.data.describe.classes import is_label
 from pipeline.data.describe.folders import FolderCandidate, is_part
 from pipeline.data.describe.listing import Listing
-from pipeline.data.describe.match import ENOUGH, ImageFiles, is_id, parent_folder
+from pipeline.data.describe.match import ImageFiles, is_id, parent_folder
 from pipeline.data.describe.sample import SampleSubmission
 from pipeline.data.describe.test_tables import WIDE
 
@@ -70,8 +70,8 @@ def refuse_two_levels(
         sample: the sample submission: folders that it shows are classes, and tables with its ids list images.
 
     Raises:
-        InputError: a table of images names the outer folders, or the files by how they begin, and the sample shows
-            none of the folders; else several folders beside each other hold classes, no two the same.
+        InputError: a table of images names the outer folders, and the sample shows none of the folders; else several
+            folders beside each other hold classes, no two the same.
     """
     folders = {name: each.classes for name, each in found.items() if isinstance(each, FolderCandidate)}
     if len(folders) < max(2, len(found)):
@@ -86,7 +86,7 @@ def refuse_two_levels(
         labelled = len(table) > _FEW and any(is_label(table[column]) for column in table.columns)
         for name in [str(column) for column in table.columns if is_id(table[column])]:
             if labelled or asked <= set(table[name]):
-                _refuse_named(listing, images, folders, f"{name} of {path}", set(table[name]))
+                _refuse_named(listing, folders, f"{name} of {path}", set(table[name]))
     if len({parent_folder(name) for name in folders}) == 1 and len(set(classes)) == len(classes):
         raise InputError(
             f"{listing.source} holds folders of classes in folders ({first}/{folders[first][0]} and {len(classes) - 1} "
@@ -99,10 +99,8 @@ def _base(folder: str) -> str:
     return PurePosixPath(folder).name
 
 
-def _refuse_named(
-    listing: Listing, images: ImageFiles, folders: Mapping[str, tuple[str, ...]], column: str, ids: set[str]
-) -> None:
-    """Refuses folders, or files, that a column of ids calls so: they are no classes.
+def _refuse_named(listing: Listing, folders: Mapping[str, tuple[str, ...]], column: str, ids: set[str]) -> None:
+    """Refuses folders that a column of ids calls so: they are no classes.
 
     Raises:
         InputError: says what to move.
@@ -115,13 +113,4 @@ def _refuse_named(
             f"{listing.source}: {column} names folders, such as {first}, that hold folders themselves "
             f"({some(folders[first], 3)}), which are not read together; move the images of one of them directly into "
             f"{first}, and likewise for every other row and test image; {alone}"
-        )
-    stems = [PurePosixPath(path).stem for folder in folders for path in images.under(folder)]
-    ends = [stem[len(start) :] for stem in stems if (start := re.split("[-_]", stem)[0]) in ids and start != stem]
-    if len(ends) >= ENOUGH * len(stems):  # the others are those of test images
-        kinds = natural_order(sorted(set(ends)))
-        raise InputError(
-            f"{listing.source}: files are called by {column} with {some(kinds, 4)} behind it, in folders of "
-            f"folders ({some(folders, 3)}), which are not read together; move those with one ending, such as "
-            f"{stems[0]}, into one folder, and likewise for the test images; {alone}"
         )

@@ -83,7 +83,7 @@ def describe_train(
             return packed
     if not found:
         nothing, _, way = format_nothing(listing, images, tables, sample).rpartition(". ")
-        raise InputError(f"{nothing}{format_near_misses(listing, images, tables)}. {way}")
+        raise InputError(f"{nothing}{format_near_misses(listing, images, tables, sample)}. {way}")
     if choices.train is None:
         refuse_two_levels(listing, images, tables, found, sample)
     joined = offer_joined(listing, images, found, sample, choices)

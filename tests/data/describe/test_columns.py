@@ -47,6 +47,24 @@ def test_the_unit_that_answers_are_for_is_no_feature(root: Path) -> None:
     assert found.columns.features == {"sex": "category"}
 
 
+def test_columns_that_differ_between_rows_of_one_image_are_left_out(root: Path) -> None:
+    """One row for each image and disease, of which each has its own count; prepare wanted one row of each image."""
+    marks = [
+        (f"i{n}", name, 5 + n % 4, 3 * n + at) for n in range(12) for at, name in enumerate(("rust", "scab")[n % 2 :])
+    ]
+    tests = [(f"t{n}", 5 + n, 4 * n) for n in range(4)]
+    files: Files = {
+        **images([*(f"train/i{n}.png" for n in range(12)), *(f"test/t{n}.png" for n in range(4))]),
+        "train.csv": rows("image,disease,height,spots", *marks),
+        "test.csv": rows("image,height,spots", *tests),
+        "sample_submission.csv": rows("image,disease", *((row[0], "rust scab") for row in tests)),
+    }
+    found = read(root, files, metric="row_f1")
+    assert found.target.kind == "several_labels"
+    assert found.columns is not None
+    assert found.columns.features == {"height": "number"}
+
+
 def test_columns_of_one_side_are_not_described(root: Path) -> None:
     assert read(root, lesions("id,years,gender,remark")).columns is None
 

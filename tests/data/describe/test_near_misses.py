@@ -12,9 +12,9 @@ from support.packers import hdf5, png
 from pipeline.core.errors import InputError
 
 
-def _told(root: Path, files: Files) -> str:
+def _told(root: Path, files: Files, metric: str | None = None) -> str:
     with pytest.raises(InputError) as error:
-        read(root, files)
+        read(root, files, metric)
     return str(error.value)
 
 
@@ -125,8 +125,25 @@ def test_files_in_folders_of_digits_are_told_by_their_ids(root: Path) -> None:
         **images(names),
     }
     told = _told(root, files)
-    assert "called by observation_id of train.csv with _near_ir, _rgb behind it, in folders" in told
-    assert "into one folder, and likewise for the test images" in told
+    assert "called by observation_id of train.csv with _near_ir, _rgb behind it, as patches/00/00/10000000_" in told
+    assert "into a folder for the training and one for the test images" in told
+
+
+def test_labels_that_the_sample_writes_without_a_fraction_are_told(root: Path) -> None:
+    """GeoLifeCLEF's surveys: a row for each species, in folders called by the last digits of the survey."""
+    ids = [3000000 + 1237 * k for k in range(20)]
+    marks = [(k, f"{name}.0") for n, k in enumerate(ids[:16]) for name in ((11, 42), (42,), (53, 11))[n % 3]]
+    files: Files = {
+        "train.csv": rows("surveyId,speciesId", *marks),
+        "sample_submission.csv": rows("surveyId,predictions", *((k, "11 42 53") for k in ids[16:])),
+        **images([f"patches/{str(k)[-2:]}/{str(k)[-4:-2]}/{k}.png" for k in ids]),
+    }
+    told = _told(root, files, metric="row_f1")
+    assert "speciesId of train.csv holds '11.0' where sample_submission.csv writes '11': write whole numbers" in told
+    whole = {**files, "train.csv": str(files["train.csv"]).replace(".0", "")}
+    found = read(root, whole, metric="row_f1")
+    assert found.train.model_dump()["images"] == "patches"
+    assert found.target.kind == "several_labels"
 
 
 @pytest.mark.parametrize("path", ["train.csv", "sample_submission.csv"])

@@ -151,6 +151,13 @@ def test_files_that_no_name_calls_channels_are_told_with_a_way_out_that_works(ro
         assert len(list_records(base, load_competition(root, "shape")).train) == 12
 
 
+def test_folders_of_as_many_files_without_a_name_in_common_are_slices() -> None:
+    """The Data Science Bowl's scans, whose files are called by digests, cut to four slices each."""
+    names = [f"case{number:02d}" for number in range(24)]
+    paths = [f"stage1/{name}/{at * 97 + number * 31:08x}.dcm" for at, name in enumerate(names) for number in range(4)]
+    assert find_channel_paths(paths, pd.DataFrame({"id": names}), ["id"], "id") == ChannelPaths("stage1", "{id}")
+
+
 def test_slices_with_names_of_their_own_are_slices_though_nearly_all_folders_hold_as_many() -> None:
     names = [f"case{number:02d}" for number in range(24)]
     paths = [f"train/{name}/{at * 97 + number:08x}.dcm" for at, name in enumerate(names) for number in range(20)]
