@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.core.file_layouts import JoinedRows
+from pipeline.data.describe.label_sets import refuse_masks
 from pipeline.data.describe.match import Choices, ImageFiles, is_id
 from pipeline.data.describe.sample import SampleSubmission
 from pipeline.data.describe.target_columns import AnswerColumns, TargetReading
@@ -47,7 +48,14 @@ class JoinedIds:
         return unfold_rows(table, self.id, self.rows, self.parts, self.path)
 
     def describe(self, joined: pd.DataFrame, sample: SampleSubmission, choices: Choices) -> TargetReading:
-        """Describes the target of the unfolded rows."""
+        """Describes the target of the unfolded rows.
+
+        Raises:
+            InputError: a kind that the cells contradict, or masks.
+        """
+        if choices.target is None:
+            whole = [cell for part in self.parts for cell in joined[part]]
+            refuse_masks(whole, self.rows.value, f"column {self.rows.value} of {self.path}")
         reason = f"{self.id} joins an image and one of them, {self.rows.value} holds the answers"
         return describe_target(AnswerColumns(joined, self.path, self.parts, reason), sample, choices)
 

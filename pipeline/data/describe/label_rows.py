@@ -11,6 +11,7 @@ from pipeline.core.errors import InputError, some
 from pipeline.core.ids import natural_order
 from pipeline.core.targets.contract import CELL_SEPARATOR
 from pipeline.data.describe.classes import format_counts
+from pipeline.data.describe.label_sets import refuse_masks
 from pipeline.data.describe.match import Choices, is_id
 from pipeline.data.describe.metric import list_kinds
 from pipeline.data.describe.sample import SampleSubmission
@@ -61,8 +62,11 @@ class LabelRows:
         """Describes the target of the joined rows, which are several labels whatever the sample shows.
 
         Raises:
-            InputError: another column may hold the answers.
+            InputError: another column may hold the answers, or labels are masks.
         """
+        if choices.target is None:
+            whole = [name for cell in joined[self.label] for name in cell.split(CELL_SEPARATOR)]
+            refuse_masks(whole, self.label, f"column {self.label} of {self.path}")
         if self.amounts:
             raise InputError(
                 f"{self.path} has one row for each {self.id} and {self.label}, whose {some(self.amounts)} may say how "

@@ -107,7 +107,9 @@ def _are_apart(numbers: Sequence[int]) -> bool:
     return len(numbers) % 2 == 0 and apart
 
 
-def find_label_sets(cells: Iterable[str], shown: Iterable[str] = (), columns: Iterable[str] = ()) -> LabelSets | None:
+def find_label_sets(
+    cells: Iterable[str], shown: Iterable[str] = (), columns: Iterable[str] = (), wanted: bool = False
+) -> LabelSets | None:
     """Finds the separator at which cells fall into labels that recur in other sets; None where there is none.
 
     Where ``|`` and ``;`` both do, one stands inside names: it is the other that leaves fewer labels.
@@ -117,6 +119,8 @@ def find_label_sets(cells: Iterable[str], shown: Iterable[str] = (), columns: It
         shown: cells of the sample submission: known labels, or a set of them, that no training row has are one more
             sign.
         columns: of the sample submission: where they are the labels, or the cells as a whole, they decide.
+        wanted: whether a person says that cells hold several labels: then the first separator that leaves none twice
+            in a cell is enough where no names recur.
     """
     counts, asked = Counter(cell for cell in cells if cell), set(columns)
     if counts and counts.keys() <= asked:
@@ -124,7 +128,19 @@ def find_label_sets(cells: Iterable[str], shown: Iterable[str] = (), columns: It
     plain = [found for separator in _PLAIN if (found := _read_sets(counts, shown, asked, (separator,))) is not None]
     if plain:
         return min(plain, key=lambda found: len(found.labels))
-    return _read_sets(counts, shown, asked, SEPARATORS)
+    found = _read_sets(counts, shown, asked, SEPARATORS)
+    return found if found is not None or not wanted else _read_plainly(counts)
+
+
+def _read_plainly(counts: Counter[str]) -> LabelSets | None:
+    """Reads cells at the first separator that is in some of them, and leaves no name twice in one."""
+    for separator in SEPARATORS:
+        sets = {cell: split_names(cell, separator) for cell in counts}
+        several = [cell for cell, names in sets.items() if len(names) > 1]
+        if several and all(len(set(names)) == len(names) for names in sets.values()):
+            labels = tuple(natural_order(sorted({name for names in sets.values() for name in names})))
+            return LabelSets(separator, labels, True, min(several))
+    return None
 
 
 def _read_sets(
@@ -142,7 +158,9 @@ def _read_sets(
         shared = sum(homes[name] > 1 for name in joined) / len(joined)
         by_sample = homes.keys() <= asked or _are_shown(shown, separator, set(sets), set(homes), shared)
         torn = shared < _SHARED and any(_lists_whole(cell, separator, set(sets)) for cell in shown)
-        if used < 2 * len(homes) or (shared < _SHARED and not by_sample):
+        lone = joined.intersection(cell for cell, names in sets.items() if len(names) == 1)
+        counted = len(lone) > 1 and all(name.isdigit() for name in homes)  # 5, 21 and 5 21: no class has such a name
+        if used < 2 * len(homes) or (shared < _SHARED and not by_sample and not counted):
             continue
         plain = separator not in _IN_NAMES or all(name.isdigit() for name in joined)
         signs = _are_unordered(list(several.values())) or _join_words(separator, joined, sets.values())

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from pipeline.core.errors import some
+from pipeline.core.errors import InputError, some
 from pipeline.core.files import is_junk
 from pipeline.core.targets.contract import CELL_SEPARATOR
 from pipeline.data.describe.listing import Listing
@@ -72,6 +72,9 @@ def describe_left_out(
         labels: the columns of answers.
         match: the ids, and the images that they name.
         path: the table's name.
+
+    Raises:
+        InputError: all rows with an image are.
     """
     there = set(match.places)
     absent = pd.Series([place not in there for place in range(len(table))], index=table.index)
@@ -79,6 +82,11 @@ def describe_left_out(
     none = absent & ((labels.cells == "") | junk)
     ids = table[row_id][none].tolist()
     lacking = describe_lacking(table, labels, none)
+    if lacking.lacking == len(match.images):
+        raise InputError(
+            f"each row of {path} that names an image lacks its answer, or one of its answers ({some(labels.columns)}): "
+            "nothing is left to train with; fill them in, or choose other columns with --label"
+        )
     section: dict[str, Any] = {"ids": ids} if 0 < len(ids) <= _LISTED else {}
     section |= {"no_label": True, "no_image": True} if len(ids) > _LISTED else {}
     section |= lacking.section.get("leave_out", {})

@@ -13,6 +13,7 @@ from pipeline.core.ids import plain_path
 from pipeline.core.picture_formats import find_picture_format
 from pipeline.data.containers.json_rows import read_lists
 from pipeline.data.containers.tables import find_row_columns
+from pipeline.data.describe.label_sets import refuse_masks
 from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import ImageFiles, Match, is_id, strip_suffix
 from pipeline.data.describe.near_ids import list_ends_of_names, list_near_ids, list_spelled_labels
@@ -42,6 +43,17 @@ def refuse_headless(listing: Listing, images: ImageFiles, tables: Sequence[str])
                     f"{listing.source}: {path} has no header: its first line names the image {name!r}; write a line "
                     "of column names above it, such as id,label"
                 )
+
+
+def refuse_mask_columns(listing: Listing, tables: Sequence[str], sample: SampleSubmission) -> None:
+    """Refuses tables whose column of answers holds masks, a row for each: what else is in the way of them is no matter.
+
+    Raises:
+        InputError: names the column.
+    """
+    for path in [path for path in tables if len(listing.head(path).columns) <= WIDE]:
+        for name in [str(name) for name in listing.head(path).columns if name in sample.columns[1:]]:
+            refuse_masks(listing.table(path)[name], name, f"column {name} of {path}")
 
 
 def format_near_misses(listing: Listing, images: ImageFiles, tables: Sequence[str], sample: SampleSubmission) -> str:

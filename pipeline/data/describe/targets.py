@@ -50,7 +50,8 @@ def _describe_column(answer: AnswerColumns, sample: SampleSubmission, choices: C
     refuse_lists(cells, place)
     if choices.target is None:
         refuse_masks(cells, name, place)
-    sets = find_label_sets(cells, sample.examples, sample.columns[1:])
+    wanted = choices.target == "several_labels"
+    sets = find_label_sets(cells, sample.examples, sample.columns[1:], wanted)
     kind = _choose_kind(cells, sets, place, sample, choices)
     blank = int((cells == "").sum())
     if kind == "several_labels" and sets is not None:

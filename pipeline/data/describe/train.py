@@ -42,6 +42,7 @@ from pipeline.data.describe.near_misses import (
     check_folders,
     format_near_misses,
     refuse_headless,
+    refuse_mask_columns,
 )
 from pipeline.data.describe.nested_folders import find_inner_folders, refuse_two_levels
 from pipeline.data.describe.nothing_read import format_nothing
@@ -82,6 +83,7 @@ def describe_train(
         if packed is not None:
             return packed
     if not found:
+        refuse_mask_columns(listing, tables, sample)
         nothing, _, way = format_nothing(listing, images, tables, sample).rpartition(". ")
         raise InputError(f"{nothing}{format_near_misses(listing, images, tables, sample)}. {way}")
     if choices.train is None:

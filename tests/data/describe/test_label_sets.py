@@ -57,6 +57,61 @@ def test_sets_of_numbers_are_no_masks(root: Path, name: str) -> None:
     assert isinstance(found.submission, LabelSetSubmission)
 
 
+KINDS = (("kind", "ant"), ("colour", "red"))
+SOME = ("16 0", "7 1 2 0", "5", "1", "18", "0", "25 2", "0 21", "19", "2")
+
+
+@pytest.mark.parametrize("target", [None, "several_labels"])
+def test_numbers_that_stand_alone_and_in_sets_are_labels_though_few_sets_share_one(
+    root: Path, target: str | None
+) -> None:
+    """Ten cells of the Human Protein Atlas, which were read as ten classes, and --target as contradicting them."""
+    cells = [SOME[k % 10] for k in range(40)]
+    files = tags("Target", cells)
+    found = read(root, files) if target is None else read(root, files, target=target)
+    assert found.target.kind == "several_labels"
+    assert isinstance(found.submission, LabelSetSubmission)
+
+
+def test_a_person_says_that_names_which_do_not_recur_are_labels(root: Path) -> None:
+    cells = [("ant bee", "cat", "dog elk", "fox")[k % 4] for k in range(24)]
+    files = tags("kinds", cells) | {"sample_submission.csv": rows("id,kinds", *((f"t{k}", "ant") for k in range(3)))}
+    assert read(root, files, target="several_labels").target.model_dump()["separator"] == " "
+
+
+def test_cells_without_a_separator_are_no_labels_whatever_a_person_says(root: Path) -> None:
+    with pytest.raises(InputError, match="--target several_labels contradicts column kinds"):
+        read(root, tags("kinds", [("ant", "cat")[k % 2] for k in range(24)]), target="several_labels")
+
+
+@pytest.mark.parametrize(("joined", "blank"), [(False, 24), (False, 0), (True, 0)])
+def test_masks_in_rows_of_an_image_are_refused_as_such(root: Path, joined: bool, blank: int) -> None:
+    """Ships, a row for each; clouds, a row for each kind of them. They were read as labels, or as four classes."""
+    masks = _draw_masks(256, 36)
+    names = [f"a{k // 2}.png_{('Fish', 'Sugar')[k % 2]}" if joined else f"a{k * 2 // 3}.png" for k in range(36)]
+    names, masks = [*names, *(f"b{k}.png" for k in range(blank))], [*masks, *blank * [""]]
+    tests = [f"t{k // 2}.png_{('Fish', 'Sugar')[k % 2]}" if joined else f"t{k}.png" for k in range(6)]
+    files: Files = {
+        "train.csv": rows("ImageId,EncodedPixels", *zip(names, masks, strict=True)),
+        "sample_submission.csv": rows("ImageId,EncodedPixels", *((name, "1 1") for name in tests)),
+        **images([f"train/{name.rpartition('.png')[0]}.png" for name in names]),
+        **images([f"test/{name.rpartition('.png')[0]}.png" for name in tests]),
+    }
+    with pytest.raises(InputError, match=r"column EncodedPixels of train\.csv holds masks"):
+        read(root, files)
+
+
+def test_rows_that_all_lack_an_answer_are_refused(root: Path) -> None:
+    cells = [(f"a{k}_{name}", cell if at == k % 2 else "") for k in range(12) for at, (name, cell) in enumerate(KINDS)]
+    files: Files = {
+        "train.csv": rows("id,value", *cells),
+        "sample_submission.csv": rows("id,value", *((f"t{k}_{name}", cell) for k in range(3) for name, cell in KINDS)),
+        **images([*(f"train/a{k}.png" for k in range(12)), *(f"test/t{k}.png" for k in range(3))]),
+    }
+    with pytest.raises(InputError, match=r"one of its answers \(kind, colour\): nothing is left"):
+        read(root, files)
+
+
 @pytest.mark.parametrize("target", [None, "one_class"])
 def test_a_person_may_say_that_numbers_are_no_masks(root: Path, target: str | None) -> None:
     files = tags("seen", [f"{9 * k + 1} 2 {9 * k + 5} 3" for k in range(12)])
