@@ -27,7 +27,7 @@ from pipeline.data.describe.listing import Listing, open_listing
 from pipeline.data.describe.match import Choices, ImageFiles, Reading, is_below, is_id, parent_folder
 from pipeline.data.describe.metric import describe_metric, parse_metric
 from pipeline.data.describe.packed_train import describe_packed_train
-from pipeline.data.describe.sample import find_sample, find_solution
+from pipeline.data.describe.sample import find_sample, find_solution, is_other_sample
 from pipeline.data.describe.storage import describe_storage
 from pipeline.data.describe.test_images import describe_test
 from pipeline.data.describe.test_tables import list_whole_test
@@ -89,6 +89,7 @@ def describe_files(source: Path, choices: Choices, metric: str | None) -> Descri
         sample = find_sample(listing, images, choices)
         solution = find_solution(listing, sample)
         tables = [path for path in listing.tables if path not in (sample.path, solution)]
+        tables = [path for path in tables if not is_other_sample(listing, path, sample)]
         tables += [path for path in listing.row_tables if not _lists_tests(listing.table(path), sample.table)]
         tables = take_joined(listing, tables, choices.train)
         packed = partial(describe_packed_train, listing, tables, sample, choices)

@@ -9,9 +9,10 @@ import pandas as pd
 
 from pipeline.core.errors import InputError, some
 from pipeline.core.files import is_junk
+from pipeline.core.ids import natural_order
 from pipeline.core.targets.contract import CELL_SEPARATOR
 from pipeline.data.describe.listing import Listing
-from pipeline.data.describe.match import ImageFiles, Match, Reading, is_id, plain_stem
+from pipeline.data.describe.match import ImageFiles, Match, Reading, is_below, is_id, parent_folder, plain_stem
 from pipeline.data.describe.target_columns import TargetReading
 from pipeline.data.describe.test_tables import WIDE
 from pipeline.data.prepared.rows_left_out import is_blank
@@ -122,7 +123,9 @@ def leave_others_out(
     """
     folder = train.section.get("images", "")
     used = {*train.images, *test.images}
-    left = {path for path in images.under(folder) if path not in used} if "table" in train.section and used else set()
+    if "table" not in train.section:
+        return _leave_folders_out(images, train, test)
+    left = {path for path in images.under(folder) if path not in used} if used else set()
     named: set[str] = set()
     others = []
     for path in [path for path in tables if left and len(listing.head(path).columns) <= WIDE]:
@@ -139,6 +142,21 @@ def leave_others_out(
     rules = {**train.more.get("leave_out", {}), "not_in_table": True}
     where = f"are in {some(others)} alone" if named == left else f"have no row in {train.section['table']}"
     words = f"{len(left):,} images of {folder} {where}, and are left out, see leave_out"
+    return replace(train, more={**train.more, "leave_out": rules}, check=(*train.check, words))
+
+
+def _leave_folders_out(images: ImageFiles, train: Reading, test: Reading) -> Reading:
+    """Leaves folders out that are next to class folders and several folders of test images, and none of either."""
+    around, folder = test.section.get("images"), str(train.section.get("images"))
+    homes = {parent_folder(path) for path in test.images}
+    if around is None or around in homes or not is_below(around, f"{folder}/x") or test.section["layout"] != "images":
+        return train
+    left = [path for path in images.under(around) if not is_below(folder, path) and parent_folder(path) not in homes]
+    if not left or "not_in_table" in train.more.get("leave_out", {}):
+        return train
+    rules = {**train.more.get("leave_out", {}), "not_in_table": True}
+    where = some(natural_order(sorted({parent_folder(path) for path in left})), 5)
+    words = f"{len(left):,} images in {where} are neither of {folder} nor asked for, and are left out, see leave_out"
     return replace(train, more={**train.more, "leave_out": rules}, check=(*train.check, words))
 
 

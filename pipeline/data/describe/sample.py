@@ -110,8 +110,27 @@ def find_sample(listing: Listing, images: ImageFiles, choices: Choices) -> Sampl
             f"{listing.source}: {path} has {len(table)} rows and the columns {some(table.columns)}; "
             "wanted an id and a value"
         )
+    numbers = [str(name) for name in table.columns if re.fullmatch(r"(Unnamed: \d+)?", str(name))]
+    if len(numbers) == 1 and len(table.columns) > 2 and _counts(table[numbers[0]]):
+        raise InputError(
+            f"{listing.source}: {path} has a column without a name, which numbers rows, beside "
+            f"{some([name for name in table.columns if name != numbers[0]], 5)}: answers have none; remove it from "
+            "the file, and from that of the solution if there is one"
+        )
     sample = SampleSubmission(path, table, check=check)
     return replace(sample, lists=tuple(_find_lists(listing, sample)))
+
+
+def _counts(cells: pd.Series) -> bool:
+    """Says whether cells are whole numbers, each above the one before."""
+    return bool(cells.str.fullmatch(r"\d{1,18}").all()) and cells.astype("int64").is_monotonic_increasing
+
+
+def is_other_sample(listing: Listing, path: str, sample: SampleSubmission) -> bool:
+    """Says whether a table is a further sample submission, of another stage: called so, with the same columns."""
+    name = PurePosixPath(path).name
+    named = _SAMPLE.search(name) is not None and not re.search("train", name, re.IGNORECASE)
+    return named and path != sample.path and listing.head(path).columns.tolist() == list(sample.columns)
 
 
 def _find_lists(listing: Listing, sample: SampleSubmission) -> Iterator[IdList]:

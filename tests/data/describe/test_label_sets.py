@@ -75,7 +75,10 @@ def test_numbers_that_stand_alone_and_in_sets_are_labels_though_few_sets_share_o
 
 def test_a_person_says_that_names_which_do_not_recur_are_labels(root: Path) -> None:
     cells = [("ant bee", "cat", "dog elk", "fox")[k % 4] for k in range(24)]
-    files = tags("kinds", cells) | {"sample_submission.csv": rows("id,kinds", *((f"t{k}", "ant") for k in range(3)))}
+    files: Files = {
+        **tags("kinds", cells),
+        "sample_submission.csv": rows("id,kinds", *((f"t{k}", "ant") for k in range(3))),
+    }
     assert read(root, files, target="several_labels").target.model_dump()["separator"] == " "
 
 

@@ -53,3 +53,38 @@ def test_folders_of_missing_images_are_named(root: Path) -> None:
     said = describe_local(root, source, None, None, "log_loss")
     assert "4 ids of sample_submission.csv have no image in test_stg2: prepare will refuse them" in said
     assert "images of 4 of these ids are in more, test: move the test images into one folder" in said
+
+
+def two_samples(more: Files | None = None) -> Files:
+    """Two stages as MobileODT ships them: a sample and a folder of test images each, and additional classes."""
+    header = "image_name,Type_1,Type_2,Type_3"
+    names = [
+        f"{part}/Type_{1 + k % 3}/{100 + k + 50 * (part == 'additional')}.png"
+        for part in ("train", "additional")
+        for k in range(18)
+    ]
+    return {
+        "sample_submission.csv": rows(header, *((f"{k}.png", 0.2, 0.5, 0.3) for k in range(6))),
+        "sample_submission_stg2.csv": rows(header, *((f"{k}.png", 0.2, 0.5, 0.3) for k in range(15))),
+        **images([*names, *(f"test/{k}.png" for k in range(6)), *(f"test_stg2/{k}.png" for k in range(6, 15))]),
+        **(more or {}),
+    }
+
+
+def test_folders_beside_classes_and_two_folders_of_test_images_are_left_out(root: Path) -> None:
+    found = read(root, two_samples(), metric="log_loss", train="train", sample="sample_submission_stg2.csv")
+    assert found.leave_out is not None
+    assert found.leave_out.not_in_table
+    assert found.test.model_dump()["images"] == "."
+
+
+def test_the_sample_of_another_stage_is_no_training_data(root: Path) -> None:
+    with pytest.raises(InputError, match="in 2 ways; choose with --train 'additional' or --train 'train'"):
+        read(root, two_samples(), metric="log_loss", sample="sample_submission.csv")
+
+
+def test_a_sample_with_a_column_of_row_numbers_is_refused(root: Path) -> None:
+    header, *lines = str(two_samples()["sample_submission.csv"]).splitlines()
+    numbered = "\n".join([f",{header}", *(f"{4 * k},{line}" for k, line in enumerate(lines))]) + "\n"
+    with pytest.raises(InputError, match="has a column without a name, which numbers rows, beside image_name, Type_1"):
+        read(root, two_samples({"sample_submission.csv": numbered}), sample="sample_submission.csv", train="train")
