@@ -8,6 +8,7 @@ import pandas as pd
 
 from pipeline.core.errors import InputError, some
 from pipeline.data.describe.class_codes import find_codes
+from pipeline.data.describe.list_answers import NEW
 from pipeline.data.describe.match import Choices, Reading, pick_reading
 from pipeline.data.describe.sample import SampleSubmission
 from pipeline.data.describe.spellings import find_spelling
@@ -108,7 +109,17 @@ def _label(
             return Reading(section, facts, (words,))
     hint = f", --placeholder {unknown[0]!r} if it only shows where a name belongs" if len(unknown) == 1 else ""
     hint = "" if wants == "probabilities" and numbers.notna().any() else hint  # 0 is a probability there, no name
+    shares = bool(unknown) and bool(numbers.between(0, 1).all())
+    if len(classes) > 2 and shares and (wants == "probabilities" or bool((numbers % 1 != 0).any())):
+        raise InputError(
+            f"{sample.path}: {column} holds one probability for each row ({some(unknown, 3)}), which goes with two "
+            f"classes, and the training data has {len(classes)} ({some(classes, 5)}); write a table of the training "
+            "images with a column that is 1 for the class, or the classes, whose probability is wanted and 0 for the "
+            "others, and give it with --train TABLE"
+        )
     if len(classes) != 2 or not (numbers.between(0, 1).all() or not unknown):
+        new = sorted(name for name in unknown if NEW.search(name)) if len(unknown) == 1 else []
+        hint += f", --metric map_1 if {new[0]!r} is the answer for what no class explains" if new else ""
         raise InputError(
             f"{sample.path}: {column} holds {some(unknown or values, 5)}, not among the {len(classes)} classes "
             f"({some(classes, 5)}), no list of them and no probability of one of two; choose another --label{hint}, or "

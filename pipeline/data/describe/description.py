@@ -27,6 +27,7 @@ from pipeline.data.describe.listing import Listing, open_listing
 from pipeline.data.describe.match import Choices, ImageFiles, Reading, is_below, is_id, parent_folder
 from pipeline.data.describe.metric import describe_metric, parse_metric
 from pipeline.data.describe.packed_train import describe_packed_train
+from pipeline.data.describe.questions import refuse_questions
 from pipeline.data.describe.sample import find_sample, find_solution, is_other_sample
 from pipeline.data.describe.storage import describe_storage
 from pipeline.data.describe.test_images import describe_test
@@ -88,6 +89,7 @@ def describe_files(source: Path, choices: Choices, metric: str | None) -> Descri
         _require_tests(listing, images, choices)
         sample = find_sample(listing, images, choices)
         solution = find_solution(listing, sample)
+        refuse_questions(listing, images, sample)
         tables = [path for path in listing.tables if path not in (sample.path, solution)]
         tables = [path for path in tables if not is_other_sample(listing, path, sample)]
         tables += [path for path in listing.row_tables if not _lists_tests(listing.table(path), sample.table)]

@@ -10,7 +10,7 @@ from pipeline.data.describe.match import Choices, Reading
 from pipeline.data.describe.metric import parse_metric
 from pipeline.data.describe.sample import SampleSubmission
 
-_NEW = re.compile(r"(^|[_ -])(new|unknown|unseen)([_ -]|$)", re.IGNORECASE)
+NEW = re.compile(r"(^|[_ -])(new|unknown|unseen)([_ -]|$)", re.IGNORECASE)
 _UNKNOWN = (
     "which no training image has, so that it is never answered: if it is another spelling, write one alone in the "
     "training table and in the sample submission"
@@ -51,9 +51,13 @@ def find_ranking(
     """
     known = set(train.classes)
     given = None if choices.metric is None else parse_metric(choices.metric).options.get("k")
-    if given is not None and given > 1 and _are_alone(cells, known):
+    new_alone = given == 1 and bool(cells) and known.isdisjoint(cells)  # one class, or the word for what is new
+    if given is not None and (given > 1 or new_alone) and _are_alone(cells, known):
         section: dict[str, Any] = {"kind": "ranked", **base, "label": column, "separator": " ", "k": int(given)}
         section |= {"new": cells[0].split()[0]} if cells and cells[0] not in known else {}
+        if new_alone:
+            words = f"{cells[0]} was read as the answer for what no training image shows, below a fitted probability"
+            return Reading(section, (f"{column} holds the likeliest class, or {cells[0]}",), (words,))
         words = (
             f"{column} was read as a list of {given:g} classes with blanks between them, as {choices.metric} counts "
             f"them, though the sample shows {repr(cells[0]) if cells else 'none'}"
@@ -74,7 +78,7 @@ def find_ranking(
                 f"{base['sample']}: {column} lists {lengths[0]} to {lengths[-1]} classes, but each training image has "
                 f"one; if they are the likeliest ones, give their number with --metric map_{k}"
             )
-        new = sorted(name for name in names if _NEW.search(name))
+        new = sorted(name for name in names if NEW.search(name))
         if k > len(known | set(new)):
             raise InputError(
                 f"{base['sample']}: {column} lists {k} classes, such as {cells[0]!r}, and the training data has "
@@ -213,4 +217,4 @@ def _are_alone(cells: Sequence[str], known: set[str]) -> bool:
     if known.issuperset(cells):
         return not any(" " in name for name in known)
     words = {word for cell in cells for word in cell.split()}
-    return len(words) == 1 and not words & known and _NEW.search(min(words)) is not None
+    return len(words) == 1 and not words & known and NEW.search(min(words)) is not None

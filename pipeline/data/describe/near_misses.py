@@ -64,12 +64,28 @@ def format_near_misses(listing: Listing, images: ImageFiles, tables: Sequence[st
             *list_near_ids(listing, images, tables),
             *list_ends_of_names(listing, images, tables),
             *list_spelled_labels(listing, tables, sample),
+            *_list_addresses(listing, tables),
             *_list_text_files(listing, images),
             *_list_text_pictures(listing, tables),
             *_list_class_lists(listing, images),
             *_list_unnamed(listing),
         ]
     )
+
+
+def _list_addresses(listing: Listing, tables: Sequence[str]) -> list[str]:
+    """Lists columns that hold addresses of pictures, which are to be downloaded."""
+    found = []
+    for path in [path for path in tables if len(listing.head(path).columns) <= WIDE and len(listing.head(path))]:
+        head = listing.head(path)
+        for name in [str(name) for name in head.columns if head[name].str.contains(r"https?://", regex=True).all()]:
+            ids = [str(each) for each in head.columns if each != name and is_id(head[each])]
+            called = f"{ids[0]}, such as {head[ids[0]].iloc[0]}.jpg" if ids else "the id of its row"
+            found.append(
+                f"{name} of {path} holds addresses: download each picture into a folder called "
+                f"{PurePosixPath(path).stem}, as a file called by {called}"
+            )
+    return found
 
 
 def _list_text_files(listing: Listing, images: ImageFiles) -> list[str]:

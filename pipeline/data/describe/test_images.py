@@ -16,6 +16,7 @@ from pipeline.data.describe.listed_tests import describe_listed_test, find_liste
 from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import ENOUGH, Choices, ImageFiles, Match, Reading, is_below, is_id, pick_reading
 from pipeline.data.describe.packed_test import describe_packed_test
+from pipeline.data.describe.questions import format_rows_of_parts
 from pipeline.data.describe.rows_of_ids import describe_rows_of_ids
 from pipeline.data.describe.sample import SampleSubmission
 from pipeline.data.describe.slice_paths import choose_middle_files
@@ -69,10 +70,12 @@ def describe_test(
                 + (f"; if folders are the classes, choose --train '{apart[0]}'" if len(apart) == 1 else "")
             )
         folders = [f"{folder} ({len(stems):,})" for folder, stems in images.by_folder.items()]
+        columns = {str(name) for path in listing.tables for name in listing.head(path).columns}
+        way = format_rows_of_parts(images, sample, columns)
         raise InputError(
             f"{listing.source}: no column of {sample.path} names test images; it begins with "
-            f"{some(sample.table.iloc[0].tolist(), 3)}, the images are in {some(folders)}; "
-            "choose another --sample, or give its ids the names of the images"
+            f"{some(sample.table.iloc[0].tolist(), 3)}, the images are in {some(folders, 5)}"
+            f"{way or '; choose another --sample, or give its ids the names of the images'}"
         )
     match = pick_reading(f"the folder of test images of {listing.source}", found, "--test", choices.test)
     section = {"layout": "images", "images": match.folder, "listed_by": "sample_submission"}
@@ -95,8 +98,7 @@ def _describe_hidden(
     Code competitions show a sample submission and keep the images for the notebook.
     """
     folder = str(train.section.get("images", ""))
-    label = train.section.get("label", ())
-    answers = {*train.classes, *((label,) if isinstance(label, str) else label)}
+    answers = _list_answers(train)
     likely = [name for name in sample.columns if is_id(sample.table[name]) and name not in answers]
     likely = likely[:1] if len(sample.table) == 1 else likely  # of one row every column tells the rows apart
     if choices.test is not None or not folder or len(likely) != 1 or format_unread(listing):
@@ -112,6 +114,12 @@ def _describe_hidden(
     check = f"test images are taken for hidden (code competition); a notebook at Kaggle expects them in {wanted}"
     section = {"layout": "images", "images": wanted, "listed_by": "sample_submission", "hidden": True}
     return Reading(section, (facts,), (check,)), likely[0]
+
+
+def _list_answers(train: Reading) -> set[str]:
+    """Lists the classes, and the columns of answers, of the training section."""
+    label = train.section.get("label", ())
+    return {*train.classes, *((label,) if isinstance(label, str) else label)}
 
 
 def _test_pixels(listing: Listing, sample: SampleSubmission, train: Reading, choices: Choices) -> tuple[Reading, str]:
