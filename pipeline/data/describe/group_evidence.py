@@ -31,6 +31,7 @@ class GroupEvidence:
         shuffles: share of shuffles with at least as many.
         right: share whose nearest picture has their class.
         right_across: the same, of pictures of other groups alone.
+        classes: how many there are; of one the two shares say nothing.
     """
 
     pictures: int
@@ -39,6 +40,7 @@ class GroupEvidence:
     shuffles: float
     right: float
     right_across: float
+    classes: int = 2
 
     @property
     def clear(self) -> bool:
@@ -47,11 +49,12 @@ class GroupEvidence:
 
     def __str__(self) -> str:
         """Returns the evidence in words."""
-        return (
+        alike = (
             f"of {self.pictures} small pictures {self.within:.0%} have their nearest one in their own group "
-            f"({self.chance:.0%} by chance), and {self.right:.0%} are nearest to one of their class, "
-            f"{self.right_across:.0%} across groups"
+            f"({self.chance:.0%} by chance)"
         )
+        right = f", and {self.right:.0%} are nearest to one of their class, {self.right_across:.0%} across groups"
+        return alike + (right if self.classes > 1 else "")
 
 
 def measure_groups(
@@ -110,6 +113,7 @@ def compare_groups(pictures: NDArray[np.float32], group: NDArray[np.int64], labe
         shuffles=(1 + sum(value >= within for value in shuffled)) / (1 + _SHUFFLES),
         right=float((label == label[nearest]).mean()),
         right_across=float((label == label[across]).mean()),
+        classes=len(np.unique(label)),
     )
 
 

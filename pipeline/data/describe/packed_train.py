@@ -194,7 +194,7 @@ def _describe(candidate: PackedCandidate, listing: Listing, sample: SampleSubmis
     )
     check = (*labels.check, *candidate.notes, *images.notes, *_order_note(images, where))
     ids, taken = table[candidate.id].tolist(), [*taken, *labels.columns, *sample.columns]
-    rows = GroupedRows(table, where, ids, (), labels.cells.tolist(), taken)
+    rows = GroupedRows(table, where, ids, (), labels.row_classes.tolist(), taken)
     if "group" not in section:
         groups = describe_groups(listing, rows, [], choices)
         section |= {"group": groups.column} if groups.column else {}

@@ -40,7 +40,7 @@ def describe_pixels(pixels: PixelTable, listing: Listing, sample: SampleSubmissi
     rows, target = len(others) - left.lacking, labels.section
     names = others[row_id].tolist() if row_id else [str(row) for row in range(len(others))]
     taken = [*([row_id] if row_id else []), *labels.columns, *sample.columns]
-    grouped = GroupedRows(others, pixels.table, names, (), labels.cells.tolist(), taken)
+    grouped = GroupedRows(others, pixels.table, names, (), labels.row_classes.tolist(), taken)
     groups = describe_groups(listing, grouped, _list_test_pixels(listing, pixels, sample), choices)
     section |= {"group": groups.column} if groups.column else {}
     facts, check, more = (*facts, *groups.facts), (*left.check, *groups.check), left.section | groups.sections

@@ -67,6 +67,11 @@ class TargetReading:
         return str(self.section.get("kind", "one_class"))
 
     @property
+    def row_classes(self) -> "pd.Series[str]":
+        """The class or grade of each row; blanks for sets, numbers and votes, which name no group by another name."""
+        return self.cells if self.kind in ("one_class", "grades") else pd.Series("", index=self.cells.index)
+
+    @property
     def labelled(self) -> bool:
         """Says whether no row lacks a label, of several labels."""
         if not self.marks:

@@ -215,7 +215,8 @@ def _describe_table(
     ids, cells = table[row_id].iloc[places].tolist(), labels.cells.iloc[places].tolist()
     left = describe_left_out(table, row_id, labels, match, candidate.table)
     asked = {plain_stem(name) for name in sample.table.iloc[:, 0]}
-    rows = GroupedRows(table.iloc[places], candidate.table, ids, match.images, cells, taken, asked)
+    classes = labels.row_classes.iloc[places].tolist()
+    rows = GroupedRows(table.iloc[places], candidate.table, ids, match.images, classes, taken, asked)
     rows, tests_here = rows.part(list_tests_here(ids, cells, asked, left))
     tests += tests_here
     if joined is not None and choices.group is None:

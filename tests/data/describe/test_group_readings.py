@@ -1,10 +1,10 @@
-"""Groups that the headers of DICOM files name."""
+"""Groups that the headers of DICOM files name, and columns beside answers of every kind."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
-from support.competition_files import Files, image, read, rows
+from support.competition_files import Files, image, images, read, rows
 from support.dicom import make_dicom
 
 from pipeline.core.errors import InputError
@@ -80,3 +80,27 @@ def test_headers_are_chosen_of_dicom_files_alone(root: Path) -> None:
     train, tests = ({f"{part}/{name}{n}.png": image(n) for n in range(count)} for part, name, count in PARTS)
     with pytest.raises(InputError, match=r"--group 'dicom:patient' is for DICOM files, but .* such as train/a0.png"):
         read(root, tables | train | tests, group="dicom:patient")
+
+
+ANSWERS = {
+    "numbers": ("age", [(k // 3 + 0.5,) for k in range(24)], "mae"),  # of each patient one: a patient by another name
+    "numbers of each row": ("size", [(7.25 * k + k % 5,) for k in range(24)], "rmse"),
+    "several labels": ("rust,scab,wilt,mould", [(k // 3 % 2, k // 6 % 2, k // 12, 1) for k in range(24)], "roc_auc"),
+    "votes": ("lpd,gpd,other", [(k % 7, 10 - k % 7, 1 + k) for k in range(24)], "kl_divergence"),
+}
+
+
+@pytest.mark.parametrize("kind", ANSWERS)
+def test_patients_are_groups_whatever_is_predicted(root: Path, kind: str) -> None:
+    """Answers of which few or none recur in other patients made the patient an answer by another name, and tore it."""
+    names, cells, metric = ANSWERS[kind]
+    shown = (0.25, 0.25, 0.5) if kind == "votes" else (0.5,) * len(cells[0])
+    files: Files = {
+        "train.csv": rows(f"id,patient_id,{names}", *((f"a{k}", 300 + k // 3, *cells[k]) for k in range(24))),
+        "test.csv": rows("id,patient_id", *((f"t{k}", 900 + k) for k in range(3))),
+        "sample_submission.csv": rows(f"id,{names}", *((f"t{k}", *shown) for k in range(3))),
+        **images([*(f"train/a{k}.png" for k in range(24)), *(f"test/t{k}.png" for k in range(3))]),
+    }
+    found = read(root, files, metric)
+    assert found.train.model_dump()["group"] == "patient_id"
+    assert "of their class" not in (root / "configs/competitions/shape.yaml").read_text()
