@@ -50,9 +50,12 @@ def refuse_questions(listing: Listing, images: ImageFiles, sample: SampleSubmiss
 
 def _refuse_pairs(listing: Listing, images: ImageFiles, sample: SampleSubmission) -> None:
     """Refuses rows about two images each: two columns of a list of the sample's ids name images of one folder."""
+    if any(match.share == 1 for match in images.matches(sample.columns[0], sample.table.iloc[:, 0].tolist())):
+        return  # each row is about the image that its id names
     for each in sample.lists:
         named: dict[str, set[str]] = {}
-        for name in [str(name) for name in each.table.columns if name not in each.ids]:
+        others = [str(name) for name in each.table.columns if name not in each.ids]
+        for name in [name for name in others if each.table[name].nunique() > 2]:  # 0 and 1 are no names of images
             found = images.matches(name, each.table[name].tolist())
             if found and found[0].share == 1 and len(found[0].images) == len(each.table):
                 alike = next((other for other in named if named[other] & set(found[0].images)), None)
