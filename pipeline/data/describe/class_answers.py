@@ -8,7 +8,8 @@ import pandas as pd
 
 from pipeline.core.errors import InputError, some
 from pipeline.data.describe.class_codes import find_codes
-from pipeline.data.describe.list_answers import NEW
+from pipeline.data.describe.classes import NEW
+from pipeline.data.describe.label_sets import refuse_lists
 from pipeline.data.describe.match import Choices, Reading, pick_reading
 from pipeline.data.describe.sample import SampleSubmission
 from pipeline.data.describe.spellings import find_spelling
@@ -117,6 +118,7 @@ def _label(
             "images with a column that is 1 for the class, or the classes, whose probability is wanted and 0 for the "
             "others, and give it with --train TABLE"
         )
+    refuse_lists(unknown, f"{sample.path}: {column}")
     if len(classes) != 2 or not (numbers.between(0, 1).all() or not unknown):
         new = sorted(name for name in unknown if NEW.search(name)) if len(unknown) == 1 else []
         hint += f", --metric map_1 if {new[0]!r} is the answer for what no class explains" if new else ""

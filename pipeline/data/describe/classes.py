@@ -13,6 +13,7 @@ from pipeline.data.containers.coco_rows import CATEGORY_KEYS
 from pipeline.data.describe.listing import Listing
 from pipeline.data.prepared.one_hot import is_flag
 
+NEW = re.compile(r"(^|[_ -])(new|unknown|unseen)([_ -]|$)", re.IGNORECASE)  # what no training image shows
 MOST_BYTES = 1_000_000  # a map of class names is small
 
 
@@ -41,7 +42,7 @@ def decide_label(
     if len(by_name) == 1:
         return by_name[0], "the sample submission asks for a column of that name"
     cells = {cell for name in wanted[1:] if len(wanted) == 2 for cell in sample[name] if cell}
-    words = {word for cell in cells for word in re.split(r"[\s,;|]+", cell) if word}
+    words = {word for cell in cells for word in re.split(r"[\s,;|\[\]]+", cell) if word and not NEW.search(word)}
     for values in (cells, words):
         by_cells = [name for name in possible if values and values <= set(table[name])]
         # One number says little: 0 is a placeholder, and a value of many columns.

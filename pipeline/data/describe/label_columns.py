@@ -19,7 +19,7 @@ from pipeline.data.describe.sample import SampleSubmission
 from pipeline.data.describe.target_columns import AnswerColumns, TargetReading
 from pipeline.data.describe.target_parts import format_unfit, is_number_column
 from pipeline.data.describe.targets import describe_target
-from pipeline.data.prepared.one_hot import is_flag
+from pipeline.data.prepared.one_hot import is_flag, mark_ones
 
 _CATEGORY = "COCO's category of each image"
 _SPREADS = {"sd", "std", "stdev", "var", "variance", "se", "sem", "err", "error", "min", "max", "count", "n"}
@@ -48,6 +48,12 @@ def read_labels(
         names, reason = _find(table, path, columns, sample, taken[0] if taken else None)
     reading = describe_target(AnswerColumns(table, path, tuple(names), reason), sample, choices)
     check = _check_ending(names, path, sample) if choices.label is None else ()
+    single = reading.marks and reading.kind == "one_class"
+    if blank := [name for name in names if single and not mark_ones(table[name]).any()]:
+        raise InputError(
+            f"{path}: no row marks {some(blank, 5)}, so that nothing can be learnt of it; add images of it, or remove "
+            f"the column from {path} and {sample.path}, and put a 0 for it into the answers by hand"
+        )
     return replace(reading, check=(*reading.check, *check))
 
 

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline.core.errors import InputError, some
+from pipeline.data.describe.classes import NEW
 from pipeline.data.describe.label_sets import SEPARATORS, find_names, split_names
 from pipeline.data.describe.match import Choices, Reading
 from pipeline.data.describe.metric import parse_metric
 from pipeline.data.describe.sample import SampleSubmission
 
-NEW = re.compile(r"(^|[_ -])(new|unknown|unseen)([_ -]|$)", re.IGNORECASE)
 _UNKNOWN = (
     "which no training image has, so that it is never answered: if it is another spelling, write one alone in the "
     "training table and in the sample submission"

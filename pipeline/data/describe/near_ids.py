@@ -33,6 +33,7 @@ _REASONS: dict[str, Callable[[str], str]] = {
     "a path before the name": lambda name: name.rpartition("/")[2],
     "numbers that a program wrote as fractions or in powers of ten": _as_whole,
     "zeros before a number, which a program took away": lambda name: name.lstrip("0"),
+    "a word before the number, and zeros": lambda name: re.sub(r"^\D*0*(?=\d+$)", "", name),
     "the last digits of numbers, which a program rounded; get the ids again as text": _as_rounded,
 }
 

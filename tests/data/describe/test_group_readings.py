@@ -82,7 +82,7 @@ def test_headers_are_chosen_of_dicom_files_alone(root: Path) -> None:
         read(root, tables | train | tests, group="dicom:patient")
 
 
-ANSWERS = {
+ANSWERS: dict[str, tuple[str, list[tuple[float, ...]], str]] = {
     "numbers": ("age", [(k // 3 + 0.5,) for k in range(24)], "mae"),  # of each patient one: a patient by another name
     "numbers of each row": ("size", [(7.25 * k + k % 5,) for k in range(24)], "rmse"),
     "several labels": ("rust,scab,wilt,mould", [(k // 3 % 2, k // 6 % 2, k // 12, 1) for k in range(24)], "roc_auc"),

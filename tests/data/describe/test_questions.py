@@ -114,3 +114,60 @@ def test_addresses_of_pictures_are_to_be_downloaded(root: Path) -> None:
     }
     told = _told(root, files, "accuracy")
     assert "url of train.json holds addresses: download each picture into a folder called train" in told
+
+
+def test_a_list_in_brackets_is_no_placeholder(root: Path) -> None:
+    """PlantCLEF: plants alone in training, several on each test image."""
+    files: Files = {
+        "train.csv": rows("image,species_ids", *((f"a{k}", 1355868 + k % 3) for k in range(12))),
+        "sample_submission.csv": rows("image,species_ids", *((f"t{k}", "[1355868; 1355869]") for k in range(3))),
+        **images([*(f"train/a{k}.png" for k in range(12)), *(f"test/t{k}.png" for k in range(3))]),
+    }
+    told = _told(root, files, "accuracy")
+    assert "sample_submission.csv: species_ids holds lists in brackets" in told
+
+
+def test_a_class_that_no_row_marks_is_refused_and_what_is_left_is_read(root: Path) -> None:
+    """ISIC 2019: UNK is a column of zeros, and of the sample submission."""
+    names = ("MEL", "NV", "UNK")
+    marks = [(f"a{k}", *(float(k % 2 == at) for at in range(3))) for k in range(12)]
+    files: Files = {
+        "train.csv": rows("image,MEL,NV,UNK", *marks),
+        "sample_submission.csv": rows("image,MEL,NV,UNK", *((f"t{k}", 0.5, 0.5, 0) for k in range(3))),
+        **images([*(f"train/a{k}.png" for k in range(12)), *(f"test/t{k}.png" for k in range(3))]),
+    }
+    told = _told(root, files, "log_loss")
+    assert "train.csv: no row marks UNK" in told
+    assert "remove the column from train.csv and sample_submission.csv, and put a 0 for it" in told
+    less = {
+        "train.csv": rows("image,MEL,NV", *(row[:-1] for row in marks)),
+        "sample_submission.csv": rows("image,MEL,NV", *((f"t{k}", 0.5, 0.5) for k in range(3))),
+    }
+    assert read(root, {**files, **less}, "log_loss").train.model_dump()["classes"] == names[:-1]
+
+
+def test_the_column_decides_whose_values_the_sample_lists_beside_what_is_new(root: Path) -> None:
+    """Happywhale: species and individuals of whales."""
+    whales = [(f"a{k}", ("beluga", "orca")[k % 5 % 2], f"w{k % 5}") for k in range(20)]
+    files: Files = {
+        "train.csv": rows("image,species,individual_id", *whales),
+        "sample_submission.csv": rows("image,predictions", *((f"t{k}", "w0 w1 new_individual") for k in range(3))),
+        **images([*(f"train/a{k}.png" for k in range(20)), *(f"test/t{k}.png" for k in range(3))]),
+    }
+    found = read(root, files, "map_3")
+    assert found.train.model_dump()["label"] == "individual_id"
+    assert isinstance(found.submission, RankedSubmission)
+    assert found.submission.new == "new_individual"
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_ids_that_are_the_numbers_of_names_are_told(root: Path, part: str) -> None:
+    trains, tests = ("seq_{:06d}", "{}") if part == "train" else ("{}", "Test_{}")
+    files: Files = {
+        "train.csv": rows("id,kind", *((k, ("ant", "bee")[k % 2]) for k in range(1, 13))),
+        "sample_submission.csv": rows("id,kind", *((k, "ant") for k in range(21, 24))),
+        **images([f"train/{trains.format(k)}.png" for k in range(1, 13)]),
+        **images([f"test/{tests.format(k)}.png" for k in range(21, 24)]),
+    }
+    first = f"'1' for train/{trains.format(1)}.png" if part == "train" else f"'21' for test/{tests.format(21)}.png"
+    assert f"except for a word before the number, and zeros ({first}): correct them" in _told(root, files, "accuracy")
