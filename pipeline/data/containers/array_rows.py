@@ -166,6 +166,9 @@ def _describe_set(dataset: Any) -> StoredArray:
 def list_single_pictures(paths: Sequence[str], read_head: Callable[[str], bytes]) -> list[str]:
     """Lists the NumPy files that hold one picture each: three or more in a folder, of one shape that is a picture's.
 
+    Of folders with fewer, such as those by the letters of names (``0/0/1/001f4f945f.npy``), ten or more together, each
+    called otherwise, are as good.
+
     Args:
         paths: of NPY files.
         read_head: from a path to the first `SIGNATURE_BYTES` bytes.
@@ -174,7 +177,11 @@ def list_single_pictures(paths: Sequence[str], read_head: Callable[[str], bytes]
     for path in paths:
         folders.setdefault(path.rpartition("/")[0], []).append(path)
     found: list[str] = []
-    for inside in [inside for inside in folders.values() if len(inside) > 2]:
+    sparse: dict[int, list[str]] = {}  # by how deep they lie
+    for inside in folders.values():
+        sparse.setdefault(inside[0].count("/"), []).extend(inside if len(inside) < 3 else [])
+    pooled = [each for each in sparse.values() if len({path.rpartition("/")[2] for path in each}) == len(each) > 9]
+    for inside in [*(inside for inside in folders.values() if len(inside) > 2), *pooled]:
         try:
             shapes = {_read_header(io.BytesIO(read_head(path)))[0] for path in inside}
         except _DAMAGED:

@@ -15,7 +15,7 @@ from pipeline.data.describe.folders import find_class_folders
 from pipeline.data.describe.listed_tests import describe_listed_test, find_listed_pixels, list_row_tables
 from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import ENOUGH, Choices, ImageFiles, Match, Reading, is_below, is_id, pick_reading
-from pipeline.data.describe.near_ids import list_near_ids
+from pipeline.data.describe.near_ids import list_ends_of_names, list_near_ids
 from pipeline.data.describe.packed_test import describe_packed_test
 from pipeline.data.describe.questions import format_rows_of_parts
 from pipeline.data.describe.rows_of_ids import describe_rows_of_ids
@@ -74,7 +74,8 @@ def describe_test(
         columns = {str(name) for path in listing.tables for name in listing.head(path).columns}
         way = format_rows_of_parts(images, sample, columns)
         rest = ImageFiles([path for path in images.paths if path not in set(train.images)])
-        way = way or "".join(f"; {line}" for line in list_near_ids(listing, rest, [sample.path]))
+        near = list_near_ids(listing, rest, [sample.path]) or list_ends_of_names(listing, rest, [sample.path])
+        way = way or "".join(f"; {line}" for line in near)
         raise InputError(
             f"{listing.source}: no column of {sample.path} names test images; it begins with "
             f"{some(sample.table.iloc[0].tolist(), 3)}, the images are in {some(folders, 5)}"

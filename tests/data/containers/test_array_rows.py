@@ -85,5 +85,9 @@ def test_files_of_one_picture_each_are_told_from_sets() -> None:
     assert list_single_pictures(list(files), lambda path: files[path][:512]) == [f"train/{name}.npy" for name in "abc"]
     sets = {f"{name}.npy": npy(np.zeros((20, 8, 8), "uint8")) for name in ("train", "valid", "test")}
     assert list_single_pictures(list(sets), lambda path: sets[path][:512]) == []
+    names = [f"{part}/{k % 3}/{k}/{part}{k}.npy" for part, count in (("train", 8), ("test", 2)) for k in range(count)]
+    nested = {name: npy(GREY[0]) for name in names}
+    assert list_single_pictures(names, lambda path: nested[path][:512]) == names
+    assert list_single_pictures(names[1:], lambda path: nested[path][:512]) == []
     bands = {f"{name}.npy": npy(np.zeros((8, 9, 5), "uint8")) for name in "abc"}
     assert list_single_pictures(list(bands), lambda path: bands[path][:512]) == list(bands)

@@ -171,3 +171,16 @@ def test_ids_that_are_the_numbers_of_names_are_told(root: Path, part: str) -> No
     }
     first = f"'1' for train/{trains.format(1)}.png" if part == "train" else f"'21' for test/{tests.format(21)}.png"
     assert f"except for a word before the number, and zeros ({first}): correct them" in _told(root, files, "accuracy")
+
+
+def test_two_photographs_of_each_row_of_the_sample_are_told(root: Path) -> None:
+    """ODIR: a patient's answer, and a photograph of each eye."""
+    eyes = [(k, f"{k}_left.png", f"{k}_right.png", k % 2) for k in range(12)]
+    files: Files = {
+        "train.csv": rows("ID,Left-Fundus,Right-Fundus,C", *eyes),
+        "sample_submission.csv": rows("ID,C", *((k, 0.5) for k in range(100, 104))),
+        **images([f"train/{name}" for row in eyes for name in row[1:3]]),
+        **images([f"test/{k}_{side}.png" for k in range(100, 104) for side in ("left", "right")]),
+    }
+    told = _told(root, files, "roc_auc", id="Left-Fundus")
+    assert "files are called by ID of sample_submission.csv with _left, _right behind it, as test/100_" in told
