@@ -15,6 +15,7 @@ from pipeline.data.describe.classes import decide_label, is_label
 from pipeline.data.describe.folders import find_class_folders, list_class_folders
 from pipeline.data.describe.label_sets import find_label_sets
 from pipeline.data.describe.match import Choices, ImageFiles, is_id, pick_reading
+from pipeline.data.describe.questions import refuse_commas
 from pipeline.data.describe.sample import SampleSubmission
 from pipeline.data.describe.target_columns import AnswerColumns, TargetReading
 from pipeline.data.describe.target_parts import format_unfit, is_number_column
@@ -100,6 +101,7 @@ def _find(
     ]
     if len(by_name) == 1:
         return by_name, "the sample submission asks for a column of that name"
+    refuse_commas(table[[name for name in columns if name.lower() in asked]], path)
     unlike = [name for name in columns if name.lower() in asked and name not in possible and not by_name]
     for unfit in filter(None, [format_unfit(table[name], path) for name in unlike]):
         raise InputError(f"{unfit}; or choose another column with --label")

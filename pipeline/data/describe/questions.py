@@ -5,11 +5,14 @@ from collections.abc import Collection, Mapping
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
+import pandas as pd
+
 from pipeline.core.errors import InputError, some
 from pipeline.core.ids import natural_order
 from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import ImageFiles, is_id, plain_stem
 from pipeline.data.describe.sample import SampleSubmission
+from pipeline.data.describe.target_columns import is_number_column
 
 _LOOKED_AT = 2000  # rows of the sample
 _MOST_OF = 0.9  # of these rows
@@ -82,6 +85,22 @@ def _refuse_images_alike(listing: Listing, sample: SampleSubmission) -> None:
             "images that show the same are asked for, and classes of images are what is predicted here; features of a "
             "model trained on the training groups find them, outside of init"
         )
+
+
+def refuse_commas(asked: pd.DataFrame, path: str) -> None:
+    """Refuses a column that the sample submission asks for, if it writes fractions with commas: no reader takes them.
+
+    Raises:
+        InputError: names the column and a cell.
+    """
+    for name, cells in asked.items():
+        filled = cells[cells != ""]
+        if len(filled) and filled.str.fullmatch(r"-?\d+(,\d+)?").all() and not is_number_column(cells):
+            shown = filled[filled.str.contains(",")].iloc[0]
+            raise InputError(
+                f"column {name} of {path} writes fractions with a comma, such as {shown!r}: write a point there, and "
+                "in the sample submission, if what is asked for is a number"
+            )
 
 
 def find_subjects(images: ImageFiles, sample: SampleSubmission) -> dict[str, Subject]:

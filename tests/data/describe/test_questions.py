@@ -184,3 +184,14 @@ def test_two_photographs_of_each_row_of_the_sample_are_told(root: Path) -> None:
     }
     told = _told(root, files, "roc_auc", id="Left-Fundus")
     assert "files are called by ID of sample_submission.csv with _left, _right behind it, as test/100_" in told
+
+
+def test_fractions_with_a_comma_are_told(root: Path) -> None:
+    """The column that the sample asks for was passed over, and the plot of a field taken for the answer."""
+    lines = [(f"a{k}", f"plot{k // 3}", f"{k},{k + 10}") for k in range(12)]
+    files: Files = {
+        "train.csv": "\n".join(";".join(line) for line in [("image", "plot", "yield"), *lines]) + "\n",
+        "sample_submission.csv": "image;yield\n" + "".join(f"t{k};0,0\n" for k in range(3)),
+        **images([*(f"train/a{k}.png" for k in range(12)), *(f"test/t{k}.png" for k in range(3))]),
+    }
+    assert "column yield of train.csv writes fractions with a comma, such as '0,10'" in _told(root, files, "rmse")
