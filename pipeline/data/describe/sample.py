@@ -112,10 +112,10 @@ def find_sample(listing: Listing, images: ImageFiles, choices: Choices) -> Sampl
         )
     numbers = [str(name) for name in table.columns if re.fullmatch(r"(Unnamed: \d+)?", str(name))]
     if len(numbers) == 1 and len(table.columns) > 2 and _counts(table[numbers[0]]):
+        others = some([name for name in table.columns if name != numbers[0]], 5)
         raise InputError(
-            f"{listing.source}: {path} has a column without a name, which numbers rows, beside "
-            f"{some([name for name in table.columns if name != numbers[0]], 5)}: answers have none; remove it from "
-            "the file, and from that of the solution if there is one"
+            f"{listing.source}: {path} has a column without a name, which numbers rows, in addition to {others}: "
+            "answers have none; remove it from the file, and from that of the solution if there is one"
         )
     sample = SampleSubmission(path, table, check=check)
     return replace(sample, lists=tuple(_find_lists(listing, sample)))

@@ -86,5 +86,7 @@ def test_the_sample_of_another_stage_is_no_training_data(root: Path) -> None:
 def test_a_sample_with_a_column_of_row_numbers_is_refused(root: Path) -> None:
     header, *lines = str(two_samples()["sample_submission.csv"]).splitlines()
     numbered = "\n".join([f",{header}", *(f"{4 * k},{line}" for k, line in enumerate(lines))]) + "\n"
-    with pytest.raises(InputError, match="has a column without a name, which numbers rows, beside image_name, Type_1"):
+    with pytest.raises(
+        InputError, match="has a column without a name, which numbers rows, in addition to image_name, Type_1"
+    ):
         read(root, two_samples({"sample_submission.csv": numbered}), sample="sample_submission.csv", train="train")
