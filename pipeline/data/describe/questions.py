@@ -12,7 +12,7 @@ from pipeline.core.ids import natural_order
 from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import ImageFiles, is_id, plain_stem
 from pipeline.data.describe.sample import SampleSubmission
-from pipeline.data.describe.target_columns import is_number_column
+from pipeline.data.describe.target_parts import is_number_column
 
 _LOOKED_AT = 2000  # rows of the sample
 _MOST_OF = 0.9  # of these rows

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from pipeline.core.errors import InputError, some
 from pipeline.data.containers.formats import ROW_SUFFIXES
+from pipeline.data.describe import near_misses
 from pipeline.data.describe.candidates import (
     Candidate,
     TableCandidate,
@@ -36,13 +37,6 @@ from pipeline.data.describe.match import (
     parent_folder,
     pick_reading,
     plain_stem,
-)
-from pipeline.data.describe.near_misses import (
-    check_endings,
-    check_folders,
-    format_near_misses,
-    refuse_headless,
-    refuse_mask_columns,
 )
 from pipeline.data.describe.nested_folders import find_inner_folders, refuse_two_levels
 from pipeline.data.describe.nothing_read import format_nothing
@@ -76,16 +70,16 @@ def describe_train(
     Raises:
         InputError: nothing to read, or several readings; the candidates are listed.
     """
-    refuse_headless(listing, images, [*tables, sample.path])
+    near_misses.refuse_headless(listing, images, [*tables, sample.path])
     found, passed = _list_readings(listing, images, tables, sample, choices)
     if not found or (choices.train or "").lower().endswith(ROW_SUFFIXES):
         packed = describe_packed()
         if packed is not None:
             return packed
     if not found:
-        refuse_mask_columns(listing, tables, sample)
+        near_misses.refuse_mask_columns(listing, tables, sample)
         nothing, _, way = format_nothing(listing, images, tables, sample).rpartition(". ")
-        raise InputError(f"{nothing}{format_near_misses(listing, images, tables, sample)}. {way}")
+        raise InputError(f"{nothing}{near_misses.format_near_misses(listing, images, tables, sample)}. {way}")
     if choices.train is None:
         refuse_two_levels(listing, images, tables, found, sample)
     joined = offer_joined(listing, images, found, sample, choices)
@@ -224,7 +218,10 @@ def _describe_table(
     else:
         beside = others if files is None else []
         groups = describe_groups_of_rows(listing, images, rows, tests, beside, choices)
-    check += [*check_endings(match, table[match.column].iloc[places].tolist()), *check_folders(match, cells)]
+    check += [
+        *near_misses.check_endings(match, table[match.column].iloc[places].tolist()),
+        *near_misses.check_folders(match, cells),
+    ]
     section = {
         "layout": "csv_one_hot" if labels.marks else "csv_images",
         "images": match.folder,
