@@ -20,7 +20,8 @@ from pipeline.core.cards import ModelCard
 from pipeline.core.closure import code_digest
 from pipeline.core.config import parse
 from pipeline.core.digests import is_signed, sign_file
-from pipeline.core.files import atomic_path
+from pipeline.core.errors import one_line
+from pipeline.core.files import atomic_path, locked
 from pipeline.core.paths import work_folder
 from pipeline.images.prefetching import default_workers
 from pipeline.images.views import Views, make_view_transforms
@@ -28,7 +29,7 @@ from pipeline.inference.task_shape import TaskShape
 from pipeline.networks.processor import USUAL, read_backend
 
 _MOST_WEIGHTS = 8_000_000  # of all folds and seeds: 32 MB
-_BATCH = 256  # images at once, times the views
+_MOST_AT_ONCE, _MOST_PIXELS = 256, 2_500_000  # images, and pixels of all their views
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,13 @@ class KeptGraph:
     Attributes:
         checkpoints: in the order of the outputs.
         n_views: of each image.
+        batch: images at once.
         session: of ONNX Runtime.
     """
 
     checkpoints: tuple[Path, ...]
     n_views: int
+    batch: int
     session: Any
 
     def predict_logits_and_features(
@@ -62,9 +65,9 @@ class KeptGraph:
         given = [output.name for output in self.session.get_outputs()]
         places = [self.checkpoints.index(path) for path in checkpoints]
         names = [given[2 * place + kind] for place in places for kind in (0, 1)]
-        starts = range(0, len(images), _BATCH)
+        starts = range(0, len(images), self.batch)
         batches = [
-            self.session.run(names, {taken: images[start : start + _BATCH].astype(np.float32)}) for start in starts
+            self.session.run(names, {taken: images[start : start + self.batch].astype(np.float32)}) for start in starts
         ]
         for number in range(len(places)):
             logits = [_split_views(batch[2 * number], self.n_views) for batch in batches]
@@ -85,8 +88,8 @@ def open_kept_graph(
         weights: folder of the files that a network needs before its checkpoint can be loaded.
 
     Returns:
-        None for a model without a network, with a large one, or with something in it that no graph can hold, and for
-        other backends than TensorFlow.
+        None for a model without a network, with a large one, or with something in it that no graph can hold, for other
+        backends than TensorFlow, and where the file cannot be written, which a line says.
 
     Raises:
         InputError: the card's recipe is not one of this version, or a checkpoint does not fit.
@@ -95,16 +98,27 @@ def open_kept_graph(
     if not card.has_network or not small or not _fits(card.config) or read_backend() != USUAL:
         return None
     path = work_folder(root, "graphs") / f"{card.model}-{_key(card, checkpoints, shape)}.onnx"
-    if not is_signed(path):
-        _write(path, card, checkpoints, shape, weights)
+    try:
+        with locked(path.with_name(f"{card.model}.lock")):  # two at once would sign one file and put the other there
+            if not is_signed(path):
+                _write(path, card, checkpoints, shape, weights)
+            session = _open_session(path)
+    except OSError as error:
+        print(f"{card.model}: no graph is kept for later predictions ({one_line(error)})", flush=True)
+        return None
+    views = parse(card.config.get("views", {}), Views, f"card of {card.model}: config.views")
+    n_views, side = len(make_view_transforms(views)), max(shape.stored, card.config.get("input", {}).get("size") or 0)
+    batch = max(1, min(_MOST_AT_ONCE, _MOST_PIXELS // (n_views * max(side, views.size or 0) ** 2)))
+    return KeptGraph(tuple(checkpoints), n_views, batch, session)
+
+
+def _open_session(path: Path) -> Any:
     import onnxruntime
 
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = default_workers()
     settings.add_session_config_entry("session.intra_op.allow_spinning", "0")  # which burns a core between operations
-    session = onnxruntime.InferenceSession(path, settings, providers=["CPUExecutionProvider"])
-    views = parse(card.config["views"], Views, f"card of {card.model}: config.views")
-    return KeptGraph(tuple(checkpoints), len(make_view_transforms(views)), session)
+    return onnxruntime.InferenceSession(path, settings, providers=["CPUExecutionProvider"])
 
 
 def _write(path: Path, card: ModelCard, checkpoints: Sequence[Path], shape: TaskShape, weights: Path) -> None:
@@ -122,9 +136,9 @@ def _write(path: Path, card: ModelCard, checkpoints: Sequence[Path], shape: Task
 
 def _fits(config: dict[str, Any]) -> bool:
     """Says whether a graph can hold what a model does between the stored image and its outputs."""
-    views = config["views"]
-    network = config["network"]["name"]
-    return not (config["input"]["preprocess"] or views["crops"] or views["scales"]) and network != "mlp_hog"
+    views, read = config.get("views", {}), config.get("input", {})  # of an earlier version they may lack a key
+    outside = read.get("preprocess") or views.get("crops") or views.get("scales")
+    return not outside and config.get("network", {}).get("name", "mlp_hog") != "mlp_hog"
 
 
 def _split_views(made: Any, n_views: int) -> Any:
@@ -133,7 +147,7 @@ def _split_views(made: Any, n_views: int) -> Any:
 
 def _key(card: ModelCard, checkpoints: Sequence[Path], shape: TaskShape) -> str:
     determined_by = {
-        "model": [card.fingerprint, card.digests],
+        "model": [card.fingerprint, card.digests, card.config],
         "checkpoints": [path.name for path in checkpoints],
         "shape": [shape.stored, shape.channels, shape.n_classes],
         "code": code_digest("pipeline.inference.fold_graph"),

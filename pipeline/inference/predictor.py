@@ -157,7 +157,7 @@ def open_predictor(root: Path, name: str, keep: bool = False) -> Predictor:
     """
     _require_trained(root, name)
     selection = select_models(root, name)
-    models = {card.model: open_trained_model(root, card, keep, by_graph=True) for card in selection.models}
+    models = {card.model: open_trained_model(root, card, keep, by_graph=not keep) for card in selection.models}
     prepared = prepared_folder(root)
     target, names = read_target(prepared), tables.read_classes(prepared / "class_names.json")
     detector, detecting_model = _choose_detector(root, name, models, target)

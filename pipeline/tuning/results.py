@@ -1,5 +1,6 @@
 """Results of tuning: the settings laid over a model's file, a card, its numbers, a page."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,8 @@ def _write_model_settings(root: Path, card: TuningCard) -> None:
     content: dict[str, Any] = {}
     if card.adopted and card.best is not None:
         content = {"competition": card.competition, "settings": card.best.settings}
-    content["model_file"] = hash_value(read_model(root, card.model))
+    # Through text first: YAML has keys that are numbers, and dates.
+    content["model_file"] = hash_value(json.loads(json.dumps(read_model(root, card.model), default=str)))
     write_model_settings(tuned_path(root, card.model), _headline(card, "Written by the stage tune."), content)
 
 

@@ -38,7 +38,7 @@ def test_the_file_of_the_stage_tells_recipes_apart_by_what_they_say(tmp_path: Pa
     root = write_repository(tmp_path, n_trials=0)
     path, written = root / "configs" / "models" / "one.yaml", []
     recipe = path.read_text()
-    for text in (recipe, f"# a comment\n{recipe}", f"{recipe}\nviews: {{size: 12}}\n"):
+    for text in (recipe, f"# a comment\n{recipe}", f"{recipe}\nviews: {{size: 12, 3: 2024-01-01}}\n"):
         path.write_text(text)
         tune.run(root, "one")
         written.append(tuned_path(root, "one").read_text())

@@ -72,7 +72,7 @@ def refuse_unnamed_marks(table: pd.DataFrame, key: str, label: str, named: Seque
         return
     each = filled.groupby(key)[label].nunique()
     what = f"{some(marks, 3)}, whose {' and '.join(sorted(set(filled[marks[0]])))} differ between the rows of an image"
-    if each.nunique() == 1 and each.iloc[0] == filled[label].nunique():
+    if each.nunique() == 1 and each.iloc[0] == filled[label].nunique() > 1:
         raise InputError(
             f"{place}: every {key} has a row of every {label}, so that each image would have all labels; write "
             f"present: {marks[0]} under train into the competition's file, if {what}, says which are there, or remove "
