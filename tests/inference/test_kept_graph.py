@@ -147,7 +147,7 @@ def test_a_graph_that_cannot_be_written_leaves_predictions_to_the_network(
     assert not list_kept(root)
 
 
-@pytest.mark.parametrize("lacking", ["views", "input", "views.scales", "views.crops", "input.preprocess", "input.size"])
+@pytest.mark.parametrize("lacking", ["views", "views.scales", "views.crops", "input.preprocess"])
 def test_a_card_of_an_earlier_version_that_lacks_a_key_is_opened(root: Path, lacking: str) -> None:
     card = read_card(card_path(root, "larger"), ModelCard)
     config = json.loads(json.dumps(card.config))
