@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from support.fabricated import train_fake, write_params, write_repository
+from support.once import remembered
 
 from pipeline.core import cards, paths
 from pipeline.core.errors import InputError
@@ -19,19 +20,24 @@ SPACE = {"search": {"training.epochs": {"kind": "int", "low": 1, "high": 3}}}
 PLANNED = PlannedSearch(model="weak", new_model="weak_tuned_tiny", seconds=100.0, step=20.0)
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
+@remembered
+def write_searched(root: Path) -> Path:
     """Three models in an ensemble, two of them with a search space; `strong` has the largest weight."""
-    write_repository(tmp_path)
+    write_repository(root)
     models: Mapping[str, tuple[float, Mapping[str, object]]]
     models = {"weak": (0.4, SPACE), "strong": (0.9, SPACE), "plain": (0.5, {})}
-    write_params(tmp_path, list(models), ensemble={"combiners": ["convex"]})
+    write_params(root, list(models), ensemble={"combiners": ["convex"]})
     for seed, (name, (skill, content)) in enumerate(models.items()):
-        write_json(paths.model_path(tmp_path, name), dict(content))
-        train_fake(tmp_path, name, seed=seed, skill=skill)
-    ensemble.run(tmp_path)
-    weigh(tmp_path, {"weak": 0.3, "plain": 0.1, "strong": 0.6})
-    return tmp_path
+        write_json(paths.model_path(root, name), dict(content))
+        train_fake(root, name, seed=seed, skill=skill)
+    ensemble.run(root)
+    weigh(root, {"weak": 0.3, "plain": 0.1, "strong": 0.6})
+    return root
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return write_searched(tmp_path)
 
 
 def weigh(root: Path, weights: dict[str, float]) -> None:
