@@ -3,6 +3,7 @@
 import io
 import zipfile
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ BREEDS = ("boxer", "dingo", "pug")
 Files = Mapping[str, bytes | str]
 
 
+@cache
 def image(seed: int, size: tuple[int, int] = (20, 20), grey: bool = False, kind: str = "PNG") -> bytes:
     shape = (size[1], size[0]) if grey else (size[1], size[0], 3)
     pixels = np.random.default_rng(seed).integers(0, 256, shape).astype("uint8")
