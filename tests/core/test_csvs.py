@@ -81,11 +81,14 @@ def test_the_encoding_given_changes_nothing_about_utf8(tmp_path: Path) -> None:
     )
 
 
-def test_blanks_and_letters_of_no_width_around_cells_are_no_part_of_them(tmp_path: Path) -> None:
-    path = _write(tmp_path, "id, label \na0  ,\u200b cat\u00a0\nb,big dog\n")
-    assert read_source_table(path).to_dict("list") == {"id": ["a0", "b"], "label": ["cat", "big dog"]}
-    assert read_columns(path, ["label"])["label"].tolist() == ["cat", "big dog"]
-    assert read_table(path)[" label "].tolist() == ["\u200b cat\u00a0", "big dog"]
+@pytest.mark.parametrize("times", [1, 500])
+def test_blanks_and_letters_of_no_width_around_cells_are_no_part_of_them(tmp_path: Path, times: int) -> None:
+    path = _write(tmp_path, "id, label \n" + "a0  ,\u200b cat\u00a0\nb,big dog\n" * times)
+    table = read_source_table(path)
+    assert table.to_dict("list") == {"id": ["a0", "b"] * times, "label": ["cat", "big dog"] * times}
+    assert set(table.dtypes) == {read_table(path).dtypes.iloc[0]}
+    assert read_columns(path, ["label"])["label"].tolist() == ["cat", "big dog"] * times
+    assert read_table(path)[" label "].tolist() == ["\u200b cat\u00a0", "big dog"] * times
 
 
 def test_a_table_of_very_many_columns_is_read_in_seconds_and_without_blanks_too(tmp_path: Path) -> None:
