@@ -61,6 +61,15 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return data
 
 
+def parse_text(text: str, section: type[S], place: str) -> S:
+    """Validates a text of YAML that the project made, as `load` validates it once it is written.
+
+    Raises:
+        InputError: as `parse`.
+    """
+    return parse(load_yaml_text(text)[1], section, place)
+
+
 def parse(data: Mapping[str, Any], section: type[S], place: str) -> S:
     """Validates a mapping; every problem becomes one line that says where, what and which keys exist.
 

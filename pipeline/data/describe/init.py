@@ -9,11 +9,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from ruamel.yaml import YAML
-
 from pipeline.core.archives.kinds import strip_archive_ending
 from pipeline.core.competition import Competition, load_competition
-from pipeline.core.config import expand, parse
+from pipeline.core.config import expand, parse_text
 from pipeline.core.confined import require_own_folder
 from pipeline.core.errors import InputError, near_names
 from pipeline.core.files import write_text
@@ -115,7 +113,7 @@ def write_description(
     models = propose_models(root, storage["size"], storage["channels"], train.rows)
     description, starter = _name_own_metric(description, name)
     text = format_competition(description, name, source, models, made_by)
-    parse(YAML(typ="safe", pure=True).load(text), Competition, f"{path.relative_to(root)} (described)")
+    parse_text(text, Competition, f"{path.relative_to(root)} (described)")
     own = metrics_folder(root) / f"{name}.py"
     made = [] if starter is None else [f"{'kept' if own.exists() else 'wrote'} {own.relative_to(root)}: the metric"]
     if starter is not None and not own.exists():  # what a person wrote there stays

@@ -151,16 +151,17 @@ class Listing:
         return self._heads[path]
 
     def _first_lines(self, path: str) -> pd.DataFrame:
-        limit, raw = _HEAD_BYTES, self.read(path, _HEAD_BYTES)
-        while len(raw) == limit:
-            if whole := csvs.cut_whole_rows(raw):
-                raw = whole
-                break
+        limit, rows = _HEAD_BYTES, b""
+        raw = self.read(path, limit)
+        while len(raw) == limit and not (rows := csvs.cut_whole_rows(raw)):
             limit *= 8  # a row that long holds a mask or a picture
             raw = self.read(path, limit)
         cut = self.folder / "head.csv"
-        cut.write_bytes(raw)
-        return self._parsed(cut, path)
+        cut.write_bytes(rows or raw)
+        head = self._parsed(cut, path)
+        if not rows:  # the table ends there
+            self._tables[path] = head
+        return head
 
     def _parsed(self, place: Path, path: str) -> pd.DataFrame:
         return self._named(path, place, lambda: csvs.read_source_table(place, self.encoding))

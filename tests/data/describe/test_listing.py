@@ -3,12 +3,15 @@
 import os
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from support.competition_files import Files, animals, cactus, images, labels, read, rows, write, zipped
 
+from pipeline.core import csvs
 from pipeline.core.answers import LabelSubmission
 from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError
+from pipeline.data.describe import listing
 from pipeline.data.describe.init import describe_local
 from pipeline.data.describe.listing import open_listing
 
@@ -54,6 +57,26 @@ def test_a_folder_with_a_link_to_nothing_is_refused(root: Path) -> None:
     (source / "train" / "gone.csv").symlink_to(root / "gone.csv")
     with pytest.raises(InputError, match=r"gone\.csv is a link to nothing, or no plain file; remove it"):
         describe_local(root, source)
+
+
+@pytest.mark.parametrize(("most_bytes", "parsed"), [(1_000_000, 1), (20, 2)])
+def test_a_table_whose_first_lines_are_all_of_it_is_parsed_once(
+    root: Path, monkeypatch: pytest.MonkeyPatch, most_bytes: int, parsed: int
+) -> None:
+    read_table, asked = csvs.read_source_table, []
+
+    def read(path: Path, encoding: str | None = None) -> pd.DataFrame:
+        asked.append(path)
+        return read_table(path, encoding)
+
+    monkeypatch.setattr(csvs, "read_source_table", read)
+    monkeypatch.setattr(listing, "_HEAD_BYTES", most_bytes)
+    source = write(root, {"train.csv": rows("id,kind", *((n, "cat") for n in range(9)))})
+    with open_listing(source) as opened:
+        head = opened.head("train.csv")
+        assert opened.table("train.csv")["id"].tolist() == list("012345678")
+        assert head["id"].tolist() == list("012345678")[: 9 if parsed == 1 else len(head)]
+    assert len(asked) == parsed
 
 
 def test_a_broken_table_is_named_as_it_is_called_in_the_zip(root: Path) -> None:
