@@ -3,12 +3,13 @@
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import TypeAdapter
-from support.project_imports import ROOT, closure, code_deps, tree
+from support.project_imports import ROOT, closure, code_deps, walk
 
 from pipeline.core.competition import Competition
 from pipeline.core.config import read_yaml
@@ -47,13 +48,18 @@ def params(stage: str) -> dict[str, list[str]]:
 
 def calls(module: str) -> set[tuple[str, str]]:
     """The functions called in the closure of ``module``, each with its last text argument."""
+    return set().union(*map(calls_within, closure(module)))
+
+
+@cache
+def calls_within(module: str) -> set[tuple[str, str]]:
+    """The functions called in ``module`` itself."""
     found: set[tuple[str, str]] = set()
-    for inner in closure(module):
-        for node in ast.walk(tree(inner)):
-            if isinstance(node, ast.Call):
-                name = getattr(node.func, "attr", getattr(node.func, "id", ""))
-                texts = [arg.value for arg in node.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
-                found.add((name, texts[-1] if texts else ""))
+    for node in walk(module):
+        if isinstance(node, ast.Call):
+            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            texts = [arg.value for arg in node.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
+            found.add((name, texts[-1] if texts else ""))
     return found
 
 
