@@ -5,8 +5,16 @@ from pathlib import Path
 
 import pytest
 from support.kaggle_server import TOKEN, KaggleServer
+from support.warm_client import warm
 
 from pipeline.kaggle.client import run_client
+
+
+@pytest.fixture(autouse=True)
+def client(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The real client, warm where no test is about how it waits."""
+    if request.node.get_closest_marker("slow") is None:
+        warm(request.getfixturevalue("monkeypatch"), tmp_path_factory.mktemp("client"))
 
 
 @pytest.mark.slow  # the client waits before it tries again; tests/kaggle/test_download.py has it through the pipeline
