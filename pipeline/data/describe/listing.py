@@ -160,7 +160,7 @@ class Listing:
         cut.write_bytes(rows or raw)
         head = self._parsed(cut, path)
         if not rows:  # the table ends there
-            self._tables[path] = head
+            self.known[path] = head
         return head
 
     def _parsed(self, place: Path, path: str) -> pd.DataFrame:
