@@ -9,6 +9,7 @@ from PIL import Image
 from rich.console import Console
 from support.fabricated import PROBABILITIES, write_repository
 from support.kaggle_server import KaggleServer
+from support.warm_client import warm
 
 from pipeline.cli import main
 from pipeline.core.errors import InputError
@@ -208,7 +209,10 @@ def test_a_refresh_without_submissions_asks_nobody(root: Path, kaggle_server: Ka
     assert not kaggle_server.log
 
 
-def test_a_refresh_that_kaggle_refuses_leaves_the_log_alone(root: Path, kaggle_server: KaggleServer) -> None:
+def test_a_refresh_that_kaggle_refuses_leaves_the_log_alone(
+    root: Path, kaggle_server: KaggleServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warm(monkeypatch, root)
     at_kaggle(root)
     submission_log.append_entry(root, entry(1, 0.5, None))
     before = submission_log.log_path(root).read_bytes()
@@ -219,8 +223,9 @@ def test_a_refresh_that_kaggle_refuses_leaves_the_log_alone(root: Path, kaggle_s
 
 
 def test_a_refresh_says_which_submissions_kaggle_lists_no_more(
-    root: Path, kaggle_server: KaggleServer, capsys: pytest.CaptureFixture[str]
+    root: Path, kaggle_server: KaggleServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    warm(monkeypatch, root)
     at_kaggle(root)
     submission_log.append_entry(root, entry(1, 0.5, None))
     stage.run(root, refresh=True)
