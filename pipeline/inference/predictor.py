@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core import paths, tables
+from pipeline.core.active import active_name
 from pipeline.core.arrays import Images, Probs
-from pipeline.core.cards import EnsembleCard, read_card
+from pipeline.core.cards import EnsembleCard, SubmissionCard, read_card
 from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError
 from pipeline.core.paths import classes_path, prepared_folder
@@ -55,7 +56,8 @@ class Predictor:
         detector: of unknown images; None where images have no class.
         detecting_model: the model whose outputs it scores; None for the combination.
         members: all members in the ensemble's order; empty for a single model.
-        combine: the ensemble's combination.
+        combine: the ensemble's combination, its decision rule included.
+        rule: the decision rule of a single model; None where the plain decision is as good.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Predictor:
     detecting_model: str | None
     members: tuple[str, ...] = ()
     combine: "Combine | None" = None
+    rule: "Combine | None" = None
 
     def predict(self, images: Images) -> ImagePredictions:
         """Predicts images, uint8 (n, size, size, channels) as `form` stores them."""
@@ -138,7 +141,7 @@ class Predictor:
 
     def _combine_members(self, probs: dict[str, Probs]) -> Probs:
         if self.combine is None:
-            return probs[self.name]
+            return probs[self.name] if self.rule is None else self.rule(probs[self.name])
         # A member without weight has no influence, whatever its probabilities.
         even = np.full_like(next(iter(probs.values())), 1 / len(self.target.columns))
         return self.combine(np.stack([self.target.normalise(probs.get(name, even)) for name in self.members]))
@@ -163,11 +166,23 @@ def open_predictor(root: Path, name: str, keep: bool = False) -> Predictor:
     detector, detecting_model = _choose_detector(root, name, models, target)
     form = read_form(root)
     if name != paths.ENSEMBLE:
-        return Predictor(name, form, target, names, models, detector, detecting_model)
+        rule = _read_rule(root, name, target)
+        return Predictor(name, form, target, names, models, detector, detecting_model, rule=rule)
     from pipeline.ensemble.recombining import rebuild_combination  # scikit-learn: not for a single model
 
     combine = rebuild_combination(root, load_competition(root).metric.metric_for(target))
     return Predictor(name, form, target, names, models, detector, detecting_model, selection.members, combine)
+
+
+def _read_rule(root: Path, name: str, target: Target) -> "Combine | None":
+    """Reads the decision rule of a single model from the card of its submission, if it has one."""
+    path = paths.submission_path(root, name).with_suffix(".json")
+    card = read_card(path, SubmissionCard) if path.is_file() else None
+    if card is None or card.rule is None or card.competition != active_name(root):
+        return None
+    from pipeline.ensemble.recombining import read_rule_alone
+
+    return read_rule_alone(card, target)
 
 
 def _choose_detector(

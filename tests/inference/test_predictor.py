@@ -1,11 +1,14 @@
 """Predictors: any images are predicted as the pipeline predicts its test images, with heat maps and p-values."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pipeline.core import paths, predictions
+from pipeline.core.cards import SubmissionCard, read_card, write_card
+from pipeline.ensemble.decisions import read_decision
 from pipeline.images.store import open_store
 from pipeline.inference.predictor import Predictor, open_predictor
 
@@ -37,6 +40,24 @@ def test_the_ensembles_pictures_are_predicted_as_its_test_images_were(root: Path
     known = predictions.read_predictions(paths.predicted_test_path(root, "ensemble"), ensemble.target.columns)
     np.testing.assert_allclose(ensemble.predict(images).probs, known.probs, atol=1e-6)
     assert ensemble.detecting_model is None  # too few pictures to choose by: the simplest
+
+
+def test_a_single_models_pictures_are_decided_by_the_rule_of_its_submission(root: Path, tmp_path: Path) -> None:
+    copied = tmp_path / "copied"
+    shutil.copytree(root, copied)
+    images = open_store(root / "data" / "prepared" / "test_images.npy")
+    path = paths.submission_path(copied, "hog").with_suffix(".json")
+    card = read_card(path, SubmissionCard)
+    decision = dict(zip(open_predictor(root, "hog").target.columns, (0.2, 1.0, 3.0), strict=True))
+    write_card(path, card.model_copy(update={"rule": "class_factors", "decision": decision}))
+    plain, decided = (open_predictor(each, "hog") for each in (root, copied))
+    rule = read_decision("class_factors", plain.target, decision)
+    assert rule is not None
+    wanted = rule(plain.predict(images).probs)
+    np.testing.assert_array_equal(decided.predict(images).probs, wanted)
+    assert (wanted.argmax(1) != plain.predict(images).probs.argmax(1)).any()
+    write_card(path, card.model_copy(update={"rule": "class_factors", "decision": decision, "competition": "other"}))
+    np.testing.assert_array_equal(open_predictor(copied, "hog").predict(images).probs, plain.predict(images).probs)
 
 
 def test_no_pictures_are_no_predictions(ensemble: Predictor) -> None:
