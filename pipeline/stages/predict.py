@@ -2,7 +2,7 @@
 
 Reads: params.yaml, configs/, data/prepared/, folds/ (cards, checkpoints, predictions, the fold table),
     reports/ensemble.json, the images
-Writes: on request a file of results and a folder of overlays; .work/unknown
+Writes: on request a file of results and a folder of overlays; .work/graphs, .work/unknown
 """
 
 import re

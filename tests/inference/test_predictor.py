@@ -1,5 +1,6 @@
 """Predictors: any images are predicted as the pipeline predicts its test images, with heat maps and p-values."""
 
+import errno
 import shutil
 from pathlib import Path
 
@@ -84,6 +85,24 @@ def test_the_heat_of_a_fold_comes_by_its_own_weights(root: Path) -> None:
         for (path,) in list(model.checkpoints.values())[:2]
     )
     assert not np.allclose(first, second)
+
+
+@pytest.mark.parametrize("name", ["hog", "ensemble"])
+def test_a_folder_that_cannot_be_written_ends_no_prediction(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    copied = tmp_path / "copied"
+    shutil.copytree(root, copied, ignore=shutil.ignore_patterns("unknown"))
+    monkeypatch.setattr("pipeline.inference.unknown.detector._write", refuse)
+    images = open_store(root / "data" / "prepared" / "test_images.npy")
+    said, wanted = open_predictor(copied, name).predict(images), open_predictor(root, name).predict(images)
+    assert "is not kept for later predictions" in capsys.readouterr().out
+    assert said.p_known is not None
+    assert wanted.p_known is not None
+    np.testing.assert_array_equal(said.p_known, wanted.p_known)
 
 
 def test_what_was_fitted_for_unknown_pictures_is_found_again(root: Path) -> None:

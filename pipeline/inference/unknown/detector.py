@@ -27,7 +27,7 @@ from pipeline.core.arrays import Labels
 from pipeline.core.cards import EnsembleCard
 from pipeline.core.closure import code_digest
 from pipeline.core.digests import is_signed, sign_file
-from pipeline.core.errors import InputError
+from pipeline.core.errors import InputError, one_line
 from pipeline.core.files import atomic_path, sha256
 from pipeline.core.paths import prepared_folder, work_folder
 from pipeline.core.progress import track_progress
@@ -122,7 +122,7 @@ def open_detector(root: Path, model: TrainedModel) -> UnknownDetector:
         outputs, labels = _read_outputs(root, model.card.model, list(model.checkpoints), model.classes)
     else:
         outputs, labels = _compute_outputs(root, folds, model)
-    smoothing = model.card.config["training"]["label_smoothing"] if model.card.has_network else 0.0
+    smoothing = model.card.config.get("training", {}).get("label_smoothing", 0.0) if model.card.has_network else 0.0
     return _keep(path, fit_detector(outputs, labels, len(model.classes), smoothing))
 
 
@@ -172,8 +172,12 @@ def _read_outputs(
 
 
 def _keep(path: Path, detector: UnknownDetector) -> UnknownDetector:
-    _write(path, detector)
-    sign_file(path)
+    """Keeps a detector for later predictions; where it cannot be written, a line says so."""
+    try:
+        _write(path, detector)
+        sign_file(path)
+    except OSError as error:
+        print(f"what recognises unknown images is not kept for later predictions ({one_line(error)})", flush=True)
     return detector
 
 
