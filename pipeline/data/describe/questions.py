@@ -147,12 +147,8 @@ def format_rows_of_parts(images: ImageFiles, sample: SampleSubmission, columns: 
     if len(values) > 1:
         words += f", with {len(values)} answers in each row ({some(values, 3)}), and such rows are read with one"
     chosen = f" with --label '{part}'" if part is not None else ""
-    home = plain_stem(_base(first.path))
+    home = plain_stem(PurePosixPath(first.path).name)
     return (
         f"{words}: leave one row of each image in the sample submission, with the id {home!r}, "
         f"describe{chosen}, and put the files of answers together by hand"
     )
-
-
-def _base(path: str) -> str:
-    return PurePosixPath(path).name
