@@ -62,7 +62,8 @@ ROOMS = {
         3,
         "images",
         """backbones.pretrained backbones.published backbones.transformers build checkpoint_files cutting
-        feature_batches features hardware head inputs mlp_hog normalisation predicting processor runtime""",
+        feature_batches features hardware head inputs layers.as_trained layers.pixels mlp_hog normalisation predicting
+        processor runtime""",
     ),
     "data": Room(
         3,
@@ -169,8 +170,8 @@ def test_no_two_parts_of_a_folder_import_each_other_at_any_distance(folder: str)
     assert not [part for part, inner in reached.items() if part in inner]
 
 
-def test_keras_and_its_backends_are_imported_by_the_runtime_alone() -> None:
-    assert {module for module in modules() if top_levels(module) & BACKENDS} == {"pipeline.networks.runtime"}
+def test_keras_and_its_backends_are_imported_by_one_module_alone() -> None:
+    assert {module for module in modules() if top_levels(module) & BACKENDS} == {"pipeline.networks.deferred"}
 
 
 def test_only_rooms_that_build_or_run_networks_take_keras_from_there() -> None:
@@ -245,6 +246,12 @@ def heavy_imports() -> dict[str, list[str]]:
 @cache
 def slow_imports() -> dict[str, list[str]]:
     return import_in_turn(LIGHT_VERBS, {"pandas", "sklearn", "scipy", "matplotlib", "cv2", "PIL"})
+
+
+def test_recipes_are_read_and_settled_without_keras() -> None:
+    parts = ("training.recipes.recipe", "training.setup", "training.results")
+    started = import_in_turn(parts, {"keras", "tensorflow", "jax", "torch", "albumentations", "matplotlib"})
+    assert not any(started.values())
 
 
 @pytest.mark.parametrize("module", VERBS_WITHOUT_NETWORKS)

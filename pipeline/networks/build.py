@@ -5,6 +5,8 @@ adds to what a model's file may name: a new architecture is one new file. Backbo
 below.
 """
 
+from __future__ import annotations
+
 import importlib
 import pkgutil
 from collections.abc import Callable
@@ -23,7 +25,6 @@ from pipeline.images.hog import compute_hog
 from pipeline.networks import architectures, runtime
 from pipeline.networks.backbones.foundation import Foundation
 from pipeline.networks.backbones.pretrained import (
-    AsTrained,
     Pretrained,
     build_backbone,
     find_backbone_weights,
@@ -45,7 +46,7 @@ from pipeline.networks.inputs import Normalise, make_rgb, normalise_pixels
 from pipeline.networks.mlp_hog import MlpHog
 from pipeline.networks.runtime import keras, layers
 
-PixelsToFeatures = Callable[[keras.KerasTensor, Any], keras.KerasTensor]
+PixelsToFeatures = Callable[["keras.KerasTensor", Any], "keras.KerasTensor"]
 
 
 def _plain_networks() -> dict[str, tuple[type[Section], PixelsToFeatures]]:
@@ -180,6 +181,7 @@ def _on_pretrained(
         _require_no_scaling(backbone, normalise)
         pixels = make_rgb(normalise_pixels(images, normalise))
     read = read_layers(network, backbone)
+    from pipeline.networks.layers.as_trained import AsTrained
 
     def run(part: keras.Model, x: keras.KerasTensor) -> Any:
         return AsTrained(part, name="as_trained")(x) if network.norm == "frozen" else part(x)

@@ -1,5 +1,7 @@
 """A network cut in two behind an inner layer: what lies below is computed once, what lies above can train on it."""
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -7,9 +7,10 @@ import importlib
 import importlib.metadata
 import os
 import platform
+from contextlib import suppress
 from functools import cache
 
-from pipeline.networks.processor import name_processor
+from pipeline.networks.processor import name_processor, read_backend
 
 # Each changes how sums are split or rounded; OpenMP's threads do not on TensorFlow, which has a pool of its own.
 _SETTINGS = ("TF_ENABLE_ONEDNN_OPTS", "TF_NUM_INTRAOP_THREADS", "XLA_FLAGS", "NVIDIA_TF32_OVERRIDE")
@@ -38,21 +39,16 @@ def count_gpus() -> int:
 
 def read_numeric_settings() -> dict[str, str]:
     """Returns those environment variables that are set and change bits on this backend."""
-    from pipeline.networks.runtime import keras
-
-    names = _SETTINGS if keras.backend.backend() == "tensorflow" else (*_SETTINGS, _OPENMP)
+    names = _SETTINGS if read_backend() == "tensorflow" else (*_SETTINGS, _OPENMP)
     return {name: os.environ[name] for name in names if name in os.environ}
 
 
 def read_versions() -> dict[str, str]:
     """Returns the version of every library that can change a trained weight or a prediction, and Python's."""
-    from pipeline.networks.runtime import keras
-
     names = ["keras", "keras-hub", "scikit-image", "albumentations", "albucore", "opencv-python-headless"]
     versions = {name: _read_version(name) for name in names} | read_numeric_versions()
-    backend = keras.backend.backend()
-    # tensorflow and tensorflow-cpu install the same module under two distribution names.
-    versions[backend] = str(importlib.import_module(backend).__version__)
+    backend = read_backend()
+    versions[backend] = _read_backend_version(backend)
     return versions
 
 
@@ -60,6 +56,17 @@ def read_numeric_versions() -> dict[str, str]:
     """Returns the versions of Python and of what computes on arrays alone, no backend among it."""
     versions = {name: _read_version(name) for name in ("numpy", "scipy", "scikit-learn")}
     return versions | {"python": platform.python_version()}
+
+
+@cache
+def _read_backend_version(backend: str) -> str:
+    """Reads it off the distribution, and asks the backend itself, which starts it, where no such one is known."""
+    for name in (backend, f"{backend}-cpu"):  # which install the same module
+        with suppress(importlib.metadata.PackageNotFoundError):
+            return importlib.metadata.version(name)
+    from pipeline.networks.runtime import keras  # sets first what the backend reads as it is imported
+
+    return str(importlib.import_module(keras.backend.backend()).__version__)
 
 
 @cache

@@ -1,12 +1,14 @@
 """The head on a backbone's features: dense layers, dropout, logits; linear ones, or cosines with centres of classes."""
 
+from __future__ import annotations
+
 from typing import Literal
 
 from pydantic import Field
 
 from pipeline.core.bounds import Width
 from pipeline.core.config import Section
-from pipeline.networks.runtime import keras, layers, ops
+from pipeline.networks.runtime import keras, layers
 
 
 class CosineHead(Section):
@@ -42,27 +44,6 @@ class Head(Section):
     cosine: CosineHead | None = None
 
 
-class CosineLogits(layers.Layer):  # type: ignore[misc]
-    """Scaled cosines of features with the nearest centre of each class, in float32 at any precision."""
-
-    def __init__(self, n_classes: int, section: CosineHead, regularizer: keras.Regularizer | None, name: str) -> None:
-        """Takes the number of classes, and what the kernel pays for its size."""
-        super().__init__(dtype="float32", name=name)
-        self._n_classes, self._section, self._regularizer = n_classes, section, regularizer
-
-    def build(self, input_shape: tuple[int, ...]) -> None:
-        """Makes the centres: (width, n_classes * centres)."""
-        shape = int(input_shape[-1]), self._n_classes * self._section.centres
-        self.kernel = self.add_weight(shape, "glorot_uniform", name="kernel", regularizer=self._regularizer)
-
-    def call(self, features: keras.KerasTensor) -> keras.KerasTensor:
-        """Returns (batch, n_classes)."""
-        cosines = ops.matmul(ops.normalize(features, axis=-1), ops.normalize(self.kernel, axis=0))
-        if self._section.centres > 1:
-            cosines = ops.max(ops.reshape(cosines, (-1, self._n_classes, self._section.centres)), axis=-1)
-        return cosines * self._section.scale
-
-
 def build_head(section: Head, width: int, n_classes: int) -> keras.Model:
     """Builds a model from features (batch, width) to logits (batch, n_classes), float32 at any precision."""
     regularizer = keras.regularizers.L2(section.l2) if section.l2 else None
@@ -72,7 +53,9 @@ def build_head(section: Head, width: int, n_classes: int) -> keras.Model:
         x = layers.Dense(units, activation=section.activation, kernel_regularizer=regularizer)(x)
     x = layers.Dropout(section.dropout)(x) if section.dropout else x
     if section.cosine is not None:
-        logits = CosineLogits(n_classes, section.cosine, regularizer, "logits")(x)
+        from pipeline.networks.layers.cosines import CosineLogits
+
+        logits = CosineLogits(n_classes, section.cosine.scale, section.cosine.centres, regularizer)(x)
     else:
         logits = layers.Dense(n_classes, dtype="float32", name="logits", kernel_regularizer=regularizer)(x)
     return keras.Model(features, logits, name="head")

@@ -3,6 +3,8 @@
 What the network reads comes along with its logits, for whoever asks more of it.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 
 import numpy as np

@@ -1,71 +1,69 @@
 """The runtime: seeds, determinism, precision and devices; the only module that knows the backend below Keras.
 
-Keras is imported here alone, and from here by all that builds or runs networks: the environment that TensorFlow reads
-at import time is set first, whatever the order of imports.
+All that builds or runs networks takes Keras from here, which starts the backend when it is first used (`deferred`): the
+environment that TensorFlow reads at import time is set first, whatever the order of imports.
 """
 
+from __future__ import annotations
+
 import importlib
-import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.core.memory import is_out_of_memory, keep_objects, spare_old_objects
+from pipeline.core.memory import is_out_of_memory
+from pipeline.networks.deferred import keras as keras
+from pipeline.networks.deferred import layers as layers
+from pipeline.networks.deferred import ops as ops
+from pipeline.networks.deferred import when_started
 from pipeline.networks.processor import Precision as Precision
 from pipeline.networks.processor import (
     announce_backend,
-    explain_backend,
+    may_have_gpus,
+    read_backend,
     read_cpu_info,
-    require_backend_threads,
     require_trainable_backend,
 )
-from pipeline.networks.quiet_start import hide_retracing, hide_unused, swallow_greeting
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
-os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-# By itself TensorFlow leaves oneDNN off on CPUs without AVX-512 VNNI, and trains 1.3 to 1.6 times as slowly.
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-
-require_trainable_backend()
-require_backend_threads()
-spare_old_objects()
-with swallow_greeting(), hide_unused():
-    try:
-        import keras as keras
-        from keras import layers as layers
-        from keras import ops as ops
-    except (ImportError, ValueError) as missing:
-        raise explain_backend(missing) from missing
-keep_objects()
-
-
-hide_retracing()
 
 _MOST_CONSTANTS = 15_000_000  # weights in a graph: 600 MB of memory
+_in_use = ["float32"]
 _POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 
 
 def start_backend(precision: Precision) -> str:
     """Makes every later Keras operation deterministic and sets the precision; names a backend that is not the usual.
 
+    Keras itself starts with the first of these operations.
+
     Returns:
         The precision in use: ``auto`` resolved to bfloat16 where the CPU or GPU computes in it, to float16 on GPUs that
         have tensor cores for that alone (Volta and Turing, such as the T4), to float32 otherwise.
     """
+    require_trainable_backend()
     announce_backend()
+    resolved = _best_precision() if precision == "auto" else precision
+    _in_use[:] = [resolved]
+    when_started(partial(_set_up, resolved))
+    return resolved
+
+
+def name_policy() -> str:
+    """Names the precision that `start_backend` set last, as Keras calls it."""
+    return _POLICIES[_in_use[0]]
+
+
+def _set_up(precision: str) -> None:
     forget_names()
     if keras.backend.backend() == "tensorflow":
         importlib.import_module("tensorflow").config.experimental.enable_op_determinism()
     # Not what ~/.keras/keras.json says: the networks are written for these.
     keras.config.set_floatx("float32")
     keras.config.set_image_data_format("channels_last")
-    resolved = _best_precision() if precision == "auto" else precision
-    keras.mixed_precision.set_global_policy(_POLICIES[resolved])
-    return resolved
+    keras.mixed_precision.set_global_policy(_POLICIES[precision])
 
 
 def forget_names() -> None:
@@ -228,6 +226,8 @@ def load_saved_model(path: Path) -> Callable[[NDArray[np.uint8]], NDArray[np.flo
 
 def list_gpus() -> list[tuple[str, tuple[int, ...]]]:
     """Returns the name and the compute capability of each GPU that the backend sees."""
+    if read_backend() == "tensorflow" and not may_have_gpus():
+        return []  # starts nothing
     backend: Any = importlib.import_module(keras.backend.backend())
     if backend.__name__ == "tensorflow":
         details = map(backend.config.experimental.get_device_details, backend.config.list_physical_devices("GPU"))

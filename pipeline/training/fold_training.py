@@ -1,5 +1,7 @@
 """The training of one fold: its phases one after another, what they are fed, and predictions at any time."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any

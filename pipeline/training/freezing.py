@@ -1,5 +1,7 @@
 """Layers that rest and layers that train in a phase: frozen, cut off below, or slower the deeper they lie."""
 
+from __future__ import annotations
+
 from pipeline.core.errors import InputError
 from pipeline.networks.build import BuiltNetwork
 from pipeline.networks.cutting import CutNetwork, cut_network

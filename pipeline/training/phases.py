@@ -1,5 +1,7 @@
 """Phases of a training, compiled once for all folds: what trains, at which size and pace."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,11 +15,11 @@ from pipeline.networks.cutting import CutNetwork
 from pipeline.networks.runtime import keras
 from pipeline.training.freezing import cut_prefix, depth_factors, free_layers
 from pipeline.training.recipes.averaging import hold_rates
+from pipeline.training.recipes.built_losses import build_target_loss
 from pipeline.training.recipes.optimizers import build_optimizer
 from pipeline.training.recipes.phase_recipe import PhaseRecipe
 from pipeline.training.recipes.recipe import Training
 from pipeline.training.recipes.schedules import tabulate_rates
-from pipeline.training.recipes.target_losses import build_target_loss
 from pipeline.training.state import Arrays
 
 # Steps that one call of the graph makes at most, where a step is so small that the call would cost more than it: by
@@ -77,7 +79,7 @@ class CompiledPhase:
     model: keras.Model
     fresh_optimizer: Arrays
     cut: CutNetwork | None = None
-    later: "CompiledPhase | None" = None
+    later: CompiledPhase | None = None
 
     @property
     def steps(self) -> int:

@@ -3,6 +3,8 @@
 Results are kept, so that a training that continues does not get another one.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 import time
@@ -110,7 +112,7 @@ def halve_batch(recipe: Recipe, shape: tuple[int, int, int], memory: Path, error
 
 def _memory_key(recipe: Recipe, phase: PhaseRecipe, shape: tuple[int, int, int]) -> list[Any]:
     """Lists what a phase's need of memory depends on, but for the batch size."""
-    network, policy = recipe.network.model_dump(mode="json"), keras.mixed_precision.global_policy().name
+    network, policy = recipe.network.model_dump(mode="json"), runtime.name_policy()
     what = [network, shape, recipe.input.size, phase.size, phase.unfreeze, phase.optimizer.name]
     return ["room", policy, *what, *_name_cut(phase)]
 
@@ -133,7 +135,7 @@ def _fit_batch(
     if on_gpu and not head_alone:
         asked = [
             "batch",
-            keras.mixed_precision.global_policy().name,
+            runtime.name_policy(),
             recipe.network.model_dump(mode="json"),
             shape,
             recipe.input.size,

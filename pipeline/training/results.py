@@ -22,7 +22,6 @@ from pipeline.core.paths import (
     predicted_test_fold_path,
     predicted_test_path,
 )
-from pipeline.core.plots import draw_learning_curves
 from pipeline.core.predictions import Predictions
 from pipeline.core.seed_cards import make_seeds_card
 from pipeline.core.students import describe_student, measure_student
@@ -190,6 +189,8 @@ def _copy_folds(target: Path, tasks: list[FoldTask]) -> None:
     with atomic_path(target / "history.csv") as temporary:
         history.to_csv(temporary, index=False, lineterminator="\n")
     first = group_by_seed(tasks)[tasks[0].seed]
+    from pipeline.core.plots import draw_learning_curves  # takes matplotlib, which takes half a second to start
+
     draw_learning_curves(
         pd.concat([_read_history(task, first) for task in first], ignore_index=True), target / "curves.png"
     )

@@ -1,5 +1,7 @@
 """A session: one model's network, built and compiled once, for the training of one fold after another."""
 
+from __future__ import annotations
+
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -10,7 +12,7 @@ from pipeline.core.errors import InputError
 from pipeline.networks import runtime
 from pipeline.networks.build import BuiltNetwork, WeightSource, build_network, list_weight_files
 from pipeline.networks.head import find_cosine_head
-from pipeline.networks.inputs import DatasetNorm
+from pipeline.networks.layers.pixels import DatasetNorm
 from pipeline.training.data import Data
 from pipeline.training.fold_training import FoldTraining
 from pipeline.training.inputs import NetworkInputs

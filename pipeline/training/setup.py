@@ -1,10 +1,13 @@
 """The set-up of a training: from a recipe to a model whose folds can be trained, every ``auto`` settled."""
 
+from __future__ import annotations
+
 import dataclasses
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.core.errors import InputError, NoRoomError
 from pipeline.core.paths import work_folder
@@ -16,23 +19,23 @@ from pipeline.networks.build import list_weight_files
 from pipeline.networks.head import find_cosine_head
 from pipeline.training import fingerprints, probing
 from pipeline.training.classic.recipe import ClassicRecipe
-from pipeline.training.classic.training import ClassicSession, score_classic_fold, train_classic_fold
+from pipeline.training.classic.training import ClassicSession, TrainableClassic
 from pipeline.training.context import TrainingContext
 from pipeline.training.data import Data
 from pipeline.training.dependencies import digest_predictions, find_oof_files, find_pseudo_teachers
 from pipeline.training.doubted import apply_doubts
 from pipeline.training.heads.recipe import HeadRecipe
-from pipeline.training.inputs import NetworkInputs
 from pipeline.training.model_file import ModelRecipe
 from pipeline.training.recipes.balance import check_classes
 from pipeline.training.recipes.recipe import Recipe
 from pipeline.training.recipes.target_losses import check_loss
 from pipeline.training.rows import TrainingRows
-from pipeline.training.session import Session
 from pipeline.training.tabular.recipe import TabularRecipe
 from pipeline.training.tabular.training import make_tabular
 from pipeline.training.task import AnyRecipe, FoldTask, OnEpoch, Trainable
-from pipeline.training.trainer import score_fold, train_fold
+
+if TYPE_CHECKING:  # which starts the backend
+    from pipeline.training.session import Session
 
 
 @dataclass(frozen=True)
@@ -55,11 +58,15 @@ class TrainableNetwork:
 
     def train(self, task: FoldTask) -> None:
         """Trains one fold."""
+        from pipeline.training.trainer import train_fold
+
         with self._halving_batches():
             train_fold(task, self.session)
 
     def score(self, task: FoldTask, on_epoch: OnEpoch) -> float:
         """Trains one fold as far as ``valid.parquet``."""
+        from pipeline.training.trainer import score_fold
+
         with self._halving_batches():
             return score_fold(task, self.session, on_epoch)
 
@@ -70,31 +77,6 @@ class TrainableNetwork:
         except NoRoomError as error:
             probing.halve_batch(self.recipe, _shape(self.session.data), self.memory, error)
             raise
-
-
-@dataclass(frozen=True)
-class TrainableClassic:
-    """A classic model whose folds can be trained; see `task.Trainable`.
-
-    Attributes:
-        recipe: as it will run.
-        fingerprint: of all that determines the result.
-        session: its features.
-        precision: what it computes in.
-    """
-
-    recipe: ClassicRecipe
-    fingerprint: str
-    session: ClassicSession
-    precision: str = "float32"
-
-    def train(self, task: FoldTask) -> None:
-        """Trains one fold."""
-        train_classic_fold(task, self.session)
-
-    def score(self, task: FoldTask, on_epoch: OnEpoch) -> float:
-        """Trains one fold as far as ``valid.parquet``; it has no epochs."""
-        return score_classic_fold(task, self.session)
 
 
 @dataclass(frozen=True)
@@ -117,6 +99,9 @@ class SettledNetwork:
 
     def build(self) -> Session:
         """Builds and compiles it."""
+        from pipeline.training.inputs import NetworkInputs
+        from pipeline.training.session import Session
+
         context, recipe = self.context, self.recipe
         runtime.start_backend(self.precision)  # type: ignore[arg-type]  # another network may have been settled since
         oof, teachers = find_oof_files(recipe, context), find_pseudo_teachers(recipe, context)

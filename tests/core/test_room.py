@@ -76,7 +76,7 @@ def test_a_verb_that_can_start_no_threads_says_so_in_one_line(verb: tuple[str, .
 
 
 def test_a_backend_that_can_start_no_threads_is_not_imported() -> None:
-    ran = run(without_threads, "-c", "import pipeline.networks.runtime")
+    ran = run(without_threads, "-c", "from pipeline.networks.runtime import keras; keras.Model")
     assert "ElsewhereError: tensorflow: " in ran.stderr
     assert "threads could not be started" in ran.stderr
 

@@ -15,8 +15,9 @@ from pipeline.inference.saliency.gradcam import compute_grad_cam, split_network
 from pipeline.networks import runtime
 from pipeline.networks.architectures.cnn import DeepEluCnn, PlainCnn
 from pipeline.networks.architectures.mlp import MlpPixels
-from pipeline.networks.backbones.pretrained import AsTrained, Pretrained
+from pipeline.networks.backbones.pretrained import Pretrained
 from pipeline.networks.build import build_network
+from pipeline.networks.layers.as_trained import AsTrained
 from pipeline.networks.mlp_hog import MlpHog
 
 # Logits of two classes from the means of two filters, which copy the image's two channels.

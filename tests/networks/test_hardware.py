@@ -1,5 +1,7 @@
 """Hardware, versions and settings: named as far as they change bits."""
 
+import importlib
+import importlib.metadata
 import os
 import subprocess
 import sys
@@ -48,3 +50,18 @@ def test_onednn_is_on_everywhere_unless_the_environment_says_otherwise(given: st
         [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
     )
     assert ran.stdout.strip() == used
+
+
+def test_the_version_of_the_backend_is_that_of_its_distribution_or_what_it_says_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    says = str(importlib.import_module(keras.backend.backend()).__version__)
+    hardware._read_backend_version.cache_clear()
+    assert hardware._read_backend_version(keras.backend.backend()) == says
+
+    def find_none(name: str) -> str:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", find_none)
+    hardware._read_backend_version.cache_clear()
+    assert hardware._read_backend_version(keras.backend.backend()) == says

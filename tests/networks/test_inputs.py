@@ -4,7 +4,7 @@ import pytest
 from pipeline.networks.backbones.pretrained import Pretrained
 from pipeline.networks.backbones.vit import Vit, VitShape
 from pipeline.networks.build import build_network
-from pipeline.networks.inputs import ChannelMix
+from pipeline.networks.layers.pixels import ChannelMix
 from pipeline.networks.runtime import keras
 
 MOBILE = Pretrained(name="pretrained", backbone="MobileNetV2", weights="none", arguments={"alpha": 0.35})

@@ -9,7 +9,7 @@ from keras import layers
 from numpy.typing import NDArray
 
 from pipeline.networks import runtime
-from pipeline.networks.normalisation import BatchNormalization
+from pipeline.networks.layers.batch_norm import BatchNormalization
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.normal(3.0, 2.0, (16, 5, 6, 7)).astype(np.float32)

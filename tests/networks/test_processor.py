@@ -77,3 +77,17 @@ def test_a_backend_that_is_not_there_is_named_with_its_place(settings: Path, mon
     message = str(processor.explain_backend(missing))
     assert message.startswith("KERAS_BACKEND is 'torch', which cannot be imported")
     assert message.endswith("; unset it, or install that backend")
+
+
+@pytest.mark.parametrize(("names", "system", "may"), [(("null",), "linux", True), (("no such",), "linux", False)])
+def test_a_gpu_is_looked_for_among_the_devices_of_the_system(
+    monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...], system: str, may: bool
+) -> None:
+    monkeypatch.setattr(processor, "_DEVICES", names)
+    monkeypatch.setattr("sys.platform", system)
+    assert processor.may_have_gpus() == may
+
+
+def test_where_devices_are_not_files_there_may_be_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "darwin")
+    assert processor.may_have_gpus()

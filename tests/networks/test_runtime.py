@@ -94,6 +94,7 @@ def test_starting_prints_nothing_and_loads_nothing_that_a_training_does_not_need
         "import sys, pipeline.training.trainer, pipeline.training.setup\n"
         "from pipeline.networks import runtime\n"
         "runtime.start_backend('float32')\n"
+        "runtime.seed_everything(0)\n"
         f"sys.exit(' '.join({unneeded} & set(sys.modules)))"
     )
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
@@ -211,3 +212,20 @@ def _normalised() -> keras.Model:
         moving_mean_initializer=keras.initializers.Constant(2.0),
     )(maps)
     return keras.Model(images, layers.GlobalAveragePooling2D()(maps))
+
+
+def test_a_backend_is_asked_for_gpus_only_where_the_system_shows_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime, "read_backend", lambda: "tensorflow")
+    monkeypatch.setattr(runtime, "may_have_gpus", lambda: False)
+    monkeypatch.setattr(runtime, "keras", None)
+    assert runtime.list_gpus() == []
+
+
+def test_a_start_waits_for_the_first_use_of_keras_and_the_last_precision_counts() -> None:
+    code = (
+        "import sys\nfrom pipeline.networks import runtime\n"
+        "runtime.start_backend('bfloat16')\nruntime.start_backend('float32')\nruntime.start_backend('bfloat16')\n"
+        "print('keras' in sys.modules, runtime.name_policy(), runtime.layers.Dense(1).dtype_policy.name)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == ["False", "mixed_bfloat16", "mixed_bfloat16"]

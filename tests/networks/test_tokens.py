@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from pipeline.networks import runtime
-from pipeline.networks.backbones.tokens import GeneralisedMean, PatchTokens, Pooled, interpolate_positions, pool_tokens
+from pipeline.networks.backbones.tokens import Pooled, interpolate_positions, pool_tokens
+from pipeline.networks.layers.tokens import GeneralisedMean, PatchTokens
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,8 @@ import pytest
 
 from pipeline.core.config import parse
 from pipeline.core.errors import InputError
-from pipeline.training.recipes.optimizers import Optimizer, TabulatedRate, build_optimizer
+from pipeline.training.recipes.optimizers import Optimizer, build_optimizer
+from pipeline.training.recipes.tabulated_rate import TabulatedRate
 
 RATES = np.array([0.5, 0.25, 0.125], dtype=np.float32)
 

@@ -240,8 +240,8 @@ def test_a_network_on_gradients_is_not_measured(tmp_path: Path, monkeypatch: pyt
 
 def test_a_batch_size_is_remembered_for_its_precision_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     room_for(64, monkeypatch)
-    keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    runtime.start_backend("bfloat16")
     assert probing.fit_batches(recipe(batch_size="auto"), SHAPE, ROWS, tmp_path, tmp_path).training.batch_size == 64
     room_for(16, monkeypatch)
-    keras.mixed_precision.set_global_policy("float32")
+    runtime.start_backend("float32")
     assert probing.fit_batches(recipe(batch_size="auto"), SHAPE, ROWS, tmp_path, tmp_path).training.batch_size == 16

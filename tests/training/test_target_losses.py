@@ -14,9 +14,10 @@ from pipeline.core.config import parse
 from pipeline.core.errors import InputError
 from pipeline.core.targets.contract import CELL_SEPARATOR, Target
 from pipeline.core.targets.grade_heads import GradesHead, give_head
+from pipeline.training.recipes.built_losses import build_target_loss
 from pipeline.training.recipes.losses import set_class_weights
 from pipeline.training.recipes.recipe import Training
-from pipeline.training.recipes.target_losses import build_target_loss, check_loss
+from pipeline.training.recipes.target_losses import check_loss
 
 OUTPUTS = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
 FLAT = {"epochs": 1, "batch_size": 8, "optimizer": {"name": "sgd", "learning_rate": 0.1}}

@@ -20,7 +20,7 @@ from pipeline.core.digests import read_signed_json, write_signed_json
 from pipeline.core.errors import InputError, NoRoomError
 from pipeline.networks import hardware
 from pipeline.stages import train
-from pipeline.training import fingerprints, setup
+from pipeline.training import fingerprints
 
 
 def write_recipe(root: Path, **changes: Any) -> None:
@@ -207,8 +207,8 @@ def fingerprint(root: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """The fingerprint that a run would work under."""
     found: list[str] = []
     with monkeypatch.context() as patch:
-        patch.setattr(setup, "Session", lambda *_, **__: None)
-        patch.setattr(setup, "train_fold", lambda task, session: found.append(task.fingerprint))
+        patch.setattr("pipeline.training.session.Session", lambda *_, **__: None)
+        patch.setattr("pipeline.training.trainer.train_fold", lambda task, session: found.append(task.fingerprint))
         patch.setattr(train, "gather_folds", lambda *_: None)
         train.run(root, "one")
     return found[0]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline.core.errors import InputError, near_names
 from pipeline.networks import runtime
-from pipeline.networks.backbones.pretrained import AsTrained
+from pipeline.networks.layers.as_trained import AsTrained
 from pipeline.networks.runtime import keras, layers
 
 # Layers that only thin out or blur a map: the convolution before them is more precise.

@@ -3,13 +3,14 @@
 Each takes images in [-1, 1] (batch, height, width, channels) and returns features (batch, width).
 """
 
+from __future__ import annotations
+
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from pipeline.core.bounds import Side, Width
 from pipeline.core.config import Section
-from pipeline.networks.normalisation import BatchNormalization
 from pipeline.networks.runtime import keras, layers
 
 Activation = Literal["elu", "relu", "gelu"]
@@ -38,7 +39,7 @@ class PlainCnn(Section):
     l2: float = Field(default=0.0, ge=0.0)
 
     @model_validator(mode="after")
-    def _one_kernel_each(self) -> "PlainCnn":
+    def _one_kernel_each(self) -> PlainCnn:
         if len(self.filters) != len(self.kernels):
             raise ValueError(
                 f"kernels needs one entry per filter count, got {len(self.kernels)} for {len(self.filters)}"
@@ -76,7 +77,7 @@ class DeepEluCnn(Section):
     norm_momentum: float = Field(default=0.9, gt=0.0, lt=1.0)
 
     @model_validator(mode="after")
-    def _blocks_for_each_level(self) -> "DeepEluCnn":
+    def _blocks_for_each_level(self) -> DeepEluCnn:
         if len(self.widths) != len(self.blocks):
             raise ValueError(f"blocks needs one entry per level, got {len(self.blocks)} for {len(self.widths)} widths")
         return self
@@ -106,6 +107,8 @@ def build_deep_elu_cnn(pixels: keras.KerasTensor, section: DeepEluCnn) -> keras.
         x = layers.Conv2D(
             filters, 3, padding="same", use_bias=False, kernel_initializer="he_normal", kernel_regularizer=regularizer
         )(x)
+        from pipeline.networks.layers.batch_norm import BatchNormalization
+
         x = BatchNormalization(momentum=section.norm_momentum)(x)
         return layers.Activation(section.activation)(x)
 

@@ -3,6 +3,8 @@
 Reference: LeCun et al. 1998, Gradient-based learning applied to document recognition, section III (784-300-10).
 """
 
+from __future__ import annotations
+
 from typing import Literal
 
 from pydantic import Field

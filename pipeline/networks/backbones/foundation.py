@@ -4,11 +4,12 @@ Reference: Oquab et al. 2024, DINOv2, https://arxiv.org/abs/2304.07193; Simeoni 
 https://arxiv.org/abs/2508.10104; Zhai et al. 2023, SigLIP, https://arxiv.org/abs/2303.15343
 """
 
+from __future__ import annotations
+
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import NonNegativeInt, model_validator
 
 from pipeline.core.bounds import Depth, Side, Width
@@ -21,7 +22,6 @@ from pipeline.networks.backbones.foundation_presets import (
     open_foundation_preset,
 )
 from pipeline.networks.backbones.tokens import (
-    PatchTokens,
     Pooled,
     check_preset_shape,
     check_transformer,
@@ -29,7 +29,10 @@ from pipeline.networks.backbones.tokens import (
     pool_tokens,
 )
 from pipeline.networks.backbones.vit_preset import PixelScaling
-from pipeline.networks.runtime import keras, layers, ops
+from pipeline.networks.runtime import keras, ops
+
+if TYPE_CHECKING:  # which starts the backend
+    from pipeline.networks.layers.tokens import PatchTokens
 
 
 class FoundationShape(Section):
@@ -85,7 +88,7 @@ class Foundation(Pooled):
     shape: FoundationShape | None = None
 
     @model_validator(mode="after")
-    def _described(self) -> "Foundation":
+    def _described(self) -> Foundation:
         if self.preset is None and self.weights == "preset":
             raise ValueError("weights: preset needs a preset; name one or say weights: none")
         if self.preset is None and self.shape is None:
@@ -93,34 +96,6 @@ class Foundation(Pooled):
         if self.name == "siglip" and self.shape and (self.shape.registers or self.shape.gated):
             raise ValueError("shape.registers and shape.gated belong to dinov2 and dinov3; SigLIP has neither")
         return self
-
-
-@keras.saving.register_keras_serializable(package="pipeline")
-class RotaryBlock(layers.Layer):  # type: ignore[misc]
-    """A block of DINOv3 that brings the rotation of its patches along, as all images have one size."""
-
-    def __init__(self, block: keras.Layer, rotation: NDArray[np.float32], first_patch: int, **settings: Any) -> None:
-        """Takes the block, cosines and sines (2, patches, hidden / heads), and the place of the first patch."""
-        super().__init__(**settings)
-        self.block, self._rotation, self._first = block, rotation, first_patch
-
-    def _rotate(self, dtype: str) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-        cosines, sines = self._rotation
-        return ops.cast(cosines, dtype), ops.cast(sines, dtype)
-
-    def call(self, tokens: keras.KerasTensor) -> keras.KerasTensor:
-        """Returns tokens (batch, tokens, hidden)."""
-        rotation = self._rotate(self.compute_dtype)
-        return self.block(tokens, position_embeddings=rotation, num_prefix_tokens=self._first)
-
-    def attend(self, tokens: keras.KerasTensor) -> keras.KerasTensor:
-        """Returns what each token attends to: (batch, heads, tokens, tokens), rows sum to 1."""
-        part = self.block.attention
-        normal = self.block.norm1(tokens)
-        split = (-1, tokens.shape[1], part.num_heads, part.head_dim)
-        query, key = (ops.reshape(dense(normal), split) for dense in (part.query_dense, part.key_dense))
-        query, key = part._apply_rotary(query, key, *self._rotate(query.dtype), self._first)
-        return ops.softmax(ops.einsum("bqhd,bkhd->bhqk", query, key) * part.scale)
 
 
 def build_foundation(section: Foundation, size: int, folder: Path | None) -> keras.Model:
@@ -181,6 +156,8 @@ def _wanted(section: Foundation) -> dict[str, Any]:
 
 def _in_a_row(section: Foundation, made: keras.Model, arguments: dict[str, Any], size: int) -> keras.Model:
     """Lays the blocks out one after another, so that each can be frozen and counted like any layer."""
+    from pipeline.networks.layers.tokens import PatchTokens, RotaryBlock
+
     images = keras.Input((size, size, 3), name="images")
     registers = int(arguments.get("num_register_tokens", 0))
     has_class, first_patch = section.name != "siglip", (section.name != "siglip") + registers

@@ -3,6 +3,8 @@
 KerasHub 0.29 has no converter for SigLIP.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Callable
 from pathlib import Path

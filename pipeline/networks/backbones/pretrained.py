@@ -4,6 +4,8 @@ Reference: https://keras.io/api/applications; Kornblith et al. 2019, Do better I
 https://arxiv.org/abs/1805.08974
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -67,23 +69,6 @@ class Pretrained(Section):
         if backbone not in list_backbones():
             raise ValueError(f"unknown backbone {backbone!r}; {near_names(backbone, list_backbones())}")
         return backbone
-
-
-@keras.saving.register_keras_serializable(package="pipeline")
-class AsTrained(layers.Layer):  # type: ignore[misc]
-    """Runs a backbone in inference mode while its weights train: statistics and dropout rest.
-
-    ``backbone(x, training=False)`` does not: the training flag of the outer model replaces it.
-    """
-
-    def __init__(self, backbone: keras.Model, **settings: Any) -> None:
-        """Takes the backbone."""
-        super().__init__(**settings)
-        self.backbone = backbone
-
-    def call(self, images: keras.KerasTensor) -> keras.KerasTensor:
-        """Returns the feature map."""
-        return self.backbone(images, training=False)
 
 
 def list_backbones() -> list[str]:

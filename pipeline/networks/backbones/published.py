@@ -3,6 +3,8 @@
 Reference: https://keras.io/api/applications
 """
 
+from __future__ import annotations
+
 import http.client
 import os
 import urllib.error
@@ -18,7 +20,6 @@ from typing import Any
 from pipeline.core.errors import InputError
 from pipeline.networks.runtime import keras
 
-file_utils = keras.src.utils.file_utils  # what downloads weights
 Arguments = tuple[tuple[str, Any], ...]
 _SECONDS = 5.0  # for a host to answer
 _BY_SIZE = ("MobileNet", "MobileNetV2")  # have a file for each of some sides
@@ -48,6 +49,11 @@ class _NamedError(Exception):
 
 
 @lru_cache(maxsize=64)
+def get_file_utils() -> Any:
+    """Returns the module of Keras that downloads weights."""
+    return keras.src.utils.file_utils
+
+
 def find_published(
     make: Callable[..., keras.Model], arguments: Arguments = (), size: int | None = None
 ) -> PublishedWeights:
@@ -67,6 +73,7 @@ def find_published(
         raise _NamedError(PublishedWeights(fname, origin, file_hash))
 
     # No function of Keras returns the name: let it request the file, and note which.
+    file_utils = get_file_utils()
     original, file_utils.get_file = file_utils.get_file, name
     problem = ""
     try:
@@ -110,7 +117,7 @@ def find_local(files: Sequence[PublishedWeights], folder: Path) -> Path | None:
             return path
     for file in files:
         cached = find_cached(file)
-        if cached.is_file() and (not file.digest or file_utils.validate_file(cached, file.digest)):
+        if cached.is_file() and (not file.digest or get_file_utils().validate_file(cached, file.digest)):
             return cached
     return None
 

@@ -4,6 +4,8 @@ Reference: Dosovitskiy et al. 2021, https://arxiv.org/abs/2010.11929; Darcet et 
 https://arxiv.org/abs/2309.16588; Radenovic et al. 2018, generalised mean, https://arxiv.org/abs/1711.02512
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -14,7 +16,7 @@ from pipeline.core.bounds import Depth
 from pipeline.core.config import Section
 from pipeline.core.errors import InputError
 from pipeline.networks.head import Head
-from pipeline.networks.runtime import keras, layers, ops
+from pipeline.networks.runtime import keras, layers
 
 Pooling = Literal["token", "average", "both", "generalised"]
 
@@ -34,67 +36,6 @@ class Pooled(Section):
     pooling: Pooling = "token"
     blocks: Depth = 1
     head: Head = Head()
-
-
-@keras.saving.register_keras_serializable(package="pipeline")
-class PatchTokens(layers.Layer):  # type: ignore[misc]
-    """Makes tokens of an image: class token, registers, patches; their positions have the grid of this very image.
-
-    KerasHub's own layer keeps positions of two sizes, and a file of its weights forgets what training changed in them
-    wherever the changes sum up to more than nothing.
-    """
-
-    def __init__(self, patch: int, hidden: int, parts: tuple[bool, int, bool], **settings: Any) -> None:
-        """Takes the numbers.
-
-        Args:
-            patch: side of a patch in pixels.
-            hidden: width of a token.
-            parts: whether there is a class token, the number of registers, whether positions are learned.
-            settings: of any layer.
-        """
-        super().__init__(**settings)
-        self._has_class, self._n_registers, self._has_positions = parts
-        self.projection = layers.Conv2D(hidden, patch, strides=patch, name="projection")
-        self._hidden = hidden
-
-    def build(self, shape: tuple[int | None, ...]) -> None:
-        """Adds the tokens and positions for the images' size, (batch, size, size, channels)."""
-        self.projection.build(shape)
-        rows, columns = self.projection.compute_output_shape(shape)[1:3]
-        count = int(self._has_class) + rows * columns
-        self.class_token = self._add("class_token", 1) if self._has_class else None
-        self.registers = self._add("registers", self._n_registers) if self._n_registers else None
-        self.positions = self._add("positions", count) if self._has_positions else None
-
-    def _add(self, name: str, count: int) -> keras.Variable:
-        spread = keras.initializers.TruncatedNormal(stddev=0.02)
-        return self.add_weight(shape=(1, count, self._hidden), initializer=spread, name=name)
-
-    def call(self, images: keras.KerasTensor) -> keras.KerasTensor:
-        """Returns tokens (batch, tokens, hidden); registers stand behind the class token."""
-        patches = self.projection(images)
-        rows, columns = patches.shape[1:3]
-        tokens = ops.reshape(patches, (-1, rows * columns, self._hidden))
-        alike = ops.zeros_like(tokens[:, :1])
-        if self.class_token is not None:
-            tokens = ops.concatenate([alike + ops.cast(self.class_token, alike.dtype), tokens], axis=1)
-        if self.positions is not None:
-            tokens = tokens + ops.cast(self.positions, tokens.dtype)
-        if self.registers is not None:
-            registers = alike + ops.cast(self.registers, alike.dtype)
-            tokens = ops.concatenate([tokens[:, :1], registers, tokens[:, 1:]], axis=1)
-        return tokens
-
-
-@keras.saving.register_keras_serializable(package="pipeline")
-class GeneralisedMean(layers.Layer):  # type: ignore[misc]
-    """Pools tokens (batch, tokens, width) by the third root of the mean of the third powers of what is above zero."""
-
-    def call(self, tokens: keras.KerasTensor) -> keras.KerasTensor:
-        """Returns features (batch, width)."""
-        powers = ops.power(ops.maximum(tokens, 1e-6), 3.0)
-        return ops.power(ops.mean(powers, axis=1), 1 / 3)
 
 
 def check_preset_shape(wanted: Mapping[str, Any], given: Mapping[str, Any], preset: str) -> None:
@@ -151,6 +92,8 @@ def pool_tokens(
     elif section.pooling == "both":
         features = [*(summarise(tokens) for tokens in states), average(states[-1][:, first_patch:])]
     else:
+        from pipeline.networks.layers.tokens import GeneralisedMean
+
         mean = average if section.pooling == "average" else GeneralisedMean(dtype="float32", name="pool")
         features = [mean(tokens[:, first_patch:]) for tokens in states]
     return features[0] if len(features) == 1 else layers.Concatenate(name="joined")(features)

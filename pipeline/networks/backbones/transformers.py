@@ -1,5 +1,7 @@
 """All transformers alike: built, grouped into depths, their attention computed, whichever architecture they are."""
 
+from __future__ import annotations
+
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,6 @@ from numpy.typing import NDArray
 
 from pipeline.networks.backbones.foundation import (
     Foundation,
-    RotaryBlock,
     build_foundation,
     list_foundation_files,
     read_foundation_scaling,
@@ -82,6 +83,8 @@ def compute_attentions(
 
 def _attend(layer: keras.Layer, tokens: Any) -> Any:
     """Returns the attention of a block; None for another layer."""
+    from pipeline.networks.layers.tokens import RotaryBlock
+
     if isinstance(layer, RotaryBlock):
         return layer.attend(tokens)
     for norm, place in _PARTS:

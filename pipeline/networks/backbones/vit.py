@@ -3,6 +3,8 @@
 Reference: Dosovitskiy et al. 2021, An image is worth 16x16 words, https://arxiv.org/abs/2010.11929
 """
 
+from __future__ import annotations
+
 from pathlib import Path
 from typing import Any, Literal
 
@@ -67,7 +69,7 @@ class Vit(Pooled):
     shape: VitShape | None = None
 
     @model_validator(mode="after")
-    def _described(self) -> "Vit":
+    def _described(self) -> Vit:
         if self.preset is None and self.weights == "preset":
             raise ValueError("weights: preset needs a preset; name one or say weights: none")
         if self.preset is None and self.shape is None:

@@ -4,6 +4,8 @@ A preset is KerasHub's (config.json, model.weights.h5, image_converter.json) or 
 model.safetensors, preprocessor_config.json).
 """
 
+from __future__ import annotations
+
 import json
 from dataclasses import dataclass
 from pathlib import Path

@@ -5,6 +5,8 @@ ViTModel, does not have.
 Reference: https://github.com/keras-team/keras-hub/pull/1989 ("layer name mismatch from model.safetensors")
 """
 
+from __future__ import annotations
+
 from pathlib import Path
 from typing import Any
 

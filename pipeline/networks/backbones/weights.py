@@ -3,6 +3,8 @@
 Reference: https://keras.io/api/applications
 """
 
+from __future__ import annotations
+
 import http.client
 import urllib.request
 import warnings
@@ -20,9 +22,9 @@ from pipeline.core.progress import track_progress
 from pipeline.networks.backbones.published import (
     Arguments,
     PublishedWeights,
-    file_utils,
     find_cached,
     find_local,
+    get_file_utils,
     list_published,
 )
 from pipeline.networks.runtime import keras
@@ -44,6 +46,7 @@ def build_unloaded(make: Callable[..., keras.Model], size: int, arguments: Argum
     Raises:
         ValueError: Keras publishes none for these arguments, or does not build it at this size.
     """
+    file_utils = get_file_utils()
     get_file, load_weights = file_utils.get_file, keras.Model.load_weights
     file_utils.get_file = keras.Model.load_weights = lambda *_, **__: None
     try:
@@ -123,7 +126,7 @@ def _downloaded(file: PublishedWeights, wanted: list[Path], cached: Path) -> Pat
             come = temporary.stat().st_size
             if size and come != size:
                 raise OSError(f"the download broke off after {come:,} of {size:,} bytes")
-            if file.digest and not file_utils.validate_file(temporary, file.digest):
+            if file.digest and not get_file_utils().validate_file(temporary, file.digest):
                 raise OSError(f"the file that came is not the one that Keras describes (digest {file.digest})")
     except (OSError, http.client.HTTPException) as error:
         there = f", {cached} is not the file that Keras describes," if cached.is_file() else f" nor {cached} exists"

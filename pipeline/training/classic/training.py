@@ -5,7 +5,7 @@ folds and kept. Every random choice has its seed and every sum one thread, so a 
 """
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -35,7 +35,7 @@ from pipeline.training.classic.recipe import (
 from pipeline.training.classic.visual_words import count_words, learn_vocabulary
 from pipeline.training.data import Data
 from pipeline.training.finished import is_finished, read_done, write_done
-from pipeline.training.task import FoldTask, describe_machine
+from pipeline.training.task import FoldTask, OnEpoch, describe_machine
 from pipeline.training.view_weights import ViewedRows, collect_views
 
 Part = Literal["train", "test"]
@@ -201,3 +201,28 @@ def _loss(logits: Matrix, truth: Truth, target: Target) -> float:
 def _write(path: Path, ids: tuple[str, ...], logits: Matrix, target: Target) -> None:
     values = target.from_outputs(logits)
     predictions.write_predictions(path, predictions.Predictions(ids, values, target.columns, target=target))
+
+
+@dataclass(frozen=True)
+class TrainableClassic:
+    """A classic model whose folds can be trained; see `task.Trainable`.
+
+    Attributes:
+        recipe: as it will run.
+        fingerprint: of all that determines the result.
+        session: its features.
+        precision: what it computes in.
+    """
+
+    recipe: ClassicRecipe
+    fingerprint: str
+    session: ClassicSession
+    precision: str = "float32"
+
+    def train(self, task: FoldTask) -> None:
+        """Trains one fold."""
+        train_classic_fold(task, self.session)
+
+    def score(self, task: FoldTask, on_epoch: OnEpoch) -> float:
+        """Trains one fold as far as ``valid.parquet``; it has no epochs."""
+        return score_classic_fold(task, self.session)

@@ -1,5 +1,7 @@
 """Optimizers by name, with decoupled weight decay, weight averages, clipping and accumulation as Keras offers them."""
 
+from __future__ import annotations
+
 from typing import Any, Literal
 
 import numpy as np
@@ -37,24 +39,11 @@ class Optimizer(Section):
     accumulate: Rounds = 1
 
     @model_validator(mode="after")
-    def _momentum_is_used(self) -> "Optimizer":
+    def _momentum_is_used(self) -> Optimizer:
         # The default may stand there: a card holds it as well.
         if self.momentum != type(self).model_fields["momentum"].default and self.name not in {"sgd", "rmsprop"}:
             raise ValueError(f"momentum belongs to sgd and rmsprop, not to {self.name}")
         return self
-
-
-class TabulatedRate(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
-    """The learning rate of each step, read from a table."""
-
-    def __init__(self, rates: NDArray[np.float32]) -> None:
-        """Takes the rates: float32 (n_steps,)."""
-        self._rates = rates
-
-    def __call__(self, step: keras.KerasTensor) -> keras.KerasTensor:
-        """Returns the rate at a step; the last one from there on."""
-        last = len(self._rates) - 1
-        return ops.take(ops.convert_to_tensor(self._rates), ops.minimum(ops.cast(step, "int32"), last))
 
 
 def build_optimizer(
@@ -77,6 +66,8 @@ def build_optimizer(
         "muon": keras.optimizers.Muon,
     }
     kind = kinds[section.name] if factors is None else _layerwise(kinds[section.name], factors)
+    from pipeline.training.recipes.tabulated_rate import TabulatedRate
+
     rate = float(rates[0]) if plateau else TabulatedRate(rates)
     common = {
         "learning_rate": rate,

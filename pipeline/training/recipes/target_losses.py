@@ -6,8 +6,6 @@ Targets are (batch, n_columns), outputs (batch, n_outputs) before any activation
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from pipeline.core.config import Section
@@ -15,9 +13,6 @@ from pipeline.core.errors import InputError, near_names
 from pipeline.core.targets.classes import Grades, OneClass
 from pipeline.core.targets.contract import Target
 from pipeline.core.targets.grade_heads import CumulativeGrades, RegressedGrades
-from pipeline.networks.runtime import keras
-from pipeline.training.recipes.losses import AngularMarginLoss, CountedLoss, WeightedLoss, build_loss
-from pipeline.training.recipes.output_losses import DivergenceLoss, GradeNumberLoss, LabelLoss, PartsLoss, StepLoss
 
 
 class PlainLoss(Section):
@@ -113,12 +108,12 @@ def check_loss(settings: LossSettings, target: Target) -> None:
             raise InputError(f"training.loss_weights: no target is called {name!r}; {near_names(name, names)}")
     parts = [part for _, part, *_ in target.each()]
     wanted = settings.loss
-    if wanted is not None and not any(wanted.name in _list_losses(part) for part in parts):
-        known = sorted({name for part in parts for name in _list_losses(part)})
+    if wanted is not None and not any(wanted.name in list_losses(part) for part in parts):
+        known = sorted({name for part in parts for name in list_losses(part)})
         more = f"; {near_names(wanted.name, known)}" if known else "; leave it out"
         raise InputError(f"training.loss: {wanted.name} does not fit {_describe(target)}{more}")
     for key, value in (("label_smoothing", settings.label_smoothing), ("focal_gamma", settings.focal_gamma)):
-        if value and not any(_takes(part, key) for part in parts):
+        if value and not any(takes_setting(part, key) for part in parts):
             raise InputError(f"training.{key} does not go with {_describe(target)}; leave it out")
     if settings.scale is not None and not all(_is_of_classes(part) for part in parts):
         raise InputError(
@@ -130,32 +125,14 @@ def check_loss(settings: LossSettings, target: Target) -> None:
         raise InputError(f"training.loss: {wanted.name} and focal_gamma are two losses; leave one out")
 
 
-def build_target_loss(
-    target: Target, settings: LossSettings, weights: NDArray[np.float32] | None = None
-) -> keras.losses.Loss:
-    """Builds the loss of a target's outputs.
-
-    Args:
-        target: what is predicted, with the model's own head.
-        settings: of the model's file; `check_loss` has seen them.
-        weights: float32 (n_columns,), of classes or of rows that have a label; None for the same for all.
-    """
-    parts = list(target.each())
-    if len(parts) == 1 and not parts[0][0]:
-        return _build(target, settings, weights)
-    counts = settings.parts or {}
-    losses = [_build(part, settings, None) for _, part, *_ in parts]
-    places = [(columns, outputs) for (_, _, columns, _), (outputs, _) in zip(parts, target.outputs, strict=True)]
-    return PartsLoss(losses, places, [counts.get(name, 1.0) for name, *_ in parts])
-
-
 def _describe(target: Target) -> str:
     if isinstance(target, RegressedGrades | CumulativeGrades):
         return f"grades with the head {'regression' if isinstance(target, RegressedGrades) else 'cumulative'}"
     return f"a target of kind {target.kind}"
 
 
-def _list_losses(target: Target) -> tuple[str, ...]:
+def list_losses(target: Target) -> tuple[str, ...]:
+    """Names the losses that a target may have instead of its own."""
     if target.activation == "linear":
         return ("mse", "mae", "huber")
     if _is_of_classes(target):
@@ -169,37 +146,8 @@ def _is_of_classes(target: Target) -> bool:
     return isinstance(target, OneClass | Grades) and not isinstance(target, RegressedGrades | CumulativeGrades)
 
 
-def _takes(target: Target, key: str) -> bool:
+def takes_setting(target: Target, key: str) -> bool:
+    """Says whether ``label_smoothing`` or ``focal_gamma`` means something for a target."""
     if key == "label_smoothing":
         return target.activation != "linear"
     return target.activation != "linear" and not isinstance(target, CumulativeGrades)
-
-
-def _build(target: Target, settings: LossSettings, weights: NDArray[np.float32] | None) -> keras.losses.Loss:
-    own = settings.loss if settings.loss is not None and settings.loss.name in _list_losses(target) else None
-    smoothing = settings.label_smoothing if _takes(target, "label_smoothing") else 0.0
-    focus = settings.focal_gamma if _takes(target, "focal_gamma") else 0.0
-    if target.kind == "several_labels":
-        if isinstance(own, Asymmetric):
-            return LabelLoss((own.gamma_positive, own.gamma_negative), own.margin, smoothing, weights)
-        return LabelLoss((focus, focus), 0.0, smoothing, weights)
-    if isinstance(target, RegressedGrades):
-        loss: keras.losses.Loss = GradeNumberLoss(_number_loss(own), target)
-    elif isinstance(target, CumulativeGrades):
-        loss = StepLoss(smoothing)
-    elif target.activation == "linear":
-        return _number_loss(own)
-    elif isinstance(own, ArcFace) and settings.scale is not None:
-        loss = AngularMarginLoss(settings.scale, own.margin, smoothing)
-    elif own is not None:
-        loss = DivergenceLoss()
-    else:
-        return build_loss(smoothing, focus, weights, settings.counted)
-    loss = loss if weights is None else WeightedLoss(loss, weights)
-    return CountedLoss(loss) if settings.counted else loss
-
-
-def _number_loss(own: Loss | None) -> keras.losses.Loss:
-    if isinstance(own, Huber):
-        return keras.losses.Huber(delta=own.delta)
-    return keras.losses.MeanAbsoluteError() if own and own.name == "mae" else keras.losses.MeanSquaredError()
