@@ -178,19 +178,20 @@ def _expect_error(present: PlanStanding, options: Sequence[Option]) -> float:
 def find_standing(plan: Plan, estimates: Mapping[str, Estimate | None]) -> PlanStanding:
     """Finds where the present ensemble stands.
 
-    Models that were trained here say how errors here compare with those of the table; before that the rule guesses.
+    Models that were trained here say how errors here compare with those of the table, the best of them most: it is
+    the best that what comes next is measured against. Before that the rule guesses.
     """
     known = [estimates.get(name) for name in plan.models]
     guess = expect_standing(known)
-    ratios = []
-    for step in plan.steps:
-        estimate, error = estimates.get(step.model), _read_error(plan, step.alone)
-        if estimate and error:
-            ratios.append(math.log(error / estimate.relative_error))
+    errors = [(estimates.get(step.model), _read_error(plan, step.alone)) for step in plan.steps]
+    tried = [(error, math.log(error / estimate.relative_error)) for estimate, error in errors if estimate and error]
     present = _read_error(plan, plan.score)
-    if present and ratios:
-        return PlanStanding(present / math.exp(sum(ratios) / len(ratios)), guess.backbones)
-    return guess
+    if not present or not tried:
+        return guess
+    best = min(error for error, _ in tried)
+    weights = [math.exp(-_DECAY * (error / best - 1)) for error, _ in tried]
+    ratio = sum(weight * ratio for weight, (_, ratio) in zip(weights, tried, strict=True)) / sum(weights)
+    return PlanStanding(present / math.exp(ratio), guess.backbones)
 
 
 def _read_error(plan: Plan, score: float | None) -> float | None:

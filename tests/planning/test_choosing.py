@@ -153,6 +153,15 @@ def test_models_trained_here_say_where_the_ensemble_stands() -> None:
     assert find_standing(perfect, ESTIMATES) == expect_standing([QUICK])
 
 
+def test_the_best_model_says_more_of_where_the_ensemble_stands_than_a_weak_one() -> None:
+    tried = plan(("quick", "kept", 30), ("weak", "dropped", 30))
+    quick, weak = tried.steps
+    steps = quick.model_copy(update={"alone": 0.9}), weak.model_copy(update={"alone": 0.5})
+    scored = tried.model_copy(update={"steps": steps, "score": 0.9})
+    # Alone the good one says 0.1 / 0.05, its estimate; the weak one, five times as wrong, next to nothing.
+    assert find_standing(scored, ESTIMATES).error == pytest.approx(2.0, rel=0.01)
+
+
 def test_beside_a_step_train_those_that_are_expected_to_follow_it() -> None:
     first, *others = [Option(name, 100, 0.1, 1, error=1.0) for name in ("first", "a", "b", "c", "d")]
     options, present = [first, *others], PlanStanding(1.0)
