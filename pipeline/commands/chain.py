@@ -41,11 +41,15 @@ def _train(
     ahead: Annotated[
         bool, typer.Option("--ahead", help="also train folds of the next models of params.yaml on cores left over")
     ] = False,
+    following: Annotated[
+        list[str] | None,
+        typer.Option("--next", help="a model for cores that this one leaves free, ended with it; several"),
+    ] = None,
 ) -> None:
     """Train one model on every fold."""
     from pipeline.stages import train
 
-    train.run(find_root(), model, ahead)
+    train.run(find_root(), model, ahead, following or ())
 
 
 @chain_commands.command("self-train")

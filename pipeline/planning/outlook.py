@@ -4,9 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.core.room import count_cores
 from pipeline.planning.candidates import ModelsToTry, estimate_candidates
+from pipeline.planning.choosing import Option
 from pipeline.planning.prior import DataSize, Estimate, MeasuredRecipe
 from pipeline.planning.shortened import estimate_shortened
+from pipeline.training.context import TrainParams
+
+_LONG = (
+    120.0  # seconds of a step: with less, what starts and gathers the folds beside it takes too much of what it saves
+)
 
 
 @dataclass(frozen=True)
@@ -16,12 +23,18 @@ class Outlook:
     Attributes:
         estimates: of each model that may be tried.
         left_out: models that may not, with the reason.
-        on_ray: whether the next models train on what a step leaves free.
+        on_ray: whether the next models train on what any step leaves free of a cluster.
+        at_once: whether those train on cores that a network's step leaves free here.
     """
 
     estimates: dict[str, Estimate | None]
     left_out: dict[str, str]
     on_ray: bool = False
+    at_once: bool = False
+
+    def may_train_beside(self, option: Option) -> bool:
+        """Says whether it pays that the next models train beside a step."""
+        return self.on_ray or (self.at_once and option.length is not None and option.seconds >= _LONG)
 
 
 def look_ahead(
@@ -30,7 +43,7 @@ def look_ahead(
     models: ModelsToTry,
     size: DataSize,
     table: Sequence[MeasuredRecipe],
-    on_ray: bool,
+    machines: tuple[bool, bool],
 ) -> Outlook:
     """Estimates what may be tried.
 
@@ -40,7 +53,17 @@ def look_ahead(
         models: that may be tried.
         size: of the competition.
         table: of measured recipes.
-        on_ray: whether the next models train on what a step leaves free.
+        machines: `Outlook.on_ray` and `Outlook.at_once`.
     """
     estimates = estimate_shortened(root, competition, estimate_candidates(models, size, table))
-    return Outlook(estimates, models.left_out, on_ray)
+    return Outlook(estimates, models.left_out, *machines)
+
+
+def find_machines(train: TrainParams) -> tuple[bool, bool]:
+    """Finds out whether folds train on a cluster, and whether several of them train here at once.
+
+    Args:
+        train: the section ``train`` of params.yaml.
+    """
+    on_ray = train.executor == "ray"
+    return on_ray, not on_ray and train.workers != 1 and count_cores() > 1

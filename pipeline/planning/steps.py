@@ -75,7 +75,7 @@ def try_model(root: Path, plan: Plan, option: Option, seconds: float, tick: Tick
         option: the model.
         seconds: after which the step is ended; what is half done is kept for a later run.
         tick: called while it runs; may end the step by `TooSlowError`.
-        beside: models that Ray trains on what the step leaves free, until it is trained; local training leaves none.
+        beside: models that are trained on cores that the step leaves free, until it is trained.
 
     Returns:
         The plan with the step. Its ``spent`` is the caller's to set.
@@ -152,10 +152,11 @@ def _note_too_slow(plan: Plan, option: Option, slow: TooSlowError, seconds: floa
 
 
 def _train_and_combine(root: Path, models: tuple[str, ...], seconds: float, log: Path, tick: Tick) -> Run:
-    """Trains the folds of the first model, on Ray all at once with the others beside it, and adds it to the rest."""
+    """Trains the folds of the first model, with others beside it on what they leave free, and adds it to the rest."""
     trained, (model, *beside) = Run(0, 0.0), models
-    if read_train_params(root).executor == "ray":
-        words = ("train-all", model, *(f"--next={each}" for each in beside))
+    on_ray = read_train_params(root).executor == "ray"
+    if on_ray or beside:
+        words = ("train-all" if on_ray else "train", model, *(f"--next={each}" for each in beside))
         trained = run_verb(root, words, seconds, log, tick)
     if trained.code != 0:
         return trained

@@ -19,7 +19,7 @@ from pipeline.core.room import count_cores
 from pipeline.images.store import open_store
 from pipeline.planning.candidates import reading_candidates
 from pipeline.planning.choosing import MARGIN, Option, choose_beside, choose_option, find_standing, rank_options
-from pipeline.planning.outlook import Outlook, look_ahead
+from pipeline.planning.outlook import Outlook, find_machines, look_ahead
 from pipeline.planning.pace import Pace
 from pipeline.planning.page import write_plan_page
 from pipeline.planning.plan import Plan, plan_folder, read_plan, write_plan
@@ -67,7 +67,7 @@ def run(root: Path, hours: float, gone: float = 0.0, search: bool = False) -> No
     with reading_candidates(root, load_competition(root), active_models(root), table) as read:
         execution.begin()
         candidates = read.wait()
-    outlook = look_ahead(root, name, candidates, _find_size(root), table, train.executor == "ray")
+    outlook = look_ahead(root, name, candidates, _find_size(root), table, find_machines(train))
     execution.steps(outlook, SHARE * plan.budget if search else 0.0)
     if search:
         execution.searches()
@@ -120,7 +120,7 @@ class _Execution:
             if option is None:
                 return
             others = [each.seconds for each in options if each.model != option.model]
-            beside = choose_beside(options, option, present, seconds) if outlook.on_ray else ()
+            beside = choose_beside(options, option, present, seconds) if outlook.may_train_beside(option) else ()
             lengths = {each.model: each.length for each in options if each.model in (option.model, *beside)}
             write_shortened(self._root, lengths, self._plan.competition)
             self._step(option, seconds, min(others, default=0.0), beside)
@@ -158,7 +158,7 @@ class _Execution:
             option: the model.
             seconds: that are left for steps.
             quickest: seconds of the quickest other model, which the first step leaves, so that there is a submission.
-            beside: models that Ray trains where the step leaves cores free.
+            beside: models that are trained where the step leaves cores free.
         """
         hope = f"hopes for {describe_share(option.gain)} less error" if self._plan.models else "hopes for a first score"
         self._words = f"{option.model}: {hope if option.gain else 'tried'} in {option.seconds:.0f} s"

@@ -5,6 +5,7 @@ predictions) and folds/<model>/ (checkpoints, test predictions by fold, history,
 done lies in .work/train.
 """
 
+from collections.abc import Sequence
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
@@ -28,7 +29,7 @@ from pipeline.training.task import FoldTask, find_fold_folder
 _FEW, _BRIEF = 10_000, 100_000
 
 
-def run(root: Path, model: str, ahead: bool = False) -> None:
+def run(root: Path, model: str, ahead: bool = False, following: Sequence[str] = ()) -> None:
     """Trains what is not trained yet, here or elsewhere, and gathers the folds into predictions, card and metrics.
 
     Args:
@@ -36,6 +37,7 @@ def run(root: Path, model: str, ahead: bool = False) -> None:
         model: its name.
         ahead: whether processes that have no more folds of it train folds of the other models of ``params.yaml``, as
             far as they get before its last fold is done; small ones to their end.
+        following: further models that such processes train folds of, none to its end.
 
     Raises:
         InputError: no such model, a setting that does not fit, or a training that diverged.
@@ -43,7 +45,7 @@ def run(root: Path, model: str, ahead: bool = False) -> None:
     folds = ModelFolds(root, model)  # a mistake in a file ends this before any process is started
     if not folds.recipe.is_random and (folds.recipe.seeds or folds.context.seeds) > 1:
         print(f"{model}: nothing in it is random, so other seeds would train the same again: it is trained once")
-    tasks = retry_with_half_batches(lambda: _train_folds(root, folds, ahead))
+    tasks = retry_with_half_batches(lambda: _train_folds(root, folds, ahead, following))
     if not are_alike(tasks):
         raise InputError(
             f"{model}: its folds settled on unlike precisions or batch sizes, as the GPUs are of several kinds; set "
@@ -55,15 +57,18 @@ def run(root: Path, model: str, ahead: bool = False) -> None:
     gather_folds(root, tasks, folds.context.data, active_name(root), describe_surroundings(folds.recipe)[0])
 
 
-def _train_folds(root: Path, folds: ModelFolds, ahead: bool) -> list[FoldTask]:
+def _train_folds(root: Path, folds: ModelFolds, ahead: bool, following: Sequence[str] = ()) -> list[FoldTask]:
     """Trains the folds of all seeds, as far as they are not trained yet; returns their tasks."""
     wanted = _list_folds(folds)
     if (count := _count_processes(folds)) > 1:
         if _may_be_finished(root, wanted) and all(map(is_finished, tasks := folds.make_tasks())):
             return tasks
-        others = _list_others(root, folds.model, count) if ahead else []
+        others = _list_others(root, folds.model, active_models(root), count) if ahead else []
         brief = [_list_folds(other) for other in others if _count_seen(other) < _BRIEF]
-        spare = [*chain(*brief), *chain(*(_list_folds(other) for other in others if _count_seen(other) >= _BRIEF))]
+        later = [other for other in others if _count_seen(other) >= _BRIEF]
+        known = {folds.model, *(other.model for other in others)}
+        later += _list_others(root, folds.model, [name for name in following if name not in known], count)
+        spare = [*chain(*brief), *chain(*(_list_folds(other) for other in later))]
         return run_side_by_side(make_fold_trainer, (root,), wanted, count, spare, sum(map(len, brief)))
     train = make_fold_trainer(root)
     return [train(each) for each in wanted]
@@ -82,14 +87,14 @@ def _list_folds(folds: ModelFolds) -> list[tuple[str, int, int]]:
     return [(folds.model, fold, seed) for seed in folds.seeds for fold in folds.context.chosen_folds]
 
 
-def _list_others(root: Path, model: str, count: int) -> list[ModelFolds]:
-    """Lists the other networks of ``params.yaml`` that get the same part of the machine.
+def _list_others(root: Path, model: str, names: Sequence[str], count: int) -> list[ModelFolds]:
+    """Lists the other networks among some models that get the same part of the machine.
 
     None that learns from others, which may not be trained yet, and none while searches may change their settings.
     """
     listed, section = list[ModelFolds](), read_params(root).get("tune")
     tunes = isinstance(section, dict) and section.get("n_trials", 0) != 0
-    for name in () if tunes else active_models(root):
+    for name in () if tunes else names:
         with suppress(InputError):  # its own stage says so
             other = ModelFolds(root, name)
             if name != model and _is_alone(other) and _count_processes(other) == count:
@@ -98,11 +103,13 @@ def _list_others(root: Path, model: str, count: int) -> list[ModelFolds]:
 
 
 def _is_alone(folds: ModelFolds) -> bool:
-    """Whether a model is a network that trains from images alone, and keeps nothing large between its folds."""
+    """Whether a model is a network that learns from no other model, and trains more than a head."""
     from pipeline.training.recipes.recipe import Recipe  # starts the backend, as the model that is trained did
 
     recipe = folds.recipe
-    return isinstance(recipe, Recipe) and not (recipe.teachers or recipe.oof_files or recipe.training.on_features)
+    return isinstance(recipe, Recipe) and not (
+        recipe.teachers or recipe.oof_files or recipe.training.unfreeze == "head"
+    )
 
 
 def _count_seen(folds: ModelFolds) -> int:

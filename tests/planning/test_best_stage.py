@@ -163,9 +163,21 @@ def test_a_download_is_no_busy_machine(tmp_path: Path, monkeypatch: pytest.Monke
     assert execution.plan.waiting == pytest.approx(1.5)
 
 
-@pytest.mark.parametrize(("on_ray", "expected"), [(True, [("b",), ()]), (False, [(), ()])])
-def test_the_next_models_train_beside_a_step_on_ray_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on_ray: bool, expected: list[tuple[str, ...]]
+@pytest.mark.parametrize(
+    ("machines", "seconds", "expected"),
+    [
+        ((True, False), 9.0, [("b",), ()]),
+        ((False, False), 150.0, [(), ()]),
+        ((False, True), 150.0, [("b",), ()]),
+        ((False, True), 9.0, [(), ()]),  # too short to be worth it
+    ],
+)
+def test_the_next_models_train_beside_a_step_on_ray_and_beside_a_long_network_here(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    machines: tuple[bool, bool],
+    seconds: float,
+    expected: list[tuple[str, ...]],
 ) -> None:
     write_repository(tmp_path)
     given: list[tuple[str, ...]] = []
@@ -179,7 +191,12 @@ def test_the_next_models_train_beside_a_step_on_ray_alone(
 
     monkeypatch.setattr(best, "try_model", try_model)
     execution = best._Execution(tmp_path, Plan(competition="tiny", budget=600.0), 0.0)
-    execution.steps(Outlook({"a": Estimate(1.0, 9.0, 1), "b": Estimate(2.0, 9.0, 1)}, {}, on_ray), 0.0)
+    length = TrainingLength("a", 9, 0, 9)
+    estimates: dict[str, Estimate | None] = {
+        "a": Estimate(1.0, seconds, 1, length=length),
+        "b": Estimate(2.0, seconds, 1),
+    }
+    execution.steps(Outlook(estimates, {}, *machines), 0.0)
     assert given == expected
 
 

@@ -162,19 +162,22 @@ def test_folds_go_to_ray_at_once_before_dvc_gathers_them(root: Path, monkeypatch
     assert not [target for target, _ in called if target == "train@good"]
 
 
-def test_other_models_train_beside_a_step_and_are_no_members(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("executor", "verb"), [("ray", "train-all"), ("local", "train")])
+def test_other_models_train_beside_a_step_and_are_no_members(
+    root: Path, monkeypatch: pytest.MonkeyPatch, executor: str, verb: str
+) -> None:
     called: list[tuple[str, ...]] = []
 
     def run_verb(root: Path, arguments: tuple[str, ...], seconds: float, log: Path, tick: object) -> Run:
         called.append(arguments)
         return Run(0, 20.0)
 
-    write_params(root, ["one"], ensemble={"combiners": ["convex"]}, train={"executor": "ray"})
+    write_params(root, ["one"], ensemble={"combiners": ["convex"]}, train={"executor": executor})
     monkeypatch.setattr(steps, "run_verb", run_verb)
     plan = Plan(competition="tiny", budget=600.0)
     for model, beside in (("best", ("good", "bad")), ("good", ("bad",))):
         plan = steps.try_model(root, plan, Option(model, 10.0, 0.1, 1), 60.0, lambda gone: None, beside)
-    assert called == [("train-all", "best", "--next=good", "--next=bad"), ("train-all", "good", "--next=bad")]
+    assert called == [(verb, "best", "--next=good", "--next=bad"), (verb, "good", "--next=bad")]
     assert set(active_models(root)) == set(plan.models) <= {"best", "good"}
 
 

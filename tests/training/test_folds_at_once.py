@@ -71,6 +71,11 @@ def test_what_is_free_trains_the_next_networks_alone(tmp_path: Path, monkeypatch
     assert to_end == count == len(wanted)
     train._train_folds(root, ModelFolds(root, "one"), ahead=False)
     assert given.pop()[4:] == ([], 0)
+    train._train_folds(root, ModelFolds(root, "one"), False, ("brief", "one", "few", "no such model"))
+    _, _, _, _, spare, to_end = given.pop()
+    assert ([job[0] for job in spare], to_end) == (["brief"] * count, 0)
+    train._train_folds(root, ModelFolds(root, "one"), True, ("brief",))
+    assert given.pop()[4:] == ([*spare, *(("long", fold, seed) for _, fold, seed in spare)], count)
     write_params(root, list(models), tune=["no section"])  # which is for the stage of tuning to refuse
     train._train_folds(root, ModelFolds(root, "one"), ahead=True)
     assert given.pop()[5] == count
