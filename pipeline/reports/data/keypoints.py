@@ -19,7 +19,7 @@ from pipeline.page.table import Column, render_table
 from pipeline.reports.data.classes import BARS
 from pipeline.reports.data.prepared_data import PreparedData, describe_sample, format_count
 
-_MOST = 900  # images with keypoints counted
+_MOST = 360  # images with keypoints counted
 _PICTURES, _SIDE = 12, 192
 _RING = (230, 159, 0)
 
