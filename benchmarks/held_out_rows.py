@@ -95,6 +95,23 @@ def pair_answers(truth: pd.Series, ours: pd.Series, theirs: pd.Series) -> Pairin
     )
 
 
+def draw_of_each(labels: NDArray[np.int64], count: int, seed: int) -> NDArray[np.bool_]:
+    """Draws rows of each class, all of a class that has no more.
+
+    Args:
+        labels: (n,) class indices.
+        count: rows of a class.
+        seed: of the draw.
+
+    Returns:
+        (n,) true for a row that is drawn.
+    """
+    drawn, random = np.zeros(len(labels), dtype=bool), np.random.default_rng(seed)
+    for label in np.unique(labels):
+        drawn[random.permutation(np.flatnonzero(labels == label))[:count]] = True
+    return drawn
+
+
 def write_reduced(folder: Path, competition: str, seed: int) -> tuple[Path, "pd.Series[str]"]:
     """Writes a competition whose test set are training images held out: as a folder, and as a zip beside it.
 
@@ -108,7 +125,34 @@ def write_reduced(folder: Path, competition: str, seed: int) -> tuple[Path, "pd.
     Returns:
         The folder, and the held-out labels by id.
     """
-    whole, files = folder / "whole", folder / NAME
+    images, labels, classes = _prepare_whole(folder, competition)
+    held = hold_out(labels, _SHARE, seed)
+    return _write_files(folder, images, classes[labels], ~held, held)
+
+
+def write_subset(folder: Path, competition: str, of_each: int, seed: int) -> tuple[Path, "pd.Series[str]"]:
+    """Writes a competition of a few training images of each class, and as many of test as are left, a fifth at most.
+
+    Args:
+        folder: where to.
+        competition: as `write_reduced`.
+        of_each: training images of a class.
+        seed: of the draw.
+
+    Returns:
+        As `write_reduced`.
+    """
+    images, labels, classes = _prepare_whole(folder, competition)
+    drawn = draw_of_each(labels, of_each, seed)
+    rest = np.flatnonzero(~drawn)
+    others = np.zeros(len(labels), dtype=bool)
+    others[rest[draw_of_each(labels[rest], max(1, round(_SHARE * of_each)), seed + 1)]] = True
+    return _write_files(folder, images, classes[labels], drawn, others)
+
+
+def _prepare_whole(folder: Path, competition: str) -> tuple[Images, NDArray[np.int64], NDArray[np.str_]]:
+    """Prepares a competition; returns its training images, their class indices, and the classes' names."""
+    whole = folder / "whole"
     shutil.copytree(ROOT / "configs", whole / "configs")
     params: dict[str, Any] = _YAML.load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     with (whole / "params.yaml").open("w", encoding="utf-8") as file:
@@ -117,12 +161,18 @@ def write_reduced(folder: Path, competition: str, seed: int) -> tuple[Path, "pd.
     prepare.run(whole)
     prepared = whole / "data" / "prepared"
     index, classes = tables.read_index(prepared / "train.csv"), np.array(tables.read_classes(prepared / "classes.json"))
-    labels, images = index["label"].to_numpy(), np.load(prepared / "train_images.npy", mmap_mode="r")
-    held = hold_out(labels, _SHARE, seed)
-    truth = pd.Series(classes[labels[held]], _write_pictures(files / "test", images[held]), name="Label")
-    known = pd.Series(classes[labels[~held]], _write_pictures(files / "train", images[~held]), name="Label")
+    return np.load(prepared / "train_images.npy", mmap_mode="r"), index["label"].to_numpy(), classes
+
+
+def _write_files(
+    folder: Path, images: Images, names: NDArray[np.str_], train: NDArray[np.bool_], test: NDArray[np.bool_]
+) -> tuple[Path, "pd.Series[str]"]:
+    """Writes rows as a Kaggle download: a folder of both parts and its tables, and a zip of it."""
+    files = folder / NAME
+    truth = pd.Series(names[test], _write_pictures(files / "test", images[test]), name="Label")
+    known = pd.Series(names[train], _write_pictures(files / "train", images[train]), name="Label")
     known.to_csv(files / "train.csv", index_label="Id")
-    pd.Series(classes[0], truth.index, name="Label").to_csv(files / "sample_submission.csv", index_label="Id")
+    pd.Series(names[0], truth.index, name="Label").to_csv(files / "sample_submission.csv", index_label="Id")
     with zipfile.ZipFile(folder / f"{NAME}.zip", "w") as archive:
         for path in sorted(files.rglob("*.*")):
             archive.write(path, path.relative_to(files))

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.held_out_rows import hold_out, pair_answers
+from benchmarks.held_out_rows import draw_of_each, hold_out, pair_answers
 
 
 def answer(words: str) -> pd.Series:
@@ -17,6 +17,14 @@ def test_each_class_gives_its_share_of_rows_and_another_seed_draws_others() -> N
     assert np.bincount(labels[held]).tolist() == [10, 6, 1]
     assert (hold_out(labels, 0.2, seed=0) == held).all()
     assert (hold_out(labels, 0.2, seed=1) != held).any()
+
+
+def test_a_few_rows_of_each_class_are_drawn_and_all_of_a_class_that_has_no_more() -> None:
+    labels = np.repeat([0, 1, 2], [50, 30, 7])
+    drawn = draw_of_each(labels, 10, seed=0)
+    assert np.bincount(labels[drawn]).tolist() == [10, 10, 7]
+    assert (draw_of_each(labels, 10, seed=0) == drawn).all()
+    assert (draw_of_each(labels, 10, seed=1) != drawn).any()
 
 
 def test_answers_are_paired_by_id_whatever_their_order() -> None:
