@@ -63,6 +63,13 @@ def find_ranking(
             f"them, though the sample shows {repr(cells[0]) if cells else 'none'}"
         )
         return Reading(section, (f"{column} lists {given:g} classes",), (words,))
+    if given is not None and _are_strange_lists(cells, known, int(given), choices.placeholder):
+        section = {"kind": "ranked", **base, "label": column, "separator": " ", "k": int(given)}
+        words = (
+            f"{column} shows {cells[0]!r}, as many names as {choices.metric} counts and none of a class: it was read "
+            "as a list of classes with blanks between them"
+        )
+        return Reading(section, (f"{column} lists {given:g} classes",), (words,))
     if known.intersection(cells):
         return None
     _refuse_torn(cells, known, f"{base['sample']}: {column}")
@@ -210,6 +217,15 @@ def _refuse_torn(cells: Sequence[str], known: set[str], place: str) -> None:
             "no reader could tell them apart; rename such classes in the training table and in the sample submission "
             "(ant_red), or correct the sample submission, if it is to have another separator"
         )
+
+
+def _are_strange_lists(cells: Sequence[str], known: set[str], k: int, placeholder: str | None) -> bool:
+    """Says whether each cell lists k names of which none is a class: whole numbers as all classes, or a placeholder."""
+    lists = [cell.split() for cell in cells]
+    words = {word for each in lists for word in each}
+    fit = k > 1 and bool(cells) and all(len(each) == k for each in lists) and known.isdisjoint({*words, *cells})
+    numbers = all(re.fullmatch(r"\d+", word) for word in words | known)
+    return fit and (numbers or set(cells) == {placeholder}) and not any(" " in name for name in known)
 
 
 def _are_alone(cells: Sequence[str], known: set[str]) -> bool:

@@ -269,3 +269,26 @@ def test_a_sample_with_rows_of_images_and_rows_of_their_parts_is_refused_with_bo
     told = r"rows of two kinds: 2 end in a label, such as 'exam_wet', and 4 do not, such as '20'"
     with pytest.raises(InputError, match=told):
         read(root, {**files, **tables}, "log_loss", label="wet,dry")
+
+
+NUMBERED = [(5056,), (12387,), (22664,), (80041,)]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "shown", "placeholder"),
+    [(NUMBERED, "36363 53586 18807", None), (NUMBERED, "0 0 0", "0 0 0"), (KINDS, "x y z", "x y z")],
+)
+def test_a_list_of_no_class_is_a_list_where_the_metric_counts_as_many(
+    root: Path, kinds: list[tuple[object]], shown: str, placeholder: str | None
+) -> None:
+    """Hotel-ID 2022: the sample lists five numbers, of hotels that are not in the training data."""
+    chosen = {} if placeholder is None else {"placeholder": placeholder}
+    found = read(root, cells_and_sample("hotel", "hotel", kinds, (shown,)), "map_3", **chosen).submission
+    assert isinstance(found, RankedSubmission)
+    assert (found.k, found.separator) == (3, " ")
+
+
+@pytest.mark.parametrize(("shown", "metric"), [("36363 53586", "map_3"), ("36363 53586 x", "map_3"), ("7 8", None)])
+def test_other_lists_of_no_class_are_refused(root: Path, shown: str, metric: str | None) -> None:
+    with pytest.raises(InputError, match="not among the 4 classes"):
+        read(root, cells_and_sample("hotel", "hotel", NUMBERED, (shown,)), metric)
