@@ -80,6 +80,11 @@ def plain_path(path: str) -> str:
     return plain
 
 
+def drop_zeros(path: str) -> str:
+    """Returns a path without the zeros before its name where that is a number: ``train/7`` of ``train/0007``."""
+    return re.sub(r"(^|(?<=/))0+(?=[0-9]+$)", "", path)
+
+
 def find_look_alikes(names: Iterable[str], ignore_case: bool = False) -> list[list[str]]:
     """Finds names that look the same and are not: by blanks, by how accents are written, by letters of no width.
 

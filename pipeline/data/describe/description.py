@@ -27,6 +27,7 @@ from pipeline.data.describe.listing import Listing, open_listing
 from pipeline.data.describe.match import Choices, ImageFiles, Reading, is_below, is_id, parent_folder
 from pipeline.data.describe.metric import describe_metric, parse_metric
 from pipeline.data.describe.packed_train import describe_packed_train
+from pipeline.data.describe.padded_names import find_padded
 from pipeline.data.describe.questions import refuse_questions
 from pipeline.data.describe.sample import find_sample, find_solution, is_other_sample
 from pipeline.data.describe.storage import describe_storage
@@ -86,6 +87,7 @@ def describe_files(source: Path, choices: Choices, metric: str | None) -> Descri
     choices = replace(choices, metric=metric)
     with open_listing(source, choices.encoding) as listing, unread_named(listing):
         images, twins = _without_twins(listing.images, choices)
+        images = find_padded(listing, images)
         _require_tests(listing, images, choices)
         sample = find_sample(listing, images, choices)
         solution = find_solution(listing, sample)

@@ -18,6 +18,7 @@ from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import ImageFiles, Match, is_id, strip_suffix
 from pipeline.data.describe.near_ids import list_ends_of_names, list_near_ids, list_spelled_labels
 from pipeline.data.describe.packed_sets import find_packed_sets
+from pipeline.data.describe.padded_names import check_padded
 from pipeline.data.describe.sample import SampleSubmission
 from pipeline.data.describe.test_tables import WIDE
 
@@ -178,7 +179,7 @@ def check_folders(match: Match, cells: Sequence[str]) -> tuple[str, ...]:
 
 
 def check_endings(match: Match, ids: Sequence[str]) -> tuple[str, ...]:
-    """Says that ids name another kind of file than is there; nothing where they name none, or the right one.
+    """Says that ids name another kind of file than is there, or lost zeros; nothing where they name the right one.
 
     Args:
         match: the table's images.
@@ -189,6 +190,5 @@ def check_endings(match: Match, ids: Sequence[str]) -> tuple[str, ...]:
         for name, path in zip(ids, match.images, strict=True)
         if strip_suffix(name) != name and not path.lower().endswith(name.rpartition(".")[2].lower())
     ]
-    if not unlike:
-        return ()
-    return (f"{len(unlike):,} ids name files with another extension, taken by the name alone: {some(unlike, 3)}",)
+    words = f"{len(unlike):,} ids name files with another extension, taken by the name alone: {some(unlike, 3)}"
+    return (*([words] if unlike else []), *check_padded(match, ids))

@@ -3,6 +3,7 @@
 from pipeline.core.errors import InputError, some
 from pipeline.core.ids import natural_order
 from pipeline.data.describe.match import ImageFiles, Match, Reading, is_below, parent_folder, plain_stem
+from pipeline.data.describe.padded_names import check_padded
 from pipeline.data.describe.sample import SampleSubmission
 
 
@@ -21,6 +22,7 @@ def check_test_folder(images: ImageFiles, match: Match, sample: SampleSubmission
     lines: tuple[str, ...] = ()
     if match.rows > len(match.images):
         lines = _check_others(images, match, sample, train)
+    lines += check_padded(match, sample.table[match.column].iloc[list(match.places)].tolist())
     homes = natural_order(sorted({parent_folder(path) for path in match.images}))
     if len(homes) > 1 and any(is_below(match.folder, path) for path in train.images[:1]):
         lines += (f"test images were read from several folders next to the training images: {some(homes, 5)}",)

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from pipeline.core.confined import require_files_below
 from pipeline.core.errors import InputError, some
 from pipeline.core.files import files_below, is_hidden, is_junk
-from pipeline.core.ids import plain_path
+from pipeline.core.ids import drop_zeros, plain_path
 from pipeline.core.layouts import IMAGE_SUFFIXES
 from pipeline.core.picture_formats import SIGNATURE_BYTES, find_picture_format, find_suffix_format
 
@@ -79,7 +79,8 @@ class ImageFolder:
         """Finds each id's file: with or without extension, in any case of it; by bare name when no path fits.
 
         Then by what the name looks like (`plain_path`): slashes of Windows, accents of a Mac, blanks around names.
-        Last, by the name without an image's extension: pictures that were converted keep their ids.
+        Then by the name without an image's extension: pictures that were converted keep their ids. Last, by the number
+        alone where files are called by numbers with zeros before them, which programs that write tables take away.
 
         Returns:
             Paths below the source's folder, in the order of ``ids``.
@@ -126,7 +127,8 @@ class ImageFolder:
             or bare.get(_key(name))
             or self._plain_names.get(_key(plain_path(name)))
             or exact.get(_stem(name))
-            or bare.get(_stem(name), [])
+            or bare.get(_stem(name))
+            or self._numbers.get(drop_zeros(_stem(name) or name), [])
             for name in ids
         ]
 
@@ -153,6 +155,16 @@ class ImageFolder:
         for names in reversed(self._names):
             for key, paths in names.items():
                 found[plain_path(key)] = paths
+        return found
+
+    @cached_property
+    def _numbers(self) -> dict[str, list[str]]:
+        """Images whose names are numbers with zeros before them, by path and by name without the zeros."""
+        found: dict[str, list[str]] = {}
+        for names in self._names:
+            for key, paths in names.items():
+                if (plain := drop_zeros(key)) != key:
+                    found.setdefault(plain, []).extend(paths)
         return found
 
     def _refuse_sharing(self, ids: Sequence[str], found: Sequence[str], table: Path) -> None:

@@ -25,7 +25,6 @@ def _told(root: Path, files: Files, metric: str | None = None) -> str:
         ("/kaggle/input/x/{}.png", "a{}", "except for a path before the name"),
         ("C:\\data\\{}.png", "a{}", "except for a path before the name"),
         ("{}.0", "{}", "except for numbers that a program wrote as fractions"),
-        ("{}", "00{}", "except for zeros before a number"),
     ],
 )
 def test_ids_that_differ_a_little_are_told(root: Path, form: str, stem: str, reason: str) -> None:
