@@ -18,6 +18,7 @@ from pipeline.data.describe.test_tables import WIDE
 from pipeline.data.prepared.rows_left_out import is_blank
 
 _FEW = 0.1  # of the images of a folder: those that no table names
+_COMMON = 0.1  # of the cells of a column: an answer that is no rare one
 _LISTED = 20  # ids of rows that are left out; more are left out by a rule
 
 
@@ -46,10 +47,15 @@ def describe_lacking(
         table: the training table, or its columns that hold no pixels.
         labels: the columns of answers.
         apart: rows that are left out for another reason.
+
+    Raises:
+        InputError: most rows are left out, and with them all rows of an answer that is no rare one.
     """
     mark = _find_lacking(table, labels)
     lacking = int((mark if apart is None else mark & ~apart).sum())
     one = len(labels.columns) == 1
+    if not one and 2 * lacking > len(table) and not mark.all():
+        _refuse_lost_answers(table[list(labels.columns)], mark)
     said = () if one and mark.any() else labels.check
     if not lacking:
         return LeftOutReading({}, (), said)
@@ -186,6 +192,28 @@ def list_tests_here(ids: Sequence[str], cells: Sequence[str], asked: Set[str], l
     blank = {name for name, cell in zip(ids, cells, strict=True) if rule and not cell.strip(CELL_SEPARATOR)}
     here = {name for name in blank if plain_stem(name) in asked}
     return here if {plain_stem(name) for name in here} == asked else set()
+
+
+def _refuse_lost_answers(answers: pd.DataFrame, mark: "pd.Series[bool]") -> None:
+    """Refuses to leave out the rows that lack some answers where an answer of other columns is in these rows alone.
+
+    Raises:
+        InputError: names the answer, and the column that its rows lack.
+    """
+    for name, cells in answers.items():
+        shares = cells[~is_blank(cells)].value_counts(normalize=True)
+        for value in shares[shares >= _COMMON].index:
+            mine = cells == value
+            if not mark[mine].all() or mine.all():
+                continue
+            empty = [str(other) for other in answers if is_blank(answers[other][mine]).any()]
+            raise InputError(
+                f"{int(mark.sum()):,} of {len(mark):,} training rows lack some of their answers, and all "
+                f"{int(mine.sum()):,} with {name} {value!r} are among them: they lack {some(empty, 3)}. Leaving them "
+                "out would leave nothing to learn that answer from; where a blank is an answer of its own, write a "
+                "word for it, such as none, into the training table, else fill it in, or choose other columns with "
+                "--label"
+            )
 
 
 def _find_lacking(table: pd.DataFrame, labels: TargetReading) -> "pd.Series[bool]":

@@ -72,3 +72,14 @@ def test_a_description_by_hand_is_refused_with_what_to_do() -> None:
     target = SeveralTargets(columns=list_part_columns(dict(parts)), parts=dict(parts))
     with pytest.raises(InputError, match=r"kind \(one_class\), age \(numbers\) together.*metric: \{file: my_metric.py"):
         get_metric("accuracy", target=target, options=MetricOptions())
+
+
+def test_answers_are_not_lost_with_the_rows_that_lack_others(root: Path) -> None:
+    """Attributes that one kind of thing has and another has not: leaving rows with blanks out leaves one kind."""
+    cells = [("shirt", "red", ""), ("saree", "blue", "wide"), ("shirt", "blue", ""), ("shirt", "red", "")]
+    files = cells_and_sample("kind,colour,border", "kind,colour,border", cells, ("shirt", "red", "wide"))
+    with pytest.raises(InputError, match=r"9 of 12 training rows lack some .* 9 with kind 'shirt' .* they lack border"):
+        read(root, files)
+    some = [*cells[:3], ("shirt", "red", "thin")]
+    found = read(root, cells_and_sample("kind,colour,border", "kind,colour,border", some, ("shirt", "red", "wide")))
+    assert found.leave_out.no_label
