@@ -13,7 +13,7 @@ from pipeline.data.describe.answer_evidence import shows_classes, split_words
 from pipeline.data.describe.class_answers import pair_columns
 from pipeline.data.describe.classes import decide_label, is_label
 from pipeline.data.describe.folders import find_class_folders, list_class_folders
-from pipeline.data.describe.label_sets import find_label_sets
+from pipeline.data.describe.label_sets import find_label_sets, refuse_masks
 from pipeline.data.describe.match import Choices, ImageFiles, is_id, pick_reading
 from pipeline.data.describe.questions import refuse_commas
 from pipeline.data.describe.sample import SampleSubmission
@@ -103,6 +103,8 @@ def _find(
         return by_name, "the sample submission asks for a column of that name"
     refuse_commas(table[[name for name in columns if name.lower() in asked]], path)
     unlike = [name for name in columns if name.lower() in asked and name not in possible and not by_name]
+    for name in unlike:
+        refuse_masks(table[name], name, f"column {name} of {path}")
     for unfit in filter(None, [format_unfit(table[name], path) for name in unlike]):
         raise InputError(f"{unfit}; or choose another column with --label")
     coco = [name for name in CATEGORY_KEYS if name in columns]

@@ -4,6 +4,8 @@ import re
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
+import pandas as pd
+
 from pipeline.core.errors import InputError, some
 from pipeline.data.containers.formats import WORKBOOK_SUFFIXES
 from pipeline.data.containers.tables import find_row_columns
@@ -14,6 +16,9 @@ from pipeline.data.describe.target_parts import format_unfit
 from pipeline.data.describe.test_tables import WIDE
 
 _PIXELS = re.compile(r"\s*(\d+\s+){63}\d+")  # of 8 x 8 pixels at least, with blanks between them
+
+_BOX = r"\[?\s*-?\d+(\.\d+)?([,\s]+-?\d+(\.\d+)?){3}\s*\]?"  # four numbers
+_SIDES = (("xmin", "ymin", "xmax", "ymax"), ("x", "y", "width", "height"), ("x", "y", "w", "h"))
 
 
 def format_nothing(listing: Listing, images: ImageFiles, tables: Sequence[str], sample: SampleSubmission) -> str:
@@ -43,14 +48,25 @@ def _format_unread(listing: Listing) -> str:
 
 def _format_repeating(listing: Listing, images: ImageFiles, tables: Sequence[str]) -> str:
     """Lists the columns that name images, but name them more than once."""
-    found = []
+    found, boxes = [], ""
     for path in [path for path in tables if len(listing.head(path).columns) <= WIDE]:
         for name, values in listing.table(path).items():
             distinct = sorted(set(values))
             if not is_id(values) and images.matches(str(name), distinct):
                 found.append(f"{name} of {path} ({len(values):,} rows, {len(distinct):,} different)")
+                boxes = boxes or _format_boxes(listing.table(path), path)
     wanted = "one row per image is wanted, with a column for each label or number"
-    return f"; images are named more than once by {some(found, 3)}: {wanted}" if found else ""
+    return f"; images are named more than once by {some(found, 3)}: {wanted}{boxes}" if found else ""
+
+
+def _format_boxes(table: pd.DataFrame, path: str) -> str:
+    """Says which columns hold boxes in images: four numbers in a cell, or the sides in a column each."""
+    columns = {str(name).lower().replace("_", ""): str(name) for name in table.columns}
+    cells = {str(name): table[name][table[name] != ""] for name in table.columns}
+    found = [name for name, each in cells.items() if len(each) and each.str.fullmatch(_BOX).all()]
+    found += [columns[name] for sides in _SIDES if columns.keys() >= set(sides) for name in sides]
+    words = "places in images are asked for, and classes of whole images are what is predicted here"
+    return f"; {some(found, 4)} of {path} hold boxes: {words}" if found else ""
 
 
 def _format_unanswered(listing: Listing, images: ImageFiles, tables: Sequence[str], sample: SampleSubmission) -> str:

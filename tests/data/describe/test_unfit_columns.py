@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from support.competition_files import cells_and_sample, read, write
+from support.competition_files import cells_and_sample, read, rows, write
 
 from pipeline.core.competition import Competition
 from pipeline.core.errors import InputError
@@ -63,3 +63,26 @@ def test_a_separator_goes_with_cells_of_names(root: Path) -> None:
     found = read(root, cells_and_sample("p,q", "p,q", [(0, 1), (1, 1), (0, 0)], (0.5, 0.5))).model_dump()
     with pytest.raises(ValueError, match=r"target.separator is for cells of names, .* columns of 0 and 1: remove it"):
         Competition(**{**found, "target": {"kind": "several_labels", "separator": ";"}})
+
+
+def test_masks_of_each_row_its_own_are_refused_where_the_sample_asks_for_them(root: Path) -> None:
+    """HuBMAP's organs: ``rle`` is asked for, and no cell recurs; the organs beside it are no answer."""
+    masks = [(("lung", "spleen")[n % 2], f"{n} 5 {n + 20} 4 {n + 90} 3") for n in range(12)]
+    with pytest.raises(InputError, match=r"column rle of train\.csv holds masks, such as .*: pixels of each image"):
+        read(root, cells_and_sample("organ,rle", "rle", masks, ("1 1",)))
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "told"),
+    [
+        ("bbox,source", '"[1.0, 2, 30.5, 9]",usask', "bbox"),
+        ("x,y,width,height,source", "1,2,30,9,usask", "x, y, width, height"),
+        ("source,xmin,ymin,xmax,ymax", "usask,1,2,30,9", "xmin, ymin, xmax, ymax"),
+    ],
+)
+def test_boxes_are_told_where_several_rows_name_an_image(root: Path, header: str, row: str, told: str) -> None:
+    """Global Wheat Detection."""
+    files = cells_and_sample("a", "PredictionString", [(1,)], ("1.0 0 0 50 50",))
+    files["train.csv"] = rows(f"image_id,{header}", *((f"a{n // 2}", row) for n in range(24)))
+    with pytest.raises(InputError, match=rf"{told} of train\.csv hold boxes: places in images are asked for"):
+        read(root, files)
