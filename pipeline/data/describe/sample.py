@@ -15,7 +15,8 @@ from pipeline.data.describe.listing import Listing
 from pipeline.data.describe.match import Choices, ImageFiles, is_id, pick_reading
 from pipeline.data.describe.unnamed_samples import TRAITS, choose_unnamed_sample, find_unnamed_samples
 
-_SAMPLE = re.compile(r"sample|submission", re.IGNORECASE)
+_SAMPLE = re.compile(r"sample|submission|submit", re.IGNORECASE)
+_BOTH = re.compile(r"sample.*subm|subm.*sample", re.IGNORECASE)
 _WIDE = 50  # columns: a list of ids has few
 _ENOUGH_ROWS = 1000
 _SOLUTION = re.compile(r"solution", re.IGNORECASE)
@@ -89,6 +90,8 @@ def find_sample(listing: Listing, images: ImageFiles, choices: Choices) -> Sampl
         InputError: none, or several and none chosen.
     """
     named = {path: path for path in listing.tables if _SAMPLE.search(PurePosixPath(path).name)}
+    both = [path for path in named if _BOTH.search(PurePosixPath(path).name)]
+    named = {both[0]: both[0]} if len(both) == 1 else named  # submission_info.csv beside sample_submission.csv
     options = {path: path for path in listing.tables} if choices.sample else named
     alike = {} if options else find_unnamed_samples(listing)
     check: tuple[str, ...] = ()
@@ -99,7 +102,7 @@ def find_sample(listing: Listing, images: ImageFiles, choices: Choices) -> Sampl
         offers = " or ".join(f"--sample '{path}'" for path in alike) or "--sample TABLE"
         reason = f" if it lists the test images: it has {TRAITS}" if alike else ""
         raise InputError(
-            f"{listing.source} has no sample submission: looked for a CSV whose name holds 'sample' or 'submission', "
+            f"{listing.source} has no sample submission: looked for a CSV whose name holds 'sample', 'submission' or 'submit', "
             f"found the tables {some(listing.tables) or 'none'}; choose one with {offers}{reason}, or add a CSV "
             "with the id of every test image and the columns to predict: it shows the format of a submission"
         )

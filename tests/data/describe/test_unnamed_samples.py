@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from support.competition_files import Files, images, read, rows, write
+from support.competition_files import Files, animals, images, read, rows, write
 
 from pipeline.core.errors import InputError
 from pipeline.data.describe.init import describe_local
@@ -116,3 +116,15 @@ def test_a_table_of_sites_beside_one_of_classes_is_no_sample(root: Path) -> None
     shipped["test.csv"] = rows("id,site", *((k, "s0") for k in range(50, 56)))
     with pytest.raises(InputError, match=r"choose one with --sample 'test\.csv'"):
         read(root, shipped)
+
+
+@pytest.mark.parametrize("extra", ["submission_info.csv", "train_sample.csv"])
+def test_a_table_called_sample_submission_is_taken_before_others(root: Path, extra: str) -> None:
+    files = {**animals(), extra: rows("index,image1", (0, "a.png"), (1, "b.png"))}
+    assert read(root, files).submission.sample == "sample_submission.csv"
+
+
+def test_a_table_to_submit_is_a_sample(root: Path) -> None:
+    files = animals()
+    files["submit.csv"] = files.pop("sample_submission.csv")
+    assert read(root, files).submission.sample == "submit.csv"
