@@ -39,7 +39,7 @@ def refuse_questions(listing: Listing, images: ImageFiles, sample: SampleSubmiss
         InputError: names what it asks about.
     """
     _refuse_pairs(listing, images, sample)
-    _refuse_images_alike(listing, sample)
+    _refuse_images_alike(listing, images, sample)
     found = find_subjects(images, sample)
     kinds = [[name for name, each in found.items() if each.folder is folder] for folder in (False, True)]
     if all(len(names) > 1 for names in kinds):
@@ -72,16 +72,21 @@ def _refuse_pairs(listing: Listing, images: ImageFiles, sample: SampleSubmission
                 named[name] = set(found[0].images)
 
 
-def _refuse_images_alike(listing: Listing, sample: SampleSubmission) -> None:
-    """Refuses answers that are ids of the rows themselves: lists of the images that show the same."""
+def _refuse_images_alike(listing: Listing, images: ImageFiles, sample: SampleSubmission) -> None:
+    """Refuses answers that are ids of the rows themselves, or names of images: lists of those that show the same."""
     ids = sample.table.iloc[:, 0].head(_LOOKED_AT)
     if len(ids) < 2 or not is_id(ids) or len(sample.columns) != 2:
         return
     known, cells = set(sample.table.iloc[:, 0]), sample.table.iloc[:, 1].head(_LOOKED_AT)
     own = [name in cell.split() and known.issuperset(cell.split()) for name, cell in zip(ids, cells, strict=True)]
-    if sum(own) >= _MOST_OF * len(own):
+    stems = {plain_stem(PurePosixPath(path).name) for path in images.paths}
+    lists = [[plain_stem(word) for word in cell.split()] for cell in cells]
+    # Numbers may be classes though images are called by numbers, too.
+    others = [bool(each) and stems.issuperset(each) and not any(map(str.isdigit, each)) for each in lists]
+    if sum(own) >= _MOST_OF * len(own) or sum(others) >= _MOST_OF * len(others):
+        what = "ids of its own rows" if sum(own) >= _MOST_OF * len(own) else "names of images"
         raise InputError(
-            f"{listing.source}: {sample.columns[1]} of {sample.path} lists ids of its own rows ({cells.iloc[0]!r}): "
+            f"{listing.source}: {sample.columns[1]} of {sample.path} lists {what} ({cells.iloc[0]!r}): "
             "images that show the same are asked for, and classes of images are what is predicted here; features of a "
             "model trained on the training groups find them, outside of init"
         )

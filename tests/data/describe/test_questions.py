@@ -195,3 +195,18 @@ def test_fractions_with_a_comma_are_told(root: Path) -> None:
         **images([*(f"train/a{k}.png" for k in range(12)), *(f"test/t{k}.png" for k in range(3))]),
     }
     assert "column yield of train.csv writes fractions with a comma, such as '0,10'" in _told(root, files, "rmse")
+
+
+def test_lists_of_names_of_images_ask_for_images_alike(root: Path) -> None:
+    """Landmark Retrieval: each test image is to be answered with images of the index that show the same."""
+    index, tests = [f"{n:02d}c7aa95861f" for n in range(6)], [f"{n:02d}d9dfea0a0116" for n in range(4)]
+    files: Files = {
+        "train.csv": rows("id,landmark_id", *((f"{n:02d}f1d2a3", n % 3) for n in range(12))),
+        "sample_submission.csv": rows("id,images", *((name, " ".join(index[:3])) for name in tests)),
+        **images([f"train/{n:02d}f1d2a3.png" for n in range(12)]),
+        **images([*(f"test/{name}.png" for name in tests), *(f"index/{name}.png" for name in index)]),
+    }
+    with pytest.raises(
+        InputError, match=r"images of sample_submission\.csv lists names of images .*: images that show"
+    ):
+        read(root, files)
