@@ -14,6 +14,7 @@ from pipeline.data.describe.folders import (
     are_parts_of_names,
     find_class_folders,
     find_file_names,
+    find_numbered_names,
     list_class_folders,
 )
 from pipeline.data.describe.joined_ids import JoinedIds, find_joined_ids
@@ -100,14 +101,15 @@ def _repeats(name: str, found: Mapping[str, Candidate]) -> bool:
 
 
 def find_name_candidates(
-    listing: Listing, images: ImageFiles, tables: Sequence[str], choices: Choices
+    listing: Listing, images: ImageFiles, tables: Sequence[str], sample: SampleSubmission, choices: Choices
 ) -> dict[str, NameCandidate]:
     """Finds folders whose file names hold the class.
 
     Raises:
         InputError: a table beside them may hold the true classes.
     """
-    found = {name.folder: name for name in find_file_names(images)}
+    named = find_file_names(images) or find_numbered_names(images, sample.table.iloc[:, 0].tolist(), sample.examples)
+    found = {name.folder: name for name in named}
     if found:
         unread = [path for path in tables if any(is_label(values) for _, values in listing.head(path).items())]
         if found and unread and choices.train is None:

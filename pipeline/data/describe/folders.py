@@ -25,6 +25,7 @@ _PATTERNS = (
     r"^(?P<label>[A-Za-z](?:[\w -]*[A-Za-z])?)[._ -]*\d+(?=\.\w+$|$)",
     r"^\d+[._ -]+(?P<label>[A-Za-z](?:[\w -]*[A-Za-z])?)(?=\.\w+$|$)",
 )
+_NUMBERED = r"^(?P<label>\d+)[_-]\d+(?=\.\w+$|$)"  # 3_17.jpg: only where the sample submission speaks for it
 
 
 @dataclass(frozen=True)
@@ -147,6 +148,34 @@ def find_file_names(images: ImageFiles) -> list[NameCandidate]:
             )
             if enough and all(hits):
                 found.append(NameCandidate(folder, pattern, dict(counts)))
+    return found
+
+
+def find_numbered_names(images: ImageFiles, tests: Collection[str], shown: Collection[str]) -> list[NameCandidate]:
+    """Finds folders whose files are all called by the number of a class and a number: ``3_17.jpg``.
+
+    Args:
+        images: by folder.
+        tests: the ids of the sample submission: if these are called alike, the first number is no class.
+        shown: its answers: they, too, are numbers of these classes, which count from 0 or 1 on.
+    """
+    if any(re.match(_NUMBERED, name) for name in tests):
+        return []
+    found = []
+    for folder, stems in images.by_folder.items():
+        hits = [re.match(_NUMBERED, PurePosixPath(path).name) for path in stems.values()]
+        counts = Counter(hit["label"] for hit in hits if hit)
+        numbers = sorted(map(int, counts))
+        counted = numbers in (list(range(len(counts))), [*range(1, len(counts) + 1)])
+        told = bool(shown) and counts.keys() >= set(shown)
+        if (
+            all(hits)
+            and told
+            and counted
+            and 2 <= len(counts) <= len(hits) // 2
+            and len(images.under(folder)) == len(stems)
+        ):
+            found.append(NameCandidate(folder, _NUMBERED, dict(counts)))
     return found
 
 

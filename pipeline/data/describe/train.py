@@ -102,7 +102,7 @@ def _list_readings(
         lines = tuple(tell_passed(name, each, names, sample) for name, each in beside)
         passed = lines if choices.train is None else ()
         found = {**(found if choices.train is not None else {}), **names}
-    found = found or dict(find_name_candidates(listing, images, tables, choices))
+    found = found or dict(find_name_candidates(listing, images, tables, sample, choices))
     found = {**found, **find_inner_folders(images, found, sample)}
     if not found or any(isinstance(each, FolderCandidate) for each in found.values()):
         folders = find_classes_beside_tests(images, _list_sample_folders(images, sample))

@@ -205,3 +205,21 @@ def test_a_folder_of_training_below_one_that_is_called_after_a_test_is_offered(r
     files = images([*paths, *(f"blood_test_images/test/t{k}.png" for k in range(3))])
     with pytest.raises(InputError, match="--train 'blood_test_images/train' or --train 'extras'"):
         read(root, {"sample_submission.csv": sample, **files})
+
+
+def numbered(test: str) -> dict[str, bytes | str]:
+    names = [f"training/{kind}_{n * 7}.png" for kind in range(11) for n in range(2)]
+    tests = [test.format(n) for n in range(4)]
+    sample = rows("Id,Category", *((name.removesuffix(".png"), 0) for name in tests))
+    return {"sample_submission.csv": sample, **images([*names, *(f"testing/{name}" for name in tests)])}
+
+
+def test_numbers_of_classes_before_numbers_are_classes_where_the_sample_shows_them(root: Path) -> None:
+    """Food-11: ``3_17.jpg`` is the eighteenth image of class 3, and the tests are called 0000.jpg."""
+    found = labels(root, read(root, numbered("{:04d}.png")))
+    assert found == {f"training/{kind}_{n * 7}.png": str(kind) for kind in range(11) for n in range(2)}
+
+
+def test_numbers_that_tests_are_called_by_too_are_no_classes(root: Path) -> None:
+    with pytest.raises(InputError, match="holds no training data that could be read"):
+        read(root, numbered("11_{}.png"))
