@@ -15,7 +15,7 @@ from pipeline.data.containers.json_rows import read_lists
 from pipeline.data.containers.tables import find_row_columns
 from pipeline.data.describe.label_sets import refuse_masks
 from pipeline.data.describe.listing import Listing
-from pipeline.data.describe.match import ImageFiles, Match, is_id, strip_suffix
+from pipeline.data.describe.match import ENOUGH, ImageFiles, Match, is_id, strip_suffix
 from pipeline.data.describe.near_ids import list_ends_of_names, list_near_ids, list_spelled_labels
 from pipeline.data.describe.packed_sets import find_packed_sets
 from pipeline.data.describe.padded_names import check_padded
@@ -66,6 +66,7 @@ def format_near_misses(listing: Listing, images: ImageFiles, tables: Sequence[st
             *list_ends_of_names(listing, images, tables),
             *list_spelled_labels(listing, tables, sample),
             *_list_addresses(listing, tables),
+            *_list_row_files(listing, tables),
             *_list_text_files(listing, images),
             *_list_text_pictures(listing, tables),
             *_list_class_lists(listing, images),
@@ -87,6 +88,22 @@ def _list_addresses(listing: Listing, tables: Sequence[str]) -> list[str]:
                 f"{PurePosixPath(path).stem}, as a file called by {called}"
             )
     return found
+
+
+def _list_row_files(listing: Listing, tables: Sequence[str]) -> list[str]:
+    """Lists columns that name files of rows, one for each: spectra, series, of which none is a picture as it is."""
+    files = {PurePosixPath(path).stem: path for path in listing.row_files}
+    found = []
+    for path in [path for path in tables if path not in listing.row_files and len(listing.head(path).columns) <= WIDE]:
+        for name, cells in listing.head(path).items():
+            named = [PurePosixPath(cell).stem for cell in dict.fromkeys(cells)]
+            there = [files[cell] for cell in named if cell in files]
+            if len(there) > 1 and len(there) >= ENOUGH * len(named):
+                found.append(f"{name} of {path} names {there[0]}")
+    words = (
+        "these hold rows, and no picture each: save each as an NPY array of its numbers, or as a picture, of its name"
+    )
+    return [f"{some(found, 3)}: {words}"] if found else []
 
 
 def _list_text_files(listing: Listing, images: ImageFiles) -> list[str]:

@@ -206,3 +206,16 @@ def test_columns_of_yes_and_no_are_told(root: Path) -> None:
     files |= {"train.csv": rows("Id,ant,bee,cow", *marks)}
     files |= {"sample_submission.csv": rows("Id,ant,bee,cow", *((n, 0.3, 0.3, 0.4) for n in range(3)))}
     assert "but they hold no and yes instead of 0 and 1" in _told(root, files)
+
+
+def test_files_of_rows_that_a_table_names_are_told(root: Path) -> None:
+    """HMS: a spectrogram is a Parquet file, with a row for each step of time."""
+    line = json.dumps({"time": 1, "LL": 0.5}) + "\n"
+    files: Files = {
+        "train.csv": rows("eeg_id,label", *((100 + n // 2, ("ant", "bee")[n % 2]) for n in range(12))),
+        "sample_submission.csv": rows("eeg_id,label", (900, "ant")),
+        **{f"eegs/{100 + n}.jsonl": line * 4 for n in range(6)},
+        "test/900.jsonl": line * 4,
+    }
+    told = _told(root, files)
+    assert "eeg_id of train.csv names eegs/100.jsonl: these hold rows, and no picture each: save each as an NPY" in told
