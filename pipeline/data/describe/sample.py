@@ -102,9 +102,9 @@ def find_sample(listing: Listing, images: ImageFiles, choices: Choices) -> Sampl
         offers = " or ".join(f"--sample '{path}'" for path in alike) or "--sample TABLE"
         reason = f" if it lists the test images: it has {TRAITS}" if alike else ""
         raise InputError(
-            f"{listing.source} has no sample submission: looked for a CSV whose name holds 'sample', 'submission' or 'submit', "
-            f"found the tables {some(listing.tables) or 'none'}; choose one with {offers}{reason}, or add a CSV "
-            "with the id of every test image and the columns to predict: it shows the format of a submission"
+            f"{listing.source} has no sample submission: looked for a CSV whose name holds 'sample', 'submission' "
+            f"or 'submit', found the tables {some(listing.tables) or 'none'}; choose one with {offers}{reason}, or add "
+            "a CSV with the id of every test image and the columns to predict: it shows the format of a submission"
         )
     path = pick_reading(f"the sample submission of {listing.source}", options, "--sample", choices.sample)
     table = listing.table(path)
