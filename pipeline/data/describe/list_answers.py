@@ -63,7 +63,14 @@ def find_ranking(
             f"them, though the sample shows {repr(cells[0]) if cells else 'none'}"
         )
         return Reading(section, (f"{column} lists {given:g} classes",), (words,))
-    if given is not None and _are_strange_lists(cells, known, int(given), choices.placeholder):
+    strange_lists = given is not None and _are_strange_lists(cells, known, int(given))
+    if strange_lists and not _are_numbers(cells, known) and set(cells) == {choices.placeholder}:
+        raise InputError(
+            f"{base['sample']}: {column} holds {cells[0]!r}, as many names as {choices.metric} counts, and none is one "
+            f"of the {len(known)} classes ({some(train.classes, 5)}); write classes in their place, and leave "
+            "--placeholder out, which stands for one class alone"
+        )
+    if given is not None and strange_lists and _are_numbers(cells, known):
         section = {"kind": "ranked", **base, "label": column, "separator": " ", "k": int(given)}
         words = (
             f"{column} shows {cells[0]!r}, as many names as {choices.metric} counts and none of a class: it was read "
@@ -219,13 +226,16 @@ def _refuse_torn(cells: Sequence[str], known: set[str], place: str) -> None:
         )
 
 
-def _are_strange_lists(cells: Sequence[str], known: set[str], k: int, placeholder: str | None) -> bool:
-    """Says whether each cell lists k names of which none is a class: whole numbers as all classes, or a placeholder."""
+def _are_strange_lists(cells: Sequence[str], known: set[str], k: int) -> bool:
+    """Says whether each cell lists k names with blanks between them, of which none is a class."""
     lists = [cell.split() for cell in cells]
     words = {word for each in lists for word in each}
-    fit = k > 1 and bool(cells) and all(len(each) == k for each in lists) and known.isdisjoint({*words, *cells})
-    numbers = all(re.fullmatch(r"\d+", word) for word in words | known)
-    return fit and (numbers or set(cells) == {placeholder}) and not any(" " in name for name in known)
+    return k > 1 and bool(cells) and all(len(each) == k for each in lists) and known.isdisjoint({*words, *cells})
+
+
+def _are_numbers(cells: Sequence[str], known: set[str]) -> bool:
+    """Says whether all names in cells are whole numbers, and all classes, too."""
+    return all(re.fullmatch(r"\d+", name) for name in (*known, *" ".join(cells).split()))
 
 
 def _are_alone(cells: Sequence[str], known: set[str]) -> bool:

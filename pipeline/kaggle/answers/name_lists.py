@@ -164,6 +164,10 @@ class RankedCell(_NameCell):
         longest = max((len(self.split(cell)) for cell in cells), default=0)
         if longest > self._k:
             return f"its cells hold up to {longest} classes, submission.k is {self._k}; correct submission.k"
+        lists = [self.split(cell) for cell in cells if cell]
+        numbers = all(map(str.isdigit, (*self.names, *(name for names in lists for name in names))))
+        if numbers and self._k > 1 and all(len(names) == self._k for names in lists):
+            return None  # numbers of no class where all classes are numbers: those of other images, or of none
         return self.find_unknown_sample(cells)
 
     def find_truth_fault(self, cells: Cells) -> Fault | None:

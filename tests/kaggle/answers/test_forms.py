@@ -360,6 +360,7 @@ def test_a_sample_that_the_form_does_not_explain_is_refused(
         ({"kind": "label", "names": {}}, PETS, "0"),
         ({"kind": "label"}, OneClass(columns=("1", "2")), "267"),
         ({"kind": "label_set"}, TAGS, ""),
+        ({"kind": "ranked", "k": 2}, OneClass(columns=("1", "2", "3")), "36363 53586"),
         ({"kind": "confidence"}, PETS, ""),
     ],
 )
