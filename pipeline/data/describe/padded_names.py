@@ -57,7 +57,7 @@ def _find_width(stems: Sequence[str]) -> int:
 
 
 def check_padded(match: Match, ids: Sequence[str]) -> tuple[str, ...]:
-    """Says which ids name files but for zeros before a number; nothing where all name them to the letter.
+    """Says which ids name files except for zeros before a number; nothing where all name them to the letter.
 
     Args:
         match: the images of a table.
@@ -71,4 +71,4 @@ def check_padded(match: Match, ids: Sequence[str]) -> tuple[str, ...]:
     ]
     if not unlike:
         return ()
-    return (f"{len(unlike):,} ids of {match.column} name files but for zeros before a number: {some(unlike, 3)}",)
+    return (f"{len(unlike):,} ids of {match.column} name files except for zeros before a number: {some(unlike, 3)}",)

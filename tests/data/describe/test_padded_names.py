@@ -39,7 +39,7 @@ def test_lost_zeros_are_told(root: Path) -> None:
     read(root, padded())
     found = describe_files(root.parent / "shape.zip", Choices(), None)
     assert [line for line in found.check if "zeros" in line] == [
-        f"{n} ids of id name files but for zeros before a number: 0 is {place}/000000.png, 1 is {place}/000001.png, "
+        f"{n} ids of id name files except for zeros before a number: 0 is {place}/000000.png, 1 is {place}/000001.png, "
         f"2 is {place}/000002.png and {n - 3} more"
         for n, place in ((15, "train_images"), (8, "test_images"))
     ]
