@@ -18,8 +18,9 @@ from pipeline.training.data import Data
 from pipeline.training.heads import moments
 from pipeline.training.heads.moments import join_features
 from pipeline.training.heads.other_heads import load_neighbours, save_neighbours
+from pipeline.training.heads.output_scale import fit_scale
 from pipeline.training.heads.recipe import HeadRecipe, TreesHead
-from pipeline.training.heads.session import FeatureViews, HeadSession, fit_scale, open_views, predict_head
+from pipeline.training.heads.session import FeatureViews, HeadSession, open_views, predict_head
 
 COUNT = 240
 RANDOM = np.random.default_rng(1)
@@ -162,3 +163,11 @@ def test_two_folds_are_too_few() -> None:
     settings = {"backbones": [{"network": {"name": "x"}}], "head": HEADS["ridge"]}
     with pytest.raises(InputError, match="needs 3 folds, got 2"):
         HeadSession(parse(settings, HeadRecipe, "a test").head, data, VIEWS, 2)
+
+
+def test_a_few_rows_that_are_all_right_give_no_scale_without_bound() -> None:
+    truth = np.arange(20) % 3
+    outputs = np.eye(3, dtype=np.float32)[truth] * 3
+    few, _ = fit_scale(outputs, truth, CLASSES)
+    many, _ = fit_scale(np.tile(outputs, (50, 1)), np.tile(truth, 50), CLASSES)
+    assert 1.2 < few < 3 < many

@@ -16,6 +16,7 @@ from scipy.special import expit
 
 from pipeline.core.arrays import Truth
 from pipeline.core.targets.contract import Activation, Target
+from pipeline.training.heads.decomposition import decompose_with_ridge
 from pipeline.training.heads.moments import Matrix, Moments
 from pipeline.training.heads.recipe import DiscriminantHead, LogisticHead, PrototypeHead, RidgeHead
 
@@ -190,10 +191,12 @@ def _solve_root(root: Matrix, matrix: Any, transposed: bool) -> Matrix:
 
 def _factor(covariance: Matrix, share: float, ridge: float) -> Matrix:
     """Returns the lower root of a share of the covariance plus a multiple of the identity."""
-    shifted = covariance * np.float32(share)
-    shifted[np.diag_indices(len(shifted))] += np.float32(ridge)
-    root: Matrix = cholesky(shifted, lower=True, overwrite_a=True, check_finite=False)
-    return root
+    root = decompose_with_ridge(
+        covariance * np.float32(share),
+        ridge,
+        lambda shifted: cholesky(shifted, lower=True, overwrite_a=True, check_finite=False),
+    )
+    return np.asarray(root, dtype=np.float32)
 
 
 def measure_slopes(rows: LinearRows) -> tuple[Matrix, Matrix]:
@@ -213,10 +216,10 @@ def _fit_ridge(rows: LinearRows, penalty: float) -> Coefficients:
 
 
 def _solve(matrix: Matrix, ridge: float, wanted: Matrix) -> Matrix:
-    shifted = matrix.copy()
-    shifted[np.diag_indices(len(shifted))] += np.float32(ridge)
-    solved: Matrix = cho_solve(cho_factor(shifted, overwrite_a=True, check_finite=False), wanted, check_finite=False)
-    return solved
+    factor = decompose_with_ridge(
+        matrix, ridge, lambda shifted: cho_factor(shifted, overwrite_a=True, check_finite=False)
+    )
+    return np.asarray(cho_solve(factor, wanted, check_finite=False), dtype=np.float32)
 
 
 def _fit_means(rows: LinearRows, shrinkage: float | None) -> Coefficients:

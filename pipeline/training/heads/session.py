@@ -9,12 +9,9 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 
-from pipeline.core.arrays import KeptFeatures, Logits, Rows, Truth
+from pipeline.core.arrays import KeptFeatures, Logits, Rows
 from pipeline.core.errors import InputError
-from pipeline.core.targets.contract import Target
 from pipeline.core.threads import limit_threads
 from pipeline.training.classic.recipe import ClassicModel
 from pipeline.training.data import UNUSED, Data
@@ -32,11 +29,11 @@ from pipeline.training.heads.other_heads import (
     fit_trees,
     predict_neighbours,
 )
+from pipeline.training.heads.output_scale import fit_scale
 from pipeline.training.heads.recipe import AnyHead, LogisticHead, NeighbourHead, TreesHead
 from pipeline.training.heads.selected_features import HeadFitter
 
 _CHUNK = 4096
-_SCALES = (-8.0, 6.0)  # logarithms
 
 
 class Holdout(NamedTuple):
@@ -228,19 +225,6 @@ def predict_head(fitted: FittedHead, views: FeatureViews, rows: Rows) -> Iterato
         with limit_threads():
             made = np.stack([fitted.predict(views.read_rows(view, chunk)) for view in range(count)])
         yield made
-
-
-def fit_scale(outputs: Matrix, truth: Truth, target: Target) -> tuple[float, float]:
-    """Finds what logits (n, n_outputs) are best multiplied by; returns that, and the mean loss with it."""
-    scaled: NDArray[np.bool_] = list_scaled_outputs(target)
-
-    def lose(log_scale: float) -> float:
-        return float(target.measure_output_losses(truth, np.where(scaled, outputs * np.exp(log_scale), outputs)).mean())
-
-    if not scaled.any():
-        return 1.0, lose(0.0)
-    found = minimize_scalar(lose, bounds=_SCALES, method="bounded", options={"xatol": 0.02})
-    return float(np.exp(found.x)), float(found.fun)
 
 
 def open_views(backbones: Sequence[Sequence[KeptFeatures]]) -> FeatureViews:
