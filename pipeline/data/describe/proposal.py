@@ -11,9 +11,9 @@ from pipeline.core.paths import models_folder
 
 SMALL = 32  # pixels: up to here networks of our own keep up with pretrained ones, which see such images blown up
 FEW = 2_000  # training images: below, networks trained from scratch lose to features of a frozen backbone
-_GREY = {True: ("quick_cnn", "relu_cnn", "mlp_pixels"), False: ("quick_cnn", "deep_elu_cnn")}
+_GREY = {True: ("quick_cnn", "mlp_pixels", "hog_logreg"), False: ("quick_cnn", "deep_elu_cnn")}
 _COLOUR = {
-    True: ("mobilenet_v2_inner_logistic", "xception_160_logistic"),
+    True: ("mobilenet_v2_xception_logistic", "mobilenet_v2_inner_logistic"),
     False: ("mobilenet_v2_xception_logistic", "mobilenet_v2_160_upper_blocks", "xception_160_upper_blocks"),
 }
 _PHOTOS = {

@@ -14,7 +14,7 @@ def test_test_ids_that_exist_among_the_training_images_mean_the_test_folder(root
     found = read(root, animals())
     assert found.train.model_dump()["images"] == "train"
     assert found.test.model_dump()["images"] == "test"
-    assert found.models == ("mobilenet_v2_inner_logistic", "xception_160_logistic")
+    assert found.models == ("mobilenet_v2_xception_logistic", "mobilenet_v2_inner_logistic")
 
 
 def test_more_test_images_than_training_images_do_not_swap_the_folders(root: Path) -> None:

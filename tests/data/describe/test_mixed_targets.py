@@ -82,4 +82,5 @@ def test_answers_are_not_lost_with_the_rows_that_lack_others(root: Path) -> None
         read(root, files)
     some = [*cells[:3], ("shirt", "red", "thin")]
     found = read(root, cells_and_sample("kind,colour,border", "kind,colour,border", some, ("shirt", "red", "wide")))
+    assert found.leave_out
     assert found.leave_out.no_label

@@ -13,9 +13,9 @@ REPOSITORY = Path(__file__).parents[3]
 @pytest.mark.parametrize(
     ("side", "channels", "images", "names"),
     [
-        (SMALL, 1, FEW - 1, ("quick_cnn", "relu_cnn", "mlp_pixels")),
+        (SMALL, 1, FEW - 1, ("quick_cnn", "mlp_pixels", "hog_logreg")),
         (SMALL, 1, FEW, ("quick_cnn", "deep_elu_cnn")),
-        (SMALL, 3, FEW - 1, ("mobilenet_v2_inner_logistic", "xception_160_logistic")),
+        (SMALL, 3, FEW - 1, ("mobilenet_v2_xception_logistic", "mobilenet_v2_inner_logistic")),
         (
             *(SMALL, 3, FEW),
             ("mobilenet_v2_xception_logistic", "mobilenet_v2_160_upper_blocks", "xception_160_upper_blocks"),
@@ -32,8 +32,8 @@ def test_the_rule_of_the_docs_is_kept_with_shipped_models(
 
 def test_models_that_were_removed_are_not_proposed(tmp_path: Path) -> None:
     (tmp_path / "configs" / "models").mkdir(parents=True)
-    (tmp_path / "configs" / "models" / "relu_cnn.yaml").write_text("")
-    assert propose_models(tmp_path, 28, 1, 100).names == ("relu_cnn",)
+    (tmp_path / "configs" / "models" / "mlp_pixels.yaml").write_text("")
+    assert propose_models(tmp_path, 28, 1, 100).names == ("mlp_pixels",)
 
 
 def test_without_any_model_to_propose_it_says_so(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def _build(base: Path, inner: tuple[str, ...] = ("",), test: str = "test") -> Pa
 def test_folders_of_slices_are_described_and_prepared(tmp_path: Path, test: str) -> None:
     tiny.build(tmp_path)
     (tmp_path / "configs" / "models").mkdir(exist_ok=True)
-    for name in ("mobilenet_v2_inner_logistic", "xception_160_logistic"):
+    for name in ("mobilenet_v2_xception_logistic", "mobilenet_v2_inner_logistic"):
         shutil.copy(SHIPPED / f"{name}.yaml", tmp_path / "configs" / "models")
     base = _build(tmp_path / "download" / "series", test=test)
     describe_local(tmp_path, base, "series", Choices(), "accuracy")
