@@ -34,4 +34,4 @@ def decompose_with_ridge(
         shifted[np.diag_indices(len(shifted))] += dtype(ridge * times)
         with suppress(LinAlgError):
             return decompose(shifted)
-    raise InputError("features cannot be told from one another; give the head larger penalties or shrinkages")
+    raise InputError("the covariance of the features has no root; set head.penalties or head.shrinkages to larger numbers")
