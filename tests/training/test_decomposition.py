@@ -26,5 +26,5 @@ def test_what_has_a_root_is_decomposed_as_it_is() -> None:
 
 def test_a_matrix_that_no_ridge_mends_is_refused() -> None:
     matrix = -np.eye(3, dtype=np.float32) * 1e6
-    with pytest.raises(InputError, match="larger numbers"):
+    with pytest.raises(InputError, match="set larger head"):
         decompose_with_ridge(matrix, 1.0, lambda shifted: cholesky(shifted, lower=True))

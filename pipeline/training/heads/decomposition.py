@@ -34,4 +34,4 @@ def decompose_with_ridge(
         shifted[np.diag_indices(len(shifted))] += dtype(ridge * times)
         with suppress(LinAlgError):
             return decompose(shifted)
-    raise InputError("the covariance of the features has no root; set head.penalties or head.shrinkages to larger numbers")
+    raise InputError("the covariance of the features has no root; set larger head.penalties or head.shrinkages")

@@ -16,6 +16,7 @@ from pipeline.training.data import UNUSED
 
 Matrix = NDArray[np.float32]
 _LEAST_DEVIATION = 1e-6  # a constant feature carries no information
+_LEAST_SHARE = 0.01  # of a feature's deviation over all rows: with less in some of them it is constant but for rounding
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Moments:
     Attributes:
         count: rows times training views, each by its weight.
         mean: float32 (width,).
-        scale: deviation of each feature, 1 where it is constant: float32 (width,).
+        scale: deviation of each feature, 1 where it is constant or next to it: float32 (width,).
         covariance: of the standardised features: float32 (width, width).
     """
 
@@ -78,7 +79,7 @@ class JoinedFeatures:
         products /= np.float32(count)
         products -= np.outer(mean, mean).astype(np.float32)
         deviation = np.sqrt(np.maximum(np.diagonal(products), 0.0))
-        scale = np.where(deviation > _LEAST_DEVIATION, deviation, np.float32(1)).astype(np.float32)
+        scale = np.where(deviation > _LEAST_SHARE, deviation, np.float32(1)).astype(np.float32)
         products /= scale[:, None]
         products /= scale
         return Moments(count, mean.astype(np.float32), scale, products)
