@@ -16,6 +16,7 @@ Rounds = Annotated[int, Field(ge=1, le=1_000_000)]  # iterations of a solver, tr
 BatchSize = Annotated[int, Field(ge=1, le=65_536)]  # images a step
 Workers = Annotated[int, Field(ge=1, le=1_024)]  # processes
 SeedCount = Annotated[int, Field(ge=1, le=100)]  # trainings of a fold
+SeedOffset = Annotated[int, Field(ge=0, le=1_000_000)]  # added to a seed
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]  # what NumPy and scikit-learn take
 
 

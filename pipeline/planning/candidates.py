@@ -12,8 +12,8 @@ from pipeline.core.competition import Competition
 from pipeline.core.errors import InputError
 from pipeline.core.paths import models_folder
 from pipeline.core.processes import end_at_once_with_parent, end_process, start_process
+from pipeline.planning.derived_files import is_derived
 from pipeline.planning.prior import DataSize, Estimate, MeasuredRecipe, ModelFacts, estimate_recipe
-from pipeline.planning.shortened import is_shortened
 
 Facts: TypeAlias = tuple[dict[str, ModelFacts], dict[str, str], float]
 
@@ -69,7 +69,7 @@ def reading_candidates(
     """
     files = {file.stem for file in models_folder(root).glob("*.yaml")}
     wanted = files & ({row.recipe for row in table} | set(named) | set(competition.models))
-    names = sorted(name for name in wanted if not is_shortened(root, name))  # they come with what they shorten
+    names = sorted(name for name in wanted if not is_derived(root, name))  # they come with what they derive from
     receiver, sender = get_context("spawn").Pipe(duplex=False)
     process = start_process(_read, (sender, root, competition, names), "models' files")
     sender.close()

@@ -12,13 +12,10 @@ from dataclasses import dataclass, field
 from itertools import combinations
 
 from pipeline.planning.plan import Plan
-from pipeline.planning.prior import UNKNOWN, Estimate, TrainingLength, list_networks
+from pipeline.planning.prior import UNKNOWN, Estimate, TrainingLength
+from pipeline.planning.standing import PlanStanding, find_standing
 from pipeline.planning.tried import find_family, find_paces, find_tried
 
-_MIXED = 0.1  # of the error, taken away by a second model as good as the ensemble
-_DECAY = 3.0  # how fast that fades with the error of the model beside the ensemble's
-_UNTRIED = 6.0  # relative error before anything is trained: about what guessing has
-_SAME = 0.9  # of what is added, gone where both read the same features: nine heads on three backbones gain nothing
 _AHEAD = 3  # models whose seconds are weighed together
 _QUICK = 0.1  # of the time: what costs less comes first where there is nothing yet
 LEAST_GAIN = 0.002  # of the error: what is known and hoped to take less away is not worth a step
@@ -53,31 +50,18 @@ class Option:
 
     @property
     def family(self) -> str:
-        """The model of which it is a training."""
-        return self.length.base if self.length else self.model
+        """What it is a training of."""
+        return self.length.family if self.length else self.model
+
+    @property
+    def again(self) -> bool:
+        """Whether the ensemble has the same with another seed."""
+        return self.length is not None and self.length.again
 
     @property
     def rate(self) -> float:
         """The gain per minute."""
         return 60 * self.gain / self.seconds
-
-
-@dataclass(frozen=True)
-class PlanStanding:
-    """Where an ensemble stands.
-
-    Attributes:
-        error: relative to the best recipe of the table.
-        backbones: whose features its models read.
-    """
-
-    error: float
-    backbones: frozenset[str] = frozenset()
-
-    def add(self, error: float, backbones: frozenset[str]) -> "PlanStanding":
-        """Returns where it is expected to stand with another model."""
-        gain = _expect_gain(self, error, backbones)
-        return PlanStanding(self.error * (1 - gain), self.backbones | backbones)
 
 
 def rank_options(plan: Plan, estimates: Mapping[str, Estimate | None], overhead: float) -> list[Option]:
@@ -96,16 +80,16 @@ def rank_options(plan: Plan, estimates: Mapping[str, Estimate | None], overhead:
     kept = {each: costs.get(each, 0.0) for each in _list_kept(plan, estimates)}
     options = []
     for name, estimate in estimates.items():
-        family, share = find_family(name, estimates)
+        family, base, share = find_family(name, estimates)
         if share > tried.get(family, 0.0):
             error = estimate.relative_error if estimate else UNKNOWN
             training = estimate.seconds if estimate else _mean_seconds(estimates)
             backbones = estimate.backbones if estimate else frozenset()
             spared = sum(kept.get(each, 0.0) for each in backbones)
             table = max(training - spared, 0.0) + overhead
-            seconds = max(paces.get(family, plan.slowness) * table, begun.get(name, 0.0))
+            seconds = max(paces.get(base, plan.slowness) * table, begun.get(name, 0.0))
             rows = estimate.rows if estimate else 0
-            gain = _expect_gain(present, error, backbones)
+            gain = present.expect_gain(error, backbones, estimate is not None and estimate.again)
             if plan.models and rows and gain < LEAST_GAIN:
                 continue
             shared = {each: plan.slowness * costs.get(each, 0.0) for each in backbones - kept.keys()}
@@ -151,7 +135,7 @@ def choose_beside(options: Sequence[Option], chosen: Option, present: PlanStandi
     """
     found, left, option = list[str](), list(options), chosen
     for _ in range(_AHEAD):
-        present, seconds = present.add(option.error, option.backbones), seconds - option.seconds
+        present, seconds = present.add(option.error, option.backbones, option.again), seconds - option.seconds
         left = [each for each in left if each.family != option.family]
         following = choose_option(left, present, seconds, first=False)
         if following is None:
@@ -171,35 +155,8 @@ def _sum_seconds(options: Sequence[Option]) -> float:
 
 def _expect_error(present: PlanStanding, options: Sequence[Option]) -> float:
     for option in sorted(options, key=lambda option: option.error):
-        present = present.add(option.error, option.backbones)
+        present = present.add(option.error, option.backbones, option.again)
     return present.error
-
-
-def find_standing(plan: Plan, estimates: Mapping[str, Estimate | None]) -> PlanStanding:
-    """Finds where the present ensemble stands.
-
-    Models that were trained here say how errors here compare with those of the table, the best of them most: it is
-    the best that what comes next is measured against. Before that the rule guesses.
-    """
-    known = [estimates.get(name) for name in plan.models]
-    guess = expect_standing(known)
-    errors = [(estimates.get(step.model), _read_error(plan, step.alone)) for step in plan.steps]
-    tried = [(error, math.log(error / estimate.relative_error)) for estimate, error in errors if estimate and error]
-    present = _read_error(plan, plan.score)
-    if not present or not tried:
-        return guess
-    best = min(error for error, _ in tried)
-    weights = [math.exp(-_DECAY * (error / best - 1)) for error, _ in tried]
-    ratio = sum(weight * ratio for weight, (_, ratio) in zip(weights, tried, strict=True)) / sum(weights)
-    return PlanStanding(present / math.exp(ratio), guess.backbones)
-
-
-def _read_error(plan: Plan, score: float | None) -> float | None:
-    """A score as an error above 0, or None where it is none."""
-    if score is None or not math.isfinite(score):
-        return None
-    error = 1 - score if plan.greater_is_better else score
-    return error if error > 0 else None
 
 
 def measure_features(estimates: Mapping[str, Estimate | None]) -> dict[str, float]:
@@ -220,27 +177,6 @@ def _list_kept(plan: Plan, estimates: Mapping[str, Estimate | None]) -> set[str]
     computed = {step.model for step in plan.steps if step.outcome in ("kept", "dropped")}
     known = [estimates.get(name) for name in computed]
     return {each for estimate in known if estimate for each in estimate.backbones}
-
-
-def expect_standing(estimates: Sequence[Estimate | None]) -> PlanStanding:
-    """Returns where the rule expects an ensemble of these models to stand."""
-    present = PlanStanding(_UNTRIED)
-    for estimate in estimates:
-        error = estimate.relative_error if estimate else UNKNOWN
-        present = present.add(error, estimate.backbones if estimate else frozenset())
-    return present
-
-
-def _expect_gain(present: PlanStanding, error: float, backbones: frozenset[str]) -> float:
-    """Share of the present error that a model with its own takes away."""
-    if present.error == _UNTRIED and error < present.error:
-        return 1 - error / present.error
-    own, there = list_networks(backbones), list_networks(present.backbones)
-    common = len(own & there) / max(1, len(own))
-    mixed = _MIXED * (1 - _SAME * common)
-    if error < present.error:
-        return 1 - (1 - mixed) * error / present.error
-    return mixed * math.exp(-_DECAY * (error / present.error - 1))
 
 
 def _mean_seconds(estimates: Mapping[str, Estimate | None]) -> float:

@@ -7,7 +7,9 @@ from pathlib import Path
 from pipeline.core.room import count_cores
 from pipeline.planning.candidates import ModelsToTry, estimate_candidates
 from pipeline.planning.choosing import Option
+from pipeline.planning.plan import Plan
 from pipeline.planning.prior import DataSize, Estimate, MeasuredRecipe
+from pipeline.planning.reseeded import estimate_reseeded
 from pipeline.planning.shortened import estimate_shortened
 from pipeline.training.context import TrainParams
 
@@ -21,16 +23,20 @@ class Outlook:
     """What a plan may still do.
 
     Attributes:
-        estimates: of each model that may be tried.
+        first: estimates of each model that may be tried from the start.
         left_out: models that may not, with the reason.
         on_ray: whether the next models train on what any step leaves free of a cluster.
         at_once: whether those train on cores that a network's step leaves free here.
     """
 
-    estimates: dict[str, Estimate | None]
+    first: dict[str, Estimate | None]
     left_out: dict[str, str]
     on_ray: bool = False
     at_once: bool = False
+
+    def estimate(self, root: Path, plan: Plan) -> dict[str, Estimate | None]:
+        """Estimates each model that may be tried now, further seeds of those that stayed among them."""
+        return estimate_reseeded(root, plan, self.first)
 
     def may_train_beside(self, option: Option) -> bool:
         """Says whether it pays that the next models train beside a step."""

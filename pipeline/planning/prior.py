@@ -42,17 +42,29 @@ class TrainingLength:
         whole: epochs of its last phase.
         before: epochs of the phases before that, of the head alone.
         epochs: of ``whole``, those that are trained.
+        seed: added to that of the run.
     """
 
     base: str
     whole: int
     before: int
     epochs: int
+    seed: int = 0
 
     @property
     def share(self) -> float:
         """Part of the epochs."""
         return self.epochs / self.whole
+
+    @property
+    def again(self) -> bool:
+        """Whether it is a training of what another seed has trained."""
+        return self.seed > 0
+
+    @property
+    def family(self) -> str:
+        """Names the trainings of which one is enough: those of a model and seed, whatever their epochs."""
+        return f"{self.base}, seed {self.seed}" if self.seed else self.base
 
 
 @dataclass(frozen=True)
@@ -116,6 +128,11 @@ class Estimate:
     backbones: frozenset[str] = frozenset()
     length: TrainingLength | None = None
     start: float = 0.0
+
+    @property
+    def again(self) -> bool:
+        """Whether it is of a training of what another seed has trained."""
+        return self.length is not None and self.length.again
 
 
 def read_measured_recipes(root: Path) -> tuple[MeasuredRecipe, ...]:

@@ -7,8 +7,8 @@ from pipeline.planning.plan import Plan
 from pipeline.planning.prior import Estimate
 
 
-def find_family(model: str, estimates: Mapping[str, Estimate | None]) -> tuple[str, float]:
-    """Returns the model of which this is a training, and the share of its epochs.
+def find_family(model: str, estimates: Mapping[str, Estimate | None]) -> tuple[str, str, float]:
+    """Returns what this is a training of, the model whose file says how, and the share of its epochs.
 
     Args:
         model: any.
@@ -16,7 +16,7 @@ def find_family(model: str, estimates: Mapping[str, Estimate | None]) -> tuple[s
     """
     estimate = estimates.get(model)
     length = estimate.length if estimate else None
-    return (length.base, length.share) if length else (model, 1.0)
+    return (length.family, length.base, length.share) if length else (model, model, 1.0)
 
 
 def find_tried(plan: Plan, estimates: Mapping[str, Estimate | None]) -> dict[str, float]:
@@ -31,7 +31,7 @@ def find_tried(plan: Plan, estimates: Mapping[str, Estimate | None]) -> dict[str
     tried: dict[str, float] = {}
     for step in plan.steps:
         if step.outcome != "out_of_time":
-            family, share = find_family(step.model, estimates)
+            family, _, share = find_family(step.model, estimates)
             tried[family] = max(tried.get(family, 0.0), math.inf if step.outcome == "failed" else share)
     return tried
 
@@ -50,7 +50,7 @@ def find_paces(plan: Plan, estimates: Mapping[str, Estimate | None]) -> dict[str
         if step.pace and step.outcome != "failed":
             cut = step.outcome == "out_of_time" and step.projected is None
             least = plan.slowness if cut or step.model in partly else 0.0
-            paces[find_family(step.model, estimates)[0]] = max(step.pace, least)
+            paces[find_family(step.model, estimates)[1]] = max(step.pace, least)
         if step.outcome == "out_of_time":
             partly.add(step.model)
     return paces

@@ -18,7 +18,8 @@ from pipeline.core.params_file import write_active
 from pipeline.core.room import count_cores
 from pipeline.images.store import open_store
 from pipeline.planning.candidates import reading_candidates
-from pipeline.planning.choosing import MARGIN, Option, choose_beside, choose_option, find_standing, rank_options
+from pipeline.planning.choosing import MARGIN, Option, choose_beside, choose_option, rank_options
+from pipeline.planning.derived_files import remove_derived, write_derived
 from pipeline.planning.outlook import Outlook, find_machines, look_ahead
 from pipeline.planning.pace import Pace
 from pipeline.planning.page import write_plan_page
@@ -26,7 +27,7 @@ from pipeline.planning.plan import Plan, plan_folder, read_plan, write_plan
 from pipeline.planning.plan_lines import describe_end, describe_share, describe_standing, format_clock
 from pipeline.planning.prior import DataSize, read_measured_recipes
 from pipeline.planning.searching import SHARE, choose_search, remove_dropped, run_search
-from pipeline.planning.shortened import remove_shortened, write_shortened
+from pipeline.planning.standing import find_standing
 from pipeline.planning.steps import Tick, leave_out_idle, note_beside, read_progress_of, try_model
 from pipeline.training.context import read_train_params
 from pipeline.training.machines.ray_cluster import require_cluster
@@ -113,19 +114,20 @@ class _Execution:
     def steps(self, outlook: Outlook, held: float) -> None:
         """Takes steps as long as one fits; ``held`` seconds are for something else."""
         while True:
-            options = rank_options(self.plan, outlook.estimates, _OVERHEAD)
+            estimates = outlook.estimate(self._root, self._plan)
+            options = rank_options(self.plan, estimates, _OVERHEAD)
             seconds = self.plan.left - _reserve(self.plan) - held
-            present = find_standing(self.plan, outlook.estimates)
+            present = find_standing(self.plan, estimates)
             option = choose_option(options, present, seconds, not self._plan.models)
             if option is None:
                 return
             others = [each.seconds for each in options if each.model != option.model]
             beside = choose_beside(options, option, present, seconds) if outlook.may_train_beside(option) else ()
             lengths = {each.model: each.length for each in options if each.model in (option.model, *beside)}
-            write_shortened(self._root, lengths, self._plan.competition)
+            write_derived(self._root, lengths, self._plan.competition)
             self._step(option, seconds, min(others, default=0.0), beside)
             if self._plan.models:  # else params.yaml still names the one that was tried
-                remove_shortened(self._root, self._plan.competition, self._plan.models)
+                remove_derived(self._root, self._plan.competition, self._plan.models)
 
     def searches(self) -> None:
         """Searches settings of the models that the ensemble leans on, and tries what is found as any other model."""
@@ -198,21 +200,21 @@ class _Execution:
         """Makes what is left of `dvc repro` within the budget, and the page; the submission is there already."""
         if not self._plan.models:
             write_active(self._root, self._named)
-            remove_shortened(self._root, self._plan.competition, self._named)
+            remove_derived(self._root, self._plan.competition, self._named)
             raise InputError(f"no model could be trained; see {self._log}")
         self._words = "models without weight, pages, submissions"
         if self.plan.left > _reserve(self._plan):
             self._plan = leave_out_idle(self._root, self._plan, self.plan.left, self._tick)
         write_active(self._root, self._plan.models)
         self._save()
-        remove_shortened(self._root, self._plan.competition, self._plan.models)
+        remove_derived(self._root, self._plan.competition, self._plan.models)
         ran = run_stages(self._root, (), max(self.plan.left - _ENDING, 0.0), self._log, self._tick)
         if ran.code:
             raise InputError(f"{ran.error}; the submission is written, see {self._log}")
         finished, seconds = ran.code == 0, max(ran.seconds, self._plan.pages)
         self._plan = self._plan.model_copy(update={"finished": finished, "pages": seconds})
         self._save()
-        options = rank_options(self.plan, outlook.estimates, _OVERHEAD)
+        options = rank_options(self.plan, outlook.estimate(self._root, self._plan), _OVERHEAD)
         write_plan_page(self._root, self.plan, options, outlook.left_out)
         print(describe_end(self.plan, bool(options)))
 

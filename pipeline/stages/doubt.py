@@ -41,7 +41,7 @@ def run(root: Path, model: str, force: bool) -> None:
     if path.exists() and not force:
         raise InputError(f"{path} is there, maybe with your corrections; move it away, or give --force")
     check_source_unchanged(root, competition)
-    context = read_context(root)
+    context = read_context(root).offset_seed(recipe)
     if context.data.target.kind != "one_class":
         raise InputError(f"labels are doubted of one class per image, not of {context.data.target.kind}")
     data, n_folds = context.data, int(context.data.fold_of.max()) + 1

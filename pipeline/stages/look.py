@@ -46,7 +46,7 @@ def run(root: Path, model: str, settings: Sequence[str], folds: Sequence[int], k
     competition = load_competition(root)
     recipe = load_model(root, model, competition.mirror, changes.model)  # a mistake in it is told first
     check_source_unchanged(root, competition)
-    context = read_context(root, choose_train_params(root, changes, folds))
+    context = read_context(root, choose_train_params(root, changes, folds)).offset_seed(recipe)
     print(f"look at {model}, fold {', '.join(map(str, folds))}{', ' if settings else ''}{changes}")
     made = retry_with_half_batches(lambda: _train(root, model, context, changes))
     metric = competition.metric.metric_for(context.data.target)

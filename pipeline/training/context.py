@@ -1,6 +1,6 @@
 """The context of a training: prepared images, folds, and the ``train`` section of ``params.yaml``."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -79,7 +79,7 @@ class TrainingContext:
         data: what lies there, opened.
         precision: as in params.yaml.
         weights: folder of files with pretrained weights.
-        seed: the run's seed, or the first of several.
+        seed: the run's seed, or the first of several of a model.
         score: the competition's metric, as plain values.
         chosen_folds: the folds that will be trained.
         workers: how many of them at once; None leaves it to the machine, as in params.yaml.
@@ -107,6 +107,10 @@ class TrainingContext:
         return fingerprints.fingerprint_training(
             self.prepared, self.folds, images, trainer, known | more | {"precision": precision}
         )
+
+    def offset_seed(self, recipe: AnyRecipe) -> "TrainingContext":
+        """Returns the same with the first seed of a model, whose file may add to the run's."""
+        return replace(self, seed=self.seed + recipe.seed_offset)
 
     def digest_doubts(self) -> dict[str, str]:
         """Digests the doubts of the data, for a fingerprint; empty where there are none."""

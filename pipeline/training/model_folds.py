@@ -44,7 +44,7 @@ class ModelFolds:
         competition = load_competition(root)
         self._score, self.model = competition.metric, model
         self.recipe = load_model(root, model, competition.mirror)
-        context = read_context(root)
+        context = read_context(root).offset_seed(self.recipe)
         self.context = context if seed is None else dataclasses.replace(context, seed=seed)
         self.seeds = list_seeds(self.recipe, context.seed, context.seeds) if seed is None else (seed,)
         self._settled: dict[int, SettledModel | Trainable] = {}

@@ -20,7 +20,7 @@ def list_seeds(recipe: AnyRecipe, first: int, count: int) -> tuple[int, ...]:
 
     Args:
         recipe: of the model, whose own ``seeds`` come before ``count``.
-        first: ``train.seed``.
+        first: of the model.
         count: ``train.seeds``.
 
     Returns:
@@ -31,10 +31,8 @@ def list_seeds(recipe: AnyRecipe, first: int, count: int) -> tuple[int, ...]:
 
 
 def dump_trained_recipe(recipe: AnyRecipe) -> dict[str, Any]:
-    """Returns the recipe as plain values, less the number of seeds, on which the training of one does not depend."""
-    values = recipe.model_dump(mode="json")
-    values.pop("seeds", None)
-    return values
+    """Returns the recipe as plain values, less which seeds there are, on which the training of one does not depend."""
+    return {key: value for key, value in recipe.model_dump(mode="json").items() if key not in ("seeds", "seed_offset")}
 
 
 def are_alike(tasks: Sequence[FoldTask]) -> bool:

@@ -41,6 +41,10 @@ class AnyRecipe(Protocol):
         """Trainings of each fold, each with the next seed; None means as many as ``train.seeds``."""
 
     @property
+    def seed_offset(self) -> int:
+        """Added to ``train.seed``."""
+
+    @property
     def is_random(self) -> bool:
         """Whether another seed trains another model."""
 

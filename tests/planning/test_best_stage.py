@@ -190,6 +190,7 @@ def test_the_next_models_train_beside_a_step_on_ray_and_beside_a_long_network_he
         return plan.model_copy(update={"steps": (*plan.steps, step), "models": (*plan.models, option.model)})
 
     monkeypatch.setattr(best, "try_model", try_model)
+    monkeypatch.setattr(Outlook, "estimate", lambda self, root, plan: self.first)  # no further seeds
     execution = best._Execution(tmp_path, Plan(competition="tiny", budget=600.0), 0.0)
     length = TrainingLength("a", 9, 0, 9)
     estimates: dict[str, Estimate | None] = {
@@ -234,7 +235,7 @@ def test_a_network_that_does_not_fit_is_trained_shorter_and_its_file_stays_with_
 
     def try_model(root: Path, plan: Plan, option: Option, seconds: float, tick: object, beside: object) -> Plan:
         assert isinstance(beside, tuple)
-        present.append(sorted(path.stem for path in folder.glob("*_epochs_tiny.yaml")))
+        present.append(sorted(path.stem for path in folder.glob("*_tiny.yaml")))
         assert {option.model, *beside} <= set(present[-1])
         kept = not plan.models
         step = PlanStep(model=option.model, outcome="kept" if kept else "dropped", reason="", seconds=99, score=0.8)
@@ -251,7 +252,7 @@ def test_a_network_that_does_not_fit_is_trained_shorter_and_its_file_stays_with_
     execution.finish(outlook)
     (kept,) = execution.plan.models
     assert len(present) > 1
-    assert [path.stem for path in folder.glob("*_epochs_tiny.yaml")] == [kept]
+    assert [path.stem for path in folder.glob("*_tiny.yaml")] == [kept]
 
 
 def test_a_step_that_its_epochs_show_to_be_too_long_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

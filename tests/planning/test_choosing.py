@@ -4,15 +4,13 @@ import pytest
 
 from pipeline.planning.choosing import (
     Option,
-    PlanStanding,
     choose_beside,
     choose_option,
-    expect_standing,
-    find_standing,
     rank_options,
 )
 from pipeline.planning.plan import Outcome, Plan, PlanStep
 from pipeline.planning.prior import PASS_MARK, Estimate
+from pipeline.planning.standing import PlanStanding, expect_standing, find_standing
 
 QUICK, SLOW, WEAK = Estimate(2.0, 20, 1), Estimate(1.0, 2000, 1), Estimate(4.0, 20, 1)
 ESTIMATES = {"quick": QUICK, "slow": SLOW, "weak": WEAK, "new": None}

@@ -8,11 +8,13 @@ from support.fabricated import write_repository
 
 from pipeline.core.competition import load_competition
 from pipeline.core.paths import model_path, models_folder, tuned_path
-from pipeline.planning.choosing import PlanStanding, choose_beside, choose_option, rank_options
+from pipeline.planning.choosing import choose_beside, choose_option, rank_options
+from pipeline.planning.derived_files import is_derived, remove_derived, write_derived
 from pipeline.planning.plan import Outcome, Plan, PlanStep
 from pipeline.planning.prior import Estimate, TrainingLength
 from pipeline.planning.readable import read_model_facts
-from pipeline.planning.shortened import estimate_shortened, is_shortened, remove_shortened, write_shortened
+from pipeline.planning.shortened import estimate_shortened
+from pipeline.planning.standing import PlanStanding
 from pipeline.training.recipes.phase_recipe import Prefix
 from pipeline.training.recipes.recipe import load_recipe
 
@@ -46,7 +48,7 @@ def test_a_file_of_yours_is_left_alone(tmp_path: Path) -> None:
     models_folder(tmp_path).mkdir(exist_ok=True)
     model_path(tmp_path, "net_10_epochs_x").write_text("# mine\nnetwork: {name: small}\n")
     assert "net_10_epochs_x" not in estimate_shortened(tmp_path, "x", {"net": NETWORK})
-    remove_shortened(tmp_path, "x", ())
+    remove_derived(tmp_path, "x", ())
     assert model_path(tmp_path, "net_10_epochs_x").is_file()
 
 
@@ -62,15 +64,15 @@ def test_each_length_of_a_shipped_recipe_is_a_recipe(tmp_path: Path, base: str) 
     for name, estimate in found.items():
         assert estimate
         assert estimate.length
-        write_shortened(tmp_path, {name: estimate.length}, "x")
+        write_derived(tmp_path, {name: estimate.length}, "x")
         recipe = load_recipe(tmp_path, name)
         assert recipe.training.epochs == estimate.length.epochs
         assert recipe.training.before == load_recipe(ROOT, base).training.before
-        assert is_shortened(tmp_path, name) is (name != base)
+        assert is_derived(tmp_path, name) is (name != base)
     *others, kept = sorted(set(found) - {base})
-    remove_shortened(tmp_path, "y", ())
+    remove_derived(tmp_path, "y", ())
     assert {path.stem for path in models_folder(tmp_path).iterdir()} == set(found)
-    remove_shortened(tmp_path, "x", (kept,))
+    remove_derived(tmp_path, "x", (kept,))
     assert {path.stem for path in models_folder(tmp_path).iterdir()} == {base, kept}
     assert others
 
@@ -80,7 +82,7 @@ def test_settings_of_tuning_stay(tmp_path: Path) -> None:
     model_path(tmp_path, "relu_cnn").write_bytes(model_path(ROOT, "relu_cnn").read_bytes())
     tuned_path(tmp_path, "relu_cnn").parent.mkdir(parents=True)
     tuned_path(tmp_path, "relu_cnn").write_text("competition: x\nsettings: {training.batch_size: 32}\n")
-    write_shortened(tmp_path, {"relu_cnn_5_epochs_x": TrainingLength("relu_cnn", 20, 0, 5)}, "x")
+    write_derived(tmp_path, {"relu_cnn_5_epochs_x": TrainingLength("relu_cnn", 20, 0, 5)}, "x")
     assert load_recipe(tmp_path, "relu_cnn_5_epochs_x").training.batch_size == 32
 
 
@@ -91,7 +93,7 @@ def test_settings_that_count_epochs_shrink_with_them(tmp_path: Path) -> None:
         "training: {epochs: 8, batch_size: 4, optimizer: {name: adam, learning_rate: 0.1}, validate_every: 4, "
         "schedule: {name: cosine, warmup_epochs: 3}}\n"
     )
-    write_shortened(tmp_path, {"net_2_epochs_x": TrainingLength("net", 8, 0, 2)}, "x")
+    write_derived(tmp_path, {"net_2_epochs_x": TrainingLength("net", 8, 0, 2)}, "x")
     training = load_recipe(tmp_path, "net_2_epochs_x").training
     assert training.validate_every == 2
     assert training.schedule.model_dump()["warmup_epochs"] == 0.75
@@ -127,7 +129,7 @@ def test_tuned_settings_of_a_section_that_the_file_leaves_out_stay(tmp_path: Pat
     )
     tuned_path(tmp_path, "net").parent.mkdir(parents=True)
     tuned_path(tmp_path, "net").write_text("competition: x\nsettings: {training.optimizer.weight_decay: 0.1}\n")
-    write_shortened(tmp_path, {"net_4_epochs_x": TrainingLength("net", 8, 0, 4)}, "x")
+    write_derived(tmp_path, {"net_4_epochs_x": TrainingLength("net", 8, 0, 4)}, "x")
     assert "weight_decay: 0.1" in model_path(tmp_path, "net_4_epochs_x").read_text()
 
 
@@ -146,7 +148,7 @@ def test_layers_above_a_kept_prefix_can_train_for_fewer_epochs(tmp_path: Path) -
     model_path(tmp_path, name).write_text(model_path(ROOT, name).read_text(encoding="utf-8"), encoding="utf-8")
 
     short = f"{name}_2_epochs_x"
-    write_shortened(tmp_path, {short: TrainingLength(name, 5, 20, 2)}, "x")
+    write_derived(tmp_path, {short: TrainingLength(name, 5, 20, 2)}, "x")
 
     recipe = load_recipe(tmp_path, short)
     assert (recipe.training.epochs, recipe.training.prefix) == (2, Prefix(after="block_5_add", draws=2, limit_gb=50))

@@ -95,6 +95,21 @@ def test_each_fold_of_each_seed_is_a_task(root: Path) -> None:
     assert first.make_task(0).folder == ModelFolds(root, "one").make_task(0, 4).folder
 
 
+def test_a_model_with_another_seed_is_trained_as_the_next_seed_of_its_like(root: Path) -> None:
+    choose(root, seeds=2)
+    file = root / "configs" / "models" / "two.yaml"
+    tiny.write_yaml(file, settings(epochs=2) | {"views": {"mirror": True}, "seed_offset": 1})
+    both, again = ModelFolds(root, "one"), ModelFolds(root, "two")
+    assert again.seeds == (4, 5)
+    assert [task.fingerprint for task in again.make_tasks()[:2]] == [task.fingerprint for task in both.make_tasks()[2:]]
+    assert (
+        ModelFolds(root, "two", seed=9).make_task(0).fingerprint
+        == ModelFolds(root, "one", seed=9).make_task(0).fingerprint
+    )
+    with pytest.raises(InputError, match="seed_offset"):
+        parse(settings() | {"seed_offset": -1}, Recipe, "a test")
+
+
 def test_seeds_of_unlike_precisions_or_batch_sizes_make_no_model(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     choose(root, seeds=2)
     *first, last = ModelFolds(root, "one").make_tasks()

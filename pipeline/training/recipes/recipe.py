@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from pipeline.core.bounds import Epochs, SeedCount
+from pipeline.core.bounds import Epochs, SeedCount, SeedOffset
 from pipeline.core.config import Section, parse
 from pipeline.core.errors import InputError
 from pipeline.core.paths import model_path
@@ -137,6 +137,7 @@ class Recipe(Section):
             they are labelled.
         seeds: trainings of each fold, each with the next seed; None means as many as ``train.seeds``. The model is the
             mean of what they predict.
+        seed_offset: added to ``train.seed``: a copy of a model's file with it is another model, with other luck.
     """
 
     input: Input = Input()
@@ -148,6 +149,7 @@ class Recipe(Section):
     more_rows: bool = True
     doubted: DoubtedRows = "keep"
     seeds: SeedCount | None = Field(default=None, exclude_if=lambda seeds: seeds is None)
+    seed_offset: SeedOffset = Field(default=0, exclude_if=lambda offset: offset == 0)
 
     @property
     def is_random(self) -> bool:

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from pipeline.core.bounds import SeedCount
+from pipeline.core.bounds import SeedCount, SeedOffset
 from pipeline.core.config import Section
 
 DoubtedRows = Literal["keep", "drop", "relabel"]
@@ -20,11 +20,13 @@ class StandaloneRecipe(Section):
             they are labelled.
         seeds: trainings of each fold, each with the next seed; None means as many as ``train.seeds``. A model in which
             nothing is random is trained once.
+        seed_offset: added to ``train.seed``: a copy of a model's file with it is another model, with other luck.
     """
 
     more_rows: bool = True
     doubted: DoubtedRows = "keep"
     seeds: SeedCount | None = Field(default=None, exclude_if=lambda seeds: seeds is None)
+    seed_offset: SeedOffset = Field(default=0, exclude_if=lambda offset: offset == 0)
 
     @property
     def is_random(self) -> bool:
