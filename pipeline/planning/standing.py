@@ -1,4 +1,4 @@
-"""Where an ensemble stands against the recipes of the table, and what another model is expected to add to it."""
+"""The standing of an ensemble against the recipes of the table, and what another model is expected to add to it."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -114,10 +114,8 @@ class _Execution:
     def steps(self, outlook: Outlook, held: float) -> None:
         """Takes steps as long as one fits; ``held`` seconds are for something else."""
         while True:
-            estimates = outlook.estimate(self._root, self._plan)
-            options = rank_options(self.plan, estimates, _OVERHEAD)
-            seconds = self.plan.left - _reserve(self.plan) - held
-            present = find_standing(self.plan, estimates)
+            estimates, seconds = outlook.estimate(self._root, self._plan), self.plan.left - _reserve(self.plan) - held
+            options, present = rank_options(self.plan, estimates, _OVERHEAD), find_standing(self.plan, estimates)
             option = choose_option(options, present, seconds, not self._plan.models)
             if option is None:
                 return

@@ -135,8 +135,7 @@ class Recipe(Section):
         doubted: of the rows in ``configs/doubted/<competition>.csv``: ``keep`` trains on them as they are labelled,
             ``drop`` leaves them out of training, ``relabel`` trains on the class ``predicted``; all are validated as
             they are labelled.
-        seeds: trainings of each fold, each with the next seed; None means as many as ``train.seeds``. The model is the
-            mean of what they predict.
+        seeds: trainings of each fold, averaged, each with the next seed; None means as many as ``train.seeds``.
         seed_offset: added to ``train.seed``: a copy of a model's file with it is another model, with other luck.
     """
 
@@ -243,10 +242,6 @@ def parse_network_recipe(settings: Settings, place: str) -> Recipe:
 
 
 def check_teachers(recipe: Recipe, model: str, path: Path) -> None:
-    """Refuses a model that names itself as its own teacher.
-
-    Raises:
-        InputError: it does.
-    """
+    """Raises `InputError` for a model that names itself as its own teacher."""
     if model in recipe.teachers:
         raise InputError(f"{path}: training.pseudo.teachers names {model} itself; name models trained before it")
