@@ -1,7 +1,8 @@
 """Makespan of tasks that sleep on a cluster of Ray nodes of this machine, of which some are killed half way.
 
 The tasks go through what `train-all` uses. Ideal is the sum of all lengths by the number of workers at first, so that
-the loss of nodes, starts of workers and what they must do twice all count against it:
+the loss of nodes, starts of workers and what they must do twice all count against it. With `--known` tasks come in the
+order of what they are expected to take, which is wrong by up to that share, as `train-all` sorts folds:
 `python -m benchmarks.cluster --tasks 1000 --nodes 16 --cores 4 --lose 1 --mean 30` (64 workers, 9 minutes).
 """
 
@@ -25,6 +26,11 @@ def choose_seconds(number: int, mean: float) -> float:
     return mean * random.Random(number).uniform(0.2, 1.8)
 
 
+def expect_seconds(number: int, mean: float, wrong: float) -> float:
+    """Returns what a task is expected to take: its length, wrong by up to a share of it."""
+    return choose_seconds(number, mean) * random.Random(f"expected {number}").uniform(1 - wrong, 1 + wrong)
+
+
 def sleep_fold(wanted: RemoteFold) -> RemoteResult:
     """Sleeps as long as a task takes, then adds its number to a file."""
     began = time.perf_counter()
@@ -44,6 +50,7 @@ def main() -> None:
     parser.add_argument("--cores", type=int, default=4, help="logical workers of a node")
     parser.add_argument("--lose", type=int, default=1, help="nodes that are killed after half of the ideal time")
     parser.add_argument("--mean", type=float, default=30.0, help="seconds of a task")
+    parser.add_argument("--known", type=float, metavar="WRONG", help="share by which expected lengths are wrong")
     options = parser.parse_args()
     os.environ.update({"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"})
     from ray.cluster_utils import Cluster
@@ -59,6 +66,8 @@ def main() -> None:
 
     killer = threading.Timer(ideal / 2, kill_nodes)
     tasks = [ListedTask(str(options.mean), number, 0, "open", fingerprint="0") for number in range(options.tasks)]
+    if options.known is not None:
+        tasks.sort(key=lambda task: -expect_seconds(task.fold, options.mean, options.known))
     with TemporaryDirectory() as name:
         began, clock = time.perf_counter(), time.time()
         killer.start()

@@ -38,7 +38,7 @@ ROOMS = {
     "planning": Room(
         5,
         "workspace page training",
-        "candidates choosing derived_files outlook pace page plan plan_lines prior searching standing steps "
+        "candidates choosing derived_files order outlook pace page plan plan_lines prior searching standing steps "
         "suggestions",
     ),
     "tuning": Room(5, "page networks training", "params results space study"),

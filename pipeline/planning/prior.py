@@ -15,9 +15,11 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from pipeline.core.competition import load_competition
 from pipeline.core.config import Section, parse
 from pipeline.core.errors import InputError
-from pipeline.core.paths import measured_recipes_path
+from pipeline.core.paths import index_path, measured_recipes_path
+from pipeline.core.tables import read_index
 
 UNKNOWN = 3.0  # relative error of a recipe of which nothing is known
 PASS_MARK = "\n"  # in the name of features: behind the network and its input, before what else tells passes apart
@@ -133,6 +135,12 @@ class Estimate:
     def again(self) -> bool:
         """Whether it is of a training of what another seed has trained."""
         return self.length is not None and self.length.again
+
+
+def measure_size(root: Path) -> DataSize:
+    """Measures the active competition, which must be prepared."""
+    side = load_competition(root).storage.size
+    return DataSize(side, len(read_index(index_path(root, "train"))))
 
 
 def read_measured_recipes(root: Path) -> tuple[MeasuredRecipe, ...]:

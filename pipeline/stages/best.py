@@ -10,13 +10,11 @@ import sys
 import time
 from pathlib import Path
 
-from pipeline.core import paths, tables
 from pipeline.core.active import active_models, active_name
 from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError
 from pipeline.core.params_file import write_active
 from pipeline.core.room import count_cores
-from pipeline.images.store import open_store
 from pipeline.planning.candidates import reading_candidates
 from pipeline.planning.choosing import MARGIN, Option, choose_beside, choose_option, rank_options
 from pipeline.planning.derived_files import remove_derived, write_derived
@@ -25,7 +23,7 @@ from pipeline.planning.pace import Pace
 from pipeline.planning.page import write_plan_page
 from pipeline.planning.plan import Plan, plan_folder, read_plan, write_plan
 from pipeline.planning.plan_lines import describe_end, describe_share, describe_standing, format_clock
-from pipeline.planning.prior import DataSize, read_measured_recipes
+from pipeline.planning.prior import measure_size, read_measured_recipes
 from pipeline.planning.searching import SHARE, choose_search, remove_dropped, run_search
 from pipeline.planning.standing import find_standing
 from pipeline.planning.steps import Tick, leave_out_idle, note_beside, read_progress_of, try_model
@@ -68,7 +66,7 @@ def run(root: Path, hours: float, gone: float = 0.0, search: bool = False) -> No
     with reading_candidates(root, load_competition(root), active_models(root), table) as read:
         execution.begin()
         candidates = read.wait()
-    outlook = look_ahead(root, name, candidates, _find_size(root), table, find_machines(train))
+    outlook = look_ahead(root, name, candidates, measure_size(root), table, find_machines(train))
     execution.steps(outlook, SHARE * plan.budget if search else 0.0)
     if search:
         execution.searches()
@@ -237,11 +235,6 @@ def _count_cpu() -> float:
     """CPU seconds of all processes that this one started and that have ended."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
-
-
-def _find_size(root: Path) -> DataSize:
-    images = open_store(paths.store_path(root, "train"))
-    return DataSize(min(images.shape[1:3]), len(tables.read_index(paths.index_path(root, "train"))))
 
 
 def _reserve(plan: Plan) -> float:

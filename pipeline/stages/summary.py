@@ -7,12 +7,12 @@ Writes: reports/summary.txt; adds the run to reports/runs/<competition>, and to 
 
 from pathlib import Path
 
-from pipeline.core import cards, files, paths, tables
+from pipeline.core import cards, files, paths
 from pipeline.core.active import active_models
 from pipeline.core.competition import load_competition
 from pipeline.core.errors import InputError
 from pipeline.core.targets.prepared import read_target
-from pipeline.planning.prior import DataSize, read_measured_recipes
+from pipeline.planning.prior import measure_size, read_measured_recipes
 from pipeline.planning.suggestions import suggest_next
 from pipeline.workspace.history import record_run, shorten_changes
 from pipeline.workspace.tracking import log_results, read_track_params
@@ -41,8 +41,7 @@ def run(root: Path) -> None:
         lines += [f"since the last run: {made.difference}", f"changed: {changed}"]
     csv = paths.submission_path(Path(), paths.ENSEMBLE)
     lines += [f"page: reports/report.html   submission: {csv} (python -m pipeline submit)"]
-    size = DataSize(competition.storage.size, len(tables.read_index(paths.index_path(root, "train"))))
-    suggestions = suggest_next(root, ensemble, models, read_measured_recipes(root), size)
+    suggestions = suggest_next(root, ensemble, models, read_measured_recipes(root), measure_size(root))
     lines += ["what to try next:", *(f"- {each.reason}\n    {each.command}" for each in suggestions)]
     lines += ["- more time: the best ensemble that it gives\n    make best HOURS=1"]
     text = "\n".join(lines) + "\n"

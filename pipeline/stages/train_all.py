@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 from pipeline.core.active import active_models
 from pipeline.core.errors import InputError, some
+from pipeline.planning.order import sort_longest_first
 from pipeline.training.context import read_train_params
 from pipeline.training.machines.ray_training import train_on_ray
 from pipeline.training.machines.ray_worker import RemoteResult
@@ -96,7 +97,7 @@ def run(root: Path, address: str | None = None, chosen: ModelsToTrain = ALL_MODE
     if params.executor == "local":
         raise InputError("train.executor is local: `dvc repro` trains; set train.executor: ray in params.yaml")
     started, models = time.perf_counter(), tuple(dict.fromkeys(chosen.models)) or active_models(root)
-    tasks = list_tasks(root, models)
+    tasks = sort_longest_first(root, list_tasks(root, models))
     blocked = sorted({task.model for task in tasks if task.status == "blocked"})
     if blocked:
         print(f"left to the train stage, as they wait for other models: {some(blocked)}", flush=True)
