@@ -15,13 +15,8 @@ row with its label and both answers there, and the plan.
 
 import argparse
 import json
-import os
-import resource
 import shutil
-import subprocess
-import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -29,22 +24,13 @@ from typing import Any
 import pandas as pd
 from ruamel.yaml import YAML
 
+from benchmarks.clean_clone import CleanClone, Spent, make_clone, time_command
 from benchmarks.held_out_rows import NAME, ROOT, pair_answers, write_reduced
 from pipeline.core import paths
 
-_NOT_PASSED = ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "WEIGHTS_DIR", "COMPETITIONS_DIR", "KERAS_HOME")
+_NOT_PASSED = ("WEIGHTS_DIR", "COMPETITIONS_DIR", "KERAS_HOME")
 _FROM_WEIGHTS = ("pretrained", "vit", "dinov2", "siglip")  # networks that begin with weights from elsewhere
 _YAML = YAML(typ="safe")
-
-
-@dataclass(frozen=True)
-class Spent:
-    """Seconds by the clock that a run took, CPU seconds of all its processes, load of the machine before, exit code."""
-
-    wall: float
-    cpu: float
-    load: float
-    code: int
 
 
 def compare(competition: str, minutes: float, options: argparse.Namespace) -> str:
@@ -62,21 +48,22 @@ def compare(competition: str, minutes: float, options: argparse.Namespace) -> st
         folder = Path(name)
         files, truth = write_reduced(folder, competition, options.seed)
         clone = _write_clone(folder, competition, options.as_shipped)
-        (home := folder / "home").mkdir()
-        environment = {key: value for key, value in os.environ.items() if key not in _NOT_PASSED} | {"HOME": str(home)}
-        ours = _run_ours(clone, environment, minutes)
-        facts: dict[str, Any] = _YAML.load(paths.competition_path(clone, NAME).read_text(encoding="utf-8"))
+        ours = _run_ours(clone, minutes)
+        facts: dict[str, Any] = _YAML.load(paths.competition_path(clone.root, NAME).read_text(encoding="utf-8"))
         command = [options.python, ROOT / "benchmarks" / "fastai_run.py", files, folder / "fastai.csv"]
         words = ["--seed", options.seed, *["--mirror"] * facts["mirror"], "--deadline", time.time() + 60 * minutes]
-        theirs, printed = _time([str(word) for word in (*command, *words)], folder, environment)
-        answers = [_read_answers(path) for path in (paths.submission_path(clone, "ensemble"), folder / "fastai.csv")]
-        plan: dict[str, Any] = json.loads((clone / "reports" / "best.json").read_text(encoding="utf-8"))
+        theirs, printed = time_command([str(word) for word in (*command, *words)], folder, clone.environment)
+        if theirs.code:
+            raise SystemExit(f"fastai: {printed[-2000:]}")
+        both = (paths.submission_path(clone.root, "ensemble"), folder / "fastai.csv")
+        answers = [_read_answers(path) for path in both]
+        plan: dict[str, Any] = json.loads((clone.root / "reports" / "best.json").read_text(encoding="utf-8"))
         pairing = pair_answers(truth, *answers)
         if options.keep is not None:
             options.keep.mkdir(parents=True, exist_ok=True)
             kept = pd.DataFrame({"label": truth, "ours": answers[0], "fastai": answers[1]}).rename_axis("Id")
             kept.to_csv(options.keep / f"{competition}_{minutes:g}.csv")
-            shutil.copy(clone / "reports" / "best.json", options.keep / f"{competition}_{minutes:g}.json")
+            shutil.copy(clone.root / "reports" / "best.json", options.keep / f"{competition}_{minutes:g}.json")
     steps = ", ".join(f"{step['model']} {step['seconds']:.0f} s {step['outcome']}" for step in plan["steps"])
     low, high = pairing.interval
     return (
@@ -88,10 +75,10 @@ def compare(competition: str, minutes: float, options: argparse.Namespace) -> st
     )
 
 
-def _write_clone(folder: Path, competition: str, as_shipped: bool) -> Path:
+def _write_clone(folder: Path, competition: str, as_shipped: bool) -> CleanClone:
     """Makes a clone that knows the reduced competition, and of models those that need no weights from elsewhere."""
-    clone = folder / "clone"
-    subprocess.run(["git", "-c", "advice.detachedHead=false", "clone", "-q", str(ROOT), str(clone)], check=True)
+    made = make_clone(folder, without=_NOT_PASSED)
+    clone = made.root
     facts: dict[str, Any] = _YAML.load(paths.competition_path(clone, competition).read_text(encoding="utf-8"))
     scratch = {file.stem for file in paths.models_folder(clone).glob("*.yaml") if _is_from_scratch(file)}
     facts |= {
@@ -112,7 +99,7 @@ def _write_clone(folder: Path, competition: str, as_shipped: bool) -> Path:
     left = [line for line, (model, where, *_) in cells.items() if model in scratch]
     kept = [line for line in left if as_shipped or cells[line][1] != competition]
     table.write_text("\n".join([*lines[: head + 1], *kept]) + "\n", encoding="utf-8")
-    return clone
+    return made
 
 
 def _is_from_scratch(file: Path) -> bool:
@@ -120,24 +107,11 @@ def _is_from_scratch(file: Path) -> bool:
     return "backbones" not in settings and settings.get("network", {}).get("name") not in _FROM_WEIGHTS
 
 
-def _run_ours(clone: Path, environment: dict[str, str], minutes: float) -> Spent:
-    command = [sys.executable, "-m", "pipeline"]
-    first, _ = _time([*command, "init", NAME], clone, environment)
+def _run_ours(clone: CleanClone, minutes: float) -> Spent:
+    first = clone.run("init", NAME)
     hours = (minutes - first.wall / 60) / 60
-    second, _ = _time([*command, "best", "--hours", f"{hours:.6f}"], clone, environment, check=False)
+    second = clone.run("best", "--hours", f"{hours:.6f}", check=False)
     return Spent(first.wall + second.wall, first.cpu + second.cpu, first.load, second.code)
-
-
-def _time(command: list[str], folder: Path, environment: dict[str, str], check: bool = True) -> tuple[Spent, str]:
-    """Runs a command; returns what it took and what it printed."""
-    load, before, begun = os.getloadavg()[0], _count_cpu(), time.perf_counter()
-    ran = subprocess.run(command, cwd=folder, env=environment, check=check, stdout=subprocess.PIPE, text=True)
-    return Spent(time.perf_counter() - begun, _count_cpu() - before, load, ran.returncode), ran.stdout
-
-
-def _count_cpu() -> float:
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
 
 
 def _read_answers(path: Path) -> "pd.Series[Any]":

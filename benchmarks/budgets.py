@@ -10,17 +10,12 @@ import argparse
 import json
 import math
 import os
-import resource
 import shutil
-import subprocess
-import sys
-import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
-_NOT_PASSED = ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
+from benchmarks.clean_clone import make_clone
 
 
 def measure(competition: str, minutes: float, keep: Path | None) -> str:
@@ -35,43 +30,28 @@ def measure(competition: str, minutes: float, keep: Path | None) -> str:
         The line.
     """
     with TemporaryDirectory() as folder:
-        clone, home = Path(folder) / "clone", Path(folder) / "home"
-        home.mkdir()
-        subprocess.run(["git", "-c", "advice.detachedHead=false", "clone", "-q", str(ROOT), str(clone)], check=True)
+        clone = make_clone(Path(folder))
         if competition != "digits":
-            _run(clone, home, "init", competition)
-        load, before, started = os.getloadavg()[0], _count_cpu(), time.perf_counter()
-        code = _run(clone, home, "best", "--hours", str(minutes / 60))
-        wall, cpu = time.perf_counter() - started, _count_cpu() - before
-        report = clone / "reports" / "best.json"
+            clone.run("init", competition)
+        spent = clone.run("best", "--hours", str(minutes / 60), check=False)
+        report = clone.root / "reports" / "best.json"
         if not report.is_file():
-            return f"{competition} {minutes:g} min: {wall / 60:.2f} min, exit code {code}, no plan was written"
+            taken = f"{spent.wall / 60:.2f} min, exit code {spent.code}"
+            return f"{competition} {minutes:g} min: {taken}, no plan was written"
         plan: dict[str, Any] = json.loads(report.read_text())
         if keep is not None:
             keep.mkdir(parents=True, exist_ok=True)
-            shutil.copy(clone / "reports" / "best.json", keep / f"{competition}_{minutes:g}.json")
-        valid = (clone / "submissions" / "ensemble.csv").is_file()
-    over = wall / 60 / minutes - 1
+            shutil.copy(report, keep / f"{competition}_{minutes:g}.json")
+        valid = (clone.root / "submissions" / "ensemble.csv").is_file()
+    over = spent.wall / 60 / minutes - 1
     steps = ", ".join(f"{step['model']} {step['seconds']:.0f} s {step['outcome']}" for step in plan["steps"])
     low, high = plan["interval"] or (math.nan, math.nan)
     score = math.nan if plan["score"] is None else plan["score"]
     return (
-        f"{competition} {minutes:g} min: {wall / 60:.2f} min ({over:+.1%}), exit code {code}, submission "
-        f"{'there' if valid else 'missing'}, {cpu:.0f} CPU s, load {load:.1f} - {os.getloadavg()[0]:.1f}, "
+        f"{competition} {minutes:g} min: {spent.wall / 60:.2f} min ({over:+.1%}), exit code {spent.code}, submission "
+        f"{'there' if valid else 'missing'}, {spent.cpu:.0f} CPU s, load {spent.load:.1f} - {os.getloadavg()[0]:.1f}, "
         f"nested {plan['metric']} {score:.4f} [{low:.4f}, {high:.4f}], finished {plan['finished']}: {steps}"
     )
-
-
-def _run(clone: Path, home: Path, *words: str) -> int:
-    environment = {name: value for name, value in os.environ.items() if name not in _NOT_PASSED} | {"HOME": str(home)}
-    command = [sys.executable, "-m", "pipeline", *words]
-    ran = subprocess.run(command, cwd=clone, env=environment, check=words[0] != "best", stdout=subprocess.DEVNULL)
-    return ran.returncode
-
-
-def _count_cpu() -> float:
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
 
 
 def main() -> None:

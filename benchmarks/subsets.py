@@ -11,20 +11,16 @@ Prints a line per draw and model: images, pooled out-of-fold accuracy with its 9
 
 import argparse
 import math
-import os
-import resource
-import subprocess
-import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from ruamel.yaml import YAML
 
-from benchmarks.held_out_rows import NAME, ROOT, write_subset
+from benchmarks.clean_clone import make_clone
+from benchmarks.held_out_rows import NAME, write_subset
 from pipeline.core import cards, paths, tables
 
-_NOT_PASSED = ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
 _YAML = YAML()
 
 
@@ -40,39 +36,23 @@ def measure(competition: str, of_each: int, models: list[str], seed: int) -> Non
     with TemporaryDirectory(prefix="subsets-") as name:
         folder = Path(name)
         write_subset(folder, competition, of_each, seed)
-        clone, home = folder / "clone", folder / "home"
-        home.mkdir()
-        subprocess.run(["git", "-c", "advice.detachedHead=false", "clone", "-q", str(ROOT), str(clone)], check=True)
-        environment = {key: value for key, value in os.environ.items() if key not in _NOT_PASSED} | {"HOME": str(home)}
-        _run(clone, environment, "init", "--from", str(folder / f"{NAME}.zip"), "--metric", "accuracy", "--activate")
+        made = make_clone(folder)
+        clone = made.root
+        made.run("init", "--from", str(folder / f"{NAME}.zip"), "--metric", "accuracy", "--activate")
         params: dict[str, Any] = _YAML.load((clone / "params.yaml").read_text(encoding="utf-8"))
         proposed = [str(model) for model in params["models"]]
         with (clone / "params.yaml").open("w", encoding="utf-8") as file:
             _YAML.dump(params | {"models": models or proposed}, file)
         for verb in ("fetch", "prepare", "split"):
-            _run(clone, environment, verb)
+            made.run(verb)
         images = len(tables.read_index(paths.index_path(clone, "train")))
         print(f"{competition}, {of_each} of each class, seed {seed}: init proposes {', '.join(proposed)}", flush=True)
         for model in models or proposed:
-            before = _count_cpu()
-            _run(clone, environment, "train", model)
+            cpu = made.run("train", model).cpu
             card = cards.read_card(paths.card_path(clone, model), cards.ModelCard)
             (low, high), loss = card.interval, card.scores.get("log_loss", math.nan)
             score = f"accuracy {card.pooled:.4f} [{low:.4f}, {high:.4f}], log loss {loss:.4f}"
-            cpu = _count_cpu() - before
             print(f"{competition}:{of_each}, {images} images, {model}: {score}, {cpu:.0f} CPU s", flush=True)
-
-
-def _run(clone: Path, environment: dict[str, str], *words: str) -> None:
-    command = [sys.executable, "-m", "pipeline", *words]
-    ran = subprocess.run(command, cwd=clone, env=environment, check=False, capture_output=True, text=True)
-    if ran.returncode:
-        raise SystemExit(f"{' '.join(words)}: {ran.stdout[-1000:]}{ran.stderr[-1000:]}")
-
-
-def _count_cpu() -> float:
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
 
 
 def main() -> None:
