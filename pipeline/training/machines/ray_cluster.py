@@ -13,6 +13,7 @@ from pipeline.training.context import RayParams
 
 _CONNECT = 10.0  # seconds
 _LOOKS = 3  # in a row at which the head of a cluster may be silent
+_WAITING = 8  # folds at least that may wait in Ray's queue
 _STORE = 100_000_000  # bytes; tasks pass paths, not data
 
 
@@ -150,6 +151,19 @@ def require_resources(nodes: list[dict[str, Any]], params: RayParams) -> None:
             f"train.ray: no node has {params.cpus_per_fold} cores, {params.gpus_per_fold:g} GPUs and "
             f"{params.memory_gb:g} GB at once; lower one of them in params.yaml, or add a node"
         )
+
+
+def count_room(ray: Any, params: RayParams) -> int:
+    """Counts the folds that may be under way or wait in Ray's queue: twice as many as the cluster computes at once.
+
+    A fold that is tried again joins the end of that queue. What waits there all the same asks an autoscaler for nodes.
+
+    Args:
+        ray: the module, connected.
+        params: the section ``train.ray``.
+    """
+    at_once = count_free([node["Resources"] for node in ray.nodes() if node["Alive"]], params)
+    return at_once + max(at_once, _WAITING)
 
 
 def list_free(ray: Any) -> list[Mapping[str, float]]:

@@ -9,7 +9,7 @@ from pipeline.core.errors import InputError, one_line, some
 from pipeline.training.context import RayParams
 from pipeline.training.machines import far_node
 from pipeline.training.machines.cargo import FarFolds, describe_far_fold
-from pipeline.training.machines.ray_cluster import count_free, list_free, open_cluster, require_head
+from pipeline.training.machines.ray_cluster import count_free, count_room, list_free, open_cluster, require_head
 from pipeline.training.machines.ray_worker import SETTINGS, RemoteFold, RemoteResult, train_remote_fold
 from pipeline.training.task_list import ListedTask
 
@@ -28,10 +28,11 @@ def train_on_ray(
     train: Callable[[RemoteFold], RemoteResult] = train_remote_fold,
     beside: Sequence[ListedTask] = (),
 ) -> Results:
-    """Trains folds on a cluster; what fails leaves the others alone.
+    """Trains folds on a cluster, in their order; what fails leaves the others alone.
 
-    What is ``beside`` waits here until something of the cluster is free: in Ray's queue it would be ahead of a fold
-    that is tried again.
+    Ray tries a fold again whose node is lost, behind all that is in its queue by then. So only as many wait there as
+    the cluster computes at once, and such a fold is not the last. What is ``beside`` waits here until something of the
+    cluster is free: in Ray's queue it would be ahead of a fold that is tried again.
 
     Args:
         root: the repository folder; nodes see it under this path, or are sent what they lack of it.
@@ -62,13 +63,15 @@ def train_on_ray(
         )(train if far is None else far_node.train_far_fold)
         waiting: dict[Any, ListedTask] = {}
 
-        def submit(some: Iterable[ListedTask]) -> None:
-            for task in some:
+        def submit(some: list[ListedTask], count: int) -> None:
+            for task in some[: max(count, 0)]:
                 fold = _describe(root, task, params)
                 given = (fold,) if far is None else (far.cargo, describe_far_fold(fold))
                 waiting[remote.options(name=task.name).remote(*given)] = task
+            del some[: max(count, 0)]
 
-        submit(tasks)
+        left = list(tasks)
+        submit(left, count_room(ray, params))
         silent = 0
         try:
             while not wanted <= results.keys():
@@ -77,10 +80,10 @@ def train_on_ray(
                     task = waiting.pop(reference)
                     came = _receive(ray, reference, task in wanted)
                     results[task] = came if far is None else _place(far, task, came, task in wanted)
-                if held and not wanted <= results.keys():
-                    free = count_free(list_free(ray), params)
-                    submit(held[:free])
-                    del held[:free]
+                if left:
+                    submit(left, count_room(ray, params) - len(waiting))
+                elif held and not wanted <= results.keys():
+                    submit(held, count_free(list_free(ray), params))
                 on_change([*tasks, *beside], results)
                 silent = require_head(params.address, silent)
         except (KeyboardInterrupt, SystemExit):  # Ctrl-C, and what Ray makes of SIGTERM

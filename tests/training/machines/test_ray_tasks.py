@@ -46,16 +46,19 @@ class Queue:
     exceptions = SimpleNamespace(RayError=RayError, RayTaskError=RayTaskError)
 
     def __init__(self, free: tuple[float, ...], last_first: bool) -> None:
-        self.nodes, self.last_first, self.began = [{"CPU": cores} for cores in free], last_first, False
-        state = SimpleNamespace(available_resources_per_node=lambda: dict(enumerate(self.nodes)))
+        self.free, self.last_first, self.began = [{"CPU": cores} for cores in free], last_first, False
+        state = SimpleNamespace(available_resources_per_node=lambda: dict(enumerate(self.free)))
         self._private, self._taken = SimpleNamespace(state=state), dict[int, dict[str, float]]()
         self.tasks, self.done, self.cancelled = dict[int, tuple[Any, RemoteFold]](), dict[int, Any](), list[int]()
+
+    def nodes(self) -> list[dict[str, Any]]:
+        return [{"Alive": True, "Resources": {"CPU": 1.0}}, {"Alive": False, "Resources": {"CPU": 64.0}}]
 
     def remote(self, **needs: float) -> Callable[[Any], Any]:
         def submit(train: Any) -> Callable[[RemoteFold], int]:
             def put(fold: RemoteFold) -> int:
                 self.tasks[number := len(self.tasks)] = train, fold
-                fitting = [node for node in self.nodes if self.began and node["CPU"] >= needs["num_cpus"]]
+                fitting = [node for node in self.free if self.began and node["CPU"] >= needs["num_cpus"]]
                 for node in fitting[:1]:
                     node["CPU"] -= needs["num_cpus"]
                     self._taken[number] = node
@@ -134,6 +137,21 @@ def test_what_is_beside_fills_free_cores_of_a_node_and_ends_with_the_tasks(
     assert began == [("one", 0), ("one", 1), ("one", 2)]
     assert sorted(ray.cancelled) == beside  # nothing waits in the queue for what no node has
     assert list(results) == tasks("one", 3)
+
+
+def test_few_folds_wait_in_the_queue_so_that_one_tried_again_is_not_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    most: list[int] = []
+
+    def train(fold: RemoteFold) -> RemoteResult:
+        most.append(len(ray.tasks) - len(ray.done))
+        return RemoteResult("here", 1.0)
+
+    ray, many = queue(monkeypatch), tasks("one", 40)
+    assert list(train_on_ray(tmp_path, many, RayParams(), lambda *_: None, train)) == many
+    assert max(most) == most[0] == 9  # one under way on the node that is alive, and eight more
+    assert most[-9:] == list(range(9, 0, -1))
 
 
 def test_that_a_fold_beside_the_tasks_fails_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
