@@ -14,7 +14,7 @@ machine_commands = typer.Typer()
 def _fold(
     model: Annotated[str, typer.Argument(help="a model of params.yaml")],
     fold: Annotated[int, typer.Argument(help="the number of the fold")],
-    seed: Annotated[int | None, typer.Option(min=0, help="by default train.seed of params.yaml")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="by default the first that the model is trained with")] = None,
     fingerprint: Annotated[str | None, typer.Option(help="end with 75 unless the fold has it here")] = None,
 ) -> None:
     """Train or continue one fold; ends with 0 (done), 65 (wrong input), 75 (try again elsewhere)."""
