@@ -78,7 +78,9 @@ class Plan(Section):
         waiting: seconds by the clock of a CPU second, when data and folds were made: above 1 on a busy machine.
         steps: in their order.
         search: begun, and not yet a step; the same again goes on with it.
-        beside: models of which Ray trained folds beside the steps of others, so that their own steps took less.
+        begun: the model of a step that is under way.
+        beside: models of which folds were trained beside the steps of others, or before a step was broken off, so that
+            their own steps took less.
         models: those in the ensemble now, in the order they came.
         metric: of the scores.
         greater_is_better: whether the metric is.
@@ -95,6 +97,7 @@ class Plan(Section):
     waiting: float = 1.0
     steps: tuple[PlanStep, ...] = ()
     search: PlannedSearch | None = None
+    begun: str = ""
     beside: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
     metric: str = ""
@@ -146,7 +149,9 @@ def plan_path(root: Path) -> Path:
 
 
 def read_plan(root: Path, competition: str) -> Plan | None:
-    """Reads a plan; None where there is none yet.
+    """Reads a plan to go on with; None where there is none yet.
+
+    What a step had trained that was broken off counts as trained before its turn.
 
     Raises:
         InputError: the file does not fit.
@@ -154,7 +159,9 @@ def read_plan(root: Path, competition: str) -> Plan | None:
     path = plan_folder(root, competition) / "plan.json"
     if not path.is_file():
         return None
-    return parse(read_noted_json(path, "begin again"), Plan, str(path))
+    plan = parse(read_noted_json(path, "begin again"), Plan, str(path))
+    beside = (*plan.beside, *([plan.begun] if plan.begun else ()))
+    return plan.model_copy(update={"begun": "", "beside": tuple(dict.fromkeys(beside))})
 
 
 def write_plan(root: Path, plan: Plan) -> None:

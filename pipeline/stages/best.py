@@ -170,6 +170,8 @@ class _Execution:
         else:
             seconds = max(MARGIN * option.seconds, seconds - MARGIN * quickest)
         before, tick = read_progress_of(self._root, beside), self._watch(option, seconds)
+        self._plan = self._plan.model_copy(update={"begun": option.model})
+        self._save()
         try:
             self._plan = try_model(self._root, self._plan, option, seconds, tick, beside)
         finally:  # also where it is broken off
@@ -187,7 +189,7 @@ class _Execution:
     def _note(self) -> None:
         """Notes when the last step ended, and prints what came of it."""
         step = self._plan.steps[-1].model_copy(update={"spent": self.plan.spent})
-        self._plan = self._plan.model_copy(update={"steps": (*self._plan.steps[:-1], step)})
+        self._plan = self._plan.model_copy(update={"steps": (*self._plan.steps[:-1], step), "begun": ""})
         score = "" if step.score is None else f", nested {self._plan.metric} {step.score:.4f}"
         print(f"{step.model}: {step.outcome.replace('_', ' ')} after {step.seconds:.0f} s{score} ({step.reason})")
         self._save()

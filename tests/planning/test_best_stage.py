@@ -217,7 +217,7 @@ def test_what_trained_beside_a_step_is_noted_also_where_the_step_is_broken_off(
         execution._step(Option("a", 9.0, 0.1, 1), 60.0, 0.0, ("b", "c"))
     plan = read_plan(tmp_path, "tiny")
     assert plan
-    assert plan.beside == ("b",)
+    assert plan.beside == ("b", "a")
 
 
 def test_a_network_that_does_not_fit_is_trained_shorter_and_its_file_stays_with_it_alone(

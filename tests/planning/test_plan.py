@@ -20,6 +20,15 @@ def test_a_plan_comes_back_as_it_was_written(tmp_path: Path) -> None:
     assert read_plan(tmp_path, "y") is None
 
 
+def test_what_a_step_trained_that_was_broken_off_counts_as_trained_before_its_turn(tmp_path: Path) -> None:
+    plan = Plan(competition="x", budget=60.0, begun="b", beside=("a", "b"))
+    for begun, beside in (("b", ("a", "b")), ("c", ("a", "b", "c")), ("", ("a", "b"))):
+        write_plan(tmp_path, plan.model_copy(update={"begun": begun}))
+        read = read_plan(tmp_path, "x")
+        assert read
+        assert (read.begun, read.beside) == ("", beside)
+
+
 def test_what_is_no_plan_is_named(tmp_path: Path) -> None:
     path = plan_folder(tmp_path, "x") / "plan.json"
     path.parent.mkdir(parents=True)
