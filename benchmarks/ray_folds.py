@@ -19,7 +19,7 @@ from pathlib import Path
 
 from pipeline.core.config import read_yaml
 from pipeline.core.files import write_json
-from pipeline.core.paths import oof_path
+from pipeline.core.paths import measured_recipes_path, oof_path
 
 CODE = Path(__file__).parents[1]
 ONE_CORE = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
@@ -42,6 +42,7 @@ def copy_root(root: Path, target: Path, models: list[str], folds: list[int] | No
     for name in ("configs/competitions", "configs/models", "configs/metrics", "data/prepared"):
         if (root / name).is_dir():
             shutil.copytree(root / name, target / name)
+    shutil.copy(measured_recipes_path(CODE), measured_recipes_path(target))
     (target / "folds").mkdir()
     shutil.copy(root / "folds" / "folds.csv", target / "folds")
     params = read_yaml(root / "params.yaml")

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean
 
+from pipeline.core.paths import measured_recipes_path
 from pipeline.planning.prior import estimate_recipe, measure_size, read_measured_recipes
 from pipeline.training.task_list import ListedTask
 
@@ -23,7 +24,8 @@ def sort_longest_first(root: Path, tasks: Sequence[ListedTask]) -> list[ListedTa
         root: the repository, which must be prepared.
         tasks: of all folds, those that are done among them.
     """
-    table, size, whole = read_measured_recipes(root), measure_size(root), dict[str, float]()
+    table = read_measured_recipes(root) if measured_recipes_path(root).is_file() else ()
+    size, whole = measure_size(root), dict[str, float]()
     for model in {task.model for task in tasks}:
         of_model = [task for task in tasks if task.model == model]
         done = [task.seconds for task in of_model if task.status == "done" and task.seconds]

@@ -45,6 +45,12 @@ def test_folds_of_slow_models_begin_and_of_unknown_ones_before_them(root: Path) 
     assert name_open(sort_longest_first(root, tasks)) == names
 
 
+def test_without_measured_recipes_folds_stay_in_their_order(root: Path) -> None:
+    measured_recipes_path(root).unlink()
+    tasks = [*list_folds("quick", 0), *list_folds("slow", 0)]
+    assert sort_longest_first(root, tasks) == tasks
+
+
 def test_a_fold_that_was_trained_here_says_more_than_the_table(root: Path) -> None:
     tasks = [*list_folds("slow", 2, 0), *list_folds("quick", 3, 0), *list_folds("new", 1, 0)]
     assert name_open(sort_longest_first(root, tasks)) == ["quick fold 1", "slow fold 1", "new fold 1"]

@@ -7,8 +7,6 @@ from support import tiny
 from support.fabricated import write_params
 from support.trainings import repository, settings
 
-from pipeline.core.paths import measured_recipes_path
-
 MODELS = ("one", "two", "three")
 
 
@@ -17,7 +15,6 @@ def make_root(root: Path, **changes: Any) -> Path:
     repository(root)
     for name, units in zip(MODELS, (8, 6, 5), strict=True):
         tiny.write_yaml(root / "configs" / "models" / f"{name}.yaml", settings(units=units, **changes))
-    measured_recipes_path(root).write_text("recipe,competition,side,images,error,seconds,features\n")
     write_params(root, list(MODELS), train={"precision": "float32", "executor": "ray"})
     return root
 
