@@ -168,7 +168,7 @@ def test_a_full_disk_of_a_worker_is_the_reason_of_its_fold(tmp_path: Path, monke
 @pytest.mark.timeout(600)
 @pytest.mark.filterwarnings("ignore")  # of Ray's own sockets
 def test_a_node_killed_in_mid_epoch_changes_no_bit(cluster: Any, tmp_path: Path) -> None:
-    local = make_root(tmp_path / "local", epochs=40)
+    local = make_root(tmp_path / "local", epochs=400)
     root = Path(shutil.copytree(local, tmp_path / "ray"))
     code = (
         "import pathlib; from pipeline.stages import train; "
