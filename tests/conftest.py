@@ -109,6 +109,15 @@ def _one_step_a_call(pytestconfig: pytest.Config) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def _float32_again() -> Iterator[None]:
+    """No test computes in the precision that another has left."""
+    yield
+    runtime = sys.modules.get("pipeline.networks.runtime")
+    if runtime is not None and runtime.name_policy() != "float32":
+        runtime.start_backend("float32")
+
+
 @pytest.fixture
 def real_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures of stages are drawn all the same."""

@@ -16,12 +16,6 @@ IMAGES = RNG.normal(3.0, 2.0, (16, 5, 6, 7)).astype(np.float32)
 TARGETS = RNG.normal(0.0, 1.0, IMAGES.shape).astype(np.float32)
 
 
-@pytest.fixture(autouse=True)
-def _float32_again() -> Any:
-    yield
-    runtime.start_backend("float32")
-
-
 def trained(kind: type[layers.BatchNormalization], precision: runtime.Precision) -> list[NDArray[np.float32]]:
     """Returns what one step of plain gradient descent makes of a layer, and what it then predicts."""
     runtime.start_backend(precision)

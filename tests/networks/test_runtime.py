@@ -6,7 +6,6 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +15,6 @@ from support.project_imports import ROOT
 
 from pipeline.networks import quiet_start, runtime
 from pipeline.networks.runtime import keras, layers
-
-
-@pytest.fixture(autouse=True)
-def policy() -> Iterator[None]:
-    """Puts the precision back."""
-    yield
-    runtime.start_backend("float32")
 
 
 @pytest.mark.parametrize(

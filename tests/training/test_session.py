@@ -64,7 +64,6 @@ def test_a_session_computes_in_the_precision_that_was_started(
     assert opened.phases[0].model.get_layer("dense").compute_dtype == computes
     opened.begin(0, 1)
     assert opened.phases[0].model.get_layer("dense").compute_dtype == computes
-    runtime.start_backend("float32")
 
 
 def test_a_step_without_room_in_memory_is_one_error(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
