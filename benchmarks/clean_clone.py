@@ -40,15 +40,13 @@ class CleanClone:
 
         Args:
             words: the verb and its arguments.
-            check: whether an exit code other than 0 ends this process with what the verb printed last.
+            check: whether an exit code other than 0 ends this process.
 
         Returns:
             What it took.
         """
-        spent, printed = time_command([sys.executable, "-m", "pipeline", *words], self.root, self.environment)
-        if check and spent.code:
-            raise SystemExit(f"{' '.join(words)}: {printed[-2000:]}")
-        return spent
+        command = [sys.executable, "-m", "pipeline", *words]
+        return time_command(command, self.root, self.environment, check)[0]
 
 
 def make_clone(folder: Path, without: Collection[str] = ()) -> CleanClone:
@@ -65,12 +63,15 @@ def make_clone(folder: Path, without: Collection[str] = ()) -> CleanClone:
     return CleanClone(root, passed | {"HOME": str(home)})
 
 
-def time_command(command: list[str], folder: Path, environment: dict[str, str]) -> tuple[Spent, str]:
-    """Runs a command; returns what it took and what it printed, errors behind all else."""
+def time_command(
+    command: list[str], folder: Path, environment: dict[str, str], check: bool = True
+) -> tuple[Spent, str]:
+    """Runs a command, whose progress and errors are seen; returns what it took and what it printed beside them."""
     load, before, begun = os.getloadavg()[0], count_cpu(), time.perf_counter()
-    ran = subprocess.run(command, cwd=folder, env=environment, check=False, capture_output=True, text=True)
-    spent = Spent(time.perf_counter() - begun, count_cpu() - before, load, ran.returncode)
-    return spent, ran.stdout + (ran.stderr if ran.returncode else "")
+    ran = subprocess.run(command, cwd=folder, env=environment, check=False, stdout=subprocess.PIPE, text=True)
+    if check and ran.returncode:
+        raise SystemExit(f"{' '.join(command)} ended with {ran.returncode}: {ran.stdout[-2000:]}")
+    return Spent(time.perf_counter() - begun, count_cpu() - before, load, ran.returncode), ran.stdout
 
 
 def count_cpu() -> float:

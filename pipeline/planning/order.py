@@ -33,6 +33,9 @@ def sort_longest_first(root: Path, tasks: Sequence[ListedTask]) -> list[ListedTa
             whole[model] = mean(done)
         elif estimate := estimate_recipe(model, size, table):
             whole[model] = estimate.seconds * len({task.seed for task in of_model}) / len(of_model)
-    return sorted(
-        tasks, key=lambda task: -whole.get(task.model, math.inf) * (1 - min(task.epoch / max(task.epochs, 1), 1.0))
-    )
+
+    def expect(task: ListedTask) -> float:
+        left = 1 - min(task.epoch / max(task.epochs, 1), 1.0)
+        return left * whole.get(task.model, math.inf) if left else 0.0
+
+    return sorted(tasks, key=expect, reverse=True)

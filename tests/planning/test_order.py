@@ -62,6 +62,13 @@ def test_what_is_under_way_takes_the_rest_of_its_epochs(root: Path) -> None:
     assert name_open(sort_longest_first(root, [*begun, *quick])) == ["quick fold 0", "slow fold 0"]
 
 
+def test_what_has_all_its_epochs_is_the_last(root: Path) -> None:
+    new = [replace(task, status="under way", epoch=3, epochs=3) for task in list_folds("new", 0)]
+    tasks = [*new, *list_folds("quick", 0), *list_folds("other", 0), *list_folds("slow", 0)]
+    names = ["other fold 0", "slow fold 0", "quick fold 0", "new fold 0"]
+    assert name_open(sort_longest_first(root, tasks)) == names
+
+
 def test_seeds_of_a_model_share_what_the_table_says_of_one(root: Path) -> None:
     """Two seeds of two folds: each fold takes half of what all folds of one seed do."""
     several = [replace(task, seed=seed, seeds=2) for seed in (0, 1) for task in list_folds("quick", 0, 0)]

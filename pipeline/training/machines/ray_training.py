@@ -81,12 +81,11 @@ def train_on_ray(
                     came = _receive(ray, reference, task in wanted)
                     results[task] = came if far is None else _place(far, task, came, task in wanted)
                 silent = require_head(params.address, silent)
-                if silent:  # what a head that is gone is asked is never answered
-                    pass
-                elif left:
-                    submit(left, count_room(ray, params) - len(waiting))
-                elif held and not wanted <= results.keys():
-                    submit(held, count_free(list_free(ray), params))
+                if not silent:  # what a head that is gone is asked is never answered
+                    if left:
+                        submit(left, count_room(ray, params) - len(waiting))
+                    elif held and not wanted <= results.keys():
+                        submit(held, count_free(list_free(ray), params))
                 on_change([*tasks, *beside], results)
         except (KeyboardInterrupt, SystemExit):  # Ctrl-C, and what Ray makes of SIGTERM
             _end(ray, waiting)

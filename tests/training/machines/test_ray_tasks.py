@@ -154,6 +154,24 @@ def test_few_folds_wait_in_the_queue_so_that_one_tried_again_is_not_the_last(
     assert most[-9:] == list(range(9, 0, -1))
 
 
+def test_a_head_that_does_not_answer_is_asked_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[bool] = []  # every other one finds the head silent
+
+    def look(address: object, silent: int) -> int:
+        looks.append(not looks or not looks[-1])
+        return int(looks[-1])
+
+    def list_nodes() -> list[dict[str, Any]]:
+        assert not (looks and looks[-1])
+        return [{"Alive": True, "Resources": {"CPU": 1.0}}]
+
+    ray, many = queue(monkeypatch), tasks("one", 40)
+    monkeypatch.setattr(ray, "nodes", list_nodes)
+    monkeypatch.setattr(ray_training, "require_head", look)
+    results = train_on_ray(tmp_path, many, RayParams(), lambda *_: None, lambda fold: RemoteResult("here", 1.0))
+    assert list(results) == many
+
+
 def test_that_a_fold_beside_the_tasks_fails_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def train(fold: RemoteFold) -> RemoteResult:
         if fold.model == "next" and fold.fold == 0:
