@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -14,8 +14,10 @@ from pipeline.core.paths import models_folder
 from pipeline.core.processes import end_at_once_with_parent, end_process, start_process
 from pipeline.planning.derived_files import is_derived
 from pipeline.planning.prior import DataSize, Estimate, MeasuredRecipe, ModelFacts, estimate_recipe
+from pipeline.training.context import read_train_params
+from pipeline.training.step_time import MachineTimes, time_machine
 
-Facts: TypeAlias = tuple[dict[str, ModelFacts], dict[str, str], float]
+Facts: TypeAlias = tuple[dict[str, ModelFacts], dict[str, str], MachineTimes]
 
 
 @dataclass(frozen=True)
@@ -25,12 +27,12 @@ class ModelsToTry:
     Attributes:
         known: what has to be known of each, by model.
         left_out: models that may not be tried, with the reason.
-        slower: how many times longer a network's step takes here than on the machine of the table.
+        times: how many times longer than on the machine of the table networks take here.
     """
 
     known: Mapping[str, ModelFacts]
     left_out: dict[str, str]
-    slower: float = 1.0
+    times: MachineTimes = field(default_factory=MachineTimes)
 
 
 class ReadAhead:
@@ -84,9 +86,7 @@ def _read(sender: "Connection[Facts, None]", root: Path, competition: Competitio
     from pipeline.planning.readable import read_model_facts
 
     facts = read_model_facts(root, competition, names)
-    from pipeline.training.step_time import time_machine
-
-    sender.send((*facts, time_machine()))
+    sender.send((*facts, time_machine(read_train_params(root).precision)))
 
 
 def estimate_candidates(
@@ -105,12 +105,12 @@ def estimate_candidates(
     found: dict[str, Estimate | None] = {}
     for name, facts in models.known.items():
         estimate = estimate_recipe(name, size, table, facts.by_pixels)
-        slower = models.slower if facts.is_network else 1.0
+        times = {"step": models.times.step, "pass": models.times.frozen, "other": 1.0}[facts.work]
         found[name] = estimate and replace(
             estimate,
-            seconds=slower * estimate.seconds,
-            features=slower * estimate.features,
-            start=slower * estimate.start,
+            seconds=times * (estimate.seconds - estimate.features) + models.times.frozen * estimate.features,
+            features=models.times.frozen * estimate.features,
+            start=times * estimate.start,
             backbones=facts.backbones,
             length=facts.length,
         )

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from pipeline.core.competition import load_competition
 from pipeline.core.config import Section, parse
@@ -21,6 +22,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.paths import index_path, measured_recipes_path
 from pipeline.core.tables import read_index
 
+Work: TypeAlias = Literal["step", "pass", "other"]
 UNKNOWN = 3.0  # relative error of a recipe of which nothing is known
 PASS_MARK = "\n"  # in the name of features: behind the network and its input, before what else tells passes apart
 _START = 16.0  # seconds of a training that do not grow with the images: imports, five networks; half of a row's at most
@@ -77,13 +79,14 @@ class ModelFacts:
         by_pixels: whether it sees images as they are stored, so that its seconds grow with their pixels, too.
         backbones: names of the frozen backbones whose features a head reads, as of their passes over the images.
         length: how long it trains, where fewer epochs make a model, too; None where not.
-        is_network: whether a backend computes it, or the features that it reads.
+        work: what takes its seconds beside passes through frozen layers: steps of training, further passes (of a head
+            that is a network, whose own training is little), or what no backend computes.
     """
 
     by_pixels: bool
     backbones: frozenset[str] = frozenset()
     length: TrainingLength | None = None
-    is_network: bool = False
+    work: Work = "other"
 
 
 class MeasuredRecipe(Section):

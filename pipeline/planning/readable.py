@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.core.active import weights_folder
 from pipeline.core.competition import Competition
 from pipeline.core.errors import InputError
-from pipeline.planning.prior import PASS_MARK, ModelFacts, TrainingLength
+from pipeline.planning.prior import PASS_MARK, ModelFacts, TrainingLength, Work
 from pipeline.training.heads.recipe import FrozenBackbone, HeadRecipe
 from pipeline.training.missing_weights import explain_missing_weights
 from pipeline.training.model_file import ModelRecipe, load_model
@@ -42,9 +42,8 @@ def read_model_facts(
         if missing:
             left_out[name] = missing
             continue
-        is_network = isinstance(recipe, HeadRecipe | Recipe)
         length, features = _find_length(name, recipe), _list_features(name, recipe)
-        found[name] = ModelFacts(_sees_stored_size(recipe), features, length, is_network)
+        found[name] = ModelFacts(_sees_stored_size(recipe), features, length, _find_work(recipe))
     return found, left_out
 
 
@@ -57,6 +56,12 @@ def _list_features(name: str, recipe: ModelRecipe) -> frozenset[str]:
     if isinstance(recipe, Recipe) and recipe.training.unfreeze == "head":
         return frozenset({_name_network(recipe, recipe.network.model_dump(mode="json")) + PASS_MARK + name})
     return frozenset()
+
+
+def _find_work(recipe: ModelRecipe) -> Work:
+    if not isinstance(recipe, Recipe):
+        return "other"
+    return "pass" if recipe.training.unfreeze == "head" else "step"
 
 
 def _name_network(section: FrozenBackbone | Recipe, network: Mapping[str, Any]) -> str:

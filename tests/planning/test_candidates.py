@@ -13,6 +13,7 @@ from pipeline.planning.candidates import ModelsToTry, estimate_candidates, readi
 from pipeline.planning.prior import DataSize, ModelFacts, TrainingLength, list_networks, read_measured_recipes
 from pipeline.planning.readable import read_model_facts
 from pipeline.training import missing_weights
+from pipeline.training.step_time import MachineTimes
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,7 +26,8 @@ def test_models_are_read_while_the_plan_does_something_else() -> None:
         found = read.wait()
     assert ("tensorflow" in sys.modules) is before
     assert {*found.known, *found.left_out} >= {row.recipe for row in table}
-    assert 0.02 < found.slower < 200
+    assert 0.02 < found.times.step < 200
+    assert 0.02 < found.times.frozen < 200
     assert found.left_out["mobilenet_v2_frozen_pseudo"] == "learns from the predictions of another model"
 
 
@@ -64,7 +66,9 @@ def test_facts_say_what_a_model_costs_by_and_which_features_it_reads() -> None:
     known, left_out = read_model_facts(ROOT, load_competition(ROOT), [*names, "no_such"])
     assert left_out["mobilenet_v2_frozen_pseudo"] == "learns from the predictions of another model"
     assert "no_such" in left_out["no_such"]
-    assert known["small_cnn"] == ModelFacts(True, length=TrainingLength("small_cnn", 40, 0, 40), is_network=True)
+    assert known["small_cnn"] == ModelFacts(True, length=TrainingLength("small_cnn", 40, 0, 40), work="step")
+    works = {"mobilenet_v2": "step", "mobilenet_v2_frozen_160": "pass", "mobilenet_v2_160_logistic": "other"}
+    assert {name: known[name].work for name in works} == works
     assert not known["mobilenet_v2_160_logistic"].by_pixels
     small, inner, network, large = (known[each].backbones for each in heads)
     assert small < known["mobilenet_v2_xception_logistic"].backbones
@@ -86,9 +90,20 @@ def test_estimates_know_what_features_a_head_reads() -> None:
 
 def test_a_machine_that_is_slow_with_networks_takes_longer_for_them_alone() -> None:
     table = read_measured_recipes(ROOT)
-    known = {"small_cnn": ModelFacts(True, is_network=True), "hog_logreg": ModelFacts(True)}
-    plain, slow = (
-        estimate_candidates(ModelsToTry(known, {}, slower), DataSize(32, 7200), table) for slower in (1.0, 3.0)
+    kinds = {"small_cnn": ModelFacts(True, work="step"), "hog_logreg": ModelFacts(True)}
+    kinds |= {"mobilenet_v2_frozen": ModelFacts(False, work="pass"), "xception_160_logistic": ModelFacts(False)}
+    kinds["xception_160_upper_blocks"] = ModelFacts(False, work="step")
+    plain, trains, passes = (
+        estimate_candidates(ModelsToTry(kinds, {}, times), DataSize(32, 7200), table)
+        for times in (MachineTimes(), MachineTimes(step=3.0), MachineTimes(frozen=3.0))
     )
-    ratios = {name: slow[name].seconds / plain[name].seconds for name in known}  # type: ignore[union-attr]
-    assert ratios == pytest.approx({"small_cnn": 3.0, "hog_logreg": 1.0})
+    for name, facts in kinds.items():
+        known, trained, passed = plain[name], trains[name], passes[name]
+        assert known
+        assert trained
+        assert passed
+        own = known.seconds - known.features
+        assert trained.seconds == pytest.approx(known.seconds + 2 * own * (facts.work == "step"))
+        assert trained.features == known.features
+        assert passed.seconds == pytest.approx(known.seconds + 2 * known.features + 2 * own * (facts.work == "pass"))
+        assert passed.features == pytest.approx(3 * known.features)
