@@ -1,5 +1,6 @@
 """The models that a plan may try: those of ``params.yaml`` and those of the table of measured recipes."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -13,7 +14,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.paths import models_folder
 from pipeline.core.processes import end_at_once_with_parent, end_process, start_process
 from pipeline.planning.derived_files import is_derived
-from pipeline.planning.prior import DataSize, Estimate, MeasuredRecipe, ModelFacts, estimate_recipe
+from pipeline.planning.prior import DataSize, Estimate, MeasuredRecipe, ModelFacts, Work, estimate_recipe
 from pipeline.training.context import read_train_params
 from pipeline.training.step_time import MachineTimes, time_machine
 
@@ -105,7 +106,7 @@ def estimate_candidates(
     found: dict[str, Estimate | None] = {}
     for name, facts in models.known.items():
         estimate = estimate_recipe(name, size, table, facts.by_pixels)
-        times = {"step": models.times.step, "pass": models.times.frozen, "other": 1.0}[facts.work]
+        times = _find_factor(facts.work, models.times)
         found[name] = estimate and replace(
             estimate,
             seconds=times * (estimate.seconds - estimate.features) + models.times.frozen * estimate.features,
@@ -115,3 +116,14 @@ def estimate_candidates(
             length=facts.length,
         )
     return found
+
+
+def _find_factor(work: Work, times: MachineTimes) -> float:
+    """Returns how many times longer than in the table work takes.
+
+    On two cores with AVX-512, where a step takes 0.26 and a pass 0.68, it was 0.27 for `quick_cnn`, 0.32 to 0.38 for
+    whole pretrained networks, and 0.57 to 0.8 for their upper blocks.
+    """
+    if work == "backbone":
+        return math.sqrt(times.step * times.frozen)
+    return {"step": times.step, "pass": times.frozen, "other": 1.0}[work]

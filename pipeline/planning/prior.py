@@ -22,7 +22,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.paths import index_path, measured_recipes_path
 from pipeline.core.tables import read_index
 
-Work: TypeAlias = Literal["step", "pass", "other"]
+Work: TypeAlias = Literal["step", "backbone", "pass", "other"]
 UNKNOWN = 3.0  # relative error of a recipe of which nothing is known
 PASS_MARK = "\n"  # in the name of features: behind the network and its input, before what else tells passes apart
 _START = 16.0  # seconds of a training that do not grow with the images: imports, five networks; half of a row's at most
@@ -79,8 +79,8 @@ class ModelFacts:
         by_pixels: whether it sees images as they are stored, so that its seconds grow with their pixels, too.
         backbones: names of the frozen backbones whose features a head reads, as of their passes over the images.
         length: how long it trains, where fewer epochs make a model, too; None where not.
-        work: what takes its seconds beside passes through frozen layers: steps of training, further passes (of a head
-            that is a network, whose own training is little), or what no backend computes.
+        work: what its seconds go by beside passes through frozen layers: steps of a network from scratch; of a whole
+            pretrained one; passes, as those of a head and of upper blocks do; or what no backend computes.
     """
 
     by_pixels: bool

@@ -61,7 +61,12 @@ def _list_features(name: str, recipe: ModelRecipe) -> frozenset[str]:
 def _find_work(recipe: ModelRecipe) -> Work:
     if not isinstance(recipe, Recipe):
         return "other"
-    return "pass" if recipe.training.unfreeze == "head" else "step"
+    name = recipe.network.model_dump(mode="json").get("name")
+    if name == "mlp_hog":
+        return "other"  # its gradients take more than the head on them
+    if recipe.training.unfreeze == "head" or recipe.training.prefix:
+        return "pass"
+    return "backbone" if name == "pretrained" else "step"
 
 
 def _name_network(section: FrozenBackbone | Recipe, network: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from pipeline.core.competition import load_competition
 from pipeline.core.paths import model_path, models_folder
 from pipeline.planning import candidates
 from pipeline.planning.candidates import ModelsToTry, estimate_candidates, reading_candidates
-from pipeline.planning.prior import DataSize, ModelFacts, TrainingLength, list_networks, read_measured_recipes
+from pipeline.planning.prior import DataSize, ModelFacts, TrainingLength, Work, list_networks, read_measured_recipes
 from pipeline.planning.readable import read_model_facts
 from pipeline.training import missing_weights
 from pipeline.training.step_time import MachineTimes
@@ -63,11 +63,13 @@ def test_models_whose_weights_cannot_be_had_are_left_out(tmp_path: Path, monkeyp
 def test_facts_say_what_a_model_costs_by_and_which_features_it_reads() -> None:
     heads = [f"mobilenet_v2_{each}" for each in ("160_logistic", "160_inner_logistic", "frozen_160", "224_logistic")]
     names = [*heads, "mobilenet_v2_xception_logistic", "mobilenet_v2_frozen_pseudo", "mobilenet_v2", "small_cnn"]
+    names += ["mobilenet_v2_160_upper_blocks", "mlp_hog"]
     known, left_out = read_model_facts(ROOT, load_competition(ROOT), [*names, "no_such"])
     assert left_out["mobilenet_v2_frozen_pseudo"] == "learns from the predictions of another model"
     assert "no_such" in left_out["no_such"]
     assert known["small_cnn"] == ModelFacts(True, length=TrainingLength("small_cnn", 40, 0, 40), work="step")
-    works = {"mobilenet_v2": "step", "mobilenet_v2_frozen_160": "pass", "mobilenet_v2_160_logistic": "other"}
+    works = {"mobilenet_v2": "backbone", "mobilenet_v2_frozen_160": "pass", "mobilenet_v2_160_logistic": "other"}
+    works |= {"mobilenet_v2_160_upper_blocks": "pass", "mlp_hog": "other"}
     assert {name: known[name].work for name in works} == works
     assert not known["mobilenet_v2_160_logistic"].by_pixels
     small, inner, network, large = (known[each].backbones for each in heads)
@@ -90,20 +92,21 @@ def test_estimates_know_what_features_a_head_reads() -> None:
 
 def test_a_machine_that_is_slow_with_networks_takes_longer_for_them_alone() -> None:
     table = read_measured_recipes(ROOT)
-    kinds = {"small_cnn": ModelFacts(True, work="step"), "hog_logreg": ModelFacts(True)}
-    kinds |= {"mobilenet_v2_frozen": ModelFacts(False, work="pass"), "xception_160_logistic": ModelFacts(False)}
-    kinds["xception_160_upper_blocks"] = ModelFacts(False, work="step")
+    kinds: dict[str, Work] = {"small_cnn": "step", "hog_logreg": "other", "xception": "backbone"}
+    kinds |= {"mobilenet_v2_frozen": "pass", "xception_160_logistic": "other", "xception_160_upper_blocks": "pass"}
+    known = {name: ModelFacts(False, work=work) for name, work in kinds.items()}
     plain, trains, passes = (
-        estimate_candidates(ModelsToTry(kinds, {}, times), DataSize(32, 7200), table)
-        for times in (MachineTimes(), MachineTimes(step=3.0), MachineTimes(frozen=3.0))
+        estimate_candidates(ModelsToTry(known, {}, times), DataSize(32, 7200), table)
+        for times in (MachineTimes(), MachineTimes(step=4.0), MachineTimes(frozen=4.0))
     )
-    for name, facts in kinds.items():
-        known, trained, passed = plain[name], trains[name], passes[name]
-        assert known
+    longer = {"step": (4, 1), "backbone": (2, 2), "pass": (1, 4), "other": (1, 1)}
+    for name, work in kinds.items():
+        known_as, trained, passed = plain[name], trains[name], passes[name]
+        assert known_as
         assert trained
         assert passed
-        own = known.seconds - known.features
-        assert trained.seconds == pytest.approx(known.seconds + 2 * own * (facts.work == "step"))
-        assert trained.features == known.features
-        assert passed.seconds == pytest.approx(known.seconds + 2 * known.features + 2 * own * (facts.work == "pass"))
-        assert passed.features == pytest.approx(3 * known.features)
+        own = known_as.seconds - known_as.features
+        assert trained.seconds == pytest.approx(longer[work][0] * own + known_as.features)
+        assert passed.seconds == pytest.approx(longer[work][1] * own + 4 * known_as.features)
+        assert (trained.features, passed.features) == pytest.approx((known_as.features, 4 * known_as.features))
+        assert (trained.start, passed.start) == pytest.approx(tuple(each * known_as.start for each in longer[work]))
