@@ -112,6 +112,8 @@ def test_a_guarded_command_ends_with_the_process_that_started_it(tmp_path: Path,
         f"subprocess.run(make('below', {str(place)!r}, '-c', 'a b'))"
     )
     environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}
+    if how != signal.SIGKILL:
+        code = f"import signal; signal.signal({how:d}, signal.SIG_DFL); {code}"  # `nohup make test` ignores SIGHUP
     with subprocess.Popen([sys.executable, "-c", code], env=environment) as starter:
         wait(place.is_file)
         pid, words = place.read_text().split(" ", 1)
