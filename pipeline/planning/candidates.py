@@ -106,20 +106,18 @@ def estimate_candidates(
     found: dict[str, Estimate | None] = {}
     for name, facts in models.known.items():
         estimate = estimate_recipe(name, size, table, facts.by_pixels)
-        times = _find_factor(facts.work, models.times)
-        found[name] = estimate and replace(
-            estimate,
-            seconds=times * (estimate.seconds - estimate.features) + models.times.frozen * estimate.features,
-            features=models.times.frozen * estimate.features,
-            start=times * estimate.start,
-            backbones=facts.backbones,
-            length=facts.length,
-        )
+        if estimate:
+            start = (1.0 if facts.work == "other" else models.times.frozen) * estimate.start
+            features = models.times.frozen * estimate.features
+            own = max(estimate.seconds - estimate.features - estimate.start, 0.0)
+            seconds = start + features + _find_factor(facts.work, models.times) * own
+            estimate = replace(estimate, seconds=seconds, features=features, start=start)
+        found[name] = estimate and replace(estimate, backbones=facts.backbones, length=facts.length)
     return found
 
 
 def _find_factor(work: Work, times: MachineTimes) -> float:
-    """Returns how many times longer than in the table work takes.
+    """Returns how many times longer than in the table work takes; starts, of networks, take as passes do.
 
     On two cores with AVX-512, where a step takes 0.26 and a pass 0.68, it was 0.27 for `quick_cnn`, 0.32 to 0.38 for
     whole pretrained networks, and 0.57 to 0.8 for their upper blocks.
